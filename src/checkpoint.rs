@@ -1,0 +1,317 @@
+//! Checkpoints: one safetensors file that holds everything the next update reads.
+//!
+//! Written to a temporary file beside the target, synced, and renamed over it, so a reader finds the old file or the new
+//! one, never a part. Read strictly: every tensor must have the name, type and shape that the configuration calls for. The
+//! one metadata key, `hebbian_rnn`, holds JSON: format version, program version, configuration, seed and counters.
+
+use crate::config::{Config, Output, Stage};
+use crate::criterion::{Criterion, WINDOW};
+use crate::network::{State, Weights};
+use crate::task::{self, Task};
+use crate::trace::TraceState;
+use anyhow::{bail, ensure, Context, Result};
+use candle_core::{DType, Device, Tensor};
+use safetensors::tensor::{Metadata, TensorView};
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
+use std::path::Path;
+
+/// The only metadata key.
+pub const METADATA_KEY: &str = "hebbian_rnn";
+/// The version of the format this program writes, and the newest it reads.
+pub const FORMAT: u32 = 1;
+/// The name of the newest checkpoint in a run's folder.
+pub const FILE_NAME: &str = "checkpoint.safetensors";
+
+/// Everything the next update reads.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// The version of the program that wrote it.
+    pub program: String,
+    /// The run's configuration.
+    pub config: Config,
+    /// The weights.
+    pub weights: Weights,
+    /// x and r after the last trial.
+    pub state: State,
+    /// H (and e of the retroactive form), where it outlives a trial.
+    pub trace: Option<TraceState>,
+    /// Ē, `[S, types]`.
+    pub expected_error: Vec<f64>,
+    /// Each network's criterion.
+    pub criterion: Vec<Criterion>,
+    /// Updates made.
+    pub updates: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    format: u32,
+    program: String,
+    seed: u64,
+    updates: u64,
+    trials: u64,
+    criterion_trials: Vec<Option<u64>>,
+    config: Config,
+}
+
+/// A tensor a checkpoint holds: its type and shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// The element type.
+    pub dtype: DType,
+    /// The shape.
+    pub shape: Vec<usize>,
+}
+
+/// Every tensor of a run's checkpoint, by name.
+pub fn layout(config: &Config, task: &dyn Task) -> BTreeMap<&'static str, Expected> {
+    let (s, b, n) = (config.train.networks.count(), config.train.batch, config.network.neurons);
+    let (n_in, n_out, types) = (task.inputs().len(), task.n_out(), task.trial_types().len());
+    let float: DType = config.train.dtype.into();
+    let mut tensors = BTreeMap::new();
+    let mut add = |name, dtype, shape: &[usize]| {
+        tensors.insert(name, Expected { dtype, shape: shape.to_vec() });
+    };
+    add("w_in", float, &[s, n, n_in]);
+    add("w_rec", float, &[s, n, n]);
+    if config.network.bias_scale > 0.0 {
+        add("b_rec", float, &[s, n]);
+    }
+    if config.network.connectivity < 1.0 {
+        add("connectivity", DType::U8, &[s, n, n]);
+    }
+    if config.network.output == Output::Readout {
+        add("w_out", float, &[s, n_out, n]);
+        add("b_out", float, &[s, n_out]);
+    }
+    add("x", float, &[s, b, n]);
+    add("r", float, &[s, b, n]);
+    if config.trace.stage != Stage::None && config.trace.persistent {
+        add("hebbian_trace", float, &[s, b, n, n]);
+        if config.trace.stage == Stage::Retroactive {
+            add("eligibility", float, &[s, b, n, n]);
+        }
+    }
+    add("expected_error", DType::F64, &[s, types]);
+    add("recent_correct", DType::U8, &[s, WINDOW]);
+    tensors
+}
+
+/// Outcomes not yet seen, in `recent_correct`.
+const NOT_YET: u8 = 2;
+
+impl Checkpoint {
+    /// The tensors by name.
+    fn tensors(&self) -> Result<BTreeMap<&'static str, Tensor>> {
+        let cpu = Device::Cpu;
+        let s = self.config.train.networks.count();
+        let Weights { w_in, w_rec, b_rec, w_out, b_out, connectivity } = &self.weights;
+        let recent: Vec<u8> = self
+            .criterion
+            .iter()
+            .flat_map(|c| {
+                let seen: Vec<u8> = c.recent().map(u8::from).collect();
+                std::iter::repeat_n(NOT_YET, WINDOW - seen.len()).chain(seen)
+            })
+            .collect();
+        let types = self.expected_error.len() / s;
+        let mut tensors = BTreeMap::from([
+            ("w_in", w_in.clone()),
+            ("w_rec", w_rec.clone()),
+            ("x", self.state.x.clone()),
+            ("r", self.state.r.clone()),
+            ("expected_error", Tensor::from_vec(self.expected_error.clone(), (s, types), &cpu)?),
+            ("recent_correct", Tensor::from_vec(recent, (s, WINDOW), &cpu)?),
+        ]);
+        let optional = [("b_rec", b_rec), ("w_out", w_out), ("b_out", b_out), ("connectivity", connectivity)];
+        tensors.extend(optional.into_iter().filter_map(|(name, tensor)| Some((name, tensor.clone()?))));
+        if let Some(TraceState { h, eligibility }) = &self.trace {
+            tensors.insert("hebbian_trace", h.clone());
+            tensors.extend(eligibility.clone().map(|e| ("eligibility", e)));
+        }
+        Ok(tensors)
+    }
+
+    /// The file's bytes.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let header = Header {
+            format: FORMAT,
+            program: self.program.clone(),
+            seed: self.config.train.seed,
+            updates: self.updates,
+            trials: self.trials(),
+            criterion_trials: self.criterion.iter().map(Criterion::reached_at).collect(),
+            config: self.config.clone(),
+        };
+        let metadata = HashMap::from([(METADATA_KEY.to_string(), serde_json::to_string(&header)?)]);
+        let tensors = self.tensors()?;
+        Ok(safetensors::serialize(tensors.iter().map(|(name, tensor)| (*name, tensor)), Some(metadata))?)
+    }
+
+    /// Trials of each network.
+    pub fn trials(&self) -> u64 {
+        self.updates * self.config.train.batch as u64
+    }
+
+    /// Writes the checkpoint to `path`, whole or not at all, and not before it is safe on the disk.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let bytes = self.to_bytes().with_context(|| format!("preparing {}", path.display()))?;
+        write_atomically(path, &bytes)
+    }
+
+    /// Reads a checkpoint from a file, or the newest of a run's folder.
+    ///
+    /// # Errors
+    /// Names the file and, where it is one tensor's fault, the tensor, what was found and what was expected.
+    pub fn read(path: &Path, device: &Device) -> Result<Self> {
+        let path = if path.is_dir() { &path.join(FILE_NAME) } else { path };
+        let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        Self::from_bytes(&bytes, device).with_context(|| path.display().to_string())
+    }
+
+    /// Reads a checkpoint from a file's bytes.
+    pub fn from_bytes(bytes: &[u8], device: &Device) -> Result<Self> {
+        let (_, metadata) =
+            SafeTensors::read_metadata(bytes).context("not a whole safetensors file (cut short, damaged, or something else)")?;
+        let header = header(&metadata)?;
+        let file = SafeTensors::deserialize(bytes).context("not a whole safetensors file")?;
+        let task = task::build(&header.config.task)?;
+        let tensors = Tensors { file, layout: layout(&header.config, &*task), device };
+        tensors.check_all()?;
+
+        let weights = Weights {
+            w_in: tensors.finite("w_in")?,
+            w_rec: tensors.finite("w_rec")?,
+            b_rec: tensors.optional("b_rec")?,
+            w_out: tensors.optional("w_out")?,
+            b_out: tensors.optional("b_out")?,
+            connectivity: tensors.optional("connectivity")?,
+        };
+        let trace = match tensors.optional("hebbian_trace")? {
+            Some(h) => Some(TraceState { h, eligibility: tensors.optional("eligibility")? }),
+            None => None,
+        };
+        let recent: Vec<Vec<u8>> = tensors.load("recent_correct", &Device::Cpu)?.to_vec2()?;
+        ensure!(
+            header.criterion_trials.len() == recent.len(),
+            "the metadata's criterion_trials speaks of {} networks, the tensors of {}",
+            header.criterion_trials.len(),
+            recent.len()
+        );
+        let criterion = recent
+            .into_iter()
+            .zip(header.criterion_trials)
+            .map(|(recent, reached)| {
+                Criterion::restore(recent.into_iter().filter(|outcome| *outcome < NOT_YET).map(|outcome| outcome == 1), reached)
+            })
+            .collect();
+        Ok(Checkpoint {
+            program: header.program,
+            weights,
+            state: State { x: tensors.finite("x")?, r: tensors.finite("r")? },
+            trace,
+            expected_error: tensors.load("expected_error", &Device::Cpu)?.flatten_all()?.to_vec1()?,
+            criterion,
+            updates: header.updates,
+            config: header.config,
+        })
+    }
+}
+
+fn header(metadata: &Metadata) -> Result<Header> {
+    let json = metadata
+        .metadata()
+        .as_ref()
+        .and_then(|m| m.get(METADATA_KEY))
+        .with_context(|| format!("a safetensors file of another program: it has no `{METADATA_KEY}` metadata"))?;
+    let value: serde_json::Value = serde_json::from_str(json).with_context(|| format!("the `{METADATA_KEY}` metadata is not JSON"))?;
+    match value.get("format").and_then(serde_json::Value::as_u64) {
+        Some(format) if format == u64::from(FORMAT) => {}
+        Some(format) => bail!("written in format {format}; this program ({}) reads format {FORMAT}", env!("CARGO_PKG_VERSION")),
+        None => bail!("the `{METADATA_KEY}` metadata names no format"),
+    }
+    let header: Header = serde_json::from_value(value).with_context(|| format!("the `{METADATA_KEY}` metadata"))?;
+    header.config.validate().context("the configuration in the metadata")?;
+    Ok(header)
+}
+
+struct Tensors<'a> {
+    file: SafeTensors<'a>,
+    layout: BTreeMap<&'static str, Expected>,
+    device: &'a Device,
+}
+
+impl Tensors<'_> {
+    fn check_all(&self) -> Result<()> {
+        let mut names: Vec<&str> = self.file.names();
+        names.sort_unstable();
+        if let Some(stranger) = names.iter().find(|name| !self.layout.contains_key(**name)) {
+            bail!("tensor `{stranger}` is not one that this configuration has");
+        }
+        for (name, expected) in &self.layout {
+            let Ok(found) = self.file.tensor(name) else { bail!("tensor `{name}` is missing; expected {expected}") };
+            check(name, &found, expected)?;
+        }
+        Ok(())
+    }
+
+    fn load(&self, name: &str, device: &Device) -> Result<Tensor> {
+        let view = self.file.tensor(name).with_context(|| format!("tensor `{name}`"))?;
+        let dtype = DType::try_from(view.dtype())?;
+        Tensor::from_raw_buffer(view.data(), dtype, view.shape(), device).with_context(|| format!("tensor `{name}`"))
+    }
+
+    fn optional(&self, name: &str) -> Result<Option<Tensor>> {
+        self.layout.contains_key(name).then(|| self.finite(name)).transpose()
+    }
+
+    fn finite(&self, name: &str) -> Result<Tensor> {
+        let tensor = self.load(name, self.device)?;
+        if tensor.dtype().is_float() {
+            let extreme = tensor.to_dtype(DType::F64)?.abs()?.flatten_all()?.max(0)?.to_scalar::<f64>()?;
+            let sum = tensor.to_dtype(DType::F64)?.sum_all()?.to_scalar::<f64>()?;
+            ensure!(extreme.is_finite() && sum.is_finite(), "tensor `{name}` holds values that are not finite numbers");
+        }
+        Ok(tensor)
+    }
+}
+
+impl std::fmt::Display for Expected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {:?}", self.dtype.as_str(), self.shape)
+    }
+}
+
+fn check(name: &str, found: &TensorView, expected: &Expected) -> Result<()> {
+    let same = found.dtype() == Dtype::from(expected.dtype) && found.shape() == expected.shape;
+    ensure!(same, "tensor `{name}` is {} {:?}; expected {expected}", format!("{:?}", found.dtype()).to_lowercase(), found.shape());
+    Ok(())
+}
+
+/// Writes `bytes` to `path` whole or not at all: temporary file beside it, sync, rename, sync of the folder.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // Temporary files are private; what is kept is as readable as any other new file.
+            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        }
+        file.persist(path)?;
+        #[cfg(unix)]
+        std::fs::File::open(folder)?.sync_all()?;
+        Ok(())
+    };
+    write().with_context(|| format!("writing {}", path.display()))
+}
+

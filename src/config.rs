@@ -1,0 +1,523 @@
+//! Everything that decides a run's result, in one value that can be written as TOML and read back.
+//!
+//! Units stand in the names (`_ms`); a key without a unit is dimensionless. [`Config::validate`] checks ranges before any
+//! work starts. How files and `--set` are laid over the defaults is [`crate::settings`].
+
+use crate::task;
+use anyhow::{bail, Context, Result};
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// A complete description of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Size, dynamics and initial weights.
+    pub network: NetworkConfig,
+    /// The Hebbian trace (fast weights).
+    pub trace: TraceConfig,
+    /// The exploratory perturbation of the neurons.
+    pub perturbation: PerturbationConfig,
+    /// How `w_rec` learns.
+    pub rule: RuleConfig,
+    /// How `w_out` and `b_out` learn, where the output is a readout.
+    pub readout: ReadoutConfig,
+    /// The neuromodulator.
+    pub modulator: ModulatorConfig,
+    /// The task's name and its own parameters.
+    pub task: toml::Table,
+    /// How many networks, how many trials, where, and when to stop.
+    pub train: TrainConfig,
+}
+
+/// The equation that moves the activation (docs/model.md, "Dynamics").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dynamics {
+    /// r(t+1) = tanh(drive).
+    Discrete,
+    /// x ← x + (dt/τ)(−x + drive), r = tanh(x).
+    Leaky,
+}
+
+/// Where the network's output is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Output {
+    /// The rates of `output_neurons`.
+    Neurons,
+    /// z = w_out r + b_out.
+    Readout,
+}
+
+/// Size, dynamics and initial weights of each network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// N, the number of neurons.
+    pub neurons: usize,
+    /// The equation of motion.
+    pub dynamics: Dynamics,
+    /// τ, the neurons' time constant (leaky dynamics only).
+    pub tau_ms: f64,
+    /// dt, the length of a step (leaky dynamics only).
+    pub dt_ms: f64,
+    /// g: w_rec ~ N(0, g² / (connectivity · N)).
+    pub gain: f64,
+    /// The fraction of recurrent connections that exist; absent ones stay absent.
+    pub connectivity: f64,
+    /// w_in ~ U(−input_scale, input_scale).
+    pub input_scale: f64,
+    /// Whether designated output neurons receive input (Miconi's do not).
+    pub input_to_output_neurons: bool,
+    /// b_rec ~ U(−bias_scale, bias_scale); 0: the network has no b_rec.
+    pub bias_scale: f64,
+    /// x(0) ~ U(−initial_activation, initial_activation), drawn for every trial.
+    pub initial_activation: f64,
+    /// Bias neurons, as [neuron, activation] pairs: their x never moves from that value.
+    pub clamped: Vec<(usize, f64)>,
+    /// Where the output is read.
+    pub output: Output,
+    /// The designated output neurons, one per task output (`output = "neurons"` only).
+    pub output_neurons: Vec<usize>,
+    /// w_out ~ N(0, readout_scale² / N), b_out = 0 (`output = "readout"` only).
+    pub readout_scale: f64,
+}
+
+/// How the trace H changes at each step (docs/model.md, "The Hebbian trace").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// There is no trace.
+    None,
+    /// H_ij ← η a_i b_j for every pair: the change of this step alone, pair by pair.
+    Hebb,
+    /// H ← η a bᵀ: the same for the whole layer at once.
+    Outer,
+    /// H ← H + η a bᵀ.
+    Accumulate,
+    /// H ← (1 − η) H + η a bᵀ.
+    Decay,
+    /// H ← (1 − η) H + η m a bᵀ.
+    Modulated,
+    /// H ← H + η m (a bᵀ − a² H): Oja's rule.
+    Oja,
+    /// e ← (1 − η) e + η a bᵀ, then H ← clip(H + m e).
+    Retroactive,
+}
+
+/// Which two vectors the trace associates; entry [i, j] is a_i b_j.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Association {
+    /// a = b = r(t), the rates before the step.
+    Auto,
+    /// a = r(t+1), b = r(t): what drove the step, and what came of it.
+    PostPre,
+    /// a = r(t), b = r(t+1).
+    PrePost,
+}
+
+/// What the m(t) of the trace is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TraceModulator {
+    /// m = 1.
+    Constant,
+    /// The task's m(t); 1 where the task gives none.
+    Task,
+    /// R(t) − R̄(t), the surprise in the reward at this step; 0 on steps that are not scored.
+    Reward,
+}
+
+/// The Hebbian trace: one fast-weight matrix H [N, N] for each trial.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TraceConfig {
+    /// How H changes at each step.
+    pub stage: Stage,
+    /// Which two vectors are associated.
+    pub association: Association,
+    /// Where m(t) comes from.
+    pub modulator: TraceModulator,
+    /// α: the drive contains α H r.
+    pub alpha: f64,
+    /// η of the trace.
+    pub eta: f64,
+    /// H is clipped to ±clip after each step; 0: never.
+    pub clip: f64,
+    /// Keep H from one trial to the next instead of starting each from zero.
+    pub persistent: bool,
+}
+
+/// Exploratory perturbation: ξ ~ U(−amplitude, amplitude), rare, independent for each neuron.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PerturbationConfig {
+    /// Probability for each neuron and step.
+    pub probability: f64,
+    /// Bound of the uniform draw; enters the drive, so leaky dynamics scale it by dt/τ.
+    pub amplitude: f64,
+    /// The first step that may be perturbed.
+    pub start_step: usize,
+}
+
+/// What is accumulated as eligibility (docs/model.md, "Learning rules").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RuleName {
+    /// (r_pre δx_post)³ (Miconi 2017).
+    DeltaX,
+    /// ξ_post r_pre (Fiete & Seung 2006).
+    NodePerturbation,
+    /// The Hebbian trace H at the end of the trial.
+    HebbianTrace,
+    /// r_pre (x_post − x̄_post), gated online by R − R̄ (Legenstein 2010; Hoerzer 2014).
+    Eh,
+    /// w_rec does not learn.
+    None,
+}
+
+impl RuleName {
+    /// Every rule with one line on what it is.
+    pub const ALL: [(RuleName, &'static str); 5] = [
+        (RuleName::DeltaX, "cubed product of presynaptic rate and fluctuation of the postsynaptic activation (Miconi 2017)"),
+        (RuleName::NodePerturbation, "presynaptic rate times exploratory perturbation (Fiete & Seung 2006)"),
+        (RuleName::HebbianTrace, "the decaying, modulated Hebbian trace H itself"),
+        (RuleName::Eh, "exploratory Hebb: rate times deviation from the running mean, gated online by reward (Legenstein 2010; Hoerzer 2014)"),
+        (RuleName::None, "w_rec stays as drawn (a readout can still learn)"),
+    ];
+
+    /// The name used on the command line and in files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RuleName::DeltaX => "delta-x",
+            RuleName::NodePerturbation => "node-perturbation",
+            RuleName::HebbianTrace => "hebbian-trace",
+            RuleName::Eh => "eh",
+            RuleName::None => "none",
+        }
+    }
+}
+
+/// How `w_rec` learns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleConfig {
+    /// The eligibility.
+    pub name: RuleName,
+    /// η, the learning rate of the summed update of a batch.
+    pub eta: f64,
+    /// Largest change of a weight in an update of one trial; 0: no bound.
+    pub max_dw: f64,
+    /// The bound of a batch of B trials is max_dw · max(1, clip_growth · √B).
+    pub clip_growth: f64,
+    /// Decay of the running mean x̄ (`delta-x`: x̄ ← decay·x̄ + (1−decay)·x; likewise `eh`).
+    pub x_mean_decay: f64,
+    /// The first step whose activity enters the eligibility.
+    pub start_step: usize,
+}
+
+/// How the readout learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadoutRule {
+    /// It stays as drawn.
+    None,
+    /// (R − R̄) ξ rᵀ / perturbation², ξ the readout's own noise.
+    NodePerturbation,
+    /// (R − R̄) (z − z̄) rᵀ.
+    Eh,
+}
+
+/// How `w_out` and `b_out` learn. Credit is given online: the output of a step is judged by the reward of that step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadoutConfig {
+    /// The eligibility.
+    pub rule: ReadoutRule,
+    /// Learning rate of the mean over trials and scored steps.
+    pub eta: f64,
+    /// Standard deviation of the Gaussian noise added to the output while training.
+    pub perturbation: f64,
+    /// Decay of z̄ (`eh`).
+    pub mean_decay: f64,
+}
+
+/// What the error of a trial is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Baseline {
+    /// The mean error of the other trials of the same type in the batch; where there is none, the expected error.
+    LeaveOneOut,
+    /// The expected error of the trial type, a running mean over trials.
+    ExpectedError,
+}
+
+/// The neuromodulator M = −(error − expectation).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModulatorConfig {
+    /// The expectation.
+    pub baseline: Baseline,
+    /// a of Ē ← a Ē + (1−a) error, kept per trial type.
+    pub expected_error_decay: f64,
+    /// Multiply M by the expectation, as Miconi does: learning slows as performance improves.
+    pub expected_error_factor: bool,
+    /// Trials before the running expectation is trusted; until then it drives no learning.
+    pub warmup_trials: u64,
+    /// Decay of R̄ within a trial, for rules gated online; R̄ starts from −Ē of the trial type.
+    pub reward_decay: f64,
+}
+
+/// Which network indices a run holds, half-open. A plain count `S` is `0..S`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Networks {
+    /// The first index.
+    pub start: u64,
+    /// One past the last index.
+    pub end: u64,
+}
+
+impl Networks {
+    /// S, how many networks.
+    pub fn count(self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    /// The indices.
+    pub fn range(self) -> Range<u64> {
+        self.start..self.end
+    }
+}
+
+impl std::fmt::Display for Networks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.start == 0 { write!(f, "{}", self.end) } else { write!(f, "{}..{}", self.start, self.end) }
+    }
+}
+
+impl std::str::FromStr for Networks {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let number = |part: &str| part.trim().parse::<u64>();
+        let parsed = match text.split_once("..") {
+            Some((start, end)) => number(start).and_then(|start| Ok((start, number(end)?))),
+            None => number(text).map(|end| (0, end)),
+        };
+        match parsed {
+            Ok((start, end)) if start < end => Ok(Networks { start, end }),
+            _ => Err(format!("`{text}` is neither a count of at least 1 nor a non-empty range A..B of network indices")),
+        }
+    }
+}
+
+impl Serialize for Networks {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        if self.start == 0 { serializer.serialize_u64(self.end) } else { serializer.collect_str(self) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Networks {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum CountOrRange {
+            Count(u64),
+            Range(String),
+        }
+        let text = match CountOrRange::deserialize(deserializer)? {
+            CountOrRange::Count(n) => n.to_string(),
+            CountOrRange::Range(text) => text,
+        };
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The floating-point type of every tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// Single precision.
+    F32,
+    /// Double precision.
+    F64,
+}
+
+impl From<Precision> for candle_core::DType {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => candle_core::DType::F32,
+            Precision::F64 => candle_core::DType::F64,
+        }
+    }
+}
+
+/// Which implementation of a step runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kernels {
+    /// Plain candle operations: slow, obvious, and on every device.
+    Reference,
+    /// One vectorised pass per step, where it exists for the network, rule and device; plain operations elsewhere.
+    Fused,
+}
+
+/// How many networks, how many trials, where, and when to stop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Which networks.
+    pub networks: Networks,
+    /// B, trials of each network in parallel; one update for each batch.
+    pub batch: usize,
+    /// The seed of every stream.
+    pub seed: u64,
+    /// Stop after this many trials of each network, rounded up to whole updates.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub trials: Option<u64>,
+    /// Stop after this many updates.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub updates: Option<u64>,
+    /// Stop as soon as every network has reached the criterion.
+    pub until_criterion: bool,
+    /// Write the checkpoint every so many updates (and at the end); 0: only at the end.
+    pub checkpoint_every: u64,
+    /// `auto`, `cpu`, `cuda`, `cuda:1` or `metal`.
+    pub device: String,
+    /// The type of every tensor.
+    pub dtype: Precision,
+    /// Which implementation of a step runs.
+    pub kernels: Kernels,
+}
+
+impl TrainConfig {
+    /// How many updates the run makes at most.
+    pub fn max_updates(&self) -> u64 {
+        match (self.updates, self.trials) {
+            (Some(updates), _) => updates,
+            (None, Some(trials)) => trials.div_ceil(self.batch as u64),
+            (None, None) => u64::MAX,
+        }
+    }
+}
+
+impl Config {
+    /// The task's name.
+    pub fn task_name(&self) -> Result<&str> {
+        self.task.get("name").and_then(|name| name.as_str()).context("task.name is missing")
+    }
+
+    /// The defaults of `task` with the rule it is usually trained with.
+    pub fn for_task(task: &str) -> Result<Config> {
+        let info = task::find(task)?;
+        Ok((info.config)(info.rule))
+    }
+
+    /// The configuration as TOML.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).context("writing the configuration as TOML")
+    }
+
+    /// Checks every range and every dependence between keys.
+    ///
+    /// # Errors
+    /// Names the first key that is wrong, what was found and what is expected.
+    pub fn validate(&self) -> Result<()> {
+        let net = &self.network;
+        expect(net.neurons >= 1, "network.neurons", net.neurons, "at least 1")?;
+        positive("network.tau_ms", net.tau_ms)?;
+        positive("network.dt_ms", net.dt_ms)?;
+        if net.dynamics == Dynamics::Leaky {
+            expect(net.dt_ms <= net.tau_ms, "network.dt_ms", net.dt_ms, "at most network.tau_ms")?;
+        }
+        not_negative("network.gain", net.gain)?;
+        expect(net.connectivity > 0.0 && net.connectivity <= 1.0, "network.connectivity", net.connectivity, "above 0 and at most 1")?;
+        not_negative("network.input_scale", net.input_scale)?;
+        not_negative("network.bias_scale", net.bias_scale)?;
+        not_negative("network.initial_activation", net.initial_activation)?;
+        not_negative("network.readout_scale", net.readout_scale)?;
+        for &(neuron, activation) in &net.clamped {
+            expect(neuron < net.neurons, "network.clamped", neuron, &format!("neurons below {}", net.neurons))?;
+            expect(activation.is_finite(), "network.clamped", activation, "finite activations")?;
+        }
+        for &neuron in &net.output_neurons {
+            expect(neuron < net.neurons, "network.output_neurons", neuron, &format!("neurons below {}", net.neurons))?;
+        }
+
+        expect(self.trace.alpha.is_finite(), "trace.alpha", self.trace.alpha, "a finite number")?;
+        fraction("trace.eta", self.trace.eta)?;
+        not_negative("trace.clip", self.trace.clip)?;
+
+        fraction("perturbation.probability", self.perturbation.probability)?;
+        not_negative("perturbation.amplitude", self.perturbation.amplitude)?;
+
+        not_negative("rule.eta", self.rule.eta)?;
+        not_negative("rule.max_dw", self.rule.max_dw)?;
+        not_negative("rule.clip_growth", self.rule.clip_growth)?;
+        fraction("rule.x_mean_decay", self.rule.x_mean_decay)?;
+        if self.rule.name == RuleName::HebbianTrace && self.trace.stage == Stage::None {
+            bail!("trace.stage is `none`, but rule.name is `hebbian-trace`, which learns from the trace: choose a stage");
+        }
+        if self.rule.name == RuleName::NodePerturbation && self.perturbation.probability * self.perturbation.amplitude == 0.0 {
+            bail!("rule.name is `node-perturbation`, but perturbation.probability or perturbation.amplitude is 0: nothing could be learnt");
+        }
+
+        not_negative("readout.eta", self.readout.eta)?;
+        not_negative("readout.perturbation", self.readout.perturbation)?;
+        fraction("readout.mean_decay", self.readout.mean_decay)?;
+        if self.readout.rule == ReadoutRule::NodePerturbation && net.output == Output::Readout {
+            positive("readout.perturbation", self.readout.perturbation)?;
+        }
+
+        fraction("modulator.expected_error_decay", self.modulator.expected_error_decay)?;
+        fraction("modulator.reward_decay", self.modulator.reward_decay)?;
+
+        let train = &self.train;
+        expect(train.batch >= 1, "train.batch", train.batch, "at least 1")?;
+        if train.trials.is_some() && train.updates.is_some() {
+            bail!("train.trials and train.updates are both set: give one of them");
+        }
+        if train.trials.is_none() && train.updates.is_none() && !train.until_criterion {
+            bail!("the run would never stop: set train.trials, train.updates or train.until_criterion");
+        }
+        self.validate_against_task()
+    }
+
+    fn validate_against_task(&self) -> Result<()> {
+        let task = task::build(&self.task)?;
+        let net = &self.network;
+        if net.output == Output::Neurons {
+            expect(
+                net.output_neurons.len() == task.n_out(),
+                "network.output_neurons",
+                net.output_neurons.len(),
+                &format!("{} neurons, one for each output of task `{}`", task.n_out(), task.name()),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn expect(fine: bool, key: &str, found: impl std::fmt::Display, expected: &str) -> Result<()> {
+    if !fine {
+        bail!("{key} is {found}; expected {expected}");
+    }
+    Ok(())
+}
+
+/// Refuses everything but finite numbers above zero.
+pub(crate) fn positive(key: &str, found: f64) -> Result<()> {
+    expect(found > 0.0 && found.is_finite(), key, found, "a finite number above 0")
+}
+
+/// Refuses everything but finite numbers from zero upward.
+pub(crate) fn not_negative(key: &str, found: f64) -> Result<()> {
+    expect(found >= 0.0 && found.is_finite(), key, found, "a finite number of at least 0")
+}
+
+/// Refuses everything outside [0, 1].
+pub(crate) fn fraction(key: &str, found: f64) -> Result<()> {
+    expect((0.0..=1.0).contains(&found), key, found, "a number from 0 to 1")
+}

@@ -1,0 +1,85 @@
+//! Miconi's criterion: more than 95 of the last 100 trials correct.
+
+/// Trials looked back on.
+pub const WINDOW: usize = 100;
+/// More than this many of them must be correct.
+pub const MORE_THAN: usize = 95;
+
+/// Watches one network.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Criterion {
+    recent: std::collections::VecDeque<bool>,
+    reached_at: Option<u64>,
+}
+
+impl Criterion {
+    /// Puts back what was saved: up to [`WINDOW`] outcomes, oldest first, and when the criterion was reached.
+    pub fn restore(recent: impl IntoIterator<Item = bool>, reached_at: Option<u64>) -> Self {
+        Criterion { recent: recent.into_iter().collect(), reached_at }
+    }
+
+    /// Takes in the outcomes of one batch, in order. `trials_after` counts the trials up to and with this batch: weights
+    /// change only between batches, so that is what reaching the criterion has cost.
+    pub fn observe(&mut self, correct: impl IntoIterator<Item = bool>, trials_after: u64) {
+        for outcome in correct {
+            if self.recent.len() == WINDOW {
+                self.recent.pop_front();
+            }
+            self.recent.push_back(outcome);
+            let reached = self.recent.len() == WINDOW && self.recent.iter().filter(|c| **c).count() > MORE_THAN;
+            if reached && self.reached_at.is_none() {
+                self.reached_at = Some(trials_after);
+            }
+        }
+    }
+
+    /// Outcomes of the last trials, oldest first.
+    pub fn recent(&self) -> impl Iterator<Item = bool> + '_ {
+        self.recent.iter().copied()
+    }
+
+    /// The fraction correct of the last trials; 0 before the first.
+    pub fn recent_fraction(&self) -> f64 {
+        self.recent.iter().filter(|c| **c).count() as f64 / self.recent.len().max(1) as f64
+    }
+
+    /// How many trials it took; `None`: not yet.
+    pub fn reached_at(&self) -> Option<u64> {
+        self.reached_at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_95_of_the_last_100() {
+        let mut c = Criterion::default();
+        c.observe((0..100).map(|i| i >= 5), 100);
+        assert_eq!((c.reached_at(), c.recent_fraction()), (None, 0.95));
+        c.observe([true], 101);
+        assert_eq!((c.reached_at(), c.recent_fraction()), (Some(101), 0.96));
+        // Once reached, it stays reached.
+        c.observe([false; 100], 201);
+        assert_eq!((c.reached_at(), c.recent_fraction()), (Some(101), 0.0));
+    }
+
+    #[test]
+    fn fewer_than_100_trials_are_not_enough() {
+        let mut c = Criterion::default();
+        c.observe([true; 99], 99);
+        assert_eq!(c.reached_at(), None);
+    }
+
+    #[test]
+    fn a_restored_watch_goes_on_as_if_never_stopped() {
+        let mut whole = Criterion::default();
+        whole.observe((0..130).map(|i| i % 7 != 0), 130);
+        let mut again = Criterion::restore(whole.recent().collect::<Vec<_>>(), whole.reached_at());
+        for c in [&mut whole, &mut again] {
+            c.observe([true; 90], 220);
+        }
+        assert_eq!(whole, again);
+    }
+}

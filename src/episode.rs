@@ -1,0 +1,301 @@
+//! Runs a batch of trials from first to last step, in plain candle operations on any device.
+//!
+//! This is the reference: one obvious loop over steps. What the fused kernels compute is tested against it.
+
+use crate::batch::{Kick, TrialBatch};
+use crate::config::{Config, Output, ReadoutRule, RuleName, TraceModulator};
+use crate::modulator::Modulator;
+use crate::network::{Cell, State};
+use crate::rule::{self, Accumulator, Moment};
+use crate::task::{ErrorMeasure, Task};
+use crate::trace::{HebbianTrace, TraceState};
+use candle_core::{DType, Device, Result, Tensor};
+
+/// Steps whose factors are collected before they are multiplied into the eligibility.
+const BLOCK: usize = 100;
+
+/// A batch of trials as tensors. T steps, S networks, B trials.
+pub struct EpisodeInputs<'a> {
+    /// u, `[T, S, B, n_in]`.
+    pub inputs: Tensor,
+    /// x(0), `[S, B, N]`.
+    pub x0: Tensor,
+    /// m(t) of the trace, `[T, S, B]`; `None`: 1.
+    pub modulator: Option<Tensor>,
+    /// The trace at the start; `None`: zero.
+    pub trace: Option<TraceState>,
+    /// What is needed to judge outputs while the trial runs.
+    pub scoring: Option<Scoring>,
+    /// The exploratory perturbations of each trial, `[S, B]` lists ordered by step; empty: none.
+    pub kicks: Vec<&'a [Kick]>,
+    /// Noise on the readout, `[T, S, B, n_out]`.
+    pub readout_noise: Option<Tensor>,
+}
+
+/// Targets and what is expected.
+pub struct Scoring {
+    /// `[T, S, B, n_out]`.
+    pub targets: Tensor,
+    /// `[T, S, B]`, 1 where the output is judged, else 0.
+    pub scored: Tensor,
+    /// How.
+    pub measure: ErrorMeasure,
+    /// Ē of each trial's type, `[S, B]`: R̄ starts from its negative.
+    pub expected_error: Tensor,
+}
+
+/// What [`run`] should keep.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Record {
+    /// Rates of every step.
+    pub rates: bool,
+    /// Activations of every step.
+    pub activations: bool,
+}
+
+/// What a batch of trials left behind.
+pub struct Episode {
+    /// `[T, S, B, n_out]`.
+    pub outputs: Tensor,
+    /// The state after the last step.
+    pub state: State,
+    /// The Hebbian trace after the last step.
+    pub trace: Option<TraceState>,
+    /// Eligibility `[S, B, N, N]`, where `w_rec` learns.
+    pub eligibility: Option<Tensor>,
+    /// Summed changes of `w_out` `[S, n_out, N]` and `b_out` `[S, n_out]`, before the learning rate, where they learn.
+    pub readout_change: Option<(Tensor, Tensor)>,
+    /// `[T, S, B, N]`, where asked for.
+    pub rates: Option<Tensor>,
+    /// `[T, S, B, N]`, where asked for.
+    pub activations: Option<Tensor>,
+}
+
+impl<'a> EpisodeInputs<'a> {
+    /// Puts a drawn batch on a device.
+    pub fn new(
+        batch: &'a TrialBatch,
+        config: &Config,
+        task: &dyn Task,
+        modulator: &Modulator,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self> {
+        let (s, b) = (batch.networks, batch.trials_each);
+        let (t, n_in, n_out) = (task.steps(), task.inputs().len(), task.n_out());
+        let tensor = |values: Vec<f32>, shape: &[usize]| Tensor::from_vec(values, shape, device)?.to_dtype(dtype);
+        // From [S·B][T, width] to [T, S·B, width].
+        let steps_first = |width: usize, of: &dyn Fn(usize) -> &'a [f32]| {
+            let mut values = Vec::with_capacity(t * s * b * width);
+            for step in 0..t {
+                (0..s * b).for_each(|i| values.extend_from_slice(&of(i)[step * width..(step + 1) * width]));
+            }
+            values
+        };
+        let trial = |i: usize| &batch.drawn[i].trial;
+        let scored = (0..t).flat_map(|step| (0..s * b).map(move |i| f32::from(u8::from(trial(i).scored[step])))).collect();
+        let expected = (0..s * b).map(|i| modulator.expectation(i / b, trial(i).trial_type) as f32).collect();
+        let scoring = Scoring {
+            targets: tensor(steps_first(n_out, &|i| &trial(i).targets), &[t, s, b, n_out])?,
+            scored: tensor(scored, &[t, s, b])?,
+            measure: task.measure(),
+            expected_error: tensor(expected, &[s, b])?,
+        };
+        let modulated = config.trace.modulator == TraceModulator::Task && trial(0).modulator.is_some();
+        let noisy = !batch.drawn[0].readout_noise.is_empty();
+        Ok(EpisodeInputs {
+            inputs: tensor(steps_first(n_in, &|i| &trial(i).inputs), &[t, s, b, n_in])?,
+            x0: tensor(batch.drawn.iter().flat_map(|d| d.x0.iter().copied()).collect(), &[s, b, config.network.neurons])?,
+            modulator: modulated
+                .then(|| tensor(steps_first(1, &|i| trial(i).modulator.as_deref().unwrap_or_default()), &[t, s, b]))
+                .transpose()?,
+            trace: None,
+            scoring: Some(scoring),
+            kicks: batch.drawn.iter().map(|d| d.kicks.as_slice()).collect(),
+            readout_noise: noisy
+                .then(|| tensor(steps_first(n_out, &|i| &batch.drawn[i].readout_noise), &[t, s, b, n_out]))
+                .transpose()?,
+        })
+    }
+}
+
+/// Runs all steps. With `learn`, accumulates what the configured rules accumulate.
+pub fn run(config: &Config, cell: &Cell, inputs: &EpisodeInputs, learn: bool, record: Record) -> Result<Episode> {
+    let (t, s, b, _) = inputs.inputs.dims4()?;
+    let (dtype, device) = (inputs.x0.dtype(), inputs.x0.device());
+    let ones = Tensor::ones((s, b), dtype, device)?;
+    let zeros = ones.zeros_like()?;
+
+    let mut state = cell.start(&inputs.x0)?;
+    let trace = HebbianTrace::new(&config.trace);
+    let mut trace_state = match (&trace, &inputs.trace) {
+        (Some(_), Some(given)) => Some(given.clone()),
+        (Some(trace), None) => Some(trace.zero(&state.x)?),
+        (None, _) => None,
+    };
+    let mut rule = if learn { rule::build(&config.rule) } else { None };
+    let mut eligibility = rule.as_ref().map(|_| Accumulator::new(&state.x, BLOCK.min(t))).transpose()?;
+    if let Some(rule) = &mut rule {
+        rule.begin(&state)?;
+    }
+    let mut readout = (learn && config.network.output == Output::Readout && config.readout.rule != ReadoutRule::None)
+        .then(|| ReadoutLearning::new(config));
+    let mut reward = Reward::new(config, inputs)?;
+    let mut kicks = Kicks { lists: &inputs.kicks, next: vec![0; inputs.kicks.len()] };
+    let mut outputs = Vec::with_capacity(t);
+    let (mut rates, mut activations) = (Vec::new(), Vec::new());
+
+    for step in 0..t {
+        let plastic = match (&trace, &trace_state) {
+            (Some(trace), Some(h)) => trace.drive(h, &state.r)?,
+            _ => None,
+        };
+        let perturbation = kicks.at(step, &state.x)?;
+        let next = cell.step(&state, &inputs.inputs.get(step)?, plastic.as_ref(), perturbation.as_ref())?;
+
+        let exact = cell.output(&next.r)?;
+        let noise = inputs.readout_noise.as_ref().map(|noise| noise.get(step)).transpose()?;
+        let output = match &noise {
+            Some(noise) => (&exact + noise)?,
+            None => exact,
+        };
+        let reward_change = reward.as_mut().map(|reward| reward.change(step, &output)).transpose()?;
+        let reward_change = reward_change.as_ref().unwrap_or(&zeros);
+
+        if let (Some(trace), Some(h)) = (&trace, &trace_state) {
+            let m = match (config.trace.modulator, &inputs.modulator) {
+                (TraceModulator::Task, Some(m)) => m.get(step)?,
+                (TraceModulator::Reward, _) => reward_change.clone(),
+                _ => ones.clone(),
+            };
+            trace_state = Some(trace.update(h, &state.r, &next.r, &m)?);
+        }
+        if let (Some(rule), Some(eligibility)) = (&mut rule, &mut eligibility) {
+            let moment = Moment { r_before: &state.r, state: &next, perturbation: perturbation.as_ref(), reward_change };
+            if let Some(factors) = rule.factors(&moment)?.filter(|_| step >= config.rule.start_step) {
+                eligibility.push(&factors)?;
+            }
+        }
+        if let Some(readout) = &mut readout {
+            readout.accumulate(&next.r, &output, noise.as_ref(), reward_change)?;
+        }
+        outputs.push(output);
+        if record.rates {
+            rates.push(next.r.clone());
+        }
+        if record.activations {
+            activations.push(next.x.clone());
+        }
+        state = next;
+    }
+
+    let eligibility = match (eligibility, &trace_state) {
+        (Some(eligibility), _) => Some(eligibility.finish()?),
+        (None, Some(trace)) if learn && config.rule.name == RuleName::HebbianTrace => Some(trace.h.clone()),
+        _ => None,
+    };
+    let stack = |steps: Vec<Tensor>| (!steps.is_empty()).then(|| Tensor::stack(&steps, 0)).transpose();
+    Ok(Episode {
+        outputs: Tensor::stack(&outputs, 0)?,
+        state,
+        trace: trace_state,
+        eligibility,
+        readout_change: readout.and_then(|r| r.change),
+        rates: stack(rates)?,
+        activations: stack(activations)?,
+    })
+}
+
+/// Walks through the sparse perturbations and makes them dense, one step at a time.
+struct Kicks<'a> {
+    lists: &'a [&'a [Kick]],
+    next: Vec<usize>,
+}
+
+impl Kicks<'_> {
+    /// ξ of a step, shaped like `x` `[S, B, N]`; `None` where nothing is perturbed.
+    fn at(&mut self, step: usize, x: &Tensor) -> Result<Option<Tensor>> {
+        let n = x.dim(2)?;
+        let mut dense: Option<Vec<f32>> = None;
+        for (i, (list, next)) in self.lists.iter().zip(&mut self.next).enumerate() {
+            while let Some(kick) = list.get(*next).filter(|kick| kick.step as usize == step) {
+                dense.get_or_insert_with(|| vec![0.0; x.elem_count()])[i * n + kick.neuron as usize] += kick.size;
+                *next += 1;
+            }
+        }
+        dense.map(|values| Tensor::from_vec(values, x.shape(), x.device())?.to_dtype(x.dtype())).transpose()
+    }
+}
+
+/// R − R̄ online: the reward of a step is the negative of its error; R̄ is a running mean within the trial.
+struct Reward<'a> {
+    scoring: &'a Scoring,
+    decay: f64,
+    mean: Tensor,
+}
+
+impl<'a> Reward<'a> {
+    /// `None` where nothing in the configuration reads the reward online, or nothing is scored.
+    fn new(config: &Config, inputs: &'a EpisodeInputs) -> Result<Option<Self>> {
+        let read = rule::gated_online(config.rule.name)
+            || (config.network.output == Output::Readout && config.readout.rule != ReadoutRule::None)
+            || (config.trace.modulator == TraceModulator::Reward);
+        let Some(scoring) = inputs.scoring.as_ref().filter(|_| read) else { return Ok(None) };
+        Ok(Some(Reward { scoring, decay: config.modulator.reward_decay, mean: scoring.expected_error.neg()? }))
+    }
+
+    /// R − R̄ for `output` `[S, B, n_out]`, as `[S, B]`; 0 where the step is not scored. Moves R̄ on.
+    fn change(&mut self, step: usize, output: &Tensor) -> Result<Tensor> {
+        let difference = (output - self.scoring.targets.get(step)?)?;
+        let error = match self.scoring.measure {
+            ErrorMeasure::Absolute => difference.abs()?,
+            ErrorMeasure::Squared => difference.sqr()?,
+        };
+        let reward = error.mean(2)?.neg()?;
+        let change = ((reward - &self.mean)? * self.scoring.scored.get(step)?)?;
+        self.mean = (&self.mean + (&change * (1.0 - self.decay))?)?;
+        Ok(change)
+    }
+}
+
+/// Sums the readout's change over steps and trials.
+struct ReadoutLearning {
+    rule: ReadoutRule,
+    variance: f64,
+    mean_decay: f64,
+    output_mean: Option<Tensor>,
+    change: Option<(Tensor, Tensor)>,
+}
+
+impl ReadoutLearning {
+    fn new(config: &Config) -> Self {
+        ReadoutLearning {
+            rule: config.readout.rule,
+            variance: config.readout.perturbation * config.readout.perturbation,
+            mean_decay: config.readout.mean_decay,
+            output_mean: None,
+            change: None,
+        }
+    }
+
+    fn accumulate(&mut self, r: &Tensor, output: &Tensor, noise: Option<&Tensor>, reward_change: &Tensor) -> Result<()> {
+        let post = match (self.rule, noise) {
+            (ReadoutRule::NodePerturbation, Some(noise)) => (noise / self.variance)?,
+            (ReadoutRule::Eh, _) => {
+                let mean = self.output_mean.take().unwrap_or_else(|| output.clone());
+                let deviation = (output - &mean)?;
+                self.output_mean = Some(((mean * self.mean_decay)? + (output * (1.0 - self.mean_decay))?)?);
+                deviation
+            }
+            _ => return Ok(()),
+        };
+        let gated = post.broadcast_mul(&reward_change.unsqueeze(2)?)?;
+        let w_out = gated.transpose(1, 2)?.contiguous()?.matmul(r)?;
+        let b_out = gated.sum(1)?;
+        self.change = Some(match self.change.take() {
+            Some((w, b)) => ((w + w_out)?, (b + b_out)?),
+            None => (w_out, b_out),
+        });
+        Ok(())
+    }
+}

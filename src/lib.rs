@@ -1,0 +1,22 @@
+#![doc = include_str!("../README.md")]
+
+pub mod config;
+pub mod settings;
+
+pub mod random;
+
+pub mod task;
+
+pub mod batch;
+pub mod network;
+pub mod trace;
+
+pub mod episode;
+pub mod rule;
+
+pub mod criterion;
+pub mod modulator;
+pub mod trainer;
+
+pub mod checkpoint;
+pub mod device;

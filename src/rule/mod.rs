@@ -1,0 +1,122 @@
+//! Learning rules: what is accumulated as eligibility while a trial runs.
+//!
+//! Every rule here but `hebbian-trace` adds, at each step, an outer product of a postsynaptic and a presynaptic factor. A
+//! rule names its two factors; [`Accumulator`] sums their products over time as one matrix product for each block of steps.
+
+mod delta_x;
+mod eh;
+mod node_perturbation;
+
+pub use delta_x::DeltaX;
+pub use eh::Eh;
+pub use node_perturbation::NodePerturbation;
+
+use crate::config::{RuleConfig, RuleName};
+use crate::network::State;
+use candle_core::{Result, Tensor};
+
+/// What a rule can see at one step; all tensors `[S, B, N]` unless said otherwise.
+pub struct Moment<'a> {
+    /// Rates before the step, r(t−1).
+    pub r_before: &'a Tensor,
+    /// The state after the step.
+    pub state: &'a State,
+    /// ξ(t); `None` where nothing was perturbed.
+    pub perturbation: Option<&'a Tensor>,
+    /// R − R̄ at this step, `[S, B]`; 0 on steps that are not scored.
+    pub reward_change: &'a Tensor,
+}
+
+/// The factors of one step's outer product.
+pub struct Factors {
+    /// `[S, B, N]`.
+    pub post: Tensor,
+    /// `[S, B, N]`.
+    pub pre: Tensor,
+}
+
+/// A rule whose eligibility is a sum of outer products over the steps of a trial.
+pub trait LearningRule {
+    /// Forgets the last trial; `state` is the state at the start of the new one.
+    fn begin(&mut self, state: &State) -> Result<()>;
+    /// What this step adds, and the rule's own running means moved on; `None` where it adds nothing.
+    fn factors(&mut self, moment: &Moment) -> Result<Option<Factors>>;
+}
+
+/// Whether the rule's eligibility is already gated by the reward of each step.
+///
+/// Such a rule's eligibility is the weight change itself; all others are multiplied by the modulator of the whole trial.
+pub fn gated_online(rule: RuleName) -> bool {
+    rule == RuleName::Eh
+}
+
+/// The rule of that name; `None` for `hebbian-trace`, which reads the trace, and for `none`.
+pub fn build(config: &RuleConfig) -> Option<Box<dyn LearningRule>> {
+    match config.name {
+        RuleName::DeltaX => Some(Box::new(DeltaX::new(config.x_mean_decay))),
+        RuleName::NodePerturbation => Some(Box::new(NodePerturbation)),
+        RuleName::Eh => Some(Box::new(Eh::new(config.x_mean_decay))),
+        RuleName::HebbianTrace | RuleName::None => None,
+    }
+}
+
+/// Moves a running mean: mean ← decay · mean + (1 − decay) · value.
+fn moved_mean(mean: &Tensor, value: &Tensor, decay: f64) -> Result<Tensor> {
+    (mean * decay)? + (value * (1.0 - decay))?
+}
+
+/// Sums outer products over time: Σ_t post(t) pre(t)ᵀ for each trial, by blocks of steps.
+///
+/// Memory: S·B·N² for the sum and 2·S·B·block·N for the block, whatever the length of the trial.
+pub struct Accumulator {
+    sum: Option<Tensor>,
+    post: Tensor,
+    pre: Tensor,
+    filled: usize,
+}
+
+impl Accumulator {
+    /// Starts at zero for states like `like` `[S, B, N]`.
+    pub fn new(like: &Tensor, block: usize) -> Result<Self> {
+        let (s, b, n) = like.dims3()?;
+        let buffer = || Tensor::zeros((s, b, block, n), like.dtype(), like.device());
+        Ok(Accumulator { sum: None, post: buffer()?, pre: buffer()?, filled: 0 })
+    }
+
+    /// Adds one step.
+    pub fn push(&mut self, factors: &Factors) -> Result<()> {
+        self.post.slice_set(&factors.post.unsqueeze(2)?.contiguous()?, 2, self.filled)?;
+        self.pre.slice_set(&factors.pre.unsqueeze(2)?.contiguous()?, 2, self.filled)?;
+        self.filled += 1;
+        if self.filled == self.post.dim(2)? {
+            self.fold()?;
+        }
+        Ok(())
+    }
+
+    /// The sum, `[S, B, N, N]` as (post, pre).
+    pub fn finish(mut self) -> Result<Tensor> {
+        self.fold()?;
+        match self.sum {
+            Some(sum) => Ok(sum),
+            None => {
+                let (s, b, _, n) = self.post.dims4()?;
+                Tensor::zeros((s, b, n, n), self.post.dtype(), self.post.device())
+            }
+        }
+    }
+
+    fn fold(&mut self) -> Result<()> {
+        if self.filled == 0 {
+            return Ok(());
+        }
+        let block = |t: &Tensor| t.narrow(2, 0, self.filled)?.contiguous();
+        let product = block(&self.post)?.transpose(2, 3)?.contiguous()?.matmul(&block(&self.pre)?)?;
+        self.sum = Some(match self.sum.take() {
+            Some(sum) => (sum + product)?,
+            None => product,
+        });
+        self.filled = 0;
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! Tasks: what the network sees, what it should answer, and how the answer is scored.
+//!
+//! A task knows nothing of networks. Implement [`Task`] for your own; `examples/custom_task.rs` does so in a page.
+
+mod bits;
+mod dnms;
+
+pub use bits::{Bits, Lag};
+pub use dnms::Dnms;
+
+use crate::config::{Config, RuleName};
+use crate::random::Stream;
+use crate::settings::unknown;
+use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
+
+/// One trial: what goes in, what should come out, and when that is judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// Index into [`Task::trial_types`].
+    pub trial_type: usize,
+    /// `[T, n_in]`, step-major.
+    pub inputs: Vec<f32>,
+    /// `[T, n_out]`, step-major; what stands on unscored steps is not read.
+    pub targets: Vec<f32>,
+    /// `[T]`: whether the output is judged at each step.
+    pub scored: Vec<bool>,
+    /// `[T]`: the neuromodulator m(t) that drives the Hebbian trace, where the task gives one.
+    pub modulator: Option<Vec<f32>>,
+}
+
+/// How one output differs from one target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorMeasure {
+    /// |output − target|.
+    Absolute,
+    /// (output − target)².
+    Squared,
+}
+
+impl ErrorMeasure {
+    /// The error of one output.
+    pub fn of(self, output: f32, target: f32) -> f64 {
+        let difference = f64::from(output) - f64::from(target);
+        match self {
+            ErrorMeasure::Absolute => difference.abs(),
+            ErrorMeasure::Squared => difference * difference,
+        }
+    }
+
+    /// The label of an axis.
+    pub fn label(self) -> &'static str {
+        match self {
+            ErrorMeasure::Absolute => "mean |output − target|",
+            ErrorMeasure::Squared => "mean (output − target)²",
+        }
+    }
+}
+
+/// A task. All trials of a task have the same number of steps, so that they can run side by side.
+pub trait Task: Send + Sync {
+    /// The name used on the command line.
+    fn name(&self) -> &str;
+    /// T, the steps of a trial.
+    fn steps(&self) -> usize;
+    /// Names of the input channels; their number is n_in.
+    fn inputs(&self) -> Vec<String>;
+    /// n_out.
+    fn n_out(&self) -> usize;
+    /// Names of the trial types; the expected error is kept for each.
+    fn trial_types(&self) -> Vec<String>;
+    /// Draws trial number `index` of a network.
+    fn trial(&self, index: u64, rng: &mut Stream) -> Trial;
+    /// How outputs are judged.
+    fn measure(&self) -> ErrorMeasure;
+    /// A trial with an error below this is correct.
+    fn correct_below(&self) -> f64;
+    /// The error of guessing, with a word on why, where that is known.
+    fn chance(&self) -> Option<(f64, String)> {
+        None
+    }
+    /// Whether a printed sample of inputs, targets and outputs helps (short trials of few channels).
+    fn printable(&self) -> bool {
+        false
+    }
+    /// The error of a whole trial, from outputs `[T, n_out]`: the mean over scored steps and outputs.
+    fn error(&self, trial: &Trial, outputs: &[f32]) -> f64 {
+        let n_out = self.n_out();
+        let (mut sum, mut count) = (0.0, 0usize);
+        for (step, _) in trial.scored.iter().enumerate().filter(|(_, scored)| **scored) {
+            for k in step * n_out..(step + 1) * n_out {
+                sum += self.measure().of(outputs[k], trial.targets[k]);
+                count += 1;
+            }
+        }
+        sum / count.max(1) as f64
+    }
+}
+
+/// A task the command knows by name.
+pub struct TaskInfo {
+    /// The name.
+    pub name: &'static str,
+    /// One line on what it is.
+    pub summary: &'static str,
+    /// The rule it is trained with unless another is asked for.
+    pub rule: RuleName,
+    /// The defaults for a rule.
+    pub config: fn(RuleName) -> Config,
+    build: fn(&toml::Table) -> Result<Box<dyn Task>>,
+}
+
+/// Every task the command knows.
+pub const TASKS: [TaskInfo; 3] = [
+    TaskInfo {
+        name: "dnms",
+        summary: "delayed non-match to sample: were the two stimuli different? (Miconi 2017)",
+        rule: RuleName::DeltaX,
+        config: dnms::config,
+        build: |table| Ok(Box::new(parameters::<Dnms>(table)?.checked()?)),
+    },
+    TaskInfo {
+        name: "sequence",
+        summary: "predict the next of random bits: nothing to learn beyond chance, a check that training does no harm",
+        rule: RuleName::HebbianTrace,
+        config: |rule| bits::config("sequence", rule),
+        build: |table| Ok(Box::new(bits::build(table, Lag::Next)?)),
+    },
+    TaskInfo {
+        name: "echo",
+        summary: "repeat the bit of k steps ago: the learnable sibling of `sequence`",
+        rule: RuleName::HebbianTrace,
+        config: |rule| bits::config("echo", rule),
+        build: |table| Ok(Box::new(bits::build_echo(table)?)),
+    },
+];
+
+/// Finds a task by name.
+pub fn find(name: &str) -> Result<&'static TaskInfo> {
+    TASKS.iter().find(|t| t.name == name).ok_or_else(|| unknown("task", name, TASKS.iter().map(|t| t.name)))
+}
+
+/// Builds the task of a configuration's `task` table.
+pub fn build(table: &toml::Table) -> Result<Box<dyn Task>> {
+    let name = table.get("name").and_then(|name| name.as_str()).context("task.name is missing")?;
+    (find(name)?.build)(table)
+}
+
+/// Reads a task's own parameters from its table, leaving out `name`.
+fn parameters<P: DeserializeOwned>(table: &toml::Table) -> Result<P> {
+    let mut table = table.clone();
+    let name = table.remove("name");
+    table.try_into().map_err(|error: toml::de::Error| {
+        anyhow::anyhow!("parameters of task {}: {}", name.map_or(String::new(), |n| n.to_string()), error.message().trim())
+    })
+}
+
+/// A task's table: its name and its parameters.
+fn table(name: &str, parameters: &impl serde::Serialize) -> toml::Table {
+    // The parameters are flat structs of numbers and names: they always have a TOML form.
+    let mut table = toml::Table::try_from(parameters).unwrap_or_default();
+    table.insert("name".into(), name.into());
+    table
+}

@@ -1,0 +1,350 @@
+//! The training loop, and only the loop: draw trials, run them, judge them, change the weights, tell the observers.
+
+use crate::batch::{Draw, TrialBatch};
+use crate::checkpoint::Checkpoint;
+use crate::config::{Config, RuleName};
+use crate::criterion::Criterion;
+use crate::episode::{self, Episode, EpisodeInputs, Record};
+use crate::modulator::Modulator;
+use crate::network::{Cell, State, Weights};
+use crate::random::Phase;
+use crate::rule;
+use crate::task::{self, Task};
+use crate::trace::{HebbianTrace, TraceState};
+use anyhow::{bail, Context, Result};
+use candle_core::{DType, Device, Tensor};
+use std::sync::Arc;
+
+/// What one update did to one network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetworkReport {
+    /// The network's index.
+    pub network: u64,
+    /// Mean error of the batch.
+    pub error: f64,
+    /// Fraction of the batch that was correct.
+    pub fraction_correct: f64,
+    /// Fraction correct of the last 100 trials.
+    pub recent_correct: f64,
+    /// Mean |Δw_rec|.
+    pub mean_abs_dw: f64,
+    /// Fraction of Δw_rec at its bound.
+    pub fraction_clipped: f64,
+    /// Trials to criterion, once reached.
+    pub criterion_trials: Option<u64>,
+}
+
+/// What one update did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UpdateReport {
+    /// Updates made so far.
+    pub update: u64,
+    /// Trials of each network so far.
+    pub trials: u64,
+    /// For each network.
+    pub networks: Vec<NetworkReport>,
+}
+
+/// Is told about the training as it goes; keeps files, draws bars.
+pub trait Observer {
+    /// After each update.
+    fn update(&mut self, trainer: &Trainer, report: &UpdateReport) -> Result<()>;
+    /// Once, when the loop ends.
+    fn finish(&mut self, _trainer: &Trainer) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Why the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// The number of updates or trials is reached.
+    Limit,
+    /// Every network has reached the criterion.
+    Criterion,
+    /// Somebody asked.
+    Interrupted,
+}
+
+/// S networks in training.
+pub struct Trainer {
+    config: Config,
+    task: Arc<dyn Task>,
+    device: Device,
+    weights: Weights,
+    state: State,
+    /// The trace between trials; only where it is persistent.
+    trace: Option<TraceState>,
+    modulator: Modulator,
+    criterion: Vec<Criterion>,
+    updates: u64,
+}
+
+impl Trainer {
+    /// Draws new networks for the configured task.
+    pub fn new(config: Config, device: &Device) -> Result<Self> {
+        let task = Arc::from(task::build(&config.task)?);
+        Self::with_task(config, task, device)
+    }
+
+    /// Draws new networks for a task of your own; the configuration's `task` table is then only a note.
+    pub fn with_task(config: Config, task: Arc<dyn Task>, device: &Device) -> Result<Self> {
+        let dtype = config.train.dtype.into();
+        let networks = config.train.networks;
+        let (s, b, n) = (networks.count(), config.train.batch, config.network.neurons);
+        let weights =
+            Weights::draw(&config.network, task.inputs().len(), task.n_out(), config.train.seed, networks, dtype, device)?;
+        let x = Tensor::zeros((s, b, n), dtype, device)?;
+        let trace = match HebbianTrace::new(&config.trace) {
+            Some(trace) if config.trace.persistent => Some(trace.zero(&x)?),
+            _ => None,
+        };
+        Ok(Trainer {
+            modulator: Modulator::new(&config.modulator, s, task.trial_types().len()),
+            criterion: vec![Criterion::default(); s],
+            state: State { r: x.clone(), x },
+            updates: 0,
+            device: device.clone(),
+            config,
+            task,
+            weights,
+            trace,
+        })
+    }
+
+    /// Goes on from a checkpoint as if training had never stopped.
+    pub fn resume(checkpoint: Checkpoint, device: &Device) -> Result<Self> {
+        let task = Arc::from(task::build(&checkpoint.config.task)?);
+        Self::resume_with_task(checkpoint, task, device)
+    }
+
+    /// The same for a task of your own.
+    pub fn resume_with_task(checkpoint: Checkpoint, task: Arc<dyn Task>, device: &Device) -> Result<Self> {
+        let Checkpoint { config, weights, state, trace, expected_error, criterion, updates, .. } = checkpoint;
+        let mut modulator = Modulator::new(&config.modulator, config.train.networks.count(), task.trial_types().len());
+        modulator.restore(expected_error);
+        Ok(Trainer { config, task, device: device.clone(), weights, state, trace, modulator, criterion, updates })
+    }
+
+    /// Everything the next update reads.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            program: env!("CARGO_PKG_VERSION").to_string(),
+            config: self.config.clone(),
+            weights: self.weights.clone(),
+            state: self.state.clone(),
+            trace: self.trace.clone(),
+            expected_error: self.modulator.expected_error().to_vec(),
+            criterion: self.criterion.clone(),
+            updates: self.updates,
+        }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The task.
+    pub fn task(&self) -> &Arc<dyn Task> {
+        &self.task
+    }
+
+    /// The weights as they are now.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// Updates made so far.
+    pub fn updates(&self) -> u64 {
+        self.updates
+    }
+
+    /// Trials of each network so far.
+    pub fn trials(&self) -> u64 {
+        self.updates * self.config.train.batch as u64
+    }
+
+    /// Each network's trials to criterion.
+    pub fn criterion_trials(&self) -> Vec<Option<u64>> {
+        self.criterion.iter().map(Criterion::reached_at).collect()
+    }
+
+    /// Why training would stop now; `None`: it would go on.
+    pub fn finished(&self) -> Option<StopReason> {
+        if self.config.train.until_criterion && self.criterion.iter().all(|c| c.reached_at().is_some()) {
+            Some(StopReason::Criterion)
+        } else if self.updates >= self.config.train.max_updates() {
+            Some(StopReason::Limit)
+        } else {
+            None
+        }
+    }
+
+    /// Updates until a limit, the criterion, or until `interrupted` says so between two updates.
+    pub fn run(&mut self, observers: &mut [&mut dyn Observer], interrupted: &dyn Fn() -> bool) -> Result<StopReason> {
+        let reason = loop {
+            if let Some(reason) = self.finished() {
+                break reason;
+            }
+            if interrupted() {
+                break StopReason::Interrupted;
+            }
+            let report = self.update()?;
+            for observer in observers.iter_mut() {
+                observer.update(self, &report)?;
+            }
+        };
+        for observer in observers.iter_mut() {
+            observer.finish(self)?;
+        }
+        Ok(reason)
+    }
+
+    /// Runs one batch of trials and changes the weights once.
+    ///
+    /// # Errors
+    /// Where an error or a weight change is not finite; the weights then stay as they were.
+    pub fn update(&mut self) -> Result<UpdateReport> {
+        let batch = TrialBatch::draw(
+            &self.config,
+            &*self.task,
+            Draw {
+                seed: self.config.train.seed,
+                phase: Phase::Train,
+                first_trial: self.trials(),
+                trials_each: self.config.train.batch,
+                explore: true,
+            },
+        );
+        let episode = self.run_trials(&batch)?;
+        let errors = errors(&*self.task, &batch, &episode.outputs)?;
+        let types = batch.types();
+        let changes = self.recurrent_change(&episode, &errors, &types)?;
+        self.check_finite(&errors, &changes.mean_abs)?;
+        self.apply(&episode, &batch, changes.dw)?;
+
+        self.updates += 1;
+        let (b, trials) = (batch.trials_each, self.trials());
+        let mut networks = Vec::with_capacity(batch.networks);
+        for (s, network) in self.config.train.networks.range().enumerate() {
+            let (errors, types) = (&errors[s * b..(s + 1) * b], &types[s * b..(s + 1) * b]);
+            self.modulator.observe(s, errors, types);
+            let correct: Vec<bool> = errors.iter().map(|e| *e < self.task.correct_below()).collect();
+            self.criterion[s].observe(correct.iter().copied(), trials);
+            networks.push(NetworkReport {
+                network,
+                error: errors.iter().sum::<f64>() / b as f64,
+                fraction_correct: correct.iter().filter(|c| **c).count() as f64 / b as f64,
+                recent_correct: self.criterion[s].recent_fraction(),
+                mean_abs_dw: changes.mean_abs[s],
+                fraction_clipped: changes.clipped[s],
+                criterion_trials: self.criterion[s].reached_at(),
+            });
+        }
+        self.state = episode.state;
+        if self.config.trace.persistent {
+            self.trace = episode.trace;
+        }
+        Ok(UpdateReport { update: self.updates, trials, networks })
+    }
+
+    fn run_trials(&self, batch: &TrialBatch) -> Result<Episode> {
+        let dtype: DType = self.config.train.dtype.into();
+        let mut inputs = EpisodeInputs::new(batch, &self.config, &*self.task, &self.modulator, dtype, &self.device)?;
+        inputs.trace = self.trace.clone();
+        let cell = Cell::new(&self.config.network, &self.weights)?;
+        Ok(episode::run(&self.config, &cell, &inputs, true, Record::default())?)
+    }
+
+    /// Δw_rec = clip(η Σ_b weight_b e_b), and what to report of it. `errors` and `types` are `[S, B]`.
+    fn recurrent_change(&self, episode: &Episode, errors: &[f64], types: &[usize]) -> Result<Change> {
+        let (s, b) = (self.config.train.networks.count(), self.config.train.batch);
+        let Some(eligibility) = &episode.eligibility else {
+            return Ok(Change { dw: None, mean_abs: vec![0.0; s], clipped: vec![0.0; s] });
+        };
+        let weights: Vec<f64> = if rule::gated_online(self.config.rule.name) {
+            vec![1.0; s * b]
+        } else {
+            let of = |i: usize| i * b..(i + 1) * b;
+            (0..s).flat_map(|i| self.modulator.weights(i, &errors[of(i)], &types[of(i)], self.trials())).collect()
+        };
+        let (dtype, n) = (eligibility.dtype(), self.config.network.neurons);
+        let weights = Tensor::from_vec(weights, (s, 1, b), &Device::Cpu)?.to_dtype(dtype)?.to_device(&self.device)?;
+        let sum = weights.matmul(&eligibility.reshape((s, b, n * n))?)?.reshape((s, n, n))?;
+        let mut dw = (sum * self.config.rule.eta)?;
+        if let Some(exists) = &self.weights.connectivity {
+            dw = (dw * exists.to_dtype(dtype)?)?;
+        }
+        let bound = self.bound();
+        let clipped = if bound > 0.0 {
+            let at_bound = dw.abs()?.ge(bound)?.to_dtype(dtype)?;
+            dw = dw.clamp(-bound, bound)?;
+            per_network(&at_bound)?
+        } else {
+            vec![0.0; s]
+        };
+        Ok(Change { mean_abs: per_network(&dw.abs()?)?, dw: Some(dw), clipped })
+    }
+
+    /// The largest change of a weight in an update of B trials: max_dw · max(1, clip_growth · √B).
+    fn bound(&self) -> f64 {
+        let rule = &self.config.rule;
+        rule.max_dw * (rule.clip_growth * (self.config.train.batch as f64).sqrt()).max(1.0)
+    }
+
+    fn check_finite(&self, errors: &[f64], mean_abs: &[f64]) -> Result<()> {
+        let b = self.config.train.batch;
+        for (s, network) in self.config.train.networks.range().enumerate() {
+            if !errors[s * b..(s + 1) * b].iter().all(|e| e.is_finite()) || !mean_abs[s].is_finite() {
+                bail!(
+                    "network {network} diverged in update {}: its errors or its weight change are not finite numbers. \
+                     The update was not applied; the last checkpoint is unharmed. Smaller rates (rule.eta, readout.eta) may help",
+                    self.updates + 1
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, episode: &Episode, batch: &TrialBatch, dw: Option<Tensor>) -> Result<()> {
+        if let Some(dw) = dw.filter(|_| self.config.rule.name != RuleName::None) {
+            self.weights.w_rec = (&self.weights.w_rec + dw)?;
+        }
+        if let Some((dw_out, db_out)) = &episode.readout_change {
+            let scored = batch.drawn[0].trial.scored.iter().filter(|s| **s).count().max(1);
+            let rate = self.config.readout.eta / (scored * batch.trials_each) as f64;
+            let moved = |w: &Option<Tensor>, change: &Tensor| -> Result<Option<Tensor>> {
+                let w = w.as_ref().context("a readout learns, but there is none")?;
+                Ok(Some((w + (change * rate)?)?))
+            };
+            self.weights.w_out = moved(&self.weights.w_out, dw_out)?;
+            self.weights.b_out = moved(&self.weights.b_out, db_out)?;
+        }
+        Ok(())
+    }
+}
+
+/// Δw_rec `[S, N, N]` and its statistics `[S]`.
+struct Change {
+    dw: Option<Tensor>,
+    mean_abs: Vec<f64>,
+    clipped: Vec<f64>,
+}
+
+/// The mean of `[S, N, N]` over each network.
+fn per_network(values: &Tensor) -> candle_core::Result<Vec<f64>> {
+    values.flatten_from(1)?.mean(1)?.to_dtype(DType::F64)?.to_vec1()
+}
+
+/// The error of each trial, `[S, B]`, from outputs `[T, S, B, n_out]`.
+pub(crate) fn errors(task: &dyn Task, batch: &TrialBatch, outputs: &Tensor) -> Result<Vec<f64>> {
+    let (t, s, b, n_out) = outputs.dims4()?;
+    let values: Vec<f32> = outputs.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+    let error = |i: usize| {
+        let of_trial: Vec<f32> =
+            (0..t).flat_map(|step| &values[(step * s * b + i) * n_out..(step * s * b + i + 1) * n_out]).copied().collect();
+        task.error(&batch.drawn[i].trial, &of_trial)
+    };
+    Ok((0..s * b).map(error).collect())
+}
