@@ -18,5 +18,14 @@ pub mod criterion;
 pub mod modulator;
 pub mod trainer;
 
+pub mod metrics;
+pub mod run_folder;
+
 pub mod checkpoint;
 pub mod device;
+
+pub mod evaluate;
+pub mod simulate;
+
+pub mod figures;
+pub mod plot;

@@ -1,1 +1,69 @@
-fn main(){}
+//! The command `hebbian-rnn`: reads arguments, calls the library, and turns the outcome into an exit code.
+
+mod args;
+mod devices;
+mod evaluate;
+mod inspect;
+mod lists;
+mod output;
+mod plot;
+mod simulate;
+mod train;
+
+use args::{Cli, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Something was asked for that cannot be: exit code 2.
+#[derive(Debug)]
+struct Usage;
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("wrong usage")
+    }
+}
+
+/// How a command that did not fail ended.
+enum Outcome {
+    Done,
+    Interrupted,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Without it, every matrix product on the CPU counts the processors anew through the file system.
+    if std::env::var_os("RAYON_NUM_THREADS").is_none() {
+        std::env::set_var("RAYON_NUM_THREADS", num_cpus::get().to_string());
+    }
+    let outcome = match cli.command {
+        Command::Train(args) => train::run(*args),
+        Command::Evaluate(args) => evaluate::run(args),
+        Command::Simulate(args) => simulate::run(args),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Plot(args) => plot::run(args),
+        Command::Tasks(args) => lists::tasks(args),
+        Command::Rules(args) => lists::rules(args),
+        Command::Devices(args) => devices::run(args),
+    };
+    match outcome {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Interrupted) => ExitCode::from(130),
+        Err(error) if closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => report(error),
+    }
+}
+
+/// Whether whoever read our output has gone, as `head` does.
+fn closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+}
+
+fn report(error: anyhow::Error) -> ExitCode {
+    let usage = error.downcast_ref::<Usage>().is_some();
+    let causes = error.chain().map(ToString::to_string).skip(usize::from(usage));
+    // candle repeats itself over many lines; the first line of each cause says it.
+    let first_lines: Vec<String> = causes.map(|cause| cause.lines().next().unwrap_or_default().trim().to_string()).collect();
+    eprintln!("error: {}", first_lines.join(": "));
+    ExitCode::from(if usage { 2 } else { 1 })
+}

@@ -1,0 +1,211 @@
+//! What can be said on the command line. clap appears in this folder only.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use hebbian_rnn::settings::Setting;
+use std::path::PathBuf;
+
+/// Recurrent networks that learn by reward-modulated Hebbian plasticity: many networks and trials in parallel.
+#[derive(Parser)]
+#[command(version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Train networks on a task
+    Train(Box<TrainArgs>),
+    /// Test trained networks: frozen weights, no perturbation, fresh trials
+    Evaluate(EvaluateArgs),
+    /// Run trained networks on inputs of your own
+    Simulate(SimulateArgs),
+    /// Show what is in a checkpoint, and whether it is whole
+    Inspect(InspectArgs),
+    /// Draw a run's pictures again from what was saved
+    Plot(PlotArgs),
+    /// List the tasks
+    Tasks(ListArgs),
+    /// List the learning rules
+    Rules(ListArgs),
+    /// List the devices
+    Devices(ListArgs),
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Every key of the configuration can be set with --set, e.g. --set trace.eta=0.05 --set task.response_steps=100. A run writes
+all of them, with their values, to config.toml; `--config` reads such a file, whole or in part. Flags and --set win over it.
+
+Defaults that depend on the task are shown by `hebbian-rnn tasks TASK`.")]
+pub struct TrainArgs {
+    /// The task: see `hebbian-rnn tasks`. May be left out where --config or --resume names it
+    pub task: Option<String>,
+    /// The run's folder [default: runs/TASK]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Independent networks: a count, or a range A..B of network indices (B not included) [default: 4]
+    #[arg(long, value_name = "S|A..B")]
+    pub networks: Option<String>,
+    /// Trials of each network in parallel; one update for each batch [default: 64 for dnms, 32 for sequence and echo]
+    #[arg(long, value_name = "B")]
+    pub batch: Option<i64>,
+    /// Stop after this many trials of each network, rounded up to whole updates
+    #[arg(long, value_name = "K", conflicts_with = "updates")]
+    pub trials: Option<i64>,
+    /// Stop after this many updates; 0 writes the untrained networks
+    #[arg(long, value_name = "U")]
+    pub updates: Option<i64>,
+    /// Stop as soon as every network has more than 95 of its last 100 trials correct
+    #[arg(long)]
+    pub until_criterion: bool,
+    /// Seed of everything random [default: 1]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<i64>,
+    /// The learning rule: see `hebbian-rnn rules`
+    #[arg(long, value_name = "R")]
+    pub rule: Option<String>,
+    /// Neurons of each network [default: 200 for dnms, 32 for sequence and echo]
+    #[arg(long, value_name = "N")]
+    pub neurons: Option<i64>,
+    /// Set any key of the configuration; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Read settings from a TOML file, such as the config.toml of an earlier run
+    #[arg(long, value_name = "FILE.toml")]
+    pub config: Option<PathBuf>,
+    /// auto, cpu, cuda, cuda:N or metal [default: auto]
+    #[arg(long)]
+    pub device: Option<String>,
+    /// f32 or f64 [default: f32]
+    #[arg(long)]
+    pub dtype: Option<String>,
+    /// fused or reference: which implementation of a step runs [default: fused]
+    #[arg(long)]
+    pub kernels: Option<String>,
+    /// Write the checkpoint every U updates, and at the end; 0: only at the end
+    #[arg(long, value_name = "U")]
+    pub checkpoint_every: Option<i64>,
+    /// Go on with the run in the folder; only stop limits, device and cadence may change
+    #[arg(long, conflicts_with = "force")]
+    pub resume: bool,
+    /// Move a run that is already in the folder aside (to DIR.1, DIR.2, …)
+    #[arg(long)]
+    pub force: bool,
+    /// Draw the learning curve with a logarithmic error axis
+    #[arg(long)]
+    pub log: bool,
+    /// Print the final table as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl TrainArgs {
+    /// The flags as settings; `--set` comes last and wins.
+    pub fn settings(&self) -> anyhow::Result<Vec<Setting>> {
+        let mut settings = Vec::new();
+        let numbers = [
+            ("--batch", "train.batch", self.batch),
+            ("--trials", "train.trials", self.trials),
+            ("--updates", "train.updates", self.updates),
+            ("--seed", "train.seed", self.seed),
+            ("--neurons", "network.neurons", self.neurons),
+            ("--checkpoint-every", "train.checkpoint_every", self.checkpoint_every),
+        ];
+        settings.extend(numbers.into_iter().filter_map(|(flag, key, value)| Some(Setting::flag(flag, key, value?))));
+        let names = [
+            ("--networks", "train.networks", &self.networks),
+            ("--rule", "rule.name", &self.rule),
+            ("--device", "train.device", &self.device),
+            ("--dtype", "train.dtype", &self.dtype),
+            ("--kernels", "train.kernels", &self.kernels),
+        ];
+        settings.extend(names.into_iter().filter_map(|(flag, key, value)| Some(Setting::flag(flag, key, value.clone()?))));
+        if self.until_criterion {
+            settings.push(Setting::flag("--until-criterion", "train.until_criterion", true));
+        }
+        for text in &self.set {
+            settings.push(Setting::parse(text)?);
+        }
+        Ok(settings)
+    }
+}
+
+#[derive(Args)]
+pub struct EvaluateArgs {
+    /// A run's folder or a checkpoint
+    pub run: PathBuf,
+    /// Fresh trials of each network
+    #[arg(long, value_name = "K", default_value_t = 400, value_parser = clap::value_parser!(u64).range(1..))]
+    pub trials: u64,
+    /// Seed of the trials [default: the run's own; training never sees these trials]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// auto, cpu, cuda, cuda:N or metal
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `simulate` can record.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Recordable {
+    Rates,
+    Activations,
+    Trace,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+The inputs file holds `inputs` [T, B, n_in] (the same for every network) or [T, S, B, n_in]; optionally `modulator` [T, B],
+the neuromodulator m(t) that drives the Hebbian trace, `x` [B, N] or [S, B, N], the activations at the start, and
+`hebbian_trace` [S, B, N, N], the trace at the start. The output file holds `outputs` [T, S, B, n_out], and, where recorded,
+`rates` and `activations` [T, S, B, N] and `hebbian_trace` [S, B, N, N] after the last step.")]
+pub struct SimulateArgs {
+    /// A checkpoint or a run's folder
+    pub checkpoint: PathBuf,
+    /// The inputs
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub inputs: PathBuf,
+    /// Where to write the results
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub out: PathBuf,
+    /// What to write beside the outputs, comma-separated
+    #[arg(long, value_delimiter = ',')]
+    pub record: Vec<Recordable>,
+    /// Seed of the activations at the start, where the inputs give none [default: the run's own]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// auto, cpu, cuda, cuda:N or metal
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+}
+
+#[derive(Args)]
+pub struct InspectArgs {
+    /// A checkpoint or a run's folder
+    pub checkpoint: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct PlotArgs {
+    /// A run's folder
+    pub run: PathBuf,
+    /// Logarithmic error axis
+    #[arg(long)]
+    pub log: bool,
+}
+
+#[derive(Args)]
+pub struct ListArgs {
+    /// Show one of them in full
+    pub name: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,26 @@
+//! `hebbian-rnn evaluate`.
+
+use crate::args::EvaluateArgs;
+use crate::output::{open_device, print, print_json, print_scores, usage};
+use crate::Outcome;
+use anyhow::Result;
+use hebbian_rnn::checkpoint::Checkpoint;
+use hebbian_rnn::{evaluate, task};
+
+pub fn run(args: EvaluateArgs) -> Result<Outcome> {
+    let device = usage(open_device(&args.device))?;
+    let checkpoint = Checkpoint::read(&args.run, &device)?;
+    let task = task::build(&checkpoint.config.task)?;
+    let seed = args.seed.unwrap_or(checkpoint.config.train.seed);
+    let scores = evaluate::evaluate(&checkpoint, &*task, args.trials, seed, &device)?;
+    if args.json {
+        print_json(&serde_json::json!({ "task": task.name(), "trials": args.trials, "seed": seed, "networks": scores }))?;
+    } else {
+        print(&format!("{}: {} fresh trials of each network, weights frozen, no perturbation", task.name(), args.trials))?;
+        print_scores(&scores)?;
+        if let Some((error, why)) = task.chance() {
+            print(&format!("chance: {error} ({why})"))?;
+        }
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,44 @@
+//! `hebbian-rnn inspect`.
+
+use crate::args::InspectArgs;
+use crate::output::{print, print_json, table};
+use crate::Outcome;
+use anyhow::Result;
+use candle_core::Device;
+use hebbian_rnn::checkpoint::{layout, Checkpoint, FORMAT};
+use hebbian_rnn::task;
+
+pub fn run(args: InspectArgs) -> Result<Outcome> {
+    let checkpoint = Checkpoint::read(&args.checkpoint, &Device::Cpu)?;
+    let config = &checkpoint.config;
+    let task = task::build(&config.task)?;
+    let layout = layout(config, &*task);
+    let reached: Vec<Option<u64>> = checkpoint.criterion.iter().map(|c| c.reached_at()).collect();
+    if args.json {
+        let tensors: serde_json::Map<_, _> = layout
+            .iter()
+            .map(|(name, t)| (name.to_string(), serde_json::json!({ "dtype": t.dtype.as_str(), "shape": t.shape })))
+            .collect();
+        print_json(&serde_json::json!({
+            "format": FORMAT, "program": checkpoint.program, "seed": config.train.seed, "updates": checkpoint.updates,
+            "trials": checkpoint.trials(), "criterion_trials": reached, "tensors": tensors, "config": config,
+        }))?;
+        return Ok(Outcome::Done);
+    }
+    print(&format!(
+        "task {}, rule {}, networks {}, {} neurons, {} trials at a time, seed {}",
+        task.name(),
+        config.rule.name.as_str(),
+        config.train.networks,
+        config.network.neurons,
+        config.train.batch,
+        config.train.seed
+    ))?;
+    print(&format!("{} updates, {} trials of each network; format {FORMAT}, program {}", checkpoint.updates, checkpoint.trials(), checkpoint.program))?;
+    let row = |(name, t): (&&str, &hebbian_rnn::checkpoint::Expected)| vec![name.to_string(), t.dtype.as_str().into(), format!("{:?}", t.shape)];
+    print(&table(&["tensor", "type", "shape"], layout.iter().map(row).collect(), 3).to_string())?;
+    let reached: Vec<String> = reached.iter().map(|r| r.map_or("not reached".into(), |t| t.to_string())).collect();
+    print(&format!("trials to criterion: {}", reached.join(", ")))?;
+    print("whole: every tensor has the name, type and shape that its configuration calls for, and finite values")?;
+    Ok(Outcome::Done)
+}

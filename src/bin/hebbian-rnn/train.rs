@@ -1,0 +1,196 @@
+//! `hebbian-rnn train`.
+
+use crate::args::TrainArgs;
+use crate::output::{open_device, print, print_json, print_scores, usage};
+use crate::{plot, Outcome};
+use anyhow::{bail, Context, Result};
+use candle_core::Device;
+use hebbian_rnn::checkpoint::Checkpoint;
+use hebbian_rnn::config::Config;
+use hebbian_rnn::evaluate::{evaluate, run_fresh};
+use hebbian_rnn::run_folder::{RunFolder, CONFIG};
+use hebbian_rnn::settings::{self, Setting};
+use hebbian_rnn::task::Task;
+use hebbian_rnn::trainer::{Observer, StopReason, Trainer, UpdateReport};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Fresh trials of each network for the final table.
+const FINAL_TRIALS: u64 = 400;
+
+pub fn run(args: TrainArgs) -> Result<Outcome> {
+    let (mut trainer, mut folder, out) = if args.resume { resume(&args)? } else { start(&args)? };
+    if let (true, Some(_)) = (args.resume, trainer.finished()) {
+        print(&format!("{}: this run is finished ({} updates); nothing to do", out.display(), trainer.updates()))?;
+        return Ok(Outcome::Done);
+    }
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let asked = interrupted.clone();
+    ctrlc::set_handler(move || asked.store(true, Ordering::SeqCst)).context("listening for Ctrl-C")?;
+
+    let mut bar = Bar::new(&trainer);
+    let reason = trainer.run(&mut [&mut folder, &mut bar], &|| interrupted.load(Ordering::SeqCst))?;
+    if reason == StopReason::Interrupted {
+        eprintln!("interrupted after {} updates; everything is saved. To go on:\n  hebbian-rnn train --resume --out {}", trainer.updates(), out.display());
+        return Ok(Outcome::Interrupted);
+    }
+    let checkpoint = trainer.checkpoint();
+    summarise(&args, &checkpoint, trainer.task().as_ref(), &bar, &out)?;
+    Ok(Outcome::Done)
+}
+
+fn start(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
+    let mut all = file_settings(args)?;
+    all.extend(usage(args.settings())?);
+    let config = usage(settings::resolve(args.task.as_deref(), &all))?;
+    let device = usage(open_device(&config.train.device))?;
+    let out = match &args.out {
+        Some(out) => out.clone(),
+        None => Path::new("runs").join(config.task_name()?),
+    };
+    let trainer = Trainer::new(config.clone(), &device)?;
+    let folder = RunFolder::create(&out, &config, args.force)?;
+    Ok((trainer, folder, out))
+}
+
+fn resume(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
+    let out = match (&args.out, &args.task) {
+        (Some(out), _) => out.clone(),
+        (None, Some(task)) => Path::new("runs").join(task),
+        (None, None) => return usage(Err(anyhow::anyhow!("--resume: name the run's folder (--out DIR)"))),
+    };
+    let mut checkpoint = Checkpoint::read(&out, &Device::Cpu)?;
+    let mut all = Setting::from_toml(&checkpoint.config.to_toml()?, "the checkpoint")?;
+    all.extend(file_settings(args)?);
+    all.extend(usage(args.settings())?);
+    let config = usage(settings::resolve(args.task.as_deref(), &all))?;
+    usage(same_run(&checkpoint.config, &config, &out))?;
+    let device = usage(open_device(&config.train.device))?;
+    if !device.is_cpu() {
+        checkpoint = Checkpoint::read(&out, &device)?;
+    }
+    checkpoint.config = config.clone();
+    let updates = checkpoint.updates;
+    let trainer = Trainer::resume(checkpoint, &device)?;
+    let folder = RunFolder::reopen(&out, &config, updates)?;
+    Ok((trainer, folder, out))
+}
+
+fn file_settings(args: &TrainArgs) -> Result<Vec<Setting>> {
+    let Some(path) = &args.config else { return Ok(Vec::new()) };
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    usage(Setting::from_toml(&text, &path.display().to_string()))
+}
+
+/// Refuses a resume that would change the run.
+fn same_run(saved: &Config, now: &Config, out: &Path) -> Result<()> {
+    const MAY_CHANGE: [&str; 5] = ["train.trials", "train.updates", "train.until_criterion", "train.device", "train.checkpoint_every"];
+    let flat = |config: &Config| Setting::from_toml(&config.to_toml()?, CONFIG);
+    let saved = flat(saved)?;
+    for Setting { key, value, .. } in flat(now)? {
+        let before = saved.iter().find(|s| s.key == key).map(|s| &s.value);
+        if before != Some(&value) && !MAY_CHANGE.contains(&key.as_str()) {
+            let before = before.map_or("not set".to_string(), ToString::to_string);
+            bail!("{key} is {before} in {} and {value} now; --resume may change only {}", out.display(), MAY_CHANGE.join(", "));
+        }
+    }
+    Ok(())
+}
+
+fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, task: &dyn Task, bar: &Bar, out: &Path) -> Result<()> {
+    let seconds = bar.started.elapsed().as_secs_f64();
+    let networks = checkpoint.config.train.networks.count() as u64;
+    let new_trials = (checkpoint.updates - bar.first_update) * checkpoint.config.train.batch as u64 * networks;
+    let cpu = Device::Cpu;
+    let device = checkpoint.weights.w_rec.device();
+    let scores = evaluate(checkpoint, task, FINAL_TRIALS, checkpoint.config.train.seed, device)?;
+    let pictures = if device.is_cpu() {
+        plot::draw(out, checkpoint, args.log)?
+    } else {
+        plot::draw(out, &Checkpoint::read(out, &cpu)?, args.log)?
+    };
+    if args.json {
+        return print_json(&serde_json::json!({
+            "task": task.name(), "out": out, "updates": checkpoint.updates, "trials": checkpoint.trials(), "seconds": seconds,
+            "trials_per_second": new_trials as f64 / seconds.max(1e-9), "evaluation_trials": FINAL_TRIALS, "networks": scores,
+        }));
+    }
+    if new_trials > 0 {
+        print(&format!(
+            "{new_trials} trials ({networks} networks, {} updates) in {seconds:.1} s: {:.0} trials per second",
+            checkpoint.updates - bar.first_update,
+            new_trials as f64 / seconds.max(1e-9)
+        ))?;
+    }
+    if let Some((first, last)) = &bar.errors {
+        print(&format!("error while training: {first:.3} in the first update, {last:.3} in the last (mean over networks)"))?;
+    }
+    if let Some((error, why)) = task.chance() {
+        print(&format!("chance is an error of {error}: {why}"))?;
+    }
+    print(&format!("\nafter training, on {FINAL_TRIALS} fresh trials without perturbation:"))?;
+    print_scores(&scores)?;
+    if task.printable() {
+        print_sample(checkpoint, task)?;
+    }
+    print(&format!("\n{}", pictures.join("\n")))
+}
+
+/// One fresh trial of the first network, as three lines of numbers.
+fn print_sample(checkpoint: &Checkpoint, task: &dyn Task) -> Result<()> {
+    let device = checkpoint.weights.w_rec.device();
+    let (batch, episode) = run_fresh(checkpoint, task, 0, 1, checkpoint.config.train.seed, device)?;
+    let trial = &batch.drawn[0].trial;
+    let outputs: Vec<f32> = episode.outputs.get_on_dim(1, 0)?.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1()?;
+    let line = |values: &[f32], scored_only: bool| -> String {
+        let cell = |(v, scored): (&f32, &bool)| if *scored || !scored_only { format!("{v:6.2}") } else { "     ·".to_string() };
+        values.iter().zip(&trial.scored).map(cell).collect()
+    };
+    print(&format!("\na fresh trial of network {}:", checkpoint.config.train.networks.start))?;
+    print(&format!("input       {}", line(&trial.inputs, false)))?;
+    print(&format!("target      {}", line(&trial.targets, true)))?;
+    print(&format!("prediction  {}", line(&outputs, true)))
+}
+
+/// The progress bar, and what the summary needs to know of the training.
+struct Bar {
+    bar: ProgressBar,
+    started: Instant,
+    first_update: u64,
+    errors: Option<(f64, f64)>,
+}
+
+impl Bar {
+    fn new(trainer: &Trainer) -> Self {
+        let limit = trainer.config().train.max_updates();
+        let bar = if limit == u64::MAX { ProgressBar::no_length() } else { ProgressBar::new(limit) };
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} updates  {msg}  {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.set_style(style);
+        bar.set_position(trainer.updates());
+        bar.reset_eta();
+        Bar { bar, started: Instant::now(), first_update: trainer.updates(), errors: None }
+    }
+}
+
+impl Observer for Bar {
+    fn update(&mut self, trainer: &Trainer, report: &UpdateReport) -> Result<()> {
+        let s = report.networks.len() as f64;
+        let mean = |value: &dyn Fn(&hebbian_rnn::trainer::NetworkReport) -> f64| report.networks.iter().map(value).sum::<f64>() / s;
+        let error = mean(&|n| n.error);
+        let trials = (report.update - self.first_update) as f64 * trainer.config().train.batch as f64 * s;
+        let speed = trials / self.started.elapsed().as_secs_f64().max(1e-9);
+        self.bar.set_message(format!("error {error:.3}  correct {:.2}  {speed:.0} trials/s", mean(&|n| n.recent_correct)));
+        self.bar.set_position(report.update);
+        self.errors = Some((self.errors.map_or(error, |(first, _)| first), error));
+        Ok(())
+    }
+
+    fn finish(&mut self, _trainer: &Trainer) -> Result<()> {
+        self.bar.finish_and_clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! The pictures of a run: its learning curve and sample trials, drawn from what is saved.
+
+use crate::checkpoint::Checkpoint;
+use crate::config::{Config, Dynamics};
+use crate::evaluate::run_fresh;
+use crate::metrics::Row;
+use crate::plot::{learning_curve, sample_trials, LearningCurve, SampleTrial, SampleTrials};
+use crate::task::Task;
+use anyhow::Result;
+use candle_core::{DType, Device};
+use std::path::Path;
+
+/// Draws `learning_curve.png` and `.svg` into `folder` from the rows of a run's metrics.
+pub fn draw_learning_curve(folder: &Path, config: &Config, task: &dyn Task, rows: &[Row], log: bool) -> Result<()> {
+    let networks = config.train.networks;
+    let of = |network: u64| rows.iter().filter(move |row| row.network == network);
+    let curve = LearningCurve {
+        title: format!("{}, {}", task.name(), config.rule.name.as_str()),
+        error_label: task.measure().label().to_string(),
+        networks: networks.range().map(|k| of(k).map(|row| (row.trials as f64, row.error)).collect()).collect(),
+        criterion: networks.range().map(|k| of(k).find_map(|row| row.criterion_trials).map(|t| t as f64)).collect(),
+        reference: task.chance().map(|(error, _)| (error, "chance".to_string())),
+        log,
+    };
+    learning_curve(&curve, &folder.join("learning_curve"))
+}
+
+/// Draws `sample_trials.png` and `.svg`: fresh trials of the first network that reached the criterion, else of the first.
+pub fn draw_sample_trials(folder: &Path, checkpoint: &Checkpoint, task: &dyn Task, device: &Device) -> Result<()> {
+    let config = &checkpoint.config;
+    let place = checkpoint.criterion.iter().position(|c| c.reached_at().is_some()).unwrap_or(0);
+    let types = task.trial_types();
+    let shown = if types.len() > 1 { types.len().min(6) } else { 4 };
+    let (batch, episode) = run_fresh(checkpoint, task, 0, shown, config.train.seed, device)?;
+    let outputs = episode.outputs.to_dtype(DType::F32)?.get_on_dim(1, place)?;
+    let channel = |values: &[f32], width: usize, k: usize| -> Vec<f32> { values.iter().skip(k).step_by(width).copied().collect() };
+    let (n_in, n_out) = (task.inputs().len(), task.n_out());
+    let leaky = config.network.dynamics == Dynamics::Leaky;
+    let mut trials = Vec::new();
+    for b in 0..shown {
+        let trial = &batch.drawn[place * shown + b].trial;
+        let output: Vec<f32> = outputs.get_on_dim(1, b)?.flatten_all()?.to_vec1()?;
+        let mut targets = trial.targets.clone();
+        for (step, _) in trial.scored.iter().enumerate().filter(|(_, scored)| !**scored) {
+            targets[step * n_out..(step + 1) * n_out].fill(f32::NAN);
+        }
+        trials.push(SampleTrial {
+            title: if types.len() > 1 { types[trial.trial_type].clone() } else { format!("trial {}", b + 1) },
+            step_ms: if leaky { config.network.dt_ms } else { 1.0 },
+            inputs: (0..n_in).map(|k| channel(&trial.inputs, n_in, k)).collect(),
+            outputs: (0..n_out).map(|k| channel(&output, n_out, k)).collect(),
+            targets: (0..n_out).map(|k| channel(&targets, n_out, k)).collect(),
+        });
+    }
+    let network = config.train.networks.start + place as u64;
+    let figure = SampleTrials {
+        title: format!("{}: fresh trials of network {network} after {} training trials", task.name(), checkpoint.trials()),
+        time_label: if leaky { "time (ms)".into() } else { "step".into() },
+        input_names: task.inputs(),
+        trials,
+    };
+    sample_trials(&figure, &folder.join("sample_trials"))
+}

@@ -1,0 +1,206 @@
+//! Axes: the mapping from values to pixels, round ticks and readable numbers.
+
+/// A linear or logarithmic axis from value `lo` at pixel `from` to value `hi` at pixel `to`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Axis {
+    pub lo: f64,
+    pub hi: f64,
+    pub from: f64,
+    pub to: f64,
+    pub log: bool,
+}
+
+impl Axis {
+    /// A linear axis.
+    pub fn linear((lo, hi): (f64, f64), (from, to): (f64, f64)) -> Self {
+        let log = false;
+        Axis {
+            lo,
+            hi,
+            from,
+            to,
+            log,
+        }
+    }
+
+    /// The pixel of `value`, kept within the axis.
+    pub fn at(&self, value: f64) -> f64 {
+        let part = if self.log {
+            (value / self.lo).ln() / (self.hi / self.lo).ln()
+        } else {
+            (value - self.lo) / (self.hi - self.lo)
+        };
+        self.from + part.clamp(0.0, 1.0) * (self.to - self.from)
+    }
+
+    /// Values for ticks with their labels: about `count` round numbers, or decades (with 2 and 5
+    /// between them where the axis is short) on a logarithmic axis.
+    pub fn ticks(&self, count: usize) -> Vec<(f64, String)> {
+        if self.log {
+            self.log_ticks(count)
+        } else {
+            let step = round_step((self.hi - self.lo) / count.max(1) as f64);
+            let slack = 1e-9;
+            let first = (self.lo / step - slack).ceil() as i64;
+            let last = (self.hi / step + slack).floor() as i64;
+            let tick = |i| (i as f64 * step, number(i as f64 * step, step));
+            (first..=last).map(tick).collect()
+        }
+    }
+
+    fn log_ticks(&self, count: usize) -> Vec<(f64, String)> {
+        let (first, last) = (exponent(self.lo), exponent(self.hi));
+        let decades = (self.hi / self.lo).log10();
+        let factors: &[f64] = if decades <= 2.5 {
+            &[1.0, 2.0, 5.0]
+        } else {
+            &[1.0]
+        };
+        let stride = (decades / (2.0 * count.max(1) as f64)).ceil().max(1.0) as usize;
+        let exponents = (first..=last).step_by(stride);
+        exponents
+            .flat_map(|e| factors.iter().map(move |f| (f * 10f64.powi(e), e)))
+            .filter(|(v, _)| *v >= self.lo * (1.0 - 1e-9) && *v <= self.hi * (1.0 + 1e-9))
+            .map(|(v, e)| (v, number(v, 10f64.powi(e))))
+            .collect()
+    }
+}
+
+/// The middle of the page unit that holds `position`, where a line of one unit is sharp.
+pub(super) fn crisp(position: f64) -> f64 {
+    position.floor() + 0.5
+}
+
+/// The range of a linear axis that holds `lo` to `hi`, widened to round numbers.
+pub(super) fn round_range(lo: f64, hi: f64) -> (f64, f64) {
+    let (lo, hi) = if hi - lo > 1e-12 * lo.abs().max(hi.abs()) {
+        (lo, hi)
+    } else {
+        let pad = if lo == 0.0 { 0.5 } else { 0.1 * lo.abs() };
+        (lo - pad, hi + pad)
+    };
+    let step = round_step((hi - lo) / 10.0);
+    let slack = 1e-9;
+    (
+        (lo / step + slack).floor() * step,
+        (hi / step - slack).ceil() * step,
+    )
+}
+
+/// The range of a logarithmic axis that holds the positive `lo` to `hi`: 1, 2 or 5 times a power
+/// of ten at each end, but a little below a `lo` that is itself as round, so that a line there is
+/// not hidden by the other axis.
+pub(super) fn log_range(lo: f64, hi: f64) -> (f64, f64) {
+    let below = |v: f64| {
+        let decade = 10f64.powi(exponent(v));
+        let fits = |f: &f64| f * decade <= v * (1.0 + 1e-9);
+        [5.0, 2.0].into_iter().find(fits).unwrap_or(1.0) * decade
+    };
+    let above = |v: f64| {
+        let decade = 10f64.powi(exponent(v));
+        let fits = |f: &f64| f * decade >= v * (1.0 - 1e-9);
+        [1.0, 2.0, 5.0].into_iter().find(fits).unwrap_or(10.0) * decade
+    };
+    let room_below = 0.97 * lo > below(lo);
+    let lo = if room_below { below(lo) } else { 0.8 * lo };
+    let hi = above(hi);
+    if hi > lo * 1.5 {
+        (lo, hi)
+    } else {
+        (lo / 2.0, hi * 2.0)
+    }
+}
+
+/// The power of ten at or below `value`.
+fn exponent(value: f64) -> i32 {
+    (value.log10() + 1e-9).floor() as i32
+}
+
+/// The smallest of 1, 2, 2.5, 5 or 10 times a power of ten that is at least `raw`.
+fn round_step(raw: f64) -> f64 {
+    let raw = if raw.is_finite() && raw > 0.0 {
+        raw
+    } else {
+        1.0
+    };
+    let decade = 10f64.powi(exponent(raw));
+    let fits = |f: &f64| f * decade >= raw * (1.0 - 1e-9);
+    let factors = [1.0, 2.0, 2.5, 5.0];
+    factors.into_iter().find(fits).unwrap_or(10.0) * decade
+}
+
+/// `value` with the decimals that ticks `step` apart need, and commas between thousands.
+pub(super) fn number(value: f64, step: f64) -> String {
+    if value == 0.0 {
+        return "0".into();
+    }
+    if value.abs() < 1e-4 || value.abs() >= 1e12 {
+        return format!("{value:.1e}").replace(".0e", "e").replace('-', "−");
+    }
+    if step >= 1e6 {
+        return number(value / 1e6, step / 1e6) + "M";
+    }
+    let needed = (0..12).find(|&d| {
+        let scaled = step * 10f64.powi(d);
+        (scaled - scaled.round()).abs() < 1e-6 * scaled.max(1e-9) && scaled.round() >= 1.0
+    });
+    let text = format!("{:.*}", needed.unwrap_or(12) as usize, value.abs());
+    let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let sign = if value < 0.0 { "−" } else { "" };
+    format!("{sign}{}{fraction}", thousands(whole))
+}
+
+/// Commas between groups of three digits.
+fn thousands(digits: &str) -> String {
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(axis: Axis, count: usize) -> Vec<String> {
+        axis.ticks(count).into_iter().map(|t| t.1).collect()
+    }
+
+    #[test]
+    fn readable_numbers() {
+        assert_eq!(number(3.0 * 0.1, 0.1), "0.3");
+        assert_eq!(number(1234567.0, 1.0), "1,234,567");
+        assert_eq!(number(-0.25, 0.25), "−0.25");
+        assert_eq!(number(2.5e6, 5e5), "2,500,000");
+        assert_eq!(number(3e6, 1e6), "3M");
+        assert_eq!(number(5e200, 5e200), "5e200");
+        assert_eq!(number(2e-5, 1e-5), "2e−5");
+    }
+
+    #[test]
+    fn ticks_are_round() {
+        let axis = Axis::linear((0.0, 1.0), (0.0, 1.0));
+        assert_eq!(labels(axis, 5), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
+        let (lo, hi) = log_range(0.06, 0.9);
+        assert!((lo - 0.05).abs() < 1e-12 && (hi - 1.0).abs() < 1e-12);
+        let axis = Axis {
+            log: true,
+            ..Axis::linear((lo, hi), (0.0, 1.0))
+        };
+        assert_eq!(labels(axis, 6), ["0.05", "0.1", "0.2", "0.5", "1"]);
+    }
+
+    #[test]
+    fn ranges_are_never_empty() {
+        for value in [0.0, 1.0, -3.0, 1e-9, 1e9] {
+            let (lo, hi) = round_range(value, value);
+            assert!(lo <= value && value <= hi && lo < hi, "{value}: {lo} {hi}");
+        }
+        let (lo, hi) = log_range(1.0, 1.0);
+        assert!(lo < 0.9 && hi >= 1.0);
+    }
+}

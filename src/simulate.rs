@@ -1,0 +1,139 @@
+//! Runs a checkpoint's networks on inputs of the user's own: safetensors in, safetensors out.
+
+use crate::checkpoint::Checkpoint;
+use crate::config::TraceModulator;
+use crate::episode::{self, EpisodeInputs, Record};
+use crate::network::{initial_activation, Cell};
+use crate::trace::TraceState;
+use anyhow::{bail, ensure, Context, Result};
+use candle_core::{DType, Device, Tensor};
+use safetensors::SafeTensors;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What to write beside the outputs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Recorded {
+    /// `rates` and `activations`.
+    pub episode: Record,
+    /// `hebbian_trace`, after the last step.
+    pub trace: bool,
+}
+
+/// The inputs of a simulation.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// `[T, S, B, n_in]`.
+    pub inputs: Tensor,
+    /// `[T, S, B]`.
+    pub modulator: Option<Tensor>,
+    /// x(0), `[S, B, N]`.
+    pub x: Option<Tensor>,
+    /// H(0), `[S, B, N, N]`.
+    pub hebbian_trace: Option<Tensor>,
+}
+
+/// Reads the inputs for `checkpoint` from a safetensors file.
+///
+/// `inputs` is `[T, B, n_in]` (the same for every network) or `[T, S, B, n_in]`. Optional: `modulator` `[T, B]`, the m(t) of
+/// the trace; `x` `[B, N]` or `[S, B, N]`, the activations at the start; `hebbian_trace` `[S, B, N, N]`, the trace at the start.
+pub fn read_inputs(path: &Path, checkpoint: &Checkpoint, device: &Device) -> Result<Inputs> {
+    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    parse_inputs(&bytes, checkpoint, device).with_context(|| path.display().to_string())
+}
+
+fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> Result<Inputs> {
+    let file = SafeTensors::deserialize(bytes).context("not a whole safetensors file")?;
+    const KNOWN: [&str; 4] = ["inputs", "modulator", "x", "hebbian_trace"];
+    for name in file.names() {
+        ensure!(KNOWN.contains(&name), "tensor `{name}` is not known; known are: {}", KNOWN.join(", "));
+    }
+    let dtype: DType = checkpoint.config.train.dtype.into();
+    let load = |name: &str| -> Result<Option<Tensor>> {
+        let Ok(view) = file.tensor(name) else { return Ok(None) };
+        let stored = DType::try_from(view.dtype()).with_context(|| format!("tensor `{name}`"))?;
+        ensure!(stored.is_float(), "tensor `{name}` is {}; expected float32 or float64", stored.as_str());
+        let tensor = Tensor::from_raw_buffer(view.data(), stored, view.shape(), &Device::Cpu)?;
+        let finite = tensor.elem_count() == 0 || (&tensor * 0.0)?.to_dtype(DType::F64)?.sum_all()?.to_scalar::<f64>()? == 0.0;
+        ensure!(finite, "tensor `{name}` holds values that are not finite numbers");
+        Ok(Some(tensor.to_dtype(dtype)?.to_device(device)?))
+    };
+    let config = &checkpoint.config;
+    let (s, n) = (config.train.networks.count(), config.network.neurons);
+    let n_in = checkpoint.weights.w_in.dim(2)?;
+    let given = load("inputs")?.context("tensor `inputs` is missing; expected [T, B, n_in] or [T, S, B, n_in]")?;
+    let inputs = match *given.dims() {
+        [t, b, k] if k == n_in && t > 0 && b > 0 => given.unsqueeze(1)?.broadcast_as((t, s, b, k))?.contiguous()?,
+        [t, networks, b, k] if k == n_in && networks == s && t > 0 && b > 0 => given,
+        _ => bail!("tensor `inputs` is {:?}; expected [T, B, {n_in}] or [T, {s}, B, {n_in}]", given.dims()),
+    };
+    let (t, _, b, _) = inputs.dims4()?;
+    let shaped = |name: &str, plain: &[usize], full: &[usize], place: usize| -> Result<Option<Tensor>> {
+        let Some(tensor) = load(name)? else { return Ok(None) };
+        if tensor.dims() == full {
+            return Ok(Some(tensor));
+        }
+        ensure!(tensor.dims() == plain, "tensor `{name}` is {:?}; expected {plain:?} or {full:?}", tensor.dims());
+        Ok(Some(tensor.unsqueeze(place)?.broadcast_as(full)?.contiguous()?))
+    };
+    Ok(Inputs {
+        modulator: shaped("modulator", &[t, b], &[t, s, b], 1)?,
+        x: shaped("x", &[b, n], &[s, b, n], 0)?,
+        hebbian_trace: shaped("hebbian_trace", &[b, n, n], &[s, b, n, n], 0)?,
+        inputs,
+    })
+}
+
+/// Runs the networks. Returns `outputs` `[T, S, B, n_out]` and what `recorded` asks for, by name.
+///
+/// Activations start at `x`, else at draws from the seed's own stream; the trace at `hebbian_trace`, else at the checkpoint's
+/// persistent one, else at zero. Where the trace's m(t) should come from the reward, there is none here, and m = 0.
+pub fn simulate(checkpoint: &Checkpoint, inputs: Inputs, recorded: Recorded, seed: u64, device: &Device) -> Result<BTreeMap<&'static str, Tensor>> {
+    let config = &checkpoint.config;
+    let (_, s, b, _) = inputs.inputs.dims4()?;
+    let dtype = inputs.inputs.dtype();
+    let x0 = match inputs.x {
+        Some(x) => x,
+        None => initial_activation(&config.network, seed, config.train.networks, b, dtype, device)?,
+    };
+    let trace = match (inputs.hebbian_trace, &checkpoint.trace) {
+        (Some(h), _) => {
+            let eligibility = Some(h.zeros_like()?);
+            Some(TraceState { h, eligibility })
+        }
+        (None, Some(trace)) => {
+            let kept = trace.h.dim(1)?;
+            ensure!(
+                kept == b,
+                "the inputs hold {b} trials, but the checkpoint keeps a trace for each of {kept}: give {kept} trials, or a starting `hebbian_trace`"
+            );
+            Some(trace.clone())
+        }
+        (None, None) => None,
+    };
+    if inputs.modulator.is_some() {
+        ensure!(
+            config.trace.modulator == TraceModulator::Task,
+            "the inputs give a `modulator`, but trace.modulator is not `task` in this checkpoint: it would not be read"
+        );
+    }
+    let episode_inputs = EpisodeInputs {
+        inputs: inputs.inputs,
+        x0,
+        modulator: inputs.modulator,
+        trace,
+        scoring: None,
+        kicks: vec![&[]; s * b],
+        readout_noise: None,
+    };
+    let cell = Cell::new(&config.network, &checkpoint.weights)?;
+    let episode = episode::run(config, &cell, &episode_inputs, false, recorded.episode)?;
+    let mut results = BTreeMap::from([("outputs", episode.outputs)]);
+    results.extend(episode.rates.map(|t| ("rates", t)));
+    results.extend(episode.activations.map(|t| ("activations", t)));
+    if recorded.trace {
+        let trace = episode.trace.context("--record trace: these networks have no Hebbian trace (trace.stage is `none`)")?;
+        results.insert("hebbian_trace", trace.h);
+    }
+    Ok(results)
+}
