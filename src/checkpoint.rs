@@ -174,8 +174,8 @@ impl Checkpoint {
 
     /// Reads a checkpoint from a file's bytes.
     pub fn from_bytes(bytes: &[u8], device: &Device) -> Result<Self> {
-        let (_, metadata) =
-            SafeTensors::read_metadata(bytes).context("not a whole safetensors file (cut short, damaged, or something else)")?;
+        let (_, metadata) = SafeTensors::read_metadata(bytes)
+            .context("not a whole safetensors file (cut short, damaged, or something else)")?;
         let header = header(&metadata)?;
         let file = SafeTensors::deserialize(bytes).context("not a whole safetensors file")?;
         let task = task::build(&header.config.task)?;
@@ -205,7 +205,10 @@ impl Checkpoint {
             .into_iter()
             .zip(header.criterion_trials)
             .map(|(recent, reached)| {
-                Criterion::restore(recent.into_iter().filter(|outcome| *outcome < NOT_YET).map(|outcome| outcome == 1), reached)
+                Criterion::restore(
+                    recent.into_iter().filter(|outcome| *outcome < NOT_YET).map(|outcome| outcome == 1),
+                    reached,
+                )
             })
             .collect();
         Ok(Checkpoint {
@@ -227,10 +230,13 @@ fn header(metadata: &Metadata) -> Result<Header> {
         .as_ref()
         .and_then(|m| m.get(METADATA_KEY))
         .with_context(|| format!("a safetensors file of another program: it has no `{METADATA_KEY}` metadata"))?;
-    let value: serde_json::Value = serde_json::from_str(json).with_context(|| format!("the `{METADATA_KEY}` metadata is not JSON"))?;
+    let value: serde_json::Value =
+        serde_json::from_str(json).with_context(|| format!("the `{METADATA_KEY}` metadata is not JSON"))?;
     match value.get("format").and_then(serde_json::Value::as_u64) {
         Some(format) if format == u64::from(FORMAT) => {}
-        Some(format) => bail!("written in format {format}; this program ({}) reads format {FORMAT}", env!("CARGO_PKG_VERSION")),
+        Some(format) => {
+            bail!("written in format {format}; this program ({}) reads format {FORMAT}", env!("CARGO_PKG_VERSION"))
+        }
         None => bail!("the `{METADATA_KEY}` metadata names no format"),
     }
     let header: Header = serde_json::from_value(value).with_context(|| format!("the `{METADATA_KEY}` metadata"))?;
@@ -287,7 +293,12 @@ impl std::fmt::Display for Expected {
 
 fn check(name: &str, found: &TensorView, expected: &Expected) -> Result<()> {
     let same = found.dtype() == Dtype::from(expected.dtype) && found.shape() == expected.shape;
-    ensure!(same, "tensor `{name}` is {} {:?}; expected {expected}", format!("{:?}", found.dtype()).to_lowercase(), found.shape());
+    ensure!(
+        same,
+        "tensor `{name}` is {} {:?}; expected {expected}",
+        format!("{:?}", found.dtype()).to_lowercase(),
+        found.shape()
+    );
     Ok(())
 }
 
@@ -314,4 +325,3 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     };
     write().with_context(|| format!("writing {}", path.display()))
 }
-

@@ -293,7 +293,11 @@ impl Networks {
 
 impl std::fmt::Display for Networks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.start == 0 { write!(f, "{}", self.end) } else { write!(f, "{}..{}", self.start, self.end) }
+        if self.start == 0 {
+            write!(f, "{}", self.end)
+        } else {
+            write!(f, "{}..{}", self.start, self.end)
+        }
     }
 }
 
@@ -308,14 +312,20 @@ impl std::str::FromStr for Networks {
         };
         match parsed {
             Ok((start, end)) if start < end => Ok(Networks { start, end }),
-            _ => Err(format!("`{text}` is neither a count of at least 1 nor a non-empty range A..B of network indices")),
+            _ => {
+                Err(format!("`{text}` is neither a count of at least 1 nor a non-empty range A..B of network indices"))
+            }
         }
     }
 }
 
 impl Serialize for Networks {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        if self.start == 0 { serializer.serialize_u64(self.end) } else { serializer.collect_str(self) }
+        if self.start == 0 {
+            serializer.serialize_u64(self.end)
+        } else {
+            serializer.collect_str(self)
+        }
     }
 }
 
@@ -433,7 +443,12 @@ impl Config {
             expect(net.dt_ms <= net.tau_ms, "network.dt_ms", net.dt_ms, "at most network.tau_ms")?;
         }
         not_negative("network.gain", net.gain)?;
-        expect(net.connectivity > 0.0 && net.connectivity <= 1.0, "network.connectivity", net.connectivity, "above 0 and at most 1")?;
+        expect(
+            net.connectivity > 0.0 && net.connectivity <= 1.0,
+            "network.connectivity",
+            net.connectivity,
+            "above 0 and at most 1",
+        )?;
         not_negative("network.input_scale", net.input_scale)?;
         not_negative("network.bias_scale", net.bias_scale)?;
         not_negative("network.initial_activation", net.initial_activation)?;
@@ -458,9 +473,13 @@ impl Config {
         not_negative("rule.clip_growth", self.rule.clip_growth)?;
         fraction("rule.x_mean_decay", self.rule.x_mean_decay)?;
         if self.rule.name == RuleName::HebbianTrace && self.trace.stage == Stage::None {
-            bail!("trace.stage is `none`, but rule.name is `hebbian-trace`, which learns from the trace: choose a stage");
+            bail!(
+                "trace.stage is `none`, but rule.name is `hebbian-trace`, which learns from the trace: choose a stage"
+            );
         }
-        if self.rule.name == RuleName::NodePerturbation && self.perturbation.probability * self.perturbation.amplitude == 0.0 {
+        if self.rule.name == RuleName::NodePerturbation
+            && self.perturbation.probability * self.perturbation.amplitude == 0.0
+        {
             bail!("rule.name is `node-perturbation`, but perturbation.probability or perturbation.amplitude is 0: nothing could be learnt");
         }
 

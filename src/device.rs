@@ -30,8 +30,12 @@ pub fn choose(name: &str) -> Result<Chosen> {
     match name.split_once(':').unwrap_or((name, "0")) {
         ("auto", "0") => Ok(automatic()),
         ("cpu", "0") => Ok(Chosen { device: Device::Cpu, note: None }),
-        ("cuda", index) => gpu(cuda(index.parse().with_context(|| format!("device `{name}`: `{index}` is no GPU number"))?)),
-        ("metal", index) => gpu(metal(index.parse().with_context(|| format!("device `{name}`: `{index}` is no GPU number"))?)),
+        ("cuda", index) => {
+            gpu(cuda(index.parse().with_context(|| format!("device `{name}`: `{index}` is no GPU number"))?))
+        }
+        ("metal", index) => {
+            gpu(metal(index.parse().with_context(|| format!("device `{name}`: `{index}` is no GPU number"))?))
+        }
         _ => bail!("unknown device `{name}`; known are: auto, cpu, cuda, cuda:N, metal"),
     }
 }
@@ -88,7 +92,11 @@ fn metal(index: usize) -> Result<Device> {
 }
 
 /// Opens a GPU. Where a driver library is missing, candle's CUDA bindings panic; that too is only "no GPU" here.
-fn open(kind: &str, index: usize, device: impl FnOnce() -> candle_core::Result<Device> + std::panic::UnwindSafe) -> Result<Device> {
+fn open(
+    kind: &str,
+    index: usize,
+    device: impl FnOnce() -> candle_core::Result<Device> + std::panic::UnwindSafe,
+) -> Result<Device> {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let opened = std::panic::catch_unwind(device);

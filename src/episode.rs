@@ -5,7 +5,8 @@
 use crate::batch::{Kick, TrialBatch};
 use crate::config::{Config, Output, ReadoutRule, RuleName, TraceModulator};
 use crate::modulator::Modulator;
-use crate::network::{Cell, State};
+use crate::network::{Cell, State, Weights};
+use crate::ops::cpu;
 use crate::rule::{self, Accumulator, Moment};
 use crate::task::{ErrorMeasure, Task};
 use crate::trace::{HebbianTrace, TraceState};
@@ -93,7 +94,8 @@ impl<'a> EpisodeInputs<'a> {
             values
         };
         let trial = |i: usize| &batch.drawn[i].trial;
-        let scored = (0..t).flat_map(|step| (0..s * b).map(move |i| f32::from(u8::from(trial(i).scored[step])))).collect();
+        let scored =
+            (0..t).flat_map(|step| (0..s * b).map(move |i| f32::from(u8::from(trial(i).scored[step])))).collect();
         let expected = (0..s * b).map(|i| modulator.expectation(i / b, trial(i).trial_type) as f32).collect();
         let scoring = Scoring {
             targets: tensor(steps_first(n_out, &|i| &trial(i).targets), &[t, s, b, n_out])?,
@@ -105,7 +107,10 @@ impl<'a> EpisodeInputs<'a> {
         let noisy = !batch.drawn[0].readout_noise.is_empty();
         Ok(EpisodeInputs {
             inputs: tensor(steps_first(n_in, &|i| &trial(i).inputs), &[t, s, b, n_in])?,
-            x0: tensor(batch.drawn.iter().flat_map(|d| d.x0.iter().copied()).collect(), &[s, b, config.network.neurons])?,
+            x0: tensor(
+                batch.drawn.iter().flat_map(|d| d.x0.iter().copied()).collect(),
+                &[s, b, config.network.neurons],
+            )?,
             modulator: modulated
                 .then(|| tensor(steps_first(1, &|i| trial(i).modulator.as_deref().unwrap_or_default()), &[t, s, b]))
                 .transpose()?,
@@ -117,6 +122,27 @@ impl<'a> EpisodeInputs<'a> {
                 .transpose()?,
         })
     }
+}
+
+/// Runs a drawn batch by the fused kernels where they can do what the configuration asks for, else by [`run`].
+///
+/// `trace` is the trace at the start, `None`: zero.
+pub fn run_batch(
+    config: &Config,
+    task: &dyn Task,
+    weights: &Weights,
+    batch: &TrialBatch,
+    modulator: &Modulator,
+    trace: Option<TraceState>,
+    learn: bool,
+) -> Result<Episode> {
+    let device = weights.w_rec.device();
+    if cpu::supports(config, device) {
+        return cpu::run(config, task, weights, batch, learn);
+    }
+    let mut inputs = EpisodeInputs::new(batch, config, task, modulator, weights.w_rec.dtype(), device)?;
+    inputs.trace = trace;
+    run(config, &Cell::new(&config.network, weights)?, &inputs, learn, Record::default())
 }
 
 /// Runs all steps. With `learn`, accumulates what the configured rules accumulate.
@@ -171,7 +197,8 @@ pub fn run(config: &Config, cell: &Cell, inputs: &EpisodeInputs, learn: bool, re
             trace_state = Some(trace.update(h, &state.r, &next.r, &m)?);
         }
         if let (Some(rule), Some(eligibility)) = (&mut rule, &mut eligibility) {
-            let moment = Moment { r_before: &state.r, state: &next, perturbation: perturbation.as_ref(), reward_change };
+            let moment =
+                Moment { r_before: &state.r, state: &next, perturbation: perturbation.as_ref(), reward_change };
             if let Some(factors) = rule.factors(&moment)?.filter(|_| step >= config.rule.start_step) {
                 eligibility.push(&factors)?;
             }
@@ -278,7 +305,13 @@ impl ReadoutLearning {
         }
     }
 
-    fn accumulate(&mut self, r: &Tensor, output: &Tensor, noise: Option<&Tensor>, reward_change: &Tensor) -> Result<()> {
+    fn accumulate(
+        &mut self,
+        r: &Tensor,
+        output: &Tensor,
+        noise: Option<&Tensor>,
+        reward_change: &Tensor,
+    ) -> Result<()> {
         let post = match (self.rule, noise) {
             (ReadoutRule::NodePerturbation, Some(noise)) => (noise / self.variance)?,
             (ReadoutRule::Eh, _) => {

@@ -3,14 +3,12 @@
 use crate::batch::{Draw, TrialBatch};
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
-use crate::episode::{self, Episode, EpisodeInputs, Record};
+use crate::episode::{self, Episode};
 use crate::modulator::Modulator;
-use crate::network::Cell;
 use crate::random::Phase;
 use crate::task::Task;
 use crate::trainer::errors;
 use anyhow::Result;
-use candle_core::Device;
 use serde::Serialize;
 
 /// How one network did.
@@ -27,7 +25,7 @@ pub struct Score {
 }
 
 /// Runs `trials` fresh trials of each network, in batches of the size it was trained with.
-pub fn evaluate(checkpoint: &Checkpoint, task: &dyn Task, trials: u64, seed: u64, device: &Device) -> Result<Vec<Score>> {
+pub fn evaluate(checkpoint: &Checkpoint, task: &dyn Task, trials: u64, seed: u64) -> Result<Vec<Score>> {
     let networks = checkpoint.config.train.networks;
     let s = networks.count();
     let (mut error, mut correct) = (vec![0.0; s], vec![0u64; s]);
@@ -35,7 +33,7 @@ pub fn evaluate(checkpoint: &Checkpoint, task: &dyn Task, trials: u64, seed: u64
     let mut done = 0;
     while done < trials {
         let trials_each = (trials - done).min(batch_size) as usize;
-        let (batch, episode) = run_fresh(checkpoint, task, done, trials_each, seed, device)?;
+        let (batch, episode) = run_fresh(checkpoint, task, done, trials_each, seed)?;
         for (i, e) in errors(task, &batch, &episode.outputs)?.into_iter().enumerate() {
             error[i / trials_each] += e;
             correct[i / trials_each] += u64::from(e < task.correct_below());
@@ -58,17 +56,14 @@ pub fn run_fresh(
     first: u64,
     trials_each: usize,
     seed: u64,
-    device: &Device,
 ) -> Result<(TrialBatch, Episode)> {
     let config: &Config = &checkpoint.config;
     let draw = Draw { seed, phase: Phase::Evaluate, first_trial: first, trials_each, explore: false };
     let batch = TrialBatch::draw(config, task, draw);
     let mut modulator = Modulator::new(&config.modulator, config.train.networks.count(), task.trial_types().len());
     modulator.restore(checkpoint.expected_error.clone());
-    let mut inputs = EpisodeInputs::new(&batch, config, task, &modulator, config.train.dtype.into(), device)?;
     // A persistent trace belongs to a trial's place in the batch; where the batch is as wide, it goes on from there.
-    inputs.trace = checkpoint.trace.clone().filter(|_| trials_each == config.train.batch);
-    let cell = Cell::new(&config.network, &checkpoint.weights)?;
-    let episode = episode::run(config, &cell, &inputs, false, Record::default())?;
+    let trace = checkpoint.trace.clone().filter(|_| trials_each == config.train.batch);
+    let episode = episode::run_batch(config, task, &checkpoint.weights, &batch, &modulator, trace, false)?;
     Ok((batch, episode))
 }

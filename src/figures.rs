@@ -7,7 +7,7 @@ use crate::metrics::Row;
 use crate::plot::{learning_curve, sample_trials, LearningCurve, SampleTrial, SampleTrials};
 use crate::task::Task;
 use anyhow::Result;
-use candle_core::{DType, Device};
+use candle_core::DType;
 use std::path::Path;
 
 /// Draws `learning_curve.png` and `.svg` into `folder` from the rows of a run's metrics.
@@ -26,14 +26,16 @@ pub fn draw_learning_curve(folder: &Path, config: &Config, task: &dyn Task, rows
 }
 
 /// Draws `sample_trials.png` and `.svg`: fresh trials of the first network that reached the criterion, else of the first.
-pub fn draw_sample_trials(folder: &Path, checkpoint: &Checkpoint, task: &dyn Task, device: &Device) -> Result<()> {
+pub fn draw_sample_trials(folder: &Path, checkpoint: &Checkpoint, task: &dyn Task) -> Result<()> {
     let config = &checkpoint.config;
     let place = checkpoint.criterion.iter().position(|c| c.reached_at().is_some()).unwrap_or(0);
     let types = task.trial_types();
     let shown = if types.len() > 1 { types.len().min(6) } else { 4 };
-    let (batch, episode) = run_fresh(checkpoint, task, 0, shown, config.train.seed, device)?;
+    let (batch, episode) = run_fresh(checkpoint, task, 0, shown, config.train.seed)?;
     let outputs = episode.outputs.to_dtype(DType::F32)?.get_on_dim(1, place)?;
-    let channel = |values: &[f32], width: usize, k: usize| -> Vec<f32> { values.iter().skip(k).step_by(width).copied().collect() };
+    let channel = |values: &[f32], width: usize, k: usize| -> Vec<f32> {
+        values.iter().skip(k).step_by(width).copied().collect()
+    };
     let (n_in, n_out) = (task.inputs().len(), task.n_out());
     let leaky = config.network.dynamics == Dynamics::Leaky;
     let mut trials = Vec::new();
@@ -54,7 +56,11 @@ pub fn draw_sample_trials(folder: &Path, checkpoint: &Checkpoint, task: &dyn Tas
     }
     let network = config.train.networks.start + place as u64;
     let figure = SampleTrials {
-        title: format!("{}: fresh trials of network {network} after {} training trials", task.name(), checkpoint.trials()),
+        title: format!(
+            "{}: fresh trials of network {network} after {} training trials",
+            task.name(),
+            checkpoint.trials()
+        ),
         time_label: if leaky { "time (ms)".into() } else { "step".into() },
         input_names: task.inputs(),
         trials,

@@ -12,6 +12,7 @@ pub mod network;
 pub mod trace;
 
 pub mod episode;
+pub mod ops;
 pub mod rule;
 
 pub mod criterion;

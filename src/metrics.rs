@@ -77,14 +77,19 @@ impl Metrics {
     /// Appends an update's rows.
     pub fn append(&mut self, report: &UpdateReport) -> Result<()> {
         for network in &report.networks {
-            self.writer.serialize(Row::new(report, network)).with_context(|| format!("writing {}", self.path.display()))?;
+            self.writer
+                .serialize(Row::new(report, network))
+                .with_context(|| format!("writing {}", self.path.display()))?;
         }
         self.writer.flush().with_context(|| format!("writing {}", self.path.display()))
     }
 
     /// Returns once everything appended is safe on the disk.
     pub fn sync(&mut self) -> Result<()> {
-        self.writer.flush().and_then(|()| self.writer.get_ref().sync_all()).with_context(|| format!("writing {}", self.path.display()))
+        self.writer
+            .flush()
+            .and_then(|()| self.writer.get_ref().sync_all())
+            .with_context(|| format!("writing {}", self.path.display()))
     }
 }
 
@@ -96,6 +101,9 @@ pub fn read(path: &Path) -> Result<Vec<Row>> {
 
 /// All rows but a last one that a crash cut short.
 fn read_whole_rows(path: &Path) -> Result<Vec<Row>> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_path(path).with_context(|| format!("reading {}", path.display()))?;
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .from_path(path)
+        .with_context(|| format!("reading {}", path.display()))?;
     Ok(reader.deserialize().map_while(Result::ok).collect())
 }

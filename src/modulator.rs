@@ -56,7 +56,11 @@ impl Modulator {
                 _ => return 0.0,
             };
             let m = expected - error;
-            if self.config.expected_error_factor { expected * m } else { m }
+            if self.config.expected_error_factor {
+                expected * m
+            } else {
+                m
+            }
         };
         errors.iter().zip(types).map(weigh).collect()
     }

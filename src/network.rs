@@ -121,7 +121,9 @@ impl Cell {
         let (dtype, device) = (weights.w_rec.dtype(), weights.w_rec.device());
         let transposed = |w: &Tensor| w.transpose(1, 2)?.contiguous();
         let output = match (&weights.w_out, &weights.b_out) {
-            (Some(w_out), Some(b_out)) => CellOutput::Readout { w_out_t: transposed(w_out)?, b_out: b_out.unsqueeze(1)? },
+            (Some(w_out), Some(b_out)) => {
+                CellOutput::Readout { w_out_t: transposed(w_out)?, b_out: b_out.unsqueeze(1)? }
+            }
             _ => {
                 let neurons: Vec<u32> = config.output_neurons.iter().map(|&n| n as u32).collect();
                 CellOutput::Neurons(Tensor::new(neurons, device)?)
@@ -158,7 +160,13 @@ impl Cell {
     ///
     /// With drive d = w_in u + w_rec r + b + α H r + ξ: `discrete` x = d; `leaky` x ← x + (dt/τ)(d − x). Then bias neurons
     /// are clamped and r = tanh(x). (Sompolinsky et al. 1988; Miconi 2017.)
-    pub fn step(&self, state: &State, input: &Tensor, plastic: Option<&Tensor>, perturbation: Option<&Tensor>) -> Result<State> {
+    pub fn step(
+        &self,
+        state: &State,
+        input: &Tensor,
+        plastic: Option<&Tensor>,
+        perturbation: Option<&Tensor>,
+    ) -> Result<State> {
         let mut drive = (state.r.matmul(&self.w_rec_t)? + input.matmul(&self.w_in_t)?)?;
         if let Some(b_rec) = &self.b_rec {
             drive = drive.broadcast_add(b_rec)?;

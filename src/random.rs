@@ -68,7 +68,12 @@ pub fn uniform(rng: &mut Stream, n: usize, scale: f64) -> Vec<f32> {
 
 /// `n` draws from N(0, sd²).
 pub fn gaussian(rng: &mut Stream, n: usize, sd: f64) -> Vec<f32> {
-    (0..n).map(|_| { let z: f32 = StandardNormal.sample(rng); z * sd as f32 }).collect()
+    (0..n)
+        .map(|_| {
+            let z: f32 = StandardNormal.sample(rng);
+            z * sd as f32
+        })
+        .collect()
 }
 
 /// The places among `0..n` at which an event of probability `p` happens, ascending.

@@ -34,7 +34,12 @@ impl RunFolder {
         fs::create_dir_all(path).with_context(|| format!("creating the folder {}", path.display()))?;
         let metrics = Metrics::create(&path.join(metrics::FILE_NAME))?;
         write_atomically(&path.join(CONFIG), config.to_toml()?.as_bytes())?;
-        Ok(RunFolder { path: path.to_path_buf(), metrics, checkpoint_every: config.train.checkpoint_every, saved_at: None })
+        Ok(RunFolder {
+            path: path.to_path_buf(),
+            metrics,
+            checkpoint_every: config.train.checkpoint_every,
+            saved_at: None,
+        })
     }
 
     /// Opens the folder of an earlier run that goes on from `updates`, with its stop limits as they are now.
@@ -83,7 +88,11 @@ fn holds_a_run(path: &Path) -> bool {
 
 /// Renames `runs/dnms` to `runs/dnms.1`, or the first free number: nothing trained is thrown away.
 fn move_aside(path: &Path) -> Result<()> {
-    let name = path.file_name().with_context(|| format!("{} cannot be moved aside", path.display()))?.to_string_lossy().into_owned();
+    let name = path
+        .file_name()
+        .with_context(|| format!("{} cannot be moved aside", path.display()))?
+        .to_string_lossy()
+        .into_owned();
     let free = (1u32..).map(|k| path.with_file_name(format!("{name}.{k}"))).find(|aside| !aside.exists());
     let aside = free.with_context(|| format!("no free name to move {} to", path.display()))?;
     fs::rename(path, &aside).with_context(|| format!("moving {} to {}", path.display(), aside.display()))

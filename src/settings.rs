@@ -68,7 +68,9 @@ pub fn resolve(task: Option<&str>, settings: &[Setting]) -> Result<Config> {
     let last = |key: &str| settings.iter().rev().find(|s| s.key == key);
     let named = last("task.name").map(|s| text(s)).transpose()?;
     let name = match (task, named) {
-        (Some(task), Some(named)) if task != named => bail!("the command names task `{task}`, but task.name is `{named}`"),
+        (Some(task), Some(named)) if task != named => {
+            bail!("the command names task `{task}`, but task.name is `{named}`")
+        }
         (Some(name), _) | (None, Some(name)) => name,
         (None, None) => bail!("no task is named"),
     };
@@ -81,14 +83,21 @@ pub fn resolve(task: Option<&str>, settings: &[Setting]) -> Result<Config> {
     for setting in settings {
         apply(&mut table, setting)?;
     }
-    let config: Config = Value::Table(table).try_into().map_err(|error: toml::de::Error| anyhow!("{}", error.message().trim()))?;
+    let config: Config =
+        Value::Table(table).try_into().map_err(|error: toml::de::Error| anyhow!("{}", error.message().trim()))?;
     config.validate()?;
     Ok(config)
 }
 
 fn text(setting: &Setting) -> Result<&str> {
     setting.value.as_str().with_context(|| {
-        format!("{}: {} is {} ({}); expected a name", setting.origin, setting.key, setting.value, setting.value.type_str())
+        format!(
+            "{}: {} is {} ({}); expected a name",
+            setting.origin,
+            setting.key,
+            setting.value,
+            setting.value.type_str()
+        )
     })
 }
 
@@ -105,7 +114,8 @@ fn apply(table: &mut Table, setting: &Setting) -> Result<()> {
         return Err(unknown("key", key, known.iter().map(String::as_str)).context(origin.clone()));
     }
     let (group, name) = key.split_once('.').with_context(|| format!("{origin}: `{key}` has no table"))?;
-    let group = table.get_mut(group).and_then(Value::as_table_mut).with_context(|| format!("{origin}: no table `{group}`"))?;
+    let group =
+        table.get_mut(group).and_then(Value::as_table_mut).with_context(|| format!("{origin}: no table `{group}`"))?;
     // Either limit takes the other's place.
     match key.as_str() {
         "train.trials" => drop(group.remove("updates")),
@@ -117,7 +127,11 @@ fn apply(table: &mut Table, setting: &Setting) -> Result<()> {
         // A range of networks is text, a count a number.
         (_, value) if key == "train.networks" => value.clone(),
         (Some(default), value) if default.type_str() != value.type_str() => {
-            bail!("{origin}: {key} is {value} ({}); expected {}, such as {default}", value.type_str(), article(default.type_str()))
+            bail!(
+                "{origin}: {key} is {value} ({}); expected {}, such as {default}",
+                value.type_str(),
+                article(default.type_str())
+            )
         }
         (_, value) => value.clone(),
     };

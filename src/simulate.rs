@@ -54,7 +54,8 @@ fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> Resul
         let stored = DType::try_from(view.dtype()).with_context(|| format!("tensor `{name}`"))?;
         ensure!(stored.is_float(), "tensor `{name}` is {}; expected float32 or float64", stored.as_str());
         let tensor = Tensor::from_raw_buffer(view.data(), stored, view.shape(), &Device::Cpu)?;
-        let finite = tensor.elem_count() == 0 || (&tensor * 0.0)?.to_dtype(DType::F64)?.sum_all()?.to_scalar::<f64>()? == 0.0;
+        let finite =
+            tensor.elem_count() == 0 || (&tensor * 0.0)?.to_dtype(DType::F64)?.sum_all()?.to_scalar::<f64>()? == 0.0;
         ensure!(finite, "tensor `{name}` holds values that are not finite numbers");
         Ok(Some(tensor.to_dtype(dtype)?.to_device(device)?))
     };
@@ -88,7 +89,13 @@ fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> Resul
 ///
 /// Activations start at `x`, else at draws from the seed's own stream; the trace at `hebbian_trace`, else at the checkpoint's
 /// persistent one, else at zero. Where the trace's m(t) should come from the reward, there is none here, and m = 0.
-pub fn simulate(checkpoint: &Checkpoint, inputs: Inputs, recorded: Recorded, seed: u64, device: &Device) -> Result<BTreeMap<&'static str, Tensor>> {
+pub fn simulate(
+    checkpoint: &Checkpoint,
+    inputs: Inputs,
+    recorded: Recorded,
+    seed: u64,
+    device: &Device,
+) -> Result<BTreeMap<&'static str, Tensor>> {
     let config = &checkpoint.config;
     let (_, s, b, _) = inputs.inputs.dims4()?;
     let dtype = inputs.inputs.dtype();
@@ -132,7 +139,8 @@ pub fn simulate(checkpoint: &Checkpoint, inputs: Inputs, recorded: Recorded, see
     results.extend(episode.rates.map(|t| ("rates", t)));
     results.extend(episode.activations.map(|t| ("activations", t)));
     if recorded.trace {
-        let trace = episode.trace.context("--record trace: these networks have no Hebbian trace (trace.stage is `none`)")?;
+        let trace =
+            episode.trace.context("--record trace: these networks have no Hebbian trace (trace.stage is `none`)")?;
         results.insert("hebbian_trace", trace.h);
     }
     Ok(results)

@@ -4,9 +4,9 @@ use crate::batch::{Draw, TrialBatch};
 use crate::checkpoint::Checkpoint;
 use crate::config::{Config, RuleName};
 use crate::criterion::Criterion;
-use crate::episode::{self, Episode, EpisodeInputs, Record};
+use crate::episode::{self, Episode};
 use crate::modulator::Modulator;
-use crate::network::{Cell, State, Weights};
+use crate::network::{State, Weights};
 use crate::random::Phase;
 use crate::rule;
 use crate::task::{self, Task};
@@ -92,8 +92,15 @@ impl Trainer {
         let dtype = config.train.dtype.into();
         let networks = config.train.networks;
         let (s, b, n) = (networks.count(), config.train.batch, config.network.neurons);
-        let weights =
-            Weights::draw(&config.network, task.inputs().len(), task.n_out(), config.train.seed, networks, dtype, device)?;
+        let weights = Weights::draw(
+            &config.network,
+            task.inputs().len(),
+            task.n_out(),
+            config.train.seed,
+            networks,
+            dtype,
+            device,
+        )?;
         let x = Tensor::zeros((s, b, n), dtype, device)?;
         let trace = match HebbianTrace::new(&config.trace) {
             Some(trace) if config.trace.persistent => Some(trace.zero(&x)?),
@@ -217,7 +224,9 @@ impl Trainer {
                 explore: true,
             },
         );
-        let episode = self.run_trials(&batch)?;
+        let trace = self.trace.clone();
+        let episode =
+            episode::run_batch(&self.config, &*self.task, &self.weights, &batch, &self.modulator, trace, true)?;
         let errors = errors(&*self.task, &batch, &episode.outputs)?;
         let types = batch.types();
         let changes = self.recurrent_change(&episode, &errors, &types)?;
@@ -247,14 +256,6 @@ impl Trainer {
             self.trace = episode.trace;
         }
         Ok(UpdateReport { update: self.updates, trials, networks })
-    }
-
-    fn run_trials(&self, batch: &TrialBatch) -> Result<Episode> {
-        let dtype: DType = self.config.train.dtype.into();
-        let mut inputs = EpisodeInputs::new(batch, &self.config, &*self.task, &self.modulator, dtype, &self.device)?;
-        inputs.trace = self.trace.clone();
-        let cell = Cell::new(&self.config.network, &self.weights)?;
-        Ok(episode::run(&self.config, &cell, &inputs, true, Record::default())?)
     }
 
     /// Δw_rec = clip(η Σ_b weight_b e_b), and what to report of it. `errors` and `types` are `[S, B]`.
@@ -342,8 +343,10 @@ pub(crate) fn errors(task: &dyn Task, batch: &TrialBatch, outputs: &Tensor) -> R
     let (t, s, b, n_out) = outputs.dims4()?;
     let values: Vec<f32> = outputs.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
     let error = |i: usize| {
-        let of_trial: Vec<f32> =
-            (0..t).flat_map(|step| &values[(step * s * b + i) * n_out..(step * s * b + i + 1) * n_out]).copied().collect();
+        let of_trial: Vec<f32> = (0..t)
+            .flat_map(|step| &values[(step * s * b + i) * n_out..(step * s * b + i + 1) * n_out])
+            .copied()
+            .collect();
         task.error(&batch.drawn[i].trial, &of_trial)
     };
     Ok((0..s * b).map(error).collect())

@@ -14,13 +14,7 @@ impl Axis {
     /// A linear axis.
     pub fn linear((lo, hi): (f64, f64), (from, to): (f64, f64)) -> Self {
         let log = false;
-        Axis {
-            lo,
-            hi,
-            from,
-            to,
-            log,
-        }
+        Axis { lo, hi, from, to, log }
     }
 
     /// The pixel of `value`, kept within the axis.
@@ -51,11 +45,7 @@ impl Axis {
     fn log_ticks(&self, count: usize) -> Vec<(f64, String)> {
         let (first, last) = (exponent(self.lo), exponent(self.hi));
         let decades = (self.hi / self.lo).log10();
-        let factors: &[f64] = if decades <= 2.5 {
-            &[1.0, 2.0, 5.0]
-        } else {
-            &[1.0]
-        };
+        let factors: &[f64] = if decades <= 2.5 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let stride = (decades / (2.0 * count.max(1) as f64)).ceil().max(1.0) as usize;
         let exponents = (first..=last).step_by(stride);
         exponents
@@ -81,10 +71,7 @@ pub(super) fn round_range(lo: f64, hi: f64) -> (f64, f64) {
     };
     let step = round_step((hi - lo) / 10.0);
     let slack = 1e-9;
-    (
-        (lo / step + slack).floor() * step,
-        (hi / step - slack).ceil() * step,
-    )
+    ((lo / step + slack).floor() * step, (hi / step - slack).ceil() * step)
 }
 
 /// The range of a logarithmic axis that holds the positive `lo` to `hi`: 1, 2 or 5 times a power
@@ -118,11 +105,7 @@ fn exponent(value: f64) -> i32 {
 
 /// The smallest of 1, 2, 2.5, 5 or 10 times a power of ten that is at least `raw`.
 fn round_step(raw: f64) -> f64 {
-    let raw = if raw.is_finite() && raw > 0.0 {
-        raw
-    } else {
-        1.0
-    };
+    let raw = if raw.is_finite() && raw > 0.0 { raw } else { 1.0 };
     let decade = 10f64.powi(exponent(raw));
     let fits = |f: &f64| f * decade >= raw * (1.0 - 1e-9);
     let factors = [1.0, 2.0, 2.5, 5.0];
@@ -187,10 +170,7 @@ mod tests {
         assert_eq!(labels(axis, 5), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         let (lo, hi) = log_range(0.06, 0.9);
         assert!((lo - 0.05).abs() < 1e-12 && (hi - 1.0).abs() < 1e-12);
-        let axis = Axis {
-            log: true,
-            ..Axis::linear((lo, hi), (0.0, 1.0))
-        };
+        let axis = Axis { log: true, ..Axis::linear((lo, hi), (0.0, 1.0)) };
         assert_eq!(labels(axis, 6), ["0.05", "0.1", "0.2", "0.5", "1"]);
     }
 

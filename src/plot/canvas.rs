@@ -24,13 +24,8 @@ pub(super) const INK: RGBColor = RGBColor(34, 34, 34);
 pub(super) const GREY: RGBColor = RGBColor(110, 110, 110);
 pub(super) const GRID: RGBColor = RGBColor(230, 230, 230);
 /// Colours of several outputs (Okabe and Ito), the first being the main one.
-pub(super) const COLOURS: [RGBColor; 5] = [
-    BLUE,
-    RGBColor(230, 159, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(86, 180, 233),
-];
+pub(super) const COLOURS: [RGBColor; 5] =
+    [BLUE, RGBColor(230, 159, 0), RGBColor(0, 158, 115), RGBColor(204, 121, 167), RGBColor(86, 180, 233)];
 
 /// Font sizes, in page units.
 pub(super) const TITLE: f64 = 36.0;
@@ -70,13 +65,7 @@ pub(super) struct Type {
 impl Type {
     /// Upright regular dark text.
     pub fn new(size: f64, align: Align) -> Self {
-        Type {
-            size,
-            colour: INK,
-            bold: false,
-            align,
-            upward: false,
-        }
+        Type { size, colour: INK, bold: false, align, upward: false }
     }
 }
 
@@ -93,9 +82,7 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
         &'e E: plotters::element::PointCollection<'e, (i32, i32)>,
         E: plotters::element::Drawable<DB>,
     {
-        self.area
-            .draw(element)
-            .map_err(|error| anyhow!("drawing: {error}"))
+        self.area.draw(element).map_err(|error| anyhow!("drawing: {error}"))
     }
 
     /// A solid line through `points`; a round dot where there is only one.
@@ -105,9 +92,7 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
         }
         let width = width * f64::from(SCALE);
         if self.pixels {
-            return points
-                .windows(2)
-                .try_for_each(|w| self.stroke(w[0], w[1], width / 2.0, colour));
+            return points.windows(2).try_for_each(|w| self.stroke(w[0], w[1], width / 2.0, colour));
         }
         let mut path: Vec<_> = points.iter().map(|&p| pixel(p)).collect();
         path.dedup();
@@ -138,19 +123,11 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
     }
 
     fn paint<C: Color>(&self, x: i32, y: i32, colour: &C) -> Result<()> {
-        self.area
-            .draw_pixel((x, y), colour)
-            .map_err(|error| anyhow!("drawing: {error}"))
+        self.area.draw_pixel((x, y), colour).map_err(|error| anyhow!("drawing: {error}"))
     }
 
     /// A dashed line through `points`; `dash` is the length of a dash and of a gap.
-    pub fn dashed(
-        &self,
-        points: &[Point],
-        width: f64,
-        dash: Point,
-        colour: RGBColor,
-    ) -> Result<()> {
+    pub fn dashed(&self, points: &[Point], width: f64, dash: Point, colour: RGBColor) -> Result<()> {
         for piece in dashes(points, dash) {
             self.line(&piece, width, colour)?;
         }
@@ -182,11 +159,7 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
         if self.pixels {
             return self.text_pixels(text, at, &font, look);
         }
-        let (turn, rise) = if look.upward {
-            (FontTransform::Rotate270, (1, 0))
-        } else {
-            (FontTransform::None, (0, 1))
-        };
+        let (turn, rise) = if look.upward { (FontTransform::Rotate270, (1, 0)) } else { (FontTransform::None, (0, 1)) };
         // The SVG backend puts the baseline of text anchored at its top 0.76 em below the anchor.
         let drop = (0.76 * look.size * f64::from(SCALE)).round() as i32;
         let anchor = match look.align {
@@ -194,9 +167,7 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
             Align::Centre => HPos::Center,
             Align::Right => HPos::Right,
         };
-        let style = TextStyle::from(font.transform(turn))
-            .color(&look.colour)
-            .pos(Pos::new(anchor, VPos::Top));
+        let style = TextStyle::from(font.transform(turn)).color(&look.colour).pos(Pos::new(anchor, VPos::Top));
         let anchor = (at.0 - rise.0 * drop, at.1 - rise.1 * drop);
         self.put(&Text::new(text, anchor, style))
     }
@@ -243,10 +214,7 @@ fn dashes(points: &[Point], (on, off): Point) -> Vec<Vec<Point>> {
         let mut length = (to.0 - from.0).hypot(to.1 - from.1);
         while length >= left {
             let part = left / length;
-            from = (
-                from.0 + part * (to.0 - from.0),
-                from.1 + part * (to.1 - from.1),
-            );
+            from = (from.0 + part * (to.0 - from.0), from.1 + part * (to.1 - from.1));
             length -= left;
             if drawing {
                 piece.push(from);
@@ -276,9 +244,7 @@ pub(super) fn measure(text: &str, size: f64, bold: bool) -> f64 {
     let font = FontDesc::new(FontFamily::SansSerif, size_there, weight(bold));
     let width = font.box_size(text);
     // Without a font: about the width of DejaVu Sans.
-    width.map_or(0.62 * size * text.chars().count() as f64, |(w, _)| {
-        f64::from(w) / scale
-    })
+    width.map_or(0.62 * size * text.chars().count() as f64, |(w, _)| f64::from(w) / scale)
 }
 
 /// The text with a size of at most `size` that fits into `room` units: first smaller, down to
@@ -342,9 +308,7 @@ fn save_svg<F: Figure>(figure: &F, path: &Path) -> Result<()> {
     paint(figure, SVGBackend::with_string(&mut svg, fine), false)?;
     let size = |(w, h): (u32, u32)| format!("width=\"{w}\" height=\"{h}\"");
     let svg = svg.replacen(&size(fine), &size((width * 3 / 5, height * 3 / 5)), 1);
-    replace(path, ".svg", |temporary| {
-        Ok(std::fs::write(temporary, &svg)?)
-    })
+    replace(path, ".svg", |temporary| Ok(std::fs::write(temporary, &svg)?))
 }
 
 fn save_png<F: Figure>(figure: &F, path: &Path) -> Result<()> {
@@ -365,10 +329,7 @@ fn paint<F: Figure, DB: DrawingBackend>(figure: &F, backend: DB, pixels: bool) -
     let area = backend.into_drawing_area();
     let failed = |error| anyhow!("drawing: {error}");
     area.fill(&WHITE).map_err(failed)?;
-    figure.draw(&Canvas {
-        area: &area,
-        pixels,
-    })?;
+    figure.draw(&Canvas { area: &area, pixels })?;
     area.present().map_err(failed)
 }
 

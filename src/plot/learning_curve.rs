@@ -86,15 +86,7 @@ impl<'a> Plan<'a> {
         let y = error_axis(ys.chain(reference.map(|r| r.0)), curve.log, (880.0, 190.0));
         let limit = POINTS_IN_ALL / lines.len().max(1);
         let lines = thin(&lines, limit.clamp(100, POINTS_PER_LINE));
-        Plan {
-            curve,
-            quartiles: quartiles(&lines),
-            lines,
-            reached,
-            reference,
-            x,
-            y,
-        }
+        Plan { curve, quartiles: quartiles(&lines), lines, reached, reference, x, y }
     }
 
     fn at(&self, (trial, error): Point) -> Point {
@@ -105,10 +97,7 @@ impl<'a> Plan<'a> {
         let (left, right) = (self.x.from, self.x.to);
         let (bottom, top) = (self.y.from, self.y.to);
         let (title, size) = fit(&self.curve.title, TITLE, true, 1540.0 - left);
-        let bold = Type {
-            bold: true,
-            ..Type::new(size, Align::Left)
-        };
+        let bold = Type { bold: true, ..Type::new(size, Align::Left) };
         canvas.text(&title, (left, 64.0), bold)?;
         for (value, label) in self.y.ticks(6) {
             let y = crisp(self.y.at(value));
@@ -126,10 +115,7 @@ impl<'a> Plan<'a> {
         let at = ((left + right) / 2.0, bottom + 84.0);
         canvas.text("trials per network", at, Type::new(LABEL, Align::Centre))?;
         let (label, size) = fit(&self.curve.error_label, LABEL, false, bottom - top + 100.0);
-        let upward = Type {
-            upward: true,
-            ..Type::new(size, Align::Centre)
-        };
+        let upward = Type { upward: true, ..Type::new(size, Align::Centre) };
         canvas.text(&label, (48.0, (bottom + top) / 2.0), upward)
     }
 
@@ -143,10 +129,7 @@ impl<'a> Plan<'a> {
         if self.lines.iter().all(Vec::is_empty) {
             let middle = (self.x.from + self.x.to) / 2.0;
             let at = (middle, (self.y.from + self.y.to) / 2.0);
-            let look = Type {
-                colour: GREY,
-                ..Type::new(LABEL, Align::Centre)
-            };
+            let look = Type { colour: GREY, ..Type::new(LABEL, Align::Centre) };
             return canvas.text("no data", at, look);
         }
         let single = self.lines.len() == 1;
@@ -172,10 +155,7 @@ impl<'a> Plan<'a> {
         let (y, right) = (self.y.at(value), self.x.to);
         canvas.dashed(&[(self.x.from, y), (right, y)], 2.0, (12.0, 8.0), GREY)?;
         let (label, size) = fit(label, SMALL, false, 1600.0 - right - 32.0);
-        let look = Type {
-            colour: GREY,
-            ..Type::new(size, Align::Left)
-        };
+        let look = Type { colour: GREY, ..Type::new(size, Align::Left) };
         canvas.text(&label, (right + 12.0, y + 0.33 * size), look)
     }
 
@@ -199,10 +179,7 @@ impl<'a> Plan<'a> {
         let half = measure(&label, SMALL, false) / 2.0;
         let x = median.map_or(self.x.to, |trial| self.x.at(trial));
         let at = x.min(1580.0 - half).max(self.x.from + half);
-        let look = Type {
-            colour: ORANGE,
-            ..Type::new(SMALL, Align::Centre)
-        };
+        let look = Type { colour: ORANGE, ..Type::new(SMALL, Align::Centre) };
         canvas.text(&label, (at, top - 20.0), look)
     }
 
@@ -211,11 +188,7 @@ impl<'a> Plan<'a> {
         let names = match count {
             0 => vec![],
             1 => vec!["1 network".to_string()],
-            _ => vec![
-                format!("{count} networks"),
-                "middle half (25–75 %)".to_string(),
-                "median".to_string(),
-            ],
+            _ => vec![format!("{count} networks"), "middle half (25–75 %)".to_string(), "median".to_string()],
         };
         let (mut x, y) = (self.x.from, 112.0);
         for (i, name) in names.iter().enumerate() {
@@ -223,20 +196,12 @@ impl<'a> Plan<'a> {
             match (count, i) {
                 (2.., 0) => canvas.line(&ends, 2.5, FAINT)?,
                 (2.., 1) => {
-                    let corners = [
-                        (x, y - 20.0),
-                        (x + 44.0, y - 20.0),
-                        (x + 44.0, y + 2.0),
-                        (x, y + 2.0),
-                    ];
+                    let corners = [(x, y - 20.0), (x + 44.0, y - 20.0), (x + 44.0, y + 2.0), (x, y + 2.0)];
                     canvas.polygon(&corners, BLUE, 0.22)?;
                 }
                 _ => canvas.line(&ends, 4.0, BLUE)?,
             }
-            let look = Type {
-                colour: INK,
-                ..Type::new(SMALL, Align::Left)
-            };
+            let look = Type { colour: INK, ..Type::new(SMALL, Align::Left) };
             canvas.text(name, (x + 56.0, y), look)?;
             x += 56.0 + measure(name, SMALL, false) + 44.0;
         }
@@ -295,10 +260,7 @@ fn error_axis(errors: impl Iterator<Item = f64>, log: bool, pixels: (f64, f64)) 
         None if log => (0.1, 1.0),
         None => (0.0, 1.0),
     };
-    Axis {
-        log,
-        ..Axis::linear(range, pixels)
-    }
+    Axis { log, ..Axis::linear(range, pixels) }
 }
 
 /// E.g. "criterion: median 832 trials, 4 of 4 networks".
@@ -323,10 +285,7 @@ mod tests {
         LearningCurve {
             title: "Delayed match & more".into(),
             error_label: "mean error".into(),
-            networks: vec![
-                vec![(0.0, 1.0), (10.0, 0.5), (20.0, 0.25)],
-                vec![(0.0, 0.8), (10.0, 0.3)],
-            ],
+            networks: vec![vec![(0.0, 1.0), (10.0, 0.5), (20.0, 0.25)], vec![(0.0, 0.8), (10.0, 0.3)]],
             criterion: vec![Some(15.0), None],
             reference: Some((0.5, "chance".into())),
             log: false,
@@ -381,11 +340,7 @@ mod tests {
 
     #[test]
     fn median_needs_half_of_the_networks() {
-        let lines = [
-            vec![(0.0, 1.0), (2.0, 3.0)],
-            vec![(0.0, 3.0)],
-            vec![(0.0, 2.0)],
-        ];
+        let lines = [vec![(0.0, 1.0), (2.0, 3.0)], vec![(0.0, 3.0)], vec![(0.0, 2.0)]];
         assert_eq!(quartiles(&lines), [(0.0, [1.5, 2.0, 2.5])]);
     }
 }

@@ -92,9 +92,7 @@ impl<'a> Plan<'a> {
         let column = |i: usize| left + i as f64 * (width + gap);
         let columns = (0..trials.len().max(1)).map(|i| (column(i), column(i) + width));
         let ends = trials.iter().map(duration).filter(|t| t.is_finite());
-        let outputs = trials
-            .iter()
-            .flat_map(|t| t.outputs.iter().chain(&t.targets));
+        let outputs = trials.iter().flat_map(|t| t.outputs.iter().chain(&t.targets));
         let (lo, hi) = range(outputs).unwrap_or((-1.0, 1.0));
         let margin = if hi > lo { 0.06 * (hi - lo) } else { 0.5 };
         let inputs = trials.iter().flat_map(|t| &t.inputs);
@@ -102,9 +100,7 @@ impl<'a> Plan<'a> {
             figure,
             trials,
             columns: columns.collect(),
-            end: Some(ends.fold(0.0, f64::max))
-                .filter(|t| *t > 0.0)
-                .unwrap_or(1.0),
+            end: Some(ends.fold(0.0, f64::max)).filter(|t| *t > 0.0).unwrap_or(1.0),
             input_range: range(inputs).map_or((0.0, 1.0), |(lo, hi)| (lo.min(0.0), hi.max(0.0))),
             lanes: trials.iter().map(|t| t.inputs.len()).max().unwrap_or(0),
             y: Axis::linear((lo - margin, hi + margin), (PANEL.1, PANEL.0)),
@@ -127,18 +123,12 @@ impl<'a> Plan<'a> {
     fn head<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
         let left = self.columns[0].0;
         let (title, size) = fit(&self.figure.title, TITLE, true, RIGHT - left);
-        let bold = Type {
-            bold: true,
-            ..Type::new(size, Align::Left)
-        };
+        let bold = Type { bold: true, ..Type::new(size, Align::Left) };
         canvas.text(&title, (left, 64.0), bold)?;
         let (drawn, all) = (self.trials.len(), self.figure.trials.len());
         if drawn < all {
             let note = format!("first {drawn} of {all} trials");
-            let look = Type {
-                colour: GREY,
-                ..Type::new(SMALL, Align::Right)
-            };
+            let look = Type { colour: GREY, ..Type::new(SMALL, Align::Right) };
             canvas.text(&note, (RIGHT, 112.0), look)?;
         }
         self.legend(canvas)
@@ -173,10 +163,7 @@ impl<'a> Plan<'a> {
 
     fn labels<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
         let left = self.columns[0].0;
-        let upward = Type {
-            upward: true,
-            ..Type::new(LABEL, Align::Centre)
-        };
+        let upward = Type { upward: true, ..Type::new(LABEL, Align::Centre) };
         canvas.text("output", (48.0, (PANEL.0 + PANEL.1) / 2.0), upward)?;
         let middle = (left + RIGHT) / 2.0;
         let look = Type::new(LABEL, Align::Centre);
@@ -245,10 +232,7 @@ impl<'a> Plan<'a> {
         if let Some(trial) = self.trials.get(column) {
             self.traces(canvas, trial, time)?;
             let (title, size) = fit(&trial.title, LABEL, true, right - left);
-            let bold = Type {
-                bold: true,
-                ..Type::new(size, Align::Centre)
-            };
+            let bold = Type { bold: true, ..Type::new(size, Align::Centre) };
             canvas.text(&title, ((left + right) / 2.0, STRIP.0 - 22.0), bold)?;
         }
         canvas.line(&[(left, STRIP.1), (right, STRIP.1)], 1.5, GREY)?;
@@ -256,12 +240,7 @@ impl<'a> Plan<'a> {
         canvas.line(&ends, 2.0, GREY)
     }
 
-    fn traces<DB: DrawingBackend>(
-        &self,
-        canvas: &Canvas<DB>,
-        trial: &SampleTrial,
-        time: Axis,
-    ) -> Result<()> {
+    fn traces<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, trial: &SampleTrial, time: Axis) -> Result<()> {
         let width = if self.lanes > 4 { 1.5 } else { 2.5 };
         for (lane, input) in trial.inputs.iter().enumerate() {
             for points in pieces(input, trial.step_ms, time, self.lane(lane)) {
@@ -304,11 +283,7 @@ fn label_span(time: Axis, value: f64, label: &str) -> (f64, f64) {
 
 /// The time the longest trace of a trial ends at.
 fn duration(trial: &SampleTrial) -> f64 {
-    let traces = trial
-        .inputs
-        .iter()
-        .chain(&trial.outputs)
-        .chain(&trial.targets);
+    let traces = trial.inputs.iter().chain(&trial.outputs).chain(&trial.targets);
     traces.map(Vec::len).max().unwrap_or(0) as f64 * trial.step_ms
 }
 
@@ -347,9 +322,7 @@ fn pieces(trace: &[f32], step: f64, time: Axis, axis: Axis) -> Vec<Vec<Point>> {
     let lines = thin(&stretches, POINTS_PER_LINE).into_iter();
     let lines = lines.filter(|line| !line.is_empty());
     let on_page = |p: Point| (time.at(p.0), axis.at(p.1));
-    lines
-        .map(|line| line.into_iter().map(on_page).collect())
-        .collect()
+    lines.map(|line| line.into_iter().map(on_page).collect()).collect()
 }
 
 /// The line without the inner points of its level stretches.
@@ -392,13 +365,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("temporary folder");
         sample_trials(&example(), &folder.path().join("trials")).expect("drawn");
         let svg = std::fs::read_to_string(folder.path().join("trials.svg")).expect("SVG");
-        for text in [
-            "Sample trials",
-            "time (ms)",
-            "input B",
-            "AB",
-            "first 6 of 8",
-        ] {
+        for text in ["Sample trials", "time (ms)", "input B", "AB", "first 6 of 8"] {
             assert!(svg.contains(text), "{text}");
         }
         assert!(folder.path().join("trials.png").exists());
@@ -419,10 +386,7 @@ mod tests {
             ..SampleTrial::default()
         };
         for trials in [vec![], vec![SampleTrial::default()], vec![nan], vec![one]] {
-            let figure = SampleTrials {
-                trials,
-                ..SampleTrials::default()
-            };
+            let figure = SampleTrials { trials, ..SampleTrials::default() };
             rehearse(&Plan::new(&figure)).expect("drawn");
         }
     }

@@ -80,10 +80,7 @@ mod tests {
     fn thinning_averages_in_shared_bins() {
         let line: Vec<_> = (0..8).map(|i| (i as f64, 10.0 * i as f64)).collect();
         let thinned = thin(&[line.clone(), line[..4].to_vec()], 4);
-        assert_eq!(
-            thinned[0],
-            [(0.5, 5.0), (2.5, 25.0), (4.5, 45.0), (6.5, 65.0)]
-        );
+        assert_eq!(thinned[0], [(0.5, 5.0), (2.5, 25.0), (4.5, 45.0), (6.5, 65.0)]);
         assert_eq!(thinned[1], [(0.5, 5.0), (2.5, 25.0)]);
         assert_eq!(thin(std::slice::from_ref(&line), 8), [line]);
     }

@@ -58,7 +58,11 @@ impl Bits {
             Lag::Next => 1,
             Lag::Back(k) => k,
         };
-        ensure!(steps > unscored, "task.steps is {steps}; expected at least {}, so that a step is scored", unscored + 1);
+        ensure!(
+            steps > unscored,
+            "task.steps is {steps}; expected at least {}, so that a step is scored",
+            unscored + 1
+        );
         positive("task.correct_below", correct_below)?;
         Ok(Bits { steps, correct_below, random_modulator, lag })
     }
@@ -152,7 +156,7 @@ pub(super) fn config(task: &str, rule: RuleName) -> Config {
             clamped: vec![],
             output: Output::Readout,
             output_neurons: vec![],
-            readout_scale: 2.0,
+            readout_scale: 1.0,
         },
         trace: TraceConfig {
             stage: Stage::Modulated,

@@ -194,12 +194,16 @@ mod tests {
     #[test]
     fn the_four_types_are_those_of_the_paper() {
         let task = Dnms::default();
-        for (index, (first, second, target)) in [(0, 0, -0.98), (0, 1, 0.98), (1, 0, 0.98), (1, 1, -0.98)].into_iter().enumerate() {
+        for (index, (first, second, target)) in
+            [(0, 0, -0.98), (0, 1, 0.98), (1, 0, 0.98), (1, 1, -0.98)].into_iter().enumerate()
+        {
             let trial = task.trial(index as u64, &mut stream(0, 0, 0, Phase::Train, Purpose::Task));
             let on = |step: usize, channel: usize| trial.inputs[step * 2 + channel];
             assert_eq!(trial.trial_type, index);
             for step in 0..1000 {
-                let shows = |channel| ((1..201).contains(&step) && first == channel) || ((400..600).contains(&step) && second == channel);
+                let shows = |channel| {
+                    ((1..201).contains(&step) && first == channel) || ((400..600).contains(&step) && second == channel)
+                };
                 assert_eq!([on(step, 0), on(step, 1)], [0, 1].map(|c| f32::from(u8::from(shows(c)))), "step {step}");
                 assert_eq!(trial.scored[step], step >= 800);
             }
@@ -212,7 +216,17 @@ mod tests {
         let task = Dnms::default();
         let trial = task.trial(1, &mut stream(0, 0, 0, Phase::Train, Purpose::Task));
         // Wrong everywhere but judged only at the end: half of the response is right, half is off by 0.5.
-        let outputs: Vec<f32> = (0..1000).map(|step| if step < 800 { -5.0 } else if step < 900 { 0.98 } else { 0.48 }).collect();
+        let outputs: Vec<f32> = (0..1000)
+            .map(|step| {
+                if step < 800 {
+                    -5.0
+                } else if step < 900 {
+                    0.98
+                } else {
+                    0.48
+                }
+            })
+            .collect();
         assert!((task.error(&trial, &outputs) - 0.25).abs() < 1e-6);
     }
 }

@@ -151,7 +151,11 @@ fn parameters<P: DeserializeOwned>(table: &toml::Table) -> Result<P> {
     let mut table = table.clone();
     let name = table.remove("name");
     table.try_into().map_err(|error: toml::de::Error| {
-        anyhow::anyhow!("parameters of task {}: {}", name.map_or(String::new(), |n| n.to_string()), error.message().trim())
+        anyhow::anyhow!(
+            "parameters of task {}: {}",
+            name.map_or(String::new(), |n| n.to_string()),
+            error.message().trim()
+        )
     })
 }
 

@@ -120,7 +120,8 @@ impl TrainArgs {
             ("--dtype", "train.dtype", &self.dtype),
             ("--kernels", "train.kernels", &self.kernels),
         ];
-        settings.extend(names.into_iter().filter_map(|(flag, key, value)| Some(Setting::flag(flag, key, value.clone()?))));
+        settings
+            .extend(names.into_iter().filter_map(|(flag, key, value)| Some(Setting::flag(flag, key, value.clone()?))));
         if self.until_criterion {
             settings.push(Setting::flag("--until-criterion", "train.until_criterion", true));
         }

@@ -7,11 +7,13 @@ use anyhow::Result;
 use hebbian_rnn::device;
 
 pub fn run(args: ListArgs) -> Result<Outcome> {
-    let found: Vec<_> = device::list().into_iter().filter(|d| args.name.as_ref().is_none_or(|name| *name == d.name)).collect();
+    let found: Vec<_> =
+        device::list().into_iter().filter(|d| args.name.as_ref().is_none_or(|name| *name == d.name)).collect();
     if args.json {
         print_json(&found)?;
     } else {
-        let row = |d: &device::Found| vec![d.name.clone(), if d.usable { "yes" } else { "no" }.into(), d.detail.clone()];
+        let row =
+            |d: &device::Found| vec![d.name.clone(), if d.usable { "yes" } else { "no" }.into(), d.detail.clone()];
         print(&table(&["device", "usable", "detail"], found.iter().map(row).collect(), 3).to_string())?;
     }
     Ok(Outcome::Done)

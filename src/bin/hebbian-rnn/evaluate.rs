@@ -12,11 +12,17 @@ pub fn run(args: EvaluateArgs) -> Result<Outcome> {
     let checkpoint = Checkpoint::read(&args.run, &device)?;
     let task = task::build(&checkpoint.config.task)?;
     let seed = args.seed.unwrap_or(checkpoint.config.train.seed);
-    let scores = evaluate::evaluate(&checkpoint, &*task, args.trials, seed, &device)?;
+    let scores = evaluate::evaluate(&checkpoint, &*task, args.trials, seed)?;
     if args.json {
-        print_json(&serde_json::json!({ "task": task.name(), "trials": args.trials, "seed": seed, "networks": scores }))?;
+        print_json(
+            &serde_json::json!({ "task": task.name(), "trials": args.trials, "seed": seed, "networks": scores }),
+        )?;
     } else {
-        print(&format!("{}: {} fresh trials of each network, weights frozen, no perturbation", task.name(), args.trials))?;
+        print(&format!(
+            "{}: {} fresh trials of each network, weights frozen, no perturbation",
+            task.name(),
+            args.trials
+        ))?;
         print_scores(&scores)?;
         if let Some((error, why)) = task.chance() {
             print(&format!("chance: {error} ({why})"))?;

@@ -34,8 +34,15 @@ pub fn run(args: InspectArgs) -> Result<Outcome> {
         config.train.batch,
         config.train.seed
     ))?;
-    print(&format!("{} updates, {} trials of each network; format {FORMAT}, program {}", checkpoint.updates, checkpoint.trials(), checkpoint.program))?;
-    let row = |(name, t): (&&str, &hebbian_rnn::checkpoint::Expected)| vec![name.to_string(), t.dtype.as_str().into(), format!("{:?}", t.shape)];
+    print(&format!(
+        "{} updates, {} trials of each network; format {FORMAT}, program {}",
+        checkpoint.updates,
+        checkpoint.trials(),
+        checkpoint.program
+    ))?;
+    let row = |(name, t): (&&str, &hebbian_rnn::checkpoint::Expected)| {
+        vec![name.to_string(), t.dtype.as_str().into(), format!("{:?}", t.shape)]
+    };
     print(&table(&["tensor", "type", "shape"], layout.iter().map(row).collect(), 3).to_string())?;
     let reached: Vec<String> = reached.iter().map(|r| r.map_or("not reached".into(), |t| t.to_string())).collect();
     print(&format!("trials to criterion: {}", reached.join(", ")))?;

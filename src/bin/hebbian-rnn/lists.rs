@@ -32,7 +32,9 @@ pub fn rules(args: ListArgs) -> Result<Outcome> {
     let only = args.name.as_deref().map(|name| usage(parse_rule(name))).transpose()?;
     let rules = RuleName::ALL.into_iter().filter(|(rule, _)| only.is_none_or(|only| only == *rule));
     if args.json {
-        print_json(&rules.map(|(rule, summary)| serde_json::json!({ "name": rule, "summary": summary })).collect::<Vec<_>>())?;
+        print_json(
+            &rules.map(|(rule, summary)| serde_json::json!({ "name": rule, "summary": summary })).collect::<Vec<_>>(),
+        )?;
     } else {
         let rows = rules.map(|(rule, summary)| vec![rule.as_str().to_string(), summary.to_string()]).collect();
         print(&table(&["rule", "eligibility"], rows, 2).to_string())?;

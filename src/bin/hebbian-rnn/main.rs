@@ -56,14 +56,17 @@ fn main() -> ExitCode {
 
 /// Whether whoever read our output has gone, as `head` does.
 fn closed_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
 }
 
 fn report(error: anyhow::Error) -> ExitCode {
     let usage = error.downcast_ref::<Usage>().is_some();
     let causes = error.chain().map(ToString::to_string).skip(usize::from(usage));
     // candle repeats itself over many lines; the first line of each cause says it.
-    let first_lines: Vec<String> = causes.map(|cause| cause.lines().next().unwrap_or_default().trim().to_string()).collect();
+    let first_lines: Vec<String> =
+        causes.map(|cause| cause.lines().next().unwrap_or_default().trim().to_string()).collect();
     eprintln!("error: {}", first_lines.join(": "));
     ExitCode::from(if usage { 2 } else { 1 })
 }

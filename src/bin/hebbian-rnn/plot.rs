@@ -23,7 +23,10 @@ pub fn draw(folder: &Path, checkpoint: &Checkpoint, log: bool) -> Result<Vec<Str
     let task = task::build(&checkpoint.config.task)?;
     let rows = metrics::read(&folder.join(metrics::FILE_NAME))?;
     figures::draw_learning_curve(folder, &checkpoint.config, &*task, &rows, log)?;
-    figures::draw_sample_trials(folder, checkpoint, &*task, &Device::Cpu)?;
+    figures::draw_sample_trials(folder, checkpoint, &*task)?;
     let stems = ["learning_curve", "sample_trials"];
-    Ok(stems.iter().flat_map(|stem| ["png", "svg"].map(|end| folder.join(format!("{stem}.{end}")).display().to_string())).collect())
+    Ok(stems
+        .iter()
+        .flat_map(|stem| ["png", "svg"].map(|end| folder.join(format!("{stem}.{end}")).display().to_string()))
+        .collect())
 }

@@ -34,7 +34,11 @@ pub fn run(args: TrainArgs) -> Result<Outcome> {
     let mut bar = Bar::new(&trainer);
     let reason = trainer.run(&mut [&mut folder, &mut bar], &|| interrupted.load(Ordering::SeqCst))?;
     if reason == StopReason::Interrupted {
-        eprintln!("interrupted after {} updates; everything is saved. To go on:\n  hebbian-rnn train --resume --out {}", trainer.updates(), out.display());
+        eprintln!(
+            "interrupted after {} updates; everything is saved. To go on:\n  hebbian-rnn train --resume --out {}",
+            trainer.updates(),
+            out.display()
+        );
         return Ok(Outcome::Interrupted);
     }
     let checkpoint = trainer.checkpoint();
@@ -87,14 +91,19 @@ fn file_settings(args: &TrainArgs) -> Result<Vec<Setting>> {
 
 /// Refuses a resume that would change the run.
 fn same_run(saved: &Config, now: &Config, out: &Path) -> Result<()> {
-    const MAY_CHANGE: [&str; 5] = ["train.trials", "train.updates", "train.until_criterion", "train.device", "train.checkpoint_every"];
+    const MAY_CHANGE: [&str; 5] =
+        ["train.trials", "train.updates", "train.until_criterion", "train.device", "train.checkpoint_every"];
     let flat = |config: &Config| Setting::from_toml(&config.to_toml()?, CONFIG);
     let saved = flat(saved)?;
     for Setting { key, value, .. } in flat(now)? {
         let before = saved.iter().find(|s| s.key == key).map(|s| &s.value);
         if before != Some(&value) && !MAY_CHANGE.contains(&key.as_str()) {
             let before = before.map_or("not set".to_string(), ToString::to_string);
-            bail!("{key} is {before} in {} and {value} now; --resume may change only {}", out.display(), MAY_CHANGE.join(", "));
+            bail!(
+                "{key} is {before} in {} and {value} now; --resume may change only {}",
+                out.display(),
+                MAY_CHANGE.join(", ")
+            );
         }
     }
     Ok(())
@@ -104,14 +113,8 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, task: &dyn Task, bar: &B
     let seconds = bar.started.elapsed().as_secs_f64();
     let networks = checkpoint.config.train.networks.count() as u64;
     let new_trials = (checkpoint.updates - bar.first_update) * checkpoint.config.train.batch as u64 * networks;
-    let cpu = Device::Cpu;
-    let device = checkpoint.weights.w_rec.device();
-    let scores = evaluate(checkpoint, task, FINAL_TRIALS, checkpoint.config.train.seed, device)?;
-    let pictures = if device.is_cpu() {
-        plot::draw(out, checkpoint, args.log)?
-    } else {
-        plot::draw(out, &Checkpoint::read(out, &cpu)?, args.log)?
-    };
+    let scores = evaluate(checkpoint, task, FINAL_TRIALS, checkpoint.config.train.seed)?;
+    let pictures = plot::draw(out, checkpoint, args.log)?;
     if args.json {
         return print_json(&serde_json::json!({
             "task": task.name(), "out": out, "updates": checkpoint.updates, "trials": checkpoint.trials(), "seconds": seconds,
@@ -126,7 +129,9 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, task: &dyn Task, bar: &B
         ))?;
     }
     if let Some((first, last)) = &bar.errors {
-        print(&format!("error while training: {first:.3} in the first update, {last:.3} in the last (mean over networks)"))?;
+        print(&format!(
+            "error while training: {first:.3} in the first update, {last:.3} in the last (mean over networks)"
+        ))?;
     }
     if let Some((error, why)) = task.chance() {
         print(&format!("chance is an error of {error}: {why}"))?;
@@ -141,12 +146,18 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, task: &dyn Task, bar: &B
 
 /// One fresh trial of the first network, as three lines of numbers.
 fn print_sample(checkpoint: &Checkpoint, task: &dyn Task) -> Result<()> {
-    let device = checkpoint.weights.w_rec.device();
-    let (batch, episode) = run_fresh(checkpoint, task, 0, 1, checkpoint.config.train.seed, device)?;
+    let (batch, episode) = run_fresh(checkpoint, task, 0, 1, checkpoint.config.train.seed)?;
     let trial = &batch.drawn[0].trial;
-    let outputs: Vec<f32> = episode.outputs.get_on_dim(1, 0)?.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1()?;
+    let outputs: Vec<f32> =
+        episode.outputs.get_on_dim(1, 0)?.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1()?;
     let line = |values: &[f32], scored_only: bool| -> String {
-        let cell = |(v, scored): (&f32, &bool)| if *scored || !scored_only { format!("{v:6.2}") } else { "     ·".to_string() };
+        let cell = |(v, scored): (&f32, &bool)| {
+            if *scored || !scored_only {
+                format!("{v:6.2}")
+            } else {
+                "     ·".to_string()
+            }
+        };
         values.iter().zip(&trial.scored).map(cell).collect()
     };
     print(&format!("\na fresh trial of network {}:", checkpoint.config.train.networks.start))?;
@@ -179,11 +190,14 @@ impl Bar {
 impl Observer for Bar {
     fn update(&mut self, trainer: &Trainer, report: &UpdateReport) -> Result<()> {
         let s = report.networks.len() as f64;
-        let mean = |value: &dyn Fn(&hebbian_rnn::trainer::NetworkReport) -> f64| report.networks.iter().map(value).sum::<f64>() / s;
+        let mean = |value: &dyn Fn(&hebbian_rnn::trainer::NetworkReport) -> f64| {
+            report.networks.iter().map(value).sum::<f64>() / s
+        };
         let error = mean(&|n| n.error);
         let trials = (report.update - self.first_update) as f64 * trainer.config().train.batch as f64 * s;
         let speed = trials / self.started.elapsed().as_secs_f64().max(1e-9);
-        self.bar.set_message(format!("error {error:.3}  correct {:.2}  {speed:.0} trials/s", mean(&|n| n.recent_correct)));
+        self.bar
+            .set_message(format!("error {error:.3}  correct {:.2}  {speed:.0} trials/s", mean(&|n| n.recent_correct)));
         self.bar.set_position(report.update);
         self.errors = Some((self.errors.map_or(error, |(first, _)| first), error));
         Ok(())

@@ -1,0 +1,61 @@
+//! tanh as a rational function: a few multiplications and one division, so compilers vectorise it.
+//!
+//! x P(x²) / Q(x²), P and Q of degree 4, fitted to the smallest relative error on [0, 7.9] by
+//! `scripts/tanh_coefficients.py`; beyond that tanh is 1 to within 3e-7. The absolute error is below 4e-7 everywhere, and
+//! no product and sum is fused, so every processor computes the same bits.
+
+/// Beyond this the result is constant.
+const BOUND: f32 = 7.9;
+const P: [f32; 5] = [
+    0.999_999_994_356_082_9,
+    0.134_506_260_600_142_3,
+    0.003_578_998_561_951_004_3,
+    2.202_335_415_749_015_5e-5,
+    1.542_812_877_951_625_4e-8,
+];
+const Q: [f32; 5] =
+    [1.0, 0.467_839_540_625_693_3, 0.026_192_262_756_415_31, 0.000_342_366_129_435_235_95, 8.598_842_768_829_783e-7];
+
+/// tanh(x) to 4e-7; NaN stays NaN.
+#[inline(always)]
+pub fn tanh(x: f32) -> f32 {
+    let x = x.clamp(-BOUND, BOUND);
+    let s = x * x;
+    let p = (((P[4] * s + P[3]) * s + P[2]) * s + P[1]) * s + P[0];
+    let q = (((Q[4] * s + Q[3]) * s + Q[2]) * s + Q[1]) * s + Q[0];
+    x * p / q
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worst(values: impl Iterator<Item = f32>) -> f64 {
+        values.map(|x| (f64::from(tanh(x)) - f64::from(x).tanh()).abs()).fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn within_4e_7_over_the_whole_range() {
+        // Every float would take minutes; every 97th bit pattern of both signs visits all exponents thousands of times.
+        let positive = (0..f32::INFINITY.to_bits()).step_by(97).map(f32::from_bits);
+        let error = worst(positive.clone()).max(worst(positive.map(|x| -x)));
+        assert!(error < 4e-7, "{error:e}");
+    }
+
+    #[test]
+    fn small_values_keep_their_relative_precision() {
+        for x in [1e-30f32, 1e-10, 1e-4, 1e-2] {
+            let relative = (f64::from(tanh(x)) / f64::from(x).tanh() - 1.0).abs();
+            assert!(relative < 3e-7, "{x:e}: {relative:e}");
+        }
+    }
+
+    #[test]
+    fn limits() {
+        assert_eq!(tanh(0.0), 0.0);
+        assert!((1.0 - tanh(f32::INFINITY)).abs() < 4e-7);
+        assert!((1.0 + tanh(f32::NEG_INFINITY)).abs() < 4e-7);
+        assert!(tanh(f32::NAN).is_nan());
+        assert!(tanh(f32::MAX) < 1.0, "a rate never reaches 1");
+    }
+}
