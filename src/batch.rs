@@ -3,6 +3,7 @@
 use crate::config::{Config, Output, ReadoutRule};
 use crate::random::{events, gaussian, stream, symmetric_uniform, uniform, Phase, Purpose};
 use crate::task::{Task, Trial};
+use anyhow::{ensure, Result};
 use rayon::prelude::*;
 
 /// One exploratory perturbation ξ of one neuron at one step.
@@ -57,10 +58,13 @@ pub struct Draw {
 
 impl TrialBatch {
     /// Draws the trials `first_trial..first_trial + trials_each` of each network of the configuration.
-    pub fn draw(config: &Config, task: &dyn Task, draw: Draw) -> Self {
+    ///
+    /// # Errors
+    /// Where the task draws a trial whose lists do not have the lengths that its own `steps`, `inputs` and `n_out` call for.
+    pub fn draw(config: &Config, task: &dyn Task, draw: Draw) -> Result<Self> {
         let networks = config.train.networks;
         let s = networks.count();
-        let drawn = (0..s * draw.trials_each)
+        let drawn: Vec<DrawnTrial> = (0..s * draw.trials_each)
             .into_par_iter()
             .map(|i| {
                 let network = networks.start + (i / draw.trials_each) as u64;
@@ -68,13 +72,36 @@ impl TrialBatch {
                 draw_trial(config, task, draw, network, trial)
             })
             .collect();
-        TrialBatch { networks: s, trials_each: draw.trials_each, drawn }
+        drawn.iter().try_for_each(|d| check(task, &d.trial))?;
+        Ok(TrialBatch { networks: s, trials_each: draw.trials_each, drawn })
     }
 
     /// The trial types, `[S, B]`.
     pub fn types(&self) -> Vec<usize> {
         self.drawn.iter().map(|d| d.trial.trial_type).collect()
     }
+}
+
+fn check(task: &dyn Task, trial: &Trial) -> Result<()> {
+    let (t, n_in, n_out) = (task.steps(), task.inputs().len(), task.n_out());
+    let modulator = trial.modulator.as_ref().map_or(t, Vec::len);
+    let lengths = [
+        ("inputs", trial.inputs.len(), t * n_in),
+        ("targets", trial.targets.len(), t * n_out),
+        ("scored", trial.scored.len(), t),
+        ("modulator", modulator, t),
+    ];
+    for (list, found, expected) in lengths {
+        ensure!(found == expected, "task `{}` drew a trial with {found} {list}; expected {expected}", task.name());
+    }
+    let types = task.trial_types().len();
+    ensure!(
+        trial.trial_type < types,
+        "task `{}` drew a trial of type {}; expected below {types}",
+        task.name(),
+        trial.trial_type
+    );
+    Ok(())
 }
 
 fn draw_trial(config: &Config, task: &dyn Task, draw: Draw, network: u64, trial: u64) -> DrawnTrial {

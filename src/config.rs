@@ -150,6 +150,21 @@ pub struct TraceConfig {
     pub persistent: bool,
 }
 
+impl TraceConfig {
+    /// One line on the trace; `None` where there is none.
+    pub fn describe(&self) -> Option<String> {
+        let kept = if self.persistent { "kept across trials" } else { "reset for each trial" };
+        let (stage, association) = (kebab(&self.stage), kebab(&self.association));
+        let line = format!("trace {stage} ({association}), alpha {}, eta {}, {kept}", self.alpha, self.eta);
+        (self.stage != Stage::None).then_some(line)
+    }
+}
+
+/// The name that an enum's value has in files.
+fn kebab(value: &impl Serialize) -> String {
+    toml::Value::try_from(value).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default()
+}
+
 /// Exploratory perturbation: ξ ~ U(−amplitude, amplitude), rare, independent for each neuron.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -85,43 +85,49 @@ impl<'a> EpisodeInputs<'a> {
         let (s, b) = (batch.networks, batch.trials_each);
         let (t, n_in, n_out) = (task.steps(), task.inputs().len(), task.n_out());
         let tensor = |values: Vec<f32>, shape: &[usize]| Tensor::from_vec(values, shape, device)?.to_dtype(dtype);
-        // From [S·B][T, width] to [T, S·B, width].
-        let steps_first = |width: usize, of: &dyn Fn(usize) -> &'a [f32]| {
-            let mut values = Vec::with_capacity(t * s * b * width);
-            for step in 0..t {
-                (0..s * b).for_each(|i| values.extend_from_slice(&of(i)[step * width..(step + 1) * width]));
-            }
-            values
-        };
         let trial = |i: usize| &batch.drawn[i].trial;
         let scored =
             (0..t).flat_map(|step| (0..s * b).map(move |i| f32::from(u8::from(trial(i).scored[step])))).collect();
         let expected = (0..s * b).map(|i| modulator.expectation(i / b, trial(i).trial_type) as f32).collect();
         let scoring = Scoring {
-            targets: tensor(steps_first(n_out, &|i| &trial(i).targets), &[t, s, b, n_out])?,
+            targets: tensor(steps_first(t, n_out, (0..s * b).map(|i| &trial(i).targets[..])), &[t, s, b, n_out])?,
             scored: tensor(scored, &[t, s, b])?,
             measure: task.measure(),
             expected_error: tensor(expected, &[s, b])?,
         };
-        let modulated = config.trace.modulator == TraceModulator::Task && trial(0).modulator.is_some();
+        let modulated =
+            config.trace.modulator == TraceModulator::Task && batch.drawn.iter().any(|d| d.trial.modulator.is_some());
+        let ones = vec![1.0; t];
         let noisy = !batch.drawn[0].readout_noise.is_empty();
         Ok(EpisodeInputs {
-            inputs: tensor(steps_first(n_in, &|i| &trial(i).inputs), &[t, s, b, n_in])?,
+            inputs: tensor(steps_first(t, n_in, (0..s * b).map(|i| &trial(i).inputs[..])), &[t, s, b, n_in])?,
             x0: tensor(
                 batch.drawn.iter().flat_map(|d| d.x0.iter().copied()).collect(),
                 &[s, b, config.network.neurons],
             )?,
             modulator: modulated
-                .then(|| tensor(steps_first(1, &|i| trial(i).modulator.as_deref().unwrap_or_default()), &[t, s, b]))
+                .then(|| {
+                    tensor(
+                        steps_first(t, 1, (0..s * b).map(|i| trial(i).modulator.as_deref().unwrap_or(&ones))),
+                        &[t, s, b],
+                    )
+                })
                 .transpose()?,
             trace: None,
             scoring: Some(scoring),
             kicks: batch.drawn.iter().map(|d| d.kicks.as_slice()).collect(),
             readout_noise: noisy
-                .then(|| tensor(steps_first(n_out, &|i| &batch.drawn[i].readout_noise), &[t, s, b, n_out]))
+                .then(|| {
+                    tensor(steps_first(t, n_out, batch.drawn.iter().map(|d| &d.readout_noise[..])), &[t, s, b, n_out])
+                })
                 .transpose()?,
         })
     }
+}
+
+/// From one `[T, width]` for each trial to `[T, trials, width]`.
+fn steps_first<'a>(t: usize, width: usize, trials: impl Iterator<Item = &'a [f32]> + Clone) -> Vec<f32> {
+    (0..t).flat_map(|step| trials.clone().flat_map(move |of| &of[step * width..(step + 1) * width])).copied().collect()
 }
 
 /// Runs a drawn batch by the fused kernels where they can do what the configuration asks for, else by [`run`].

@@ -59,7 +59,7 @@ pub fn run_fresh(
 ) -> Result<(TrialBatch, Episode)> {
     let config: &Config = &checkpoint.config;
     let draw = Draw { seed, phase: Phase::Evaluate, first_trial: first, trials_each, explore: false };
-    let batch = TrialBatch::draw(config, task, draw);
+    let batch = TrialBatch::draw(config, task, draw)?;
     let mut modulator = Modulator::new(&config.modulator, config.train.networks.count(), task.trial_types().len());
     modulator.restore(checkpoint.expected_error.clone());
     // A persistent trace belongs to a trial's place in the batch; where the batch is as wide, it goes on from there.

@@ -2,7 +2,7 @@
 
 use crate::batch::{Draw, TrialBatch};
 use crate::checkpoint::Checkpoint;
-use crate::config::{Config, RuleName};
+use crate::config::Config;
 use crate::criterion::Criterion;
 use crate::episode::{self, Episode};
 use crate::modulator::Modulator;
@@ -223,15 +223,21 @@ impl Trainer {
                 trials_each: self.config.train.batch,
                 explore: true,
             },
-        );
+        )?;
         let trace = self.trace.clone();
         let episode =
             episode::run_batch(&self.config, &*self.task, &self.weights, &batch, &self.modulator, trace, true)?;
         let errors = errors(&*self.task, &batch, &episode.outputs)?;
         let types = batch.types();
         let changes = self.recurrent_change(&episode, &errors, &types)?;
-        self.check_finite(&errors, &changes.mean_abs)?;
-        self.apply(&episode, &batch, changes.dw)?;
+        let readout = self.changed_readout(&episode, &batch)?;
+        self.check_finite(&errors, &changes.mean_abs, readout.as_ref())?;
+        if let Some(dw) = &changes.dw {
+            self.weights.w_rec = (&self.weights.w_rec + dw)?;
+        }
+        if let Some((w_out, b_out)) = readout {
+            (self.weights.w_out, self.weights.b_out) = (Some(w_out), Some(b_out));
+        }
 
         self.updates += 1;
         let (b, trials) = (batch.trials_each, self.trials());
@@ -265,7 +271,7 @@ impl Trainer {
             return Ok(Change { dw: None, mean_abs: vec![0.0; s], clipped: vec![0.0; s] });
         };
         let weights: Vec<f64> = if rule::gated_online(self.config.rule.name) {
-            vec![1.0; s * b]
+            vec![if self.online_reward_settled() { 1.0 } else { 0.0 }; s * b]
         } else {
             let of = |i: usize| i * b..(i + 1) * b;
             (0..s).flat_map(|i| self.modulator.weights(i, &errors[of(i)], &types[of(i)], self.trials())).collect()
@@ -294,33 +300,52 @@ impl Trainer {
         rule.max_dw * (rule.clip_growth * (self.config.train.batch as f64).sqrt()).max(1.0)
     }
 
-    fn check_finite(&self, errors: &[f64], mean_abs: &[f64]) -> Result<()> {
+    /// w_out and b_out after the update: moved by η times the mean over trials and scored steps, once R̄ has settled.
+    fn changed_readout(&self, episode: &Episode, batch: &TrialBatch) -> Result<Option<(Tensor, Tensor)>> {
+        let Some((dw_out, db_out)) = episode.readout_change.as_ref().filter(|_| self.online_reward_settled()) else {
+            return Ok(None);
+        };
+        let rates: Vec<f64> = batch
+            .drawn
+            .chunks(batch.trials_each)
+            .map(|trials| trials.iter().flat_map(|d| &d.trial.scored).filter(|scored| **scored).count())
+            .map(|scored_steps| self.config.readout.eta / scored_steps.max(1) as f64)
+            .collect();
+        let rates =
+            Tensor::from_vec(rates, batch.networks, &Device::Cpu)?.to_dtype(dw_out.dtype())?.to_device(&self.device)?;
+        let moved = |w: &Option<Tensor>, change: &Tensor, rates: Tensor| -> Result<Tensor> {
+            let w = w.as_ref().context("a readout learns, but there is none")?;
+            Ok((w + change.broadcast_mul(&rates)?)?)
+        };
+        Ok(Some((
+            moved(&self.weights.w_out, dw_out, rates.reshape(((), 1, 1))?)?,
+            moved(&self.weights.b_out, db_out, rates.reshape(((), 1))?)?,
+        )))
+    }
+
+    /// R̄ starts each trial from −Ē, which means nothing before the warm-up: until then nothing is learnt from R − R̄.
+    fn online_reward_settled(&self) -> bool {
+        self.trials() >= self.config.modulator.warmup_trials
+    }
+
+    fn check_finite(&self, errors: &[f64], mean_abs: &[f64], readout: Option<&(Tensor, Tensor)>) -> Result<()> {
         let b = self.config.train.batch;
-        for (s, network) in self.config.train.networks.range().enumerate() {
-            if !errors[s * b..(s + 1) * b].iter().all(|e| e.is_finite()) || !mean_abs[s].is_finite() {
+        let s = self.config.train.networks.count();
+        let readout = match readout {
+            Some((w_out, b_out)) => {
+                (w_out.abs()?.flatten_from(1)?.sum(1)? + b_out.abs()?.sum(1)?)?.to_dtype(DType::F64)?.to_vec1()?
+            }
+            None => vec![0.0; s],
+        };
+        for (i, network) in self.config.train.networks.range().enumerate() {
+            let errors = &errors[i * b..(i + 1) * b];
+            if !(errors.iter().all(|e| e.is_finite()) && mean_abs[i].is_finite() && f64::is_finite(readout[i])) {
                 bail!(
                     "network {network} diverged in update {}: its errors or its weight change are not finite numbers. \
                      The update was not applied; the last checkpoint is unharmed. Smaller rates (rule.eta, readout.eta) may help",
                     self.updates + 1
                 );
             }
-        }
-        Ok(())
-    }
-
-    fn apply(&mut self, episode: &Episode, batch: &TrialBatch, dw: Option<Tensor>) -> Result<()> {
-        if let Some(dw) = dw.filter(|_| self.config.rule.name != RuleName::None) {
-            self.weights.w_rec = (&self.weights.w_rec + dw)?;
-        }
-        if let Some((dw_out, db_out)) = &episode.readout_change {
-            let scored = batch.drawn[0].trial.scored.iter().filter(|s| **s).count().max(1);
-            let rate = self.config.readout.eta / (scored * batch.trials_each) as f64;
-            let moved = |w: &Option<Tensor>, change: &Tensor| -> Result<Option<Tensor>> {
-                let w = w.as_ref().context("a readout learns, but there is none")?;
-                Ok(Some((w + (change * rate)?)?))
-            };
-            self.weights.w_out = moved(&self.weights.w_out, dw_out)?;
-            self.weights.b_out = moved(&self.weights.b_out, db_out)?;
         }
         Ok(())
     }

@@ -156,7 +156,7 @@ pub(super) fn config(task: &str, rule: RuleName) -> Config {
             clamped: vec![],
             output: Output::Readout,
             output_neurons: vec![],
-            readout_scale: 1.0,
+            readout_scale: 2.0,
         },
         trace: TraceConfig {
             stage: Stage::Modulated,

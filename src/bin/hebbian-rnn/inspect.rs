@@ -40,6 +40,9 @@ pub fn run(args: InspectArgs) -> Result<Outcome> {
         checkpoint.trials(),
         checkpoint.program
     ))?;
+    if let Some(trace) = config.trace.describe() {
+        print(&trace)?;
+    }
     let row = |(name, t): (&&str, &hebbian_rnn::checkpoint::Expected)| {
         vec![name.to_string(), t.dtype.as_str().into(), format!("{:?}", t.shape)]
     };

@@ -1,0 +1,149 @@
+//! The rules learn: they follow the gradient, change nothing without surprise, and beat chance.
+
+use crate::support::*;
+use candle_core::{Device, Tensor};
+use hebbian_rnn::batch::{Draw, TrialBatch};
+use hebbian_rnn::config::Config;
+use hebbian_rnn::episode::run_batch;
+use hebbian_rnn::evaluate::evaluate;
+use hebbian_rnn::modulator::Modulator;
+use hebbian_rnn::network::Weights;
+use hebbian_rnn::random::Phase;
+use hebbian_rnn::task::Task;
+
+#[test]
+fn without_surprise_no_weight_moves() {
+    // Without perturbation and with the same x(0), all trials of a type have the same error: M = 0 but for rounding.
+    let mut trainer =
+        trainer("dnms", &small_dnms(&["perturbation.probability=0", "network.initial_activation=0", "rule.eta=1"]));
+    let before = values(&trainer.weights().w_rec);
+    let report = trainer.update().unwrap();
+    assert!(report.networks[0].error > 0.1);
+    assert_eq!(values(&trainer.weights().w_rec), before);
+}
+
+#[test]
+fn no_weight_moves_further_than_the_bound() {
+    for (batch, growth) in [(8.0f64, 0.5), (1.0, 1.0)] {
+        let batch_setting = format!("train.batch={batch}");
+        let settings =
+            [batch_setting.as_str(), "modulator.warmup_trials=0", "rule.eta=1e6", "perturbation.amplitude=30"];
+        let mut trainer = trainer("dnms", &small_dnms(&settings));
+        let before = values(&trainer.weights().w_rec);
+        // The first trial of a type has nothing to be compared with when it is alone.
+        for _ in 0..5 {
+            trainer.update().unwrap();
+        }
+        let bound = 5.0 * 3e-4 * (growth * batch.sqrt()).max(1.0);
+        let moved =
+            values(&trainer.weights().w_rec).iter().zip(&before).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(moved > 0.2 * bound && moved <= bound * 1.001, "moved by {moved}, bound {bound}");
+    }
+}
+
+/// Mean error of one network's trials, with frozen randomness.
+fn mean_error(config: &Config, task: &dyn Task, weights: &Weights, batch: &TrialBatch) -> f64 {
+    let modulator = Modulator::new(&config.modulator, 1, task.trial_types().len());
+    let episode = run_batch(config, task, weights, batch, &modulator, None, false).unwrap();
+    let (t, _, b, n_out) = episode.outputs.dims4().unwrap();
+    let outputs: Vec<f32> =
+        episode.outputs.flatten_all().unwrap().to_dtype(candle_core::DType::F32).unwrap().to_vec1().unwrap();
+    let of = |i: usize| {
+        (0..t).flat_map(|s| outputs[(s * b + i) * n_out..(s * b + i + 1) * n_out].to_vec()).collect::<Vec<_>>()
+    };
+    (0..b).map(|i| task.error(&batch.drawn[i].trial, &of(i))).sum::<f64>() / b as f64
+}
+
+#[test]
+fn node_perturbation_points_down_the_finite_difference_gradient() {
+    // The mean update over many perturbed trials against −∂error/∂w_rec by central differences, for a network of 8 neurons.
+    let settings = [
+        "network.neurons=8",
+        "network.clamped=[]",
+        "network.tau_ms=5",
+        "network.initial_activation=0",
+        "task.steps=20",
+        "task.first_stimulus=0",
+        "task.second_stimulus=8",
+        "task.stimulus_steps=4",
+        "task.response_steps=4",
+        "rule.name=node-perturbation",
+        "rule.eta=1",
+        "rule.max_dw=0",
+        "rule.start_step=0",
+        "perturbation.probability=0.1",
+        "perturbation.amplitude=0.5",
+        "perturbation.start_step=0",
+        "modulator.expected_error_factor=false",
+        "train.networks=1",
+        "train.batch=4096",
+        "train.dtype=f64",
+    ];
+    let mut trainer = trainer("dnms", &settings);
+    let (config, task, weights) = (trainer.config().clone(), trainer.task().clone(), trainer.weights().clone());
+    let draw = Draw { seed: 9, phase: Phase::Evaluate, first_trial: 0, trials_each: 4, explore: false };
+    let batch = TrialBatch::draw(&config, task.as_ref(), draw).unwrap();
+    let before = values(&weights.w_rec);
+    let error_at = |w: Vec<f64>| {
+        let w_rec = Tensor::from_vec(w, (1, 8, 8), &Device::Cpu).unwrap();
+        mean_error(&config, task.as_ref(), &Weights { w_rec, ..weights.clone() }, &batch)
+    };
+    let downhill: Vec<f64> = (0..64)
+        .map(|k| {
+            let moved = |by: f64| {
+                let mut w = before.clone();
+                w[k] += by;
+                error_at(w)
+            };
+            -(moved(1e-3) - moved(-1e-3)) / 2e-3
+        })
+        .collect();
+    trainer.update().unwrap();
+    let update: Vec<f64> = values(&trainer.weights().w_rec).iter().zip(&before).map(|(a, b)| a - b).collect();
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let cosine = dot(&update, &downhill) / (dot(&update, &update) * dot(&downhill, &downhill)).sqrt();
+    assert!(cosine > 0.8, "cosine with the gradient: {cosine}");
+}
+
+#[test]
+fn echo_is_learnt_and_sequence_stays_at_chance() {
+    for (task, below, above) in [("echo", 0.05, 0.0), ("sequence", 0.27, 0.235)] {
+        let mut trainer = trainer(task, &["train.networks=3"]);
+        let first = trainer.update().unwrap();
+        for _ in 0..700 {
+            trainer.update().unwrap();
+        }
+        let scores = evaluate(&trainer.checkpoint(), trainer.task().as_ref(), 200, 1).unwrap();
+        for (score, start) in scores.iter().zip(&first.networks) {
+            assert!(task == "echo" || start.error > 0.5, "{task}: starts at {}", start.error);
+            assert!((above..below).contains(&score.error), "{task}: ends at {}", score.error);
+        }
+    }
+}
+
+#[test]
+fn every_rule_lowers_the_error_of_a_short_dnms() {
+    // A tenth of the published times, one stimulus after the other: learnt within seconds.
+    let task = [
+        "network.neurons=60",
+        "network.tau_ms=5",
+        "task.steps=100",
+        "task.first_stimulus=0",
+        "task.second_stimulus=30",
+        "task.stimulus_steps=20",
+        "task.response_steps=20",
+        "train.networks=3",
+        "train.batch=32",
+        "perturbation.probability=0.02",
+        "perturbation.amplitude=3",
+    ];
+    for rule in [&["rule.name=delta-x", "rule.eta=1"][..], &["rule.name=node-perturbation", "rule.eta=0.01"]] {
+        let mut trainer = trainer("dnms", &[&task[..], rule].concat());
+        for _ in 0..150 {
+            trainer.update().unwrap();
+        }
+        let scores = evaluate(&trainer.checkpoint(), trainer.task().as_ref(), 40, 1).unwrap();
+        let learnt = scores.iter().filter(|s| s.error < 0.5).count();
+        assert!(learnt >= 2, "{rule:?}: {scores:?}");
+    }
+}

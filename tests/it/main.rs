@@ -1,0 +1,10 @@
+//! All integration tests in one binary, so that candle is linked once.
+
+mod checkpoint;
+mod command;
+mod learning;
+mod oracle;
+mod parity;
+mod reproducible;
+mod settings;
+mod support;

@@ -1,0 +1,66 @@
+//! The same bits, however the work is cut: alone or in company, stopped or not, one thread or two.
+
+use crate::support::*;
+use candle_core::Device;
+use hebbian_rnn::checkpoint::Checkpoint;
+use hebbian_rnn::trainer::Trainer;
+
+fn train(trainer: &mut Trainer, updates: usize) {
+    for _ in 0..updates {
+        trainer.update().unwrap();
+    }
+}
+
+fn every_kind_of_run() -> Vec<(&'static str, Vec<&'static str>)> {
+    vec![
+        ("dnms", small_dnms(&[])),
+        ("dnms", small_dnms(&["train.kernels=reference"])),
+        ("dnms", small_dnms(&["rule.name=node-perturbation"])),
+        ("dnms", small_dnms(&["rule.name=eh"])),
+        ("dnms", small_dnms(&["rule.name=hebbian-trace", "trace.alpha=0.2"])),
+        ("dnms", small_dnms(&["train.batch=1", "modulator.warmup_trials=0"])),
+        ("dnms", small_dnms(&["network.connectivity=0.5", "network.bias_scale=0.1"])),
+        ("sequence", vec!["train.networks=2", "trace.persistent=true"]),
+        ("echo", vec!["train.networks=2", "trace.persistent=true", "trace.stage=retroactive", "trace.clip=1.0"]),
+        ("echo", vec!["train.networks=2", "readout.rule=eh", "trace.modulator=reward", "train.dtype=f64"]),
+    ]
+}
+
+#[test]
+fn a_resumed_run_equals_an_uninterrupted_one_to_the_byte() {
+    for (task, settings) in every_kind_of_run() {
+        let mut whole = trainer(task, &settings);
+        train(&mut whole, 6);
+        let mut first = trainer(task, &settings);
+        train(&mut first, 3);
+        let saved = first.checkpoint().to_bytes().unwrap();
+        let mut second = Trainer::resume(Checkpoint::from_bytes(&saved, &Device::Cpu).unwrap(), &Device::Cpu).unwrap();
+        train(&mut second, 3);
+        let whole = whole.checkpoint().to_bytes().unwrap();
+        assert_ne!(saved, whole, "{task} {settings:?}: training changes nothing");
+        assert!(second.checkpoint().to_bytes().unwrap() == whole, "{task} {settings:?}: resumed run differs");
+    }
+}
+
+#[test]
+fn a_network_learns_the_same_alone_and_in_company() {
+    for (task, settings) in every_kind_of_run() {
+        let with = |networks: &str| {
+            let networks = format!("train.networks={networks}");
+            let mut trainer = trainer(task, &settings.iter().copied().chain([networks.as_str()]).collect::<Vec<_>>());
+            train(&mut trainer, 3);
+            trainer
+        };
+        let (company, alone) = (with("4"), with("2..3"));
+        assert_eq!(
+            values(&company.weights().w_rec.get(2).unwrap()),
+            values(&alone.weights().w_rec.get(0).unwrap()),
+            "{task} {settings:?}"
+        );
+        if let (Some(a), Some(b)) = (&company.weights().w_out, &alone.weights().w_out) {
+            assert_eq!(values(&a.get(2).unwrap()), values(&b.get(0).unwrap()), "{task} {settings:?}: w_out");
+        }
+        let different = values(&company.weights().w_rec.get(1).unwrap());
+        assert_ne!(different, values(&alone.weights().w_rec.get(0).unwrap()));
+    }
+}

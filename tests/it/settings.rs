@@ -1,0 +1,61 @@
+//! Configuration: layers, defaults, and refusals that say what is wrong.
+
+use hebbian_rnn::config::{Config, RuleName};
+use hebbian_rnn::settings::{resolve, Setting};
+use hebbian_rnn::task::TASKS;
+
+fn resolved(task: Option<&str>, settings: &[&str]) -> Result<Config, String> {
+    let settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s).unwrap()).collect();
+    resolve(task, &settings).map_err(|e| format!("{e:#}"))
+}
+
+#[test]
+fn every_task_has_valid_defaults_for_every_rule_and_survives_toml() {
+    for task in &TASKS {
+        for (rule, _) in RuleName::ALL {
+            let config = resolved(Some(task.name), &[&format!("rule.name={}", rule.as_str())]).unwrap();
+            assert_eq!(config.rule.name, rule);
+            let again = Setting::from_toml(&config.to_toml().unwrap(), "config.toml").unwrap();
+            assert_eq!(resolve(None, &again).unwrap(), config);
+        }
+    }
+}
+
+#[test]
+fn later_settings_win_and_whole_numbers_serve_as_fractions() {
+    let config =
+        resolved(Some("dnms"), &["network.gain=1", "network.gain=2", "train.networks=3..7", "train.updates=5"])
+            .unwrap();
+    assert_eq!(config.network.gain, 2.0);
+    assert_eq!(config.train.networks.range(), 3..7);
+    assert_eq!((config.train.updates, config.train.trials), (Some(5), None));
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let cases: [(&[&str], &str); 16] = [
+        (&["trace.etta=1"], "unknown key `trace.etta`; did you mean `trace.eta`?"),
+        (&["task.delay=1"], "unknown key `task.delay`"),
+        (&["rule.name=deltax"], "unknown rule `deltax`; did you mean `delta-x`?"),
+        (&["rule.name=3"], "rule.name is 3 (integer); expected a name"),
+        (&["network.neurons=many"], "network.neurons is \"many\" (string); expected an integer, such as 200"),
+        (&["network.neurons=0"], "network.neurons is 0; expected at least 1"),
+        (&["network.neurons=-5"], "-5"),
+        (&["network.neurons=8"], "network.clamped is 10; expected neurons below 8"),
+        (&["network.connectivity=1.5"], "network.connectivity is 1.5; expected above 0 and at most 1"),
+        (&["network.gain=nan"], "network.gain is NaN"),
+        (&["network.output_neurons=[0, 2]"], "network.output_neurons is 2; expected 1 neurons"),
+        (&["trace.stage=decayed"], "decayed"),
+        (&["rule.name=hebbian-trace", "trace.stage=none"], "trace.stage is `none`"),
+        (&["task.second_stimulus=100"], "task.second_stimulus is 100; expected at least 201"),
+        (&["train.networks=5..5"], "`5..5` is neither a count of at least 1 nor a non-empty range"),
+        (&["train.batch=0"], "train.batch is 0; expected at least 1"),
+    ];
+    for (settings, message) in cases {
+        let error = resolved(Some("dnms"), settings).unwrap_err();
+        assert!(error.contains(message), "{settings:?}: {error}");
+    }
+    assert!(resolved(Some("dmns"), &[]).unwrap_err().contains("unknown task `dmns`; did you mean `dnms`?"));
+    assert!(resolved(Some("dnms"), &["task.name=echo"]).unwrap_err().contains("task.name is `echo`"));
+    assert!(resolved(None, &[]).unwrap_err().contains("no task is named"));
+}
