@@ -129,7 +129,7 @@ pub const TASKS: [TaskInfo; 3] = [
     TaskInfo {
         name: "echo",
         summary: "repeat the bit of k steps ago: the learnable sibling of `sequence`",
-        rule: RuleName::HebbianTrace,
+        rule: RuleName::NodePerturbation,
         config: |rule| bits::config("echo", rule),
         build: |table| Ok(Box::new(bits::build_echo(table)?)),
     },

@@ -114,8 +114,9 @@ fn echo_is_learnt_and_sequence_stays_at_chance() {
             trainer.update().unwrap();
         }
         let scores = evaluate(&trainer.checkpoint(), trainer.task().as_ref(), 200, 1).unwrap();
-        for (score, start) in scores.iter().zip(&first.networks) {
-            assert!(task == "echo" || start.error > 0.5, "{task}: starts at {}", start.error);
+        let start = first.networks.iter().map(|n| n.error).sum::<f64>() / 3.0;
+        assert!(task == "echo" || start > 0.5, "{task}: starts at {start}");
+        for score in &scores {
             assert!((above..below).contains(&score.error), "{task}: ends at {}", score.error);
         }
     }
