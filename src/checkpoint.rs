@@ -167,19 +167,36 @@ impl Checkpoint {
     /// # Errors
     /// Names the file and, where it is one tensor's fault, the tensor, what was found and what was expected.
     pub fn read(path: &Path, device: &Device) -> Result<Self> {
-        let path = if path.is_dir() { &path.join(FILE_NAME) } else { path };
-        let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-        Self::from_bytes(&bytes, device).with_context(|| path.display().to_string())
+        Self::read_for(path, None, device)
     }
 
-    /// Reads a checkpoint from a file's bytes.
-    pub fn from_bytes(bytes: &[u8], device: &Device) -> Result<Self> {
+    /// The same for networks that were trained on a task of your own.
+    pub fn read_with_task(path: &Path, task: &dyn Task, device: &Device) -> Result<Self> {
+        Self::read_for(path, Some(task), device)
+    }
+
+    fn read_for(path: &Path, task: Option<&dyn Task>, device: &Device) -> Result<Self> {
+        let path = if path.is_dir() { &path.join(FILE_NAME) } else { path };
+        let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        Self::from_bytes(&bytes, task, device).with_context(|| path.display().to_string())
+    }
+
+    /// Reads a checkpoint from a file's bytes; `task` is `None` where the configuration names one that is built in.
+    pub fn from_bytes(bytes: &[u8], task: Option<&dyn Task>, device: &Device) -> Result<Self> {
         let (_, metadata) = SafeTensors::read_metadata(bytes)
             .context("not a whole safetensors file (cut short, damaged, or something else)")?;
         let header = header(&metadata)?;
         let file = SafeTensors::deserialize(bytes).context("not a whole safetensors file")?;
-        let task = task::build(&header.config.task)?;
-        let tensors = Tensors { file, layout: layout(&header.config, &*task), device };
+        let built;
+        let task = match task {
+            Some(task) => task,
+            None => {
+                built = task::build(&header.config.task)?;
+                &*built
+            }
+        };
+        header.config.validate(task).context("the configuration in the metadata")?;
+        let tensors = Tensors { file, layout: layout(&header.config, task), device };
         tensors.check_all()?;
 
         let weights = Weights {
@@ -240,7 +257,6 @@ fn header(metadata: &Metadata) -> Result<Header> {
         None => bail!("the `{METADATA_KEY}` metadata names no format"),
     }
     let header: Header = serde_json::from_value(value).with_context(|| format!("the `{METADATA_KEY}` metadata"))?;
-    header.config.validate().context("the configuration in the metadata")?;
     Ok(header)
 }
 

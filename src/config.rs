@@ -3,7 +3,7 @@
 //! Units stand in the names (`_ms`); a key without a unit is dimensionless. [`Config::validate`] checks ranges before any
 //! work starts. How files and `--set` are laid over the defaults is [`crate::settings`].
 
-use crate::task;
+use crate::task::{self, Task};
 use anyhow::{bail, Context, Result};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -445,11 +445,11 @@ impl Config {
         toml::to_string(self).context("writing the configuration as TOML")
     }
 
-    /// Checks every range and every dependence between keys.
+    /// Checks every range, every dependence between keys, and that the network fits the task.
     ///
     /// # Errors
     /// Names the first key that is wrong, what was found and what is expected.
-    pub fn validate(&self) -> Result<()> {
+    pub fn validate(&self, task: &dyn Task) -> Result<()> {
         let net = &self.network;
         expect(net.neurons >= 1, "network.neurons", net.neurons, "at least 1")?;
         positive("network.tau_ms", net.tau_ms)?;
@@ -516,12 +516,6 @@ impl Config {
         if train.trials.is_none() && train.updates.is_none() && !train.until_criterion {
             bail!("the run would never stop: set train.trials, train.updates or train.until_criterion");
         }
-        self.validate_against_task()
-    }
-
-    fn validate_against_task(&self) -> Result<()> {
-        let task = task::build(&self.task)?;
-        let net = &self.network;
         if net.output == Output::Neurons {
             expect(
                 net.output_neurons.len() == task.n_out(),

@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+// Tensors and devices are part of the interface.
+pub use candle_core;
+
 pub mod config;
 pub mod settings;
 

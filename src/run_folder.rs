@@ -67,7 +67,7 @@ impl RunFolder {
 impl Observer for RunFolder {
     fn update(&mut self, trainer: &Trainer, report: &UpdateReport) -> Result<()> {
         self.metrics.append(report)?;
-        if self.checkpoint_every > 0 && report.update % self.checkpoint_every == 0 {
+        if self.checkpoint_every > 0 && report.update.is_multiple_of(self.checkpoint_every) {
             self.save(&trainer.checkpoint())?;
         }
         Ok(())

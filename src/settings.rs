@@ -85,7 +85,7 @@ pub fn resolve(task: Option<&str>, settings: &[Setting]) -> Result<Config> {
     }
     let config: Config =
         Value::Table(table).try_into().map_err(|error: toml::de::Error| anyhow!("{}", error.message().trim()))?;
-    config.validate()?;
+    config.validate(&*task::build(&config.task)?)?;
     Ok(config)
 }
 

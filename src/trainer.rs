@@ -89,6 +89,7 @@ impl Trainer {
 
     /// Draws new networks for a task of your own; the configuration's `task` table is then only a note.
     pub fn with_task(config: Config, task: Arc<dyn Task>, device: &Device) -> Result<Self> {
+        config.validate(&*task)?;
         let dtype = config.train.dtype.into();
         let networks = config.train.networks;
         let (s, b, n) = (networks.count(), config.train.batch, config.network.neurons);

@@ -1,8 +1,8 @@
 //! A batch of trials on the CPU, fused: after the recurrent product one vectorised pass does everything elementwise.
 //!
-//! The batch is cut into shards of [`SHARD`] trials of one network. Each shard runs its whole trial on one thread and meets
+//! The batch is cut into shards of 16 trials of one network. Each shard runs its whole trial on one thread and meets
 //! no other, so threads never wait within a trial, and since the cut does not depend on their number, neither do results.
-//! Memory beyond the eligibility `[S, B, N, N]`: for each thread 2·SHARD·BLOCK·N floats of history.
+//! Memory beyond the eligibility `[S, B, N, N]`: for each thread 2·16·64·N floats of history.
 
 use super::product::{product, Strides};
 use super::tanh::tanh;

@@ -19,10 +19,11 @@ fn small() -> Vec<u8> {
 }
 
 fn refused(bytes: &[u8]) -> String {
-    format!("{:#}", Checkpoint::from_bytes(bytes, &Device::Cpu).expect_err("a damaged file was read"))
+    format!("{:#}", Checkpoint::from_bytes(bytes, None, &Device::Cpu).expect_err("a damaged file was read"))
 }
 
-type Parts = (BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>, String);
+type Stored = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
+type Parts = (Stored, String);
 
 /// Takes a file apart, lets `change` at its parts, and puts it together again.
 fn edited(bytes: &[u8], change: impl FnOnce(&mut Parts)) -> Vec<u8> {
@@ -59,7 +60,7 @@ fn the_contract_s_tensors_are_there_with_their_shapes() {
 fn reading_and_writing_again_gives_the_same_bytes() {
     for settings in [&["train.networks=2..4"][..], &["train.dtype=f64", "network.connectivity=0.5"]] {
         let bytes = saved(settings);
-        assert!(Checkpoint::from_bytes(&bytes, &Device::Cpu).unwrap().to_bytes().unwrap() == bytes);
+        assert!(Checkpoint::from_bytes(&bytes, None, &Device::Cpu).unwrap().to_bytes().unwrap() == bytes);
     }
 }
 
@@ -69,7 +70,7 @@ fn weights_changed_by_hand_are_used() {
         let (_, _, data) = tensors.get_mut("w_rec").unwrap();
         data[..4].copy_from_slice(&0.125f32.to_le_bytes());
     });
-    let checkpoint = Checkpoint::from_bytes(&bytes, &Device::Cpu).unwrap();
+    let checkpoint = Checkpoint::from_bytes(&bytes, None, &Device::Cpu).unwrap();
     assert_eq!(values(&checkpoint.weights.w_rec)[0], 0.125);
     let mut trainer = hebbian_rnn::trainer::Trainer::resume(checkpoint, &Device::Cpu).unwrap();
     trainer.update().unwrap();
@@ -95,9 +96,7 @@ fn damaged_files_are_refused_by_name() {
     assert!(json(&|j| j.replace("\"criterion_trials\":[null,null]", "\"criterion_trials\":[null]"))
         .contains("criterion_trials"));
 
-    let tensor = |change: &dyn Fn(&mut BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>)| {
-        refused(&edited(&good, |(t, _)| change(t)))
-    };
+    let tensor = |change: &dyn Fn(&mut Stored)| refused(&edited(&good, |(t, _)| change(t)));
     assert!(tensor(&|t| drop(t.remove("x"))).contains("tensor `x` is missing; expected f32 [2, 3, 4]"));
     let added = tensor(&|t| drop(t.insert("w_more".into(), (Dtype::U8, vec![1], vec![0]))));
     assert!(added.contains("tensor `w_more` is not one that this configuration has"));
@@ -120,7 +119,7 @@ proptest! {
         // Most of what can go wrong is in the header.
         let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize + 8;
         bytes[(place * header as f64) as usize] = value;
-        let _ = Checkpoint::from_bytes(&bytes, &Device::Cpu);
-        let _ = Checkpoint::from_bytes(&bytes[..(cut * bytes.len() as f64) as usize], &Device::Cpu);
+        let _ = Checkpoint::from_bytes(&bytes, None, &Device::Cpu);
+        let _ = Checkpoint::from_bytes(&bytes[..(cut * bytes.len() as f64) as usize], None, &Device::Cpu);
     }
 }

@@ -34,7 +34,8 @@ fn a_resumed_run_equals_an_uninterrupted_one_to_the_byte() {
         let mut first = trainer(task, &settings);
         train(&mut first, 3);
         let saved = first.checkpoint().to_bytes().unwrap();
-        let mut second = Trainer::resume(Checkpoint::from_bytes(&saved, &Device::Cpu).unwrap(), &Device::Cpu).unwrap();
+        let mut second =
+            Trainer::resume(Checkpoint::from_bytes(&saved, None, &Device::Cpu).unwrap(), &Device::Cpu).unwrap();
         train(&mut second, 3);
         let whole = whole.checkpoint().to_bytes().unwrap();
         assert_ne!(saved, whole, "{task} {settings:?}: training changes nothing");

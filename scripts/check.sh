@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Everything that must pass before a change lands. CI runs just this.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo fmt --all --check
+cargo clippy --locked --all-targets -- -D warnings
+cargo test --locked
+cargo run --locked --quiet --example quickstart
+cargo run --locked --quiet --example custom_task
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+echo "all checks passed"
