@@ -4,6 +4,7 @@
 
 use crate::batch::{Kick, TrialBatch};
 use crate::config::{Config, Output, ReadoutRule, RuleName, TraceModulator};
+use crate::eligibility::{Eligibility, Workspace};
 use crate::modulator::Modulator;
 use crate::network::{Cell, State, Weights};
 use crate::ops::cpu;
@@ -62,8 +63,8 @@ pub struct Episode {
     pub state: State,
     /// The Hebbian trace after the last step.
     pub trace: Option<TraceState>,
-    /// Eligibility `[S, B, N, N]`, where `w_rec` learns.
-    pub eligibility: Option<Tensor>,
+    /// Where `w_rec` learns.
+    pub eligibility: Option<Eligibility>,
     /// Summed changes of `w_out` `[S, n_out, N]` and `b_out` `[S, n_out]`, before the learning rate, where they learn.
     pub readout_change: Option<(Tensor, Tensor)>,
     /// `[T, S, B, N]`, where asked for.
@@ -141,10 +142,11 @@ pub fn run_batch(
     modulator: &Modulator,
     trace: Option<TraceState>,
     learn: bool,
+    workspace: &mut Workspace,
 ) -> Result<Episode> {
     let device = weights.w_rec.device();
     if cpu::supports(config, device) {
-        return cpu::run(config, task, weights, batch, learn);
+        return cpu::run(config, task, weights, batch, learn, workspace);
     }
     let mut inputs = EpisodeInputs::new(batch, config, task, modulator, weights.w_rec.dtype(), device)?;
     inputs.trace = trace;
@@ -223,8 +225,10 @@ pub fn run(config: &Config, cell: &Cell, inputs: &EpisodeInputs, learn: bool, re
     }
 
     let eligibility = match (eligibility, &trace_state) {
-        (Some(eligibility), _) => Some(eligibility.finish()?),
-        (None, Some(trace)) if learn && config.rule.name == RuleName::HebbianTrace => Some(trace.h.clone()),
+        (Some(eligibility), _) => Some(Eligibility::Tensor(eligibility.finish()?)),
+        (None, Some(trace)) if learn && config.rule.name == RuleName::HebbianTrace => {
+            Some(Eligibility::Tensor(trace.h.clone()))
+        }
         _ => None,
     };
     let stack = |steps: Vec<Tensor>| (!steps.is_empty()).then(|| Tensor::stack(&steps, 0)).transpose();

@@ -3,6 +3,7 @@
 use crate::batch::{Draw, TrialBatch};
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
+use crate::eligibility::Workspace;
 use crate::episode::{self, Episode};
 use crate::modulator::Modulator;
 use crate::random::Phase;
@@ -64,6 +65,15 @@ pub fn run_fresh(
     modulator.restore(checkpoint.expected_error.clone());
     // A persistent trace belongs to a trial's place in the batch; where the batch is as wide, it goes on from there.
     let trace = checkpoint.trace.clone().filter(|_| trials_each == config.train.batch);
-    let episode = episode::run_batch(config, task, &checkpoint.weights, &batch, &modulator, trace, false)?;
+    let episode = episode::run_batch(
+        config,
+        task,
+        &checkpoint.weights,
+        &batch,
+        &modulator,
+        trace,
+        false,
+        &mut Workspace::default(),
+    )?;
     Ok((batch, episode))
 }

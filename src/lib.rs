@@ -14,6 +14,7 @@ pub mod batch;
 pub mod network;
 pub mod trace;
 
+pub mod eligibility;
 pub mod episode;
 pub mod ops;
 pub mod rule;

@@ -4,6 +4,7 @@ use crate::batch::{Draw, TrialBatch};
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::criterion::Criterion;
+use crate::eligibility::Workspace;
 use crate::episode::{self, Episode};
 use crate::modulator::Modulator;
 use crate::network::{State, Weights};
@@ -78,6 +79,7 @@ pub struct Trainer {
     modulator: Modulator,
     criterion: Vec<Criterion>,
     updates: u64,
+    workspace: Workspace,
 }
 
 impl Trainer {
@@ -112,6 +114,7 @@ impl Trainer {
             criterion: vec![Criterion::default(); s],
             state: State { r: x.clone(), x },
             updates: 0,
+            workspace: Workspace::default(),
             device: device.clone(),
             config,
             task,
@@ -131,7 +134,18 @@ impl Trainer {
         let Checkpoint { config, weights, state, trace, expected_error, criterion, updates, .. } = checkpoint;
         let mut modulator = Modulator::new(&config.modulator, config.train.networks.count(), task.trial_types().len());
         modulator.restore(expected_error);
-        Ok(Trainer { config, task, device: device.clone(), weights, state, trace, modulator, criterion, updates })
+        Ok(Trainer {
+            config,
+            task,
+            device: device.clone(),
+            weights,
+            state,
+            trace,
+            modulator,
+            criterion,
+            updates,
+            workspace: Workspace::default(),
+        })
     }
 
     /// Everything the next update reads.
@@ -226,11 +240,22 @@ impl Trainer {
             },
         )?;
         let trace = self.trace.clone();
-        let episode =
-            episode::run_batch(&self.config, &*self.task, &self.weights, &batch, &self.modulator, trace, true)?;
+        let mut episode = episode::run_batch(
+            &self.config,
+            &*self.task,
+            &self.weights,
+            &batch,
+            &self.modulator,
+            trace,
+            true,
+            &mut self.workspace,
+        )?;
         let errors = errors(&*self.task, &batch, &episode.outputs)?;
         let types = batch.types();
         let changes = self.recurrent_change(&episode, &errors, &types)?;
+        if let Some(spent) = episode.eligibility.take() {
+            self.workspace.recycle(spent);
+        }
         let readout = self.changed_readout(&episode, &batch)?;
         self.check_finite(&errors, &changes.mean_abs, readout.as_ref())?;
         if let Some(dw) = &changes.dw {
@@ -277,9 +302,8 @@ impl Trainer {
             let of = |i: usize| i * b..(i + 1) * b;
             (0..s).flat_map(|i| self.modulator.weights(i, &errors[of(i)], &types[of(i)], self.trials())).collect()
         };
-        let (dtype, n) = (eligibility.dtype(), self.config.network.neurons);
-        let weights = Tensor::from_vec(weights, (s, 1, b), &Device::Cpu)?.to_dtype(dtype)?.to_device(&self.device)?;
-        let sum = weights.matmul(&eligibility.reshape((s, b, n * n))?)?.reshape((s, n, n))?;
+        let sum = eligibility.weighted_sum(&weights)?;
+        let dtype = sum.dtype();
         let mut dw = (sum * self.config.rule.eta)?;
         if let Some(exists) = &self.weights.connectivity {
             dw = (dw * exists.to_dtype(dtype)?)?;

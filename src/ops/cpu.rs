@@ -1,24 +1,36 @@
 //! A batch of trials on the CPU, fused: after the recurrent product one vectorised pass does everything elementwise.
 //!
-//! The batch is cut into shards of 16 trials of one network. Each shard runs its whole trial on one thread and meets
-//! no other, so threads never wait within a trial, and since the cut does not depend on their number, neither do results.
-//! Memory beyond the eligibility `[S, B, N, N]`: for each thread 2·16·64·N floats of history.
+//! The batch is cut into shards of a few trials of one network. Each shard runs its whole trial on one thread and meets no
+//! other, so threads never wait within a trial, and since the cut does not depend on their number, neither do results.
+//! Memory beyond the eligibility `[S, B, N, N]`: for each thread 2·shard·block·N floats of history, with [`cut`]'s numbers.
 
 use super::product::{product, Strides};
 use super::tanh::tanh;
 use crate::batch::{DrawnTrial, TrialBatch};
 use crate::config::{Config, Dynamics, Kernels, Output, Precision, RuleName, Stage};
+use crate::eligibility::{Eligibility, HostEligibility, Workspace};
 use crate::episode::Episode;
 use crate::network::{State, Weights};
 use crate::task::Task;
 use candle_core::{Device, Result, Tensor};
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Trials of one network that run together.
-const SHARD: usize = 16;
-/// Steps of history between two products into the eligibility.
-const BLOCK: usize = 64;
+/// Trials of a network that run together, and steps of history between two products into the eligibility.
+///
+/// They depend on N alone, so results depend on nothing else. Small networks: few trials, so that w_rec, the eligibility and
+/// the history of a shard stay in a core's own cache (about 2 MB at N = 200). Large ones: w_rec comes from farther away at
+/// every step, so many trials share it, and the eligibility is visited less often.
+fn cut(neurons: usize) -> (usize, usize) {
+    match neurons {
+        0..=256 => (6, 64),
+        257..=512 => (12, 128),
+        _ => (32, 250),
+    }
+}
+
+/// Rows of neurons are padded with silent ones to a multiple of this: a product then reads whole vectors without copying.
+const LANES: usize = 16;
 
 /// Whether [`run`] can do what the configuration asks for.
 pub fn supports(config: &Config, device: &Device) -> bool {
@@ -31,37 +43,45 @@ pub fn supports(config: &Config, device: &Device) -> bool {
 }
 
 /// Runs all trials of a batch; with `learn`, accumulates the eligibility. The twin is [`crate::episode::run`].
-pub fn run(config: &Config, task: &dyn Task, weights: &Weights, batch: &TrialBatch, learn: bool) -> Result<Episode> {
+pub fn run(
+    config: &Config,
+    task: &dyn Task,
+    weights: &Weights,
+    batch: &TrialBatch,
+    learn: bool,
+    workspace: &mut Workspace,
+) -> Result<Episode> {
     let (s, b, n) = (batch.networks, batch.trials_each, config.network.neurons);
     let (t, n_in, n_out) = (task.steps(), task.inputs().len(), task.n_out());
     let host = |w: &Tensor| w.flatten_all()?.to_vec1::<f32>();
-    let w_rec_t = host(&weights.w_rec.transpose(1, 2)?.contiguous()?)?;
+    let plan = Plan::new(config, t, n_in, n_out, learn);
+    let width = plan.width;
+    let w_rec_t = padded_rows(&host(&weights.w_rec.transpose(1, 2)?.contiguous()?)?, n, width);
     let w_in = host(&weights.w_in)?;
     let b_rec = weights.b_rec.as_ref().map(host).transpose()?;
-    let plan = Plan::new(config, t, n_in, n_out, learn);
-    let eligibility_len = if learn && config.rule.name != RuleName::None { n * n } else { 0 };
+    let matrix = if plan.learns == RuleName::None { 0 } else { n * width };
 
     let mut x = vec![0f32; s * b * n];
     let mut r = vec![0f32; s * b * n];
     let mut outputs = vec![0f32; s * b * t * n_out];
-    let mut eligibility = vec![0f32; s * b * eligibility_len];
+    let mut eligibility = workspace.take(s * b * matrix);
 
     let mut shards = Vec::new();
     {
         let (mut x, mut r) = (x.as_mut_slice(), r.as_mut_slice());
-        let (mut outputs, mut eligibility) = (outputs.as_mut_slice(), eligibility.as_mut_slice());
+        let (mut outputs, mut eligibility) = (outputs.as_mut_slice(), &mut eligibility[..s * b * matrix]);
         for network in 0..s {
-            for first in (0..b).step_by(SHARD) {
-                let trials = SHARD.min(b - first);
+            for first in (0..b).step_by(plan.shard) {
+                let trials = plan.shard.min(b - first);
                 shards.push(Shard {
-                    w_rec_t: &w_rec_t[network * n * n..(network + 1) * n * n],
+                    w_rec_t: &w_rec_t[network * n * width..(network + 1) * n * width],
                     w_in: &w_in[network * n * n_in..(network + 1) * n * n_in],
                     b_rec: b_rec.as_deref().map(|b| &b[network * n..(network + 1) * n]),
                     trials: &batch.drawn[network * b + first..network * b + first + trials],
                     x: take(&mut x, trials * n),
                     r: take(&mut r, trials * n),
                     outputs: take(&mut outputs, trials * t * n_out),
-                    eligibility: take(&mut eligibility, trials * eligibility_len),
+                    eligibility: take(&mut eligibility, trials * matrix),
                 });
             }
         }
@@ -70,17 +90,31 @@ pub fn run(config: &Config, task: &dyn Task, weights: &Weights, batch: &TrialBat
 
     let cpu = &Device::Cpu;
     // From [S, B, T, n_out] to [T, S, B, n_out].
-    let outputs =
-        Tensor::from_vec(outputs, (s * b, t, n_out), cpu)?.transpose(0, 1)?.contiguous()?.reshape((t, s, b, n_out))?;
+    let outputs = Tensor::from_vec(outputs, (s * b, t, n_out), cpu)?.transpose(0, 1)?.contiguous()?;
     Ok(Episode {
-        outputs,
+        outputs: outputs.reshape((t, s, b, n_out))?,
         state: State { x: Tensor::from_vec(x, (s, b, n), cpu)?, r: Tensor::from_vec(r, (s, b, n), cpu)? },
         trace: None,
-        eligibility: (eligibility_len > 0).then(|| Tensor::from_vec(eligibility, (s, b, n, n), cpu)).transpose()?,
+        eligibility: (matrix > 0).then_some(Eligibility::Host(HostEligibility {
+            values: eligibility,
+            networks: s,
+            trials_each: b,
+            neurons: n,
+            width,
+        })),
         readout_change: None,
         rates: None,
         activations: None,
     })
+}
+
+/// Rows of `n` values as rows of `width`, filled up with zeros.
+fn padded_rows(values: &[f32], n: usize, width: usize) -> Vec<f32> {
+    let mut padded = vec![0.0; values.len() / n * width];
+    for (padded, row) in padded.chunks_exact_mut(width).zip(values.chunks_exact(n)) {
+        padded[..n].copy_from_slice(row);
+    }
+    padded
 }
 
 fn take<'a>(rest: &mut &'a mut [f32], len: usize) -> &'a mut [f32] {
@@ -92,7 +126,13 @@ fn take<'a>(rest: &mut &'a mut [f32], len: usize) -> &'a mut [f32] {
 /// What is the same for all shards.
 struct Plan {
     arch: Arch,
+    /// See [`cut`].
+    shard: usize,
+    /// See [`cut`].
+    block: usize,
     n: usize,
+    /// N, filled up to whole vectors.
+    width: usize,
     t: usize,
     n_in: usize,
     n_out: usize,
@@ -111,14 +151,19 @@ struct Plan {
 impl Plan {
     fn new(config: &Config, t: usize, n_in: usize, n_out: usize, learn: bool) -> Self {
         let n = config.network.neurons;
-        let (mut free, mut held) = (vec![1.0; n], vec![0.0; n]);
+        let width = n.next_multiple_of(LANES);
+        let (mut free, mut held) = (vec![1.0; width], vec![0.0; width]);
         for &(neuron, activation) in &config.network.clamped {
             free[neuron] = 0.0;
             held[neuron] = activation as f32;
         }
+        let (shard, block) = cut(n);
         Plan {
             arch: Arch::new(),
+            shard,
+            block,
             n,
+            width,
             t,
             n_in,
             n_out,
@@ -138,83 +183,106 @@ impl Plan {
 
 /// Some trials of one network, and where their results go.
 struct Shard<'a> {
-    /// `[N pre, N post]`: so that a product with rates `[trials, N]` reads it along its rows.
+    /// `[N pre, width post]`: so that a product with rates `[trials, width]` reads it along its rows.
     w_rec_t: &'a [f32],
     w_in: &'a [f32],
     b_rec: Option<&'a [f32]>,
     trials: &'a [DrawnTrial],
+    /// `[trials, N]`, written at the end.
     x: &'a mut [f32],
+    /// `[trials, N]`, written at the end.
     r: &'a mut [f32],
     outputs: &'a mut [f32],
+    /// `[trials, N, width]`.
     eligibility: &'a mut [f32],
 }
 
-/// Factors of the last steps, `[trials, BLOCK, N]` each.
+/// The state of a shard's trials; all `[trials, width]`.
+struct Rows {
+    x: Vec<f32>,
+    r: Vec<f32>,
+    x_mean: Vec<f32>,
+    recurrent: Vec<f32>,
+    input: Vec<f32>,
+}
+
+/// Factors of the last steps, `[trials, block, width]` each.
 struct History {
     post: Vec<f32>,
     pre: Vec<f32>,
     filled: usize,
+    /// Whether the eligibility holds a block already, to be added to.
+    folded: bool,
 }
 
 impl Shard<'_> {
     fn run(mut self, plan: &Plan) {
-        let (n, trials) = (plan.n, self.trials.len());
-        self.start(plan);
-        let mut x_mean = self.x.to_vec();
-        let mut recurrent = vec![0f32; trials * n];
-        let mut input_drive = vec![0f32; trials * n];
+        let (n, width, trials) = (plan.n, plan.width, self.trials.len());
+        let cubes = plan.learns == RuleName::DeltaX;
+        let mut rows = self.start(plan);
         let mut next_kick = vec![0usize; trials];
-        let history_len = if plan.learns == RuleName::DeltaX { trials * BLOCK * n } else { 0 };
-        let mut history = History { post: vec![0.0; history_len], pre: vec![0.0; history_len], filled: 0 };
-
+        let history_len = if cubes { trials * plan.block * width } else { 0 };
+        let mut history =
+            History { post: vec![0.0; history_len], pre: vec![0.0; history_len], filled: 0, folded: false };
+        // What the workspace held before is overwritten by the first product; a rule that adds needs zeros.
+        if plan.learns == RuleName::NodePerturbation {
+            self.eligibility.fill(0.0);
+        }
+        let along = Strides { rows: width, columns: 1 };
         for step in 0..plan.t {
-            let row = Strides { rows: n, columns: 1 };
-            product((trials, n, n), (&mut recurrent, row), false, (self.r, row), (self.w_rec_t, row));
             let learns = step >= plan.start_step;
+            product((trials, width, n), (&mut rows.recurrent, along), false, (&rows.r, along), (self.w_rec_t, along));
             for b in 0..trials {
-                let of = b * n..(b + 1) * n;
-                self.drive_from_input(plan, b, step, &mut input_drive[of.clone()]);
-                let recurrent = &mut recurrent[of.clone()];
-                self.kick(plan, b, step, &mut next_kick[b], recurrent, learns);
-                let row = Row {
-                    recurrent,
-                    input: &input_drive[of.clone()],
-                    free: &plan.free,
-                    held: &plan.held,
-                    x: &mut self.x[of.clone()],
-                    r: &mut self.r[of.clone()],
-                };
-                if plan.learns == RuleName::DeltaX {
-                    let at = (b * BLOCK + history.filled) * n;
-                    let (post, pre) = (&mut history.post[at..at + n], &mut history.pre[at..at + n]);
-                    let x_mean = &mut x_mean[of];
-                    plan.arch.dispatch(|| row.advance_delta_x(plan.leak, plan.decay, x_mean, post, pre));
+                let of = b * width..(b + 1) * width;
+                self.drive_from_input(plan, b, step, &mut rows.input[of.clone()]);
+                self.kick(plan, b, step, &mut next_kick[b], &mut rows, learns);
+                let (recurrent, input) = (&rows.recurrent[of.clone()], &rows.input[of.clone()]);
+                let (x, r) = (&mut rows.x[of.clone()], &mut rows.r[of.clone()]);
+                if cubes {
+                    let at = (b * plan.block + history.filled) * width;
+                    let (post, pre) = (&mut history.post[at..at + width], &mut history.pre[at..at + width]);
+                    let x_mean = &mut rows.x_mean[of];
+                    plan.arch.dispatch(AdvanceDeltaX {
+                        step: Advance { plan, recurrent, input, x, r },
+                        x_mean,
+                        post,
+                        pre,
+                    });
                 } else {
-                    plan.arch.dispatch(|| row.advance(plan.leak));
+                    plan.arch.dispatch(Advance { plan, recurrent, input, x, r });
                 }
                 for (k, &neuron) in plan.output_neurons.iter().enumerate() {
-                    self.outputs[(b * plan.t + step) * plan.n_out + k] = self.r[b * n + neuron];
+                    self.outputs[(b * plan.t + step) * plan.n_out + k] = rows.r[b * width + neuron];
                 }
             }
-            if plan.learns == RuleName::DeltaX && learns {
+            if cubes && learns {
                 history.filled += 1;
-                if history.filled == BLOCK || step + 1 == plan.t {
+                if history.filled == plan.block || step + 1 == plan.t {
                     self.fold(plan, &mut history);
                 }
             }
         }
+        if cubes && !history.folded {
+            self.eligibility.fill(0.0);
+        }
+        for b in 0..trials {
+            let (padded, dense) = (b * width..b * width + n, b * n..(b + 1) * n);
+            self.x[dense.clone()].copy_from_slice(&rows.x[padded.clone()]);
+            self.r[dense].copy_from_slice(&rows.r[padded]);
+        }
     }
 
-    /// x(0) with bias neurons clamped, r = tanh(x).
-    fn start(&mut self, plan: &Plan) {
-        let n = plan.n;
-        for (b, trial) in self.trials.iter().enumerate() {
-            for i in 0..n {
-                let x = trial.x0[i] * plan.free[i] + plan.held[i];
-                self.x[b * n + i] = x;
-                self.r[b * n + i] = tanh(x);
+    /// x(0) with bias neurons clamped, r = tanh(x), x̄ = x.
+    fn start(&self, plan: &Plan) -> Rows {
+        let width = plan.width;
+        let zeros = || vec![0f32; self.trials.len() * width];
+        let mut x = zeros();
+        for (x, trial) in x.chunks_exact_mut(width).zip(self.trials) {
+            for i in 0..plan.n {
+                x[i] = trial.x0[i] * plan.free[i] + plan.held[i];
             }
         }
+        Rows { r: x.iter().map(|x| tanh(*x)).collect(), x_mean: x.clone(), x, recurrent: zeros(), input: zeros() }
     }
 
     /// w_in u + b for one trial, computed only where u changes.
@@ -224,7 +292,7 @@ impl Shard<'_> {
         if step > 0 && now == &inputs[(step - 1) * n_in..step * n_in] {
             return;
         }
-        for (i, drive) in drive.iter_mut().enumerate() {
+        for (i, drive) in drive[..plan.n].iter_mut().enumerate() {
             let weights = &self.w_in[i * n_in..(i + 1) * n_in];
             let sum: f32 = weights.iter().zip(now).map(|(w, u)| w * u).sum();
             *drive = sum + self.b_rec.map_or(0.0, |bias| bias[i]);
@@ -232,70 +300,87 @@ impl Shard<'_> {
     }
 
     /// Adds this step's perturbations to the drive, and for `node-perturbation` to the eligibility: ξ r_preᵀ is one row.
-    fn kick(&mut self, plan: &Plan, b: usize, step: usize, next: &mut usize, drive: &mut [f32], learns: bool) {
-        let n = plan.n;
+    fn kick(&mut self, plan: &Plan, b: usize, step: usize, next: &mut usize, rows: &mut Rows, learns: bool) {
+        let (n, width) = (plan.n, plan.width);
         while let Some(kick) = self.trials[b].kicks.get(*next).filter(|kick| kick.step as usize == step) {
             let neuron = kick.neuron as usize;
-            drive[neuron] += kick.size;
+            rows.recurrent[b * width + neuron] += kick.size;
             *next += 1;
             if learns && plan.learns == RuleName::NodePerturbation {
-                let row = &mut self.eligibility[(b * n + neuron) * n..(b * n + neuron + 1) * n];
-                let r = &self.r[b * n..(b + 1) * n];
-                plan.arch.dispatch(|| row.iter_mut().zip(r).for_each(|(e, r)| *e += kick.size * r));
+                let at = (b * n + neuron) * width;
+                let (row, r) = (&mut self.eligibility[at..at + width], &rows.r[b * width..(b + 1) * width]);
+                row.iter_mut().zip(r).for_each(|(e, r)| *e += kick.size * r);
             }
         }
     }
 
     /// e ← e + Σ post preᵀ over the history, for each trial, and forgets the history.
     fn fold(&mut self, plan: &Plan, history: &mut History) {
-        let n = plan.n;
-        let (along_steps, along_neurons) = (Strides { rows: 1, columns: n }, Strides { rows: n, columns: 1 });
-        for (b, eligibility) in self.eligibility.chunks_exact_mut(n * n).enumerate() {
-            let of = b * BLOCK * n..(b * BLOCK + history.filled) * n;
+        let (n, width) = (plan.n, plan.width);
+        let (along_steps, along_neurons) = (Strides { rows: 1, columns: width }, Strides { rows: width, columns: 1 });
+        for (b, eligibility) in self.eligibility.chunks_exact_mut(n * width).enumerate() {
+            let of = b * plan.block * width..(b * plan.block + history.filled) * width;
             product(
-                (n, n, history.filled),
+                (n, width, history.filled),
                 (eligibility, along_neurons),
-                true,
+                history.folded,
                 (&history.post[of.clone()], along_steps),
                 (&history.pre[of], along_neurons),
             );
         }
         history.filled = 0;
+        history.folded = true;
     }
 }
 
-/// One step of one trial; every slice is `[N]`.
-struct Row<'a> {
+/// One step of one trial: x ← x + leak (drive − x), clamped; r = tanh(x). Every slice is one row.
+///
+/// The loops are plain; [`Arch::dispatch`] compiles them for each vector extension and picks one at run time. For that they
+/// must be inlined to the end.
+struct Advance<'a> {
+    plan: &'a Plan,
     recurrent: &'a [f32],
     input: &'a [f32],
-    free: &'a [f32],
-    held: &'a [f32],
     x: &'a mut [f32],
     r: &'a mut [f32],
 }
 
-impl Row<'_> {
-    /// x ← x + leak (drive − x), clamped; r = tanh(x).
+/// The same, with the factors of `delta-x`: post = δx³, pre = r(t−1)³, and x̄ moved on afterwards.
+struct AdvanceDeltaX<'a> {
+    step: Advance<'a>,
+    x_mean: &'a mut [f32],
+    post: &'a mut [f32],
+    pre: &'a mut [f32],
+}
+
+impl WithSimd for Advance<'_> {
+    type Output = ();
+
     #[inline(always)]
-    fn advance(self, leak: f32) {
-        let n = self.x.len();
-        let (recurrent, input, free, held) = (&self.recurrent[..n], &self.input[..n], &self.free[..n], &self.held[..n]);
-        let (x, r) = (self.x, &mut self.r[..n]);
-        for i in 0..n {
+    fn with_simd<S: Simd>(self, _: S) {
+        let w = self.plan.width;
+        let (recurrent, input) = (&self.recurrent[..w], &self.input[..w]);
+        let (x, r) = (&mut self.x[..w], &mut self.r[..w]);
+        let (leak, free, held) = (self.plan.leak, &self.plan.free[..w], &self.plan.held[..w]);
+        for i in 0..w {
             let next = x[i] + leak * (recurrent[i] + input[i] - x[i]);
             x[i] = next * free[i] + held[i];
             r[i] = tanh(x[i]);
         }
     }
+}
 
-    /// The same, with the factors of `delta-x`: post = δx³, pre = r(t−1)³, and x̄ moved on afterwards.
+impl WithSimd for AdvanceDeltaX<'_> {
+    type Output = ();
+
     #[inline(always)]
-    fn advance_delta_x(self, leak: f32, decay: f32, x_mean: &mut [f32], post: &mut [f32], pre: &mut [f32]) {
-        let n = self.x.len();
-        let (recurrent, input, free, held) = (&self.recurrent[..n], &self.input[..n], &self.free[..n], &self.held[..n]);
-        let (x, r) = (self.x, &mut self.r[..n]);
-        let (x_mean, post, pre) = (&mut x_mean[..n], &mut post[..n], &mut pre[..n]);
-        for i in 0..n {
+    fn with_simd<S: Simd>(self, _: S) {
+        let Advance { plan, recurrent, input, x, r } = self.step;
+        let w = plan.width;
+        let (recurrent, input, x, r) = (&recurrent[..w], &input[..w], &mut x[..w], &mut r[..w]);
+        let (x_mean, post, pre) = (&mut self.x_mean[..w], &mut self.post[..w], &mut self.pre[..w]);
+        let (leak, decay, free, held) = (plan.leak, plan.decay, &plan.free[..w], &plan.held[..w]);
+        for i in 0..w {
             let next = x[i] + leak * (recurrent[i] + input[i] - x[i]);
             let next = next * free[i] + held[i];
             let delta = next - x_mean[i];

@@ -1,0 +1,82 @@
+//! Eligibility as a batch of trials leaves it: one matrix for each trial, to be weighted and summed.
+
+use candle_core::{Device, Result, Tensor};
+use rayon::prelude::*;
+
+/// One `[N, N]` matrix (post, pre) for each of S × B trials.
+pub enum Eligibility {
+    /// `[S, B, N, N]`, from the plain operations.
+    Tensor(Tensor),
+    /// The same in host memory, from the fused CPU kernels.
+    Host(HostEligibility),
+}
+
+/// `[S, B, N, width]` in host memory: rows are padded.
+pub struct HostEligibility {
+    /// The values; may be longer than S·B·N·width.
+    pub values: Vec<f32>,
+    /// S.
+    pub networks: usize,
+    /// B.
+    pub trials_each: usize,
+    /// N.
+    pub neurons: usize,
+    /// Length of a row, at least N; what stands beyond N is not read.
+    pub width: usize,
+}
+
+impl Eligibility {
+    /// Σ_b weight_b e_b for each network, `[S, N, N]`, from `weights` `[S, B]`.
+    pub fn weighted_sum(&self, weights: &[f64]) -> Result<Tensor> {
+        match self {
+            Eligibility::Tensor(e) => {
+                let (s, b, n, _) = e.dims4()?;
+                let weights =
+                    Tensor::from_slice(weights, (s, 1, b), &Device::Cpu)?.to_dtype(e.dtype())?.to_device(e.device())?;
+                weights.matmul(&e.reshape((s, b, n * n))?)?.reshape((s, n, n))
+            }
+            Eligibility::Host(e) => e.weighted_sum(weights),
+        }
+    }
+}
+
+impl HostEligibility {
+    /// Each row of each network is summed on its own, trial by trial, so the order never depends on threads.
+    fn weighted_sum(&self, weights: &[f64]) -> Result<Tensor> {
+        let (s, b, n) = (self.networks, self.trials_each, self.neurons);
+        let mut sum = vec![0f32; s * n * n];
+        sum.par_chunks_mut(n).enumerate().for_each(|(row, sum)| {
+            let (network, post) = (row / n, row % n);
+            for trial in network * b..(network + 1) * b {
+                let weight = weights[trial] as f32;
+                let at = (trial * n + post) * self.width;
+                sum.iter_mut().zip(&self.values[at..at + n]).for_each(|(sum, e)| *sum += weight * e);
+            }
+        });
+        Tensor::from_vec(sum, (s, n, n), &Device::Cpu)
+    }
+}
+
+/// Memory that is kept from one update to the next: fresh pages would cost as much as the arithmetic on them.
+#[derive(Default)]
+pub struct Workspace {
+    spare: Vec<f32>,
+}
+
+impl Workspace {
+    /// At least `len` floats of any value.
+    pub(crate) fn take(&mut self, len: usize) -> Vec<f32> {
+        let mut spare = std::mem::take(&mut self.spare);
+        if spare.len() < len {
+            spare = vec![0.0; len];
+        }
+        spare
+    }
+
+    /// Takes memory back for the next update.
+    pub fn recycle(&mut self, eligibility: Eligibility) {
+        if let Eligibility::Host(host) = eligibility {
+            self.spare = host.values;
+        }
+    }
+}
