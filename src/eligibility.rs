@@ -1,5 +1,6 @@
 //! Eligibility as a batch of trials leaves it: one matrix for each trial, to be weighted and summed.
 
+use crate::ops::cpu::{zeros, Aligned};
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
 
@@ -14,15 +15,15 @@ pub enum Eligibility {
 /// `[S, B, N, width]` in host memory: rows are padded.
 pub struct HostEligibility {
     /// The values; may be longer than S·B·N·width.
-    pub values: Vec<f32>,
+    pub(crate) values: Aligned,
     /// S.
-    pub networks: usize,
+    pub(crate) networks: usize,
     /// B.
-    pub trials_each: usize,
+    pub(crate) trials_each: usize,
     /// N.
-    pub neurons: usize,
+    pub(crate) neurons: usize,
     /// Length of a row, at least N; what stands beyond N is not read.
-    pub width: usize,
+    pub(crate) width: usize,
 }
 
 impl Eligibility {
@@ -60,23 +61,19 @@ impl HostEligibility {
 /// Memory that is kept from one update to the next: fresh pages would cost as much as the arithmetic on them.
 #[derive(Default)]
 pub struct Workspace {
-    spare: Vec<f32>,
+    spare: Option<Aligned>,
 }
 
 impl Workspace {
     /// At least `len` floats of any value.
-    pub(crate) fn take(&mut self, len: usize) -> Vec<f32> {
-        let mut spare = std::mem::take(&mut self.spare);
-        if spare.len() < len {
-            spare = vec![0.0; len];
-        }
-        spare
+    pub(crate) fn take(&mut self, len: usize) -> Aligned {
+        self.spare.take().filter(|spare| spare.len() >= len).unwrap_or_else(|| zeros(len))
     }
 
     /// Takes memory back for the next update.
     pub fn recycle(&mut self, eligibility: Eligibility) {
         if let Eligibility::Host(host) = eligibility {
-            self.spare = host.values;
+            self.spare = Some(host.values);
         }
     }
 }

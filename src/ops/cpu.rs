@@ -12,6 +12,7 @@ use crate::eligibility::{Eligibility, HostEligibility, Workspace};
 use crate::episode::Episode;
 use crate::network::{State, Weights};
 use crate::task::Task;
+use aligned_vec::{AVec, ConstAlign};
 use candle_core::{Device, Result, Tensor};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -108,9 +109,17 @@ pub fn run(
     })
 }
 
+/// Floats that start on a cache line: no vector read straddles two.
+pub(crate) type Aligned = AVec<f32, ConstAlign<64>>;
+
+/// `len` zeros.
+pub(crate) fn zeros(len: usize) -> Aligned {
+    AVec::from_iter(0, std::iter::repeat_n(0.0, len))
+}
+
 /// Rows of `n` values as rows of `width`, filled up with zeros.
-fn padded_rows(values: &[f32], n: usize, width: usize) -> Vec<f32> {
-    let mut padded = vec![0.0; values.len() / n * width];
+fn padded_rows(values: &[f32], n: usize, width: usize) -> Aligned {
+    let mut padded = zeros(values.len() / n * width);
     for (padded, row) in padded.chunks_exact_mut(width).zip(values.chunks_exact(n)) {
         padded[..n].copy_from_slice(row);
     }
@@ -139,9 +148,9 @@ struct Plan {
     /// dt/τ; 1 makes the leaky step the discrete one.
     leak: f32,
     /// 0 for clamped neurons, else 1.
-    free: Vec<f32>,
+    free: Aligned,
     /// x of clamped neurons, else 0.
-    held: Vec<f32>,
+    held: Aligned,
     output_neurons: Vec<usize>,
     learns: RuleName,
     start_step: usize,
@@ -152,7 +161,8 @@ impl Plan {
     fn new(config: &Config, t: usize, n_in: usize, n_out: usize, learn: bool) -> Self {
         let n = config.network.neurons;
         let width = n.next_multiple_of(LANES);
-        let (mut free, mut held) = (vec![1.0; width], vec![0.0; width]);
+        let (mut free, mut held) = (zeros(width), zeros(width));
+        free.fill(1.0);
         for &(neuron, activation) in &config.network.clamped {
             free[neuron] = 0.0;
             held[neuron] = activation as f32;
@@ -199,17 +209,17 @@ struct Shard<'a> {
 
 /// The state of a shard's trials; all `[trials, width]`.
 struct Rows {
-    x: Vec<f32>,
-    r: Vec<f32>,
-    x_mean: Vec<f32>,
-    recurrent: Vec<f32>,
-    input: Vec<f32>,
+    x: Aligned,
+    r: Aligned,
+    x_mean: Aligned,
+    recurrent: Aligned,
+    input: Aligned,
 }
 
 /// Factors of the last steps, `[trials, block, width]` each.
 struct History {
-    post: Vec<f32>,
-    pre: Vec<f32>,
+    post: Aligned,
+    pre: Aligned,
     filled: usize,
     /// Whether the eligibility holds a block already, to be added to.
     folded: bool,
@@ -222,8 +232,7 @@ impl Shard<'_> {
         let mut rows = self.start(plan);
         let mut next_kick = vec![0usize; trials];
         let history_len = if cubes { trials * plan.block * width } else { 0 };
-        let mut history =
-            History { post: vec![0.0; history_len], pre: vec![0.0; history_len], filled: 0, folded: false };
+        let mut history = History { post: zeros(history_len), pre: zeros(history_len), filled: 0, folded: false };
         // What the workspace held before is overwritten by the first product; a rule that adds needs zeros.
         if plan.learns == RuleName::NodePerturbation {
             self.eligibility.fill(0.0);
@@ -231,7 +240,13 @@ impl Shard<'_> {
         let along = Strides { rows: width, columns: 1 };
         for step in 0..plan.t {
             let learns = step >= plan.start_step;
-            product((trials, width, n), (&mut rows.recurrent, along), false, (&rows.r, along), (self.w_rec_t, along));
+            product(
+                (trials.max(2), width, n),
+                (&mut rows.recurrent, along),
+                false,
+                (&rows.r, along),
+                (self.w_rec_t, along),
+            );
             for b in 0..trials {
                 let of = b * width..(b + 1) * width;
                 self.drive_from_input(plan, b, step, &mut rows.input[of.clone()]);
@@ -275,14 +290,21 @@ impl Shard<'_> {
     /// x(0) with bias neurons clamped, r = tanh(x), x̄ = x.
     fn start(&self, plan: &Plan) -> Rows {
         let width = plan.width;
-        let zeros = || vec![0f32; self.trials.len() * width];
-        let mut x = zeros();
+        // A single trial gets a silent companion: a product with one row would take a slower path.
+        let rows = || zeros(self.trials.len().max(2) * width);
+        let mut x = rows();
         for (x, trial) in x.chunks_exact_mut(width).zip(self.trials) {
             for i in 0..plan.n {
                 x[i] = trial.x0[i] * plan.free[i] + plan.held[i];
             }
         }
-        Rows { r: x.iter().map(|x| tanh(*x)).collect(), x_mean: x.clone(), x, recurrent: zeros(), input: zeros() }
+        Rows {
+            r: AVec::from_iter(0, x.iter().map(|x| tanh(*x))),
+            x_mean: x.clone(),
+            x,
+            recurrent: rows(),
+            input: rows(),
+        }
     }
 
     /// w_in u + b for one trial, computed only where u changes.
