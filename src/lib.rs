@@ -29,6 +29,7 @@ pub mod run_folder;
 pub mod checkpoint;
 pub mod device;
 
+pub mod bench;
 pub mod evaluate;
 pub mod simulate;
 

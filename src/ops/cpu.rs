@@ -4,8 +4,8 @@
 //! other, so threads never wait within a trial, and since the cut does not depend on their number, neither do results.
 //! Memory beyond the eligibility `[S, B, N, N]`: for each thread 2·shard·block·N floats of history, with [`cut`]'s numbers.
 
-use super::product::{product, Strides};
 use super::tanh::tanh;
+use super::{product, Strides};
 use crate::batch::{DrawnTrial, TrialBatch};
 use crate::config::{Config, Dynamics, Kernels, Output, Precision, RuleName, Stage};
 use crate::eligibility::{Eligibility, HostEligibility, Workspace};

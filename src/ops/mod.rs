@@ -7,4 +7,5 @@
 
 pub mod cpu;
 mod product;
+pub(crate) use product::{product, Strides};
 pub mod tanh;

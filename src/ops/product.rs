@@ -4,9 +4,9 @@ use gemm::{gemm, Parallelism};
 
 /// A matrix inside a slice: element [i, j] is at `i * rows + j * columns`.
 #[derive(Clone, Copy)]
-pub(super) struct Strides {
-    pub rows: usize,
-    pub columns: usize,
+pub(crate) struct Strides {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
 }
 
 impl Strides {
@@ -19,7 +19,7 @@ impl Strides {
 ///
 /// # Panics
 /// Where a matrix does not fit into its slice, or two elements of `out` would share a place: both are mistakes of the caller.
-pub(super) fn product(
+pub(crate) fn product(
     (m, n, k): (usize, usize, usize),
     (out, out_strides): (&mut [f32], Strides),
     add: bool,

@@ -8,7 +8,7 @@ use plotters::prelude::{DrawingBackend, RGBColor};
 use super::axis::{crisp, log_range, number, round_range, Axis};
 use super::canvas::{fit, measure, save, Align, Canvas, Figure, Point, Type};
 use super::canvas::{BLUE, GREY, GRID, INK, LABEL, ORANGE, SMALL, TITLE};
-use super::stats::{quantile, thin, value_at};
+use super::stats::{quantile, quantile_with_missing, thin, value_at};
 
 /// Colour of the lines of single networks: opaque, so that crossings do not darken.
 const FAINT: RGBColor = RGBColor(188, 208, 224);
@@ -169,7 +169,7 @@ impl<'a> Plan<'a> {
             let x = self.x.at(trial);
             canvas.line(&[(x, bottom - 2.0), (x, bottom - 20.0)], 3.0, ORANGE)?;
         }
-        let median = quantile(&self.reached, 0.5);
+        let median = quantile_with_missing(&self.curve.criterion, 0.5);
         if let Some(trial) = median {
             let x = self.x.at(trial);
             let ends = [(x, bottom), (x, top - 8.0)];
@@ -267,7 +267,8 @@ fn error_axis(errors: impl Iterator<Item = f64>, log: bool, pixels: (f64, f64)) 
 fn criterion_label(median: Option<f64>, reached: usize, all: usize) -> String {
     let networks = if all == 1 { "network" } else { "networks" };
     match median {
-        None => format!("criterion: reached by none of {all} {networks}"),
+        None if reached == 0 => format!("criterion: reached by none of {all} {networks}"),
+        None => format!("criterion: reached by {reached} of {all} {networks}"),
         Some(trial) if all == 1 => format!("criterion: {} trials", number(trial.round(), 1.0)),
         Some(trial) => {
             let trial = number(trial.round(), 1.0);
@@ -286,7 +287,7 @@ mod tests {
             title: "Delayed match & more".into(),
             error_label: "mean error".into(),
             networks: vec![vec![(0.0, 1.0), (10.0, 0.5), (20.0, 0.25)], vec![(0.0, 0.8), (10.0, 0.3)]],
-            criterion: vec![Some(15.0), None],
+            criterion: vec![Some(15.0), Some(15.0), None],
             reference: Some((0.5, "chance".into())),
             log: false,
         }
@@ -297,7 +298,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("temporary folder");
         learning_curve(&example(), &folder.path().join("curve0.5")).expect("drawn");
         let svg = std::fs::read_to_string(folder.path().join("curve0.5.svg")).expect("SVG");
-        let label = "criterion: median 15 trials, 1 of 2 networks";
+        let label = "criterion: median 15 trials, 2 of 3 networks";
         for text in ["Delayed match &amp; more", "mean error", "chance", label] {
             assert!(svg.contains(text), "{text}");
         }

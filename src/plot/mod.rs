@@ -12,4 +12,4 @@ mod stats;
 
 pub use learning_curve::{learning_curve, LearningCurve};
 pub use sample_trials::{sample_trials, SampleTrial, SampleTrials};
-pub use stats::quantile;
+pub use stats::{quantile, quantile_with_missing};

@@ -13,6 +13,16 @@ pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
     Some(sorted[below] + part * (sorted[above] - sorted[below]))
 }
 
+/// The same where some values are missing because they lie beyond all others (a criterion not reached). `None` where the
+/// quantile itself falls among the missing.
+pub fn quantile_with_missing(values: &[Option<f64>], q: f64) -> Option<f64> {
+    let mut known: Vec<f64> = values.iter().flatten().copied().collect();
+    known.sort_by(f64::total_cmp);
+    let position = q.clamp(0.0, 1.0) * values.len().checked_sub(1)? as f64;
+    let (below, above) = (*known.get(position.floor() as usize)?, *known.get(position.ceil() as usize)?);
+    Some(below + position.fract() * (above - below))
+}
+
 /// Thins lines to about `limit` points each by averaging in bins that all lines share, so that
 /// points of different lines that share a bin share an x. Lines on a common grid of at most
 /// `limit` points are returned as they are.
@@ -61,6 +71,16 @@ pub(super) fn value_at(line: &[(f64, f64)], x: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_missing_lies_beyond_everything() {
+        let values = [Some(3.0), None, Some(1.0), Some(2.0), None];
+        assert_eq!(quantile_with_missing(&values, 0.5), Some(3.0));
+        assert_eq!(quantile_with_missing(&values, 0.25), Some(2.0));
+        assert_eq!(quantile_with_missing(&values, 0.75), None);
+        assert_eq!(quantile_with_missing(&values[..4], 0.5), Some(2.5));
+        assert_eq!(quantile_with_missing(&[], 0.5), None);
+    }
 
     #[test]
     fn quantile_by_hand() {

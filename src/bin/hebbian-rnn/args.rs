@@ -24,6 +24,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Draw a run's pictures again from what was saved
     Plot(PlotArgs),
+    /// Measure trials per second, and the share of this machine's matrix speed
+    Bench(BenchArgs),
     /// List the tasks
     Tasks(ListArgs),
     /// List the learning rules
@@ -200,6 +202,49 @@ pub struct PlotArgs {
     /// Logarithmic error axis
     #[arg(long)]
     pub log: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Lists of values are measured one after the other: --neurons 100,200,400 --batch 16,64. Threads: RAYON_NUM_THREADS=1.")]
+pub struct BenchArgs {
+    /// The task
+    #[arg(long, default_value = "dnms")]
+    pub task: String,
+    /// Neurons of each network
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "200")]
+    pub neurons: Vec<i64>,
+    /// Networks in parallel
+    #[arg(long, value_name = "S", value_delimiter = ',', default_value = "2")]
+    pub networks: Vec<i64>,
+    /// Trials of each network in parallel
+    #[arg(long, value_name = "B", value_delimiter = ',', default_value = "64")]
+    pub batch: Vec<i64>,
+    /// The learning rule [default: the task's]
+    #[arg(long, value_name = "R")]
+    pub rule: Option<String>,
+    /// Set any other key of the configuration; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Updates in each round
+    #[arg(long, value_name = "U", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..))]
+    pub updates: u64,
+    /// Rounds, of which the median is shown
+    #[arg(long, default_value_t = 5, value_parser = rounds)]
+    pub rounds: usize,
+    /// fused or reference
+    #[arg(long, default_value = "fused")]
+    pub kernels: String,
+    /// auto, cpu, cuda, cuda:N or metal
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn rounds(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a number of at least 1".to_string())
 }
 
 #[derive(Args)]

@@ -1,6 +1,7 @@
 //! The command `hebbian-rnn`: reads arguments, calls the library, and turns the outcome into an exit code.
 
 mod args;
+mod bench;
 mod devices;
 mod evaluate;
 mod inspect;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Plot(args) => plot::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Tasks(args) => lists::tasks(args),
         Command::Rules(args) => lists::rules(args),
         Command::Devices(args) => devices::run(args),

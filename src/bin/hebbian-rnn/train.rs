@@ -7,7 +7,8 @@ use anyhow::{bail, Context, Result};
 use candle_core::Device;
 use hebbian_rnn::checkpoint::Checkpoint;
 use hebbian_rnn::config::Config;
-use hebbian_rnn::evaluate::{evaluate, run_fresh};
+use hebbian_rnn::evaluate::{evaluate, run_fresh, Score};
+use hebbian_rnn::plot::quantile_with_missing;
 use hebbian_rnn::run_folder::{RunFolder, CONFIG};
 use hebbian_rnn::settings::{self, Setting};
 use hebbian_rnn::task::Task;
@@ -138,10 +139,28 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, task: &dyn Task, bar: &B
     }
     print(&format!("\nafter training, on {FINAL_TRIALS} fresh trials without perturbation:"))?;
     print_scores(&scores)?;
+    if let Some(line) = criterion_line(&scores) {
+        print(&line)?;
+    }
     if task.printable() {
         print_sample(checkpoint, task)?;
     }
     print(&format!("\n{}", pictures.join("\n")))
+}
+
+/// How many networks reached the criterion, and when; `None` for one network, whose row says it all.
+fn criterion_line(scores: &[Score]) -> Option<String> {
+    let trials: Vec<Option<f64>> = scores.iter().map(|s| s.criterion_trials.map(|t| t as f64)).collect();
+    let reached = trials.iter().flatten().count();
+    let quartile = |q| quantile_with_missing(&trials, q).map_or("not reached".to_string(), |t| format!("{t:.0}"));
+    let line = format!(
+        "\ncriterion reached by {reached} of {} networks; trials to criterion: median {}, quartiles {} and {}",
+        trials.len(),
+        quartile(0.5),
+        quartile(0.25),
+        quartile(0.75)
+    );
+    (trials.len() > 1 && reached > 0).then_some(line)
 }
 
 /// One fresh trial of the first network, as three lines of numbers.

@@ -1,0 +1,123 @@
+//! How fast this machine trains, and what share of its matrix speed that is, both measured in the same run.
+//!
+//! Rounds alternate between matrix products and updates, so a machine that slows down slows both.
+
+use crate::config::{Config, RuleName};
+use crate::ops::cpu::zeros;
+use crate::ops::{product, Strides};
+use crate::plot::quantile;
+use crate::trainer::Trainer;
+use anyhow::{Context, Result};
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+use serde::Serialize;
+use std::time::Instant;
+
+/// Edge of the square matrices.
+const EDGE: usize = 768;
+
+/// What was measured. Medians over rounds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Networks in parallel.
+    pub networks: usize,
+    /// Trials of each network in parallel.
+    pub batch: usize,
+    /// Neurons of each network.
+    pub neurons: usize,
+    /// Steps of a trial.
+    pub steps: usize,
+    /// Threads.
+    pub threads: usize,
+    /// Whole updates: drawing, running, judging, changing weights.
+    pub trials_per_second: f64,
+    /// The inverse.
+    pub ms_per_trial: f64,
+    /// Floating-point operations of one trial: the recurrent product, and that of the eligibility where it is one.
+    pub flop_per_trial: f64,
+    /// Operations per second of the training.
+    pub gflops: f64,
+    /// Operations per second of square matrix products, one on each thread.
+    pub matrix_gflops: f64,
+    /// The training's share of that.
+    pub share: f64,
+}
+
+/// Trains `updates` updates in each of `rounds` rounds, after one update that is not counted.
+pub fn measure(config: Config, device: &Device, updates: u64, rounds: usize) -> Result<Report> {
+    let train = config.train.clone();
+    let (neurons, rule) = (config.network.neurons, config.rule.name);
+    let mut trainer = Trainer::new(config, device)?;
+    let steps = trainer.task().steps();
+    let products = if matches!(rule, RuleName::DeltaX | RuleName::Eh) { 2.0 } else { 1.0 };
+    let flop_per_trial = products * 2.0 * steps as f64 * (neurons * neurons) as f64;
+    let trials = (updates * train.batch as u64) as f64 * train.networks.count() as f64;
+    trainer.update()?;
+    let (mut speeds, mut matrix, mut shares) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let before = matrix_gflops(device)?;
+        let start = Instant::now();
+        for _ in 0..updates {
+            trainer.update()?;
+        }
+        device.synchronize()?;
+        let speed = trials / start.elapsed().as_secs_f64();
+        let machine = (before + matrix_gflops(device)?) / 2.0;
+        speeds.push(speed);
+        matrix.push(machine);
+        shares.push(speed * flop_per_trial * 1e-9 / machine);
+    }
+    let median = |values: &[f64]| quantile(values, 0.5).context("nothing was measured");
+    let trials_per_second = median(&speeds)?;
+    Ok(Report {
+        networks: train.networks.count(),
+        batch: train.batch,
+        neurons,
+        steps,
+        threads: rayon::current_num_threads(),
+        trials_per_second,
+        ms_per_trial: 1e3 / trials_per_second,
+        flop_per_trial,
+        gflops: trials_per_second * flop_per_trial * 1e-9,
+        matrix_gflops: median(&matrix)?,
+        share: median(&shares)?,
+    })
+}
+
+/// Billions of operations per second in f32 products of square matrices: on the CPU one product on each thread.
+pub fn matrix_gflops(device: &Device) -> Result<f64> {
+    let flop = 2.0 * (EDGE as f64).powi(3);
+    if !device.is_cpu() {
+        let a = Tensor::ones((EDGE, EDGE), candle_core::DType::F32, device)?;
+        let repeat = 50;
+        a.matmul(&a)?;
+        device.synchronize()?;
+        let start = Instant::now();
+        for _ in 0..repeat {
+            a.matmul(&a)?;
+        }
+        device.synchronize()?;
+        return Ok(repeat as f64 * flop * 1e-9 / start.elapsed().as_secs_f64());
+    }
+    let threads = rayon::current_num_threads();
+    let row = Strides { rows: EDGE, columns: 1 };
+    let mut operands: Vec<_> = (0..threads)
+        .map(|_| {
+            let mut a = zeros(EDGE * EDGE);
+            a.iter_mut().enumerate().for_each(|(i, a)| *a = (i % 7) as f32 * 0.1);
+            (a.clone(), a, zeros(EDGE * EDGE))
+        })
+        .collect();
+    let repeat = 6;
+    let mut run = |repeat: usize| {
+        operands.par_iter_mut().for_each(|(a, b, out)| {
+            for _ in 0..repeat {
+                product((EDGE, EDGE, EDGE), (out, row), false, (a, row), (b, row));
+            }
+        });
+    };
+    run(1);
+    let start = Instant::now();
+    run(repeat);
+    Ok((threads * repeat) as f64 * flop * 1e-9 / start.elapsed().as_secs_f64())
+}
