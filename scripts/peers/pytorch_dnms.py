@@ -98,17 +98,17 @@ def run_trials(net, task, memory, x):
     for stimulus, start in ((first, task.first), (second, task.second)):
         drive[:, start : start + task.stimulus] += net.w_in[:, :, stimulus].transpose(1, 2).unsqueeze(1)
 
-    # Contiguous views of each step where there is one network; bmm takes them with their strides where there are more.
-    w, mean, r = net.w_rec.transpose(1, 2).contiguous(), x.clone(), torch.tanh(x)
-    for d, before, delta in zip(drive.unbind(1), rates.unbind(1), deltas.unbind(1)):
-        before.copy_(r)
+    w, mean, last = net.w_rec.transpose(1, 2).contiguous(), x.clone(), torch.empty_like(x)
+    before = rates.unbind(1)
+    torch.tanh(x, out=before[0])
+    for d, delta, r, r_next in zip(drive.unbind(1), deltas.unbind(1), before, (*before[1:], last)):
         d.baddbmm_(r, w)
         x.lerp_(d, net.rate)
         torch.sub(x, mean, out=delta)
         mean.lerp_(x, 1 - X_MEAN_DECAY)
-        torch.tanh(x, out=r)
+        torch.tanh(x, out=r_next)
 
-    z = torch.cat((rates[:, 1:, :, OUTPUT], r[:, None, :, OUTPUT]), 1)[:, task.steps - task.response :]
+    z = torch.cat((rates[:, 1:, :, OUTPUT], last[:, None, :, OUTPUT]), 1)[:, task.steps - task.response :]
     target = torch.where(first == second, -TARGET, TARGET)
     errors = (z - target).abs().mean(1)
     # Trial k is of type k % 4: the other trials of a type are a column without one entry.
