@@ -131,26 +131,32 @@ fn steps_first<'a>(t: usize, width: usize, trials: impl Iterator<Item = &'a [f32
     (0..t).flat_map(|step| trials.clone().flat_map(move |of| &of[step * width..(step + 1) * width])).copied().collect()
 }
 
-/// Runs a drawn batch by the fused kernels where they can do what the configuration asks for, else by [`run`].
-///
-/// `trace` is the trace at the start, `None`: zero.
-pub fn run_batch(
-    config: &Config,
-    task: &dyn Task,
-    weights: &Weights,
-    batch: &TrialBatch,
-    modulator: &Modulator,
-    trace: Option<TraceState>,
-    learn: bool,
-    workspace: &mut Workspace,
-) -> Result<Episode> {
-    let device = weights.w_rec.device();
-    if cpu::supports(config, device) {
-        return cpu::run(config, task, weights, batch, learn, workspace);
+/// S networks as they are now, and the task they do.
+pub struct Ensemble<'a> {
+    /// The run's configuration.
+    pub config: &'a Config,
+    /// The task.
+    pub task: &'a dyn Task,
+    /// The weights.
+    pub weights: &'a Weights,
+    /// What each network expects.
+    pub modulator: &'a Modulator,
+    /// The Hebbian trace at the start; `None`: zero.
+    pub trace: Option<TraceState>,
+}
+
+impl Ensemble<'_> {
+    /// Runs a drawn batch by the fused kernels where they can do what the configuration asks for, else by [`run`].
+    pub fn run(&self, batch: &TrialBatch, learn: bool, workspace: &mut Workspace) -> Result<Episode> {
+        let Ensemble { config, task, weights, modulator, .. } = *self;
+        let device = weights.w_rec.device();
+        if cpu::supports(config, device) {
+            return cpu::run(config, task, weights, batch, learn, workspace);
+        }
+        let mut inputs = EpisodeInputs::new(batch, config, task, modulator, weights.w_rec.dtype(), device)?;
+        inputs.trace = self.trace.clone();
+        run(config, &Cell::new(&config.network, weights)?, &inputs, learn, Record::default())
     }
-    let mut inputs = EpisodeInputs::new(batch, config, task, modulator, weights.w_rec.dtype(), device)?;
-    inputs.trace = trace;
-    run(config, &Cell::new(&config.network, weights)?, &inputs, learn, Record::default())
 }
 
 /// Runs all steps. With `learn`, accumulates what the configured rules accumulate.

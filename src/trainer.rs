@@ -5,7 +5,7 @@ use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::criterion::Criterion;
 use crate::eligibility::Workspace;
-use crate::episode::{self, Episode};
+use crate::episode::{Ensemble, Episode};
 use crate::modulator::Modulator;
 use crate::network::{State, Weights};
 use crate::random::Phase;
@@ -239,17 +239,14 @@ impl Trainer {
                 explore: true,
             },
         )?;
-        let trace = self.trace.clone();
-        let mut episode = episode::run_batch(
-            &self.config,
-            &*self.task,
-            &self.weights,
-            &batch,
-            &self.modulator,
-            trace,
-            true,
-            &mut self.workspace,
-        )?;
+        let ensemble = Ensemble {
+            config: &self.config,
+            task: &*self.task,
+            weights: &self.weights,
+            modulator: &self.modulator,
+            trace: self.trace.clone(),
+        };
+        let mut episode = ensemble.run(&batch, true, &mut self.workspace)?;
         let errors = errors(&*self.task, &batch, &episode.outputs)?;
         let types = batch.types();
         let changes = self.recurrent_change(&episode, &errors, &types)?;

@@ -50,14 +50,14 @@ def draw_perturbations(key, shape):
 
     The gaps between events are geometric, so the draws are as many as the events; those past the end are dropped.
     """
-    entries = math.prod(shape)
-    mean = entries * PROBABILITY
+    entries, skipped = math.prod(shape), math.prod((PERTURBED_FROM, *shape[1:]))
+    mean = (entries - skipped) * PROBABILITY
     count = int(mean + 8 * math.sqrt(mean) + 8)
     for_gaps, for_sizes = jax.random.split(key)
-    at = jnp.cumsum(jax.random.geometric(for_gaps, PROBABILITY, (count,))) - 1
+    at = jnp.cumsum(jax.random.geometric(for_gaps, PROBABILITY, (count,))) - 1 + skipped
     sizes = jax.random.uniform(for_sizes, (count,), minval=-AMPLITUDE, maxval=AMPLITUDE)
     xi = jnp.zeros(entries).at[at].set(sizes, mode="drop", unique_indices=True, indices_are_sorted=True)
-    return xi.reshape(shape).at[:PERTURBED_FROM].set(0)
+    return xi.reshape(shape)
 
 
 @partial(jax.jit, static_argnames="batch", donate_argnames="w_rec")
@@ -95,7 +95,9 @@ def update(w_in, w_rec, key, batch):
     others = (by_type.sum(1, keepdims=True) - by_type) / (by_type.shape[1] - 1)
     weights = (others * (others - by_type)).reshape(1, networks, batch, 1)
 
-    dw = ETA * jnp.einsum("tsbi,tsbj->sij", deltas * weights, rates)
+    # As [S, T B, N]: three times as fast as one einsum over t and b.
+    post, pre = (jnp.swapaxes(a, 0, 1).reshape(networks, -1, NEURONS) for a in (deltas * weights, rates))
+    dw = ETA * jnp.einsum("sti,stj->sij", post, pre)
     bound = MAX_DW * max(1, CLIP_GROWTH * math.sqrt(batch))
     return w_rec + jnp.clip(dw, -bound, bound), errors.mean()
 

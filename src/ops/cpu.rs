@@ -2,7 +2,7 @@
 //!
 //! The batch is cut into shards of a few trials of one network. Each shard runs its whole trial on one thread and meets no
 //! other, so threads never wait within a trial, and since the cut does not depend on their number, neither do results.
-//! Memory beyond the eligibility `[S, B, N, N]`: for each thread 2·shard·block·N floats of history, with [`cut`]'s numbers.
+//! Memory beyond the eligibility `[S, B, N, N]`: for each thread 2·shard·block·N floats of history.
 
 use super::tanh::tanh;
 use super::{product, Strides};
