@@ -24,6 +24,8 @@ pub struct HostEligibility {
     pub(crate) neurons: usize,
     /// Length of a row, at least N; what stands beyond N is not read.
     pub(crate) width: usize,
+    /// Whether matrices are (pre, post).
+    pub(crate) transposed: bool,
 }
 
 impl Eligibility {
@@ -47,14 +49,19 @@ impl HostEligibility {
         let (s, b, n) = (self.networks, self.trials_each, self.neurons);
         let mut sum = vec![0f32; s * n * n];
         sum.par_chunks_mut(n).enumerate().for_each(|(row, sum)| {
-            let (network, post) = (row / n, row % n);
+            let (network, row) = (row / n, row % n);
             for trial in network * b..(network + 1) * b {
                 let weight = weights[trial] as f32;
-                let at = (trial * n + post) * self.width;
+                let at = (trial * n + row) * self.width;
                 sum.iter_mut().zip(&self.values[at..at + n]).for_each(|(sum, e)| *sum += weight * e);
             }
         });
-        Tensor::from_vec(sum, (s, n, n), &Device::Cpu)
+        let sum = Tensor::from_vec(sum, (s, n, n), &Device::Cpu)?;
+        if self.transposed {
+            sum.transpose(1, 2)?.contiguous()
+        } else {
+            Ok(sum)
+        }
     }
 }
 

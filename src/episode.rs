@@ -151,7 +151,7 @@ impl Ensemble<'_> {
         let Ensemble { config, task, weights, modulator, .. } = *self;
         let device = weights.w_rec.device();
         if cpu::supports(config, device) {
-            return cpu::run(config, task, weights, batch, learn, workspace);
+            return cpu::run(self, batch, learn, workspace);
         }
         let mut inputs = EpisodeInputs::new(batch, config, task, modulator, weights.w_rec.dtype(), device)?;
         inputs.trace = self.trace.clone();

@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
 """A peer of `hebbian-rnn train dnms`: the same trials and updates in JAX (jax.jit, lax.scan), on the CPU in float32.
 
-A whole update is one compiled function: perturbations for all trials are drawn with jax.random, one number for each event,
-a scan runs the steps of S networks and B trials side by side, and the eligibility is one product over time and trials, its
-rows scaled by the neuromodulator. The equations and symbols are those of docs/model.md.
+A whole update is one compiled function: perturbations for all trials are drawn with jax.random, one number for each
+event, a scan runs the steps of S networks and B trials side by side, and the eligibility is one product over time and
+trials, its rows scaled by the neuromodulator. The equations and symbols are those of docs/model.md.
 
     pip install jax
     python scripts/peers/jax_dnms.py --networks 1 --updates 10
 
-XLA takes all cores the process may use. To limit it, give it fewer: `taskset -c 0 python …`; or, for products on one thread
-only, `XLA_FLAGS=--xla_cpu_multi_thread_eigen=false python …`.
+XLA takes all cores the process may use. To limit it, give it fewer: `taskset -c 0 python …`; or, for products on one
+thread only, `XLA_FLAGS=--xla_cpu_multi_thread_eigen=false python …`.
 
-Prints one line of JSON. `ms_per_trial` is the median over updates of the time of a whole update divided by its trials in all
-networks, waiting for the result each time; one update before them compiles and warms up and is not counted. `errors` are
-the mean errors of all updates in their order, that of the warm-up first, and `error` is the last of them.
+Prints one line of JSON. `ms_per_trial` is the median over updates of the time of a whole update divided by its trials
+in all networks, waiting for the result each time; one update before them compiles and warms up and is not counted.
+`errors` are the mean errors of all updates in their order, that of the warm-up first, and `error` is the last of them.
 """
 
 import argparse

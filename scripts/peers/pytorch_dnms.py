@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
 """A peer of `hebbian-rnn train dnms`: the same trials and updates in PyTorch, without autograd, on the CPU in float32.
 
-S networks and B trials run side by side as batch dimensions. A step is five calls over all of them; perturbations are
-drawn for whole trials at once, one number for each event; the eligibility is one product over time and trials, its rows
-scaled by the neuromodulator. The equations and symbols are those of docs/model.md. What is left out: stimuli other than
-the four types in turn, expected errors (leave-one-out needs none), checkpoints, metrics.
+S networks and B trials run side by side as batch dimensions. A step is five calls over all of them. Perturbations are
+drawn for whole trials at once, one number for each event; the eligibility is one product over time and trials, its
+rows scaled by the neuromodulator. The equations and symbols are those of docs/model.md. Left out is what is not the
+learning itself: metrics, checkpoints, the criterion, and expected errors, which leave-one-out does not need.
 
     pip install torch numpy
     python scripts/peers/pytorch_dnms.py --networks 1 --updates 10 --threads 2
     python scripts/peers/pytorch_dnms.py --check
 
 Prints one line of JSON. `ms_per_trial` is the median over updates of the time of a whole update (draws, dynamics,
-eligibility, update) divided by its trials in all networks; one update before them warms up and is not counted. `errors`
-are the mean errors of all updates in their order, that of the warm-up first, and `error` is the last of them.
+eligibility, update) divided by its trials in all networks; one update before them warms up and is not counted.
+`errors` are the mean errors of all updates in their order, that of the warm-up first, and `error` is the last of them.
 
 `--check` compares a batched update with a loop over single trials and single neurons' weights, in float64.
 """

@@ -83,21 +83,60 @@ fn simulate_equals_the_seed_in_plain_loops() {
     }
 }
 
-/// Trains a few updates by both kernels and compares weights and metrics.
+/// Trains a few updates of a small `dnms` by both kernels and compares weights and metrics.
 fn kernels_agree(more: &[&str]) {
-    let settings = small_dnms(more);
+    both_kernels("dnms", &small_dnms(more), 1e-5);
+}
+
+fn both_kernels(task: &str, settings: &[&str], tolerance: f64) {
+    let more = settings;
     let [mut fused, mut reference] = ["fused", "reference"].map(|kernels| {
         let kernels = format!("train.kernels={kernels}");
-        trainer("dnms", &settings.iter().copied().chain([kernels.as_str()]).collect::<Vec<_>>())
+        trainer(task, &settings.iter().copied().chain([kernels.as_str()]).collect::<Vec<_>>())
     });
     for _ in 0..2 {
         let (a, b) = (fused.update().unwrap(), reference.update().unwrap());
         for (a, b) in a.networks.iter().zip(&b.networks) {
             assert!((a.error - b.error).abs() < 1e-4, "{more:?}: errors {} and {}", a.error, b.error);
-            assert!(a.mean_abs_dw > 0.0);
+            assert!(a.mean_abs_dw > 0.0, "{more:?}: nothing is learnt");
         }
     }
-    assert_close(&values(&fused.weights().w_rec), &values(&reference.weights().w_rec), 1e-5, &format!("{more:?}"));
+    let (fused, reference) = (fused.checkpoint(), reference.checkpoint());
+    let (f, r) = (&fused.weights, &reference.weights);
+    assert_close(&values(&f.w_rec), &values(&r.w_rec), tolerance, &format!("{more:?}: w_rec"));
+    for (f, r) in [(&f.w_out, &r.w_out), (&f.b_out, &r.b_out)] {
+        if let (Some(f), Some(r)) = (f, r) {
+            assert_close(&values(f), &values(r), tolerance, &format!("{more:?}: readout"));
+        }
+    }
+    assert_close(&values(&fused.state.r), &values(&reference.state.r), 10.0 * tolerance, &format!("{more:?}: r"));
+    if let (Some(f), Some(r)) = (&fused.trace, &reference.trace) {
+        assert_close(&values(&f.h), &values(&r.h), 10.0 * tolerance, &format!("{more:?}: H"));
+    }
+}
+
+#[test]
+fn fused_traces_and_readouts_equal_the_reference() {
+    let stages = ["hebb", "outer", "accumulate", "decay", "modulated", "oja"];
+    for (i, stage) in stages.iter().enumerate() {
+        for association in ["auto", "post-pre", "pre-post"] {
+            let stage = format!("trace.stage={stage}");
+            let association = format!("trace.association={association}");
+            let modulator = format!("trace.modulator={}", ["task", "reward", "constant"][i % 3]);
+            let common = [stage.as_str(), &association, &modulator, "trace.alpha=0.3", "trace.persistent=true"];
+            let settings =
+                ["modulator.warmup_trials=0", "train.networks=2", "network.neurons=21", "train.batch=9", "rule.eta=1"];
+            let rule = ["rule.name=hebbian-trace", "rule.max_dw=0.01"];
+            both_kernels("sequence", &[&common[..], &settings, &rule].concat(), 2e-5);
+        }
+    }
+    let more = ["modulator.warmup_trials=0", "train.networks=2", "train.batch=7", "trace.clip=0.02", "trace.alpha=0.5"];
+    for rule in ["rule.name=node-perturbation", "rule.name=delta-x"] {
+        for readout in ["readout.rule=eh", "readout.rule=node-perturbation"] {
+            both_kernels("echo", &[&more[..], &[rule, readout, "rule.eta=1"]].concat(), 2e-5);
+        }
+    }
+    kernels_agree(&["rule.name=hebbian-trace", "trace.alpha=0.05", "trace.eta=0.05", "rule.eta=1"]);
 }
 
 #[test]

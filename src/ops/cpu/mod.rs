@@ -4,14 +4,20 @@
 //! other, so threads never wait within a trial, and since the cut does not depend on their number, neither do results.
 //! Memory beyond the eligibility `[S, B, N, N]`: for each thread 2·shard·block·N floats of history.
 
+mod readout;
+mod trace;
+
+use self::readout::{dot, Online, OnlinePlan, Readout};
+use self::trace::Trace;
 use super::tanh::tanh;
 use super::{product, Strides};
 use crate::batch::{DrawnTrial, TrialBatch};
-use crate::config::{Config, Dynamics, Kernels, Output, Precision, RuleName, Stage};
+use crate::config::{Config, Dynamics, Kernels, Output, Precision, RuleName, Stage, TraceConfig, TraceModulator};
 use crate::eligibility::{Eligibility, HostEligibility, Workspace};
-use crate::episode::Episode;
-use crate::network::{State, Weights};
+use crate::episode::{Ensemble, Episode};
+use crate::network::State;
 use crate::task::Task;
+use crate::trace::TraceState;
 use aligned_vec::{AVec, ConstAlign};
 use candle_core::{Device, Result, Tensor};
 use pulp::{Arch, Simd, WithSimd};
@@ -38,47 +44,66 @@ pub fn supports(config: &Config, device: &Device) -> bool {
     config.train.kernels == Kernels::Fused
         && config.train.dtype == Precision::F32
         && device.is_cpu()
-        && config.trace.stage == Stage::None
-        && config.network.output == Output::Neurons
-        && matches!(config.rule.name, RuleName::DeltaX | RuleName::NodePerturbation | RuleName::None)
+        && config.trace.stage != Stage::Retroactive
+        && config.rule.name != RuleName::Eh
 }
 
 /// Runs all trials of a batch; with `learn`, accumulates the eligibility. The twin is [`crate::episode::run`].
-pub fn run(
-    config: &Config,
-    task: &dyn Task,
-    weights: &Weights,
-    batch: &TrialBatch,
-    learn: bool,
-    workspace: &mut Workspace,
-) -> Result<Episode> {
+pub fn run(ensemble: &Ensemble, batch: &TrialBatch, learn: bool, workspace: &mut Workspace) -> Result<Episode> {
+    let Ensemble { config, task, weights, modulator, ref trace } = *ensemble;
     let (s, b, n) = (batch.networks, batch.trials_each, config.network.neurons);
     let (t, n_in, n_out) = (task.steps(), task.inputs().len(), task.n_out());
     let host = |w: &Tensor| w.flatten_all()?.to_vec1::<f32>();
-    let plan = Plan::new(config, t, n_in, n_out, learn);
+    let plan = Plan::new(config, task, learn);
     let width = plan.width;
     let w_rec_t = padded_rows(&host(&weights.w_rec.transpose(1, 2)?.contiguous()?)?, n, width);
     let w_in = host(&weights.w_in)?;
     let b_rec = weights.b_rec.as_ref().map(host).transpose()?;
+    let readouts = match (&weights.w_out, &weights.b_out) {
+        (Some(w_out), Some(b_out)) => {
+            let (w_out, b_out) = (padded_rows(&host(w_out)?, n, width), host(b_out)?);
+            let of = |k: usize| Readout {
+                w_out: AVec::from_iter(0, w_out[k * n_out * width..(k + 1) * n_out * width].iter().copied()),
+                b_out: b_out[k * n_out..(k + 1) * n_out].to_vec(),
+            };
+            (0..s).map(of).collect()
+        }
+        _ => Vec::new(),
+    };
+    let trace_before = trace.as_ref().map(|trace| host(&trace.h)).transpose()?;
     let matrix = if plan.learns == RuleName::None { 0 } else { n * width };
 
     let mut x = vec![0f32; s * b * n];
     let mut r = vec![0f32; s * b * n];
     let mut outputs = vec![0f32; s * b * t * n_out];
     let mut eligibility = workspace.take(s * b * matrix);
+    let kept = if plan.trace.is_some_and(|trace| trace.persistent) { n * n } else { 0 };
+    let mut trace_after = vec![0f32; s * b * kept];
+    let shards_each = b.div_ceil(plan.shard);
+    let readout_row = if plan.online.learns() { n_out * (width + 1) } else { 0 };
+    let mut readout_change = vec![0f32; s * shards_each * readout_row];
 
     let mut shards = Vec::new();
     {
         let (mut x, mut r) = (x.as_mut_slice(), r.as_mut_slice());
         let (mut outputs, mut eligibility) = (outputs.as_mut_slice(), &mut eligibility[..s * b * matrix]);
+        let (mut trace_after, mut readout_change) = (trace_after.as_mut_slice(), readout_change.as_mut_slice());
         for network in 0..s {
             for first in (0..b).step_by(plan.shard) {
                 let trials = plan.shard.min(b - first);
+                let at = network * b + first;
+                let drawn = &batch.drawn[at..at + trials];
+                let expected = |d: &DrawnTrial| modulator.expectation(network, d.trial.trial_type) as f32;
                 shards.push(Shard {
+                    readout: readouts.get(network),
+                    expected_error: drawn.iter().map(expected).collect(),
+                    trace_before: trace_before.as_deref().map(|h| &h[at * n * n..(at + trials) * n * n]),
+                    trace_after: take(&mut trace_after, trials * kept),
+                    readout_change: take(&mut readout_change, readout_row),
                     w_rec_t: &w_rec_t[network * n * width..(network + 1) * n * width],
                     w_in: &w_in[network * n * n_in..(network + 1) * n * n_in],
                     b_rec: b_rec.as_deref().map(|b| &b[network * n..(network + 1) * n]),
-                    trials: &batch.drawn[network * b + first..network * b + first + trials],
+                    trials: drawn,
                     x: take(&mut x, trials * n),
                     r: take(&mut r, trials * n),
                     outputs: take(&mut outputs, trials * t * n_out),
@@ -95,18 +120,44 @@ pub fn run(
     Ok(Episode {
         outputs: outputs.reshape((t, s, b, n_out))?,
         state: State { x: Tensor::from_vec(x, (s, b, n), cpu)?, r: Tensor::from_vec(r, (s, b, n), cpu)? },
-        trace: None,
+        trace: (kept > 0)
+            .then(|| Tensor::from_vec(trace_after, (s, b, n, n), cpu))
+            .transpose()?
+            .map(|h| TraceState { h, eligibility: None }),
+        readout_change: (readout_row > 0)
+            .then(|| summed_readout(&readout_change, (s, shards_each, n_out), n, width))
+            .transpose()?,
         eligibility: (matrix > 0).then_some(Eligibility::Host(HostEligibility {
             values: eligibility,
             networks: s,
             trials_each: b,
             neurons: n,
             width,
+            transposed: plan.learns == RuleName::HebbianTrace,
         })),
-        readout_change: None,
         rates: None,
         activations: None,
     })
+}
+
+/// Adds up what the shards `[S, shards, n_out (width + 1)]` found for w_out `[S, n_out, N]` and b_out `[S, n_out]`, in order.
+fn summed_readout(
+    shards: &[f32],
+    (s, each, n_out): (usize, usize, usize),
+    n: usize,
+    width: usize,
+) -> Result<(Tensor, Tensor)> {
+    let (mut w_out, mut b_out) = (vec![0f32; s * n_out * n], vec![0f32; s * n_out]);
+    for (i, shard) in shards.chunks_exact(n_out * (width + 1)).enumerate() {
+        let (w, b) = shard.split_at(n_out * width);
+        for k in 0..n_out {
+            let at = (i / each) * n_out + k;
+            let row = &mut w_out[at * n..(at + 1) * n];
+            row.iter_mut().zip(&w[k * width..]).for_each(|(sum, w)| *sum += w);
+            b_out[at] += b[k];
+        }
+    }
+    Ok((Tensor::from_vec(w_out, (s, n_out, n), &Device::Cpu)?, Tensor::from_vec(b_out, (s, n_out), &Device::Cpu)?))
 }
 
 /// Floats that start on a cache line: no vector read straddles two.
@@ -133,7 +184,9 @@ fn take<'a>(rest: &mut &'a mut [f32], len: usize) -> &'a mut [f32] {
 }
 
 /// What is the same for all shards.
-struct Plan {
+struct Plan<'a> {
+    trace: Option<&'a TraceConfig>,
+    online: OnlinePlan,
     arch: Arch,
     /// See [`cut`].
     shard: usize,
@@ -157,8 +210,9 @@ struct Plan {
     decay: f32,
 }
 
-impl Plan {
-    fn new(config: &Config, t: usize, n_in: usize, n_out: usize, learn: bool) -> Self {
+impl<'a> Plan<'a> {
+    fn new(config: &'a Config, task: &dyn Task, learn: bool) -> Self {
+        let (t, n_in, n_out) = (task.steps(), task.inputs().len(), task.n_out());
         let n = config.network.neurons;
         let width = n.next_multiple_of(LANES);
         let (mut free, mut held) = (zeros(width), zeros(width));
@@ -169,6 +223,8 @@ impl Plan {
         }
         let (shard, block) = cut(n);
         Plan {
+            trace: (config.trace.stage != Stage::None).then_some(&config.trace),
+            online: OnlinePlan::new(config, task.measure(), learn),
             arch: Arch::new(),
             shard,
             block,
@@ -183,7 +239,10 @@ impl Plan {
             },
             free,
             held,
-            output_neurons: config.network.output_neurons.clone(),
+            output_neurons: match config.network.output {
+                Output::Neurons => config.network.output_neurons.clone(),
+                Output::Readout => Vec::new(),
+            },
             learns: if learn { config.rule.name } else { RuleName::None },
             start_step: config.rule.start_step,
             decay: config.rule.x_mean_decay as f32,
@@ -197,13 +256,22 @@ struct Shard<'a> {
     w_rec_t: &'a [f32],
     w_in: &'a [f32],
     b_rec: Option<&'a [f32]>,
+    readout: Option<&'a Readout>,
     trials: &'a [DrawnTrial],
+    /// Ē of each trial's type.
+    expected_error: Vec<f32>,
+    /// H at the start, `[trials, N, N]`.
+    trace_before: Option<&'a [f32]>,
+    /// H at the end, `[trials, N, N]`; empty where nobody asks.
+    trace_after: &'a mut [f32],
+    /// Changes of w_out `[n_out, width]` and b_out `[n_out]`; empty where the readout does not learn.
+    readout_change: &'a mut [f32],
     /// `[trials, N]`, written at the end.
     x: &'a mut [f32],
     /// `[trials, N]`, written at the end.
     r: &'a mut [f32],
     outputs: &'a mut [f32],
-    /// `[trials, N, width]`.
+    /// `[trials, N, width]`; for `hebbian-trace` H itself, transposed.
     eligibility: &'a mut [f32],
 }
 
@@ -225,6 +293,19 @@ struct History {
     folded: bool,
 }
 
+/// The Hebbian traces of a shard's trials.
+struct Traces<'a> {
+    each: Vec<Trace<'a>>,
+    /// H of each trial, `[trials, N pre, width post]`; empty where the eligibility is H.
+    own: Aligned,
+}
+
+/// Where H of trial `b` is.
+fn slot<'s>(own: &'s mut Aligned, eligibility: &'s mut [f32], b: usize, matrix: usize) -> &'s mut [f32] {
+    let h: &mut [f32] = if own.is_empty() { eligibility } else { own };
+    &mut h[b * matrix..(b + 1) * matrix]
+}
+
 impl Shard<'_> {
     fn run(mut self, plan: &Plan) {
         let (n, width, trials) = (plan.n, plan.width, self.trials.len());
@@ -237,6 +318,9 @@ impl Shard<'_> {
         if plan.learns == RuleName::NodePerturbation {
             self.eligibility.fill(0.0);
         }
+        let mut traces = self.start_traces(plan);
+        let mut online: Vec<Online> = self.expected_error.iter().map(|e| Online::new(*e)).collect();
+        let mut r_before = zeros(width);
         let along = Strides { rows: width, columns: 1 };
         for step in 0..plan.t {
             let learns = step >= plan.start_step;
@@ -251,23 +335,27 @@ impl Shard<'_> {
                 let of = b * width..(b + 1) * width;
                 self.drive_from_input(plan, b, step, &mut rows.input[of.clone()]);
                 self.kick(plan, b, step, &mut next_kick[b], &mut rows, learns);
+                if let Some(traces) = &mut traces {
+                    let h = slot(&mut traces.own, self.eligibility, b, n * width);
+                    let r = &rows.r[of.clone()];
+                    traces.each[b].pass(plan.arch, h, r, &mut rows.recurrent[of.clone()]);
+                    r_before.copy_from_slice(r);
+                }
                 let (recurrent, input) = (&rows.recurrent[of.clone()], &rows.input[of.clone()]);
                 let (x, r) = (&mut rows.x[of.clone()], &mut rows.r[of.clone()]);
+                let advance = Advance { plan, recurrent, input, x, r };
                 if cubes {
                     let at = (b * plan.block + history.filled) * width;
                     let (post, pre) = (&mut history.post[at..at + width], &mut history.pre[at..at + width]);
-                    let x_mean = &mut rows.x_mean[of];
-                    plan.arch.dispatch(AdvanceDeltaX {
-                        step: Advance { plan, recurrent, input, x, r },
-                        x_mean,
-                        post,
-                        pre,
-                    });
+                    let x_mean = &mut rows.x_mean[of.clone()];
+                    plan.arch.dispatch(AdvanceDeltaX { step: advance, x_mean, post, pre });
                 } else {
-                    plan.arch.dispatch(Advance { plan, recurrent, input, x, r });
+                    plan.arch.dispatch(advance);
                 }
-                for (k, &neuron) in plan.output_neurons.iter().enumerate() {
-                    self.outputs[(b * plan.t + step) * plan.n_out + k] = rows.r[b * width + neuron];
+                let r = &rows.r[of];
+                let change = self.judge(plan, b, step, r, &mut online[b]);
+                if let Some(traces) = &mut traces {
+                    traces.each[b].plan(&r_before, r, self.modulator(plan, b, step, change));
                 }
             }
             if cubes && learns {
@@ -280,10 +368,82 @@ impl Shard<'_> {
         if cubes && !history.folded {
             self.eligibility.fill(0.0);
         }
+        if let Some(traces) = traces {
+            self.finish_traces(plan, traces);
+        }
         for b in 0..trials {
             let (padded, dense) = (b * width..b * width + n, b * n..(b + 1) * n);
             self.x[dense.clone()].copy_from_slice(&rows.x[padded.clone()]);
             self.r[dense].copy_from_slice(&rows.r[padded]);
+        }
+    }
+
+    /// Writes the output of a step; returns R − R̄ where something reads it, else 0. The readout learns here.
+    fn judge(&mut self, plan: &Plan, b: usize, step: usize, r: &[f32], online: &mut Online) -> f32 {
+        let (n_out, drawn) = (plan.n_out, &self.trials[b]);
+        let at = (b * plan.t + step) * n_out;
+        let output = &mut self.outputs[at..at + n_out];
+        let steps = step * n_out..(step + 1) * n_out;
+        let noise = drawn.readout_noise.get(steps.clone()).unwrap_or(&[]);
+        match self.readout {
+            None => output.iter_mut().zip(&plan.output_neurons).for_each(|(z, &neuron)| *z = r[neuron]),
+            Some(Readout { w_out, b_out }) => {
+                for k in 0..n_out {
+                    output[k] = dot(&w_out[k * plan.width..(k + 1) * plan.width], r) + b_out[k];
+                    output[k] += noise.get(k).copied().unwrap_or(0.0);
+                }
+            }
+        }
+        if !plan.online.needed {
+            return 0.0;
+        }
+        let change = match drawn.trial.scored[step] {
+            true => online.reward_change(&plan.online, output, &drawn.trial.targets[steps]),
+            false => 0.0,
+        };
+        if plan.online.learns() {
+            let to = self.readout_change.split_at_mut(n_out * plan.width);
+            online.learn(&plan.online, output, noise, change, r, to);
+        }
+        change
+    }
+
+    /// m(t) of the trace.
+    fn modulator(&self, plan: &Plan, b: usize, step: usize, reward_change: f32) -> f32 {
+        match plan.trace.map(|trace| trace.modulator) {
+            Some(TraceModulator::Reward) => reward_change,
+            Some(TraceModulator::Task) => self.trials[b].trial.modulator.as_ref().map_or(1.0, |m| m[step]),
+            _ => 1.0,
+        }
+    }
+
+    fn start_traces<'t>(&mut self, plan: &Plan<'t>) -> Option<Traces<'t>> {
+        let config = plan.trace?;
+        let (n, width, trials) = (plan.n, plan.width, self.trials.len());
+        let own = if plan.learns == RuleName::HebbianTrace { 0 } else { trials * n * width };
+        let given = self.trace_before.is_some();
+        let each = (0..trials).map(|_| Trace::new(config, n, width, given)).collect();
+        let mut traces = Traces { own: zeros(own), each };
+        for b in 0..trials {
+            let h = slot(&mut traces.own, self.eligibility, b, n * width);
+            h.fill(0.0);
+            if let Some(before) = self.trace_before {
+                let before = &before[b * n * n..(b + 1) * n * n];
+                (0..n * n).for_each(|k| h[(k % n) * width + k / n] = before[k]);
+            }
+        }
+        Some(traces)
+    }
+
+    fn finish_traces(&mut self, plan: &Plan, mut traces: Traces) {
+        let (n, width) = (plan.n, plan.width);
+        for b in 0..self.trials.len() {
+            let h = slot(&mut traces.own, self.eligibility, b, n * width);
+            traces.each[b].finish(plan.arch, h);
+            if !self.trace_after.is_empty() {
+                let after = &mut self.trace_after[b * n * n..(b + 1) * n * n];
+                (0..n * n).for_each(|k| after[k] = h[(k % n) * width + k / n]);
+            }
         }
     }
 
@@ -360,7 +520,7 @@ impl Shard<'_> {
 /// The loops are plain; [`Arch::dispatch`] compiles them for each vector extension and picks one at run time. For that they
 /// must be inlined to the end.
 struct Advance<'a> {
-    plan: &'a Plan,
+    plan: &'a Plan<'a>,
     recurrent: &'a [f32],
     input: &'a [f32],
     x: &'a mut [f32],

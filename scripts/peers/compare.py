@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""Times `hebbian-rnn train dnms` and its peers side by side on this machine, interleaved round by round.
+
+    cargo build --release
+    pip install torch numpy jax
+    python scripts/peers/compare.py
+
+Settings: 1 and 2 networks with 64 trials each. In each round every program runs once, one after the other; a ratio is
+a peer's time over ours in the same round, so that a machine that is slow for a while is slow for both. Printed are
+medians over rounds, and the smallest and largest ratio. Above 1 the peer is slower. Peers that are not installed are
+left out.
+
+PyTorch runs three times: with a thread for each core, with one thread, and as one process of one thread for each core,
+all at once, which for steps as small as these can be its best; its time is then that of all the processes' trials
+together. Each of these processes has as many networks as the setting says, so they run more networks than ours does.
+
+Our time is that of the whole training, its first update and last checkpoint included; the peers leave out a first
+update. Nothing else should run meanwhile: where threads wait for each other, as PyTorch's do, other work costs far
+more than its share. The load before each round is printed.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+BATCH = 64
+
+
+def installed(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def cpu_model():
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def start(command):
+    return subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def result(process):
+    """What a process printed as JSON."""
+    out, err = process.communicate()
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(process.args)}\nexited {process.returncode}:\n{err}")
+    return json.loads(out)
+
+
+def ours(program, networks, updates):
+    with tempfile.TemporaryDirectory() as folder:
+        said = result(start([
+            program, "train", "dnms", "--networks", networks, "--batch", BATCH, "--updates", updates, "--device", "cpu",
+            "--checkpoint-every", 0, "--out", Path(folder) / "run", "--json",
+        ]))
+    return 1e3 / said["trials_per_second"]
+
+
+def peer(script, networks, updates, *more, processes=1):
+    """Milliseconds per trial of one or more processes at once."""
+    command = [sys.executable, HERE / script, "--networks", networks, "--batch", BATCH, "--updates", updates, *more]
+    running = [start([*command, "--seed", k + 1]) for k in range(processes)]
+    return 1 / sum(1 / result(process)["ms_per_trial"] for process in running)
+
+
+def programs(program, updates):
+    """Name and a function of the number of networks, for all that can run here."""
+    n = cores()
+    all_of_them = [("hebbian-rnn", lambda s: ours(program, s, updates))]
+    if installed("torch"):
+        script = "pytorch_dnms.py"
+        all_of_them.append((f"pytorch, {n} threads", lambda s: peer(script, s, updates, "--threads", n)))
+        if n > 1:
+            all_of_them.append(("pytorch, 1 thread", lambda s: peer(script, s, updates, "--threads", 1)))
+            many = lambda s: peer(script, s, updates, "--threads", 1, processes=n)
+            all_of_them.append((f"pytorch, {n} processes", many))
+    else:
+        print("PyTorch is not installed; left out")
+    if installed("jax"):
+        all_of_them.append(("jax", lambda s: peer("jax_dnms.py", s, updates)))
+    else:
+        print("JAX is not installed; left out")
+    return all_of_them
+
+
+def main():
+    parser = argparse.ArgumentParser(description="hebbian-rnn and its peers side by side; see the head of this file")
+    parser.add_argument("--program", type=Path, default=ROOT / "target/release/hebbian-rnn")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--updates", type=int, default=10, help="updates of each run [10]")
+    args = parser.parse_args()
+    if not args.program.is_file():
+        parser.error(f"{args.program} is not there: cargo build --release, or --program")
+
+    version = subprocess.run([args.program, "--version"], capture_output=True, text=True).stdout.strip()
+    versions = [version or "hebbian-rnn", f"Python {platform.python_version()}"]
+    versions += [f"{name} {installed(name)}" for name in ("torch", "jax", "jaxlib") if installed(name)]
+    print(f"{cpu_model()}, {cores()} cores, {platform.system()} {platform.machine()}; {', '.join(versions)}")
+
+    settings = (1, 2)
+    running = programs(args.program, args.updates)
+    times = {(s, name): [] for s in settings for name, _ in running}
+    for k in range(args.rounds):
+        load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+        print(f"round {k + 1} of {args.rounds}{load}", file=sys.stderr)
+        for s in settings:
+            for name, run in running:
+                times[s, name].append(run(s))
+
+    print(f"\n{'networks':>8}  {'batch':>5}  {'program':<22}  {'ms per trial':>12}  {'times ours':>10}  {'range':>15}")
+    for s in settings:
+        our_times = times[s, running[0][0]]
+        for name, _ in running:
+            ratios = [theirs / own for theirs, own in zip(times[s, name], our_times)]
+            spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+            print(f"{s:>8}  {BATCH:>5}  {name:<22}  {statistics.median(times[s, name]):>12.3f}  "
+                  f"{statistics.median(ratios):>10.2f}  {spread:>15}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+//! Output, reward and readout learning of one trial, step by step. The twins are in [`crate::episode`].
+
+use crate::config::{Config, Output, ReadoutRule, RuleName, TraceModulator};
+use crate::ops::cpu::Aligned;
+use crate::rule;
+use crate::task::ErrorMeasure;
+
+/// What is the same for all trials of a network.
+pub(super) struct Readout {
+    /// `[n_out, width]`.
+    pub w_out: Aligned,
+    /// `[n_out]`.
+    pub b_out: Vec<f32>,
+}
+
+/// How outputs are judged online, and how the readout learns from it.
+pub(super) struct OnlinePlan {
+    /// Whether anything reads the reward online.
+    pub needed: bool,
+    measure: ErrorMeasure,
+    reward_decay: f32,
+    rule: ReadoutRule,
+    variance: f32,
+    mean_decay: f32,
+}
+
+impl OnlinePlan {
+    pub fn new(config: &Config, measure: ErrorMeasure, learn: bool) -> Self {
+        let readout = config.network.output == Output::Readout && learn;
+        let rule = if readout { config.readout.rule } else { ReadoutRule::None };
+        let eh = learn && rule::gated_online(config.rule.name) && config.rule.name != RuleName::None;
+        OnlinePlan {
+            needed: rule != ReadoutRule::None || eh || config.trace.modulator == TraceModulator::Reward,
+            measure,
+            reward_decay: config.modulator.reward_decay as f32,
+            rule,
+            variance: (config.readout.perturbation * config.readout.perturbation) as f32,
+            mean_decay: config.readout.mean_decay as f32,
+        }
+    }
+
+    /// Whether the readout learns.
+    pub fn learns(&self) -> bool {
+        self.rule != ReadoutRule::None
+    }
+}
+
+/// The running means of one trial.
+pub(super) struct Online {
+    reward_mean: f32,
+    output_mean: Vec<f32>,
+}
+
+impl Online {
+    pub fn new(expected_error: f32) -> Self {
+        Online { reward_mean: -expected_error, output_mean: Vec::new() }
+    }
+
+    /// R − R̄ of a scored step, and R̄ moved on.
+    pub fn reward_change(&mut self, plan: &OnlinePlan, output: &[f32], target: &[f32]) -> f32 {
+        let error: f32 = output
+            .iter()
+            .zip(target)
+            .map(|(z, y)| match plan.measure {
+                ErrorMeasure::Absolute => (z - y).abs(),
+                ErrorMeasure::Squared => (z - y) * (z - y),
+            })
+            .sum();
+        let change = -error / output.len() as f32 - self.reward_mean;
+        self.reward_mean += change * (1.0 - plan.reward_decay);
+        change
+    }
+
+    /// Adds a step to the changes of w_out `[n_out, width]` and b_out `[n_out]`.
+    pub fn learn(
+        &mut self,
+        plan: &OnlinePlan,
+        output: &[f32],
+        noise: &[f32],
+        change: f32,
+        r: &[f32],
+        to: (&mut [f32], &mut [f32]),
+    ) {
+        if self.output_mean.is_empty() {
+            self.output_mean.extend_from_slice(output);
+        }
+        let (w_out, b_out) = to;
+        for (k, z) in output.iter().enumerate() {
+            let post = match plan.rule {
+                ReadoutRule::NodePerturbation => noise[k] / plan.variance,
+                _ => z - self.output_mean[k],
+            };
+            let mean = &mut self.output_mean[k];
+            *mean = *mean * plan.mean_decay + z * (1.0 - plan.mean_decay);
+            let gated = post * change;
+            if gated != 0.0 {
+                super::trace::add_scaled(&mut w_out[k * r.len()..(k + 1) * r.len()], r, gated);
+                b_out[k] += gated;
+            }
+        }
+    }
+}
+
+/// The scalar product, in sixteen partial sums that a vector unit can hold.
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0f32; 16];
+    for (a, b) in a.chunks_exact(16).zip(b.chunks_exact(16)) {
+        for i in 0..16 {
+            sums[i] += a[i] * b[i];
+        }
+    }
+    sums.iter().sum()
+}
