@@ -3,6 +3,7 @@
 //! Rounds alternate between matrix products and updates, so a machine that slows down slows both.
 
 use crate::config::{Config, RuleName};
+use crate::evaluate::run_fresh;
 use crate::ops::cpu::zeros;
 use crate::ops::{product, Strides};
 use crate::plot::quantile;
@@ -44,21 +45,33 @@ pub struct Report {
 }
 
 /// Trains `updates` updates in each of `rounds` rounds, after one update that is not counted.
-pub fn measure(config: Config, device: &Device, updates: u64, rounds: usize) -> Result<Report> {
+///
+/// With `forward`, batches of trials are run without learning instead, and only the recurrent product is counted.
+pub fn measure(config: Config, device: &Device, updates: u64, rounds: usize, forward: bool) -> Result<Report> {
     let train = config.train.clone();
     let (neurons, rule) = (config.network.neurons, config.rule.name);
     let mut trainer = Trainer::new(config, device)?;
     let steps = trainer.task().steps();
-    let products = if matches!(rule, RuleName::DeltaX | RuleName::Eh) { 2.0 } else { 1.0 };
+    let products = if !forward && matches!(rule, RuleName::DeltaX | RuleName::Eh) { 2.0 } else { 1.0 };
     let flop_per_trial = products * 2.0 * steps as f64 * (neurons * neurons) as f64;
     let trials = (updates * train.batch as u64) as f64 * train.networks.count() as f64;
-    trainer.update()?;
+    let checkpoint = trainer.checkpoint();
+    let task = trainer.task().clone();
+    let mut once = || -> Result<()> {
+        if forward {
+            run_fresh(&checkpoint, &*task, 0, train.batch, train.seed)?;
+        } else {
+            trainer.update()?;
+        }
+        Ok(())
+    };
+    once()?;
     let (mut speeds, mut matrix, mut shares) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         let before = matrix_gflops(device)?;
         let start = Instant::now();
         for _ in 0..updates {
-            trainer.update()?;
+            once()?;
         }
         device.synchronize()?;
         let speed = trials / start.elapsed().as_secs_f64();

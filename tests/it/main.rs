@@ -1,5 +1,6 @@
 //! All integration tests in one binary, so that candle is linked once.
 
+mod bench;
 mod checkpoint;
 mod command;
 mod learning;

@@ -226,6 +226,9 @@ pub struct BenchArgs {
     /// Set any other key of the configuration; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Run trials without learning
+    #[arg(long)]
+    pub forward: bool,
     /// Updates in each round
     #[arg(long, value_name = "U", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..))]
     pub updates: u64,

@@ -31,7 +31,7 @@ pub fn run(args: BenchArgs) -> Result<Outcome> {
     }
     let device = usage(open_device(&args.device))?;
     for config in configs {
-        reports.push(measure(config, &device, args.updates, args.rounds)?);
+        reports.push(measure(config, &device, args.updates, args.rounds, args.forward)?);
     }
     if args.json {
         print_json(&reports)?;
