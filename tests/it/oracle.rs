@@ -39,6 +39,8 @@ impl<'a> Oracle<'a> {
         let mut x_mean = x.clone();
         let mut eligibility = vec![0.0; n * n];
         let mut outputs = Vec::new();
+        // R̄ starts from −Ē, which is 0 for networks that have not seen a trial.
+        let mut reward_mean = 0.0;
         for step in 0..drawn.trial.scored.len() {
             let mut xi = vec![0.0; n];
             for kick in drawn.kicks.iter().filter(|k| k.step as usize == step) {
@@ -64,12 +66,18 @@ impl<'a> Oracle<'a> {
             for i in 0..n {
                 r[i] = x[i].tanh();
             }
+            let mut reward_change = 0.0;
+            if drawn.trial.scored[step] {
+                reward_change = -(r[0] - f64::from(drawn.trial.targets[step])).abs() - reward_mean;
+                reward_mean += (1.0 - self.config.modulator.reward_decay) * reward_change;
+            }
             for i in 0..n {
                 for j in 0..n {
                     if step >= rule.start_step {
                         eligibility[i * n + j] += match rule.name {
                             RuleName::DeltaX => (r_before[j] * (x[i] - x_mean[i])).powi(3),
                             RuleName::NodePerturbation => xi[i] * r_before[j],
+                            RuleName::Eh => reward_change * (x[i] - x_mean[i]) * r_before[j],
                             _ => unreachable!(),
                         };
                     }
@@ -101,7 +109,8 @@ fn expected_change(config: &Config, outcomes: &[Outcome], drawn: &[DrawnTrial], 
             .map(|c| errors[c])
             .collect();
         let expected = others.iter().sum::<f64>() / others.len() as f64;
-        let scale = expected * (expected - errors[b]);
+        // `eh` has the reward of each step in its eligibility already.
+        let scale = if config.rule.name == RuleName::Eh { 1.0 } else { expected * (expected - errors[b]) };
         change.iter_mut().zip(&outcome.eligibility).for_each(|(c, e)| *c += config.rule.eta * scale * e);
     }
     let bound = config.rule.max_dw * (config.rule.clip_growth * (outcomes.len() as f64).sqrt()).max(1.0);
@@ -171,6 +180,13 @@ fn node_perturbation_update_equals_plain_loops() {
     update_on("reference", "f64", &rule, 1e-6);
     update_on("reference", "f32", &rule, 1e-4);
     update_on("fused", "f32", &rule, 1e-4);
+}
+
+#[test]
+fn eh_update_equals_plain_loops() {
+    let rule = ["rule.name=eh", "rule.max_dw=0", "rule.eta=10", "modulator.warmup_trials=0"];
+    update_on("reference", "f64", &rule, 1e-6);
+    update_on("reference", "f32", &rule, 1e-4);
 }
 
 #[test]
