@@ -3,10 +3,10 @@
 //! Units stand in the names (`_ms`); a key without a unit is dimensionless. [`Config::validate`] checks ranges before any
 //! work starts. How files and `--set` are laid over the defaults is [`crate::settings`].
 
+pub use crate::networks::Networks;
 use crate::task::{self, Task};
 use anyhow::{bail, Context, Result};
 use serde::{Deserialize, Serialize};
-use std::ops::Range;
 
 /// A complete description of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -285,81 +285,6 @@ pub struct ModulatorConfig {
     pub reward_decay: f64,
 }
 
-/// Which network indices a run holds, half-open. A plain count `S` is `0..S`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Networks {
-    /// The first index.
-    pub start: u64,
-    /// One past the last index.
-    pub end: u64,
-}
-
-impl Networks {
-    /// S, how many networks.
-    pub fn count(self) -> usize {
-        (self.end - self.start) as usize
-    }
-
-    /// The indices.
-    pub fn range(self) -> Range<u64> {
-        self.start..self.end
-    }
-}
-
-impl std::fmt::Display for Networks {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.start == 0 {
-            write!(f, "{}", self.end)
-        } else {
-            write!(f, "{}..{}", self.start, self.end)
-        }
-    }
-}
-
-impl std::str::FromStr for Networks {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let number = |part: &str| part.trim().parse::<u64>();
-        let parsed = match text.split_once("..") {
-            Some((start, end)) => number(start).and_then(|start| Ok((start, number(end)?))),
-            None => number(text).map(|end| (0, end)),
-        };
-        match parsed {
-            Ok((start, end)) if start < end => Ok(Networks { start, end }),
-            _ => {
-                Err(format!("`{text}` is neither a count of at least 1 nor a non-empty range A..B of network indices"))
-            }
-        }
-    }
-}
-
-impl Serialize for Networks {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        if self.start == 0 {
-            serializer.serialize_u64(self.end)
-        } else {
-            serializer.collect_str(self)
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Networks {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum CountOrRange {
-            Count(u64),
-            Range(String),
-        }
-        let text = match CountOrRange::deserialize(deserializer)? {
-            CountOrRange::Count(n) => n.to_string(),
-            CountOrRange::Range(text) => text,
-        };
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-
 /// The floating-point type of every tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -438,6 +363,13 @@ impl Config {
     pub fn for_task(task: &str) -> Result<Config> {
         let info = task::find(task)?;
         Ok((info.config)(info.rule))
+    }
+
+    /// Whether anything reads the reward of each step: a rule gated online, a readout that learns, or the trace.
+    pub fn reads_reward_online(&self) -> bool {
+        self.rule.name == RuleName::Eh
+            || (self.network.output == Output::Readout && self.readout.rule != ReadoutRule::None)
+            || (self.trace.stage != Stage::None && self.trace.modulator == TraceModulator::Reward)
     }
 
     /// The configuration as TOML.

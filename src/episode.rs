@@ -280,10 +280,7 @@ struct Reward<'a> {
 impl<'a> Reward<'a> {
     /// `None` where nothing in the configuration reads the reward online, or nothing is scored.
     fn new(config: &Config, inputs: &'a EpisodeInputs) -> Result<Option<Self>> {
-        let read = rule::gated_online(config.rule.name)
-            || (config.network.output == Output::Readout && config.readout.rule != ReadoutRule::None)
-            || (config.trace.modulator == TraceModulator::Reward);
-        let Some(scoring) = inputs.scoring.as_ref().filter(|_| read) else { return Ok(None) };
+        let Some(scoring) = inputs.scoring.as_ref().filter(|_| config.reads_reward_online()) else { return Ok(None) };
         Ok(Some(Reward { scoring, decay: config.modulator.reward_decay, mean: scoring.expected_error.neg()? }))
     }
 

@@ -3,15 +3,21 @@
 use crate::checkpoint::Checkpoint;
 use crate::config::{Config, Dynamics};
 use crate::evaluate::run_fresh;
-use crate::metrics::Row;
 use crate::plot::{learning_curve, sample_trials, LearningCurve, SampleTrial, SampleTrials};
 use crate::task::Task;
+use crate::trainer::NetworkReport;
 use anyhow::Result;
 use candle_core::DType;
 use std::path::Path;
 
 /// Draws `learning_curve.png` and `.svg` into `folder` from the rows of a run's metrics.
-pub fn draw_learning_curve(folder: &Path, config: &Config, task: &dyn Task, rows: &[Row], log: bool) -> Result<()> {
+pub fn draw_learning_curve(
+    folder: &Path,
+    config: &Config,
+    task: &dyn Task,
+    rows: &[NetworkReport],
+    log: bool,
+) -> Result<()> {
     let networks = config.train.networks;
     let of = |network: u64| rows.iter().filter(move |row| row.network == network);
     let curve = LearningCurve {

@@ -4,6 +4,7 @@
 pub use candle_core;
 
 pub mod config;
+mod networks;
 pub mod settings;
 
 pub mod random;

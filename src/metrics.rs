@@ -2,51 +2,11 @@
 
 use crate::trainer::{NetworkReport, UpdateReport};
 use anyhow::{Context, Result};
-use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// The name of the file in a run's folder.
 pub const FILE_NAME: &str = "metrics.csv";
-
-/// One row. Times are left out on purpose: the file of a resumed run equals that of an uninterrupted one to the byte.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row {
-    /// Updates so far.
-    pub update: u64,
-    /// Trials of the network so far.
-    pub trials: u64,
-    /// The network's index.
-    pub network: u64,
-    /// Mean error of the batch.
-    pub error: f64,
-    /// Fraction of the batch that was correct.
-    pub fraction_correct: f64,
-    /// Fraction correct of the last 100 trials.
-    pub recent_correct: f64,
-    /// Mean |Δw_rec|.
-    pub mean_abs_dw: f64,
-    /// Fraction of Δw_rec at its bound.
-    pub fraction_clipped: f64,
-    /// Trials to criterion; empty until reached.
-    pub criterion_trials: Option<u64>,
-}
-
-impl Row {
-    fn new(report: &UpdateReport, network: &NetworkReport) -> Self {
-        Row {
-            update: report.update,
-            trials: report.trials,
-            network: network.network,
-            error: network.error,
-            fraction_correct: network.fraction_correct,
-            recent_correct: network.recent_correct,
-            mean_abs_dw: network.mean_abs_dw,
-            fraction_clipped: network.fraction_clipped,
-            criterion_trials: network.criterion_trials,
-        }
-    }
-}
 
 /// The open file.
 pub struct Metrics {
@@ -63,7 +23,7 @@ impl Metrics {
 
     /// Opens the file of an earlier run and drops the rows after `updates`: the checkpoint does not know of them.
     pub fn reopen(path: &Path, updates: u64) -> Result<Self> {
-        let rows: Vec<Row> = read_whole_rows(path)?.into_iter().filter(|row| row.update <= updates).collect();
+        let rows: Vec<NetworkReport> = read_whole_rows(path)?.into_iter().filter(|row| row.update <= updates).collect();
         let mut bytes = csv::Writer::from_writer(Vec::new());
         for row in &rows {
             bytes.serialize(row)?;
@@ -77,9 +37,7 @@ impl Metrics {
     /// Appends an update's rows.
     pub fn append(&mut self, report: &UpdateReport) -> Result<()> {
         for network in &report.networks {
-            self.writer
-                .serialize(Row::new(report, network))
-                .with_context(|| format!("writing {}", self.path.display()))?;
+            self.writer.serialize(network).with_context(|| format!("writing {}", self.path.display()))?;
         }
         self.writer.flush().with_context(|| format!("writing {}", self.path.display()))
     }
@@ -94,13 +52,13 @@ impl Metrics {
 }
 
 /// All rows of a file.
-pub fn read(path: &Path) -> Result<Vec<Row>> {
+pub fn read(path: &Path) -> Result<Vec<NetworkReport>> {
     let mut reader = csv::Reader::from_path(path).with_context(|| format!("reading {}", path.display()))?;
     reader.deserialize().collect::<Result<_, _>>().with_context(|| format!("reading {}", path.display()))
 }
 
 /// All rows but a last one that a crash cut short.
-fn read_whole_rows(path: &Path) -> Result<Vec<Row>> {
+fn read_whole_rows(path: &Path) -> Result<Vec<NetworkReport>> {
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
         .from_path(path)

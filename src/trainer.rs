@@ -14,11 +14,18 @@ use crate::task::{self, Task};
 use crate::trace::{HebbianTrace, TraceState};
 use anyhow::{bail, Context, Result};
 use candle_core::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// What one update did to one network.
-#[derive(Clone, Debug, PartialEq)]
+/// What one update did to one network; a row of `metrics.csv`.
+///
+/// Times are left out on purpose: what a resumed run reports equals what an uninterrupted one does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NetworkReport {
+    /// Updates made so far.
+    pub update: u64,
+    /// Trials of the network so far.
+    pub trials: u64,
     /// The network's index.
     pub network: u64,
     /// Mean error of the batch.
@@ -271,6 +278,8 @@ impl Trainer {
             let correct: Vec<bool> = errors.iter().map(|e| *e < self.task.correct_below()).collect();
             self.criterion[s].observe(correct.iter().copied(), trials);
             networks.push(NetworkReport {
+                update: self.updates,
+                trials,
                 network,
                 error: errors.iter().sum::<f64>() / b as f64,
                 fraction_correct: correct.iter().filter(|c| **c).count() as f64 / b as f64,

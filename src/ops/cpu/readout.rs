@@ -1,8 +1,7 @@
 //! Output, reward and readout learning of one trial, step by step. The twins are in [`crate::episode`].
 
-use crate::config::{Config, Output, ReadoutRule, RuleName, TraceModulator};
+use crate::config::{Config, Output, ReadoutRule};
 use crate::ops::cpu::Aligned;
-use crate::rule;
 use crate::task::ErrorMeasure;
 
 /// What is the same for all trials of a network.
@@ -28,9 +27,8 @@ impl OnlinePlan {
     pub fn new(config: &Config, measure: ErrorMeasure, learn: bool) -> Self {
         let readout = config.network.output == Output::Readout && learn;
         let rule = if readout { config.readout.rule } else { ReadoutRule::None };
-        let eh = learn && rule::gated_online(config.rule.name) && config.rule.name != RuleName::None;
         OnlinePlan {
-            needed: rule != ReadoutRule::None || eh || config.trace.modulator == TraceModulator::Reward,
+            needed: config.reads_reward_online(),
             measure,
             reward_decay: config.modulator.reward_decay as f32,
             rule,
