@@ -3,7 +3,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::config::TraceModulator;
 use crate::episode::{self, EpisodeInputs, Record};
-use crate::network::{initial_activation, Cell};
+use crate::network::{initial_activation, private_noise, Cell};
 use crate::trace::TraceState;
 use anyhow::{bail, ensure, Context, Result};
 use candle_core::{DType, Device, Tensor};
@@ -97,7 +97,7 @@ pub fn simulate(
     device: &Device,
 ) -> Result<BTreeMap<&'static str, Tensor>> {
     let config = &checkpoint.config;
-    let (_, s, b, _) = inputs.inputs.dims4()?;
+    let (t, s, b, _) = inputs.inputs.dims4()?;
     let dtype = inputs.inputs.dtype();
     let x0 = match inputs.x {
         Some(x) => x,
@@ -132,6 +132,7 @@ pub fn simulate(
         scoring: None,
         kicks: vec![&[]; s * b],
         readout_noise: None,
+        private_noise: private_noise(&config.network, seed, config.train.networks, (t, b), dtype, device)?,
     };
     let cell = Cell::new(&config.network, &checkpoint.weights)?;
     let episode = episode::run(config, &cell, &episode_inputs, false, recorded.episode)?;
