@@ -27,7 +27,7 @@ pub struct Moment<'a> {
     pub perturbation: Option<&'a Tensor>,
     /// R − R̄ at this step, `[S, B]`; 0 on steps that are not scored.
     pub reward_change: &'a Tensor,
-    /// B ε: what the error of the step, fed back, brings to each neuron; `None` where it is not.
+    /// F ε: what the error of the step, fed back, brings to each neuron; `None` where it is not.
     pub error: Option<&'a Tensor>,
 }
 

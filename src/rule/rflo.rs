@@ -1,4 +1,4 @@
-//! `rflo`, random feedback local online learning: e ← e + (B ε)_i p_ij, p a running mean of φ'(drive_i) r_j
+//! `rflo`, random feedback local online learning: e ← e + (F ε)_i p_ij, p a running mean of φ'(drive_i) r_j
 //! (Murray 2019, doi 10.7554/eLife.43299).
 //!
 //! p is what is left of ∂r_i/∂w_ij when nothing but the neuron's own leak carries it from step to step. Where the rate leaks

@@ -88,15 +88,16 @@ impl Task for EvidenceAccumulation {
     }
 
     fn trial_types(&self) -> Vec<String> {
-        ["left", "right"].map(String::from).to_vec()
+        (0..=self.cues).map(|right| format!("{right} of {} right", self.cues)).collect()
     }
 
-    /// Sides take turns in being the likelier one; the type is the side that had more cues.
+    /// Sides take turns in being the likelier one. The type is how many cues were on the right: the fewer the majority, the
+    /// harder the trial.
     fn trial(&self, index: u64, rng: &mut Stream) -> Trial {
         let likely = (index % 2) as usize;
         let cue = |_| if rng.random::<f64>() < self.cue_probability { likely } else { 1 - likely };
         let sides: Vec<usize> = (0..self.cues).map(cue).collect();
-        let right = usize::from(2 * sides.iter().sum::<usize>() > self.cues);
+        let right = sides.iter().sum();
         let mut inputs = vec![0.0; self.steps() * 3];
         for (cue, side) in sides.iter().enumerate() {
             for step in cue * self.cue_spacing..cue * self.cue_spacing + self.cue_steps {
@@ -106,7 +107,7 @@ impl Task for EvidenceAccumulation {
         for step in self.decision()..self.steps() {
             inputs[step * 3 + 2] = 1.0;
         }
-        let target = if right == 1 { self.target } else { -self.target } as f32;
+        let target = if 2 * right > self.cues { self.target } else { -self.target } as f32;
         Trial {
             trial_type: right,
             inputs,
@@ -132,6 +133,9 @@ pub(super) fn config(rule: RuleName) -> Config {
     config.network.dt_ms = 5.0;
     config.perturbation.amplitude /= 5.0;
     config.perturbation.probability *= 5.0;
+    if rule == RuleName::DeltaX {
+        config.rule.eta = 0.01;
+    }
     config.train.trials = Some(8000);
     config.task = super::table("evidence-accumulation", &EvidenceAccumulation::default());
     config
@@ -150,10 +154,10 @@ mod tests {
             let trial = task.trial(index, &mut stream(0, 0, index, Phase::Train, Purpose::Task));
             let shown = |channel: usize| trial.inputs.iter().skip(channel).step_by(3).sum::<f32>() as usize;
             assert_eq!((shown(0) + shown(1), shown(2)), (7 * 20, 30));
-            assert_eq!(trial.trial_type, usize::from(shown(1) > shown(0)));
+            assert_eq!(trial.trial_type, shown(1) / 20);
             assert_eq!(trial.targets[449] > 0.0, shown(1) > shown(0));
             assert_eq!(trial.scored.iter().filter(|scored| **scored).count(), 30);
-            likely += usize::from(trial.trial_type == (index % 2) as usize);
+            likely += usize::from((trial.trial_type > 3) == (index % 2 == 1));
         }
         // P(at least 4 of 7) = 0.874 at 0.7 each.
         assert!((240..285).contains(&likely), "{likely} of 300");

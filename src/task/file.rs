@@ -254,7 +254,10 @@ mod tests {
         let with = |entry: Entry| parse(&[&both[..], &[entry]].concat(), None).unwrap_err();
         assert!(parse(&both, None).is_ok());
         for (error, message) in [
-            (parse(&[inputs.clone()], None).unwrap_err(), "tensor `targets` is missing; expected [K, T, n_out]"),
+            (
+                parse(std::slice::from_ref(&inputs), None).unwrap_err(),
+                "tensor `targets` is missing; expected [K, T, n_out]",
+            ),
             (
                 parse(&[inputs.clone(), ("targets", vec![2, 2, 1], ramp(4))], None).unwrap_err(),
                 "tensor `targets` is [2, 2, 1]; expected [3, 2, n_out]",

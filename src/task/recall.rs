@@ -145,11 +145,14 @@ impl Task for Recall {
     /// The fraction of the erased bits whose sign is wrong at the last step; an output of 0 is half wrong, as a guess is.
     fn error(&self, trial: &Trial, outputs: &[f32]) -> f64 {
         let last = (self.steps() - 1) * self.bits;
-        let wrong = |bit: usize| match outputs[last + bit] * trial.targets[last + bit] {
-            agreement if agreement > 0.0 => 0.0,
-            agreement if agreement < 0.0 => 1.0,
-            agreement if agreement == 0.0 => 0.5,
-            undefined => f64::from(undefined),
+        let wrong = |bit: usize| {
+            let agreement = f64::from(outputs[last + bit] * trial.targets[last + bit]);
+            if agreement == 0.0 {
+                0.5
+            } else {
+                // Not a number stays none.
+                (1.0 - agreement.signum()) / 2.0
+            }
         };
         let erased = (0..self.bits).filter(|bit| trial.inputs[last + bit] == 0.0);
         erased.map(wrong).sum::<f64>() / self.erased_bits() as f64
