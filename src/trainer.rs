@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::criterion::Criterion;
 use crate::dale;
 use crate::eligibility::Workspace;
-use crate::episode::{Ensemble, Episode};
+use crate::episode::{Ensemble, Episode, Record, TrialShape};
 use crate::modulator::Modulator;
 use crate::network::{State, Weights};
 use crate::random::Phase;
@@ -250,12 +250,12 @@ impl Trainer {
         )?;
         let ensemble = Ensemble {
             config: &self.config,
-            task: &*self.task,
+            shape: TrialShape::of(&*self.task),
             weights: &self.weights,
             modulator: &self.modulator,
             trace: self.trace.clone(),
         };
-        let mut episode = ensemble.run(&batch, true, &mut self.workspace)?;
+        let mut episode = ensemble.run(&batch, true, Record::default(), &mut self.workspace)?;
         let errors = errors(&*self.task, &batch, &episode.outputs)?;
         let types = batch.types();
         let judged = self.with_energy_cost(&errors, &episode.outputs)?;

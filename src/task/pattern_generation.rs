@@ -137,6 +137,7 @@ pub(super) fn config(rule: RuleName) -> Config {
             eta: 0.01,
             clip: 0.0,
             persistent: false,
+            form: TraceForm::Auto,
         },
         perturbation: PerturbationConfig {
             probability: if exploring { 0.01 } else { 0.0 },

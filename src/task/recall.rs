@@ -189,6 +189,7 @@ pub(super) fn config(rule: RuleName) -> Config {
             eta: 0.01,
             clip: 0.0,
             persistent: false,
+            form: TraceForm::Auto,
         },
         perturbation: PerturbationConfig {
             probability: if rule == RuleName::NodePerturbation { 0.003 } else { 0.0 },

@@ -6,7 +6,7 @@ use hebbian_rnn::batch::{Draw, TrialBatch};
 use hebbian_rnn::checkpoint::Checkpoint;
 use hebbian_rnn::config::Dynamics;
 use hebbian_rnn::eligibility::Workspace;
-use hebbian_rnn::episode::Ensemble;
+use hebbian_rnn::episode::{Ensemble, Record, TrialShape};
 use hebbian_rnn::modulator::Modulator;
 use hebbian_rnn::network::Weights;
 use hebbian_rnn::random::Phase;
@@ -111,8 +111,8 @@ fn an_update_equals_plain_loops() {
 fn fit(trainer: &Trainer, weights: &Weights, batch: &TrialBatch) -> f64 {
     let (config, task) = (trainer.config(), trainer.task().as_ref());
     let modulator = Modulator::new(&config.modulator, 2, 1);
-    let ensemble = Ensemble { config, task, weights, modulator: &modulator, trace: None };
-    let outputs = values(&ensemble.run(batch, false, &mut Workspace::default()).unwrap().outputs);
+    let ensemble = Ensemble { config, shape: TrialShape::of(task), weights, modulator: &modulator, trace: None };
+    let outputs = values(&ensemble.run(batch, false, Record::default(), &mut Workspace::default()).unwrap().outputs);
     let trials = batch.drawn.len();
     let error = |k: usize| outputs[k] - f64::from(batch.drawn[k % trials].trial.targets[k / trials]);
     -0.5 * (0..outputs.len()).map(|k| error(k) * error(k)).sum::<f64>()
