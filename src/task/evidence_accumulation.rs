@@ -126,15 +126,18 @@ impl Task for EvidenceAccumulation {
     }
 }
 
-/// The network of `dnms` at steps of 5 ms: a fifth of the perturbations' size and five times their probability leave their
-/// effect on x, and their number in a second, what they were.
+/// The network of `dnms` with neurons of τ = 100 ms at steps of 5 ms, so that dt/τ and with it the size of a perturbation's
+/// effect stay near what they are there.
 pub(super) fn config(rule: RuleName) -> Config {
     let mut config = super::dnms_networks::short(rule);
+    config.network.tau_ms = 100.0;
     config.network.dt_ms = 5.0;
-    config.perturbation.amplitude /= 5.0;
-    config.perturbation.probability *= 5.0;
-    if rule == RuleName::DeltaX {
-        config.rule.eta = 0.01;
+    config.perturbation.amplitude = 10.0;
+    config.perturbation.probability = 0.005;
+    match rule {
+        RuleName::DeltaX => config.rule.eta = 0.03,
+        RuleName::NodePerturbation => config.rule.eta = 5e-4,
+        _ => {}
     }
     config.train.trials = Some(8000);
     config.task = super::table("evidence-accumulation", &EvidenceAccumulation::default());

@@ -77,7 +77,7 @@ pub const TASKS: [TaskInfo; 11] = [
     TaskInfo {
         name: "evidence-accumulation",
         summary: "were there more cues on the left or on the right? (Morcos & Harvey 2016; Bellec et al. 2020)",
-        rule: RuleName::DeltaX,
+        rule: RuleName::NodePerturbation,
         config: evidence_accumulation::config,
         build: |table| Ok(Box::new(parameters::<EvidenceAccumulation>(table)?.checked()?)),
     },
