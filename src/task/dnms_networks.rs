@@ -78,6 +78,7 @@ pub fn long_delay(rule: RuleName) -> Config {
     if rule == RuleName::DeltaX {
         config.rule.eta = 0.03;
     }
+    config.train.trials = Some(4096);
     config.task = super::table("dnms-long-delay", &Variant::LongDelay.defaults());
     config
 }
