@@ -3,7 +3,8 @@
 //! Rounds alternate between matrix products and updates, so a machine that slows down slows both.
 
 use crate::config::{Config, RuleName};
-use crate::evaluate::run_fresh;
+use crate::eligibility::Workspace;
+use crate::evaluate::{draw_fresh, run_drawn};
 use crate::ops::cpu::zeros;
 use crate::ops::{product, Strides};
 use crate::plot::quantile;
@@ -46,7 +47,8 @@ pub struct Report {
 
 /// Trains `updates` updates in each of `rounds` rounds, after one update that is not counted.
 ///
-/// With `forward`, batches of trials are run without learning instead, and only the recurrent product is counted.
+/// With `forward`, one drawn batch of trials is run again and again without learning instead, and only the recurrent product is
+/// counted.
 pub fn measure(config: Config, device: &Device, updates: u64, rounds: usize, forward: bool) -> Result<Report> {
     let train = config.train.clone();
     let (neurons, rule) = (config.network.neurons, config.rule.name);
@@ -57,9 +59,11 @@ pub fn measure(config: Config, device: &Device, updates: u64, rounds: usize, for
     let trials = (updates * train.batch as u64) as f64 * train.networks.count() as f64;
     let checkpoint = trainer.checkpoint();
     let task = trainer.task().clone();
+    let batch = draw_fresh(&checkpoint.config, &*task, 0, train.batch, train.seed)?;
+    let mut workspace = Workspace::default();
     let mut once = || -> Result<()> {
         if forward {
-            run_fresh(&checkpoint, &*task, 0, train.batch, train.seed)?;
+            run_drawn(&checkpoint, &*task, &batch, &mut workspace)?;
         } else {
             trainer.update()?;
         }
