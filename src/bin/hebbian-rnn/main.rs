@@ -8,6 +8,7 @@ mod inspect;
 mod lists;
 mod output;
 mod plot;
+mod read;
 mod simulate;
 mod train;
 
