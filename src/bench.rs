@@ -54,7 +54,8 @@ pub fn measure(config: Config, device: &Device, updates: u64, rounds: usize, for
     let (neurons, rule) = (config.network.neurons, config.rule.name);
     let mut trainer = Trainer::new(config, device)?;
     let steps = trainer.task().steps();
-    let products = if !forward && matches!(rule, RuleName::DeltaX | RuleName::Eh) { 2.0 } else { 1.0 };
+    // `eh` has a product too, but over the few scored steps only.
+    let products = if !forward && rule == RuleName::DeltaX { 2.0 } else { 1.0 };
     let flop_per_trial = products * 2.0 * steps as f64 * (neurons * neurons) as f64;
     let trials = (updates * train.batch as u64) as f64 * train.networks.count() as f64;
     let checkpoint = trainer.checkpoint();

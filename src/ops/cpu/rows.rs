@@ -71,6 +71,21 @@ pub(super) fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     simd.reduce_sum_f32s(sum)
 }
 
+/// sum ← Σ_j rows_j · scales_j, for callers that are not dispatched themselves.
+pub(super) fn dispatched_sum(arch: Arch, sum: &mut [f32], rows: &[f32], scales: &[f32]) {
+    struct Sum<'a>(&'a mut [f32], &'a [f32], &'a [f32]);
+    impl WithSimd for Sum<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            self.0.fill(0.0);
+            add_rows(simd, self.0, self.1, self.2);
+        }
+    }
+    arch.dispatch(Sum(sum, rows, scales));
+}
+
 /// [`dot`] for callers that are not dispatched themselves.
 pub(super) fn dispatched_dot(arch: Arch, a: &[f32], b: &[f32]) -> f32 {
     struct Dot<'a>(&'a [f32], &'a [f32]);

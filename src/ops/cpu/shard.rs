@@ -3,7 +3,7 @@
 use super::advance::{Advance, AdvanceWithFactors};
 use super::factors::Factors;
 use super::readout::{Online, Readout};
-use super::rows::{dispatched_add_scaled, dispatched_dot};
+use super::rows::{dispatched_add_scaled, dispatched_dot, dispatched_sum};
 use super::trace::{Kept, Traces};
 use super::{zeros, Aligned, Plan};
 use crate::batch::DrawnTrial;
@@ -71,13 +71,17 @@ impl Shard<'_> {
         let mut online: Vec<Online> = self.expected_error.iter().map(|e| Online::new(*e)).collect();
         for step in 0..plan.t {
             let learns = step >= plan.start_step;
-            product(
-                (trials.max(2), width, n),
-                (&mut rows.recurrent, along),
-                false,
-                (&rows.r, along),
-                (self.w_rec_t, along),
-            );
+            match trials {
+                // One row: nothing to win from a product's blocks.
+                1 => dispatched_sum(plan.arch, &mut rows.recurrent, self.w_rec_t, &rows.r[..n]),
+                _ => product(
+                    (trials, width, n),
+                    (&mut rows.recurrent, along),
+                    false,
+                    (&rows.r, along),
+                    (self.w_rec_t, along),
+                ),
+            }
             for b in 0..trials {
                 let of = b * width..(b + 1) * width;
                 self.drive_from_input(plan, b, step, &mut rows.input[of.clone()]);
@@ -175,8 +179,7 @@ impl Shard<'_> {
     /// x(0) with bias neurons clamped, r = tanh(x), x̄ = x.
     fn start(&self, plan: &Plan) -> Rows {
         let width = plan.width;
-        // A single trial gets a silent companion: a product with one row would take a slower path.
-        let rows = || zeros(self.trials.len().max(2) * width);
+        let rows = || zeros(self.trials.len() * width);
         let mut x = rows();
         for (x, trial) in x.chunks_exact_mut(width).zip(self.trials) {
             for i in 0..plan.n {
