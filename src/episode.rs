@@ -7,7 +7,7 @@ use crate::config::{Config, Output, ReadoutRule, RuleName, TraceModulator};
 use crate::eligibility::{Eligibility, Workspace};
 use crate::modulator::Modulator;
 use crate::network::{Cell, State, Weights};
-use crate::ops::cpu;
+use crate::ops;
 use crate::rule::{self, Accumulator, Moment};
 use crate::task::{ErrorMeasure, Task};
 use crate::trace::{HebbianTrace, TraceState};
@@ -150,8 +150,8 @@ impl Ensemble<'_> {
     pub fn run(&self, batch: &TrialBatch, learn: bool, workspace: &mut Workspace) -> Result<Episode> {
         let Ensemble { config, task, weights, modulator, .. } = *self;
         let device = weights.w_rec.device();
-        if cpu::supports(config, device) {
-            return cpu::run(self, batch, learn, workspace);
+        if let Some(run) = ops::fused(config, device) {
+            return run(self, batch, learn, workspace);
         }
         let mut inputs = EpisodeInputs::new(batch, config, task, modulator, weights.w_rec.dtype(), device)?;
         inputs.trace = self.trace.clone();
