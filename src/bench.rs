@@ -3,10 +3,13 @@
 //! Rounds alternate between matrix products and updates, so a machine that slows down slows both.
 
 use crate::config::{Config, RuleName};
+use crate::episode::TrialShape;
 use crate::evaluate::run_fresh;
+use crate::memory;
 use crate::ops::cpu::zeros;
 use crate::ops::{product, Strides};
 use crate::plot::quantile;
+use crate::task;
 use crate::trainer::Trainer;
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
@@ -49,14 +52,15 @@ pub struct Report {
 /// With `forward`, batches of trials are run without learning instead, and only the recurrent product is counted.
 pub fn measure(config: Config, device: &Device, updates: u64, rounds: usize, forward: bool) -> Result<Report> {
     let train = config.train.clone();
+    let task = task::build(&config.task)?;
+    memory::check_on(&config, TrialShape::of(&*task), std::slice::from_ref(device))?;
     let (neurons, rule) = (config.network.neurons, config.rule.name);
     let mut trainer = Trainer::new(config, device)?;
-    let steps = trainer.task().steps();
+    let steps = task.steps();
     let products = if !forward && matches!(rule, RuleName::DeltaX | RuleName::Eh) { 2.0 } else { 1.0 };
     let flop_per_trial = products * 2.0 * steps as f64 * (neurons * neurons) as f64;
     let trials = (updates * train.batch as u64) as f64 * train.networks.count() as f64;
     let checkpoint = trainer.checkpoint();
-    let task = trainer.task().clone();
     let mut once = || -> Result<()> {
         if forward {
             run_fresh(&checkpoint, &*task, 0, train.batch, train.seed)?;

@@ -118,6 +118,17 @@ pub enum Association {
     PrePost,
 }
 
+impl Association {
+    /// a and b, out of what belongs to the time before a step and after it.
+    pub fn pair<T: Copy>(self, before: T, after: T) -> (T, T) {
+        match self {
+            Association::Auto => (before, before),
+            Association::PostPre => (after, before),
+            Association::PrePost => (before, after),
+        }
+    }
+}
+
 /// What the m(t) of the trace is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -128,6 +139,19 @@ pub enum TraceModulator {
     Task,
     /// R(t) − R̄(t), the surprise in the reward at this step; 0 on steps that are not scored.
     Reward,
+}
+
+/// How the fused kernels hold H. Both forms are exact; results differ by rounding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TraceForm {
+    /// Whichever costs less.
+    #[default]
+    Auto,
+    /// A matrix, read and written at every step.
+    Written,
+    /// The list of what was added, folded into a matrix now and then. Where H is clipped, it is written all the same.
+    History,
 }
 
 /// The Hebbian trace: one fast-weight matrix H [N, N] for each trial.
@@ -148,6 +172,9 @@ pub struct TraceConfig {
     pub clip: f64,
     /// Keep H from one trial to the next instead of starting each from zero.
     pub persistent: bool,
+    /// How the fused kernels hold H.
+    #[serde(default)]
+    pub form: TraceForm,
 }
 
 impl TraceConfig {

@@ -46,9 +46,31 @@ pub struct Scoring {
     pub expected_error: Tensor,
 }
 
-/// What [`run`] should keep.
+/// The sizes of a trial, and how its outputs are judged.
+#[derive(Clone, Copy, Debug)]
+pub struct TrialShape {
+    /// T.
+    pub steps: usize,
+    /// Number of inputs.
+    pub n_in: usize,
+    /// Number of outputs.
+    pub n_out: usize,
+    /// How outputs are compared with targets.
+    pub measure: ErrorMeasure,
+}
+
+impl TrialShape {
+    /// That of the trials of a task.
+    pub fn of(task: &dyn Task) -> Self {
+        TrialShape { steps: task.steps(), n_in: task.inputs().len(), n_out: task.n_out(), measure: task.measure() }
+    }
+}
+
+/// What a run should keep beside the outputs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Record {
+    /// The Hebbian trace after the last step; a persistent one is kept without asking.
+    pub trace: bool,
     /// Rates of every step.
     pub rates: bool,
     /// Activations of every step.
@@ -78,13 +100,13 @@ impl<'a> EpisodeInputs<'a> {
     pub fn new(
         batch: &'a TrialBatch,
         config: &Config,
-        task: &dyn Task,
+        shape: TrialShape,
         modulator: &Modulator,
         dtype: DType,
         device: &Device,
     ) -> Result<Self> {
         let (s, b) = (batch.networks, batch.trials_each);
-        let (t, n_in, n_out) = (task.steps(), task.inputs().len(), task.n_out());
+        let TrialShape { steps: t, n_in, n_out, measure } = shape;
         let tensor = |values: Vec<f32>, shape: &[usize]| Tensor::from_vec(values, shape, device)?.to_dtype(dtype);
         let trial = |i: usize| &batch.drawn[i].trial;
         let scored =
@@ -93,7 +115,7 @@ impl<'a> EpisodeInputs<'a> {
         let scoring = Scoring {
             targets: tensor(steps_first(t, n_out, (0..s * b).map(|i| &trial(i).targets[..])), &[t, s, b, n_out])?,
             scored: tensor(scored, &[t, s, b])?,
-            measure: task.measure(),
+            measure,
             expected_error: tensor(expected, &[s, b])?,
         };
         let modulated =
@@ -131,12 +153,12 @@ fn steps_first<'a>(t: usize, width: usize, trials: impl Iterator<Item = &'a [f32
     (0..t).flat_map(|step| trials.clone().flat_map(move |of| &of[step * width..(step + 1) * width])).copied().collect()
 }
 
-/// S networks as they are now, and the task they do.
+/// S networks as they are now, and what their trials are like.
 pub struct Ensemble<'a> {
     /// The run's configuration.
     pub config: &'a Config,
-    /// The task.
-    pub task: &'a dyn Task,
+    /// The sizes of its trials.
+    pub shape: TrialShape,
     /// The weights.
     pub weights: &'a Weights,
     /// What each network expects.
@@ -147,15 +169,15 @@ pub struct Ensemble<'a> {
 
 impl Ensemble<'_> {
     /// Runs a drawn batch by the fused kernels where they can do what the configuration asks for, else by [`run`].
-    pub fn run(&self, batch: &TrialBatch, learn: bool, workspace: &mut Workspace) -> Result<Episode> {
-        let Ensemble { config, task, weights, modulator, .. } = *self;
+    pub fn run(&self, batch: &TrialBatch, learn: bool, record: Record, workspace: &mut Workspace) -> Result<Episode> {
+        let Ensemble { config, shape, weights, modulator, .. } = *self;
         let device = weights.w_rec.device();
-        if let Some(run) = ops::fused(config, device) {
-            return run(self, batch, learn, workspace);
+        if let Some(run) = ops::fused(config, device, record) {
+            return run(self, batch, learn, record, workspace);
         }
-        let mut inputs = EpisodeInputs::new(batch, config, task, modulator, weights.w_rec.dtype(), device)?;
+        let mut inputs = EpisodeInputs::new(batch, config, shape, modulator, weights.w_rec.dtype(), device)?;
         inputs.trace = self.trace.clone();
-        run(config, &Cell::new(&config.network, weights)?, &inputs, learn, Record::default())
+        run(config, &Cell::new(&config.network, weights)?, &inputs, learn, record)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::batch::{Draw, TrialBatch};
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::eligibility::Workspace;
-use crate::episode::{Ensemble, Episode};
+use crate::episode::{Ensemble, Episode, Record, TrialShape};
 use crate::modulator::Modulator;
 use crate::random::Phase;
 use crate::task::Task;
@@ -65,7 +65,8 @@ pub fn run_fresh(
     modulator.restore(checkpoint.expected_error.clone());
     // A persistent trace belongs to a trial's place in the batch; where the batch is as wide, it goes on from there.
     let trace = checkpoint.trace.clone().filter(|_| trials_each == config.train.batch);
-    let ensemble = Ensemble { config, task, weights: &checkpoint.weights, modulator: &modulator, trace };
-    let episode = ensemble.run(&batch, false, &mut Workspace::default())?;
+    let shape = TrialShape::of(task);
+    let ensemble = Ensemble { config, shape, weights: &checkpoint.weights, modulator: &modulator, trace };
+    let episode = ensemble.run(&batch, false, Record::default(), &mut Workspace::default())?;
     Ok((batch, episode))
 }

@@ -22,6 +22,7 @@ pub mod rule;
 
 pub mod criterion;
 pub mod modulator;
+pub mod split;
 pub mod trainer;
 
 pub mod metrics;
@@ -29,6 +30,7 @@ pub mod run_folder;
 
 pub mod checkpoint;
 pub mod device;
+pub mod memory;
 
 pub mod bench;
 pub mod evaluate;

@@ -26,6 +26,14 @@ pub struct Weights {
 }
 
 impl Weights {
+    /// The number of outputs.
+    pub fn n_out(&self, config: &NetworkConfig) -> Result<usize> {
+        match &self.w_out {
+            Some(w_out) => w_out.dim(1),
+            None => Ok(config.output_neurons.len()),
+        }
+    }
+
     /// Draws the initial weights of each network from its own streams.
     pub fn draw(
         config: &NetworkConfig,

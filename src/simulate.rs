@@ -1,24 +1,20 @@
 //! Runs a checkpoint's networks on inputs of the user's own: safetensors in, safetensors out.
 
+use crate::batch::{DrawnTrial, TrialBatch};
 use crate::checkpoint::Checkpoint;
 use crate::config::TraceModulator;
-use crate::episode::{self, EpisodeInputs, Record};
+use crate::eligibility::Workspace;
+use crate::episode::{self, Ensemble, EpisodeInputs, Record, TrialShape};
+use crate::modulator::Modulator;
 use crate::network::{initial_activation, Cell};
+use crate::ops;
+use crate::task::{ErrorMeasure, Trial};
 use crate::trace::TraceState;
 use anyhow::{bail, ensure, Context, Result};
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// What to write beside the outputs.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Recorded {
-    /// `rates` and `activations`.
-    pub episode: Record,
-    /// `hebbian_trace`, after the last step.
-    pub trace: bool,
-}
 
 /// The inputs of a simulation.
 #[derive(Clone, Debug)]
@@ -85,14 +81,14 @@ fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> Resul
     })
 }
 
-/// Runs the networks. Returns `outputs` `[T, S, B, n_out]` and what `recorded` asks for, by name.
+/// Runs the networks. Returns `outputs` `[T, S, B, n_out]` and what `record` asks for, by name.
 ///
 /// Activations start at `x`, else at draws from the seed's own stream; the trace at `hebbian_trace`, else at the checkpoint's
 /// persistent one, else at zero. Where the trace's m(t) should come from the reward, there is none here, and m = 0.
 pub fn simulate(
     checkpoint: &Checkpoint,
     inputs: Inputs,
-    recorded: Recorded,
+    record: Record,
     seed: u64,
     device: &Device,
 ) -> Result<BTreeMap<&'static str, Tensor>> {
@@ -124,24 +120,58 @@ pub fn simulate(
             "the inputs give a `modulator`, but trace.modulator is not `task` in this checkpoint: it would not be read"
         );
     }
-    let episode_inputs = EpisodeInputs {
-        inputs: inputs.inputs,
-        x0,
-        modulator: inputs.modulator,
-        trace,
-        scoring: None,
-        kicks: vec![&[]; s * b],
-        readout_noise: None,
+    let episode = if let Some(run) = ops::fused(config, device, record) {
+        let n_out = checkpoint.weights.n_out(&config.network)?;
+        let batch = as_batch(&inputs.inputs, inputs.modulator.as_ref(), &x0, n_out)?;
+        let (steps, _, _, n_in) = inputs.inputs.dims4()?;
+        let shape = TrialShape { steps, n_in, n_out, measure: ErrorMeasure::Absolute };
+        let modulator = Modulator::new(&config.modulator, s, 1);
+        let ensemble = Ensemble { config, shape, weights: &checkpoint.weights, modulator: &modulator, trace };
+        run(&ensemble, &batch, false, record, &mut Workspace::default())?
+    } else {
+        let given = EpisodeInputs {
+            inputs: inputs.inputs,
+            x0,
+            modulator: inputs.modulator,
+            trace,
+            scoring: None,
+            kicks: vec![&[]; s * b],
+            readout_noise: None,
+        };
+        episode::run(config, &Cell::new(&config.network, &checkpoint.weights)?, &given, false, record)?
     };
-    let cell = Cell::new(&config.network, &checkpoint.weights)?;
-    let episode = episode::run(config, &cell, &episode_inputs, false, recorded.episode)?;
     let mut results = BTreeMap::from([("outputs", episode.outputs)]);
     results.extend(episode.rates.map(|t| ("rates", t)));
     results.extend(episode.activations.map(|t| ("activations", t)));
-    if recorded.trace {
+    if record.trace {
         let trace =
             episode.trace.context("--record trace: these networks have no Hebbian trace (trace.stage is `none`)")?;
         results.insert("hebbian_trace", trace.h);
     }
     Ok(results)
+}
+
+/// Trials that nobody judges, for the fused kernels: inputs `[T, S, B, n_in]`, modulator `[T, S, B]`, x(0) `[S, B, N]`.
+fn as_batch(inputs: &Tensor, modulator: Option<&Tensor>, x0: &Tensor, n_out: usize) -> Result<TrialBatch> {
+    let (t, networks, trials_each, n_in) = inputs.dims4()?;
+    let trials = networks * trials_each;
+    let rows =
+        |tensor: Tensor, width: usize| -> Result<Vec<Vec<f32>>> { Ok(tensor.reshape((trials, width))?.to_vec2()?) };
+    let inputs = rows(inputs.permute((1, 2, 0, 3))?.contiguous()?, t * n_in)?;
+    let modulator = modulator.map(|m| rows(m.permute((1, 2, 0))?.contiguous()?, t)).transpose()?;
+    let x0 = rows(x0.clone(), x0.dim(2)?)?;
+    let mut modulator = modulator.into_iter().flatten();
+    let drawn = inputs.into_iter().zip(x0).map(|(inputs, x0)| DrawnTrial {
+        trial: Trial {
+            trial_type: 0,
+            inputs,
+            targets: vec![0.0; t * n_out],
+            scored: vec![false; t],
+            modulator: modulator.next(),
+        },
+        x0,
+        kicks: Vec::new(),
+        readout_noise: Vec::new(),
+    });
+    Ok(TrialBatch { networks, trials_each, drawn: drawn.collect() })
 }

@@ -4,7 +4,7 @@
 //! retroactive form beside them; the second half runs the configured one inside a network. Vectors are `[..., N]`,
 //! matrices `[..., N, N]`; leading dimensions (networks, trials) are batched. Sources: docs/model.md.
 
-use crate::config::{Association, Stage, TraceConfig};
+use crate::config::{Stage, TraceConfig};
 use candle_core::{Result, Tensor, D};
 
 /// Stage 1, the pair rule: Δw = η a b for each pair of a post- and a presynaptic rate, elementwise.
@@ -106,11 +106,7 @@ impl HebbianTrace {
 
     /// H after a step from rates `before` to rates `after`, both `[S, B, N]`, under neuromodulator `m` `[S, B]`.
     pub fn update(&self, state: &TraceState, before: &Tensor, after: &Tensor, m: &Tensor) -> Result<TraceState> {
-        let (post, pre) = match self.config.association {
-            Association::Auto => (before, before),
-            Association::PostPre => (after, before),
-            Association::PrePost => (before, after),
-        };
+        let (post, pre) = self.config.association.pair(before, after);
         let (eta, h) = (self.config.eta, &state.h);
         let h = match self.config.stage {
             Stage::None => h.clone(),
@@ -138,6 +134,7 @@ impl HebbianTrace {
 mod tests {
     //! Hand-worked numbers: a = (1, 2), b = (3, −1), η = 0.5, H = [[4, 8], [−2, 6]], m = −2.
     use super::*;
+    use crate::config::{Association, TraceForm};
     use candle_core::Device;
 
     fn post() -> Tensor {
@@ -209,6 +206,7 @@ mod tests {
                 eta: 1.0,
                 clip: 0.0,
                 persistent: false,
+                form: TraceForm::Auto,
             };
             let trace = HebbianTrace::new(&config).unwrap();
             let state = trace.update(&trace.zero(&like).unwrap(), &before, &after, &one).unwrap();

@@ -166,6 +166,7 @@ pub(super) fn config(task: &str, rule: RuleName) -> Config {
             eta: 0.1,
             clip: 0.0,
             persistent: false,
+            form: TraceForm::Auto,
         },
         perturbation: PerturbationConfig {
             probability: if rule == RuleName::NodePerturbation { 0.05 } else { 0.0 },

@@ -148,6 +148,7 @@ pub fn config(rule: RuleName) -> Config {
             eta: 0.01,
             clip: 0.0,
             persistent: false,
+            form: TraceForm::Auto,
         },
         perturbation: PerturbationConfig { probability: 0.003, amplitude: 16.0, start_step: 4 },
         rule: RuleConfig {

@@ -5,7 +5,7 @@ use candle_core::{Device, Tensor};
 use hebbian_rnn::batch::{Draw, TrialBatch};
 use hebbian_rnn::config::Config;
 use hebbian_rnn::eligibility::Workspace;
-use hebbian_rnn::episode::Ensemble;
+use hebbian_rnn::episode::{Ensemble, Record, TrialShape};
 use hebbian_rnn::evaluate::evaluate;
 use hebbian_rnn::modulator::Modulator;
 use hebbian_rnn::network::Weights;
@@ -45,8 +45,8 @@ fn no_weight_moves_further_than_the_bound() {
 /// Mean error of one network's trials, with frozen randomness.
 fn mean_error(config: &Config, task: &dyn Task, weights: &Weights, batch: &TrialBatch) -> f64 {
     let modulator = Modulator::new(&config.modulator, 1, task.trial_types().len());
-    let ensemble = Ensemble { config, task, weights, modulator: &modulator, trace: None };
-    let episode = ensemble.run(batch, false, &mut Workspace::default()).unwrap();
+    let ensemble = Ensemble { config, shape: TrialShape::of(task), weights, modulator: &modulator, trace: None };
+    let episode = ensemble.run(batch, false, Record::default(), &mut Workspace::default()).unwrap();
     let (t, _, b, n_out) = episode.outputs.dims4().unwrap();
     let outputs: Vec<f32> =
         episode.outputs.flatten_all().unwrap().to_dtype(candle_core::DType::F32).unwrap().to_vec1().unwrap();

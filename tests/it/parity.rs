@@ -3,7 +3,7 @@
 use crate::support::*;
 use candle_core::{DType, Device, Tensor};
 use hebbian_rnn::episode::Record;
-use hebbian_rnn::simulate::{simulate, Inputs, Recorded};
+use hebbian_rnn::simulate::{simulate, Inputs};
 use hebbian_rnn::trainer::Trainer;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -73,8 +73,7 @@ fn simulate_equals_the_seed_in_plain_loops() {
         values(w.b_out.as_ref().unwrap()),
     ];
     let expected = seed_loops([&w_in, &w_rec, &b_rec, &w_out, &b_out], &bits, &modulator, 1.0, 0.1);
-    let results =
-        simulate(&checkpoint, inputs, Recorded { episode: Record::default(), trace: true }, 0, &Device::Cpu).unwrap();
+    let results = simulate(&checkpoint, inputs, Record { trace: true, ..Record::default() }, 0, &Device::Cpu).unwrap();
     for (name, expected) in [("outputs", expected.outputs), ("hebbian_trace", expected.trace)] {
         let found = values(&results[name]);
         let worst = found.iter().zip(&expected).map(|(f, e)| (f - e).abs()).fold(0.0, f64::max);
@@ -112,40 +111,95 @@ fn both_kernels(task: &str, settings: &[&str], tolerance: f64) {
     assert_close(&values(&fused.state.r), &values(&reference.state.r), 10.0 * tolerance, &format!("{more:?}: r"));
     if let (Some(f), Some(r)) = (&fused.trace, &reference.trace) {
         assert_close(&values(&f.h), &values(&r.h), 10.0 * tolerance, &format!("{more:?}: H"));
+        if let (Some(f), Some(r)) = (&f.eligibility, &r.eligibility) {
+            assert_close(&values(f), &values(r), 10.0 * tolerance, &format!("{more:?}: e"));
+        }
+    }
+    assert_eq!(fused.trace.is_some(), reference.trace.is_some());
+}
+
+const STAGES: [&str; 7] = ["hebb", "outer", "accumulate", "decay", "modulated", "oja", "retroactive"];
+
+/// `sequence` with a trace of that stage, association, form and η, over `steps` steps; modulators take turns.
+fn traces_agree(stage: usize, association: &str, form: &str, eta: &str, steps: usize) {
+    let own = [
+        format!("trace.stage={}", STAGES[stage]),
+        format!("trace.modulator={}", ["task", "reward", "constant"][stage % 3]),
+        format!("trace.association={association}"),
+        format!("trace.form={form}"),
+        format!("trace.eta={eta}"),
+        format!("task.steps={steps}"),
+    ];
+    let common = [
+        // Strong traces make networks chaotic, and chaos makes any rounding large.
+        "trace.alpha=0.01",
+        "trace.persistent=true",
+        "modulator.warmup_trials=0",
+        "train.networks=2",
+        "network.neurons=21",
+        "train.batch=9",
+        "rule.name=hebbian-trace",
+        "rule.eta=1",
+        "rule.max_dw=0.01",
+    ];
+    let settings: Vec<&str> = own.iter().map(String::as_str).chain(common).collect();
+    both_kernels("sequence", &settings, 2e-5);
+}
+
+#[test]
+fn both_forms_of_the_trace_equal_the_reference() {
+    for stage in 0..STAGES.len() {
+        for association in ["auto", "post-pre", "pre-post"] {
+            for form in ["written", "history"] {
+                traces_agree(stage, association, form, "0.05", 10);
+            }
+        }
     }
 }
 
 #[test]
-fn fused_traces_and_readouts_equal_the_reference() {
-    let stages = ["hebb", "outer", "accumulate", "decay", "modulated", "oja"];
-    for (i, stage) in stages.iter().enumerate() {
-        for association in ["auto", "post-pre", "pre-post"] {
-            let stage = format!("trace.stage={stage}");
-            let association = format!("trace.association={association}");
-            let modulator = format!("trace.modulator={}", ["task", "reward", "constant"][i % 3]);
-            let common = [stage.as_str(), &association, &modulator, "trace.alpha=0.3", "trace.persistent=true"];
-            let settings =
-                ["modulator.warmup_trials=0", "train.networks=2", "network.neurons=21", "train.batch=9", "rule.eta=1"];
-            let rule = ["rule.name=hebbian-trace", "rule.max_dw=0.01"];
-            both_kernels("sequence", &[&common[..], &settings, &rule].concat(), 2e-5);
+fn lists_are_folded_at_any_length_and_rate() {
+    // 21 neurons fold after 32 steps: one step short of it, on it, past it, past two.
+    for stage in 0..STAGES.len() {
+        for (steps, eta) in [(31, "0.3"), (32, "0.3"), (33, "0.01"), (70, "0.01"), (40, "0.9"), (40, "0.001")] {
+            traces_agree(stage, "post-pre", "history", eta, steps);
         }
     }
-    let more = ["modulator.warmup_trials=0", "train.networks=2", "train.batch=7", "trace.clip=0.02", "trace.alpha=0.5"];
-    for rule in ["rule.name=node-perturbation", "rule.name=delta-x"] {
+}
+
+#[test]
+fn traces_that_nobody_keeps_equal_the_reference() {
+    for stage in STAGES {
+        for (form, eta) in [("written", "0.02"), ("history", "0.02"), ("history", "0.0"), ("auto", "0.02")] {
+            let own = [format!("trace.stage={stage}"), format!("trace.form={form}"), format!("trace.eta={eta}")];
+            let own: Vec<&str> = own.iter().map(String::as_str).chain(["trace.alpha=0.02", "rule.eta=1"]).collect();
+            kernels_agree(&own);
+        }
+    }
+}
+
+#[test]
+fn clipped_traces_and_readouts_equal_the_reference() {
+    let common =
+        ["modulator.warmup_trials=0", "train.networks=2", "train.batch=7", "trace.clip=0.02", "trace.alpha=0.5"];
+    for rule in ["rule.name=node-perturbation", "rule.name=delta-x", "rule.name=eh"] {
         for readout in ["readout.rule=eh", "readout.rule=node-perturbation"] {
-            both_kernels("echo", &[&more[..], &[rule, readout, "rule.eta=1"]].concat(), 2e-5);
+            for stage in ["trace.stage=modulated", "trace.stage=retroactive", "trace.stage=outer"] {
+                both_kernels("echo", &[&common[..], &[rule, readout, stage, "rule.eta=1"]].concat(), 2e-5);
+            }
         }
     }
-    kernels_agree(&["rule.name=hebbian-trace", "trace.alpha=0.05", "trace.eta=0.05", "rule.eta=1"]);
 }
 
 #[test]
 fn fused_kernels_equal_the_reference() {
-    for rule in ["rule.name=delta-x", "rule.name=node-perturbation"] {
+    for rule in ["rule.name=delta-x", "rule.name=node-perturbation", "rule.name=eh"] {
         // Batches that leave a short last shard, trials that leave a short last block, one trial alone.
         for batch in ["train.batch=8", "train.batch=19", "train.batch=40"] {
-            kernels_agree(&[rule, batch, "rule.eta=1"]);
+            kernels_agree(&[rule, batch, "rule.eta=1", "modulator.warmup_trials=0"]);
         }
+        let rest = ["modulator.warmup_trials=0", "train.networks=1"];
+        let kernels_agree = |more: &[&str]| kernels_agree(&[more, &rest].concat());
         kernels_agree(&[rule, "task.steps=135", "network.bias_scale=0.3", "rule.eta=1", "network.neurons=33"]);
         kernels_agree(&[rule, "network.dynamics=discrete", "network.gain=0.9", "perturbation.amplitude=0.5"]);
         kernels_agree(&[rule, "network.output_neurons=[0]", "network.clamped=[]", "network.connectivity=0.5"]);
@@ -157,4 +211,5 @@ fn one_trial_at_a_time_equals_the_reference() {
     let one = ["train.batch=1", "modulator.warmup_trials=0", "modulator.expected_error_factor=false", "rule.eta=10"];
     kernels_agree(&[&["rule.name=delta-x"][..], &one].concat());
     kernels_agree(&[&["rule.name=node-perturbation"][..], &one].concat());
+    kernels_agree(&[&["rule.name=eh"][..], &one].concat());
 }

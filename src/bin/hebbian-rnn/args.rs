@@ -34,6 +34,33 @@ pub enum Command {
     Devices(ListArgs),
 }
 
+/// A number of trials, or as many as fit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum BatchSize {
+    Auto,
+    Of(i64),
+}
+
+impl BatchSize {
+    fn number(self) -> Option<i64> {
+        match self {
+            BatchSize::Auto => None,
+            BatchSize::Of(number) => Some(number),
+        }
+    }
+}
+
+impl std::str::FromStr for BatchSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(BatchSize::Auto),
+            number => number.parse().map(BatchSize::Of).map_err(|_| "expected a number or `auto`".to_string()),
+        }
+    }
+}
+
 #[derive(Args)]
 #[command(after_help = "\
 Every key of the configuration can be set with --set, e.g. --set trace.eta=0.05 --set task.response_steps=100. A run writes
@@ -49,9 +76,10 @@ pub struct TrainArgs {
     /// Independent networks: a count, or a range A..B of network indices (B not included) [default: 4]
     #[arg(long, value_name = "S|A..B")]
     pub networks: Option<String>,
-    /// Trials of each network in parallel; one update for each batch [default: 64 for dnms, 32 for sequence and echo]
-    #[arg(long, value_name = "B")]
-    pub batch: Option<i64>,
+    /// Trials of each network in parallel, one update for each batch; or auto: the largest power of two, up to 256, that
+    /// fits into the device's memory [default: 64 for dnms, 32 for sequence and echo]
+    #[arg(long, value_name = "B|auto")]
+    pub batch: Option<BatchSize>,
     /// Stop after this many trials of each network, rounded up to whole updates
     #[arg(long, value_name = "K", conflicts_with = "updates")]
     pub trials: Option<i64>,
@@ -76,13 +104,13 @@ pub struct TrainArgs {
     /// Read settings from a TOML file, such as the config.toml of an earlier run
     #[arg(long, value_name = "FILE.toml")]
     pub config: Option<PathBuf>,
-    /// auto, cpu, cuda, cuda:N or metal [default: auto]
+    /// auto, cpu, cuda, cuda:N or metal; several, as in cuda:0,cuda:1, split the networks [default: auto]
     #[arg(long)]
     pub device: Option<String>,
     /// f32 or f64 [default: f32]
     #[arg(long)]
     pub dtype: Option<String>,
-    /// fused or reference: which implementation of a step runs [default: fused]
+    /// fused, stepwise (CUDA only) or reference: which implementation of a step runs [default: fused]
     #[arg(long)]
     pub kernels: Option<String>,
     /// Write the checkpoint every U updates, and at the end; 0: only at the end
@@ -107,7 +135,7 @@ impl TrainArgs {
     pub fn settings(&self) -> anyhow::Result<Vec<Setting>> {
         let mut settings = Vec::new();
         let numbers = [
-            ("--batch", "train.batch", self.batch),
+            ("--batch", "train.batch", self.batch.and_then(BatchSize::number)),
             ("--trials", "train.trials", self.trials),
             ("--updates", "train.updates", self.updates),
             ("--seed", "train.seed", self.seed),
@@ -235,7 +263,7 @@ pub struct BenchArgs {
     /// Rounds, of which the median is shown
     #[arg(long, default_value_t = 5, value_parser = rounds)]
     pub rounds: usize,
-    /// fused or reference
+    /// fused, stepwise (CUDA only) or reference
     #[arg(long, default_value = "fused")]
     pub kernels: String,
     /// auto, cpu, cuda, cuda:N or metal

@@ -1,14 +1,14 @@
 //! `hebbian-rnn evaluate`.
 
 use crate::args::EvaluateArgs;
-use crate::output::{open_device, print, print_json, print_scores, usage};
+use crate::output::{open_device, print, print_json, print_scores};
 use crate::Outcome;
 use anyhow::Result;
 use hebbian_rnn::checkpoint::Checkpoint;
 use hebbian_rnn::{evaluate, task};
 
 pub fn run(args: EvaluateArgs) -> Result<Outcome> {
-    let device = usage(open_device(&args.device))?;
+    let device = open_device(&args.device)?;
     let checkpoint = Checkpoint::read(&args.run, &device)?;
     let task = task::build(&checkpoint.config.task)?;
     let seed = args.seed.unwrap_or(checkpoint.config.train.seed);

@@ -2,37 +2,44 @@
 //!
 //! The batch is cut into shards of a few trials of one network. Each shard runs its whole trial on one thread and meets no
 //! other, so threads never wait within a trial, and since the cut does not depend on their number, neither do results.
-//! Memory beyond the eligibility `[S, B, N, N]`: for each thread 2·shard·block·N floats of history.
+//! Memory beyond the eligibility `[S, B, N, N]`: for each thread 2·shard·block·N floats of factors, and where there is a Hebbian
+//! trace its matrices or lists.
 
+mod advance;
+mod factors;
 mod readout;
+mod rows;
 mod shard;
 mod trace;
 
 use self::readout::{OnlinePlan, Readout};
 use self::shard::Shard;
+use self::trace::{Kept, TracePlan};
 use crate::batch::{DrawnTrial, TrialBatch};
-use crate::config::{Config, Dynamics, Kernels, Output, Precision, RuleName, Stage, TraceConfig};
+use crate::config::{Config, Dynamics, Kernels, Output, Precision, RuleName, Stage, TraceModulator};
 use crate::eligibility::{Eligibility, HostEligibility, Workspace};
-use crate::episode::{Ensemble, Episode};
+use crate::episode::{Ensemble, Episode, Record, TrialShape};
 use crate::network::State;
-use crate::task::Task;
 use crate::trace::TraceState;
 use aligned_vec::{AVec, ConstAlign};
 use candle_core::{Device, Result, Tensor};
 use pulp::Arch;
 use rayon::prelude::*;
 
-/// Trials of a network that run together, and steps of history between two products into the eligibility.
+/// Trials of a network that run together, and steps of factors between two products into the eligibility.
 ///
-/// They depend on N alone, so results depend on nothing else. Small networks: few trials, so that w_rec, the eligibility and
-/// the history of a shard stay in a core's own cache (about 2 MB at N = 200). Large ones: w_rec comes from farther away at
-/// every step, so many trials share it, and the eligibility is visited less often.
-fn cut(neurons: usize) -> (usize, usize) {
-    match neurons {
+/// They depend on N and B alone, so results depend on nothing else. Small networks: few trials, so that w_rec, the eligibility
+/// and the factors of a shard stay in a core's own cache (about 2 MB at N = 200). Large ones: w_rec comes from farther away at
+/// every step, so many trials share it, and the eligibility is visited less often. Shards are even in number and alike in
+/// size, so that two threads, or four, end together.
+fn cut(neurons: usize, trials: usize) -> (usize, usize) {
+    let (most, block) = match neurons {
         0..=256 => (6, 64),
         257..=512 => (12, 128),
         _ => (32, 250),
-    }
+    };
+    let shards = trials.div_ceil(most).next_multiple_of(2).min(trials);
+    (trials.div_ceil(shards), block)
 }
 
 /// Rows of neurons are padded with silent ones to a multiple of this: a product then reads whole vectors without copying.
@@ -40,20 +47,23 @@ const LANES: usize = 16;
 
 /// Whether [`run`] can do what the configuration asks for.
 pub fn supports(config: &Config, device: &Device) -> bool {
-    config.train.kernels == Kernels::Fused
-        && config.train.dtype == Precision::F32
-        && device.is_cpu()
-        && config.trace.stage != Stage::Retroactive
-        && config.rule.name != RuleName::Eh
+    config.train.kernels == Kernels::Fused && config.train.dtype == Precision::F32 && device.is_cpu()
 }
 
 /// Runs all trials of a batch; with `learn`, accumulates the eligibility. The twin is [`crate::episode::run`].
-pub fn run(ensemble: &Ensemble, batch: &TrialBatch, learn: bool, workspace: &mut Workspace) -> Result<Episode> {
-    let Ensemble { config, task, weights, modulator, ref trace } = *ensemble;
+pub fn run(
+    ensemble: &Ensemble,
+    batch: &TrialBatch,
+    learn: bool,
+    record: Record,
+    workspace: &mut Workspace,
+) -> Result<Episode> {
+    let Ensemble { config, shape, weights, modulator, ref trace } = *ensemble;
     let (s, b, n) = (batch.networks, batch.trials_each, config.network.neurons);
-    let (t, n_in, n_out) = (task.steps(), task.inputs().len(), task.n_out());
+    let TrialShape { steps: t, n_in, n_out, .. } = shape;
     let host = |w: &Tensor| w.flatten_all()?.to_vec1::<f32>();
-    let plan = Plan::new(config, task, learn);
+    let trace_wanted = config.trace.persistent || record.trace;
+    let plan = Plan::new(config, shape, b, learn, trace.is_some(), trace_wanted);
     let width = plan.width;
     let w_rec_t = padded_rows(&host(&weights.w_rec.transpose(1, 2)?.contiguous()?)?, n, width);
     let w_in = host(&weights.w_in)?;
@@ -69,15 +79,22 @@ pub fn run(ensemble: &Ensemble, batch: &TrialBatch, learn: bool, workspace: &mut
         }
         _ => Vec::new(),
     };
+    let retroactive = config.trace.stage == Stage::Retroactive;
     let trace_before = trace.as_ref().map(|trace| host(&trace.h)).transpose()?;
+    let e_before = trace.as_ref().and_then(|trace| trace.eligibility.as_ref()).map(host).transpose()?;
     let matrix = if plan.learns == RuleName::None { 0 } else { n * width };
 
     let mut x = vec![0f32; s * b * n];
     let mut r = vec![0f32; s * b * n];
     let mut outputs = vec![0f32; s * b * t * n_out];
     let mut eligibility = workspace.take(s * b * matrix);
-    let kept = if plan.trace.is_some_and(|trace| trace.persistent) { n * n } else { 0 };
+    let kept = if plan.trace.is_some() && trace_wanted { n * n } else { 0 };
     let mut trace_after = vec![0f32; s * b * kept];
+    let kept_e = if retroactive { kept } else { 0 };
+    let mut e_after = vec![0f32; s * b * kept_e];
+    let recorded = |wanted: bool| if wanted { t * n } else { 0 };
+    let (rates_each, activations_each) = (recorded(record.rates), recorded(record.activations));
+    let (mut rates, mut activations) = (vec![0f32; s * b * rates_each], vec![0f32; s * b * activations_each]);
     let shards_each = b.div_ceil(plan.shard);
     let readout_row = if plan.online.learns() { n_out * (width + 1) } else { 0 };
     let mut readout_change = vec![0f32; s * shards_each * readout_row];
@@ -86,18 +103,27 @@ pub fn run(ensemble: &Ensemble, batch: &TrialBatch, learn: bool, workspace: &mut
     {
         let (mut x, mut r) = (x.as_mut_slice(), r.as_mut_slice());
         let (mut outputs, mut eligibility) = (outputs.as_mut_slice(), &mut eligibility[..s * b * matrix]);
-        let (mut trace_after, mut readout_change) = (trace_after.as_mut_slice(), readout_change.as_mut_slice());
+        let (mut trace_after, mut e_after) = (trace_after.as_mut_slice(), e_after.as_mut_slice());
+        let (mut rates, mut activations) = (rates.as_mut_slice(), activations.as_mut_slice());
+        let mut readout_change = readout_change.as_mut_slice();
         for network in 0..s {
             for first in (0..b).step_by(plan.shard) {
                 let trials = plan.shard.min(b - first);
                 let at = network * b + first;
                 let drawn = &batch.drawn[at..at + trials];
+                let matrices = at * n * n..(at + trials) * n * n;
                 let expected = |d: &DrawnTrial| modulator.expectation(network, d.trial.trial_type) as f32;
                 shards.push(Shard {
                     readout: readouts.get(network),
                     expected_error: drawn.iter().map(expected).collect(),
-                    trace_before: trace_before.as_deref().map(|h| &h[at * n * n..(at + trials) * n * n]),
-                    trace_after: take(&mut trace_after, trials * kept),
+                    trace_before: Kept {
+                        h: trace_before.as_deref().map(|h| &h[matrices.clone()]),
+                        e: e_before.as_deref().map(|e| &e[matrices]),
+                    },
+                    trace_after: Kept {
+                        h: take(&mut trace_after, trials * kept),
+                        e: take(&mut e_after, trials * kept_e),
+                    },
                     readout_change: take(&mut readout_change, readout_row),
                     w_rec_t: &w_rec_t[network * n * width..(network + 1) * n * width],
                     w_in: &w_in[network * n * n_in..(network + 1) * n * n_in],
@@ -106,6 +132,8 @@ pub fn run(ensemble: &Ensemble, batch: &TrialBatch, learn: bool, workspace: &mut
                     x: take(&mut x, trials * n),
                     r: take(&mut r, trials * n),
                     outputs: take(&mut outputs, trials * t * n_out),
+                    rates: take(&mut rates, trials * rates_each),
+                    activations: take(&mut activations, trials * activations_each),
                     eligibility: take(&mut eligibility, trials * matrix),
                 });
             }
@@ -114,15 +142,22 @@ pub fn run(ensemble: &Ensemble, batch: &TrialBatch, learn: bool, workspace: &mut
     shards.into_par_iter().for_each(|shard| shard.run(&plan));
 
     let cpu = &Device::Cpu;
-    // From [S, B, T, n_out] to [T, S, B, n_out].
-    let outputs = Tensor::from_vec(outputs, (s * b, t, n_out), cpu)?.transpose(0, 1)?.contiguous()?;
+    // From [S, B, T, width] to [T, S, B, width].
+    let steps_first = |values: Vec<f32>, width: usize| {
+        Tensor::from_vec(values, (s * b, t, width), cpu)?.transpose(0, 1)?.contiguous()?.reshape((t, s, b, width))
+    };
+    let matrices = |values: Vec<f32>| Tensor::from_vec(values, (s, b, n, n), cpu);
+    let trace = match kept {
+        0 => None,
+        _ => Some(TraceState {
+            h: matrices(trace_after)?,
+            eligibility: (kept_e > 0).then(|| matrices(e_after)).transpose()?,
+        }),
+    };
     Ok(Episode {
-        outputs: outputs.reshape((t, s, b, n_out))?,
+        outputs: steps_first(outputs, n_out)?,
         state: State { x: Tensor::from_vec(x, (s, b, n), cpu)?, r: Tensor::from_vec(r, (s, b, n), cpu)? },
-        trace: (kept > 0)
-            .then(|| Tensor::from_vec(trace_after, (s, b, n, n), cpu))
-            .transpose()?
-            .map(|h| TraceState { h, eligibility: None }),
+        trace,
         readout_change: (readout_row > 0)
             .then(|| summed_readout(&readout_change, (s, shards_each, n_out), n, width))
             .transpose()?,
@@ -134,8 +169,8 @@ pub fn run(ensemble: &Ensemble, batch: &TrialBatch, learn: bool, workspace: &mut
             width,
             transposed: plan.learns == RuleName::HebbianTrace,
         })),
-        rates: None,
-        activations: None,
+        rates: record.rates.then(|| steps_first(rates, n)).transpose()?,
+        activations: record.activations.then(|| steps_first(activations, n)).transpose()?,
     })
 }
 
@@ -184,7 +219,8 @@ fn take<'a>(rest: &mut &'a mut [f32], len: usize) -> &'a mut [f32] {
 
 /// What is the same for all shards.
 struct Plan<'a> {
-    trace: Option<&'a TraceConfig>,
+    trace: Option<TracePlan<'a>>,
+    trace_modulator: TraceModulator,
     online: OnlinePlan,
     arch: Arch,
     /// See [`cut`].
@@ -210,8 +246,15 @@ struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    fn new(config: &'a Config, task: &dyn Task, learn: bool) -> Self {
-        let (t, n_in, n_out) = (task.steps(), task.inputs().len(), task.n_out());
+    fn new(
+        config: &'a Config,
+        shape: TrialShape,
+        trials: usize,
+        learn: bool,
+        trace_given: bool,
+        trace_wanted: bool,
+    ) -> Self {
+        let TrialShape { steps: t, n_in, n_out, measure } = shape;
         let n = config.network.neurons;
         let width = n.next_multiple_of(LANES);
         let (mut free, mut held) = (zeros(width), zeros(width));
@@ -220,10 +263,11 @@ impl<'a> Plan<'a> {
             free[neuron] = 0.0;
             held[neuron] = activation as f32;
         }
-        let (shard, block) = cut(n);
+        let (shard, block) = cut(n, trials);
         Plan {
-            trace: (config.trace.stage != Stage::None).then_some(&config.trace),
-            online: OnlinePlan::new(config, task.measure(), learn),
+            trace: TracePlan::new(config, t, trace_given, trace_wanted),
+            trace_modulator: config.trace.modulator,
+            online: OnlinePlan::new(config, measure, learn),
             arch: Arch::new(),
             shard,
             block,

@@ -1,5 +1,6 @@
 //! Output, reward and readout learning of one trial, step by step. The twins are in [`crate::episode`].
 
+use super::rows::add_scaled;
 use crate::config::{Config, Output, ReadoutRule};
 use crate::ops::cpu::Aligned;
 use crate::task::ErrorMeasure;
@@ -92,20 +93,9 @@ impl Online {
             *mean = *mean * plan.mean_decay + z * (1.0 - plan.mean_decay);
             let gated = post * change;
             if gated != 0.0 {
-                super::trace::add_scaled(&mut w_out[k * r.len()..(k + 1) * r.len()], r, gated);
+                add_scaled(&mut w_out[k * r.len()..(k + 1) * r.len()], r, gated);
                 b_out[k] += gated;
             }
         }
     }
-}
-
-/// The scalar product, in sixteen partial sums that a vector unit can hold.
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0f32; 16];
-    for (a, b) in a.chunks_exact(16).zip(b.chunks_exact(16)) {
-        for i in 0..16 {
-            sums[i] += a[i] * b[i];
-        }
-    }
-    sums.iter().sum()
 }

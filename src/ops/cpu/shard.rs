@@ -1,14 +1,17 @@
 //! Some trials of one network, from first to last step, on one thread.
 
-use super::readout::{dot, Online, Readout};
-use super::trace::Trace;
+use super::advance::{Advance, AdvanceWithFactors};
+use super::factors::Factors;
+use super::readout::{Online, Readout};
+use super::rows::dot;
+use super::trace::{Kept, Traces};
 use super::{zeros, Aligned, Plan};
 use crate::batch::DrawnTrial;
 use crate::config::{RuleName, TraceModulator};
 use crate::ops::tanh::tanh;
 use crate::ops::{product, Strides};
 use aligned_vec::AVec;
-use pulp::{Simd, WithSimd};
+use std::ops::Range;
 
 /// Some trials of one network, and where their results go.
 pub(super) struct Shard<'a> {
@@ -20,10 +23,10 @@ pub(super) struct Shard<'a> {
     pub(super) trials: &'a [DrawnTrial],
     /// Ē of each trial's type.
     pub(super) expected_error: Vec<f32>,
-    /// H at the start, `[trials, N, N]`.
-    pub(super) trace_before: Option<&'a [f32]>,
-    /// H at the end, `[trials, N, N]`; empty where nobody asks.
-    pub(super) trace_after: &'a mut [f32],
+    /// The traces at the start, `[trials, N, N]`.
+    pub(super) trace_before: Kept<Option<&'a [f32]>>,
+    /// The traces at the end, `[trials, N, N]`; empty where nobody asks.
+    pub(super) trace_after: Kept<&'a mut [f32]>,
     /// Changes of w_out `[n_out, width]` and b_out `[n_out]`; empty where the readout does not learn.
     pub(super) readout_change: &'a mut [f32],
     /// `[trials, N]`, written at the end.
@@ -31,6 +34,10 @@ pub(super) struct Shard<'a> {
     /// `[trials, N]`, written at the end.
     pub(super) r: &'a mut [f32],
     pub(super) outputs: &'a mut [f32],
+    /// Rates and activations of every step, `[trials, T, N]`; empty where nobody asks.
+    pub(super) rates: &'a mut [f32],
+    /// The same for x.
+    pub(super) activations: &'a mut [f32],
     /// `[trials, N, width]`; for `hebbian-trace` H itself, transposed.
     pub(super) eligibility: &'a mut [f32],
 }
@@ -44,45 +51,22 @@ struct Rows {
     input: Aligned,
 }
 
-/// Factors of the last steps, `[trials, block, width]` each.
-struct History {
-    post: Aligned,
-    pre: Aligned,
-    filled: usize,
-    /// Whether the eligibility holds a block already, to be added to.
-    folded: bool,
-}
-
-/// The Hebbian traces of a shard's trials.
-struct Traces<'a> {
-    each: Vec<Trace<'a>>,
-    /// H of each trial, `[trials, N pre, width post]`; empty where the eligibility is H.
-    own: Aligned,
-}
-
-/// Where H of trial `b` is.
-fn slot<'s>(own: &'s mut Aligned, eligibility: &'s mut [f32], b: usize, matrix: usize) -> &'s mut [f32] {
-    let h: &mut [f32] = if own.is_empty() { eligibility } else { own };
-    &mut h[b * matrix..(b + 1) * matrix]
-}
-
 impl Shard<'_> {
     /// Runs all steps and leaves the results where they belong.
     pub(super) fn run(mut self, plan: &Plan) {
         let (n, width, trials) = (plan.n, plan.width, self.trials.len());
-        let cubes = plan.learns == RuleName::DeltaX;
+        let along = Strides { rows: width, columns: 1 };
         let mut rows = self.start(plan);
         let mut next_kick = vec![0usize; trials];
-        let history_len = if cubes { trials * plan.block * width } else { 0 };
-        let mut history = History { post: zeros(history_len), pre: zeros(history_len), filled: 0, folded: false };
+        let mut factors = matches!(plan.learns, RuleName::DeltaX | RuleName::Eh)
+            .then(|| Factors::new(trials, plan.block.min(plan.t), n, width));
         // What the workspace held before is overwritten by the first product; a rule that adds needs zeros.
         if plan.learns == RuleName::NodePerturbation {
             self.eligibility.fill(0.0);
         }
-        let mut traces = self.start_traces(plan);
+        let before = std::mem::take(&mut self.trace_before);
+        let mut traces = Traces::new(plan, trials, before, lent_to_trace(plan, self.eligibility));
         let mut online: Vec<Online> = self.expected_error.iter().map(|e| Online::new(*e)).collect();
-        let mut r_before = zeros(width);
-        let along = Strides { rows: width, columns: 1 };
         for step in 0..plan.t {
             let learns = step >= plan.start_step;
             product(
@@ -97,45 +81,53 @@ impl Shard<'_> {
                 self.drive_from_input(plan, b, step, &mut rows.input[of.clone()]);
                 self.kick(plan, b, step, &mut next_kick[b], &mut rows, learns);
                 if let Some(traces) = &mut traces {
-                    let h = slot(&mut traces.own, self.eligibility, b, n * width);
-                    let r = &rows.r[of.clone()];
-                    traces.each[b].pass(plan.arch, h, r, &mut rows.recurrent[of.clone()]);
-                    r_before.copy_from_slice(r);
+                    let h = lent_to_trace(plan, self.eligibility);
+                    traces.read(b, h, &rows.r[of.clone()], &mut rows.recurrent[of.clone()]);
                 }
-                let (recurrent, input) = (&rows.recurrent[of.clone()], &rows.input[of.clone()]);
-                let (x, r) = (&mut rows.x[of.clone()], &mut rows.r[of.clone()]);
-                let advance = Advance { plan, recurrent, input, x, r };
-                if cubes {
-                    let at = (b * plan.block + history.filled) * width;
-                    let (post, pre) = (&mut history.post[at..at + width], &mut history.pre[at..at + width]);
-                    let x_mean = &mut rows.x_mean[of.clone()];
-                    plan.arch.dispatch(AdvanceDeltaX { step: advance, x_mean, post, pre });
-                } else {
-                    plan.arch.dispatch(advance);
-                }
-                let r = &rows.r[of];
+                advance(plan, &mut rows, of.clone(), factors.as_mut().map(|f| f.next(b)));
+                let r = &rows.r[of.clone()];
+                self.record(plan, b, step, &rows.x[of.clone()], r);
                 let change = self.judge(plan, b, step, r, &mut online[b]);
                 if let Some(traces) = &mut traces {
-                    traces.each[b].plan(&r_before, r, self.modulator(plan, b, step, change));
+                    let m = self.modulator(plan, b, step, change);
+                    traces.changed(b, lent_to_trace(plan, self.eligibility), r, m);
                 }
-            }
-            if cubes && learns {
-                history.filled += 1;
-                if history.filled == plan.block || step + 1 == plan.t {
-                    self.fold(plan, &mut history);
+                if let Some(factors) = factors.as_mut().filter(|_| learns) {
+                    let e = &mut self.eligibility[b * n * width..(b + 1) * n * width];
+                    match plan.learns {
+                        // Gated by the reward of the step: where that is as expected, nothing is added.
+                        RuleName::Eh if change == 0.0 => {}
+                        RuleName::Eh => {
+                            factors.next(b).0.iter_mut().for_each(|post| *post *= change);
+                            factors.push(b, e);
+                        }
+                        _ => factors.push(b, e),
+                    }
                 }
             }
         }
-        if cubes && !history.folded {
-            self.eligibility.fill(0.0);
+        if let Some(mut factors) = factors {
+            for (b, e) in self.eligibility.chunks_exact_mut(n * width).enumerate() {
+                factors.finish(b, e);
+            }
         }
-        if let Some(traces) = traces {
-            self.finish_traces(plan, traces);
+        if let Some(mut traces) = traces {
+            traces.finish(lent_to_trace(plan, self.eligibility), self.trace_after);
         }
         for b in 0..trials {
             let (padded, dense) = (b * width..b * width + n, b * n..(b + 1) * n);
             self.x[dense.clone()].copy_from_slice(&rows.x[padded.clone()]);
             self.r[dense].copy_from_slice(&rows.r[padded]);
+        }
+    }
+
+    /// Keeps x and r of a step, where somebody asked for them.
+    fn record(&mut self, plan: &Plan, b: usize, step: usize, x: &[f32], r: &[f32]) {
+        let at = (b * plan.t + step) * plan.n;
+        for (kept, now) in [(&mut self.activations, x), (&mut self.rates, r)] {
+            if let Some(kept) = kept.get_mut(at..at + plan.n) {
+                kept.copy_from_slice(&now[..plan.n]);
+            }
         }
     }
 
@@ -171,40 +163,10 @@ impl Shard<'_> {
 
     /// m(t) of the trace.
     fn modulator(&self, plan: &Plan, b: usize, step: usize, reward_change: f32) -> f32 {
-        match plan.trace.map(|trace| trace.modulator) {
-            Some(TraceModulator::Reward) => reward_change,
-            Some(TraceModulator::Task) => self.trials[b].trial.modulator.as_ref().map_or(1.0, |m| m[step]),
-            _ => 1.0,
-        }
-    }
-
-    fn start_traces<'t>(&mut self, plan: &Plan<'t>) -> Option<Traces<'t>> {
-        let config = plan.trace?;
-        let (n, width, trials) = (plan.n, plan.width, self.trials.len());
-        let own = if plan.learns == RuleName::HebbianTrace { 0 } else { trials * n * width };
-        let given = self.trace_before.is_some();
-        let each = (0..trials).map(|_| Trace::new(config, n, width, given)).collect();
-        let mut traces = Traces { own: zeros(own), each };
-        for b in 0..trials {
-            let h = slot(&mut traces.own, self.eligibility, b, n * width);
-            h.fill(0.0);
-            if let Some(before) = self.trace_before {
-                let before = &before[b * n * n..(b + 1) * n * n];
-                (0..n * n).for_each(|k| h[(k % n) * width + k / n] = before[k]);
-            }
-        }
-        Some(traces)
-    }
-
-    fn finish_traces(&mut self, plan: &Plan, mut traces: Traces) {
-        let (n, width) = (plan.n, plan.width);
-        for b in 0..self.trials.len() {
-            let h = slot(&mut traces.own, self.eligibility, b, n * width);
-            traces.each[b].finish(plan.arch, h);
-            if !self.trace_after.is_empty() {
-                let after = &mut self.trace_after[b * n * n..(b + 1) * n * n];
-                (0..n * n).for_each(|k| after[k] = h[(k % n) * width + k / n]);
-            }
+        match plan.trace_modulator {
+            TraceModulator::Reward => reward_change,
+            TraceModulator::Task => self.trials[b].trial.modulator.as_ref().map_or(1.0, |m| m[step]),
+            TraceModulator::Constant => 1.0,
         }
     }
 
@@ -256,82 +218,26 @@ impl Shard<'_> {
             }
         }
     }
+}
 
-    /// e ← e + Σ post preᵀ over the history, for each trial, and forgets the history.
-    fn fold(&mut self, plan: &Plan, history: &mut History) {
-        let (n, width) = (plan.n, plan.width);
-        let (along_steps, along_neurons) = (Strides { rows: 1, columns: width }, Strides { rows: width, columns: 1 });
-        for (b, eligibility) in self.eligibility.chunks_exact_mut(n * width).enumerate() {
-            let of = b * plan.block * width..(b * plan.block + history.filled) * width;
-            product(
-                (n, width, history.filled),
-                (eligibility, along_neurons),
-                history.folded,
-                (&history.post[of.clone()], along_steps),
-                (&history.pre[of], along_neurons),
-            );
-        }
-        history.filled = 0;
-        history.folded = true;
+/// Where H is to be written: for `hebbian-trace` it is the eligibility; else nobody lends anything.
+fn lent_to_trace<'e>(plan: &Plan, eligibility: &'e mut [f32]) -> &'e mut [f32] {
+    match plan.learns {
+        RuleName::HebbianTrace => eligibility,
+        _ => &mut [],
     }
 }
 
-/// One step of one trial: x ← x + leak (drive − x), clamped; r = tanh(x). Every slice is one row.
-///
-/// The loops are plain; [`Arch::dispatch`] compiles them for each vector extension and picks one at run time. For that they
-/// must be inlined to the end.
-struct Advance<'a> {
-    plan: &'a Plan<'a>,
-    recurrent: &'a [f32],
-    input: &'a [f32],
-    x: &'a mut [f32],
-    r: &'a mut [f32],
-}
-
-/// The same, with the factors of `delta-x`: post = δx³, pre = r(t−1)³, and x̄ moved on afterwards.
-struct AdvanceDeltaX<'a> {
-    step: Advance<'a>,
-    x_mean: &'a mut [f32],
-    post: &'a mut [f32],
-    pre: &'a mut [f32],
-}
-
-impl WithSimd for Advance<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let w = self.plan.width;
-        let (recurrent, input) = (&self.recurrent[..w], &self.input[..w]);
-        let (x, r) = (&mut self.x[..w], &mut self.r[..w]);
-        let (leak, free, held) = (self.plan.leak, &self.plan.free[..w], &self.plan.held[..w]);
-        for i in 0..w {
-            let next = x[i] + leak * (recurrent[i] + input[i] - x[i]);
-            x[i] = next * free[i] + held[i];
-            r[i] = tanh(x[i]);
+/// One step of the trial whose rows are `of`; `factors` (post, pre) are written for the rules that have them.
+fn advance(plan: &Plan, rows: &mut Rows, of: Range<usize>, factors: Option<(&mut [f32], &mut [f32])>) {
+    let (recurrent, input) = (&rows.recurrent[of.clone()], &rows.input[of.clone()]);
+    let (x, r, x_mean) = (&mut rows.x[of.clone()], &mut rows.r[of.clone()], &mut rows.x_mean[of]);
+    let step = Advance { plan, recurrent, input, x, r };
+    match factors {
+        None => plan.arch.dispatch(step),
+        Some((post, pre)) if plan.learns == RuleName::DeltaX => {
+            plan.arch.dispatch(AdvanceWithFactors::<true> { step, x_mean, post, pre })
         }
-    }
-}
-
-impl WithSimd for AdvanceDeltaX<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Advance { plan, recurrent, input, x, r } = self.step;
-        let w = plan.width;
-        let (recurrent, input, x, r) = (&recurrent[..w], &input[..w], &mut x[..w], &mut r[..w]);
-        let (x_mean, post, pre) = (&mut self.x_mean[..w], &mut self.post[..w], &mut self.pre[..w]);
-        let (leak, decay, free, held) = (plan.leak, plan.decay, &plan.free[..w], &plan.held[..w]);
-        for i in 0..w {
-            let next = x[i] + leak * (recurrent[i] + input[i] - x[i]);
-            let next = next * free[i] + held[i];
-            let delta = next - x_mean[i];
-            post[i] = delta * delta * delta;
-            pre[i] = r[i] * r[i] * r[i];
-            x_mean[i] = decay * x_mean[i] + (1.0 - decay) * next;
-            x[i] = next;
-            r[i] = tanh(next);
-        }
+        Some((post, pre)) => plan.arch.dispatch(AdvanceWithFactors::<false> { step, x_mean, post, pre }),
     }
 }

@@ -7,7 +7,7 @@ use super::shape::{eligibility_tile, WholeTrial};
 use crate::batch::TrialBatch;
 use crate::config::{Kernels, Output, RuleName, Stage};
 use crate::eligibility::{Eligibility, Workspace, ELIGIBILITY};
-use crate::episode::{Ensemble, Episode};
+use crate::episode::{Ensemble, Episode, Record};
 use crate::network;
 use crate::trace::TraceState;
 use candle_core::{bail, Result, Tensor};
@@ -21,10 +21,11 @@ pub(super) fn run(
     ensemble: &Ensemble,
     batch: &TrialBatch,
     learn: bool,
+    record: Record,
     workspace: &mut Workspace,
 ) -> Result<Episode> {
     let config = ensemble.config;
-    let mut params = Params::new(config, ensemble.task, batch.networks, batch.trials_each, learn);
+    let mut params = Params::new(config, ensemble.shape, batch.networks, batch.trials_each, learn);
     let mut memory = Memory::new(ensemble.weights.w_rec.device());
     let state = memory.fill(&mut params, ensemble, batch)?;
     let learns = if learn { config.rule.name } else { RuleName::None };
@@ -40,7 +41,8 @@ pub(super) fn run(
         Some(form) => whole_trials(machine, form, params)?,
         None => step_by_step(machine, params, ensemble, &state)?,
     }
-    finish(ensemble, batch, learns, state, eligibility)
+    let keep_trace = config.trace.persistent || record.trace;
+    finish((batch.networks, batch.trials_each), learns, keep_trace, state, eligibility)
 }
 
 /// Makes room for the eligibility `[S, B, N, N]` and, where it is a product, for a block of its factors.
@@ -134,19 +136,19 @@ fn fold(machine: &impl Machine, mut params: Params, count: u32, folded: &mut boo
     machine.launch(Kernel::Eligibility, shape, &params)
 }
 
+/// Hands the results over in the layout of an [`Episode`].
 fn finish(
-    ensemble: &Ensemble,
-    batch: &TrialBatch,
+    (s, b): (usize, usize),
     learns: RuleName,
+    keep_trace: bool,
     state: State,
     eligibility: Option<Tensor>,
 ) -> Result<Episode> {
-    let (s, b) = (batch.networks, batch.trials_each);
     let (_, t, n_out) = state.outputs.dims3()?;
     // H stands as [pre, post] in the kernels.
     let upright = |h: &Tensor| h.transpose(2, 3)?.contiguous();
     let trace = match &state.trace {
-        Some(trace) if ensemble.config.trace.persistent || learns == RuleName::HebbianTrace => Some(TraceState {
+        Some(trace) if keep_trace || learns == RuleName::HebbianTrace => Some(TraceState {
             h: upright(&trace.h)?,
             eligibility: trace.eligibility.as_ref().map(upright).transpose()?,
         }),
@@ -161,7 +163,10 @@ fn finish(
         state: network::State { x: state.x, r: state.r },
         trace,
         eligibility: eligibility.map(Eligibility::Tensor),
-        readout_change: state.readout_change.map(|(w, b)| Ok::<_, candle_core::Error>((w.sum(1)?, b.sum(1)?))).transpose()?,
+        readout_change: state
+            .readout_change
+            .map(|(w, b)| Ok::<_, candle_core::Error>((w.sum(1)?, b.sum(1)?)))
+            .transpose()?,
         rates: None,
         activations: None,
     })

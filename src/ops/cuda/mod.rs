@@ -23,18 +23,27 @@ mod entry {
     use crate::batch::TrialBatch;
     use crate::config::{Config, Kernels, Precision};
     use crate::eligibility::Workspace;
-    use crate::episode::{Ensemble, Episode};
+    use crate::episode::{Ensemble, Episode, Record};
     use candle_core::{Device, Result};
 
     /// Whether [`run`] can do what the configuration asks for.
-    pub fn supports(config: &Config, device: &Device) -> bool {
-        device.is_cuda() && config.train.kernels != Kernels::Reference && config.train.dtype == Precision::F32
+    pub fn supports(config: &Config, device: &Device, record: Record) -> bool {
+        device.is_cuda()
+            && config.train.kernels != Kernels::Reference
+            && config.train.dtype == Precision::F32
+            && !(record.rates || record.activations)
     }
 
     /// Runs all trials of a batch; with `learn`, accumulates the eligibility. The twin is [`crate::episode::run`].
-    pub fn run(ensemble: &Ensemble, batch: &TrialBatch, learn: bool, workspace: &mut Workspace) -> Result<Episode> {
+    pub fn run(
+        ensemble: &Ensemble,
+        batch: &TrialBatch,
+        learn: bool,
+        record: Record,
+        workspace: &mut Workspace,
+    ) -> Result<Episode> {
         let gpu = Gpu::new(ensemble.weights.w_rec.device().as_cuda_device()?)?;
-        driver::run(&gpu, ensemble, batch, learn, workspace)
+        driver::run(&gpu, ensemble, batch, learn, record, workspace)
     }
 }
 #[cfg(feature = "cuda")]

@@ -1,7 +1,8 @@
 //! What a kernel is told: the twin of `struct Trials` in `kernels/trials.cuh`, field by field.
 
 use crate::config::{Association, Config, Dynamics, Output, ReadoutRule, RuleName, Stage, TraceModulator};
-use crate::task::{ErrorMeasure, Task};
+use crate::episode::TrialShape;
+use crate::task::ErrorMeasure;
 
 /// Where a tensor's memory starts on its device; 0: absent.
 pub(super) type Address = u64;
@@ -77,23 +78,23 @@ pub(super) struct Params {
 
 impl Params {
     /// Everything but addresses, for `networks` × `trials_each` trials.
-    pub fn new(config: &Config, task: &dyn Task, networks: usize, trials_each: usize, learn: bool) -> Self {
+    pub fn new(config: &Config, shape: TrialShape, networks: usize, trials_each: usize, learn: bool) -> Self {
         let network = &config.network;
         let readout = learn && network.output == Output::Readout;
         Params {
             networks: networks as u32,
             trials_each: trials_each as u32,
             neurons: network.neurons as u32,
-            steps: task.steps() as u32,
-            n_in: task.inputs().len() as u32,
-            n_out: task.n_out() as u32,
+            steps: shape.steps as u32,
+            n_in: shape.n_in as u32,
+            n_out: shape.n_out as u32,
             rule: match config.rule.name {
                 RuleName::DeltaX if learn => 1,
                 RuleName::NodePerturbation if learn => 2,
                 RuleName::Eh if learn => 3,
                 _ => 0,
             },
-            start_step: config.rule.start_step.min(task.steps()) as u32,
+            start_step: config.rule.start_step.min(shape.steps) as u32,
             stage: match config.trace.stage {
                 Stage::None => 0,
                 Stage::Hebb | Stage::Outer => 1,
@@ -119,7 +120,7 @@ impl Params {
                 _ => 0,
             },
             online: u32::from(config.reads_reward_online()),
-            squared_error: u32::from(task.measure() == ErrorMeasure::Squared),
+            squared_error: u32::from(shape.measure == ErrorMeasure::Squared),
             leak: match network.dynamics {
                 Dynamics::Leaky => (network.dt_ms / network.tau_ms) as f32,
                 Dynamics::Discrete => 1.0,

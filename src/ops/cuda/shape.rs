@@ -84,7 +84,10 @@ mod tests {
     fn whole_trials_fit_up_to_a_size_and_fill_the_processors() {
         let form = |s, b, n| WholeTrial::fitting(&H200, s, b, n);
         let many = form(20, 224, 200).unwrap();
-        assert_eq!((many.kernel, many.groups, many.shape.blocks, many.shape.threads), (Kernel::WholeTrial8, 4, 140, 200));
+        assert_eq!(
+            (many.kernel, many.groups, many.shape.blocks, many.shape.threads),
+            (Kernel::WholeTrial8, 4, 140, 200)
+        );
         assert_eq!(many.shape.shared_bytes, 4 * (200 * 200 + 2 * 200 * 32));
         // Too few trials for large blocks.
         assert_eq!(form(20, 64, 200).unwrap().kernel, Kernel::WholeTrial2);

@@ -7,7 +7,7 @@ use super::params::Params;
 use crate::batch::{Draw, TrialBatch};
 use crate::config::Config;
 use crate::eligibility::Workspace;
-use crate::episode::{self, Ensemble, Episode, EpisodeInputs, Record};
+use crate::episode::{self, Ensemble, Episode, EpisodeInputs, Record, TrialShape};
 use crate::modulator::Modulator;
 use crate::network::{Cell, Weights};
 use crate::random::Phase;
@@ -54,15 +54,14 @@ impl Case {
             let values = (0..networks.count() * b * n * n).map(|i| 0.05 * (seed * i as f32).sin()).collect::<Vec<_>>();
             Tensor::from_vec(values, (networks.count(), b, n, n), cpu).unwrap()
         };
-        let trace =
-            config.trace.persistent.then(|| TraceState { h: matrix(0.7), eligibility: Some(matrix(1.3)) });
+        let trace = config.trace.persistent.then(|| TraceState { h: matrix(0.7), eligibility: Some(matrix(1.3)) });
         Case { config, task, weights, modulator, batch, trace }
     }
 
     fn ensemble(&self) -> Ensemble<'_> {
         Ensemble {
             config: &self.config,
-            task: &*self.task,
+            shape: TrialShape::of(&*self.task),
             weights: &self.weights,
             modulator: &self.modulator,
             trace: self.trace.clone(),
@@ -71,7 +70,8 @@ impl Case {
 
     fn reference(&self) -> Episode {
         let Case { config, task, weights, modulator, batch, trace } = self;
-        let mut inputs = EpisodeInputs::new(batch, config, &**task, modulator, DType::F32, &Device::Cpu).unwrap();
+        let mut inputs =
+            EpisodeInputs::new(batch, config, TrialShape::of(&**task), modulator, DType::F32, &Device::Cpu).unwrap();
         inputs.trace = trace.clone();
         let cell = Cell::new(&config.network, weights).unwrap();
         episode::run(config, &cell, &inputs, true, Record::default()).unwrap()
@@ -80,19 +80,19 @@ impl Case {
     fn emulated(&self, machine: &Emulated) -> Episode {
         // A workspace full of another batch's numbers.
         let mut workspace = Workspace::default();
-        let mut run = || driver::run(machine, &self.ensemble(), &self.batch, true, &mut workspace).unwrap();
+        let mut run =
+            || driver::run(machine, &self.ensemble(), &self.batch, true, Record::default(), &mut workspace).unwrap();
         if let Some(spent) = run().eligibility {
             workspace.recycle(spent);
         }
-        driver::run(machine, &self.ensemble(), &self.batch, true, &mut workspace).unwrap()
+        driver::run(machine, &self.ensemble(), &self.batch, true, Record::default(), &mut workspace).unwrap()
     }
 }
 
 /// Everything an episode leaves behind, by name.
 fn results(episode: &Episode) -> Vec<(&'static str, Vec<f32>)> {
     let of = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-    let mut all =
-        vec![("outputs", of(&episode.outputs)), ("x", of(&episode.state.x)), ("r", of(&episode.state.r))];
+    let mut all = vec![("outputs", of(&episode.outputs)), ("x", of(&episode.state.x)), ("r", of(&episode.state.r))];
     if let Some(crate::eligibility::Eligibility::Tensor(e)) = &episode.eligibility {
         all.push(("eligibility", of(e)));
     }
@@ -155,7 +155,11 @@ fn whole_trials_equal_the_reference() {
             assert!(launched.iter().all(|k| !matches!(k, Kernel::Step | Kernel::FinishTrace)), "{launched:?}");
         }
     }
-    holds("dnms", &with(&["network.dynamics=discrete", "network.gain=0.9", "perturbation.amplitude=0.5"]), Emulated::default());
+    holds(
+        "dnms",
+        &with(&["network.dynamics=discrete", "network.gain=0.9", "perturbation.amplitude=0.5"]),
+        Emulated::default(),
+    );
     holds("dnms", &with(&["network.connectivity=0.5", "network.clamped=[]", "rule.start_step=0"]), Emulated::default());
 }
 
@@ -248,7 +252,11 @@ fn readouts_and_online_rules_equal_the_reference() {
     }
     for rule in ["rule.name=delta-x", "rule.name=eh", "rule.name=none"] {
         for readout in ["readout.rule=eh", "readout.rule=node-perturbation", "readout.rule=none"] {
-            holds("echo", &[rule, readout, "train.batch=6", "train.networks=2", "trace.stage=none"], Emulated::default());
+            holds(
+                "echo",
+                &[rule, readout, "train.batch=6", "train.networks=2", "trace.stage=none"],
+                Emulated::default(),
+            );
         }
     }
 }
@@ -261,7 +269,10 @@ fn what_is_not_finite_shows() {
     let mut case = Case::new("dnms", &DNMS);
     case.weights.w_rec = (&case.weights.w_rec * f64::NAN).unwrap();
     for settings in ["fused", "stepwise"] {
-        case.config.train.kernels = if settings == "fused" { crate::config::Kernels::Fused } else { crate::config::Kernels::Stepwise };
-        assert!(results(&case.emulated(&Emulated::default())).iter().all(|(_, values)| values.iter().any(|v| v.is_nan())));
+        case.config.train.kernels =
+            if settings == "fused" { crate::config::Kernels::Fused } else { crate::config::Kernels::Stepwise };
+        assert!(results(&case.emulated(&Emulated::default()))
+            .iter()
+            .all(|(_, values)| values.iter().any(|v| v.is_nan())));
     }
 }
