@@ -6,8 +6,9 @@ cd "$(dirname "$0")/.."
 host=$(rustc -vV | sed -n 's/^host: //p')
 case $host in *-linux-*) ;; *) echo "CUDA code is not checked on $host" >&2; exit ;; esac
 variable=CARGO_TARGET_$(echo "$host" | tr 'a-z-' 'A-Z_')_RUSTFLAGS
-# As scripts/build-cuda.sh does, so that both forms of the code that looks for the driver are seen: this one, and below the
-# one of an ordinary toolkit.
+# As in scripts/build-cuda.sh: the code that looks for the driver is then part of the check.
 export NVCC=$PWD/scripts/nvcc-stand-in CUDA_COMPUTE_CAP=90 CUDARC_CUDA_VERSION=13000
 export "$variable=--cfg feature=\"dynamic-loading\""
-cargo clippy --locked --features cuda --all-targets --target "$host" --target-dir target-cuda-check -- -D warnings
+# Nothing made here runs for long: no time goes into optimising macros and build scripts.
+cargo clippy --locked --features cuda --all-targets --target "$host" --target-dir target-cuda-check \
+  --config 'profile.dev.package."*".opt-level=0' -- -D warnings

@@ -33,6 +33,7 @@ pub mod device;
 pub mod memory;
 
 pub mod bench;
+pub mod compare;
 pub mod evaluate;
 pub mod simulate;
 

@@ -21,13 +21,13 @@ const SMALL: [&str; 14] = [
     "2",
 ];
 
-struct Ran {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
 }
 
-fn hebbian(args: &[&str], folder: &Path) -> Ran {
+pub fn hebbian(args: &[&str], folder: &Path) -> Ran {
     ran(Command::cargo_bin("hebbian-rnn").unwrap().args(args).current_dir(folder))
 }
 
@@ -37,22 +37,22 @@ fn ran(command: &mut Command) -> Ran {
     Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-fn train(folder: &Path, more: &[&str]) -> Ran {
+pub fn train(folder: &Path, more: &[&str]) -> Ran {
     hebbian(&[&["train", "dnms"][..], &SMALL, more].concat(), folder)
 }
 
-fn fine(ran: Ran) -> Ran {
+pub fn fine(ran: Ran) -> Ran {
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     ran
 }
 
-fn one_line_error(ran: Ran, code: i32, message: &str) {
+pub fn one_line_error(ran: Ran, code: i32, message: &str) {
     assert_eq!(ran.code, code, "{}", ran.stderr);
     assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(message), "{}", ran.stderr);
     assert_eq!(ran.stderr.trim_end().lines().count(), 1, "{}", ran.stderr);
 }
 
-fn bytes(path: impl AsRef<Path>) -> Vec<u8> {
+pub fn bytes(path: impl AsRef<Path>) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 

@@ -26,6 +26,8 @@ pub enum Command {
     Plot(PlotArgs),
     /// Measure trials per second, and the share of this machine's matrix speed
     Bench(BenchArgs),
+    /// Hold one update on a device, by every implementation, against the plain operations on the CPU
+    Compare(CompareArgs),
     /// List the tasks
     Tasks(ListArgs),
     /// List the learning rules
@@ -266,6 +268,36 @@ pub struct BenchArgs {
     /// fused, stepwise (CUDA only) or reference
     #[arg(long, default_value = "fused")]
     pub kernels: String,
+    /// auto, cpu, cuda, cuda:N or metal
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Exit code 1 where an implementation differs by more than the tolerance, or does not repeat to the bit.")]
+pub struct CompareArgs {
+    /// The task
+    #[arg(long, default_value = "dnms")]
+    pub task: String,
+    /// Networks in parallel
+    #[arg(long, value_name = "S", default_value_t = 2)]
+    pub networks: i64,
+    /// Trials of each network in parallel
+    #[arg(long, value_name = "B", default_value_t = 16)]
+    pub batch: i64,
+    /// The learning rule [default: the task's]
+    #[arg(long, value_name = "R")]
+    pub rule: Option<String>,
+    /// Set any other key of the configuration; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Largest difference, as a fraction of the largest change of a weight
+    #[arg(long, default_value_t = 1e-4)]
+    pub tolerance: f64,
     /// auto, cpu, cuda, cuda:N or metal
     #[arg(long, default_value = "auto")]
     pub device: String,

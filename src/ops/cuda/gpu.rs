@@ -2,6 +2,7 @@
 
 use super::machine::{Kernel, Machine, Shape};
 use super::params::Params;
+use crate::memory::HISTORY_BYTES;
 use candle_core::cuda_backend::cudarc::driver::sys::{CUdevice_attribute, CUfunction_attribute};
 use candle_core::cuda_backend::cudarc::driver::{DeviceRepr, LaunchConfig, PushKernelArg};
 use candle_core::cuda_backend::WrapErr;
@@ -13,8 +14,6 @@ const WHOLE_TRIAL: &str = include_str!(concat!(env!("OUT_DIR"), "/whole_trial.pt
 
 /// Shared memory that every launch may have without asking.
 const FREELY_SHARED: usize = 48 << 10;
-/// Beyond this a longer block of history saves nothing.
-const HISTORY_BYTES: usize = 2 << 30;
 
 // SAFETY: plain numbers in C layout, the same as the kernels' `struct Trials`.
 unsafe impl DeviceRepr for Params {}
@@ -47,7 +46,7 @@ impl Machine for Gpu<'_> {
     }
 
     fn history_bytes(&self) -> usize {
-        HISTORY_BYTES
+        HISTORY_BYTES as usize
     }
 
     fn launch(&self, kernel: Kernel, shape: Shape, params: &Params) -> Result<()> {

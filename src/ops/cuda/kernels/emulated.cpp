@@ -39,11 +39,11 @@ extern "C" bool emulate(void (*function)(Trials), u32 blocks, u32 threads, size_
     trials = of;
     blockDim.x = threads;
     fibres.resize(threads);
-    block_memory.resize((shared_bytes + sizeof(Quad) - 1) / sizeof(Quad));
+    block_memory.resize((shared_bytes + sizeof(float4) - 1) / sizeof(float4));
     for (u32 k = 0; k < blocks; k++) {
         blockIdx.x = backwards ? blocks - 1 - k : k;
         // All ones is a NaN: what is read before it was written shows.
-        memset((void *)block_memory.data(), 0xff, block_memory.size() * sizeof(Quad));
+        memset((void *)block_memory.data(), 0xff, block_memory.size() * sizeof(float4));
         if (!run_block(backwards)) return false;
     }
     return true;

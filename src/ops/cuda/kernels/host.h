@@ -20,10 +20,13 @@ struct Index {
 };
 static Index threadIdx, blockIdx, blockDim;
 
-struct alignas(16) Quad {
-    float v[4];
+struct alignas(8) float2 {
+    float x, y;
 };
-static std::vector<Quad> block_memory;
+struct alignas(16) float4 {
+    float x, y, z, w;
+};
+static std::vector<float4> block_memory;
 
 struct Fibre {
     ucontext_t context;

@@ -81,13 +81,14 @@ __device__ inline float within(float v, float bound) { return v > bound ? bound 
 // Copies 2, 4 or 8 floats that start at a multiple of as many, 4 at a time.
 template <u32 COUNT>
 __device__ inline void copy_aligned(float *to, const float *from) {
-    struct alignas(COUNT < 4 ? 8 : 16) Vector {
-        float v[COUNT < 4 ? 2 : 4];
-    };
-    const u32 width = COUNT < 4 ? 2 : 4;
-    UNROLL for (u32 k = 0; k < COUNT; k += width) {
-        const Vector vector = *(const Vector *)(from + k);
-        UNROLL for (u32 i = 0; i < width; i++) to[k + i] = vector.v[i];
+    if constexpr (COUNT == 2) {
+        const float2 two = *(const float2 *)from;
+        to[0] = two.x, to[1] = two.y;
+    } else {
+        UNROLL for (u32 k = 0; k < COUNT; k += 4) {
+            const float4 four = *(const float4 *)(from + k);
+            to[k] = four.x, to[k + 1] = four.y, to[k + 2] = four.z, to[k + 3] = four.w;
+        }
     }
 }
 
