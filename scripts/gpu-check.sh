@@ -15,9 +15,9 @@ failed=0
 deadline=$((SECONDS + 450))
 
 if [ "$device" = cpu ]; then
-  sizes='1,8' pairs='1:8' small=(--set network.neurons=30) few=4
+  sizes='1,8' pairs='1:8' small='--set network.neurons=30' most=192
 else
-  sizes='20,64' pairs='1:64 4:64 20:64 20:224 20:448 132:64' small=() few=60
+  sizes='20,64' pairs='1:64 4:64 20:64 20:224 20:448 132:64' small='' most=4000
 fi
 
 row() { printf '| %s | %s |\n' "$1" "$2"; }
@@ -27,26 +27,29 @@ limit() { local left=$((deadline - SECONDS)); [ "$left" -lt 1 ] && left=1; [ "$l
 check() {
   local name=$1 seconds=$2
   shift 2
-  if output=$(timeout "$(limit "$seconds")" "$@" 2>&1); then
+  output=$(timeout "$(limit "$seconds")" "$@" 2>&1)
+  local status=$?
+  if [ "$status" = 0 ]; then
     row "$name" passed
   else
     failed=1
-    row "$name" "**failed** (exit $?): $(grep -m1 '^error' <<<"$output" || head -1 <<<"$output")"
+    row "$name" "**failed** (exit $status): $(grep -m1 '^error' <<<"$output" || head -1 <<<"$output")"
   fi
 }
-same() { cmp -s "$1" "$2"; }
 # The last checkpoint and metrics of two runs on the same device are the same to the bit.
 repeats() {
   for run in a b; do
-    "$binary" train dnms --updates 3 --networks 4 --batch 16 "${small[@]}" --device "$device" --out "$work/$run" || return
+    "$binary" train dnms --updates 3 --networks 4 --batch 16 $small --device "$device" --out "$work/$run" || return
   done
-  for file in metrics.csv checkpoint.safetensors; do same "$work/a/$file" "$work/b/$file" || return; done
+  for file in metrics.csv checkpoint.safetensors; do cmp "$work/a/$file" "$work/b/$file" || return; done
 }
 # A run begun on one device goes on on another.
 moves() {
-  "$binary" train dnms --updates 2 --networks 2 --batch 8 "${small[@]}" --device "$1" --out "$work/$1-$2" &&
+  "$binary" train dnms --updates 2 --networks 2 --batch 8 $small --device "$1" --force --out "$work/$1-$2" &&
     "$binary" train --resume --updates 4 --device "$2" --out "$work/$1-$2"
 }
+export -f repeats moves
+export binary device work small
 field() { python3 -c 'import json, sys; d = json.load(sys.stdin); print(eval(sys.argv[1], {"d": d}))' "$1"; }
 
 echo "| what | result |"
@@ -58,18 +61,18 @@ row "driver" "$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/d
 
 for rule in delta-x node-perturbation eh; do
   check "one update of \`$rule\` equals the CPU's within 1e-4" 60 \
-    "$binary" compare --device "$device" --rule "$rule" --set modulator.warmup_trials=0 "${small[@]}"
+    "$binary" compare --device "$device" --rule "$rule" --set modulator.warmup_trials=0 $small
 done
 check "one update of \`sequence\` (Hebbian trace, readout) equals the CPU's within 1e-4" 30 \
   "$binary" compare --task sequence --device "$device" --set trace.alpha=0.5 --set modulator.warmup_trials=0
-check "two runs are the same to the bit" 60 repeats
-check "a run begun on the CPU goes on on $device" 60 moves cpu "$device"
-check "a run begun on $device goes on on the CPU" 60 moves "$device" cpu
+check "two runs are the same to the bit" 60 bash -c repeats
+check "a run begun on the CPU goes on on $device" 60 bash -c "moves cpu $device"
+check "a run begun on $device goes on on the CPU" 60 bash -c "moves $device cpu"
 
 speed() {
   timeout "$(limit 60)" "$binary" bench --json --device "$device" --networks "$1" --batch "$2" --kernels "$3" --rounds 3 \
-    --updates "$4" "${small[@]}" 2>"$work/error" |
-    field 'f"{d[0][\"trials_per_second\"]:,.0f} trials/s, {d[0][\"gflops\"]/1e3:.2f} TFLOP/s, {100*d[0][\"share\"]:.0f} % of square products"' \
+    --updates "$4" $small 2>"$work/error" |
+    field '"{trials_per_second:,.0f} trials/s, {gflops:,.0f} GFLOP/s, of {matrix_gflops:,.0f} in square products".format(**d[0])' \
       2>/dev/null || echo "not measured: $(head -1 "$work/error")"
 }
 row "\`reference\`, S, B = ${sizes/,/, }" "$(speed "${sizes%,*}" "${sizes#*,}" reference 1)"
@@ -80,10 +83,10 @@ for kernels in stepwise fused; do
 done
 
 begun=$SECONDS
-if timeout "$(limit "$few")" "$binary" train dnms --networks 20 --until-criterion --trials 4000 "${small[@]}" \
+if timeout "$(limit 60)" "$binary" train dnms --networks 20 --until-criterion --trials $most $small \
   --device "$device" --out "$work/twenty" --json >"$work/twenty.json" 2>"$work/error"; then
-  row "20 networks to criterion, training alone" "$(field \
-    'f"{d[\"seconds\"]:.1f} s, {sum(n[\"criterion_trials\"] is not None for n in d[\"networks\"])} of {len(d[\"networks\"])} reached it"' \
+  row "20 networks to criterion, at most $most trials each, training alone" "$(field \
+    '"{:.1f} s, {} of 20 reached it".format(d["seconds"], sum(n["criterion_trials"] is not None for n in d["networks"]))' \
     <"$work/twenty.json")"
 else
   row "20 networks to criterion" "not within $((SECONDS - begun)) s $(head -1 "$work/error")"
@@ -92,7 +95,7 @@ fi
 if [ -f "$here/peers/jax_dnms.py" ] && python3 -c 'import jax' 2>/dev/null; then
   for pair in $pairs; do
     row "JAX jit + scan, S, B = ${pair/:/, }" "$(timeout "$(limit 60)" python3 "$here/peers/jax_dnms.py" \
-      --networks "${pair%:*}" --batch "${pair#*:}" 2>/dev/null | field 'f"{1e3/d[\"ms_per_trial\"]:,.0f} trials/s"' 2>/dev/null ||
+      --networks "${pair%:*}" --batch "${pair#*:}" 2>/dev/null | field '"{:,.0f} trials/s".format(1e3 / d["ms_per_trial"])' 2>/dev/null ||
       echo "not measured")"
   done
 else
