@@ -3,8 +3,9 @@
 //! Rounds alternate between matrix products and updates, so a machine that slows down slows both.
 
 use crate::config::{Config, RuleName};
+use crate::eligibility::Workspace;
 use crate::episode::TrialShape;
-use crate::evaluate::run_fresh;
+use crate::evaluate::{draw_fresh, run_drawn};
 use crate::memory;
 use crate::ops::cpu::zeros;
 use crate::ops::{product, Strides};
@@ -49,7 +50,8 @@ pub struct Report {
 
 /// Trains `updates` updates in each of `rounds` rounds, after one update that is not counted.
 ///
-/// With `forward`, batches of trials are run without learning instead, and only the recurrent product is counted.
+/// With `forward`, one drawn batch of trials is run again and again without learning instead, and only the recurrent product is
+/// counted.
 pub fn measure(config: Config, device: &Device, updates: u64, rounds: usize, forward: bool) -> Result<Report> {
     let train = config.train.clone();
     let task = task::build(&config.task)?;
@@ -61,9 +63,11 @@ pub fn measure(config: Config, device: &Device, updates: u64, rounds: usize, for
     let flop_per_trial = products * 2.0 * steps as f64 * (neurons * neurons) as f64;
     let trials = (updates * train.batch as u64) as f64 * train.networks.count() as f64;
     let checkpoint = trainer.checkpoint();
+    let batch = draw_fresh(&checkpoint.config, &*task, 0, train.batch, train.seed)?;
+    let mut workspace = Workspace::default();
     let mut once = || -> Result<()> {
         if forward {
-            run_fresh(&checkpoint, &*task, 0, train.batch, train.seed)?;
+            run_drawn(&checkpoint, &*task, &batch, &mut workspace)?;
         } else {
             trainer.update()?;
         }

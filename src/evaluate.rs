@@ -58,15 +58,30 @@ pub fn run_fresh(
     trials_each: usize,
     seed: u64,
 ) -> Result<(TrialBatch, Episode)> {
-    let config: &Config = &checkpoint.config;
+    let batch = draw_fresh(&checkpoint.config, task, first, trials_each, seed)?;
+    let episode = run_drawn(checkpoint, task, &batch, &mut Workspace::default())?;
+    Ok((batch, episode))
+}
+
+/// Draws the trials `first..first + trials_each` of each network, unperturbed.
+pub fn draw_fresh(config: &Config, task: &dyn Task, first: u64, trials_each: usize, seed: u64) -> Result<TrialBatch> {
     let draw = Draw { seed, phase: Phase::Evaluate, first_trial: first, trials_each, explore: false };
-    let batch = TrialBatch::draw(config, task, draw)?;
-    let mut modulator = Modulator::new(&config.modulator, config.train.networks.count(), task.trial_types().len());
+    TrialBatch::draw(config, task, draw)
+}
+
+/// Runs drawn trials with frozen weights.
+pub fn run_drawn(
+    checkpoint: &Checkpoint,
+    task: &dyn Task,
+    batch: &TrialBatch,
+    workspace: &mut Workspace,
+) -> Result<Episode> {
+    let config: &Config = &checkpoint.config;
+    let mut modulator = Modulator::new(&config.modulator, batch.networks, task.trial_types().len());
     modulator.restore(checkpoint.expected_error.clone());
     // A persistent trace belongs to a trial's place in the batch; where the batch is as wide, it goes on from there.
-    let trace = checkpoint.trace.clone().filter(|_| trials_each == config.train.batch);
+    let trace = checkpoint.trace.clone().filter(|_| batch.trials_each == config.train.batch);
     let shape = TrialShape::of(task);
     let ensemble = Ensemble { config, shape, weights: &checkpoint.weights, modulator: &modulator, trace };
-    let episode = ensemble.run(&batch, false, Record::default(), &mut Workspace::default())?;
-    Ok((batch, episode))
+    Ok(ensemble.run(batch, false, Record::default(), workspace)?)
 }

@@ -132,7 +132,7 @@ fn traces_agree(stage: usize, association: &str, form: &str, eta: &str, steps: u
     ];
     let common = [
         // Strong traces make networks chaotic, and chaos makes any rounding large.
-        "trace.alpha=0.01",
+        "trace.alpha=0.004",
         "trace.persistent=true",
         "modulator.warmup_trials=0",
         "train.networks=2",

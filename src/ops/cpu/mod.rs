@@ -66,8 +66,9 @@ pub fn run(
     let plan = Plan::new(config, shape, b, learn, trace.is_some(), trace_wanted);
     let width = plan.width;
     let w_rec_t = padded_rows(&host(&weights.w_rec.transpose(1, 2)?.contiguous()?)?, n, width);
-    let w_in = host(&weights.w_in)?;
-    let b_rec = weights.b_rec.as_ref().map(host).transpose()?;
+    let w_in_t = padded_rows(&host(&weights.w_in.transpose(1, 2)?.contiguous()?)?, n, width);
+    let b_rec =
+        weights.b_rec.as_ref().map(|b| Ok::<_, candle_core::Error>(padded_rows(&host(b)?, n, width))).transpose()?;
     let readouts = match (&weights.w_out, &weights.b_out) {
         (Some(w_out), Some(b_out)) => {
             let (w_out, b_out) = (padded_rows(&host(w_out)?, n, width), host(b_out)?);
@@ -126,8 +127,8 @@ pub fn run(
                     },
                     readout_change: take(&mut readout_change, readout_row),
                     w_rec_t: &w_rec_t[network * n * width..(network + 1) * n * width],
-                    w_in: &w_in[network * n * n_in..(network + 1) * n * n_in],
-                    b_rec: b_rec.as_deref().map(|b| &b[network * n..(network + 1) * n]),
+                    w_in_t: &w_in_t[network * n_in * width..(network + 1) * n_in * width],
+                    b_rec: b_rec.as_deref().map(|b| &b[network * width..(network + 1) * width]),
                     trials: drawn,
                     x: take(&mut x, trials * n),
                     r: take(&mut r, trials * n),
@@ -264,8 +265,9 @@ impl<'a> Plan<'a> {
             held[neuron] = activation as f32;
         }
         let (shard, block) = cut(n, trials);
+        let learns = if learn { config.rule.name } else { RuleName::None };
         Plan {
-            trace: TracePlan::new(config, t, trace_given, trace_wanted),
+            trace: TracePlan::new(config, t, trace_given, trace_wanted || learns == RuleName::HebbianTrace),
             trace_modulator: config.trace.modulator,
             online: OnlinePlan::new(config, measure, learn),
             arch: Arch::new(),
@@ -286,7 +288,7 @@ impl<'a> Plan<'a> {
                 Output::Neurons => config.network.output_neurons.clone(),
                 Output::Readout => Vec::new(),
             },
-            learns: if learn { config.rule.name } else { RuleName::None },
+            learns,
             start_step: config.rule.start_step,
             decay: config.rule.x_mean_decay as f32,
         }

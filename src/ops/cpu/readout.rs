@@ -1,9 +1,10 @@
 //! Output, reward and readout learning of one trial, step by step. The twins are in [`crate::episode`].
 
-use super::rows::add_scaled;
+use super::rows::dispatched_add_scaled;
 use crate::config::{Config, Output, ReadoutRule};
 use crate::ops::cpu::Aligned;
 use crate::task::ErrorMeasure;
+use pulp::Arch;
 
 /// What is the same for all trials of a network.
 pub(super) struct Readout {
@@ -22,6 +23,7 @@ pub(super) struct OnlinePlan {
     rule: ReadoutRule,
     variance: f32,
     mean_decay: f32,
+    arch: Arch,
 }
 
 impl OnlinePlan {
@@ -35,6 +37,7 @@ impl OnlinePlan {
             rule,
             variance: (config.readout.perturbation * config.readout.perturbation) as f32,
             mean_decay: config.readout.mean_decay as f32,
+            arch: Arch::new(),
         }
     }
 
@@ -93,7 +96,7 @@ impl Online {
             *mean = *mean * plan.mean_decay + z * (1.0 - plan.mean_decay);
             let gated = post * change;
             if gated != 0.0 {
-                add_scaled(&mut w_out[k * r.len()..(k + 1) * r.len()], r, gated);
+                dispatched_add_scaled(plan.arch, &mut w_out[k * r.len()..(k + 1) * r.len()], r, gated);
                 b_out[k] += gated;
             }
         }

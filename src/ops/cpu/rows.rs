@@ -1,93 +1,139 @@
 //! Sums along rows, four rows at a time: what they share is loaded once.
 //!
-//! The loops are plain. Callers compile them for each vector extension through [`pulp::Arch::dispatch`], for which they
-//! must be inlined to the end.
+//! Rows are whole multiples of the widest vector. To be compiled for each vector extension, these functions must be inlined
+//! into a [`pulp::WithSimd`] that is dispatched; closures are not, so there are none.
 
-/// Partial sums of a scalar product; two vectors of the widest extension.
-const PARTS: usize = 32;
-/// Rows are whole multiples of this.
-const LANES: usize = super::LANES;
+use pulp::{Arch, Simd, WithSimd};
 
 /// drive ← drive + h · scale.
 #[inline(always)]
-pub(super) fn add_scaled(drive: &mut [f32], h: &[f32], scale: f32) {
-    let w = drive.len();
-    let h = &h[..w];
-    for i in 0..w {
-        drive[i] += h[i] * scale;
+pub(super) fn add_scaled<S: Simd>(simd: S, drive: &mut [f32], h: &[f32], scale: f32) {
+    let (drive, _) = S::as_mut_simd_f32s(drive);
+    let (h, _) = S::as_simd_f32s(h);
+    let scale = simd.splat_f32s(scale);
+    for (drive, h) in drive.iter_mut().zip(h) {
+        *drive = simd.mul_add_e_f32s(*h, scale, *drive);
     }
 }
 
 /// drive ← drive + Σ_j rows_j · scales_j, for rows as long as `drive`.
 #[inline(always)]
-pub(super) fn add_rows(drive: &mut [f32], rows: &[f32], scales: &[f32]) {
+pub(super) fn add_rows<S: Simd>(simd: S, drive: &mut [f32], rows: &[f32], scales: &[f32]) {
     let w = drive.len();
     let mut fours = rows.chunks_exact(4 * w);
     for (rows, s) in fours.by_ref().zip(scales.chunks_exact(4)) {
-        let [a, b, c, d] = four(rows, w);
-        for i in 0..w {
-            drive[i] += (a[i] * s[0] + b[i] * s[1]) + (c[i] * s[2] + d[i] * s[3]);
+        let (drive, _) = S::as_mut_simd_f32s(drive);
+        let [a, b, c, d] = four::<S>(rows, drive.len());
+        let s = splat(simd, [s[0], s[1], s[2], s[3]]);
+        for i in 0..drive.len() {
+            let first = simd.mul_add_e_f32s(b[i], s[1], simd.mul_add_e_f32s(a[i], s[0], drive[i]));
+            drive[i] = simd.mul_add_e_f32s(d[i], s[3], simd.mul_add_e_f32s(c[i], s[2], first));
         }
     }
     let done = scales.len() / 4 * 4;
     for (row, s) in fours.remainder().chunks_exact(w).zip(&scales[done..]) {
-        add_scaled(drive, row, *s);
+        add_scaled(simd, drive, row, *s);
     }
 }
 
 /// sums_j ← rows_j · v, for rows as long as `v`.
 #[inline(always)]
-pub(super) fn dots(sums: &mut [f32], rows: &[f32], v: &[f32]) {
+pub(super) fn dots<S: Simd>(simd: S, sums: &mut [f32], rows: &[f32], v: &[f32]) {
     let w = v.len();
     let mut fours = rows.chunks_exact(4 * w);
-    for (rows, sums) in fours.by_ref().zip(sums.chunks_exact_mut(4)) {
-        let rows = four(rows, w);
-        let mut parts = [[0f32; LANES]; 4];
-        for (at, v) in v.chunks_exact(LANES).enumerate() {
+    let mut sums_of_four = sums.chunks_exact_mut(4);
+    for (rows, sums) in fours.by_ref().zip(sums_of_four.by_ref()) {
+        let (v, _) = S::as_simd_f32s(v);
+        let rows = four::<S>(rows, v.len());
+        let mut parts = [simd.splat_f32s(0.0); 4];
+        for i in 0..v.len() {
             for k in 0..4 {
-                let row = &rows[k][at * LANES..(at + 1) * LANES];
-                for i in 0..LANES {
-                    parts[k][i] += row[i] * v[i];
-                }
+                parts[k] = simd.mul_add_e_f32s(rows[k][i], v[i], parts[k]);
             }
         }
         for k in 0..4 {
-            sums[k] = parts[k].iter().sum();
+            sums[k] = simd.reduce_sum_f32s(parts[k]);
         }
     }
-    let done = sums.len() / 4 * 4;
-    for (row, sum) in fours.remainder().chunks_exact(w).zip(&mut sums[done..]) {
-        *sum = dot(row, v);
+    for (row, sum) in fours.remainder().chunks_exact(w).zip(sums_of_four.into_remainder()) {
+        *sum = dot(simd, row, v);
     }
 }
 
-/// The scalar product, in partial sums that a vector unit can hold.
+/// The scalar product.
 #[inline(always)]
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut parts = [0f32; PARTS];
-    let (mut a, mut b) = (a.chunks_exact(PARTS), b.chunks_exact(PARTS));
-    for (a, b) in a.by_ref().zip(b.by_ref()) {
-        for i in 0..PARTS {
-            parts[i] += a[i] * b[i];
-        }
+pub(super) fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+    let ((a, _), (b, _)) = (S::as_simd_f32s(a), S::as_simd_f32s(b));
+    let mut sum = simd.splat_f32s(0.0);
+    for (a, b) in a.iter().zip(b) {
+        sum = simd.mul_add_e_f32s(*a, *b, sum);
     }
-    for (i, (a, b)) in a.remainder().iter().zip(b.remainder()).enumerate() {
-        parts[i] += a * b;
-    }
-    parts.iter().sum()
+    simd.reduce_sum_f32s(sum)
 }
 
-/// Four consecutive rows of `w`.
+/// [`dot`] for callers that are not dispatched themselves.
+pub(super) fn dispatched_dot(arch: Arch, a: &[f32], b: &[f32]) -> f32 {
+    struct Dot<'a>(&'a [f32], &'a [f32]);
+    impl WithSimd for Dot<'_> {
+        type Output = f32;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> f32 {
+            dot(simd, self.0, self.1)
+        }
+    }
+    arch.dispatch(Dot(a, b))
+}
+
+/// [`add_scaled`] for callers that are not dispatched themselves.
+pub(super) fn dispatched_add_scaled(arch: Arch, sum: &mut [f32], row: &[f32], scale: f32) {
+    struct AddScaled<'a>(&'a mut [f32], &'a [f32], f32);
+    impl WithSimd for AddScaled<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            add_scaled(simd, self.0, self.1, self.2);
+        }
+    }
+    arch.dispatch(AddScaled(sum, row, scale));
+}
+
+/// Four consecutive rows of `vectors`.
 #[inline(always)]
-pub(super) fn four(rows: &[f32], w: usize) -> [&[f32]; 4] {
-    let (ab, cd) = rows.split_at(2 * w);
-    let ((a, b), (c, d)) = (ab.split_at(w), cd.split_at(w));
-    [a, b, c, &d[..w]]
+fn four<S: Simd>(rows: &[f32], vectors: usize) -> [&[S::f32s]; 4] {
+    let (ab, cd) = S::as_simd_f32s(rows).0.split_at(2 * vectors);
+    let ((a, b), (c, d)) = (ab.split_at(vectors), cd.split_at(vectors));
+    [&a[..vectors], &b[..vectors], &c[..vectors], &d[..vectors]]
+}
+
+/// Each number in all lanes.
+#[inline(always)]
+pub(super) fn splat<S: Simd>(simd: S, [a, b, c, d]: [f32; 4]) -> [S::f32s; 4] {
+    [simd.splat_f32s(a), simd.splat_f32s(b), simd.splat_f32s(c), simd.splat_f32s(d)]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    struct All<'a> {
+        drive: &'a mut [f32],
+        sums: &'a mut [f32],
+        rows: &'a [f32],
+        v: &'a [f32],
+        scales: &'a [f32],
+    }
+
+    impl WithSimd for All<'_> {
+        type Output = f32;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> f32 {
+            add_rows(simd, self.drive, self.rows, self.scales);
+            dots(simd, self.sums, self.rows, self.v);
+            dot(simd, &self.rows[..self.v.len()], self.v)
+        }
+    }
 
     fn values(len: usize, step: f32) -> Vec<f32> {
         (0..len).map(|i| (i as f32 * step).sin()).collect()
@@ -99,8 +145,8 @@ mod tests {
             let (matrix, v, scales) = (values(rows * w, 0.7), values(w, 0.3), values(rows, 1.1));
             let (mut drive, mut sums) = (values(w, 0.9), vec![0.0; rows]);
             let before = drive.clone();
-            add_rows(&mut drive, &matrix, &scales);
-            dots(&mut sums, &matrix, &v);
+            let all = All { drive: &mut drive, sums: &mut sums, rows: &matrix, v: &v, scales: &scales };
+            let first = Arch::new().dispatch(all);
             let entry = |j: usize, i: usize| f64::from(matrix[j * w + i]);
             for i in 0..w {
                 let expected: f64 =
@@ -110,8 +156,8 @@ mod tests {
             for j in 0..rows {
                 let expected: f64 = (0..w).map(|i| entry(j, i) * f64::from(v[i])).sum();
                 assert!((f64::from(sums[j]) - expected).abs() < 1e-5);
-                assert!((f64::from(dot(&matrix[j * w..(j + 1) * w], &v)) - expected).abs() < 1e-5);
             }
+            assert!((first - sums[0]).abs() < 1e-5);
         }
     }
 }

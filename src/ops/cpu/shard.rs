@@ -3,7 +3,7 @@
 use super::advance::{Advance, AdvanceWithFactors};
 use super::factors::Factors;
 use super::readout::{Online, Readout};
-use super::rows::dot;
+use super::rows::{dispatched_add_scaled, dispatched_dot};
 use super::trace::{Kept, Traces};
 use super::{zeros, Aligned, Plan};
 use crate::batch::DrawnTrial;
@@ -17,7 +17,9 @@ use std::ops::Range;
 pub(super) struct Shard<'a> {
     /// `[N pre, width post]`: so that a product with rates `[trials, width]` reads it along its rows.
     pub(super) w_rec_t: &'a [f32],
-    pub(super) w_in: &'a [f32],
+    /// `[n_in, width]`.
+    pub(super) w_in_t: &'a [f32],
+    /// `[width]`.
     pub(super) b_rec: Option<&'a [f32]>,
     pub(super) readout: Option<&'a Readout>,
     pub(super) trials: &'a [DrawnTrial],
@@ -142,7 +144,7 @@ impl Shard<'_> {
             None => output.iter_mut().zip(&plan.output_neurons).for_each(|(z, &neuron)| *z = r[neuron]),
             Some(Readout { w_out, b_out }) => {
                 for k in 0..n_out {
-                    output[k] = dot(&w_out[k * plan.width..(k + 1) * plan.width], r) + b_out[k];
+                    output[k] = dispatched_dot(plan.arch, &w_out[k * plan.width..(k + 1) * plan.width], r) + b_out[k];
                     output[k] += noise.get(k).copied().unwrap_or(0.0);
                 }
             }
@@ -197,10 +199,12 @@ impl Shard<'_> {
         if step > 0 && now == &inputs[(step - 1) * n_in..step * n_in] {
             return;
         }
-        for (i, drive) in drive[..plan.n].iter_mut().enumerate() {
-            let weights = &self.w_in[i * n_in..(i + 1) * n_in];
-            let sum: f32 = weights.iter().zip(now).map(|(w, u)| w * u).sum();
-            *drive = sum + self.b_rec.map_or(0.0, |bias| bias[i]);
+        match self.b_rec {
+            Some(bias) => drive.copy_from_slice(bias),
+            None => drive.fill(0.0),
+        }
+        for (weights, u) in self.w_in_t.chunks_exact(plan.width).zip(now).filter(|(_, u)| **u != 0.0) {
+            dispatched_add_scaled(plan.arch, drive, weights, *u);
         }
     }
 

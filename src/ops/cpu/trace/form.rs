@@ -1,6 +1,6 @@
 //! Which of the two forms of the trace costs less.
 
-use crate::config::{Config, RuleName, Stage, TraceConfig, TraceForm};
+use crate::config::{Config, Stage, TraceConfig, TraceForm};
 
 /// What is the same for all traces of a batch.
 #[derive(Clone, Copy)]
@@ -31,6 +31,13 @@ pub(super) struct Chunks {
     pub(super) later: usize,
 }
 
+impl Chunks {
+    /// Entries of the longest list.
+    pub(super) fn longest(self) -> usize {
+        self.first.max(self.later)
+    }
+}
+
 /// Once there is a matrix it is read at every step, so the list should be short; but each fold reads and writes it all.
 const LATER: usize = 32;
 
@@ -40,17 +47,16 @@ impl<'a> TracePlan<'a> {
     /// `None` where there is no trace, or nobody could see it.
     pub(in super::super) fn new(config: &'a Config, steps: usize, given: bool, wanted: bool) -> Option<Self> {
         let trace = &config.trace;
-        let kept = wanted || config.rule.name == RuleName::HebbianTrace;
-        if trace.stage == Stage::None || (trace.alpha == 0.0 && !kept) {
+        if trace.stage == Stage::None || (trace.alpha == 0.0 && !wanted) {
             return None;
         }
-        let form = choose(trace, config.network.neurons, steps, given, kept);
+        let form = choose(trace, config.network.neurons, steps, given, wanted);
         let outlives = |chunks: Chunks| steps >= chunks.first && !of_one_step(trace.stage);
         let folds = match form {
             Form::Written => true,
             Form::History(chunks) => outlives(chunks),
         };
-        Some(TracePlan { config: trace, form, matrix: folds || given || kept, given })
+        Some(TracePlan { config: trace, form, matrix: folds || given || wanted, given })
     }
 }
 
@@ -59,39 +65,65 @@ fn of_one_step(stage: Stage) -> bool {
     matches!(stage, Stage::Hebb | Stage::Outer)
 }
 
-/// Costs are in rows of N floats read or written, as measured by `cargo bench --bench trace`.
 fn choose(config: &TraceConfig, n: usize, steps: usize, given: bool, kept: bool) -> Form {
-    let chunks = Chunks { first: if given { LATER } else { first_chunk(config.stage, n) }, later: LATER };
     // Clipping is not linear: no sum of what was added can express it.
     if config.clip > 0.0 || config.form == TraceForm::Written {
         return Form::Written;
     }
-    if config.form == TraceForm::History || of_one_step(config.stage) {
-        return Form::History(chunks);
+    if of_one_step(config.stage) {
+        return Form::History(Chunks { first: LATER, later: LATER });
     }
-    let matrices = if config.stage == Stage::Retroactive { 2.0 } else { 1.0 };
-    let row = if config.stage == Stage::Oja { 3.0 } else { 2.0 };
-    let (n, t, first) = (n as f64, steps as f64, chunks.first as f64);
-    // Each step reads the matrix, adds to it and writes it.
-    let written = 3.0 * matrices * n * t;
-    // Each step reads the list, half as long as it gets; a fold costs half a row for each neuron and entry, and once the
-    // matrix is there each step reads it.
-    let listed = t.min(first);
-    let later = matrices * n * (1.0 + 2.0 / LATER as f64) + row * LATER as f64 / 2.0;
-    let folded = if kept || steps >= chunks.first { matrices * n / 2.0 * t } else { 0.0 };
-    let history = row * listed / 2.0 * listed + later * (t - listed) + folded;
-    if history < written {
+    let costs = Costs { stage: config.stage, n: n as f64, steps, given, kept };
+    let fold_early = Chunks { first: if given { LATER } else { (3 * n / 4).max(LATER) }, later: LATER };
+    let never_fold = Chunks { first: steps + 1, later: LATER };
+    let chunks = match costs.history(never_fold) < costs.history(fold_early) {
+        true if !given => never_fold,
+        _ => fold_early,
+    };
+    if config.form == TraceForm::History || costs.history(chunks) < costs.written() {
         Form::History(chunks)
     } else {
         Form::Written
     }
 }
 
-/// Until the list costs as much to read as a matrix that is read at every step and now and then folded into.
-fn first_chunk(stage: Stage, n: usize) -> usize {
-    match stage {
-        Stage::Oja => n / 2,
-        _ => 3 * n / 4,
+/// Costs of all steps of a trial, in rows of N floats read from the cache, fitted to what `cargo bench --bench trace` measured.
+struct Costs {
+    stage: Stage,
+    n: f64,
+    steps: usize,
+    given: bool,
+    kept: bool,
+}
+
+impl Costs {
+    /// Matrices as large as H.
+    fn matrices(&self) -> f64 {
+        if self.stage == Stage::Retroactive {
+            2.0
+        } else {
+            1.0
+        }
     }
-    .max(LATER)
+
+    /// Each step reads the matrix, adds to it and writes it.
+    fn written(&self) -> f64 {
+        3.0 * self.matrices() * self.n * self.steps as f64
+    }
+
+    /// Each step reads the list, half as long as it gets, and the matrix once there is one.
+    fn history(&self, chunks: Chunks) -> f64 {
+        let entry = if self.stage == Stage::Oja { 5.0 } else { 3.8 };
+        let (first, later) = (chunks.first.min(self.steps) as f64, chunks.later as f64);
+        let after = self.steps as f64 - first;
+        // A fold adds each entry to N rows, as part of a product that is slow to begin with.
+        let fold = |entries: f64, folds: f64| self.matrices() * self.n * (0.4 * entries + 27.0 * folds);
+        let folded = match self.steps >= chunks.first {
+            true => fold(self.steps as f64, 1.0 + after / later),
+            false if self.kept => fold(first, 1.0),
+            false => 0.0,
+        };
+        let read = 1.65 * self.matrices() * self.n * if self.given { self.steps as f64 } else { after };
+        first * entry * first / 2.0 + after * entry * later / 2.0 + read + folded
+    }
 }

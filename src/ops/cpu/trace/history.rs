@@ -4,7 +4,7 @@
 //! α H r = α K(t) (H₀ r) + Σ_s α c_s(t) a_s (b_s · r): two thin products over the list, the identity behind linear attention
 //! (Schlag et al. 2021). A list that has become long is folded into H₀ by one matrix product.
 
-use super::super::rows::{add_rows, dots};
+use super::super::rows::{add_rows, add_scaled, dots};
 use super::form::Chunks;
 use super::Matrices;
 use crate::config::{Stage, TraceConfig};
@@ -28,49 +28,61 @@ pub(super) struct History<'a> {
     c: Vec<f32>,
     /// The coefficient of a_s b_sᵀ in e, for the retroactive form.
     d: Vec<f32>,
-    /// K(t), for each postsynaptic neuron.
-    keep_h: Aligned,
+    /// K(t) where it is the same for all neurons.
+    keep_h: f32,
+    /// K(t) for each postsynaptic neuron: what Oja's rule forgets depends on it. Else empty.
+    keep_each: Aligned,
     /// H = … + from_e e₀, for the retroactive form.
     from_e: f32,
     /// e = keep_e e₀ + …
     keep_e: f32,
     /// Whether H₀ or e₀ may differ from zero.
     matrix: bool,
+}
+
+/// What a read needs for a moment; one for all trials.
+pub(super) struct Scratch {
     /// α c_s (b_s · r).
     weights: Vec<f32>,
     /// H₀ r and e₀ r.
     product: Aligned,
 }
 
+impl Scratch {
+    /// For lists of `longest` entries and rows of `width`.
+    pub(super) fn new(longest: usize, width: usize) -> Self {
+        Scratch { weights: vec![0.0; longest], product: zeros(2 * width) }
+    }
+}
+
 impl<'a> History<'a> {
     /// An empty list. `given`: H₀ is not zero.
     pub(super) fn new(config: &'a TraceConfig, n: usize, width: usize, chunks: Chunks, given: bool) -> Self {
-        let longest = chunks.first.max(chunks.later);
-        let mut keep_h = zeros(width);
-        keep_h.fill(1.0);
+        let longest = chunks.longest();
+        let mut keep_each = zeros(if config.stage == Stage::Oja { width } else { 0 });
+        keep_each.fill(1.0);
         History {
             config,
             n,
             width,
             later: chunks.later,
             capacity: chunks.first,
-            post: zeros(longest * width),
-            pre: zeros(longest * width),
+            post: Aligned::with_capacity(0, longest * width),
+            pre: Aligned::with_capacity(0, longest * width),
             c: Vec::with_capacity(longest),
-            d: Vec::with_capacity(longest),
-            keep_h,
+            d: Vec::new(),
+            keep_h: 1.0,
+            keep_each,
             from_e: 0.0,
             keep_e: 1.0,
             matrix: given,
-            weights: vec![0.0; longest],
-            product: zeros(2 * width),
         }
     }
 
     /// Adds α H r to `drive`.
-    pub(super) fn read(&mut self, arch: Arch, of: Matrices, r: &[f32], drive: &mut [f32]) {
+    pub(super) fn read(&self, arch: Arch, scratch: &mut Scratch, of: Matrices, r: &[f32], drive: &mut [f32]) {
         if self.config.alpha != 0.0 && (self.matrix || !self.c.is_empty()) {
-            arch.dispatch(Read { history: self, of, r, drive });
+            arch.dispatch(Read { history: self, scratch, of, r, drive });
         }
     }
 
@@ -130,26 +142,28 @@ impl<'a> History<'a> {
             let scaled = scaled_rows(&self.pre, &self.c, self.width);
             product(shape, (of.h, along), self.matrix, (&scaled, across), (&self.post, along));
         }
-        self.c.clear();
+        self.forget();
         self.d.clear();
-        self.keep_h.fill(1.0);
+        self.keep_h = 1.0;
+        self.keep_each.fill(1.0);
         (self.from_e, self.keep_e) = (0.0, 1.0);
         (self.matrix, self.capacity) = (true, self.later);
     }
 
     fn append(&mut self, a: &[f32], b: &[f32], c: f32) {
-        let at = self.c.len() * self.width;
-        self.post[at..at + self.width].copy_from_slice(a);
-        self.pre[at..at + self.width].copy_from_slice(b);
+        self.post.extend_from_slice(a);
+        self.pre.extend_from_slice(b);
         self.c.push(c);
     }
 
     fn fade(&mut self, keep: f32) {
         self.c.iter_mut().for_each(|c| *c *= keep);
-        self.keep_h.iter_mut().for_each(|k| *k *= keep);
+        self.keep_h *= keep;
     }
 
     fn forget(&mut self) {
+        self.post.clear();
+        self.pre.clear();
         self.c.clear();
         self.matrix = false;
     }
@@ -162,7 +176,8 @@ fn scaled_rows(rows: &[f32], factors: &[f32], width: usize) -> Aligned {
 }
 
 struct Read<'r, 'a> {
-    history: &'r mut History<'a>,
+    history: &'r History<'a>,
+    scratch: &'r mut Scratch,
     of: Matrices<'r>,
     r: &'r [f32],
     drive: &'r mut [f32],
@@ -172,28 +187,30 @@ impl WithSimd for Read<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Read { history, of, r, drive } = self;
-        let History { config, n, width, post, pre, c, keep_h, from_e, matrix, weights, product, .. } = history;
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Read { history, scratch: Scratch { weights, product }, of, r, drive } = self;
+        let History { config, n, width, post, pre, c, keep_h, keep_each, from_e, matrix, .. } = history;
         let (alpha, w) = (config.alpha as f32, *width);
         if *matrix {
             product.fill(0.0);
             let (h_r, e_r) = product.split_at_mut(w);
-            add_rows(h_r, of.h, &r[..*n]);
+            add_rows(simd, h_r, of.h, &r[..*n]);
             if config.stage == Stage::Retroactive {
-                add_rows(e_r, of.e, &r[..*n]);
+                add_rows(simd, e_r, of.e, &r[..*n]);
             }
-            for i in 0..w {
-                drive[i] += alpha * (keep_h[i] * h_r[i] + *from_e * e_r[i]);
+            for (h_r, keep) in h_r.iter_mut().zip(&keep_each[..]) {
+                *h_r *= *keep;
             }
+            add_scaled(simd, drive, h_r, alpha * *keep_h);
+            add_scaled(simd, drive, e_r, alpha * *from_e);
         }
         let listed = c.len();
         let weights = &mut weights[..listed];
-        dots(weights, &pre[..listed * w], r);
+        dots(simd, weights, &pre[..listed * w], r);
         for (weight, c) in weights.iter_mut().zip(c) {
             *weight *= alpha * *c;
         }
-        add_rows(drive, &post[..listed * w], weights);
+        add_rows(simd, drive, &post[..listed * w], weights);
     }
 }
 
@@ -209,15 +226,11 @@ impl WithSimd for Forget<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let History { width, post, c, keep_h, product, .. } = self.history;
-        let w = *width;
-        let (keep, a) = (&mut product[..w], &self.a[..w]);
-        for i in 0..w {
-            keep[i] = 1.0 - self.gain * a[i] * a[i];
-        }
-        for row in post.chunks_exact_mut(w).take(c.len()).chain([&mut keep_h[..w]]) {
+        let History { width, post, keep_each, .. } = self.history;
+        let (w, a) = (*width, &self.a[..*width]);
+        for row in post.chunks_exact_mut(w).chain([&mut keep_each[..w]]) {
             for i in 0..w {
-                row[i] *= keep[i];
+                row[i] *= 1.0 - self.gain * a[i] * a[i];
             }
         }
     }
@@ -235,12 +248,11 @@ impl WithSimd for Settle<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let History { width, keep_h, from_e, keep_e, .. } = self.history;
+        let History { width, keep_h, keep_each, from_e, keep_e, .. } = self.history;
         let w = *width;
         for h in self.h.chunks_exact_mut(w) {
-            for i in 0..w {
-                h[i] *= keep_h[i];
-            }
+            h.iter_mut().for_each(|h| *h *= keep_h);
+            h.iter_mut().zip(&keep_each[..]).for_each(|(h, keep)| *h *= keep);
         }
         for (h, e) in self.h.chunks_exact_mut(w).zip(self.e.chunks_exact_mut(w)) {
             for i in 0..w {

@@ -13,7 +13,7 @@ mod written;
 pub(super) use form::TracePlan;
 
 use self::form::Form;
-use self::history::History;
+use self::history::{History, Scratch};
 use self::written::Written;
 use super::{zeros, Aligned, Plan};
 use crate::config::{Stage, TraceConfig};
@@ -30,6 +30,7 @@ pub(super) struct Traces<'a> {
     /// e of the retroactive form, likewise; empty for other stages.
     eligibility: Aligned,
     r_before: Aligned,
+    scratch: Scratch,
 }
 
 enum Trace<'a> {
@@ -71,6 +72,7 @@ impl<'a> Traces<'a> {
             own: zeros(own),
             eligibility: zeros(retroactive),
             r_before: zeros(width),
+            scratch: Scratch::new(if let Form::History(chunks) = form { chunks.longest() } else { 0 }, width),
         };
         lent.fill(0.0);
         if let Some(h) = before.h {
@@ -86,10 +88,10 @@ impl<'a> Traces<'a> {
     pub(super) fn read(&mut self, b: usize, lent: &mut [f32], r: &[f32], drive: &mut [f32]) {
         self.r_before.copy_from_slice(r);
         let arch = self.arch;
-        let (trace, of) = self.matrices(b, lent);
+        let (trace, of, scratch) = self.parts(b, lent);
         match trace {
             Trace::Written(trace) => trace.pass(arch, of, r, drive),
-            Trace::History(trace) => trace.read(arch, of, r, drive),
+            Trace::History(trace) => trace.read(arch, scratch, of, r, drive),
         }
     }
 
@@ -98,7 +100,7 @@ impl<'a> Traces<'a> {
         let (arch, association) = (self.arch, self.config.association);
         let before = std::mem::replace(&mut self.r_before, Aligned::new(0));
         let (post, pre) = association.pair(&before[..], after);
-        let (trace, of) = self.matrices(b, lent);
+        let (trace, of, _) = self.parts(b, lent);
         match trace {
             Trace::Written(trace) => trace.plan(post, pre, m),
             Trace::History(trace) => trace.push(arch, of, post, pre, m),
@@ -113,7 +115,7 @@ impl<'a> Traces<'a> {
         }
         let arch = self.arch;
         for b in 0..self.each.len() {
-            let (trace, of) = self.matrices(b, lent);
+            let (trace, of, _) = self.parts(b, lent);
             match trace {
                 Trace::Written(trace) => trace.finish(arch, of),
                 Trace::History(trace) => trace.fold(arch, of),
@@ -123,11 +125,11 @@ impl<'a> Traces<'a> {
         transpose_out(after.e, &self.eligibility, self.n, self.width);
     }
 
-    fn matrices<'m>(&'m mut self, b: usize, lent: &'m mut [f32]) -> (&'m mut Trace<'a>, Matrices<'m>) {
+    fn parts<'m>(&'m mut self, b: usize, lent: &'m mut [f32]) -> (&'m mut Trace<'a>, Matrices<'m>, &'m mut Scratch) {
         let size = self.n * self.width;
         let part = |all: &'m mut [f32]| if all.is_empty() { all } else { &mut all[b * size..(b + 1) * size] };
         let h: &mut [f32] = if lent.is_empty() { &mut self.own } else { lent };
-        (&mut self.each[b], Matrices { h: part(h), e: part(&mut self.eligibility) })
+        (&mut self.each[b], Matrices { h: part(h), e: part(&mut self.eligibility) }, &mut self.scratch)
     }
 }
 
@@ -168,7 +170,7 @@ mod tests {
             (0..N * WIDTH).map(entry).collect()
         };
         let (mut h, mut e) = (matrix(given), if stage == Stage::Retroactive { matrix(-given) } else { Vec::new() });
-        let mut drives = Vec::new();
+        let (mut drives, mut scratch) = (Vec::new(), Scratch::new(50, WIDTH));
         for step in 0..40 {
             let (before, after, mut drive) = (rates(step, 0.0), rates(step, 0.5), vec![0.0; WIDTH]);
             let m = if step % 5 == 0 { 0.0 } else { (step as f32 * 0.8).sin() };
@@ -179,7 +181,7 @@ mod tests {
                     trace.plan(&after, &before, m);
                 }
                 Trace::History(trace) => {
-                    trace.read(arch, of, &before, &mut drive);
+                    trace.read(arch, &mut scratch, of, &before, &mut drive);
                     trace.push(arch, Matrices { h: &mut h, e: &mut e }, &after, &before, m);
                 }
             }

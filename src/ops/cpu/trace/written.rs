@@ -2,7 +2,7 @@
 //!
 //! Every stage but the retroactive form is H_ij ← keep_i H_ij + gain a_i b_j, then a clip; there this is e, and H gathers m e.
 
-use super::super::rows::add_scaled;
+use super::super::rows::{add_scaled, splat};
 use super::Matrices;
 use crate::config::{Stage, TraceConfig};
 use crate::ops::cpu::{zeros, Aligned};
@@ -35,14 +35,14 @@ impl<'a> Written<'a> {
             Stage::Modulated | Stage::Oja => eta * m,
             _ => eta,
         };
-        for (i, a) in a.iter().enumerate() {
-            self.gain_a[i] = gain * a;
-            self.keep[i] = match self.config.stage {
-                Stage::Hebb | Stage::Outer => 0.0,
-                Stage::Decay | Stage::Modulated | Stage::Retroactive => 1.0 - eta,
-                Stage::Oja => 1.0 - gain * a * a,
-                Stage::Accumulate | Stage::None => 1.0,
-            };
+        for (gain_a, a) in self.gain_a.iter_mut().zip(a) {
+            *gain_a = gain * a;
+        }
+        match self.config.stage {
+            Stage::Hebb | Stage::Outer => self.keep.fill(0.0),
+            Stage::Decay | Stage::Modulated | Stage::Retroactive => self.keep.fill(1.0 - eta),
+            Stage::Oja => self.keep.iter_mut().zip(a).for_each(|(keep, a)| *keep = 1.0 - gain * a * a),
+            Stage::Accumulate | Stage::None => self.keep.fill(1.0),
         }
         self.b.copy_from_slice(b);
         self.m = m;
@@ -78,7 +78,7 @@ impl WithSimd for Pass<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Pass { trace, of, r, drive } = self;
         let Written { config, n, keep, gain_a, b, m, pending, .. } = trace;
         let w = keep.len();
@@ -87,8 +87,8 @@ impl WithSimd for Pass<'_, '_> {
         let mut done = 0;
         if *pending && reads && clip == 0.0 && of.e.is_empty() {
             for (h, j) in of.h.chunks_exact_mut(4 * w).zip((0..).step_by(4)) {
-                let scales = [0, 1, 2, 3].map(|k| alpha * r[j + k]);
-                change_and_add_four(h, keep, gain_a, [b[j], b[j + 1], b[j + 2], b[j + 3]], drive, scales);
+                let scales = [alpha * r[j], alpha * r[j + 1], alpha * r[j + 2], alpha * r[j + 3]];
+                change_and_add_four(simd, h, [keep, gain_a], [b[j], b[j + 1], b[j + 2], b[j + 3]], drive, scales);
                 done = j + 4;
             }
         }
@@ -96,18 +96,18 @@ impl WithSimd for Pass<'_, '_> {
             let h = &mut of.h[j * w..(j + 1) * w];
             if *pending {
                 if of.e.is_empty() {
-                    change(h, keep, gain_a, b[j]);
+                    change(simd, h, keep, gain_a, b[j]);
                 } else {
                     let e = &mut of.e[j * w..(j + 1) * w];
-                    change(e, keep, gain_a, b[j]);
-                    add_scaled(h, e, *m);
+                    change(simd, e, keep, gain_a, b[j]);
+                    add_scaled(simd, h, e, *m);
                 }
                 if clip > 0.0 {
                     h.iter_mut().for_each(|h| *h = h.clamp(-clip, clip));
                 }
             }
             if reads {
-                add_scaled(drive, h, alpha * r[j]);
+                add_scaled(simd, drive, h, alpha * r[j]);
             }
         }
     }
@@ -115,27 +115,39 @@ impl WithSimd for Pass<'_, '_> {
 
 /// h ← keep h + gain_a · b, elementwise along the postsynaptic neurons.
 #[inline(always)]
-fn change(h: &mut [f32], keep: &[f32], gain_a: &[f32], b: f32) {
-    let w = h.len();
-    let (keep, gain_a) = (&keep[..w], &gain_a[..w]);
-    for i in 0..w {
-        h[i] = keep[i] * h[i] + gain_a[i] * b;
+fn change<S: Simd>(simd: S, h: &mut [f32], keep: &[f32], gain_a: &[f32], b: f32) {
+    let (h, _) = S::as_mut_simd_f32s(h);
+    let ((keep, _), (gain_a, _)) = (S::as_simd_f32s(keep), S::as_simd_f32s(gain_a));
+    let b = simd.splat_f32s(b);
+    for ((h, keep), gain_a) in h.iter_mut().zip(keep).zip(gain_a) {
+        *h = simd.mul_add_e_f32s(*gain_a, b, simd.mul_f32s(*keep, *h));
     }
 }
 
 /// [`change`] and [`add_scaled`] for four rows, for which keep, gain_a and the drive are loaded once.
 #[inline(always)]
-fn change_and_add_four(h: &mut [f32], keep: &[f32], gain_a: &[f32], b: [f32; 4], drive: &mut [f32], scales: [f32; 4]) {
+fn change_and_add_four<S: Simd>(
+    simd: S,
+    h: &mut [f32],
+    [keep, gain_a]: [&[f32]; 2],
+    b: [f32; 4],
+    drive: &mut [f32],
+    scales: [f32; 4],
+) {
+    let ((h, _), (drive, _)) = (S::as_mut_simd_f32s(h), S::as_mut_simd_f32s(drive));
     let w = drive.len();
-    let (keep, gain_a) = (&keep[..w], &gain_a[..w]);
+    let (keep, gain_a) = (&S::as_simd_f32s(keep).0[..w], &S::as_simd_f32s(gain_a).0[..w]);
     let (h01, h23) = h.split_at_mut(2 * w);
     let ((h0, h1), (h2, h3)) = (h01.split_at_mut(w), h23.split_at_mut(w));
-    let (h2, h3) = (&mut h2[..w], &mut h3[..w]);
+    let rows = [&mut h0[..w], &mut h1[..w], &mut h2[..w], &mut h3[..w]];
+    let (b, scales) = (splat(simd, b), splat(simd, scales));
     for i in 0..w {
-        h0[i] = keep[i] * h0[i] + gain_a[i] * b[0];
-        h1[i] = keep[i] * h1[i] + gain_a[i] * b[1];
-        h2[i] = keep[i] * h2[i] + gain_a[i] * b[2];
-        h3[i] = keep[i] * h3[i] + gain_a[i] * b[3];
-        drive[i] += (h0[i] * scales[0] + h1[i] * scales[1]) + (h2[i] * scales[2] + h3[i] * scales[3]);
+        let (mut sum, keep, gain_a) = (drive[i], keep[i], gain_a[i]);
+        for k in 0..4 {
+            let h = simd.mul_add_e_f32s(gain_a, b[k], simd.mul_f32s(keep, rows[k][i]));
+            rows[k][i] = h;
+            sum = simd.mul_add_e_f32s(h, scales[k], sum);
+        }
+        drive[i] = sum;
     }
 }

@@ -1,0 +1,64 @@
+//! The Hebbian trace in both forms, and without any: time of a batch of trials, forward only.
+//!
+//! `cargo bench --bench trace`. The constants of the choice between the forms (`src/ops/cpu/trace/form.rs`) were fitted to
+//! this: take the time without a trace away, and divide by steps and trials.
+
+use candle_core::Device;
+use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};
+use hebbian_rnn::eligibility::Workspace;
+use hebbian_rnn::evaluate::{draw_fresh, run_drawn};
+use hebbian_rnn::settings::{resolve, Setting};
+use hebbian_rnn::trainer::Trainer;
+use std::hint::black_box;
+
+const TRIALS: usize = 12;
+
+fn traces(c: &mut Criterion) {
+    for stage in ["modulated", "oja", "retroactive"] {
+        for neurons in [32, 64, 128, 256] {
+            for steps in [10, 40, 100, 400] {
+                let mut group = c.benchmark_group(format!("{stage}/N{neurons}/T{steps}"));
+                group.throughput(Throughput::Elements((TRIALS * steps) as u64));
+                for form in ["none", "written", "history", "auto"] {
+                    forward(&mut group, stage, neurons, steps, form);
+                }
+                group.finish();
+            }
+        }
+    }
+}
+
+fn forward(
+    group: &mut criterion::BenchmarkGroup<criterion::measurement::WallTime>,
+    stage: &str,
+    neurons: usize,
+    steps: usize,
+    form: &str,
+) {
+    let trace = match form {
+        "none" => ["trace.stage=none".into(), "rule.name=none".into()],
+        _ => [format!("trace.stage={stage}"), format!("trace.form={form}")],
+    };
+    let sizes = [
+        format!("network.neurons={neurons}"),
+        format!("task.steps={steps}"),
+        format!("train.batch={TRIALS}"),
+        "train.networks=1".into(),
+        "trace.alpha=1.0".into(),
+    ];
+    let settings: Vec<Setting> = sizes.iter().chain(&trace).map(|s| Setting::parse(s).unwrap()).collect();
+    let trainer = Trainer::new(resolve(Some("sequence"), &settings).unwrap(), &Device::Cpu).unwrap();
+    let (checkpoint, task) = (trainer.checkpoint(), trainer.task().clone());
+    let batch = draw_fresh(&checkpoint.config, &*task, 0, TRIALS, 1).unwrap();
+    let mut workspace = Workspace::default();
+    group.bench_function(BenchmarkId::from_parameter(form), |b| {
+        b.iter(|| black_box(run_drawn(&checkpoint, &*task, &batch, &mut workspace).unwrap()))
+    });
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(20).measurement_time(std::time::Duration::from_secs(1)).warm_up_time(std::time::Duration::from_millis(300));
+    targets = traces
+}
+criterion_main!(benches);
