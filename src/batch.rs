@@ -1,6 +1,6 @@
 //! A batch of trials as drawn on the host: S networks × B trials, each from its own random streams.
 
-use crate::config::{Config, Output, ReadoutRule};
+use crate::config::Config;
 use crate::random::{events, gaussian, stream, symmetric_uniform, uniform, Phase, Purpose};
 use crate::task::{Task, Trial};
 use anyhow::{ensure, Result};
@@ -28,6 +28,8 @@ pub struct DrawnTrial {
     pub kicks: Vec<Kick>,
     /// The noise on the readout, `[T, n_out]`; empty where the readout does not explore.
     pub readout_noise: Vec<f32>,
+    /// The neurons' private noise, `[T, N]`; empty where there is none.
+    pub private_noise: Vec<f32>,
 }
 
 /// S × B trials, networks first.
@@ -109,12 +111,17 @@ fn draw_trial(config: &Config, task: &dyn Task, draw: Draw, network: u64, trial:
     let steps = task.steps();
     let neurons = config.network.neurons;
     let drawn = task.trial(trial, &mut rng(Purpose::Task));
-    let explores = draw.explore && config.network.output == Output::Readout && config.readout.rule != ReadoutRule::None;
+    let private_noise = config.network.private_noise;
     DrawnTrial {
         x0: uniform(&mut rng(Purpose::InitialActivation), neurons, config.network.initial_activation),
         kicks: if draw.explore { kicks(config, steps, &mut rng(Purpose::Perturbation)) } else { Vec::new() },
-        readout_noise: if explores {
+        readout_noise: if draw.explore && config.readout_explores() {
             gaussian(&mut rng(Purpose::ReadoutPerturbation), steps * task.n_out(), config.readout.perturbation)
+        } else {
+            Vec::new()
+        },
+        private_noise: if private_noise > 0.0 {
+            gaussian(&mut rng(Purpose::PrivateNoise), steps * neurons, private_noise)
         } else {
             Vec::new()
         },

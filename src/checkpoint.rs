@@ -87,6 +87,12 @@ pub fn layout(config: &Config, task: &dyn Task) -> BTreeMap<&'static str, Expect
         add("w_out", float, &[s, n_out, n]);
         add("b_out", float, &[s, n_out]);
     }
+    if config.network.feedback_scale > 0.0 {
+        add("w_fb", float, &[s, n, n_out]);
+    }
+    if config.network.error_feedback_scale > 0.0 {
+        add("error_feedback", float, &[s, n, n_out]);
+    }
     add("x", float, &[s, b, n]);
     add("r", float, &[s, b, n]);
     if config.trace.stage != Stage::None && config.trace.persistent {
@@ -108,7 +114,7 @@ impl Checkpoint {
     fn tensors(&self) -> Result<BTreeMap<&'static str, Tensor>> {
         let cpu = Device::Cpu;
         let s = self.config.train.networks.count();
-        let Weights { w_in, w_rec, b_rec, w_out, b_out, connectivity } = &self.weights;
+        let Weights { w_in, w_rec, b_rec, w_out, b_out, w_fb, error_feedback, connectivity } = &self.weights;
         let recent: Vec<u8> = self
             .criterion
             .iter()
@@ -126,7 +132,14 @@ impl Checkpoint {
             ("expected_error", Tensor::from_vec(self.expected_error.clone(), (s, types), &cpu)?),
             ("recent_correct", Tensor::from_vec(recent, (s, WINDOW), &cpu)?),
         ]);
-        let optional = [("b_rec", b_rec), ("w_out", w_out), ("b_out", b_out), ("connectivity", connectivity)];
+        let optional = [
+            ("b_rec", b_rec),
+            ("w_out", w_out),
+            ("b_out", b_out),
+            ("w_fb", w_fb),
+            ("error_feedback", error_feedback),
+            ("connectivity", connectivity),
+        ];
         tensors.extend(optional.into_iter().filter_map(|(name, tensor)| Some((name, tensor.clone()?))));
         if let Some(TraceState { h, eligibility }) = &self.trace {
             tensors.insert("hebbian_trace", h.clone());
@@ -205,6 +218,8 @@ impl Checkpoint {
             b_rec: tensors.optional("b_rec")?,
             w_out: tensors.optional("w_out")?,
             b_out: tensors.optional("b_out")?,
+            w_fb: tensors.optional("w_fb")?,
+            error_feedback: tensors.optional("error_feedback")?,
             connectivity: tensors.optional("connectivity")?,
         };
         let trace = match tensors.optional("hebbian_trace")? {

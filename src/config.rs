@@ -3,7 +3,11 @@
 //! Units stand in the names (`_ms`); a key without a unit is dimensionless. [`Config::validate`] checks ranges before any
 //! work starts. How files and `--set` are laid over the defaults is [`crate::settings`].
 
+mod network;
+
 pub use crate::networks::Networks;
+pub use network::{Dynamics, InputWeights, NetworkConfig, Output, Response};
+
 use crate::task::{self, Task};
 use anyhow::{bail, Context, Result};
 use serde::{Deserialize, Serialize};
@@ -28,60 +32,6 @@ pub struct Config {
     pub task: toml::Table,
     /// How many networks, how many trials, where, and when to stop.
     pub train: TrainConfig,
-}
-
-/// The equation that moves the activation (docs/model.md, "Dynamics").
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Dynamics {
-    /// r(t+1) = tanh(drive).
-    Discrete,
-    /// x ← x + (dt/τ)(−x + drive), r = tanh(x).
-    Leaky,
-}
-
-/// Where the network's output is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Output {
-    /// The rates of `output_neurons`.
-    Neurons,
-    /// z = w_out r + b_out.
-    Readout,
-}
-
-/// Size, dynamics and initial weights of each network.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NetworkConfig {
-    /// N, the number of neurons.
-    pub neurons: usize,
-    /// The equation of motion.
-    pub dynamics: Dynamics,
-    /// τ, the neurons' time constant (leaky dynamics only).
-    pub tau_ms: f64,
-    /// dt, the length of a step (leaky dynamics only).
-    pub dt_ms: f64,
-    /// g: w_rec ~ N(0, g² / (connectivity · N)).
-    pub gain: f64,
-    /// The fraction of recurrent connections that exist; absent ones stay absent.
-    pub connectivity: f64,
-    /// w_in ~ U(−input_scale, input_scale).
-    pub input_scale: f64,
-    /// Whether designated output neurons receive input (Miconi's do not).
-    pub input_to_output_neurons: bool,
-    /// b_rec ~ U(−bias_scale, bias_scale); 0: the network has no b_rec.
-    pub bias_scale: f64,
-    /// x(0) ~ U(−initial_activation, initial_activation), drawn for every trial.
-    pub initial_activation: f64,
-    /// Bias neurons, as [neuron, activation] pairs: their x never moves from that value.
-    pub clamped: Vec<(usize, f64)>,
-    /// Where the output is read.
-    pub output: Output,
-    /// The designated output neurons, one per task output (`output = "neurons"` only).
-    pub output_neurons: Vec<usize>,
-    /// w_out ~ N(0, readout_scale² / N), b_out = 0 (`output = "readout"` only).
-    pub readout_scale: f64,
 }
 
 /// How the trace H changes at each step (docs/model.md, "The Hebbian trace").
@@ -216,17 +166,20 @@ pub enum RuleName {
     HebbianTrace,
     /// r_pre (x_post − x̄_post), gated online by R − R̄ (Legenstein 2010; Hoerzer 2014).
     Eh,
+    /// Local filtered activity times the error fed back through random weights (Murray 2019).
+    Rflo,
     /// w_rec does not learn.
     None,
 }
 
 impl RuleName {
     /// Every rule with one line on what it is.
-    pub const ALL: [(RuleName, &'static str); 5] = [
+    pub const ALL: [(RuleName, &'static str); 6] = [
         (RuleName::DeltaX, "cubed product of presynaptic rate and fluctuation of the postsynaptic activation (Miconi 2017)"),
         (RuleName::NodePerturbation, "presynaptic rate times exploratory perturbation (Fiete & Seung 2006)"),
-        (RuleName::HebbianTrace, "the decaying, modulated Hebbian trace H itself"),
+        (RuleName::HebbianTrace, "the Hebbian trace H itself, in any stage: decaying and modulated, Oja's, retroactive, …"),
         (RuleName::Eh, "exploratory Hebb: rate times deviation from the running mean, gated online by reward (Legenstein 2010; Hoerzer 2014)"),
+        (RuleName::Rflo, "random feedback local online learning: filtered rates times the readout's error, fed back at random (Murray 2019)"),
         (RuleName::None, "w_rec stays as drawn (a readout can still learn)"),
     ];
 
@@ -237,6 +190,7 @@ impl RuleName {
             RuleName::NodePerturbation => "node-perturbation",
             RuleName::HebbianTrace => "hebbian-trace",
             RuleName::Eh => "eh",
+            RuleName::Rflo => "rflo",
             RuleName::None => "none",
         }
     }
@@ -270,6 +224,8 @@ pub enum ReadoutRule {
     NodePerturbation,
     /// (R − R̄) (z − z̄) rᵀ.
     Eh,
+    /// (target − z) rᵀ: the delta rule, told the target itself (Widrow & Hoff 1960).
+    Delta,
 }
 
 /// How `w_out` and `b_out` learn. Credit is given online: the output of a step is judged by the reward of that step.
@@ -310,6 +266,12 @@ pub struct ModulatorConfig {
     pub warmup_trials: u64,
     /// Decay of R̄ within a trial, for rules gated online; R̄ starts from −Ē of the trial type.
     pub reward_decay: f64,
+    /// Online, learn with 1 where R > R̄ and with 0 elsewhere, in place of R − R̄ (Hoerzer et al. 2014).
+    #[serde(default)]
+    pub binary: bool,
+    /// Judge a trial by its error plus this times the mean |output| over all steps (hebbRNN); 0: by its error alone.
+    #[serde(default)]
+    pub energy_cost: f64,
 }
 
 /// The floating-point type of every tensor.
@@ -391,14 +353,37 @@ impl Config {
     /// The defaults of `task` with the rule it is usually trained with.
     pub fn for_task(task: &str) -> Result<Config> {
         let info = task::find(task)?;
-        Ok((info.config)(info.rule))
+        Ok(info.defaults(info.rule))
     }
 
-    /// Whether anything reads the reward of each step: a rule gated online, a readout that learns, or the trace.
+    /// Fills in what depends on the task and is not said: its file's hash, and the output neurons. Returns the task.
+    ///
+    /// # Errors
+    /// Where the task's parameters are wrong.
+    pub fn complete(&mut self) -> Result<Box<dyn Task>> {
+        task::complete(&mut self.task)?;
+        let task = task::build(&self.task)?;
+        self.network.fill_output_neurons(&*task);
+        Ok(task)
+    }
+
+    /// Whether anything reads the reward of each step: a rule gated online, a readout that explores, or the trace.
     pub fn reads_reward_online(&self) -> bool {
         self.rule.name == RuleName::Eh
-            || (self.network.output == Output::Readout && self.readout.rule != ReadoutRule::None)
+            || self.readout_explores()
             || (self.trace.stage != Stage::None && self.trace.modulator == TraceModulator::Reward)
+    }
+
+    /// Whether anything is told the difference of each output from its target.
+    pub fn reads_error_online(&self) -> bool {
+        self.rule.name == RuleName::Rflo
+            || (self.network.output == Output::Readout && self.readout.rule == ReadoutRule::Delta)
+    }
+
+    /// Whether there is a readout that learns from the reward of its own noisy outputs.
+    pub fn readout_explores(&self) -> bool {
+        self.network.output == Output::Readout
+            && matches!(self.readout.rule, ReadoutRule::NodePerturbation | ReadoutRule::Eh)
     }
 
     /// The configuration as TOML.
@@ -412,30 +397,7 @@ impl Config {
     /// Names the first key that is wrong, what was found and what is expected.
     pub fn validate(&self, task: &dyn Task) -> Result<()> {
         let net = &self.network;
-        expect(net.neurons >= 1, "network.neurons", net.neurons, "at least 1")?;
-        positive("network.tau_ms", net.tau_ms)?;
-        positive("network.dt_ms", net.dt_ms)?;
-        if net.dynamics == Dynamics::Leaky {
-            expect(net.dt_ms <= net.tau_ms, "network.dt_ms", net.dt_ms, "at most network.tau_ms")?;
-        }
-        not_negative("network.gain", net.gain)?;
-        expect(
-            net.connectivity > 0.0 && net.connectivity <= 1.0,
-            "network.connectivity",
-            net.connectivity,
-            "above 0 and at most 1",
-        )?;
-        not_negative("network.input_scale", net.input_scale)?;
-        not_negative("network.bias_scale", net.bias_scale)?;
-        not_negative("network.initial_activation", net.initial_activation)?;
-        not_negative("network.readout_scale", net.readout_scale)?;
-        for &(neuron, activation) in &net.clamped {
-            expect(neuron < net.neurons, "network.clamped", neuron, &format!("neurons below {}", net.neurons))?;
-            expect(activation.is_finite(), "network.clamped", activation, "finite activations")?;
-        }
-        for &neuron in &net.output_neurons {
-            expect(neuron < net.neurons, "network.output_neurons", neuron, &format!("neurons below {}", net.neurons))?;
-        }
+        net.validate(task)?;
 
         expect(self.trace.alpha.is_finite(), "trace.alpha", self.trace.alpha, "a finite number")?;
         fraction("trace.eta", self.trace.eta)?;
@@ -459,6 +421,10 @@ impl Config {
             bail!("rule.name is `node-perturbation`, but perturbation.probability or perturbation.amplitude is 0: nothing could be learnt");
         }
 
+        if self.rule.name == RuleName::Rflo && !(net.error_feedback_scale > 0.0 && net.output == Output::Readout) {
+            bail!("rule.name is `rflo`, which feeds the readout's error back: set network.output to `readout` and network.error_feedback_scale above 0");
+        }
+
         not_negative("readout.eta", self.readout.eta)?;
         not_negative("readout.perturbation", self.readout.perturbation)?;
         fraction("readout.mean_decay", self.readout.mean_decay)?;
@@ -468,6 +434,14 @@ impl Config {
 
         fraction("modulator.expected_error_decay", self.modulator.expected_error_decay)?;
         fraction("modulator.reward_decay", self.modulator.reward_decay)?;
+        not_negative("modulator.energy_cost", self.modulator.energy_cost)?;
+        let online = self.reads_reward_online() || self.reads_error_online();
+        if online && self.modulator.energy_cost > 0.0 {
+            bail!("modulator.energy_cost is {}, but credit is given step by step here (rule.name, readout.rule or trace.modulator); expected 0", self.modulator.energy_cost);
+        }
+        if online && !task.judged_online() {
+            bail!("task `{}` judges whole trials, but credit is given step by step here (rule.name, readout.rule or trace.modulator): choose a rule such as `delta-x`", task.name());
+        }
 
         let train = &self.train;
         expect(train.batch >= 1, "train.batch", train.batch, "at least 1")?;
@@ -476,14 +450,6 @@ impl Config {
         }
         if train.trials.is_none() && train.updates.is_none() && !train.until_criterion {
             bail!("the run would never stop: set train.trials, train.updates or train.until_criterion");
-        }
-        if net.output == Output::Neurons {
-            expect(
-                net.output_neurons.len() == task.n_out(),
-                "network.output_neurons",
-                net.output_neurons.len(),
-                &format!("{} neurons, one for each output of task `{}`", task.n_out(), task.name()),
-            )?;
         }
         Ok(())
     }

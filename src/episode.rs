@@ -2,11 +2,12 @@
 //!
 //! This is the reference: one obvious loop over steps. What the fused kernels compute is tested against it.
 
-use crate::batch::{Kick, TrialBatch};
-use crate::config::{Config, Output, ReadoutRule, RuleName, TraceModulator};
+use crate::batch::{DrawnTrial, Kick, TrialBatch};
+use crate::config::{Config, RuleName, TraceModulator};
 use crate::eligibility::{Eligibility, Workspace};
 use crate::modulator::Modulator;
 use crate::network::{Cell, State, Weights};
+use crate::online::{ReadoutLearning, Reward};
 use crate::ops;
 use crate::rule::{self, Accumulator, Moment};
 use crate::task::{ErrorMeasure, Task};
@@ -32,6 +33,8 @@ pub struct EpisodeInputs<'a> {
     pub kicks: Vec<&'a [Kick]>,
     /// Noise on the readout, `[T, S, B, n_out]`.
     pub readout_noise: Option<Tensor>,
+    /// The neurons' private noise, `[T, S, B, N]`.
+    pub private_noise: Option<Tensor>,
 }
 
 /// Targets and what is expected.
@@ -44,6 +47,13 @@ pub struct Scoring {
     pub measure: ErrorMeasure,
     /// Ē of each trial's type, `[S, B]`: R̄ starts from its negative.
     pub expected_error: Tensor,
+}
+
+impl Scoring {
+    /// target − output for `output` `[S, B, n_out]`; 0 where the step is not scored.
+    fn difference(&self, step: usize, output: &Tensor) -> Result<Tensor> {
+        (self.targets.get(step)? - output)?.broadcast_mul(&self.scored.get(step)?.unsqueeze(2)?)
+    }
 }
 
 /// The sizes of a trial, and how its outputs are judged.
@@ -121,13 +131,14 @@ impl<'a> EpisodeInputs<'a> {
         let modulated =
             config.trace.modulator == TraceModulator::Task && batch.drawn.iter().any(|d| d.trial.modulator.is_some());
         let ones = vec![1.0; t];
-        let noisy = !batch.drawn[0].readout_noise.is_empty();
+        let n = config.network.neurons;
+        let noise = |width: usize, of: fn(&DrawnTrial) -> &[f32]| {
+            let there = batch.drawn.iter().any(|d| !of(d).is_empty());
+            there.then(|| tensor(steps_first(t, width, batch.drawn.iter().map(of)), &[t, s, b, width])).transpose()
+        };
         Ok(EpisodeInputs {
             inputs: tensor(steps_first(t, n_in, (0..s * b).map(|i| &trial(i).inputs[..])), &[t, s, b, n_in])?,
-            x0: tensor(
-                batch.drawn.iter().flat_map(|d| d.x0.iter().copied()).collect(),
-                &[s, b, config.network.neurons],
-            )?,
+            x0: tensor(batch.drawn.iter().flat_map(|d| d.x0.iter().copied()).collect(), &[s, b, n])?,
             modulator: modulated
                 .then(|| {
                     tensor(
@@ -139,11 +150,8 @@ impl<'a> EpisodeInputs<'a> {
             trace: None,
             scoring: Some(scoring),
             kicks: batch.drawn.iter().map(|d| d.kicks.as_slice()).collect(),
-            readout_noise: noisy
-                .then(|| {
-                    tensor(steps_first(t, n_out, batch.drawn.iter().map(|d| &d.readout_noise[..])), &[t, s, b, n_out])
-                })
-                .transpose()?,
+            readout_noise: noise(n_out, |d| &d.readout_noise)?,
+            private_noise: noise(n, |d| &d.private_noise)?,
         })
     }
 }
@@ -195,13 +203,14 @@ pub fn run(config: &Config, cell: &Cell, inputs: &EpisodeInputs, learn: bool, re
         (Some(trace), None) => Some(trace.zero(&state.x)?),
         (None, _) => None,
     };
-    let mut rule = if learn { rule::build(&config.rule) } else { None };
+    let mut rule = if learn { rule::build(config) } else { None };
     let mut eligibility = rule.as_ref().map(|_| Accumulator::new(&state.x, BLOCK.min(t))).transpose()?;
     if let Some(rule) = &mut rule {
         rule.begin(&state)?;
     }
-    let mut readout = (learn && config.network.output == Output::Readout && config.readout.rule != ReadoutRule::None)
-        .then(|| ReadoutLearning::new(config));
+    let mut readout = learn.then(|| ReadoutLearning::new(config)).flatten();
+    let told = inputs.scoring.as_ref().filter(|_| learn && config.reads_error_online());
+    let mut fed_back = cell.feeds_back().then(|| cell.output(&state.r)).transpose()?;
     let mut reward = Reward::new(config, inputs)?;
     let mut kicks = Kicks { lists: &inputs.kicks, next: vec![0; inputs.kicks.len()] };
     let mut outputs = Vec::with_capacity(t);
@@ -213,7 +222,9 @@ pub fn run(config: &Config, cell: &Cell, inputs: &EpisodeInputs, learn: bool, re
             _ => None,
         };
         let perturbation = kicks.at(step, &state.x)?;
-        let next = cell.step(&state, &inputs.inputs.get(step)?, plastic.as_ref(), perturbation.as_ref())?;
+        let noise = inputs.private_noise.as_ref().map(|noise| noise.get(step)).transpose()?;
+        let drives: Vec<&Tensor> = [&plastic, &perturbation, &noise].into_iter().flatten().collect();
+        let next = cell.step(&state, &inputs.inputs.get(step)?, fed_back.as_ref(), &drives)?;
 
         let exact = cell.output(&next.r)?;
         let noise = inputs.readout_noise.as_ref().map(|noise| noise.get(step)).transpose()?;
@@ -223,6 +234,8 @@ pub fn run(config: &Config, cell: &Cell, inputs: &EpisodeInputs, learn: bool, re
         };
         let reward_change = reward.as_mut().map(|reward| reward.change(step, &output)).transpose()?;
         let reward_change = reward_change.as_ref().unwrap_or(&zeros);
+        let difference = told.map(|scoring| scoring.difference(step, &output)).transpose()?;
+        let error = difference.as_ref().map(|difference| cell.fed_back_error(difference)).transpose()?.flatten();
 
         if let (Some(trace), Some(h)) = (&trace, &trace_state) {
             let m = match (config.trace.modulator, &inputs.modulator) {
@@ -233,14 +246,22 @@ pub fn run(config: &Config, cell: &Cell, inputs: &EpisodeInputs, learn: bool, re
             trace_state = Some(trace.update(h, &state.r, &next.r, &m)?);
         }
         if let (Some(rule), Some(eligibility)) = (&mut rule, &mut eligibility) {
-            let moment =
-                Moment { r_before: &state.r, state: &next, perturbation: perturbation.as_ref(), reward_change };
-            if let Some(factors) = rule.factors(&moment)?.filter(|_| step >= config.rule.start_step) {
-                eligibility.push(&factors)?;
+            let moment = Moment {
+                r_before: &state.r,
+                state: &next,
+                perturbation: perturbation.as_ref(),
+                reward_change,
+                error: error.as_ref(),
+            };
+            if let Some(increment) = rule.increment(&moment)?.filter(|_| step >= config.rule.start_step) {
+                eligibility.push(&increment)?;
             }
         }
         if let Some(readout) = &mut readout {
-            readout.accumulate(&next.r, &output, noise.as_ref(), reward_change)?;
+            readout.accumulate(&next.r, &output, noise.as_ref(), reward_change, difference.as_ref())?;
+        }
+        if fed_back.is_some() {
+            fed_back = Some(output.clone());
         }
         outputs.push(output);
         if record.rates {
@@ -289,81 +310,5 @@ impl Kicks<'_> {
             }
         }
         dense.map(|values| Tensor::from_vec(values, x.shape(), x.device())?.to_dtype(x.dtype())).transpose()
-    }
-}
-
-/// R − R̄ online: the reward of a step is the negative of its error; R̄ is a running mean within the trial.
-struct Reward<'a> {
-    scoring: &'a Scoring,
-    decay: f64,
-    mean: Tensor,
-}
-
-impl<'a> Reward<'a> {
-    /// `None` where nothing in the configuration reads the reward online, or nothing is scored.
-    fn new(config: &Config, inputs: &'a EpisodeInputs) -> Result<Option<Self>> {
-        let Some(scoring) = inputs.scoring.as_ref().filter(|_| config.reads_reward_online()) else { return Ok(None) };
-        Ok(Some(Reward { scoring, decay: config.modulator.reward_decay, mean: scoring.expected_error.neg()? }))
-    }
-
-    /// R − R̄ for `output` `[S, B, n_out]`, as `[S, B]`; 0 where the step is not scored. Moves R̄ on.
-    fn change(&mut self, step: usize, output: &Tensor) -> Result<Tensor> {
-        let difference = (output - self.scoring.targets.get(step)?)?;
-        let error = match self.scoring.measure {
-            ErrorMeasure::Absolute => difference.abs()?,
-            ErrorMeasure::Squared => difference.sqr()?,
-        };
-        let reward = error.mean(2)?.neg()?;
-        let change = ((reward - &self.mean)? * self.scoring.scored.get(step)?)?;
-        self.mean = (&self.mean + (&change * (1.0 - self.decay))?)?;
-        Ok(change)
-    }
-}
-
-/// Sums the readout's change over steps and trials.
-struct ReadoutLearning {
-    rule: ReadoutRule,
-    variance: f64,
-    mean_decay: f64,
-    output_mean: Option<Tensor>,
-    change: Option<(Tensor, Tensor)>,
-}
-
-impl ReadoutLearning {
-    fn new(config: &Config) -> Self {
-        ReadoutLearning {
-            rule: config.readout.rule,
-            variance: config.readout.perturbation * config.readout.perturbation,
-            mean_decay: config.readout.mean_decay,
-            output_mean: None,
-            change: None,
-        }
-    }
-
-    fn accumulate(
-        &mut self,
-        r: &Tensor,
-        output: &Tensor,
-        noise: Option<&Tensor>,
-        reward_change: &Tensor,
-    ) -> Result<()> {
-        let post = match (self.rule, noise) {
-            (ReadoutRule::NodePerturbation, Some(noise)) => (noise / self.variance)?,
-            (ReadoutRule::Eh, _) => {
-                let mean = self.output_mean.take().unwrap_or_else(|| output.clone());
-                let deviation = (output - &mean)?;
-                self.output_mean = Some(((mean * self.mean_decay)? + (output * (1.0 - self.mean_decay))?)?);
-                deviation
-            }
-            _ => return Ok(()),
-        };
-        let gated = post.broadcast_mul(&reward_change.unsqueeze(2)?)?;
-        let w_out = gated.transpose(1, 2)?.contiguous()?.matmul(r)?;
-        let b_out = gated.sum(1)?;
-        self.change = Some(match self.change.take() {
-            Some((w, b)) => ((w + w_out)?, (b + b_out)?),
-            None => (w_out, b_out),
-        });
-        Ok(())
     }
 }

@@ -43,11 +43,12 @@ pub fn draw_sample_trials(folder: &Path, checkpoint: &Checkpoint, task: &dyn Tas
         values.iter().skip(k).step_by(width).copied().collect()
     };
     let (n_in, n_out) = (task.inputs().len(), task.n_out());
-    let leaky = config.network.dynamics == Dynamics::Leaky;
+    let leaky = config.network.dynamics != Dynamics::Discrete;
     let mut trials = Vec::new();
     for b in 0..shown {
         let trial = &batch.drawn[place * shown + b].trial;
         let output: Vec<f32> = outputs.get_on_dim(1, b)?.flatten_all()?.to_vec1()?;
+        let output = task.judged(&output);
         let mut targets = trial.targets.clone();
         for (step, _) in trial.scored.iter().enumerate().filter(|(_, scored)| !**scored) {
             targets[step * n_out..(step + 1) * n_out].fill(f32::NAN);

@@ -14,13 +14,16 @@ pub mod task;
 pub mod batch;
 pub mod network;
 pub mod trace;
+mod weights;
 
 pub mod eligibility;
 pub mod episode;
+mod online;
 pub mod ops;
 pub mod rule;
 
 pub mod criterion;
+mod dale;
 pub mod modulator;
 pub mod split;
 pub mod trainer;

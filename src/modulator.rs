@@ -86,6 +86,8 @@ mod tests {
             expected_error_factor: factor,
             warmup_trials: 10,
             reward_decay: 0.8,
+            binary: false,
+            energy_cost: 0.0,
         };
         Modulator::new(&config, 2, 2)
     }

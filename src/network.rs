@@ -1,103 +1,63 @@
-//! The network: weights, state, and one step of its dynamics. It knows nothing of tasks or learning.
+//! The network: state, and one step of its dynamics. It knows nothing of tasks or learning.
 //!
 //! Shapes: S networks, B trials, N neurons; `w_rec[s, post, pre]`. The drive of a neuron is
-//! w_in u + w_rec r + b + α H r + ξ; see [`Cell::step`] for what it moves.
+//! w_in u + w_rec r + b + w_fb z + α H r + ξ + noise; see [`Cell::step`] for what it moves.
 
-use crate::config::{Dynamics, NetworkConfig, Networks, Output};
-use crate::random::{gaussian, stream, symmetric_uniform, uniform, Phase, Purpose};
+use crate::config::{Dynamics, NetworkConfig, Networks, Response};
+use crate::random::{gaussian, stream, symmetric_uniform, Phase, Purpose};
+pub use crate::weights::Weights;
 use candle_core::{DType, Device, Result, Tensor};
-use rand::RngExt;
-
-/// The weights of S networks. What a network does not have is `None`.
-#[derive(Clone, Debug)]
-pub struct Weights {
-    /// `[S, N, n_in]`.
-    pub w_in: Tensor,
-    /// `[S, N, N]`, (post, pre).
-    pub w_rec: Tensor,
-    /// `[S, N]`.
-    pub b_rec: Option<Tensor>,
-    /// `[S, n_out, N]`.
-    pub w_out: Option<Tensor>,
-    /// `[S, n_out]`.
-    pub b_out: Option<Tensor>,
-    /// `[S, N, N]` of 0 and 1 (u8): which recurrent connections exist; `None`: all.
-    pub connectivity: Option<Tensor>,
-}
-
-impl Weights {
-    /// The number of outputs.
-    pub fn n_out(&self, config: &NetworkConfig) -> Result<usize> {
-        match &self.w_out {
-            Some(w_out) => w_out.dim(1),
-            None => Ok(config.output_neurons.len()),
-        }
-    }
-
-    /// Draws the initial weights of each network from its own streams.
-    pub fn draw(
-        config: &NetworkConfig,
-        n_in: usize,
-        n_out: usize,
-        seed: u64,
-        networks: Networks,
-        dtype: DType,
-        device: &Device,
-    ) -> Result<Self> {
-        let (s, n) = (networks.count(), config.neurons);
-        let rng = |network, purpose| stream(seed, network, 0, Phase::Train, purpose);
-        let each = |draw: &dyn Fn(u64) -> Vec<f32>| networks.range().flat_map(draw).collect::<Vec<f32>>();
-        let tensor = |values: Vec<f32>, shape: &[usize]| Tensor::from_vec(values, shape, device)?.to_dtype(dtype);
-
-        let w_in = each(&|network| {
-            let mut w = uniform(&mut rng(network, Purpose::InputWeights), n * n_in, config.input_scale);
-            if config.output == Output::Neurons && !config.input_to_output_neurons {
-                for &neuron in &config.output_neurons {
-                    w[neuron * n_in..(neuron + 1) * n_in].fill(0.0);
-                }
-            }
-            w
-        });
-        let sparse = config.connectivity < 1.0;
-        let mask: Vec<u8> = if sparse {
-            networks
-                .range()
-                .flat_map(|network| {
-                    let mut rng = rng(network, Purpose::Connectivity);
-                    (0..n * n).map(move |_| u8::from(rng.random::<f64>() < config.connectivity)).collect::<Vec<_>>()
-                })
-                .collect()
-        } else {
-            Vec::new()
-        };
-        let sd = config.gain / (config.connectivity * n as f64).sqrt();
-        let mut w_rec = each(&|network| gaussian(&mut rng(network, Purpose::RecurrentWeights), n * n, sd));
-        for (w, exists) in w_rec.iter_mut().zip(&mask) {
-            *w *= f32::from(*exists);
-        }
-        let bias = |network| uniform(&mut rng(network, Purpose::Bias), n, config.bias_scale);
-        let readout = config.output == Output::Readout;
-        let sd_out = config.readout_scale / (n as f64).sqrt();
-        let w_out = |network| gaussian(&mut rng(network, Purpose::ReadoutWeights), n_out * n, sd_out);
-
-        Ok(Weights {
-            w_in: tensor(w_in, &[s, n, n_in])?,
-            w_rec: tensor(w_rec, &[s, n, n])?,
-            b_rec: (config.bias_scale > 0.0).then(|| tensor(each(&bias), &[s, n])).transpose()?,
-            w_out: readout.then(|| tensor(each(&w_out), &[s, n_out, n])).transpose()?,
-            b_out: readout.then(|| Tensor::zeros((s, n_out), dtype, device)).transpose()?,
-            connectivity: sparse.then(|| Tensor::from_vec(mask, (s, n, n), device)).transpose()?,
-        })
-    }
-}
 
 /// What a network carries from one step to the next, the Hebbian trace apart.
 #[derive(Clone, Debug)]
 pub struct State {
     /// Activation x, `[S, B, N]`.
     pub x: Tensor,
-    /// Firing rate r = tanh(x), `[S, B, N]`.
+    /// Firing rate r, `[S, B, N]`.
     pub r: Tensor,
+}
+
+/// φ, the firing rate for an activation.
+#[derive(Clone, Copy, Debug)]
+pub enum Rates {
+    /// tanh(x).
+    Tanh,
+    /// x + offset within [0, max].
+    Rectified {
+        /// The rate at x = 0.
+        offset: f64,
+        /// The largest rate.
+        max: f64,
+    },
+}
+
+impl Rates {
+    /// The response of the configuration.
+    pub fn new(config: &NetworkConfig) -> Self {
+        match config.response {
+            Response::Tanh => Rates::Tanh,
+            Response::RectifiedLinear => Rates::Rectified { offset: config.response_offset, max: config.response_max },
+        }
+    }
+
+    /// φ(x), elementwise.
+    pub fn of(self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Rates::Tanh => x.tanh(),
+            Rates::Rectified { offset, max } => (x + offset)?.clamp(0.0, max),
+        }
+    }
+
+    /// φ'(x), elementwise: 1 − tanh²(x); 1 strictly within the range of the rectified response, else 0.
+    pub fn slope(self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Rates::Tanh => x.tanh()?.sqr()?.affine(-1.0, 1.0),
+            Rates::Rectified { offset, max } => {
+                let inside = (x.gt(-offset)? * x.lt(max - offset)?)?;
+                inside.to_dtype(x.dtype())
+            }
+        }
+    }
 }
 
 /// The weights made ready for steps: transposed once, so that every product reads contiguous memory.
@@ -106,8 +66,12 @@ pub struct Cell {
     w_in_t: Tensor,
     w_rec_t: Tensor,
     b_rec: Option<Tensor>,
+    w_fb_t: Option<Tensor>,
+    error_feedback_t: Option<Tensor>,
     output: CellOutput,
-    leak: Option<f64>,
+    dynamics: Dynamics,
+    leak: f64,
+    rates: Rates,
     clamp: Option<Clamp>,
 }
 
@@ -152,42 +116,59 @@ impl Cell {
             w_in_t: transposed(&weights.w_in)?,
             w_rec_t: transposed(&weights.w_rec)?,
             b_rec: weights.b_rec.as_ref().map(|b| b.unsqueeze(1)).transpose()?,
+            w_fb_t: weights.w_fb.as_ref().map(transposed).transpose()?,
+            error_feedback_t: weights.error_feedback.as_ref().map(transposed).transpose()?,
             output,
-            leak: (config.dynamics == Dynamics::Leaky).then(|| config.dt_ms / config.tau_ms),
+            dynamics: config.dynamics,
+            leak: config.leak(),
+            rates: Rates::new(config),
             clamp,
         })
     }
 
-    /// The state at the start of a trial, from x(0) `[S, B, N]`: bias neurons clamped, r = tanh(x).
+    /// The state at the start of a trial, from x(0) `[S, B, N]`: bias neurons clamped, r = φ(x).
     pub fn start(&self, x0: &Tensor) -> Result<State> {
         let x = self.clamped(x0.clone())?;
-        Ok(State { r: x.tanh()?, x })
+        Ok(State { r: self.rates.of(&x)?, x })
     }
 
-    /// One step. `input` is u(t) `[S, B, n_in]`; `plastic` is α H r and `perturbation` is ξ, both `[S, B, N]`.
+    /// Whether the output is fed back.
+    pub fn feeds_back(&self) -> bool {
+        self.w_fb_t.is_some()
+    }
+
+    /// One step. `input` is u(t) `[S, B, n_in]`; `drives` are what else drives neurons, each `[S, B, N]`.
     ///
-    /// With drive d = w_in u + w_rec r + b + α H r + ξ: `discrete` x = d; `leaky` x ← x + (dt/τ)(d − x). Then bias neurons
-    /// are clamped and r = tanh(x). (Sompolinsky et al. 1988; Miconi 2017.)
-    pub fn step(
-        &self,
-        state: &State,
-        input: &Tensor,
-        plastic: Option<&Tensor>,
-        perturbation: Option<&Tensor>,
-    ) -> Result<State> {
+    /// With drive d = w_in u + w_rec r + b + w_fb z + Σ drives: `discrete` x = d; `leaky` x ← x + (dt/τ)(d − x); then bias
+    /// neurons are clamped and r = φ(x) (Sompolinsky et al. 1988; Miconi 2017). `leaky-rate` x = d, clamped, and
+    /// r ← r + (dt/τ)(φ(x) − r) (Murray 2019). `fed_back` is z of the step before, `[S, B, n_out]`; it is read only where
+    /// there is a w_fb.
+    pub fn step(&self, state: &State, input: &Tensor, fed_back: Option<&Tensor>, drives: &[&Tensor]) -> Result<State> {
         let mut drive = (state.r.matmul(&self.w_rec_t)? + input.matmul(&self.w_in_t)?)?;
         if let Some(b_rec) = &self.b_rec {
             drive = drive.broadcast_add(b_rec)?;
         }
-        for term in [plastic, perturbation].into_iter().flatten() {
-            drive = (drive + term)?;
+        if let (Some(w_fb_t), Some(z)) = (&self.w_fb_t, fed_back) {
+            drive = (drive + z.matmul(w_fb_t)?)?;
         }
-        let x = match self.leak {
-            Some(leak) => (&state.x + ((drive - &state.x)? * leak)?)?,
-            None => drive,
-        };
-        let x = self.clamped(x)?;
-        Ok(State { r: x.tanh()?, x })
+        for term in drives {
+            drive = (drive + *term)?;
+        }
+        let moved = |from: &Tensor, to: Tensor| from + ((to - from)? * self.leak)?;
+        match self.dynamics {
+            Dynamics::Discrete => {
+                let x = self.clamped(drive)?;
+                Ok(State { r: self.rates.of(&x)?, x })
+            }
+            Dynamics::Leaky => {
+                let x = self.clamped(moved(&state.x, drive)?)?;
+                Ok(State { r: self.rates.of(&x)?, x })
+            }
+            Dynamics::LeakyRate => {
+                let x = self.clamped(drive)?;
+                Ok(State { r: moved(&state.r, self.rates.of(&x)?)?, x })
+            }
+        }
     }
 
     /// The output `[S, B, n_out]` for rates `[S, B, N]`.
@@ -196,6 +177,11 @@ impl Cell {
             CellOutput::Neurons(neurons) => r.contiguous()?.index_select(neurons, 2),
             CellOutput::Readout { w_out_t, b_out } => r.matmul(w_out_t)?.broadcast_add(b_out),
         }
+    }
+
+    /// What an error `[S, B, n_out]` brings to each neuron, `[S, B, N]`; `None` where it is not fed back.
+    pub fn fed_back_error(&self, error: &Tensor) -> Result<Option<Tensor>> {
+        self.error_feedback_t.as_ref().map(|weights| error.matmul(weights)).transpose()
     }
 
     fn clamped(&self, x: Tensor) -> Result<Tensor> {
@@ -222,4 +208,26 @@ pub fn initial_activation(
     let x0: Vec<f32> =
         networks.range().flat_map(|network| (0..trials as u64).flat_map(move |trial| draw(network, trial))).collect();
     Tensor::from_vec(x0, (networks.count(), trials, config.neurons), device)?.to_dtype(dtype)
+}
+
+/// Private noise for trials that no task drew, `[T, S, B, N]`; `None` where the configuration has none.
+pub fn private_noise(
+    config: &NetworkConfig,
+    seed: u64,
+    networks: Networks,
+    (steps, trials): (usize, usize),
+    dtype: DType,
+    device: &Device,
+) -> Result<Option<Tensor>> {
+    if config.private_noise == 0.0 {
+        return Ok(None);
+    }
+    let draw = |network, trial| {
+        let mut rng = stream(seed, network, trial, Phase::Simulate, Purpose::PrivateNoise);
+        gaussian(&mut rng, steps * config.neurons, config.private_noise)
+    };
+    let noise: Vec<f32> =
+        networks.range().flat_map(|network| (0..trials as u64).flat_map(move |trial| draw(network, trial))).collect();
+    let noise = Tensor::from_vec(noise, (networks.count(), trials, steps, config.neurons), device)?;
+    Ok(Some(noise.permute((2, 0, 1, 3))?.contiguous()?.to_dtype(dtype)?))
 }

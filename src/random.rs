@@ -32,6 +32,12 @@ pub enum Purpose {
     Perturbation = 7,
     /// The exploratory perturbation of the readout.
     ReadoutPerturbation = 8,
+    /// The private noise of the neurons.
+    PrivateNoise = 9,
+    /// `w_fb`, drawn once per network.
+    FeedbackWeights = 10,
+    /// `error_feedback`, drawn once per network.
+    ErrorFeedback = 11,
 }
 
 /// Whether trials are for training or for something that must not repeat the training trials.

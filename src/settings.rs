@@ -79,13 +79,14 @@ pub fn resolve(task: Option<&str>, settings: &[Setting]) -> Result<Config> {
         Some(setting) => parse_rule(text(setting)?)?,
         None => info.rule,
     };
-    let mut table = Table::try_from((info.config)(rule)).context("writing the defaults")?;
+    let mut table = Table::try_from(info.defaults(rule)).context("writing the defaults")?;
     for setting in settings {
         apply(&mut table, setting)?;
     }
-    let config: Config =
+    let mut config: Config =
         Value::Table(table).try_into().map_err(|error: toml::de::Error| anyhow!("{}", error.message().trim()))?;
-    config.validate(&*task::build(&config.task)?)?;
+    let task = config.complete()?;
+    config.validate(&*task)?;
     Ok(config)
 }
 

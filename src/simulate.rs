@@ -6,7 +6,7 @@ use crate::config::TraceModulator;
 use crate::eligibility::Workspace;
 use crate::episode::{self, Ensemble, EpisodeInputs, Record, TrialShape};
 use crate::modulator::Modulator;
-use crate::network::{initial_activation, Cell};
+use crate::network::{initial_activation, private_noise, Cell};
 use crate::ops;
 use crate::task::{ErrorMeasure, Trial};
 use crate::trace::TraceState;
@@ -93,7 +93,7 @@ pub fn simulate(
     device: &Device,
 ) -> Result<BTreeMap<&'static str, Tensor>> {
     let config = &checkpoint.config;
-    let (_, s, b, _) = inputs.inputs.dims4()?;
+    let (t, s, b, n_in) = inputs.inputs.dims4()?;
     let dtype = inputs.inputs.dtype();
     let x0 = match inputs.x {
         Some(x) => x,
@@ -123,8 +123,7 @@ pub fn simulate(
     let episode = if let Some(run) = ops::fused(config, device, record) {
         let n_out = checkpoint.weights.n_out(&config.network)?;
         let batch = as_batch(&inputs.inputs, inputs.modulator.as_ref(), &x0, n_out)?;
-        let (steps, _, _, n_in) = inputs.inputs.dims4()?;
-        let shape = TrialShape { steps, n_in, n_out, measure: ErrorMeasure::Absolute };
+        let shape = TrialShape { steps: t, n_in, n_out, measure: ErrorMeasure::Absolute };
         let modulator = Modulator::new(&config.modulator, s, 1);
         let ensemble = Ensemble { config, shape, weights: &checkpoint.weights, modulator: &modulator, trace };
         run(&ensemble, &batch, false, record, &mut Workspace::default())?
@@ -137,6 +136,7 @@ pub fn simulate(
             scoring: None,
             kicks: vec![&[]; s * b],
             readout_noise: None,
+            private_noise: private_noise(&config.network, seed, config.train.networks, (t, b), dtype, device)?,
         };
         episode::run(config, &Cell::new(&config.network, &checkpoint.weights)?, &given, false, record)?
     };
@@ -172,6 +172,7 @@ fn as_batch(inputs: &Tensor, modulator: Option<&Tensor>, x0: &Tensor, n_out: usi
         x0,
         kicks: Vec::new(),
         readout_noise: Vec::new(),
+        private_noise: Vec::new(),
     });
     Ok(TrialBatch { networks, trials_each, drawn: drawn.collect() })
 }

@@ -30,7 +30,8 @@ impl Split {
     ///
     /// # Errors
     /// Where there are fewer networks than devices, or the run does not fit into their memory.
-    pub fn new(config: Config, task: Arc<dyn Task>, devices: &[Device]) -> Result<Self> {
+    pub fn new(mut config: Config, task: Arc<dyn Task>, devices: &[Device]) -> Result<Self> {
+        config.network.fill_output_neurons(&*task);
         let parts = Self::shares(&config, devices)?
             .map(|(networks, device)| {
                 let mut config = config.clone();
@@ -139,6 +140,8 @@ fn join(config: &Config, parts: &[Checkpoint]) -> Result<Checkpoint> {
             b_rec: maybe(|c| c.weights.b_rec.as_ref())?,
             w_out: maybe(|c| c.weights.w_out.as_ref())?,
             b_out: maybe(|c| c.weights.b_out.as_ref())?,
+            w_fb: maybe(|c| c.weights.w_fb.as_ref())?,
+            error_feedback: maybe(|c| c.weights.error_feedback.as_ref())?,
             connectivity: maybe(|c| c.weights.connectivity.as_ref())?,
         },
         state: State { x: all(|c| &c.state.x)?, r: all(|c| &c.state.r)? },
@@ -171,6 +174,8 @@ fn cut(whole: &Checkpoint, places: Range<usize>, networks: Networks, device: &De
             b_rec: maybe(&whole.weights.b_rec)?,
             w_out: maybe(&whole.weights.w_out)?,
             b_out: maybe(&whole.weights.b_out)?,
+            w_fb: maybe(&whole.weights.w_fb)?,
+            error_feedback: maybe(&whole.weights.error_feedback)?,
             connectivity: maybe(&whole.weights.connectivity)?,
         },
         state: State { x: part(&whole.state.x)?, r: part(&whole.state.r)? },

@@ -4,12 +4,13 @@ use crate::batch::{Draw, TrialBatch};
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::criterion::Criterion;
+use crate::dale;
 use crate::eligibility::Workspace;
 use crate::episode::{Ensemble, Episode, Record, TrialShape};
 use crate::modulator::Modulator;
 use crate::network::{State, Weights};
 use crate::random::Phase;
-use crate::rule;
+use crate::rule::{self, Credit};
 use crate::task::{self, Task};
 use crate::trace::{HebbianTrace, TraceState};
 use anyhow::{bail, Context, Result};
@@ -165,13 +166,14 @@ impl Training for Trainer {
 
 impl Trainer {
     /// Draws new networks for the configured task.
-    pub fn new(config: Config, device: &Device) -> Result<Self> {
-        let task = Arc::from(task::build(&config.task)?);
+    pub fn new(mut config: Config, device: &Device) -> Result<Self> {
+        let task = Arc::from(config.complete()?);
         Self::with_task(config, task, device)
     }
 
     /// Draws new networks for a task of your own; the configuration's `task` table is then only a note.
-    pub fn with_task(config: Config, task: Arc<dyn Task>, device: &Device) -> Result<Self> {
+    pub fn with_task(mut config: Config, task: Arc<dyn Task>, device: &Device) -> Result<Self> {
+        config.network.fill_output_neurons(&*task);
         config.validate(&*task)?;
         let dtype = config.train.dtype.into();
         let networks = config.train.networks;
@@ -315,7 +317,8 @@ impl Trainer {
         }
         let errors = errors(&*self.task, &batch, &episode.outputs)?;
         let types = batch.types();
-        let changes = self.recurrent_change(&episode, &errors, &types)?;
+        let judged = self.with_energy_cost(&errors, &episode.outputs)?;
+        let changes = self.recurrent_change(&episode, &judged, &types)?;
         if let Some(spent) = episode.eligibility.take() {
             self.workspace.recycle(spent);
         }
@@ -323,6 +326,9 @@ impl Trainer {
         self.check_finite(&errors, &changes.mean_abs, readout.as_ref())?;
         if let Some(dw) = &changes.dw {
             self.weights.w_rec = (&self.weights.w_rec + dw)?;
+            if self.config.network.dale {
+                self.weights.w_rec = dale::signed(&self.weights.w_rec, self.config.network.excitatory_neurons())?;
+            }
         }
         if let Some((w_out, b_out)) = readout {
             (self.weights.w_out, self.weights.b_out) = (Some(w_out), Some(b_out));
@@ -333,7 +339,7 @@ impl Trainer {
         let mut networks = Vec::with_capacity(batch.networks);
         for (s, network) in self.config.train.networks.range().enumerate() {
             let (errors, types) = (&errors[s * b..(s + 1) * b], &types[s * b..(s + 1) * b]);
-            self.modulator.observe(s, errors, types);
+            self.modulator.observe(s, &judged[s * b..(s + 1) * b], types);
             let correct: Vec<bool> = errors.iter().map(|e| *e < self.task.correct_below()).collect();
             self.criterion[s].observe(correct.iter().copied(), trials);
             networks.push(NetworkReport {
@@ -361,11 +367,13 @@ impl Trainer {
         let Some(eligibility) = &episode.eligibility else {
             return Ok(Change { dw: None, mean_abs: vec![0.0; s], clipped: vec![0.0; s] });
         };
-        let weights: Vec<f64> = if rule::gated_online(self.config.rule.name) {
-            vec![if self.online_reward_settled() { 1.0 } else { 0.0 }; s * b]
-        } else {
-            let of = |i: usize| i * b..(i + 1) * b;
-            (0..s).flat_map(|i| self.modulator.weights(i, &errors[of(i)], &types[of(i)], self.trials())).collect()
+        let of = |i: usize| i * b..(i + 1) * b;
+        let weights: Vec<f64> = match rule::credit(self.config.rule.name) {
+            Credit::Trial => {
+                (0..s).flat_map(|i| self.modulator.weights(i, &errors[of(i)], &types[of(i)], self.trials())).collect()
+            }
+            Credit::Online => vec![if self.online_reward_settled() { 1.0 } else { 0.0 }; s * b],
+            Credit::Supervised => vec![1.0; s * b],
         };
         let sum = eligibility.weighted_sum(&weights)?;
         let dtype = sum.dtype();
@@ -384,6 +392,16 @@ impl Trainer {
         Ok(Change { mean_abs: per_network(&dw.abs()?)?, dw: Some(dw), clipped })
     }
 
+    /// What the modulator judges trials by: their `errors` `[S, B]`, plus the cost of `outputs` `[T, S, B, n_out]`.
+    fn with_energy_cost(&self, errors: &[f64], outputs: &Tensor) -> Result<Vec<f64>> {
+        let cost = self.config.modulator.energy_cost;
+        if cost == 0.0 {
+            return Ok(errors.to_vec());
+        }
+        let energy: Vec<f64> = outputs.abs()?.mean(3)?.mean(0)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
+        Ok(errors.iter().zip(energy).map(|(error, energy)| error + cost * energy).collect())
+    }
+
     /// The largest change of a weight in an update of B trials: max_dw · max(1, clip_growth · √B).
     fn bound(&self) -> f64 {
         let rule = &self.config.rule;
@@ -392,9 +410,8 @@ impl Trainer {
 
     /// w_out and b_out after the update: moved by η times the mean over trials and scored steps, once R̄ has settled.
     fn changed_readout(&self, episode: &Episode, batch: &TrialBatch) -> Result<Option<(Tensor, Tensor)>> {
-        let Some((dw_out, db_out)) = episode.readout_change.as_ref().filter(|_| self.online_reward_settled()) else {
-            return Ok(None);
-        };
+        let settled = self.online_reward_settled() || !self.config.readout_explores();
+        let Some((dw_out, db_out)) = episode.readout_change.as_ref().filter(|_| settled) else { return Ok(None) };
         let rates: Vec<f64> = batch
             .drawn
             .chunks(batch.trials_each)

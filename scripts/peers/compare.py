@@ -14,6 +14,9 @@ PyTorch runs three times: with a thread for each core, with one thread, and as o
 all at once, which for steps as small as these can be its best; its time is then that of all the processes' trials
 together. Each of these processes has as many networks as the setting says, so they run more networks than ours does.
 
+PyTorch and JAX run once more with "noise by steps": two numbers for each neuron and step, as such a program is usually
+written, where the others draw the gaps between the few perturbations that there are.
+
 Our time is that of the whole training, its first update and last checkpoint included; the peers leave out a first
 update. Nothing else should run meanwhile: where threads wait for each other, as PyTorch's do, other work costs far
 more than its share. The load before each round is printed.
@@ -95,10 +98,13 @@ def programs(program, updates):
             all_of_them.append(("pytorch, 1 thread", lambda s: peer(script, s, updates, "--threads", 1)))
             many = lambda s: peer(script, s, updates, "--threads", 1, processes=n)
             all_of_them.append((f"pytorch, {n} processes", many))
+        steps = lambda s: peer(script, s, updates, "--threads", n, "--noise", "steps")
+        all_of_them.append(("pytorch, noise by steps", steps))
     else:
         print("PyTorch is not installed; left out")
     if installed("jax"):
         all_of_them.append(("jax", lambda s: peer("jax_dnms.py", s, updates)))
+        all_of_them.append(("jax, noise by steps", lambda s: peer("jax_dnms.py", s, updates, "--noise", "steps")))
     else:
         print("JAX is not installed; left out")
     return all_of_them
@@ -128,13 +134,13 @@ def main():
             for name, run in running:
                 times[s, name].append(run(s))
 
-    print(f"\n{'networks':>8}  {'batch':>5}  {'program':<22}  {'ms per trial':>12}  {'times ours':>10}  {'range':>15}")
+    print(f"\n{'networks':>8}  {'batch':>5}  {'program':<24}  {'ms per trial':>12}  {'times ours':>10}  {'range':>15}")
     for s in settings:
         our_times = times[s, running[0][0]]
         for name, _ in running:
             ratios = [theirs / own for theirs, own in zip(times[s, name], our_times)]
             spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-            print(f"{s:>8}  {BATCH:>5}  {name:<22}  {statistics.median(times[s, name]):>12.3f}  "
+            print(f"{s:>8}  {BATCH:>5}  {name:<24}  {statistics.median(times[s, name]):>12.3f}  "
                   f"{statistics.median(ratios):>10.2f}  {spread:>15}")
 
 

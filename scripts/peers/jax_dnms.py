@@ -60,8 +60,15 @@ def draw_perturbations(key, shape):
     return xi.reshape(shape)
 
 
-@partial(jax.jit, static_argnames="batch", donate_argnames="w_rec")
-def update(w_in, w_rec, key, batch):
+def draw_step(key, shape):
+    """xi [S, B, N] of one step as a program usually draws it: two numbers for each neuron."""
+    for_events, for_sizes = jax.random.split(key)
+    sizes = jax.random.uniform(for_sizes, shape, minval=-AMPLITUDE, maxval=AMPLITUDE)
+    return jnp.where(jax.random.bernoulli(for_events, PROBABILITY, shape), sizes, 0)
+
+
+@partial(jax.jit, static_argnames=("batch", "noise"), donate_argnames="w_rec")
+def update(w_in, w_rec, key, batch, noise="gaps"):
     """One update from B trials of each network: the new w_rec and the mean error."""
     networks = w_rec.shape[0]
     for_start, for_xi = jax.random.split(key)
@@ -76,6 +83,8 @@ def update(w_in, w_rec, key, batch):
     def step(state, at):
         x, r, mean = state
         t, xi = at
+        if noise == "steps":
+            xi = jnp.where(t >= PERTURBED_FROM, draw_step(xi, x.shape), 0)
         d = jnp.einsum("sbj,sij->sbi", r, w_rec) + xi
         for u, start in zip(inputs, (FIRST, SECOND)):
             d += jnp.where((t >= start) & (t < start + STIMULUS), u, 0)
@@ -85,7 +94,10 @@ def update(w_in, w_rec, key, batch):
         after = jnp.tanh(x)
         return (x, after, mean), (delta**3, r**3, after[..., OUTPUT])
 
-    xi = draw_perturbations(for_xi, (STEPS, networks, batch, NEURONS))
+    if noise == "steps":
+        xi = jax.random.split(for_xi, STEPS)
+    else:
+        xi = draw_perturbations(for_xi, (STEPS, networks, batch, NEURONS))
     _, (deltas, rates, z) = jax.lax.scan(step, (x, jnp.tanh(x), x), (jnp.arange(STEPS), xi))
 
     target = jnp.where(first == second, -TARGET, TARGET)
@@ -108,6 +120,8 @@ def main():
     parser.add_argument("--networks", type=int, default=1)
     parser.add_argument("--updates", type=int, default=3, help="updates timed, after one warm-up [3]")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--noise", choices=("gaps", "steps"), default="gaps",
+                        help="draw the gaps between perturbations, or numbers for every neuron and step [gaps]")
     args = parser.parse_args()
     if args.batch % 4 or args.batch < 8:
         parser.error("--batch must be a multiple of 4, at least 8")
@@ -117,11 +131,11 @@ def main():
     errors, ms = [], []
     for k in range(args.updates + 1):
         begun = time.perf_counter()
-        w_rec, error = jax.block_until_ready(update(w_in, w_rec, jax.random.fold_in(key, k), args.batch))
+        w_rec, error = jax.block_until_ready(update(w_in, w_rec, jax.random.fold_in(key, k), args.batch, args.noise))
         ms.append((time.perf_counter() - begun) * 1e3 / (args.batch * args.networks))
         errors.append(float(error))
     print(json.dumps({
-        "peer": "jax", "networks": args.networks, "batch": args.batch,
+        "peer": "jax", "noise": args.noise, "networks": args.networks, "batch": args.batch,
         "ms_per_trial": round(statistics.median(ms[1:]), 4), "error": round(errors[-1], 4),
         "errors": [round(e, 4) for e in errors],
     }))

@@ -72,6 +72,13 @@ def draw_perturbations(out):
     out[:, :PERTURBED_FROM] = 0
 
 
+def draw_perturbations_each_step(out):
+    """The same statistics as a program usually draws them: two numbers for each neuron and step."""
+    for xi in out.unbind(1):
+        xi.copy_((torch.rand_like(xi) < PROBABILITY) * torch.empty_like(xi).uniform_(-AMPLITUDE, AMPLITUDE))
+    out[:, :PERTURBED_FROM] = 0
+
+
 class Memory:
     """What an update needs space for, [S, T, B, N] each, kept from update to update."""
 
@@ -124,13 +131,13 @@ def run_trials(net, task, memory, x):
 
 
 @torch.no_grad()
-def update(net, task, memory, trials_each):
+def update(net, task, memory, trials_each, draw=draw_perturbations):
     """One update from trials_each trials of each network, B at a time; returns the mean error."""
     networks, _, batch, neurons = memory.drive.shape
     total, error = 0, 0.0
     parts = trials_each // batch
     for _ in range(parts):
-        draw_perturbations(memory.drive)
+        draw(memory.drive)
         errors, dw = run_trials(net, task, memory, draw_start(networks, batch, neurons))
         total, error = total + dw, error + errors.mean().item() / parts
     bound = MAX_DW * max(1, CLIP_GROWTH * math.sqrt(trials_each))
@@ -202,6 +209,8 @@ def main():
     parser.add_argument("--updates", type=int, default=3, help="updates timed, after one warm-up [3]")
     parser.add_argument("--threads", type=int, help="[what PyTorch takes]")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--noise", choices=("gaps", "steps"), default="gaps",
+                        help="draw the gaps between perturbations, or numbers for every neuron and step [gaps]")
     parser.add_argument("--check", action="store_true", help="compare with a slow loop, and do nothing else")
     args = parser.parse_args()
     batch = args.batch or args.trials_each
@@ -213,15 +222,16 @@ def main():
     if args.check:
         return check()
 
+    draw = draw_perturbations if args.noise == "gaps" else draw_perturbations_each_step
     task, neurons = Task(), 200
     net, memory = Networks(args.networks, neurons), Memory(args.networks, task.steps, batch, neurons)
     errors, ms = [], []
     for _ in range(args.updates + 1):
         begun = time.perf_counter()
-        errors.append(update(net, task, memory, args.trials_each))
+        errors.append(update(net, task, memory, args.trials_each, draw))
         ms.append((time.perf_counter() - begun) * 1e3 / (args.trials_each * args.networks))
     print(json.dumps({
-        "peer": "pytorch", "networks": args.networks, "batch": batch, "threads": torch.get_num_threads(),
+        "peer": "pytorch", "noise": args.noise, "networks": args.networks, "batch": batch, "threads": torch.get_num_threads(),
         "ms_per_trial": round(statistics.median(ms[1:]), 4), "error": round(errors[-1], 4),
         "errors": [round(e, 4) for e in errors],
     }))

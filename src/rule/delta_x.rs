@@ -2,7 +2,7 @@
 //!
 //! The cube of a product is the product of the cubes, so a step adds the outer product of δx³ and r³.
 
-use super::{moved_mean, Factors, LearningRule, Moment};
+use super::{moved_mean, Factors, Increment, LearningRule, Moment};
 use crate::network::State;
 use candle_core::{Result, Tensor};
 
@@ -25,12 +25,12 @@ impl LearningRule for DeltaX {
         Ok(())
     }
 
-    fn factors(&mut self, moment: &Moment) -> Result<Option<Factors>> {
+    fn increment(&mut self, moment: &Moment) -> Result<Option<Increment>> {
         let x = &moment.state.x;
         let x_mean = self.x_mean.as_ref().unwrap_or(x);
         let cube = |t: &Tensor| t.sqr()? * t;
         let factors = Factors { post: cube(&(x - x_mean)?)?, pre: cube(moment.r_before)? };
         self.x_mean = Some(moved_mean(x_mean, x, self.decay)?);
-        Ok(Some(factors))
+        Ok(Some(Increment::Outer(factors)))
     }
 }

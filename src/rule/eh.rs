@@ -1,7 +1,7 @@
 //! `eh`, exploratory Hebb: Δw ← Δw + (R − R̄) (x_post − x̄_post) r_pre, gated online at each scored step
 //! (Legenstein et al. 2010; Hoerzer et al. 2014).
 
-use super::{moved_mean, Factors, LearningRule, Moment};
+use super::{moved_mean, Factors, Increment, LearningRule, Moment};
 use crate::network::State;
 use candle_core::{Result, Tensor};
 
@@ -24,11 +24,11 @@ impl LearningRule for Eh {
         Ok(())
     }
 
-    fn factors(&mut self, moment: &Moment) -> Result<Option<Factors>> {
+    fn increment(&mut self, moment: &Moment) -> Result<Option<Increment>> {
         let x = &moment.state.x;
         let x_mean = self.x_mean.as_ref().unwrap_or(x);
         let post = (x - x_mean)?.broadcast_mul(&moment.reward_change.unsqueeze(2)?)?;
         self.x_mean = Some(moved_mean(x_mean, x, self.decay)?);
-        Ok(Some(Factors { post, pre: moment.r_before.clone() }))
+        Ok(Some(Increment::Outer(Factors { post, pre: moment.r_before.clone() })))
     }
 }

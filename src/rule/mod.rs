@@ -1,17 +1,19 @@
 //! Learning rules: what is accumulated as eligibility while a trial runs.
 //!
-//! Every rule here but `hebbian-trace` adds, at each step, an outer product of a postsynaptic and a presynaptic factor. A
-//! rule names its two factors; [`Accumulator`] sums their products over time as one matrix product for each block of steps.
+//! Most rules add, at each step, an outer product of a postsynaptic and a presynaptic factor. Such a rule names its two
+//! factors; [`Accumulator`] sums their products over time as one matrix product for each block of steps.
 
 mod delta_x;
 mod eh;
 mod node_perturbation;
+mod rflo;
 
 pub use delta_x::DeltaX;
 pub use eh::Eh;
 pub use node_perturbation::NodePerturbation;
+pub use rflo::Rflo;
 
-use crate::config::{RuleConfig, RuleName};
+use crate::config::{Config, RuleName};
 use crate::network::State;
 use candle_core::{Result, Tensor};
 
@@ -25,6 +27,8 @@ pub struct Moment<'a> {
     pub perturbation: Option<&'a Tensor>,
     /// R − R̄ at this step, `[S, B]`; 0 on steps that are not scored.
     pub reward_change: &'a Tensor,
+    /// F ε: what the error of the step, fed back, brings to each neuron; `None` where it is not.
+    pub error: Option<&'a Tensor>,
 }
 
 /// The factors of one step's outer product.
@@ -35,27 +39,50 @@ pub struct Factors {
     pub pre: Tensor,
 }
 
-/// A rule whose eligibility is a sum of outer products over the steps of a trial.
+/// What one step adds to the eligibility.
+pub enum Increment {
+    /// An outer product.
+    Outer(Factors),
+    /// `[S, B, N, N]`, (post, pre).
+    Matrix(Tensor),
+}
+
+/// A rule whose eligibility is a sum over the steps of a trial.
 pub trait LearningRule {
     /// Forgets the last trial; `state` is the state at the start of the new one.
     fn begin(&mut self, state: &State) -> Result<()>;
     /// What this step adds, and the rule's own running means moved on; `None` where it adds nothing.
-    fn factors(&mut self, moment: &Moment) -> Result<Option<Factors>>;
+    fn increment(&mut self, moment: &Moment) -> Result<Option<Increment>>;
 }
 
-/// Whether the rule's eligibility is already gated by the reward of each step.
-///
-/// Such a rule's eligibility is the weight change itself; all others are multiplied by the modulator of the whole trial.
-pub fn gated_online(rule: RuleName) -> bool {
-    rule == RuleName::Eh
+/// What turns a rule's eligibility into a change of weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credit {
+    /// The neuromodulator of the whole trial multiplies it.
+    Trial,
+    /// It is gated by the reward of each step already, and counts once R̄ has settled.
+    Online,
+    /// It holds the error of each step already.
+    Supervised,
 }
 
-/// The rule of that name; `None` for `hebbian-trace`, which reads the trace, and for `none`.
-pub fn build(config: &RuleConfig) -> Option<Box<dyn LearningRule>> {
-    match config.name {
-        RuleName::DeltaX => Some(Box::new(DeltaX::new(config.x_mean_decay))),
+/// How the rule gets its credit.
+pub fn credit(rule: RuleName) -> Credit {
+    match rule {
+        RuleName::Eh => Credit::Online,
+        RuleName::Rflo => Credit::Supervised,
+        RuleName::DeltaX | RuleName::NodePerturbation | RuleName::HebbianTrace | RuleName::None => Credit::Trial,
+    }
+}
+
+/// The configured rule; `None` for `hebbian-trace`, which reads the trace, and for `none`.
+pub fn build(config: &Config) -> Option<Box<dyn LearningRule>> {
+    let rule = &config.rule;
+    match rule.name {
+        RuleName::DeltaX => Some(Box::new(DeltaX::new(rule.x_mean_decay))),
         RuleName::NodePerturbation => Some(Box::new(NodePerturbation)),
-        RuleName::Eh => Some(Box::new(Eh::new(config.x_mean_decay))),
+        RuleName::Eh => Some(Box::new(Eh::new(rule.x_mean_decay))),
+        RuleName::Rflo => Some(Box::new(Rflo::new(&config.network))),
         RuleName::HebbianTrace | RuleName::None => None,
     }
 }
@@ -84,7 +111,14 @@ impl Accumulator {
     }
 
     /// Adds one step.
-    pub fn push(&mut self, factors: &Factors) -> Result<()> {
+    pub fn push(&mut self, increment: &Increment) -> Result<()> {
+        match increment {
+            Increment::Outer(factors) => self.push_outer(factors),
+            Increment::Matrix(matrix) => self.add(matrix.clone()),
+        }
+    }
+
+    fn push_outer(&mut self, factors: &Factors) -> Result<()> {
         self.post.slice_set(&factors.post.unsqueeze(2)?.contiguous()?, 2, self.filled)?;
         self.pre.slice_set(&factors.pre.unsqueeze(2)?.contiguous()?, 2, self.filled)?;
         self.filled += 1;
@@ -112,11 +146,15 @@ impl Accumulator {
         }
         let block = |t: &Tensor| t.narrow(2, 0, self.filled)?.contiguous();
         let product = block(&self.post)?.transpose(2, 3)?.contiguous()?.matmul(&block(&self.pre)?)?;
-        self.sum = Some(match self.sum.take() {
-            Some(sum) => (sum + product)?,
-            None => product,
-        });
         self.filled = 0;
+        self.add(product)
+    }
+
+    fn add(&mut self, matrix: Tensor) -> Result<()> {
+        self.sum = Some(match self.sum.take() {
+            Some(sum) => (sum + matrix)?,
+            None => matrix,
+        });
         Ok(())
     }
 }

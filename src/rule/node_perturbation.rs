@@ -1,6 +1,6 @@
 //! `node-perturbation`: e ← e + ξ_post(t) r_pre(t−1), which is nothing where nothing was perturbed (Fiete & Seung 2006).
 
-use super::{Factors, LearningRule, Moment};
+use super::{Factors, Increment, LearningRule, Moment};
 use crate::network::State;
 use candle_core::Result;
 
@@ -12,7 +12,7 @@ impl LearningRule for NodePerturbation {
         Ok(())
     }
 
-    fn factors(&mut self, moment: &Moment) -> Result<Option<Factors>> {
-        Ok(moment.perturbation.map(|xi| Factors { post: xi.clone(), pre: moment.r_before.clone() }))
+    fn increment(&mut self, moment: &Moment) -> Result<Option<Increment>> {
+        Ok(moment.perturbation.map(|xi| Increment::Outer(Factors { post: xi.clone(), pre: moment.r_before.clone() })))
     }
 }

@@ -157,6 +157,7 @@ pub(super) fn config(task: &str, rule: RuleName) -> Config {
             output: Output::Readout,
             output_neurons: vec![],
             readout_scale: 2.0,
+            ..NetworkConfig::default()
         },
         trace: TraceConfig {
             stage: Stage::Modulated,
@@ -181,6 +182,8 @@ pub(super) fn config(task: &str, rule: RuleName) -> Config {
             expected_error_factor: false,
             warmup_trials: 100,
             reward_decay: 0.8,
+            binary: false,
+            energy_cost: 0.0,
         },
         task: if echo {
             super::table(task, &EchoParameters { steps: 10, correct_below: 0.1, k: 1 })

@@ -1,30 +1,55 @@
 //! Delayed non-match to sample, also called sequential exclusive-or (Miconi 2017, doi 10.7554/eLife.20899).
 //!
 //! Two stimuli, each A or B, are shown one after the other. The output, judged over the response period at the end, should
-//! be high where they differ and low where they are the same.
+//! be high where they differ and low where they are the same. Variants: a long delay between the two, a variable one, and
+//! networks of excitatory and inhibitory neurons.
 
 use super::{ErrorMeasure, Task, Trial};
 use crate::config::*;
 use crate::random::Stream;
 use anyhow::{ensure, Result};
+use rand::RngExt;
 use serde::{Deserialize, Serialize};
+
+/// What a variant is called. They differ in their defaults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Variant {
+    /// `dnms`.
+    #[default]
+    Short,
+    /// `dnms-long-delay`.
+    LongDelay,
+    /// `dnms-variable-delay`.
+    VariableDelay,
+    /// `dnms-ei`.
+    ExcitatoryInhibitory,
+}
 
 /// Times in steps (of 1 ms by default).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dnms {
+    /// Which variant it is called.
+    #[serde(skip)]
+    pub variant: Variant,
     /// T.
     pub steps: usize,
     /// First step of the first stimulus.
     pub first_stimulus: usize,
     /// First step of the second stimulus.
     pub second_stimulus: usize,
+    /// The second stimulus comes up to this many steps later: each number of steps below it is as likely; 0: never later.
+    #[serde(default)]
+    pub delay_jitter: usize,
     /// Steps a stimulus lasts.
     pub stimulus_steps: usize,
     /// Steps of the response period, at the end of the trial.
     pub response_steps: usize,
-    /// Target where the stimuli differ; where they are the same it is the negative of that.
+    /// Target where the stimuli differ.
     pub target: f64,
+    /// Target where they are the same; where this is not given, the negative of `target`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub target_same: Option<f64>,
     /// A trial with an error below this is correct.
     pub correct_below: f64,
 }
@@ -32,15 +57,46 @@ pub struct Dnms {
 impl Default for Dnms {
     fn default() -> Self {
         Dnms {
+            variant: Variant::Short,
             steps: 1000,
             first_stimulus: 1,
             second_stimulus: 400,
+            delay_jitter: 0,
             stimulus_steps: 200,
             response_steps: 200,
             target: 0.98,
+            target_same: None,
             correct_below: 1.0,
         }
     }
+}
+
+impl Variant {
+    /// The published times and targets (Miconi 2017, the programs of its additional experiments).
+    pub fn defaults(self) -> Dnms {
+        let dnms = Dnms { variant: self, ..Dnms::default() };
+        match self {
+            Variant::Short => dnms,
+            Variant::LongDelay => Dnms { steps: 2000, second_stimulus: 1400, stimulus_steps: 400, ..dnms },
+            Variant::VariableDelay => {
+                Dnms { steps: 1600, second_stimulus: 601, delay_jitter: 499, stimulus_steps: 300, ..dnms }
+            }
+            Variant::ExcitatoryInhibitory => Dnms { target: 5.98, target_same: Some(0.02), correct_below: 3.0, ..dnms },
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Variant::Short => "dnms",
+            Variant::LongDelay => "dnms-long-delay",
+            Variant::VariableDelay => "dnms-variable-delay",
+            Variant::ExcitatoryInhibitory => "dnms-ei",
+        }
+    }
+}
+
+pub(super) fn build(table: &toml::Table, variant: Variant) -> Result<Dnms> {
+    Dnms { variant, ..super::parameters::<Dnms>(table)? }.checked()
 }
 
 impl Dnms {
@@ -53,11 +109,11 @@ impl Dnms {
             self.second_stimulus,
             self.first_stimulus + self.stimulus_steps
         );
+        let end = self.second_stimulus + self.delay_jitter.saturating_sub(1) + self.stimulus_steps;
         ensure!(
-            self.second_stimulus + self.stimulus_steps <= self.steps,
-            "task.steps is {}; expected at least {}, where the second stimulus ends",
-            self.steps,
-            self.second_stimulus + self.stimulus_steps
+            end <= self.steps,
+            "task.steps is {}; expected at least {end}, where the second stimulus ends",
+            self.steps
         );
         ensure!(
             (1..=self.steps).contains(&self.response_steps),
@@ -66,6 +122,9 @@ impl Dnms {
             self.steps
         );
         positive("task.target", self.target)?;
+        if let Some(same) = self.target_same {
+            ensure!(same < self.target, "task.target_same is {same}; expected below task.target ({})", self.target);
+        }
         positive("task.correct_below", self.correct_below)?;
         Ok(self)
     }
@@ -73,7 +132,7 @@ impl Dnms {
 
 impl Task for Dnms {
     fn name(&self) -> &str {
-        "dnms"
+        self.variant.name()
     }
 
     fn steps(&self) -> usize {
@@ -93,15 +152,16 @@ impl Task for Dnms {
     }
 
     /// The four types follow one another in turn, as in Miconi's program.
-    fn trial(&self, index: u64, _rng: &mut Stream) -> Trial {
+    fn trial(&self, index: u64, rng: &mut Stream) -> Trial {
         let trial_type = (index % 4) as usize;
         let (first, second) = (trial_type / 2, trial_type % 2);
+        let later = if self.delay_jitter > 0 { rng.random_range(0..self.delay_jitter) } else { 0 };
         let mut inputs = vec![0.0; self.steps * 2];
         for step in 0..self.stimulus_steps {
             inputs[(self.first_stimulus + step) * 2 + first] = 1.0;
-            inputs[(self.second_stimulus + step) * 2 + second] = 1.0;
+            inputs[(self.second_stimulus + later + step) * 2 + second] = 1.0;
         }
-        let target = if first == second { -self.target } else { self.target } as f32;
+        let target = if first == second { self.target_same.unwrap_or(-self.target) } else { self.target } as f32;
         let response = self.steps - self.response_steps;
         Trial {
             trial_type,
@@ -118,72 +178,6 @@ impl Task for Dnms {
 
     fn correct_below(&self) -> f64 {
         self.correct_below
-    }
-}
-
-/// Miconi's published parameters, with 64 trials in parallel.
-pub fn config(rule: RuleName) -> Config {
-    Config {
-        network: NetworkConfig {
-            neurons: 200,
-            dynamics: Dynamics::Leaky,
-            tau_ms: 30.0,
-            dt_ms: 1.0,
-            gain: 1.5,
-            connectivity: 1.0,
-            input_scale: 1.0,
-            input_to_output_neurons: false,
-            bias_scale: 0.0,
-            initial_activation: 0.1,
-            clamped: vec![(1, 1.0), (10, 1.0), (11, -1.0)],
-            output: Output::Neurons,
-            output_neurons: vec![0],
-            readout_scale: 1.0,
-        },
-        trace: TraceConfig {
-            stage: if rule == RuleName::HebbianTrace { Stage::Decay } else { Stage::None },
-            association: Association::PostPre,
-            modulator: TraceModulator::Constant,
-            alpha: 0.0,
-            eta: 0.01,
-            clip: 0.0,
-            persistent: false,
-            form: TraceForm::Auto,
-        },
-        perturbation: PerturbationConfig { probability: 0.003, amplitude: 16.0, start_step: 4 },
-        rule: RuleConfig {
-            name: rule,
-            eta: match rule {
-                RuleName::NodePerturbation => 0.001,
-                RuleName::Eh => 0.01,
-                _ => 0.1,
-            },
-            max_dw: 3e-4,
-            clip_growth: 0.5,
-            x_mean_decay: 0.05,
-            start_step: 3,
-        },
-        readout: ReadoutConfig { rule: ReadoutRule::None, eta: 0.0, perturbation: 0.0, mean_decay: 0.8 },
-        modulator: ModulatorConfig {
-            baseline: Baseline::LeaveOneOut,
-            expected_error_decay: 0.75,
-            expected_error_factor: true,
-            warmup_trials: 100,
-            reward_decay: 0.8,
-        },
-        task: super::table("dnms", &Dnms::default()),
-        train: TrainConfig {
-            networks: Networks { start: 0, end: 4 },
-            batch: 64,
-            seed: 1,
-            trials: Some(3200),
-            updates: None,
-            until_criterion: false,
-            checkpoint_every: 10,
-            device: "auto".into(),
-            dtype: Precision::F32,
-            kernels: Kernels::Fused,
-        },
     }
 }
 
@@ -229,5 +223,18 @@ mod tests {
             })
             .collect();
         assert!((task.error(&trial, &outputs) - 0.25).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_variable_delay_is_drawn_within_its_bounds() {
+        let task = Variant::VariableDelay.defaults().checked().unwrap();
+        let starts: Vec<usize> = (0..200)
+            .map(|k| {
+                let trial = task.trial(4 * k, &mut stream(0, 0, k, Phase::Train, Purpose::Task));
+                (301..1600).find(|step| trial.inputs[step * 2] == 1.0).unwrap()
+            })
+            .collect();
+        assert!(starts.iter().all(|start| (601..1100).contains(start)));
+        assert!(starts.iter().min().unwrap() < &620 && starts.iter().max().unwrap() > &1080);
     }
 }

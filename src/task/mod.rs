@@ -4,15 +4,31 @@
 
 mod bits;
 mod dnms;
+mod dnms_networks;
+mod evidence_accumulation;
+mod file;
+mod list;
+mod pattern_generation;
+mod reach;
+mod recall;
+mod selective_integration;
+mod tensors;
 
 pub use bits::{Bits, Lag};
-pub use dnms::Dnms;
+pub use dnms::{Dnms, Variant};
+pub use evidence_accumulation::EvidenceAccumulation;
+pub use file::{FileTask, NAME as FILE};
+pub use list::{all, find, TaskInfo, TASKS};
+pub use pattern_generation::PatternGeneration;
+pub use reach::Reach;
+pub use recall::Recall;
+pub use selective_integration::SelectiveIntegration;
 
-use crate::config::{Config, RuleName};
 use crate::random::Stream;
-use crate::settings::unknown;
 use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// One trial: what goes in, what should come out, and when that is judged.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +46,8 @@ pub struct Trial {
 }
 
 /// How one output differs from one target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ErrorMeasure {
     /// |output − target|.
     Absolute,
@@ -83,8 +100,18 @@ pub trait Task: Send + Sync {
     fn printable(&self) -> bool {
         false
     }
+    /// What is compared with the targets, `[T, n_out]`, where that is not the `outputs` `[T, n_out]` themselves but what
+    /// comes of them, such as the movement of an arm.
+    fn judged<'a>(&self, outputs: &'a [f32]) -> Cow<'a, [f32]> {
+        Cow::Borrowed(outputs)
+    }
+    /// Whether the outputs of a step can be judged at that step. Else rules that are given credit step by step are refused.
+    fn judged_online(&self) -> bool {
+        true
+    }
     /// The error of a whole trial, from outputs `[T, n_out]`: the mean over scored steps and outputs.
     fn error(&self, trial: &Trial, outputs: &[f32]) -> f64 {
+        let outputs = self.judged(outputs);
         let n_out = self.n_out();
         let (mut sum, mut count) = (0.0, 0usize);
         for (step, _) in trial.scored.iter().enumerate().filter(|(_, scored)| **scored) {
@@ -97,53 +124,21 @@ pub trait Task: Send + Sync {
     }
 }
 
-/// A task the command knows by name.
-pub struct TaskInfo {
-    /// The name.
-    pub name: &'static str,
-    /// One line on what it is.
-    pub summary: &'static str,
-    /// The rule it is trained with unless another is asked for.
-    pub rule: RuleName,
-    /// The defaults for a rule.
-    pub config: fn(RuleName) -> Config,
-    build: fn(&toml::Table) -> Result<Box<dyn Task>>,
-}
-
-/// Every task the command knows.
-pub const TASKS: [TaskInfo; 3] = [
-    TaskInfo {
-        name: "dnms",
-        summary: "delayed non-match to sample: were the two stimuli different? (Miconi 2017)",
-        rule: RuleName::DeltaX,
-        config: dnms::config,
-        build: |table| Ok(Box::new(parameters::<Dnms>(table)?.checked()?)),
-    },
-    TaskInfo {
-        name: "sequence",
-        summary: "predict the next of random bits: nothing to learn beyond chance, a check that training does no harm",
-        rule: RuleName::HebbianTrace,
-        config: |rule| bits::config("sequence", rule),
-        build: |table| Ok(Box::new(bits::build(table, Lag::Next)?)),
-    },
-    TaskInfo {
-        name: "echo",
-        summary: "repeat the bit of k steps ago: the learnable sibling of `sequence`",
-        rule: RuleName::NodePerturbation,
-        config: |rule| bits::config("echo", rule),
-        build: |table| Ok(Box::new(bits::build_echo(table)?)),
-    },
-];
-
-/// Finds a task by name.
-pub fn find(name: &str) -> Result<&'static TaskInfo> {
-    TASKS.iter().find(|t| t.name == name).ok_or_else(|| unknown("task", name, TASKS.iter().map(|t| t.name)))
-}
-
 /// Builds the task of a configuration's `task` table.
 pub fn build(table: &toml::Table) -> Result<Box<dyn Task>> {
-    let name = table.get("name").and_then(|name| name.as_str()).context("task.name is missing")?;
-    (find(name)?.build)(table)
+    find(name(table)?)?.build(table)
+}
+
+/// Notes in a configuration's `task` table what only its task can find out: the full path of its file, and its contents' hash.
+pub fn complete(table: &mut toml::Table) -> Result<()> {
+    if name(table)? == FILE {
+        file::complete(table)?;
+    }
+    Ok(())
+}
+
+fn name(table: &toml::Table) -> Result<&str> {
+    table.get("name").and_then(|name| name.as_str()).context("task.name is missing")
 }
 
 /// Reads a task's own parameters from its table, leaving out `name`.

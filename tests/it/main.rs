@@ -8,5 +8,8 @@ mod learning;
 mod oracle;
 mod parity;
 mod reproducible;
+mod rflo;
 mod settings;
 mod support;
+mod task_file;
+mod tasks;

@@ -4,7 +4,7 @@
 
 use crate::support::*;
 use hebbian_rnn::batch::{Draw, DrawnTrial, TrialBatch};
-use hebbian_rnn::config::{Config, Dynamics, RuleName};
+use hebbian_rnn::config::{Config, Dynamics, NetworkConfig, Response, RuleName};
 use hebbian_rnn::network::Weights;
 use hebbian_rnn::random::Phase;
 
@@ -13,7 +13,16 @@ struct Oracle<'a> {
     config: &'a Config,
     w_in: Vec<f64>,
     w_rec: Vec<f64>,
+    w_fb: Vec<f64>,
     n_in: usize,
+}
+
+/// φ.
+fn rate(net: &NetworkConfig, x: f64) -> f64 {
+    match net.response {
+        Response::Tanh => x.tanh(),
+        Response::RectifiedLinear => (x + net.response_offset).max(0.0).min(net.response_max),
+    }
 }
 
 struct Outcome {
@@ -24,7 +33,14 @@ struct Outcome {
 impl<'a> Oracle<'a> {
     fn new(config: &'a Config, weights: &Weights, network: usize) -> Self {
         let of = |t: &candle_core::Tensor| values(&t.get(network).unwrap());
-        Oracle { config, w_in: of(&weights.w_in), w_rec: of(&weights.w_rec), n_in: weights.w_in.dim(2).unwrap() }
+        let no_feedback = vec![0.0; config.network.neurons];
+        Oracle {
+            config,
+            w_in: of(&weights.w_in),
+            w_rec: of(&weights.w_rec),
+            w_fb: weights.w_fb.as_ref().map_or(no_feedback, of),
+            n_in: weights.w_in.dim(2).unwrap(),
+        }
     }
 
     /// One trial from first to last step, output neuron 0; the eligibility of the configured rule.
@@ -35,7 +51,7 @@ impl<'a> Oracle<'a> {
         let mut x: Vec<f64> = drawn.x0.iter().map(|v| f64::from(*v)).collect();
         let clamp = |x: &mut Vec<f64>| net.clamped.iter().for_each(|&(i, v)| x[i] = v);
         clamp(&mut x);
-        let mut r: Vec<f64> = x.iter().map(|v| v.tanh()).collect();
+        let mut r: Vec<f64> = x.iter().map(|v| rate(net, *v)).collect();
         let mut x_mean = x.clone();
         let mut eligibility = vec![0.0; n * n];
         let mut outputs = Vec::new();
@@ -49,7 +65,10 @@ impl<'a> Oracle<'a> {
             let r_before = r.clone();
             let mut x_next = vec![0.0; n];
             for i in 0..n {
-                let mut drive = xi[i];
+                let mut drive = xi[i] + self.w_fb[i] * r_before[0];
+                if net.private_noise > 0.0 {
+                    drive += f64::from(drawn.private_noise[step * n + i]);
+                }
                 for j in 0..n {
                     drive += self.w_rec[i * n + j] * r_before[j];
                 }
@@ -58,18 +77,24 @@ impl<'a> Oracle<'a> {
                 }
                 x_next[i] = match net.dynamics {
                     Dynamics::Leaky => x[i] + net.dt_ms / net.tau_ms * (drive - x[i]),
-                    Dynamics::Discrete => drive,
+                    Dynamics::Discrete | Dynamics::LeakyRate => drive,
                 };
             }
             clamp(&mut x_next);
             x = x_next;
             for i in 0..n {
-                r[i] = x[i].tanh();
+                r[i] = match net.dynamics {
+                    Dynamics::LeakyRate => r[i] + net.dt_ms / net.tau_ms * (rate(net, x[i]) - r[i]),
+                    _ => rate(net, x[i]),
+                };
             }
             let mut reward_change = 0.0;
             if drawn.trial.scored[step] {
                 reward_change = -(r[0] - f64::from(drawn.trial.targets[step])).abs() - reward_mean;
                 reward_mean += (1.0 - self.config.modulator.reward_decay) * reward_change;
+                if self.config.modulator.binary {
+                    reward_change = if reward_change > 0.0 { 1.0 } else { 0.0 };
+                }
             }
             for i in 0..n {
                 for j in 0..n {
@@ -101,7 +126,10 @@ fn error(outcome: &Outcome, drawn: &DrawnTrial, response: usize) -> f64 {
 
 /// Δw of the whole batch, from the equations: leave-one-out expectation E per type, M = E − error, factor E, sum, clip.
 fn expected_change(config: &Config, outcomes: &[Outcome], drawn: &[DrawnTrial], response: usize) -> Vec<f64> {
-    let errors: Vec<f64> = outcomes.iter().zip(drawn).map(|(o, d)| error(o, d, response)).collect();
+    let cost = |o: &Outcome| {
+        config.modulator.energy_cost * o.outputs.iter().map(|z| z.abs()).sum::<f64>() / o.outputs.len() as f64
+    };
+    let errors: Vec<f64> = outcomes.iter().zip(drawn).map(|(o, d)| error(o, d, response) + cost(o)).collect();
     let mut change = vec![0.0; outcomes[0].eligibility.len()];
     for (b, outcome) in outcomes.iter().enumerate() {
         let others: Vec<f64> = (0..outcomes.len())
@@ -121,8 +149,8 @@ fn expected_change(config: &Config, outcomes: &[Outcome], drawn: &[DrawnTrial], 
 }
 
 /// One update by the library and by the loops, from the same weights and trials.
-fn one_update(settings: &[&str], tolerance: f64) {
-    let mut trainer = trainer("dnms", settings);
+fn one_update(task: &str, settings: &[&str], tolerance: f64) {
+    let mut trainer = trainer(task, settings);
     let config = trainer.config().clone();
     let draw = Draw {
         seed: config.train.seed,
@@ -139,8 +167,18 @@ fn one_update(settings: &[&str], tolerance: f64) {
         let oracle = Oracle::new(&config, &before, s);
         let drawn = &batch.drawn[s * b..(s + 1) * b];
         let outcomes: Vec<Outcome> = drawn.iter().map(|d| oracle.trial(d)).collect();
-        let change = expected_change(&config, &outcomes, drawn, 10);
+        let mut change = expected_change(&config, &outcomes, drawn, 10);
         let n = config.network.neurons;
+        if config.network.dale {
+            let mut kept = 0;
+            for (k, (change, before)) in change.iter_mut().zip(&oracle.w_rec).enumerate() {
+                let sign = if k % n < n / 2 { 1.0 } else { -1.0 };
+                let after = (sign * (before + *change)).max(0.0) * sign;
+                kept += usize::from(after != before + *change);
+                *change = after - before;
+            }
+            assert!(kept > 0, "no weight was kept from changing its sign: it is not tested");
+        }
         let found: Vec<f64> = values(&trainer.weights().w_rec.get(s).unwrap())
             .iter()
             .zip(&oracle.w_rec)
@@ -164,7 +202,7 @@ const UNBOUNDED: [&str; 3] = ["rule.max_dw=0", "rule.eta=50", "perturbation.ampl
 fn update_on(kernels: &str, dtype: &str, more: &[&str], tolerance: f64) {
     let kernels = format!("train.kernels={kernels}");
     let dtype = format!("train.dtype={dtype}");
-    one_update(&small_dnms(&[&[kernels.as_str(), dtype.as_str()], more].concat()), tolerance);
+    one_update("dnms", &small_dnms(&[&[kernels.as_str(), dtype.as_str()], more].concat()), tolerance);
 }
 
 #[test]
@@ -203,6 +241,31 @@ fn discrete_dynamics_equal_plain_loops() {
             .concat();
     update_on("reference", "f64", &more, 1e-6);
     update_on("fused", "f32", &more, 1e-4);
+}
+
+#[test]
+fn network_options_equal_plain_loops() {
+    for options in [
+        &["network.private_noise=0.5"][..],
+        &["network.feedback_scale=0.7"],
+        &["modulator.energy_cost=0.9"],
+        &["network.dynamics=leaky-rate"],
+        &["network.response=rectified-linear", "network.response_max=2.5", "network.gain=0.5", "rule.eta=1"],
+    ] {
+        update_on("reference", "f64", &[&UNBOUNDED[..], options].concat(), 1e-6);
+    }
+}
+
+#[test]
+fn excitatory_and_inhibitory_networks_equal_plain_loops() {
+    let more = ["rule.max_dw=0", "rule.eta=0.02", "train.dtype=f64"];
+    one_update("dnms-ei", &small_dnms(&more), 1e-6);
+}
+
+#[test]
+fn the_binary_modulator_equals_plain_loops() {
+    let rule = ["rule.name=eh", "rule.max_dw=0", "rule.eta=10", "modulator.warmup_trials=0", "modulator.binary=true"];
+    update_on("reference", "f64", &rule, 1e-6);
 }
 
 #[test]

@@ -213,3 +213,19 @@ fn one_trial_at_a_time_equals_the_reference() {
     kernels_agree(&[&["rule.name=node-perturbation"][..], &one].concat());
     kernels_agree(&[&["rule.name=eh"][..], &one].concat());
 }
+
+#[test]
+fn what_the_fused_kernels_lack_is_run_by_the_reference() {
+    for option in [
+        "network.private_noise=0.5",
+        "network.feedback_scale=0.7",
+        "network.dynamics=leaky-rate",
+        "network.response=rectified-linear",
+        "rule.name=rflo",
+        "rule.name=eh",
+    ] {
+        let settings = ["network.gain=0.5", "modulator.warmup_trials=0", option];
+        kernels_agree(&settings);
+    }
+    both_kernels("echo", &["readout.rule=eh", "modulator.binary=true", "modulator.warmup_trials=0"], 1e-6);
+}

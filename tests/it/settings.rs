@@ -13,6 +13,9 @@ fn resolved(task: Option<&str>, settings: &[&str]) -> Result<Config, String> {
 fn every_task_has_valid_defaults_for_every_rule_and_survives_toml() {
     for task in &TASKS {
         for (rule, _) in RuleName::ALL {
+            if task.name == "reach" && matches!(rule, RuleName::Eh | RuleName::Rflo) {
+                continue; // refused: tasks.rs
+            }
             let config = resolved(Some(task.name), &[&format!("rule.name={}", rule.as_str())]).unwrap();
             assert_eq!(config.rule.name, rule);
             let again = Setting::from_toml(&config.to_toml().unwrap(), "config.toml").unwrap();

@@ -1,7 +1,9 @@
 //! What can be said on the command line. clap appears in this folder only.
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hebbian_rnn::settings::Setting;
+use hebbian_rnn::task::FILE;
 use std::path::PathBuf;
 
 /// Recurrent networks that learn by reward-modulated Hebbian plasticity: many networks and trials in parallel.
@@ -72,6 +74,9 @@ Defaults that depend on the task are shown by `hebbian-rnn tasks TASK`.")]
 pub struct TrainArgs {
     /// The task: see `hebbian-rnn tasks`. May be left out where --config or --resume names it
     pub task: Option<String>,
+    /// Train on trials of your own: `inputs` [K, T, n_in], `targets` [K, T, n_out]; optional `mask`, `type`, `modulator`
+    #[arg(long, value_name = "FILE.safetensors", conflicts_with = "task")]
+    pub task_file: Option<PathBuf>,
     /// The run's folder [default: runs/TASK]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -79,7 +84,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "S|A..B")]
     pub networks: Option<String>,
     /// Trials of each network in parallel, one update for each batch; or auto: the largest power of two, up to 256, that
-    /// fits into the device's memory [default: 64 for dnms, 32 for sequence and echo]
+    /// fits into the device's memory [default: the task's, 64 for dnms]
     #[arg(long, value_name = "B|auto")]
     pub batch: Option<BatchSize>,
     /// Stop after this many trials of each network, rounded up to whole updates
@@ -97,7 +102,7 @@ pub struct TrainArgs {
     /// The learning rule: see `hebbian-rnn rules`
     #[arg(long, value_name = "R")]
     pub rule: Option<String>,
-    /// Neurons of each network [default: 200 for dnms, 32 for sequence and echo]
+    /// Neurons of each network [default: the task's, 200 for dnms]
     #[arg(long, value_name = "N")]
     pub neurons: Option<i64>,
     /// Set any key of the configuration; may be repeated
@@ -136,6 +141,13 @@ impl TrainArgs {
     /// The flags as settings; `--set` comes last and wins.
     pub fn settings(&self) -> anyhow::Result<Vec<Setting>> {
         let mut settings = Vec::new();
+        if let Some(path) = &self.task_file {
+            let path = path.to_str().with_context(|| format!("--task-file {}: not a name in UTF-8", path.display()))?;
+            settings.push(Setting::flag("--task-file", "task.name", FILE));
+            settings.push(Setting::flag("--task-file", "task.path", path));
+            // A file that is named anew is hashed anew: what it hashed to before does not matter.
+            settings.push(Setting::flag("--task-file", "task.sha256", ""));
+        }
         let numbers = [
             ("--batch", "train.batch", self.batch.and_then(BatchSize::number)),
             ("--trials", "train.trials", self.trials),
@@ -168,6 +180,9 @@ impl TrainArgs {
 pub struct EvaluateArgs {
     /// A run's folder or a checkpoint
     pub run: PathBuf,
+    /// Networks of a task file: take the trials from this file, such as trials that training has not seen
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub task_file: Option<PathBuf>,
     /// Fresh trials of each network
     #[arg(long, value_name = "K", default_value_t = 400, value_parser = clap::value_parser!(u64).range(1..))]
     pub trials: u64,

@@ -6,7 +6,7 @@ use crate::Outcome;
 use anyhow::Result;
 use hebbian_rnn::config::{Config, RuleName};
 use hebbian_rnn::settings::parse_rule;
-use hebbian_rnn::task::{find, TASKS};
+use hebbian_rnn::task::{all, find};
 
 pub fn tasks(args: ListArgs) -> Result<Outcome> {
     if let Some(name) = &args.name {
@@ -18,10 +18,10 @@ pub fn tasks(args: ListArgs) -> Result<Outcome> {
             print(&format!("# {}: {}\n# Its defaults:\n\n{}", info.name, info.summary, config.to_toml()?))?;
         }
     } else if args.json {
-        let tasks = TASKS.iter().map(|t| serde_json::json!({ "name": t.name, "summary": t.summary, "rule": t.rule }));
+        let tasks = all().map(|t| serde_json::json!({ "name": t.name, "summary": t.summary, "rule": t.rule }));
         print_json(&tasks.collect::<Vec<_>>())?;
     } else {
-        let rows = TASKS.iter().map(|t| vec![t.name.to_string(), t.rule.as_str().to_string(), t.summary.to_string()]);
+        let rows = all().map(|t| vec![t.name.to_string(), t.rule.as_str().to_string(), t.summary.to_string()]);
         print(&table(&["task", "rule", "what"], rows.collect(), 3).to_string())?;
         print("\nhebbian-rnn tasks TASK shows a task's defaults.")?;
     }

@@ -9,6 +9,7 @@ mod inspect;
 mod lists;
 mod output;
 mod plot;
+mod read;
 mod simulate;
 mod train;
 

@@ -2,6 +2,7 @@
 
 use crate::args::{BatchSize, TrainArgs};
 use crate::output::{open_devices, print, print_json, print_scores, usage};
+use crate::read::{self, Trials};
 use crate::{plot, Outcome};
 use anyhow::{bail, Context, Result};
 use candle_core::Device;
@@ -76,7 +77,7 @@ fn resume(args: &TrainArgs) -> Result<(Split, RunFolder, PathBuf)> {
         (None, Some(task)) => Path::new("runs").join(task),
         (None, None) => return usage(Err(anyhow::anyhow!("--resume: name the run's folder (--out DIR)"))),
     };
-    let mut checkpoint = Checkpoint::read(&out, &Device::Cpu)?;
+    let mut checkpoint = read::checkpoint(&out, args.task_file.as_deref(), Trials::Same, &Device::Cpu)?;
     let mut all = Setting::from_toml(&checkpoint.config.to_toml()?, "the checkpoint")?;
     all.extend(file_settings(args)?);
     all.extend(usage(args.settings())?);
@@ -99,8 +100,14 @@ fn file_settings(args: &TrainArgs) -> Result<Vec<Setting>> {
 
 /// Refuses a resume that would change the run.
 fn same_run(saved: &Config, now: &Config, out: &Path) -> Result<()> {
-    const MAY_CHANGE: [&str; 5] =
-        ["train.trials", "train.updates", "train.until_criterion", "train.device", "train.checkpoint_every"];
+    const MAY_CHANGE: [&str; 6] = [
+        "train.trials",
+        "train.updates",
+        "train.until_criterion",
+        "train.device",
+        "train.checkpoint_every",
+        "task.path",
+    ];
     let flat = |config: &Config| Setting::from_toml(&config.to_toml()?, CONFIG);
     let saved = flat(saved)?;
     for Setting { key, value, .. } in flat(now)? {

@@ -16,7 +16,7 @@ use self::readout::{OnlinePlan, Readout};
 use self::shard::Shard;
 use self::trace::{Kept, TracePlan};
 use crate::batch::{DrawnTrial, TrialBatch};
-use crate::config::{Config, Dynamics, Kernels, Output, Precision, RuleName, Stage, TraceModulator};
+use crate::config::{Config, Dynamics, Kernels, Output, Precision, Response, RuleName, Stage, TraceModulator};
 use crate::eligibility::{Eligibility, HostEligibility, Workspace};
 use crate::episode::{Ensemble, Episode, Record, TrialShape};
 use crate::network::State;
@@ -47,7 +47,17 @@ const LANES: usize = 16;
 
 /// Whether [`run`] can do what the configuration asks for.
 pub fn supports(config: &Config, device: &Device) -> bool {
-    config.train.kernels == Kernels::Fused && config.train.dtype == Precision::F32 && device.is_cpu()
+    let network = &config.network;
+    let plain_network = network.dynamics != Dynamics::LeakyRate
+        && network.response == Response::Tanh
+        && network.private_noise == 0.0
+        && network.feedback_scale == 0.0;
+    plain_network
+        && !config.reads_error_online()
+        && !config.modulator.binary
+        && config.train.kernels == Kernels::Fused
+        && config.train.dtype == Precision::F32
+        && device.is_cpu()
 }
 
 /// Runs all trials of a batch; with `learn`, accumulates the eligibility. The twin is [`crate::episode::run`].
@@ -278,10 +288,7 @@ impl<'a> Plan<'a> {
             t,
             n_in,
             n_out,
-            leak: match config.network.dynamics {
-                Dynamics::Leaky => (config.network.dt_ms / config.network.tau_ms) as f32,
-                Dynamics::Discrete => 1.0,
-            },
+            leak: config.network.leak() as f32,
             free,
             held,
             output_neurons: match config.network.output {

@@ -122,7 +122,7 @@ impl Params {
             online: u32::from(config.reads_reward_online()),
             squared_error: u32::from(shape.measure == ErrorMeasure::Squared),
             leak: match network.dynamics {
-                Dynamics::Leaky => (network.dt_ms / network.tau_ms) as f32,
+                Dynamics::Leaky | Dynamics::LeakyRate => (network.dt_ms / network.tau_ms) as f32,
                 Dynamics::Discrete => 1.0,
             },
             x_mean_decay: config.rule.x_mean_decay as f32,

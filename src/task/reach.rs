@@ -1,0 +1,237 @@
+//! Reach: two outputs turn the joints of an arm; bring its hand from the centre to one of the targets around it
+//! (hebbRNN, Michaels & Scherberger 2016, doi 10.21105/joss.00060).
+//!
+//! The cue is on for the whole trial; a hold signal goes off when the arm may move, and then the outputs turn the joints by a
+//! small angle at each step. Only where the hand is in the end is judged, so credit can be given for whole trials alone.
+
+use super::{ErrorMeasure, Task, Trial};
+use crate::config::*;
+use crate::random::Stream;
+use anyhow::{ensure, Result};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::f64::consts::{FRAC_PI_2, PI, TAU};
+
+/// Lengths in units of the targets' distance from the centre; times in steps (of 1 ms by default).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reach {
+    /// Targets, evenly around the centre.
+    pub targets: usize,
+    /// T.
+    pub steps: usize,
+    /// Steps in which the arm moves, at the end of the trial.
+    pub move_steps: usize,
+    /// Last steps in which the hand is judged.
+    pub judged_steps: usize,
+    /// Length of the upper arm and of the forearm.
+    pub segments: [f64; 2],
+    /// By how many radians an output of 1 turns its joint in a step.
+    pub angle_step: f64,
+    /// A trial whose hand is off by less, as a mean over x and y, is correct.
+    pub correct_below: f64,
+}
+
+impl Default for Reach {
+    fn default() -> Self {
+        Reach {
+            targets: 4,
+            steps: 150,
+            move_steps: 100,
+            judged_steps: 1,
+            segments: [3.0, 3.0],
+            angle_step: 1.0 / 150.0,
+            correct_below: 0.25,
+        }
+    }
+}
+
+/// The joints' angles at the start: with equal segments the hand is then in front of the shoulder.
+const START: [f64; 2] = [0.8 * PI, 0.4 * PI];
+/// The joints' ranges.
+const SHOULDER: (f64, f64) = (0.0, 3.0 * FRAC_PI_2);
+const ELBOW: (f64, f64) = (PI / 20.0, PI - PI / 20.0);
+
+impl Reach {
+    /// Refuses arms that never move and hands that are never judged.
+    pub fn checked(self) -> Result<Self> {
+        ensure!(self.targets >= 1, "task.targets is 0; expected at least 1");
+        ensure!(
+            (1..=self.steps).contains(&self.move_steps),
+            "task.move_steps is {}; expected 1 to task.steps ({})",
+            self.move_steps,
+            self.steps
+        );
+        ensure!(
+            (1..=self.move_steps).contains(&self.judged_steps),
+            "task.judged_steps is {}; expected 1 to task.move_steps ({})",
+            self.judged_steps,
+            self.move_steps
+        );
+        positive("task.segments", self.segments[0].min(self.segments[1]))?;
+        positive("task.angle_step", self.angle_step)?;
+        positive("task.correct_below", self.correct_below)?;
+        Ok(self)
+    }
+
+    /// Where the hand is, from the shoulder, for given angles of shoulder and elbow.
+    fn hand(&self, [shoulder, elbow]: [f64; 2]) -> [f64; 2] {
+        let [upper, fore] = self.segments;
+        let forearm = shoulder + elbow;
+        [
+            -upper * libm::cos(shoulder) + fore * libm::cos(forearm),
+            upper * libm::sin(shoulder) - fore * libm::sin(forearm),
+        ]
+    }
+}
+
+impl Task for Reach {
+    fn name(&self) -> &str {
+        "reach"
+    }
+
+    fn steps(&self) -> usize {
+        self.steps
+    }
+
+    fn inputs(&self) -> Vec<String> {
+        (1..=self.targets).map(|k| format!("target {k}")).chain(["hold".into()]).collect()
+    }
+
+    fn n_out(&self) -> usize {
+        2
+    }
+
+    fn trial_types(&self) -> Vec<String> {
+        (1..=self.targets).map(|k| format!("target {k}")).collect()
+    }
+
+    /// Targets follow one another in turn.
+    fn trial(&self, index: u64, _rng: &mut Stream) -> Trial {
+        let trial_type = (index % self.targets as u64) as usize;
+        let width = self.targets + 1;
+        let mut inputs = vec![0.0; self.steps * width];
+        for (step, input) in inputs.chunks_exact_mut(width).enumerate() {
+            input[trial_type] = 1.0;
+            input[self.targets] = f32::from(u8::from(step < self.steps - self.move_steps));
+        }
+        let angle = TAU * trial_type as f64 / self.targets as f64;
+        Trial {
+            trial_type,
+            inputs,
+            targets: [libm::sin(angle) as f32, libm::cos(angle) as f32].repeat(self.steps),
+            scored: (0..self.steps).map(|step| step >= self.steps - self.judged_steps).collect(),
+            modulator: None,
+        }
+    }
+
+    fn measure(&self) -> ErrorMeasure {
+        ErrorMeasure::Absolute
+    }
+
+    fn correct_below(&self) -> f64 {
+        self.correct_below
+    }
+
+    /// x and y of the hand at each step, from the centre; (0, 0) until the arm may move.
+    fn judged<'a>(&self, outputs: &'a [f32]) -> Cow<'a, [f32]> {
+        let centre = self.hand(START);
+        let mut angles = START;
+        let place = |(step, rates): (usize, &[f32])| {
+            if step < self.steps - self.move_steps {
+                return [0.0; 2];
+            }
+            for (joint, (low, high)) in [SHOULDER, ELBOW].into_iter().enumerate() {
+                angles[joint] = (angles[joint] + f64::from(rates[joint]) * self.angle_step).clamp(low, high);
+            }
+            let [x, y] = self.hand(angles);
+            [(x - centre[0]) as f32, (y - centre[1]) as f32]
+        };
+        Cow::Owned(outputs.chunks_exact(2).enumerate().flat_map(place).collect())
+    }
+
+    fn judged_online(&self) -> bool {
+        false
+    }
+
+    fn chance(&self) -> Option<(f64, String)> {
+        let off = |k: usize| {
+            let angle = TAU * k as f64 / self.targets as f64;
+            (libm::sin(angle).abs() + libm::cos(angle).abs()) / 2.0
+        };
+        Some(((0..self.targets).map(off).sum::<f64>() / self.targets as f64, "not moving at all".into()))
+    }
+}
+
+/// The network of hebbRNN's example: neurons of τ = 20 ms, no x̄, a cost of large outputs, learning without the factor E.
+pub(super) fn config(rule: RuleName) -> Config {
+    let mut config = super::dnms_networks::short(rule);
+    config.network.neurons = 150;
+    config.network.tau_ms = 20.0;
+    config.network.gain = 1.1;
+    config.network.initial_activation = 0.0;
+    config.network.input_to_output_neurons = true;
+    config.network.clamped = vec![(2, 1.0), (3, -1.0), (4, 0.5), (5, -0.5)];
+    config.network.output_neurons = vec![0, 1];
+    // hebbRNN perturbs x itself by up to 0.5, three times a second.
+    config.perturbation.amplitude = 10.0;
+    config.perturbation.start_step = 0;
+    if rule == RuleName::DeltaX {
+        config.rule.eta = 0.5;
+    }
+    // hebbRNN's bound for one trial at a time is 1e-4; with 64 at a time that is too little (docs/results.md).
+    config.rule.max_dw = 3e-4;
+    config.train.trials = Some(6400);
+    config.rule.x_mean_decay = 0.0;
+    config.rule.start_step = 0;
+    config.modulator.expected_error_decay = 0.33;
+    config.modulator.expected_error_factor = false;
+    let online = matches!(rule, RuleName::Eh | RuleName::Rflo);
+    config.modulator.energy_cost = if online { 0.0 } else { 0.7 };
+    config.task = super::table("reach", &Reach::default());
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{stream, Phase, Purpose};
+
+    #[test]
+    fn outputs_turn_the_joints_and_the_hand_is_judged_in_the_end() {
+        let task = Reach { steps: 4, move_steps: 3, angle_step: 0.1, ..Reach::default() }.checked().unwrap();
+        // The first step is before the movement; then the shoulder turns by 0.1 − 0.05 + 0, the elbow by 0, 0.1, −0.1.
+        let outputs = [9.0, 9.0, 1.0, 0.0, -0.5, 1.0, 0.0, -1.0];
+        let hand = task.judged(&outputs);
+        let at = |a: f64, b: f64| [-3.0 * a.cos() + 3.0 * (a + b).cos(), 3.0 * a.sin() - 3.0 * (a + b).sin()];
+        let centre = at(0.8 * PI, 0.4 * PI);
+        for (step, (a, b)) in [(1, (0.1, 0.0)), (2, (0.05, 0.1)), (3, (0.05, 0.0))] {
+            let expected = at(0.8 * PI + a, 0.4 * PI + b);
+            for k in 0..2 {
+                assert!((f64::from(hand[step * 2 + k]) - (expected[k] - centre[k])).abs() < 1e-6, "step {step}");
+            }
+        }
+        assert_eq!(hand[..2], [0.0, 0.0]);
+        let trial = task.trial(1, &mut stream(0, 0, 0, Phase::Train, Purpose::Task));
+        assert_eq!((trial.targets[6], trial.scored), (1.0, vec![false, false, false, true]));
+        let off = ((f64::from(hand[6]) - 1.0).abs() + f64::from(hand[7]).abs()) / 2.0;
+        let trial = task.trial(1, &mut stream(0, 0, 0, Phase::Train, Purpose::Task));
+        assert!((task.error(&trial, &outputs) - off).abs() < 1e-6);
+    }
+
+    #[test]
+    fn joints_stop_at_their_limits_and_every_target_can_be_reached() {
+        let task = Reach::default();
+        let hand = task.judged(&[1.0; 300]);
+        assert!(hand.iter().all(|v| v.is_finite()));
+        // Some constant pair of outputs brings the hand near each target.
+        for k in 0..4 {
+            let trial = task.trial(k, &mut stream(0, 0, 0, Phase::Train, Purpose::Task));
+            let best = (-20..=20)
+                .flat_map(|a| (-20..=20).map(move |b| [a as f32 / 20.0, b as f32 / 20.0]))
+                .map(|rates| task.error(&trial, &rates.repeat(150)))
+                .fold(f64::MAX, f64::min);
+            assert!(best < 0.05, "target {k}: {best}");
+        }
+    }
+}

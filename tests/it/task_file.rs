@@ -1,0 +1,73 @@
+//! `--task-file` as a user meets it: train, evaluate on other trials, resume with the same file and no other.
+
+use crate::command::{fine, hebbian, one_line_error};
+use safetensors::{tensor::TensorView, Dtype};
+use std::path::Path;
+use tempfile::TempDir;
+
+/// Two kinds of trials of 12 steps: a pulse on one of two inputs asks for 0.5 or −0.5 at the end.
+fn write(path: &Path, pulse: f32, n_out: usize) {
+    let (mut inputs, mut targets, mut mask) = (Vec::new(), Vec::new(), Vec::new());
+    for kind in 0..2 {
+        for step in 0..12 {
+            inputs.extend([0, 1].map(|k| if k == kind && step < 4 { pulse } else { 0.0 }));
+            targets.extend(vec![if kind == 0 { 0.5f32 } else { -0.5 }; n_out]);
+            mask.push(f32::from(u8::from(step >= 8)));
+        }
+    }
+    let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+    let data = [("inputs", vec![2, 12, 2], bytes(&inputs)), ("targets", vec![2, 12, n_out], bytes(&targets))];
+    let mask = [("mask", vec![2, 12], bytes(&mask))];
+    let views = data
+        .iter()
+        .chain(&mask)
+        .map(|(name, shape, bytes)| (*name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
+    std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+}
+
+const SMALL: [&str; 6] = ["--neurons", "20", "--batch", "8", "--networks", "2"];
+
+#[test]
+fn a_task_file_trains_resumes_and_evaluates() {
+    let dir = TempDir::new().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    write(&at("mine.safetensors"), 1.0, 2);
+    write(&at("other.safetensors"), 2.0, 2);
+    write(&at("wider.safetensors"), 1.0, 3);
+    let train = [&["train", "--task-file", "mine.safetensors", "--updates", "3", "--out", "run"][..], &SMALL].concat();
+    fine(hebbian(&train, dir.path()));
+    let config = std::fs::read_to_string(at("run/config.toml")).unwrap();
+    assert!(config.contains("output_neurons = [0, 1]") && config.contains("sha256 = \""), "{config}");
+
+    // Evaluated from another folder; on trials that training has not seen; not on trials that do not fit.
+    std::fs::create_dir(at("elsewhere")).unwrap();
+    fine(hebbian(&["evaluate", "../run", "--trials", "4"], &at("elsewhere")));
+    fine(hebbian(&["evaluate", "run", "--trials", "4", "--task-file", "other.safetensors"], dir.path()));
+    one_line_error(
+        hebbian(&["evaluate", "run", "--task-file", "wider.safetensors"], dir.path()),
+        1,
+        "network.output_neurons is 2; expected 3 neurons",
+    );
+
+    // Gone on with: the same file, the same file elsewhere, and no other.
+    fine(hebbian(&["train", "--resume", "--out", "run", "--updates", "4"], dir.path()));
+    std::fs::rename(at("mine.safetensors"), at("moved.safetensors")).unwrap();
+    let resume = ["train", "--resume", "--out", "run", "--updates", "5"];
+    one_line_error(hebbian(&resume, dir.path()), 1, "mine.safetensors");
+    fine(hebbian(&[&resume[..], &["--task-file", "moved.safetensors"]].concat(), dir.path()));
+    let other = hebbian(&[&resume[..], &["--task-file", "other.safetensors"]].concat(), dir.path());
+    one_line_error(other, 1, "it is not the file these networks were trained on");
+    std::fs::copy(at("other.safetensors"), at("moved.safetensors")).unwrap();
+    one_line_error(hebbian(&["evaluate", "run"], dir.path()), 1, "task.sha256");
+}
+
+#[test]
+fn a_task_file_that_is_wrong_is_refused_before_anything_is_written() {
+    let dir = TempDir::new().unwrap();
+    one_line_error(hebbian(&["train", "file"], dir.path()), 2, "task.path is empty");
+    one_line_error(hebbian(&["train", "--task-file", "none.safetensors"], dir.path()), 2, "none.safetensors");
+    std::fs::write(dir.path().join("text"), "no tensors").unwrap();
+    one_line_error(hebbian(&["train", "--task-file", "text"], dir.path()), 2, "text: not a whole safetensors file");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "something was written");
+    assert_eq!(hebbian(&["train", "dnms", "--task-file", "text"], dir.path()).code, 2);
+}
