@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.."
 cargo fmt --all --check
 cargo clippy --locked --all-targets -- -D warnings
 cargo test --locked
+scripts/check-cuda.sh
 cargo run --locked --quiet --example quickstart
 cargo run --locked --quiet --example custom_task
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet

@@ -4,10 +4,13 @@
 
 use crate::config::{Config, RuleName};
 use crate::eligibility::Workspace;
+use crate::episode::TrialShape;
 use crate::evaluate::{draw_fresh, run_drawn};
+use crate::memory;
 use crate::ops::cpu::zeros;
 use crate::ops::{product, Strides};
 use crate::plot::quantile;
+use crate::task;
 use crate::trainer::Trainer;
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
@@ -51,15 +54,16 @@ pub struct Report {
 /// counted.
 pub fn measure(config: Config, device: &Device, updates: u64, rounds: usize, forward: bool) -> Result<Report> {
     let train = config.train.clone();
+    let task = task::build(&config.task)?;
+    memory::check_on(&config, TrialShape::of(&*task), std::slice::from_ref(device))?;
     let (neurons, rule) = (config.network.neurons, config.rule.name);
     let mut trainer = Trainer::new(config, device)?;
-    let steps = trainer.task().steps();
+    let steps = task.steps();
     // `eh` has a product too, but over the few scored steps only.
     let products = if !forward && rule == RuleName::DeltaX { 2.0 } else { 1.0 };
     let flop_per_trial = products * 2.0 * steps as f64 * (neurons * neurons) as f64;
     let trials = (updates * train.batch as u64) as f64 * train.networks.count() as f64;
     let checkpoint = trainer.checkpoint();
-    let task = trainer.task().clone();
     let batch = draw_fresh(&checkpoint.config, &*task, 0, train.batch, train.seed)?;
     let mut workspace = Workspace::default();
     let mut once = || -> Result<()> {

@@ -301,6 +301,8 @@ pub enum Kernels {
     Reference,
     /// One vectorised pass per step, where it exists for the network, rule and device; plain operations elsewhere.
     Fused,
+    /// On CUDA one launch for each step, which `fused` falls back to where whole trials do not fit; elsewhere plain operations.
+    Stepwise,
 }
 
 /// How many networks, how many trials, where, and when to stop.

@@ -69,6 +69,9 @@ impl HostEligibility {
 #[derive(Default)]
 pub struct Workspace {
     spare: Option<Aligned>,
+    /// Device memory, by purpose.
+    #[cfg(any(feature = "cuda", test))]
+    tensors: std::collections::BTreeMap<&'static str, Tensor>,
 }
 
 impl Workspace {
@@ -79,8 +82,32 @@ impl Workspace {
 
     /// Takes memory back for the next update.
     pub fn recycle(&mut self, eligibility: Eligibility) {
-        if let Eligibility::Host(host) = eligibility {
-            self.spare = Some(host.values);
+        match eligibility {
+            Eligibility::Host(host) => self.spare = Some(host.values),
+            #[cfg(any(feature = "cuda", test))]
+            Eligibility::Tensor(tensor) => self.keep_tensor(ELIGIBILITY, tensor),
+            #[cfg(not(any(feature = "cuda", test)))]
+            Eligibility::Tensor(_) => {}
         }
+    }
+}
+
+/// Under which name [`Workspace::recycle`] keeps a tensor.
+#[cfg(any(feature = "cuda", test))]
+pub(crate) const ELIGIBILITY: &str = "eligibility";
+
+#[cfg(any(feature = "cuda", test))]
+impl Workspace {
+    /// A tensor of that shape with any values, kept under `name` or new.
+    pub(crate) fn take_tensor(&mut self, name: &'static str, shape: &[usize], device: &Device) -> Result<Tensor> {
+        match self.tensors.remove(name).filter(|kept| kept.dims() == shape && kept.device().same_device(device)) {
+            Some(kept) => Ok(kept),
+            None => Tensor::zeros(shape, candle_core::DType::F32, device),
+        }
+    }
+
+    /// Keeps a tensor for the next update.
+    pub(crate) fn keep_tensor(&mut self, name: &'static str, tensor: Tensor) {
+        self.tensors.insert(name, tensor);
     }
 }

@@ -8,7 +8,7 @@ use crate::eligibility::{Eligibility, Workspace};
 use crate::modulator::Modulator;
 use crate::network::{Cell, State, Weights};
 use crate::online::{ReadoutLearning, Reward};
-use crate::ops::cpu;
+use crate::ops;
 use crate::rule::{self, Accumulator, Moment};
 use crate::task::{ErrorMeasure, Task};
 use crate::trace::{HebbianTrace, TraceState};
@@ -180,8 +180,8 @@ impl Ensemble<'_> {
     pub fn run(&self, batch: &TrialBatch, learn: bool, record: Record, workspace: &mut Workspace) -> Result<Episode> {
         let Ensemble { config, shape, weights, modulator, .. } = *self;
         let device = weights.w_rec.device();
-        if cpu::supports(config, device) {
-            return cpu::run(self, batch, learn, record, workspace);
+        if let Some(run) = ops::fused(config, device, record) {
+            return run(self, batch, learn, record, workspace);
         }
         let mut inputs = EpisodeInputs::new(batch, config, shape, modulator, weights.w_rec.dtype(), device)?;
         inputs.trace = self.trace.clone();

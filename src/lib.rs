@@ -25,6 +25,7 @@ pub mod rule;
 pub mod criterion;
 mod dale;
 pub mod modulator;
+pub mod split;
 pub mod trainer;
 
 pub mod metrics;
@@ -32,8 +33,10 @@ pub mod run_folder;
 
 pub mod checkpoint;
 pub mod device;
+pub mod memory;
 
 pub mod bench;
+pub mod compare;
 pub mod evaluate;
 pub mod simulate;
 

@@ -3,7 +3,7 @@
 use crate::checkpoint::{write_atomically, Checkpoint, FILE_NAME as CHECKPOINT};
 use crate::config::Config;
 use crate::metrics::{self, Metrics};
-use crate::trainer::{Observer, Trainer, UpdateReport};
+use crate::trainer::{Observer, Training, UpdateReport};
 use anyhow::{bail, Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -65,19 +65,19 @@ impl RunFolder {
 }
 
 impl Observer for RunFolder {
-    fn update(&mut self, trainer: &Trainer, report: &UpdateReport) -> Result<()> {
+    fn update(&mut self, training: &dyn Training, report: &UpdateReport) -> Result<()> {
         self.metrics.append(report)?;
         if self.checkpoint_every > 0 && report.update.is_multiple_of(self.checkpoint_every) {
-            self.save(&trainer.checkpoint())?;
+            self.save(&training.checkpoint()?)?;
         }
         Ok(())
     }
 
-    fn finish(&mut self, trainer: &Trainer) -> Result<()> {
-        if self.saved_at == Some(trainer.updates()) {
+    fn finish(&mut self, training: &dyn Training) -> Result<()> {
+        if self.saved_at == Some(training.updates()) {
             return Ok(());
         }
-        self.save(&trainer.checkpoint())
+        self.save(&training.checkpoint()?)
     }
 }
 

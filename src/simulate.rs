@@ -7,7 +7,7 @@ use crate::eligibility::Workspace;
 use crate::episode::{self, Ensemble, EpisodeInputs, Record, TrialShape};
 use crate::modulator::Modulator;
 use crate::network::{initial_activation, private_noise, Cell};
-use crate::ops::cpu;
+use crate::ops;
 use crate::task::{ErrorMeasure, Trial};
 use crate::trace::TraceState;
 use anyhow::{bail, ensure, Context, Result};
@@ -120,13 +120,13 @@ pub fn simulate(
             "the inputs give a `modulator`, but trace.modulator is not `task` in this checkpoint: it would not be read"
         );
     }
-    let episode = if cpu::supports(config, device) {
+    let episode = if let Some(run) = ops::fused(config, device, record) {
         let n_out = checkpoint.weights.n_out(&config.network)?;
         let batch = as_batch(&inputs.inputs, inputs.modulator.as_ref(), &x0, n_out)?;
         let shape = TrialShape { steps: t, n_in, n_out, measure: ErrorMeasure::Absolute };
         let modulator = Modulator::new(&config.modulator, s, 1);
         let ensemble = Ensemble { config, shape, weights: &checkpoint.weights, modulator: &modulator, trace };
-        cpu::run(&ensemble, &batch, false, record, &mut Workspace::default())?
+        run(&ensemble, &batch, false, record, &mut Workspace::default())?
     } else {
         let given = EpisodeInputs {
             inputs: inputs.inputs,

@@ -15,6 +15,7 @@ use crate::task::{self, Task};
 use crate::trace::{HebbianTrace, TraceState};
 use anyhow::{bail, Context, Result};
 use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -57,10 +58,59 @@ pub struct UpdateReport {
 /// Is told about the training as it goes; keeps files, draws bars.
 pub trait Observer {
     /// After each update.
-    fn update(&mut self, trainer: &Trainer, report: &UpdateReport) -> Result<()>;
+    fn update(&mut self, training: &dyn Training, report: &UpdateReport) -> Result<()>;
     /// Once, when the loop ends.
-    fn finish(&mut self, _trainer: &Trainer) -> Result<()> {
+    fn finish(&mut self, _training: &dyn Training) -> Result<()> {
         Ok(())
+    }
+}
+
+/// Networks in training, wherever they are.
+pub trait Training {
+    /// The configuration of all of them.
+    fn config(&self) -> &Config;
+    /// Updates made so far.
+    fn updates(&self) -> u64;
+    /// Each network's trials to criterion.
+    fn criterion_trials(&self) -> Vec<Option<u64>>;
+    /// Runs one batch of trials and changes the weights once.
+    fn update(&mut self) -> Result<UpdateReport>;
+    /// Everything the next update reads.
+    fn checkpoint(&self) -> Result<Checkpoint>;
+
+    /// Why training would stop now; `None`: it would go on.
+    fn finished(&self) -> Option<StopReason> {
+        let train = &self.config().train;
+        if train.until_criterion && self.criterion_trials().iter().all(Option::is_some) {
+            Some(StopReason::Criterion)
+        } else if self.updates() >= train.max_updates() {
+            Some(StopReason::Limit)
+        } else {
+            None
+        }
+    }
+
+    /// Updates until a limit, the criterion, or until `interrupted` says so between two updates.
+    fn run(&mut self, observers: &mut [&mut dyn Observer], interrupted: &dyn Fn() -> bool) -> Result<StopReason>
+    where
+        Self: Sized,
+    {
+        let reason = loop {
+            if let Some(reason) = self.finished() {
+                break reason;
+            }
+            if interrupted() {
+                break StopReason::Interrupted;
+            }
+            let report = self.update()?;
+            for observer in observers.iter_mut() {
+                observer.update(self, &report)?;
+            }
+        };
+        for observer in observers.iter_mut() {
+            observer.finish(self)?;
+        }
+        Ok(reason)
     }
 }
 
@@ -88,6 +138,30 @@ pub struct Trainer {
     criterion: Vec<Criterion>,
     updates: u64,
     workspace: Workspace,
+    /// The next batch, where it was drawn while a GPU ran the last one.
+    drawn: Option<TrialBatch>,
+}
+
+impl Training for Trainer {
+    fn config(&self) -> &Config {
+        self.config()
+    }
+
+    fn updates(&self) -> u64 {
+        self.updates()
+    }
+
+    fn criterion_trials(&self) -> Vec<Option<u64>> {
+        self.criterion_trials()
+    }
+
+    fn update(&mut self) -> Result<UpdateReport> {
+        self.update()
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint> {
+        Ok(self.checkpoint())
+    }
 }
 
 impl Trainer {
@@ -124,6 +198,7 @@ impl Trainer {
             state: State { r: x.clone(), x },
             updates: 0,
             workspace: Workspace::default(),
+            drawn: None,
             device: device.clone(),
             config,
             task,
@@ -154,6 +229,7 @@ impl Trainer {
             criterion,
             updates,
             workspace: Workspace::default(),
+            drawn: None,
         })
     }
 
@@ -203,33 +279,19 @@ impl Trainer {
 
     /// Why training would stop now; `None`: it would go on.
     pub fn finished(&self) -> Option<StopReason> {
-        if self.config.train.until_criterion && self.criterion.iter().all(|c| c.reached_at().is_some()) {
-            Some(StopReason::Criterion)
-        } else if self.updates >= self.config.train.max_updates() {
-            Some(StopReason::Limit)
-        } else {
-            None
-        }
+        Training::finished(self)
     }
 
     /// Updates until a limit, the criterion, or until `interrupted` says so between two updates.
     pub fn run(&mut self, observers: &mut [&mut dyn Observer], interrupted: &dyn Fn() -> bool) -> Result<StopReason> {
-        let reason = loop {
-            if let Some(reason) = self.finished() {
-                break reason;
-            }
-            if interrupted() {
-                break StopReason::Interrupted;
-            }
-            let report = self.update()?;
-            for observer in observers.iter_mut() {
-                observer.update(self, &report)?;
-            }
-        };
-        for observer in observers.iter_mut() {
-            observer.finish(self)?;
-        }
-        Ok(reason)
+        Training::run(self, observers, interrupted)
+    }
+
+    /// Draws the batch that begins with trial `first_trial` of each network.
+    fn draw(&self, first_trial: u64) -> Result<TrialBatch> {
+        let train = &self.config.train;
+        let draw = Draw { seed: train.seed, phase: Phase::Train, first_trial, trials_each: train.batch, explore: true };
+        TrialBatch::draw(&self.config, &*self.task, draw)
     }
 
     /// Runs one batch of trials and changes the weights once.
@@ -237,17 +299,10 @@ impl Trainer {
     /// # Errors
     /// Where an error or a weight change is not finite; the weights then stay as they were.
     pub fn update(&mut self) -> Result<UpdateReport> {
-        let batch = TrialBatch::draw(
-            &self.config,
-            &*self.task,
-            Draw {
-                seed: self.config.train.seed,
-                phase: Phase::Train,
-                first_trial: self.trials(),
-                trials_each: self.config.train.batch,
-                explore: true,
-            },
-        )?;
+        let batch = match self.drawn.take() {
+            Some(batch) => batch,
+            None => self.draw(self.trials())?,
+        };
         let ensemble = Ensemble {
             config: &self.config,
             shape: TrialShape::of(&*self.task),
@@ -256,6 +311,10 @@ impl Trainer {
             trace: self.trace.clone(),
         };
         let mut episode = ensemble.run(&batch, true, Record::default(), &mut self.workspace)?;
+        // A GPU works on its own until somebody reads a result.
+        if !self.device.is_cpu() {
+            self.drawn = Some(self.draw(self.trials() + batch.trials_each as u64)?);
+        }
         let errors = errors(&*self.task, &batch, &episode.outputs)?;
         let types = batch.types();
         let judged = self.with_energy_cost(&errors, &episode.outputs)?;
@@ -422,5 +481,5 @@ pub(crate) fn errors(task: &dyn Task, batch: &TrialBatch, outputs: &Tensor) -> R
             .collect();
         task.error(&batch.drawn[i].trial, &of_trial)
     };
-    Ok((0..s * b).map(error).collect())
+    Ok((0..s * b).into_par_iter().map(error).collect())
 }

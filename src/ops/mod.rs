@@ -4,8 +4,30 @@
 //! |---|---|
 //! | [`tanh::tanh`] | `Tensor::tanh` |
 //! | [`cpu::run`] | [`crate::episode::run`] |
+//! | `cuda::run`, with the feature `cuda` | [`crate::episode::run`] |
 
 pub mod cpu;
+#[cfg(any(feature = "cuda", test))]
+pub mod cuda;
 mod product;
 pub(crate) use product::{product, Strides};
 pub mod tanh;
+
+use crate::batch::TrialBatch;
+use crate::config::Config;
+use crate::eligibility::Workspace;
+use crate::episode::{Ensemble, Episode, Record};
+use candle_core::{Device, Result};
+
+/// Runs a batch of trials; with `true`, learns.
+pub(crate) type Run = fn(&Ensemble, &TrialBatch, bool, Record, &mut Workspace) -> Result<Episode>;
+
+/// The fused kernels that can do what the configuration asks for on this device, and keep `record`; `None`: there are none.
+#[cfg_attr(not(feature = "cuda"), allow(unused_variables))]
+pub(crate) fn fused(config: &Config, device: &Device, record: Record) -> Option<Run> {
+    #[cfg(feature = "cuda")]
+    if cuda::supports(config, device, record) {
+        return Some(cuda::run);
+    }
+    cpu::supports(config, device).then_some(cpu::run as Run)
+}

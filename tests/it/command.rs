@@ -37,7 +37,7 @@ fn ran(command: &mut Command) -> Ran {
     Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-fn train(folder: &Path, more: &[&str]) -> Ran {
+pub fn train(folder: &Path, more: &[&str]) -> Ran {
     hebbian(&[&["train", "dnms"][..], &SMALL, more].concat(), folder)
 }
 
@@ -52,7 +52,7 @@ pub fn one_line_error(ran: Ran, code: i32, message: &str) {
     assert_eq!(ran.stderr.trim_end().lines().count(), 1, "{}", ran.stderr);
 }
 
-fn bytes(path: impl AsRef<Path>) -> Vec<u8> {
+pub fn bytes(path: impl AsRef<Path>) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 

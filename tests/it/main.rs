@@ -3,6 +3,7 @@
 mod bench;
 mod checkpoint;
 mod command;
+mod devices;
 mod learning;
 mod oracle;
 mod parity;

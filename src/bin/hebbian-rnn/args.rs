@@ -28,12 +28,41 @@ pub enum Command {
     Plot(PlotArgs),
     /// Measure trials per second, and the share of this machine's matrix speed
     Bench(BenchArgs),
+    /// Hold one update on a device, by every implementation, against the plain operations on the CPU
+    Compare(CompareArgs),
     /// List the tasks
     Tasks(ListArgs),
     /// List the learning rules
     Rules(ListArgs),
     /// List the devices
     Devices(ListArgs),
+}
+
+/// A number of trials, or as many as fit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum BatchSize {
+    Auto,
+    Of(i64),
+}
+
+impl BatchSize {
+    fn number(self) -> Option<i64> {
+        match self {
+            BatchSize::Auto => None,
+            BatchSize::Of(number) => Some(number),
+        }
+    }
+}
+
+impl std::str::FromStr for BatchSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(BatchSize::Auto),
+            number => number.parse().map(BatchSize::Of).map_err(|_| "expected a number or `auto`".to_string()),
+        }
+    }
 }
 
 #[derive(Args)]
@@ -54,9 +83,10 @@ pub struct TrainArgs {
     /// Independent networks: a count, or a range A..B of network indices (B not included) [default: 4]
     #[arg(long, value_name = "S|A..B")]
     pub networks: Option<String>,
-    /// Trials of each network in parallel; one update for each batch [default: the task's, 64 for dnms]
-    #[arg(long, value_name = "B")]
-    pub batch: Option<i64>,
+    /// Trials of each network in parallel, one update for each batch; or auto: the largest power of two, up to 256, that
+    /// fits into the device's memory [default: the task's, 64 for dnms]
+    #[arg(long, value_name = "B|auto")]
+    pub batch: Option<BatchSize>,
     /// Stop after this many trials of each network, rounded up to whole updates
     #[arg(long, value_name = "K", conflicts_with = "updates")]
     pub trials: Option<i64>,
@@ -81,13 +111,13 @@ pub struct TrainArgs {
     /// Read settings from a TOML file, such as the config.toml of an earlier run
     #[arg(long, value_name = "FILE.toml")]
     pub config: Option<PathBuf>,
-    /// auto, cpu, cuda, cuda:N or metal [default: auto]
+    /// auto, cpu, cuda, cuda:N or metal; several, as in cuda:0,cuda:1, split the networks [default: auto]
     #[arg(long)]
     pub device: Option<String>,
     /// f32 or f64 [default: f32]
     #[arg(long)]
     pub dtype: Option<String>,
-    /// fused or reference: which implementation of a step runs [default: fused]
+    /// fused, stepwise (CUDA only) or reference: which implementation of a step runs [default: fused]
     #[arg(long)]
     pub kernels: Option<String>,
     /// Write the checkpoint every U updates, and at the end; 0: only at the end
@@ -119,7 +149,7 @@ impl TrainArgs {
             settings.push(Setting::flag("--task-file", "task.sha256", ""));
         }
         let numbers = [
-            ("--batch", "train.batch", self.batch),
+            ("--batch", "train.batch", self.batch.and_then(BatchSize::number)),
             ("--trials", "train.trials", self.trials),
             ("--updates", "train.updates", self.updates),
             ("--seed", "train.seed", self.seed),
@@ -250,9 +280,39 @@ pub struct BenchArgs {
     /// Rounds, of which the median is shown
     #[arg(long, default_value_t = 5, value_parser = rounds)]
     pub rounds: usize,
-    /// fused or reference
+    /// fused, stepwise (CUDA only) or reference
     #[arg(long, default_value = "fused")]
     pub kernels: String,
+    /// auto, cpu, cuda, cuda:N or metal
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Exit code 1 where an implementation differs by more than the tolerance, or does not repeat to the bit.")]
+pub struct CompareArgs {
+    /// The task
+    #[arg(long, default_value = "dnms")]
+    pub task: String,
+    /// Networks in parallel
+    #[arg(long, value_name = "S", default_value_t = 2)]
+    pub networks: i64,
+    /// Trials of each network in parallel
+    #[arg(long, value_name = "B", default_value_t = 16)]
+    pub batch: i64,
+    /// The learning rule [default: the task's]
+    #[arg(long, value_name = "R")]
+    pub rule: Option<String>,
+    /// Set any other key of the configuration; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Largest difference, as a fraction of the largest change of a weight
+    #[arg(long, default_value_t = 1e-4)]
+    pub tolerance: f64,
     /// auto, cpu, cuda, cuda:N or metal
     #[arg(long, default_value = "auto")]
     pub device: String,

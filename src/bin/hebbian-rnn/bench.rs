@@ -29,7 +29,7 @@ pub fn run(args: BenchArgs) -> Result<Outcome> {
             }
         }
     }
-    let device = usage(open_device(&args.device))?;
+    let device = open_device(&args.device)?;
     for config in configs {
         reports.push(measure(config, &device, args.updates, args.rounds, args.forward)?);
     }

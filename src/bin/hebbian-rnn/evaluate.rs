@@ -1,14 +1,14 @@
 //! `hebbian-rnn evaluate`.
 
 use crate::args::EvaluateArgs;
-use crate::output::{open_device, print, print_json, print_scores, usage};
+use crate::output::{open_device, print, print_json, print_scores};
 use crate::read::{self, Trials};
 use crate::Outcome;
 use anyhow::Result;
 use hebbian_rnn::{evaluate, task};
 
 pub fn run(args: EvaluateArgs) -> Result<Outcome> {
-    let device = usage(open_device(&args.device))?;
+    let device = open_device(&args.device)?;
     let checkpoint = read::checkpoint(&args.run, args.task_file.as_deref(), Trials::Any, &device)?;
     let task = task::build(&checkpoint.config.task)?;
     let seed = args.seed.unwrap_or(checkpoint.config.train.seed);

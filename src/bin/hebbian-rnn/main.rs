@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod compare;
 mod devices;
 mod evaluate;
 mod inspect;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args),
         Command::Plot(args) => plot::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Compare(args) => compare::run(args),
         Command::Tasks(args) => lists::tasks(args),
         Command::Rules(args) => lists::rules(args),
         Command::Devices(args) => devices::run(args),

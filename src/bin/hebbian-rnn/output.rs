@@ -38,13 +38,22 @@ pub fn print_scores(scores: &[Score]) -> Result<()> {
     print(&table.to_string())
 }
 
-/// Opens a device and says on stderr why it is this one, where that may surprise.
-pub fn open_device(name: &str) -> Result<candle_core::Device> {
-    let Chosen { device, note } = device::choose(name)?;
+/// Opens devices and says on stderr why it is these, where that may surprise. A name that cannot be is the user's error.
+pub fn open_devices(names: &str) -> Result<Vec<candle_core::Device>> {
+    let Chosen { devices, note } = device::open(&usage(device::parse(names))?)?;
     if let Some(note) = note {
         eprintln!("{note}");
     }
-    Ok(device)
+    Ok(devices)
+}
+
+/// The same for commands that use a single device.
+pub fn open_device(name: &str) -> Result<candle_core::Device> {
+    let mut devices = open_devices(name)?;
+    match devices.len() {
+        1 => Ok(devices.swap_remove(0)),
+        several => usage(Err(anyhow::anyhow!("--device names {several} devices; this command uses one"))),
+    }
 }
 
 /// Marks an error as the user's: exit code 2.

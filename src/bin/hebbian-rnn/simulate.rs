@@ -1,7 +1,7 @@
 //! `hebbian-rnn simulate`.
 
 use crate::args::{Recordable, SimulateArgs};
-use crate::output::{open_device, print, usage};
+use crate::output::{open_device, print};
 use crate::Outcome;
 use anyhow::{ensure, Context, Result};
 use hebbian_rnn::checkpoint::{write_atomically, Checkpoint};
@@ -11,7 +11,7 @@ use hebbian_rnn::simulate::{read_inputs, simulate};
 pub fn run(args: SimulateArgs) -> Result<Outcome> {
     let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty());
     ensure!(folder.is_none_or(|folder| folder.is_dir()), "{}: its folder does not exist", args.out.display());
-    let device = usage(open_device(&args.device))?;
+    let device = open_device(&args.device)?;
     let checkpoint = Checkpoint::read(&args.checkpoint, &device)?;
     let inputs = read_inputs(&args.inputs, &checkpoint, &device)?;
     let asked = |what| args.record.contains(&what);

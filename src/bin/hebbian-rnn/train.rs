@@ -1,19 +1,22 @@
 //! `hebbian-rnn train`.
 
-use crate::args::TrainArgs;
-use crate::output::{open_device, print, print_json, print_scores, usage};
+use crate::args::{BatchSize, TrainArgs};
+use crate::output::{open_devices, print, print_json, print_scores, usage};
 use crate::read::{self, Trials};
 use crate::{plot, Outcome};
 use anyhow::{bail, Context, Result};
 use candle_core::Device;
 use hebbian_rnn::checkpoint::Checkpoint;
 use hebbian_rnn::config::Config;
+use hebbian_rnn::episode::TrialShape;
 use hebbian_rnn::evaluate::{evaluate, run_fresh, Score};
+use hebbian_rnn::memory;
 use hebbian_rnn::plot::quantile_with_missing;
 use hebbian_rnn::run_folder::{RunFolder, CONFIG};
 use hebbian_rnn::settings::{self, Setting};
-use hebbian_rnn::task::Task;
-use hebbian_rnn::trainer::{Observer, StopReason, Trainer, UpdateReport};
+use hebbian_rnn::split::Split;
+use hebbian_rnn::task::{self, Task};
+use hebbian_rnn::trainer::{Observer, StopReason, Training, UpdateReport};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,46 +46,49 @@ pub fn run(args: TrainArgs) -> Result<Outcome> {
         );
         return Ok(Outcome::Interrupted);
     }
-    let checkpoint = trainer.checkpoint();
+    let checkpoint = trainer.checkpoint()?;
     summarise(&args, &checkpoint, trainer.task().as_ref(), &bar, &out)?;
     Ok(Outcome::Done)
 }
 
-fn start(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
+fn start(args: &TrainArgs) -> Result<(Split, RunFolder, PathBuf)> {
     let mut all = file_settings(args)?;
     all.extend(usage(args.settings())?);
-    let config = usage(settings::resolve(args.task.as_deref(), &all))?;
-    let device = usage(open_device(&config.train.device))?;
+    let mut config = usage(settings::resolve(args.task.as_deref(), &all))?;
+    let devices = open_devices(&config.train.device)?;
+    let task: Arc<dyn Task> = Arc::from(task::build(&config.task)?);
+    let shape = TrialShape::of(&*task);
+    if args.batch == Some(BatchSize::Auto) {
+        config.train.batch = memory::automatic_batch(&config, shape, &devices)?;
+    }
+    memory::check_on(&config, shape, &devices)?;
     let out = match &args.out {
         Some(out) => out.clone(),
         None => Path::new("runs").join(config.task_name()?),
     };
-    let trainer = Trainer::new(config.clone(), &device)?;
+    let trainer = Split::new(config.clone(), task, &devices)?;
     let folder = RunFolder::create(&out, &config, args.force)?;
     Ok((trainer, folder, out))
 }
 
-fn resume(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
+fn resume(args: &TrainArgs) -> Result<(Split, RunFolder, PathBuf)> {
     let out = match (&args.out, &args.task) {
         (Some(out), _) => out.clone(),
         (None, Some(task)) => Path::new("runs").join(task),
         (None, None) => return usage(Err(anyhow::anyhow!("--resume: name the run's folder (--out DIR)"))),
     };
-    let read = |device: &Device| read::checkpoint(&out, args.task_file.as_deref(), Trials::Same, device);
-    let mut checkpoint = read(&Device::Cpu)?;
+    let mut checkpoint = read::checkpoint(&out, args.task_file.as_deref(), Trials::Same, &Device::Cpu)?;
     let mut all = Setting::from_toml(&checkpoint.config.to_toml()?, "the checkpoint")?;
     all.extend(file_settings(args)?);
     all.extend(usage(args.settings())?);
     let config = usage(settings::resolve(args.task.as_deref(), &all))?;
     usage(same_run(&checkpoint.config, &config, &out))?;
-    let device = usage(open_device(&config.train.device))?;
-    if !device.is_cpu() {
-        checkpoint = read(&device)?;
-    }
+    let devices = open_devices(&config.train.device)?;
+    let task: Arc<dyn Task> = Arc::from(task::build(&config.task)?);
+    memory::check_on(&config, TrialShape::of(&*task), &devices)?;
     checkpoint.config = config.clone();
-    let updates = checkpoint.updates;
-    let trainer = Trainer::resume(checkpoint, &device)?;
-    let folder = RunFolder::reopen(&out, &config, updates)?;
+    let trainer = Split::resume(&checkpoint, task, &devices)?;
+    let folder = RunFolder::reopen(&out, &config, checkpoint.updates)?;
     Ok((trainer, folder, out))
 }
 
@@ -202,7 +208,7 @@ struct Bar {
 }
 
 impl Bar {
-    fn new(trainer: &Trainer) -> Self {
+    fn new(trainer: &dyn Training) -> Self {
         let limit = trainer.config().train.max_updates();
         let bar = if limit == u64::MAX { ProgressBar::no_length() } else { ProgressBar::new(limit) };
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} updates  {msg}  {eta} left")
@@ -215,13 +221,13 @@ impl Bar {
 }
 
 impl Observer for Bar {
-    fn update(&mut self, trainer: &Trainer, report: &UpdateReport) -> Result<()> {
+    fn update(&mut self, training: &dyn Training, report: &UpdateReport) -> Result<()> {
         let s = report.networks.len() as f64;
         let mean = |value: &dyn Fn(&hebbian_rnn::trainer::NetworkReport) -> f64| {
             report.networks.iter().map(value).sum::<f64>() / s
         };
         let error = mean(&|n| n.error);
-        let trials = (report.update - self.first_update) as f64 * trainer.config().train.batch as f64 * s;
+        let trials = (report.update - self.first_update) as f64 * training.config().train.batch as f64 * s;
         let speed = trials / self.started.elapsed().as_secs_f64().max(1e-9);
         self.bar
             .set_message(format!("error {error:.3}  correct {:.2}  {speed:.0} trials/s", mean(&|n| n.recent_correct)));
@@ -230,7 +236,7 @@ impl Observer for Bar {
         Ok(())
     }
 
-    fn finish(&mut self, _trainer: &Trainer) -> Result<()> {
+    fn finish(&mut self, _training: &dyn Training) -> Result<()> {
         self.bar.finish_and_clear();
         Ok(())
     }

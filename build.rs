@@ -1,0 +1,23 @@
+//! Compiles the CUDA kernels to PTX, where the feature `cuda` asks for them; else does nothing.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo::rerun-if-changed=build.rs");
+    #[cfg(feature = "cuda")]
+    kernels()?;
+    Ok(())
+}
+
+/// For compute capability 8.0: every later GPU's driver compiles that further for its own.
+#[cfg(feature = "cuda")]
+fn kernels() -> cudaforge::Result<()> {
+    const FOLDER: &str = "src/ops/cuda/kernels";
+    println!("cargo::rerun-if-env-changed=NVCC");
+    cudaforge::KernelBuilder::new()
+        .source_dir(FOLDER)
+        .watch([format!("{FOLDER}/trials.cuh")])
+        .compute_cap(80)
+        // Nothing is fused but what the kernels fuse themselves, so every launch shape computes the same bits.
+        .args(["-std=c++17", "-O3", "-fmad=false"])
+        .build_ptx()?;
+    Ok(())
+}

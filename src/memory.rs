@@ -1,0 +1,208 @@
+//! How much memory a run needs on its device, known before it takes any.
+//!
+//! The estimate counts what grows with N², T or B; docs/gpu.md has the formula. A run that would not fit is refused at its
+//! start, and `--batch auto` asks for the largest batch that does.
+
+use crate::config::{Config, Kernels, Precision, RuleName, Stage};
+use crate::device::memory_of;
+use crate::episode::TrialShape;
+use anyhow::{bail, Result};
+use candle_core::Device;
+
+/// The share of what is free that a run may plan to use: allocators and drivers need some too.
+const USABLE: f64 = 0.9;
+/// `--batch auto` goes no further: each update then already averages over many trials.
+const LARGEST_BATCH: usize = 256;
+/// Most bytes that the GPU kernels give to a block of the eligibility's factors.
+pub(crate) const HISTORY_BYTES: u64 = 2 << 30;
+/// Bytes of one perturbation on its device: step, neuron and size.
+const KICK: f64 = 12.0;
+
+/// One part of what a run keeps, in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// What it is.
+    pub name: &'static str,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// What `networks` networks of the configuration need with `batch` trials each, by part.
+pub fn estimate(config: &Config, shape: TrialShape, networks: usize, batch: usize, device: &Device) -> Vec<Part> {
+    let (n, t) = (config.network.neurons as u64, shape.steps as u64);
+    let (s, trials) = (networks as u64, (networks * batch) as u64);
+    let float = if config.train.dtype == Precision::F64 { 8 } else { 4 };
+    let fused = config.train.kernels != Kernels::Reference && config.train.dtype == Precision::F32;
+    let matrix = trials * n * n * float;
+
+    // The plain operations make each sum anew: the old one, what is added, and the new one are there at the same time.
+    let copies = if fused { 1 } else { 3 };
+    let eligibility = match config.rule.name {
+        RuleName::None => 0,
+        RuleName::HebbianTrace => matrix,
+        _ => copies * matrix,
+    };
+    let factors = match config.rule.name {
+        RuleName::None | RuleName::HebbianTrace => 0,
+        RuleName::NodePerturbation if fused => 0,
+        _ if fused && !device.is_cpu() => (2 * trials * t * n * float).min(HISTORY_BYTES.max(2 * trials * n * float)),
+        _ => 2 * trials * t.min(100) * n * float,
+    };
+    let matrices = match config.trace.stage {
+        Stage::None => 0,
+        Stage::Retroactive => 2,
+        _ => 1,
+    };
+    // Kept ones are there before the trial, while it runs, and after it.
+    let trace_copies = if fused { 1 } else { 3 } + if config.trace.persistent { 2 } else { 0 };
+    let outside = (shape.n_in + 2 * shape.n_out + 2) as u64;
+    let kicks = config.perturbation.probability * (trials * t * n) as f64 * KICK;
+    let state = 8 * n;
+    vec![
+        // w_rec, its transpose, Δw and the steps towards it, the mask.
+        Part { name: "weights", bytes: s * n * (6 * n + shape.n_in as u64 + shape.n_out as u64) * float },
+        Part { name: "eligibility", bytes: eligibility },
+        Part { name: "factors of the eligibility", bytes: factors },
+        Part { name: "Hebbian traces", bytes: matrices * trace_copies * matrix },
+        Part { name: "trials", bytes: trials * (t * outside + state) * float + kicks as u64 },
+    ]
+}
+
+fn total(parts: &[Part]) -> u64 {
+    parts.iter().map(|part| part.bytes).sum()
+}
+
+/// The largest power of two that fits into `free` bytes, up to a bound beyond which nothing is gained; `None`: not even 1.
+pub fn largest_batch(config: &Config, shape: TrialShape, networks: usize, device: &Device, free: u64) -> Option<usize> {
+    let fits = |batch: usize| total(&estimate(config, shape, networks, batch, device)) as f64 <= USABLE * free as f64;
+    std::iter::successors(Some(LARGEST_BATCH), |batch| (*batch > 1).then_some(batch / 2)).find(|&batch| fits(batch))
+}
+
+/// Refuses what would not fit into `free` bytes.
+///
+/// # Errors
+/// Names the size of each part, what there is, and the largest batch that would fit.
+pub fn check(config: &Config, shape: TrialShape, networks: usize, device: &Device, free: u64) -> Result<()> {
+    let parts = estimate(config, shape, networks, config.train.batch, device);
+    if total(&parts) as f64 <= USABLE * free as f64 {
+        return Ok(());
+    }
+    let sizes: Vec<String> =
+        parts.iter().filter(|part| part.bytes > 0).map(|p| format!("{} {}", p.name, in_words(p.bytes))).collect();
+    let way_out = match largest_batch(config, shape, networks, device, free) {
+        Some(batch) => format!("train.batch = {batch} would fit"),
+        None => "not even train.batch = 1 would fit: take fewer networks or neurons".to_string(),
+    };
+    bail!(
+        "the run needs {} of memory on its device ({}), of which {} may be used of {} free; {way_out}",
+        in_words(total(&parts)),
+        sizes.join(", "),
+        in_words((USABLE * free as f64) as u64),
+        in_words(free)
+    );
+}
+
+/// What a run may count on: each device's free memory, shared by all parts of the run that are on it, with how many of the
+/// `networks` each part has. Devices whose memory cannot be known are left out.
+fn shares(devices: &[Device], networks: usize) -> impl Iterator<Item = (&Device, usize, u64)> {
+    devices.iter().enumerate().filter_map(move |(i, device)| {
+        let here = devices.iter().filter(|other| other.location() == device.location()).count() as u64;
+        Some((device, crate::split::share(networks, devices.len(), i).len(), memory_of(device)? / here))
+    })
+}
+
+/// Refuses a run that would not fit on its devices.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_on(config: &Config, shape: TrialShape, devices: &[Device]) -> Result<()> {
+    shares(devices, config.train.networks.count())
+        .try_for_each(|(device, networks, free)| check(config, shape, networks, device, free))
+}
+
+/// The batch that `--batch auto` stands for on these devices: the largest that fits on all of them.
+///
+/// # Errors
+/// Where not even one trial of each network fits: as [`check`].
+pub fn automatic_batch(config: &Config, shape: TrialShape, devices: &[Device]) -> Result<usize> {
+    let fits = shares(devices, config.train.networks.count())
+        .filter_map(|(device, networks, free)| largest_batch(config, shape, networks, device, free));
+    let batch = fits.min().unwrap_or(1);
+    let mut config = config.clone();
+    config.train.batch = batch;
+    check_on(&config, shape, devices)?;
+    Ok(batch)
+}
+
+/// Bytes with a unit.
+pub fn in_words(bytes: u64) -> String {
+    let (mut size, mut unit) = (bytes as f64, "bytes");
+    for next in ["KiB", "MiB", "GiB", "TiB"] {
+        if size >= 1024.0 {
+            (size, unit) = (size / 1024.0, next);
+        }
+    }
+    if unit == "bytes" {
+        format!("{bytes} bytes")
+    } else {
+        format!("{size:.1} {unit}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task;
+
+    fn dnms() -> (Config, TrialShape) {
+        let mut config = Config::for_task("dnms").unwrap();
+        config.train.networks = "20".parse().unwrap();
+        let shape = TrialShape::of(&*task::build(&config.task).unwrap());
+        (config, shape)
+    }
+
+    #[test]
+    fn parts_are_those_of_the_formula() {
+        let (config, shape) = dnms();
+        let bytes = |config: &Config, name| {
+            let parts = estimate(config, shape, 20, 64, &Device::Cpu);
+            parts.into_iter().find(|part| part.name == name).unwrap().bytes
+        };
+        assert_eq!(bytes(&config, "eligibility"), 20 * 64 * 200 * 200 * 4);
+        assert_eq!(bytes(&config, "weights"), 20 * 200 * (6 * 200 + 2 + 1) * 4);
+        assert_eq!(bytes(&config, "Hebbian traces"), 0);
+        let mut traced = config.clone();
+        traced.trace.stage = Stage::Retroactive;
+        traced.trace.persistent = true;
+        assert_eq!(bytes(&traced, "Hebbian traces"), 2 * 3 * 20 * 64 * 200 * 200 * 4);
+        let mut exact = config;
+        exact.train.dtype = Precision::F64;
+        assert_eq!(bytes(&exact, "eligibility"), 3 * 20 * 64 * 200 * 200 * 8, "f64 has plain operations only");
+    }
+
+    #[test]
+    fn the_batch_is_the_largest_power_of_two_that_fits() {
+        let (mut config, shape) = dnms();
+        let largest = |free| largest_batch(&config, shape, 20, &Device::Cpu, free);
+        let needs = |batch| (total(&estimate(&config, shape, 20, batch, &Device::Cpu)) as f64 / USABLE) as u64;
+        for batch in [1, 2, 16, 128, 256] {
+            assert_eq!(largest(needs(batch) + 2), Some(batch));
+            assert_eq!(largest(needs(batch) - 2), (batch > 1).then_some(batch / 2));
+        }
+        assert_eq!(largest(1 << 50), Some(256));
+        assert_eq!(largest(0), None);
+        config.train.batch = 64;
+        let error = check(&config, shape, 20, &Device::Cpu, 200 << 20).unwrap_err().to_string();
+        for part in ["eligibility 195.3 MiB", "180.0 MiB may be used of 200.0 MiB free", "train.batch = 16 would fit"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        let error = check(&config, shape, 20, &Device::Cpu, 1 << 20).unwrap_err().to_string();
+        assert!(error.contains("not even train.batch = 1"), "{error}");
+    }
+
+    #[test]
+    fn sizes_in_words() {
+        let words = [17, 2048, 3 << 20, 5 << 29].map(in_words);
+        assert_eq!(words, ["17 bytes", "2.0 KiB", "3.0 MiB", "2.5 GiB"]);
+    }
+}

@@ -1,0 +1,40 @@
+// Lets a C++ compiler make an ordinary library of the kernels, so that they can be tested where there is no GPU.
+//
+// A block's threads are fibres on one real thread; each runs until it reaches a barrier, then the next does. `emulate` takes
+// them in either order: results that depend on it lack a barrier.
+#pragma once
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <ucontext.h>
+#include <vector>
+
+#define __device__
+#define KERNEL(name) extern "C" void name(const Trials of)
+#define KERNEL_256(name) KERNEL(name)
+#define SHARED(type, name) type *name = (type *)block_memory.data()
+#define UNROLL
+
+struct Index {
+    u32 x;
+};
+static Index threadIdx, blockIdx, blockDim;
+
+struct alignas(8) float2 {
+    float x, y;
+};
+struct alignas(16) float4 {
+    float x, y, z, w;
+};
+static std::vector<float4> block_memory;
+
+struct Fibre {
+    ucontext_t context;
+    std::vector<char> stack = std::vector<char>(256 * 1024);
+    bool done;
+};
+static std::vector<Fibre> fibres;
+static ucontext_t scheduler;
+static u32 current;
+
+static void __syncthreads() { swapcontext(&fibres[current].context, &scheduler); }

@@ -1,0 +1,221 @@
+// One step of every trial: a block of threads for each trial, a thread for each neuron (or for several, where N is large).
+//
+// Everything but the recurrent product, which comes ready in `recurrent`: the trace's pass, drive, motion, output, reward,
+// readout learning, and the factors of the eligibility. The twin is one turn of the loop in src/episode.rs.
+#include "trials.cuh"
+
+// The change of H after the last step, which this step's pass applies: H ← keep_i H + gain_i b_j, i post and j pre.
+struct Change {
+    float keep, gain, e_keep, e_gain, m;
+};
+
+__device__ static Change planned(const Trials &of, float a, float m) {
+    const float eta = of.trace_eta;
+    switch (of.stage) {
+        case STAGE_OUTER: return {0.0f, eta * a, 0.0f, 0.0f, m};
+        case STAGE_ACCUMULATE: return {1.0f, eta * a, 0.0f, 0.0f, m};
+        case STAGE_DECAY: return {1.0f - eta, eta * a, 0.0f, 0.0f, m};
+        case STAGE_MODULATED: return {1.0f - eta, eta * m * a, 0.0f, 0.0f, m};
+        case STAGE_OJA: return {fmaf(-eta * m * a, a, 1.0f), eta * m * a, 0.0f, 0.0f, m};
+        default: return {1.0f, 0.0f, 1.0f - eta, eta * a, m};
+    }
+}
+
+// Applies the last step's change to column i of H, and returns (H r)_i. H stands as [pre, post], so that neighbouring threads
+// touch neighbouring memory.
+__device__ static float pass(const Trials &of, u32 trial, u32 i, bool pending, const float *before, const float *after) {
+    const u32 n = of.neurons;
+    const float *a = of.association == POST_PRE ? after : before;
+    const float *b = of.association == PRE_POST ? after : before;
+    const Change change = planned(of, a[i], pending ? of.trace_gate[trial] : 0.0f);
+    const bool retroactive = of.stage == STAGE_RETROACTIVE;
+    const size_t column = (size_t)trial * n * n + i;
+    float sum = 0.0f;
+    for (u32 j = 0; j < n; j++) {
+        const size_t at = column + (size_t)j * n;
+        float h = of.trace[at];
+        if (pending) {
+            if (retroactive) {
+                const float e = fmaf(change.e_keep, of.trace_eligibility[at], change.e_gain * b[j]);
+                of.trace_eligibility[at] = e;
+                h = fmaf(change.m, e, h);
+            } else {
+                h = fmaf(change.keep, h, change.gain * b[j]);
+            }
+            if (of.trace_clip > 0.0f) h = within(h, of.trace_clip);
+            of.trace[at] = h;
+        }
+        sum = fmaf(h, after[j], sum);
+    }
+    return sum;
+}
+
+// The sum of `value` over the threads of a block, for every thread; always the same tree.
+__device__ static float block_sum(float value, float *sums) {
+    const u32 me = threadIdx.x;
+    sums[me] = value;
+    __syncthreads();
+    u32 width = 1;
+    while (width < blockDim.x) width *= 2;
+    for (u32 half = width / 2; half > 0; half /= 2) {
+        if (me < half && me + half < blockDim.x) sums[me] += sums[me + half];
+        __syncthreads();
+    }
+    const float sum = sums[0];
+    __syncthreads();
+    return sum;
+}
+
+// w_in u + b of neuron i.
+__device__ static float input_drive(const Trials &of, u32 network, u32 trial, u32 step, u32 i) {
+    const float *u = of.inputs + ((size_t)trial * of.steps + step) * of.n_in;
+    const float *w = of.w_in + ((size_t)network * of.neurons + i) * of.n_in;
+    float drive = of.b_rec ? of.b_rec[network * of.neurons + i] : 0.0f;
+    for (u32 k = 0; k < of.n_in; k++) drive = fmaf(w[k], u[k], drive);
+    return drive;
+}
+
+// Adds this step's perturbations of neuron i to `drive`; for `node-perturbation` ξ r_preᵀ goes into the eligibility, column
+// i of the rows of the perturbed neurons.
+__device__ static float kicked(const Trials &of, u32 trial, u32 step, u32 i, float r_before, float drive) {
+    const bool learns = of.rule == RULE_NODE_PERTURBATION && step >= of.start_step;
+    const u32 n = of.neurons, end = of.kick_start[trial + 1];
+    for (u32 k = of.next_kick[trial]; k < end && of.kick_step[k] == step; k++) {
+        const u32 neuron = of.kick_neuron[k];
+        if (neuron == i) drive += of.kick_size[k];
+        if (learns) {
+            float *e = of.eligibility + ((size_t)trial * n + neuron) * n + i;
+            *e = fmaf(of.kick_size[k], r_before, *e);
+        }
+    }
+    return drive;
+}
+
+// Writes the output of a step to memory and to `z`, shared by the block.
+__device__ static void output(const Trials &of, u32 network, u32 trial, u32 step, const float *r, float *z, float *sums) {
+    const size_t at = ((size_t)trial * of.steps + step) * of.n_out;
+    for (u32 o = 0; o < of.n_out; o++) {
+        float value;
+        if (of.w_out) {
+            const float *w = of.w_out + ((size_t)network * of.n_out + o) * of.neurons;
+            float part = 0.0f;
+            for (u32 i = threadIdx.x; i < of.neurons; i += blockDim.x) part = fmaf(w[i], r[i], part);
+            value = block_sum(part, sums) + of.b_out[network * of.n_out + o];
+            if (of.readout_noise) value += of.readout_noise[at + o];
+        } else {
+            value = r[of.output_neurons[o]];
+        }
+        if (threadIdx.x == 0) z[o] = of.outputs[at + o] = value;
+    }
+    __syncthreads();
+}
+
+// R − R̄ of this step, and R̄ moved on; 0 where nothing reads it or the step is not scored. For every thread.
+__device__ static float reward_change(const Trials &of, u32 trial, u32 step, const float *z, float *shared) {
+    if (!of.online) return 0.0f;
+    if (threadIdx.x == 0) {
+        const float *target = of.targets + ((size_t)trial * of.steps + step) * of.n_out;
+        float error = 0.0f, change = 0.0f;
+        for (u32 o = 0; o < of.n_out; o++) {
+            const float difference = z[o] - target[o];
+            error += of.squared_error ? difference * difference : fabsf(difference);
+        }
+        if (of.scored[(size_t)trial * of.steps + step] != 0.0f) {
+            change = -error / (float)of.n_out - of.reward_mean[trial];
+            of.reward_mean[trial] = fmaf(change, 1.0f - of.reward_decay, of.reward_mean[trial]);
+        }
+        *shared = change;
+    }
+    __syncthreads();
+    const float change = *shared;
+    __syncthreads();
+    return change;
+}
+
+// Adds this step to the readout's change: (R − R̄) ζ/σ² or (R − R̄)(z − z̄), times r.
+__device__ static void learn_readout(const Trials &of, u32 trial, u32 step, float change, const float *r, const float *z) {
+    for (u32 o = 0; o < of.n_out; o++) {
+        const u32 at = trial * of.n_out + o;
+        const float mean = step == 0 ? z[o] : of.output_mean[at];
+        const float post = of.readout_rule == READOUT_EH
+                               ? z[o] - mean
+                               : of.readout_noise[((size_t)trial * of.steps + step) * of.n_out + o] / of.readout_variance;
+        const float gated = post * change;
+        float *w = of.w_out_change + (size_t)at * of.neurons;
+        for (u32 i = threadIdx.x; i < of.neurons; i += blockDim.x) w[i] = fmaf(gated, r[i], w[i]);
+        __syncthreads();
+        if (threadIdx.x == 0) {
+            of.b_out_change[at] += gated;
+            of.output_mean[at] = moved_mean(mean, z[o], of.output_mean_decay);
+        }
+    }
+}
+
+// x̄ moved on, and this step's factors: δx³ and r³, or (R − R̄) δx and r.
+__device__ static void remember(const Trials &of, u32 trial, u32 step, float change, const float *r_before) {
+    const u32 n = of.neurons;
+    const bool learns = step >= of.start_step;
+    for (u32 i = threadIdx.x; i < n; i += blockDim.x) {
+        const size_t me = (size_t)trial * n + i;
+        const float x = of.x[me], delta = x - of.x_mean[me];
+        of.x_mean[me] = moved_mean(of.x_mean[me], x, of.x_mean_decay);
+        if (!learns) continue;
+        const size_t at = ((size_t)trial * of.block + of.slot) * n + i;
+        const bool cubes = of.rule == RULE_DELTA_X;
+        of.post[at] = cubes ? cube(delta) : change * delta;
+        of.pre[at] = cubes ? cube(r_before[i]) : r_before[i];
+    }
+}
+
+// The floats a block shares: rates before and after, a sum for each thread, the output, and one more.
+KERNEL(step) {
+    SHARED(float, shared);
+    const u32 trial = blockIdx.x, network = trial / of.trials_each, n = of.neurons, t = of.first_step;
+    float *before = shared, *after = before + n, *sums = after + n, *z = sums + blockDim.x, *one = z + of.n_out;
+    // For the trace's pass the last step's rates come first: they made the change that is still to be applied.
+    for (u32 i = threadIdx.x; i < n; i += blockDim.x) {
+        before[i] = of.r_before[(size_t)trial * n + i];
+        after[i] = of.r[(size_t)trial * n + i];
+    }
+    __syncthreads();
+    for (u32 i = threadIdx.x; i < n; i += blockDim.x) {
+        const size_t me = (size_t)trial * n + i;
+        float drive = of.recurrent[me] + input_drive(of, network, trial, t, i);
+        if (of.stage != STAGE_NONE) drive = fmaf(of.alpha, pass(of, trial, i, t > 0, before, after), drive);
+        drive = kicked(of, trial, t, i, after[i], drive);
+        of.x[me] = moved(of.x[me], drive, of.leak, of.free[i], of.held[i]);
+    }
+    __syncthreads();
+    for (u32 i = threadIdx.x; i < n; i += blockDim.x) {
+        const size_t me = (size_t)trial * n + i;
+        before[i] = of.r_before[me] = after[i];
+        after[i] = of.r[me] = rate(of.x[me]);
+    }
+    if (threadIdx.x == 0) {
+        u32 k = of.next_kick[trial];
+        while (k < of.kick_start[trial + 1] && of.kick_step[k] == t) k++;
+        of.next_kick[trial] = k;
+    }
+    __syncthreads();
+    output(of, network, trial, t, after, z, sums);
+    const float change = reward_change(of, trial, t, z, one);
+    if (of.readout_rule != READOUT_FIXED) learn_readout(of, trial, t, change, after, z);
+    if (of.stage != STAGE_NONE && threadIdx.x == 0) {
+        const float m = of.modulated_by == REWARD ? change : 1.0f;
+        of.trace_gate[trial] = of.modulated_by == GIVEN ? of.modulator[(size_t)trial * of.steps + t] : m;
+    }
+    if (of.rule == RULE_DELTA_X || of.rule == RULE_EH) remember(of, trial, t, change, before);
+}
+
+// After the last step: the trace's last change.
+KERNEL(finish_trace) {
+    SHARED(float, shared);
+    const u32 trial = blockIdx.x, n = of.neurons;
+    float *before = shared, *after = before + n;
+    for (u32 i = threadIdx.x; i < n; i += blockDim.x) {
+        before[i] = of.r_before[(size_t)trial * n + i];
+        after[i] = of.r[(size_t)trial * n + i];
+    }
+    __syncthreads();
+    for (u32 i = threadIdx.x; i < n; i += blockDim.x) pass(of, trial, i, true, before, after);
+}

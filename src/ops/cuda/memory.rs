@@ -1,0 +1,194 @@
+//! What the kernels read and write, as tensors in device memory.
+
+use super::machine::address;
+use super::params::{Address, Params};
+use crate::batch::{DrawnTrial, TrialBatch};
+use crate::config::{Config, Output, Stage, TraceModulator};
+use crate::episode::Ensemble;
+use crate::ops::tanh::tanh;
+use crate::trace::TraceState;
+use candle_core::{DType, Device, Result, Tensor};
+use rayon::prelude::*;
+
+/// Tensors that are kept until the last kernel has been started.
+pub(super) struct Memory {
+    device: Device,
+    kept: Vec<Tensor>,
+}
+
+/// What the driver reads again when all steps are done. P = S · B.
+pub(super) struct State {
+    /// `[S, B, N]`.
+    pub x: Tensor,
+    /// `[S, B, N]`.
+    pub r: Tensor,
+    /// `[P, T, n_out]`.
+    pub outputs: Tensor,
+    /// H, and e of the retroactive form: `[S, B, N pre, N post]`.
+    pub trace: Option<TraceState>,
+    /// Changes of w_out `[S, B, n_out, N]` and b_out `[S, B, n_out]`.
+    pub readout_change: Option<(Tensor, Tensor)>,
+}
+
+impl Memory {
+    pub fn new(device: &Device) -> Self {
+        Memory { device: device.clone(), kept: Vec::new() }
+    }
+
+    /// Keeps a tensor; its memory is then the kernels' to use.
+    pub fn keep(&mut self, tensor: Tensor) -> Result<Address> {
+        let address = address(&tensor)?;
+        self.kept.push(tensor);
+        Ok(address)
+    }
+
+    fn upload<T: candle_core::WithDType>(&mut self, mut values: Vec<T>) -> Result<Address> {
+        if values.is_empty() {
+            // Not every device can hold nothing.
+            values.push(T::zero());
+        }
+        let len = values.len();
+        self.keep(Tensor::from_vec(values, len, &self.device)?)
+    }
+
+    fn zeros(&mut self, shape: &[usize]) -> Result<(Tensor, Address)> {
+        let tensor = Tensor::zeros(shape, DType::F32, &self.device)?;
+        Ok((tensor.clone(), self.keep(tensor)?))
+    }
+
+    /// Puts the weights and the trials on the device and their addresses into `params`.
+    pub fn fill(&mut self, params: &mut Params, ensemble: &Ensemble, batch: &TrialBatch) -> Result<State> {
+        self.weights(params, ensemble)?;
+        self.drawn(params, ensemble, batch)?;
+        self.state(params, ensemble, batch)
+    }
+
+    fn weights(&mut self, params: &mut Params, ensemble: &Ensemble) -> Result<()> {
+        let (weights, network) = (ensemble.weights, &ensemble.config.network);
+        let mut given = |tensor: &Tensor| self.keep(tensor.contiguous()?);
+        params.w_rec = given(&weights.w_rec)?;
+        params.w_in = given(&weights.w_in)?;
+        for (address, tensor) in [
+            (&mut params.b_rec, &weights.b_rec),
+            (&mut params.w_out, &weights.w_out),
+            (&mut params.b_out, &weights.b_out),
+        ] {
+            *address = tensor.as_ref().map_or(Ok(0), &mut given)?;
+        }
+        let (free, held) = clamp(ensemble.config);
+        params.free = self.upload(free)?;
+        params.held = self.upload(held)?;
+        let neurons = network.output_neurons.iter().map(|&neuron| neuron as u32).collect();
+        params.output_neurons = self.upload::<u32>(if network.output == Output::Neurons { neurons } else { vec![] })?;
+        Ok(())
+    }
+
+    fn drawn(&mut self, params: &mut Params, ensemble: &Ensemble, batch: &TrialBatch) -> Result<()> {
+        let (t, n_in, n_out) = (params.steps as usize, params.n_in as usize, params.n_out as usize);
+        params.inputs = self.upload(rows(batch, t * n_in, |d, row| row.copy_from_slice(&d.trial.inputs)))?;
+        let mut start = vec![0u32];
+        start.extend(batch.drawn.iter().scan(0, |sum, d| {
+            *sum += d.kicks.len() as u32;
+            Some(*sum)
+        }));
+        // Each trial's first perturbation is its next one.
+        params.next_kick = self.upload(start[..batch.drawn.len()].to_vec())?;
+        let kicks = || batch.drawn.iter().flat_map(|d| &d.kicks);
+        params.kick_start = self.upload(start)?;
+        params.kick_step = self.upload(kicks().map(|kick| kick.step).collect())?;
+        params.kick_neuron = self.upload(kicks().map(|kick| kick.neuron).collect())?;
+        params.kick_size = self.upload(kicks().map(|kick| kick.size).collect())?;
+        if !batch.drawn[0].readout_noise.is_empty() {
+            let noise = rows(batch, t * n_out, |d, row| row.copy_from_slice(&d.readout_noise));
+            params.readout_noise = self.upload(noise)?;
+        }
+        if params.online != 0 {
+            params.targets = self.upload(rows(batch, t * n_out, |d, row| row.copy_from_slice(&d.trial.targets)))?;
+            let scored = |d: &DrawnTrial, row: &mut [f32]| {
+                row.iter_mut().zip(&d.trial.scored).for_each(|(to, scored)| *to = f32::from(u8::from(*scored)));
+            };
+            params.scored = self.upload(rows(batch, t, scored))?;
+        }
+        if ensemble.config.trace.modulator == TraceModulator::Task {
+            let given = |d: &DrawnTrial, row: &mut [f32]| match &d.trial.modulator {
+                Some(m) => row.copy_from_slice(m),
+                None => row.fill(1.0),
+            };
+            params.modulator = self.upload(rows(batch, t, given))?;
+        }
+        Ok(())
+    }
+
+    fn state(&mut self, params: &mut Params, ensemble: &Ensemble, batch: &TrialBatch) -> Result<State> {
+        let (s, b, n) = (batch.networks, batch.trials_each, params.neurons as usize);
+        let (t, n_out) = (params.steps as usize, params.n_out as usize);
+        let (free, held) = clamp(ensemble.config);
+        let x0 = rows(batch, n, |d, row| (0..n).for_each(|i| row[i] = d.x0[i] * free[i] + held[i]));
+        let r0 = rows(batch, n, |d, row| (0..n).for_each(|i| row[i] = tanh(d.x0[i] * free[i] + held[i])));
+        let x = Tensor::from_vec(x0, (s, b, n), &self.device)?;
+        let r = Tensor::from_vec(r0, (s, b, n), &self.device)?;
+        params.x_mean = self.keep(x.copy()?)?;
+        params.x = self.keep(x.clone())?;
+        params.r = self.keep(r.clone())?;
+        params.r_before = self.zeros(&[s, b, n])?.1;
+        let expected = |(i, d): (usize, &DrawnTrial)| -ensemble.modulator.expectation(i / b, d.trial.trial_type) as f32;
+        params.reward_mean = self.upload(batch.drawn.iter().enumerate().map(expected).collect())?;
+        params.output_mean = self.zeros(&[s * b, n_out.max(1)])?.1;
+        params.trace_gate = self.zeros(&[s * b])?.1;
+
+        let (outputs, address) = self.zeros(&[s * b, t, n_out])?;
+        params.outputs = address;
+        let readout_change = if params.readout_rule != 0 {
+            let ((w_out, w_address), (b_out, b_address)) =
+                (self.zeros(&[s, b, n_out, n])?, self.zeros(&[s, b, n_out])?);
+            (params.w_out_change, params.b_out_change) = (w_address, b_address);
+            Some((w_out, b_out))
+        } else {
+            None
+        };
+        Ok(State { x, r, outputs, trace: self.trace(params, ensemble, &[s, b, n, n])?, readout_change })
+    }
+
+    fn trace(&mut self, params: &mut Params, ensemble: &Ensemble, shape: &[usize]) -> Result<Option<TraceState>> {
+        let stage = ensemble.config.trace.stage;
+        if stage == Stage::None {
+            return Ok(None);
+        }
+        let before = ensemble.trace.as_ref();
+        // A copy, for the kernels write into it.
+        let mut start = |given: Option<&Tensor>| match given {
+            Some(h) => {
+                let h = h.transpose(2, 3)?.copy()?.contiguous()?;
+                Ok((h.clone(), self.keep(h)?))
+            }
+            None => self.zeros(shape),
+        };
+        let (h, address) = start(before.map(|state| &state.h))?;
+        params.trace = address;
+        let eligibility = if stage == Stage::Retroactive {
+            let (e, address) = start(before.and_then(|state| state.eligibility.as_ref()))?;
+            params.trace_eligibility = address;
+            Some(e)
+        } else {
+            None
+        };
+        Ok(Some(TraceState { h, eligibility }))
+    }
+}
+
+/// For each neuron 0 if it is clamped, else 1; and its activation, else 0.
+fn clamp(config: &Config) -> (Vec<f32>, Vec<f32>) {
+    let n = config.network.neurons;
+    let (mut free, mut held) = (vec![1.0; n], vec![0.0; n]);
+    for &(neuron, activation) in &config.network.clamped {
+        (free[neuron], held[neuron]) = (0.0, activation as f32);
+    }
+    (free, held)
+}
+
+/// One row of `width` for each trial.
+fn rows(batch: &TrialBatch, width: usize, write: impl Fn(&DrawnTrial, &mut [f32]) + Sync) -> Vec<f32> {
+    let mut all = vec![0.0; batch.drawn.len() * width];
+    all.par_chunks_mut(width.max(1)).zip(&batch.drawn).for_each(|(row, drawn)| write(drawn, row));
+    all
+}

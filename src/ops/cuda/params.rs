@@ -1,0 +1,143 @@
+//! What a kernel is told: the twin of `struct Trials` in `kernels/trials.cuh`, field by field.
+
+use crate::config::{Association, Config, Dynamics, Output, ReadoutRule, RuleName, Stage, TraceModulator};
+use crate::episode::TrialShape;
+use crate::task::ErrorMeasure;
+
+/// Where a tensor's memory starts on its device; 0: absent.
+pub(super) type Address = u64;
+
+/// Shapes stand in `kernels/trials.cuh`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Params {
+    pub w_rec: Address,
+    pub w_in: Address,
+    pub b_rec: Address,
+    pub w_out: Address,
+    pub b_out: Address,
+    pub free: Address,
+    pub held: Address,
+    pub output_neurons: Address,
+    pub inputs: Address,
+    pub kick_start: Address,
+    pub kick_step: Address,
+    pub kick_neuron: Address,
+    pub kick_size: Address,
+    pub readout_noise: Address,
+    pub targets: Address,
+    pub scored: Address,
+    pub modulator: Address,
+    pub x: Address,
+    pub r: Address,
+    pub r_before: Address,
+    pub x_mean: Address,
+    pub recurrent: Address,
+    pub next_kick: Address,
+    pub reward_mean: Address,
+    pub output_mean: Address,
+    pub trace_gate: Address,
+    pub trace: Address,
+    pub trace_eligibility: Address,
+    pub outputs: Address,
+    pub post: Address,
+    pub pre: Address,
+    pub eligibility: Address,
+    pub w_out_change: Address,
+    pub b_out_change: Address,
+    pub networks: u32,
+    pub trials_each: u32,
+    pub neurons: u32,
+    pub steps: u32,
+    pub n_in: u32,
+    pub n_out: u32,
+    pub block: u32,
+    pub first_step: u32,
+    pub count: u32,
+    pub slot: u32,
+    pub rule: u32,
+    pub start_step: u32,
+    pub stage: u32,
+    pub association: u32,
+    pub modulated_by: u32,
+    pub readout_rule: u32,
+    pub online: u32,
+    pub squared_error: u32,
+    pub add: u32,
+    pub tile: u32,
+    pub groups: u32,
+    pub leak: f32,
+    pub x_mean_decay: f32,
+    pub alpha: f32,
+    pub trace_eta: f32,
+    pub trace_clip: f32,
+    pub reward_decay: f32,
+    pub readout_variance: f32,
+    pub output_mean_decay: f32,
+}
+
+impl Params {
+    /// Everything but addresses, for `networks` × `trials_each` trials.
+    pub fn new(config: &Config, shape: TrialShape, networks: usize, trials_each: usize, learn: bool) -> Self {
+        let network = &config.network;
+        let readout = learn && network.output == Output::Readout;
+        Params {
+            networks: networks as u32,
+            trials_each: trials_each as u32,
+            neurons: network.neurons as u32,
+            steps: shape.steps as u32,
+            n_in: shape.n_in as u32,
+            n_out: shape.n_out as u32,
+            rule: match config.rule.name {
+                RuleName::DeltaX if learn => 1,
+                RuleName::NodePerturbation if learn => 2,
+                RuleName::Eh if learn => 3,
+                _ => 0,
+            },
+            start_step: config.rule.start_step.min(shape.steps) as u32,
+            stage: match config.trace.stage {
+                Stage::None => 0,
+                Stage::Hebb | Stage::Outer => 1,
+                Stage::Accumulate => 2,
+                Stage::Decay => 3,
+                Stage::Modulated => 4,
+                Stage::Oja => 5,
+                Stage::Retroactive => 6,
+            },
+            association: match config.trace.association {
+                Association::Auto => 0,
+                Association::PostPre => 1,
+                Association::PrePost => 2,
+            },
+            modulated_by: match config.trace.modulator {
+                TraceModulator::Constant => 0,
+                TraceModulator::Task => 1,
+                TraceModulator::Reward => 2,
+            },
+            readout_rule: match config.readout.rule {
+                ReadoutRule::NodePerturbation if readout => 1,
+                ReadoutRule::Eh if readout => 2,
+                _ => 0,
+            },
+            online: u32::from(config.reads_reward_online()),
+            squared_error: u32::from(shape.measure == ErrorMeasure::Squared),
+            leak: match network.dynamics {
+                Dynamics::Leaky | Dynamics::LeakyRate => (network.dt_ms / network.tau_ms) as f32,
+                Dynamics::Discrete => 1.0,
+            },
+            x_mean_decay: config.rule.x_mean_decay as f32,
+            alpha: config.trace.alpha as f32,
+            trace_eta: config.trace.eta as f32,
+            trace_clip: config.trace.clip as f32,
+            reward_decay: config.modulator.reward_decay as f32,
+            readout_variance: (config.readout.perturbation * config.readout.perturbation) as f32,
+            output_mean_decay: config.readout.mean_decay as f32,
+            ..Params::default()
+        }
+    }
+
+    /// Whether the rule's eligibility is a product over the history of two factors.
+    pub fn has_factors(&self) -> bool {
+        matches!(self.rule, 1 | 3)
+    }
+}
