@@ -14,7 +14,7 @@ pub(crate) use product::{product, Strides};
 pub mod tanh;
 
 use crate::batch::TrialBatch;
-use crate::config::Config;
+use crate::config::{Config, Dynamics, Response};
 use crate::eligibility::Workspace;
 use crate::episode::{Ensemble, Episode, Record};
 use candle_core::{Device, Result};
@@ -30,4 +30,15 @@ pub(crate) fn fused(config: &Config, device: &Device, record: Record) -> Option<
         return Some(cuda::run);
     }
     cpu::supports(config, device).then_some(cpu::run as Run)
+}
+
+/// Whether the network, its rule and its modulator are among those that fused kernels compute, on any device.
+fn known_to_fused_kernels(config: &Config) -> bool {
+    let network = &config.network;
+    network.dynamics != Dynamics::LeakyRate
+        && network.response == Response::Tanh
+        && network.private_noise == 0.0
+        && network.feedback_scale == 0.0
+        && !config.reads_error_online()
+        && !config.modulator.binary
 }

@@ -16,10 +16,11 @@ use self::readout::{OnlinePlan, Readout};
 use self::shard::Shard;
 use self::trace::{Kept, TracePlan};
 use crate::batch::{DrawnTrial, TrialBatch};
-use crate::config::{Config, Dynamics, Kernels, Output, Precision, Response, RuleName, Stage, TraceModulator};
+use crate::config::{Config, Kernels, Output, Precision, RuleName, Stage, TraceModulator};
 use crate::eligibility::{Eligibility, HostEligibility, Workspace};
 use crate::episode::{Ensemble, Episode, Record, TrialShape};
 use crate::network::State;
+use crate::ops::known_to_fused_kernels;
 use crate::trace::TraceState;
 use aligned_vec::{AVec, ConstAlign};
 use candle_core::{Device, Result, Tensor};
@@ -47,14 +48,7 @@ const LANES: usize = 16;
 
 /// Whether [`run`] can do what the configuration asks for.
 pub fn supports(config: &Config, device: &Device) -> bool {
-    let network = &config.network;
-    let plain_network = network.dynamics != Dynamics::LeakyRate
-        && network.response == Response::Tanh
-        && network.private_noise == 0.0
-        && network.feedback_scale == 0.0;
-    plain_network
-        && !config.reads_error_online()
-        && !config.modulator.binary
+    known_to_fused_kernels(config)
         && config.train.kernels == Kernels::Fused
         && config.train.dtype == Precision::F32
         && device.is_cpu()

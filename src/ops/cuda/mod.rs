@@ -21,21 +21,15 @@ mod entry {
     use super::driver;
     use super::gpu::Gpu;
     use crate::batch::TrialBatch;
-    use crate::config::{Config, Dynamics, Kernels, Precision, Response};
+    use crate::config::{Config, Kernels, Precision};
     use crate::eligibility::Workspace;
     use crate::episode::{Ensemble, Episode, Record};
+    use crate::ops::known_to_fused_kernels;
     use candle_core::{Device, Result};
 
     /// Whether [`run`] can do what the configuration asks for.
     pub fn supports(config: &Config, device: &Device, record: Record) -> bool {
-        let network = &config.network;
-        let known = network.dynamics != Dynamics::LeakyRate
-            && network.response == Response::Tanh
-            && network.private_noise == 0.0
-            && network.feedback_scale == 0.0
-            && !config.reads_error_online()
-            && !config.modulator.binary;
-        known
+        known_to_fused_kernels(config)
             && device.is_cuda()
             && config.train.kernels != Kernels::Reference
             && config.train.dtype == Precision::F32
