@@ -14,7 +14,7 @@ pub(crate) use product::{product, Strides};
 pub mod tanh;
 
 use crate::batch::TrialBatch;
-use crate::config::{Config, Dynamics, Response};
+use crate::config::{Config, Dynamics};
 use crate::eligibility::Workspace;
 use crate::episode::{Ensemble, Episode, Record};
 use candle_core::{Device, Result};
@@ -36,7 +36,6 @@ pub(crate) fn fused(config: &Config, device: &Device, record: Record) -> Option<
 fn known_to_fused_kernels(config: &Config) -> bool {
     let network = &config.network;
     network.dynamics != Dynamics::LeakyRate
-        && network.response == Response::Tanh
         && network.private_noise == 0.0
         && network.feedback_scale == 0.0
         && !config.reads_error_online()

@@ -207,6 +207,19 @@ fn fused_kernels_equal_the_reference() {
 }
 
 #[test]
+fn fused_rectified_networks_equal_the_reference() {
+    let sizes = ["network.neurons=24", "task.steps=60", "task.second_stimulus=25", "task.stimulus_steps=10"];
+    let rest = ["task.response_steps=10", "perturbation.probability=0.05", "train.batch=8", "train.networks=2"];
+    for rule in ["rule.name=delta-x", "rule.name=node-perturbation", "rule.name=eh"] {
+        for trace in ["trace.stage=none", "trace.stage=decay"] {
+            let own =
+                [rule, trace, "trace.alpha=0.001", "train.updates=2", "modulator.warmup_trials=0", "rule.eta=1e-3"];
+            both_kernels("dnms-ei", &[&sizes[..], &rest, &own].concat(), 1e-5);
+        }
+    }
+}
+
+#[test]
 fn one_trial_at_a_time_equals_the_reference() {
     let one = ["train.batch=1", "modulator.warmup_trials=0", "modulator.expected_error_factor=false", "rule.eta=10"];
     kernels_agree(&[&["rule.name=delta-x"][..], &one].concat());

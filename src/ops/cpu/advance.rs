@@ -1,4 +1,4 @@
-//! One step of one trial: x ← x + leak (drive − x), clamped; r = tanh(x). Every slice is one row.
+//! One step of one trial: x ← x + leak (drive − x), clamped; r = φ(x). Every slice is one row.
 //!
 //! The loops are plain; [`pulp::Arch::dispatch`] compiles them for each vector extension and picks one at run time. For that
 //! they must be inlined to the end.
@@ -7,9 +7,41 @@ use super::Plan;
 use crate::ops::tanh::tanh;
 use pulp::{Simd, WithSimd};
 
+/// φ.
+pub(super) trait Response: Copy {
+    /// The firing rate for an activation.
+    fn rate(self, x: f32) -> f32;
+}
+
+/// tanh(x).
+#[derive(Clone, Copy)]
+pub(super) struct Tanh;
+
+/// x + offset within [0, max].
+#[derive(Clone, Copy)]
+pub(super) struct Rectified {
+    pub(super) offset: f32,
+    pub(super) max: f32,
+}
+
+impl Response for Tanh {
+    #[inline(always)]
+    fn rate(self, x: f32) -> f32 {
+        tanh(x)
+    }
+}
+
+impl Response for Rectified {
+    #[inline(always)]
+    fn rate(self, x: f32) -> f32 {
+        (x + self.offset).clamp(0.0, self.max)
+    }
+}
+
 /// The step alone.
-pub(super) struct Advance<'a> {
+pub(super) struct Advance<'a, R> {
     pub(super) plan: &'a Plan<'a>,
+    pub(super) response: R,
     pub(super) recurrent: &'a [f32],
     pub(super) input: &'a [f32],
     pub(super) x: &'a mut [f32],
@@ -18,14 +50,14 @@ pub(super) struct Advance<'a> {
 
 /// The step with the factors of a rule that compares x with its running mean: post = δx, pre = r(t−1), both cubed for
 /// `delta-x`. x̄ is moved on afterwards.
-pub(super) struct AdvanceWithFactors<'a, const CUBED: bool> {
-    pub(super) step: Advance<'a>,
+pub(super) struct AdvanceWithFactors<'a, R, const CUBED: bool> {
+    pub(super) step: Advance<'a, R>,
     pub(super) x_mean: &'a mut [f32],
     pub(super) post: &'a mut [f32],
     pub(super) pre: &'a mut [f32],
 }
 
-impl WithSimd for Advance<'_> {
+impl<R: Response> WithSimd for Advance<'_, R> {
     type Output = ();
 
     #[inline(always)]
@@ -37,17 +69,17 @@ impl WithSimd for Advance<'_> {
         for i in 0..w {
             let next = x[i] + leak * (recurrent[i] + input[i] - x[i]);
             x[i] = next * free[i] + held[i];
-            r[i] = tanh(x[i]);
+            r[i] = self.response.rate(x[i]);
         }
     }
 }
 
-impl<const CUBED: bool> WithSimd for AdvanceWithFactors<'_, CUBED> {
+impl<R: Response, const CUBED: bool> WithSimd for AdvanceWithFactors<'_, R, CUBED> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Advance { plan, recurrent, input, x, r } = self.step;
+        let Advance { plan, response, recurrent, input, x, r } = self.step;
         let w = plan.width;
         let (recurrent, input, x, r) = (&recurrent[..w], &input[..w], &mut x[..w], &mut r[..w]);
         let (x_mean, post, pre) = (&mut self.x_mean[..w], &mut self.post[..w], &mut self.pre[..w]);
@@ -60,7 +92,7 @@ impl<const CUBED: bool> WithSimd for AdvanceWithFactors<'_, CUBED> {
             pre[i] = if CUBED { r[i] * r[i] * r[i] } else { r[i] };
             x_mean[i] = decay * x_mean[i] + (1.0 - decay) * next;
             x[i] = next;
-            r[i] = tanh(next);
+            r[i] = response.rate(next);
         }
     }
 }

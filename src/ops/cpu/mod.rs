@@ -19,7 +19,7 @@ use crate::batch::{DrawnTrial, TrialBatch};
 use crate::config::{Config, Kernels, Output, Precision, RuleName, Stage, TraceModulator};
 use crate::eligibility::{Eligibility, HostEligibility, Workspace};
 use crate::episode::{Ensemble, Episode, Record, TrialShape};
-use crate::network::State;
+use crate::network::{Rates, State};
 use crate::ops::known_to_fused_kernels;
 use crate::trace::TraceState;
 use aligned_vec::{AVec, ConstAlign};
@@ -240,9 +240,11 @@ struct Plan<'a> {
     n_out: usize,
     /// dt/τ; 1 makes the leaky step the discrete one.
     leak: f32,
-    /// 0 for clamped neurons, else 1.
+    /// φ.
+    response: Rates,
+    /// 0 for clamped neurons and where a row is filled up, else 1.
     free: Aligned,
-    /// x of clamped neurons, else 0.
+    /// x of clamped neurons, and what silences those a row is filled up with; else 0.
     held: Aligned,
     output_neurons: Vec<usize>,
     learns: RuleName,
@@ -263,7 +265,11 @@ impl<'a> Plan<'a> {
         let n = config.network.neurons;
         let width = n.next_multiple_of(LANES);
         let (mut free, mut held) = (zeros(width), zeros(width));
-        free.fill(1.0);
+        free[..n].fill(1.0);
+        let response = Rates::new(&config.network);
+        if let Rates::Rectified { offset, .. } = response {
+            held[n..].fill(-offset as f32);
+        }
         for &(neuron, activation) in &config.network.clamped {
             free[neuron] = 0.0;
             held[neuron] = activation as f32;
@@ -283,6 +289,7 @@ impl<'a> Plan<'a> {
             n_in,
             n_out,
             leak: config.network.leak() as f32,
+            response,
             free,
             held,
             output_neurons: match config.network.output {

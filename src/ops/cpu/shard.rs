@@ -1,6 +1,6 @@
 //! Some trials of one network, from first to last step, on one thread.
 
-use super::advance::{Advance, AdvanceWithFactors};
+use super::advance::{Advance, AdvanceWithFactors, Rectified, Response, Tanh};
 use super::factors::Factors;
 use super::readout::{Online, Readout};
 use super::rows::{dispatched_add_scaled, dispatched_dot, dispatched_sum};
@@ -8,7 +8,7 @@ use super::trace::{Kept, Traces};
 use super::{zeros, Aligned, Plan};
 use crate::batch::DrawnTrial;
 use crate::config::{RuleName, TraceModulator};
-use crate::ops::tanh::tanh;
+use crate::network::Rates;
 use crate::ops::{product, Strides};
 use aligned_vec::AVec;
 use std::ops::Range;
@@ -176,23 +176,22 @@ impl Shard<'_> {
         }
     }
 
-    /// x(0) with bias neurons clamped, r = tanh(x), x̄ = x.
+    /// x(0) with bias neurons clamped, r = φ(x), x̄ = x.
     fn start(&self, plan: &Plan) -> Rows {
         let width = plan.width;
         let rows = || zeros(self.trials.len() * width);
         let mut x = rows();
         for (x, trial) in x.chunks_exact_mut(width).zip(self.trials) {
+            x.copy_from_slice(&plan.held);
             for i in 0..plan.n {
-                x[i] = trial.x0[i] * plan.free[i] + plan.held[i];
+                x[i] += trial.x0[i] * plan.free[i];
             }
         }
-        Rows {
-            r: AVec::from_iter(0, x.iter().map(|x| tanh(*x))),
-            x_mean: x.clone(),
-            x,
-            recurrent: rows(),
-            input: rows(),
-        }
+        let rate = |x: &f32| match plan.response {
+            Rates::Tanh => Tanh.rate(*x),
+            Rates::Rectified { offset, max } => Rectified { offset: offset as f32, max: max as f32 }.rate(*x),
+        };
+        Rows { r: AVec::from_iter(0, x.iter().map(rate)), x_mean: x.clone(), x, recurrent: rows(), input: rows() }
     }
 
     /// w_in u + b for one trial, computed only where u changes.
@@ -237,14 +236,29 @@ fn lent_to_trace<'e>(plan: &Plan, eligibility: &'e mut [f32]) -> &'e mut [f32] {
 
 /// One step of the trial whose rows are `of`; `factors` (post, pre) are written for the rules that have them.
 fn advance(plan: &Plan, rows: &mut Rows, of: Range<usize>, factors: Option<(&mut [f32], &mut [f32])>) {
+    match plan.response {
+        Rates::Tanh => advance_with(Tanh, plan, rows, of, factors),
+        Rates::Rectified { offset, max } => {
+            advance_with(Rectified { offset: offset as f32, max: max as f32 }, plan, rows, of, factors)
+        }
+    }
+}
+
+fn advance_with<R: Response>(
+    response: R,
+    plan: &Plan,
+    rows: &mut Rows,
+    of: Range<usize>,
+    factors: Option<(&mut [f32], &mut [f32])>,
+) {
     let (recurrent, input) = (&rows.recurrent[of.clone()], &rows.input[of.clone()]);
     let (x, r, x_mean) = (&mut rows.x[of.clone()], &mut rows.r[of.clone()], &mut rows.x_mean[of]);
-    let step = Advance { plan, recurrent, input, x, r };
+    let step = Advance { plan, response, recurrent, input, x, r };
     match factors {
         None => plan.arch.dispatch(step),
         Some((post, pre)) if plan.learns == RuleName::DeltaX => {
-            plan.arch.dispatch(AdvanceWithFactors::<true> { step, x_mean, post, pre })
+            plan.arch.dispatch(AdvanceWithFactors::<_, true> { step, x_mean, post, pre })
         }
-        Some((post, pre)) => plan.arch.dispatch(AdvanceWithFactors::<false> { step, x_mean, post, pre }),
+        Some((post, pre)) => plan.arch.dispatch(AdvanceWithFactors::<_, false> { step, x_mean, post, pre }),
     }
 }

@@ -21,7 +21,7 @@ mod entry {
     use super::driver;
     use super::gpu::Gpu;
     use crate::batch::TrialBatch;
-    use crate::config::{Config, Kernels, Precision};
+    use crate::config::{Config, Kernels, Precision, Response};
     use crate::eligibility::Workspace;
     use crate::episode::{Ensemble, Episode, Record};
     use crate::ops::known_to_fused_kernels;
@@ -30,6 +30,7 @@ mod entry {
     /// Whether [`run`] can do what the configuration asks for.
     pub fn supports(config: &Config, device: &Device, record: Record) -> bool {
         known_to_fused_kernels(config)
+            && config.network.response == Response::Tanh
             && device.is_cuda()
             && config.train.kernels != Kernels::Reference
             && config.train.dtype == Precision::F32
