@@ -83,8 +83,8 @@ pub fn resolve(task: Option<&str>, settings: &[Setting]) -> Result<Config> {
     for setting in settings {
         apply(&mut table, setting)?;
     }
-    let mut config: Config =
-        Value::Table(table).try_into().map_err(|error: toml::de::Error| anyhow!("{}", error.message().trim()))?;
+    let mut config: Config = serde_path_to_error::deserialize(Value::Table(table))
+        .map_err(|error| anyhow!("{}: {}", error.path(), error.inner().message().trim()))?;
     let task = config.complete()?;
     config.validate(&*task)?;
     Ok(config)

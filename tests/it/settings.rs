@@ -36,7 +36,8 @@ fn later_settings_win_and_whole_numbers_serve_as_fractions() {
 
 #[test]
 fn what_is_wrong_is_named() {
-    let cases: [(&[&str], &str); 16] = [
+    let cases: [(&[&str], &str); 17] = [
+        (&["trace.stage=foo"], "trace.stage: unknown variant `foo`, expected one of `none`, `hebb`"),
         (&["trace.etta=1"], "unknown key `trace.etta`; did you mean `trace.eta`?"),
         (&["task.delay=1"], "unknown key `task.delay`"),
         (&["rule.name=deltax"], "unknown rule `deltax`; did you mean `delta-x`?"),
