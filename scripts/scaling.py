@@ -22,7 +22,7 @@ SERIES = {
     "neurons": [50, 100, 200, 400, 800],
     "networks": [1, 2, 4, 8],
     "batch": [16, 32, 64, 128],
-    "steps": [500, 1000, 2000, 4000],
+    "steps": [1000, 2000, 4000],
 }
 
 
@@ -50,7 +50,7 @@ def main():
         for size in sizes:
             ms, share = milliseconds(args.program, {**STANDARD, name: size}, args.rounds)
             slope = f"{math.log(ms / last[1]) / math.log(size / last[0]):5.2f}" if last else "     "
-            print(f"{size:>9}  {ms:>12.1f}  {100 * share:>3.0f} %  {slope}  {'#' * max(1, round(8 * math.log2(ms)))}", flush=True)
+            print(f"{size:>9}  {ms:>12.1f}  {100 * share:>3.0f} %  {slope}  {'#' * max(1, round(4 * math.log2(ms)))}", flush=True)
             last = (size, ms)
 
 
