@@ -27,6 +27,7 @@ mod dale;
 pub mod modulator;
 pub mod split;
 pub mod trainer;
+pub mod training;
 
 pub mod metrics;
 pub mod run_folder;

@@ -1,4 +1,4 @@
-//! The training loop, and only the loop: draw trials, run them, judge them, change the weights, tell the observers.
+//! One update: draw trials, run them, judge them, change the weights. The loop around it is [`crate::training`].
 
 use crate::batch::{Draw, TrialBatch};
 use crate::checkpoint::Checkpoint;
@@ -13,117 +13,11 @@ use crate::random::Phase;
 use crate::rule::{self, Credit};
 use crate::task::{self, Task};
 use crate::trace::{HebbianTrace, TraceState};
+pub use crate::training::{NetworkReport, Observer, StopReason, Training, UpdateReport};
 use anyhow::{bail, Context, Result};
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-
-/// What one update did to one network; a row of `metrics.csv`.
-///
-/// Times are left out on purpose: what a resumed run reports equals what an uninterrupted one does.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct NetworkReport {
-    /// Updates made so far.
-    pub update: u64,
-    /// Trials of the network so far.
-    pub trials: u64,
-    /// The network's index.
-    pub network: u64,
-    /// Mean error of the batch.
-    pub error: f64,
-    /// Fraction of the batch that was correct.
-    pub fraction_correct: f64,
-    /// Fraction correct of the last 100 trials.
-    pub recent_correct: f64,
-    /// Mean |Δw_rec|.
-    pub mean_abs_dw: f64,
-    /// Fraction of Δw_rec at its bound.
-    pub fraction_clipped: f64,
-    /// Trials to criterion, once reached.
-    pub criterion_trials: Option<u64>,
-}
-
-/// What one update did.
-#[derive(Clone, Debug, PartialEq)]
-pub struct UpdateReport {
-    /// Updates made so far.
-    pub update: u64,
-    /// Trials of each network so far.
-    pub trials: u64,
-    /// For each network.
-    pub networks: Vec<NetworkReport>,
-}
-
-/// Is told about the training as it goes; keeps files, draws bars.
-pub trait Observer {
-    /// After each update.
-    fn update(&mut self, training: &dyn Training, report: &UpdateReport) -> Result<()>;
-    /// Once, when the loop ends.
-    fn finish(&mut self, _training: &dyn Training) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// Networks in training, wherever they are.
-pub trait Training {
-    /// The configuration of all of them.
-    fn config(&self) -> &Config;
-    /// Updates made so far.
-    fn updates(&self) -> u64;
-    /// Each network's trials to criterion.
-    fn criterion_trials(&self) -> Vec<Option<u64>>;
-    /// Runs one batch of trials and changes the weights once.
-    fn update(&mut self) -> Result<UpdateReport>;
-    /// Everything the next update reads.
-    fn checkpoint(&self) -> Result<Checkpoint>;
-
-    /// Why training would stop now; `None`: it would go on.
-    fn finished(&self) -> Option<StopReason> {
-        let train = &self.config().train;
-        if train.until_criterion && self.criterion_trials().iter().all(Option::is_some) {
-            Some(StopReason::Criterion)
-        } else if self.updates() >= train.max_updates() {
-            Some(StopReason::Limit)
-        } else {
-            None
-        }
-    }
-
-    /// Updates until a limit, the criterion, or until `interrupted` says so between two updates.
-    fn run(&mut self, observers: &mut [&mut dyn Observer], interrupted: &dyn Fn() -> bool) -> Result<StopReason>
-    where
-        Self: Sized,
-    {
-        let reason = loop {
-            if let Some(reason) = self.finished() {
-                break reason;
-            }
-            if interrupted() {
-                break StopReason::Interrupted;
-            }
-            let report = self.update()?;
-            for observer in observers.iter_mut() {
-                observer.update(self, &report)?;
-            }
-        };
-        for observer in observers.iter_mut() {
-            observer.finish(self)?;
-        }
-        Ok(reason)
-    }
-}
-
-/// Why the loop ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StopReason {
-    /// The number of updates or trials is reached.
-    Limit,
-    /// Every network has reached the criterion.
-    Criterion,
-    /// Somebody asked.
-    Interrupted,
-}
 
 /// S networks in training.
 pub struct Trainer {
