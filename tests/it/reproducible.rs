@@ -19,6 +19,7 @@ fn every_kind_of_run() -> Vec<(&'static str, Vec<&'static str>)> {
         ("dnms", small_dnms(&["rule.name=eh"])),
         ("dnms", small_dnms(&["rule.name=hebbian-trace", "trace.alpha=0.2"])),
         ("dnms", small_dnms(&["train.batch=1", "modulator.warmup_trials=0"])),
+        ("dnms", small_dnms(&["task.steps=211", "train.batch=1", "train.networks=1", "modulator.warmup_trials=0"])),
         ("dnms", small_dnms(&["network.connectivity=0.5", "network.bias_scale=0.1"])),
         ("sequence", vec!["train.networks=2", "trace.persistent=true"]),
         ("echo", vec!["train.networks=2", "trace.persistent=true", "trace.stage=retroactive", "trace.clip=1.0"]),
@@ -63,5 +64,23 @@ fn a_network_learns_the_same_alone_and_in_company() {
         }
         let different = values(&company.weights().w_rec.get(1).unwrap());
         assert_ne!(different, values(&alone.weights().w_rec.get(0).unwrap()));
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    for (task, settings) in every_kind_of_run() {
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let mut trainer = trainer(task, &settings);
+                train(&mut trainer, 4);
+                trainer.checkpoint().to_bytes().unwrap()
+            })
+        };
+        let one = on(1);
+        for threads in [2, 7] {
+            assert!(on(threads) == one, "{task} {settings:?}: {threads} threads differ from one");
+        }
     }
 }

@@ -39,7 +39,19 @@ fn main() -> ExitCode {
     if std::env::var_os("RAYON_NUM_THREADS").is_none() {
         std::env::set_var("RAYON_NUM_THREADS", num_cpus::get().to_string());
     }
-    let outcome = match cli.command {
+    // On a thread of the pool: handing work to the pool from outside costs two switches of threads each time, as much as
+    // a small network's whole update.
+    let outcome = rayon::scope(|_| run(cli.command));
+    match outcome {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Interrupted) => ExitCode::from(130),
+        Err(error) if closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => report(error),
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<Outcome> {
+    match command {
         Command::Train(args) => train::run(*args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Simulate(args) => simulate::run(args),
@@ -50,12 +62,6 @@ fn main() -> ExitCode {
         Command::Tasks(args) => lists::tasks(args),
         Command::Rules(args) => lists::rules(args),
         Command::Devices(args) => devices::run(args),
-    };
-    match outcome {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Interrupted) => ExitCode::from(130),
-        Err(error) if closed_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => report(error),
     }
 }
 

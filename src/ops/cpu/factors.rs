@@ -35,15 +35,13 @@ impl Factors {
         (&mut self.post[at..at + self.width], &mut self.pre[at..at + self.width])
     }
 
-    /// Counts what [`Factors::next`] was given; a full block goes into the trial's `eligibility` `[N, width]`.
-    pub(super) fn push(&mut self, b: usize, eligibility: &mut [f32]) {
+    /// Counts what [`Factors::next`] was given; says whether the block is full, and must be folded before the next step.
+    pub(super) fn push(&mut self, b: usize) -> bool {
         self.each[b].steps += 1;
-        if self.each[b].steps == self.block {
-            self.fold(b, eligibility);
-        }
+        self.each[b].steps == self.block
     }
 
-    /// The last block of trial `b`. What the eligibility held before the trial is overwritten.
+    /// The last block of trial `b`. What its `eligibility` `[N, width]` held before the trial is overwritten.
     pub(super) fn finish(&mut self, b: usize, eligibility: &mut [f32]) {
         if self.each[b].steps > 0 {
             self.fold(b, eligibility);
@@ -53,8 +51,22 @@ impl Factors {
         }
     }
 
+    /// Takes over what `other` knows of the eligibility: whether blocks are in it already.
+    pub(super) fn follow(&mut self, other: &Factors) {
+        self.each.iter_mut().zip(&other.each).for_each(|(own, other)| own.folded |= other.folded);
+    }
+
+    /// The blocks of all trials into their `eligibility` `[trials, N, width]`.
+    pub(super) fn fold_all(&mut self, eligibility: &mut [f32]) {
+        for (b, e) in eligibility.chunks_exact_mut(self.n * self.width).enumerate() {
+            if self.each[b].steps > 0 {
+                self.fold(b, e);
+            }
+        }
+    }
+
     /// e ← e + Σ post preᵀ over the block.
-    fn fold(&mut self, b: usize, eligibility: &mut [f32]) {
+    pub(super) fn fold(&mut self, b: usize, eligibility: &mut [f32]) {
         let Filled { steps, folded } = self.each[b];
         let of = b * self.block * self.width..(b * self.block + steps) * self.width;
         let (across, along) = (Strides { rows: 1, columns: self.width }, Strides { rows: self.width, columns: 1 });

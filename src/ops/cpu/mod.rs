@@ -67,7 +67,8 @@ pub fn run(
     let TrialShape { steps: t, n_in, n_out, .. } = shape;
     let host = |w: &Tensor| w.flatten_all()?.to_vec1::<f32>();
     let trace_wanted = config.trace.persistent || record.trace;
-    let plan = Plan::new(config, shape, b, learn, trace.is_some(), trace_wanted);
+    let mut plan = Plan::new(config, shape, b, learn, trace.is_some(), trace_wanted);
+    plan.folds_aside = s * b.div_ceil(plan.shard) < rayon::current_num_threads();
     let width = plan.width;
     let w_rec_t = padded_rows(&host(&weights.w_rec.transpose(1, 2)?.contiguous()?)?, n, width);
     let w_in_t = padded_rows(&host(&weights.w_in.transpose(1, 2)?.contiguous()?)?, n, width);
@@ -250,6 +251,8 @@ struct Plan<'a> {
     learns: RuleName,
     start_step: usize,
     decay: f32,
+    /// Whether threads would be idle, so that they may take the eligibility's products off a shard's.
+    folds_aside: bool,
 }
 
 impl<'a> Plan<'a> {
@@ -299,6 +302,7 @@ impl<'a> Plan<'a> {
             learns,
             start_step: config.rule.start_step,
             decay: config.rule.x_mean_decay as f32,
+            folds_aside: false,
         }
     }
 }

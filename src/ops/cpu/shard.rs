@@ -53,23 +53,80 @@ struct Rows {
     input: Aligned,
 }
 
+/// Where a shard's trials are between two steps.
+struct Progress<'a> {
+    rows: Rows,
+    /// Each trial's next perturbation.
+    next_kick: Vec<usize>,
+    traces: Option<Traces<'a>>,
+    online: Vec<Online>,
+}
+
 impl Shard<'_> {
     /// Runs all steps and leaves the results where they belong.
     pub(super) fn run(mut self, plan: &Plan) {
         let (n, width, trials) = (plan.n, plan.width, self.trials.len());
-        let along = Strides { rows: width, columns: 1 };
-        let mut rows = self.start(plan);
-        let mut next_kick = vec![0usize; trials];
-        let mut factors = matches!(plan.learns, RuleName::DeltaX | RuleName::Eh)
-            .then(|| Factors::new(trials, plan.block.min(plan.t), n, width));
         // What the workspace held before is overwritten by the first product; a rule that adds needs zeros.
         if plan.learns == RuleName::NodePerturbation {
             self.eligibility.fill(0.0);
         }
         let before = std::mem::take(&mut self.trace_before);
-        let mut traces = Traces::new(plan, trials, before, lent_to_trace(plan, self.eligibility));
-        let mut online: Vec<Online> = self.expected_error.iter().map(|e| Online::new(*e)).collect();
-        for step in 0..plan.t {
+        let mut progress = Progress {
+            rows: self.start(plan),
+            next_kick: vec![0; trials],
+            traces: Traces::new(plan, trials, before, lent_to_trace(plan, self.eligibility)),
+            online: self.expected_error.iter().map(|e| Online::new(*e)).collect(),
+        };
+        let factors = || Factors::new(trials, plan.block.min(plan.t), n, width);
+        match plan.learns {
+            RuleName::DeltaX if plan.folds_aside => self.run_folding_aside(plan, &mut progress, [factors(), factors()]),
+            RuleName::DeltaX | RuleName::Eh => {
+                let mut factors = factors();
+                self.steps(plan, 0..plan.t, &mut progress, Some(&mut factors));
+                for (b, e) in self.eligibility.chunks_exact_mut(n * width).enumerate() {
+                    factors.finish(b, e);
+                }
+            }
+            _ => self.steps(plan, 0..plan.t, &mut progress, None),
+        }
+        let Progress { rows, traces, .. } = progress;
+        if let Some(mut traces) = traces {
+            traces.finish(lent_to_trace(plan, self.eligibility), self.trace_after);
+        }
+        for b in 0..trials {
+            let (padded, dense) = (b * width..b * width + n, b * n..(b + 1) * n);
+            self.x[dense.clone()].copy_from_slice(&rows.x[padded.clone()]);
+            self.r[dense].copy_from_slice(&rows.r[padded]);
+        }
+    }
+
+    /// All steps, while an idle thread, if there is one, multiplies the block before into the eligibility. The order of
+    /// additions stays what it is, and so does the result.
+    fn run_folding_aside(&mut self, plan: &Plan, progress: &mut Progress, [mut filling, mut ready]: [Factors; 2]) {
+        let eligibility = std::mem::take(&mut self.eligibility);
+        let mut first = 0;
+        while first < plan.t {
+            let learnt = first.saturating_sub(plan.start_step);
+            let next = (plan.start_step + learnt + plan.block).min(plan.t);
+            ready.follow(&filling);
+            rayon::join(|| self.steps(plan, first..next, progress, Some(&mut filling)), || ready.fold_all(eligibility));
+            std::mem::swap(&mut filling, &mut ready);
+            first = next;
+        }
+        ready.follow(&filling);
+        for (b, e) in eligibility.chunks_exact_mut(plan.n * plan.width).enumerate() {
+            ready.finish(b, e);
+        }
+        self.eligibility = eligibility;
+    }
+
+    /// Some steps of all trials. Full blocks of factors go into the eligibility, unless it is elsewhere: then whoever has it
+    /// folds them.
+    fn steps(&mut self, plan: &Plan, steps: Range<usize>, progress: &mut Progress, mut factors: Option<&mut Factors>) {
+        let (n, width, trials) = (plan.n, plan.width, self.trials.len());
+        let along = Strides { rows: width, columns: 1 };
+        let Progress { rows, next_kick, traces, online } = progress;
+        for step in steps {
             let learns = step >= plan.start_step;
             match trials {
                 // One row: nothing to win from a product's blocks.
@@ -85,45 +142,40 @@ impl Shard<'_> {
             for b in 0..trials {
                 let of = b * width..(b + 1) * width;
                 self.drive_from_input(plan, b, step, &mut rows.input[of.clone()]);
-                self.kick(plan, b, step, &mut next_kick[b], &mut rows, learns);
-                if let Some(traces) = &mut traces {
+                self.kick(plan, b, step, &mut next_kick[b], rows, learns);
+                if let Some(traces) = traces {
                     let h = lent_to_trace(plan, self.eligibility);
                     traces.read(b, h, &rows.r[of.clone()], &mut rows.recurrent[of.clone()]);
                 }
-                advance(plan, &mut rows, of.clone(), factors.as_mut().map(|f| f.next(b)));
+                advance(plan, rows, of.clone(), factors.as_mut().map(|f| f.next(b)));
                 let r = &rows.r[of.clone()];
                 self.record(plan, b, step, &rows.x[of.clone()], r);
                 let change = self.judge(plan, b, step, r, &mut online[b]);
-                if let Some(traces) = &mut traces {
+                if let Some(traces) = traces {
                     let m = self.modulator(plan, b, step, change);
                     traces.changed(b, lent_to_trace(plan, self.eligibility), r, m);
                 }
                 if let Some(factors) = factors.as_mut().filter(|_| learns) {
-                    let e = &mut self.eligibility[b * n * width..(b + 1) * n * width];
-                    match plan.learns {
-                        // Gated by the reward of the step: where that is as expected, nothing is added.
-                        RuleName::Eh if change == 0.0 => {}
-                        RuleName::Eh => {
-                            factors.next(b).0.iter_mut().for_each(|post| *post *= change);
-                            factors.push(b, e);
-                        }
-                        _ => factors.push(b, e),
-                    }
+                    self.credit(plan, b, change, factors);
                 }
             }
         }
-        if let Some(mut factors) = factors {
-            for (b, e) in self.eligibility.chunks_exact_mut(n * width).enumerate() {
-                factors.finish(b, e);
+    }
+
+    /// Counts the factors of a step of trial `b`, and folds a full block.
+    fn credit(&mut self, plan: &Plan, b: usize, reward_change: f32, factors: &mut Factors) {
+        if plan.learns == RuleName::Eh {
+            // Gated by the reward of the step: where that is as expected, nothing is added.
+            if reward_change == 0.0 {
+                return;
             }
+            factors.next(b).0.iter_mut().for_each(|post| *post *= reward_change);
         }
-        if let Some(mut traces) = traces {
-            traces.finish(lent_to_trace(plan, self.eligibility), self.trace_after);
-        }
-        for b in 0..trials {
-            let (padded, dense) = (b * width..b * width + n, b * n..(b + 1) * n);
-            self.x[dense.clone()].copy_from_slice(&rows.x[padded.clone()]);
-            self.r[dense].copy_from_slice(&rows.r[padded]);
+        let of = b * plan.n * plan.width..(b + 1) * plan.n * plan.width;
+        if factors.push(b) {
+            if let Some(e) = self.eligibility.get_mut(of) {
+                factors.fold(b, e);
+            }
         }
     }
 
