@@ -6,6 +6,7 @@
 
 use crate::config::{Config, Output, Stage};
 use crate::criterion::{Criterion, WINDOW};
+use crate::divergence::Frozen;
 use crate::network::{State, Weights};
 use crate::task::{self, Task};
 use crate::trace::TraceState;
@@ -42,6 +43,8 @@ pub struct Checkpoint {
     pub expected_error: Vec<f64>,
     /// Each network's criterion.
     pub criterion: Vec<Criterion>,
+    /// Which networks are frozen, since when and why.
+    pub frozen: Vec<Option<Frozen>>,
     /// Updates made.
     pub updates: u64,
 }
@@ -54,6 +57,9 @@ struct Header {
     updates: u64,
     trials: u64,
     criterion_trials: Vec<Option<u64>>,
+    /// Left out where no network is frozen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    frozen: Vec<Option<Frozen>>,
     config: Config,
 }
 
@@ -157,6 +163,7 @@ impl Checkpoint {
             updates: self.updates,
             trials: self.trials(),
             criterion_trials: self.criterion.iter().map(Criterion::reached_at).collect(),
+            frozen: if self.frozen.iter().any(Option::is_some) { self.frozen.clone() } else { Vec::new() },
             config: self.config.clone(),
         };
         let metadata = HashMap::from([(METADATA_KEY.to_string(), serde_json::to_string(&header)?)]);
@@ -233,6 +240,13 @@ impl Checkpoint {
             header.criterion_trials.len(),
             recent.len()
         );
+        let frozen = if header.frozen.is_empty() { vec![None; recent.len()] } else { header.frozen };
+        ensure!(
+            frozen.len() == recent.len(),
+            "the metadata's frozen speaks of {} networks, the tensors of {}",
+            frozen.len(),
+            recent.len()
+        );
         let criterion = recent
             .into_iter()
             .zip(header.criterion_trials)
@@ -250,6 +264,7 @@ impl Checkpoint {
             trace,
             expected_error: tensors.load("expected_error", &Device::Cpu)?.flatten_all()?.to_vec1()?,
             criterion,
+            frozen,
             updates: header.updates,
             config: header.config,
         })

@@ -201,6 +201,7 @@ pub(super) fn config(task: &str, rule: RuleName) -> Config {
             device: "auto".into(),
             dtype: Precision::F32,
             kernels: Kernels::Fused,
+            strict_numbers: false,
         },
     }
 }

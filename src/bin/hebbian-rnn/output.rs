@@ -4,6 +4,7 @@ use crate::Usage;
 use anyhow::{Context, Result};
 use comfy_table::{presets, CellAlignment, Table};
 use hebbian_rnn::device::{self, Chosen};
+use hebbian_rnn::divergence::Frozen;
 use hebbian_rnn::evaluate::Score;
 use std::io::Write;
 
@@ -35,7 +36,14 @@ pub fn print_scores(scores: &[Score]) -> Result<()> {
     };
     let table =
         table(&["network", "trials to criterion", "error", "fraction correct"], scores.iter().map(row).collect(), 0);
-    print(&table.to_string())
+    print(&table.to_string())?;
+    print_frozen(scores.iter().filter_map(|s| Some((s.network, s.frozen?))))
+}
+
+/// One line for each network that is frozen.
+pub fn print_frozen(mut frozen: impl Iterator<Item = (u64, Frozen)>) -> Result<()> {
+    frozen
+        .try_for_each(|(network, frozen)| print(&format!("network {network} {frozen}. It is frozen as it was before")))
 }
 
 /// Opens devices and says on stderr why it is these, where that may surprise. A name that cannot be is the user's error.
