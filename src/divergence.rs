@@ -140,8 +140,9 @@ impl Limits {
     /// Looks at the rates `[trials, N]` of one network.
     pub fn activity(&self, rates: &[f32]) -> Activity {
         // For each neuron the smallest and the largest rate, and the smallest distance from 0.
-        let mut extremes = vec![(f32::INFINITY, f32::NEG_INFINITY, f32::INFINITY); self.neurons];
-        for trial in rates.chunks_exact(self.neurons) {
+        let (first, others) = rates.split_at(self.neurons);
+        let mut extremes: Vec<_> = first.iter().map(|r| (*r, *r, r.abs())).collect();
+        for trial in others.chunks_exact(self.neurons) {
             for ((low, high, near), r) in extremes.iter_mut().zip(trial) {
                 (*low, *high, *near) = (low.min(*r), high.max(*r), near.min(r.abs()));
             }
