@@ -6,7 +6,7 @@
 
 use crate::config::{Config, Output, Stage};
 use crate::criterion::{Criterion, WINDOW};
-use crate::divergence::Frozen;
+use crate::divergence::{finite_networks, Frozen};
 use crate::network::{State, Weights};
 use crate::task::{self, Task};
 use crate::trace::TraceState;
@@ -323,9 +323,9 @@ impl Tensors<'_> {
     fn finite(&self, name: &str) -> Result<Tensor> {
         let tensor = self.load(name, self.device)?;
         if tensor.dtype().is_float() {
-            let extreme = tensor.to_dtype(DType::F64)?.abs()?.flatten_all()?.max(0)?.to_scalar::<f64>()?;
-            let sum = tensor.to_dtype(DType::F64)?.sum_all()?.to_scalar::<f64>()?;
-            ensure!(extreme.is_finite() && sum.is_finite(), "tensor `{name}` holds values that are not finite numbers");
+            // Value by value: the sum of finite values may overflow.
+            let fine = finite_networks(&tensor)?.into_iter().all(|fine| fine);
+            ensure!(fine, "tensor `{name}` holds values that are not finite numbers");
         }
         Ok(tensor)
     }

@@ -24,7 +24,8 @@ pub fn draw_learning_curve(
     let of = |network: u64| rows.iter().filter(move |row| row.network == network);
     // A line ends where its network diverged.
     let learning = |network: u64| of(network).take_while(|row| row.frozen.is_none());
-    let diverged = networks.range().filter(|k| of(*k).any(|row| row.frozen.is_some())).count();
+    let last = |network: u64| rows.iter().rfind(|row| row.network == network);
+    let diverged = networks.range().filter(|k| last(*k).is_some_and(|row| row.frozen.is_some())).count();
     let note = match diverged {
         0 => String::new(),
         some => format!(", {some} of {} diverged", networks.count()),

@@ -58,7 +58,22 @@ fn the_stream_of_every_purpose_and_phase() {
     assert_pinned(found, &STREAMS);
 }
 
-const STREAMS: [(&str, &str); 14] = [("", ""); 14];
+const STREAMS: [(&str, &str); 14] = [
+    ("input weights", "cd280005fbe37308"),
+    ("recurrent weights", "9174d24963ff5496"),
+    ("connectivity", "920d790263317f93"),
+    ("bias", "02215b08a9d6507c"),
+    ("readout weights", "10fbf7e8ae2433fc"),
+    ("task", "00115f5e8e302a40"),
+    ("initial activation", "080f83d9db79f248"),
+    ("perturbation", "a3aa5abd21a134a7"),
+    ("readout perturbation", "fd6a0b1e1459ea3d"),
+    ("private noise", "6f2606e44c338762"),
+    ("feedback weights", "0c4b35b360e002c7"),
+    ("error feedback", "8784ae4319548df3"),
+    ("evaluate", "0016a1640dbfc2e2"),
+    ("simulate", "666bcd28d6216866"),
+];
 
 #[test]
 fn the_initial_weights_of_every_kind() {
@@ -82,7 +97,12 @@ fn the_initial_weights_of_every_kind() {
     assert_pinned(kinds.iter().map(|(name, task, settings)| (*name, digest(task, settings))).collect(), &WEIGHTS);
 }
 
-const WEIGHTS: [(&str, &str); 4] = [("", ""); 4];
+const WEIGHTS: [(&str, &str); 4] = [
+    ("dnms", "c7619f510f98f7e4"),
+    ("dnms-ei", "a10813e9f413cbd8"),
+    ("echo", "abfcd4de9b57f5b3"),
+    ("pattern-generation", "c5f38eb8f61e3a4e"),
+];
 
 #[test]
 fn the_trials_of_every_task() {
@@ -113,4 +133,16 @@ fn the_trials_of_every_task() {
     assert_pinned(TASKS.iter().map(|task| (task.name, digest(task.name))).collect(), &TRIALS);
 }
 
-const TRIALS: [(&str, &str); 11] = [("", ""); 11];
+const TRIALS: [(&str, &str); 11] = [
+    ("dnms", "160d63873ab2896b"),
+    ("dnms-long-delay", "cb8db6a6ab64cc3f"),
+    ("dnms-variable-delay", "89bb74bbb70bc4b6"),
+    ("dnms-ei", "0e23ab708761c4f7"),
+    ("selective-integration", "a31ccde6b4bb4092"),
+    ("evidence-accumulation", "e339453b83428eb9"),
+    ("reach", "79c5b2af2699bcbd"),
+    ("pattern-generation", "087fa0adb3b9294b"),
+    ("recall", "a607b195530113a6"),
+    ("sequence", "0c5d741fa10ac8ca"),
+    ("echo", "7fce91564c3656f3"),
+];

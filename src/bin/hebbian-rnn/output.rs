@@ -31,9 +31,9 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>, first_number: usize) -> Ta
 /// The table of scores: one row for each network.
 pub fn print_scores(scores: &[Score]) -> Result<()> {
     let reached = |score: &Score| score.criterion_trials.map_or("not reached".to_string(), |t| t.to_string());
-    let row = |s: &Score| {
-        vec![s.network.to_string(), reached(s), format!("{:.3}", s.error), format!("{:.3}", s.fraction_correct)]
-    };
+    // That of a network that diverged may have dozens of digits.
+    let error = |e: f64| if e.abs() < 1e6 { format!("{e:.3}") } else { format!("{e:.3e}") };
+    let row = |s: &Score| vec![s.network.to_string(), reached(s), error(s.error), format!("{:.3}", s.fraction_correct)];
     let table =
         table(&["network", "trials to criterion", "error", "fraction correct"], scores.iter().map(row).collect(), 0);
     print(&table.to_string())?;

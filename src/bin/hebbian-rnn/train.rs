@@ -172,7 +172,7 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, task: &dyn Task, bar: &B
     if let Some(line) = criterion_line(&scores) {
         print(&line)?;
     }
-    if task.printable() {
+    if task.printable() && checkpoint.frozen[0].is_none() {
         print_sample(checkpoint, task)?;
     }
     print(&format!("\n{}", pictures.join("\n")))
