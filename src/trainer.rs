@@ -74,7 +74,7 @@ impl Trainer {
         let (s, b, n) = (networks.count(), config.train.batch, config.network.neurons);
         let weights = Weights::draw(
             &config.network,
-            task.inputs().len(),
+            task.n_in(),
             task.n_out(),
             config.train.seed,
             networks,
@@ -87,7 +87,7 @@ impl Trainer {
             _ => None,
         };
         Ok(Trainer {
-            modulator: Modulator::new(&config.modulator, s, task.trial_types().len()),
+            modulator: Modulator::new(&config.modulator, s, task.n_types()),
             criterion: vec![Criterion::default(); s],
             state: State { r: x.clone(), x },
             updates: 0,
@@ -110,7 +110,7 @@ impl Trainer {
     /// The same for a task of your own.
     pub fn resume_with_task(checkpoint: Checkpoint, task: Arc<dyn Task>, device: &Device) -> Result<Self> {
         let Checkpoint { config, weights, state, trace, expected_error, criterion, updates, .. } = checkpoint;
-        let mut modulator = Modulator::new(&config.modulator, config.train.networks.count(), task.trial_types().len());
+        let mut modulator = Modulator::new(&config.modulator, config.train.networks.count(), task.n_types());
         modulator.restore(expected_error);
         Ok(Trainer {
             config,
