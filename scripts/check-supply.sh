@@ -6,10 +6,10 @@ if ! cargo deny --version >/dev/null 2>&1; then
     echo "skipped: cargo deny is not installed (cargo install --locked cargo-deny)"
     exit 0
 fi
-cargo deny --locked --all-features check licenses bans sources
+cargo deny --locked check licenses bans sources
 # The database of advisories is a git repository: it is fetched only where that is asked for.
 if [ "${ADVISORIES:-0}" = 1 ]; then
-    cargo deny --locked --all-features check advisories
+    cargo deny --locked check advisories
 else
     echo "skipped: advisories (ADVISORIES=1 scripts/check-supply.sh fetches their database from the network)"
 fi

@@ -1,5 +1,8 @@
 //! All integration tests in one binary, so that candle is linked once.
 
+// Tests start the command itself.
+#![allow(clippy::disallowed_methods)]
+
 mod bench;
 mod checkpoint;
 mod command;
