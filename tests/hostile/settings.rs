@@ -22,7 +22,8 @@ fn damaged_configurations_are_read_or_refused() {
     let mut accepted = 0;
     for index in 0..FILES {
         let mut rng = damage::generator(4, index);
-        let damaged = damage::text(&mut rng, damage::one_of(&mut rng.clone(), &whole));
+        let file = damage::one_of(&mut rng, &whole);
+        let damaged = damage::text(&mut rng, file);
         let Ok(text) = String::from_utf8(damaged) else { continue };
         accepted += u64::from(read(&format!("configuration mutation {index}"), &text));
     }
