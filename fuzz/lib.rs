@@ -20,7 +20,7 @@ pub fn value<T>(outcome: anyhow::Result<T>) -> Option<T> {
         Ok(value) => Some(value),
         Err(error) => {
             let message = format!("{error:#}");
-            assert!(!message.is_empty() && message.len() < 4000, "{} bytes of message", message.len());
+            assert!(!message.is_empty());
             None
         }
     }

@@ -106,7 +106,7 @@ fn text(setting: &Setting) -> Result<&str> {
             "{}: {} is {} ({}); expected a name",
             setting.origin,
             setting.key,
-            setting.value,
+            shown(&setting.value.to_string()),
             setting.value.type_str()
         )
     })
@@ -139,7 +139,8 @@ fn apply(table: &mut Table, setting: &Setting) -> Result<()> {
         (_, value) if key == "train.networks" => value.clone(),
         (Some(default), value) if default.type_str() != value.type_str() => {
             bail!(
-                "{origin}: {key} is {value} ({}); expected {}, such as {default}",
+                "{origin}: {key} is {} ({}); expected {}, such as {default}",
+                shown(&value.to_string()),
                 value.type_str(),
                 article(default.type_str())
             )

@@ -54,7 +54,8 @@ pub(crate) fn finite(tensor: &TensorView) -> bool {
 
 /// A name from a file, fit for one line of a message: control characters are escaped, long names cut.
 pub(crate) fn shown(name: &str) -> String {
-    let mut shown: String = name.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    let spelled = |c: char| if c.is_control() { c.escape_debug().collect() } else { String::from(c) };
+    let mut shown: String = name.chars().take(SHOWN).map(spelled).collect();
     if name.chars().nth(SHOWN).is_some() {
         shown.push('…');
     }

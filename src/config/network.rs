@@ -187,6 +187,13 @@ impl NetworkConfig {
         if self.dynamics != Dynamics::Discrete {
             expect(self.dt_ms <= self.tau_ms, "network.dt_ms", self.dt_ms, "at most network.tau_ms")?;
         }
+        // Also where they are not read: JSON, and with it a checkpoint, knows no other numbers.
+        number("network.response_offset", self.response_offset)?;
+        number("network.response_max", self.response_max)?;
+        number("network.excitatory", self.excitatory)?;
+        number("network.dale_density", self.dale_density)?;
+        number("network.dale_weight", self.dale_weight)?;
+        number("network.dale_inhibition", self.dale_inhibition)?;
         if self.response == Response::RectifiedLinear {
             not_negative("network.response_offset", self.response_offset)?;
             positive("network.response_max", self.response_max)?;

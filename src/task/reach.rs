@@ -68,7 +68,7 @@ impl Reach {
             self.judged_steps,
             self.move_steps
         );
-        positive("task.segments", self.segments[0].min(self.segments[1]))?;
+        self.segments.iter().try_for_each(|segment| positive("task.segments", *segment))?;
         positive("task.angle_step", self.angle_step)?;
         positive("task.correct_below", self.correct_below)?;
         Ok(self)

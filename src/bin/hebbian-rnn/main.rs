@@ -72,10 +72,12 @@ fn closed_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
 }
 
-/// What a terminal would act on, such as an escape sequence in a name from a file, spelled out.
+/// What a terminal would act on, such as an escape sequence in a name from a file, spelled out; no more than a screen of it.
 fn plain(text: &str) -> String {
+    const MOST: usize = 2000;
     let spelled = |c: char| if c.is_control() { c.escape_debug().collect() } else { String::from(c) };
-    text.chars().map(spelled).collect()
+    let cut = if text.chars().nth(MOST).is_some() { "…" } else { "" };
+    text.chars().take(MOST).map(spelled).collect::<String>() + cut
 }
 
 fn report(error: anyhow::Error) -> ExitCode {
