@@ -57,7 +57,8 @@ pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> R
         ensure!(known, "tensor `{name}` is {}; expected float32 or float64", stored.as_str());
         let tensor = Tensor::from_raw_buffer(view.data(), stored, view.shape(), &Device::Cpu)?.to_dtype(dtype)?;
         // Once converted: what is finite in double precision may not be in single.
-        let finite = tensor.elem_count() == 0 || (&tensor * 0.0)?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>()? == 0.0;
+        let finite =
+            tensor.elem_count() == 0 || (&tensor * 0.0)?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>()? == 0.0;
         ensure!(finite, "tensor `{name}` holds values that are not finite numbers");
         Ok(Some(tensor.to_device(device)?))
     };

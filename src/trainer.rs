@@ -72,15 +72,8 @@ impl Trainer {
         let dtype = config.train.dtype.into();
         let networks = config.train.networks;
         let (s, b, n) = (networks.count(), config.train.batch, config.network.neurons);
-        let weights = Weights::draw(
-            &config.network,
-            task.n_in(),
-            task.n_out(),
-            config.train.seed,
-            networks,
-            dtype,
-            device,
-        )?;
+        let weights =
+            Weights::draw(&config.network, task.n_in(), task.n_out(), config.train.seed, networks, dtype, device)?;
         let x = Tensor::zeros((s, b, n), dtype, device)?;
         let trace = match HebbianTrace::new(&config.trace) {
             Some(trace) if config.trace.persistent => Some(trace.zero(&x)?),

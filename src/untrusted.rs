@@ -46,8 +46,12 @@ fn offsets_within(bytes: &[u8]) -> Result<()> {
 /// Whether every value is a finite number; true of other types than float32 and float64.
 pub(crate) fn finite(tensor: &TensorView) -> bool {
     match tensor.dtype() {
-        Dtype::F32 => tensor.data().chunks_exact(4).all(|b| b.try_into().is_ok_and(|b| f32::from_le_bytes(b).is_finite())),
-        Dtype::F64 => tensor.data().chunks_exact(8).all(|b| b.try_into().is_ok_and(|b| f64::from_le_bytes(b).is_finite())),
+        Dtype::F32 => {
+            tensor.data().chunks_exact(4).all(|b| b.try_into().is_ok_and(|b| f32::from_le_bytes(b).is_finite()))
+        }
+        Dtype::F64 => {
+            tensor.data().chunks_exact(8).all(|b| b.try_into().is_ok_and(|b| f64::from_le_bytes(b).is_finite()))
+        }
         _ => true,
     }
 }

@@ -141,7 +141,8 @@ pub const LARGEST: usize = u32::MAX as usize;
 /// An unknown task, a parameter that is missing, unknown or out of range, or a size beyond [`LARGEST`].
 pub fn build(table: &toml::Table) -> Result<Box<dyn Task>> {
     let task = find(name(table)?)?.build(table)?;
-    let sizes = [("steps", task.steps()), ("inputs", task.n_in()), ("outputs", task.n_out()), ("types", task.n_types())];
+    let sizes =
+        [("steps", task.steps()), ("inputs", task.n_in()), ("outputs", task.n_out()), ("types", task.n_types())];
     for (what, found) in sizes {
         ensure!(found <= LARGEST, "task `{}` has {found} {what} or more; expected at most {LARGEST}", task.name());
     }

@@ -41,8 +41,7 @@ fn damaged_inputs_are_simulated_or_refused() {
         let mut rng = damage::generator(3, index);
         let checkpoint = &checkpoints[(index % 3) as usize];
         let file = if index / 3 % 2 == 0 { &full } else { &plain };
-        let damaged =
-            if index / 6 % 2 == 0 { damage::bytes(&mut rng, file) } else { damage::header(&mut rng, file) };
+        let damaged = if index / 6 % 2 == 0 { damage::bytes(&mut rng, file) } else { damage::header(&mut rng, file) };
         accepted += u64::from(read(&format!("inputs mutation {index}"), checkpoint, &damaged));
     }
     assert!((MUTATIONS / 100..MUTATIONS / 2).contains(&accepted), "{accepted} of {MUTATIONS} were accepted");

@@ -32,8 +32,13 @@ fn held_to_account<T>(what: &str, size: usize, read: impl FnOnce() -> anyhow::Re
         Err(error) => {
             let message = format!("{error:#}");
             // Causes may quote what they found; the command cuts them.
-            assert!(!message.is_empty() && message.len() < 4000 + 2 * size, "{what}: {} bytes of message", message.len());
-            let first_lines = error.chain().all(|cause| !cause.to_string().lines().next().unwrap_or("").trim().is_empty());
+            assert!(
+                !message.is_empty() && message.len() < 4000 + 2 * size,
+                "{what}: {} bytes of message",
+                message.len()
+            );
+            let first_lines =
+                error.chain().all(|cause| !cause.to_string().lines().next().unwrap_or("").trim().is_empty());
             assert!(first_lines, "{what}: a cause without a first line in {message:?}");
             None
         }

@@ -47,8 +47,15 @@ fn rows_of_extreme_values_are_drawn() {
     let path = folder.path().join(metrics::FILE_NAME);
     let config = crate::valid::config("echo", &["train.networks=2"]).unwrap();
     let task = task::build(&config.task).unwrap();
-    let header = "update,trials,network,error,fraction_correct,recent_correct,mean_abs_dw,fraction_clipped,criterion_trials";
-    for errors in [["-1e308", "1e308"], ["1e-320", "1e308"], ["nan", "inf"], ["5e-324", "5e-324"], ["1e17", "1.0000000000000002e17"]] {
+    let header =
+        "update,trials,network,error,fraction_correct,recent_correct,mean_abs_dw,fraction_clipped,criterion_trials";
+    for errors in [
+        ["-1e308", "1e308"],
+        ["1e-320", "1e308"],
+        ["nan", "inf"],
+        ["5e-324", "5e-324"],
+        ["1e17", "1.0000000000000002e17"],
+    ] {
         let row = |(i, error): (usize, &&str)| format!("1,{},{i},{error},0,0,0,0,", if i == 0 { 1 } else { u64::MAX });
         let lines: Vec<String> = errors.iter().enumerate().map(row).collect();
         std::fs::write(&path, format!("{header}\n{}\n", lines.join("\n"))).unwrap();

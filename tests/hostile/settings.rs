@@ -57,7 +57,8 @@ fn settings_of_any_value_are_taken_or_refused() {
 
 #[test]
 fn deep_and_long_texts_end_in_one_line() {
-    let nested = |open: &str, close: &str| format!("[task]\nharmonics = {}{}", open.repeat(50_000), close.repeat(50_000));
+    let nested =
+        |open: &str, close: &str| format!("[task]\nharmonics = {}{}", open.repeat(50_000), close.repeat(50_000));
     let texts = [
         nested("[", "]"),
         nested("{a=", "}"),
@@ -72,9 +73,8 @@ fn deep_and_long_texts_end_in_one_line() {
     ];
     for text in texts {
         let start: String = text.chars().take(30).collect();
-        let (outcome, _) = crate::peak_of(|| {
-            resolve(Some("pattern-generation"), &Setting::from_toml(&text, "config.toml")?)
-        });
+        let (outcome, _) =
+            crate::peak_of(|| resolve(Some("pattern-generation"), &Setting::from_toml(&text, "config.toml")?));
         let error = format!("{:#}", outcome.expect_err(&start));
         assert!(error.contains("config.toml") && error.len() < 4000 && error.lines().count() == 1, "{start}: {error}");
     }

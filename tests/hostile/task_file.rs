@@ -45,8 +45,7 @@ fn damaged_task_files_are_read_or_refused() {
     for index in 0..MUTATIONS {
         let mut rng = damage::generator(2, index);
         let file = &whole[(index % 2) as usize];
-        let damaged =
-            if index / 2 % 2 == 0 { damage::bytes(&mut rng, file) } else { damage::header(&mut rng, file) };
+        let damaged = if index / 2 % 2 == 0 { damage::bytes(&mut rng, file) } else { damage::header(&mut rng, file) };
         accepted += u64::from(read(&format!("task file mutation {index}"), &damaged));
     }
     assert!((MUTATIONS / 100..MUTATIONS / 2).contains(&accepted), "{accepted} of {MUTATIONS} were accepted");

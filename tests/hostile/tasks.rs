@@ -50,7 +50,9 @@ fn trials_of_a_million_million_steps_are_refused() {
     for info in TASKS.iter().filter(|info| info.defaults(info.rule).task.contains_key("steps")) {
         assert!(refused(info.name, &[("steps", 1_000_000_000_000)]).contains("has 1000000000000 steps"));
     }
-    assert!(refused("evidence-accumulation", &[("cues", i64::MAX), ("cue_spacing", i64::MAX)]).contains("steps or more"));
+    assert!(
+        refused("evidence-accumulation", &[("cues", i64::MAX), ("cue_spacing", i64::MAX)]).contains("steps or more")
+    );
     assert!(refused("recall", &[("rounds", i64::MAX), ("patterns", i64::MAX)]).contains("steps or more"));
     assert!(refused("recall", &[("bits", 1 << 40)]).contains("inputs"));
     assert!(refused("reach", &[("targets", i64::MAX)]).contains("inputs"));

@@ -27,7 +27,10 @@ pub fn checkpoints() -> Vec<Checkpoint> {
     let with = |task, more: &[&str]| checkpoint(task, &[&small, more].concat());
     vec![
         with("echo", &["trace.persistent=true", "network.connectivity=0.5"]),
-        with("sequence", &["trace.persistent=true", "trace.stage=retroactive", "train.dtype=f64", "train.networks=2..4"]),
+        with(
+            "sequence",
+            &["trace.persistent=true", "trace.stage=retroactive", "train.dtype=f64", "train.networks=2..4"],
+        ),
         with("echo", &["rule.name=rflo", "network.feedback_scale=0.5"]),
         with("pattern-generation", &["task.steps=6", "rule.name=delta-x"]),
     ]
@@ -35,9 +38,9 @@ pub fn checkpoints() -> Vec<Checkpoint> {
 
 /// A safetensors file.
 pub fn tensors(entries: &[(&str, Dtype, &[usize], Vec<u8>)]) -> Vec<u8> {
-    let views = entries.iter().map(|(name, dtype, shape, data)| {
-        (*name, TensorView::new(*dtype, shape.to_vec(), data).unwrap())
-    });
+    let views = entries
+        .iter()
+        .map(|(name, dtype, shape, data)| (*name, TensorView::new(*dtype, shape.to_vec(), data).unwrap()));
     safetensors::serialize(views, None).unwrap()
 }
 

@@ -7,6 +7,7 @@ mod bench;
 mod checkpoint;
 mod command;
 mod devices;
+mod hostile;
 mod learning;
 mod oracle;
 mod parity;
