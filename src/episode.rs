@@ -180,7 +180,7 @@ impl Ensemble<'_> {
     pub fn run(&self, batch: &TrialBatch, learn: bool, record: Record, workspace: &mut Workspace) -> Result<Episode> {
         let Ensemble { config, shape, weights, modulator, .. } = *self;
         let device = weights.w_rec.device();
-        if let Some(run) = ops::fused(config, device, record) {
+        if let Some(run) = ops::fused(config, device) {
             return run(self, batch, learn, record, workspace);
         }
         let mut inputs = EpisodeInputs::new(batch, config, shape, modulator, weights.w_rec.dtype(), device)?;
