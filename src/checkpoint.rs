@@ -6,10 +6,11 @@
 
 use crate::config::{Config, Output, Stage};
 use crate::criterion::{Criterion, WINDOW};
-use crate::divergence::{finite_networks, Frozen};
+use crate::divergence::Frozen;
 use crate::network::{State, Weights};
 use crate::task::{self, Task};
 use crate::trace::TraceState;
+use crate::untrusted::{self, shown};
 use anyhow::{bail, ensure, Context, Result};
 use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Metadata, TensorView};
@@ -197,16 +198,15 @@ impl Checkpoint {
 
     fn read_for(path: &Path, task: Option<&dyn Task>, device: &Device) -> Result<Self> {
         let path = if path.is_dir() { &path.join(FILE_NAME) } else { path };
-        let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        let bytes = untrusted::read(path)?;
         Self::from_bytes(&bytes, task, device).with_context(|| path.display().to_string())
     }
 
     /// Reads a checkpoint from a file's bytes; `task` is `None` where the configuration names one that is built in.
     pub fn from_bytes(bytes: &[u8], task: Option<&dyn Task>, device: &Device) -> Result<Self> {
-        let (_, metadata) = SafeTensors::read_metadata(bytes)
+        let (file, metadata) = untrusted::tensors(bytes)
             .context("not a whole safetensors file (cut short, damaged, or something else)")?;
         let header = header(&metadata)?;
-        let file = SafeTensors::deserialize(bytes).context("not a whole safetensors file")?;
         let built;
         let task = match task {
             Some(task) => task,
@@ -218,6 +218,7 @@ impl Checkpoint {
         header.config.validate(task).context("the configuration in the metadata")?;
         let tensors = Tensors { file, layout: layout(&header.config, task), device };
         tensors.check_all()?;
+        check_counters(&header)?;
 
         let weights = Weights {
             w_in: tensors.finite("w_in")?,
@@ -227,13 +228,14 @@ impl Checkpoint {
             b_out: tensors.optional("b_out")?,
             w_fb: tensors.optional("w_fb")?,
             error_feedback: tensors.optional("error_feedback")?,
-            connectivity: tensors.optional("connectivity")?,
+            connectivity: tensors.of_bytes_below(2, "connectivity")?,
         };
         let trace = match tensors.optional("hebbian_trace")? {
             Some(h) => Some(TraceState { h, eligibility: tensors.optional("eligibility")? }),
             None => None,
         };
-        let recent: Vec<Vec<u8>> = tensors.load("recent_correct", &Device::Cpu)?.to_vec2()?;
+        let recent = tensors.of_bytes_below(NOT_YET + 1, "recent_correct")?.context("tensor `recent_correct`")?;
+        let recent: Vec<Vec<u8>> = recent.to_device(&Device::Cpu)?.to_vec2()?;
         ensure!(
             header.criterion_trials.len() == recent.len(),
             "the metadata's criterion_trials speaks of {} networks, the tensors of {}",
@@ -262,7 +264,7 @@ impl Checkpoint {
             weights,
             state: State { x: tensors.finite("x")?, r: tensors.finite("r")? },
             trace,
-            expected_error: tensors.load("expected_error", &Device::Cpu)?.flatten_all()?.to_vec1()?,
+            expected_error: tensors.finite("expected_error")?.flatten_all()?.to_vec1()?,
             criterion,
             frozen,
             updates: header.updates,
@@ -290,6 +292,19 @@ fn header(metadata: &Metadata) -> Result<Header> {
     Ok(header)
 }
 
+/// Refuses counters that no run reaches, for sums of them would overflow.
+fn check_counters(header: &Header) -> Result<()> {
+    const MOST: u64 = 1 << 62;
+    let trials = header.updates.checked_mul(header.config.train.batch as u64);
+    ensure!(
+        trials.is_some_and(|trials| trials <= MOST),
+        "the metadata's updates is {}: with {} trials each, more than {MOST} trials",
+        header.updates,
+        header.config.train.batch
+    );
+    Ok(())
+}
+
 struct Tensors<'a> {
     file: SafeTensors<'a>,
     layout: BTreeMap<&'static str, Expected>,
@@ -301,7 +316,7 @@ impl Tensors<'_> {
         let mut names: Vec<&str> = self.file.names();
         names.sort_unstable();
         if let Some(stranger) = names.iter().find(|name| !self.layout.contains_key(**name)) {
-            bail!("tensor `{stranger}` is not one that this configuration has");
+            bail!("tensor `{}` is not one that this configuration has", shown(stranger));
         }
         for (name, expected) in &self.layout {
             let Ok(found) = self.file.tensor(name) else { bail!("tensor `{name}` is missing; expected {expected}") };
@@ -310,10 +325,25 @@ impl Tensors<'_> {
         Ok(())
     }
 
+    fn view(&self, name: &str) -> Result<TensorView<'_>> {
+        self.file.tensor(name).with_context(|| format!("tensor `{name}`"))
+    }
+
     fn load(&self, name: &str, device: &Device) -> Result<Tensor> {
-        let view = self.file.tensor(name).with_context(|| format!("tensor `{name}`"))?;
+        let view = self.view(name)?;
         let dtype = DType::try_from(view.dtype())?;
         Tensor::from_raw_buffer(view.data(), dtype, view.shape(), device).with_context(|| format!("tensor `{name}`"))
+    }
+
+    /// A tensor of small integers (u8), where the networks have it.
+    fn of_bytes_below(&self, bound: u8, name: &str) -> Result<Option<Tensor>> {
+        if !self.layout.contains_key(name) {
+            return Ok(None);
+        }
+        if let Some(strange) = self.view(name)?.data().iter().find(|byte| **byte >= bound) {
+            bail!("tensor `{name}` holds {strange}; expected integers from 0 to {}", bound - 1);
+        }
+        self.load(name, self.device).map(Some)
     }
 
     fn optional(&self, name: &str) -> Result<Option<Tensor>> {
@@ -321,13 +351,8 @@ impl Tensors<'_> {
     }
 
     fn finite(&self, name: &str) -> Result<Tensor> {
-        let tensor = self.load(name, self.device)?;
-        if tensor.dtype().is_float() {
-            // Value by value: the sum of finite values may overflow.
-            let fine = finite_networks(&tensor)?.into_iter().all(|fine| fine);
-            ensure!(fine, "tensor `{name}` holds values that are not finite numbers");
-        }
-        Ok(tensor)
+        ensure!(untrusted::finite(&self.view(name)?), "tensor `{name}` holds values that are not finite numbers");
+        self.load(name, self.device)
     }
 }
 

@@ -72,7 +72,7 @@ pub struct TrialShape {
 impl TrialShape {
     /// That of the trials of a task.
     pub fn of(task: &dyn Task) -> Self {
-        TrialShape { steps: task.steps(), n_in: task.inputs().len(), n_out: task.n_out(), measure: task.measure() }
+        TrialShape { steps: task.steps(), n_in: task.n_in(), n_out: task.n_out(), measure: task.measure() }
     }
 }
 

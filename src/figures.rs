@@ -55,7 +55,7 @@ pub fn draw_sample_trials(folder: &Path, checkpoint: &Checkpoint, task: &dyn Tas
     let channel = |values: &[f32], width: usize, k: usize| -> Vec<f32> {
         values.iter().skip(k).step_by(width).copied().collect()
     };
-    let (n_in, n_out) = (task.inputs().len(), task.n_out());
+    let (n_in, n_out) = (task.n_in(), task.n_out());
     let leaky = config.network.dynamics != Dynamics::Discrete;
     let mut trials = Vec::new();
     for b in 0..shown {

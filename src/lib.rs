@@ -6,6 +6,7 @@ pub use candle_core;
 pub mod config;
 mod networks;
 pub mod settings;
+mod untrusted;
 
 pub mod random;
 

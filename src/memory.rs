@@ -29,47 +29,53 @@ pub struct Part {
 
 /// What `networks` networks of the configuration need with `batch` trials each, by part.
 pub fn estimate(config: &Config, shape: TrialShape, networks: usize, batch: usize, device: &Device) -> Vec<Part> {
-    let (n, t) = (config.network.neurons as u64, shape.steps as u64);
-    let (s, trials) = (networks as u64, (networks * batch) as u64);
-    let float = if config.train.dtype == Precision::F64 { 8 } else { 4 };
+    // In floating point, for what a file asks for may overflow any integer; whole numbers below 2^53 stay exact.
+    let (n, t) = (config.network.neurons as f64, shape.steps as f64);
+    let (s, trials) = (networks as f64, networks as f64 * batch as f64);
+    let float = if config.train.dtype == Precision::F64 { 8.0 } else { 4.0 };
     let fused = config.train.kernels != Kernels::Reference && config.train.dtype == Precision::F32;
     let matrix = trials * n * n * float;
 
     // The plain operations make each sum anew: the old one, what is added, and the new one are there at the same time.
-    let copies = if fused { 1 } else { 3 };
+    let copies = if fused { 1.0 } else { 3.0 };
     let eligibility = match config.rule.name {
-        RuleName::None => 0,
+        RuleName::None => 0.0,
         RuleName::HebbianTrace => matrix,
         _ => copies * matrix,
     };
     let factors = match config.rule.name {
-        RuleName::None | RuleName::HebbianTrace => 0,
-        RuleName::NodePerturbation if fused => 0,
-        _ if fused && !device.is_cpu() => (2 * trials * t * n * float).min(HISTORY_BYTES.max(2 * trials * n * float)),
-        _ => 2 * trials * t.min(100) * n * float,
+        RuleName::None | RuleName::HebbianTrace => 0.0,
+        RuleName::NodePerturbation if fused => 0.0,
+        _ if fused && !device.is_cpu() => {
+            (2.0 * trials * t * n * float).min((HISTORY_BYTES as f64).max(2.0 * trials * n * float))
+        }
+        _ => 2.0 * trials * t.min(100.0) * n * float,
     };
     let matrices = match config.trace.stage {
-        Stage::None => 0,
-        Stage::Retroactive => 2,
-        _ => 1,
+        Stage::None => 0.0,
+        Stage::Retroactive => 2.0,
+        _ => 1.0,
     };
     // Kept ones are there before the trial, while it runs, and after it.
-    let trace_copies = if fused { 1 } else { 3 } + if config.trace.persistent { 2 } else { 0 };
-    let outside = (shape.n_in + 2 * shape.n_out + 2) as u64;
-    let kicks = config.perturbation.probability * (trials * t * n) as f64 * KICK;
-    let state = 8 * n;
+    let trace_copies = if fused { 1.0 } else { 3.0 } + if config.trace.persistent { 2.0 } else { 0.0 };
+    let (n_in, n_out) = (shape.n_in as f64, shape.n_out as f64);
+    let outside = n_in + 2.0 * n_out + 2.0;
+    let kicks = config.perturbation.probability * trials * t * n * KICK;
+    let state = 8.0 * n;
+    // The conversion saturates.
+    let part = |name, bytes: f64| Part { name, bytes: bytes as u64 };
     vec![
         // w_rec, its transpose, Δw and the steps towards it, the mask.
-        Part { name: "weights", bytes: s * n * (6 * n + shape.n_in as u64 + shape.n_out as u64) * float },
-        Part { name: "eligibility", bytes: eligibility },
-        Part { name: "factors of the eligibility", bytes: factors },
-        Part { name: "Hebbian traces", bytes: matrices * trace_copies * matrix },
-        Part { name: "trials", bytes: trials * (t * outside + state) * float + kicks as u64 },
+        part("weights", s * n * (6.0 * n + n_in + n_out) * float),
+        part("eligibility", eligibility),
+        part("factors of the eligibility", factors),
+        part("Hebbian traces", matrices * trace_copies * matrix),
+        part("trials", trials * (t * outside + state) * float + kicks),
     ]
 }
 
 fn total(parts: &[Part]) -> u64 {
-    parts.iter().map(|part| part.bytes).sum()
+    parts.iter().fold(0, |sum, part| sum.saturating_add(part.bytes))
 }
 
 /// The largest power of two that fits into `free` bytes, up to a bound beyond which nothing is gained; `None`: not even 1.
@@ -118,6 +124,19 @@ fn shares(devices: &[Device], networks: usize) -> impl Iterator<Item = (&Device,
 pub fn check_on(config: &Config, shape: TrialShape, devices: &[Device]) -> Result<()> {
     shares(devices, config.train.networks.count())
         .try_for_each(|(device, networks, free)| check(config, shape, networks, device, free))
+}
+
+/// Refuses trials of frozen networks, `trials_each` of each, that would not fit on `device`: how many steps there are, a
+/// file may say without holding them.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_frozen(config: &Config, shape: TrialShape, trials_each: usize, device: &Device) -> Result<()> {
+    let mut config = config.clone();
+    config.rule.name = RuleName::None;
+    config.perturbation.probability = 0.0;
+    config.train.batch = trials_each;
+    check_on(&config, shape, std::slice::from_ref(device))
 }
 
 /// The batch that `--batch auto` stands for on these devices: the largest that fits on all of them.

@@ -24,7 +24,8 @@ pub struct Split {
 
 /// Which of `networks` networks, counted from 0, part `i` of `parts` has: as even as can be, in order.
 pub(crate) fn share(networks: usize, parts: usize, i: usize) -> Range<usize> {
-    networks * i / parts..networks * (i + 1) / parts
+    let end = |parts_before: usize| (networks as u128 * parts_before as u128 / parts as u128) as usize;
+    end(i)..end(i + 1)
 }
 
 impl Split {

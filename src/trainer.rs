@@ -80,22 +80,15 @@ impl Trainer {
         let dtype = config.train.dtype.into();
         let networks = config.train.networks;
         let (s, b, n) = (networks.count(), config.train.batch, config.network.neurons);
-        let weights = Weights::draw(
-            &config.network,
-            task.inputs().len(),
-            task.n_out(),
-            config.train.seed,
-            networks,
-            dtype,
-            device,
-        )?;
+        let weights =
+            Weights::draw(&config.network, task.n_in(), task.n_out(), config.train.seed, networks, dtype, device)?;
         let x = Tensor::zeros((s, b, n), dtype, device)?;
         let trace = match HebbianTrace::new(&config.trace) {
             Some(trace) if config.trace.persistent => Some(trace.zero(&x)?),
             _ => None,
         };
         Ok(Trainer {
-            modulator: Modulator::new(&config.modulator, s, task.trial_types().len()),
+            modulator: Modulator::new(&config.modulator, s, task.n_types()),
             criterion: vec![Criterion::default(); s],
             frozen: vec![None; s],
             limits: Limits::new(&config.network),
@@ -120,7 +113,7 @@ impl Trainer {
     /// The same for a task of your own.
     pub fn resume_with_task(checkpoint: Checkpoint, task: Arc<dyn Task>, device: &Device) -> Result<Self> {
         let Checkpoint { config, weights, state, trace, expected_error, criterion, frozen, updates, .. } = checkpoint;
-        let mut modulator = Modulator::new(&config.modulator, config.train.networks.count(), task.trial_types().len());
+        let mut modulator = Modulator::new(&config.modulator, config.train.networks.count(), task.n_types());
         modulator.restore(expected_error);
         Ok(Trainer {
             limits: Limits::new(&config.network),

@@ -8,7 +8,9 @@
 
 pub mod cpu;
 #[cfg(any(feature = "cuda", test))]
+#[allow(unsafe_code)] // Launches of kernels, and of the same kernels compiled as C++ in tests.
 pub mod cuda;
+#[allow(unsafe_code)] // The `gemm` crate's products take pointers.
 mod product;
 pub(crate) use product::{product, Strides};
 pub mod tanh;

@@ -1,11 +1,15 @@
 //! All integration tests in one binary, so that candle is linked once.
 
+// Tests start the command itself.
+#![allow(clippy::disallowed_methods)]
+
 mod bench;
 mod checkpoint;
 mod command;
 mod devices;
 mod divergence;
 mod formats;
+mod hostile;
 mod learning;
 mod numbers;
 mod oracle;

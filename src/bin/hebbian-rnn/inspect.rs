@@ -38,7 +38,7 @@ pub fn run(args: InspectArgs) -> Result<Outcome> {
         "{} updates, {} trials of each network; format {FORMAT}, program {}",
         checkpoint.updates,
         checkpoint.trials(),
-        checkpoint.program
+        checkpoint.program.escape_debug()
     ))?;
     if let Some(trace) = config.trace.describe() {
         print(&trace)?;
