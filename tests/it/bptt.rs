@@ -1,5 +1,6 @@
 //! Backpropagation through time: its gradient against finite differences, its pieces against one another, its training.
 
+use crate::command::{bytes, fine, hebbian, one_line_error, train};
 use crate::support::*;
 use candle_core::{Device, Tensor};
 use hebbian_rnn::batch::{Draw, TrialBatch};
@@ -66,7 +67,7 @@ fn losses(config: &Config, task: &dyn Task, weights: &Weights, batch: &TrialBatc
     (0..s).map(|network| (0..b).map(|i| of_trial(network * b + i)).sum::<f64>() / b as f64).collect()
 }
 
-/// Holds the gradient against central differences of step `by`, to 1e-3 of its largest entry (asked for: 1e-3).
+/// Holds the gradient against central differences of step `by`.
 fn check(task_name: &str, settings: &[&str], loss: Loss, by: f64, tolerance: f64) {
     let what = format!("{task_name} {settings:?} {loss:?}");
     let config = config(task_name, &[&SMALL[..], settings].concat());
@@ -192,8 +193,8 @@ fn the_optimiser_is_in_the_checkpoint_and_older_files_have_none() {
     let mut trainer =
         trainer("echo", &["rule.name=bptt", "network.neurons=5", "train.networks=2", "bptt.parameters=all"]);
     trainer.update().unwrap();
-    let bytes = trainer.checkpoint().to_bytes().unwrap();
-    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let saved = trainer.checkpoint().to_bytes().unwrap();
+    let file = safetensors::SafeTensors::deserialize(&saved).unwrap();
     for (weight, shape) in
         [("w_rec", &[2, 5, 5][..]), ("w_in", &[2, 5, 1]), ("b_rec", &[2, 5]), ("w_out", &[2, 1, 5]), ("b_out", &[2, 1])]
     {
@@ -210,7 +211,7 @@ fn the_optimiser_is_in_the_checkpoint_and_older_files_have_none() {
     assert_eq!(resolve(None, &settings).unwrap(), config("echo", &[]));
     let parsed: Config = toml::from_str(&older).unwrap();
     assert_eq!(parsed, config("echo", &[]));
-    let _ = Checkpoint::from_bytes(&bytes, None, &Device::Cpu).unwrap();
+    assert!(Checkpoint::from_bytes(&saved, None, &Device::Cpu).unwrap().to_bytes().unwrap() == saved);
 }
 
 #[test]
@@ -227,4 +228,20 @@ fn what_bptt_cannot_do_is_refused_with_the_key() {
         let error = format!("{:#}", resolve(Some(task), &settings).unwrap_err());
         assert!(error.contains(message), "{error}");
     }
+}
+
+#[test]
+fn runs_of_several_rules_go_into_one_picture() {
+    let dir = tempfile::TempDir::new().unwrap();
+    fine(train(dir.path(), &["--updates", "2", "--out", "a"]));
+    fine(train(dir.path(), &["--updates", "2", "--rule", "bptt", "--out", "b"]));
+    let drawn = fine(hebbian(&["plot", "a", "b", "--out", "both.png"], dir.path())).stdout;
+    assert_eq!(drawn, "both.png\nboth.svg\n");
+    let svg = String::from_utf8(bytes(dir.path().join("both.svg"))).unwrap();
+    assert!(svg.contains("a (delta-x)") && svg.contains("b (bptt)"));
+    assert!(bytes(dir.path().join("both.png")).starts_with(b"\x89PNG"));
+    fine(hebbian(&["train", "echo", "--updates", "1", "--out", "c"], dir.path()));
+    one_line_error(hebbian(&["plot", "a", "c"], dir.path()), 1, "have no common axis");
+    one_line_error(hebbian(&["plot", "a", "nowhere"], dir.path()), 1, "nowhere is not a run's folder");
+    assert!(!dir.path().join("learning_curves.png").exists());
 }
