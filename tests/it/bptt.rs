@@ -13,8 +13,10 @@ use hebbian_rnn::modulator::Modulator;
 use hebbian_rnn::network::Weights;
 use hebbian_rnn::random::Phase;
 use hebbian_rnn::settings::{resolve, Setting};
+use hebbian_rnn::split::Split;
 use hebbian_rnn::task::{self, Task};
-use hebbian_rnn::trainer::Trainer;
+use hebbian_rnn::trainer::{Trainer, Training};
+use std::sync::Arc;
 
 /// Two networks of seven neurons, in double precision.
 const SMALL: [&str; 6] = [
@@ -212,6 +214,23 @@ fn the_optimiser_is_in_the_checkpoint_and_older_files_have_none() {
     let parsed: Config = toml::from_str(&older).unwrap();
     assert_eq!(parsed, config("echo", &[]));
     assert!(Checkpoint::from_bytes(&saved, None, &Device::Cpu).unwrap().to_bytes().unwrap() == saved);
+}
+
+#[test]
+fn two_devices_write_what_one_does() {
+    let trained = |devices: usize| {
+        let config = config("echo", &["rule.name=bptt", "network.neurons=5", "train.networks=3", "train.updates=2"]);
+        let task: Arc<dyn Task> = Arc::from(task::build(&config.task).unwrap());
+        let mut split = Split::new(config, task.clone(), &vec![Device::Cpu; devices]).unwrap();
+        split.update().unwrap();
+        let half = split.checkpoint().unwrap();
+        // The other devices go on from there.
+        let mut split = Split::resume(&half, task, &vec![Device::Cpu; 4 - devices]).unwrap();
+        split.update().unwrap();
+        split.checkpoint().unwrap().to_bytes().unwrap()
+    };
+    let one = trained(1);
+    assert!(trained(2) == one && trained(3) == one);
 }
 
 #[test]
