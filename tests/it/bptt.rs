@@ -163,7 +163,7 @@ fn a_truncated_gradient_is_the_whole_one_from_the_length_of_the_trial_on() {
 fn a_short_dnms_is_learnt_and_only_what_may_change_does() {
     let short = [
         "rule.name=bptt",
-        "network.neurons=40",
+        "network.neurons=30",
         "network.tau_ms=5",
         "task.steps=60",
         "task.first_stimulus=0",
@@ -171,14 +171,14 @@ fn a_short_dnms_is_learnt_and_only_what_may_change_does() {
         "task.stimulus_steps=10",
         "task.response_steps=15",
         "train.networks=2",
-        "train.batch=40",
-        "bptt.learning_rate=0.003",
+        "train.batch=20",
+        "bptt.learning_rate=0.005",
     ];
     for (parameters, all) in [("bptt.parameters=recurrent", false), ("bptt.parameters=all", true)] {
         let mut trainer = trainer("dnms", &[&short[..], &[parameters]].concat());
         let before = trainer.weights().clone();
         let first = trainer.update().unwrap();
-        let last = (0..80).map(|_| trainer.update().unwrap()).last().unwrap();
+        let last = (0..60).map(|_| trainer.update().unwrap()).last().unwrap();
         for (first, last) in first.networks.iter().zip(&last.networks) {
             assert!(first.error > 0.8 && last.error < 0.3, "{parameters}: from {} to {}", first.error, last.error);
         }
