@@ -7,6 +7,7 @@
 use crate::bptt::{self, Moments};
 use crate::config::{Config, Output, RuleName, Stage};
 use crate::criterion::{Criterion, WINDOW};
+use crate::divergence::{finite_networks, Frozen};
 use crate::network::{State, Weights};
 use crate::task::{self, Task};
 use crate::trace::TraceState;
@@ -45,6 +46,8 @@ pub struct Checkpoint {
     pub expected_error: Vec<f64>,
     /// Each network's criterion.
     pub criterion: Vec<Criterion>,
+    /// Which networks are frozen, since when and why.
+    pub frozen: Vec<Option<Frozen>>,
     /// Updates made.
     pub updates: u64,
 }
@@ -57,6 +60,9 @@ struct Header {
     updates: u64,
     trials: u64,
     criterion_trials: Vec<Option<u64>>,
+    /// Left out where no network is frozen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    frozen: Vec<Option<Frozen>>,
     config: Config,
 }
 
@@ -170,6 +176,7 @@ impl Checkpoint {
             updates: self.updates,
             trials: self.trials(),
             criterion_trials: self.criterion.iter().map(Criterion::reached_at).collect(),
+            frozen: if self.frozen.iter().any(Option::is_some) { self.frozen.clone() } else { Vec::new() },
             config: self.config.clone(),
         };
         let metadata = HashMap::from([(METADATA_KEY.to_string(), serde_json::to_string(&header)?)]);
@@ -248,6 +255,13 @@ impl Checkpoint {
             header.criterion_trials.len(),
             recent.len()
         );
+        let frozen = if header.frozen.is_empty() { vec![None; recent.len()] } else { header.frozen };
+        ensure!(
+            frozen.len() == recent.len(),
+            "the metadata's frozen speaks of {} networks, the tensors of {}",
+            frozen.len(),
+            recent.len()
+        );
         let criterion = recent
             .into_iter()
             .zip(header.criterion_trials)
@@ -266,6 +280,7 @@ impl Checkpoint {
             moments,
             expected_error: tensors.load("expected_error", &Device::Cpu)?.flatten_all()?.to_vec1()?,
             criterion,
+            frozen,
             updates: header.updates,
             config: header.config,
         })
@@ -324,9 +339,9 @@ impl Tensors<'_> {
     fn finite(&self, name: &str) -> Result<Tensor> {
         let tensor = self.load(name, self.device)?;
         if tensor.dtype().is_float() {
-            let extreme = tensor.to_dtype(DType::F64)?.abs()?.flatten_all()?.max(0)?.to_scalar::<f64>()?;
-            let sum = tensor.to_dtype(DType::F64)?.sum_all()?.to_scalar::<f64>()?;
-            ensure!(extreme.is_finite() && sum.is_finite(), "tensor `{name}` holds values that are not finite numbers");
+            // Value by value: the sum of finite values may overflow.
+            let fine = finite_networks(&tensor)?.into_iter().all(|fine| fine);
+            ensure!(fine, "tensor `{name}` holds values that are not finite numbers");
         }
         Ok(tensor)
     }

@@ -340,6 +340,9 @@ pub struct TrainConfig {
     pub dtype: Precision,
     /// Which implementation of a step runs.
     pub kernels: Kernels,
+    /// Stop as soon as a network diverges, with the state of the update before, instead of freezing that network.
+    #[serde(default)]
+    pub strict_numbers: bool,
 }
 
 impl TrainConfig {

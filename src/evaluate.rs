@@ -3,6 +3,7 @@
 use crate::batch::{Draw, TrialBatch};
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
+use crate::divergence::Frozen;
 use crate::eligibility::Workspace;
 use crate::episode::{Ensemble, Episode, Record, TrialShape};
 use crate::modulator::Modulator;
@@ -23,6 +24,9 @@ pub struct Score {
     pub fraction_correct: f64,
     /// Trials it reached the criterion after, while training.
     pub criterion_trials: Option<u64>,
+    /// When and why it was frozen, where it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Frozen>,
 }
 
 /// Runs `trials` fresh trials of each network, in batches of the size it was trained with.
@@ -46,6 +50,7 @@ pub fn evaluate(checkpoint: &Checkpoint, task: &dyn Task, trials: u64, seed: u64
         error: error[i] / trials as f64,
         fraction_correct: correct[i] as f64 / trials as f64,
         criterion_trials: checkpoint.criterion[i].reached_at(),
+        frozen: checkpoint.frozen[i],
     };
     Ok(networks.range().enumerate().map(score).collect())
 }

@@ -2,6 +2,8 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::config::{Config, Dynamics};
+use crate::criterion::Criterion;
+use crate::divergence::Frozen;
 use crate::evaluate::run_fresh;
 use crate::plot::{learning_curve, learning_curves, sample_trials};
 use crate::plot::{LearningCurve, LearningCurves, Run, SampleTrial, SampleTrials};
@@ -21,10 +23,18 @@ pub fn draw_learning_curve(
 ) -> Result<()> {
     let networks = config.train.networks;
     let of = |network: u64| rows.iter().filter(move |row| row.network == network);
+    // A line ends where its network diverged.
+    let learning = |network: u64| of(network).take_while(|row| row.frozen.is_none());
+    let last = |network: u64| rows.iter().rfind(|row| row.network == network);
+    let diverged = networks.range().filter(|k| last(*k).is_some_and(|row| row.frozen.is_some())).count();
+    let note = match diverged {
+        0 => String::new(),
+        some => format!(", {some} of {} diverged", networks.count()),
+    };
     let curve = LearningCurve {
-        title: format!("{}, {}", task.name(), config.rule.name.as_str()),
+        title: format!("{}, {}{note}", task.name(), config.rule.name.as_str()),
         error_label: task.measure().label().to_string(),
-        networks: networks.range().map(|k| of(k).map(|row| (row.trials as f64, row.error)).collect()).collect(),
+        networks: networks.range().map(|k| learning(k).map(|row| (row.trials as f64, row.error)).collect()).collect(),
         criterion: networks.range().map(|k| of(k).find_map(|row| row.criterion_trials).map(|t| t as f64)).collect(),
         reference: task.chance().map(|(error, _)| (error, "chance".to_string())),
         log,
@@ -80,10 +90,13 @@ pub fn draw_learning_curves(stem: &Path, runs: &[NamedRun], log: bool) -> Result
     learning_curves(&curves, stem)
 }
 
-/// Draws `sample_trials.png` and `.svg`: fresh trials of the first network that reached the criterion, else of the first.
+/// Draws `sample_trials.png` and `.svg`: fresh trials of the first network that reached the criterion, else of the first;
+/// frozen networks come last.
 pub fn draw_sample_trials(folder: &Path, checkpoint: &Checkpoint, task: &dyn Task) -> Result<()> {
     let config = &checkpoint.config;
-    let place = checkpoint.criterion.iter().position(|c| c.reached_at().is_some()).unwrap_or(0);
+    let reached = |(c, frozen): (&Criterion, &Option<Frozen>)| c.reached_at().is_some() && frozen.is_none();
+    let place = checkpoint.criterion.iter().zip(&checkpoint.frozen).position(reached);
+    let place = place.or_else(|| checkpoint.frozen.iter().position(Option::is_none)).unwrap_or(0);
     let types = task.trial_types();
     let shown = if types.len() > 1 { types.len().min(6) } else { 4 };
     let (batch, episode) = run_fresh(checkpoint, task, 0, shown, config.train.seed)?;

@@ -23,8 +23,10 @@ mod online;
 pub mod ops;
 pub mod rule;
 
+mod attempt;
 pub mod criterion;
 mod dale;
+pub mod divergence;
 pub mod modulator;
 pub mod split;
 pub mod trainer;

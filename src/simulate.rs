@@ -120,7 +120,7 @@ pub fn simulate(
             "the inputs give a `modulator`, but trace.modulator is not `task` in this checkpoint: it would not be read"
         );
     }
-    let episode = if let Some(run) = ops::fused(config, device, record) {
+    let episode = if let Some(run) = ops::fused(config, device) {
         let n_out = checkpoint.weights.n_out(&config.network)?;
         let batch = as_batch(&inputs.inputs, inputs.modulator.as_ref(), &x0, n_out)?;
         let shape = TrialShape { steps: t, n_in, n_out, measure: ErrorMeasure::Absolute };

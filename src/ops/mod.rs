@@ -22,11 +22,10 @@ use candle_core::{Device, Result};
 /// Runs a batch of trials; with `true`, learns.
 pub(crate) type Run = fn(&Ensemble, &TrialBatch, bool, Record, &mut Workspace) -> Result<Episode>;
 
-/// The fused kernels that can do what the configuration asks for on this device, and keep `record`; `None`: there are none.
-#[cfg_attr(not(feature = "cuda"), allow(unused_variables))]
-pub(crate) fn fused(config: &Config, device: &Device, record: Record) -> Option<Run> {
+/// The fused kernels that can do what the configuration asks for on this device; `None`: there are none.
+pub(crate) fn fused(config: &Config, device: &Device) -> Option<Run> {
     #[cfg(feature = "cuda")]
-    if cuda::supports(config, device, record) {
+    if cuda::supports(config, device) {
         return Some(cuda::run);
     }
     cpu::supports(config, device).then_some(cpu::run as Run)

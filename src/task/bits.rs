@@ -202,6 +202,7 @@ pub(super) fn config(task: &str, rule: RuleName) -> Config {
             device: "auto".into(),
             dtype: Precision::F32,
             kernels: Kernels::Fused,
+            strict_numbers: false,
         },
     }
 }

@@ -69,6 +69,7 @@ pub fn short(rule: RuleName) -> Config {
             device: "auto".into(),
             dtype: Precision::F32,
             kernels: Kernels::Fused,
+            strict_numbers: false,
         },
     }
 }

@@ -220,6 +220,7 @@ pub(super) fn config(rule: RuleName) -> Config {
             device: "auto".into(),
             dtype: Precision::F32,
             kernels: Kernels::Fused,
+            strict_numbers: false,
         },
     }
 }

@@ -123,6 +123,9 @@ pub struct TrainArgs {
     /// Write the checkpoint every U updates, and at the end; 0: only at the end
     #[arg(long, value_name = "U")]
     pub checkpoint_every: Option<i64>,
+    /// Stop with the state of the update before as soon as a network diverges, instead of freezing that network
+    #[arg(long)]
+    pub strict_numbers: bool,
     /// Go on with the run in the folder; only stop limits, device and cadence may change
     #[arg(long, conflicts_with = "force")]
     pub resume: bool,
@@ -168,6 +171,9 @@ impl TrainArgs {
             .extend(names.into_iter().filter_map(|(flag, key, value)| Some(Setting::flag(flag, key, value.clone()?))));
         if self.until_criterion {
             settings.push(Setting::flag("--until-criterion", "train.until_criterion", true));
+        }
+        if self.strict_numbers {
+            settings.push(Setting::flag("--strict-numbers", "train.strict_numbers", true));
         }
         for text in &self.set {
             settings.push(Setting::parse(text)?);

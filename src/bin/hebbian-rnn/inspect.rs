@@ -1,7 +1,7 @@
 //! `hebbian-rnn inspect`.
 
 use crate::args::InspectArgs;
-use crate::output::{print, print_json, table};
+use crate::output::{print, print_frozen, print_json, table};
 use crate::Outcome;
 use anyhow::Result;
 use candle_core::Device;
@@ -21,7 +21,7 @@ pub fn run(args: InspectArgs) -> Result<Outcome> {
             .collect();
         print_json(&serde_json::json!({
             "format": FORMAT, "program": checkpoint.program, "seed": config.train.seed, "updates": checkpoint.updates,
-            "trials": checkpoint.trials(), "criterion_trials": reached, "tensors": tensors, "config": config,
+            "trials": checkpoint.trials(), "criterion_trials": reached, "frozen": checkpoint.frozen, "tensors": tensors, "config": config,
         }))?;
         return Ok(Outcome::Done);
     }
@@ -49,6 +49,8 @@ pub fn run(args: InspectArgs) -> Result<Outcome> {
     print(&table(&["tensor", "type", "shape"], layout.iter().map(row).collect(), 3).to_string())?;
     let reached: Vec<String> = reached.iter().map(|r| r.map_or("not reached".into(), |t| t.to_string())).collect();
     print(&format!("trials to criterion: {}", reached.join(", ")))?;
+    let frozen = config.train.networks.range().zip(&checkpoint.frozen);
+    print_frozen(frozen.filter_map(|(network, frozen)| Some((network, (*frozen)?))))?;
     print("whole: every tensor has the name, type and shape that its configuration calls for, and finite values")?;
     Ok(Outcome::Done)
 }

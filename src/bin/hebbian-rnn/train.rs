@@ -16,7 +16,7 @@ use hebbian_rnn::run_folder::{RunFolder, CONFIG};
 use hebbian_rnn::settings::{self, Setting};
 use hebbian_rnn::split::Split;
 use hebbian_rnn::task::{self, Task};
-use hebbian_rnn::trainer::{Observer, StopReason, Training, UpdateReport};
+use hebbian_rnn::trainer::{NetworkReport, Observer, StopReason, Training, UpdateReport};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +28,10 @@ const FINAL_TRIALS: u64 = 400;
 
 pub fn run(args: TrainArgs) -> Result<Outcome> {
     let (mut trainer, mut folder, out) = if args.resume { resume(&args)? } else { start(&args)? };
-    if let (true, Some(_)) = (args.resume, trainer.finished()) {
+    if let (true, Some(reason)) = (args.resume, trainer.finished()) {
+        if reason == StopReason::Frozen {
+            bail!("{}: {}", out.display(), all_frozen(&trainer));
+        }
         print(&format!("{}: this run is finished ({} updates); nothing to do", out.display(), trainer.updates()))?;
         return Ok(Outcome::Done);
     }
@@ -48,7 +51,19 @@ pub fn run(args: TrainArgs) -> Result<Outcome> {
     }
     let checkpoint = trainer.checkpoint()?;
     summarise(&args, &checkpoint, trainer.task().as_ref(), &bar, &out)?;
+    if reason == StopReason::Frozen {
+        bail!("{}: {}", out.display(), all_frozen(&trainer));
+    }
     Ok(Outcome::Done)
+}
+
+/// Says why training cannot go on.
+fn all_frozen(trainer: &dyn Training) -> String {
+    format!(
+        "every network has diverged, the last in update {}; what they were before is saved. \
+         Smaller rates (rule.eta, readout.eta) may help",
+        trainer.frozen().iter().flatten().map(|frozen| frozen.update).max().unwrap_or(0)
+    )
 }
 
 fn start(args: &TrainArgs) -> Result<(Split, RunFolder, PathBuf)> {
@@ -100,12 +115,13 @@ fn file_settings(args: &TrainArgs) -> Result<Vec<Setting>> {
 
 /// Refuses a resume that would change the run.
 fn same_run(saved: &Config, now: &Config, out: &Path) -> Result<()> {
-    const MAY_CHANGE: [&str; 6] = [
+    const MAY_CHANGE: [&str; 7] = [
         "train.trials",
         "train.updates",
         "train.until_criterion",
         "train.device",
         "train.checkpoint_every",
+        "train.strict_numbers",
         "task.path",
     ];
     let flat = |config: &Config| Setting::from_toml(&config.to_toml()?, CONFIG);
@@ -156,7 +172,7 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, task: &dyn Task, bar: &B
     if let Some(line) = criterion_line(&scores) {
         print(&line)?;
     }
-    if task.printable() {
+    if task.printable() && checkpoint.frozen[0].is_none() {
         print_sample(checkpoint, task)?;
     }
     print(&format!("\n{}", pictures.join("\n")))
@@ -223,9 +239,19 @@ impl Bar {
 impl Observer for Bar {
     fn update(&mut self, training: &dyn Training, report: &UpdateReport) -> Result<()> {
         let s = report.networks.len() as f64;
-        let mean = |value: &dyn Fn(&hebbian_rnn::trainer::NetworkReport) -> f64| {
-            report.networks.iter().map(value).sum::<f64>() / s
+        let places = training.config().train.networks.range().zip(training.frozen());
+        for (network, frozen) in places.filter_map(|(network, frozen)| Some((network, frozen?))) {
+            if frozen.update == report.update {
+                self.bar.suspend(|| eprintln!("network {network} {frozen}. It is frozen as it was before"));
+            }
+        }
+        let learning: Vec<&NetworkReport> = report.networks.iter().filter(|n| n.frozen.is_none()).collect();
+        let mean = |value: &dyn Fn(&NetworkReport) -> f64| {
+            learning.iter().map(|n| value(n)).sum::<f64>() / learning.len() as f64
         };
+        if learning.is_empty() {
+            return Ok(());
+        }
         let error = mean(&|n| n.error);
         let trials = (report.update - self.first_update) as f64 * training.config().train.batch as f64 * s;
         let speed = trials / self.started.elapsed().as_secs_f64().max(1e-9);
