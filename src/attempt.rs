@@ -1,6 +1,7 @@
 //! An update that is worked out and not yet made: what it would change, and which networks diverge in it.
 
 use crate::batch::TrialBatch;
+use crate::bptt::Moments;
 use crate::divergence::{finite_networks, hold, Activity, Frozen, Why};
 use crate::network::{State, Weights};
 use crate::trace::TraceState;
@@ -42,6 +43,8 @@ pub(crate) struct Plastic {
     pub state: State,
     /// Where it outlives a trial.
     pub trace: Option<TraceState>,
+    /// The optimiser's state; empty unless the rule is `bptt`.
+    pub moments: Moments,
 }
 
 impl Attempt {
@@ -53,10 +56,11 @@ impl Attempt {
                 *frozen = Some(Frozen { update, why });
             }
         };
-        let Plastic { weights, state, trace } = &self.after;
+        let Plastic { weights, state, trace, .. } = &self.after;
         look(Why::Error, self.judged.chunks(self.trials_each).map(|b| b.iter().all(|e| e.is_finite())).collect());
         look(Why::Weights, self.changes.finite.clone());
-        for changed in [Some(&weights.w_rec), weights.w_out.as_ref(), weights.b_out.as_ref()].into_iter().flatten() {
+        let optional = [&weights.w_out, &weights.b_out, &weights.b_rec, &weights.w_fb].into_iter().flatten();
+        for changed in [&weights.w_rec, &weights.w_in].into_iter().chain(optional) {
             look(Why::Weights, finite_networks(changed)?);
         }
         look(Why::Activations, finite_networks(&state.x)?);
@@ -70,7 +74,13 @@ impl Attempt {
     }
 
     /// Puts frozen networks back to what they were.
-    pub fn hold(&mut self, weights: &Weights, state: &State, trace: Option<&TraceState>) -> Result<()> {
+    pub fn hold(
+        &mut self,
+        weights: &Weights,
+        state: &State,
+        trace: Option<&TraceState>,
+        moments: Option<&Moments>,
+    ) -> Result<()> {
         let held: Vec<bool> = self.frozen.iter().map(Option::is_some).collect();
         if !held.contains(&true) {
             return Ok(());
@@ -85,6 +95,9 @@ impl Attempt {
         };
         let after = &mut self.after;
         put_back(&mut after.weights.w_rec, &weights.w_rec)?;
+        put_back(&mut after.weights.w_in, &weights.w_in)?;
+        maybe(&mut after.weights.b_rec, &weights.b_rec)?;
+        maybe(&mut after.weights.w_fb, &weights.w_fb)?;
         maybe(&mut after.weights.w_out, &weights.w_out)?;
         maybe(&mut after.weights.b_out, &weights.b_out)?;
         put_back(&mut after.state.x, &state.x)?;
@@ -92,6 +105,11 @@ impl Attempt {
         if let (Some(after), Some(before)) = (&mut after.trace, trace) {
             put_back(&mut after.h, &before.h)?;
             maybe(&mut after.eligibility, &before.eligibility)?;
+        }
+        for (name, before) in moments.into_iter().flatten() {
+            if let Some(after) = after.moments.get_mut(name) {
+                put_back(after, before)?;
+            }
         }
         for s in (0..held.len()).filter(|s| held[*s]) {
             (self.changes.mean_abs[s], self.changes.clipped[s]) = (0.0, 0.0);

@@ -2,8 +2,9 @@
 
 use crate::attempt::{Attempt, Change, Plastic};
 use crate::batch::{Draw, TrialBatch};
+use crate::bptt::{Learner, Moments};
 use crate::checkpoint::Checkpoint;
-use crate::config::Config;
+use crate::config::{Config, RuleName};
 use crate::criterion::Criterion;
 use crate::dale;
 use crate::divergence::{finite_networks, Activity, Diverged, Frozen, Limits};
@@ -36,6 +37,8 @@ pub struct Trainer {
     limits: Limits,
     updates: u64,
     workspace: Workspace,
+    /// The optimiser, where the rule is `bptt`.
+    learner: Option<Learner>,
     /// The next batch, where it was drawn while a GPU ran the last one.
     drawn: Option<TrialBatch>,
 }
@@ -95,6 +98,7 @@ impl Trainer {
             state: State { r: x.clone(), x },
             updates: 0,
             workspace: Workspace::default(),
+            learner: learner(&config, &weights, &*task, Moments::new())?,
             drawn: None,
             device: device.clone(),
             config,
@@ -112,11 +116,13 @@ impl Trainer {
 
     /// The same for a task of your own.
     pub fn resume_with_task(checkpoint: Checkpoint, task: Arc<dyn Task>, device: &Device) -> Result<Self> {
-        let Checkpoint { config, weights, state, trace, expected_error, criterion, frozen, updates, .. } = checkpoint;
+        let Checkpoint { config, weights, state, trace, moments, expected_error, criterion, frozen, updates, .. } =
+            checkpoint;
         let mut modulator = Modulator::new(&config.modulator, config.train.networks.count(), task.n_types());
         modulator.restore(expected_error);
         Ok(Trainer {
             limits: Limits::new(&config.network),
+            learner: learner(&config, &weights, &*task, moments)?,
             config,
             task,
             device: device.clone(),
@@ -140,6 +146,7 @@ impl Trainer {
             weights: self.weights.clone(),
             state: self.state.clone(),
             trace: self.trace.clone(),
+            moments: self.learner.as_ref().map(Learner::moments).cloned().unwrap_or_default(),
             expected_error: self.modulator.expected_error().to_vec(),
             criterion: self.criterion.clone(),
             frozen: self.frozen.clone(),
@@ -221,7 +228,13 @@ impl Trainer {
             modulator: &self.modulator,
             trace: self.trace.clone(),
         };
-        let mut episode = ensemble.run(&batch, true, Record::default(), &mut self.workspace)?;
+        let (mut episode, stepped) = match &self.learner {
+            Some(learner) => {
+                let (episode, stepped) = learner.update(&ensemble, &*self.task, &batch, self.updates)?;
+                (episode, Some(stepped))
+            }
+            None => (ensemble.run(&batch, true, Record::default(), &mut self.workspace)?, None),
+        };
         // A GPU works on its own until somebody reads a result.
         let next = match self.device.is_cpu() {
             true => None,
@@ -237,6 +250,10 @@ impl Trainer {
         let mut weights = self.weights.clone();
         if let Some((w_out, b_out)) = self.changed_readout(&episode, &batch)? {
             (weights.w_out, weights.b_out) = (Some(w_out), Some(b_out));
+        }
+        let mut moments = Moments::new();
+        if let Some(stepped) = stepped {
+            (weights, moments, changes) = (stepped.weights, stepped.moments, stepped.change);
         }
         if let Some(dw) = changes.dw.take() {
             weights.w_rec = (&self.weights.w_rec + dw)?;
@@ -257,7 +274,7 @@ impl Trainer {
             judged,
             types,
             changes,
-            after: Plastic { weights, state: State { x, r }, trace },
+            after: Plastic { weights, state: State { x, r }, trace, moments },
             activity,
             frozen: self.frozen.clone(),
         };
@@ -268,7 +285,8 @@ impl Trainer {
                 bail!(Diverged { network, frozen: *frozen });
             }
         }
-        attempt.hold(&self.weights, &self.state, self.trace.as_ref())?;
+        let moments = self.learner.as_ref().map(Learner::moments);
+        attempt.hold(&self.weights, &self.state, self.trace.as_ref(), moments)?;
         Ok(attempt)
     }
 
@@ -278,6 +296,9 @@ impl Trainer {
         self.updates += 1;
         (self.drawn, self.frozen) = (next, frozen);
         (self.weights, self.state, self.trace) = (after.weights, after.state, after.trace);
+        if let Some(learner) = &mut self.learner {
+            learner.accept(after.moments);
+        }
         let trials = self.trials();
         let mut networks = Vec::with_capacity(self.frozen.len());
         for (s, network) in self.config.train.networks.range().enumerate() {
@@ -392,6 +413,11 @@ impl Trainer {
     fn online_reward_settled(&self) -> bool {
         self.trials() >= self.config.modulator.warmup_trials
     }
+}
+
+/// The optimiser, where there is one: with the `moments` of a checkpoint, or none.
+fn learner(config: &Config, weights: &Weights, task: &dyn Task, moments: Moments) -> Result<Option<Learner>> {
+    (config.rule.name == RuleName::Bptt).then(|| Learner::new(config, weights, task, moments)).transpose()
 }
 
 /// The mean of `[S, N, N]` over each network.

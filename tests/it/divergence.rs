@@ -19,6 +19,7 @@ fn kinds() -> Vec<(&'static str, Vec<&'static str>)> {
         ("dnms", three(&small_dnms(&["train.dtype=f64"]))),
         ("dnms", three(&small_dnms(&["rule.name=hebbian-trace", "trace.alpha=0.2"]))),
         ("dnms", three(&small_dnms(&["rule.name=node-perturbation", "network.connectivity=0.5"]))),
+        ("echo", three(&["rule.name=bptt", "bptt.parameters=all", "network.neurons=12"])),
         ("sequence", three(&["trace.persistent=true"])),
         ("echo", three(&["trace.persistent=true", "trace.stage=retroactive", "trace.clip=1.0"])),
         ("echo", three(&["readout.rule=eh", "trace.modulator=reward", "train.dtype=f64"])),
@@ -67,7 +68,8 @@ fn everything(checkpoint: &Checkpoint, s: usize) -> Vec<Vec<f64>> {
         trace.and_then(|trace| trace.eligibility.as_ref()),
     ];
     let types = checkpoint.expected_error.len() / checkpoint.criterion.len();
-    let mut all: Vec<Vec<f64>> = tensors.into_iter().flatten().map(|t| values(&t.get(s).unwrap())).collect();
+    let tensors = tensors.into_iter().flatten().chain([&weights.w_in]).chain(checkpoint.moments.values());
+    let mut all: Vec<Vec<f64>> = tensors.map(|t| values(&t.get(s).unwrap())).collect();
     all.push(checkpoint.expected_error[s * types..(s + 1) * types].to_vec());
     all.push(checkpoint.criterion[s].recent().map(f64::from).collect());
     all

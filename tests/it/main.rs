@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod bench;
+mod bptt;
 mod checkpoint;
 mod command;
 mod devices;
