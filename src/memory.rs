@@ -64,7 +64,7 @@ pub fn estimate(config: &Config, shape: TrialShape, networks: usize, batch: usiz
     let state = 8.0 * n;
     let backpropagation = match config.rule.name {
         RuleName::Bptt => crate::bptt::memory(config, shape, networks, batch, device),
-        _ => 0,
+        _ => 0.0,
     };
     // The conversion saturates.
     let part = |name, bytes: f64| Part { name, bytes: bytes as u64 };
@@ -73,7 +73,7 @@ pub fn estimate(config: &Config, shape: TrialShape, networks: usize, batch: usiz
         part("weights", s * n * (6.0 * n + n_in + n_out) * float),
         part("eligibility", eligibility),
         part("factors of the eligibility", factors),
-        Part { name: "backpropagation", bytes: backpropagation },
+        part("backpropagation", backpropagation),
         part("Hebbian traces", matrices * trace_copies * matrix),
         part("trials", trials * (t * outside + state) * float + kicks),
     ]
