@@ -325,12 +325,19 @@ pub struct TrainConfig {
     pub until_criterion: bool,
     /// Write the checkpoint every so many updates (and at the end); 0: only at the end.
     pub checkpoint_every: u64,
+    /// Keep so many checkpoints from before the newest.
+    #[serde(default = "one")]
+    pub keep: u64,
     /// `auto`, `cpu`, `cuda`, `cuda:1` or `metal`.
     pub device: String,
     /// The type of every tensor.
     pub dtype: Precision,
     /// Which implementation of a step runs.
     pub kernels: Kernels,
+}
+
+fn one() -> u64 {
+    1
 }
 
 impl TrainConfig {

@@ -22,7 +22,8 @@ pub struct Split {
 
 /// Which of `networks` networks, counted from 0, part `i` of `parts` has: as even as can be, in order.
 pub(crate) fn share(networks: usize, parts: usize, i: usize) -> Range<usize> {
-    networks * i / parts..networks * (i + 1) / parts
+    let place = |i: usize| (networks as u128 * i as u128 / parts as u128) as usize;
+    place(i)..place(i + 1)
 }
 
 impl Split {
@@ -133,6 +134,8 @@ fn join(config: &Config, parts: &[Checkpoint]) -> Result<Checkpoint> {
     let eligibility = maybe(|c| c.trace.as_ref().and_then(|trace| trace.eligibility.as_ref()))?;
     Ok(Checkpoint {
         program: parts[0].program.clone(),
+        format: parts[0].format,
+        integrity: parts[0].integrity,
         config: config.clone(),
         weights: Weights {
             w_in: all(|c| &c.weights.w_in)?,
@@ -167,6 +170,8 @@ fn cut(whole: &Checkpoint, places: Range<usize>, networks: Networks, device: &De
     };
     Ok(Checkpoint {
         program: whole.program.clone(),
+        format: whole.format,
+        integrity: whole.integrity,
         config,
         weights: Weights {
             w_in: part(&whole.weights.w_in)?,

@@ -1,7 +1,7 @@
 //! One update: draw trials, run them, judge them, change the weights. The loop around it is [`crate::training`].
 
 use crate::batch::{Draw, TrialBatch};
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Integrity, FORMAT};
 use crate::config::Config;
 use crate::criterion::Criterion;
 use crate::dale;
@@ -131,6 +131,8 @@ impl Trainer {
     pub fn checkpoint(&self) -> Checkpoint {
         Checkpoint {
             program: env!("CARGO_PKG_VERSION").to_string(),
+            format: FORMAT,
+            integrity: Integrity::Whole,
             config: self.config.clone(),
             weights: self.weights.clone(),
             state: self.state.clone(),

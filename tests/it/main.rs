@@ -3,10 +3,14 @@
 mod bench;
 mod checkpoint;
 mod command;
+mod crash;
 mod devices;
+mod faults;
+mod integrity;
 mod learning;
 mod oracle;
 mod parity;
+mod process;
 mod reproducible;
 mod rflo;
 mod settings;

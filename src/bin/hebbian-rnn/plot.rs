@@ -2,7 +2,7 @@
 
 use crate::args::PlotArgs;
 use crate::output::print;
-use crate::Outcome;
+use crate::{read, Outcome};
 use anyhow::{ensure, Result};
 use candle_core::Device;
 use hebbian_rnn::checkpoint::Checkpoint;
@@ -11,7 +11,7 @@ use std::path::Path;
 
 pub fn run(args: PlotArgs) -> Result<Outcome> {
     ensure!(args.run.is_dir(), "{} is not a run's folder", args.run.display());
-    let checkpoint = Checkpoint::read(&args.run, &Device::Cpu)?;
+    let checkpoint = read::to_run(&args.run, None, &Device::Cpu)?;
     for picture in draw(&args.run, &checkpoint, args.log)? {
         print(&picture)?;
     }
