@@ -135,7 +135,8 @@ fn previous_checkpoints_are_kept_and_can_be_gone_back_to() {
     let run = dir.path().join("run");
     let updates = |file: &str| Checkpoint::read(&run.join(file), &Device::Cpu).unwrap().updates;
     fine(hebbian(&[&TINY[..], &["--updates", "5", "--keep", "3", "--out", "run"]].concat(), dir.path()));
-    let kept = ["checkpoint.safetensors", "checkpoint.1.safetensors", "checkpoint.2.safetensors", "checkpoint.3.safetensors"];
+    let kept =
+        ["checkpoint.safetensors", "checkpoint.1.safetensors", "checkpoint.2.safetensors", "checkpoint.3.safetensors"];
     assert_eq!(kept.map(updates), [5, 4, 3, 2]);
     assert!(!run.join("checkpoint.4.safetensors").exists());
     // How many are kept may change; going back is a copy.

@@ -5,9 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// A network so small that most of a run is spent writing.
-pub const TINY: [&str; 10] = [
-    "train", "echo", "--neurons", "6", "--networks", "2", "--batch", "4", "--checkpoint-every", "1",
-];
+pub const TINY: [&str; 10] =
+    ["train", "echo", "--neurons", "6", "--networks", "2", "--batch", "4", "--checkpoint-every", "1"];
 
 /// Starts the command in `folder`, with its stderr going to the file `stderr` there.
 pub fn start(folder: &Path, args: &[&str]) -> Running {
