@@ -184,7 +184,7 @@ impl Checkpoint {
             sha256: String::new(),
         };
         let tensors = self.tensors()?;
-        let stored = tensors.iter().map(|(name, t)| (*name, View::dtype(&t), t.dims(), View::data(&t)));
+        let stored = tensors.iter().map(|(name, t)| (*name, View::dtype(t), t.dims(), View::data(t)));
         header.sha256 = checksum(&serde_json::to_string(&header)?, stored);
         let metadata = HashMap::from([(METADATA_KEY.to_string(), serde_json::to_string(&header)?)]);
         Ok(safetensors::serialize(tensors.iter().map(|(name, tensor)| (*name, tensor)), Some(metadata))?)

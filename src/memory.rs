@@ -60,7 +60,7 @@ pub fn estimate(config: &Config, shape: TrialShape, networks: usize, batch: usiz
     let trace_copies = if fused { 1.0 } else { 3.0 } + if config.trace.persistent { 2.0 } else { 0.0 };
     let (n_in, n_out) = (shape.n_in as f64, shape.n_out as f64);
     let outside = n_in + 2.0 * n_out + 2.0;
-    let kicks = (config.perturbation.probability * trials * t * n * KICK).floor();
+    let kicks = (config.perturbation.probability * (trials * t * n) * KICK).floor();
     let state = 8.0 * n;
     let part = |name, bytes: f64| Part { name, bytes: bytes as u64 };
     vec![

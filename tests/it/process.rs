@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A network so small that most of a run is spent writing.
 pub const TINY: [&str; 10] =
@@ -35,9 +35,11 @@ impl Running {
         std::fs::read_to_string(&self.stderr).unwrap()
     }
 
-    /// Waits until `there` is true; the process must not end meanwhile.
+    /// Waits until `there` is true of what it said; the process must not end meanwhile.
     pub fn wait_until(&mut self, what: &str, there: impl Fn(&str) -> bool) {
+        let start = Instant::now();
         while !there(&self.stderr()) {
+            assert!(start.elapsed() < Duration::from_secs(300), "waited in vain for {what}: {}", self.stderr());
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none(), "ended while waiting for {what}: {ended:?}: {}", self.stderr());
             std::thread::sleep(Duration::from_millis(2));
@@ -68,6 +70,14 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether the process with this number ignores (`SigIgn`) or catches (`SigCgt`) signal `number`; no, where that is not known.
+pub fn treats(pid: u32, how: &str, number: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix(how)?.strip_prefix(':'));
+    mask.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok())
+        .is_some_and(|mask| mask >> (number - 1) & 1 == 1)
 }
 
 /// The last update in a run's metrics.
