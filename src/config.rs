@@ -334,6 +334,9 @@ pub struct TrainConfig {
     pub until_criterion: bool,
     /// Write the checkpoint every so many updates (and at the end); 0: only at the end.
     pub checkpoint_every: u64,
+    /// Keep so many checkpoints from before the newest.
+    #[serde(default = "one")]
+    pub keep: u64,
     /// `auto`, `cpu`, `cuda`, `cuda:1` or `metal`.
     pub device: String,
     /// The type of every tensor.
@@ -343,6 +346,10 @@ pub struct TrainConfig {
     /// Stop as soon as a network diverges, with the state of the update before, instead of freezing that network.
     #[serde(default)]
     pub strict_numbers: bool,
+}
+
+fn one() -> u64 {
+    1
 }
 
 impl TrainConfig {

@@ -33,10 +33,13 @@ pub mod split;
 pub mod trainer;
 pub mod training;
 
+mod files;
+pub mod lock;
 pub mod metrics;
 pub mod run_folder;
 
 pub mod checkpoint;
+mod checksum;
 pub mod device;
 pub mod memory;
 

@@ -147,6 +147,8 @@ fn join(config: &Config, parts: &[Checkpoint]) -> Result<Checkpoint> {
     let eligibility = maybe(|c| c.trace.as_ref().and_then(|trace| trace.eligibility.as_ref()))?;
     Ok(Checkpoint {
         program: parts[0].program.clone(),
+        format: parts[0].format,
+        integrity: parts[0].integrity,
         config: config.clone(),
         weights: Weights {
             w_in: all(|c| &c.weights.w_in)?,
@@ -183,6 +185,8 @@ fn cut(whole: &Checkpoint, places: Range<usize>, networks: Networks, device: &De
     };
     Ok(Checkpoint {
         program: whole.program.clone(),
+        format: whole.format,
+        integrity: whole.integrity,
         config,
         weights: Weights {
             w_in: part(&whole.weights.w_in)?,

@@ -3,7 +3,7 @@
 use crate::attempt::{Attempt, Change, Plastic};
 use crate::batch::{Draw, TrialBatch};
 use crate::bptt::{Learner, Moments};
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Integrity, FORMAT};
 use crate::config::{Config, RuleName};
 use crate::criterion::Criterion;
 use crate::dale;
@@ -142,6 +142,8 @@ impl Trainer {
     pub fn checkpoint(&self) -> Checkpoint {
         Checkpoint {
             program: env!("CARGO_PKG_VERSION").to_string(),
+            format: FORMAT,
+            integrity: Integrity::Whole,
             config: self.config.clone(),
             weights: self.weights.clone(),
             state: self.state.clone(),

@@ -66,6 +66,7 @@ pub fn short(rule: RuleName) -> Config {
             updates: None,
             until_criterion: false,
             checkpoint_every: 10,
+            keep: 1,
             device: "auto".into(),
             dtype: Precision::F32,
             kernels: Kernels::Fused,

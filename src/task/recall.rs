@@ -222,6 +222,7 @@ pub(super) fn config(rule: RuleName) -> Config {
             updates: None,
             until_criterion: false,
             checkpoint_every: 0,
+            keep: 1,
             device: "auto".into(),
             dtype: Precision::F32,
             kernels: Kernels::Fused,

@@ -123,12 +123,18 @@ pub struct TrainArgs {
     /// Write the checkpoint every U updates, and at the end; 0: only at the end
     #[arg(long, value_name = "U")]
     pub checkpoint_every: Option<i64>,
+    /// Keep the last K checkpoints from before the newest: checkpoint.1.safetensors, checkpoint.2.safetensors, … [default: 1]
+    #[arg(long, value_name = "K")]
+    pub keep: Option<i64>,
     /// Stop with the state of the update before as soon as a network diverges, instead of freezing that network
     #[arg(long)]
     pub strict_numbers: bool,
-    /// Go on with the run in the folder; only stop limits, device and cadence may change
+    /// Go on with the run in the folder; only stop limits, device, cadence, --keep and --strict-numbers may change
     #[arg(long, conflicts_with = "force")]
     pub resume: bool,
+    /// With --resume: go on from a checkpoint that was changed since it was written, such as one edited in Python
+    #[arg(long, requires = "resume")]
+    pub accept_edited: bool,
     /// Move a run that is already in the folder aside (to DIR.1, DIR.2, …)
     #[arg(long)]
     pub force: bool,
@@ -158,6 +164,7 @@ impl TrainArgs {
             ("--seed", "train.seed", self.seed),
             ("--neurons", "network.neurons", self.neurons),
             ("--checkpoint-every", "train.checkpoint_every", self.checkpoint_every),
+            ("--keep", "train.keep", self.keep),
         ];
         settings.extend(numbers.into_iter().filter_map(|(flag, key, value)| Some(Setting::flag(flag, key, value?))));
         let names = [

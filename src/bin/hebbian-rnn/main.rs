@@ -10,6 +10,7 @@ mod lists;
 mod output;
 mod plot;
 mod read;
+mod signals;
 mod simulate;
 mod train;
 

@@ -2,7 +2,7 @@
 
 use crate::args::PlotArgs;
 use crate::output::{print, usage};
-use crate::Outcome;
+use crate::{read, Outcome};
 use anyhow::{bail, ensure, Result};
 use candle_core::Device;
 use hebbian_rnn::checkpoint::Checkpoint;
@@ -18,7 +18,7 @@ pub fn run(args: PlotArgs) -> Result<Outcome> {
         ensure!(run.is_dir(), "{} is not a run's folder", run.display());
     }
     let pictures = match (&args.runs[..], args.out) {
-        ([run], None) => draw(run, &Checkpoint::read(run, &Device::Cpu)?, args.log)?,
+        ([run], None) => draw(run, &read::to_run(run, None, &Device::Cpu)?, args.log)?,
         (runs, out) => draw_together(runs, out, args.log)?,
     };
     for picture in pictures {
