@@ -42,7 +42,10 @@ impl Logistic {
     pub fn fit(points: &[Point], lapse: bool) -> Result<Self> {
         let seen = |p: &&Point| p.trials > 0.0;
         let first = points.iter().find(seen).map(|p| p.x);
-        ensure!(points.iter().filter(seen).any(|p| Some(p.x) != first), "a curve needs trials at two different stimuli");
+        ensure!(
+            points.iter().filter(seen).any(|p| Some(p.x) != first),
+            "a curve needs trials at two different stimuli"
+        );
         if !lapse {
             return Ok(Self::at_lapse(points, 0.0));
         }
@@ -126,7 +129,8 @@ mod tests {
     fn a_known_slope_is_recovered_within_its_error() {
         let fits: Vec<Logistic> = (0..200).map(|s| Logistic::fit(&observed(TRUE, 60, s), false).unwrap()).collect();
         let inside = |k: f64| {
-            let near = |f: &&Logistic| (f.slope - 6.0).abs() < k * f.errors[1] && (f.bias + 0.4).abs() < k * f.errors[0];
+            let near =
+                |f: &&Logistic| (f.slope - 6.0).abs() < k * f.errors[1] && (f.bias + 0.4).abs() < k * f.errors[0];
             fits.iter().filter(near).count()
         };
         // Two nearly independent errors: both within one with a probability near 0.47, within three near 0.995.

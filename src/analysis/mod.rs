@@ -7,6 +7,9 @@
 mod findings;
 mod learning;
 pub mod linear;
+pub mod logistic;
+mod population;
+mod psychometric;
 mod weights;
 
 pub use findings::{Findings, Picture, Table};
@@ -52,13 +55,20 @@ pub struct Analysis {
 }
 
 /// Every analysis.
-pub static ANALYSES: [Analysis; 2] = [
+pub static ANALYSES: [Analysis; 3] = [
     Analysis {
         name: "learning",
         title: "Learning curves",
         summary: "error and fraction of networks at criterion against trials: median and quartiles over networks",
         why_not: learning::why_not,
         run: learning::run,
+    },
+    Analysis {
+        name: "psychometric",
+        title: "Psychometric curves",
+        summary: "answers against the strength of the evidence, with logistic fits (Mante et al. 2013, fig. 1)",
+        why_not: psychometric::why_not,
+        run: psychometric::run,
     },
     Analysis {
         name: "weights",

@@ -20,7 +20,12 @@ const TRIALS: u64 = 800;
 
 pub(super) fn why_not(subject: &Subject) -> Option<String> {
     let fits = ["selective-integration", "evidence-accumulation"].contains(&subject.task.name());
-    (!fits).then(|| format!("task `{}` has no graded evidence; tasks that have: selective-integration, evidence-accumulation", subject.task.name()))
+    (!fits).then(|| {
+        format!(
+            "task `{}` has no graded evidence; tasks that have: selective-integration, evidence-accumulation",
+            subject.task.name()
+        )
+    })
 }
 
 /// One curve: what it is drawn against, and where it belongs.
@@ -72,7 +77,13 @@ fn analyse(
     curves: &[Curve],
     (titles, x_label): (&[&str], &str),
 ) -> Result<Findings> {
-    let names = |curve: &Curve| if titles.len() > 1 { format!("{}: {}", titles[curve.panel], curve.name) } else { curve.name.into() };
+    let names = |curve: &Curve| {
+        if titles.len() > 1 {
+            format!("{}: {}", titles[curve.panel], curve.name)
+        } else {
+            curve.name.into()
+        }
+    };
     let mut table = Table::new("psychometric", &["network", "curve", "stimulus", "trials", "right"]);
     let mut fits = Table::new("psychometric_fits", &["network", "curve", "slope", "slope_error", "bias", "bias_error"]);
     // For each curve the points of each network.
@@ -105,7 +116,10 @@ fn analyse(
         let spread = error.map_or(String::new(), |error| format!(" ± {error:.2}"));
         findings.say(
             format!("slope, {}", names(curve)),
-            format!("{mean:.2}{spread} (mean over networks); all trials together {:.2} ± {:.2}", fit.slope, fit.errors[1]),
+            format!(
+                "{mean:.2}{spread} (mean over networks); all trials together {:.2} ± {:.2}",
+                fit.slope, fit.errors[1]
+            ),
         );
         draw(&mut panels[curve.panel], curve, networks, &pooled, &fit);
     }

@@ -38,7 +38,7 @@ pub(super) fn run(subject: &Subject, _: &Options) -> Result<Findings> {
         let network = subject.number(place);
         let spectrum = [eigenvalues(before), eigenvalues(after)];
         for (values, (when, radius)) in spectrum.iter().zip(["before", "after"].iter().zip(&mut radii)) {
-            radius.push(values.first().map_or(0.0, |value| value.norm()));
+            radius.push(values.first().map_or(0.0, |value| value.re.hypot(value.im)));
             for value in values {
                 spectra.push(&[&network, when, &value.re, &value.im]);
             }
