@@ -4,19 +4,22 @@
 //! Trials are fresh ones ([`crate::evaluate`]): weights frozen, no perturbation. Networks are taken one at a time and rates
 //! are thinned out as they come, so memory does not grow with their number.
 
+mod decoding;
 mod findings;
 mod learning;
 pub mod linear;
 pub mod logistic;
 mod population;
 mod psychometric;
+mod subspace;
+mod trajectories;
 mod weights;
 
 pub use findings::{Findings, Picture, Table};
 
 use crate::candle_core::Device;
 use crate::checkpoint::Checkpoint;
-use crate::config::Networks;
+use crate::config::{Dynamics, Networks};
 use crate::settings::unknown;
 use crate::split;
 use crate::task::Task;
@@ -55,7 +58,7 @@ pub struct Analysis {
 }
 
 /// Every analysis.
-pub static ANALYSES: [Analysis; 3] = [
+pub static ANALYSES: [Analysis; 6] = [
     Analysis {
         name: "learning",
         title: "Learning curves",
@@ -69,6 +72,27 @@ pub static ANALYSES: [Analysis; 3] = [
         summary: "answers against the strength of the evidence, with logistic fits (Mante et al. 2013, fig. 1)",
         why_not: psychometric::why_not,
         run: psychometric::run,
+    },
+    Analysis {
+        name: "decoding",
+        title: "Cross-temporal decoding",
+        summary: "what the rates at one time tell by the code of another (Meyers et al. 2008; Miconi 2017)",
+        why_not: decoding::why_not,
+        run: decoding::run,
+    },
+    Analysis {
+        name: "trajectories",
+        title: "Trajectories of the population",
+        summary: "mean rates of each trial type along their principal components",
+        why_not: |_| None,
+        run: trajectories::run,
+    },
+    Analysis {
+        name: "subspace",
+        title: "Regression subspace",
+        summary: "rates along the axes of choice, modalities and context (Mante et al. 2013, fig. 2 and 5)",
+        why_not: subspace::why_not,
+        run: subspace::run,
     },
     Analysis {
         name: "weights",
@@ -123,6 +147,25 @@ impl Subject<'_> {
     /// The network that pictures of a single one show, by its place: the first that reached the criterion, else the first.
     fn shown(&self) -> usize {
         self.checkpoint.criterion.iter().position(|c| c.reached_at().is_some()).unwrap_or(0)
+    }
+
+    /// The time a step lasts, in [`Subject::time_unit`].
+    fn step_ms(&self) -> f64 {
+        let network = &self.checkpoint.config.network;
+        if network.dynamics == Dynamics::Discrete {
+            1.0
+        } else {
+            network.dt_ms
+        }
+    }
+
+    /// The unit of time: "ms", or "steps" where dynamics are discrete.
+    fn time_unit(&self) -> &'static str {
+        if self.checkpoint.config.network.dynamics == Dynamics::Discrete {
+            "steps"
+        } else {
+            "ms"
+        }
     }
 
     /// The number of the network at a place.

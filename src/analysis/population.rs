@@ -30,8 +30,6 @@ pub(super) struct Population {
 pub(super) struct Kept {
     /// Its type.
     pub trial_type: usize,
-    /// Whether the first target on a judged step is above 0.
-    pub target_positive: bool,
     /// The mean of the first output over judged steps.
     pub answer: f64,
     /// Rates, `[steps, N]`; empty where none were asked for.
@@ -115,12 +113,7 @@ fn kept(task: &dyn Task, trial: &Trial, outputs: &[f32]) -> Kept {
     let (outputs, n_out) = (task.judged(outputs), task.n_out());
     let judged: Vec<usize> = (0..trial.scored.len()).filter(|step| trial.scored[*step]).collect();
     let sum: f64 = judged.iter().map(|step| f64::from(outputs[step * n_out])).sum();
-    Kept {
-        trial_type: trial.trial_type,
-        target_positive: judged.first().is_some_and(|step| trial.targets[step * n_out] > 0.0),
-        answer: sum / judged.len().max(1) as f64,
-        rates: Vec::new(),
-    }
+    Kept { trial_type: trial.trial_type, answer: sum / judged.len().max(1) as f64, rates: Vec::new() }
 }
 
 /// Stretches in which an input that is not always on is on in some trial, and those in which some trial is judged.
