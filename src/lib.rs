@@ -16,6 +16,7 @@ pub mod network;
 pub mod trace;
 mod weights;
 
+pub mod bptt;
 pub mod eligibility;
 pub mod episode;
 mod online;

@@ -107,6 +107,12 @@ pub trait Task: Send + Sync {
     fn judged<'a>(&self, outputs: &'a [f32]) -> Cow<'a, [f32]> {
         Cow::Borrowed(outputs)
     }
+    /// The gradient of any number with respect to `outputs` `[T, n_out]`, from its `gradient` with respect to what
+    /// [`Task::judged`] makes of them; `None`: not known, and backpropagation is refused. Not asked where outputs are
+    /// judged as they are.
+    fn judged_gradient(&self, _outputs: &[f32], _gradient: &[f64]) -> Option<Vec<f64>> {
+        None
+    }
     /// Whether the outputs of a step can be judged at that step. Else rules that are given credit step by step are refused.
     fn judged_online(&self) -> bool {
         true

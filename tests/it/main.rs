@@ -1,6 +1,7 @@
 //! All integration tests in one binary, so that candle is linked once.
 
 mod bench;
+mod bptt;
 mod checkpoint;
 mod command;
 mod devices;
