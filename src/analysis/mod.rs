@@ -5,7 +5,9 @@
 //! are thinned out as they come, so memory does not grow with their number.
 
 mod decoding;
+mod differences;
 mod findings;
+mod gradient;
 mod learning;
 pub mod linear;
 pub mod logistic;
@@ -58,7 +60,7 @@ pub struct Analysis {
 }
 
 /// Every analysis.
-pub static ANALYSES: [Analysis; 6] = [
+pub static ANALYSES: [Analysis; 7] = [
     Analysis {
         name: "learning",
         title: "Learning curves",
@@ -100,6 +102,13 @@ pub static ANALYSES: [Analysis; 6] = [
         summary: "eigenvalues of w_rec, and how far learning moved it (Rajan & Abbott 2006)",
         why_not: |_| None,
         run: weights::run,
+    },
+    Analysis {
+        name: "gradient",
+        title: "Updates and the true gradient",
+        summary: "cosine between what rules propose and −∂error/∂w_rec (Fiete & Seung 2006; Miconi 2017)",
+        why_not: gradient::why_not,
+        run: gradient::run,
     },
 ];
 
