@@ -51,13 +51,13 @@ pub(super) fn cross_temporal(population: &Population, classes: &[usize], folds: 
     let times = population.steps.len();
     let mut right = vec![vec![0usize; times]; times];
     for fold in 0..folds {
-        let of = |class: usize| (0..classes.len()).filter(move |&k| fold_of[k] != fold && classes[k] == class);
+        let of = |class: usize| (0..classes.len()).filter(|&k| fold_of[k] != fold && classes[k] == class).collect();
+        let training: Vec<Vec<usize>> = (0..count).map(of).collect();
         // Per time: the mean of the classes' means, and for each class its difference from that, of length 1.
         let trained: Vec<(Vec<f64>, Vec<Vec<f64>>)> = (0..times)
             .into_par_iter()
             .map(|time| {
-                let means: Vec<Vec<f64>> =
-                    (0..count).map(|class| population.mean(&of(class).collect::<Vec<_>>(), time)).collect();
+                let means: Vec<Vec<f64>> = training.iter().map(|trials| population.mean(trials, time)).collect();
                 let middle: Vec<f64> = (0..population.neurons)
                     .map(|i| means.iter().map(|mean| mean[i]).sum::<f64>() / count as f64)
                     .collect();

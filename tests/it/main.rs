@@ -1,5 +1,6 @@
 //! All integration tests in one binary, so that candle is linked once.
 
+mod analyse;
 mod bench;
 mod bptt;
 mod checkpoint;
