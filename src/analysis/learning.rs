@@ -104,6 +104,7 @@ fn picture(subject: &Subject, rows: &[NetworkReport], moments: &[Moment]) -> Pic
         title: "error".into(),
         x_label: "trials per network".into(),
         y_label: subject.task.measure().label().into(),
+        x: Some((0.0, moments.last().map_or(1.0, |m| m.trials as f64))),
         y: Some((0.0, if top > 0.0 { 1.05 * top } else { 1.0 })),
         marks,
         ..Panel::default()
@@ -121,7 +122,7 @@ fn picture(subject: &Subject, rows: &[NetworkReport], moments: &[Moment]) -> Pic
     let criterion = Panel {
         title: "criterion".into(),
         x_label: "trials per network".into(),
-        y_label: "fraction of networks at criterion".into(),
+        y_label: "fraction at criterion".into(),
         x: Some((0.0, end)),
         y: Some((0.0, 1.02)),
         marks: vec![Mark::new(Shape::Line(steps, 4.0), Colour::Orange)],

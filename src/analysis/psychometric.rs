@@ -165,7 +165,7 @@ fn panel(title: &str, x_label: &str) -> Panel {
         title: title.into(),
         x_label: x_label.into(),
         y_label: "fraction of positive answers".into(),
-        y: Some((0.0, 1.0)),
+        y: Some((-0.02, 1.02)),
         ..Panel::default()
     }
 }
@@ -175,6 +175,9 @@ fn draw(panel: &mut Panel, curve: &Curve, networks: &[Vec<Point>], pooled: &[Poi
     let line = |fit: &Logistic| -> Vec<(f64, f64)> {
         (0..=100).map(|k| first.x + (last.x - first.x) * k as f64 / 100.0).map(|x| (x, fit.at(x))).collect()
     };
+    // A little room, so that the outermost dots are whole.
+    let room = 0.03 * (last.x - first.x);
+    panel.x = Some((first.x - room, last.x + room));
     let single = networks.len() == 1;
     for fit in networks.iter().filter_map(|points| Logistic::fit(points, false).ok()).filter(|_| !single) {
         panel.marks.push(Mark::new(Shape::Line(line(&fit), 1.0), curve.colour));
