@@ -87,9 +87,11 @@ fn picture(subject: &Subject, kept: &Population, names: &[String], found: &Traje
         |k: usize| format!("PC {} ({:.0} % of the variance)", k + 1, 100.0 * found.explained.get(k).unwrap_or(&0.0));
     let ends: Vec<usize> = kept.periods.iter().map(|period| period.1).collect();
     let mut plane = Panel { x_label: label(0), y_label: label(1), ..Panel::default() };
+    let whole = Some((0.0, subject.task.steps() as f64 * step_ms));
     let over_time = |k: usize| Panel {
         x_label: format!("time ({unit})"),
         y_label: label(k),
+        x: whole,
         marks: kept.marks(step_ms),
         ..Panel::default()
     };
