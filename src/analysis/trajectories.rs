@@ -114,7 +114,7 @@ fn picture(subject: &Subject, kept: &Population, names: &[String], found: &Traje
         ends.iter().filter_map(place).collect()
     };
     if ends.len() <= 4 {
-        dots(&at_ends, Colour::Grey, 6.0, "end of an input or of the trial");
+        dots(&at_ends, Colour::Grey, 6.0, "ends of input and trial");
     }
     let [first, second] = in_time;
     Picture {

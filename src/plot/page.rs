@@ -58,8 +58,9 @@ fn legend<DB: DrawingBackend>(figure: &Panels, canvas: &Canvas<DB>) -> Result<()
             named.push(mark);
         }
     }
-    let wide: f64 = named.iter().map(|mark| 90.0 + measure(&mark.name, SMALL, false)).sum();
-    let size = SMALL * (1520.0 / wide.max(1520.0)).max(0.6);
+    // What all marks and gaps take; what is left is for the names.
+    let (marks, names) = (named.len() as f64 * 86.0, named.iter().map(|mark| measure(&mark.name, SMALL, false)));
+    let size = SMALL * ((1540.0 - marks) / names.sum::<f64>().max(1.0)).clamp(0.5, 1.0);
     let (mut x, y) = (40.0, 108.0);
     for mark in named {
         let (middle, colour) = (y - 8.0, mark.colour.rgb());
