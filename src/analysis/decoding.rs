@@ -193,7 +193,7 @@ mod tests {
     fn planted(code: fn(usize) -> usize, noise: f64) -> (Population, Vec<usize>) {
         let mut rng = stream(11, 0, 0, Phase::Simulate, Purpose::Task);
         let classes: Vec<usize> = (0..40).map(|k| k % 2).collect();
-        let trial = |class: usize| {
+        let mut trial = |class: usize| {
             let mut rates = gaussian(&mut rng, TIMES * NEURONS, noise);
             for time in 0..TIMES {
                 // Neurons 6 code … 6 code + 5 carry it; all neurons share a drift that tells nothing.
