@@ -3,10 +3,11 @@
 use crate::checkpoint::Checkpoint;
 use crate::config::{Config, Dynamics};
 use crate::evaluate::run_fresh;
-use crate::plot::{learning_curve, sample_trials, LearningCurve, SampleTrial, SampleTrials};
-use crate::task::Task;
+use crate::plot::{learning_curve, learning_curves, sample_trials};
+use crate::plot::{LearningCurve, LearningCurves, Run, SampleTrial, SampleTrials};
+use crate::task::{self, Task};
 use crate::trainer::NetworkReport;
-use anyhow::Result;
+use anyhow::{ensure, Context, Result};
 use candle_core::DType;
 use std::path::Path;
 
@@ -29,6 +30,54 @@ pub fn draw_learning_curve(
         log,
     };
     learning_curve(&curve, &folder.join("learning_curve"))
+}
+
+/// A run to be drawn beside others.
+pub struct NamedRun {
+    /// What the legend calls it.
+    pub name: String,
+    /// Its configuration.
+    pub config: Config,
+    /// The rows of its metrics.
+    pub rows: Vec<NetworkReport>,
+}
+
+/// Draws the learning curves of several runs into one picture, `STEM.png` and `STEM.svg`.
+///
+/// # Errors
+/// Where the runs judge outputs by different measures, so that their errors have no common axis.
+pub fn draw_learning_curves(stem: &Path, runs: &[NamedRun], log: bool) -> Result<()> {
+    let mut tasks = runs.iter().map(|run| task::build(&run.config.task)).collect::<Result<Vec<_>>>()?.into_iter();
+    let first = tasks.next().context("there is no run to draw")?;
+    let mut same = true;
+    for (task, run) in tasks.zip(&runs[1..]) {
+        same &= task.name() == first.name();
+        ensure!(
+            task.measure() == first.measure(),
+            "the errors of {} and {} have no common axis: one is the {}, the other the {}",
+            runs[0].name,
+            run.name,
+            first.measure().label(),
+            task.measure().label()
+        );
+    }
+    let curve = |run: &NamedRun| {
+        let of = |network: u64| run.rows.iter().filter(move |row| row.network == network);
+        let networks = run.config.train.networks;
+        Run {
+            name: run.name.clone(),
+            networks: networks.range().map(|k| of(k).map(|row| (row.trials as f64, row.error)).collect()).collect(),
+            criterion: networks.range().map(|k| of(k).find_map(|row| row.criterion_trials).map(|t| t as f64)).collect(),
+        }
+    };
+    let curves = LearningCurves {
+        title: if same { format!("{}: error while learning", first.name()) } else { "Error while learning".into() },
+        error_label: first.measure().label().to_string(),
+        runs: runs.iter().map(curve).collect(),
+        reference: first.chance().filter(|_| same).map(|(error, _)| (error, "chance".to_string())),
+        log,
+    };
+    learning_curves(&curves, stem)
 }
 
 /// Draws `sample_trials.png` and `.svg`: fresh trials of the first network that reached the criterion, else of the first.

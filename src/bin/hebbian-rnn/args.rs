@@ -25,7 +25,7 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Show what is in a checkpoint, and whether it is whole
     Inspect(InspectArgs),
-    /// Draw a run's pictures again from what was saved
+    /// Draw a run's pictures again from what was saved, or the learning curves of several runs in one picture
     Plot(PlotArgs),
     /// Analyse trained networks: tables, pictures and a few figures
     Analyse(AnalyseArgs),
@@ -245,8 +245,13 @@ pub struct InspectArgs {
 
 #[derive(Args)]
 pub struct PlotArgs {
-    /// A run's folder
-    pub run: PathBuf,
+    /// A run's folder; with several, their learning curves go into one picture: for each run the median of its networks
+    /// and their middle half
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Where the picture of several runs goes, as FILE.png and FILE.svg [default: learning_curves]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
     /// Logarithmic error axis
     #[arg(long)]
     pub log: bool,
