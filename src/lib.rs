@@ -48,5 +48,6 @@ pub mod compare;
 pub mod evaluate;
 pub mod simulate;
 
+pub mod analysis;
 pub mod figures;
 pub mod plot;

@@ -171,7 +171,7 @@ fn join(config: &Config, parts: &[Checkpoint]) -> Result<Checkpoint> {
 }
 
 /// The networks at `places` of a checkpoint, which are number `networks` of the run, on `device`.
-fn cut(whole: &Checkpoint, places: Range<usize>, networks: Networks, device: &Device) -> Result<Checkpoint> {
+pub(crate) fn cut(whole: &Checkpoint, places: Range<usize>, networks: Networks, device: &Device) -> Result<Checkpoint> {
     let part = |tensor: &Tensor| -> Result<Tensor> {
         Ok(tensor.narrow(0, places.start, places.len())?.contiguous()?.to_device(device)?)
     };

@@ -3,6 +3,7 @@
 //! A task knows nothing of networks. Implement [`Task`] for your own; `examples/custom_task.rs` does so in a page.
 
 mod bits;
+mod coherences;
 mod dnms;
 mod dnms_networks;
 mod evidence_accumulation;
@@ -15,6 +16,7 @@ mod selective_integration;
 mod tensors;
 
 pub use bits::{Bits, Lag};
+pub use coherences::{Coherences, Condition};
 pub use dnms::{Dnms, Variant};
 pub use evidence_accumulation::EvidenceAccumulation;
 pub use file::{FileTask, NAME as FILE};

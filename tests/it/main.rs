@@ -3,6 +3,7 @@
 // Tests start the command itself.
 #![allow(clippy::disallowed_methods)]
 
+mod analyse;
 mod bench;
 mod bptt;
 mod checkpoint;
