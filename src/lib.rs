@@ -4,6 +4,7 @@
 pub use candle_core;
 
 pub mod config;
+mod hash;
 mod networks;
 pub mod settings;
 
@@ -43,3 +44,4 @@ pub mod simulate;
 
 pub mod figures;
 pub mod plot;
+pub mod report;

@@ -1,7 +1,7 @@
 //! The training loop, and only the loop: update until it is time to stop, and tell the observers.
 
 use crate::checkpoint::Checkpoint;
-use crate::config::Config;
+use crate::config::{Config, TrainConfig};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
@@ -66,14 +66,7 @@ pub trait Training {
 
     /// Why training would stop now; `None`: it would go on.
     fn finished(&self) -> Option<StopReason> {
-        let train = &self.config().train;
-        if train.until_criterion && self.criterion_trials().iter().all(Option::is_some) {
-            Some(StopReason::Criterion)
-        } else if self.updates() >= train.max_updates() {
-            Some(StopReason::Limit)
-        } else {
-            None
-        }
+        finished(&self.config().train, self.updates(), &self.criterion_trials())
     }
 
     /// Updates until a limit, the criterion, or until `interrupted` says so between two updates.
@@ -97,6 +90,17 @@ pub trait Training {
             observer.finish(self)?;
         }
         Ok(reason)
+    }
+}
+
+/// Why training stops after `updates` updates, with each network's trials to criterion; `None`: it goes on.
+pub fn finished(train: &TrainConfig, updates: u64, criterion_trials: &[Option<u64>]) -> Option<StopReason> {
+    if train.until_criterion && criterion_trials.iter().all(Option::is_some) {
+        Some(StopReason::Criterion)
+    } else if updates >= train.max_updates() {
+        Some(StopReason::Limit)
+    } else {
+        None
     }
 }
 

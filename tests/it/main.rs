@@ -7,6 +7,7 @@ mod devices;
 mod learning;
 mod oracle;
 mod parity;
+mod report;
 mod reproducible;
 mod rflo;
 mod settings;

@@ -26,6 +26,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Draw a run's pictures again from what was saved
     Plot(PlotArgs),
+    /// Write a run's page again: report.html, all of it in one file
+    Report(ReportArgs),
     /// Measure trials per second, and the share of this machine's matrix speed
     Bench(BenchArgs),
     /// Hold one update on a device, by every implementation, against the plain operations on the CPU
@@ -242,6 +244,15 @@ pub struct InspectArgs {
 
 #[derive(Args)]
 pub struct PlotArgs {
+    /// A run's folder
+    pub run: PathBuf,
+    /// Logarithmic error axis
+    #[arg(long)]
+    pub log: bool,
+}
+
+#[derive(Args)]
+pub struct ReportArgs {
     /// A run's folder
     pub run: PathBuf,
     /// Logarithmic error axis

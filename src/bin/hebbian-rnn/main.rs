@@ -10,6 +10,7 @@ mod lists;
 mod output;
 mod plot;
 mod read;
+mod report;
 mod simulate;
 mod train;
 
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Interrupted) => ExitCode::from(130),
         Err(error) if closed_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => report(error),
+        Err(error) => complain(error),
     }
 }
 
@@ -57,6 +58,7 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Simulate(args) => simulate::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Plot(args) => plot::run(args),
+        Command::Report(args) => report::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Tasks(args) => lists::tasks(args),
@@ -72,7 +74,7 @@ fn closed_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
 }
 
-fn report(error: anyhow::Error) -> ExitCode {
+fn complain(error: anyhow::Error) -> ExitCode {
     let usage = error.downcast_ref::<Usage>().is_some();
     let causes = error.chain().map(ToString::to_string).skip(usize::from(usage));
     // candle repeats itself over many lines; the first line of each cause says it.

@@ -3,7 +3,7 @@
 use crate::args::{BatchSize, TrainArgs};
 use crate::output::{open_devices, print, print_json, print_scores, usage};
 use crate::read::{self, Trials};
-use crate::{plot, Outcome};
+use crate::{plot, report, Outcome};
 use anyhow::{bail, Context, Result};
 use candle_core::Device;
 use hebbian_rnn::checkpoint::Checkpoint;
@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Fresh trials of each network for the final table.
-const FINAL_TRIALS: u64 = 400;
+pub const FINAL_TRIALS: u64 = 400;
 
 pub fn run(args: TrainArgs) -> Result<Outcome> {
     let (mut trainer, mut folder, out) = if args.resume { resume(&args)? } else { start(&args)? };
@@ -129,7 +129,12 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, task: &dyn Task, bar: &B
     let networks = checkpoint.config.train.networks.count() as u64;
     let new_trials = (checkpoint.updates - bar.first_update) * checkpoint.config.train.batch as u64 * networks;
     let scores = evaluate(checkpoint, task, FINAL_TRIALS, checkpoint.config.train.seed)?;
-    let pictures = plot::draw(out, checkpoint, args.log)?;
+    let mut written = plot::draw(out, checkpoint, args.log)?;
+    match report::write(out, checkpoint, task, &scores, args.log) {
+        Ok(page) => written.push(page.display().to_string()),
+        // The run is trained and saved; a page that cannot be written takes nothing from it.
+        Err(error) => eprintln!("no report: {error:#}. The run is saved; once mended: hebbian-rnn report {}", out.display()),
+    }
     if args.json {
         return print_json(&serde_json::json!({
             "task": task.name(), "out": out, "updates": checkpoint.updates, "trials": checkpoint.trials(), "seconds": seconds,
@@ -159,7 +164,7 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, task: &dyn Task, bar: &B
     if task.printable() {
         print_sample(checkpoint, task)?;
     }
-    print(&format!("\n{}", pictures.join("\n")))
+    print(&format!("\n{}", written.join("\n")))
 }
 
 /// How many networks reached the criterion, and when; `None` for one network, whose row says it all.
