@@ -74,7 +74,7 @@ impl<'a> Report<'a> {
             format!("{}; for each the inputs, and below them the output and its target over time.", trials.title),
             "Inputs above; below, the output in colour and its target dashed. The output is judged where it is shaded.",
         )?;
-        Ok(page::page(self, &curve, &trials).into_string())
+        page::page(self, &curve, &trials)
     }
 
     /// The learning curve in words, for those who cannot see it.

@@ -1,9 +1,10 @@
 //! A picture within the page: an SVG with its words for those who cannot see it.
 
 use anyhow::{Context, Result};
-use maud::{html, Markup, PreEscaped};
+use serde::Serialize;
 
 /// A picture, ready to be put into the page.
+#[derive(Serialize)]
 pub(super) struct Picture {
     svg: String,
     words: String,
@@ -22,15 +23,5 @@ impl Picture {
         // Within a page an SVG needs no namespace, and the page gives its size and name.
         let svg = format!("<svg viewBox=\"{view}\" aria-hidden=\"true\" focusable=\"false\">{rest}");
         Ok(Picture { svg, words: words.into(), caption: caption.into() })
-    }
-
-    /// The picture with its caption. On a narrow screen it scrolls within its own frame, so that its text can be read.
-    pub fn figure(&self) -> Markup {
-        html! {
-            figure {
-                div.picture role="img" aria-label=(self.words) tabindex="0" { (PreEscaped(&self.svg)) }
-                figcaption { (self.caption) }
-            }
-        }
     }
 }
