@@ -4,7 +4,8 @@
 //! one, never a part. Read strictly: every tensor must have the name, type and shape that the configuration calls for. The
 //! one metadata key, `hebbian_rnn`, holds JSON: format version, program version, configuration, seed and counters.
 
-use crate::config::{Config, Output, Stage};
+use crate::bptt::{self, Moments};
+use crate::config::{Config, Output, RuleName, Stage};
 use crate::criterion::{Criterion, WINDOW};
 use crate::network::{State, Weights};
 use crate::task::{self, Task};
@@ -38,6 +39,8 @@ pub struct Checkpoint {
     pub state: State,
     /// H (and e of the retroactive form), where it outlives a trial.
     pub trace: Option<TraceState>,
+    /// The optimiser's state, by the names of its tensors; empty unless the rule is `bptt`.
+    pub moments: Moments,
     /// Ē, `[S, types]`.
     pub expected_error: Vec<f64>,
     /// Each network's criterion.
@@ -101,6 +104,15 @@ pub fn layout(config: &Config, task: &dyn Task) -> BTreeMap<&'static str, Expect
             add("eligibility", float, &[s, b, n, n]);
         }
     }
+    if config.rule.name == RuleName::Bptt {
+        for name in bptt::learning(config) {
+            let weight = tensors[name].clone();
+            tensors.extend(bptt::moment_names(name).into_iter().flatten().map(|moment| (moment, weight.clone())));
+        }
+    }
+    let mut add = |name, dtype, shape: &[usize]| {
+        tensors.insert(name, Expected { dtype, shape: shape.to_vec() });
+    };
     add("expected_error", DType::F64, &[s, types]);
     add("recent_correct", DType::U8, &[s, WINDOW]);
     tensors
@@ -141,6 +153,7 @@ impl Checkpoint {
             ("connectivity", connectivity),
         ];
         tensors.extend(optional.into_iter().filter_map(|(name, tensor)| Some((name, tensor.clone()?))));
+        tensors.extend(self.moments.clone());
         if let Some(TraceState { h, eligibility }) = &self.trace {
             tensors.insert("hebbian_trace", h.clone());
             tensors.extend(eligibility.clone().map(|e| ("eligibility", e)));
@@ -226,6 +239,8 @@ impl Checkpoint {
             Some(h) => Some(TraceState { h, eligibility: tensors.optional("eligibility")? }),
             None => None,
         };
+        let moments = tensors.layout.keys().filter(|name| bptt::is_moment(name));
+        let moments = moments.map(|name| Ok((*name, tensors.finite(name)?))).collect::<Result<Moments>>()?;
         let recent: Vec<Vec<u8>> = tensors.load("recent_correct", &Device::Cpu)?.to_vec2()?;
         ensure!(
             header.criterion_trials.len() == recent.len(),
@@ -248,6 +263,7 @@ impl Checkpoint {
             weights,
             state: State { x: tensors.finite("x")?, r: tensors.finite("r")? },
             trace,
+            moments,
             expected_error: tensors.load("expected_error", &Device::Cpu)?.flatten_all()?.to_vec1()?,
             criterion,
             updates: header.updates,

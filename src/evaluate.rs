@@ -76,6 +76,17 @@ pub fn run_drawn(
     batch: &TrialBatch,
     workspace: &mut Workspace,
 ) -> Result<Episode> {
+    run_recorded(checkpoint, task, batch, Record::default(), workspace)
+}
+
+/// The same, keeping what `record` asks for.
+pub fn run_recorded(
+    checkpoint: &Checkpoint,
+    task: &dyn Task,
+    batch: &TrialBatch,
+    record: Record,
+    workspace: &mut Workspace,
+) -> Result<Episode> {
     let config: &Config = &checkpoint.config;
     let mut modulator = Modulator::new(&config.modulator, batch.networks, task.trial_types().len());
     modulator.restore(checkpoint.expected_error.clone());
@@ -83,5 +94,5 @@ pub fn run_drawn(
     let trace = checkpoint.trace.clone().filter(|_| batch.trials_each == config.train.batch);
     let shape = TrialShape::of(task);
     let ensemble = Ensemble { config, shape, weights: &checkpoint.weights, modulator: &modulator, trace };
-    Ok(ensemble.run(batch, false, Record::default(), workspace)?)
+    Ok(ensemble.run(batch, false, record, workspace)?)
 }

@@ -17,6 +17,7 @@ pub mod network;
 pub mod trace;
 mod weights;
 
+pub mod bptt;
 pub mod eligibility;
 pub mod episode;
 mod online;
@@ -42,6 +43,7 @@ pub mod compare;
 pub mod evaluate;
 pub mod simulate;
 
+pub mod analysis;
 pub mod figures;
 pub mod plot;
 pub mod report;

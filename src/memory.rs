@@ -38,12 +38,12 @@ pub fn estimate(config: &Config, shape: TrialShape, networks: usize, batch: usiz
     // The plain operations make each sum anew: the old one, what is added, and the new one are there at the same time.
     let copies = if fused { 1 } else { 3 };
     let eligibility = match config.rule.name {
-        RuleName::None => 0,
+        RuleName::None | RuleName::Bptt => 0,
         RuleName::HebbianTrace => matrix,
         _ => copies * matrix,
     };
     let factors = match config.rule.name {
-        RuleName::None | RuleName::HebbianTrace => 0,
+        RuleName::None | RuleName::Bptt | RuleName::HebbianTrace => 0,
         RuleName::NodePerturbation if fused => 0,
         _ if fused && !device.is_cpu() => (2 * trials * t * n * float).min(HISTORY_BYTES.max(2 * trials * n * float)),
         _ => 2 * trials * t.min(100) * n * float,
@@ -58,11 +58,16 @@ pub fn estimate(config: &Config, shape: TrialShape, networks: usize, batch: usiz
     let outside = (shape.n_in + 2 * shape.n_out + 2) as u64;
     let kicks = config.perturbation.probability * (trials * t * n) as f64 * KICK;
     let state = 8 * n;
+    let backpropagation = match config.rule.name {
+        RuleName::Bptt => crate::bptt::memory(config, shape, networks, batch, device),
+        _ => 0,
+    };
     vec![
         // w_rec, its transpose, Δw and the steps towards it, the mask.
         Part { name: "weights", bytes: s * n * (6 * n + shape.n_in as u64 + shape.n_out as u64) * float },
         Part { name: "eligibility", bytes: eligibility },
         Part { name: "factors of the eligibility", bytes: factors },
+        Part { name: "backpropagation", bytes: backpropagation },
         Part { name: "Hebbian traces", bytes: matrices * trace_copies * matrix },
         Part { name: "trials", bytes: trials * (t * outside + state) * float + kicks as u64 },
     ]

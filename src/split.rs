@@ -120,14 +120,18 @@ impl Training for Split {
 /// One checkpoint of all networks, on the first part's device.
 fn join(config: &Config, parts: &[Checkpoint]) -> Result<Checkpoint> {
     let device = parts[0].weights.w_rec.device();
-    let all = |of: fn(&Checkpoint) -> &Tensor| -> Result<Tensor> {
-        let host: Vec<Tensor> = parts.iter().map(|part| of(part).to_device(&Device::Cpu)).collect::<Result<_, _>>()?;
+    let cat = |of_parts: &[&Tensor]| -> Result<Tensor> {
+        let host: Vec<Tensor> = of_parts.iter().map(|part| part.to_device(&Device::Cpu)).collect::<Result<_, _>>()?;
         Ok(Tensor::cat(&host, 0)?.to_device(device)?)
+    };
+    let all = |of: fn(&Checkpoint) -> &Tensor| cat(&parts.iter().map(of).collect::<Vec<_>>());
+    let moment = |name: &'static str| -> Result<(&'static str, Tensor)> {
+        let of_parts: Option<Vec<&Tensor>> = parts.iter().map(|part| part.moments.get(name)).collect();
+        Ok((name, cat(&of_parts.with_context(|| format!("tensor `{name}` is not on every device"))?)?))
     };
     let maybe = |of: fn(&Checkpoint) -> Option<&Tensor>| -> Result<Option<Tensor>> {
         let Some(found) = parts.iter().map(of).collect::<Option<Vec<_>>>() else { return Ok(None) };
-        let host: Vec<Tensor> = found.into_iter().map(|t| t.to_device(&Device::Cpu)).collect::<Result<_, _>>()?;
-        Ok(Some(Tensor::cat(&host, 0)?.to_device(device)?))
+        cat(&found).map(Some)
     };
     let h = maybe(|c| c.trace.as_ref().map(|trace| &trace.h))?;
     let eligibility = maybe(|c| c.trace.as_ref().and_then(|trace| trace.eligibility.as_ref()))?;
@@ -146,6 +150,7 @@ fn join(config: &Config, parts: &[Checkpoint]) -> Result<Checkpoint> {
         },
         state: State { x: all(|c| &c.state.x)?, r: all(|c| &c.state.r)? },
         trace: h.map(|h| TraceState { h, eligibility }),
+        moments: parts[0].moments.keys().map(|name| moment(name)).collect::<Result<_>>()?,
         expected_error: parts.iter().flat_map(|part| part.expected_error.clone()).collect(),
         criterion: parts.iter().flat_map(|part| part.criterion.clone()).collect(),
         updates: parts[0].updates,
@@ -153,7 +158,7 @@ fn join(config: &Config, parts: &[Checkpoint]) -> Result<Checkpoint> {
 }
 
 /// The networks at `places` of a checkpoint, which are number `networks` of the run, on `device`.
-fn cut(whole: &Checkpoint, places: Range<usize>, networks: Networks, device: &Device) -> Result<Checkpoint> {
+pub(crate) fn cut(whole: &Checkpoint, places: Range<usize>, networks: Networks, device: &Device) -> Result<Checkpoint> {
     let part = |tensor: &Tensor| -> Result<Tensor> {
         Ok(tensor.narrow(0, places.start, places.len())?.contiguous()?.to_device(device)?)
     };
@@ -180,6 +185,7 @@ fn cut(whole: &Checkpoint, places: Range<usize>, networks: Networks, device: &De
         },
         state: State { x: part(&whole.state.x)?, r: part(&whole.state.r)? },
         trace,
+        moments: whole.moments.iter().map(|(name, moment)| Ok((*name, part(moment)?))).collect::<Result<_>>()?,
         expected_error: whole.expected_error[places.start * types..places.end * types].to_vec(),
         criterion: whole.criterion[places].to_vec(),
         updates: whole.updates,

@@ -1,8 +1,9 @@
 //! One update: draw trials, run them, judge them, change the weights. The loop around it is [`crate::training`].
 
 use crate::batch::{Draw, TrialBatch};
+use crate::bptt::{Learner, Moments, Stepped};
 use crate::checkpoint::Checkpoint;
-use crate::config::Config;
+use crate::config::{Config, RuleName};
 use crate::criterion::Criterion;
 use crate::dale;
 use crate::eligibility::Workspace;
@@ -32,6 +33,8 @@ pub struct Trainer {
     criterion: Vec<Criterion>,
     updates: u64,
     workspace: Workspace,
+    /// The optimiser, where the rule is `bptt`.
+    learner: Option<Learner>,
     /// The next batch, where it was drawn while a GPU ran the last one.
     drawn: Option<TrialBatch>,
 }
@@ -92,6 +95,7 @@ impl Trainer {
             state: State { r: x.clone(), x },
             updates: 0,
             workspace: Workspace::default(),
+            learner: learner(&config, &weights, &*task, Moments::new())?,
             drawn: None,
             device: device.clone(),
             config,
@@ -109,10 +113,11 @@ impl Trainer {
 
     /// The same for a task of your own.
     pub fn resume_with_task(checkpoint: Checkpoint, task: Arc<dyn Task>, device: &Device) -> Result<Self> {
-        let Checkpoint { config, weights, state, trace, expected_error, criterion, updates, .. } = checkpoint;
+        let Checkpoint { config, weights, state, trace, moments, expected_error, criterion, updates, .. } = checkpoint;
         let mut modulator = Modulator::new(&config.modulator, config.train.networks.count(), task.trial_types().len());
         modulator.restore(expected_error);
         Ok(Trainer {
+            learner: learner(&config, &weights, &*task, moments)?,
             config,
             task,
             device: device.clone(),
@@ -135,6 +140,7 @@ impl Trainer {
             weights: self.weights.clone(),
             state: self.state.clone(),
             trace: self.trace.clone(),
+            moments: self.learner.as_ref().map(Learner::moments).cloned().unwrap_or_default(),
             expected_error: self.modulator.expected_error().to_vec(),
             criterion: self.criterion.clone(),
             updates: self.updates,
@@ -204,7 +210,13 @@ impl Trainer {
             modulator: &self.modulator,
             trace: self.trace.clone(),
         };
-        let mut episode = ensemble.run(&batch, true, Record::default(), &mut self.workspace)?;
+        let (mut episode, stepped) = match &self.learner {
+            Some(learner) => {
+                let (episode, stepped) = learner.update(&ensemble, &*self.task, &batch, self.updates)?;
+                (episode, Some(stepped))
+            }
+            None => (ensemble.run(&batch, true, Record::default(), &mut self.workspace)?, None),
+        };
         // A GPU works on its own until somebody reads a result.
         if !self.device.is_cpu() {
             self.drawn = Some(self.draw(self.trials() + batch.trials_each as u64)?);
@@ -212,7 +224,12 @@ impl Trainer {
         let errors = errors(&*self.task, &batch, &episode.outputs)?;
         let types = batch.types();
         let judged = self.with_energy_cost(&errors, &episode.outputs)?;
-        let changes = self.recurrent_change(&episode, &judged, &types)?;
+        let changes = match &stepped {
+            Some(Stepped { mean_abs, clipped, .. }) => {
+                Change { dw: None, mean_abs: mean_abs.clone(), clipped: clipped.clone() }
+            }
+            None => self.recurrent_change(&episode, &judged, &types)?,
+        };
         if let Some(spent) = episode.eligibility.take() {
             self.workspace.recycle(spent);
         }
@@ -226,6 +243,9 @@ impl Trainer {
         }
         if let Some((w_out, b_out)) = readout {
             (self.weights.w_out, self.weights.b_out) = (Some(w_out), Some(b_out));
+        }
+        if let (Some(learner), Some(stepped)) = (&mut self.learner, stepped) {
+            self.weights = learner.accept(stepped);
         }
 
         self.updates += 1;
@@ -350,6 +370,11 @@ impl Trainer {
         }
         Ok(())
     }
+}
+
+/// The optimiser, where there is one: with the `moments` of a checkpoint, or none.
+fn learner(config: &Config, weights: &Weights, task: &dyn Task, moments: Moments) -> Result<Option<Learner>> {
+    (config.rule.name == RuleName::Bptt).then(|| Learner::new(config, weights, task, moments)).transpose()
 }
 
 /// Δw_rec `[S, N, N]` and its statistics `[S]`.

@@ -47,6 +47,7 @@ pub fn short(rule: RuleName) -> Config {
             start_step: 3,
         },
         readout: ReadoutConfig { rule: ReadoutRule::None, eta: 0.0, perturbation: 0.0, mean_decay: 0.8 },
+        bptt: BpttConfig::default(),
         modulator: ModulatorConfig {
             baseline: Baseline::LeaveOneOut,
             expected_error_decay: 0.75,

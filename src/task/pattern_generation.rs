@@ -151,6 +151,7 @@ pub(super) fn config(rule: RuleName) -> Config {
             perturbation: if told { 0.0 } else { 0.1 },
             mean_decay: 0.8,
         },
+        bptt: BpttConfig::default(),
         modulator: ModulatorConfig {
             baseline: Baseline::LeaveOneOut,
             expected_error_decay: 0.95,

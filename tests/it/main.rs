@@ -1,6 +1,8 @@
 //! All integration tests in one binary, so that candle is linked once.
 
+mod analyse;
 mod bench;
+mod bptt;
 mod checkpoint;
 mod command;
 mod devices;

@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use hebbian_rnn::analysis::ANALYSES;
 use hebbian_rnn::settings::Setting;
 use hebbian_rnn::task::FILE;
 use std::path::PathBuf;
@@ -28,6 +29,8 @@ pub enum Command {
     Plot(PlotArgs),
     /// Write a run's page again: report.html, all of it in one file
     Report(ReportArgs),
+    /// Analyse trained networks: tables, pictures and a few figures
+    Analyse(AnalyseArgs),
     /// Measure trials per second, and the share of this machine's matrix speed
     Bench(BenchArgs),
     /// Hold one update on a device, by every implementation, against the plain operations on the CPU
@@ -258,6 +261,34 @@ pub struct ReportArgs {
     /// Logarithmic error axis
     #[arg(long)]
     pub log: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = analyses())]
+pub struct AnalyseArgs {
+    /// A run's folder or a checkpoint
+    pub run: PathBuf,
+    /// Which analyses [default: all that fit the task]
+    #[arg(value_name = "ANALYSIS")]
+    pub analyses: Vec<String>,
+    /// Where to write tables and pictures [default: `analysis` in the run's folder]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Fresh trials of each network, for each analysis that runs any [default: depends on the analysis]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..))]
+    pub trials: Option<u64>,
+    /// Seed of the trials [default: the run's own; training never sees these trials]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The analyses, each with what it shows.
+fn analyses() -> String {
+    let lines = ANALYSES.iter().map(|a| format!("  {:<14}{}\n", a.name, a.summary));
+    format!("Analyses:\n{}\nEach writes its numbers as CSV and its pictures as PNG and SVG.", lines.collect::<String>())
 }
 
 #[derive(Args)]

@@ -1,5 +1,6 @@
 //! The command `hebbian-rnn`: reads arguments, calls the library, and turns the outcome into an exit code.
 
+mod analyse;
 mod args;
 mod bench;
 mod compare;
@@ -59,6 +60,7 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Inspect(args) => inspect::run(args),
         Command::Plot(args) => plot::run(args),
         Command::Report(args) => report::run(args),
+        Command::Analyse(args) => analyse::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Tasks(args) => lists::tasks(args),
