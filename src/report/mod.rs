@@ -6,6 +6,7 @@ mod picture;
 
 pub use command::{command, keys, Key};
 
+use crate::analysis::{Analysis, Findings, Options, Subject, ANALYSES};
 use crate::checkpoint::{self, write_atomically, Checkpoint};
 use crate::evaluate::Score;
 use crate::figures;
@@ -36,6 +37,8 @@ pub struct Report<'a> {
     pub score_trials: u64,
     /// Whether the learning curve's error axis is logarithmic.
     pub log: bool,
+    /// What analyses found, or why one could not be made.
+    pub findings: Vec<(&'static Analysis, Result<Findings>)>,
 }
 
 impl<'a> Report<'a> {
@@ -53,7 +56,26 @@ impl<'a> Report<'a> {
         let rows = metrics::read(&folder.join(metrics::FILE_NAME))?;
         let path = folder.join(checkpoint::FILE_NAME);
         let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-        Ok(Report { checkpoint, checkpoint_sha256: sha256(&bytes), task, rows, scores, score_trials, log: false })
+        Ok(Report {
+            checkpoint,
+            checkpoint_sha256: sha256(&bytes),
+            task,
+            rows,
+            scores,
+            score_trials,
+            log: false,
+            findings: Vec::new(),
+        })
+    }
+
+    /// Adds what analyses find, each where it fits: all of them, or just those that run no trial and take no time.
+    /// One that fails is said to have failed on the page, and takes nothing from the rest.
+    pub fn analyse(&mut self, all: bool) {
+        const CHEAP: [&str; 1] = ["learning"];
+        let options = Options { trials: None, seed: self.checkpoint.config.train.seed };
+        let subject = Subject { checkpoint: self.checkpoint, task: self.task, metrics: Some(&self.rows) };
+        let chosen = |analysis: &&Analysis| (all || CHEAP.contains(&analysis.name)) && analysis.fits(&subject);
+        self.findings = ANALYSES.iter().filter(chosen).map(|a| (a, a.run(&subject, &options))).collect();
     }
 
     /// The page. The same run gives the same bytes, wherever its folder is.

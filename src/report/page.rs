@@ -3,12 +3,13 @@
 use super::command::{bare, command, keys, quoted, Key};
 use super::picture::Picture;
 use super::Report;
+use crate::analysis::{Analysis, Findings};
 use crate::criterion::{MORE_THAN, WINDOW};
 use crate::plot::{quantile, quantile_with_missing};
 use crate::task;
 use crate::training::{finished, StopReason};
 use anyhow::Result;
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{Environment, UndefinedBehavior, Value};
 use serde::Serialize;
 
 /// Everything the template reads.
@@ -32,6 +33,7 @@ struct Page<'a> {
     networks: Vec<Network>,
     score_trials: u64,
     measure: &'a str,
+    analyses: Vec<Section>,
     command: Option<String>,
     done: String,
     checkpoint: &'a str,
@@ -46,6 +48,17 @@ struct Network {
     reached: Option<u64>,
     error: String,
     correct: String,
+}
+
+/// What an analysis found, or why it could not be made.
+#[derive(Serialize)]
+struct Section {
+    name: &'static str,
+    title: &'static str,
+    summary: &'static str,
+    error: Option<String>,
+    figures: Vec<(String, String)>,
+    pictures: Vec<Picture>,
 }
 
 #[derive(Serialize)]
@@ -91,6 +104,7 @@ pub(super) fn page(report: &Report, curve: &Picture, trials: &Picture) -> Result
         networks: networks(report),
         score_trials: report.score_trials,
         measure: task.measure().label(),
+        analyses: report.findings.iter().map(section).collect::<Result<_>>()?,
         command: command(config, task).ok().map(line),
         done: done(report),
         checkpoint: crate::checkpoint::FILE_NAME,
@@ -104,10 +118,9 @@ pub(super) fn page(report: &Report, curve: &Picture, trials: &Picture) -> Result
     };
     let mut templates = Environment::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
-    templates.set_keep_trailing_newline(true);
     // The name's ending is what has text escaped as HTML.
     templates.add_template("page.html", include_str!("page.html"))?;
-    Ok(templates.get_template("page.html")?.render(page)?)
+    Ok(templates.get_template("page.html")?.render(Value::from_serialize(page))? + "\n")
 }
 
 fn done(report: &Report) -> String {
@@ -165,6 +178,28 @@ fn networks(report: &Report) -> Vec<Network> {
         correct: format!("{:.3}", score.fraction_correct),
     };
     report.scores.iter().map(network).collect()
+}
+
+fn section((analysis, found): &(&'static Analysis, Result<Findings>)) -> Result<Section> {
+    let mut section = Section {
+        name: analysis.name,
+        title: analysis.title,
+        summary: analysis.summary,
+        error: None,
+        figures: Vec::new(),
+        pictures: Vec::new(),
+    };
+    match found {
+        Ok(found) => {
+            section.figures = found.summary.clone();
+            for picture in &found.pictures {
+                let words = format!("{}. {}", picture.panels.title, picture.caption);
+                section.pictures.push(Picture::new(&picture.panels.svg()?, words, picture.caption.as_str())?);
+            }
+        }
+        Err(error) => section.error = Some(format!("{error:#}")),
+    }
+    Ok(section)
 }
 
 fn table(keys: &[Key]) -> Table {

@@ -3,7 +3,7 @@
 use crate::args::{BatchSize, TrainArgs};
 use crate::output::{open_devices, print, print_json, print_scores, usage};
 use crate::read::{self, Trials};
-use crate::{plot, report, Outcome};
+use crate::{plot, Outcome};
 use anyhow::{bail, Context, Result};
 use candle_core::Device;
 use hebbian_rnn::checkpoint::Checkpoint;
@@ -12,6 +12,7 @@ use hebbian_rnn::episode::TrialShape;
 use hebbian_rnn::evaluate::{evaluate, run_fresh, Score};
 use hebbian_rnn::memory;
 use hebbian_rnn::plot::quantile_with_missing;
+use hebbian_rnn::report::{self, Report};
 use hebbian_rnn::run_folder::{RunFolder, CONFIG};
 use hebbian_rnn::settings::{self, Setting};
 use hebbian_rnn::split::Split;
@@ -130,7 +131,7 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, task: &dyn Task, bar: &B
     let new_trials = (checkpoint.updates - bar.first_update) * checkpoint.config.train.batch as u64 * networks;
     let scores = evaluate(checkpoint, task, FINAL_TRIALS, checkpoint.config.train.seed)?;
     let mut written = plot::draw(out, checkpoint, args.log)?;
-    match report::write(out, checkpoint, task, &scores, args.log) {
+    match write_report(out, checkpoint, task, &scores, args.log) {
         Ok(page) => written.push(page.display().to_string()),
         // The run is trained and saved; a page that cannot be written takes nothing from it.
         Err(error) => eprintln!("no report: {error:#}. The run is saved; once mended: hebbian-rnn report {}", out.display()),
@@ -165,6 +166,19 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, task: &dyn Task, bar: &B
         print_sample(checkpoint, task)?;
     }
     print(&format!("\n{}", written.join("\n")))
+}
+
+/// Writes the run's page with what costs no time; `hebbian-rnn report` adds the rest.
+fn write_report(
+    out: &Path,
+    checkpoint: &Checkpoint,
+    task: &dyn Task,
+    scores: &[Score],
+    log: bool,
+) -> Result<PathBuf> {
+    let mut page = Report { log, ..Report::of(out, checkpoint, task, scores, FINAL_TRIALS)? };
+    page.analyse(false);
+    report::write(out, &page)
 }
 
 /// How many networks reached the criterion, and when; `None` for one network, whose row says it all.
