@@ -21,6 +21,11 @@ pub fn draw_learning_curve(
     rows: &[NetworkReport],
     log: bool,
 ) -> Result<()> {
+    learning_curve(&learning_curve_of(config, task, rows, log), &folder.join("learning_curve"))
+}
+
+/// The learning curve that the rows of a run's metrics make.
+pub fn learning_curve_of(config: &Config, task: &dyn Task, rows: &[NetworkReport], log: bool) -> LearningCurve {
     let networks = config.train.networks;
     let of = |network: u64| rows.iter().filter(move |row| row.network == network);
     // A line ends where its network diverged.
@@ -31,15 +36,14 @@ pub fn draw_learning_curve(
         0 => String::new(),
         some => format!(", {some} of {} diverged", networks.count()),
     };
-    let curve = LearningCurve {
+    LearningCurve {
         title: format!("{}, {}{note}", task.name(), config.rule.name.as_str()),
         error_label: task.measure().label().to_string(),
         networks: networks.range().map(|k| learning(k).map(|row| (row.trials as f64, row.error)).collect()).collect(),
         criterion: networks.range().map(|k| of(k).find_map(|row| row.criterion_trials).map(|t| t as f64)).collect(),
         reference: task.chance().map(|(error, _)| (error, "chance".to_string())),
         log,
-    };
-    learning_curve(&curve, &folder.join("learning_curve"))
+    }
 }
 
 /// A run to be drawn beside others.
@@ -93,6 +97,11 @@ pub fn draw_learning_curves(stem: &Path, runs: &[NamedRun], log: bool) -> Result
 /// Draws `sample_trials.png` and `.svg`: fresh trials of the first network that reached the criterion, else of the first;
 /// frozen networks come last.
 pub fn draw_sample_trials(folder: &Path, checkpoint: &Checkpoint, task: &dyn Task) -> Result<()> {
+    sample_trials(&sample_trials_of(checkpoint, task)?, &folder.join("sample_trials"))
+}
+
+/// The fresh trials of [`draw_sample_trials`].
+pub fn sample_trials_of(checkpoint: &Checkpoint, task: &dyn Task) -> Result<SampleTrials> {
     let config = &checkpoint.config;
     let reached = |(c, frozen): (&Criterion, &Option<Frozen>)| c.reached_at().is_some() && frozen.is_none();
     let place = checkpoint.criterion.iter().zip(&checkpoint.frozen).position(reached);
@@ -124,7 +133,7 @@ pub fn draw_sample_trials(folder: &Path, checkpoint: &Checkpoint, task: &dyn Tas
         });
     }
     let network = config.train.networks.start + place as u64;
-    let figure = SampleTrials {
+    Ok(SampleTrials {
         title: format!(
             "{}: fresh trials of network {network} after {} training trials",
             task.name(),
@@ -133,6 +142,5 @@ pub fn draw_sample_trials(folder: &Path, checkpoint: &Checkpoint, task: &dyn Tas
         time_label: if leaky { "time (ms)".into() } else { "step".into() },
         input_names: task.inputs(),
         trials,
-    };
-    sample_trials(&figure, &folder.join("sample_trials"))
+    })
 }

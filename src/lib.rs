@@ -4,6 +4,7 @@
 pub use candle_core;
 
 pub mod config;
+mod hash;
 mod networks;
 pub mod settings;
 mod untrusted;
@@ -51,3 +52,4 @@ pub mod simulate;
 pub mod analysis;
 pub mod figures;
 pub mod plot;
+pub mod report;

@@ -1,7 +1,7 @@
 //! The training loop, and only the loop: update until it is time to stop, and tell the observers.
 
 use crate::checkpoint::Checkpoint;
-use crate::config::Config;
+use crate::config::{Config, TrainConfig};
 use crate::divergence::Frozen;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -79,18 +79,7 @@ pub trait Training {
 
     /// Why training would stop now; `None`: it would go on.
     fn finished(&self) -> Option<StopReason> {
-        let train = &self.config().train;
-        let frozen = self.frozen();
-        let settled = |(reached, frozen): (Option<u64>, &Option<Frozen>)| reached.is_some() || frozen.is_some();
-        if frozen.iter().all(Option::is_some) {
-            Some(StopReason::Frozen)
-        } else if train.until_criterion && self.criterion_trials().into_iter().zip(&frozen).all(settled) {
-            Some(StopReason::Criterion)
-        } else if self.updates() >= train.max_updates() {
-            Some(StopReason::Limit)
-        } else {
-            None
-        }
+        finished(&self.config().train, self.updates(), &self.criterion_trials(), &self.frozen())
     }
 
     /// Updates until a limit, the criterion, or until `interrupted` says so between two updates.
@@ -124,6 +113,26 @@ pub trait Training {
             observer.finish(self)?;
         }
         Ok(reason)
+    }
+}
+
+/// Why training stops after `updates` updates, with each network's trials to criterion and whether it is frozen; `None`: it
+/// goes on. A frozen network is not waited for.
+pub fn finished(
+    train: &TrainConfig,
+    updates: u64,
+    criterion_trials: &[Option<u64>],
+    frozen: &[Option<Frozen>],
+) -> Option<StopReason> {
+    let settled = |(reached, frozen): (&Option<u64>, &Option<Frozen>)| reached.is_some() || frozen.is_some();
+    if frozen.iter().all(Option::is_some) {
+        Some(StopReason::Frozen)
+    } else if train.until_criterion && criterion_trials.iter().zip(frozen).all(settled) {
+        Some(StopReason::Criterion)
+    } else if updates >= train.max_updates() {
+        Some(StopReason::Limit)
+    } else {
+        None
     }
 }
 

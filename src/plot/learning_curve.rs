@@ -6,7 +6,7 @@ use anyhow::Result;
 use plotters::prelude::{DrawingBackend, RGBColor};
 
 use super::axis::{crisp, log_range, number, round_range, Axis};
-use super::canvas::{fit, measure, save, Align, Canvas, Figure, Point, Type};
+use super::canvas::{fit, measure, save, svg, Align, Canvas, Figure, Point, Type};
 use super::canvas::{BLUE, GREY, GRID, INK, LABEL, ORANGE, SMALL, TITLE};
 use super::stats::{quantile, quantile_with_missing, thin, value_at};
 
@@ -49,6 +49,16 @@ pub struct LearningCurve {
 /// If a file cannot be written.
 pub fn learning_curve(curve: &LearningCurve, stem: &Path) -> Result<()> {
     save(&Plan::new(curve), stem)
+}
+
+impl LearningCurve {
+    /// The figure of [`learning_curve`] as the text of an SVG file.
+    ///
+    /// # Errors
+    /// If it cannot be drawn.
+    pub fn svg(&self) -> Result<String> {
+        svg(&Plan::new(self))
+    }
 }
 
 /// What is drawn, worked out once for both backends.

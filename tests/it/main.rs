@@ -21,6 +21,7 @@ mod oracle;
 mod parity;
 mod pinned;
 mod process;
+mod report;
 mod reproducible;
 mod rflo;
 mod settings;

@@ -27,6 +27,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Draw a run's pictures again from what was saved, or the learning curves of several runs in one picture
     Plot(PlotArgs),
+    /// Write a run's page again: report.html, all of it in one file
+    Report(ReportArgs),
     /// Analyse trained networks: tables, pictures and a few figures
     Analyse(AnalyseArgs),
     /// Measure trials per second, and the share of this machine's matrix speed
@@ -265,6 +267,15 @@ pub struct PlotArgs {
     /// Where the picture of several runs goes, as FILE.png and FILE.svg [default: learning_curves]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Logarithmic error axis
+    #[arg(long)]
+    pub log: bool,
+}
+
+#[derive(Args)]
+pub struct ReportArgs {
+    /// A run's folder
+    pub run: PathBuf,
     /// Logarithmic error axis
     #[arg(long)]
     pub log: bool,

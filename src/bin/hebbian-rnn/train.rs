@@ -13,6 +13,7 @@ use hebbian_rnn::evaluate::{evaluate, run_fresh, Score};
 use hebbian_rnn::lock::Lock;
 use hebbian_rnn::memory;
 use hebbian_rnn::plot::quantile_with_missing;
+use hebbian_rnn::report::{self, Report};
 use hebbian_rnn::run_folder::{holds_a_checkpoint, RunFolder, CONFIG};
 use hebbian_rnn::settings::{self, Setting};
 use hebbian_rnn::split::Split;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Fresh trials of each network for the final table.
-const FINAL_TRIALS: u64 = 400;
+pub const FINAL_TRIALS: u64 = 400;
 
 pub fn run(args: TrainArgs) -> Result<Outcome> {
     let (mut trainer, mut folder, out) = if args.resume { resume(&args)? } else { start(&args)? };
@@ -176,11 +177,15 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, task: &dyn Task, bar: &B
     let networks = checkpoint.config.train.networks.count() as u64;
     let new_trials = (checkpoint.updates - bar.first_update) * checkpoint.config.train.batch as u64 * networks;
     let scores = evaluate(checkpoint, task, FINAL_TRIALS, checkpoint.config.train.seed)?;
-    // A run is not lost for want of a picture.
-    let pictures = plot::draw(out, checkpoint, args.log).unwrap_or_else(|why| {
+    // A run is not lost for want of a picture or a page.
+    let mut written = plot::draw(out, checkpoint, args.log).unwrap_or_else(|why| {
         eprintln!("warning: no pictures: {why:#}; to draw them later: hebbian-rnn plot {}", out.display());
         Vec::new()
     });
+    match write_report(out, checkpoint, task, &scores, args.log) {
+        Ok(page) => written.push(page.display().to_string()),
+        Err(why) => eprintln!("warning: no report: {why:#}; to write it later: hebbian-rnn report {}", out.display()),
+    }
     if args.json {
         return print_json(&serde_json::json!({
             "task": task.name(), "out": out, "updates": checkpoint.updates, "trials": checkpoint.trials(), "seconds": seconds,
@@ -210,10 +215,23 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, task: &dyn Task, bar: &B
     if task.printable() && checkpoint.frozen[0].is_none() {
         print_sample(checkpoint, task)?;
     }
-    if !pictures.is_empty() {
-        print(&format!("\n{}", pictures.join("\n")))?;
+    if !written.is_empty() {
+        print(&format!("\n{}", written.join("\n")))?;
     }
     Ok(())
+}
+
+/// Writes the run's page with what costs no time; `hebbian-rnn report` adds the rest.
+fn write_report(
+    out: &Path,
+    checkpoint: &Checkpoint,
+    task: &dyn Task,
+    scores: &[Score],
+    log: bool,
+) -> Result<PathBuf> {
+    let mut page = Report { log, ..Report::of(out, checkpoint, task, scores, FINAL_TRIALS)? };
+    page.analyse(false);
+    report::write(out, &page)
 }
 
 /// How many networks reached the criterion, and when; `None` for one network, whose row says it all.
