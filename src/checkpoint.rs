@@ -6,14 +6,17 @@
 //!
 //! Formats: 1 had no checksum.
 
+use crate::bptt::{self, Moments};
 use crate::checksum::checksum;
-use crate::config::{Config, Output, Stage};
+use crate::config::{Config, Output, RuleName, Stage};
 use crate::criterion::{Criterion, WINDOW};
+use crate::divergence::Frozen;
 pub use crate::files::write_atomically;
 use crate::files::{previous, write_keeping};
 use crate::network::{State, Weights};
 use crate::task::{self, Task};
 use crate::trace::TraceState;
+use crate::untrusted::{self, shown};
 use anyhow::{bail, ensure, Context, Result};
 use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Metadata, TensorView};
@@ -58,10 +61,14 @@ pub struct Checkpoint {
     pub state: State,
     /// H (and e of the retroactive form), where it outlives a trial.
     pub trace: Option<TraceState>,
+    /// The optimiser's state, by the names of its tensors; empty unless the rule is `bptt`.
+    pub moments: Moments,
     /// Ē, `[S, types]`.
     pub expected_error: Vec<f64>,
     /// Each network's criterion.
     pub criterion: Vec<Criterion>,
+    /// Which networks are frozen, since when and why.
+    pub frozen: Vec<Option<Frozen>>,
     /// Updates made.
     pub updates: u64,
 }
@@ -74,6 +81,9 @@ struct Header {
     updates: u64,
     trials: u64,
     criterion_trials: Vec<Option<u64>>,
+    /// Left out where no network is frozen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    frozen: Vec<Option<Frozen>>,
     config: Config,
     /// Empty where there is none, and while it is computed.
     #[serde(default)]
@@ -124,6 +134,15 @@ pub fn layout(config: &Config, task: &dyn Task) -> BTreeMap<&'static str, Expect
             add("eligibility", float, &[s, b, n, n]);
         }
     }
+    if config.rule.name == RuleName::Bptt {
+        for name in bptt::learning(config) {
+            let weight = tensors[name].clone();
+            tensors.extend(bptt::moment_names(name).into_iter().flatten().map(|moment| (moment, weight.clone())));
+        }
+    }
+    let mut add = |name, dtype, shape: &[usize]| {
+        tensors.insert(name, Expected { dtype, shape: shape.to_vec() });
+    };
     add("expected_error", DType::F64, &[s, types]);
     add("recent_correct", DType::U8, &[s, WINDOW]);
     tensors
@@ -164,6 +183,7 @@ impl Checkpoint {
             ("connectivity", connectivity),
         ];
         tensors.extend(optional.into_iter().filter_map(|(name, tensor)| Some((name, tensor.clone()?))));
+        tensors.extend(self.moments.clone());
         if let Some(TraceState { h, eligibility }) = &self.trace {
             tensors.insert("hebbian_trace", h.clone());
             tensors.extend(eligibility.clone().map(|e| ("eligibility", e)));
@@ -180,6 +200,7 @@ impl Checkpoint {
             updates: self.updates,
             trials: self.trials(),
             criterion_trials: self.criterion.iter().map(Criterion::reached_at).collect(),
+            frozen: if self.frozen.iter().any(Option::is_some) { self.frozen.clone() } else { Vec::new() },
             config: self.config.clone(),
             sha256: String::new(),
         };
@@ -234,7 +255,7 @@ impl Checkpoint {
     }
 
     fn read_file(path: &Path, task: Option<&dyn Task>, device: &Device) -> Result<Self> {
-        let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        let bytes = untrusted::read(path)?;
         Self::from_bytes(&bytes, task, device).with_context(|| path.display().to_string())
     }
 
@@ -248,10 +269,9 @@ impl Checkpoint {
 
     /// Reads a checkpoint from a file's bytes; `task` is `None` where the configuration names one that is built in.
     pub fn from_bytes(bytes: &[u8], task: Option<&dyn Task>, device: &Device) -> Result<Self> {
-        let (_, metadata) = SafeTensors::read_metadata(bytes)
+        let (file, metadata) = untrusted::tensors(bytes)
             .context("not a whole safetensors file (cut short, damaged, or something else)")?;
         let (header, json) = header(&metadata)?;
-        let file = SafeTensors::deserialize(bytes).context("not a whole safetensors file")?;
         let built;
         let task = match task {
             Some(task) => task,
@@ -263,6 +283,7 @@ impl Checkpoint {
         header.config.validate(task).context("the configuration in the metadata")?;
         let tensors = Tensors { file, layout: layout(&header.config, task), device };
         tensors.check_all()?;
+        check_counters(&header)?;
         let integrity = match header.format {
             1 => Integrity::Unknown,
             _ if tensors.checksum(json, &header.sha256) == header.sha256 => Integrity::Whole,
@@ -277,17 +298,27 @@ impl Checkpoint {
             b_out: tensors.optional("b_out")?,
             w_fb: tensors.optional("w_fb")?,
             error_feedback: tensors.optional("error_feedback")?,
-            connectivity: tensors.optional("connectivity")?,
+            connectivity: tensors.of_bytes_below(2, "connectivity")?,
         };
         let trace = match tensors.optional("hebbian_trace")? {
             Some(h) => Some(TraceState { h, eligibility: tensors.optional("eligibility")? }),
             None => None,
         };
-        let recent: Vec<Vec<u8>> = tensors.load("recent_correct", &Device::Cpu)?.to_vec2()?;
+        let moments = tensors.layout.keys().filter(|name| bptt::is_moment(name));
+        let moments = moments.map(|name| Ok((*name, tensors.finite(name)?))).collect::<Result<Moments>>()?;
+        let recent = tensors.of_bytes_below(NOT_YET + 1, "recent_correct")?.context("tensor `recent_correct`")?;
+        let recent: Vec<Vec<u8>> = recent.to_device(&Device::Cpu)?.to_vec2()?;
         ensure!(
             header.criterion_trials.len() == recent.len(),
             "the metadata's criterion_trials speaks of {} networks, the tensors of {}",
             header.criterion_trials.len(),
+            recent.len()
+        );
+        let frozen = if header.frozen.is_empty() { vec![None; recent.len()] } else { header.frozen };
+        ensure!(
+            frozen.len() == recent.len(),
+            "the metadata's frozen speaks of {} networks, the tensors of {}",
+            frozen.len(),
             recent.len()
         );
         let criterion = recent
@@ -307,8 +338,10 @@ impl Checkpoint {
             weights,
             state: State { x: tensors.finite("x")?, r: tensors.finite("r")? },
             trace,
-            expected_error: tensors.load("expected_error", &Device::Cpu)?.flatten_all()?.to_vec1()?,
+            moments,
+            expected_error: tensors.finite("expected_error")?.flatten_all()?.to_vec1()?,
             criterion,
+            frozen,
             updates: header.updates,
             config: header.config,
         })
@@ -336,6 +369,19 @@ fn header(metadata: &Metadata) -> Result<(Header, &str)> {
     Ok((header, json))
 }
 
+/// Refuses counters that no run reaches, for sums of them would overflow.
+fn check_counters(header: &Header) -> Result<()> {
+    const MOST: u64 = 1 << 62;
+    let trials = header.updates.checked_mul(header.config.train.batch as u64);
+    ensure!(
+        trials.is_some_and(|trials| trials <= MOST),
+        "the metadata's updates is {}: with {} trials each, more than {MOST} trials",
+        header.updates,
+        header.config.train.batch
+    );
+    Ok(())
+}
+
 struct Tensors<'a> {
     file: SafeTensors<'a>,
     layout: BTreeMap<&'static str, Expected>,
@@ -347,13 +393,17 @@ impl Tensors<'_> {
         let mut names: Vec<&str> = self.file.names();
         names.sort_unstable();
         if let Some(stranger) = names.iter().find(|name| !self.layout.contains_key(**name)) {
-            bail!("tensor `{stranger}` is not one that this configuration has");
+            bail!("tensor `{}` is not one that this configuration has", shown(stranger));
         }
         for (name, expected) in &self.layout {
             let Ok(found) = self.file.tensor(name) else { bail!("tensor `{name}` is missing; expected {expected}") };
             check(name, &found, expected)?;
         }
         Ok(())
+    }
+
+    fn view(&self, name: &str) -> Result<TensorView<'_>> {
+        self.file.tensor(name).with_context(|| format!("tensor `{name}`"))
     }
 
     /// What the checksum should be, given the header's text and the checksum in it.
@@ -365,9 +415,20 @@ impl Tensors<'_> {
     }
 
     fn load(&self, name: &str, device: &Device) -> Result<Tensor> {
-        let view = self.file.tensor(name).with_context(|| format!("tensor `{name}`"))?;
+        let view = self.view(name)?;
         let dtype = DType::try_from(view.dtype())?;
         Tensor::from_raw_buffer(view.data(), dtype, view.shape(), device).with_context(|| format!("tensor `{name}`"))
+    }
+
+    /// A tensor of small integers (u8), where the networks have it.
+    fn of_bytes_below(&self, bound: u8, name: &str) -> Result<Option<Tensor>> {
+        if !self.layout.contains_key(name) {
+            return Ok(None);
+        }
+        if let Some(strange) = self.view(name)?.data().iter().find(|byte| **byte >= bound) {
+            bail!("tensor `{name}` holds {strange}; expected integers from 0 to {}", bound - 1);
+        }
+        self.load(name, self.device).map(Some)
     }
 
     fn optional(&self, name: &str) -> Result<Option<Tensor>> {
@@ -375,13 +436,8 @@ impl Tensors<'_> {
     }
 
     fn finite(&self, name: &str) -> Result<Tensor> {
-        let tensor = self.load(name, self.device)?;
-        if tensor.dtype().is_float() {
-            let extreme = tensor.to_dtype(DType::F64)?.abs()?.flatten_all()?.max(0)?.to_scalar::<f64>()?;
-            let sum = tensor.to_dtype(DType::F64)?.sum_all()?.to_scalar::<f64>()?;
-            ensure!(extreme.is_finite() && sum.is_finite(), "tensor `{name}` holds values that are not finite numbers");
-        }
-        Ok(tensor)
+        ensure!(untrusted::finite(&self.view(name)?), "tensor `{name}` holds values that are not finite numbers");
+        self.load(name, self.device)
     }
 }
 

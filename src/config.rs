@@ -3,9 +3,11 @@
 //! Units stand in the names (`_ms`); a key without a unit is dimensionless. [`Config::validate`] checks ranges before any
 //! work starts. How files and `--set` are laid over the defaults is [`crate::settings`].
 
+mod bptt;
 mod network;
 
 pub use crate::networks::Networks;
+pub use bptt::{BpttConfig, Loss, Parameters};
 pub use network::{Dynamics, InputWeights, NetworkConfig, Output, Response};
 
 use crate::task::{self, Task};
@@ -26,6 +28,9 @@ pub struct Config {
     pub rule: RuleConfig,
     /// How `w_out` and `b_out` learn, where the output is a readout.
     pub readout: ReadoutConfig,
+    /// Backpropagation through time, where that is the rule.
+    #[serde(default)]
+    pub bptt: BpttConfig,
     /// The neuromodulator.
     pub modulator: ModulatorConfig,
     /// The task's name and its own parameters.
@@ -168,18 +173,21 @@ pub enum RuleName {
     Eh,
     /// Local filtered activity times the error fed back through random weights (Murray 2019).
     Rflo,
+    /// Backpropagation through time, for comparison.
+    Bptt,
     /// w_rec does not learn.
     None,
 }
 
 impl RuleName {
     /// Every rule with one line on what it is.
-    pub const ALL: [(RuleName, &'static str); 6] = [
+    pub const ALL: [(RuleName, &'static str); 7] = [
         (RuleName::DeltaX, "cubed product of presynaptic rate and fluctuation of the postsynaptic activation (Miconi 2017)"),
         (RuleName::NodePerturbation, "presynaptic rate times exploratory perturbation (Fiete & Seung 2006)"),
         (RuleName::HebbianTrace, "the Hebbian trace H itself, in any stage: decaying and modulated, Oja's, retroactive, …"),
         (RuleName::Eh, "exploratory Hebb: rate times deviation from the running mean, gated online by reward (Legenstein 2010; Hoerzer 2014)"),
         (RuleName::Rflo, "random feedback local online learning: filtered rates times the readout's error, fed back at random (Murray 2019)"),
+        (RuleName::Bptt, "for comparison, no rule of the brain: backpropagation through time and AdamW (Werbos 1990; Loshchilov & Hutter 2019)"),
         (RuleName::None, "w_rec stays as drawn (a readout can still learn)"),
     ];
 
@@ -191,6 +199,7 @@ impl RuleName {
             RuleName::HebbianTrace => "hebbian-trace",
             RuleName::Eh => "eh",
             RuleName::Rflo => "rflo",
+            RuleName::Bptt => "bptt",
             RuleName::None => "none",
         }
     }
@@ -334,6 +343,9 @@ pub struct TrainConfig {
     pub dtype: Precision,
     /// Which implementation of a step runs.
     pub kernels: Kernels,
+    /// Stop as soon as a network diverges, with the state of the update before, instead of freezing that network.
+    #[serde(default)]
+    pub strict_numbers: bool,
 }
 
 fn one() -> u64 {
@@ -406,7 +418,7 @@ impl Config {
         let net = &self.network;
         net.validate(task)?;
 
-        expect(self.trace.alpha.is_finite(), "trace.alpha", self.trace.alpha, "a finite number")?;
+        number("trace.alpha", self.trace.alpha)?;
         fraction("trace.eta", self.trace.eta)?;
         not_negative("trace.clip", self.trace.clip)?;
 
@@ -439,6 +451,8 @@ impl Config {
             positive("readout.perturbation", self.readout.perturbation)?;
         }
 
+        self.bptt.validate(self, task)?;
+
         fraction("modulator.expected_error_decay", self.modulator.expected_error_decay)?;
         fraction("modulator.reward_decay", self.modulator.reward_decay)?;
         not_negative("modulator.energy_cost", self.modulator.energy_cost)?;
@@ -452,6 +466,9 @@ impl Config {
 
         let train = &self.train;
         expect(train.batch >= 1, "train.batch", train.batch, "at least 1")?;
+        let most = task::LARGEST;
+        expect(train.batch <= most, "train.batch", train.batch, &format!("at most {most}"))?;
+        expect(train.networks.count() <= most, "train.networks", train.networks, &format!("at most {most} networks"))?;
         if train.trials.is_some() && train.updates.is_some() {
             bail!("train.trials and train.updates are both set: give one of them");
         }
@@ -469,14 +486,22 @@ fn expect(fine: bool, key: &str, found: impl std::fmt::Display, expected: &str) 
     Ok(())
 }
 
+/// No number is larger: what is drawn with it would not be finite in single precision.
+const LARGE: f64 = 1e30;
+
+/// Refuses everything but finite numbers.
+pub(crate) fn number(key: &str, found: f64) -> Result<()> {
+    expect(found.abs() <= LARGE, key, found, &format!("a finite number from -{LARGE:e} to {LARGE:e}"))
+}
+
 /// Refuses everything but finite numbers above zero.
 pub(crate) fn positive(key: &str, found: f64) -> Result<()> {
-    expect(found > 0.0 && found.is_finite(), key, found, "a finite number above 0")
+    expect(found > 0.0 && found <= LARGE, key, found, &format!("a finite number above 0, at most {LARGE:e}"))
 }
 
 /// Refuses everything but finite numbers from zero upward.
 pub(crate) fn not_negative(key: &str, found: f64) -> Result<()> {
-    expect(found >= 0.0 && found.is_finite(), key, found, "a finite number of at least 0")
+    expect((0.0..=LARGE).contains(&found), key, found, &format!("a finite number from 0 to {LARGE:e}"))
 }
 
 /// Refuses everything outside [0, 1].

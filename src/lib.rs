@@ -4,8 +4,10 @@
 pub use candle_core;
 
 pub mod config;
+mod hash;
 mod networks;
 pub mod settings;
+mod untrusted;
 
 pub mod random;
 
@@ -16,14 +18,17 @@ pub mod network;
 pub mod trace;
 mod weights;
 
+pub mod bptt;
 pub mod eligibility;
 pub mod episode;
 mod online;
 pub mod ops;
 pub mod rule;
 
+mod attempt;
 pub mod criterion;
 mod dale;
+pub mod divergence;
 pub mod modulator;
 pub mod split;
 pub mod trainer;
@@ -44,5 +49,7 @@ pub mod compare;
 pub mod evaluate;
 pub mod simulate;
 
+pub mod analysis;
 pub mod figures;
 pub mod plot;
+pub mod report;

@@ -39,12 +39,12 @@ pub fn estimate(config: &Config, shape: TrialShape, networks: usize, batch: usiz
     // The plain operations make each sum anew: the old one, what is added, and the new one are there at the same time.
     let copies = if fused { 1.0 } else { 3.0 };
     let eligibility = match config.rule.name {
-        RuleName::None => 0.0,
+        RuleName::None | RuleName::Bptt => 0.0,
         RuleName::HebbianTrace => matrix,
         _ => copies * matrix,
     };
     let factors = match config.rule.name {
-        RuleName::None | RuleName::HebbianTrace => 0.0,
+        RuleName::None | RuleName::Bptt | RuleName::HebbianTrace => 0.0,
         RuleName::NodePerturbation if fused => 0.0,
         _ if fused && !device.is_cpu() => {
             (2.0 * trials * t * n * float).min((HISTORY_BYTES as f64).max(2.0 * trials * n * float))
@@ -62,12 +62,17 @@ pub fn estimate(config: &Config, shape: TrialShape, networks: usize, batch: usiz
     let outside = n_in + 2.0 * n_out + 2.0;
     let kicks = (config.perturbation.probability * (trials * t * n) * KICK).floor();
     let state = 8.0 * n;
+    let backpropagation = match config.rule.name {
+        RuleName::Bptt => crate::bptt::memory(config, shape, networks, batch, device),
+        _ => 0.0,
+    };
     let part = |name, bytes: f64| Part { name, bytes: bytes as u64 };
     vec![
         // w_rec, its transpose, Δw and the steps towards it, the mask.
         part("weights", s * n * (6.0 * n + n_in + n_out) * float),
         part("eligibility", eligibility),
         part("factors of the eligibility", factors),
+        part("backpropagation", backpropagation),
         part("Hebbian traces", matrices * trace_copies * matrix),
         part("trials", trials * (t * outside + state) * float + kicks),
     ]

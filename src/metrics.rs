@@ -164,6 +164,9 @@ mod tests {
             mean_abs_dw: 1e-5,
             fraction_clipped: 0.0,
             criterion_trials: (update > 2).then_some(16),
+            saturated: Some(0.0),
+            dead: Some(0.125),
+            frozen: None,
         };
         UpdateReport { update, trials: 8 * update, networks: vec![row(0), row(1)] }
     }

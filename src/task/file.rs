@@ -4,14 +4,15 @@
 //! 0; default everywhere), `type` `[K]` (integers from 0: which trials are of a kind; default: each of up to 16 trials is a
 //! kind of its own) and `modulator` `[K, T]` (m(t) of the Hebbian trace). docs/tasks.md shows how to make one.
 
-use super::tensors::{read, Tensors};
+use super::tensors::Tensors;
 use super::{ErrorMeasure, Task, Trial};
 use crate::config::*;
+use crate::hash::sha256;
 use crate::random::Stream;
+use crate::untrusted::read;
 use anyhow::{ensure, Context, Result};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// The task's name.
@@ -109,16 +110,11 @@ impl FileTask {
     }
 }
 
-/// The hash of a file's contents, in hexadecimal.
-fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 pub(super) fn build(table: &toml::Table) -> Result<FileTask> {
     let p: Parameters = super::parameters(table)?;
     let path = Path::new(&p.path);
     let bytes = read(path)?;
-    let found = hash(&bytes);
+    let found = sha256(&bytes);
     ensure!(
         p.sha256.is_empty() || p.sha256 == found,
         "{}: its contents hash to {found}; expected {} (task.sha256): it is not the file these networks were trained on",
@@ -134,7 +130,7 @@ pub(super) fn complete(table: &mut toml::Table) -> Result<()> {
     ensure!(!p.path.is_empty(), "task.path is empty; expected a file (--task-file FILE.safetensors)");
     let path = std::path::absolute(&p.path).with_context(|| p.path.clone())?;
     if p.sha256.is_empty() {
-        table.insert("sha256".into(), hash(&read(&path)?).into());
+        table.insert("sha256".into(), sha256(&read(&path)?).into());
     }
     table.insert("path".into(), path.display().to_string().into());
     Ok(())
@@ -153,12 +149,20 @@ impl Task for FileTask {
         (0..self.n_in).map(|k| format!("input {k}")).collect()
     }
 
+    fn n_in(&self) -> usize {
+        self.n_in
+    }
+
     fn n_out(&self) -> usize {
         self.n_out
     }
 
     fn trial_types(&self) -> Vec<String> {
         (0..self.types.len()).map(|k| format!("type {k}")).collect()
+    }
+
+    fn n_types(&self) -> usize {
+        self.types.len()
     }
 
     /// Types follow one another in turn; of the trials of a type, one is drawn.

@@ -3,6 +3,7 @@
 //! A task knows nothing of networks. Implement [`Task`] for your own; `examples/custom_task.rs` does so in a page.
 
 mod bits;
+mod coherences;
 mod dnms;
 mod dnms_networks;
 mod evidence_accumulation;
@@ -15,6 +16,7 @@ mod selective_integration;
 mod tensors;
 
 pub use bits::{Bits, Lag};
+pub use coherences::{Coherences, Condition};
 pub use dnms::{Dnms, Variant};
 pub use evidence_accumulation::EvidenceAccumulation;
 pub use file::{FileTask, NAME as FILE};
@@ -25,7 +27,7 @@ pub use recall::Recall;
 pub use selective_integration::SelectiveIntegration;
 
 use crate::random::Stream;
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -82,10 +84,18 @@ pub trait Task: Send + Sync {
     fn steps(&self) -> usize;
     /// Names of the input channels; their number is n_in.
     fn inputs(&self) -> Vec<String>;
+    /// n_in, the number of [`Task::inputs`].
+    fn n_in(&self) -> usize {
+        self.inputs().len()
+    }
     /// n_out.
     fn n_out(&self) -> usize;
     /// Names of the trial types; the expected error is kept for each.
     fn trial_types(&self) -> Vec<String>;
+    /// The number of [`Task::trial_types`].
+    fn n_types(&self) -> usize {
+        self.trial_types().len()
+    }
     /// Draws trial number `index` of a network.
     fn trial(&self, index: u64, rng: &mut Stream) -> Trial;
     /// How outputs are judged.
@@ -104,6 +114,12 @@ pub trait Task: Send + Sync {
     /// comes of them, such as the movement of an arm.
     fn judged<'a>(&self, outputs: &'a [f32]) -> Cow<'a, [f32]> {
         Cow::Borrowed(outputs)
+    }
+    /// The gradient of any number with respect to `outputs` `[T, n_out]`, from its `gradient` with respect to what
+    /// [`Task::judged`] makes of them; `None`: not known, and backpropagation is refused. Not asked where outputs are
+    /// judged as they are.
+    fn judged_gradient(&self, _outputs: &[f32], _gradient: &[f64]) -> Option<Vec<f64>> {
+        None
     }
     /// Whether the outputs of a step can be judged at that step. Else rules that are given credit step by step are refused.
     fn judged_online(&self) -> bool {
@@ -124,9 +140,21 @@ pub trait Task: Send + Sync {
     }
 }
 
+/// The most steps of a trial, and the most inputs, outputs and types of a task: they are counted in 32 bits.
+pub const LARGEST: usize = u32::MAX as usize;
+
 /// Builds the task of a configuration's `task` table.
+///
+/// # Errors
+/// An unknown task, a parameter that is missing, unknown or out of range, or a size beyond [`LARGEST`].
 pub fn build(table: &toml::Table) -> Result<Box<dyn Task>> {
-    find(name(table)?)?.build(table)
+    let task = find(name(table)?)?.build(table)?;
+    let sizes =
+        [("steps", task.steps()), ("inputs", task.n_in()), ("outputs", task.n_out()), ("types", task.n_types())];
+    for (what, found) in sizes {
+        ensure!(found <= LARGEST, "task `{}` has {found} {what} or more; expected at most {LARGEST}", task.name());
+    }
+    Ok(task)
 }
 
 /// Notes in a configuration's `task` table what only its task can find out: the full path of its file, and its contents' hash.

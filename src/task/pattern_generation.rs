@@ -50,11 +50,9 @@ impl PatternGeneration {
             self.amplitudes.len(),
             self.harmonics.len()
         );
-        let numbers = self.harmonics.iter().chain(&self.amplitudes).chain([&self.input]);
-        ensure!(
-            numbers.copied().all(f64::is_finite),
-            "task.harmonics, task.amplitudes or task.input holds a value that is not finite; expected finite numbers"
-        );
+        self.harmonics.iter().try_for_each(|harmonic| number("task.harmonics", *harmonic))?;
+        self.amplitudes.iter().try_for_each(|amplitude| number("task.amplitudes", *amplitude))?;
+        number("task.input", self.input)?;
         positive("task.correct_below", self.correct_below)?;
         Ok(self)
     }
@@ -151,6 +149,7 @@ pub(super) fn config(rule: RuleName) -> Config {
             perturbation: if told { 0.0 } else { 0.1 },
             mean_decay: 0.8,
         },
+        bptt: BpttConfig::default(),
         modulator: ModulatorConfig {
             baseline: Baseline::LeaveOneOut,
             expected_error_decay: 0.95,
@@ -173,6 +172,7 @@ pub(super) fn config(rule: RuleName) -> Config {
             device: "auto".into(),
             dtype: Precision::F32,
             kernels: Kernels::Fused,
+            strict_numbers: false,
         },
     }
 }

@@ -5,15 +5,12 @@ use crate::output::{open_device, print, print_json, print_scores};
 use crate::read;
 use crate::Outcome;
 use anyhow::Result;
-use hebbian_rnn::episode::{Record, TrialShape};
-use hebbian_rnn::{evaluate, memory, task};
+use hebbian_rnn::{evaluate, task};
 
 pub fn run(args: EvaluateArgs) -> Result<Outcome> {
     let device = open_device(&args.device)?;
     let checkpoint = read::to_run(&args.run, args.task_file.as_deref(), &device)?;
     let task = task::build(&checkpoint.config.task)?;
-    let at_once = args.trials.min(checkpoint.config.train.batch as u64) as usize;
-    memory::check_forward(&checkpoint.config, TrialShape::of(&*task), at_once, Record::default(), &device)?;
     let seed = args.seed.unwrap_or(checkpoint.config.train.seed);
     let scores = evaluate::evaluate(&checkpoint, &*task, args.trials, seed)?;
     if args.json {

@@ -1,7 +1,7 @@
 //! `hebbian-rnn inspect`.
 
 use crate::args::InspectArgs;
-use crate::output::{print, print_json, table};
+use crate::output::{print, print_frozen, print_json, table};
 use crate::{read, Outcome};
 use anyhow::{bail, Result};
 use candle_core::Device;
@@ -21,7 +21,7 @@ pub fn run(args: InspectArgs) -> Result<Outcome> {
             .collect();
         print_json(&serde_json::json!({
             "format": checkpoint.format, "integrity": checkpoint.integrity, "program": checkpoint.program, "seed": config.train.seed, "updates": checkpoint.updates,
-            "trials": checkpoint.trials(), "criterion_trials": reached, "tensors": tensors, "config": config,
+            "trials": checkpoint.trials(), "criterion_trials": reached, "frozen": checkpoint.frozen, "tensors": tensors, "config": config,
         }))?;
         return verdict(&args, &checkpoint);
     }
@@ -39,7 +39,7 @@ pub fn run(args: InspectArgs) -> Result<Outcome> {
         checkpoint.updates,
         checkpoint.trials(),
         checkpoint.format,
-        checkpoint.program
+        checkpoint.program.escape_debug()
     ))?;
     if let Some(trace) = config.trace.describe() {
         print(&trace)?;
@@ -50,6 +50,8 @@ pub fn run(args: InspectArgs) -> Result<Outcome> {
     print(&table(&["tensor", "type", "shape"], layout.iter().map(row).collect(), 3).to_string())?;
     let reached: Vec<String> = reached.iter().map(|r| r.map_or("not reached".into(), |t| t.to_string())).collect();
     print(&format!("trials to criterion: {}", reached.join(", ")))?;
+    let frozen = config.train.networks.range().zip(&checkpoint.frozen);
+    print_frozen(frozen.filter_map(|(network, frozen)| Some((network, (*frozen)?))))?;
     let checksum = match checkpoint.integrity {
         Integrity::Whole => "the checksum fits",
         Integrity::Changed => "the checksum does not fit",

@@ -1,5 +1,6 @@
 //! The command `hebbian-rnn`: reads arguments, calls the library, and turns the outcome into an exit code.
 
+mod analyse;
 mod args;
 mod bench;
 mod compare;
@@ -10,6 +11,7 @@ mod lists;
 mod output;
 mod plot;
 mod read;
+mod report;
 mod signals;
 mod simulate;
 mod train;
@@ -47,7 +49,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Interrupted) => ExitCode::from(130),
         Err(error) if closed_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => report(error),
+        Err(error) => complain(error),
     }
 }
 
@@ -58,6 +60,8 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Simulate(args) => simulate::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Plot(args) => plot::run(args),
+        Command::Report(args) => report::run(args),
+        Command::Analyse(args) => analyse::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Tasks(args) => lists::tasks(args),
@@ -73,12 +77,20 @@ fn closed_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
 }
 
-fn report(error: anyhow::Error) -> ExitCode {
+/// What a terminal would act on, such as an escape sequence in a name from a file, spelled out; no more than a screen of it.
+fn plain(text: &str) -> String {
+    const MOST: usize = 2000;
+    let spelled = |c: char| if c.is_control() { c.escape_debug().collect() } else { String::from(c) };
+    let cut = if text.chars().nth(MOST).is_some() { "…" } else { "" };
+    text.chars().take(MOST).map(spelled).collect::<String>() + cut
+}
+
+fn complain(error: anyhow::Error) -> ExitCode {
     let usage = error.downcast_ref::<Usage>().is_some();
     let causes = error.chain().map(ToString::to_string).skip(usize::from(usage));
     // candle repeats itself over many lines; the first line of each cause says it.
     let first_lines: Vec<String> =
         causes.map(|cause| cause.lines().next().unwrap_or_default().trim().to_string()).collect();
-    eprintln!("error: {}", first_lines.join(": "));
+    eprintln!("error: {}", plain(&first_lines.join(": ")));
     ExitCode::from(if usage { 2 } else { 1 })
 }

@@ -13,11 +13,12 @@ use hebbian_rnn::evaluate::{evaluate, run_fresh, Score};
 use hebbian_rnn::lock::Lock;
 use hebbian_rnn::memory;
 use hebbian_rnn::plot::quantile_with_missing;
+use hebbian_rnn::report::{self, Report};
 use hebbian_rnn::run_folder::{holds_a_checkpoint, RunFolder, CONFIG};
 use hebbian_rnn::settings::{self, Setting};
 use hebbian_rnn::split::Split;
 use hebbian_rnn::task::{self, Task};
-use hebbian_rnn::trainer::{Observer, StopReason, Training, UpdateReport};
+use hebbian_rnn::trainer::{NetworkReport, Observer, StopReason, Training, UpdateReport};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -25,11 +26,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Fresh trials of each network for the final table.
-const FINAL_TRIALS: u64 = 400;
+pub const FINAL_TRIALS: u64 = 400;
 
 pub fn run(args: TrainArgs) -> Result<Outcome> {
     let (mut trainer, mut folder, out) = if args.resume { resume(&args)? } else { start(&args)? };
-    if trainer.finished().is_some() && folder.saved_at() == Some(trainer.updates()) {
+    if let (Some(reason), true) = (trainer.finished(), folder.saved_at() == Some(trainer.updates())) {
+        if reason == StopReason::Frozen {
+            bail!("{}: {}", out.display(), all_frozen(&trainer));
+        }
         print(&format!("{}: this run is finished ({} updates); nothing to do", out.display(), trainer.updates()))?;
         return Ok(Outcome::Done);
     }
@@ -48,7 +52,19 @@ pub fn run(args: TrainArgs) -> Result<Outcome> {
     }
     let checkpoint = trainer.checkpoint()?;
     summarise(&args, &checkpoint, trainer.task().as_ref(), &bar, &out)?;
+    if reason == StopReason::Frozen {
+        bail!("{}: {}", out.display(), all_frozen(&trainer));
+    }
     Ok(Outcome::Done)
+}
+
+/// Says why training cannot go on.
+fn all_frozen(trainer: &dyn Training) -> String {
+    format!(
+        "every network has diverged, the last in update {}; what they were before is saved. \
+         Smaller rates (rule.eta, readout.eta) may help",
+        trainer.frozen().iter().flatten().map(|frozen| frozen.update).max().unwrap_or(0)
+    )
 }
 
 fn start(args: &TrainArgs) -> Result<(Split, RunFolder, PathBuf)> {
@@ -130,12 +146,13 @@ fn file_settings(args: &TrainArgs) -> Result<Vec<Setting>> {
 
 /// Refuses a resume that would change the run.
 fn same_run(saved: &Config, now: &Config, out: &Path) -> Result<()> {
-    const MAY_CHANGE: [&str; 7] = [
+    const MAY_CHANGE: [&str; 8] = [
         "train.trials",
         "train.updates",
         "train.until_criterion",
         "train.device",
         "train.checkpoint_every",
+        "train.strict_numbers",
         "train.keep",
         "task.path",
     ];
@@ -160,11 +177,15 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, task: &dyn Task, bar: &B
     let networks = checkpoint.config.train.networks.count() as u64;
     let new_trials = (checkpoint.updates - bar.first_update) * checkpoint.config.train.batch as u64 * networks;
     let scores = evaluate(checkpoint, task, FINAL_TRIALS, checkpoint.config.train.seed)?;
-    // A run is not lost for want of a picture.
-    let pictures = plot::draw(out, checkpoint, args.log).unwrap_or_else(|why| {
+    // A run is not lost for want of a picture or a page.
+    let mut written = plot::draw(out, checkpoint, args.log).unwrap_or_else(|why| {
         eprintln!("warning: no pictures: {why:#}; to draw them later: hebbian-rnn plot {}", out.display());
         Vec::new()
     });
+    match write_report(out, checkpoint, task, &scores, args.log) {
+        Ok(page) => written.push(page.display().to_string()),
+        Err(why) => eprintln!("warning: no report: {why:#}; to write it later: hebbian-rnn report {}", out.display()),
+    }
     if args.json {
         return print_json(&serde_json::json!({
             "task": task.name(), "out": out, "updates": checkpoint.updates, "trials": checkpoint.trials(), "seconds": seconds,
@@ -191,13 +212,20 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, task: &dyn Task, bar: &B
     if let Some(line) = criterion_line(&scores) {
         print(&line)?;
     }
-    if task.printable() {
+    if task.printable() && checkpoint.frozen[0].is_none() {
         print_sample(checkpoint, task)?;
     }
-    if !pictures.is_empty() {
-        print(&format!("\n{}", pictures.join("\n")))?;
+    if !written.is_empty() {
+        print(&format!("\n{}", written.join("\n")))?;
     }
     Ok(())
+}
+
+/// Writes the run's page with what costs no time; `hebbian-rnn report` adds the rest.
+fn write_report(out: &Path, checkpoint: &Checkpoint, task: &dyn Task, scores: &[Score], log: bool) -> Result<PathBuf> {
+    let mut page = Report { log, ..Report::of(out, checkpoint, task, scores, FINAL_TRIALS)? };
+    page.analyse(false);
+    report::write(out, &page)
 }
 
 /// How many networks reached the criterion, and when; `None` for one network, whose row says it all.
@@ -261,9 +289,19 @@ impl Bar {
 impl Observer for Bar {
     fn update(&mut self, training: &dyn Training, report: &UpdateReport) -> Result<()> {
         let s = report.networks.len() as f64;
-        let mean = |value: &dyn Fn(&hebbian_rnn::trainer::NetworkReport) -> f64| {
-            report.networks.iter().map(value).sum::<f64>() / s
+        let places = training.config().train.networks.range().zip(training.frozen());
+        for (network, frozen) in places.filter_map(|(network, frozen)| Some((network, frozen?))) {
+            if frozen.update == report.update {
+                self.bar.suspend(|| eprintln!("network {network} {frozen}. It is frozen as it was before"));
+            }
+        }
+        let learning: Vec<&NetworkReport> = report.networks.iter().filter(|n| n.frozen.is_none()).collect();
+        let mean = |value: &dyn Fn(&NetworkReport) -> f64| {
+            learning.iter().map(|n| value(n)).sum::<f64>() / learning.len() as f64
         };
+        if learning.is_empty() {
+            return Ok(());
+        }
         let error = mean(&|n| n.error);
         let trials = (report.update - self.first_update) as f64 * training.config().train.batch as f64 * s;
         let speed = trials / self.started.elapsed().as_secs_f64().max(1e-9);
