@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// The name of the configuration in a run's folder.
 pub const CONFIG: &str = "config.toml";
 /// How the names of the files begin that training writes here.
-const OWN: [&str; 3] = [CONFIG, metrics::FILE_NAME, "checkpoint."];
+const OWN: [&str; 4] = [CONFIG, metrics::FILE_NAME, "checkpoint.", crate::report::FILE_NAME];
 
 /// Keeps a run's files up to date while it trains.
 pub struct RunFolder {

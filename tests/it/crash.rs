@@ -70,6 +70,7 @@ fn a_run_killed_again_and_again_ends_as_if_it_had_never_been() {
         saved = found;
     }
     let done = saved.expect("never came as far as a checkpoint");
+    println!("{KILLS} kills in {done} updates; the newest checkpoint was read {reads} times meanwhile");
     assert!(done >= KILLS as u64 / 2 && reads > KILLS, "{done} updates, {reads} reads");
     let until = (done + 2).to_string();
     fine(hebbian(&["train", "--resume", "--out", "run", "--updates", &until], dir.path()));

@@ -98,6 +98,7 @@ fn one_changed_bit_anywhere_is_noticed() {
             Err(_) => refused += 1,
         }
     }
+    println!("{} bits changed, one in each byte: {refused} refused, the others noticed", file.len());
     assert!(refused > data / 4, "structure is refused whatever the checksum says: {refused}");
 }
 
@@ -108,9 +109,11 @@ fn an_edited_checkpoint_runs_with_a_warning_and_trains_only_if_accepted() {
     std::fs::write(&path, edited(&good)).unwrap();
     let warning = "run/checkpoint.safetensors: its checksum does not fit: it was damaged, or edited by hand; \
                    the checkpoint before it is whole: run/checkpoint.1.safetensors (update 2)";
-    for ran in [hebbian(&["evaluate", "run"], dir.path()), simulate(&dir), hebbian(&["plot", "run"], dir.path())] {
-        assert_eq!(fine(ran).stderr, format!("warning: {warning}\n"));
+    for command in ["evaluate", "plot", "analyse", "report"] {
+        let ran = fine(hebbian(&[command, "run"], dir.path()));
+        assert_eq!(ran.stderr, format!("warning: {warning}\n"), "{command}");
     }
+    assert_eq!(fine(simulate(&dir)).stderr, format!("warning: {warning}\n"));
     for more in [&[][..], &["--json"]] {
         let inspected = hebbian(&[&["inspect", "run"], more].concat(), dir.path());
         assert!(inspected.stdout.contains("w_rec"), "what is in it is shown all the same");

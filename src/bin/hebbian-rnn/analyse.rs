@@ -2,17 +2,16 @@
 
 use crate::args::AnalyseArgs;
 use crate::output::{print, print_json, usage};
-use crate::Outcome;
+use crate::{read, Outcome};
 use anyhow::{ensure, Result};
 use candle_core::Device;
 use hebbian_rnn::analysis::{find, Analysis, Findings, Options, Subject, ANALYSES};
-use hebbian_rnn::checkpoint::Checkpoint;
 use hebbian_rnn::{metrics, task};
 use std::path::{Path, PathBuf};
 
 pub fn run(args: AnalyseArgs) -> Result<Outcome> {
     let asked: Vec<&Analysis> = args.analyses.iter().map(|name| usage(find(name))).collect::<Result<_>>()?;
-    let checkpoint = Checkpoint::read(&args.run, &Device::Cpu)?;
+    let checkpoint = read::to_run(&args.run, None, &Device::Cpu)?;
     let task = task::build(&checkpoint.config.task)?;
     let metrics = Some(args.run.join(metrics::FILE_NAME)).filter(|path| path.is_file());
     let metrics = metrics.map(|path| metrics::read(&path)).transpose()?;
