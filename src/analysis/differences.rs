@@ -92,15 +92,16 @@ fn errors(task: &dyn Task, batch: &TrialBatch, outputs: &Tensor) -> Result<Optio
 
 #[cfg(test)]
 mod tests {
-    use super::super::gradient::{cosine, gradient, perturbed, proposed};
+    use super::super::gradient::{compared, cosine, gradient, perturbed, proposed};
+    use super::super::linear::mean_and_error;
     use super::*;
-    use crate::config::RuleName;
+    use crate::config::{Precision, RuleName};
     use crate::settings::{resolve, Setting};
     use crate::task;
     use candle_core::Device;
 
-    const TINY: [&str; 20] = [
-        "network.neurons=10",
+    /// A short task, with perturbations that move x as those of `dnms` do: by up to 0.6.
+    const SHORT: [&str; 14] = [
         "network.clamped=[]",
         "network.tau_ms=5",
         "task.steps=30",
@@ -109,41 +110,65 @@ mod tests {
         "task.stimulus_steps=6",
         "task.response_steps=6",
         "rule.start_step=0",
-        "rule.max_dw=0",
-        "perturbation.probability=0.1",
-        "perturbation.amplitude=0.5",
+        "perturbation.probability=0.02",
+        "perturbation.amplitude=3",
         "perturbation.start_step=0",
         "modulator.expected_error_factor=false",
-        "modulator.baseline=leave-one-out",
         "train.networks=1",
         "train.dtype=f64",
-        "train.batch=64",
-        "network.initial_activation=0.1",
-        "network.gain=1.2",
     ];
 
+    fn config(neurons: usize) -> Config {
+        let mut settings: Vec<Setting> = SHORT.iter().map(|s| Setting::parse(s).unwrap()).collect();
+        settings.push(Setting::flag("--neurons", "network.neurons", neurons as i64));
+        resolve(Some("dnms"), &settings).unwrap()
+    }
+
+    fn weights(config: &Config) -> Weights {
+        Weights::draw(&config.network, 2, 1, 1, config.train.networks, DType::F64, &Device::Cpu).unwrap()
+    }
+
     #[test]
-    fn updates_point_down_the_gradient_of_a_tiny_network_and_the_gradient_is_that_of_finite_differences() {
-        let settings: Vec<Setting> = TINY.iter().map(|s| Setting::parse(s).unwrap()).collect();
-        let mut config = resolve(Some("dnms"), &settings).unwrap();
+    fn backpropagation_is_what_finite_differences_say() {
+        let config = config(10);
         let task = task::build(&config.task).unwrap();
-        let networks = config.train.networks;
-        let weights = Weights::draw(&config.network, 2, 1, 1, networks, DType::F64, &Device::Cpu).unwrap();
+        let weights = weights(&config);
         let all: Vec<usize> = (0..100).collect();
         let batch = perturbed(&config, &*task, 0, 64, 1).unwrap();
         let by_differences = differences(&config, &weights, &*task, &batch, &all).unwrap().unwrap();
-        let by_differences = Tensor::from_vec(by_differences, (1, 10, 10), &Device::Cpu).unwrap();
-        let exact = gradient(&config, &weights, &*task, 64, 1).unwrap();
-        let off = (&exact - &by_differences).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap();
-        let largest = exact.abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar::<f64>().unwrap();
-        assert!(off.to_scalar::<f64>().unwrap() < 1e-5 * largest, "off by {off}, largest {largest}");
+        let exact: Vec<f64> =
+            gradient(&config, &weights, &*task, 64, 1).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        let largest = exact.iter().fold(0.0f64, |m, g| m.max(g.abs()));
+        let off = exact.iter().zip(&by_differences).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(largest > 0.0 && off < 1e-5 * largest, "off by {off}, largest {largest}");
         assert!(against(&config, &weights, &*task, 1).unwrap() < 1e-5);
-        let downhill = by_differences.neg().unwrap();
-        for (rule, least) in [(RuleName::NodePerturbation, 0.8), (RuleName::DeltaX, 0.3)] {
-            config.rule.name = rule;
-            let update = proposed(&config, &weights, &*task, 4096, 1).unwrap();
-            let found = cosine(&update, &downhill).unwrap();
-            assert!(found > least, "{rule:?}: {found}");
+        let downhill = Tensor::from_vec(by_differences, (1, 10, 10), &Device::Cpu).unwrap().neg().unwrap();
+        let update = proposed(&compared(&config, RuleName::NodePerturbation), &weights, &*task, 4096, 1).unwrap();
+        assert!(cosine(&update, &downhill).unwrap() > 0.3);
+        assert!((cosine(&downhill, &downhill).unwrap() - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn updates_point_down_the_gradient_by_more_than_five_standard_errors() {
+        let mut cosines = [Vec::new(), Vec::new()];
+        for network in 0..10 {
+            let mut config = config(30);
+            config.train.networks = Networks { start: network, end: network + 1 };
+            let task = task::build(&config.task).unwrap();
+            let weights = weights(&config);
+            let downhill = gradient(&config, &weights, &*task, 64, 1).unwrap().neg().unwrap();
+            // Single precision takes the fused kernels.
+            let single = weights.map(|_, tensor| tensor.to_dtype(DType::F32)).unwrap();
+            for (rule, cosines) in [RuleName::NodePerturbation, RuleName::DeltaX].into_iter().zip(&mut cosines) {
+                let mut config = compared(&config, rule);
+                config.train.dtype = Precision::F32;
+                let update = proposed(&config, &single, &*task, 2048, 1).unwrap();
+                cosines.push(cosine(&update, &downhill).unwrap());
+            }
+        }
+        for cosines in &cosines {
+            let (mean, error) = mean_and_error(cosines);
+            assert!(mean > 5.0 * error.unwrap(), "{mean} ± {error:?}: {cosines:?}");
         }
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
 }
 
 /// The configuration of a network alone as far as the comparison goes: the error alone counts, against the other trials'.
-fn compared(config: &Config, rule: RuleName) -> Config {
+pub(super) fn compared(config: &Config, rule: RuleName) -> Config {
     let mut config = config.clone();
     config.rule.name = rule;
     config.modulator.baseline = Baseline::LeaveOneOut;
