@@ -9,7 +9,8 @@ use crate::plot::{quantile, quantile_with_missing};
 use crate::task;
 use crate::training::{finished, StopReason};
 use anyhow::Result;
-use minijinja::{Environment, UndefinedBehavior, Value};
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
 /// Everything the template reads.
@@ -120,7 +121,7 @@ pub(super) fn page(report: &Report, curve: &Picture, trials: &Picture) -> Result
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     // The name's ending is what has text escaped as HTML.
     templates.add_template("page.html", include_str!("page.html"))?;
-    Ok(templates.get_template("page.html")?.render(Value::from_serialize(page))? + "\n")
+    Ok(templates.get_template("page.html")?.render(Serde(page))? + "\n")
 }
 
 fn done(report: &Report) -> String {
