@@ -2,10 +2,17 @@
 //!
 //! Written to a temporary file beside the target, synced, and renamed over it, so a reader finds the old file or the new
 //! one, never a part. Read strictly: every tensor must have the name, type and shape that the configuration calls for. The
-//! one metadata key, `hebbian_rnn`, holds JSON: format version, program version, configuration, seed and counters.
+//! one metadata key, `hebbian_rnn`, holds JSON: format version, program version, configuration, seed, counters and checksum.
+//!
+//! Formats: 1 had no checksum.
 
-use crate::config::{Config, Output, Stage};
+use crate::bptt::{self, Moments};
+use crate::checksum::checksum;
+use crate::config::{Config, Output, RuleName, Stage};
 use crate::criterion::{Criterion, WINDOW};
+use crate::divergence::Frozen;
+pub use crate::files::write_atomically;
+use crate::files::{previous, write_keeping};
 use crate::network::{State, Weights};
 use crate::task::{self, Task};
 use crate::trace::TraceState;
@@ -13,24 +20,39 @@ use crate::untrusted::{self, shown};
 use anyhow::{bail, ensure, Context, Result};
 use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Metadata, TensorView};
-use safetensors::{Dtype, SafeTensors};
+use safetensors::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The only metadata key.
 pub const METADATA_KEY: &str = "hebbian_rnn";
-/// The version of the format this program writes, and the newest it reads.
-pub const FORMAT: u32 = 1;
+/// The version of the format this program writes, and the newest it reads; it reads all older ones.
+pub const FORMAT: u32 = 2;
 /// The name of the newest checkpoint in a run's folder.
 pub const FILE_NAME: &str = "checkpoint.safetensors";
+
+/// Whether a checkpoint is the one that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Integrity {
+    /// Its checksum fits.
+    Whole,
+    /// Its checksum does not fit: values were damaged, or edited by hand.
+    Changed,
+    /// It has no checksum (format 1).
+    Unknown,
+}
 
 /// Everything the next update reads.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     /// The version of the program that wrote it.
     pub program: String,
+    /// The version of the format it was written in.
+    pub format: u32,
+    /// Whether it is the one that was written.
+    pub integrity: Integrity,
     /// The run's configuration.
     pub config: Config,
     /// The weights.
@@ -39,10 +61,14 @@ pub struct Checkpoint {
     pub state: State,
     /// H (and e of the retroactive form), where it outlives a trial.
     pub trace: Option<TraceState>,
+    /// The optimiser's state, by the names of its tensors; empty unless the rule is `bptt`.
+    pub moments: Moments,
     /// Ē, `[S, types]`.
     pub expected_error: Vec<f64>,
     /// Each network's criterion.
     pub criterion: Vec<Criterion>,
+    /// Which networks are frozen, since when and why.
+    pub frozen: Vec<Option<Frozen>>,
     /// Updates made.
     pub updates: u64,
 }
@@ -55,7 +81,13 @@ struct Header {
     updates: u64,
     trials: u64,
     criterion_trials: Vec<Option<u64>>,
+    /// Left out where no network is frozen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    frozen: Vec<Option<Frozen>>,
     config: Config,
+    /// Empty where there is none, and while it is computed.
+    #[serde(default)]
+    sha256: String,
 }
 
 /// A tensor a checkpoint holds: its type and shape.
@@ -102,6 +134,15 @@ pub fn layout(config: &Config, task: &dyn Task) -> BTreeMap<&'static str, Expect
             add("eligibility", float, &[s, b, n, n]);
         }
     }
+    if config.rule.name == RuleName::Bptt {
+        for name in bptt::learning(config) {
+            let weight = tensors[name].clone();
+            tensors.extend(bptt::moment_names(name).into_iter().flatten().map(|moment| (moment, weight.clone())));
+        }
+    }
+    let mut add = |name, dtype, shape: &[usize]| {
+        tensors.insert(name, Expected { dtype, shape: shape.to_vec() });
+    };
     add("expected_error", DType::F64, &[s, types]);
     add("recent_correct", DType::U8, &[s, WINDOW]);
     tensors
@@ -111,7 +152,7 @@ pub fn layout(config: &Config, task: &dyn Task) -> BTreeMap<&'static str, Expect
 const NOT_YET: u8 = 2;
 
 impl Checkpoint {
-    /// The tensors by name.
+    /// The tensors by name, in the host's memory.
     fn tensors(&self) -> Result<BTreeMap<&'static str, Tensor>> {
         let cpu = Device::Cpu;
         let s = self.config.train.networks.count();
@@ -142,26 +183,31 @@ impl Checkpoint {
             ("connectivity", connectivity),
         ];
         tensors.extend(optional.into_iter().filter_map(|(name, tensor)| Some((name, tensor.clone()?))));
+        tensors.extend(self.moments.clone());
         if let Some(TraceState { h, eligibility }) = &self.trace {
             tensors.insert("hebbian_trace", h.clone());
             tensors.extend(eligibility.clone().map(|e| ("eligibility", e)));
         }
-        Ok(tensors)
+        tensors.into_iter().map(|(name, tensor)| Ok((name, tensor.to_device(&cpu)?))).collect()
     }
 
     /// The file's bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let header = Header {
+        let mut header = Header {
             format: FORMAT,
             program: self.program.clone(),
             seed: self.config.train.seed,
             updates: self.updates,
             trials: self.trials(),
             criterion_trials: self.criterion.iter().map(Criterion::reached_at).collect(),
+            frozen: if self.frozen.iter().any(Option::is_some) { self.frozen.clone() } else { Vec::new() },
             config: self.config.clone(),
+            sha256: String::new(),
         };
-        let metadata = HashMap::from([(METADATA_KEY.to_string(), serde_json::to_string(&header)?)]);
         let tensors = self.tensors()?;
+        let stored = tensors.iter().map(|(name, t)| (*name, View::dtype(t), t.dims(), View::data(t)));
+        header.sha256 = checksum(&serde_json::to_string(&header)?, stored);
+        let metadata = HashMap::from([(METADATA_KEY.to_string(), serde_json::to_string(&header)?)]);
         Ok(safetensors::serialize(tensors.iter().map(|(name, tensor)| (*name, tensor)), Some(metadata))?)
     }
 
@@ -172,14 +218,21 @@ impl Checkpoint {
 
     /// Writes the checkpoint to `path`, whole or not at all, and not before it is safe on the disk.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let bytes = self.to_bytes().with_context(|| format!("preparing {}", path.display()))?;
-        write_atomically(path, &bytes)
+        self.write_keeping(path, 0)
     }
 
-    /// Reads a checkpoint from a file, or the newest of a run's folder.
+    /// The same, keeping the last `keep` files that were there before as `checkpoint.1.safetensors`, `checkpoint.2.safetensors`,
+    /// …, the newest first.
+    pub fn write_keeping(&self, path: &Path, keep: u64) -> Result<()> {
+        let bytes = self.to_bytes().with_context(|| format!("preparing {}", path.display()))?;
+        write_keeping(path, &bytes, keep)
+    }
+
+    /// Reads a checkpoint from a file, or the newest of a run's folder. [`Checkpoint::integrity`] says whether it was changed.
     ///
     /// # Errors
-    /// Names the file and, where it is one tensor's fault, the tensor, what was found and what was expected.
+    /// Names the file and, where it is one tensor's fault, the tensor, what was found and what was expected; and the checkpoint
+    /// before it, where that one can be read.
     pub fn read(path: &Path, device: &Device) -> Result<Self> {
         Self::read_for(path, None, device)
     }
@@ -191,15 +244,34 @@ impl Checkpoint {
 
     fn read_for(path: &Path, task: Option<&dyn Task>, device: &Device) -> Result<Self> {
         let path = if path.is_dir() { &path.join(FILE_NAME) } else { path };
+        Self::read_file(path, task, device).map_err(|error| match Self::whole_previous(path, task) {
+            None => error,
+            Some((previous, updates)) => error.context(format!(
+                "{} cannot be read, but the checkpoint before it can: {} (update {updates})",
+                path.display(),
+                previous.display()
+            )),
+        })
+    }
+
+    fn read_file(path: &Path, task: Option<&dyn Task>, device: &Device) -> Result<Self> {
         let bytes = untrusted::read(path)?;
         Self::from_bytes(&bytes, task, device).with_context(|| path.display().to_string())
+    }
+
+    /// The newest of the checkpoints kept from before `path` was written that is whole, and its updates.
+    pub fn whole_previous(path: &Path, task: Option<&dyn Task>) -> Option<(PathBuf, u64)> {
+        let kept = (1..).map(|k| previous(path, k)).take_while(|path| path.exists());
+        kept.filter_map(|path| Some((Self::read_file(&path, task, &Device::Cpu).ok()?, path)))
+            .find(|(checkpoint, _)| checkpoint.integrity != Integrity::Changed)
+            .map(|(checkpoint, path)| (path, checkpoint.updates))
     }
 
     /// Reads a checkpoint from a file's bytes; `task` is `None` where the configuration names one that is built in.
     pub fn from_bytes(bytes: &[u8], task: Option<&dyn Task>, device: &Device) -> Result<Self> {
         let (file, metadata) = untrusted::tensors(bytes)
             .context("not a whole safetensors file (cut short, damaged, or something else)")?;
-        let header = header(&metadata)?;
+        let (header, json) = header(&metadata)?;
         let built;
         let task = match task {
             Some(task) => task,
@@ -212,6 +284,11 @@ impl Checkpoint {
         let tensors = Tensors { file, layout: layout(&header.config, task), device };
         tensors.check_all()?;
         check_counters(&header)?;
+        let integrity = match header.format {
+            1 => Integrity::Unknown,
+            _ if tensors.checksum(json, &header.sha256) == header.sha256 => Integrity::Whole,
+            _ => Integrity::Changed,
+        };
 
         let weights = Weights {
             w_in: tensors.finite("w_in")?,
@@ -227,12 +304,21 @@ impl Checkpoint {
             Some(h) => Some(TraceState { h, eligibility: tensors.optional("eligibility")? }),
             None => None,
         };
+        let moments = tensors.layout.keys().filter(|name| bptt::is_moment(name));
+        let moments = moments.map(|name| Ok((*name, tensors.finite(name)?))).collect::<Result<Moments>>()?;
         let recent = tensors.of_bytes_below(NOT_YET + 1, "recent_correct")?.context("tensor `recent_correct`")?;
         let recent: Vec<Vec<u8>> = recent.to_device(&Device::Cpu)?.to_vec2()?;
         ensure!(
             header.criterion_trials.len() == recent.len(),
             "the metadata's criterion_trials speaks of {} networks, the tensors of {}",
             header.criterion_trials.len(),
+            recent.len()
+        );
+        let frozen = if header.frozen.is_empty() { vec![None; recent.len()] } else { header.frozen };
+        ensure!(
+            frozen.len() == recent.len(),
+            "the metadata's frozen speaks of {} networks, the tensors of {}",
+            frozen.len(),
             recent.len()
         );
         let criterion = recent
@@ -247,18 +333,23 @@ impl Checkpoint {
             .collect();
         Ok(Checkpoint {
             program: header.program,
+            format: header.format,
+            integrity,
             weights,
             state: State { x: tensors.finite("x")?, r: tensors.finite("r")? },
             trace,
+            moments,
             expected_error: tensors.finite("expected_error")?.flatten_all()?.to_vec1()?,
             criterion,
+            frozen,
             updates: header.updates,
             config: header.config,
         })
     }
 }
 
-fn header(metadata: &Metadata) -> Result<Header> {
+/// The header and its text.
+fn header(metadata: &Metadata) -> Result<(Header, &str)> {
     let json = metadata
         .metadata()
         .as_ref()
@@ -267,14 +358,15 @@ fn header(metadata: &Metadata) -> Result<Header> {
     let value: serde_json::Value =
         serde_json::from_str(json).with_context(|| format!("the `{METADATA_KEY}` metadata is not JSON"))?;
     match value.get("format").and_then(serde_json::Value::as_u64) {
-        Some(format) if format == u64::from(FORMAT) => {}
-        Some(format) => {
-            bail!("written in format {format}; this program ({}) reads format {FORMAT}", env!("CARGO_PKG_VERSION"))
-        }
+        Some(format) if (1..=u64::from(FORMAT)).contains(&format) => {}
+        Some(format) => bail!(
+            "written in format {format}; this program ({}) reads formats 1 to {FORMAT}",
+            env!("CARGO_PKG_VERSION")
+        ),
         None => bail!("the `{METADATA_KEY}` metadata names no format"),
     }
     let header: Header = serde_json::from_value(value).with_context(|| format!("the `{METADATA_KEY}` metadata"))?;
-    Ok(header)
+    Ok((header, json))
 }
 
 /// Refuses counters that no run reaches, for sums of them would overflow.
@@ -312,6 +404,14 @@ impl Tensors<'_> {
 
     fn view(&self, name: &str) -> Result<TensorView<'_>> {
         self.file.tensor(name).with_context(|| format!("tensor `{name}`"))
+    }
+
+    /// What the checksum should be, given the header's text and the checksum in it.
+    fn checksum(&self, json: &str, found: &str) -> String {
+        let blank = if found.is_empty() { json.to_string() } else { json.replacen(found, "", 1) };
+        let views = self.layout.keys().filter_map(|name| Some((*name, self.file.tensor(name).ok()?)));
+        let stored: Vec<_> = views.map(|(name, v)| (name, v.dtype(), v.shape().to_vec(), v.data())).collect();
+        checksum(&blank, stored.iter().map(|(name, dtype, shape, data)| (*name, *dtype, &shape[..], (*data).into())))
     }
 
     fn load(&self, name: &str, device: &Device) -> Result<Tensor> {
@@ -356,28 +456,4 @@ fn check(name: &str, found: &TensorView, expected: &Expected) -> Result<()> {
         found.shape()
     );
     Ok(())
-}
-
-/// Writes `bytes` to `path` whole or not at all: temporary file beside it, sync, rename, sync of the folder.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // Temporary files are private; what is kept is as readable as any other new file.
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-        }
-        file.persist(path)?;
-        #[cfg(unix)]
-        std::fs::File::open(folder)?.sync_all()?;
-        Ok(())
-    };
-    write().with_context(|| format!("writing {}", path.display()))
 }

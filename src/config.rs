@@ -3,9 +3,11 @@
 //! Units stand in the names (`_ms`); a key without a unit is dimensionless. [`Config::validate`] checks ranges before any
 //! work starts. How files and `--set` are laid over the defaults is [`crate::settings`].
 
+mod bptt;
 mod network;
 
 pub use crate::networks::Networks;
+pub use bptt::{BpttConfig, Loss, Parameters};
 pub use network::{Dynamics, InputWeights, NetworkConfig, Output, Response};
 
 use crate::task::{self, Task};
@@ -26,6 +28,9 @@ pub struct Config {
     pub rule: RuleConfig,
     /// How `w_out` and `b_out` learn, where the output is a readout.
     pub readout: ReadoutConfig,
+    /// Backpropagation through time, where that is the rule.
+    #[serde(default)]
+    pub bptt: BpttConfig,
     /// The neuromodulator.
     pub modulator: ModulatorConfig,
     /// The task's name and its own parameters.
@@ -168,18 +173,21 @@ pub enum RuleName {
     Eh,
     /// Local filtered activity times the error fed back through random weights (Murray 2019).
     Rflo,
+    /// Backpropagation through time, for comparison.
+    Bptt,
     /// w_rec does not learn.
     None,
 }
 
 impl RuleName {
     /// Every rule with one line on what it is.
-    pub const ALL: [(RuleName, &'static str); 6] = [
+    pub const ALL: [(RuleName, &'static str); 7] = [
         (RuleName::DeltaX, "cubed product of presynaptic rate and fluctuation of the postsynaptic activation (Miconi 2017)"),
         (RuleName::NodePerturbation, "presynaptic rate times exploratory perturbation (Fiete & Seung 2006)"),
         (RuleName::HebbianTrace, "the Hebbian trace H itself, in any stage: decaying and modulated, Oja's, retroactive, …"),
         (RuleName::Eh, "exploratory Hebb: rate times deviation from the running mean, gated online by reward (Legenstein 2010; Hoerzer 2014)"),
         (RuleName::Rflo, "random feedback local online learning: filtered rates times the readout's error, fed back at random (Murray 2019)"),
+        (RuleName::Bptt, "for comparison, no rule of the brain: backpropagation through time and AdamW (Werbos 1990; Loshchilov & Hutter 2019)"),
         (RuleName::None, "w_rec stays as drawn (a readout can still learn)"),
     ];
 
@@ -191,6 +199,7 @@ impl RuleName {
             RuleName::HebbianTrace => "hebbian-trace",
             RuleName::Eh => "eh",
             RuleName::Rflo => "rflo",
+            RuleName::Bptt => "bptt",
             RuleName::None => "none",
         }
     }
@@ -325,12 +334,22 @@ pub struct TrainConfig {
     pub until_criterion: bool,
     /// Write the checkpoint every so many updates (and at the end); 0: only at the end.
     pub checkpoint_every: u64,
+    /// Keep so many checkpoints from before the newest.
+    #[serde(default = "one")]
+    pub keep: u64,
     /// `auto`, `cpu`, `cuda`, `cuda:1` or `metal`.
     pub device: String,
     /// The type of every tensor.
     pub dtype: Precision,
     /// Which implementation of a step runs.
     pub kernels: Kernels,
+    /// Stop as soon as a network diverges, with the state of the update before, instead of freezing that network.
+    #[serde(default)]
+    pub strict_numbers: bool,
+}
+
+fn one() -> u64 {
+    1
 }
 
 impl TrainConfig {
@@ -431,6 +450,8 @@ impl Config {
         if self.readout.rule == ReadoutRule::NodePerturbation && net.output == Output::Readout {
             positive("readout.perturbation", self.readout.perturbation)?;
         }
+
+        self.bptt.validate(self, task)?;
 
         fraction("modulator.expected_error_decay", self.modulator.expected_error_decay)?;
         fraction("modulator.reward_decay", self.modulator.reward_decay)?;

@@ -13,6 +13,7 @@ use crate::rule::{self, Accumulator, Moment};
 use crate::task::{ErrorMeasure, Task};
 use crate::trace::{HebbianTrace, TraceState};
 use candle_core::{DType, Device, Result, Tensor};
+use std::ops::Range;
 
 /// Steps whose factors are collected before they are multiplied into the eligibility.
 const BLOCK: usize = 100;
@@ -154,6 +155,43 @@ impl<'a> EpisodeInputs<'a> {
             private_noise: noise(n, |d| &d.private_noise)?,
         })
     }
+
+    /// Those of some networks' trials, counted within the batch.
+    pub(crate) fn part(&self, networks: Range<usize>, trials: Range<usize>) -> Result<EpisodeInputs<'a>> {
+        let b = self.x0.dim(1)?;
+        // Networks are dimension `first`, trials the one after it.
+        let cut = |tensor: &Tensor, first: usize| {
+            tensor
+                .narrow(first, networks.start, networks.len())?
+                .narrow(first + 1, trials.start, trials.len())?
+                .contiguous()
+        };
+        let maybe = |tensor: &Option<Tensor>, first| tensor.as_ref().map(|tensor| cut(tensor, first)).transpose();
+        let trace = |trace: &TraceState| -> Result<TraceState> {
+            Ok(TraceState { h: cut(&trace.h, 0)?, eligibility: maybe(&trace.eligibility, 0)? })
+        };
+        let scoring = |scoring: &Scoring| -> Result<Scoring> {
+            Ok(Scoring {
+                targets: cut(&scoring.targets, 1)?,
+                scored: cut(&scoring.scored, 1)?,
+                measure: scoring.measure,
+                expected_error: cut(&scoring.expected_error, 0)?,
+            })
+        };
+        Ok(EpisodeInputs {
+            inputs: cut(&self.inputs, 1)?,
+            x0: cut(&self.x0, 0)?,
+            modulator: maybe(&self.modulator, 1)?,
+            trace: self.trace.as_ref().map(trace).transpose()?,
+            scoring: self.scoring.as_ref().map(scoring).transpose()?,
+            kicks: (networks.clone())
+                .flat_map(|s| &self.kicks[s * b + trials.start..s * b + trials.end])
+                .copied()
+                .collect(),
+            readout_noise: maybe(&self.readout_noise, 1)?,
+            private_noise: maybe(&self.private_noise, 1)?,
+        })
+    }
 }
 
 /// From one `[T, width]` for each trial to `[T, trials, width]`.
@@ -178,79 +216,161 @@ pub struct Ensemble<'a> {
 impl Ensemble<'_> {
     /// Runs a drawn batch by the fused kernels where they can do what the configuration asks for, else by [`run`].
     pub fn run(&self, batch: &TrialBatch, learn: bool, record: Record, workspace: &mut Workspace) -> Result<Episode> {
-        let Ensemble { config, shape, weights, modulator, .. } = *self;
+        let Ensemble { config, weights, .. } = *self;
         let device = weights.w_rec.device();
         if let Some(run) = ops::fused(config, device) {
             return run(self, batch, learn, record, workspace);
         }
-        let mut inputs = EpisodeInputs::new(batch, config, shape, modulator, weights.w_rec.dtype(), device)?;
-        inputs.trace = self.trace.clone();
-        run(config, &Cell::new(&config.network, weights)?, &inputs, learn, record)
+        run(config, &Cell::new(&config.network, weights)?, &self.inputs(batch)?, learn, record)
+    }
+
+    /// A drawn batch on the networks' device, with the trace that it starts from.
+    pub(crate) fn inputs<'b>(&self, batch: &'b TrialBatch) -> Result<EpisodeInputs<'b>> {
+        let Ensemble { config, shape, weights, modulator, .. } = *self;
+        let w_rec = &weights.w_rec;
+        let inputs = EpisodeInputs::new(batch, config, shape, modulator, w_rec.dtype(), w_rec.device())?;
+        Ok(EpisodeInputs { trace: self.trace.clone(), ..inputs })
+    }
+}
+
+/// Where a batch of trials is between two steps: all that the next step reads beside weights and inputs.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress {
+    /// x and r.
+    pub state: State,
+    /// H, where there is a trace.
+    pub trace: Option<TraceState>,
+    /// The output of the step before, where it is fed back, `[S, B, n_out]`.
+    pub fed_back: Option<Tensor>,
+    /// R̄, where anything reads it, `[S, B]`.
+    pub reward_mean: Option<Tensor>,
+}
+
+/// What one step did.
+pub(crate) struct Taken {
+    /// Where the trials are now.
+    pub next: Progress,
+    /// z, exploration included, `[S, B, n_out]`.
+    pub output: Tensor,
+    /// The readout's own noise in it.
+    pub readout_noise: Option<Tensor>,
+    /// ξ, `[S, B, N]`.
+    pub perturbation: Option<Tensor>,
+    /// R − R̄, `[S, B]`.
+    pub reward_change: Tensor,
+}
+
+/// The steps of a batch of trials, to be taken in order.
+pub(crate) struct Steps<'a> {
+    config: &'a Config,
+    cell: &'a Cell,
+    inputs: &'a EpisodeInputs<'a>,
+    trace: Option<HebbianTrace>,
+    reward: Option<Reward<'a>>,
+    kicks: Kicks<'a>,
+    ones: Tensor,
+    zeros: Tensor,
+}
+
+impl<'a> Steps<'a> {
+    /// The steps from `first` on.
+    pub fn from(first: usize, config: &'a Config, cell: &'a Cell, inputs: &'a EpisodeInputs<'a>) -> Result<Self> {
+        let (s, b, _) = inputs.x0.dims3()?;
+        let ones = Tensor::ones((s, b), inputs.x0.dtype(), inputs.x0.device())?;
+        Ok(Steps {
+            config,
+            cell,
+            inputs,
+            trace: HebbianTrace::new(&config.trace),
+            reward: Reward::new(config, inputs)?,
+            kicks: Kicks::from(first, &inputs.kicks),
+            zeros: ones.zeros_like()?,
+            ones,
+        })
+    }
+
+    /// Where the trials start.
+    pub fn start(&self) -> Result<Progress> {
+        let state = self.cell.start(&self.inputs.x0)?;
+        Ok(Progress {
+            trace: match (&self.trace, &self.inputs.trace) {
+                (Some(_), Some(given)) => Some(given.clone()),
+                (Some(trace), None) => Some(trace.zero(&state.x)?),
+                (None, _) => None,
+            },
+            fed_back: self.cell.feeds_back().then(|| self.cell.output(&state.r)).transpose()?,
+            reward_mean: self.reward.as_ref().map(Reward::start).transpose()?,
+            state,
+        })
+    }
+
+    /// Takes step number `step`, in the order that docs/model.md gives.
+    pub fn take(&mut self, step: usize, at: &Progress) -> Result<Taken> {
+        let Steps { config, cell, inputs, .. } = *self;
+        let plastic = match (&self.trace, &at.trace) {
+            (Some(trace), Some(h)) => trace.drive(h, &at.state.r)?,
+            _ => None,
+        };
+        let perturbation = self.kicks.at(step, &at.state.x)?;
+        let noise = inputs.private_noise.as_ref().map(|noise| noise.get(step)).transpose()?;
+        let drives: Vec<&Tensor> = [&plastic, &perturbation, &noise].into_iter().flatten().collect();
+        let state = cell.step(&at.state, &inputs.inputs.get(step)?, at.fed_back.as_ref(), &drives)?;
+
+        let exact = cell.output(&state.r)?;
+        let readout_noise = inputs.readout_noise.as_ref().map(|noise| noise.get(step)).transpose()?;
+        let output = match &readout_noise {
+            Some(noise) => (&exact + noise)?,
+            None => exact,
+        };
+        let (reward_change, reward_mean) = match (&self.reward, &at.reward_mean) {
+            (Some(reward), Some(mean)) => {
+                let (change, mean) = reward.change(step, &output, mean)?;
+                (change, Some(mean))
+            }
+            _ => (self.zeros.clone(), None),
+        };
+        let trace = match (&self.trace, &at.trace) {
+            (Some(trace), Some(h)) => {
+                let m = match (config.trace.modulator, &inputs.modulator) {
+                    (TraceModulator::Task, Some(m)) => m.get(step)?,
+                    (TraceModulator::Reward, _) => reward_change.clone(),
+                    _ => self.ones.clone(),
+                };
+                Some(trace.update(h, &at.state.r, &state.r, &m)?)
+            }
+            _ => None,
+        };
+        let fed_back = at.fed_back.as_ref().map(|_| output.clone());
+        let next = Progress { state, trace, fed_back, reward_mean };
+        Ok(Taken { next, output, readout_noise, perturbation, reward_change })
     }
 }
 
 /// Runs all steps. With `learn`, accumulates what the configured rules accumulate.
 pub fn run(config: &Config, cell: &Cell, inputs: &EpisodeInputs, learn: bool, record: Record) -> Result<Episode> {
-    let (t, s, b, _) = inputs.inputs.dims4()?;
-    let (dtype, device) = (inputs.x0.dtype(), inputs.x0.device());
-    let ones = Tensor::ones((s, b), dtype, device)?;
-    let zeros = ones.zeros_like()?;
-
-    let mut state = cell.start(&inputs.x0)?;
-    let trace = HebbianTrace::new(&config.trace);
-    let mut trace_state = match (&trace, &inputs.trace) {
-        (Some(_), Some(given)) => Some(given.clone()),
-        (Some(trace), None) => Some(trace.zero(&state.x)?),
-        (None, _) => None,
-    };
+    let t = inputs.inputs.dim(0)?;
+    let mut steps = Steps::from(0, config, cell, inputs)?;
+    let mut at = steps.start()?;
     let mut rule = if learn { rule::build(config) } else { None };
-    let mut eligibility = rule.as_ref().map(|_| Accumulator::new(&state.x, BLOCK.min(t))).transpose()?;
+    let mut eligibility = rule.as_ref().map(|_| Accumulator::new(&at.state.x, BLOCK.min(t))).transpose()?;
     if let Some(rule) = &mut rule {
-        rule.begin(&state)?;
+        rule.begin(&at.state)?;
     }
     let mut readout = learn.then(|| ReadoutLearning::new(config)).flatten();
     let told = inputs.scoring.as_ref().filter(|_| learn && config.reads_error_online());
-    let mut fed_back = cell.feeds_back().then(|| cell.output(&state.r)).transpose()?;
-    let mut reward = Reward::new(config, inputs)?;
-    let mut kicks = Kicks { lists: &inputs.kicks, next: vec![0; inputs.kicks.len()] };
     let mut outputs = Vec::with_capacity(t);
     let (mut rates, mut activations) = (Vec::new(), Vec::new());
 
     for step in 0..t {
-        let plastic = match (&trace, &trace_state) {
-            (Some(trace), Some(h)) => trace.drive(h, &state.r)?,
-            _ => None,
-        };
-        let perturbation = kicks.at(step, &state.x)?;
-        let noise = inputs.private_noise.as_ref().map(|noise| noise.get(step)).transpose()?;
-        let drives: Vec<&Tensor> = [&plastic, &perturbation, &noise].into_iter().flatten().collect();
-        let next = cell.step(&state, &inputs.inputs.get(step)?, fed_back.as_ref(), &drives)?;
-
-        let exact = cell.output(&next.r)?;
-        let noise = inputs.readout_noise.as_ref().map(|noise| noise.get(step)).transpose()?;
-        let output = match &noise {
-            Some(noise) => (&exact + noise)?,
-            None => exact,
-        };
-        let reward_change = reward.as_mut().map(|reward| reward.change(step, &output)).transpose()?;
-        let reward_change = reward_change.as_ref().unwrap_or(&zeros);
+        let Taken { next, output, readout_noise, perturbation, reward_change } = steps.take(step, &at)?;
         let difference = told.map(|scoring| scoring.difference(step, &output)).transpose()?;
         let error = difference.as_ref().map(|difference| cell.fed_back_error(difference)).transpose()?.flatten();
-
-        if let (Some(trace), Some(h)) = (&trace, &trace_state) {
-            let m = match (config.trace.modulator, &inputs.modulator) {
-                (TraceModulator::Task, Some(m)) => m.get(step)?,
-                (TraceModulator::Reward, _) => reward_change.clone(),
-                _ => ones.clone(),
-            };
-            trace_state = Some(trace.update(h, &state.r, &next.r, &m)?);
-        }
         if let (Some(rule), Some(eligibility)) = (&mut rule, &mut eligibility) {
             let moment = Moment {
-                r_before: &state.r,
-                state: &next,
+                r_before: &at.state.r,
+                state: &next.state,
                 perturbation: perturbation.as_ref(),
-                reward_change,
+                reward_change: &reward_change,
                 error: error.as_ref(),
             };
             if let Some(increment) = rule.increment(&moment)?.filter(|_| step >= config.rule.start_step) {
@@ -258,20 +378,18 @@ pub fn run(config: &Config, cell: &Cell, inputs: &EpisodeInputs, learn: bool, re
             }
         }
         if let Some(readout) = &mut readout {
-            readout.accumulate(&next.r, &output, noise.as_ref(), reward_change, difference.as_ref())?;
-        }
-        if fed_back.is_some() {
-            fed_back = Some(output.clone());
+            readout.accumulate(&next.state.r, &output, readout_noise.as_ref(), &reward_change, difference.as_ref())?;
         }
         outputs.push(output);
         if record.rates {
-            rates.push(next.r.clone());
+            rates.push(next.state.r.clone());
         }
         if record.activations {
-            activations.push(next.x.clone());
+            activations.push(next.state.x.clone());
         }
-        state = next;
+        at = next;
     }
+    let Progress { state, trace: trace_state, .. } = at;
 
     let eligibility = match (eligibility, &trace_state) {
         (Some(eligibility), _) => Some(Eligibility::Tensor(eligibility.finish()?)),
@@ -298,7 +416,13 @@ struct Kicks<'a> {
     next: Vec<usize>,
 }
 
-impl Kicks<'_> {
+impl<'a> Kicks<'a> {
+    /// Those of step `first` and later.
+    fn from(first: usize, lists: &'a [&'a [Kick]]) -> Self {
+        let next = lists.iter().map(|list| list.partition_point(|kick| (kick.step as usize) < first)).collect();
+        Kicks { lists, next }
+    }
+
     /// ξ of a step, shaped like `x` `[S, B, N]`; `None` where nothing is perturbed.
     fn at(&mut self, step: usize, x: &Tensor) -> Result<Option<Tensor>> {
         let n = x.dim(2)?;

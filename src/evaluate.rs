@@ -3,6 +3,7 @@
 use crate::batch::{Draw, TrialBatch};
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
+use crate::divergence::Frozen;
 use crate::eligibility::Workspace;
 use crate::episode::{Ensemble, Episode, Record, TrialShape};
 use crate::memory;
@@ -24,6 +25,9 @@ pub struct Score {
     pub fraction_correct: f64,
     /// Trials it reached the criterion after, while training.
     pub criterion_trials: Option<u64>,
+    /// When and why it was frozen, where it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Frozen>,
 }
 
 /// Runs `trials` fresh trials of each network, in batches of the size it was trained with.
@@ -49,12 +53,14 @@ pub fn evaluate(checkpoint: &Checkpoint, task: &dyn Task, trials: u64, seed: u64
         error: error[i] / trials as f64,
         fraction_correct: correct[i] as f64 / trials as f64,
         criterion_trials: checkpoint.criterion[i].reached_at(),
+        frozen: checkpoint.frozen[i],
     };
     Ok(networks.range().enumerate().map(score).collect())
 }
 
 fn fits(checkpoint: &Checkpoint, task: &dyn Task, trials_each: usize) -> Result<()> {
-    memory::check_frozen(&checkpoint.config, TrialShape::of(task), trials_each, checkpoint.weights.w_rec.device())
+    let device = checkpoint.weights.w_rec.device();
+    memory::check_forward(&checkpoint.config, TrialShape::of(task), trials_each, Record::default(), device)
 }
 
 /// Runs fresh trials `first..first + trials_each` of each network; the outputs are `[T, S, B, n_out]`.
@@ -84,6 +90,17 @@ pub fn run_drawn(
     batch: &TrialBatch,
     workspace: &mut Workspace,
 ) -> Result<Episode> {
+    run_recorded(checkpoint, task, batch, Record::default(), workspace)
+}
+
+/// The same, keeping what `record` asks for.
+pub fn run_recorded(
+    checkpoint: &Checkpoint,
+    task: &dyn Task,
+    batch: &TrialBatch,
+    record: Record,
+    workspace: &mut Workspace,
+) -> Result<Episode> {
     let config: &Config = &checkpoint.config;
     let mut modulator = Modulator::new(&config.modulator, batch.networks, task.n_types());
     modulator.restore(checkpoint.expected_error.clone());
@@ -91,5 +108,5 @@ pub fn run_drawn(
     let trace = checkpoint.trace.clone().filter(|_| batch.trials_each == config.train.batch);
     let shape = TrialShape::of(task);
     let ensemble = Ensemble { config, shape, weights: &checkpoint.weights, modulator: &modulator, trace };
-    Ok(ensemble.run(batch, false, Record::default(), workspace)?)
+    Ok(ensemble.run(batch, false, record, workspace)?)
 }

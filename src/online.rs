@@ -10,36 +10,35 @@ pub(crate) struct Reward<'a> {
     scoring: &'a Scoring,
     decay: f64,
     binary: bool,
-    mean: Tensor,
 }
 
 impl<'a> Reward<'a> {
     /// `None` where nothing in the configuration reads the reward online, or nothing is scored.
     pub fn new(config: &Config, inputs: &'a EpisodeInputs) -> Result<Option<Self>> {
         let Some(scoring) = inputs.scoring.as_ref().filter(|_| config.reads_reward_online()) else { return Ok(None) };
-        Ok(Some(Reward {
-            scoring,
-            decay: config.modulator.reward_decay,
-            binary: config.modulator.binary,
-            mean: scoring.expected_error.neg()?,
-        }))
+        Ok(Some(Reward { scoring, decay: config.modulator.reward_decay, binary: config.modulator.binary }))
     }
 
-    /// R − R̄ for `output` `[S, B, n_out]`, as `[S, B]`, or whether it is above 0, where that is asked for; 0 where the step is
-    /// not scored. Moves R̄ on.
-    pub fn change(&mut self, step: usize, output: &Tensor) -> Result<Tensor> {
+    /// R̄ at the start of the trials, `[S, B]`.
+    pub fn start(&self) -> Result<Tensor> {
+        self.scoring.expected_error.neg()
+    }
+
+    /// R − R̄ for `output` `[S, B, n_out]` and the R̄ that is `mean`, as `[S, B]`, or whether it is above 0, where that is asked
+    /// for; 0 where the step is not scored. Returns the R̄ of the next step beside it.
+    pub fn change(&self, step: usize, output: &Tensor, mean: &Tensor) -> Result<(Tensor, Tensor)> {
         let difference = (output - self.scoring.targets.get(step)?)?;
         let error = match self.scoring.measure {
             ErrorMeasure::Absolute => difference.abs()?,
             ErrorMeasure::Squared => difference.sqr()?,
         };
         let reward = error.mean(2)?.neg()?;
-        let change = ((reward - &self.mean)? * self.scoring.scored.get(step)?)?;
-        self.mean = (&self.mean + (&change * (1.0 - self.decay))?)?;
+        let change = ((reward - mean)? * self.scoring.scored.get(step)?)?;
+        let mean = (mean + (&change * (1.0 - self.decay))?)?;
         if self.binary {
-            return change.gt(0.0)?.to_dtype(change.dtype());
+            return Ok((change.gt(0.0)?.to_dtype(change.dtype())?, mean));
         }
-        Ok(change)
+        Ok((change, mean))
     }
 }
 

@@ -66,14 +66,9 @@ pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> R
     let (s, n) = (config.train.networks.count(), config.network.neurons);
     let n_in = checkpoint.weights.w_in.dim(2)?;
     let given = load("inputs")?.context("tensor `inputs` is missing; expected [T, B, n_in] or [T, S, B, n_in]")?;
-    if let [steps, .., trials_each, _] = *given.dims() {
-        let shape = TrialShape {
-            steps,
-            n_in,
-            n_out: checkpoint.weights.n_out(&config.network)?,
-            measure: ErrorMeasure::Absolute,
-        };
-        memory::check_frozen(config, shape, trials_each, device)?;
+    // What the file's few numbers stand for may be large: see before making any of it.
+    if let [t, .., b, _] = *given.dims() {
+        check_size(checkpoint, t, b, Record::default(), device)?;
     }
     let inputs = match *given.dims() {
         [t, b, k] if k == n_in && t > 0 && b > 0 => given.unsqueeze(1)?.broadcast_as((t, s, b, k))?.contiguous()?,
@@ -97,6 +92,14 @@ pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> R
     })
 }
 
+/// Refuses T steps of B trials that would not fit into the device's memory.
+fn check_size(checkpoint: &Checkpoint, t: usize, b: usize, record: Record, device: &Device) -> Result<()> {
+    let config = &checkpoint.config;
+    let (n_in, n_out) = (checkpoint.weights.w_in.dim(2)?, checkpoint.weights.n_out(&config.network)?);
+    let shape = TrialShape { steps: t, n_in, n_out, measure: ErrorMeasure::Absolute };
+    memory::check_forward(config, shape, b, record, device)
+}
+
 /// Runs the networks. Returns `outputs` `[T, S, B, n_out]` and what `record` asks for, by name.
 ///
 /// Activations start at `x`, else at draws from the seed's own stream; the trace at `hebbian_trace`, else at the checkpoint's
@@ -110,6 +113,7 @@ pub fn simulate(
 ) -> Result<BTreeMap<&'static str, Tensor>> {
     let config = &checkpoint.config;
     let (t, s, b, n_in) = inputs.inputs.dims4()?;
+    check_size(checkpoint, t, b, record, device)?;
     let dtype = inputs.inputs.dtype();
     let x0 = match inputs.x {
         Some(x) => x,

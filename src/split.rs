@@ -3,8 +3,10 @@
 //! What a network learns does not depend on its company, so results are those of one device. There is one checkpoint and one
 //! report an update, for all networks in order.
 
+use crate::attempt::Attempt;
 use crate::checkpoint::Checkpoint;
 use crate::config::{Config, Networks};
+use crate::divergence::Frozen;
 use crate::network::{State, Weights};
 use crate::task::Task;
 use crate::trace::TraceState;
@@ -93,18 +95,25 @@ impl Training for Split {
         self.parts.iter().flat_map(Trainer::criterion_trials).collect()
     }
 
+    fn frozen(&self) -> Vec<Option<Frozen>> {
+        self.parts.iter().flat_map(|part| part.frozen()).copied().collect()
+    }
+
     fn update(&mut self) -> Result<UpdateReport> {
         if let [alone] = &mut self.parts[..] {
             return alone.update();
         }
-        let reports: Vec<UpdateReport> = std::thread::scope(|scope| {
-            let running: Vec<_> = self.parts.iter_mut().map(|part| scope.spawn(|| part.update())).collect();
+        let attempts: Vec<Attempt> = std::thread::scope(|scope| {
+            let running: Vec<_> = self.parts.iter_mut().map(|part| scope.spawn(|| part.attempt())).collect();
             let joined = running.into_iter().map(|thread| match thread.join() {
-                Ok(report) => report,
+                Ok(attempt) => attempt,
                 Err(panic) => std::panic::resume_unwind(panic),
             });
             joined.collect::<Result<_>>()
         })?;
+        // Not before all have succeeded: the parts stay at the same update.
+        let reports: Vec<UpdateReport> =
+            self.parts.iter_mut().zip(attempts).map(|(part, attempt)| part.commit(attempt)).collect();
         let (update, trials) = (reports[0].update, reports[0].trials);
         Ok(UpdateReport { update, trials, networks: reports.into_iter().flat_map(|report| report.networks).collect() })
     }
@@ -121,19 +130,25 @@ impl Training for Split {
 /// One checkpoint of all networks, on the first part's device.
 fn join(config: &Config, parts: &[Checkpoint]) -> Result<Checkpoint> {
     let device = parts[0].weights.w_rec.device();
-    let all = |of: fn(&Checkpoint) -> &Tensor| -> Result<Tensor> {
-        let host: Vec<Tensor> = parts.iter().map(|part| of(part).to_device(&Device::Cpu)).collect::<Result<_, _>>()?;
+    let cat = |of_parts: &[&Tensor]| -> Result<Tensor> {
+        let host: Vec<Tensor> = of_parts.iter().map(|part| part.to_device(&Device::Cpu)).collect::<Result<_, _>>()?;
         Ok(Tensor::cat(&host, 0)?.to_device(device)?)
+    };
+    let all = |of: fn(&Checkpoint) -> &Tensor| cat(&parts.iter().map(of).collect::<Vec<_>>());
+    let moment = |name: &'static str| -> Result<(&'static str, Tensor)> {
+        let of_parts: Option<Vec<&Tensor>> = parts.iter().map(|part| part.moments.get(name)).collect();
+        Ok((name, cat(&of_parts.with_context(|| format!("tensor `{name}` is not on every device"))?)?))
     };
     let maybe = |of: fn(&Checkpoint) -> Option<&Tensor>| -> Result<Option<Tensor>> {
         let Some(found) = parts.iter().map(of).collect::<Option<Vec<_>>>() else { return Ok(None) };
-        let host: Vec<Tensor> = found.into_iter().map(|t| t.to_device(&Device::Cpu)).collect::<Result<_, _>>()?;
-        Ok(Some(Tensor::cat(&host, 0)?.to_device(device)?))
+        cat(&found).map(Some)
     };
     let h = maybe(|c| c.trace.as_ref().map(|trace| &trace.h))?;
     let eligibility = maybe(|c| c.trace.as_ref().and_then(|trace| trace.eligibility.as_ref()))?;
     Ok(Checkpoint {
         program: parts[0].program.clone(),
+        format: parts[0].format,
+        integrity: parts[0].integrity,
         config: config.clone(),
         weights: Weights {
             w_in: all(|c| &c.weights.w_in)?,
@@ -147,14 +162,16 @@ fn join(config: &Config, parts: &[Checkpoint]) -> Result<Checkpoint> {
         },
         state: State { x: all(|c| &c.state.x)?, r: all(|c| &c.state.r)? },
         trace: h.map(|h| TraceState { h, eligibility }),
+        moments: parts[0].moments.keys().map(|name| moment(name)).collect::<Result<_>>()?,
         expected_error: parts.iter().flat_map(|part| part.expected_error.clone()).collect(),
         criterion: parts.iter().flat_map(|part| part.criterion.clone()).collect(),
+        frozen: parts.iter().flat_map(|part| part.frozen.clone()).collect(),
         updates: parts[0].updates,
     })
 }
 
 /// The networks at `places` of a checkpoint, which are number `networks` of the run, on `device`.
-fn cut(whole: &Checkpoint, places: Range<usize>, networks: Networks, device: &Device) -> Result<Checkpoint> {
+pub(crate) fn cut(whole: &Checkpoint, places: Range<usize>, networks: Networks, device: &Device) -> Result<Checkpoint> {
     let part = |tensor: &Tensor| -> Result<Tensor> {
         Ok(tensor.narrow(0, places.start, places.len())?.contiguous()?.to_device(device)?)
     };
@@ -168,6 +185,8 @@ fn cut(whole: &Checkpoint, places: Range<usize>, networks: Networks, device: &De
     };
     Ok(Checkpoint {
         program: whole.program.clone(),
+        format: whole.format,
+        integrity: whole.integrity,
         config,
         weights: Weights {
             w_in: part(&whole.weights.w_in)?,
@@ -181,8 +200,10 @@ fn cut(whole: &Checkpoint, places: Range<usize>, networks: Networks, device: &De
         },
         state: State { x: part(&whole.state.x)?, r: part(&whole.state.r)? },
         trace,
+        moments: whole.moments.iter().map(|(name, moment)| Ok((*name, part(moment)?))).collect::<Result<_>>()?,
         expected_error: whole.expected_error[places.start * types..places.end * types].to_vec(),
-        criterion: whole.criterion[places].to_vec(),
+        criterion: whole.criterion[places.clone()].to_vec(),
+        frozen: whole.frozen[places].to_vec(),
         updates: whole.updates,
     })
 }

@@ -35,6 +35,21 @@ impl Weights {
         }
     }
 
+    /// Each tensor, called by its name in a checkpoint, put through `change`.
+    pub(crate) fn map(&self, mut change: impl FnMut(&'static str, &Tensor) -> Result<Tensor>) -> Result<Self> {
+        let mut maybe = |name, tensor: &Option<Tensor>| tensor.as_ref().map(|tensor| change(name, tensor)).transpose();
+        Ok(Weights {
+            b_rec: maybe("b_rec", &self.b_rec)?,
+            w_out: maybe("w_out", &self.w_out)?,
+            b_out: maybe("b_out", &self.b_out)?,
+            w_fb: maybe("w_fb", &self.w_fb)?,
+            error_feedback: maybe("error_feedback", &self.error_feedback)?,
+            connectivity: maybe("connectivity", &self.connectivity)?,
+            w_in: change("w_in", &self.w_in)?,
+            w_rec: change("w_rec", &self.w_rec)?,
+        })
+    }
+
     /// Draws the initial weights of each network from its own streams.
     pub fn draw(
         config: &NetworkConfig,

@@ -301,13 +301,19 @@ fn with_suffix(stem: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-fn save_svg<F: Figure>(figure: &F, path: &Path) -> Result<()> {
+/// The figure as the text of an SVG file.
+pub(super) fn svg<F: Figure>(figure: &F) -> Result<String> {
+    register_fonts();
     let mut svg = String::new();
     let (width, height) = F::SIZE;
     let fine = (width * SCALE, height * SCALE);
     paint(figure, SVGBackend::with_string(&mut svg, fine), false)?;
     let size = |(w, h): (u32, u32)| format!("width=\"{w}\" height=\"{h}\"");
-    let svg = svg.replacen(&size(fine), &size((width * 3 / 5, height * 3 / 5)), 1);
+    Ok(svg.replacen(&size(fine), &size((width * 3 / 5, height * 3 / 5)), 1))
+}
+
+fn save_svg<F: Figure>(figure: &F, path: &Path) -> Result<()> {
+    let svg = svg(figure)?;
     replace(path, ".svg", |temporary| Ok(std::fs::write(temporary, &svg)?))
 }
 

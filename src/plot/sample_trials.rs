@@ -6,7 +6,7 @@ use anyhow::Result;
 use plotters::prelude::{DrawingBackend, RGBColor};
 
 use super::axis::{crisp, Axis};
-use super::canvas::{fit, measure, save, Align, Canvas, Figure, Point, Type};
+use super::canvas::{fit, measure, save, svg, Align, Canvas, Figure, Point, Type};
 use super::canvas::{COLOURS, GREY, GRID, INK, LABEL, SMALL, TITLE};
 use super::stats::thin;
 
@@ -64,6 +64,16 @@ pub struct SampleTrials {
 /// If a file cannot be written.
 pub fn sample_trials(figure: &SampleTrials, stem: &Path) -> Result<()> {
     save(&Plan::new(figure), stem)
+}
+
+impl SampleTrials {
+    /// The figure of [`sample_trials`] as the text of an SVG file.
+    ///
+    /// # Errors
+    /// If it cannot be drawn.
+    pub fn svg(&self) -> Result<String> {
+        svg(&Plan::new(self))
+    }
 }
 
 /// What is drawn, worked out once for both backends.

@@ -71,11 +71,12 @@ pub fn credit(rule: RuleName) -> Credit {
     match rule {
         RuleName::Eh => Credit::Online,
         RuleName::Rflo => Credit::Supervised,
-        RuleName::DeltaX | RuleName::NodePerturbation | RuleName::HebbianTrace | RuleName::None => Credit::Trial,
+        RuleName::DeltaX | RuleName::NodePerturbation | RuleName::HebbianTrace => Credit::Trial,
+        RuleName::Bptt | RuleName::None => Credit::Trial,
     }
 }
 
-/// The configured rule; `None` for `hebbian-trace`, which reads the trace, and for `none`.
+/// The configured rule; `None` for `hebbian-trace`, which reads the trace, for `bptt`, which is no such sum, and for `none`.
 pub fn build(config: &Config) -> Option<Box<dyn LearningRule>> {
     let rule = &config.rule;
     match rule.name {
@@ -83,7 +84,7 @@ pub fn build(config: &Config) -> Option<Box<dyn LearningRule>> {
         RuleName::NodePerturbation => Some(Box::new(NodePerturbation)),
         RuleName::Eh => Some(Box::new(Eh::new(rule.x_mean_decay))),
         RuleName::Rflo => Some(Box::new(Rflo::new(&config.network))),
-        RuleName::HebbianTrace | RuleName::None => None,
+        RuleName::HebbianTrace | RuleName::Bptt | RuleName::None => None,
     }
 }
 

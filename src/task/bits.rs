@@ -176,6 +176,7 @@ pub(super) fn config(task: &str, rule: RuleName) -> Config {
         },
         rule: RuleConfig { name: rule, eta: 0.01, max_dw: 1e-3, clip_growth: 0.5, x_mean_decay: 0.8, start_step: 0 },
         readout: ReadoutConfig { rule: ReadoutRule::NodePerturbation, eta: 0.02, perturbation: 0.05, mean_decay: 0.8 },
+        bptt: BpttConfig::default(),
         modulator: ModulatorConfig {
             baseline: Baseline::LeaveOneOut,
             expected_error_decay: 0.95,
@@ -198,9 +199,11 @@ pub(super) fn config(task: &str, rule: RuleName) -> Config {
             updates: Some(2000),
             until_criterion: false,
             checkpoint_every: 500,
+            keep: 1,
             device: "auto".into(),
             dtype: Precision::F32,
             kernels: Kernels::Fused,
+            strict_numbers: false,
         },
     }
 }

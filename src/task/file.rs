@@ -7,12 +7,12 @@
 use super::tensors::Tensors;
 use super::{ErrorMeasure, Task, Trial};
 use crate::config::*;
+use crate::hash::sha256;
 use crate::random::Stream;
 use crate::untrusted::read;
 use anyhow::{ensure, Context, Result};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// The task's name.
@@ -110,16 +110,11 @@ impl FileTask {
     }
 }
 
-/// The hash of a file's contents, in hexadecimal.
-fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 pub(super) fn build(table: &toml::Table) -> Result<FileTask> {
     let p: Parameters = super::parameters(table)?;
     let path = Path::new(&p.path);
     let bytes = read(path)?;
-    let found = hash(&bytes);
+    let found = sha256(&bytes);
     ensure!(
         p.sha256.is_empty() || p.sha256 == found,
         "{}: its contents hash to {found}; expected {} (task.sha256): it is not the file these networks were trained on",
@@ -135,7 +130,7 @@ pub(super) fn complete(table: &mut toml::Table) -> Result<()> {
     ensure!(!p.path.is_empty(), "task.path is empty; expected a file (--task-file FILE.safetensors)");
     let path = std::path::absolute(&p.path).with_context(|| p.path.clone())?;
     if p.sha256.is_empty() {
-        table.insert("sha256".into(), hash(&read(&path)?).into());
+        table.insert("sha256".into(), sha256(&read(&path)?).into());
     }
     table.insert("path".into(), path.display().to_string().into());
     Ok(())

@@ -19,7 +19,7 @@ pub struct TaskInfo {
 
 impl TaskInfo {
     /// The defaults for a rule. `rflo` gets what it cannot do without: a readout that is told its error, and random weights
-    /// that bring this error to the neurons.
+    /// that bring this error to the neurons. `bptt` trains the readout itself and needs no exploration.
     pub fn defaults(&self, rule: RuleName) -> Config {
         let mut config = (self.config)(rule);
         if rule == RuleName::Rflo {
@@ -27,6 +27,11 @@ impl TaskInfo {
             config.network.error_feedback_scale = 1.0;
             config.readout = ReadoutConfig { rule: ReadoutRule::Delta, eta: 0.03, perturbation: 0.0, mean_decay: 0.8 };
             config.rule.eta = 1e-3;
+        }
+        if rule == RuleName::Bptt {
+            config.readout = ReadoutConfig { rule: ReadoutRule::None, eta: 0.0, perturbation: 0.0, mean_decay: 0.8 };
+            config.perturbation.probability = 0.0;
+            config.modulator.energy_cost = 0.0;
         }
         config
     }

@@ -3,6 +3,7 @@
 //! A task knows nothing of networks. Implement [`Task`] for your own; `examples/custom_task.rs` does so in a page.
 
 mod bits;
+mod coherences;
 mod dnms;
 mod dnms_networks;
 mod evidence_accumulation;
@@ -15,6 +16,7 @@ mod selective_integration;
 mod tensors;
 
 pub use bits::{Bits, Lag};
+pub use coherences::{Coherences, Condition};
 pub use dnms::{Dnms, Variant};
 pub use evidence_accumulation::EvidenceAccumulation;
 pub use file::{FileTask, NAME as FILE};
@@ -112,6 +114,12 @@ pub trait Task: Send + Sync {
     /// comes of them, such as the movement of an arm.
     fn judged<'a>(&self, outputs: &'a [f32]) -> Cow<'a, [f32]> {
         Cow::Borrowed(outputs)
+    }
+    /// The gradient of any number with respect to `outputs` `[T, n_out]`, from its `gradient` with respect to what
+    /// [`Task::judged`] makes of them; `None`: not known, and backpropagation is refused. Not asked where outputs are
+    /// judged as they are.
+    fn judged_gradient(&self, _outputs: &[f32], _gradient: &[f64]) -> Option<Vec<f64>> {
+        None
     }
     /// Whether the outputs of a step can be judged at that step. Else rules that are given credit step by step are refused.
     fn judged_online(&self) -> bool {

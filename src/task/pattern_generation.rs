@@ -149,6 +149,7 @@ pub(super) fn config(rule: RuleName) -> Config {
             perturbation: if told { 0.0 } else { 0.1 },
             mean_decay: 0.8,
         },
+        bptt: BpttConfig::default(),
         modulator: ModulatorConfig {
             baseline: Baseline::LeaveOneOut,
             expected_error_decay: 0.95,
@@ -167,9 +168,11 @@ pub(super) fn config(rule: RuleName) -> Config {
             updates: None,
             until_criterion: false,
             checkpoint_every: 500,
+            keep: 1,
             device: "auto".into(),
             dtype: Precision::F32,
             kernels: Kernels::Fused,
+            strict_numbers: false,
         },
     }
 }

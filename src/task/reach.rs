@@ -158,6 +158,38 @@ impl Task for Reach {
         Cow::Owned(outputs.chunks_exact(2).enumerate().flat_map(place).collect())
     }
 
+    /// An angle at a limit no longer depends on what came before; until then it is a sum of outputs.
+    fn judged_gradient(&self, outputs: &[f32], gradient: &[f64]) -> Option<Vec<f64>> {
+        let first = self.steps - self.move_steps;
+        let (mut angles, mut free) = (START, Vec::with_capacity(self.move_steps));
+        let mut path = Vec::with_capacity(self.move_steps);
+        for rates in outputs.chunks_exact(2).skip(first) {
+            let mut inside = [true; 2];
+            for (joint, (low, high)) in [SHOULDER, ELBOW].into_iter().enumerate() {
+                let turned = angles[joint] + f64::from(rates[joint]) * self.angle_step;
+                inside[joint] = (low..=high).contains(&turned);
+                angles[joint] = turned.clamp(low, high);
+            }
+            path.push(angles);
+            free.push(inside);
+        }
+        let [upper, fore] = self.segments;
+        let mut result = vec![0.0; outputs.len()];
+        // What later steps make of each angle.
+        let mut reached = [0.0; 2];
+        for (k, ([shoulder, elbow], inside)) in path.into_iter().zip(free).enumerate().rev() {
+            let at = (first + k) * 2;
+            let (x, y, forearm) = (gradient[at], gradient[at + 1], shoulder + elbow);
+            let by_forearm = -fore * (x * libm::sin(forearm) + y * libm::cos(forearm));
+            let by_shoulder = upper * (x * libm::sin(shoulder) + y * libm::cos(shoulder));
+            for (joint, slope) in [by_shoulder + by_forearm, by_forearm].into_iter().enumerate() {
+                reached[joint] = if inside[joint] { reached[joint] + slope } else { 0.0 };
+                result[at + joint] = reached[joint] * self.angle_step;
+            }
+        }
+        Some(result)
+    }
+
     fn judged_online(&self) -> bool {
         false
     }

@@ -203,6 +203,7 @@ pub(super) fn config(rule: RuleName) -> Config {
         },
         rule: RuleConfig { name: rule, eta: 0.0, max_dw: 0.0, clip_growth: 0.5, x_mean_decay: 0.8, start_step: 0 },
         readout: ReadoutConfig { rule: ReadoutRule::None, eta: 0.0, perturbation: 0.0, mean_decay: 0.8 },
+        bptt: BpttConfig::default(),
         modulator: ModulatorConfig {
             baseline: Baseline::LeaveOneOut,
             expected_error_decay: 0.95,
@@ -221,9 +222,11 @@ pub(super) fn config(rule: RuleName) -> Config {
             updates: None,
             until_criterion: false,
             checkpoint_every: 0,
+            keep: 1,
             device: "auto".into(),
             dtype: Precision::F32,
             kernels: Kernels::Fused,
+            strict_numbers: false,
         },
     }
 }

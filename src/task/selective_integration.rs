@@ -78,6 +78,27 @@ impl SelectiveIntegration {
         }
         inputs
     }
+
+    /// A trial in which `attended` (0 or 1) is the modality to report, with given mean coherences. Where that of the attended
+    /// modality is 0 there is no right answer; the target is then the positive one.
+    pub fn trial_with(&self, attended: usize, coherences: [f64; 2], rng: &mut Stream) -> Trial {
+        let positive = coherences[attended] >= 0.0;
+        let target = if positive { self.target } else { -self.target };
+        let response = self.steps - self.response_steps;
+        Trial {
+            trial_type: attended + if positive { 0 } else { 2 },
+            inputs: self.stimulus(attended, coherences, rng),
+            targets: vec![target as f32; self.steps],
+            scored: (0..self.steps).map(|step| step >= response).collect(),
+            modulator: None,
+        }
+    }
+
+    /// The task of a configuration's `task` table; `None` where that names another.
+    pub fn of(table: &toml::Table) -> Result<Option<Self>> {
+        let named = table.get("name").and_then(|name| name.as_str()) == Some("selective-integration");
+        named.then(|| super::parameters::<Self>(table)?.checked()).transpose()
+    }
 }
 
 impl Task for SelectiveIntegration {
@@ -108,14 +129,7 @@ impl Task for SelectiveIntegration {
         let ignored_sign = if rng.random::<bool>() { 1.0 } else { -1.0 };
         let mut coherences = [ignored_sign * self.coherence; 2];
         coherences[attended] = sign * self.coherence;
-        let response = self.steps - self.response_steps;
-        Trial {
-            trial_type,
-            inputs: self.stimulus(attended, coherences, rng),
-            targets: vec![(sign * self.target) as f32; self.steps],
-            scored: (0..self.steps).map(|step| step >= response).collect(),
-            modulator: None,
-        }
+        self.trial_with(attended, coherences, rng)
     }
 
     fn measure(&self) -> ErrorMeasure {

@@ -44,7 +44,8 @@ fn every_task_trains_by_every_rule_that_can_judge_it() {
                 assert!(report.networks.iter().all(|n| n.error.is_finite() && n.error >= 0.0), "{}", task.name);
             }
             // Recall's eta is 0 unless the rule has one of its own.
-            let learns = rule != RuleName::None && (task.name != "recall" || rule == RuleName::Rflo);
+            let learns =
+                rule != RuleName::None && (task.name != "recall" || matches!(rule, RuleName::Rflo | RuleName::Bptt));
             let moved = values(&trainer.weights().w_rec) != before;
             assert_eq!(moved, learns, "{} by {}: whether weights move", task.name, rule.as_str());
             let scores = evaluate(&trainer.checkpoint(), trainer.task().as_ref(), 8, 1).unwrap();

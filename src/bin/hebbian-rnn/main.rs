@@ -1,5 +1,6 @@
 //! The command `hebbian-rnn`: reads arguments, calls the library, and turns the outcome into an exit code.
 
+mod analyse;
 mod args;
 mod bench;
 mod compare;
@@ -10,6 +11,8 @@ mod lists;
 mod output;
 mod plot;
 mod read;
+mod report;
+mod signals;
 mod simulate;
 mod train;
 
@@ -46,7 +49,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Interrupted) => ExitCode::from(130),
         Err(error) if closed_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => report(error),
+        Err(error) => complain(error),
     }
 }
 
@@ -57,6 +60,8 @@ fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Simulate(args) => simulate::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Plot(args) => plot::run(args),
+        Command::Report(args) => report::run(args),
+        Command::Analyse(args) => analyse::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Tasks(args) => lists::tasks(args),
@@ -80,7 +85,7 @@ fn plain(text: &str) -> String {
     text.chars().take(MOST).map(spelled).collect::<String>() + cut
 }
 
-fn report(error: anyhow::Error) -> ExitCode {
+fn complain(error: anyhow::Error) -> ExitCode {
     let usage = error.downcast_ref::<Usage>().is_some();
     let causes = error.chain().map(ToString::to_string).skip(usize::from(usage));
     // candle repeats itself over many lines; the first line of each cause says it.

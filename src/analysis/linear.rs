@@ -1,0 +1,127 @@
+//! Linear algebra that several analyses share, in f64.
+
+use anyhow::{Context, Result};
+use candle_core::{DType, Tensor};
+use nalgebra::{Complex, DMatrix};
+
+/// Principal components of the rows of a matrix.
+#[derive(Clone, Debug)]
+pub struct Pca {
+    /// The mean of each column.
+    pub mean: Vec<f64>,
+    /// One axis of length 1 for each column of the matrix, those of more variance first.
+    pub axes: DMatrix<f64>,
+    /// The fraction of the variance along each axis.
+    pub explained: Vec<f64>,
+}
+
+impl Pca {
+    /// Of `samples`, one a row.
+    ///
+    /// The axes are the right singular vectors of the centred matrix; the sign of each is such that its largest entry is
+    /// positive.
+    ///
+    /// # Errors
+    /// Where the singular value decomposition does not converge.
+    pub fn of(samples: &DMatrix<f64>) -> Result<Self> {
+        let mean: Vec<f64> = samples.column_iter().map(|column| column.mean()).collect();
+        let mut centred = samples.clone();
+        for (mut column, mean) in centred.column_iter_mut().zip(&mean) {
+            column.add_scalar_mut(-mean);
+        }
+        let svd = centred
+            .try_svd(false, true, f64::EPSILON, 0)
+            .context("the singular value decomposition does not converge")?;
+        let mut axes = svd.v_t.context("the singular vectors are missing")?.transpose();
+        for mut axis in axes.column_iter_mut() {
+            if axis[axis.iamax()] < 0.0 {
+                axis.neg_mut();
+            }
+        }
+        let squares: Vec<f64> = svd.singular_values.iter().map(|s| s * s).collect();
+        let all: f64 = squares.iter().sum();
+        let explained = squares.iter().map(|s| if all > 0.0 { s / all } else { 0.0 }).collect();
+        Ok(Pca { mean, axes, explained })
+    }
+
+    /// The place of a sample along axis `k`.
+    pub fn place(&self, sample: &[f64], k: usize) -> f64 {
+        sample.iter().zip(&self.mean).zip(self.axes.column(k).iter()).map(|((v, mean), axis)| (v - mean) * axis).sum()
+    }
+}
+
+/// The eigenvalues of a square matrix, largest modulus first.
+pub fn eigenvalues(matrix: DMatrix<f64>) -> Vec<Complex<f64>> {
+    let mut values: Vec<Complex<f64>> = matrix.complex_eigenvalues().iter().copied().collect();
+    values.sort_by(|a, b| b.norm_sqr().total_cmp(&a.norm_sqr()).then(b.im.total_cmp(&a.im)));
+    values
+}
+
+/// A tensor `[rows, columns]` as a matrix.
+///
+/// # Errors
+/// Where the tensor has other than two dimensions.
+pub fn matrix(tensor: &Tensor) -> Result<DMatrix<f64>> {
+    let (rows, columns) = tensor.dims2()?;
+    let values: Vec<f64> = tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
+    Ok(DMatrix::from_row_slice(rows, columns, &values))
+}
+
+/// Mean, and its standard error where there are at least two values.
+pub fn mean_and_error(values: &[f64]) -> (f64, Option<f64>) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    (mean, (values.len() > 1).then(|| (variance / n).sqrt()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{gaussian, stream, Phase, Purpose};
+
+    fn near(a: Complex<f64>, b: Complex<f64>) -> bool {
+        (a.re - b.re).hypot(a.im - b.im) < 1e-10
+    }
+
+    #[test]
+    fn eigenvalues_of_known_matrices() {
+        // Companion matrix of (z − 2)(z² + 1): eigenvalues 2, i, −i.
+        let companion = DMatrix::from_row_slice(3, 3, &[2.0, -1.0, 2.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+        let found = eigenvalues(companion);
+        let expected = [Complex::new(2.0, 0.0), Complex::new(0.0, 1.0), Complex::new(0.0, -1.0)];
+        assert!(found.iter().zip(expected).all(|(f, e)| near(*f, e)), "{found:?}");
+        // A rotation by 30 degrees scaled by 1.5.
+        let (sin, cos) = (0.5, 0.75f64.sqrt());
+        let found = eigenvalues(DMatrix::from_row_slice(2, 2, &[cos, -sin, sin, cos]) * 1.5);
+        assert!(near(found[0], Complex::new(1.5 * cos, 0.75)), "{found:?}");
+    }
+
+    #[test]
+    fn a_planted_plane_is_found_with_its_variances() {
+        // Samples 3 a u + 1 b v + small noise in 20 dimensions, a and b ~ N(0, 1), u and v orthonormal.
+        let mut rng = stream(3, 0, 0, Phase::Simulate, Purpose::Task);
+        let draw = |rng: &mut _, n| gaussian(rng, n, 1.0).into_iter().map(f64::from).collect::<Vec<_>>();
+        let planted = DMatrix::from_vec(20, 2, draw(&mut rng, 40)).qr().q();
+        let places =
+            DMatrix::from_vec(400, 2, draw(&mut rng, 800)) * DMatrix::from_row_slice(2, 2, &[3.0, 0.0, 0.0, 1.0]);
+        let noise = DMatrix::from_vec(400, 20, draw(&mut rng, 8000)) * 0.05;
+        let pca = Pca::of(&(&places * planted.transpose() + noise).add_scalar(7.0)).unwrap();
+        for k in 0..2 {
+            let along = pca.axes.column(k).dot(&planted.column(k)).abs();
+            assert!(along > 0.99, "axis {k}: {along}");
+        }
+        // Variances 9, 1 and 20 · 0.0025.
+        assert!((pca.explained[0] - 9.0 / 10.05).abs() < 0.03, "{:?}", &pca.explained[..3]);
+        assert!((pca.explained.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!(pca.mean.iter().all(|m| (m - 7.0).abs() < 0.5));
+        let sample: Vec<f64> = (0..20).map(|i| pca.mean[i] + 2.0 * pca.axes[(i, 1)]).collect();
+        assert!((pca.place(&sample, 1) - 2.0).abs() < 1e-9 && pca.place(&sample, 0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn mean_with_its_error() {
+        assert_eq!(mean_and_error(&[1.0, 2.0, 3.0]), (2.0, Some((1.0f64 / 3.0).sqrt())));
+        assert_eq!(mean_and_error(&[4.0]), (4.0, None));
+    }
+}

@@ -1,0 +1,160 @@
+//! Logistic fits of psychometric curves by maximum likelihood.
+
+use anyhow::{ensure, Result};
+
+/// p(right | x) = lapse + (1 − 2 lapse) / (1 + exp(−(bias + slope x))).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Logistic {
+    /// Log-odds for right at x = 0, lapses apart.
+    pub bias: f64,
+    /// Change of the log-odds for each unit of x.
+    pub slope: f64,
+    /// How often the answer is a guess that goes against the odds; half of all guesses.
+    pub lapse: f64,
+    /// Standard errors of bias and slope, from the Fisher information at this lapse.
+    pub errors: [f64; 2],
+}
+
+/// How often right was chosen at one x.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// The stimulus.
+    pub x: f64,
+    /// Trials with it.
+    pub trials: f64,
+    /// Trials with the answer right.
+    pub right: f64,
+}
+
+/// The largest lapse that is considered.
+const LAPSE: f64 = 0.3;
+/// Spread of the weak prior on bias and slope · largest |x|: it does nothing but keep both finite where x tells left from
+/// right without error, so that the likelihood has no maximum.
+const PRIOR: f64 = 30.0;
+
+impl Logistic {
+    /// The curve of largest likelihood; without `lapse`, among those that have none.
+    ///
+    /// Fisher scoring for bias and slope; golden section for the lapse.
+    ///
+    /// # Errors
+    /// Where fewer than two different x have trials.
+    pub fn fit(points: &[Point], lapse: bool) -> Result<Self> {
+        let seen = |p: &&Point| p.trials > 0.0;
+        let first = points.iter().find(seen).map(|p| p.x);
+        ensure!(
+            points.iter().filter(seen).any(|p| Some(p.x) != first),
+            "a curve needs trials at two different stimuli"
+        );
+        if !lapse {
+            return Ok(Self::at_lapse(points, 0.0));
+        }
+        let golden = (5f64.sqrt() - 1.0) / 2.0;
+        let likelihood = |lapse: f64| Self::at_lapse(points, lapse).log_likelihood(points);
+        let (mut lo, mut hi) = (0.0, LAPSE);
+        while hi - lo > 1e-5 {
+            let (a, b) = (hi - golden * (hi - lo), lo + golden * (hi - lo));
+            (lo, hi) = if likelihood(a) >= likelihood(b) { (lo, b) } else { (a, hi) };
+        }
+        let found = Self::at_lapse(points, (lo + hi) / 2.0);
+        let without = Self::at_lapse(points, 0.0);
+        Ok(if found.log_likelihood(points) > without.log_likelihood(points) { found } else { without })
+    }
+
+    /// p(right | x).
+    pub fn at(&self, x: f64) -> f64 {
+        self.lapse + (1.0 - 2.0 * self.lapse) / (1.0 + (-(self.bias + self.slope * x)).exp())
+    }
+
+    /// The log-likelihood of what was seen.
+    pub fn log_likelihood(&self, points: &[Point]) -> f64 {
+        let of = |count: f64, p: f64| if count > 0.0 { count * p.max(1e-300).ln() } else { 0.0 };
+        points.iter().map(|p| of(p.right, self.at(p.x)) + of(p.trials - p.right, 1.0 - self.at(p.x))).sum()
+    }
+
+    fn at_lapse(points: &[Point], lapse: f64) -> Self {
+        let reach = points.iter().map(|p| p.x.abs()).fold(0.0, f64::max);
+        let priors = [1.0 / (PRIOR * PRIOR), (reach / PRIOR).powi(2)];
+        let mut fit = Logistic { bias: 0.0, slope: 0.0, lapse, errors: [f64::INFINITY; 2] };
+        for _ in 0..200 {
+            // Score and Fisher information of (bias, slope).
+            let (mut score, mut info) = ([-priors[0] * fit.bias, -priors[1] * fit.slope], [priors[0], 0.0, priors[1]]);
+            for p in points {
+                let right = fit.at(p.x);
+                let steep = (right - lapse) * (1.0 - lapse - right) / (1.0 - 2.0 * lapse);
+                let spread = (right * (1.0 - right)).max(1e-12);
+                let surprise = (p.right - p.trials * right) * steep / spread;
+                let weight = p.trials * steep * steep / spread;
+                score = [score[0] + surprise, score[1] + surprise * p.x];
+                info = [info[0] + weight, info[1] + weight * p.x, info[2] + weight * p.x * p.x];
+            }
+            let determinant = info[0] * info[2] - info[1] * info[1];
+            let step = [
+                (info[2] * score[0] - info[1] * score[1]) / determinant,
+                (info[0] * score[1] - info[1] * score[0]) / determinant,
+            ];
+            fit.errors = [(info[2] / determinant).sqrt(), (info[0] / determinant).sqrt()];
+            // Steps of more than two units of log-odds are cut: far out the information is next to nothing.
+            let cut = (2.0 / (step[0].abs() + (step[1] * reach).abs()).max(1e-300)).min(1.0);
+            fit.bias += cut * step[0];
+            fit.slope += cut * step[1];
+            if step[0].abs() + (step[1] * reach).abs() < 1e-9 {
+                break;
+            }
+        }
+        fit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{stream, Phase, Purpose};
+    use rand::RngExt;
+
+    const TRUE: Logistic = Logistic { bias: -0.4, slope: 6.0, lapse: 0.0, errors: [0.0; 2] };
+
+    /// Draws answers of a known observer at nine stimuli.
+    fn observed(observer: Logistic, trials: usize, seed: u64) -> Vec<Point> {
+        let mut rng = stream(seed, 0, 0, Phase::Simulate, Purpose::Task);
+        let point = |k: usize| {
+            let x = (k as f64 - 4.0) / 8.0;
+            let right = (0..trials).filter(|_| rng.random::<f64>() < observer.at(x)).count() as f64;
+            Point { x, trials: trials as f64, right }
+        };
+        (0..9).map(point).collect()
+    }
+
+    #[test]
+    fn a_known_slope_is_recovered_within_its_error() {
+        let fits: Vec<Logistic> = (0..200).map(|s| Logistic::fit(&observed(TRUE, 60, s), false).unwrap()).collect();
+        let inside = |k: f64| {
+            let near =
+                |f: &&Logistic| (f.slope - 6.0).abs() < k * f.errors[1] && (f.bias + 0.4).abs() < k * f.errors[0];
+            fits.iter().filter(near).count()
+        };
+        // Two nearly independent errors: both within one with a probability near 0.47, within three near 0.995.
+        assert!((70..=120).contains(&inside(1.0)), "{}", inside(1.0));
+        assert!(inside(3.0) >= 194, "{}", inside(3.0));
+        let mean = fits.iter().map(|f| f.slope).sum::<f64>() / 200.0;
+        assert!((mean - 6.0).abs() < 0.25, "{mean}");
+    }
+
+    #[test]
+    fn a_known_lapse_is_recovered() {
+        let observer = Logistic { slope: 20.0, lapse: 0.1, ..TRUE };
+        let points = observed(observer, 2000, 1);
+        let fit = Logistic::fit(&points, true).unwrap();
+        assert!((fit.lapse - 0.1).abs() < 0.01 && (fit.slope - 20.0).abs() < 3.0 * fit.errors[1], "{fit:?}");
+        let without = Logistic::fit(&points, false).unwrap();
+        assert!(without.slope < 15.0 && without.log_likelihood(&points) < fit.log_likelihood(&points));
+    }
+
+    #[test]
+    fn separated_answers_have_a_finite_steep_fit() {
+        let points = [-1.0, -0.5, 0.5, 1.0].map(|x| Point { x, trials: 50.0, right: if x > 0.0 { 50.0 } else { 0.0 } });
+        let fit = Logistic::fit(&points, false).unwrap();
+        assert!(fit.slope.is_finite() && fit.slope > 10.0 && fit.bias.abs() < 1e-6, "{fit:?}");
+        assert!(Logistic::fit(&points[..1], false).is_err());
+    }
+}

@@ -1,0 +1,67 @@
+//! `hebbian-rnn analyse`.
+
+use crate::args::AnalyseArgs;
+use crate::output::{print, print_json, usage};
+use crate::Outcome;
+use anyhow::{ensure, Result};
+use candle_core::Device;
+use hebbian_rnn::analysis::{find, Analysis, Findings, Options, Subject, ANALYSES};
+use hebbian_rnn::checkpoint::Checkpoint;
+use hebbian_rnn::{metrics, task};
+use std::path::{Path, PathBuf};
+
+pub fn run(args: AnalyseArgs) -> Result<Outcome> {
+    let asked: Vec<&Analysis> = args.analyses.iter().map(|name| usage(find(name))).collect::<Result<_>>()?;
+    let checkpoint = Checkpoint::read(&args.run, &Device::Cpu)?;
+    let task = task::build(&checkpoint.config.task)?;
+    let metrics = Some(args.run.join(metrics::FILE_NAME)).filter(|path| path.is_file());
+    let metrics = metrics.map(|path| metrics::read(&path)).transpose()?;
+    let subject = Subject { checkpoint: &checkpoint, task: &*task, metrics: metrics.as_deref() };
+    let options = Options { trials: args.trials, seed: args.seed.unwrap_or(checkpoint.config.train.seed) };
+    let chosen: Vec<&Analysis> =
+        if asked.is_empty() { ANALYSES.iter().filter(|a| a.fits(&subject)).collect() } else { asked };
+    for analysis in &chosen {
+        let reason = analysis.why_not(&subject);
+        ensure!(reason.is_none(), "analysis `{}` does not fit: {}", analysis.name, reason.unwrap_or_default());
+    }
+    let out = folder(&args);
+    let mut results = Vec::new();
+    for analysis in chosen {
+        let findings = analysis.run(&subject, &options)?;
+        let files = findings.write(&out)?;
+        if args.json {
+            results.push(as_json(analysis, &findings, &files));
+        } else {
+            print_findings(analysis, &findings, &files)?;
+        }
+    }
+    if args.json {
+        print_json(&serde_json::json!({
+            "task": task.name(), "trials": checkpoint.trials(), "seed": options.seed, "out": out, "analyses": results,
+        }))?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Where results go: `--out`, else `analysis` in the run's folder or beside the checkpoint.
+fn folder(args: &AnalyseArgs) -> PathBuf {
+    let beside = if args.run.is_dir() { args.run.as_path() } else { args.run.parent().unwrap_or(Path::new("")) };
+    args.out.clone().unwrap_or_else(|| beside.join("analysis"))
+}
+
+fn as_json(analysis: &Analysis, findings: &Findings, files: &[PathBuf]) -> serde_json::Value {
+    let summary: serde_json::Map<_, _> =
+        findings.summary.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+    serde_json::json!({ "name": analysis.name, "title": analysis.title, "summary": summary, "files": files })
+}
+
+fn print_findings(analysis: &Analysis, findings: &Findings, files: &[PathBuf]) -> Result<()> {
+    print(analysis.title)?;
+    for (name, value) in &findings.summary {
+        print(&format!("  {name}: {value}"))?;
+    }
+    for file in files {
+        print(&format!("  {}", file.display()))?;
+    }
+    Ok(())
+}

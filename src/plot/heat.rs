@@ -1,0 +1,100 @@
+//! Heat maps, in a few colours from blue over white to orange, and the bar that explains them.
+
+use anyhow::Result;
+use plotters::prelude::{DrawingBackend, RGBColor};
+
+use super::axis::Axis;
+use super::canvas::{fit, Align, Canvas, Type, BLUE, GREY, LABEL, ORANGE, SMALL};
+
+/// Room for a bar at the right of a panel.
+pub(super) const BAR: f64 = 130.0;
+/// Shades on either side of the middle. Neighbours of the same shade are drawn as one, which keeps the SVG small.
+const SHADES: i32 = 10;
+
+/// Values on a grid.
+#[derive(Clone, Debug, Default)]
+pub struct HeatMap {
+    /// The values, one list for each row, the lowest row first. All rows are as long.
+    pub values: Vec<Vec<f64>>,
+    /// Left end of the first column and right end of the last.
+    pub x: (f64, f64),
+    /// Lower end of the first row and upper end of the last.
+    pub y: (f64, f64),
+    /// The values that are blue and orange; the middle between them is white.
+    pub range: (f64, f64),
+    /// Label of the bar at the side; empty: no bar.
+    pub label: String,
+}
+
+impl HeatMap {
+    /// From −[`SHADES`] to [`SHADES`].
+    fn shade(&self, value: f64) -> i32 {
+        let (lo, hi) = self.range;
+        let part = (2.0 * value - lo - hi) / (hi - lo);
+        (part.clamp(-1.0, 1.0) * f64::from(SHADES)).round() as i32
+    }
+}
+
+fn colour(shade: i32) -> RGBColor {
+    let end = if shade < 0 { BLUE } else { ORANGE };
+    let part = f64::from(shade.abs()) / f64::from(SHADES);
+    let mixed = |to: u8| (255.0 + part * (f64::from(to) - 255.0)).round() as u8;
+    RGBColor(mixed(end.0), mixed(end.1), mixed(end.2))
+}
+
+/// Fills a panel. White is left out: the page is white.
+pub(super) fn draw_heat<DB: DrawingBackend>(canvas: &Canvas<DB>, heat: &HeatMap, x: Axis, y: Axis) -> Result<()> {
+    let edge = |(from, to): (f64, f64), count: usize, i: usize| from + (to - from) * i as f64 / count.max(1) as f64;
+    canvas.rectangle((x.at(heat.x.0), y.at(heat.y.0)), (x.at(heat.x.1), y.at(heat.y.1)), colour(0))?;
+    for (row, values) in heat.values.iter().enumerate() {
+        let (bottom, top) = (edge(heat.y, heat.values.len(), row), edge(heat.y, heat.values.len(), row + 1));
+        let shades: Vec<i32> = values.iter().map(|v| heat.shade(*v)).collect();
+        let mut from = 0;
+        for run in shades.chunk_by(|a, b| a == b) {
+            let to = from + run.len();
+            if run[0] != 0 {
+                let (left, right) = (edge(heat.x, values.len(), from), edge(heat.x, values.len(), to));
+                canvas.rectangle((x.at(left), y.at(bottom)), (x.at(right), y.at(top)), colour(run[0]))?;
+            }
+            from = to;
+        }
+    }
+    Ok(())
+}
+
+/// The bar right of a panel that ends at `right`, between the page's `bottom` and `top`.
+pub(super) fn draw_bar<DB: DrawingBackend>(
+    canvas: &Canvas<DB>,
+    heat: &HeatMap,
+    right: f64,
+    (bottom, top): (f64, f64),
+) -> Result<()> {
+    let axis = Axis::linear(heat.range, (bottom, top));
+    let (from, to) = (right + 18.0, right + 36.0);
+    let height = (bottom - top) / f64::from(2 * SHADES + 1);
+    for shade in -SHADES..=SHADES {
+        let low = bottom - f64::from(shade + SHADES) * height;
+        canvas.rectangle((from, low), (to, low - height), colour(shade))?;
+    }
+    canvas.line(&[(from, top), (to, top), (to, bottom), (from, bottom), (from, top)], 1.0, GREY)?;
+    for (value, label) in axis.ticks(4) {
+        let y = axis.at(value);
+        canvas.text(&label, (to + 8.0, y + 0.36 * SMALL), Type::new(SMALL, Align::Left))?;
+    }
+    let (label, size) = fit(&heat.label, LABEL, false, bottom - top);
+    let upward = Type { upward: true, ..Type::new(size, Align::Centre) };
+    canvas.text(&label, (to + 88.0, (bottom + top) / 2.0), upward)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shades_are_symmetric_about_the_middle() {
+        let heat = HeatMap { range: (0.0, 1.0), ..HeatMap::default() };
+        assert_eq!([-1.0, 0.0, 0.25, 0.5, 0.75, 1.0, 3.0].map(|v| heat.shade(v)), [-10, -10, -5, 0, 5, 10, 10]);
+        assert_eq!(colour(0), RGBColor(255, 255, 255));
+        assert_eq!((colour(-10), colour(10)), (BLUE, ORANGE));
+    }
+}

@@ -1,0 +1,48 @@
+//! `hebbian-rnn analyse` as a user meets it: what fits is done, files are there, wrong usage is one line.
+
+use crate::command::{fine, hebbian, one_line_error, train};
+use tempfile::TempDir;
+
+#[test]
+fn everything_that_fits_is_analysed_and_written() {
+    let folder = TempDir::new().unwrap();
+    fine(train(folder.path(), &["--updates", "2"]));
+    let ran = fine(hebbian(&["analyse", "runs/dnms", "--trials", "24", "--json"], folder.path()));
+    let found: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let names: Vec<&str> = found["analyses"].as_array().unwrap().iter().map(|a| a["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["learning", "decoding", "trajectories", "weights", "gradient"]);
+    let analysis = folder.path().join("runs/dnms/analysis");
+    for name in names {
+        for end in ["csv", "png", "svg"] {
+            let file = analysis.join(format!("{name}.{end}"));
+            assert!(std::fs::metadata(&file).is_ok_and(|m| m.len() > 100), "{}", file.display());
+        }
+    }
+    let gradient = std::fs::read_to_string(analysis.join("gradient.csv")).unwrap();
+    // Two networks, before and after learning, two rules.
+    assert_eq!(gradient.lines().count(), 1 + 8, "{gradient}");
+    for row in csv::Reader::from_reader(gradient.as_bytes()).records() {
+        assert!(row.unwrap()[3].parse::<f64>().unwrap().abs() <= 1.0);
+    }
+    // The same seed, the same figures.
+    let again = fine(hebbian(&["analyse", "runs/dnms", "decoding", "--trials", "24", "--out", "again"], folder.path()));
+    assert!(again.stdout.starts_with("Cross-temporal decoding"), "{}", again.stdout);
+    let bytes = |path: &str| std::fs::read(folder.path().join(path)).unwrap();
+    assert!(bytes("again/decoding.csv") == bytes("runs/dnms/analysis/decoding.csv"));
+}
+
+#[test]
+fn what_cannot_be_analysed_is_refused_in_one_line() {
+    let folder = TempDir::new().unwrap();
+    fine(train(folder.path(), &["--updates", "1"]));
+    let analyse = |more: &[&str]| hebbian(&[&["analyse"], more].concat(), folder.path());
+    one_line_error(analyse(&["runs/dnms", "weigths"]), 2, "did you mean `weights`?");
+    one_line_error(analyse(&["runs/dnms", "subspace"]), 1, "analysis `subspace` does not fit: task `dnms`");
+    one_line_error(analyse(&["runs/none", "weights"]), 1, "runs/none");
+    let checkpoint = "runs/dnms/checkpoint.safetensors";
+    std::fs::rename(folder.path().join(checkpoint), folder.path().join("alone.safetensors")).unwrap();
+    one_line_error(analyse(&["alone.safetensors", "learning"]), 1, "metrics.csv");
+    one_line_error(analyse(&["alone.safetensors", "decoding", "--trials", "8"]), 1, "at least 5 trials of each class");
+    let help = fine(analyse(&["--help"])).stdout;
+    assert!(["psychometric", "decoding", "gradient"].iter().all(|name| help.contains(name)), "{help}");
+}

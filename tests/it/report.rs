@@ -1,0 +1,228 @@
+//! `report.html`: what is in it, that it repeats, and how it looks in a real browser.
+
+use crate::command::{bytes, fine, hebbian, one_line_error, train};
+use assert_cmd::Command;
+use hebbian_rnn::{candle_core::Device, checkpoint::Checkpoint, report::Report, task};
+use safetensors::{tensor::TensorView, Dtype};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+fn page(folder: &Path) -> String {
+    String::from_utf8(bytes(folder.join("report.html"))).unwrap()
+}
+
+/// The text between two others.
+fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
+    let (_, rest) = text.split_once(from).unwrap_or_else(|| panic!("{from} is not there"));
+    rest.split_once(to).unwrap_or_else(|| panic!("{to} is not there")).0
+}
+
+/// What a browser makes of the entities that the page uses.
+fn unescaped(html: &str) -> String {
+    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#x27;", "'"), ("&#x2f;", "/"), ("&amp;", "&")];
+    entities.iter().fold(html.to_string(), |text, (entity, character)| text.replace(entity, character))
+}
+
+/// Writes a task file of two short trials.
+fn task_file(path: &Path) {
+    let floats = |n: usize| -> Vec<u8> { (0..n).flat_map(|i| (i as f32 * 0.3).sin().to_le_bytes()).collect() };
+    let (inputs, targets) = (floats(2 * 30 * 2), floats(2 * 30));
+    let views = [
+        ("inputs", TensorView::new(Dtype::F32, vec![2, 30, 2], &inputs).unwrap()),
+        ("targets", TensorView::new(Dtype::F32, vec![2, 30, 1], &targets).unwrap()),
+    ];
+    std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+}
+
+#[test]
+fn the_page_says_what_was_run_and_how_to_run_it_again() {
+    let dir = TempDir::new().unwrap();
+    let ran = fine(train(dir.path(), &["--updates", "3", "--set", "network.clamped=[[1, 0.5]]", "--out", "run"]));
+    assert!(ran.stdout.contains("report.html"));
+    let html = page(&dir.path().join("run"));
+    for text in [
+        "<h1>dnms, delta-x</h1>",
+        "2 networks of 24 neurons, 8 trials at a time, seed 1",
+        "Stopped at its limit, after 3 updates, 24 trials of each network.",
+        "Did not reach the criterion:</strong> networks 0, 1.",
+    ] {
+        assert!(html.contains(text), "{text}");
+    }
+    // All keys are there, and just those that were set are marked.
+    let config: toml::Table = std::fs::read_to_string(dir.path().join("run/config.toml")).unwrap().parse().unwrap();
+    for (name, _) in config.values().filter_map(toml::Value::as_table).flatten() {
+        assert!(html.contains(&format!("<th scope=\"row\">{name}</th>")), "{name}");
+    }
+    let marked = html.split("<tr class=\"changed\"><th scope=\"row\">").skip(1).map(|rest| between(rest, "", "</th>"));
+    let expected = [
+        "clamped",
+        "neurons",
+        "response_steps",
+        "second_stimulus",
+        "steps",
+        "stimulus_steps",
+        "batch",
+        "networks",
+        "updates",
+    ];
+    assert_eq!(marked.collect::<Vec<_>>(), expected);
+    // The command on the page gives the same run again, in another folder, to the page's last byte.
+    let command = unescaped(between(&html, "<pre><code>", "</code></pre>"));
+    repeat(&command, dir.path());
+    for file in ["checkpoint.safetensors", "metrics.csv", "config.toml", "report.html"] {
+        assert!(bytes(dir.path().join("run").join(file)) == bytes(dir.path().join("again").join(file)), "{file}");
+    }
+    // A page that is lost is written again; a folder without a run has none.
+    std::fs::remove_file(dir.path().join("run/report.html")).unwrap();
+    let ran = fine(hebbian(&["report", "run"], dir.path()));
+    assert_eq!(ran.stdout, "run/report.html\n");
+    assert!(page(&dir.path().join("run")).contains("<h1>dnms, delta-x</h1>"));
+    one_line_error(hebbian(&["report", "nowhere"], dir.path()), 1, "nowhere is not a run's folder");
+}
+
+/// Runs a command as it stands on a page, in a shell, with its run in the folder `again`.
+fn repeat(command: &str, folder: &Path) {
+    let program = assert_cmd::cargo::cargo_bin("hebbian-rnn");
+    let path = std::env::join_paths(
+        [program.parent().unwrap().to_path_buf()]
+            .into_iter()
+            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    );
+    Command::new("sh")
+        .args(["-c", &format!("{command} --out again")])
+        .env("PATH", path.unwrap())
+        .current_dir(folder)
+        .assert()
+        .success();
+}
+
+#[test]
+fn a_resumed_run_has_the_page_of_an_uninterrupted_one() {
+    let dir = TempDir::new().unwrap();
+    fine(train(dir.path(), &["--updates", "4", "--out", "whole"]));
+    fine(train(dir.path(), &["--updates", "2", "--out", "parts"]));
+    assert!(page(&dir.path().join("parts")).contains("after 2 updates"));
+    fine(train(dir.path(), &["--updates", "4", "--out", "parts", "--resume"]));
+    assert!(page(&dir.path().join("whole")) == page(&dir.path().join("parts")));
+    // A run that stands before its limit is not said to be finished.
+    let parts = dir.path().join("parts");
+    let mut checkpoint = Checkpoint::read(&parts, &Device::Cpu).unwrap();
+    checkpoint.config.train.updates = Some(9);
+    let task = task::build(&checkpoint.config.task).unwrap();
+    let html = Report::of(&parts, &checkpoint, &*task, &[], 1).unwrap().html().unwrap();
+    assert!(html.contains("Not finished: it stands at 4 updates, 32 trials of each network."));
+}
+
+#[test]
+fn names_that_look_like_html_or_shell_stay_names() {
+    let dir = TempDir::new().unwrap();
+    let name = "it's <b>&\"$(touch gone)\".safetensors";
+    task_file(&dir.path().join(name));
+    let settings = ["--set", "network.neurons=24", "--updates", "2", "--networks", "1", "--out", "run"];
+    fine(hebbian(&[&["train", "--task-file", name][..], &settings].concat(), dir.path()));
+    let html = page(&dir.path().join("run"));
+    assert!(html.contains("it&#x27;s &lt;b&gt;&amp;&quot;$(touch gone)&quot;.safetensors") && !html.contains("<b>"));
+    repeat(&unescaped(between(&html, "<pre><code>", "</code></pre>")), dir.path());
+    assert!(html == page(&dir.path().join("again")));
+    assert!(!dir.path().join("gone").exists());
+}
+
+#[test]
+fn a_page_that_cannot_be_written_takes_nothing_from_the_run() {
+    let dir = TempDir::new().unwrap();
+    std::fs::create_dir_all(dir.path().join("run/report.html")).unwrap();
+    let ran = fine(train(dir.path(), &["--updates", "1", "--out", "run"]));
+    assert!(ran.stderr.starts_with("no report: ") && ran.stderr.contains("run/report.html"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("fraction correct") && ran.stdout.contains("sample_trials.svg"));
+    fine(hebbian(&["inspect", "run"], dir.path()));
+}
+
+/// A browser of the Chromium family. `None`: there is none, which is a failure where HEBBIAN_RNN_REQUIRE_BROWSER is set.
+fn browser() -> Option<PathBuf> {
+    let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH").unwrap()).collect();
+    let names = ["chromium", "chromium-browser", "google-chrome", "chrome"];
+    let found = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))).find(|p| p.is_file());
+    if found.is_none() {
+        assert!(std::env::var_os("HEBBIAN_RNN_REQUIRE_BROWSER").is_none(), "no Chromium is on the path");
+        eprintln!("SKIPPED: no Chromium is on the path, so report.html was not looked at in a browser");
+    }
+    found
+}
+
+/// Runs a browser without a window on a file; returns what it prints.
+fn browse(browser: &Path, file: &Path, more: &[&str]) -> String {
+    let profile = TempDir::new().unwrap();
+    let output = Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"])
+        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .args(more)
+        .arg(format!("file://{}", file.display()))
+        .timeout(Duration::from_secs(120))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A page that shows another one in a frame of a width, and writes down as JSON what became of it.
+fn probe(html: &str, width: u32) -> String {
+    let escaped = html.replace('&', "&amp;").replace('"', "&quot;");
+    format!(
+        r#"<!DOCTYPE html><meta charset="utf-8"><iframe id="frame" style="width:{width}px;height:800px;border:0" srcdoc="{escaped}"></iframe>
+<pre id="seen"></pre><script>
+document.getElementById("frame").onload = event => {{
+  const frame = event.target.contentWindow, page = frame.document;
+  const box = e => e.getBoundingClientRect();
+  document.getElementById("seen").textContent = JSON.stringify({{
+    width: frame.innerWidth,
+    scroll: page.documentElement.scrollWidth,
+    pictures: [...page.querySelectorAll("svg, img")].map(e => [box(e).width, box(e).height]),
+    names: [...page.querySelectorAll("[role=img]")].map(e => e.getAttribute("aria-label")),
+    fetched: frame.performance.getEntriesByType("resource").length,
+    scripts: page.scripts.length,
+    headings: [...page.querySelectorAll("h1, h2, h3")].map(e => e.tagName),
+    title: page.title,
+    paper: frame.getComputedStyle(page.body).backgroundColor,
+  }});
+}};
+</script>"#
+    )
+}
+
+#[test]
+fn a_browser_shows_the_page_on_desktop_phone_and_in_the_dark() {
+    let Some(browser) = browser() else { return };
+    let dir = TempDir::new().unwrap();
+    fine(train(dir.path(), &["--updates", "3", "--out", "run"]));
+    fine(hebbian(&["report", "run"], dir.path()));
+    let html = page(&dir.path().join("run"));
+    for reference in ["http:", "https:", "src=", "href=", "url(", "@import", "<script", "<link"] {
+        assert!(!html.contains(reference), "the page refers to something: {reference}");
+    }
+    let file = dir.path().join("probe.html");
+    for (width, more, paper) in [
+        (360, &[][..], "rgb(255, 255, 255)"),
+        (1200, &[], "rgb(255, 255, 255)"),
+        (360, &["--blink-settings=preferredColorScheme=0"], "rgb(21, 24, 28)"),
+    ] {
+        std::fs::write(&file, probe(&html, width)).unwrap();
+        let dom = browse(&browser, &file, &[more, &["--dump-dom", "--virtual-time-budget=10000"]].concat());
+        let seen: serde_json::Value = serde_json::from_str(between(&dom, "<pre id=\"seen\">", "</pre>")).unwrap();
+        assert_eq!(seen["width"], width);
+        assert!(seen["scroll"].as_f64().unwrap() <= f64::from(width), "it scrolls sideways: {seen}");
+        let pictures: Vec<[f64; 2]> = serde_json::from_value(seen["pictures"].clone()).unwrap();
+        assert!(pictures.len() >= 2 && pictures.iter().flatten().all(|side| *side > 100.0), "{seen}");
+        let names: Vec<String> = serde_json::from_value(seen["names"].clone()).unwrap();
+        assert!(names.len() == pictures.len() && names.iter().all(|name| name.len() > 20), "{seen}");
+        assert_eq!((&seen["fetched"], &seen["scripts"]), (&0.into(), &0.into()));
+        assert_eq!(seen["headings"][0], "H1");
+        assert_eq!(seen["title"], "dnms, delta-x – hebbian-rnn");
+        assert_eq!(seen["paper"], paper);
+    }
+    let picture = dir.path().join("phone.png");
+    let screenshot = format!("--screenshot={}", picture.display());
+    browse(&browser, &dir.path().join("run/report.html"), &[&screenshot, "--window-size=360,800"]);
+    assert!(bytes(&picture).starts_with(b"\x89PNG") && bytes(&picture).len() > 10_000);
+}
