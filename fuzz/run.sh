@@ -8,7 +8,7 @@ flags='"-Cpasses=sancov-module", "-Cllvm-args=-sanitizer-coverage-level=4", "-Cl
     "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters", "-Cllvm-args=-sanitizer-coverage-trace-compares"'
 flags=${flags//$'\n'/}
 # -Zprofile-rustflags is there on stable toolchains as well, with RUSTC_BOOTSTRAP=1.
-RUSTC_BOOTSTRAP=1 cargo build --locked --target-dir ../target -Zprofile-rustflags --bin seeds --bin "$target" \
+RUSTC_BOOTSTRAP=1 cargo build --locked --target-dir ../target -Zprofile-rustflags --bins \
     --config "profile.dev.package.hebbian-rnn.rustflags=[$flags]" \
     --config "profile.dev.package.hebbian-rnn-fuzz.rustflags=[$flags]"
 [ -d corpus/"$target" ] || ../target/debug/seeds
