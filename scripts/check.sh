@@ -5,6 +5,8 @@ cd "$(dirname "$0")/.."
 cargo fmt --all --check
 cargo clippy --locked --all-targets -- -D warnings
 cargo test --locked
+scripts/check-msrv.sh
+scripts/check-supply.sh
 scripts/check-cuda.sh
 cargo run --locked --quiet --example quickstart
 cargo run --locked --quiet --example custom_task

@@ -2,9 +2,9 @@
 """Edits a checkpoint with the safetensors package for Python, and checks that `hebbian-rnn` takes it back.
 
 A run of the `dnms` task (one update) is made; its checkpoint is read, the recurrent weights `w_rec` are scaled by 0.9, and
-the file is written again with the same metadata. Then the program must: find the edited file whole (`inspect`); run it and
-give other outputs than the unedited file, from the same inputs and start (`simulate`); and go on training from it, in the
-run's own folder (`train --resume`), from the edited weights.
+the file is written again with the same metadata. Then the program must: notice the edit (`inspect` fails); run it with a
+warning and give other outputs than the unedited file, from the same inputs and start (`simulate`); and refuse to go on
+training from it in the run's own folder (`train --resume`) unless told to (`--accept-edited`), then from the edited weights.
 
     cargo build --release
     pip install numpy safetensors
@@ -64,8 +64,10 @@ def check_edit(original, edited):
     return metadata_before == metadata_after and changed == ["w_rec"], f"changed: {', '.join(changed)}"
 
 
-def check_inspect(program, edited):
-    return run(program, "inspect", edited)
+def check_inspect(program, original, edited):
+    whole, error = run(program, "inspect", original)
+    passed, said = run(program, "inspect", edited)
+    return whole and not passed and "checksum does not fit" in said, error or said
 
 
 def simulate(program, checkpoint, inputs, out):
@@ -94,7 +96,11 @@ def check_simulate(program, original, edited, folder):
 def check_resume(program, run_folder, original, edited):
     checkpoint = run_folder / "checkpoint.safetensors"
     shutil.copyfile(edited, checkpoint)
-    ok, error = run(program, "train", "--resume", "--updates", UPDATES_AFTER, "--device", "cpu", "--out", run_folder)
+    resume = "train", "--resume", "--updates", UPDATES_AFTER, "--device", "cpu", "--out", run_folder
+    ok, error = run(program, *resume)
+    if ok or "--accept-edited" not in error:
+        return False, f"not refused as it should be: {error}"
+    ok, error = run(program, *resume, "--accept-edited")
     if not ok:
         return False, error
     after, metadata = read(checkpoint)
@@ -126,7 +132,7 @@ def main():
         edit(original, edited)
         checks = {
             "edit": check_edit(original, edited),
-            "inspect": check_inspect(program, edited),
+            "inspect": check_inspect(program, original, edited),
             "simulate": check_simulate(program, original, edited, folder),
             "resume": check_resume(program, run_folder, original, edited),
         }

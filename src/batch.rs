@@ -85,7 +85,7 @@ impl TrialBatch {
 }
 
 fn check(task: &dyn Task, trial: &Trial) -> Result<()> {
-    let (t, n_in, n_out) = (task.steps(), task.inputs().len(), task.n_out());
+    let (t, n_in, n_out) = (task.steps(), task.n_in(), task.n_out());
     let modulator = trial.modulator.as_ref().map_or(t, Vec::len);
     let lengths = [
         ("inputs", trial.inputs.len(), t * n_in),
@@ -96,7 +96,7 @@ fn check(task: &dyn Task, trial: &Trial) -> Result<()> {
     for (list, found, expected) in lengths {
         ensure!(found == expected, "task `{}` drew a trial with {found} {list}; expected {expected}", task.name());
     }
-    let types = task.trial_types().len();
+    let types = task.n_types();
     ensure!(
         trial.trial_type < types,
         "task `{}` drew a trial of type {}; expected below {types}",

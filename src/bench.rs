@@ -59,8 +59,14 @@ pub fn measure(config: Config, device: &Device, updates: u64, rounds: usize, for
     let (neurons, rule) = (config.network.neurons, config.rule.name);
     let mut trainer = Trainer::new(config, device)?;
     let steps = task.steps();
-    // `eh` has a product too, but over the few scored steps only.
-    let products = if !forward && rule == RuleName::DeltaX { 2.0 } else { 1.0 };
+    let products = match rule {
+        _ if forward => 1.0,
+        RuleName::DeltaX => 2.0,
+        // Forwards twice; backwards to the rates and to the weights.
+        RuleName::Bptt => 4.0,
+        // `eh` has a product too, but over the few scored steps only.
+        _ => 1.0,
+    };
     let flop_per_trial = products * 2.0 * steps as f64 * (neurons * neurons) as f64;
     let trials = (updates * train.batch as u64) as f64 * train.networks.count() as f64;
     let checkpoint = trainer.checkpoint();

@@ -2,35 +2,57 @@
 //!
 //! Written to a temporary file beside the target, synced, and renamed over it, so a reader finds the old file or the new
 //! one, never a part. Read strictly: every tensor must have the name, type and shape that the configuration calls for. The
-//! one metadata key, `hebbian_rnn`, holds JSON: format version, program version, configuration, seed and counters.
+//! one metadata key, `hebbian_rnn`, holds JSON: format version, program version, configuration, seed, counters and checksum.
+//!
+//! Formats: 1 had no checksum.
 
 use crate::bptt::{self, Moments};
+use crate::checksum::checksum;
 use crate::config::{Config, Output, RuleName, Stage};
 use crate::criterion::{Criterion, WINDOW};
+use crate::divergence::Frozen;
+pub use crate::files::write_atomically;
+use crate::files::{previous, write_keeping};
 use crate::network::{State, Weights};
 use crate::task::{self, Task};
 use crate::trace::TraceState;
+use crate::untrusted::{self, shown};
 use anyhow::{bail, ensure, Context, Result};
 use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Metadata, TensorView};
-use safetensors::{Dtype, SafeTensors};
+use safetensors::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The only metadata key.
 pub const METADATA_KEY: &str = "hebbian_rnn";
-/// The version of the format this program writes, and the newest it reads.
-pub const FORMAT: u32 = 1;
+/// The version of the format this program writes, and the newest it reads; it reads all older ones.
+pub const FORMAT: u32 = 2;
 /// The name of the newest checkpoint in a run's folder.
 pub const FILE_NAME: &str = "checkpoint.safetensors";
+
+/// Whether a checkpoint is the one that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Integrity {
+    /// Its checksum fits.
+    Whole,
+    /// Its checksum does not fit: values were damaged, or edited by hand.
+    Changed,
+    /// It has no checksum (format 1).
+    Unknown,
+}
 
 /// Everything the next update reads.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     /// The version of the program that wrote it.
     pub program: String,
+    /// The version of the format it was written in.
+    pub format: u32,
+    /// Whether it is the one that was written.
+    pub integrity: Integrity,
     /// The run's configuration.
     pub config: Config,
     /// The weights.
@@ -45,6 +67,8 @@ pub struct Checkpoint {
     pub expected_error: Vec<f64>,
     /// Each network's criterion.
     pub criterion: Vec<Criterion>,
+    /// Which networks are frozen, since when and why.
+    pub frozen: Vec<Option<Frozen>>,
     /// Updates made.
     pub updates: u64,
 }
@@ -57,7 +81,13 @@ struct Header {
     updates: u64,
     trials: u64,
     criterion_trials: Vec<Option<u64>>,
+    /// Left out where no network is frozen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    frozen: Vec<Option<Frozen>>,
     config: Config,
+    /// Empty where there is none, and while it is computed.
+    #[serde(default)]
+    sha256: String,
 }
 
 /// A tensor a checkpoint holds: its type and shape.
@@ -122,7 +152,7 @@ pub fn layout(config: &Config, task: &dyn Task) -> BTreeMap<&'static str, Expect
 const NOT_YET: u8 = 2;
 
 impl Checkpoint {
-    /// The tensors by name.
+    /// The tensors by name, in the host's memory.
     fn tensors(&self) -> Result<BTreeMap<&'static str, Tensor>> {
         let cpu = Device::Cpu;
         let s = self.config.train.networks.count();
@@ -158,22 +188,26 @@ impl Checkpoint {
             tensors.insert("hebbian_trace", h.clone());
             tensors.extend(eligibility.clone().map(|e| ("eligibility", e)));
         }
-        Ok(tensors)
+        tensors.into_iter().map(|(name, tensor)| Ok((name, tensor.to_device(&cpu)?))).collect()
     }
 
     /// The file's bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let header = Header {
+        let mut header = Header {
             format: FORMAT,
             program: self.program.clone(),
             seed: self.config.train.seed,
             updates: self.updates,
             trials: self.trials(),
             criterion_trials: self.criterion.iter().map(Criterion::reached_at).collect(),
+            frozen: if self.frozen.iter().any(Option::is_some) { self.frozen.clone() } else { Vec::new() },
             config: self.config.clone(),
+            sha256: String::new(),
         };
-        let metadata = HashMap::from([(METADATA_KEY.to_string(), serde_json::to_string(&header)?)]);
         let tensors = self.tensors()?;
+        let stored = tensors.iter().map(|(name, t)| (*name, View::dtype(t), t.dims(), View::data(t)));
+        header.sha256 = checksum(&serde_json::to_string(&header)?, stored);
+        let metadata = HashMap::from([(METADATA_KEY.to_string(), serde_json::to_string(&header)?)]);
         Ok(safetensors::serialize(tensors.iter().map(|(name, tensor)| (*name, tensor)), Some(metadata))?)
     }
 
@@ -184,14 +218,21 @@ impl Checkpoint {
 
     /// Writes the checkpoint to `path`, whole or not at all, and not before it is safe on the disk.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let bytes = self.to_bytes().with_context(|| format!("preparing {}", path.display()))?;
-        write_atomically(path, &bytes)
+        self.write_keeping(path, 0)
     }
 
-    /// Reads a checkpoint from a file, or the newest of a run's folder.
+    /// The same, keeping the last `keep` files that were there before as `checkpoint.1.safetensors`, `checkpoint.2.safetensors`,
+    /// …, the newest first.
+    pub fn write_keeping(&self, path: &Path, keep: u64) -> Result<()> {
+        let bytes = self.to_bytes().with_context(|| format!("preparing {}", path.display()))?;
+        write_keeping(path, &bytes, keep)
+    }
+
+    /// Reads a checkpoint from a file, or the newest of a run's folder. [`Checkpoint::integrity`] says whether it was changed.
     ///
     /// # Errors
-    /// Names the file and, where it is one tensor's fault, the tensor, what was found and what was expected.
+    /// Names the file and, where it is one tensor's fault, the tensor, what was found and what was expected; and the checkpoint
+    /// before it, where that one can be read.
     pub fn read(path: &Path, device: &Device) -> Result<Self> {
         Self::read_for(path, None, device)
     }
@@ -203,16 +244,34 @@ impl Checkpoint {
 
     fn read_for(path: &Path, task: Option<&dyn Task>, device: &Device) -> Result<Self> {
         let path = if path.is_dir() { &path.join(FILE_NAME) } else { path };
-        let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        Self::read_file(path, task, device).map_err(|error| match Self::whole_previous(path, task) {
+            None => error,
+            Some((previous, updates)) => error.context(format!(
+                "{} cannot be read, but the checkpoint before it can: {} (update {updates})",
+                path.display(),
+                previous.display()
+            )),
+        })
+    }
+
+    fn read_file(path: &Path, task: Option<&dyn Task>, device: &Device) -> Result<Self> {
+        let bytes = untrusted::read(path)?;
         Self::from_bytes(&bytes, task, device).with_context(|| path.display().to_string())
+    }
+
+    /// The newest of the checkpoints kept from before `path` was written that is whole, and its updates.
+    pub fn whole_previous(path: &Path, task: Option<&dyn Task>) -> Option<(PathBuf, u64)> {
+        let kept = (1..).map(|k| previous(path, k)).take_while(|path| path.exists());
+        kept.filter_map(|path| Some((Self::read_file(&path, task, &Device::Cpu).ok()?, path)))
+            .find(|(checkpoint, _)| checkpoint.integrity != Integrity::Changed)
+            .map(|(checkpoint, path)| (path, checkpoint.updates))
     }
 
     /// Reads a checkpoint from a file's bytes; `task` is `None` where the configuration names one that is built in.
     pub fn from_bytes(bytes: &[u8], task: Option<&dyn Task>, device: &Device) -> Result<Self> {
-        let (_, metadata) = SafeTensors::read_metadata(bytes)
+        let (file, metadata) = untrusted::tensors(bytes)
             .context("not a whole safetensors file (cut short, damaged, or something else)")?;
-        let header = header(&metadata)?;
-        let file = SafeTensors::deserialize(bytes).context("not a whole safetensors file")?;
+        let (header, json) = header(&metadata)?;
         let built;
         let task = match task {
             Some(task) => task,
@@ -224,6 +283,12 @@ impl Checkpoint {
         header.config.validate(task).context("the configuration in the metadata")?;
         let tensors = Tensors { file, layout: layout(&header.config, task), device };
         tensors.check_all()?;
+        check_counters(&header)?;
+        let integrity = match header.format {
+            1 => Integrity::Unknown,
+            _ if tensors.checksum(json, &header.sha256) == header.sha256 => Integrity::Whole,
+            _ => Integrity::Changed,
+        };
 
         let weights = Weights {
             w_in: tensors.finite("w_in")?,
@@ -233,7 +298,7 @@ impl Checkpoint {
             b_out: tensors.optional("b_out")?,
             w_fb: tensors.optional("w_fb")?,
             error_feedback: tensors.optional("error_feedback")?,
-            connectivity: tensors.optional("connectivity")?,
+            connectivity: tensors.of_bytes_below(2, "connectivity")?,
         };
         let trace = match tensors.optional("hebbian_trace")? {
             Some(h) => Some(TraceState { h, eligibility: tensors.optional("eligibility")? }),
@@ -241,11 +306,19 @@ impl Checkpoint {
         };
         let moments = tensors.layout.keys().filter(|name| bptt::is_moment(name));
         let moments = moments.map(|name| Ok((*name, tensors.finite(name)?))).collect::<Result<Moments>>()?;
-        let recent: Vec<Vec<u8>> = tensors.load("recent_correct", &Device::Cpu)?.to_vec2()?;
+        let recent = tensors.of_bytes_below(NOT_YET + 1, "recent_correct")?.context("tensor `recent_correct`")?;
+        let recent: Vec<Vec<u8>> = recent.to_device(&Device::Cpu)?.to_vec2()?;
         ensure!(
             header.criterion_trials.len() == recent.len(),
             "the metadata's criterion_trials speaks of {} networks, the tensors of {}",
             header.criterion_trials.len(),
+            recent.len()
+        );
+        let frozen = if header.frozen.is_empty() { vec![None; recent.len()] } else { header.frozen };
+        ensure!(
+            frozen.len() == recent.len(),
+            "the metadata's frozen speaks of {} networks, the tensors of {}",
+            frozen.len(),
             recent.len()
         );
         let criterion = recent
@@ -260,19 +333,23 @@ impl Checkpoint {
             .collect();
         Ok(Checkpoint {
             program: header.program,
+            format: header.format,
+            integrity,
             weights,
             state: State { x: tensors.finite("x")?, r: tensors.finite("r")? },
             trace,
             moments,
-            expected_error: tensors.load("expected_error", &Device::Cpu)?.flatten_all()?.to_vec1()?,
+            expected_error: tensors.finite("expected_error")?.flatten_all()?.to_vec1()?,
             criterion,
+            frozen,
             updates: header.updates,
             config: header.config,
         })
     }
 }
 
-fn header(metadata: &Metadata) -> Result<Header> {
+/// The header and its text.
+fn header(metadata: &Metadata) -> Result<(Header, &str)> {
     let json = metadata
         .metadata()
         .as_ref()
@@ -281,14 +358,28 @@ fn header(metadata: &Metadata) -> Result<Header> {
     let value: serde_json::Value =
         serde_json::from_str(json).with_context(|| format!("the `{METADATA_KEY}` metadata is not JSON"))?;
     match value.get("format").and_then(serde_json::Value::as_u64) {
-        Some(format) if format == u64::from(FORMAT) => {}
-        Some(format) => {
-            bail!("written in format {format}; this program ({}) reads format {FORMAT}", env!("CARGO_PKG_VERSION"))
-        }
+        Some(format) if (1..=u64::from(FORMAT)).contains(&format) => {}
+        Some(format) => bail!(
+            "written in format {format}; this program ({}) reads formats 1 to {FORMAT}",
+            env!("CARGO_PKG_VERSION")
+        ),
         None => bail!("the `{METADATA_KEY}` metadata names no format"),
     }
     let header: Header = serde_json::from_value(value).with_context(|| format!("the `{METADATA_KEY}` metadata"))?;
-    Ok(header)
+    Ok((header, json))
+}
+
+/// Refuses counters that no run reaches, for sums of them would overflow.
+fn check_counters(header: &Header) -> Result<()> {
+    const MOST: u64 = 1 << 62;
+    let trials = header.updates.checked_mul(header.config.train.batch as u64);
+    ensure!(
+        trials.is_some_and(|trials| trials <= MOST),
+        "the metadata's updates is {}: with {} trials each, more than {MOST} trials",
+        header.updates,
+        header.config.train.batch
+    );
+    Ok(())
 }
 
 struct Tensors<'a> {
@@ -302,7 +393,7 @@ impl Tensors<'_> {
         let mut names: Vec<&str> = self.file.names();
         names.sort_unstable();
         if let Some(stranger) = names.iter().find(|name| !self.layout.contains_key(**name)) {
-            bail!("tensor `{stranger}` is not one that this configuration has");
+            bail!("tensor `{}` is not one that this configuration has", shown(stranger));
         }
         for (name, expected) in &self.layout {
             let Ok(found) = self.file.tensor(name) else { bail!("tensor `{name}` is missing; expected {expected}") };
@@ -311,10 +402,33 @@ impl Tensors<'_> {
         Ok(())
     }
 
+    fn view(&self, name: &str) -> Result<TensorView<'_>> {
+        self.file.tensor(name).with_context(|| format!("tensor `{name}`"))
+    }
+
+    /// What the checksum should be, given the header's text and the checksum in it.
+    fn checksum(&self, json: &str, found: &str) -> String {
+        let blank = if found.is_empty() { json.to_string() } else { json.replacen(found, "", 1) };
+        let views = self.layout.keys().filter_map(|name| Some((*name, self.file.tensor(name).ok()?)));
+        let stored: Vec<_> = views.map(|(name, v)| (name, v.dtype(), v.shape().to_vec(), v.data())).collect();
+        checksum(&blank, stored.iter().map(|(name, dtype, shape, data)| (*name, *dtype, &shape[..], (*data).into())))
+    }
+
     fn load(&self, name: &str, device: &Device) -> Result<Tensor> {
-        let view = self.file.tensor(name).with_context(|| format!("tensor `{name}`"))?;
+        let view = self.view(name)?;
         let dtype = DType::try_from(view.dtype())?;
         Tensor::from_raw_buffer(view.data(), dtype, view.shape(), device).with_context(|| format!("tensor `{name}`"))
+    }
+
+    /// A tensor of small integers (u8), where the networks have it.
+    fn of_bytes_below(&self, bound: u8, name: &str) -> Result<Option<Tensor>> {
+        if !self.layout.contains_key(name) {
+            return Ok(None);
+        }
+        if let Some(strange) = self.view(name)?.data().iter().find(|byte| **byte >= bound) {
+            bail!("tensor `{name}` holds {strange}; expected integers from 0 to {}", bound - 1);
+        }
+        self.load(name, self.device).map(Some)
     }
 
     fn optional(&self, name: &str) -> Result<Option<Tensor>> {
@@ -322,13 +436,8 @@ impl Tensors<'_> {
     }
 
     fn finite(&self, name: &str) -> Result<Tensor> {
-        let tensor = self.load(name, self.device)?;
-        if tensor.dtype().is_float() {
-            let extreme = tensor.to_dtype(DType::F64)?.abs()?.flatten_all()?.max(0)?.to_scalar::<f64>()?;
-            let sum = tensor.to_dtype(DType::F64)?.sum_all()?.to_scalar::<f64>()?;
-            ensure!(extreme.is_finite() && sum.is_finite(), "tensor `{name}` holds values that are not finite numbers");
-        }
-        Ok(tensor)
+        ensure!(untrusted::finite(&self.view(name)?), "tensor `{name}` holds values that are not finite numbers");
+        self.load(name, self.device)
     }
 }
 
@@ -347,28 +456,4 @@ fn check(name: &str, found: &TensorView, expected: &Expected) -> Result<()> {
         found.shape()
     );
     Ok(())
-}
-
-/// Writes `bytes` to `path` whole or not at all: temporary file beside it, sync, rename, sync of the folder.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // Temporary files are private; what is kept is as readable as any other new file.
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-        }
-        file.persist(path)?;
-        #[cfg(unix)]
-        std::fs::File::open(folder)?.sync_all()?;
-        Ok(())
-    };
-    write().with_context(|| format!("writing {}", path.display()))
 }

@@ -334,12 +334,22 @@ pub struct TrainConfig {
     pub until_criterion: bool,
     /// Write the checkpoint every so many updates (and at the end); 0: only at the end.
     pub checkpoint_every: u64,
+    /// Keep so many checkpoints from before the newest.
+    #[serde(default = "one")]
+    pub keep: u64,
     /// `auto`, `cpu`, `cuda`, `cuda:1` or `metal`.
     pub device: String,
     /// The type of every tensor.
     pub dtype: Precision,
     /// Which implementation of a step runs.
     pub kernels: Kernels,
+    /// Stop as soon as a network diverges, with the state of the update before, instead of freezing that network.
+    #[serde(default)]
+    pub strict_numbers: bool,
+}
+
+fn one() -> u64 {
+    1
 }
 
 impl TrainConfig {
@@ -408,7 +418,7 @@ impl Config {
         let net = &self.network;
         net.validate(task)?;
 
-        expect(self.trace.alpha.is_finite(), "trace.alpha", self.trace.alpha, "a finite number")?;
+        number("trace.alpha", self.trace.alpha)?;
         fraction("trace.eta", self.trace.eta)?;
         not_negative("trace.clip", self.trace.clip)?;
 
@@ -456,6 +466,9 @@ impl Config {
 
         let train = &self.train;
         expect(train.batch >= 1, "train.batch", train.batch, "at least 1")?;
+        let most = task::LARGEST;
+        expect(train.batch <= most, "train.batch", train.batch, &format!("at most {most}"))?;
+        expect(train.networks.count() <= most, "train.networks", train.networks, &format!("at most {most} networks"))?;
         if train.trials.is_some() && train.updates.is_some() {
             bail!("train.trials and train.updates are both set: give one of them");
         }
@@ -473,14 +486,22 @@ fn expect(fine: bool, key: &str, found: impl std::fmt::Display, expected: &str) 
     Ok(())
 }
 
+/// No number is larger: what is drawn with it would not be finite in single precision.
+const LARGE: f64 = 1e30;
+
+/// Refuses everything but finite numbers.
+pub(crate) fn number(key: &str, found: f64) -> Result<()> {
+    expect(found.abs() <= LARGE, key, found, &format!("a finite number from -{LARGE:e} to {LARGE:e}"))
+}
+
 /// Refuses everything but finite numbers above zero.
 pub(crate) fn positive(key: &str, found: f64) -> Result<()> {
-    expect(found > 0.0 && found.is_finite(), key, found, "a finite number above 0")
+    expect(found > 0.0 && found <= LARGE, key, found, &format!("a finite number above 0, at most {LARGE:e}"))
 }
 
 /// Refuses everything but finite numbers from zero upward.
 pub(crate) fn not_negative(key: &str, found: f64) -> Result<()> {
-    expect(found >= 0.0 && found.is_finite(), key, found, "a finite number of at least 0")
+    expect((0.0..=LARGE).contains(&found), key, found, &format!("a finite number from 0 to {LARGE:e}"))
 }
 
 /// Refuses everything outside [0, 1].

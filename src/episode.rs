@@ -73,7 +73,7 @@ pub struct TrialShape {
 impl TrialShape {
     /// That of the trials of a task.
     pub fn of(task: &dyn Task) -> Self {
-        TrialShape { steps: task.steps(), n_in: task.inputs().len(), n_out: task.n_out(), measure: task.measure() }
+        TrialShape { steps: task.steps(), n_in: task.n_in(), n_out: task.n_out(), measure: task.measure() }
     }
 }
 
@@ -218,7 +218,7 @@ impl Ensemble<'_> {
     pub fn run(&self, batch: &TrialBatch, learn: bool, record: Record, workspace: &mut Workspace) -> Result<Episode> {
         let Ensemble { config, weights, .. } = *self;
         let device = weights.w_rec.device();
-        if let Some(run) = ops::fused(config, device, record) {
+        if let Some(run) = ops::fused(config, device) {
             return run(self, batch, learn, record, workspace);
         }
         run(config, &Cell::new(&config.network, weights)?, &self.inputs(batch)?, learn, record)

@@ -3,8 +3,10 @@
 use crate::batch::{Draw, TrialBatch};
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
+use crate::divergence::Frozen;
 use crate::eligibility::Workspace;
 use crate::episode::{Ensemble, Episode, Record, TrialShape};
+use crate::memory;
 use crate::modulator::Modulator;
 use crate::random::Phase;
 use crate::task::Task;
@@ -23,18 +25,23 @@ pub struct Score {
     pub fraction_correct: f64,
     /// Trials it reached the criterion after, while training.
     pub criterion_trials: Option<u64>,
+    /// When and why it was frozen, where it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Frozen>,
 }
 
 /// Runs `trials` fresh trials of each network, in batches of the size it was trained with.
 pub fn evaluate(checkpoint: &Checkpoint, task: &dyn Task, trials: u64, seed: u64) -> Result<Vec<Score>> {
     let networks = checkpoint.config.train.networks;
     let s = networks.count();
+    fits(checkpoint, task, trials.min(checkpoint.config.train.batch as u64) as usize)?;
     let (mut error, mut correct) = (vec![0.0; s], vec![0u64; s]);
     let batch_size = checkpoint.config.train.batch as u64;
     let mut done = 0;
     while done < trials {
         let trials_each = (trials - done).min(batch_size) as usize;
-        let (batch, episode) = run_fresh(checkpoint, task, done, trials_each, seed)?;
+        let batch = draw_fresh(&checkpoint.config, task, done, trials_each, seed)?;
+        let episode = run_drawn(checkpoint, task, &batch, &mut Workspace::default())?;
         for (i, e) in errors(task, &batch, &episode.outputs)?.into_iter().enumerate() {
             error[i / trials_each] += e;
             correct[i / trials_each] += u64::from(e < task.correct_below());
@@ -46,8 +53,14 @@ pub fn evaluate(checkpoint: &Checkpoint, task: &dyn Task, trials: u64, seed: u64
         error: error[i] / trials as f64,
         fraction_correct: correct[i] as f64 / trials as f64,
         criterion_trials: checkpoint.criterion[i].reached_at(),
+        frozen: checkpoint.frozen[i],
     };
     Ok(networks.range().enumerate().map(score).collect())
+}
+
+fn fits(checkpoint: &Checkpoint, task: &dyn Task, trials_each: usize) -> Result<()> {
+    let device = checkpoint.weights.w_rec.device();
+    memory::check_forward(&checkpoint.config, TrialShape::of(task), trials_each, Record::default(), device)
 }
 
 /// Runs fresh trials `first..first + trials_each` of each network; the outputs are `[T, S, B, n_out]`.
@@ -58,6 +71,7 @@ pub fn run_fresh(
     trials_each: usize,
     seed: u64,
 ) -> Result<(TrialBatch, Episode)> {
+    fits(checkpoint, task, trials_each)?;
     let batch = draw_fresh(&checkpoint.config, task, first, trials_each, seed)?;
     let episode = run_drawn(checkpoint, task, &batch, &mut Workspace::default())?;
     Ok((batch, episode))
@@ -88,7 +102,7 @@ pub fn run_recorded(
     workspace: &mut Workspace,
 ) -> Result<Episode> {
     let config: &Config = &checkpoint.config;
-    let mut modulator = Modulator::new(&config.modulator, batch.networks, task.trial_types().len());
+    let mut modulator = Modulator::new(&config.modulator, batch.networks, task.n_types());
     modulator.restore(checkpoint.expected_error.clone());
     // A persistent trace belongs to a trial's place in the batch; where the batch is as wide, it goes on from there.
     let trace = checkpoint.trace.clone().filter(|_| batch.trials_each == config.train.batch);

@@ -7,6 +7,7 @@ pub mod config;
 mod hash;
 mod networks;
 pub mod settings;
+mod untrusted;
 
 pub mod random;
 
@@ -24,17 +25,22 @@ mod online;
 pub mod ops;
 pub mod rule;
 
+mod attempt;
 pub mod criterion;
 mod dale;
+pub mod divergence;
 pub mod modulator;
 pub mod split;
 pub mod trainer;
 pub mod training;
 
+mod files;
+pub mod lock;
 pub mod metrics;
 pub mod run_folder;
 
 pub mod checkpoint;
+mod checksum;
 pub mod device;
 pub mod memory;
 

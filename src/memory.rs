@@ -5,7 +5,7 @@
 
 use crate::config::{Config, Kernels, Precision, RuleName, Stage};
 use crate::device::memory_of;
-use crate::episode::TrialShape;
+use crate::episode::{Record, TrialShape};
 use anyhow::{bail, Result};
 use candle_core::Device;
 
@@ -29,52 +29,57 @@ pub struct Part {
 
 /// What `networks` networks of the configuration need with `batch` trials each, by part.
 pub fn estimate(config: &Config, shape: TrialShape, networks: usize, batch: usize, device: &Device) -> Vec<Part> {
-    let (n, t) = (config.network.neurons as u64, shape.steps as u64);
-    let (s, trials) = (networks as u64, (networks * batch) as u64);
-    let float = if config.train.dtype == Precision::F64 { 8 } else { 4 };
+    // Sizes that nobody meant must not overflow; up to 2⁵³ bytes every number here is exact.
+    let (n, t) = (config.network.neurons as f64, shape.steps as f64);
+    let (s, trials) = (networks as f64, networks as f64 * batch as f64);
+    let float = if config.train.dtype == Precision::F64 { 8.0 } else { 4.0 };
     let fused = config.train.kernels != Kernels::Reference && config.train.dtype == Precision::F32;
     let matrix = trials * n * n * float;
 
     // The plain operations make each sum anew: the old one, what is added, and the new one are there at the same time.
-    let copies = if fused { 1 } else { 3 };
+    let copies = if fused { 1.0 } else { 3.0 };
     let eligibility = match config.rule.name {
-        RuleName::None | RuleName::Bptt => 0,
+        RuleName::None | RuleName::Bptt => 0.0,
         RuleName::HebbianTrace => matrix,
         _ => copies * matrix,
     };
     let factors = match config.rule.name {
-        RuleName::None | RuleName::Bptt | RuleName::HebbianTrace => 0,
-        RuleName::NodePerturbation if fused => 0,
-        _ if fused && !device.is_cpu() => (2 * trials * t * n * float).min(HISTORY_BYTES.max(2 * trials * n * float)),
-        _ => 2 * trials * t.min(100) * n * float,
+        RuleName::None | RuleName::Bptt | RuleName::HebbianTrace => 0.0,
+        RuleName::NodePerturbation if fused => 0.0,
+        _ if fused && !device.is_cpu() => {
+            (2.0 * trials * t * n * float).min((HISTORY_BYTES as f64).max(2.0 * trials * n * float))
+        }
+        _ => 2.0 * trials * t.min(100.0) * n * float,
     };
     let matrices = match config.trace.stage {
-        Stage::None => 0,
-        Stage::Retroactive => 2,
-        _ => 1,
+        Stage::None => 0.0,
+        Stage::Retroactive => 2.0,
+        _ => 1.0,
     };
     // Kept ones are there before the trial, while it runs, and after it.
-    let trace_copies = if fused { 1 } else { 3 } + if config.trace.persistent { 2 } else { 0 };
-    let outside = (shape.n_in + 2 * shape.n_out + 2) as u64;
-    let kicks = config.perturbation.probability * (trials * t * n) as f64 * KICK;
-    let state = 8 * n;
+    let trace_copies = if fused { 1.0 } else { 3.0 } + if config.trace.persistent { 2.0 } else { 0.0 };
+    let (n_in, n_out) = (shape.n_in as f64, shape.n_out as f64);
+    let outside = n_in + 2.0 * n_out + 2.0;
+    let kicks = (config.perturbation.probability * (trials * t * n) * KICK).floor();
+    let state = 8.0 * n;
     let backpropagation = match config.rule.name {
         RuleName::Bptt => crate::bptt::memory(config, shape, networks, batch, device),
-        _ => 0,
+        _ => 0.0,
     };
+    let part = |name, bytes: f64| Part { name, bytes: bytes as u64 };
     vec![
         // w_rec, its transpose, Δw and the steps towards it, the mask.
-        Part { name: "weights", bytes: s * n * (6 * n + shape.n_in as u64 + shape.n_out as u64) * float },
-        Part { name: "eligibility", bytes: eligibility },
-        Part { name: "factors of the eligibility", bytes: factors },
-        Part { name: "backpropagation", bytes: backpropagation },
-        Part { name: "Hebbian traces", bytes: matrices * trace_copies * matrix },
-        Part { name: "trials", bytes: trials * (t * outside + state) * float + kicks as u64 },
+        part("weights", s * n * (6.0 * n + n_in + n_out) * float),
+        part("eligibility", eligibility),
+        part("factors of the eligibility", factors),
+        part("backpropagation", backpropagation),
+        part("Hebbian traces", matrices * trace_copies * matrix),
+        part("trials", trials * (t * outside + state) * float + kicks),
     ]
 }
 
 fn total(parts: &[Part]) -> u64 {
-    parts.iter().map(|part| part.bytes).sum()
+    parts.iter().fold(0, |sum, part| sum.saturating_add(part.bytes))
 }
 
 /// The largest power of two that fits into `free` bytes, up to a bound beyond which nothing is gained; `None`: not even 1.
@@ -89,21 +94,49 @@ pub fn largest_batch(config: &Config, shape: TrialShape, networks: usize, device
 /// Names the size of each part, what there is, and the largest batch that would fit.
 pub fn check(config: &Config, shape: TrialShape, networks: usize, device: &Device, free: u64) -> Result<()> {
     let parts = estimate(config, shape, networks, config.train.batch, device);
-    if total(&parts) as f64 <= USABLE * free as f64 {
+    refuse(&parts, free, "the run", || match largest_batch(config, shape, networks, device, free) {
+        Some(batch) => format!("train.batch = {batch} would fit"),
+        None => "not even train.batch = 1 would fit: take fewer networks or neurons".to_string(),
+    })
+}
+
+/// Refuses to run `trials` trials of each network with frozen weights where that would not fit on the device, with what is
+/// recorded of them.
+///
+/// # Errors
+/// Names the size of each part and what there is.
+pub fn check_forward(config: &Config, shape: TrialShape, trials: usize, record: Record, device: &Device) -> Result<()> {
+    let Some(free) = memory_of(device) else { return Ok(()) };
+    let parts = estimate_forward(config, shape, trials, record, device);
+    refuse(&parts, free, "this", || "take fewer trials or steps, or a machine with more memory".to_string())
+}
+
+fn estimate_forward(config: &Config, shape: TrialShape, trials: usize, record: Record, device: &Device) -> Vec<Part> {
+    let networks = config.train.networks.count();
+    let mut frozen = config.clone();
+    frozen.rule.name = RuleName::None;
+    frozen.perturbation.probability = 0.0;
+    let mut parts = estimate(&frozen, shape, networks, trials, device);
+    let float = if config.train.dtype == Precision::F64 { 8.0 } else { 4.0 };
+    let recorded = f64::from(u8::from(record.rates) + u8::from(record.activations));
+    let each = networks as f64 * trials as f64 * shape.steps as f64 * config.network.neurons as f64 * float;
+    parts.push(Part { name: "recordings", bytes: (recorded * each) as u64 });
+    parts
+}
+
+fn refuse(parts: &[Part], free: u64, what: &str, way_out: impl Fn() -> String) -> Result<()> {
+    if total(parts) as f64 <= USABLE * free as f64 {
         return Ok(());
     }
     let sizes: Vec<String> =
         parts.iter().filter(|part| part.bytes > 0).map(|p| format!("{} {}", p.name, in_words(p.bytes))).collect();
-    let way_out = match largest_batch(config, shape, networks, device, free) {
-        Some(batch) => format!("train.batch = {batch} would fit"),
-        None => "not even train.batch = 1 would fit: take fewer networks or neurons".to_string(),
-    };
     bail!(
-        "the run needs {} of memory on its device ({}), of which {} may be used of {} free; {way_out}",
-        in_words(total(&parts)),
+        "{what} needs {} of memory on its device ({}), of which {} may be used of {} free; {}",
+        in_words(total(parts)),
         sizes.join(", "),
         in_words((USABLE * free as f64) as u64),
-        in_words(free)
+        in_words(free),
+        way_out()
     );
 }
 

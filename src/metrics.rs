@@ -1,67 +1,260 @@
 //! `metrics.csv`: one row for each update and network, appended as training goes.
 
+use crate::files;
 use crate::trainer::{NetworkReport, UpdateReport};
-use anyhow::{Context, Result};
-use std::fs::File;
+use anyhow::{bail, ensure, Context, Result};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// The name of the file in a run's folder.
 pub const FILE_NAME: &str = "metrics.csv";
 
-/// The open file.
+/// The open file. It holds whole rows only: rows that could not be written wait in memory.
 pub struct Metrics {
     path: PathBuf,
-    writer: csv::Writer<File>,
+    file: File,
+    /// Bytes in the file, all of them of whole rows.
+    written: u64,
+    /// The text of rows that are not in the file yet.
+    waiting: Vec<u8>,
 }
 
 impl Metrics {
     /// Starts a new file.
     pub fn create(path: &Path) -> Result<Self> {
-        let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
-        Ok(Metrics { path: path.to_path_buf(), writer: csv::Writer::from_writer(file) })
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(path)
+            .with_context(|| format!("creating {}", path.display()))?;
+        Ok(Metrics { path: path.to_path_buf(), file, written: 0, waiting: Vec::new() })
     }
 
     /// Opens the file of an earlier run and drops the rows after `updates`: the checkpoint does not know of them.
+    ///
+    /// A file that is not there is started anew.
+    ///
+    /// # Errors
+    /// Where rows up to `updates` cannot be read or are missing: a checkpoint is never written before its rows, so somebody
+    /// or something changed the file since.
     pub fn reopen(path: &Path, updates: u64) -> Result<Self> {
-        let rows: Vec<NetworkReport> = read_whole_rows(path)?.into_iter().filter(|row| row.update <= updates).collect();
-        let mut bytes = csv::Writer::from_writer(Vec::new());
+        let text = match fs::read(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Self::create(path),
+            text => text.with_context(|| format!("reading {}", path.display()))?,
+        };
+        let rows = rows_until(&text, updates).with_context(|| {
+            format!("{}: put it back as it was, or move it away to go on without its rows", path.display())
+        })?;
+        let mut csv = csv::Writer::from_writer(Vec::new());
         for row in &rows {
-            bytes.serialize(row)?;
+            csv.serialize(row)?;
         }
-        crate::checkpoint::write_atomically(path, &bytes.into_inner()?)?;
-        let file = File::options().append(true).open(path).with_context(|| format!("opening {}", path.display()))?;
-        let writer = csv::WriterBuilder::new().has_headers(rows.is_empty()).from_writer(file);
-        Ok(Metrics { path: path.to_path_buf(), writer })
+        let kept = csv.into_inner()?;
+        files::write_if_changed(path, &kept)?;
+        Ok(Metrics { path: path.to_path_buf(), file: open(path)?, written: kept.len() as u64, waiting: Vec::new() })
     }
 
     /// Appends an update's rows.
+    ///
+    /// # Errors
+    /// Where they could not be written. They are not lost: every later call tries again.
     pub fn append(&mut self, report: &UpdateReport) -> Result<()> {
+        let first = self.written == 0 && self.waiting.is_empty();
+        let mut csv = csv::WriterBuilder::new().has_headers(first).from_writer(&mut self.waiting);
         for network in &report.networks {
-            self.writer.serialize(network).with_context(|| format!("writing {}", self.path.display()))?;
+            csv.serialize(network)?;
         }
-        self.writer.flush().with_context(|| format!("writing {}", self.path.display()))
+        csv.flush()?;
+        drop(csv);
+        self.write_waiting().with_context(|| format!("writing {}", self.path.display()))
     }
 
     /// Returns once everything appended is safe on the disk.
+    ///
+    /// # Errors
+    /// As [`Metrics::append`].
     pub fn sync(&mut self) -> Result<()> {
-        self.writer
-            .flush()
-            .and_then(|()| self.writer.get_ref().sync_all())
-            .with_context(|| format!("writing {}", self.path.display()))
+        let synced = self.write_waiting().and_then(|()| self.file.sync_all());
+        synced.with_context(|| format!("writing {}", self.path.display()))
+    }
+
+    fn write_waiting(&mut self) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(self.written))?;
+        if let Err(error) = self.file.write_all(&self.waiting) {
+            // Of a row that is there in part, nothing may stay.
+            let _ = self.file.set_len(self.written);
+            return Err(error);
+        }
+        self.written += self.waiting.len() as u64;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    /// Whether the open file still has its name, rather than being removed or replaced.
+    pub(crate) fn is_in_place(&self) -> bool {
+        files::is_at(&self.file, &self.path)
+    }
+
+    /// Writes the rows to where they should be, after the file was removed.
+    pub(crate) fn restore(&mut self) -> Result<()> {
+        let mut rows = vec![0; self.written as usize];
+        self.file
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| self.file.read_exact(&mut rows))
+            .with_context(|| format!("reading what {} held", self.path.display()))?;
+        files::write_atomically(&self.path, &rows)?;
+        self.file = open(&self.path)?;
+        Ok(())
     }
 }
 
-/// All rows of a file.
+fn open(path: &Path) -> Result<File> {
+    File::options().read(true).write(true).open(path).with_context(|| format!("opening {}", path.display()))
+}
+
+/// All rows of a file, but for a last line that a crash cut short.
 pub fn read(path: &Path) -> Result<Vec<NetworkReport>> {
-    let mut reader = csv::Reader::from_path(path).with_context(|| format!("reading {}", path.display()))?;
+    let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    let mut reader = csv::Reader::from_reader(whole_lines(&text));
     reader.deserialize().collect::<Result<_, _>>().with_context(|| format!("reading {}", path.display()))
 }
 
-/// All rows but a last one that a crash cut short.
-fn read_whole_rows(path: &Path) -> Result<Vec<NetworkReport>> {
-    let mut reader = csv::ReaderBuilder::new()
-        .flexible(true)
-        .from_path(path)
-        .with_context(|| format!("reading {}", path.display()))?;
-    Ok(reader.deserialize().map_while(Result::ok).collect())
+fn whole_lines(text: &[u8]) -> &[u8] {
+    &text[..text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1)]
+}
+
+/// The rows of the first `updates` updates, all from the first one on; what comes after them does not matter.
+fn rows_until(text: &[u8], updates: u64) -> Result<Vec<NetworkReport>> {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(whole_lines(text));
+    let mut rows: Vec<NetworkReport> = Vec::new();
+    for (i, row) in reader.deserialize().enumerate() {
+        let newest = rows.last().map_or(0, |row| row.update);
+        match row {
+            Ok(NetworkReport { update, .. }) if update > updates => break,
+            Ok(row) => {
+                // The first rows may be missing: the file was once moved away.
+                let follows = rows.is_empty() || (newest..=newest + 1).contains(&row.update);
+                ensure!(follows, "line {} is of update {}, the one before of update {newest}", i + 2, row.update);
+                rows.push(row);
+            }
+            Err(_) if newest == updates => break,
+            Err(error) => bail!("line {} is no row, but the checkpoint is of update {updates}: {error}", i + 2),
+        }
+    }
+    let newest = rows.last().map_or(updates, |row| row.update);
+    ensure!(newest == updates, "it ends at update {newest}, but the checkpoint is of update {updates}");
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(update: u64) -> UpdateReport {
+        let row = |network| NetworkReport {
+            update,
+            trials: 8 * update,
+            network,
+            error: 1.0 / update as f64,
+            fraction_correct: 0.5,
+            recent_correct: 0.25,
+            mean_abs_dw: 1e-5,
+            fraction_clipped: 0.0,
+            criterion_trials: (update > 2).then_some(16),
+            saturated: Some(0.0),
+            dead: Some(0.125),
+            frozen: None,
+        };
+        UpdateReport { update, trials: 8 * update, networks: vec![row(0), row(1)] }
+    }
+
+    fn written(path: &Path, updates: u64) -> Vec<u8> {
+        let mut metrics = Metrics::create(path).unwrap();
+        (1..=updates).for_each(|update| metrics.append(&report(update)).unwrap());
+        metrics.sync().unwrap();
+        fs::read(path).unwrap()
+    }
+
+    #[test]
+    fn rows_after_the_checkpoint_are_dropped_whatever_they_look_like() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join(FILE_NAME);
+        let whole = written(&path, 5);
+        let three = written(&path, 3);
+        let tails: [&[u8]; 4] = [b"", b"4,32,0,0.25", b"4,32,0,0.25\n", &[0; 50]];
+        for tail in tails {
+            fs::write(&path, [&three[..], tail].concat()).unwrap();
+            assert_eq!(read(&path).is_ok(), !tail.ends_with(b"\n"), "a last line without an end is left out");
+            let mut metrics = Metrics::reopen(&path, 3).unwrap();
+            (4..=5).for_each(|update| metrics.append(&report(update)).unwrap());
+            assert!(fs::read(&path).unwrap() == whole, "{tail:?}");
+        }
+        // From the beginning again: the header is written once.
+        let mut metrics = Metrics::reopen(&path, 0).unwrap();
+        (1..=5).for_each(|update| metrics.append(&report(update)).unwrap());
+        assert!(fs::read(&path).unwrap() == whole);
+    }
+
+    #[test]
+    fn missing_rows_are_refused_and_a_missing_file_is_not() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join(FILE_NAME);
+        let text = String::from_utf8(written(&path, 4)).unwrap();
+        let refused = |text: String| {
+            fs::write(&path, text).unwrap();
+            format!("{:#}", Metrics::reopen(&path, 4).err().unwrap())
+        };
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(refused(lines[..7].join("\n") + "\n").contains("ends at update 3, but the checkpoint is of update 4"));
+        assert!(refused(text.replacen("2,16,0", "2,,0", 1)).contains("line 4 is no row"));
+        let gap = refused([&lines[..3], &lines[5..]].concat().join("\n") + "\n");
+        assert!(
+            gap.contains("metrics.csv: put it back")
+                && gap.contains("line 4 is of update 3, the one before of update 1"),
+            "{gap}"
+        );
+        // Moved away: its rows begin where training goes on, now and when that is resumed.
+        fs::remove_file(&path).unwrap();
+        Metrics::reopen(&path, 4).unwrap().append(&report(5)).unwrap();
+        Metrics::reopen(&path, 5).unwrap();
+        Metrics::reopen(&path, 4).unwrap().append(&report(5)).unwrap();
+        assert_eq!(read(&path).unwrap(), report(5).networks);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_removed_file_comes_back_with_its_rows() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join(FILE_NAME);
+        let whole = written(&path, 3);
+        let mut metrics = Metrics::create(&path).unwrap();
+        (1..=2).for_each(|update| metrics.append(&report(update)).unwrap());
+        assert!(metrics.is_in_place());
+        fs::remove_file(&path).unwrap();
+        assert!(!metrics.is_in_place());
+        metrics.restore().unwrap();
+        metrics.append(&report(3)).unwrap();
+        assert!(metrics.is_in_place() && fs::read(&path).unwrap() == whole);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn rows_wait_while_nothing_can_be_written() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join(FILE_NAME);
+        let whole = written(&path, 3);
+        let mut metrics = Metrics::create(&path).unwrap();
+        metrics.append(&report(1)).unwrap();
+        // A disk that is full from one moment to the next.
+        let on_disk = std::mem::replace(&mut metrics.file, open(Path::new("/dev/full")).unwrap());
+        let error = format!("{:#}", metrics.append(&report(2)).unwrap_err());
+        assert!(error.contains("metrics.csv: No space left"), "{error}");
+        metrics.sync().unwrap_err();
+        metrics.file = on_disk;
+        metrics.append(&report(3)).unwrap();
+        assert!(fs::read(&path).unwrap() == whole);
+    }
 }

@@ -1,7 +1,13 @@
-//! A run's folder: `config.toml`, `metrics.csv`, `checkpoint.safetensors` and the pictures.
+//! A run's folder: `config.toml`, `metrics.csv`, the checkpoints and the pictures.
+//!
+//! Order is what keeps it whole: the lock is taken before anything is read or written; rows are safe on the disk before the
+//! checkpoint that knows of them; and a file that cannot be written leaves the one before it. Trouble with writing does not
+//! stop training: it is told once, and the next save tries again.
 
-use crate::checkpoint::{write_atomically, Checkpoint, FILE_NAME as CHECKPOINT};
+use crate::checkpoint::{Checkpoint, FILE_NAME as CHECKPOINT};
 use crate::config::Config;
+use crate::files::{previous, remove_unfinished, write_if_changed};
+use crate::lock::Lock;
 use crate::metrics::{self, Metrics};
 use crate::trainer::{Observer, Training, UpdateReport};
 use anyhow::{bail, Context, Result};
@@ -10,80 +16,179 @@ use std::path::{Path, PathBuf};
 
 /// The name of the configuration in a run's folder.
 pub const CONFIG: &str = "config.toml";
+/// How the names of the files begin that training writes here.
+const OWN: [&str; 3] = [CONFIG, metrics::FILE_NAME, "checkpoint."];
 
 /// Keeps a run's files up to date while it trains.
 pub struct RunFolder {
-    path: PathBuf,
+    lock: Lock,
+    config: Config,
     metrics: Metrics,
-    checkpoint_every: u64,
+    /// The update that the newest checkpoint is of.
     saved_at: Option<u64>,
+    /// Whether the last attempt to write failed.
+    in_trouble: bool,
+    warn: Box<dyn FnMut(&str)>,
 }
 
 impl RunFolder {
     /// Makes the folder of a new run and writes its configuration, before any training.
     ///
     /// # Errors
-    /// Where the folder holds a run already (unless `force`, which moves that run aside) or cannot be written.
+    /// Where another process uses the folder, where it holds a run already (unless `force`, which moves that run aside), and
+    /// where it cannot be written.
     pub fn create(path: &Path, config: &Config, force: bool) -> Result<Self> {
+        let make = || fs::create_dir_all(path).with_context(|| format!("creating the folder {}", path.display()));
+        make()?;
+        let mut lock = Lock::take(path)?;
         if holds_a_run(path) {
             if !force {
                 bail!("{} holds a run already: go on with it (--resume), choose another folder (--out), or move it aside (--force)", path.display());
             }
             move_aside(path)?;
+            make()?;
+            // The old folder is let go only when the new one is ours.
+            lock = Lock::take(path)?;
         }
-        fs::create_dir_all(path).with_context(|| format!("creating the folder {}", path.display()))?;
-        let metrics = Metrics::create(&path.join(metrics::FILE_NAME))?;
-        write_atomically(&path.join(CONFIG), config.to_toml()?.as_bytes())?;
-        Ok(RunFolder {
-            path: path.to_path_buf(),
-            metrics,
-            checkpoint_every: config.train.checkpoint_every,
-            saved_at: None,
-        })
+        // Before the metrics: a folder with nothing but a configuration is a run that can be resumed.
+        write_config(path, config)?;
+        Self::open(lock, config, None)
     }
 
-    /// Opens the folder of an earlier run that goes on from `updates`, with its stop limits as they are now.
-    pub fn reopen(path: &Path, config: &Config, updates: u64) -> Result<Self> {
-        let metrics = Metrics::reopen(&path.join(metrics::FILE_NAME), updates)?;
-        write_atomically(&path.join(CONFIG), config.to_toml()?.as_bytes())?;
-        let saved_at = Some(updates);
-        Ok(RunFolder { path: path.to_path_buf(), metrics, checkpoint_every: config.train.checkpoint_every, saved_at })
+    /// Opens the folder of an earlier run, with its stop limits as they are now. `saved_at` is the update of its newest
+    /// checkpoint, from which training goes on; `None` where there is no checkpoint yet: it starts again.
+    ///
+    /// # Errors
+    /// Where the metrics do not reach as far as the checkpoint, and where the folder cannot be written.
+    pub fn reopen(lock: Lock, config: &Config, saved_at: Option<u64>) -> Result<Self> {
+        Self::open(lock, config, saved_at)
+    }
+
+    fn open(lock: Lock, config: &Config, saved_at: Option<u64>) -> Result<Self> {
+        let path = lock.folder();
+        remove_unfinished(path, &OWN).with_context(|| format!("clearing {}", path.display()))?;
+        let metrics = Metrics::reopen(&path.join(metrics::FILE_NAME), saved_at.unwrap_or(0))?;
+        write_config(path, config)?;
+        let warn = Box::new(|warning: &str| eprintln!("warning: {warning}"));
+        Ok(RunFolder { lock, config: config.clone(), metrics, saved_at, in_trouble: false, warn })
+    }
+
+    /// Gives warnings to `warn` in place of stderr.
+    pub fn on_warning(&mut self, warn: impl FnMut(&str) + 'static) {
+        self.warn = Box::new(warn);
     }
 
     /// Where the newest checkpoint is.
     pub fn checkpoint_path(&self) -> PathBuf {
-        self.path.join(CHECKPOINT)
+        self.lock.folder().join(CHECKPOINT)
+    }
+
+    /// The update that the newest checkpoint is of; `None`: there is none yet.
+    pub fn saved_at(&self) -> Option<u64> {
+        self.saved_at
     }
 
     fn save(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        self.reclaim()?;
         // Rows first: a checkpoint must never know of an update that the metrics lack.
         self.metrics.sync()?;
-        checkpoint.write(&self.checkpoint_path())?;
+        checkpoint.write_keeping(&self.checkpoint_path(), self.config.train.keep)?;
         self.saved_at = Some(checkpoint.updates);
         Ok(())
+    }
+
+    /// Makes the folder again where somebody removed it, with all that this process knows.
+    ///
+    /// # Errors
+    /// Where another run is there now: its files are not ours to replace.
+    fn reclaim(&mut self) -> Result<()> {
+        let (locked, rows) = (self.lock.is_in_place(), self.metrics.is_in_place());
+        if locked && rows {
+            return Ok(());
+        }
+        let path = self.lock.folder().to_path_buf();
+        fs::create_dir_all(&path).with_context(|| format!("creating the folder {}", path.display()))?;
+        let lock = (!locked).then(|| Lock::take(&path)).transpose()?;
+        if lock.is_some() && !rows && holds_a_run(&path) {
+            bail!("{} was removed, and holds another run now", path.display());
+        }
+        if !rows {
+            self.metrics.restore()?;
+        }
+        write_config(&path, &self.config)?;
+        if let Some(lock) = lock {
+            self.lock = lock;
+        }
+        (self.warn)(&format!("files of {} were removed; they are there again", path.display()));
+        Ok(())
+    }
+
+    /// Tells of trouble when it begins and when it is over, and not in between.
+    fn tell(&mut self, written: Result<()>, saved: bool) {
+        match written {
+            Err(why) if !self.in_trouble => {
+                let kept = match self.saved_at {
+                    Some(update) => format!("the state after update {update} is saved"),
+                    None => "nothing is saved yet".to_string(),
+                };
+                (self.warn)(&format!("{why:#}; {kept}; training goes on, and writing is tried again"));
+                self.in_trouble = true;
+            }
+            Ok(()) if self.in_trouble && saved => {
+                (self.warn)(&format!("writing to {} works again: everything is saved", self.lock.folder().display()));
+                self.in_trouble = false;
+            }
+            _ => {}
+        }
     }
 }
 
 impl Observer for RunFolder {
     fn update(&mut self, training: &dyn Training, report: &UpdateReport) -> Result<()> {
-        self.metrics.append(report)?;
-        if self.checkpoint_every > 0 && report.update.is_multiple_of(self.checkpoint_every) {
-            self.save(&training.checkpoint()?)?;
+        let every = self.config.train.checkpoint_every;
+        let due = every > 0 && report.update.is_multiple_of(every);
+        let mut written = self.metrics.append(report);
+        if due && written.is_ok() {
+            let checkpoint = training.checkpoint()?;
+            written = self.save(&checkpoint);
         }
+        self.tell(written, due);
         Ok(())
     }
 
     fn finish(&mut self, training: &dyn Training) -> Result<()> {
-        if self.saved_at == Some(training.updates()) {
+        let updates = training.updates();
+        if self.saved_at == Some(updates) {
             return Ok(());
         }
-        self.save(&training.checkpoint()?)
+        let checkpoint = training.checkpoint()?;
+        let written = self.save(&checkpoint).with_context(|| {
+            let kept = match self.saved_at {
+                Some(update) => format!("that after update {update} is, and --resume goes on from there"),
+                None => "nor is any before it".to_string(),
+            };
+            format!("the state after update {updates} is not saved; {kept}")
+        });
+        if written.is_ok() {
+            self.tell(Ok(()), true);
+        }
+        written
     }
+}
+
+/// Whether there is a checkpoint in the folder, the newest or one from before it.
+pub fn holds_a_checkpoint(path: &Path) -> bool {
+    let newest = path.join(CHECKPOINT);
+    newest.exists() || previous(&newest, 1).exists()
 }
 
 /// Whether there is anything of a run in the folder.
 fn holds_a_run(path: &Path) -> bool {
-    [CONFIG, CHECKPOINT, metrics::FILE_NAME].iter().any(|name| path.join(name).exists())
+    holds_a_checkpoint(path) || [CONFIG, metrics::FILE_NAME].iter().any(|name| path.join(name).exists())
+}
+
+fn write_config(path: &Path, config: &Config) -> Result<()> {
+    write_if_changed(&path.join(CONFIG), config.to_toml()?.as_bytes())
 }
 
 /// Renames `runs/dnms` to `runs/dnms.1`, or the first free number: nothing trained is thrown away.

@@ -2,6 +2,7 @@
 
 use crate::config::{Config, RuleName};
 use crate::task;
+use crate::untrusted::shown;
 use anyhow::{anyhow, bail, Context, Result};
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -28,6 +29,7 @@ impl Setting {
         let value = format!("v = {value}")
             .parse::<Table>()
             .ok()
+            .filter(|table| table.len() == 1)
             .and_then(|mut table| table.remove("v"))
             .unwrap_or_else(|| Value::String(value.to_string()));
         Ok(Setting { key: key.to_string(), value, origin: "--set".to_string() })
@@ -40,11 +42,19 @@ impl Setting {
 
     /// All the settings of a TOML text.
     pub fn from_toml(text: &str, origin: &str) -> Result<Vec<Self>> {
-        let table: Table = text.parse().with_context(|| format!("{origin} is not TOML"))?;
+        let table: Table = text.parse().map_err(|error| not_toml(origin, text, &error))?;
         let mut settings = Vec::new();
         flatten(String::new(), &table, origin, &mut settings);
         Ok(settings)
     }
+}
+
+/// One line on the first thing that is not TOML: what, and where.
+fn not_toml(origin: &str, text: &str, error: &toml::de::Error) -> anyhow::Error {
+    let what = error.message().lines().next().unwrap_or_default().trim();
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    anyhow!("{origin} is not TOML: line {line}: {what}")
 }
 
 fn flatten(prefix: String, table: &Table, origin: &str, settings: &mut Vec<Setting>) {
@@ -96,7 +106,7 @@ fn text(setting: &Setting) -> Result<&str> {
             "{}: {} is {} ({}); expected a name",
             setting.origin,
             setting.key,
-            setting.value,
+            shown(&setting.value.to_string()),
             setting.value.type_str()
         )
     })
@@ -129,7 +139,8 @@ fn apply(table: &mut Table, setting: &Setting) -> Result<()> {
         (_, value) if key == "train.networks" => value.clone(),
         (Some(default), value) if default.type_str() != value.type_str() => {
             bail!(
-                "{origin}: {key} is {value} ({}); expected {}, such as {default}",
+                "{origin}: {key} is {} ({}); expected {}, such as {default}",
+                shown(&value.to_string()),
                 value.type_str(),
                 article(default.type_str())
             )
@@ -160,8 +171,12 @@ fn known_keys(table: &Table) -> Vec<String> {
 /// "unknown KIND `found`", with the nearest known name where one is near, else with all of them.
 pub fn unknown<'a>(kind: &str, found: &str, known: impl Iterator<Item = &'a str>) -> anyhow::Error {
     let known: Vec<&str> = known.collect();
+    // No known name is nearly as long as some that files hold.
+    let near_enough = found.len() <= 200;
+    let found = &shown(found);
     let nearest = known
         .iter()
+        .filter(|_| near_enough)
         .map(|&name| (strsim::jaro_winkler(found, name), name))
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .filter(|(similarity, _)| *similarity > 0.75);

@@ -5,14 +5,15 @@ use crate::checkpoint::Checkpoint;
 use crate::config::TraceModulator;
 use crate::eligibility::Workspace;
 use crate::episode::{self, Ensemble, EpisodeInputs, Record, TrialShape};
+use crate::memory;
 use crate::modulator::Modulator;
 use crate::network::{initial_activation, private_noise, Cell};
 use crate::ops;
 use crate::task::{ErrorMeasure, Trial};
 use crate::trace::TraceState;
+use crate::untrusted::{shown, tensors};
 use anyhow::{bail, ensure, Context, Result};
 use candle_core::{DType, Device, Tensor};
-use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -38,27 +39,37 @@ pub fn read_inputs(path: &Path, checkpoint: &Checkpoint, device: &Device) -> Res
     parse_inputs(&bytes, checkpoint, device).with_context(|| path.display().to_string())
 }
 
-fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> Result<Inputs> {
-    let file = SafeTensors::deserialize(bytes).context("not a whole safetensors file")?;
+/// Reads the inputs for `checkpoint` from a file's bytes.
+///
+/// # Errors
+/// Names the tensor, what was found and what was expected.
+pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> Result<Inputs> {
+    let (file, _) = tensors(bytes).context("not a whole safetensors file")?;
     const KNOWN: [&str; 4] = ["inputs", "modulator", "x", "hebbian_trace"];
     for name in file.names() {
-        ensure!(KNOWN.contains(&name), "tensor `{name}` is not known; known are: {}", KNOWN.join(", "));
+        ensure!(KNOWN.contains(&name), "tensor `{}` is not known; known are: {}", shown(name), KNOWN.join(", "));
     }
     let dtype: DType = checkpoint.config.train.dtype.into();
     let load = |name: &str| -> Result<Option<Tensor>> {
         let Ok(view) = file.tensor(name) else { return Ok(None) };
         let stored = DType::try_from(view.dtype()).with_context(|| format!("tensor `{name}`"))?;
-        ensure!(stored.is_float(), "tensor `{name}` is {}; expected float32 or float64", stored.as_str());
-        let tensor = Tensor::from_raw_buffer(view.data(), stored, view.shape(), &Device::Cpu)?;
+        let known = matches!(stored, DType::F16 | DType::BF16 | DType::F32 | DType::F64);
+        ensure!(known, "tensor `{name}` is {}; expected float32 or float64", stored.as_str());
+        let tensor = Tensor::from_raw_buffer(view.data(), stored, view.shape(), &Device::Cpu)?.to_dtype(dtype)?;
+        // Once converted: what is finite in double precision may not be in single.
         let finite =
-            tensor.elem_count() == 0 || (&tensor * 0.0)?.to_dtype(DType::F64)?.sum_all()?.to_scalar::<f64>()? == 0.0;
+            tensor.elem_count() == 0 || (&tensor * 0.0)?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>()? == 0.0;
         ensure!(finite, "tensor `{name}` holds values that are not finite numbers");
-        Ok(Some(tensor.to_dtype(dtype)?.to_device(device)?))
+        Ok(Some(tensor.to_device(device)?))
     };
     let config = &checkpoint.config;
     let (s, n) = (config.train.networks.count(), config.network.neurons);
     let n_in = checkpoint.weights.w_in.dim(2)?;
     let given = load("inputs")?.context("tensor `inputs` is missing; expected [T, B, n_in] or [T, S, B, n_in]")?;
+    // What the file's few numbers stand for may be large: see before making any of it.
+    if let [t, .., b, _] = *given.dims() {
+        check_size(checkpoint, t, b, Record::default(), device)?;
+    }
     let inputs = match *given.dims() {
         [t, b, k] if k == n_in && t > 0 && b > 0 => given.unsqueeze(1)?.broadcast_as((t, s, b, k))?.contiguous()?,
         [t, networks, b, k] if k == n_in && networks == s && t > 0 && b > 0 => given,
@@ -81,6 +92,14 @@ fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> Resul
     })
 }
 
+/// Refuses T steps of B trials that would not fit into the device's memory.
+fn check_size(checkpoint: &Checkpoint, t: usize, b: usize, record: Record, device: &Device) -> Result<()> {
+    let config = &checkpoint.config;
+    let (n_in, n_out) = (checkpoint.weights.w_in.dim(2)?, checkpoint.weights.n_out(&config.network)?);
+    let shape = TrialShape { steps: t, n_in, n_out, measure: ErrorMeasure::Absolute };
+    memory::check_forward(config, shape, b, record, device)
+}
+
 /// Runs the networks. Returns `outputs` `[T, S, B, n_out]` and what `record` asks for, by name.
 ///
 /// Activations start at `x`, else at draws from the seed's own stream; the trace at `hebbian_trace`, else at the checkpoint's
@@ -94,6 +113,7 @@ pub fn simulate(
 ) -> Result<BTreeMap<&'static str, Tensor>> {
     let config = &checkpoint.config;
     let (t, s, b, n_in) = inputs.inputs.dims4()?;
+    check_size(checkpoint, t, b, record, device)?;
     let dtype = inputs.inputs.dtype();
     let x0 = match inputs.x {
         Some(x) => x,
@@ -120,7 +140,7 @@ pub fn simulate(
             "the inputs give a `modulator`, but trace.modulator is not `task` in this checkpoint: it would not be read"
         );
     }
-    let episode = if let Some(run) = ops::fused(config, device, record) {
+    let episode = if let Some(run) = ops::fused(config, device) {
         let n_out = checkpoint.weights.n_out(&config.network)?;
         let batch = as_batch(&inputs.inputs, inputs.modulator.as_ref(), &x0, n_out)?;
         let shape = TrialShape { steps: t, n_in, n_out, measure: ErrorMeasure::Absolute };

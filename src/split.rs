@@ -3,8 +3,10 @@
 //! What a network learns does not depend on its company, so results are those of one device. There is one checkpoint and one
 //! report an update, for all networks in order.
 
+use crate::attempt::Attempt;
 use crate::checkpoint::Checkpoint;
 use crate::config::{Config, Networks};
+use crate::divergence::Frozen;
 use crate::network::{State, Weights};
 use crate::task::Task;
 use crate::trace::TraceState;
@@ -22,7 +24,8 @@ pub struct Split {
 
 /// Which of `networks` networks, counted from 0, part `i` of `parts` has: as even as can be, in order.
 pub(crate) fn share(networks: usize, parts: usize, i: usize) -> Range<usize> {
-    networks * i / parts..networks * (i + 1) / parts
+    let end = |parts_before: usize| (networks as u128 * parts_before as u128 / parts as u128) as usize;
+    end(i)..end(i + 1)
 }
 
 impl Split {
@@ -92,18 +95,25 @@ impl Training for Split {
         self.parts.iter().flat_map(Trainer::criterion_trials).collect()
     }
 
+    fn frozen(&self) -> Vec<Option<Frozen>> {
+        self.parts.iter().flat_map(|part| part.frozen()).copied().collect()
+    }
+
     fn update(&mut self) -> Result<UpdateReport> {
         if let [alone] = &mut self.parts[..] {
             return alone.update();
         }
-        let reports: Vec<UpdateReport> = std::thread::scope(|scope| {
-            let running: Vec<_> = self.parts.iter_mut().map(|part| scope.spawn(|| part.update())).collect();
+        let attempts: Vec<Attempt> = std::thread::scope(|scope| {
+            let running: Vec<_> = self.parts.iter_mut().map(|part| scope.spawn(|| part.attempt())).collect();
             let joined = running.into_iter().map(|thread| match thread.join() {
-                Ok(report) => report,
+                Ok(attempt) => attempt,
                 Err(panic) => std::panic::resume_unwind(panic),
             });
             joined.collect::<Result<_>>()
         })?;
+        // Not before all have succeeded: the parts stay at the same update.
+        let reports: Vec<UpdateReport> =
+            self.parts.iter_mut().zip(attempts).map(|(part, attempt)| part.commit(attempt)).collect();
         let (update, trials) = (reports[0].update, reports[0].trials);
         Ok(UpdateReport { update, trials, networks: reports.into_iter().flat_map(|report| report.networks).collect() })
     }
@@ -137,6 +147,8 @@ fn join(config: &Config, parts: &[Checkpoint]) -> Result<Checkpoint> {
     let eligibility = maybe(|c| c.trace.as_ref().and_then(|trace| trace.eligibility.as_ref()))?;
     Ok(Checkpoint {
         program: parts[0].program.clone(),
+        format: parts[0].format,
+        integrity: parts[0].integrity,
         config: config.clone(),
         weights: Weights {
             w_in: all(|c| &c.weights.w_in)?,
@@ -153,6 +165,7 @@ fn join(config: &Config, parts: &[Checkpoint]) -> Result<Checkpoint> {
         moments: parts[0].moments.keys().map(|name| moment(name)).collect::<Result<_>>()?,
         expected_error: parts.iter().flat_map(|part| part.expected_error.clone()).collect(),
         criterion: parts.iter().flat_map(|part| part.criterion.clone()).collect(),
+        frozen: parts.iter().flat_map(|part| part.frozen.clone()).collect(),
         updates: parts[0].updates,
     })
 }
@@ -172,6 +185,8 @@ pub(crate) fn cut(whole: &Checkpoint, places: Range<usize>, networks: Networks, 
     };
     Ok(Checkpoint {
         program: whole.program.clone(),
+        format: whole.format,
+        integrity: whole.integrity,
         config,
         weights: Weights {
             w_in: part(&whole.weights.w_in)?,
@@ -187,7 +202,8 @@ pub(crate) fn cut(whole: &Checkpoint, places: Range<usize>, networks: Networks, 
         trace,
         moments: whole.moments.iter().map(|(name, moment)| Ok((*name, part(moment)?))).collect::<Result<_>>()?,
         expected_error: whole.expected_error[places.start * types..places.end * types].to_vec(),
-        criterion: whole.criterion[places].to_vec(),
+        criterion: whole.criterion[places.clone()].to_vec(),
+        frozen: whole.frozen[places].to_vec(),
         updates: whole.updates,
     })
 }

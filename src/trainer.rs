@@ -1,11 +1,13 @@
 //! One update: draw trials, run them, judge them, change the weights. The loop around it is [`crate::training`].
 
+use crate::attempt::{Attempt, Change, Plastic};
 use crate::batch::{Draw, TrialBatch};
-use crate::bptt::{Learner, Moments, Stepped};
-use crate::checkpoint::Checkpoint;
+use crate::bptt::{Learner, Moments};
+use crate::checkpoint::{Checkpoint, Integrity, FORMAT};
 use crate::config::{Config, RuleName};
 use crate::criterion::Criterion;
 use crate::dale;
+use crate::divergence::{finite_networks, Activity, Diverged, Frozen, Limits};
 use crate::eligibility::Workspace;
 use crate::episode::{Ensemble, Episode, Record, TrialShape};
 use crate::modulator::Modulator;
@@ -31,6 +33,8 @@ pub struct Trainer {
     trace: Option<TraceState>,
     modulator: Modulator,
     criterion: Vec<Criterion>,
+    frozen: Vec<Option<Frozen>>,
+    limits: Limits,
     updates: u64,
     workspace: Workspace,
     /// The optimiser, where the rule is `bptt`.
@@ -50,6 +54,10 @@ impl Training for Trainer {
 
     fn criterion_trials(&self) -> Vec<Option<u64>> {
         self.criterion_trials()
+    }
+
+    fn frozen(&self) -> Vec<Option<Frozen>> {
+        self.frozen.clone()
     }
 
     fn update(&mut self) -> Result<UpdateReport> {
@@ -75,23 +83,18 @@ impl Trainer {
         let dtype = config.train.dtype.into();
         let networks = config.train.networks;
         let (s, b, n) = (networks.count(), config.train.batch, config.network.neurons);
-        let weights = Weights::draw(
-            &config.network,
-            task.inputs().len(),
-            task.n_out(),
-            config.train.seed,
-            networks,
-            dtype,
-            device,
-        )?;
+        let weights =
+            Weights::draw(&config.network, task.n_in(), task.n_out(), config.train.seed, networks, dtype, device)?;
         let x = Tensor::zeros((s, b, n), dtype, device)?;
         let trace = match HebbianTrace::new(&config.trace) {
             Some(trace) if config.trace.persistent => Some(trace.zero(&x)?),
             _ => None,
         };
         Ok(Trainer {
-            modulator: Modulator::new(&config.modulator, s, task.trial_types().len()),
+            modulator: Modulator::new(&config.modulator, s, task.n_types()),
             criterion: vec![Criterion::default(); s],
+            frozen: vec![None; s],
+            limits: Limits::new(&config.network),
             state: State { r: x.clone(), x },
             updates: 0,
             workspace: Workspace::default(),
@@ -113,10 +116,12 @@ impl Trainer {
 
     /// The same for a task of your own.
     pub fn resume_with_task(checkpoint: Checkpoint, task: Arc<dyn Task>, device: &Device) -> Result<Self> {
-        let Checkpoint { config, weights, state, trace, moments, expected_error, criterion, updates, .. } = checkpoint;
-        let mut modulator = Modulator::new(&config.modulator, config.train.networks.count(), task.trial_types().len());
+        let Checkpoint { config, weights, state, trace, moments, expected_error, criterion, frozen, updates, .. } =
+            checkpoint;
+        let mut modulator = Modulator::new(&config.modulator, config.train.networks.count(), task.n_types());
         modulator.restore(expected_error);
         Ok(Trainer {
+            limits: Limits::new(&config.network),
             learner: learner(&config, &weights, &*task, moments)?,
             config,
             task,
@@ -126,6 +131,7 @@ impl Trainer {
             trace,
             modulator,
             criterion,
+            frozen,
             updates,
             workspace: Workspace::default(),
             drawn: None,
@@ -136,6 +142,8 @@ impl Trainer {
     pub fn checkpoint(&self) -> Checkpoint {
         Checkpoint {
             program: env!("CARGO_PKG_VERSION").to_string(),
+            format: FORMAT,
+            integrity: Integrity::Whole,
             config: self.config.clone(),
             weights: self.weights.clone(),
             state: self.state.clone(),
@@ -143,6 +151,7 @@ impl Trainer {
             moments: self.learner.as_ref().map(Learner::moments).cloned().unwrap_or_default(),
             expected_error: self.modulator.expected_error().to_vec(),
             criterion: self.criterion.clone(),
+            frozen: self.frozen.clone(),
             updates: self.updates,
         }
     }
@@ -177,6 +186,11 @@ impl Trainer {
         self.criterion.iter().map(Criterion::reached_at).collect()
     }
 
+    /// Which networks are frozen, since when and why.
+    pub fn frozen(&self) -> &[Option<Frozen>] {
+        &self.frozen
+    }
+
     /// Why training would stop now; `None`: it would go on.
     pub fn finished(&self) -> Option<StopReason> {
         Training::finished(self)
@@ -194,11 +208,17 @@ impl Trainer {
         TrialBatch::draw(&self.config, &*self.task, draw)
     }
 
-    /// Runs one batch of trials and changes the weights once.
+    /// Runs one batch of trials and changes the weights once. A network that diverges is frozen.
     ///
     /// # Errors
-    /// Where an error or a weight change is not finite; the weights then stay as they were.
+    /// With `train.strict_numbers`, [`Diverged`] where a network diverges; everything then stays as it was.
     pub fn update(&mut self) -> Result<UpdateReport> {
+        let attempt = self.attempt()?;
+        Ok(self.commit(attempt))
+    }
+
+    /// Everything that can fail of an update; what the networks are does not change.
+    pub(crate) fn attempt(&mut self) -> Result<Attempt> {
         let batch = match self.drawn.take() {
             Some(batch) => batch,
             None => self.draw(self.trials())?,
@@ -218,44 +238,78 @@ impl Trainer {
             None => (ensemble.run(&batch, true, Record::default(), &mut self.workspace)?, None),
         };
         // A GPU works on its own until somebody reads a result.
-        if !self.device.is_cpu() {
-            self.drawn = Some(self.draw(self.trials() + batch.trials_each as u64)?);
-        }
+        let next = match self.device.is_cpu() {
+            true => None,
+            false => Some(self.draw(self.trials() + batch.trials_each as u64)?),
+        };
         let errors = errors(&*self.task, &batch, &episode.outputs)?;
         let types = batch.types();
         let judged = self.with_energy_cost(&errors, &episode.outputs)?;
-        let changes = match &stepped {
-            Some(Stepped { mean_abs, clipped, .. }) => {
-                Change { dw: None, mean_abs: mean_abs.clone(), clipped: clipped.clone() }
-            }
-            None => self.recurrent_change(&episode, &judged, &types)?,
-        };
+        let mut changes = self.recurrent_change(&episode, &judged, &types)?;
         if let Some(spent) = episode.eligibility.take() {
             self.workspace.recycle(spent);
         }
-        let readout = self.changed_readout(&episode, &batch)?;
-        self.check_finite(&errors, &changes.mean_abs, readout.as_ref())?;
-        if let Some(dw) = &changes.dw {
-            self.weights.w_rec = (&self.weights.w_rec + dw)?;
+        let mut weights = self.weights.clone();
+        if let Some((w_out, b_out)) = self.changed_readout(&episode, &batch)? {
+            (weights.w_out, weights.b_out) = (Some(w_out), Some(b_out));
+        }
+        let mut moments = Moments::new();
+        if let Some(stepped) = stepped {
+            (weights, moments, changes) = (stepped.weights, stepped.moments, stepped.change);
+        }
+        if let Some(dw) = changes.dw.take() {
+            weights.w_rec = (&self.weights.w_rec + dw)?;
             if self.config.network.dale {
-                self.weights.w_rec = dale::signed(&self.weights.w_rec, self.config.network.excitatory_neurons())?;
+                weights.w_rec = dale::signed(&weights.w_rec, self.config.network.excitatory_neurons())?;
             }
         }
-        if let Some((w_out, b_out)) = readout {
-            (self.weights.w_out, self.weights.b_out) = (Some(w_out), Some(b_out));
-        }
-        if let (Some(learner), Some(stepped)) = (&mut self.learner, stepped) {
-            self.weights = learner.accept(stepped);
-        }
+        let State { x, r } = episode.state;
+        let trace = episode.trace.filter(|_| self.config.trace.persistent);
 
+        let rates: Vec<f32> = r.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        let activity: Vec<Activity> =
+            rates.chunks_exact(rates.len() / batch.networks).map(|r| self.limits.activity(r)).collect();
+        let mut attempt = Attempt {
+            trials_each: batch.trials_each,
+            next,
+            errors,
+            judged,
+            types,
+            changes,
+            after: Plastic { weights, state: State { x, r }, trace, moments },
+            activity,
+            frozen: self.frozen.clone(),
+        };
+        attempt.freeze(self.updates + 1, self.stuck(&attempt.activity)?)?;
+        if self.config.train.strict_numbers {
+            let mut networks = self.config.train.networks.range().zip(&attempt.frozen).zip(&self.frozen);
+            if let Some(((network, Some(frozen)), _)) = networks.find(|((_, now), before)| now != before) {
+                bail!(Diverged { network, frozen: *frozen });
+            }
+        }
+        let moments = self.learner.as_ref().map(Learner::moments);
+        attempt.hold(&self.weights, &self.state, self.trace.as_ref(), moments)?;
+        Ok(attempt)
+    }
+
+    /// Makes an attempted update the networks' own.
+    pub(crate) fn commit(&mut self, attempt: Attempt) -> UpdateReport {
+        let Attempt { trials_each: b, next, errors, judged, types, changes, after, activity, frozen } = attempt;
         self.updates += 1;
-        let (b, trials) = (batch.trials_each, self.trials());
-        let mut networks = Vec::with_capacity(batch.networks);
+        (self.drawn, self.frozen) = (next, frozen);
+        (self.weights, self.state, self.trace) = (after.weights, after.state, after.trace);
+        if let Some(learner) = &mut self.learner {
+            learner.accept(after.moments);
+        }
+        let trials = self.trials();
+        let mut networks = Vec::with_capacity(self.frozen.len());
         for (s, network) in self.config.train.networks.range().enumerate() {
             let (errors, types) = (&errors[s * b..(s + 1) * b], &types[s * b..(s + 1) * b]);
-            self.modulator.observe(s, &judged[s * b..(s + 1) * b], types);
             let correct: Vec<bool> = errors.iter().map(|e| *e < self.task.correct_below()).collect();
-            self.criterion[s].observe(correct.iter().copied(), trials);
+            if self.frozen[s].is_none() {
+                self.modulator.observe(s, &judged[s * b..(s + 1) * b], types);
+                self.criterion[s].observe(correct.iter().copied(), trials);
+            }
             networks.push(NetworkReport {
                 update: self.updates,
                 trials,
@@ -266,20 +320,31 @@ impl Trainer {
                 mean_abs_dw: changes.mean_abs[s],
                 fraction_clipped: changes.clipped[s],
                 criterion_trials: self.criterion[s].reached_at(),
+                saturated: Some(activity[s].saturated),
+                dead: Some(activity[s].dead),
+                frozen: self.frozen[s].map(|frozen| frozen.update),
             });
         }
-        self.state = episode.state;
-        if self.config.trace.persistent {
-            self.trace = episode.trace;
-        }
-        Ok(UpdateReport { update: self.updates, trials, networks })
+        UpdateReport { update: self.updates, trials, networks }
+    }
+
+    /// Whether each network's rates are stuck, in this batch and at the end of the one before.
+    fn stuck(&self, activity: &[Activity]) -> Result<Vec<bool>> {
+        let before = |(s, now): (usize, &Activity)| -> Result<bool> {
+            if !now.stuck {
+                return Ok(false);
+            }
+            let rates: Vec<f32> = self.state.r.get(s)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+            Ok(self.limits.activity(&rates).stuck)
+        };
+        activity.iter().enumerate().map(before).collect()
     }
 
     /// Δw_rec = clip(η Σ_b weight_b e_b), and what to report of it. `errors` and `types` are `[S, B]`.
     fn recurrent_change(&self, episode: &Episode, errors: &[f64], types: &[usize]) -> Result<Change> {
         let (s, b) = (self.config.train.networks.count(), self.config.train.batch);
         let Some(eligibility) = &episode.eligibility else {
-            return Ok(Change { dw: None, mean_abs: vec![0.0; s], clipped: vec![0.0; s] });
+            return Ok(Change { dw: None, mean_abs: vec![0.0; s], clipped: vec![0.0; s], finite: vec![true; s] });
         };
         let of = |i: usize| i * b..(i + 1) * b;
         let weights: Vec<f64> = match rule::credit(self.config.rule.name) {
@@ -295,6 +360,8 @@ impl Trainer {
         if let Some(exists) = &self.weights.connectivity {
             dw = (dw * exists.to_dtype(dtype)?)?;
         }
+        // Before the bound, which would make infinity look like any large change.
+        let finite = finite_networks(&dw)?;
         let bound = self.bound();
         let clipped = if bound > 0.0 {
             let at_bound = dw.abs()?.ge(bound)?.to_dtype(dtype)?;
@@ -303,7 +370,7 @@ impl Trainer {
         } else {
             vec![0.0; s]
         };
-        Ok(Change { mean_abs: per_network(&dw.abs()?)?, dw: Some(dw), clipped })
+        Ok(Change { mean_abs: per_network(&dw.abs()?)?, dw: Some(dw), clipped, finite })
     }
 
     /// What the modulator judges trials by: their `errors` `[S, B]`, plus the cost of `outputs` `[T, S, B, n_out]`.
@@ -348,40 +415,11 @@ impl Trainer {
     fn online_reward_settled(&self) -> bool {
         self.trials() >= self.config.modulator.warmup_trials
     }
-
-    fn check_finite(&self, errors: &[f64], mean_abs: &[f64], readout: Option<&(Tensor, Tensor)>) -> Result<()> {
-        let b = self.config.train.batch;
-        let s = self.config.train.networks.count();
-        let readout = match readout {
-            Some((w_out, b_out)) => {
-                (w_out.abs()?.flatten_from(1)?.sum(1)? + b_out.abs()?.sum(1)?)?.to_dtype(DType::F64)?.to_vec1()?
-            }
-            None => vec![0.0; s],
-        };
-        for (i, network) in self.config.train.networks.range().enumerate() {
-            let errors = &errors[i * b..(i + 1) * b];
-            if !(errors.iter().all(|e| e.is_finite()) && mean_abs[i].is_finite() && f64::is_finite(readout[i])) {
-                bail!(
-                    "network {network} diverged in update {}: its errors or its weight change are not finite numbers. \
-                     The update was not applied; the last checkpoint is unharmed. Smaller rates (rule.eta, readout.eta) may help",
-                    self.updates + 1
-                );
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The optimiser, where there is one: with the `moments` of a checkpoint, or none.
 fn learner(config: &Config, weights: &Weights, task: &dyn Task, moments: Moments) -> Result<Option<Learner>> {
     (config.rule.name == RuleName::Bptt).then(|| Learner::new(config, weights, task, moments)).transpose()
-}
-
-/// Δw_rec `[S, N, N]` and its statistics `[S]`.
-struct Change {
-    dw: Option<Tensor>,
-    mean_abs: Vec<f64>,
-    clipped: Vec<f64>,
 }
 
 /// The mean of `[S, N, N]` over each network.

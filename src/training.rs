@@ -2,6 +2,7 @@
 
 use crate::checkpoint::Checkpoint;
 use crate::config::{Config, TrainConfig};
+use crate::divergence::Frozen;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,16 @@ pub struct NetworkReport {
     pub fraction_clipped: f64,
     /// Trials to criterion, once reached.
     pub criterion_trials: Option<u64>,
+    /// Fraction of the free neurons whose rate is beyond 0.99 of a limit at the end of every trial of the batch.
+    #[serde(default)]
+    pub saturated: Option<f64>,
+    /// Fraction of the free neurons whose rate is 0 (for tanh below 0.001) at the end of every trial of the batch.
+    #[serde(default)]
+    pub dead: Option<f64>,
+    /// The update in which the network diverged; empty: it did not. From then on its errors are those of what it was
+    /// before, and it learns no more.
+    #[serde(default)]
+    pub frozen: Option<u64>,
 }
 
 /// What one update did.
@@ -59,6 +70,8 @@ pub trait Training {
     fn updates(&self) -> u64;
     /// Each network's trials to criterion.
     fn criterion_trials(&self) -> Vec<Option<u64>>;
+    /// Which networks are frozen, since when and why.
+    fn frozen(&self) -> Vec<Option<Frozen>>;
     /// Runs one batch of trials and changes the weights once.
     fn update(&mut self) -> Result<UpdateReport>;
     /// Everything the next update reads.
@@ -66,10 +79,13 @@ pub trait Training {
 
     /// Why training would stop now; `None`: it would go on.
     fn finished(&self) -> Option<StopReason> {
-        finished(&self.config().train, self.updates(), &self.criterion_trials())
+        finished(&self.config().train, self.updates(), &self.criterion_trials(), &self.frozen())
     }
 
     /// Updates until a limit, the criterion, or until `interrupted` says so between two updates.
+    ///
+    /// # Errors
+    /// Where an update or an observer fails; where it is an update, observers have finished first.
     fn run(&mut self, observers: &mut [&mut dyn Observer], interrupted: &dyn Fn() -> bool) -> Result<StopReason>
     where
         Self: Sized,
@@ -81,7 +97,14 @@ pub trait Training {
             if interrupted() {
                 break StopReason::Interrupted;
             }
-            let report = self.update()?;
+            let report = match self.update() {
+                Ok(report) => report,
+                // Nothing of it was applied: what is saved is the state after the update before.
+                Err(error) => {
+                    observers.iter_mut().try_for_each(|observer| observer.finish(self))?;
+                    return Err(error);
+                }
+            };
             for observer in observers.iter_mut() {
                 observer.update(self, &report)?;
             }
@@ -93,9 +116,18 @@ pub trait Training {
     }
 }
 
-/// Why training stops after `updates` updates, with each network's trials to criterion; `None`: it goes on.
-pub fn finished(train: &TrainConfig, updates: u64, criterion_trials: &[Option<u64>]) -> Option<StopReason> {
-    if train.until_criterion && criterion_trials.iter().all(Option::is_some) {
+/// Why training stops after `updates` updates, with each network's trials to criterion and whether it is frozen; `None`: it
+/// goes on. A frozen network is not waited for.
+pub fn finished(
+    train: &TrainConfig,
+    updates: u64,
+    criterion_trials: &[Option<u64>],
+    frozen: &[Option<Frozen>],
+) -> Option<StopReason> {
+    let settled = |(reached, frozen): (&Option<u64>, &Option<Frozen>)| reached.is_some() || frozen.is_some();
+    if frozen.iter().all(Option::is_some) {
+        Some(StopReason::Frozen)
+    } else if train.until_criterion && criterion_trials.iter().zip(frozen).all(settled) {
         Some(StopReason::Criterion)
     } else if updates >= train.max_updates() {
         Some(StopReason::Limit)
@@ -109,8 +141,10 @@ pub fn finished(train: &TrainConfig, updates: u64, criterion_trials: &[Option<u6
 pub enum StopReason {
     /// The number of updates or trials is reached.
     Limit,
-    /// Every network has reached the criterion.
+    /// Every network that is not frozen has reached the criterion.
     Criterion,
+    /// Every network has diverged.
+    Frozen,
     /// Somebody asked.
     Interrupted,
 }

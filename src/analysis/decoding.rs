@@ -19,8 +19,11 @@ const FOLDS: usize = 5;
 /// Times at which rates are kept.
 const TIMES: usize = 50;
 
-/// What is decoded in delayed non-match to sample: a name, and the class of a trial.
-const VARIABLES: [(&str, fn(&Kept) -> usize); 3] = [
+/// A name, and the class of a trial.
+type Variable = (&'static str, fn(&Kept) -> usize);
+
+/// What is decoded in delayed non-match to sample.
+const VARIABLES: [Variable; 3] = [
     ("stimulus 1", |trial| trial.trial_type / 2),
     ("stimulus 2", |trial| trial.trial_type % 2),
     ("response", |trial| usize::from(trial.trial_type == 1 || trial.trial_type == 2)),
@@ -193,7 +196,7 @@ mod tests {
     fn planted(code: fn(usize) -> usize, noise: f64) -> (Population, Vec<usize>) {
         let mut rng = stream(11, 0, 0, Phase::Simulate, Purpose::Task);
         let classes: Vec<usize> = (0..40).map(|k| k % 2).collect();
-        let trial = |class: usize| {
+        let mut trial = |class: usize| {
             let mut rates = gaussian(&mut rng, TIMES * NEURONS, noise);
             for time in 0..TIMES {
                 // Neurons 6 code … 6 code + 5 carry it; all neurons share a drift that tells nothing.

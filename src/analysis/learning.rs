@@ -155,6 +155,9 @@ mod tests {
             mean_abs_dw: 0.0,
             fraction_clipped: 0.0,
             criterion_trials,
+            saturated: None,
+            dead: None,
+            frozen: None,
         };
         let rows = [
             row(0, 10, 1.0, None),

@@ -28,13 +28,15 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
     })
 }
 
+/// The stimulus of trial `k`, which turned out as it did; `None`: not of this curve.
+type Stimulus = Box<dyn Fn(u64, &Kept) -> Option<f64>>;
+
 /// One curve: what it is drawn against, and where it belongs.
 struct Curve {
     panel: usize,
     name: &'static str,
     colour: Colour,
-    /// The stimulus of trial `k`, which turned out as it did; `None`: not of this curve.
-    stimulus: Box<dyn Fn(u64, &Kept) -> Option<f64>>,
+    stimulus: Stimulus,
 }
 
 pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {

@@ -56,7 +56,7 @@ impl Subspace {
         let averages: Vec<f64> = averages.flat_map(|mean| standardise(&mean, &scale)).collect();
         let pca = Pca::of(&DMatrix::from_row_slice(averages.len() / n, n, &averages))?;
         let kept = pca.axes.columns(0, DENOISE.min(pca.axes.ncols())).into_owned();
-        let mut lengths = vec![Vec::with_capacity(times); 4];
+        let mut lengths = vec![Vec::new(); 4];
         let mut longest: [(f64, usize, Vec<f64>); 4] = std::array::from_fn(|_| (-1.0, 0, vec![0.0; n]));
         for time in 0..times {
             let rates = DMatrix::from_fn(variables.len(), n, |trial, i| {

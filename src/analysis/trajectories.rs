@@ -87,9 +87,11 @@ fn picture(subject: &Subject, kept: &Population, names: &[String], found: &Traje
         |k: usize| format!("PC {} ({:.0} % of the variance)", k + 1, 100.0 * found.explained.get(k).unwrap_or(&0.0));
     let ends: Vec<usize> = kept.periods.iter().map(|period| period.1).collect();
     let mut plane = Panel { x_label: label(0), y_label: label(1), ..Panel::default() };
+    let whole = Some((0.0, subject.task.steps() as f64 * step_ms));
     let over_time = |k: usize| Panel {
         x_label: format!("time ({unit})"),
         y_label: label(k),
+        x: whole,
         marks: kept.marks(step_ms),
         ..Panel::default()
     };
@@ -102,17 +104,17 @@ fn picture(subject: &Subject, kept: &Population, names: &[String], found: &Traje
             panel.marks.push(Mark::new(Shape::Line(line, 3.0), colour(place)).named(names[*kind].clone()));
         }
     }
-    let mut dots = |at: &dyn Fn(&[[f64; COMPONENTS]]) -> Vec<(f64, f64)>, colour, radius, name: &str| {
-        let points = found.types.iter().flat_map(|(_, path)| at(path)).collect();
+    let mut dots = |points: Vec<(f64, f64)>, colour, radius, name: &str| {
         plane.marks.push(Mark::new(Shape::Dots(points, radius), colour).named(name));
     };
-    dots(&|path| path.first().map(|p| (p[0], p[1])).into_iter().collect(), Colour::Ink, 8.0, "start");
+    let paths = || found.types.iter().map(|(_, path)| path);
+    dots(paths().filter_map(|path| path.first()).map(|p| (p[0], p[1])).collect(), Colour::Ink, 8.0, "start");
     let at_ends = |path: &[[f64; COMPONENTS]]| -> Vec<(f64, f64)> {
         let place = |end: &usize| kept.steps.iter().rposition(|step| step < end).map(|at| (path[at][0], path[at][1]));
         ends.iter().filter_map(place).collect()
     };
     if ends.len() <= 4 {
-        dots(&at_ends, Colour::Grey, 6.0, "end of an input or of the trial");
+        dots(paths().flat_map(|path| at_ends(path)).collect(), Colour::Grey, 6.0, "ends of input and trial");
     }
     let [first, second] = in_time;
     Picture {

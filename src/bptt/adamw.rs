@@ -2,6 +2,7 @@
 //!
 //! candle_nn's AdamW keeps its moments to itself, so a run could not go on from a checkpoint; a test holds this one to it.
 
+use crate::attempt::Change;
 use crate::config::{BpttConfig, Config};
 use crate::dale;
 use crate::network::Weights;
@@ -38,10 +39,8 @@ pub(super) type Gradients = BTreeMap<&'static str, Tensor>;
 pub(crate) struct Stepped {
     pub weights: Weights,
     pub moments: Moments,
-    /// Mean |Δw_rec| of each network; not a number where its gradient is none.
-    pub mean_abs: Vec<f64>,
-    /// 1 for networks whose gradient was shortened, else 0.
-    pub clipped: Vec<f64>,
+    /// What to report of it: mean |Δw_rec|, whether the gradient was shortened (1 or 0), and whether it was finite.
+    pub change: Change,
 }
 
 /// Update number `done` + 1. Gradients are shortened network by network; all else is element by element, so no network knows
@@ -77,13 +76,13 @@ pub(super) fn step(
         Ok(weight)
     })?;
     let change = (&moved.w_rec - &weights.w_rec)?.abs()?.flatten_from(1)?.mean(1)?.to_dtype(DType::F64)?;
-    let finite = |(change, norm): (f64, &f64)| if norm.is_finite() { change } else { f64::NAN };
-    Ok(Stepped {
-        mean_abs: change.to_vec1()?.into_iter().zip(&norms).map(finite).collect(),
+    let change = Change {
+        dw: None,
+        mean_abs: change.to_vec1()?,
         clipped: factors.iter().map(|factor| f64::from(u8::from(*factor < 1.0))).collect(),
-        weights: moved,
-        moments: after,
-    })
+        finite: norms.iter().map(|norm| norm.is_finite()).collect(),
+    };
+    Ok(Stepped { change, weights: moved, moments: after })
 }
 
 /// The norm of each network's gradient, all its weights taken together.

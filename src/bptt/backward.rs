@@ -70,14 +70,16 @@ pub(super) fn run(job: &Job) -> Result<Done> {
     for (piece, start) in job.pieces.iter().zip(&starts).rev() {
         let variables = each(start, |tensor| Ok(Var::from_tensor(tensor)?.into_inner()))?;
         let Some(sum) = linear(job, &cell, &variables, piece, &slopes, carried.take())? else { continue };
+        // What candle finds for a variable still hangs on the graph: unless it is detached, it would be differentiated again.
         let gradients = sum.backward()?;
         for (_, variable, total) in &mut wanted {
             if let Some(gradient) = gradients.get(variable) {
-                *total = (&*total + gradient)?;
+                *total = (&*total + gradient.detach())?;
             }
         }
         if piece.reaches_back {
-            carried = Some(tensors(&variables).into_iter().map(|start| gradients.get(start).cloned()).collect());
+            carried =
+                Some(tensors(&variables).into_iter().map(|start| gradients.get(start).map(Tensor::detach)).collect());
         }
     }
     let of =

@@ -13,7 +13,7 @@ mod plan;
 mod workers;
 
 pub use adamw::Moments;
-pub(crate) use adamw::{is_moment, moment_names, Stepped};
+pub(crate) use adamw::{is_moment, moment_names};
 pub(crate) use plan::memory;
 
 use crate::batch::TrialBatch;
@@ -23,7 +23,7 @@ use crate::modulator::Modulator;
 use crate::network::{State, Weights};
 use crate::task::Task;
 use crate::trace::TraceState;
-use adamw::Gradients;
+use adamw::{Gradients, Stepped};
 use anyhow::{Context, Result};
 use backward::{Done, Job};
 use candle_core::{Device, Tensor};
@@ -117,10 +117,9 @@ impl Learner {
         Ok((episode, adamw::step(config, done, weights, &self.moments, &gradients)?))
     }
 
-    /// Takes over what an update worked out; returns the weights.
-    pub fn accept(&mut self, stepped: Stepped) -> Weights {
-        self.moments = stepped.moments;
-        stepped.weights
+    /// Takes over the moments that an update worked out.
+    pub fn accept(&mut self, moments: Moments) {
+        self.moments = moments;
     }
 }
 

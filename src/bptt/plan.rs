@@ -12,9 +12,9 @@ const TRIALS_ON_CPU: usize = 32;
 /// A shard has fewer trials where its graph would take more bytes than this.
 const GRAPH_BYTES: u64 = 2 << 30;
 /// Vectors `[N]` that one step leaves in the graph of one trial, with the gradients of what is constant.
-const VECTORS: u64 = 24;
+const VECTORS: f64 = 24.0;
 /// Matrices `[N, N]`, where there is a Hebbian trace.
-const MATRICES: u64 = 12;
+const MATRICES: f64 = 12.0;
 
 /// Some steps of a trial, whose graph exists at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,8 +57,8 @@ pub(super) struct Shard {
 /// How many networks and how many trials of each a shard has at most.
 fn shard_size(config: &Config, steps: usize, networks: usize, batch: usize, device: &Device) -> (usize, usize) {
     let (networks, batch) = if device.is_cpu() { (1, batch.min(TRIALS_ON_CPU)) } else { (networks, batch) };
-    let fit = GRAPH_BYTES / (networks as u64 * graph_bytes(config, steps)).max(1);
-    (networks, batch.min(fit.max(1) as usize))
+    let fit = GRAPH_BYTES as f64 / (networks as f64 * graph_bytes(config, steps));
+    (networks, batch.min(fit.max(1.0) as usize))
 }
 
 /// Cuts `networks` networks of `batch` trials into shards: the trials of the first networks first.
@@ -70,38 +70,42 @@ pub(super) fn shards(config: &Config, steps: usize, networks: usize, batch: usiz
         .collect()
 }
 
-/// Bytes of the graph of one trial's piece.
-fn graph_bytes(config: &Config, steps: usize) -> u64 {
-    let n = config.network.neurons as u64;
-    let matrices = if config.trace.stage == Stage::None { 0 } else { MATRICES * n * n };
-    piece_steps(steps) as u64 * (VECTORS * n + matrices) * float(config)
+/// Bytes of the graph of one trial's piece. Sizes that nobody meant must not overflow, so this and [`memory`] count in f64.
+fn graph_bytes(config: &Config, steps: usize) -> f64 {
+    let n = config.network.neurons as f64;
+    let matrices = if config.trace.stage == Stage::None { 0.0 } else { MATRICES * n * n };
+    piece_steps(steps) as f64 * (VECTORS * n + matrices) * float(config)
 }
 
-fn float(config: &Config) -> u64 {
-    if config.train.dtype == Precision::F64 {
-        8
-    } else {
-        4
+fn float(config: &Config) -> f64 {
+    match config.train.dtype {
+        Precision::F32 => 4.0,
+        Precision::F64 => 8.0,
     }
+}
+
+/// How many pieces a trial is cut into.
+fn count_pieces(steps: usize, truncated: usize) -> f64 {
+    let (length, window) = (piece_steps(steps), if truncated == 0 { steps } else { truncated.min(steps) }.max(1));
+    (steps / window) as f64 * window.div_ceil(length) as f64 + (steps % window).div_ceil(length) as f64
 }
 
 /// Most bytes that backpropagation takes at one time, the trials themselves apart: for each shard that runs, the graph of a
 /// piece and the states between pieces; and for each network the gradient and the optimiser's state.
-pub(crate) fn memory(config: &Config, shape: TrialShape, networks: usize, batch: usize, device: &Device) -> u64 {
-    let (n, t) = (config.network.neurons as u64, shape.steps);
+pub(crate) fn memory(config: &Config, shape: TrialShape, networks: usize, batch: usize, device: &Device) -> f64 {
+    let (n, t) = (config.network.neurons as f64, shape.steps);
     let (width, height) = shard_size(config, t, networks, batch, device);
-    let shards = networks.div_ceil(width) * batch.div_ceil(height);
+    let shards = networks.div_ceil(width).saturating_mul(batch.div_ceil(height));
     let at_once = if device.is_cpu() { shards.min(rayon::current_num_threads()) } else { 1 };
     let matrices = match config.trace.stage {
-        Stage::None => 0,
-        Stage::Retroactive => 2,
-        _ => 1,
+        Stage::None => 0.0,
+        Stage::Retroactive => 2.0,
+        _ => 1.0,
     };
-    let between =
-        pieces(t, config.bptt.steps, piece_steps(t)).len() as u64 * (2 * n + matrices * n * n) * float(config);
-    let trials = (at_once * width * height) as u64;
+    let between = count_pieces(t, config.bptt.steps) * (2.0 * n + matrices * n * n) * float(config);
+    let trials = at_once as f64 * width as f64 * height as f64;
     // Before the update and after it: both moments; the gradients of a shard and their sum.
-    trials * (graph_bytes(config, t) + between) + 8 * networks as u64 * n * n * float(config)
+    trials * (graph_bytes(config, t) + between) + 8.0 * networks as f64 * n * n * float(config)
 }
 
 #[cfg(test)]
@@ -121,6 +125,10 @@ mod tests {
         );
         for truncated in [7, 8, usize::MAX] {
             assert_eq!(pieces(7, truncated, 3), pieces(7, 0, 3));
+        }
+        for (steps, truncated) in [(1, 0), (7, 0), (10, 4), (1000, 0), (1000, 64), (1000, 2000)] {
+            let cut = pieces(steps, truncated, piece_steps(steps)).len();
+            assert_eq!(count_pieces(steps, truncated), cut as f64, "{steps} {truncated}");
         }
         assert_eq!(piece_steps(1), 1);
         assert_eq!(piece_steps(1000), 16);

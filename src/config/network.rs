@@ -1,6 +1,6 @@
 //! Size, dynamics, response and initial weights of a network, as keys of the table `network`.
 
-use super::{expect, not_negative, positive};
+use super::{expect, not_negative, number, positive};
 use crate::task::Task;
 use anyhow::{bail, Result};
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,9 @@ pub enum InputWeights {
     /// Input k drives neuron k alone, with weight input_scale.
     OneToOne,
 }
+
+/// The most neurons: w_rec alone would take 4 TiB for each network.
+const MOST: usize = 1 << 20;
 
 /// Size, dynamics and initial weights of each network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -169,7 +172,8 @@ impl NetworkConfig {
 
     /// Designates the first neurons as outputs of `task` where the configuration names none.
     pub fn fill_output_neurons(&mut self, task: &dyn Task) {
-        if self.output == Output::Neurons && self.output_neurons.is_empty() {
+        // What does not fit is refused by `validate`, without a list of it.
+        if self.output == Output::Neurons && self.output_neurons.is_empty() && task.n_out() <= self.neurons.min(MOST) {
             self.output_neurons = (0..task.n_out()).collect();
         }
     }
@@ -177,11 +181,19 @@ impl NetworkConfig {
     /// See [`super::Config::validate`].
     pub(super) fn validate(&self, task: &dyn Task) -> Result<()> {
         expect(self.neurons >= 1, "network.neurons", self.neurons, "at least 1")?;
+        expect(self.neurons <= MOST, "network.neurons", self.neurons, &format!("at most {MOST}"))?;
         positive("network.tau_ms", self.tau_ms)?;
         positive("network.dt_ms", self.dt_ms)?;
         if self.dynamics != Dynamics::Discrete {
             expect(self.dt_ms <= self.tau_ms, "network.dt_ms", self.dt_ms, "at most network.tau_ms")?;
         }
+        // Also where they are not read: JSON, and with it a checkpoint, knows no other numbers.
+        number("network.response_offset", self.response_offset)?;
+        number("network.response_max", self.response_max)?;
+        number("network.excitatory", self.excitatory)?;
+        number("network.dale_density", self.dale_density)?;
+        number("network.dale_weight", self.dale_weight)?;
+        number("network.dale_inhibition", self.dale_inhibition)?;
         if self.response == Response::RectifiedLinear {
             not_negative("network.response_offset", self.response_offset)?;
             positive("network.response_max", self.response_max)?;
@@ -204,7 +216,7 @@ impl NetworkConfig {
         not_negative("network.readout_scale", self.readout_scale)?;
         for &(neuron, activation) in &self.clamped {
             expect(neuron < self.neurons, "network.clamped", neuron, &format!("neurons below {}", self.neurons))?;
-            expect(activation.is_finite(), "network.clamped", activation, "finite activations")?;
+            number("network.clamped", activation)?;
         }
         for &neuron in &self.output_neurons {
             expect(
@@ -214,6 +226,10 @@ impl NetworkConfig {
                 &format!("neurons below {}", self.neurons),
             )?;
         }
+        if self.output == Output::Neurons && self.neurons < task.n_out() {
+            let outputs = format!("at least {}, one for each output of task `{}`", task.n_out(), task.name());
+            expect(false, "network.neurons", self.neurons, &outputs)?;
+        }
         if self.output == Output::Neurons && self.output_neurons.len() != task.n_out() {
             bail!(
                 "network.output_neurons is {}; expected {} neurons, one for each output of task `{}`, or [] for the first",
@@ -222,7 +238,7 @@ impl NetworkConfig {
                 task.name()
             );
         }
-        let n_in = task.inputs().len();
+        let n_in = task.n_in();
         if self.input_weights == InputWeights::OneToOne {
             expect(
                 self.neurons >= n_in,

@@ -1,6 +1,7 @@
 //! Which device a run uses, and why.
 
 #[cfg(feature = "cuda")]
+#[allow(unsafe_code)] // Calls of the CUDA driver.
 mod cuda;
 
 use anyhow::{anyhow, bail, ensure, Context, Result};

@@ -8,7 +8,9 @@
 
 pub mod cpu;
 #[cfg(any(feature = "cuda", test))]
+#[allow(unsafe_code)] // Launches of kernels, and of the same kernels compiled as C++ in tests.
 pub mod cuda;
+#[allow(unsafe_code)] // The `gemm` crate's products take pointers.
 mod product;
 pub(crate) use product::{product, Strides};
 pub mod tanh;
@@ -22,11 +24,10 @@ use candle_core::{Device, Result};
 /// Runs a batch of trials; with `true`, learns.
 pub(crate) type Run = fn(&Ensemble, &TrialBatch, bool, Record, &mut Workspace) -> Result<Episode>;
 
-/// The fused kernels that can do what the configuration asks for on this device, and keep `record`; `None`: there are none.
-#[cfg_attr(not(feature = "cuda"), allow(unused_variables))]
-pub(crate) fn fused(config: &Config, device: &Device, record: Record) -> Option<Run> {
+/// The fused kernels that can do what the configuration asks for on this device; `None`: there are none.
+pub(crate) fn fused(config: &Config, device: &Device) -> Option<Run> {
     #[cfg(feature = "cuda")]
-    if cuda::supports(config, device, record) {
+    if cuda::supports(config, device) {
         return Some(cuda::run);
     }
     cpu::supports(config, device).then_some(cpu::run as Run)

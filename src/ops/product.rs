@@ -11,7 +11,12 @@ pub(crate) struct Strides {
 
 impl Strides {
     fn fits(self, (rows, columns): (usize, usize), len: usize) -> bool {
-        rows == 0 || columns == 0 || (rows - 1) * self.rows + (columns - 1) * self.columns < len
+        if rows == 0 || columns == 0 {
+            return true;
+        }
+        let last_row = (rows - 1).checked_mul(self.rows);
+        let last = last_row.and_then(|start| start.checked_add((columns - 1).checked_mul(self.columns)?));
+        last.is_some_and(|last| last < len)
     }
 }
 
@@ -56,5 +61,77 @@ pub(crate) fn product(
             false,
             Parallelism::None,
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(n: usize, seed: usize) -> Vec<f32> {
+        (0..n).map(|k| ((k * 7 + seed * 13) % 23) as f32 / 8.0 - 1.0).collect()
+    }
+
+    /// Slices end where the last element does, so that a memory checker (scripts/check-unsafe.sh) sees a step beyond.
+    #[test]
+    fn products_of_all_shapes_and_strides_equal_plain_loops() {
+        for (m, n, k) in [(1, 1, 1), (2, 3, 4), (5, 1, 7), (1, 9, 3), (17, 13, 11), (33, 40, 19), (4, 4, 0), (0, 3, 2)]
+        {
+            for (transposed, gap) in [(false, 0), (true, 0), (false, 3)] {
+                let width = |columns: usize| columns + gap;
+                let strides = |rows: usize, columns: usize| {
+                    if transposed {
+                        Strides { rows: 1, columns: rows.max(1) }
+                    } else {
+                        Strides { rows: width(columns), columns: 1 }
+                    }
+                };
+                let len = |s: Strides, rows: usize, columns: usize| match (rows, columns) {
+                    (0, _) | (_, 0) => 0,
+                    _ => (rows - 1) * s.rows + (columns - 1) * s.columns + 1,
+                };
+                let (ls, rs) = (strides(m, k), strides(k, n));
+                let os = Strides { rows: width(n), columns: 1 };
+                let (lhs, rhs) = (values(len(ls, m, k), 1), values(len(rs, k, n), 2));
+                for add in [false, true] {
+                    let before = values(len(os, m, n), 3);
+                    let mut out = before.clone();
+                    product((m, n, k), (&mut out, os), add, (&lhs, ls), (&rhs, rs));
+                    let mut expected = before;
+                    for i in 0..m {
+                        for j in 0..n {
+                            let sum: f64 = (0..k)
+                                .map(|l| {
+                                    f64::from(lhs[i * ls.rows + l * ls.columns])
+                                        * f64::from(rhs[l * rs.rows + j * rs.columns])
+                                })
+                                .sum();
+                            let place = &mut expected[i * os.rows + j];
+                            *place = (sum + if add { f64::from(*place) } else { 0.0 }) as f32;
+                        }
+                    }
+                    let close = out.iter().zip(&expected).all(|(o, e)| (o - e).abs() <= 1e-5 * e.abs().max(1.0));
+                    assert!(close, "{m} x {n} x {k}, transposed {transposed}, gap {gap}, add {add}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_a_panic_and_not_a_write() {
+        let two_by_two = Strides { rows: 2, columns: 1 };
+        let overflowing = Strides { rows: usize::MAX, columns: 1 };
+        for (length, strides) in [(3, two_by_two), (4, overflowing), (4, Strides { rows: 1, columns: 1 })] {
+            let call = || {
+                let mut out = vec![0.0; length];
+                product((2, 2, 2), (&mut out, strides), false, (&[1.0; 4], two_by_two), (&[1.0; 4], two_by_two));
+            };
+            assert!(std::panic::catch_unwind(call).is_err(), "{length}, {}", strides.rows);
+        }
+        let call = || {
+            let mut out = [0.0; 4];
+            product((2, 2, 2), (&mut out, two_by_two), false, (&[1.0; 4], overflowing), (&[1.0; 4], two_by_two));
+        };
+        assert!(std::panic::catch_unwind(call).is_err());
     }
 }

@@ -38,7 +38,8 @@ impl Axis {
             let first = (self.lo / step - slack).ceil() as i64;
             let last = (self.hi / step + slack).floor() as i64;
             let tick = |i| (i as f64 * step, number(i as f64 * step, step));
-            (first..=last).map(tick).collect()
+            // Far more only where the range is too wide, or the values too large, for numbers to tell steps apart.
+            (first..=last).take(8 * count.max(1)).map(tick).collect()
         }
     }
 

@@ -13,7 +13,7 @@ use super::stats::{quantile, quantile_with_missing, thin, value_at};
 /// Colour of the lines of single networks: opaque, so that crossings do not darken.
 const FAINT: RGBColor = RGBColor(188, 208, 224);
 /// At most this many points to a line, and to all lines of single networks together.
-const POINTS_PER_LINE: usize = 600;
+pub(super) const POINTS_PER_LINE: usize = 600;
 const POINTS_IN_ALL: usize = 20_000;
 
 /// One learning curve per network.
@@ -86,10 +86,7 @@ impl<'a> Plan<'a> {
         let reached: Vec<f64> = reached.into_iter().filter(|t| t.is_finite()).collect();
         let reference = curve.reference.as_ref();
         let reference = reference.filter(|r| shown(r.0)).map(|r| (r.0, &r.1[..]));
-        let right = match reference {
-            Some((_, label)) => 1600.0 - measure(label, SMALL, false).clamp(30.0, 240.0) - 44.0,
-            None => 1540.0,
-        };
+        let right = Frame::right(reference.map(|(_, label)| label));
         let xs = lines.iter().flatten().map(|p| p.0);
         let ys = lines.iter().flatten().map(|p| p.1);
         let x = trial_axis(xs.chain(reached.iter().copied()), (150.0, right));
@@ -101,38 +98,6 @@ impl<'a> Plan<'a> {
 
     fn at(&self, (trial, error): Point) -> Point {
         (self.x.at(trial), self.y.at(error))
-    }
-
-    fn frame<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
-        let (left, right) = (self.x.from, self.x.to);
-        let (bottom, top) = (self.y.from, self.y.to);
-        let (title, size) = fit(&self.curve.title, TITLE, true, 1540.0 - left);
-        let bold = Type { bold: true, ..Type::new(size, Align::Left) };
-        canvas.text(&title, (left, 64.0), bold)?;
-        for (value, label) in self.y.ticks(6) {
-            let y = crisp(self.y.at(value));
-            canvas.line(&[(left, y), (right, y)], 1.0, GRID)?;
-            let at = (left - 14.0, y + 0.36 * SMALL);
-            canvas.text(&label, at, Type::new(SMALL, Align::Right))?;
-        }
-        for (value, label) in self.x.ticks(8) {
-            let x = crisp(self.x.at(value));
-            canvas.line(&[(x, bottom), (x, top)], 1.0, GRID)?;
-            canvas.line(&[(x, bottom), (x, bottom + 8.0)], 1.5, GREY)?;
-            let at = (x, bottom + 38.0);
-            canvas.text(&label, at, Type::new(SMALL, Align::Centre))?;
-        }
-        let at = ((left + right) / 2.0, bottom + 84.0);
-        canvas.text("trials per network", at, Type::new(LABEL, Align::Centre))?;
-        let (label, size) = fit(&self.curve.error_label, LABEL, false, bottom - top + 100.0);
-        let upward = Type { upward: true, ..Type::new(size, Align::Centre) };
-        canvas.text(&label, (48.0, (bottom + top) / 2.0), upward)
-    }
-
-    fn axes<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
-        let corner = (self.x.from, self.y.from);
-        let ends = [(corner.0, self.y.to), corner, (self.x.to, corner.1)];
-        canvas.line(&ends, 2.0, GREY)
     }
 
     fn curves<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
@@ -156,17 +121,6 @@ impl<'a> Plan<'a> {
         canvas.polygon(&band, BLUE, 0.22)?;
         let median: Vec<Point> = edge(1).map(|p| self.at(p)).collect();
         canvas.line(&median, 4.0, BLUE)
-    }
-
-    fn reference<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
-        let Some((value, label)) = self.reference else {
-            return Ok(());
-        };
-        let (y, right) = (self.y.at(value), self.x.to);
-        canvas.dashed(&[(self.x.from, y), (right, y)], 2.0, (12.0, 8.0), GREY)?;
-        let (label, size) = fit(label, SMALL, false, 1600.0 - right - 32.0);
-        let look = Type { colour: GREY, ..Type::new(size, Align::Left) };
-        canvas.text(&label, (right + 12.0, y + 0.33 * size), look)
     }
 
     fn criterion<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
@@ -223,18 +177,80 @@ impl Figure for Plan<'_> {
     const SIZE: (u32, u32) = (1600, 1000);
 
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
-        self.frame(canvas)?;
+        let frame = Frame { x: self.x, y: self.y };
+        frame.grid(canvas, &self.curve.title, &self.curve.error_label)?;
         self.curves(canvas)?;
-        self.reference(canvas)?;
-        self.axes(canvas)?;
+        if let Some((value, label)) = self.reference {
+            frame.reference(canvas, value, label)?;
+        }
+        frame.axes(canvas)?;
         self.criterion(canvas)?;
         self.legend(canvas)
     }
 }
 
+/// What a picture of errors against trials has around its curves.
+pub(super) struct Frame {
+    pub x: Axis,
+    pub y: Axis,
+}
+
+impl Frame {
+    /// The title, ticks with their labels and grid lines, and the names of both axes.
+    pub fn grid<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, title: &str, error_label: &str) -> Result<()> {
+        let (left, right) = (self.x.from, self.x.to);
+        let (bottom, top) = (self.y.from, self.y.to);
+        let (title, size) = fit(title, TITLE, true, 1540.0 - left);
+        let bold = Type { bold: true, ..Type::new(size, Align::Left) };
+        canvas.text(&title, (left, 64.0), bold)?;
+        for (value, label) in self.y.ticks(6) {
+            let y = crisp(self.y.at(value));
+            canvas.line(&[(left, y), (right, y)], 1.0, GRID)?;
+            let at = (left - 14.0, y + 0.36 * SMALL);
+            canvas.text(&label, at, Type::new(SMALL, Align::Right))?;
+        }
+        for (value, label) in self.x.ticks(8) {
+            let x = crisp(self.x.at(value));
+            canvas.line(&[(x, bottom), (x, top)], 1.0, GRID)?;
+            canvas.line(&[(x, bottom), (x, bottom + 8.0)], 1.5, GREY)?;
+            let at = (x, bottom + 38.0);
+            canvas.text(&label, at, Type::new(SMALL, Align::Centre))?;
+        }
+        let at = ((left + right) / 2.0, bottom + 84.0);
+        canvas.text("trials per network", at, Type::new(LABEL, Align::Centre))?;
+        let (label, size) = fit(error_label, LABEL, false, bottom - top + 100.0);
+        let upward = Type { upward: true, ..Type::new(size, Align::Centre) };
+        canvas.text(&label, (48.0, (bottom + top) / 2.0), upward)
+    }
+
+    /// Both axes.
+    pub fn axes<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
+        let corner = (self.x.from, self.y.from);
+        let ends = [(corner.0, self.y.to), corner, (self.x.to, corner.1)];
+        canvas.line(&ends, 2.0, GREY)
+    }
+
+    /// A dashed line at an error, with its name to the right of it.
+    pub fn reference<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, value: f64, label: &str) -> Result<()> {
+        let (y, right) = (self.y.at(value), self.x.to);
+        canvas.dashed(&[(self.x.from, y), (right, y)], 2.0, (12.0, 8.0), GREY)?;
+        let (label, size) = fit(label, SMALL, false, 1600.0 - right - 32.0);
+        let look = Type { colour: GREY, ..Type::new(size, Align::Left) };
+        canvas.text(&label, (right + 12.0, y + 0.33 * size), look)
+    }
+
+    /// Where the trial axis ends, so that the name of a reference fits beside it.
+    pub fn right(reference: Option<&str>) -> f64 {
+        match reference {
+            Some(label) => 1600.0 - measure(label, SMALL, false).clamp(30.0, 240.0) - 44.0,
+            None => 1540.0,
+        }
+    }
+}
+
 /// Lower quartile, median and upper quartile at every trial where at least half of the networks
 /// that have values at all still have one.
-fn quartiles(lines: &[Vec<Point>]) -> Vec<(f64, [f64; 3])> {
+pub(super) fn quartiles(lines: &[Vec<Point>]) -> Vec<(f64, [f64; 3])> {
     let mut trials: Vec<f64> = lines.iter().flatten().map(|p| p.0).collect();
     trials.sort_by(f64::total_cmp);
     trials.dedup();
@@ -256,14 +272,14 @@ fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-fn trial_axis(trials: impl Iterator<Item = f64>, pixels: (f64, f64)) -> Axis {
+pub(super) fn trial_axis(trials: impl Iterator<Item = f64>, pixels: (f64, f64)) -> Axis {
     let (lo, hi) = extent(trials).unwrap_or((0.0, 1.0));
     let lo = lo.min(0.0);
     let range = if hi > lo { (lo, hi) } else { (lo, lo + 1.0) };
     Axis::linear(range, pixels)
 }
 
-fn error_axis(errors: impl Iterator<Item = f64>, log: bool, pixels: (f64, f64)) -> Axis {
+pub(super) fn error_axis(errors: impl Iterator<Item = f64>, log: bool, pixels: (f64, f64)) -> Axis {
     let range = match extent(errors) {
         Some((lo, hi)) if log => log_range(lo, hi),
         Some((lo, hi)) => round_range(lo.min(0.0), hi),

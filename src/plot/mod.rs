@@ -1,6 +1,6 @@
 //! Figures for slides and papers: learning curves, sample trials and panels of analyses, as PNG and SVG.
 //!
-//! Figures are described by plain data ([`LearningCurve`], [`SampleTrials`], [`Panels`]) and written by
+//! All figures are described by plain data ([`LearningCurve`], [`LearningCurves`], [`SampleTrials`], [`Panels`]) and written by
 //! one call each, which leaves `STEM.png` and `STEM.svg` behind. The text in the PNG is set in
 //! DejaVu Sans, embedded in the program; the SVG asks its viewer for `sans-serif`.
 
@@ -8,6 +8,7 @@ mod axis;
 mod canvas;
 mod heat;
 mod learning_curve;
+mod learning_curves;
 mod page;
 mod panels;
 mod sample_trials;
@@ -15,6 +16,7 @@ mod stats;
 
 pub use heat::HeatMap;
 pub use learning_curve::{learning_curve, LearningCurve};
+pub use learning_curves::{learning_curves, LearningCurves, Run};
 pub use panels::{Colour, Mark, Panel, Panels, Shape};
 pub use sample_trials::{sample_trials, SampleTrial, SampleTrials};
 pub use stats::{quantile, quantile_with_missing};

@@ -26,15 +26,29 @@ impl<const R: usize> Figure for Page<'_, R> {
         canvas.text(&title, (40.0, 56.0), Type { bold: true, ..Type::new(size, Align::Left) })?;
         legend(self.0, canvas)?;
         for (row, panels) in self.0.rows.iter().take(R).enumerate() {
-            let width = 1560.0 / panels.len().max(1) as f64;
-            for (column, panel) in panels.iter().enumerate() {
-                let left = 20.0 + width * column as f64;
-                let top = TOP + ROW * row as f64;
-                Plan::new(panel, (left, top), (left + width, top + ROW)).draw(canvas)?;
+            let bars: f64 = panels.iter().map(bar).sum();
+            let width = (1560.0 - bars) / panels.len().max(1) as f64;
+            let (mut left, top) = (20.0, TOP + ROW * row as f64);
+            for panel in panels {
+                let right = left + width + bar(panel);
+                Plan::new(panel, (left, top), (right, top + ROW)).draw(canvas)?;
+                left = right;
             }
         }
         Ok(())
     }
+}
+
+fn heat(panel: &Panel) -> Option<&HeatMap> {
+    panel.marks.iter().find_map(|mark| match &mark.shape {
+        Shape::Heat(heat) => Some(heat),
+        _ => None,
+    })
+}
+
+/// The room for the bar beside a heat map, on top of what every panel of a row gets.
+fn bar(panel: &Panel) -> f64 {
+    heat(panel).filter(|heat| !heat.label.is_empty()).map_or(0.0, |_| BAR)
 }
 
 fn legend<DB: DrawingBackend>(figure: &Panels, canvas: &Canvas<DB>) -> Result<()> {
@@ -44,8 +58,9 @@ fn legend<DB: DrawingBackend>(figure: &Panels, canvas: &Canvas<DB>) -> Result<()
             named.push(mark);
         }
     }
-    let wide: f64 = named.iter().map(|mark| 90.0 + measure(&mark.name, SMALL, false)).sum();
-    let size = SMALL * (1520.0 / wide.max(1520.0)).max(0.6);
+    // What all marks and gaps take; what is left is for the names.
+    let (marks, names) = (named.len() as f64 * 86.0, named.iter().map(|mark| measure(&mark.name, SMALL, false)));
+    let size = SMALL * ((1540.0 - marks) / names.sum::<f64>().max(1.0)).clamp(0.5, 1.0);
     let (mut x, y) = (40.0, 108.0);
     for mark in named {
         let (middle, colour) = (y - 8.0, mark.colour.rgb());
@@ -87,12 +102,7 @@ struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     fn new(panel: &'a Panel, from: Point, to: Point) -> Self {
-        let heat = panel.marks.iter().find_map(|mark| match &mark.shape {
-            Shape::Heat(heat) => Some(heat),
-            _ => None,
-        });
-        let bar = if heat.is_some_and(|heat| !heat.label.is_empty()) { BAR } else { 0.0 };
-        let (mut left, mut right) = (from.0 + MARGIN.0, to.0 - MARGIN.2 - bar);
+        let (mut left, mut right) = (from.0 + MARGIN.0, to.0 - MARGIN.2 - bar(panel));
         let (mut top, mut bottom) = (from.1 + MARGIN.1, to.1 - MARGIN.3);
         let points = || panel.marks.iter().flat_map(|mark| extent(&mark.shape));
         let x = panel.x.unwrap_or_else(|| range(points().map(|p| p.0), false));
@@ -103,7 +113,7 @@ impl<'a> Plan<'a> {
             (left, right) = (left + spare_x / 2.0, right - spare_x / 2.0);
             (top, bottom) = (top + spare_y / 2.0, bottom - spare_y / 2.0);
         }
-        Plan { panel, x: Axis::linear(x, (left, right)), y: Axis::linear(y, (bottom, top)), top, heat }
+        Plan { panel, x: Axis::linear(x, (left, right)), y: Axis::linear(y, (bottom, top)), top, heat: heat(panel) }
     }
 
     fn at(&self, (x, y): Point) -> Point {

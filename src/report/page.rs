@@ -133,8 +133,11 @@ fn stopped(report: &Report) -> String {
     let checkpoint = report.checkpoint;
     let reached: Vec<Option<u64>> = checkpoint.criterion.iter().map(|c| c.reached_at()).collect();
     let done = done(report);
-    match finished(&checkpoint.config.train, checkpoint.updates, &reached) {
-        Some(StopReason::Criterion) => format!("Stopped because every network had reached the criterion, after {done}."),
+    match finished(&checkpoint.config.train, checkpoint.updates, &reached, &checkpoint.frozen) {
+        Some(StopReason::Criterion) => {
+            format!("Stopped because every network had reached the criterion, after {done}.")
+        }
+        Some(StopReason::Frozen) => format!("Stopped because every network had diverged, after {done}."),
         Some(StopReason::Limit) => format!("Stopped at its limit, after {done}."),
         Some(StopReason::Interrupted) | None => {
             format!("Not finished: it stands at {done}. hebbian-rnn train --resume --out FOLDER goes on with it.")
@@ -167,6 +170,11 @@ fn failures(report: &Report) -> Vec<(&'static str, String)> {
     let mut failures = Vec::new();
     if !missing.is_empty() && report.checkpoint.updates > 0 {
         failures.push(("Did not reach the criterion", format!("network{plural} {}.", missing.join(", "))));
+    }
+    for score in report.scores {
+        if let Some(frozen) = score.frozen {
+            failures.push(("Diverged", format!("network {} {frozen}. It was kept as it was before.", score.network)));
+        }
     }
     failures
 }

@@ -199,9 +199,11 @@ pub(super) fn config(task: &str, rule: RuleName) -> Config {
             updates: Some(2000),
             until_criterion: false,
             checkpoint_every: 500,
+            keep: 1,
             device: "auto".into(),
             dtype: Precision::F32,
             kernels: Kernels::Fused,
+            strict_numbers: false,
         },
     }
 }

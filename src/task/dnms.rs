@@ -103,13 +103,15 @@ impl Dnms {
     /// Refuses stimuli that overlap or run past the end.
     pub fn checked(self) -> Result<Self> {
         ensure!(self.steps >= 1, "task.steps is 0; expected at least 1");
+        // What does not fit into a number does not fit into a trial.
+        let first_end = self.first_stimulus.saturating_add(self.stimulus_steps);
         ensure!(
-            self.first_stimulus + self.stimulus_steps <= self.second_stimulus,
-            "task.second_stimulus is {}; expected at least {}, where the first stimulus ends",
-            self.second_stimulus,
-            self.first_stimulus + self.stimulus_steps
+            first_end <= self.second_stimulus,
+            "task.second_stimulus is {}; expected at least {first_end}, where the first stimulus ends",
+            self.second_stimulus
         );
-        let end = self.second_stimulus + self.delay_jitter.saturating_sub(1) + self.stimulus_steps;
+        let last_start = self.second_stimulus.saturating_add(self.delay_jitter.saturating_sub(1));
+        let end = last_start.saturating_add(self.stimulus_steps);
         ensure!(
             end <= self.steps,
             "task.steps is {}; expected at least {end}, where the second stimulus ends",
@@ -123,6 +125,7 @@ impl Dnms {
         );
         positive("task.target", self.target)?;
         if let Some(same) = self.target_same {
+            number("task.target_same", same)?;
             ensure!(same < self.target, "task.target_same is {same}; expected below task.target ({})", self.target);
         }
         positive("task.correct_below", self.correct_below)?;

@@ -66,7 +66,7 @@ impl EvidenceAccumulation {
 
     /// The first step of the decision period.
     fn decision(&self) -> usize {
-        self.cues * self.cue_spacing + self.delay_steps
+        self.cues.saturating_mul(self.cue_spacing).saturating_add(self.delay_steps)
     }
 }
 
@@ -76,7 +76,7 @@ impl Task for EvidenceAccumulation {
     }
 
     fn steps(&self) -> usize {
-        self.decision() + self.decision_steps
+        self.decision().saturating_add(self.decision_steps)
     }
 
     fn inputs(&self) -> Vec<String> {
@@ -89,6 +89,10 @@ impl Task for EvidenceAccumulation {
 
     fn trial_types(&self) -> Vec<String> {
         (0..=self.cues).map(|right| format!("{right} of {} right", self.cues)).collect()
+    }
+
+    fn n_types(&self) -> usize {
+        self.cues.saturating_add(1)
     }
 
     /// Sides take turns in being the likelier one. The type is how many cues were on the right: the fewer the majority, the

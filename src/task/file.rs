@@ -4,11 +4,12 @@
 //! 0; default everywhere), `type` `[K]` (integers from 0: which trials are of a kind; default: each of up to 16 trials is a
 //! kind of its own) and `modulator` `[K, T]` (m(t) of the Hebbian trace). docs/tasks.md shows how to make one.
 
-use super::tensors::{read, Tensors};
+use super::tensors::Tensors;
 use super::{ErrorMeasure, Task, Trial};
 use crate::config::*;
 use crate::hash::sha256;
 use crate::random::Stream;
+use crate::untrusted::read;
 use anyhow::{ensure, Context, Result};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -148,12 +149,20 @@ impl Task for FileTask {
         (0..self.n_in).map(|k| format!("input {k}")).collect()
     }
 
+    fn n_in(&self) -> usize {
+        self.n_in
+    }
+
     fn n_out(&self) -> usize {
         self.n_out
     }
 
     fn trial_types(&self) -> Vec<String> {
         (0..self.types.len()).map(|k| format!("type {k}")).collect()
+    }
+
+    fn n_types(&self) -> usize {
+        self.types.len()
     }
 
     /// Types follow one another in turn; of the trials of a type, one is drawn.

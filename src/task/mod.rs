@@ -27,7 +27,7 @@ pub use recall::Recall;
 pub use selective_integration::SelectiveIntegration;
 
 use crate::random::Stream;
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -84,10 +84,18 @@ pub trait Task: Send + Sync {
     fn steps(&self) -> usize;
     /// Names of the input channels; their number is n_in.
     fn inputs(&self) -> Vec<String>;
+    /// n_in, the number of [`Task::inputs`].
+    fn n_in(&self) -> usize {
+        self.inputs().len()
+    }
     /// n_out.
     fn n_out(&self) -> usize;
     /// Names of the trial types; the expected error is kept for each.
     fn trial_types(&self) -> Vec<String>;
+    /// The number of [`Task::trial_types`].
+    fn n_types(&self) -> usize {
+        self.trial_types().len()
+    }
     /// Draws trial number `index` of a network.
     fn trial(&self, index: u64, rng: &mut Stream) -> Trial;
     /// How outputs are judged.
@@ -132,9 +140,21 @@ pub trait Task: Send + Sync {
     }
 }
 
+/// The most steps of a trial, and the most inputs, outputs and types of a task: they are counted in 32 bits.
+pub const LARGEST: usize = u32::MAX as usize;
+
 /// Builds the task of a configuration's `task` table.
+///
+/// # Errors
+/// An unknown task, a parameter that is missing, unknown or out of range, or a size beyond [`LARGEST`].
 pub fn build(table: &toml::Table) -> Result<Box<dyn Task>> {
-    find(name(table)?)?.build(table)
+    let task = find(name(table)?)?.build(table)?;
+    let sizes =
+        [("steps", task.steps()), ("inputs", task.n_in()), ("outputs", task.n_out()), ("types", task.n_types())];
+    for (what, found) in sizes {
+        ensure!(found <= LARGEST, "task `{}` has {found} {what} or more; expected at most {LARGEST}", task.name());
+    }
+    Ok(task)
 }
 
 /// Notes in a configuration's `task` table what only its task can find out: the full path of its file, and its contents' hash.

@@ -50,11 +50,9 @@ impl PatternGeneration {
             self.amplitudes.len(),
             self.harmonics.len()
         );
-        let numbers = self.harmonics.iter().chain(&self.amplitudes).chain([&self.input]);
-        ensure!(
-            numbers.copied().all(f64::is_finite),
-            "task.harmonics, task.amplitudes or task.input holds a value that is not finite; expected finite numbers"
-        );
+        self.harmonics.iter().try_for_each(|harmonic| number("task.harmonics", *harmonic))?;
+        self.amplitudes.iter().try_for_each(|amplitude| number("task.amplitudes", *amplitude))?;
+        number("task.input", self.input)?;
         positive("task.correct_below", self.correct_below)?;
         Ok(self)
     }
@@ -170,9 +168,11 @@ pub(super) fn config(rule: RuleName) -> Config {
             updates: None,
             until_criterion: false,
             checkpoint_every: 500,
+            keep: 1,
             device: "auto".into(),
             dtype: Precision::F32,
             kernels: Kernels::Fused,
+            strict_numbers: false,
         },
     }
 }

@@ -68,7 +68,7 @@ impl Reach {
             self.judged_steps,
             self.move_steps
         );
-        positive("task.segments", self.segments[0].min(self.segments[1]))?;
+        self.segments.iter().try_for_each(|segment| positive("task.segments", *segment))?;
         positive("task.angle_step", self.angle_step)?;
         positive("task.correct_below", self.correct_below)?;
         Ok(self)
@@ -98,12 +98,20 @@ impl Task for Reach {
         (1..=self.targets).map(|k| format!("target {k}")).chain(["hold".into()]).collect()
     }
 
+    fn n_in(&self) -> usize {
+        self.targets.saturating_add(1)
+    }
+
     fn n_out(&self) -> usize {
         2
     }
 
     fn trial_types(&self) -> Vec<String> {
         (1..=self.targets).map(|k| format!("target {k}")).collect()
+    }
+
+    fn n_types(&self) -> usize {
+        self.targets
     }
 
     /// Targets follow one another in turn.

@@ -73,7 +73,8 @@ impl Recall {
     }
 
     fn test_start(&self) -> usize {
-        self.rounds * self.patterns * (self.shown_steps + self.blank_steps)
+        let of_pattern = self.shown_steps.saturating_add(self.blank_steps);
+        self.rounds.saturating_mul(self.patterns).saturating_mul(of_pattern)
     }
 }
 
@@ -90,11 +91,15 @@ impl Task for Recall {
     }
 
     fn steps(&self) -> usize {
-        self.test_start() + self.test_steps
+        self.test_start().saturating_add(self.test_steps)
     }
 
     fn inputs(&self) -> Vec<String> {
         (0..self.bits).map(|bit| format!("bit {bit}")).collect()
+    }
+
+    fn n_in(&self) -> usize {
+        self.bits
     }
 
     fn n_out(&self) -> usize {
@@ -217,9 +222,11 @@ pub(super) fn config(rule: RuleName) -> Config {
             updates: None,
             until_criterion: false,
             checkpoint_every: 0,
+            keep: 1,
             device: "auto".into(),
             dtype: Precision::F32,
             kernels: Kernels::Fused,
+            strict_numbers: false,
         },
     }
 }

@@ -48,7 +48,7 @@ impl Default for SelectiveIntegration {
 impl SelectiveIntegration {
     /// Refuses inputs that run past the end.
     pub fn checked(self) -> Result<Self> {
-        let end = self.stimulus + self.stimulus_steps;
+        let end = self.stimulus.saturating_add(self.stimulus_steps);
         ensure!(end <= self.steps, "task.steps is {}; expected at least {end}, where the inputs end", self.steps);
         ensure!(
             (1..=self.steps).contains(&self.response_steps),

@@ -1,26 +1,21 @@
 //! Reads the tensors of a user's safetensors file as plain lists, whatever number format they are in.
 
+use crate::untrusted::{shown, tensors};
 use anyhow::{bail, ensure, Context, Result};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use std::path::Path;
 
 /// A file's tensors.
 pub(super) struct Tensors<'a> {
     file: SafeTensors<'a>,
 }
 
-/// The bytes of a file.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("reading {}", path.display()))
-}
-
 impl<'a> Tensors<'a> {
     /// Refuses what is no safetensors file and tensors that are not among `known`.
     pub fn parse(bytes: &'a [u8], known: &[&str]) -> Result<Self> {
-        let file = SafeTensors::deserialize(bytes).context("not a whole safetensors file")?;
+        let (file, _) = tensors(bytes).context("not a whole safetensors file")?;
         for name in file.names() {
-            ensure!(known.contains(&name), "tensor `{name}` is not known; known are: {}", known.join(", "));
+            ensure!(known.contains(&name), "tensor `{}` is not known; known are: {}", shown(name), known.join(", "));
         }
         Ok(Tensors { file })
     }

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use candle_core::Device;
-use hebbian_rnn::checkpoint::{Checkpoint, METADATA_KEY};
+use hebbian_rnn::checkpoint::{Checkpoint, Integrity, METADATA_KEY};
 use proptest::prelude::*;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -71,6 +71,7 @@ fn weights_changed_by_hand_are_used() {
         data[..4].copy_from_slice(&0.125f32.to_le_bytes());
     });
     let checkpoint = Checkpoint::from_bytes(&bytes, None, &Device::Cpu).unwrap();
+    assert_eq!(checkpoint.integrity, Integrity::Changed);
     assert_eq!(values(&checkpoint.weights.w_rec)[0], 0.125);
     let mut trainer = hebbian_rnn::trainer::Trainer::resume(checkpoint, &Device::Cpu).unwrap();
     trainer.update().unwrap();
@@ -89,7 +90,7 @@ fn damaged_files_are_refused_by_name() {
     assert!(refused(&foreign).contains("of another program"));
 
     let json = |change: &dyn Fn(String) -> String| refused(&edited(&good, |(_, json)| *json = change(json.clone())));
-    assert!(json(&|j| j.replace("\"format\":1", "\"format\":2")).contains("format 2"));
+    assert!(json(&|j| j.replace("\"format\":2", "\"format\":3")).contains("format 3"));
     assert!(json(&|_| "{".into()).contains("not JSON"));
     assert!(json(&|j| j.replace("\"name\":\"echo\"", "\"name\":\"ecko\"")).contains("unknown task `ecko`"));
     assert!(json(&|j| j.replace("\"neurons\":4", "\"neurons\":5")).contains("expected f32 [2, 5"));

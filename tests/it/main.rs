@@ -1,18 +1,32 @@
 //! All integration tests in one binary, so that candle is linked once.
 
+// Tests start the command itself.
+#![allow(clippy::disallowed_methods)]
+
 mod analyse;
 mod bench;
 mod bptt;
 mod checkpoint;
 mod command;
+mod crash;
 mod devices;
+mod divergence;
+mod faults;
+mod formats;
+mod hostile;
+mod integrity;
 mod learning;
+mod numbers;
 mod oracle;
 mod parity;
+mod pinned;
+mod process;
 mod report;
 mod reproducible;
 mod rflo;
 mod settings;
+#[cfg(target_os = "linux")]
+mod soak;
 mod support;
 mod task_file;
 mod tasks;

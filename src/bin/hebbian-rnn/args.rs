@@ -25,7 +25,7 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Show what is in a checkpoint, and whether it is whole
     Inspect(InspectArgs),
-    /// Draw a run's pictures again from what was saved
+    /// Draw a run's pictures again from what was saved, or the learning curves of several runs in one picture
     Plot(PlotArgs),
     /// Write a run's page again: report.html, all of it in one file
     Report(ReportArgs),
@@ -128,9 +128,18 @@ pub struct TrainArgs {
     /// Write the checkpoint every U updates, and at the end; 0: only at the end
     #[arg(long, value_name = "U")]
     pub checkpoint_every: Option<i64>,
-    /// Go on with the run in the folder; only stop limits, device and cadence may change
+    /// Keep the last K checkpoints from before the newest: checkpoint.1.safetensors, checkpoint.2.safetensors, … [default: 1]
+    #[arg(long, value_name = "K")]
+    pub keep: Option<i64>,
+    /// Stop with the state of the update before as soon as a network diverges, instead of freezing that network
+    #[arg(long)]
+    pub strict_numbers: bool,
+    /// Go on with the run in the folder; only stop limits, device, cadence, --keep and --strict-numbers may change
     #[arg(long, conflicts_with = "force")]
     pub resume: bool,
+    /// With --resume: go on from a checkpoint that was changed since it was written, such as one edited in Python
+    #[arg(long, requires = "resume")]
+    pub accept_edited: bool,
     /// Move a run that is already in the folder aside (to DIR.1, DIR.2, …)
     #[arg(long)]
     pub force: bool,
@@ -160,6 +169,7 @@ impl TrainArgs {
             ("--seed", "train.seed", self.seed),
             ("--neurons", "network.neurons", self.neurons),
             ("--checkpoint-every", "train.checkpoint_every", self.checkpoint_every),
+            ("--keep", "train.keep", self.keep),
         ];
         settings.extend(numbers.into_iter().filter_map(|(flag, key, value)| Some(Setting::flag(flag, key, value?))));
         let names = [
@@ -173,6 +183,9 @@ impl TrainArgs {
             .extend(names.into_iter().filter_map(|(flag, key, value)| Some(Setting::flag(flag, key, value.clone()?))));
         if self.until_criterion {
             settings.push(Setting::flag("--until-criterion", "train.until_criterion", true));
+        }
+        if self.strict_numbers {
+            settings.push(Setting::flag("--strict-numbers", "train.strict_numbers", true));
         }
         for text in &self.set {
             settings.push(Setting::parse(text)?);
@@ -247,8 +260,13 @@ pub struct InspectArgs {
 
 #[derive(Args)]
 pub struct PlotArgs {
-    /// A run's folder
-    pub run: PathBuf,
+    /// A run's folder; with several, their learning curves go into one picture: for each run the median of its networks
+    /// and their middle half
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Where the picture of several runs goes, as FILE.png and FILE.svg [default: learning_curves]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
     /// Logarithmic error axis
     #[arg(long)]
     pub log: bool,

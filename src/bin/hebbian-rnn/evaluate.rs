@@ -2,14 +2,14 @@
 
 use crate::args::EvaluateArgs;
 use crate::output::{open_device, print, print_json, print_scores};
-use crate::read::{self, Trials};
+use crate::read;
 use crate::Outcome;
 use anyhow::Result;
 use hebbian_rnn::{evaluate, task};
 
 pub fn run(args: EvaluateArgs) -> Result<Outcome> {
     let device = open_device(&args.device)?;
-    let checkpoint = read::checkpoint(&args.run, args.task_file.as_deref(), Trials::Any, &device)?;
+    let checkpoint = read::to_run(&args.run, args.task_file.as_deref(), &device)?;
     let task = task::build(&checkpoint.config.task)?;
     let seed = args.seed.unwrap_or(checkpoint.config.train.seed);
     let scores = evaluate::evaluate(&checkpoint, &*task, args.trials, seed)?;

@@ -1,11 +1,11 @@
 //! `hebbian-rnn inspect`.
 
 use crate::args::InspectArgs;
-use crate::output::{print, print_json, table};
-use crate::Outcome;
-use anyhow::Result;
+use crate::output::{print, print_frozen, print_json, table};
+use crate::{read, Outcome};
+use anyhow::{bail, Result};
 use candle_core::Device;
-use hebbian_rnn::checkpoint::{layout, Checkpoint, FORMAT};
+use hebbian_rnn::checkpoint::{layout, Checkpoint, Integrity};
 use hebbian_rnn::task;
 
 pub fn run(args: InspectArgs) -> Result<Outcome> {
@@ -20,10 +20,10 @@ pub fn run(args: InspectArgs) -> Result<Outcome> {
             .map(|(name, t)| (name.to_string(), serde_json::json!({ "dtype": t.dtype.as_str(), "shape": t.shape })))
             .collect();
         print_json(&serde_json::json!({
-            "format": FORMAT, "program": checkpoint.program, "seed": config.train.seed, "updates": checkpoint.updates,
-            "trials": checkpoint.trials(), "criterion_trials": reached, "tensors": tensors, "config": config,
+            "format": checkpoint.format, "integrity": checkpoint.integrity, "program": checkpoint.program, "seed": config.train.seed, "updates": checkpoint.updates,
+            "trials": checkpoint.trials(), "criterion_trials": reached, "frozen": checkpoint.frozen, "tensors": tensors, "config": config,
         }))?;
-        return Ok(Outcome::Done);
+        return verdict(&args, &checkpoint);
     }
     print(&format!(
         "task {}, rule {}, networks {}, {} neurons, {} trials at a time, seed {}",
@@ -35,10 +35,11 @@ pub fn run(args: InspectArgs) -> Result<Outcome> {
         config.train.seed
     ))?;
     print(&format!(
-        "{} updates, {} trials of each network; format {FORMAT}, program {}",
+        "{} updates, {} trials of each network; format {}, program {}",
         checkpoint.updates,
         checkpoint.trials(),
-        checkpoint.program
+        checkpoint.format,
+        checkpoint.program.escape_debug()
     ))?;
     if let Some(trace) = config.trace.describe() {
         print(&trace)?;
@@ -49,6 +50,23 @@ pub fn run(args: InspectArgs) -> Result<Outcome> {
     print(&table(&["tensor", "type", "shape"], layout.iter().map(row).collect(), 3).to_string())?;
     let reached: Vec<String> = reached.iter().map(|r| r.map_or("not reached".into(), |t| t.to_string())).collect();
     print(&format!("trials to criterion: {}", reached.join(", ")))?;
-    print("whole: every tensor has the name, type and shape that its configuration calls for, and finite values")?;
-    Ok(Outcome::Done)
+    let frozen = config.train.networks.range().zip(&checkpoint.frozen);
+    print_frozen(frozen.filter_map(|(network, frozen)| Some((network, (*frozen)?))))?;
+    let checksum = match checkpoint.integrity {
+        Integrity::Whole => "the checksum fits",
+        Integrity::Changed => "the checksum does not fit",
+        Integrity::Unknown => "format 1 has no checksum",
+    };
+    print(&format!(
+        "every tensor has the name, type and shape that its configuration calls for, and finite values; {checksum}"
+    ))?;
+    verdict(&args, &checkpoint)
+}
+
+/// A failure where the file is not the one that was written.
+fn verdict(args: &InspectArgs, checkpoint: &Checkpoint) -> Result<Outcome> {
+    match read::change(&args.checkpoint, checkpoint) {
+        Some(change) => bail!(change),
+        None => Ok(Outcome::Done),
+    }
 }

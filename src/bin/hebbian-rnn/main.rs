@@ -12,6 +12,7 @@ mod output;
 mod plot;
 mod read;
 mod report;
+mod signals;
 mod simulate;
 mod train;
 
@@ -76,12 +77,20 @@ fn closed_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
 }
 
+/// What a terminal would act on, such as an escape sequence in a name from a file, spelled out; no more than a screen of it.
+fn plain(text: &str) -> String {
+    const MOST: usize = 2000;
+    let spelled = |c: char| if c.is_control() { c.escape_debug().collect() } else { String::from(c) };
+    let cut = if text.chars().nth(MOST).is_some() { "…" } else { "" };
+    text.chars().take(MOST).map(spelled).collect::<String>() + cut
+}
+
 fn complain(error: anyhow::Error) -> ExitCode {
     let usage = error.downcast_ref::<Usage>().is_some();
     let causes = error.chain().map(ToString::to_string).skip(usize::from(usage));
     // candle repeats itself over many lines; the first line of each cause says it.
     let first_lines: Vec<String> =
         causes.map(|cause| cause.lines().next().unwrap_or_default().trim().to_string()).collect();
-    eprintln!("error: {}", first_lines.join(": "));
+    eprintln!("error: {}", plain(&first_lines.join(": ")));
     ExitCode::from(if usage { 2 } else { 1 })
 }

@@ -4,6 +4,7 @@ use crate::Usage;
 use anyhow::{Context, Result};
 use comfy_table::{presets, CellAlignment, Table};
 use hebbian_rnn::device::{self, Chosen};
+use hebbian_rnn::divergence::Frozen;
 use hebbian_rnn::evaluate::Score;
 use std::io::Write;
 
@@ -30,12 +31,19 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>, first_number: usize) -> Ta
 /// The table of scores: one row for each network.
 pub fn print_scores(scores: &[Score]) -> Result<()> {
     let reached = |score: &Score| score.criterion_trials.map_or("not reached".to_string(), |t| t.to_string());
-    let row = |s: &Score| {
-        vec![s.network.to_string(), reached(s), format!("{:.3}", s.error), format!("{:.3}", s.fraction_correct)]
-    };
+    // That of a network that diverged may have dozens of digits.
+    let error = |e: f64| if e.abs() < 1e6 { format!("{e:.3}") } else { format!("{e:.3e}") };
+    let row = |s: &Score| vec![s.network.to_string(), reached(s), error(s.error), format!("{:.3}", s.fraction_correct)];
     let table =
         table(&["network", "trials to criterion", "error", "fraction correct"], scores.iter().map(row).collect(), 0);
-    print(&table.to_string())
+    print(&table.to_string())?;
+    print_frozen(scores.iter().filter_map(|s| Some((s.network, s.frozen?))))
+}
+
+/// One line for each network that is frozen.
+pub fn print_frozen(mut frozen: impl Iterator<Item = (u64, Frozen)>) -> Result<()> {
+    frozen
+        .try_for_each(|(network, frozen)| print(&format!("network {network} {frozen}. It is frozen as it was before")))
 }
 
 /// Opens devices and says on stderr why it is these, where that may surprise. A name that cannot be is the user's error.

@@ -1,18 +1,27 @@
 //! `hebbian-rnn plot`.
 
 use crate::args::PlotArgs;
-use crate::output::print;
-use crate::Outcome;
-use anyhow::{ensure, Result};
+use crate::output::{print, usage};
+use crate::{read, Outcome};
+use anyhow::{bail, ensure, Result};
 use candle_core::Device;
 use hebbian_rnn::checkpoint::Checkpoint;
-use hebbian_rnn::{figures, metrics, task};
-use std::path::Path;
+use hebbian_rnn::figures::{self, NamedRun};
+use hebbian_rnn::{metrics, task};
+use std::path::{Path, PathBuf};
+
+/// More runs than this cannot be told apart in one picture.
+const MOST_RUNS: usize = 12;
 
 pub fn run(args: PlotArgs) -> Result<Outcome> {
-    ensure!(args.run.is_dir(), "{} is not a run's folder", args.run.display());
-    let checkpoint = Checkpoint::read(&args.run, &Device::Cpu)?;
-    for picture in draw(&args.run, &checkpoint, args.log)? {
+    for run in &args.runs {
+        ensure!(run.is_dir(), "{} is not a run's folder", run.display());
+    }
+    let pictures = match (&args.runs[..], args.out) {
+        ([run], None) => draw(run, &read::to_run(run, None, &Device::Cpu)?, args.log)?,
+        (runs, out) => draw_together(runs, out, args.log)?,
+    };
+    for picture in pictures {
         print(&picture)?;
     }
     Ok(Outcome::Done)
@@ -25,8 +34,29 @@ pub fn draw(folder: &Path, checkpoint: &Checkpoint, log: bool) -> Result<Vec<Str
     figures::draw_learning_curve(folder, &checkpoint.config, &*task, &rows, log)?;
     figures::draw_sample_trials(folder, checkpoint, &*task)?;
     let stems = ["learning_curve", "sample_trials"];
-    Ok(stems
-        .iter()
-        .flat_map(|stem| ["png", "svg"].map(|end| folder.join(format!("{stem}.{end}")).display().to_string()))
-        .collect())
+    Ok(stems.iter().flat_map(|stem| files(&folder.join(stem))).collect())
+}
+
+/// Draws the learning curves of several runs into one picture; returns its paths.
+fn draw_together(runs: &[PathBuf], out: Option<PathBuf>, log: bool) -> Result<Vec<String>> {
+    if runs.len() > MOST_RUNS {
+        return usage(Err(anyhow::anyhow!("{} runs are named; expected at most {MOST_RUNS}", runs.len())));
+    }
+    let stem = match out {
+        Some(out) if out.is_dir() => bail!("--out {} is a folder; expected the name of a picture", out.display()),
+        Some(out) if out.extension().is_some_and(|end| end == "png" || end == "svg") => out.with_extension(""),
+        Some(out) => out,
+        None => PathBuf::from("learning_curves"),
+    };
+    let read = |run: &PathBuf| -> Result<NamedRun> {
+        let config = Checkpoint::read(run, &Device::Cpu)?.config;
+        let rows = metrics::read(&run.join(metrics::FILE_NAME))?;
+        Ok(NamedRun { name: format!("{} ({})", run.display(), config.rule.name.as_str()), config, rows })
+    };
+    figures::draw_learning_curves(&stem, &runs.iter().map(read).collect::<Result<Vec<_>>>()?, log)?;
+    Ok(files(&stem))
+}
+
+fn files(stem: &Path) -> Vec<String> {
+    ["png", "svg"].map(|end| format!("{}.{end}", stem.display())).to_vec()
 }

@@ -2,8 +2,8 @@
 
 use anyhow::{ensure, Result};
 use candle_core::Device;
-use hebbian_rnn::checkpoint::Checkpoint;
-use hebbian_rnn::task::{FileTask, FILE};
+use hebbian_rnn::checkpoint::{Checkpoint, Integrity, FILE_NAME};
+use hebbian_rnn::task::{self, FileTask, FILE};
 use std::path::Path;
 
 /// Whether a task file has to be the one the networks were trained on.
@@ -28,4 +28,26 @@ pub fn checkpoint(run: &Path, task_file: Option<&Path>, trials: Trials, device: 
     }
     checkpoint.config.complete()?;
     Ok(checkpoint)
+}
+
+/// The same for networks that are only to be run: a file that was changed since it was written is used, with a warning.
+pub fn to_run(run: &Path, task_file: Option<&Path>, device: &Device) -> Result<Checkpoint> {
+    let checkpoint = checkpoint(run, task_file, Trials::Any, device)?;
+    if let Some(change) = change(run, &checkpoint) {
+        eprintln!("warning: {change}");
+    }
+    Ok(checkpoint)
+}
+
+/// What to say where `run`'s checkpoint, read from there, was changed since it was written.
+pub fn change(run: &Path, checkpoint: &Checkpoint) -> Option<String> {
+    if checkpoint.integrity != Integrity::Changed {
+        return None;
+    }
+    let path = if run.is_dir() { run.join(FILE_NAME) } else { run.to_path_buf() };
+    let task = task::build(&checkpoint.config.task).ok();
+    let before = Checkpoint::whole_previous(&path, task.as_deref()).map_or(String::new(), |(previous, updates)| {
+        format!("; the checkpoint before it is whole: {} (update {updates})", previous.display())
+    });
+    Some(format!("{}: its checksum does not fit: it was damaged, or edited by hand{before}", path.display()))
 }

@@ -2,9 +2,9 @@
 
 use crate::args::{Recordable, SimulateArgs};
 use crate::output::{open_device, print};
-use crate::Outcome;
+use crate::{read, Outcome};
 use anyhow::{ensure, Context, Result};
-use hebbian_rnn::checkpoint::{write_atomically, Checkpoint};
+use hebbian_rnn::checkpoint::write_atomically;
 use hebbian_rnn::episode::Record;
 use hebbian_rnn::simulate::{read_inputs, simulate};
 
@@ -12,7 +12,7 @@ pub fn run(args: SimulateArgs) -> Result<Outcome> {
     let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty());
     ensure!(folder.is_none_or(|folder| folder.is_dir()), "{}: its folder does not exist", args.out.display());
     let device = open_device(&args.device)?;
-    let checkpoint = Checkpoint::read(&args.checkpoint, &device)?;
+    let checkpoint = read::to_run(&args.checkpoint, None, &device)?;
     let inputs = read_inputs(&args.inputs, &checkpoint, &device)?;
     let asked = |what| args.record.contains(&what);
     let record = Record {

@@ -3,24 +3,25 @@
 use crate::args::{BatchSize, TrainArgs};
 use crate::output::{open_devices, print, print_json, print_scores, usage};
 use crate::read::{self, Trials};
-use crate::{plot, Outcome};
-use anyhow::{bail, Context, Result};
+use crate::{plot, signals, Outcome};
+use anyhow::{bail, ensure, Context, Result};
 use candle_core::Device;
 use hebbian_rnn::checkpoint::Checkpoint;
 use hebbian_rnn::config::Config;
 use hebbian_rnn::episode::TrialShape;
 use hebbian_rnn::evaluate::{evaluate, run_fresh, Score};
+use hebbian_rnn::lock::Lock;
 use hebbian_rnn::memory;
 use hebbian_rnn::plot::quantile_with_missing;
 use hebbian_rnn::report::{self, Report};
-use hebbian_rnn::run_folder::{RunFolder, CONFIG};
+use hebbian_rnn::run_folder::{holds_a_checkpoint, RunFolder, CONFIG};
 use hebbian_rnn::settings::{self, Setting};
 use hebbian_rnn::split::Split;
 use hebbian_rnn::task::{self, Task};
-use hebbian_rnn::trainer::{Observer, StopReason, Training, UpdateReport};
+use hebbian_rnn::trainer::{NetworkReport, Observer, StopReason, Training, UpdateReport};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -29,15 +30,17 @@ pub const FINAL_TRIALS: u64 = 400;
 
 pub fn run(args: TrainArgs) -> Result<Outcome> {
     let (mut trainer, mut folder, out) = if args.resume { resume(&args)? } else { start(&args)? };
-    if let (true, Some(_)) = (args.resume, trainer.finished()) {
+    if let (Some(reason), true) = (trainer.finished(), folder.saved_at() == Some(trainer.updates())) {
+        if reason == StopReason::Frozen {
+            bail!("{}: {}", out.display(), all_frozen(&trainer));
+        }
         print(&format!("{}: this run is finished ({} updates); nothing to do", out.display(), trainer.updates()))?;
         return Ok(Outcome::Done);
     }
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let asked = interrupted.clone();
-    ctrlc::set_handler(move || asked.store(true, Ordering::SeqCst)).context("listening for Ctrl-C")?;
-
+    let interrupted = signals::listen()?;
     let mut bar = Bar::new(&trainer);
+    let shown = bar.bar.clone();
+    folder.on_warning(move |warning| shown.suspend(|| eprintln!("warning: {warning}")));
     let reason = trainer.run(&mut [&mut folder, &mut bar], &|| interrupted.load(Ordering::SeqCst))?;
     if reason == StopReason::Interrupted {
         eprintln!(
@@ -49,7 +52,19 @@ pub fn run(args: TrainArgs) -> Result<Outcome> {
     }
     let checkpoint = trainer.checkpoint()?;
     summarise(&args, &checkpoint, trainer.task().as_ref(), &bar, &out)?;
+    if reason == StopReason::Frozen {
+        bail!("{}: {}", out.display(), all_frozen(&trainer));
+    }
     Ok(Outcome::Done)
+}
+
+/// Says why training cannot go on.
+fn all_frozen(trainer: &dyn Training) -> String {
+    format!(
+        "every network has diverged, the last in update {}; what they were before is saved. \
+         Smaller rates (rule.eta, readout.eta) may help",
+        trainer.frozen().iter().flatten().map(|frozen| frozen.update).max().unwrap_or(0)
+    )
 }
 
 fn start(args: &TrainArgs) -> Result<(Split, RunFolder, PathBuf)> {
@@ -78,19 +93,49 @@ fn resume(args: &TrainArgs) -> Result<(Split, RunFolder, PathBuf)> {
         (None, Some(task)) => Path::new("runs").join(task),
         (None, None) => return usage(Err(anyhow::anyhow!("--resume: name the run's folder (--out DIR)"))),
     };
+    ensure!(out.is_dir(), "{} is no run's folder", out.display());
+    let lock = Lock::take(&out)?;
+    if !holds_a_checkpoint(&out) {
+        return restart(args, lock, out);
+    }
     let mut checkpoint = read::checkpoint(&out, args.task_file.as_deref(), Trials::Same, &Device::Cpu)?;
-    let mut all = Setting::from_toml(&checkpoint.config.to_toml()?, "the checkpoint")?;
-    all.extend(file_settings(args)?);
-    all.extend(usage(args.settings())?);
-    let config = usage(settings::resolve(args.task.as_deref(), &all))?;
-    usage(same_run(&checkpoint.config, &config, &out))?;
+    if let (Some(change), false) = (read::change(&out, &checkpoint), args.accept_edited) {
+        bail!("{change}; --accept-edited goes on from it all the same");
+    }
+    let config = resumed(args, &checkpoint.config, "the checkpoint", &out)?;
     let devices = open_devices(&config.train.device)?;
     let task: Arc<dyn Task> = Arc::from(task::build(&config.task)?);
     memory::check_on(&config, TrialShape::of(&*task), &devices)?;
     checkpoint.config = config.clone();
     let trainer = Split::resume(&checkpoint, task, &devices)?;
-    let folder = RunFolder::reopen(&out, &config, checkpoint.updates)?;
+    let folder = RunFolder::reopen(lock, &config, Some(checkpoint.updates))?;
     Ok((trainer, folder, out))
+}
+
+/// Starts a run again that was ended before its first checkpoint, from the configuration in its folder.
+fn restart(args: &TrainArgs, lock: Lock, out: PathBuf) -> Result<(Split, RunFolder, PathBuf)> {
+    let path = out.join(CONFIG);
+    ensure!(path.exists(), "{} holds no run: it has neither a checkpoint nor a {CONFIG}", out.display());
+    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let saved: Config = toml::from_str(&text).with_context(|| path.display().to_string())?;
+    let config = resumed(args, &saved, CONFIG, &out)?;
+    let devices = open_devices(&config.train.device)?;
+    let task: Arc<dyn Task> = Arc::from(task::build(&config.task)?);
+    memory::check_on(&config, TrialShape::of(&*task), &devices)?;
+    let trainer = Split::new(config.clone(), task, &devices)?;
+    let folder = RunFolder::reopen(lock, &config, None)?;
+    eprintln!("{} has no checkpoint yet: training starts from the beginning", out.display());
+    Ok((trainer, folder, out))
+}
+
+/// The configuration that a run goes on with: `saved`, but for what the arguments may change.
+fn resumed(args: &TrainArgs, saved: &Config, origin: &str, out: &Path) -> Result<Config> {
+    let mut all = Setting::from_toml(&saved.to_toml()?, origin)?;
+    all.extend(file_settings(args)?);
+    all.extend(usage(args.settings())?);
+    let config = usage(settings::resolve(args.task.as_deref(), &all))?;
+    usage(same_run(saved, &config, out))?;
+    Ok(config)
 }
 
 fn file_settings(args: &TrainArgs) -> Result<Vec<Setting>> {
@@ -101,12 +146,14 @@ fn file_settings(args: &TrainArgs) -> Result<Vec<Setting>> {
 
 /// Refuses a resume that would change the run.
 fn same_run(saved: &Config, now: &Config, out: &Path) -> Result<()> {
-    const MAY_CHANGE: [&str; 6] = [
+    const MAY_CHANGE: [&str; 8] = [
         "train.trials",
         "train.updates",
         "train.until_criterion",
         "train.device",
         "train.checkpoint_every",
+        "train.strict_numbers",
+        "train.keep",
         "task.path",
     ];
     let flat = |config: &Config| Setting::from_toml(&config.to_toml()?, CONFIG);
@@ -130,11 +177,14 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, task: &dyn Task, bar: &B
     let networks = checkpoint.config.train.networks.count() as u64;
     let new_trials = (checkpoint.updates - bar.first_update) * checkpoint.config.train.batch as u64 * networks;
     let scores = evaluate(checkpoint, task, FINAL_TRIALS, checkpoint.config.train.seed)?;
-    let mut written = plot::draw(out, checkpoint, args.log)?;
+    // A run is not lost for want of a picture or a page.
+    let mut written = plot::draw(out, checkpoint, args.log).unwrap_or_else(|why| {
+        eprintln!("warning: no pictures: {why:#}; to draw them later: hebbian-rnn plot {}", out.display());
+        Vec::new()
+    });
     match write_report(out, checkpoint, task, &scores, args.log) {
         Ok(page) => written.push(page.display().to_string()),
-        // The run is trained and saved; a page that cannot be written takes nothing from it.
-        Err(error) => eprintln!("no report: {error:#}. The run is saved; once mended: hebbian-rnn report {}", out.display()),
+        Err(why) => eprintln!("warning: no report: {why:#}; to write it later: hebbian-rnn report {}", out.display()),
     }
     if args.json {
         return print_json(&serde_json::json!({
@@ -162,20 +212,17 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, task: &dyn Task, bar: &B
     if let Some(line) = criterion_line(&scores) {
         print(&line)?;
     }
-    if task.printable() {
+    if task.printable() && checkpoint.frozen[0].is_none() {
         print_sample(checkpoint, task)?;
     }
-    print(&format!("\n{}", written.join("\n")))
+    if !written.is_empty() {
+        print(&format!("\n{}", written.join("\n")))?;
+    }
+    Ok(())
 }
 
 /// Writes the run's page with what costs no time; `hebbian-rnn report` adds the rest.
-fn write_report(
-    out: &Path,
-    checkpoint: &Checkpoint,
-    task: &dyn Task,
-    scores: &[Score],
-    log: bool,
-) -> Result<PathBuf> {
+fn write_report(out: &Path, checkpoint: &Checkpoint, task: &dyn Task, scores: &[Score], log: bool) -> Result<PathBuf> {
     let mut page = Report { log, ..Report::of(out, checkpoint, task, scores, FINAL_TRIALS)? };
     page.analyse(false);
     report::write(out, &page)
@@ -242,9 +289,19 @@ impl Bar {
 impl Observer for Bar {
     fn update(&mut self, training: &dyn Training, report: &UpdateReport) -> Result<()> {
         let s = report.networks.len() as f64;
-        let mean = |value: &dyn Fn(&hebbian_rnn::trainer::NetworkReport) -> f64| {
-            report.networks.iter().map(value).sum::<f64>() / s
+        let places = training.config().train.networks.range().zip(training.frozen());
+        for (network, frozen) in places.filter_map(|(network, frozen)| Some((network, frozen?))) {
+            if frozen.update == report.update {
+                self.bar.suspend(|| eprintln!("network {network} {frozen}. It is frozen as it was before"));
+            }
+        }
+        let learning: Vec<&NetworkReport> = report.networks.iter().filter(|n| n.frozen.is_none()).collect();
+        let mean = |value: &dyn Fn(&NetworkReport) -> f64| {
+            learning.iter().map(|n| value(n)).sum::<f64>() / learning.len() as f64
         };
+        if learning.is_empty() {
+            return Ok(());
+        }
         let error = mean(&|n| n.error);
         let trials = (report.update - self.first_update) as f64 * training.config().train.batch as f64 * s;
         let speed = trials / self.started.elapsed().as_secs_f64().max(1e-9);

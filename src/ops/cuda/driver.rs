@@ -27,7 +27,7 @@ pub(super) fn run(
     let config = ensemble.config;
     let mut params = Params::new(config, ensemble.shape, batch.networks, batch.trials_each, learn);
     let mut memory = Memory::new(ensemble.weights.w_rec.device());
-    let state = memory.fill(&mut params, ensemble, batch)?;
+    let state = memory.fill(&mut params, ensemble, batch, record)?;
     let learns = if learn { config.rule.name } else { RuleName::None };
     let eligibility = if matches!(learns, RuleName::None | RuleName::HebbianTrace) {
         None
@@ -35,7 +35,11 @@ pub(super) fn run(
         Some(start_eligibility(&mut params, machine, &mut memory, &state, workspace)?)
     };
 
-    let plain = config.trace.stage == Stage::None && config.network.output == Output::Neurons && params.online == 0;
+    let recorded = record.rates || record.activations;
+    let plain = config.trace.stage == Stage::None
+        && config.network.output == Output::Neurons
+        && params.online == 0
+        && !recorded;
     let whole = WholeTrial::fitting(machine, batch.networks, batch.trials_each, config.network.neurons);
     match whole.filter(|_| plain && config.train.kernels == Kernels::Fused) {
         Some(form) => whole_trials(machine, form, params)?,
@@ -145,6 +149,8 @@ fn finish(
     eligibility: Option<Tensor>,
 ) -> Result<Episode> {
     let (_, t, n_out) = state.outputs.dims3()?;
+    let steps_first = |of: &Tensor, width: usize| of.transpose(0, 1)?.contiguous()?.reshape((t, s, b, width));
+    let n = state.x.dim(2)?;
     // H stands as [pre, post] in the kernels.
     let upright = |h: &Tensor| h.transpose(2, 3)?.contiguous();
     let trace = match &state.trace {
@@ -159,7 +165,7 @@ fn finish(
         _ => eligibility,
     };
     Ok(Episode {
-        outputs: state.outputs.transpose(0, 1)?.contiguous()?.reshape((t, s, b, n_out))?,
+        outputs: steps_first(&state.outputs, n_out)?,
         state: network::State { x: state.x, r: state.r },
         trace,
         eligibility: eligibility.map(Eligibility::Tensor),
@@ -167,7 +173,7 @@ fn finish(
             .readout_change
             .map(|(w, b)| Ok::<_, candle_core::Error>((w.sum(1)?, b.sum(1)?)))
             .transpose()?,
-        rates: None,
-        activations: None,
+        rates: state.rates.as_ref().map(|rates| steps_first(rates, n)).transpose()?,
+        activations: state.activations.as_ref().map(|activations| steps_first(activations, n)).transpose()?,
     })
 }

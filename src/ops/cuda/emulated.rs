@@ -19,6 +19,7 @@ fn library() -> &'static std::result::Result<Mutex<Library>, String> {
         let library = folder.path().join("kernels.so");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops/cuda/kernels/emulated.cpp");
         // Exactly the kernels' arithmetic: what is not an `fmaf` is not fused.
+        #[allow(clippy::disallowed_methods)] // Tests alone compile this module.
         let made = Command::new("c++")
             .args(["-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-shared", "-fPIC"])
             .args(["-x", "c++"])

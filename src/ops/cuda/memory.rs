@@ -4,7 +4,8 @@ use super::machine::address;
 use super::params::{Address, Params};
 use crate::batch::{DrawnTrial, TrialBatch};
 use crate::config::{Config, Output, Stage, TraceModulator};
-use crate::episode::Ensemble;
+use crate::episode::{Ensemble, Record};
+use crate::network::Rates;
 use crate::ops::tanh::tanh;
 use crate::trace::TraceState;
 use candle_core::{DType, Device, Result, Tensor};
@@ -24,6 +25,9 @@ pub(super) struct State {
     pub r: Tensor,
     /// `[P, T, n_out]`.
     pub outputs: Tensor,
+    /// Rates and activations of every step `[P, T, N]`, where they are recorded.
+    pub rates: Option<Tensor>,
+    pub activations: Option<Tensor>,
     /// H, and e of the retroactive form: `[S, B, N pre, N post]`.
     pub trace: Option<TraceState>,
     /// Changes of w_out `[S, B, n_out, N]` and b_out `[S, B, n_out]`.
@@ -57,10 +61,16 @@ impl Memory {
     }
 
     /// Puts the weights and the trials on the device and their addresses into `params`.
-    pub fn fill(&mut self, params: &mut Params, ensemble: &Ensemble, batch: &TrialBatch) -> Result<State> {
+    pub fn fill(
+        &mut self,
+        params: &mut Params,
+        ensemble: &Ensemble,
+        batch: &TrialBatch,
+        record: Record,
+    ) -> Result<State> {
         self.weights(params, ensemble)?;
         self.drawn(params, ensemble, batch)?;
-        self.state(params, ensemble, batch)
+        self.state(params, ensemble, batch, record)
     }
 
     fn weights(&mut self, params: &mut Params, ensemble: &Ensemble) -> Result<()> {
@@ -119,12 +129,17 @@ impl Memory {
         Ok(())
     }
 
-    fn state(&mut self, params: &mut Params, ensemble: &Ensemble, batch: &TrialBatch) -> Result<State> {
+    fn state(&mut self, params: &mut Params, ensemble: &Ensemble, batch: &TrialBatch, record: Record) -> Result<State> {
         let (s, b, n) = (batch.networks, batch.trials_each, params.neurons as usize);
         let (t, n_out) = (params.steps as usize, params.n_out as usize);
         let (free, held) = clamp(ensemble.config);
+        let response = Rates::new(&ensemble.config.network);
+        let rate = |x: f32| match response {
+            Rates::Tanh => tanh(x),
+            Rates::Rectified { offset, max } => (x + offset as f32).clamp(0.0, max as f32),
+        };
         let x0 = rows(batch, n, |d, row| (0..n).for_each(|i| row[i] = d.x0[i] * free[i] + held[i]));
-        let r0 = rows(batch, n, |d, row| (0..n).for_each(|i| row[i] = tanh(d.x0[i] * free[i] + held[i])));
+        let r0 = rows(batch, n, |d, row| (0..n).for_each(|i| row[i] = rate(d.x0[i] * free[i] + held[i])));
         let x = Tensor::from_vec(x0, (s, b, n), &self.device)?;
         let r = Tensor::from_vec(r0, (s, b, n), &self.device)?;
         params.x_mean = self.keep(x.copy()?)?;
@@ -138,6 +153,15 @@ impl Memory {
 
         let (outputs, address) = self.zeros(&[s * b, t, n_out])?;
         params.outputs = address;
+        let mut recorded = |asked: bool, address: &mut Address| -> Result<Option<Tensor>> {
+            let room = asked.then(|| self.zeros(&[s * b, t, n])).transpose()?;
+            Ok(room.map(|(tensor, start)| {
+                *address = start;
+                tensor
+            }))
+        };
+        let rates = recorded(record.rates, &mut params.rates)?;
+        let activations = recorded(record.activations, &mut params.activations)?;
         let readout_change = if params.readout_rule != 0 {
             let ((w_out, w_address), (b_out, b_address)) =
                 (self.zeros(&[s, b, n_out, n])?, self.zeros(&[s, b, n_out])?);
@@ -146,7 +170,8 @@ impl Memory {
         } else {
             None
         };
-        Ok(State { x, r, outputs, trace: self.trace(params, ensemble, &[s, b, n, n])?, readout_change })
+        let trace = self.trace(params, ensemble, &[s, b, n, n])?;
+        Ok(State { x, r, outputs, rates, activations, trace, readout_change })
     }
 
     fn trace(&mut self, params: &mut Params, ensemble: &Ensemble, shape: &[usize]) -> Result<Option<TraceState>> {

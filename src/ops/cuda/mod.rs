@@ -21,20 +21,18 @@ mod entry {
     use super::driver;
     use super::gpu::Gpu;
     use crate::batch::TrialBatch;
-    use crate::config::{Config, Kernels, Precision, Response};
+    use crate::config::{Config, Kernels, Precision};
     use crate::eligibility::Workspace;
     use crate::episode::{Ensemble, Episode, Record};
     use crate::ops::known_to_fused_kernels;
     use candle_core::{Device, Result};
 
     /// Whether [`run`] can do what the configuration asks for.
-    pub fn supports(config: &Config, device: &Device, record: Record) -> bool {
+    pub fn supports(config: &Config, device: &Device) -> bool {
         known_to_fused_kernels(config)
-            && config.network.response == Response::Tanh
             && device.is_cuda()
             && config.train.kernels != Kernels::Reference
             && config.train.dtype == Precision::F32
-            && !(record.rates || record.activations)
     }
 
     /// Runs all trials of a batch; with `learn`, accumulates the eligibility. The twin is [`crate::episode::run`].

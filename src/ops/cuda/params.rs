@@ -1,6 +1,6 @@
 //! What a kernel is told: the twin of `struct Trials` in `kernels/trials.cuh`, field by field.
 
-use crate::config::{Association, Config, Dynamics, Output, ReadoutRule, RuleName, Stage, TraceModulator};
+use crate::config::{Association, Config, Dynamics, Output, ReadoutRule, Response, RuleName, Stage, TraceModulator};
 use crate::episode::TrialShape;
 use crate::task::ErrorMeasure;
 
@@ -40,6 +40,8 @@ pub(super) struct Params {
     pub trace: Address,
     pub trace_eligibility: Address,
     pub outputs: Address,
+    pub rates: Address,
+    pub activations: Address,
     pub post: Address,
     pub pre: Address,
     pub eligibility: Address,
@@ -63,6 +65,7 @@ pub(super) struct Params {
     pub readout_rule: u32,
     pub online: u32,
     pub squared_error: u32,
+    pub rectified: u32,
     pub add: u32,
     pub tile: u32,
     pub groups: u32,
@@ -74,6 +77,8 @@ pub(super) struct Params {
     pub reward_decay: f32,
     pub readout_variance: f32,
     pub output_mean_decay: f32,
+    pub response_offset: f32,
+    pub response_max: f32,
 }
 
 impl Params {
@@ -132,6 +137,9 @@ impl Params {
             reward_decay: config.modulator.reward_decay as f32,
             readout_variance: (config.readout.perturbation * config.readout.perturbation) as f32,
             output_mean_decay: config.readout.mean_decay as f32,
+            rectified: u32::from(network.response == Response::RectifiedLinear),
+            response_offset: network.response_offset as f32,
+            response_max: network.response_max as f32,
             ..Params::default()
         }
     }

@@ -28,6 +28,9 @@ const DNMS: [&str; 9] = [
     "train.updates=1",
 ];
 
+/// Everything; the kernels keep it only where a test asks for it.
+const RECORD: Record = Record { trace: true, rates: true, activations: true };
+
 /// A batch of trials of new networks, and what they are run with.
 struct Case {
     config: Config,
@@ -74,18 +77,21 @@ impl Case {
             EpisodeInputs::new(batch, config, TrialShape::of(&**task), modulator, DType::F32, &Device::Cpu).unwrap();
         inputs.trace = trace.clone();
         let cell = Cell::new(&config.network, weights).unwrap();
-        episode::run(config, &cell, &inputs, true, Record::default()).unwrap()
+        episode::run(config, &cell, &inputs, true, RECORD).unwrap()
     }
 
     fn emulated(&self, machine: &Emulated) -> Episode {
+        self.emulated_with(machine, Record::default())
+    }
+
+    fn emulated_with(&self, machine: &Emulated, record: Record) -> Episode {
         // A workspace full of another batch's numbers.
         let mut workspace = Workspace::default();
-        let mut run =
-            || driver::run(machine, &self.ensemble(), &self.batch, true, Record::default(), &mut workspace).unwrap();
+        let mut run = || driver::run(machine, &self.ensemble(), &self.batch, true, record, &mut workspace).unwrap();
         if let Some(spent) = run().eligibility {
             workspace.recycle(spent);
         }
-        driver::run(machine, &self.ensemble(), &self.batch, true, Record::default(), &mut workspace).unwrap()
+        driver::run(machine, &self.ensemble(), &self.batch, true, record, &mut workspace).unwrap()
     }
 }
 
@@ -93,6 +99,8 @@ impl Case {
 fn results(episode: &Episode) -> Vec<(&'static str, Vec<f32>)> {
     let of = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let mut all = vec![("outputs", of(&episode.outputs)), ("x", of(&episode.state.x)), ("r", of(&episode.state.r))];
+    let recorded = [("rates", &episode.rates), ("activations", &episode.activations)];
+    all.extend(recorded.into_iter().filter_map(|(name, tensor)| Some((name, of(tensor.as_ref()?)))));
     if let Some(crate::eligibility::Eligibility::Tensor(e)) = &episode.eligibility {
         all.push(("eligibility", of(e)));
     }
@@ -107,16 +115,26 @@ fn results(episode: &Episode) -> Vec<(&'static str, Vec<f32>)> {
 }
 
 /// Runs a case on `machine` forwards and backwards, holds both against the reference, and returns what was launched.
-fn holds(task: &str, settings: &[&str], mut machine: Emulated) -> Vec<Kernel> {
+fn holds(task: &str, settings: &[&str], machine: Emulated) -> Vec<Kernel> {
+    holds_with(task, settings, machine, Record::default())
+}
+
+fn holds_with(task: &str, settings: &[&str], mut machine: Emulated, record: Record) -> Vec<Kernel> {
     let case = Case::new(task, settings);
     let reference = case.reference();
-    let found = results(&case.emulated(&machine));
+    let found = results(&case.emulated_with(&machine, record));
     let expected = results(&reference);
     let names = |of: &[(&'static str, Vec<f32>)]| of.iter().map(|(name, _)| *name).collect::<Vec<_>>();
     let wanted: Vec<_> = expected.iter().filter(|(name, _)| names(&found).contains(name)).cloned().collect();
     assert_eq!(names(&found), names(&wanted), "{settings:?}");
     let missing: Vec<_> = names(&expected).into_iter().filter(|name| !names(&found).contains(name)).collect();
-    assert!(missing.iter().all(|name| ["H", "e of the trace"].contains(name)), "{settings:?}: no {missing:?}");
+    let optional = [
+        ("H", record.trace),
+        ("e of the trace", record.trace),
+        ("rates", record.rates),
+        ("activations", record.activations),
+    ];
+    assert!(missing.iter().all(|name| optional.contains(&(*name, false))), "{settings:?}: no {missing:?}");
     for ((name, found), (_, expected)) in found.iter().zip(&wanted) {
         assert_eq!(found.len(), expected.len(), "{settings:?}: {name}");
         let scale = expected.iter().fold(0.0f32, |most, v| most.max(v.abs()));
@@ -125,7 +143,10 @@ fn holds(task: &str, settings: &[&str], mut machine: Emulated) -> Vec<Kernel> {
         assert!(worst <= 2e-5 * scale, "{settings:?}: {name} is off by {worst:e}, of a largest value {scale:e}");
     }
     machine.backwards = true;
-    assert!(results(&case.emulated(&machine)) == found, "{settings:?}: the order of threads or blocks matters");
+    assert!(
+        results(&case.emulated_with(&machine, record)) == found,
+        "{settings:?}: the order of threads or blocks matters"
+    );
     machine.launched.into_inner().unwrap()
 }
 
@@ -208,6 +229,31 @@ fn steps_equal_the_reference() {
     // Networks that do not fit into a block's memory fall back to steps.
     let small = Emulated { shared_bytes: 2 << 10, ..Emulated::default() };
     assert!(holds("dnms", &with(&["rule.name=none"]), small).contains(&Kernel::Step));
+}
+
+#[test]
+fn recordings_equal_the_reference() {
+    if !available() {
+        return;
+    }
+    let launched = holds_with("dnms", &DNMS, Emulated::default(), RECORD);
+    assert!(launched.contains(&Kernel::Step), "whole trials keep no recording: {launched:?}");
+    holds_with("sequence", &["network.neurons=13", "train.batch=3"], Emulated::default(), RECORD);
+}
+
+#[test]
+fn rectified_responses_equal_the_reference() {
+    if !available() {
+        return;
+    }
+    for kernels in ["train.kernels=fused", "train.kernels=stepwise"] {
+        for rule in ["rule.name=delta-x", "rule.name=node-perturbation", "rule.name=none"] {
+            // A low ceiling, so that both ends of the range are met.
+            let response = ["network.response_max=2.5", "network.response_offset=0.7"];
+            let launched = holds("dnms-ei", &with(&[&response[..], &[kernels, rule]].concat()), Emulated::default());
+            assert_eq!(launched.contains(&Kernel::Step), kernels.ends_with("stepwise"), "{launched:?}");
+        }
+    }
 }
 
 #[test]

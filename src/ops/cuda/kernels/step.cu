@@ -189,7 +189,10 @@ KERNEL(step) {
     for (u32 i = threadIdx.x; i < n; i += blockDim.x) {
         const size_t me = (size_t)trial * n + i;
         before[i] = of.r_before[me] = after[i];
-        after[i] = of.r[me] = rate(of.x[me]);
+        after[i] = of.r[me] = rate(of, of.x[me]);
+        const size_t now = ((size_t)trial * of.steps + t) * n + i;
+        if (of.rates) of.rates[now] = after[i];
+        if (of.activations) of.activations[now] = of.x[me];
     }
     if (threadIdx.x == 0) {
         u32 k = of.next_kick[trial];

@@ -58,6 +58,8 @@ struct Trials {
     float *trace_eligibility;     // the same, of the retroactive form
     // The results.
     float *outputs;               // [P, T, n_out]
+    float *rates;                 // [P, T, N], where they are recorded, else null (kernel `step`)
+    float *activations;           // likewise
     float *post;                  // [P, block, N], factors of the eligibility, step by step
     float *pre;                   // [P, block, N]
     float *eligibility;           // [P, N post, N pre]
@@ -69,10 +71,12 @@ struct Trials {
     u32 first_step, count, slot;
     // How.
     u32 rule, start_step, stage, association, modulated_by, readout_rule, online, squared_error;
+    u32 rectified;                // the response: x + offset within [0, max], else tanh
     u32 add;                      // kernel `eligibility`: add to what is there
     u32 tile;                     // kernel `eligibility`: threads along one edge of a block
     u32 groups;                   // kernels `whole_trial`: groups of threads in a block
     float leak, x_mean_decay, alpha, trace_eta, trace_clip, reward_decay, readout_variance, output_mean_decay;
+    float response_offset, response_max;
 };
 
 // v, but within ±bound; NaN stays NaN.
@@ -93,7 +97,7 @@ __device__ inline void copy_aligned(float *to, const float *from) {
 }
 
 // The same rational function as src/ops/tanh.rs.
-__device__ inline float rate(float x) {
+__device__ inline float rational_tanh(float x) {
     x = within(x, 7.9f);
     const float s = x * x;
     float p = fmaf(1.5428128e-8f, s, 2.2023354e-5f);
@@ -105,6 +109,13 @@ __device__ inline float rate(float x) {
     q = fmaf(q, s, 0.46783954f);
     q = fmaf(q, s, 1.0f);
     return x * p / q;
+}
+
+// φ(x). NaN stays NaN.
+__device__ inline float rate(const Trials &of, float x) {
+    if (!of.rectified) return rational_tanh(x);
+    const float r = x + of.response_offset;
+    return r > of.response_max ? of.response_max : r < 0.0f ? 0.0f : r;
 }
 
 // x after a step under `drive`; a bias neuron has free = 0 and stays at held.

@@ -115,7 +115,7 @@ __device__ static void advance(const Trials &of, Mine<TRIALS> &my, u32 b, u32 t,
         if (i >= n) continue;
         const float x = moved(my.x[b][a], drive[a], of.leak, my.free[a], my.held[a]);
         my.x[b][a] = x;
-        after[place] = rate(x);
+        after[place] = rate(of, x);
         if (of.rule != RULE_DELTA_X) continue;
         const float delta = x - my.mean[b][a];
         my.mean[b][a] = moved_mean(my.mean[b][a], x, of.x_mean_decay);

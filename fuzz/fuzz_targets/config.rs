@@ -1,0 +1,18 @@
+//! Reading a configuration file; what is taken must survive being written.
+
+#![no_main]
+
+use hebbian_rnn::settings::{resolve, Setting};
+use hebbian_rnn_fuzz::value;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    // Files that a configuration names are not read here.
+    if text.contains("\"file\"") || text.contains("'file'") {
+        return;
+    }
+    let read = |text: &str| resolve(None, &Setting::from_toml(text, "config.toml")?);
+    if let Some(config) = value(read(text)) {
+        assert_eq!(read(&config.to_toml().unwrap()).unwrap(), config);
+    }
+});

@@ -1,0 +1,26 @@
+//! Reading the inputs of `simulate`, and simulating what is accepted.
+
+#![no_main]
+
+use hebbian_rnn::candle_core::Device;
+use hebbian_rnn::checkpoint::Checkpoint;
+use hebbian_rnn::episode::Record;
+use hebbian_rnn::simulate::{parse_inputs, simulate};
+use hebbian_rnn_fuzz::{checkpoint, value};
+use libfuzzer_sys::fuzz_target;
+use std::sync::LazyLock;
+
+static NETWORKS: LazyLock<[Checkpoint; 2]> = LazyLock::new(|| {
+    [
+        checkpoint("echo", &["trace.modulator=task", "trace.stage=retroactive"]),
+        checkpoint("echo", &["trace.stage=none", "train.dtype=f64", "network.feedback_scale=0.5"]),
+    ]
+});
+
+fuzz_target!(|data: &[u8]| {
+    for networks in NETWORKS.iter() {
+        if let Some(inputs) = value(parse_inputs(data, networks, &Device::Cpu)) {
+            value(simulate(networks, inputs, Record { rates: true, ..Record::default() }, 1, &Device::Cpu));
+        }
+    }
+});

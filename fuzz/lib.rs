@@ -1,0 +1,36 @@
+//! What the fuzz targets share: small networks, and the check that a refusal says something.
+
+use hebbian_rnn::candle_core::Device;
+use hebbian_rnn::checkpoint::Checkpoint;
+use hebbian_rnn::settings::{resolve, Setting};
+use hebbian_rnn::trainer::Trainer;
+
+/// A checkpoint of two small networks after one update.
+pub fn checkpoint(task: &str, more: &[&str]) -> Checkpoint {
+    let small = ["network.neurons=3", "train.batch=2", "train.networks=2"];
+    let settings: Vec<Setting> = small.iter().chain(more).map(|s| Setting::parse(s).unwrap()).collect();
+    let mut trainer = Trainer::new(resolve(Some(task), &settings).unwrap(), &Device::Cpu).unwrap();
+    trainer.update().unwrap();
+    trainer.checkpoint()
+}
+
+/// The value of what was read; a refusal must have a message.
+pub fn value<T>(outcome: anyhow::Result<T>) -> Option<T> {
+    match outcome {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let message = format!("{error:#}");
+            assert!(!message.is_empty());
+            None
+        }
+    }
+}
+
+/// `bytes` with `metadata` in the place of their metadata's entry `key`.
+pub fn with_metadata(bytes: &[u8], key: &str, metadata: &str) -> Vec<u8> {
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let mut header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    header["__metadata__"][key] = metadata.into();
+    let header = header.to_string();
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &bytes[8 + length..]].concat()
+}

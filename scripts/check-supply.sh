@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Licences, sources and duplicates of every dependency, and, where its database can be fetched, known vulnerabilities.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+if ! cargo deny --version >/dev/null 2>&1; then
+    echo "skipped: cargo deny is not installed (cargo install --locked cargo-deny)"
+    exit 0
+fi
+cargo deny --locked check licenses bans sources
+# The database of advisories is a git repository: it is fetched only where that is asked for.
+if [ "${ADVISORIES:-0}" = 1 ]; then
+    cargo deny --locked check advisories
+else
+    echo "skipped: advisories (ADVISORIES=1 scripts/check-supply.sh fetches their database from the network)"
+fi

@@ -1,0 +1,36 @@
+//! Ctrl-C, SIGTERM and SIGHUP ask training to save and stop; a second Ctrl-C stops it at once.
+
+use anyhow::{Context, Result};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use std::os::raw::c_int;
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+
+#[cfg(unix)]
+const SIGNALS: [c_int; 3] = [SIGINT, SIGTERM, signal_hook::consts::SIGHUP];
+#[cfg(not(unix))]
+const SIGNALS: [c_int; 2] = [SIGINT, SIGTERM];
+
+/// From now on, the flag says whether somebody asked.
+///
+/// Signals that the process was started to ignore stay ignored: `nohup hebbian-rnn train …` outlives the terminal.
+pub fn listen() -> Result<Arc<AtomicBool>> {
+    let asked = Arc::new(AtomicBool::new(false));
+    for signal in SIGNALS.into_iter().filter(|signal| !ignored(*signal)) {
+        if signal == SIGINT {
+            // Runs before the flag is set, so it takes effect from the second time on.
+            flag::register_conditional_shutdown(signal, 130, asked.clone()).context("listening for Ctrl-C")?;
+        }
+        flag::register(signal, asked.clone()).with_context(|| format!("listening for signal {signal}"))?;
+    }
+    Ok(asked)
+}
+
+/// Whether the process ignores a signal now; where that cannot be known, it does not.
+fn ignored(signal: c_int) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
+}

@@ -1,0 +1,59 @@
+//! Tasks with parameters of any size are built or refused, and asked for their sizes without allocating them.
+
+use crate::{damage, held_to_account, peak_of};
+use hebbian_rnn::task::{self, LARGEST, TASKS};
+use toml::{Table, Value};
+
+const PER_TASK: u64 = 1_000;
+
+fn build(what: &str, table: &Table) -> bool {
+    let Some(task) = held_to_account(what, 1000, || task::build(table)) else { return false };
+    let (sizes, peak) = peak_of(|| [task.steps(), task.n_in(), task.n_out(), task.n_types()]);
+    assert!(peak < 10_000, "{what}: {peak} bytes to say sizes");
+    assert!(sizes.iter().all(|size| (1..=LARGEST).contains(size)), "{what}: {sizes:?}");
+    if sizes.iter().all(|size| *size < 10_000) {
+        assert_eq!(sizes, [task.steps(), task.inputs().len(), task.n_out(), task.trial_types().len()], "{what}");
+    }
+    true
+}
+
+#[test]
+fn tasks_of_any_parameters_are_built_or_refused() {
+    let mut built = 0;
+    for (place, info) in TASKS.iter().enumerate() {
+        let whole = info.defaults(info.rule).task;
+        let keys: Vec<String> = whole.keys().filter(|key| *key != "name").cloned().collect();
+        for index in 0..PER_TASK {
+            let mut rng = damage::generator(7 + place as u64, index);
+            let mut table = whole.clone();
+            for _ in 0..1 + index % 3 {
+                let number = *damage::one_of(&mut rng, &damage::NUMBERS);
+                let value = format!("v = {number}").parse::<Table>().ok().and_then(|mut v| v.remove("v"));
+                table.insert(damage::one_of(&mut rng, &keys).clone(), value.unwrap_or(Value::Boolean(true)));
+            }
+            built += u64::from(build(&format!("{} {table:?}", info.name), &table));
+        }
+    }
+    let all = PER_TASK * TASKS.len() as u64;
+    assert!((all / 20..all * 3 / 4).contains(&built), "{built} of {all}");
+}
+
+#[test]
+fn trials_of_a_million_million_steps_are_refused() {
+    let refused = |name: &str, keys: &[(&str, i64)]| {
+        let mut table = task::find(name).unwrap().defaults(task::find(name).unwrap().rule).task;
+        keys.iter().for_each(|(key, value)| drop(table.insert(key.to_string(), (*value).into())));
+        let (outcome, peak) = peak_of(|| task::build(&table).map(|_| ()));
+        assert!(peak < 100_000, "{name}: {peak} bytes");
+        format!("{:#}", outcome.expect_err(name))
+    };
+    for info in TASKS.iter().filter(|info| info.defaults(info.rule).task.contains_key("steps")) {
+        assert!(refused(info.name, &[("steps", 1_000_000_000_000)]).contains("has 1000000000000 steps"));
+    }
+    assert!(
+        refused("evidence-accumulation", &[("cues", i64::MAX), ("cue_spacing", i64::MAX)]).contains("steps or more")
+    );
+    assert!(refused("recall", &[("rounds", i64::MAX), ("patterns", i64::MAX)]).contains("steps or more"));
+    assert!(refused("recall", &[("bits", 1 << 40)]).contains("inputs"));
+    assert!(refused("reach", &[("targets", i64::MAX)]).contains("inputs"));
+}

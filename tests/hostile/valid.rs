@@ -1,0 +1,50 @@
+//! Small files that are whole, to be damaged.
+
+use candle_core::Device;
+use hebbian_rnn::checkpoint::Checkpoint;
+use hebbian_rnn::config::Config;
+use hebbian_rnn::settings::{resolve, Setting};
+use hebbian_rnn::trainer::Trainer;
+use safetensors::tensor::TensorView;
+use safetensors::Dtype;
+
+/// The configuration of `task` with `key=value` settings.
+pub fn config(task: &str, settings: &[&str]) -> anyhow::Result<Config> {
+    let settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s)).collect::<Result<_, _>>()?;
+    resolve(Some(task), &settings)
+}
+
+/// A checkpoint after one update.
+pub fn checkpoint(task: &str, settings: &[&str]) -> Checkpoint {
+    let mut trainer = Trainer::new(config(task, settings).unwrap(), &Device::Cpu).unwrap();
+    trainer.update().unwrap();
+    trainer.checkpoint()
+}
+
+/// Checkpoints that between them hold every tensor there is.
+pub fn checkpoints() -> Vec<Checkpoint> {
+    let small = ["network.neurons=3", "train.batch=2", "train.networks=2"];
+    let with = |task, more: &[&str]| checkpoint(task, &[&small, more].concat());
+    vec![
+        with("echo", &["trace.persistent=true", "network.connectivity=0.5"]),
+        with(
+            "sequence",
+            &["trace.persistent=true", "trace.stage=retroactive", "train.dtype=f64", "train.networks=2..4"],
+        ),
+        with("echo", &["rule.name=rflo", "network.feedback_scale=0.5"]),
+        with("pattern-generation", &["task.steps=6", "rule.name=delta-x"]),
+    ]
+}
+
+/// A safetensors file.
+pub fn tensors(entries: &[(&str, Dtype, &[usize], Vec<u8>)]) -> Vec<u8> {
+    let views = entries
+        .iter()
+        .map(|(name, dtype, shape, data)| (*name, TensorView::new(*dtype, shape.to_vec(), data).unwrap()));
+    safetensors::serialize(views, None).unwrap()
+}
+
+/// `n` values as float32.
+pub fn floats(n: usize) -> Vec<u8> {
+    (0..n).flat_map(|k| (k as f32 * 0.25 - 1.0).to_le_bytes()).collect()
+}

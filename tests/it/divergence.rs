@@ -1,0 +1,310 @@
+//! A network that diverges is frozen as it was; the others are what they would be without it.
+
+use crate::support::*;
+use candle_core::{Device, Tensor};
+use hebbian_rnn::checkpoint::Checkpoint;
+use hebbian_rnn::config::Config;
+use hebbian_rnn::divergence::{Diverged, Frozen, Why};
+use hebbian_rnn::split::Split;
+use hebbian_rnn::trainer::{NetworkReport, Observer, StopReason, Trainer, Training, UpdateReport};
+
+/// The network that is made to diverge, of three.
+const SICK: usize = 1;
+
+fn kinds() -> Vec<(&'static str, Vec<&'static str>)> {
+    let three = |settings: &[&'static str]| [settings, &["train.networks=3", "modulator.warmup_trials=0"]].concat();
+    vec![
+        ("dnms", three(&small_dnms(&[]))),
+        ("dnms", three(&small_dnms(&["train.kernels=reference"]))),
+        ("dnms", three(&small_dnms(&["train.dtype=f64"]))),
+        ("dnms", three(&small_dnms(&["rule.name=hebbian-trace", "trace.alpha=0.2"]))),
+        ("dnms", three(&small_dnms(&["rule.name=node-perturbation", "network.connectivity=0.5"]))),
+        ("echo", three(&["rule.name=bptt", "bptt.parameters=all", "network.neurons=12"])),
+        ("sequence", three(&["trace.persistent=true"])),
+        ("echo", three(&["trace.persistent=true", "trace.stage=retroactive", "trace.clip=1.0"])),
+        ("echo", three(&["readout.rule=eh", "trace.modulator=reward", "train.dtype=f64"])),
+        ("pattern-generation", three(&["network.neurons=12", "task.steps=30", "train.batch=3"])),
+    ]
+}
+
+/// `tensor` `[S, …]` with every value of one network replaced.
+fn filled(tensor: &Tensor, network: usize, value: f64) -> Tensor {
+    let of = |s: usize| match s == network {
+        true => tensor.narrow(0, s, 1).unwrap().ones_like().unwrap().affine(value, 0.0).unwrap(),
+        false => tensor.narrow(0, s, 1).unwrap(),
+    };
+    Tensor::cat(&(0..tensor.dim(0).unwrap()).map(of).collect::<Vec<_>>(), 0).unwrap()
+}
+
+/// Networks after two updates.
+fn healthy(task: &str, settings: &[&str]) -> Checkpoint {
+    let mut trainer = trainer(task, settings);
+    (0..2).for_each(|_| drop(trainer.update().unwrap()));
+    trainer.checkpoint()
+}
+
+/// The same with weights of one network at which no step stays finite.
+fn sick(mut checkpoint: Checkpoint, network: usize) -> Checkpoint {
+    let largest = if checkpoint.weights.w_rec.dtype() == candle_core::DType::F32 { 3e38 } else { 1e308 };
+    checkpoint.weights.w_rec = filled(&checkpoint.weights.w_rec, network, largest);
+    checkpoint
+}
+
+fn resumed(checkpoint: Checkpoint) -> Trainer {
+    Trainer::resume(checkpoint, &Device::Cpu).unwrap()
+}
+
+/// Everything that a network's next update reads.
+fn everything(checkpoint: &Checkpoint, s: usize) -> Vec<Vec<f64>> {
+    let weights = &checkpoint.weights;
+    let trace = checkpoint.trace.as_ref();
+    let tensors = [
+        Some(&weights.w_rec),
+        weights.w_out.as_ref(),
+        weights.b_out.as_ref(),
+        Some(&checkpoint.state.x),
+        Some(&checkpoint.state.r),
+        trace.map(|trace| &trace.h),
+        trace.and_then(|trace| trace.eligibility.as_ref()),
+    ];
+    let types = checkpoint.expected_error.len() / checkpoint.criterion.len();
+    let tensors = tensors.into_iter().flatten().chain([&weights.w_in]).chain(checkpoint.moments.values());
+    let mut all: Vec<Vec<f64>> = tensors.map(|t| values(&t.get(s).unwrap())).collect();
+    all.push(checkpoint.expected_error[s * types..(s + 1) * types].to_vec());
+    all.push(checkpoint.criterion[s].recent().map(f64::from).collect());
+    all
+}
+
+#[test]
+fn the_others_go_on_as_if_nothing_had_happened() {
+    for (task, settings) in kinds() {
+        let what = format!("{task} {settings:?}");
+        let before = healthy(task, &settings);
+        let (mut without, mut with) = (resumed(before.clone()), resumed(sick(before.clone(), SICK)));
+        for update in 3..6 {
+            let (expected, found) = (without.update().unwrap(), with.update().unwrap());
+            for s in [0, 2] {
+                assert_eq!(found.networks[s], expected.networks[s], "{what}");
+            }
+            let row = &found.networks[SICK];
+            assert_eq!((row.update, row.frozen, row.mean_abs_dw, row.fraction_clipped), (update, Some(3), 0.0, 0.0));
+        }
+        let (expected, found) = (without.checkpoint(), with.checkpoint());
+        for s in [0, 2] {
+            assert_eq!(everything(&found, s), everything(&expected, s), "{what}: network {s}");
+            assert_ne!(everything(&found, s), everything(&before, s), "{what}: network {s} did not learn");
+        }
+        assert_eq!(
+            everything(&found, SICK),
+            everything(&sick(before, SICK), SICK),
+            "{what}: it did not stay as it was"
+        );
+        assert_eq!(with.frozen().iter().map(|f| f.map(|f| f.update)).collect::<Vec<_>>(), [None, Some(3), None]);
+        assert_eq!(expected.frozen, [None; 3]);
+    }
+}
+
+#[test]
+fn alone_it_ends_as_it_does_in_company() {
+    for (task, settings) in kinds() {
+        let alone_settings = [&settings[..], &["train.networks=1..2"]].concat();
+        let mut alone = resumed(sick(healthy(task, &alone_settings), 0));
+        let mut company = resumed(sick(healthy(task, &settings), SICK));
+        let (row, in_company) = (alone.update().unwrap().networks, company.update().unwrap().networks);
+        // Their errors may be no numbers, which equal nothing.
+        let known = |row: &NetworkReport| NetworkReport { error: 0.0, ..row.clone() };
+        assert_eq!(known(&row[0]), known(&in_company[SICK]), "{task} {settings:?}");
+        assert_eq!(everything(&alone.checkpoint(), 0), everything(&company.checkpoint(), SICK), "{task} {settings:?}");
+        assert_eq!(alone.frozen()[0], company.frozen()[SICK]);
+        assert_eq!(alone.finished(), Some(StopReason::Frozen));
+        assert_ne!(company.finished(), Some(StopReason::Frozen));
+    }
+}
+
+#[test]
+fn a_resumed_run_with_a_frozen_network_equals_an_uninterrupted_one_to_the_byte() {
+    for (task, settings) in kinds() {
+        let mut whole = resumed(sick(healthy(task, &settings), SICK));
+        whole.update().unwrap();
+        let saved = whole.checkpoint().to_bytes().unwrap();
+        let mut second = resumed(Checkpoint::from_bytes(&saved, None, &Device::Cpu).unwrap());
+        assert_eq!(second.frozen(), whole.frozen());
+        for _ in 0..2 {
+            let (expected, found) = (whole.update().unwrap(), second.update().unwrap());
+            assert_eq!(found.networks[SICK].frozen, expected.networks[SICK].frozen);
+        }
+        assert!(
+            second.checkpoint().to_bytes().unwrap() == whole.checkpoint().to_bytes().unwrap(),
+            "{task} {settings:?}"
+        );
+    }
+}
+
+#[test]
+fn several_devices_freeze_the_same_networks() {
+    for (task, settings) in kinds() {
+        let start = sick(healthy(task, &settings), SICK);
+        let mut one = resumed(start.clone());
+        let mut three = Split::resume(&start, one.task().clone(), &[Device::Cpu, Device::Cpu, Device::Cpu]).unwrap();
+        for _ in 0..2 {
+            one.update().unwrap();
+            three.update().unwrap();
+        }
+        assert_eq!(three.frozen(), one.frozen());
+        let (one, three) = (one.checkpoint(), three.checkpoint().unwrap());
+        assert!(three.to_bytes().unwrap() == one.to_bytes().unwrap(), "{task} {settings:?}");
+    }
+}
+
+#[test]
+fn what_showed_it_is_named() {
+    let frozen = |checkpoint: Checkpoint, updates: usize| {
+        let mut trainer = resumed(checkpoint);
+        (0..updates).for_each(|_| drop(trainer.update().unwrap()));
+        trainer.frozen().to_vec()
+    };
+    // A trace that nothing reads: all else stays finite. H and e are summed.
+    let settings = [
+        "train.networks=3",
+        "trace.persistent=true",
+        "trace.stage=retroactive",
+        "trace.alpha=0",
+        "trace.eta=0",
+        "trace.clip=0",
+    ];
+    let mut checkpoint = healthy("echo", &settings);
+    let trace = checkpoint.trace.as_mut().unwrap();
+    trace.h = filled(&trace.h, SICK, 3e38);
+    trace.eligibility = trace.eligibility.as_ref().map(|e| filled(e, SICK, 3e38));
+    let before = checkpoint.clone();
+    let mut trainer = resumed(checkpoint);
+    trainer.update().unwrap();
+    assert_eq!(trainer.frozen(), [None, Some(Frozen { update: 3, why: Why::Trace }), None]);
+    assert_eq!(everything(&trainer.checkpoint(), SICK), everything(&before, SICK));
+
+    // An output that overflows where it is judged, but no activation.
+    let mut checkpoint = healthy("echo", &["train.networks=3"]);
+    checkpoint.weights.w_out = checkpoint.weights.w_out.map(|w| filled(&w, SICK, 3e38));
+    assert_eq!(frozen(checkpoint, 1), [None, Some(Frozen { update: 3, why: Why::Error }), None]);
+
+    // An activation beyond all numbers where no rate is: tanh hides it.
+    let settings = ["train.networks=3", "rule.name=none", "network.neurons=2", "train.kernels=reference"];
+    let mut checkpoint = healthy("echo", &settings);
+    checkpoint.weights.b_rec = checkpoint.weights.b_rec.map(|b| filled(&b, SICK, 3e38));
+    checkpoint.weights.w_rec = filled(&checkpoint.weights.w_rec, SICK, 3e38);
+    assert_eq!(frozen(checkpoint, 1), [None, Some(Frozen { update: 3, why: Why::Activations }), None]);
+}
+
+#[test]
+fn rates_that_are_stuck_at_a_limit_count_as_divergence() {
+    for kernels in ["train.kernels=fused", "train.kernels=reference"] {
+        let mut checkpoint = healthy("dnms", &small_dnms(&[kernels, "train.networks=3"]));
+        // All neurons drive each other; the bias neurons decide to which side.
+        checkpoint.weights.w_rec = filled(&checkpoint.weights.w_rec, SICK, 50.0);
+        let mut trainer = resumed(checkpoint);
+        let row = trainer.update().unwrap().networks;
+        assert_eq!((row[SICK].saturated, row[SICK].dead, row[SICK].frozen), (Some(1.0), Some(0.0), None), "{kernels}");
+        assert!(row[0].saturated < Some(1.0));
+        // Once may be chance; twice is not.
+        trainer.update().unwrap();
+        assert_eq!(trainer.frozen(), [None, Some(Frozen { update: 4, why: Why::StuckRates }), None], "{kernels}");
+    }
+}
+
+/// Counts how often the loop ends.
+struct Ended(usize);
+
+impl Observer for Ended {
+    fn update(&mut self, _: &dyn Training, _: &UpdateReport) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &dyn Training) -> anyhow::Result<()> {
+        self.0 += 1;
+        Ok(())
+    }
+}
+
+#[test]
+fn strict_numbers_stops_with_the_state_of_the_update_before() {
+    for (task, settings) in kinds() {
+        let strict = [&settings[..], &["train.strict_numbers=true", "train.updates=9"]].concat();
+        let start = sick(healthy(task, &strict), SICK);
+        let before = start.to_bytes().unwrap();
+        let expected = "network 1 diverged in update 3: ";
+        let mut ended = Ended(0);
+
+        let mut trainer = resumed(start.clone());
+        let error = trainer.run(&mut [&mut ended], &|| false).unwrap_err();
+        assert!(error.to_string().starts_with(expected), "{error}");
+        assert_eq!(error.downcast_ref::<Diverged>().map(|d| (d.network, d.frozen.update)), Some((1, 3)));
+        assert!(trainer.checkpoint().to_bytes().unwrap() == before, "{task} {settings:?}");
+
+        let mut split = Split::resume(&start, trainer.task().clone(), &[Device::Cpu, Device::Cpu]).unwrap();
+        let error = split.run(&mut [&mut ended], &|| false).unwrap_err();
+        assert!(error.to_string().starts_with(expected), "{error}");
+        assert!(split.checkpoint().unwrap().to_bytes().unwrap() == before, "{task} {settings:?}: split");
+        assert_eq!(ended.0, 2, "observers save at the end");
+    }
+}
+
+#[test]
+fn healthy_networks_never_stop_a_strict_run() {
+    for (task, settings) in kinds() {
+        let with = |strict: &'static str| {
+            let mut trainer = trainer(task, &[&settings[..], &["train.updates=4", strict]].concat());
+            assert_eq!(trainer.run(&mut [], &|| false).unwrap(), StopReason::Limit);
+            values(&trainer.weights().w_rec)
+        };
+        assert_eq!(with("train.strict_numbers=true"), with("train.strict_numbers=false"), "{task} {settings:?}");
+    }
+}
+
+/// Networks that are what they are said to be.
+struct Said {
+    config: Config,
+    reached: Vec<Option<u64>>,
+    frozen: Vec<bool>,
+}
+
+impl Training for Said {
+    fn config(&self) -> &Config {
+        &self.config
+    }
+    fn updates(&self) -> u64 {
+        5
+    }
+    fn criterion_trials(&self) -> Vec<Option<u64>> {
+        self.reached.clone()
+    }
+    fn frozen(&self) -> Vec<Option<Frozen>> {
+        self.frozen.iter().map(|frozen| frozen.then_some(Frozen { update: 4, why: Why::Error })).collect()
+    }
+    fn update(&mut self) -> anyhow::Result<UpdateReport> {
+        unreachable!()
+    }
+    fn checkpoint(&self) -> anyhow::Result<Checkpoint> {
+        unreachable!()
+    }
+}
+
+#[test]
+fn frozen_networks_are_not_waited_for() {
+    let finished = |until: &str, updates: &str, reached: &[Option<u64>], frozen: &[bool]| {
+        let config = config("echo", &["train.networks=2", until, updates]);
+        Said { config, reached: reached.to_vec(), frozen: frozen.to_vec() }.finished()
+    };
+    let (until, always) = ("train.until_criterion=true", "train.until_criterion=false");
+    let (more, done) = ("train.updates=9", "train.updates=5");
+    assert_eq!(finished(until, more, &[Some(1), None], &[false, false]), None);
+    assert_eq!(finished(until, more, &[Some(1), None], &[false, true]), Some(StopReason::Criterion));
+    assert_eq!(finished(until, more, &[Some(1), None], &[true, false]), None);
+    assert_eq!(finished(until, more, &[Some(1), Some(1)], &[true, false]), Some(StopReason::Criterion));
+    assert_eq!(finished(always, more, &[None, None], &[true, false]), None);
+    for until in [until, always] {
+        for updates in [more, done] {
+            assert_eq!(finished(until, updates, &[None, None], &[true, true]), Some(StopReason::Frozen));
+        }
+    }
+    assert_eq!(finished(always, done, &[None, None], &[true, false]), Some(StopReason::Limit));
+}

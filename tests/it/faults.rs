@@ -1,0 +1,357 @@
+//! What happens to machines: signals, full and read-only disks, removed folders, two users, wrong clocks, too little memory.
+#![cfg(unix)]
+
+use crate::command::{bytes, fine, hebbian, one_line_error};
+use crate::process::{last_update, start, start_command, treats, Running, TINY};
+use candle_core::Device;
+use hebbian_rnn::checkpoint::{Checkpoint, Integrity, METADATA_KEY};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+use tempfile::TempDir;
+
+const FOREVER: &str = "1000000";
+
+fn train_forever(folder: &Path) -> Running {
+    start(folder, &[&TINY[..], &["--updates", FOREVER, "--out", "run"]].concat())
+}
+
+fn saved(run: &Path) -> u64 {
+    let checkpoint = Checkpoint::read(run, &Device::Cpu).unwrap();
+    assert_eq!(checkpoint.integrity, Integrity::Whole);
+    checkpoint.updates
+}
+
+/// Trains `run` two updates further than it is, and holds it against a run that nothing happened to.
+fn goes_on_as_if_nothing_had_happened(run: &Path) {
+    let dir = TempDir::new().unwrap();
+    let until = (saved(run) + 2).to_string();
+    let more = ["--updates", &until, "--set", "train.checkpoint_every=0", "--out"];
+    fine(hebbian(&[&["train", "--resume"], &more[..], &[run.to_str().unwrap()]].concat(), dir.path()));
+    fine(hebbian(&[&TINY[..], &more, &["whole"]].concat(), dir.path()));
+    for file in ["checkpoint.safetensors", "metrics.csv", "config.toml"] {
+        assert!(bytes(run.join(file)) == bytes(dir.path().join("whole").join(file)), "{file}");
+    }
+}
+
+/// A shell that prepares something and then becomes the command.
+fn by_shell(preparation: &str, args: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{preparation}; exec \"$0\" \"$@\"")]);
+    command.arg(assert_cmd::cargo::cargo_bin("hebbian-rnn")).args(args);
+    command
+}
+
+#[test]
+fn three_signals_save_and_stop() {
+    for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
+        if treats(std::process::id(), "SigIgn", number) {
+            eprintln!("skipped: the tests were started to ignore SIG{signal}, as nohup does with SIGHUP");
+            continue;
+        }
+        let dir = TempDir::new().unwrap();
+        let run = dir.path().join("run");
+        let mut process = train_forever(dir.path());
+        process.wait_for_updates(&run.join("metrics.csv"), 5);
+        process.signal(signal);
+        let (code, stderr) = process.end();
+        assert_eq!(code, Some(130), "SIG{signal}: {stderr}");
+        assert!(
+            stderr.ends_with("everything is saved. To go on:\n  hebbian-rnn train --resume --out run\n"),
+            "{stderr}"
+        );
+        assert_eq!(saved(&run), last_update(&run), "SIG{signal}");
+    }
+}
+
+#[test]
+fn a_signal_ignored_from_the_start_stays_ignored() {
+    let dir = TempDir::new().unwrap();
+    let run = dir.path().join("run");
+    // As nohup does it.
+    let command = by_shell("trap '' HUP", &[&TINY[..], &["--updates", FOREVER, "--out", "run"]].concat());
+    let mut process = start_command(dir.path(), command);
+    process.wait_for_updates(&run.join("metrics.csv"), 5);
+    process.signal("HUP");
+    let later = last_update(&run) as usize + 20;
+    process.wait_for_updates(&run.join("metrics.csv"), later);
+    process.signal("TERM");
+    assert_eq!(process.end().0, Some(130));
+}
+
+#[test]
+fn a_second_ctrl_c_does_not_wait_for_the_update_to_end() {
+    let dir = TempDir::new().unwrap();
+    if !cfg!(target_os = "linux") || treats(std::process::id(), "SigIgn", 2) {
+        eprintln!("skipped: only /proc tells when a program listens, or the tests were started to ignore SIGINT");
+        return;
+    }
+    // An update of minutes.
+    let slow = ["train", "dnms", "--kernels", "reference", "--batch", "256", "--networks", "8", "--out", "run"];
+    let mut process = start(dir.path(), &slow);
+    let pid = process.child.id();
+    process.wait_until("its listening for signals", |_| treats(pid, "SigCgt", 15));
+    process.signal("INT");
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(process.child.try_wait().unwrap().is_none(), "the first one waits for the update: {}", process.stderr());
+    process.signal("INT");
+    let (code, stderr) = process.end();
+    assert_eq!((code, stderr.as_str()), (Some(130), ""));
+    assert!(!dir.path().join("run/checkpoint.safetensors").exists());
+}
+
+#[test]
+fn a_second_process_is_refused_and_a_dead_one_s_lock_is_not_believed() {
+    let dir = TempDir::new().unwrap();
+    let run = dir.path().join("run");
+    let mut process = train_forever(dir.path());
+    process.wait_for_updates(&run.join("metrics.csv"), 2);
+    let fresh = [&TINY[..], &["--updates", "2", "--out", "run"]].concat();
+    let in_use = format!("run is in use by process {}", process.child.id());
+    for args in [&fresh[..], &[&fresh[..], &["--force"]].concat(), &["train", "--resume", "--out", "run"]] {
+        one_line_error(hebbian(args, dir.path()), 1, &in_use);
+    }
+    // Reading is nobody's harm.
+    for args in [&["evaluate", "run"][..], &["inspect", "run"], &["plot", "run"]] {
+        fine(hebbian(args, dir.path()));
+    }
+    process.child.kill().unwrap();
+    process.child.wait().unwrap();
+    let left = String::from_utf8(bytes(run.join(".lock"))).unwrap();
+    assert!(left.starts_with(&format!("process {}", process.child.id())), "{left}");
+    goes_on_as_if_nothing_had_happened(&run);
+}
+
+/// A file system of a size, in memory, that is gone with the value.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    /// `None`, with a word on stderr, where this user may not mount.
+    fn new(at: &Path, size: &str) -> Option<Self> {
+        std::fs::create_dir_all(at).unwrap();
+        let options = format!("size={size}");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "none"]).arg(at).output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(Mounted(at.to_path_buf()));
+        }
+        eprintln!("skipped: this user may not mount a file system");
+        None
+    }
+
+    fn make_read_only(&self) {
+        assert!(Command::new("mount").args(["-o", "remount,ro"]).arg(&self.0).status().unwrap().success());
+    }
+
+    fn fill(&self) -> PathBuf {
+        let filler = self.0.join("filler");
+        let mut file = std::fs::File::create(&filler).unwrap();
+        while std::io::Write::write_all(&mut file, &[0; 4096]).is_ok() {}
+        filler
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn training_outlives_a_full_disk() {
+    let dir = TempDir::new().unwrap();
+    let Some(disk) = Mounted::new(&dir.path().join("disk"), "16m") else { return };
+    let run = disk.0.join("run");
+    let mut process = start(dir.path(), &[&TINY[..], &["--updates", FOREVER, "--out", "disk/run"]].concat());
+    process.wait_for_updates(&run.join("metrics.csv"), 5);
+    // Full, and free again: told once each, nothing lost.
+    let filler = disk.fill();
+    process.wait_until("a warning", |stderr| stderr.contains("training goes on"));
+    assert!(process.stderr().starts_with("warning: writing disk/run/"), "{}", process.stderr());
+    assert!(process.stderr().contains("No space left on device"), "{}", process.stderr());
+    std::fs::remove_file(filler).unwrap();
+    process.wait_until("the all-clear", |stderr| stderr.contains("works again: everything is saved"));
+    assert_eq!(process.stderr().lines().count(), 2, "{}", process.stderr());
+    // Full to the end: the last good state stays.
+    let filler = disk.fill();
+    process.wait_until("the next warning", |stderr| stderr.matches("training goes on").count() == 2);
+    process.signal("TERM");
+    let (code, stderr) = process.end();
+    assert_eq!(code, Some(1), "{stderr}");
+    let last = stderr.lines().last().unwrap();
+    let kept = saved(&run);
+    assert!(last.starts_with("error: the state after update "), "{last}");
+    assert!(
+        last.contains(&format!("is not saved; that after update {kept} is, and --resume goes on from there")),
+        "{last}"
+    );
+    assert!(last.ends_with("No space left on device (os error 28)"), "{last}");
+    // While it is full, nothing can start; after that, all goes on.
+    let resumed = hebbian(&["train", "--resume", "--out", "disk/run", "--updates", FOREVER], dir.path());
+    assert_eq!(resumed.code, 1, "{}", resumed.stderr);
+    assert_eq!(saved(&run), kept);
+    std::fs::remove_file(filler).unwrap();
+    goes_on_as_if_nothing_had_happened(&run);
+}
+
+/// Runs with no file longer than `blocks` of 512 bytes: a full disk for those who may not mount one.
+fn with_short_files(folder: &Path, blocks: u32, args: &[&str]) -> (Option<i32>, String) {
+    start_command(folder, by_shell(&format!("trap '' XFSZ; ulimit -f {blocks}"), args)).end()
+}
+
+#[test]
+fn training_goes_on_where_rows_cannot_be_written() {
+    let dir = TempDir::new().unwrap();
+    let run = dir.path().join("run");
+    let args = [&TINY[..], &["--updates", "200", "--out", "run"]].concat();
+    let (code, stderr) = with_short_files(dir.path(), 32, &args);
+    let lines: Vec<&str> = stderr.lines().collect();
+    assert_eq!((code, lines.len()), (Some(1), 2), "{stderr}");
+    assert!(lines[0].starts_with("warning: writing run/metrics.csv: File too large"), "{stderr}");
+    let kept = saved(&run);
+    assert!((10..200).contains(&kept) && last_update(&run) >= kept, "{kept}");
+    let error = format!(
+        "error: the state after update 200 is not saved; that after update {kept} is, and --resume goes on from there"
+    );
+    assert!(lines[1].starts_with(&error), "{stderr}");
+    goes_on_as_if_nothing_had_happened(&run);
+}
+
+#[test]
+fn a_run_is_not_lost_for_want_of_a_picture() {
+    let dir = TempDir::new().unwrap();
+    let run = dir.path().join("run");
+    let (code, stderr) = with_short_files(dir.path(), 16, &[&TINY[..], &["--updates", "2", "--out", "run"]].concat());
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.starts_with("warning: no pictures: writing run/learning_curve."), "{stderr}");
+    assert!(stderr.ends_with("to draw them later: hebbian-rnn plot run\n"), "{stderr}");
+    fine(hebbian(&["plot", "run"], dir.path()));
+    goes_on_as_if_nothing_had_happened(&run);
+}
+
+#[test]
+fn a_read_only_folder_is_refused_at_once_and_can_be_read() {
+    let dir = TempDir::new().unwrap();
+    let Some(disk) = Mounted::new(&dir.path().join("disk"), "2m") else { return };
+    fine(hebbian(&[&TINY[..], &["--updates", "2", "--out", "disk/run"]].concat(), dir.path()));
+    disk.make_read_only();
+    let fresh = |out| [&TINY[..], &["--updates", "2", "--out", out]].concat();
+    one_line_error(hebbian(&fresh("disk/new"), dir.path()), 1, "disk/new: Read-only file system");
+    one_line_error(hebbian(&fresh("disk/run"), dir.path()), 1, "disk/run/.lock: Read-only file system");
+    let resume = ["train", "--resume", "--updates", "3", "--out", "disk/run"];
+    one_line_error(hebbian(&resume, dir.path()), 1, "disk/run/.lock: Read-only file system");
+    one_line_error(hebbian(&["plot", "disk/run"], dir.path()), 1, "Read-only file system");
+    fine(hebbian(&["evaluate", "disk/run"], dir.path()));
+    fine(hebbian(&["inspect", "disk/run"], dir.path()));
+}
+
+#[test]
+fn a_removed_folder_comes_back() {
+    let dir = TempDir::new().unwrap();
+    let run = dir.path().join("run");
+    let mut process = train_forever(dir.path());
+    process.wait_for_updates(&run.join("metrics.csv"), 5);
+    process.signal("STOP");
+    std::fs::remove_dir_all(&run).unwrap();
+    process.signal("CONT");
+    process.wait_until("a word", |stderr| stderr.contains("files of run were removed; they are there again"));
+    process.signal("TERM");
+    let (code, stderr) = process.end();
+    assert_eq!(code, Some(130), "{stderr}");
+    assert!(saved(&run) > 5);
+    goes_on_as_if_nothing_had_happened(&run);
+}
+
+#[test]
+fn a_folder_that_was_moved_is_not_mistaken_for_the_run_in_its_place() {
+    let dir = TempDir::new().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fine(hebbian(&[&TINY[..], &["--updates", "2", "--out", "other"]].concat(), dir.path()));
+    let other = bytes(at("other/checkpoint.safetensors"));
+    // Stopped between two checkpoints, not while it writes one.
+    let sparse = ["--updates", FOREVER, "--set", "train.checkpoint_every=2000", "--out", "run"];
+    let mut process = start(dir.path(), &[&TINY[..], &sparse].concat());
+    process.wait_for_updates(&at("run/metrics.csv"), 2020);
+    process.signal("STOP");
+    std::fs::rename(at("run"), at("moved")).unwrap();
+    std::fs::rename(at("other"), at("run")).unwrap();
+    process.signal("CONT");
+    process.wait_until("a warning", |stderr| stderr.contains("run was removed, and holds another run now"));
+    process.signal("TERM");
+    let (code, stderr) = process.end();
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.lines().last().unwrap().starts_with("error: the state after update"), "{stderr}");
+    assert!(bytes(at("run/checkpoint.safetensors")) == other, "somebody else's run was written over");
+    assert_eq!(last_update(&at("run")), 2);
+    goes_on_as_if_nothing_had_happened(&at("moved"));
+}
+
+#[test]
+fn nothing_depends_on_the_clock() {
+    // No file of the program asks what time it is; durations come from the monotonic clock.
+    let mut folders = vec![PathBuf::from("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                for word in ["SystemTime", "UNIX_EPOCH", "chrono", ".modified()", ".created()"] {
+                    assert!(!text.contains(word), "{} speaks of {word}", path.display());
+                }
+            }
+        }
+    }
+    // A run whose files are from the future, as after the clock was set back.
+    let dir = TempDir::new().unwrap();
+    let run = dir.path().join("run");
+    fine(hebbian(&[&TINY[..], &["--updates", "2", "--out", "run"]].concat(), dir.path()));
+    let later = SystemTime::now() + Duration::from_secs(10 * 365 * 24 * 3600);
+    for entry in std::fs::read_dir(&run).unwrap() {
+        std::fs::File::options().write(true).open(entry.unwrap().path()).unwrap().set_modified(later).unwrap();
+    }
+    goes_on_as_if_nothing_had_happened(&run);
+}
+
+#[test]
+fn what_does_not_fit_into_memory_is_refused_with_its_size() {
+    let dir = TempDir::new().unwrap();
+    let too_large: [&[&str]; 6] = [
+        &["--neurons", "10000000"],
+        &["--neurons", "9000000000000000000"],
+        &["--batch", "1000000000000"],
+        &["--batch", "auto", "--neurons", "10000000"],
+        &["--networks", "1000000000000000"],
+        &["--networks", "0..18446744073709551615", "--set", "train.batch=9000000000000000000"],
+    ];
+    for args in too_large {
+        let ran = hebbian(&[&["train", "dnms", "--updates", "1"], args].concat(), dir.path());
+        one_line_error(ran, 1, "of memory on its device (weights ");
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "something was written");
+
+    // A small checkpoint and small files can stand for large things too.
+    let traced = ["--set", "trace.stage=accumulate", "--neurons", "500", "--networks", "1", "--batch", "1"];
+    fine(hebbian(&[&["train", "echo", "--updates", "0", "--out", "run"], &traced[..]].concat(), dir.path()));
+    let inputs = vec![0; 4_000_000];
+    let view = TensorView::new(Dtype::F32, vec![1, 1_000_000, 1], &inputs).unwrap();
+    std::fs::write(dir.path().join("in.safetensors"), safetensors::serialize([("inputs", view)], None).unwrap())
+        .unwrap();
+    let ran = hebbian(&["simulate", "run", "--inputs", "in.safetensors", "--out", "out.safetensors"], dir.path());
+    one_line_error(ran, 1, "Hebbian traces 931.3 GiB");
+    assert!(!dir.path().join("out.safetensors").exists());
+
+    let path = dir.path().join("run/checkpoint.safetensors");
+    let file = bytes(&path);
+    let (_, metadata) = SafeTensors::read_metadata(&file).unwrap();
+    let json = metadata.metadata().as_ref().unwrap()[METADATA_KEY].replace("\"steps\":", "\"steps\":1000000000000");
+    let tensors = SafeTensors::deserialize(&file).unwrap().tensors();
+    let long = safetensors::serialize(tensors, Some(HashMap::from([(METADATA_KEY.to_string(), json)]))).unwrap();
+    std::fs::write(&path, long).unwrap();
+    let ran = hebbian(&["evaluate", "run"], dir.path());
+    let last = ran.stderr.lines().last().unwrap();
+    assert!(ran.code == 1 && last.starts_with("error: this needs ") && last.contains("of memory"), "{}", ran.stderr);
+}

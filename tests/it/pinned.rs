@@ -1,0 +1,148 @@
+//! Pinned randomness: a change that makes the same seed give other draws fails here, and belongs into the changelog under
+//! "Numerically breaking".
+//!
+//! Pinned is what is drawn on the host and is the same on every machine: the streams, the initial weights, and the trials.
+//! What a training makes of them is not: vector units of different widths round differently.
+
+use crate::support::*;
+use hebbian_rnn::batch::{Draw, TrialBatch};
+use hebbian_rnn::random::{stream, Phase, Purpose};
+use hebbian_rnn::settings::{resolve, Setting};
+use hebbian_rnn::task::{self, TASKS};
+use rand::RngExt;
+use sha2::{Digest, Sha256};
+
+/// A digest of the bits of values.
+#[derive(Default)]
+struct Bits(Sha256);
+
+impl Bits {
+    fn add(&mut self, values: &[f32]) {
+        self.0.update((values.len() as u64).to_le_bytes());
+        values.iter().for_each(|value| self.0.update(value.to_bits().to_le_bytes()));
+    }
+
+    fn short(self) -> String {
+        self.0.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Compares all at once, so that a failure shows what to pin.
+fn assert_pinned(found: Vec<(&str, String)>, pinned: &[(&str, &str)]) {
+    let found: Vec<String> = found.into_iter().map(|(name, value)| format!("(\"{name}\", \"{value}\"),")).collect();
+    let pinned: Vec<String> = pinned.iter().map(|(name, value)| format!("(\"{name}\", \"{value}\"),")).collect();
+    assert!(found == pinned, "found\n{}\npinned\n{}", found.join("\n"), pinned.join("\n"));
+}
+
+#[test]
+fn the_stream_of_every_purpose_and_phase() {
+    let purposes = [
+        ("input weights", Purpose::InputWeights),
+        ("recurrent weights", Purpose::RecurrentWeights),
+        ("connectivity", Purpose::Connectivity),
+        ("bias", Purpose::Bias),
+        ("readout weights", Purpose::ReadoutWeights),
+        ("task", Purpose::Task),
+        ("initial activation", Purpose::InitialActivation),
+        ("perturbation", Purpose::Perturbation),
+        ("readout perturbation", Purpose::ReadoutPerturbation),
+        ("private noise", Purpose::PrivateNoise),
+        ("feedback weights", Purpose::FeedbackWeights),
+        ("error feedback", Purpose::ErrorFeedback),
+    ];
+    let first = |phase, purpose| format!("{:016x}", stream(1, 2, 3, phase, purpose).random::<u64>());
+    let mut found: Vec<(&str, String)> =
+        purposes.iter().map(|(name, purpose)| (*name, first(Phase::Train, *purpose))).collect();
+    found.push(("evaluate", first(Phase::Evaluate, Purpose::Task)));
+    found.push(("simulate", first(Phase::Simulate, Purpose::Task)));
+    assert_pinned(found, &STREAMS);
+}
+
+const STREAMS: [(&str, &str); 14] = [
+    ("input weights", "cd280005fbe37308"),
+    ("recurrent weights", "9174d24963ff5496"),
+    ("connectivity", "920d790263317f93"),
+    ("bias", "02215b08a9d6507c"),
+    ("readout weights", "10fbf7e8ae2433fc"),
+    ("task", "00115f5e8e302a40"),
+    ("initial activation", "080f83d9db79f248"),
+    ("perturbation", "a3aa5abd21a134a7"),
+    ("readout perturbation", "fd6a0b1e1459ea3d"),
+    ("private noise", "6f2606e44c338762"),
+    ("feedback weights", "0c4b35b360e002c7"),
+    ("error feedback", "8784ae4319548df3"),
+    ("evaluate", "0016a1640dbfc2e2"),
+    ("simulate", "666bcd28d6216866"),
+];
+
+#[test]
+fn the_initial_weights_of_every_kind() {
+    let kinds: [(&str, &str, &[&str]); 4] = [
+        ("dnms", "dnms", &["network.connectivity=0.5"]),
+        ("dnms-ei", "dnms-ei", &[]),
+        ("echo", "echo", &[]),
+        ("pattern-generation", "pattern-generation", &["network.feedback_scale=0.5"]),
+    ];
+    let digest = |task: &str, settings: &[&str]| {
+        let settings = [settings, &["network.neurons=24", "train.networks=3..5"]].concat();
+        let weights = trainer(task, &settings).weights().clone();
+        let all = [Some(&weights.w_in), Some(&weights.w_rec), weights.b_rec.as_ref(), weights.w_out.as_ref()];
+        let more = [weights.w_fb.as_ref(), weights.error_feedback.as_ref()];
+        let mut bits = Bits::default();
+        for tensor in all.into_iter().chain(more).flatten() {
+            bits.add(&tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap());
+        }
+        bits.short()
+    };
+    assert_pinned(kinds.iter().map(|(name, task, settings)| (*name, digest(task, settings))).collect(), &WEIGHTS);
+}
+
+const WEIGHTS: [(&str, &str); 4] = [
+    ("dnms", "c7619f510f98f7e4"),
+    ("dnms-ei", "a10813e9f413cbd8"),
+    ("echo", "abfcd4de9b57f5b3"),
+    ("pattern-generation", "c5f38eb8f61e3a4e"),
+];
+
+#[test]
+fn the_trials_of_every_task() {
+    let digest = |name: &str| {
+        let settings = ["network.neurons=24", "train.networks=3..5", "network.private_noise=0.1"];
+        let settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s).unwrap()).collect();
+        // Recall needs a neuron for each of its bits.
+        let own = (name == "recall").then(|| Setting::parse("task.bits=20").unwrap());
+        let config = resolve(Some(name), &settings.into_iter().chain(own).collect::<Vec<_>>()).unwrap();
+        let task = task::build(&config.task).unwrap();
+        let draw = Draw { seed: 7, phase: Phase::Train, first_trial: 5, trials_each: 3, explore: true };
+        let batch = TrialBatch::draw(&config, &*task, draw).unwrap();
+        let mut bits = Bits::default();
+        for drawn in &batch.drawn {
+            let trial = &drawn.trial;
+            bits.add(&[trial.trial_type as f32]);
+            bits.add(&trial.inputs);
+            bits.add(&trial.scored.iter().map(|scored| f32::from(u8::from(*scored))).collect::<Vec<_>>());
+            bits.add(trial.modulator.as_deref().unwrap_or(&[]));
+            bits.add(&trial.targets);
+            bits.add(&drawn.x0);
+            bits.add(&drawn.readout_noise);
+            bits.add(&drawn.private_noise);
+            bits.add(&drawn.kicks.iter().flat_map(|k| [k.step as f32, k.neuron as f32, k.size]).collect::<Vec<_>>());
+        }
+        bits.short()
+    };
+    assert_pinned(TASKS.iter().map(|task| (task.name, digest(task.name))).collect(), &TRIALS);
+}
+
+const TRIALS: [(&str, &str); 11] = [
+    ("dnms", "160d63873ab2896b"),
+    ("dnms-long-delay", "cb8db6a6ab64cc3f"),
+    ("dnms-variable-delay", "89bb74bbb70bc4b6"),
+    ("dnms-ei", "0e23ab708761c4f7"),
+    ("selective-integration", "a31ccde6b4bb4092"),
+    ("evidence-accumulation", "e339453b83428eb9"),
+    ("reach", "79c5b2af2699bcbd"),
+    ("pattern-generation", "087fa0adb3b9294b"),
+    ("recall", "a607b195530113a6"),
+    ("sequence", "0c5d741fa10ac8ca"),
+    ("echo", "7fce91564c3656f3"),
+];
