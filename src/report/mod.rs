@@ -70,12 +70,20 @@ impl<'a> Report<'a> {
 
     /// Adds what analyses find, each where it fits: all of them, or just those that run no trial and take no time.
     /// One that fails is said to have failed on the page, and takes nothing from the rest.
-    pub fn analyse(&mut self, all: bool) {
+    /// `begin` is told which one comes next.
+    pub fn analyse(&mut self, all: bool, begin: &dyn Fn(&Analysis)) {
         const CHEAP: [&str; 1] = ["learning"];
         let options = Options { trials: None, seed: self.checkpoint.config.train.seed };
         let subject = Subject { checkpoint: self.checkpoint, task: self.task, metrics: Some(&self.rows) };
         let chosen = |analysis: &&Analysis| (all || CHEAP.contains(&analysis.name)) && analysis.fits(&subject);
-        self.findings = ANALYSES.iter().filter(chosen).map(|a| (a, a.run(&subject, &options))).collect();
+        self.findings = ANALYSES
+            .iter()
+            .filter(chosen)
+            .map(|analysis| {
+                begin(analysis);
+                (analysis, analysis.run(&subject, &options))
+            })
+            .collect();
     }
 
     /// The page. The same run gives the same bytes, wherever its folder is.

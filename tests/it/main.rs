@@ -30,3 +30,4 @@ mod soak;
 mod support;
 mod task_file;
 mod tasks;
+mod weights;

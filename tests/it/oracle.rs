@@ -4,7 +4,7 @@
 
 use crate::support::*;
 use hebbian_rnn::batch::{Draw, DrawnTrial, TrialBatch};
-use hebbian_rnn::config::{Config, Dynamics, NetworkConfig, Response, RuleName};
+use hebbian_rnn::config::{Config, Dynamics, NetworkConfig, Response, RuleName, Stage, TraceConfig, TraceModulator};
 use hebbian_rnn::network::Weights;
 use hebbian_rnn::random::Phase;
 
@@ -22,6 +22,37 @@ fn rate(net: &NetworkConfig, x: f64) -> f64 {
     match net.response {
         Response::Tanh => x.tanh(),
         Response::RectifiedLinear => (x + net.response_offset).max(0.0).min(net.response_max),
+    }
+}
+
+/// The Hebbian trace of one trial, with a = r(t+1) and b = r(t).
+struct Trace {
+    h: Vec<f64>,
+    e: Vec<f64>,
+}
+
+impl Trace {
+    fn step(&mut self, config: &TraceConfig, m: f64, a: &[f64], b: &[f64]) {
+        let eta = config.eta;
+        for i in 0..a.len() {
+            for j in 0..a.len() {
+                let (h, e) = (&mut self.h[i * a.len() + j], &mut self.e[i * a.len() + j]);
+                *h = match config.stage {
+                    Stage::None => 0.0,
+                    Stage::Accumulate => *h + eta * a[i] * b[j],
+                    Stage::Modulated => (1.0 - eta) * *h + eta * m * a[i] * b[j],
+                    Stage::Oja => *h + eta * m * (a[i] * b[j] - a[i] * a[i] * *h),
+                    Stage::Retroactive => {
+                        *e = (1.0 - eta) * *e + eta * a[i] * b[j];
+                        *h + m * *e
+                    }
+                    _ => unreachable!(),
+                };
+                if config.clip > 0.0 {
+                    *h = h.max(-config.clip).min(config.clip);
+                }
+            }
+        }
     }
 }
 
@@ -57,6 +88,7 @@ impl<'a> Oracle<'a> {
         let mut outputs = Vec::new();
         // R̄ starts from −Ē, which is 0 for networks that have not seen a trial.
         let mut reward_mean = 0.0;
+        let mut trace = Trace { h: vec![0.0; n * n], e: vec![0.0; n * n] };
         for step in 0..drawn.trial.scored.len() {
             let mut xi = vec![0.0; n];
             for kick in drawn.kicks.iter().filter(|k| k.step as usize == step) {
@@ -70,7 +102,7 @@ impl<'a> Oracle<'a> {
                     drive += f64::from(drawn.private_noise[step * n + i]);
                 }
                 for j in 0..n {
-                    drive += self.w_rec[i * n + j] * r_before[j];
+                    drive += (self.w_rec[i * n + j] + self.config.trace.alpha * trace.h[i * n + j]) * r_before[j];
                 }
                 for k in 0..self.n_in {
                     drive += self.w_in[i * self.n_in + k] * f64::from(drawn.trial.inputs[step * self.n_in + k]);
@@ -96,9 +128,11 @@ impl<'a> Oracle<'a> {
                     reward_change = if reward_change > 0.0 { 1.0 } else { 0.0 };
                 }
             }
+            let m = if self.config.trace.modulator == TraceModulator::Reward { reward_change } else { 1.0 };
+            trace.step(&self.config.trace, m, &r, &r_before);
             for i in 0..n {
                 for j in 0..n {
-                    if step >= rule.start_step {
+                    if step >= rule.start_step && rule.name != RuleName::HebbianTrace {
                         eligibility[i * n + j] += match rule.name {
                             RuleName::DeltaX => (r_before[j] * (x[i] - x_mean[i])).powi(3),
                             RuleName::NodePerturbation => xi[i] * r_before[j],
@@ -112,6 +146,9 @@ impl<'a> Oracle<'a> {
                 x_mean[i] = rule.x_mean_decay * x_mean[i] + (1.0 - rule.x_mean_decay) * x[i];
             }
             outputs.push(r[0]);
+        }
+        if rule.name == RuleName::HebbianTrace {
+            eligibility = trace.h;
         }
         Outcome { outputs, eligibility }
     }
@@ -266,6 +303,22 @@ fn excitatory_and_inhibitory_networks_equal_plain_loops() {
 fn the_binary_modulator_equals_plain_loops() {
     let rule = ["rule.name=eh", "rule.max_dw=0", "rule.eta=10", "modulator.warmup_trials=0", "modulator.binary=true"];
     update_on("reference", "f64", &rule, 1e-6);
+}
+
+#[test]
+fn what_traces_teach_equals_plain_loops() {
+    // Learning from H, in the forms beyond the five stages: Oja's rule, what was associated before the reward came, a clip.
+    let rule = ["rule.name=hebbian-trace", "rule.max_dw=0", "trace.alpha=0.3"];
+    for trace in [
+        &["trace.stage=accumulate", "trace.eta=0.05", "trace.clip=0.1", "rule.eta=1"][..],
+        &["trace.stage=oja", "trace.eta=0.1", "rule.eta=1"],
+        &["trace.stage=oja", "trace.eta=0.3", "trace.modulator=reward", "trace.clip=0.01", "rule.eta=50"],
+        &["trace.stage=retroactive", "trace.eta=0.1", "trace.modulator=reward", "trace.clip=0.05", "rule.eta=5"],
+        &["trace.stage=modulated", "trace.eta=0.1", "trace.modulator=reward", "rule.eta=50"],
+    ] {
+        update_on("reference", "f64", &[&rule[..], trace].concat(), 1e-5);
+        update_on("fused", "f32", &[&rule[..], trace].concat(), 2e-3);
+    }
 }
 
 #[test]

@@ -63,6 +63,10 @@ fn the_trace_alone_recalls_patterns_and_without_it_there_is_chance() {
     };
     assert!(error(&[]) <= 0.05, "{}", error(&[]));
     assert_eq!(error(&["trace.alpha=0"]), 0.5);
+    // So does Oja's rule, and a trace that is clipped.
+    for more in [&["trace.stage=oja"][..], &["trace.clip=0.5"]] {
+        assert!(error(more) <= 0.05, "{more:?}: {}", error(more));
+    }
 }
 
 #[test]

@@ -224,7 +224,7 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, task: &dyn Task, bar: &B
 /// Writes the run's page with what costs no time; `hebbian-rnn report` adds the rest.
 fn write_report(out: &Path, checkpoint: &Checkpoint, task: &dyn Task, scores: &[Score], log: bool) -> Result<PathBuf> {
     let mut page = Report { log, ..Report::of(out, checkpoint, task, scores, FINAL_TRIALS)? };
-    page.analyse(false);
+    page.analyse(false, &|_| ());
     report::write(out, &page)
 }
 
