@@ -58,11 +58,16 @@ fn legend<DB: DrawingBackend>(figure: &Panels, canvas: &Canvas<DB>) -> Result<()
             named.push(mark);
         }
     }
-    // What all marks and gaps take; what is left is for the names.
+    // Two lines at most: marks and gaps take what they take, and names share the rest.
     let (marks, names) = (named.len() as f64 * 86.0, named.iter().map(|mark| measure(&mark.name, SMALL, false)));
-    let size = SMALL * ((1540.0 - marks) / names.sum::<f64>().max(1.0)).clamp(0.5, 1.0);
-    let (mut x, y) = (40.0, 108.0);
+    let names: f64 = names.sum();
+    let lines = if marks + names <= 1540.0 { 1.0 } else { 2.0 };
+    let size = SMALL * ((lines * 1540.0 - (lines - 1.0) * 200.0 - marks) / names.max(1.0)).clamp(0.5, 1.0);
+    let (mut x, mut y) = (40.0, 104.0);
     for mark in named {
+        if x + 50.0 + measure(&mark.name, size, false) > 1590.0 {
+            (x, y) = (40.0, y + 34.0);
+        }
         let (middle, colour) = (y - 8.0, mark.colour.rgb());
         let ends = [(x, middle), (x + 40.0, middle)];
         match &mark.shape {
@@ -144,7 +149,7 @@ impl<'a> Plan<'a> {
             canvas.text(&label, (left - 12.0, y + 0.36 * SMALL), Type::new(SMALL, Align::Right))?;
         }
         let room = ((right - left) / 110.0) as usize;
-        let round = || self.x.ticks(room.clamp(2, 8));
+        let round = || self.x.ticks(room.clamp(3, 8));
         let ticks = if self.panel.x_ticks.is_empty() { round() } else { self.panel.x_ticks.clone() };
         for (value, label) in ticks {
             let x = crisp(self.x.at(value));
