@@ -55,7 +55,7 @@ pub fn keys(config: &Config, task: &dyn Task) -> Result<Vec<Key>> {
 /// # Errors
 /// As [`keys`].
 pub fn command(config: &Config, task: &dyn Task) -> Result<Vec<String>> {
-    const FLAGS: [(&str, &str); 11] = [
+    const FLAGS: [(&str, &str); 12] = [
         ("train.networks", "--networks"),
         ("train.batch", "--batch"),
         ("train.trials", "--trials"),
@@ -65,6 +65,7 @@ pub fn command(config: &Config, task: &dyn Task) -> Result<Vec<String>> {
         ("train.dtype", "--dtype"),
         ("train.kernels", "--kernels"),
         ("train.checkpoint_every", "--checkpoint-every"),
+        ("train.keep", "--keep"),
         ("network.neurons", "--neurons"),
         ("task.path", "--task-file"),
     ];
@@ -144,7 +145,7 @@ mod tests {
     fn flags_where_there_are_some_and_set_elsewhere() {
         assert_eq!(
             of("dnms", &["train.networks=3..7", "train.updates=5", "train.until_criterion=true", "rule.name=eh"]),
-            ["train", "dnms", "--rule", "eh", "--networks", "3..7", "--updates", "5", "--until-criterion"]
+            ["train", "dnms", "--rule", "eh", "--networks", "3..7", "--until-criterion", "--updates", "5"]
         );
         assert_eq!(
             of("dnms", &["network.clamped=[[1, 0.5]]", "trace.stage=oja", "rule.eta=1e-5"]),
