@@ -155,9 +155,9 @@ mod tests {
                 "--set",
                 "network.clamped=[[1, 0.5]]",
                 "--set",
-                "trace.stage=oja",
+                "rule.eta=0.00001",
                 "--set",
-                "rule.eta=1e-5"
+                "trace.stage=oja"
             ]
         );
     }

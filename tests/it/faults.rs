@@ -187,7 +187,7 @@ fn training_outlives_a_full_disk() {
         last.contains(&format!("is not saved; that after update {kept} is, and --resume goes on from there")),
         "{last}"
     );
-    assert!(last.ends_with("No space left on device (os error 28)"), "{last}");
+    assert!(last.contains("No space left on device (os error 28)"), "{last}");
     // While it is full, nothing can start; after that, all goes on.
     let resumed = hebbian(&["train", "--resume", "--out", "disk/run", "--updates", FOREVER], dir.path());
     assert_eq!(resumed.code, 1, "{}", resumed.stderr);
@@ -254,7 +254,10 @@ fn a_removed_folder_comes_back() {
     let mut process = train_forever(dir.path());
     process.wait_for_updates(&run.join("metrics.csv"), 5);
     process.signal("STOP");
-    std::fs::remove_dir_all(&run).unwrap();
+    // Again where it wrote a last file before the signal reached it.
+    while run.exists() {
+        let _ = std::fs::remove_dir_all(&run);
+    }
     process.signal("CONT");
     process.wait_until("a word", |stderr| stderr.contains("files of run were removed; they are there again"));
     process.signal("TERM");
@@ -319,17 +322,23 @@ fn nothing_depends_on_the_clock() {
 #[test]
 fn what_does_not_fit_into_memory_is_refused_with_its_size() {
     let dir = TempDir::new().unwrap();
-    let too_large: [&[&str]; 6] = [
-        &["--neurons", "10000000"],
-        &["--neurons", "9000000000000000000"],
-        &["--batch", "1000000000000"],
-        &["--batch", "auto", "--neurons", "10000000"],
-        &["--networks", "1000000000000000"],
-        &["--networks", "0..18446744073709551615", "--set", "train.batch=9000000000000000000"],
+    let too_large: [&[&str]; 4] = [
+        &["--neurons", "1000000"],
+        &["--batch", "1000000000"],
+        &["--batch", "auto", "--neurons", "1000000"],
+        &["--networks", "4000000000", "--batch", "4000000000"],
     ];
+    let beyond_any_machine: [(&[&str], &str); 3] = [
+        (&["--neurons", "9000000000000000000"], "network.neurons is 9000000000000000000; expected at most "),
+        (&["--batch", "1000000000000"], "train.batch is 1000000000000; expected at most "),
+        (&["--networks", "1000000000000000"], "train.networks is 1000000000000000; expected at most "),
+    ];
+    let train = |args: &[&str]| hebbian(&[&["train", "dnms", "--updates", "1"], args].concat(), dir.path());
     for args in too_large {
-        let ran = hebbian(&[&["train", "dnms", "--updates", "1"], args].concat(), dir.path());
-        one_line_error(ran, 1, "of memory on its device (weights ");
+        one_line_error(train(args), 1, "of memory on its device (weights ");
+    }
+    for (args, error) in beyond_any_machine {
+        one_line_error(train(args), 2, error);
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "something was written");
 
@@ -347,7 +356,7 @@ fn what_does_not_fit_into_memory_is_refused_with_its_size() {
     let path = dir.path().join("run/checkpoint.safetensors");
     let file = bytes(&path);
     let (_, metadata) = SafeTensors::read_metadata(&file).unwrap();
-    let json = metadata.metadata().as_ref().unwrap()[METADATA_KEY].replace("\"steps\":", "\"steps\":1000000000000");
+    let json = metadata.metadata().as_ref().unwrap()[METADATA_KEY].replace("\"steps\":", "\"steps\":40000000");
     let tensors = SafeTensors::deserialize(&file).unwrap().tensors();
     let long = safetensors::serialize(tensors, Some(HashMap::from([(METADATA_KEY.to_string(), json)]))).unwrap();
     std::fs::write(&path, long).unwrap();
