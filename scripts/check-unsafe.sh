@@ -4,7 +4,7 @@
 # Valgrind's memcheck by default: it also sees into the vendor intrinsics and inline assembly of the `gemm` crate, which Miri
 # cannot run. It knows no AVX-512, and says so to the program, which then takes its AVX2 kernels.
 # `scripts/check-unsafe.sh asan` builds everything anew with AddressSanitizer (on a stable toolchain: RUSTC_BOOTSTRAP=1 allows
-# the flag), in a target folder of its own. docs/reliability-hostile.md has the last results.
+# the flag), in a target folder of its own. docs/reliability.md has the last results.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tests=(ops::product ops::cpu ops::tanh)
