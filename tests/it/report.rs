@@ -133,7 +133,7 @@ fn a_page_that_cannot_be_written_takes_nothing_from_the_run() {
     let dir = TempDir::new().unwrap();
     std::fs::create_dir_all(dir.path().join("run/report.html")).unwrap();
     let ran = fine(train(dir.path(), &["--updates", "1", "--out", "run"]));
-    assert!(ran.stderr.starts_with("no report: ") && ran.stderr.contains("run/report.html"), "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("warning: no report: ") && ran.stderr.contains("run/report.html"), "{}", ran.stderr);
     assert!(ran.stdout.contains("fraction correct") && ran.stdout.contains("sample_trials.svg"));
     fine(hebbian(&["inspect", "run"], dir.path()));
 }
