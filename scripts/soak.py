@@ -77,7 +77,8 @@ def main():
             print(f"{k + 1:26}   {speed:9.0f}   {max(s[2] for s in part):9.1f}   {max(s[3] for s in part):10}")
         settled, last = training[tenth : 2 * tenth], training[-tenth:]
         grown = max(s[2] for s in last) - max(s[2] for s in settled)
-        files = max(s[3] for s in last) - max(s[3] for s in settled)
+        # A checkpoint that is being written is one more for a moment; a leak would stay.
+        files = min(s[3] for s in last) - min(s[3] for s in settled)
         print(f"grown since the second tenth: {grown:.1f} MB, {files} open files; peak with pictures {peak:.0f} MB")
 
         plot, plot_peak, _, _ = run([program, "plot", str(folder)])
