@@ -11,6 +11,8 @@ fn build(what: &str, table: &Table) -> bool {
     let (sizes, peak) = peak_of(|| [task.steps(), task.n_in(), task.n_out(), task.n_types()]);
     assert!(peak < 10_000, "{what}: {peak} bytes to say sizes");
     assert!(sizes.iter().all(|size| (1..=LARGEST).contains(size)), "{what}: {sizes:?}");
+    let (_, peak) = peak_of(|| task.chance());
+    assert!(peak < 20_000_000, "{what}: {peak} bytes to say what chance is");
     if sizes.iter().all(|size| *size < 10_000) {
         assert_eq!(sizes, [task.steps(), task.inputs().len(), task.n_out(), task.trial_types().len()], "{what}");
     }
