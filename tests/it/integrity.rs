@@ -197,27 +197,3 @@ fn damaged_metrics_are_not_believed_and_cost_no_training() {
     let rows = hebbian_rnn::metrics::read(&metrics).unwrap();
     assert_eq!(rows.iter().map(|row| row.update).collect::<Vec<_>>(), [4, 4]);
 }
-
-#[test]
-#[ignore = "prints times: cargo test --locked --test it cost_of_the_checksum -- --ignored --nocapture"]
-fn cost_of_the_checksum() {
-    let dir = TempDir::new().unwrap();
-    let seconds = |work: &mut dyn FnMut()| {
-        let start = std::time::Instant::now();
-        work();
-        start.elapsed().as_secs_f64()
-    };
-    let weights = ["network.neurons=1000", "train.networks=10", "train.batch=1"];
-    let traces =
-        ["network.neurons=200", "train.networks=20", "trace.stage=decay", "trace.persistent=true", "train.batch=64"];
-    for settings in [&weights[..], &traces[..]] {
-        let checkpoint = crate::support::trainer("echo", settings).checkpoint();
-        let file = checkpoint.to_bytes().unwrap();
-        let write = seconds(&mut || checkpoint.write(&dir.path().join("checkpoint.safetensors")).unwrap());
-        let hash = seconds(&mut || {
-            std::hint::black_box(Sha256::digest(&file));
-        });
-        let read = seconds(&mut || assert_eq!(read(&file).integrity, Integrity::Whole));
-        println!("{:.0} MB: checksum {hash:.3} s, whole write {write:.3} s, read {read:.3} s", file.len() as f64 / 1e6);
-    }
-}
