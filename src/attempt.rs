@@ -59,9 +59,8 @@ impl Attempt {
         let Plastic { weights, state, trace, .. } = &self.after;
         look(Why::Error, self.judged.chunks(self.trials_each).map(|b| b.iter().all(|e| e.is_finite())).collect());
         look(Why::Weights, self.changes.finite.clone());
-        let optional = [&weights.w_out, &weights.b_out, &weights.b_rec, &weights.w_fb].into_iter().flatten();
-        for changed in [&weights.w_rec, &weights.w_in].into_iter().chain(optional) {
-            look(Why::Weights, finite_networks(changed)?);
+        for (_, weight) in weights.each().filter(|(_, weight)| weight.dtype().is_float()) {
+            look(Why::Weights, finite_networks(weight)?);
         }
         look(Why::Activations, finite_networks(&state.x)?);
         look(Why::Activations, finite_networks(&state.r)?);
@@ -89,22 +88,18 @@ impl Attempt {
             *after = hold(&held, before, after)?;
             Ok(())
         };
-        let maybe = |after: &mut Option<Tensor>, before: &Option<Tensor>| match (after, before) {
-            (Some(after), Some(before)) => put_back(after, before),
-            _ => Ok(()),
-        };
         let after = &mut self.after;
-        put_back(&mut after.weights.w_rec, &weights.w_rec)?;
-        put_back(&mut after.weights.w_in, &weights.w_in)?;
-        maybe(&mut after.weights.b_rec, &weights.b_rec)?;
-        maybe(&mut after.weights.w_fb, &weights.w_fb)?;
-        maybe(&mut after.weights.w_out, &weights.w_out)?;
-        maybe(&mut after.weights.b_out, &weights.b_out)?;
+        after.weights = after.weights.map(|name, after| match weights.get(name) {
+            Some(before) => hold(&held, before, after),
+            None => Ok(after.clone()),
+        })?;
         put_back(&mut after.state.x, &state.x)?;
         put_back(&mut after.state.r, &state.r)?;
         if let (Some(after), Some(before)) = (&mut after.trace, trace) {
             put_back(&mut after.h, &before.h)?;
-            maybe(&mut after.eligibility, &before.eligibility)?;
+            if let (Some(after), Some(before)) = (&mut after.eligibility, &before.eligibility) {
+                put_back(after, before)?;
+            }
         }
         for (name, before) in moments.into_iter().flatten() {
             if let Some(after) = after.moments.get_mut(name) {

@@ -6,24 +6,26 @@
 //!
 //! Formats: 1 had no checksum.
 
-use crate::bptt::{self, Moments};
+mod layout;
+mod read;
+
+pub use crate::files::write_atomically;
+pub use layout::{layout, Expected};
+
+use crate::bptt::Moments;
 use crate::checksum::checksum;
-use crate::config::{Config, Output, RuleName, Stage};
+use crate::config::Config;
 use crate::criterion::{Criterion, WINDOW};
 use crate::divergence::Frozen;
-pub use crate::files::write_atomically;
-use crate::files::{previous, write_keeping};
+use crate::files::write_keeping;
 use crate::network::{State, Weights};
-use crate::task::{self, Task};
 use crate::trace::TraceState;
-use crate::untrusted::{self, shown};
-use anyhow::{bail, ensure, Context, Result};
-use candle_core::{DType, Device, Tensor};
-use safetensors::tensor::{Metadata, TensorView};
-use safetensors::{Dtype, SafeTensors, View};
+use anyhow::{Context, Result};
+use candle_core::{Device, Tensor};
+use safetensors::View;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The only metadata key.
 pub const METADATA_KEY: &str = "hebbian_rnn";
@@ -90,64 +92,6 @@ struct Header {
     sha256: String,
 }
 
-/// A tensor a checkpoint holds: its type and shape.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expected {
-    /// The element type.
-    pub dtype: DType,
-    /// The shape.
-    pub shape: Vec<usize>,
-}
-
-/// Every tensor of a run's checkpoint, by name.
-pub fn layout(config: &Config, task: &dyn Task) -> BTreeMap<&'static str, Expected> {
-    let (s, b, n) = (config.train.networks.count(), config.train.batch, config.network.neurons);
-    let (n_in, n_out, types) = (task.inputs().len(), task.n_out(), task.trial_types().len());
-    let float: DType = config.train.dtype.into();
-    let mut tensors = BTreeMap::new();
-    let mut add = |name, dtype, shape: &[usize]| {
-        tensors.insert(name, Expected { dtype, shape: shape.to_vec() });
-    };
-    add("w_in", float, &[s, n, n_in]);
-    add("w_rec", float, &[s, n, n]);
-    if config.network.bias_scale > 0.0 {
-        add("b_rec", float, &[s, n]);
-    }
-    if config.network.connectivity < 1.0 {
-        add("connectivity", DType::U8, &[s, n, n]);
-    }
-    if config.network.output == Output::Readout {
-        add("w_out", float, &[s, n_out, n]);
-        add("b_out", float, &[s, n_out]);
-    }
-    if config.network.feedback_scale > 0.0 {
-        add("w_fb", float, &[s, n, n_out]);
-    }
-    if config.network.error_feedback_scale > 0.0 {
-        add("error_feedback", float, &[s, n, n_out]);
-    }
-    add("x", float, &[s, b, n]);
-    add("r", float, &[s, b, n]);
-    if config.trace.stage != Stage::None && config.trace.persistent {
-        add("hebbian_trace", float, &[s, b, n, n]);
-        if config.trace.stage == Stage::Retroactive {
-            add("eligibility", float, &[s, b, n, n]);
-        }
-    }
-    if config.rule.name == RuleName::Bptt {
-        for name in bptt::learning(config) {
-            let weight = tensors[name].clone();
-            tensors.extend(bptt::moment_names(name).into_iter().flatten().map(|moment| (moment, weight.clone())));
-        }
-    }
-    let mut add = |name, dtype, shape: &[usize]| {
-        tensors.insert(name, Expected { dtype, shape: shape.to_vec() });
-    };
-    add("expected_error", DType::F64, &[s, types]);
-    add("recent_correct", DType::U8, &[s, WINDOW]);
-    tensors
-}
-
 /// Outcomes not yet seen, in `recent_correct`.
 const NOT_YET: u8 = 2;
 
@@ -156,7 +100,6 @@ impl Checkpoint {
     fn tensors(&self) -> Result<BTreeMap<&'static str, Tensor>> {
         let cpu = Device::Cpu;
         let s = self.config.train.networks.count();
-        let Weights { w_in, w_rec, b_rec, w_out, b_out, w_fb, error_feedback, connectivity } = &self.weights;
         let recent: Vec<u8> = self
             .criterion
             .iter()
@@ -166,23 +109,13 @@ impl Checkpoint {
             })
             .collect();
         let types = self.expected_error.len() / s;
-        let mut tensors = BTreeMap::from([
-            ("w_in", w_in.clone()),
-            ("w_rec", w_rec.clone()),
+        let mut tensors: BTreeMap<_, _> = self.weights.each().map(|(name, tensor)| (name, tensor.clone())).collect();
+        tensors.extend([
             ("x", self.state.x.clone()),
             ("r", self.state.r.clone()),
             ("expected_error", Tensor::from_vec(self.expected_error.clone(), (s, types), &cpu)?),
             ("recent_correct", Tensor::from_vec(recent, (s, WINDOW), &cpu)?),
         ]);
-        let optional = [
-            ("b_rec", b_rec),
-            ("w_out", w_out),
-            ("b_out", b_out),
-            ("w_fb", w_fb),
-            ("error_feedback", error_feedback),
-            ("connectivity", connectivity),
-        ];
-        tensors.extend(optional.into_iter().filter_map(|(name, tensor)| Some((name, tensor.clone()?))));
         tensors.extend(self.moments.clone());
         if let Some(TraceState { h, eligibility }) = &self.trace {
             tensors.insert("hebbian_trace", h.clone());
@@ -227,233 +160,4 @@ impl Checkpoint {
         let bytes = self.to_bytes().with_context(|| format!("preparing {}", path.display()))?;
         write_keeping(path, &bytes, keep)
     }
-
-    /// Reads a checkpoint from a file, or the newest of a run's folder. [`Checkpoint::integrity`] says whether it was changed.
-    ///
-    /// # Errors
-    /// Names the file and, where it is one tensor's fault, the tensor, what was found and what was expected; and the checkpoint
-    /// before it, where that one can be read.
-    pub fn read(path: &Path, device: &Device) -> Result<Self> {
-        Self::read_for(path, None, device)
-    }
-
-    /// The same for networks that were trained on a task of your own.
-    pub fn read_with_task(path: &Path, task: &dyn Task, device: &Device) -> Result<Self> {
-        Self::read_for(path, Some(task), device)
-    }
-
-    fn read_for(path: &Path, task: Option<&dyn Task>, device: &Device) -> Result<Self> {
-        let path = if path.is_dir() { &path.join(FILE_NAME) } else { path };
-        Self::read_file(path, task, device).map_err(|error| match Self::whole_previous(path, task) {
-            None => error,
-            Some((previous, updates)) => error.context(format!(
-                "{} cannot be read, but the checkpoint before it can: {} (update {updates})",
-                path.display(),
-                previous.display()
-            )),
-        })
-    }
-
-    fn read_file(path: &Path, task: Option<&dyn Task>, device: &Device) -> Result<Self> {
-        let bytes = untrusted::read(path)?;
-        Self::from_bytes(&bytes, task, device).with_context(|| path.display().to_string())
-    }
-
-    /// The newest of the checkpoints kept from before `path` was written that is whole, and its updates.
-    pub fn whole_previous(path: &Path, task: Option<&dyn Task>) -> Option<(PathBuf, u64)> {
-        let kept = (1..).map(|k| previous(path, k)).take_while(|path| path.exists());
-        kept.filter_map(|path| Some((Self::read_file(&path, task, &Device::Cpu).ok()?, path)))
-            .find(|(checkpoint, _)| checkpoint.integrity != Integrity::Changed)
-            .map(|(checkpoint, path)| (path, checkpoint.updates))
-    }
-
-    /// Reads a checkpoint from a file's bytes; `task` is `None` where the configuration names one that is built in.
-    pub fn from_bytes(bytes: &[u8], task: Option<&dyn Task>, device: &Device) -> Result<Self> {
-        let (file, metadata) = untrusted::tensors(bytes)
-            .context("not a whole safetensors file (cut short, damaged, or something else)")?;
-        let (header, json) = header(&metadata)?;
-        let built;
-        let task = match task {
-            Some(task) => task,
-            None => {
-                built = task::build(&header.config.task)?;
-                &*built
-            }
-        };
-        header.config.validate(task).context("the configuration in the metadata")?;
-        let tensors = Tensors { file, layout: layout(&header.config, task), device };
-        tensors.check_all()?;
-        check_counters(&header)?;
-        let integrity = match header.format {
-            1 => Integrity::Unknown,
-            _ if tensors.checksum(json, &header.sha256) == header.sha256 => Integrity::Whole,
-            _ => Integrity::Changed,
-        };
-
-        let weights = Weights {
-            w_in: tensors.finite("w_in")?,
-            w_rec: tensors.finite("w_rec")?,
-            b_rec: tensors.optional("b_rec")?,
-            w_out: tensors.optional("w_out")?,
-            b_out: tensors.optional("b_out")?,
-            w_fb: tensors.optional("w_fb")?,
-            error_feedback: tensors.optional("error_feedback")?,
-            connectivity: tensors.of_bytes_below(2, "connectivity")?,
-        };
-        let trace = match tensors.optional("hebbian_trace")? {
-            Some(h) => Some(TraceState { h, eligibility: tensors.optional("eligibility")? }),
-            None => None,
-        };
-        let moments = tensors.layout.keys().filter(|name| bptt::is_moment(name));
-        let moments = moments.map(|name| Ok((*name, tensors.finite(name)?))).collect::<Result<Moments>>()?;
-        let recent = tensors.of_bytes_below(NOT_YET + 1, "recent_correct")?.context("tensor `recent_correct`")?;
-        let recent: Vec<Vec<u8>> = recent.to_device(&Device::Cpu)?.to_vec2()?;
-        ensure!(
-            header.criterion_trials.len() == recent.len(),
-            "the metadata's criterion_trials speaks of {} networks, the tensors of {}",
-            header.criterion_trials.len(),
-            recent.len()
-        );
-        let frozen = if header.frozen.is_empty() { vec![None; recent.len()] } else { header.frozen };
-        ensure!(
-            frozen.len() == recent.len(),
-            "the metadata's frozen speaks of {} networks, the tensors of {}",
-            frozen.len(),
-            recent.len()
-        );
-        let criterion = recent
-            .into_iter()
-            .zip(header.criterion_trials)
-            .map(|(recent, reached)| {
-                Criterion::restore(
-                    recent.into_iter().filter(|outcome| *outcome < NOT_YET).map(|outcome| outcome == 1),
-                    reached,
-                )
-            })
-            .collect();
-        Ok(Checkpoint {
-            program: header.program,
-            format: header.format,
-            integrity,
-            weights,
-            state: State { x: tensors.finite("x")?, r: tensors.finite("r")? },
-            trace,
-            moments,
-            expected_error: tensors.finite("expected_error")?.flatten_all()?.to_vec1()?,
-            criterion,
-            frozen,
-            updates: header.updates,
-            config: header.config,
-        })
-    }
-}
-
-/// The header and its text.
-fn header(metadata: &Metadata) -> Result<(Header, &str)> {
-    let json = metadata
-        .metadata()
-        .as_ref()
-        .and_then(|m| m.get(METADATA_KEY))
-        .with_context(|| format!("a safetensors file of another program: it has no `{METADATA_KEY}` metadata"))?;
-    let value: serde_json::Value =
-        serde_json::from_str(json).with_context(|| format!("the `{METADATA_KEY}` metadata is not JSON"))?;
-    match value.get("format").and_then(serde_json::Value::as_u64) {
-        Some(format) if (1..=u64::from(FORMAT)).contains(&format) => {}
-        Some(format) => bail!(
-            "written in format {format}; this program ({}) reads formats 1 to {FORMAT}",
-            env!("CARGO_PKG_VERSION")
-        ),
-        None => bail!("the `{METADATA_KEY}` metadata names no format"),
-    }
-    let header: Header = serde_json::from_value(value).with_context(|| format!("the `{METADATA_KEY}` metadata"))?;
-    Ok((header, json))
-}
-
-/// Refuses counters that no run reaches, for sums of them would overflow.
-fn check_counters(header: &Header) -> Result<()> {
-    const MOST: u64 = 1 << 62;
-    let trials = header.updates.checked_mul(header.config.train.batch as u64);
-    ensure!(
-        trials.is_some_and(|trials| trials <= MOST),
-        "the metadata's updates is {}: with {} trials each, more than {MOST} trials",
-        header.updates,
-        header.config.train.batch
-    );
-    Ok(())
-}
-
-struct Tensors<'a> {
-    file: SafeTensors<'a>,
-    layout: BTreeMap<&'static str, Expected>,
-    device: &'a Device,
-}
-
-impl Tensors<'_> {
-    fn check_all(&self) -> Result<()> {
-        let mut names: Vec<&str> = self.file.names();
-        names.sort_unstable();
-        if let Some(stranger) = names.iter().find(|name| !self.layout.contains_key(**name)) {
-            bail!("tensor `{}` is not one that this configuration has", shown(stranger));
-        }
-        for (name, expected) in &self.layout {
-            let Ok(found) = self.file.tensor(name) else { bail!("tensor `{name}` is missing; expected {expected}") };
-            check(name, &found, expected)?;
-        }
-        Ok(())
-    }
-
-    fn view(&self, name: &str) -> Result<TensorView<'_>> {
-        self.file.tensor(name).with_context(|| format!("tensor `{name}`"))
-    }
-
-    /// What the checksum should be, given the header's text and the checksum in it.
-    fn checksum(&self, json: &str, found: &str) -> String {
-        let blank = if found.is_empty() { json.to_string() } else { json.replacen(found, "", 1) };
-        let views = self.layout.keys().filter_map(|name| Some((*name, self.file.tensor(name).ok()?)));
-        let stored: Vec<_> = views.map(|(name, v)| (name, v.dtype(), v.shape().to_vec(), v.data())).collect();
-        checksum(&blank, stored.iter().map(|(name, dtype, shape, data)| (*name, *dtype, &shape[..], (*data).into())))
-    }
-
-    fn load(&self, name: &str, device: &Device) -> Result<Tensor> {
-        let view = self.view(name)?;
-        let dtype = DType::try_from(view.dtype())?;
-        Tensor::from_raw_buffer(view.data(), dtype, view.shape(), device).with_context(|| format!("tensor `{name}`"))
-    }
-
-    /// A tensor of small integers (u8), where the networks have it.
-    fn of_bytes_below(&self, bound: u8, name: &str) -> Result<Option<Tensor>> {
-        if !self.layout.contains_key(name) {
-            return Ok(None);
-        }
-        if let Some(strange) = self.view(name)?.data().iter().find(|byte| **byte >= bound) {
-            bail!("tensor `{name}` holds {strange}; expected integers from 0 to {}", bound - 1);
-        }
-        self.load(name, self.device).map(Some)
-    }
-
-    fn optional(&self, name: &str) -> Result<Option<Tensor>> {
-        self.layout.contains_key(name).then(|| self.finite(name)).transpose()
-    }
-
-    fn finite(&self, name: &str) -> Result<Tensor> {
-        ensure!(untrusted::finite(&self.view(name)?), "tensor `{name}` holds values that are not finite numbers");
-        self.load(name, self.device)
-    }
-}
-
-impl std::fmt::Display for Expected {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {:?}", self.dtype.as_str(), self.shape)
-    }
-}
-
-fn check(name: &str, found: &TensorView, expected: &Expected) -> Result<()> {
-    let same = found.dtype() == Dtype::from(expected.dtype) && found.shape() == expected.shape;
-    ensure!(
-        same,
-        "tensor `{name}` is {} {:?}; expected {expected}",
-        format!("{:?}", found.dtype()).to_lowercase(),
-        found.shape()
-    );
-    Ok(())
 }

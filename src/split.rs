@@ -7,7 +7,7 @@ use crate::attempt::Attempt;
 use crate::checkpoint::Checkpoint;
 use crate::config::{Config, Networks};
 use crate::divergence::Frozen;
-use crate::network::{State, Weights};
+use crate::network::State;
 use crate::task::Task;
 use crate::trace::TraceState;
 use crate::trainer::{Trainer, Training, UpdateReport};
@@ -129,77 +129,51 @@ impl Training for Split {
 
 /// One checkpoint of all networks, on the first part's device.
 fn join(config: &Config, parts: &[Checkpoint]) -> Result<Checkpoint> {
-    let device = parts[0].weights.w_rec.device();
-    let cat = |of_parts: &[&Tensor]| -> Result<Tensor> {
-        let host: Vec<Tensor> = of_parts.iter().map(|part| part.to_device(&Device::Cpu)).collect::<Result<_, _>>()?;
-        Ok(Tensor::cat(&host, 0)?.to_device(device)?)
+    let first = &parts[0];
+    let cat = |name: &str, of: &dyn Fn(&Checkpoint) -> Option<&Tensor>| -> candle_core::Result<Tensor> {
+        let of_parts: Option<Vec<&Tensor>> = parts.iter().map(of).collect();
+        let Some(of_parts) = of_parts else { candle_core::bail!("tensor `{name}` is not on every device") };
+        let host = of_parts.iter().map(|part| part.to_device(&Device::Cpu)).collect::<candle_core::Result<Vec<_>>>()?;
+        Tensor::cat(&host, 0)?.to_device(first.weights.w_rec.device())
     };
-    let all = |of: fn(&Checkpoint) -> &Tensor| cat(&parts.iter().map(of).collect::<Vec<_>>());
-    let moment = |name: &'static str| -> Result<(&'static str, Tensor)> {
-        let of_parts: Option<Vec<&Tensor>> = parts.iter().map(|part| part.moments.get(name)).collect();
-        Ok((name, cat(&of_parts.with_context(|| format!("tensor `{name}` is not on every device"))?)?))
+    let trace = |trace: &TraceState| -> candle_core::Result<TraceState> {
+        let eligibility = |_: &Tensor| cat("eligibility", &|part| part.trace.as_ref()?.eligibility.as_ref());
+        Ok(TraceState {
+            h: cat("hebbian_trace", &|part| Some(&part.trace.as_ref()?.h))?,
+            eligibility: trace.eligibility.as_ref().map(eligibility).transpose()?,
+        })
     };
-    let maybe = |of: fn(&Checkpoint) -> Option<&Tensor>| -> Result<Option<Tensor>> {
-        let Some(found) = parts.iter().map(of).collect::<Option<Vec<_>>>() else { return Ok(None) };
-        cat(&found).map(Some)
-    };
-    let h = maybe(|c| c.trace.as_ref().map(|trace| &trace.h))?;
-    let eligibility = maybe(|c| c.trace.as_ref().and_then(|trace| trace.eligibility.as_ref()))?;
+    let moment = |name: &&'static str| Ok((*name, cat(name, &|part| part.moments.get(name))?));
     Ok(Checkpoint {
-        program: parts[0].program.clone(),
-        format: parts[0].format,
-        integrity: parts[0].integrity,
+        program: first.program.clone(),
+        format: first.format,
+        integrity: first.integrity,
         config: config.clone(),
-        weights: Weights {
-            w_in: all(|c| &c.weights.w_in)?,
-            w_rec: all(|c| &c.weights.w_rec)?,
-            b_rec: maybe(|c| c.weights.b_rec.as_ref())?,
-            w_out: maybe(|c| c.weights.w_out.as_ref())?,
-            b_out: maybe(|c| c.weights.b_out.as_ref())?,
-            w_fb: maybe(|c| c.weights.w_fb.as_ref())?,
-            error_feedback: maybe(|c| c.weights.error_feedback.as_ref())?,
-            connectivity: maybe(|c| c.weights.connectivity.as_ref())?,
-        },
-        state: State { x: all(|c| &c.state.x)?, r: all(|c| &c.state.r)? },
-        trace: h.map(|h| TraceState { h, eligibility }),
-        moments: parts[0].moments.keys().map(|name| moment(name)).collect::<Result<_>>()?,
+        weights: first.weights.map(|name, _| cat(name, &|part| part.weights.get(name)))?,
+        state: State { x: cat("x", &|part| Some(&part.state.x))?, r: cat("r", &|part| Some(&part.state.r))? },
+        trace: first.trace.as_ref().map(trace).transpose()?,
+        moments: first.moments.keys().map(moment).collect::<Result<_>>()?,
         expected_error: parts.iter().flat_map(|part| part.expected_error.clone()).collect(),
         criterion: parts.iter().flat_map(|part| part.criterion.clone()).collect(),
         frozen: parts.iter().flat_map(|part| part.frozen.clone()).collect(),
-        updates: parts[0].updates,
+        updates: first.updates,
     })
 }
 
 /// The networks at `places` of a checkpoint, which are number `networks` of the run, on `device`.
 pub(crate) fn cut(whole: &Checkpoint, places: Range<usize>, networks: Networks, device: &Device) -> Result<Checkpoint> {
-    let part = |tensor: &Tensor| -> Result<Tensor> {
-        Ok(tensor.narrow(0, places.start, places.len())?.contiguous()?.to_device(device)?)
-    };
-    let maybe = |tensor: &Option<Tensor>| tensor.as_ref().map(part).transpose();
+    let part = |tensor: &Tensor| tensor.narrow(0, places.start, places.len())?.contiguous()?.to_device(device);
     let types = whole.expected_error.len() / whole.config.train.networks.count();
     let mut config = whole.config.clone();
     config.train.networks = networks;
-    let trace = match &whole.trace {
-        Some(trace) => Some(TraceState { h: part(&trace.h)?, eligibility: maybe(&trace.eligibility)? }),
-        None => None,
-    };
     Ok(Checkpoint {
         program: whole.program.clone(),
         format: whole.format,
         integrity: whole.integrity,
         config,
-        weights: Weights {
-            w_in: part(&whole.weights.w_in)?,
-            w_rec: part(&whole.weights.w_rec)?,
-            b_rec: maybe(&whole.weights.b_rec)?,
-            w_out: maybe(&whole.weights.w_out)?,
-            b_out: maybe(&whole.weights.b_out)?,
-            w_fb: maybe(&whole.weights.w_fb)?,
-            error_feedback: maybe(&whole.weights.error_feedback)?,
-            connectivity: maybe(&whole.weights.connectivity)?,
-        },
+        weights: whole.weights.map(|_, tensor| part(tensor))?,
         state: State { x: part(&whole.state.x)?, r: part(&whole.state.r)? },
-        trace,
+        trace: whole.trace.as_ref().map(|trace| trace.map(part)).transpose()?,
         moments: whole.moments.iter().map(|(name, moment)| Ok((*name, part(moment)?))).collect::<Result<_>>()?,
         expected_error: whole.expected_error[places.start * types..places.end * types].to_vec(),
         criterion: whole.criterion[places.clone()].to_vec(),

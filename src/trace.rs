@@ -75,6 +75,13 @@ pub struct TraceState {
     pub eligibility: Option<Tensor>,
 }
 
+impl TraceState {
+    /// Each tensor put through `change`.
+    pub(crate) fn map(&self, change: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
+        Ok(TraceState { h: change(&self.h)?, eligibility: self.eligibility.as_ref().map(&change).transpose()? })
+    }
+}
+
 /// The trace of a network as its configuration describes it.
 #[derive(Clone, Debug)]
 pub struct HebbianTrace {

@@ -35,6 +35,25 @@ impl Weights {
         }
     }
 
+    /// Each tensor, with its name in a checkpoint.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, &Tensor)> {
+        let optional = [
+            ("b_rec", &self.b_rec),
+            ("w_out", &self.w_out),
+            ("b_out", &self.b_out),
+            ("w_fb", &self.w_fb),
+            ("error_feedback", &self.error_feedback),
+            ("connectivity", &self.connectivity),
+        ];
+        let there = optional.into_iter().filter_map(|(name, tensor)| Some((name, tensor.as_ref()?)));
+        [("w_in", &self.w_in), ("w_rec", &self.w_rec)].into_iter().chain(there)
+    }
+
+    /// The tensor called `name` in a checkpoint, where there is one.
+    pub(crate) fn get(&self, name: &str) -> Option<&Tensor> {
+        self.each().find_map(|(other, tensor)| (other == name).then_some(tensor))
+    }
+
     /// Each tensor, called by its name in a checkpoint, put through `change`.
     pub(crate) fn map(&self, mut change: impl FnMut(&'static str, &Tensor) -> Result<Tensor>) -> Result<Self> {
         let mut maybe = |name, tensor: &Option<Tensor>| tensor.as_ref().map(|tensor| change(name, tensor)).transpose();

@@ -6,7 +6,6 @@ use crate::config::{Config, Loss};
 use crate::episode::{EpisodeInputs, Progress, Steps};
 use crate::network::{Cell, State, Weights};
 use crate::task::{Task, Trial};
-use crate::trace::TraceState;
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor, Var};
 use std::ops::Range;
@@ -164,12 +163,9 @@ fn tensors(at: &Progress) -> Vec<&Tensor> {
 /// A [`Progress`] with each of its tensors changed.
 fn each(at: &Progress, change: impl Fn(&Tensor) -> candle_core::Result<Tensor>) -> candle_core::Result<Progress> {
     let maybe = |tensor: &Option<Tensor>| tensor.as_ref().map(&change).transpose();
-    let trace = |trace: &TraceState| -> candle_core::Result<TraceState> {
-        Ok(TraceState { h: change(&trace.h)?, eligibility: maybe(&trace.eligibility)? })
-    };
     Ok(Progress {
         state: State { x: change(&at.state.x)?, r: change(&at.state.r)? },
-        trace: at.trace.as_ref().map(trace).transpose()?,
+        trace: at.trace.as_ref().map(|trace| trace.map(&change)).transpose()?,
         fed_back: maybe(&at.fed_back)?,
         reward_mean: maybe(&at.reward_mean)?,
     })

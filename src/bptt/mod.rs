@@ -47,7 +47,7 @@ pub fn gradient(
     batch: &TrialBatch,
     loss: Loss,
 ) -> Result<(Tensor, Vec<f64>)> {
-    let modulator = Modulator::new(&config.modulator, batch.networks, task.trial_types().len());
+    let modulator = Modulator::new(&config.modulator, batch.networks, task.n_types());
     let ensemble = Ensemble { config, shape: TrialShape::of(task), weights, modulator: &modulator, trace: None };
     let workers = Workers::new(plan::piece_steps(task.steps()))?;
     let Backpropagated { mut gradients, losses, .. } =
@@ -85,15 +85,13 @@ impl Learner {
     /// Starts with the `moments` of a checkpoint; those that are not there are 0.
     pub fn new(config: &Config, weights: &Weights, task: &dyn Task, mut moments: Moments) -> Result<Self> {
         let learning = learning(config);
-        weights.map(|name, weight| {
-            let of_weight = moment_names(name).into_iter().flatten().filter(|_| learning.contains(&name));
-            for moment in of_weight {
+        for (name, weight) in weights.each().filter(|(name, _)| learning.contains(name)) {
+            for moment in moment_names(name).into_iter().flatten() {
                 if !moments.contains_key(moment) {
                     moments.insert(moment, weight.zeros_like()?);
                 }
             }
-            Ok(weight.clone())
-        })?;
+        }
         Ok(Learner { workers: Workers::new(plan::piece_steps(task.steps()))?, moments })
     }
 

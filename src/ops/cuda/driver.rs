@@ -9,7 +9,6 @@ use crate::config::{Kernels, Output, RuleName, Stage};
 use crate::eligibility::{Eligibility, Workspace, ELIGIBILITY};
 use crate::episode::{Ensemble, Episode, Record};
 use crate::network;
-use crate::trace::TraceState;
 use candle_core::{bail, Result, Tensor};
 
 /// Under which name the workspace keeps the history.
@@ -151,13 +150,11 @@ fn finish(
     let (_, t, n_out) = state.outputs.dims3()?;
     let steps_first = |of: &Tensor, width: usize| of.transpose(0, 1)?.contiguous()?.reshape((t, s, b, width));
     let n = state.x.dim(2)?;
-    // H stands as [pre, post] in the kernels.
-    let upright = |h: &Tensor| h.transpose(2, 3)?.contiguous();
     let trace = match &state.trace {
-        Some(trace) if keep_trace || learns == RuleName::HebbianTrace => Some(TraceState {
-            h: upright(&trace.h)?,
-            eligibility: trace.eligibility.as_ref().map(upright).transpose()?,
-        }),
+        Some(trace) if keep_trace || learns == RuleName::HebbianTrace => {
+            // H stands as [pre, post] in the kernels.
+            Some(trace.map(|h| h.transpose(2, 3)?.contiguous())?)
+        }
         _ => None,
     };
     let eligibility = match &trace {

@@ -1,0 +1,149 @@
+//! One step of a batch of trials after the other, in plain candle operations.
+
+use super::EpisodeInputs;
+use crate::batch::Kick;
+use crate::config::{Config, TraceModulator};
+use crate::network::{Cell, State};
+use crate::online::Reward;
+use crate::trace::{HebbianTrace, TraceState};
+use candle_core::{Result, Tensor};
+
+/// Where a batch of trials is between two steps: all that the next step reads beside weights and inputs.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress {
+    /// x and r.
+    pub state: State,
+    /// H, where there is a trace.
+    pub trace: Option<TraceState>,
+    /// The output of the step before, where it is fed back, `[S, B, n_out]`.
+    pub fed_back: Option<Tensor>,
+    /// R̄, where anything reads it, `[S, B]`.
+    pub reward_mean: Option<Tensor>,
+}
+
+/// What one step did.
+pub(crate) struct Taken {
+    /// Where the trials are now.
+    pub next: Progress,
+    /// z, exploration included, `[S, B, n_out]`.
+    pub output: Tensor,
+    /// The readout's own noise in it.
+    pub readout_noise: Option<Tensor>,
+    /// ξ, `[S, B, N]`.
+    pub perturbation: Option<Tensor>,
+    /// R − R̄, `[S, B]`.
+    pub reward_change: Tensor,
+}
+
+/// The steps of a batch of trials, to be taken in order.
+pub(crate) struct Steps<'a> {
+    config: &'a Config,
+    cell: &'a Cell,
+    inputs: &'a EpisodeInputs<'a>,
+    trace: Option<HebbianTrace>,
+    reward: Option<Reward<'a>>,
+    kicks: Kicks<'a>,
+    ones: Tensor,
+    zeros: Tensor,
+}
+
+impl<'a> Steps<'a> {
+    /// The steps from `first` on.
+    pub fn from(first: usize, config: &'a Config, cell: &'a Cell, inputs: &'a EpisodeInputs<'a>) -> Result<Self> {
+        let (s, b, _) = inputs.x0.dims3()?;
+        let ones = Tensor::ones((s, b), inputs.x0.dtype(), inputs.x0.device())?;
+        Ok(Steps {
+            config,
+            cell,
+            inputs,
+            trace: HebbianTrace::new(&config.trace),
+            reward: Reward::new(config, inputs)?,
+            kicks: Kicks::from(first, &inputs.kicks),
+            zeros: ones.zeros_like()?,
+            ones,
+        })
+    }
+
+    /// Where the trials start.
+    pub fn start(&self) -> Result<Progress> {
+        let state = self.cell.start(&self.inputs.x0)?;
+        Ok(Progress {
+            trace: match (&self.trace, &self.inputs.trace) {
+                (Some(_), Some(given)) => Some(given.clone()),
+                (Some(trace), None) => Some(trace.zero(&state.x)?),
+                (None, _) => None,
+            },
+            fed_back: self.cell.feeds_back().then(|| self.cell.output(&state.r)).transpose()?,
+            reward_mean: self.reward.as_ref().map(Reward::start).transpose()?,
+            state,
+        })
+    }
+
+    /// Takes step number `step`, in the order that docs/model.md gives.
+    pub fn take(&mut self, step: usize, at: &Progress) -> Result<Taken> {
+        let Steps { config, cell, inputs, .. } = *self;
+        let plastic = match (&self.trace, &at.trace) {
+            (Some(trace), Some(h)) => trace.drive(h, &at.state.r)?,
+            _ => None,
+        };
+        let perturbation = self.kicks.at(step, &at.state.x)?;
+        let noise = inputs.private_noise.as_ref().map(|noise| noise.get(step)).transpose()?;
+        let drives: Vec<&Tensor> = [&plastic, &perturbation, &noise].into_iter().flatten().collect();
+        let state = cell.step(&at.state, &inputs.inputs.get(step)?, at.fed_back.as_ref(), &drives)?;
+
+        let exact = cell.output(&state.r)?;
+        let readout_noise = inputs.readout_noise.as_ref().map(|noise| noise.get(step)).transpose()?;
+        let output = match &readout_noise {
+            Some(noise) => (&exact + noise)?,
+            None => exact,
+        };
+        let (reward_change, reward_mean) = match (&self.reward, &at.reward_mean) {
+            (Some(reward), Some(mean)) => {
+                let (change, mean) = reward.change(step, &output, mean)?;
+                (change, Some(mean))
+            }
+            _ => (self.zeros.clone(), None),
+        };
+        let trace = match (&self.trace, &at.trace) {
+            (Some(trace), Some(h)) => {
+                let m = match (config.trace.modulator, &inputs.modulator) {
+                    (TraceModulator::Task, Some(m)) => m.get(step)?,
+                    (TraceModulator::Reward, _) => reward_change.clone(),
+                    _ => self.ones.clone(),
+                };
+                Some(trace.update(h, &at.state.r, &state.r, &m)?)
+            }
+            _ => None,
+        };
+        let fed_back = at.fed_back.as_ref().map(|_| output.clone());
+        let next = Progress { state, trace, fed_back, reward_mean };
+        Ok(Taken { next, output, readout_noise, perturbation, reward_change })
+    }
+}
+
+/// Walks through the sparse perturbations and makes them dense, one step at a time.
+struct Kicks<'a> {
+    lists: &'a [&'a [Kick]],
+    next: Vec<usize>,
+}
+
+impl<'a> Kicks<'a> {
+    /// Those of step `first` and later.
+    fn from(first: usize, lists: &'a [&'a [Kick]]) -> Self {
+        let next = lists.iter().map(|list| list.partition_point(|kick| (kick.step as usize) < first)).collect();
+        Kicks { lists, next }
+    }
+
+    /// ξ of a step, shaped like `x` `[S, B, N]`; `None` where nothing is perturbed.
+    fn at(&mut self, step: usize, x: &Tensor) -> Result<Option<Tensor>> {
+        let n = x.dim(2)?;
+        let mut dense: Option<Vec<f32>> = None;
+        for (i, (list, next)) in self.lists.iter().zip(&mut self.next).enumerate() {
+            while let Some(kick) = list.get(*next).filter(|kick| kick.step as usize == step) {
+                dense.get_or_insert_with(|| vec![0.0; x.elem_count()])[i * n + kick.neuron as usize] += kick.size;
+                *next += 1;
+            }
+        }
+        dense.map(|values| Tensor::from_vec(values, x.shape(), x.device())?.to_dtype(x.dtype())).transpose()
+    }
+}
