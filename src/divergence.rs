@@ -62,12 +62,14 @@ pub struct Diverged {
     pub frozen: Frozen,
 }
 
+/// What there is to try where networks diverge.
+pub const REMEDY: &str = "Smaller rates (rule.eta and readout.eta, or bptt.learning_rate) may help";
+
 impl fmt::Display for Diverged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "network {} {}. The update was not applied to any network (train.strict_numbers). \
-             Smaller rates (rule.eta, readout.eta) may help",
+            "network {} {}. The update was not applied to any network (train.strict_numbers). {REMEDY}",
             self.network, self.frozen
         )
     }

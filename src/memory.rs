@@ -58,6 +58,13 @@ pub fn estimate(config: &Config, shape: TrialShape, networks: usize, batch: usiz
     };
     // Kept ones are there before the trial, while it runs, and after it.
     let trace_copies = if fused { 1.0 } else { 3.0 } + if config.trace.persistent { 2.0 } else { 0.0 };
+    // On a GPU, the list of what was added to H may stand beside it.
+    let listed = match fused && !device.is_cpu() {
+        true => {
+            trials * config.trace.listed_changes(config.network.neurons, shape.steps) as f64 * (2.0 * n + 1.0) * float
+        }
+        false => 0.0,
+    };
     let (n_in, n_out) = (shape.n_in as f64, shape.n_out as f64);
     let outside = n_in + 2.0 * n_out + 2.0;
     let kicks = (config.perturbation.probability * (trials * t * n) * KICK).floor();
@@ -73,7 +80,7 @@ pub fn estimate(config: &Config, shape: TrialShape, networks: usize, batch: usiz
         part("eligibility", eligibility),
         part("factors of the eligibility", factors),
         part("backpropagation", backpropagation),
-        part("Hebbian traces", matrices * trace_copies * matrix),
+        part("Hebbian traces", matrices * trace_copies * matrix + listed),
         part("trials", trials * (t * outside + state) * float + kicks),
     ]
 }

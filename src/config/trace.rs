@@ -68,7 +68,8 @@ pub enum TraceForm {
     Auto,
     /// A matrix, read and written at every step.
     Written,
-    /// The list of what was added, folded into a matrix now and then. Where H is clipped, it is written all the same.
+    /// The list of what was added, which the CPU folds into a matrix now and then. H is written all the same where it is
+    /// clipped, and on a GPU in the stages `oja` and `retroactive`.
     History,
 }
 
@@ -96,6 +97,39 @@ pub struct TraceConfig {
 }
 
 impl TraceConfig {
+    /// How many changes the GPU kernels list in place of H, in trials of `steps` steps of a network of `neurons`; 0: they
+    /// write H out.
+    ///
+    /// A list is read whole at each step, 2 N floats for each change, and a persistent H beside it; a matrix is read and
+    /// written, 2 N² floats. So where this chooses the list, it moves at most half of what the matrix would, or three
+    /// quarters where H is persistent.
+    pub(crate) fn listed_changes(&self, neurons: usize, steps: usize) -> usize {
+        let fades_alike = matches!(self.stage, Stage::Accumulate | Stage::Decay | Stage::Modulated);
+        let of_one_step = matches!(self.stage, Stage::Hebb | Stage::Outer);
+        let cheap = steps <= if self.persistent { neurons / 2 } else { neurons };
+        let wanted = match self.form {
+            TraceForm::Written => false,
+            TraceForm::History => true,
+            TraceForm::Auto => of_one_step || cheap,
+        };
+        // Clipping is not linear: no sum of what was added can express it.
+        match wanted && self.clip == 0.0 {
+            true if of_one_step => 1,
+            true if fades_alike => steps,
+            _ => 0,
+        }
+    }
+
+    /// What is left, after so many changes, of the H before them, where all of it fades alike.
+    pub(crate) fn kept(&self, changes: usize) -> f32 {
+        let each = match self.stage {
+            Stage::Hebb | Stage::Outer => 0.0,
+            Stage::Decay | Stage::Modulated => 1.0 - self.eta,
+            Stage::None | Stage::Accumulate | Stage::Oja | Stage::Retroactive => 1.0,
+        };
+        each.powi(changes as i32) as f32
+    }
+
     /// One line on the trace; `None` where there is none.
     pub fn describe(&self) -> Option<String> {
         let kept = if self.persistent { "kept across trials" } else { "reset for each trial" };
@@ -108,4 +142,27 @@ impl TraceConfig {
 /// The name that an enum's value has in files.
 fn kebab(value: &impl Serialize) -> String {
     toml::Value::try_from(value).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_for_short_trials_of_what_fades_alike_and_is_not_clipped() {
+        let mut trace = crate::config::Config::for_task("recall").unwrap().trace;
+        (trace.stage, trace.form, trace.clip, trace.persistent) = (Stage::Decay, TraceForm::Auto, 0.0, false);
+        assert_eq!([100, 101].map(|steps| trace.listed_changes(100, steps)), [100, 0]);
+        trace.persistent = true;
+        assert_eq!([50, 51].map(|steps| trace.listed_changes(100, steps)), [50, 0]);
+        trace.form = TraceForm::History;
+        assert_eq!(trace.listed_changes(100, 1000), 1000);
+        for stage in [Stage::None, Stage::Oja, Stage::Retroactive] {
+            assert_eq!(TraceConfig { stage, ..trace.clone() }.listed_changes(100, 10), 0);
+        }
+        assert_eq!(TraceConfig { stage: Stage::Outer, ..trace.clone() }.listed_changes(100, 1000), 1);
+        trace.clip = 1.0;
+        assert_eq!(trace.listed_changes(100, 10), 0, "clipping is not linear");
+        assert_eq!(TraceConfig { form: TraceForm::Written, clip: 0.0, ..trace }.listed_changes(100, 10), 0);
+    }
 }

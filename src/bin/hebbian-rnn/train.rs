@@ -8,6 +8,7 @@ use anyhow::{bail, ensure, Context, Result};
 use candle_core::Device;
 use hebbian_rnn::checkpoint::Checkpoint;
 use hebbian_rnn::config::Config;
+use hebbian_rnn::divergence::REMEDY;
 use hebbian_rnn::episode::TrialShape;
 use hebbian_rnn::evaluate::{evaluate, run_fresh, Score};
 use hebbian_rnn::lock::Lock;
@@ -61,8 +62,7 @@ pub fn run(args: TrainArgs) -> Result<Outcome> {
 /// Says why training cannot go on.
 fn all_frozen(trainer: &dyn Training) -> String {
     format!(
-        "every network has diverged, the last in update {}; what they were before is saved. \
-         Smaller rates (rule.eta, readout.eta) may help",
+        "every network has diverged, the last in update {}; what they were before is saved. {REMEDY}",
         trainer.frozen().iter().flatten().map(|frozen| frozen.update).max().unwrap_or(0)
     )
 }

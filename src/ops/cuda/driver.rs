@@ -44,8 +44,9 @@ pub(super) fn run(
         Some(form) => whole_trials(machine, form, params)?,
         None => step_by_step(machine, params, ensemble, &state)?,
     }
-    let keep_trace = config.trace.persistent || record.trace;
-    finish((batch.networks, batch.trials_each), learns, keep_trace, state, eligibility)
+    let keep_trace = config.trace.persistent || record.trace || learns == RuleName::HebbianTrace;
+    let kept = keep_trace.then(|| config.trace.kept(params.steps as usize));
+    finish((batch.networks, batch.trials_each), learns, kept, state, eligibility)
 }
 
 /// Makes room for the eligibility `[S, B, N, N]` and, where it is a product, for a block of its factors.
@@ -100,17 +101,23 @@ fn step_by_step(machine: &impl Machine, mut params: Params, ensemble: &Ensemble,
     let shape = Shape {
         blocks: (params.networks * params.trials_each) as usize,
         threads,
-        shared_bytes: (2 * n + threads + params.n_out as usize + 1) * size_of::<f32>(),
+        shared_bytes: (2 * n + threads + params.n_out as usize + 1 + params.trace_length as usize) * size_of::<f32>(),
     };
     if shape.shared_bytes > machine.shared_bytes() {
+        let list = match params.trace_length {
+            0 => String::new(),
+            length => format!(" with a list of {length} changes of the trace (trace.form)"),
+        };
         bail!(
-            "{n} neurons are more than the fused kernels can take on this device: choose train.kernels = `reference`"
+            "{n} neurons{list} are more than the fused kernels can take on this device: \
+             choose train.kernels = `reference`"
         );
     }
     let w_rec_t = ensemble.weights.w_rec.transpose(1, 2)?.contiguous()?;
     let mut folded = false;
     for step in 0..params.steps {
         params.first_step = step;
+        params.trace_kept = ensemble.config.trace.kept(step as usize);
         let recurrent = state.r.matmul(&w_rec_t)?;
         params.recurrent = address(&recurrent)?;
         machine.launch(Kernel::Step, shape, &params)?;
@@ -122,7 +129,7 @@ fn step_by_step(machine: &impl Machine, mut params: Params, ensemble: &Ensemble,
             }
         }
     }
-    if params.trace != 0 {
+    if state.trace.is_some() {
         machine.launch(Kernel::FinishTrace, shape, &params)?;
     }
     Ok(())
@@ -139,22 +146,19 @@ fn fold(machine: &impl Machine, mut params: Params, count: u32, folded: &mut boo
     machine.launch(Kernel::Eligibility, shape, &params)
 }
 
-/// Hands the results over in the layout of an [`Episode`].
+/// Hands the results over in the layout of an [`Episode`]; the trace only with `kept`, what is left of the H it began with.
 fn finish(
     (s, b): (usize, usize),
     learns: RuleName,
-    keep_trace: bool,
+    kept: Option<f32>,
     state: State,
     eligibility: Option<Tensor>,
 ) -> Result<Episode> {
     let (_, t, n_out) = state.outputs.dims3()?;
     let steps_first = |of: &Tensor, width: usize| of.transpose(0, 1)?.contiguous()?.reshape((t, s, b, width));
     let n = state.x.dim(2)?;
-    let trace = match &state.trace {
-        Some(trace) if keep_trace || learns == RuleName::HebbianTrace => {
-            // H stands as [pre, post] in the kernels.
-            Some(trace.map(|h| h.transpose(2, 3)?.contiguous())?)
-        }
+    let trace = match (state.trace, kept) {
+        (Some(trace), Some(kept)) => Some(trace.finish(kept)?),
         _ => None,
     };
     let eligibility = match &trace {

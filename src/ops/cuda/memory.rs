@@ -28,10 +28,42 @@ pub(super) struct State {
     /// Rates and activations of every step `[P, T, N]`, where they are recorded.
     pub rates: Option<Tensor>,
     pub activations: Option<Tensor>,
-    /// H, and e of the retroactive form: `[S, B, N pre, N post]`.
-    pub trace: Option<TraceState>,
+    /// The Hebbian trace.
+    pub trace: Option<Trace>,
     /// Changes of w_out `[S, B, n_out, N]` and b_out `[S, B, n_out]`.
     pub readout_change: Option<(Tensor, Tensor)>,
+}
+
+/// The Hebbian traces of all trials.
+pub(super) enum Trace {
+    /// H, and e of the retroactive form: `[S, B, N pre, N post]`.
+    Matrix(TraceState),
+    /// What was added to H.
+    List {
+        /// a of each change, `[S, B, L, N]`.
+        post: Tensor,
+        /// b of each change, `[S, B, N, L]`.
+        pre: Tensor,
+        /// What each change counts for, `[S, B, L]`.
+        weight: Tensor,
+        /// The H that the trials began with, `[S, B, N post, N pre]`; `None`: zero.
+        given: Option<Tensor>,
+    },
+}
+
+impl Trace {
+    /// H after the last step, indexed [post, pre] as everywhere else; `kept` is what is left of the H that a list began with.
+    pub fn finish(self, kept: f32) -> Result<TraceState> {
+        match self {
+            Trace::Matrix(trace) => trace.map(|h| h.transpose(2, 3)?.contiguous()),
+            Trace::List { post, pre, weight, given } => {
+                let post = post.broadcast_mul(&weight.unsqueeze(3)?)?;
+                let added = post.transpose(2, 3)?.contiguous()?.matmul(&pre.transpose(2, 3)?.contiguous()?)?;
+                let h = given.map_or(Ok(added.clone()), |given| added + (given * f64::from(kept))?)?;
+                Ok(TraceState { h, eligibility: None })
+            }
+        }
+    }
 }
 
 impl Memory {
@@ -174,12 +206,26 @@ impl Memory {
         Ok(State { x, r, outputs, rates, activations, trace, readout_change })
     }
 
-    fn trace(&mut self, params: &mut Params, ensemble: &Ensemble, shape: &[usize]) -> Result<Option<TraceState>> {
-        let stage = ensemble.config.trace.stage;
-        if stage == Stage::None {
+    fn trace(&mut self, params: &mut Params, ensemble: &Ensemble, shape: &[usize; 4]) -> Result<Option<Trace>> {
+        let config = &ensemble.config.trace;
+        if config.stage == Stage::None {
             return Ok(None);
         }
         let before = ensemble.trace.as_ref();
+        let [s, b, n, _] = *shape;
+        let length = config.listed_changes(n, params.steps as usize);
+        if length > 0 {
+            let given = before.map(|state| state.h.clone());
+            // The kernels read it as [pre, post].
+            let transposed = given.as_ref().map(|h| self.keep(h.transpose(2, 3)?.contiguous()?)).transpose()?;
+            params.trace = transposed.unwrap_or(0);
+            params.trace_length = length as u32;
+            let (post, post_address) = self.zeros(&[s, b, length, n])?;
+            let (pre, pre_address) = self.zeros(&[s, b, n, length])?;
+            let (weight, weight_address) = self.zeros(&[s, b, length])?;
+            (params.trace_post, params.trace_pre, params.trace_weight) = (post_address, pre_address, weight_address);
+            return Ok(Some(Trace::List { post, pre, weight, given }));
+        }
         // A copy, for the kernels write into it.
         let mut start = |given: Option<&Tensor>| match given {
             Some(h) => {
@@ -190,14 +236,14 @@ impl Memory {
         };
         let (h, address) = start(before.map(|state| &state.h))?;
         params.trace = address;
-        let eligibility = if stage == Stage::Retroactive {
+        let eligibility = if config.stage == Stage::Retroactive {
             let (e, address) = start(before.and_then(|state| state.eligibility.as_ref()))?;
             params.trace_eligibility = address;
             Some(e)
         } else {
             None
         };
-        Ok(Some(TraceState { h, eligibility }))
+        Ok(Some(Trace::Matrix(TraceState { h, eligibility })))
     }
 }
 

@@ -39,6 +39,9 @@ pub(super) struct Params {
     pub trace_gate: Address,
     pub trace: Address,
     pub trace_eligibility: Address,
+    pub trace_post: Address,
+    pub trace_pre: Address,
+    pub trace_weight: Address,
     pub outputs: Address,
     pub rates: Address,
     pub activations: Address,
@@ -69,6 +72,7 @@ pub(super) struct Params {
     pub add: u32,
     pub tile: u32,
     pub groups: u32,
+    pub trace_length: u32,
     pub leak: f32,
     pub x_mean_decay: f32,
     pub alpha: f32,
@@ -79,6 +83,7 @@ pub(super) struct Params {
     pub output_mean_decay: f32,
     pub response_offset: f32,
     pub response_max: f32,
+    pub trace_kept: f32,
 }
 
 impl Params {

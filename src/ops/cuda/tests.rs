@@ -280,6 +280,7 @@ fn every_stage_and_association_equals_the_reference() {
                 format!("trace.modulator={}", ["task", "reward", "constant"][(i + j) % 3]),
                 format!("trace.clip={}", [0.0, 0.04][(i + j) % 2]),
                 format!("trace.persistent={}", i % 2 == 0),
+                "trace.form=written".to_string(),
                 format!("readout.rule={}", ["eh", "node-perturbation"][j % 2]),
                 format!("rule.name={}", ["hebbian-trace", "node-perturbation"][i % 2]),
             ];
@@ -287,6 +288,34 @@ fn every_stage_and_association_equals_the_reference() {
             let settings: Vec<&str> = trace.iter().map(String::as_str).chain(sizes).collect();
             let launched = holds("sequence", &settings, Emulated::default());
             assert!(launched.contains(&Kernel::FinishTrace), "{launched:?}");
+        }
+    }
+}
+
+#[test]
+fn the_list_of_changes_equals_the_reference() {
+    if !available() {
+        return;
+    }
+    for (i, stage) in ["hebb", "outer", "accumulate", "decay", "modulated"].iter().enumerate() {
+        for (j, association) in ["auto", "post-pre", "pre-post"].iter().enumerate() {
+            let trace = [
+                format!("trace.stage={stage}"),
+                format!("trace.association={association}"),
+                format!("trace.modulator={}", ["task", "reward", "constant"][j]),
+                format!("trace.persistent={}", (i + j) % 2 == 0),
+                format!("rule.name={}", ["hebbian-trace", "delta-x", "none"][j]),
+            ];
+            let form = ["trace.form=history", "trace.clip=0", "trace.alpha=0.1", "train.networks=2", "train.batch=2"];
+            // Three threads for each change, and fewer threads than changes.
+            let few = ["network.neurons=70", "readout.rule=eh"];
+            let many = ["network.neurons=21", "task.steps=40", "readout.rule=node-perturbation"];
+            for size in [&few[..], &many[..]] {
+                let settings: Vec<&str> =
+                    trace.iter().map(String::as_str).chain(form).chain(size.iter().copied()).collect();
+                let launched = holds_with("sequence", &settings, Emulated::default(), RECORD);
+                assert!(launched.contains(&Kernel::FinishTrace), "{launched:?}");
+            }
         }
     }
 }

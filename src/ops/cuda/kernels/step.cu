@@ -1,54 +1,8 @@
 // One step of every trial: a block of threads for each trial, a thread for each neuron (or for several, where N is large).
 //
-// Everything but the recurrent product, which comes ready in `recurrent`: the trace's pass, drive, motion, output, reward,
+// Everything but the recurrent product, which comes ready in `recurrent`: the trace, drive, motion, output, reward,
 // readout learning, and the factors of the eligibility. The twin is one turn of the loop in src/episode.rs.
-#include "trials.cuh"
-
-// The change of H after the last step, which this step's pass applies: H ← keep_i H + gain_i b_j, i post and j pre.
-struct Change {
-    float keep, gain, e_keep, e_gain, m;
-};
-
-__device__ static Change planned(const Trials &of, float a, float m) {
-    const float eta = of.trace_eta;
-    switch (of.stage) {
-        case STAGE_OUTER: return {0.0f, eta * a, 0.0f, 0.0f, m};
-        case STAGE_ACCUMULATE: return {1.0f, eta * a, 0.0f, 0.0f, m};
-        case STAGE_DECAY: return {1.0f - eta, eta * a, 0.0f, 0.0f, m};
-        case STAGE_MODULATED: return {1.0f - eta, eta * m * a, 0.0f, 0.0f, m};
-        case STAGE_OJA: return {fmaf(-eta * m * a, a, 1.0f), eta * m * a, 0.0f, 0.0f, m};
-        default: return {1.0f, 0.0f, 1.0f - eta, eta * a, m};
-    }
-}
-
-// Applies the last step's change to column i of H, and returns (H r)_i. H stands as [pre, post], so that neighbouring threads
-// touch neighbouring memory.
-__device__ static float pass(const Trials &of, u32 trial, u32 i, bool pending, const float *before, const float *after) {
-    const u32 n = of.neurons;
-    const float *a = of.association == POST_PRE ? after : before;
-    const float *b = of.association == PRE_POST ? after : before;
-    const Change change = planned(of, a[i], pending ? of.trace_gate[trial] : 0.0f);
-    const bool retroactive = of.stage == STAGE_RETROACTIVE;
-    const size_t column = (size_t)trial * n * n + i;
-    float sum = 0.0f;
-    for (u32 j = 0; j < n; j++) {
-        const size_t at = column + (size_t)j * n;
-        float h = of.trace[at];
-        if (pending) {
-            if (retroactive) {
-                const float e = fmaf(change.e_keep, of.trace_eligibility[at], change.e_gain * b[j]);
-                of.trace_eligibility[at] = e;
-                h = fmaf(change.m, e, h);
-            } else {
-                h = fmaf(change.keep, h, change.gain * b[j]);
-            }
-            if (of.trace_clip > 0.0f) h = within(h, of.trace_clip);
-            of.trace[at] = h;
-        }
-        sum = fmaf(h, after[j], sum);
-    }
-    return sum;
-}
+#include "trace.cuh"
 
 // The sum of `value` over the threads of a block, for every thread; always the same tree.
 __device__ static float block_sum(float value, float *sums) {
@@ -167,21 +121,31 @@ __device__ static void remember(const Trials &of, u32 trial, u32 step, float cha
     }
 }
 
-// The floats a block shares: rates before and after, a sum for each thread, the output, and one more.
+// The floats a block shares: rates before and after, a sum for each thread, the output, one more, and one for each change in
+// the trace's list.
 KERNEL(step) {
     SHARED(float, shared);
     const u32 trial = blockIdx.x, network = trial / of.trials_each, n = of.neurons, t = of.first_step;
     float *before = shared, *after = before + n, *sums = after + n, *z = sums + blockDim.x, *one = z + of.n_out;
-    // For the trace's pass the last step's rates come first: they made the change that is still to be applied.
+    float *counts = one + 1;
+    // For the trace the last step's rates come first: they made the change that is still to be applied.
     for (u32 i = threadIdx.x; i < n; i += blockDim.x) {
         before[i] = of.r_before[(size_t)trial * n + i];
         after[i] = of.r[(size_t)trial * n + i];
     }
     __syncthreads();
+    if (of.trace_length) {
+        if (t > 0) append(of, trial, t, before, after);
+        weigh(of, trial, t, after, counts, sums);
+    }
     for (u32 i = threadIdx.x; i < n; i += blockDim.x) {
         const size_t me = (size_t)trial * n + i;
         float drive = of.recurrent[me] + input_drive(of, network, trial, t, i);
-        if (of.stage != STAGE_NONE) drive = fmaf(of.alpha, pass(of, trial, i, t > 0, before, after), drive);
+        if (of.stage != STAGE_NONE) {
+            const float h_r = of.trace_length ? recall(of, trial, t, i, after, counts)
+                                              : pass(of, trial, i, t > 0, before, after);
+            drive = fmaf(of.alpha, h_r, drive);
+        }
         drive = kicked(of, trial, t, i, after[i], drive);
         of.x[me] = moved(of.x[me], drive, of.leak, of.free[i], of.held[i]);
     }
@@ -220,5 +184,6 @@ KERNEL(finish_trace) {
         after[i] = of.r[(size_t)trial * n + i];
     }
     __syncthreads();
+    if (of.trace_length) return append(of, trial, of.steps, before, after);
     for (u32 i = threadIdx.x; i < n; i += blockDim.x) pass(of, trial, i, true, before, after);
 }

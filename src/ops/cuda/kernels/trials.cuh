@@ -54,8 +54,11 @@ struct Trials {
     float *reward_mean;           // [P]
     float *output_mean;           // [P, n_out]
     float *trace_gate;            // [P], m of the last step
-    float *trace;                 // [P, N pre, N post]
+    float *trace;                 // [P, N pre, N post]; null in the list's form where H begins at zero
     float *trace_eligibility;     // the same, of the retroactive form
+    float *trace_post;            // [P, L, N], the list of what was added to H
+    float *trace_pre;             // [P, N, L]
+    float *trace_weight;          // [P, L]
     // The results.
     float *outputs;               // [P, T, n_out]
     float *rates;                 // [P, T, N], where they are recorded, else null (kernel `step`)
@@ -75,8 +78,10 @@ struct Trials {
     u32 add;                      // kernel `eligibility`: add to what is there
     u32 tile;                     // kernel `eligibility`: threads along one edge of a block
     u32 groups;                   // kernels `whole_trial`: groups of threads in a block
+    u32 trace_length;             // L, how long the list gets; 0: H is a matrix, read and written at each step
     float leak, x_mean_decay, alpha, trace_eta, trace_clip, reward_decay, readout_variance, output_mean_decay;
     float response_offset, response_max;
+    float trace_kept;             // in the list's form: what is left of the H that the trial began with
 };
 
 // v, but within ±bound; NaN stays NaN.
