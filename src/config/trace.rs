@@ -120,16 +120,6 @@ impl TraceConfig {
         }
     }
 
-    /// What is left, after so many changes, of the H before them, where all of it fades alike.
-    pub(crate) fn kept(&self, changes: usize) -> f32 {
-        let each = match self.stage {
-            Stage::Hebb | Stage::Outer => 0.0,
-            Stage::Decay | Stage::Modulated => 1.0 - self.eta,
-            Stage::None | Stage::Accumulate | Stage::Oja | Stage::Retroactive => 1.0,
-        };
-        each.powi(changes as i32) as f32
-    }
-
     /// One line on the trace; `None` where there is none.
     pub fn describe(&self) -> Option<String> {
         let kept = if self.persistent { "kept across trials" } else { "reset for each trial" };

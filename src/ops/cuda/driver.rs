@@ -1,7 +1,7 @@
 //! Runs a batch on a [`Machine`]: whole trials in one launch where that fits, else step by step.
 
 use super::machine::{address, Kernel, Machine, Shape};
-use super::memory::{Memory, State};
+use super::memory::{kept, Memory, State};
 use super::params::Params;
 use super::shape::{eligibility_tile, WholeTrial};
 use crate::batch::TrialBatch;
@@ -45,7 +45,7 @@ pub(super) fn run(
         None => step_by_step(machine, params, ensemble, &state)?,
     }
     let keep_trace = config.trace.persistent || record.trace || learns == RuleName::HebbianTrace;
-    let kept = keep_trace.then(|| config.trace.kept(params.steps as usize));
+    let kept = keep_trace.then(|| kept(&config.trace, params.steps as usize));
     finish((batch.networks, batch.trials_each), learns, kept, state, eligibility)
 }
 
@@ -117,7 +117,7 @@ fn step_by_step(machine: &impl Machine, mut params: Params, ensemble: &Ensemble,
     let mut folded = false;
     for step in 0..params.steps {
         params.first_step = step;
-        params.trace_kept = ensemble.config.trace.kept(step as usize);
+        params.trace_kept = kept(&ensemble.config.trace, step as usize);
         let recurrent = state.r.matmul(&w_rec_t)?;
         params.recurrent = address(&recurrent)?;
         machine.launch(Kernel::Step, shape, &params)?;

@@ -3,7 +3,7 @@
 use super::machine::address;
 use super::params::{Address, Params};
 use crate::batch::{DrawnTrial, TrialBatch};
-use crate::config::{Config, Output, Stage, TraceModulator};
+use crate::config::{Config, Output, Stage, TraceConfig, TraceModulator};
 use crate::episode::{Ensemble, Record};
 use crate::network::Rates;
 use crate::ops::tanh::tanh;
@@ -49,6 +49,16 @@ pub(super) enum Trace {
         /// The H that the trials began with, `[S, B, N post, N pre]`; `None`: zero.
         given: Option<Tensor>,
     },
+}
+
+/// What is left, after so many changes, of the H before them, where all of it fades alike.
+pub(super) fn kept(trace: &TraceConfig, changes: usize) -> f32 {
+    let each = match trace.stage {
+        Stage::Hebb | Stage::Outer => 0.0,
+        Stage::Decay | Stage::Modulated => 1.0 - trace.eta,
+        Stage::None | Stage::Accumulate | Stage::Oja | Stage::Retroactive => 1.0,
+    };
+    each.powi(changes as i32) as f32
 }
 
 impl Trace {
