@@ -319,6 +319,33 @@ fn nothing_depends_on_the_clock() {
     goes_on_as_if_nothing_had_happened(&run);
 }
 
+/// libfaketime reads what time it is from a file, so that a test can set the clock of a run that goes on.
+#[test]
+fn a_clock_that_jumps_changes_nothing() {
+    let library = Path::new("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1");
+    if !library.exists() {
+        eprintln!("skipped: {} (Debian: libfaketime) is not installed", library.display());
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let (run, clock) = (dir.path().join("run"), dir.path().join("clock"));
+    let set = |year: u32| std::fs::write(&clock, format!("@{year}-01-01 00:00:00\n")).unwrap();
+    set(2026);
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin("hebbian-rnn"));
+    command.args(TINY).args(["--updates", FOREVER, "--out", "run"]);
+    command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", &clock).env("FAKETIME_NO_CACHE", "1");
+    let mut process = start_command(dir.path(), command);
+    for (jump, year) in [2001, 2037, 1999].into_iter().enumerate() {
+        process.wait_for_updates(&run.join("metrics.csv"), 20 * (jump + 1));
+        set(year);
+    }
+    process.wait_for_updates(&run.join("metrics.csv"), 80);
+    process.signal("INT");
+    let (code, stderr) = process.end();
+    assert_eq!(code, Some(130), "{stderr}");
+    goes_on_as_if_nothing_had_happened(&run);
+}
+
 #[test]
 fn what_does_not_fit_into_memory_is_refused_with_its_size() {
     let dir = TempDir::new().unwrap();
