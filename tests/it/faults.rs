@@ -340,7 +340,7 @@ fn a_clock_that_jumps_changes_nothing() {
         set(year);
     }
     process.wait_for_updates(&run.join("metrics.csv"), 80);
-    process.signal("INT");
+    process.signal("TERM");
     let (code, stderr) = process.end();
     assert_eq!(code, Some(130), "{stderr}");
     goes_on_as_if_nothing_had_happened(&run);
