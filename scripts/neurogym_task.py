@@ -37,6 +37,8 @@ def main():
     args = arguments()
     timing = {period: int(ms) for period, ms in (text.split("=") for text in args.timing)}
     environment = neurogym.make(args.environment, dt=args.dt, **({"timing": timing} if timing else {}))
+    # NeuroGym's `reset` takes a seed and does not use it for its trials.
+    environment.unwrapped.seed(args.seed)
     environment.reset(seed=args.seed)
     trials = environment.unwrapped
     drawn = []
