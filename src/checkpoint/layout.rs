@@ -25,7 +25,7 @@ impl std::fmt::Display for Expected {
 /// Every tensor of a run's checkpoint, by name.
 pub fn layout(config: &Config, task: &dyn Task) -> BTreeMap<&'static str, Expected> {
     let (s, b, n) = (config.train.networks.count(), config.train.batch, config.network.neurons);
-    let (n_in, n_out, types) = (task.inputs().len(), task.n_out(), task.trial_types().len());
+    let (n_in, n_out, types) = (task.n_in(), task.n_out(), task.n_types());
     let float: DType = config.train.dtype.into();
     let mut tensors = BTreeMap::new();
     let mut add = |name, dtype, shape: &[usize]| {
@@ -57,16 +57,13 @@ pub fn layout(config: &Config, task: &dyn Task) -> BTreeMap<&'static str, Expect
             add("eligibility", float, &[s, b, n, n]);
         }
     }
+    add("expected_error", DType::F64, &[s, types]);
+    add("recent_correct", DType::U8, &[s, WINDOW]);
     if config.rule.name == RuleName::Bptt {
         for name in bptt::learning(config) {
             let weight = tensors[name].clone();
             tensors.extend(bptt::moment_names(name).into_iter().flatten().map(|moment| (moment, weight.clone())));
         }
     }
-    let mut add = |name, dtype, shape: &[usize]| {
-        tensors.insert(name, Expected { dtype, shape: shape.to_vec() });
-    };
-    add("expected_error", DType::F64, &[s, types]);
-    add("recent_correct", DType::U8, &[s, WINDOW]);
     tensors
 }

@@ -24,6 +24,13 @@ pub enum Stage {
     Retroactive,
 }
 
+impl Stage {
+    /// Whether H holds nothing but the change of the last step.
+    pub(crate) fn of_one_step(self) -> bool {
+        matches!(self, Stage::Hebb | Stage::Outer)
+    }
+}
+
 /// Which two vectors the trace associates; entry [i, j] is a_i b_j.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -105,7 +112,7 @@ impl TraceConfig {
     /// quarters where H is persistent.
     pub(crate) fn listed_changes(&self, neurons: usize, steps: usize) -> usize {
         let fades_alike = matches!(self.stage, Stage::Accumulate | Stage::Decay | Stage::Modulated);
-        let of_one_step = matches!(self.stage, Stage::Hebb | Stage::Outer);
+        let of_one_step = self.stage.of_one_step();
         let cheap = steps <= if self.persistent { neurons / 2 } else { neurons };
         let wanted = match self.form {
             TraceForm::Written => false,

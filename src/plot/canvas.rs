@@ -3,21 +3,16 @@
 //! A page is 1600 units wide. Both backends are drawn at [`SCALE`] backend pixels to the unit: the
 //! bitmap is then averaged down, which smooths its edges, and the SVG gets finer coordinates.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-
-use anyhow::{anyhow, Context, Result};
+use anyhow::{anyhow, Result};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{register_font, FontDesc, FontFamily, FontStyle, FontTransform};
+use plotters::style::{FontDesc, FontTransform};
+
+use super::fonts::{font, measure};
 
 /// Backend pixels to one page unit.
-const SCALE: u32 = 2;
-/// plotters' font size for an em of one unit (its SVG backend divides by the same number).
-const SIZE_OF_EM: f64 = 1.24;
-
+pub(super) const SCALE: u32 = 2;
 pub(super) const BLUE: RGBColor = RGBColor(0, 114, 178);
 pub(super) const ORANGE: RGBColor = RGBColor(213, 94, 0);
 pub(super) const INK: RGBColor = RGBColor(34, 34, 34);
@@ -34,14 +29,6 @@ pub(super) const SMALL: f64 = 24.0;
 
 /// A point on the page.
 pub(super) type Point = (f64, f64);
-
-/// Something that can be drawn on a page.
-pub(super) trait Figure {
-    /// Width and height of the page.
-    const SIZE: (u32, u32);
-    /// Draws the figure on a white page.
-    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()>;
-}
 
 /// Where a text lies in relation to the point it is put at.
 #[derive(Clone, Copy, PartialEq)]
@@ -71,9 +58,9 @@ impl Type {
 
 /// A page on one backend.
 pub(super) struct Canvas<'a, DB: DrawingBackend> {
-    area: &'a DrawingArea<DB, Shift>,
+    pub(super) area: &'a DrawingArea<DB, Shift>,
     /// The backend paints pixels: strokes and text are rasterised here.
-    pixels: bool,
+    pub(super) pixels: bool,
 }
 
 impl<DB: DrawingBackend> Canvas<'_, DB> {
@@ -153,8 +140,7 @@ impl<DB: DrawingBackend> Canvas<'_, DB> {
 
     /// A text whose baseline passes through `at`.
     pub fn text(&self, text: &str, at: Point, look: Type) -> Result<()> {
-        let size = look.size * SIZE_OF_EM * f64::from(SCALE);
-        let font = FontDesc::new(FontFamily::SansSerif, size, weight(look.bold));
+        let font = font(look.size, look.bold);
         let at = pixel(at);
         if self.pixels {
             return self.text_pixels(text, at, &font, look);
@@ -196,14 +182,6 @@ fn pixel((x, y): Point) -> (i32, i32) {
     ((x * scale).round() as i32, (y * scale).round() as i32)
 }
 
-fn weight(bold: bool) -> FontStyle {
-    if bold {
-        FontStyle::Bold
-    } else {
-        FontStyle::Normal
-    }
-}
-
 /// Cuts a polyline into dashes of `on` units with gaps of `off`.
 fn dashes(points: &[Point], (on, off): Point) -> Vec<Vec<Point>> {
     let mut pieces = Vec::new();
@@ -236,158 +214,9 @@ fn dashes(points: &[Point], (on, off): Point) -> Vec<Vec<Point>> {
     pieces
 }
 
-/// The width of a text in page units.
-pub(super) fn measure(text: &str, size: f64, bold: bool) -> f64 {
-    register_fonts();
-    let scale = f64::from(SCALE);
-    let size_there = size * SIZE_OF_EM * scale;
-    let font = FontDesc::new(FontFamily::SansSerif, size_there, weight(bold));
-    let width = font.box_size(text);
-    // Without a font: about the width of DejaVu Sans.
-    width.map_or(0.62 * size * text.chars().count() as f64, |(w, _)| f64::from(w) / scale)
-}
-
-/// The text with a size of at most `size` that fits into `room` units: first smaller, down to
-/// two thirds, then cut with an ellipsis.
-pub(super) fn fit(text: &str, size: f64, bold: bool, room: f64) -> (String, f64) {
-    let wide = measure(text, size, bold);
-    if wide <= room {
-        return (text.into(), size);
-    }
-    let size = (size * room / wide).max(size * 2.0 / 3.0);
-    let mut kept: Vec<char> = text.chars().collect();
-    let mut fitted = text.to_string();
-    while measure(&fitted, size, bold) > room + 1.0 && !kept.is_empty() {
-        kept.pop();
-        fitted = kept.iter().collect::<String>() + "…";
-    }
-    (fitted, size)
-}
-
-/// Makes DejaVu Sans known to plotters, once.
-fn register_fonts() {
-    static DONE: OnceLock<()> = OnceLock::new();
-    DONE.get_or_init(|| {
-        // The embedded fonts are valid; if they were not, drawing text would report it.
-        let _ = register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular());
-        let _ = register_font("sans-serif", FontStyle::Bold, dejavu::sans::bold());
-    });
-}
-
-/// Writes `STEM.png` and `STEM.svg`, each whole or not at all.
-pub(super) fn save(figure: &impl Figure, stem: &Path) -> Result<()> {
-    register_fonts();
-    let png = with_suffix(stem, ".png");
-    save_png(figure, &png).with_context(|| format!("writing {}", png.display()))?;
-    let svg = with_suffix(stem, ".svg");
-    save_svg(figure, &svg).with_context(|| format!("writing {}", svg.display()))
-}
-
-/// Draws on both backends in memory, which takes tests a tenth of the time of [`save`].
-#[cfg(test)]
-pub(super) fn rehearse<F: Figure>(figure: &F) -> Result<()> {
-    register_fonts();
-    let fine = (F::SIZE.0 * SCALE, F::SIZE.1 * SCALE);
-    let mut pixels = vec![255; fine.0 as usize * fine.1 as usize * 3];
-    paint(figure, BitMapBackend::with_buffer(&mut pixels, fine), true)?;
-    let mut svg = String::new();
-    paint(figure, SVGBackend::with_string(&mut svg, fine), false)
-}
-
-/// The path with `suffix` appended to it, whatever dots its name has.
-fn with_suffix(stem: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(stem);
-    name.push(suffix);
-    name.into()
-}
-
-/// The figure as the text of an SVG file.
-pub(super) fn svg<F: Figure>(figure: &F) -> Result<String> {
-    register_fonts();
-    let mut svg = String::new();
-    let (width, height) = F::SIZE;
-    let fine = (width * SCALE, height * SCALE);
-    paint(figure, SVGBackend::with_string(&mut svg, fine), false)?;
-    let size = |(w, h): (u32, u32)| format!("width=\"{w}\" height=\"{h}\"");
-    Ok(svg.replacen(&size(fine), &size((width * 3 / 5, height * 3 / 5)), 1))
-}
-
-fn save_svg<F: Figure>(figure: &F, path: &Path) -> Result<()> {
-    let svg = svg(figure)?;
-    replace(path, ".svg", |temporary| Ok(std::fs::write(temporary, &svg)?))
-}
-
-fn save_png<F: Figure>(figure: &F, path: &Path) -> Result<()> {
-    let (width, height) = F::SIZE;
-    let fine = (width * SCALE, height * SCALE);
-    let mut pixels = vec![255; fine.0 as usize * fine.1 as usize * 3];
-    paint(figure, BitMapBackend::with_buffer(&mut pixels, fine), true)?;
-    let small = average_down(&pixels, fine.0 as usize);
-    replace(path, ".png", |temporary| {
-        let mut image = BitMapBackend::new(temporary, F::SIZE);
-        image.blit_bitmap((0, 0), F::SIZE, &small)?;
-        Ok(image.present()?)
-    })
-}
-
-/// Draws the figure on a backend.
-fn paint<F: Figure, DB: DrawingBackend>(figure: &F, backend: DB, pixels: bool) -> Result<()> {
-    let area = backend.into_drawing_area();
-    let failed = |error| anyhow!("drawing: {error}");
-    area.fill(&WHITE).map_err(failed)?;
-    figure.draw(&Canvas { area: &area, pixels })?;
-    area.present().map_err(failed)
-}
-
-/// Averages squares of `SCALE` by `SCALE` RGB pixels.
-fn average_down(pixels: &[u8], width: usize) -> Vec<u8> {
-    let scale = SCALE as usize;
-    let count = (scale * scale) as u32;
-    let mut small = Vec::with_capacity(pixels.len() / (scale * scale));
-    let mut sums = vec![0u32; width / scale * 3];
-    for rows in pixels.chunks_exact(width * 3 * scale) {
-        sums.fill(0);
-        for row in rows.chunks_exact(width * 3) {
-            for (sum, square) in sums.chunks_exact_mut(3).zip(row.chunks_exact(3 * scale)) {
-                for (i, value) in square.iter().enumerate() {
-                    sum[i % 3] += u32::from(*value);
-                }
-            }
-        }
-        small.extend(sums.iter().map(|sum| (sum / count) as u8));
-    }
-    small
-}
-
-/// Fills a temporary file next to `path`, then puts it in the place of `path`.
-fn replace(path: &Path, suffix: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".plot-").suffix(suffix);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let temporary = builder
-        .tempfile_in(folder)
-        .with_context(|| format!("temporary file in {}", folder.display()))?
-        .into_temp_path();
-    fill(&temporary)?;
-    temporary.persist(path)?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn squares_are_averaged() {
-        let row = [[0; 3], [4; 3], [10; 3], [20; 3]].concat();
-        let pixels = [row.clone(), row].concat();
-        assert_eq!(average_down(&pixels, 4), [2, 2, 2, 15, 15, 15]);
-    }
 
     #[test]
     fn dashes_follow_the_line() {
@@ -395,19 +224,5 @@ mod tests {
         let expected = [vec![(0.0, 0.0), (3.0, 0.0)], vec![(4.0, 1.0), (4.0, 4.0)]];
         assert_eq!(dashes(&line, (3.0, 2.0)), expected);
         assert!(dashes(&[], (3.0, 2.0)).is_empty());
-    }
-
-    #[test]
-    fn long_text_is_cut() {
-        let (text, size) = fit(&"long title ".repeat(40), TITLE, true, 400.0);
-        assert!(text.ends_with('…') && size >= TITLE * 0.66);
-        assert!(measure(&text, size, true) <= 402.0);
-        assert_eq!(fit("short", TITLE, true, 400.0), ("short".into(), TITLE));
-    }
-
-    #[test]
-    fn suffix_keeps_dots() {
-        let path = with_suffix(Path::new("out/eta0.5"), ".png");
-        assert_eq!(path, Path::new("out/eta0.5.png"));
     }
 }

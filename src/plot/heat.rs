@@ -4,7 +4,8 @@ use anyhow::Result;
 use plotters::prelude::{DrawingBackend, RGBColor};
 
 use super::axis::Axis;
-use super::canvas::{fit, Align, Canvas, Type, BLUE, GREY, LABEL, ORANGE, SMALL};
+use super::canvas::{Align, Canvas, Type, BLUE, GREY, LABEL, ORANGE, SMALL};
+use super::fonts::fit;
 
 /// Room for a bar at the right of a panel.
 pub(super) const BAR: f64 = 130.0;

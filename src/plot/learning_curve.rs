@@ -6,8 +6,10 @@ use anyhow::Result;
 use plotters::prelude::{DrawingBackend, RGBColor};
 
 use super::axis::{crisp, log_range, number, round_range, Axis};
-use super::canvas::{fit, measure, save, svg, Align, Canvas, Figure, Point, Type};
+use super::canvas::{Align, Canvas, Point, Type};
 use super::canvas::{BLUE, GREY, GRID, INK, LABEL, ORANGE, SMALL, TITLE};
+use super::fonts::{fit, measure};
+use super::output::{save, svg, Figure};
 use super::stats::{quantile, quantile_with_missing, thin, value_at};
 
 /// Colour of the lines of single networks: opaque, so that crossings do not darken.
@@ -305,7 +307,7 @@ fn criterion_label(median: Option<f64>, reached: usize, all: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::canvas::rehearse;
+    use super::super::output::rehearse;
     use super::*;
 
     fn example() -> LearningCurve {

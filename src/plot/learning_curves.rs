@@ -6,9 +6,11 @@ use anyhow::Result;
 use plotters::prelude::{DrawingBackend, RGBColor};
 
 use super::axis::number;
-use super::canvas::{fit, measure, save, Align, Canvas, Figure, Point, Type};
+use super::canvas::{Align, Canvas, Point, Type};
 use super::canvas::{COLOURS, GREY, INK, ORANGE, SMALL};
+use super::fonts::{fit, measure};
 use super::learning_curve::{error_axis, quartiles, trial_axis, Frame, POINTS_PER_LINE};
+use super::output::{save, Figure};
 use super::stats::{quantile_with_missing, thin};
 
 /// One run of a picture.
@@ -165,7 +167,7 @@ impl Figure for Plan<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::canvas::rehearse;
+    use super::super::output::rehearse;
     use super::*;
 
     fn run(name: &str, networks: usize) -> Run {

@@ -6,9 +6,11 @@
 
 mod axis;
 mod canvas;
+mod fonts;
 mod heat;
 mod learning_curve;
 mod learning_curves;
+mod output;
 mod page;
 mod panels;
 mod sample_trials;

@@ -4,9 +4,11 @@ use anyhow::Result;
 use plotters::prelude::DrawingBackend;
 
 use super::axis::{crisp, round_range, Axis};
-use super::canvas::{fit, measure, Align, Canvas, Figure, Point, Type};
+use super::canvas::{Align, Canvas, Point, Type};
 use super::canvas::{GREY, GRID, LABEL, SMALL, TITLE};
+use super::fonts::{fit, measure};
 use super::heat::{draw_bar, draw_heat, HeatMap, BAR};
+use super::output::Figure;
 use super::panels::{Mark, Panel, Panels, Shape};
 
 /// Top of the first row of panels, and the height of a row.

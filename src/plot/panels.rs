@@ -5,8 +5,9 @@ use std::path::Path;
 use anyhow::Result;
 use plotters::prelude::RGBColor;
 
-use super::canvas::{save, svg, Point, BLUE, COLOURS, GREY, INK, ORANGE};
+use super::canvas::{Point, BLUE, COLOURS, GREY, INK, ORANGE};
 use super::heat::HeatMap;
+use super::output::{save, svg};
 use super::page::Page;
 
 /// A colour that can be told from the others by the colour-blind (Okabe and Ito).

@@ -6,8 +6,10 @@ use anyhow::Result;
 use plotters::prelude::{DrawingBackend, RGBColor};
 
 use super::axis::{crisp, Axis};
-use super::canvas::{fit, measure, save, svg, Align, Canvas, Figure, Point, Type};
+use super::canvas::{Align, Canvas, Point, Type};
 use super::canvas::{COLOURS, GREY, GRID, INK, LABEL, SMALL, TITLE};
+use super::fonts::{fit, measure};
+use super::output::{save, svg, Figure};
 use super::stats::thin;
 
 /// At most this many columns; further trials are left out and the figure says so.
@@ -351,7 +353,7 @@ fn without_level(line: &[Point]) -> Vec<Point> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::canvas::rehearse;
+    use super::super::output::rehearse;
     use super::*;
 
     fn example() -> SampleTrials {

@@ -51,7 +51,7 @@ impl<'a> TracePlan<'a> {
             return None;
         }
         let form = choose(trace, config.network.neurons, steps, given, wanted);
-        let outlives = |chunks: Chunks| steps >= chunks.first && !of_one_step(trace.stage);
+        let outlives = |chunks: Chunks| steps >= chunks.first && !trace.stage.of_one_step();
         let folds = match form {
             Form::Written => true,
             Form::History(chunks) => outlives(chunks),
@@ -60,17 +60,12 @@ impl<'a> TracePlan<'a> {
     }
 }
 
-/// Whether H holds nothing but the change of the last step.
-fn of_one_step(stage: Stage) -> bool {
-    matches!(stage, Stage::Hebb | Stage::Outer)
-}
-
 fn choose(config: &TraceConfig, n: usize, steps: usize, given: bool, kept: bool) -> Form {
     // Clipping is not linear: no sum of what was added can express it.
     if config.clip > 0.0 || config.form == TraceForm::Written {
         return Form::Written;
     }
-    if of_one_step(config.stage) {
+    if config.stage.of_one_step() {
         return Form::History(Chunks { first: LATER, later: LATER });
     }
     let costs = Costs { stage: config.stage, n: n as f64, steps, given, kept };
