@@ -69,9 +69,9 @@ impl HostEligibility {
 #[derive(Default)]
 pub struct Workspace {
     spare: Option<Aligned>,
-    /// Device memory, by purpose.
+    /// What a device's kernels need again, by purpose.
     #[cfg(any(feature = "cuda", test))]
-    tensors: std::collections::BTreeMap<&'static str, Tensor>,
+    kept: std::collections::BTreeMap<&'static str, Box<dyn std::any::Any + Send>>,
 }
 
 impl Workspace {
@@ -100,7 +100,8 @@ pub(crate) const ELIGIBILITY: &str = "eligibility";
 impl Workspace {
     /// A tensor of that shape with any values, kept under `name` or new.
     pub(crate) fn take_tensor(&mut self, name: &'static str, shape: &[usize], device: &Device) -> Result<Tensor> {
-        match self.tensors.remove(name).filter(|kept| kept.dims() == shape && kept.device().same_device(device)) {
+        let fits = |kept: &Tensor| kept.dims() == shape && kept.device().same_device(device);
+        match self.take_any::<Tensor>(name).filter(fits) {
             Some(kept) => Ok(kept),
             None => Tensor::zeros(shape, candle_core::DType::F32, device),
         }
@@ -108,6 +109,16 @@ impl Workspace {
 
     /// Keeps a tensor for the next update.
     pub(crate) fn keep_tensor(&mut self, name: &'static str, tensor: Tensor) {
-        self.tensors.insert(name, tensor);
+        self.keep_any(name, tensor);
+    }
+
+    /// What was kept under `name`, if it is of this type.
+    pub(crate) fn take_any<T: 'static>(&mut self, name: &'static str) -> Option<T> {
+        self.kept.remove(name)?.downcast().ok().map(|kept| *kept)
+    }
+
+    /// Keeps something for the next update.
+    pub(crate) fn keep_any<T: Send + 'static>(&mut self, name: &'static str, it: T) {
+        self.kept.insert(name, Box::new(it));
     }
 }

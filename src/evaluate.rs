@@ -37,11 +37,11 @@ pub fn evaluate(checkpoint: &Checkpoint, task: &dyn Task, trials: u64, seed: u64
     fits(checkpoint, task, trials.min(checkpoint.config.train.batch as u64) as usize)?;
     let (mut error, mut correct) = (vec![0.0; s], vec![0u64; s]);
     let batch_size = checkpoint.config.train.batch as u64;
-    let mut done = 0;
+    let (mut done, mut workspace) = (0, Workspace::default());
     while done < trials {
         let trials_each = (trials - done).min(batch_size) as usize;
         let batch = draw_fresh(&checkpoint.config, task, done, trials_each, seed)?;
-        let episode = run_drawn(checkpoint, task, &batch, &mut Workspace::default())?;
+        let episode = run_drawn(checkpoint, task, &batch, &mut workspace)?;
         for (i, e) in errors(task, &batch, &episode.outputs)?.into_iter().enumerate() {
             error[i / trials_each] += e;
             correct[i / trials_each] += u64::from(e < task.correct_below());

@@ -15,6 +15,9 @@ const USABLE: f64 = 0.9;
 const LARGEST_BATCH: usize = 256;
 /// Most bytes that the GPU kernels give to a block of the eligibility's factors.
 pub(crate) const HISTORY_BYTES: u64 = 2 << 30;
+/// Steps of what is drawn that the GPU kernels are given at a time: the first such stretch of a trial is waited for, and each
+/// costs a launch in which w_rec is read again.
+pub(crate) const UPLOAD_STEPS: usize = 128;
 /// Bytes of one perturbation on its device: step, neuron and size.
 const KICK: f64 = 12.0;
 
@@ -67,7 +70,12 @@ pub fn estimate(config: &Config, shape: TrialShape, networks: usize, batch: usiz
     };
     let (n_in, n_out) = (shape.n_in as f64, shape.n_out as f64);
     let outside = n_in + 2.0 * n_out + 2.0;
-    let kicks = (config.perturbation.probability * (trials * t * n) * KICK).floor();
+    // The GPU kernels have two stretches of what is drawn at a time, and somewhat more room than they need.
+    let (steps, results) = match fused && !device.is_cpu() {
+        true => (2.25 * t.min(UPLOAD_STEPS as f64), t * n_out),
+        false => (t, 0.0),
+    };
+    let kicks = (config.perturbation.probability * (trials * steps * n) * KICK).floor();
     let state = 8.0 * n;
     let backpropagation = match config.rule.name {
         RuleName::Bptt => crate::bptt::memory(config, shape, networks, batch, device),
@@ -81,7 +89,7 @@ pub fn estimate(config: &Config, shape: TrialShape, networks: usize, batch: usiz
         part("factors of the eligibility", factors),
         part("backpropagation", backpropagation),
         part("Hebbian traces", matrices * trace_copies * matrix + listed),
-        part("trials", trials * (t * outside + state) * float + kicks),
+        part("trials", trials * (steps * outside + results + state) * float + kicks),
     ]
 }
 

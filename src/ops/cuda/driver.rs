@@ -1,18 +1,21 @@
 //! Runs a batch on a [`Machine`]: whole trials in one launch where that fits, else step by step.
 
-use super::machine::{address, Kernel, Machine, Shape};
+use super::drawn::Drawn;
+use super::machine::{address, Kernel, Machine, Shape, Uploads};
 use super::memory::{kept, Memory, State};
 use super::params::Params;
 use super::shape::{eligibility_tile, WholeTrial};
 use crate::batch::TrialBatch;
-use crate::config::{Kernels, Output, RuleName, Stage};
+use crate::config::{Kernels, Output, RuleName, Stage, TraceModulator};
 use crate::eligibility::{Eligibility, Workspace, ELIGIBILITY};
 use crate::episode::{Ensemble, Episode, Record};
 use crate::network;
 use candle_core::{bail, Result, Tensor};
+use std::ops::Range;
 
-/// Under which name the workspace keeps the history.
+/// Under which names the workspace keeps the history, and the memory for what is drawn.
 const HISTORY: &str = "history";
+const UPLOADS: &str = "uploads";
 
 /// Runs all trials of a batch; with `learn`, accumulates the eligibility. The twin is [`crate::episode::run`].
 pub(super) fn run(
@@ -39,10 +42,24 @@ pub(super) fn run(
         && config.network.output == Output::Neurons
         && params.online == 0
         && !recorded;
-    let whole = WholeTrial::fitting(machine, batch.networks, batch.trials_each, config.network.neurons);
-    match whole.filter(|_| plain && config.train.kernels == Kernels::Fused) {
-        Some(form) => whole_trials(machine, form, params)?,
-        None => step_by_step(machine, params, ensemble, &state)?,
+    let whole = WholeTrial::fitting(machine, batch.networks, batch.trials_each, config.network.neurons)
+        .filter(|_| plain && config.train.kernels == Kernels::Fused);
+    let given = config.trace.stage != Stage::None && config.trace.modulator == TraceModulator::Task;
+    let drawn = Drawn::new(batch, &params, given);
+    match whole {
+        Some(form) => by_stretches(machine, &mut params, &drawn, workspace, |params, steps| {
+            whole_stretch(machine, form, params, steps)
+        })?,
+        None => {
+            let shape = step_shape(machine, &params)?;
+            let w_rec_t = ensemble.weights.w_rec.transpose(1, 2)?.contiguous()?;
+            by_stretches(machine, &mut params, &drawn, workspace, |params, steps| {
+                step_by_step(machine, shape, params, steps, (&w_rec_t, &state.r), |step| kept(&config.trace, step))
+            })?;
+            if state.trace.is_some() {
+                machine.launch(Kernel::FinishTrace, shape, &params)?;
+            }
+        }
     }
     let keep_trace = config.trace.persistent || record.trace || learns == RuleName::HebbianTrace;
     let kept = keep_trace.then(|| kept(&config.trace, params.steps as usize));
@@ -79,23 +96,54 @@ pub(super) fn history_steps(bytes: usize, trials: usize, neurons: usize, steps: 
     (bytes / (2 * trials * neurons * size_of::<f32>())).clamp(1, steps)
 }
 
-/// As many steps in each launch as the history holds.
-fn whole_trials(machine: &impl Machine, form: WholeTrial, mut params: Params) -> Result<()> {
-    params.groups = form.groups as u32;
-    let at_a_time = if params.has_factors() { params.block } else { params.steps };
-    let mut folded = false;
-    for first in (0..params.steps).step_by(at_a_time as usize) {
-        params.first_step = first;
-        params.count = at_a_time.min(params.steps - first);
-        machine.launch(form.kernel, form.shape, &params)?;
-        let learnt = (first + params.count).saturating_sub(params.start_step.max(first));
-        fold(machine, params, learnt, &mut folded)?;
+/// Runs the trial by stretches of steps: while the kernels of one run, the next is written and uploaded.
+fn by_stretches<M: Machine>(
+    machine: &M,
+    params: &mut Params,
+    drawn: &Drawn,
+    workspace: &mut Workspace,
+    mut run: impl FnMut(&mut Params, Range<usize>) -> Result<()>,
+) -> Result<()> {
+    let total = params.steps as usize;
+    let most = if params.has_factors() { params.block as usize } else { total };
+    let each = machine.upload_steps().clamp(1, most);
+    let stretches: Vec<_> = (0..total).step_by(each).map(|first| first..(first + each).min(total)).collect();
+    let words: Vec<usize> = stretches.iter().map(|steps| drawn.words(steps)).collect();
+    let room = words.iter().copied().max().unwrap_or(0);
+    let mut uploads = match workspace.take_any::<M::Uploads>(UPLOADS).filter(|kept| kept.words() >= room) {
+        Some(kept) => kept,
+        // As many perturbations as these trials have, others seldom have exactly.
+        None => machine.uploads(room + room / 8)?,
+    };
+    let fill =
+        |uploads: &mut M::Uploads, k: usize| uploads.fill(k % 2, words[k], |room| drawn.write(&stretches[k], room));
+    let mut address = fill(&mut uploads, 0)?;
+    for (k, steps) in stretches.iter().enumerate() {
+        drawn.place(steps, address, params);
+        uploads.begin_reading(k % 2)?;
+        run(params, steps.clone())?;
+        uploads.end_reading(k % 2)?;
+        if k + 1 < stretches.len() {
+            address = fill(&mut uploads, k + 1)?;
+        }
     }
+    workspace.keep_any(UPLOADS, uploads);
+    fold(machine, params)
+}
+
+/// A stretch of steps in one launch.
+fn whole_stretch(machine: &impl Machine, form: WholeTrial, params: &mut Params, steps: Range<usize>) -> Result<()> {
+    let learnt = steps.end.saturating_sub(steps.start.max(params.start_step as usize)) as u32;
+    make_room(machine, params, learnt)?;
+    params.groups = form.groups as u32;
+    (params.first_step, params.count) = (steps.start as u32, steps.len() as u32);
+    machine.launch(form.kernel, form.shape, params)?;
+    params.slot += learnt;
     Ok(())
 }
 
-/// One product and one launch for each step.
-fn step_by_step(machine: &impl Machine, mut params: Params, ensemble: &Ensemble, state: &State) -> Result<()> {
+/// The shape of a launch of one step.
+fn step_shape(machine: &impl Machine, params: &Params) -> Result<Shape> {
     let n = params.neurons as usize;
     let threads = n.next_multiple_of(32).min(1024);
     let shape = Shape {
@@ -113,37 +161,49 @@ fn step_by_step(machine: &impl Machine, mut params: Params, ensemble: &Ensemble,
              choose train.kernels = `reference`"
         );
     }
-    let w_rec_t = ensemble.weights.w_rec.transpose(1, 2)?.contiguous()?;
-    let mut folded = false;
-    for step in 0..params.steps {
-        params.first_step = step;
-        params.trace_kept = kept(&ensemble.config.trace, step as usize);
-        let recurrent = state.r.matmul(&w_rec_t)?;
+    Ok(shape)
+}
+
+/// One product and one launch for each step of a stretch.
+fn step_by_step(
+    machine: &impl Machine,
+    shape: Shape,
+    params: &mut Params,
+    steps: Range<usize>,
+    (w_rec_t, r): (&Tensor, &Tensor),
+    kept: impl Fn(usize) -> f32,
+) -> Result<()> {
+    for step in steps {
+        let learns = u32::from(step >= params.start_step as usize);
+        make_room(machine, params, learns)?;
+        params.first_step = step as u32;
+        params.trace_kept = kept(step);
+        let recurrent = r.matmul(w_rec_t)?;
         params.recurrent = address(&recurrent)?;
-        machine.launch(Kernel::Step, shape, &params)?;
-        if params.has_factors() && step >= params.start_step {
-            params.slot += 1;
-            if params.slot == params.block || step + 1 == params.steps {
-                fold(machine, params, params.slot, &mut folded)?;
-                params.slot = 0;
-            }
-        }
-    }
-    if state.trace.is_some() {
-        machine.launch(Kernel::FinishTrace, shape, &params)?;
+        machine.launch(Kernel::Step, shape, params)?;
+        params.slot += learns;
     }
     Ok(())
 }
 
-/// e (+)= Σ post preᵀ over the `count` steps that the history holds.
-fn fold(machine: &impl Machine, mut params: Params, count: u32, folded: &mut bool) -> Result<()> {
-    if count == 0 || !params.has_factors() {
+/// Folds the history into the eligibility where it has no room for `coming` more steps.
+fn make_room(machine: &impl Machine, params: &mut Params, coming: u32) -> Result<()> {
+    if params.has_factors() && params.slot + coming > params.block {
+        fold(machine, params)?;
+    }
+    Ok(())
+}
+
+/// e (+)= Σ post preᵀ over the steps that the history holds.
+fn fold(machine: &impl Machine, params: &mut Params) -> Result<()> {
+    if !params.has_factors() || params.slot == 0 {
         return Ok(());
     }
     let (tile, shape) = eligibility_tile(params.neurons as usize, (params.networks * params.trials_each) as usize);
-    (params.tile, params.count, params.add) = (tile as u32, count, u32::from(*folded));
-    *folded = true;
-    machine.launch(Kernel::Eligibility, shape, &params)
+    (params.tile, params.count) = (tile as u32, params.slot);
+    machine.launch(Kernel::Eligibility, shape, params)?;
+    (params.slot, params.add) = (0, 1);
+    Ok(())
 }
 
 /// Hands the results over in the layout of an [`Episode`]; the trace only with `kept`, what is left of the H it began with.

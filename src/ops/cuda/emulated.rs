@@ -1,8 +1,8 @@
 //! The kernels as an ordinary library, made by the system's C++ compiler when the tests run; see `kernels/host.h`.
 
-use super::machine::{Kernel, Machine, Shape};
-use super::params::Params;
-use candle_core::{bail, Result};
+use super::machine::{address, Kernel, Machine, Shape, Uploads};
+use super::params::{Address, Params};
+use candle_core::{bail, Device, Result, Tensor};
 use libloading::Library;
 use std::path::Path;
 use std::process::Command;
@@ -51,6 +51,7 @@ pub struct Emulated {
     pub shared_bytes: usize,
     pub processors: usize,
     pub history_bytes: usize,
+    pub upload_steps: usize,
     /// Takes threads and blocks in the reverse order: results must not depend on it.
     pub backwards: bool,
     /// What was launched.
@@ -63,6 +64,7 @@ impl Default for Emulated {
             shared_bytes: 64 << 10,
             processors: 4,
             history_bytes: 1 << 30,
+            upload_steps: 16,
             backwards: false,
             launched: Mutex::default(),
         }
@@ -70,6 +72,17 @@ impl Default for Emulated {
 }
 
 impl Machine for Emulated {
+    type Uploads = EmulatedUploads;
+
+    fn uploads(&self, words: usize) -> Result<EmulatedUploads> {
+        let piece = || Tensor::full(u32::MAX, words, &Device::Cpu);
+        Ok(EmulatedUploads { pieces: [piece()?, piece()?], readable: [false; 2] })
+    }
+
+    fn upload_steps(&self) -> usize {
+        self.upload_steps
+    }
+
     fn shared_bytes(&self) -> usize {
         self.shared_bytes
     }
@@ -100,6 +113,38 @@ impl Machine for Emulated {
         if !complete {
             bail!("{kernel:?}: some threads wait at a barrier that others never reach");
         }
+        Ok(())
+    }
+}
+
+/// Copies at once. A piece that is filled while it is read, or read before it is filled, is an error.
+pub struct EmulatedUploads {
+    pieces: [Tensor; 2],
+    readable: [bool; 2],
+}
+
+impl Uploads for EmulatedUploads {
+    fn words(&self) -> usize {
+        self.pieces[0].elem_count()
+    }
+
+    fn fill(&mut self, piece: usize, words: usize, write: impl FnOnce(&mut [u32])) -> Result<Address> {
+        assert!(!self.readable[piece] && words <= self.words());
+        let mut filled = vec![u32::MAX; words];
+        write(&mut filled);
+        // What is not filled is NaN, or a number that leads out of every list.
+        filled.resize(self.words(), u32::MAX);
+        self.pieces[piece] = Tensor::from_vec(filled, self.words(), &Device::Cpu)?;
+        address(&self.pieces[piece])
+    }
+
+    fn begin_reading(&mut self, piece: usize) -> Result<()> {
+        assert!(!std::mem::replace(&mut self.readable[piece], true));
+        Ok(())
+    }
+
+    fn end_reading(&mut self, piece: usize) -> Result<()> {
+        assert!(std::mem::replace(&mut self.readable[piece], false));
         Ok(())
     }
 }

@@ -2,7 +2,8 @@
 
 use super::machine::{Kernel, Machine, Shape};
 use super::params::Params;
-use crate::memory::HISTORY_BYTES;
+use super::uploads::GpuUploads;
+use crate::memory::{HISTORY_BYTES, UPLOAD_STEPS};
 use candle_core::cuda_backend::cudarc::driver::sys::{CUdevice_attribute, CUfunction_attribute};
 use candle_core::cuda_backend::cudarc::driver::{DeviceRepr, LaunchConfig, PushKernelArg};
 use candle_core::cuda_backend::WrapErr;
@@ -37,6 +38,16 @@ impl<'a> Gpu<'a> {
 }
 
 impl Machine for Gpu<'_> {
+    type Uploads = GpuUploads;
+
+    fn uploads(&self, words: usize) -> Result<GpuUploads> {
+        GpuUploads::new(self.device, words)
+    }
+
+    fn upload_steps(&self) -> usize {
+        UPLOAD_STEPS
+    }
+
     fn shared_bytes(&self) -> usize {
         self.shared_bytes
     }

@@ -36,8 +36,14 @@ pub(super) struct Shape {
     pub shared_bytes: usize,
 }
 
-/// A device, real or emulated. Work is done in the order in which it is asked for.
+/// A device, real or emulated. Kernels run in the order in which they are asked for.
 pub(super) trait Machine {
+    /// Its memory for what is drawn.
+    type Uploads: Uploads + Send + 'static;
+    /// Room for two pieces of `words` words.
+    fn uploads(&self, words: usize) -> Result<Self::Uploads>;
+    /// How many steps should be uploaded at a time.
+    fn upload_steps(&self) -> usize;
     /// The most memory that the threads of a block can share.
     fn shared_bytes(&self) -> usize;
     /// How many blocks should run at a time to keep the device busy.
@@ -46,6 +52,19 @@ pub(super) trait Machine {
     fn history_bytes(&self) -> usize;
     /// Starts a kernel. The driver sees to it that every address belongs to a tensor that outlives the call.
     fn launch(&self, kernel: Kernel, shape: Shape, params: &Params) -> Result<()>;
+}
+
+/// Two pieces of device memory for what is drawn: kernels read one while the other is filled.
+pub(super) trait Uploads {
+    /// How many words each piece has.
+    fn words(&self) -> usize;
+    /// Fills the first `words` words of a piece, once nothing reads it any more, and returns where it starts. Only `write`
+    /// and a copy before the last of this piece are waited for.
+    fn fill(&mut self, piece: usize, words: usize, write: impl FnOnce(&mut [u32])) -> Result<Address>;
+    /// Kernels that are started from now on find what was filled in.
+    fn begin_reading(&mut self, piece: usize) -> Result<()>;
+    /// Kernels that are started from now on do not read the piece.
+    fn end_reading(&mut self, piece: usize) -> Result<()>;
 }
 
 /// Where a contiguous tensor's memory starts.

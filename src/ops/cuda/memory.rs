@@ -3,7 +3,7 @@
 use super::machine::address;
 use super::params::{Address, Params};
 use crate::batch::{DrawnTrial, TrialBatch};
-use crate::config::{Config, Output, Stage, TraceConfig, TraceModulator};
+use crate::config::{Config, Output, Stage, TraceConfig};
 use crate::episode::{Ensemble, Record};
 use crate::network::Rates;
 use crate::ops::tanh::tanh;
@@ -102,7 +102,8 @@ impl Memory {
         Ok((tensor.clone(), self.keep(tensor)?))
     }
 
-    /// Puts the weights and the trials on the device and their addresses into `params`.
+    /// Puts the weights and the state that the trials begin with on the device, makes room for their results, and puts all
+    /// addresses into `params`.
     pub fn fill(
         &mut self,
         params: &mut Params,
@@ -111,7 +112,6 @@ impl Memory {
         record: Record,
     ) -> Result<State> {
         self.weights(params, ensemble)?;
-        self.drawn(params, ensemble, batch)?;
         self.state(params, ensemble, batch, record)
     }
 
@@ -135,42 +135,6 @@ impl Memory {
         Ok(())
     }
 
-    fn drawn(&mut self, params: &mut Params, ensemble: &Ensemble, batch: &TrialBatch) -> Result<()> {
-        let (t, n_in, n_out) = (params.steps as usize, params.n_in as usize, params.n_out as usize);
-        params.inputs = self.upload(rows(batch, t * n_in, |d, row| row.copy_from_slice(&d.trial.inputs)))?;
-        let mut start = vec![0u32];
-        start.extend(batch.drawn.iter().scan(0, |sum, d| {
-            *sum += d.kicks.len() as u32;
-            Some(*sum)
-        }));
-        // Each trial's first perturbation is its next one.
-        params.next_kick = self.upload(start[..batch.drawn.len()].to_vec())?;
-        let kicks = || batch.drawn.iter().flat_map(|d| &d.kicks);
-        params.kick_start = self.upload(start)?;
-        params.kick_step = self.upload(kicks().map(|kick| kick.step).collect())?;
-        params.kick_neuron = self.upload(kicks().map(|kick| kick.neuron).collect())?;
-        params.kick_size = self.upload(kicks().map(|kick| kick.size).collect())?;
-        if !batch.drawn[0].readout_noise.is_empty() {
-            let noise = rows(batch, t * n_out, |d, row| row.copy_from_slice(&d.readout_noise));
-            params.readout_noise = self.upload(noise)?;
-        }
-        if params.online != 0 {
-            params.targets = self.upload(rows(batch, t * n_out, |d, row| row.copy_from_slice(&d.trial.targets)))?;
-            let scored = |d: &DrawnTrial, row: &mut [f32]| {
-                row.iter_mut().zip(&d.trial.scored).for_each(|(to, scored)| *to = f32::from(u8::from(*scored)));
-            };
-            params.scored = self.upload(rows(batch, t, scored))?;
-        }
-        if ensemble.config.trace.modulator == TraceModulator::Task {
-            let given = |d: &DrawnTrial, row: &mut [f32]| match &d.trial.modulator {
-                Some(m) => row.copy_from_slice(m),
-                None => row.fill(1.0),
-            };
-            params.modulator = self.upload(rows(batch, t, given))?;
-        }
-        Ok(())
-    }
-
     fn state(&mut self, params: &mut Params, ensemble: &Ensemble, batch: &TrialBatch, record: Record) -> Result<State> {
         let (s, b, n) = (batch.networks, batch.trials_each, params.neurons as usize);
         let (t, n_out) = (params.steps as usize, params.n_out as usize);
@@ -188,6 +152,7 @@ impl Memory {
         params.x = self.keep(x.clone())?;
         params.r = self.keep(r.clone())?;
         params.r_before = self.zeros(&[s, b, n])?.1;
+        params.next_kick = self.upload(vec![0u32; s * b])?;
         let expected = |(i, d): (usize, &DrawnTrial)| -ensemble.modulator.expectation(i / b, d.trial.trial_type) as f32;
         params.reward_mean = self.upload(batch.drawn.iter().enumerate().map(expected).collect())?;
         params.output_mean = self.zeros(&[s * b, n_out.max(1)])?.1;

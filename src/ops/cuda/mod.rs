@@ -4,6 +4,7 @@
 //! All is f32; results repeat to the bit. The driver needs of a device only what [`machine::Machine`] asks for, so tests run
 //! it, and the kernels as C++, where there is no GPU.
 
+mod drawn;
 mod driver;
 #[cfg(all(test, target_os = "linux"))]
 mod emulated;
@@ -15,6 +16,8 @@ mod params;
 mod shape;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
+#[cfg(feature = "cuda")]
+mod uploads;
 
 #[cfg(feature = "cuda")]
 mod entry {

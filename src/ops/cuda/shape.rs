@@ -66,6 +66,13 @@ mod tests {
     struct H200;
 
     impl Machine for H200 {
+        type Uploads = crate::ops::cuda::emulated::EmulatedUploads;
+        fn uploads(&self, _: usize) -> candle_core::Result<Self::Uploads> {
+            candle_core::bail!("nothing is uploaded")
+        }
+        fn upload_steps(&self) -> usize {
+            128
+        }
         fn shared_bytes(&self) -> usize {
             227 << 10
         }

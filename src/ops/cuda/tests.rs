@@ -198,7 +198,7 @@ fn each_form_of_whole_trials_equals_the_reference() {
 }
 
 #[test]
-fn the_length_of_the_history_changes_no_bit() {
+fn the_lengths_of_history_and_stretches_change_no_bit() {
     if !available() {
         return;
     }
@@ -207,9 +207,10 @@ fn the_length_of_the_history_changes_no_bit() {
             let case = Case::new("dnms", &with(&[rule, kernels, "rule.start_step=9"]));
             let whole = results(&case.emulated(&Emulated::default()));
             // Bytes for one step of both factors of all trials.
-            for steps in [1, 7, 16, 39] {
-                let machine = Emulated { history_bytes: steps * 2 * 2 * 5 * 21 * 4, ..Emulated::default() };
-                assert!(results(&case.emulated(&machine)) == whole, "{rule} {kernels} {steps}");
+            for (steps, upload_steps) in [(1, 16), (7, 16), (16, 5), (39, 1), (40, 1000)] {
+                let history_bytes = steps * 2 * 2 * 5 * 21 * 4;
+                let machine = Emulated { history_bytes, upload_steps, ..Emulated::default() };
+                assert!(results(&case.emulated(&machine)) == whole, "{rule} {kernels} {steps} {upload_steps}");
             }
         }
     }

@@ -22,11 +22,16 @@ __device__ static float block_sum(float value, float *sums) {
 
 // w_in u + b of neuron i.
 __device__ static float input_drive(const Trials &of, u32 network, u32 trial, u32 step, u32 i) {
-    const float *u = of.inputs + ((size_t)trial * of.steps + step) * of.n_in;
+    const float *u = of.inputs + drawn(of, trial, step) * of.n_in;
     const float *w = of.w_in + ((size_t)network * of.neurons + i) * of.n_in;
     float drive = of.b_rec ? of.b_rec[network * of.neurons + i] : 0.0f;
     for (u32 k = 0; k < of.n_in; k++) drive = fmaf(w[k], u[k], drive);
     return drive;
+}
+
+// The first perturbation of a trial that this step may have.
+__device__ static u32 next_kick(const Trials &of, u32 trial, u32 step) {
+    return step == of.stretch_first ? of.kick_start[trial] : of.next_kick[trial];
 }
 
 // Adds this step's perturbations of neuron i to `drive`; for `node-perturbation` ξ r_preᵀ goes into the eligibility, column
@@ -34,12 +39,12 @@ __device__ static float input_drive(const Trials &of, u32 network, u32 trial, u3
 __device__ static float kicked(const Trials &of, u32 trial, u32 step, u32 i, float r_before, float drive) {
     const bool learns = of.rule == RULE_NODE_PERTURBATION && step >= of.start_step;
     const u32 n = of.neurons, end = of.kick_start[trial + 1];
-    for (u32 k = of.next_kick[trial]; k < end && of.kick_step[k] == step; k++) {
-        const u32 neuron = of.kick_neuron[k];
-        if (neuron == i) drive += of.kick_size[k];
+    for (u32 k = next_kick(of, trial, step); k < end && of.kicks[k].step == step; k++) {
+        const Kick kick = of.kicks[k];
+        if (kick.neuron == i) drive += kick.size;
         if (learns) {
-            float *e = of.eligibility + ((size_t)trial * n + neuron) * n + i;
-            *e = fmaf(of.kick_size[k], r_before, *e);
+            float *e = of.eligibility + ((size_t)trial * n + kick.neuron) * n + i;
+            *e = fmaf(kick.size, r_before, *e);
         }
     }
     return drive;
@@ -48,6 +53,7 @@ __device__ static float kicked(const Trials &of, u32 trial, u32 step, u32 i, flo
 // Writes the output of a step to memory and to `z`, shared by the block.
 __device__ static void output(const Trials &of, u32 network, u32 trial, u32 step, const float *r, float *z, float *sums) {
     const size_t at = ((size_t)trial * of.steps + step) * of.n_out;
+    const float *noise = of.readout_noise ? of.readout_noise + drawn(of, trial, step) * of.n_out : nullptr;
     for (u32 o = 0; o < of.n_out; o++) {
         float value;
         if (of.w_out) {
@@ -55,7 +61,7 @@ __device__ static void output(const Trials &of, u32 network, u32 trial, u32 step
             float part = 0.0f;
             for (u32 i = threadIdx.x; i < of.neurons; i += blockDim.x) part = fmaf(w[i], r[i], part);
             value = block_sum(part, sums) + of.b_out[network * of.n_out + o];
-            if (of.readout_noise) value += of.readout_noise[at + o];
+            if (noise) value += noise[o];
         } else {
             value = r[of.output_neurons[o]];
         }
@@ -68,13 +74,13 @@ __device__ static void output(const Trials &of, u32 network, u32 trial, u32 step
 __device__ static float reward_change(const Trials &of, u32 trial, u32 step, const float *z, float *shared) {
     if (!of.online) return 0.0f;
     if (threadIdx.x == 0) {
-        const float *target = of.targets + ((size_t)trial * of.steps + step) * of.n_out;
+        const float *target = of.targets + drawn(of, trial, step) * of.n_out;
         float error = 0.0f, change = 0.0f;
         for (u32 o = 0; o < of.n_out; o++) {
             const float difference = z[o] - target[o];
             error += of.squared_error ? difference * difference : fabsf(difference);
         }
-        if (of.scored[(size_t)trial * of.steps + step] != 0.0f) {
+        if (of.scored[drawn(of, trial, step)] != 0.0f) {
             change = -error / (float)of.n_out - of.reward_mean[trial];
             of.reward_mean[trial] = fmaf(change, 1.0f - of.reward_decay, of.reward_mean[trial]);
         }
@@ -93,7 +99,7 @@ __device__ static void learn_readout(const Trials &of, u32 trial, u32 step, floa
         const float mean = step == 0 ? z[o] : of.output_mean[at];
         const float post = of.readout_rule == READOUT_EH
                                ? z[o] - mean
-                               : of.readout_noise[((size_t)trial * of.steps + step) * of.n_out + o] / of.readout_variance;
+                               : of.readout_noise[drawn(of, trial, step) * of.n_out + o] / of.readout_variance;
         const float gated = post * change;
         float *w = of.w_out_change + (size_t)at * of.neurons;
         for (u32 i = threadIdx.x; i < of.neurons; i += blockDim.x) w[i] = fmaf(gated, r[i], w[i]);
@@ -159,8 +165,8 @@ KERNEL(step) {
         if (of.activations) of.activations[now] = of.x[me];
     }
     if (threadIdx.x == 0) {
-        u32 k = of.next_kick[trial];
-        while (k < of.kick_start[trial + 1] && of.kick_step[k] == t) k++;
+        u32 k = next_kick(of, trial, t);
+        while (k < of.kick_start[trial + 1] && of.kicks[k].step == t) k++;
         of.next_kick[trial] = k;
     }
     __syncthreads();
@@ -169,7 +175,7 @@ KERNEL(step) {
     if (of.readout_rule != READOUT_FIXED) learn_readout(of, trial, t, change, after, z);
     if (of.stage != STAGE_NONE && threadIdx.x == 0) {
         const float m = of.modulated_by == REWARD ? change : 1.0f;
-        of.trace_gate[trial] = of.modulated_by == GIVEN ? of.modulator[(size_t)trial * of.steps + t] : m;
+        of.trace_gate[trial] = of.modulated_by == GIVEN ? of.modulator[drawn(of, trial, t)] : m;
     }
     if (of.rule == RULE_DELTA_X || of.rule == RULE_EH) remember(of, trial, t, change, before);
 }

@@ -22,6 +22,12 @@ enum Association : u32 { AUTO, POST_PRE, PRE_POST };
 enum Modulator : u32 { CONSTANT, GIVEN, REWARD };
 enum ReadoutRule : u32 { READOUT_FIXED, READOUT_NODE_PERTURBATION, READOUT_EH };
 
+// One perturbation of one neuron. The twin in Rust is `batch::Kick`.
+struct Kick {
+    u32 step, neuron;
+    float size;
+};
+
 // All trials of a batch. The twin in Rust is `params::Params`: same order, same types. P trials stand in a row, B of each of
 // S networks. Null: absent.
 struct Trials {
@@ -34,16 +40,14 @@ struct Trials {
     const float *free;            // [N], 0 for clamped neurons, else 1
     const float *held;            // [N], x of clamped neurons, else 0
     const u32 *output_neurons;    // [n_out]
-    // What was drawn.
-    const float *inputs;          // [P, T, n_in]
-    const u32 *kick_start;        // [P + 1], into the three lists below, which are ordered by step in each trial
-    const u32 *kick_step;
-    const u32 *kick_neuron;
-    const float *kick_size;
-    const float *readout_noise;   // [P, T, n_out] or null
-    const float *targets;         // [P, T, n_out], where the reward is read online, else null
-    const float *scored;          // [P, T], likewise
-    const float *modulator;       // [P, T], where m is given
+    // What was drawn for the `stretch` steps from `stretch_first` on: a stretch.
+    const u32 *kick_start;        // [P + 1], into the list below, which is ordered by step in each trial
+    const Kick *kicks;
+    const float *inputs;          // [P, stretch, n_in]
+    const float *readout_noise;   // [P, stretch, n_out] or null
+    const float *targets;         // [P, stretch, n_out], where the reward is read online, else null
+    const float *scored;          // [P, stretch], likewise
+    const float *modulator;       // [P, stretch], where m is given, else null
     // The state.
     float *x;                     // [P, N]
     float *r;                     // [P, N]
@@ -70,8 +74,9 @@ struct Trials {
     float *b_out_change;          // [P, n_out]
     // Sizes.
     u32 networks, trials_each, neurons, steps, n_in, n_out, block;
-    // The steps of this launch, and where in the block of history the first of them goes.
+    // The steps of this launch, and where in the block of history the first of them that is learnt from goes.
     u32 first_step, count, slot;
+    u32 stretch_first, stretch;
     // How.
     u32 rule, start_step, stage, association, modulated_by, readout_rule, online, squared_error;
     u32 rectified;                // the response: x + offset within [0, max], else tanh
@@ -86,6 +91,11 @@ struct Trials {
 
 // v, but within ±bound; NaN stays NaN.
 __device__ inline float within(float v, float bound) { return v > bound ? bound : v < -bound ? -bound : v; }
+
+// Where a step of a trial stands in what was drawn.
+__device__ inline size_t drawn(const Trials &of, u32 trial, u32 step) {
+    return (size_t)trial * of.stretch + (step - of.stretch_first);
+}
 
 // Copies 2, 4 or 8 floats that start at a multiple of as many, 4 at a time.
 template <u32 COUNT>

@@ -1,4 +1,5 @@
-// Many steps of some trials of one network in one launch: a block keeps w_rec in shared memory and needs no other block.
+// A stretch of steps of some trials of one network in one launch: a block keeps w_rec in shared memory and needs no other
+// block.
 //
 // Threads stand in groups. A thread has 4 neurons of TRIALS trials, a group all neurons of these trials, a block
 // groups · TRIALS trials. x and x̄ stay in registers, rates in shared memory, twice: one half is read while the other is
@@ -22,7 +23,7 @@ struct Mine {
 };
 
 __device__ static u32 step_of_kick(const Trials &of, u32 trial, u32 kick) {
-    return kick < of.kick_start[trial + 1] ? of.kick_step[kick] : NEVER;
+    return kick < of.kick_start[trial + 1] ? of.kicks[kick].step : NEVER;
 }
 
 template <u32 TRIALS>
@@ -41,7 +42,7 @@ __device__ static void begin(const Trials &of, Mine<TRIALS> &my, float *weights,
     UNROLL for (u32 b = 0; b < TRIALS; b++) {
         const u32 trial = my.trial(b);
         const bool exists = my.exists(of, b);
-        my.next_kick[b] = exists ? of.next_kick[trial] : 0;
+        my.next_kick[b] = exists ? of.kick_start[trial] : 0;
         my.due[b] = exists ? step_of_kick(of, trial, my.next_kick[b]) : NEVER;
         UNROLL for (u32 a = 0; a < 4; a++) {
             const u32 i = my.neuron(a);
@@ -77,7 +78,7 @@ __device__ static void drives(const Trials &of, const Mine<TRIALS> &my, u32 t, c
         UNROLL for (u32 a = 0; a < 4; a++)
             w[a] = my.neuron(a) < n ? of.w_in[((size_t)my.network * n + my.neuron(a)) * of.n_in + k] : 0.0f;
         UNROLL for (u32 b = 0; b < TRIALS; b++) {
-            const float u = my.exists(of, b) ? of.inputs[((size_t)my.trial(b) * of.steps + t) * of.n_in + k] : 0.0f;
+            const float u = my.exists(of, b) ? of.inputs[drawn(of, my.trial(b), t) * of.n_in + k] : 0.0f;
             UNROLL for (u32 a = 0; a < 4; a++) sum[b][a] = fmaf(w[a], u, sum[b][a]);
         }
     }
@@ -90,15 +91,13 @@ template <u32 TRIALS>
 __device__ static void kicked(const Trials &of, Mine<TRIALS> &my, u32 b, u32 t, const float *before, float drive[4]) {
     const u32 n = of.neurons, trial = my.trial(b);
     while (my.due[b] == t) {
-        const u32 kick = my.next_kick[b]++;
-        const u32 neuron = of.kick_neuron[kick];
-        const float size = of.kick_size[kick];
+        const Kick kick = of.kicks[my.next_kick[b]++];
         UNROLL for (u32 a = 0; a < 4; a++) {
             const u32 i = my.neuron(a);
-            if (i == neuron) drive[a] += size;
+            if (i == kick.neuron) drive[a] += kick.size;
             if (of.rule == RULE_NODE_PERTURBATION && t >= of.start_step && i < n) {
-                float *e = of.eligibility + ((size_t)trial * n + neuron) * n + i;
-                *e = fmaf(size, before[i * my.per_block + my.first_place + b], *e);
+                float *e = of.eligibility + ((size_t)trial * n + kick.neuron) * n + i;
+                *e = fmaf(kick.size, before[i * my.per_block + my.first_place + b], *e);
             }
         }
         my.due[b] = step_of_kick(of, trial, my.next_kick[b]);
@@ -120,7 +119,7 @@ __device__ static void advance(const Trials &of, Mine<TRIALS> &my, u32 b, u32 t,
         const float delta = x - my.mean[b][a];
         my.mean[b][a] = moved_mean(my.mean[b][a], x, of.x_mean_decay);
         if (t < of.start_step) continue;
-        const size_t at = ((size_t)my.trial(b) * of.block + (t - learns_from)) * n + i;
+        const size_t at = ((size_t)my.trial(b) * of.block + of.slot + (t - learns_from)) * n + i;
         of.post[at] = cube(delta);
         of.pre[at] = cube(before[place]);
     }
@@ -163,7 +162,6 @@ __device__ static void run(const Trials &of, float *shared) {
     const float *last = rates + of.count % 2 * half;
     UNROLL for (u32 b = 0; b < TRIALS; b++) {
         if (!my.exists(of, b)) continue;
-        if (my.quad == 0) of.next_kick[my.trial(b)] = my.next_kick[b];
         UNROLL for (u32 a = 0; a < 4; a++) {
             const u32 i = my.neuron(a);
             if (i >= n) continue;
