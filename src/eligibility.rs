@@ -85,7 +85,10 @@ impl Workspace {
         match eligibility {
             Eligibility::Host(host) => self.spare = Some(host.values),
             #[cfg(any(feature = "cuda", test))]
-            Eligibility::Tensor(tensor) => self.keep_tensor(ELIGIBILITY, tensor),
+            Eligibility::Tensor(tensor) if self.kept.contains_key(ELIGIBILITY) => self.keep_tensor(ELIGIBILITY, tensor),
+            // Nobody will ask for it again.
+            #[cfg(any(feature = "cuda", test))]
+            Eligibility::Tensor(_) => {}
             #[cfg(not(any(feature = "cuda", test)))]
             Eligibility::Tensor(_) => {}
         }
@@ -98,13 +101,12 @@ pub(crate) const ELIGIBILITY: &str = "eligibility";
 
 #[cfg(any(feature = "cuda", test))]
 impl Workspace {
-    /// A tensor of that shape with any values, kept under `name` or new.
+    /// A tensor of that shape with any values, kept under `name` or new; its place is held until it comes back.
     pub(crate) fn take_tensor(&mut self, name: &'static str, shape: &[usize], device: &Device) -> Result<Tensor> {
         let fits = |kept: &Tensor| kept.dims() == shape && kept.device().same_device(device);
-        match self.take_any::<Tensor>(name).filter(fits) {
-            Some(kept) => Ok(kept),
-            None => Tensor::zeros(shape, candle_core::DType::F32, device),
-        }
+        let kept = self.take_any::<Tensor>(name).filter(fits);
+        self.keep_any(name, ());
+        kept.map_or_else(|| Tensor::zeros(shape, candle_core::DType::F32, device), Ok)
     }
 
     /// Keeps a tensor for the next update.

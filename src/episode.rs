@@ -6,7 +6,7 @@ mod inputs;
 mod steps;
 
 pub use inputs::{EpisodeInputs, Scoring, TrialShape};
-pub(crate) use steps::{Progress, Steps, Taken};
+pub(crate) use steps::{Progress, Steps, Taken, BLOCK as PERTURBED_STEPS};
 
 use crate::batch::TrialBatch;
 use crate::config::{Config, RuleName};

@@ -5,7 +5,7 @@
 
 use crate::config::{Config, Kernels, Precision, RuleName, Stage};
 use crate::device::memory_of;
-use crate::episode::{Record, TrialShape};
+use crate::episode::{Record, TrialShape, PERTURBED_STEPS};
 use anyhow::{bail, Result};
 use candle_core::Device;
 
@@ -52,7 +52,8 @@ pub fn estimate(config: &Config, shape: TrialShape, networks: usize, batch: usiz
         _ if fused && !device.is_cpu() => {
             (2.0 * trials * t * n * float).min((HISTORY_BYTES as f64).max(2.0 * trials * n * float))
         }
-        _ => 2.0 * trials * t.min(100.0) * n * float,
+        // The plain operations copy a block before they multiply it.
+        _ => (if fused { 2.0 } else { 5.0 }) * trials * t.min(100.0) * n * float,
     };
     let matrices = match config.trace.stage {
         Stage::None => 0.0,
@@ -76,7 +77,9 @@ pub fn estimate(config: &Config, shape: TrialShape, networks: usize, batch: usiz
         false => (t, 0.0),
     };
     let kicks = (config.perturbation.probability * (trials * steps * n) * KICK).floor();
-    let state = 8.0 * n;
+    // The plain operations write the perturbations of some steps out.
+    let perturbed = !fused && config.perturbation.probability > 0.0;
+    let state = (if perturbed { 8.0 + PERTURBED_STEPS as f64 } else { 8.0 }) * n;
     let backpropagation = match config.rule.name {
         RuleName::Bptt => crate::bptt::memory(config, shape, networks, batch, device),
         _ => 0.0,

@@ -129,6 +129,28 @@ impl Cell {
         })
     }
 
+    /// The same, with all that is added or multiplied at each step written out for B trials: candle takes tensors of one shape
+    /// more quickly than those that it has to broadcast.
+    pub(crate) fn for_trials(&self, trials_each: usize) -> Result<Self> {
+        let (s, n, _) = self.w_rec_t.dims3()?;
+        let written = |of: &Tensor, width: usize| of.broadcast_as((s, trials_each, width))?.contiguous();
+        let output = match &self.output {
+            CellOutput::Readout { w_out_t, b_out } => {
+                CellOutput::Readout { w_out_t: w_out_t.clone(), b_out: written(b_out, w_out_t.dim(2)?)? }
+            }
+            neurons => neurons.clone(),
+        };
+        let clamp = |Clamp { free, value }: &Clamp| -> Result<Clamp> {
+            Ok(Clamp { free: written(free, n)?, value: written(value, n)? })
+        };
+        Ok(Cell {
+            b_rec: self.b_rec.as_ref().map(|b| written(b, n)).transpose()?,
+            clamp: self.clamp.as_ref().map(clamp).transpose()?,
+            output,
+            ..self.clone()
+        })
+    }
+
     /// Takes tanh as the fused kernels do, where that can be: it is many times as fast as candle's on the CPU.
     pub(crate) fn with_fast_tanh(mut self) -> Self {
         self.fast_tanh = true;

@@ -7,6 +7,7 @@ use crate::network::{Cell, State};
 use crate::online::Reward;
 use crate::trace::{HebbianTrace, TraceState};
 use candle_core::{Result, Tensor};
+use std::ops::Range;
 
 /// Where a batch of trials is between two steps: all that the next step reads beside weights and inputs.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ pub(crate) struct Taken {
 /// The steps of a batch of trials, to be taken in order.
 pub(crate) struct Steps<'a> {
     config: &'a Config,
-    cell: &'a Cell,
+    cell: Cell,
     inputs: &'a EpisodeInputs<'a>,
     trace: Option<HebbianTrace>,
     reward: Option<Reward<'a>>,
@@ -49,12 +50,12 @@ pub(crate) struct Steps<'a> {
 
 impl<'a> Steps<'a> {
     /// The steps from `first` on.
-    pub fn from(first: usize, config: &'a Config, cell: &'a Cell, inputs: &'a EpisodeInputs<'a>) -> Result<Self> {
+    pub fn from(first: usize, config: &'a Config, cell: &Cell, inputs: &'a EpisodeInputs<'a>) -> Result<Self> {
         let (s, b, _) = inputs.x0.dims3()?;
         let ones = Tensor::ones((s, b), inputs.x0.dtype(), inputs.x0.device())?;
         Ok(Steps {
             config,
-            cell,
+            cell: cell.for_trials(b)?,
             inputs,
             trace: HebbianTrace::new(&config.trace),
             reward: Reward::new(config, inputs)?,
@@ -81,12 +82,13 @@ impl<'a> Steps<'a> {
 
     /// Takes step number `step`, in the order that docs/model.md gives.
     pub fn take(&mut self, step: usize, at: &Progress) -> Result<Taken> {
-        let Steps { config, cell, inputs, .. } = *self;
+        let Steps { config, inputs, .. } = *self;
         let plastic = match (&self.trace, &at.trace) {
             (Some(trace), Some(h)) => trace.drive(h, &at.state.r)?,
             _ => None,
         };
         let perturbation = self.kicks.at(step, &at.state.x)?;
+        let cell = &self.cell;
         let noise = inputs.private_noise.as_ref().map(|noise| noise.get(step)).transpose()?;
         let drives: Vec<&Tensor> = [&plastic, &perturbation, &noise].into_iter().flatten().collect();
         let state = cell.step(&at.state, &inputs.inputs.get(step)?, at.fed_back.as_ref(), &drives)?;
@@ -121,29 +123,65 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// Walks through the sparse perturbations and makes them dense, one step at a time.
+/// Steps whose perturbations are made dense at a time.
+pub(crate) const BLOCK: usize = 32;
+
+/// Walks through the sparse perturbations and makes them dense on the device, a block of steps at a time.
 struct Kicks<'a> {
     lists: &'a [&'a [Kick]],
+    /// The first of each list that is in no block yet.
     next: Vec<usize>,
+    /// The steps that were made dense last, and their ξ `[steps, S, B, N]`; `None` where none of them is perturbed.
+    steps: Range<usize>,
+    dense: Option<Tensor>,
 }
 
 impl<'a> Kicks<'a> {
     /// Those of step `first` and later.
     fn from(first: usize, lists: &'a [&'a [Kick]]) -> Self {
         let next = lists.iter().map(|list| list.partition_point(|kick| (kick.step as usize) < first)).collect();
-        Kicks { lists, next }
+        Kicks { lists, next, steps: first..first, dense: None }
     }
 
-    /// ξ of a step, shaped like `x` `[S, B, N]`; `None` where nothing is perturbed.
+    /// ξ of a step, shaped like `x` `[S, B, N]`; `None` where it and those around it are not perturbed. Steps are asked for in
+    /// order.
     fn at(&mut self, step: usize, x: &Tensor) -> Result<Option<Tensor>> {
-        let n = x.dim(2)?;
-        let mut dense: Option<Vec<f32>> = None;
+        if !self.steps.contains(&step) {
+            self.steps = step..step + BLOCK;
+            self.dense = None;
+            self.dense = self.block(x)?;
+        }
+        self.dense.as_ref().map(|dense| dense.get(step - self.steps.start)).transpose()
+    }
+
+    fn block(&mut self, x: &Tensor) -> Result<Option<Tensor>> {
+        let trials = self.lists.len();
+        // Each trial's perturbations of each step.
+        let mut rows: Vec<&[Kick]> = vec![&[]; BLOCK * trials];
         for (i, (list, next)) in self.lists.iter().zip(&mut self.next).enumerate() {
-            while let Some(kick) = list.get(*next).filter(|kick| kick.step as usize == step) {
-                dense.get_or_insert_with(|| vec![0.0; x.elem_count()])[i * n + kick.neuron as usize] += kick.size;
-                *next += 1;
+            for (k, step) in self.steps.clone().enumerate() {
+                let of_step = list[*next..].iter().take_while(|kick| kick.step as usize == step).count();
+                rows[k * trials + i] = &list[*next..*next + of_step];
+                *next += of_step;
             }
         }
-        dense.map(|values| Tensor::from_vec(values, x.shape(), x.device())?.to_dtype(x.dtype())).transpose()
+        let most = rows.iter().map(|row| row.len()).max().unwrap_or(0);
+        if most == 0 {
+            return Ok(None);
+        }
+        // Lists of one length: what is missing adds 0 to neuron 0.
+        let (mut neurons, mut sizes) = (vec![0u32; rows.len() * most], vec![0f32; rows.len() * most]);
+        for (i, row) in rows.iter().enumerate() {
+            for (k, kick) in row.iter().enumerate() {
+                (neurons[i * most + k], sizes[i * most + k]) = (kick.neuron, kick.size);
+            }
+        }
+        let (s, b, n) = x.dims3()?;
+        let lists = (rows.len(), most);
+        let neurons = Tensor::from_vec(neurons, lists, x.device())?;
+        let sizes = Tensor::from_vec(sizes, lists, x.device())?.to_dtype(x.dtype())?;
+        let dense = Tensor::zeros((rows.len(), n), x.dtype(), x.device())?;
+        dense.scatter_add_set(&neurons, &sizes, 1)?;
+        Ok(Some(dense.reshape((BLOCK, s, b, n))?))
     }
 }

@@ -1,6 +1,4 @@
 //! `delta-x`: e ← e + (r_pre(t−1) δx_post(t))³ with δx = x − x̄ (Miconi 2017, doi 10.7554/eLife.20899).
-//!
-//! The cube of a product is the product of the cubes, so a step adds the outer product of δx³ and r³.
 
 use super::{moved_mean, Factors, Increment, LearningRule, Moment};
 use crate::network::State;
@@ -28,9 +26,8 @@ impl LearningRule for DeltaX {
     fn increment(&mut self, moment: &Moment) -> Result<Option<Increment>> {
         let x = &moment.state.x;
         let x_mean = self.x_mean.as_ref().unwrap_or(x);
-        let cube = |t: &Tensor| t.sqr()? * t;
-        let factors = Factors { post: cube(&(x - x_mean)?)?, pre: cube(moment.r_before)? };
+        let factors = Factors { post: (x - x_mean)?, pre: moment.r_before.clone() };
         self.x_mean = Some(moved_mean(x_mean, x, self.decay)?);
-        Ok(Some(Increment::Outer(factors)))
+        Ok(Some(Increment::CubedOuter(factors)))
     }
 }

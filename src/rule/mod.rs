@@ -43,6 +43,9 @@ pub struct Factors {
 pub enum Increment {
     /// An outer product.
     Outer(Factors),
+    /// An outer product, each element cubed. The cube of a product is the product of the cubes, so whole blocks of factors are
+    /// cubed before they are multiplied.
+    CubedOuter(Factors),
     /// `[S, B, N, N]`, (post, pre).
     Matrix(Tensor),
 }
@@ -101,6 +104,7 @@ pub struct Accumulator {
     post: Tensor,
     pre: Tensor,
     filled: usize,
+    cubed: bool,
 }
 
 impl Accumulator {
@@ -108,18 +112,23 @@ impl Accumulator {
     pub fn new(like: &Tensor, block: usize) -> Result<Self> {
         let (s, b, n) = like.dims3()?;
         let buffer = || Tensor::zeros((s, b, block, n), like.dtype(), like.device());
-        Ok(Accumulator { sum: None, post: buffer()?, pre: buffer()?, filled: 0 })
+        Ok(Accumulator { sum: None, post: buffer()?, pre: buffer()?, filled: 0, cubed: false })
     }
 
     /// Adds one step.
     pub fn push(&mut self, increment: &Increment) -> Result<()> {
         match increment {
-            Increment::Outer(factors) => self.push_outer(factors),
+            Increment::Outer(factors) => self.push_outer(factors, false),
+            Increment::CubedOuter(factors) => self.push_outer(factors, true),
             Increment::Matrix(matrix) => self.add(matrix.clone()),
         }
     }
 
-    fn push_outer(&mut self, factors: &Factors) -> Result<()> {
+    fn push_outer(&mut self, factors: &Factors, cubed: bool) -> Result<()> {
+        if cubed != self.cubed {
+            self.fold()?;
+            self.cubed = cubed;
+        }
         self.post.slice_set(&factors.post.unsqueeze(2)?.contiguous()?, 2, self.filled)?;
         self.pre.slice_set(&factors.pre.unsqueeze(2)?.contiguous()?, 2, self.filled)?;
         self.filled += 1;
@@ -145,7 +154,14 @@ impl Accumulator {
         if self.filled == 0 {
             return Ok(());
         }
-        let block = |t: &Tensor| t.narrow(2, 0, self.filled)?.contiguous();
+        let block = |factors: &Tensor| {
+            let factors = factors.narrow(2, 0, self.filled)?;
+            if self.cubed {
+                factors.sqr()? * factors
+            } else {
+                factors.contiguous()
+            }
+        };
         let product = block(&self.post)?.transpose(2, 3)?.contiguous()?.matmul(&block(&self.pre)?)?;
         self.filled = 0;
         self.add(product)

@@ -61,6 +61,8 @@ pub(super) fn run(
             }
         }
     }
+    // No kernel is still to be started: what only they need is freed once they have run.
+    drop(memory);
     let keep_trace = config.trace.persistent || record.trace || learns == RuleName::HebbianTrace;
     let kept = keep_trace.then(|| kept(&config.trace, params.steps as usize));
     finish((batch.networks, batch.trials_each), learns, kept, state, eligibility)

@@ -11,7 +11,7 @@ use crate::trace::TraceState;
 use candle_core::{DType, Device, Result, Tensor};
 use rayon::prelude::*;
 
-/// Tensors that are kept until the last kernel has been started.
+/// Tensors that are kept until the last kernel has been started: memory is freed in the order of the same stream.
 pub(super) struct Memory {
     device: Device,
     kept: Vec<Tensor>,
@@ -67,8 +67,11 @@ impl Trace {
         match self {
             Trace::Matrix(trace) => trace.map(|h| h.transpose(2, 3)?.contiguous()),
             Trace::List { post, pre, weight, given } => {
-                let post = post.broadcast_mul(&weight.unsqueeze(3)?)?;
-                let added = post.transpose(2, 3)?.contiguous()?.matmul(&pre.transpose(2, 3)?.contiguous()?)?;
+                let added = {
+                    let post = post.broadcast_mul(&weight.unsqueeze(3)?)?;
+                    post.transpose(2, 3)?.contiguous()?.matmul(&pre.transpose(2, 3)?.contiguous()?)?
+                };
+                drop((post, pre, weight));
                 let h = given.map_or(Ok(added.clone()), |given| added + (given * f64::from(kept))?)?;
                 Ok(TraceState { h, eligibility: None })
             }
