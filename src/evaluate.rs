@@ -59,8 +59,7 @@ pub fn evaluate(checkpoint: &Checkpoint, task: &dyn Task, trials: u64, seed: u64
 }
 
 fn fits(checkpoint: &Checkpoint, task: &dyn Task, trials_each: usize) -> Result<()> {
-    let device = checkpoint.weights.w_rec.device();
-    memory::check_forward(&checkpoint.config, TrialShape::of(task), trials_each, Record::default(), device)
+    memory::check_forward(checkpoint, TrialShape::of(task), trials_each, Record::default())
 }
 
 /// Runs fresh trials `first..first + trials_each` of each network; the outputs are `[T, S, B, n_out]`.

@@ -3,11 +3,12 @@
 //! The estimate counts what grows with N², T or B; docs/gpu.md has the formula. A run that would not fit is refused at its
 //! start, and `--batch auto` asks for the largest batch that does.
 
+use crate::checkpoint::Checkpoint;
 use crate::config::{Config, Kernels, Precision, RuleName, Stage};
 use crate::device::memory_of;
 use crate::episode::{Record, TrialShape, PERTURBED_STEPS};
 use anyhow::{bail, Result};
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 
 /// The share of what is free that a run may plan to use: allocators and drivers need some too.
 const USABLE: f64 = 0.9;
@@ -118,15 +119,26 @@ pub fn check(config: &Config, shape: TrialShape, networks: usize, device: &Devic
     })
 }
 
-/// Refuses to run `trials` trials of each network with frozen weights where that would not fit on the device, with what is
-/// recorded of them.
+/// Refuses to run `trials` trials of each network of a checkpoint, its weights frozen, where that would not fit on its device
+/// with what is recorded of them.
 ///
 /// # Errors
 /// Names the size of each part and what there is.
-pub fn check_forward(config: &Config, shape: TrialShape, trials: usize, record: Record, device: &Device) -> Result<()> {
+pub fn check_forward(checkpoint: &Checkpoint, shape: TrialShape, trials: usize, record: Record) -> Result<()> {
+    let device = checkpoint.weights.w_rec.device();
     let Some(free) = memory_of(device) else { return Ok(()) };
-    let parts = estimate_forward(config, shape, trials, record, device);
+    let parts = estimate_forward(&checkpoint.config, shape, trials, record, device);
+    // The checkpoint is there already, and is counted in the parts as well.
+    let free = free.saturating_add(resident(checkpoint));
     refuse(&parts, free, "this", || "take fewer trials or steps, or a machine with more memory".to_string())
+}
+
+/// Bytes of a checkpoint's tensors.
+fn resident(checkpoint: &Checkpoint) -> u64 {
+    let Checkpoint { weights, trace, .. } = checkpoint;
+    let trace = trace.iter().flat_map(|trace| [Some(&trace.h), trace.eligibility.as_ref()]).flatten();
+    let bytes = |tensor: &Tensor| (tensor.elem_count() * tensor.dtype().size_in_bytes()) as u64;
+    weights.each().map(|(_, tensor)| tensor).chain(trace).map(bytes).sum()
 }
 
 fn estimate_forward(config: &Config, shape: TrialShape, trials: usize, record: Record, device: &Device) -> Vec<Part> {

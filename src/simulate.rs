@@ -68,7 +68,7 @@ pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> R
     let given = load("inputs")?.context("tensor `inputs` is missing; expected [T, B, n_in] or [T, S, B, n_in]")?;
     // What the file's few numbers stand for may be large: see before making any of it.
     if let [t, .., b, _] = *given.dims() {
-        check_size(checkpoint, t, b, Record::default(), device)?;
+        check_size(checkpoint, t, b, Record::default())?;
     }
     let inputs = match *given.dims() {
         [t, b, k] if k == n_in && t > 0 && b > 0 => given.unsqueeze(1)?.broadcast_as((t, s, b, k))?.contiguous()?,
@@ -93,11 +93,11 @@ pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> R
 }
 
 /// Refuses T steps of B trials that would not fit into the device's memory.
-fn check_size(checkpoint: &Checkpoint, t: usize, b: usize, record: Record, device: &Device) -> Result<()> {
+fn check_size(checkpoint: &Checkpoint, t: usize, b: usize, record: Record) -> Result<()> {
     let config = &checkpoint.config;
     let (n_in, n_out) = (checkpoint.weights.w_in.dim(2)?, checkpoint.weights.n_out(&config.network)?);
     let shape = TrialShape { steps: t, n_in, n_out, measure: ErrorMeasure::Absolute };
-    memory::check_forward(config, shape, b, record, device)
+    memory::check_forward(checkpoint, shape, b, record)
 }
 
 /// Runs the networks. Returns `outputs` `[T, S, B, n_out]` and what `record` asks for, by name.
@@ -113,7 +113,7 @@ pub fn simulate(
 ) -> Result<BTreeMap<&'static str, Tensor>> {
     let config = &checkpoint.config;
     let (t, s, b, n_in) = inputs.inputs.dims4()?;
-    check_size(checkpoint, t, b, record, device)?;
+    check_size(checkpoint, t, b, record)?;
     let dtype = inputs.inputs.dtype();
     let x0 = match inputs.x {
         Some(x) => x,

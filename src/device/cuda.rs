@@ -1,6 +1,8 @@
 //! CUDA GPUs: opened without ever panicking, and described.
 
 use anyhow::{anyhow, ensure, Context, Result};
+use candle_core::cuda_backend::cudarc::driver::result::{device::get_default_mem_pool, mem_pool, DriverError};
+use candle_core::cuda_backend::cudarc::driver::sys::CUmemPool_attribute as PoolAttribute;
 use candle_core::cuda_backend::cudarc::driver::CudaContext;
 use candle_core::Device;
 
@@ -23,25 +25,61 @@ pub(super) fn open(index: usize) -> Result<Device> {
     // SAFETY: all work of a device is put on its one stream, so it is done in the order in which it is asked for, and so is
     // the freeing of memory. Nothing has to be tracked.
     unsafe { device.as_cuda_device()?.disable_event_tracking() };
+    keep_memory(device.as_cuda_device()?.cuda_stream().context())?;
     Ok(device)
+}
+
+/// Has the driver keep what is freed until it is asked for again. It would give all back to the system whenever results are
+/// waited for, and get it anew for every update.
+fn keep_memory(context: &CudaContext) -> Result<()> {
+    if context.has_async_alloc() {
+        let mut all = u64::MAX;
+        // SAFETY: the device is one that the driver named, its pool is there as long as the device, and this attribute is a
+        // u64.
+        unsafe {
+            let pool = get_default_mem_pool(context.cu_device())?;
+            mem_pool::set_attribute(pool, PoolAttribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, (&raw mut all).cast())?;
+        }
+    }
+    Ok(())
+}
+
+/// Bytes that are kept in this way and free.
+fn kept(context: &CudaContext) -> Result<u64> {
+    if !context.has_async_alloc() {
+        return Ok(0);
+    }
+    let read = |attribute| -> Result<u64, DriverError> {
+        let mut bytes = 0u64;
+        // SAFETY: as above; both attributes that are asked for are u64.
+        unsafe {
+            let pool = get_default_mem_pool(context.cu_device())?;
+            mem_pool::get_attribute(pool, attribute, (&raw mut bytes).cast())?;
+        }
+        Ok(bytes)
+    };
+    let reserved = read(PoolAttribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT)?;
+    Ok(reserved.saturating_sub(read(PoolAttribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT)?))
 }
 
 /// Name, capability and memory of an open GPU.
 pub(super) fn describe(device: &Device) -> Result<String> {
     let stream = device.as_cuda_device()?.cuda_stream();
     let context = stream.context();
-    let ((major, minor), (free, total)) = (context.compute_capability()?, context.mem_get_info()?);
+    let ((major, minor), total) = (context.compute_capability()?, context.mem_get_info()?.1);
     Ok(format!(
         "{}, compute capability {major}.{minor}, {} of {} free",
         context.name()?,
-        crate::memory::in_words(free as u64),
+        crate::memory::in_words(free_memory(device)?),
         crate::memory::in_words(total as u64)
     ))
 }
 
-/// Free memory in bytes.
+/// Free memory in bytes, once everything that was asked for is done.
 pub(super) fn free_memory(device: &Device) -> Result<u64> {
-    Ok(device.as_cuda_device()?.cuda_stream().context().mem_get_info()?.0 as u64)
+    device.synchronize()?;
+    let stream = device.as_cuda_device()?.cuda_stream();
+    Ok(stream.context().mem_get_info()?.0 as u64 + kept(stream.context())?)
 }
 
 /// Whether every library that candle opens is there. A program that loads them when it runs would panic without.

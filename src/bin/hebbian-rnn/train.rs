@@ -51,10 +51,12 @@ pub fn run(args: TrainArgs) -> Result<Outcome> {
         );
         return Ok(Outcome::Interrupted);
     }
-    let checkpoint = trainer.checkpoint()?;
-    summarise(&args, &checkpoint, trainer.task().as_ref(), &bar, &out)?;
+    let (checkpoint, task, frozen) = (trainer.checkpoint()?, trainer.task().clone(), all_frozen(&trainer));
+    // What training alone needs of the device's memory is free for the trials that follow.
+    drop(trainer);
+    summarise(&args, &checkpoint, task.as_ref(), &bar, &out)?;
     if reason == StopReason::Frozen {
-        bail!("{}: {}", out.display(), all_frozen(&trainer));
+        bail!("{}: {frozen}", out.display());
     }
     Ok(Outcome::Done)
 }
