@@ -19,7 +19,7 @@ deadline=$((SECONDS + 450))
 if [ -n "${SMALL:-}" ]; then
   sizes='1,8' pairs='1:8' small='--set network.neurons=30' most=192
 else
-  sizes='20,64' pairs='1:64 4:64 20:64 20:224 20:448 132:64' small='' most=4000
+  sizes='20,64' pairs='1:64 4:64 20:64 20:240 132:40 132:80' small='' most=4000
 fi
 
 row() { printf '| %s | %s |\n' "$1" "$2"; }

@@ -189,10 +189,14 @@ fn each_form_of_whole_trials_equals_the_reference() {
     if !available() {
         return;
     }
-    // 40 trials of each network make blocks of 32, 16 or 8; how busy the processors must be chooses.
-    for (processors, kernel) in [(1, Kernel::WholeTrial8), (5, Kernel::WholeTrial4), (99, Kernel::WholeTrial2)] {
-        let machine = Emulated { processors, ..Emulated::default() };
-        let launched = holds("dnms", &with(&["train.batch=40", "task.steps=30", "task.response_steps=5"]), machine);
+    // How many neurons and processors there are chooses; 40 trials of 200 neurons fill a block of 250 threads.
+    for (neurons, processors, kernel) in
+        [(200, 2, Kernel::WholeTrial8), (21, 1, Kernel::WholeTrial4), (21, 99, Kernel::WholeTrial2)]
+    {
+        let machine = Emulated { processors, shared_bytes: 227 << 10, ..Emulated::default() };
+        let size = format!("network.neurons={neurons}");
+        let settings = with(&["train.batch=40", "task.steps=30", "task.response_steps=5", &size]);
+        let launched = holds("dnms", &settings, machine);
         assert!(launched.contains(&kernel), "{launched:?}");
     }
 }
