@@ -128,6 +128,13 @@ mod tests {
         assert_eq!(trials_at_a_time(132, 40, 200), (Kernel::WholeTrial8, 5));
         let many = form(132, 40, 200).unwrap().shape;
         assert_eq!((many.threads, many.shared_bytes), (250, 4 * (200 * 200 + 2 * 200 * 40)));
+        // 128 lanes that did nothing but multiply would take 62.5 and 15.2: a processor has 40 and 9.7 trials of 200 neurons.
+        let takes = |s, b| {
+            let WholeTrial { kernel, shape, .. } = form(s, b, 200).unwrap();
+            let (trials, _, registers) = WHOLE_TRIALS.into_iter().find(|(_, of, _)| *of == kernel).unwrap();
+            cycles(&H200, shape, trials, registers)
+        };
+        assert_eq!([takes(132, 40), takes(20, 64)], [74, 40]);
         // Blocks of 32 trials would be 140, of which 8 run alone.
         assert_eq!(trials_at_a_time(20, 224, 200), (Kernel::WholeTrial8, 5));
         assert_eq!(trials_at_a_time(132, 64, 200), (Kernel::WholeTrial8, 4));
