@@ -160,7 +160,7 @@ pub fn simulate(
         };
         episode::run(config, &Cell::new(&config.network, &checkpoint.weights)?, &given, false, record)?
     };
-    let mut results = BTreeMap::from([("outputs", episode.outputs)]);
+    let mut results = BTreeMap::from([("outputs", episode.outputs.contiguous()?)]);
     results.extend(episode.rates.map(|t| ("rates", t)));
     results.extend(episode.activations.map(|t| ("activations", t)));
     if record.trace {

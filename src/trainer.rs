@@ -3,7 +3,7 @@
 mod change;
 
 use crate::attempt::{Attempt, Plastic};
-use crate::batch::{Draw, TrialBatch};
+use crate::batch::{Draw, DrawnTrial, TrialBatch};
 use crate::bptt::{Learner, Moments};
 use crate::checkpoint::{Checkpoint, Integrity, FORMAT};
 use crate::config::{Config, RuleName};
@@ -202,13 +202,6 @@ impl Trainer {
         Training::run(self, observers, interrupted)
     }
 
-    /// Draws the batch that begins with trial `first_trial` of each network.
-    fn draw(&self, first_trial: u64) -> Result<TrialBatch> {
-        let train = &self.config.train;
-        let draw = Draw { seed: train.seed, phase: Phase::Train, first_trial, trials_each: train.batch, explore: true };
-        TrialBatch::draw(&self.config, &*self.task, draw)
-    }
-
     /// Runs one batch of trials and changes the weights once. A network that diverges is frozen.
     ///
     /// # Errors
@@ -222,7 +215,7 @@ impl Trainer {
     pub(crate) fn attempt(&mut self) -> Result<Attempt> {
         let batch = match self.drawn.take() {
             Some(batch) => batch,
-            None => self.draw(self.trials())?,
+            None => draw(&self.config, &*self.task, self.trials())?,
         };
         let ensemble = Ensemble {
             config: &self.config,
@@ -231,16 +224,21 @@ impl Trainer {
             modulator: &self.modulator,
             trace: self.trace.clone(),
         };
-        let (mut episode, stepped) = match &self.learner {
-            Some(learner) => {
-                let (episode, stepped) = learner.update(&ensemble, &*self.task, &batch, self.updates)?;
-                (episode, Some(stepped))
-            }
-            None => (ensemble.run(&batch, true, Record::default(), &mut self.workspace)?, None),
-        };
-        // A GPU works on its own until somebody reads a result.
-        let ahead = !self.device.is_cpu();
-        let next = ahead.then(|| self.draw(self.trials() + batch.trials_each as u64)).transpose()?;
+        let (config, task, device) = (&self.config, &*self.task, &self.device);
+        let after = (self.updates + 1) * batch.trials_each as u64;
+        let ((mut episode, stepped), next) = std::thread::scope(|scope| -> Result<_> {
+            // While a GPU runs the trials, the processor has time for the next ones.
+            let next = (!device.is_cpu()).then(|| scope.spawn(move || draw(config, task, after)));
+            let ran = match &self.learner {
+                Some(learner) => {
+                    let (episode, stepped) = learner.update(&ensemble, task, &batch, self.updates)?;
+                    (episode, Some(stepped))
+                }
+                None => (ensemble.run(&batch, true, Record::default(), &mut self.workspace)?, None),
+            };
+            let joined = next.map(|next| next.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            Ok((ran, joined.transpose()?))
+        })?;
         let errors = errors(&*self.task, &batch, &episode.outputs)?;
         let types = batch.types();
         let judged = self.with_energy_cost(&errors, &episode.outputs)?;
@@ -340,6 +338,13 @@ impl Trainer {
     }
 }
 
+/// Draws the batch that begins with trial `first_trial` of each network.
+fn draw(config: &Config, task: &dyn Task, first_trial: u64) -> Result<TrialBatch> {
+    let train = &config.train;
+    let draw = Draw { seed: train.seed, phase: Phase::Train, first_trial, trials_each: train.batch, explore: true };
+    TrialBatch::draw(config, task, draw)
+}
+
 /// The optimiser, where there is one: with the `moments` of a checkpoint, or none.
 fn learner(config: &Config, weights: &Weights, task: &dyn Task, moments: Moments) -> Result<Option<Learner>> {
     (config.rule.name == RuleName::Bptt).then(|| Learner::new(config, weights, task, moments)).transpose()
@@ -347,14 +352,9 @@ fn learner(config: &Config, weights: &Weights, task: &dyn Task, moments: Moments
 
 /// The error of each trial, `[S, B]`, from outputs `[T, S, B, n_out]`.
 pub(crate) fn errors(task: &dyn Task, batch: &TrialBatch, outputs: &Tensor) -> Result<Vec<f64>> {
-    let (t, s, b, n_out) = outputs.dims4()?;
-    let values: Vec<f32> = outputs.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
-    let error = |i: usize| {
-        let of_trial: Vec<f32> = (0..t)
-            .flat_map(|step| &values[(step * s * b + i) * n_out..(step * s * b + i + 1) * n_out])
-            .copied()
-            .collect();
-        task.error(&batch.drawn[i].trial, &of_trial)
-    };
-    Ok((0..s * b).into_par_iter().map(error).collect())
+    let (t, _, _, n_out) = outputs.dims4()?;
+    let by_trial: Vec<f32> = outputs.permute((1, 2, 0, 3))?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+    let error =
+        |(i, drawn): (usize, &DrawnTrial)| task.error(&drawn.trial, &by_trial[i * t * n_out..(i + 1) * t * n_out]);
+    Ok(batch.drawn.par_iter().enumerate().map(error).collect())
 }

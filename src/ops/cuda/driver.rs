@@ -217,6 +217,8 @@ fn finish(
     eligibility: Option<Tensor>,
 ) -> Result<Episode> {
     let (_, t, n_out) = state.outputs.dims3()?;
+    // They stay where they are, trial by trial: so they are judged.
+    let outputs = state.outputs.reshape((s, b, t, n_out))?.permute((2, 0, 1, 3))?;
     let steps_first = |of: &Tensor, width: usize| of.transpose(0, 1)?.contiguous()?.reshape((t, s, b, width));
     let n = state.x.dim(2)?;
     let trace = match (state.trace, kept) {
@@ -228,7 +230,7 @@ fn finish(
         _ => eligibility,
     };
     Ok(Episode {
-        outputs: steps_first(&state.outputs, n_out)?,
+        outputs,
         state: network::State { x: state.x, r: state.r },
         trace,
         eligibility: eligibility.map(Eligibility::Tensor),
