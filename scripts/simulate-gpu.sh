@@ -8,6 +8,7 @@ sources=$(cd "$(dirname "$0")/simulated-gpu" && pwd)
 export SIMULATED_GPU_CACHE=${SIMULATED_GPU_CACHE:-${TMPDIR:-/tmp}/simulated-gpu-$(id -u)}
 libraries=$SIMULATED_GPU_CACHE/libraries
 mkdir -p "$libraries"
+[ -O "$SIMULATED_GPU_CACHE" ] || { echo "$SIMULATED_GPU_CACHE belongs to somebody else" >&2; exit 1; }
 if [ -z "$(find "$libraries/libcuda.so.1" -newer "$sources/cuda.cpp" -newer "$sources/simulated.h" -newer "$sources/ptx.py" 2>/dev/null)" ]; then
   # What an earlier version has translated is not trusted.
   rm -f "$SIMULATED_GPU_CACHE"/*.so

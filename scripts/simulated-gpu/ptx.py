@@ -184,11 +184,9 @@ class Kernel:
         if what == "selp":
             return self.put(args[0], "b" + kind[1:], f"{v(args[3], 'pred')} ? {v(args[1], 'b' + kind[1:])} : {v(args[2], 'b' + kind[1:])}")
         if what in ("bar", "barrier") and "sync" in parts:
-            return "wait_for_block(at);"
+            return "wait_for_warp(at);" if "warp" in parts else "wait_for_block(at);"
         if what in ("membar", "fence"):
             return ""
-        if what == "bar" and "warp" in parts:
-            return "wait_for_warp(at);"
         if what == "shfl":
             to, _, known = args[0].partition("|")
             how = parts[2]

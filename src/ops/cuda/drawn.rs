@@ -58,7 +58,8 @@ impl<'a> Drawn<'a> {
         self.parts.iter().map(|(_, width)| self.batch.drawn.len() * steps.len() * width).sum()
     }
 
-    /// Writes these steps into `room`, of which there must be as many [`Drawn::words`].
+    /// Writes these steps into `room`, of which there must be as many [`Drawn::words`]. Nothing is read from it: reading may be
+    /// slow there.
     pub fn write(&self, steps: &Range<usize>, room: &mut [u32]) {
         let drawn = &self.batch.drawn;
         let (starts, rest) = room.split_at_mut(self.starts());
@@ -70,10 +71,12 @@ impl<'a> Drawn<'a> {
             dense = others;
         }
         let mut rows = Vec::with_capacity(drawn.len());
-        starts[0] = 0;
-        for (i, d) in drawn.iter().enumerate() {
+        let mut before = 0;
+        starts[0] = before;
+        for (d, start) in drawn.iter().zip(&mut starts[1..]) {
             let kicks = kicks(d, steps);
-            starts[i + 1] = starts[i] + kicks.len() as u32;
+            before += kicks.len() as u32;
+            *start = before;
             let (row, others) = list.split_at_mut(kicks.len() * KICK);
             rows.push((row, kicks));
             list = others;
