@@ -87,9 +87,6 @@ impl Workspace {
             #[cfg(any(feature = "cuda", test))]
             Eligibility::Tensor(tensor) if self.kept.contains_key(ELIGIBILITY) => self.keep_tensor(ELIGIBILITY, tensor),
             // Nobody will ask for it again.
-            #[cfg(any(feature = "cuda", test))]
-            Eligibility::Tensor(_) => {}
-            #[cfg(not(any(feature = "cuda", test)))]
             Eligibility::Tensor(_) => {}
         }
     }

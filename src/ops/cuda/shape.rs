@@ -117,29 +117,30 @@ mod tests {
     #[test]
     fn whole_trials_fit_up_to_a_size_and_fill_the_processors() {
         let form = |s, b, n| WholeTrial::fitting(&H200, s, b, n);
-        let trials_at_a_time = |s, b, n| {
+        let of = |kernel| WHOLE_TRIALS.into_iter().find(|(_, of, _)| *of == kernel).unwrap();
+        let chosen = |s, b, n| {
             let WholeTrial { kernel, groups, shape } = form(s, b, n).unwrap();
-            let (trials, ..) = WHOLE_TRIALS.into_iter().find(|(_, of, _)| *of == kernel).unwrap();
+            let (trials, ..) = of(kernel);
             assert_eq!(shape.blocks, s * b.div_ceil(groups * trials));
             assert!(groups * trials < b + trials, "no group is without trials");
             (kernel, groups)
         };
         // A block for each processor, as large as its memory holds.
-        assert_eq!(trials_at_a_time(132, 40, 200), (Kernel::WholeTrial8, 5));
+        assert_eq!(chosen(132, 40, 200), (Kernel::WholeTrial8, 5));
         let many = form(132, 40, 200).unwrap().shape;
         assert_eq!((many.threads, many.shared_bytes), (250, 4 * (200 * 200 + 2 * 200 * 40)));
         // 128 lanes that did nothing but multiply would take 62.5 and 15.2: a processor has 40 and 9.7 trials of 200 neurons.
         let takes = |s, b| {
             let WholeTrial { kernel, shape, .. } = form(s, b, 200).unwrap();
-            let (trials, _, registers) = WHOLE_TRIALS.into_iter().find(|(_, of, _)| *of == kernel).unwrap();
+            let (trials, _, registers) = of(kernel);
             cycles(&H200, shape, trials, registers)
         };
         assert_eq!([takes(132, 40), takes(20, 64)], [74, 40]);
         // Blocks of 32 trials would be 140, of which 8 run alone.
-        assert_eq!(trials_at_a_time(20, 224, 200), (Kernel::WholeTrial8, 5));
-        assert_eq!(trials_at_a_time(132, 64, 200), (Kernel::WholeTrial8, 4));
+        assert_eq!(chosen(20, 224, 200), (Kernel::WholeTrial8, 5));
+        assert_eq!(chosen(132, 64, 200), (Kernel::WholeTrial8, 4));
         // One block for each processor but a few.
-        assert_eq!(trials_at_a_time(20, 64, 200), (Kernel::WholeTrial4, 3));
+        assert_eq!(chosen(20, 64, 200), (Kernel::WholeTrial4, 3));
         assert_eq!(form(1, 1, 200).unwrap().groups, 1);
         assert!(form(20, 64, 232).is_some());
         assert!(form(20, 64, 256).is_none(), "256² floats are 256 KiB");
