@@ -29,8 +29,6 @@ def of_type(kind):
         return "float"
     if kind == "f64":
         return "double"
-    if kind == "f16":
-        return "_Float16"
     width = WIDTH[kind[1:]]
     return width[1:] if kind[0] == "s" else width
 
@@ -71,7 +69,7 @@ class Kernel:
             raise NotImplementedError(f"operand {text}")
         if kind == "pred":
             return f"({'!' if negated else ''}bool({raw}))"
-        if cpp in ("float", "double", "_Float16"):
+        if cpp in ("float", "double"):
             return f"as<{cpp}>({bits_type(kind)}({raw}))"
         return f"{cpp}({raw})"
 
@@ -158,7 +156,7 @@ class Kernel:
         if what in ("min", "max"):
             nan = "true" if "NaN" in parts else "false"
             return self.put(args[0], kind, f"{what}imum<{nan}>({v(args[1], kind)}, {v(args[2], kind)})")
-        if what in ("sqrt", "rcp", "rsqrt", "ex2", "lg2", "sin", "cos", "tanh"):
+        if what in ("sqrt", "rcp", "ex2"):
             return self.put(args[0], kind, f"function_{what}({v(args[1], kind)})")
         if what in ("shl", "shr"):
             read = kind if what == "shr" and kind[0] == "s" else "u" + kind[1:]
@@ -193,18 +191,6 @@ class Kernel:
             moved = f"shuffled(at, '{how[0]}', {v(args[1], 'b32')}, {v(args[2], 'u32')}, {v(args[3], 'u32')})"
             flag = f" {name(known.strip())} = moved.second;" if known else ""
             return f"{{ const auto moved = {moved}; {name(to.strip())} = moved.first;{flag} }}"
-        if what == "bfe":
-            return self.put(args[0], kind, f"field({v(args[1], kind)}, {v(args[2], 'u32')}, {v(args[3], 'u32')})")
-        if what == "popc":
-            return self.put(args[0], "u32", f"__builtin_popcountll({v(args[1], 'u' + kind[1:])})")
-        if what == "clz":
-            return self.put(args[0], "u32", f"leading_zeros({v(args[1], 'u' + kind[1:])})")
-        if what == "shf":
-            left = "true" if "l" in parts else "false"
-            clamp = "true" if "clamp" in parts else "false"
-            return self.put(args[0], "u32", f"funnel<{left}, {clamp}>({v(args[1], 'u32')}, {v(args[2], 'u32')}, {v(args[3], 'u32')})")
-        if what == "prmt" and len(parts) == 2:
-            return self.put(args[0], "u32", f"permuted({v(args[1], 'u32')}, {v(args[2], 'u32')}, {v(args[3], 'u32')})")
         if what == "copysign":
             return self.put(args[0], kind, f"std::copysign({v(args[2], kind)}, {v(args[1], kind)})")
         if what in ("ret", "exit"):
@@ -320,10 +306,6 @@ def translate(module, kernel):
 
     state = Kernel(params, shared, tables)
     code = []
-    targets = {}
-    for label, listed in re.findall(r"([$\w]+):\s*\.branchtargets\s+([^;]*);", body):
-        targets[label] = [t.strip() for t in listed.split(",")]
-    body = re.sub(r"[$\w]+:\s*\.branchtargets\s+[^;]*;", "", body)
     # Braces around operands are no blocks.
     body = re.sub(r"\{([^{};]*)\}", lambda m: "\x01" + m[1] + "\x02", body)
     for line in re.findall(r"[^;{}]*:(?!:)|[^;{}]+;|[{}]", re.sub(r"\s+", " ", body)):
@@ -349,9 +331,6 @@ def translate(module, kernel):
             try:
                 if op.startswith("bra"):
                     done = f"goto {name(args[0])};"
-                elif op.startswith("brx"):
-                    cases = " ".join(f"case {k}: goto {name(t)};" for k, t in enumerate(targets[args[1]]))
-                    done = f"switch ({state.value(args[0], 'u32')}) {{ {cases} }}"
                 else:
                     done = state.instruction(op, args)
             except (NotImplementedError, KeyError, IndexError, AttributeError):

@@ -85,8 +85,7 @@ static inline T magnitude(T v) {
 }
 template <class T>
 static inline T fused(T a, T b, T c) {
-    if constexpr (std::is_same_v<T, float>) return __builtin_fmaf(a, b, c);
-    else return T(__builtin_fma(double(a), double(b), double(c)));
+    return std::fma(a, b, c);
 }
 template <class T>
 static inline T quotient(T a, T b) {
@@ -114,56 +113,13 @@ static inline T function_sqrt(T v) { return std::sqrt(v); }
 template <class T>
 static inline T function_rcp(T v) { return T(1) / v; }
 template <class T>
-static inline T function_rsqrt(T v) { return T(1) / std::sqrt(v); }
-template <class T>
 static inline T function_ex2(T v) { return std::exp2(v); }
-template <class T>
-static inline T function_lg2(T v) { return std::log2(v); }
-template <class T>
-static inline T function_sin(T v) { return std::sin(v); }
-template <class T>
-static inline T function_cos(T v) { return std::cos(v); }
-template <class T>
-static inline T function_tanh(T v) { return std::tanh(v); }
 template <class T>
 static inline T shifted_shl(T v, uint32_t by) { return by >= 8 * sizeof(T) ? T(0) : T(v << by); }
 template <class T>
 static inline T shifted_shr(T v, uint32_t by) {
     if (by >= 8 * sizeof(T)) return v < 0 ? T(-1) : T(0);
     return T(v >> by);
-}
-template <class T>
-static inline uint32_t leading_zeros(T v) {
-    return v == 0 ? 8 * sizeof(T) : sizeof(T) == 8 ? __builtin_clzll(v) : __builtin_clz(v);
-}
-template <class T>
-static inline T field(T v, uint32_t start, uint32_t length) {
-    using U = std::make_unsigned_t<T>;
-    const uint32_t all = 8 * sizeof(T);
-    start &= 255, length &= 255;
-    const U low = start >= all ? U(0) : U(U(v) >> start);
-    if (length == 0) return 0;
-    if (length >= all) return std::is_signed_v<T> ? shifted_shr(v, start) : T(low);
-    const U kept = low & ((U(1) << length) - 1);
-    if (std::is_signed_v<T> && (kept >> (length - 1) & 1)) return T(kept | ~((U(1) << length) - 1));
-    return T(kept);
-}
-template <bool LEFT, bool CLAMP>
-static inline uint32_t funnel(uint32_t low, uint32_t high, uint32_t by) {
-    by = CLAMP ? (by > 32 ? 32 : by) : by & 31;
-    const uint64_t both = uint64_t(high) << 32 | low;
-    return LEFT ? uint32_t(both << by >> 32) : uint32_t(both >> by);
-}
-static inline uint32_t permuted(uint32_t a, uint32_t b, uint32_t how) {
-    const uint64_t all = uint64_t(b) << 32 | a;
-    uint32_t out = 0;
-    for (int k = 0; k < 4; k++) {
-        const uint32_t from = how >> (4 * k) & 15;
-        uint32_t byte = all >> (8 * (from & 7)) & 255;
-        if (from & 8) byte = byte & 128 ? 255 : 0;
-        out |= byte << (8 * k);
-    }
-    return out;
 }
 
 // cvt. Beyond the range of an integer is its nearest value; NaN is 0 (of 64 bits: the sign bit).
