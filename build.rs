@@ -10,7 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// For compute capability 8.0: every later GPU's driver compiles that further for its own.
 #[cfg(feature = "cuda")]
 fn kernels() -> cudaforge::Result<()> {
-    const FOLDER: &str = "src/ops/cuda/kernels";
+    const FOLDER: &str = "src/engine/cuda/kernels";
     println!("cargo::rerun-if-env-changed=NVCC");
     cudaforge::KernelBuilder::new()
         .source_dir(FOLDER)

@@ -1,4 +1,4 @@
-"""Fits the coefficients of the vectorised tanh in src/ops/tanh.rs.
+"""Fits the coefficients of the vectorised tanh in src/model/tanh.rs.
 
 tanh(x) is approximated by x P(x^2) / Q(x^2) on [0, BOUND], P and Q of degree 4, with the smallest largest relative error:
 least squares on Chebyshev points, linearised in the denominator (Sanathanan and Koerner) and reweighted towards the worst

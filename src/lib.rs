@@ -1,55 +1,67 @@
 #![doc = include_str!("../README.md")]
 
+mod analysis;
+mod config;
+mod device;
+mod engine;
+mod error;
+mod model;
+mod plot;
+mod presets;
+mod random;
+mod ranges;
+mod reader;
+mod report;
+mod rules;
+mod runs;
+mod storage;
+mod tasks;
+mod text;
+mod training;
+
 // Tensors and devices are part of the interface.
 pub use candle_core;
 
-pub mod config;
-mod hash;
-mod networks;
-pub mod settings;
-mod untrusted;
-
-pub mod random;
-
-pub mod task;
-
-pub mod batch;
-pub mod network;
-pub mod trace;
-mod weights;
-
-pub mod bptt;
-pub mod eligibility;
-pub mod episode;
-mod online;
-pub mod ops;
-pub mod rule;
-
-mod attempt;
-pub mod criterion;
-mod dale;
-pub mod divergence;
-pub mod modulator;
-pub mod split;
-pub mod trainer;
-pub mod training;
-
-mod files;
-pub mod lock;
-pub mod metrics;
-pub mod run_folder;
-
-pub mod checkpoint;
-mod checksum;
-pub mod device;
-pub mod memory;
-
-pub mod bench;
-pub mod compare;
-pub mod evaluate;
-pub mod simulate;
-
-pub mod analysis;
-pub mod figures;
-pub mod plot;
-pub mod report;
+pub use analysis::{find_analysis, Analysis, Findings, Options, Picture, Subject, Table, ANALYSES};
+pub use config::{
+    Association, Baseline, BpttConfig, Config, FastWeightsConfig, FastWeightsForm, InputWeights, Kernels, Loss,
+    ModulatorConfig, ModulatorSource, NetworkConfig, Networks, Output, Parameters, PerturbationConfig, Precision,
+    ReadoutConfig, ReadoutRule, Response, RuleConfig, Setting, Stage, TrainConfig,
+};
+pub use device::{list_devices, memory_of, open_devices, parse_devices, ChosenDevices, DeviceName, FoundDevice};
+pub use engine::gradient::gradient;
+pub use engine::{
+    automatic_batch, check_memory, choose, Draw, DrawnTrial, Eligibility, Engine, Ensemble, Episode, Exact, Gradients,
+    Part, Perturbation, Record, TrialBatch,
+};
+pub use error::{Error, Result, Shortage};
+pub use model::{
+    accumulate, clip, decay, find_neuron_model, hebb, modulated, oja, outer, retroactive, Cell, FastWeightPlasticity,
+    FastWeights, Leak, NeuronModel, State, Transfer, Weights,
+};
+pub use plot::{quantile, quantile_with_missing};
+pub use presets::{all_tasks, find_task, Own, Setup, TaskInfo, FILE_TASK, TASKS};
+pub use random::{events, gaussian, stream, symmetric_uniform, uniform, Phase, Purpose, Stream};
+pub use report::{
+    draw_learning_curve, draw_learning_curves, draw_sample_trials, write_report, Key, NamedRun, RunReport,
+};
+pub use rules::{
+    find_rule, Credit, Factors, FusedRule, Increment, LearningRule, Moment, RewardBaseline, RuleInfo, Source, StepRule,
+    RULES,
+};
+pub use runs::{
+    compare_engines, draw_fresh, evaluate, measure_throughput, parse_inputs, read_inputs, run_fresh, simulate,
+    Comparison, FrozenNetworks, Inputs, Score, Throughput,
+};
+pub use storage::{
+    holds_a_checkpoint, layout, read_metrics, write_atomically, Lock, Metrics, RunFolder, CHECKPOINT_FILE, CONFIG_FILE,
+    METADATA_KEY, METRICS_FILE, REPORT_FILE,
+};
+pub use tasks::{
+    Bits, Coherences, Condition, Dnms, ErrorMeasure, EvidenceAccumulation, FileTask, Lag, PatternGeneration, Reach,
+    Recall, SelectiveIntegration, Task, Trial, TrialShape, Variant,
+};
+pub use training::{
+    Checkpoint, Criterion, Diverged, Expected, Frozen, Integrity, Moments, NetworkReport, Observer, Plastic, StopReason,
+    Trainer, TrainerBuilder, UpdateReport, Why, FORMAT, MORE_THAN, REMEDY, WINDOW,
+};

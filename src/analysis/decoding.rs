@@ -9,7 +9,7 @@ use super::linear::mean_and_error;
 use super::population::{Kept, Population};
 use super::{Findings, Options, Picture, Subject, Table};
 use crate::plot::{Colour, HeatMap, Mark, Panel, Panels, Shape};
-use anyhow::{ensure, Result};
+use crate::error::{ensure, Result};
 use rayon::prelude::*;
 
 /// Trials of each network, where none are asked for.
@@ -30,8 +30,8 @@ const VARIABLES: [Variable; 3] = [
 ];
 
 pub(super) fn why_not(subject: &Subject) -> Option<String> {
-    let dnms = subject.task.name().starts_with("dnms");
-    (!dnms).then(|| format!("task `{}` is not one of delayed non-match to sample", subject.task.name()))
+    let dnms = subject.task().name().starts_with("dnms");
+    (!dnms).then(|| format!("task `{}` is not one of delayed non-match to sample", subject.task().name()))
 }
 
 /// The fraction of trials decoded rightly, `[train time][test time]`; `classes` gives the class of each trial, from 0.
@@ -47,10 +47,7 @@ pub(super) fn cross_temporal(population: &Population, classes: &[usize], folds: 
         (seen[class] - 1) % folds
     });
     let fold_of: Vec<usize> = fold_of.collect();
-    ensure!(
-        count > 0 && seen.iter().all(|seen| *seen >= folds),
-        "decoding needs at least {folds} trials of each class; found {seen:?}"
-    );
+    ensure!(count > 0 && seen.iter().all(|seen| *seen >= folds), Usage, "decoding needs at least {folds} trials of each class; found {seen:?}");
     let times = population.steps.len();
     let mut right = vec![vec![0usize; times]; times];
     for fold in 0..folds {
@@ -105,11 +102,11 @@ fn best(templates: &[Vec<f64>], rates: &[f64]) -> usize {
 
 pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     let trials = options.trials.unwrap_or(TRIALS);
-    let every = subject.task.steps().div_ceil(TIMES);
+    let every = subject.task().steps().div_ceil(TIMES);
     let mut accuracies = vec![Vec::new(); VARIABLES.len()];
     let mut kept = Population::default();
     for one in subject.networks() {
-        let population = Population::record(&one?, subject.task, trials, options.seed, every)?;
+        let population = Population::record(&one?, subject.task(), trials, options.seed, every)?;
         for ((_, class), accuracies) in VARIABLES.iter().zip(&mut accuracies) {
             let classes: Vec<usize> = population.trials.iter().map(class).collect();
             accuracies.push(cross_temporal(&population, &classes, FOLDS)?);
@@ -134,7 +131,7 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
         }
         let same = (0..means.len()).map(|t| (time(t), means[t][t]));
         let peak = same.fold((0.0, 0.0), |best: (f64, f64), now| if now.1 > best.1 { now } else { best });
-        let apart = 0.1 * subject.task.steps() as f64 * step_ms;
+        let apart = 0.1 * subject.task().steps() as f64 * step_ms;
         let far = |t: usize| (0..means.len()).filter(move |s| (time(t) - time(*s)).abs() > apart).map(move |s| (t, s));
         let far: Vec<f64> = (0..means.len()).flat_map(far).map(|(t, s)| means[t][s]).collect();
         findings.say(
@@ -153,7 +150,7 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
         name: "decoding".into(),
         caption: "Fraction of trials decoded rightly by a classifier trained at one time and tested at another, mean over networks; 0.5 is chance. Dashed lines: beginning and end of the inputs and of the response.".into(),
         panels: Panels {
-            title: format!("{}: cross-temporal decoding, {} networks", subject.task.name(), accuracies[0].len()),
+            title: format!("{}: cross-temporal decoding, {} networks", subject.task().name(), accuracies[0].len()),
             rows: vec![panels],
         },
     });
@@ -161,7 +158,7 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
 }
 
 fn panel(subject: &Subject, name: &str, means: Vec<Vec<f64>>, kept: &Population, bar: bool) -> Panel {
-    let end = subject.task.steps() as f64 * subject.step_ms();
+    let end = subject.task().steps() as f64 * subject.step_ms();
     let label = if bar { "fraction decoded rightly" } else { "" };
     let whole = (0.0, end);
     let heat = HeatMap { values: means, x: whole, y: whole, range: (0.0, 1.0), label: label.into() };

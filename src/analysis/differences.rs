@@ -1,14 +1,14 @@
 //! The gradient by finite differences, to hold backpropagation against.
 
-use crate::batch::TrialBatch;
+use crate::engine::TrialBatch;
 use crate::bptt;
 use crate::config::{Config, Loss, Networks};
 use crate::episode::{self, EpisodeInputs, Record, TrialShape};
-use crate::modulator::Modulator;
+use crate::rules::RewardBaseline;
 use crate::network::{Cell, Weights};
 use crate::random::{stream, Phase, Purpose};
-use crate::task::{ErrorMeasure, Task};
-use anyhow::Result;
+use crate::tasks::{ErrorMeasure, Task};
+use crate::error::Result;
 use candle_core::{DType, Tensor};
 use rand::RngExt;
 use std::borrow::Cow;
@@ -58,7 +58,7 @@ pub(super) fn differences(
     let trials_each = batch.trials_each;
     let drawn = (0..copies).flat_map(|_| batch.drawn.iter().cloned()).collect();
     let batch = TrialBatch { networks: copies, trials_each, drawn };
-    let modulator = Modulator::new(&config.modulator, copies, task.trial_types().len());
+    let modulator = RewardBaseline::new(&config.modulator, copies, task.trial_types().len());
     let device = weights.w_rec.device();
     let inputs = EpisodeInputs::new(&batch, &config, TrialShape::of(task), &modulator, DType::F64, device)?;
     let cell = Cell::new(&config.network, &weights)?;

@@ -1,8 +1,8 @@
 //! What an analysis found: tables, pictures, and a few figures in words; and how they are written.
 
-use crate::checkpoint::write_atomically;
+use crate::storage::write_atomically;
 use crate::plot::Panels;
-use anyhow::{Context, Result};
+use crate::error::{At, Doing, Error, Result};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 

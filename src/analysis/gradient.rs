@@ -8,19 +8,19 @@
 use super::linear::mean_and_error;
 use super::weights::initial;
 use super::{Findings, Options, Picture, Subject, Table};
-use crate::batch::{Draw, TrialBatch};
+use crate::engine::{Draw, TrialBatch};
 use crate::bptt::{self, loss::refuses};
-use crate::checkpoint::Checkpoint;
+use crate::training::Checkpoint;
 use crate::config::{Baseline, Config, Loss, Precision, RuleName};
 use crate::eligibility::Workspace;
 use crate::episode::{Ensemble, Record, TrialShape};
-use crate::modulator::Modulator;
-use crate::network::Weights;
+use crate::rules::RewardBaseline;
+use crate::model::Weights;
 use crate::plot::{Colour, Mark, Panel, Panels, Shape};
 use crate::random::Phase;
-use crate::task::Task;
+use crate::tasks::Task;
 use crate::trainer::errors;
-use anyhow::{Context, Result};
+use crate::error::{At, Doing, Error, Result};
 use candle_core::{DType, Tensor};
 
 /// Trials of each network, where none are asked for.
@@ -36,11 +36,11 @@ const RULES: [RuleName; 2] = [RuleName::NodePerturbation, RuleName::DeltaX];
 const WHEN: [&str; 2] = ["before learning", "after learning"];
 
 pub(super) fn why_not(subject: &Subject) -> Option<String> {
-    let config = &subject.checkpoint.config;
+    let config = &subject.checkpoint.setup.config;
     if config.perturbation.probability * config.perturbation.amplitude == 0.0 {
         return Some("its networks are not perturbed (perturbation.probability or perturbation.amplitude is 0)".into());
     }
-    refuses(subject.task).then(|| format!("task `{}` gives no gradient of what it judges", subject.task.name()))
+    refuses(subject.task()).then(|| format!("task `{}` gives no gradient of what it judges", subject.task().name()))
 }
 
 /// The configuration of a network alone as far as the comparison goes: the error alone counts, against the other trials'.
@@ -61,7 +61,7 @@ pub(super) fn perturbed(config: &Config, task: &dyn Task, first: u64, count: u64
 
 /// The mean over trials of M e, which a rule adds to the w_rec of one network: `[1, N, N]`, without rate and bound.
 pub(super) fn proposed(config: &Config, weights: &Weights, task: &dyn Task, trials: u64, seed: u64) -> Result<Tensor> {
-    let modulator = Modulator::new(&config.modulator, 1, task.trial_types().len());
+    let modulator = RewardBaseline::new(&config.modulator, 1, task.trial_types().len());
     let ensemble = Ensemble { config, shape: TrialShape::of(task), weights, modulator: &modulator, trace: None };
     let mut workspace = Workspace::default();
     let mut sum = weights.w_rec.zeros_like()?;
@@ -122,16 +122,16 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     for (when, subject) in [&before, subject].into_iter().enumerate() {
         for (place, one) in subject.networks().enumerate() {
             let one = one?;
-            let config = compared(&one.config, RULES[0]);
+            let config = compared(&one.setup.config, RULES[0]);
             let used = trials.min(GRADIENT_TRIALS);
-            let downhill = gradient(&config, &one.weights, subject.task, used, options.seed)?.neg()?;
+            let downhill = gradient(&config, &one.plastic.weights, subject.task(), used, options.seed)?.neg()?;
             if place == subject.shown() {
-                let (config, weights) = exact(&config, &one.weights)?;
-                worst = worst.max(super::differences::against(&config, &weights, subject.task, options.seed)?);
+                let (config, weights) = exact(&config, &one.plastic.weights)?;
+                worst = worst.max(super::differences::against(&config, &weights, subject.task(), options.seed)?);
             }
             for (rule, cosines) in RULES.into_iter().zip(&mut cosines) {
-                let config = compared(&one.config, rule);
-                let update = proposed(&config, &one.weights, subject.task, trials, options.seed)?;
+                let config = compared(&one.setup.config, rule);
+                let update = proposed(&config, &one.plastic.weights, subject.task(), trials, options.seed)?;
                 let cosine = cosine(&update, &downhill)?;
                 cosines[when].push(cosine);
                 table.push(&[&subject.number(place), &WHEN[when], &rule.as_str(), &cosine, &trials, &used]);
@@ -146,7 +146,7 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     findings
         .say("backpropagation against finite differences", format!("off by at most {worst:.1e} of the largest entry"));
     findings.tables.push(table);
-    let weights = subject.checkpoint.config.network.neurons.pow(2) as f64;
+    let weights = subject.checkpoint.setup.config.network.neurons.pow(2) as f64;
     findings.pictures.push(picture(subject, &cosines, trials, weights.sqrt().recip()));
     Ok(findings)
 }
@@ -197,7 +197,7 @@ fn picture(subject: &Subject, cosines: &[Vec<Vec<f64>>], trials: u64, chance: f6
         name: "gradient".into(),
         caption: format!("Cosine between the update that a rule proposes over {trials} trials and the direction in which the error falls fastest. Dots: networks; bars: their mean and its standard error."),
         panels: Panels {
-            title: format!("{}: updates and the true gradient", subject.task.name()),
+            title: format!("{}: updates and the true gradient", subject.task().name()),
             rows: vec![vec![panel]],
         },
     }

@@ -3,7 +3,7 @@
 use super::{Findings, Options, Picture, Subject, Table};
 use crate::plot::{quantile, quantile_with_missing, Colour, Mark, Panel, Panels, Shape};
 use crate::training::NetworkReport;
-use anyhow::Result;
+use crate::error::Result;
 use std::collections::BTreeMap;
 
 /// At most this many points of a network's line are drawn.
@@ -44,7 +44,7 @@ pub(super) fn moments(rows: &[NetworkReport], networks: usize) -> Vec<Moment> {
 
 pub(super) fn run(subject: &Subject, _: &Options) -> Result<Findings> {
     let rows = subject.metrics.unwrap_or_default();
-    let config = &subject.checkpoint.config;
+    let config = &subject.checkpoint.setup.config;
     let networks = config.train.networks;
     let moments = moments(rows, networks.count());
     let mut findings = Findings::default();
@@ -82,7 +82,7 @@ pub(super) fn run(subject: &Subject, _: &Options) -> Result<Findings> {
 }
 
 fn picture(subject: &Subject, rows: &[NetworkReport], moments: &[Moment]) -> Picture {
-    let networks = subject.checkpoint.config.train.networks;
+    let networks = subject.checkpoint.setup.config.train.networks;
     let every = moments.len().div_ceil(POINTS);
     let thinned: Vec<&Moment> = moments.iter().step_by(every.max(1)).collect();
     let mut marks = Vec::new();
@@ -103,7 +103,7 @@ fn picture(subject: &Subject, rows: &[NetworkReport], moments: &[Moment]) -> Pic
     let error = Panel {
         title: "error".into(),
         x_label: "trials per network".into(),
-        y_label: subject.task.measure().label().into(),
+        y_label: subject.task().measure().label().into(),
         x: Some((0.0, moments.last().map_or(1.0, |m| m.trials as f64))),
         y: Some((0.0, if top > 0.0 { 1.05 * top } else { 1.0 })),
         marks,
@@ -128,12 +128,12 @@ fn picture(subject: &Subject, rows: &[NetworkReport], moments: &[Moment]) -> Pic
         marks: vec![Mark::new(Shape::Line(steps, 4.0), Colour::Orange)],
         ..Panel::default()
     };
-    let rule = subject.checkpoint.config.rule.name.as_str();
+    let rule = subject.checkpoint.setup.config.rule.name.as_str();
     Picture {
         name: "learning".into(),
         caption: "Error while training against trials (thin lines: networks; band: their middle half; strong line: median), and the fraction of networks that had reached the criterion.".into(),
         panels: Panels {
-            title: format!("{}, {rule}: {} networks", subject.task.name(), networks.count()),
+            title: format!("{}, {rule}: {} networks", subject.task().name(), networks.count()),
             rows: vec![vec![error, criterion]],
         },
     }

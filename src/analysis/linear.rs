@@ -1,6 +1,6 @@
 //! Linear algebra that several analyses share, in f64.
 
-use anyhow::{Context, Result};
+use crate::error::{At, Doing, Error, Result};
 use candle_core::{DType, Tensor};
 use nalgebra::{Complex, DMatrix};
 

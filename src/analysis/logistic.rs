@@ -1,6 +1,6 @@
 //! Logistic fits of psychometric curves by maximum likelihood.
 
-use anyhow::{ensure, Result};
+use crate::error::{ensure, Result};
 
 /// p(right | x) = lapse + (1 − 2 lapse) / (1 + exp(−(bias + slope x))).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,10 +42,7 @@ impl Logistic {
     pub fn fit(points: &[Point], lapse: bool) -> Result<Self> {
         let seen = |p: &&Point| p.trials > 0.0;
         let first = points.iter().find(seen).map(|p| p.x);
-        ensure!(
-            points.iter().filter(seen).any(|p| Some(p.x) != first),
-            "a curve needs trials at two different stimuli"
-        );
+        ensure!(points.iter().filter(seen).any(|p| Some(p.x) != first), Usage, "a curve needs trials at two different stimuli");
         if !lapse {
             return Ok(Self::at_lapse(points, 0.0));
         }

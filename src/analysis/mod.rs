@@ -19,14 +19,16 @@ mod weights;
 
 pub use findings::{Findings, Picture, Table};
 
-use crate::candle_core::Device;
-use crate::checkpoint::Checkpoint;
+use candle_core::Device;
+use crate::training::Checkpoint;
 use crate::config::{Dynamics, Networks};
 use crate::settings::unknown;
 use crate::split;
-use crate::task::Task;
-use crate::training::NetworkReport;
-use anyhow::Result;
+use crate::tasks::Task;
+use crate::error::Error;
+use crate::tasks::Task;
+use crate::training::{Checkpoint, NetworkReport};
+use crate::error::Result;
 
 /// What is analysed.
 pub struct Subject<'a> {
@@ -138,7 +140,7 @@ impl Analysis {
     /// Where it does not fit, with the reason, or the networks cannot be run.
     pub fn run(&self, subject: &Subject, options: &Options) -> Result<Findings> {
         if let Some(reason) = self.why_not(subject) {
-            anyhow::bail!("analysis `{}` does not fit: {reason}", self.name);
+            bail!(Usage, "analysis `{}` does not fit: {reason}", self.name);
         }
         (self.run)(subject, options)
     }
@@ -147,7 +149,7 @@ impl Analysis {
 impl Subject<'_> {
     /// The networks one at a time, each as a checkpoint of its own.
     fn networks(&self) -> impl Iterator<Item = Result<Checkpoint>> + '_ {
-        self.checkpoint.config.train.networks.range().enumerate().map(|(place, network)| {
+        self.checkpoint.setup.config.train.networks.range().enumerate().map(|(place, network)| {
             let networks = Networks { start: network, end: network + 1 };
             split::cut(self.checkpoint, place..place + 1, networks, &Device::Cpu)
         })
@@ -160,7 +162,7 @@ impl Subject<'_> {
 
     /// The time a step lasts, in [`Subject::time_unit`].
     fn step_ms(&self) -> f64 {
-        let network = &self.checkpoint.config.network;
+        let network = &self.checkpoint.setup.config.network;
         if network.dynamics == Dynamics::Discrete {
             1.0
         } else {
@@ -170,7 +172,7 @@ impl Subject<'_> {
 
     /// The unit of time: "ms", or "steps" where dynamics are discrete.
     fn time_unit(&self) -> &'static str {
-        if self.checkpoint.config.network.dynamics == Dynamics::Discrete {
+        if self.checkpoint.setup.config.network.dynamics == Dynamics::Discrete {
             "steps"
         } else {
             "ms"
@@ -179,6 +181,6 @@ impl Subject<'_> {
 
     /// The number of the network at a place.
     fn number(&self, place: usize) -> u64 {
-        self.checkpoint.config.train.networks.start + place as u64
+        self.checkpoint.setup.config.train.networks.start + place as u64
     }
 }

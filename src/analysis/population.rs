@@ -1,12 +1,12 @@
 //! Fresh trials of one network with the rates of its neurons, thinned out in time as they come.
 
-use crate::checkpoint::Checkpoint;
+use crate::training::Checkpoint;
 use crate::eligibility::Workspace;
-use crate::episode::Record;
-use crate::evaluate::{draw_fresh, run_recorded};
+use crate::engine::Record;
+use crate::runs::{draw_fresh, run_recorded};
 use crate::plot::{Colour, Mark, Shape};
-use crate::task::{Task, Trial};
-use anyhow::Result;
+use crate::tasks::{Task, Trial};
+use crate::error::Result;
 use candle_core::{DType, Tensor};
 
 /// At most so many bytes of rates are held before they are thinned out.
@@ -39,18 +39,18 @@ pub(super) struct Kept {
 impl Population {
     /// Runs `trials` fresh trials of a checkpoint of one network and keeps the rates after every `every`-th step; 0: none.
     pub fn record(one: &Checkpoint, task: &dyn Task, trials: u64, seed: u64, every: usize) -> Result<Self> {
-        let (steps, neurons) = (task.steps(), one.config.network.neurons);
+        let (steps, neurons) = (task.steps(), one.setup.config.network.neurons);
         let bytes = steps * (if every > 0 { neurons } else { 0 } + task.n_out() + task.inputs().len()) * 4;
-        let fits = (BYTES / bytes.max(1)).clamp(1, one.config.train.batch.max(16));
+        let fits = (BYTES / bytes.max(1)).clamp(1, one.setup.config.train.batch.max(16));
         // A persistent trace belongs to a place in a batch of the size of the training.
-        let at_once = if one.trace.is_some() { one.config.train.batch } else { fits } as u64;
+        let at_once = if one.trace.is_some() { one.setup.config.train.batch } else { fits } as u64;
         let kept_steps = if every > 0 { (every - 1..steps).step_by(every).collect() } else { Vec::new() };
         let mut population = Population { steps: kept_steps, neurons, ..Population::default() };
         let mut workspace = Workspace::default();
         let record = Record { rates: every > 0, ..Record::default() };
         let mut done = 0;
         while done < trials {
-            let batch = draw_fresh(&one.config, task, done, at_once.min(trials - done) as usize, seed)?;
+            let batch = draw_fresh(&one.setup.config, task, done, at_once.min(trials - done) as usize, seed)?;
             if done == 0 {
                 population.periods = periods(task, batch.drawn.iter().map(|d| &d.trial));
             }
@@ -141,7 +141,7 @@ fn stretches(steps: usize, holds: impl Fn(usize) -> bool, judged: bool) -> Vec<(
 mod tests {
     use super::*;
     use crate::random::{stream, Phase, Purpose};
-    use crate::task::{Dnms, EvidenceAccumulation};
+    use crate::tasks::{Dnms, EvidenceAccumulation};
 
     fn periods_of(task: &dyn Task) -> Vec<(usize, usize, bool)> {
         let trials: Vec<Trial> =

@@ -8,8 +8,8 @@ use super::logistic::{Logistic, Point};
 use super::population::{Kept, Population};
 use super::{Findings, Options, Picture, Subject, Table};
 use crate::plot::{Colour, Mark, Panel, Panels, Shape};
-use crate::task::{Coherences, Condition, SelectiveIntegration};
-use anyhow::Result;
+use crate::tasks::{Coherences, Condition, SelectiveIntegration};
+use crate::error::Result;
 
 /// Coherences, as multiples of the task's own.
 const LEVELS: [f64; 9] = [-1.0, -0.5, -0.25, -0.125, 0.0, 0.125, 0.25, 0.5, 1.0];
@@ -19,11 +19,11 @@ const REPEATS: u64 = 8;
 const TRIALS: u64 = 800;
 
 pub(super) fn why_not(subject: &Subject) -> Option<String> {
-    let fits = ["selective-integration", "evidence-accumulation"].contains(&subject.task.name());
+    let fits = ["selective-integration", "evidence-accumulation"].contains(&subject.task().name());
     (!fits).then(|| {
         format!(
             "task `{}` has no graded evidence; tasks that have: selective-integration, evidence-accumulation",
-            subject.task.name()
+            subject.task().name()
         )
     })
 }
@@ -40,7 +40,7 @@ struct Curve {
 }
 
 pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
-    let selective = SelectiveIntegration::of(&subject.checkpoint.config.task)?;
+    let selective = SelectiveIntegration::of(&subject.checkpoint.setup.config.task)?;
     match selective {
         Some(task) => {
             let grid = Coherences::grid(task, &LEVELS);
@@ -62,18 +62,18 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
             analyse(subject, &grid, trials, options.seed, &curves, (&titles, "coherence (SD of the noise)"))
         }
         None => {
-            let cues = subject.task.trial_types().len() as f64 - 1.0;
+            let cues = subject.task().trial_types().len() as f64 - 1.0;
             let difference = move |_, kept: &Kept| Some(2.0 * kept.trial_type as f64 - cues);
             let curve = Curve { panel: 0, name: "cues", colour: Colour::Blue, stimulus: Box::new(difference) };
             let trials = options.trials.unwrap_or(TRIALS);
-            analyse(subject, subject.task, trials, options.seed, &[curve], (&[""], "cues right − cues left"))
+            analyse(subject, subject.task(), trials, options.seed, &[curve], (&[""], "cues right − cues left"))
         }
     }
 }
 
 fn analyse(
     subject: &Subject,
-    task: &dyn crate::task::Task,
+    task: &dyn crate::tasks::Task,
     trials: u64,
     seed: u64,
     curves: &[Curve],
@@ -129,7 +129,7 @@ fn analyse(
     findings.pictures.push(Picture {
         name: "psychometric".into(),
         caption: "Fraction of positive answers against the evidence. Dots: all networks together; thin lines: logistic fits of single networks; strong lines: of all together.".into(),
-        panels: Panels { title: format!("{}: psychometric curves", subject.task.name()), rows: vec![panels] },
+        panels: Panels { title: format!("{}: psychometric curves", subject.task().name()), rows: vec![panels] },
     });
     Ok(findings)
 }

@@ -9,8 +9,8 @@ use super::linear::Pca;
 use super::population::Population;
 use super::{Findings, Options, Picture, Subject, Table};
 use crate::plot::{Colour, Mark, Panel, Panels, Shape};
-use crate::task::{Coherences, SelectiveIntegration};
-use anyhow::{Context, Result};
+use crate::tasks::{Coherences, SelectiveIntegration};
+use crate::error::{At, Doing, Error, Result};
 use nalgebra::DMatrix;
 
 /// The variables, in the order in which they are made orthogonal.
@@ -25,8 +25,8 @@ const TIMES: usize = 50;
 const DENOISE: usize = 12;
 
 pub(super) fn why_not(subject: &Subject) -> Option<String> {
-    let other = subject.task.name() != "selective-integration";
-    other.then(|| format!("task `{}` is not `selective-integration`", subject.task.name()))
+    let other = subject.task().name() != "selective-integration";
+    other.then(|| format!("task `{}` is not `selective-integration`", subject.task().name()))
 }
 
 /// The axes of a network.
@@ -148,11 +148,11 @@ fn groups(population: &Population, grid: &Coherences, coherence: f64) -> Vec<Gro
 }
 
 pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
-    let task = SelectiveIntegration::of(&subject.checkpoint.config.task)?.context("task.name is another")?;
+    let task = SelectiveIntegration::of(&subject.checkpoint.setup.config.task)?.context("task.name is another")?;
     let coherence = task.coherence;
     let grid = Coherences::grid(task, &LEVELS);
     let trials = options.trials.unwrap_or(REPEATS * grid.conditions().len() as u64);
-    let every = subject.task.steps().div_ceil(TIMES);
+    let every = subject.task().steps().div_ceil(TIMES);
     let (step_ms, unit) = (subject.step_ms(), subject.time_unit());
     let mut findings = Findings::default();
     let columns = [
@@ -247,7 +247,7 @@ fn picture(subject: &Subject, groups: &[Group], paths: &[Vec<[f64; 4]>]) -> Pict
         name: "subspace".into(),
         caption: format!("Mean rates of network {network} in correct trials, along the axes of choice and of either modality, from the beginning of a trial to its end (a.u.: standard deviations of single neurons)."),
         panels: Panels {
-            title: format!("{}: regression subspace of network {network}", subject.task.name()),
+            title: format!("{}: regression subspace of network {network}", subject.task().name()),
             rows: vec![row(0), row(1)],
         },
     }

@@ -4,7 +4,7 @@ use super::linear::Pca;
 use super::population::Population;
 use super::{Findings, Options, Picture, Subject, Table};
 use crate::plot::{Colour, Mark, Panel, Panels, Shape};
-use anyhow::Result;
+use crate::error::Result;
 use nalgebra::DMatrix;
 
 /// Trials of each type, where none are asked for.
@@ -43,16 +43,16 @@ fn trajectories(population: &Population, types: usize) -> Result<Trajectories> {
 }
 
 pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
-    let names = subject.task.trial_types();
+    let names = subject.task().trial_types();
     let trials = options.trials.unwrap_or(REPEATS * names.len() as u64);
-    let every = subject.task.steps().div_ceil(TIMES);
+    let every = subject.task().steps().div_ceil(TIMES);
     let step_ms = subject.step_ms();
     let mut findings = Findings::default();
     let mut table = Table::new("trajectories", &["network", "type", "time", "pc1", "pc2", "pc3"]);
     let mut variances = Table::new("trajectories_variance", &["network", "component", "fraction_of_variance"]);
     let mut several = Vec::new();
     for (place, one) in subject.networks().enumerate() {
-        let population = Population::record(&one?, subject.task, trials, options.seed, every)?;
+        let population = Population::record(&one?, subject.task(), trials, options.seed, every)?;
         let found = trajectories(&population, names.len())?;
         let network = subject.number(place);
         for (kind, path) in &found.types {
@@ -87,7 +87,7 @@ fn picture(subject: &Subject, kept: &Population, names: &[String], found: &Traje
         |k: usize| format!("PC {} ({:.0} % of the variance)", k + 1, 100.0 * found.explained.get(k).unwrap_or(&0.0));
     let ends: Vec<usize> = kept.periods.iter().map(|period| period.1).collect();
     let mut plane = Panel { x_label: label(0), y_label: label(1), ..Panel::default() };
-    let whole = Some((0.0, subject.task.steps() as f64 * step_ms));
+    let whole = Some((0.0, subject.task().steps() as f64 * step_ms));
     let over_time = |k: usize| Panel {
         x_label: format!("time ({unit})"),
         y_label: label(k),
@@ -123,7 +123,7 @@ fn picture(subject: &Subject, kept: &Population, names: &[String], found: &Traje
             "Mean rates of network {network} in each type of trial, along their first two principal components."
         ),
         panels: Panels {
-            title: format!("{}: trajectories of network {network}", subject.task.name()),
+            title: format!("{}: trajectories of network {network}", subject.task().name()),
             rows: vec![vec![plane, first, second]],
         },
     }

@@ -5,16 +5,16 @@
 
 use super::linear::{eigenvalues, matrix, mean_and_error};
 use super::{Findings, Options, Picture, Subject, Table};
-use crate::network::Weights;
+use crate::model::Weights;
 use crate::plot::{Colour, Mark, Panel, Panels, Shape};
-use anyhow::Result;
+use crate::error::Result;
 use candle_core::Device;
 use nalgebra::Complex;
 
 /// The weights as they were drawn, before any learning.
 pub(super) fn initial(subject: &Subject) -> Result<Weights> {
-    let config = &subject.checkpoint.config;
-    let (n_in, n_out) = (subject.task.inputs().len(), subject.task.n_out());
+    let config = &subject.checkpoint.setup.config;
+    let (n_in, n_out) = (subject.task().inputs().len(), subject.task().n_out());
     let train = &config.train;
     let dtype = train.dtype.into();
     Ok(Weights::draw(&config.network, n_in, n_out, train.seed, train.networks, dtype, &Device::Cpu)?)
@@ -22,7 +22,7 @@ pub(super) fn initial(subject: &Subject) -> Result<Weights> {
 
 pub(super) fn run(subject: &Subject, _: &Options) -> Result<Findings> {
     let initial = initial(subject)?.w_rec;
-    let now = subject.checkpoint.weights.w_rec.to_device(&Device::Cpu)?;
+    let now = subject.checkpoint.plastic.weights.w_rec.to_device(&Device::Cpu)?;
     let mut findings = Findings::default();
     let mut spectra = Table::new("weights_eigenvalues", &["network", "when", "real", "imaginary"]);
     let mut changes = Table::new(
@@ -67,7 +67,7 @@ pub(super) fn with_error(values: &[f64]) -> String {
 }
 
 fn picture(subject: &Subject, [before, after]: &[Vec<Complex<f64>>; 2]) -> Picture {
-    let network = &subject.checkpoint.config.network;
+    let network = &subject.checkpoint.setup.config.network;
     let gain = (!network.dale && network.gain > 0.0).then_some(network.gain);
     let points = |values: &[Complex<f64>]| values.iter().map(|v| (v.re, v.im)).collect::<Vec<_>>();
     let reach =
@@ -98,7 +98,7 @@ fn picture(subject: &Subject, [before, after]: &[Vec<Complex<f64>>; 2]) -> Pictu
             subject.number(subject.shown())
         ),
         panels: Panels {
-            title: format!("{}: eigenvalues of w_rec, network {}", subject.task.name(), subject.number(subject.shown())),
+            title: format!("{}: eigenvalues of w_rec, network {}", subject.task().name(), subject.number(subject.shown())),
             rows: vec![vec![panel("before learning", before), panel(&format!("after {trials} trials"), after)]],
         },
     }

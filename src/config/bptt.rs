@@ -1,12 +1,10 @@
 //! How the rule `bptt` trains, as keys of the table `bptt`.
 
-use super::{expect, not_negative, positive, Config, RuleName};
-use crate::config::{Output, ReadoutRule};
-use crate::task::{ErrorMeasure, Task};
-use anyhow::{bail, Result};
+use crate::ranges::{expect, not_negative, positive};
+use crate::error::Result;
 use serde::{Deserialize, Serialize};
 
-/// What is made small.
+/// What is minimised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
@@ -15,16 +13,6 @@ pub enum Loss {
     Squared,
     /// The task's own measure, over scored steps and outputs.
     Task,
-}
-
-impl Loss {
-    /// The measure it is for a task that judges outputs by `own`.
-    pub fn measure(self, own: ErrorMeasure) -> ErrorMeasure {
-        match self {
-            Loss::Squared => ErrorMeasure::Squared,
-            Loss::Task => own,
-        }
-    }
 }
 
 /// What learns.
@@ -44,7 +32,7 @@ pub enum Parameters {
 pub struct BpttConfig {
     /// Errors reach back through pieces of this many steps, counted from the start of the trial; 0: through the whole trial.
     pub steps: usize,
-    /// What is made small.
+    /// What is minimised.
     pub loss: Loss,
     /// What learns.
     pub parameters: Parameters,
@@ -79,33 +67,14 @@ impl Default for BpttConfig {
 }
 
 impl BpttConfig {
-    /// See [`Config::validate`].
-    pub(super) fn validate(&self, config: &Config, task: &dyn Task) -> Result<()> {
+    /// See [`super::Config::check`].
+    pub(super) fn check(&self) -> Result<()> {
         not_negative("bptt.learning_rate", self.learning_rate)?;
         not_negative("bptt.weight_decay", self.weight_decay)?;
         for (key, found) in [("bptt.beta1", self.beta1), ("bptt.beta2", self.beta2)] {
             expect((0.0..1.0).contains(&found), key, found, "at least 0 and below 1")?;
         }
         positive("bptt.epsilon", self.epsilon)?;
-        not_negative("bptt.gradient_clip", self.gradient_clip)?;
-        if config.rule.name != RuleName::Bptt {
-            return Ok(());
-        }
-        if config.network.output == Output::Readout && config.readout.rule != ReadoutRule::None {
-            bail!("readout.rule is set, but rule.name is `bptt`, which trains the readout itself; expected `none`");
-        }
-        if config.modulator.energy_cost > 0.0 {
-            bail!(
-                "modulator.energy_cost is {}, but rule.name is `bptt`, whose loss has no such cost; expected 0",
-                config.modulator.energy_cost
-            );
-        }
-        if crate::bptt::loss::refuses(task) {
-            bail!(
-                "task `{}` judges what comes of the outputs and gives no gradient (Task::judged_gradient), which rule.name `bptt` needs",
-                task.name()
-            );
-        }
-        Ok(())
+        not_negative("bptt.gradient_clip", self.gradient_clip)
     }
 }

@@ -1,4 +1,4 @@
-//! How networks learn: exploration, the rule, the readout's rule, and the neuromodulator.
+//! How networks learn: perturbation, the rule, the readout's rule, and the neuromodulator.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,66 +14,20 @@ pub struct PerturbationConfig {
     pub start_step: usize,
 }
 
-/// What is accumulated as eligibility (docs/model.md, "Learning rules").
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RuleName {
-    /// (r_pre δx_post)³ (Miconi 2017).
-    DeltaX,
-    /// ξ_post r_pre (Fiete & Seung 2006).
-    NodePerturbation,
-    /// The Hebbian trace H at the end of the trial.
-    HebbianTrace,
-    /// r_pre (x_post − x̄_post), gated online by R − R̄ (Legenstein 2010; Hoerzer 2014).
-    Eh,
-    /// Local filtered activity times the error fed back through random weights (Murray 2019).
-    Rflo,
-    /// Backpropagation through time, for comparison.
-    Bptt,
-    /// w_rec does not learn.
-    None,
-}
-
-impl RuleName {
-    /// Every rule with one line on what it is.
-    pub const ALL: [(RuleName, &'static str); 7] = [
-        (RuleName::DeltaX, "cubed product of presynaptic rate and fluctuation of the postsynaptic activation (Miconi 2017)"),
-        (RuleName::NodePerturbation, "presynaptic rate times exploratory perturbation (Fiete & Seung 2006)"),
-        (RuleName::HebbianTrace, "the Hebbian trace H itself, in any stage: decaying and modulated, Oja's, retroactive, …"),
-        (RuleName::Eh, "exploratory Hebb: rate times deviation from the running mean, gated online by reward (Legenstein 2010; Hoerzer 2014)"),
-        (RuleName::Rflo, "random feedback local online learning: filtered rates times the readout's error, fed back at random (Murray 2019)"),
-        (RuleName::Bptt, "for comparison, no rule of the brain: backpropagation through time and AdamW (Werbos 1990; Loshchilov & Hutter 2019)"),
-        (RuleName::None, "w_rec stays as drawn (a readout can still learn)"),
-    ];
-
-    /// The name used on the command line and in files.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            RuleName::DeltaX => "delta-x",
-            RuleName::NodePerturbation => "node-perturbation",
-            RuleName::HebbianTrace => "hebbian-trace",
-            RuleName::Eh => "eh",
-            RuleName::Rflo => "rflo",
-            RuleName::Bptt => "bptt",
-            RuleName::None => "none",
-        }
-    }
-}
-
-/// How `w_rec` learns.
+/// How `w_rec` learns: what all rules have in common, and the keys of the one that is named.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct RuleConfig {
-    /// The eligibility.
-    pub name: RuleName,
+    /// The rule's name: see [`crate::RULES`].
+    pub name: String,
     /// η, the learning rate of the summed update of a batch.
     pub eta: f64,
     /// Largest change of a weight in an update of one trial; 0: no bound.
     pub max_dw: f64,
     /// The bound of a batch of B trials is max_dw · max(1, clip_growth · √B).
     pub clip_growth: f64,
-    /// Decay of the running mean x̄ (`delta-x`: x̄ ← decay·x̄ + (1−decay)·x; likewise `eh`).
-    pub x_mean_decay: f64,
+    /// The parameters of this rule alone, each a key of the same table.
+    #[serde(flatten)]
+    pub own: toml::Table,
     /// The first step whose activity enters the eligibility.
     pub start_step: usize,
 }

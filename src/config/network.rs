@@ -1,23 +1,10 @@
 //! Size, dynamics, response and initial weights of a network, as keys of the table `network`.
 
-use super::{expect, not_negative, number, positive};
-use crate::task::Task;
-use anyhow::{bail, Result};
+use crate::ranges::{expect, not_negative, number, positive, share};
+use crate::error::Result;
 use serde::{Deserialize, Serialize};
 
-/// The equation of motion (docs/model.md, "Dynamics"). φ is the [`Response`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Dynamics {
-    /// x(t+1) = drive, r = φ(x).
-    Discrete,
-    /// x ← x + (dt/τ)(−x + drive), r = φ(x).
-    Leaky,
-    /// x(t+1) = drive, r ← r + (dt/τ)(−r + φ(x)): the rate leaks, not the activation (Murray 2019).
-    LeakyRate,
-}
-
-/// φ: the firing rate for an activation.
+/// The transfer function φ: the firing rate for an activation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Response {
@@ -50,7 +37,7 @@ pub enum InputWeights {
 }
 
 /// The most neurons: w_rec alone would take 4 TiB for each network.
-const MOST: usize = 1 << 20;
+pub(crate) const MOST_NEURONS: usize = 1 << 20;
 
 /// Size, dynamics and initial weights of each network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,8 +45,8 @@ const MOST: usize = 1 << 20;
 pub struct NetworkConfig {
     /// N, the number of neurons.
     pub neurons: usize,
-    /// The equation of motion.
-    pub dynamics: Dynamics,
+    /// The neuron model: `discrete`, `leaky` or `leaky-rate` (docs/model.md, "Dynamics"), or one of your own by its name.
+    pub dynamics: String,
     /// τ, the neurons' time constant (not read by discrete dynamics).
     pub tau_ms: f64,
     /// dt, the length of a step (not read by discrete dynamics).
@@ -127,7 +114,7 @@ impl Default for NetworkConfig {
     fn default() -> Self {
         NetworkConfig {
             neurons: 200,
-            dynamics: Dynamics::Leaky,
+            dynamics: "leaky".into(),
             tau_ms: 30.0,
             dt_ms: 1.0,
             response: Response::Tanh,
@@ -157,36 +144,25 @@ impl Default for NetworkConfig {
 }
 
 impl NetworkConfig {
-    /// What the drive is multiplied with in a step: dt/τ, or 1 where dynamics are discrete.
-    pub fn leak(&self) -> f64 {
-        match self.dynamics {
-            Dynamics::Discrete => 1.0,
-            Dynamics::Leaky | Dynamics::LeakyRate => self.dt_ms / self.tau_ms,
-        }
-    }
-
     /// How many neurons are excitatory under Dale's law: neurons 0 to this one, which is the first inhibitory one.
     pub fn excitatory_neurons(&self) -> usize {
         (self.excitatory * self.neurons as f64).round() as usize
     }
 
-    /// Designates the first neurons as outputs of `task` where the configuration names none.
-    pub fn fill_output_neurons(&mut self, task: &dyn Task) {
-        // What does not fit is refused by `validate`, without a list of it.
-        if self.output == Output::Neurons && self.output_neurons.is_empty() && task.n_out() <= self.neurons.min(MOST) {
-            self.output_neurons = (0..task.n_out()).collect();
+    /// Designates the first neurons as the `n_out` outputs of a task where the configuration names none.
+    pub fn fill_output_neurons(&mut self, n_out: usize) {
+        // What does not fit is refused later, without a list of it.
+        if self.output == Output::Neurons && self.output_neurons.is_empty() && n_out <= self.neurons.min(MOST_NEURONS) {
+            self.output_neurons = (0..n_out).collect();
         }
     }
 
-    /// See [`super::Config::validate`].
-    pub(super) fn validate(&self, task: &dyn Task) -> Result<()> {
+    /// See [`super::Config::check`].
+    pub(super) fn check(&self) -> Result<()> {
         expect(self.neurons >= 1, "network.neurons", self.neurons, "at least 1")?;
-        expect(self.neurons <= MOST, "network.neurons", self.neurons, &format!("at most {MOST}"))?;
+        expect(self.neurons <= MOST_NEURONS, "network.neurons", self.neurons, format!("at most {MOST_NEURONS}"))?;
         positive("network.tau_ms", self.tau_ms)?;
         positive("network.dt_ms", self.dt_ms)?;
-        if self.dynamics != Dynamics::Discrete {
-            expect(self.dt_ms <= self.tau_ms, "network.dt_ms", self.dt_ms, "at most network.tau_ms")?;
-        }
         // Also where they are not read: JSON, and with it a checkpoint, knows no other numbers.
         number("network.response_offset", self.response_offset)?;
         number("network.response_max", self.response_max)?;
@@ -198,54 +174,32 @@ impl NetworkConfig {
             not_negative("network.response_offset", self.response_offset)?;
             positive("network.response_max", self.response_max)?;
         }
-        not_negative("network.gain", self.gain)?;
-        let above_0 = |key, found: f64| expect(found > 0.0 && found <= 1.0, key, found, "above 0 and at most 1");
-        above_0("network.connectivity", self.connectivity)?;
+        share("network.connectivity", self.connectivity)?;
         if self.dale {
-            above_0("network.excitatory", self.excitatory)?;
-            above_0("network.dale_density", self.dale_density)?;
+            share("network.excitatory", self.excitatory)?;
+            share("network.dale_density", self.dale_density)?;
             not_negative("network.dale_weight", self.dale_weight)?;
             not_negative("network.dale_inhibition", self.dale_inhibition)?;
         }
-        not_negative("network.input_scale", self.input_scale)?;
-        not_negative("network.bias_scale", self.bias_scale)?;
-        not_negative("network.initial_activation", self.initial_activation)?;
-        not_negative("network.private_noise", self.private_noise)?;
-        not_negative("network.feedback_scale", self.feedback_scale)?;
-        not_negative("network.error_feedback_scale", self.error_feedback_scale)?;
-        not_negative("network.readout_scale", self.readout_scale)?;
+        for (key, found) in [
+            ("network.gain", self.gain),
+            ("network.input_scale", self.input_scale),
+            ("network.bias_scale", self.bias_scale),
+            ("network.initial_activation", self.initial_activation),
+            ("network.private_noise", self.private_noise),
+            ("network.feedback_scale", self.feedback_scale),
+            ("network.error_feedback_scale", self.error_feedback_scale),
+            ("network.readout_scale", self.readout_scale),
+        ] {
+            not_negative(key, found)?;
+        }
+        let below = format!("neurons below {}", self.neurons);
         for &(neuron, activation) in &self.clamped {
-            expect(neuron < self.neurons, "network.clamped", neuron, &format!("neurons below {}", self.neurons))?;
+            expect(neuron < self.neurons, "network.clamped", neuron, &below)?;
             number("network.clamped", activation)?;
         }
         for &neuron in &self.output_neurons {
-            expect(
-                neuron < self.neurons,
-                "network.output_neurons",
-                neuron,
-                &format!("neurons below {}", self.neurons),
-            )?;
-        }
-        if self.output == Output::Neurons && self.neurons < task.n_out() {
-            let outputs = format!("at least {}, one for each output of task `{}`", task.n_out(), task.name());
-            expect(false, "network.neurons", self.neurons, &outputs)?;
-        }
-        if self.output == Output::Neurons && self.output_neurons.len() != task.n_out() {
-            bail!(
-                "network.output_neurons is {}; expected {} neurons, one for each output of task `{}`, or [] for the first",
-                self.output_neurons.len(),
-                task.n_out(),
-                task.name()
-            );
-        }
-        let n_in = task.n_in();
-        if self.input_weights == InputWeights::OneToOne {
-            expect(
-                self.neurons >= n_in,
-                "network.neurons",
-                self.neurons,
-                &format!("at least {n_in}, one for each input of task `{}`", task.name()),
-            )?;
+            expect(neuron < self.neurons, "network.output_neurons", neuron, &below)?;
         }
         Ok(())
     }

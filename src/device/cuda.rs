@@ -1,27 +1,33 @@
 //! CUDA GPUs: opened without ever panicking, and described.
 
-use anyhow::{anyhow, ensure, Context, Result};
+use crate::error::{bail, ensure, At, Error, Result};
+use crate::text::bytes;
 use candle_core::cuda_backend::cudarc::driver::result::{device::get_default_mem_pool, mem_pool, DriverError};
 use candle_core::cuda_backend::cudarc::driver::sys::CUmemPool_attribute as PoolAttribute;
 use candle_core::cuda_backend::cudarc::driver::CudaContext;
 use candle_core::Device;
 
+/// What the driver says.
+fn failed(error: DriverError) -> Error {
+    Error::Device(error.to_string())
+}
+
 /// How many GPUs the driver shows.
 pub(super) fn count() -> Result<usize> {
     libraries()?;
     let count =
-        super::caught(|| Ok(CudaContext::device_count()?)).map_err(|why| anyhow!("no GPU can be used: {why:#}"))?;
-    ensure!(count > 0, "no GPU is there");
+        super::caught(|| CudaContext::device_count().map_err(failed)).at("no GPU can be used")?;
+    ensure!(count > 0, Device, "no GPU is there");
     Ok(count as usize)
 }
 
 /// Opens a GPU.
 pub(super) fn open(index: usize) -> Result<Device> {
     let count = count()?;
-    ensure!(index < count, "there is no GPU {index}; found {count}");
+    ensure!(index < count, Device, "there is no GPU {index}; found {count}");
     // A stream of its own, for candle's default one is another in each thread.
     let device = super::caught(|| Ok(Device::new_cuda_with_stream(index)?))
-        .with_context(|| format!("GPU {index} cannot be used"))?;
+        .at(format!("GPU {index} cannot be used"))?;
     // SAFETY: all work of a device is put on its one stream, so it is done in the order in which it is asked for, and so is
     // the freeing of memory. Nothing has to be tracked.
     unsafe { device.as_cuda_device()?.disable_event_tracking() };
@@ -37,8 +43,9 @@ fn keep_memory(context: &CudaContext) -> Result<()> {
         // SAFETY: the device is one that the driver named, its pool is there as long as the device, and this attribute is a
         // u64.
         unsafe {
-            let pool = get_default_mem_pool(context.cu_device())?;
-            mem_pool::set_attribute(pool, PoolAttribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, (&raw mut all).cast())?;
+            let pool = get_default_mem_pool(context.cu_device()).map_err(failed)?;
+            mem_pool::set_attribute(pool, PoolAttribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, (&raw mut all).cast())
+                .map_err(failed)?;
         }
     }
     Ok(())
@@ -58,20 +65,20 @@ fn kept(context: &CudaContext) -> Result<u64> {
         }
         Ok(bytes)
     };
-    let reserved = read(PoolAttribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT)?;
-    Ok(reserved.saturating_sub(read(PoolAttribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT)?))
+    let reserved = read(PoolAttribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT).map_err(failed)?;
+    Ok(reserved.saturating_sub(read(PoolAttribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT).map_err(failed)?))
 }
 
 /// Name, capability and memory of an open GPU.
 pub(super) fn describe(device: &Device) -> Result<String> {
     let stream = device.as_cuda_device()?.cuda_stream();
     let context = stream.context();
-    let ((major, minor), total) = (context.compute_capability()?, context.mem_get_info()?.1);
+    let ((major, minor), total) = (context.compute_capability().map_err(failed)?, context.mem_get_info().map_err(failed)?.1);
     Ok(format!(
         "{}, compute capability {major}.{minor}, {} of {} free",
-        context.name()?,
-        crate::memory::in_words(free_memory(device)?),
-        crate::memory::in_words(total as u64)
+        context.name().map_err(failed)?,
+        bytes(free_memory(device)?),
+        bytes(total as u64)
     ))
 }
 
@@ -79,7 +86,7 @@ pub(super) fn describe(device: &Device) -> Result<String> {
 pub(super) fn free_memory(device: &Device) -> Result<u64> {
     device.synchronize()?;
     let stream = device.as_cuda_device()?.cuda_stream();
-    Ok(stream.context().mem_get_info()?.0 as u64 + kept(stream.context())?)
+    Ok(stream.context().mem_get_info().map_err(failed)?.0 as u64 + kept(stream.context())?)
 }
 
 /// Whether every library that candle opens is there. A program that loads them when it runs would panic without.
@@ -95,7 +102,7 @@ fn libraries() -> Result<()> {
         ]
     };
     match present.iter().find(|(_, found)| !found) {
-        Some((missing, _)) => Err(anyhow!("{missing} was not found (LD_LIBRARY_PATH names folders to look in)")),
+        Some((missing, _)) => bail!(Device, "{missing} was not found (LD_LIBRARY_PATH names folders to look in)"),
         None => Ok(()),
     }
 }

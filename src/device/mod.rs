@@ -4,11 +4,12 @@
 #[allow(unsafe_code)] // Calls of the CUDA driver.
 mod cuda;
 
-use anyhow::{anyhow, bail, ensure, Context, Result};
+use crate::error::{bail, ensure, At, Error, Result};
+use crate::text::bytes;
 use candle_core::Device;
 
 /// Devices and, where others might have been expected, one line on why they are these.
-pub struct Chosen {
+pub struct ChosenDevices {
     /// Where tensors live: one device, or several among which the networks are split.
     pub devices: Vec<Device>,
     /// Why, for stderr.
@@ -17,7 +18,7 @@ pub struct Chosen {
 
 /// A device this program could use.
 #[derive(Clone, Debug, serde::Serialize)]
-pub struct Found {
+pub struct FoundDevice {
     /// The name `--device` takes.
     pub name: String,
     /// Whether a run on it could start now.
@@ -28,7 +29,7 @@ pub struct Found {
 
 /// A device that may or may not be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Name {
+pub enum DeviceName {
     /// The first GPU that works, else the CPU.
     Auto,
     /// The CPU.
@@ -43,28 +44,29 @@ pub enum Name {
 ///
 /// # Errors
 /// An unknown name, `auto` among several, or a kind that this program was built without.
-pub fn parse(names: &str) -> Result<Vec<Name>> {
-    let parsed: Vec<Name> = names.split(',').map(|name| parse_one(name.trim())).collect::<Result<_>>()?;
-    ensure!(parsed.len() == 1 || !parsed.contains(&Name::Auto), "device `{names}`: `auto` cannot be one of several");
+pub fn parse_devices(names: &str) -> Result<Vec<DeviceName>> {
+    let parsed: Vec<DeviceName> = names.split(',').map(|name| parse_one(name.trim())).collect::<Result<_>>()?;
+    ensure!(parsed.len() == 1 || !parsed.contains(&DeviceName::Auto), Usage, "device `{names}`: `auto` cannot be one of several");
     Ok(parsed)
 }
 
-fn parse_one(name: &str) -> Result<Name> {
+fn parse_one(name: &str) -> Result<DeviceName> {
     let (kind, index) = name.split_once(':').unwrap_or((name, "0"));
-    let index = || index.parse().with_context(|| format!("device `{name}`: `{index}` is no number of a device"));
+    let number = || Error::Usage(format!("device `{name}`: `{index}` is no number of a device"));
+    let index = || index.parse().map_err(|_| number());
     match kind {
-        "auto" if name == kind => Ok(Name::Auto),
-        "cpu" if name == kind => Ok(Name::Cpu),
+        "auto" if name == kind => Ok(DeviceName::Auto),
+        "cpu" if name == kind => Ok(DeviceName::Cpu),
         "cuda" => {
-            ensure!(cfg!(feature = "cuda"), "{}", without("CUDA", "cuda"));
-            Ok(Name::Cuda(index()?))
+            ensure!(cfg!(feature = "cuda"), Device, "{}", without("CUDA", "cuda"));
+            Ok(DeviceName::Cuda(index()?))
         }
         "metal" => {
-            ensure!(cfg!(feature = "metal"), "{}", without("Metal", "metal"));
-            Ok(Name::Metal(index()?))
+            ensure!(cfg!(feature = "metal"), Device, "{}", without("Metal", "metal"));
+            Ok(DeviceName::Metal(index()?))
         }
         _ => {
-            bail!("unknown device `{name}`; known are: auto, cpu, cuda, cuda:N, metal, and several with commas between")
+            bail!(Usage, "unknown device `{name}`; known are: auto, cpu, cuda, cuda:N, metal, and several with commas between")
         }
     }
 }
@@ -75,25 +77,25 @@ fn without(kind: &str, feature: &str) -> String {
 
 /// Opens devices.
 ///
-/// [`Name::Auto`] takes the first GPU that works and falls back to the CPU, saying so. A device asked for by name is never
+/// [`DeviceName::Auto`] takes the first GPU that works and falls back to the CPU, saying so. A device asked for by name is never
 /// replaced.
 ///
 /// # Errors
 /// Where one cannot be used.
-pub fn open(names: &[Name]) -> Result<Chosen> {
-    let open_one = |name: &Name| match *name {
-        Name::Auto => bail!("`auto` cannot be one of several devices"),
-        Name::Cpu => Ok(Device::Cpu),
-        Name::Cuda(index) => cuda_device(index),
-        Name::Metal(index) => metal_device(index),
+pub fn open_devices(names: &[DeviceName]) -> Result<ChosenDevices> {
+    let open_one = |name: &DeviceName| match *name {
+        DeviceName::Auto => bail!(Usage, "`auto` cannot be one of several devices"),
+        DeviceName::Cpu => Ok(Device::Cpu),
+        DeviceName::Cuda(index) => cuda_device(index),
+        DeviceName::Metal(index) => metal_device(index),
     };
     match names {
-        [Name::Auto] => Ok(automatic()),
-        names => Ok(Chosen { devices: names.iter().map(open_one).collect::<Result<_>>()?, note: None }),
+        [DeviceName::Auto] => Ok(automatic()),
+        names => Ok(ChosenDevices { devices: names.iter().map(open_one).collect::<Result<_>>()?, note: None }),
     }
 }
 
-fn automatic() -> Chosen {
+fn automatic() -> ChosenDevices {
     let candidates = [
         (cfg!(feature = "cuda"), "CUDA", cuda_device as fn(usize) -> Result<Device>),
         (cfg!(feature = "metal"), "Metal", metal_device),
@@ -101,27 +103,27 @@ fn automatic() -> Chosen {
     let mut note = None;
     for (_, kind, open) in candidates.into_iter().filter(|(built, ..)| *built) {
         match open(0) {
-            Ok(device) => return Chosen { devices: vec![device], note: None },
-            Err(why) => note = Some(format!("using the CPU, for there is no {kind}: {}", in_one_line(&why))),
+            Ok(device) => return ChosenDevices { devices: vec![device], note: None },
+            Err(why) => note = Some(format!("using the CPU, for there is no {kind}: {why}")),
         }
     }
-    Chosen { devices: vec![Device::Cpu], note }
+    ChosenDevices { devices: vec![Device::Cpu], note }
 }
 
 /// Every kind of device, usable or not; each GPU on its own.
-pub fn list() -> Vec<Found> {
+pub fn list_devices() -> Vec<FoundDevice> {
     let threads = num_cpus::get();
     let memory =
-        memory_of(&Device::Cpu).map_or(String::new(), |free| format!(", {} free", crate::memory::in_words(free)));
+        memory_of(&Device::Cpu).map_or(String::new(), |free| format!(", {} free", bytes(free)));
     let cpu =
-        Found { name: "cpu".into(), usable: true, detail: format!("{threads} threads{memory}{}", cpu_libraries()) };
+        FoundDevice { name: "cpu".into(), usable: true, detail: format!("{threads} threads{memory}{}", cpu_libraries()) };
     let metal = found("metal".into(), metal_device(0).map(|_| "ready".into()));
     [vec![cpu], cuda_list(), vec![metal]].concat()
 }
 
-fn found(name: String, detail: Result<String>) -> Found {
+fn found(name: String, detail: Result<String>) -> FoundDevice {
     let usable = detail.is_ok();
-    Found { name, usable, detail: detail.unwrap_or_else(|why| in_one_line(&why)) }
+    FoundDevice { name, usable, detail: detail.unwrap_or_else(|why| why.to_string()) }
 }
 
 /// Bytes that are free on a device now; `None` where that cannot be known.
@@ -154,7 +156,7 @@ fn cuda_device(index: usize) -> Result<Device> {
 }
 
 #[cfg(feature = "cuda")]
-fn cuda_list() -> Vec<Found> {
+fn cuda_list() -> Vec<FoundDevice> {
     match cuda::count() {
         Ok(count) => {
             let describe = |index| cuda::open(index).and_then(|device| cuda::describe(&device));
@@ -166,19 +168,19 @@ fn cuda_list() -> Vec<Found> {
 
 #[cfg(not(feature = "cuda"))]
 fn cuda_device(_: usize) -> Result<Device> {
-    bail!(without("CUDA", "cuda"))
+    bail!(Device, "{}", without("CUDA", "cuda"))
 }
 
 #[cfg(not(feature = "cuda"))]
-fn cuda_list() -> Vec<Found> {
+fn cuda_list() -> Vec<FoundDevice> {
     vec![found("cuda".into(), cuda_device(0).map(|_| String::new()))]
 }
 
 fn metal_device(index: usize) -> Result<Device> {
     if !cfg!(feature = "metal") {
-        bail!(without("Metal", "metal"));
+        bail!(Device, "{}", without("Metal", "metal"));
     }
-    caught(|| Ok(Device::new_metal(index)?)).with_context(|| format!("Metal device {index} cannot be used"))
+    caught(|| Ok(Device::new_metal(index)?)).at(format!("Metal device {index} cannot be used"))
 }
 
 /// Where a driver's library is missing, bindings panic; that too is only an error here.
@@ -187,13 +189,7 @@ fn caught<T>(open: impl FnOnce() -> Result<T> + std::panic::UnwindSafe) -> Resul
     std::panic::set_hook(Box::new(|_| {}));
     let opened = std::panic::catch_unwind(open);
     std::panic::set_hook(hook);
-    opened.unwrap_or_else(|_| Err(anyhow!("a library of its driver is missing")))
-}
-
-/// candle repeats itself over many lines; the first line of each cause says it.
-fn in_one_line(error: &anyhow::Error) -> String {
-    let first_line = |cause: String| cause.lines().next().unwrap_or_default().trim().to_string();
-    error.chain().map(|cause| first_line(cause.to_string())).collect::<Vec<_>>().join(": ")
+    opened.unwrap_or_else(|_| Err(Error::Device("a library of its driver is missing".into())))
 }
 
 #[cfg(test)]
@@ -202,21 +198,21 @@ mod tests {
 
     #[test]
     fn names_are_split_at_commas() {
-        assert_eq!(parse("auto").unwrap(), [Name::Auto]);
-        assert_eq!(parse("cpu, cpu,cpu").unwrap(), [Name::Cpu; 3]);
-        assert_eq!(open(&[Name::Cpu; 3]).unwrap().devices.len(), 3);
+        assert_eq!(parse_devices("auto").unwrap(), [DeviceName::Auto]);
+        assert_eq!(parse_devices("cpu, cpu,cpu").unwrap(), [DeviceName::Cpu; 3]);
+        assert_eq!(open_devices(&[DeviceName::Cpu; 3]).unwrap().devices.len(), 3);
         for (name, message) in [
             ("cpu,auto", "`auto` cannot be one of several"),
             ("gpu", "unknown device `gpu`; known are: auto, cpu, cuda"),
             ("cpu:1", "unknown device `cpu:1`"),
             ("", "unknown device ``"),
         ] {
-            let error = format!("{:#}", parse(name).unwrap_err());
+            let error = format!("{}", parse_devices(name).unwrap_err());
             assert!(error.contains(message), "{name}: {error}");
         }
         if cfg!(feature = "cuda") {
-            assert_eq!(parse("cuda,cuda:1").unwrap(), [Name::Cuda(0), Name::Cuda(1)]);
-            assert!(format!("{:#}", parse("cuda:x").unwrap_err()).contains("`x` is no number"));
+            assert_eq!(parse_devices("cuda,cuda:1").unwrap(), [DeviceName::Cuda(0), DeviceName::Cuda(1)]);
+            assert!(format!("{}", parse_devices("cuda:x").unwrap_err()).contains("`x` is no number"));
         }
     }
 

@@ -1,9 +1,9 @@
 //! A run's configuration against its task's defaults, and the command that gives the same run again.
 
 use crate::config::{Config, NetworkConfig};
-use crate::settings::Setting;
-use crate::task::{self, Task, FILE};
-use anyhow::Result;
+use crate::config::Setting;
+use crate::tasks::{self, Task, FILE};
+use crate::error::Result;
 use toml::Value;
 
 /// A key of a configuration.

@@ -8,13 +8,13 @@ pub use command::{command, keys, Key};
 
 use crate::analysis::{Analysis, Findings, Options, Subject, ANALYSES};
 use crate::checkpoint::{self, write_atomically, Checkpoint};
-use crate::evaluate::Score;
+use crate::runs::Score;
 use crate::figures;
 use crate::hash::sha256;
 use crate::metrics;
-use crate::task::Task;
+use crate::tasks::Task;
 use crate::training::NetworkReport;
-use anyhow::{Context, Result};
+use crate::error::{At, Doing, Error, Result};
 use picture::Picture;
 use std::path::{Path, PathBuf};
 
@@ -73,7 +73,7 @@ impl<'a> Report<'a> {
     /// `begin` is told which one comes next.
     pub fn analyse(&mut self, all: bool, begin: &dyn Fn(&Analysis)) {
         const CHEAP: [&str; 1] = ["learning"];
-        let options = Options { trials: None, seed: self.checkpoint.config.train.seed };
+        let options = Options { trials: None, seed: self.checkpoint.setup.config.train.seed };
         let subject = Subject { checkpoint: self.checkpoint, task: self.task, metrics: Some(&self.rows) };
         let chosen = |analysis: &&Analysis| (all || CHEAP.contains(&analysis.name)) && analysis.fits(&subject);
         self.findings = ANALYSES
@@ -91,7 +91,7 @@ impl<'a> Report<'a> {
     /// # Errors
     /// If a picture cannot be drawn.
     pub fn html(&self) -> Result<String> {
-        let config = &self.checkpoint.config;
+        let config = &self.checkpoint.setup.config;
         let curve = figures::learning_curve_of(config, self.task, &self.rows, self.log);
         let trials = figures::sample_trials_of(self.checkpoint, self.task)?;
         let curve = Picture::new(

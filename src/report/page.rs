@@ -4,11 +4,11 @@ use super::command::{bare, command, keys, quoted, Key};
 use super::picture::Picture;
 use super::Report;
 use crate::analysis::{Analysis, Findings};
-use crate::criterion::{MORE_THAN, WINDOW};
+use crate::training::{MORE_THAN, WINDOW};
 use crate::plot::{quantile, quantile_with_missing};
 use crate::task;
 use crate::training::{finished, StopReason};
-use anyhow::Result;
+use crate::error::Result;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
@@ -91,7 +91,7 @@ pub(super) fn page(report: &Report, curve: &Picture, trials: &Picture) -> Result
         neurons: config.network.neurons,
         batch: config.train.batch,
         seed: config.train.seed,
-        trace: config.trace.describe(),
+        trace: config.fast_weights.describe(),
         stopped: stopped(report),
         figures: figures(report),
         failures: failures(report),
@@ -133,7 +133,7 @@ fn stopped(report: &Report) -> String {
     let checkpoint = report.checkpoint;
     let reached: Vec<Option<u64>> = checkpoint.criterion.iter().map(|c| c.reached_at()).collect();
     let done = done(report);
-    match finished(&checkpoint.config.train, checkpoint.updates, &reached, &checkpoint.frozen) {
+    match finished(&checkpoint.setup.config.train, checkpoint.updates, &reached, &checkpoint.frozen) {
         Some(StopReason::Criterion) => {
             format!("Stopped because every network had reached the criterion, after {done}.")
         }
@@ -180,7 +180,7 @@ fn failures(report: &Report) -> Vec<(&'static str, String)> {
 }
 
 fn networks(report: &Report) -> Vec<Network> {
-    let network = |score: &crate::evaluate::Score| Network {
+    let network = |score: &crate::runs::Score| Network {
         number: score.network,
         reached: score.criterion_trials,
         error: format!("{:.3}", score.error),

@@ -1,6 +1,6 @@
 //! A picture within the page: an SVG with its words for those who cannot see it.
 
-use anyhow::{Context, Result};
+use crate::error::{At, Doing, Error, Result};
 use serde::Serialize;
 
 /// A picture, ready to be put into the page.

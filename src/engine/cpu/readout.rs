@@ -1,0 +1,108 @@
+//! Output, reward and readout learning of one trial, step by step. The twins are in `engine::reference` and `rules::readout`.
+
+use super::rows::dispatched_add_scaled;
+use crate::config::{Output, ReadoutRule};
+use crate::engine::eligibility::Aligned;
+use crate::presets::Setup;
+use crate::tasks::ErrorMeasure;
+use pulp::Arch;
+
+/// What is the same for all trials of a network.
+pub(super) struct Readout {
+    /// `[n_out, width]`.
+    pub w_out: Aligned,
+    /// `[n_out]`.
+    pub b_out: Vec<f32>,
+}
+
+/// How outputs are judged online, and how the readout learns from it.
+pub(super) struct OnlinePlan {
+    /// Whether anything reads the reward online.
+    pub needed: bool,
+    measure: ErrorMeasure,
+    reward_decay: f32,
+    rule: ReadoutRule,
+    variance: f32,
+    mean_decay: f32,
+    arch: Arch,
+}
+
+impl OnlinePlan {
+    pub fn new(setup: &Setup, measure: ErrorMeasure, learn: bool) -> Self {
+        let config = &setup.config;
+        let readout = config.network.output == Output::Readout && learn;
+        let rule = if readout { config.readout.rule } else { ReadoutRule::None };
+        OnlinePlan {
+            needed: setup.reads_reward_online(),
+            measure,
+            reward_decay: config.modulator.reward_decay as f32,
+            rule,
+            variance: (config.readout.perturbation * config.readout.perturbation) as f32,
+            mean_decay: config.readout.mean_decay as f32,
+            arch: Arch::new(),
+        }
+    }
+
+    /// Whether the readout learns.
+    pub fn learns(&self) -> bool {
+        self.rule != ReadoutRule::None
+    }
+}
+
+/// The running means of one trial.
+pub(super) struct Online {
+    reward_mean: f32,
+    output_mean: Vec<f32>,
+}
+
+impl Online {
+    pub fn new(expected_error: f32) -> Self {
+        Online { reward_mean: -expected_error, output_mean: Vec::new() }
+    }
+
+    /// R − R̄ of a scored step, and R̄ moved on.
+    pub fn reward_change(&mut self, plan: &OnlinePlan, output: &[f32], target: &[f32]) -> f32 {
+        let error: f32 = output
+            .iter()
+            .zip(target)
+            .map(|(z, y)| match plan.measure {
+                ErrorMeasure::Absolute => (z - y).abs(),
+                ErrorMeasure::Squared => (z - y) * (z - y),
+            })
+            .sum();
+        let change = -error / output.len() as f32 - self.reward_mean;
+        self.reward_mean += change * (1.0 - plan.reward_decay);
+        change
+    }
+
+    /// Adds a step to the changes of w_out `[n_out, width]` and b_out `[n_out]`.
+    pub fn learn(
+        &mut self,
+        plan: &OnlinePlan,
+        output: &[f32],
+        noise: &[f32],
+        change: f32,
+        r: &[f32],
+        to: (&mut [f32], &mut [f32]),
+    ) {
+        if self.output_mean.is_empty() {
+            self.output_mean.extend_from_slice(output);
+        }
+        let (w_out, b_out) = to;
+        for (k, z) in output.iter().enumerate() {
+            let post = match plan.rule {
+                ReadoutRule::NodePerturbation => noise[k] / plan.variance,
+                ReadoutRule::Eh => z - self.output_mean[k],
+                // The engine refuses the one, and the other does not learn.
+                ReadoutRule::Delta | ReadoutRule::None => 0.0,
+            };
+            let mean = &mut self.output_mean[k];
+            *mean = *mean * plan.mean_decay + z * (1.0 - plan.mean_decay);
+            let gated = post * change;
+            if gated != 0.0 {
+                dispatched_add_scaled(plan.arch, &mut w_out[k * r.len()..(k + 1) * r.len()], r, gated);
+                b_out[k] += gated;
+            }
+        }
+    }
+}

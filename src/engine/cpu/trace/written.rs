@@ -1,0 +1,153 @@
+//! The trace of one trial as a matrix: one pass a step, which applies the last step's change and reads H r.
+//!
+//! Every stage but the retroactive form is H_ij ← keep_i H_ij + gain a_i b_j, then a clip; there this is e, and H gathers m e.
+
+use super::super::rows::{add_scaled, splat};
+use super::Matrices;
+use crate::config::{Stage, FastWeightsConfig};
+use crate::engine::eligibility::{zeros, Aligned};
+use pulp::{Arch, Simd, WithSimd};
+
+/// The change that the next pass will apply.
+pub(super) struct Written<'a> {
+    config: &'a FastWeightsConfig,
+    n: usize,
+    keep: Aligned,
+    gain_a: Aligned,
+    b: Aligned,
+    m: f32,
+    pending: bool,
+    /// Whether H may differ from zero.
+    stirred: bool,
+}
+
+impl<'a> Written<'a> {
+    /// `given`: H does not start at zero.
+    pub(super) fn new(config: &'a FastWeightsConfig, n: usize, width: usize, given: bool) -> Self {
+        let row = || zeros(width);
+        Written { config, n, keep: row(), gain_a: row(), b: row(), m: 1.0, pending: false, stirred: given }
+    }
+
+    /// Plans the change by η m a bᵀ.
+    pub(super) fn plan(&mut self, a: &[f32], b: &[f32], m: f32) {
+        let eta = self.config.eta as f32;
+        let gain = match self.config.stage {
+            Stage::Modulated | Stage::Oja => eta * m,
+            _ => eta,
+        };
+        for (gain_a, a) in self.gain_a.iter_mut().zip(a) {
+            *gain_a = gain * a;
+        }
+        match self.config.stage {
+            Stage::Hebb | Stage::Outer => self.keep.fill(0.0),
+            Stage::Decay | Stage::Modulated | Stage::Retroactive => self.keep.fill(1.0 - eta),
+            Stage::Oja => self.keep.iter_mut().zip(a).for_each(|(keep, a)| *keep = 1.0 - gain * a * a),
+            Stage::Accumulate | Stage::None => self.keep.fill(1.0),
+        }
+        self.b.copy_from_slice(b);
+        self.m = m;
+        (self.pending, self.stirred) = (true, true);
+    }
+
+    /// Applies what is planned and adds α H r to `drive`.
+    pub(super) fn pass(&mut self, arch: Arch, of: Matrices, r: &[f32], drive: &mut [f32]) {
+        if self.stirred {
+            arch.dispatch(Pass { trace: self, of, r, drive });
+            self.pending = false;
+        }
+    }
+
+    /// Applies what is planned: the last step of a trial.
+    pub(super) fn finish(&mut self, arch: Arch, of: Matrices) {
+        if self.pending {
+            arch.dispatch(Pass { trace: self, of, r: &[], drive: &mut [] });
+            self.pending = false;
+        }
+    }
+}
+
+struct Pass<'p, 'a> {
+    trace: &'p Written<'a>,
+    of: Matrices<'p>,
+    /// Empty: nothing is read.
+    r: &'p [f32],
+    drive: &'p mut [f32],
+}
+
+impl WithSimd for Pass<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Pass { trace, of, r, drive } = self;
+        let Written { config, n, keep, gain_a, b, m, pending, .. } = trace;
+        let w = keep.len();
+        let (alpha, clip) = (config.alpha as f32, config.clip as f32);
+        let reads = alpha != 0.0 && !r.is_empty();
+        let mut done = 0;
+        if *pending && reads && clip == 0.0 && of.e.is_empty() {
+            for (h, j) in of.h.chunks_exact_mut(4 * w).zip((0..).step_by(4)) {
+                let scales = [alpha * r[j], alpha * r[j + 1], alpha * r[j + 2], alpha * r[j + 3]];
+                change_and_add_four(simd, h, [keep, gain_a], [b[j], b[j + 1], b[j + 2], b[j + 3]], drive, scales);
+                done = j + 4;
+            }
+        }
+        for j in done..*n {
+            let h = &mut of.h[j * w..(j + 1) * w];
+            if *pending {
+                if of.e.is_empty() {
+                    change(simd, h, keep, gain_a, b[j]);
+                } else {
+                    let e = &mut of.e[j * w..(j + 1) * w];
+                    change(simd, e, keep, gain_a, b[j]);
+                    add_scaled(simd, h, e, *m);
+                }
+                if clip > 0.0 {
+                    h.iter_mut().for_each(|h| *h = h.clamp(-clip, clip));
+                }
+            }
+            if reads {
+                add_scaled(simd, drive, h, alpha * r[j]);
+            }
+        }
+    }
+}
+
+/// h ← keep h + gain_a · b, elementwise along the postsynaptic neurons.
+#[inline(always)]
+fn change<S: Simd>(simd: S, h: &mut [f32], keep: &[f32], gain_a: &[f32], b: f32) {
+    let (h, _) = S::as_mut_simd_f32s(h);
+    let ((keep, _), (gain_a, _)) = (S::as_simd_f32s(keep), S::as_simd_f32s(gain_a));
+    let b = simd.splat_f32s(b);
+    for ((h, keep), gain_a) in h.iter_mut().zip(keep).zip(gain_a) {
+        *h = simd.mul_add_e_f32s(*gain_a, b, simd.mul_f32s(*keep, *h));
+    }
+}
+
+/// [`change`] and [`add_scaled`] for four rows, for which keep, gain_a and the drive are loaded once.
+#[inline(always)]
+fn change_and_add_four<S: Simd>(
+    simd: S,
+    h: &mut [f32],
+    [keep, gain_a]: [&[f32]; 2],
+    b: [f32; 4],
+    drive: &mut [f32],
+    scales: [f32; 4],
+) {
+    let ((h, _), (drive, _)) = (S::as_mut_simd_f32s(h), S::as_mut_simd_f32s(drive));
+    let w = drive.len();
+    let (keep, gain_a) = (&S::as_simd_f32s(keep).0[..w], &S::as_simd_f32s(gain_a).0[..w]);
+    let (h01, h23) = h.split_at_mut(2 * w);
+    let ((h0, h1), (h2, h3)) = (h01.split_at_mut(w), h23.split_at_mut(w));
+    let rows = [&mut h0[..w], &mut h1[..w], &mut h2[..w], &mut h3[..w]];
+    let (b, scales) = (splat(simd, b), splat(simd, scales));
+    for i in 0..w {
+        let (mut sum, keep, gain_a) = (drive[i], keep[i], gain_a[i]);
+        for k in 0..4 {
+            let h = simd.mul_add_e_f32s(gain_a, b[k], simd.mul_f32s(keep, rows[k][i]));
+            rows[k][i] = h;
+            sum = simd.mul_add_e_f32s(h, scales[k], sum);
+        }
+        drive[i] = sum;
+    }
+}

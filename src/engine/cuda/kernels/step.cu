@@ -1,0 +1,195 @@
+// One step of every trial: a block of threads for each trial, a thread for each neuron (or for several, where N is large).
+//
+// Everything but the recurrent product, which comes ready in `recurrent`: the trace, drive, motion, output, reward,
+// readout learning, and the factors of the eligibility. The twin is one turn of the loop in src/episode.rs.
+#include "trace.cuh"
+
+// The sum of `value` over the threads of a block, for every thread; always the same tree.
+__device__ static float block_sum(float value, float *sums) {
+    const u32 me = threadIdx.x;
+    sums[me] = value;
+    __syncthreads();
+    u32 width = 1;
+    while (width < blockDim.x) width *= 2;
+    for (u32 half = width / 2; half > 0; half /= 2) {
+        if (me < half && me + half < blockDim.x) sums[me] += sums[me + half];
+        __syncthreads();
+    }
+    const float sum = sums[0];
+    __syncthreads();
+    return sum;
+}
+
+// w_in u + b of neuron i.
+__device__ static float input_drive(const Trials &of, u32 network, u32 trial, u32 step, u32 i) {
+    const float *u = of.inputs + drawn(of, trial, step) * of.n_in;
+    const float *w = of.w_in + ((size_t)network * of.neurons + i) * of.n_in;
+    float drive = of.b_rec ? of.b_rec[network * of.neurons + i] : 0.0f;
+    for (u32 k = 0; k < of.n_in; k++) drive = fmaf(w[k], u[k], drive);
+    return drive;
+}
+
+// The first perturbation of a trial that this step may have.
+__device__ static u32 next_perturbation(const Trials &of, u32 trial, u32 step) {
+    return step == of.stretch_first ? of.perturbation_start[trial] : of.next_perturbation[trial];
+}
+
+// Adds this step's perturbations of neuron i to `drive`; for `node-perturbation` ξ r_preᵀ goes into the eligibility, column
+// i of the rows of the perturbed neurons.
+__device__ static float perturbed(const Trials &of, u32 trial, u32 step, u32 i, float r_before, float drive) {
+    const bool learns = of.rule == RULE_NODE_PERTURBATION && step >= of.start_step;
+    const u32 n = of.neurons, end = of.perturbation_start[trial + 1];
+    for (u32 k = next_perturbation(of, trial, step); k < end && of.perturbations[k].step == step; k++) {
+        const Perturbation perturbation = of.perturbations[k];
+        if (perturbation.neuron == i) drive += perturbation.size;
+        if (learns) {
+            float *e = of.eligibility + ((size_t)trial * n + perturbation.neuron) * n + i;
+            *e = fmaf(perturbation.size, r_before, *e);
+        }
+    }
+    return drive;
+}
+
+// Writes the output of a step to memory and to `z`, shared by the block.
+__device__ static void output(const Trials &of, u32 network, u32 trial, u32 step, const float *r, float *z, float *sums) {
+    const size_t at = ((size_t)trial * of.steps + step) * of.n_out;
+    const float *noise = of.readout_noise ? of.readout_noise + drawn(of, trial, step) * of.n_out : nullptr;
+    for (u32 o = 0; o < of.n_out; o++) {
+        float value;
+        if (of.w_out) {
+            const float *w = of.w_out + ((size_t)network * of.n_out + o) * of.neurons;
+            float part = 0.0f;
+            for (u32 i = threadIdx.x; i < of.neurons; i += blockDim.x) part = fmaf(w[i], r[i], part);
+            value = block_sum(part, sums) + of.b_out[network * of.n_out + o];
+            if (noise) value += noise[o];
+        } else {
+            value = r[of.output_neurons[o]];
+        }
+        if (threadIdx.x == 0) z[o] = of.outputs[at + o] = value;
+    }
+    __syncthreads();
+}
+
+// R − R̄ of this step, and R̄ moved on; 0 where nothing reads it or the step is not scored. For every thread.
+__device__ static float reward_change(const Trials &of, u32 trial, u32 step, const float *z, float *shared) {
+    if (!of.online) return 0.0f;
+    if (threadIdx.x == 0) {
+        const float *target = of.targets + drawn(of, trial, step) * of.n_out;
+        float error = 0.0f, change = 0.0f;
+        for (u32 o = 0; o < of.n_out; o++) {
+            const float difference = z[o] - target[o];
+            error += of.squared_error ? difference * difference : fabsf(difference);
+        }
+        if (of.scored[drawn(of, trial, step)] != 0.0f) {
+            change = -error / (float)of.n_out - of.reward_mean[trial];
+            of.reward_mean[trial] = fmaf(change, 1.0f - of.reward_decay, of.reward_mean[trial]);
+        }
+        *shared = change;
+    }
+    __syncthreads();
+    const float change = *shared;
+    __syncthreads();
+    return change;
+}
+
+// Adds this step to the readout's change: (R − R̄) ζ/σ² or (R − R̄)(z − z̄), times r.
+__device__ static void learn_readout(const Trials &of, u32 trial, u32 step, float change, const float *r, const float *z) {
+    for (u32 o = 0; o < of.n_out; o++) {
+        const u32 at = trial * of.n_out + o;
+        const float mean = step == 0 ? z[o] : of.output_mean[at];
+        const float post = of.readout_rule == READOUT_EH
+                               ? z[o] - mean
+                               : of.readout_noise[drawn(of, trial, step) * of.n_out + o] / of.readout_variance;
+        const float gated = post * change;
+        float *w = of.w_out_change + (size_t)at * of.neurons;
+        for (u32 i = threadIdx.x; i < of.neurons; i += blockDim.x) w[i] = fmaf(gated, r[i], w[i]);
+        __syncthreads();
+        if (threadIdx.x == 0) {
+            of.b_out_change[at] += gated;
+            of.output_mean[at] = moved_mean(mean, z[o], of.output_mean_decay);
+        }
+    }
+}
+
+// x̄ moved on, and this step's factors: δx³ and r³, or (R − R̄) δx and r.
+__device__ static void remember(const Trials &of, u32 trial, u32 step, float change, const float *r_before) {
+    const u32 n = of.neurons;
+    const bool learns = step >= of.start_step;
+    for (u32 i = threadIdx.x; i < n; i += blockDim.x) {
+        const size_t me = (size_t)trial * n + i;
+        const float x = of.x[me], delta = x - of.x_mean[me];
+        of.x_mean[me] = moved_mean(of.x_mean[me], x, of.x_mean_decay);
+        if (!learns) continue;
+        const size_t at = ((size_t)trial * of.block + of.slot) * n + i;
+        const bool cubes = of.rule == RULE_DELTA_X;
+        of.post[at] = cubes ? cube(delta) : change * delta;
+        of.pre[at] = cubes ? cube(r_before[i]) : r_before[i];
+    }
+}
+
+// The floats a block shares: rates before and after, a sum for each thread, the output, one more, and one for each change in
+// the trace's list.
+KERNEL(step) {
+    SHARED(float, shared);
+    const u32 trial = blockIdx.x, network = trial / of.trials_each, n = of.neurons, t = of.first_step;
+    float *before = shared, *after = before + n, *sums = after + n, *z = sums + blockDim.x, *one = z + of.n_out;
+    float *counts = one + 1;
+    // For the trace the last step's rates come first: they made the change that is still to be applied.
+    for (u32 i = threadIdx.x; i < n; i += blockDim.x) {
+        before[i] = of.r_before[(size_t)trial * n + i];
+        after[i] = of.r[(size_t)trial * n + i];
+    }
+    __syncthreads();
+    if (of.trace_length) {
+        if (t > 0) append(of, trial, t, before, after);
+        weigh(of, trial, t, after, counts, sums);
+    }
+    for (u32 i = threadIdx.x; i < n; i += blockDim.x) {
+        const size_t me = (size_t)trial * n + i;
+        float drive = of.recurrent[me] + input_drive(of, network, trial, t, i);
+        if (of.stage != STAGE_NONE) {
+            const float h_r = of.trace_length ? recall(of, trial, t, i, after, counts)
+                                              : pass(of, trial, i, t > 0, before, after);
+            drive = fmaf(of.alpha, h_r, drive);
+        }
+        drive = perturbed(of, trial, t, i, after[i], drive);
+        of.x[me] = moved(of.x[me], drive, of.leak, of.free[i], of.held[i]);
+    }
+    __syncthreads();
+    for (u32 i = threadIdx.x; i < n; i += blockDim.x) {
+        const size_t me = (size_t)trial * n + i;
+        before[i] = of.r_before[me] = after[i];
+        after[i] = of.r[me] = rate(of, of.x[me]);
+        const size_t now = ((size_t)trial * of.steps + t) * n + i;
+        if (of.rates) of.rates[now] = after[i];
+        if (of.activations) of.activations[now] = of.x[me];
+    }
+    if (threadIdx.x == 0) {
+        u32 k = next_perturbation(of, trial, t);
+        while (k < of.perturbation_start[trial + 1] && of.perturbations[k].step == t) k++;
+        of.next_perturbation[trial] = k;
+    }
+    __syncthreads();
+    output(of, network, trial, t, after, z, sums);
+    const float change = reward_change(of, trial, t, z, one);
+    if (of.readout_rule != READOUT_FIXED) learn_readout(of, trial, t, change, after, z);
+    if (of.stage != STAGE_NONE && threadIdx.x == 0) {
+        const float m = of.modulated_by == REWARD ? change : 1.0f;
+        of.trace_gate[trial] = of.modulated_by == GIVEN ? of.modulator[drawn(of, trial, t)] : m;
+    }
+    if (of.rule == RULE_DELTA_X || of.rule == RULE_EH) remember(of, trial, t, change, before);
+}
+
+// After the last step: the trace's last change.
+KERNEL(finish_trace) {
+    SHARED(float, shared);
+    const u32 trial = blockIdx.x, n = of.neurons;
+    float *before = shared, *after = before + n;
+    for (u32 i = threadIdx.x; i < n; i += blockDim.x) {
+        before[i] = of.r_before[(size_t)trial * n + i];
+        after[i] = of.r[(size_t)trial * n + i];
+    }
+    __syncthreads();
+    if (of.trace_length) return append(of, trial, of.steps, before, after);
+    for (u32 i = threadIdx.x; i < n; i += blockDim.x) pass(of, trial, i, true, before, after);
+}

@@ -1,0 +1,165 @@
+//! What a kernel is told: the twin of `struct Trials` in `kernels/trials.cuh`, field by field.
+
+use crate::config::{Association, ModulatorSource, Output, ReadoutRule, Response, Stage};
+use crate::model::Leak;
+use crate::presets::Setup;
+use crate::rules::FusedRule;
+use crate::tasks::{ErrorMeasure, TrialShape};
+
+/// Where a tensor's memory starts on its device; 0: absent.
+pub(super) type Address = u64;
+
+/// Shapes stand in `kernels/trials.cuh`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Params {
+    pub w_rec: Address,
+    pub w_in: Address,
+    pub b_rec: Address,
+    pub w_out: Address,
+    pub b_out: Address,
+    pub free: Address,
+    pub held: Address,
+    pub output_neurons: Address,
+    pub perturbation_start: Address,
+    pub perturbations: Address,
+    pub inputs: Address,
+    pub readout_noise: Address,
+    pub targets: Address,
+    pub scored: Address,
+    pub modulator: Address,
+    pub x: Address,
+    pub r: Address,
+    pub r_before: Address,
+    pub x_mean: Address,
+    pub recurrent: Address,
+    pub next_perturbation: Address,
+    pub reward_mean: Address,
+    pub output_mean: Address,
+    pub trace_gate: Address,
+    pub trace: Address,
+    pub trace_eligibility: Address,
+    pub trace_post: Address,
+    pub trace_pre: Address,
+    pub trace_weight: Address,
+    pub outputs: Address,
+    pub rates: Address,
+    pub activations: Address,
+    pub post: Address,
+    pub pre: Address,
+    pub eligibility: Address,
+    pub w_out_change: Address,
+    pub b_out_change: Address,
+    pub networks: u32,
+    pub trials_each: u32,
+    pub neurons: u32,
+    pub steps: u32,
+    pub n_in: u32,
+    pub n_out: u32,
+    pub block: u32,
+    pub first_step: u32,
+    pub count: u32,
+    pub slot: u32,
+    pub stretch_first: u32,
+    pub stretch: u32,
+    pub rule: u32,
+    pub start_step: u32,
+    pub stage: u32,
+    pub association: u32,
+    pub modulated_by: u32,
+    pub readout_rule: u32,
+    pub online: u32,
+    pub squared_error: u32,
+    pub rectified: u32,
+    pub add: u32,
+    pub tile: u32,
+    pub groups: u32,
+    pub trace_length: u32,
+    pub leak: f32,
+    pub x_mean_decay: f32,
+    pub alpha: f32,
+    pub trace_eta: f32,
+    pub trace_clip: f32,
+    pub reward_decay: f32,
+    pub readout_variance: f32,
+    pub output_mean_decay: f32,
+    pub response_offset: f32,
+    pub response_max: f32,
+    pub trace_kept: f32,
+}
+
+impl Params {
+    /// Everything but addresses, for `networks` × `trials_each` trials.
+    pub fn new(setup: &Setup, shape: TrialShape, networks: usize, trials_each: usize, learn: bool) -> Self {
+        let config = &setup.config;
+        let network = &config.network;
+        let learns = setup.rule.fused().filter(|_| learn).unwrap_or(FusedRule::Nothing);
+        let readout = learn && network.output == Output::Readout;
+        Params {
+            networks: networks as u32,
+            trials_each: trials_each as u32,
+            neurons: network.neurons as u32,
+            steps: shape.steps as u32,
+            n_in: shape.n_in as u32,
+            n_out: shape.n_out as u32,
+            rule: match learns {
+                FusedRule::DeltaX(_) => 1,
+                FusedRule::NodePerturbation => 2,
+                FusedRule::Eh(_) => 3,
+                FusedRule::FastWeights | FusedRule::Nothing => 0,
+            },
+            start_step: config.rule.start_step.min(shape.steps) as u32,
+            stage: match config.fast_weights.stage {
+                Stage::None => 0,
+                Stage::Hebb | Stage::Outer => 1,
+                Stage::Accumulate => 2,
+                Stage::Decay => 3,
+                Stage::Modulated => 4,
+                Stage::Oja => 5,
+                Stage::Retroactive => 6,
+            },
+            association: match config.fast_weights.association {
+                Association::Auto => 0,
+                Association::PostPre => 1,
+                Association::PrePost => 2,
+            },
+            modulated_by: match config.fast_weights.modulator {
+                ModulatorSource::Constant => 0,
+                ModulatorSource::Task => 1,
+                ModulatorSource::Reward => 2,
+            },
+            readout_rule: match config.readout.rule {
+                ReadoutRule::NodePerturbation if readout => 1,
+                ReadoutRule::Eh if readout => 2,
+                // The engine refuses the delta rule.
+                ReadoutRule::NodePerturbation | ReadoutRule::Eh | ReadoutRule::Delta | ReadoutRule::None => 0,
+            },
+            online: u32::from(setup.reads_reward_online()),
+            squared_error: u32::from(shape.measure == ErrorMeasure::Squared),
+            leak: match setup.neurons.leak(network) {
+                Some(Leak::Activation(leak)) => leak as f32,
+                // The engine refuses these.
+                Some(Leak::Rate(_)) | None => f32::NAN,
+            },
+            x_mean_decay: match learns {
+                FusedRule::DeltaX(decay) | FusedRule::Eh(decay) => decay as f32,
+                FusedRule::NodePerturbation | FusedRule::FastWeights | FusedRule::Nothing => 0.0,
+            },
+            alpha: config.fast_weights.alpha as f32,
+            trace_eta: config.fast_weights.eta as f32,
+            trace_clip: config.fast_weights.clip as f32,
+            reward_decay: config.modulator.reward_decay as f32,
+            readout_variance: (config.readout.perturbation * config.readout.perturbation) as f32,
+            output_mean_decay: config.readout.mean_decay as f32,
+            rectified: u32::from(network.response == Response::RectifiedLinear),
+            response_offset: network.response_offset as f32,
+            response_max: network.response_max as f32,
+            ..Params::default()
+        }
+    }
+
+    /// Whether the rule's eligibility is a product over the history of two factors.
+    pub fn has_factors(&self) -> bool {
+        matches!(self.rule, 1 | 3)
+    }
+}

@@ -1,0 +1,77 @@
+//! Eligibility as a batch of trials leaves it: one matrix for each trial, to be weighted and summed.
+
+use aligned_vec::{AVec, ConstAlign};
+use candle_core::{Device, Result, Tensor};
+use rayon::prelude::*;
+
+/// Floats that start on a cache line: no vector read straddles two.
+pub(crate) type Aligned = AVec<f32, ConstAlign<64>>;
+
+/// `len` zeros.
+pub(crate) fn zeros(len: usize) -> Aligned {
+    AVec::from_iter(0, std::iter::repeat_n(0.0, len))
+}
+
+/// One `[N, N]` matrix (post, pre) for each of S × B trials.
+pub enum Eligibility {
+    /// `[S, B, N, N]`, from the plain operations.
+    Tensor(Tensor),
+    /// The same in host memory, from the fused CPU kernels.
+    Host(HostEligibility),
+}
+
+/// `[S, B, N, width]` in host memory: rows are padded.
+pub struct HostEligibility {
+    /// The values; may be longer than S·B·N·width.
+    pub(crate) values: Aligned,
+    /// S.
+    pub(crate) networks: usize,
+    /// B.
+    pub(crate) trials_each: usize,
+    /// N.
+    pub(crate) neurons: usize,
+    /// Length of a row, at least N; what stands beyond N is not read.
+    pub(crate) width: usize,
+    /// Whether matrices are (pre, post).
+    pub(crate) transposed: bool,
+}
+
+impl Eligibility {
+    /// Σ_b weight_b e_b for each network, `[S, N, N]`, from `weights` `[S, B]`.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub fn weighted_sum(&self, weights: &[f64]) -> Result<Tensor> {
+        match self {
+            Eligibility::Tensor(e) => {
+                let (s, b, n, _) = e.dims4()?;
+                let weights =
+                    Tensor::from_slice(weights, (s, 1, b), &Device::Cpu)?.to_dtype(e.dtype())?.to_device(e.device())?;
+                weights.matmul(&e.reshape((s, b, n * n))?)?.reshape((s, n, n))
+            }
+            Eligibility::Host(e) => e.weighted_sum(weights),
+        }
+    }
+}
+
+impl HostEligibility {
+    /// Each row of each network is summed on its own, trial by trial, so the order never depends on threads.
+    fn weighted_sum(&self, weights: &[f64]) -> Result<Tensor> {
+        let (s, b, n) = (self.networks, self.trials_each, self.neurons);
+        let mut sum = vec![0f32; s * n * n];
+        sum.par_chunks_mut(n).enumerate().for_each(|(row, sum)| {
+            let (network, row) = (row / n, row % n);
+            for trial in network * b..(network + 1) * b {
+                let weight = weights[trial] as f32;
+                let at = (trial * n + row) * self.width;
+                sum.iter_mut().zip(&self.values[at..at + n]).for_each(|(sum, e)| *sum += weight * e);
+            }
+        });
+        let sum = Tensor::from_vec(sum, (s, n, n), &Device::Cpu)?;
+        if self.transposed {
+            sum.transpose(1, 2)?.contiguous()
+        } else {
+            Ok(sum)
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The loss of a trial, and its gradient with respect to the outputs.
+
+use crate::config::Loss;
+use crate::error::{Error, Result};
+use crate::tasks::{mean_over_scored, ErrorMeasure, Task, Trial};
+use std::borrow::Cow;
+
+/// The mean over scored steps and outputs of the squared or absolute difference from the targets, and its gradient with
+/// respect to `outputs` `[T, n_out]`. An absolute difference of 0 has gradient 0.
+pub(super) fn of_trial(task: &dyn Task, trial: &Trial, outputs: &[f64], loss: Loss) -> Result<(f64, Vec<f64>)> {
+    let measure = match loss {
+        Loss::Squared => ErrorMeasure::Squared,
+        Loss::Task => task.measure(),
+    };
+    let judged = task.judged(outputs);
+    let scored = trial.scored.iter().filter(|scored| **scored).count() * task.n_out();
+    let share = 1.0 / scored.max(1) as f64;
+    let mut gradient = vec![0.0; outputs.len()];
+    let loss = mean_over_scored(task, trial, &judged, |difference, k| {
+        gradient[k] = measure.slope(difference) * share;
+        measure.of(difference)
+    });
+    if matches!(judged, Cow::Owned(_)) {
+        let of_outputs = task.judged_gradient(outputs, &gradient);
+        let text = || format!("task `{}` gives no gradient of what it judges (Task::judged_gradient)", task.name());
+        gradient = of_outputs.ok_or_else(|| Error::Usage(text()))?;
+    }
+    Ok((loss, gradient))
+}

@@ -1,0 +1,68 @@
+//! Threads for work that recurses deeply: candle's `backward`, and the release of its graph, go down one call for each node.
+
+use crate::error::{Error, Result};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
+
+/// Stack of a worker: some, and some for each step of the longest graph. Only what is touched takes memory.
+const STACK: usize = 16 << 20;
+const STACK_PER_STEP: usize = 256 << 10;
+
+/// Threads with a large stack, each a pool of its own.
+///
+/// A thread that waits for a part of a matrix product takes up other work of its pool. Within one common pool that would be
+/// another shard, on the same stack, and so on; here there is only its own product.
+pub(crate) struct Workers(Vec<rayon::ThreadPool>);
+
+impl Workers {
+    /// As many as the current pool has threads, for graphs of at most `steps` steps.
+    pub fn new(steps: usize) -> Result<Self> {
+        let pool = |_| {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(1)
+                .stack_size(STACK + steps * STACK_PER_STEP)
+                .thread_name(|_| "backpropagation".into())
+                .build()
+                .map_err(|error| Error::Device(format!("starting a thread for backpropagation: {error}")))
+        };
+        Ok(Workers((0..rayon::current_num_threads()).map(pool).collect::<Result<_>>()?))
+    }
+
+    /// `job(0)` to `job(jobs − 1)`, whichever thread is free; the results in order.
+    pub fn run<T: Send>(&self, jobs: usize, job: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
+        let next = AtomicUsize::new(0);
+        let results = Mutex::new((0..jobs).map(|_| None).collect::<Vec<_>>());
+        let work = || loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            if i >= jobs {
+                return;
+            }
+            let result = job(i);
+            if let Ok(mut results) = results.lock() {
+                results[i] = Some(result);
+            }
+        };
+        std::thread::scope(|scope| {
+            for pool in self.0.iter().take(jobs) {
+                scope.spawn(|| pool.install(work));
+            }
+        });
+        let panicked = || Error::Bug("a thread for backpropagation panicked".into());
+        let results = results.into_inner().map_err(|_| panicked())?;
+        results.into_iter().map(|result| result.unwrap_or_else(|| Err(panicked()))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_keep_their_order_and_errors_come_through() {
+        let workers = Workers::new(1).unwrap();
+        assert_eq!(workers.run(20, |i| Ok(i * i)).unwrap(), (0..20).map(|i| i * i).collect::<Vec<_>>());
+        let error = workers.run(3, |i| if i == 1 { Err(Error::Usage("no".into())) } else { Ok(i) }).unwrap_err();
+        assert_eq!(error.to_string(), "no");
+        assert!(workers.run(0, Ok).unwrap().is_empty());
+    }
+}

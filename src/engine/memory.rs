@@ -1,0 +1,260 @@
+//! How much memory a run needs on its device, known before it takes any.
+//!
+//! The estimate counts what grows with N², T or B; docs/gpu.md has the formula. Each engine knows its own part. A run that would
+//! not fit is refused at its start, and `--batch auto` asks for the largest batch that does.
+
+use super::{forward, gradient, Record};
+use crate::config::{FastWeightsConfig, Precision, Stage};
+use crate::device::memory_of;
+use crate::error::{Error, Result, Shortage};
+use crate::presets::Setup;
+use crate::tasks::TrialShape;
+use candle_core::Device;
+
+/// The share of what is free that a run may plan to use: allocators and drivers need some too.
+const USABLE: f64 = 0.9;
+/// `--batch auto` goes no further: each update then already averages over many trials.
+const LARGEST_BATCH: usize = 256;
+/// Bytes of one perturbation on its device: step, neuron and size.
+const PERTURBATION: f64 = 12.0;
+
+/// One part of what a run keeps, in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// What it is.
+    pub name: &'static str,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl Part {
+    pub(crate) fn new(name: &'static str, bytes: f64) -> Self {
+        Part { name, bytes: bytes as u64 }
+    }
+}
+
+/// The sizes of a run, as counts and as what formulas need. Sizes that nobody meant must not overflow; up to 2⁵³ bytes every
+/// number here is exact.
+pub struct Sizes<'a> {
+    /// Where it runs.
+    pub device: &'a Device,
+    /// That of a trial.
+    pub shape: TrialShape,
+    /// S.
+    pub networks: usize,
+    /// B.
+    pub batch: usize,
+    /// Whether it learns.
+    pub learn: bool,
+    /// N.
+    pub n: f64,
+    /// T.
+    pub t: f64,
+    /// S · B.
+    pub trials: f64,
+    /// Bytes of a number.
+    pub float: f64,
+    probability: f64,
+}
+
+impl<'a> Sizes<'a> {
+    fn new(setup: &Setup, shape: TrialShape, (networks, batch): (usize, usize), learn: bool, device: &'a Device) -> Self {
+        let config = &setup.config;
+        Sizes {
+            device,
+            shape,
+            networks,
+            batch,
+            learn,
+            n: config.network.neurons as f64,
+            t: shape.steps as f64,
+            trials: networks as f64 * batch as f64,
+            float: if config.train.dtype == Precision::F64 { 8.0 } else { 4.0 },
+            probability: if learn { config.perturbation.probability } else { 0.0 },
+        }
+    }
+
+    /// Bytes of one matrix `[N, N]` for each trial.
+    pub fn matrix(&self) -> f64 {
+        self.trials * self.n * self.n * self.float
+    }
+
+    /// Bytes of the fast weights where an engine has `copies` of them while it runs. Persistent ones are there before the trial
+    /// and after it as well.
+    pub fn fast_weights(&self, config: &FastWeightsConfig, copies: f64) -> f64 {
+        let matrices = match config.stage {
+            Stage::None => 0.0,
+            Stage::Retroactive => 2.0,
+            Stage::Hebb | Stage::Outer | Stage::Accumulate | Stage::Decay | Stage::Modulated | Stage::Oja => 1.0,
+        };
+        matrices * (copies + if config.persistent { 2.0 } else { 0.0 }) * self.matrix()
+    }
+
+    /// Bytes of so many steps of what is drawn for all trials.
+    pub fn drawn(&self, steps: f64) -> f64 {
+        let outside = self.shape.n_in as f64 + 2.0 * self.shape.n_out as f64 + 2.0;
+        let perturbations = (self.probability * (self.trials * steps * self.n) * PERTURBATION).floor();
+        self.trials * steps * outside * self.float + perturbations
+    }
+
+    /// Bytes of `vectors` vectors `[N]` for each trial.
+    pub fn vectors(&self, vectors: f64) -> f64 {
+        self.trials * vectors * self.n * self.float
+    }
+
+    /// Whether neurons are perturbed.
+    pub fn perturbed(&self) -> bool {
+        self.probability > 0.0
+    }
+}
+
+/// What a run needs, by part.
+fn estimate(setup: &Setup, sizes: &Sizes) -> Vec<Part> {
+    let (s, n_in, n_out) = (sizes.networks as f64, sizes.shape.n_in as f64, sizes.shape.n_out as f64);
+    // w_rec, its transpose, Δw and the steps towards it, the mask.
+    let mut parts = vec![Part::new("weights", s * sizes.n * (6.0 * sizes.n + n_in + n_out) * sizes.float)];
+    parts.extend(match sizes.learn && gradient::wanted(setup) {
+        true => gradient::memory(setup, sizes),
+        false => forward(setup, sizes.device).memory(setup, sizes),
+    });
+    parts
+}
+
+fn total(parts: &[Part]) -> u64 {
+    parts.iter().fold(0, |sum, part| sum.saturating_add(part.bytes))
+}
+
+fn usable(free: u64) -> u64 {
+    (USABLE * free as f64) as u64
+}
+
+/// The largest power of two of trials that fits into `free` bytes, up to a bound beyond which nothing is gained; `None`: not
+/// even 1.
+fn largest_batch(setup: &Setup, networks: usize, device: &Device, free: u64) -> Option<usize> {
+    let fits = |batch: usize| {
+        let sizes = Sizes::new(setup, setup.shape(), (networks, batch), true, device);
+        total(&estimate(setup, &sizes)) <= usable(free)
+    };
+    std::iter::successors(Some(LARGEST_BATCH), |batch| (*batch > 1).then_some(batch / 2)).find(|&batch| fits(batch))
+}
+
+/// Refuses the training of some networks that would not fit into `free` bytes.
+fn check(setup: &Setup, networks: usize, device: &Device, free: u64) -> Result<()> {
+    let sizes = Sizes::new(setup, setup.shape(), (networks, setup.config.train.batch), true, device);
+    refuse(&estimate(setup, &sizes), free, "the run", || match largest_batch(setup, networks, device, free) {
+        Some(batch) => format!("train.batch = {batch} would fit"),
+        None => "not even train.batch = 1 would fit: take fewer networks or neurons".to_string(),
+    })
+}
+
+/// Refuses to run `trials` trials of each network with frozen weights where that would not fit on a device with what is
+/// recorded of them. `resident` bytes of the networks are there already.
+///
+/// # Errors
+/// [`Error::Memory`].
+pub(crate) fn check_forward(
+    setup: &Setup,
+    shape: TrialShape,
+    trials: usize,
+    record: Record,
+    (device, resident): (&Device, u64),
+) -> Result<()> {
+    let Some(free) = memory_of(device) else { return Ok(()) };
+    let sizes = Sizes::new(setup, shape, (setup.config.train.networks.count(), trials), false, device);
+    let mut parts = estimate(setup, &sizes);
+    let recorded = f64::from(u8::from(record.rates) + u8::from(record.activations));
+    parts.push(Part::new("recordings", recorded * sizes.vectors(sizes.t)));
+    let way_out = || "take fewer trials or steps, or a machine with more memory".to_string();
+    refuse(&parts, free.saturating_add(resident), "this", way_out)
+}
+
+fn refuse(parts: &[Part], free: u64, what: &'static str, remedy: impl Fn() -> String) -> Result<()> {
+    let usable = usable(free);
+    if total(parts) <= usable {
+        return Ok(());
+    }
+    let parts = parts.iter().map(|part| (part.name, part.bytes)).collect();
+    Err(Error::Memory(Box::new(Shortage { what, parts, free, usable, remedy: remedy() })))
+}
+
+/// What a run may count on: each device's free memory, shared by all parts of the run that are on it, with how many of the
+/// `networks` each part has. Devices whose memory cannot be known are left out.
+fn shares<'d>(setup: &Setup, devices: &'d [Device]) -> impl Iterator<Item = (&'d Device, usize, u64)> {
+    let networks = setup.config.train.networks;
+    devices.iter().enumerate().filter_map(move |(i, device)| {
+        let here = devices.iter().filter(|other| other.location() == device.location()).count() as u64;
+        Some((device, networks.share(i, devices.len()).len(), memory_of(device)? / here))
+    })
+}
+
+/// Refuses a run that would not fit on its devices.
+///
+/// # Errors
+/// [`Error::Memory`]: the size of each part, what there is, and the largest batch that would fit.
+pub fn check_memory(setup: &Setup, devices: &[Device]) -> Result<()> {
+    shares(setup, devices).try_for_each(|(device, networks, free)| check(setup, networks, device, free))
+}
+
+/// The batch that `--batch auto` stands for on these devices: the largest that fits on all of them.
+///
+/// # Errors
+/// Where not even one trial of each network fits: as [`check_memory`].
+pub fn automatic_batch(setup: &Setup, devices: &[Device]) -> Result<usize> {
+    let fits = shares(setup, devices)
+        .filter_map(|(device, networks, free)| largest_batch(setup, networks, device, free));
+    let batch = fits.min().unwrap_or(1);
+    let mut setup = setup.clone();
+    setup.config.train.batch = batch;
+    check_memory(&setup, devices)?;
+    Ok(batch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Setting;
+
+    fn dnms(settings: &[&str]) -> Setup {
+        let mut settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s).unwrap()).collect();
+        settings.push(Setting::flag("--networks", "train.networks", 20));
+        Setup::resolve(Some("dnms"), &settings).unwrap()
+    }
+
+    #[test]
+    fn parts_are_those_of_the_formula() {
+        let bytes = |setup: &Setup, name| {
+            let sizes = Sizes::new(setup, setup.shape(), (20, 64), true, &Device::Cpu);
+            estimate(setup, &sizes).into_iter().find(|part| part.name == name).unwrap().bytes
+        };
+        let plain = dnms(&[]);
+        assert_eq!(bytes(&plain, "eligibility"), 20 * 64 * 200 * 200 * 4);
+        assert_eq!(bytes(&plain, "weights"), 20 * 200 * (6 * 200 + 2 + 1) * 4);
+        assert_eq!(bytes(&plain, "fast weights"), 0);
+        let traced = dnms(&["trace.stage=retroactive", "trace.persistent=true"]);
+        assert_eq!(bytes(&traced, "fast weights"), 2 * 3 * 20 * 64 * 200 * 200 * 4);
+        let exact = dnms(&["train.dtype=f64"]);
+        assert_eq!(bytes(&exact, "eligibility"), 3 * 20 * 64 * 200 * 200 * 8, "f64 has plain operations only");
+    }
+
+    #[test]
+    fn the_batch_is_the_largest_power_of_two_that_fits() {
+        let setup = dnms(&[]);
+        let largest = |free| largest_batch(&setup, 20, &Device::Cpu, free);
+        let needs = |batch| {
+            let sizes = Sizes::new(&setup, setup.shape(), (20, batch), true, &Device::Cpu);
+            (total(&estimate(&setup, &sizes)) as f64 / USABLE) as u64
+        };
+        for batch in [1, 2, 16, 128, 256] {
+            assert_eq!(largest(needs(batch) + 2), Some(batch));
+            assert_eq!(largest(needs(batch) - 2), (batch > 1).then_some(batch / 2));
+        }
+        assert_eq!(largest(1 << 50), Some(256));
+        assert_eq!(largest(0), None);
+        let error = check(&setup, 20, &Device::Cpu, 200 << 20).unwrap_err().to_string();
+        for part in ["eligibility 195.3 MiB", "180.0 MiB may be used of 200.0 MiB free", "train.batch = 16 would fit"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        let error = check(&setup, 20, &Device::Cpu, 1 << 20).unwrap_err().to_string();
+        assert!(error.contains("not even train.batch = 1"), "{error}");
+    }
+}

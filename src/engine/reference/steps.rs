@@ -1,0 +1,213 @@
+//! One step of a batch of trials after the other, in plain candle operations.
+
+use super::online::Reward;
+use super::TrialTensors;
+use crate::config::ModulatorSource;
+use crate::engine::memory::Sizes;
+use crate::engine::Perturbation;
+use crate::model::{Cell, FastWeightPlasticity, FastWeights, State};
+use crate::presets::Setup;
+use candle_core::{Result, Tensor};
+use std::ops::Range;
+
+/// Where a batch of trials is between two steps: all that the next step reads beside weights and inputs.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress {
+    /// x and r.
+    pub state: State,
+    /// H, where there are fast weights.
+    pub fast_weights: Option<FastWeights>,
+    /// The output of the step before, where it is fed back, `[S, B, n_out]`.
+    pub fed_back: Option<Tensor>,
+    /// R̄, where anything reads it, `[S, B]`.
+    pub reward_mean: Option<Tensor>,
+}
+
+impl Progress {
+    /// Each of its tensors, always in the same order.
+    pub fn each(&self) -> impl Iterator<Item = &Tensor> {
+        let fast_weights = self.fast_weights.iter().flat_map(|h| h.each());
+        let named = self.state.each().chain(fast_weights).map(|(_, tensor)| tensor);
+        named.chain(&self.fed_back).chain(&self.reward_mean)
+    }
+
+    /// Each of its tensors put through `change`.
+    pub fn map(&self, change: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
+        let maybe = |tensor: &Option<Tensor>| tensor.as_ref().map(&change).transpose();
+        Ok(Progress {
+            state: self.state.map(|_, tensor| change(tensor))?,
+            fast_weights: self.fast_weights.as_ref().map(|h| h.map(|_, tensor| change(tensor))).transpose()?,
+            fed_back: maybe(&self.fed_back)?,
+            reward_mean: maybe(&self.reward_mean)?,
+        })
+    }
+}
+
+/// What one step did.
+pub(crate) struct Taken {
+    /// Where the trials are now.
+    pub next: Progress,
+    /// z, exploration included, `[S, B, n_out]`.
+    pub output: Tensor,
+    /// The readout's own noise in it.
+    pub readout_noise: Option<Tensor>,
+    /// ξ, `[S, B, N]`.
+    pub perturbation: Option<Tensor>,
+    /// R − R̄, `[S, B]`.
+    pub reward_change: Tensor,
+}
+
+/// The steps of a batch of trials, to be taken in order.
+pub(crate) struct Steps<'a> {
+    modulator: ModulatorSource,
+    cell: Cell,
+    inputs: &'a TrialTensors<'a>,
+    plasticity: Option<FastWeightPlasticity>,
+    reward: Option<Reward<'a>>,
+    perturbations: Perturbations<'a>,
+    ones: Tensor,
+    zeros: Tensor,
+}
+
+impl<'a> Steps<'a> {
+    /// The steps from `first` on.
+    pub fn from(first: usize, setup: &Setup, cell: &Cell, inputs: &'a TrialTensors<'a>) -> Result<Self> {
+        let (s, b, _) = inputs.x0.dims3()?;
+        let ones = Tensor::ones((s, b), inputs.x0.dtype(), inputs.x0.device())?;
+        Ok(Steps {
+            modulator: setup.config.fast_weights.modulator,
+            cell: cell.for_trials(b)?,
+            inputs,
+            plasticity: FastWeightPlasticity::new(&setup.config.fast_weights),
+            reward: Reward::new(setup, inputs),
+            perturbations: Perturbations::from(first, &inputs.perturbations),
+            zeros: ones.zeros_like()?,
+            ones,
+        })
+    }
+
+    /// Where the trials start.
+    pub fn start(&self) -> Result<Progress> {
+        let state = self.cell.start(&self.inputs.x0)?;
+        Ok(Progress {
+            fast_weights: match (&self.plasticity, &self.inputs.fast_weights) {
+                (Some(_), Some(given)) => Some(given.clone()),
+                (Some(plasticity), None) => Some(plasticity.zero(&state.x)?),
+                (None, _) => None,
+            },
+            fed_back: self.cell.feeds_back().then(|| self.cell.output(&state.r)).transpose()?,
+            reward_mean: self.reward.as_ref().map(Reward::start).transpose()?,
+            state,
+        })
+    }
+
+    /// Takes step number `step`, in the order that docs/model.md gives.
+    pub fn take(&mut self, step: usize, at: &Progress) -> Result<Taken> {
+        let inputs = self.inputs;
+        let plastic = match (&self.plasticity, &at.fast_weights) {
+            (Some(plasticity), Some(h)) => plasticity.drive(h, &at.state.r)?,
+            _ => None,
+        };
+        let perturbation = self.perturbations.at(step, &at.state.x)?;
+        let cell = &self.cell;
+        let noise = inputs.private_noise.as_ref().map(|noise| noise.get(step)).transpose()?;
+        let drives: Vec<&Tensor> = [&plastic, &perturbation, &noise].into_iter().flatten().collect();
+        let state = cell.step(&at.state, &inputs.inputs.get(step)?, at.fed_back.as_ref(), &drives)?;
+
+        let exact = cell.output(&state.r)?;
+        let readout_noise = inputs.readout_noise.as_ref().map(|noise| noise.get(step)).transpose()?;
+        let output = match &readout_noise {
+            Some(noise) => (&exact + noise)?,
+            None => exact,
+        };
+        let (reward_change, reward_mean) = match (&self.reward, &at.reward_mean) {
+            (Some(reward), Some(mean)) => {
+                let (change, mean) = reward.change(step, &output, mean)?;
+                (change, Some(mean))
+            }
+            _ => (self.zeros.clone(), None),
+        };
+        let fast_weights = match (&self.plasticity, &at.fast_weights) {
+            (Some(plasticity), Some(h)) => {
+                let m = match (self.modulator, &inputs.modulator) {
+                    (ModulatorSource::Task, Some(m)) => m.get(step)?,
+                    (ModulatorSource::Reward, _) => reward_change.clone(),
+                    (ModulatorSource::Task, None) | (ModulatorSource::Constant, _) => self.ones.clone(),
+                };
+                Some(plasticity.update(h, &at.state.r, &state.r, &m)?)
+            }
+            _ => None,
+        };
+        let fed_back = at.fed_back.as_ref().map(|_| output.clone());
+        let next = Progress { state, fast_weights, fed_back, reward_mean };
+        Ok(Taken { next, output, readout_noise, perturbation, reward_change })
+    }
+}
+
+/// Bytes of what a step makes, and of the perturbations that are written out.
+pub(super) fn memory(sizes: &Sizes) -> f64 {
+    sizes.vectors(if sizes.perturbed() { 8.0 + BLOCK as f64 } else { 8.0 })
+}
+
+/// Steps whose perturbations are made dense at a time.
+const BLOCK: usize = 32;
+
+/// Walks through the sparse perturbations and makes them dense on the device, a block of steps at a time.
+struct Perturbations<'a> {
+    lists: &'a [&'a [Perturbation]],
+    /// The first of each list that is in no block yet.
+    next: Vec<usize>,
+    /// The steps that were made dense last, and their ξ `[steps, S, B, N]`; `None` where none of them is perturbed.
+    steps: Range<usize>,
+    dense: Option<Tensor>,
+}
+
+impl<'a> Perturbations<'a> {
+    /// Those of step `first` and later.
+    fn from(first: usize, lists: &'a [&'a [Perturbation]]) -> Self {
+        let next = lists.iter().map(|list| list.partition_point(|perturbation| (perturbation.step as usize) < first)).collect();
+        Perturbations { lists, next, steps: first..first, dense: None }
+    }
+
+    /// ξ of a step, shaped like `x` `[S, B, N]`; `None` where it and those around it are not perturbed. Steps are asked for in
+    /// order.
+    fn at(&mut self, step: usize, x: &Tensor) -> Result<Option<Tensor>> {
+        if !self.steps.contains(&step) {
+            self.steps = step..step + BLOCK;
+            self.dense = None;
+            self.dense = self.block(x)?;
+        }
+        self.dense.as_ref().map(|dense| dense.get(step - self.steps.start)).transpose()
+    }
+
+    fn block(&mut self, x: &Tensor) -> Result<Option<Tensor>> {
+        let trials = self.lists.len();
+        // Each trial's perturbations of each step.
+        let mut rows: Vec<&[Perturbation]> = vec![&[]; BLOCK * trials];
+        for (i, (list, next)) in self.lists.iter().zip(&mut self.next).enumerate() {
+            for (k, step) in self.steps.clone().enumerate() {
+                let of_step = list[*next..].iter().take_while(|perturbation| perturbation.step as usize == step).count();
+                rows[k * trials + i] = &list[*next..*next + of_step];
+                *next += of_step;
+            }
+        }
+        let most = rows.iter().map(|row| row.len()).max().unwrap_or(0);
+        if most == 0 {
+            return Ok(None);
+        }
+        // Lists of one length: what is missing adds 0 to neuron 0.
+        let (mut neurons, mut sizes) = (vec![0u32; rows.len() * most], vec![0f32; rows.len() * most]);
+        for (i, row) in rows.iter().enumerate() {
+            for (k, perturbation) in row.iter().enumerate() {
+                (neurons[i * most + k], sizes[i * most + k]) = (perturbation.neuron, perturbation.size);
+            }
+        }
+        let (s, b, n) = x.dims3()?;
+        let lists = (rows.len(), most);
+        let neurons = Tensor::from_vec(neurons, lists, x.device())?;
+        let sizes = Tensor::from_vec(sizes, lists, x.device())?.to_dtype(x.dtype())?;
+        let dense = Tensor::zeros((rows.len(), n), x.dtype(), x.device())?;
+        dense.scatter_add_set(&neurons, &sizes, 1)?;
+        Ok(Some(dense.reshape((BLOCK, s, b, n))?))
+    }
+}

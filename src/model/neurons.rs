@@ -1,0 +1,120 @@
+//! Neuron models: how the state of neurons moves in a step. A model of your own implements [`NeuronModel`] and is handed to a
+//! trainer.
+
+use super::{Cell, State};
+use crate::config::NetworkConfig;
+use crate::error::Error;
+use candle_core::{Result, Tensor};
+use std::sync::Arc;
+
+/// How neurons move. All tensors are `[S, B, N]`.
+pub trait NeuronModel: Send + Sync {
+    /// Its name: the value of `network.dynamics`.
+    fn name(&self) -> &str;
+    /// The state at the start of a trial, from x(0) with bias neurons clamped.
+    ///
+    /// # Errors
+    /// Where an operation on tensors fails.
+    fn start(&self, cell: &Cell, x: Tensor) -> Result<State> {
+        Ok(State::new(x.clone(), cell.rate(&x)?))
+    }
+    /// The state after a step. The drive is all that reaches a neuron: w_in u + w_rec r + b + w_fb z + α H r + ξ + noise.
+    ///
+    /// # Errors
+    /// Where an operation on tensors fails.
+    fn step(&self, cell: &Cell, state: &State, drive: Tensor) -> Result<State>;
+    /// Names of the variables it carries beside x and r, as they are called in a checkpoint.
+    fn variables(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+    /// What leaks, where the model is one of those that fused kernels and the rule `rflo` know; `None`: it is another.
+    fn leak(&self, _network: &NetworkConfig) -> Option<Leak> {
+        None
+    }
+    /// Whether a step lasts `network.dt_ms`; else time is counted in steps.
+    fn has_time(&self) -> bool {
+        true
+    }
+}
+
+/// What moves by a fraction of the way in a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Leak {
+    /// x ← x + λ (drive − x), r = φ(x).
+    Activation(f64),
+    /// x = drive, r ← r + λ (φ(x) − r).
+    Rate(f64),
+}
+
+/// `discrete`: x(t+1) = drive, r = φ(x) (Sompolinsky et al. 1988).
+struct Discrete;
+
+/// `leaky`: x ← x + (dt/τ)(−x + drive), r = φ(x) (Miconi 2017).
+struct Leaky;
+
+/// `leaky-rate`: x(t+1) = drive, r ← r + (dt/τ)(−r + φ(x)): the rate leaks, not the activation (Murray 2019).
+struct LeakyRate;
+
+impl NeuronModel for Discrete {
+    fn name(&self) -> &str {
+        "discrete"
+    }
+
+    fn step(&self, cell: &Cell, _state: &State, drive: Tensor) -> Result<State> {
+        let x = cell.clamped(drive)?;
+        Ok(State::new(x.clone(), cell.rate(&x)?))
+    }
+
+    fn leak(&self, _network: &NetworkConfig) -> Option<Leak> {
+        Some(Leak::Activation(1.0))
+    }
+
+    fn has_time(&self) -> bool {
+        false
+    }
+}
+
+impl NeuronModel for Leaky {
+    fn name(&self) -> &str {
+        "leaky"
+    }
+
+    fn step(&self, cell: &Cell, state: &State, drive: Tensor) -> Result<State> {
+        let x = cell.clamped(cell.moved(&state.x, drive)?)?;
+        Ok(State::new(x.clone(), cell.rate(&x)?))
+    }
+
+    fn leak(&self, network: &NetworkConfig) -> Option<Leak> {
+        Some(Leak::Activation(network.dt_ms / network.tau_ms))
+    }
+}
+
+impl NeuronModel for LeakyRate {
+    fn name(&self) -> &str {
+        "leaky-rate"
+    }
+
+    fn step(&self, cell: &Cell, state: &State, drive: Tensor) -> Result<State> {
+        let x = cell.clamped(drive)?;
+        Ok(State::new(x.clone(), cell.moved(&state.r, cell.rate(&x)?)?))
+    }
+
+    fn leak(&self, network: &NetworkConfig) -> Option<Leak> {
+        Some(Leak::Rate(network.dt_ms / network.tau_ms))
+    }
+}
+
+/// Every neuron model that has a name in configurations.
+fn all() -> [Arc<dyn NeuronModel>; 3] {
+    [Arc::new(Discrete), Arc::new(Leaky), Arc::new(LeakyRate)]
+}
+
+/// The neuron model called `name`.
+///
+/// # Errors
+/// Where there is none; names the nearest.
+pub fn find_neuron_model(name: &str) -> crate::Result<Arc<dyn NeuronModel>> {
+    let known = all();
+    let found = known.iter().find(|model| model.name() == name).cloned();
+    found.ok_or_else(|| Error::unknown("network.dynamics", name, known.iter().map(|model| model.name())))
+}

@@ -1,0 +1,233 @@
+//! The one reader of safetensors files from elsewhere: bytes of regular files only, offsets that stay within the file, tensors
+//! of the shapes and types that are asked for, finite numbers.
+
+use crate::error::{bail, ensure, At, Doing, Error, Result};
+use crate::text::shown;
+use candle_core::{DType, Device, Tensor};
+use safetensors::tensor::{Metadata, TensorView};
+use safetensors::{Dtype, SafeTensors};
+use sha2::{Digest, Sha256};
+use std::fmt::{Debug, Display};
+use std::path::Path;
+
+/// The bytes of a regular file: a pipe or a device, which a file's metadata may name, could go on for ever.
+///
+/// # Errors
+/// Names the file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+    let regular = std::fs::metadata(path).doing("reading", path)?.is_file();
+    ensure!(regular, Content, "{}: not a regular file", path.display());
+    std::fs::read(path).doing("reading", path)
+}
+
+/// What a file is known by: the SHA-256 of its contents, in hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A safetensors file.
+pub(crate) struct TensorFile<'a> {
+    file: SafeTensors<'a>,
+    /// Its header.
+    pub metadata: Metadata,
+}
+
+impl<'a> TensorFile<'a> {
+    /// Takes a file's bytes apart.
+    ///
+    /// # Errors
+    /// Where anything is damaged; says what.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+        let parsed = || -> Result<Self> {
+            offsets_within(bytes)?;
+            let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+            Ok(TensorFile { file: SafeTensors::deserialize(bytes).map_err(damaged)?, metadata })
+        };
+        parsed().at("not a whole safetensors file (cut short, damaged, or something else)")
+    }
+
+    /// The names of its tensors, in order.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names = self.file.names();
+        names.sort_unstable();
+        names
+    }
+
+    /// Refuses tensors that are not among `known`.
+    pub fn only(&self, known: &[&str]) -> Result<()> {
+        let stranger = self.names().into_iter().find(|name| !known.contains(name));
+        match stranger {
+            Some(name) => bail!(Content, "tensor `{}` is not known; known are: {}", shown(name), known.join(", ")),
+            None => Ok(()),
+        }
+    }
+
+    /// A tensor, where it is there.
+    pub fn get(&self, name: &str) -> Option<TensorView<'_>> {
+        self.file.tensor(name).ok()
+    }
+
+    /// A tensor that has to be there; `expected` describes it.
+    pub fn required(&self, name: &str, expected: impl Display) -> Result<TensorView<'_>> {
+        self.get(name).ok_or_else(|| Error::tensor(name, "missing", expected))
+    }
+
+    /// A tensor of D dimensions, none of them 0, that has to be there, as a list; `shape` describes it.
+    pub fn numbers<const D: usize>(&self, name: &str, shape: &str) -> Result<(Vec<f32>, [usize; D])> {
+        let view = self.required(name, shape)?;
+        match <[usize; D]>::try_from(view.shape()) {
+            Ok(dims) if !dims.contains(&0) => Ok((numbers(name, &view)?, dims)),
+            _ => Err(Error::tensor(name, format!("{:?}", view.shape()), format!("{shape}, none of them 0"))),
+        }
+    }
+
+    /// A tensor of just this shape as a list, where it is there.
+    pub fn optional_numbers(&self, name: &str, shape: &[usize]) -> Result<Option<Vec<f32>>> {
+        self.shaped(name, shape)?.map(|view| numbers(name, &view)).transpose()
+    }
+
+    /// The same for integers from 0.
+    pub fn optional_integers(&self, name: &str, shape: &[usize]) -> Result<Option<Vec<usize>>> {
+        let Some(view) = self.shaped(name, shape)? else { return Ok(None) };
+        let values: Vec<i64> = match view.dtype() {
+            Dtype::I64 => values(&view, i64::from_le_bytes).collect(),
+            Dtype::I32 => values(&view, |b| i64::from(i32::from_le_bytes(b))).collect(),
+            Dtype::U8 => values(&view, |[b]| i64::from(b)).collect(),
+            other => return Err(wrong_type(name, other, "integers (int64, int32 or uint8)")),
+        };
+        let index = |value: i64| {
+            let error = || Error::Content(format!("tensor `{name}` holds {value}; expected integers from 0"));
+            usize::try_from(value).map_err(|_| error())
+        };
+        values.into_iter().map(index).collect::<Result<_>>().map(Some)
+    }
+
+    /// A tensor of floating-point numbers, whatever its shape, where it is there: finite also in `dtype`.
+    pub fn floats(&self, name: &str, dtype: DType, device: &Device) -> Result<Option<Tensor>> {
+        let Some(view) = self.get(name) else { return Ok(None) };
+        let stored = match view.dtype() {
+            Dtype::F16 => DType::F16,
+            Dtype::BF16 => DType::BF16,
+            Dtype::F32 => DType::F32,
+            Dtype::F64 => DType::F64,
+            other => return Err(wrong_type(name, other, "float32 or float64")),
+        };
+        let tensor = Tensor::from_raw_buffer(view.data(), stored, view.shape(), &Device::Cpu)?.to_dtype(dtype)?;
+        // Once converted: what is finite in double precision may not be in single.
+        let zero = |of: &Tensor| (of * 0.0)?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>();
+        ensure!(tensor.elem_count() == 0 || zero(&tensor)? == 0.0, Content, "{}", not_finite(name));
+        Ok(Some(tensor.to_device(device)?))
+    }
+
+    fn shaped(&self, name: &str, shape: &[usize]) -> Result<Option<TensorView<'_>>> {
+        let Some(view) = self.get(name) else { return Ok(None) };
+        if view.shape() == shape {
+            return Ok(Some(view));
+        }
+        Err(Error::tensor(name, format!("{:?}", view.shape()), format!("{shape:?}")))
+    }
+}
+
+/// Refuses floating-point tensors with values that are not finite numbers.
+pub(crate) fn finite(name: &str, view: &TensorView) -> Result<()> {
+    let finite = match view.dtype() {
+        Dtype::F32 => values(view, f32::from_le_bytes).all(f32::is_finite),
+        Dtype::F64 => values(view, f64::from_le_bytes).all(f64::is_finite),
+        _ => true,
+    };
+    ensure!(finite, Content, "{}", not_finite(name));
+    Ok(())
+}
+
+fn not_finite(name: &str) -> String {
+    format!("tensor `{name}` holds values that are not finite numbers")
+}
+
+fn wrong_type(name: &str, found: Dtype, expected: &str) -> Error {
+    Error::tensor(name, format!("{found:?}"), expected)
+}
+
+fn numbers(name: &str, view: &TensorView) -> Result<Vec<f32>> {
+    let values: Vec<f32> = match view.dtype() {
+        Dtype::F32 => values(view, f32::from_le_bytes).collect(),
+        Dtype::F64 => values(view, |b| f64::from_le_bytes(b) as f32).collect(),
+        Dtype::BOOL | Dtype::U8 => values(view, |[b]| f32::from(b)).collect(),
+        Dtype::I32 => values(view, |b| i32::from_le_bytes(b) as f32).collect(),
+        Dtype::I64 => values(view, |b| i64::from_le_bytes(b) as f32).collect(),
+        other => return Err(wrong_type(name, other, "float32, float64, bool or integers")),
+    };
+    ensure!(values.iter().all(|v| v.is_finite()), Content, "{}", not_finite(name));
+    Ok(values)
+}
+
+/// The values of a tensor, each `L` bytes.
+fn values<'v, const L: usize, T>(
+    view: &'v TensorView,
+    value: impl Fn([u8; L]) -> T + 'v,
+) -> impl Iterator<Item = T> + 'v {
+    view.data().as_chunks::<L>().0.iter().map(move |bytes| value(*bytes))
+}
+
+fn damaged(error: impl Debug + Display) -> Error {
+    Error::Content(error.to_string())
+}
+
+/// safetensors 0.8 adds the end of the last tensor to the header's length unchecked: ends near 2^64 overflow there.
+fn offsets_within(bytes: &[u8]) -> Result<()> {
+    let length = bytes.get(..8).and_then(|length| length.try_into().ok()).map(u64::from_le_bytes);
+    let header = length.and_then(|length| bytes[8..].get(..usize::try_from(length).ok()?));
+    let Some(header) = header else { bail!(Content, "its header is cut short") };
+    let metadata: Metadata = serde_json::from_slice(header).map_err(damaged)?;
+    let data = bytes.len() - 8 - header.len();
+    for (name, info) in metadata.tensors() {
+        let end = info.data_offsets.1;
+        ensure!(end <= data, Content, "tensor `{}` ends at byte {end} of {data}", shown(&name));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of bytes (u8) tensors with these lengths, as its header claims, and `data`.
+    fn claiming(lengths: &[u64], data: &[u8]) -> Vec<u8> {
+        let mut start = 0u64;
+        let entries: Vec<String> = lengths
+            .iter()
+            .enumerate()
+            .map(|(i, length)| {
+                let end = start + length;
+                let entry = format!(r#""t{i}":{{"dtype":"U8","shape":[{length}],"data_offsets":[{start},{end}]}}"#);
+                start = end;
+                entry
+            })
+            .collect();
+        let header = format!("{{{}}}", entries.join(","));
+        [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
+    }
+
+    #[test]
+    fn lengths_that_overflow_are_refused() {
+        assert!(TensorFile::parse(&claiming(&[2, 3], &[0; 5])).is_ok());
+        assert!(TensorFile::parse(&claiming(&[2, 4], &[0; 5])).is_err());
+        // Eight times the longest tensor that the format can describe, and a last one that ends just below 2^64.
+        let mut lengths = vec![(1u64 << 61) - 1; 8];
+        for last in 0..8 {
+            lengths.truncate(8);
+            lengths.push(last);
+            let error = TensorFile::parse(&claiming(&lengths, &[0; 5])).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains("of 5"), "{error}");
+        }
+        for bytes in [&[][..], &[255; 7], &[255; 8], &[255; 40], &[0; 8]] {
+            assert!(TensorFile::parse(bytes).is_err());
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn devices_are_not_read() {
+        let error = read(Path::new("/dev/zero")).unwrap_err().to_string();
+        assert_eq!(error, "/dev/zero: not a regular file");
+    }
+}

@@ -1,0 +1,28 @@
+//! `none`: `w_rec` stays as it was drawn. A readout can still learn.
+
+use super::*;
+
+pub(super) const INFO: RuleInfo = RuleInfo {
+    name: "none",
+    summary: "w_rec stays as drawn (a readout can still learn)",
+    explores: false,
+    parameters: toml::Table::new,
+    adapt: |_| (),
+    build: |_, _| Ok(Arc::new(Nothing)),
+};
+
+struct Nothing;
+
+impl LearningRule for Nothing {
+    fn name(&self) -> &str {
+        INFO.name
+    }
+
+    fn source(&self) -> Source {
+        Source::Nothing
+    }
+
+    fn fused(&self) -> Option<FusedRule> {
+        Some(FusedRule::Nothing)
+    }
+}

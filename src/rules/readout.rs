@@ -1,0 +1,56 @@
+//! How a readout learns step by step: by its own noise and the reward, or told the error (docs/model.md, "The readout").
+
+use super::running_mean::RunningMean;
+use crate::config::{Config, ReadoutRule};
+use candle_core::{Result, Tensor};
+
+/// Sums the readout's change over steps and trials.
+pub(crate) struct ReadoutLearning {
+    rule: ReadoutRule,
+    variance: f64,
+    output_mean: RunningMean,
+    /// Summed changes of w_out `[S, n_out, N]` and b_out `[S, n_out]`.
+    pub change: Option<(Tensor, Tensor)>,
+}
+
+impl ReadoutLearning {
+    /// `None` where there is no readout that learns.
+    pub fn new(config: &Config) -> Option<Self> {
+        config.readout_learns().then(|| ReadoutLearning {
+            rule: config.readout.rule,
+            variance: config.readout.perturbation * config.readout.perturbation,
+            output_mean: RunningMean::new(config.readout.mean_decay),
+            change: None,
+        })
+    }
+
+    /// Adds a step: `r` `[S, B, N]`; `output`, its `noise` and its `difference` from the target `[S, B, n_out]`;
+    /// `reward_change` `[S, B]`.
+    pub fn accumulate(
+        &mut self,
+        r: &Tensor,
+        output: &Tensor,
+        noise: Option<&Tensor>,
+        reward_change: &Tensor,
+        difference: Option<&Tensor>,
+    ) -> Result<()> {
+        let gate = |post: &Tensor| post.broadcast_mul(&reward_change.unsqueeze(2)?);
+        let gated = match (self.rule, noise, difference) {
+            (ReadoutRule::NodePerturbation, Some(noise), _) => gate(&(noise / self.variance)?)?,
+            (ReadoutRule::Delta, _, Some(difference)) => difference.clone(),
+            (ReadoutRule::Eh, _, _) => {
+                let deviation = self.output_mean.deviation(output)?;
+                gate(&deviation)?
+            }
+            // Nothing explores and nothing is told.
+            (ReadoutRule::NodePerturbation | ReadoutRule::Delta | ReadoutRule::None, _, _) => return Ok(()),
+        };
+        let w_out = gated.transpose(1, 2)?.contiguous()?.matmul(r)?;
+        let b_out = gated.sum(1)?;
+        self.change = Some(match self.change.take() {
+            Some((w, b)) => ((w + w_out)?, (b + b_out)?),
+            None => (w_out, b_out),
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+//! `rflo`, random feedback local online learning: e ← e + (F ε)_i p_ij, p a running mean of φ'(drive_i) r_j
+//! (Murray 2019, doi 10.7554/eLife.43299).
+//!
+//! p is what is left of ∂r_i/∂w_ij when nothing but the neuron's own leak carries it from step to step. Where the rate leaks
+//! (Murray's network), p ← (1 − λ) p + λ φ'(x_i) r_j, λ = dt/τ, a matrix. Where the activation leaks, φ' stands outside the
+//! mean, φ'(x_i) p_j with p_j ← (1 − λ) p_j + λ r_j, and a step adds an outer product.
+
+use super::*;
+use crate::config::{Output, ReadoutConfig, ReadoutRule};
+use crate::error::bail;
+use crate::model::{Leak, Transfer};
+use candle_core::D;
+
+pub(super) const INFO: RuleInfo = RuleInfo {
+    name: "rflo",
+    summary: "random feedback local online learning: filtered rates times the readout's error, fed back at random (Murray 2019)",
+    explores: false,
+    parameters: toml::Table::new,
+    adapt,
+    build,
+};
+
+/// It cannot do without a readout that is told its error, and random weights that bring this error to the neurons.
+fn adapt(config: &mut Config) {
+    config.network.output = Output::Readout;
+    config.network.error_feedback_scale = 1.0;
+    config.readout = ReadoutConfig { rule: ReadoutRule::Delta, eta: 0.03, perturbation: 0.0, mean_decay: 0.8 };
+    config.rule.eta = 1e-3;
+}
+
+fn build(config: &Config, neurons: &dyn NeuronModel) -> Result<Arc<dyn LearningRule>> {
+    let Some(leak) = neurons.leak(&config.network) else {
+        bail!(Usage, "rule.name is `rflo`, which does not know how neurons of the model `{}` leak", neurons.name());
+    };
+    Ok(Arc::new(Rflo { leak, transfer: Transfer::new(&config.network) }))
+}
+
+struct Rflo {
+    leak: Leak,
+    transfer: Transfer,
+}
+
+impl LearningRule for Rflo {
+    fn name(&self) -> &str {
+        INFO.name
+    }
+
+    fn credit(&self) -> Credit {
+        Credit::Supervised
+    }
+
+    fn source(&self) -> Source {
+        let (Leak::Activation(leak) | Leak::Rate(leak)) = self.leak;
+        let rate_leaks = matches!(self.leak, Leak::Rate(_));
+        Source::Steps(Box::new(Derivatives { rate_leaks, transfer: self.transfer, mean: RunningMean::new(1.0 - leak) }))
+    }
+
+    fn check(&self, config: &Config) -> Result<()> {
+        if !(config.network.error_feedback_scale > 0.0 && config.network.output == Output::Readout) {
+            bail!(Usage, "rule.name is `rflo`, which feeds the readout's error back: set network.output to `readout` and network.error_feedback_scale above 0");
+        }
+        Ok(())
+    }
+}
+
+/// Carries p, from p = 0.
+struct Derivatives {
+    rate_leaks: bool,
+    transfer: Transfer,
+    mean: RunningMean,
+}
+
+impl StepRule for Derivatives {
+    fn increment(&mut self, moment: &Moment) -> candle_core::Result<Option<Increment>> {
+        let slope = self.transfer.slope(&moment.state.x)?;
+        if self.rate_leaks {
+            let pair = slope.unsqueeze(D::Minus1)?.matmul(&moment.r_before.unsqueeze(D::Minus2)?)?;
+            let p = self.mean.moved(&pair)?;
+            let gated = |error: &Tensor| p.broadcast_mul(&error.unsqueeze(D::Minus1)?);
+            Ok(moment.error.map(gated).transpose()?.map(Increment::Matrix))
+        } else {
+            let pre = self.mean.moved(moment.r_before)?;
+            let post = moment.error.map(|error| error * slope).transpose()?;
+            Ok(post.map(|post| Increment::Outer(Factors { post, pre })))
+        }
+    }
+}

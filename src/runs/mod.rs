@@ -1,0 +1,12 @@
+//! What is done with networks beside training them: evaluation, simulation, and the checks of the engines against each other
+//! and against the machine.
+
+mod evaluate;
+mod parity;
+mod simulate;
+mod throughput;
+
+pub use evaluate::{draw_fresh, evaluate, run_fresh, FrozenNetworks, Score};
+pub use parity::{compare_engines, Comparison};
+pub use simulate::{parse_inputs, read_inputs, simulate, Inputs};
+pub use throughput::{measure_throughput, Throughput};

@@ -1,0 +1,200 @@
+//! Reading: strict, and with a word on what was found and what was expected.
+
+use super::checksum::checksum;
+use super::{layout, Header, CHECKPOINT_FILE, METADATA_KEY, NOT_YET};
+use crate::error::{bail, ensure, At, Error, Result};
+use crate::presets::{Own, Setup};
+use crate::reader::{finite, read, TensorFile};
+use crate::storage::files::previous;
+use crate::text::shown;
+use crate::training::{Checkpoint, Criterion, Expected, Integrity, Plastic, FORMAT};
+use candle_core::{DType, Device, Tensor};
+use safetensors::tensor::{Metadata, TensorView};
+use safetensors::Dtype;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+impl Checkpoint {
+    /// Reads a checkpoint from a file, or the newest of a run's folder. [`Checkpoint::integrity`] says whether it was changed.
+    ///
+    /// # Errors
+    /// Names the file and, where it is one tensor's fault, the tensor, what was found and what was expected; and the checkpoint
+    /// before it, where that one can be read.
+    pub fn read(path: &Path, device: &Device) -> Result<Self> {
+        Self::read_with(path, Own::default(), device)
+    }
+
+    /// The same for networks that were trained on a task, by a rule or of neurons of your own.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`].
+    pub fn read_with(path: &Path, own: Own, device: &Device) -> Result<Self> {
+        let path = if path.is_dir() { &path.join(CHECKPOINT_FILE) } else { path };
+        read_file(path, own.clone(), device).or_else(|error| match whole_previous(path, own) {
+            None => Err(error),
+            Some((previous, updates)) => Err(error).at(format!(
+                "{} cannot be read, but the checkpoint before it can: {} (update {updates})",
+                path.display(),
+                previous.display()
+            )),
+        })
+    }
+
+    /// The newest of the checkpoints kept from before the one at `path` was written that is whole, and its updates.
+    pub fn whole_previous(&self, path: &Path) -> Option<(PathBuf, u64)> {
+        whole_previous(path, self.setup.own())
+    }
+
+    /// Reads a checkpoint from a file's bytes.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`].
+    pub fn from_bytes(bytes: &[u8], device: &Device) -> Result<Self> {
+        Self::from_bytes_with(bytes, Own::default(), device)
+    }
+
+    /// The same for networks that were trained on a task, by a rule or of neurons of your own.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`].
+    pub fn from_bytes_with(bytes: &[u8], own: Own, device: &Device) -> Result<Self> {
+        let file = TensorFile::parse(bytes)?;
+        let (header, json) = header(&file.metadata)?;
+        let setup = Setup::with(header.config.clone(), own).at("the configuration in the metadata")?;
+        let tensors = Tensors { file: &file, layout: layout(&setup), device };
+        tensors.check_all()?;
+        check_counters(&header)?;
+        let integrity = match header.format {
+            1 => Integrity::Unknown,
+            _ if tensors.checksum(json, &header.sha256) == header.sha256 => Integrity::Whole,
+            _ => Integrity::Changed,
+        };
+        let recent = tensors.bytes_below(NOT_YET + 1, "recent_correct")?;
+        let networks = setup.config.train.networks.count();
+        let frozen = if header.frozen.is_empty() { vec![None; networks] } else { header.frozen };
+        for (name, speaks_of) in [("criterion_trials", header.criterion_trials.len()), ("frozen", frozen.len())] {
+            ensure!(
+                speaks_of == networks,
+                Content,
+                "the metadata's {name} speaks of {speaks_of} networks, the tensors of {networks}"
+            );
+        }
+        let criterion = recent
+            .chunks_exact(recent.len() / networks)
+            .zip(header.criterion_trials)
+            .map(|(recent, reached)| {
+                let seen = recent.iter().filter(|outcome| **outcome < NOT_YET).map(|outcome| *outcome == 1);
+                Criterion::restore(seen, reached)
+            })
+            .collect();
+        if tensors.layout.contains_key("connectivity") {
+            tensors.bytes_below(2, "connectivity")?;
+        }
+        let plastic = Plastic::layout(&setup).into_keys().map(|name| Ok((name, tensors.load(name)?)));
+        let expected_error = tensors.load("expected_error")?.flatten_all()?.to_vec1()?;
+        Ok(Checkpoint {
+            program: header.program,
+            format: header.format,
+            integrity,
+            plastic: Plastic::of(&setup, plastic.collect::<Result<_>>()?)?,
+            expected_error,
+            criterion,
+            frozen,
+            updates: header.updates,
+            setup,
+        })
+    }
+}
+
+fn read_file(path: &Path, own: Own, device: &Device) -> Result<Checkpoint> {
+    let bytes = read(path)?;
+    Checkpoint::from_bytes_with(&bytes, own, device).at_path(path)
+}
+
+fn whole_previous(path: &Path, own: Own) -> Option<(PathBuf, u64)> {
+    let kept = (1..).map(|k| previous(path, k)).take_while(|path| path.exists());
+    kept.filter_map(|path| Some((read_file(&path, own.clone(), &Device::Cpu).ok()?, path)))
+        .find(|(checkpoint, _)| checkpoint.integrity != Integrity::Changed)
+        .map(|(checkpoint, path)| (path, checkpoint.updates))
+}
+
+/// The header and its text.
+fn header(metadata: &Metadata) -> Result<(Header, &str)> {
+    let json = metadata.metadata().as_ref().and_then(|m| m.get(METADATA_KEY));
+    let Some(json) = json else {
+        bail!(Content, "a safetensors file of another program: it has no `{METADATA_KEY}` metadata");
+    };
+    let not = |what: &str| move |error: serde_json::Error| Error::Content(format!("{what}: {error}"));
+    let place = format!("the `{METADATA_KEY}` metadata");
+    let value: serde_json::Value = serde_json::from_str(json).map_err(not("not JSON")).at(&place)?;
+    match value.get("format").and_then(serde_json::Value::as_u64) {
+        Some(format) if (1..=u64::from(FORMAT)).contains(&format) => {}
+        Some(format) => bail!(
+            Content,
+            "written in format {format}; this program ({}) reads formats 1 to {FORMAT}",
+            env!("CARGO_PKG_VERSION")
+        ),
+        None => bail!(Content, "{place} names no format"),
+    }
+    let header: Header = serde_json::from_value(value).map_err(not("not that of a checkpoint")).at(&place)?;
+    Ok((header, json))
+}
+
+/// Refuses counters that no run reaches, for sums of them would overflow.
+fn check_counters(header: &Header) -> Result<()> {
+    const MOST: u64 = 1 << 62;
+    let trials = header.updates.checked_mul(header.config.train.batch as u64);
+    ensure!(trials.is_some_and(|trials| trials <= MOST), Content, "the metadata's updates is {}: with {} trials each, more than {MOST} trials", header.updates, header.config.train.batch);
+    Ok(())
+}
+
+struct Tensors<'a> {
+    file: &'a TensorFile<'a>,
+    layout: BTreeMap<&'static str, Expected>,
+    device: &'a Device,
+}
+
+impl Tensors<'_> {
+    fn check_all(&self) -> Result<()> {
+        if let Some(stranger) = self.file.names().into_iter().find(|name| !self.layout.contains_key(name)) {
+            bail!(Content, "tensor `{}` is not one that this configuration has", shown(stranger));
+        }
+        self.layout.iter().try_for_each(|(name, expected)| {
+            let found = self.file.required(name, expected)?;
+            check(name, &found, expected)
+        })
+    }
+
+    /// What the checksum should be, given the header's text and the checksum in it.
+    fn checksum(&self, json: &str, found: &str) -> String {
+        let blank = if found.is_empty() { json.to_string() } else { json.replacen(found, "", 1) };
+        let views = self.layout.keys().filter_map(|name| Some((*name, self.file.get(name)?)));
+        let stored: Vec<_> = views.map(|(name, v)| (name, v.dtype(), v.shape().to_vec(), v.data())).collect();
+        checksum(&blank, stored.iter().map(|(name, dtype, shape, data)| (*name, *dtype, &shape[..], (*data).into())))
+    }
+
+    /// A tensor on the device; floating-point ones are finite.
+    fn load(&self, name: &str) -> Result<Tensor> {
+        let view = self.file.required(name, "one of this configuration")?;
+        finite(name, &view)?;
+        let dtype = DType::try_from(view.dtype())?;
+        Tensor::from_raw_buffer(view.data(), dtype, view.shape(), self.device).at(format!("tensor `{name}`"))
+    }
+
+    /// The values of a tensor of small integers (u8).
+    fn bytes_below(&self, bound: u8, name: &str) -> Result<Vec<u8>> {
+        let view = self.file.required(name, "integers")?;
+        if let Some(strange) = view.data().iter().find(|byte| **byte >= bound) {
+            bail!(Content, "tensor `{name}` holds {strange}; expected integers from 0 to {}", bound - 1);
+        }
+        Ok(view.data().to_vec())
+    }
+}
+
+fn check(name: &str, found: &TensorView, expected: &Expected) -> Result<()> {
+    if found.dtype() == Dtype::from(expected.dtype) && found.shape() == expected.shape {
+        return Ok(());
+    }
+    let found = format!("{} {:?}", format!("{:?}", found.dtype()).to_lowercase(), found.shape());
+    Err(Error::tensor(name, found, expected))
+}

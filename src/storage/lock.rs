@@ -1,0 +1,96 @@
+//! One process at a time in a run's folder.
+
+use super::files;
+use crate::error::{bail, Doing, Result};
+use std::fs::{File, TryLockError};
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// The name of the lock in a run's folder.
+const FILE_NAME: &str = ".lock";
+
+/// The right to write into a run's folder, until it is dropped or the process ends, however it ends.
+///
+/// It is the operating system that holds the lock, not the file: what a killed process leaves is a file that nobody has
+/// locked. The file's text, the process and its machine, is for the message to others only.
+pub struct Lock {
+    folder: PathBuf,
+    file: File,
+}
+
+impl Lock {
+    /// Takes the lock of a folder.
+    ///
+    /// # Errors
+    /// Where another process has it (the message names that process), and where the file cannot be made.
+    pub fn take(folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE_NAME);
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .doing("opening", &path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // On some systems nobody else can read a locked file.
+                let _ = file.read_to_string(&mut holder);
+                let holder = if holder.is_empty() { "another process" } else { holder.trim() };
+                bail!(Usage, "{} is in use by {holder}: only one process may write into a run's folder", folder.display());
+            }
+            // A file system without locks: better trained unguarded than not at all.
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
+            Err(TryLockError::Error(error)) => Err(error).doing("locking", &path)?,
+        }
+        let machine = sysinfo::System::host_name().map_or(String::new(), |name| format!(" on {name}"));
+        // On a full disk the lock holds without its text.
+        let _ = file.set_len(0).and_then(|()| writeln!(file, "process {}{machine}", std::process::id()));
+        Ok(Lock { folder: folder.to_path_buf(), file })
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether the folder is still the one that was locked, rather than removed, moved or made anew.
+    pub(crate) fn is_in_place(&self) -> bool {
+        files::is_at(&self.file, &self.folder.join(FILE_NAME))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_one_user_at_a_time() {
+        let dir = tempfile::TempDir::new().unwrap();
+        // What a killed process left, its number now another's: the file alone is no lock.
+        std::fs::write(dir.path().join(FILE_NAME), "process 1 on a machine with a long, long name\n").unwrap();
+        let lock = Lock::take(dir.path()).unwrap();
+        let refused = Lock::take(dir.path()).err().unwrap().to_string();
+        assert!(refused.contains(&format!("in use by process {}", std::process::id())), "{refused}");
+        assert!(!refused.contains("a long, long name"), "{refused}");
+        drop(lock);
+        Lock::take(dir.path()).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_was_removed_or_moved_is_noticed() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let folder = dir.path().join("run");
+        std::fs::create_dir(&folder).unwrap();
+        let lock = Lock::take(&folder).unwrap();
+        assert!(lock.is_in_place());
+        std::fs::rename(&folder, dir.path().join("moved")).unwrap();
+        assert!(!lock.is_in_place());
+        std::fs::create_dir(&folder).unwrap();
+        let other = Lock::take(&folder).unwrap();
+        assert!(other.is_in_place() && !lock.is_in_place());
+    }
+}

@@ -1,0 +1,149 @@
+//! Evidence accumulation: cues appear on the left and on the right; after a delay, say on which side there were more
+//! (Morcos & Harvey 2016, doi 10.1038/nn.4403; Pinto et al. 2018, doi 10.3389/fnbeh.2018.00036; the times are those of the
+//! task of Bellec et al. 2020, doi 10.1038/s41467-020-17236-y: 7 cues of 100 ms every 150 ms, about a second of delay, and a
+//! decision period of 150 ms, marked by an input of its own).
+
+use super::{ErrorMeasure, Task, Trial};
+use crate::ranges::*;
+use crate::random::Stream;
+use crate::error::Result;
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+
+/// Times in steps (of 5 ms by default).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceAccumulation {
+    /// How many cues there are; odd, so that one side has more.
+    pub cues: usize,
+    /// Steps a cue lasts.
+    pub cue_steps: usize,
+    /// Steps from the beginning of a cue to that of the next.
+    pub cue_spacing: usize,
+    /// Probability that a cue is on the side that is drawn for the trial.
+    pub cue_probability: f64,
+    /// Steps from the end of the last cue's spacing to the decision.
+    pub delay_steps: usize,
+    /// Steps of the decision period, at the end of the trial: the output is judged.
+    pub decision_steps: usize,
+    /// Target where there were more cues on the right; on the left it is the negative of that.
+    pub target: f64,
+    /// A trial with an error below this is correct.
+    pub correct_below: f64,
+}
+
+impl Default for EvidenceAccumulation {
+    fn default() -> Self {
+        EvidenceAccumulation {
+            cues: 7,
+            cue_steps: 20,
+            cue_spacing: 30,
+            cue_probability: 0.7,
+            delay_steps: 210,
+            decision_steps: 30,
+            target: 0.98,
+            correct_below: 1.0,
+        }
+    }
+}
+
+impl EvidenceAccumulation {
+    /// Refuses cues that could balance or overlap.
+    pub fn checked(self) -> Result<Self> {
+        expect(self.cues % 2 == 1, "task.cues", self.cues, "an odd number, so that one side has more")?;
+        expect((1..=self.cue_spacing).contains(&self.cue_steps), "task.cue_steps", self.cue_steps, format!("1 to task.cue_spacing ({})", self.cue_spacing))?;
+        expect(self.decision_steps >= 1, "task.decision_steps", self.decision_steps, "at least 1")?;
+        fraction("task.cue_probability", self.cue_probability)?;
+        positive("task.target", self.target)?;
+        positive("task.correct_below", self.correct_below)?;
+        Ok(self)
+    }
+
+    /// The first step of the decision period.
+    fn decision(&self) -> usize {
+        self.cues.saturating_mul(self.cue_spacing).saturating_add(self.delay_steps)
+    }
+}
+
+impl Task for EvidenceAccumulation {
+    fn name(&self) -> &str {
+        "evidence-accumulation"
+    }
+
+    fn steps(&self) -> usize {
+        self.decision().saturating_add(self.decision_steps)
+    }
+
+    fn inputs(&self) -> Vec<String> {
+        ["left", "right", "decide"].map(String::from).to_vec()
+    }
+
+    fn n_out(&self) -> usize {
+        1
+    }
+
+    fn trial_types(&self) -> Vec<String> {
+        (0..=self.cues).map(|right| format!("{right} of {} right", self.cues)).collect()
+    }
+
+    fn n_types(&self) -> usize {
+        self.cues.saturating_add(1)
+    }
+
+    /// Sides take turns in being the likelier one. The type is how many cues were on the right: the fewer the majority, the
+    /// harder the trial.
+    fn trial(&self, index: u64, rng: &mut Stream) -> Trial {
+        let likely = (index % 2) as usize;
+        let cue = |_| if rng.random::<f64>() < self.cue_probability { likely } else { 1 - likely };
+        let sides: Vec<usize> = (0..self.cues).map(cue).collect();
+        let right = sides.iter().sum();
+        let mut inputs = vec![0.0; self.steps() * 3];
+        for (cue, side) in sides.iter().enumerate() {
+            for step in cue * self.cue_spacing..cue * self.cue_spacing + self.cue_steps {
+                inputs[step * 3 + side] = 1.0;
+            }
+        }
+        for step in self.decision()..self.steps() {
+            inputs[step * 3 + 2] = 1.0;
+        }
+        let target = if 2 * right > self.cues { self.target } else { -self.target } as f32;
+        Trial {
+            trial_type: right,
+            inputs,
+            targets: vec![target; self.steps()],
+            scored: (0..self.steps()).map(|step| step >= self.decision()).collect(),
+            modulator: None,
+        }
+    }
+
+    fn measure(&self) -> ErrorMeasure {
+        ErrorMeasure::Absolute
+    }
+
+    fn correct_below(&self) -> f64 {
+        self.correct_below
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{stream, Phase, Purpose};
+
+    #[test]
+    fn the_target_is_the_side_with_more_cues() {
+        let task = EvidenceAccumulation::default();
+        let mut likely = 0;
+        for index in 0..300 {
+            let trial = task.trial(index, &mut stream(0, 0, index, Phase::Train, Purpose::Task));
+            let shown = |channel: usize| trial.inputs.iter().skip(channel).step_by(3).sum::<f32>() as usize;
+            assert_eq!((shown(0) + shown(1), shown(2)), (7 * 20, 30));
+            assert_eq!(trial.trial_type, shown(1) / 20);
+            assert_eq!(trial.targets[449] > 0.0, shown(1) > shown(0));
+            assert_eq!(trial.scored.iter().filter(|scored| **scored).count(), 30);
+            likely += usize::from((trial.trial_type > 3) == (index % 2 == 1));
+        }
+        // P(at least 4 of 7) = 0.874 at 0.7 each.
+        assert!((240..285).contains(&likely), "{likely} of 300");
+    }
+}

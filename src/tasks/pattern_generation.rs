@@ -1,0 +1,128 @@
+//! Pattern generation: from nothing but a constant input, produce a sum of sines
+//! (the target of Murray 2019, doi 10.7554/eLife.43299, with which random feedback local online learning was shown).
+
+use super::{ErrorMeasure, Task, Trial};
+use crate::ranges::*;
+use crate::random::Stream;
+use crate::error::{ensure, Result};
+use serde::{Deserialize, Serialize};
+use std::f64::consts::TAU;
+
+/// One period of Σ amplitude_k sin(2π · harmonic_k · t / period).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PatternGeneration {
+    /// T.
+    pub steps: usize,
+    /// Steps of a period of the first harmonic.
+    pub period: f64,
+    /// Which harmonics are summed.
+    pub harmonics: Vec<f64>,
+    /// Their amplitudes.
+    pub amplitudes: Vec<f64>,
+    /// The input at every step.
+    pub input: f64,
+    /// A trial with a mean squared error below this is correct.
+    pub correct_below: f64,
+}
+
+impl Default for PatternGeneration {
+    fn default() -> Self {
+        PatternGeneration {
+            steps: 100,
+            period: 100.0,
+            harmonics: vec![1.0, 2.0, 4.0],
+            amplitudes: vec![1.0, 0.5, 0.25],
+            input: 1.0,
+            correct_below: 0.01,
+        }
+    }
+}
+
+impl PatternGeneration {
+    /// Refuses harmonics without amplitudes.
+    pub fn checked(self) -> Result<Self> {
+        expect(self.steps >= 1, "task.steps", self.steps, "at least 1")?;
+        positive("task.period", self.period)?;
+        ensure!(!self.harmonics.is_empty() && self.amplitudes.len() == self.harmonics.len(), Usage, "task.amplitudes has {} entries; expected one for each of the {} in task.harmonics, at least 1", self.amplitudes.len(), self.harmonics.len());
+        self.harmonics.iter().try_for_each(|harmonic| number("task.harmonics", *harmonic))?;
+        self.amplitudes.iter().try_for_each(|amplitude| number("task.amplitudes", *amplitude))?;
+        number("task.input", self.input)?;
+        positive("task.correct_below", self.correct_below)?;
+        Ok(self)
+    }
+
+    fn target(&self, step: usize) -> f32 {
+        let phase = TAU * (step + 1) as f64 / self.period;
+        self.harmonics.iter().zip(&self.amplitudes).map(|(h, a)| a * libm::sin(h * phase)).sum::<f64>() as f32
+    }
+}
+
+impl Task for PatternGeneration {
+    fn name(&self) -> &str {
+        "pattern-generation"
+    }
+
+    fn steps(&self) -> usize {
+        self.steps
+    }
+
+    fn inputs(&self) -> Vec<String> {
+        vec!["constant".into()]
+    }
+
+    fn n_out(&self) -> usize {
+        1
+    }
+
+    fn trial_types(&self) -> Vec<String> {
+        vec!["pattern".into()]
+    }
+
+    fn trial(&self, _index: u64, _rng: &mut Stream) -> Trial {
+        Trial {
+            trial_type: 0,
+            inputs: vec![self.input as f32; self.steps],
+            targets: (0..self.steps).map(|step| self.target(step)).collect(),
+            scored: vec![true; self.steps],
+            modulator: None,
+        }
+    }
+
+    fn measure(&self) -> ErrorMeasure {
+        ErrorMeasure::Squared
+    }
+
+    fn correct_below(&self) -> f64 {
+        self.correct_below
+    }
+
+    /// The variance of the target, which always answering its mean leaves; not worked out for trials beyond all use.
+    fn chance(&self) -> Option<(f64, String)> {
+        if self.steps > 1_000_000 {
+            return None;
+        }
+        let targets: Vec<f64> = (0..self.steps).map(|step| f64::from(self.target(step))).collect();
+        let mean = targets.iter().sum::<f64>() / self.steps as f64;
+        let variance = targets.iter().map(|y| (y - mean) * (y - mean)).sum::<f64>() / self.steps as f64;
+        Some((variance, "always answering the target's mean".into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{stream, Phase, Purpose};
+
+    #[test]
+    fn the_target_is_the_sum_of_its_harmonics() {
+        let task = PatternGeneration::default();
+        let trial = task.trial(0, &mut stream(0, 0, 0, Phase::Train, Purpose::Task));
+        // A quarter, an eighth and a whole period in: sin(π/2) + 0; sin(π/4) + 0.5 + 0; 0.
+        for (step, expected) in [(24, 1.0), (49, 0.0), (99, 0.0)] {
+            assert!((trial.targets[step] - expected).abs() < 1e-6, "step {step}");
+        }
+        let (variance, _) = task.chance().unwrap();
+        assert!((variance - (1.0 + 0.25 + 0.0625) / 2.0).abs() < 1e-6);
+    }
+}

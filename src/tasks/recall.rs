@@ -1,0 +1,198 @@
+//! Recall: patterns are shown once or twice, then half of one of them; complete it
+//! (Miconi et al. 2018, arXiv 1804.02464). Nothing but the Hebbian trace can remember them: no weight is trained.
+
+use super::{ErrorMeasure, Task, Trial};
+use crate::ranges::*;
+use crate::random::Stream;
+use crate::error::Result;
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+
+/// Times in steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recall {
+    /// Bits of a pattern, half of them 1 and half −1. The network needs as many neurons.
+    pub bits: usize,
+    /// How many patterns there are to remember.
+    pub patterns: usize,
+    /// How many times each is shown, in an order that is drawn anew each time.
+    pub rounds: usize,
+    /// Steps a pattern is shown.
+    pub shown_steps: usize,
+    /// Steps without input after it.
+    pub blank_steps: usize,
+    /// Steps for which the damaged pattern is shown at the end; the last of them is judged.
+    pub test_steps: usize,
+    /// The fraction of its bits that are erased.
+    pub erased: f64,
+    /// A trial with a smaller fraction of the erased bits wrong is correct.
+    pub correct_below: f64,
+}
+
+impl Default for Recall {
+    fn default() -> Self {
+        Recall {
+            bits: 1000,
+            patterns: 5,
+            rounds: 2,
+            shown_steps: 6,
+            blank_steps: 4,
+            test_steps: 6,
+            erased: 0.5,
+            correct_below: 0.05,
+        }
+    }
+}
+
+impl Recall {
+    /// Refuses trials in which nothing is shown, erased or judged.
+    pub fn checked(self) -> Result<Self> {
+        for (key, found) in [
+            ("bits", self.bits),
+            ("patterns", self.patterns),
+            ("rounds", self.rounds),
+            ("shown_steps", self.shown_steps),
+            ("test_steps", self.test_steps),
+        ] {
+            expect(found >= 1, &format!("task.{key}"), found, "at least 1")?;
+        }
+        fraction("task.erased", self.erased)?;
+        expect(self.erased_bits() >= 1, "task.erased", self.erased, format!("at least one erased bit of {}", self.bits))?;
+        positive("task.correct_below", self.correct_below)?;
+        Ok(self)
+    }
+
+    fn erased_bits(&self) -> usize {
+        (self.erased * self.bits as f64).round() as usize
+    }
+
+    fn test_start(&self) -> usize {
+        let of_pattern = self.shown_steps.saturating_add(self.blank_steps);
+        self.rounds.saturating_mul(self.patterns).saturating_mul(of_pattern)
+    }
+}
+
+/// A random order of what `items` holds (Fisher–Yates).
+fn shuffle<T>(items: &mut [T], rng: &mut Stream) {
+    for k in (1..items.len()).rev() {
+        items.swap(k, rng.random_range(0..=k));
+    }
+}
+
+impl Task for Recall {
+    fn name(&self) -> &str {
+        "recall"
+    }
+
+    fn steps(&self) -> usize {
+        self.test_start().saturating_add(self.test_steps)
+    }
+
+    fn inputs(&self) -> Vec<String> {
+        (0..self.bits).map(|bit| format!("bit {bit}")).collect()
+    }
+
+    fn n_in(&self) -> usize {
+        self.bits
+    }
+
+    fn n_out(&self) -> usize {
+        self.bits
+    }
+
+    fn trial_types(&self) -> Vec<String> {
+        vec!["patterns".into()]
+    }
+
+    fn trial(&self, _index: u64, rng: &mut Stream) -> Trial {
+        let bits = self.bits;
+        let mut patterns: Vec<Vec<f32>> = (0..self.patterns)
+            .map(|_| {
+                let mut pattern: Vec<f32> = (0..bits).map(|bit| if bit < bits / 2 { -1.0 } else { 1.0 }).collect();
+                shuffle(&mut pattern, rng);
+                pattern
+            })
+            .collect();
+        let mut damaged = patterns[rng.random_range(0..self.patterns)].clone();
+        let target = damaged.clone();
+        let mut places: Vec<usize> = (0..bits).collect();
+        shuffle(&mut places, rng);
+        places[..self.erased_bits()].iter().for_each(|&bit| damaged[bit] = 0.0);
+
+        let mut inputs = Vec::with_capacity(self.steps() * bits);
+        for _ in 0..self.rounds {
+            shuffle(&mut patterns, rng);
+            for pattern in &patterns {
+                (0..self.shown_steps).for_each(|_| inputs.extend_from_slice(pattern));
+                inputs.resize(inputs.len() + self.blank_steps * bits, 0.0);
+            }
+        }
+        (0..self.test_steps).for_each(|_| inputs.extend_from_slice(&damaged));
+        Trial {
+            trial_type: 0,
+            inputs,
+            targets: target.repeat(self.steps()),
+            scored: (1..=self.steps()).map(|step| step == self.steps()).collect(),
+            modulator: None,
+        }
+    }
+
+    fn measure(&self) -> ErrorMeasure {
+        ErrorMeasure::Absolute
+    }
+
+    /// The fraction of the erased bits whose sign is wrong at the last step; an output of 0 is half wrong, as a guess is.
+    fn error(&self, trial: &Trial, outputs: &[f64]) -> f64 {
+        let last = (self.steps() - 1) * self.bits;
+        let wrong = |bit: usize| {
+            let agreement = outputs[last + bit] * f64::from(trial.targets[last + bit]);
+            if agreement == 0.0 {
+                0.5
+            } else {
+                // Not a number stays none.
+                (1.0 - agreement.signum()) / 2.0
+            }
+        };
+        let erased = (0..self.bits).filter(|bit| trial.inputs[last + bit] == 0.0);
+        erased.map(wrong).sum::<f64>() / self.erased_bits() as f64
+    }
+
+    fn correct_below(&self) -> f64 {
+        self.correct_below
+    }
+
+    fn chance(&self) -> Option<(f64, String)> {
+        Some((0.5, "without a trace nothing is known of an erased bit".into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{stream, Phase, Purpose};
+
+    #[test]
+    fn half_of_a_shown_pattern_is_erased_and_judged() {
+        let task = Recall { bits: 20, ..Recall::default() }.checked().unwrap();
+        let trial = task.trial(0, &mut stream(1, 0, 0, Phase::Train, Purpose::Task));
+        assert_eq!(task.steps(), 2 * 5 * 10 + 6);
+        let at = |step: usize| &trial.inputs[step * 20..(step + 1) * 20];
+        let target = &trial.targets[..20];
+        assert_eq!(target.iter().sum::<f32>(), 0.0);
+        assert_eq!((0..10).filter(|k| at(k * 10 + 5) == target).count(), 2, "shown once in each round");
+        assert!(at(6).iter().all(|u| *u == 0.0));
+        let erased: Vec<usize> = (0..20).filter(|bit| at(105)[*bit] == 0.0).collect();
+        assert_eq!(erased.len(), 10);
+        assert!((0..20).all(|bit| erased.contains(&bit) || at(105)[bit] == target[bit]));
+
+        // Two of the ten erased bits wrong, one unknown; a bit that was shown does not count.
+        let mut outputs: Vec<f64> = trial.targets.iter().map(|target| f64::from(*target)).collect();
+        let last = 105 * 20;
+        erased[..2].iter().for_each(|bit| outputs[last + bit] *= -1.0);
+        outputs[last + erased[2]] = 0.0;
+        let shown = (0..20).find(|bit| !erased.contains(bit)).unwrap();
+        outputs[last + shown] *= -1.0;
+        assert_eq!(task.error(&trial, &outputs), 0.25);
+    }
+}

@@ -1,0 +1,155 @@
+//! AdamW (Loshchilov & Hutter 2019, Algorithm 2; Kingma & Ba 2015), with a state that can be saved.
+//!
+//! candle_nn's AdamW keeps its moments to itself, so a run could not go on from a checkpoint; a test holds this one to it.
+
+use super::proposal::Change;
+use crate::config::{BpttConfig, Config};
+use crate::engine::Gradients;
+use crate::model::{signed, Weights};
+use candle_core::{DType, Device, Result, Tensor};
+use std::collections::BTreeMap;
+
+/// The moments of every weight that learns, by their names in a checkpoint; shapes are those of the weights.
+pub type Moments = BTreeMap<&'static str, Tensor>;
+
+/// Weights that can learn, with the names of their moments: the mean of gradients, and of squared ones.
+const NAMES: [(&str, [&str; 2]); 6] = [
+    ("w_rec", ["adam_m_w_rec", "adam_v_w_rec"]),
+    ("w_in", ["adam_m_w_in", "adam_v_w_in"]),
+    ("b_rec", ["adam_m_b_rec", "adam_v_b_rec"]),
+    ("w_out", ["adam_m_w_out", "adam_v_w_out"]),
+    ("b_out", ["adam_m_b_out", "adam_v_b_out"]),
+    ("w_fb", ["adam_m_w_fb", "adam_v_w_fb"]),
+];
+
+/// The names of the moments of `weight`.
+pub(crate) fn moment_names(weight: &str) -> Option<[&'static str; 2]> {
+    NAMES.iter().find(|(name, _)| *name == weight).map(|(_, moments)| *moments)
+}
+
+/// Whether a tensor of a checkpoint is a moment.
+pub(crate) fn is_moment(tensor: &str) -> bool {
+    NAMES.iter().any(|(_, moments)| moments.contains(&tensor))
+}
+
+/// Update number `done` + 1. Gradients are shortened network by network; all else is element by element, so no network knows
+/// of another.
+pub(super) fn step(
+    config: &Config,
+    done: u64,
+    weights: &Weights,
+    moments: &Moments,
+    gradients: &Gradients,
+) -> Result<(Weights, Moments, Change)> {
+    let norms = norms(gradients)?;
+    let limit = config.bptt.gradient_clip;
+    let shorten = |norm: &f64| if limit > 0.0 && *norm > limit { limit / norm } else { 1.0 };
+    let factors: Vec<f64> = norms.iter().map(shorten).collect();
+    let mut after = Moments::new();
+    let moved = weights.map(|name, weight| {
+        let (Some(gradient), Some([m_name, v_name])) = (gradients.get(name), moment_names(name)) else {
+            return Ok(weight.clone());
+        };
+        let mut each = vec![1; weight.rank()];
+        each[0] = factors.len();
+        let factor = Tensor::from_slice(&factors, each, &Device::Cpu)?.to_dtype(weight.dtype())?;
+        let gradient = gradient.broadcast_mul(&factor.to_device(weight.device())?)?;
+        let (Some(m), Some(v)) = (moments.get(m_name), moments.get(v_name)) else {
+            candle_core::bail!("weight `{name}` learns, but has no moments");
+        };
+        let Updated { weight, m, v } = update(&config.bptt, done + 1, weight, &gradient, m, v)?;
+        after.extend([(m_name, m), (v_name, v)]);
+        if name == "w_rec" && config.network.dale {
+            return signed(&weight, config.network.excitatory_neurons());
+        }
+        Ok(weight)
+    })?;
+    let change = (&moved.w_rec - &weights.w_rec)?.abs()?.flatten_from(1)?.mean(1)?.to_dtype(DType::F64)?;
+    // What to report: mean |Δw_rec|, whether the gradient was shortened (1 or 0), and whether it was finite.
+    let change = Change {
+        mean_abs: change.to_vec1()?,
+        clipped: factors.iter().map(|factor| f64::from(u8::from(*factor < 1.0))).collect(),
+        finite: norms.iter().map(|norm| norm.is_finite()).collect(),
+    };
+    Ok((moved, after, change))
+}
+
+/// The norm of each network's gradient, all its weights taken together.
+fn norms(gradients: &Gradients) -> Result<Vec<f64>> {
+    let mut squares: Vec<f64> = Vec::new();
+    for gradient in gradients.values() {
+        let of_each: Vec<f64> = gradient.to_dtype(DType::F64)?.sqr()?.flatten_from(1)?.sum(1)?.to_vec1()?;
+        squares.resize(of_each.len(), 0.0);
+        squares.iter_mut().zip(of_each).for_each(|(sum, square)| *sum += square);
+    }
+    Ok(squares.into_iter().map(f64::sqrt).collect())
+}
+
+struct Updated {
+    weight: Tensor,
+    m: Tensor,
+    v: Tensor,
+}
+
+/// The `t`-th update of one weight, element by element.
+fn update(config: &BpttConfig, t: u64, weight: &Tensor, gradient: &Tensor, m: &Tensor, v: &Tensor) -> Result<Updated> {
+    let BpttConfig { beta1, beta2, epsilon, learning_rate, weight_decay, .. } = *config;
+    let m = ((m * beta1)? + (gradient * (1.0 - beta1))?)?;
+    let v = ((v * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?;
+    let unbiased = |moment: &Tensor, beta: f64| moment * (1.0 / (1.0 - libm::pow(beta, t as f64)));
+    let direction = (unbiased(&m, beta1)? / (unbiased(&v, beta2)?.sqrt()? + epsilon)?)?;
+    let weight = ((weight * (1.0 - learning_rate * weight_decay))? - (direction * learning_rate)?)?;
+    Ok(Updated { weight, m, v })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Var;
+    use candle_nn::{AdamW, Optimizer, ParamsAdamW};
+
+    #[test]
+    fn it_is_the_adamw_of_candle_nn() {
+        let config = BpttConfig {
+            learning_rate: 0.03,
+            weight_decay: 0.1,
+            beta1: 0.8,
+            beta2: 0.95,
+            epsilon: 1e-6,
+            ..BpttConfig::default()
+        };
+        let start = Tensor::new(&[0.5f64, -2.0, 0.0, 3.0], &Device::Cpu).unwrap();
+        let target = Tensor::new(&[1.0f64, 1.0, 1.0, 1.0], &Device::Cpu).unwrap();
+        let variable = Var::from_tensor(&start).unwrap();
+        let parameters = ParamsAdamW {
+            lr: config.learning_rate,
+            beta1: config.beta1,
+            beta2: config.beta2,
+            eps: config.epsilon,
+            weight_decay: config.weight_decay,
+        };
+        let mut theirs = AdamW::new(vec![variable.clone()], parameters).unwrap();
+        let zero = start.zeros_like().unwrap();
+        let mut ours = Updated { weight: start, m: zero.clone(), v: zero };
+        for t in 1..=50 {
+            let loss = (variable.as_tensor() - &target).unwrap().powf(4.0).unwrap().sum_all().unwrap();
+            theirs.backward_step(&loss).unwrap();
+            // The derivative of (w − 1)⁴.
+            let gradient = ((&ours.weight - &target).unwrap().powf(3.0).unwrap() * 4.0).unwrap();
+            ours = update(&config, t, &ours.weight, &gradient, &ours.m, &ours.v).unwrap();
+            let (ours, theirs) = (ours.weight.to_vec1::<f64>().unwrap(), variable.to_vec1::<f64>().unwrap());
+            assert!(ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() < 1e-12), "{t}: {ours:?} {theirs:?}");
+        }
+    }
+
+    #[test]
+    fn gradients_are_shortened_network_by_network() {
+        let tensor = |values: &[f64], shape: &[usize]| Tensor::from_slice(values, shape, &Device::Cpu).unwrap();
+        let gradients = Gradients::from([
+            ("w_rec", tensor(&[3.0, 0.0, 0.0, 0.0, 0.3, 0.0, 0.0, 0.0], &[2, 2, 2])),
+            ("b_out", tensor(&[4.0, 0.4], &[2, 1])),
+        ]);
+        let found = norms(&gradients).unwrap();
+        assert!((found[0] - 5.0).abs() < 1e-12 && (found[1] - 0.5).abs() < 1e-12, "{found:?}");
+    }
+}

@@ -1,0 +1,150 @@
+//! All that an update may change of what the next one starts from, tensor by tensor and by name.
+
+use super::Moments;
+use crate::config::{Config, Output, Stage};
+use crate::engine::gradient;
+use crate::model::{FastWeights, State, Weights};
+use crate::presets::Setup;
+use crate::rules::Source;
+use candle_core::{DType, Device, Result, Tensor};
+use std::collections::BTreeMap;
+
+/// What S networks are: everything about them that learning or activity changes. The first dimension of every tensor is S.
+#[derive(Clone, Debug)]
+pub struct Plastic {
+    /// The weights.
+    pub weights: Weights,
+    /// x, r and whatever else neurons carry, after the last trial.
+    pub state: State,
+    /// The fast weights, where they outlive a trial.
+    pub fast_weights: Option<FastWeights>,
+    /// The optimiser's state, by the names of its tensors; empty unless a gradient moves the weights.
+    pub moments: Moments,
+}
+
+/// The type and shape of a tensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// The element type.
+    pub dtype: DType,
+    /// The shape.
+    pub shape: Vec<usize>,
+}
+
+impl std::fmt::Display for Expected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {:?}", self.dtype.as_str(), self.shape)
+    }
+}
+
+impl Plastic {
+    /// Networks before their first trial: weights drawn from their own streams, all else zero.
+    pub(super) fn new(setup: &Setup, device: &Device) -> Result<Self> {
+        let Config { network, train, .. } = &setup.config;
+        let (task, dtype) = (&setup.task, train.dtype.into());
+        let weights = Weights::draw(network, task.n_in(), task.n_out(), train.seed, train.networks, dtype, device)?;
+        let mut tensors: BTreeMap<_, _> = weights.each().map(|(name, tensor)| (name, tensor.clone())).collect();
+        for (name, Expected { dtype, shape }) in Plastic::layout(setup) {
+            if !tensors.contains_key(name) {
+                tensors.insert(name, Tensor::zeros(shape, dtype, device)?);
+            }
+        }
+        Plastic::of(setup, tensors)
+    }
+
+    /// The networks whose tensors, all those of the layout, are given by name.
+    pub(crate) fn of(setup: &Setup, mut tensors: BTreeMap<&'static str, Tensor>) -> Result<Self> {
+        let mut optional = |name: &str| tensors.remove(name);
+        let mut take = |name: &str| match optional(name) {
+            Some(tensor) => Ok(tensor),
+            None => candle_core::bail!("tensor `{name}` is missing"),
+        };
+        let (w_in, w_rec, x, r) = (take("w_in")?, take("w_rec")?, take("x")?, take("r")?);
+        let variables = setup.neurons.variables().into_iter().map(|name| Ok((name, take(name)?))).collect::<Result<_>>()?;
+        let weights = Weights {
+            w_in,
+            w_rec,
+            b_rec: optional("b_rec"),
+            w_out: optional("w_out"),
+            b_out: optional("b_out"),
+            w_fb: optional("w_fb"),
+            error_feedback: optional("error_feedback"),
+            connectivity: optional("connectivity"),
+        };
+        let h = optional("hebbian_trace");
+        let eligibility = optional("eligibility");
+        Ok(Plastic {
+            weights,
+            state: State { x, r, variables },
+            fast_weights: h.map(|h| FastWeights { h, eligibility }),
+            moments: tensors,
+        })
+    }
+
+    /// Every tensor that networks of a setup have, by name.
+    pub(crate) fn layout(setup: &Setup) -> BTreeMap<&'static str, Expected> {
+        let Setup { config, task, .. } = setup;
+        let (s, b, n) = (config.train.networks.count(), config.train.batch, config.network.neurons);
+        let (n_in, n_out) = (task.n_in(), task.n_out());
+        let float: DType = config.train.dtype.into();
+        let mut tensors = BTreeMap::new();
+        let mut add = |there: bool, name, dtype, shape: &[usize]| {
+            if there {
+                tensors.insert(name, Expected { dtype, shape: shape.to_vec() });
+            }
+        };
+        let (readout, fast_weights) = (config.network.output == Output::Readout, &config.fast_weights);
+        let kept = fast_weights.stage != Stage::None && fast_weights.persistent;
+        add(true, "w_in", float, &[s, n, n_in]);
+        add(true, "w_rec", float, &[s, n, n]);
+        add(config.network.bias_scale > 0.0, "b_rec", float, &[s, n]);
+        add(config.network.connectivity < 1.0, "connectivity", DType::U8, &[s, n, n]);
+        add(readout, "w_out", float, &[s, n_out, n]);
+        add(readout, "b_out", float, &[s, n_out]);
+        add(config.network.feedback_scale > 0.0, "w_fb", float, &[s, n, n_out]);
+        add(config.network.error_feedback_scale > 0.0, "error_feedback", float, &[s, n, n_out]);
+        for name in ["x", "r"].into_iter().chain(setup.neurons.variables()) {
+            add(true, name, float, &[s, b, n]);
+        }
+        add(kept, "hebbian_trace", float, &[s, b, n, n]);
+        add(kept && fast_weights.stage == Stage::Retroactive, "eligibility", float, &[s, b, n, n]);
+        if matches!(setup.rule.source(), Source::Gradient) {
+            for name in gradient::learning(config) {
+                let weight = tensors[name].clone();
+                let moments = super::moment_names(name).into_iter().flatten();
+                tensors.extend(moments.map(|moment| (moment, weight.clone())));
+            }
+        }
+        tensors
+    }
+
+    /// Each tensor, with its name in a checkpoint.
+    pub fn each(&self) -> impl Iterator<Item = (&'static str, &Tensor)> {
+        let fast_weights = self.fast_weights.iter().flat_map(|h| h.each());
+        let moments = self.moments.iter().map(|(name, tensor)| (*name, tensor));
+        self.weights.each().chain(self.state.each()).chain(fast_weights).chain(moments)
+    }
+
+    /// The tensor called `name` in a checkpoint, where there is one.
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        self.each().find_map(|(other, tensor)| (other == name).then_some(tensor))
+    }
+
+    /// Each tensor put through `change`, which is told its name.
+    ///
+    /// # Errors
+    /// Where `change` fails.
+    pub fn map(&self, mut change: impl FnMut(&'static str, &Tensor) -> Result<Tensor>) -> Result<Self> {
+        Ok(Plastic {
+            weights: self.weights.map(&mut change)?,
+            state: self.state.map(&mut change)?,
+            fast_weights: self.fast_weights.as_ref().map(|h| h.map(&mut change)).transpose()?,
+            moments: self.moments.iter().map(|(name, m)| Ok((*name, change(name, m)?))).collect::<Result<_>>()?,
+        })
+    }
+
+    /// Bytes of all tensors.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.each().map(|(_, tensor)| (tensor.elem_count() * tensor.dtype().size_in_bytes()) as u64).sum()
+    }
+}
