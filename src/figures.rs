@@ -5,13 +5,16 @@ use crate::config::{Config, Dynamics};
 use crate::criterion::Criterion;
 use crate::divergence::Frozen;
 use crate::evaluate::run_fresh;
-use crate::plot::{learning_curve, learning_curves, sample_trials};
-use crate::plot::{LearningCurve, LearningCurves, Run, SampleTrial, SampleTrials};
+use crate::plot::{learning_curves, sample_trials, LearningCurves, Run, SampleTrial, SampleTrials};
 use crate::task::{self, Task};
 use crate::trainer::NetworkReport;
 use anyhow::{ensure, Context, Result};
 use candle_core::DType;
 use std::path::Path;
+
+/// How the names of a run's pictures begin.
+pub(crate) const LEARNING_CURVE: &str = "learning_curve";
+pub(crate) const SAMPLE_TRIALS: &str = "sample_trials";
 
 /// Draws `learning_curve.png` and `.svg` into `folder` from the rows of a run's metrics.
 pub fn draw_learning_curve(
@@ -21,28 +24,36 @@ pub fn draw_learning_curve(
     rows: &[NetworkReport],
     log: bool,
 ) -> Result<()> {
-    learning_curve(&learning_curve_of(config, task, rows, log), &folder.join("learning_curve"))
+    learning_curves(&learning_curve_of(config, task, rows, log), &folder.join(LEARNING_CURVE))
 }
 
 /// The learning curve that the rows of a run's metrics make.
-pub fn learning_curve_of(config: &Config, task: &dyn Task, rows: &[NetworkReport], log: bool) -> LearningCurve {
+pub fn learning_curve_of(config: &Config, task: &dyn Task, rows: &[NetworkReport], log: bool) -> LearningCurves {
     let networks = config.train.networks;
-    let of = |network: u64| rows.iter().filter(move |row| row.network == network);
-    // A line ends where its network diverged.
-    let learning = |network: u64| of(network).take_while(|row| row.frozen.is_none());
     let last = |network: u64| rows.iter().rfind(|row| row.network == network);
     let diverged = networks.range().filter(|k| last(*k).is_some_and(|row| row.frozen.is_some())).count();
     let note = match diverged {
         0 => String::new(),
         some => format!(", {some} of {} diverged", networks.count()),
     };
-    LearningCurve {
+    LearningCurves {
         title: format!("{}, {}{note}", task.name(), config.rule.name.as_str()),
         error_label: task.measure().label().to_string(),
-        networks: networks.range().map(|k| learning(k).map(|row| (row.trials as f64, row.error)).collect()).collect(),
-        criterion: networks.range().map(|k| of(k).find_map(|row| row.criterion_trials).map(|t| t as f64)).collect(),
+        runs: vec![run_of(String::new(), config, rows)],
         reference: task.chance().map(|(error, _)| (error, "chance".to_string())),
         log,
+    }
+}
+
+/// The lines of a run, which end where networks diverged, and when networks reached the criterion.
+fn run_of(name: String, config: &Config, rows: &[NetworkReport]) -> Run {
+    let of = |network: u64| rows.iter().filter(move |row| row.network == network);
+    let learning = |network: u64| of(network).take_while(|row| row.frozen.is_none());
+    let networks = config.train.networks;
+    Run {
+        name,
+        networks: networks.range().map(|k| learning(k).map(|row| (row.trials as f64, row.error)).collect()).collect(),
+        criterion: networks.range().map(|k| of(k).find_map(|row| row.criterion_trials).map(|t| t as f64)).collect(),
     }
 }
 
@@ -75,19 +86,10 @@ pub fn draw_learning_curves(stem: &Path, runs: &[NamedRun], log: bool) -> Result
             task.measure().label()
         );
     }
-    let curve = |run: &NamedRun| {
-        let of = |network: u64| run.rows.iter().filter(move |row| row.network == network);
-        let networks = run.config.train.networks;
-        Run {
-            name: run.name.clone(),
-            networks: networks.range().map(|k| of(k).map(|row| (row.trials as f64, row.error)).collect()).collect(),
-            criterion: networks.range().map(|k| of(k).find_map(|row| row.criterion_trials).map(|t| t as f64)).collect(),
-        }
-    };
     let curves = LearningCurves {
         title: if same { format!("{}: error while learning", first.name()) } else { "Error while learning".into() },
         error_label: first.measure().label().to_string(),
-        runs: runs.iter().map(curve).collect(),
+        runs: runs.iter().map(|run| run_of(run.name.clone(), &run.config, &run.rows)).collect(),
         reference: first.chance().filter(|_| same).map(|(error, _)| (error, "chance".to_string())),
         log,
     };
@@ -97,7 +99,7 @@ pub fn draw_learning_curves(stem: &Path, runs: &[NamedRun], log: bool) -> Result
 /// Draws `sample_trials.png` and `.svg`: fresh trials of the first network that reached the criterion, else of the first;
 /// frozen networks come last.
 pub fn draw_sample_trials(folder: &Path, checkpoint: &Checkpoint, task: &dyn Task) -> Result<()> {
-    sample_trials(&sample_trials_of(checkpoint, task)?, &folder.join("sample_trials"))
+    sample_trials(&sample_trials_of(checkpoint, task)?, &folder.join(SAMPLE_TRIALS))
 }
 
 /// The fresh trials of [`draw_sample_trials`].

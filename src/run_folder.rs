@@ -6,6 +6,7 @@
 
 use crate::checkpoint::{Checkpoint, FILE_NAME as CHECKPOINT};
 use crate::config::Config;
+use crate::figures::{LEARNING_CURVE, SAMPLE_TRIALS};
 use crate::files::{previous, remove_unfinished, write_if_changed};
 use crate::lock::Lock;
 use crate::metrics::{self, Metrics};
@@ -17,7 +18,8 @@ use std::path::{Path, PathBuf};
 /// The name of the configuration in a run's folder.
 pub const CONFIG: &str = "config.toml";
 /// How the names of the files begin that training writes here.
-const OWN: [&str; 4] = [CONFIG, metrics::FILE_NAME, "checkpoint.", crate::report::FILE_NAME];
+const OWN: [&str; 6] =
+    [CONFIG, metrics::FILE_NAME, "checkpoint.", crate::report::FILE_NAME, LEARNING_CURVE, SAMPLE_TRIALS];
 
 /// Keeps a run's files up to date while it trains.
 pub struct RunFolder {

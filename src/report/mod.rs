@@ -15,7 +15,7 @@ use crate::metrics;
 use crate::task::Task;
 use crate::training::NetworkReport;
 use anyhow::{Context, Result};
-use picture::Picture;
+use picture::EmbeddedPicture;
 use std::path::{Path, PathBuf};
 
 /// The name of the page in a run's folder.
@@ -94,13 +94,13 @@ impl<'a> Report<'a> {
         let config = &self.checkpoint.config;
         let curve = figures::learning_curve_of(config, self.task, &self.rows, self.log);
         let trials = figures::sample_trials_of(self.checkpoint, self.task)?;
-        let curve = Picture::new(
-            &curve.svg()?,
+        let curve = EmbeddedPicture::new(
+            &curve.svg(),
             self.describe_curve(),
             "Error while training, with the exploratory perturbations. Orange marks where networks reached the criterion.",
         )?;
-        let trials = Picture::new(
-            &trials.svg()?,
+        let trials = EmbeddedPicture::new(
+            &trials.svg(),
             format!("{}; for each the inputs, and below them the output and its target over time.", trials.title),
             "Inputs above; below, the output in colour and its target dashed. The output is judged where it is shaded.",
         )?;

@@ -1,7 +1,7 @@
 //! What the page says, worked out for its template, `page.html`, which escapes all text.
 
 use super::command::{bare, command, keys, quoted, Key};
-use super::picture::Picture;
+use super::picture::EmbeddedPicture;
 use super::Report;
 use crate::analysis::{Analysis, Findings};
 use crate::criterion::{MORE_THAN, WINDOW};
@@ -29,8 +29,8 @@ struct Page<'a> {
     failures: Vec<(&'a str, String)>,
     criterion: String,
     chance: Option<(f64, String)>,
-    curve: &'a Picture,
-    trials: &'a Picture,
+    curve: &'a EmbeddedPicture,
+    trials: &'a EmbeddedPicture,
     networks: Vec<Network>,
     score_trials: u64,
     measure: &'a str,
@@ -59,7 +59,7 @@ struct Section {
     summary: &'static str,
     error: Option<String>,
     figures: Vec<(String, String)>,
-    pictures: Vec<Picture>,
+    pictures: Vec<EmbeddedPicture>,
 }
 
 #[derive(Serialize)]
@@ -77,7 +77,7 @@ struct Row {
 }
 
 /// The page of a report.
-pub(super) fn page(report: &Report, curve: &Picture, trials: &Picture) -> Result<String> {
+pub(super) fn page(report: &Report, curve: &EmbeddedPicture, trials: &EmbeddedPicture) -> Result<String> {
     let (checkpoint, task) = (report.checkpoint, report.task);
     let config = &checkpoint.config;
     // A task of the user's own has no defaults here, and no command.
@@ -203,7 +203,7 @@ fn section((analysis, found): &(&'static Analysis, Result<Findings>)) -> Result<
             section.figures = found.summary.clone();
             for picture in &found.pictures {
                 let words = format!("{}. {}", picture.panels.title, picture.caption);
-                section.pictures.push(Picture::new(&picture.panels.svg()?, words, picture.caption.as_str())?);
+                section.pictures.push(EmbeddedPicture::new(&picture.panels.svg(), words, picture.caption.as_str())?);
             }
         }
         Err(error) => section.error = Some(format!("{error:#}")),

@@ -5,13 +5,13 @@ use serde::Serialize;
 
 /// A picture, ready to be put into the page.
 #[derive(Serialize)]
-pub(super) struct Picture {
+pub(super) struct EmbeddedPicture {
     svg: String,
     words: String,
     caption: String,
 }
 
-impl Picture {
+impl EmbeddedPicture {
     /// A picture of an SVG file's text; `words` say what it shows, `caption` how to read it.
     ///
     /// # Errors
@@ -22,6 +22,6 @@ impl Picture {
         let view = view.context("an SVG without a viewBox")?;
         // Within a page an SVG needs no namespace, and the page gives its size and name.
         let svg = format!("<svg viewBox=\"{view}\" aria-hidden=\"true\" focusable=\"false\">{rest}");
-        Ok(Picture { svg, words: words.into(), caption: caption.into() })
+        Ok(EmbeddedPicture { svg, words: words.into(), caption: caption.into() })
     }
 }
