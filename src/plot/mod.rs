@@ -18,6 +18,7 @@ mod panels;
 mod run;
 mod sample_trials;
 mod stats;
+mod trial;
 
 pub use colour::Colour;
 pub use heat::HeatMap;
@@ -25,5 +26,6 @@ pub use learning_curves::{learning_curves, LearningCurves};
 pub use mark::{Mark, Shape};
 pub use panels::{Panel, Panels};
 pub use run::Run;
-pub use sample_trials::{sample_trials, SampleTrial, SampleTrials};
+pub use sample_trials::{sample_trials, SampleTrials};
 pub use stats::{quantile, quantile_with_missing};
+pub use trial::SampleTrial;

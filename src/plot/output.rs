@@ -1,6 +1,5 @@
 //! A figure as the two files of a picture: its SVG, and the PNG that is painted from it.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -12,10 +11,15 @@ use crate::files::write_atomically;
 
 /// Writes `STEM.png` and `STEM.svg`, each whole or not at all.
 pub(super) fn save(canvas: &Canvas, stem: &Path) -> Result<()> {
-    let path = with_suffix(stem, ".png");
-    let png = png(canvas).with_context(|| format!("drawing {}", path.display()))?;
-    write_atomically(&path, &png)?;
-    write_atomically(&with_suffix(stem, ".svg"), canvas.svg().as_bytes())
+    // Appended, whatever dots the name has.
+    let path = |end: &str| {
+        let mut name = stem.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    };
+    let png = png(canvas).with_context(|| format!("drawing {}", stem.display()))?;
+    write_atomically(&path(".png"), &png)?;
+    write_atomically(&path(".svg"), canvas.svg().as_bytes())
 }
 
 /// The page as the bytes of a PNG file, one pixel to a unit.
@@ -26,13 +30,6 @@ pub(super) fn png(canvas: &Canvas) -> Result<Vec<u8>> {
     let scale = width as f32 / tree.size().width();
     resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixels.as_mut());
     Ok(pixels.encode_png()?)
-}
-
-/// The path with `suffix` appended to it, whatever dots its name has.
-fn with_suffix(stem: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(stem);
-    name.push(suffix);
-    name.into()
 }
 
 #[cfg(test)]
@@ -54,11 +51,5 @@ mod tests {
         assert_eq!(at(800, 99), [255; 4]);
         assert_eq!(at(950, 50), [213, 94, 0, 255]);
         assert!((1200..1600).any(|x| at(x, 80) == [34, 34, 34, 255]), "text is set without a font of the system");
-    }
-
-    #[test]
-    fn suffix_keeps_dots() {
-        let path = with_suffix(Path::new("out/eta0.5"), ".png");
-        assert_eq!(path, Path::new("out/eta0.5.png"));
     }
 }

@@ -6,42 +6,21 @@ use anyhow::Result;
 
 use super::axis::{crisp, extent, Axis};
 use super::canvas::{Align, Canvas, Point, Type, LABEL, SMALL};
-use super::chart::{finite, head, Chart};
-use super::colour::{Colour, COLOURS, GRID};
+use super::chart::{head, Chart};
+use super::colour::{Colour, GRID};
 use super::fonts::measure;
 use super::mark::{Mark, Shape};
 use super::output::save;
-use super::stats::thin;
+use super::trial::{stretches, SampleTrial};
 
 /// At most this many columns; further trials are left out and the figure says so.
 const COLUMNS: usize = 6;
-/// At most this many points to a line.
-const POINTS_PER_LINE: usize = 800;
-/// The period in which the output is scored, and the target.
-const SCORED: Colour = Colour::Rgb(124, 140, 163);
-const TARGET: Colour = Colour::Rgb(125, 125, 125);
-
 /// Top and bottom of the input strip and of the output panel.
 const STRIP: Point = (206.0, 356.0);
 const PANEL: Point = (392.0, 780.0);
 /// Right end of the last column, and what lies between two.
 const RIGHT: f64 = 1560.0;
 const GAP: f64 = 36.0;
-
-/// One panel of [`SampleTrials`].
-#[derive(Clone, Debug, Default)]
-pub struct SampleTrial {
-    /// Title of the column, e.g. the trial type "AB".
-    pub title: String,
-    /// Time of one step, in the unit of the time axis.
-    pub step_ms: f64,
-    /// Per input channel, one value per step.
-    pub inputs: Vec<Vec<f32>>,
-    /// Per output channel, one value per step.
-    pub outputs: Vec<Vec<f32>>,
-    /// Per output channel, one value per step; NaN where the output is not scored.
-    pub targets: Vec<Vec<f32>>,
-}
 
 /// Sample trials side by side, with shared axes.
 #[derive(Clone, Debug, Default)]
@@ -124,7 +103,7 @@ impl Layout {
         let (lo, hi) = all(|t| t.outputs.iter().chain(&t.targets).collect()).unwrap_or((-1.0, 1.0));
         let margin = if hi > lo { 0.06 * (hi - lo) } else { 0.5 };
         let (low, high) = all(|t| t.inputs.iter().collect()).map_or((0.0, 1.0), |(lo, hi)| (lo.min(0.0), hi.max(0.0)));
-        let end = trials.iter().map(duration).filter(|t| t.is_finite()).fold(0.0, f64::max);
+        let end = trials.iter().map(SampleTrial::duration).filter(|t| t.is_finite()).fold(0.0, f64::max);
         Layout {
             left,
             width: (RIGHT - left - (count - 1.0) * GAP) / count,
@@ -192,58 +171,6 @@ impl Layout {
     }
 }
 
-impl SampleTrial {
-    /// Outputs and targets.
-    fn traces(&self) -> Vec<Mark> {
-        let name = |k: usize| match self.outputs.len() {
-            1 => "output".to_string(),
-            _ if k < COLOURS.len() => format!("output {}", k + 1),
-            _ => String::new(),
-        };
-        let output = |(k, trace): (usize, &Vec<f32>)| {
-            let mark = move |line| Mark::new(Shape::Line(line, 3.5), Colour::Nth(k)).named(name(k));
-            stretches(trace, self.step_ms).into_iter().map(mark).collect::<Vec<_>>()
-        };
-        let target = |line| Mark::new(Shape::Dashed(line, 4.0), TARGET).named("target");
-        let targets = self.targets.iter().flat_map(|trace| stretches(trace, self.step_ms)).map(target);
-        self.outputs.iter().enumerate().flat_map(output).chain(targets).collect()
-    }
-
-    /// The periods in which any output is scored.
-    fn periods(&self) -> Vec<Mark> {
-        let time = |step: usize| step as f64 * self.step_ms;
-        let mark = |(from, to)| Mark::new(Shape::Span(time(from), time(to)), SCORED).named("scored period");
-        scored(self).into_iter().map(mark).collect()
-    }
-}
-
-/// The time the longest trace of a trial ends at.
-fn duration(trial: &SampleTrial) -> f64 {
-    let traces = trial.inputs.iter().chain(&trial.outputs).chain(&trial.targets);
-    traces.map(Vec::len).max().unwrap_or(0) as f64 * trial.step_ms
-}
-
-/// The periods (first step, step after the last) in which any output of a trial is scored.
-fn scored(trial: &SampleTrial) -> Vec<(usize, usize)> {
-    let steps = trial.targets.iter().map(Vec::len).max().unwrap_or(0);
-    let is_scored = |step: &usize| trial.targets.iter().any(|t| t.get(*step).is_some_and(|value| value.is_finite()));
-    let scored: Vec<usize> = (0..steps).filter(is_scored).collect();
-    scored.chunk_by(|a, b| a + 1 == *b).map(|run| (run[0], run[0] + run.len())).collect()
-}
-
-/// The finite stretches of a trace as lines over time, without points that change nothing.
-fn stretches(trace: &[f32], step: f64) -> Vec<Vec<Point>> {
-    let points: Vec<Point> = trace.iter().enumerate().map(|(i, v)| (i as f64 * step, f64::from(*v))).collect();
-    let stretches: Vec<Vec<Point>> = finite(&points).map(without_level).collect();
-    thin(&stretches, POINTS_PER_LINE).into_iter().filter(|line| !line.is_empty()).collect()
-}
-
-/// The line without the inner points of its level stretches.
-fn without_level(line: &[Point]) -> Vec<Point> {
-    let inner = |i: usize| i > 0 && i + 1 < line.len() && line[i - 1].1 == line[i].1 && line[i].1 == line[i + 1].1;
-    (0..line.len()).filter(|i| !inner(*i)).map(|i| line[i]).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::output::png;
@@ -294,20 +221,5 @@ mod tests {
             let figure = SampleTrials { trials, ..SampleTrials::default() };
             png(&figure.draw()).expect("drawn");
         }
-    }
-
-    #[test]
-    fn level_stretches_keep_their_ends() {
-        let line = [(0.0, 1.0), (1.0, 1.0), (2.0, 1.0), (3.0, 0.0), (4.0, 0.0)];
-        let kept = [(0.0, 1.0), (2.0, 1.0), (3.0, 0.0), (4.0, 0.0)];
-        assert_eq!(without_level(&line), kept);
-    }
-
-    #[test]
-    fn scored_periods() {
-        let mut trial = example().trials.remove(0);
-        assert_eq!(scored(&trial), [(2, 4)]);
-        trial.targets.push(vec![1.0]);
-        assert_eq!(scored(&trial), [(0, 1), (2, 4)]);
     }
 }
