@@ -11,7 +11,7 @@ use super::errors::Errors;
 use super::fonts::{fit, measure};
 use super::mark::Mark;
 use super::output::save;
-use super::run::Run;
+use super::run::{network_marks, Run};
 use super::stats::quantile_with_missing;
 
 /// The learning curves of one run or of several.
@@ -68,7 +68,7 @@ impl LearningCurves {
         let lines = run.lines(self.log);
         let reached: Vec<f64> = run.criterion.iter().flatten().copied().filter(|t| t.is_finite()).collect();
         let errors = Errors::new(self.reference.as_ref(), self.log, lines.concat(), &reached, 190.0);
-        let marks = run.network_marks(&lines);
+        let marks = network_marks(&lines);
         errors.draw(&mut canvas, &self.error_label, &marks);
         head(&mut canvas, &self.title, (errors.chart.x.from, 64.0), &marks);
         let (x, y) = (errors.chart.x, errors.chart.y);

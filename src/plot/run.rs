@@ -29,24 +29,6 @@ impl Run {
         self.networks.iter().map(|line| line.iter().copied().filter(kept).collect()).collect()
     }
 
-    /// The lines of the networks, with the middle half and the median of several.
-    pub(super) fn network_marks(&self, lines: &[Vec<Point>]) -> Vec<Mark> {
-        let count = lines.len();
-        let lines = thin(lines, (POINTS_IN_ALL / count.max(1)).clamp(100, POINTS_PER_LINE));
-        let [band, median] = quartiles(&lines);
-        let (width, colour, name) = match count {
-            1 => (3.0, Colour::Blue, "1 network".to_string()),
-            _ => (1.5, Colour::Faint, format!("{count} networks")),
-        };
-        let network = |line| Mark::new(Shape::Line(line, width), colour).named(name.as_str());
-        let mut marks: Vec<Mark> = lines.into_iter().map(network).collect();
-        if count > 1 {
-            marks.push(Mark::new(band, Colour::Blue).named("middle half (25–75 %)"));
-            marks.push(Mark::new(median, Colour::Blue).named("median"));
-        }
-        marks
-    }
-
     /// Band and median of the run that is the `k`th of a picture.
     pub(super) fn marks(&self, k: usize, log: bool) -> [Mark; 2] {
         let [band, median] = quartiles(&thin(&self.lines(log), POINTS_PER_LINE));
@@ -94,4 +76,22 @@ impl Run {
             (None, reached) => format!("{networks}, criterion reached by {reached}"),
         }
     }
+}
+
+/// The lines of the networks, with the middle half and the median of several.
+pub(super) fn network_marks(lines: &[Vec<Point>]) -> Vec<Mark> {
+    let count = lines.len();
+    let lines = thin(lines, (POINTS_IN_ALL / count.max(1)).clamp(100, POINTS_PER_LINE));
+    let [band, median] = quartiles(&lines);
+    let (width, colour, name) = match count {
+        1 => (3.0, Colour::Blue, "1 network".to_string()),
+        _ => (1.5, Colour::Faint, format!("{count} networks")),
+    };
+    let network = |line| Mark::new(Shape::Line(line, width), colour).named(name.as_str());
+    let mut marks: Vec<Mark> = lines.into_iter().map(network).collect();
+    if count > 1 {
+        marks.push(Mark::new(band, Colour::Blue).named("middle half (25–75 %)"));
+        marks.push(Mark::new(median, Colour::Blue).named("median"));
+    }
+    marks
 }
