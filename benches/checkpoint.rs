@@ -4,9 +4,7 @@
 
 use candle_core::Device;
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};
-use hebbian_rnn::checkpoint::Checkpoint;
-use hebbian_rnn::settings::{resolve, Setting};
-use hebbian_rnn::trainer::Trainer;
+use hebbian_rnn::{Checkpoint, Setting, Setup, Trainer};
 use sha2::{Digest, Sha256};
 use std::hint::black_box;
 
@@ -25,15 +23,15 @@ fn checkpoints(c: &mut Criterion) {
     let mut group = c.benchmark_group("checkpoint");
     for (name, settings) in CASES {
         let settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s).unwrap()).collect();
-        let trainer = Trainer::new(resolve(Some("echo"), &settings).unwrap(), &Device::Cpu).unwrap();
-        let checkpoint = trainer.checkpoint();
+        let setup = Setup::resolve(Some("echo"), &settings).unwrap();
+        let checkpoint = Trainer::new(setup, &[Device::Cpu]).unwrap().checkpoint().unwrap();
         let file = checkpoint.to_bytes().unwrap();
         let size = format!("{name}, {:.0} MB", file.len() as f64 / 1e6);
         group.throughput(Throughput::Bytes(file.len() as u64));
         let of = |what: &str| BenchmarkId::new(what, &size);
         group.bench_function(of("checksum"), |b| b.iter(|| black_box(Sha256::digest(&file))));
         group.bench_function(of("write"), |b| b.iter(|| checkpoint.write(&path).unwrap()));
-        group.bench_function(of("read"), |b| b.iter(|| Checkpoint::from_bytes(&file, None, &Device::Cpu).unwrap()));
+        group.bench_function(of("read"), |b| b.iter(|| Checkpoint::from_bytes(&file, &Device::Cpu).unwrap()));
     }
     group.finish();
 }

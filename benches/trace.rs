@@ -5,10 +5,7 @@
 
 use candle_core::Device;
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};
-use hebbian_rnn::eligibility::Workspace;
-use hebbian_rnn::evaluate::{draw_fresh, run_drawn};
-use hebbian_rnn::settings::{resolve, Setting};
-use hebbian_rnn::trainer::Trainer;
+use hebbian_rnn::{draw_fresh, FrozenNetworks, Record, Setting, Setup, Trainer};
 use std::hint::black_box;
 
 const TRIALS: usize = 12;
@@ -47,12 +44,12 @@ fn forward(
         "trace.alpha=1.0".into(),
     ];
     let settings: Vec<Setting> = sizes.iter().chain(&trace).map(|s| Setting::parse(s).unwrap()).collect();
-    let trainer = Trainer::new(resolve(Some("sequence"), &settings).unwrap(), &Device::Cpu).unwrap();
-    let (checkpoint, task) = (trainer.checkpoint(), trainer.task().clone());
-    let batch = draw_fresh(&checkpoint.config, &*task, 0, TRIALS, 1).unwrap();
-    let mut workspace = Workspace::default();
+    let setup = Setup::resolve(Some("sequence"), &settings).unwrap();
+    let batch = draw_fresh(&setup, 0, TRIALS, 1).unwrap();
+    let checkpoint = Trainer::new(setup, &[Device::Cpu]).unwrap().checkpoint().unwrap();
+    let mut networks = FrozenNetworks::new(&checkpoint).unwrap();
     group.bench_function(BenchmarkId::from_parameter(form), |b| {
-        b.iter(|| black_box(run_drawn(&checkpoint, &*task, &batch, &mut workspace).unwrap()))
+        b.iter(|| black_box(networks.run(&batch, Record::default()).unwrap()))
     });
 }
 

@@ -3,13 +3,11 @@
 //! `cargo bench --bench update`. For the share of the machine's matrix speed, measured in the same run, use
 //! `hebbian-rnn bench`.
 
-use candle_core::Device;
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};
-use hebbian_rnn::settings::{resolve, Setting};
-use hebbian_rnn::trainer::Trainer;
+use hebbian_rnn::Trainer;
 
 /// Rule, networks, trials of each in parallel, neurons.
-const CASES: [(&str, usize, usize, usize); 9] = [
+const CASES: [(&str, u64, i64, i64); 9] = [
     ("delta-x", 1, 1, 200),
     ("delta-x", 1, 16, 200),
     ("delta-x", 1, 64, 200),
@@ -24,15 +22,9 @@ const CASES: [(&str, usize, usize, usize); 9] = [
 fn updates(c: &mut Criterion) {
     let mut group = c.benchmark_group("update");
     for (rule, networks, batch, neurons) in CASES {
-        let settings = [
-            format!("rule.name={rule}"),
-            format!("train.networks={networks}"),
-            format!("train.batch={batch}"),
-            format!("network.neurons={neurons}"),
-        ];
-        let settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s).unwrap()).collect();
-        let mut trainer = Trainer::new(resolve(Some("dnms"), &settings).unwrap(), &Device::Cpu).unwrap();
-        group.throughput(Throughput::Elements((networks * batch) as u64));
+        let trainer = Trainer::builder("dnms").rule(rule).networks(networks).batch(batch).set("network.neurons", neurons);
+        let mut trainer = trainer.build().unwrap();
+        group.throughput(Throughput::Elements(networks * batch as u64));
         let name = BenchmarkId::new(rule, format!("S{networks}/B{batch}/N{neurons}"));
         group.bench_function(name, |b| b.iter(|| trainer.update().unwrap()));
     }

@@ -5,13 +5,9 @@
 //!
 //! `cargo run --release --example custom_task`
 
+use hebbian_rnn::{Config, ErrorMeasure, Stream, Task, Trainer, Trial, evaluate};
 use anyhow::Result;
 use candle_core::Device;
-use hebbian_rnn::config::Config;
-use hebbian_rnn::evaluate::evaluate;
-use hebbian_rnn::random::Stream;
-use hebbian_rnn::task::{ErrorMeasure, Task, Trial};
-use hebbian_rnn::trainer::Trainer;
 use std::sync::Arc;
 
 struct GoNoGo {
@@ -69,7 +65,7 @@ fn main() -> Result<()> {
     config.train.until_criterion = true;
 
     let mut trainer = Trainer::with_task(config, task.clone(), &Device::Cpu)?;
-    trainer.run(&mut [], &|| false)?;
+    trainer.train()?;
     for score in evaluate(&trainer.checkpoint(), &*task, 100, 1)? {
         let reached = score.criterion_trials.map_or("never".to_string(), |trials| format!("after {trials} trials"));
         println!("network {}: criterion {reached}, error {:.3}", score.network, score.error);

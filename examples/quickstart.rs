@@ -3,12 +3,9 @@
 //!
 //! `cargo run --release --example quickstart`
 
+use hebbian_rnn::{Checkpoint, Config, Trainer, evaluate};
 use anyhow::Result;
 use candle_core::Device;
-use hebbian_rnn::checkpoint::Checkpoint;
-use hebbian_rnn::config::Config;
-use hebbian_rnn::evaluate::evaluate;
-use hebbian_rnn::trainer::Trainer;
 
 fn main() -> Result<()> {
     // The defaults of a task are complete; change what you like.
@@ -17,7 +14,7 @@ fn main() -> Result<()> {
     config.train.updates = Some(500);
 
     let mut trainer = Trainer::new(config, &Device::Cpu)?;
-    trainer.run(&mut [], &|| false)?;
+    trainer.train()?;
 
     // Everything the next update reads is in one file.
     let folder = tempfile::tempdir()?;

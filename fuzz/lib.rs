@@ -1,21 +1,19 @@
 //! What the fuzz targets share: small networks, and the check that a refusal says something.
 
 use hebbian_rnn::candle_core::Device;
-use hebbian_rnn::checkpoint::Checkpoint;
-use hebbian_rnn::settings::{resolve, Setting};
-use hebbian_rnn::trainer::Trainer;
+use hebbian_rnn::{Checkpoint, Result, Setting, Setup, Trainer};
 
 /// A checkpoint of two small networks after one update.
 pub fn checkpoint(task: &str, more: &[&str]) -> Checkpoint {
     let small = ["network.neurons=3", "train.batch=2", "train.networks=2"];
     let settings: Vec<Setting> = small.iter().chain(more).map(|s| Setting::parse(s).unwrap()).collect();
-    let mut trainer = Trainer::new(resolve(Some(task), &settings).unwrap(), &Device::Cpu).unwrap();
+    let mut trainer = Trainer::new(Setup::resolve(Some(task), &settings).unwrap(), &[Device::Cpu]).unwrap();
     trainer.update().unwrap();
-    trainer.checkpoint()
+    trainer.checkpoint().unwrap()
 }
 
 /// The value of what was read; a refusal must have a message.
-pub fn value<T>(outcome: anyhow::Result<T>) -> Option<T> {
+pub fn value<T>(outcome: Result<T>) -> Option<T> {
     match outcome {
         Ok(value) => Some(value),
         Err(error) => {

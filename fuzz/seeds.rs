@@ -1,7 +1,6 @@
 //! Writes small files that are whole into `corpus/TARGET`, for the fuzzer to begin with: `cargo run --bin seeds`.
 
-use hebbian_rnn::checkpoint::METADATA_KEY;
-use hebbian_rnn::task::TASKS;
+use hebbian_rnn::{find_rule, METADATA_KEY, TASKS};
 use hebbian_rnn_fuzz::checkpoint;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -44,7 +43,7 @@ fn main() -> std::io::Result<()> {
     ];
     write("inputs", "all", &tensors(&all))?;
     for task in &TASKS {
-        let text = task.defaults(task.rule).to_toml().expect("TOML");
+        let text = task.defaults(find_rule(task.rule).expect("a rule")).to_toml().expect("TOML");
         write("config", task.name, text.as_bytes())?;
         write("set", task.name, text.replace(" = ", "=").as_bytes())?;
     }

@@ -55,8 +55,20 @@ pub enum Error {
     #[error(transparent)]
     Memory(Box<Shortage>),
     /// A network's numbers are no longer finite, where that should end the run.
-    #[error(transparent)]
-    Diverged(Box<dyn std::error::Error + Send + Sync>),
+    #[error(
+        "network {network} diverged in update {update}: {why}. The update was not applied to any network \
+         (train.strict_numbers). {remedy}"
+    )]
+    Diverged {
+        /// The network's index.
+        network: u64,
+        /// The update in which it diverged, counted from 1.
+        update: u64,
+        /// What showed it.
+        why: String,
+        /// What there is to try.
+        remedy: &'static str,
+    },
     /// The operating system refused to read or write.
     #[error("{doing} {}: {source}", path.display())]
     Io {

@@ -5,6 +5,7 @@ mod config;
 mod device;
 mod engine;
 mod error;
+mod files;
 mod model;
 mod plot;
 mod presets;
@@ -35,6 +36,7 @@ pub use engine::{
     Part, Perturbation, Record, TrialBatch,
 };
 pub use error::{Error, Result, Shortage};
+pub use files::write_atomically;
 pub use model::{
     accumulate, clip, decay, find_neuron_model, hebb, modulated, oja, outer, retroactive, Cell, FastWeightPlasticity,
     FastWeights, Leak, NeuronModel, State, Transfer, Weights,
@@ -43,7 +45,7 @@ pub use plot::{quantile, quantile_with_missing};
 pub use presets::{all_tasks, find_task, Own, Setup, TaskInfo, FILE_TASK, TASKS};
 pub use random::{events, gaussian, stream, symmetric_uniform, uniform, Phase, Purpose, Stream};
 pub use report::{
-    draw_learning_curve, draw_learning_curves, draw_sample_trials, write_report, Key, NamedRun, RunReport,
+    draw_learning_curve, draw_learning_curves, draw_sample_trials, write_report, NamedRun, RunReport,
 };
 pub use rules::{
     find_rule, Credit, Factors, FusedRule, Increment, LearningRule, Moment, RewardBaseline, RuleInfo, Source, StepRule,
@@ -54,14 +56,14 @@ pub use runs::{
     Comparison, FrozenNetworks, Inputs, Score, Throughput,
 };
 pub use storage::{
-    holds_a_checkpoint, layout, read_metrics, write_atomically, Lock, Metrics, RunFolder, CHECKPOINT_FILE, CONFIG_FILE,
-    METADATA_KEY, METRICS_FILE, REPORT_FILE,
+    holds_a_checkpoint, layout, read_metrics, Lock, Metrics, RunFolder, CHECKPOINT_FILE, CONFIG_FILE, LEARNING_CURVE,
+    METADATA_KEY, METRICS_FILE, REPORT_FILE, SAMPLE_TRIALS,
 };
 pub use tasks::{
     Bits, Coherences, Condition, Dnms, ErrorMeasure, EvidenceAccumulation, FileTask, Lag, PatternGeneration, Reach,
     Recall, SelectiveIntegration, Task, Trial, TrialShape, Variant,
 };
 pub use training::{
-    Checkpoint, Criterion, Diverged, Expected, Frozen, Integrity, Moments, NetworkReport, Observer, Plastic, StopReason,
+    Checkpoint, Criterion, Expected, Frozen, Integrity, Moments, NetworkReport, Observer, Plastic, StopReason,
     Trainer, TrainerBuilder, UpdateReport, Why, FORMAT, MORE_THAN, REMEDY, WINDOW,
 };

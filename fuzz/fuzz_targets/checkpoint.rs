@@ -3,7 +3,7 @@
 #![no_main]
 
 use hebbian_rnn::candle_core::Device;
-use hebbian_rnn::checkpoint::{Checkpoint, METADATA_KEY};
+use hebbian_rnn::{Checkpoint, METADATA_KEY};
 use hebbian_rnn_fuzz::{checkpoint, value, with_metadata};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
@@ -18,10 +18,10 @@ fuzz_target!(|data: &[u8]| {
     } else {
         with_metadata(&WHOLE, METADATA_KEY, &String::from_utf8_lossy(data))
     };
-    if let Some(read) = value(Checkpoint::from_bytes(&file, None, &Device::Cpu)) {
+    if let Some(read) = value(Checkpoint::from_bytes(&file, &Device::Cpu)) {
         let _ = read.trials();
         let bytes = read.to_bytes().unwrap();
-        let again = Checkpoint::from_bytes(&bytes, None, &Device::Cpu).unwrap();
+        let again = Checkpoint::from_bytes(&bytes, &Device::Cpu).unwrap();
         assert!(again.to_bytes().unwrap() == bytes, "written again, the file differs");
     }
 });

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use hebbian_rnn::settings::{resolve, Setting};
+use hebbian_rnn::{Setting, Setup};
 use hebbian_rnn_fuzz::value;
 use libfuzzer_sys::fuzz_target;
 
@@ -11,7 +11,7 @@ fuzz_target!(|text: &str| {
     if text.contains("\"file\"") || text.contains("'file'") {
         return;
     }
-    let read = |text: &str| resolve(None, &Setting::from_toml(text, "config.toml")?);
+    let read = |text: &str| Ok(Setup::resolve(None, &Setting::from_toml(text, "config.toml")?)?.config);
     if let Some(config) = value(read(text)) {
         assert_eq!(read(&config.to_toml().unwrap()).unwrap(), config);
     }

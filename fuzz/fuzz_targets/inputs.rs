@@ -3,9 +3,7 @@
 #![no_main]
 
 use hebbian_rnn::candle_core::Device;
-use hebbian_rnn::checkpoint::Checkpoint;
-use hebbian_rnn::episode::Record;
-use hebbian_rnn::simulate::{parse_inputs, simulate};
+use hebbian_rnn::{parse_inputs, simulate, Checkpoint, Record};
 use hebbian_rnn_fuzz::{checkpoint, value};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
@@ -20,7 +18,7 @@ static NETWORKS: LazyLock<[Checkpoint; 2]> = LazyLock::new(|| {
 fuzz_target!(|data: &[u8]| {
     for networks in NETWORKS.iter() {
         if let Some(inputs) = value(parse_inputs(data, networks, &Device::Cpu)) {
-            value(simulate(networks, inputs, Record { rates: true, ..Record::default() }, 1, &Device::Cpu));
+            value(simulate(networks, inputs, Record { rates: true, ..Record::default() }, 1));
         }
     }
 });

@@ -2,17 +2,17 @@
 
 #![no_main]
 
-use hebbian_rnn::metrics::{self, Metrics};
+use hebbian_rnn::{read_metrics, Metrics, METRICS_FILE};
 use hebbian_rnn_fuzz::value;
 use libfuzzer_sys::fuzz_target;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-static FILE: LazyLock<PathBuf> = LazyLock::new(|| tempfile::tempdir().unwrap().keep().join(metrics::FILE_NAME));
+static FILE: LazyLock<PathBuf> = LazyLock::new(|| tempfile::tempdir().unwrap().keep().join(METRICS_FILE));
 
 fuzz_target!(|data: &[u8]| {
     std::fs::write(&*FILE, data).unwrap();
     if value(Metrics::reopen(&FILE, 1)).is_some() {
-        assert!(metrics::read(&FILE).unwrap().iter().all(|row| row.update <= 1));
+        assert!(read_metrics(&FILE).unwrap().iter().all(|row| row.update <= 1));
     }
 });

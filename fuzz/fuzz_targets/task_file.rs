@@ -2,8 +2,7 @@
 
 #![no_main]
 
-use hebbian_rnn::random::{stream, Phase, Purpose};
-use hebbian_rnn::task::{ErrorMeasure, FileTask, Task};
+use hebbian_rnn::{stream, ErrorMeasure, FileTask, Phase, Purpose, Task};
 use hebbian_rnn_fuzz::value;
 use libfuzzer_sys::fuzz_target;
 

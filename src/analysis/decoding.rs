@@ -106,7 +106,7 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     let mut accuracies = vec![Vec::new(); VARIABLES.len()];
     let mut kept = Population::default();
     for one in subject.networks() {
-        let population = Population::record(&one?, subject.task(), trials, options.seed, every)?;
+        let population = Population::record(&one?, trials, options.seed, every)?;
         for ((_, class), accuracies) in VARIABLES.iter().zip(&mut accuracies) {
             let classes: Vec<usize> = population.trials.iter().map(class).collect();
             accuracies.push(cross_temporal(&population, &classes, FOLDS)?);

@@ -1,8 +1,8 @@
 //! What an analysis found: tables, pictures, and a few figures in words; and how they are written.
 
-use crate::storage::write_atomically;
+use crate::files::write_atomically;
 use crate::plot::Panels;
-use crate::error::{At, Doing, Error, Result};
+use crate::error::{Doing, Error, Result};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -57,11 +57,11 @@ impl Table {
     /// Where a row has too few or too many values.
     pub fn csv(&self) -> Result<String> {
         let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record(&self.columns)?;
-        for row in &self.rows {
-            writer.write_record(row)?;
-        }
-        Ok(String::from_utf8(writer.into_inner()?)?)
+        let failed = |error: &dyn Display| Error::Bug(format!("writing table {}: {error}", self.name));
+        let rows = std::iter::once(&self.columns).chain(&self.rows);
+        rows.map(|row| writer.write_record(row)).collect::<Result<(), _>>().map_err(|error| failed(&error))?;
+        let text = writer.into_inner().map_err(|error| failed(&error))?;
+        String::from_utf8(text).map_err(|error| failed(&error))
     }
 }
 
@@ -76,7 +76,7 @@ impl Findings {
     /// # Errors
     /// If a file cannot be written; each file is written whole or not at all.
     pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>> {
-        std::fs::create_dir_all(folder).with_context(|| format!("creating the folder {}", folder.display()))?;
+        std::fs::create_dir_all(folder).doing("creating the folder", folder)?;
         let mut paths = Vec::new();
         for table in &self.tables {
             let path = folder.join(format!("{}.csv", table.name));

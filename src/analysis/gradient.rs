@@ -5,22 +5,20 @@
 //! that a network can sense while it explores. The perturbations are constants of the gradient, which comes from
 //! backpropagation through time in f64; a few of its entries are held against finite differences on the same trials.
 
+use super::differences::against;
 use super::linear::mean_and_error;
 use super::weights::initial;
 use super::{Findings, Options, Picture, Subject, Table};
-use crate::engine::{Draw, TrialBatch};
-use crate::bptt::{self, loss::refuses};
-use crate::training::Checkpoint;
-use crate::config::{Baseline, Config, Loss, Precision, RuleName};
-use crate::eligibility::Workspace;
-use crate::episode::{Ensemble, Record, TrialShape};
-use crate::rules::RewardBaseline;
+use crate::config::{Baseline, Loss, Precision};
+use crate::engine::{choose, gradient, Draw, Ensemble, Record, TrialBatch};
+use crate::error::{Error, Result};
 use crate::model::Weights;
 use crate::plot::{Colour, Mark, Panel, Panels, Shape};
+use crate::presets::{find_task, Own, Setup};
 use crate::random::Phase;
-use crate::tasks::Task;
-use crate::trainer::errors;
-use crate::error::{At, Doing, Error, Result};
+use crate::rules::{find_rule, RewardBaseline};
+use crate::tasks::gives_gradient;
+use crate::training::{errors, Checkpoint, Plastic};
 use candle_core::{DType, Tensor};
 
 /// Trials of each network, where none are asked for.
@@ -31,47 +29,58 @@ const GRADIENT_TRIALS: u64 = 64;
 const BATCH: u64 = 64;
 /// Trials that are backpropagated side by side.
 const BACKWARD: u64 = 16;
+/// Trials on which the gradient is held against finite differences.
+const DIFFERENCE_TRIALS: u64 = 4;
 
-const RULES: [RuleName; 2] = [RuleName::NodePerturbation, RuleName::DeltaX];
+const RULES: [&str; 2] = ["node-perturbation", "delta-x"];
 const WHEN: [&str; 2] = ["before learning", "after learning"];
 
 pub(super) fn why_not(subject: &Subject) -> Option<String> {
     let config = &subject.checkpoint.setup.config;
-    if config.perturbation.probability * config.perturbation.amplitude == 0.0 {
+    if !config.perturbs() {
         return Some("its networks are not perturbed (perturbation.probability or perturbation.amplitude is 0)".into());
     }
-    refuses(subject.task()).then(|| format!("task `{}` gives no gradient of what it judges", subject.task().name()))
+    (!gives_gradient(subject.task())).then(|| format!("task `{}` gives no gradient of what it judges", subject.task().name()))
 }
 
-/// The configuration of a network alone as far as the comparison goes: the error alone counts, against the other trials'.
-pub(super) fn compared(config: &Config, rule: RuleName) -> Config {
-    let mut config = config.clone();
-    config.rule.name = rule;
+/// The setup of a network alone as far as the comparison goes: the error alone counts, against the other trials'.
+///
+/// # Errors
+/// Where the rule cannot be used with the rest.
+pub(super) fn compared(setup: &Setup, rule: &str) -> Result<Setup> {
+    let mut config = setup.config.clone();
+    config.rule.name = rule.into();
+    // The rule's own parameters, where the networks were trained by one that has others: the task's defaults.
+    let (info, wanted) = (find_task(config.task_name()?), find_rule(rule)?);
+    for (key, value) in info.map(|info| info.defaults(wanted).rule.own).unwrap_or_default() {
+        config.rule.own.entry(key).or_insert(value);
+    }
     config.modulator.baseline = Baseline::LeaveOneOut;
     config.modulator.expected_error_factor = false;
     config.modulator.energy_cost = 0.0;
     config.bptt.steps = 0;
-    config
+    Setup::with(config, Own { rule: None, ..setup.own() })
 }
 
-pub(super) fn perturbed(config: &Config, task: &dyn Task, first: u64, count: u64, seed: u64) -> Result<TrialBatch> {
+pub(super) fn perturbed(setup: &Setup, first: u64, count: u64, seed: u64) -> Result<TrialBatch> {
     let (first_trial, trials_each) = (first, count as usize);
-    TrialBatch::draw(config, task, Draw { seed, phase: Phase::Evaluate, first_trial, trials_each, explore: true })
+    TrialBatch::draw(setup, Draw { seed, phase: Phase::Evaluate, first_trial, trials_each, explore: true })
 }
 
 /// The mean over trials of M e, which a rule adds to the w_rec of one network: `[1, N, N]`, without rate and bound.
-pub(super) fn proposed(config: &Config, weights: &Weights, task: &dyn Task, trials: u64, seed: u64) -> Result<Tensor> {
-    let modulator = RewardBaseline::new(&config.modulator, 1, task.trial_types().len());
-    let ensemble = Ensemble { config, shape: TrialShape::of(task), weights, modulator: &modulator, trace: None };
-    let mut workspace = Workspace::default();
+pub(super) fn proposed(setup: &Setup, weights: &Weights, trials: u64, seed: u64) -> Result<Tensor> {
+    let baseline = RewardBaseline::new(&setup.config.modulator, 1, setup.task.n_types());
+    let ensemble = Ensemble { setup, shape: setup.shape(), weights, baseline: &baseline, fast_weights: None };
+    let mut engine = choose(setup, weights.w_rec.device(), true)?;
     let mut sum = weights.w_rec.zeros_like()?;
     for first in (0..trials).step_by(BATCH as usize) {
-        let batch = perturbed(config, task, first, BATCH.min(trials - first), seed)?;
-        let mut episode = ensemble.run(&batch, true, Record::default(), &mut workspace)?;
-        let errors = errors(task, &batch, &episode.outputs)?;
-        let eligibility = episode.eligibility.take().context("the rule leaves no eligibility")?;
-        let update = eligibility.weighted_sum(&modulator.weights(0, &errors, &batch.types(), 0))?;
-        workspace.recycle(eligibility);
+        let batch = perturbed(setup, first, BATCH.min(trials - first), seed)?;
+        let mut episode = engine.run(&ensemble, &batch, true, Record::default())?;
+        let errors = errors(&*setup.task, &batch, &episode.outputs)?;
+        let eligibility = episode.eligibility.take();
+        let eligibility = eligibility.ok_or_else(|| Error::Bug("the rule leaves no eligibility".into()))?;
+        let update = eligibility.weighted_sum(&baseline.weights(0, &errors, &batch.types(), 0))?;
+        engine.recycle(eligibility);
         sum = (sum + update)?;
     }
     if let Some(exists) = &weights.connectivity {
@@ -80,23 +89,23 @@ pub(super) fn proposed(config: &Config, weights: &Weights, task: &dyn Task, tria
     Ok((sum / trials as f64)?)
 }
 
-/// Weights and configuration in f64.
-fn exact(config: &Config, weights: &Weights) -> Result<(Config, Weights)> {
-    let mut config = config.clone();
-    config.train.dtype = Precision::F64;
+/// Weights and setup in f64.
+fn exact(setup: &Setup, weights: &Weights) -> Result<(Setup, Weights)> {
+    let mut setup = setup.clone();
+    setup.config.train.dtype = Precision::F64;
     let float = |tensor: &Tensor| tensor.dtype().is_float();
     let weights = weights.map(|_, t| if float(t) { t.to_dtype(DType::F64) } else { Ok(t.clone()) })?;
-    Ok((config, weights))
+    Ok((setup, weights))
 }
 
-/// The gradient of the mean error of one network's first perturbed trials with respect to w_rec, `[1, N, N]`, in f64.
-pub(super) fn gradient(config: &Config, weights: &Weights, task: &dyn Task, trials: u64, seed: u64) -> Result<Tensor> {
-    let (config, weights) = exact(config, weights)?;
+/// −∂error/∂w_rec of the mean error of one network's first perturbed trials, `[1, N, N]`, in f64.
+pub(super) fn downhill(setup: &Setup, weights: &Weights, trials: u64, seed: u64) -> Result<Tensor> {
+    let (setup, weights) = exact(setup, weights)?;
     let mut sum = weights.w_rec.zeros_like()?;
     for first in (0..trials).step_by(BACKWARD as usize) {
-        let batch = perturbed(&config, task, first, BACKWARD.min(trials - first), seed)?;
-        let (gradient, _) = bptt::gradient(&config, &weights, task, &batch, Loss::Task)?;
-        sum = (sum + (gradient * batch.trials_each as f64)?)?;
+        let batch = perturbed(&setup, first, BACKWARD.min(trials - first), seed)?;
+        let (gradient, _) = gradient::gradient(&setup, &weights, &batch, Loss::Task)?;
+        sum = (sum - (gradient * batch.trials_each as f64)?)?;
     }
     Ok((sum / trials as f64)?)
 }
@@ -112,7 +121,8 @@ pub(super) fn cosine(a: &Tensor, b: &Tensor) -> Result<f64> {
 
 pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     let trials = options.trials.unwrap_or(TRIALS);
-    let whole = Checkpoint { weights: initial(subject)?, ..subject.checkpoint.clone() };
+    let now = subject.checkpoint.clone();
+    let whole = Checkpoint { plastic: Plastic { weights: initial(subject)?, ..now.plastic }, ..now };
     let before = Subject { checkpoint: &whole, ..*subject };
     let mut findings = Findings::default();
     let mut table = Table::new("gradient", &["network", "when", "rule", "cosine", "trials", "trials_of_gradient"]);
@@ -122,25 +132,25 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     for (when, subject) in [&before, subject].into_iter().enumerate() {
         for (place, one) in subject.networks().enumerate() {
             let one = one?;
-            let config = compared(&one.setup.config, RULES[0]);
-            let used = trials.min(GRADIENT_TRIALS);
-            let downhill = gradient(&config, &one.plastic.weights, subject.task(), used, options.seed)?.neg()?;
+            let setup = compared(&one.setup, RULES[0])?;
+            let (used, weights) = (trials.min(GRADIENT_TRIALS), &one.plastic.weights);
+            let downhill = downhill(&setup, weights, used, options.seed)?;
             if place == subject.shown() {
-                let (config, weights) = exact(&config, &one.plastic.weights)?;
-                worst = worst.max(super::differences::against(&config, &weights, subject.task(), options.seed)?);
+                let (setup, weights) = exact(&setup, weights)?;
+                let batch = perturbed(&setup, 0, DIFFERENCE_TRIALS, options.seed)?;
+                worst = worst.max(against(&setup, &weights, &batch, options.seed)?);
             }
             for (rule, cosines) in RULES.into_iter().zip(&mut cosines) {
-                let config = compared(&one.setup.config, rule);
-                let update = proposed(&config, &one.plastic.weights, subject.task(), trials, options.seed)?;
+                let update = proposed(&compared(&one.setup, rule)?, weights, trials, options.seed)?;
                 let cosine = cosine(&update, &downhill)?;
                 cosines[when].push(cosine);
-                table.push(&[&subject.number(place), &WHEN[when], &rule.as_str(), &cosine, &trials, &used]);
+                table.push(&[&subject.number(place), &WHEN[when], &rule, &cosine, &trials, &used]);
             }
         }
     }
     for (rule, cosines) in RULES.into_iter().zip(&cosines) {
         for (when, cosines) in WHEN.iter().zip(cosines) {
-            findings.say(format!("{}, {when}", rule.as_str()), in_words(cosines));
+            findings.say(format!("{}, {when}", rule), in_words(cosines));
         }
     }
     findings
@@ -189,7 +199,7 @@ fn picture(subject: &Subject, cosines: &[Vec<Vec<f64>>], trials: u64, chance: f6
     let panel = Panel {
         y_label: "cosine with −∂error/∂w_rec".into(),
         x: Some((0.4, 2.6)),
-        x_ticks: RULES.iter().enumerate().map(|(k, rule)| (k as f64 + 1.0, rule.as_str().to_string())).collect(),
+        x_ticks: RULES.iter().enumerate().map(|(k, rule)| (k as f64 + 1.0, rule.to_string())).collect(),
         marks,
         ..Panel::default()
     };

@@ -1,6 +1,6 @@
 //! Linear algebra that several analyses share, in f64.
 
-use crate::error::{At, Doing, Error, Result};
+use crate::error::{Error, Result};
 use candle_core::{DType, Tensor};
 use nalgebra::{Complex, DMatrix};
 
@@ -31,8 +31,8 @@ impl Pca {
         }
         let svd = centred
             .try_svd(false, true, f64::EPSILON, 0)
-            .context("the singular value decomposition does not converge")?;
-        let mut axes = svd.v_t.context("the singular vectors are missing")?.transpose();
+            .ok_or_else(|| Error::Content("the singular value decomposition does not converge".into()))?;
+        let mut axes = svd.v_t.ok_or_else(|| Error::Bug("the singular vectors are missing".into()))?.transpose();
         for mut axis in axes.column_iter_mut() {
             if axis[axis.iamax()] < 0.0 {
                 axis.neg_mut();

@@ -1,7 +1,7 @@
 //! What trained networks do and how they do it: the analyses of the literature, each one function from a checkpoint to
 //! tables, pictures and a few figures in words (docs/analyses.md).
 //!
-//! Trials are fresh ones ([`crate::evaluate`]): weights frozen, no perturbation. Networks are taken one at a time and rates
+//! Trials are fresh ones ([`crate::run_fresh`]): weights frozen, no perturbation. Networks are taken one at a time and rates
 //! are thinned out as they come, so memory does not grow with their number.
 
 mod decoding;
@@ -9,8 +9,8 @@ mod differences;
 mod findings;
 mod gradient;
 mod learning;
-pub mod linear;
-pub mod logistic;
+mod linear;
+mod logistic;
 mod population;
 mod psychometric;
 mod subspace;
@@ -19,23 +19,15 @@ mod weights;
 
 pub use findings::{Findings, Picture, Table};
 
-use candle_core::Device;
-use crate::training::Checkpoint;
-use crate::config::{Dynamics, Networks};
-use crate::settings::unknown;
-use crate::split;
-use crate::tasks::Task;
-use crate::error::Error;
+use crate::error::{ensure, Error, Result};
 use crate::tasks::Task;
 use crate::training::{Checkpoint, NetworkReport};
-use crate::error::Result;
+use candle_core::Device;
 
 /// What is analysed.
 pub struct Subject<'a> {
     /// The networks.
     pub checkpoint: &'a Checkpoint,
-    /// The task they were trained on.
-    pub task: &'a dyn Task,
     /// The rows of the run's `metrics.csv`, where it is there.
     pub metrics: Option<&'a [NetworkReport]>,
 }
@@ -118,9 +110,9 @@ pub static ANALYSES: [Analysis; 7] = [
 ///
 /// # Errors
 /// Where there is none; names the nearest.
-pub fn find(name: &str) -> Result<&'static Analysis> {
+pub fn find_analysis(name: &str) -> Result<&'static Analysis> {
     let names = || ANALYSES.iter().map(|analysis| analysis.name);
-    ANALYSES.iter().find(|analysis| analysis.name == name).ok_or_else(|| unknown("analysis", name, names()))
+    ANALYSES.iter().find(|analysis| analysis.name == name).ok_or_else(|| Error::unknown("analysis", name, names()))
 }
 
 impl Analysis {
@@ -139,20 +131,22 @@ impl Analysis {
     /// # Errors
     /// Where it does not fit, with the reason, or the networks cannot be run.
     pub fn run(&self, subject: &Subject, options: &Options) -> Result<Findings> {
-        if let Some(reason) = self.why_not(subject) {
-            bail!(Usage, "analysis `{}` does not fit: {reason}", self.name);
-        }
+        let reason = self.why_not(subject).unwrap_or_default();
+        ensure!(reason.is_empty(), Usage, "analysis `{}` does not fit: {reason}", self.name);
         (self.run)(subject, options)
     }
 }
 
 impl Subject<'_> {
+    /// The task that the networks were trained on.
+    fn task(&self) -> &dyn Task {
+        &*self.checkpoint.setup.task
+    }
+
     /// The networks one at a time, each as a checkpoint of its own.
     fn networks(&self) -> impl Iterator<Item = Result<Checkpoint>> + '_ {
-        self.checkpoint.setup.config.train.networks.range().enumerate().map(|(place, network)| {
-            let networks = Networks { start: network, end: network + 1 };
-            split::cut(self.checkpoint, place..place + 1, networks, &Device::Cpu)
-        })
+        let count = self.checkpoint.setup.config.train.networks.count();
+        (0..count).map(|place| self.checkpoint.part(place..place + 1, &Device::Cpu))
     }
 
     /// The network that pictures of a single one show, by its place: the first that reached the criterion, else the first.
@@ -162,20 +156,14 @@ impl Subject<'_> {
 
     /// The time a step lasts, in [`Subject::time_unit`].
     fn step_ms(&self) -> f64 {
-        let network = &self.checkpoint.setup.config.network;
-        if network.dynamics == Dynamics::Discrete {
-            1.0
-        } else {
-            network.dt_ms
-        }
+        self.checkpoint.setup.step_ms().unwrap_or(1.0)
     }
 
     /// The unit of time: "ms", or "steps" where dynamics are discrete.
     fn time_unit(&self) -> &'static str {
-        if self.checkpoint.setup.config.network.dynamics == Dynamics::Discrete {
-            "steps"
-        } else {
-            "ms"
+        match self.checkpoint.setup.step_ms() {
+            Some(_) => "ms",
+            None => "steps",
         }
     }
 

@@ -1,12 +1,11 @@
 //! Fresh trials of one network with the rates of its neurons, thinned out in time as they come.
 
-use crate::training::Checkpoint;
-use crate::eligibility::Workspace;
 use crate::engine::Record;
-use crate::runs::{draw_fresh, run_recorded};
-use crate::plot::{Colour, Mark, Shape};
-use crate::tasks::{Task, Trial};
 use crate::error::Result;
+use crate::plot::{Colour, Mark, Shape};
+use crate::runs::{draw_fresh, FrozenNetworks};
+use crate::tasks::{Task, Trial};
+use crate::training::Checkpoint;
 use candle_core::{DType, Tensor};
 
 /// At most so many bytes of rates are held before they are thinned out.
@@ -38,25 +37,31 @@ pub(super) struct Kept {
 
 impl Population {
     /// Runs `trials` fresh trials of a checkpoint of one network and keeps the rates after every `every`-th step; 0: none.
-    pub fn record(one: &Checkpoint, task: &dyn Task, trials: u64, seed: u64, every: usize) -> Result<Self> {
+    pub fn record(one: &Checkpoint, trials: u64, seed: u64, every: usize) -> Result<Self> {
+        let task = &*one.setup.task;
         let (steps, neurons) = (task.steps(), one.setup.config.network.neurons);
         let bytes = steps * (if every > 0 { neurons } else { 0 } + task.n_out() + task.inputs().len()) * 4;
         let fits = (BYTES / bytes.max(1)).clamp(1, one.setup.config.train.batch.max(16));
         // A persistent trace belongs to a place in a batch of the size of the training.
-        let at_once = if one.trace.is_some() { one.setup.config.train.batch } else { fits } as u64;
+        let at_once = if one.plastic.fast_weights.is_some() { one.setup.config.train.batch } else { fits } as u64;
         let kept_steps = if every > 0 { (every - 1..steps).step_by(every).collect() } else { Vec::new() };
         let mut population = Population { steps: kept_steps, neurons, ..Population::default() };
-        let mut workspace = Workspace::default();
+        let mut networks = FrozenNetworks::new(one)?;
         let record = Record { rates: every > 0, ..Record::default() };
         let mut done = 0;
         while done < trials {
-            let batch = draw_fresh(&one.setup.config, task, done, at_once.min(trials - done) as usize, seed)?;
+            let batch = draw_fresh(&one.setup, done, at_once.min(trials - done) as usize, seed)?;
             if done == 0 {
                 population.periods = periods(task, batch.drawn.iter().map(|d| &d.trial));
             }
-            let episode = run_recorded(one, task, &batch, record, &mut workspace)?;
-            let outputs = per_trial(&episode.outputs, 0..steps)?;
-            let rates = episode.rates.map(|rates| per_trial(&rates, population.steps.iter().copied())).transpose()?;
+            let episode = networks.run(&batch, record)?;
+            let outputs: Vec<Vec<f64>> = per_trial(&episode.outputs.to_dtype(DType::F64)?)?;
+            let kept_steps: Vec<u32> = population.steps.iter().map(|step| *step as u32).collect();
+            let rates = episode.rates.map(|rates| -> Result<Vec<Vec<f32>>> {
+                let steps = Tensor::new(&kept_steps[..], rates.device())?;
+                per_trial(&rates.index_select(&steps, 2)?.to_dtype(DType::F32)?)
+            });
+            let rates = rates.transpose()?;
             let mut rates = rates.into_iter().flatten();
             for (drawn, outputs) in batch.drawn.iter().zip(outputs) {
                 let kept = Kept { rates: rates.next().unwrap_or_default(), ..kept(task, &drawn.trial, &outputs) };
@@ -98,21 +103,15 @@ impl Population {
     }
 }
 
-/// `[T, 1, B, width]` as one list `[steps, width]` for each trial.
-fn per_trial(values: &Tensor, steps: impl Iterator<Item = usize>) -> Result<Vec<Vec<f32>>> {
-    let (_, _, b, width) = values.dims4()?;
-    let mut trials = vec![Vec::new(); b];
-    for step in steps {
-        let values: Vec<f32> = values.get(step)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
-        trials.iter_mut().zip(values.chunks_exact(width)).for_each(|(trial, values)| trial.extend_from_slice(values));
-    }
-    Ok(trials)
+/// `[1, B, steps, width]` as one list `[steps, width]` for each trial.
+fn per_trial<T: candle_core::WithDType>(values: &Tensor) -> Result<Vec<Vec<T>>> {
+    Ok(values.get(0)?.flatten_from(1)?.to_vec2()?)
 }
 
-fn kept(task: &dyn Task, trial: &Trial, outputs: &[f32]) -> Kept {
+fn kept(task: &dyn Task, trial: &Trial, outputs: &[f64]) -> Kept {
     let (outputs, n_out) = (task.judged(outputs), task.n_out());
     let judged: Vec<usize> = (0..trial.scored.len()).filter(|step| trial.scored[*step]).collect();
-    let sum: f64 = judged.iter().map(|step| f64::from(outputs[step * n_out])).sum();
+    let sum: f64 = judged.iter().map(|step| outputs[step * n_out]).sum();
     Kept { trial_type: trial.trial_type, answer: sum / judged.len().max(1) as f64, rates: Vec::new() }
 }
 

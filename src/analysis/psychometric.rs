@@ -8,7 +8,8 @@ use super::logistic::{Logistic, Point};
 use super::population::{Kept, Population};
 use super::{Findings, Options, Picture, Subject, Table};
 use crate::plot::{Colour, Mark, Panel, Panels, Shape};
-use crate::tasks::{Coherences, Condition, SelectiveIntegration};
+use crate::tasks::{Coherences, Condition, SelectiveIntegration, Task};
+use std::sync::Arc;
 use crate::error::Result;
 
 /// Coherences, as multiples of the task's own.
@@ -59,21 +60,22 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
             };
             let curves = [curve(0, 0), curve(0, 1), curve(1, 1), curve(1, 0)];
             let titles = ["attend modality 1", "attend modality 2"];
-            analyse(subject, &grid, trials, options.seed, &curves, (&titles, "coherence (SD of the noise)"))
+            analyse(subject, Some(Arc::new(grid)), trials, options.seed, &curves, (&titles, "coherence (SD of the noise)"))
         }
         None => {
             let cues = subject.task().trial_types().len() as f64 - 1.0;
             let difference = move |_, kept: &Kept| Some(2.0 * kept.trial_type as f64 - cues);
             let curve = Curve { panel: 0, name: "cues", colour: Colour::Blue, stimulus: Box::new(difference) };
             let trials = options.trials.unwrap_or(TRIALS);
-            analyse(subject, subject.task(), trials, options.seed, &[curve], (&[""], "cues right − cues left"))
+            analyse(subject, None, trials, options.seed, &[curve], (&[""], "cues right − cues left"))
         }
     }
 }
 
+/// Runs trials, of another `task` than the networks' own where one is given.
 fn analyse(
     subject: &Subject,
-    task: &dyn crate::tasks::Task,
+    task: Option<Arc<dyn Task>>,
     trials: u64,
     seed: u64,
     curves: &[Curve],
@@ -91,7 +93,11 @@ fn analyse(
     // For each curve the points of each network.
     let mut points: Vec<Vec<Vec<Point>>> = vec![Vec::new(); curves.len()];
     for one in subject.networks() {
-        let population = Population::record(&one?, task, trials, seed, 0)?;
+        let mut one = one?;
+        if let Some(task) = &task {
+            one.setup.task = task.clone();
+        }
+        let population = Population::record(&one, trials, seed, 0)?;
         for (curve, points) in curves.iter().zip(&mut points) {
             points.push(count(&population, curve));
         }

@@ -10,7 +10,8 @@ use super::population::Population;
 use super::{Findings, Options, Picture, Subject, Table};
 use crate::plot::{Colour, Mark, Panel, Panels, Shape};
 use crate::tasks::{Coherences, SelectiveIntegration};
-use crate::error::{At, Doing, Error, Result};
+use std::sync::Arc;
+use crate::error::{bail, Error, Result};
 use nalgebra::DMatrix;
 
 /// The variables, in the order in which they are made orthogonal.
@@ -50,7 +51,7 @@ impl Subspace {
         // Pseudo-inverse: a variable that never changes, such as the choice of an untrained network, gets no coefficient.
         let inverse = (design.transpose() * &design)
             .pseudo_inverse(1e-9)
-            .map_err(|error| anyhow::anyhow!("the regression's normal equations: {error}"))?;
+            .map_err(|error| Error::Content(format!("the regression's normal equations: {error}")))?;
         let solve = inverse * design.transpose();
         let averages = groups.iter().flat_map(|trials| (0..times).map(move |time| population.mean(trials, time)));
         let averages: Vec<f64> = averages.flat_map(|mean| standardise(&mean, &scale)).collect();
@@ -148,9 +149,10 @@ fn groups(population: &Population, grid: &Coherences, coherence: f64) -> Vec<Gro
 }
 
 pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
-    let task = SelectiveIntegration::of(&subject.checkpoint.setup.config.task)?.context("task.name is another")?;
+    let task = SelectiveIntegration::of(&subject.checkpoint.setup.config.task)?;
+    let Some(task) = task else { bail!(Usage, "task.name is another") };
     let coherence = task.coherence;
-    let grid = Coherences::grid(task, &LEVELS);
+    let grid = Arc::new(Coherences::grid(task, &LEVELS));
     let trials = options.trials.unwrap_or(REPEATS * grid.conditions().len() as u64);
     let every = subject.task().steps().div_ceil(TIMES);
     let (step_ms, unit) = (subject.step_ms(), subject.time_unit());
@@ -170,7 +172,9 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     let mut table = Table::new("subspace", &columns);
     let mut lengths = Table::new("subspace_coefficients", &["network", "variable", "time", "length"]);
     for (place, one) in subject.networks().enumerate() {
-        let population = Population::record(&one?, &grid, trials, options.seed, every)?;
+        let mut one = one?;
+        one.setup.task = grid.clone();
+        let population = Population::record(&one, trials, options.seed, every)?;
         let groups = groups(&population, &grid, coherence);
         let variables = population.trials.iter().enumerate().map(|(k, trial)| {
             let there = grid.condition(k as u64);

@@ -52,7 +52,7 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     let mut variances = Table::new("trajectories_variance", &["network", "component", "fraction_of_variance"]);
     let mut several = Vec::new();
     for (place, one) in subject.networks().enumerate() {
-        let population = Population::record(&one?, subject.task(), trials, options.seed, every)?;
+        let population = Population::record(&one?, trials, options.seed, every)?;
         let found = trajectories(&population, names.len())?;
         let network = subject.number(place);
         for (kind, path) in &found.types {

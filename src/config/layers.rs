@@ -86,11 +86,11 @@ pub(crate) fn lay_over(table: &mut Table, settings: &[Setting], optional: &[(Str
 fn apply(table: &mut Table, setting: &Setting, optional: &[(String, Value)]) -> Result<()> {
     let Setting { key, value, origin } = setting;
     let known = known_keys(table, optional);
-    let group_and_name = key.split_once('.').filter(|_| known.contains(key));
-    let group = |(group, name)| Some((table.get_mut(group)?.as_table_mut()?, name));
-    let Some((group, name)) = group_and_name.and_then(group) else {
-        return Err(Error::unknown("key", key, known.iter().map(String::as_str))).at(origin);
+    let unknown = || Error::unknown("key", key, known.iter().map(String::as_str));
+    let Some((group, name)) = key.split_once('.').filter(|_| known.contains(key)) else {
+        return Err(unknown()).at(origin);
     };
+    let group = table.get_mut(group).and_then(Value::as_table_mut).ok_or_else(unknown).at(origin)?;
     // Either limit takes the other's place.
     match key.as_str() {
         "train.trials" => drop(group.remove("updates")),

@@ -16,7 +16,6 @@ pub use fast_weights::{Association, FastWeightsConfig, FastWeightsForm, Modulato
 pub use layers::Setting;
 pub(crate) use layers::{lay_over, text};
 pub use learning::{Baseline, ModulatorConfig, PerturbationConfig, ReadoutConfig, ReadoutRule, RuleConfig};
-pub(crate) use network::MOST_NEURONS;
 pub use network::{InputWeights, NetworkConfig, Output, Response};
 pub use networks::Networks;
 pub use train::{Kernels, Precision, TrainConfig};

@@ -37,7 +37,7 @@ pub enum InputWeights {
 }
 
 /// The most neurons: w_rec alone would take 4 TiB for each network.
-pub(crate) const MOST_NEURONS: usize = 1 << 20;
+const MOST_NEURONS: usize = 1 << 20;
 
 /// Size, dynamics and initial weights of each network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,5 +1,10 @@
 //! Axes: the mapping from values to pixels, round ticks and readable numbers.
 
+use indicatif::HumanCount;
+
+/// A value on an axis with its label.
+pub(super) type Tick = (f64, String);
+
 /// A linear or logarithmic axis from value `lo` at pixel `from` to value `hi` at pixel `to`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Axis {
@@ -17,19 +22,17 @@ impl Axis {
         Axis { lo, hi, from, to, log }
     }
 
-    /// The pixel of `value`, kept within the axis.
+    /// The pixel of `value`, kept within the axis; its middle where numbers do not suffice to tell.
     pub fn at(&self, value: f64) -> f64 {
-        let part = if self.log {
-            (value / self.lo).ln() / (self.hi / self.lo).ln()
-        } else {
-            (value - self.lo) / (self.hi - self.lo)
-        };
-        self.from + part.clamp(0.0, 1.0) * (self.to - self.from)
+        let place = |value: f64| if self.log { value.ln() } else { value / 2.0 };
+        let part = (place(value) - place(self.lo)) / (place(self.hi) - place(self.lo));
+        let part = if part.is_nan() { 0.5 } else { part.clamp(0.0, 1.0) };
+        self.from + part * (self.to - self.from)
     }
 
-    /// Values for ticks with their labels: about `count` round numbers, or decades (with 2 and 5
-    /// between them where the axis is short) on a logarithmic axis.
-    pub fn ticks(&self, count: usize) -> Vec<(f64, String)> {
+    /// Values for ticks with their labels: about `count` round numbers, or decades (with 2 and 5 between them where the axis is
+    /// short) on a logarithmic axis.
+    pub fn ticks(&self, count: usize) -> Vec<Tick> {
         if self.log {
             self.log_ticks(count)
         } else {
@@ -43,9 +46,9 @@ impl Axis {
         }
     }
 
-    fn log_ticks(&self, count: usize) -> Vec<(f64, String)> {
+    fn log_ticks(&self, count: usize) -> Vec<Tick> {
         let (first, last) = (exponent(self.lo), exponent(self.hi));
-        let decades = (self.hi / self.lo).log10();
+        let decades = self.hi.log10() - self.lo.log10();
         let factors: &[f64] = if decades <= 2.5 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let stride = (decades / (2.0 * count.max(1) as f64)).ceil().max(1.0) as usize;
         let exponents = (first..=last).step_by(stride);
@@ -62,6 +65,14 @@ pub(super) fn crisp(position: f64) -> f64 {
     position.floor() + 0.5
 }
 
+/// The smallest and largest finite value, if there are any.
+pub(super) fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    values.filter(|v| v.is_finite()).fold(None, |range, v| match range {
+        None => Some((v, v)),
+        Some((lo, hi)) => Some((v.min(lo), v.max(hi))),
+    })
+}
+
 /// The range of a linear axis that holds `lo` to `hi`, widened to round numbers.
 pub(super) fn round_range(lo: f64, hi: f64) -> (f64, f64) {
     let (lo, hi) = if hi - lo > 1e-12 * lo.abs().max(hi.abs()) {
@@ -75,23 +86,13 @@ pub(super) fn round_range(lo: f64, hi: f64) -> (f64, f64) {
     ((lo / step + slack).floor() * step, (hi / step - slack).ceil() * step)
 }
 
-/// The range of a logarithmic axis that holds the positive `lo` to `hi`: 1, 2 or 5 times a power
-/// of ten at each end, but a little below a `lo` that is itself as round, so that a line there is
-/// not hidden by the other axis.
+/// The range of a logarithmic axis that holds the positive `lo` to `hi`: 1, 2 or 5 times a power of ten at each end, but a
+/// little below a `lo` that is itself as round, so that a line there is not hidden by the other axis.
 pub(super) fn log_range(lo: f64, hi: f64) -> (f64, f64) {
-    let below = |v: f64| {
-        let decade = 10f64.powi(exponent(v));
-        let fits = |f: &f64| f * decade <= v * (1.0 + 1e-9);
-        [5.0, 2.0].into_iter().find(fits).unwrap_or(1.0) * decade
-    };
-    let above = |v: f64| {
-        let decade = 10f64.powi(exponent(v));
-        let fits = |f: &f64| f * decade >= v * (1.0 - 1e-9);
-        [1.0, 2.0, 5.0].into_iter().find(fits).unwrap_or(10.0) * decade
-    };
-    let room_below = 0.97 * lo > below(lo);
-    let lo = if room_below { below(lo) } else { 0.8 * lo };
-    let hi = above(hi);
+    let factors = [1.0, 2.0, 5.0];
+    let below = 1.0 / round_up(1.0 / lo, &factors);
+    let lo = if 0.97 * lo > below { below } else { 0.8 * lo };
+    let hi = round_up(hi, &factors);
     if hi > lo * 1.5 {
         (lo, hi)
     } else {
@@ -107,10 +108,13 @@ fn exponent(value: f64) -> i32 {
 /// The smallest of 1, 2, 2.5, 5 or 10 times a power of ten that is at least `raw`.
 fn round_step(raw: f64) -> f64 {
     let raw = if raw.is_finite() && raw > 0.0 { raw } else { 1.0 };
-    let decade = 10f64.powi(exponent(raw));
-    let fits = |f: &f64| f * decade >= raw * (1.0 - 1e-9);
-    let factors = [1.0, 2.0, 2.5, 5.0];
-    factors.into_iter().find(fits).unwrap_or(10.0) * decade
+    round_up(raw, &[1.0, 2.0, 2.5, 5.0])
+}
+
+/// The smallest number of at least `value` that is one of the factors times a power of ten.
+fn round_up(value: f64, factors: &[f64]) -> f64 {
+    let decade = 10f64.powi(exponent(value));
+    factors.iter().copied().find(|f| f * decade >= value * (1.0 - 1e-9)).unwrap_or(10.0) * decade
 }
 
 /// `value` with the decimals that ticks `step` apart need, and commas between thousands.
@@ -131,19 +135,7 @@ pub(super) fn number(value: f64, step: f64) -> String {
     let text = format!("{:.*}", needed.unwrap_or(12) as usize, value.abs());
     let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
     let sign = if value < 0.0 { "−" } else { "" };
-    format!("{sign}{}{fraction}", thousands(whole))
-}
-
-/// Commas between groups of three digits.
-fn thousands(digits: &str) -> String {
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    format!("{sign}{}{fraction}", HumanCount(whole.parse().unwrap_or(0)))
 }
 
 #[cfg(test)]

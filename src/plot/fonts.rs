@@ -1,65 +1,74 @@
-//! The fonts of all figures: how wide a text is, and how it fits into the room it has.
+//! DejaVu Sans, embedded in the program: how wide a text is in it, and how it fits into the room it has.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, LazyLock};
 
-use plotters::style::{register_font, FontDesc, FontFamily, FontStyle};
+use crate::error::{Error, Result};
+use resvg::usvg::{fontdb::Source, Options, Tree};
 
-use super::canvas::SCALE;
+/// What SVG is read with: no fonts but the embedded ones, whatever the system has.
+static OPTIONS: LazyLock<Options> = LazyLock::new(|| {
+    let mut options = Options::default();
+    let fonts = options.fontdb_mut();
+    for font in [dejavu::sans::regular(), dejavu::sans::bold()] {
+        fonts.load_font_source(Source::Binary(Arc::new(font)));
+    }
+    fonts.set_sans_serif_family("DejaVu Sans");
+    options
+});
 
-/// plotters' font size for an em of one unit (its SVG backend divides by the same number).
-const SIZE_OF_EM: f64 = 1.24;
+/// Reads an SVG and sets its text.
+pub(super) fn parse(svg: &str) -> Result<Tree> {
+    Tree::from_str(svg, &OPTIONS).map_err(|error| Error::Bug(format!("an SVG that cannot be read: {error}")))
+}
 
-/// The font of a text of `size` page units, in backend pixels.
-pub(super) fn font(size: f64, bold: bool) -> FontDesc<'static> {
-    let style = if bold { FontStyle::Bold } else { FontStyle::Normal };
-    FontDesc::new(FontFamily::SansSerif, size * SIZE_OF_EM * f64::from(SCALE), style)
+/// The text as it is written within XML, which has no place for control characters.
+pub(super) fn escaped(text: &str) -> String {
+    let text = text.replace(|c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'), "\u{fffd}");
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// The width of a text in page units.
 pub(super) fn measure(text: &str, size: f64, bold: bool) -> f64 {
-    register_fonts();
-    let width = font(size, bold).box_size(text);
-    // Without a font: about the width of DejaVu Sans.
-    width.map_or(0.62 * size * text.chars().count() as f64, |(w, _)| f64::from(w) / f64::from(SCALE))
+    let weight = if bold { 700 } else { 400 };
+    let font = format!("font-family=\"sans-serif\" font-size=\"{size}\" font-weight=\"{weight}\"");
+    let text = escaped(text);
+    let svg = format!("<svg xmlns=\"http://www.w3.org/2000/svg\"><text {font}>{text}</text></svg>");
+    parse(&svg).map_or(0.0, |tree| f64::from(tree.root().bounding_box().width()))
 }
 
-/// The text with a size of at most `size` that fits into `room` units: first smaller, down to
-/// two thirds, then cut with an ellipsis.
+/// The text with a size of at most `size` that fits into `room` units: first smaller, down to two thirds, then cut with an
+/// ellipsis.
 pub(super) fn fit(text: &str, size: f64, bold: bool, room: f64) -> (String, f64) {
-    let wide = measure(text, size, bold);
+    let wide = if room.is_finite() { measure(text, size, bold) } else { 0.0 };
     if wide <= room {
         return (text.into(), size);
     }
     let size = (size * room / wide).max(size * 2.0 / 3.0);
-    let mut kept: Vec<char> = text.chars().collect();
-    let mut fitted = text.to_string();
-    while measure(&fitted, size, bold) > room + 1.0 && !kept.is_empty() {
-        kept.pop();
-        fitted = kept.iter().collect::<String>() + "…";
+    if measure(text, size, bold) <= room + 1.0 {
+        return (text.into(), size);
     }
-    (fitted, size)
-}
-
-/// Makes DejaVu Sans known to plotters, once.
-pub(super) fn register_fonts() {
-    static DONE: OnceLock<()> = OnceLock::new();
-    DONE.get_or_init(|| {
-        // The embedded fonts are valid; if they were not, drawing text would report it.
-        let _ = register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular());
-        let _ = register_font("sans-serif", FontStyle::Bold, dejavu::sans::bold());
-    });
+    let cut = |(end, _)| text[..end].trim_end().to_string() + "…";
+    let cuts: Vec<String> = text.char_indices().map(cut).collect();
+    let fitting = cuts.partition_point(|cut| measure(cut, size, bold) <= room + 1.0);
+    (cuts.into_iter().take(fitting.max(1)).next_back().unwrap_or_default(), size)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::canvas::TITLE;
     use super::*;
 
     #[test]
     fn long_text_is_cut() {
-        let (text, size) = fit(&"long title ".repeat(40), TITLE, true, 400.0);
-        assert!(text.ends_with('…') && size >= TITLE * 0.66);
-        assert!(measure(&text, size, true) <= 402.0);
-        assert_eq!(fit("short", TITLE, true, 400.0), ("short".into(), TITLE));
+        let (text, size) = fit(&"long title ".repeat(40), 36.0, true, 400.0);
+        assert!(text.ends_with('…') && size >= 36.0 * 0.66);
+        assert!((340.0..402.0).contains(&measure(&text, size, true)));
+        assert_eq!(fit("short", 36.0, true, 400.0), ("short".into(), 36.0));
+    }
+
+    #[test]
+    fn any_text_can_be_written() {
+        let odd = "a<b> & \"c\" 'd' \u{0}\u{1b}[31m\u{ffff}é漢";
+        assert!(measure(odd, 24.0, false) > measure("a<b> & \"c\" 'd'", 24.0, false));
+        assert_eq!(escaped("1 < 2 & 3\u{7}"), "1 &lt; 2 &amp; 3\u{fffd}");
     }
 }

@@ -1,11 +1,8 @@
 //! Heat maps, in a few colours from blue over white to orange, and the bar that explains them.
 
-use anyhow::Result;
-use plotters::prelude::{DrawingBackend, RGBColor};
-
 use super::axis::Axis;
-use super::canvas::{Align, Canvas, Type, BLUE, GREY, LABEL, ORANGE, SMALL};
-use super::fonts::fit;
+use super::canvas::{Align, Canvas, Type, LABEL, SMALL};
+use super::colour::{Colour, WHITE};
 
 /// Room for a bar at the right of a panel.
 pub(super) const BAR: f64 = 130.0;
@@ -36,17 +33,14 @@ impl HeatMap {
     }
 }
 
-fn colour(shade: i32) -> RGBColor {
-    let end = if shade < 0 { BLUE } else { ORANGE };
-    let part = f64::from(shade.abs()) / f64::from(SHADES);
-    let mixed = |to: u8| (255.0 + part * (f64::from(to) - 255.0)).round() as u8;
-    RGBColor(mixed(end.0), mixed(end.1), mixed(end.2))
+fn colour(shade: i32) -> Colour {
+    WHITE.to_end(f64::from(shade) / f64::from(SHADES))
 }
 
 /// Fills a panel. White is left out: the page is white.
-pub(super) fn draw_heat<DB: DrawingBackend>(canvas: &Canvas<DB>, heat: &HeatMap, x: Axis, y: Axis) -> Result<()> {
+pub(super) fn draw_heat(canvas: &mut Canvas, heat: &HeatMap, x: Axis, y: Axis) {
     let edge = |(from, to): (f64, f64), count: usize, i: usize| from + (to - from) * i as f64 / count.max(1) as f64;
-    canvas.rectangle((x.at(heat.x.0), y.at(heat.y.0)), (x.at(heat.x.1), y.at(heat.y.1)), colour(0))?;
+    canvas.rectangle((x.at(heat.x.0), y.at(heat.y.0)), (x.at(heat.x.1), y.at(heat.y.1)), colour(0), 1.0);
     for (row, values) in heat.values.iter().enumerate() {
         let (bottom, top) = (edge(heat.y, heat.values.len(), row), edge(heat.y, heat.values.len(), row + 1));
         let shades: Vec<i32> = values.iter().map(|v| heat.shade(*v)).collect();
@@ -55,36 +49,29 @@ pub(super) fn draw_heat<DB: DrawingBackend>(canvas: &Canvas<DB>, heat: &HeatMap,
             let to = from + run.len();
             if run[0] != 0 {
                 let (left, right) = (edge(heat.x, values.len(), from), edge(heat.x, values.len(), to));
-                canvas.rectangle((x.at(left), y.at(bottom)), (x.at(right), y.at(top)), colour(run[0]))?;
+                canvas.rectangle((x.at(left), y.at(bottom)), (x.at(right), y.at(top)), colour(run[0]), 1.0);
             }
             from = to;
         }
     }
-    Ok(())
 }
 
 /// The bar right of a panel that ends at `right`, between the page's `bottom` and `top`.
-pub(super) fn draw_bar<DB: DrawingBackend>(
-    canvas: &Canvas<DB>,
-    heat: &HeatMap,
-    right: f64,
-    (bottom, top): (f64, f64),
-) -> Result<()> {
+pub(super) fn draw_bar(canvas: &mut Canvas, heat: &HeatMap, right: f64, (bottom, top): (f64, f64)) {
     let axis = Axis::linear(heat.range, (bottom, top));
     let (from, to) = (right + 18.0, right + 36.0);
     let height = (bottom - top) / f64::from(2 * SHADES + 1);
     for shade in -SHADES..=SHADES {
         let low = bottom - f64::from(shade + SHADES) * height;
-        canvas.rectangle((from, low), (to, low - height), colour(shade))?;
+        canvas.rectangle((from, low), (to, low - height), colour(shade), 1.0);
     }
-    canvas.line(&[(from, top), (to, top), (to, bottom), (from, bottom), (from, top)], 1.0, GREY)?;
+    canvas.line(&[(from, top), (to, top), (to, bottom), (from, bottom), (from, top)], 1.0, Colour::Grey);
     for (value, label) in axis.ticks(4) {
         let y = axis.at(value);
-        canvas.text(&label, (to + 8.0, y + 0.36 * SMALL), Type::new(SMALL, Align::Left))?;
+        canvas.text(&label, (to + 8.0, y + 0.36 * SMALL), Type::new(SMALL, Align::Left));
     }
-    let (label, size) = fit(&heat.label, LABEL, false, bottom - top);
-    let upward = Type { upward: true, ..Type::new(size, Align::Centre) };
-    canvas.text(&label, (to + 88.0, (bottom + top) / 2.0), upward)
+    let upward = Type { upward: true, room: bottom - top, ..Type::new(LABEL, Align::Centre) };
+    canvas.text(&heat.label, (to + 88.0, (bottom + top) / 2.0), upward);
 }
 
 #[cfg(test)]
@@ -95,7 +82,6 @@ mod tests {
     fn shades_are_symmetric_about_the_middle() {
         let heat = HeatMap { range: (0.0, 1.0), ..HeatMap::default() };
         assert_eq!([-1.0, 0.0, 0.25, 0.5, 0.75, 1.0, 3.0].map(|v| heat.shade(v)), [-10, -10, -5, 0, 5, 10, 10]);
-        assert_eq!(colour(0), RGBColor(255, 255, 255));
-        assert_eq!((colour(-10), colour(10)), (BLUE, ORANGE));
+        assert_eq!([-10, 0, 10].map(|shade| colour(shade).to_string()), ["#0072B2", "#FFFFFF", "#D55E00"]);
     }
 }

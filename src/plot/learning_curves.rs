@@ -1,35 +1,25 @@
-//! Learning curves of several runs in one picture: a median and the middle half of the networks for each run.
+//! Learning curves: error against trials, of the networks of one run or of several runs in one picture.
 
 use std::path::Path;
 
-use anyhow::Result;
-use plotters::prelude::{DrawingBackend, RGBColor};
+use crate::error::Result;
 
-use super::axis::number;
-use super::canvas::{Align, Canvas, Point, Type};
-use super::canvas::{COLOURS, GREY, INK, ORANGE, SMALL};
+use super::canvas::{Align, Canvas, Point, Type, LABEL, SMALL};
+use super::chart::{head, key};
+use super::colour::Colour;
+use super::errors::Errors;
 use super::fonts::{fit, measure};
-use super::learning_curve::{error_axis, quartiles, trial_axis, Frame, POINTS_PER_LINE};
-use super::output::{save, Figure};
-use super::stats::{quantile_with_missing, thin};
+use super::mark::Mark;
+use super::output::save;
+use super::run::{network_marks, Run};
+use super::stats::quantile_with_missing;
 
-/// One run of a picture.
-#[derive(Clone, Debug, Default)]
-pub struct Run {
-    /// What the legend calls it.
-    pub name: String,
-    /// Per network, points (trials, error), trials ascending; points that are not finite are skipped.
-    pub networks: Vec<Vec<(f64, f64)>>,
-    /// Trials at which each network reached the criterion (`None`: not reached). Empty where there is no criterion.
-    pub criterion: Vec<Option<f64>>,
-}
-
-/// The learning curves of several runs.
+/// The learning curves of one run or of several.
 #[derive(Clone, Debug, Default)]
 pub struct LearningCurves {
     /// Title above the figure.
     pub title: String,
-    /// Label of the vertical axis.
+    /// Label of the vertical axis, e.g. "mean |output − target|".
     pub error_label: String,
     /// The runs, in the order of the legend.
     pub runs: Vec<Run>,
@@ -39,136 +29,161 @@ pub struct LearningCurves {
     pub log: bool,
 }
 
-/// Draws the runs over one another and writes `STEM.png` and `STEM.svg`, each whole or not at all.
+/// Draws learning curves and writes `STEM.png` (1600 × 1000) and `STEM.svg`, each whole or not at all.
 ///
-/// For each run the line is the median of its networks and the band their middle half (25 to 75 %); a run of one network is a
-/// line. Both end where fewer than half of a run's networks have values. A mark on the trial axis stands at the median number
-/// of trials to criterion. Runs beyond the seventh repeat the colours with dashed lines.
+/// Of one run, thin lines are the networks, the band holds their middle half (25 to 75 %) and the strong line is their median.
+/// The criterion is marked by a tick per network on the trial axis and a dashed line at the median of all networks.
+///
+/// Of several runs, each has a band and a median (a run of one network a line), and a mark on the trial axis at the median
+/// number of trials to criterion. Runs beyond the seventh repeat the colours with dashed lines.
+///
+/// Band and median end where fewer than half of a run's networks have values. Lines of more than 600 points are averaged in
+/// bins.
 ///
 /// # Errors
 ///
 /// If a file cannot be written.
 pub fn learning_curves(curves: &LearningCurves, stem: &Path) -> Result<()> {
-    save(&Plan::new(curves), stem)
+    save(&curves.draw(), stem)
 }
 
 /// Distance of two lines of the legend.
 const LINE: f64 = 38.0;
 
-struct Plan<'a> {
-    curves: &'a LearningCurves,
-    /// For each run: trials with lower quartile, median and upper quartile.
-    quartiles: Vec<Vec<(f64, [f64; 3])>>,
-    reference: Option<(f64, &'a str)>,
-    frame: Frame,
-}
-
-impl<'a> Plan<'a> {
-    fn new(curves: &'a LearningCurves) -> Self {
-        let shown = |y: f64| y.is_finite() && (y > 0.0 || !curves.log);
-        let of_run = |run: &Run| {
-            let keep = |line: &Vec<Point>| line.iter().copied().filter(|p| p.0.is_finite() && shown(p.1)).collect();
-            let lines: Vec<Vec<Point>> = run.networks.iter().map(keep).collect();
-            quartiles(&thin(&lines, POINTS_PER_LINE))
-        };
-        let quartiles: Vec<Vec<(f64, [f64; 3])>> = curves.runs.iter().map(of_run).collect();
-        let reference = curves.reference.as_ref().filter(|r| shown(r.0)).map(|r| (r.0, &r.1[..]));
-        let criterion = curves.runs.iter().filter_map(|run| quantile_with_missing(&run.criterion, 0.5));
-        let points = quartiles.iter().flatten();
-        let x = trial_axis(points.clone().map(|q| q.0).chain(criterion), (150.0, Frame::right(reference.map(|r| r.1))));
-        let top = (130.0 + LINE * curves.runs.len() as f64).min(600.0);
-        let errors = points.flat_map(|q| q.1).chain(reference.map(|r| r.0));
-        let y = error_axis(errors, curves.log, (880.0, top));
-        Plan { curves, quartiles, reference, frame: Frame { x, y } }
+impl LearningCurves {
+    /// The figure of [`learning_curves`] as the text of an SVG file.
+    pub fn svg(&self) -> String {
+        self.draw().svg()
     }
 
-    fn look(run: usize) -> (RGBColor, bool) {
-        let colours = COLOURS.len() + 2;
-        let colour = match run % colours {
-            k if k < COLOURS.len() => COLOURS[k],
-            k if k == COLOURS.len() => ORANGE,
-            _ => INK,
-        };
-        (colour, run >= colours)
-    }
-
-    fn line<DB: DrawingBackend>(canvas: &Canvas<DB>, points: &[Point], run: usize) -> Result<()> {
-        match Self::look(run) {
-            (colour, false) => canvas.line(points, 4.0, colour),
-            (colour, true) => canvas.dashed(points, 4.0, (14.0, 9.0), colour),
+    fn draw(&self) -> Canvas {
+        match &self.runs[..] {
+            [run] => self.draw_networks(run),
+            runs => self.draw_runs(runs),
         }
     }
 
-    fn at(&self, trial: f64, error: f64) -> Point {
-        (self.frame.x.at(trial), self.frame.y.at(error))
+    fn draw_networks(&self, run: &Run) -> Canvas {
+        let mut canvas = Canvas::new(1000);
+        let lines = run.lines(self.log);
+        let reached: Vec<f64> = run.criterion.iter().flatten().copied().filter(|t| t.is_finite()).collect();
+        let errors = Errors::new(self.reference.as_ref(), self.log, lines.concat(), &reached, 190.0);
+        let marks = network_marks(&lines);
+        errors.draw(&mut canvas, &self.error_label, &marks);
+        head(&mut canvas, &self.title, (errors.chart.x.from, 64.0), &marks);
+        let (x, y) = (errors.chart.x, errors.chart.y);
+        if lines.iter().all(Vec::is_empty) {
+            let look = Type { colour: Colour::Grey, ..Type::new(LABEL, Align::Centre) };
+            canvas.text("no data", ((x.from + x.to) / 2.0, (y.from + y.to) / 2.0), look);
+        }
+        if run.criterion.is_empty() {
+            return canvas;
+        }
+        for &trial in &reached {
+            errors.tick(&mut canvas, trial, (18.0, 3.0), Colour::Orange);
+        }
+        let median = quantile_with_missing(&run.criterion, 0.5).filter(|trial| trial.is_finite());
+        let place = median.map_or(x.to, |trial| x.at(trial));
+        if median.is_some() {
+            canvas.dashed(&[(place, y.from), (place, y.to - 8.0)], 2.5, Colour::Orange);
+        }
+        let said = run.criterion_label();
+        let half = measure(&said, SMALL, false) / 2.0;
+        let look = Type { colour: Colour::Orange, ..Type::new(SMALL, Align::Centre) };
+        canvas.text(&said, (place.min(1580.0 - half).max(x.from + half), y.to - 20.0), look);
+        canvas
     }
 
-    fn run<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, run: usize) -> Result<()> {
-        let (quartiles, colour) = (&self.quartiles[run], Self::look(run).0);
-        let edge = |i: usize| quartiles.iter().map(move |(x, q)| self.at(*x, q[i]));
-        if self.curves.runs[run].networks.len() > 1 && quartiles.len() > 1 {
-            let band: Vec<Point> = edge(0).chain(edge(2).rev()).collect();
-            canvas.polygon(&band, colour, 0.18)?;
-        }
-        if quartiles.is_empty() {
-            return Ok(());
-        }
-        Self::line(canvas, &edge(1).collect::<Vec<_>>(), run)?;
-        let Some(trial) = quantile_with_missing(&self.curves.runs[run].criterion, 0.5) else { return Ok(()) };
-        let (x, bottom) = (self.frame.x.at(trial), self.frame.y.from);
-        canvas.line(&[(x, bottom - 3.0), (x, bottom - 26.0)], 5.0, colour)
-    }
-
-    fn legend<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
-        let left = self.frame.x.from;
-        for (k, run) in self.curves.runs.iter().enumerate() {
+    fn draw_runs(&self, runs: &[Run]) -> Canvas {
+        let mut canvas = Canvas::new(1000);
+        let marks: Vec<[Mark; 2]> = runs.iter().enumerate().map(|(k, run)| run.marks(k, self.log)).collect();
+        let criteria: Vec<Option<f64>> = runs.iter().map(|run| quantile_with_missing(&run.criterion, 0.5)).collect();
+        let reached: Vec<f64> = criteria.iter().flatten().copied().collect();
+        let top = (130.0 + LINE * runs.len() as f64).min(600.0);
+        let points: Vec<Point> = marks.iter().flatten().flat_map(|mark| mark.shape.extent()).collect();
+        let errors = Errors::new(self.reference.as_ref(), self.log, points, &reached, top);
+        errors.draw(&mut canvas, &self.error_label, marks.as_flattened());
+        let left = errors.chart.x.from;
+        head(&mut canvas, &self.title, (left, 64.0), []);
+        for (k, (run, [_, median])) in runs.iter().zip(&marks).enumerate() {
+            if let Some(trial) = criteria[k] {
+                errors.tick(&mut canvas, trial, (24.0, 5.0), median.colour);
+            }
             let y = 116.0 + LINE * k as f64;
-            Self::line(canvas, &[(left, y - 8.0), (left + 44.0, y - 8.0)], k)?;
-            let said = criterion(run);
-            let room = 1540.0 - left - 56.0 - 36.0 - measure(&said, SMALL, false);
+            key(&mut canvas, median, (left, y));
+            let said = run.summary();
+            let room = 1540.0 - left - 50.0 - 36.0 - measure(&said, SMALL, false);
             let (name, size) = fit(&run.name, SMALL, false, room.max(200.0));
-            canvas.text(&name, (left + 56.0, y), Type::new(size, Align::Left))?;
-            let look = Type { colour: GREY, ..Type::new(SMALL, Align::Left) };
-            canvas.text(&said, (left + 56.0 + measure(&name, size, false) + 24.0, y), look)?;
+            canvas.text(&name, (left + 50.0, y), Type::new(size, Align::Left));
+            let look = Type { colour: Colour::Grey, ..Type::new(SMALL, Align::Left) };
+            canvas.text(&said, (left + 74.0 + measure(&name, size, false), y), look);
         }
-        Ok(())
-    }
-}
-
-/// How many networks a run has, and when they reached the criterion.
-fn criterion(run: &Run) -> String {
-    let all = run.networks.len();
-    let networks = if all == 1 { "1 network".to_string() } else { format!("{all} networks") };
-    let reached = run.criterion.iter().flatten().count();
-    match quantile_with_missing(&run.criterion, 0.5) {
-        _ if run.criterion.is_empty() => networks,
-        Some(trials) if all == 1 => format!("{networks}, criterion after {} trials", number(trials.round(), 1.0)),
-        Some(trials) => {
-            format!("{networks}, criterion reached by {reached}, median {} trials", number(trials.round(), 1.0))
-        }
-        None if reached == 0 => format!("{networks}, criterion not reached"),
-        None => format!("{networks}, criterion reached by {reached}"),
-    }
-}
-
-impl Figure for Plan<'_> {
-    const SIZE: (u32, u32) = (1600, 1000);
-
-    fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Result<()> {
-        self.frame.grid(canvas, &self.curves.title, &self.curves.error_label)?;
-        if let Some((value, label)) = self.reference {
-            self.frame.reference(canvas, value, label)?;
-        }
-        (0..self.curves.runs.len()).try_for_each(|run| self.run(canvas, run))?;
-        self.frame.axes(canvas)?;
-        self.legend(canvas)
+        canvas
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::output::rehearse;
+    use super::super::output::png;
     use super::*;
+
+    fn example() -> LearningCurves {
+        LearningCurves {
+            title: "Delayed match & more".into(),
+            error_label: "mean error".into(),
+            runs: vec![Run {
+                name: String::new(),
+                networks: vec![vec![(0.0, 1.0), (10.0, 0.5), (20.0, 0.25)], vec![(0.0, 0.8), (10.0, 0.3)]],
+                criterion: vec![Some(15.0), Some(15.0), None],
+            }],
+            reference: Some((0.5, "chance".into())),
+            log: false,
+        }
+    }
+
+    #[test]
+    fn writes_both_files_with_their_labels() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        learning_curves(&example(), &folder.path().join("curve0.5")).expect("drawn");
+        let svg = std::fs::read_to_string(folder.path().join("curve0.5.svg")).expect("SVG");
+        let label = "criterion: median 15 trials, 2 of 3 networks";
+        for text in ["Delayed match &amp; more", "mean error", "chance", label] {
+            assert!(svg.contains(text), "{text}");
+        }
+        let png = std::fs::read(folder.path().join("curve0.5.png")).expect("PNG");
+        assert!(png.starts_with(b"\x89PNG"));
+        // An empty curve is a picture too, and no temporary file stays behind.
+        let empty = LearningCurves::default();
+        learning_curves(&empty, &folder.path().join("curve0.5")).expect("drawn again");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("list").count(), 2);
+    }
+
+    #[test]
+    fn odd_networks_draw() {
+        let odd = [
+            vec![],
+            vec![vec![]],
+            vec![vec![(5.0, 0.5)]],
+            vec![vec![(0.0, 0.0)], vec![]],
+            vec![vec![(0.0, f64::NAN), (1.0, f64::INFINITY), (f64::NAN, 1.0)]],
+            vec![vec![(0.0, 0.3), (1.0, 0.3)], vec![(0.0, -0.3)]],
+            vec![vec![(0.0, -1e308), (1.0, 1e308)], vec![(0.0, 1e-320), (1.8e19, 1e308)]],
+        ];
+        for (networks, log) in odd.iter().flat_map(|n| [(n, false), (n, true)]) {
+            let run = Run { name: String::new(), networks: networks.clone(), criterion: vec![None; networks.len()] };
+            let reference = Some((f64::NAN, "nowhere".into()));
+            let curve = LearningCurves { runs: vec![run], reference, log, ..LearningCurves::default() };
+            png(&curve.draw()).expect("drawn");
+            assert!(!curve.svg().contains("NaN") && !curve.svg().contains("inf"));
+        }
+    }
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let error = learning_curves(&example(), Path::new("/nonexistent/folder/curve"));
+        let text = format!("{:#}", error.expect_err("no such folder"));
+        assert!(text.contains("/nonexistent/folder/curve.png"), "{text}");
+    }
 
     fn run(name: &str, networks: usize) -> Run {
         let line = |k: usize| (1..=5).map(|t| (64.0 * t as f64, 1.0 / (t + k) as f64)).collect();
@@ -205,12 +220,12 @@ mod tests {
     }
 
     #[test]
-    fn odd_input_draws() {
+    fn odd_runs_draw() {
         let nothing = Run { name: "nothing".into(), networks: vec![vec![], vec![(f64::NAN, 1.0)]], criterion: vec![] };
         let many = (0..12).map(|k| run("a long name that has to be cut somewhere ".repeat(3).as_str(), k)).collect();
         for runs in [vec![], vec![nothing], many] {
             for log in [false, true] {
-                rehearse(&Plan::new(&LearningCurves { runs: runs.clone(), log, ..LearningCurves::default() })).unwrap();
+                png(&LearningCurves { runs: runs.clone(), log, ..LearningCurves::default() }.draw()).unwrap();
             }
         }
     }

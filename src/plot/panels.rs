@@ -2,91 +2,20 @@
 
 use std::path::Path;
 
-use anyhow::Result;
-use plotters::prelude::RGBColor;
+use crate::error::Result;
 
-use super::canvas::{Point, BLUE, COLOURS, GREY, INK, ORANGE};
-use super::heat::HeatMap;
-use super::output::{save, svg};
-use super::page::Page;
+use super::axis::{extent, round_range, Axis};
+use super::canvas::{Align, Canvas, Point, Type, LABEL};
+use super::chart::{head, Chart};
+use super::heat::{draw_bar, HeatMap, BAR};
+use super::mark::{Mark, Shape};
+use super::output::save;
 
-/// A colour that can be told from the others by the colour-blind (Okabe and Ito).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Colour {
-    /// The main one.
-    Blue,
-    /// The second one.
-    Orange,
-    /// One of five for several things of a kind.
-    Nth(usize),
-    /// Dark grey.
-    Ink,
-    /// Middle grey.
-    Grey,
-    /// Light blue grey, for single networks behind their median.
-    Faint,
-    /// From −1 (blue) over 0 (grey) to 1 (orange).
-    Scale(f64),
-}
-
-impl Colour {
-    pub(super) fn rgb(self) -> RGBColor {
-        match self {
-            Colour::Blue => BLUE,
-            Colour::Orange => ORANGE,
-            Colour::Nth(k) => COLOURS[k % COLOURS.len()],
-            Colour::Ink => INK,
-            Colour::Grey => GREY,
-            Colour::Faint => RGBColor(188, 208, 224),
-            Colour::Scale(at) => {
-                let end = if at < 0.0 { BLUE } else { ORANGE };
-                let part =
-                    |from: u8, to: u8| (f64::from(from) + at.abs().min(1.0) * (f64::from(to) - f64::from(from))) as u8;
-                RGBColor(part(190, end.0), part(190, end.1), part(190, end.2))
-            }
-        }
-    }
-}
-
-/// What is drawn.
-#[derive(Clone, Debug)]
-pub enum Shape {
-    /// A line through points; its width in page units.
-    Line(Vec<Point>, f64),
-    /// A dashed line.
-    Dashed(Vec<Point>, f64),
-    /// Dots of a radius in page units.
-    Dots(Vec<Point>, f64),
-    /// The area between two lines over the same x: (x, lower, upper).
-    Band(Vec<(f64, f64, f64)>),
-    /// A vertical stripe from one x to another, behind everything else.
-    Span(f64, f64),
-    /// A heat map that fills the panel.
-    Heat(HeatMap),
-}
-
-/// Something drawn in a panel.
-#[derive(Clone, Debug)]
-pub struct Mark {
-    /// What.
-    pub shape: Shape,
-    /// In which colour; heat maps have their own.
-    pub colour: Colour,
-    /// Its name in the legend; empty: none. Marks of the same name appear there once.
-    pub name: String,
-}
-
-impl Mark {
-    /// A mark without a place in the legend.
-    pub fn new(shape: Shape, colour: Colour) -> Self {
-        Mark { shape, colour, name: String::new() }
-    }
-
-    /// The mark with its name in the legend.
-    pub fn named(self, name: impl Into<String>) -> Self {
-        Mark { name: name.into(), ..self }
-    }
-}
+/// Top of the first row of panels, and the height of a row.
+const TOP: f64 = 132.0;
+const ROW: f64 = 610.0;
+/// What a panel needs around its axes: left, above, right, below.
+const MARGIN: (f64, f64, f64, f64) = (122.0, 62.0, 26.0, 104.0);
 
 /// One panel.
 #[derive(Clone, Debug, Default)]
@@ -124,27 +53,85 @@ impl Panels {
     /// # Errors
     /// If a file cannot be written.
     pub fn save(&self, stem: &Path) -> Result<()> {
-        match self.rows.len() {
-            0 | 1 => save(&Page::<1>(self), stem),
-            _ => save(&Page::<2>(self), stem),
-        }
+        save(&self.draw(), stem)
     }
 
     /// The figure as the text of an SVG file.
-    ///
-    /// # Errors
-    /// If it cannot be drawn.
-    pub fn svg(&self) -> Result<String> {
-        match self.rows.len() {
-            0 | 1 => svg(&Page::<1>(self)),
-            _ => svg(&Page::<2>(self)),
+    pub fn svg(&self) -> String {
+        self.draw().svg()
+    }
+
+    fn draw(&self) -> Canvas {
+        let mut canvas = Canvas::new(TOP as u32 + self.rows.len().clamp(1, 2) as u32 * ROW as u32);
+        let marks = self.rows.iter().flatten().flat_map(|panel| &panel.marks);
+        head(&mut canvas, &self.title, (40.0, 56.0), marks);
+        for (row, panels) in self.rows.iter().take(2).enumerate() {
+            let bars: f64 = panels.iter().map(Panel::room_for_bar).sum();
+            let width = (1560.0 - bars) / panels.len().max(1) as f64;
+            let (mut left, top) = (20.0, TOP + ROW * row as f64);
+            for panel in panels {
+                panel.draw(&mut canvas, (left, top), width);
+                left += width + panel.room_for_bar();
+            }
         }
+        canvas
+    }
+}
+
+impl Panel {
+    /// The heat map that has a bar beside the panel.
+    fn explained(&self) -> Option<&HeatMap> {
+        self.marks.iter().find_map(|mark| match &mark.shape {
+            Shape::Heat(heat) if !heat.label.is_empty() => Some(heat),
+            _ => None,
+        })
+    }
+
+    /// The room for the bar beside a heat map, on top of what every panel of a row gets.
+    fn room_for_bar(&self) -> f64 {
+        self.explained().map_or(0.0, |_| BAR)
+    }
+
+    fn draw(&self, canvas: &mut Canvas, (left, above): Point, width: f64) {
+        let (mut left, mut right) = (left + MARGIN.0, left + width - MARGIN.2);
+        let (mut top, mut bottom) = (above + MARGIN.1, above + ROW - MARGIN.3);
+        let points = || self.marks.iter().flat_map(|mark| mark.shape.extent());
+        let x = self.x.unwrap_or_else(|| range(points().map(|p| p.0), false));
+        let y = self.y.unwrap_or_else(|| range(points().map(|p| p.1), true));
+        if self.equal {
+            let unit = ((right - left) / (x.1 - x.0)).min((bottom - top) / (y.1 - y.0));
+            let (spare_x, spare_y) = (right - left - unit * (x.1 - x.0), bottom - top - unit * (y.1 - y.0));
+            (left, right) = (left + spare_x / 2.0, right - spare_x / 2.0);
+            (top, bottom) = (top + spare_y / 2.0, bottom - spare_y / 2.0);
+        }
+        let chart = Chart::new(Axis::linear(x, (left, right)), Axis::linear(y, (bottom, top)));
+        let look = Type { bold: true, room: right - left + 90.0, ..Type::new(LABEL, Align::Centre) };
+        canvas.text(&self.title, ((left + right) / 2.0, top - 20.0), look);
+        let round = chart.x.ticks((((right - left) / 110.0) as usize).clamp(3, 8));
+        let ticks = if self.x_ticks.is_empty() { &round } else { &self.x_ticks };
+        chart.grid(canvas, ticks, &chart.y.ticks(5));
+        chart.names(canvas, &self.x_label, (&self.y_label, left - 86.0));
+        self.marks.iter().for_each(|mark| chart.draw(canvas, mark));
+        chart.axes(canvas);
+        if let Some(heat) = self.explained() {
+            draw_bar(canvas, heat, right, (bottom, top));
+        }
+    }
+}
+
+/// The range of finite values, widened to round numbers where asked for.
+fn range(values: impl Iterator<Item = f64>, round: bool) -> Point {
+    match extent(values) {
+        Some((lo, hi)) if round || hi <= lo => round_range(lo, hi),
+        Some(range) => range,
+        None => (0.0, 1.0),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plot::Colour;
 
     #[test]
     fn every_shape_draws_whatever_the_values() {
@@ -169,7 +156,7 @@ mod tests {
         let panel = Panel { x_label: "time (ms)".into(), equal: true, marks, ..Panel::default() };
         let empty = Panel::default();
         for rows in [vec![], vec![vec![]], vec![vec![panel.clone(), empty]], vec![vec![panel.clone()], vec![panel]]] {
-            let drawn = Panels { title: "a title".into(), rows: rows.clone() }.svg().unwrap();
+            let drawn = Panels { title: "a title".into(), rows: rows.clone() }.svg();
             assert!(drawn.contains("a title"));
             assert_eq!(drawn.contains("time (ms)") && drawn.contains("a name"), rows.iter().flatten().count() > 0);
         }

@@ -1,16 +1,10 @@
 //! Order statistics and the thinning of long lines.
 
-/// The `q`-quantile (0 to 1) of `values`, interpolating linearly between order statistics
-/// (position `q·(n − 1)`). Values that are not finite are left out; `None` if none remain.
+/// The `q`-quantile (0 to 1) of `values`, interpolating linearly between order statistics (position `q·(n − 1)`). Values that
+/// are not finite are left out; `None` if none remain.
 pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
-    let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
-    sorted.sort_by(f64::total_cmp);
-    let last = sorted.len().checked_sub(1)?;
-    let position = q.clamp(0.0, 1.0) * last as f64;
-    let below = position.floor() as usize;
-    let above = (below + 1).min(last);
-    let part = position - below as f64;
-    Some(sorted[below] + part * (sorted[above] - sorted[below]))
+    let finite: Vec<Option<f64>> = values.iter().filter(|v| v.is_finite()).map(|v| Some(*v)).collect();
+    quantile_with_missing(&finite, q)
 }
 
 /// The same where some values are missing because they lie beyond all others (a criterion not reached). `None` where the
@@ -23,9 +17,8 @@ pub fn quantile_with_missing(values: &[Option<f64>], q: f64) -> Option<f64> {
     Some(below + position.fract() * (above - below))
 }
 
-/// Thins lines to about `limit` points each by averaging in bins that all lines share, so that
-/// points of different lines that share a bin share an x. Lines on a common grid of at most
-/// `limit` points are returned as they are.
+/// Thins lines to about `limit` points each by averaging in bins that all lines share, so that points of different lines that
+/// share a bin share an x. Lines on a common grid of at most `limit` points are returned as they are.
 pub(super) fn thin(lines: &[Vec<(f64, f64)>], limit: usize) -> Vec<Vec<(f64, f64)>> {
     let mut xs: Vec<f64> = lines.iter().flatten().map(|p| p.0).collect();
     xs.sort_by(f64::total_cmp);

@@ -2,7 +2,7 @@
 //! here, before anything runs.
 
 use super::{find_task, FILE_TASK};
-use crate::config::{lay_over, text, Config, ModulatorSource, Output, Setting, Stage, LARGEST, MOST_NEURONS};
+use crate::config::{lay_over, text, Config, ModulatorSource, Output, Setting, Stage, LARGEST};
 use crate::config::{FastWeightsConfig, InputWeights};
 use crate::error::{bail, ensure, Error, Result};
 use crate::model::{find_neuron_model, Leak, NeuronModel};

@@ -1,9 +1,9 @@
 //! A run's configuration against its task's defaults, and the command that gives the same run again.
 
-use crate::config::{Config, NetworkConfig};
-use crate::config::Setting;
-use crate::tasks::{self, Task, FILE};
+use crate::config::{NetworkConfig, Setting};
 use crate::error::Result;
+use crate::presets::{find_task, Setup, FILE_TASK};
+use crate::rules::find_rule;
 use toml::Value;
 
 /// A key of a configuration.
@@ -34,12 +34,13 @@ impl Key {
 /// Every key of a configuration, table by table in alphabetical order.
 ///
 /// # Errors
-/// Where the configuration names no task that is known here.
-pub fn keys(config: &Config, task: &dyn Task) -> Result<Vec<Key>> {
-    let mut defaults = task::find(config.task_name()?)?.defaults(config.rule.name);
+/// Where the configuration names no task or rule that is known here.
+pub(super) fn keys(setup: &Setup) -> Result<Vec<Key>> {
+    let config = &setup.config;
+    let mut defaults = find_task(config.task_name()?)?.defaults(find_rule(&config.rule.name)?);
     // Which neurons are the outputs depends on the task, where neurons are.
     let mut network = NetworkConfig { output: config.network.output, ..defaults.network.clone() };
-    network.fill_output_neurons(task);
+    network.fill_output_neurons(setup.task.n_out());
     defaults.network.output_neurons = network.output_neurons;
     let defaults = Setting::from_toml(&defaults.to_toml()?, "the defaults")?;
     let key = |setting: Setting| {
@@ -54,7 +55,7 @@ pub fn keys(config: &Config, task: &dyn Task) -> Result<Vec<Key>> {
 ///
 /// # Errors
 /// As [`keys`].
-pub fn command(config: &Config, task: &dyn Task) -> Result<Vec<String>> {
+pub(super) fn command(setup: &Setup) -> Result<Vec<String>> {
     const FLAGS: [(&str, &str); 12] = [
         ("train.networks", "--networks"),
         ("train.batch", "--batch"),
@@ -69,17 +70,18 @@ pub fn command(config: &Config, task: &dyn Task) -> Result<Vec<String>> {
         ("network.neurons", "--neurons"),
         ("task.path", "--task-file"),
     ];
+    let config = &setup.config;
     let name = config.task_name()?;
     let mut words = vec!["train".to_string()];
-    if name != FILE {
+    if name != FILE_TASK {
         words.push(name.into());
     }
-    if config.rule.name != task::find(name)?.rule {
-        words.extend(["--rule".into(), config.rule.name.as_str().into()]);
+    if config.rule.name != find_task(name)?.rule {
+        words.extend(["--rule".into(), config.rule.name.clone()]);
     }
     // A file is hashed where it is read.
     let told = |key: &Key| key.changed() && key.dotted() != "task.sha256";
-    for key in keys(config, task)?.iter().filter(|key| told(key)) {
+    for key in keys(setup)?.iter().filter(|key| told(key)) {
         let dotted = key.dotted();
         match FLAGS.iter().find(|(key, _)| *key == dotted) {
             Some((_, flag)) => words.extend([flag.to_string(), bare(&key.value)]),
@@ -121,22 +123,15 @@ pub(super) fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::resolve;
-
-    fn config(task: &str, settings: &[&str]) -> Config {
-        let settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s).unwrap()).collect();
-        resolve(Some(task), &settings).unwrap()
-    }
 
     fn of(task: &str, settings: &[&str]) -> Vec<String> {
-        let mut config = config(task, settings);
-        let task = config.complete().unwrap();
-        command(&config, &*task).unwrap()
+        let settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s).unwrap()).collect();
+        command(&Setup::resolve(Some(task), &settings).unwrap()).unwrap()
     }
 
     #[test]
     fn defaults_need_no_word() {
-        for info in &task::TASKS {
+        for info in &crate::presets::TASKS {
             assert_eq!(of(info.name, &[]), ["train", info.name]);
         }
     }

@@ -1,34 +1,28 @@
 //! `report.html`: one page on a run, complete in itself: no script, nothing fetched, nothing that depends on the clock.
 
 mod command;
+mod figures;
 mod page;
 mod picture;
 
-pub use command::{command, keys, Key};
+pub use figures::{draw_learning_curve, draw_learning_curves, draw_sample_trials, NamedRun};
 
 use crate::analysis::{Analysis, Findings, Options, Subject, ANALYSES};
-use crate::checkpoint::{self, write_atomically, Checkpoint};
+use crate::error::{At, Doing, Result};
+use crate::files::write_atomically;
+use crate::reader::sha256;
 use crate::runs::Score;
-use crate::figures;
-use crate::hash::sha256;
-use crate::metrics;
-use crate::tasks::Task;
-use crate::training::NetworkReport;
-use crate::error::{At, Doing, Error, Result};
-use picture::Picture;
+use crate::storage::{read_metrics, CHECKPOINT_FILE, METRICS_FILE, REPORT_FILE};
+use crate::training::{Checkpoint, NetworkReport};
+use picture::EmbeddedPicture;
 use std::path::{Path, PathBuf};
 
-/// The name of the page in a run's folder.
-pub const FILE_NAME: &str = "report.html";
-
 /// What a page is made from.
-pub struct Report<'a> {
+pub struct RunReport<'a> {
     /// The run as it stands.
     pub checkpoint: &'a Checkpoint,
     /// SHA-256 of the checkpoint's file, in hexadecimal.
     pub checkpoint_sha256: String,
-    /// The task it was trained on.
-    pub task: &'a dyn Task,
     /// The rows of its `metrics.csv`.
     pub rows: Vec<NetworkReport>,
     /// How each network did on fresh trials,
@@ -41,7 +35,7 @@ pub struct Report<'a> {
     pub findings: Vec<(&'static Analysis, Result<Findings>)>,
 }
 
-impl<'a> Report<'a> {
+impl<'a> RunReport<'a> {
     /// What there is to say on the run in `folder`, whose networks had `scores` on `score_trials` fresh trials.
     ///
     /// # Errors
@@ -49,17 +43,15 @@ impl<'a> Report<'a> {
     pub fn of(
         folder: &Path,
         checkpoint: &'a Checkpoint,
-        task: &'a dyn Task,
         scores: &'a [Score],
         score_trials: u64,
     ) -> Result<Self> {
-        let rows = metrics::read(&folder.join(metrics::FILE_NAME))?;
-        let path = folder.join(checkpoint::FILE_NAME);
-        let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-        Ok(Report {
+        let rows = read_metrics(&folder.join(METRICS_FILE))?;
+        let path = folder.join(CHECKPOINT_FILE);
+        let bytes = std::fs::read(&path).doing("reading", &path)?;
+        Ok(RunReport {
             checkpoint,
             checkpoint_sha256: sha256(&bytes),
-            task,
             rows,
             scores,
             score_trials,
@@ -74,7 +66,7 @@ impl<'a> Report<'a> {
     pub fn analyse(&mut self, all: bool, begin: &dyn Fn(&Analysis)) {
         const CHEAP: [&str; 1] = ["learning"];
         let options = Options { trials: None, seed: self.checkpoint.setup.config.train.seed };
-        let subject = Subject { checkpoint: self.checkpoint, task: self.task, metrics: Some(&self.rows) };
+        let subject = Subject { checkpoint: self.checkpoint, metrics: Some(&self.rows) };
         let chosen = |analysis: &&Analysis| (all || CHEAP.contains(&analysis.name)) && analysis.fits(&subject);
         self.findings = ANALYSES
             .iter()
@@ -91,16 +83,15 @@ impl<'a> Report<'a> {
     /// # Errors
     /// If a picture cannot be drawn.
     pub fn html(&self) -> Result<String> {
-        let config = &self.checkpoint.setup.config;
-        let curve = figures::learning_curve_of(config, self.task, &self.rows, self.log);
-        let trials = figures::sample_trials_of(self.checkpoint, self.task)?;
-        let curve = Picture::new(
-            &curve.svg()?,
+        let curve = figures::learning_curve_of(&self.checkpoint.setup, &self.rows, self.log);
+        let trials = figures::sample_trials_of(self.checkpoint)?;
+        let curve = EmbeddedPicture::new(
+            &curve.svg(),
             self.describe_curve(),
             "Error while training, with the exploratory perturbations. Orange marks where networks reached the criterion.",
         )?;
-        let trials = Picture::new(
-            &trials.svg()?,
+        let trials = EmbeddedPicture::new(
+            &trials.svg(),
             format!("{}; for each the inputs, and below them the output and its target over time.", trials.title),
             "Inputs above; below, the output in colour and its target dashed. The output is judged where it is shaded.",
         )?;
@@ -109,7 +100,7 @@ impl<'a> Report<'a> {
 
     /// The learning curve in words, for those who cannot see it.
     fn describe_curve(&self) -> String {
-        let measure = self.task.measure().label();
+        let measure = self.checkpoint.setup.task.measure().label();
         let mean = |update: u64| {
             let errors: Vec<f64> = self.rows.iter().filter(|row| row.update == update).map(|row| row.error).collect();
             errors.iter().sum::<f64>() / errors.len() as f64
@@ -128,9 +119,9 @@ impl<'a> Report<'a> {
 ///
 /// # Errors
 /// If a picture cannot be drawn or the file cannot be written.
-pub fn write(folder: &Path, report: &Report) -> Result<PathBuf> {
-    let path = folder.join(FILE_NAME);
-    let html = report.html().with_context(|| format!("preparing {}", path.display()))?;
+pub fn write_report(folder: &Path, report: &RunReport) -> Result<PathBuf> {
+    let path = folder.join(REPORT_FILE);
+    let html = report.html().at(format!("preparing {}", path.display()))?;
     write_atomically(&path, html.as_bytes())?;
     Ok(path)
 }

@@ -1,14 +1,15 @@
 //! What the page says, worked out for its template, `page.html`, which escapes all text.
 
 use super::command::{bare, command, keys, quoted, Key};
-use super::picture::Picture;
-use super::Report;
+use super::picture::EmbeddedPicture;
+use super::RunReport;
 use crate::analysis::{Analysis, Findings};
 use crate::training::{MORE_THAN, WINDOW};
 use crate::plot::{quantile, quantile_with_missing};
-use crate::task;
-use crate::training::{finished, StopReason};
-use crate::error::Result;
+use crate::presets::find_task;
+use crate::storage::CHECKPOINT_FILE;
+use crate::training::StopReason;
+use crate::error::{Error, Result};
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
@@ -29,8 +30,8 @@ struct Page<'a> {
     failures: Vec<(&'a str, String)>,
     criterion: String,
     chance: Option<(f64, String)>,
-    curve: &'a Picture,
-    trials: &'a Picture,
+    curve: &'a EmbeddedPicture,
+    trials: &'a EmbeddedPicture,
     networks: Vec<Network>,
     score_trials: u64,
     measure: &'a str,
@@ -59,7 +60,7 @@ struct Section {
     summary: &'static str,
     error: Option<String>,
     figures: Vec<(String, String)>,
-    pictures: Vec<Picture>,
+    pictures: Vec<EmbeddedPicture>,
 }
 
 #[derive(Serialize)]
@@ -77,17 +78,17 @@ struct Row {
 }
 
 /// The page of a report.
-pub(super) fn page(report: &Report, curve: &Picture, trials: &Picture) -> Result<String> {
-    let (checkpoint, task) = (report.checkpoint, report.task);
-    let config = &checkpoint.config;
+pub(super) fn page(report: &RunReport, curve: &EmbeddedPicture, trials: &EmbeddedPicture) -> Result<String> {
+    let checkpoint = report.checkpoint;
+    let (config, task) = (&checkpoint.setup.config, &checkpoint.setup.task);
     // A task of the user's own has no defaults here, and no command.
-    let keys = keys(config, task).unwrap_or_default();
+    let keys = keys(&checkpoint.setup).unwrap_or_default();
     let line = |words: Vec<String>| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
     let page = Page {
         style: include_str!("style.css"),
         program: &checkpoint.program,
-        title: format!("{}, {}", task.name(), config.rule.name.as_str()),
-        summary: task::find(task.name()).map(|info| info.summary).ok(),
+        title: format!("{}, {}", task.name(), config.rule.name),
+        summary: find_task(task.name()).map(|info| info.summary).ok(),
         neurons: config.network.neurons,
         batch: config.train.batch,
         seed: config.train.seed,
@@ -106,9 +107,9 @@ pub(super) fn page(report: &Report, curve: &Picture, trials: &Picture) -> Result
         score_trials: report.score_trials,
         measure: task.measure().label(),
         analyses: report.findings.iter().map(section).collect::<Result<_>>()?,
-        command: command(config, task).ok().map(line),
+        command: command(&checkpoint.setup).ok().map(line),
         done: done(report),
-        checkpoint: crate::checkpoint::FILE_NAME,
+        checkpoint: CHECKPOINT_FILE,
         sha256: &report.checkpoint_sha256,
         changes: match keys.iter().filter(|key| key.changed()).count() {
             0 => "Every key has the default of this task and rule.".into(),
@@ -120,20 +121,21 @@ pub(super) fn page(report: &Report, curve: &Picture, trials: &Picture) -> Result
     let mut templates = Environment::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     // The name's ending is what has text escaped as HTML.
-    templates.add_template("page.html", include_str!("page.html"))?;
-    Ok(templates.get_template("page.html")?.render(Serde(page))? + "\n")
+    let rendered = templates
+        .add_template("page.html", include_str!("page.html"))
+        .and_then(|()| templates.get_template("page.html")?.render(Serde(page)));
+    Ok(rendered.map_err(|error| Error::Bug(format!("filling the page in: {error}")))? + "\n")
 }
 
-fn done(report: &Report) -> String {
+fn done(report: &RunReport) -> String {
     format!("{} updates, {} trials of each network", report.checkpoint.updates, report.checkpoint.trials())
 }
 
 /// Why the run stopped, in a sentence.
-fn stopped(report: &Report) -> String {
+fn stopped(report: &RunReport) -> String {
     let checkpoint = report.checkpoint;
-    let reached: Vec<Option<u64>> = checkpoint.criterion.iter().map(|c| c.reached_at()).collect();
     let done = done(report);
-    match finished(&checkpoint.setup.config.train, checkpoint.updates, &reached, &checkpoint.frozen) {
+    match checkpoint.finished() {
         Some(StopReason::Criterion) => {
             format!("Stopped because every network had reached the criterion, after {done}.")
         }
@@ -146,7 +148,7 @@ fn stopped(report: &Report) -> String {
 }
 
 /// The figures that matter most.
-fn figures(report: &Report) -> Vec<(&'static str, String)> {
+fn figures(report: &RunReport) -> Vec<(&'static str, String)> {
     let reached: Vec<Option<f64>> = report.scores.iter().map(|s| s.criterion_trials.map(|t| t as f64)).collect();
     let quartile = |q| quantile_with_missing(&reached, q).map_or("not reached".to_string(), |t| format!("{t:.0}"));
     let median = |values: Vec<f64>| quantile(&values, 0.5).map_or("not a number".to_string(), |v| format!("{v:.3}"));
@@ -163,7 +165,7 @@ fn figures(report: &Report) -> Vec<(&'static str, String)> {
 }
 
 /// The networks that did not do what was hoped.
-fn failures(report: &Report) -> Vec<(&'static str, String)> {
+fn failures(report: &RunReport) -> Vec<(&'static str, String)> {
     let missing: Vec<String> =
         report.scores.iter().filter(|s| s.criterion_trials.is_none()).map(|s| s.network.to_string()).collect();
     let plural = if missing.len() == 1 { "" } else { "s" };
@@ -179,7 +181,7 @@ fn failures(report: &Report) -> Vec<(&'static str, String)> {
     failures
 }
 
-fn networks(report: &Report) -> Vec<Network> {
+fn networks(report: &RunReport) -> Vec<Network> {
     let network = |score: &crate::runs::Score| Network {
         number: score.network,
         reached: score.criterion_trials,
@@ -203,10 +205,10 @@ fn section((analysis, found): &(&'static Analysis, Result<Findings>)) -> Result<
             section.figures = found.summary.clone();
             for picture in &found.pictures {
                 let words = format!("{}. {}", picture.panels.title, picture.caption);
-                section.pictures.push(Picture::new(&picture.panels.svg()?, words, picture.caption.as_str())?);
+                section.pictures.push(EmbeddedPicture::new(&picture.panels.svg(), words, picture.caption.as_str())?);
             }
         }
-        Err(error) => section.error = Some(format!("{error:#}")),
+        Err(error) => section.error = Some(format!("{error}")),
     }
     Ok(section)
 }

@@ -1,27 +1,28 @@
 //! A picture within the page: an SVG with its words for those who cannot see it.
 
-use crate::error::{At, Doing, Error, Result};
+use crate::error::{Error, Result};
 use serde::Serialize;
 
 /// A picture, ready to be put into the page.
 #[derive(Serialize)]
-pub(super) struct Picture {
+pub(super) struct EmbeddedPicture {
     svg: String,
     words: String,
     caption: String,
 }
 
-impl Picture {
+impl EmbeddedPicture {
     /// A picture of an SVG file's text; `words` say what it shows, `caption` how to read it.
     ///
     /// # Errors
     /// Where the text does not begin with the tag that the drawing code writes.
     pub fn new(svg: &str, words: impl Into<String>, caption: impl Into<String>) -> Result<Self> {
-        let (open, rest) = svg.split_once('>').context("an SVG without a tag")?;
+        let lacks = |what: &str| Error::Bug(format!("an SVG without a {what}"));
+        let (open, rest) = svg.split_once('>').ok_or_else(|| lacks("tag"))?;
         let view = open.split_once("viewBox=\"").and_then(|(_, from)| from.split_once('"')).map(|(view, _)| view);
-        let view = view.context("an SVG without a viewBox")?;
+        let view = view.ok_or_else(|| lacks("viewBox"))?;
         // Within a page an SVG needs no namespace, and the page gives its size and name.
         let svg = format!("<svg viewBox=\"{view}\" aria-hidden=\"true\" focusable=\"false\">{rest}");
-        Ok(Picture { svg, words: words.into(), caption: caption.into() })
+        Ok(EmbeddedPicture { svg, words: words.into(), caption: caption.into() })
     }
 }

@@ -1,6 +1,6 @@
 //! One process at a time in a run's folder.
 
-use super::files;
+use crate::files;
 use crate::error::{bail, Doing, Result};
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read, Write};

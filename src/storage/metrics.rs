@@ -1,6 +1,6 @@
 //! `metrics.csv`: one row for each update and network, appended as training goes.
 
-use super::files;
+use crate::files;
 use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::training::{NetworkReport, UpdateReport};
 use std::fs::{self, File};

@@ -1,13 +1,11 @@
 //! What a run keeps on disk: checkpoints, metrics and configuration in its folder, each file whole or not at all.
 
 mod checkpoint;
-mod files;
 mod lock;
 mod metrics;
 mod run_folder;
 
 pub use checkpoint::{layout, CHECKPOINT_FILE, METADATA_KEY};
-pub use files::write_atomically;
 pub use lock::Lock;
 pub use metrics::{read_metrics, Metrics, METRICS_FILE};
-pub use run_folder::{holds_a_checkpoint, RunFolder, CONFIG_FILE, REPORT_FILE};
+pub use run_folder::{holds_a_checkpoint, RunFolder, CONFIG_FILE, LEARNING_CURVE, REPORT_FILE, SAMPLE_TRIALS};

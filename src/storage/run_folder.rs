@@ -4,7 +4,7 @@
 //! checkpoint that knows of them; and a file that cannot be written leaves the one before it. Trouble with writing does not
 //! stop training: it is told once, and the next save tries again.
 
-use super::files::{previous, remove_unfinished, write_if_changed};
+use crate::files::{previous, remove_unfinished, write_if_changed};
 use super::{Lock, Metrics, CHECKPOINT_FILE, METRICS_FILE};
 use crate::config::Config;
 use crate::error::{bail, At, Doing, Error, Result};
@@ -16,8 +16,12 @@ use std::path::{Path, PathBuf};
 pub const CONFIG_FILE: &str = "config.toml";
 /// The name of the page on a run in its folder.
 pub const REPORT_FILE: &str = "report.html";
+/// The pictures of a run in its folder, without their endings.
+pub const LEARNING_CURVE: &str = "learning_curve";
+/// The other one.
+pub const SAMPLE_TRIALS: &str = "sample_trials";
 /// How the names of the files begin that training writes here.
-const OWN: [&str; 4] = [CONFIG_FILE, METRICS_FILE, "checkpoint.", REPORT_FILE];
+const OWN: [&str; 6] = [CONFIG_FILE, METRICS_FILE, "checkpoint.", REPORT_FILE, LEARNING_CURVE, SAMPLE_TRIALS];
 
 /// Keeps a run's files up to date while it trains.
 pub struct RunFolder {

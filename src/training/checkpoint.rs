@@ -1,7 +1,8 @@
 //! Everything the next update reads, in one value: of all networks of a run, or of some of them. How it is written and read is
 //! the storage's business.
 
-use super::{Criterion, Frozen, Plastic};
+use super::progress::finished;
+use super::{Criterion, Frozen, Plastic, StopReason};
 use crate::error::Result;
 use crate::presets::Setup;
 use candle_core::{Device, Tensor};
@@ -50,6 +51,12 @@ impl Checkpoint {
     /// Trials of each network.
     pub fn trials(&self) -> u64 {
         self.updates * self.setup.config.train.batch as u64
+    }
+
+    /// Why training would stop here; `None`: it would go on.
+    pub fn finished(&self) -> Option<StopReason> {
+        let reached: Vec<Option<u64>> = self.criterion.iter().map(Criterion::reached_at).collect();
+        finished(&self.setup.config.train, self.updates, &reached, &self.frozen)
     }
 
     /// The networks at some places, counted from 0, on a device.

@@ -53,29 +53,8 @@ impl fmt::Display for Frozen {
     }
 }
 
-/// A network diverged where `train.strict_numbers` asks for the run to stop.
-#[derive(Clone, Copy, Debug)]
-pub struct Diverged {
-    /// The network's index.
-    pub network: u64,
-    /// When and why.
-    pub frozen: Frozen,
-}
-
 /// What there is to try where networks diverge.
 pub const REMEDY: &str = "Smaller rates (rule.eta and readout.eta, or bptt.learning_rate) may help";
-
-impl fmt::Display for Diverged {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "network {} {}. The update was not applied to any network (train.strict_numbers). {REMEDY}",
-            self.network, self.frozen
-        )
-    }
-}
-
-impl std::error::Error for Diverged {}
 
 /// Which of the S networks of `values` `[S, …]` have finite values only.
 pub(crate) fn finite_networks(values: &Tensor) -> Result<Vec<bool>> {

@@ -13,11 +13,10 @@ mod share;
 mod trainer;
 
 pub use adamw::Moments;
-pub(crate) use adamw::{is_moment, moment_names};
 pub use builder::TrainerBuilder;
 pub use checkpoint::{Checkpoint, Integrity, FORMAT};
 pub use criterion::{Criterion, MORE_THAN, WINDOW};
-pub use divergence::{Diverged, Frozen, Why, REMEDY};
+pub use divergence::{Frozen, Why, REMEDY};
 pub use plastic::{Expected, Plastic};
 pub use progress::{NetworkReport, Observer, StopReason, UpdateReport};
 pub(crate) use share::errors;

@@ -1,6 +1,6 @@
 //! All that an update may change of what the next one starts from, tensor by tensor and by name.
 
-use super::Moments;
+use super::adamw::{moment_names, Moments};
 use crate::config::{Config, Output, Stage};
 use crate::engine::gradient;
 use crate::model::{FastWeights, State, Weights};
@@ -111,7 +111,7 @@ impl Plastic {
         if matches!(setup.rule.source(), Source::Gradient) {
             for name in gradient::learning(config) {
                 let weight = tensors[name].clone();
-                let moments = super::moment_names(name).into_iter().flatten();
+                let moments = moment_names(name).into_iter().flatten();
                 tensors.extend(moments.map(|moment| (moment, weight.clone())));
             }
         }

@@ -4,7 +4,7 @@
 use super::adamw;
 use super::divergence::{Activity, Limits};
 use super::proposal::{Change, Proposal};
-use super::{Checkpoint, Criterion, Diverged, Frozen, Integrity, NetworkReport, Plastic, FORMAT};
+use super::{Checkpoint, Criterion, Frozen, Integrity, NetworkReport, Plastic, FORMAT, REMEDY};
 use crate::engine::{choose, Draw, DrawnTrial, Engine, Ensemble, Record, TrialBatch};
 use crate::error::{Error, Result};
 use crate::presets::Setup;
@@ -153,7 +153,7 @@ impl Share {
         let mut networks = train.networks.range().zip(&proposal.frozen).zip(&self.frozen);
         match networks.find(|((_, now), before)| now != before) {
             Some(((network, Some(frozen)), _)) if train.strict_numbers => {
-                Err(Error::Diverged(Box::new(Diverged { network, frozen: *frozen })))
+                Err(Error::Diverged { network, update: frozen.update, why: frozen.why.to_string(), remedy: REMEDY })
             }
             _ => Ok(()),
         }

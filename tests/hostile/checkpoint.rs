@@ -2,16 +2,16 @@
 
 use crate::{damage, held_to_account, valid};
 use candle_core::Device;
-use hebbian_rnn::checkpoint::{Checkpoint, METADATA_KEY};
+use hebbian_rnn::{Checkpoint, METADATA_KEY};
 
 const MUTATIONS: u64 = 40_000;
 
 /// What is accepted must be whole enough to be written and read again.
 fn read(what: &str, bytes: &[u8]) -> bool {
-    let read = held_to_account(what, bytes.len(), || Checkpoint::from_bytes(bytes, None, &Device::Cpu));
+    let read = held_to_account(what, bytes.len(), || Checkpoint::from_bytes(bytes, &Device::Cpu));
     let Some(checkpoint) = read else { return false };
     let _ = checkpoint.trials();
-    let again = checkpoint.to_bytes().and_then(|bytes| Checkpoint::from_bytes(&bytes, None, &Device::Cpu));
+    let again = checkpoint.to_bytes().and_then(|bytes| Checkpoint::from_bytes(&bytes, &Device::Cpu));
     assert!(again.is_ok(), "{what}: read once, but not again: {:#}", again.unwrap_err());
     true
 }
@@ -55,7 +55,7 @@ fn gigantic_networks_are_refused_by_their_shapes() {
         let header = text[..length].replacen(from, to, 1);
         assert_ne!(header, text[..length], "{from} is not in the header");
         let bytes = damage::assembled(header.as_bytes(), &whole[8 + length..]);
-        let (outcome, peak) = crate::peak_of(|| Checkpoint::from_bytes(&bytes, None, &Device::Cpu));
+        let (outcome, peak) = crate::peak_of(|| Checkpoint::from_bytes(&bytes, &Device::Cpu));
         let error = format!("{:#}", outcome.expect_err(to));
         assert!(error.contains(message), "{to}: {error}");
         assert!(peak < crate::BASE, "{to}: {peak} bytes");

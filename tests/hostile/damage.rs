@@ -1,6 +1,6 @@
 //! Damage to bytes, to text and to the header of a safetensors file, from a seeded generator.
 
-use hebbian_rnn::random::{stream, Phase, Purpose, Stream};
+use hebbian_rnn::{stream, Phase, Purpose, Stream};
 use rand::RngExt;
 use serde_json::{json, Value};
 

@@ -2,9 +2,7 @@
 
 use crate::valid;
 use candle_core::Device;
-use hebbian_rnn::checkpoint::Checkpoint;
-use hebbian_rnn::simulate::parse_inputs;
-use hebbian_rnn::task::{ErrorMeasure, FileTask};
+use hebbian_rnn::{parse_inputs, Checkpoint, ErrorMeasure, FileTask, Trainer};
 use safetensors::Dtype;
 
 /// The reader of safetensors added lengths unchecked: near 2^64 that panicked, or, without the check, read beyond the file.
@@ -23,7 +21,7 @@ fn lengths_near_two_to_the_64() {
     let bytes = crate::damage::assembled(format!("{{{}}}", entries.join(",")).as_bytes(), &[0; 64]);
     let networks = valid::checkpoint("echo", &["network.neurons=3", "train.batch=1", "train.networks=1"]);
     let errors = [
-        Checkpoint::from_bytes(&bytes, None, &Device::Cpu).map(drop).unwrap_err(),
+        Checkpoint::from_bytes(&bytes, &Device::Cpu).map(drop).unwrap_err(),
         FileTask::from_bytes(&bytes, ErrorMeasure::Squared, 0.5).map(drop).unwrap_err(),
         parse_inputs(&bytes, &networks, &Device::Cpu).map(drop).unwrap_err(),
     ];
@@ -35,20 +33,20 @@ fn lengths_near_two_to_the_64() {
 /// A number with seventeen digits came back from the metadata off by a rounding: a resumed run was no longer the same run.
 #[test]
 fn numbers_survive_the_metadata_to_the_bit() {
-    let config = valid::config("echo", &["network.bias_scale=1.0998712029211295", "train.networks=1"]).unwrap();
-    let trainer = hebbian_rnn::trainer::Trainer::new(config, &Device::Cpu).unwrap();
-    let read = Checkpoint::from_bytes(&trainer.checkpoint().to_bytes().unwrap(), None, &Device::Cpu).unwrap();
-    assert_eq!(read.config.network.bias_scale, 1.0998712029211295);
+    let setup = valid::setup("echo", &["network.bias_scale=1.0998712029211295", "train.networks=1"]).unwrap();
+    let bytes = Trainer::new(setup, &[Device::Cpu]).unwrap().checkpoint().unwrap().to_bytes().unwrap();
+    let read = Checkpoint::from_bytes(&bytes, &Device::Cpu).unwrap();
+    assert_eq!(read.setup.config.network.bias_scale, 1.0998712029211295);
 }
 
 /// Numbers that nothing reads could be NaN; JSON has none, so the run's checkpoint could not be read again.
 #[test]
 fn numbers_that_are_not_read_are_finite_all_the_same() {
     for key in ["dale_inhibition", "dale_weight", "dale_density", "excitatory", "response_offset", "response_max"] {
-        let error = valid::config("dnms", &[&format!("network.{key}=nan")]).unwrap_err().to_string();
+        let error = valid::setup("dnms", &[&format!("network.{key}=nan")]).unwrap_err().to_string();
         assert!(error.contains(&format!("network.{key} is NaN")), "{error}");
     }
-    let error = valid::config("reach", &["task.segments=[nan, 3.0]"]).unwrap_err().to_string();
+    let error = valid::setup("reach", &["task.segments=[nan, 3.0]"]).unwrap_err().to_string();
     assert!(error.contains("task.segments is NaN"), "{error}");
 }
 
@@ -56,7 +54,7 @@ fn numbers_that_are_not_read_are_finite_all_the_same() {
 #[test]
 fn scales_beyond_single_precision_are_refused() {
     for key in ["network.gain", "network.input_scale", "network.bias_scale", "trace.alpha"] {
-        let error = valid::config("dnms", &[&format!("{key}=1e300")]).unwrap_err().to_string();
+        let error = valid::setup("dnms", &[&format!("{key}=1e300")]).unwrap_err().to_string();
         assert!(error.contains(&format!("{key} is 1")) && error.contains("1e30"), "{error}");
     }
 }
@@ -81,13 +79,13 @@ fn bytes_that_mean_nothing_are_refused() {
         let place = file.tensor(name).unwrap().data().as_ptr() as usize - bytes.as_ptr() as usize;
         let mut damaged = bytes.clone();
         damaged[place] = 200;
-        let error = Checkpoint::from_bytes(&damaged, None, &Device::Cpu).map(drop).unwrap_err().to_string();
+        let error = Checkpoint::from_bytes(&damaged, &Device::Cpu).map(drop).unwrap_err().to_string();
         assert!(error.contains(&format!("tensor `{name}` holds 200")) && error.contains(message), "{error}");
     }
     // Ē was the one tensor whose values were not looked at.
     let place = file.tensor("expected_error").unwrap().data().as_ptr() as usize - bytes.as_ptr() as usize;
     let mut damaged = bytes.clone();
     damaged[place..place + 8].copy_from_slice(&f64::NAN.to_le_bytes());
-    let error = Checkpoint::from_bytes(&damaged, None, &Device::Cpu).map(drop).unwrap_err().to_string();
+    let error = Checkpoint::from_bytes(&damaged, &Device::Cpu).map(drop).unwrap_err().to_string();
     assert!(error.contains("`expected_error` holds values that are not finite"), "{error}");
 }

@@ -2,9 +2,7 @@
 
 use crate::{damage, held_to_account, valid};
 use candle_core::Device;
-use hebbian_rnn::checkpoint::Checkpoint;
-use hebbian_rnn::episode::Record;
-use hebbian_rnn::simulate::{parse_inputs, simulate};
+use hebbian_rnn::{parse_inputs, simulate, Checkpoint, Record};
 use safetensors::Dtype;
 
 const MUTATIONS: u64 = 15_000;
@@ -13,7 +11,7 @@ fn read(what: &str, checkpoint: &Checkpoint, bytes: &[u8]) -> bool {
     let inputs = held_to_account(what, bytes.len(), || parse_inputs(bytes, checkpoint, &Device::Cpu));
     let Some(inputs) = inputs else { return false };
     // Inputs may ask for what these networks cannot do; they say so.
-    let _ = simulate(checkpoint, inputs, Record { rates: true, ..Record::default() }, 1, &Device::Cpu);
+    let _ = simulate(checkpoint, inputs, Record { rates: true, ..Record::default() }, 1);
     true
 }
 

@@ -16,6 +16,8 @@ mod tasks;
 mod valid;
 
 use allocation::peak_of;
+use hebbian_rnn::Result;
+use std::error::Error;
 
 /// What a reader may hold at its peak beside a multiple of the file: messages, defaults, one configuration.
 const BASE: usize = 512 << 10;
@@ -23,7 +25,7 @@ const BASE: usize = 512 << 10;
 const TIMES: usize = 64;
 
 /// Calls `read` and checks that its outcome is a value or one line that says why not, and that it kept to its memory.
-fn held_to_account<T>(what: &str, size: usize, read: impl FnOnce() -> anyhow::Result<T>) -> Option<T> {
+fn held_to_account<T>(what: &str, size: usize, read: impl FnOnce() -> Result<T>) -> Option<T> {
     let (outcome, peak) = peak_of(read);
     let allowed = BASE + TIMES * size;
     assert!(peak <= allowed, "{what}: held {peak} bytes for a file of {size}; allowed {allowed}");
@@ -37,8 +39,8 @@ fn held_to_account<T>(what: &str, size: usize, read: impl FnOnce() -> anyhow::Re
                 "{what}: {} bytes of message",
                 message.len()
             );
-            let first_lines =
-                error.chain().all(|cause| !cause.to_string().lines().next().unwrap_or("").trim().is_empty());
+            let mut causes = std::iter::successors(Some(&error as &dyn Error), |error| error.source());
+            let first_lines = causes.all(|cause| !cause.to_string().lines().next().unwrap_or("").trim().is_empty());
             assert!(first_lines, "{what}: a cause without a first line in {message:?}");
             None
         }

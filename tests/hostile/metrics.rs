@@ -1,9 +1,8 @@
 //! Damaged `metrics.csv`: reopened, read and drawn.
 
-use crate::{damage, peak_of};
-use hebbian_rnn::figures::draw_learning_curve;
-use hebbian_rnn::metrics::{self, Metrics};
-use hebbian_rnn::task;
+use crate::{damage, peak_of, valid};
+use candle_core::Device;
+use hebbian_rnn::{draw_learning_curve, read_metrics, Metrics, Trainer, METRICS_FILE};
 
 const MUTATIONS: u64 = 3_000;
 /// Of which so many are drawn: a picture takes a tenth of a second.
@@ -12,15 +11,14 @@ const DRAWN: u64 = 40;
 #[test]
 fn damaged_metrics_are_reopened_read_and_drawn() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(metrics::FILE_NAME);
-    let config = crate::valid::config("echo", &["train.networks=2", "network.neurons=3", "train.batch=2"]).unwrap();
-    let task = task::build(&config.task).unwrap();
-    let mut trainer = hebbian_rnn::trainer::Trainer::new(config.clone(), &candle_core::Device::Cpu).unwrap();
+    let path = folder.path().join(METRICS_FILE);
+    let setup = valid::setup("echo", &["train.networks=2", "network.neurons=3", "train.batch=2"]).unwrap();
+    let mut trainer = Trainer::new(setup.clone(), &[Device::Cpu]).unwrap();
     let mut whole = Metrics::create(&path).unwrap();
     (0..6).for_each(|_| whole.append(&trainer.update().unwrap()).unwrap());
     drop(whole);
     let whole = std::fs::read_to_string(&path).unwrap();
-    let rows = metrics::read(&path).unwrap();
+    let rows = read_metrics(&path).unwrap();
     for index in 0..MUTATIONS {
         let mut rng = damage::generator(6, index);
         let damaged = damage::text(&mut rng, &whole);
@@ -32,11 +30,11 @@ fn damaged_metrics_are_reopened_read_and_drawn() {
             continue;
         }
         drop(outcome);
-        let kept = metrics::read(&path).unwrap_or_else(|error| panic!("{what}: {error:#}"));
+        let kept = read_metrics(&path).unwrap_or_else(|error| panic!("{what}: {error:#}"));
         assert!(kept.iter().all(|row| row.update <= 4), "{what}");
         assert!(kept.len() <= rows.len() + 3, "{what}: {} rows", kept.len());
         if index < DRAWN {
-            draw_learning_curve(folder.path(), &config, &*task, &kept, index % 2 == 0).unwrap();
+            draw_learning_curve(folder.path(), &setup, &kept, index % 2 == 0).unwrap();
         }
     }
 }
@@ -44,9 +42,8 @@ fn damaged_metrics_are_reopened_read_and_drawn() {
 #[test]
 fn rows_of_extreme_values_are_drawn() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(metrics::FILE_NAME);
-    let config = crate::valid::config("echo", &["train.networks=2"]).unwrap();
-    let task = task::build(&config.task).unwrap();
+    let path = folder.path().join(METRICS_FILE);
+    let setup = valid::setup("echo", &["train.networks=2"]).unwrap();
     let header =
         "update,trials,network,error,fraction_correct,recent_correct,mean_abs_dw,fraction_clipped,criterion_trials";
     for errors in [
@@ -59,9 +56,9 @@ fn rows_of_extreme_values_are_drawn() {
         let row = |(i, error): (usize, &&str)| format!("1,{},{i},{error},0,0,0,0,", if i == 0 { 1 } else { u64::MAX });
         let lines: Vec<String> = errors.iter().enumerate().map(row).collect();
         std::fs::write(&path, format!("{header}\n{}\n", lines.join("\n"))).unwrap();
-        let rows = metrics::read(&path).unwrap();
+        let rows = read_metrics(&path).unwrap();
         for log in [false, true] {
-            let (drawn, peak) = peak_of(|| draw_learning_curve(folder.path(), &config, &*task, &rows, log));
+            let (drawn, peak) = peak_of(|| draw_learning_curve(folder.path(), &setup, &rows, log));
             drawn.unwrap();
             assert!(peak < 100 << 20, "{errors:?}: {peak} bytes");
         }

@@ -2,14 +2,12 @@
 
 use crate::valid;
 use candle_core::Device;
-use hebbian_rnn::checkpoint::Checkpoint;
-use hebbian_rnn::config::RuleName;
-use hebbian_rnn::settings::{resolve, Setting};
+use hebbian_rnn::{Checkpoint, Setting, Setup, Trainer, RULES};
 use proptest::prelude::*;
 
 fn any_settings() -> impl Strategy<Value = (&'static str, Vec<String>)> {
     let task = prop::sample::select(vec!["echo", "sequence", "dnms", "pattern-generation", "selective-integration"]);
-    let rule = prop::sample::select(RuleName::ALL.map(|(rule, _)| rule.as_str()).to_vec());
+    let rule = prop::sample::select(RULES.iter().map(|rule| rule.name).collect::<Vec<_>>());
     let stage = prop::sample::select(vec!["none", "hebb", "accumulate", "modulated", "oja", "retroactive"]);
     let dtype = prop::sample::select(vec!["f32", "f64"]);
     let network = (12usize..16, 0.0f64..3.0, prop::sample::select(vec![0.3, 1.0]), any::<bool>(), 0.0f64..2.0);
@@ -44,15 +42,16 @@ proptest! {
     fn checkpoints_and_configurations_survive_a_round_trip((task, settings) in any_settings()) {
         let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
         // The rule `hebbian-trace` needs a trace: some combinations are refused, and that is all that may happen to them.
-        let Ok(config) = valid::config(task, &settings) else { return Ok(()) };
+        let Ok(setup) = valid::setup(task, &settings) else { return Ok(()) };
+        let config = setup.config.clone();
         let text = config.to_toml().unwrap();
-        let again = resolve(None, &Setting::from_toml(&text, "config.toml").unwrap()).unwrap();
+        let again = Setup::resolve(None, &Setting::from_toml(&text, "config.toml").unwrap()).unwrap().config;
         prop_assert_eq!(again.to_toml().unwrap(), text);
         prop_assert_eq!(&again, &config);
-        let trainer = hebbian_rnn::trainer::Trainer::new(config, &Device::Cpu).unwrap();
-        let bytes = trainer.checkpoint().to_bytes().unwrap();
-        let read = Checkpoint::from_bytes(&bytes, None, &Device::Cpu).unwrap();
-        prop_assert_eq!(&read.config, &again);
+        let trainer = Trainer::new(setup, &[Device::Cpu]).unwrap();
+        let bytes = trainer.checkpoint().unwrap().to_bytes().unwrap();
+        let read = Checkpoint::from_bytes(&bytes, &Device::Cpu).unwrap();
+        prop_assert_eq!(&read.setup.config, &again);
         prop_assert!(read.to_bytes().unwrap() == bytes, "written again, the file differs");
     }
 }

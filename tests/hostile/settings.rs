@@ -1,24 +1,31 @@
 //! Damaged configurations and `--set` values.
 
 use crate::{damage, held_to_account, valid};
-use hebbian_rnn::settings::{resolve, Setting};
-use hebbian_rnn::task::TASKS;
+use hebbian_rnn::{find_rule, Config, Result, Setting, Setup, TaskInfo, TASKS};
 use rand::RngExt;
 
 const FILES: u64 = 10_000;
 const SETTINGS: u64 = 12_000;
 
+fn resolve(task: Option<&str>, text: &str) -> Result<Config> {
+    Ok(Setup::resolve(task, &Setting::from_toml(text, "config.toml")?)?.config)
+}
+
+/// A task's defaults as a configuration file.
+fn defaults(task: &TaskInfo) -> String {
+    task.defaults(find_rule(task.rule).unwrap()).to_toml().unwrap()
+}
+
 fn read(what: &str, text: &str) -> bool {
-    let config = held_to_account(what, text.len(), || resolve(None, &Setting::from_toml(text, "config.toml")?));
-    let Some(config) = config else { return false };
-    let again = config.to_toml().and_then(|text| resolve(None, &Setting::from_toml(&text, "config.toml")?));
+    let Some(config) = held_to_account(what, text.len(), || resolve(None, text)) else { return false };
+    let again = config.to_toml().and_then(|text| resolve(None, &text));
     assert_eq!(again.unwrap_or_else(|error| panic!("{what}: {error:#}")), config, "{what}");
     true
 }
 
 #[test]
 fn damaged_configurations_are_read_or_refused() {
-    let whole: Vec<String> = TASKS.iter().map(|t| t.defaults(t.rule).to_toml().unwrap()).collect();
+    let whole: Vec<String> = TASKS.iter().map(defaults).collect();
     let mut accepted = 0;
     for index in 0..FILES {
         let mut rng = damage::generator(4, index);
@@ -35,7 +42,7 @@ fn settings_of_any_value_are_taken_or_refused() {
     let keys: Vec<(&str, Vec<String>)> = TASKS
         .iter()
         .map(|task| {
-            let settings = Setting::from_toml(&task.defaults(task.rule).to_toml().unwrap(), "").unwrap();
+            let settings = Setting::from_toml(&defaults(task), "").unwrap();
             (task.name, settings.into_iter().map(|s| s.key).collect())
         })
         .collect();
@@ -49,7 +56,7 @@ fn settings_of_any_value_are_taken_or_refused() {
         if rng.random_range(0..4) == 0 {
             text = String::from_utf8_lossy(&damage::bytes(&mut rng, text.as_bytes())).into_owned();
         }
-        let taken = held_to_account(&text, text.len(), || resolve(Some(task), &[Setting::parse(&text)?]));
+        let taken = held_to_account(&text, text.len(), || Setup::resolve(Some(task), &[Setting::parse(&text)?]));
         accepted += u64::from(taken.is_some());
     }
     assert!((SETTINGS / 20..SETTINGS * 3 / 4).contains(&accepted), "{accepted} of {SETTINGS} were accepted");
@@ -73,11 +80,10 @@ fn deep_and_long_texts_end_in_one_line() {
     ];
     for text in texts {
         let start: String = text.chars().take(30).collect();
-        let (outcome, _) =
-            crate::peak_of(|| resolve(Some("pattern-generation"), &Setting::from_toml(&text, "config.toml")?));
+        let (outcome, _) = crate::peak_of(|| resolve(Some("pattern-generation"), &text));
         let error = format!("{:#}", outcome.expect_err(&start));
         assert!(error.contains("config.toml") && error.len() < 4000 && error.lines().count() == 1, "{start}: {error}");
     }
-    let error = valid::config("dnms", &["network.neurons=5\nx=7"]).unwrap_err().to_string();
+    let error = valid::setup("dnms", &["network.neurons=5\nx=7"]).unwrap_err().to_string();
     assert!(error.contains("network.neurons is"), "{error}");
 }

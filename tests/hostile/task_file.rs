@@ -1,8 +1,7 @@
 //! Damaged files of trials.
 
 use crate::{damage, held_to_account, valid};
-use hebbian_rnn::random::{stream, Phase, Purpose};
-use hebbian_rnn::task::{ErrorMeasure, FileTask, Task};
+use hebbian_rnn::{stream, ErrorMeasure, FileTask, Phase, Purpose, Task};
 use safetensors::Dtype;
 
 const MUTATIONS: u64 = 20_000;

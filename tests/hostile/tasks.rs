@@ -1,13 +1,29 @@
 //! Tasks with parameters of any size are built or refused, and asked for their sizes without allocating them.
 
 use crate::{damage, held_to_account, peak_of};
-use hebbian_rnn::task::{self, LARGEST, TASKS};
+use hebbian_rnn::{find_rule, find_task, Config, Output, Result, Setup, Task, TaskInfo, TASKS};
+use std::sync::Arc;
 use toml::{Table, Value};
 
 const PER_TASK: u64 = 1_000;
+/// The kernels count in 32 bits.
+const LARGEST: usize = u32::MAX as usize;
+
+/// The task of a table, for networks that have room for any inputs and outputs.
+fn task(table: &Table) -> Result<Arc<dyn Task>> {
+    let mut config = Config::for_task("dnms")?;
+    config.network.output = Output::Readout;
+    config.task = table.clone();
+    Ok(Setup::new(config)?.task)
+}
+
+/// The table of a task's defaults.
+fn defaults(info: &TaskInfo) -> Table {
+    info.defaults(find_rule(info.rule).unwrap()).task
+}
 
 fn build(what: &str, table: &Table) -> bool {
-    let Some(task) = held_to_account(what, 1000, || task::build(table)) else { return false };
+    let Some(task) = held_to_account(what, 1000, || task(table)) else { return false };
     let (sizes, peak) = peak_of(|| [task.steps(), task.n_in(), task.n_out(), task.n_types()]);
     assert!(peak < 10_000, "{what}: {peak} bytes to say sizes");
     assert!(sizes.iter().all(|size| (1..=LARGEST).contains(size)), "{what}: {sizes:?}");
@@ -23,7 +39,7 @@ fn build(what: &str, table: &Table) -> bool {
 fn tasks_of_any_parameters_are_built_or_refused() {
     let mut built = 0;
     for (place, info) in TASKS.iter().enumerate() {
-        let whole = info.defaults(info.rule).task;
+        let whole = defaults(info);
         let keys: Vec<String> = whole.keys().filter(|key| *key != "name").cloned().collect();
         for index in 0..PER_TASK {
             let mut rng = damage::generator(7 + place as u64, index);
@@ -43,13 +59,13 @@ fn tasks_of_any_parameters_are_built_or_refused() {
 #[test]
 fn trials_of_a_million_million_steps_are_refused() {
     let refused = |name: &str, keys: &[(&str, i64)]| {
-        let mut table = task::find(name).unwrap().defaults(task::find(name).unwrap().rule).task;
+        let mut table = defaults(find_task(name).unwrap());
         keys.iter().for_each(|(key, value)| drop(table.insert(key.to_string(), (*value).into())));
-        let (outcome, peak) = peak_of(|| task::build(&table).map(|_| ()));
+        let (outcome, peak) = peak_of(|| task(&table).map(drop));
         assert!(peak < 100_000, "{name}: {peak} bytes");
         format!("{:#}", outcome.expect_err(name))
     };
-    for info in TASKS.iter().filter(|info| info.defaults(info.rule).task.contains_key("steps")) {
+    for info in TASKS.iter().filter(|info| defaults(info).contains_key("steps")) {
         assert!(refused(info.name, &[("steps", 1_000_000_000_000)]).contains("has 1000000000000 steps"));
     }
     assert!(

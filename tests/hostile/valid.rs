@@ -1,24 +1,21 @@
 //! Small files that are whole, to be damaged.
 
 use candle_core::Device;
-use hebbian_rnn::checkpoint::Checkpoint;
-use hebbian_rnn::config::Config;
-use hebbian_rnn::settings::{resolve, Setting};
-use hebbian_rnn::trainer::Trainer;
+use hebbian_rnn::{Checkpoint, Result, Setting, Setup, Trainer};
 use safetensors::tensor::TensorView;
 use safetensors::Dtype;
 
-/// The configuration of `task` with `key=value` settings.
-pub fn config(task: &str, settings: &[&str]) -> anyhow::Result<Config> {
-    let settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s)).collect::<Result<_, _>>()?;
-    resolve(Some(task), &settings)
+/// `task` with `key=value` settings.
+pub fn setup(task: &str, settings: &[&str]) -> Result<Setup> {
+    let settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s)).collect::<Result<_>>()?;
+    Setup::resolve(Some(task), &settings)
 }
 
 /// A checkpoint after one update.
 pub fn checkpoint(task: &str, settings: &[&str]) -> Checkpoint {
-    let mut trainer = Trainer::new(config(task, settings).unwrap(), &Device::Cpu).unwrap();
+    let mut trainer = Trainer::new(setup(task, settings).unwrap(), &[Device::Cpu]).unwrap();
     trainer.update().unwrap();
-    trainer.checkpoint()
+    trainer.checkpoint().unwrap()
 }
 
 /// Checkpoints that between them hold every tensor there is.

@@ -1,22 +1,9 @@
 //! Backpropagation through time: its gradient against finite differences, its pieces against one another, its training.
 
+use hebbian_rnn::{gradient, Checkpoint, Config, Draw, ErrorMeasure, Loss, Phase, Setting, Setup, Trainer, TrialBatch, Weights};
 use crate::command::{bytes, fine, hebbian, one_line_error, train};
 use crate::support::*;
 use candle_core::{Device, Tensor};
-use hebbian_rnn::batch::{Draw, TrialBatch};
-use hebbian_rnn::bptt;
-use hebbian_rnn::checkpoint::Checkpoint;
-use hebbian_rnn::config::{Config, Loss};
-use hebbian_rnn::eligibility::Workspace;
-use hebbian_rnn::episode::{Ensemble, Record, TrialShape};
-use hebbian_rnn::modulator::Modulator;
-use hebbian_rnn::network::Weights;
-use hebbian_rnn::random::Phase;
-use hebbian_rnn::settings::{resolve, Setting};
-use hebbian_rnn::split::Split;
-use hebbian_rnn::task::{self, Task};
-use hebbian_rnn::trainer::{Trainer, Training};
-use std::sync::Arc;
 
 /// Two networks of seven neurons, in double precision.
 const SMALL: [&str; 6] = [
@@ -36,30 +23,26 @@ const SHORT_DNMS: [&str; 6] = [
     "network.tau_ms=4",
 ];
 
-fn batch_of(config: &Config, task: &dyn Task) -> TrialBatch {
+fn batch_of(setup: &Setup) -> TrialBatch {
+    let config = &setup.config;
     let draw = Draw { seed: 3, phase: Phase::Train, first_trial: 0, trials_each: config.train.batch, explore: true };
-    TrialBatch::draw(config, task, draw).unwrap()
+    TrialBatch::draw(setup, draw).unwrap()
 }
 
 /// The mean loss of each network by its definition, from the outputs of the reference run.
-fn losses(config: &Config, task: &dyn Task, weights: &Weights, batch: &TrialBatch, loss: Loss) -> Vec<f64> {
-    let modulator = Modulator::new(&config.modulator, batch.networks, task.trial_types().len());
-    let ensemble = Ensemble { config, shape: TrialShape::of(task), weights, modulator: &modulator, trace: None };
-    let episode = ensemble.run(batch, false, Record::default(), &mut Workspace::default()).unwrap();
-    let (t, s, b, n_out) = episode.outputs.dims4().unwrap();
-    let outputs = values(&episode.outputs);
+fn losses(setup: &Setup, weights: &Weights, batch: &TrialBatch, loss: Loss) -> Vec<f64> {
+    let task = &setup.task;
+    let tensor = outputs(setup, weights, batch);
+    let (s, b, t, n_out) = tensor.dims4().unwrap();
+    let outputs = values(&tensor);
     let of_trial = |i: usize| {
         let trial = &batch.drawn[i].trial;
-        let of_step = |step: usize| &outputs[(step * s * b + i) * n_out..(step * s * b + i + 1) * n_out];
-        let own: Vec<f32> = (0..t).flat_map(of_step).map(|z| *z as f32).collect();
-        let judged = task.judged(&own).into_owned();
-        let exact = judged == own;
+        let judged = task.judged(&outputs[i * t * n_out..(i + 1) * t * n_out]);
         let (mut sum, mut count) = (0.0, 0);
         for step in (0..t).filter(|step| trial.scored[*step]) {
-            for k in 0..n_out {
-                let z = if exact { of_step(step)[k] } else { f64::from(judged[step * n_out + k]) };
-                let off = z - f64::from(trial.targets[step * n_out + k]);
-                let squared = loss == Loss::Squared || task.measure() == task::ErrorMeasure::Squared;
+            for k in step * n_out..(step + 1) * n_out {
+                let off = judged[k] - f64::from(trial.targets[k]);
+                let squared = loss == Loss::Squared || task.measure() == ErrorMeasure::Squared;
                 sum += if squared { off * off } else { off.abs() };
                 count += 1;
             }
@@ -72,14 +55,13 @@ fn losses(config: &Config, task: &dyn Task, weights: &Weights, batch: &TrialBatc
 /// Holds the gradient against central differences of step `by`.
 fn check(task_name: &str, settings: &[&str], loss: Loss, by: f64, tolerance: f64) {
     let what = format!("{task_name} {settings:?} {loss:?}");
-    let config = config(task_name, &[&SMALL[..], settings].concat());
-    let task = task::build(&config.task).unwrap();
-    let weights = Trainer::new(config.clone(), &Device::Cpu).unwrap().weights().clone();
-    let batch = batch_of(&config, &*task);
-    let (gradient, found) = bptt::gradient(&config, &weights, &*task, &batch, loss).unwrap();
-    assert_close(&found, &losses(&config, &*task, &weights, &batch, loss), 1e-6, &what);
+    let setup = setup(task_name, &[&SMALL[..], settings].concat());
+    let weights = Trainer::new(setup.clone(), &[Device::Cpu]).unwrap().weights().unwrap();
+    let batch = batch_of(&setup);
+    let (gradient, found) = gradient(&setup, &weights, &batch, loss).unwrap();
+    assert_close(&found, &losses(&setup, &weights, &batch, loss), 1e-6, &what);
     let before = values(&weights.w_rec);
-    let n = config.network.neurons;
+    let n = setup.config.network.neurons;
     let exists = weights.connectivity.as_ref().map(values);
     let expected: Vec<f64> = (0..2 * n * n)
         .map(|k| {
@@ -90,7 +72,7 @@ fn check(task_name: &str, settings: &[&str], loss: Loss, by: f64, tolerance: f64
                 let mut w = before.clone();
                 w[k] += by;
                 let w_rec = Tensor::from_vec(w, (2, n, n), &Device::Cpu).unwrap();
-                losses(&config, &*task, &Weights { w_rec, ..weights.clone() }, &batch, loss)[k / (n * n)]
+                losses(&setup, &Weights { w_rec, ..weights.clone() }, &batch, loss)[k / (n * n)]
             };
             (moved(by) - moved(-by)) / (2.0 * by)
         })
@@ -142,11 +124,9 @@ fn the_gradient_goes_through_the_arm_of_reach() {
 fn a_truncated_gradient_is_the_whole_one_from_the_length_of_the_trial_on() {
     let gradient = |steps: &str| {
         let steps = format!("bptt.steps={steps}");
-        let config = config("dnms", &[&SMALL[..], &SHORT_DNMS, &[&steps]].concat());
-        let task = task::build(&config.task).unwrap();
-        let weights = Trainer::new(config.clone(), &Device::Cpu).unwrap().weights().clone();
-        let batch = batch_of(&config, &*task);
-        values(&bptt::gradient(&config, &weights, &*task, &batch, Loss::Squared).unwrap().0)
+        let setup = setup("dnms", &[&SMALL[..], &SHORT_DNMS, &[&steps]].concat());
+        let weights = Trainer::new(setup.clone(), &[Device::Cpu]).unwrap().weights().unwrap();
+        values(&hebbian_rnn::gradient(&setup, &weights, &batch_of(&setup), Loss::Squared).unwrap().0)
     };
     let whole = gradient("0");
     assert_eq!(gradient("21"), whole);
@@ -176,13 +156,13 @@ fn a_short_dnms_is_learnt_and_only_what_may_change_does() {
     ];
     for (parameters, all) in [("bptt.parameters=recurrent", false), ("bptt.parameters=all", true)] {
         let mut trainer = trainer("dnms", &[&short[..], &[parameters]].concat());
-        let before = trainer.weights().clone();
+        let before = trainer.weights().unwrap();
         let first = trainer.update().unwrap();
         let last = (0..60).map(|_| trainer.update().unwrap()).last().unwrap();
         for (first, last) in first.networks.iter().zip(&last.networks) {
             assert!(first.error > 0.8 && last.error < 0.3, "{parameters}: from {} to {}", first.error, last.error);
         }
-        let after = trainer.weights();
+        let after = trainer.weights().unwrap();
         assert_eq!(values(&after.w_in) != values(&before.w_in), all, "{parameters}");
         // The output neuron has no input, and gets none.
         assert!(values(&after.w_in)[..2].iter().all(|w| *w == 0.0));
@@ -195,7 +175,7 @@ fn the_optimiser_is_in_the_checkpoint_and_older_files_have_none() {
     let mut trainer =
         trainer("echo", &["rule.name=bptt", "network.neurons=5", "train.networks=2", "bptt.parameters=all"]);
     trainer.update().unwrap();
-    let saved = trainer.checkpoint().to_bytes().unwrap();
+    let saved = trainer.checkpoint().unwrap().to_bytes().unwrap();
     let file = safetensors::SafeTensors::deserialize(&saved).unwrap();
     for (weight, shape) in
         [("w_rec", &[2, 5, 5][..]), ("w_in", &[2, 5, 1]), ("b_rec", &[2, 5]), ("w_out", &[2, 1, 5]), ("b_out", &[2, 1])]
@@ -210,24 +190,23 @@ fn the_optimiser_is_in_the_checkpoint_and_older_files_have_none() {
     let older = format!("{}{}", &toml[..start], &toml[end..]);
     assert!(!older.contains("bptt"));
     let settings = Setting::from_toml(&older, "config.toml").unwrap();
-    assert_eq!(resolve(None, &settings).unwrap(), config("echo", &[]));
-    let parsed: Config = toml::from_str(&older).unwrap();
+    assert_eq!(Setup::resolve(None, &settings).unwrap().config, config("echo", &[]));
+    let parsed = Config::from_toml(&older).unwrap();
     assert_eq!(parsed, config("echo", &[]));
-    assert!(Checkpoint::from_bytes(&saved, None, &Device::Cpu).unwrap().to_bytes().unwrap() == saved);
+    assert!(Checkpoint::from_bytes(&saved, &Device::Cpu).unwrap().to_bytes().unwrap() == saved);
 }
 
 #[test]
 fn two_devices_write_what_one_does() {
     let trained = |devices: usize| {
-        let config = config("echo", &["rule.name=bptt", "network.neurons=5", "train.networks=3", "train.updates=2"]);
-        let task: Arc<dyn Task> = Arc::from(task::build(&config.task).unwrap());
-        let mut split = Split::new(config, task.clone(), &vec![Device::Cpu; devices]).unwrap();
-        split.update().unwrap();
-        let half = split.checkpoint().unwrap();
+        let setup = setup("echo", &["rule.name=bptt", "network.neurons=5", "train.networks=3", "train.updates=2"]);
+        let mut trainer = Trainer::new(setup, &vec![Device::Cpu; devices]).unwrap();
+        trainer.update().unwrap();
+        let half = trainer.checkpoint().unwrap();
         // The other devices go on from there.
-        let mut split = Split::resume(&half, task, &vec![Device::Cpu; 4 - devices]).unwrap();
-        split.update().unwrap();
-        split.checkpoint().unwrap().to_bytes().unwrap()
+        let mut trainer = Trainer::resume(&half, &vec![Device::Cpu; 4 - devices]).unwrap();
+        trainer.update().unwrap();
+        trainer.checkpoint().unwrap().to_bytes().unwrap()
     };
     let one = trained(1);
     assert!(trained(2) == one && trained(3) == one);
@@ -244,7 +223,7 @@ fn what_bptt_cannot_do_is_refused_with_the_key() {
         ("dnms", "bptt.learningrate=1", "did you mean `bptt.learning_rate`?"),
     ] {
         let settings = ["rule.name=bptt", setting].map(|s| Setting::parse(s).unwrap());
-        let error = format!("{:#}", resolve(Some(task), &settings).unwrap_err());
+        let error = format!("{:#}", Setup::resolve(Some(task), &settings).unwrap_err());
         assert!(error.contains(message), "{error}");
     }
 }

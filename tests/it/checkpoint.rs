@@ -1,8 +1,8 @@
 //! Checkpoints: round trip, strict reading, one hostile file for each refusal.
 
+use hebbian_rnn::{Checkpoint, Integrity, METADATA_KEY};
 use crate::support::*;
 use candle_core::Device;
-use hebbian_rnn::checkpoint::{Checkpoint, Integrity, METADATA_KEY};
 use proptest::prelude::*;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 fn saved(settings: &[&str]) -> Vec<u8> {
     let mut trainer = trainer("echo", settings);
     trainer.update().unwrap();
-    trainer.checkpoint().to_bytes().unwrap()
+    trainer.checkpoint().unwrap().to_bytes().unwrap()
 }
 
 fn small() -> Vec<u8> {
@@ -19,7 +19,7 @@ fn small() -> Vec<u8> {
 }
 
 fn refused(bytes: &[u8]) -> String {
-    format!("{:#}", Checkpoint::from_bytes(bytes, None, &Device::Cpu).expect_err("a damaged file was read"))
+    format!("{:#}", Checkpoint::from_bytes(bytes, &Device::Cpu).expect_err("a damaged file was read"))
 }
 
 type Stored = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
@@ -60,7 +60,7 @@ fn the_contract_s_tensors_are_there_with_their_shapes() {
 fn reading_and_writing_again_gives_the_same_bytes() {
     for settings in [&["train.networks=2..4"][..], &["train.dtype=f64", "network.connectivity=0.5"]] {
         let bytes = saved(settings);
-        assert!(Checkpoint::from_bytes(&bytes, None, &Device::Cpu).unwrap().to_bytes().unwrap() == bytes);
+        assert!(Checkpoint::from_bytes(&bytes, &Device::Cpu).unwrap().to_bytes().unwrap() == bytes);
     }
 }
 
@@ -70,10 +70,10 @@ fn weights_changed_by_hand_are_used() {
         let (_, _, data) = tensors.get_mut("w_rec").unwrap();
         data[..4].copy_from_slice(&0.125f32.to_le_bytes());
     });
-    let checkpoint = Checkpoint::from_bytes(&bytes, None, &Device::Cpu).unwrap();
+    let checkpoint = Checkpoint::from_bytes(&bytes, &Device::Cpu).unwrap();
     assert_eq!(checkpoint.integrity, Integrity::Changed);
-    assert_eq!(values(&checkpoint.weights.w_rec)[0], 0.125);
-    let mut trainer = hebbian_rnn::trainer::Trainer::resume(checkpoint, &Device::Cpu).unwrap();
+    assert_eq!(values(&checkpoint.plastic.weights.w_rec)[0], 0.125);
+    let mut trainer = hebbian_rnn::Trainer::resume(&checkpoint, &[Device::Cpu]).unwrap();
     trainer.update().unwrap();
 }
 
@@ -120,7 +120,7 @@ proptest! {
         // Most of what can go wrong is in the header.
         let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize + 8;
         bytes[(place * header as f64) as usize] = value;
-        let _ = Checkpoint::from_bytes(&bytes, None, &Device::Cpu);
-        let _ = Checkpoint::from_bytes(&bytes[..(cut * bytes.len() as f64) as usize], None, &Device::Cpu);
+        let _ = Checkpoint::from_bytes(&bytes, &Device::Cpu);
+        let _ = Checkpoint::from_bytes(&bytes[..(cut * bytes.len() as f64) as usize], &Device::Cpu);
     }
 }

@@ -15,9 +15,9 @@ fn several_devices_leave_the_files_of_one() {
     // The checkpoints differ in one word: the configuration names the device.
     let read = |bytes: &[u8]| {
         let mut checkpoint =
-            hebbian_rnn::checkpoint::Checkpoint::from_bytes(bytes, None, &hebbian_rnn::candle_core::Device::Cpu)
+            hebbian_rnn::Checkpoint::from_bytes(bytes, &hebbian_rnn::candle_core::Device::Cpu)
                 .unwrap();
-        checkpoint.config.train.device = String::new();
+        checkpoint.setup.config.train.device = String::new();
         checkpoint.to_bytes().unwrap()
     };
     assert!(read(&checkpoint) == read(&split), "checkpoints differ");

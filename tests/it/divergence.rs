@@ -1,12 +1,8 @@
 //! A network that diverges is frozen as it was; the others are what they would be without it.
 
+use hebbian_rnn::{Checkpoint, Criterion, Error, Frozen, NetworkReport, Observer, StopReason, Trainer, UpdateReport, Why};
 use crate::support::*;
 use candle_core::{Device, Tensor};
-use hebbian_rnn::checkpoint::Checkpoint;
-use hebbian_rnn::config::Config;
-use hebbian_rnn::divergence::{Diverged, Frozen, Why};
-use hebbian_rnn::split::Split;
-use hebbian_rnn::trainer::{NetworkReport, Observer, StopReason, Trainer, Training, UpdateReport};
 
 /// The network that is made to diverge, of three.
 const SICK: usize = 1;
@@ -40,36 +36,24 @@ fn filled(tensor: &Tensor, network: usize, value: f64) -> Tensor {
 fn healthy(task: &str, settings: &[&str]) -> Checkpoint {
     let mut trainer = trainer(task, settings);
     (0..2).for_each(|_| drop(trainer.update().unwrap()));
-    trainer.checkpoint()
+    trainer.checkpoint().unwrap()
 }
 
 /// The same with weights of one network at which no step stays finite.
 fn sick(mut checkpoint: Checkpoint, network: usize) -> Checkpoint {
-    let largest = if checkpoint.weights.w_rec.dtype() == candle_core::DType::F32 { 3e38 } else { 1e308 };
-    checkpoint.weights.w_rec = filled(&checkpoint.weights.w_rec, network, largest);
+    let largest = if checkpoint.plastic.weights.w_rec.dtype() == candle_core::DType::F32 { 3e38 } else { 1e308 };
+    checkpoint.plastic.weights.w_rec = filled(&checkpoint.plastic.weights.w_rec, network, largest);
     checkpoint
 }
 
 fn resumed(checkpoint: Checkpoint) -> Trainer {
-    Trainer::resume(checkpoint, &Device::Cpu).unwrap()
+    Trainer::resume(&checkpoint, &[Device::Cpu]).unwrap()
 }
 
 /// Everything that a network's next update reads.
 fn everything(checkpoint: &Checkpoint, s: usize) -> Vec<Vec<f64>> {
-    let weights = &checkpoint.weights;
-    let trace = checkpoint.trace.as_ref();
-    let tensors = [
-        Some(&weights.w_rec),
-        weights.w_out.as_ref(),
-        weights.b_out.as_ref(),
-        Some(&checkpoint.state.x),
-        Some(&checkpoint.state.r),
-        trace.map(|trace| &trace.h),
-        trace.and_then(|trace| trace.eligibility.as_ref()),
-    ];
     let types = checkpoint.expected_error.len() / checkpoint.criterion.len();
-    let tensors = tensors.into_iter().flatten().chain([&weights.w_in]).chain(checkpoint.moments.values());
-    let mut all: Vec<Vec<f64>> = tensors.map(|t| values(&t.get(s).unwrap())).collect();
+    let mut all: Vec<Vec<f64>> = checkpoint.plastic.each().map(|(_, t)| values(&t.get(s).unwrap())).collect();
     all.push(checkpoint.expected_error[s * types..(s + 1) * types].to_vec());
     all.push(checkpoint.criterion[s].recent().map(f64::from).collect());
     all
@@ -89,7 +73,7 @@ fn the_others_go_on_as_if_nothing_had_happened() {
             let row = &found.networks[SICK];
             assert_eq!((row.update, row.frozen, row.mean_abs_dw, row.fraction_clipped), (update, Some(3), 0.0, 0.0));
         }
-        let (expected, found) = (without.checkpoint(), with.checkpoint());
+        let (expected, found) = (without.checkpoint().unwrap(), with.checkpoint().unwrap());
         for s in [0, 2] {
             assert_eq!(everything(&found, s), everything(&expected, s), "{what}: network {s}");
             assert_ne!(everything(&found, s), everything(&before, s), "{what}: network {s} did not learn");
@@ -114,7 +98,7 @@ fn alone_it_ends_as_it_does_in_company() {
         // Their errors may be no numbers, which equal nothing.
         let known = |row: &NetworkReport| NetworkReport { error: 0.0, ..row.clone() };
         assert_eq!(known(&row[0]), known(&in_company[SICK]), "{task} {settings:?}");
-        assert_eq!(everything(&alone.checkpoint(), 0), everything(&company.checkpoint(), SICK), "{task} {settings:?}");
+        assert_eq!(everything(&alone.checkpoint().unwrap(), 0), everything(&company.checkpoint().unwrap(), SICK), "{task} {settings:?}");
         assert_eq!(alone.frozen()[0], company.frozen()[SICK]);
         assert_eq!(alone.finished(), Some(StopReason::Frozen));
         assert_ne!(company.finished(), Some(StopReason::Frozen));
@@ -126,15 +110,15 @@ fn a_resumed_run_with_a_frozen_network_equals_an_uninterrupted_one_to_the_byte()
     for (task, settings) in kinds() {
         let mut whole = resumed(sick(healthy(task, &settings), SICK));
         whole.update().unwrap();
-        let saved = whole.checkpoint().to_bytes().unwrap();
-        let mut second = resumed(Checkpoint::from_bytes(&saved, None, &Device::Cpu).unwrap());
+        let saved = whole.checkpoint().unwrap().to_bytes().unwrap();
+        let mut second = resumed(Checkpoint::from_bytes(&saved, &Device::Cpu).unwrap());
         assert_eq!(second.frozen(), whole.frozen());
         for _ in 0..2 {
             let (expected, found) = (whole.update().unwrap(), second.update().unwrap());
             assert_eq!(found.networks[SICK].frozen, expected.networks[SICK].frozen);
         }
         assert!(
-            second.checkpoint().to_bytes().unwrap() == whole.checkpoint().to_bytes().unwrap(),
+            second.checkpoint().unwrap().to_bytes().unwrap() == whole.checkpoint().unwrap().to_bytes().unwrap(),
             "{task} {settings:?}"
         );
     }
@@ -145,13 +129,13 @@ fn several_devices_freeze_the_same_networks() {
     for (task, settings) in kinds() {
         let start = sick(healthy(task, &settings), SICK);
         let mut one = resumed(start.clone());
-        let mut three = Split::resume(&start, one.task().clone(), &[Device::Cpu, Device::Cpu, Device::Cpu]).unwrap();
+        let mut three = Trainer::resume(&start, &[Device::Cpu, Device::Cpu, Device::Cpu]).unwrap();
         for _ in 0..2 {
             one.update().unwrap();
             three.update().unwrap();
         }
         assert_eq!(three.frozen(), one.frozen());
-        let (one, three) = (one.checkpoint(), three.checkpoint().unwrap());
+        let (one, three) = (one.checkpoint().unwrap(), three.checkpoint().unwrap());
         assert!(three.to_bytes().unwrap() == one.to_bytes().unwrap(), "{task} {settings:?}");
     }
 }
@@ -173,25 +157,25 @@ fn what_showed_it_is_named() {
         "trace.clip=0",
     ];
     let mut checkpoint = healthy("echo", &settings);
-    let trace = checkpoint.trace.as_mut().unwrap();
+    let trace = checkpoint.plastic.fast_weights.as_mut().unwrap();
     trace.h = filled(&trace.h, SICK, 3e38);
     trace.eligibility = trace.eligibility.as_ref().map(|e| filled(e, SICK, 3e38));
     let before = checkpoint.clone();
     let mut trainer = resumed(checkpoint);
     trainer.update().unwrap();
     assert_eq!(trainer.frozen(), [None, Some(Frozen { update: 3, why: Why::Trace }), None]);
-    assert_eq!(everything(&trainer.checkpoint(), SICK), everything(&before, SICK));
+    assert_eq!(everything(&trainer.checkpoint().unwrap(), SICK), everything(&before, SICK));
 
     // An output that overflows where it is judged, but no activation.
     let mut checkpoint = healthy("echo", &["train.networks=3"]);
-    checkpoint.weights.w_out = checkpoint.weights.w_out.map(|w| filled(&w, SICK, 3e38));
+    checkpoint.plastic.weights.w_out = checkpoint.plastic.weights.w_out.map(|w| filled(&w, SICK, 3e38));
     assert_eq!(frozen(checkpoint, 1), [None, Some(Frozen { update: 3, why: Why::Error }), None]);
 
     // An activation beyond all numbers where no rate is: tanh hides it.
     let settings = ["train.networks=3", "rule.name=none", "network.neurons=2", "train.kernels=reference"];
     let mut checkpoint = healthy("echo", &settings);
-    checkpoint.weights.b_rec = checkpoint.weights.b_rec.map(|b| filled(&b, SICK, 3e38));
-    checkpoint.weights.w_rec = filled(&checkpoint.weights.w_rec, SICK, 3e38);
+    checkpoint.plastic.weights.b_rec = checkpoint.plastic.weights.b_rec.map(|b| filled(&b, SICK, 3e38));
+    checkpoint.plastic.weights.w_rec = filled(&checkpoint.plastic.weights.w_rec, SICK, 3e38);
     assert_eq!(frozen(checkpoint, 1), [None, Some(Frozen { update: 3, why: Why::Activations }), None]);
 }
 
@@ -200,7 +184,7 @@ fn rates_that_are_stuck_at_a_limit_count_as_divergence() {
     for kernels in ["train.kernels=fused", "train.kernels=reference"] {
         let mut checkpoint = healthy("dnms", &small_dnms(&[kernels, "train.networks=3"]));
         // All neurons drive each other; the bias neurons decide to which side.
-        checkpoint.weights.w_rec = filled(&checkpoint.weights.w_rec, SICK, 50.0);
+        checkpoint.plastic.weights.w_rec = filled(&checkpoint.plastic.weights.w_rec, SICK, 50.0);
         let mut trainer = resumed(checkpoint);
         let row = trainer.update().unwrap().networks;
         assert_eq!((row[SICK].saturated, row[SICK].dead, row[SICK].frozen), (Some(1.0), Some(0.0), None), "{kernels}");
@@ -215,11 +199,11 @@ fn rates_that_are_stuck_at_a_limit_count_as_divergence() {
 struct Ended(usize);
 
 impl Observer for Ended {
-    fn update(&mut self, _: &dyn Training, _: &UpdateReport) -> anyhow::Result<()> {
+    fn update(&mut self, _: &Trainer, _: &UpdateReport) -> hebbian_rnn::Result<()> {
         Ok(())
     }
 
-    fn finish(&mut self, _: &dyn Training) -> anyhow::Result<()> {
+    fn finish(&mut self, _: &Trainer) -> hebbian_rnn::Result<()> {
         self.0 += 1;
         Ok(())
     }
@@ -235,13 +219,13 @@ fn strict_numbers_stops_with_the_state_of_the_update_before() {
         let mut ended = Ended(0);
 
         let mut trainer = resumed(start.clone());
-        let error = trainer.run(&mut [&mut ended], &|| false).unwrap_err();
+        let error = trainer.train_with(&mut [&mut ended], &|| false).unwrap_err();
         assert!(error.to_string().starts_with(expected), "{error}");
-        assert_eq!(error.downcast_ref::<Diverged>().map(|d| (d.network, d.frozen.update)), Some((1, 3)));
-        assert!(trainer.checkpoint().to_bytes().unwrap() == before, "{task} {settings:?}");
+        assert!(matches!(error, Error::Diverged { network: 1, update: 3, .. }));
+        assert!(trainer.checkpoint().unwrap().to_bytes().unwrap() == before, "{task} {settings:?}");
 
-        let mut split = Split::resume(&start, trainer.task().clone(), &[Device::Cpu, Device::Cpu]).unwrap();
-        let error = split.run(&mut [&mut ended], &|| false).unwrap_err();
+        let mut split = Trainer::resume(&start, &[Device::Cpu, Device::Cpu]).unwrap();
+        let error = split.train_with(&mut [&mut ended], &|| false).unwrap_err();
         assert!(error.to_string().starts_with(expected), "{error}");
         assert!(split.checkpoint().unwrap().to_bytes().unwrap() == before, "{task} {settings:?}: split");
         assert_eq!(ended.0, 2, "observers save at the end");
@@ -253,46 +237,22 @@ fn healthy_networks_never_stop_a_strict_run() {
     for (task, settings) in kinds() {
         let with = |strict: &'static str| {
             let mut trainer = trainer(task, &[&settings[..], &["train.updates=4", strict]].concat());
-            assert_eq!(trainer.run(&mut [], &|| false).unwrap(), StopReason::Limit);
-            values(&trainer.weights().w_rec)
+            assert_eq!(trainer.train().unwrap(), StopReason::Limit);
+            values(&trainer.weights().unwrap().w_rec)
         };
         assert_eq!(with("train.strict_numbers=true"), with("train.strict_numbers=false"), "{task} {settings:?}");
     }
 }
 
-/// Networks that are what they are said to be.
-struct Said {
-    config: Config,
-    reached: Vec<Option<u64>>,
-    frozen: Vec<bool>,
-}
-
-impl Training for Said {
-    fn config(&self) -> &Config {
-        &self.config
-    }
-    fn updates(&self) -> u64 {
-        5
-    }
-    fn criterion_trials(&self) -> Vec<Option<u64>> {
-        self.reached.clone()
-    }
-    fn frozen(&self) -> Vec<Option<Frozen>> {
-        self.frozen.iter().map(|frozen| frozen.then_some(Frozen { update: 4, why: Why::Error })).collect()
-    }
-    fn update(&mut self) -> anyhow::Result<UpdateReport> {
-        unreachable!()
-    }
-    fn checkpoint(&self) -> anyhow::Result<Checkpoint> {
-        unreachable!()
-    }
-}
-
 #[test]
 fn frozen_networks_are_not_waited_for() {
-    let finished = |until: &str, updates: &str, reached: &[Option<u64>], frozen: &[bool]| {
-        let config = config("echo", &["train.networks=2", until, updates]);
-        Said { config, reached: reached.to_vec(), frozen: frozen.to_vec() }.finished()
+    let finished = |until: &str, updates: &str, reached: &[Option<u64>], frozen_networks: &[bool]| {
+        let mut checkpoint = trainer("echo", &["train.networks=2", until, updates]).checkpoint().unwrap();
+        checkpoint.updates = 5;
+        checkpoint.criterion = reached.iter().map(|at| Criterion::restore([], *at)).collect();
+        let frozen = |frozen: &bool| frozen.then_some(Frozen { update: 4, why: Why::Error });
+        checkpoint.frozen = frozen_networks.iter().map(frozen).collect();
+        checkpoint.finished()
     };
     let (until, always) = ("train.until_criterion=true", "train.until_criterion=false");
     let (more, done) = ("train.updates=9", "train.updates=5");

@@ -1,10 +1,10 @@
 //! What happens to machines: signals, full and read-only disks, removed folders, two users, wrong clocks, too little memory.
 #![cfg(unix)]
 
+use hebbian_rnn::{Checkpoint, Integrity, METADATA_KEY};
 use crate::command::{bytes, fine, hebbian, one_line_error};
 use crate::process::{last_update, start, start_command, treats, Running, TINY};
 use candle_core::Device;
-use hebbian_rnn::checkpoint::{Checkpoint, Integrity, METADATA_KEY};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::HashMap;

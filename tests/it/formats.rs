@@ -1,13 +1,9 @@
 //! Files of every released format still load, say the same and go on; a newer one is refused.
 
+use hebbian_rnn::{evaluate, read_metrics, Checkpoint, Setting, Setup, Trainer, FORMAT, METADATA_KEY, METRICS_FILE};
 use crate::command::{fine, hebbian, one_line_error};
 use crate::support::*;
 use candle_core::Device;
-use hebbian_rnn::checkpoint::{Checkpoint, FORMAT, METADATA_KEY};
-use hebbian_rnn::evaluate::evaluate;
-use hebbian_rnn::settings::{resolve, Setting};
-use hebbian_rnn::trainer::Trainer;
-use hebbian_rnn::{metrics, task};
 use safetensors::SafeTensors;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -48,9 +44,8 @@ fn old_checkpoints_evaluate_to_what_was_said_of_them() {
         let checkpoint = read(&fixture);
         let said: serde_json::Value =
             serde_json::from_str(&std::fs::read_to_string(fixture.join("evaluate.json")).unwrap()).unwrap();
-        let task = task::build(&checkpoint.config.task).unwrap();
         let trials = said["trials"].as_u64().unwrap();
-        let scores = evaluate(&checkpoint, &*task, trials, said["seed"].as_u64().unwrap()).unwrap();
+        let scores = evaluate(&checkpoint, trials, said["seed"].as_u64().unwrap()).unwrap();
         let column = |name: &str| -> Vec<f64> {
             said["networks"].as_array().unwrap().iter().map(|row| row[name].as_f64().unwrap()).collect()
         };
@@ -66,20 +61,20 @@ fn old_runs_go_on_as_they_would_have_gone_on_then() {
     for fixture in fixtures() {
         let what = fixture.display().to_string();
         let before = read(&fixture);
-        let mut trainer = Trainer::resume(before.clone(), &Device::Cpu).unwrap();
+        let mut trainer = Trainer::resume(&before.clone(), &[Device::Cpu]).unwrap();
         trainer.update().unwrap();
         trainer.update().unwrap();
-        let (now, then) = (trainer.checkpoint(), read(&fixture.join("two-updates-later.safetensors")));
+        let (now, then) = (trainer.checkpoint().unwrap(), read(&fixture.join("two-updates-later.safetensors")));
         assert_eq!((before.updates, now.updates, then.updates), (3, 5, 5), "{what}");
         // By how much weights moved: the weights themselves would hide a difference.
-        let moved = |after: &Checkpoint| values(&(&after.weights.w_rec - &before.weights.w_rec).unwrap());
+        let moved = |after: &Checkpoint| values(&(&after.plastic.weights.w_rec - &before.plastic.weights.w_rec).unwrap());
         assert_close(&moved(&now), &moved(&then), 100.0 * TOLERANCE, &what);
-        assert_close(&values(&now.state.r), &values(&then.state.r), TOLERANCE, &what);
+        assert_close(&values(&now.plastic.state.r), &values(&then.plastic.state.r), TOLERANCE, &what);
         assert_close(&now.expected_error, &then.expected_error, TOLERANCE, &what);
-        if let (Some(now), Some(then)) = (&now.weights.w_out, &then.weights.w_out) {
+        if let (Some(now), Some(then)) = (&now.plastic.weights.w_out, &then.plastic.weights.w_out) {
             assert_close(&values(now), &values(then), TOLERANCE, &what);
         }
-        if let (Some(now), Some(then)) = (&now.trace, &then.trace) {
+        if let (Some(now), Some(then)) = (&now.plastic.fast_weights, &then.plastic.fast_weights) {
             assert_close(&values(&now.h), &values(&then.h), TOLERANCE, &what);
         }
     }
@@ -89,12 +84,12 @@ fn old_runs_go_on_as_they_would_have_gone_on_then() {
 fn old_configurations_and_metrics_are_read() {
     for fixture in fixtures() {
         let text = std::fs::read_to_string(fixture.join("config.toml")).unwrap();
-        let config = resolve(None, &Setting::from_toml(&text, "config.toml").unwrap()).unwrap();
-        let mut saved = read(&fixture).config;
+        let config = Setup::resolve(None, &Setting::from_toml(&text, "config.toml").unwrap()).unwrap().config;
+        let mut saved = read(&fixture).setup.config;
         // The later checkpoint's limit is the only difference.
         saved.train.updates = config.train.updates;
         assert_eq!(config, saved, "{}", fixture.display());
-        let rows = metrics::read(&fixture.join(metrics::FILE_NAME)).unwrap();
+        let rows = read_metrics(&fixture.join(METRICS_FILE)).unwrap();
         assert_eq!(rows.len(), 3 * config.train.networks.count());
         assert!(rows.iter().all(|row| row.error.is_finite() && row.frozen.is_none()));
     }
@@ -110,8 +105,8 @@ fn the_command_resumes_an_old_run() {
             std::fs::copy(fixture.join(file), run.join(file)).unwrap();
         }
         fine(hebbian(&["train", "--resume", "--out", "run", "--updates", "4"], dir.path()));
-        let rows = metrics::read(&run.join(metrics::FILE_NAME)).unwrap();
-        assert_eq!(rows.len(), 4 * read(&run).config.train.networks.count(), "{}", fixture.display());
+        let rows = read_metrics(&run.join(METRICS_FILE)).unwrap();
+        assert_eq!(rows.len(), 4 * read(&run).setup.config.train.networks.count(), "{}", fixture.display());
         // Columns that the old program did not know are empty in its rows.
         assert!(rows.iter().all(|row| row.saturated.is_some() == row.dead.is_some()));
         assert!(rows.iter().filter(|row| row.update == 4).all(|row| row.saturated.is_some()));
@@ -123,7 +118,7 @@ fn a_newer_format_is_refused_with_both_numbers() {
     let newer = FORMAT + 7;
     let mut trainer = trainer("echo", &["network.neurons=4", "train.batch=3", "train.networks=1"]);
     trainer.update().unwrap();
-    let bytes = trainer.checkpoint().to_bytes().unwrap();
+    let bytes = trainer.checkpoint().unwrap().to_bytes().unwrap();
     let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
     let json = &metadata.metadata().as_ref().unwrap()[METADATA_KEY];
     let (old, new) = (format!("\"format\":{FORMAT}"), format!("\"format\":{newer}"));

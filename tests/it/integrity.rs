@@ -1,9 +1,9 @@
 //! Checkpoints that are not what was written: damaged in structure, damaged in value, edited by hand, of an older format.
 
+use hebbian_rnn::{Checkpoint, Integrity, METADATA_KEY};
 use crate::command::{bytes, fine, hebbian, one_line_error, Ran};
 use crate::process::TINY;
 use candle_core::Device;
-use hebbian_rnn::checkpoint::{Checkpoint, Integrity, METADATA_KEY};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
@@ -50,7 +50,7 @@ fn of_format_1(file: &[u8]) -> Vec<u8> {
 }
 
 fn read(file: &[u8]) -> Checkpoint {
-    Checkpoint::from_bytes(file, None, &Device::Cpu).unwrap()
+    Checkpoint::from_bytes(file, &Device::Cpu).unwrap()
 }
 
 fn write_inputs(path: &Path) {
@@ -92,7 +92,7 @@ fn one_changed_bit_anywhere_is_noticed() {
     for place in 0..file.len() {
         let mut damaged = file.clone();
         damaged[place] ^= 1 << (place % 8);
-        match Checkpoint::from_bytes(&damaged, None, &Device::Cpu) {
+        match Checkpoint::from_bytes(&damaged, &Device::Cpu) {
             // Where JSON does not mind, as in the order of two keys' bytes, nothing of what is read may be another value.
             Ok(checkpoint) => assert_eq!(checkpoint.integrity, Integrity::Changed, "byte {place} of {data} + data"),
             Err(_) => refused += 1,
@@ -178,7 +178,7 @@ fn a_file_of_format_1_has_no_checksum_and_goes_on() {
     }
     // Newer ones are refused with both numbers; format 2 cannot do without its checksum.
     let newer = rewritten(&good, metadata(&good).replace("\"format\":2", "\"format\":3"), None);
-    let error = format!("{:#}", Checkpoint::from_bytes(&newer, None, &Device::Cpu).unwrap_err());
+    let error = format!("{:#}", Checkpoint::from_bytes(&newer, &Device::Cpu).unwrap_err());
     assert!(error.contains("written in format 3") && error.contains("reads formats 1 to 2"), "{error}");
     let bare = rewritten(&good, metadata(&of_format_1(&good)).replace("\"format\":1", "\"format\":2"), None);
     assert_eq!(read(&bare).integrity, Integrity::Changed);
@@ -194,6 +194,6 @@ fn damaged_metrics_are_not_believed_and_cost_no_training() {
     one_line_error(hebbian(&more, dir.path()), 1, "run/metrics.csv: put it back as it was, or move it away");
     std::fs::remove_file(&metrics).unwrap();
     fine(hebbian(&more, dir.path()));
-    let rows = hebbian_rnn::metrics::read(&metrics).unwrap();
+    let rows = hebbian_rnn::read_metrics(&metrics).unwrap();
     assert_eq!(rows.iter().map(|row| row.update).collect::<Vec<_>>(), [4, 4]);
 }

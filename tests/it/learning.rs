@@ -1,26 +1,18 @@
 //! The rules learn: they follow the gradient, change nothing without surprise, and beat chance.
 
+use hebbian_rnn::{evaluate, Draw, Phase, Setup, TrialBatch, Weights};
 use crate::support::*;
 use candle_core::{Device, Tensor};
-use hebbian_rnn::batch::{Draw, TrialBatch};
-use hebbian_rnn::config::Config;
-use hebbian_rnn::eligibility::Workspace;
-use hebbian_rnn::episode::{Ensemble, Record, TrialShape};
-use hebbian_rnn::evaluate::evaluate;
-use hebbian_rnn::modulator::Modulator;
-use hebbian_rnn::network::Weights;
-use hebbian_rnn::random::Phase;
-use hebbian_rnn::task::Task;
 
 #[test]
 fn without_surprise_no_weight_moves() {
     // Without perturbation and with the same x(0), all trials of a type have the same error: M = 0 but for rounding.
     let mut trainer =
         trainer("dnms", &small_dnms(&["perturbation.probability=0", "network.initial_activation=0", "rule.eta=1"]));
-    let before = values(&trainer.weights().w_rec);
+    let before = values(&trainer.weights().unwrap().w_rec);
     let report = trainer.update().unwrap();
     assert!(report.networks[0].error > 0.1);
-    assert_eq!(values(&trainer.weights().w_rec), before);
+    assert_eq!(values(&trainer.weights().unwrap().w_rec), before);
 }
 
 #[test]
@@ -30,30 +22,24 @@ fn no_weight_moves_further_than_the_bound() {
         let settings =
             [batch_setting.as_str(), "modulator.warmup_trials=0", "rule.eta=1e6", "perturbation.amplitude=30"];
         let mut trainer = trainer("dnms", &small_dnms(&settings));
-        let before = values(&trainer.weights().w_rec);
+        let before = values(&trainer.weights().unwrap().w_rec);
         // The first trial of a type has nothing to be compared with when it is alone.
         for _ in 0..5 {
             trainer.update().unwrap();
         }
         let bound = 5.0 * 3e-4 * (growth * batch.sqrt()).max(1.0);
         let moved =
-            values(&trainer.weights().w_rec).iter().zip(&before).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            values(&trainer.weights().unwrap().w_rec).iter().zip(&before).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert!(moved > 0.2 * bound && moved <= bound * 1.001, "moved by {moved}, bound {bound}");
     }
 }
 
 /// Mean error of one network's trials, with frozen randomness.
-fn mean_error(config: &Config, task: &dyn Task, weights: &Weights, batch: &TrialBatch) -> f64 {
-    let modulator = Modulator::new(&config.modulator, 1, task.trial_types().len());
-    let ensemble = Ensemble { config, shape: TrialShape::of(task), weights, modulator: &modulator, trace: None };
-    let episode = ensemble.run(batch, false, Record::default(), &mut Workspace::default()).unwrap();
-    let (t, _, b, n_out) = episode.outputs.dims4().unwrap();
-    let outputs: Vec<f32> =
-        episode.outputs.flatten_all().unwrap().to_dtype(candle_core::DType::F32).unwrap().to_vec1().unwrap();
-    let of = |i: usize| {
-        (0..t).flat_map(|s| outputs[(s * b + i) * n_out..(s * b + i + 1) * n_out].to_vec()).collect::<Vec<_>>()
-    };
-    (0..b).map(|i| task.error(&batch.drawn[i].trial, &of(i))).sum::<f64>() / b as f64
+fn mean_error(setup: &Setup, weights: &Weights, batch: &TrialBatch) -> f64 {
+    let outputs = outputs(setup, weights, batch);
+    let outputs: Vec<Vec<f64>> = outputs.get(0).unwrap().flatten_from(1).unwrap().to_vec2().unwrap();
+    let errors = batch.drawn.iter().zip(&outputs).map(|(drawn, outputs)| setup.task.error(&drawn.trial, outputs));
+    errors.sum::<f64>() / batch.drawn.len() as f64
 }
 
 #[test]
@@ -82,13 +68,13 @@ fn node_perturbation_points_down_the_finite_difference_gradient() {
         "train.dtype=f64",
     ];
     let mut trainer = trainer("dnms", &settings);
-    let (config, task, weights) = (trainer.config().clone(), trainer.task().clone(), trainer.weights().clone());
+    let (setup, weights) = (trainer.setup().clone(), trainer.weights().unwrap());
     let draw = Draw { seed: 9, phase: Phase::Evaluate, first_trial: 0, trials_each: 4, explore: false };
-    let batch = TrialBatch::draw(&config, task.as_ref(), draw).unwrap();
+    let batch = TrialBatch::draw(&setup, draw).unwrap();
     let before = values(&weights.w_rec);
     let error_at = |w: Vec<f64>| {
         let w_rec = Tensor::from_vec(w, (1, 8, 8), &Device::Cpu).unwrap();
-        mean_error(&config, task.as_ref(), &Weights { w_rec, ..weights.clone() }, &batch)
+        mean_error(&setup, &Weights { w_rec, ..weights.clone() }, &batch)
     };
     let downhill: Vec<f64> = (0..64)
         .map(|k| {
@@ -101,7 +87,7 @@ fn node_perturbation_points_down_the_finite_difference_gradient() {
         })
         .collect();
     trainer.update().unwrap();
-    let update: Vec<f64> = values(&trainer.weights().w_rec).iter().zip(&before).map(|(a, b)| a - b).collect();
+    let update: Vec<f64> = values(&trainer.weights().unwrap().w_rec).iter().zip(&before).map(|(a, b)| a - b).collect();
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let cosine = dot(&update, &downhill) / (dot(&update, &update) * dot(&downhill, &downhill)).sqrt();
     assert!(cosine > 0.8, "cosine with the gradient: {cosine}");
@@ -115,7 +101,7 @@ fn echo_is_learnt_and_sequence_stays_at_chance() {
         for _ in 0..700 {
             trainer.update().unwrap();
         }
-        let scores = evaluate(&trainer.checkpoint(), trainer.task().as_ref(), 200, 1).unwrap();
+        let scores = evaluate(&trainer.checkpoint().unwrap(), 200, 1).unwrap();
         let start = first.networks.iter().map(|n| n.error).sum::<f64>() / 3.0;
         assert!(task == "echo" || start > 0.5, "{task}: starts at {start}");
         for score in &scores {
@@ -145,7 +131,7 @@ fn every_rule_lowers_the_error_of_a_short_dnms() {
         for _ in 0..150 {
             trainer.update().unwrap();
         }
-        let scores = evaluate(&trainer.checkpoint(), trainer.task().as_ref(), 40, 1).unwrap();
+        let scores = evaluate(&trainer.checkpoint().unwrap(), 40, 1).unwrap();
         let learnt = scores.iter().filter(|s| s.error < 0.5).count();
         assert!(learnt >= 2, "{rule:?}: {scores:?}");
     }

@@ -2,11 +2,8 @@
 //!
 //! It shares nothing with the library but the drawn trials and the initial weights.
 
+use hebbian_rnn::{Config, Draw, DrawnTrial, FastWeightsConfig, ModulatorSource, NetworkConfig, Phase, Response, Stage, TrialBatch, Weights};
 use crate::support::*;
-use hebbian_rnn::batch::{Draw, DrawnTrial, TrialBatch};
-use hebbian_rnn::config::{Config, Dynamics, NetworkConfig, Response, RuleName, Stage, TraceConfig, TraceModulator};
-use hebbian_rnn::network::Weights;
-use hebbian_rnn::random::Phase;
 
 /// One network, by plain loops.
 struct Oracle<'a> {
@@ -32,7 +29,7 @@ struct Trace {
 }
 
 impl Trace {
-    fn step(&mut self, config: &TraceConfig, m: f64, a: &[f64], b: &[f64]) {
+    fn step(&mut self, config: &FastWeightsConfig, m: f64, a: &[f64], b: &[f64]) {
         let eta = config.eta;
         for i in 0..a.len() {
             for j in 0..a.len() {
@@ -78,6 +75,7 @@ impl<'a> Oracle<'a> {
     fn trial(&self, drawn: &DrawnTrial) -> Outcome {
         let net = &self.config.network;
         let rule = &self.config.rule;
+        let x_mean_decay = rule.own.get("x_mean_decay").and_then(|decay| decay.as_float()).unwrap_or(0.0);
         let n = net.neurons;
         let mut x: Vec<f64> = drawn.x0.iter().map(|v| f64::from(*v)).collect();
         let clamp = |x: &mut Vec<f64>| net.clamped.iter().for_each(|&(i, v)| x[i] = v);
@@ -91,7 +89,7 @@ impl<'a> Oracle<'a> {
         let mut trace = Trace { h: vec![0.0; n * n], e: vec![0.0; n * n] };
         for step in 0..drawn.trial.scored.len() {
             let mut xi = vec![0.0; n];
-            for kick in drawn.kicks.iter().filter(|k| k.step as usize == step) {
+            for kick in drawn.perturbations.iter().filter(|k| k.step as usize == step) {
                 xi[kick.neuron as usize] = f64::from(kick.size);
             }
             let r_before = r.clone();
@@ -102,21 +100,21 @@ impl<'a> Oracle<'a> {
                     drive += f64::from(drawn.private_noise[step * n + i]);
                 }
                 for j in 0..n {
-                    drive += (self.w_rec[i * n + j] + self.config.trace.alpha * trace.h[i * n + j]) * r_before[j];
+                    drive += (self.w_rec[i * n + j] + self.config.fast_weights.alpha * trace.h[i * n + j]) * r_before[j];
                 }
                 for k in 0..self.n_in {
                     drive += self.w_in[i * self.n_in + k] * f64::from(drawn.trial.inputs[step * self.n_in + k]);
                 }
-                x_next[i] = match net.dynamics {
-                    Dynamics::Leaky => x[i] + net.dt_ms / net.tau_ms * (drive - x[i]),
-                    Dynamics::Discrete | Dynamics::LeakyRate => drive,
+                x_next[i] = match net.dynamics.as_str() {
+                    "leaky" => x[i] + net.dt_ms / net.tau_ms * (drive - x[i]),
+                    _ => drive,
                 };
             }
             clamp(&mut x_next);
             x = x_next;
             for i in 0..n {
-                r[i] = match net.dynamics {
-                    Dynamics::LeakyRate => r[i] + net.dt_ms / net.tau_ms * (rate(net, x[i]) - r[i]),
+                r[i] = match net.dynamics.as_str() {
+                    "leaky-rate" => r[i] + net.dt_ms / net.tau_ms * (rate(net, x[i]) - r[i]),
                     _ => rate(net, x[i]),
                 };
             }
@@ -128,26 +126,26 @@ impl<'a> Oracle<'a> {
                     reward_change = if reward_change > 0.0 { 1.0 } else { 0.0 };
                 }
             }
-            let m = if self.config.trace.modulator == TraceModulator::Reward { reward_change } else { 1.0 };
-            trace.step(&self.config.trace, m, &r, &r_before);
+            let m = if self.config.fast_weights.modulator == ModulatorSource::Reward { reward_change } else { 1.0 };
+            trace.step(&self.config.fast_weights, m, &r, &r_before);
             for i in 0..n {
                 for j in 0..n {
-                    if step >= rule.start_step && rule.name != RuleName::HebbianTrace {
-                        eligibility[i * n + j] += match rule.name {
-                            RuleName::DeltaX => (r_before[j] * (x[i] - x_mean[i])).powi(3),
-                            RuleName::NodePerturbation => xi[i] * r_before[j],
-                            RuleName::Eh => reward_change * (x[i] - x_mean[i]) * r_before[j],
+                    if step >= rule.start_step && rule.name != "hebbian-trace" {
+                        eligibility[i * n + j] += match rule.name.as_str() {
+                            "delta-x" => (r_before[j] * (x[i] - x_mean[i])).powi(3),
+                            "node-perturbation" => xi[i] * r_before[j],
+                            "eh" => reward_change * (x[i] - x_mean[i]) * r_before[j],
                             _ => unreachable!(),
                         };
                     }
                 }
             }
             for i in 0..n {
-                x_mean[i] = rule.x_mean_decay * x_mean[i] + (1.0 - rule.x_mean_decay) * x[i];
+                x_mean[i] = x_mean_decay * x_mean[i] + (1.0 - x_mean_decay) * x[i];
             }
             outputs.push(r[0]);
         }
-        if rule.name == RuleName::HebbianTrace {
+        if rule.name == "hebbian-trace" {
             eligibility = trace.h;
         }
         Outcome { outputs, eligibility }
@@ -175,7 +173,7 @@ fn expected_change(config: &Config, outcomes: &[Outcome], drawn: &[DrawnTrial], 
             .collect();
         let expected = others.iter().sum::<f64>() / others.len() as f64;
         // `eh` has the reward of each step in its eligibility already.
-        let scale = if config.rule.name == RuleName::Eh { 1.0 } else { expected * (expected - errors[b]) };
+        let scale = if config.rule.name == "eh" { 1.0 } else { expected * (expected - errors[b]) };
         change.iter_mut().zip(&outcome.eligibility).for_each(|(c, e)| *c += config.rule.eta * scale * e);
     }
     let bound = config.rule.max_dw * (config.rule.clip_growth * (outcomes.len() as f64).sqrt()).max(1.0);
@@ -196,8 +194,8 @@ fn one_update(task: &str, settings: &[&str], tolerance: f64) {
         trials_each: config.train.batch,
         explore: true,
     };
-    let batch = TrialBatch::draw(&config, trainer.task().as_ref(), draw).unwrap();
-    let before = trainer.weights().clone();
+    let batch = TrialBatch::draw(trainer.setup(), draw).unwrap();
+    let before = trainer.weights().unwrap();
     let report = trainer.update().unwrap();
     let b = config.train.batch;
     for s in 0..config.train.networks.count() {
@@ -216,7 +214,7 @@ fn one_update(task: &str, settings: &[&str], tolerance: f64) {
             }
             assert!(kept > 0, "no weight was kept from changing its sign: it is not tested");
         }
-        let found: Vec<f64> = values(&trainer.weights().w_rec.get(s).unwrap())
+        let found: Vec<f64> = values(&trainer.weights().unwrap().w_rec.get(s).unwrap())
             .iter()
             .zip(&oracle.w_rec)
             .map(|(after, before)| after - before)
@@ -325,10 +323,10 @@ fn what_traces_teach_equals_plain_loops() {
 fn sparse_networks_keep_absent_connections_absent() {
     let settings = small_dnms(&["network.connectivity=0.3", "rule.eta=50", "rule.max_dw=0"]);
     let mut trainer = trainer("dnms", &settings);
-    let before = values(&trainer.weights().w_rec);
+    let before = values(&trainer.weights().unwrap().w_rec);
     trainer.update().unwrap();
-    let after = values(&trainer.weights().w_rec);
-    let exists = values(trainer.weights().connectivity.as_ref().unwrap());
+    let after = values(&trainer.weights().unwrap().w_rec);
+    let exists = values(trainer.weights().unwrap().connectivity.as_ref().unwrap());
     let n = exists.len();
     assert!((exists.iter().sum::<f64>() / n as f64 - 0.3).abs() < 0.05);
     for i in 0..n {

@@ -4,11 +4,8 @@
 //! Pinned is what is drawn on the host and is the same on every machine: the streams, the initial weights, and the trials.
 //! What a training makes of them is not: vector units of different widths round differently.
 
+use hebbian_rnn::{Draw, Phase, Purpose, Setting, Setup, TASKS, TrialBatch, stream};
 use crate::support::*;
-use hebbian_rnn::batch::{Draw, TrialBatch};
-use hebbian_rnn::random::{stream, Phase, Purpose};
-use hebbian_rnn::settings::{resolve, Setting};
-use hebbian_rnn::task::{self, TASKS};
 use rand::RngExt;
 use sha2::{Digest, Sha256};
 
@@ -111,10 +108,9 @@ fn the_trials_of_every_task() {
         let settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s).unwrap()).collect();
         // Recall needs a neuron for each of its bits.
         let own = (name == "recall").then(|| Setting::parse("task.bits=20").unwrap());
-        let config = resolve(Some(name), &settings.into_iter().chain(own).collect::<Vec<_>>()).unwrap();
-        let task = task::build(&config.task).unwrap();
+        let setup = Setup::resolve(Some(name), &settings.into_iter().chain(own).collect::<Vec<_>>()).unwrap();
         let draw = Draw { seed: 7, phase: Phase::Train, first_trial: 5, trials_each: 3, explore: true };
-        let batch = TrialBatch::draw(&config, &*task, draw).unwrap();
+        let batch = TrialBatch::draw(&setup, draw).unwrap();
         let mut bits = Bits::default();
         for drawn in &batch.drawn {
             let trial = &drawn.trial;
@@ -126,7 +122,7 @@ fn the_trials_of_every_task() {
             bits.add(&drawn.x0);
             bits.add(&drawn.readout_noise);
             bits.add(&drawn.private_noise);
-            bits.add(&drawn.kicks.iter().flat_map(|k| [k.step as f32, k.neuron as f32, k.size]).collect::<Vec<_>>());
+            bits.add(&drawn.perturbations.iter().flat_map(|k| [k.step as f32, k.neuron as f32, k.size]).collect::<Vec<_>>());
         }
         bits.short()
     };

@@ -82,5 +82,5 @@ pub fn treats(pid: u32, how: &str, number: u32) -> bool {
 
 /// The last update in a run's metrics.
 pub fn last_update(run: &Path) -> u64 {
-    hebbian_rnn::metrics::read(&run.join("metrics.csv")).unwrap().last().map_or(0, |row| row.update)
+    hebbian_rnn::read_metrics(&run.join("metrics.csv")).unwrap().last().map_or(0, |row| row.update)
 }

@@ -1,8 +1,9 @@
 //! `report.html`: what is in it, that it repeats, and how it looks in a real browser.
 
+use candle_core::Device;
+use hebbian_rnn::{Checkpoint, RunReport};
 use crate::command::{bytes, fine, hebbian, one_line_error, train};
 use assert_cmd::Command;
-use hebbian_rnn::{candle_core::Device, checkpoint::Checkpoint, report::Report, task};
 use safetensors::{tensor::TensorView, Dtype};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -108,9 +109,8 @@ fn a_resumed_run_has_the_page_of_an_uninterrupted_one() {
     // A run that stands before its limit is not said to be finished.
     let parts = dir.path().join("parts");
     let mut checkpoint = Checkpoint::read(&parts, &Device::Cpu).unwrap();
-    checkpoint.config.train.updates = Some(9);
-    let task = task::build(&checkpoint.config.task).unwrap();
-    let html = Report::of(&parts, &checkpoint, &*task, &[], 1).unwrap().html().unwrap();
+    checkpoint.setup.config.train.updates = Some(9);
+    let html = RunReport::of(&parts, &checkpoint, &[], 1).unwrap().html().unwrap();
     assert!(html.contains("Not finished: it stands at 4 updates, 32 trials of each network."));
 }
 

@@ -1,16 +1,8 @@
 //! `rflo` and the delta rule against plain f64 loops, and, where nothing is left out of it, against the true gradient.
 
+use hebbian_rnn::{Checkpoint, Draw, Phase, Trainer, TrialBatch, Weights};
 use crate::support::*;
 use candle_core::{Device, Tensor};
-use hebbian_rnn::batch::{Draw, TrialBatch};
-use hebbian_rnn::checkpoint::Checkpoint;
-use hebbian_rnn::config::Dynamics;
-use hebbian_rnn::eligibility::Workspace;
-use hebbian_rnn::episode::{Ensemble, Record, TrialShape};
-use hebbian_rnn::modulator::Modulator;
-use hebbian_rnn::network::Weights;
-use hebbian_rnn::random::Phase;
-use hebbian_rnn::trainer::Trainer;
 
 const SMALL: [&str; 11] = [
     "network.neurons=7",
@@ -36,7 +28,7 @@ fn batch_of(trainer: &Trainer) -> TrialBatch {
         trials_each: config.train.batch,
         explore: true,
     };
-    TrialBatch::draw(config, trainer.task().as_ref(), draw).unwrap()
+    TrialBatch::draw(trainer.setup(), draw).unwrap()
 }
 
 fn change(after: &Tensor, before: &Tensor) -> Vec<f64> {
@@ -51,9 +43,9 @@ fn an_update_equals_plain_loops() {
         let (n, b, t) = (7, config.train.batch, 20);
         let leak = if dynamics.ends_with("discrete") { 1.0 } else { 0.1 };
         let batch = batch_of(&trainer);
-        let before = trainer.weights().clone();
+        let before = trainer.weights().unwrap();
         trainer.update().unwrap();
-        let after = trainer.weights();
+        let after = trainer.weights().unwrap();
         for s in 0..2 {
             let of = |w: &Tensor| values(&w.get(s).unwrap());
             let (w_in, w_rec, w_out) = (of(&before.w_in), of(&before.w_rec), of(before.w_out.as_ref().unwrap()));
@@ -68,13 +60,12 @@ fn an_update_equals_plain_loops() {
                     for i in 0..n {
                         let recurrent: f64 = (0..n).map(|j| w_rec[i * n + j] * old[j]).sum();
                         let drive = recurrent + w_in[i] * f64::from(drawn.trial.inputs[step]);
-                        match config.network.dynamics {
-                            Dynamics::Discrete => x[i] = drive,
-                            Dynamics::Leaky => x[i] += leak * (drive - x[i]),
-                            Dynamics::LeakyRate => x[i] = drive,
+                        match config.network.dynamics.as_str() {
+                            "leaky" => x[i] += leak * (drive - x[i]),
+                            _ => x[i] = drive,
                         }
                         let rate = x[i].tanh();
-                        r[i] = if config.network.dynamics == Dynamics::LeakyRate {
+                        r[i] = if config.network.dynamics == "leaky-rate" {
                             old[i] + leak * (rate - old[i])
                         } else {
                             rate
@@ -85,8 +76,8 @@ fn an_update_equals_plain_loops() {
                     for i in 0..n {
                         let slope = 1.0 - x[i].tanh().powi(2);
                         for j in 0..n {
-                            let (inside, outside) = match config.network.dynamics {
-                                Dynamics::LeakyRate => (slope, 1.0),
+                            let (inside, outside) = match config.network.dynamics.as_str() {
+                                "leaky-rate" => (slope, 1.0),
                                 _ => (1.0, slope),
                             };
                             let p = &mut p[i * n + j];
@@ -109,12 +100,9 @@ fn an_update_equals_plain_loops() {
 
 /// −½ Σ (z − target)² over all trials and steps of each network's batch, summed over networks.
 fn fit(trainer: &Trainer, weights: &Weights, batch: &TrialBatch) -> f64 {
-    let (config, task) = (trainer.config(), trainer.task().as_ref());
-    let modulator = Modulator::new(&config.modulator, 2, 1);
-    let ensemble = Ensemble { config, shape: TrialShape::of(task), weights, modulator: &modulator, trace: None };
-    let outputs = values(&ensemble.run(batch, false, Record::default(), &mut Workspace::default()).unwrap().outputs);
-    let trials = batch.drawn.len();
-    let error = |k: usize| outputs[k] - f64::from(batch.drawn[k % trials].trial.targets[k / trials]);
+    let outputs = values(&outputs(trainer.setup(), weights, batch));
+    let steps = trainer.setup().shape().steps;
+    let error = |k: usize| outputs[k] - f64::from(batch.drawn[k / steps].trial.targets[k % steps]);
     -0.5 * (0..outputs.len()).map(|k| error(k) * error(k)).sum::<f64>()
 }
 
@@ -124,12 +112,12 @@ fn without_recurrence_and_with_the_readout_s_own_weights_it_is_the_gradient() {
     for dynamics in DYNAMICS {
         let settings = [&SMALL[..], &[dynamics, "network.gain=0", "rule.eta=1", "readout.eta=0"]].concat();
         let drawn = trainer("pattern-generation", &settings);
-        let mut checkpoint = drawn.checkpoint();
-        let w_out = checkpoint.weights.w_out.clone().unwrap();
-        checkpoint.weights.error_feedback = Some(w_out.transpose(1, 2).unwrap().contiguous().unwrap());
-        let mut trainer = Trainer::resume(checkpoint, &Device::Cpu).unwrap();
+        let mut checkpoint = drawn.checkpoint().unwrap();
+        let w_out = checkpoint.plastic.weights.w_out.clone().unwrap();
+        checkpoint.plastic.weights.error_feedback = Some(w_out.transpose(1, 2).unwrap().contiguous().unwrap());
+        let mut trainer = Trainer::resume(&checkpoint, &[Device::Cpu]).unwrap();
         let batch = batch_of(&trainer);
-        let before = trainer.weights().clone();
+        let before = trainer.weights().unwrap();
         let gradient: Vec<f64> = (0..2 * 49)
             .map(|k| {
                 let moved = |by: f64| {
@@ -142,7 +130,7 @@ fn without_recurrence_and_with_the_readout_s_own_weights_it_is_the_gradient() {
             })
             .collect();
         trainer.update().unwrap();
-        assert_close(&change(&trainer.weights().w_rec, &before.w_rec), &gradient, 1e-6, dynamics);
+        assert_close(&change(&trainer.weights().unwrap().w_rec, &before.w_rec), &gradient, 1e-6, dynamics);
     }
 }
 
@@ -151,14 +139,14 @@ fn a_checkpoint_keeps_the_feedback_weights() {
     let settings = [&SMALL[..], &["network.feedback_scale=0.5", "network.private_noise=0.1"]].concat();
     let mut whole = trainer("pattern-generation", &settings);
     whole.update().unwrap();
-    let bytes = whole.checkpoint().to_bytes().unwrap();
-    let checkpoint = Checkpoint::from_bytes(&bytes, None, &Device::Cpu).unwrap();
-    assert_eq!(checkpoint.weights.w_fb.as_ref().unwrap().dims(), [2, 7, 1]);
-    assert_eq!(checkpoint.weights.error_feedback.as_ref().unwrap().dims(), [2, 7, 1]);
-    let mut resumed = Trainer::resume(checkpoint, &Device::Cpu).unwrap();
+    let bytes = whole.checkpoint().unwrap().to_bytes().unwrap();
+    let checkpoint = Checkpoint::from_bytes(&bytes, &Device::Cpu).unwrap();
+    assert_eq!(checkpoint.plastic.weights.w_fb.as_ref().unwrap().dims(), [2, 7, 1]);
+    assert_eq!(checkpoint.plastic.weights.error_feedback.as_ref().unwrap().dims(), [2, 7, 1]);
+    let mut resumed = Trainer::resume(&checkpoint, &[Device::Cpu]).unwrap();
     whole.update().unwrap();
     resumed.update().unwrap();
-    assert!(whole.checkpoint().to_bytes().unwrap() == resumed.checkpoint().to_bytes().unwrap());
+    assert!(whole.checkpoint().unwrap().to_bytes().unwrap() == resumed.checkpoint().unwrap().to_bytes().unwrap());
 }
 
 #[test]

@@ -1,25 +1,23 @@
 //! Configuration: layers, defaults, and refusals that say what is wrong.
+use hebbian_rnn::{Config, Setting, Setup, RULES, TASKS};
 
-use hebbian_rnn::config::{Config, RuleName};
-use hebbian_rnn::settings::{resolve, Setting};
-use hebbian_rnn::task::TASKS;
 
 fn resolved(task: Option<&str>, settings: &[&str]) -> Result<Config, String> {
     let settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s).unwrap()).collect();
-    resolve(task, &settings).map_err(|e| format!("{e:#}"))
+    Setup::resolve(task, &settings).map(|setup| setup.config).map_err(|e| e.to_string())
 }
 
 #[test]
 fn every_task_has_valid_defaults_for_every_rule_and_survives_toml() {
     for task in &TASKS {
-        for (rule, _) in RuleName::ALL {
-            if task.name == "reach" && matches!(rule, RuleName::Eh | RuleName::Rflo) {
+        for rule in RULES.iter().map(|rule| rule.name) {
+            if task.name == "reach" && ["eh", "rflo"].contains(&rule) {
                 continue; // refused: tasks.rs
             }
-            let config = resolved(Some(task.name), &[&format!("rule.name={}", rule.as_str())]).unwrap();
+            let config = resolved(Some(task.name), &[&format!("rule.name={}", rule)]).unwrap();
             assert_eq!(config.rule.name, rule);
             let again = Setting::from_toml(&config.to_toml().unwrap(), "config.toml").unwrap();
-            assert_eq!(resolve(None, &again).unwrap(), config);
+            assert_eq!(Setup::resolve(None, &again).unwrap().config, config);
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Long use: memory and open files stay flat over many updates of a small network. scripts/soak.py does a million.
 
 use assert_cmd::cargo::cargo_bin;
-use hebbian_rnn::metrics;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -43,7 +42,7 @@ fn memory_and_open_files_stay_flat() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
     assert!(output.stderr.is_empty(), "output grows: {}", String::from_utf8_lossy(&output.stderr));
-    let rows = metrics::read(&path).unwrap();
+    let rows = read_metrics(&path).unwrap();
     assert!(rows.len() == UPDATES && rows.iter().zip(1..).all(|(row, update)| row.update == update));
 
     // While it trained: what comes after, evaluation and pictures, takes memory of its own.

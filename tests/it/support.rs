@@ -1,19 +1,30 @@
 //! What several tests need.
 
 use candle_core::{Device, Tensor};
-use hebbian_rnn::config::Config;
-use hebbian_rnn::settings::{resolve, Setting};
-use hebbian_rnn::trainer::Trainer;
+use hebbian_rnn::{choose, Config, Ensemble, Record, RewardBaseline, Setting, Setup, Trainer, TrialBatch, Weights};
 
-/// The configuration of `task` with `key=value` settings.
-pub fn config(task: &str, settings: &[&str]) -> Config {
+/// The setup of `task` with `key=value` settings.
+pub fn setup(task: &str, settings: &[&str]) -> Setup {
     let settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s).unwrap()).collect();
-    resolve(Some(task), &settings).unwrap()
+    Setup::resolve(Some(task), &settings).unwrap()
+}
+
+/// Its configuration.
+pub fn config(task: &str, settings: &[&str]) -> Config {
+    setup(task, settings).config
 }
 
 /// A trainer on the CPU.
 pub fn trainer(task: &str, settings: &[&str]) -> Trainer {
-    Trainer::new(config(task, settings), &Device::Cpu).unwrap()
+    Trainer::new(setup(task, settings), &[Device::Cpu]).unwrap()
+}
+
+/// The outputs `[S, B, T, n_out]` of drawn trials, without learning.
+pub fn outputs(setup: &Setup, weights: &Weights, batch: &TrialBatch) -> Tensor {
+    let baseline = RewardBaseline::new(&setup.config.modulator, batch.networks, setup.task.n_types());
+    let ensemble = Ensemble { setup, shape: setup.shape(), weights, baseline: &baseline, fast_weights: None };
+    let mut engine = choose(setup, weights.w_rec.device(), false).unwrap();
+    engine.run(&ensemble, batch, false, Record::default()).unwrap().outputs
 }
 
 /// All values of a tensor, as f64.

@@ -5,18 +5,16 @@ use crate::output::{print, print_json, usage};
 use crate::{read, Outcome};
 use anyhow::{ensure, Result};
 use candle_core::Device;
-use hebbian_rnn::analysis::{find, Analysis, Findings, Options, Subject, ANALYSES};
-use hebbian_rnn::{metrics, task};
+use hebbian_rnn::{find_analysis, read_metrics, Analysis, Findings, Options, Subject, ANALYSES, METRICS_FILE};
 use std::path::{Path, PathBuf};
 
 pub fn run(args: AnalyseArgs) -> Result<Outcome> {
-    let asked: Vec<&Analysis> = args.analyses.iter().map(|name| usage(find(name))).collect::<Result<_>>()?;
+    let asked: Vec<&Analysis> = args.analyses.iter().map(|name| usage(find_analysis(name))).collect::<Result<_>>()?;
     let checkpoint = read::to_run(&args.run, None, &Device::Cpu)?;
-    let task = task::build(&checkpoint.config.task)?;
-    let metrics = Some(args.run.join(metrics::FILE_NAME)).filter(|path| path.is_file());
-    let metrics = metrics.map(|path| metrics::read(&path)).transpose()?;
-    let subject = Subject { checkpoint: &checkpoint, task: &*task, metrics: metrics.as_deref() };
-    let options = Options { trials: args.trials, seed: args.seed.unwrap_or(checkpoint.config.train.seed) };
+    let metrics = Some(args.run.join(METRICS_FILE)).filter(|path| path.is_file());
+    let metrics = metrics.map(|path| read_metrics(&path)).transpose()?;
+    let subject = Subject { checkpoint: &checkpoint, metrics: metrics.as_deref() };
+    let options = Options { trials: args.trials, seed: args.seed.unwrap_or(checkpoint.setup.config.train.seed) };
     let chosen: Vec<&Analysis> =
         if asked.is_empty() { ANALYSES.iter().filter(|a| a.fits(&subject)).collect() } else { asked };
     for analysis in &chosen {
@@ -36,7 +34,7 @@ pub fn run(args: AnalyseArgs) -> Result<Outcome> {
     }
     if args.json {
         print_json(&serde_json::json!({
-            "task": task.name(), "trials": checkpoint.trials(), "seed": options.seed, "out": out, "analyses": results,
+            "task": checkpoint.setup.task.name(), "trials": checkpoint.trials(), "seed": options.seed, "out": out, "analyses": results,
         }))?;
     }
     Ok(Outcome::Done)

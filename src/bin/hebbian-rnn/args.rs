@@ -2,9 +2,7 @@
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use hebbian_rnn::analysis::ANALYSES;
-use hebbian_rnn::settings::Setting;
-use hebbian_rnn::task::FILE;
+use hebbian_rnn::{Setting, ANALYSES, FILE_TASK};
 use std::path::PathBuf;
 
 /// Recurrent networks that learn by reward-modulated Hebbian plasticity: many networks and trials in parallel.
@@ -157,7 +155,7 @@ impl TrainArgs {
         let mut settings = Vec::new();
         if let Some(path) = &self.task_file {
             let path = path.to_str().with_context(|| format!("--task-file {}: not a name in UTF-8", path.display()))?;
-            settings.push(Setting::flag("--task-file", "task.name", FILE));
+            settings.push(Setting::flag("--task-file", "task.name", FILE_TASK));
             settings.push(Setting::flag("--task-file", "task.path", path));
             // A file that is named anew is hashed anew: what it hashed to before does not matter.
             settings.push(Setting::flag("--task-file", "task.sha256", ""));

@@ -4,13 +4,12 @@ use crate::args::BenchArgs;
 use crate::output::{open_device, print, print_json, table, usage};
 use crate::Outcome;
 use anyhow::Result;
-use hebbian_rnn::bench::{measure, Report};
-use hebbian_rnn::settings::{self, Setting};
+use hebbian_rnn::{measure_throughput, Setting, Setup, Throughput};
 
 pub fn run(args: BenchArgs) -> Result<Outcome> {
     let mut reports = Vec::new();
     // Refuse every wrong value before measuring any.
-    let mut configs = Vec::new();
+    let mut setups = Vec::new();
     for &neurons in &args.neurons {
         for &networks in &args.networks {
             for &batch in &args.batch {
@@ -25,18 +24,18 @@ pub fn run(args: BenchArgs) -> Result<Outcome> {
                 for text in &args.set {
                     all.push(usage(Setting::parse(text))?);
                 }
-                configs.push(usage(settings::resolve(Some(&args.task), &all))?);
+                setups.push(usage(Setup::resolve(Some(&args.task), &all))?);
             }
         }
     }
     let device = open_device(&args.device)?;
-    for config in configs {
-        reports.push(measure(config, &device, args.updates, args.rounds, args.forward)?);
+    for setup in &setups {
+        reports.push(measure_throughput(setup, &device, args.updates, args.rounds, args.forward)?);
     }
     if args.json {
         print_json(&reports)?;
     } else {
-        let row = |r: &Report| {
+        let row = |r: &Throughput| {
             vec![
                 r.neurons.to_string(),
                 r.networks.to_string(),

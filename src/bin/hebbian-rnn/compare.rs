@@ -4,8 +4,7 @@ use crate::args::CompareArgs;
 use crate::output::{open_device, print, print_json, table, usage};
 use crate::Outcome;
 use anyhow::{bail, Result};
-use hebbian_rnn::compare::{compare, Comparison};
-use hebbian_rnn::settings::{self, Setting};
+use hebbian_rnn::{compare_engines, Comparison, Setting, Setup};
 
 pub fn run(args: CompareArgs) -> Result<Outcome> {
     let mut all = vec![
@@ -16,9 +15,9 @@ pub fn run(args: CompareArgs) -> Result<Outcome> {
     for text in &args.set {
         all.push(usage(Setting::parse(text))?);
     }
-    let config = usage(settings::resolve(Some(&args.task), &all))?;
+    let setup = usage(Setup::resolve(Some(&args.task), &all))?;
     let device = open_device(&args.device)?;
-    let found = compare(&config, &device)?;
+    let found = compare_engines(&setup, &device)?;
     if args.json {
         print_json(&found)?;
     } else {

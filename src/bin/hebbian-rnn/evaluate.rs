@@ -5,14 +5,14 @@ use crate::output::{open_device, print, print_json, print_scores};
 use crate::read;
 use crate::Outcome;
 use anyhow::Result;
-use hebbian_rnn::{evaluate, task};
+use hebbian_rnn::evaluate;
 
 pub fn run(args: EvaluateArgs) -> Result<Outcome> {
     let device = open_device(&args.device)?;
     let checkpoint = read::to_run(&args.run, args.task_file.as_deref(), &device)?;
-    let task = task::build(&checkpoint.config.task)?;
-    let seed = args.seed.unwrap_or(checkpoint.config.train.seed);
-    let scores = evaluate::evaluate(&checkpoint, &*task, args.trials, seed)?;
+    let task = &checkpoint.setup.task;
+    let seed = args.seed.unwrap_or(checkpoint.setup.config.train.seed);
+    let scores = evaluate(&checkpoint, args.trials, seed)?;
     if args.json {
         print_json(
             &serde_json::json!({ "task": task.name(), "trials": args.trials, "seed": seed, "networks": scores }),

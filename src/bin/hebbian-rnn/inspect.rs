@@ -5,14 +5,12 @@ use crate::output::{print, print_frozen, print_json, table};
 use crate::{read, Outcome};
 use anyhow::{bail, Result};
 use candle_core::Device;
-use hebbian_rnn::checkpoint::{layout, Checkpoint, Integrity};
-use hebbian_rnn::task;
+use hebbian_rnn::{layout, Checkpoint, Expected, Integrity};
 
 pub fn run(args: InspectArgs) -> Result<Outcome> {
     let checkpoint = Checkpoint::read(&args.checkpoint, &Device::Cpu)?;
-    let config = &checkpoint.config;
-    let task = task::build(&config.task)?;
-    let layout = layout(config, &*task);
+    let (config, task) = (&checkpoint.setup.config, &checkpoint.setup.task);
+    let layout = layout(&checkpoint.setup);
     let reached: Vec<Option<u64>> = checkpoint.criterion.iter().map(|c| c.reached_at()).collect();
     if args.json {
         let tensors: serde_json::Map<_, _> = layout
@@ -28,7 +26,7 @@ pub fn run(args: InspectArgs) -> Result<Outcome> {
     print(&format!(
         "task {}, rule {}, networks {}, {} neurons, {} trials at a time, seed {}",
         task.name(),
-        config.rule.name.as_str(),
+        config.rule.name,
         config.train.networks,
         config.network.neurons,
         config.train.batch,
@@ -41,10 +39,10 @@ pub fn run(args: InspectArgs) -> Result<Outcome> {
         checkpoint.format,
         checkpoint.program.escape_debug()
     ))?;
-    if let Some(trace) = config.trace.describe() {
+    if let Some(trace) = config.fast_weights.describe() {
         print(&trace)?;
     }
-    let row = |(name, t): (&&str, &hebbian_rnn::checkpoint::Expected)| {
+    let row = |(name, t): (&&str, &Expected)| {
         vec![name.to_string(), t.dtype.as_str().into(), format!("{:?}", t.shape)]
     };
     print(&table(&["tensor", "type", "shape"], layout.iter().map(row).collect(), 3).to_string())?;

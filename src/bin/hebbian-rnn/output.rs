@@ -1,11 +1,9 @@
 //! Small things that several commands print.
 
 use crate::Usage;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use comfy_table::{presets, CellAlignment, Table};
-use hebbian_rnn::device::{self, Chosen};
-use hebbian_rnn::divergence::Frozen;
-use hebbian_rnn::evaluate::Score;
+use hebbian_rnn::{parse_devices, ChosenDevices, Frozen, Score};
 use std::io::Write;
 
 /// Prints to stdout and returns a closed pipe as an error, where `println!` would panic.
@@ -48,7 +46,7 @@ pub fn print_frozen(mut frozen: impl Iterator<Item = (u64, Frozen)>) -> Result<(
 
 /// Opens devices and says on stderr why it is these, where that may surprise. A name that cannot be is the user's error.
 pub fn open_devices(names: &str) -> Result<Vec<candle_core::Device>> {
-    let Chosen { devices, note } = device::open(&usage(device::parse(names))?)?;
+    let ChosenDevices { devices, note } = hebbian_rnn::open_devices(&usage(parse_devices(names))?)?;
     if let Some(note) = note {
         eprintln!("{note}");
     }
@@ -65,6 +63,6 @@ pub fn open_device(name: &str) -> Result<candle_core::Device> {
 }
 
 /// Marks an error as the user's: exit code 2.
-pub fn usage<T>(result: Result<T>) -> Result<T> {
-    result.context(Usage)
+pub fn usage<T, E: Into<anyhow::Error>>(result: Result<T, E>) -> Result<T> {
+    result.map_err(|error| error.into().context(Usage))
 }

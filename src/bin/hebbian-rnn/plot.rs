@@ -5,9 +5,8 @@ use crate::output::{print, usage};
 use crate::{read, Outcome};
 use anyhow::{bail, ensure, Result};
 use candle_core::Device;
-use hebbian_rnn::checkpoint::Checkpoint;
-use hebbian_rnn::figures::{self, NamedRun};
-use hebbian_rnn::{metrics, task};
+use hebbian_rnn::{draw_learning_curve, draw_learning_curves, draw_sample_trials, read_metrics, Checkpoint, NamedRun};
+use hebbian_rnn::{LEARNING_CURVE, METRICS_FILE, SAMPLE_TRIALS};
 use std::path::{Path, PathBuf};
 
 /// More runs than this cannot be told apart in one picture.
@@ -29,11 +28,10 @@ pub fn run(args: PlotArgs) -> Result<Outcome> {
 
 /// Draws all the pictures of a run; returns their paths.
 pub fn draw(folder: &Path, checkpoint: &Checkpoint, log: bool) -> Result<Vec<String>> {
-    let task = task::build(&checkpoint.config.task)?;
-    let rows = metrics::read(&folder.join(metrics::FILE_NAME))?;
-    figures::draw_learning_curve(folder, &checkpoint.config, &*task, &rows, log)?;
-    figures::draw_sample_trials(folder, checkpoint, &*task)?;
-    let stems = ["learning_curve", "sample_trials"];
+    let rows = read_metrics(&folder.join(METRICS_FILE))?;
+    draw_learning_curve(folder, &checkpoint.setup, &rows, log)?;
+    draw_sample_trials(folder, checkpoint)?;
+    let stems = [LEARNING_CURVE, SAMPLE_TRIALS];
     Ok(stems.iter().flat_map(|stem| files(&folder.join(stem))).collect())
 }
 
@@ -49,11 +47,11 @@ fn draw_together(runs: &[PathBuf], out: Option<PathBuf>, log: bool) -> Result<Ve
         None => PathBuf::from("learning_curves"),
     };
     let read = |run: &PathBuf| -> Result<NamedRun> {
-        let config = Checkpoint::read(run, &Device::Cpu)?.config;
-        let rows = metrics::read(&run.join(metrics::FILE_NAME))?;
-        Ok(NamedRun { name: format!("{} ({})", run.display(), config.rule.name.as_str()), config, rows })
+        let setup = Checkpoint::read(run, &Device::Cpu)?.setup;
+        let rows = read_metrics(&run.join(METRICS_FILE))?;
+        Ok(NamedRun { name: format!("{} ({})", run.display(), setup.config.rule.name), setup, rows })
     };
-    figures::draw_learning_curves(&stem, &runs.iter().map(read).collect::<Result<Vec<_>>>()?, log)?;
+    draw_learning_curves(&stem, &runs.iter().map(read).collect::<Result<Vec<_>>>()?, log)?;
     Ok(files(&stem))
 }
 

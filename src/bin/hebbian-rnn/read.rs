@@ -2,9 +2,9 @@
 
 use anyhow::{ensure, Result};
 use candle_core::Device;
-use hebbian_rnn::checkpoint::{Checkpoint, Integrity, FILE_NAME};
-use hebbian_rnn::task::{self, FileTask, FILE};
+use hebbian_rnn::{Checkpoint, FileTask, Integrity, Own, Setup, CHECKPOINT_FILE};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Whether a task file has to be the one the networks were trained on.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -17,16 +17,16 @@ pub enum Trials {
 
 /// The checkpoint of `run`; `task_file` takes the place of the file it names.
 pub fn checkpoint(run: &Path, task_file: Option<&Path>, trials: Trials, device: &Device) -> Result<Checkpoint> {
-    let Some(file) = task_file else { return Checkpoint::read(run, device) };
-    let mut checkpoint = Checkpoint::read_with_task(run, &FileTask::read(file)?, device)?;
-    let name = checkpoint.config.task_name()?;
-    ensure!(name == FILE, "--task-file: these networks were trained on task `{name}`, which reads no file");
-    let task = &mut checkpoint.config.task;
-    task.insert("path".into(), file.display().to_string().into());
+    let Some(file) = task_file else { return Ok(Checkpoint::read(run, device)?) };
+    let own = Own { task: Some(Arc::new(FileTask::read(file)?)), ..Own::default() };
+    let mut checkpoint = Checkpoint::read_with(run, own, device)?;
+    let mut config = checkpoint.setup.config.clone();
+    ensure!(config.task.contains_key("path"), "--task-file: these networks were trained on a task that reads no file");
+    config.task.insert("path".into(), file.display().to_string().into());
     if trials == Trials::Any {
-        task.insert("sha256".into(), "".into());
+        config.task.insert("sha256".into(), "".into());
     }
-    checkpoint.config.complete()?;
+    checkpoint.setup = Setup::new(config)?;
     Ok(checkpoint)
 }
 
@@ -44,9 +44,8 @@ pub fn change(run: &Path, checkpoint: &Checkpoint) -> Option<String> {
     if checkpoint.integrity != Integrity::Changed {
         return None;
     }
-    let path = if run.is_dir() { run.join(FILE_NAME) } else { run.to_path_buf() };
-    let task = task::build(&checkpoint.config.task).ok();
-    let before = Checkpoint::whole_previous(&path, task.as_deref()).map_or(String::new(), |(previous, updates)| {
+    let path = if run.is_dir() { run.join(CHECKPOINT_FILE) } else { run.to_path_buf() };
+    let before = checkpoint.whole_previous(&path).map_or(String::new(), |(previous, updates)| {
         format!("; the checkpoint before it is whole: {} (update {updates})", previous.display())
     });
     Some(format!("{}: its checksum does not fit: it was damaged, or edited by hand{before}", path.display()))

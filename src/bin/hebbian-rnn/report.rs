@@ -6,23 +6,20 @@ use crate::train::FINAL_TRIALS;
 use crate::{read, Outcome};
 use anyhow::{ensure, Result};
 use candle_core::Device;
-use hebbian_rnn::evaluate::evaluate;
-use hebbian_rnn::report::{self, Report};
-use hebbian_rnn::task;
+use hebbian_rnn::{evaluate, write_report, RunReport};
 use indicatif::ProgressBar;
 use std::time::Duration;
 
 pub fn run(args: ReportArgs) -> Result<Outcome> {
     ensure!(args.run.is_dir(), "{} is not a run's folder", args.run.display());
     let checkpoint = read::to_run(&args.run, None, &Device::Cpu)?;
-    let task = task::build(&checkpoint.config.task)?;
-    let scores = evaluate(&checkpoint, &*task, FINAL_TRIALS, checkpoint.config.train.seed)?;
-    let mut page = Report { log: args.log, ..Report::of(&args.run, &checkpoint, &*task, &scores, FINAL_TRIALS)? };
+    let scores = evaluate(&checkpoint, FINAL_TRIALS, checkpoint.setup.config.train.seed)?;
+    let mut page = RunReport { log: args.log, ..RunReport::of(&args.run, &checkpoint, &scores, FINAL_TRIALS)? };
     // Some take a minute; nothing is shown where stderr is no terminal.
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(Duration::from_millis(200));
     page.analyse(true, &|analysis| bar.set_message(analysis.title));
     bar.finish_and_clear();
-    print(&report::write(&args.run, &page)?.display().to_string())?;
+    print(&write_report(&args.run, &page)?.display().to_string())?;
     Ok(Outcome::Done)
 }

@@ -4,9 +4,7 @@ use crate::args::{Recordable, SimulateArgs};
 use crate::output::{open_device, print};
 use crate::{read, Outcome};
 use anyhow::{ensure, Context, Result};
-use hebbian_rnn::checkpoint::write_atomically;
-use hebbian_rnn::episode::Record;
-use hebbian_rnn::simulate::{read_inputs, simulate};
+use hebbian_rnn::{read_inputs, simulate, write_atomically, Record};
 
 pub fn run(args: SimulateArgs) -> Result<Outcome> {
     let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -18,10 +16,10 @@ pub fn run(args: SimulateArgs) -> Result<Outcome> {
     let record = Record {
         rates: asked(Recordable::Rates),
         activations: asked(Recordable::Activations),
-        trace: asked(Recordable::Trace),
+        fast_weights: asked(Recordable::Trace),
     };
-    let seed = args.seed.unwrap_or(checkpoint.config.train.seed);
-    let results = simulate(&checkpoint, inputs, record, seed, &device)?;
+    let seed = args.seed.unwrap_or(checkpoint.setup.config.train.seed);
+    let results = simulate(&checkpoint, inputs, record, seed)?;
     let bytes = safetensors::serialize(results.iter().map(|(name, tensor)| (*name, tensor)), None)
         .with_context(|| format!("preparing {}", args.out.display()))?;
     write_atomically(&args.out, &bytes)?;

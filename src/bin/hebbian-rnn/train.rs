@@ -6,24 +6,12 @@ use crate::read::{self, Trials};
 use crate::{plot, signals, Outcome};
 use anyhow::{bail, ensure, Context, Result};
 use candle_core::Device;
-use hebbian_rnn::checkpoint::Checkpoint;
-use hebbian_rnn::config::Config;
-use hebbian_rnn::divergence::REMEDY;
-use hebbian_rnn::episode::TrialShape;
-use hebbian_rnn::evaluate::{evaluate, run_fresh, Score};
-use hebbian_rnn::lock::Lock;
-use hebbian_rnn::memory;
-use hebbian_rnn::plot::quantile_with_missing;
-use hebbian_rnn::report::{self, Report};
-use hebbian_rnn::run_folder::{holds_a_checkpoint, RunFolder, CONFIG};
-use hebbian_rnn::settings::{self, Setting};
-use hebbian_rnn::split::Split;
-use hebbian_rnn::task::{self, Task};
-use hebbian_rnn::trainer::{NetworkReport, Observer, StopReason, Training, UpdateReport};
+use hebbian_rnn::{automatic_batch, check_memory, evaluate, holds_a_checkpoint, quantile_with_missing, run_fresh};
+use hebbian_rnn::{write_report, Checkpoint, Config, Lock, NetworkReport, Observer, RunFolder, RunReport, Score};
+use hebbian_rnn::{Setting, Setup, StopReason, Trainer, UpdateReport, CONFIG_FILE, REMEDY};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::Arc;
 use std::time::Instant;
 
 /// Fresh trials of each network for the final table.
@@ -42,7 +30,7 @@ pub fn run(args: TrainArgs) -> Result<Outcome> {
     let mut bar = Bar::new(&trainer);
     let shown = bar.bar.clone();
     folder.on_warning(move |warning| shown.suspend(|| eprintln!("warning: {warning}")));
-    let reason = trainer.run(&mut [&mut folder, &mut bar], &|| interrupted.load(Ordering::SeqCst))?;
+    let reason = trainer.train_with(&mut [&mut folder, &mut bar], &|| interrupted.load(Ordering::SeqCst))?;
     if reason == StopReason::Interrupted {
         eprintln!(
             "interrupted after {} updates; everything is saved. To go on:\n  hebbian-rnn train --resume --out {}",
@@ -51,10 +39,10 @@ pub fn run(args: TrainArgs) -> Result<Outcome> {
         );
         return Ok(Outcome::Interrupted);
     }
-    let (checkpoint, task, frozen) = (trainer.checkpoint()?, trainer.task().clone(), all_frozen(&trainer));
+    let (checkpoint, frozen) = (trainer.checkpoint()?, all_frozen(&trainer));
     // What training alone needs of the device's memory is free for the trials that follow.
     drop(trainer);
-    summarise(&args, &checkpoint, task.as_ref(), &bar, &out)?;
+    summarise(&args, &checkpoint, &bar, &out)?;
     if reason == StopReason::Frozen {
         bail!("{}: {frozen}", out.display());
     }
@@ -62,34 +50,32 @@ pub fn run(args: TrainArgs) -> Result<Outcome> {
 }
 
 /// Says why training cannot go on.
-fn all_frozen(trainer: &dyn Training) -> String {
+fn all_frozen(trainer: &Trainer) -> String {
     format!(
         "every network has diverged, the last in update {}; what they were before is saved. {REMEDY}",
         trainer.frozen().iter().flatten().map(|frozen| frozen.update).max().unwrap_or(0)
     )
 }
 
-fn start(args: &TrainArgs) -> Result<(Split, RunFolder, PathBuf)> {
+fn start(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
     let mut all = file_settings(args)?;
     all.extend(usage(args.settings())?);
-    let mut config = usage(settings::resolve(args.task.as_deref(), &all))?;
-    let devices = open_devices(&config.train.device)?;
-    let task: Arc<dyn Task> = Arc::from(task::build(&config.task)?);
-    let shape = TrialShape::of(&*task);
+    let mut setup = usage(Setup::resolve(args.task.as_deref(), &all))?;
+    let devices = open_devices(&setup.config.train.device)?;
     if args.batch == Some(BatchSize::Auto) {
-        config.train.batch = memory::automatic_batch(&config, shape, &devices)?;
+        setup.config.train.batch = automatic_batch(&setup, &devices)?;
     }
-    memory::check_on(&config, shape, &devices)?;
+    check_memory(&setup, &devices)?;
     let out = match &args.out {
         Some(out) => out.clone(),
-        None => Path::new("runs").join(config.task_name()?),
+        None => Path::new("runs").join(setup.task.name()),
     };
-    let trainer = Split::new(config.clone(), task, &devices)?;
-    let folder = RunFolder::create(&out, &config, args.force)?;
+    let trainer = Trainer::new(setup, &devices)?;
+    let folder = RunFolder::create(&out, trainer.config(), args.force)?;
     Ok((trainer, folder, out))
 }
 
-fn resume(args: &TrainArgs) -> Result<(Split, RunFolder, PathBuf)> {
+fn resume(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
     let out = match (&args.out, &args.task) {
         (Some(out), _) => out.clone(),
         (None, Some(task)) => Path::new("runs").join(task),
@@ -104,40 +90,37 @@ fn resume(args: &TrainArgs) -> Result<(Split, RunFolder, PathBuf)> {
     if let (Some(change), false) = (read::change(&out, &checkpoint), args.accept_edited) {
         bail!("{change}; --accept-edited goes on from it all the same");
     }
-    let config = resumed(args, &checkpoint.config, "the checkpoint", &out)?;
-    let devices = open_devices(&config.train.device)?;
-    let task: Arc<dyn Task> = Arc::from(task::build(&config.task)?);
-    memory::check_on(&config, TrialShape::of(&*task), &devices)?;
-    checkpoint.config = config.clone();
-    let trainer = Split::resume(&checkpoint, task, &devices)?;
-    let folder = RunFolder::reopen(lock, &config, Some(checkpoint.updates))?;
+    checkpoint.setup = resumed(args, &checkpoint.setup.config, "the checkpoint", &out)?;
+    let devices = open_devices(&checkpoint.setup.config.train.device)?;
+    check_memory(&checkpoint.setup, &devices)?;
+    let trainer = Trainer::resume(&checkpoint, &devices)?;
+    let folder = RunFolder::reopen(lock, trainer.config(), Some(checkpoint.updates))?;
     Ok((trainer, folder, out))
 }
 
 /// Starts a run again that was ended before its first checkpoint, from the configuration in its folder.
-fn restart(args: &TrainArgs, lock: Lock, out: PathBuf) -> Result<(Split, RunFolder, PathBuf)> {
-    let path = out.join(CONFIG);
-    ensure!(path.exists(), "{} holds no run: it has neither a checkpoint nor a {CONFIG}", out.display());
+fn restart(args: &TrainArgs, lock: Lock, out: PathBuf) -> Result<(Trainer, RunFolder, PathBuf)> {
+    let path = out.join(CONFIG_FILE);
+    ensure!(path.exists(), "{} holds no run: it has neither a checkpoint nor a {CONFIG_FILE}", out.display());
     let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    let saved: Config = toml::from_str(&text).with_context(|| path.display().to_string())?;
-    let config = resumed(args, &saved, CONFIG, &out)?;
-    let devices = open_devices(&config.train.device)?;
-    let task: Arc<dyn Task> = Arc::from(task::build(&config.task)?);
-    memory::check_on(&config, TrialShape::of(&*task), &devices)?;
-    let trainer = Split::new(config.clone(), task, &devices)?;
-    let folder = RunFolder::reopen(lock, &config, None)?;
+    let saved = Config::from_toml(&text).with_context(|| path.display().to_string())?;
+    let setup = resumed(args, &saved, CONFIG_FILE, &out)?;
+    let devices = open_devices(&setup.config.train.device)?;
+    check_memory(&setup, &devices)?;
+    let trainer = Trainer::new(setup, &devices)?;
+    let folder = RunFolder::reopen(lock, trainer.config(), None)?;
     eprintln!("{} has no checkpoint yet: training starts from the beginning", out.display());
     Ok((trainer, folder, out))
 }
 
-/// The configuration that a run goes on with: `saved`, but for what the arguments may change.
-fn resumed(args: &TrainArgs, saved: &Config, origin: &str, out: &Path) -> Result<Config> {
+/// What a run goes on with: `saved`, but for what the arguments may change.
+fn resumed(args: &TrainArgs, saved: &Config, origin: &str, out: &Path) -> Result<Setup> {
     let mut all = Setting::from_toml(&saved.to_toml()?, origin)?;
     all.extend(file_settings(args)?);
     all.extend(usage(args.settings())?);
-    let config = usage(settings::resolve(args.task.as_deref(), &all))?;
-    usage(same_run(saved, &config, out))?;
-    Ok(config)
+    let setup = usage(Setup::resolve(args.task.as_deref(), &all))?;
+    usage(same_run(saved, &setup.config, out))?;
+    Ok(setup)
 }
 
 fn file_settings(args: &TrainArgs) -> Result<Vec<Setting>> {
@@ -158,7 +141,7 @@ fn same_run(saved: &Config, now: &Config, out: &Path) -> Result<()> {
         "train.keep",
         "task.path",
     ];
-    let flat = |config: &Config| Setting::from_toml(&config.to_toml()?, CONFIG);
+    let flat = |config: &Config| Setting::from_toml(&config.to_toml()?, CONFIG_FILE);
     let saved = flat(saved)?;
     for Setting { key, value, .. } in flat(now)? {
         let before = saved.iter().find(|s| s.key == key).map(|s| &s.value);
@@ -174,17 +157,18 @@ fn same_run(saved: &Config, now: &Config, out: &Path) -> Result<()> {
     Ok(())
 }
 
-fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, task: &dyn Task, bar: &Bar, out: &Path) -> Result<()> {
+fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, bar: &Bar, out: &Path) -> Result<()> {
+    let Setup { config, task, .. } = &checkpoint.setup;
     let seconds = bar.started.elapsed().as_secs_f64();
-    let networks = checkpoint.config.train.networks.count() as u64;
-    let new_trials = (checkpoint.updates - bar.first_update) * checkpoint.config.train.batch as u64 * networks;
-    let scores = evaluate(checkpoint, task, FINAL_TRIALS, checkpoint.config.train.seed)?;
+    let networks = config.train.networks.count() as u64;
+    let new_trials = (checkpoint.updates - bar.first_update) * config.train.batch as u64 * networks;
+    let scores = evaluate(checkpoint, FINAL_TRIALS, config.train.seed)?;
     // A run is not lost for want of a picture or a page.
     let mut written = plot::draw(out, checkpoint, args.log).unwrap_or_else(|why| {
         eprintln!("warning: no pictures: {why:#}; to draw them later: hebbian-rnn plot {}", out.display());
         Vec::new()
     });
-    match write_report(out, checkpoint, task, &scores, args.log) {
+    match report(out, checkpoint, &scores, args.log) {
         Ok(page) => written.push(page.display().to_string()),
         Err(why) => eprintln!("warning: no report: {why:#}; to write it later: hebbian-rnn report {}", out.display()),
     }
@@ -215,7 +199,7 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, task: &dyn Task, bar: &B
         print(&line)?;
     }
     if task.printable() && checkpoint.frozen[0].is_none() {
-        print_sample(checkpoint, task)?;
+        print_sample(checkpoint)?;
     }
     if !written.is_empty() {
         print(&format!("\n{}", written.join("\n")))?;
@@ -224,10 +208,10 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, task: &dyn Task, bar: &B
 }
 
 /// Writes the run's page with what costs no time; `hebbian-rnn report` adds the rest.
-fn write_report(out: &Path, checkpoint: &Checkpoint, task: &dyn Task, scores: &[Score], log: bool) -> Result<PathBuf> {
-    let mut page = Report { log, ..Report::of(out, checkpoint, task, scores, FINAL_TRIALS)? };
+fn report(out: &Path, checkpoint: &Checkpoint, scores: &[Score], log: bool) -> Result<PathBuf> {
+    let mut page = RunReport { log, ..RunReport::of(out, checkpoint, scores, FINAL_TRIALS)? };
     page.analyse(false, &|_| ());
-    report::write(out, &page)
+    Ok(write_report(out, &page)?)
 }
 
 /// How many networks reached the criterion, and when; `None` for one network, whose row says it all.
@@ -246,11 +230,12 @@ fn criterion_line(scores: &[Score]) -> Option<String> {
 }
 
 /// One fresh trial of the first network, as three lines of numbers.
-fn print_sample(checkpoint: &Checkpoint, task: &dyn Task) -> Result<()> {
-    let (batch, episode) = run_fresh(checkpoint, task, 0, 1, checkpoint.config.train.seed)?;
+fn print_sample(checkpoint: &Checkpoint) -> Result<()> {
+    let train = &checkpoint.setup.config.train;
+    let (batch, episode) = run_fresh(checkpoint, 0, 1, train.seed)?;
     let trial = &batch.drawn[0].trial;
     let outputs: Vec<f32> =
-        episode.outputs.get_on_dim(1, 0)?.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1()?;
+        episode.outputs.get(0)?.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1()?;
     let line = |values: &[f32], scored_only: bool| -> String {
         let cell = |(v, scored): (&f32, &bool)| {
             if *scored || !scored_only {
@@ -261,7 +246,7 @@ fn print_sample(checkpoint: &Checkpoint, task: &dyn Task) -> Result<()> {
         };
         values.iter().zip(&trial.scored).map(cell).collect()
     };
-    print(&format!("\na fresh trial of network {}:", checkpoint.config.train.networks.start))?;
+    print(&format!("\na fresh trial of network {}:", train.networks.start))?;
     print(&format!("input       {}", line(&trial.inputs, false)))?;
     print(&format!("target      {}", line(&trial.targets, true)))?;
     print(&format!("prediction  {}", line(&outputs, true)))
@@ -276,7 +261,7 @@ struct Bar {
 }
 
 impl Bar {
-    fn new(trainer: &dyn Training) -> Self {
+    fn new(trainer: &Trainer) -> Self {
         let limit = trainer.config().train.max_updates();
         let bar = if limit == u64::MAX { ProgressBar::no_length() } else { ProgressBar::new(limit) };
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} updates  {msg}  {eta} left")
@@ -289,9 +274,9 @@ impl Bar {
 }
 
 impl Observer for Bar {
-    fn update(&mut self, training: &dyn Training, report: &UpdateReport) -> Result<()> {
+    fn update(&mut self, trainer: &Trainer, report: &UpdateReport) -> hebbian_rnn::Result<()> {
         let s = report.networks.len() as f64;
-        let places = training.config().train.networks.range().zip(training.frozen());
+        let places = trainer.config().train.networks.range().zip(trainer.frozen());
         for (network, frozen) in places.filter_map(|(network, frozen)| Some((network, frozen?))) {
             if frozen.update == report.update {
                 self.bar.suspend(|| eprintln!("network {network} {frozen}. It is frozen as it was before"));
@@ -305,7 +290,7 @@ impl Observer for Bar {
             return Ok(());
         }
         let error = mean(&|n| n.error);
-        let trials = (report.update - self.first_update) as f64 * training.config().train.batch as f64 * s;
+        let trials = (report.update - self.first_update) as f64 * trainer.config().train.batch as f64 * s;
         let speed = trials / self.started.elapsed().as_secs_f64().max(1e-9);
         self.bar
             .set_message(format!("error {error:.3}  correct {:.2}  {speed:.0} trials/s", mean(&|n| n.recent_correct)));
@@ -314,7 +299,7 @@ impl Observer for Bar {
         Ok(())
     }
 
-    fn finish(&mut self, _training: &dyn Training) -> Result<()> {
+    fn finish(&mut self, _trainer: &Trainer) -> hebbian_rnn::Result<()> {
         self.bar.finish_and_clear();
         Ok(())
     }

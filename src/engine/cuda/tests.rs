@@ -1,19 +1,17 @@
-//! The driver and the kernels, emulated, against [`crate::episode::run`].
+//! The driver and the kernels, emulated, against the plain operations.
 
 use super::driver;
-use super::emulated::{available, size_of_trials, Emulated};
+use super::emulated::{available, size_of_trials, Emulated, EmulatedUploads};
 use super::machine::Kernel;
 use super::params::Params;
-use crate::batch::{Draw, TrialBatch};
-use crate::config::Config;
-use crate::eligibility::Workspace;
-use crate::episode::{self, Ensemble, Episode, EpisodeInputs, Record, TrialShape};
-use crate::modulator::Modulator;
-use crate::network::{Cell, Weights};
+use super::Workspace;
+use crate::config::Setting;
+use crate::engine::reference::Reference;
+use crate::engine::{Draw, Eligibility, Engine, Ensemble, Episode, Record, TrialBatch};
+use crate::model::{FastWeights, Weights};
+use crate::presets::Setup;
 use crate::random::Phase;
-use crate::settings::{resolve, Setting};
-use crate::task::{self, Task};
-use crate::trace::TraceState;
+use crate::rules::RewardBaseline;
 use candle_core::{DType, Device, Tensor};
 
 const DNMS: [&str; 9] = [
@@ -29,55 +27,50 @@ const DNMS: [&str; 9] = [
 ];
 
 /// Everything; the kernels keep it only where a test asks for it.
-const RECORD: Record = Record { trace: true, rates: true, activations: true };
+const RECORD: Record = Record { fast_weights: true, rates: true, activations: true };
 
 /// A batch of trials of new networks, and what they are run with.
 struct Case {
-    config: Config,
-    task: Box<dyn Task>,
+    setup: Setup,
     weights: Weights,
-    modulator: Modulator,
+    baseline: RewardBaseline,
     batch: TrialBatch,
-    trace: Option<TraceState>,
+    fast_weights: Option<FastWeights>,
 }
 
 impl Case {
     fn new(task: &str, settings: &[&str]) -> Self {
         let settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s).unwrap()).collect();
-        let config = resolve(Some(task), &settings).unwrap();
-        let task = task::build(&config.task).unwrap();
+        let setup = Setup::resolve(Some(task), &settings).unwrap();
+        let (config, task) = (&setup.config, &setup.task);
         let (networks, b, n) = (config.train.networks, config.train.batch, config.network.neurons);
-        let (n_in, n_out, cpu) = (task.inputs().len(), task.n_out(), &Device::Cpu);
+        let (n_in, n_out, cpu) = (task.n_in(), task.n_out(), &Device::Cpu);
         let weights = Weights::draw(&config.network, n_in, n_out, 3, networks, DType::F32, cpu).unwrap();
-        let mut modulator = Modulator::new(&config.modulator, networks.count(), task.trial_types().len());
-        modulator.restore((0..modulator.expected_error().len()).map(|i| 0.1 + 0.07 * i as f64).collect());
+        let mut baseline = RewardBaseline::new(&config.modulator, networks.count(), task.n_types());
+        baseline.restore((0..baseline.expected_error().len()).map(|i| 0.1 + 0.07 * i as f64).collect());
         let draw = Draw { seed: 3, phase: Phase::Train, first_trial: 7, trials_each: b, explore: true };
-        let batch = TrialBatch::draw(&config, &*task, draw).unwrap();
+        let batch = TrialBatch::draw(&setup, draw).unwrap();
         let matrix = |seed: f32| {
             let values = (0..networks.count() * b * n * n).map(|i| 0.05 * (seed * i as f32).sin()).collect::<Vec<_>>();
             Tensor::from_vec(values, (networks.count(), b, n, n), cpu).unwrap()
         };
-        let trace = config.trace.persistent.then(|| TraceState { h: matrix(0.7), eligibility: Some(matrix(1.3)) });
-        Case { config, task, weights, modulator, batch, trace }
+        let kept = config.fast_weights.persistent;
+        let fast_weights = kept.then(|| FastWeights { h: matrix(0.7), eligibility: Some(matrix(1.3)) });
+        Case { setup, weights, baseline, batch, fast_weights }
     }
 
     fn ensemble(&self) -> Ensemble<'_> {
         Ensemble {
-            config: &self.config,
-            shape: TrialShape::of(&*self.task),
+            setup: &self.setup,
+            shape: self.setup.shape(),
             weights: &self.weights,
-            modulator: &self.modulator,
-            trace: self.trace.clone(),
+            baseline: &self.baseline,
+            fast_weights: self.fast_weights.clone(),
         }
     }
 
     fn reference(&self) -> Episode {
-        let Case { config, task, weights, modulator, batch, trace } = self;
-        let mut inputs =
-            EpisodeInputs::new(batch, config, TrialShape::of(&**task), modulator, DType::F32, &Device::Cpu).unwrap();
-        inputs.trace = trace.clone();
-        let cell = Cell::new(&config.network, weights).unwrap();
-        episode::run(config, &cell, &inputs, true, RECORD).unwrap()
+        Reference.run(&self.ensemble(), &self.batch, true, RECORD).unwrap()
     }
 
     fn emulated(&self, machine: &Emulated) -> Episode {
@@ -86,7 +79,7 @@ impl Case {
 
     fn emulated_with(&self, machine: &Emulated, record: Record) -> Episode {
         // A workspace full of another batch's numbers.
-        let mut workspace = Workspace::default();
+        let mut workspace = Workspace::<EmulatedUploads>::default();
         let mut run = || driver::run(machine, &self.ensemble(), &self.batch, true, record, &mut workspace).unwrap();
         if let Some(spent) = run().eligibility {
             workspace.recycle(spent);
@@ -101,10 +94,10 @@ fn results(episode: &Episode) -> Vec<(&'static str, Vec<f32>)> {
     let mut all = vec![("outputs", of(&episode.outputs)), ("x", of(&episode.state.x)), ("r", of(&episode.state.r))];
     let recorded = [("rates", &episode.rates), ("activations", &episode.activations)];
     all.extend(recorded.into_iter().filter_map(|(name, tensor)| Some((name, of(tensor.as_ref()?)))));
-    if let Some(crate::eligibility::Eligibility::Tensor(e)) = &episode.eligibility {
+    if let Some(Eligibility::Tensor(e)) = &episode.eligibility {
         all.push(("eligibility", of(e)));
     }
-    if let Some(trace) = &episode.trace {
+    if let Some(trace) = &episode.fast_weights {
         all.push(("H", of(&trace.h)));
         all.extend(trace.eligibility.as_ref().map(|e| ("e of the trace", of(e))));
     }
@@ -129,8 +122,8 @@ fn holds_with(task: &str, settings: &[&str], mut machine: Emulated, record: Reco
     assert_eq!(names(&found), names(&wanted), "{settings:?}");
     let missing: Vec<_> = names(&expected).into_iter().filter(|name| !names(&found).contains(name)).collect();
     let optional = [
-        ("H", record.trace),
-        ("e of the trace", record.trace),
+        ("H", record.fast_weights),
+        ("e of the trace", record.fast_weights),
         ("rates", record.rates),
         ("activations", record.activations),
     ];
@@ -349,7 +342,7 @@ fn what_is_not_finite_shows() {
     let mut case = Case::new("dnms", &DNMS);
     case.weights.w_rec = (&case.weights.w_rec * f64::NAN).unwrap();
     for settings in ["fused", "stepwise"] {
-        case.config.train.kernels =
+        case.setup.config.train.kernels =
             if settings == "fused" { crate::config::Kernels::Fused } else { crate::config::Kernels::Stepwise };
         assert!(results(&case.emulated(&Emulated::default()))
             .iter()

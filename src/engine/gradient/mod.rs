@@ -166,13 +166,12 @@ fn join(
         Tensor::cat(&rows.collect::<candle_core::Result<Vec<_>>>()?, networks)
     };
     let first = &done[0].end;
-    let state = |name: &'static str, _: &Tensor| {
-        let named = |done: &Done| done.end.state.each().find(|(other, _)| *other == name).map(|(_, t)| t.clone());
-        cat(&named, 0)
-    };
-    let fast_weights = |name: &'static str, _: &Tensor| {
-        let of = |done: &Done| done.end.fast_weights.as_ref()?.each().find(|(other, _)| *other == name);
-        cat(&|done| of(done).map(|(_, t)| t.clone()), 0)
+    let named = |name: &'static str, _: &Tensor| {
+        let of = |done: &Done| {
+            let fast_weights = done.end.fast_weights.iter().flat_map(|h| h.each());
+            done.end.state.each().chain(fast_weights).find(|(other, _)| *other == name).map(|(_, t)| t.clone())
+        };
+        cat(&of, 0)
     };
     let mut gradients = Gradients::new();
     for (k, name) in wanted.iter().enumerate() {
@@ -192,8 +191,8 @@ fn join(
     }
     let episode = Episode {
         outputs: cat(&|done| Some(done.outputs.clone()), 0)?,
-        state: first.state.map(state)?,
-        fast_weights: first.fast_weights.as_ref().map(|h| h.map(fast_weights)).transpose()?,
+        state: first.state.map(named)?,
+        fast_weights: first.fast_weights.as_ref().map(|h| h.map(named)).transpose()?,
         eligibility: None,
         gradients: Some(gradients),
         readout_change: None,

@@ -7,7 +7,7 @@ mod steps;
 mod tensors;
 
 pub(super) use steps::{Progress, Steps, Taken};
-pub use tensors::{Scoring, TrialTensors};
+pub(super) use tensors::TrialTensors;
 
 use super::memory::{Part, Sizes};
 use super::{Eligibility, Engine, Ensemble, Episode, Record, TrialBatch};

@@ -9,7 +9,7 @@
 mod checksum;
 mod read;
 
-use super::files::write_keeping;
+use crate::files::write_keeping;
 use crate::config::Config;
 use crate::error::{At, Error, Result};
 use crate::presets::Setup;

@@ -5,7 +5,7 @@ use super::{layout, Header, CHECKPOINT_FILE, METADATA_KEY, NOT_YET};
 use crate::error::{bail, ensure, At, Error, Result};
 use crate::presets::{Own, Setup};
 use crate::reader::{finite, read, TensorFile};
-use crate::storage::files::previous;
+use crate::files::previous;
 use crate::text::shown;
 use crate::training::{Checkpoint, Criterion, Expected, Integrity, Plastic, FORMAT};
 use candle_core::{DType, Device, Tensor};
@@ -124,9 +124,9 @@ fn header(metadata: &Metadata) -> Result<(Header, &str)> {
     let Some(json) = json else {
         bail!(Content, "a safetensors file of another program: it has no `{METADATA_KEY}` metadata");
     };
-    let not = |what: &str| move |error: serde_json::Error| Error::Content(format!("{what}: {error}"));
+    let damaged = |error: serde_json::Error| Error::Content(error.to_string());
     let place = format!("the `{METADATA_KEY}` metadata");
-    let value: serde_json::Value = serde_json::from_str(json).map_err(not("not JSON")).at(&place)?;
+    let value: serde_json::Value = serde_json::from_str(json).map_err(damaged).at(format!("{place} is not JSON"))?;
     match value.get("format").and_then(serde_json::Value::as_u64) {
         Some(format) if (1..=u64::from(FORMAT)).contains(&format) => {}
         Some(format) => bail!(
@@ -136,7 +136,7 @@ fn header(metadata: &Metadata) -> Result<(Header, &str)> {
         ),
         None => bail!(Content, "{place} names no format"),
     }
-    let header: Header = serde_json::from_value(value).map_err(not("not that of a checkpoint")).at(&place)?;
+    let header: Header = serde_json::from_value(value).map_err(damaged).at(&place)?;
     Ok((header, json))
 }
 

@@ -8,8 +8,6 @@ use tempfile::{Builder, NamedTempFile};
 
 /// How the names of files begin that are not yet whole; the name of what they become follows.
 const UNFINISHED: &str = ".writing-";
-/// The same of pictures.
-const UNFINISHED_PICTURE: &str = ".plot-";
 
 /// The new content of a file: safe on the disk, but under a temporary name.
 pub(crate) struct Prepared {
@@ -108,7 +106,7 @@ pub(crate) fn remove_unfinished(folder: &Path, names: &[&str]) -> io::Result<()>
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let ours = name.strip_prefix(UNFINISHED).is_some_and(|rest| names.iter().any(|n| rest.starts_with(n)));
-        if ours || name.starts_with(UNFINISHED_PICTURE) {
+        if ours {
             fs::remove_file(entry.path())?;
         }
     }
@@ -189,7 +187,7 @@ mod tests {
     #[test]
     fn only_unfinished_files_of_the_names_are_removed() {
         let dir = tempfile::TempDir::new().unwrap();
-        for name in [".writing-a.txt-Xy", ".writing-b.txt-Xy", ".plot-Xy.png", "a.txt", ".lock"] {
+        for name in [".writing-a.txt-Xy", ".writing-b.txt-Xy", "a.txt", ".lock"] {
             fs::write(dir.path().join(name), "").unwrap();
         }
         remove_unfinished(dir.path(), &["a."]).unwrap();
