@@ -22,7 +22,8 @@ const CASES: [(&str, u64, i64, i64); 9] = [
 fn updates(c: &mut Criterion) {
     let mut group = c.benchmark_group("update");
     for (rule, networks, batch, neurons) in CASES {
-        let trainer = Trainer::builder("dnms").rule(rule).networks(networks).batch(batch).set("network.neurons", neurons);
+        let trainer =
+            Trainer::builder("dnms").rule(rule).networks(networks).batch(batch).set("network.neurons", neurons);
         let mut trainer = trainer.build().unwrap();
         group.throughput(Throughput::Elements(networks * batch as u64));
         let name = BenchmarkId::new(rule, format!("S{networks}/B{batch}/N{neurons}"));

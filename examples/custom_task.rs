@@ -1,13 +1,11 @@
 //! Question: how do I train on a task of my own?
-//! Answer: implement `Task` (a page), start from the configuration of a similar task, and hand both to a `Trainer`.
+//! Answer: implement `Task` (a page) and hand it to a trainer with the settings of a similar task.
 //!
 //! The task here is a delayed go/no-go: a short cue, A or B, then silence; after A the output should end high, after B low.
 //!
 //! `cargo run --release --example custom_task`
 
-use hebbian_rnn::{Config, ErrorMeasure, Stream, Task, Trainer, Trial, evaluate};
-use anyhow::Result;
-use candle_core::Device;
+use hebbian_rnn::{evaluate, ErrorMeasure, Stream, Task, Trainer, Trial};
 use std::sync::Arc;
 
 struct GoNoGo {
@@ -54,19 +52,20 @@ impl Task for GoNoGo {
     }
 }
 
-fn main() -> Result<()> {
-    let task = Arc::new(GoNoGo { cue_steps: 100, delay_steps: 200, response_steps: 100 });
-    // The network, rule and perturbation of `dnms`; its own task table is not read.
-    let mut config = Config::for_task("dnms")?;
-    config.network.neurons = 100;
-    config.train.networks = "3".parse().map_err(anyhow::Error::msg)?;
-    config.train.batch = 32;
-    config.train.trials = Some(1500);
-    config.train.until_criterion = true;
-
-    let mut trainer = Trainer::with_task(config, task.clone(), &Device::Cpu)?;
+fn main() -> anyhow::Result<()> {
+    let task = GoNoGo { cue_steps: 100, delay_steps: 200, response_steps: 100 };
+    // The network, rule and perturbation of `dnms`, with a task of our own in the place of its own.
+    let mut trainer = Trainer::builder("dnms")
+        .own_task(Arc::new(task))
+        .set("network.neurons", 100)
+        .networks(3)
+        .batch(32)
+        .trials(1500)
+        .until_criterion()
+        .build()?;
     trainer.train()?;
-    for score in evaluate(&trainer.checkpoint(), &*task, 100, 1)? {
+
+    for score in evaluate(&trainer.checkpoint()?, 100, 1)? {
         let reached = score.criterion_trials.map_or("never".to_string(), |trials| format!("after {trials} trials"));
         println!("network {}: criterion {reached}, error {:.3}", score.network, score.error);
     }

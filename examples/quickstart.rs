@@ -3,33 +3,24 @@
 //!
 //! `cargo run --release --example quickstart`
 
-use hebbian_rnn::{Checkpoint, Config, Trainer, evaluate};
-use anyhow::Result;
 use candle_core::Device;
+use hebbian_rnn::{evaluate, Checkpoint, Trainer};
 
-fn main() -> Result<()> {
+fn main() -> anyhow::Result<()> {
     // The defaults of a task are complete; change what you like.
-    let mut config = Config::for_task("echo")?;
-    config.train.networks = "2".parse().map_err(anyhow::Error::msg)?;
-    config.train.updates = Some(500);
-
-    let mut trainer = Trainer::new(config, &Device::Cpu)?;
+    let mut trainer = Trainer::builder("echo").networks(2).updates(500).build()?;
     trainer.train()?;
 
     // Everything the next update reads is in one file.
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("echo.safetensors");
-    trainer.checkpoint().write(&path)?;
+    trainer.checkpoint()?.write(&path)?;
 
     // Fresh trials, frozen weights.
     let checkpoint = Checkpoint::read(&path, &Device::Cpu)?;
-    for score in evaluate(&checkpoint, trainer.task().as_ref(), 200, 1)? {
-        println!(
-            "network {}: error {:.3}, correct {:.0} %",
-            score.network,
-            score.error,
-            100.0 * score.fraction_correct
-        );
+    for score in evaluate(&checkpoint, 200, 1)? {
+        let correct = 100.0 * score.fraction_correct;
+        println!("network {}: error {:.3}, correct {correct:.0} %", score.network, score.error);
         anyhow::ensure!(score.error < 0.05, "not learnt");
     }
     Ok(())

@@ -17,7 +17,7 @@ pub fn value<T>(outcome: Result<T>) -> Option<T> {
     match outcome {
         Ok(value) => Some(value),
         Err(error) => {
-            let message = format!("{error:#}");
+            let message = format!("{error}");
             assert!(!message.is_empty());
             None
         }

@@ -202,8 +202,9 @@ macro_rules! bail {
 /// [`bail!`] unless something holds.
 macro_rules! ensure {
     ($holds:expr, $kind:ident, $($text:tt)+) => {
-        if !$holds {
-            $crate::error::bail!($kind, $($text)+);
+        match $holds {
+            true => {}
+            false => $crate::error::bail!($kind, $($text)+),
         }
     };
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "report")]
 mod analysis;
 mod config;
 mod device;
@@ -7,11 +8,14 @@ mod engine;
 mod error;
 mod files;
 mod model;
+#[cfg(feature = "report")]
 mod plot;
 mod presets;
+mod quantile;
 mod random;
 mod ranges;
 mod reader;
+#[cfg(feature = "report")]
 mod report;
 mod rules;
 mod runs;
@@ -23,6 +27,7 @@ mod training;
 // Tensors and devices are part of the interface.
 pub use candle_core;
 
+#[cfg(feature = "report")]
 pub use analysis::{find_analysis, Analysis, Findings, Options, Picture, Subject, Table, ANALYSES};
 pub use config::{
     Association, Baseline, BpttConfig, Config, FastWeightsConfig, FastWeightsForm, InputWeights, Kernels, Loss,
@@ -41,12 +46,11 @@ pub use model::{
     accumulate, clip, decay, find_neuron_model, hebb, modulated, oja, outer, retroactive, Cell, FastWeightPlasticity,
     FastWeights, Leak, NeuronModel, State, Transfer, Weights,
 };
-pub use plot::{quantile, quantile_with_missing};
 pub use presets::{all_tasks, find_task, Own, Setup, TaskInfo, FILE_TASK, TASKS};
+pub use quantile::{quantile, quantile_with_missing};
 pub use random::{events, gaussian, stream, symmetric_uniform, uniform, Phase, Purpose, Stream};
-pub use report::{
-    draw_learning_curve, draw_learning_curves, draw_sample_trials, write_report, NamedRun, RunReport,
-};
+#[cfg(feature = "report")]
+pub use report::{draw_learning_curve, draw_learning_curves, draw_sample_trials, write_report, NamedRun, RunReport};
 pub use rules::{
     find_rule, Credit, Factors, FusedRule, Increment, LearningRule, Moment, RewardBaseline, RuleInfo, Source, StepRule,
     RULES,
@@ -64,6 +68,6 @@ pub use tasks::{
     Recall, SelectiveIntegration, Task, Trial, TrialShape, Variant,
 };
 pub use training::{
-    Checkpoint, Criterion, Expected, Frozen, Integrity, Moments, NetworkReport, Observer, Plastic, StopReason,
-    Trainer, TrainerBuilder, UpdateReport, Why, FORMAT, MORE_THAN, REMEDY, WINDOW,
+    Checkpoint, Criterion, Expected, Frozen, Integrity, Moments, NetworkReport, Observer, Plastic, StopReason, Trainer,
+    TrainerBuilder, UpdateReport, Why, FORMAT, MORE_THAN, REMEDY, WINDOW,
 };

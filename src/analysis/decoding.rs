@@ -8,8 +8,8 @@
 use super::linear::mean_and_error;
 use super::population::{Kept, Population};
 use super::{Findings, Options, Picture, Subject, Table};
-use crate::plot::{Colour, HeatMap, Mark, Panel, Panels, Shape};
 use crate::error::{ensure, Result};
+use crate::plot::{Colour, HeatMap, Mark, Panel, Panels, Shape};
 use rayon::prelude::*;
 
 /// Trials of each network, where none are asked for.
@@ -47,7 +47,11 @@ pub(super) fn cross_temporal(population: &Population, classes: &[usize], folds: 
         (seen[class] - 1) % folds
     });
     let fold_of: Vec<usize> = fold_of.collect();
-    ensure!(count > 0 && seen.iter().all(|seen| *seen >= folds), Usage, "decoding needs at least {folds} trials of each class; found {seen:?}");
+    ensure!(
+        count > 0 && seen.iter().all(|seen| *seen >= folds),
+        Usage,
+        "decoding needs at least {folds} trials of each class; found {seen:?}"
+    );
     let times = population.steps.len();
     let mut right = vec![vec![0usize; times]; times];
     for fold in 0..folds {

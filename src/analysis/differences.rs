@@ -33,12 +33,7 @@ pub(super) fn against(setup: &Setup, weights: &Weights, batch: &TrialBatch, seed
 
 /// ∂error/∂w_rec for some places of w_rec, by central differences in f64 on the same trials. Every moved weight makes a network
 /// of its own, and all of them run side by side.
-pub(super) fn differences(
-    setup: &Setup,
-    weights: &Weights,
-    batch: &TrialBatch,
-    places: &[usize],
-) -> Result<Vec<f64>> {
+pub(super) fn differences(setup: &Setup, weights: &Weights, batch: &TrialBatch, places: &[usize]) -> Result<Vec<f64>> {
     let n = setup.config.network.neurons;
     let copies = 2 * places.len();
     let base: Vec<f64> = weights.w_rec.flatten_all()?.to_vec1()?;

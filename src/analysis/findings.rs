@@ -1,8 +1,8 @@
 //! What an analysis found: tables, pictures, and a few figures in words; and how they are written.
 
+use crate::error::{Doing, Error, Result};
 use crate::files::write_atomically;
 use crate::plot::Panels;
-use crate::error::{Doing, Error, Result};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -58,8 +58,8 @@ impl Table {
     pub fn csv(&self) -> Result<String> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         let failed = |error: &dyn Display| Error::Bug(format!("writing table {}: {error}", self.name));
-        let rows = std::iter::once(&self.columns).chain(&self.rows);
-        rows.map(|row| writer.write_record(row)).collect::<Result<(), _>>().map_err(|error| failed(&error))?;
+        let mut rows = std::iter::once(&self.columns).chain(&self.rows);
+        rows.try_for_each(|row| writer.write_record(row)).map_err(|error| failed(&error))?;
         let text = writer.into_inner().map_err(|error| failed(&error))?;
         String::from_utf8(text).map_err(|error| failed(&error))
     }

@@ -40,7 +40,8 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
     if !config.perturbs() {
         return Some("its networks are not perturbed (perturbation.probability or perturbation.amplitude is 0)".into());
     }
-    (!gives_gradient(subject.task())).then(|| format!("task `{}` gives no gradient of what it judges", subject.task().name()))
+    (!gives_gradient(subject.task()))
+        .then(|| format!("task `{}` gives no gradient of what it judges", subject.task().name()))
 }
 
 /// The setup of a network alone as far as the comparison goes: the error alone counts, against the other trials'.

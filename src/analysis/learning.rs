@@ -1,9 +1,10 @@
 //! Learning curves over networks: error and fraction of networks at criterion against trials, from a run's metrics.
 
 use super::{Findings, Options, Picture, Subject, Table};
-use crate::plot::{quantile, quantile_with_missing, Colour, Mark, Panel, Panels, Shape};
-use crate::training::NetworkReport;
 use crate::error::Result;
+use crate::plot::{Colour, Mark, Panel, Panels, Shape};
+use crate::quantile::{quantile, quantile_with_missing};
+use crate::training::NetworkReport;
 use std::collections::BTreeMap;
 
 /// At most this many points of a network's line are drawn.

@@ -42,7 +42,11 @@ impl Logistic {
     pub fn fit(points: &[Point], lapse: bool) -> Result<Self> {
         let seen = |p: &&Point| p.trials > 0.0;
         let first = points.iter().find(seen).map(|p| p.x);
-        ensure!(points.iter().filter(seen).any(|p| Some(p.x) != first), Usage, "a curve needs trials at two different stimuli");
+        ensure!(
+            points.iter().filter(seen).any(|p| Some(p.x) != first),
+            Usage,
+            "a curve needs trials at two different stimuli"
+        );
         if !lapse {
             return Ok(Self::at_lapse(points, 0.0));
         }

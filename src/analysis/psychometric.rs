@@ -7,10 +7,10 @@ use super::linear::mean_and_error;
 use super::logistic::{Logistic, Point};
 use super::population::{Kept, Population};
 use super::{Findings, Options, Picture, Subject, Table};
+use crate::error::Result;
 use crate::plot::{Colour, Mark, Panel, Panels, Shape};
 use crate::tasks::{Coherences, Condition, SelectiveIntegration, Task};
 use std::sync::Arc;
-use crate::error::Result;
 
 /// Coherences, as multiples of the task's own.
 const LEVELS: [f64; 9] = [-1.0, -0.5, -0.25, -0.125, 0.0, 0.125, 0.25, 0.5, 1.0];
@@ -60,7 +60,14 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
             };
             let curves = [curve(0, 0), curve(0, 1), curve(1, 1), curve(1, 0)];
             let titles = ["attend modality 1", "attend modality 2"];
-            analyse(subject, Some(Arc::new(grid)), trials, options.seed, &curves, (&titles, "coherence (SD of the noise)"))
+            analyse(
+                subject,
+                Some(Arc::new(grid)),
+                trials,
+                options.seed,
+                &curves,
+                (&titles, "coherence (SD of the noise)"),
+            )
         }
         None => {
             let cues = subject.task().trial_types().len() as f64 - 1.0;

@@ -8,11 +8,11 @@
 use super::linear::Pca;
 use super::population::Population;
 use super::{Findings, Options, Picture, Subject, Table};
+use crate::error::{bail, Error, Result};
 use crate::plot::{Colour, Mark, Panel, Panels, Shape};
 use crate::tasks::{Coherences, SelectiveIntegration};
-use std::sync::Arc;
-use crate::error::{bail, Error, Result};
 use nalgebra::DMatrix;
+use std::sync::Arc;
 
 /// The variables, in the order in which they are made orthogonal.
 pub(super) const VARIABLES: [&str; 4] = ["choice", "modality 1", "modality 2", "context"];

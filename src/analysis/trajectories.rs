@@ -3,8 +3,8 @@
 use super::linear::Pca;
 use super::population::Population;
 use super::{Findings, Options, Picture, Subject, Table};
-use crate::plot::{Colour, Mark, Panel, Panels, Shape};
 use crate::error::Result;
+use crate::plot::{Colour, Mark, Panel, Panels, Shape};
 use nalgebra::DMatrix;
 
 /// Trials of each type, where none are asked for.

@@ -5,9 +5,9 @@
 
 use super::linear::{eigenvalues, matrix, mean_and_error};
 use super::{Findings, Options, Picture, Subject, Table};
+use crate::error::Result;
 use crate::model::Weights;
 use crate::plot::{Colour, Mark, Panel, Panels, Shape};
-use crate::error::Result;
 use candle_core::Device;
 use nalgebra::Complex;
 

@@ -1,7 +1,7 @@
 //! How the rule `bptt` trains, as keys of the table `bptt`.
 
-use crate::ranges::{expect, not_negative, positive};
 use crate::error::Result;
+use crate::ranges::{expect, not_negative, positive};
 use serde::{Deserialize, Serialize};
 
 /// What is minimised.

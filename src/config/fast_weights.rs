@@ -120,29 +120,6 @@ impl Default for FastWeightsConfig {
 }
 
 impl FastWeightsConfig {
-    /// How many changes the GPU kernels list in place of H, in trials of `steps` steps of a network of `neurons`; 0: they
-    /// write H out.
-    ///
-    /// A list is read whole at each step, 2 N floats for each change, and a persistent H beside it; a matrix is read and
-    /// written, 2 N² floats. So where this chooses the list, it moves at most half of what the matrix would, or three
-    /// quarters where H is persistent.
-    pub(crate) fn listed_changes(&self, neurons: usize, steps: usize) -> usize {
-        let fades_alike = matches!(self.stage, Stage::Accumulate | Stage::Decay | Stage::Modulated);
-        let of_one_step = self.stage.of_one_step();
-        let cheap = steps <= if self.persistent { neurons / 2 } else { neurons };
-        let wanted = match self.form {
-            FastWeightsForm::Written => false,
-            FastWeightsForm::History => true,
-            FastWeightsForm::Auto => of_one_step || cheap,
-        };
-        // Clipping is not linear: no sum of what was added can express it.
-        match wanted && self.clip == 0.0 {
-            true if of_one_step => 1,
-            true if fades_alike => steps,
-            _ => 0,
-        }
-    }
-
     /// One line on the trace; `None` where there is none.
     pub fn describe(&self) -> Option<String> {
         let kept = if self.persistent { "kept across trials" } else { "reset for each trial" };
@@ -155,26 +132,4 @@ impl FastWeightsConfig {
 /// The name that an enum's value has in files.
 fn kebab(value: &impl Serialize) -> String {
     toml::Value::try_from(value).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_are_for_short_trials_of_what_fades_alike_and_is_not_clipped() {
-        let mut trace = FastWeightsConfig { stage: Stage::Decay, ..FastWeightsConfig::default() };
-        assert_eq!([100, 101].map(|steps| trace.listed_changes(100, steps)), [100, 0]);
-        trace.persistent = true;
-        assert_eq!([50, 51].map(|steps| trace.listed_changes(100, steps)), [50, 0]);
-        trace.form = FastWeightsForm::History;
-        assert_eq!(trace.listed_changes(100, 1000), 1000);
-        for stage in [Stage::None, Stage::Oja, Stage::Retroactive] {
-            assert_eq!(FastWeightsConfig { stage, ..trace.clone() }.listed_changes(100, 10), 0);
-        }
-        assert_eq!(FastWeightsConfig { stage: Stage::Outer, ..trace.clone() }.listed_changes(100, 1000), 1);
-        trace.clip = 1.0;
-        assert_eq!(trace.listed_changes(100, 10), 0, "clipping is not linear");
-        assert_eq!(FastWeightsConfig { form: FastWeightsForm::Written, clip: 0.0, ..trace }.listed_changes(100, 10), 0);
-    }
 }

@@ -1,7 +1,7 @@
 //! Size, dynamics, response and initial weights of a network, as keys of the table `network`.
 
-use crate::ranges::{expect, not_negative, number, positive, share};
 use crate::error::Result;
+use crate::ranges::{expect, not_negative, number, positive, share};
 use serde::{Deserialize, Serialize};
 
 /// The transfer function φ: the firing rate for an activation.

@@ -63,10 +63,9 @@ impl std::str::FromStr for Networks {
         };
         match parsed {
             Ok((start, end)) if start < end => Ok(Networks { start, end }),
-            _ => bail!(
-                Usage,
-                "`{text}` is neither a count of at least 1 nor a non-empty range A..B of network indices"
-            ),
+            _ => {
+                bail!(Usage, "`{text}` is neither a count of at least 1 nor a non-empty range A..B of network indices")
+            }
         }
     }
 }

@@ -15,8 +15,7 @@ fn failed(error: DriverError) -> Error {
 /// How many GPUs the driver shows.
 pub(super) fn count() -> Result<usize> {
     libraries()?;
-    let count =
-        super::caught(|| CudaContext::device_count().map_err(failed)).at("no GPU can be used")?;
+    let count = super::caught(|| CudaContext::device_count().map_err(failed)).at("no GPU can be used")?;
     ensure!(count > 0, Device, "no GPU is there");
     Ok(count as usize)
 }
@@ -26,8 +25,8 @@ pub(super) fn open(index: usize) -> Result<Device> {
     let count = count()?;
     ensure!(index < count, Device, "there is no GPU {index}; found {count}");
     // A stream of its own, for candle's default one is another in each thread.
-    let device = super::caught(|| Ok(Device::new_cuda_with_stream(index)?))
-        .at(format!("GPU {index} cannot be used"))?;
+    let device =
+        super::caught(|| Ok(Device::new_cuda_with_stream(index)?)).at(format!("GPU {index} cannot be used"))?;
     // SAFETY: all work of a device is put on its one stream, so it is done in the order in which it is asked for, and so is
     // the freeing of memory. Nothing has to be tracked.
     unsafe { device.as_cuda_device()?.disable_event_tracking() };
@@ -73,7 +72,8 @@ fn kept(context: &CudaContext) -> Result<u64> {
 pub(super) fn describe(device: &Device) -> Result<String> {
     let stream = device.as_cuda_device()?.cuda_stream();
     let context = stream.context();
-    let ((major, minor), total) = (context.compute_capability().map_err(failed)?, context.mem_get_info().map_err(failed)?.1);
+    let ((major, minor), total) =
+        (context.compute_capability().map_err(failed)?, context.mem_get_info().map_err(failed)?.1);
     Ok(format!(
         "{}, compute capability {major}.{minor}, {} of {} free",
         context.name().map_err(failed)?,

@@ -46,7 +46,11 @@ pub enum DeviceName {
 /// An unknown name, `auto` among several, or a kind that this program was built without.
 pub fn parse_devices(names: &str) -> Result<Vec<DeviceName>> {
     let parsed: Vec<DeviceName> = names.split(',').map(|name| parse_one(name.trim())).collect::<Result<_>>()?;
-    ensure!(parsed.len() == 1 || !parsed.contains(&DeviceName::Auto), Usage, "device `{names}`: `auto` cannot be one of several");
+    ensure!(
+        parsed.len() == 1 || !parsed.contains(&DeviceName::Auto),
+        Usage,
+        "device `{names}`: `auto` cannot be one of several"
+    );
     Ok(parsed)
 }
 
@@ -66,7 +70,10 @@ fn parse_one(name: &str) -> Result<DeviceName> {
             Ok(DeviceName::Metal(index()?))
         }
         _ => {
-            bail!(Usage, "unknown device `{name}`; known are: auto, cpu, cuda, cuda:N, metal, and several with commas between")
+            bail!(
+                Usage,
+                "unknown device `{name}`; known are: auto, cpu, cuda, cuda:N, metal, and several with commas between"
+            )
         }
     }
 }
@@ -113,10 +120,12 @@ fn automatic() -> ChosenDevices {
 /// Every kind of device, usable or not; each GPU on its own.
 pub fn list_devices() -> Vec<FoundDevice> {
     let threads = num_cpus::get();
-    let memory =
-        memory_of(&Device::Cpu).map_or(String::new(), |free| format!(", {} free", bytes(free)));
-    let cpu =
-        FoundDevice { name: "cpu".into(), usable: true, detail: format!("{threads} threads{memory}{}", cpu_libraries()) };
+    let memory = memory_of(&Device::Cpu).map_or(String::new(), |free| format!(", {} free", bytes(free)));
+    let cpu = FoundDevice {
+        name: "cpu".into(),
+        usable: true,
+        detail: format!("{threads} threads{memory}{}", cpu_libraries()),
+    };
     let metal = found("metal".into(), metal_device(0).map(|_| "ready".into()));
     [vec![cpu], cuda_list(), vec![metal]].concat()
 }

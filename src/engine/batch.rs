@@ -102,7 +102,8 @@ impl TrialBatch {
     pub fn given(config: &Config, given: Exact, n_out: usize, seed: u64) -> candle_core::Result<Self> {
         let (t, networks, trials_each, n_in) = given.inputs.dims4()?;
         let trials = networks * trials_each;
-        let rows = |tensor: Tensor, width: usize| tensor.to_dtype(DType::F32)?.reshape((trials, width))?.to_vec2::<f32>();
+        let rows =
+            |tensor: Tensor, width: usize| tensor.to_dtype(DType::F32)?.reshape((trials, width))?.to_vec2::<f32>();
         let inputs = rows(given.inputs.permute((1, 2, 0, 3))?.contiguous()?, t * n_in)?;
         let modulator = given.modulator.as_ref().map(|m| rows(m.permute((1, 2, 0))?.contiguous()?, t)).transpose()?;
         let mut modulator = modulator.into_iter().flatten();
@@ -144,10 +145,21 @@ fn check(task: &dyn Task, trial: &Trial) -> Result<()> {
         ("modulator", modulator, t),
     ];
     for (list, found, expected) in lengths {
-        ensure!(found == expected, Content, "task `{}` drew a trial with {found} {list}; expected {expected}", task.name());
+        ensure!(
+            found == expected,
+            Content,
+            "task `{}` drew a trial with {found} {list}; expected {expected}",
+            task.name()
+        );
     }
     let types = task.n_types();
-    ensure!(trial.trial_type < types, Content, "task `{}` drew a trial of type {}; expected below {types}", task.name(), trial.trial_type);
+    ensure!(
+        trial.trial_type < types,
+        Content,
+        "task `{}` drew a trial of type {}; expected below {types}",
+        task.name(),
+        trial.trial_type
+    );
     Ok(())
 }
 
@@ -158,7 +170,11 @@ fn draw_trial(config: &Config, task: &dyn Task, draw: Draw, network: u64, trial:
     let drawn = task.trial(trial, &mut rng(Purpose::Task));
     DrawnTrial {
         x0: uniform(&mut rng(Purpose::InitialActivation), neurons, config.network.initial_activation),
-        perturbations: if draw.explore { perturbations(config, steps, &mut rng(Purpose::Perturbation)) } else { Vec::new() },
+        perturbations: if draw.explore {
+            perturbations(config, steps, &mut rng(Purpose::Perturbation))
+        } else {
+            Vec::new()
+        },
         readout_noise: if draw.explore && config.readout_explores() {
             gaussian(&mut rng(Purpose::ReadoutPerturbation), steps * task.n_out(), config.readout.perturbation)
         } else {

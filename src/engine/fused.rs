@@ -7,7 +7,8 @@ use crate::presets::Setup;
 
 /// Why the fused kernels cannot do what a setup asks for; `None`: they can.
 pub(super) fn refuses(setup: &Setup) -> Option<String> {
-    let Config { network, fast_weights, perturbation, rule, readout, bptt: _, modulator, task: _, train } = &setup.config;
+    let Config { network, fast_weights, perturbation, rule, readout, bptt: _, modulator, task: _, train } =
+        &setup.config;
     let not = |what: &str| Some(format!("{what} runs on plain operations"));
     match train.dtype {
         Precision::F32 => {}

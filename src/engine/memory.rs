@@ -58,7 +58,13 @@ pub struct Sizes<'a> {
 }
 
 impl<'a> Sizes<'a> {
-    fn new(setup: &Setup, shape: TrialShape, (networks, batch): (usize, usize), learn: bool, device: &'a Device) -> Self {
+    fn new(
+        setup: &Setup,
+        shape: TrialShape,
+        (networks, batch): (usize, usize),
+        learn: bool,
+        device: &'a Device,
+    ) -> Self {
         let config = &setup.config;
         Sizes {
             device,
@@ -200,8 +206,8 @@ pub fn check_memory(setup: &Setup, devices: &[Device]) -> Result<()> {
 /// # Errors
 /// Where not even one trial of each network fits: as [`check_memory`].
 pub fn automatic_batch(setup: &Setup, devices: &[Device]) -> Result<usize> {
-    let fits = shares(setup, devices)
-        .filter_map(|(device, networks, free)| largest_batch(setup, networks, device, free));
+    let fits =
+        shares(setup, devices).filter_map(|(device, networks, free)| largest_batch(setup, networks, device, free));
     let batch = fits.min().unwrap_or(1);
     let mut setup = setup.clone();
     setup.config.train.batch = batch;

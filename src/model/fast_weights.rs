@@ -4,7 +4,7 @@
 //! retroactive form beside them; the second half runs the configured one inside a network. Vectors are `[..., N]`,
 //! matrices `[..., N, N]`; leading dimensions (networks, trials) are batched. Sources: docs/model.md.
 
-use crate::config::{Stage, FastWeightsConfig};
+use crate::config::{FastWeightsConfig, Stage};
 use candle_core::{Result, Tensor, D};
 
 /// Stage 1, the pair rule: Δw = η a b for each pair of a post- and a presynaptic rate, elementwise.

@@ -113,7 +113,7 @@ fn all() -> [Arc<dyn NeuronModel>; 3] {
 ///
 /// # Errors
 /// Where there is none; names the nearest.
-pub fn find_neuron_model(name: &str) -> crate::Result<Arc<dyn NeuronModel>> {
+pub fn find_neuron_model(name: &str) -> crate::error::Result<Arc<dyn NeuronModel>> {
     let known = all();
     let found = known.iter().find(|model| model.name() == name).cloned();
     found.ok_or_else(|| Error::unknown("network.dynamics", name, known.iter().map(|model| model.name())))

@@ -49,11 +49,6 @@ impl Weights {
         [("w_in", &self.w_in), ("w_rec", &self.w_rec)].into_iter().chain(there)
     }
 
-    /// The tensor called `name` in a checkpoint, where there is one.
-    pub(crate) fn get(&self, name: &str) -> Option<&Tensor> {
-        self.each().find_map(|(other, tensor)| (other == name).then_some(tensor))
-    }
-
     /// Each tensor, called by its name in a checkpoint, put through `change`.
     pub(crate) fn map(&self, mut change: impl FnMut(&'static str, &Tensor) -> Result<Tensor>) -> Result<Self> {
         let mut maybe = |name, tensor: &Option<Tensor>| tensor.as_ref().map(|tensor| change(name, tensor)).transpose();

@@ -6,7 +6,8 @@ use super::chart::Chart;
 use super::colour::Colour;
 use super::fonts::measure;
 use super::mark::{Mark, Shape};
-use super::stats::{quantile, value_at};
+use super::stats::value_at;
+use crate::quantile::quantile;
 
 /// Whether an axis of errors has a place for this one.
 pub(super) fn has_place(error: f64, log: bool) -> bool {

@@ -12,7 +12,7 @@ use super::fonts::{fit, measure};
 use super::mark::Mark;
 use super::output::save;
 use super::run::{network_marks, Run};
-use super::stats::quantile_with_missing;
+use crate::quantile::quantile_with_missing;
 
 /// The learning curves of one run or of several.
 #[derive(Clone, Debug, Default)]

@@ -27,5 +27,4 @@ pub use mark::{Mark, Shape};
 pub use panels::{Panel, Panels};
 pub use run::Run;
 pub use sample_trials::{sample_trials, SampleTrials};
-pub use stats::{quantile, quantile_with_missing};
 pub use trial::SampleTrial;

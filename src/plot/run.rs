@@ -5,7 +5,8 @@ use super::canvas::Point;
 use super::colour::{Colour, COLOURS};
 use super::errors::{has_place, quartiles};
 use super::mark::{Mark, Shape};
-use super::stats::{quantile_with_missing, thin};
+use super::stats::thin;
+use crate::quantile::quantile_with_missing;
 
 /// At most this many points to a line, and to the lines of all networks together.
 const POINTS_PER_LINE: usize = 600;

@@ -123,11 +123,7 @@ impl Setup {
 
     /// What the user brought along, or would have if nothing had a name.
     pub(crate) fn own(&self) -> Own {
-        Own {
-            task: Some(self.task.clone()),
-            rule: Some(self.rule.clone()),
-            neurons: Some(self.neurons.clone()),
-        }
+        Own { task: Some(self.task.clone()), rule: Some(self.rule.clone()), neurons: Some(self.neurons.clone()) }
     }
 
     fn check(&self) -> Result<()> {

@@ -70,7 +70,15 @@ pub fn draw_learning_curves(stem: &Path, runs: &[NamedRun], log: bool) -> Result
     for run in &runs[1..] {
         let task = &run.setup.task;
         same &= task.name() == first.name();
-        ensure!(task.measure() == first.measure(), Usage, "the errors of {} and {} have no common axis: one is the {}, the other the {}", runs[0].name, run.name, first.measure().label(), task.measure().label());
+        ensure!(
+            task.measure() == first.measure(),
+            Usage,
+            "the errors of {} and {} have no common axis: one is the {}, the other the {}",
+            runs[0].name,
+            run.name,
+            first.measure().label(),
+            task.measure().label()
+        );
     }
     let curves = LearningCurves {
         title: if same { format!("{}: error while learning", first.name()) } else { "Error while learning".into() },

@@ -40,12 +40,7 @@ impl<'a> RunReport<'a> {
     ///
     /// # Errors
     /// Where the folder's metrics or checkpoint cannot be read.
-    pub fn of(
-        folder: &Path,
-        checkpoint: &'a Checkpoint,
-        scores: &'a [Score],
-        score_trials: u64,
-    ) -> Result<Self> {
+    pub fn of(folder: &Path, checkpoint: &'a Checkpoint, scores: &'a [Score], score_trials: u64) -> Result<Self> {
         let rows = read_metrics(&folder.join(METRICS_FILE))?;
         let path = folder.join(CHECKPOINT_FILE);
         let bytes = std::fs::read(&path).doing("reading", &path)?;

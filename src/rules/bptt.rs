@@ -34,7 +34,10 @@ impl LearningRule for Bptt {
 
     fn check(&self, config: &Config) -> Result<()> {
         if config.readout_learns() {
-            bail!(Usage, "readout.rule is set, but rule.name is `bptt`, which trains the readout itself; expected `none`");
+            bail!(
+                Usage,
+                "readout.rule is set, but rule.name is `bptt`, which trains the readout itself; expected `none`"
+            );
         }
         if config.modulator.energy_cost > 0.0 {
             bail!(

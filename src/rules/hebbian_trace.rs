@@ -26,7 +26,10 @@ impl LearningRule for HebbianTrace {
 
     fn check(&self, config: &Config) -> Result<()> {
         if config.fast_weights.stage == Stage::None {
-            bail!(Usage, "trace.stage is `none`, but rule.name is `hebbian-trace`, which learns from the trace: choose a stage");
+            bail!(
+                Usage,
+                "trace.stage is `none`, but rule.name is `hebbian-trace`, which learns from the trace: choose a stage"
+            );
         }
         Ok(())
     }

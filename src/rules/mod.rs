@@ -154,15 +154,8 @@ pub struct RuleInfo {
 }
 
 /// Every rule that has a name in configurations.
-pub static RULES: [RuleInfo; 7] = [
-    delta_x::INFO,
-    node_perturbation::INFO,
-    hebbian_trace::INFO,
-    eh::INFO,
-    rflo::INFO,
-    bptt::INFO,
-    none::INFO,
-];
+pub static RULES: [RuleInfo; 7] =
+    [delta_x::INFO, node_perturbation::INFO, hebbian_trace::INFO, eh::INFO, rflo::INFO, bptt::INFO, none::INFO];
 
 /// The rule called `name`.
 ///

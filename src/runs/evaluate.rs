@@ -61,12 +61,7 @@ pub fn evaluate(checkpoint: &Checkpoint, trials: u64, seed: u64) -> Result<Vec<S
 ///
 /// # Errors
 /// As [`evaluate`].
-pub fn run_fresh(
-    checkpoint: &Checkpoint,
-    first: u64,
-    trials_each: usize,
-    seed: u64,
-) -> Result<(TrialBatch, Episode)> {
+pub fn run_fresh(checkpoint: &Checkpoint, first: u64, trials_each: usize, seed: u64) -> Result<(TrialBatch, Episode)> {
     let mut frozen = FrozenNetworks::new(checkpoint)?;
     frozen.check_memory(trials_each, Record::default())?;
     let batch = draw_fresh(&checkpoint.setup, first, trials_each, seed)?;

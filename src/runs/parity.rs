@@ -28,10 +28,18 @@ pub struct Comparison {
 /// # Errors
 /// Where the update changes nothing, so that nothing could be compared, or the run cannot be made.
 pub fn compare_engines(setup: &Setup, device: &Device) -> Result<Vec<Comparison>> {
-    ensure!(!matches!(setup.rule.source(), Source::Gradient), Usage, "rule.name is `bptt`, of which there is one implementation: there is nothing to compare");
+    ensure!(
+        !matches!(setup.rule.source(), Source::Gradient),
+        Usage,
+        "rule.name is `bptt`, of which there is one implementation: there is nothing to compare"
+    );
     let expected = change(setup, Kernels::Reference, &Device::Cpu)?;
     let largest = largest(expected.iter().copied());
-    ensure!(largest > 0.0, Usage, "the update changes no weight (rule.name, or a warm-up): there is nothing to compare");
+    ensure!(
+        largest > 0.0,
+        Usage,
+        "the update changes no weight (rule.name, or a warm-up): there is nothing to compare"
+    );
     [Kernels::Fused, Kernels::Stepwise, Kernels::Reference]
         .into_iter()
         .map(|kernels| {

@@ -1,7 +1,7 @@
 //! One process at a time in a run's folder.
 
-use crate::files;
 use crate::error::{bail, Doing, Result};
+use crate::files;
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -25,13 +25,8 @@ impl Lock {
     /// Where another process has it (the message names that process), and where the file cannot be made.
     pub fn take(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE_NAME);
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .doing("opening", &path)?;
+        let mut file =
+            File::options().read(true).write(true).create(true).truncate(false).open(&path).doing("opening", &path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -39,7 +34,11 @@ impl Lock {
                 // On some systems nobody else can read a locked file.
                 let _ = file.read_to_string(&mut holder);
                 let holder = if holder.is_empty() { "another process" } else { holder.trim() };
-                bail!(Usage, "{} is in use by {holder}: only one process may write into a run's folder", folder.display());
+                bail!(
+                    Usage,
+                    "{} is in use by {holder}: only one process may write into a run's folder",
+                    folder.display()
+                );
             }
             // A file system without locks: better trained unguarded than not at all.
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}

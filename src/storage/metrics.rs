@@ -1,7 +1,7 @@
 //! `metrics.csv`: one row for each update and network, appended as training goes.
 
-use crate::files;
 use crate::error::{bail, ensure, At, Doing, Error, Result};
+use crate::files;
 use crate::training::{NetworkReport, UpdateReport};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -26,13 +26,8 @@ impl Metrics {
     /// # Errors
     /// Where it cannot be made; names it.
     pub fn create(path: &Path) -> Result<Self> {
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(path)
-            .doing("creating", path)?;
+        let file =
+            File::options().read(true).write(true).create(true).truncate(true).open(path).doing("creating", path)?;
         Ok(Metrics { path: path.to_path_buf(), file, written: 0, waiting: Vec::new() })
     }
 
@@ -48,10 +43,8 @@ impl Metrics {
             Err(error) if error.kind() == ErrorKind::NotFound => return Self::create(path),
             text => text.doing("reading", path)?,
         };
-        let rows = rows_until(&text, updates).at(format!(
-            "{}: put it back as it was, or move it away to go on without its rows",
-            path.display()
-        ))?;
+        let rows = rows_until(&text, updates)
+            .at(format!("{}: put it back as it was, or move it away to go on without its rows", path.display()))?;
         let kept = written(&rows, true)?;
         files::write_if_changed(path, &kept)?;
         Ok(Metrics { path: path.to_path_buf(), file: open(path)?, written: kept.len() as u64, waiting: Vec::new() })
@@ -144,11 +137,19 @@ fn rows_until(text: &[u8], updates: u64) -> Result<Vec<NetworkReport>> {
             Ok(row) => {
                 // The first rows may be missing: the file was once moved away.
                 let follows = rows.is_empty() || (newest..=newest + 1).contains(&row.update);
-                ensure!(follows, Content, "line {} is of update {}, the one before of update {newest}", i + 2, row.update);
+                ensure!(
+                    follows,
+                    Content,
+                    "line {} is of update {}, the one before of update {newest}",
+                    i + 2,
+                    row.update
+                );
                 rows.push(row);
             }
             Err(_) if newest == updates => break,
-            Err(error) => bail!(Content, "line {} is no row, but the checkpoint is of update {updates}: {error}", i + 2),
+            Err(error) => {
+                bail!(Content, "line {} is no row, but the checkpoint is of update {updates}: {error}", i + 2)
+            }
         }
     }
     let newest = rows.last().map_or(updates, |row| row.update);

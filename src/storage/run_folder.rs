@@ -4,10 +4,10 @@
 //! checkpoint that knows of them; and a file that cannot be written leaves the one before it. Trouble with writing does not
 //! stop training: it is told once, and the next save tries again.
 
-use crate::files::{previous, remove_unfinished, write_if_changed};
 use super::{Lock, Metrics, CHECKPOINT_FILE, METRICS_FILE};
 use crate::config::Config;
 use crate::error::{bail, At, Doing, Error, Result};
+use crate::files::{previous, remove_unfinished, write_if_changed};
 use crate::training::{Checkpoint, Observer, Trainer, UpdateReport};
 use std::fs;
 use std::path::{Path, PathBuf};

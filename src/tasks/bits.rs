@@ -4,9 +4,9 @@
 //! neuromodulator m(t) ~ U(0, 1) that drives the trace but means nothing.
 
 use super::{ErrorMeasure, Task, Trial};
-use crate::ranges::*;
-use crate::random::Stream;
 use crate::error::Result;
+use crate::random::Stream;
+use crate::ranges::*;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 

@@ -5,9 +5,9 @@
 //! networks of excitatory and inhibitory neurons.
 
 use super::{ErrorMeasure, Task, Trial};
-use crate::ranges::*;
-use crate::random::Stream;
 use crate::error::Result;
+use crate::random::Stream;
+use crate::ranges::*;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
@@ -105,11 +105,21 @@ impl Dnms {
         expect(self.steps >= 1, "task.steps", self.steps, "at least 1")?;
         // What does not fit into a number does not fit into a trial.
         let first_end = self.first_stimulus.saturating_add(self.stimulus_steps);
-        expect(first_end <= self.second_stimulus, "task.second_stimulus", self.second_stimulus, format!("at least {first_end}, where the first stimulus ends"))?;
+        expect(
+            first_end <= self.second_stimulus,
+            "task.second_stimulus",
+            self.second_stimulus,
+            format!("at least {first_end}, where the first stimulus ends"),
+        )?;
         let last_start = self.second_stimulus.saturating_add(self.delay_jitter.saturating_sub(1));
         let end = last_start.saturating_add(self.stimulus_steps);
         expect(end <= self.steps, "task.steps", self.steps, format!("at least {end}, where the second stimulus ends"))?;
-        expect((1..=self.steps).contains(&self.response_steps), "task.response_steps", self.response_steps, format!("1 to task.steps ({})", self.steps))?;
+        expect(
+            (1..=self.steps).contains(&self.response_steps),
+            "task.response_steps",
+            self.response_steps,
+            format!("1 to task.steps ({})", self.steps),
+        )?;
         positive("task.target", self.target)?;
         if let Some(same) = self.target_same {
             number("task.target_same", same)?;

@@ -4,9 +4,9 @@
 //! decision period of 150 ms, marked by an input of its own).
 
 use super::{ErrorMeasure, Task, Trial};
-use crate::ranges::*;
-use crate::random::Stream;
 use crate::error::Result;
+use crate::random::Stream;
+use crate::ranges::*;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +51,12 @@ impl EvidenceAccumulation {
     /// Refuses cues that could balance or overlap.
     pub fn checked(self) -> Result<Self> {
         expect(self.cues % 2 == 1, "task.cues", self.cues, "an odd number, so that one side has more")?;
-        expect((1..=self.cue_spacing).contains(&self.cue_steps), "task.cue_steps", self.cue_steps, format!("1 to task.cue_spacing ({})", self.cue_spacing))?;
+        expect(
+            (1..=self.cue_spacing).contains(&self.cue_steps),
+            "task.cue_steps",
+            self.cue_steps,
+            format!("1 to task.cue_spacing ({})", self.cue_spacing),
+        )?;
         expect(self.decision_steps >= 1, "task.decision_steps", self.decision_steps, "at least 1")?;
         fraction("task.cue_probability", self.cue_probability)?;
         positive("task.target", self.target)?;

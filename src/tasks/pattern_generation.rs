@@ -2,9 +2,9 @@
 //! (the target of Murray 2019, doi 10.7554/eLife.43299, with which random feedback local online learning was shown).
 
 use super::{ErrorMeasure, Task, Trial};
-use crate::ranges::*;
-use crate::random::Stream;
 use crate::error::{ensure, Result};
+use crate::random::Stream;
+use crate::ranges::*;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 
@@ -44,7 +44,13 @@ impl PatternGeneration {
     pub fn checked(self) -> Result<Self> {
         expect(self.steps >= 1, "task.steps", self.steps, "at least 1")?;
         positive("task.period", self.period)?;
-        ensure!(!self.harmonics.is_empty() && self.amplitudes.len() == self.harmonics.len(), Usage, "task.amplitudes has {} entries; expected one for each of the {} in task.harmonics, at least 1", self.amplitudes.len(), self.harmonics.len());
+        ensure!(
+            !self.harmonics.is_empty() && self.amplitudes.len() == self.harmonics.len(),
+            Usage,
+            "task.amplitudes has {} entries; expected one for each of the {} in task.harmonics, at least 1",
+            self.amplitudes.len(),
+            self.harmonics.len()
+        );
         self.harmonics.iter().try_for_each(|harmonic| number("task.harmonics", *harmonic))?;
         self.amplitudes.iter().try_for_each(|amplitude| number("task.amplitudes", *amplitude))?;
         number("task.input", self.input)?;

@@ -5,9 +5,9 @@
 //! small angle at each step. Only where the hand is in the end is judged, so credit can be given for whole trials alone.
 
 use super::{ErrorMeasure, Task, Trial};
-use crate::ranges::*;
-use crate::random::Stream;
 use crate::error::Result;
+use crate::random::Stream;
+use crate::ranges::*;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
@@ -56,8 +56,18 @@ impl Reach {
     /// Refuses arms that never move and hands that are never judged.
     pub fn checked(self) -> Result<Self> {
         expect(self.targets >= 1, "task.targets", self.targets, "at least 1")?;
-        expect((1..=self.steps).contains(&self.move_steps), "task.move_steps", self.move_steps, format!("1 to task.steps ({})", self.steps))?;
-        expect((1..=self.move_steps).contains(&self.judged_steps), "task.judged_steps", self.judged_steps, format!("1 to task.move_steps ({})", self.move_steps))?;
+        expect(
+            (1..=self.steps).contains(&self.move_steps),
+            "task.move_steps",
+            self.move_steps,
+            format!("1 to task.steps ({})", self.steps),
+        )?;
+        expect(
+            (1..=self.move_steps).contains(&self.judged_steps),
+            "task.judged_steps",
+            self.judged_steps,
+            format!("1 to task.move_steps ({})", self.move_steps),
+        )?;
         self.segments.iter().try_for_each(|segment| positive("task.segments", *segment))?;
         positive("task.angle_step", self.angle_step)?;
         positive("task.correct_below", self.correct_below)?;

@@ -2,9 +2,9 @@
 //! (Miconi et al. 2018, arXiv 1804.02464). Nothing but the Hebbian trace can remember them: no weight is trained.
 
 use super::{ErrorMeasure, Task, Trial};
-use crate::ranges::*;
-use crate::random::Stream;
 use crate::error::Result;
+use crate::random::Stream;
+use crate::ranges::*;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +58,12 @@ impl Recall {
             expect(found >= 1, &format!("task.{key}"), found, "at least 1")?;
         }
         fraction("task.erased", self.erased)?;
-        expect(self.erased_bits() >= 1, "task.erased", self.erased, format!("at least one erased bit of {}", self.bits))?;
+        expect(
+            self.erased_bits() >= 1,
+            "task.erased",
+            self.erased,
+            format!("at least one erased bit of {}", self.bits),
+        )?;
         positive("task.correct_below", self.correct_below)?;
         Ok(self)
     }

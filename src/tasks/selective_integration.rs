@@ -2,9 +2,9 @@
 //! (Mante et al. 2013, doi 10.1038/nature12742, as simplified by Miconi 2017, doi 10.7554/eLife.20899).
 
 use super::{ErrorMeasure, Task, Trial};
-use crate::ranges::*;
-use crate::random::{gaussian, Stream};
 use crate::error::Result;
+use crate::random::{gaussian, Stream};
+use crate::ranges::*;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
@@ -50,7 +50,12 @@ impl SelectiveIntegration {
     pub fn checked(self) -> Result<Self> {
         let end = self.stimulus.saturating_add(self.stimulus_steps);
         expect(end <= self.steps, "task.steps", self.steps, format!("at least {end}, where the inputs end"))?;
-        expect((1..=self.steps).contains(&self.response_steps), "task.response_steps", self.response_steps, format!("1 to task.steps ({})", self.steps))?;
+        expect(
+            (1..=self.steps).contains(&self.response_steps),
+            "task.response_steps",
+            self.response_steps,
+            format!("1 to task.steps ({})", self.steps),
+        )?;
         positive("task.gain", self.gain)?;
         not_negative("task.coherence", self.coherence)?;
         positive("task.target", self.target)?;

@@ -27,11 +27,6 @@ pub(crate) fn moment_names(weight: &str) -> Option<[&'static str; 2]> {
     NAMES.iter().find(|(name, _)| *name == weight).map(|(_, moments)| *moments)
 }
 
-/// Whether a tensor of a checkpoint is a moment.
-pub(crate) fn is_moment(tensor: &str) -> bool {
-    NAMES.iter().any(|(_, moments)| moments.contains(&tensor))
-}
-
 /// Update number `done` + 1. Gradients are shortened network by network; all else is element by element, so no network knows
 /// of another.
 pub(super) fn step(

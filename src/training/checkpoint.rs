@@ -64,9 +64,8 @@ impl Checkpoint {
     /// # Errors
     /// Where the device fails.
     pub fn part(&self, places: Range<usize>, device: &Device) -> Result<Self> {
-        let part = |_: &str, tensor: &Tensor| {
-            tensor.narrow(0, places.start, places.len())?.contiguous()?.to_device(device)
-        };
+        let part =
+            |_: &str, tensor: &Tensor| tensor.narrow(0, places.start, places.len())?.contiguous()?.to_device(device);
         let types = self.expected_error.len() / self.setup.config.train.networks.count();
         let mut setup = self.setup.clone();
         setup.config.train.networks = setup.config.train.networks.at(places.clone());

@@ -60,7 +60,8 @@ impl Plastic {
             None => candle_core::bail!("tensor `{name}` is missing"),
         };
         let (w_in, w_rec, x, r) = (take("w_in")?, take("w_rec")?, take("x")?, take("r")?);
-        let variables = setup.neurons.variables().into_iter().map(|name| Ok((name, take(name)?))).collect::<Result<_>>()?;
+        let variables =
+            setup.neurons.variables().into_iter().map(|name| Ok((name, take(name)?))).collect::<Result<_>>()?;
         let weights = Weights {
             w_in,
             w_rec,

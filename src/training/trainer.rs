@@ -45,8 +45,8 @@ impl Trainer {
     /// As [`Trainer::new`].
     pub fn resume(checkpoint: &Checkpoint, devices: &[Device]) -> Result<Self> {
         let setup = checkpoint.setup.clone();
-        let shares = places(&setup, devices)?
-            .map(|(places, device)| Share::resume(checkpoint.part(places, device)?, device));
+        let shares =
+            places(&setup, devices)?.map(|(places, device)| Share::resume(checkpoint.part(places, device)?, device));
         Ok(Trainer { shares: shares.collect::<Result<_>>()?, setup })
     }
 

@@ -32,14 +32,14 @@ fn held_to_account<T>(what: &str, size: usize, read: impl FnOnce() -> Result<T>)
     match outcome {
         Ok(value) => Some(value),
         Err(error) => {
-            let message = format!("{error:#}");
+            let message = format!("{error}");
             // Causes may quote what they found; the command cuts them.
             assert!(
                 !message.is_empty() && message.len() < 4000 + 2 * size,
                 "{what}: {} bytes of message",
                 message.len()
             );
-            let mut causes = std::iter::successors(Some(&error as &dyn Error), |error| error.source());
+            let mut causes = std::iter::successors(Some(&error as &dyn Error), |&error| error.source());
             let first_lines = causes.all(|cause| !cause.to_string().lines().next().unwrap_or("").trim().is_empty());
             assert!(first_lines, "{what}: a cause without a first line in {message:?}");
             None

@@ -30,7 +30,7 @@ fn damaged_metrics_are_reopened_read_and_drawn() {
             continue;
         }
         drop(outcome);
-        let kept = read_metrics(&path).unwrap_or_else(|error| panic!("{what}: {error:#}"));
+        let kept = read_metrics(&path).unwrap_or_else(|error| panic!("{what}: {error}"));
         assert!(kept.iter().all(|row| row.update <= 4), "{what}");
         assert!(kept.len() <= rows.len() + 3, "{what}: {} rows", kept.len());
         if index < DRAWN {

@@ -19,7 +19,7 @@ fn defaults(task: &TaskInfo) -> String {
 fn read(what: &str, text: &str) -> bool {
     let Some(config) = held_to_account(what, text.len(), || resolve(None, text)) else { return false };
     let again = config.to_toml().and_then(|text| resolve(None, &text));
-    assert_eq!(again.unwrap_or_else(|error| panic!("{what}: {error:#}")), config, "{what}");
+    assert_eq!(again.unwrap_or_else(|error| panic!("{what}: {error}")), config, "{what}");
     true
 }
 

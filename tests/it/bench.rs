@@ -1,8 +1,8 @@
 //! The bench counts what it claims to count. Speed itself is never tested.
 
-use hebbian_rnn::measure_throughput;
 use crate::support::*;
 use candle_core::Device;
+use hebbian_rnn::measure_throughput;
 
 #[test]
 fn the_figures_fit_together() {

@@ -1,9 +1,11 @@
 //! Backpropagation through time: its gradient against finite differences, its pieces against one another, its training.
 
-use hebbian_rnn::{gradient, Checkpoint, Config, Draw, ErrorMeasure, Loss, Phase, Setting, Setup, Trainer, TrialBatch, Weights};
 use crate::command::{bytes, fine, hebbian, one_line_error, train};
 use crate::support::*;
 use candle_core::{Device, Tensor};
+use hebbian_rnn::{
+    gradient, Checkpoint, Config, Draw, ErrorMeasure, Loss, Phase, Setting, Setup, Trainer, TrialBatch, Weights,
+};
 
 /// Two networks of seven neurons, in double precision.
 const SMALL: [&str; 6] = [

@@ -1,8 +1,8 @@
 //! Checkpoints: round trip, strict reading, one hostile file for each refusal.
 
-use hebbian_rnn::{Checkpoint, Integrity, METADATA_KEY};
 use crate::support::*;
 use candle_core::Device;
+use hebbian_rnn::{Checkpoint, Integrity, METADATA_KEY};
 use proptest::prelude::*;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};

@@ -1,9 +1,9 @@
 //! Runs that are killed: nothing but the time since the last checkpoint is lost, and the end is the same to the byte.
 
-use hebbian_rnn::{Checkpoint, Integrity};
 use crate::command::{bytes, fine, hebbian, one_line_error};
 use crate::process::{last_update, start, TINY};
 use candle_core::Device;
+use hebbian_rnn::{Checkpoint, Integrity};
 use rand::{RngExt, SeedableRng};
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -15,8 +15,7 @@ fn several_devices_leave_the_files_of_one() {
     // The checkpoints differ in one word: the configuration names the device.
     let read = |bytes: &[u8]| {
         let mut checkpoint =
-            hebbian_rnn::Checkpoint::from_bytes(bytes, &hebbian_rnn::candle_core::Device::Cpu)
-                .unwrap();
+            hebbian_rnn::Checkpoint::from_bytes(bytes, &hebbian_rnn::candle_core::Device::Cpu).unwrap();
         checkpoint.setup.config.train.device = String::new();
         checkpoint.to_bytes().unwrap()
     };

@@ -1,8 +1,10 @@
 //! A network that diverges is frozen as it was; the others are what they would be without it.
 
-use hebbian_rnn::{Checkpoint, Criterion, Error, Frozen, NetworkReport, Observer, StopReason, Trainer, UpdateReport, Why};
 use crate::support::*;
 use candle_core::{Device, Tensor};
+use hebbian_rnn::{
+    Checkpoint, Criterion, Error, Frozen, NetworkReport, Observer, StopReason, Trainer, UpdateReport, Why,
+};
 
 /// The network that is made to diverge, of three.
 const SICK: usize = 1;
@@ -98,7 +100,11 @@ fn alone_it_ends_as_it_does_in_company() {
         // Their errors may be no numbers, which equal nothing.
         let known = |row: &NetworkReport| NetworkReport { error: 0.0, ..row.clone() };
         assert_eq!(known(&row[0]), known(&in_company[SICK]), "{task} {settings:?}");
-        assert_eq!(everything(&alone.checkpoint().unwrap(), 0), everything(&company.checkpoint().unwrap(), SICK), "{task} {settings:?}");
+        assert_eq!(
+            everything(&alone.checkpoint().unwrap(), 0),
+            everything(&company.checkpoint().unwrap(), SICK),
+            "{task} {settings:?}"
+        );
         assert_eq!(alone.frozen()[0], company.frozen()[SICK]);
         assert_eq!(alone.finished(), Some(StopReason::Frozen));
         assert_ne!(company.finished(), Some(StopReason::Frozen));

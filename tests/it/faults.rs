@@ -1,10 +1,10 @@
 //! What happens to machines: signals, full and read-only disks, removed folders, two users, wrong clocks, too little memory.
 #![cfg(unix)]
 
-use hebbian_rnn::{Checkpoint, Integrity, METADATA_KEY};
 use crate::command::{bytes, fine, hebbian, one_line_error};
 use crate::process::{last_update, start, start_command, treats, Running, TINY};
 use candle_core::Device;
+use hebbian_rnn::{Checkpoint, Integrity, METADATA_KEY};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::HashMap;
@@ -377,7 +377,7 @@ fn what_does_not_fit_into_memory_is_refused_with_its_size() {
     std::fs::write(dir.path().join("in.safetensors"), safetensors::serialize([("inputs", view)], None).unwrap())
         .unwrap();
     let ran = hebbian(&["simulate", "run", "--inputs", "in.safetensors", "--out", "out.safetensors"], dir.path());
-    one_line_error(ran, 1, "Hebbian traces 931.3 GiB");
+    one_line_error(ran, 1, "fast weights 931.3 GiB");
     assert!(!dir.path().join("out.safetensors").exists());
 
     let path = dir.path().join("run/checkpoint.safetensors");

@@ -1,9 +1,9 @@
 //! Files of every released format still load, say the same and go on; a newer one is refused.
 
-use hebbian_rnn::{evaluate, read_metrics, Checkpoint, Setting, Setup, Trainer, FORMAT, METADATA_KEY, METRICS_FILE};
 use crate::command::{fine, hebbian, one_line_error};
 use crate::support::*;
 use candle_core::Device;
+use hebbian_rnn::{evaluate, read_metrics, Checkpoint, Setting, Setup, Trainer, FORMAT, METADATA_KEY, METRICS_FILE};
 use safetensors::SafeTensors;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -67,7 +67,8 @@ fn old_runs_go_on_as_they_would_have_gone_on_then() {
         let (now, then) = (trainer.checkpoint().unwrap(), read(&fixture.join("two-updates-later.safetensors")));
         assert_eq!((before.updates, now.updates, then.updates), (3, 5, 5), "{what}");
         // By how much weights moved: the weights themselves would hide a difference.
-        let moved = |after: &Checkpoint| values(&(&after.plastic.weights.w_rec - &before.plastic.weights.w_rec).unwrap());
+        let moved =
+            |after: &Checkpoint| values(&(&after.plastic.weights.w_rec - &before.plastic.weights.w_rec).unwrap());
         assert_close(&moved(&now), &moved(&then), 100.0 * TOLERANCE, &what);
         assert_close(&values(&now.plastic.state.r), &values(&then.plastic.state.r), TOLERANCE, &what);
         assert_close(&now.expected_error, &then.expected_error, TOLERANCE, &what);

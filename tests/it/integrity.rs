@@ -1,9 +1,9 @@
 //! Checkpoints that are not what was written: damaged in structure, damaged in value, edited by hand, of an older format.
 
-use hebbian_rnn::{Checkpoint, Integrity, METADATA_KEY};
 use crate::command::{bytes, fine, hebbian, one_line_error, Ran};
 use crate::process::TINY;
 use candle_core::Device;
+use hebbian_rnn::{Checkpoint, Integrity, METADATA_KEY};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};

@@ -1,8 +1,8 @@
 //! The rules learn: they follow the gradient, change nothing without surprise, and beat chance.
 
-use hebbian_rnn::{evaluate, Draw, Phase, Setup, TrialBatch, Weights};
 use crate::support::*;
 use candle_core::{Device, Tensor};
+use hebbian_rnn::{evaluate, Draw, Phase, Setup, TrialBatch, Weights};
 
 #[test]
 fn without_surprise_no_weight_moves() {
@@ -28,8 +28,11 @@ fn no_weight_moves_further_than_the_bound() {
             trainer.update().unwrap();
         }
         let bound = 5.0 * 3e-4 * (growth * batch.sqrt()).max(1.0);
-        let moved =
-            values(&trainer.weights().unwrap().w_rec).iter().zip(&before).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let moved = values(&trainer.weights().unwrap().w_rec)
+            .iter()
+            .zip(&before)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f64::max);
         assert!(moved > 0.2 * bound && moved <= bound * 1.001, "moved by {moved}, bound {bound}");
     }
 }

@@ -12,6 +12,7 @@ mod crash;
 mod devices;
 mod divergence;
 mod faults;
+mod floors;
 mod formats;
 mod hostile;
 mod integrity;

@@ -2,8 +2,11 @@
 //!
 //! It shares nothing with the library but the drawn trials and the initial weights.
 
-use hebbian_rnn::{Config, Draw, DrawnTrial, FastWeightsConfig, ModulatorSource, NetworkConfig, Phase, Response, Stage, TrialBatch, Weights};
 use crate::support::*;
+use hebbian_rnn::{
+    Config, Draw, DrawnTrial, FastWeightsConfig, ModulatorSource, NetworkConfig, Phase, Response, Stage, TrialBatch,
+    Weights,
+};
 
 /// One network, by plain loops.
 struct Oracle<'a> {
@@ -100,7 +103,8 @@ impl<'a> Oracle<'a> {
                     drive += f64::from(drawn.private_noise[step * n + i]);
                 }
                 for j in 0..n {
-                    drive += (self.w_rec[i * n + j] + self.config.fast_weights.alpha * trace.h[i * n + j]) * r_before[j];
+                    drive +=
+                        (self.w_rec[i * n + j] + self.config.fast_weights.alpha * trace.h[i * n + j]) * r_before[j];
                 }
                 for k in 0..self.n_in {
                     drive += self.w_in[i * self.n_in + k] * f64::from(drawn.trial.inputs[step * self.n_in + k]);

@@ -1,8 +1,8 @@
 //! Parity: the seed's network against plain loops, and the fused kernels against the reference.
 
-use hebbian_rnn::{Inputs, Record, Trainer, simulate};
 use crate::support::*;
 use candle_core::{DType, Device, Tensor};
+use hebbian_rnn::{simulate, Inputs, Record, Trainer};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -49,7 +49,7 @@ fn seed_loops(weights: [&[f64]; 5], inputs: &[f64], modulator: &[f64], alpha: f6
 fn simulate_equals_the_seed_in_plain_loops() {
     let settings =
         ["trace.stage=modulated", "trace.association=pre-post", "trace.alpha=1.0", "trace.eta=0.1", "train.networks=1"];
-    let checkpoint = Trainer::new(setup("sequence", &settings), &[Device::Cpu]).unwrap().checkpoint();
+    let checkpoint = Trainer::new(setup("sequence", &settings), &[Device::Cpu]).unwrap().checkpoint().unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let bits: Vec<f64> = (0..T * B).map(|_| f64::from(u8::from(rng.random::<bool>()))).collect();
     let modulator: Vec<f64> = (0..T * B).map(|_| rng.random::<f64>() * 2.0 - 1.0).collect();
@@ -71,7 +71,7 @@ fn simulate_equals_the_seed_in_plain_loops() {
         values(w.b_out.as_ref().unwrap()),
     ];
     let expected = seed_loops([&w_in, &w_rec, &b_rec, &w_out, &b_out], &bits, &modulator, 1.0, 0.1);
-    let results = simulate(&checkpoint, inputs, Record { fast_weights: true, ..Record::default() }, 0, &Device::Cpu).unwrap();
+    let results = simulate(&checkpoint, inputs, Record { fast_weights: true, ..Record::default() }, 0).unwrap();
     for (name, expected) in [("outputs", expected.outputs), ("hebbian_trace", expected.trace)] {
         let found = values(&results[name]);
         let worst = found.iter().zip(&expected).map(|(f, e)| (f - e).abs()).fold(0.0, f64::max);
@@ -99,21 +99,26 @@ fn both_kernels(task: &str, settings: &[&str], tolerance: f64) {
         }
     }
     let (fused, reference) = (fused.checkpoint().unwrap(), reference.checkpoint().unwrap());
-    let (f, r) = (&fused.weights, &reference.weights);
+    let (f, r) = (&fused.plastic.weights, &reference.plastic.weights);
     assert_close(&values(&f.w_rec), &values(&r.w_rec), tolerance, &format!("{more:?}: w_rec"));
     for (f, r) in [(&f.w_out, &r.w_out), (&f.b_out, &r.b_out)] {
         if let (Some(f), Some(r)) = (f, r) {
             assert_close(&values(f), &values(r), tolerance, &format!("{more:?}: readout"));
         }
     }
-    assert_close(&values(&fused.state.r), &values(&reference.state.r), 10.0 * tolerance, &format!("{more:?}: r"));
-    if let (Some(f), Some(r)) = (&fused.trace, &reference.trace) {
+    assert_close(
+        &values(&fused.plastic.state.r),
+        &values(&reference.plastic.state.r),
+        10.0 * tolerance,
+        &format!("{more:?}: r"),
+    );
+    if let (Some(f), Some(r)) = (&fused.plastic.fast_weights, &reference.plastic.fast_weights) {
         assert_close(&values(&f.h), &values(&r.h), 10.0 * tolerance, &format!("{more:?}: H"));
         if let (Some(f), Some(r)) = (&f.eligibility, &r.eligibility) {
             assert_close(&values(f), &values(r), 10.0 * tolerance, &format!("{more:?}: e"));
         }
     }
-    assert_eq!(fused.trace.is_some(), reference.trace.is_some());
+    assert_eq!(fused.plastic.fast_weights.is_some(), reference.plastic.fast_weights.is_some());
 }
 
 const STAGES: [&str; 7] = ["hebb", "outer", "accumulate", "decay", "modulated", "oja", "retroactive"];

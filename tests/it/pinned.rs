@@ -4,8 +4,8 @@
 //! Pinned is what is drawn on the host and is the same on every machine: the streams, the initial weights, and the trials.
 //! What a training makes of them is not: vector units of different widths round differently.
 
-use hebbian_rnn::{Draw, Phase, Purpose, Setting, Setup, TASKS, TrialBatch, stream};
 use crate::support::*;
+use hebbian_rnn::{stream, Draw, Phase, Purpose, Setting, Setup, TrialBatch, TASKS};
 use rand::RngExt;
 use sha2::{Digest, Sha256};
 
@@ -82,7 +82,7 @@ fn the_initial_weights_of_every_kind() {
     ];
     let digest = |task: &str, settings: &[&str]| {
         let settings = [settings, &["network.neurons=24", "train.networks=3..5"]].concat();
-        let weights = trainer(task, &settings).weights().clone();
+        let weights = trainer(task, &settings).weights().unwrap();
         let all = [Some(&weights.w_in), Some(&weights.w_rec), weights.b_rec.as_ref(), weights.w_out.as_ref()];
         let more = [weights.w_fb.as_ref(), weights.error_feedback.as_ref()];
         let mut bits = Bits::default();
@@ -122,7 +122,9 @@ fn the_trials_of_every_task() {
             bits.add(&drawn.x0);
             bits.add(&drawn.readout_noise);
             bits.add(&drawn.private_noise);
-            bits.add(&drawn.perturbations.iter().flat_map(|k| [k.step as f32, k.neuron as f32, k.size]).collect::<Vec<_>>());
+            bits.add(
+                &drawn.perturbations.iter().flat_map(|k| [k.step as f32, k.neuron as f32, k.size]).collect::<Vec<_>>(),
+            );
         }
         bits.short()
     };

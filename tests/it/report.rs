@@ -1,9 +1,9 @@
 //! `report.html`: what is in it, that it repeats, and how it looks in a real browser.
 
-use candle_core::Device;
-use hebbian_rnn::{Checkpoint, RunReport};
 use crate::command::{bytes, fine, hebbian, one_line_error, train};
 use assert_cmd::Command;
+use candle_core::Device;
+use hebbian_rnn::{Checkpoint, RunReport};
 use safetensors::{tensor::TensorView, Dtype};
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! The same bits, however the work is cut: alone or in company, stopped or not, one thread or two.
 
-use hebbian_rnn::{Checkpoint, Trainer};
 use crate::support::*;
 use candle_core::Device;
+use hebbian_rnn::{Checkpoint, Trainer};
 
 fn train(trainer: &mut Trainer, updates: usize) {
     for _ in 0..updates {
@@ -36,13 +36,13 @@ fn a_resumed_run_equals_an_uninterrupted_one_to_the_byte() {
         train(&mut whole, 6);
         let mut first = trainer(task, &settings);
         train(&mut first, 3);
-        let saved = first.checkpoint().to_bytes().unwrap();
+        let saved = first.checkpoint().unwrap().to_bytes().unwrap();
         let mut second =
-            Trainer::resume(&Checkpoint::from_bytes(&saved, &[Device::Cpu]).unwrap(), &Device::Cpu).unwrap();
+            Trainer::resume(&Checkpoint::from_bytes(&saved, &Device::Cpu).unwrap(), &[Device::Cpu]).unwrap();
         train(&mut second, 3);
         let whole = whole.checkpoint().unwrap().to_bytes().unwrap();
         assert_ne!(saved, whole, "{task} {settings:?}: training changes nothing");
-        assert!(second.checkpoint().to_bytes().unwrap() == whole, "{task} {settings:?}: resumed run differs");
+        assert!(second.checkpoint().unwrap().to_bytes().unwrap() == whole, "{task} {settings:?}: resumed run differs");
     }
 }
 

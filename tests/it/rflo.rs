@@ -1,8 +1,8 @@
 //! `rflo` and the delta rule against plain f64 loops, and, where nothing is left out of it, against the true gradient.
 
-use hebbian_rnn::{Checkpoint, Draw, Phase, Trainer, TrialBatch, Weights};
 use crate::support::*;
 use candle_core::{Device, Tensor};
+use hebbian_rnn::{Checkpoint, Draw, Phase, Trainer, TrialBatch, Weights};
 
 const SMALL: [&str; 11] = [
     "network.neurons=7",

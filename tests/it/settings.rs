@@ -1,7 +1,6 @@
 //! Configuration: layers, defaults, and refusals that say what is wrong.
 use hebbian_rnn::{Config, Setting, Setup, RULES, TASKS};
 
-
 fn resolved(task: Option<&str>, settings: &[&str]) -> Result<Config, String> {
     let settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s).unwrap()).collect();
     Setup::resolve(task, &settings).map(|setup| setup.config).map_err(|e| e.to_string())

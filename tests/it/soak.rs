@@ -1,6 +1,7 @@
 //! Long use: memory and open files stay flat over many updates of a small network. scripts/soak.py does a million.
 
 use assert_cmd::cargo::cargo_bin;
+use hebbian_rnn::read_metrics;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;

@@ -1,7 +1,7 @@
 //! Every task is exercised: small versions train by every rule that can, and what is special about a task shows.
 
-use hebbian_rnn::{evaluate, Setting, Setup, RULES, TASKS};
 use crate::support::*;
+use hebbian_rnn::{evaluate, Setting, Setup, RULES, TASKS};
 
 /// Settings that make a task's trials and networks small.
 fn small(task: &str) -> Vec<&'static str> {
@@ -41,8 +41,7 @@ fn every_task_trains_by_every_rule_that_can_judge_it() {
                 assert!(report.networks.iter().all(|n| n.error.is_finite() && n.error >= 0.0), "{}", task.name);
             }
             // Recall's eta is 0 unless the rule has one of its own.
-            let learns =
-                rule != "none" && (task.name != "recall" || ["rflo", "bptt"].contains(&rule));
+            let learns = rule != "none" && (task.name != "recall" || ["rflo", "bptt"].contains(&rule));
             let moved = values(&trainer.weights().unwrap().w_rec) != before;
             assert_eq!(moved, learns, "{} by {}: whether weights move", task.name, rule);
             let scores = evaluate(&trainer.checkpoint().unwrap(), 8, 1).unwrap();

@@ -12,8 +12,7 @@ pub fn run(args: ListArgs) -> Result<Outcome> {
     if args.json {
         print_json(&found)?;
     } else {
-        let row =
-            |d: &FoundDevice| vec![d.name.clone(), if d.usable { "yes" } else { "no" }.into(), d.detail.clone()];
+        let row = |d: &FoundDevice| vec![d.name.clone(), if d.usable { "yes" } else { "no" }.into(), d.detail.clone()];
         print(&table(&["device", "usable", "detail"], found.iter().map(row).collect(), 3).to_string())?;
     }
     Ok(Outcome::Done)

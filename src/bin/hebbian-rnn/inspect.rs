@@ -42,9 +42,7 @@ pub fn run(args: InspectArgs) -> Result<Outcome> {
     if let Some(trace) = config.fast_weights.describe() {
         print(&trace)?;
     }
-    let row = |(name, t): (&&str, &Expected)| {
-        vec![name.to_string(), t.dtype.as_str().into(), format!("{:?}", t.shape)]
-    };
+    let row = |(name, t): (&&str, &Expected)| vec![name.to_string(), t.dtype.as_str().into(), format!("{:?}", t.shape)];
     print(&table(&["tensor", "type", "shape"], layout.iter().map(row).collect(), 3).to_string())?;
     let reached: Vec<String> = reached.iter().map(|r| r.map_or("not reached".into(), |t| t.to_string())).collect();
     print(&format!("trials to criterion: {}", reached.join(", ")))?;

@@ -234,8 +234,7 @@ fn print_sample(checkpoint: &Checkpoint) -> Result<()> {
     let train = &checkpoint.setup.config.train;
     let (batch, episode) = run_fresh(checkpoint, 0, 1, train.seed)?;
     let trial = &batch.drawn[0].trial;
-    let outputs: Vec<f32> =
-        episode.outputs.get(0)?.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1()?;
+    let outputs: Vec<f32> = episode.outputs.get(0)?.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1()?;
     let line = |values: &[f32], scored_only: bool| -> String {
         let cell = |(v, scored): (&f32, &bool)| {
             if *scored || !scored_only {

@@ -90,7 +90,7 @@ impl Engine for Cpu {
         batch: &TrialBatch,
         learn: bool,
         record: Record,
-    ) -> crate::Result<Episode> {
+    ) -> crate::error::Result<Episode> {
         Ok(run(ensemble, batch, learn, record, &mut self.spare)?)
     }
 

@@ -80,7 +80,9 @@ impl Shard<'_> {
         };
         let factors = || Factors::new(trials, plan.block.min(plan.t), n, width);
         match plan.learns {
-            FusedRule::DeltaX(_) if plan.folds_aside => self.run_folding_aside(plan, &mut progress, [factors(), factors()]),
+            FusedRule::DeltaX(_) if plan.folds_aside => {
+                self.run_folding_aside(plan, &mut progress, [factors(), factors()])
+            }
             FusedRule::DeltaX(_) | FusedRule::Eh(_) => {
                 let mut factors = factors();
                 self.steps(plan, 0..plan.t, &mut progress, Some(&mut factors));
@@ -242,7 +244,13 @@ impl Shard<'_> {
                 x[i] += trial.x0[i] * plan.free[i];
             }
         }
-        Rows { r: AVec::from_iter(0, x.iter().map(|x| plan.transfer.single(*x))), x_mean: x.clone(), x, recurrent: rows(), input: rows() }
+        Rows {
+            r: AVec::from_iter(0, x.iter().map(|x| plan.transfer.single(*x))),
+            x_mean: x.clone(),
+            x,
+            recurrent: rows(),
+            input: rows(),
+        }
     }
 
     /// w_in u + b for one trial, computed only where u changes.

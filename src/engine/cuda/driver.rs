@@ -51,7 +51,9 @@ pub(super) fn run<M: Machine>(
             let shape = step_shape(machine, &params)?;
             let w_rec_t = ensemble.weights.w_rec.transpose(1, 2)?.contiguous()?;
             by_stretches(machine, &mut params, &drawn, workspace, |params, steps| {
-                step_by_step(machine, shape, params, steps, (&w_rec_t, &state.r), |step| kept(&config.fast_weights, step))
+                step_by_step(machine, shape, params, steps, (&w_rec_t, &state.r), |step| {
+                    kept(&config.fast_weights, step)
+                })
             })?;
             if state.trace.is_some() {
                 machine.launch(Kernel::FinishTrace, shape, &params)?;

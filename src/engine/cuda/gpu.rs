@@ -3,11 +3,23 @@
 use super::machine::{Kernel, Machine, Shape};
 use super::params::Params;
 use super::uploads::GpuUploads;
-use super::{HISTORY_BYTES, UPLOAD_STEPS};
+use super::uploads::GpuUploads;
+use super::{driver, tensors, Workspace};
+use crate::config::Kernels;
+use crate::engine::memory::{Part, Sizes};
+use crate::engine::{fused, Eligibility, Engine, Ensemble, Episode, Record, TrialBatch};
+use crate::presets::Setup;
+use crate::rules::FusedRule;
 use candle_core::cuda_backend::cudarc::driver::sys::{CUdevice_attribute, CUfunction_attribute};
 use candle_core::cuda_backend::cudarc::driver::{DeviceRepr, LaunchConfig, PushKernelArg};
 use candle_core::cuda_backend::WrapErr;
 use candle_core::{CudaDevice, Result};
+
+/// Most bytes that the kernels give to a block of the eligibility's factors.
+const HISTORY_BYTES: u64 = 2 << 30;
+/// Steps of what is drawn that the kernels are given at a time: the first such stretch of a trial is waited for, and each costs
+/// a launch in which w_rec is read again.
+const UPLOAD_STEPS: usize = 128;
 
 const STEP: &str = include_str!(concat!(env!("OUT_DIR"), "/step.ptx"));
 const ELIGIBILITY: &str = include_str!(concat!(env!("OUT_DIR"), "/eligibility.ptx"));
@@ -82,5 +94,67 @@ impl Machine for Gpu<'_> {
         // keeps, with the shapes that `kernels/trials.cuh` states; memory is freed in the order of this same stream.
         unsafe { builder.launch(launch) }.w()?;
         Ok(())
+    }
+}
+
+/// The fused kernels of CUDA GPUs.
+#[derive(Default)]
+pub(in crate::engine) struct Cuda {
+    workspace: Workspace<GpuUploads>,
+}
+
+impl Engine for Cuda {
+    fn name(&self) -> &'static str {
+        "cuda"
+    }
+
+    fn refuses(&self, setup: &Setup, device: &Device) -> Option<String> {
+        if !device.is_cuda() {
+            return Some("the device is not a CUDA GPU".into());
+        }
+        match setup.config.train.kernels {
+            Kernels::Fused | Kernels::Stepwise => fused::refuses(setup),
+            Kernels::Reference => Some("train.kernels asks for others".into()),
+        }
+    }
+
+    fn memory(&self, setup: &Setup, sizes: &Sizes) -> Vec<Part> {
+        let &Sizes { n, t, trials, float, .. } = sizes;
+        let rule = setup.rule.fused().filter(|_| sizes.learn).unwrap_or(FusedRule::Nothing);
+        let history = sizes.vectors(2.0 * t).min((HISTORY_BYTES as f64).max(sizes.vectors(2.0)));
+        let (eligibility, factors) = match rule {
+            FusedRule::DeltaX(_) | FusedRule::Eh(_) => (sizes.matrix(), history),
+            FusedRule::NodePerturbation => (sizes.matrix(), 0.0),
+            FusedRule::FastWeights => (sizes.matrix(), 0.0),
+            FusedRule::Nothing => (0.0, 0.0),
+        };
+        let fast_weights = &setup.config.fast_weights;
+        // The list of what was added to H may stand beside it.
+        let listed = tensors::listed_changes(fast_weights, setup.config.network.neurons, sizes.shape.steps) as f64;
+        let listed = trials * listed * (2.0 * n + 1.0) * float;
+        // Two stretches of what is drawn at a time, and somewhat more room than they need.
+        let drawn = sizes.drawn(2.25 * t.min(UPLOAD_STEPS as f64));
+        let outputs = trials * t * sizes.shape.n_out as f64 * float;
+        vec![
+            Part::new("eligibility", eligibility),
+            Part::new("factors of the eligibility", factors),
+            Part::new("fast weights", sizes.fast_weights(fast_weights, 1.0) + listed),
+            Part::new("trials", drawn + outputs + sizes.vectors(8.0)),
+        ]
+    }
+
+    fn run(
+        &mut self,
+        ensemble: &Ensemble,
+        batch: &TrialBatch,
+        learn: bool,
+        record: Record,
+    ) -> crate::error::Result<Episode> {
+        let gpu = Gpu::new(ensemble.weights.w_rec.device().as_cuda_device()?)?;
+        Ok(driver::run(&gpu, ensemble, batch, learn, record, &mut self.workspace)?)
+    }
+
+    fn recycle(&mut self, spent: Eligibility) {
+        self.workspace.recycle(spent);
     }
 }

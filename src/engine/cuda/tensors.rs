@@ -2,7 +2,7 @@
 
 use super::machine::address;
 use super::params::{Address, Params};
-use crate::config::{Config, FastWeightsConfig, Output, Stage};
+use crate::config::{Config, FastWeightsConfig, FastWeightsForm, Output, Stage};
 use crate::engine::{DrawnTrial, Ensemble, Record, TrialBatch};
 use crate::model::{FastWeights, Transfer};
 use candle_core::{DType, Device, Result, Tensor};
@@ -184,7 +184,7 @@ impl Memory {
         }
         let before = ensemble.fast_weights.as_ref();
         let [s, b, n, _] = *shape;
-        let length = config.listed_changes(n, params.steps as usize);
+        let length = listed_changes(config, n, params.steps as usize);
         if length > 0 {
             let given = before.map(|state| state.h.clone());
             // The kernels read it as [pre, post].
@@ -218,6 +218,29 @@ impl Memory {
     }
 }
 
+/// How many changes the GPU kernels list in place of H, in trials of `steps` steps of a network of `neurons`; 0: they
+/// write H out.
+///
+/// A list is read whole at each step, 2 N floats for each change, and a persistent H beside it; a matrix is read and
+/// written, 2 N² floats. So where this chooses the list, it moves at most half of what the matrix would, or three
+/// quarters where H is persistent.
+pub(super) fn listed_changes(config: &FastWeightsConfig, neurons: usize, steps: usize) -> usize {
+    let fades_alike = matches!(config.stage, Stage::Accumulate | Stage::Decay | Stage::Modulated);
+    let of_one_step = config.stage.of_one_step();
+    let cheap = steps <= if config.persistent { neurons / 2 } else { neurons };
+    let wanted = match config.form {
+        FastWeightsForm::Written => false,
+        FastWeightsForm::History => true,
+        FastWeightsForm::Auto => of_one_step || cheap,
+    };
+    // Clipping is not linear: no sum of what was added can express it.
+    match wanted && config.clip == 0.0 {
+        true if of_one_step => 1,
+        true if fades_alike => steps,
+        _ => 0,
+    }
+}
+
 /// For each neuron 0 if it is clamped, else 1; and its activation, else 0.
 fn clamp(config: &Config) -> (Vec<f32>, Vec<f32>) {
     let n = config.network.neurons;
@@ -233,4 +256,29 @@ fn rows(batch: &TrialBatch, width: usize, write: impl Fn(&DrawnTrial, &mut [f32]
     let mut all = vec![0.0; batch.drawn.len() * width];
     all.par_chunks_mut(width.max(1)).zip(&batch.drawn).for_each(|(row, drawn)| write(drawn, row));
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_for_short_trials_of_what_fades_alike_and_is_not_clipped() {
+        let mut trace = FastWeightsConfig { stage: Stage::Decay, ..FastWeightsConfig::default() };
+        assert_eq!([100, 101].map(|steps| listed_changes(&trace, 100, steps)), [100, 0]);
+        trace.persistent = true;
+        assert_eq!([50, 51].map(|steps| listed_changes(&trace, 100, steps)), [50, 0]);
+        trace.form = FastWeightsForm::History;
+        assert_eq!(listed_changes(&trace, 100, 1000), 1000);
+        for stage in [Stage::None, Stage::Oja, Stage::Retroactive] {
+            assert_eq!(listed_changes(&FastWeightsConfig { stage, ..trace.clone() }, 100, 10), 0);
+        }
+        assert_eq!(listed_changes(&FastWeightsConfig { stage: Stage::Outer, ..trace.clone() }, 100, 1000), 1);
+        trace.clip = 1.0;
+        assert_eq!(listed_changes(&trace, 100, 10), 0, "clipping is not linear");
+        assert_eq!(
+            listed_changes(&FastWeightsConfig { form: FastWeightsForm::Written, clip: 0.0, ..trace }, 100, 10),
+            0
+        );
+    }
 }

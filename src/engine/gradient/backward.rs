@@ -78,8 +78,7 @@ pub(super) fn run(job: &Job) -> Result<Done> {
             }
         }
         if piece.reaches_back {
-            carried =
-                Some(variables.each().map(|start| gradients.get(start).map(Tensor::detach)).collect());
+            carried = Some(variables.each().map(|start| gradients.get(start).map(Tensor::detach)).collect());
         }
     }
     let of =

@@ -57,13 +57,7 @@ impl Engine for Reference {
 }
 
 /// Runs all steps. With `learn`, accumulates what the rules accumulate.
-fn run(
-    setup: &Setup,
-    cell: &Cell,
-    inputs: &TrialTensors,
-    learn: bool,
-    record: Record,
-) -> candle_core::Result<Episode> {
+fn run(setup: &Setup, cell: &Cell, inputs: &TrialTensors, learn: bool, record: Record) -> candle_core::Result<Episode> {
     let (config, t) = (&setup.config, inputs.inputs.dim(0)?);
     let mut steps = Steps::from(0, setup, cell, inputs)?;
     let mut at = steps.start()?;

@@ -165,7 +165,10 @@ struct Perturbations<'a> {
 impl<'a> Perturbations<'a> {
     /// Those of step `first` and later.
     fn from(first: usize, lists: &'a [&'a [Perturbation]]) -> Self {
-        let next = lists.iter().map(|list| list.partition_point(|perturbation| (perturbation.step as usize) < first)).collect();
+        let next = lists
+            .iter()
+            .map(|list| list.partition_point(|perturbation| (perturbation.step as usize) < first))
+            .collect();
         Perturbations { lists, next, steps: first..first, dense: None }
     }
 
@@ -186,7 +189,8 @@ impl<'a> Perturbations<'a> {
         let mut rows: Vec<&[Perturbation]> = vec![&[]; BLOCK * trials];
         for (i, (list, next)) in self.lists.iter().zip(&mut self.next).enumerate() {
             for (k, step) in self.steps.clone().enumerate() {
-                let of_step = list[*next..].iter().take_while(|perturbation| perturbation.step as usize == step).count();
+                let of_step =
+                    list[*next..].iter().take_while(|perturbation| perturbation.step as usize == step).count();
                 rows[k * trials + i] = &list[*next..*next + of_step];
                 *next += of_step;
             }

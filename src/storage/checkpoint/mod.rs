@@ -9,9 +9,9 @@
 mod checksum;
 mod read;
 
-use crate::files::write_keeping;
 use crate::config::Config;
 use crate::error::{At, Error, Result};
+use crate::files::write_keeping;
 use crate::presets::Setup;
 use crate::training::{Checkpoint, Criterion, Expected, Frozen, Plastic, FORMAT, WINDOW};
 use candle_core::{DType, Device, Tensor};
@@ -76,7 +76,8 @@ impl Checkpoint {
             .collect();
         let types = self.expected_error.len() / s;
         let expected_error = Tensor::from_vec(self.expected_error.clone(), (s, types), &cpu)?;
-        let counters = [("expected_error", expected_error), ("recent_correct", Tensor::from_vec(recent, (s, WINDOW), &cpu)?)];
+        let counters =
+            [("expected_error", expected_error), ("recent_correct", Tensor::from_vec(recent, (s, WINDOW), &cpu)?)];
         let plastic = self.plastic.each().map(|(name, tensor)| (name, tensor.clone()));
         plastic.chain(counters).map(|(name, tensor)| Ok((name, tensor.to_device(&cpu)?))).collect()
     }

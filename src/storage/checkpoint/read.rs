@@ -3,9 +3,9 @@
 use super::checksum::checksum;
 use super::{layout, Header, CHECKPOINT_FILE, METADATA_KEY, NOT_YET};
 use crate::error::{bail, ensure, At, Error, Result};
+use crate::files::previous;
 use crate::presets::{Own, Setup};
 use crate::reader::{finite, read, TensorFile};
-use crate::files::previous;
 use crate::text::shown;
 use crate::training::{Checkpoint, Criterion, Expected, Integrity, Plastic, FORMAT};
 use candle_core::{DType, Device, Tensor};
@@ -144,7 +144,13 @@ fn header(metadata: &Metadata) -> Result<(Header, &str)> {
 fn check_counters(header: &Header) -> Result<()> {
     const MOST: u64 = 1 << 62;
     let trials = header.updates.checked_mul(header.config.train.batch as u64);
-    ensure!(trials.is_some_and(|trials| trials <= MOST), Content, "the metadata's updates is {}: with {} trials each, more than {MOST} trials", header.updates, header.config.train.batch);
+    ensure!(
+        trials.is_some_and(|trials| trials <= MOST),
+        Content,
+        "the metadata's updates is {}: with {} trials each, more than {MOST} trials",
+        header.updates,
+        header.config.train.batch
+    );
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Which of the two forms of the trace costs less.
 
-use crate::config::{Config, Stage, FastWeightsConfig, FastWeightsForm};
+use crate::config::{Config, FastWeightsConfig, FastWeightsForm, Stage};
 
 /// What is the same for all traces of a batch.
 #[derive(Clone, Copy)]

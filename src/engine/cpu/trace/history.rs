@@ -7,7 +7,7 @@
 use super::super::rows::{add_rows, add_scaled, dots};
 use super::form::Chunks;
 use super::Matrices;
-use crate::config::{Stage, FastWeightsConfig};
+use crate::config::{FastWeightsConfig, Stage};
 use crate::engine::eligibility::{zeros, Aligned};
 use crate::engine::{product, Strides};
 use pulp::{Arch, Simd, WithSimd};

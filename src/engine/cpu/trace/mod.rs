@@ -16,8 +16,8 @@ use self::form::Form;
 use self::history::{History, Scratch};
 use self::written::Written;
 use super::Plan;
+use crate::config::{FastWeightsConfig, Stage};
 use crate::engine::eligibility::{zeros, Aligned};
-use crate::config::{Stage, FastWeightsConfig};
 
 /// The traces of a shard's trials.
 pub(super) struct Traces<'a> {
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn both_forms_are_equal_for_every_stage_chunk_rate_and_start() {
-        let mut config = Config::for_task("sequence").unwrap().trace;
+        let mut config = Config::for_task("sequence").unwrap().fast_weights;
         config.alpha = 0.7;
         let matrix_stages = [Stage::Hebb, Stage::Outer, Stage::Accumulate, Stage::Decay, Stage::Modulated, Stage::Oja];
         for stage in matrix_stages.into_iter().chain([Stage::Retroactive]) {

@@ -4,7 +4,7 @@
 
 use super::super::rows::{add_scaled, splat};
 use super::Matrices;
-use crate::config::{Stage, FastWeightsConfig};
+use crate::config::{FastWeightsConfig, Stage};
 use crate::engine::eligibility::{zeros, Aligned};
 use pulp::{Arch, Simd, WithSimd};
 

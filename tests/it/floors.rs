@@ -1,0 +1,110 @@
+//! The floors of the house: what is in one folder of `src` uses only what lies below it.
+
+use std::path::{Path, PathBuf};
+
+/// The floors from the ground up. Those of one line stand side by side and don't know each other.
+const FLOORS: [&[&str]; 14] = [
+    &["text", "quantile", "random"],
+    &["error"],
+    &["files", "ranges", "reader"],
+    &["config", "device", "plot"],
+    &["model"],
+    &["rules", "tasks"],
+    &["presets"],
+    &["engine"],
+    &["training"],
+    &["storage"],
+    &["runs"],
+    &["analysis"],
+    &["report"],
+    &["lib"],
+];
+
+fn floor(folder: &str) -> usize {
+    let found = FLOORS.iter().position(|folders| folders.contains(&folder));
+    found.unwrap_or_else(|| panic!("src/{folder} stands on no floor: give it one in tests/it/floors.rs"))
+}
+
+/// Why the file at `path`, relative to `src`, may not hold `line`; `None`: it may.
+///
+/// Paths are read wherever they stand, not in `use` alone. Links in documentation may point anywhere.
+fn broken_rule(path: &Path, line: &str) -> Option<String> {
+    let code = line.split("//").next().unwrap_or_default();
+    let own = path.components().next()?.as_os_str().to_str()?.trim_end_matches(".rs");
+    if own == "bin" {
+        return None; // A crate of its own: it sees of the library what everybody sees.
+    }
+    // How far `super` may climb before it leaves the folder: tests are modules inside their file.
+    let inside_a_file = usize::from(line.starts_with("    "));
+    let depth = path.components().count() - usize::from(path.file_stem()? == "mod") + inside_a_file;
+    if code.matches("super::").count() >= depth.max(1) && path.components().count() > 1 {
+        return Some(format!("`super` leaves src/{own}: write `crate::…`"));
+    }
+    code.split("crate::").skip(1).find_map(|rest| {
+        let name = rest.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or_default();
+        if name.is_empty() || name.starts_with(char::is_uppercase) {
+            return Some("an import names the folder it comes from: `use crate::folder::Name`".into());
+        }
+        let up = name != own && floor(name) >= floor(own);
+        up.then(|| format!("src/{own} (floor {}) may not use src/{name} (floor {})", floor(own), floor(name)))
+    })
+}
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            files(&entry, found);
+        } else if entry.extension().is_some_and(|extension| extension == "rs") {
+            found.push(entry);
+        }
+    }
+}
+
+#[test]
+fn no_import_points_up() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut all = Vec::new();
+    files(&src, &mut all);
+    assert!(all.len() > 100, "{} files", all.len());
+    let mut broken = Vec::new();
+    for path in all {
+        let inside = path.strip_prefix(&src).unwrap();
+        for (line, number) in std::fs::read_to_string(&path).unwrap().lines().zip(1..) {
+            let rule = broken_rule(inside, line);
+            broken.extend(rule.map(|rule| format!("src/{}:{number}: {}\n    {rule}", inside.display(), line.trim())));
+        }
+    }
+    assert!(broken.is_empty(), "imports that point up:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn an_import_that_points_up_is_found() {
+    let broken = |file: &str, line: &str| broken_rule(Path::new(file), line).is_some();
+    // The edges that once tied 33 files into one knot, by the folders that these now are in.
+    for (file, line) in [
+        ("config/learning.rs", "use crate::tasks::Task;"),
+        ("config/mod.rs", "use crate::engine::gradient::gradient;"),
+        ("tasks/dnms.rs", "use crate::presets::Setup;"),
+        ("model/cell.rs", "use crate::engine::product;"),
+        ("rules/mod.rs", "    fn increment(&self, eligibility: &crate::engine::Eligibility);"),
+        ("device/mod.rs", "use crate::engine::memory::Sizes;"),
+        ("engine/gradient/mod.rs", "use crate::training::Trainer;"),
+        ("engine/episode.rs", "use crate::runs::Inputs;"),
+        ("config/mod.rs", "use crate::Result;"),
+        ("config/mod.rs", "use crate::{model::State, Result};"),
+        ("tasks/bits.rs", "use crate::rules::find_rule;"),
+        ("engine/mod.rs", "use super::training::Trainer;"),
+        ("engine/cpu/mod.rs", "use super::super::training::Trainer;"),
+    ] {
+        assert!(broken(file, line), "{file}: {line}");
+    }
+    for (file, line) in [
+        ("config/mod.rs", "//! Checked where they meet ([`crate::Setup`])."),
+        ("engine/cpu/mod.rs", "use super::memory::Sizes;"),
+        ("engine/cpu/mod.rs", "    use super::*;"),
+        ("training/trainer.rs", "use crate::engine::Engine;"),
+        ("training/trainer.rs", "use crate::training::share;"),
+    ] {
+        assert!(!broken(file, line), "{file}: {line}");
+    }
+}
