@@ -19,6 +19,7 @@ mod integrity;
 mod learning;
 mod numbers;
 mod oracle;
+mod own_neurons;
 mod parity;
 mod pinned;
 mod process;
