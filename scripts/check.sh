@@ -4,11 +4,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo fmt --all --check
 cargo clippy --locked --all-targets -- -D warnings
+# The library without what only the command needs.
+cargo clippy --locked --lib --no-default-features -- -D warnings
 cargo test --locked
 scripts/check-msrv.sh
 scripts/check-supply.sh
 scripts/check-cuda.sh
 cargo run --locked --quiet --example quickstart
 cargo run --locked --quiet --example custom_task
+cargo run --locked --quiet --example custom_rule
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 echo "all checks passed"
