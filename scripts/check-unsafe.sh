@@ -7,7 +7,7 @@
 # the flag), in a target folder of its own. docs/reliability.md has the last results.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-tests=(ops::product ops::cpu ops::tanh)
+tests=(engine::product engine::cpu model::tanh)
 if [ "${1:-memcheck}" = asan ]; then
     export RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address"
     # Thread pools live until the process ends: what they hold is no leak.

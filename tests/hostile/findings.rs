@@ -26,7 +26,7 @@ fn lengths_near_two_to_the_64() {
         parse_inputs(&bytes, &networks, &Device::Cpu).map(drop).unwrap_err(),
     ];
     for error in errors {
-        assert!(format!("{error}").contains("not a whole safetensors file"), "{error}");
+        assert!(error.to_string().contains("not a whole safetensors file"), "{error}");
     }
 }
 

@@ -32,7 +32,7 @@ fn held_to_account<T>(what: &str, size: usize, read: impl FnOnce() -> Result<T>)
     match outcome {
         Ok(value) => Some(value),
         Err(error) => {
-            let message = format!("{error}");
+            let message = error.to_string();
             // Causes may quote what they found; the command cuts them.
             assert!(
                 !message.is_empty() && message.len() < 4000 + 2 * size,
