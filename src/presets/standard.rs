@@ -23,7 +23,7 @@ pub(super) fn config(rule: &RuleInfo, task: toml::Table) -> Config {
         },
         readout: ReadoutConfig { rule: ReadoutRule::None, eta: 0.0, perturbation: 0.0, mean_decay: 0.8 },
         bptt: BpttConfig::default(),
-        modulator: ModulatorConfig {
+        modulator: RewardConfig {
             baseline: Baseline::LeaveOneOut,
             expected_error_decay: 0.95,
             expected_error_factor: false,
@@ -34,7 +34,7 @@ pub(super) fn config(rule: &RuleInfo, task: toml::Table) -> Config {
         },
         task,
         train: TrainConfig {
-            networks: Networks { start: 0, end: 4 },
+            networks: NetworkRange { start: 0, end: 4 },
             batch: 64,
             seed: 1,
             trials: None,
