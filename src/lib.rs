@@ -42,10 +42,7 @@ pub use engine::{
 };
 pub use error::{Error, Result, Shortage};
 pub use files::write_atomically;
-pub use model::{
-    accumulate, clip, decay, hebb, modulated, oja, outer, retroactive, Cell, FastWeights, Leak, NeuronModel, State,
-    Weights,
-};
+pub use model::{Cell, FastWeights, Leak, NeuronModel, State, Weights};
 pub use presets::{all_tasks, find_task, Own, Setup, TaskInfo, FILE_TASK, TASKS};
 pub use quantile::{quantile, quantile_with_missing};
 pub use random::{events, gaussian, stream, uniform, Phase, Purpose, Stream};

@@ -37,10 +37,7 @@ struct Clamp {
 
 impl Cell {
     /// Prepares networks of `neurons` with `weights`.
-    ///
-    /// # Errors
-    /// If an operation on tensors fails.
-    pub fn new(config: &NetworkConfig, neurons: &Arc<dyn NeuronModel>, weights: &Weights) -> Result<Self> {
+    pub(crate) fn new(config: &NetworkConfig, neurons: &Arc<dyn NeuronModel>, weights: &Weights) -> Result<Self> {
         let (dtype, device) = (weights.w_rec.dtype(), weights.w_rec.device());
         let transposed = |w: &Tensor| w.transpose(1, 2)?.contiguous();
         let output = match (&weights.w_out, &weights.b_out) {
@@ -107,10 +104,7 @@ impl Cell {
     }
 
     /// The state at the start of a trial, from x(0) `[S, B, N]`.
-    ///
-    /// # Errors
-    /// If an operation on tensors fails.
-    pub fn start(&self, x0: &Tensor) -> Result<State> {
+    pub(crate) fn start(&self, x0: &Tensor) -> Result<State> {
         self.neurons.start(self, self.clamped(x0.clone())?)
     }
 
@@ -146,16 +140,19 @@ impl Cell {
     }
 
     /// Whether the networks have output feedback.
-    pub fn feeds_back(&self) -> bool {
+    pub(crate) fn feeds_back(&self) -> bool {
         self.w_fb_t.is_some()
     }
 
     /// One step. `input` is u(t) `[S, B, n_in]`; `drives` are further terms of the drive, each `[S, B, N]`; `fed_back` is the
     /// output of the step before, `[S, B, n_out]`, which is only used if there is a w_fb.
-    ///
-    /// # Errors
-    /// If an operation on tensors fails.
-    pub fn step(&self, state: &State, input: &Tensor, fed_back: Option<&Tensor>, drives: &[&Tensor]) -> Result<State> {
+    pub(crate) fn step(
+        &self,
+        state: &State,
+        input: &Tensor,
+        fed_back: Option<&Tensor>,
+        drives: &[&Tensor],
+    ) -> Result<State> {
         let mut drive = (state.r.matmul(&self.w_rec_t)? + input.matmul(&self.w_in_t)?)?;
         if let Some(b_rec) = &self.b_rec {
             drive = drive.broadcast_add(b_rec)?;
@@ -170,10 +167,7 @@ impl Cell {
     }
 
     /// The output `[S, B, n_out]` for rates `[S, B, N]`.
-    ///
-    /// # Errors
-    /// If an operation on tensors fails.
-    pub fn output(&self, r: &Tensor) -> Result<Tensor> {
+    pub(crate) fn output(&self, r: &Tensor) -> Result<Tensor> {
         match &self.output {
             CellOutput::Neurons(neurons) => r.contiguous()?.index_select(neurons, 2),
             CellOutput::Readout { w_out_t, b_out } => r.matmul(w_out_t)?.broadcast_add(b_out),
@@ -181,10 +175,7 @@ impl Cell {
     }
 
     /// The error `[S, B, n_out]` projected to the neurons, F ε `[S, B, N]`; `None` without error feedback.
-    ///
-    /// # Errors
-    /// If an operation on tensors fails.
-    pub fn fed_back_error(&self, error: &Tensor) -> Result<Option<Tensor>> {
+    pub(crate) fn fed_back_error(&self, error: &Tensor) -> Result<Option<Tensor>> {
         self.error_feedback_t.as_ref().map(|weights| error.matmul(weights)).transpose()
     }
 }

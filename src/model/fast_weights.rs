@@ -1,94 +1,7 @@
-//! Fast weights: a Hebbian matrix H `[N, N]` per trial, indexed [post, pre].
-//!
-//! First come the equations, one function each: Hebbian plasticity in five stages of increasing complexity, Oja's rule, and
-//! retroactive modulation. [`FastWeightPlasticity`] then applies the configured one within a network. Vectors are `[..., N]`,
-//! matrices `[..., N, N]`; leading dimensions (networks, trials) are batched. Sources: docs/model.md.
+//! Fast weights: a Hebbian matrix H `[N, N]` per trial, indexed [post, pre] (docs/model.md, "Fast weights").
 
 use crate::config::{FastWeightsConfig, Stage};
 use candle_core::{Result, Tensor, D};
-
-/// Stage 1, single pairs: Δw = η a b for each pair of a post- and a presynaptic rate, elementwise.
-///
-/// # Errors
-/// If shapes do not fit or the device fails.
-pub fn hebb(eta: f64, post: &Tensor, pre: &Tensor) -> Result<Tensor> {
-    post.broadcast_mul(pre)? * eta
-}
-
-/// Stage 2, a whole layer: ΔH = η a bᵀ, as a batched outer product.
-///
-/// # Errors
-/// If shapes do not fit or the device fails.
-pub fn outer(eta: f64, post: &Tensor, pre: &Tensor) -> Result<Tensor> {
-    post.unsqueeze(D::Minus1)?.matmul(&pre.unsqueeze(D::Minus2)?)? * eta
-}
-
-/// Stage 3, accumulation: H + η a bᵀ.
-///
-/// # Errors
-/// If shapes do not fit or the device fails.
-pub fn accumulate(h: &Tensor, eta: f64, post: &Tensor, pre: &Tensor) -> Result<Tensor> {
-    h + outer(eta, post, pre)?
-}
-
-/// Stage 4, decay: (1 − η) H + η a bᵀ.
-///
-/// # Errors
-/// If shapes do not fit or the device fails.
-pub fn decay(h: &Tensor, eta: f64, post: &Tensor, pre: &Tensor) -> Result<Tensor> {
-    (h * (1.0 - eta))? + outer(eta, post, pre)?
-}
-
-/// Stage 5, neuromodulation: (1 − η) H + η m a bᵀ. `m` has the leading dimensions of H and is negative for punishment.
-///
-/// # Errors
-/// If shapes do not fit or the device fails.
-pub fn modulated(h: &Tensor, eta: f64, m: &Tensor, post: &Tensor, pre: &Tensor) -> Result<Tensor> {
-    (h * (1.0 - eta))? + outer(eta, &gate(m, post)?, pre)?
-}
-
-/// Oja's rule: H + η m (a bᵀ − a² H), row i scaled by a_i² (Oja 1982; as fast weights, Miconi 2018).
-///
-/// # Errors
-/// If shapes do not fit or the device fails.
-pub fn oja(h: &Tensor, eta: f64, m: &Tensor, post: &Tensor, pre: &Tensor) -> Result<Tensor> {
-    let forget = h.broadcast_mul(&gate(m, &post.sqr()?)?.unsqueeze(D::Minus1)?)?;
-    h + (outer(eta, &gate(m, post)?, pre)? - (forget * eta)?)?
-}
-
-/// Retroactive modulation (Miconi et al. 2019): e ← (1 − η) e + η a bᵀ, then H ← clip(H + m e, ±clip). Returns (H, e).
-///
-/// # Errors
-/// If shapes do not fit or the device fails.
-pub fn retroactive(
-    h: &Tensor,
-    eligibility: &Tensor,
-    eta: f64,
-    m: &Tensor,
-    post: &Tensor,
-    pre: &Tensor,
-    clip_at: f64,
-) -> Result<(Tensor, Tensor)> {
-    let eligibility = decay(eligibility, eta, post, pre)?;
-    let change = eligibility.broadcast_mul(&m.unsqueeze(D::Minus1)?.unsqueeze(D::Minus1)?)?;
-    Ok((clip((h + change)?, clip_at)?, eligibility))
-}
-
-/// H clipped to ±`bound`; 0: no bound.
-///
-/// # Errors
-/// If shapes do not fit or the device fails.
-pub fn clip(h: Tensor, bound: f64) -> Result<Tensor> {
-    if bound > 0.0 {
-        h.clamp(-bound, bound)
-    } else {
-        Ok(h)
-    }
-}
-
-fn gate(m: &Tensor, post: &Tensor) -> Result<Tensor> {
-    post.broadcast_mul(&m.unsqueeze(D::Minus1)?)
-}
 
 /// The fast weights of a batch of trials.
 #[derive(Clone, Debug)]
@@ -101,15 +14,12 @@ pub struct FastWeights {
 
 impl FastWeights {
     /// All tensors with their names in a checkpoint.
-    pub fn each(&self) -> impl Iterator<Item = (&'static str, &Tensor)> {
+    pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, &Tensor)> {
         [("hebbian_trace", &self.h)].into_iter().chain(self.eligibility.as_ref().map(|e| ("eligibility", e)))
     }
 
     /// Applies `change` to each tensor and its name.
-    ///
-    /// # Errors
-    /// If `change` fails.
-    pub fn map(&self, mut change: impl FnMut(&'static str, &Tensor) -> Result<Tensor>) -> Result<Self> {
+    pub(crate) fn map(&self, mut change: impl FnMut(&'static str, &Tensor) -> Result<Tensor>) -> Result<Self> {
         Ok(FastWeights {
             h: change("hebbian_trace", &self.h)?,
             eligibility: self.eligibility.as_ref().map(|e| change("eligibility", e)).transpose()?,
@@ -148,26 +58,36 @@ impl FastWeightPlasticity {
 
     /// H after a step from rates `before` to rates `after`, both `[S, B, N]`, with modulator `m` `[S, B]`.
     pub fn update(&self, state: &FastWeights, before: &Tensor, after: &Tensor, m: &Tensor) -> Result<FastWeights> {
-        let (post, pre) = self.config.association.pair(before, after);
-        let (eta, h) = (self.config.eta, &state.h);
+        let (a, b) = self.config.association.pair(before, after);
+        let (h, eta) = (&state.h, self.config.eta);
+        let column = |post: &Tensor| post.unsqueeze(D::Minus1);
+        let row = b.unsqueeze(D::Minus2)?;
+        // η a bᵀ, m a, and (1 − η) H.
+        let outer = |post: &Tensor| column(post)?.matmul(&row)? * eta;
+        let modulated = |post: &Tensor| post.broadcast_mul(&column(m)?);
+        let decayed = |h: &Tensor| h * (1.0 - eta);
+        let mut eligibility = None;
         let h = match self.config.stage {
             Stage::None => h.clone(),
-            // Pair by pair: a column times a row, elementwise.
-            Stage::Hebb => hebb(eta, &post.unsqueeze(D::Minus1)?, &pre.unsqueeze(D::Minus2)?)?,
-            Stage::Outer => outer(eta, post, pre)?,
-            Stage::Accumulate => accumulate(h, eta, post, pre)?,
-            Stage::Decay => decay(h, eta, post, pre)?,
-            Stage::Modulated => modulated(h, eta, m, post, pre)?,
-            Stage::Oja => oja(h, eta, m, post, pre)?,
+            Stage::Hebb => (column(a)?.broadcast_mul(&row)? * eta)?,
+            Stage::Outer => outer(a)?,
+            Stage::Accumulate => (h + outer(a)?)?,
+            Stage::Decay => (decayed(h)? + outer(a)?)?,
+            Stage::Modulated => (decayed(h)? + outer(&modulated(a)?)?)?,
+            Stage::Oja => {
+                let forgotten = h.broadcast_mul(&column(&modulated(&a.sqr()?)?)?)?;
+                (h + (outer(&modulated(a)?)? - (forgotten * eta)?)?)?
+            }
             Stage::Retroactive => {
-                let Some(eligibility) = &state.eligibility else {
+                let Some(e) = &state.eligibility else {
                     candle_core::bail!("retroactive fast weights have no eligibility")
                 };
-                let (h, e) = retroactive(h, eligibility, eta, m, post, pre, self.config.clip)?;
-                return Ok(FastWeights { h, eligibility: Some(e) });
+                let e = eligibility.insert((decayed(e)? + outer(a)?)?);
+                (h + e.broadcast_mul(&column(&column(m)?)?)?)?
             }
         };
-        Ok(FastWeights { h: clip(h, self.config.clip)?, eligibility: None })
+        let h = if self.config.clip > 0.0 { h.clamp(-self.config.clip, self.config.clip)? } else { h };
+        Ok(FastWeights { h, eligibility })
     }
 }
 
@@ -178,45 +98,44 @@ mod tests {
     use crate::config::Association;
     use candle_core::Device;
 
-    fn tensor(values: impl candle_core::NdArray) -> Tensor {
-        Tensor::new(values, &Device::Cpu).unwrap()
-    }
-    fn post() -> Tensor {
-        tensor(&[1f64, 2.0])
-    }
-    fn pre() -> Tensor {
-        tensor(&[3f64, -1.0])
+    fn tensor<const N: usize>(values: [f64; N], shape: &[usize]) -> Tensor {
+        Tensor::new(&values, &Device::Cpu).unwrap().reshape(shape).unwrap()
     }
     fn values(t: Tensor) -> Vec<f64> {
         t.flatten_all().unwrap().to_vec1().unwrap()
     }
 
     #[test]
-    fn each_equation_by_hand() {
-        let (a, b, m) = (&post(), &pre(), &tensor(-2f64));
-        let h = &tensor(&[[4f64, 8.0], [-2.0, 6.0]]);
-        for (equation, found, expected) in [
-            ("hebb", hebb(0.5, a, b), vec![1.5, -1.0]),
-            ("outer", outer(0.5, a, b), vec![1.5, -0.5, 3.0, -1.0]),
-            ("accumulate", accumulate(h, 0.5, a, b), vec![5.5, 7.5, 1.0, 5.0]),
-            ("decay", decay(h, 0.5, a, b), vec![3.5, 3.5, 2.0, 2.0]),
-            ("modulated", modulated(h, 0.5, m, a, b), vec![-1.0, 5.0, -7.0, 5.0]),
+    fn each_stage_by_hand() {
+        let (a, b, m) = (tensor([1.0, 2.0], &[1, 1, 2]), tensor([3.0, -1.0], &[1, 1, 2]), tensor([-2.0], &[1, 1]));
+        let before = FastWeights {
+            h: tensor([4.0, 8.0, -2.0, 6.0], &[1, 1, 2, 2]),
+            eligibility: Some(tensor([2.0, 0.0, 0.0, -4.0], &[1, 1, 2, 2])),
+        };
+        let updated = |stage, clip| {
+            let association = Association::PrePost;
+            let config = FastWeightsConfig { stage, association, eta: 0.5, clip, ..FastWeightsConfig::default() };
+            FastWeightPlasticity::new(&config).unwrap().update(&before, &a, &b, &m).unwrap()
+        };
+        for (stage, expected) in [
+            (Stage::Hebb, [1.5, -0.5, 3.0, -1.0]),
+            (Stage::Outer, [1.5, -0.5, 3.0, -1.0]),
+            (Stage::Accumulate, [5.5, 7.5, 1.0, 5.0]),
+            (Stage::Decay, [3.5, 3.5, 2.0, 2.0]),
+            (Stage::Modulated, [-1.0, 5.0, -7.0, 5.0]),
             // η m = −1; a bᵀ − a² H = [[3−4, −1−8], [6+8, −2−24]] = [[−1, −9], [14, −26]].
-            ("oja", oja(h, 0.5, m, a, b), vec![5.0, 17.0, -16.0, 32.0]),
+            (Stage::Oja, [5.0, 17.0, -16.0, 32.0]),
         ] {
-            assert_eq!(values(found.unwrap()), expected, "{equation}");
+            assert_eq!(values(updated(stage, 0.0).h), expected, "{stage:?}");
         }
-        let e = tensor(&[[2f64, 0.0], [0.0, -4.0]]);
-        let (h, e) = retroactive(h, &e, 0.5, m, a, b, 9.0).unwrap();
-        assert_eq!(values(e), [2.5, -0.5, 3.0, -3.0]);
-        assert_eq!(values(h), [-1.0, 9.0, -8.0, 9.0]);
+        let retroactive = updated(Stage::Retroactive, 9.0);
+        assert_eq!(values(retroactive.eligibility.unwrap()), [2.5, -0.5, 3.0, -3.0]);
+        assert_eq!(values(retroactive.h), [-1.0, 9.0, -8.0, 9.0]);
     }
 
     #[test]
     fn each_association_reads_post_then_pre() {
-        let like = Tensor::zeros((1, 1, 2), candle_core::DType::F64, &Device::Cpu).unwrap();
-        let one = Tensor::ones((1, 1), candle_core::DType::F64, &Device::Cpu).unwrap();
-        let (before, after) = (post().reshape((1, 1, 2)).unwrap(), pre().reshape((1, 1, 2)).unwrap());
+        let (before, after) = (tensor([1.0, 2.0], &[1, 1, 2]), tensor([3.0, -1.0], &[1, 1, 2]));
         let run = |association| {
             let config = FastWeightsConfig {
                 stage: Stage::Accumulate,
@@ -226,7 +145,8 @@ mod tests {
                 ..FastWeightsConfig::default()
             };
             let plasticity = FastWeightPlasticity::new(&config).unwrap();
-            let state = plasticity.update(&plasticity.zero(&like).unwrap(), &before, &after, &one).unwrap();
+            let zero = plasticity.zero(&before).unwrap();
+            let state = plasticity.update(&zero, &before, &after, &tensor([1.0], &[1, 1])).unwrap();
             let drive = plasticity.drive(&state, &before).unwrap().unwrap();
             (values(state.h), values(drive))
         };

@@ -10,7 +10,7 @@ mod weights;
 
 pub use cell::Cell;
 pub(crate) use fast_weights::FastWeightPlasticity;
-pub use fast_weights::{accumulate, clip, decay, hebb, modulated, oja, outer, retroactive, FastWeights};
+pub use fast_weights::FastWeights;
 pub(crate) use neurons::find_neuron_model;
 pub use neurons::{Leak, NeuronModel};
 pub use state::State;

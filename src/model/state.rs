@@ -21,16 +21,13 @@ impl State {
     }
 
     /// All tensors with their names in a checkpoint.
-    pub fn each(&self) -> impl Iterator<Item = (&'static str, &Tensor)> {
+    pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, &Tensor)> {
         let variables = self.variables.iter().map(|(name, tensor)| (*name, tensor));
         [("x", &self.x), ("r", &self.r)].into_iter().chain(variables)
     }
 
     /// Applies `change` to each tensor and its name.
-    ///
-    /// # Errors
-    /// If `change` fails.
-    pub fn map(&self, mut change: impl FnMut(&'static str, &Tensor) -> Result<Tensor>) -> Result<Self> {
+    pub(crate) fn map(&self, mut change: impl FnMut(&'static str, &Tensor) -> Result<Tensor>) -> Result<Self> {
         Ok(State {
             x: change("x", &self.x)?,
             r: change("r", &self.r)?,

@@ -23,26 +23,14 @@ impl LearningRule for DeltaX {
     }
 
     fn source(&self) -> Source {
-        Source::Steps(Box::new(Fluctuations { x_mean: RunningMean::new(self.x_mean_decay) }))
+        let mut x_mean = RunningMean::new(self.x_mean_decay);
+        Source::Steps(Box::new(move |moment| {
+            let post = x_mean.deviation(&moment.state.x, moment.x_before)?;
+            Ok(Some(Increment::CubedOuter(Factors { post, pre: moment.r_before.clone() })))
+        }))
     }
 
     fn fused(&self) -> Option<FusedRule> {
         Some(FusedRule::DeltaX(self.x_mean_decay))
-    }
-}
-
-struct Fluctuations {
-    x_mean: RunningMean,
-}
-
-impl StepRule for Fluctuations {
-    fn begin(&mut self, state: &State) -> candle_core::Result<()> {
-        self.x_mean.begin(&state.x);
-        Ok(())
-    }
-
-    fn increment(&mut self, moment: &Moment) -> candle_core::Result<Option<Increment>> {
-        let post = self.x_mean.deviation(&moment.state.x)?;
-        Ok(Some(Increment::CubedOuter(Factors { post, pre: moment.r_before.clone() })))
     }
 }

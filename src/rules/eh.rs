@@ -28,27 +28,15 @@ impl LearningRule for Eh {
     }
 
     fn source(&self) -> Source {
-        Source::Steps(Box::new(Exploration { x_mean: RunningMean::new(self.x_mean_decay) }))
+        let mut x_mean = RunningMean::new(self.x_mean_decay);
+        Source::Steps(Box::new(move |moment| {
+            let gate = moment.reward_change.unsqueeze(2)?;
+            let post = x_mean.deviation(&moment.state.x, moment.x_before)?.broadcast_mul(&gate)?;
+            Ok(Some(Increment::Outer(Factors { post, pre: moment.r_before.clone() })))
+        }))
     }
 
     fn fused(&self) -> Option<FusedRule> {
         Some(FusedRule::Eh(self.x_mean_decay))
-    }
-}
-
-struct Exploration {
-    x_mean: RunningMean,
-}
-
-impl StepRule for Exploration {
-    fn begin(&mut self, state: &State) -> candle_core::Result<()> {
-        self.x_mean.begin(&state.x);
-        Ok(())
-    }
-
-    fn increment(&mut self, moment: &Moment) -> candle_core::Result<Option<Increment>> {
-        let gate = moment.reward_change.unsqueeze(2)?;
-        let post = self.x_mean.deviation(&moment.state.x)?.broadcast_mul(&gate)?;
-        Ok(Some(Increment::Outer(Factors { post, pre: moment.r_before.clone() })))
     }
 }

@@ -3,8 +3,8 @@
 //! Each rule has a file with its equation, its source and its parameters. To add one,
 //!
 //! 1. write `src/rules/my_rule.rs` with a type that implements [`LearningRule`]. If the eligibility is a sum over steps, its
-//!    [`source`](LearningRule::source) is [`Source::Steps`] with a [`StepRule`], whose `increment` gets the rates, activations
-//!    and perturbations of a step and returns what the step adds. `node_perturbation.rs` is the shortest example;
+//!    [`source`](LearningRule::source) is [`Source::Steps`] with a function that is called after each step: it gets the rates,
+//!    activations and perturbations and returns what the step adds. `node_perturbation.rs` is the shortest example;
 //! 2. describe it there in a constant `INFO`: name, one-line summary and constructor. Rules with parameters also set
 //!    `parameters` (keys of the table `rule`, with defaults), those that need perturbations `explores`, and those that need
 //!    other settings `adapt`;
@@ -76,7 +76,7 @@ pub enum Credit {
 /// Where a rule's eligibility comes from.
 pub enum Source {
     /// A sum over the steps of a trial.
-    Steps(Box<dyn StepRule>),
+    Steps(Box<StepRule>),
     /// The fast weights H at the end of the trial.
     FastWeights,
     /// Not an eligibility, but the gradient of a loss.
@@ -100,24 +100,14 @@ pub enum FusedRule {
     Nothing,
 }
 
-/// What each step of a batch of trials adds to the eligibility.
-pub trait StepRule: Send {
-    /// Called before the first step, with the initial state.
-    ///
-    /// # Errors
-    /// If an operation on tensors fails.
-    fn begin(&mut self, _state: &State) -> candle_core::Result<()> {
-        Ok(())
-    }
-    /// What this step adds; `None` for nothing. Also updates the rule's running means.
-    ///
-    /// # Errors
-    /// If an operation on tensors fails.
-    fn increment(&mut self, moment: &Moment) -> candle_core::Result<Option<Increment>>;
-}
+/// Called after each step of a batch of trials: returns what the step adds to the eligibility, if anything, and updates the
+/// rule's own running means.
+pub type StepRule = dyn FnMut(&Moment) -> candle_core::Result<Option<Increment>> + Send;
 
 /// What a rule can use in a step. All tensors are `[S, B, N]` unless said otherwise.
 pub struct Moment<'a> {
+    /// Activations before the step, x(t−1).
+    pub x_before: &'a Tensor,
     /// Rates before the step, r(t−1).
     pub r_before: &'a Tensor,
     /// The state after the step.

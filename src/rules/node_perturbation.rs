@@ -12,7 +12,6 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     )
 };
 
-#[derive(Clone, Copy)]
 struct NodePerturbation;
 
 impl LearningRule for NodePerturbation {
@@ -21,7 +20,10 @@ impl LearningRule for NodePerturbation {
     }
 
     fn source(&self) -> Source {
-        Source::Steps(Box::new(*self))
+        Source::Steps(Box::new(|moment| {
+            let outer = |xi: &Tensor| Increment::Outer(Factors { post: xi.clone(), pre: moment.r_before.clone() });
+            Ok(moment.perturbation.map(outer))
+        }))
     }
 
     fn check(&self, config: &Config) -> Result<()> {
@@ -35,11 +37,5 @@ impl LearningRule for NodePerturbation {
 
     fn fused(&self) -> Option<FusedRule> {
         Some(FusedRule::NodePerturbation)
-    }
-}
-
-impl StepRule for NodePerturbation {
-    fn increment(&mut self, moment: &Moment) -> candle_core::Result<Option<Increment>> {
-        Ok(moment.perturbation.map(|xi| Increment::Outer(Factors { post: xi.clone(), pre: moment.r_before.clone() })))
     }
 }

@@ -38,7 +38,7 @@ impl ReadoutLearning {
         let gated = match (self.rule, noise, difference) {
             (ReadoutRule::NodePerturbation, Some(noise), _) => gate(&(noise / self.variance)?)?,
             (ReadoutRule::Delta, _, Some(difference)) => difference.clone(),
-            (ReadoutRule::Eh, _, _) => gate(&self.output_mean.deviation(output)?)?,
+            (ReadoutRule::Eh, _, _) => gate(&self.output_mean.deviation(output, output)?)?,
             // Neither noise nor a target in this step.
             (ReadoutRule::NodePerturbation | ReadoutRule::Delta | ReadoutRule::None, _, _) => return Ok(()),
         };

@@ -52,7 +52,20 @@ impl LearningRule for Rflo {
     fn source(&self) -> Source {
         let (Leak::Activation(leak) | Leak::Rate(leak)) = self.leak;
         let rate_leaks = matches!(self.leak, Leak::Rate(_));
-        Source::Steps(Box::new(Derivatives { rate_leaks, transfer: self.transfer, mean: RunningMean::new(1.0 - leak) }))
+        let (transfer, mut mean) = (self.transfer, RunningMean::new(1.0 - leak));
+        Source::Steps(Box::new(move |moment| {
+            let slope = transfer.slope(&moment.state.x)?;
+            if rate_leaks {
+                let pair = slope.unsqueeze(D::Minus1)?.matmul(&moment.r_before.unsqueeze(D::Minus2)?)?;
+                let p = mean.updated(&pair)?;
+                let gated = |error: &Tensor| p.broadcast_mul(&error.unsqueeze(D::Minus1)?);
+                Ok(moment.error.map(gated).transpose()?.map(Increment::Matrix))
+            } else {
+                let pre = mean.updated(moment.r_before)?;
+                let post = moment.error.map(|error| error * slope).transpose()?;
+                Ok(post.map(|post| Increment::Outer(Factors { post, pre })))
+            }
+        }))
     }
 
     fn check(&self, config: &Config) -> Result<()> {
@@ -62,28 +75,5 @@ impl LearningRule for Rflo {
             "rule.name is `rflo`, which feeds the readout's error back: set network.output to `readout` and network.error_feedback_scale above 0"
         );
         Ok(())
-    }
-}
-
-/// Computes p, starting from 0.
-struct Derivatives {
-    rate_leaks: bool,
-    transfer: Transfer,
-    mean: RunningMean,
-}
-
-impl StepRule for Derivatives {
-    fn increment(&mut self, moment: &Moment) -> candle_core::Result<Option<Increment>> {
-        let slope = self.transfer.slope(&moment.state.x)?;
-        if self.rate_leaks {
-            let pair = slope.unsqueeze(D::Minus1)?.matmul(&moment.r_before.unsqueeze(D::Minus2)?)?;
-            let p = self.mean.updated(&pair)?;
-            let gated = |error: &Tensor| p.broadcast_mul(&error.unsqueeze(D::Minus1)?);
-            Ok(moment.error.map(gated).transpose()?.map(Increment::Matrix))
-        } else {
-            let pre = self.mean.updated(moment.r_before)?;
-            let post = moment.error.map(|error| error * slope).transpose()?;
-            Ok(post.map(|post| Increment::Outer(Factors { post, pre })))
-        }
     }
 }

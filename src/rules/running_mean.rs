@@ -17,20 +17,15 @@ impl RunningMean {
         RunningMean { decay, mean: None }
     }
 
-    /// Sets the mean to `value`.
-    pub fn begin(&mut self, value: &Tensor) {
-        self.mean = Some(value.clone());
-    }
-
-    /// Deviation of `value` from the mean, which is updated afterwards. Without a mean so far, `value` itself is the mean.
-    pub fn deviation(&mut self, value: &Tensor) -> candle_core::Result<Tensor> {
-        let mean = self.mean.take().unwrap_or_else(|| value.clone());
+    /// The deviation of `value` from the mean, which starts at `initial` and is updated afterwards.
+    pub fn deviation(&mut self, value: &Tensor, initial: &Tensor) -> candle_core::Result<Tensor> {
+        let mean = self.mean.take().unwrap_or_else(|| initial.clone());
         let deviation = (value - &mean)?;
         self.mean = Some(((mean * self.decay)? + (value * (1.0 - self.decay))?)?);
         Ok(deviation)
     }
 
-    /// The mean updated by `value`. Without a mean so far, it starts at 0.
+    /// The mean, which starts at 0, updated by `value`.
     pub fn updated(&mut self, value: &Tensor) -> candle_core::Result<Tensor> {
         let new = (value * (1.0 - self.decay))?;
         let mean = match self.mean.take() {
