@@ -1,5 +1,5 @@
 //! `bptt`: backpropagation through time, as a benchmark for the other rules. Its parameters are in the table `bptt`
-//! (docs/model.md, "Backpropagation for comparison").
+//! (docs/model.md, "Backpropagation beside the rules").
 
 use super::*;
 use crate::config::{ReadoutConfig, ReadoutRule};
