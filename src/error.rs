@@ -96,6 +96,7 @@ pub enum Error {
 
 /// The memory that a run needs and its device has, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Shortage {
     /// What needs the memory, such as "the run".
     pub what: &'static str,

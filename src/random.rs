@@ -13,6 +13,7 @@ pub type Stream = ChaCha8Rng;
 /// What a stream is used for. Changing one of these numbers changes all results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
+#[non_exhaustive]
 pub enum Purpose {
     /// Initial `w_in`.
     InputWeights = 0,
@@ -43,6 +44,7 @@ pub enum Purpose {
 /// The use of a trial. Evaluation and simulation never repeat the draws of training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
+#[non_exhaustive]
 pub enum Phase {
     /// Training trials.
     Train = 0,

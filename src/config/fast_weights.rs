@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// How the fast weights H change in each step (docs/model.md, "Fast weights").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Stage {
     /// There are no fast weights.
     None,
@@ -34,6 +35,7 @@ impl Stage {
 /// Which two vectors the fast weights associate; entry [i, j] is a_i b_j.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Association {
     /// a = b = r(t), the rates before the step.
     Auto,
@@ -57,6 +59,7 @@ impl Association {
 /// The source of the modulator m(t) of the fast weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ModulatorSource {
     /// m = 1.
     Constant,
@@ -69,6 +72,7 @@ pub enum ModulatorSource {
 /// How the fused kernels store H. Both forms are exact up to rounding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum FastWeightsForm {
     /// The faster one.
     #[default]
@@ -83,6 +87,7 @@ pub enum FastWeightsForm {
 /// The fast weights: one matrix H [N, N] per trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct FastWeightsConfig {
     /// How H changes in each step.
     pub stage: Stage,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Exploratory perturbations ξ ~ U(−amplitude, amplitude), drawn independently for each neuron and step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct PerturbationConfig {
     /// Probability that a neuron is perturbed in a step.
     pub probability: f64,
@@ -18,6 +19,7 @@ pub struct PerturbationConfig {
 
 /// How `w_rec` learns: the keys that all rules share, and those of the selected rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct RuleConfig {
     /// The rule's name: see [`crate::RULES`].
     pub name: String,
@@ -37,6 +39,7 @@ pub struct RuleConfig {
 /// How the readout learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ReadoutRule {
     /// It keeps its initial weights.
     None,
@@ -51,6 +54,7 @@ pub enum ReadoutRule {
 /// How `w_out` and `b_out` learn. Credit is assigned online: each output is judged by the reward of its own step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ReadoutConfig {
     /// The learning rule of the readout, named by what it adds to the eligibility in each step.
     pub rule: ReadoutRule,
@@ -65,6 +69,7 @@ pub struct ReadoutConfig {
 /// The reward baseline: the expected error with which the error of a trial is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Baseline {
     /// The mean error of the other trials of the same type in the batch; without any, the running mean Ē.
     LeaveOneOut,
@@ -75,6 +80,7 @@ pub enum Baseline {
 /// How errors become the neuromodulator M = E − error that gates learning, E being the reward baseline (table `modulator`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct RewardConfig {
     /// The reward baseline E.
     pub baseline: Baseline,
@@ -94,9 +100,24 @@ pub struct RewardConfig {
     pub energy_cost: f64,
 }
 
+impl Default for RewardConfig {
+    fn default() -> Self {
+        RewardConfig {
+            baseline: Baseline::LeaveOneOut,
+            expected_error_decay: 0.95,
+            expected_error_factor: false,
+            warmup_trials: 100,
+            reward_decay: 0.8,
+            binary: false,
+            energy_cost: 0.0,
+        }
+    }
+}
+
 /// The loss that backpropagation minimises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Loss {
     /// The mean of (output − target)² over scored steps and outputs (Song et al. 2016).
     #[default]
@@ -108,6 +129,7 @@ pub enum Loss {
 /// The weights that backpropagation trains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Parameters {
     /// The weights that the other rules change as well: w_rec, and the readout if there is one.
     #[default]
@@ -119,6 +141,7 @@ pub enum Parameters {
 /// The rule `bptt`: backpropagation through time with AdamW (docs/model.md, "Backpropagation beside the rules").
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct BpttConfig {
     /// Truncation: gradients stay within segments of this many steps, counted from the start of the trial; 0: no truncation.
     pub steps: usize,

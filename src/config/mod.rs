@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 /// A complete description of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Config {
     /// Size, dynamics and initial weights.
     pub network: NetworkConfig,

@@ -18,6 +18,7 @@ pub enum TransferFunction {
 /// How the network's output is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Output {
     /// As the rates of `output_neurons`.
     Neurons,
@@ -28,6 +29,7 @@ pub enum Output {
 /// The input weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum InputWeights {
     /// w_in ~ U(−input_scale, input_scale).
     #[default]
@@ -42,6 +44,7 @@ const MOST_NEURONS: usize = 1 << 20;
 /// Size, dynamics and initial weights of each network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct NetworkConfig {
     /// N, the number of neurons.
     pub neurons: usize,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Floating-point precision of all tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Precision {
     /// Single precision.
     F32,
@@ -25,6 +26,7 @@ impl From<Precision> for candle_core::DType {
 /// Which implementation computes the steps of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Kernels {
     /// Plain candle operations: slow, simple, available on every device.
     Reference,
@@ -38,6 +40,7 @@ pub enum Kernels {
 /// Which networks, how many trials, on which device, and when to stop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct TrainConfig {
     /// Indices of the networks.
     pub networks: NetworkRange,

@@ -18,6 +18,7 @@ pub struct ChosenDevices {
 
 /// A device that this program supports.
 #[derive(Clone, Debug, serde::Serialize)]
+#[non_exhaustive]
 pub struct FoundDevice {
     /// The name, as in `--device`.
     pub name: String,
@@ -29,6 +30,7 @@ pub struct FoundDevice {
 
 /// The name of a device, which need not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DeviceName {
     /// The first usable GPU, else the CPU.
     Auto,

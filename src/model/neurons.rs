@@ -43,6 +43,7 @@ pub trait NeuronModel: Send + Sync {
 
 /// The leaky variable, with its leak λ per step.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Leak {
     /// x ← x + λ (drive − x), r = φ(x).
     Activation(f64),

@@ -23,15 +23,7 @@ pub(super) fn config(rule: &RuleInfo, task: toml::Table) -> Config {
         },
         readout: ReadoutConfig { rule: ReadoutRule::None, eta: 0.0, perturbation: 0.0, mean_decay: 0.8 },
         bptt: BpttConfig::default(),
-        modulator: RewardConfig {
-            baseline: Baseline::LeaveOneOut,
-            expected_error_decay: 0.95,
-            expected_error_factor: false,
-            warmup_trials: 100,
-            reward_decay: 0.8,
-            binary: false,
-            energy_cost: 0.0,
-        },
+        modulator: RewardConfig::default(),
         task,
         train: TrainConfig {
             networks: NetworkRange { start: 0, end: 4 },

@@ -64,6 +64,7 @@ pub trait LearningRule: Send + Sync {
 
 /// What turns a rule's eligibility into a change of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Credit {
     /// It is multiplied by the modulator M of the trial: the reward baseline's expected error minus the error.
     Trial,
@@ -74,6 +75,7 @@ pub enum Credit {
 }
 
 /// Where a rule's eligibility comes from.
+#[non_exhaustive]
 pub enum Source {
     /// A sum over the steps of a trial.
     Steps(Box<StepRule>),
@@ -87,6 +89,7 @@ pub enum Source {
 
 /// The rules that fused kernels support.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum FusedRule {
     /// (r_pre δx_post)³, with the decay α_x of x̄.
     DeltaX(f64),
@@ -105,6 +108,7 @@ pub enum FusedRule {
 pub type StepRule = dyn FnMut(&Moment) -> candle_core::Result<Option<Increment>> + Send;
 
 /// What a rule can use in a step. All tensors are `[S, B, N]` unless said otherwise.
+#[non_exhaustive]
 pub struct Moment<'a> {
     /// Activations before the step, x(t−1).
     pub x_before: &'a Tensor,
@@ -129,6 +133,7 @@ pub struct Factors {
 }
 
 /// What one step adds to the eligibility.
+#[non_exhaustive]
 pub enum Increment {
     /// An outer product.
     Outer(Factors),

@@ -85,9 +85,7 @@ mod tests {
             expected_error_decay: 0.75,
             expected_error_factor: factor,
             warmup_trials: 10,
-            reward_decay: 0.8,
-            binary: false,
-            energy_cost: 0.0,
+            ..RewardConfig::default()
         };
         RewardBaseline::new(&config, 2, 2)
     }
