@@ -58,10 +58,10 @@ pub use runs::{
 };
 pub use storage::{
     holds_a_checkpoint, layout, read_metrics, Lock, Metrics, RunFolder, CHECKPOINT_FILE, CONFIG_FILE, LEARNING_CURVE,
-    METADATA_KEY, METRICS_FILE, SAMPLE_TRIALS,
+    METADATA_KEY, METRICS_FILE, REPORT_FILE, SAMPLE_TRIALS,
 };
-pub use tasks::{ErrorMeasure, FileTask, Task, Trial, TrialShape};
+pub use tasks::{Coherences, Condition, ErrorMeasure, FileTask, SelectiveIntegration, Task, Trial, TrialShape};
 pub use training::{
     Checkpoint, Criterion, Expected, Frozen, Integrity, Moments, NetworkReport, Observer, Plastic, StopReason, Trainer,
-    TrainerBuilder, UpdateReport, Why, FORMAT, REMEDY,
+    TrainerBuilder, UpdateReport, Why, FORMAT, MORE_THAN, REMEDY, WINDOW,
 };

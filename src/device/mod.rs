@@ -58,19 +58,15 @@ pub fn parse_devices(names: &str) -> Result<Vec<DeviceName>> {
 
 fn parse_one(name: &str) -> Result<DeviceName> {
     let (kind, index) = name.split_once(':').unwrap_or((name, "0"));
-    let number = || Error::Usage(format!("device `{name}`: `{index}` is not a device number"));
-    let index = || index.parse().map_err(|_| number());
+    let not_a_number = |_| Error::Usage(format!("device `{name}`: `{index}` is not a device number"));
+    let index = || index.parse().map_err(not_a_number);
     match kind {
         "auto" if name == kind => Ok(DeviceName::Auto),
         "cpu" if name == kind => Ok(DeviceName::Cpu),
-        "cuda" => {
-            ensure!(cfg!(feature = "cuda"), Device, "{}", without("CUDA", "cuda"));
-            Ok(DeviceName::Cuda(index()?))
-        }
-        "metal" => {
-            ensure!(cfg!(feature = "metal"), Device, "{}", without("Metal", "metal"));
-            Ok(DeviceName::Metal(index()?))
-        }
+        "cuda" if cfg!(feature = "cuda") => Ok(DeviceName::Cuda(index()?)),
+        "metal" if cfg!(feature = "metal") => Ok(DeviceName::Metal(index()?)),
+        "cuda" => bail!(Device, "{}", without("CUDA", "cuda")),
+        "metal" => bail!(Device, "{}", without("Metal", "metal")),
         _ => {
             bail!(
                 Usage,
@@ -185,9 +181,7 @@ fn cuda_list() -> Vec<FoundDevice> {
 }
 
 fn metal_device(index: usize) -> Result<Device> {
-    if !cfg!(feature = "metal") {
-        bail!(Device, "{}", without("Metal", "metal"));
-    }
+    ensure!(cfg!(feature = "metal"), Device, "{}", without("Metal", "metal"));
     caught(|| Ok(Device::new_metal(index)?)).at(format!("Metal device {index} cannot be used"))
 }
 
