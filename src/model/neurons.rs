@@ -110,8 +110,8 @@ impl NeuronModel for LeakyRate {
 }
 
 /// All neuron models, in the order in which messages list them.
-fn all() -> [Arc<dyn NeuronModel>; 3] {
-    [Arc::new(Discrete), Arc::new(Leaky), Arc::new(LeakyRate)]
+fn all() -> Vec<Arc<dyn NeuronModel>> {
+    vec![Arc::new(Discrete), Arc::new(Leaky), Arc::new(LeakyRate)]
 }
 
 /// The neuron model called `name`.

@@ -10,7 +10,7 @@
 //!    other settings `adapt`;
 //! 3. declare the module below and add `my_rule::INFO` to [`RULES`].
 //!
-//! Nothing else has to change: the rule can be selected with `--rule my-rule`, it is listed, and its keys are known. It runs on
+//! Nothing else in the program has to change: the rule can be selected with `--rule my-rule`, it is listed, and its keys are known. It runs on
 //! plain operations until a fused kernel supports it (`fused`). A rule outside this crate implements [`LearningRule`] too and is
 //! given to [`crate::TrainerBuilder::own_rule`].
 
