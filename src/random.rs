@@ -1,7 +1,7 @@
 //! The only source of randomness: one ChaCha8 stream for each (seed, network, trial, phase, purpose).
 //!
-//! Candle's own generators are not used. A stream depends only on these five values, so network `k` draws the same numbers
-//! alone and among others, trial `i` in any batch, and all devices get the same noise.
+//! Candle's own generators are not used. A stream depends only on these five values, so network `k` draws the same
+//! numbers alone and among others, trial `i` in any batch, and all devices get the same noise.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

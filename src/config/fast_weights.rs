@@ -79,8 +79,8 @@ pub enum FastWeightsForm {
     Auto,
     /// As a matrix, read and written in every step.
     Written,
-    /// As the history of its increments, which the CPU merges into a matrix from time to time. H is stored as a matrix anyway
-    /// if it is clipped, and on a GPU in the stages `oja` and `retroactive`.
+    /// As the history of its increments, which the CPU merges into a matrix from time to time. H is stored as a matrix
+    /// anyway if it is clipped, and on a GPU in the stages `oja` and `retroactive`.
     History,
 }
 

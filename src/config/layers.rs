@@ -72,8 +72,8 @@ fn with_type(value: &Value) -> String {
     format!("{} ({})", shown(&value.to_string()), value.type_str())
 }
 
-/// Overlays `settings` on a table of tables of defaults; later ones win. `optional` lists keys that are known but have no default,
-/// each with an example value.
+/// Overlays `settings` on a table of tables of defaults; later ones win. `optional` lists keys that are known but have
+/// no default, each with an example value.
 ///
 /// # Errors
 /// [`Error::Unknown`] for an unknown key; [`Error::Setting`] for a value of another type than the default.

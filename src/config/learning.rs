@@ -77,7 +77,7 @@ pub enum Baseline {
     ExpectedError,
 }
 
-/// How errors become the neuromodulator M = E − error that gates learning, E being the reward baseline (table `modulator`).
+/// How errors become the modulator M = E − error of learning, with E the reward baseline (table `modulator`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -143,7 +143,7 @@ pub enum Parameters {
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct BpttConfig {
-    /// Truncation: gradients stay within segments of this many steps, counted from the start of the trial; 0: no truncation.
+    /// Truncation: gradients stay within segments of this many steps from the start of the trial; 0: no truncation.
     pub steps: usize,
     /// The loss.
     pub loss: Loss,

@@ -1,7 +1,7 @@
 //! The configuration of a run: everything that determines its result, written and read as TOML.
 //!
-//! Units are part of the names (`_ms`); a key without a unit is dimensionless. [`Config::check`] checks the ranges of numbers;
-//! [`crate::Setup`] checks that network, rule and task are compatible.
+//! Units are part of the names (`_ms`); a key without a unit is dimensionless. [`Config::check`] checks the ranges of
+//! numbers; [`crate::Setup`] checks that network, rule and task are compatible.
 
 mod fast_weights;
 mod layers;

@@ -73,7 +73,7 @@ pub struct NetworkConfig {
     /// Under Dale's law: the fraction of excitatory neurons, which come first.
     #[serde(default)]
     pub excitatory: f64,
-    /// Under Dale's law: the fraction of excitatory and of inhibitory neurons from which each neuron initially receives input.
+    /// Under Dale's law: the fraction of excitatory and of inhibitory neurons that initially project to each neuron.
     #[serde(default)]
     pub dale_density: f64,
     /// Under Dale's law: the initial weight of an excitatory connection.

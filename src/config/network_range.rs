@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
 
-/// A half-open range of network indices. In files and settings it is written `A..B`, or as a plain count `S` for `0..S`.
+/// A half-open range of network indices, in files written `A..B`, or as a plain count `S` for `0..S`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "CountOrRange", into = "CountOrRange")]
 pub struct NetworkRange {

@@ -32,8 +32,8 @@ pub enum Kernels {
     Reference,
     /// Fused kernels if they support the network, rule and device; else plain operations.
     Fused,
-    /// On CUDA one kernel launch per step, which is what `fused` falls back to if whole trials do not fit; elsewhere plain
-    /// operations.
+    /// On CUDA one kernel launch per step, which is what `fused` falls back to if whole trials do not fit; elsewhere
+    /// plain operations.
     Stepwise,
 }
 

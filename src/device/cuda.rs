@@ -27,15 +27,15 @@ pub(super) fn open(index: usize) -> Result<Device> {
     // A stream of its own, since candle's default stream differs between threads.
     let device =
         super::caught(|| Ok(Device::new_cuda_with_stream(index)?)).at(format!("GPU {index} cannot be used"))?;
-    // SAFETY: all work of a device, including the freeing of memory, is queued on its one stream and therefore done in order.
-    // Nothing has to be tracked.
+    // SAFETY: all work of a device, including the freeing of memory, is queued on its one stream and therefore done in
+    // order. Nothing has to be tracked.
     unsafe { device.as_cuda_device()?.disable_event_tracking() };
     keep_memory(device.as_cuda_device()?.cuda_stream().context())?;
     Ok(device)
 }
 
-/// Makes the driver keep freed memory for reuse. By default it would return it to the system at each synchronisation and
-/// allocate it again for each update.
+/// Makes the driver keep freed memory for reuse. By default it would return it to the system at each synchronisation
+/// and allocate it again for each update.
 fn keep_memory(context: &CudaContext) -> Result<()> {
     if context.has_async_alloc() {
         let mut all = u64::MAX;

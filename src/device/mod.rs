@@ -45,7 +45,7 @@ pub enum DeviceName {
 /// Parses `auto`, `cpu`, `cuda`, `cuda:1` or `metal`, or several separated by commas, as in `cuda:0,cuda:1`.
 ///
 /// # Errors
-/// [`Error::Usage`] for an unknown name, or `auto` among several; [`Error::Device`] for a kind that this build does not support.
+/// [`Error::Usage`] for an unknown name, or `auto` among several; [`Error::Device`] for a kind that is not built in.
 pub fn parse_devices(names: &str) -> Result<Vec<DeviceName>> {
     let parsed: Vec<DeviceName> = names.split(',').map(|name| parse_one(name.trim())).collect::<Result<_>>()?;
     ensure!(

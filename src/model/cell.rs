@@ -75,8 +75,8 @@ impl Cell {
         })
     }
 
-    /// The same networks with biases and clamps expanded to B trials: candle is faster on tensors of equal shape than when it
-    /// has to broadcast.
+    /// The same networks with biases and clamps expanded to B trials: candle is faster on tensors of equal shape than
+    /// when it has to broadcast.
     pub(crate) fn for_trials(&self, trials_each: usize) -> Result<Self> {
         let (s, n, _) = self.w_rec_t.dims3()?;
         let expanded = |tensor: &Tensor, width: usize| tensor.broadcast_as((s, trials_each, width))?.contiguous();
@@ -144,8 +144,8 @@ impl Cell {
         self.w_fb_t.is_some()
     }
 
-    /// One step. `input` is u(t) `[S, B, n_in]`; `drives` are further terms of the drive, each `[S, B, N]`; `fed_back` is the
-    /// output of the step before, `[S, B, n_out]`, which is only used if there is a w_fb.
+    /// One step. `input` is u(t) `[S, B, n_in]`; `drives` are further terms of the drive, each `[S, B, N]`; `fed_back`
+    /// is the output of the step before, `[S, B, n_out]`, which is only used if there is a w_fb.
     pub(crate) fn step(
         &self,
         state: &State,

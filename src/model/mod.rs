@@ -1,4 +1,4 @@
-//! The network: neurons, state, weights, transfer functions and fast weights. Nothing here depends on tasks or learning rules.
+//! The network: neurons, state, weights, transfer functions, fast weights. Independent of tasks and learning rules.
 
 mod cell;
 mod fast_weights;

@@ -1,9 +1,9 @@
 //! Neuron models: how the state of neurons changes in a step.
 //!
-//! To add a model, write a type here that implements [`NeuronModel`] and add it to the list in `all`; its name is then a value of
-//! `network.dynamics`. `step` is the only method with an equation of motion; implement `variables` (and `start`) if neurons have
-//! state beyond x and r, such as an adaptation current. A model outside this crate needs no list: give it to
-//! [`crate::TrainerBuilder::own_neurons`].
+//! To add a model, write a type here that implements [`NeuronModel`] and add it to the list in `all`; its name is then
+//! a value of `network.dynamics`. `step` is the only method with an equation of motion; implement `variables` (and
+//! `start`) if neurons have state beyond x and r, such as an adaptation current. A model outside this crate needs no
+//! list: give it to [`crate::TrainerBuilder::own_neurons`].
 
 use super::{Cell, State};
 use crate::config::NetworkConfig;
@@ -22,7 +22,7 @@ pub trait NeuronModel: Send + Sync {
     fn start(&self, cell: &Cell, x: Tensor) -> Result<State> {
         Ok(State::new(x.clone(), cell.rate(&x)?))
     }
-    /// The state after a step. The drive is the total input to each neuron: w_in u + w_rec r + b + w_fb z + α H r + ξ + noise.
+    /// The state after a step. The drive is the total input: w_in u + w_rec r + b + w_fb z + α H r + ξ + noise.
     ///
     /// # Errors
     /// If an operation on tensors fails.

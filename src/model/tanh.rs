@@ -1,8 +1,8 @@
 //! tanh as a rational function, which compilers can vectorise.
 //!
-//! tanh(x) ≈ x P(x²) / Q(x²) with P and Q of degree 4, fitted by `scripts/tanh_coefficients.py` to minimise the relative error
-//! on [0, 7.9]; beyond that tanh is 1 to within 3e-7. The absolute error is below 4e-7 everywhere. No fused multiply-add is
-//! used, so every processor computes the same bits.
+//! tanh(x) ≈ x P(x²) / Q(x²) with P and Q of degree 4, fitted by `scripts/tanh_coefficients.py` to minimise the
+//! relative error on [0, 7.9]; beyond that tanh is 1 to within 3e-7. The absolute error is below 4e-7 everywhere. No
+//! fused multiply-add is used, so every processor computes the same bits.
 
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor};
 use pulp::{Arch, Simd, WithSimd};

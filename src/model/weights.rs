@@ -143,7 +143,7 @@ fn input_weights(config: &NetworkConfig, n_in: usize, rng: &mut Stream) -> Vec<f
     w
 }
 
-/// w_rec of one network, `[N, N]` (post, pre): N(0, g²/(c N)); under Dale's law equal weights from part of each population.
+/// w_rec of one network, `[N, N]` (post, pre): N(0, g²/(c N)), or equal weights per population under Dale's law.
 fn recurrent_weights(config: &NetworkConfig, rng: &mut Stream) -> Vec<f32> {
     let n = config.neurons;
     if !config.dale {
@@ -168,8 +168,8 @@ fn connect(connections: &mut [f32], density: f64, weight: f64, rng: &mut Stream)
     }
 }
 
-/// Enforces Dale's law on `w_rec` `[S, N, N]` (post, pre): negative weights of the first `excitatory` presynaptic neurons and
-/// positive ones of the others become 0 (Miconi 2017).
+/// Enforces Dale's law on `w_rec` `[S, N, N]` (post, pre): negative weights of the first `excitatory` presynaptic
+/// neurons and positive ones of the others become 0 (Miconi 2017).
 pub(crate) fn signed(w_rec: &Tensor, excitatory: usize) -> Result<Tensor> {
     let n = w_rec.dim(2)?;
     let from_excitatory = w_rec.narrow(2, 0, excitatory)?.contiguous()?.relu()?;

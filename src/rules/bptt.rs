@@ -9,7 +9,8 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     adapt,
     ..RuleInfo::new(
         "bptt",
-        "for comparison, not biologically plausible: backpropagation through time with AdamW (Werbos 1990; Loshchilov & Hutter 2019)",
+        "for comparison, not biologically plausible: backpropagation through time with AdamW \
+         (Werbos 1990; Loshchilov & Hutter 2019)",
         |_, _| Ok(Arc::new(Bptt)),
     )
 };

@@ -9,7 +9,8 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     parameters: || table(&ActivationMean::default()),
     ..RuleInfo::new(
         "eh",
-        "exploratory Hebb: rate times deviation from the running mean, gated online by reward (Legenstein 2010; Hoerzer 2014)",
+        "exploratory Hebb: rate times deviation from the running mean, gated online by reward \
+         (Legenstein 2010; Hoerzer 2014)",
         |config, _| Ok(Arc::new(Eh { x_mean_decay: ActivationMean::decay(config)? })),
     )
 };

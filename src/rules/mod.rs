@@ -2,17 +2,18 @@
 //!
 //! Each rule has a file with its equation, its source and its parameters. To add one,
 //!
-//! 1. write `src/rules/my_rule.rs` with a type that implements [`LearningRule`]. If the eligibility is a sum over steps, its
-//!    [`source`](LearningRule::source) is [`Source::Steps`] with a function that is called after each step: it gets the rates,
-//!    activations and perturbations and returns what the step adds. `node_perturbation.rs` is the shortest example;
+//! 1. write `src/rules/my_rule.rs` with a type that implements [`LearningRule`]. If the eligibility is a sum over
+//!    steps, its [`source`](LearningRule::source) is [`Source::Steps`] with a function that is called after each step:
+//!    it gets the rates, activations and perturbations and returns what the step adds. `node_perturbation.rs` is the
+//!    shortest example;
 //! 2. describe it there in a constant `INFO`: name, one-line summary and constructor. Rules with parameters also set
-//!    `parameters` (keys of the table `rule`, with defaults), those that need perturbations `explores`, and those that need
-//!    other settings `adapt`;
+//!    `parameters` (keys of the table `rule`, with defaults), those that need perturbations `explores`, and those that
+//!    need other settings `adapt`;
 //! 3. declare the module below and add `my_rule::INFO` to [`RULES`].
 //!
-//! Nothing else in the program has to change: the rule can be selected with `--rule my-rule`, it is listed, and its keys are known. It runs on
-//! plain operations until a fused kernel supports it (`fused`). A rule outside this crate implements [`LearningRule`] too and is
-//! given to [`crate::TrainerBuilder::own_rule`].
+//! Nothing else in the program has to change: the rule can be selected with `--rule my-rule`, it is listed, and its
+//! keys are known. It runs on plain operations until a fused kernel supports it (`fused`). A rule outside this crate
+//! implements [`LearningRule`] too and is given to [`crate::TrainerBuilder::own_rule`].
 
 mod accumulator;
 mod bptt;
@@ -103,8 +104,8 @@ pub enum FusedRule {
     Nothing,
 }
 
-/// Called after each step of a batch of trials: returns what the step adds to the eligibility, if anything, and updates the
-/// rule's own running means.
+/// Called after each step of a batch of trials: returns what the step adds to the eligibility, if anything, and updates
+/// the rule's own running means.
 pub type StepRule = dyn FnMut(&Moment) -> candle_core::Result<Option<Increment>> + Send;
 
 /// What a rule can use in a step. All tensors are `[S, B, N]` unless said otherwise.
@@ -181,8 +182,8 @@ impl RuleInfo {
         RuleInfo { name, summary, explores: false, parameters: toml::Table::new, adapt: |_| (), build }
     }
 
-    /// Adapts a task's settings to this rule: sets parameters that the task does not set, drops those of other rules, and changes
-    /// what else the rule needs.
+    /// Adapts a task's settings to this rule: sets parameters that the task does not set, drops those of other rules,
+    /// and changes what else the rule needs.
     pub(crate) fn adapt(&self, config: &mut Config) {
         let given = std::mem::replace(&mut config.rule.own, (self.parameters)());
         for (key, value) in given {
@@ -204,7 +205,8 @@ impl RuleInfo {
     }
 }
 
-/// The parameters of all rules, as optional keys of a configuration. Those of other rules than the selected one are ignored.
+/// The parameters of all rules, as optional keys of a configuration. Those of other rules than the selected one are
+/// ignored.
 pub(crate) fn optional_keys() -> Vec<(String, toml::Value)> {
     RULES.iter().flat_map(|rule| (rule.parameters)()).map(|(key, value)| (format!("rule.{key}"), value)).collect()
 }
@@ -215,7 +217,8 @@ fn table(parameters: &impl Serialize) -> toml::Table {
     toml::Table::try_from(parameters).unwrap_or_default()
 }
 
-/// Reads a rule's parameters. Keys of other rules are ignored, since older configurations hold the parameters of all rules.
+/// Reads a rule's parameters. Keys of other rules are ignored, since older configurations hold the parameters of all
+/// rules.
 fn parameters<P: Serialize + DeserializeOwned + Default>(config: &Config) -> Result<P> {
     let own = table(&P::default());
     let given: toml::Table = config.rule.own.clone().into_iter().filter(|(key, _)| own.contains_key(key)).collect();

@@ -30,7 +30,8 @@ impl LearningRule for NodePerturbation {
         ensure!(
             config.perturbs(),
             Usage,
-            "rule.name is `node-perturbation`, but perturbation.probability or perturbation.amplitude is 0: nothing could be learnt"
+            "rule.name is `node-perturbation`, but perturbation.probability or perturbation.amplitude is 0: \
+             nothing could be learnt"
         );
         Ok(())
     }

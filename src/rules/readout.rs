@@ -1,4 +1,5 @@
-//! Learning of the readout in each step, from exploratory noise and reward or from the error (docs/model.md, "The readout").
+//! Learning of the readout in each step, from exploratory noise and reward or from the error (docs/model.md, "The
+//! readout").
 
 use super::running_mean::RunningMean;
 use crate::config::{Config, ReadoutRule};

@@ -1,8 +1,8 @@
 //! The reward baseline: the error expected of a trial, which turns its error into a reward prediction error.
 //!
-//! M = E − error, with E the expected error. Each trial type has its own; a shared baseline would reward easy types for being easy
-//! (Frémaux et al. 2010). Within a batch, the mean error of the other trials of the same type is the better expectation, since it
-//! was measured with the present weights.
+//! M = E − error, with E the expected error. Each trial type has its own; a shared baseline would reward easy types for
+//! being easy (Frémaux et al. 2010). Within a batch, the mean error of the other trials of the same type is the better
+//! expectation, since it was measured with the present weights.
 
 use crate::config::{Baseline, RewardConfig};
 
@@ -37,10 +37,11 @@ impl RewardBaseline {
         self.expected_error[network * self.types + trial_type]
     }
 
-    /// The factors by which the trials of a network's batch scale their eligibilities: M, or E·M with the expected-error factor.
+    /// The factors by which the trials of a network's batch scale their eligibilities: M, or E·M with the
+    /// expected-error factor.
     ///
-    /// `errors` and `types` are `[B]`; `trials_before` is the number of the network's trials before this batch. The factor is 0
-    /// for a trial without a baseline, which is one alone of its type during the warm-up.
+    /// `errors` and `types` are `[B]`; `trials_before` is the number of the network's trials before this batch. The
+    /// factor is 0 for a trial without a baseline, which is one alone of its type during the warm-up.
     pub fn weights(&self, network: usize, errors: &[f64], types: &[usize], trials_before: u64) -> Vec<f64> {
         let mut sums = vec![(0.0, 0usize); self.types];
         for (&error, &kind) in errors.iter().zip(types) {

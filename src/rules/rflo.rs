@@ -1,9 +1,9 @@
 //! `rflo`, random feedback local online learning: e ← e + (F ε)_i p_ij, where p approximates ∂r_i/∂w_ij
 //! (Murray 2019, doi 10.7554/eLife.43299).
 //!
-//! The approximation keeps only the neuron's own leak and drops all paths through other neurons. If the rate leaks, as in
-//! Murray's network, p_ij ← (1 − λ) p_ij + λ φ'(x_i) r_j with λ = dt/τ. If the activation leaks, p_ij = φ'(x_i) p_j with
-//! p_j ← (1 − λ) p_j + λ r_j, so each step adds an outer product.
+//! The approximation keeps only the neuron's own leak and drops all paths through other neurons. If the rate leaks, as
+//! in Murray's network, p_ij ← (1 − λ) p_ij + λ φ'(x_i) r_j with λ = dt/τ. If the activation leaks, p_ij = φ'(x_i) p_j
+//! with p_j ← (1 − λ) p_j + λ r_j, so each step adds an outer product.
 
 use super::*;
 use crate::config::{Output, ReadoutConfig, ReadoutRule};
@@ -15,7 +15,8 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     adapt,
     ..RuleInfo::new(
         "rflo",
-        "random feedback local online learning: filtered rates times the readout's error, fed back at random (Murray 2019)",
+        "random feedback local online learning: filtered rates times the readout's error, fed back at \
+         random (Murray 2019)",
         build,
     )
 };
@@ -72,7 +73,8 @@ impl LearningRule for Rflo {
         ensure!(
             config.network.error_feedback_scale > 0.0 && config.network.output == Output::Readout,
             Usage,
-            "rule.name is `rflo`, which feeds the readout's error back: set network.output to `readout` and network.error_feedback_scale above 0"
+            "rule.name is `rflo`, which feeds the readout's error back: set network.output to `readout` \
+             and network.error_feedback_scale above 0"
         );
         Ok(())
     }
