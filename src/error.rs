@@ -1,60 +1,59 @@
-//! What can go wrong, told apart by whose business it is: the user's, a file's, the device's, the networks' numbers, or ours.
+//! Errors, by their cause: the user's request, a file, the device, the networks' numbers, or a bug.
 
-use crate::text::{nearest, one_line};
+use crate::text::{bytes, nearest, one_line, shown};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The result of everything here that can fail.
+/// The result of fallible functions in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why something could not be done. The text says what was found and what was expected, and ends in the remedy where there is
-/// one.
+/// An error. Its text says what was found and what was expected, and ends with the remedy if there is one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The value of a setting is not one that it can have.
+    /// A setting has a value out of range or of the wrong type.
     #[error("{key} is {found}; expected {expected}")]
     Setting {
         /// The dotted key, such as `network.neurons`.
         key: String,
         /// Its value.
         found: String,
-        /// What it can be.
+        /// The values it can have.
         expected: String,
     },
-    /// A name that nothing has.
+    /// An unknown name.
     #[error("unknown {kind} `{found}`{}", suggestion(found, known))]
     Unknown {
-        /// What it should be the name of: "task", "rule", "key", ….
+        /// What it should name: "task", "rule", "key", ….
         kind: &'static str,
         /// The name.
         found: String,
-        /// The names that there are.
+        /// The known names.
         known: Vec<String>,
     },
-    /// What was asked for contradicts itself or cannot be done: settings that do not go together, or a step out of order.
+    /// The request is contradictory or impossible, such as settings that are incompatible.
     #[error("{0}")]
     Usage(String),
-    /// A tensor is not the one that is needed.
+    /// A tensor is missing, or has the wrong shape or type.
     #[error("tensor `{name}` is {found}; expected {expected}")]
     Tensor {
         /// Its name.
         name: String,
-        /// What it is.
+        /// Its shape or type.
         found: String,
-        /// What it should be.
+        /// The shape or type it should have.
         expected: String,
     },
-    /// A file, or what a task or rule of the user's own gives, holds something that cannot be used.
+    /// The contents of a file are invalid, or a user-defined task or rule returned something invalid.
     #[error("{0}")]
     Content(String),
-    /// A device cannot be used, or cannot do what was asked of it.
+    /// A device is not available, or does not support the request.
     #[error("{0}")]
     Device(String),
-    /// A run does not fit into the memory of its device.
+    /// A run does not fit into its device's memory.
     #[error(transparent)]
     Memory(Box<Shortage>),
-    /// A network's numbers are no longer finite, where that should end the run.
+    /// A network diverged, and `train.strict_numbers` is set.
     #[error(
         "network {network} diverged in update {update}: {why}. The update was not applied to any network \
          (train.strict_numbers). {remedy}"
@@ -64,55 +63,55 @@ pub enum Error {
         network: u64,
         /// The update in which it diverged, counted from 1.
         update: u64,
-        /// What showed it.
+        /// The evidence.
         why: String,
-        /// What there is to try.
+        /// The remedy.
         remedy: &'static str,
     },
-    /// The operating system refused to read or write.
+    /// Reading or writing failed.
     #[error("{doing} {}: {source}", path.display())]
     Io {
-        /// What was tried, such as "reading".
+        /// The operation, such as "reading".
         doing: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
-    /// An operation on tensors failed: a device out of memory, or a mistake of ours.
+    /// An operation on tensors failed, for example because the device is out of memory.
     #[error("{}", one_line(.0))]
     Tensors(#[from] candle_core::Error),
-    /// A mistake in this program.
+    /// A bug in this program.
     #[error("{0}: a bug in hebbian-rnn; please report it")]
     Bug(String),
-    /// Any of these, with where it happened.
+    /// Any other error, with the place where it occurred.
     #[error("{place}: {error}")]
     At {
-        /// A file, a table, or what was being done.
+        /// A file, a table, or an operation.
         place: String,
-        /// What happened there.
+        /// The error.
         error: Box<Error>,
     },
 }
 
-/// How much memory a run needs and there is, in bytes.
+/// The memory that a run needs and its device has, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Shortage {
-    /// What needs it: "the run".
+    /// What needs the memory, such as "the run".
     pub what: &'static str,
-    /// What each part of it needs.
+    /// What each part needs.
     pub parts: Vec<(&'static str, u64)>,
-    /// What is free.
+    /// Free memory.
     pub free: u64,
-    /// How much of that may be used.
+    /// The part of it that may be used.
     pub usable: u64,
-    /// What would fit.
+    /// What to change so that the run fits.
     pub remedy: String,
 }
 
 impl fmt::Display for Shortage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use crate::text::bytes;
         let needed = self.parts.iter().fold(0u64, |sum, (_, size)| sum.saturating_add(*size));
         let parts = self.parts.iter().filter(|(_, size)| *size > 0);
         let parts: Vec<String> = parts.map(|(name, size)| format!("{name} {}", bytes(*size))).collect();
@@ -132,7 +131,7 @@ impl fmt::Display for Shortage {
 impl std::error::Error for Shortage {}
 
 impl Error {
-    /// The error itself, without the places where it happened.
+    /// The error without its places.
     pub fn root(&self) -> &Error {
         match self {
             Error::At { error, .. } => error.root(),
@@ -146,7 +145,7 @@ impl Error {
 
     pub(crate) fn unknown<'a>(kind: &'static str, found: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let known = known.into_iter().map(String::from).collect();
-        Error::Unknown { kind, found: crate::text::shown(found), known }
+        Error::Unknown { kind, found: shown(found), known }
     }
 
     pub(crate) fn tensor(name: &str, found: impl fmt::Display, expected: impl fmt::Display) -> Self {
@@ -154,7 +153,7 @@ impl Error {
     }
 }
 
-/// The nearest known name where one is near, else all of them.
+/// The most similar known name, or all of them if none is similar.
 fn suggestion(found: &str, known: &[String]) -> String {
     match nearest(found, known.iter().map(String::as_str)) {
         Some(name) => format!("; did you mean `{name}`?"),
@@ -162,11 +161,11 @@ fn suggestion(found: &str, known: &[String]) -> String {
     }
 }
 
-/// Says where an error happened.
+/// Adds the place where an error occurred.
 pub(crate) trait At<T> {
-    /// `place` is a file, a table, or what was being done.
+    /// `place` is a file, a table, or an operation.
     fn at(self, place: impl fmt::Display) -> Result<T>;
-    /// The same for a file or folder.
+    /// The same, for a file or folder.
     fn at_path(self, path: &Path) -> Result<T>;
 }
 
@@ -180,9 +179,9 @@ impl<T, E: Into<Error>> At<T> for std::result::Result<T, E> {
     }
 }
 
-/// Says what the operating system was asked to do.
+/// Adds the file operation that failed.
 pub(crate) trait Doing<T> {
-    /// `doing` is a word such as "reading".
+    /// `doing` is a verb such as "reading".
     fn doing(self, doing: &'static str, path: &Path) -> Result<T>;
 }
 
@@ -192,14 +191,14 @@ impl<T> Doing<T> for std::io::Result<T> {
     }
 }
 
-/// Returns an error of one of the kinds that are told in a sentence: `bail!(Usage, "…")`.
+/// Returns an error whose variant holds one sentence: `bail!(Usage, "…")`.
 macro_rules! bail {
     ($kind:ident, $($text:tt)+) => {
         return Err($crate::error::Error::$kind(format!($($text)+)))
     };
 }
 
-/// [`bail!`] unless something holds.
+/// [`bail!`] unless a condition holds.
 macro_rules! ensure {
     ($holds:expr, $kind:ident, $($text:tt)+) => {
         match $holds {

@@ -31,10 +31,10 @@ pub use candle_core;
 pub use analysis::{find_analysis, Analysis, Findings, Options, Picture, Subject, Table, ANALYSES};
 pub use config::{
     Association, Baseline, BpttConfig, Config, FastWeightsConfig, FastWeightsForm, InputWeights, Kernels, Loss,
-    ModulatorConfig, ModulatorSource, NetworkConfig, Networks, Output, Parameters, PerturbationConfig, Precision,
-    ReadoutConfig, ReadoutRule, Response, RuleConfig, Setting, Stage, TrainConfig,
+    ModulatorSource, NetworkConfig, NetworkRange, Output, Parameters, PerturbationConfig, Precision, ReadoutConfig,
+    ReadoutRule, RewardConfig, RuleConfig, Setting, Stage, TrainConfig, TransferFunction,
 };
-pub use device::{list_devices, memory_of, open_devices, parse_devices, ChosenDevices, DeviceName, FoundDevice};
+pub use device::{list_devices, open_devices, parse_devices, ChosenDevices, DeviceName, FoundDevice};
 pub use engine::gradient::gradient;
 pub use engine::{
     automatic_batch, check_memory, choose, Draw, DrawnTrial, Eligibility, Engine, Ensemble, Episode, Exact, Gradients,
@@ -42,13 +42,10 @@ pub use engine::{
 };
 pub use error::{Error, Result, Shortage};
 pub use files::write_atomically;
-pub use model::{
-    accumulate, clip, decay, find_neuron_model, hebb, modulated, oja, outer, retroactive, Cell, FastWeightPlasticity,
-    FastWeights, Leak, NeuronModel, State, Transfer, Weights,
-};
+pub use model::{Cell, FastWeights, Leak, NeuronModel, State, Weights};
 pub use presets::{all_tasks, find_task, Own, Setup, TaskInfo, FILE_TASK, TASKS};
 pub use quantile::{quantile, quantile_with_missing};
-pub use random::{events, gaussian, stream, symmetric_uniform, uniform, Phase, Purpose, Stream};
+pub use random::{events, gaussian, stream, uniform, Phase, Purpose, Stream};
 #[cfg(feature = "report")]
 pub use report::{draw_learning_curve, draw_learning_curves, draw_sample_trials, write_report, NamedRun, RunReport};
 pub use rules::{
@@ -63,10 +60,7 @@ pub use storage::{
     holds_a_checkpoint, layout, read_metrics, Lock, Metrics, RunFolder, CHECKPOINT_FILE, CONFIG_FILE, LEARNING_CURVE,
     METADATA_KEY, METRICS_FILE, REPORT_FILE, SAMPLE_TRIALS,
 };
-pub use tasks::{
-    Bits, Coherences, Condition, Dnms, ErrorMeasure, EvidenceAccumulation, FileTask, Lag, PatternGeneration, Reach,
-    Recall, SelectiveIntegration, Task, Trial, TrialShape, Variant,
-};
+pub use tasks::{Coherences, Condition, ErrorMeasure, FileTask, SelectiveIntegration, Task, Trial, TrialShape};
 pub use training::{
     Checkpoint, Criterion, Expected, Frozen, Integrity, Moments, NetworkReport, Observer, Plastic, StopReason, Trainer,
     TrainerBuilder, UpdateReport, Why, FORMAT, MORE_THAN, REMEDY, WINDOW,

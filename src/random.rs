@@ -1,58 +1,60 @@
-//! The only source of randomness: one ChaCha8 stream for each (seed, network, trial, purpose).
+//! The only source of randomness: one ChaCha8 stream for each (seed, network, trial, phase, purpose).
 //!
-//! Nothing is ever drawn from candle. A stream depends on nothing but its four numbers, so network `k` draws the same
-//! values whether it is trained alone or in company, trial `i` whatever the batch, and every device sees the same noise.
+//! Candle's own generators are not used. A stream depends only on these five values, so network `k` draws the same
+//! numbers alone and among others, trial `i` in any batch, and all devices get the same noise.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// The generator every draw comes from.
+/// The random number generator.
 pub type Stream = ChaCha8Rng;
 
-/// What a stream is used for. The numbers are part of the format: changing one changes every result.
+/// What a stream is used for. Changing one of these numbers changes all results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
+#[non_exhaustive]
 pub enum Purpose {
-    /// `w_in`, drawn once per network.
+    /// Initial `w_in`.
     InputWeights = 0,
-    /// `w_rec`, drawn once per network.
+    /// Initial `w_rec`.
     RecurrentWeights = 1,
-    /// Which recurrent connections exist, drawn once per network.
+    /// Which recurrent connections exist.
     Connectivity = 2,
-    /// `b_rec`, drawn once per network.
+    /// `b_rec`.
     Bias = 3,
-    /// `w_out`, drawn once per network.
+    /// Initial `w_out`.
     ReadoutWeights = 4,
-    /// The task's own draws (trial type, stimuli).
+    /// The task's draws (trial type, stimuli).
     Task = 5,
-    /// x(0).
+    /// Initial activations x(0).
     InitialActivation = 6,
-    /// The exploratory perturbation of the neurons.
+    /// Exploratory perturbations ξ of the neurons.
     Perturbation = 7,
-    /// The exploratory perturbation of the readout.
+    /// Exploratory noise ζ of the readout.
     ReadoutPerturbation = 8,
-    /// The private noise of the neurons.
+    /// Private noise ν of the neurons.
     PrivateNoise = 9,
-    /// `w_fb`, drawn once per network.
+    /// `w_fb`.
     FeedbackWeights = 10,
-    /// `error_feedback`, drawn once per network.
+    /// `error_feedback`.
     ErrorFeedback = 11,
 }
 
-/// Whether trials are for training or for something that must not repeat the training trials.
+/// The use of a trial. Evaluation and simulation never repeat the draws of training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
+#[non_exhaustive]
 pub enum Phase {
     /// Training trials.
     Train = 0,
-    /// Fresh trials for `evaluate`.
+    /// Trials of `evaluate`.
     Evaluate = 1,
-    /// The user's own inputs, for `simulate`.
+    /// Trials of `simulate`.
     Simulate = 2,
 }
 
-/// The stream of one (seed, network, trial, purpose) in one phase.
+/// The stream of a seed, network, trial, phase and purpose.
 pub fn stream(seed: u64, network: u64, trial: u64, phase: Phase, purpose: Purpose) -> Stream {
     let mut key = [0; 32];
     let words = [seed, network, trial, ((phase as u64) << 32) | purpose as u64];
@@ -74,17 +76,13 @@ pub fn uniform(rng: &mut Stream, n: usize, scale: f64) -> Vec<f32> {
 
 /// `n` draws from N(0, sd²).
 pub fn gaussian(rng: &mut Stream, n: usize, sd: f64) -> Vec<f32> {
-    (0..n)
-        .map(|_| {
-            let z: f32 = StandardNormal.sample(rng);
-            z * sd as f32
-        })
-        .collect()
+    let standard = StandardNormal.sample_iter(rng).take(n);
+    standard.map(|z: f32| z * sd as f32).collect()
 }
 
-/// The places among `0..n` at which an event of probability `p` happens, ascending.
+/// The indices among `0..n` at which events of probability `p` occur, ascending.
 ///
-/// The gaps between events are drawn (geometric, by inversion), so the cost is one draw for each event, not for each place.
+/// The intervals between events are drawn (geometric, by inversion), so the cost is one draw per event, not per index.
 pub fn events(rng: &mut Stream, n: usize, p: f64) -> Vec<usize> {
     if p >= 1.0 {
         return (0..n).collect();
@@ -93,17 +91,17 @@ pub fn events(rng: &mut Stream, n: usize, p: f64) -> Vec<usize> {
         return Vec::new();
     }
     let log_miss = libm::log1p(-p);
-    let mut places = Vec::with_capacity((n as f64 * p * 1.2) as usize + 4);
+    let mut indices = Vec::with_capacity((n as f64 * p * 1.2) as usize + 4);
     let mut next = 0usize;
     loop {
-        // The host's logarithm may differ between systems by an ulp; libm's own is the same everywhere.
+        // The system's logarithm may differ by an ulp between platforms; that of the crate libm does not.
         let gap = libm::log1p(-rng.random::<f64>()) / log_miss;
-        // The conversion saturates: a gap beyond every place ends the list.
+        // The conversion saturates, so an interval beyond the end terminates the loop.
         next = next.saturating_add(gap as usize);
         if next >= n {
-            return places;
+            return indices;
         }
-        places.push(next);
+        indices.push(next);
         next += 1;
     }
 }
@@ -114,7 +112,7 @@ mod tests {
 
     #[test]
     fn streams_are_pinned() {
-        // A change here changes every result: it belongs into the changelog under "Numerically breaking".
+        // If these change, all results change: a case for "Numerically breaking" in the changelog.
         let mut rng = stream(1, 2, 3, Phase::Train, Purpose::Perturbation);
         assert_eq!(uniform(&mut rng, 3, 1.0), PINNED_UNIFORM);
         assert_eq!(gaussian(&mut rng, 3, 1.0), PINNED_GAUSSIAN);
@@ -145,14 +143,14 @@ mod tests {
     fn events_have_the_right_rate_and_independent_gaps() {
         let mut rng = stream(7, 0, 0, Phase::Train, Purpose::Perturbation);
         let (n, p) = (2_000_000, 0.003);
-        let places = events(&mut rng, n, p);
+        let indices = events(&mut rng, n, p);
         let mean = n as f64 * p;
         let sd = (mean * (1.0 - p)).sqrt();
-        assert!((places.len() as f64 - mean).abs() < 5.0 * sd, "{} events", places.len());
-        assert!(places.windows(2).all(|w| w[0] < w[1]));
-        // Neighbours of an event are events as often as any other place.
-        let adjacent = places.windows(2).filter(|w| w[1] == w[0] + 1).count() as f64;
-        let expected = places.len() as f64 * p;
+        assert!((indices.len() as f64 - mean).abs() < 5.0 * sd, "{} events", indices.len());
+        assert!(indices.windows(2).all(|w| w[0] < w[1]));
+        // An event follows another with the same probability as anywhere else.
+        let adjacent = indices.windows(2).filter(|w| w[1] == w[0] + 1).count() as f64;
+        let expected = indices.len() as f64 * p;
         assert!((adjacent - expected).abs() < 5.0 * expected.sqrt(), "{adjacent} adjacent, expected {expected}");
     }
 

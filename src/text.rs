@@ -1,9 +1,9 @@
-//! Text for messages: names from files on one line, names that are near, sizes with a unit.
+//! Helpers for messages: printable names, similar names, sizes with units.
 
-/// Longer names are cut.
+/// Longer names are truncated.
 const SHOWN: usize = 60;
 
-/// A name from a file, fit for one line of a message: control characters are escaped, long names cut.
+/// A name from a file in printable form: control characters are escaped, long names truncated.
 pub(crate) fn shown(name: &str) -> String {
     let spelled = |c: char| if c.is_control() { c.escape_debug().collect() } else { String::from(c) };
     let mut shown: String = name.chars().take(SHOWN).map(spelled).collect();
@@ -13,10 +13,10 @@ pub(crate) fn shown(name: &str) -> String {
     shown
 }
 
-/// The known name that `found` is most like, where one is like it.
+/// The known name most similar to `found`, if any is similar.
 pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
-        // No known name is nearly as long as some that files hold.
+        // Files may hold very long names.
         .filter(|_| found.len() <= 200)
         .map(|name| (strsim::jaro_winkler(found, name), name))
         .max_by(|a, b| a.0.total_cmp(&b.0))
@@ -24,23 +24,17 @@ pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> 
         .map(|(_, name)| name)
 }
 
-/// The first line of an error's text: candle repeats itself over many lines.
+/// The first line of an error's text. The texts of candle's errors have many.
 pub(crate) fn one_line(error: &impl ToString) -> String {
     error.to_string().lines().next().unwrap_or_default().trim().to_string()
 }
 
-/// Bytes with a unit.
+/// A number of bytes with a unit.
 pub(crate) fn bytes(bytes: u64) -> String {
-    let (mut size, mut unit) = (bytes as f64, "bytes");
-    for next in ["KiB", "MiB", "GiB", "TiB"] {
-        if size >= 1024.0 {
-            (size, unit) = (size / 1024.0, next);
-        }
-    }
-    if unit == "bytes" {
-        format!("{bytes} bytes")
-    } else {
-        format!("{size:.1} {unit}")
+    let units = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    match units.into_iter().find(|(_, power)| bytes >> power > 0) {
+        Some((unit, power)) => format!("{:.1} {unit}", bytes as f64 / (1u64 << power) as f64),
+        None => format!("{bytes} bytes"),
     }
 }
 

@@ -65,7 +65,7 @@ mod tests {
     use super::super::gradient::{compared, cosine, downhill, perturbed, proposed};
     use super::super::linear::mean_and_error;
     use super::*;
-    use crate::config::{Networks, Precision, Setting};
+    use crate::config::{NetworkRange, Precision, Setting};
     use candle_core::{DType, Device};
 
     /// A short task, with perturbations that move x as those of `dnms` do: by up to 0.6.
@@ -94,7 +94,7 @@ mod tests {
     }
 
     fn weights(setup: &Setup) -> Weights {
-        let networks: Networks = setup.config.train.networks;
+        let networks: NetworkRange = setup.config.train.networks;
         Weights::draw(&setup.config.network, 2, 1, 1, networks, DType::F64, &Device::Cpu).unwrap()
     }
 

@@ -140,7 +140,7 @@ fn stretches(steps: usize, holds: impl Fn(usize) -> bool, judged: bool) -> Vec<(
 mod tests {
     use super::*;
     use crate::random::{stream, Phase, Purpose};
-    use crate::tasks::{Dnms, EvidenceAccumulation};
+    use crate::tasks::{dnms::Dnms, EvidenceAccumulation};
 
     fn periods_of(task: &dyn Task) -> Vec<(usize, usize, bool)> {
         let trials: Vec<Trial> =

@@ -1,16 +1,17 @@
-//! The fast weights H, as keys of the table `trace`: which vectors they associate, in which stage, and how they act.
+//! The fast weights H, in files the table `trace`: which vectors they associate, how they change, and how they act.
 
 use serde::{Deserialize, Serialize};
 
-/// How the trace H changes at each step (docs/model.md, "The Hebbian trace").
+/// How the fast weights H change in each step (docs/model.md, "Fast weights").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Stage {
-    /// There is no trace.
+    /// There are no fast weights.
     None,
-    /// H_ij ← η a_i b_j for every pair: the change of this step alone, pair by pair.
+    /// H_ij ← η a_i b_j, pair by pair: H is the change of the last step alone.
     Hebb,
-    /// H ← η a bᵀ: the same for the whole layer at once.
+    /// H ← η a bᵀ, the same for the whole layer at once.
     Outer,
     /// H ← H + η a bᵀ.
     Accumulate,
@@ -25,26 +26,27 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Whether H holds nothing but the change of the last step.
+    /// Whether H is the change of the last step alone.
     pub(crate) fn of_one_step(self) -> bool {
         matches!(self, Stage::Hebb | Stage::Outer)
     }
 }
 
-/// Which two vectors the trace associates; entry [i, j] is a_i b_j.
+/// Which two vectors the fast weights associate; entry [i, j] is a_i b_j.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Association {
     /// a = b = r(t), the rates before the step.
     Auto,
-    /// a = r(t+1), b = r(t): what drove the step, and what came of it.
+    /// a = r(t+1), b = r(t): postsynaptic rates after the step, presynaptic rates before it.
     PostPre,
     /// a = r(t), b = r(t+1).
     PrePost,
 }
 
 impl Association {
-    /// a and b, out of what belongs to the time before a step and after it.
+    /// (a, b), given values from before and after a step.
     pub fn pair<T: Copy>(self, before: T, after: T) -> (T, T) {
         match self {
             Association::Auto => (before, before),
@@ -54,57 +56,60 @@ impl Association {
     }
 }
 
-/// What the m(t) of the trace is.
+/// The source of the modulator m(t) of the fast weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ModulatorSource {
     /// m = 1.
     Constant,
-    /// The task's m(t); 1 where the task gives none.
+    /// m(t) is given by the task; 1 if the task gives none.
     Task,
-    /// R(t) − R̄(t), the surprise in the reward at this step; 0 on steps that are not scored.
+    /// m(t) = R(t) − R̄(t), the reward prediction error of the step; 0 on steps that are not scored.
     Reward,
 }
 
-/// How the fused kernels hold H. Both forms are exact; results differ by rounding.
+/// How the fused kernels store H. Both forms are exact up to rounding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum FastWeightsForm {
-    /// Whichever costs less.
+    /// The faster one.
     #[default]
     Auto,
-    /// A matrix, read and written at every step.
+    /// As a matrix, read and written in every step.
     Written,
-    /// The list of what was added, which the CPU folds into a matrix now and then. H is written all the same where it is
-    /// clipped, and on a GPU in the stages `oja` and `retroactive`.
+    /// As the history of its increments, which the CPU merges into a matrix from time to time. H is stored as a matrix
+    /// anyway if it is clipped, and on a GPU in the stages `oja` and `retroactive`.
     History,
 }
 
-/// The Hebbian trace: one fast-weight matrix H [N, N] for each trial.
+/// The fast weights: one matrix H [N, N] per trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct FastWeightsConfig {
-    /// How H changes at each step.
+    /// How H changes in each step.
     pub stage: Stage,
     /// Which two vectors are associated.
     pub association: Association,
     /// Where m(t) comes from.
     pub modulator: ModulatorSource,
-    /// α: the drive contains α H r.
+    /// α, the weight of H r in the drive.
     pub alpha: f64,
-    /// η of the trace.
+    /// η, the learning rate of H.
     pub eta: f64,
-    /// H is clipped to ±clip after each step; 0: never.
+    /// H is clipped to ±clip after each step; 0: no bound.
     pub clip: f64,
-    /// Keep H from one trial to the next instead of starting each from zero.
+    /// Carry H over from one trial to the next instead of starting each trial from zero.
     pub persistent: bool,
-    /// How the fused kernels hold H.
+    /// How the fused kernels store H.
     #[serde(default)]
     pub form: FastWeightsForm,
 }
 
 impl Default for FastWeightsConfig {
-    /// None; else those of Hebb, each trial from zero, that act on nothing.
+    /// No fast weights, and the keys that apply once a stage is chosen.
     fn default() -> Self {
         FastWeightsConfig {
             stage: Stage::None,
@@ -120,7 +125,7 @@ impl Default for FastWeightsConfig {
 }
 
 impl FastWeightsConfig {
-    /// One line on the trace; `None` where there is none.
+    /// A one-line summary; `None` without fast weights.
     pub fn describe(&self) -> Option<String> {
         let kept = if self.persistent { "kept across trials" } else { "reset for each trial" };
         let (stage, association) = (kebab(&self.stage), kebab(&self.association));
@@ -129,7 +134,7 @@ impl FastWeightsConfig {
     }
 }
 
-/// The name that an enum's value has in files.
+/// The name of an enum's value in files.
 fn kebab(value: &impl Serialize) -> String {
     toml::Value::try_from(value).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default()
 }

@@ -1,31 +1,35 @@
-//! How networks learn: perturbation, the rule, the readout's rule, and the neuromodulator.
+//! How networks learn: perturbations, the rule, the readout's rule, reward and its baseline, backpropagation.
 
+use crate::error::Result;
+use crate::ranges::{expect, not_negative, positive};
 use serde::{Deserialize, Serialize};
 
-/// Exploratory perturbation: ξ ~ U(−amplitude, amplitude), rare, independent for each neuron.
+/// Exploratory perturbations ξ ~ U(−amplitude, amplitude), drawn independently for each neuron and step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct PerturbationConfig {
-    /// Probability for each neuron and step.
+    /// Probability that a neuron is perturbed in a step.
     pub probability: f64,
-    /// Bound of the uniform draw; enters the drive, so leaky dynamics scale it by dt/τ.
+    /// Bound of the uniform draw. ξ is part of the drive, so leaky dynamics scale it by dt/τ.
     pub amplitude: f64,
-    /// The first step that may be perturbed.
+    /// The first step in which neurons may be perturbed.
     pub start_step: usize,
 }
 
-/// How `w_rec` learns: what all rules have in common, and the keys of the one that is named.
+/// How `w_rec` learns: the keys that all rules share, and those of the selected rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct RuleConfig {
     /// The rule's name: see [`crate::RULES`].
     pub name: String,
-    /// η, the learning rate of the summed update of a batch.
+    /// η, the learning rate. It multiplies the sum over the trials of a batch.
     pub eta: f64,
-    /// Largest change of a weight in an update of one trial; 0: no bound.
+    /// Largest change of a weight in an update from one trial; 0: no bound.
     pub max_dw: f64,
-    /// The bound of a batch of B trials is max_dw · max(1, clip_growth · √B).
+    /// The bound for a batch of B trials is max_dw · max(1, clip_growth · √B).
     pub clip_growth: f64,
-    /// The parameters of this rule alone, each a key of the same table.
+    /// The parameters of the selected rule, as further keys of this table.
     #[serde(flatten)]
     pub own: toml::Table,
     /// The first step whose activity enters the eligibility.
@@ -35,59 +39,154 @@ pub struct RuleConfig {
 /// How the readout learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ReadoutRule {
-    /// It stays as drawn.
+    /// It keeps its initial weights.
     None,
-    /// (R − R̄) ξ rᵀ / perturbation², ξ the readout's own noise.
+    /// (R − R̄) ζ rᵀ / σ², with ζ the exploratory noise of the readout and σ its standard deviation.
     NodePerturbation,
     /// (R − R̄) (z − z̄) rᵀ.
     Eh,
-    /// (target − z) rᵀ: the delta rule, told the target itself (Widrow & Hoff 1960).
+    /// (target − z) rᵀ, the delta rule (Widrow & Hoff 1960). It is supervised.
     Delta,
 }
 
-/// How `w_out` and `b_out` learn. Credit is given online: the output of a step is judged by the reward of that step.
+/// How `w_out` and `b_out` learn. Credit is assigned online: each output is judged by the reward of its own step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ReadoutConfig {
-    /// The eligibility.
+    /// The learning rule of the readout, named by what it adds to the eligibility in each step.
     pub rule: ReadoutRule,
-    /// Learning rate of the mean over trials and scored steps.
+    /// Learning rate. It multiplies the mean over trials and scored steps.
     pub eta: f64,
-    /// Standard deviation of the Gaussian noise added to the output while training.
+    /// σ, the standard deviation of the Gaussian noise added to the output during training.
     pub perturbation: f64,
-    /// Decay of z̄ (`eh`).
+    /// Decay of the running mean z̄ of the output (`eh` only).
     pub mean_decay: f64,
 }
 
-/// What the error of a trial is compared with.
+/// The reward baseline: the expected error with which the error of a trial is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Baseline {
-    /// The mean error of the other trials of the same type in the batch; where there is none, the expected error.
+    /// The mean error of the other trials of the same type in the batch; without any, the running mean Ē.
     LeaveOneOut,
-    /// The expected error of the trial type, a running mean over trials.
+    /// Ē, the running mean of the error over trials of the same type.
     ExpectedError,
 }
 
-/// The neuromodulator M = −(error − expectation).
+/// How errors become the modulator M = E − error of learning, with E the reward baseline (table `modulator`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ModulatorConfig {
-    /// The expectation.
+#[non_exhaustive]
+pub struct RewardConfig {
+    /// The reward baseline E.
     pub baseline: Baseline,
-    /// a of Ē ← a Ē + (1−a) error, kept per trial type.
+    /// a in Ē ← a Ē + (1 − a) error. Each trial type has its own Ē.
     pub expected_error_decay: f64,
-    /// Multiply M by the expectation, as Miconi does: learning slows as performance improves.
+    /// Multiply M by E (Miconi 2017), so that learning slows as performance improves.
     pub expected_error_factor: bool,
-    /// Trials before the running expectation is trusted; until then it drives no learning.
+    /// Number of trials before Ē is used as a baseline; until then it drives no learning.
     pub warmup_trials: u64,
-    /// Decay of R̄ within a trial, for rules gated online; R̄ starts from −Ē of the trial type.
+    /// Decay of R̄, the running mean of the reward within a trial, for online rules. R̄ starts at −Ē of the trial type.
     pub reward_decay: f64,
-    /// Online, learn with 1 where R > R̄ and with 0 elsewhere, in place of R − R̄ (Hoerzer et al. 2014).
+    /// Online rules: replace R − R̄ by 1 where R > R̄ and by 0 elsewhere (Hoerzer et al. 2014).
     #[serde(default)]
     pub binary: bool,
-    /// Judge a trial by its error plus this times the mean |output| over all steps (hebbRNN); 0: by its error alone.
+    /// Add this times the mean |output| over all steps to the error by which a trial is judged (hebbRNN); 0: no cost.
     #[serde(default)]
     pub energy_cost: f64,
+}
+
+impl Default for RewardConfig {
+    fn default() -> Self {
+        RewardConfig {
+            baseline: Baseline::LeaveOneOut,
+            expected_error_decay: 0.95,
+            expected_error_factor: false,
+            warmup_trials: 100,
+            reward_decay: 0.8,
+            binary: false,
+            energy_cost: 0.0,
+        }
+    }
+}
+
+/// The loss that backpropagation minimises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Loss {
+    /// The mean of (output − target)² over scored steps and outputs (Song et al. 2016).
+    #[default]
+    Squared,
+    /// The task's own error measure, averaged over scored steps and outputs.
+    Task,
+}
+
+/// The weights that backpropagation trains.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Parameters {
+    /// The weights that the other rules change as well: w_rec, and the readout if there is one.
+    #[default]
+    Recurrent,
+    /// Also w_in, and b_rec and w_fb if the network has them.
+    All,
+}
+
+/// The rule `bptt`: backpropagation through time with AdamW (docs/model.md, "Backpropagation beside the rules").
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct BpttConfig {
+    /// Truncation: gradients stay within segments of this many steps from the start of the trial; 0: no truncation.
+    pub steps: usize,
+    /// The loss.
+    pub loss: Loss,
+    /// The weights that learn.
+    pub parameters: Parameters,
+    /// η of AdamW.
+    pub learning_rate: f64,
+    /// λ of AdamW: each update reduces every weight by the fraction learning_rate · weight_decay.
+    pub weight_decay: f64,
+    /// β₁ of AdamW: decay of the running mean of the gradient.
+    pub beta1: f64,
+    /// β₂ of AdamW: decay of the running mean of the squared gradient.
+    pub beta2: f64,
+    /// ε of AdamW.
+    pub epsilon: f64,
+    /// Largest norm of the gradient over all parameters of a network; longer gradients are rescaled. 0: no bound.
+    pub gradient_clip: f64,
+}
+
+impl Default for BpttConfig {
+    fn default() -> Self {
+        BpttConfig {
+            steps: 0,
+            loss: Loss::Squared,
+            parameters: Parameters::Recurrent,
+            learning_rate: 1e-3,
+            weight_decay: 0.0,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            gradient_clip: 1.0,
+        }
+    }
+}
+
+impl BpttConfig {
+    pub(super) fn check(&self) -> Result<()> {
+        not_negative("bptt.learning_rate", self.learning_rate)?;
+        not_negative("bptt.weight_decay", self.weight_decay)?;
+        for (key, found) in [("bptt.beta1", self.beta1), ("bptt.beta2", self.beta2)] {
+            expect((0.0..1.0).contains(&found), key, found, "at least 0 and below 1")?;
+        }
+        positive("bptt.epsilon", self.epsilon)?;
+        not_negative("bptt.gradient_clip", self.gradient_clip)
+    }
 }

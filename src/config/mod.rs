@@ -1,23 +1,23 @@
-//! Everything that decides a run's result, in one value that can be written as TOML and read back.
+//! The configuration of a run: everything that determines its result, written and read as TOML.
 //!
-//! Units stand in the names (`_ms`); a key without a unit is dimensionless. [`Config::check`] checks the ranges of numbers;
-//! whether network, rule and task go together is checked where they meet ([`crate::Setup`]).
+//! Units are part of the names (`_ms`); a key without a unit is dimensionless. [`Config::check`] checks the ranges of
+//! numbers; [`crate::Setup`] checks that network, rule and task are compatible.
 
-mod bptt;
 mod fast_weights;
 mod layers;
 mod learning;
 mod network;
-mod networks;
+mod network_range;
 mod train;
 
-pub use bptt::{BpttConfig, Loss, Parameters};
 pub use fast_weights::{Association, FastWeightsConfig, FastWeightsForm, ModulatorSource, Stage};
 pub use layers::Setting;
 pub(crate) use layers::{lay_over, text};
-pub use learning::{Baseline, ModulatorConfig, PerturbationConfig, ReadoutConfig, ReadoutRule, RuleConfig};
-pub use network::{InputWeights, NetworkConfig, Output, Response};
-pub use networks::Networks;
+pub use learning::{
+    Baseline, BpttConfig, Loss, Parameters, PerturbationConfig, ReadoutConfig, ReadoutRule, RewardConfig, RuleConfig,
+};
+pub use network::{InputWeights, NetworkConfig, Output, TransferFunction};
+pub use network_range::NetworkRange;
 pub use train::{Kernels, Precision, TrainConfig};
 
 use crate::error::{bail, Error, Result};
@@ -27,43 +27,44 @@ use serde::{Deserialize, Serialize};
 /// A complete description of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Config {
     /// Size, dynamics and initial weights.
     pub network: NetworkConfig,
-    /// The fast weights: the Hebbian trace.
+    /// The fast weights H.
     #[serde(rename = "trace")]
     pub fast_weights: FastWeightsConfig,
-    /// The exploratory perturbation of the neurons.
+    /// The exploratory perturbations of the neurons.
     pub perturbation: PerturbationConfig,
     /// How `w_rec` learns.
     pub rule: RuleConfig,
-    /// How `w_out` and `b_out` learn, where the output is a readout.
+    /// How `w_out` and `b_out` learn if the output is a readout.
     pub readout: ReadoutConfig,
-    /// Backpropagation through time, where that is the rule.
+    /// Backpropagation through time (rule `bptt` only).
     #[serde(default)]
     pub bptt: BpttConfig,
-    /// The neuromodulator: the reward baseline, and reward within a trial.
-    pub modulator: ModulatorConfig,
+    /// The reward baseline and the neuromodulator.
+    pub modulator: RewardConfig,
     /// The task's name and its own parameters.
     pub task: toml::Table,
-    /// How many networks, how many trials, where, and when to stop.
+    /// Which networks, how many trials, on which device, and when to stop.
     pub train: TrainConfig,
 }
 
-/// The largest count of anything: the fused kernels count in 32 bits.
+/// The largest number of networks, trials, steps, …: the fused kernels count in 32 bits.
 pub(crate) const LARGEST: usize = u32::MAX as usize;
 
 impl Config {
     /// The task's name.
     ///
     /// # Errors
-    /// Where the `task` table has no name.
+    /// [`Error::Usage`] if the table `task` has no name.
     pub fn task_name(&self) -> Result<&str> {
         let name = self.task.get("name").and_then(|name| name.as_str());
         name.ok_or_else(|| Error::Usage("task.name is missing".into()))
     }
 
-    /// Whether there is a readout that learns from the reward of its own noisy outputs.
+    /// Whether there is a readout that learns from reward by exploring.
     pub fn readout_explores(&self) -> bool {
         self.network.output == Output::Readout
             && matches!(self.readout.rule, ReadoutRule::NodePerturbation | ReadoutRule::Eh)
@@ -74,7 +75,7 @@ impl Config {
         self.network.output == Output::Readout && self.readout.rule != ReadoutRule::None
     }
 
-    /// Whether neurons are perturbed at all.
+    /// Whether neurons are perturbed.
     pub fn perturbs(&self) -> bool {
         self.perturbation.probability * self.perturbation.amplitude != 0.0
     }
@@ -82,15 +83,15 @@ impl Config {
     /// The configuration as TOML.
     ///
     /// # Errors
-    /// Where a number has no TOML form.
+    /// [`Error::Bug`] if a value cannot be written as TOML.
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string(self).map_err(|error| Error::Bug(format!("writing the configuration as TOML: {error}")))
     }
 
-    /// Reads a whole configuration from TOML.
+    /// Reads a complete configuration from TOML.
     ///
     /// # Errors
-    /// Names the key that is missing, unknown or wrong.
+    /// [`Error::Usage`] if a key is missing, unknown or of the wrong type.
     pub fn from_toml(text: &str) -> Result<Self> {
         toml::from_str(text).map_err(|error| Error::Usage(error.message().trim().to_string()))
     }
@@ -98,7 +99,7 @@ impl Config {
     /// Checks the range of every number.
     ///
     /// # Errors
-    /// Names the first key that is wrong, what was found and what is expected.
+    /// [`Error::Setting`] for the first key out of range; [`Error::Usage`] if the run has no limit, or two.
     pub fn check(&self) -> Result<()> {
         self.network.check()?;
 
@@ -126,8 +127,7 @@ impl Config {
         fraction("modulator.reward_decay", self.modulator.reward_decay)?;
         not_negative("modulator.energy_cost", self.modulator.energy_cost)?;
 
-        let train = &self.train;
-        let most = LARGEST;
+        let (train, most) = (&self.train, LARGEST);
         expect(train.batch >= 1, "train.batch", train.batch, "at least 1")?;
         expect(train.batch <= most, "train.batch", train.batch, format!("at most {most}"))?;
         expect(train.networks.count() <= most, "train.networks", train.networks, format!("at most {most} networks"))?;

@@ -1,33 +1,35 @@
-//! Size, dynamics, response and initial weights of a network, as keys of the table `network`.
+//! Size, dynamics, transfer function and initial weights of a network: the table `network`.
 
 use crate::error::Result;
 use crate::ranges::{expect, not_negative, number, positive, share};
 use serde::{Deserialize, Serialize};
 
-/// The transfer function φ: the firing rate for an activation.
+/// The transfer function φ, which turns activation into firing rate: r = φ(x).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Response {
+pub enum TransferFunction {
     /// tanh(x).
     #[default]
     Tanh,
-    /// x + `response_offset`, but at least 0 and at most `response_max` (Mastrogiuseppe & Ostojic 2017).
+    /// x + `response_offset`, clipped to [0, `response_max`] (Mastrogiuseppe & Ostojic 2017).
     RectifiedLinear,
 }
 
-/// Where the network's output is read.
+/// How the network's output is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Output {
-    /// The rates of `output_neurons`.
+    /// As the rates of `output_neurons`.
     Neurons,
-    /// z = w_out r + b_out.
+    /// As a linear readout, z = w_out r + b_out.
     Readout,
 }
 
-/// How inputs reach neurons.
+/// The input weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum InputWeights {
     /// w_in ~ U(−input_scale, input_scale).
     #[default]
@@ -36,88 +38,89 @@ pub enum InputWeights {
     OneToOne,
 }
 
-/// The most neurons: w_rec alone would take 4 TiB for each network.
+/// The largest number of neurons. w_rec alone would take 4 TiB per network.
 const MOST_NEURONS: usize = 1 << 20;
 
 /// Size, dynamics and initial weights of each network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct NetworkConfig {
     /// N, the number of neurons.
     pub neurons: usize,
-    /// The neuron model: `discrete`, `leaky` or `leaky-rate` (docs/model.md, "Dynamics"), or one of your own by its name.
+    /// The neuron model: `discrete`, `leaky` or `leaky-rate` (docs/model.md, "Dynamics"), or the name of your own.
     pub dynamics: String,
-    /// τ, the neurons' time constant (not read by discrete dynamics).
+    /// τ, the neurons' time constant (ignored by discrete dynamics).
     pub tau_ms: f64,
-    /// dt, the length of a step (not read by discrete dynamics).
+    /// dt, the length of a step (ignored by discrete dynamics).
     pub dt_ms: f64,
-    /// φ.
+    /// φ, the transfer function.
     #[serde(default)]
-    pub response: Response,
+    pub response: TransferFunction,
     /// The rate at x = 0 (`rectified-linear` only).
     #[serde(default)]
     pub response_offset: f64,
     /// The largest rate (`rectified-linear` only).
     #[serde(default)]
     pub response_max: f64,
-    /// g: w_rec ~ N(0, g² / (connectivity · N)); not read under Dale's law.
+    /// g, the gain: w_rec ~ N(0, g² / (connectivity · N)). Ignored under Dale's law.
     pub gain: f64,
-    /// The fraction of recurrent connections that exist; absent ones stay absent.
+    /// The fraction of recurrent connections that exist. Absent ones never grow.
     pub connectivity: f64,
-    /// Dale's law: all weights of a presynaptic neuron have the same sign, after every update too.
+    /// Dale's law: all outgoing weights of a neuron have the same sign, at all times.
     #[serde(default)]
     pub dale: bool,
-    /// Under Dale's law: the fraction of neurons that are excitatory, the first ones.
+    /// Under Dale's law: the fraction of excitatory neurons, which come first.
     #[serde(default)]
     pub excitatory: f64,
-    /// Under Dale's law: each neuron starts with this fraction of the excitatory and of the inhibitory neurons as input.
+    /// Under Dale's law: the fraction of excitatory and of inhibitory neurons that initially project to each neuron.
     #[serde(default)]
     pub dale_density: f64,
     /// Under Dale's law: the initial weight of an excitatory connection.
     #[serde(default)]
     pub dale_weight: f64,
-    /// Under Dale's law: how many times stronger an inhibitory connection starts.
+    /// Under Dale's law: how many times stronger inhibitory connections are initially.
     #[serde(default)]
     pub dale_inhibition: f64,
-    /// How inputs reach neurons.
+    /// How input weights are drawn.
     #[serde(default)]
     pub input_weights: InputWeights,
-    /// w_in ~ U(−input_scale, input_scale), or the weight of one-to-one inputs.
+    /// Bound of the uniform input weights, or the weight of one-to-one inputs.
     pub input_scale: f64,
-    /// Whether designated output neurons receive input (Miconi's do not).
+    /// Whether the output neurons receive input (in Miconi 2017 they do not).
     pub input_to_output_neurons: bool,
     /// b_rec ~ U(−bias_scale, bias_scale); 0: the network has no b_rec.
     pub bias_scale: f64,
-    /// x(0) ~ U(−initial_activation, initial_activation), drawn for every trial.
+    /// x(0) ~ U(−initial_activation, initial_activation), drawn anew for every trial.
     pub initial_activation: f64,
-    /// Standard deviation of the Gaussian noise in every neuron's drive at every step, in training and evaluation alike.
+    /// Standard deviation of the private Gaussian noise in each neuron's drive, in training and evaluation alike.
     #[serde(default)]
     pub private_noise: f64,
     /// w_fb ~ U(−feedback_scale, feedback_scale) feeds the output back; 0: the network has no w_fb.
     #[serde(default)]
     pub feedback_scale: f64,
-    /// The error reaches neurons through random weights ~ N(0, scale² / n_out) (rule `rflo`); 0: there are none.
+    /// Random weights F ~ N(0, scale² / n_out) project the error to the neurons (rule `rflo`); 0: the network has no F.
     #[serde(default)]
     pub error_feedback_scale: f64,
-    /// Bias neurons, as [neuron, activation] pairs: their x never moves from that value.
+    /// Bias neurons as [neuron, activation] pairs: their x is clamped to that value.
     pub clamped: Vec<(usize, f64)>,
-    /// Where the output is read.
+    /// How the output is read.
     pub output: Output,
-    /// The designated output neurons, one per task output (`output = "neurons"` only); empty: the first ones.
+    /// The output neurons, one per output of the task (`output = "neurons"` only); empty: the first ones.
     pub output_neurons: Vec<usize>,
     /// w_out ~ N(0, readout_scale² / N), b_out = 0 (`output = "readout"` only).
     pub readout_scale: f64,
 }
 
 impl Default for NetworkConfig {
-    /// 200 leaky tanh neurons without options, the first of them the output.
+    /// 200 leaky neurons with tanh transfer function and all options off; the first are the output neurons.
     fn default() -> Self {
         NetworkConfig {
             neurons: 200,
             dynamics: "leaky".into(),
             tau_ms: 30.0,
             dt_ms: 1.0,
-            response: Response::Tanh,
+            response: TransferFunction::Tanh,
             response_offset: 2.0,
             response_max: 20.0,
             gain: 1.5,
@@ -144,33 +147,36 @@ impl Default for NetworkConfig {
 }
 
 impl NetworkConfig {
-    /// How many neurons are excitatory under Dale's law: neurons 0 to this one, which is the first inhibitory one.
+    /// The number of excitatory neurons under Dale's law. They come first.
     pub fn excitatory_neurons(&self) -> usize {
         (self.excitatory * self.neurons as f64).round() as usize
     }
 
-    /// Designates the first neurons as the `n_out` outputs of a task where the configuration names none.
+    /// Makes the first `n_out` neurons the output neurons if the configuration names none.
     pub fn fill_output_neurons(&mut self, n_out: usize) {
-        // What does not fit is refused later, without a list of it.
+        // Too many outputs are rejected later; don't allocate for them.
         if self.output == Output::Neurons && self.output_neurons.is_empty() && n_out <= self.neurons.min(MOST_NEURONS) {
             self.output_neurons = (0..n_out).collect();
         }
     }
 
-    /// See [`super::Config::check`].
     pub(super) fn check(&self) -> Result<()> {
         expect(self.neurons >= 1, "network.neurons", self.neurons, "at least 1")?;
         expect(self.neurons <= MOST_NEURONS, "network.neurons", self.neurons, format!("at most {MOST_NEURONS}"))?;
         positive("network.tau_ms", self.tau_ms)?;
         positive("network.dt_ms", self.dt_ms)?;
-        // Also where they are not read: JSON, and with it a checkpoint, knows no other numbers.
-        number("network.response_offset", self.response_offset)?;
-        number("network.response_max", self.response_max)?;
-        number("network.excitatory", self.excitatory)?;
-        number("network.dale_density", self.dale_density)?;
-        number("network.dale_weight", self.dale_weight)?;
-        number("network.dale_inhibition", self.dale_inhibition)?;
-        if self.response == Response::RectifiedLinear {
+        // Finite even if unused: a checkpoint stores the configuration as JSON, which has no other numbers.
+        for (key, found) in [
+            ("network.response_offset", self.response_offset),
+            ("network.response_max", self.response_max),
+            ("network.excitatory", self.excitatory),
+            ("network.dale_density", self.dale_density),
+            ("network.dale_weight", self.dale_weight),
+            ("network.dale_inhibition", self.dale_inhibition),
+        ] {
+            number(key, found)?;
+        }
+        if self.response == TransferFunction::RectifiedLinear {
             not_negative("network.response_offset", self.response_offset)?;
             positive("network.response_max", self.response_max)?;
         }
@@ -193,6 +199,10 @@ impl NetworkConfig {
         ] {
             not_negative(key, found)?;
         }
+        self.check_neurons()
+    }
+
+    fn check_neurons(&self) -> Result<()> {
         let below = format!("neurons below {}", self.neurons);
         for &(neuron, activation) in &self.clamped {
             expect(neuron < self.neurons, "network.clamped", neuron, &below)?;

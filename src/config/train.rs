@@ -1,11 +1,12 @@
-//! How many networks and trials, where, how precisely, and when to stop.
+//! Networks, trials, device, precision and stopping.
 
-use super::Networks;
+use super::NetworkRange;
 use serde::{Deserialize, Serialize};
 
-/// The floating-point type of every tensor.
+/// Floating-point precision of all tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Precision {
     /// Single precision.
     F32,
@@ -22,29 +23,32 @@ impl From<Precision> for candle_core::DType {
     }
 }
 
-/// Which implementation of a step runs.
+/// Which implementation computes the steps of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Kernels {
-    /// Plain candle operations: slow, obvious, and on every device.
+    /// Plain candle operations: slow, simple, available on every device.
     Reference,
-    /// One vectorised pass per step, where it exists for the network, rule and device; plain operations elsewhere.
+    /// Fused kernels if they support the network, rule and device; else plain operations.
     Fused,
-    /// On CUDA one launch for each step, which `fused` falls back to where whole trials do not fit; elsewhere plain operations.
+    /// On CUDA one kernel launch per step, which is what `fused` falls back to if whole trials do not fit; elsewhere
+    /// plain operations.
     Stepwise,
 }
 
-/// How many networks, how many trials, where, and when to stop.
+/// Which networks, how many trials, on which device, and when to stop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct TrainConfig {
-    /// Which networks.
-    pub networks: Networks,
-    /// B, trials of each network in parallel; one update for each batch.
+    /// Indices of the networks.
+    pub networks: NetworkRange,
+    /// B, the number of trials each network runs in parallel. There is one update for each batch.
     pub batch: usize,
-    /// The seed of every stream.
+    /// Seed of all random streams.
     pub seed: u64,
-    /// Stop after this many trials of each network, rounded up to whole updates.
+    /// Stop after this many trials per network, rounded up to whole batches.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub trials: Option<u64>,
     /// Stop after this many updates.
@@ -52,18 +56,18 @@ pub struct TrainConfig {
     pub updates: Option<u64>,
     /// Stop as soon as every network has reached the criterion.
     pub until_criterion: bool,
-    /// Write the checkpoint every so many updates (and at the end); 0: only at the end.
+    /// Write a checkpoint after every so many updates, and at the end; 0: only at the end.
     pub checkpoint_every: u64,
-    /// Keep so many checkpoints from before the newest.
+    /// Number of earlier checkpoints to keep besides the newest.
     #[serde(default = "one")]
     pub keep: u64,
     /// `auto`, `cpu`, `cuda`, `cuda:1` or `metal`.
     pub device: String,
-    /// The type of every tensor.
+    /// Floating-point precision of all tensors.
     pub dtype: Precision,
-    /// Which implementation of a step runs.
+    /// Which implementation computes the steps.
     pub kernels: Kernels,
-    /// Stop as soon as a network diverges, with the state of the update before, instead of freezing that network.
+    /// Stop with an error as soon as a network diverges, keeping the state before that update, instead of freezing it.
     #[serde(default)]
     pub strict_numbers: bool,
 }
@@ -73,7 +77,7 @@ fn one() -> u64 {
 }
 
 impl TrainConfig {
-    /// How many updates the run makes at most.
+    /// The largest number of updates the run makes.
     pub fn max_updates(&self) -> u64 {
         match (self.updates, self.trials) {
             (Some(updates), _) => updates,

@@ -1,4 +1,4 @@
-//! CUDA GPUs: opened without ever panicking, and described.
+//! CUDA GPUs: opening them without panics, and their descriptions.
 
 use crate::error::{bail, ensure, At, Error, Result};
 use crate::text::bytes;
@@ -7,16 +7,16 @@ use candle_core::cuda_backend::cudarc::driver::sys::CUmemPool_attribute as PoolA
 use candle_core::cuda_backend::cudarc::driver::CudaContext;
 use candle_core::Device;
 
-/// What the driver says.
+/// An error of the driver.
 fn failed(error: DriverError) -> Error {
     Error::Device(error.to_string())
 }
 
-/// How many GPUs the driver shows.
+/// The number of GPUs.
 pub(super) fn count() -> Result<usize> {
     libraries()?;
     let count = super::caught(|| CudaContext::device_count().map_err(failed)).at("no GPU can be used")?;
-    ensure!(count > 0, Device, "no GPU is there");
+    ensure!(count > 0, Device, "there is no GPU");
     Ok(count as usize)
 }
 
@@ -24,23 +24,22 @@ pub(super) fn count() -> Result<usize> {
 pub(super) fn open(index: usize) -> Result<Device> {
     let count = count()?;
     ensure!(index < count, Device, "there is no GPU {index}; found {count}");
-    // A stream of its own, for candle's default one is another in each thread.
+    // A stream of its own, since candle's default stream differs between threads.
     let device =
         super::caught(|| Ok(Device::new_cuda_with_stream(index)?)).at(format!("GPU {index} cannot be used"))?;
-    // SAFETY: all work of a device is put on its one stream, so it is done in the order in which it is asked for, and so is
-    // the freeing of memory. Nothing has to be tracked.
+    // SAFETY: all work of a device, including the freeing of memory, is queued on its one stream and therefore done in
+    // order. Nothing has to be tracked.
     unsafe { device.as_cuda_device()?.disable_event_tracking() };
     keep_memory(device.as_cuda_device()?.cuda_stream().context())?;
     Ok(device)
 }
 
-/// Has the driver keep what is freed until it is asked for again. It would give all back to the system whenever results are
-/// waited for, and get it anew for every update.
+/// Makes the driver keep freed memory for reuse. By default it would return it to the system at each synchronisation
+/// and allocate it again for each update.
 fn keep_memory(context: &CudaContext) -> Result<()> {
     if context.has_async_alloc() {
         let mut all = u64::MAX;
-        // SAFETY: the device is one that the driver named, its pool is there as long as the device, and this attribute is a
-        // u64.
+        // SAFETY: the driver returned this device, its pool lives as long as the device, and the attribute is a u64.
         unsafe {
             let pool = get_default_mem_pool(context.cu_device()).map_err(failed)?;
             mem_pool::set_attribute(pool, PoolAttribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, (&raw mut all).cast())
@@ -50,14 +49,14 @@ fn keep_memory(context: &CudaContext) -> Result<()> {
     Ok(())
 }
 
-/// Bytes that are kept in this way and free.
+/// Bytes that the driver keeps and that are free.
 fn kept(context: &CudaContext) -> Result<u64> {
     if !context.has_async_alloc() {
         return Ok(0);
     }
     let read = |attribute| -> Result<u64, DriverError> {
         let mut bytes = 0u64;
-        // SAFETY: as above; both attributes that are asked for are u64.
+        // SAFETY: as above; both attributes are u64.
         unsafe {
             let pool = get_default_mem_pool(context.cu_device())?;
             mem_pool::get_attribute(pool, attribute, (&raw mut bytes).cast())?;
@@ -68,7 +67,7 @@ fn kept(context: &CudaContext) -> Result<u64> {
     Ok(reserved.saturating_sub(read(PoolAttribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT).map_err(failed)?))
 }
 
-/// Name, capability and memory of an open GPU.
+/// Name, compute capability and memory of an open GPU.
 pub(super) fn describe(device: &Device) -> Result<String> {
     let stream = device.as_cuda_device()?.cuda_stream();
     let context = stream.context();
@@ -82,14 +81,14 @@ pub(super) fn describe(device: &Device) -> Result<String> {
     ))
 }
 
-/// Free memory in bytes, once everything that was asked for is done.
+/// Free memory in bytes, after all queued work is done.
 pub(super) fn free_memory(device: &Device) -> Result<u64> {
     device.synchronize()?;
     let stream = device.as_cuda_device()?.cuda_stream();
     Ok(stream.context().mem_get_info().map_err(failed)?.0 as u64 + kept(stream.context())?)
 }
 
-/// Whether every library that candle opens is there. A program that loads them when it runs would panic without.
+/// Checks that all libraries are present that candle loads at run time; it panics if one is missing.
 #[cfg(feature = "dynamic-loading")]
 fn libraries() -> Result<()> {
     use candle_core::cuda_backend::cudarc::{cublas, curand, driver};
@@ -107,7 +106,7 @@ fn libraries() -> Result<()> {
     }
 }
 
-/// A program linked with them would not have started.
+/// Without dynamic loading, the program would not have started without them.
 #[cfg(not(feature = "dynamic-loading"))]
 fn libraries() -> Result<()> {
     Ok(())

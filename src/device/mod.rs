@@ -1,4 +1,4 @@
-//! Which device a run uses, and why.
+//! Devices: parsing their names, opening and listing them.
 
 #[cfg(feature = "cuda")]
 #[allow(unsafe_code)] // Calls of the CUDA driver.
@@ -8,42 +8,44 @@ use crate::error::{bail, ensure, At, Error, Result};
 use crate::text::bytes;
 use candle_core::Device;
 
-/// Devices and, where others might have been expected, one line on why they are these.
+/// Opened devices.
 pub struct ChosenDevices {
-    /// Where tensors live: one device, or several among which the networks are split.
+    /// One device, or several among which the networks are divided.
     pub devices: Vec<Device>,
-    /// Why, for stderr.
+    /// Why the CPU was chosen automatically, if a GPU might have been expected.
     pub note: Option<String>,
 }
 
-/// A device this program could use.
+/// A device that this program supports.
 #[derive(Clone, Debug, serde::Serialize)]
+#[non_exhaustive]
 pub struct FoundDevice {
-    /// The name `--device` takes.
+    /// The name, as in `--device`.
     pub name: String,
-    /// Whether a run on it could start now.
+    /// Whether it can be used now.
     pub usable: bool,
-    /// What it is, or why it cannot be used.
+    /// A description, or why it cannot be used.
     pub detail: String,
 }
 
-/// A device that may or may not be there.
+/// The name of a device, which need not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DeviceName {
-    /// The first GPU that works, else the CPU.
+    /// The first usable GPU, else the CPU.
     Auto,
     /// The CPU.
     Cpu,
-    /// A CUDA GPU.
+    /// The CUDA GPU of this index.
     Cuda(usize),
-    /// A Metal GPU.
+    /// The Metal GPU of this index.
     Metal(usize),
 }
 
-/// Reads `auto`, `cpu`, `cuda`, `cuda:1` or `metal`; or several with commas between, as in `cuda:0,cuda:1`.
+/// Parses `auto`, `cpu`, `cuda`, `cuda:1` or `metal`, or several separated by commas, as in `cuda:0,cuda:1`.
 ///
 /// # Errors
-/// An unknown name, `auto` among several, or a kind that this program was built without.
+/// [`Error::Usage`] for an unknown name, or `auto` among several; [`Error::Device`] for a kind that is not built in.
 pub fn parse_devices(names: &str) -> Result<Vec<DeviceName>> {
     let parsed: Vec<DeviceName> = names.split(',').map(|name| parse_one(name.trim())).collect::<Result<_>>()?;
     ensure!(
@@ -56,19 +58,15 @@ pub fn parse_devices(names: &str) -> Result<Vec<DeviceName>> {
 
 fn parse_one(name: &str) -> Result<DeviceName> {
     let (kind, index) = name.split_once(':').unwrap_or((name, "0"));
-    let number = || Error::Usage(format!("device `{name}`: `{index}` is no number of a device"));
-    let index = || index.parse().map_err(|_| number());
+    let not_a_number = |_| Error::Usage(format!("device `{name}`: `{index}` is not a device number"));
+    let index = || index.parse().map_err(not_a_number);
     match kind {
         "auto" if name == kind => Ok(DeviceName::Auto),
         "cpu" if name == kind => Ok(DeviceName::Cpu),
-        "cuda" => {
-            ensure!(cfg!(feature = "cuda"), Device, "{}", without("CUDA", "cuda"));
-            Ok(DeviceName::Cuda(index()?))
-        }
-        "metal" => {
-            ensure!(cfg!(feature = "metal"), Device, "{}", without("Metal", "metal"));
-            Ok(DeviceName::Metal(index()?))
-        }
+        "cuda" if cfg!(feature = "cuda") => Ok(DeviceName::Cuda(index()?)),
+        "metal" if cfg!(feature = "metal") => Ok(DeviceName::Metal(index()?)),
+        "cuda" => bail!(Device, "{}", without("CUDA", "cuda")),
+        "metal" => bail!(Device, "{}", without("Metal", "metal")),
         _ => {
             bail!(
                 Usage,
@@ -82,13 +80,10 @@ fn without(kind: &str, feature: &str) -> String {
     format!("this program was built without {kind} (cargo build --release --features {feature})")
 }
 
-/// Opens devices.
-///
-/// [`DeviceName::Auto`] takes the first GPU that works and falls back to the CPU, saying so. A device asked for by name is never
-/// replaced.
+/// Opens devices. Only [`DeviceName::Auto`] falls back to the CPU.
 ///
 /// # Errors
-/// Where one cannot be used.
+/// [`Error::Device`] or [`Error::At`] if a device cannot be used; [`Error::Usage`] for `auto` among several.
 pub fn open_devices(names: &[DeviceName]) -> Result<ChosenDevices> {
     let open_one = |name: &DeviceName| match *name {
         DeviceName::Auto => bail!(Usage, "`auto` cannot be one of several devices"),
@@ -117,7 +112,7 @@ fn automatic() -> ChosenDevices {
     ChosenDevices { devices: vec![Device::Cpu], note }
 }
 
-/// Every kind of device, usable or not; each GPU on its own.
+/// All devices, usable or not.
 pub fn list_devices() -> Vec<FoundDevice> {
     let threads = num_cpus::get();
     let memory = memory_of(&Device::Cpu).map_or(String::new(), |free| format!(", {} free", bytes(free)));
@@ -127,7 +122,7 @@ pub fn list_devices() -> Vec<FoundDevice> {
         detail: format!("{threads} threads{memory}{}", cpu_libraries()),
     };
     let metal = found("metal".into(), metal_device(0).map(|_| "ready".into()));
-    [vec![cpu], cuda_list(), vec![metal]].concat()
+    std::iter::once(cpu).chain(cuda_list()).chain([metal]).collect()
 }
 
 fn found(name: String, detail: Result<String>) -> FoundDevice {
@@ -135,7 +130,7 @@ fn found(name: String, detail: Result<String>) -> FoundDevice {
     FoundDevice { name, usable, detail: detail.unwrap_or_else(|why| why.to_string()) }
 }
 
-/// Bytes that are free on a device now; `None` where that cannot be known.
+/// Free memory of a device in bytes; `None` if unknown.
 pub fn memory_of(device: &Device) -> Option<u64> {
     match device {
         Device::Cpu => {
@@ -186,13 +181,11 @@ fn cuda_list() -> Vec<FoundDevice> {
 }
 
 fn metal_device(index: usize) -> Result<Device> {
-    if !cfg!(feature = "metal") {
-        bail!(Device, "{}", without("Metal", "metal"));
-    }
+    ensure!(cfg!(feature = "metal"), Device, "{}", without("Metal", "metal"));
     caught(|| Ok(Device::new_metal(index)?)).at(format!("Metal device {index} cannot be used"))
 }
 
-/// Where a driver's library is missing, bindings panic; that too is only an error here.
+/// Turns panics into errors. Bindings panic if a library of the driver is missing.
 fn caught<T>(open: impl FnOnce() -> Result<T> + std::panic::UnwindSafe) -> Result<T> {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
@@ -221,7 +214,7 @@ mod tests {
         }
         if cfg!(feature = "cuda") {
             assert_eq!(parse_devices("cuda,cuda:1").unwrap(), [DeviceName::Cuda(0), DeviceName::Cuda(1)]);
-            assert!(format!("{}", parse_devices("cuda:x").unwrap_err()).contains("`x` is no number"));
+            assert!(format!("{}", parse_devices("cuda:x").unwrap_err()).contains("`x` is not a device number"));
         }
     }
 

@@ -1,6 +1,6 @@
 //! A batch of trials as drawn on the host: S networks × B trials, each from its own random streams.
 
-use crate::config::{Config, NetworkConfig, Networks};
+use crate::config::{Config, NetworkConfig, NetworkRange};
 use crate::error::{ensure, Result};
 use crate::presets::Setup;
 use crate::random::{events, gaussian, stream, symmetric_uniform, uniform, Phase, Purpose, Stream};
@@ -186,7 +186,12 @@ fn draw_trial(config: &Config, task: &dyn Task, draw: Draw, network: u64, trial:
 }
 
 /// x(0) for trials that no task drew, one list `[N]` after the other: those of the first network first.
-pub(crate) fn initial_activation(network: &NetworkConfig, seed: u64, networks: Networks, trials: usize) -> Vec<f32> {
+pub(crate) fn initial_activation(
+    network: &NetworkConfig,
+    seed: u64,
+    networks: NetworkRange,
+    trials: usize,
+) -> Vec<f32> {
     let draw = |k, trial| {
         let mut rng = stream(seed, k, trial, Phase::Simulate, Purpose::InitialActivation);
         uniform(&mut rng, network.neurons, network.initial_activation)

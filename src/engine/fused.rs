@@ -33,7 +33,7 @@ pub(super) fn refuses(setup: &Setup) -> Option<String> {
         output: Output::Neurons | Output::Readout,
         output_neurons: _,
         readout_scale: _,
-        response: Response::Tanh | Response::RectifiedLinear,
+        response: TransferFunction::Tanh | TransferFunction::RectifiedLinear,
         response_offset: _,
         response_max: _,
         // By way of the neuron model.
@@ -83,7 +83,7 @@ pub(super) fn refuses(setup: &Setup) -> Option<String> {
         ReadoutRule::Delta if network.output == Output::Readout => return not("the delta rule (readout.rule)"),
         ReadoutRule::None | ReadoutRule::NodePerturbation | ReadoutRule::Eh | ReadoutRule::Delta => {}
     }
-    let ModulatorConfig {
+    let RewardConfig {
         baseline: Baseline::LeaveOneOut | Baseline::ExpectedError,
         expected_error_decay: _,
         expected_error_factor: _,

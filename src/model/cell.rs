@@ -1,4 +1,4 @@
-//! A network's weights made ready for steps, and one step of its dynamics. It knows nothing of tasks or learning.
+//! One step of the dynamics of S networks.
 //!
 //! Shapes: S networks, B trials, N neurons; `w_rec[s, post, pre]`.
 
@@ -7,7 +7,7 @@ use crate::config::NetworkConfig;
 use candle_core::{Result, Tensor};
 use std::sync::Arc;
 
-/// The weights made ready for steps: transposed once, so that every product reads contiguous memory.
+/// S networks, ready to run steps: weights are transposed once, so that every product reads contiguous memory.
 #[derive(Clone)]
 pub struct Cell {
     w_in_t: Tensor,
@@ -36,11 +36,8 @@ struct Clamp {
 }
 
 impl Cell {
-    /// Prepares `weights` for steps of `neurons`.
-    ///
-    /// # Errors
-    /// Where an operation on tensors fails.
-    pub fn new(config: &NetworkConfig, neurons: &Arc<dyn NeuronModel>, weights: &Weights) -> Result<Self> {
+    /// Prepares networks of `neurons` with `weights`.
+    pub(crate) fn new(config: &NetworkConfig, neurons: &Arc<dyn NeuronModel>, weights: &Weights) -> Result<Self> {
         let (dtype, device) = (weights.w_rec.dtype(), weights.w_rec.device());
         let transposed = |w: &Tensor| w.transpose(1, 2)?.contiguous();
         let output = match (&weights.w_out, &weights.b_out) {
@@ -78,66 +75,63 @@ impl Cell {
         })
     }
 
-    /// The same, with all that is added or multiplied at each step written out for B trials: candle takes tensors of one shape
-    /// more quickly than those that it has to broadcast.
+    /// The same networks with biases and clamps expanded to B trials: candle is faster on tensors of equal shape than
+    /// when it has to broadcast.
     pub(crate) fn for_trials(&self, trials_each: usize) -> Result<Self> {
         let (s, n, _) = self.w_rec_t.dims3()?;
-        let written = |of: &Tensor, width: usize| of.broadcast_as((s, trials_each, width))?.contiguous();
+        let expanded = |tensor: &Tensor, width: usize| tensor.broadcast_as((s, trials_each, width))?.contiguous();
         let output = match &self.output {
             CellOutput::Readout { w_out_t, b_out } => {
-                CellOutput::Readout { w_out_t: w_out_t.clone(), b_out: written(b_out, w_out_t.dim(2)?)? }
+                CellOutput::Readout { w_out_t: w_out_t.clone(), b_out: expanded(b_out, w_out_t.dim(2)?)? }
             }
             neurons => neurons.clone(),
         };
         let clamp = |Clamp { free, value }: &Clamp| -> Result<Clamp> {
-            Ok(Clamp { free: written(free, n)?, value: written(value, n)? })
+            Ok(Clamp { free: expanded(free, n)?, value: expanded(value, n)? })
         };
         Ok(Cell {
-            b_rec: self.b_rec.as_ref().map(|b| written(b, n)).transpose()?,
+            b_rec: self.b_rec.as_ref().map(|b| expanded(b, n)).transpose()?,
             clamp: self.clamp.as_ref().map(clamp).transpose()?,
             output,
             ..self.clone()
         })
     }
 
-    /// Takes tanh as the fused kernels do, where that can be: it is many times as fast as candle's on the CPU.
+    /// Computes tanh as the fused kernels do where possible, which on the CPU is many times faster than candle's.
     pub(crate) fn with_fast_tanh(mut self) -> Self {
         self.fast_tanh = true;
         self
     }
 
     /// The state at the start of a trial, from x(0) `[S, B, N]`.
-    ///
-    /// # Errors
-    /// Where an operation on tensors fails.
-    pub fn start(&self, x0: &Tensor) -> Result<State> {
+    pub(crate) fn start(&self, x0: &Tensor) -> Result<State> {
         self.neurons.start(self, self.clamped(x0.clone())?)
     }
 
-    /// φ(x), elementwise.
+    /// Firing rates φ(x), elementwise.
     ///
     /// # Errors
-    /// Where an operation on tensors fails.
+    /// If an operation on tensors fails.
     pub fn rate(&self, x: &Tensor) -> Result<Tensor> {
         if self.fast_tanh {
-            self.transfer.fast(x)
+            self.transfer.apply_fast(x)
         } else {
-            self.transfer.of(x)
+            self.transfer.apply(x)
         }
     }
 
-    /// `from` moved by dt/τ of the way to `to`.
+    /// Leaky integration: `from` + (dt/τ) (`to` − `from`).
     ///
     /// # Errors
-    /// Where an operation on tensors fails.
+    /// If an operation on tensors fails.
     pub fn moved(&self, from: &Tensor, to: Tensor) -> Result<Tensor> {
         from + ((to - from)? * self.dt_over_tau)?
     }
 
-    /// `x` with bias neurons at their activation.
+    /// `x` with bias neurons clamped to their activation.
     ///
     /// # Errors
-    /// Where an operation on tensors fails.
+    /// If an operation on tensors fails.
     pub fn clamped(&self, x: Tensor) -> Result<Tensor> {
         match &self.clamp {
             Some(Clamp { free, value }) => x.broadcast_mul(free)?.broadcast_add(value),
@@ -145,17 +139,20 @@ impl Cell {
         }
     }
 
-    /// Whether the output is fed back.
-    pub fn feeds_back(&self) -> bool {
+    /// Whether the networks have output feedback.
+    pub(crate) fn feeds_back(&self) -> bool {
         self.w_fb_t.is_some()
     }
 
-    /// One step. `input` is u(t) `[S, B, n_in]`; `drives` are what else drives neurons, each `[S, B, N]`; `fed_back` is z of
-    /// the step before, `[S, B, n_out]`, which is read only where there is a w_fb.
-    ///
-    /// # Errors
-    /// Where an operation on tensors fails.
-    pub fn step(&self, state: &State, input: &Tensor, fed_back: Option<&Tensor>, drives: &[&Tensor]) -> Result<State> {
+    /// One step. `input` is u(t) `[S, B, n_in]`; `drives` are further terms of the drive, each `[S, B, N]`; `fed_back`
+    /// is the output of the step before, `[S, B, n_out]`, which is only used if there is a w_fb.
+    pub(crate) fn step(
+        &self,
+        state: &State,
+        input: &Tensor,
+        fed_back: Option<&Tensor>,
+        drives: &[&Tensor],
+    ) -> Result<State> {
         let mut drive = (state.r.matmul(&self.w_rec_t)? + input.matmul(&self.w_in_t)?)?;
         if let Some(b_rec) = &self.b_rec {
             drive = drive.broadcast_add(b_rec)?;
@@ -170,21 +167,15 @@ impl Cell {
     }
 
     /// The output `[S, B, n_out]` for rates `[S, B, N]`.
-    ///
-    /// # Errors
-    /// Where an operation on tensors fails.
-    pub fn output(&self, r: &Tensor) -> Result<Tensor> {
+    pub(crate) fn output(&self, r: &Tensor) -> Result<Tensor> {
         match &self.output {
             CellOutput::Neurons(neurons) => r.contiguous()?.index_select(neurons, 2),
             CellOutput::Readout { w_out_t, b_out } => r.matmul(w_out_t)?.broadcast_add(b_out),
         }
     }
 
-    /// What an error `[S, B, n_out]` brings to each neuron, `[S, B, N]`; `None` where it is not fed back.
-    ///
-    /// # Errors
-    /// Where an operation on tensors fails.
-    pub fn fed_back_error(&self, error: &Tensor) -> Result<Option<Tensor>> {
+    /// The error `[S, B, n_out]` projected to the neurons, F ε `[S, B, N]`; `None` without error feedback.
+    pub(crate) fn fed_back_error(&self, error: &Tensor) -> Result<Option<Tensor>> {
         self.error_feedback_t.as_ref().map(|weights| error.matmul(weights)).transpose()
     }
 }

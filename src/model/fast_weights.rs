@@ -1,91 +1,25 @@
-//! Fast weights: the Hebbian trace H, one matrix `[N, N]` for each trial, indexed [post, pre].
-//!
-//! The first half of this file is the framework in its five stages, each a function of its own, with Oja's rule and the
-//! retroactive form beside them; the second half runs the configured one inside a network. Vectors are `[..., N]`,
-//! matrices `[..., N, N]`; leading dimensions (networks, trials) are batched. Sources: docs/model.md.
+//! Fast weights: a Hebbian matrix H `[N, N]` per trial, indexed [post, pre] (docs/model.md, "Fast weights").
 
 use crate::config::{FastWeightsConfig, Stage};
 use candle_core::{Result, Tensor, D};
 
-/// Stage 1, the pair rule: Δw = η a b for each pair of a post- and a presynaptic rate, elementwise.
-pub fn hebb(eta: f64, post: &Tensor, pre: &Tensor) -> Result<Tensor> {
-    post.broadcast_mul(pre)? * eta
-}
-
-/// Stage 2, the whole layer: ΔH = η a bᵀ, as one batched product of a column and a row.
-pub fn outer(eta: f64, post: &Tensor, pre: &Tensor) -> Result<Tensor> {
-    post.unsqueeze(D::Minus1)?.matmul(&pre.unsqueeze(D::Minus2)?)? * eta
-}
-
-/// Stage 3: H + η a bᵀ.
-pub fn accumulate(h: &Tensor, eta: f64, post: &Tensor, pre: &Tensor) -> Result<Tensor> {
-    h + outer(eta, post, pre)?
-}
-
-/// Stage 4: (1 − η) H + η a bᵀ.
-pub fn decay(h: &Tensor, eta: f64, post: &Tensor, pre: &Tensor) -> Result<Tensor> {
-    (h * (1.0 - eta))? + outer(eta, post, pre)?
-}
-
-/// Stage 5: (1 − η) H + η m a bᵀ. The neuromodulator `m` has the leading dimensions of H; it is negative for punishment.
-pub fn modulated(h: &Tensor, eta: f64, m: &Tensor, post: &Tensor, pre: &Tensor) -> Result<Tensor> {
-    (h * (1.0 - eta))? + outer(eta, &gate(m, post)?, pre)?
-}
-
-/// Oja's rule: H + η m (a bᵀ − a² H), row i scaled by a_i² (Oja 1982; as fast weights, Miconi 2018).
-pub fn oja(h: &Tensor, eta: f64, m: &Tensor, post: &Tensor, pre: &Tensor) -> Result<Tensor> {
-    let forget = h.broadcast_mul(&gate(m, &post.sqr()?)?.unsqueeze(D::Minus1)?)?;
-    h + (outer(eta, &gate(m, post)?, pre)? - (forget * eta)?)?
-}
-
-/// The retroactive form (Miconi 2019): e ← (1 − η) e + η a bᵀ, then H ← clip(H + m e, ±clip). Returns (H, e).
-pub fn retroactive(
-    h: &Tensor,
-    eligibility: &Tensor,
-    eta: f64,
-    m: &Tensor,
-    post: &Tensor,
-    pre: &Tensor,
-    clip_at: f64,
-) -> Result<(Tensor, Tensor)> {
-    let eligibility = decay(eligibility, eta, post, pre)?;
-    let change = eligibility.broadcast_mul(&m.unsqueeze(D::Minus1)?.unsqueeze(D::Minus1)?)?;
-    Ok((clip((h + change)?, clip_at)?, eligibility))
-}
-
-/// H within ±`bound`; 0: unbounded.
-pub fn clip(h: Tensor, bound: f64) -> Result<Tensor> {
-    if bound > 0.0 {
-        h.clamp(-bound, bound)
-    } else {
-        Ok(h)
-    }
-}
-
-fn gate(m: &Tensor, post: &Tensor) -> Result<Tensor> {
-    post.broadcast_mul(&m.unsqueeze(D::Minus1)?)
-}
-
-/// What fast weights carry from step to step.
+/// The fast weights of a batch of trials.
 #[derive(Clone, Debug)]
 pub struct FastWeights {
     /// H, `[S, B, N, N]`.
     pub h: Tensor,
-    /// e of the retroactive form, `[S, B, N, N]`.
+    /// e, the eligibility of retroactive modulation, `[S, B, N, N]`.
     pub eligibility: Option<Tensor>,
 }
 
 impl FastWeights {
-    /// Each tensor, with its name in a checkpoint.
-    pub fn each(&self) -> impl Iterator<Item = (&'static str, &Tensor)> {
+    /// All tensors with their names in a checkpoint.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, &Tensor)> {
         [("hebbian_trace", &self.h)].into_iter().chain(self.eligibility.as_ref().map(|e| ("eligibility", e)))
     }
 
-    /// Each tensor put through `change`, which is told its name.
-    ///
-    /// # Errors
-    /// Where `change` fails.
-    pub fn map(&self, mut change: impl FnMut(&'static str, &Tensor) -> Result<Tensor>) -> Result<Self> {
+    /// Applies `change` to each tensor and its name.
+    pub(crate) fn map(&self, mut change: impl FnMut(&'static str, &Tensor) -> Result<Tensor>) -> Result<Self> {
         Ok(FastWeights {
             h: change("hebbian_trace", &self.h)?,
             eligibility: self.eligibility.as_ref().map(|e| change("eligibility", e)).transpose()?,
@@ -93,19 +27,19 @@ impl FastWeights {
     }
 }
 
-/// How the fast weights of a network change, as its configuration describes it.
+/// The plasticity and effect of fast weights, as configured.
 #[derive(Clone, Debug)]
-pub struct FastWeightPlasticity {
+pub(crate) struct FastWeightPlasticity {
     config: FastWeightsConfig,
 }
 
 impl FastWeightPlasticity {
-    /// `None` where the configuration has no trace.
+    /// `None` if the configuration has no fast weights.
     pub fn new(config: &FastWeightsConfig) -> Option<Self> {
         (config.stage != Stage::None).then(|| FastWeightPlasticity { config: config.clone() })
     }
 
-    /// H = 0 for the trials whose state `like` `[S, B, N]` is given.
+    /// H = 0 for trials of which `like` `[S, B, N]` is a state variable.
     pub fn zero(&self, like: &Tensor) -> Result<FastWeights> {
         let (s, b, n) = like.dims3()?;
         let zeros = || Tensor::zeros((s, b, n, n), like.dtype(), like.device());
@@ -113,7 +47,7 @@ impl FastWeightPlasticity {
         Ok(FastWeights { h: zeros()?, eligibility })
     }
 
-    /// α H r, `[S, B, N]`; `None` where α is 0.
+    /// α H r, `[S, B, N]`; `None` if α is 0.
     pub fn drive(&self, state: &FastWeights, r: &Tensor) -> Result<Option<Tensor>> {
         if self.config.alpha == 0.0 {
             return Ok(None);
@@ -122,29 +56,38 @@ impl FastWeightPlasticity {
         Ok(Some((product * self.config.alpha)?))
     }
 
-    /// H after a step from rates `before` to rates `after`, both `[S, B, N]`, under neuromodulator `m` `[S, B]`.
+    /// H after a step from rates `before` to rates `after`, both `[S, B, N]`, with modulator `m` `[S, B]`.
     pub fn update(&self, state: &FastWeights, before: &Tensor, after: &Tensor, m: &Tensor) -> Result<FastWeights> {
-        let (post, pre) = self.config.association.pair(before, after);
-        let (eta, h) = (self.config.eta, &state.h);
+        let (a, b) = self.config.association.pair(before, after);
+        let (h, eta) = (&state.h, self.config.eta);
+        let column = |post: &Tensor| post.unsqueeze(D::Minus1);
+        let row = b.unsqueeze(D::Minus2)?;
+        // η a bᵀ, m a, and (1 − η) H.
+        let outer = |post: &Tensor| column(post)?.matmul(&row)? * eta;
+        let modulated = |post: &Tensor| post.broadcast_mul(&column(m)?);
+        let decayed = |h: &Tensor| h * (1.0 - eta);
+        let mut eligibility = None;
         let h = match self.config.stage {
             Stage::None => h.clone(),
-            // Pair by pair: a column against a row, elementwise.
-            Stage::Hebb => hebb(eta, &post.unsqueeze(D::Minus1)?, &pre.unsqueeze(D::Minus2)?)?,
-            Stage::Outer => outer(eta, post, pre)?,
-            Stage::Accumulate => accumulate(h, eta, post, pre)?,
-            Stage::Decay => decay(h, eta, post, pre)?,
-            Stage::Modulated => modulated(h, eta, m, post, pre)?,
-            Stage::Oja => oja(h, eta, m, post, pre)?,
+            Stage::Hebb => (column(a)?.broadcast_mul(&row)? * eta)?,
+            Stage::Outer => outer(a)?,
+            Stage::Accumulate => (h + outer(a)?)?,
+            Stage::Decay => (decayed(h)? + outer(a)?)?,
+            Stage::Modulated => (decayed(h)? + outer(&modulated(a)?)?)?,
+            Stage::Oja => {
+                let forgotten = h.broadcast_mul(&column(&modulated(&a.sqr()?)?)?)?;
+                (h + (outer(&modulated(a)?)? - (forgotten * eta)?)?)?
+            }
             Stage::Retroactive => {
-                let eligibility = match &state.eligibility {
-                    Some(eligibility) => eligibility,
-                    None => candle_core::bail!("the retroactive trace has no eligibility"),
+                let Some(e) = &state.eligibility else {
+                    candle_core::bail!("retroactive fast weights have no eligibility")
                 };
-                let (h, e) = retroactive(h, eligibility, eta, m, post, pre, self.config.clip)?;
-                return Ok(FastWeights { h, eligibility: Some(e) });
+                let e = eligibility.insert((decayed(e)? + outer(a)?)?);
+                (h + e.broadcast_mul(&column(&column(m)?)?)?)?
             }
         };
-        Ok(FastWeights { h: clip(h, self.config.clip)?, eligibility: None })
+        let h = if self.config.clip > 0.0 { h.clamp(-self.config.clip, self.config.clip)? } else { h };
+        Ok(FastWeights { h, eligibility })
     }
 }
 
@@ -155,66 +98,44 @@ mod tests {
     use crate::config::Association;
     use candle_core::Device;
 
-    fn post() -> Tensor {
-        Tensor::new(&[1f64, 2.0], &Device::Cpu).unwrap()
-    }
-    fn pre() -> Tensor {
-        Tensor::new(&[3f64, -1.0], &Device::Cpu).unwrap()
-    }
-    fn h() -> Tensor {
-        Tensor::new(&[[4f64, 8.0], [-2.0, 6.0]], &Device::Cpu).unwrap()
-    }
-    fn m() -> Tensor {
-        Tensor::new(-2f64, &Device::Cpu).unwrap()
+    fn tensor<const N: usize>(values: [f64; N], shape: &[usize]) -> Tensor {
+        Tensor::new(&values, &Device::Cpu).unwrap().reshape(shape).unwrap()
     }
     fn values(t: Tensor) -> Vec<f64> {
         t.flatten_all().unwrap().to_vec1().unwrap()
     }
 
     #[test]
-    fn stage_1_pair() {
-        assert_eq!(values(hebb(0.5, &post(), &pre()).unwrap()), [1.5, -1.0]);
-    }
-
-    #[test]
-    fn stage_2_layer() {
-        assert_eq!(values(outer(0.5, &post(), &pre()).unwrap()), [1.5, -0.5, 3.0, -1.0]);
-    }
-
-    #[test]
-    fn stage_3_accumulates() {
-        assert_eq!(values(accumulate(&h(), 0.5, &post(), &pre()).unwrap()), [5.5, 7.5, 1.0, 5.0]);
-    }
-
-    #[test]
-    fn stage_4_decays() {
-        assert_eq!(values(decay(&h(), 0.5, &post(), &pre()).unwrap()), [3.5, 3.5, 2.0, 2.0]);
-    }
-
-    #[test]
-    fn stage_5_is_modulated() {
-        assert_eq!(values(modulated(&h(), 0.5, &m(), &post(), &pre()).unwrap()), [-1.0, 5.0, -7.0, 5.0]);
-    }
-
-    #[test]
-    fn oja_forgets_by_postsynaptic_activity() {
-        // η m = −1; a bᵀ − a² H = [[3−4, −1−8], [6+8, −2−24]] = [[−1, −9], [14, −26]].
-        assert_eq!(values(oja(&h(), 0.5, &m(), &post(), &pre()).unwrap()), [5.0, 17.0, -16.0, 32.0]);
-    }
-
-    #[test]
-    fn retroactive_moves_eligibility_into_the_trace() {
-        let e = Tensor::new(&[[2f64, 0.0], [0.0, -4.0]], &Device::Cpu).unwrap();
-        let (h, e) = retroactive(&h(), &e, 0.5, &m(), &post(), &pre(), 9.0).unwrap();
-        assert_eq!(values(e), [2.5, -0.5, 3.0, -3.0]);
-        assert_eq!(values(h), [-1.0, 9.0, -8.0, 9.0]);
+    fn each_stage_by_hand() {
+        let (a, b, m) = (tensor([1.0, 2.0], &[1, 1, 2]), tensor([3.0, -1.0], &[1, 1, 2]), tensor([-2.0], &[1, 1]));
+        let before = FastWeights {
+            h: tensor([4.0, 8.0, -2.0, 6.0], &[1, 1, 2, 2]),
+            eligibility: Some(tensor([2.0, 0.0, 0.0, -4.0], &[1, 1, 2, 2])),
+        };
+        let updated = |stage, clip| {
+            let association = Association::PrePost;
+            let config = FastWeightsConfig { stage, association, eta: 0.5, clip, ..FastWeightsConfig::default() };
+            FastWeightPlasticity::new(&config).unwrap().update(&before, &a, &b, &m).unwrap()
+        };
+        for (stage, expected) in [
+            (Stage::Hebb, [1.5, -0.5, 3.0, -1.0]),
+            (Stage::Outer, [1.5, -0.5, 3.0, -1.0]),
+            (Stage::Accumulate, [5.5, 7.5, 1.0, 5.0]),
+            (Stage::Decay, [3.5, 3.5, 2.0, 2.0]),
+            (Stage::Modulated, [-1.0, 5.0, -7.0, 5.0]),
+            // η m = −1; a bᵀ − a² H = [[3−4, −1−8], [6+8, −2−24]] = [[−1, −9], [14, −26]].
+            (Stage::Oja, [5.0, 17.0, -16.0, 32.0]),
+        ] {
+            assert_eq!(values(updated(stage, 0.0).h), expected, "{stage:?}");
+        }
+        let retroactive = updated(Stage::Retroactive, 9.0);
+        assert_eq!(values(retroactive.eligibility.unwrap()), [2.5, -0.5, 3.0, -3.0]);
+        assert_eq!(values(retroactive.h), [-1.0, 9.0, -8.0, 9.0]);
     }
 
     #[test]
     fn each_association_reads_post_then_pre() {
-        let like = Tensor::zeros((1, 1, 2), candle_core::DType::F64, &Device::Cpu).unwrap();
-        let one = Tensor::ones((1, 1), candle_core::DType::F64, &Device::Cpu).unwrap();
-        let (before, after) = (post().reshape((1, 1, 2)).unwrap(), pre().reshape((1, 1, 2)).unwrap());
+        let (before, after) = (tensor([1.0, 2.0], &[1, 1, 2]), tensor([3.0, -1.0], &[1, 1, 2]));
         let run = |association| {
             let config = FastWeightsConfig {
                 stage: Stage::Accumulate,
@@ -223,9 +144,10 @@ mod tests {
                 eta: 1.0,
                 ..FastWeightsConfig::default()
             };
-            let trace = FastWeightPlasticity::new(&config).unwrap();
-            let state = trace.update(&trace.zero(&like).unwrap(), &before, &after, &one).unwrap();
-            let drive = trace.drive(&state, &before).unwrap().unwrap();
+            let plasticity = FastWeightPlasticity::new(&config).unwrap();
+            let zero = plasticity.zero(&before).unwrap();
+            let state = plasticity.update(&zero, &before, &after, &tensor([1.0], &[1, 1])).unwrap();
+            let drive = plasticity.drive(&state, &before).unwrap().unwrap();
             (values(state.h), values(drive))
         };
         // before = (1, 2), after = (3, −1); drive = 2 H before.

@@ -1,8 +1,6 @@
-//! The network: neurons, state, weights, sign constraints, transfer functions and fast weights. It knows nothing of tasks or
-//! learning.
+//! The network: neurons, state, weights, transfer functions, fast weights. Independent of tasks and learning rules.
 
 mod cell;
-mod dale;
 mod fast_weights;
 mod neurons;
 mod state;
@@ -11,11 +9,11 @@ mod transfer;
 mod weights;
 
 pub use cell::Cell;
-pub(crate) use dale::signed;
-pub use fast_weights::{
-    accumulate, clip, decay, hebb, modulated, oja, outer, retroactive, FastWeightPlasticity, FastWeights,
-};
-pub use neurons::{find_neuron_model, Leak, NeuronModel};
+pub(crate) use fast_weights::FastWeightPlasticity;
+pub use fast_weights::FastWeights;
+pub(crate) use neurons::find_neuron_model;
+pub use neurons::{Leak, NeuronModel};
 pub use state::State;
-pub use transfer::Transfer;
+pub(crate) use transfer::Transfer;
+pub(crate) use weights::signed;
 pub use weights::Weights;

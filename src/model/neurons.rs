@@ -1,5 +1,9 @@
-//! Neuron models: how the state of neurons moves in a step. A model of your own implements [`NeuronModel`] and is handed to a
-//! trainer.
+//! Neuron models: how the state of neurons changes in a step.
+//!
+//! To add a model, write a type here that implements [`NeuronModel`] and add it to the list in `all`; its name is then
+//! a value of `network.dynamics`. `step` is the only method with an equation of motion; implement `variables` (and
+//! `start`) if neurons have state beyond x and r, such as an adaptation current. A model outside this crate needs no
+//! list: give it to [`crate::TrainerBuilder::own_neurons`].
 
 use super::{Cell, State};
 use crate::config::NetworkConfig;
@@ -7,38 +11,39 @@ use crate::error::Error;
 use candle_core::{Result, Tensor};
 use std::sync::Arc;
 
-/// How neurons move. All tensors are `[S, B, N]`.
+/// A neuron model. All tensors are `[S, B, N]`.
 pub trait NeuronModel: Send + Sync {
     /// Its name: the value of `network.dynamics`.
     fn name(&self) -> &str;
     /// The state at the start of a trial, from x(0) with bias neurons clamped.
     ///
     /// # Errors
-    /// Where an operation on tensors fails.
+    /// If an operation on tensors fails.
     fn start(&self, cell: &Cell, x: Tensor) -> Result<State> {
         Ok(State::new(x.clone(), cell.rate(&x)?))
     }
-    /// The state after a step. The drive is all that reaches a neuron: w_in u + w_rec r + b + w_fb z + α H r + ξ + noise.
+    /// The state after a step. The drive is the total input: w_in u + w_rec r + b + w_fb z + α H r + ξ + noise.
     ///
     /// # Errors
-    /// Where an operation on tensors fails.
+    /// If an operation on tensors fails.
     fn step(&self, cell: &Cell, state: &State, drive: Tensor) -> Result<State>;
-    /// Names of the variables it carries beside x and r, as they are called in a checkpoint.
+    /// Names of state variables besides x and r, as used in checkpoints.
     fn variables(&self) -> Vec<&'static str> {
         Vec::new()
     }
-    /// What leaks, where the model is one of those that fused kernels and the rule `rflo` know; `None`: it is another.
+    /// What leaks, if this is one of the models that fused kernels and the rule `rflo` support; else `None`.
     fn leak(&self, _network: &NetworkConfig) -> Option<Leak> {
         None
     }
-    /// Whether a step lasts `network.dt_ms`; else time is counted in steps.
+    /// Whether a step lasts `network.dt_ms`; if not, time is counted in steps.
     fn has_time(&self) -> bool {
         true
     }
 }
 
-/// What moves by a fraction of the way in a step.
+/// The leaky variable, with its leak λ per step.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Leak {
     /// x ← x + λ (drive − x), r = φ(x).
     Activation(f64),
@@ -52,7 +57,7 @@ struct Discrete;
 /// `leaky`: x ← x + (dt/τ)(−x + drive), r = φ(x) (Miconi 2017).
 struct Leaky;
 
-/// `leaky-rate`: x(t+1) = drive, r ← r + (dt/τ)(−r + φ(x)): the rate leaks, not the activation (Murray 2019).
+/// `leaky-rate`: x(t+1) = drive, r ← r + (dt/τ)(−r + φ(x)) (Murray 2019).
 struct LeakyRate;
 
 impl NeuronModel for Discrete {
@@ -104,16 +109,16 @@ impl NeuronModel for LeakyRate {
     }
 }
 
-/// Every neuron model that has a name in configurations.
-fn all() -> [Arc<dyn NeuronModel>; 3] {
-    [Arc::new(Discrete), Arc::new(Leaky), Arc::new(LeakyRate)]
+/// All neuron models, in the order in which messages list them.
+fn all() -> Vec<Arc<dyn NeuronModel>> {
+    vec![Arc::new(Discrete), Arc::new(Leaky), Arc::new(LeakyRate)]
 }
 
 /// The neuron model called `name`.
 ///
 /// # Errors
-/// Where there is none; names the nearest.
-pub fn find_neuron_model(name: &str) -> crate::error::Result<Arc<dyn NeuronModel>> {
+/// [`Error::Unknown`] if there is none.
+pub(crate) fn find_neuron_model(name: &str) -> crate::error::Result<Arc<dyn NeuronModel>> {
     let known = all();
     let found = known.iter().find(|model| model.name() == name).cloned();
     found.ok_or_else(|| Error::unknown("network.dynamics", name, known.iter().map(|model| model.name())))

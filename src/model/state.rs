@@ -1,36 +1,33 @@
-//! What a network carries from one step to the next, by name.
+//! The state of neurons, carried from one step to the next.
 
 use candle_core::{Result, Tensor};
 use std::collections::BTreeMap;
 
-/// The state of a batch of trials, the fast weights apart. Every tensor is `[S, B, N]`.
+/// The state of all neurons in a batch of trials, without fast weights. All tensors are `[S, B, N]`.
 #[derive(Clone, Debug)]
 pub struct State {
     /// Activation x.
     pub x: Tensor,
     /// Firing rate r.
     pub r: Tensor,
-    /// What else a neuron model carries, by the names of [`super::NeuronModel::variables`].
+    /// Further variables of the neuron model, by the names of [`super::NeuronModel::variables`].
     pub variables: BTreeMap<&'static str, Tensor>,
 }
 
 impl State {
-    /// A state of neurons that carry nothing but x and r.
+    /// The state of neurons without further variables.
     pub fn new(x: Tensor, r: Tensor) -> Self {
         State { x, r, variables: BTreeMap::new() }
     }
 
-    /// Each tensor, with its name in a checkpoint.
-    pub fn each(&self) -> impl Iterator<Item = (&'static str, &Tensor)> {
+    /// All tensors with their names in a checkpoint.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, &Tensor)> {
         let variables = self.variables.iter().map(|(name, tensor)| (*name, tensor));
         [("x", &self.x), ("r", &self.r)].into_iter().chain(variables)
     }
 
-    /// Each tensor put through `change`, which is told its name.
-    ///
-    /// # Errors
-    /// Where `change` fails.
-    pub fn map(&self, mut change: impl FnMut(&'static str, &Tensor) -> Result<Tensor>) -> Result<Self> {
+    /// Applies `change` to each tensor and its name.
+    pub(crate) fn map(&self, mut change: impl FnMut(&'static str, &Tensor) -> Result<Tensor>) -> Result<Self> {
         Ok(State {
             x: change("x", &self.x)?,
             r: change("r", &self.r)?,

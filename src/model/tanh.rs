@@ -1,18 +1,18 @@
-//! tanh as a rational function: a few multiplications and one division, so compilers vectorise it.
+//! tanh as a rational function, which compilers can vectorise.
 //!
-//! x P(x²) / Q(x²), P and Q of degree 4, fitted to the smallest relative error on [0, 7.9] by
-//! `scripts/tanh_coefficients.py`; beyond that tanh is 1 to within 3e-7. The absolute error is below 4e-7 everywhere, and
-//! no product and sum is fused, so every processor computes the same bits.
+//! tanh(x) ≈ x P(x²) / Q(x²) with P and Q of degree 4, fitted by `scripts/tanh_coefficients.py` to minimise the
+//! relative error on [0, 7.9]; beyond that tanh is 1 to within 3e-7. The absolute error is below 4e-7 everywhere. No
+//! fused multiply-add is used, so every processor computes the same bits.
 
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor};
 use pulp::{Arch, Simd, WithSimd};
 
-/// Beyond this the result is constant.
+/// The result is constant beyond this.
 const BOUND: f32 = 7.9;
 const P: [f32; 5] = [0.999_999_994_356_082_9, 0.134_506_26, 0.003_578_998_6, 2.202_335_4e-5, 1.542_812_8e-8];
 const Q: [f32; 5] = [1.0, 0.467_839_54, 0.026_192_263, 0.000_342_366_14, 8.598_842_7e-7];
 
-/// tanh(x) to 4e-7; NaN stays NaN.
+/// tanh(x) with an absolute error below 4e-7; NaN for NaN.
 #[inline(always)]
 pub fn tanh(x: f32) -> f32 {
     let x = x.clamp(-BOUND, BOUND);
@@ -22,8 +22,8 @@ pub fn tanh(x: f32) -> f32 {
     x * p / q
 }
 
-/// tanh(x), elementwise and differentiable: by [`tanh`] for single precision on the CPU, else by candle.
-pub(crate) fn of(x: &Tensor) -> Result<Tensor> {
+/// tanh(x), elementwise and differentiable: by [`tanh`] in single precision on the CPU, else by candle.
+pub(crate) fn elementwise(x: &Tensor) -> Result<Tensor> {
     if x.device().is_cpu() && x.dtype() == DType::F32 && x.is_contiguous() {
         return x.apply_op1(FastTanh);
     }
@@ -44,13 +44,13 @@ impl CustomOp1 for FastTanh {
         Ok((CpuStorage::F32(values), layout.shape().clone()))
     }
 
-    /// The gradient times 1 − tanh²(x).
+    /// `gradient` · (1 − tanh²(x)).
     fn bwd(&self, _x: &Tensor, rate: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         Ok(Some((gradient * rate.sqr()?.affine(-1.0, 1.0)?)?))
     }
 }
 
-/// Compiled for each vector extension.
+/// Applies [`tanh`]; compiled for each vector extension.
 struct Each<'a>(&'a mut [f32]);
 
 impl WithSimd for Each<'_> {
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn within_4e_7_over_the_whole_range() {
-        // Every float would take minutes; every 97th bit pattern of both signs visits all exponents thousands of times.
+        // All floats would take minutes; every 97th bit pattern still visits each exponent thousands of times.
         let positive = (0..f32::INFINITY.to_bits()).step_by(97).map(f32::from_bits);
         let error = worst(positive.clone()).max(worst(positive.map(|x| -x)));
         assert!(error < 4e-7, "{error:e}");

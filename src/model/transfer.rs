@@ -1,15 +1,15 @@
-//! Transfer functions φ: the firing rate for an activation.
+//! Transfer functions φ, which turn activation x into firing rate r = φ(x).
 
 use super::tanh;
-use crate::config::{NetworkConfig, Response};
+use crate::config::{NetworkConfig, TransferFunction};
 use candle_core::{Result, Tensor};
 
-/// φ, with its parameters.
+/// A transfer function with its parameters.
 #[derive(Clone, Copy, Debug)]
-pub enum Transfer {
+pub(crate) enum Transfer {
     /// tanh(x).
     Tanh,
-    /// x + offset within [0, max] (Mastrogiuseppe & Ostojic 2017).
+    /// x + offset clipped to [0, max] (Mastrogiuseppe & Ostojic 2017).
     Rectified {
         /// The rate at x = 0.
         offset: f64,
@@ -19,55 +19,45 @@ pub enum Transfer {
 }
 
 impl Transfer {
-    /// That of the configuration.
+    /// The transfer function of a network.
     pub fn new(config: &NetworkConfig) -> Self {
         match config.response {
-            Response::Tanh => Transfer::Tanh,
-            Response::RectifiedLinear => {
+            TransferFunction::Tanh => Transfer::Tanh,
+            TransferFunction::RectifiedLinear => {
                 Transfer::Rectified { offset: config.response_offset, max: config.response_max }
             }
         }
     }
 
     /// φ(x), elementwise.
-    ///
-    /// # Errors
-    /// Where the device fails.
-    pub fn of(self, x: &Tensor) -> Result<Tensor> {
+    pub fn apply(self, x: &Tensor) -> Result<Tensor> {
         match self {
             Transfer::Tanh => x.tanh(),
             Transfer::Rectified { offset, max } => (x + offset)?.clamp(0.0, max),
         }
     }
 
-    /// The same by the vectorised tanh of the fused kernels, where the tensor allows it: many times as fast as candle's on the
-    /// CPU.
-    pub(crate) fn fast(self, x: &Tensor) -> Result<Tensor> {
+    /// φ(x) with the vectorised tanh of the fused kernels where possible: on the CPU many times faster than candle's.
+    pub fn apply_fast(self, x: &Tensor) -> Result<Tensor> {
         match self {
-            Transfer::Tanh => tanh::of(x),
-            rectified => rectified.of(x),
+            Transfer::Tanh => tanh::elementwise(x),
+            rectified => rectified.apply(x),
         }
     }
 
-    /// φ(x) of one number in single precision, as the fused kernels compute it.
-    pub(crate) fn single(self, x: f32) -> f32 {
+    /// φ(x) of a single-precision number, as computed by the fused kernels.
+    pub fn single(self, x: f32) -> f32 {
         match self {
             Transfer::Tanh => tanh::tanh(x),
             Transfer::Rectified { offset, max } => (x + offset as f32).clamp(0.0, max as f32),
         }
     }
 
-    /// φ'(x), elementwise: 1 − tanh²(x); 1 strictly within the range of the rectified function, else 0.
-    ///
-    /// # Errors
-    /// Where the device fails.
+    /// φ'(x), elementwise: 1 − tanh²(x); for the rectified function 1 strictly between its bounds, else 0.
     pub fn slope(self, x: &Tensor) -> Result<Tensor> {
         match self {
             Transfer::Tanh => x.tanh()?.sqr()?.affine(-1.0, 1.0),
-            Transfer::Rectified { offset, max } => {
-                let inside = (x.gt(-offset)? * x.lt(max - offset)?)?;
-                inside.to_dtype(x.dtype())
-            }
+            Transfer::Rectified { offset, max } => (x.gt(-offset)? * x.lt(max - offset)?)?.to_dtype(x.dtype()),
         }
     }
 }

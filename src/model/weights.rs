@@ -1,33 +1,36 @@
-//! The weights of S networks: which there are, and how they are drawn.
+//! The weights of S networks, their initial values, and Dale's law.
 
-use crate::config::{InputWeights, NetworkConfig, Networks, Output};
+use crate::config::{InputWeights, NetworkConfig, NetworkRange, Output};
 use crate::random::{gaussian, stream, uniform, Phase, Purpose, Stream};
 use candle_core::{DType, Device, Result, Tensor};
 use rand::RngExt;
 
-/// The weights of S networks. What a network does not have is `None`.
+/// The weights of S networks. Those that the networks lack are `None`.
 #[derive(Clone, Debug)]
 pub struct Weights {
-    /// `[S, N, n_in]`.
+    /// Input weights, `[S, N, n_in]`.
     pub w_in: Tensor,
-    /// `[S, N, N]`, (post, pre).
+    /// Recurrent weights, `[S, N, N]` (post, pre).
     pub w_rec: Tensor,
-    /// `[S, N]`.
+    /// Biases, `[S, N]`.
     pub b_rec: Option<Tensor>,
-    /// `[S, n_out, N]`.
+    /// Readout weights, `[S, n_out, N]`.
     pub w_out: Option<Tensor>,
-    /// `[S, n_out]`.
+    /// Readout biases, `[S, n_out]`.
     pub b_out: Option<Tensor>,
-    /// `[S, N, n_out]`: the output fed back.
+    /// Output feedback weights, `[S, N, n_out]`.
     pub w_fb: Option<Tensor>,
-    /// `[S, N, n_out]`: the random weights that bring the error to the neurons.
+    /// F: random weights that project the error to the neurons, `[S, N, n_out]`.
     pub error_feedback: Option<Tensor>,
-    /// `[S, N, N]` of 0 and 1 (u8): which recurrent connections exist; `None`: all.
+    /// 1 for each recurrent connection that exists, else 0 (u8), `[S, N, N]`; `None`: all exist.
     pub connectivity: Option<Tensor>,
 }
 
 impl Weights {
     /// The number of outputs.
+    ///
+    /// # Errors
+    /// If `w_out` does not have three dimensions.
     pub fn n_out(&self, config: &NetworkConfig) -> Result<usize> {
         match &self.w_out {
             Some(w_out) => w_out.dim(1),
@@ -35,7 +38,7 @@ impl Weights {
         }
     }
 
-    /// Each tensor, with its name in a checkpoint.
+    /// All tensors with their names in a checkpoint.
     pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, &Tensor)> {
         let optional = [
             ("b_rec", &self.b_rec),
@@ -45,11 +48,11 @@ impl Weights {
             ("error_feedback", &self.error_feedback),
             ("connectivity", &self.connectivity),
         ];
-        let there = optional.into_iter().filter_map(|(name, tensor)| Some((name, tensor.as_ref()?)));
-        [("w_in", &self.w_in), ("w_rec", &self.w_rec)].into_iter().chain(there)
+        let present = optional.into_iter().filter_map(|(name, tensor)| Some((name, tensor.as_ref()?)));
+        [("w_in", &self.w_in), ("w_rec", &self.w_rec)].into_iter().chain(present)
     }
 
-    /// Each tensor, called by its name in a checkpoint, put through `change`.
+    /// Applies `change` to each tensor and its name.
     pub(crate) fn map(&self, mut change: impl FnMut(&'static str, &Tensor) -> Result<Tensor>) -> Result<Self> {
         let mut maybe = |name, tensor: &Option<Tensor>| tensor.as_ref().map(|tensor| change(name, tensor)).transpose();
         Ok(Weights {
@@ -64,63 +67,64 @@ impl Weights {
         })
     }
 
-    /// Draws the initial weights of each network from its own streams.
+    /// Draws the initial weights of each network from its own random streams.
+    ///
+    /// # Errors
+    /// If an operation on tensors fails.
     pub fn draw(
         config: &NetworkConfig,
         n_in: usize,
         n_out: usize,
         seed: u64,
-        networks: Networks,
+        networks: NetworkRange,
         dtype: DType,
         device: &Device,
     ) -> Result<Self> {
         let (s, n) = (networks.count(), config.neurons);
-        let rng = |network, purpose| stream(seed, network, 0, Phase::Train, purpose);
-        let each = |draw: &dyn Fn(u64) -> Vec<f32>| networks.range().flat_map(draw).collect::<Vec<f32>>();
-        let tensor = |values: Vec<f32>, shape: &[usize]| Tensor::from_vec(values, shape, device)?.to_dtype(dtype);
-        let optional = |there: bool, draw: &dyn Fn(u64) -> Vec<f32>, shape: &[usize]| {
-            there.then(|| tensor(each(draw), shape)).transpose()
+        let drawn = |purpose, shape: &[usize], draw: &dyn Fn(&mut Stream) -> Vec<f32>| {
+            let of_network = |network| draw(&mut stream(seed, network, 0, Phase::Train, purpose));
+            Tensor::from_vec(networks.range().flat_map(of_network).collect::<Vec<f32>>(), shape, device)
         };
-
-        let w_in = each(&|network| input_weights(config, n_in, &mut rng(network, Purpose::InputWeights)));
-        let sparse = config.connectivity < 1.0;
-        let mask: Vec<u8> = if sparse {
-            networks
-                .range()
-                .flat_map(|network| {
-                    let mut rng = rng(network, Purpose::Connectivity);
-                    (0..n * n).map(move |_| u8::from(rng.random::<f64>() < config.connectivity)).collect::<Vec<_>>()
-                })
-                .collect()
-        } else {
-            Vec::new()
+        let drawn_if = |present: bool, purpose, shape: &[usize], draw: &dyn Fn(&mut Stream) -> Vec<f32>| {
+            present.then(|| drawn(purpose, shape, draw)?.to_dtype(dtype)).transpose()
         };
-        let mut w_rec = each(&|network| recurrent_weights(config, &mut rng(network, Purpose::RecurrentWeights)));
-        for (w, exists) in w_rec.iter_mut().zip(&mask) {
-            *w *= f32::from(*exists);
-        }
         let readout = config.output == Output::Readout;
         let sd_out = config.readout_scale / (n as f64).sqrt();
         let sd_error = config.error_feedback_scale / (n_out as f64).sqrt();
-        let bias = |network| uniform(&mut rng(network, Purpose::Bias), n, config.bias_scale);
-        let w_out = |network| gaussian(&mut rng(network, Purpose::ReadoutWeights), n_out * n, sd_out);
-        let w_fb = |network| uniform(&mut rng(network, Purpose::FeedbackWeights), n * n_out, config.feedback_scale);
-        let error = |network| gaussian(&mut rng(network, Purpose::ErrorFeedback), n * n_out, sd_error);
 
+        let mut w_rec =
+            drawn(Purpose::RecurrentWeights, &[s, n, n], &|rng| recurrent_weights(config, rng))?.to_dtype(dtype)?;
+        let exists = |rng: &mut Stream| f32::from(u8::from(rng.random::<f64>() < config.connectivity));
+        let connectivity = drawn_if(config.connectivity < 1.0, Purpose::Connectivity, &[s, n, n], &|rng| {
+            (0..n * n).map(|_| exists(rng)).collect()
+        })?;
+        if let Some(connectivity) = &connectivity {
+            w_rec = (w_rec * connectivity)?;
+        }
         Ok(Weights {
-            w_in: tensor(w_in, &[s, n, n_in])?,
-            w_rec: tensor(w_rec, &[s, n, n])?,
-            b_rec: optional(config.bias_scale > 0.0, &bias, &[s, n])?,
-            w_out: optional(readout, &w_out, &[s, n_out, n])?,
+            w_in: drawn(Purpose::InputWeights, &[s, n, n_in], &|rng| input_weights(config, n_in, rng))?
+                .to_dtype(dtype)?,
+            w_rec,
+            b_rec: drawn_if(config.bias_scale > 0.0, Purpose::Bias, &[s, n], &|rng| {
+                uniform(rng, n, config.bias_scale)
+            })?,
+            w_out: drawn_if(readout, Purpose::ReadoutWeights, &[s, n_out, n], &|rng| gaussian(rng, n_out * n, sd_out))?,
             b_out: readout.then(|| Tensor::zeros((s, n_out), dtype, device)).transpose()?,
-            w_fb: optional(config.feedback_scale > 0.0, &w_fb, &[s, n, n_out])?,
-            error_feedback: optional(config.error_feedback_scale > 0.0, &error, &[s, n, n_out])?,
-            connectivity: sparse.then(|| Tensor::from_vec(mask, (s, n, n), device)).transpose()?,
+            w_fb: drawn_if(config.feedback_scale > 0.0, Purpose::FeedbackWeights, &[s, n, n_out], &|rng| {
+                uniform(rng, n * n_out, config.feedback_scale)
+            })?,
+            error_feedback: drawn_if(
+                config.error_feedback_scale > 0.0,
+                Purpose::ErrorFeedback,
+                &[s, n, n_out],
+                &|rng| gaussian(rng, n * n_out, sd_error),
+            )?,
+            connectivity: connectivity.map(|connectivity| connectivity.to_dtype(DType::U8)).transpose()?,
         })
     }
 }
 
-/// `[N, n_in]` of one network.
+/// w_in of one network, `[N, n_in]`.
 fn input_weights(config: &NetworkConfig, n_in: usize, rng: &mut Stream) -> Vec<f32> {
     let n = config.neurons;
     let mut w = match config.input_weights {
@@ -139,7 +143,7 @@ fn input_weights(config: &NetworkConfig, n_in: usize, rng: &mut Stream) -> Vec<f
     w
 }
 
-/// `[N, N]` (post, pre) of one network: N(0, g²/(c N)), or, under Dale's law, equal weights from part of each population.
+/// w_rec of one network, `[N, N]` (post, pre): N(0, g²/(c N)), or equal weights per population under Dale's law.
 fn recurrent_weights(config: &NetworkConfig, rng: &mut Stream) -> Vec<f32> {
     let n = config.neurons;
     if !config.dale {
@@ -155,11 +159,32 @@ fn recurrent_weights(config: &NetworkConfig, rng: &mut Stream) -> Vec<f32> {
     w
 }
 
-/// Gives the same weight to a fixed number of the connections, chosen at random (the first steps of a Fisher–Yates shuffle).
+/// Sets a fixed number of connections, chosen at random (the first steps of a Fisher–Yates shuffle), to `weight`.
 fn connect(connections: &mut [f32], density: f64, weight: f64, rng: &mut Stream) {
     let mut places: Vec<usize> = (0..connections.len()).collect();
     for k in 0..(density * connections.len() as f64).round() as usize {
         places.swap(k, rng.random_range(k..connections.len()));
         connections[places[k]] = weight as f32;
+    }
+}
+
+/// Enforces Dale's law on `w_rec` `[S, N, N]` (post, pre): negative weights of the first `excitatory` presynaptic
+/// neurons and positive ones of the others become 0 (Miconi 2017).
+pub(crate) fn signed(w_rec: &Tensor, excitatory: usize) -> Result<Tensor> {
+    let n = w_rec.dim(2)?;
+    let from_excitatory = w_rec.narrow(2, 0, excitatory)?.contiguous()?.relu()?;
+    let from_inhibitory = w_rec.narrow(2, excitatory, n - excitatory)?.neg()?.contiguous()?.relu()?.neg()?;
+    Tensor::cat(&[from_excitatory, from_inhibitory], 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_of_the_wrong_sign_become_zero() {
+        let w = Tensor::new(&[[[1f64, -2.0, 3.0], [-4.0, 5.0, -6.0], [0.0, 0.5, -0.5]]], &Device::Cpu).unwrap();
+        let signed = signed(&w, 2).unwrap().to_vec3::<f64>().unwrap();
+        assert_eq!(signed, [[[1.0, 0.0, 0.0], [0.0, 5.0, -6.0], [0.0, 0.5, -0.5]]]);
     }
 }

@@ -54,7 +54,7 @@ pub(super) fn variable_delay(rule: &RuleInfo) -> Config {
 /// `dnms-ei`: Dale's law and a rectified-linear response (Miconi 2017, after Mastrogiuseppe & Ostojic 2017).
 pub(super) fn excitatory_inhibitory(rule: &RuleInfo) -> Config {
     let mut config = short(rule);
-    config.network.response = Response::RectifiedLinear;
+    config.network.response = TransferFunction::RectifiedLinear;
     config.network.dale = true;
     if rule.name == "delta-x" {
         // Ten times what was published for one trial at a time, with which few networks learn (docs/results.md).

@@ -23,7 +23,7 @@ pub(super) fn config(rule: &RuleInfo) -> Config {
     if rule.name == "node-perturbation" {
         config.perturbation.probability = 0.003;
     }
-    config.train.networks = Networks { start: 0, end: 1 };
+    config.train.networks = NetworkRange { start: 0, end: 1 };
     config.train.batch = 10;
     config.train.trials = Some(100);
     config.train.checkpoint_every = 0;

@@ -1,11 +1,11 @@
-//! Sums outer products over time as one matrix product for each block of steps.
+//! Sums outer products over time as one matrix product per block of steps.
 
 use super::{Factors, Increment};
 use candle_core::{Result, Tensor};
 
-/// Σ_t post(t) pre(t)ᵀ for each trial, by blocks of steps.
+/// Σ_t post(t) pre(t)ᵀ for each trial, computed in blocks of steps.
 ///
-/// Memory: S·B·N² for the sum and 2·S·B·block·N for the block, whatever the length of the trial.
+/// Memory: S·B·N² for the sum and 2·S·B·block·N for the factors, for trials of any length.
 pub(crate) struct Accumulator {
     sum: Option<Tensor>,
     post: Tensor,
@@ -15,14 +15,14 @@ pub(crate) struct Accumulator {
 }
 
 impl Accumulator {
-    /// Starts at zero for states like `like` `[S, B, N]`.
+    /// A sum of 0 for trials of which `like` `[S, B, N]` is a state variable.
     pub fn new(like: &Tensor, block: usize) -> Result<Self> {
         let (s, b, n) = like.dims3()?;
         let buffer = || Tensor::zeros((s, b, block, n), like.dtype(), like.device());
         Ok(Accumulator { sum: None, post: buffer()?, pre: buffer()?, filled: 0, cubed: false })
     }
 
-    /// Adds one step.
+    /// Adds a step.
     pub fn push(&mut self, increment: &Increment) -> Result<()> {
         match increment {
             Increment::Outer(factors) => self.push_outer(factors, false),
@@ -45,7 +45,7 @@ impl Accumulator {
         Ok(())
     }
 
-    /// The sum, `[S, B, N, N]` as (post, pre).
+    /// The sum, `[S, B, N, N]` (post, pre).
     pub fn finish(mut self) -> Result<Tensor> {
         self.fold()?;
         match self.sum {
@@ -63,6 +63,7 @@ impl Accumulator {
         }
         let block = |factors: &Tensor| {
             let factors = factors.narrow(2, 0, self.filled)?;
+            // The cube of a product is the product of the cubes.
             if self.cubed {
                 factors.sqr()? * factors
             } else {

@@ -1,17 +1,14 @@
-//! `hebbian-trace`: the eligibility is the Hebbian trace H at the end of the trial, in whatever stage it is.
+//! `hebbian-trace`: the eligibility is the matrix of fast weights H at the end of the trial.
 
 use super::*;
 use crate::config::Stage;
-use crate::error::bail;
+use crate::error::ensure;
 
-pub(super) const INFO: RuleInfo = RuleInfo {
-    name: "hebbian-trace",
-    summary: "the Hebbian trace H itself, in any stage: decaying and modulated, Oja's, retroactive, …",
-    explores: false,
-    parameters: toml::Table::new,
-    adapt: |_| (),
-    build: |_, _| Ok(Arc::new(HebbianTrace)),
-};
+pub(super) const INFO: RuleInfo = RuleInfo::new(
+    "hebbian-trace",
+    "the Hebbian trace H itself, in any stage: decaying and modulated, Oja's, retroactive, …",
+    |_, _| Ok(Arc::new(HebbianTrace)),
+);
 
 struct HebbianTrace;
 
@@ -25,12 +22,11 @@ impl LearningRule for HebbianTrace {
     }
 
     fn check(&self, config: &Config) -> Result<()> {
-        if config.fast_weights.stage == Stage::None {
-            bail!(
-                Usage,
-                "trace.stage is `none`, but rule.name is `hebbian-trace`, which learns from the trace: choose a stage"
-            );
-        }
+        ensure!(
+            config.fast_weights.stage != Stage::None,
+            Usage,
+            "trace.stage is `none`, but rule.name is `hebbian-trace`, which learns from the trace: choose a stage"
+        );
         Ok(())
     }
 

@@ -1,7 +1,19 @@
-//! Learning rules: what is accumulated as eligibility while a trial runs, and what turns it into a change of weights.
+//! Learning rules: how eligibility accumulates during a trial, and what turns it into a change of weights.
 //!
-//! Each rule has a file with its parameters, its equation and its source. A rule of your own implements [`LearningRule`] and
-//! is handed to a trainer: `examples/custom_rule.rs` does so in a page.
+//! Each rule has a file with its equation, its source and its parameters. To add one,
+//!
+//! 1. write `src/rules/my_rule.rs` with a type that implements [`LearningRule`]. If the eligibility is a sum over
+//!    steps, its [`source`](LearningRule::source) is [`Source::Steps`] with a function that is called after each step:
+//!    it gets the rates, activations and perturbations and returns what the step adds. `node_perturbation.rs` is the
+//!    shortest example;
+//! 2. describe it there in a constant `INFO`: name, one-line summary and constructor. Rules with parameters also set
+//!    `parameters` (keys of the table `rule`, with defaults), those that need perturbations `explores`, and those that
+//!    need other settings `adapt`;
+//! 3. declare the module below and add `my_rule::INFO` to [`RULES`].
+//!
+//! Nothing else in the program has to change: the rule can be selected with `--rule my-rule`, it is listed, and its
+//! keys are known. It runs on plain operations until a fused kernel supports it (`fused`). A rule outside this crate
+//! implements [`LearningRule`] too and is given to [`crate::TrainerBuilder::own_rule`].
 
 mod accumulator;
 mod bptt;
@@ -36,16 +48,16 @@ pub trait LearningRule: Send + Sync {
     fn credit(&self) -> Credit {
         Credit::Trial
     }
-    /// Where its eligibility comes from. Asked anew for each batch of trials.
+    /// Where its eligibility comes from. Called for each batch of trials.
     fn source(&self) -> Source;
-    /// What it needs of the rest of the configuration.
+    /// Checks that the rest of the configuration suits the rule.
     ///
     /// # Errors
-    /// Where it is not so; says which keys to set.
+    /// [`Error::Usage`], saying which keys to set, if it does not.
     fn check(&self, _config: &Config) -> Result<()> {
         Ok(())
     }
-    /// Which of the rules that fused kernels know it is; `None`: it runs on plain operations.
+    /// The fused kernel of this rule; `None`: it runs on plain operations.
     fn fused(&self) -> Option<FusedRule> {
         None
     }
@@ -53,122 +65,125 @@ pub trait LearningRule: Send + Sync {
 
 /// What turns a rule's eligibility into a change of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Credit {
-    /// The reward of the whole trial, against its baseline, multiplies it.
+    /// It is multiplied by the modulator M of the trial: the reward baseline's expected error minus the error.
     Trial,
-    /// It is gated by the reward of each step already, and counts once R̄ has settled.
+    /// Each increment was already gated by the reward of its step. Learning starts after `modulator.warmup_trials`.
     Online,
-    /// It holds the error of each step already.
+    /// Each increment already contains the error of its step.
     Supervised,
 }
 
 /// Where a rule's eligibility comes from.
+#[non_exhaustive]
 pub enum Source {
-    /// It is summed over the steps of a trial.
-    Steps(Box<dyn StepRule>),
-    /// It is H at the end of the trial.
+    /// A sum over the steps of a trial.
+    Steps(Box<StepRule>),
+    /// The fast weights H at the end of the trial.
     FastWeights,
-    /// There is none: the gradient of a loss moves the weights.
+    /// Not an eligibility, but the gradient of a loss.
     Gradient,
-    /// There is none: `w_rec` stays as it is.
+    /// None: `w_rec` does not change.
     Nothing,
 }
 
-/// The rules that fused kernels know.
+/// The rules that fused kernels support.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum FusedRule {
-    /// (r_pre δx_post)³, with α_x, the decay of x̄.
+    /// (r_pre δx_post)³, with the decay α_x of x̄.
     DeltaX(f64),
     /// ξ_post r_pre.
     NodePerturbation,
-    /// (R − R̄) (x_post − x̄_post) r_pre, with the decay of x̄.
+    /// (R − R̄) (x_post − x̄_post) r_pre, with the decay α_x of x̄.
     Eh(f64),
-    /// H itself.
+    /// The fast weights H.
     FastWeights,
-    /// None.
+    /// No eligibility.
     Nothing,
 }
 
-/// A rule at work on a batch of trials: what each step adds to the eligibility.
-pub trait StepRule: Send {
-    /// The trials begin in `state`.
-    ///
-    /// # Errors
-    /// Where an operation on tensors fails.
-    fn begin(&mut self, _state: &State) -> candle_core::Result<()> {
-        Ok(())
-    }
-    /// What this step adds, and the rule's own running means moved on; `None` where it adds nothing.
-    ///
-    /// # Errors
-    /// Where an operation on tensors fails.
-    fn increment(&mut self, moment: &Moment) -> candle_core::Result<Option<Increment>>;
-}
+/// Called after each step of a batch of trials: returns what the step adds to the eligibility, if anything, and updates
+/// the rule's own running means.
+pub type StepRule = dyn FnMut(&Moment) -> candle_core::Result<Option<Increment>> + Send;
 
-/// What a rule can see at one step; all tensors `[S, B, N]` unless said otherwise.
+/// What a rule can use in a step. All tensors are `[S, B, N]` unless said otherwise.
+#[non_exhaustive]
 pub struct Moment<'a> {
+    /// Activations before the step, x(t−1).
+    pub x_before: &'a Tensor,
     /// Rates before the step, r(t−1).
     pub r_before: &'a Tensor,
     /// The state after the step.
     pub state: &'a State,
-    /// ξ(t); `None` where nothing was perturbed.
+    /// Perturbations ξ(t); `None` if no neuron was perturbed.
     pub perturbation: Option<&'a Tensor>,
-    /// R − R̄ at this step, `[S, B]`; 0 on steps that are not scored.
+    /// R(t) − R̄(t), `[S, B]`; 0 on steps that are not scored.
     pub reward_change: &'a Tensor,
-    /// F ε: what the error of the step, fed back, brings to each neuron; `None` where it is not.
+    /// F ε(t), the error of the step projected to the neurons; `None` without error feedback.
     pub error: Option<&'a Tensor>,
 }
 
-/// The factors of one step's outer product.
+/// The factors of an outer product post preᵀ.
 pub struct Factors {
-    /// `[S, B, N]`.
+    /// Postsynaptic factor, `[S, B, N]`.
     pub post: Tensor,
-    /// `[S, B, N]`.
+    /// Presynaptic factor, `[S, B, N]`.
     pub pre: Tensor,
 }
 
 /// What one step adds to the eligibility.
+#[non_exhaustive]
 pub enum Increment {
     /// An outer product.
     Outer(Factors),
-    /// An outer product, each element cubed. The cube of a product is the product of the cubes, so whole blocks of factors are
-    /// cubed before they are multiplied.
+    /// An outer product whose elements are cubed.
     CubedOuter(Factors),
-    /// `[S, B, N, N]`, (post, pre).
+    /// A matrix `[S, B, N, N]` (post, pre).
     Matrix(Tensor),
 }
 
-/// A rule that has a name in configurations.
+/// A rule that can be selected by name.
 pub struct RuleInfo {
     /// The name.
     pub name: &'static str,
-    /// One line on what it is, and its source.
+    /// A one-line description with the source.
     pub summary: &'static str,
-    /// Whether it learns nothing without perturbed neurons.
+    /// Whether it needs perturbed neurons to learn.
     pub(crate) explores: bool,
-    /// Its own parameters, as keys of the table `rule`, with their defaults.
+    /// Its parameters, as keys of the table `rule`, with their defaults.
     parameters: fn() -> toml::Table,
-    /// What it changes of a task's settings.
+    /// Changes the settings of a task to suit the rule.
     adapt: fn(&mut Config),
     build: fn(&Config, &dyn NeuronModel) -> Result<Arc<dyn LearningRule>>,
 }
 
-/// Every rule that has a name in configurations.
-pub static RULES: [RuleInfo; 7] =
-    [delta_x::INFO, node_perturbation::INFO, hebbian_trace::INFO, eh::INFO, rflo::INFO, bptt::INFO, none::INFO];
+/// All rules that can be selected by name.
+pub static RULES: &[RuleInfo] =
+    &[delta_x::INFO, node_perturbation::INFO, hebbian_trace::INFO, eh::INFO, rflo::INFO, bptt::INFO, none::INFO];
 
 /// The rule called `name`.
 ///
 /// # Errors
-/// Where there is none; names the nearest.
+/// [`Error::Unknown`] if there is none.
 pub fn find_rule(name: &str) -> Result<&'static RuleInfo> {
     let known = || RULES.iter().map(|rule| rule.name);
     RULES.iter().find(|rule| rule.name == name).ok_or_else(|| Error::unknown("rule", name, known()))
 }
 
 impl RuleInfo {
-    /// Makes a task's settings those of this rule: those of its own parameters that the task does not set, and whatever else it
-    /// cannot do without.
+    /// A rule without parameters that needs neither perturbations nor other settings.
+    const fn new(
+        name: &'static str,
+        summary: &'static str,
+        build: fn(&Config, &dyn NeuronModel) -> Result<Arc<dyn LearningRule>>,
+    ) -> Self {
+        RuleInfo { name, summary, explores: false, parameters: toml::Table::new, adapt: |_| (), build }
+    }
+
+    /// Adapts a task's settings to this rule: sets parameters that the task does not set, drops those of other rules,
+    /// and changes what else the rule needs.
     pub(crate) fn adapt(&self, config: &mut Config) {
         let given = std::mem::replace(&mut config.rule.own, (self.parameters)());
         for (key, value) in given {
@@ -180,31 +195,30 @@ impl RuleInfo {
     }
 
     /// The rule with the parameters of a configuration.
-    ///
-    /// # Errors
-    /// Names the parameter that is missing, unknown or out of range.
     pub(crate) fn build(&self, config: &Config, neurons: &dyn NeuronModel) -> Result<Arc<dyn LearningRule>> {
         let known: Vec<String> = optional_keys().into_iter().map(|(key, _)| key).collect();
-        let given = config.rule.own.keys().map(|key| format!("rule.{key}"));
-        match given.into_iter().find(|key| !known.contains(key)) {
+        let mut given = config.rule.own.keys().map(|key| format!("rule.{key}"));
+        match given.find(|key| !known.contains(key)) {
             Some(key) => Err(Error::unknown("key", &key, known.iter().map(String::as_str))),
             None => (self.build)(config, neurons),
         }
     }
 }
 
-/// The parameters of all rules as optional keys of a configuration: those that the rule at hand does not have are not read.
+/// The parameters of all rules, as optional keys of a configuration. Those of other rules than the selected one are
+/// ignored.
 pub(crate) fn optional_keys() -> Vec<(String, toml::Value)> {
     RULES.iter().flat_map(|rule| (rule.parameters)()).map(|(key, value)| (format!("rule.{key}"), value)).collect()
 }
 
 /// A rule's parameters as keys of the table `rule`.
 fn table(parameters: &impl Serialize) -> toml::Table {
-    // Flat structs of numbers and names always have a TOML form.
+    // Flat structs of numbers and names can always be written as TOML.
     toml::Table::try_from(parameters).unwrap_or_default()
 }
 
-/// Reads a rule's parameters. Keys of other rules are passed over: configurations used to hold those of all rules.
+/// Reads a rule's parameters. Keys of other rules are ignored, since older configurations hold the parameters of all
+/// rules.
 fn parameters<P: Serialize + DeserializeOwned + Default>(config: &Config) -> Result<P> {
     let own = table(&P::default());
     let given: toml::Table = config.rule.own.clone().into_iter().filter(|(key, _)| own.contains_key(key)).collect();

@@ -1,18 +1,17 @@
-//! `node-perturbation`: e ← e + ξ_post(t) r_pre(t−1), which is nothing where nothing was perturbed (Fiete & Seung 2006).
+//! `node-perturbation`: e ← e + ξ_post(t) r_pre(t−1) (Fiete & Seung 2006). Steps without a perturbation add nothing.
 
 use super::*;
-use crate::error::bail;
+use crate::error::ensure;
 
 pub(super) const INFO: RuleInfo = RuleInfo {
-    name: "node-perturbation",
-    summary: "presynaptic rate times exploratory perturbation (Fiete & Seung 2006)",
     explores: true,
-    parameters: toml::Table::new,
-    adapt: |_| (),
-    build: |_, _| Ok(Arc::new(NodePerturbation)),
+    ..RuleInfo::new(
+        "node-perturbation",
+        "presynaptic rate times exploratory perturbation (Fiete & Seung 2006)",
+        |_, _| Ok(Arc::new(NodePerturbation)),
+    )
 };
 
-#[derive(Clone, Copy)]
 struct NodePerturbation;
 
 impl LearningRule for NodePerturbation {
@@ -21,23 +20,23 @@ impl LearningRule for NodePerturbation {
     }
 
     fn source(&self) -> Source {
-        Source::Steps(Box::new(*self))
+        Source::Steps(Box::new(|moment| {
+            let outer = |xi: &Tensor| Increment::Outer(Factors { post: xi.clone(), pre: moment.r_before.clone() });
+            Ok(moment.perturbation.map(outer))
+        }))
     }
 
     fn check(&self, config: &Config) -> Result<()> {
-        if !config.perturbs() {
-            bail!(Usage, "rule.name is `node-perturbation`, but perturbation.probability or perturbation.amplitude is 0: nothing could be learnt");
-        }
+        ensure!(
+            config.perturbs(),
+            Usage,
+            "rule.name is `node-perturbation`, but perturbation.probability or perturbation.amplitude is 0: \
+             nothing could be learnt"
+        );
         Ok(())
     }
 
     fn fused(&self) -> Option<FusedRule> {
         Some(FusedRule::NodePerturbation)
-    }
-}
-
-impl StepRule for NodePerturbation {
-    fn increment(&mut self, moment: &Moment) -> candle_core::Result<Option<Increment>> {
-        Ok(moment.perturbation.map(|xi| Increment::Outer(Factors { post: xi.clone(), pre: moment.r_before.clone() })))
     }
 }

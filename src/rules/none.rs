@@ -1,15 +1,9 @@
-//! `none`: `w_rec` stays as it was drawn. A readout can still learn.
+//! `none`: `w_rec` keeps its initial values. A readout can still learn.
 
 use super::*;
 
-pub(super) const INFO: RuleInfo = RuleInfo {
-    name: "none",
-    summary: "w_rec stays as drawn (a readout can still learn)",
-    explores: false,
-    parameters: toml::Table::new,
-    adapt: |_| (),
-    build: |_, _| Ok(Arc::new(Nothing)),
-};
+pub(super) const INFO: RuleInfo =
+    RuleInfo::new("none", "w_rec stays as drawn (a readout can still learn)", |_, _| Ok(Arc::new(Nothing)));
 
 struct Nothing;
 

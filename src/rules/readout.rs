@@ -1,10 +1,11 @@
-//! How a readout learns step by step: by its own noise and the reward, or told the error (docs/model.md, "The readout").
+//! Learning of the readout in each step, from exploratory noise and reward or from the error (docs/model.md, "The
+//! readout").
 
 use super::running_mean::RunningMean;
 use crate::config::{Config, ReadoutRule};
 use candle_core::{Result, Tensor};
 
-/// Sums the readout's change over steps and trials.
+/// Accumulates the readout's eligibility over steps and trials.
 pub(crate) struct ReadoutLearning {
     rule: ReadoutRule,
     variance: f64,
@@ -14,7 +15,7 @@ pub(crate) struct ReadoutLearning {
 }
 
 impl ReadoutLearning {
-    /// `None` where there is no readout that learns.
+    /// `None` without a readout that learns.
     pub fn new(config: &Config) -> Option<Self> {
         config.readout_learns().then(|| ReadoutLearning {
             rule: config.readout.rule,
@@ -24,8 +25,8 @@ impl ReadoutLearning {
         })
     }
 
-    /// Adds a step: `r` `[S, B, N]`; `output`, its `noise` and its `difference` from the target `[S, B, n_out]`;
-    /// `reward_change` `[S, B]`.
+    /// Adds a step. `r` is `[S, B, N]`; `output`, its exploratory `noise` and the `difference` target − output are
+    /// `[S, B, n_out]`; `reward_change`, R − R̄, is `[S, B]`.
     pub fn accumulate(
         &mut self,
         r: &Tensor,
@@ -38,11 +39,8 @@ impl ReadoutLearning {
         let gated = match (self.rule, noise, difference) {
             (ReadoutRule::NodePerturbation, Some(noise), _) => gate(&(noise / self.variance)?)?,
             (ReadoutRule::Delta, _, Some(difference)) => difference.clone(),
-            (ReadoutRule::Eh, _, _) => {
-                let deviation = self.output_mean.deviation(output)?;
-                gate(&deviation)?
-            }
-            // Nothing explores and nothing is told.
+            (ReadoutRule::Eh, _, _) => gate(&self.output_mean.deviation(output, output)?)?,
+            // Neither noise nor a target in this step.
             (ReadoutRule::NodePerturbation | ReadoutRule::Delta | ReadoutRule::None, _, _) => return Ok(()),
         };
         let w_out = gated.transpose(1, 2)?.contiguous()?.matmul(r)?;

@@ -1,23 +1,23 @@
-//! The reward baseline: what error was expected of a trial, and so how much better or worse it went.
+//! The reward baseline: the error expected of a trial, which turns its error into a reward prediction error.
 //!
-//! M = −(error − E), E the expectation. It is kept per trial type; a shared one would reward easy types for being easy
-//! (Frémaux et al. 2010). Within a batch the mean error of the other trials of the same type is the better expectation: it
-//! belongs to exactly these weights.
+//! M = E − error, with E the expected error. Each trial type has its own; a shared baseline would reward easy types for
+//! being easy (Frémaux et al. 2010). Within a batch, the mean error of the other trials of the same type is the better
+//! expectation, since it was measured with the present weights.
 
-use crate::config::{Baseline, ModulatorConfig};
+use crate::config::{Baseline, RewardConfig};
 
-/// The running expectation of S networks.
+/// The running means Ē of the error, by network and trial type.
 #[derive(Clone, Debug)]
 pub struct RewardBaseline {
-    config: ModulatorConfig,
+    config: RewardConfig,
     types: usize,
     /// Ē, `[S, types]`.
     expected_error: Vec<f64>,
 }
 
 impl RewardBaseline {
-    /// Starts with Ē = 0 for each network and trial type.
-    pub fn new(config: &ModulatorConfig, networks: usize, types: usize) -> Self {
+    /// Ē = 0 for all networks and trial types.
+    pub fn new(config: &RewardConfig, networks: usize, types: usize) -> Self {
         RewardBaseline { config: config.clone(), types, expected_error: vec![0.0; networks * types] }
     }
 
@@ -26,21 +26,22 @@ impl RewardBaseline {
         &self.expected_error
     }
 
-    /// Puts back a saved Ē, `[S, types]`.
+    /// Restores a saved Ē, `[S, types]`.
     pub fn restore(&mut self, expected_error: Vec<f64>) {
         debug_assert_eq!(expected_error.len(), self.expected_error.len());
         self.expected_error = expected_error;
     }
 
-    /// Ē of one network and type.
+    /// Ē of a network and trial type.
     pub fn expectation(&self, network: usize, trial_type: usize) -> f64 {
         self.expected_error[network * self.types + trial_type]
     }
 
-    /// By how much each trial of one network's batch scales its eligibility: M, or E·M with the expected-error factor.
+    /// The factors by which the trials of a network's batch scale their eligibilities: M, or E·M with the
+    /// expected-error factor.
     ///
-    /// `errors` and `types` are `[B]`; `trials_before` counts the network's trials before this batch. A trial that nothing
-    /// can be compared with (alone of its type, before the running expectation has settled) scales it by 0.
+    /// `errors` and `types` are `[B]`; `trials_before` is the number of the network's trials before this batch. The
+    /// factor is 0 for a trial without a baseline, which is one alone of its type during the warm-up.
     pub fn weights(&self, network: usize, errors: &[f64], types: &[usize], trials_before: u64) -> Vec<f64> {
         let mut sums = vec![(0.0, 0usize); self.types];
         for (&error, &kind) in errors.iter().zip(types) {
@@ -65,7 +66,7 @@ impl RewardBaseline {
         errors.iter().zip(types).map(weigh).collect()
     }
 
-    /// Moves Ē on, trial by trial, after it was used: Ē ← a Ē + (1 − a) error.
+    /// Updates Ē trial by trial, after it was used: Ē ← a Ē + (1 − a) error.
     pub fn observe(&mut self, network: usize, errors: &[f64], types: &[usize]) {
         let a = self.config.expected_error_decay;
         for (&error, &kind) in errors.iter().zip(types) {
@@ -80,14 +81,12 @@ mod tests {
     use super::*;
 
     fn with(baseline: Baseline, factor: bool) -> RewardBaseline {
-        let config = ModulatorConfig {
+        let config = RewardConfig {
             baseline,
             expected_error_decay: 0.75,
             expected_error_factor: factor,
             warmup_trials: 10,
-            reward_decay: 0.8,
-            binary: false,
-            energy_cost: 0.0,
+            ..RewardConfig::default()
         };
         RewardBaseline::new(&config, 2, 2)
     }
@@ -96,7 +95,7 @@ mod tests {
     fn leave_one_out_compares_with_the_others_of_the_type() {
         let m = with(Baseline::LeaveOneOut, false);
         let weights = m.weights(0, &[1.0, 5.0, 3.0, 2.0], &[0, 1, 0, 0], 0);
-        // Type 0: others' means are 2.5, 1.5 and 2; type 1 is alone and nothing is expected yet.
+        // Type 0: the means of the other trials are 2.5, 1.5 and 2; type 1 is alone and has no baseline yet.
         assert_eq!(weights, [1.5, 0.0, -1.5, 0.0]);
     }
 

@@ -1,26 +1,27 @@
-//! `rflo`, random feedback local online learning: e ← e + (F ε)_i p_ij, p a running mean of φ'(drive_i) r_j
+//! `rflo`, random feedback local online learning: e ← e + (F ε)_i p_ij, where p approximates ∂r_i/∂w_ij
 //! (Murray 2019, doi 10.7554/eLife.43299).
 //!
-//! p is what is left of ∂r_i/∂w_ij when nothing but the neuron's own leak carries it from step to step. Where the rate leaks
-//! (Murray's network), p ← (1 − λ) p + λ φ'(x_i) r_j, λ = dt/τ, a matrix. Where the activation leaks, φ' stands outside the
-//! mean, φ'(x_i) p_j with p_j ← (1 − λ) p_j + λ r_j, and a step adds an outer product.
+//! The approximation keeps only the neuron's own leak and drops all paths through other neurons. If the rate leaks, as
+//! in Murray's network, p_ij ← (1 − λ) p_ij + λ φ'(x_i) r_j with λ = dt/τ. If the activation leaks, p_ij = φ'(x_i) p_j
+//! with p_j ← (1 − λ) p_j + λ r_j, so each step adds an outer product.
 
 use super::*;
 use crate::config::{Output, ReadoutConfig, ReadoutRule};
-use crate::error::bail;
+use crate::error::{bail, ensure};
 use crate::model::{Leak, Transfer};
 use candle_core::D;
 
 pub(super) const INFO: RuleInfo = RuleInfo {
-    name: "rflo",
-    summary: "random feedback local online learning: filtered rates times the readout's error, fed back at random (Murray 2019)",
-    explores: false,
-    parameters: toml::Table::new,
     adapt,
-    build,
+    ..RuleInfo::new(
+        "rflo",
+        "random feedback local online learning: filtered rates times the readout's error, fed back at \
+         random (Murray 2019)",
+        build,
+    )
 };
 
-/// It cannot do without a readout that is told its error, and random weights that bring this error to the neurons.
+/// The rule needs a readout with a supervised rule, and random weights that feed its error back to the neurons.
 fn adapt(config: &mut Config) {
     config.network.output = Output::Readout;
     config.network.error_feedback_scale = 1.0;
@@ -30,7 +31,7 @@ fn adapt(config: &mut Config) {
 
 fn build(config: &Config, neurons: &dyn NeuronModel) -> Result<Arc<dyn LearningRule>> {
     let Some(leak) = neurons.leak(&config.network) else {
-        bail!(Usage, "rule.name is `rflo`, which does not know how neurons of the model `{}` leak", neurons.name());
+        bail!(Usage, "rule.name is `rflo`, which does not support the neuron model `{}`", neurons.name());
     };
     Ok(Arc::new(Rflo { leak, transfer: Transfer::new(&config.network) }))
 }
@@ -52,36 +53,29 @@ impl LearningRule for Rflo {
     fn source(&self) -> Source {
         let (Leak::Activation(leak) | Leak::Rate(leak)) = self.leak;
         let rate_leaks = matches!(self.leak, Leak::Rate(_));
-        Source::Steps(Box::new(Derivatives { rate_leaks, transfer: self.transfer, mean: RunningMean::new(1.0 - leak) }))
+        let (transfer, mut mean) = (self.transfer, RunningMean::new(1.0 - leak));
+        Source::Steps(Box::new(move |moment| {
+            let slope = transfer.slope(&moment.state.x)?;
+            if rate_leaks {
+                let pair = slope.unsqueeze(D::Minus1)?.matmul(&moment.r_before.unsqueeze(D::Minus2)?)?;
+                let p = mean.updated(&pair)?;
+                let gated = |error: &Tensor| p.broadcast_mul(&error.unsqueeze(D::Minus1)?);
+                Ok(moment.error.map(gated).transpose()?.map(Increment::Matrix))
+            } else {
+                let pre = mean.updated(moment.r_before)?;
+                let post = moment.error.map(|error| error * slope).transpose()?;
+                Ok(post.map(|post| Increment::Outer(Factors { post, pre })))
+            }
+        }))
     }
 
     fn check(&self, config: &Config) -> Result<()> {
-        if !(config.network.error_feedback_scale > 0.0 && config.network.output == Output::Readout) {
-            bail!(Usage, "rule.name is `rflo`, which feeds the readout's error back: set network.output to `readout` and network.error_feedback_scale above 0");
-        }
+        ensure!(
+            config.network.error_feedback_scale > 0.0 && config.network.output == Output::Readout,
+            Usage,
+            "rule.name is `rflo`, which feeds the readout's error back: set network.output to `readout` \
+             and network.error_feedback_scale above 0"
+        );
         Ok(())
-    }
-}
-
-/// Carries p, from p = 0.
-struct Derivatives {
-    rate_leaks: bool,
-    transfer: Transfer,
-    mean: RunningMean,
-}
-
-impl StepRule for Derivatives {
-    fn increment(&mut self, moment: &Moment) -> candle_core::Result<Option<Increment>> {
-        let slope = self.transfer.slope(&moment.state.x)?;
-        if self.rate_leaks {
-            let pair = slope.unsqueeze(D::Minus1)?.matmul(&moment.r_before.unsqueeze(D::Minus2)?)?;
-            let p = self.mean.moved(&pair)?;
-            let gated = |error: &Tensor| p.broadcast_mul(&error.unsqueeze(D::Minus1)?);
-            Ok(moment.error.map(gated).transpose()?.map(Increment::Matrix))
-        } else {
-            let pre = self.mean.moved(moment.r_before)?;
-            let post = moment.error.map(|error| error * slope).transpose()?;
-            Ok(post.map(|post| Increment::Outer(Factors { post, pre })))
-        }
     }
 }

@@ -1,6 +1,10 @@
 //! Running means: mean ← decay · mean + (1 − decay) · value.
 
-use candle_core::{Result, Tensor};
+use super::parameters;
+use crate::config::Config;
+use crate::ranges::fraction;
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
 
 /// A running mean of tensors of one shape.
 pub(super) struct RunningMean {
@@ -9,26 +13,20 @@ pub(super) struct RunningMean {
 }
 
 impl RunningMean {
-    /// Nothing has been seen yet.
     pub fn new(decay: f64) -> Self {
         RunningMean { decay, mean: None }
     }
 
-    /// Starts at a value.
-    pub fn begin(&mut self, value: &Tensor) {
-        self.mean = Some(value.clone());
-    }
-
-    /// The deviation of a value from the mean, which moves afterwards. Without a start, the first value is the mean.
-    pub fn deviation(&mut self, value: &Tensor) -> Result<Tensor> {
-        let mean = self.mean.take().unwrap_or_else(|| value.clone());
+    /// The deviation of `value` from the mean, which starts at `initial` and is updated afterwards.
+    pub fn deviation(&mut self, value: &Tensor, initial: &Tensor) -> candle_core::Result<Tensor> {
+        let mean = self.mean.take().unwrap_or_else(|| initial.clone());
         let deviation = (value - &mean)?;
         self.mean = Some(((mean * self.decay)? + (value * (1.0 - self.decay))?)?);
         Ok(deviation)
     }
 
-    /// The mean after a value; without a start, it starts at 0.
-    pub fn moved(&mut self, value: &Tensor) -> Result<Tensor> {
+    /// The mean, which starts at 0, updated by `value`.
+    pub fn updated(&mut self, value: &Tensor) -> candle_core::Result<Tensor> {
         let new = (value * (1.0 - self.decay))?;
         let mean = match self.mean.take() {
             Some(mean) => ((mean * self.decay)? + new)?,
@@ -36,5 +34,28 @@ impl RunningMean {
         };
         self.mean = Some(mean.clone());
         Ok(mean)
+    }
+}
+
+/// The parameter of rules that compare the activation x with its running mean x̄.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ActivationMean {
+    /// α_x of x̄ ← α_x x̄ + (1 − α_x) x.
+    x_mean_decay: f64,
+}
+
+impl Default for ActivationMean {
+    fn default() -> Self {
+        ActivationMean { x_mean_decay: 0.05 }
+    }
+}
+
+impl ActivationMean {
+    /// α_x of a configuration.
+    pub fn decay(config: &Config) -> crate::error::Result<f64> {
+        let ActivationMean { x_mean_decay } = parameters(config)?;
+        fraction("rule.x_mean_decay", x_mean_decay)?;
+        Ok(x_mean_decay)
     }
 }

@@ -12,9 +12,8 @@ mod reach;
 mod recall;
 mod selective_integration;
 
-pub use bits::{Bits, Lag};
 pub use coherences::{Coherences, Condition};
-pub use dnms::{Dnms, Variant};
+pub use dnms::Variant;
 pub use evidence_accumulation::EvidenceAccumulation;
 pub use file::FileTask;
 pub use pattern_generation::PatternGeneration;

@@ -1,7 +1,7 @@
 //! Describes a training, one thing after the other.
 
 use super::Trainer;
-use crate::config::{Networks, Setting};
+use crate::config::{NetworkRange, Setting};
 use crate::error::Result;
 use crate::model::NeuronModel;
 use crate::presets::{Own, Setup};
@@ -38,7 +38,7 @@ impl TrainerBuilder {
 
     /// The indices of the networks: each draws the same values alone and in company.
     pub fn network_range(self, networks: std::ops::Range<u64>) -> Self {
-        self.set("train.networks", Networks::from(networks).to_string())
+        self.set("train.networks", NetworkRange::from(networks).to_string())
     }
 
     /// B, trials of each network in parallel; one update for each batch.

@@ -144,7 +144,7 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Response;
+    use crate::config::TransferFunction;
     use candle_core::{DType, Device};
 
     fn tensor(values: &[f64], dtype: DType) -> Tensor {
@@ -190,7 +190,8 @@ mod tests {
         for rates in [[1.0, -1.0, -1.0, -1.0], [1.0, -1.0, 1.0, -0.98], [f32::NAN, -1.0, f32::NAN, -1.0]] {
             assert!(!limits.activity(&rates).stuck, "{rates:?}");
         }
-        let rectified = NetworkConfig { neurons: 1, response: Response::RectifiedLinear, ..NetworkConfig::default() };
+        let rectified =
+            NetworkConfig { neurons: 1, response: TransferFunction::RectifiedLinear, ..NetworkConfig::default() };
         let limits = Limits::new(&rectified);
         assert!(limits.activity(&[19.9, 20.0]).stuck);
         assert_eq!(limits.activity(&[0.0, 0.0]), Activity { saturated: 0.0, dead: 1.0, stuck: false });

@@ -4,8 +4,8 @@
 
 use crate::support::*;
 use hebbian_rnn::{
-    Config, Draw, DrawnTrial, FastWeightsConfig, ModulatorSource, NetworkConfig, Phase, Response, Stage, TrialBatch,
-    Weights,
+    Config, Draw, DrawnTrial, FastWeightsConfig, ModulatorSource, NetworkConfig, Phase, Stage, TransferFunction,
+    TrialBatch, Weights,
 };
 
 /// One network, by plain loops.
@@ -20,8 +20,8 @@ struct Oracle<'a> {
 /// φ.
 fn rate(net: &NetworkConfig, x: f64) -> f64 {
     match net.response {
-        Response::Tanh => x.tanh(),
-        Response::RectifiedLinear => (x + net.response_offset).max(0.0).min(net.response_max),
+        TransferFunction::Tanh => x.tanh(),
+        TransferFunction::RectifiedLinear => (x + net.response_offset).max(0.0).min(net.response_max),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a kernel is told: the twin of `struct Trials` in `kernels/trials.cuh`, field by field.
 
-use crate::config::{Association, ModulatorSource, Output, ReadoutRule, Response, Stage};
+use crate::config::{Association, ModulatorSource, Output, ReadoutRule, Stage, TransferFunction};
 use crate::model::Leak;
 use crate::presets::Setup;
 use crate::rules::FusedRule;
@@ -151,7 +151,7 @@ impl Params {
             reward_decay: config.modulator.reward_decay as f32,
             readout_variance: (config.readout.perturbation * config.readout.perturbation) as f32,
             output_mean_decay: config.readout.mean_decay as f32,
-            rectified: u32::from(network.response == Response::RectifiedLinear),
+            rectified: u32::from(network.response == TransferFunction::RectifiedLinear),
             response_offset: network.response_offset as f32,
             response_max: network.response_max as f32,
             ..Params::default()

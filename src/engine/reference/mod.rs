@@ -68,9 +68,6 @@ fn run(setup: &Setup, cell: &Cell, inputs: &TrialTensors, learn: bool, record: R
         Source::Gradient | Source::Nothing => (None, false),
     };
     let mut eligibility = rule.as_ref().map(|_| Accumulator::new(&at.state.x, BLOCK.min(t))).transpose()?;
-    if let Some(rule) = &mut rule {
-        rule.begin(&at.state)?;
-    }
     let mut readout = learn.then(|| ReadoutLearning::new(config)).flatten();
     let told = learn && setup.reads_error_online();
     let mut outputs = Vec::with_capacity(t);
@@ -82,13 +79,14 @@ fn run(setup: &Setup, cell: &Cell, inputs: &TrialTensors, learn: bool, record: R
         let error = difference.as_ref().map(|difference| cell.fed_back_error(difference)).transpose()?.flatten();
         if let (Some(rule), Some(eligibility)) = (&mut rule, &mut eligibility) {
             let moment = Moment {
+                x_before: &at.state.x,
                 r_before: &at.state.r,
                 state: &next.state,
                 perturbation: perturbation.as_ref(),
                 reward_change: &reward_change,
                 error: error.as_ref(),
             };
-            if let Some(increment) = rule.increment(&moment)?.filter(|_| step >= config.rule.start_step) {
+            if let Some(increment) = rule(&moment)?.filter(|_| step >= config.rule.start_step) {
                 eligibility.push(&increment)?;
             }
         }
