@@ -3,13 +3,15 @@
 use super::axis::number;
 use super::canvas::Point;
 use super::chart::{Mark, Shape};
-use super::colour::{Colour, COLOURS};
+use super::colour::Colour::{self, Ink, Nth, Orange};
 use super::lines::{distinct_x, thin, value_at};
 use crate::quantile::{quantile, quantile_with_missing};
 
 /// At most this many points to a line, and to the lines of all networks together.
 const POINTS_PER_LINE: usize = 600;
 const POINTS_IN_ALL: usize = 20_000;
+/// The colours of several runs.
+const COLOURS: [Colour; 7] = [Nth(0), Nth(1), Nth(2), Nth(3), Nth(4), Orange, Ink];
 
 /// The networks of one run.
 #[derive(Clone, Debug, Default)]
@@ -38,13 +40,8 @@ impl Run {
     pub(super) fn marks(&self, k: usize, log: bool) -> [Mark; 2] {
         let (band, median) = quartiles(&thin(&self.lines(log), POINTS_PER_LINE));
         let band = if self.networks.len() > 1 { band } else { vec![] };
-        let colours = COLOURS.len() + 2;
-        let median = if k < colours { Shape::Line(median, 4.0) } else { Shape::Dashed(median, 4.0) };
-        let colour = match (k % colours).checked_sub(COLOURS.len()) {
-            None => Colour::Nth(k % colours),
-            Some(0) => Colour::Orange,
-            Some(_) => Colour::Ink,
-        };
+        let median = if k < COLOURS.len() { Shape::Line(median, 4.0) } else { Shape::Dashed(median, 4.0) };
+        let colour = COLOURS[k % COLOURS.len()];
         [Mark::new(Shape::Band(band), colour), Mark::new(median, colour)]
     }
 

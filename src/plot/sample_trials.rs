@@ -137,9 +137,8 @@ struct Layout {
     width: f64,
     /// The time at which columns end.
     end: f64,
-    /// Range of all inputs.
-    inputs: (f64, f64),
-    lanes: usize,
+    /// The axis of each input channel within the strip.
+    lanes: Vec<Axis>,
     /// Output axis.
     y: Axis,
 }
@@ -148,55 +147,45 @@ impl Layout {
     fn new(trials: &[SampleTrial], names: &[String]) -> Self {
         let wide = names.iter().map(|name| measure(name, SMALL, false)).fold(0.0, f64::max);
         let left = (wide + 50.0).clamp(150.0, 260.0);
-        let count = trials.len().max(1) as f64;
+        let count = trials.len() as f64;
         let outputs = trials.iter().flat_map(|trial| trial.outputs.iter().chain(&trial.targets)).flatten();
         let (lo, hi) = extent(outputs.map(|v| f64::from(*v))).unwrap_or((-1.0, 1.0));
         let margin = if hi > lo { 0.06 * (hi - lo) } else { 0.5 };
         let inputs = trials.iter().flat_map(|trial| &trial.inputs).flatten();
-        let (low, high) = extent(inputs.map(|v| f64::from(*v)).chain([0.0])).unwrap_or((0.0, 1.0));
+        let (low, high) = extent(inputs.map(|v| f64::from(*v)).chain([0.0])).unwrap_or_default();
+        let high = if high > low { high } else { low + 1.0 };
+        let lanes = trials.iter().map(|trial| trial.inputs.len()).max().unwrap_or(0);
+        let height = (STRIP.1 - STRIP.0) / lanes as f64;
+        let lane = |lane: usize| {
+            let bottom = STRIP.0 + (lane + 1) as f64 * height;
+            Axis::linear((low, high), (bottom - 0.12 * height, bottom - 0.82 * height))
+        };
         let end = trials.iter().map(SampleTrial::duration).filter(|t| t.is_finite()).fold(0.0, f64::max);
         Layout {
             left,
             width: (RIGHT - left - (count - 1.0) * GAP) / count,
             end: if end > 0.0 { end } else { 1.0 },
-            inputs: (low, if high > low { high } else { low + 1.0 }),
-            lanes: trials.iter().map(|t| t.inputs.len()).max().unwrap_or(0),
+            lanes: (0..lanes).map(lane).collect(),
             y: Axis::linear((lo - margin, hi + margin), (PANEL.1, PANEL.0)),
         }
     }
 
-    /// The axes of a column, which the labels of its ticks leave by 8 units at most.
-    fn chart(&self, column: usize) -> Chart {
-        let left = self.left + column as f64 * (self.width + GAP);
-        Chart { x: Axis::linear((0.0, self.end), (left, left + self.width)), y: self.y, overhang: 8.0 }
-    }
-
-    /// The axis of input channel `lane` within the strip.
-    fn lane(&self, lane: usize) -> Axis {
-        let height = self.lane_height();
-        let bottom = STRIP.0 + (lane + 1) as f64 * height;
-        Axis::linear(self.inputs, (bottom - 0.12 * height, bottom - 0.82 * height))
-    }
-
-    fn lane_height(&self) -> f64 {
-        (STRIP.1 - STRIP.0) / self.lanes.max(1) as f64
-    }
-
     fn name_lanes(&self, canvas: &mut Canvas, names: &[String]) {
         let style = Style { room: self.left - 34.0, ..Style::right(SMALL) };
-        if self.lane_height() < SMALL {
+        if self.lanes.len() as f64 * SMALL > STRIP.1 - STRIP.0 {
             let middle = (STRIP.0 + STRIP.1) / 2.0;
-            return canvas.text(&format!("{} inputs", self.lanes), (self.left - 14.0, middle + 8.0), style);
+            return canvas.text(&format!("{} inputs", self.lanes.len()), (self.left - 14.0, middle + 8.0), style);
         }
-        for (lane, name) in names.iter().take(self.lanes).enumerate() {
-            let axis = self.lane(lane);
-            canvas.text(name, (self.left - 14.0, (axis.from + axis.to) / 2.0 + 0.36 * SMALL), style);
+        for (name, lane) in names.iter().zip(&self.lanes) {
+            canvas.text(name, (self.left - 14.0, (lane.from + lane.to) / 2.0 + 0.36 * SMALL), style);
         }
     }
 
     fn draw_column(&self, canvas: &mut Canvas, column: usize, trial: &SampleTrial) {
-        let chart = self.chart(column);
-        let (left, right) = (chart.x.from, chart.x.to);
+        let left = self.left + column as f64 * (self.width + GAP);
+        let right = left + self.width;
+        // The labels of its ticks hardly leave a column.
+        let chart = Chart { x: Axis::linear((0.0, self.end), (left, right)), y: self.y, overhang: 8.0 };
         trial.periods().iter().for_each(|mark| chart.draw(canvas, mark));
         let (times, mut values) = (chart.x.ticks(((self.width / 100.0) as usize).min(8)), self.y.ticks(5));
         if column > 0 {
@@ -207,9 +196,9 @@ impl Layout {
             let x = crisp(chart.x.at(*time));
             canvas.line(&[(x, STRIP.1), (x, STRIP.0)], 1.0, GRID);
         }
-        let width = if self.lanes > 4 { 1.5 } else { 2.5 };
-        for (lane, input) in trial.inputs.iter().enumerate() {
-            let lane = Chart { y: self.lane(lane), ..chart };
+        let width = if self.lanes.len() > 4 { 1.5 } else { 2.5 };
+        for (input, lane) in trial.inputs.iter().zip(&self.lanes) {
+            let lane = Chart { y: *lane, ..chart };
             for line in stretches(input, trial.step_ms) {
                 lane.draw(canvas, &Mark::new(Shape::Line(line, width), Colour::Ink));
             }
