@@ -47,7 +47,7 @@ fn values(report: &RunReport) -> Result<Value> {
         figures => Serde(figures(report.scores)),
         failures => Serde(failures(report)),
         criterion => format!(
-            "more than {MORE_THAN} of the last {WINDOW} training trials correct, an error below {correct_below} being correct"
+            "more than {MORE_THAN} of the last {WINDOW} training trials correct; an error below {correct_below} counts as correct"
         ),
         chance => Serde(task.chance()),
         curve => curve(report),
@@ -115,7 +115,7 @@ fn stopped(reason: Option<StopReason>, done: &str) -> String {
         Some(StopReason::Limit) => "at its limit",
         Some(StopReason::Interrupted) | None => {
             return format!(
-                "Not finished: it stands at {done}. hebbian-rnn train --resume --out FOLDER goes on with it."
+                "Not finished: it stands at {done}. Continue it with hebbian-rnn train --resume --out FOLDER."
             );
         }
     };
@@ -152,7 +152,8 @@ fn failures(report: &RunReport) -> Vec<(&'static str, String)> {
         failures.push(("Did not reach the criterion", format!("network{plural} {}.", missing.join(", "))));
     }
     let diverged = report.scores.iter().filter_map(|score| Some((score.network, score.frozen.as_ref()?)));
-    let said = |(network, frozen)| ("Diverged", format!("network {network} {frozen}. It was kept as it was before."));
+    let said =
+        |(network, frozen)| ("Diverged", format!("network {network} {frozen}. It keeps its weights from before."));
     failures.extend(diverged.map(said));
     failures
 }
