@@ -27,8 +27,8 @@ impl Axis {
         self.from + part * (self.to - self.from)
     }
 
-    /// Labelled ticks: about `count` round numbers, or on a logarithmic axis powers of ten (with 2 and 5 times them if the axis
-    /// spans few).
+    /// Labelled ticks: about `count` round numbers, or on a logarithmic axis powers of ten (with 2 and 5 times them if
+    /// the axis spans few).
     pub fn ticks(&self, count: usize) -> Vec<(f64, String)> {
         if self.log {
             return self.log_ticks(count);
@@ -77,8 +77,8 @@ pub(super) fn round_range(lo: f64, hi: f64) -> (f64, f64) {
     ((lo / step + SLACK).floor() * step, (hi / step - SLACK).ceil() * step)
 }
 
-/// The range of a logarithmic axis that holds the positive `lo` to `hi`: 1, 2 or 5 times a power of ten at each end. It starts
-/// below a `lo` that is itself such a number, so that the horizontal axis does not hide a line there.
+/// The range of a logarithmic axis that holds the positive `lo` to `hi`: 1, 2 or 5 times a power of ten at each end. It
+/// starts below a `lo` that is itself such a number, so that the horizontal axis does not hide a line there.
 pub(super) fn log_range(lo: f64, hi: f64) -> (f64, f64) {
     let factors = [1.0, 2.0, 5.0];
     let below = 1.0 / round_up(1.0 / lo, &factors);

@@ -36,8 +36,8 @@ pub(super) fn measure(text: &str, size: f64, bold: bool) -> f64 {
     parse(&svg).map_or(0.0, |tree| f64::from(tree.root().bounding_box().width()))
 }
 
-/// The text, and the size of at most `size` at which it fits into `room` units: set smaller first, down to two thirds, then
-/// cut with an ellipsis.
+/// The text, and the size of at most `size` at which it fits into `room` units: set smaller first, down to two thirds,
+/// then cut with an ellipsis.
 pub(super) fn fit(text: &str, size: f64, bold: bool, room: f64) -> (String, f64) {
     let wide = if room.is_finite() { measure(text, size, bold) } else { 0.0 };
     if wide <= room {

@@ -1,9 +1,9 @@
-//! Lines of points (x, y), x ascending: thinned for drawing, read between their points, split where they are not finite.
+//! Lines of points (x, y), x ascending: thinned for drawing, interpolated, split where they are not finite.
 
 use super::canvas::Point;
 
-/// Thins lines to at most `limit` points each by averaging in bins that all lines share, so that points of different lines in
-/// the same bin have the same x. Lines whose distinct x are at most `limit` are returned as they are.
+/// Thins lines to at most `limit` points each by averaging in bins that all lines share, so that points of different
+/// lines in the same bin have the same x. Lines whose distinct x are at most `limit` are returned as they are.
 pub(super) fn thin(lines: &[Vec<Point>], limit: usize) -> Vec<Vec<Point>> {
     let xs = distinct_x(lines);
     let (first, last) = match xs[..] {

@@ -1,8 +1,8 @@
 //! Figures for slides and papers: learning curves, sample trials and panels of analyses, as PNG and SVG.
 //!
-//! A figure is plain data ([`LearningCurves`], [`SampleTrials`] or [`Panels`]); its `draw` gives a [`Canvas`], which holds the
-//! SVG and saves it as `STEM.svg` and, rasterised, as `STEM.png`. Text in the PNG is set in DejaVu Sans, which is embedded in
-//! the program; the SVG asks its viewer for `sans-serif`.
+//! A figure is plain data ([`LearningCurves`], [`SampleTrials`] or [`Panels`]); its `draw` gives a [`Canvas`], which
+//! holds the SVG and saves it as `STEM.svg` and, rasterised, as `STEM.png`. Text in the PNG is set in DejaVu Sans,
+//! which is embedded in the program; the SVG asks its viewer for `sans-serif`.
 
 mod axis;
 mod canvas;

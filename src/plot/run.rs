@@ -95,8 +95,8 @@ pub(super) fn network_marks(lines: &[Vec<Point>]) -> Vec<Mark> {
     marks
 }
 
-/// The quartiles (x, lower, upper) and medians (x, median) over networks, at every x where at least half of the networks that
-/// have any values still have one.
+/// The quartiles (x, lower, upper) and medians (x, median) over networks, at every x where at least half of the
+/// networks that have any values still have one.
 fn quartiles(lines: &[Vec<Point>]) -> (Vec<(f64, f64, f64)>, Vec<Point>) {
     let present = lines.iter().filter(|line| !line.is_empty()).count();
     let at = |x: f64| {

@@ -24,8 +24,8 @@ const TARGET: Colour = Colour::Rgb(125, 125, 125);
 
 /// Sample trials side by side, one column per trial.
 ///
-/// Above are the inputs, each in a lane of its own; below, the outputs in colour with the targets as dashed grey lines. All
-/// columns share their axes. Periods in which an output is scored are shaded.
+/// Above are the inputs, each in a lane of its own; below, the outputs in colour with the targets as dashed grey lines.
+/// All columns share their axes. Periods in which an output is scored are shaded.
 #[derive(Clone, Debug, Default)]
 pub struct SampleTrials {
     /// Title above the figure.

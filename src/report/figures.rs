@@ -62,8 +62,8 @@ pub struct NamedRun {
 /// Draws the learning curves of several runs into one picture, `STEM.png` and `STEM.svg`.
 ///
 /// # Errors
-/// [`Error::Usage`](crate::Error::Usage) if there is no run, or the runs measure errors differently, so that these have no common
-/// axis; [`Error::Io`](crate::Error::Io) if a file cannot be written.
+/// [`Error::Usage`](crate::Error::Usage) if there is no run, or the runs measure errors differently, so that these have
+/// no common axis; [`Error::Io`](crate::Error::Io) if a file cannot be written.
 pub fn draw_learning_curves(stem: &Path, runs: &[NamedRun], log: bool) -> Result<()> {
     let Some(first) = runs.first().map(|run| &run.setup.task) else { bail!(Usage, "there is no run to draw") };
     let measure = first.measure();
@@ -92,8 +92,8 @@ pub fn draw_learning_curves(stem: &Path, runs: &[NamedRun], log: bool) -> Result
     curves.draw().save(stem)
 }
 
-/// Draws `sample_trials.png` and `.svg`: fresh trials of the first network that reached the criterion, else of the first;
-/// frozen networks come last.
+/// Draws `sample_trials.png` and `.svg`: fresh trials of the first network that reached the criterion, else of the
+/// first; frozen networks come last.
 ///
 /// # Errors
 /// [`Error::Memory`](crate::Error::Memory) or [`Error::Tensors`](crate::Error::Tensors) if the trials cannot be run,

@@ -34,7 +34,8 @@ pub struct RunReport<'a> {
 }
 
 impl<'a> RunReport<'a> {
-    /// The report, without analyses, on the run in `folder`, whose networks had `scores` on `score_trials` fresh trials.
+    /// The report, without analyses, on the run in `folder`, whose networks had `scores` on `score_trials` fresh
+    /// trials.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if the folder's metrics or checkpoint cannot be read,
@@ -46,8 +47,8 @@ impl<'a> RunReport<'a> {
         Ok(RunReport { checkpoint, checkpoint_sha256, rows, scores, score_trials, log: false, findings: Vec::new() })
     }
 
-    /// Runs the analyses that fit: all of them, or only the quick one that runs no trials. The page says if one fails; the others
-    /// still run. `begin` is called before each.
+    /// Runs the analyses that fit: all of them, or only the quick one that runs no trials. The page says if one fails;
+    /// the others still run. `begin` is called before each.
     pub fn analyse(&mut self, all: bool, begin: &dyn Fn(&Analysis)) {
         let options = Options { trials: None, seed: self.checkpoint.setup.config.train.seed };
         let subject = Subject { checkpoint: self.checkpoint, metrics: Some(&self.rows) };
@@ -62,7 +63,8 @@ impl<'a> RunReport<'a> {
     /// The page. The same run gives the same bytes, wherever its folder is.
     ///
     /// # Errors
-    /// [`Error::Memory`](crate::Error::Memory) or [`Error::Tensors`](crate::Error::Tensors) if the sample trials cannot be run.
+    /// [`Error::Memory`](crate::Error::Memory) or [`Error::Tensors`](crate::Error::Tensors) if the sample trials cannot
+    /// be run.
     pub fn html(&self) -> Result<String> {
         page::page(self)
     }

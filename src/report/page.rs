@@ -33,7 +33,6 @@ fn values(report: &RunReport) -> Result<Value> {
     let keys = keys(&checkpoint.setup).unwrap_or_default();
     let command = command(&checkpoint.setup).ok();
     let done = format!("{} updates, {} trials of each network", checkpoint.updates, checkpoint.trials());
-    let correct_below = task.correct_below();
     Ok(context! {
         style => include_str!("style.css"),
         program => &checkpoint.program,
@@ -47,7 +46,8 @@ fn values(report: &RunReport) -> Result<Value> {
         figures => Serde(figures(report.scores)),
         failures => Serde(failures(report)),
         criterion => format!(
-            "more than {MORE_THAN} of the last {WINDOW} training trials correct; an error below {correct_below} counts as correct"
+            "more than {MORE_THAN} of the last {WINDOW} training trials correct; an error below {} counts as correct",
+            task.correct_below()
         ),
         chance => Serde(task.chance()),
         curve => curve(report),
@@ -80,14 +80,13 @@ fn curve(report: &RunReport) -> Value {
         let errors: Vec<f64> = report.rows.iter().filter(|row| row.update == update).map(|row| row.error).collect();
         errors.iter().sum::<f64>() / errors.len() as f64
     };
+    let in_update = |update: u64| format!("{:.3} in update {update}", mean(update));
     let words = match (report.rows.first(), report.rows.last()) {
         (Some(first), Some(last)) => format!(
-            "Learning curve: {} against trials per network, {:.3} in update {}, {:.3} in update {} (mean over networks).",
+            "Learning curve: {} against trials per network, {}, {} (mean over networks).",
             setup.task.measure().label(),
-            mean(first.update),
-            first.update,
-            mean(last.update),
-            last.update
+            in_update(first.update),
+            in_update(last.update)
         ),
         _ => "Learning curve: there has been no update.".into(),
     };
