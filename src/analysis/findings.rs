@@ -84,7 +84,7 @@ impl Findings {
             paths.push(path);
         }
         for picture in &self.pictures {
-            picture.panels.save(&folder.join(&picture.name))?;
+            picture.panels.draw().save(&folder.join(&picture.name))?;
             paths.extend(["png", "svg"].map(|end| folder.join(format!("{}.{end}", picture.name))));
         }
         Ok(paths)

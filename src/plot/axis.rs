@@ -1,11 +1,6 @@
-//! Axes: the mapping from values to pixels, round ticks and readable numbers.
+//! Axes: the mapping from values to page units, round ticks and readable numbers.
 
-use indicatif::HumanCount;
-
-/// A value on an axis with its label.
-pub(super) type Tick = (f64, String);
-
-/// A linear or logarithmic axis from value `lo` at pixel `from` to value `hi` at pixel `to`.
+/// A linear or logarithmic axis from value `lo` at position `from` to value `hi` at position `to`, in page units.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Axis {
     pub lo: f64,
@@ -15,14 +10,16 @@ pub(super) struct Axis {
     pub log: bool,
 }
 
+/// What rounding may take from or add to the ratio of two numbers.
+const SLACK: f64 = 1e-9;
+
 impl Axis {
     /// A linear axis.
     pub fn linear((lo, hi): (f64, f64), (from, to): (f64, f64)) -> Self {
-        let log = false;
-        Axis { lo, hi, from, to, log }
+        Axis { lo, hi, from, to, log: false }
     }
 
-    /// The pixel of `value`, kept within the axis; its middle where numbers do not suffice to tell.
+    /// The position of `value`, kept within the axis; the middle of the axis if the result is not a number.
     pub fn at(&self, value: f64) -> f64 {
         let place = |value: f64| if self.log { value.ln() } else { value / 2.0 };
         let part = (place(value) - place(self.lo)) / (place(self.hi) - place(self.lo));
@@ -30,64 +27,58 @@ impl Axis {
         self.from + part * (self.to - self.from)
     }
 
-    /// Values for ticks with their labels: about `count` round numbers, or decades (with 2 and 5 between them where the axis is
-    /// short) on a logarithmic axis.
-    pub fn ticks(&self, count: usize) -> Vec<Tick> {
+    /// Labelled ticks: about `count` round numbers, or on a logarithmic axis powers of ten (with 2 and 5 times them if
+    /// the axis spans few).
+    pub fn ticks(&self, count: usize) -> Vec<(f64, String)> {
         if self.log {
-            self.log_ticks(count)
-        } else {
-            let step = round_step((self.hi - self.lo) / count.max(1) as f64);
-            let slack = 1e-9;
-            let first = (self.lo / step - slack).ceil() as i64;
-            let last = (self.hi / step + slack).floor() as i64;
-            let tick = |i| (i as f64 * step, number(i as f64 * step, step));
-            // Far more only where the range is too wide, or the values too large, for numbers to tell steps apart.
-            (first..=last).take(8 * count.max(1)).map(tick).collect()
+            return self.log_ticks(count);
         }
+        let step = round_step((self.hi - self.lo) / count.max(1) as f64);
+        let first = (self.lo / step - SLACK).ceil() as i64;
+        let last = (self.hi / step + SLACK).floor() as i64;
+        let tick = |i| (i as f64 * step, number(i as f64 * step, step));
+        // There are far more than `count` only if the range exceeds the precision of floating-point numbers.
+        (first..=last).take(8 * count.max(1)).map(tick).collect()
     }
 
-    fn log_ticks(&self, count: usize) -> Vec<Tick> {
-        let (first, last) = (exponent(self.lo), exponent(self.hi));
+    fn log_ticks(&self, count: usize) -> Vec<(f64, String)> {
         let decades = self.hi.log10() - self.lo.log10();
         let factors: &[f64] = if decades <= 2.5 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let stride = (decades / (2.0 * count.max(1) as f64)).ceil().max(1.0) as usize;
-        let exponents = (first..=last).step_by(stride);
-        exponents
-            .flat_map(|e| factors.iter().map(move |f| (f * 10f64.powi(e), e)))
-            .filter(|(v, _)| *v >= self.lo * (1.0 - 1e-9) && *v <= self.hi * (1.0 + 1e-9))
-            .map(|(v, e)| (v, number(v, 10f64.powi(e))))
+        (exponent(self.lo)..=exponent(self.hi))
+            .step_by(stride)
+            .flat_map(|e| factors.iter().map(move |f| (f * 10f64.powi(e), 10f64.powi(e))))
+            .filter(|(v, _)| *v >= self.lo * (1.0 - SLACK) && *v <= self.hi * (1.0 + SLACK))
+            .map(|(v, decade)| (v, number(v, decade)))
             .collect()
     }
 }
 
-/// The middle of the page unit that holds `position`, where a line of one unit is sharp.
+/// The middle of the page unit that holds `position`: a line of width 1 is sharp there.
 pub(super) fn crisp(position: f64) -> f64 {
     position.floor() + 0.5
 }
 
 /// The smallest and largest finite value, if there are any.
 pub(super) fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
-    values.filter(|v| v.is_finite()).fold(None, |range, v| match range {
-        None => Some((v, v)),
-        Some((lo, hi)) => Some((v.min(lo), v.max(hi))),
-    })
+    let finite = values.filter(|v| v.is_finite()).map(|v| (v, v));
+    finite.reduce(|(lo, hi), (v, _)| (v.min(lo), v.max(hi)))
 }
 
 /// The range of a linear axis that holds `lo` to `hi`, widened to round numbers.
 pub(super) fn round_range(lo: f64, hi: f64) -> (f64, f64) {
-    let (lo, hi) = if hi - lo > 1e-12 * lo.abs().max(hi.abs()) {
-        (lo, hi)
-    } else {
-        let pad = if lo == 0.0 { 0.5 } else { 0.1 * lo.abs() };
-        (lo - pad, hi + pad)
+    let pad = match lo {
+        _ if hi - lo > 1e-12 * lo.abs().max(hi.abs()) => 0.0,
+        0.0 => 0.5,
+        _ => 0.1 * lo.abs(),
     };
+    let (lo, hi) = (lo - pad, hi + pad);
     let step = round_step((hi - lo) / 10.0);
-    let slack = 1e-9;
-    ((lo / step + slack).floor() * step, (hi / step - slack).ceil() * step)
+    ((lo / step + SLACK).floor() * step, (hi / step - SLACK).ceil() * step)
 }
 
-/// The range of a logarithmic axis that holds the positive `lo` to `hi`: 1, 2 or 5 times a power of ten at each end, but a
-/// little below a `lo` that is itself as round, so that a line there is not hidden by the other axis.
+/// The range of a logarithmic axis that holds the positive `lo` to `hi`: 1, 2 or 5 times a power of ten at each end. It
+/// starts below a `lo` that is itself such a number, so that the horizontal axis does not hide a line there.
 pub(super) fn log_range(lo: f64, hi: f64) -> (f64, f64) {
     let factors = [1.0, 2.0, 5.0];
     let below = 1.0 / round_up(1.0 / lo, &factors);
@@ -100,9 +91,9 @@ pub(super) fn log_range(lo: f64, hi: f64) -> (f64, f64) {
     }
 }
 
-/// The power of ten at or below `value`.
+/// The exponent of the power of ten at or below `value`.
 fn exponent(value: f64) -> i32 {
-    (value.log10() + 1e-9).floor() as i32
+    (value.log10() + SLACK).floor() as i32
 }
 
 /// The smallest of 1, 2, 2.5, 5 or 10 times a power of ten that is at least `raw`.
@@ -114,7 +105,7 @@ fn round_step(raw: f64) -> f64 {
 /// The smallest number of at least `value` that is one of the factors times a power of ten.
 fn round_up(value: f64, factors: &[f64]) -> f64 {
     let decade = 10f64.powi(exponent(value));
-    factors.iter().copied().find(|f| f * decade >= value * (1.0 - 1e-9)).unwrap_or(10.0) * decade
+    factors.iter().copied().find(|f| f * decade >= value * (1.0 - SLACK)).unwrap_or(10.0) * decade
 }
 
 /// `value` with the decimals that ticks `step` apart need, and commas between thousands.
@@ -128,14 +119,17 @@ pub(super) fn number(value: f64, step: f64) -> String {
     if step >= 1e6 {
         return number(value / 1e6, step / 1e6) + "M";
     }
-    let needed = (0..12).find(|&d| {
-        let scaled = step * 10f64.powi(d);
+    let exact = |decimals: &usize| {
+        let scaled = step * 10f64.powi(*decimals as i32);
         (scaled - scaled.round()).abs() < 1e-6 * scaled.max(1e-9) && scaled.round() >= 1.0
-    });
-    let text = format!("{:.*}", needed.unwrap_or(12) as usize, value.abs());
-    let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
-    let sign = if value < 0.0 { "−" } else { "" };
-    format!("{sign}{}{fraction}", HumanCount(whole.parse().unwrap_or(0)))
+    };
+    let mut text = format!("{:.*}", (0..12).find(exact).unwrap_or(12), value.abs());
+    let whole = text.find('.').unwrap_or(text.len());
+    (1..whole).rev().filter(|place| (whole - place) % 3 == 0).for_each(|place| text.insert(place, ','));
+    if value < 0.0 {
+        text.insert(0, '−');
+    }
+    text
 }
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
-//! The page that a figure is drawn on: strokes, shapes and text in page units, written down as SVG.
+//! The page that a figure is drawn on: strokes, shapes and text in page units, kept as SVG and rasterised to PNG.
 
 use super::colour::{Colour, WHITE};
-use super::fonts::{escaped, fit};
+use super::fonts::{escaped, fit, parse};
+use crate::error::{At, Error, Result};
+use crate::files::write_atomically;
+use resvg::tiny_skia::{Pixmap, Transform};
+use std::path::{Path, PathBuf};
 
 /// Font sizes, in page units.
 pub(super) const TITLE: f64 = 36.0;
@@ -11,68 +15,108 @@ pub(super) const SMALL: f64 = 24.0;
 /// A point on the page.
 pub(super) type Point = (f64, f64);
 
-/// Where a text lies in relation to the point it is put at.
-#[derive(Clone, Copy)]
-pub(super) enum Align {
-    Left,
-    Centre,
-    Right,
-}
-
 /// How a text looks.
 #[derive(Clone, Copy)]
-pub(super) struct Type {
+pub(super) struct Style {
     pub size: f64,
     pub colour: Colour,
     pub bold: bool,
-    pub align: Align,
+    /// SVG's `text-anchor`.
+    pub anchor: &'static str,
     /// Turned to be read from bottom to top.
     pub upward: bool,
-    /// How wide it may be: it becomes smaller, then shorter, to fit.
+    /// The width available: wider text is set smaller, then cut.
     pub room: f64,
 }
 
-impl Type {
-    /// Upright regular dark text with all the room it needs.
-    pub fn new(size: f64, align: Align) -> Self {
-        Type { size, colour: Colour::Ink, bold: false, align, upward: false, room: f64::INFINITY }
+impl Style {
+    /// Regular dark text that starts at its point, of any width.
+    pub fn left(size: f64) -> Self {
+        Style { size, colour: Colour::Ink, bold: false, anchor: "start", upward: false, room: f64::INFINITY }
+    }
+
+    /// The same, centred on its point.
+    pub fn centred(size: f64) -> Self {
+        Style { anchor: "middle", ..Style::left(size) }
+    }
+
+    /// The same, ending at its point.
+    pub fn right(size: f64) -> Self {
+        Style { anchor: "end", ..Style::left(size) }
     }
 }
 
 /// A white page, 1600 units wide.
-pub(super) struct Canvas {
+pub struct Canvas {
     /// Width and height.
-    pub size: (u32, u32),
+    size: (u32, u32),
     body: String,
 }
 
 impl Canvas {
-    pub fn new(height: u32) -> Self {
+    pub(super) fn new(height: u32) -> Self {
         let mut canvas = Canvas { size: (1600, height), body: String::new() };
         canvas.rectangle((0.0, 0.0), (1600.0, f64::from(height)), WHITE, 1.0);
         canvas
     }
 
-    /// The page as the text of an SVG file.
+    /// The text of an SVG file.
     pub fn svg(&self) -> String {
         let (width, height) = self.size;
-        let (shown_width, shown_height) = (width * 3 / 5, height * 3 / 5);
-        format!(
-            "<svg width=\"{shown_width}\" height=\"{shown_height}\" viewBox=\"0 0 {width} {height}\" \
-             xmlns=\"http://www.w3.org/2000/svg\">\n\
-             <g font-family=\"sans-serif\" stroke-linecap=\"round\" stroke-linejoin=\"round\">\n{}</g>\n</svg>\n",
-            self.body
-        )
+        let shown = format!(r#"width="{}" height="{}""#, width * 3 / 5, height * 3 / 5);
+        self.element(&format!(r#"{shown} viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg""#))
     }
 
-    /// A solid line through `points`; a round dot where there is only one.
-    pub fn line(&mut self, points: &[Point], width: f64, colour: Colour) {
+    /// An `svg` element for an HTML page, which gives it its size and its name.
+    pub fn inline_svg(&self) -> String {
+        let (width, height) = self.size;
+        self.element(&format!(r#"viewBox="0 0 {width} {height}" aria-hidden="true" focusable="false""#))
+    }
+
+    fn element(&self, attributes: &str) -> String {
+        let group = r#"<g font-family="sans-serif" stroke-linecap="round" stroke-linejoin="round">"#;
+        format!("<svg {attributes}>\n{group}\n{}</g>\n</svg>\n", self.body)
+    }
+
+    /// The bytes of a PNG file, one pixel to a unit.
+    pub(super) fn png(&self) -> Result<Vec<u8>> {
+        let (width, height) = self.size;
+        let tree = parse(&self.svg())?;
+        let mut pixels = Pixmap::new(width, height).ok_or_else(|| Error::Bug("a page without a size".into()))?;
+        let scale = width as f32 / tree.size().width();
+        resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixels.as_mut());
+        pixels.encode_png().map_err(|error| Error::Bug(format!("encoding a PNG: {error}")))
+    }
+
+    /// Writes `STEM.png` and `STEM.svg`, each whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if a file cannot be written.
+    pub fn save(&self, stem: &Path) -> Result<()> {
+        // Appended, since a stem may itself contain dots.
+        let path = |end: &str| {
+            let mut name = stem.as_os_str().to_owned();
+            name.push(end);
+            PathBuf::from(name)
+        };
+        let png = self.png().at(format!("drawing {}", stem.display()))?;
+        write_atomically(&path(".png"), &png)?;
+        write_atomically(&path(".svg"), self.svg().as_bytes())
+    }
+
+    fn add(&mut self, element: &str) {
+        self.body += element;
+        self.body.push('\n');
+    }
+
+    /// A solid line through `points`; a round dot if there is only one.
+    pub(super) fn line(&mut self, points: &[Point], width: f64, colour: Colour) {
         self.stroke(points, width, colour, "");
     }
 
     /// A dashed line through `points`.
-    pub fn dashed(&mut self, points: &[Point], width: f64, colour: Colour) {
-        self.stroke(points, width, colour, " stroke-dasharray=\"10 5\" stroke-linecap=\"butt\"");
+    pub(super) fn dashed(&mut self, points: &[Point], width: f64, colour: Colour) {
+        self.stroke(points, width, colour, r#" stroke-dasharray="10 5" stroke-linecap="butt""#);
     }
 
     fn stroke(&mut self, points: &[Point], width: f64, colour: Colour, dashes: &str) {
@@ -80,52 +124,44 @@ impl Canvas {
             return self.dot(*point, 1.5 * width, colour);
         }
         let points = list(points);
-        self.body += &format!(
-            "<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\"{dashes}/>\n"
-        );
+        self.add(&format!(
+            r#"<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="{width}"{dashes}/>"#
+        ));
     }
 
     /// A filled round dot.
-    pub fn dot(&mut self, (x, y): Point, radius: f64, colour: Colour) {
+    pub(super) fn dot(&mut self, (x, y): Point, radius: f64, colour: Colour) {
         let (x, y) = (rounded(x), rounded(y));
-        self.body += &format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\" fill=\"{colour}\"/>\n");
+        self.add(&format!(r#"<circle cx="{x}" cy="{y}" r="{radius}" fill="{colour}"/>"#));
     }
 
     /// A filled rectangle between two corners, in whole units and with sharp edges, so that neighbours leave no seam.
-    pub fn rectangle(&mut self, a: Point, b: Point, colour: Colour, opacity: f64) {
+    pub(super) fn rectangle(&mut self, a: Point, b: Point, colour: Colour, opacity: f64) {
         let (a, b) = ((a.0.round(), a.1.round()), (b.0.round(), b.1.round()));
         let (x, y, width, height) = (a.0.min(b.0), a.1.min(b.1), (a.0 - b.0).abs(), (a.1 - b.1).abs());
-        self.body += &format!(
-            "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{colour}\" \
-             fill-opacity=\"{opacity}\" shape-rendering=\"crispEdges\"/>\n"
-        );
+        let place = format!(r#"x="{x}" y="{y}" width="{width}" height="{height}""#);
+        self.add(&format!(r#"<rect {place} fill="{colour}" fill-opacity="{opacity}" shape-rendering="crispEdges"/>"#));
     }
 
     /// A filled, translucent polygon.
-    pub fn polygon(&mut self, points: &[Point], colour: Colour, opacity: f64) {
+    pub(super) fn polygon(&mut self, points: &[Point], colour: Colour, opacity: f64) {
         let points = list(points);
-        self.body += &format!("<polygon points=\"{points}\" fill=\"{colour}\" fill-opacity=\"{opacity}\"/>\n");
+        self.add(&format!(r#"<polygon points="{points}" fill="{colour}" fill-opacity="{opacity}"/>"#));
     }
 
-    /// A text whose baseline passes through `at`.
-    pub fn text(&mut self, text: &str, (x, y): Point, look: Type) {
-        let (text, size) = fit(text, look.size, look.bold, look.room);
+    /// A text whose baseline passes through the point.
+    pub(super) fn text(&mut self, text: &str, (x, y): Point, style: Style) {
+        let (text, size) = fit(text, style.size, style.bold, style.room);
         let (x, y, text) = (rounded(x), rounded(y), escaped(&text));
-        let anchor = match look.align {
-            Align::Left => "start",
-            Align::Centre => "middle",
-            Align::Right => "end",
-        };
-        let weight = if look.bold { " font-weight=\"bold\"" } else { "" };
-        let turn = if look.upward { format!(" transform=\"rotate(-90 {x} {y})\"") } else { String::new() };
-        self.body += &format!(
-            "<text x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\" font-size=\"{size:.4}\"{weight} fill=\"{}\"{turn}>{text}</text>\n",
-            look.colour
-        );
+        let Style { anchor, colour, .. } = style;
+        let weight = if style.bold { r#" font-weight="bold""# } else { "" };
+        let turn = if style.upward { format!(r#" transform="rotate(-90 {x} {y})""#) } else { String::new() };
+        let place = format!(r#"x="{x}" y="{y}" text-anchor="{anchor}""#);
+        self.add(&format!(r#"<text {place} font-size="{size:.4}"{weight} fill="{colour}"{turn}>{text}</text>"#));
     }
 }
 
-/// A coordinate with one decimal, which is as fine as anyone can see.
+/// A coordinate with one decimal, a tenth of a pixel.
 fn rounded(position: f64) -> f64 {
     (10.0 * position).round() / 10.0
 }
@@ -133,4 +169,24 @@ fn rounded(position: f64) -> f64 {
 fn list(points: &[Point]) -> String {
     let point = |&(x, y): &Point| format!("{},{}", rounded(x), rounded(y));
     points.iter().map(point).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_png_shows_what_its_svg_says() {
+        let mut canvas = Canvas::new(100);
+        canvas.rectangle((0.0, 0.0), (800.0, 100.0), Colour::Blue, 1.0);
+        canvas.line(&[(900.0, 50.0), (1000.0, 50.0)], 20.0, Colour::Orange);
+        canvas.text("MMMM", (1200.0, 90.0), Style { bold: true, ..Style::left(100.0) });
+        let pixels = Pixmap::decode_png(&canvas.png().unwrap()).unwrap();
+        assert_eq!((pixels.width(), pixels.height()), (1600, 100));
+        let at = |x, y| pixels.pixel(x, y).map(|p| [p.red(), p.green(), p.blue(), p.alpha()]).unwrap();
+        assert_eq!(at(799, 99), [0, 114, 178, 255]);
+        assert_eq!(at(800, 99), [255; 4]);
+        assert_eq!(at(950, 50), [213, 94, 0, 255]);
+        assert!((1200..1600).any(|x| at(x, 80) == [34, 34, 34, 255]), "text is set without a font of the system");
+    }
 }

@@ -1,4 +1,4 @@
-//! Colours that can be told apart by the colour-blind (Okabe and Ito), and greys.
+//! Colours that colour-blind readers can tell apart (Okabe and Ito 2008), and greys.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use std::fmt;
 pub(super) const WHITE: Colour = Colour::Rgb(255, 255, 255);
 /// Lines of a grid.
 pub(super) const GRID: Colour = Colour::Rgb(230, 230, 230);
-/// What [`Colour::Nth`] chooses from.
+/// The colours of [`Colour::Nth`].
 pub(super) const COLOURS: [Colour; 5] = [
     Colour::Blue,
     Colour::Rgb(230, 159, 0),
@@ -15,24 +15,24 @@ pub(super) const COLOURS: [Colour; 5] = [
     Colour::Rgb(86, 180, 233),
 ];
 
-/// A colour that can be told from the others by the colour-blind (Okabe and Ito).
+/// A colour of a mark or a text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Colour {
-    /// The main one.
+    /// The main colour.
     Blue,
-    /// The second one.
+    /// The second colour.
     Orange,
-    /// One of five for several things of a kind.
+    /// One of five colours, for several marks of a kind.
     Nth(usize),
     /// Dark grey.
     Ink,
     /// Middle grey.
     Grey,
-    /// Light blue grey, for single networks behind their median.
+    /// Light blue-grey, for single networks behind their median.
     Faint,
-    /// From −1 (blue) over 0 (grey) to 1 (orange).
+    /// From −1 (blue) through 0 (grey) to 1 (orange).
     Scale(f64),
-    /// Any other: red, green, blue.
+    /// Red, green, blue.
     Rgb(u8, u8, u8),
 }
 
@@ -60,7 +60,7 @@ impl Colour {
 }
 
 impl fmt::Display for Colour {
-    /// As SVG has it: `#0072B2`.
+    /// In hexadecimal, as in SVG: `#0072B2`.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let [red, green, blue] = self.parts();
         write!(f, "#{red:02X}{green:02X}{blue:02X}")

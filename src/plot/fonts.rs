@@ -1,11 +1,11 @@
-//! DejaVu Sans, embedded in the program: how wide a text is in it, and how it fits into the room it has.
+//! The embedded font, DejaVu Sans: the width of a text, and text fitted to the width available.
 
 use std::sync::{Arc, LazyLock};
 
 use crate::error::{Error, Result};
 use resvg::usvg::{fontdb::Source, Options, Tree};
 
-/// What SVG is read with: no fonts but the embedded ones, whatever the system has.
+/// How SVG is read: with the embedded fonts only, so that results don't depend on the system's.
 static OPTIONS: LazyLock<Options> = LazyLock::new(|| {
     let mut options = Options::default();
     let fonts = options.fontdb_mut();
@@ -16,12 +16,12 @@ static OPTIONS: LazyLock<Options> = LazyLock::new(|| {
     options
 });
 
-/// Reads an SVG and sets its text.
+/// Reads an SVG and turns its text into outlines.
 pub(super) fn parse(svg: &str) -> Result<Tree> {
     Tree::from_str(svg, &OPTIONS).map_err(|error| Error::Bug(format!("an SVG that cannot be read: {error}")))
 }
 
-/// The text as it is written within XML, which has no place for control characters.
+/// The text as it is written in XML, which has no control characters.
 pub(super) fn escaped(text: &str) -> String {
     let text = text.replace(|c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'), "\u{fffd}");
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
@@ -36,8 +36,8 @@ pub(super) fn measure(text: &str, size: f64, bold: bool) -> f64 {
     parse(&svg).map_or(0.0, |tree| f64::from(tree.root().bounding_box().width()))
 }
 
-/// The text with a size of at most `size` that fits into `room` units: first smaller, down to two thirds, then cut with an
-/// ellipsis.
+/// The text, and the size of at most `size` at which it fits into `room` units: set smaller first, down to two thirds,
+/// then cut with an ellipsis.
 pub(super) fn fit(text: &str, size: f64, bold: bool, room: f64) -> (String, f64) {
     let wide = if room.is_finite() { measure(text, size, bold) } else { 0.0 };
     if wide <= room {

@@ -1,10 +1,10 @@
-//! Heat maps, in a few colours from blue over white to orange, and the bar that explains them.
+//! Heat maps, in a few colours from blue through white to orange, and the colour bar beside them.
 
 use super::axis::Axis;
-use super::canvas::{Align, Canvas, Type, LABEL, SMALL};
+use super::canvas::{Canvas, Style, LABEL, SMALL};
 use super::colour::{Colour, WHITE};
 
-/// Room for a bar at the right of a panel.
+/// Width of a colour bar with its labels, right of a panel.
 pub(super) const BAR: f64 = 130.0;
 /// Shades on either side of the middle. Neighbours of the same shade are drawn as one, which keeps the SVG small.
 const SHADES: i32 = 10;
@@ -12,7 +12,7 @@ const SHADES: i32 = 10;
 /// Values on a grid.
 #[derive(Clone, Debug, Default)]
 pub struct HeatMap {
-    /// The values, one list for each row, the lowest row first. All rows are as long.
+    /// The values, one list per row, from the lowest row up.
     pub values: Vec<Vec<f64>>,
     /// Left end of the first column and right end of the last.
     pub x: (f64, f64),
@@ -20,12 +20,12 @@ pub struct HeatMap {
     pub y: (f64, f64),
     /// The values that are blue and orange; the middle between them is white.
     pub range: (f64, f64),
-    /// Label of the bar at the side; empty: no bar.
+    /// Label of the colour bar; empty: no bar.
     pub label: String,
 }
 
 impl HeatMap {
-    /// From −[`SHADES`] to [`SHADES`].
+    /// The shade of a value, from −[`SHADES`] to [`SHADES`].
     fn shade(&self, value: f64) -> i32 {
         let (lo, hi) = self.range;
         let part = (2.0 * value - lo - hi) / (hi - lo);
@@ -37,7 +37,7 @@ fn colour(shade: i32) -> Colour {
     WHITE.to_end(f64::from(shade) / f64::from(SHADES))
 }
 
-/// Fills a panel. White is left out: the page is white.
+/// Fills a panel: all of it white, then each run of equal shades in a row.
 pub(super) fn draw_heat(canvas: &mut Canvas, heat: &HeatMap, x: Axis, y: Axis) {
     let edge = |(from, to): (f64, f64), count: usize, i: usize| from + (to - from) * i as f64 / count.max(1) as f64;
     canvas.rectangle((x.at(heat.x.0), y.at(heat.y.0)), (x.at(heat.x.1), y.at(heat.y.1)), colour(0), 1.0);
@@ -56,7 +56,7 @@ pub(super) fn draw_heat(canvas: &mut Canvas, heat: &HeatMap, x: Axis, y: Axis) {
     }
 }
 
-/// The bar right of a panel that ends at `right`, between the page's `bottom` and `top`.
+/// The colour bar of a panel whose right end is at `right`, between `bottom` and `top`.
 pub(super) fn draw_bar(canvas: &mut Canvas, heat: &HeatMap, right: f64, (bottom, top): (f64, f64)) {
     let axis = Axis::linear(heat.range, (bottom, top));
     let (from, to) = (right + 18.0, right + 36.0);
@@ -68,10 +68,10 @@ pub(super) fn draw_bar(canvas: &mut Canvas, heat: &HeatMap, right: f64, (bottom,
     canvas.line(&[(from, top), (to, top), (to, bottom), (from, bottom), (from, top)], 1.0, Colour::Grey);
     for (value, label) in axis.ticks(4) {
         let y = axis.at(value);
-        canvas.text(&label, (to + 8.0, y + 0.36 * SMALL), Type::new(SMALL, Align::Left));
+        canvas.text(&label, (to + 8.0, y + 0.36 * SMALL), Style::left(SMALL));
     }
-    let upward = Type { upward: true, room: bottom - top, ..Type::new(LABEL, Align::Centre) };
-    canvas.text(&heat.label, (to + 88.0, (bottom + top) / 2.0), upward);
+    let style = Style { upward: true, room: bottom - top, ..Style::centred(LABEL) };
+    canvas.text(&heat.label, (to + 88.0, (bottom + top) / 2.0), style);
 }
 
 #[cfg(test)]

@@ -1,20 +1,14 @@
 //! Figures of several panels side by side: lines, dots, bands, spans of time and heat maps, with one legend for all.
 
-use std::path::Path;
-
-use crate::error::Result;
-
 use super::axis::{extent, round_range, Axis};
-use super::canvas::{Align, Canvas, Point, Type, LABEL};
-use super::chart::{head, Chart};
+use super::canvas::{Canvas, Point, Style, LABEL};
+use super::chart::{head, Chart, Mark, Shape};
 use super::heat::{draw_bar, HeatMap, BAR};
-use super::mark::{Mark, Shape};
-use super::output::save;
 
 /// Top of the first row of panels, and the height of a row.
 const TOP: f64 = 132.0;
 const ROW: f64 = 610.0;
-/// What a panel needs around its axes: left, above, right, below.
+/// Margins around the axes of a panel: left, above, right, below.
 const MARGIN: (f64, f64, f64, f64) = (122.0, 62.0, 26.0, 104.0);
 
 /// One panel.
@@ -26,15 +20,15 @@ pub struct Panel {
     pub x_label: String,
     /// Label of the vertical axis, with its unit.
     pub y_label: String,
-    /// Range of the horizontal axis; `None`: what is drawn.
+    /// Range of the horizontal axis; `None`: that of the marks.
     pub x: Option<Point>,
-    /// Range of the vertical axis; `None`: what is drawn.
+    /// Range of the vertical axis; `None`: that of the marks, widened to round numbers.
     pub y: Option<Point>,
     /// Ticks of the horizontal axis; empty: round numbers.
     pub x_ticks: Vec<(f64, String)>,
     /// Whether one unit is as long on both axes.
     pub equal: bool,
-    /// What is drawn, in this order.
+    /// Drawn in this order.
     pub marks: Vec<Mark>,
 }
 
@@ -43,35 +37,24 @@ pub struct Panel {
 pub struct Panels {
     /// Title above the figure.
     pub title: String,
-    /// The rows, from above.
+    /// The rows, from top to bottom.
     pub rows: Vec<Vec<Panel>>,
 }
 
 impl Panels {
-    /// Writes `STEM.png` (1600 units wide) and `STEM.svg`, each whole or not at all.
-    ///
-    /// # Errors
-    /// If a file cannot be written.
-    pub fn save(&self, stem: &Path) -> Result<()> {
-        save(&self.draw(), stem)
-    }
-
-    /// The figure as the text of an SVG file.
-    pub fn svg(&self) -> String {
-        self.draw().svg()
-    }
-
-    fn draw(&self) -> Canvas {
+    /// The figure, 1600 units wide.
+    pub fn draw(&self) -> Canvas {
         let mut canvas = Canvas::new(TOP as u32 + self.rows.len().clamp(1, 2) as u32 * ROW as u32);
         let marks = self.rows.iter().flatten().flat_map(|panel| &panel.marks);
         head(&mut canvas, &self.title, (40.0, 56.0), marks);
         for (row, panels) in self.rows.iter().take(2).enumerate() {
-            let bars: f64 = panels.iter().map(Panel::room_for_bar).sum();
+            let bar = |panel: &Panel| panel.bar().map_or(0.0, |_| BAR);
+            let bars: f64 = panels.iter().map(bar).sum();
             let width = (1560.0 - bars) / panels.len().max(1) as f64;
             let (mut left, top) = (20.0, TOP + ROW * row as f64);
             for panel in panels {
                 panel.draw(&mut canvas, (left, top), width);
-                left += width + panel.room_for_bar();
+                left += width + bar(panel);
             }
         }
         canvas
@@ -79,17 +62,12 @@ impl Panels {
 }
 
 impl Panel {
-    /// The heat map that has a bar beside the panel.
-    fn explained(&self) -> Option<&HeatMap> {
+    /// The heat map whose bar stands beside the panel.
+    fn bar(&self) -> Option<&HeatMap> {
         self.marks.iter().find_map(|mark| match &mark.shape {
             Shape::Heat(heat) if !heat.label.is_empty() => Some(heat),
             _ => None,
         })
-    }
-
-    /// The room for the bar beside a heat map, on top of what every panel of a row gets.
-    fn room_for_bar(&self) -> f64 {
-        self.explained().map_or(0.0, |_| BAR)
     }
 
     fn draw(&self, canvas: &mut Canvas, (left, above): Point, width: f64) {
@@ -105,21 +83,21 @@ impl Panel {
             (top, bottom) = (top + spare_y / 2.0, bottom - spare_y / 2.0);
         }
         let chart = Chart::new(Axis::linear(x, (left, right)), Axis::linear(y, (bottom, top)));
-        let look = Type { bold: true, room: right - left + 90.0, ..Type::new(LABEL, Align::Centre) };
-        canvas.text(&self.title, ((left + right) / 2.0, top - 20.0), look);
+        let style = Style { bold: true, room: right - left + 90.0, ..Style::centred(LABEL) };
+        canvas.text(&self.title, (chart.centre().0, top - 20.0), style);
         let round = chart.x.ticks((((right - left) / 110.0) as usize).clamp(3, 8));
         let ticks = if self.x_ticks.is_empty() { &round } else { &self.x_ticks };
         chart.grid(canvas, ticks, &chart.y.ticks(5));
         chart.names(canvas, &self.x_label, (&self.y_label, left - 86.0));
         self.marks.iter().for_each(|mark| chart.draw(canvas, mark));
         chart.axes(canvas);
-        if let Some(heat) = self.explained() {
+        if let Some(heat) = self.bar() {
             draw_bar(canvas, heat, right, (bottom, top));
         }
     }
 }
 
-/// The range of finite values, widened to round numbers where asked for.
+/// The range of the finite values, if need be widened to round numbers.
 fn range(values: impl Iterator<Item = f64>, round: bool) -> Point {
     match extent(values) {
         Some((lo, hi)) if round || hi <= lo => round_range(lo, hi),
@@ -134,7 +112,7 @@ mod tests {
     use crate::plot::Colour;
 
     #[test]
-    fn every_shape_draws_whatever_the_values() {
+    fn odd_values_draw_in_every_shape() {
         let odd = vec![(0.0, 1.0), (f64::NAN, 0.0), (2.0, f64::INFINITY), (3.0, 0.5)];
         let heat = HeatMap {
             values: vec![vec![0.0, 1.0], vec![f64::NAN, 0.5]],
@@ -156,7 +134,7 @@ mod tests {
         let panel = Panel { x_label: "time (ms)".into(), equal: true, marks, ..Panel::default() };
         let empty = Panel::default();
         for rows in [vec![], vec![vec![]], vec![vec![panel.clone(), empty]], vec![vec![panel.clone()], vec![panel]]] {
-            let drawn = Panels { title: "a title".into(), rows: rows.clone() }.svg();
+            let drawn = Panels { title: "a title".into(), rows: rows.clone() }.draw().svg();
             assert!(drawn.contains("a title"));
             assert_eq!(drawn.contains("time (ms)") && drawn.contains("a name"), rows.iter().flatten().count() > 0);
         }

@@ -1,17 +1,11 @@
 //! Sample trials: inputs above output and target, one column per trial.
 
-use std::path::Path;
-
-use crate::error::Result;
-
 use super::axis::{crisp, extent, Axis};
-use super::canvas::{Align, Canvas, Point, Type, LABEL, SMALL};
-use super::chart::{head, Chart};
-use super::colour::{Colour, GRID};
+use super::canvas::{Canvas, Point, Style, LABEL, SMALL};
+use super::chart::{head, Chart, Mark, Shape};
+use super::colour::{Colour, COLOURS, GRID};
 use super::fonts::measure;
-use super::mark::{Mark, Shape};
-use super::output::save;
-use super::trial::{stretches, SampleTrial};
+use super::lines::{finite, thin};
 
 /// At most this many columns; further trials are left out and the figure says so.
 const COLUMNS: usize = 6;
@@ -22,7 +16,16 @@ const PANEL: Point = (392.0, 780.0);
 const RIGHT: f64 = 1560.0;
 const GAP: f64 = 36.0;
 
-/// Sample trials side by side, with shared axes.
+/// At most this many points to a line.
+const POINTS_PER_LINE: usize = 800;
+/// Colours of the periods in which the output is scored, and of targets.
+const SCORED: Colour = Colour::Rgb(124, 140, 163);
+const TARGET: Colour = Colour::Rgb(125, 125, 125);
+
+/// Sample trials side by side, one column per trial.
+///
+/// Above are the inputs, each in a lane of its own; below, the outputs in colour with the targets as dashed grey lines.
+/// All columns share their axes. Periods in which an output is scored are shaded.
 #[derive(Clone, Debug, Default)]
 pub struct SampleTrials {
     /// Title above the figure.
@@ -35,26 +38,76 @@ pub struct SampleTrials {
     pub trials: Vec<SampleTrial>,
 }
 
-/// Draws sample trials and writes `STEM.png` (1600 × 900) and `STEM.svg`, each whole or not at all.
-///
-/// One column per trial, at most six: the inputs in a strip above, each in a lane of its own, and below it the outputs in
-/// colour with the targets as dashed grey lines. All columns share their axes. The period in which an output is scored is
-/// shaded.
-///
-/// # Errors
-///
-/// If a file cannot be written.
-pub fn sample_trials(figure: &SampleTrials, stem: &Path) -> Result<()> {
-    save(&figure.draw(), stem)
+/// One of the [`SampleTrials`].
+#[derive(Clone, Debug, Default)]
+pub struct SampleTrial {
+    /// Title of the column, e.g. the trial type "AB".
+    pub title: String,
+    /// Duration of one step, in the unit of the time axis.
+    pub step_ms: f64,
+    /// Per input channel, one value per step.
+    pub inputs: Vec<Vec<f32>>,
+    /// Per output channel, one value per step.
+    pub outputs: Vec<Vec<f32>>,
+    /// Per output channel, one value per step; NaN where the output is not scored.
+    pub targets: Vec<Vec<f32>>,
+}
+
+impl SampleTrial {
+    /// Outputs and targets.
+    fn traces(&self) -> Vec<Mark> {
+        let output = |(k, trace): (usize, &Vec<f32>)| {
+            let name = match self.outputs.len() {
+                1 => "output".to_string(),
+                _ if k < COLOURS.len() => format!("output {}", k + 1),
+                _ => String::new(),
+            };
+            let mark = move |line| Mark::new(Shape::Line(line, 3.5), Colour::Nth(k)).named(name.as_str());
+            stretches(trace, self.step_ms).map(mark)
+        };
+        let target = |line| Mark::new(Shape::Dashed(line, 4.0), TARGET).named("target");
+        let targets = self.targets.iter().flat_map(|trace| stretches(trace, self.step_ms)).map(target);
+        self.outputs.iter().enumerate().flat_map(output).chain(targets).collect()
+    }
+
+    /// The periods in which any output is scored.
+    fn periods(&self) -> Vec<Mark> {
+        let time = |step: usize| step as f64 * self.step_ms;
+        let mark = |(from, to)| Mark::new(Shape::Span(time(from), time(to)), SCORED).named("scored period");
+        self.scored().into_iter().map(mark).collect()
+    }
+
+    /// The periods (first step, step after the last) in which any output is scored.
+    fn scored(&self) -> Vec<(usize, usize)> {
+        let steps = self.targets.iter().map(Vec::len).max().unwrap_or(0);
+        let is_scored = |step: &usize| self.targets.iter().any(|t| t.get(*step).is_some_and(|value| value.is_finite()));
+        let scored: Vec<usize> = (0..steps).filter(is_scored).collect();
+        scored.chunk_by(|a, b| a + 1 == *b).map(|run| (run[0], run[0] + run.len())).collect()
+    }
+
+    /// The time at which the longest trace ends.
+    fn duration(&self) -> f64 {
+        let traces = self.inputs.iter().chain(&self.outputs).chain(&self.targets);
+        traces.map(Vec::len).max().unwrap_or(0) as f64 * self.step_ms
+    }
+}
+
+/// The finite stretches of a trace as lines over time, without the inner points of level stretches.
+fn stretches(trace: &[f32], step_ms: f64) -> impl Iterator<Item = Vec<Point>> {
+    let points: Vec<Point> = trace.iter().enumerate().map(|(i, v)| (i as f64 * step_ms, f64::from(*v))).collect();
+    let stretches: Vec<Vec<Point>> = finite(&points).map(without_level).collect();
+    thin(&stretches, POINTS_PER_LINE).into_iter().filter(|line| !line.is_empty())
+}
+
+/// The line without the inner points of its level stretches.
+fn without_level(line: &[Point]) -> Vec<Point> {
+    let inner = |i: usize| i > 0 && i + 1 < line.len() && line[i - 1].1 == line[i].1 && line[i].1 == line[i + 1].1;
+    (0..line.len()).filter(|i| !inner(*i)).map(|i| line[i]).collect()
 }
 
 impl SampleTrials {
-    /// The figure of [`sample_trials`] as the text of an SVG file.
-    pub fn svg(&self) -> String {
-        self.draw().svg()
-    }
-
-    fn draw(&self) -> Canvas {
+    /// The figure, 1600 × 900 units.
+    pub fn draw(&self) -> Canvas {
         let mut canvas = Canvas::new(900);
         let none = [SampleTrial::default()];
         let trials = if self.trials.is_empty() { &none } else { &self.trials[..self.trials.len().min(COLUMNS)] };
@@ -64,8 +117,7 @@ impl SampleTrials {
         head(&mut canvas, &self.title, (layout.left, 64.0), marks.iter().chain(&periods));
         if trials.len() < self.trials.len() {
             let note = format!("first {} of {} trials", trials.len(), self.trials.len());
-            let look = Type { colour: Colour::Grey, ..Type::new(SMALL, Align::Right) };
-            canvas.text(&note, (RIGHT, 112.0), look);
+            canvas.text(&note, (RIGHT, 112.0), Style { colour: Colour::Grey, ..Style::right(SMALL) });
         }
         let whole = Chart::new(Axis::linear((0.0, 1.0), (layout.left, RIGHT)), layout.y);
         whole.names(&mut canvas, &self.time_label, ("output", 48.0));
@@ -77,7 +129,7 @@ impl SampleTrials {
     }
 }
 
-/// Where things lie; all columns share it.
+/// What all columns share.
 struct Layout {
     /// Left end of the first column.
     left: f64,
@@ -85,9 +137,8 @@ struct Layout {
     width: f64,
     /// The time at which columns end.
     end: f64,
-    /// Range of all inputs.
-    inputs: (f64, f64),
-    lanes: usize,
+    /// The axis of each input channel within the strip.
+    lanes: Vec<Axis>,
     /// Output axis.
     y: Axis,
 }
@@ -96,56 +147,45 @@ impl Layout {
     fn new(trials: &[SampleTrial], names: &[String]) -> Self {
         let wide = names.iter().map(|name| measure(name, SMALL, false)).fold(0.0, f64::max);
         let left = (wide + 50.0).clamp(150.0, 260.0);
-        let count = trials.len().max(1) as f64;
-        let all = |traces: fn(&SampleTrial) -> Vec<&Vec<f32>>| {
-            extent(trials.iter().flat_map(traces).flatten().map(|v| f64::from(*v)))
-        };
-        let (lo, hi) = all(|t| t.outputs.iter().chain(&t.targets).collect()).unwrap_or((-1.0, 1.0));
+        let count = trials.len() as f64;
+        let outputs = trials.iter().flat_map(|trial| trial.outputs.iter().chain(&trial.targets)).flatten();
+        let (lo, hi) = extent(outputs.map(|v| f64::from(*v))).unwrap_or((-1.0, 1.0));
         let margin = if hi > lo { 0.06 * (hi - lo) } else { 0.5 };
-        let (low, high) = all(|t| t.inputs.iter().collect()).map_or((0.0, 1.0), |(lo, hi)| (lo.min(0.0), hi.max(0.0)));
+        let inputs = trials.iter().flat_map(|trial| &trial.inputs).flatten();
+        let (low, high) = extent(inputs.map(|v| f64::from(*v)).chain([0.0])).unwrap_or_default();
+        let high = if high > low { high } else { low + 1.0 };
+        let lanes = trials.iter().map(|trial| trial.inputs.len()).max().unwrap_or(0);
+        let height = (STRIP.1 - STRIP.0) / lanes as f64;
+        let lane = |lane: usize| {
+            let bottom = STRIP.0 + (lane + 1) as f64 * height;
+            Axis::linear((low, high), (bottom - 0.12 * height, bottom - 0.82 * height))
+        };
         let end = trials.iter().map(SampleTrial::duration).filter(|t| t.is_finite()).fold(0.0, f64::max);
         Layout {
             left,
             width: (RIGHT - left - (count - 1.0) * GAP) / count,
             end: if end > 0.0 { end } else { 1.0 },
-            inputs: (low, if high > low { high } else { low + 1.0 }),
-            lanes: trials.iter().map(|t| t.inputs.len()).max().unwrap_or(0),
+            lanes: (0..lanes).map(lane).collect(),
             y: Axis::linear((lo - margin, hi + margin), (PANEL.1, PANEL.0)),
         }
     }
 
-    /// The axes of a column; the labels of its ticks hardly leave it.
-    fn chart(&self, column: usize) -> Chart {
-        let left = self.left + column as f64 * (self.width + GAP);
-        Chart { x: Axis::linear((0.0, self.end), (left, left + self.width)), y: self.y, overhang: 8.0 }
-    }
-
-    /// The axis of input channel `lane` within the strip.
-    fn lane(&self, lane: usize) -> Axis {
-        let height = self.lane_height();
-        let bottom = STRIP.0 + (lane + 1) as f64 * height;
-        Axis::linear(self.inputs, (bottom - 0.12 * height, bottom - 0.82 * height))
-    }
-
-    fn lane_height(&self) -> f64 {
-        (STRIP.1 - STRIP.0) / self.lanes.max(1) as f64
-    }
-
     fn name_lanes(&self, canvas: &mut Canvas, names: &[String]) {
-        let look = Type { room: self.left - 34.0, ..Type::new(SMALL, Align::Right) };
-        if self.lane_height() < SMALL {
+        let style = Style { room: self.left - 34.0, ..Style::right(SMALL) };
+        if self.lanes.len() as f64 * SMALL > STRIP.1 - STRIP.0 {
             let middle = (STRIP.0 + STRIP.1) / 2.0;
-            return canvas.text(&format!("{} inputs", self.lanes), (self.left - 14.0, middle + 8.0), look);
+            return canvas.text(&format!("{} inputs", self.lanes.len()), (self.left - 14.0, middle + 8.0), style);
         }
-        for (lane, name) in names.iter().take(self.lanes).enumerate() {
-            let axis = self.lane(lane);
-            canvas.text(name, (self.left - 14.0, (axis.from + axis.to) / 2.0 + 0.36 * SMALL), look);
+        for (name, lane) in names.iter().zip(&self.lanes) {
+            canvas.text(name, (self.left - 14.0, (lane.from + lane.to) / 2.0 + 0.36 * SMALL), style);
         }
     }
 
     fn draw_column(&self, canvas: &mut Canvas, column: usize, trial: &SampleTrial) {
-        let chart = self.chart(column);
-        let (left, right) = (chart.x.from, chart.x.to);
+        let left = self.left + column as f64 * (self.width + GAP);
+        let right = left + self.width;
+        // The labels of its ticks hardly leave a column.
+        let chart = Chart { x: Axis::linear((0.0, self.end), (left, right)), y: self.y, overhang: 8.0 };
         trial.periods().iter().for_each(|mark| chart.draw(canvas, mark));
         let (times, mut values) = (chart.x.ticks(((self.width / 100.0) as usize).min(8)), self.y.ticks(5));
         if column > 0 {
@@ -156,16 +196,16 @@ impl Layout {
             let x = crisp(chart.x.at(*time));
             canvas.line(&[(x, STRIP.1), (x, STRIP.0)], 1.0, GRID);
         }
-        let width = if self.lanes > 4 { 1.5 } else { 2.5 };
-        for (lane, input) in trial.inputs.iter().enumerate() {
-            let lane = Chart { y: self.lane(lane), ..chart };
+        let width = if self.lanes.len() > 4 { 1.5 } else { 2.5 };
+        for (input, lane) in trial.inputs.iter().zip(&self.lanes) {
+            let lane = Chart { y: *lane, ..chart };
             for line in stretches(input, trial.step_ms) {
                 lane.draw(canvas, &Mark::new(Shape::Line(line, width), Colour::Ink));
             }
         }
         trial.traces().iter().for_each(|mark| chart.draw(canvas, mark));
-        let look = Type { bold: true, room: right - left, ..Type::new(LABEL, Align::Centre) };
-        canvas.text(&trial.title, ((left + right) / 2.0, STRIP.0 - 22.0), look);
+        let style = Style { bold: true, room: right - left, ..Style::centred(LABEL) };
+        canvas.text(&trial.title, (chart.centre().0, STRIP.0 - 22.0), style);
         canvas.line(&[(left, STRIP.1), (right, STRIP.1)], 1.5, Colour::Grey);
         chart.axes(canvas);
     }
@@ -173,10 +213,10 @@ impl Layout {
 
 #[cfg(test)]
 mod tests {
-    use super::super::output::png;
     use super::*;
 
-    fn example() -> SampleTrials {
+    #[test]
+    fn the_first_six_trials_are_drawn_with_their_labels() {
         let trial = SampleTrial {
             title: "AB".into(),
             step_ms: 1.0,
@@ -184,23 +224,16 @@ mod tests {
             outputs: vec![vec![0.0, 0.1, 0.5, 0.9]],
             targets: vec![vec![f32::NAN, f32::NAN, 1.0, 1.0]],
         };
-        SampleTrials {
+        let figure = SampleTrials {
             title: "Sample trials".into(),
             time_label: "time (ms)".into(),
             input_names: vec!["input A".into(), "input B".into()],
             trials: vec![trial; 8],
-        }
-    }
-
-    #[test]
-    fn writes_both_files_with_their_labels() {
-        let folder = tempfile::tempdir().expect("temporary folder");
-        sample_trials(&example(), &folder.path().join("trials")).expect("drawn");
-        let svg = std::fs::read_to_string(folder.path().join("trials.svg")).expect("SVG");
+        };
+        let svg = figure.draw().svg();
         for text in ["Sample trials", "time (ms)", "input B", "AB", "first 6 of 8"] {
             assert!(svg.contains(text), "{text}");
         }
-        assert!(folder.path().join("trials.png").exists());
     }
 
     #[test]
@@ -218,8 +251,21 @@ mod tests {
             ..SampleTrial::default()
         };
         for trials in [vec![], vec![SampleTrial::default()], vec![nan], vec![one]] {
-            let figure = SampleTrials { trials, ..SampleTrials::default() };
-            png(&figure.draw()).expect("drawn");
+            SampleTrials { trials, ..SampleTrials::default() }.draw().png().expect("drawn");
         }
+    }
+
+    #[test]
+    fn level_stretches_keep_their_ends() {
+        let line = [(0.0, 1.0), (1.0, 1.0), (2.0, 1.0), (3.0, 0.0), (4.0, 0.0)];
+        assert_eq!(without_level(&line), [(0.0, 1.0), (2.0, 1.0), (3.0, 0.0), (4.0, 0.0)]);
+    }
+
+    #[test]
+    fn scored_periods() {
+        let mut trial = SampleTrial { targets: vec![vec![f32::NAN, f32::NAN, 1.0, 1.0]], ..SampleTrial::default() };
+        assert_eq!(trial.scored(), [(2, 4)]);
+        trial.targets.push(vec![1.0]);
+        assert_eq!(trial.scored(), [(0, 1), (2, 4)]);
     }
 }

@@ -1,4 +1,4 @@
-//! A run's configuration against its task's defaults, and the command that gives the same run again.
+//! A run's configuration compared with its task's defaults, and the command that repeats the run.
 
 use crate::config::{NetworkConfig, Setting};
 use crate::error::Result;
@@ -6,52 +6,44 @@ use crate::presets::{find_task, Setup, FILE_TASK};
 use crate::rules::find_rule;
 use toml::Value;
 
-/// A key of a configuration.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Key {
-    /// The table it is in.
-    pub table: String,
-    /// Its name within the table.
-    pub name: String,
-    /// Its value.
-    pub value: Value,
-    /// What it is by default, for this task and rule; `None`: not set.
+/// A key of a configuration, its value, and the default for the run's task and rule (`None`: not set).
+pub(super) struct Key {
+    pub setting: Setting,
     pub default: Option<Value>,
 }
 
 impl Key {
     /// Whether the value is not the default.
     pub fn changed(&self) -> bool {
-        self.default.as_ref() != Some(&self.value)
+        self.default.as_ref() != Some(&self.setting.value)
     }
 
-    /// The dotted key.
-    pub fn dotted(&self) -> String {
-        format!("{}.{}", self.table, self.name)
+    /// The table, and the name within it.
+    pub fn parts(&self) -> (&str, &str) {
+        self.setting.key.split_once('.').unwrap_or(("", &self.setting.key))
     }
 }
 
 /// Every key of a configuration, table by table in alphabetical order.
 ///
 /// # Errors
-/// Where the configuration names no task or rule that is known here.
+/// [`Error::Unknown`](crate::Error::Unknown) if the task or the rule is the user's own.
 pub(super) fn keys(setup: &Setup) -> Result<Vec<Key>> {
     let config = &setup.config;
     let mut defaults = find_task(config.task_name()?)?.defaults(find_rule(&config.rule.name)?);
-    // Which neurons are the outputs depends on the task, where neurons are.
+    // If neurons are the outputs, which ones they are by default depends on the task.
     let mut network = NetworkConfig { output: config.network.output, ..defaults.network.clone() };
     network.fill_output_neurons(setup.task.n_out());
     defaults.network.output_neurons = network.output_neurons;
     let defaults = Setting::from_toml(&defaults.to_toml()?, "the defaults")?;
     let key = |setting: Setting| {
         let default = defaults.iter().find(|default| default.key == setting.key).map(|default| default.value.clone());
-        let (table, name) = setting.key.split_once('.').unwrap_or(("", &setting.key));
-        Key { table: table.into(), name: name.into(), value: setting.value, default }
+        Key { setting, default }
     };
     Ok(Setting::from_toml(&config.to_toml()?, "the configuration")?.into_iter().map(key).collect())
 }
 
-/// The arguments that give the same run again: the task, and each key that is not its default.
+/// The arguments that repeat the run: the task, and each key that is not its default.
 ///
 /// # Errors
 /// As [`keys`].
@@ -79,16 +71,15 @@ pub(super) fn command(setup: &Setup) -> Result<Vec<String>> {
     if config.rule.name != find_task(name)?.rule {
         words.extend(["--rule".into(), config.rule.name.clone()]);
     }
-    // A file is hashed where it is read.
-    let told = |key: &Key| key.changed() && key.dotted() != "task.sha256";
-    for key in keys(setup)?.iter().filter(|key| told(key)) {
-        let dotted = key.dotted();
-        match FLAGS.iter().find(|(key, _)| *key == dotted) {
-            Some((_, flag)) => words.extend([flag.to_string(), bare(&key.value)]),
-            None if dotted == "train.until_criterion" && key.value == Value::Boolean(true) => {
+    for Setting { key, value, .. } in keys(setup)?.iter().filter(|key| key.changed()).map(|key| &key.setting) {
+        match FLAGS.iter().find(|(flagged, _)| flagged == key) {
+            Some((_, flag)) => words.extend([flag.to_string(), bare(value)]),
+            // The hash of a task's file follows from the file.
+            None if key == "task.sha256" => {}
+            None if key == "train.until_criterion" && *value == Value::Boolean(true) => {
                 words.push("--until-criterion".into());
             }
-            None => words.extend(["--set".into(), setting(&dotted, &key.value)]),
+            None => words.extend(["--set".into(), setting(key, value)]),
         }
     }
     Ok(words)
@@ -99,14 +90,12 @@ pub(super) fn bare(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), String::from)
 }
 
-/// `key=value`, without quotes where they are not needed.
+/// `key=value`, with quotes only if they are needed.
 fn setting(key: &str, value: &Value) -> String {
     let plain = format!("{key}={}", bare(value));
-    let understood = Setting::parse(&plain).is_ok_and(|setting| setting.value == *value);
-    if understood {
-        plain
-    } else {
-        format!("{key}={value}")
+    match Setting::parse(&plain) {
+        Ok(setting) if setting.value == *value => plain,
+        _ => format!("{key}={value}"),
     }
 }
 
@@ -114,55 +103,40 @@ fn setting(key: &str, value: &Value) -> String {
 pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
-        word.to_string()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
+        return word.to_string();
     }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(task: &str, settings: &[&str]) -> Vec<String> {
+    fn words(task: &str, settings: &[&str]) -> String {
         let settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s).unwrap()).collect();
-        command(&Setup::resolve(Some(task), &settings).unwrap()).unwrap()
+        command(&Setup::resolve(Some(task), &settings).unwrap()).unwrap().join(" ")
     }
 
     #[test]
     fn defaults_need_no_word() {
         for info in &crate::presets::TASKS {
-            assert_eq!(of(info.name, &[]), ["train", info.name]);
+            assert_eq!(words(info.name, &[]), format!("train {}", info.name));
         }
     }
 
     #[test]
     fn flags_where_there_are_some_and_set_elsewhere() {
         assert_eq!(
-            of("dnms", &["train.networks=3..7", "train.updates=5", "train.until_criterion=true", "rule.name=eh"]),
-            ["train", "dnms", "--rule", "eh", "--networks", "3..7", "--until-criterion", "--updates", "5"]
+            words("dnms", &["train.networks=3..7", "train.updates=5", "train.until_criterion=true", "rule.name=eh"]),
+            "train dnms --rule eh --networks 3..7 --until-criterion --updates 5"
         );
         assert_eq!(
-            of("dnms", &["network.clamped=[[1, 0.5]]", "trace.stage=oja", "rule.eta=1e-5"]),
-            [
-                "train",
-                "dnms",
-                "--set",
-                "network.clamped=[[1, 0.5]]",
-                "--set",
-                "rule.eta=0.00001",
-                "--set",
-                "trace.stage=oja"
-            ]
+            words("dnms", &["network.clamped=[[1, 0.5]]", "trace.stage=oja", "rule.eta=1e-5"]),
+            "train dnms --set network.clamped=[[1, 0.5]] --set rule.eta=0.00001 --set trace.stage=oja"
         );
-    }
-
-    #[test]
-    fn a_readout_has_no_output_neurons_to_tell() {
-        let words = of("echo", &["train.updates=3"]);
-        assert_eq!(words, ["train", "echo", "--updates", "3"]);
-        let words = of("dnms", &["network.output=readout", "readout.rule=delta"]);
-        assert!(!words.iter().any(|word| word.contains("output_neurons")), "{words:?}");
+        // A readout has no output neurons.
+        assert_eq!(words("echo", &["train.updates=3"]), "train echo --updates 3");
+        assert!(!words("dnms", &["network.output=readout", "readout.rule=delta"]).contains("output_neurons"));
     }
 
     #[test]

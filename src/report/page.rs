@@ -1,157 +1,134 @@
-//! What the page says, worked out for its template, `page.html`, which escapes all text.
+//! Fills in the page's template, `page.html`, which escapes all text.
 
 use super::command::{bare, command, keys, quoted, Key};
-use super::picture::EmbeddedPicture;
+use super::figures::{learning_curve_of, sample_trials_of};
 use super::RunReport;
 use crate::analysis::{Analysis, Findings};
 use crate::error::{Error, Result};
-use crate::presets::find_task;
+use crate::plot::Canvas;
+use crate::presets::{find_task, Setup};
 use crate::quantile::{quantile, quantile_with_missing};
+use crate::runs::Score;
 use crate::storage::CHECKPOINT_FILE;
-use crate::training::StopReason;
-use crate::training::{MORE_THAN, WINDOW};
-use minijinja::value::Serde;
-use minijinja::{Environment, UndefinedBehavior};
-use serde::Serialize;
-
-/// Everything the template reads.
-#[derive(Serialize)]
-struct Page<'a> {
-    style: &'a str,
-    program: &'a str,
-    title: String,
-    summary: Option<&'a str>,
-    neurons: usize,
-    batch: usize,
-    seed: u64,
-    trace: Option<String>,
-    stopped: String,
-    figures: Vec<(&'a str, String)>,
-    failures: Vec<(&'a str, String)>,
-    criterion: String,
-    chance: Option<(f64, String)>,
-    curve: &'a EmbeddedPicture,
-    trials: &'a EmbeddedPicture,
-    networks: Vec<Network>,
-    score_trials: u64,
-    measure: &'a str,
-    analyses: Vec<Section>,
-    command: Option<String>,
-    done: String,
-    checkpoint: &'a str,
-    sha256: &'a str,
-    changes: String,
-    configuration: Vec<Table>,
-}
-
-#[derive(Serialize)]
-struct Network {
-    number: u64,
-    reached: Option<u64>,
-    error: String,
-    correct: String,
-}
-
-/// What an analysis found, or why it could not be made.
-#[derive(Serialize)]
-struct Section {
-    name: &'static str,
-    title: &'static str,
-    summary: &'static str,
-    error: Option<String>,
-    figures: Vec<(String, String)>,
-    pictures: Vec<EmbeddedPicture>,
-}
-
-#[derive(Serialize)]
-struct Table {
-    name: String,
-    keys: Vec<Row>,
-}
-
-#[derive(Serialize)]
-struct Row {
-    name: String,
-    value: String,
-    changed: bool,
-    default: String,
-}
+use crate::training::{StopReason, MORE_THAN, WINDOW};
+use minijinja::value::{Serde, Value};
+use minijinja::{context, Environment, UndefinedBehavior};
 
 /// The page of a report.
-pub(super) fn page(report: &RunReport, curve: &EmbeddedPicture, trials: &EmbeddedPicture) -> Result<String> {
+pub(super) fn page(report: &RunReport) -> Result<String> {
+    let mut templates = Environment::new();
+    templates.set_undefined_behavior(UndefinedBehavior::Strict);
+    let values = values(report)?;
+    // Text is escaped as HTML because the template's name ends in `.html`.
+    let rendered = templates
+        .add_template("page.html", include_str!("page.html"))
+        .and_then(|()| templates.get_template("page.html")?.render(values));
+    Ok(rendered.map_err(|error| Error::Bug(format!("filling in the page: {error}")))? + "\n")
+}
+
+fn values(report: &RunReport) -> Result<Value> {
     let checkpoint = report.checkpoint;
-    let (config, task) = (&checkpoint.setup.config, &checkpoint.setup.task);
+    let Setup { config, task, .. } = &checkpoint.setup;
     // A task of the user's own has no defaults here, and no command.
     let keys = keys(&checkpoint.setup).unwrap_or_default();
-    let line = |words: Vec<String>| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
-    let page = Page {
-        style: include_str!("style.css"),
-        program: &checkpoint.program,
-        title: format!("{}, {}", task.name(), config.rule.name),
-        summary: find_task(task.name()).map(|info| info.summary).ok(),
-        neurons: config.network.neurons,
-        batch: config.train.batch,
-        seed: config.train.seed,
-        trace: config.fast_weights.describe(),
-        stopped: stopped(report),
-        figures: figures(report),
-        failures: failures(report),
-        criterion: format!(
-            "more than {MORE_THAN} of the last {WINDOW} training trials correct, an error below {} being correct",
+    let command = command(&checkpoint.setup).ok();
+    let done = format!("{} updates, {} trials of each network", checkpoint.updates, checkpoint.trials());
+    Ok(context! {
+        style => include_str!("style.css"),
+        program => &checkpoint.program,
+        title => format!("{}, {}", task.name(), config.rule.name),
+        summary => find_task(task.name()).map(|info| info.summary).ok(),
+        neurons => config.network.neurons,
+        batch => config.train.batch,
+        seed => config.train.seed,
+        trace => config.fast_weights.describe(),
+        stopped => stopped(checkpoint.finished(), &done),
+        figures => Serde(figures(report.scores)),
+        failures => Serde(failures(report)),
+        criterion => format!(
+            "more than {MORE_THAN} of the last {WINDOW} training trials correct; an error below {} counts as correct",
             task.correct_below()
         ),
-        chance: task.chance(),
-        curve,
-        trials,
-        networks: networks(report),
-        score_trials: report.score_trials,
-        measure: task.measure().label(),
-        analyses: report.findings.iter().map(section).collect::<Result<_>>()?,
-        command: command(&checkpoint.setup).ok().map(line),
-        done: done(report),
-        checkpoint: CHECKPOINT_FILE,
-        sha256: &report.checkpoint_sha256,
-        changes: match keys.iter().filter(|key| key.changed()).count() {
+        chance => Serde(task.chance()),
+        curve => curve(report),
+        trials => trials(report)?,
+        networks => report.scores.iter().map(network).collect::<Value>(),
+        score_trials => report.score_trials,
+        measure => task.measure().label(),
+        analyses => report.findings.iter().map(section).collect::<Value>(),
+        command => command.map(|words| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")),
+        done,
+        checkpoint => CHECKPOINT_FILE,
+        sha256 => &report.checkpoint_sha256,
+        changes => match keys.iter().filter(|key| key.changed()).count() {
             0 => "Every key has the default of this task and rule.".into(),
             1 => "One key differs from the default of this task and rule; it is marked.".into(),
             count => format!("{count} keys differ from the defaults of this task and rule; they are marked."),
         },
-        configuration: keys.chunk_by(|a, b| a.table == b.table).map(table).collect(),
-    };
-    let mut templates = Environment::new();
-    templates.set_undefined_behavior(UndefinedBehavior::Strict);
-    // The name's ending is what has text escaped as HTML.
-    let rendered = templates
-        .add_template("page.html", include_str!("page.html"))
-        .and_then(|()| templates.get_template("page.html")?.render(Serde(page)));
-    Ok(rendered.map_err(|error| Error::Bug(format!("filling the page in: {error}")))? + "\n")
+        configuration => keys.chunk_by(|a, b| a.parts().0 == b.parts().0).map(table).collect::<Value>(),
+    })
 }
 
-fn done(report: &RunReport) -> String {
-    format!("{} updates, {} trials of each network", report.checkpoint.updates, report.checkpoint.trials())
+/// A picture, with a text for those who cannot see it and a caption.
+fn picture(canvas: &Canvas, words: String, caption: &str) -> Value {
+    context! { svg => canvas.inline_svg(), words, caption }
+}
+
+fn curve(report: &RunReport) -> Value {
+    let setup = &report.checkpoint.setup;
+    let mean = |update: u64| {
+        let errors: Vec<f64> = report.rows.iter().filter(|row| row.update == update).map(|row| row.error).collect();
+        errors.iter().sum::<f64>() / errors.len() as f64
+    };
+    let in_update = |update: u64| format!("{:.3} in update {update}", mean(update));
+    let words = match (report.rows.first(), report.rows.last()) {
+        (Some(first), Some(last)) => format!(
+            "Learning curve: {} against trials per network, {}, {} (mean over networks).",
+            setup.task.measure().label(),
+            in_update(first.update),
+            in_update(last.update)
+        ),
+        _ => "Learning curve: there has been no update.".into(),
+    };
+    picture(
+        &learning_curve_of(setup, &report.rows, report.log).draw(),
+        words,
+        "Error while training, with the exploratory perturbations. Orange marks where networks reached the criterion.",
+    )
+}
+
+fn trials(report: &RunReport) -> Result<Value> {
+    let trials = sample_trials_of(report.checkpoint)?;
+    Ok(picture(
+        &trials.draw(),
+        format!("{}; for each the inputs, and below them the output and its target over time.", trials.title),
+        "Inputs above; below, the output in colour and its target dashed. The output is judged where it is shaded.",
+    ))
 }
 
 /// Why the run stopped, in a sentence.
-fn stopped(report: &RunReport) -> String {
-    let checkpoint = report.checkpoint;
-    let done = done(report);
-    match checkpoint.finished() {
-        Some(StopReason::Criterion) => {
-            format!("Stopped because every network had reached the criterion, after {done}.")
-        }
-        Some(StopReason::Frozen) => format!("Stopped because every network had diverged, after {done}."),
-        Some(StopReason::Limit) => format!("Stopped at its limit, after {done}."),
+fn stopped(reason: Option<StopReason>, done: &str) -> String {
+    let why = match reason {
+        Some(StopReason::Criterion) => "because every network had reached the criterion",
+        Some(StopReason::Frozen) => "because every network had diverged",
+        Some(StopReason::Limit) => "at its limit",
         Some(StopReason::Interrupted) | None => {
-            format!("Not finished: it stands at {done}. hebbian-rnn train --resume --out FOLDER goes on with it.")
+            return format!(
+                "Not finished: it stands at {done}. Continue it with hebbian-rnn train --resume --out FOLDER."
+            );
         }
-    }
+    };
+    format!("Stopped {why}, after {done}.")
 }
 
-/// The figures that matter most.
-fn figures(report: &RunReport) -> Vec<(&'static str, String)> {
-    let reached: Vec<Option<f64>> = report.scores.iter().map(|s| s.criterion_trials.map(|t| t as f64)).collect();
+/// The main figures over networks.
+fn figures(scores: &[Score]) -> Vec<(&'static str, String)> {
+    let reached: Vec<Option<f64>> = scores.iter().map(|s| s.criterion_trials.map(|t| t as f64)).collect();
     let quartile = |q| quantile_with_missing(&reached, q).map_or("not reached".to_string(), |t| format!("{t:.0}"));
-    let median = |values: Vec<f64>| quantile(&values, 0.5).map_or("not a number".to_string(), |v| format!("{v:.3}"));
+    let median = |value: fn(&Score) -> f64| {
+        let values: Vec<f64> = scores.iter().map(value).collect();
+        quantile(&values, 0.5).map_or("not a number".to_string(), |v| format!("{v:.3}"))
+    };
     let mut figures = vec![
         ("reached the criterion", format!("{} of {}", reached.iter().flatten().count(), reached.len())),
         ("median trials to criterion", quartile(0.5)),
@@ -159,66 +136,62 @@ fn figures(report: &RunReport) -> Vec<(&'static str, String)> {
     if reached.len() > 1 {
         figures.push(("quartiles", format!("{}, {}", quartile(0.25), quartile(0.75))));
     }
-    figures.push(("median error, fresh trials", median(report.scores.iter().map(|s| s.error).collect())));
-    figures.push(("median fraction correct", median(report.scores.iter().map(|s| s.fraction_correct).collect())));
+    figures.push(("median error, fresh trials", median(|s| s.error)));
+    figures.push(("median fraction correct", median(|s| s.fraction_correct)));
     figures
 }
 
-/// The networks that did not do what was hoped.
+/// The networks that did not reach the criterion or diverged.
 fn failures(report: &RunReport) -> Vec<(&'static str, String)> {
-    let missing: Vec<String> =
-        report.scores.iter().filter(|s| s.criterion_trials.is_none()).map(|s| s.network.to_string()).collect();
-    let plural = if missing.len() == 1 { "" } else { "s" };
+    let missing = report.scores.iter().filter(|s| s.criterion_trials.is_none() && report.checkpoint.updates > 0);
+    let missing: Vec<String> = missing.map(|s| s.network.to_string()).collect();
     let mut failures = Vec::new();
-    if !missing.is_empty() && report.checkpoint.updates > 0 {
+    if !missing.is_empty() {
+        let plural = if missing.len() == 1 { "" } else { "s" };
         failures.push(("Did not reach the criterion", format!("network{plural} {}.", missing.join(", "))));
     }
-    for score in report.scores {
-        if let Some(frozen) = score.frozen {
-            failures.push(("Diverged", format!("network {} {frozen}. It was kept as it was before.", score.network)));
-        }
-    }
+    let diverged = report.scores.iter().filter_map(|score| Some((score.network, score.frozen.as_ref()?)));
+    let said =
+        |(network, frozen)| ("Diverged", format!("network {network} {frozen}. It keeps its weights from before."));
+    failures.extend(diverged.map(said));
     failures
 }
 
-fn networks(report: &RunReport) -> Vec<Network> {
-    let network = |score: &crate::runs::Score| Network {
-        number: score.network,
-        reached: score.criterion_trials,
-        error: format!("{:.3}", score.error),
-        correct: format!("{:.3}", score.fraction_correct),
-    };
-    report.scores.iter().map(network).collect()
-}
-
-fn section((analysis, found): &(&'static Analysis, Result<Findings>)) -> Result<Section> {
-    let mut section = Section {
-        name: analysis.name,
-        title: analysis.title,
-        summary: analysis.summary,
-        error: None,
-        figures: Vec::new(),
-        pictures: Vec::new(),
-    };
-    match found {
-        Ok(found) => {
-            section.figures = found.summary.clone();
-            for picture in &found.pictures {
-                let words = format!("{}. {}", picture.panels.title, picture.caption);
-                section.pictures.push(EmbeddedPicture::new(&picture.panels.svg(), words, picture.caption.as_str())?);
-            }
-        }
-        Err(error) => section.error = Some(format!("{error}")),
+fn network(score: &Score) -> Value {
+    context! {
+        number => score.network,
+        reached => score.criterion_trials,
+        error => format!("{:.3}", score.error),
+        correct => format!("{:.3}", score.fraction_correct),
     }
-    Ok(section)
 }
 
-fn table(keys: &[Key]) -> Table {
-    let row = |key: &Key| Row {
-        name: key.name.clone(),
-        value: bare(&key.value),
-        changed: key.changed(),
-        default: key.default.as_ref().map_or("none".to_string(), bare),
+/// The findings of an analysis, or why it failed.
+fn section((analysis, found): &(&'static Analysis, Result<Findings>)) -> Value {
+    let found = found.as_ref();
+    let pictures = found.iter().flat_map(|found| &found.pictures).map(|shown| {
+        let words = format!("{}. {}", shown.panels.title, shown.caption);
+        picture(&shown.panels.draw(), words, &shown.caption)
+    });
+    context! {
+        name => analysis.name,
+        title => analysis.title,
+        summary => analysis.summary,
+        error => found.err().map(ToString::to_string),
+        figures => Serde(found.map_or(&[][..], |found| &found.summary)),
+        pictures => pictures.collect::<Value>(),
+    }
+}
+
+/// The keys of one table of the configuration.
+fn table(keys: &[Key]) -> Value {
+    let row = |key: &Key| {
+        context! {
+            name => key.parts().1,
+            value => bare(&key.setting.value),
+            changed => key.changed(),
+            default => key.default.as_ref().map_or("none".to_string(), bare),
+        }
     };
-    Table { name: keys[0].table.clone(), keys: keys.iter().map(row).collect() }
+    context! { name => keys[0].parts().0, keys => keys.iter().map(row).collect::<Value>() }
 }
