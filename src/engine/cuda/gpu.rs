@@ -3,7 +3,6 @@
 use super::machine::{Kernel, Machine, Shape};
 use super::params::Params;
 use super::uploads::GpuUploads;
-use super::uploads::GpuUploads;
 use super::{driver, tensors, Workspace};
 use crate::config::Kernels;
 use crate::engine::memory::{Part, Sizes};
@@ -13,7 +12,7 @@ use crate::rules::FusedRule;
 use candle_core::cuda_backend::cudarc::driver::sys::{CUdevice_attribute, CUfunction_attribute};
 use candle_core::cuda_backend::cudarc::driver::{DeviceRepr, LaunchConfig, PushKernelArg};
 use candle_core::cuda_backend::WrapErr;
-use candle_core::{CudaDevice, Result};
+use candle_core::{CudaDevice, Device, Result};
 
 /// Most bytes that the kernels give to a block of the eligibility's factors.
 const HISTORY_BYTES: u64 = 2 << 30;
