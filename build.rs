@@ -14,7 +14,7 @@ fn kernels() -> cudaforge::Result<()> {
     println!("cargo::rerun-if-env-changed=NVCC");
     cudaforge::KernelBuilder::new()
         .source_dir(FOLDER)
-        .watch([format!("{FOLDER}/trials.cuh"), format!("{FOLDER}/trace.cuh")])
+        .watch([format!("{FOLDER}/trials.cuh"), format!("{FOLDER}/fast_weights.cuh")])
         .compute_cap(80)
         // Nothing is fused but what the kernels fuse themselves, so every launch shape computes the same bits.
         .args(["-std=c++17", "-O3", "-fmad=false"])

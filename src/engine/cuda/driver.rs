@@ -1,19 +1,18 @@
-//! Runs a batch on a [`Machine`]: whole trials in one launch where that fits, else step by step.
+//! Runs a batch on a [`Machine`]: whole stretches of trials in one launch where that is possible, otherwise step by step.
 
 use super::drawn::Drawn;
 use super::machine::{address, Kernel, Machine, Shape, Uploads};
 use super::params::Params;
-use super::shape::{eligibility_tile, WholeTrial};
-use super::tensors::{kept, Memory, State};
+use super::shape::{eligibility_tile, step_shape, WholeTrial};
+use super::tensors::{kept, Memory};
 use super::Workspace;
 use crate::config::{Kernels, ModulatorSource, Output, Stage};
 use crate::engine::{Eligibility, Ensemble, Episode, Record, TrialBatch};
-use crate::model;
 use crate::rules::FusedRule;
-use candle_core::{bail, DType, Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use std::ops::Range;
 
-/// Runs all trials of a batch; with `learn`, accumulates the eligibility. The twin is `engine::reference`.
+/// Runs all trials of a batch; with `learn`, accumulates the eligibility. Tests hold it against `engine::reference`.
 pub(super) fn run<M: Machine>(
     machine: &M,
     ensemble: &Ensemble,
@@ -22,70 +21,83 @@ pub(super) fn run<M: Machine>(
     record: Record,
     workspace: &mut Workspace<M::Uploads>,
 ) -> Result<Episode> {
-    let (setup, config) = (ensemble.setup, &ensemble.setup.config);
-    let mut params = Params::new(setup, ensemble.shape, batch.networks, batch.trials_each, learn);
+    let config = &ensemble.setup.config;
+    let mut params = Params::new(ensemble.setup, ensemble.shape, batch.networks, batch.trials_each, learn);
     let mut memory = Memory::new(ensemble.weights.w_rec.device());
-    let state = memory.fill(&mut params, ensemble, batch, record)?;
-    let learns = setup.rule.fused().filter(|_| learn).unwrap_or(FusedRule::Nothing);
-    let eligibility = match learns {
-        FusedRule::Nothing | FusedRule::FastWeights => None,
-        FusedRule::DeltaX(_) | FusedRule::NodePerturbation | FusedRule::Eh(_) => {
-            Some(start_eligibility(&mut params, machine, &mut memory, &state, workspace)?)
-        }
-    };
+    let (mut episode, kernel_fast_weights) = memory.fill(&mut params, ensemble, batch, record)?;
+    let rule = super::fused_rule(ensemble.setup, learn);
+    if matches!(rule, FusedRule::DeltaX(_) | FusedRule::NodePerturbation | FusedRule::Eh(_)) {
+        let eligibility = start_eligibility(&mut params, machine, &mut memory, &episode.state.x, workspace)?;
+        episode.eligibility = Some(Eligibility::Tensor(eligibility));
+    }
 
-    let recorded = record.rates || record.activations;
-    let plain = config.fast_weights.stage == Stage::None
+    let has_fast_weights = config.fast_weights.stage != Stage::None;
+    let in_one_launch = config.train.kernels == Kernels::Fused
         && config.network.output == Output::Neurons
-        && params.online == 0
-        && !recorded;
-    let whole = WholeTrial::fitting(machine, batch.networks, batch.trials_each, config.network.neurons)
-        .filter(|_| plain && config.train.kernels == Kernels::Fused);
-    let given = config.fast_weights.stage != Stage::None && config.fast_weights.modulator == ModulatorSource::Task;
-    let drawn = Drawn::new(batch, &params, given);
-    match whole {
+        && !(has_fast_weights || params.online != 0 || record.rates || record.activations);
+    let whole_trial = WholeTrial::fitting(machine.limits(), batch.networks, batch.trials_each, config.network.neurons)
+        .filter(|_| in_one_launch);
+    let drawn = Drawn::new(batch, &params, has_fast_weights && config.fast_weights.modulator == ModulatorSource::Task);
+    match whole_trial {
         Some(form) => by_stretches(machine, &mut params, &drawn, workspace, |params, steps| {
             whole_stretch(machine, form, params, steps)
         })?,
         None => {
-            let shape = step_shape(machine, &params)?;
+            let shape = step_shape(machine.limits(), &params)?;
             let w_rec_t = ensemble.weights.w_rec.transpose(1, 2)?.contiguous()?;
             by_stretches(machine, &mut params, &drawn, workspace, |params, steps| {
-                step_by_step(machine, shape, params, steps, (&w_rec_t, &state.r), |step| {
-                    kept(&config.fast_weights, step)
-                })
+                for step in steps {
+                    params.h_kept = kept(&config.fast_weights, step);
+                    let recurrent = episode.state.r.matmul(&w_rec_t)?;
+                    params.recurrent = address(&recurrent)?;
+                    one_step(machine, shape, params, step)?;
+                }
+                Ok(())
             })?;
-            if state.trace.is_some() {
-                machine.launch(Kernel::FinishTrace, shape, &params)?;
+            if has_fast_weights {
+                machine.launch(Kernel::FinishFastWeights, shape, &params)?;
             }
         }
     }
-    // No kernel is still to be started: what only they need is freed once they have run.
+    // All kernels have been launched; the device frees what only they need after they have run.
     drop(memory);
-    let keep_trace = config.fast_weights.persistent || record.fast_weights || learns == FusedRule::FastWeights;
-    let kept = keep_trace.then(|| kept(&config.fast_weights, params.steps as usize));
-    finish((batch.networks, batch.trials_each), learns, kept, state, eligibility)
+    let keep_h = config.fast_weights.persistent || record.fast_weights || rule == FusedRule::FastWeights;
+    if let Some(h) = kernel_fast_weights.filter(|_| keep_h) {
+        let fast_weights = h.finish(kept(&config.fast_weights, params.steps as usize))?;
+        if rule == FusedRule::FastWeights {
+            episode.eligibility = Some(Eligibility::Tensor(fast_weights.h.clone()));
+        }
+        episode.fast_weights = Some(fast_weights);
+    }
+    if let Some((w_out, b_out)) = &mut episode.readout_change {
+        // Over the trials.
+        (*w_out, *b_out) = (w_out.sum(1)?, b_out.sum(1)?);
+    }
+    Ok(episode)
 }
 
-/// Makes room for the eligibility `[S, B, N, N]` and, where it is a product, for a block of its factors.
+/// Makes room for the eligibility `[S, B, N, N]` and, where it is a sum of products, for the history of its two factors.
 fn start_eligibility<M: Machine>(
     params: &mut Params,
     machine: &M,
     memory: &mut Memory,
-    state: &State,
+    x: &Tensor,
     workspace: &mut Workspace<M::Uploads>,
 ) -> Result<Tensor> {
-    let (s, b, n) = state.x.dims3()?;
-    let eligibility = taken(&mut workspace.eligibility, &[s, b, n, n], state.x.device())?;
+    let (s, b, n) = x.dims3()?;
+    let eligibility = reuse(&mut workspace.eligibility, &[s, b, n, n], x.device())?;
     workspace.lent = true;
     params.eligibility = memory.keep(eligibility.clone())?;
-    // The first product overwrites what the workspace held before; without any, and for sums of rows, it must be zero.
+    // The first product overwrites what is there. Where there will be none, or only sums into single rows, it must be zero.
     if !params.has_factors() || params.start_step >= params.steps {
         eligibility.zero_set()?;
     }
     if params.has_factors() {
-        params.block = history_steps(machine.history_bytes(), s * b, n, params.steps as usize) as u32;
-        let history = taken(&mut workspace.history, &[2, s, b, params.block as usize, n], state.x.device())?;
+        // As many steps of both factors as fit.
+        let bytes_a_step = 2 * s * b * n * size_of::<f32>();
+        let steps = (machine.limits().history_bytes / bytes_a_step).clamp(1, params.steps as usize);
+        params.block = steps as u32;
+        let history = reuse(&mut workspace.history, &[2, s, b, steps, n], x.device())?;
         params.post = memory.keep(history.clone())?;
         params.pre = params.post + (history.elem_count() / 2 * size_of::<f32>()) as u64;
         workspace.history = Some(history);
@@ -93,18 +105,13 @@ fn start_eligibility<M: Machine>(
     Ok(eligibility)
 }
 
-/// A tensor of that shape with any values: the one that was kept, where it fits, or a new one.
-fn taken(kept: &mut Option<Tensor>, shape: &[usize], device: &Device) -> Result<Tensor> {
+/// A tensor of that shape with arbitrary values: `kept` if it fits, otherwise a new one.
+fn reuse(kept: &mut Option<Tensor>, shape: &[usize], device: &Device) -> Result<Tensor> {
     let fits = |kept: &Tensor| kept.dims() == shape && kept.device().same_device(device);
     kept.take().filter(fits).map_or_else(|| Tensor::zeros(shape, DType::F32, device), Ok)
 }
 
-/// How many steps of both factors of `trials` trials fit into `bytes`; at least one, and no more than there are.
-pub(super) fn history_steps(bytes: usize, trials: usize, neurons: usize, steps: usize) -> usize {
-    (bytes / (2 * trials * neurons * size_of::<f32>())).clamp(1, steps)
-}
-
-/// Runs the trial by stretches of steps: while the kernels of one run, the next is written and uploaded.
+/// Runs the trials by stretches of steps: while the kernels of one run, the next is written and uploaded.
 fn by_stretches<M: Machine>(
     machine: &M,
     params: &mut Params,
@@ -114,13 +121,13 @@ fn by_stretches<M: Machine>(
 ) -> Result<()> {
     let total = params.steps as usize;
     let most = if params.has_factors() { params.block as usize } else { total };
-    let each = machine.upload_steps().clamp(1, most);
+    let each = machine.limits().upload_steps.clamp(1, most);
     let stretches: Vec<_> = (0..total).step_by(each).map(|first| first..(first + each).min(total)).collect();
     let words: Vec<usize> = stretches.iter().map(|steps| drawn.words(steps)).collect();
     let room = words.iter().copied().max().unwrap_or(0);
-    let mut uploads = match kept_uploads(workspace).take().filter(|kept| kept.words() >= room) {
+    let mut uploads = match workspace.uploads.take().filter(|kept| kept.words() >= room) {
         Some(kept) => kept,
-        // As many perturbations as these trials have, others seldom have exactly.
+        // The number of perturbations varies from batch to batch: leave some room for more.
         None => machine.uploads(room + room / 8)?,
     };
     let fill =
@@ -135,12 +142,8 @@ fn by_stretches<M: Machine>(
             address = fill(&mut uploads, k + 1)?;
         }
     }
-    *kept_uploads(workspace) = Some(uploads);
-    fold(machine, params)
-}
-
-fn kept_uploads<U>(workspace: &mut Workspace<U>) -> &mut Option<U> {
-    workspace.uploads.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner())
+    workspace.uploads = Some(uploads);
+    add_history(machine, params)
 }
 
 /// A stretch of steps in one launch.
@@ -154,60 +157,26 @@ fn whole_stretch(machine: &impl Machine, form: WholeTrial, params: &mut Params, 
     Ok(())
 }
 
-/// The shape of a launch of one step.
-fn step_shape(machine: &impl Machine, params: &Params) -> Result<Shape> {
-    let n = params.neurons as usize;
-    let threads = n.next_multiple_of(32).min(1024);
-    let shape = Shape {
-        blocks: (params.networks * params.trials_each) as usize,
-        threads,
-        shared_bytes: (2 * n + threads + params.n_out as usize + 1 + params.trace_length as usize) * size_of::<f32>(),
-    };
-    if shape.shared_bytes > machine.shared_bytes() {
-        let list = match params.trace_length {
-            0 => String::new(),
-            length => format!(" with a list of {length} changes of the trace (trace.form)"),
-        };
-        bail!(
-            "{n} neurons{list} are more than the fused kernels can take on this device: \
-             choose train.kernels = `reference`"
-        );
-    }
-    Ok(shape)
-}
-
-/// One product and one launch for each step of a stretch.
-fn step_by_step(
-    machine: &impl Machine,
-    shape: Shape,
-    params: &mut Params,
-    steps: Range<usize>,
-    (w_rec_t, r): (&Tensor, &Tensor),
-    kept: impl Fn(usize) -> f32,
-) -> Result<()> {
-    for step in steps {
-        let learns = u32::from(step >= params.start_step as usize);
-        make_room(machine, params, learns)?;
-        params.first_step = step as u32;
-        params.trace_kept = kept(step);
-        let recurrent = r.matmul(w_rec_t)?;
-        params.recurrent = address(&recurrent)?;
-        machine.launch(Kernel::Step, shape, params)?;
-        params.slot += learns;
-    }
+/// One launch for a step whose recurrent product is ready.
+fn one_step(machine: &impl Machine, shape: Shape, params: &mut Params, step: usize) -> Result<()> {
+    let learnt = u32::from(step >= params.start_step as usize);
+    make_room(machine, params, learnt)?;
+    params.first_step = step as u32;
+    machine.launch(Kernel::Step, shape, params)?;
+    params.slot += learnt;
     Ok(())
 }
 
-/// Folds the history into the eligibility where it has no room for `coming` more steps.
+/// Adds the history to the eligibility if it has no room for `coming` more steps.
 fn make_room(machine: &impl Machine, params: &mut Params, coming: u32) -> Result<()> {
-    if params.has_factors() && params.slot + coming > params.block {
-        fold(machine, params)?;
+    if params.slot + coming > params.block {
+        add_history(machine, params)?;
     }
     Ok(())
 }
 
-/// e (+)= Σ post preᵀ over the steps that the history holds.
-fn fold(machine: &impl Machine, params: &mut Params) -> Result<()> {
+/// e (+)= Σ post preᵀ over the steps in the history, which is empty afterwards.
+fn add_history(machine: &impl Machine, params: &mut Params) -> Result<()> {
     if !params.has_factors() || params.slot == 0 {
         return Ok(());
     }
@@ -216,38 +185,4 @@ fn fold(machine: &impl Machine, params: &mut Params) -> Result<()> {
     machine.launch(Kernel::Eligibility, shape, params)?;
     (params.slot, params.add) = (0, 1);
     Ok(())
-}
-
-/// Hands the results over in the layout of an [`Episode`]; the trace only with `kept`, what is left of the H it began with.
-fn finish(
-    (s, b): (usize, usize),
-    learns: FusedRule,
-    kept: Option<f32>,
-    state: State,
-    eligibility: Option<Tensor>,
-) -> Result<Episode> {
-    let (_, t, n_out) = state.outputs.dims3()?;
-    let by_step = |of: &Tensor, width: usize| of.reshape((s, b, t, width));
-    let n = state.x.dim(2)?;
-    let fast_weights = match (state.trace, kept) {
-        (Some(trace), Some(kept)) => Some(trace.finish(kept)?),
-        _ => None,
-    };
-    let eligibility = match &fast_weights {
-        Some(trace) if learns == FusedRule::FastWeights => Some(trace.h.clone()),
-        _ => eligibility,
-    };
-    Ok(Episode {
-        outputs: by_step(&state.outputs, n_out)?,
-        state: model::State::new(state.x, state.r),
-        fast_weights,
-        gradients: None,
-        eligibility: eligibility.map(Eligibility::Tensor),
-        readout_change: state
-            .readout_change
-            .map(|(w, b)| Ok::<_, candle_core::Error>((w.sum(1)?, b.sum(1)?)))
-            .transpose()?,
-        rates: state.rates.as_ref().map(|rates| by_step(rates, n)).transpose()?,
-        activations: state.activations.as_ref().map(|activations| by_step(activations, n)).transpose()?,
-    })
 }

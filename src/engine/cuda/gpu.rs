@@ -1,10 +1,9 @@
-//! A CUDA device: kernels were compiled to PTX when the program was built, and the driver compiles that for its GPU.
+//! A CUDA device. The kernels were compiled to PTX when the program was built; the driver compiles that for its GPU.
 
-use super::machine::{Kernel, Machine, Shape};
+use super::machine::{Kernel, Limits, Machine, Shape};
 use super::params::Params;
 use super::uploads::GpuUploads;
-use super::uploads::GpuUploads;
-use super::{driver, tensors, Workspace};
+use super::{driver, fused_rule, tensors, Workspace};
 use crate::config::Kernels;
 use crate::engine::memory::{Part, Sizes};
 use crate::engine::{fused, Eligibility, Engine, Ensemble, Episode, Record, TrialBatch};
@@ -13,28 +12,27 @@ use crate::rules::FusedRule;
 use candle_core::cuda_backend::cudarc::driver::sys::{CUdevice_attribute, CUfunction_attribute};
 use candle_core::cuda_backend::cudarc::driver::{DeviceRepr, LaunchConfig, PushKernelArg};
 use candle_core::cuda_backend::WrapErr;
-use candle_core::{CudaDevice, Result};
+use candle_core::{CudaDevice, Device, Result};
 
-/// Most bytes that the kernels give to a block of the eligibility's factors.
-const HISTORY_BYTES: u64 = 2 << 30;
-/// Steps of what is drawn that the kernels are given at a time: the first such stretch of a trial is waited for, and each costs
-/// a launch in which w_rec is read again.
+/// The most memory for the history of the eligibility's factors.
+const HISTORY_BYTES: usize = 2 << 30;
+/// How many steps of what was drawn are uploaded at a time: the first upload of a batch is waited for, and each costs a launch
+/// that reads w_rec again.
 const UPLOAD_STEPS: usize = 128;
 
 const STEP: &str = include_str!(concat!(env!("OUT_DIR"), "/step.ptx"));
 const ELIGIBILITY: &str = include_str!(concat!(env!("OUT_DIR"), "/eligibility.ptx"));
 const WHOLE_TRIAL: &str = include_str!(concat!(env!("OUT_DIR"), "/whole_trial.ptx"));
 
-/// Shared memory that every launch may have without asking.
+/// Shared memory that a block may have without setting an attribute of the kernel.
 const FREELY_SHARED: usize = 48 << 10;
 
-// SAFETY: plain numbers in C layout, the same as the kernels' `struct Trials`.
+// SAFETY: plain numbers in C layout, the same as `struct Trials` of the kernels.
 unsafe impl DeviceRepr for Params {}
 
 pub(super) struct Gpu<'a> {
     device: &'a CudaDevice,
-    shared_bytes: usize,
-    processors: usize,
+    limits: Limits,
 }
 
 impl<'a> Gpu<'a> {
@@ -43,8 +41,12 @@ impl<'a> Gpu<'a> {
         let attribute = |which| stream.context().attribute(which).w().map(|value| value as usize);
         Ok(Gpu {
             device,
-            shared_bytes: attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?,
-            processors: attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?,
+            limits: Limits {
+                shared_bytes: attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?,
+                processors: attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?,
+                upload_steps: UPLOAD_STEPS,
+                history_bytes: HISTORY_BYTES,
+            },
         })
     }
 }
@@ -52,29 +54,17 @@ impl<'a> Gpu<'a> {
 impl Machine for Gpu<'_> {
     type Uploads = GpuUploads;
 
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
     fn uploads(&self, words: usize) -> Result<GpuUploads> {
         GpuUploads::new(self.device, words)
     }
 
-    fn upload_steps(&self) -> usize {
-        UPLOAD_STEPS
-    }
-
-    fn shared_bytes(&self) -> usize {
-        self.shared_bytes
-    }
-
-    fn processors(&self) -> usize {
-        self.processors
-    }
-
-    fn history_bytes(&self) -> usize {
-        HISTORY_BYTES as usize
-    }
-
     fn launch(&self, kernel: Kernel, shape: Shape, params: &Params) -> Result<()> {
         let (module, ptx) = match kernel {
-            Kernel::Step | Kernel::FinishTrace => ("hebbian_step", STEP),
+            Kernel::Step | Kernel::FinishFastWeights => ("hebbian_step", STEP),
             Kernel::Eligibility => ("hebbian_eligibility", ELIGIBILITY),
             Kernel::WholeTrial2 | Kernel::WholeTrial4 | Kernel::WholeTrial8 => ("hebbian_whole_trial", WHOLE_TRIAL),
         };
@@ -90,8 +80,8 @@ impl Machine for Gpu<'_> {
         };
         let mut builder = function.builder();
         builder.arg(params);
-        // SAFETY: the kernel's only argument is this struct. Its addresses belong to tensors of this device that the driver
-        // keeps, with the shapes that `kernels/trials.cuh` states; memory is freed in the order of this same stream.
+        // SAFETY: the kernel's only argument is this struct. Its addresses belong to tensors of this device with the shapes that
+        // `kernels/trials.cuh` states; the driver keeps them, and memory is freed in the order of this same stream.
         unsafe { builder.launch(launch) }.w()?;
         Ok(())
     }
@@ -120,19 +110,17 @@ impl Engine for Cuda {
 
     fn memory(&self, setup: &Setup, sizes: &Sizes) -> Vec<Part> {
         let &Sizes { n, t, trials, float, .. } = sizes;
-        let rule = setup.rule.fused().filter(|_| sizes.learn).unwrap_or(FusedRule::Nothing);
         let history = sizes.vectors(2.0 * t).min((HISTORY_BYTES as f64).max(sizes.vectors(2.0)));
-        let (eligibility, factors) = match rule {
+        let (eligibility, factors) = match fused_rule(setup, sizes.learn) {
             FusedRule::DeltaX(_) | FusedRule::Eh(_) => (sizes.matrix(), history),
-            FusedRule::NodePerturbation => (sizes.matrix(), 0.0),
-            FusedRule::FastWeights => (sizes.matrix(), 0.0),
+            FusedRule::NodePerturbation | FusedRule::FastWeights => (sizes.matrix(), 0.0),
             FusedRule::Nothing => (0.0, 0.0),
         };
         let fast_weights = &setup.config.fast_weights;
-        // The list of what was added to H may stand beside it.
+        // A persistent H stands beside the list of its changes.
         let listed = tensors::listed_changes(fast_weights, setup.config.network.neurons, sizes.shape.steps) as f64;
         let listed = trials * listed * (2.0 * n + 1.0) * float;
-        // Two stretches of what is drawn at a time, and somewhat more room than they need.
+        // Two stretches, each with an eighth of spare room.
         let drawn = sizes.drawn(2.25 * t.min(UPLOAD_STEPS as f64));
         let outputs = trials * t * sizes.shape.n_out as f64 * float;
         vec![

@@ -1,8 +1,8 @@
-//! A batch of trials on a CUDA GPU, fused. The kernels are in `kernels/`; docs/gpu.md says how they work.
+//! The fused CUDA engine: runs a batch of trials with the kernels in `kernels/`, which docs/gpu.md describes.
 //!
-//! Whole trials in one launch where a network's w_rec fits into the memory of a block of threads, else one launch a step.
-//! All is f32; results repeat to the bit. The driver needs of a device only what [`machine::Machine`] asks for, so tests run
-//! it, and the kernels as C++, where there is no GPU.
+//! A whole stretch of a trial is one launch where w_rec fits into the shared memory of a block of threads; otherwise each step
+//! is one. All arithmetic is f32, and results repeat to the bit. The driver reaches the device only through
+//! [`machine::Machine`], so the tests can run it without a GPU, with the kernels compiled as C++.
 
 mod drawn;
 mod driver;
@@ -23,30 +23,37 @@ mod uploads;
 pub(super) use gpu::Cuda;
 
 use super::eligibility::Eligibility;
+use crate::presets::Setup;
+use crate::rules::FusedRule;
 use candle_core::Tensor;
-use std::sync::Mutex;
 
-/// What is kept from one batch to the next.
+/// Device memory that is kept from one batch to the next.
 pub(super) struct Workspace<U> {
-    /// The memory of the last eligibility, and whether it is lent and may come back.
+    /// The memory of the last eligibility.
     eligibility: Option<Tensor>,
+    /// Whether an episode holds that memory now and may give it back.
     lent: bool,
+    /// The memory of the eligibility's factors.
     history: Option<Tensor>,
-    /// A device's own memory need not be for several threads; nobody but the engine's owner takes it.
-    uploads: Mutex<Option<U>>,
+    uploads: Option<U>,
 }
 
 impl<U> Default for Workspace<U> {
     fn default() -> Self {
-        Workspace { eligibility: None, lent: false, history: None, uploads: Mutex::new(None) }
+        Workspace { eligibility: None, lent: false, history: None, uploads: None }
     }
 }
 
 impl<U> Workspace<U> {
-    /// Takes an eligibility's memory back, where it came from here.
+    /// Takes an eligibility's memory back if it came from here.
     fn recycle(&mut self, spent: Eligibility) {
         if let (true, Eligibility::Tensor(tensor)) = (std::mem::take(&mut self.lent), spent) {
             self.eligibility = Some(tensor);
         }
     }
+}
+
+/// The rule whose eligibility the kernels accumulate; `Nothing` unless `learn` is set.
+fn fused_rule(setup: &Setup, learn: bool) -> FusedRule {
+    setup.rule.fused().filter(|_| learn).unwrap_or(FusedRule::Nothing)
 }

@@ -1,4 +1,4 @@
-//! What a kernel is told: the twin of `struct Trials` in `kernels/trials.cuh`, field by field.
+//! The argument of every kernel: the same fields as `struct Trials` in `kernels/trials.cuh`, in the same order.
 
 use crate::config::{Association, ModulatorSource, Output, ReadoutRule, Stage, TransferFunction};
 use crate::model::Leak;
@@ -6,10 +6,10 @@ use crate::presets::Setup;
 use crate::rules::FusedRule;
 use crate::tasks::{ErrorMeasure, TrialShape};
 
-/// Where a tensor's memory starts on its device; 0: absent.
+/// A tensor's address on its device; 0 if it is absent.
 pub(super) type Address = u64;
 
-/// Shapes stand in `kernels/trials.cuh`.
+/// `kernels/trials.cuh` documents each field and its shape.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Params {
@@ -36,12 +36,12 @@ pub(super) struct Params {
     pub next_perturbation: Address,
     pub reward_mean: Address,
     pub output_mean: Address,
-    pub trace_gate: Address,
-    pub trace: Address,
-    pub trace_eligibility: Address,
-    pub trace_post: Address,
-    pub trace_pre: Address,
-    pub trace_weight: Address,
+    pub h_modulator: Address,
+    pub h: Address,
+    pub h_eligibility: Address,
+    pub change_post: Address,
+    pub change_pre: Address,
+    pub change_weight: Address,
     pub outputs: Address,
     pub rates: Address,
     pub activations: Address,
@@ -74,26 +74,26 @@ pub(super) struct Params {
     pub add: u32,
     pub tile: u32,
     pub groups: u32,
-    pub trace_length: u32,
+    pub list_length: u32,
     pub leak: f32,
     pub x_mean_decay: f32,
     pub alpha: f32,
-    pub trace_eta: f32,
-    pub trace_clip: f32,
+    pub h_eta: f32,
+    pub h_clip: f32,
     pub reward_decay: f32,
     pub readout_variance: f32,
     pub output_mean_decay: f32,
     pub response_offset: f32,
     pub response_max: f32,
-    pub trace_kept: f32,
+    pub h_kept: f32,
 }
 
 impl Params {
-    /// Everything but addresses, for `networks` × `trials_each` trials.
+    /// All settings and sizes, for `networks` × `trials_each` trials; addresses are still 0.
     pub fn new(setup: &Setup, shape: TrialShape, networks: usize, trials_each: usize, learn: bool) -> Self {
         let config = &setup.config;
         let network = &config.network;
-        let learns = setup.rule.fused().filter(|_| learn).unwrap_or(FusedRule::Nothing);
+        let learns = super::fused_rule(setup, learn);
         let readout = learn && network.output == Output::Readout;
         Params {
             networks: networks as u32,
@@ -146,8 +146,8 @@ impl Params {
                 FusedRule::NodePerturbation | FusedRule::FastWeights | FusedRule::Nothing => 0.0,
             },
             alpha: config.fast_weights.alpha as f32,
-            trace_eta: config.fast_weights.eta as f32,
-            trace_clip: config.fast_weights.clip as f32,
+            h_eta: config.fast_weights.eta as f32,
+            h_clip: config.fast_weights.clip as f32,
             reward_decay: config.modulator.reward_decay as f32,
             readout_variance: (config.readout.perturbation * config.readout.perturbation) as f32,
             output_mean_decay: config.readout.mean_decay as f32,
@@ -158,7 +158,7 @@ impl Params {
         }
     }
 
-    /// Whether the rule's eligibility is a product over the history of two factors.
+    /// Whether the eligibility is a sum over steps of products of two recorded factors.
     pub fn has_factors(&self) -> bool {
         matches!(self.rule, 1 | 3)
     }

@@ -1,25 +1,27 @@
-//! The shapes of launches: how work is cut into blocks of threads.
+//! The shapes of launches: how work is divided into blocks of threads.
 //!
-//! No cut changes a result: whatever the shape, each sum has the same order.
+//! The shape does not affect results: each sum is taken in the same order for every shape.
 
-use super::machine::{Kernel, Machine, Shape};
+use super::machine::{Kernel, Limits, Shape};
+use super::params::Params;
+use candle_core::{bail, Result};
 
-/// Most threads of a block of the kernels that keep much in registers.
+/// The most threads in a block of the kernels that keep much in registers.
 const THREADS: usize = 256;
-/// Registers and schedulers of a processor.
+/// Registers and warp schedulers of a multiprocessor.
 const REGISTERS: usize = 65536;
 const SCHEDULERS: usize = 4;
-/// Cycles that a thread which is alone waits for shared memory, for each presynaptic neuron: 4 are read at a time.
+/// Cycles per presynaptic neuron that a lone thread waits for shared memory: it reads 4 neurons at a time.
 const LATENCY: usize = 8;
-/// Elements along one edge of what a thread of `eligibility` sums, and steps it reads at a time: as in `eligibility.cu`.
+/// A thread of `eligibility` sums EDGE × EDGE elements and reads CHUNK steps at a time, as in `eligibility.cu`.
 const EDGE: usize = 8;
 const CHUNK: usize = 16;
 
-/// The kernels that run whole trials: trials of a thread, and registers that it needs (docs/gpu.md).
+/// The kernels that run whole trials: trials per thread, and the registers a thread needs (docs/gpu.md).
 const WHOLE_TRIALS: [(usize, Kernel, usize); 3] =
     [(8, Kernel::WholeTrial8, 224), (4, Kernel::WholeTrial4, 160), (2, Kernel::WholeTrial2, 152)];
 
-/// A form of the kernels that run whole trials.
+/// Which of these kernels to launch, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WholeTrial {
     pub kernel: Kernel,
@@ -28,47 +30,46 @@ pub(super) struct WholeTrial {
 }
 
 impl WholeTrial {
-    /// The form that should take the least time; `None` where w_rec does not fit into the memory of a block.
-    pub fn fitting(machine: &impl Machine, networks: usize, trials_each: usize, neurons: usize) -> Option<Self> {
+    /// The launch that should take the least time; `None` where w_rec does not fit into the shared memory of a block.
+    pub fn fitting(limits: Limits, networks: usize, trials_each: usize, neurons: usize) -> Option<Self> {
         let rows = neurons.div_ceil(4);
         let form = |(trials, kernel, registers): (usize, Kernel, usize), groups: usize| {
             let (per_block, threads) = (groups * trials, rows * groups);
             let shared_bytes = (neurons * rows * 4 + 2 * neurons * per_block) * size_of::<f32>();
             let shape = Shape { blocks: networks * trials_each.div_ceil(per_block), threads, shared_bytes };
-            let cycles = cycles(machine, shape, trials, registers);
-            (shared_bytes <= machine.shared_bytes()).then_some((cycles, WholeTrial { kernel, groups, shape }))
+            let cycles = cycles(limits, shape, trials, registers);
+            (shared_bytes <= limits.shared_bytes).then_some((cycles, WholeTrial { kernel, groups, shape }))
         };
         let forms = WHOLE_TRIALS.into_iter().flat_map(|of| {
             let most = (THREADS / rows).min(trials_each.div_ceil(of.0));
             (1..=most).filter_map(move |groups| form(of, groups))
         });
-        // Of equals those with most blocks: their reading and writing is spread over more processors.
+        // Among equals, the one with the most blocks, which spreads reading and writing over more processors.
         forms.min_by_key(|(cycles, form)| (*cycles, std::cmp::Reverse(form.shape.blocks))).map(|(_, form)| form)
     }
 }
 
-/// Cycles of the product's inner loop, for each presynaptic neuron, until all blocks are done. A model: each scheduler starts
-/// an instruction a cycle, shared memory gives 128 bytes a cycle, a processor runs as many blocks at a time as its memory and
-/// registers hold, and what is left over runs alone.
-fn cycles(machine: &impl Machine, shape: Shape, trials: usize, registers: usize) -> usize {
+/// Estimated cycles per presynaptic neuron of the product's inner loop until all blocks are done. The model: each scheduler
+/// issues an instruction per cycle, shared memory delivers 128 bytes per cycle, a multiprocessor runs as many blocks at a time
+/// as its memory and registers hold, and the remaining blocks run afterwards.
+fn cycles(limits: Limits, shape: Shape, trials: usize, registers: usize) -> usize {
     let warps = shape.threads.div_ceil(32);
-    let at_a_time =
-        (machine.shared_bytes() / shape.shared_bytes.max(1)).min(REGISTERS / (registers * warps * 32)).max(1);
-    // 4 neurons × trials multiplications; weights and rates are read 4 at a time; two instructions go round the loop.
+    let at_a_time = (limits.shared_bytes / shape.shared_bytes.max(1)).min(REGISTERS / (registers * warps * 32)).max(1);
+    // 4 neurons × trials multiplications; weights and rates are read 4 at a time; the loop itself takes two instructions.
     let (reads, multiplications) = (1 + trials.div_ceil(4), 4 * trials);
     let instructions = multiplications + reads + 2;
-    // Each thread of a warp reads other weights, but the same rates.
+    // The threads of a warp read different weights but the same rates.
     let memory = 3 + reads;
     let together = |blocks: usize| match blocks * warps {
         0 => 0,
         warps => (instructions * warps.div_ceil(SCHEDULERS)).max(memory * warps).max(instructions + LATENCY),
     };
-    let of_a_processor = shape.blocks.div_ceil(machine.processors().max(1));
+    let of_a_processor = shape.blocks.div_ceil(limits.processors.max(1));
     of_a_processor / at_a_time * together(at_a_time) + together(of_a_processor % at_a_time)
 }
 
-/// Threads along an edge of a block of `eligibility`, and its launch: a larger square is read less often, a fitting one
-/// computes less beyond the matrix's edge.
+/// Threads along an edge of a block of `eligibility`, and its launch. A larger square rereads fewer factors; one that divides
+/// the matrix evenly computes less beyond its edge.
 pub(super) fn eligibility_tile(neurons: usize, trials: usize) -> (usize, Shape) {
     let squares = |tile: usize| neurons.div_ceil(tile * EDGE);
     let cost = |tile: usize| {
@@ -84,39 +85,38 @@ pub(super) fn eligibility_tile(neurons: usize, trials: usize) -> (usize, Shape) 
     (tile, shape)
 }
 
+/// The launch of `step`: a block for each trial.
+pub(super) fn step_shape(limits: Limits, params: &Params) -> Result<Shape> {
+    let n = params.neurons as usize;
+    let threads = n.next_multiple_of(32).min(1024);
+    let shape = Shape {
+        blocks: (params.networks * params.trials_each) as usize,
+        threads,
+        shared_bytes: (2 * n + threads + params.n_out as usize + 1 + params.list_length as usize) * size_of::<f32>(),
+    };
+    if shape.shared_bytes > limits.shared_bytes {
+        let list = match params.list_length {
+            0 => String::new(),
+            length => format!(" with a list of {length} changes of the fast weights (trace.form)"),
+        };
+        bail!(
+            "{n} neurons{list} are more than the fused kernels can take on this device: \
+             choose train.kernels = `reference`"
+        );
+    }
+    Ok(shape)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::cuda::params::Params;
 
     /// What the data sheet of an H200 says.
-    struct H200;
-
-    impl Machine for H200 {
-        type Uploads = crate::engine::cuda::emulated::EmulatedUploads;
-        fn uploads(&self, _: usize) -> candle_core::Result<Self::Uploads> {
-            candle_core::bail!("nothing is uploaded")
-        }
-        fn upload_steps(&self) -> usize {
-            128
-        }
-        fn shared_bytes(&self) -> usize {
-            227 << 10
-        }
-        fn processors(&self) -> usize {
-            132
-        }
-        fn history_bytes(&self) -> usize {
-            1 << 30
-        }
-        fn launch(&self, _: Kernel, _: Shape, _: &Params) -> candle_core::Result<()> {
-            Ok(())
-        }
-    }
+    const H200: Limits = Limits { shared_bytes: 227 << 10, processors: 132, upload_steps: 128, history_bytes: 1 << 30 };
 
     #[test]
     fn whole_trials_fit_up_to_a_size_and_fill_the_processors() {
-        let form = |s, b, n| WholeTrial::fitting(&H200, s, b, n);
+        let form = |s, b, n| WholeTrial::fitting(H200, s, b, n);
         let of = |kernel| WHOLE_TRIALS.into_iter().find(|(_, of, _)| *of == kernel).unwrap();
         let chosen = |s, b, n| {
             let WholeTrial { kernel, groups, shape } = form(s, b, n).unwrap();
@@ -133,7 +133,7 @@ mod tests {
         let takes = |s, b| {
             let WholeTrial { kernel, shape, .. } = form(s, b, 200).unwrap();
             let (trials, _, registers) = of(kernel);
-            cycles(&H200, shape, trials, registers)
+            cycles(H200, shape, trials, registers)
         };
         assert_eq!([takes(132, 40), takes(20, 64)], [74, 40]);
         // Blocks of 32 trials would be 140, of which 8 run alone.

@@ -3,73 +3,59 @@
 use super::machine::address;
 use super::params::{Address, Params};
 use crate::config::{Config, FastWeightsConfig, FastWeightsForm, Output, Stage};
-use crate::engine::{DrawnTrial, Ensemble, Record, TrialBatch};
-use crate::model::{FastWeights, Transfer};
-use candle_core::{DType, Device, Result, Tensor};
+use crate::engine::{DrawnTrial, Ensemble, Episode, Record, TrialBatch};
+use crate::model::{FastWeights, State, Transfer};
+use candle_core::{DType, Device, Result, Tensor, WithDType};
 use rayon::prelude::*;
 
-/// Tensors that are kept until the last kernel has been started: memory is freed in the order of the same stream.
+/// Tensors that are kept until the last kernel has been launched; the device frees memory in the order of the same stream.
 pub(super) struct Memory {
     device: Device,
     kept: Vec<Tensor>,
 }
 
-/// What the driver reads again when all steps are done. P = S · B.
-pub(super) struct State {
-    /// `[S, B, N]`.
-    pub x: Tensor,
-    /// `[S, B, N]`.
-    pub r: Tensor,
-    /// `[P, T, n_out]`.
-    pub outputs: Tensor,
-    /// Rates and activations of every step `[P, T, N]`, where they are recorded.
-    pub rates: Option<Tensor>,
-    pub activations: Option<Tensor>,
-    /// The Hebbian trace.
-    pub trace: Option<Trace>,
-    /// Changes of w_out `[S, B, n_out, N]` and b_out `[S, B, n_out]`.
-    pub readout_change: Option<(Tensor, Tensor)>,
-}
-
-/// The Hebbian traces of all trials.
-pub(super) enum Trace {
-    /// H, and e of the retroactive form: `[S, B, N pre, N post]`.
+/// The fast weights H of all trials in one of the kernels' two forms.
+pub(super) enum KernelFastWeights {
+    /// H, and e of the retroactive stage: `[S, B, N pre, N post]`.
     Matrix(FastWeights),
-    /// What was added to H.
+    /// The list of the changes weight · post preᵀ that were added to H.
     List {
-        /// a of each change, `[S, B, L, N]`.
+        /// `[S, B, L, N]`.
         post: Tensor,
-        /// b of each change, `[S, B, N, L]`.
+        /// `[S, B, N, L]`.
         pre: Tensor,
-        /// What each change counts for, `[S, B, L]`.
+        /// `[S, B, L]`.
         weight: Tensor,
-        /// The H that the trials began with, `[S, B, N post, N pre]`; `None`: zero.
-        given: Option<Tensor>,
+        /// H at the start, `[S, B, N post, N pre]`; `None` if zero.
+        start: Option<Tensor>,
     },
 }
 
-/// What is left, after so many changes, of the H before them, where all of it fades alike.
-pub(super) fn kept(trace: &FastWeightsConfig, changes: usize) -> f32 {
-    let each = match trace.stage {
+/// The factor that is left of H after so many changes, in the stages where all of H decays alike.
+pub(super) fn kept(fast_weights: &FastWeightsConfig, changes: usize) -> f32 {
+    let each = match fast_weights.stage {
         Stage::Hebb | Stage::Outer => 0.0,
-        Stage::Decay | Stage::Modulated => 1.0 - trace.eta,
+        Stage::Decay | Stage::Modulated => 1.0 - fast_weights.eta,
         Stage::None | Stage::Accumulate | Stage::Oja | Stage::Retroactive => 1.0,
     };
     each.powi(changes as i32) as f32
 }
 
-impl Trace {
-    /// H after the last step, indexed [post, pre] as everywhere else; `kept` is what is left of the H that a list began with.
+impl KernelFastWeights {
+    /// H after the last step, indexed [post, pre]; `kept` is the factor that is left of the H at the start.
     pub fn finish(self, kept: f32) -> Result<FastWeights> {
         match self {
-            Trace::Matrix(trace) => trace.map(|_, h| h.transpose(2, 3)?.contiguous()),
-            Trace::List { post, pre, weight, given } => {
+            KernelFastWeights::Matrix(transposed) => transposed.map(|_, h| h.transpose(2, 3)?.contiguous()),
+            KernelFastWeights::List { post, pre, weight, start } => {
                 let added = {
                     let post = post.broadcast_mul(&weight.unsqueeze(3)?)?;
                     post.transpose(2, 3)?.contiguous()?.matmul(&pre.transpose(2, 3)?.contiguous()?)?
                 };
                 drop((post, pre, weight));
-                let h = given.map_or(Ok(added.clone()), |given| added + (given * f64::from(kept))?)?;
+                let h = match start {
+                    Some(start) => (added + (start * f64::from(kept))?)?,
+                    None => added,
+                };
                 Ok(FastWeights { h, eligibility: None })
             }
         }
@@ -81,103 +67,103 @@ impl Memory {
         Memory { device: device.clone(), kept: Vec::new() }
     }
 
-    /// Keeps a tensor; its memory is then the kernels' to use.
+    /// Keeps a tensor for the kernels to use.
     pub fn keep(&mut self, tensor: Tensor) -> Result<Address> {
         let address = address(&tensor)?;
         self.kept.push(tensor);
         Ok(address)
     }
 
-    fn upload<T: candle_core::WithDType>(&mut self, mut values: Vec<T>) -> Result<Address> {
+    fn upload<T: WithDType>(&mut self, mut values: Vec<T>) -> Result<Address> {
         if values.is_empty() {
-            // Not every device can hold nothing.
+            // Not every device can allocate zero bytes.
             values.push(T::zero());
         }
         let len = values.len();
         self.keep(Tensor::from_vec(values, len, &self.device)?)
     }
 
-    fn zeros(&mut self, shape: &[usize]) -> Result<(Tensor, Address)> {
+    /// A tensor of zeros, whose address is put into `address`.
+    fn zeros(&mut self, shape: &[usize], address: &mut Address) -> Result<Tensor> {
         let tensor = Tensor::zeros(shape, DType::F32, &self.device)?;
-        Ok((tensor.clone(), self.keep(tensor)?))
+        *address = self.keep(tensor.clone())?;
+        Ok(tensor)
     }
 
-    /// Puts the weights and the state that the trials begin with on the device, makes room for their results, and puts all
-    /// addresses into `params`.
+    /// Puts the weights and the initial state on the device, makes room for the results, and sets all their addresses. The kernels
+    /// leave the results in the episode returned, but H only in their own form, and the
+    /// readout's changes for each trial: `[S, B, n_out, N]` and `[S, B, n_out]`.
     pub fn fill(
         &mut self,
         params: &mut Params,
         ensemble: &Ensemble,
         batch: &TrialBatch,
         record: Record,
-    ) -> Result<State> {
-        self.weights(params, ensemble)?;
-        self.state(params, ensemble, batch, record)
-    }
-
-    fn weights(&mut self, params: &mut Params, ensemble: &Ensemble) -> Result<()> {
-        let (weights, network) = (ensemble.weights, &ensemble.setup.config.network);
-        let mut given = |tensor: &Tensor| self.keep(tensor.contiguous()?);
-        params.w_rec = given(&weights.w_rec)?;
-        params.w_in = given(&weights.w_in)?;
-        for (address, tensor) in [
-            (&mut params.b_rec, &weights.b_rec),
-            (&mut params.w_out, &weights.w_out),
-            (&mut params.b_out, &weights.b_out),
-        ] {
-            *address = tensor.as_ref().map_or(Ok(0), &mut given)?;
-        }
-        let (free, held) = clamp(&ensemble.setup.config);
-        params.free = self.upload(free)?;
-        params.held = self.upload(held)?;
-        let neurons = network.output_neurons.iter().map(|&neuron| neuron as u32).collect();
-        params.output_neurons = self.upload::<u32>(if network.output == Output::Neurons { neurons } else { vec![] })?;
-        Ok(())
-    }
-
-    fn state(&mut self, params: &mut Params, ensemble: &Ensemble, batch: &TrialBatch, record: Record) -> Result<State> {
+    ) -> Result<(Episode, Option<KernelFastWeights>)> {
+        let config = &ensemble.setup.config;
         let (s, b, n) = (batch.networks, batch.trials_each, params.neurons as usize);
         let (t, n_out) = (params.steps as usize, params.n_out as usize);
-        let (free, held) = clamp(&ensemble.setup.config);
-        let transfer = Transfer::new(&ensemble.setup.config.network);
-        let x0 = rows(batch, n, |d, row| (0..n).for_each(|i| row[i] = d.x0[i] * free[i] + held[i]));
-        let r0 = rows(batch, n, |d, row| (0..n).for_each(|i| row[i] = transfer.single(d.x0[i] * free[i] + held[i])));
+        self.weights(params, ensemble)?;
+
+        let (free, held) = clamp(config);
+        let clamped = |x: &[f32]| (0..n).map(|i| x[i] * free[i] + held[i]).collect::<Vec<_>>();
+        let x0: Vec<f32> = batch.drawn.iter().flat_map(|d| clamped(&d.x0)).collect();
+        let transfer = Transfer::new(&config.network);
+        let r0: Vec<f32> = x0.par_iter().map(|&x| transfer.single(x)).collect();
         let x = Tensor::from_vec(x0, (s, b, n), &self.device)?;
         let r = Tensor::from_vec(r0, (s, b, n), &self.device)?;
         params.x_mean = self.keep(x.copy()?)?;
         params.x = self.keep(x.clone())?;
         params.r = self.keep(r.clone())?;
-        params.r_before = self.zeros(&[s, b, n])?.1;
+        params.free = self.upload(free)?;
+        params.held = self.upload(held)?;
         params.next_perturbation = self.upload(vec![0u32; s * b])?;
         let expected = |(i, d): (usize, &DrawnTrial)| -ensemble.baseline.expectation(i / b, d.trial.trial_type) as f32;
         params.reward_mean = self.upload(batch.drawn.iter().enumerate().map(expected).collect())?;
-        params.output_mean = self.zeros(&[s * b, n_out.max(1)])?.1;
-        params.trace_gate = self.zeros(&[s * b])?.1;
+        self.zeros(&[s, b, n], &mut params.r_before)?;
+        self.zeros(&[s * b, n_out.max(1)], &mut params.output_mean)?;
+        self.zeros(&[s * b], &mut params.h_modulator)?;
 
-        let (outputs, address) = self.zeros(&[s * b, t, n_out])?;
-        params.outputs = address;
-        let mut recorded = |asked: bool, address: &mut Address| -> Result<Option<Tensor>> {
-            let room = asked.then(|| self.zeros(&[s * b, t, n])).transpose()?;
-            Ok(room.map(|(tensor, start)| {
-                *address = start;
-                tensor
-            }))
-        };
+        let outputs = self.zeros(&[s, b, t, n_out], &mut params.outputs)?;
+        let mut recorded = |asked: bool, address| asked.then(|| self.zeros(&[s, b, t, n], address)).transpose();
         let rates = recorded(record.rates, &mut params.rates)?;
         let activations = recorded(record.activations, &mut params.activations)?;
-        let readout_change = if params.readout_rule != 0 {
-            let ((w_out, w_address), (b_out, b_address)) =
-                (self.zeros(&[s, b, n_out, n])?, self.zeros(&[s, b, n_out])?);
-            (params.w_out_change, params.b_out_change) = (w_address, b_address);
-            Some((w_out, b_out))
-        } else {
-            None
+        let readout_change = match params.readout_rule {
+            0 => None,
+            _ => Some((
+                self.zeros(&[s, b, n_out, n], &mut params.w_out_change)?,
+                self.zeros(&[s, b, n_out], &mut params.b_out_change)?,
+            )),
         };
-        let trace = self.trace(params, ensemble, &[s, b, n, n])?;
-        Ok(State { x, r, outputs, rates, activations, trace, readout_change })
+        let fast_weights = self.fast_weights(params, ensemble, &[s, b, n, n])?;
+        let (state, eligibility, gradients) = (State::new(x, r), None, None);
+        let episode =
+            Episode { outputs, state, fast_weights: None, eligibility, gradients, readout_change, rates, activations };
+        Ok((episode, fast_weights))
     }
 
-    fn trace(&mut self, params: &mut Params, ensemble: &Ensemble, shape: &[usize; 4]) -> Result<Option<Trace>> {
+    fn weights(&mut self, params: &mut Params, ensemble: &Ensemble) -> Result<()> {
+        let (weights, network) = (ensemble.weights, &ensemble.setup.config.network);
+        for (address, tensor) in [
+            (&mut params.w_rec, Some(&weights.w_rec)),
+            (&mut params.w_in, Some(&weights.w_in)),
+            (&mut params.b_rec, weights.b_rec.as_ref()),
+            (&mut params.w_out, weights.w_out.as_ref()),
+            (&mut params.b_out, weights.b_out.as_ref()),
+        ] {
+            *address = tensor.map_or(Ok(0), |tensor| self.keep(tensor.contiguous()?))?;
+        }
+        let neurons = network.output_neurons.iter().filter(|_| network.output == Output::Neurons);
+        params.output_neurons = self.upload(neurons.map(|&neuron| neuron as u32).collect())?;
+        Ok(())
+    }
+
+    fn fast_weights(
+        &mut self,
+        params: &mut Params,
+        ensemble: &Ensemble,
+        shape: &[usize; 4],
+    ) -> Result<Option<KernelFastWeights>> {
         let config = &ensemble.setup.config.fast_weights;
         if config.stage == Stage::None {
             return Ok(None);
@@ -186,46 +172,41 @@ impl Memory {
         let [s, b, n, _] = *shape;
         let length = listed_changes(config, n, params.steps as usize);
         if length > 0 {
-            let given = before.map(|state| state.h.clone());
-            // The kernels read it as [pre, post].
-            let transposed = given.as_ref().map(|h| self.keep(h.transpose(2, 3)?.contiguous()?)).transpose()?;
-            params.trace = transposed.unwrap_or(0);
-            params.trace_length = length as u32;
-            let (post, post_address) = self.zeros(&[s, b, length, n])?;
-            let (pre, pre_address) = self.zeros(&[s, b, n, length])?;
-            let (weight, weight_address) = self.zeros(&[s, b, length])?;
-            (params.trace_post, params.trace_pre, params.trace_weight) = (post_address, pre_address, weight_address);
-            return Ok(Some(Trace::List { post, pre, weight, given }));
-        }
-        // A copy, for the kernels write into it.
-        let mut start = |given: Option<&Tensor>| match given {
-            Some(h) => {
-                let h = h.transpose(2, 3)?.copy()?.contiguous()?;
-                Ok((h.clone(), self.keep(h)?))
+            let start = before.map(|state| state.h.clone());
+            if let Some(h) = &start {
+                params.h = self.keep(h.transpose(2, 3)?.contiguous()?)?;
             }
-            None => self.zeros(shape),
+            params.list_length = length as u32;
+            return Ok(Some(KernelFastWeights::List {
+                post: self.zeros(&[s, b, length, n], &mut params.change_post)?,
+                pre: self.zeros(&[s, b, n, length], &mut params.change_pre)?,
+                weight: self.zeros(&[s, b, length], &mut params.change_weight)?,
+                start,
+            }));
+        }
+        let mut transposed = |start: Option<&Tensor>, address: &mut Address| match start {
+            Some(start) => {
+                // A copy, for the kernels write into it.
+                let tensor = start.transpose(2, 3)?.copy()?.contiguous()?;
+                *address = self.keep(tensor.clone())?;
+                Ok(tensor)
+            }
+            None => self.zeros(shape, address),
         };
-        let (h, address) = start(before.map(|state| &state.h))?;
-        params.trace = address;
-        let eligibility = if config.stage == Stage::Retroactive {
-            let (e, address) = start(before.and_then(|state| state.eligibility.as_ref()))?;
-            params.trace_eligibility = address;
-            Some(e)
-        } else {
-            None
-        };
-        Ok(Some(Trace::Matrix(FastWeights { h, eligibility })))
+        let h = transposed(before.map(|state| &state.h), &mut params.h)?;
+        let e = before.and_then(|state| state.eligibility.as_ref());
+        let eligibility = (config.stage == Stage::Retroactive).then(|| transposed(e, &mut params.h_eligibility));
+        Ok(Some(KernelFastWeights::Matrix(FastWeights { h, eligibility: eligibility.transpose()? })))
     }
 }
 
-/// How many changes the GPU kernels list in place of H, in trials of `steps` steps of a network of `neurons`; 0: they
-/// write H out.
+/// How many changes the kernels list instead of writing H, for trials of `steps` steps of `neurons` neurons; 0 if they write H.
 ///
-/// A list is read whole at each step, 2 N floats for each change, and a persistent H beside it; a matrix is read and
-/// written, 2 N² floats. So where this chooses the list, it moves at most half of what the matrix would, or three
-/// quarters where H is persistent.
+/// The list is read as a whole at each step, 2 N floats for each change, together with a persistent H; the matrix is read and
+/// written, 2 N² floats. So where this chooses the list, it moves at most half of what the matrix would, or three quarters
+/// where H is persistent.
 pub(super) fn listed_changes(config: &FastWeightsConfig, neurons: usize, steps: usize) -> usize {
-    let fades_alike = matches!(config.stage, Stage::Accumulate | Stage::Decay | Stage::Modulated);
+    let decays_alike = matches!(config.stage, Stage::Accumulate | Stage::Decay | Stage::Modulated);
     let of_one_step = config.stage.of_one_step();
     let cheap = steps <= if config.persistent { neurons / 2 } else { neurons };
     let wanted = match config.form {
@@ -233,15 +214,15 @@ pub(super) fn listed_changes(config: &FastWeightsConfig, neurons: usize, steps: 
         FastWeightsForm::History => true,
         FastWeightsForm::Auto => of_one_step || cheap,
     };
-    // Clipping is not linear: no sum of what was added can express it.
+    // Clipping is not linear: no sum of changes can express it.
     match wanted && config.clip == 0.0 {
         true if of_one_step => 1,
-        true if fades_alike => steps,
+        true if decays_alike => steps,
         _ => 0,
     }
 }
 
-/// For each neuron 0 if it is clamped, else 1; and its activation, else 0.
+/// Which neurons are free (1) rather than clamped (0), and the activations at which the clamped ones are held, else 0.
 fn clamp(config: &Config) -> (Vec<f32>, Vec<f32>) {
     let n = config.network.neurons;
     let (mut free, mut held) = (vec![1.0; n], vec![0.0; n]);
@@ -251,34 +232,28 @@ fn clamp(config: &Config) -> (Vec<f32>, Vec<f32>) {
     (free, held)
 }
 
-/// One row of `width` for each trial.
-fn rows(batch: &TrialBatch, width: usize, write: impl Fn(&DrawnTrial, &mut [f32]) + Sync) -> Vec<f32> {
-    let mut all = vec![0.0; batch.drawn.len() * width];
-    all.par_chunks_mut(width.max(1)).zip(&batch.drawn).for_each(|(row, drawn)| write(drawn, row));
-    all
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn lists_are_for_short_trials_of_what_fades_alike_and_is_not_clipped() {
-        let mut trace = FastWeightsConfig { stage: Stage::Decay, ..FastWeightsConfig::default() };
-        assert_eq!([100, 101].map(|steps| listed_changes(&trace, 100, steps)), [100, 0]);
-        trace.persistent = true;
-        assert_eq!([50, 51].map(|steps| listed_changes(&trace, 100, steps)), [50, 0]);
-        trace.form = FastWeightsForm::History;
-        assert_eq!(listed_changes(&trace, 100, 1000), 1000);
-        for stage in [Stage::None, Stage::Oja, Stage::Retroactive] {
-            assert_eq!(listed_changes(&FastWeightsConfig { stage, ..trace.clone() }, 100, 10), 0);
+    fn lists_are_for_short_trials_of_what_decays_alike_and_is_not_clipped() {
+        use FastWeightsForm::{Auto, History, Written};
+        for (stage, persistent, form, clip, steps, listed) in [
+            (Stage::Decay, false, Auto, 0.0, 100, 100),
+            (Stage::Decay, false, Auto, 0.0, 101, 0),
+            (Stage::Decay, true, Auto, 0.0, 50, 50),
+            (Stage::Decay, true, Auto, 0.0, 51, 0),
+            (Stage::Decay, true, History, 0.0, 1000, 1000),
+            (Stage::None, true, History, 0.0, 10, 0),
+            (Stage::Oja, true, History, 0.0, 10, 0),
+            (Stage::Retroactive, true, History, 0.0, 10, 0),
+            (Stage::Outer, true, History, 0.0, 1000, 1),
+            (Stage::Decay, true, History, 1.0, 10, 0),
+            (Stage::Decay, true, Written, 0.0, 10, 0),
+        ] {
+            let config = FastWeightsConfig { stage, persistent, form, clip, ..FastWeightsConfig::default() };
+            assert_eq!(listed_changes(&config, 100, steps), listed, "{config:?}, {steps} steps");
         }
-        assert_eq!(listed_changes(&FastWeightsConfig { stage: Stage::Outer, ..trace.clone() }, 100, 1000), 1);
-        trace.clip = 1.0;
-        assert_eq!(listed_changes(&trace, 100, 10), 0, "clipping is not linear");
-        assert_eq!(
-            listed_changes(&FastWeightsConfig { form: FastWeightsForm::Written, clip: 0.0, ..trace }, 100, 10),
-            0
-        );
     }
 }

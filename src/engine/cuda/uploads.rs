@@ -1,4 +1,4 @@
-//! Copies to a GPU that run beside its kernels: from memory that the GPU reads by itself, on a stream of their own.
+//! Uploads to a GPU that run beside its kernels: from pinned host memory, on a stream of their own.
 
 use super::machine::Uploads;
 use super::params::Address;
@@ -9,7 +9,7 @@ use candle_core::cuda_backend::WrapErr;
 use candle_core::{CudaDevice, Result};
 use std::sync::Arc;
 
-/// Two pieces, the stream of the copies into them, and that of the kernels.
+/// Two pieces of memory, filled on one stream and read by kernels on another.
 pub(super) struct GpuUploads {
     copies: Arc<CudaStream>,
     kernels: Arc<CudaStream>,
@@ -19,9 +19,9 @@ pub(super) struct GpuUploads {
 struct Piece {
     host: PinnedHostSlice<u32>,
     device: CudaSlice<u32>,
-    /// The last copy is done.
+    /// The last copy has been made.
     copied: CudaEvent,
-    /// The last kernel that reads the last copy is done.
+    /// The last kernel that reads this copy has ended.
     read: CudaEvent,
 }
 
@@ -30,13 +30,12 @@ impl GpuUploads {
         let kernels = device.cuda_stream();
         let context = kernels.context();
         let piece = || -> Result<Piece> {
-            // SAFETY: what is read of both was written before: `fill` writes all that it copies, and a kernel reads no more
-            // than what was copied.
+            // SAFETY: neither is read before it is written: `fill` writes all that it copies, and kernels read only that.
             let (host, device) = unsafe { (context.alloc_pinned(words).w()?, device.alloc(words)?) };
             Ok(Piece { host, device, copied: context.new_event(None).w()?, read: context.new_event(None).w()? })
         };
         let pieces = [piece()?, piece()?];
-        // The copies' stream must not use the memory before it is there.
+        // A fork of the kernels' stream comes after the allocations on it.
         Ok(GpuUploads { copies: kernels.fork().w()?, kernels, pieces })
     }
 }
@@ -53,8 +52,8 @@ impl Uploads for GpuUploads {
         write(filled);
         self.copies.wait(read).w()?;
         let (to, _) = device.device_ptr(&self.copies);
-        // SAFETY: the device's memory is as long as the host's, and no kernel that was started so far reads it any more. The
-        // host's memory is not touched before `copied`, nor freed before the stream has ended (`drop`).
+        // SAFETY: both are equally long, and the copy waits for the kernels that read the device's. The host's is not touched
+        // before `copied`, nor freed before the stream has ended (`drop`).
         unsafe { memcpy_htod_async(to, filled, self.copies.cu_stream()) }.w()?;
         copied.record(&self.copies).w()?;
         Ok(to)
@@ -71,8 +70,8 @@ impl Uploads for GpuUploads {
 
 impl Drop for GpuUploads {
     fn drop(&mut self) {
-        // Memory is freed in the order of the kernels' stream, which may not have waited for the last copy. Where the device
-        // does not answer any more, there is nothing to wait for.
+        // Memory is freed in the order of the kernels' stream, which may not have waited for the last copy. If the device no
+        // longer answers, there is nothing to wait for.
         let _ = self.copies.synchronize();
     }
 }

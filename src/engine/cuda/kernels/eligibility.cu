@@ -1,13 +1,13 @@
-// The eligibility of each trial: e (+)= Σ_t post(t) pre(t)ᵀ over a block of steps, one product for each trial.
+// The eligibility of each trial: e (+)= Σ_t post(t) pre(t)ᵀ over the steps in the history.
 //
-// A block of tile × tile threads makes a square of the result; each thread keeps 8 × 8 elements of it in registers. Each sum
-// runs over the steps in order, one block's steps after the other's, so how steps are cut into blocks changes no bit.
+// A block of tile × tile threads computes a square of the result; each thread keeps 8 × 8 of its elements in registers. Each sum
+// runs over the steps in order, from one launch to the next, so how the history is cut changes no bit.
 #include "trials.cuh"
 
 #define EDGE 8u
 #define CHUNK 16u
 
-// Where element k of a thread's 8 is: 4 in one half of the square, 4 in the other, so that each 4 are one vector.
+// The position of element k of a thread's 8: 4 are in one half of the square, 4 in the other, and each 4 are one vector.
 __device__ static u32 place(u32 k, u32 thread, u32 tile) { return k / 4 * tile * 4 + thread * 4 + k % 4; }
 
 __device__ static void eight(float *to, const float *from, u32 thread, u32 tile) {

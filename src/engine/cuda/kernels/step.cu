@@ -1,10 +1,10 @@
 // One step of every trial: a block of threads for each trial, a thread for each neuron (or for several, where N is large).
 //
-// Everything but the recurrent product, which comes ready in `recurrent`: the trace, drive, motion, output, reward,
-// readout learning, and the factors of the eligibility. The twin is one turn of the loop in src/episode.rs.
-#include "trace.cuh"
+// It does everything but the recurrent product, which is ready in `recurrent`: fast weights, drive, activation, output, reward,
+// learning of the readout, and the factors of the eligibility. Tests hold it against engine/reference.
+#include "fast_weights.cuh"
 
-// The sum of `value` over the threads of a block, for every thread; always the same tree.
+// The sum of `value` over the threads of a block, for every thread; always in the same order.
 __device__ static float block_sum(float value, float *sums) {
     const u32 me = threadIdx.x;
     sums[me] = value;
@@ -29,7 +29,7 @@ __device__ static float input_drive(const Trials &of, u32 network, u32 trial, u3
     return drive;
 }
 
-// The first perturbation of a trial that this step may have.
+// The index of a trial's first perturbation that is not before this step.
 __device__ static u32 next_perturbation(const Trials &of, u32 trial, u32 step) {
     return step == of.stretch_first ? of.perturbation_start[trial] : of.next_perturbation[trial];
 }
@@ -70,7 +70,7 @@ __device__ static void output(const Trials &of, u32 network, u32 trial, u32 step
     __syncthreads();
 }
 
-// R − R̄ of this step, and R̄ moved on; 0 where nothing reads it or the step is not scored. For every thread.
+// R − R̄ of this step, for every thread, and updates R̄; 0 where nothing reads it or the step is not scored.
 __device__ static float reward_change(const Trials &of, u32 trial, u32 step, const float *z, float *shared) {
     if (!of.online) return 0.0f;
     if (threadIdx.x == 0) {
@@ -111,7 +111,7 @@ __device__ static void learn_readout(const Trials &of, u32 trial, u32 step, floa
     }
 }
 
-// x̄ moved on, and this step's factors: δx³ and r³, or (R − R̄) δx and r.
+// Updates x̄ and records this step's factors: δx³ and r³, or (R − R̄) δx and r.
 __device__ static void remember(const Trials &of, u32 trial, u32 step, float change, const float *r_before) {
     const u32 n = of.neurons;
     const bool learns = step >= of.start_step;
@@ -127,20 +127,20 @@ __device__ static void remember(const Trials &of, u32 trial, u32 step, float cha
     }
 }
 
-// The floats a block shares: rates before and after, a sum for each thread, the output, one more, and one for each change in
-// the trace's list.
+// A block shares these floats: rates before and after, a sum for each thread, the output, one more, and one for each change
+// in the list.
 KERNEL(step) {
     SHARED(float, shared);
     const u32 trial = blockIdx.x, network = trial / of.trials_each, n = of.neurons, t = of.first_step;
     float *before = shared, *after = before + n, *sums = after + n, *z = sums + blockDim.x, *one = z + of.n_out;
     float *counts = one + 1;
-    // For the trace the last step's rates come first: they made the change that is still to be applied.
+    // First the rates before and after the last step: they determine the change of H that is still to be applied.
     for (u32 i = threadIdx.x; i < n; i += blockDim.x) {
         before[i] = of.r_before[(size_t)trial * n + i];
         after[i] = of.r[(size_t)trial * n + i];
     }
     __syncthreads();
-    if (of.trace_length) {
+    if (of.list_length) {
         if (t > 0) append(of, trial, t, before, after);
         weigh(of, trial, t, after, counts, sums);
     }
@@ -148,7 +148,7 @@ KERNEL(step) {
         const size_t me = (size_t)trial * n + i;
         float drive = of.recurrent[me] + input_drive(of, network, trial, t, i);
         if (of.stage != STAGE_NONE) {
-            const float h_r = of.trace_length ? recall(of, trial, t, i, after, counts)
+            const float h_r = of.list_length ? recall(of, trial, t, i, after, counts)
                                               : pass(of, trial, i, t > 0, before, after);
             drive = fmaf(of.alpha, h_r, drive);
         }
@@ -175,13 +175,13 @@ KERNEL(step) {
     if (of.readout_rule != READOUT_FIXED) learn_readout(of, trial, t, change, after, z);
     if (of.stage != STAGE_NONE && threadIdx.x == 0) {
         const float m = of.modulated_by == REWARD ? change : 1.0f;
-        of.trace_gate[trial] = of.modulated_by == GIVEN ? of.modulator[drawn(of, trial, t)] : m;
+        of.h_modulator[trial] = of.modulated_by == GIVEN ? of.modulator[drawn(of, trial, t)] : m;
     }
     if (of.rule == RULE_DELTA_X || of.rule == RULE_EH) remember(of, trial, t, change, before);
 }
 
-// After the last step: the trace's last change.
-KERNEL(finish_trace) {
+// After the last step: the last change of H.
+KERNEL(finish_fast_weights) {
     SHARED(float, shared);
     const u32 trial = blockIdx.x, n = of.neurons;
     float *before = shared, *after = before + n;
@@ -190,6 +190,6 @@ KERNEL(finish_trace) {
         after[i] = of.r[(size_t)trial * n + i];
     }
     __syncthreads();
-    if (of.trace_length) return append(of, trial, of.steps, before, after);
+    if (of.list_length) return append(of, trial, of.steps, before, after);
     for (u32 i = threadIdx.x; i < n; i += blockDim.x) pass(of, trial, i, true, before, after);
 }

@@ -1,14 +1,14 @@
-// A stretch of steps of some trials of one network in one launch: a block keeps w_rec in shared memory and needs no other
+// A stretch of steps in one launch: a block runs some trials of one network, keeps w_rec in shared memory and needs no other
 // block.
 //
-// Threads stand in groups. A thread has 4 neurons of TRIALS trials, a group all neurons of these trials, a block
-// groups · TRIALS trials. x and x̄ stay in registers, rates in shared memory, twice: one half is read while the other is
-// written, so a step has one barrier. There is no trace, and outputs are rates; all else is as in step.cu.
+// A thread has 4 neurons of TRIALS trials, a group of threads all neurons of these trials, a block groups · TRIALS trials. x and
+// x̄ stay in registers. Rates are in shared memory twice: one half is read while the other is written, so a step needs one
+// barrier. There are no fast weights, and outputs are rates; everything else is as in step.cu.
 #include "trials.cuh"
 
 #define NEVER 0xffffffffu
 
-// What a thread has for the whole launch.
+// What a thread keeps for the whole launch.
 template <u32 TRIALS>
 struct Mine {
     u32 network, first_trial, quad, first_place, per_block;
@@ -56,7 +56,7 @@ __device__ static void begin(const Trials &of, Mine<TRIALS> &my, float *weights,
     __syncthreads();
 }
 
-// w_rec r + w_in u + b of a thread's neurons and trials, summed over neurons, then over inputs, in order.
+// w_rec r + w_in u + b of a thread's neurons and trials, summed over neurons, then over inputs, in their order.
 template <u32 TRIALS>
 __device__ static void drives(const Trials &of, const Mine<TRIALS> &my, u32 t, const float *weights, const float *rates,
                               float sum[TRIALS][4]) {
@@ -104,7 +104,7 @@ __device__ static void perturbed(const Trials &of, Mine<TRIALS> &my, u32 b, u32 
     }
 }
 
-// Moves trial b under its drive: x, the rate after the step, and for `delta-x` the factors and x̄.
+// Updates trial b under its drive: x, the rate after the step, and for `delta-x` the factors and x̄.
 template <u32 TRIALS>
 __device__ static void advance(const Trials &of, Mine<TRIALS> &my, u32 b, u32 t, const float *before, float *after,
                                const float drive[4]) {

@@ -1,15 +1,15 @@
-// The Hebbian trace of a trial, in either of two forms: H as a matrix, changed and read in one pass a step (`pass`), or H as
-// the list of what was added to it (`append`, `weigh`, `recall`), where nothing is clipped and all of H fades alike.
+// The fast weights H of a trial in either of two forms: a matrix that is changed and read in one pass a step (`pass`), or the
+// list of the changes to it (`append`, `weigh`, `recall`), which serves where nothing is clipped and all of H decays alike.
 #pragma once
 #include "trials.cuh"
 
-// The change of H after the last step, which this step's pass applies: H ← keep_i H + gain_i b_j, i post and j pre.
+// How H changes after a step, which the next step's pass applies: H_ij ← keep_i H_ij + gain_i b_j, i post and j pre.
 struct Change {
     float keep, gain, e_keep, e_gain, m;
 };
 
 __device__ static Change planned(const Trials &of, float a, float m) {
-    const float eta = of.trace_eta;
+    const float eta = of.h_eta;
     switch (of.stage) {
         case STAGE_OUTER: return {0.0f, eta * a, 0.0f, 0.0f, m};
         case STAGE_ACCUMULATE: return {1.0f, eta * a, 0.0f, 0.0f, m};
@@ -20,29 +20,29 @@ __device__ static Change planned(const Trials &of, float a, float m) {
     }
 }
 
-// Applies the last step's change to column i of H, and returns (H r)_i. H stands as [pre, post], so that neighbouring threads
-// touch neighbouring memory.
+// Applies the last step's change to all H_ij of neuron i, and returns (H r)_i. H is stored as [pre, post], so that neighbouring
+// threads access neighbouring memory.
 __device__ static float pass(const Trials &of, u32 trial, u32 i, bool pending, const float *before, const float *after) {
     const u32 n = of.neurons;
     const float *a = of.association == POST_PRE ? after : before;
     const float *b = of.association == PRE_POST ? after : before;
-    const Change change = planned(of, a[i], pending ? of.trace_gate[trial] : 0.0f);
+    const Change change = planned(of, a[i], pending ? of.h_modulator[trial] : 0.0f);
     const bool retroactive = of.stage == STAGE_RETROACTIVE;
     const size_t column = (size_t)trial * n * n + i;
     float sum = 0.0f;
     for (u32 j = 0; j < n; j++) {
         const size_t at = column + (size_t)j * n;
-        float h = of.trace[at];
+        float h = of.h[at];
         if (pending) {
             if (retroactive) {
-                const float e = fmaf(change.e_keep, of.trace_eligibility[at], change.e_gain * b[j]);
-                of.trace_eligibility[at] = e;
+                const float e = fmaf(change.e_keep, of.h_eligibility[at], change.e_gain * b[j]);
+                of.h_eligibility[at] = e;
                 h = fmaf(change.m, e, h);
             } else {
                 h = fmaf(change.keep, h, change.gain * b[j]);
             }
-            if (of.trace_clip > 0.0f) h = within(h, of.trace_clip);
-            of.trace[at] = h;
+            if (of.h_clip > 0.0f) h = within(h, of.h_clip);
+            of.h[at] = h;
         }
         sum = fmaf(h, after[j], sum);
     }
@@ -52,30 +52,30 @@ __device__ static float pass(const Trials &of, u32 trial, u32 i, bool pending, c
 // How many changes are in the list before step t.
 __device__ static u32 listed(const Trials &of, u32 t) { return of.stage == STAGE_OUTER && t > 1 ? 1 : t; }
 
-// Puts the change of the step before step t at the end of the list, and lets those before it fade.
+// Appends the change of the step before step t to the list, and lets the earlier ones decay.
 __device__ static void append(const Trials &of, u32 trial, u32 t, const float *before, const float *after) {
-    const u32 n = of.neurons, length = of.trace_length, last = listed(of, t) - 1;
+    const u32 n = of.neurons, length = of.list_length, last = listed(of, t) - 1;
     const float *a = of.association == POST_PRE ? after : before;
     const float *b = of.association == PRE_POST ? after : before;
-    const Change change = planned(of, 1.0f, of.trace_gate[trial]);
-    float *weight = of.trace_weight + (size_t)trial * length;
+    const Change change = planned(of, 1.0f, of.h_modulator[trial]);
+    float *weight = of.change_weight + (size_t)trial * length;
     for (u32 s = threadIdx.x; s < last; s += blockDim.x) weight[s] *= change.keep;
     if (threadIdx.x == 0) weight[last] = change.gain;
     for (u32 i = threadIdx.x; i < n; i += blockDim.x) {
-        of.trace_post[((size_t)trial * length + last) * n + i] = a[i];
-        of.trace_pre[((size_t)trial * n + i) * length + last] = b[i];
+        of.change_post[((size_t)trial * length + last) * n + i] = a[i];
+        of.change_pre[((size_t)trial * n + i) * length + last] = b[i];
     }
     __syncthreads();
 }
 
-// What each change in the list counts for before step t: its weight times b·r. Several threads share a sum over the neurons
-// where there are more threads than changes; `sums` has room for one number each.
+// For each change in the list before step t: its weight times b·r. Where there are more threads than changes, several share a
+// sum over the neurons; `sums` has room for one number for each thread.
 __device__ static void weigh(const Trials &of, u32 trial, u32 t, const float *r, float *counts, float *sums) {
-    const u32 n = of.neurons, length = of.trace_length, count = listed(of, t), me = threadIdx.x;
+    const u32 n = of.neurons, length = of.list_length, count = listed(of, t), me = threadIdx.x;
     const u32 rounded = (count + 31) / 32 * 32, width = rounded < blockDim.x ? rounded : blockDim.x;
     if (count == 0) return;
     const u32 groups = blockDim.x / width, group = me / width;
-    const float *pre = of.trace_pre + (size_t)trial * n * length;
+    const float *pre = of.change_pre + (size_t)trial * n * length;
     for (u32 first = 0; first < count; first += width) {
         const u32 s = first + me % width;
         const bool mine = group < groups && s < count;
@@ -87,21 +87,21 @@ __device__ static void weigh(const Trials &of, u32 trial, u32 t, const float *r,
         __syncthreads();
         if (mine && group == 0) {
             for (u32 other = 1; other < groups; other++) sum += sums[other * width + me];
-            counts[s] = of.trace_weight[(size_t)trial * length + s] * sum;
+            counts[s] = of.change_weight[(size_t)trial * length + s] * sum;
         }
         __syncthreads();
     }
 }
 
-// (H r)_i before step t, from the list and from what is left of the H that the trial began with.
+// (H r)_i before step t, from the list and from what is left of the H at the start.
 __device__ static float recall(const Trials &of, u32 trial, u32 t, u32 i, const float *r, const float *counts) {
     const u32 n = of.neurons, count = listed(of, t);
-    const float *post = of.trace_post + (size_t)trial * of.trace_length * n + i;
+    const float *post = of.change_post + (size_t)trial * of.list_length * n + i;
     float sum = 0.0f;
-    if (of.trace) {
-        const float *h = of.trace + (size_t)trial * n * n + i;
+    if (of.h) {
+        const float *h = of.h + (size_t)trial * n * n + i;
         for (u32 j = 0; j < n; j++) sum = fmaf(h[(size_t)j * n], r[j], sum);
-        sum *= of.trace_kept;
+        sum *= of.h_kept;
     }
     for (u32 s = 0; s < count; s++) sum = fmaf(counts[s], post[(size_t)s * n], sum);
     return sum;
