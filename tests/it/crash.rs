@@ -127,7 +127,7 @@ fn a_folder_with_nothing_but_a_configuration_or_a_lock() {
             assert!(bytes(dir.path().join(run).join(file)) == bytes(whole.join(file)), "{run}: {file}");
         }
     }
-    one_line_error(hebbian(&["train", "--resume", "--out", "nowhere"], dir.path()), 1, "nowhere is no run's folder");
+    one_line_error(hebbian(&["train", "--resume", "--out", "nowhere"], dir.path()), 1, "nowhere is not a run's folder");
 }
 
 #[test]

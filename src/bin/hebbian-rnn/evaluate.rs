@@ -1,32 +1,27 @@
 //! `hebbian-rnn evaluate`.
 
 use crate::args::EvaluateArgs;
-use crate::output::{open_device, print, print_json, print_scores};
+use crate::output::{open_device, print_json, print_scores};
 use crate::read;
-use crate::Outcome;
 use anyhow::Result;
 use hebbian_rnn::evaluate;
+use serde_json::json;
+use std::io::{stdout, Write};
 
-pub fn run(args: EvaluateArgs) -> Result<Outcome> {
+pub fn run(args: EvaluateArgs) -> Result<()> {
     let device = open_device(&args.device)?;
     let checkpoint = read::to_run(&args.run, args.task_file.as_deref(), &device)?;
-    let task = &checkpoint.setup.task;
+    let (task, trials) = (&checkpoint.setup.task, args.trials);
     let seed = args.seed.unwrap_or(checkpoint.setup.config.train.seed);
-    let scores = evaluate(&checkpoint, args.trials, seed)?;
+    let scores = evaluate(&checkpoint, trials, seed)?;
     if args.json {
-        print_json(
-            &serde_json::json!({ "task": task.name(), "trials": args.trials, "seed": seed, "networks": scores }),
-        )?;
-    } else {
-        print(&format!(
-            "{}: {} fresh trials of each network, weights frozen, no perturbation",
-            task.name(),
-            args.trials
-        ))?;
-        print_scores(&scores)?;
-        if let Some((error, why)) = task.chance() {
-            print(&format!("chance: {error} ({why})"))?;
-        }
+        return print_json(&json!({ "task": task.name(), "trials": trials, "seed": seed, "networks": scores }));
     }
-    Ok(Outcome::Done)
+    let name = task.name();
+    writeln!(stdout(), "{name}: {trials} fresh trials of each network, weights frozen, no perturbation")?;
+    print_scores(&scores)?;
+    if let Some((error, why)) = task.chance() {
+        writeln!(stdout(), "chance: {error} ({why})")?;
+    }
+    Ok(())
 }

@@ -1,51 +1,78 @@
 //! `hebbian-rnn inspect`.
 
 use crate::args::InspectArgs;
-use crate::output::{print, print_frozen, print_json, table};
-use crate::{read, Outcome};
+use crate::output::{print_frozen, print_json, print_table, reached};
+use crate::read;
 use anyhow::{bail, Result};
 use candle_core::Device;
 use hebbian_rnn::{layout, Checkpoint, Expected, Integrity};
+use serde_json::{json, Map};
+use std::io::{stdout, Write};
 
-pub fn run(args: InspectArgs) -> Result<Outcome> {
+pub fn run(args: InspectArgs) -> Result<()> {
     let checkpoint = Checkpoint::read(&args.checkpoint, &Device::Cpu)?;
-    let (config, task) = (&checkpoint.setup.config, &checkpoint.setup.task);
-    let layout = layout(&checkpoint.setup);
-    let reached: Vec<Option<u64>> = checkpoint.criterion.iter().map(|c| c.reached_at()).collect();
     if args.json {
-        let tensors: serde_json::Map<_, _> = layout
-            .iter()
-            .map(|(name, t)| (name.to_string(), serde_json::json!({ "dtype": t.dtype.as_str(), "shape": t.shape })))
-            .collect();
-        print_json(&serde_json::json!({
-            "format": checkpoint.format, "integrity": checkpoint.integrity, "program": checkpoint.program, "seed": config.train.seed, "updates": checkpoint.updates,
-            "trials": checkpoint.trials(), "criterion_trials": reached, "frozen": checkpoint.frozen, "tensors": tensors, "config": config,
-        }))?;
-        return verdict(&args, &checkpoint);
+        print_as_json(&checkpoint)?;
+    } else {
+        print_as_text(&checkpoint)?;
     }
-    print(&format!(
+    match read::change(&args.checkpoint, &checkpoint) {
+        Some(change) => bail!(change),
+        None => Ok(()),
+    }
+}
+
+fn criterion_trials(checkpoint: &Checkpoint) -> impl Iterator<Item = Option<u64>> + '_ {
+    checkpoint.criterion.iter().map(|criterion| criterion.reached_at())
+}
+
+fn print_as_json(checkpoint: &Checkpoint) -> Result<()> {
+    let config = &checkpoint.setup.config;
+    let tensors: Map<_, _> = layout(&checkpoint.setup)
+        .iter()
+        .map(|(name, t)| (name.to_string(), json!({ "dtype": t.dtype.as_str(), "shape": t.shape })))
+        .collect();
+    print_json(&json!({
+        "format": checkpoint.format,
+        "integrity": checkpoint.integrity,
+        "program": checkpoint.program,
+        "seed": config.train.seed,
+        "updates": checkpoint.updates,
+        "trials": checkpoint.trials(),
+        "criterion_trials": criterion_trials(checkpoint).collect::<Vec<_>>(),
+        "frozen": checkpoint.frozen,
+        "tensors": tensors,
+        "config": config,
+    }))
+}
+
+fn print_as_text(checkpoint: &Checkpoint) -> Result<()> {
+    let config = &checkpoint.setup.config;
+    let mut out = stdout();
+    writeln!(
+        out,
         "task {}, rule {}, networks {}, {} neurons, {} trials at a time, seed {}",
-        task.name(),
+        checkpoint.setup.task.name(),
         config.rule.name,
         config.train.networks,
         config.network.neurons,
         config.train.batch,
         config.train.seed
-    ))?;
-    print(&format!(
+    )?;
+    writeln!(
+        out,
         "{} updates, {} trials of each network; format {}, program {}",
         checkpoint.updates,
         checkpoint.trials(),
         checkpoint.format,
         checkpoint.program.escape_debug()
-    ))?;
-    if let Some(trace) = config.fast_weights.describe() {
-        print(&trace)?;
+    )?;
+    if let Some(fast_weights) = config.fast_weights.describe() {
+        writeln!(out, "{fast_weights}")?;
     }
-    let row = |(name, t): (&&str, &Expected)| vec![name.to_string(), t.dtype.as_str().into(), format!("{:?}", t.shape)];
-    print(&table(&["tensor", "type", "shape"], layout.iter().map(row).collect(), 3).to_string())?;
-    let reached: Vec<String> = reached.iter().map(|r| r.map_or("not reached".into(), |t| t.to_string())).collect();
-    print(&format!("trials to criterion: {}", reached.join(", ")))?;
+    let row = |(name, t): (&&str, &Expected)| [name.to_string(), t.dtype.as_str().into(), format!("{:?}", t.shape)];
+    print_table(["tensor", "type", "shape"], layout(&checkpoint.setup).iter().map(row), 3)?;
+    writeln!(out, "trials to criterion: {}", criterion_trials(checkpoint).map(reached).collect::<Vec<_>>().join(", "))?;
     let frozen = config.train.networks.range().zip(&checkpoint.frozen);
     print_frozen(frozen.filter_map(|(network, frozen)| Some((network, (*frozen)?))))?;
     let checksum = match checkpoint.integrity {
@@ -53,16 +80,9 @@ pub fn run(args: InspectArgs) -> Result<Outcome> {
         Integrity::Changed => "the checksum does not fit",
         Integrity::Unknown => "format 1 has no checksum",
     };
-    print(&format!(
+    writeln!(
+        out,
         "every tensor has the name, type and shape that its configuration calls for, and finite values; {checksum}"
-    ))?;
-    verdict(&args, &checkpoint)
-}
-
-/// A failure where the file is not the one that was written.
-fn verdict(args: &InspectArgs, checkpoint: &Checkpoint) -> Result<Outcome> {
-    match read::change(&args.checkpoint, checkpoint) {
-        Some(change) => bail!(change),
-        None => Ok(Outcome::Done),
-    }
+    )?;
+    Ok(())
 }

@@ -1,40 +1,46 @@
-//! `hebbian-rnn tasks` and `hebbian-rnn rules`.
+//! `hebbian-rnn tasks`, `hebbian-rnn rules` and `hebbian-rnn devices`.
 
 use crate::args::ListArgs;
-use crate::output::{print, print_json, table, usage};
-use crate::Outcome;
+use crate::output::{print_json, print_table, usage, yes_no};
 use anyhow::Result;
-use hebbian_rnn::{all_tasks, find_rule, find_task, Config, RULES};
+use hebbian_rnn::{all_tasks, find_rule, find_task, list_devices, Config, RULES};
+use serde_json::json;
+use std::io::{stdout, Write};
 
-pub fn tasks(args: ListArgs) -> Result<Outcome> {
+pub fn tasks(args: ListArgs) -> Result<()> {
     if let Some(name) = &args.name {
         let info = usage(find_task(name))?;
         let config = Config::for_task(name)?;
         if args.json {
-            print_json(&config)?;
-        } else {
-            print(&format!("# {}: {}\n# Its defaults:\n\n{}", info.name, info.summary, config.to_toml()?))?;
+            return print_json(&config);
         }
-    } else if args.json {
-        let tasks = all_tasks().map(|t| serde_json::json!({ "name": t.name, "summary": t.summary, "rule": t.rule }));
-        print_json(&tasks.collect::<Vec<_>>())?;
-    } else {
-        let rows = all_tasks().map(|t| vec![t.name.to_string(), t.rule.to_string(), t.summary.to_string()]);
-        print(&table(&["task", "rule", "what"], rows.collect(), 3).to_string())?;
-        print("\nhebbian-rnn tasks TASK shows a task's defaults.")?;
+        writeln!(stdout(), "# {}: {}\n# Its defaults:\n\n{}", info.name, info.summary, config.to_toml()?)?;
+        return Ok(());
     }
-    Ok(Outcome::Done)
+    if args.json {
+        let tasks = all_tasks().map(|t| json!({ "name": t.name, "summary": t.summary, "rule": t.rule }));
+        return print_json(&tasks.collect::<Vec<_>>());
+    }
+    let rows = all_tasks().map(|t| [t.name, t.rule, t.summary].map(String::from));
+    print_table(["task", "rule", "description"], rows, 3)?;
+    Ok(writeln!(stdout(), "\nhebbian-rnn tasks TASK shows a task's defaults.")?)
 }
 
-pub fn rules(args: ListArgs) -> Result<Outcome> {
+pub fn rules(args: ListArgs) -> Result<()> {
     let only = args.name.as_deref().map(|name| usage(find_rule(name))).transpose()?;
     let rules = RULES.iter().filter(|rule| only.is_none_or(|only| only.name == rule.name));
     if args.json {
-        let rules = rules.map(|rule| serde_json::json!({ "name": rule.name, "summary": rule.summary }));
-        print_json(&rules.collect::<Vec<_>>())?;
-    } else {
-        let rows = rules.map(|rule| vec![rule.name.to_string(), rule.summary.to_string()]).collect();
-        print(&table(&["rule", "eligibility"], rows, 2).to_string())?;
+        let rules = rules.map(|rule| json!({ "name": rule.name, "summary": rule.summary }));
+        return print_json(&rules.collect::<Vec<_>>());
     }
-    Ok(Outcome::Done)
+    print_table(["rule", "eligibility"], rules.map(|rule| [rule.name, rule.summary].map(String::from)), 2)
+}
+
+pub fn devices(args: ListArgs) -> Result<()> {
+    let mut found = list_devices();
+    found.retain(|device| args.name.as_ref().is_none_or(|name| *name == device.name));
+    if args.json {
+        return print_json(&found);
+    }
+    print_table(["device", "usable", "detail"], found.into_iter().map(|d| [d.name, yes_no(d.usable), d.detail]), 3)
 }

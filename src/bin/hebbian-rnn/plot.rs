@@ -1,29 +1,25 @@
-//! `hebbian-rnn plot`.
+//! `hebbian-rnn plot`, and the pictures that `train` draws.
 
 use crate::args::PlotArgs;
-use crate::output::{print, usage};
-use crate::{read, Outcome};
-use anyhow::{bail, ensure, Result};
+use crate::output::usage;
+use crate::read;
+use anyhow::{anyhow, bail, Result};
 use candle_core::Device;
 use hebbian_rnn::{draw_learning_curve, draw_learning_curves, draw_sample_trials, read_metrics, Checkpoint, NamedRun};
 use hebbian_rnn::{LEARNING_CURVE, METRICS_FILE, SAMPLE_TRIALS};
+use std::io::{stdout, Write};
 use std::path::{Path, PathBuf};
 
 /// More runs than this cannot be told apart in one picture.
 const MOST_RUNS: usize = 12;
 
-pub fn run(args: PlotArgs) -> Result<Outcome> {
-    for run in &args.runs {
-        ensure!(run.is_dir(), "{} is not a run's folder", run.display());
-    }
+pub fn run(args: PlotArgs) -> Result<()> {
+    args.runs.iter().try_for_each(|run| read::ensure_folder(run))?;
     let pictures = match (&args.runs[..], args.out) {
         ([run], None) => draw(run, &read::to_run(run, None, &Device::Cpu)?, args.log)?,
         (runs, out) => draw_together(runs, out, args.log)?,
     };
-    for picture in pictures {
-        print(&picture)?;
-    }
-    Ok(Outcome::Done)
+    Ok(writeln!(stdout(), "{}", pictures.join("\n"))?)
 }
 
 /// Draws all the pictures of a run; returns their paths.
@@ -31,14 +27,13 @@ pub fn draw(folder: &Path, checkpoint: &Checkpoint, log: bool) -> Result<Vec<Str
     let rows = read_metrics(&folder.join(METRICS_FILE))?;
     draw_learning_curve(folder, &checkpoint.setup, &rows, log)?;
     draw_sample_trials(folder, checkpoint)?;
-    let stems = [LEARNING_CURVE, SAMPLE_TRIALS];
-    Ok(stems.iter().flat_map(|stem| files(&folder.join(stem))).collect())
+    Ok([LEARNING_CURVE, SAMPLE_TRIALS].iter().flat_map(|stem| files(&folder.join(stem))).collect())
 }
 
 /// Draws the learning curves of several runs into one picture; returns its paths.
 fn draw_together(runs: &[PathBuf], out: Option<PathBuf>, log: bool) -> Result<Vec<String>> {
     if runs.len() > MOST_RUNS {
-        return usage(Err(anyhow::anyhow!("{} runs are named; expected at most {MOST_RUNS}", runs.len())));
+        return usage(Err(anyhow!("{} runs are named; expected at most {MOST_RUNS}", runs.len())));
     }
     let stem = match out {
         Some(out) if out.is_dir() => bail!("--out {} is a folder; expected the name of a picture", out.display()),
@@ -52,9 +47,10 @@ fn draw_together(runs: &[PathBuf], out: Option<PathBuf>, log: bool) -> Result<Ve
         Ok(NamedRun { name: format!("{} ({})", run.display(), setup.config.rule.name), setup, rows })
     };
     draw_learning_curves(&stem, &runs.iter().map(read).collect::<Result<Vec<_>>>()?, log)?;
-    Ok(files(&stem))
+    Ok(files(&stem).to_vec())
 }
 
-fn files(stem: &Path) -> Vec<String> {
-    ["png", "svg"].map(|end| format!("{}.{end}", stem.display())).to_vec()
+/// A picture's two files.
+fn files(stem: &Path) -> [String; 2] {
+    ["png", "svg"].map(|end| format!("{}.{end}", stem.display()))
 }

@@ -1,4 +1,4 @@
-//! Reads a run's checkpoint, with the trials of a task file from where they are now.
+//! Reads a run's checkpoint, with the trials of a task file from where that file is now.
 
 use anyhow::{ensure, Result};
 use candle_core::Device;
@@ -6,16 +6,16 @@ use hebbian_rnn::{Checkpoint, FileTask, Integrity, Own, Setup, CHECKPOINT_FILE};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Whether a task file has to be the one the networks were trained on.
+/// Which task file may take the place of the one that the networks were trained on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Trials {
-    /// It has to hash to the same value.
+    /// One with the same hash.
     Same,
-    /// It only has to fit.
+    /// Any whose sizes fit.
     Any,
 }
 
-/// The checkpoint of `run`; `task_file` takes the place of the file it names.
+/// The checkpoint of `run`; `task_file` takes the place of the file that it names.
 pub fn checkpoint(run: &Path, task_file: Option<&Path>, trials: Trials, device: &Device) -> Result<Checkpoint> {
     let Some(file) = task_file else { return Ok(Checkpoint::read(run, device)?) };
     let own = Own { task: Some(Arc::new(FileTask::read(file)?)), ..Own::default() };
@@ -30,7 +30,7 @@ pub fn checkpoint(run: &Path, task_file: Option<&Path>, trials: Trials, device: 
     Ok(checkpoint)
 }
 
-/// The same for networks that are only to be run: a file that was changed since it was written is used, with a warning.
+/// The checkpoint of networks that are only to be run: one that was changed since it was written gives a warning.
 pub fn to_run(run: &Path, task_file: Option<&Path>, device: &Device) -> Result<Checkpoint> {
     let checkpoint = checkpoint(run, task_file, Trials::Any, device)?;
     if let Some(change) = change(run, &checkpoint) {
@@ -39,7 +39,7 @@ pub fn to_run(run: &Path, task_file: Option<&Path>, device: &Device) -> Result<C
     Ok(checkpoint)
 }
 
-/// What to say where `run`'s checkpoint, read from there, was changed since it was written.
+/// Says so if the checkpoint read from `run` was changed since it was written.
 pub fn change(run: &Path, checkpoint: &Checkpoint) -> Option<String> {
     if checkpoint.integrity != Integrity::Changed {
         return None;
@@ -49,4 +49,10 @@ pub fn change(run: &Path, checkpoint: &Checkpoint) -> Option<String> {
         format!("; the checkpoint before it is whole: {} (update {updates})", previous.display())
     });
     Some(format!("{}: its checksum does not fit: it was damaged, or edited by hand{before}", path.display()))
+}
+
+/// Refuses a path that is not a folder.
+pub fn ensure_folder(run: &Path) -> Result<()> {
+    ensure!(run.is_dir(), "{} is not a run's folder", run.display());
+    Ok(())
 }

@@ -1,25 +1,38 @@
-//! `hebbian-rnn report`.
+//! `hebbian-rnn report`, and the page that `train` writes.
 
 use crate::args::ReportArgs;
-use crate::output::print;
+use crate::read;
 use crate::train::FINAL_TRIALS;
-use crate::{read, Outcome};
-use anyhow::{ensure, Result};
+use anyhow::Result;
 use candle_core::Device;
-use hebbian_rnn::{evaluate, write_report, RunReport};
+use hebbian_rnn::{evaluate, write_report, Analysis, Checkpoint, RunReport, Score};
 use indicatif::ProgressBar;
+use std::io::{stdout, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub fn run(args: ReportArgs) -> Result<Outcome> {
-    ensure!(args.run.is_dir(), "{} is not a run's folder", args.run.display());
+pub fn run(args: ReportArgs) -> Result<()> {
+    read::ensure_folder(&args.run)?;
     let checkpoint = read::to_run(&args.run, None, &Device::Cpu)?;
     let scores = evaluate(&checkpoint, FINAL_TRIALS, checkpoint.setup.config.train.seed)?;
-    let mut page = RunReport { log: args.log, ..RunReport::of(&args.run, &checkpoint, &scores, FINAL_TRIALS)? };
-    // Some take a minute; nothing is shown where stderr is no terminal.
+    // Some analyses take a minute. The spinner is hidden where stderr is not a terminal.
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(Duration::from_millis(200));
-    page.analyse(true, &|analysis| bar.set_message(analysis.title));
+    let page = write(&args.run, &checkpoint, &scores, args.log, Some(&|analysis| bar.set_message(analysis.title)))?;
     bar.finish_and_clear();
-    print(&write_report(&args.run, &page)?.display().to_string())?;
-    Ok(Outcome::Done)
+    Ok(writeln!(stdout(), "{}", page.display())?)
+}
+
+/// Writes a run's page and returns its path. With `progress`, which is called before each analysis, all analyses that fit
+/// are on it; without, only those that take no time.
+pub fn write(
+    folder: &Path,
+    checkpoint: &Checkpoint,
+    scores: &[Score],
+    log: bool,
+    progress: Option<&dyn Fn(&Analysis)>,
+) -> Result<PathBuf> {
+    let mut page = RunReport { log, ..RunReport::of(folder, checkpoint, scores, FINAL_TRIALS)? };
+    page.analyse(progress.is_some(), progress.unwrap_or(&|_| ()));
+    Ok(write_report(folder, &page)?)
 }

@@ -1,22 +1,22 @@
 //! `hebbian-rnn simulate`.
 
 use crate::args::{Recordable, SimulateArgs};
-use crate::output::{open_device, print};
-use crate::{read, Outcome};
+use crate::output::open_device;
+use crate::read;
 use anyhow::{ensure, Context, Result};
 use hebbian_rnn::{read_inputs, simulate, write_atomically, Record};
+use std::io::{stdout, Write};
 
-pub fn run(args: SimulateArgs) -> Result<Outcome> {
+pub fn run(args: SimulateArgs) -> Result<()> {
     let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty());
     ensure!(folder.is_none_or(|folder| folder.is_dir()), "{}: its folder does not exist", args.out.display());
     let device = open_device(&args.device)?;
     let checkpoint = read::to_run(&args.checkpoint, None, &device)?;
     let inputs = read_inputs(&args.inputs, &checkpoint, &device)?;
-    let asked = |what| args.record.contains(&what);
     let record = Record {
-        rates: asked(Recordable::Rates),
-        activations: asked(Recordable::Activations),
-        fast_weights: asked(Recordable::Trace),
+        rates: args.record.contains(&Recordable::Rates),
+        activations: args.record.contains(&Recordable::Activations),
+        fast_weights: args.record.contains(&Recordable::Trace),
     };
     let seed = args.seed.unwrap_or(checkpoint.setup.config.train.seed);
     let results = simulate(&checkpoint, inputs, record, seed)?;
@@ -24,7 +24,7 @@ pub fn run(args: SimulateArgs) -> Result<Outcome> {
         .with_context(|| format!("preparing {}", args.out.display()))?;
     write_atomically(&args.out, &bytes)?;
     for (name, tensor) in &results {
-        print(&format!("{name} {:?}", tensor.dims()))?;
+        writeln!(stdout(), "{name} {:?}", tensor.dims())?;
     }
-    Ok(Outcome::Done)
+    Ok(())
 }

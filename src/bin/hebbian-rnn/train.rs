@@ -1,55 +1,59 @@
 //! `hebbian-rnn train`.
 
 use crate::args::{BatchSize, TrainArgs};
-use crate::output::{open_devices, print, print_json, print_scores, usage};
+use crate::output::{frozen_line, open_devices, print_json, print_scores, usage};
 use crate::read::{self, Trials};
-use crate::{plot, signals, Outcome};
-use anyhow::{bail, ensure, Context, Result};
-use candle_core::Device;
+use crate::{plot, report, signals};
+use anyhow::{anyhow, bail, ensure, Context, Result};
+use candle_core::{DType, Device};
 use hebbian_rnn::{automatic_batch, check_memory, evaluate, holds_a_checkpoint, quantile_with_missing, run_fresh};
-use hebbian_rnn::{write_report, Checkpoint, Config, Lock, NetworkReport, Observer, RunFolder, RunReport, Score};
-use hebbian_rnn::{Setting, Setup, StopReason, Trainer, UpdateReport, CONFIG_FILE, REMEDY};
+use hebbian_rnn::{Checkpoint, Config, Lock, NetworkReport, Observer, RunFolder, Score, Setting, Setup};
+use hebbian_rnn::{StopReason, Trainer, UpdateReport, CONFIG_FILE, REMEDY};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use std::io::{stdout, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Fresh trials of each network for the final table.
 pub const FINAL_TRIALS: u64 = 400;
 
-pub fn run(args: TrainArgs) -> Result<Outcome> {
+pub fn run(args: TrainArgs) -> Result<ExitCode> {
     let (mut trainer, mut folder, out) = if args.resume { resume(&args)? } else { start(&args)? };
     if let (Some(reason), true) = (trainer.finished(), folder.saved_at() == Some(trainer.updates())) {
         if reason == StopReason::Frozen {
             bail!("{}: {}", out.display(), all_frozen(&trainer));
         }
-        print(&format!("{}: this run is finished ({} updates); nothing to do", out.display(), trainer.updates()))?;
-        return Ok(Outcome::Done);
+        let updates = trainer.updates();
+        writeln!(stdout(), "{}: this run is finished ({updates} updates); nothing to do", out.display())?;
+        return Ok(ExitCode::SUCCESS);
     }
     let interrupted = signals::listen()?;
-    let mut bar = Bar::new(&trainer);
-    let shown = bar.bar.clone();
-    folder.on_warning(move |warning| shown.suspend(|| eprintln!("warning: {warning}")));
-    let reason = trainer.train_with(&mut [&mut folder, &mut bar], &|| interrupted.load(Ordering::SeqCst))?;
+    let mut progress = Progress::new(&trainer);
+    let bar = progress.bar.clone();
+    folder.on_warning(move |warning| bar.suspend(|| eprintln!("warning: {warning}")));
+    let reason = trainer.train_with(&mut [&mut folder, &mut progress], &|| interrupted.load(Ordering::SeqCst))?;
     if reason == StopReason::Interrupted {
         eprintln!(
             "interrupted after {} updates; everything is saved. To go on:\n  hebbian-rnn train --resume --out {}",
             trainer.updates(),
             out.display()
         );
-        return Ok(Outcome::Interrupted);
+        return Ok(ExitCode::from(130));
     }
     let (checkpoint, frozen) = (trainer.checkpoint()?, all_frozen(&trainer));
-    // What training alone needs of the device's memory is free for the trials that follow.
+    // Frees the device memory that only training needs for the trials that follow.
     drop(trainer);
-    summarise(&args, &checkpoint, &bar, &out)?;
+    summarise(&args, &checkpoint, &progress, &out)?;
     if reason == StopReason::Frozen {
         bail!("{}: {frozen}", out.display());
     }
-    Ok(Outcome::Done)
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Says why training cannot go on.
+/// Why training cannot go on once every network has diverged.
 fn all_frozen(trainer: &Trainer) -> String {
     format!(
         "every network has diverged, the last in update {}; what they were before is saved. {REMEDY}",
@@ -57,76 +61,72 @@ fn all_frozen(trainer: &Trainer) -> String {
     )
 }
 
+/// The setup from `saved` settings, the file of `--config` and the options, of which the later ones win.
+fn resolve(args: &TrainArgs, mut saved: Vec<Setting>) -> Result<Setup> {
+    if let Some(path) = &args.config {
+        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        saved.extend(usage(Setting::from_toml(&text, &path.display().to_string()))?);
+    }
+    saved.extend(usage(args.settings())?);
+    usage(Setup::resolve(args.task.as_deref(), &saved))
+}
+
 fn start(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
-    let mut all = file_settings(args)?;
-    all.extend(usage(args.settings())?);
-    let mut setup = usage(Setup::resolve(args.task.as_deref(), &all))?;
+    let mut setup = resolve(args, Vec::new())?;
     let devices = open_devices(&setup.config.train.device)?;
     if args.batch == Some(BatchSize::Auto) {
         setup.config.train.batch = automatic_batch(&setup, &devices)?;
     }
     check_memory(&setup, &devices)?;
-    let out = match &args.out {
-        Some(out) => out.clone(),
-        None => Path::new("runs").join(setup.task.name()),
-    };
+    let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(setup.task.name()));
     let trainer = Trainer::new(setup, &devices)?;
     let folder = RunFolder::create(&out, trainer.config(), args.force)?;
     Ok((trainer, folder, out))
 }
 
+/// Continues a run from its checkpoint, or starts it again if it ended before its first checkpoint.
 fn resume(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
     let out = match (&args.out, &args.task) {
         (Some(out), _) => out.clone(),
         (None, Some(task)) => Path::new("runs").join(task),
-        (None, None) => return usage(Err(anyhow::anyhow!("--resume: name the run's folder (--out DIR)"))),
+        (None, None) => return usage(Err(anyhow!("--resume: name the run's folder (--out DIR)"))),
     };
-    ensure!(out.is_dir(), "{} is no run's folder", out.display());
+    read::ensure_folder(&out)?;
     let lock = Lock::take(&out)?;
-    if !holds_a_checkpoint(&out) {
-        return restart(args, lock, out);
+    let checkpoint = holds_a_checkpoint(&out).then(|| saved_checkpoint(args, &out)).transpose()?;
+    let (saved, origin) = match &checkpoint {
+        Some(checkpoint) => (checkpoint.setup.config.clone(), "the checkpoint"),
+        None => (saved_config(&out)?, CONFIG_FILE),
+    };
+    let setup = resolve(args, Setting::from_toml(&saved.to_toml()?, origin)?)?;
+    usage(same_run(&saved, &setup.config, &out))?;
+    let devices = open_devices(&setup.config.train.device)?;
+    check_memory(&setup, &devices)?;
+    let saved_at = checkpoint.as_ref().map(|checkpoint| checkpoint.updates);
+    let trainer = match checkpoint {
+        Some(checkpoint) => Trainer::resume(&Checkpoint { setup, ..checkpoint }, &devices)?,
+        None => Trainer::new(setup, &devices)?,
+    };
+    let folder = RunFolder::reopen(lock, trainer.config(), saved_at)?;
+    if saved_at.is_none() {
+        eprintln!("{} has no checkpoint yet: training starts from the beginning", out.display());
     }
-    let mut checkpoint = read::checkpoint(&out, args.task_file.as_deref(), Trials::Same, &Device::Cpu)?;
-    if let (Some(change), false) = (read::change(&out, &checkpoint), args.accept_edited) {
-        bail!("{change}; --accept-edited goes on from it all the same");
-    }
-    checkpoint.setup = resumed(args, &checkpoint.setup.config, "the checkpoint", &out)?;
-    let devices = open_devices(&checkpoint.setup.config.train.device)?;
-    check_memory(&checkpoint.setup, &devices)?;
-    let trainer = Trainer::resume(&checkpoint, &devices)?;
-    let folder = RunFolder::reopen(lock, trainer.config(), Some(checkpoint.updates))?;
     Ok((trainer, folder, out))
 }
 
-/// Starts a run again that was ended before its first checkpoint, from the configuration in its folder.
-fn restart(args: &TrainArgs, lock: Lock, out: PathBuf) -> Result<(Trainer, RunFolder, PathBuf)> {
+fn saved_checkpoint(args: &TrainArgs, out: &Path) -> Result<Checkpoint> {
+    let checkpoint = read::checkpoint(out, args.task_file.as_deref(), Trials::Same, &Device::Cpu)?;
+    match read::change(out, &checkpoint) {
+        Some(change) if !args.accept_edited => bail!("{change}; --accept-edited goes on from it all the same"),
+        _ => Ok(checkpoint),
+    }
+}
+
+fn saved_config(out: &Path) -> Result<Config> {
     let path = out.join(CONFIG_FILE);
     ensure!(path.exists(), "{} holds no run: it has neither a checkpoint nor a {CONFIG_FILE}", out.display());
     let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    let saved = Config::from_toml(&text).with_context(|| path.display().to_string())?;
-    let setup = resumed(args, &saved, CONFIG_FILE, &out)?;
-    let devices = open_devices(&setup.config.train.device)?;
-    check_memory(&setup, &devices)?;
-    let trainer = Trainer::new(setup, &devices)?;
-    let folder = RunFolder::reopen(lock, trainer.config(), None)?;
-    eprintln!("{} has no checkpoint yet: training starts from the beginning", out.display());
-    Ok((trainer, folder, out))
-}
-
-/// What a run goes on with: `saved`, but for what the arguments may change.
-fn resumed(args: &TrainArgs, saved: &Config, origin: &str, out: &Path) -> Result<Setup> {
-    let mut all = Setting::from_toml(&saved.to_toml()?, origin)?;
-    all.extend(file_settings(args)?);
-    all.extend(usage(args.settings())?);
-    let setup = usage(Setup::resolve(args.task.as_deref(), &all))?;
-    usage(same_run(saved, &setup.config, out))?;
-    Ok(setup)
-}
-
-fn file_settings(args: &TrainArgs) -> Result<Vec<Setting>> {
-    let Some(path) = &args.config else { return Ok(Vec::new()) };
-    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    usage(Setting::from_toml(&text, &path.display().to_string()))
+    Config::from_toml(&text).with_context(|| path.display().to_string())
 }
 
 /// Refuses a resume that would change the run.
@@ -157,109 +157,116 @@ fn same_run(saved: &Config, now: &Config, out: &Path) -> Result<()> {
     Ok(())
 }
 
-fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, bar: &Bar, out: &Path) -> Result<()> {
+/// Evaluates the networks, draws the pictures, writes the page, and prints what came of the training.
+fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, progress: &Progress, out: &Path) -> Result<()> {
     let Setup { config, task, .. } = &checkpoint.setup;
-    let seconds = bar.started.elapsed().as_secs_f64();
+    let seconds = progress.started.elapsed().as_secs_f64();
     let networks = config.train.networks.count() as u64;
-    let new_trials = (checkpoint.updates - bar.first_update) * config.train.batch as u64 * networks;
+    let new_updates = checkpoint.updates - progress.first_update;
+    let new_trials = new_updates * config.train.batch as u64 * networks;
+    let speed = new_trials as f64 / seconds.max(1e-9);
     let scores = evaluate(checkpoint, FINAL_TRIALS, config.train.seed)?;
-    // A run is not lost for want of a picture or a page.
-    let mut written = plot::draw(out, checkpoint, args.log).unwrap_or_else(|why| {
-        eprintln!("warning: no pictures: {why:#}; to draw them later: hebbian-rnn plot {}", out.display());
-        Vec::new()
-    });
-    match report(out, checkpoint, &scores, args.log) {
-        Ok(page) => written.push(page.display().to_string()),
-        Err(why) => eprintln!("warning: no report: {why:#}; to write it later: hebbian-rnn report {}", out.display()),
-    }
+    let written = draw_and_report(args, checkpoint, &scores, out);
     if args.json {
-        return print_json(&serde_json::json!({
-            "task": task.name(), "out": out, "updates": checkpoint.updates, "trials": checkpoint.trials(), "seconds": seconds,
-            "trials_per_second": new_trials as f64 / seconds.max(1e-9), "evaluation_trials": FINAL_TRIALS, "networks": scores,
+        return print_json(&json!({
+            "task": task.name(),
+            "out": out,
+            "updates": checkpoint.updates,
+            "trials": checkpoint.trials(),
+            "seconds": seconds,
+            "trials_per_second": speed,
+            "evaluation_trials": FINAL_TRIALS,
+            "networks": scores,
         }));
     }
+    let mut console = stdout();
     if new_trials > 0 {
-        print(&format!(
-            "{new_trials} trials ({networks} networks, {} updates) in {seconds:.1} s: {:.0} trials per second",
-            checkpoint.updates - bar.first_update,
-            new_trials as f64 / seconds.max(1e-9)
-        ))?;
+        writeln!(
+            console,
+            "{new_trials} trials ({networks} networks, {new_updates} updates) in {seconds:.1} s: {speed:.0} trials per second"
+        )?;
     }
-    if let Some((first, last)) = &bar.errors {
-        print(&format!(
+    if let Some((first, last)) = progress.errors {
+        writeln!(
+            console,
             "error while training: {first:.3} in the first update, {last:.3} in the last (mean over networks)"
-        ))?;
+        )?;
     }
     if let Some((error, why)) = task.chance() {
-        print(&format!("chance is an error of {error}: {why}"))?;
+        writeln!(console, "chance is an error of {error}: {why}")?;
     }
-    print(&format!("\nafter training, on {FINAL_TRIALS} fresh trials without perturbation:"))?;
+    writeln!(console, "\nafter training, on {FINAL_TRIALS} fresh trials without perturbation:")?;
     print_scores(&scores)?;
-    if let Some(line) = criterion_line(&scores) {
-        print(&line)?;
-    }
+    print_criterion(&scores)?;
     if task.printable() && checkpoint.frozen[0].is_none() {
         print_sample(checkpoint)?;
     }
     if !written.is_empty() {
-        print(&format!("\n{}", written.join("\n")))?;
+        writeln!(console, "\n{}", written.join("\n"))?;
     }
     Ok(())
 }
 
-/// Writes the run's page with what costs no time; `hebbian-rnn report` adds the rest.
-fn report(out: &Path, checkpoint: &Checkpoint, scores: &[Score], log: bool) -> Result<PathBuf> {
-    let mut page = RunReport { log, ..RunReport::of(out, checkpoint, scores, FINAL_TRIALS)? };
-    page.analyse(false, &|_| ());
-    Ok(write_report(out, &page)?)
+/// The paths of the pictures and the page. Failing to write them gives a warning: the run itself is saved.
+fn draw_and_report(args: &TrainArgs, checkpoint: &Checkpoint, scores: &[Score], out: &Path) -> Vec<String> {
+    let mut written = plot::draw(out, checkpoint, args.log).unwrap_or_else(|why| {
+        eprintln!("warning: no pictures: {why:#}; to draw them later: hebbian-rnn plot {}", out.display());
+        Vec::new()
+    });
+    match report::write(out, checkpoint, scores, args.log, None) {
+        Ok(page) => written.push(page.display().to_string()),
+        Err(why) => eprintln!("warning: no report: {why:#}; to write it later: hebbian-rnn report {}", out.display()),
+    }
+    written
 }
 
-/// How many networks reached the criterion, and when; `None` for one network, whose row says it all.
-fn criterion_line(scores: &[Score]) -> Option<String> {
+/// Prints how many networks reached the criterion, and when. The row of a single network says so already.
+fn print_criterion(scores: &[Score]) -> Result<()> {
     let trials: Vec<Option<f64>> = scores.iter().map(|s| s.criterion_trials.map(|t| t as f64)).collect();
     let reached = trials.iter().flatten().count();
+    if trials.len() == 1 || reached == 0 {
+        return Ok(());
+    }
     let quartile = |q| quantile_with_missing(&trials, q).map_or("not reached".to_string(), |t| format!("{t:.0}"));
-    let line = format!(
+    writeln!(
+        stdout(),
         "\ncriterion reached by {reached} of {} networks; trials to criterion: median {}, quartiles {} and {}",
         trials.len(),
         quartile(0.5),
         quartile(0.25),
         quartile(0.75)
-    );
-    (trials.len() > 1 && reached > 0).then_some(line)
+    )?;
+    Ok(())
 }
 
-/// One fresh trial of the first network, as three lines of numbers.
+/// Prints one fresh trial of the first network as three lines of numbers.
 fn print_sample(checkpoint: &Checkpoint) -> Result<()> {
     let train = &checkpoint.setup.config.train;
     let (batch, episode) = run_fresh(checkpoint, 0, 1, train.seed)?;
     let trial = &batch.drawn[0].trial;
-    let outputs: Vec<f32> = episode.outputs.get(0)?.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1()?;
-    let line = |values: &[f32], scored_only: bool| -> String {
-        let cell = |(v, scored): (&f32, &bool)| {
-            if *scored || !scored_only {
-                format!("{v:6.2}")
-            } else {
-                "     ·".to_string()
-            }
-        };
-        values.iter().zip(&trial.scored).map(cell).collect()
+    let outputs: Vec<f32> = episode.outputs.get(0)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+    let all = |values: &[f32]| values.iter().map(|v| format!("{v:6.2}")).collect::<String>();
+    let scored = |values: &[f32]| {
+        let values = values.iter().zip(&trial.scored);
+        values.map(|(v, scored)| if *scored { format!("{v:6.2}") } else { "     ·".to_string() }).collect::<String>()
     };
-    print(&format!("\na fresh trial of network {}:", train.networks.start))?;
-    print(&format!("input       {}", line(&trial.inputs, false)))?;
-    print(&format!("target      {}", line(&trial.targets, true)))?;
-    print(&format!("prediction  {}", line(&outputs, true)))
+    writeln!(stdout(), "\na fresh trial of network {}:", train.networks.start)?;
+    writeln!(stdout(), "input       {}", all(&trial.inputs))?;
+    writeln!(stdout(), "target      {}", scored(&trial.targets))?;
+    writeln!(stdout(), "prediction  {}", scored(&outputs))?;
+    Ok(())
 }
 
-/// The progress bar, and what the summary needs to know of the training.
-struct Bar {
+/// The progress bar, and what the summary needs to know about the training.
+struct Progress {
     bar: ProgressBar,
     started: Instant,
     first_update: u64,
+    /// Mean error over networks in the first update and in the newest.
     errors: Option<(f64, f64)>,
 }
 
-impl Bar {
+impl Progress {
     fn new(trainer: &Trainer) -> Self {
         let limit = trainer.config().train.max_updates();
         let bar = if limit == u64::MAX { ProgressBar::no_length() } else { ProgressBar::new(limit) };
@@ -268,31 +275,28 @@ impl Bar {
         bar.set_style(style);
         bar.set_position(trainer.updates());
         bar.reset_eta();
-        Bar { bar, started: Instant::now(), first_update: trainer.updates(), errors: None }
+        Progress { bar, started: Instant::now(), first_update: trainer.updates(), errors: None }
     }
 }
 
-impl Observer for Bar {
+impl Observer for Progress {
     fn update(&mut self, trainer: &Trainer, report: &UpdateReport) -> hebbian_rnn::Result<()> {
-        let s = report.networks.len() as f64;
-        let places = trainer.config().train.networks.range().zip(trainer.frozen());
-        for (network, frozen) in places.filter_map(|(network, frozen)| Some((network, frozen?))) {
-            if frozen.update == report.update {
-                self.bar.suspend(|| eprintln!("network {network} {frozen}. It is frozen as it was before"));
+        let train = &trainer.config().train;
+        for (network, frozen) in train.networks.range().zip(trainer.frozen()) {
+            if let Some(frozen) = frozen.filter(|frozen| frozen.update == report.update) {
+                self.bar.suspend(|| eprintln!("{}", frozen_line(network, frozen)));
             }
         }
         let learning: Vec<&NetworkReport> = report.networks.iter().filter(|n| n.frozen.is_none()).collect();
-        let mean = |value: &dyn Fn(&NetworkReport) -> f64| {
-            learning.iter().map(|n| value(n)).sum::<f64>() / learning.len() as f64
-        };
         if learning.is_empty() {
             return Ok(());
         }
-        let error = mean(&|n| n.error);
-        let trials = (report.update - self.first_update) as f64 * trainer.config().train.batch as f64 * s;
+        let mean =
+            |value: fn(&NetworkReport) -> f64| learning.iter().map(|n| value(n)).sum::<f64>() / learning.len() as f64;
+        let (error, correct) = (mean(|n| n.error), mean(|n| n.recent_correct));
+        let trials = (report.update - self.first_update) as f64 * train.batch as f64 * report.networks.len() as f64;
         let speed = trials / self.started.elapsed().as_secs_f64().max(1e-9);
-        self.bar
-            .set_message(format!("error {error:.3}  correct {:.2}  {speed:.0} trials/s", mean(&|n| n.recent_correct)));
+        self.bar.set_message(format!("error {error:.3}  correct {correct:.2}  {speed:.0} trials/s"));
         self.bar.set_position(report.update);
         self.errors = Some((self.errors.map_or(error, |(first, _)| first), error));
         Ok(())
