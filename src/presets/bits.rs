@@ -1,25 +1,22 @@
-//! `sequence` and `echo`: a discrete network of 32 neurons with a readout, and the trace of the PyTorch program that this
-//! project grew from.
+//! `sequence` and `echo`: a discrete network of 32 neurons with a readout, and the fast weights of the PyTorch program from
+//! which this project grew.
 
-use super::standard;
+use super::table;
 use crate::config::*;
 use crate::rules::RuleInfo;
-use crate::tasks::bits::{EchoParameters, SequenceParameters};
-use crate::tasks::table;
+use crate::tasks::bits::{Echo, Sequence};
 
-/// `sequence`.
-pub(super) fn sequence(rule: &RuleInfo) -> Config {
-    let task = SequenceParameters { steps: 10, correct_below: 0.1, random_modulator: true };
-    config(rule, table("sequence", &task), 1.0)
+pub(super) fn sequence(config: &mut Config, rule: &RuleInfo) {
+    common(config, rule, 1.0);
+    config.task = table(&Sequence { steps: 10, correct_below: 0.1, random_modulator: true });
 }
 
-/// `echo`.
-pub(super) fn echo(rule: &RuleInfo) -> Config {
-    config(rule, table("echo", &EchoParameters { steps: 10, correct_below: 0.1, k: 1 }), 0.1)
+pub(super) fn echo(config: &mut Config, rule: &RuleInfo) {
+    common(config, rule, 0.1);
+    config.task = table(&Echo { steps: 10, correct_below: 0.1, k: 1 });
 }
 
-fn config(rule: &RuleInfo, task: toml::Table, alpha: f64) -> Config {
-    let mut config = standard::config(rule, task);
+fn common(config: &mut Config, rule: &RuleInfo, alpha: f64) {
     config.network = NetworkConfig {
         neurons: 32,
         dynamics: "discrete".into(),
@@ -48,5 +45,4 @@ fn config(rule: &RuleInfo, task: toml::Table, alpha: f64) -> Config {
         ReadoutConfig { rule: ReadoutRule::NodePerturbation, eta: 0.02, perturbation: 0.05, mean_decay: 0.8 };
     config.train.batch = 32;
     config.train.updates = Some(2000);
-    config
 }

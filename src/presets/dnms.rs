@@ -1,14 +1,15 @@
 //! The network that learns delayed non-match to sample (Miconi 2017), and the tasks that it learns with other rates.
 
-use super::standard::{self, x_mean_decay};
+use super::standard::x_mean_decay;
+use super::table;
 use crate::config::*;
 use crate::rules::RuleInfo;
 use crate::tasks::file::Parameters;
-use crate::tasks::{table, EvidenceAccumulation, SelectiveIntegration, Variant};
+use crate::tasks::{EvidenceAccumulation, SelectiveIntegration, Variant};
 
-/// `dnms` with its published rates, and 64 trials in parallel.
-pub(super) fn short(rule: &RuleInfo) -> Config {
-    let mut config = standard::config(rule, table("dnms", &Variant::Short.defaults()));
+/// `dnms` with its published rates, but 64 trials in parallel.
+pub(super) fn short(config: &mut Config, rule: &RuleInfo) {
+    config.task = table(&Variant::Short.defaults());
     config.network.input_to_output_neurons = false;
     config.network.clamped = vec![(1, 1.0), (10, 1.0), (11, -1.0)];
     config.network.output_neurons = vec![0];
@@ -25,65 +26,57 @@ pub(super) fn short(rule: &RuleInfo) -> Config {
     config.modulator.expected_error_factor = true;
     config.train.trials = Some(3200);
     config.train.checkpoint_every = 10;
-    config
 }
 
-/// `dnms-long-delay`.
-pub(super) fn long_delay(rule: &RuleInfo) -> Config {
-    let mut config = short(rule);
+pub(super) fn long_delay(config: &mut Config, rule: &RuleInfo) {
+    short(config, rule);
     if rule.name == "delta-x" {
         config.rule.eta = 0.03;
     }
     config.train.trials = Some(4096);
-    config.task = table("dnms-long-delay", &Variant::LongDelay.defaults());
-    config
+    config.task = table(&Variant::LongDelay.defaults());
 }
 
-/// `dnms-variable-delay`.
-pub(super) fn variable_delay(rule: &RuleInfo) -> Config {
-    let mut config = short(rule);
+pub(super) fn variable_delay(config: &mut Config, rule: &RuleInfo) {
+    short(config, rule);
     if rule.name == "delta-x" {
         config.rule.eta = 0.003;
     }
-    // As many as the published program runs for; most networks need more than 10,000 (docs/results.md).
+    // As many as the published program runs; most networks need more than 10,000 (docs/results.md).
     config.train.trials = Some(30_016);
-    config.task = table("dnms-variable-delay", &Variant::VariableDelay.defaults());
-    config
+    config.task = table(&Variant::VariableDelay.defaults());
 }
 
-/// `dnms-ei`: Dale's law and a rectified-linear response (Miconi 2017, after Mastrogiuseppe & Ostojic 2017).
-pub(super) fn excitatory_inhibitory(rule: &RuleInfo) -> Config {
-    let mut config = short(rule);
+/// Dale's law and a rectified-linear transfer function (Miconi 2017, after Mastrogiuseppe & Ostojic 2017).
+pub(super) fn excitatory_inhibitory(config: &mut Config, rule: &RuleInfo) {
+    short(config, rule);
     config.network.response = Response::RectifiedLinear;
     config.network.dale = true;
     if rule.name == "delta-x" {
-        // Ten times what was published for one trial at a time, with which few networks learn (docs/results.md).
+        // Ten times the rate published for one trial at a time, with which few networks learn (docs/results.md).
         config.rule.eta = 3e-4;
     }
     config.rule.max_dw = 1e-4;
     config.train.batch = 16;
     config.train.trials = Some(6400);
-    config.task = table("dnms-ei", &Variant::ExcitatoryInhibitory.defaults());
-    config
+    config.task = table(&Variant::ExcitatoryInhibitory.defaults());
 }
 
-/// `selective-integration`, with the rates published for this task.
-pub(super) fn selective_integration(rule: &RuleInfo) -> Config {
-    let mut config = short(rule);
+/// The rates are those published for this task.
+pub(super) fn selective_integration(config: &mut Config, rule: &RuleInfo) {
+    short(config, rule);
     if rule.name == "delta-x" {
         config.rule.eta = 0.01;
     }
     config.rule.max_dw = 2e-4;
     config.perturbation.amplitude = 30.0;
     config.train.trials = Some(8000);
-    config.task = table("selective-integration", &SelectiveIntegration::default());
-    config
+    config.task = table(&SelectiveIntegration::default());
 }
 
-/// `evidence-accumulation`: neurons of τ = 100 ms at steps of 5 ms, so that dt/τ and with it the size of a perturbation's effect
-/// stay near what they are there.
-pub(super) fn evidence_accumulation(rule: &RuleInfo) -> Config {
-    let mut config = short(rule);
+/// τ = 100 ms at steps of 5 ms keeps dt/τ, and with it the effect of a perturbation, near those of `dnms`.
+pub(super) fn evidence_accumulation(config: &mut Config, rule: &RuleInfo) {
+    short(config, rule);
     config.network.tau_ms = 100.0;
     config.network.dt_ms = 5.0;
     config.perturbation.amplitude = 10.0;
@@ -94,16 +87,14 @@ pub(super) fn evidence_accumulation(rule: &RuleInfo) -> Config {
         _ => {}
     }
     config.train.trials = Some(8000);
-    config.task = table("evidence-accumulation", &EvidenceAccumulation::default());
-    config
+    config.task = table(&EvidenceAccumulation::default());
 }
 
-/// Trials of one's own, with random biases in place of bias neurons, so that any neuron can be an output.
-pub(super) fn file(rule: &RuleInfo) -> Config {
-    let mut config = short(rule);
+/// A user's own trials. Random biases take the place of the bias neurons, so that any neuron can be an output.
+pub(super) fn file(config: &mut Config, rule: &RuleInfo) {
+    short(config, rule);
     config.network.clamped = vec![];
     config.network.bias_scale = 0.5;
     config.network.output_neurons = vec![];
-    config.task = table(super::FILE_TASK, &Parameters::default());
-    config
+    config.task = table(&Parameters::default());
 }

@@ -1,14 +1,13 @@
-//! `pattern-generation`: 50 neurons of τ = 10 steps whose rate leaks, a readout told its error (Murray 2019).
+//! `pattern-generation`: 50 neurons with leaky rates and τ = 10 steps, and a readout (Murray 2019).
 
-use super::standard;
+use super::table;
 use crate::config::*;
 use crate::rules::RuleInfo;
-use crate::tasks::{table, PatternGeneration};
+use crate::tasks::PatternGeneration;
 
-/// Every trial is the same, so there is no use in running more than one at a time, unless the rule explores.
-pub(super) fn config(rule: &RuleInfo) -> Config {
-    let told = rule.name == "rflo";
-    let mut config = standard::config(rule, table("pattern-generation", &PatternGeneration::default()));
+/// All trials are the same, so several at a time are of use only to rules that explore.
+pub(super) fn preset(config: &mut Config, rule: &RuleInfo) {
+    config.task = table(&PatternGeneration::default());
     config.network = NetworkConfig {
         neurons: 50,
         dynamics: "leaky-rate".into(),
@@ -25,7 +24,6 @@ pub(super) fn config(rule: &RuleInfo) -> Config {
     config.rule.eta = 1e-3;
     config.readout =
         ReadoutConfig { rule: ReadoutRule::NodePerturbation, eta: 0.01, perturbation: 0.1, mean_decay: 0.8 };
-    config.train.batch = if told { 1 } else { 16 };
+    config.train.batch = if rule.name == "rflo" { 1 } else { 16 };
     config.train.trials = Some(10_000);
-    config
 }

@@ -1,15 +1,14 @@
-//! `recall`: 1000 discrete neurons, each driven by one bit twenty times as strongly as by a rate, joined by the trace alone.
+//! `recall`: 1000 discrete neurons that only fast weights connect, each with one bit as input, 20 times as strong as a rate.
 
-use super::standard;
+use super::table;
 use crate::config::*;
 use crate::rules::RuleInfo;
-use crate::tasks::{table, Recall};
+use crate::tasks::Recall;
 
-/// Its α keeps α H below what would hold a pattern without input: patterns fade in the blank steps and do not enter the next
-/// one.
-pub(super) fn config(rule: &RuleInfo) -> Config {
+/// α is so small that α H does not sustain a pattern without input: each fades in the blank steps before the next one.
+pub(super) fn preset(config: &mut Config, rule: &RuleInfo) {
     let task = Recall::default();
-    let mut config = standard::config(rule, table("recall", &task));
+    config.task = table(&task);
     config.network = NetworkConfig {
         neurons: task.bits,
         dynamics: "discrete".into(),
@@ -27,5 +26,4 @@ pub(super) fn config(rule: &RuleInfo) -> Config {
     config.train.batch = 10;
     config.train.trials = Some(100);
     config.train.checkpoint_every = 0;
-    config
 }

@@ -1,11 +1,11 @@
-//! What presets have in common unless they say otherwise.
+//! The standard configuration, which presets change.
 
 use crate::config::*;
 use crate::rules::RuleInfo;
 
-/// A leaky network whose neurons are its output, without fast weights or perturbation, to be trained with `rule` on the task of
-/// a table.
-pub(super) fn config(rule: &RuleInfo, task: toml::Table) -> Config {
+/// A network of leaky neurons, the first of which are its outputs, without perturbation, and without fast weights unless the
+/// rule is about them. It still lacks a task, a learning rate, and a number of trials.
+pub(super) fn config(rule: &RuleInfo) -> Config {
     Config {
         network: NetworkConfig::default(),
         fast_weights: FastWeightsConfig {
@@ -32,7 +32,7 @@ pub(super) fn config(rule: &RuleInfo, task: toml::Table) -> Config {
             binary: false,
             energy_cost: 0.0,
         },
-        task,
+        task: toml::Table::new(),
         train: TrainConfig {
             networks: Networks { start: 0, end: 4 },
             batch: 64,
@@ -50,7 +50,7 @@ pub(super) fn config(rule: &RuleInfo, task: toml::Table) -> Config {
     }
 }
 
-/// The parameter of the rules that compare x with its running mean; others do not take it up.
+/// The decay of x_mean, as the parameter of those rules that compare x with its running mean; other rules ignore it.
 pub(super) fn x_mean_decay(decay: f64) -> toml::Table {
     toml::Table::from_iter([("x_mean_decay".to_string(), decay.into())])
 }

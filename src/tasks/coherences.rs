@@ -1,9 +1,9 @@
-//! Selective integration with coherences of one's choice, for psychometric curves and condition averages.
+//! Selective integration at chosen coherences, for psychometric curves and condition averages.
 
-use super::{ErrorMeasure, SelectiveIntegration, Task, Trial};
+use super::{SelectiveIntegration, Task, Trial};
 use crate::random::Stream;
 
-/// What is fixed in a trial.
+/// What a trial shows, but for its noise.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Condition {
     /// The modality to report, 0 or 1.
@@ -12,7 +12,8 @@ pub struct Condition {
     pub coherences: [f64; 2],
 }
 
-/// Trials of [`SelectiveIntegration`] that go through a list of conditions in turn: trial k has condition k mod their number.
+/// Trials of [`SelectiveIntegration`] that go through a list of conditions in turn: of n conditions, trial k has number
+/// k mod n.
 #[derive(Clone, Debug)]
 pub struct Coherences {
     task: SelectiveIntegration,
@@ -20,21 +21,19 @@ pub struct Coherences {
 }
 
 impl Coherences {
-    /// Both contexts with every pair of these coherences, given as multiples of the task's own.
+    /// Both contexts with every pair of coherences in `levels`, which are multiples of the task's own coherence.
     pub fn grid(task: SelectiveIntegration, levels: &[f64]) -> Self {
         let mut conditions = Vec::new();
         for attended in 0..2 {
-            for &first in levels {
-                for &second in levels {
-                    let coherences = [first * task.coherence, second * task.coherence];
-                    conditions.push(Condition { attended, coherences });
-                }
+            for first in levels {
+                let coherences = levels.iter().map(|second| [first, second].map(|level| level * task.coherence));
+                conditions.extend(coherences.map(|coherences| Condition { attended, coherences }));
             }
         }
         Coherences { task, conditions }
     }
 
-    /// The conditions.
+    /// All conditions, in their order.
     pub fn conditions(&self) -> &[Condition] {
         &self.conditions
     }
@@ -58,10 +57,6 @@ impl Task for Coherences {
         self.task.inputs()
     }
 
-    fn n_out(&self) -> usize {
-        self.task.n_out()
-    }
-
     fn trial_types(&self) -> Vec<String> {
         self.task.trial_types()
     }
@@ -71,10 +66,6 @@ impl Task for Coherences {
         self.task.trial_with(attended, coherences, rng)
     }
 
-    fn measure(&self) -> ErrorMeasure {
-        self.task.measure()
-    }
-
     fn correct_below(&self) -> f64 {
         self.task.correct_below()
     }
@@ -82,8 +73,8 @@ impl Task for Coherences {
 
 #[cfg(test)]
 mod tests {
+    use super::super::draw;
     use super::*;
-    use crate::random::{stream, Phase, Purpose};
 
     #[test]
     fn trials_show_the_coherences_of_their_condition() {
@@ -91,7 +82,7 @@ mod tests {
         assert_eq!(grid.conditions().len(), 18);
         for index in 0..18 {
             let Condition { attended, coherences } = grid.condition(index);
-            let trial = grid.trial(index, &mut stream(5, 0, index, Phase::Evaluate, Purpose::Task));
+            let trial = draw(&grid, index);
             for (modality, coherence) in coherences.into_iter().enumerate() {
                 let mean = (1..501).map(|step| trial.inputs[step * 4 + modality]).sum::<f32>() / 500.0;
                 // Gain 0.5; the standard error of the mean is 0.5 / √500 = 0.022.

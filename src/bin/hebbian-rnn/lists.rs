@@ -4,12 +4,12 @@ use crate::args::ListArgs;
 use crate::output::{print, print_json, table, usage};
 use crate::Outcome;
 use anyhow::Result;
-use hebbian_rnn::{all_tasks, find_rule, find_task, Config, RULES};
+use hebbian_rnn::{all_tasks, find_rule, find_task, RULES};
 
 pub fn tasks(args: ListArgs) -> Result<Outcome> {
     if let Some(name) = &args.name {
         let info = usage(find_task(name))?;
-        let config = Config::for_task(name)?;
+        let config = info.config()?;
         if args.json {
             print_json(&config)?;
         } else {
