@@ -65,7 +65,7 @@ pub use storage::{
 };
 pub use tasks::{
     Bits, Coherences, Condition, Dnms, ErrorMeasure, EvidenceAccumulation, FileTask, Lag, PatternGeneration, Reach,
-    Recall, SelectiveIntegration, Task, Trial, TrialShape, Variant,
+    Recall, SelectiveIntegration, Task, Trial, TrialShape,
 };
 pub use training::{
     Checkpoint, Criterion, Expected, Frozen, Integrity, Moments, NetworkReport, Observer, Plastic, StopReason, Trainer,

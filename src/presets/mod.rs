@@ -1,11 +1,7 @@
 //! Presets: each task with the network, the learning rule and the settings it is usually trained with, published ones where
 //! there are any. How to add a task: `src/tasks/mod.rs`.
 
-mod bits;
-mod dnms;
-mod pattern_generation;
-mod reach;
-mod recall;
+mod settings;
 mod setup;
 mod standard;
 
@@ -15,9 +11,8 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::rules::{find_rule, RuleInfo};
 use crate::tasks::{bits::Echo, bits::Sequence, file, parameters, Bits, Dnms, EvidenceAccumulation, PatternGeneration};
-use crate::tasks::{Reach, Recall, SelectiveIntegration, Task, Variant};
+use crate::tasks::{Reach, Recall, SelectiveIntegration, Task};
 use serde::de::DeserializeOwned;
-use serde::Serialize;
 use std::sync::Arc;
 use toml::Table;
 
@@ -29,8 +24,8 @@ pub struct TaskInfo {
     pub summary: &'static str,
     /// The learning rule it is usually trained with.
     pub rule: &'static str,
-    /// Sets what differs from the standard configuration; some settings depend on the rule.
-    preset: fn(&mut Config, &RuleInfo),
+    /// Sets what differs from the standard configuration of the rule.
+    preset: fn(&mut Config),
     /// The task with the parameters in a `task` table, to which it may add what only the task can find out.
     build: fn(&mut Table) -> Result<Arc<dyn Task>>,
 }
@@ -41,77 +36,77 @@ pub static TASKS: [TaskInfo; 11] = [
         name: "dnms",
         summary: "delayed non-match to sample: were the two stimuli different? (Miconi 2017)",
         rule: "delta-x",
-        preset: dnms::short,
-        build: |table| variant(table, Variant::Short),
+        preset: settings::dnms,
+        build: |table| Ok(Arc::new(Dnms { name: "dnms", ..parameters(table)? })),
     },
     TaskInfo {
         name: "dnms-long-delay",
         summary: "the same with a delay of a second",
         rule: "delta-x",
-        preset: dnms::long_delay,
-        build: |table| variant(table, Variant::LongDelay),
+        preset: settings::dnms_long_delay,
+        build: |table| Ok(Arc::new(Dnms { name: "dnms-long-delay", ..parameters(table)? })),
     },
     TaskInfo {
         name: "dnms-variable-delay",
         summary: "the same with a delay of 300 to 800 ms, drawn for each trial",
         rule: "delta-x",
-        preset: dnms::variable_delay,
-        build: |table| variant(table, Variant::VariableDelay),
+        preset: settings::dnms_variable_delay,
+        build: |table| Ok(Arc::new(Dnms { name: "dnms-variable-delay", ..parameters(table)? })),
     },
     TaskInfo {
         name: "dnms-ei",
         summary: "the same by excitatory and inhibitory neurons: Dale's law, a rectified-linear response",
         rule: "delta-x",
-        preset: dnms::excitatory_inhibitory,
-        build: |table| variant(table, Variant::ExcitatoryInhibitory),
+        preset: settings::dnms_ei,
+        build: |table| Ok(Arc::new(Dnms { name: "dnms-ei", ..parameters(table)? })),
     },
     TaskInfo {
         name: "selective-integration",
         summary: "report the sign of the one of two noisy inputs that a cue names (Mante et al. 2013; Miconi 2017)",
         rule: "delta-x",
-        preset: dnms::selective_integration,
+        preset: settings::selective_integration,
         build: build::<SelectiveIntegration>,
     },
     TaskInfo {
         name: "evidence-accumulation",
         summary: "were there more cues on the left or on the right? (Morcos & Harvey 2016; Bellec et al. 2020)",
         rule: "node-perturbation",
-        preset: dnms::evidence_accumulation,
+        preset: settings::evidence_accumulation,
         build: build::<EvidenceAccumulation>,
     },
     TaskInfo {
         name: "reach",
         summary: "turn the joints of an arm until its hand is at one of the targets around it (hebbRNN)",
         rule: "delta-x",
-        preset: reach::preset,
+        preset: settings::reach,
         build: build::<Reach>,
     },
     TaskInfo {
         name: "pattern-generation",
         summary: "produce a sum of sines (Murray 2019)",
         rule: "rflo",
-        preset: pattern_generation::preset,
+        preset: settings::pattern_generation,
         build: build::<PatternGeneration>,
     },
     TaskInfo {
         name: "recall",
         summary: "complete a half-erased pattern from fast weights alone: no weight is trained (Miconi et al. 2018)",
         rule: "none",
-        preset: recall::preset,
+        preset: settings::recall,
         build: build::<Recall>,
     },
     TaskInfo {
         name: "sequence",
         summary: "predict the next of random bits: nothing to learn beyond chance, a check that training does no harm",
         rule: "hebbian-trace",
-        preset: bits::sequence,
+        preset: settings::sequence,
         build: |table| Ok(Arc::new(Bits::from(parameters::<Sequence>(table)?))),
     },
     TaskInfo {
         name: "echo",
         summary: "repeat the bit of k steps ago: the learnable sibling of `sequence`",
         rule: "node-perturbation",
-        preset: bits::echo,
+        preset: settings::echo,
         build: |table| Ok(Arc::new(Bits::from(parameters::<Echo>(table)?))),
     },
 ];
@@ -123,7 +118,7 @@ static FILE_INFO: TaskInfo = TaskInfo {
     name: FILE_TASK,
     summary: "trials of your own, read from a safetensors file: train --task-file FILE.safetensors",
     rule: "delta-x",
-    preset: dnms::file,
+    preset: settings::file,
     build: file::build,
 };
 
@@ -152,24 +147,14 @@ impl TaskInfo {
     /// The task's configuration with a given rule. Where the two disagree, the rule has its way.
     pub fn defaults(&self, rule: &RuleInfo) -> Config {
         let mut config = standard::config(rule);
-        (self.preset)(&mut config, rule);
+        (self.preset)(&mut config);
         config.task.insert("name".into(), self.name.into());
         rule.adapt(&mut config);
         config
     }
 }
 
-/// A task's parameters as a `task` table.
-fn table(parameters: &impl Serialize) -> Table {
-    // Flat structs of numbers and names always have a TOML form.
-    Table::try_from(parameters).unwrap_or_default()
-}
-
 /// The task `T` with the parameters in a `task` table.
 fn build<T: Task + DeserializeOwned + 'static>(table: &mut Table) -> Result<Arc<dyn Task>> {
     Ok(Arc::new(parameters::<T>(table)?))
-}
-
-fn variant(table: &mut Table, variant: Variant) -> Result<Arc<dyn Task>> {
-    Ok(Arc::new(Dnms { variant, ..parameters(table)? }))
 }

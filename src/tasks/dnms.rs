@@ -11,27 +11,13 @@ use crate::ranges::*;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-/// A published variant of the task, by its name; variants differ in their default parameters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Variant {
-    /// `dnms`.
-    #[default]
-    Short,
-    /// `dnms-long-delay`.
-    LongDelay,
-    /// `dnms-variable-delay`.
-    VariableDelay,
-    /// `dnms-ei`.
-    ExcitatoryInhibitory,
-}
-
 /// The parameters; times in steps (of 1 ms by default).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dnms {
-    /// The variant, which gives the task its name.
+    /// The name of the variant.
     #[serde(skip)]
-    pub variant: Variant,
+    pub name: &'static str,
     /// T.
     pub steps: usize,
     /// First step of the first stimulus.
@@ -55,9 +41,10 @@ pub struct Dnms {
 }
 
 impl Default for Dnms {
+    /// `dnms`.
     fn default() -> Self {
         Dnms {
-            variant: Variant::Short,
+            name: "dnms",
             steps: 1000,
             first_stimulus: 1,
             second_stimulus: 400,
@@ -71,33 +58,29 @@ impl Default for Dnms {
     }
 }
 
-impl Variant {
-    /// The published times and targets (Miconi 2017, the programs of its additional experiments).
-    pub fn defaults(self) -> Dnms {
-        let dnms = Dnms { variant: self, ..Dnms::default() };
-        match self {
-            Variant::Short => dnms,
-            Variant::LongDelay => Dnms { steps: 2000, second_stimulus: 1400, stimulus_steps: 400, ..dnms },
-            Variant::VariableDelay => {
-                Dnms { steps: 1600, second_stimulus: 601, delay_jitter: 499, stimulus_steps: 300, ..dnms }
-            }
-            Variant::ExcitatoryInhibitory => Dnms { target: 5.98, target_same: Some(0.02), correct_below: 3.0, ..dnms },
-        }
+/// The variants, with the published times and targets (Miconi 2017, the programs of its additional experiments).
+impl Dnms {
+    /// `dnms-long-delay`.
+    pub fn long_delay() -> Self {
+        let name = "dnms-long-delay";
+        Dnms { name, steps: 2000, second_stimulus: 1400, stimulus_steps: 400, ..Dnms::default() }
     }
 
-    fn name(self) -> &'static str {
-        match self {
-            Variant::Short => "dnms",
-            Variant::LongDelay => "dnms-long-delay",
-            Variant::VariableDelay => "dnms-variable-delay",
-            Variant::ExcitatoryInhibitory => "dnms-ei",
-        }
+    /// `dnms-variable-delay`.
+    pub fn variable_delay() -> Self {
+        let name = "dnms-variable-delay";
+        Dnms { name, steps: 1600, second_stimulus: 601, delay_jitter: 499, stimulus_steps: 300, ..Dnms::default() }
+    }
+
+    /// `dnms-ei`, for networks of excitatory and inhibitory neurons.
+    pub fn excitatory_inhibitory() -> Self {
+        Dnms { name: "dnms-ei", target: 5.98, target_same: Some(0.02), correct_below: 3.0, ..Dnms::default() }
     }
 }
 
 impl Task for Dnms {
     fn name(&self) -> &str {
-        self.variant.name()
+        self.name
     }
 
     /// Refuses stimuli that overlap or run past the end.
@@ -182,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_variable_delay_is_drawn_within_its_bounds() {
-        let task = Variant::VariableDelay.defaults();
+        let task = Dnms::variable_delay();
         task.check().unwrap();
         let start = |k: u64| {
             let trial = draw(&task, 4 * k);

@@ -26,7 +26,7 @@ mod selective_integration;
 
 pub use bits::{Bits, Lag};
 pub use coherences::{Coherences, Condition};
-pub use dnms::{Dnms, Variant};
+pub use dnms::Dnms;
 pub use evidence_accumulation::EvidenceAccumulation;
 pub use file::FileTask;
 pub use pattern_generation::PatternGeneration;
