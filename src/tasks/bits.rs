@@ -3,12 +3,7 @@
 //! `sequence` is the toy task of the PyTorch program from which this project grew: 10 bits, 32 neurons, 32 trials at a time,
 //! and a modulator m(t) ~ U(0, 1) that drives the fast weights but carries no information.
 
-use super::{ErrorMeasure, Task, Trial};
-use crate::error::Result;
-use crate::random::Stream;
-use crate::ranges::*;
-use rand::RngExt;
-use serde::{Deserialize, Serialize};
+use super::*;
 
 /// Which bit is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

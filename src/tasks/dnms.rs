@@ -4,12 +4,7 @@
 //! high if they differ and low if they are the same. Variants have a longer or a variable delay between the stimuli, or
 //! targets for networks of excitatory and inhibitory neurons.
 
-use super::{within, Task, Trial};
-use crate::error::Result;
-use crate::random::Stream;
-use crate::ranges::*;
-use rand::RngExt;
-use serde::{Deserialize, Serialize};
+use super::*;
 
 /// The parameters; times in steps (of 1 ms by default).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,12 +3,7 @@
 //! (2020, doi 10.1038/s41467-020-17236-y): 7 cues of 100 ms, one every 150 ms, a delay of about a second, and a decision
 //! period of 150 ms, which an input of its own announces.
 
-use super::{within, Task, Trial};
-use crate::error::Result;
-use crate::random::Stream;
-use crate::ranges::*;
-use rand::RngExt;
-use serde::{Deserialize, Serialize};
+use super::*;
 
 /// The parameters; times in steps (of 5 ms by default).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

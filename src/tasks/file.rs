@@ -5,13 +5,9 @@
 //! each of up to 16 trials is a type of its own); `modulator` `[K, T]`, m(t) of the fast weights. docs/tasks.md shows how to
 //! make such a file.
 
-use super::{ErrorMeasure, Task, Trial};
-use crate::error::{bail, ensure, At, Doing, Error, Result};
-use crate::random::Stream;
-use crate::ranges::*;
+use super::*;
+use crate::error::{bail, ensure, At, Doing};
 use crate::reader::{read, sha256, TensorFile};
-use rand::RngExt;
-use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -43,10 +39,7 @@ impl Default for Parameters {
 /// Trials read from a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileTask {
-    steps: usize,
-    n_in: usize,
-    n_out: usize,
-    measure: ErrorMeasure,
+    shape: TrialShape,
     correct_below: f64,
     /// The trials of each type.
     types: Vec<Vec<Trial>>,
@@ -111,7 +104,7 @@ impl FileTask {
         if let Some(empty) = types.iter().position(Vec::is_empty) {
             bail!(Content, "tensor `type` holds no {empty}; expected every integer from 0 to the largest");
         }
-        Ok(FileTask { steps: t, n_in, n_out, measure, correct_below, types })
+        Ok(FileTask { shape: TrialShape { steps: t, n_in, n_out, measure }, correct_below, types })
     }
 }
 
@@ -140,19 +133,19 @@ impl Task for FileTask {
     }
 
     fn steps(&self) -> usize {
-        self.steps
+        self.shape.steps
     }
 
     fn inputs(&self) -> Vec<String> {
-        (0..self.n_in).map(|k| format!("input {k}")).collect()
+        (0..self.shape.n_in).map(|k| format!("input {k}")).collect()
     }
 
     fn n_in(&self) -> usize {
-        self.n_in
+        self.shape.n_in
     }
 
     fn n_out(&self) -> usize {
-        self.n_out
+        self.shape.n_out
     }
 
     fn trial_types(&self) -> Vec<String> {
@@ -170,7 +163,7 @@ impl Task for FileTask {
     }
 
     fn measure(&self) -> ErrorMeasure {
-        self.measure
+        self.shape.measure
     }
 
     fn correct_below(&self) -> f64 {
@@ -182,44 +175,41 @@ impl Task for FileTask {
 mod tests {
     use super::super::draw;
     use super::*;
-    use safetensors::{tensor::TensorView, Dtype};
+    use candle_core::{Device, Tensor};
 
-    type Entry = (&'static str, Vec<usize>, Vec<f32>);
+    type Entry = (&'static str, Tensor);
 
-    fn parse(entries: &[Entry], types: Option<&[i64]>) -> Result<FileTask, String> {
-        let numbers = entries.iter().map(|(name, shape, values)| {
-            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-            (*name, Dtype::F32, shape.clone(), bytes)
-        });
-        let types = types.map(|types| {
-            let bytes = types.iter().flat_map(|v| v.to_le_bytes()).collect();
-            ("type", Dtype::I64, vec![types.len()], bytes)
-        });
-        let tensors: Vec<_> = numbers.chain(types).collect();
-        let views = tensors
-            .iter()
-            .map(|(name, dtype, shape, bytes)| (*name, TensorView::new(*dtype, shape.clone(), bytes).unwrap()));
-        let bytes = safetensors::serialize(views, None).unwrap();
+    fn parse(entries: &[Entry]) -> Result<FileTask, String> {
+        let bytes = safetensors::serialize(entries.to_vec(), None).unwrap();
         FileTask::from_bytes(&bytes, ErrorMeasure::Squared, 0.5).map_err(|error| error.to_string())
+    }
+
+    fn tensor<T: candle_core::WithDType>(name: &'static str, shape: &[usize], values: &[T]) -> Entry {
+        (name, Tensor::from_slice(values, shape, &Device::Cpu).unwrap())
     }
 
     /// A tensor that holds 0, 1, 2, ….
     fn ramp(name: &'static str, shape: &[usize]) -> Entry {
-        (name, shape.to_vec(), (0..shape.iter().product()).map(|k: usize| k as f32).collect())
+        let values: Vec<f32> = (0..shape.iter().product()).map(|k: usize| k as f32).collect();
+        tensor(name, shape, &values)
     }
 
     #[test]
     fn trials_of_each_type_take_turns() {
-        let (inputs, targets) = (ramp("inputs", &[3, 2, 1]), ramp("targets", &[3, 2, 2]));
-        let mask = ("mask", vec![3, 2], vec![1.0, 0.0, 0.0, 2.0, 1.0, 1.0]);
-        let task = parse(&[inputs, targets.clone(), mask], Some(&[1, 0, 1])).unwrap();
+        let task = parse(&[
+            ramp("inputs", &[3, 2, 1]),
+            ramp("targets", &[3, 2, 2]),
+            tensor("mask", &[3, 2], &[1f32, 0.0, 0.0, 2.0, 1.0, 1.0]),
+            tensor("type", &[3], &[1i64, 0, 1]),
+        ])
+        .unwrap();
         assert_eq!((task.steps(), task.inputs().len(), task.n_out(), task.trial_types().len()), (2, 1, 2, 2));
         let mut seen = [0; 3];
         for index in 0..100 {
             let trial = draw(&task, index);
             assert_eq!(trial.trial_type, (index % 2) as usize);
             let row = (trial.inputs[0] / 2.0) as usize;
-            assert_eq!(trial.targets, targets.2[row * 4..row * 4 + 4]);
+            assert_eq!(trial.targets, [0, 1, 2, 3].map(|k| (row * 4 + k) as f32));
             assert_eq!(trial.scored, [[true, false], [false, true], [true, true]][row]);
             seen[row] += 1;
         }
@@ -229,44 +219,38 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_file_is_named() {
         let (inputs, targets) = (ramp("inputs", &[3, 2, 1]), ramp("targets", &[3, 2, 1]));
-        let both = [inputs.clone(), targets.clone()];
-        assert!(parse(&both, None).is_ok());
-        for (tensors, message) in [
-            (vec![inputs.clone()], "tensor `targets` is missing; expected [K, T, n_out]"),
-            (
-                vec![inputs.clone(), ramp("targets", &[2, 2, 1])],
-                "tensor `targets` is [2, 2, 1]; expected [3, 2, n_out]",
-            ),
-            (vec![ramp("inputs", &[6]), targets], "tensor `inputs` is [6]; expected [K, T, n_in]"),
-            (
-                vec![inputs, ("targets", vec![3, 2, 1], vec![f32::NAN; 6])],
-                "tensor `targets` holds values that are not finite",
-            ),
-            (
-                vec![ramp("inputs", &[17, 1, 1]), ramp("targets", &[17, 1, 1])],
-                "tensor `type` is missing: with 17 trials",
-            ),
-        ] {
-            let error = parse(&tensors, None).unwrap_err();
+        let with = |entry| vec![inputs.clone(), targets.clone(), entry];
+        let refused = |entries: Vec<Entry>, message: &str| {
+            let error = parse(&entries).unwrap_err();
             assert!(error.contains(message), "{error}");
-        }
-        for (more, message) in [
-            (ramp("mask", &[2, 2]), "tensor `mask` is [2, 2]; expected [3, 2]"),
-            (("mask", vec![3, 2], vec![1.0, 1.0, 0.0, 0.0, 1.0, 1.0]), "tensor `mask` is 0 throughout trial 1"),
-            (ramp("weights", &[1]), "tensor `weights` is not known"),
-            (ramp("type", &[3]), "tensor `type` is F32; expected integers"),
-        ] {
-            let error = parse(&[&both[..], &[more]].concat(), None).unwrap_err();
-            assert!(error.contains(message), "{error}");
-        }
+        };
+        assert!(parse(&[inputs.clone(), targets.clone()]).is_ok());
+        refused(vec![inputs.clone()], "tensor `targets` is missing; expected [K, T, n_out]");
+        refused(
+            vec![inputs.clone(), ramp("targets", &[2, 2, 1])],
+            "tensor `targets` is [2, 2, 1]; expected [3, 2, n_out]",
+        );
+        refused(vec![ramp("inputs", &[6]), targets.clone()], "tensor `inputs` is [6]; expected [K, T, n_in]");
+        refused(
+            vec![inputs.clone(), tensor("targets", &[3, 2, 1], &[f32::NAN; 6])],
+            "tensor `targets` holds values that are not finite",
+        );
+        refused(with(ramp("mask", &[2, 2])), "tensor `mask` is [2, 2]; expected [3, 2]");
+        let unscored = tensor("mask", &[3, 2], &[1f32, 1.0, 0.0, 0.0, 1.0, 1.0]);
+        refused(with(unscored), "tensor `mask` is 0 throughout trial 1");
+        refused(with(ramp("weights", &[1])), "tensor `weights` is not known");
+        refused(with(ramp("type", &[3])), "tensor `type` is F32; expected integers");
         for (types, message) in [
-            ([0, 2, 2], "tensor `type` holds no 1"),
+            ([0i64, 2, 2], "tensor `type` holds no 1"),
             ([0, -1, 2], "tensor `type` holds -1; expected integers from 0"),
             ([0, 1, 9], "tensor `type` holds 9; expected below 3"),
         ] {
-            let error = parse(&both, Some(&types)).unwrap_err();
-            assert!(error.contains(message), "{error}");
+            refused(with(tensor("type", &[3], &types)), message);
         }
+        refused(
+            vec![ramp("inputs", &[17, 1, 1]), ramp("targets", &[17, 1, 1])],
+            "tensor `type` is missing: with 17 trials",
+        );
         assert!(FileTask::from_bytes(b"nothing", ErrorMeasure::Squared, 0.5).is_err());
     }
 }

@@ -15,7 +15,6 @@
 //! The tests of `tests/it/tasks.rs` train every task of the list by every rule; give yours small sizes there.
 
 pub(crate) mod bits;
-mod coherences;
 mod dnms;
 mod evidence_accumulation;
 pub(crate) mod file;
@@ -25,18 +24,19 @@ mod recall;
 mod selective_integration;
 
 pub use bits::{Bits, Lag};
-pub use coherences::{Coherences, Condition};
 pub use dnms::Dnms;
 pub use evidence_accumulation::EvidenceAccumulation;
 pub use file::FileTask;
 pub use pattern_generation::PatternGeneration;
 pub use reach::Reach;
 pub use recall::Recall;
-pub use selective_integration::SelectiveIntegration;
+pub use selective_integration::{Coherences, Condition, SelectiveIntegration};
 
+// Every task's file begins with `use super::*`, which brings these in.
 use crate::error::{Error, Result};
 use crate::random::Stream;
-use crate::ranges::expect;
+use crate::ranges::*;
+use rand::RngExt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -207,7 +207,7 @@ pub(crate) fn gives_gradient(task: &dyn Task) -> bool {
 }
 
 /// The sizes of a task's trials, and how outputs are compared with targets.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrialShape {
     /// T.
     pub steps: usize,

@@ -1,11 +1,8 @@
 //! Pattern generation: from a constant input, produce a sum of sines. The target is the one on which Murray (2019,
 //! doi 10.7554/eLife.43299) tested random feedback local online learning (RFLO).
 
-use super::{ErrorMeasure, Task, Trial};
-use crate::error::{ensure, Result};
-use crate::random::Stream;
-use crate::ranges::*;
-use serde::{Deserialize, Serialize};
+use super::*;
+use crate::error::ensure;
 use std::f64::consts::TAU;
 
 /// The parameters. The target is Σ_k amplitudes_k sin(2π harmonics_k t / period), with t in steps from 1.

@@ -4,12 +4,7 @@
 //! The cue is on for the whole trial. When the hold signal ends, the outputs begin to turn the joints by a small angle at
 //! each step. Only the final position of the hand is judged, so credit can be assigned to whole trials only.
 
-use super::{within, Task, Trial};
-use crate::error::Result;
-use crate::random::Stream;
-use crate::ranges::*;
-use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
+use super::*;
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
 
 /// The parameters; lengths in units of the targets' distance from the centre, times in steps (of 1 ms by default).

@@ -1,12 +1,7 @@
 //! Recall: several patterns are shown, then one of them with half of its bits erased; complete it (Miconi et al. 2018,
 //! arXiv 1804.02464). The patterns are new in every trial, so that only the fast weights can remember them.
 
-use super::{Task, Trial};
-use crate::error::Result;
-use crate::random::Stream;
-use crate::ranges::*;
-use rand::RngExt;
-use serde::{Deserialize, Serialize};
+use super::*;
 
 /// The parameters; times in steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
