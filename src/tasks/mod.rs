@@ -3,16 +3,14 @@
 //! A task knows nothing of networks. A task of your own can stay in your program: implement [`Task`] and hand it to a
 //! trainer, as `examples/custom_task.rs` does. To give it a name that the command line knows:
 //!
-//! 1. Write `src/tasks/NAME.rs`: a struct whose fields are the task's parameters, its `Default` (the published values) and
-//!    its `Task`. `dnms.rs` is a good model. Derive `Serialize` and `Deserialize`, with `#[serde(deny_unknown_fields)]`:
-//!    the fields become the keys of the table `task`. Put what can be wrong with them into [`Task::check`], and name the
-//!    struct below.
-//! 2. Write a preset: a function that sets what the task needs beyond the standard configuration, the parameters in
-//!    `config.task` among it. It goes into `src/presets`, beside those of similar tasks or into a file of its own.
-//! 3. Add an entry to `TASKS` in `src/presets/mod.rs`: a name, one line on what the task is, its usual learning rule, and
-//!    the preset. The compiler then asks for the new length of the list.
-//!
-//! The tests of `tests/it/tasks.rs` train every task of the list by every rule; give yours small sizes there.
+//! 1. Write `src/tasks/NAME.rs`, modelled on `dnms.rs`: a struct of the task's parameters, which become the keys of the
+//!    table `task`; its `Default`, the published values; and its [`Task`], with a [`Task::check`] of the parameters. Declare
+//!    the file and its struct below.
+//! 2. Add a function to `src/presets/settings.rs` that sets what the task needs: `config.task`, its parameters, and
+//!    everything that differs from the standard network and rule.
+//! 3. Add an entry to `TASKS` in `src/presets/mod.rs` with the task's name, a line of description, its usual learning rule,
+//!    and the two above.
+//! 4. Give the task small sizes in `tests/it/tasks.rs`, which trains each task of the list by each rule.
 
 pub(crate) mod bits;
 mod dnms;
