@@ -1,6 +1,5 @@
 //! What each task sets beyond the standard configuration: its parameters, the network, the rule and the length of training.
 
-use super::standard::x_mean_decay;
 use crate::config::*;
 use crate::rules::find_rule;
 use crate::tasks::bits::{Echo, Sequence};
@@ -33,7 +32,7 @@ pub(super) fn dnms(config: &mut Config) {
         _ => 0.1,
     };
     config.rule.max_dw = 3e-4;
-    config.rule.own = x_mean_decay(0.05);
+    config.rule.own.insert("x_mean_decay".into(), 0.05.into());
     config.rule.start_step = 3;
     config.modulator.expected_error_decay = 0.75;
     config.modulator.expected_error_factor = true;
@@ -118,7 +117,7 @@ pub(super) fn reach(config: &mut Config) {
     set_eta(config, "delta-x", 0.5);
     // hebbRNN's bound is 1e-4 for one trial at a time; with 64 at a time that is too low (docs/results.md).
     config.rule.max_dw = 3e-4;
-    config.rule.own = x_mean_decay(0.0);
+    config.rule.own.insert("x_mean_decay".into(), 0.0.into());
     config.rule.start_step = 0;
     config.modulator.expected_error_decay = 0.33;
     config.modulator.expected_error_factor = false;

@@ -18,7 +18,8 @@ pub(super) fn config(rule: &RuleInfo) -> Config {
             eta: 0.0,
             max_dw: 0.0,
             clip_growth: 0.5,
-            own: x_mean_decay(0.8),
+            // Of use to rules that compare x with its running mean; the others drop it.
+            own: toml::Table::from_iter([("x_mean_decay".into(), 0.8.into())]),
             start_step: 0,
         },
         readout: ReadoutConfig { rule: ReadoutRule::None, eta: 0.0, perturbation: 0.0, mean_decay: 0.8 },
@@ -48,9 +49,4 @@ pub(super) fn config(rule: &RuleInfo) -> Config {
             strict_numbers: false,
         },
     }
-}
-
-/// The decay of x_mean, as the parameter of those rules that compare x with its running mean; other rules ignore it.
-pub(super) fn x_mean_decay(decay: f64) -> toml::Table {
-    toml::Table::from_iter([("x_mean_decay".to_string(), decay.into())])
 }
