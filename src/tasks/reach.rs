@@ -155,17 +155,12 @@ impl Task for Reach {
     fn judged_gradient(&self, outputs: &[f64], gradient: &[f64]) -> Option<Vec<f64>> {
         let mut angles = START;
         let moving = outputs.chunks_exact(2).skip(self.start());
-        let path: Vec<_> = moving
-            .map(|outputs| {
-                let free = self.turn(&mut angles, outputs);
-                (angles, free)
-            })
-            .collect();
+        let path: Vec<_> = moving.map(|outputs| (self.turn(&mut angles, outputs), angles)).collect();
         let [upper, fore] = self.segments;
         let mut result = vec![0.0; outputs.len()];
         // The gradient with respect to each angle, through this step and all later ones.
         let mut through = [0.0; 2];
-        for (k, ([shoulder, elbow], free)) in path.into_iter().enumerate().rev() {
+        for (k, (free, [shoulder, elbow])) in path.into_iter().enumerate().rev() {
             let at = (self.start() + k) * 2;
             let (x, y, forearm) = (gradient[at], gradient[at + 1], shoulder + elbow);
             let by_forearm = -fore * (x * libm::sin(forearm) + y * libm::cos(forearm));
