@@ -77,6 +77,7 @@ impl Trial {
 /// How an output is compared with its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ErrorMeasure {
     /// |output − target|.
     Absolute,
