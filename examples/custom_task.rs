@@ -1,11 +1,12 @@
 //! Question: how do I train on a task of my own?
-//! Answer: implement `Task` (a page) and hand it to a trainer with the settings of a similar task.
+//! Answer: implement `Task` and hand it to a trainer with the settings of a similar task.
 //!
-//! The task here is a delayed go/no-go: a short cue, A or B, then silence; after A the output should end high, after B low.
+//! The task is a delayed go/no-go: a short cue, then a delay; in the response period the output should be high after the go
+//! cue and low after the no-go cue.
 //!
 //! `cargo run --release --example custom_task`
 
-use hebbian_rnn::{evaluate, ErrorMeasure, Stream, Task, Trainer, Trial};
+use hebbian_rnn::{evaluate, Stream, Task, Trainer, Trial};
 use std::sync::Arc;
 
 struct GoNoGo {
@@ -24,29 +25,20 @@ impl Task for GoNoGo {
     fn inputs(&self) -> Vec<String> {
         vec!["go".into(), "no-go".into()]
     }
-    fn n_out(&self) -> usize {
-        1
-    }
     fn trial_types(&self) -> Vec<String> {
-        vec!["go".into(), "no-go".into()]
+        self.inputs()
     }
+    /// Go and no-go trials take turns.
     fn trial(&self, index: u64, _rng: &mut Stream) -> Trial {
         let trial_type = (index % 2) as usize;
         let mut inputs = vec![0.0; self.steps() * 2];
         for step in 0..self.cue_steps {
             inputs[step * 2 + trial_type] = 1.0;
         }
-        Trial {
-            trial_type,
-            inputs,
-            targets: vec![if trial_type == 0 { 0.9 } else { -0.9 }; self.steps()],
-            scored: (0..self.steps()).map(|step| step >= self.cue_steps + self.delay_steps).collect(),
-            modulator: None,
-        }
+        let target = [0.9, -0.9][trial_type];
+        Trial::with_response(trial_type, inputs, &[target], self.steps(), self.response_steps)
     }
-    fn measure(&self) -> ErrorMeasure {
-        ErrorMeasure::Absolute
-    }
+    /// Mean |output − target| over the response period.
     fn correct_below(&self) -> f64 {
         0.9
     }
@@ -54,7 +46,7 @@ impl Task for GoNoGo {
 
 fn main() -> hebbian_rnn::Result<()> {
     let task = GoNoGo { cue_steps: 100, delay_steps: 200, response_steps: 100 };
-    // The network, rule and perturbation of `dnms`, with a task of our own in the place of its own.
+    // The network, rule and perturbation of `dnms`, with our task in place of its own.
     let mut trainer = Trainer::builder("dnms")
         .own_task(Arc::new(task))
         .set("network.neurons", 100)

@@ -1,22 +1,22 @@
-//! A run, resolved: its configuration, and the task, rule and neuron model that it names. Whether they go together is checked
-//! here, before anything runs.
+//! A run's configuration with the task, rule and neuron model that it names. Whether they go together is checked here, before
+//! anything runs.
 
-use super::{find_task, FILE_TASK};
-use crate::config::{lay_over, text, Config, ModulatorSource, Output, Setting, Stage, LARGEST};
-use crate::config::{FastWeightsConfig, InputWeights};
+use super::find_task;
+use crate::config::{lay_over, text, Config, FastWeightsConfig, InputWeights, ModulatorSource, Output, ReadoutRule};
+use crate::config::{Setting, Stage, LARGEST};
 use crate::error::{bail, ensure, Error, Result};
 use crate::model::{find_neuron_model, Leak, NeuronModel};
 use crate::ranges::expect;
 use crate::rules::{find_rule, optional_keys, Credit, LearningRule, Source};
-use crate::tasks::{file, gives_gradient, Task, TrialShape};
+use crate::tasks::{gives_gradient, Task, TrialShape};
 use std::fmt;
 use std::sync::Arc;
 use toml::{Table, Value};
 
-/// A configuration and what the names in it stand for.
+/// A complete configuration, and the task, rule and neuron model that it names.
 #[derive(Clone)]
 pub struct Setup {
-    /// The configuration, complete.
+    /// The configuration.
     pub config: Config,
     /// Its task.
     pub task: Arc<dyn Task>,
@@ -26,7 +26,8 @@ pub struct Setup {
     pub neurons: Arc<dyn NeuronModel>,
 }
 
-/// What a user brought along, to be used in place of what the configuration names. The configuration then notes its name.
+/// A task, rule or neuron model of your own, each to be used in place of the one that the configuration names. The
+/// configuration then takes over its name.
 #[derive(Clone, Default)]
 pub struct Own {
     /// A task.
@@ -41,37 +42,24 @@ impl Setup {
     /// Builds what a configuration names, and checks that all of it goes together.
     ///
     /// # Errors
-    /// A name that nothing has, a value out of range, or settings that do not go together.
+    /// [`Error::Unknown`] for an unknown name, [`Error::Setting`] for a value out of range, [`Error::Usage`] for settings that
+    /// do not go together; with a task file also [`Error::Io`], [`Error::Tensor`] and [`Error::Content`].
     pub fn new(config: Config) -> Result<Self> {
         Self::with(config, Own::default())
     }
 
-    /// The same with a task, rule or neuron model of one's own.
+    /// The same with a task, rule or neuron model of your own.
     ///
     /// # Errors
     /// As [`Setup::new`].
     pub fn with(mut config: Config, own: Own) -> Result<Self> {
-        let neurons = match own.neurons {
-            Some(own) => {
-                config.network.dynamics = own.name().into();
-                own
-            }
-            None => find_neuron_model(&config.network.dynamics)?,
-        };
-        let rule = match own.rule {
-            Some(own) => {
-                config.rule.name = own.name().into();
-                own
-            }
-            None => find_rule(&config.rule.name)?.build(&config, &*neurons)?,
-        };
-        let task = match own.task {
-            Some(own) => {
-                config.task.insert("name".into(), own.name().into());
-                own
-            }
-            None => build_task(&mut config)?,
-        };
+        let neurons = own.neurons.map_or_else(|| find_neuron_model(&config.network.dynamics), Ok)?;
+        config.network.dynamics = neurons.name().into();
+        let rule = own.rule.map_or_else(|| find_rule(&config.rule.name)?.build(&config, &*neurons), Ok)?;
+        config.rule.name = rule.name().into();
+        let build = |config: &mut Config| (find_task(config.task_name()?)?.build)(&mut config.task);
+        let task = own.task.map_or_else(|| build(&mut config), Ok)?;
+        config.task.insert("name".into(), task.name().into());
         config.network.fill_output_neurons(task.n_out());
         let setup = Setup { config, task, rule, neurons };
         setup.check()?;
@@ -80,16 +68,17 @@ impl Setup {
 
     /// The defaults of a task, with `settings` laid over them, later ones over earlier ones.
     ///
-    /// The defaults depend on the rule, so `rule.name` is looked for first. `task` may be `None` where a setting gives
+    /// The defaults depend on the rule, so `rule.name` is looked up first. `task` may be `None` if a setting gives
     /// `task.name`.
     ///
     /// # Errors
-    /// An unknown task, rule or key (with the nearest known one), a value of the wrong type, or one out of range.
+    /// [`Error::Unknown`] for an unknown task, rule or key, [`Error::Setting`] for a value of the wrong type; else as
+    /// [`Setup::new`].
     pub fn resolve(task: Option<&str>, settings: &[Setting]) -> Result<Self> {
         Self::new(resolved(task, settings)?)
     }
 
-    /// The same with a task, rule or neuron model of one's own.
+    /// The same with a task, rule or neuron model of your own.
     ///
     /// # Errors
     /// As [`Setup::resolve`].
@@ -102,12 +91,12 @@ impl Setup {
         TrialShape::of(&*self.task)
     }
 
-    /// How long a step lasts in ms; `None`: time is counted in steps.
+    /// The duration of a step in ms; `None` if time is counted in steps.
     pub fn step_ms(&self) -> Option<f64> {
         self.neurons.has_time().then_some(self.config.network.dt_ms)
     }
 
-    /// Whether anything reads the reward of each step: a rule gated online, a readout that explores, or the fast weights.
+    /// Whether anything reads the reward at each step: a rule gated online, a readout that explores, or the fast weights.
     pub fn reads_reward_online(&self) -> bool {
         let FastWeightsConfig { stage, modulator, .. } = self.config.fast_weights;
         self.rule.credit() == Credit::Online
@@ -115,24 +104,25 @@ impl Setup {
             || (stage != Stage::None && modulator == ModulatorSource::Reward)
     }
 
-    /// Whether anything is told the difference of each output from its target.
+    /// Whether anything reads the difference of each output from its target.
     pub fn reads_error_online(&self) -> bool {
-        let told = self.config.readout.rule == crate::config::ReadoutRule::Delta;
-        self.rule.credit() == Credit::Supervised || (self.config.network.output == Output::Readout && told)
+        self.rule.credit() == Credit::Supervised
+            || (self.config.network.output == Output::Readout && self.config.readout.rule == ReadoutRule::Delta)
     }
 
-    /// What the user brought along, or would have if nothing had a name.
+    /// The task, rule and neuron model, for another configuration.
     pub(crate) fn own(&self) -> Own {
         Own { task: Some(self.task.clone()), rule: Some(self.rule.clone()), neurons: Some(self.neurons.clone()) }
     }
 
     fn check(&self) -> Result<()> {
         let (config, task) = (&self.config, &*self.task);
+        task.check()?;
         let sizes =
             [("steps", task.steps()), ("inputs", task.n_in()), ("outputs", task.n_out()), ("types", task.n_types())];
-        for (what, found) in sizes {
+        for (unit, found) in sizes {
             let name = task.name();
-            ensure!(found <= LARGEST, Usage, "task `{name}` has {found} {what} or more; expected at most {LARGEST}");
+            ensure!(found <= LARGEST, Usage, "task `{name}` has {found} {unit} or more; expected at most {LARGEST}");
         }
         config.check()?;
         if let Some(Leak::Activation(leak) | Leak::Rate(leak)) = self.neurons.leak(&config.network) {
@@ -140,41 +130,47 @@ impl Setup {
         }
         self.check_sizes()?;
         self.rule.check(config)?;
-        let online = self.reads_reward_online() || self.reads_error_online();
-        let where_ = "credit is given step by step here (rule.name, readout.rule or trace.modulator)";
-        if online && config.modulator.energy_cost > 0.0 {
-            bail!(Usage, "modulator.energy_cost is {}, but {where_}; expected 0", config.modulator.energy_cost);
-        }
-        if online && !task.judged_online() {
-            bail!(Usage, "task `{}` judges whole trials, but {where_}: choose a rule such as `delta-x`", task.name());
-        }
-        if matches!(self.rule.source(), Source::Gradient) && !gives_gradient(task) {
-            bail!(
-                Usage,
-                "task `{}` judges what comes of the outputs and gives no gradient (Task::judged_gradient), which rule.name `{}` needs",
-                task.name(),
-                self.rule.name()
-            );
-        }
-        Ok(())
+        self.check_credit()
     }
 
     /// Whether the network has room for the task's inputs and outputs.
     fn check_sizes(&self) -> Result<()> {
-        let (network, n_in, n_out) = (&self.config.network, self.task.n_in(), self.task.n_out());
-        let room = |of: usize, what: &str| {
-            let expected = format!("at least {of}, one for each {what} of task `{}`", self.task.name());
-            expect(network.neurons >= of, "network.neurons", network.neurons, expected)
+        let (network, task, n_out) = (&self.config.network, self.task.name(), self.task.n_out());
+        let room = |needed: usize, unit: &str| {
+            let expected = format!("at least {needed}, one for each {unit} of task `{task}`");
+            expect(network.neurons >= needed, "network.neurons", network.neurons, expected)
         };
         if network.output == Output::Neurons {
             room(n_out, "output")?;
-            let (found, task) = (network.output_neurons.len(), self.task.name());
+            let found = network.output_neurons.len();
             let expected = format!("{n_out} neurons, one for each output of task `{task}`, or [] for the first");
             expect(found == n_out, "network.output_neurons", found, expected)?;
         }
         if network.input_weights == InputWeights::OneToOne {
-            room(n_in, "input")?;
+            room(self.task.n_in(), "input")?;
         }
+        Ok(())
+    }
+
+    /// Whether the task can be judged as the learning rules need it.
+    fn check_credit(&self) -> Result<()> {
+        let (task, energy_cost) = (self.task.name(), self.config.modulator.energy_cost);
+        if self.reads_reward_online() || self.reads_error_online() {
+            let culprit = "credit is given step by step here (rule.name, readout.rule or trace.modulator)";
+            ensure!(energy_cost <= 0.0, Usage, "modulator.energy_cost is {energy_cost}, but {culprit}; expected 0");
+            ensure!(
+                self.task.judged_online(),
+                Usage,
+                "task `{task}` judges whole trials, but {culprit}: choose a rule such as `delta-x`"
+            );
+        }
+        ensure!(
+            !matches!(self.rule.source(), Source::Gradient) || gives_gradient(&*self.task),
+            Usage,
+            "task `{task}` judges what comes of the outputs and gives no gradient (Task::judged_gradient), which rule.name \
+             `{}` needs",
+            self.rule.name()
+        );
         Ok(())
     }
 }
@@ -183,15 +179,6 @@ impl fmt::Debug for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Setup").field(&self.config).finish()
     }
-}
-
-/// The task of a configuration; its table is completed by what only the task can find out: a file's full path and hash.
-fn build_task(config: &mut Config) -> Result<Arc<dyn Task>> {
-    let info = find_task(config.task_name()?)?;
-    if info.name == FILE_TASK {
-        file::complete(&mut config.task)?;
-    }
-    (info.build)(&config.task)
 }
 
 /// The configuration of a task with settings laid over its defaults.
@@ -209,7 +196,7 @@ fn resolved(task: Option<&str>, settings: &[Setting]) -> Result<Config> {
     let rule = find_rule(last("rule.name").map(text).transpose()?.unwrap_or(info.rule))?;
     let defaults = info.defaults(rule);
     let mut table = Table::try_from(&defaults).map_err(|error| Error::Bug(format!("writing the defaults: {error}")))?;
-    // What a complete configuration may lack.
+    // Keys that a complete configuration may lack.
     let mut optional = optional_keys();
     optional.extend(["train.trials", "train.updates"].map(|key| (key.to_string(), Value::Integer(1))));
     lay_over(&mut table, settings, &optional)?;

@@ -1,11 +1,11 @@
-//! What presets have in common unless they say otherwise.
+//! The standard configuration, which presets change.
 
 use crate::config::*;
 use crate::rules::RuleInfo;
 
-/// A leaky network whose neurons are its output, without fast weights or perturbation, to be trained with `rule` on the task of
-/// a table.
-pub(super) fn config(rule: &RuleInfo, task: toml::Table) -> Config {
+/// A network of leaky neurons, the first of which are its outputs, without perturbation, and without fast weights unless the
+/// rule is about them. It still lacks a task, a learning rate, and a number of trials.
+pub(super) fn config(rule: &RuleInfo) -> Config {
     Config {
         network: NetworkConfig::default(),
         fast_weights: FastWeightsConfig {
@@ -18,13 +18,14 @@ pub(super) fn config(rule: &RuleInfo, task: toml::Table) -> Config {
             eta: 0.0,
             max_dw: 0.0,
             clip_growth: 0.5,
-            own: x_mean_decay(0.8),
+            // Of use to rules that compare x with its running mean; the others drop it.
+            own: toml::Table::from_iter([("x_mean_decay".into(), 0.8.into())]),
             start_step: 0,
         },
         readout: ReadoutConfig { rule: ReadoutRule::None, eta: 0.0, perturbation: 0.0, mean_decay: 0.8 },
         bptt: BpttConfig::default(),
         modulator: RewardConfig::default(),
-        task,
+        task: toml::Table::new(),
         train: TrainConfig {
             networks: NetworkRange { start: 0, end: 4 },
             batch: 64,
@@ -40,9 +41,4 @@ pub(super) fn config(rule: &RuleInfo, task: toml::Table) -> Config {
             strict_numbers: false,
         },
     }
-}
-
-/// The parameter of the rules that compare x with its running mean; others do not take it up.
-pub(super) fn x_mean_decay(decay: f64) -> toml::Table {
-    toml::Table::from_iter([("x_mean_decay".to_string(), decay.into())])
 }

@@ -1,81 +1,60 @@
-//! Random bits: `sequence` asks for the next one (which nothing can know), `echo` for the one of k steps ago.
+//! Random bits: `sequence` asks for the next one, which nobody can know, `echo` for the one of k steps ago.
 //!
-//! `sequence` is the toy of the PyTorch program this project grew from: 10 bits, 32 neurons, 32 trials at a time, and a
-//! neuromodulator m(t) ~ U(0, 1) that drives the trace but means nothing.
+//! `sequence` is the toy task of the PyTorch program from which this project grew: 10 bits, 32 neurons, 32 trials at a time,
+//! and a modulator m(t) ~ U(0, 1) that drives the fast weights but carries no information.
 
-use super::{ErrorMeasure, Task, Trial};
-use crate::error::Result;
-use crate::random::Stream;
-use crate::ranges::*;
-use rand::RngExt;
-use serde::{Deserialize, Serialize};
+use super::*;
 
 /// Which bit is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lag {
-    /// The next one.
+    /// The next one; the last step is not scored.
     Next,
-    /// The one of so many steps ago.
+    /// The one of k steps ago; the first k steps are not scored.
     Back(usize),
 }
 
-/// Fair bits, one channel in, one channel out, target 0 or 1.
+/// Fair bits, one input channel, one output, target 0 or 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bits {
-    steps: usize,
-    correct_below: f64,
-    random_modulator: bool,
-    lag: Lag,
-}
-
-/// The parameters of `sequence`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SequenceParameters {
     /// T.
     pub steps: usize,
     /// A trial with a mean squared error below this is correct.
     pub correct_below: f64,
-    /// Whether m(t) ~ U(0, 1) drives the trace; else m = 1.
+    /// Whether the modulator of the fast weights is m(t) ~ U(0, 1); else m = 1.
+    pub random_modulator: bool,
+    /// Which bit is asked for.
+    pub lag: Lag,
+}
+
+/// The parameters of `sequence`; see [`Bits`].
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sequence {
+    pub steps: usize,
+    pub correct_below: f64,
     pub random_modulator: bool,
 }
 
-/// The parameters of `echo`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// The parameters of `echo`; see [`Bits`] and [`Lag::Back`].
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct EchoParameters {
-    /// T.
+pub(crate) struct Echo {
     pub steps: usize,
-    /// A trial with a mean squared error below this is correct.
     pub correct_below: f64,
-    /// How many steps ago the bit was shown.
     pub k: usize,
 }
 
-impl Bits {
-    /// Trials of `steps` bits. For [`Lag::Back`], the first k steps are not scored, for [`Lag::Next`] the last.
-    ///
-    /// # Errors
-    /// Where no step would be scored.
-    pub fn new(steps: usize, lag: Lag, correct_below: f64, random_modulator: bool) -> Result<Self> {
-        let unscored = match lag {
-            Lag::Next => 1,
-            Lag::Back(k) => k,
-        };
-        expect(steps > unscored, "task.steps", steps, format!("at least {}, so that a step is scored", unscored + 1))?;
-        positive("task.correct_below", correct_below)?;
-        Ok(Bits { steps, correct_below, random_modulator, lag })
+impl From<Sequence> for Bits {
+    fn from(Sequence { steps, correct_below, random_modulator }: Sequence) -> Self {
+        Bits { steps, correct_below, random_modulator, lag: Lag::Next }
     }
 }
 
-pub(crate) fn build_sequence(table: &toml::Table) -> Result<Bits> {
-    let p: SequenceParameters = super::parameters(table)?;
-    Bits::new(p.steps, Lag::Next, p.correct_below, p.random_modulator)
-}
-
-pub(crate) fn build_echo(table: &toml::Table) -> Result<Bits> {
-    let p: EchoParameters = super::parameters(table)?;
-    Bits::new(p.steps, Lag::Back(p.k), p.correct_below, false)
+impl From<Echo> for Bits {
+    fn from(Echo { steps, correct_below, k }: Echo) -> Self {
+        Bits { steps, correct_below, random_modulator: false, lag: Lag::Back(k) }
+    }
 }
 
 impl Task for Bits {
@@ -86,16 +65,23 @@ impl Task for Bits {
         }
     }
 
+    /// Refuses trials of which no step would be scored.
+    fn check(&self) -> Result<()> {
+        let unscored = match self.lag {
+            Lag::Next => 1,
+            Lag::Back(k) => k,
+        };
+        let expected = format!("at least {}, so that a step is scored", unscored.saturating_add(1));
+        expect(self.steps > unscored, "task.steps", self.steps, expected)?;
+        positive("task.correct_below", self.correct_below)
+    }
+
     fn steps(&self) -> usize {
         self.steps
     }
 
     fn inputs(&self) -> Vec<String> {
         vec!["bit".into()]
-    }
-
-    fn n_out(&self) -> usize {
-        1
     }
 
     fn trial_types(&self) -> Vec<String> {
@@ -141,11 +127,11 @@ impl Task for Bits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::{stream, Phase, Purpose};
 
     fn draw(lag: Lag) -> Trial {
-        let task = Bits::new(12, lag, 0.1, true).unwrap();
-        task.trial(0, &mut stream(3, 0, 0, Phase::Train, Purpose::Task))
+        let task = Bits { steps: 12, correct_below: 0.1, random_modulator: true, lag };
+        task.check().unwrap();
+        super::super::draw(&task, 0)
     }
 
     #[test]

@@ -1,53 +1,34 @@
 //! Delayed non-match to sample, also called sequential exclusive-or (Miconi 2017, doi 10.7554/eLife.20899).
 //!
-//! Two stimuli, each A or B, are shown one after the other. The output, judged over the response period at the end, should
-//! be high where they differ and low where they are the same. Variants: a long delay between the two, a variable one, and
-//! networks of excitatory and inhibitory neurons.
+//! Two stimuli, each A or B, are shown one after the other. The output, scored in the response period at the end, should be
+//! high if they differ and low if they are the same. Variants have a longer or a variable delay between the stimuli, or
+//! targets for networks of excitatory and inhibitory neurons.
 
-use super::{ErrorMeasure, Task, Trial};
-use crate::error::Result;
-use crate::random::Stream;
-use crate::ranges::*;
-use rand::RngExt;
-use serde::{Deserialize, Serialize};
+use super::*;
 
-/// What a variant is called. They differ in their defaults.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Variant {
-    /// `dnms`.
-    #[default]
-    Short,
-    /// `dnms-long-delay`.
-    LongDelay,
-    /// `dnms-variable-delay`.
-    VariableDelay,
-    /// `dnms-ei`.
-    ExcitatoryInhibitory,
-}
-
-/// Times in steps (of 1 ms by default).
+/// The parameters; times in steps (of 1 ms by default).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dnms {
-    /// Which variant it is called.
+    /// The name of the variant.
     #[serde(skip)]
-    pub variant: Variant,
+    pub name: &'static str,
     /// T.
     pub steps: usize,
     /// First step of the first stimulus.
     pub first_stimulus: usize,
     /// First step of the second stimulus.
     pub second_stimulus: usize,
-    /// The second stimulus comes up to this many steps later: each number of steps below it is as likely; 0: never later.
+    /// The second stimulus is late by 0 to `delay_jitter` − 1 steps, all equally likely; 0: it is never late.
     #[serde(default)]
     pub delay_jitter: usize,
-    /// Steps a stimulus lasts.
+    /// Duration of a stimulus.
     pub stimulus_steps: usize,
-    /// Steps of the response period, at the end of the trial.
+    /// Duration of the response period at the end of the trial.
     pub response_steps: usize,
-    /// Target where the stimuli differ.
+    /// Target if the stimuli differ.
     pub target: f64,
-    /// Target where they are the same; where this is not given, the negative of `target`.
+    /// Target if they are the same; by default −`target`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub target_same: Option<f64>,
     /// A trial with an error below this is correct.
@@ -55,9 +36,10 @@ pub struct Dnms {
 }
 
 impl Default for Dnms {
+    /// `dnms`.
     fn default() -> Self {
         Dnms {
-            variant: Variant::Short,
+            name: "dnms",
             steps: 1000,
             first_stimulus: 1,
             second_stimulus: 400,
@@ -71,68 +53,47 @@ impl Default for Dnms {
     }
 }
 
-impl Variant {
-    /// The published times and targets (Miconi 2017, the programs of its additional experiments).
-    pub fn defaults(self) -> Dnms {
-        let dnms = Dnms { variant: self, ..Dnms::default() };
-        match self {
-            Variant::Short => dnms,
-            Variant::LongDelay => Dnms { steps: 2000, second_stimulus: 1400, stimulus_steps: 400, ..dnms },
-            Variant::VariableDelay => {
-                Dnms { steps: 1600, second_stimulus: 601, delay_jitter: 499, stimulus_steps: 300, ..dnms }
-            }
-            Variant::ExcitatoryInhibitory => Dnms { target: 5.98, target_same: Some(0.02), correct_below: 3.0, ..dnms },
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Variant::Short => "dnms",
-            Variant::LongDelay => "dnms-long-delay",
-            Variant::VariableDelay => "dnms-variable-delay",
-            Variant::ExcitatoryInhibitory => "dnms-ei",
-        }
-    }
-}
-
-pub(crate) fn build(table: &toml::Table, variant: Variant) -> Result<Dnms> {
-    Dnms { variant, ..super::parameters::<Dnms>(table)? }.checked()
-}
-
+/// The variants, with the published times and targets (Miconi 2017, the programs of its additional experiments).
 impl Dnms {
-    /// Refuses stimuli that overlap or run past the end.
-    pub fn checked(self) -> Result<Self> {
-        expect(self.steps >= 1, "task.steps", self.steps, "at least 1")?;
-        // What does not fit into a number does not fit into a trial.
-        let first_end = self.first_stimulus.saturating_add(self.stimulus_steps);
-        expect(
-            first_end <= self.second_stimulus,
-            "task.second_stimulus",
-            self.second_stimulus,
-            format!("at least {first_end}, where the first stimulus ends"),
-        )?;
-        let last_start = self.second_stimulus.saturating_add(self.delay_jitter.saturating_sub(1));
-        let end = last_start.saturating_add(self.stimulus_steps);
-        expect(end <= self.steps, "task.steps", self.steps, format!("at least {end}, where the second stimulus ends"))?;
-        expect(
-            (1..=self.steps).contains(&self.response_steps),
-            "task.response_steps",
-            self.response_steps,
-            format!("1 to task.steps ({})", self.steps),
-        )?;
-        positive("task.target", self.target)?;
-        if let Some(same) = self.target_same {
-            number("task.target_same", same)?;
-            expect(same < self.target, "task.target_same", same, format!("below task.target ({})", self.target))?;
-        }
-        positive("task.correct_below", self.correct_below)?;
-        Ok(self)
+    /// `dnms-long-delay`.
+    pub fn long_delay() -> Self {
+        let name = "dnms-long-delay";
+        Dnms { name, steps: 2000, second_stimulus: 1400, stimulus_steps: 400, ..Dnms::default() }
+    }
+
+    /// `dnms-variable-delay`.
+    pub fn variable_delay() -> Self {
+        let name = "dnms-variable-delay";
+        Dnms { name, steps: 1600, second_stimulus: 601, delay_jitter: 499, stimulus_steps: 300, ..Dnms::default() }
+    }
+
+    /// `dnms-ei`, for networks of excitatory and inhibitory neurons.
+    pub fn excitatory_inhibitory() -> Self {
+        Dnms { name: "dnms-ei", target: 5.98, target_same: Some(0.02), correct_below: 3.0, ..Dnms::default() }
     }
 }
 
 impl Task for Dnms {
     fn name(&self) -> &str {
-        self.variant.name()
+        self.name
+    }
+
+    /// Refuses stimuli that overlap or run past the end.
+    fn check(&self) -> Result<()> {
+        // Sums saturate: a trial of that many steps is refused.
+        let first_end = self.first_stimulus.saturating_add(self.stimulus_steps);
+        let expected = format!("at least {first_end}, where the first stimulus ends");
+        expect(first_end <= self.second_stimulus, "task.second_stimulus", self.second_stimulus, expected)?;
+        let last_start = self.second_stimulus.saturating_add(self.delay_jitter.saturating_sub(1));
+        let end = last_start.saturating_add(self.stimulus_steps);
+        expect(end <= self.steps, "task.steps", self.steps, format!("at least {end}, where the second stimulus ends"))?;
+        within("task.response_steps", self.response_steps, "task.steps", self.steps)?;
+        positive("task.target", self.target)?;
+        if let Some(same) = self.target_same {
+            number("task.target_same", same)?;
+            expect(same < self.target, "task.target_same", same, format!("below task.target ({})", self.target))?;
+        }
+        positive("task.correct_below", self.correct_below)
     }
 
     fn steps(&self) -> usize {
@@ -143,15 +104,11 @@ impl Task for Dnms {
         vec!["A".into(), "B".into()]
     }
 
-    fn n_out(&self) -> usize {
-        1
-    }
-
     fn trial_types(&self) -> Vec<String> {
         ["AA", "AB", "BA", "BB"].map(String::from).to_vec()
     }
 
-    /// The four types follow one another in turn, as in Miconi's program.
+    /// The four types take turns, as in Miconi's program.
     fn trial(&self, index: u64, rng: &mut Stream) -> Trial {
         let trial_type = (index % 4) as usize;
         let (first, second) = (trial_type / 2, trial_type % 2);
@@ -162,18 +119,7 @@ impl Task for Dnms {
             inputs[(self.second_stimulus + later + step) * 2 + second] = 1.0;
         }
         let target = if first == second { self.target_same.unwrap_or(-self.target) } else { self.target } as f32;
-        let response = self.steps - self.response_steps;
-        Trial {
-            trial_type,
-            inputs,
-            targets: vec![target; self.steps],
-            scored: (0..self.steps).map(|step| step >= response).collect(),
-            modulator: None,
-        }
-    }
-
-    fn measure(&self) -> ErrorMeasure {
-        ErrorMeasure::Absolute
+        Trial::with_response(trial_type, inputs, &[target], self.steps, self.response_steps)
     }
 
     fn correct_below(&self) -> f64 {
@@ -183,57 +129,44 @@ impl Task for Dnms {
 
 #[cfg(test)]
 mod tests {
+    use super::super::draw;
     use super::*;
-    use crate::random::{stream, Phase, Purpose};
 
     #[test]
     fn the_four_types_are_those_of_the_paper() {
-        let task = Dnms::default();
         for (index, (first, second, target)) in
             [(0, 0, -0.98), (0, 1, 0.98), (1, 0, 0.98), (1, 1, -0.98)].into_iter().enumerate()
         {
-            let trial = task.trial(index as u64, &mut stream(0, 0, 0, Phase::Train, Purpose::Task));
-            let on = |step: usize, channel: usize| trial.inputs[step * 2 + channel];
+            let trial = draw(&Dnms::default(), index as u64);
             assert_eq!(trial.trial_type, index);
-            for step in 0..1000 {
+            for (step, shown) in trial.inputs.chunks_exact(2).enumerate() {
                 let shows = |channel| {
                     ((1..201).contains(&step) && first == channel) || ((400..600).contains(&step) && second == channel)
                 };
-                assert_eq!([on(step, 0), on(step, 1)], [0, 1].map(|c| f32::from(u8::from(shows(c)))), "step {step}");
+                assert_eq!(shown, [0, 1].map(|c| f32::from(u8::from(shows(c)))), "step {step}");
                 assert_eq!(trial.scored[step], step >= 800);
             }
-            assert!(trial.targets.iter().all(|t| *t == target));
+            assert_eq!(trial.targets, [target; 1000]);
         }
     }
 
     #[test]
     fn the_error_is_the_mean_absolute_difference_over_the_response() {
         let task = Dnms::default();
-        let trial = task.trial(1, &mut stream(0, 0, 0, Phase::Train, Purpose::Task));
-        // Wrong everywhere but judged only at the end: half of the response is right, half is off by 0.5.
-        let outputs: Vec<f64> = (0..1000)
-            .map(|step| {
-                if step < 800 {
-                    -5.0
-                } else if step < 900 {
-                    0.98
-                } else {
-                    0.48
-                }
-            })
-            .collect();
-        assert!((task.error(&trial, &outputs) - 0.25).abs() < 1e-6);
+        // Wrong everywhere but scored only at the end: half of the response is right, half is off by 0.5.
+        let outputs = [vec![-5.0; 800], vec![0.98; 100], vec![0.48; 100]].concat();
+        assert!((task.error(&draw(&task, 1), &outputs) - 0.25).abs() < 1e-6);
     }
 
     #[test]
     fn a_variable_delay_is_drawn_within_its_bounds() {
-        let task = Variant::VariableDelay.defaults().checked().unwrap();
-        let starts: Vec<usize> = (0..200)
-            .map(|k| {
-                let trial = task.trial(4 * k, &mut stream(0, 0, k, Phase::Train, Purpose::Task));
-                (301..1600).find(|step| trial.inputs[step * 2] == 1.0).unwrap()
-            })
-            .collect();
+        let task = Dnms::variable_delay();
+        task.check().unwrap();
+        let start = |k: u64| {
+            let trial = draw(&task, 4 * k);
+            (301..1600).find(|step| trial.inputs[step * 2] == 1.0).unwrap()
+        };
+        let starts: Vec<usize> = (0..200).map(start).collect();
         assert!(starts.iter().all(|start| (601..1100).contains(start)));
         assert!(starts.iter().min().unwrap() < &620 && starts.iter().max().unwrap() > &1080);
     }

@@ -1,32 +1,27 @@
-//! Evidence accumulation: cues appear on the left and on the right; after a delay, say on which side there were more
-//! (Morcos & Harvey 2016, doi 10.1038/nn.4403; Pinto et al. 2018, doi 10.3389/fnbeh.2018.00036; the times are those of the
-//! task of Bellec et al. 2020, doi 10.1038/s41467-020-17236-y: 7 cues of 100 ms every 150 ms, about a second of delay, and a
-//! decision period of 150 ms, marked by an input of its own).
+//! Evidence accumulation: cues appear on the left and on the right; after a delay, report which side had more
+//! (Morcos & Harvey 2016, doi 10.1038/nn.4403; Pinto et al. 2018, doi 10.3389/fnbeh.2018.00036). Times follow Bellec et al.
+//! (2020, doi 10.1038/s41467-020-17236-y): 7 cues of 100 ms, one every 150 ms, a delay of about a second, and a decision
+//! period of 150 ms, which an input of its own announces.
 
-use super::{ErrorMeasure, Task, Trial};
-use crate::error::Result;
-use crate::random::Stream;
-use crate::ranges::*;
-use rand::RngExt;
-use serde::{Deserialize, Serialize};
+use super::*;
 
-/// Times in steps (of 5 ms by default).
+/// The parameters; times in steps (of 5 ms by default).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvidenceAccumulation {
-    /// How many cues there are; odd, so that one side has more.
+    /// The number of cues; odd, so that one side has more.
     pub cues: usize,
-    /// Steps a cue lasts.
+    /// Duration of a cue.
     pub cue_steps: usize,
-    /// Steps from the beginning of a cue to that of the next.
+    /// Time from the onset of a cue to the onset of the next.
     pub cue_spacing: usize,
-    /// Probability that a cue is on the side that is drawn for the trial.
+    /// Probability that a cue is on the side that is the likelier one in this trial.
     pub cue_probability: f64,
-    /// Steps from the end of the last cue's spacing to the decision.
+    /// Time from the end of the last cue's spacing to the decision period.
     pub delay_steps: usize,
-    /// Steps of the decision period, at the end of the trial: the output is judged.
+    /// Duration of the decision period at the end of the trial, in which the output is scored.
     pub decision_steps: usize,
-    /// Target where there were more cues on the right; on the left it is the negative of that.
+    /// Target if there were more cues on the right; if there were more on the left it is −`target`.
     pub target: f64,
     /// A trial with an error below this is correct.
     pub correct_below: f64,
@@ -48,22 +43,6 @@ impl Default for EvidenceAccumulation {
 }
 
 impl EvidenceAccumulation {
-    /// Refuses cues that could balance or overlap.
-    pub fn checked(self) -> Result<Self> {
-        expect(self.cues % 2 == 1, "task.cues", self.cues, "an odd number, so that one side has more")?;
-        expect(
-            (1..=self.cue_spacing).contains(&self.cue_steps),
-            "task.cue_steps",
-            self.cue_steps,
-            format!("1 to task.cue_spacing ({})", self.cue_spacing),
-        )?;
-        expect(self.decision_steps >= 1, "task.decision_steps", self.decision_steps, "at least 1")?;
-        fraction("task.cue_probability", self.cue_probability)?;
-        positive("task.target", self.target)?;
-        positive("task.correct_below", self.correct_below)?;
-        Ok(self)
-    }
-
     /// The first step of the decision period.
     fn decision(&self) -> usize {
         self.cues.saturating_mul(self.cue_spacing).saturating_add(self.delay_steps)
@@ -75,16 +54,22 @@ impl Task for EvidenceAccumulation {
         "evidence-accumulation"
     }
 
+    /// Refuses cues that could balance or overlap.
+    fn check(&self) -> Result<()> {
+        expect(self.cues % 2 == 1, "task.cues", self.cues, "an odd number, so that one side has more")?;
+        within("task.cue_steps", self.cue_steps, "task.cue_spacing", self.cue_spacing)?;
+        expect(self.decision_steps >= 1, "task.decision_steps", self.decision_steps, "at least 1")?;
+        fraction("task.cue_probability", self.cue_probability)?;
+        positive("task.target", self.target)?;
+        positive("task.correct_below", self.correct_below)
+    }
+
     fn steps(&self) -> usize {
         self.decision().saturating_add(self.decision_steps)
     }
 
     fn inputs(&self) -> Vec<String> {
         ["left", "right", "decide"].map(String::from).to_vec()
-    }
-
-    fn n_out(&self) -> usize {
-        1
     }
 
     fn trial_types(&self) -> Vec<String> {
@@ -95,8 +80,8 @@ impl Task for EvidenceAccumulation {
         self.cues.saturating_add(1)
     }
 
-    /// Sides take turns in being the likelier one. The type is how many cues were on the right: the fewer the majority, the
-    /// harder the trial.
+    /// The sides take turns in being the likelier one. The trial type is the number of cues on the right: the smaller the
+    /// majority, the harder the trial.
     fn trial(&self, index: u64, rng: &mut Stream) -> Trial {
         let likely = (index % 2) as usize;
         let cue = |_| if rng.random::<f64>() < self.cue_probability { likely } else { 1 - likely };
@@ -112,17 +97,7 @@ impl Task for EvidenceAccumulation {
             inputs[step * 3 + 2] = 1.0;
         }
         let target = if 2 * right > self.cues { self.target } else { -self.target } as f32;
-        Trial {
-            trial_type: right,
-            inputs,
-            targets: vec![target; self.steps()],
-            scored: (0..self.steps()).map(|step| step >= self.decision()).collect(),
-            modulator: None,
-        }
-    }
-
-    fn measure(&self) -> ErrorMeasure {
-        ErrorMeasure::Absolute
+        Trial::with_response(right, inputs, &[target], self.steps(), self.decision_steps)
     }
 
     fn correct_below(&self) -> f64 {
@@ -132,15 +107,15 @@ impl Task for EvidenceAccumulation {
 
 #[cfg(test)]
 mod tests {
+    use super::super::draw;
     use super::*;
-    use crate::random::{stream, Phase, Purpose};
 
     #[test]
     fn the_target_is_the_side_with_more_cues() {
         let task = EvidenceAccumulation::default();
         let mut likely = 0;
         for index in 0..300 {
-            let trial = task.trial(index, &mut stream(0, 0, index, Phase::Train, Purpose::Task));
+            let trial = draw(&task, index);
             let shown = |channel: usize| trial.inputs.iter().skip(channel).step_by(3).sum::<f32>() as usize;
             assert_eq!((shown(0) + shown(1), shown(2)), (7 * 20, 30));
             assert_eq!(trial.trial_type, shown(1) / 20);

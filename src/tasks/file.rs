@@ -1,75 +1,65 @@
 //! A task from data: inputs and targets of ready-made trials, read from a safetensors file.
 //!
-//! `inputs` `[K, T, n_in]` and `targets` `[K, T, n_out]`, K trials; optional `mask` `[K, T]` (where outputs are judged: not
-//! 0; default everywhere), `type` `[K]` (integers from 0: which trials are of a kind; default: each of up to 16 trials is a
-//! kind of its own) and `modulator` `[K, T]` (m(t) of the Hebbian trace). docs/tasks.md shows how to make one.
+//! K trials of T steps are tensors `inputs` `[K, T, n_in]` and `targets` `[K, T, n_out]`. Optional: `mask` `[K, T]`, not 0
+//! where outputs are scored (default: everywhere); `type` `[K]`, integers from 0 that group the trials into types (default:
+//! each of up to 16 trials is a type of its own); `modulator` `[K, T]`, m(t) of the fast weights. docs/tasks.md shows how to
+//! make such a file.
 
-use super::{ErrorMeasure, Task, Trial};
-use crate::error::{bail, ensure, At, Doing, Error, Result};
-use crate::random::Stream;
-use crate::ranges::*;
+use super::*;
+use crate::error::{bail, ensure, At, Doing};
 use crate::reader::{read, sha256, TensorFile};
-use rand::RngExt;
-use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::Arc;
 
-/// The task's name.
-pub(crate) const NAME: &str = "file";
+/// The most trials of a file without `type`.
+const MOST_WITHOUT_TYPE: usize = 16;
 
-/// Without `type`, up to so many trials are a kind each.
-const KINDS_WITHOUT_TYPE: usize = 16;
-
-/// θ, unless another is given.
-const CORRECT_BELOW: f64 = 0.5;
-
-/// Its parameters.
+/// The parameters.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Parameters {
     /// The file.
     path: String,
-    /// What its contents hash to; empty: not known yet.
+    /// The SHA-256 of its contents; empty: not known yet.
     sha256: String,
-    /// How outputs are judged.
+    /// How outputs are compared with targets.
     measure: ErrorMeasure,
     /// A trial with an error below this is correct.
     correct_below: f64,
 }
 
 impl Default for Parameters {
-    /// Without a file yet.
+    /// Without a file.
     fn default() -> Self {
-        let measure = ErrorMeasure::Absolute;
-        Parameters { path: String::new(), sha256: String::new(), measure, correct_below: CORRECT_BELOW }
+        let (path, sha256) = (String::new(), String::new());
+        Parameters { path, sha256, measure: ErrorMeasure::Absolute, correct_below: 0.5 }
     }
 }
 
-/// Trials that were read from a file.
+/// Trials read from a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileTask {
-    steps: usize,
-    n_in: usize,
-    n_out: usize,
-    measure: ErrorMeasure,
+    shape: TrialShape,
     correct_below: f64,
-    trials: Vec<Trial>,
     /// The trials of each type.
-    types: Vec<Vec<usize>>,
+    types: Vec<Vec<Trial>>,
 }
 
 impl FileTask {
-    /// Reads a file's trials, judged as they are by default.
+    /// Reads the trials of a file, with the default error measure and criterion.
     ///
     /// # Errors
-    /// Names the file, the tensor, what was found and what was expected.
+    /// [`Error::Io`] if the file cannot be read, else as [`FileTask::from_bytes`]; the error names the file.
     pub fn read(path: &Path) -> Result<Self> {
-        FileTask::from_bytes(&read(path)?, ErrorMeasure::Absolute, CORRECT_BELOW).at_path(path)
+        let Parameters { measure, correct_below, .. } = Parameters::default();
+        FileTask::from_bytes(&read(path)?, measure, correct_below).at_path(path)
     }
 
-    /// Reads the trials of `bytes`, the contents of a safetensors file.
+    /// Reads the trials in the contents of a safetensors file.
     ///
     /// # Errors
-    /// Names the tensor, what was found and what was expected.
+    /// [`Error::Setting`] if `correct_below` is not positive; [`Error::Tensor`] or [`Error::Content`] if the file is damaged
+    /// or a tensor is missing, unknown, or not as it should be.
     pub fn from_bytes(bytes: &[u8], measure: ErrorMeasure, correct_below: f64) -> Result<Self> {
         positive("task.correct_below", correct_below)?;
         let file = TensorFile::parse(bytes)?;
@@ -80,80 +70,82 @@ impl FileTask {
             let expected = format!("[{k}, {t}, n_out], as `inputs` has it");
             return Err(Error::tensor("targets", format!("[{k_targets}, {t_targets}, {n_out}]"), expected));
         }
-        let by_step = |name: &str| file.optional_numbers(name, &[k, t]);
-        let (mask, modulator) = (by_step("mask")?, by_step("modulator")?);
-        let types = match file.optional_integers("type", &[k])? {
+        let mask = file.optional_numbers("mask", &[k, t])?.unwrap_or_else(|| vec![1.0; k * t]);
+        let modulator = file.optional_numbers("modulator", &[k, t])?;
+        let trial_types = match file.optional_integers("type", &[k])? {
             Some(types) => types,
-            None => {
-                ensure!(k <= KINDS_WITHOUT_TYPE, Content, "tensor `type` is missing: with {k} trials, [{k}] integers from 0 are expected to say which are of a kind \
-                     (all 0 where there is one kind)");
-                (0..k).collect()
-            }
+            None if k <= MOST_WITHOUT_TYPE => (0..k).collect(),
+            None => bail!(
+                Content,
+                "tensor `type` is missing: with {k} trials, [{k}] integers from 0 are expected to say which are of a kind \
+                 (all 0 where there is one kind)"
+            ),
         };
-        let trials: Vec<Trial> = (0..k)
-            .map(|i| Trial {
-                trial_type: types[i],
-                inputs: inputs[i * t * n_in..(i + 1) * t * n_in].to_vec(),
-                targets: targets[i * t * n_out..(i + 1) * t * n_out].to_vec(),
-                scored: (i * t..(i + 1) * t).map(|step| mask.as_ref().is_none_or(|mask| mask[step] != 0.0)).collect(),
-                modulator: modulator.as_ref().map(|m| m[i * t..(i + 1) * t].to_vec()),
-            })
-            .collect();
-        if let Some(i) = trials.iter().position(|trial| !trial.scored.contains(&true)) {
+        let silent = mask.chunks_exact(t).position(|mask| mask.iter().all(|m| *m == 0.0));
+        if let Some(i) = silent {
             bail!(Content, "tensor `mask` is 0 throughout trial {i}; expected at least one step that is judged");
         }
-        let mut of_type = vec![Vec::new(); types.iter().max().map_or(0, |last| last + 1).min(k)];
-        for (i, &kind) in types.iter().enumerate() {
-            ensure!(kind < k, Content, "tensor `type` holds {kind}; expected below {k}, the number of trials");
-            of_type[kind].push(i);
+        let mut types = vec![Vec::new(); trial_types.iter().max().map_or(0, |last| last + 1).min(k)];
+        for (i, &trial_type) in trial_types.iter().enumerate() {
+            ensure!(
+                trial_type < k,
+                Content,
+                "tensor `type` holds {trial_type}; expected below {k}, the number of trials"
+            );
+            let steps = i * t..(i + 1) * t;
+            types[trial_type].push(Trial {
+                trial_type,
+                inputs: inputs[steps.start * n_in..steps.end * n_in].to_vec(),
+                targets: targets[steps.start * n_out..steps.end * n_out].to_vec(),
+                scored: mask[steps.clone()].iter().map(|m| *m != 0.0).collect(),
+                modulator: modulator.as_ref().map(|m| m[steps].to_vec()),
+            });
         }
-        if let Some(empty) = of_type.iter().position(Vec::is_empty) {
+        if let Some(empty) = types.iter().position(Vec::is_empty) {
             bail!(Content, "tensor `type` holds no {empty}; expected every integer from 0 to the largest");
         }
-        Ok(FileTask { steps: t, n_in, n_out, measure, correct_below, trials, types: of_type })
+        Ok(FileTask { shape: TrialShape { steps: t, n_in, n_out, measure }, correct_below, types })
     }
 }
 
-pub(crate) fn build(table: &toml::Table) -> Result<FileTask> {
-    let p: Parameters = super::parameters(table)?;
-    let path = Path::new(&p.path);
-    let bytes = read(path)?;
-    let found = sha256(&bytes);
-    ensure!(p.sha256.is_empty() || p.sha256 == found, Content, "{}: its contents hash to {found}; expected {} (task.sha256): it is not the file these networks were trained on", p.path, p.sha256);
-    FileTask::from_bytes(&bytes, p.measure, p.correct_below).at(p.path)
-}
-
-/// Notes the file's full path and the hash of its contents in the task's table, where they are missing.
-pub(crate) fn complete(table: &mut toml::Table) -> Result<()> {
+/// The task of a table, in which the file's full path and the hash of its contents are then noted.
+pub(crate) fn build(table: &mut toml::Table) -> Result<Arc<dyn Task>> {
     let p: Parameters = super::parameters(table)?;
     expect(!p.path.is_empty(), "task.path", "empty", "a file (--task-file FILE.safetensors)")?;
     let path = std::path::absolute(&p.path).doing("finding", Path::new(&p.path))?;
-    if p.sha256.is_empty() {
-        table.insert("sha256".into(), sha256(&read(&path)?).into());
-    }
+    let bytes = read(&path)?;
+    let found = sha256(&bytes);
+    ensure!(
+        p.sha256.is_empty() || p.sha256 == found,
+        Content,
+        "{}: its contents hash to {found}; expected {} (task.sha256): it is not the file these networks were trained on",
+        path.display(),
+        p.sha256
+    );
     table.insert("path".into(), path.display().to_string().into());
-    Ok(())
+    table.insert("sha256".into(), found.into());
+    Ok(Arc::new(FileTask::from_bytes(&bytes, p.measure, p.correct_below).at_path(&path)?))
 }
 
 impl Task for FileTask {
     fn name(&self) -> &str {
-        NAME
+        "file"
     }
 
     fn steps(&self) -> usize {
-        self.steps
+        self.shape.steps
     }
 
     fn inputs(&self) -> Vec<String> {
-        (0..self.n_in).map(|k| format!("input {k}")).collect()
+        (0..self.shape.n_in).map(|k| format!("input {k}")).collect()
     }
 
     fn n_in(&self) -> usize {
-        self.n_in
+        self.shape.n_in
     }
 
     fn n_out(&self) -> usize {
-        self.n_out
+        self.shape.n_out
     }
 
     fn trial_types(&self) -> Vec<String> {
@@ -164,14 +156,14 @@ impl Task for FileTask {
         self.types.len()
     }
 
-    /// Types follow one another in turn; of the trials of a type, one is drawn.
+    /// The types take turns; of the trials of a type, one is drawn.
     fn trial(&self, index: u64, rng: &mut Stream) -> Trial {
-        let of_type = &self.types[(index % self.types.len() as u64) as usize];
-        self.trials[of_type[rng.random_range(0..of_type.len())]].clone()
+        let trials = &self.types[(index % self.types.len() as u64) as usize];
+        trials[rng.random_range(0..trials.len())].clone()
     }
 
     fn measure(&self) -> ErrorMeasure {
-        self.measure
+        self.shape.measure
     }
 
     fn correct_below(&self) -> f64 {
@@ -181,52 +173,43 @@ impl Task for FileTask {
 
 #[cfg(test)]
 mod tests {
+    use super::super::draw;
     use super::*;
-    use crate::random::{stream, Phase, Purpose};
-    use safetensors::{tensor::TensorView, Dtype};
+    use candle_core::{Device, Tensor};
 
-    type Entry<'a> = (&'a str, Vec<usize>, Vec<f32>);
+    type Entry = (&'static str, Tensor);
 
-    fn file(entries: &[Entry], types: Option<Vec<i64>>) -> Vec<u8> {
-        let mut data: Vec<(&str, Dtype, Vec<usize>, Vec<u8>)> = entries
-            .iter()
-            .map(|(name, shape, values)| {
-                (*name, Dtype::F32, shape.clone(), values.iter().flat_map(|v| v.to_le_bytes()).collect())
-            })
-            .collect();
-        if let Some(types) = types {
-            let bytes = types.iter().flat_map(|v| v.to_le_bytes()).collect();
-            data.push(("type", Dtype::I64, vec![types.len()], bytes));
-        }
-        let views = data
-            .iter()
-            .map(|(name, dtype, shape, bytes)| (*name, TensorView::new(*dtype, shape.clone(), bytes).unwrap()));
-        safetensors::serialize(views, None).unwrap()
+    fn parse(entries: &[Entry]) -> Result<FileTask, String> {
+        let bytes = safetensors::serialize(entries.to_vec(), None).unwrap();
+        FileTask::from_bytes(&bytes, ErrorMeasure::Squared, 0.5).map_err(|error| error.to_string())
     }
 
-    fn ramp(n: usize) -> Vec<f32> {
-        (0..n).map(|k| k as f32).collect()
+    fn tensor<T: candle_core::WithDType>(name: &'static str, shape: &[usize], values: &[T]) -> Entry {
+        (name, Tensor::from_slice(values, shape, &Device::Cpu).unwrap())
     }
 
-    fn parse(entries: &[Entry], types: Option<Vec<i64>>) -> Result<FileTask, String> {
-        FileTask::from_bytes(&file(entries, types), ErrorMeasure::Squared, 0.5).map_err(|error| format!("{error:#}"))
+    /// A tensor that holds 0, 1, 2, ….
+    fn ramp(name: &'static str, shape: &[usize]) -> Entry {
+        let values: Vec<f32> = (0..shape.iter().product()).map(|k: usize| k as f32).collect();
+        tensor(name, shape, &values)
     }
 
     #[test]
     fn trials_of_each_type_take_turns() {
-        let entries = [("inputs", vec![3, 2, 1], ramp(6)), ("targets", vec![3, 2, 2], ramp(12))];
-        let task = parse(
-            &[&entries[..], &[("mask", vec![3, 2], vec![1.0, 0.0, 0.0, 2.0, 1.0, 1.0])]].concat(),
-            Some(vec![1, 0, 1]),
-        )
+        let task = parse(&[
+            ramp("inputs", &[3, 2, 1]),
+            ramp("targets", &[3, 2, 2]),
+            tensor("mask", &[3, 2], &[1f32, 0.0, 0.0, 2.0, 1.0, 1.0]),
+            tensor("type", &[3], &[1i64, 0, 1]),
+        ])
         .unwrap();
         assert_eq!((task.steps(), task.inputs().len(), task.n_out(), task.trial_types().len()), (2, 1, 2, 2));
         let mut seen = [0; 3];
         for index in 0..100 {
-            let trial = task.trial(index, &mut stream(0, 0, index, Phase::Train, Purpose::Task));
+            let trial = draw(&task, index);
             assert_eq!(trial.trial_type, (index % 2) as usize);
             let row = (trial.inputs[0] / 2.0) as usize;
-            assert_eq!(trial.targets, ramp(12)[row * 4..row * 4 + 4]);
+            assert_eq!(trial.targets, [0, 1, 2, 3].map(|k| (row * 4 + k) as f32));
             assert_eq!(trial.scored, [[true, false], [false, true], [true, true]][row]);
             seen[row] += 1;
         }
@@ -235,40 +218,39 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_a_file_is_named() {
-        let inputs: Entry = ("inputs", vec![3, 2, 1], ramp(6));
-        let targets: Entry = ("targets", vec![3, 2, 1], ramp(6));
-        let both = [inputs.clone(), targets.clone()];
-        let with = |entry: Entry| parse(&[&both[..], &[entry]].concat(), None).unwrap_err();
-        assert!(parse(&both, None).is_ok());
-        for (error, message) in [
-            (
-                parse(std::slice::from_ref(&inputs), None).unwrap_err(),
-                "tensor `targets` is missing; expected [K, T, n_out]",
-            ),
-            (
-                parse(&[inputs.clone(), ("targets", vec![2, 2, 1], ramp(4))], None).unwrap_err(),
-                "tensor `targets` is [2, 2, 1]; expected [3, 2, n_out]",
-            ),
-            (
-                parse(&[("inputs", vec![6], ramp(6)), targets.clone()], None).unwrap_err(),
-                "tensor `inputs` is [6]; expected [K, T, n_in]",
-            ),
-            (with(("mask", vec![2, 2], ramp(4))), "tensor `mask` is [2, 2]; expected [3, 2]"),
-            (with(("mask", vec![3, 2], vec![1.0, 1.0, 0.0, 0.0, 1.0, 1.0])), "tensor `mask` is 0 throughout trial 1"),
-            (with(("weights", vec![1], ramp(1))), "tensor `weights` is not known"),
-            (with(("type", vec![3], ramp(3))), "tensor `type` is F32; expected integers"),
-            (parse(&both, Some(vec![0, 2, 2])).unwrap_err(), "tensor `type` holds no 1"),
-            (parse(&both, Some(vec![0, -1, 2])).unwrap_err(), "tensor `type` holds -1; expected integers from 0"),
-            (parse(&both, Some(vec![0, 1, 9])).unwrap_err(), "tensor `type` holds 9; expected below 3"),
-            (
-                parse(&[inputs, ("targets", vec![3, 2, 1], vec![f32::NAN; 6])], None).unwrap_err(),
-                "tensor `targets` holds values that are not finite",
-            ),
-        ] {
+        let (inputs, targets) = (ramp("inputs", &[3, 2, 1]), ramp("targets", &[3, 2, 1]));
+        let with = |entry| vec![inputs.clone(), targets.clone(), entry];
+        let refused = |entries: Vec<Entry>, message: &str| {
+            let error = parse(&entries).unwrap_err();
             assert!(error.contains(message), "{error}");
+        };
+        assert!(parse(&[inputs.clone(), targets.clone()]).is_ok());
+        refused(vec![inputs.clone()], "tensor `targets` is missing; expected [K, T, n_out]");
+        refused(
+            vec![inputs.clone(), ramp("targets", &[2, 2, 1])],
+            "tensor `targets` is [2, 2, 1]; expected [3, 2, n_out]",
+        );
+        refused(vec![ramp("inputs", &[6]), targets.clone()], "tensor `inputs` is [6]; expected [K, T, n_in]");
+        refused(
+            vec![inputs.clone(), tensor("targets", &[3, 2, 1], &[f32::NAN; 6])],
+            "tensor `targets` holds values that are not finite",
+        );
+        refused(with(ramp("mask", &[2, 2])), "tensor `mask` is [2, 2]; expected [3, 2]");
+        let unscored = tensor("mask", &[3, 2], &[1f32, 1.0, 0.0, 0.0, 1.0, 1.0]);
+        refused(with(unscored), "tensor `mask` is 0 throughout trial 1");
+        refused(with(ramp("weights", &[1])), "tensor `weights` is not known");
+        refused(with(ramp("type", &[3])), "tensor `type` is F32; expected integers");
+        for (types, message) in [
+            ([0i64, 2, 2], "tensor `type` holds no 1"),
+            ([0, -1, 2], "tensor `type` holds -1; expected integers from 0"),
+            ([0, 1, 9], "tensor `type` holds 9; expected below 3"),
+        ] {
+            refused(with(tensor("type", &[3], &types)), message);
         }
-        let many = [("inputs", vec![17, 1, 1], ramp(17)), ("targets", vec![17, 1, 1], ramp(17))];
-        assert!(parse(&many, None).unwrap_err().contains("tensor `type` is missing: with 17 trials"));
+        refused(
+            vec![ramp("inputs", &[17, 1, 1]), ramp("targets", &[17, 1, 1])],
+            "tensor `type` is missing: with 17 trials",
+        );
         assert!(FileTask::from_bytes(b"nothing", ErrorMeasure::Squared, 0.5).is_err());
     }
 }

@@ -1,10 +1,19 @@
-//! Tasks: what the network sees, what it should answer, and how the answer is scored.
+//! Tasks: what a network sees, what it should answer, and how the answer is scored.
 //!
-//! A task knows nothing of networks. Implement [`Task`] for your own; `examples/custom_task.rs` does so in a page.
+//! A task knows nothing of networks. A task of your own can stay in your program: implement [`Task`] and hand it to a
+//! trainer, as `examples/custom_task.rs` does. To give it a name that the command line knows:
+//!
+//! 1. Write `src/tasks/NAME.rs`, modelled on `dnms.rs`: a struct of the task's parameters, which become the keys of the
+//!    table `task`; its `Default`, the published values; and its [`Task`], with a [`Task::check`] of the parameters. Declare
+//!    the file and its struct below.
+//! 2. Add a function to `src/presets/settings.rs` that sets what the task needs: `config.task`, its parameters, and
+//!    everything that differs from the standard network and rule.
+//! 3. Add an entry to `TASKS` in `src/presets/mod.rs` with the task's name, a line of description, its usual learning rule,
+//!    and the two above.
+//! 4. Give the task small sizes in `tests/it/tasks.rs`, which trains each task of the list by each rule.
 
 pub(crate) mod bits;
-mod coherences;
-pub(crate) mod dnms;
+mod dnms;
 mod evidence_accumulation;
 pub(crate) mod file;
 mod pattern_generation;
@@ -12,39 +21,63 @@ mod reach;
 mod recall;
 mod selective_integration;
 
-pub use coherences::{Coherences, Condition};
-pub use dnms::Variant;
+pub use bits::Bits;
+pub use dnms::Dnms;
 pub use evidence_accumulation::EvidenceAccumulation;
 pub use file::FileTask;
 pub use pattern_generation::PatternGeneration;
 pub use reach::Reach;
 pub use recall::Recall;
-pub use selective_integration::SelectiveIntegration;
+pub use selective_integration::{Coherences, Condition, SelectiveIntegration};
 
+// Every task's file begins with `use super::*`, which brings these in.
 use crate::error::{Error, Result};
 use crate::random::Stream;
+use crate::ranges::*;
+use rand::RngExt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// One trial: what goes in, what should come out, and when that is judged.
+/// One trial: its inputs, its targets, and the steps at which the outputs are scored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trial {
     /// Index into [`Task::trial_types`].
     pub trial_type: usize,
-    /// `[T, n_in]`, step-major.
+    /// `[T, n_in]`, step by step.
     pub inputs: Vec<f32>,
-    /// `[T, n_out]`, step-major; what stands on unscored steps is not read.
+    /// `[T, n_out]`, step by step; targets of steps that are not scored are ignored.
     pub targets: Vec<f32>,
-    /// `[T]`: whether the output is judged at each step.
+    /// `[T]`: whether the outputs are scored at each step.
     pub scored: Vec<bool>,
-    /// `[T]`: the neuromodulator m(t) that drives the Hebbian trace, where the task gives one.
+    /// `[T]`: the modulator m(t) of the fast weights, where the task provides one.
     pub modulator: Option<Vec<f32>>,
 }
 
-/// How one output differs from one target.
+impl Trial {
+    /// A trial whose `target` `[n_out]` is the same throughout and which is scored in the last `response_steps` of its
+    /// `steps`.
+    pub fn with_response(
+        trial_type: usize,
+        inputs: Vec<f32>,
+        target: &[f32],
+        steps: usize,
+        response_steps: usize,
+    ) -> Self {
+        Trial {
+            trial_type,
+            inputs,
+            targets: target.repeat(steps),
+            scored: (0..steps).map(|step| steps - step <= response_steps).collect(),
+            modulator: None,
+        }
+    }
+}
+
+/// How an output is compared with its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ErrorMeasure {
     /// |output − target|.
     Absolute,
@@ -53,7 +86,7 @@ pub enum ErrorMeasure {
 }
 
 impl ErrorMeasure {
-    /// The error of one output that is off its target by `difference`.
+    /// The error of an output, given its `difference` from the target.
     pub fn of(self, difference: f64) -> f64 {
         match self {
             ErrorMeasure::Absolute => difference.abs(),
@@ -61,17 +94,17 @@ impl ErrorMeasure {
         }
     }
 
-    /// The derivative of that with respect to the output; 0 where an absolute difference is 0.
+    /// The derivative of the error with respect to the output; 0 where an absolute difference is 0.
     pub fn slope(self, difference: f64) -> f64 {
         match self {
             ErrorMeasure::Absolute if difference == 0.0 => 0.0,
-            // Not a number stays none.
+            // NaN stays NaN.
             ErrorMeasure::Absolute => difference.signum(),
             ErrorMeasure::Squared => 2.0 * difference,
         }
     }
 
-    /// The label of an axis.
+    /// The error's name on the axis of a plot.
     pub fn label(self) -> &'static str {
         match self {
             ErrorMeasure::Absolute => "mean |output − target|",
@@ -80,52 +113,63 @@ impl ErrorMeasure {
     }
 }
 
-/// A task. All trials of a task have the same number of steps, so that they can run side by side.
+/// A task. All its trials have the same number of steps, so that they can be simulated side by side.
 pub trait Task: Send + Sync {
-    /// The name used on the command line.
+    /// The name used in configurations and on the command line.
     fn name(&self) -> &str;
-    /// T, the steps of a trial.
+    /// Checks the task's parameters; called before anything runs.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] or [`Error::Usage`] if a parameter is out of range.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+    /// T, the number of steps of a trial.
     fn steps(&self) -> usize;
-    /// Names of the input channels; their number is n_in.
+    /// The names of the n_in input channels.
     fn inputs(&self) -> Vec<String>;
-    /// n_in, the number of [`Task::inputs`].
+    /// n_in. To be overridden where parameters decide it: it has to be cheap for any number.
     fn n_in(&self) -> usize {
         self.inputs().len()
     }
-    /// n_out.
-    fn n_out(&self) -> usize;
-    /// Names of the trial types; the expected error is kept for each.
+    /// n_out, the number of outputs.
+    fn n_out(&self) -> usize {
+        1
+    }
+    /// The names of the trial types. The expected error is kept for each type.
     fn trial_types(&self) -> Vec<String>;
-    /// The number of [`Task::trial_types`].
+    /// The number of trial types. To be overridden where parameters decide it: it has to be cheap for any number.
     fn n_types(&self) -> usize {
         self.trial_types().len()
     }
-    /// Draws trial number `index` of a network.
+    /// Draws a network's trial number `index` from a random stream of its own.
     fn trial(&self, index: u64, rng: &mut Stream) -> Trial;
-    /// How outputs are judged.
-    fn measure(&self) -> ErrorMeasure;
+    /// How outputs are compared with targets.
+    fn measure(&self) -> ErrorMeasure {
+        ErrorMeasure::Absolute
+    }
     /// A trial with an error below this is correct.
     fn correct_below(&self) -> f64;
-    /// The error of guessing, with a word on why, where that is known.
+    /// The error at chance level and how it comes about, where it is known.
     fn chance(&self) -> Option<(f64, String)> {
         None
     }
-    /// Whether a printed sample of inputs, targets and outputs helps (short trials of few channels).
+    /// Whether trials are short and narrow enough for a sample of them to be printed after training.
     fn printable(&self) -> bool {
         false
     }
-    /// What is compared with the targets, `[T, n_out]`, where that is not the `outputs` `[T, n_out]` themselves but what
-    /// comes of them, such as the movement of an arm.
+    /// What is compared with the targets, `[T, n_out]`: the `outputs` `[T, n_out]` themselves, or something that follows
+    /// from them, such as the movement of an arm.
     fn judged<'a>(&self, outputs: &'a [f64]) -> Cow<'a, [f64]> {
         Cow::Borrowed(outputs)
     }
-    /// The gradient of any number with respect to `outputs` `[T, n_out]`, from its `gradient` with respect to what
-    /// [`Task::judged`] makes of them; `None`: not known, and backpropagation is refused. Not asked where outputs are
-    /// judged as they are.
+    /// The gradient of a loss with respect to `outputs` `[T, n_out]`, from its `gradient` with respect to what
+    /// [`Task::judged`] returns. `None`: it is not known, and the rule `bptt` refuses the task. Not called where
+    /// [`Task::judged`] returns the outputs themselves.
     fn judged_gradient(&self, _outputs: &[f64], _gradient: &[f64]) -> Option<Vec<f64>> {
         None
     }
-    /// Whether the outputs of a step can be judged at that step. Else rules that are given credit step by step are refused.
+    /// Whether outputs can be judged step by step. If not, learning rules that assign credit at each step refuse the task.
     fn judged_online(&self) -> bool {
         true
     }
@@ -135,52 +179,53 @@ pub trait Task: Send + Sync {
     }
 }
 
-/// The mean over scored steps and outputs of what `of` makes of the difference from the target, told the place in `[T, n_out]`.
+/// The mean of `term` over scored steps and outputs. Its arguments: an output's difference from the target, and the
+/// output's index in `[T, n_out]`.
 pub(crate) fn mean_over_scored<T: Task + ?Sized>(
     task: &T,
     trial: &Trial,
     judged: &[f64],
-    mut of: impl FnMut(f64, usize) -> f64,
+    mut term: impl FnMut(f64, usize) -> f64,
 ) -> f64 {
     let n_out = task.n_out();
     let (mut sum, mut count) = (0.0, 0usize);
     for (step, _) in trial.scored.iter().enumerate().filter(|(_, scored)| **scored) {
         for k in step * n_out..(step + 1) * n_out {
-            sum += of(judged[k] - f64::from(trial.targets[k]), k);
+            sum += term(judged[k] - f64::from(trial.targets[k]), k);
             count += 1;
         }
     }
     sum / count.max(1) as f64
 }
 
-/// Whether a task says how what it judges depends on the outputs, so that errors can be backpropagated.
+/// Whether errors can be backpropagated to the task's outputs.
 pub(crate) fn gives_gradient(task: &dyn Task) -> bool {
     let outputs = vec![0.0; task.steps() * task.n_out()];
-    let as_they_are = matches!(task.judged(&outputs), Cow::Borrowed(_));
-    as_they_are || task.judged_gradient(&outputs, &vec![0.0; outputs.len()]).is_some()
+    let unchanged = matches!(task.judged(&outputs), Cow::Borrowed(_));
+    unchanged || task.judged_gradient(&outputs, &vec![0.0; outputs.len()]).is_some()
 }
 
-/// The sizes of a trial, and how its outputs are judged.
-#[derive(Clone, Copy, Debug)]
+/// The sizes of a task's trials, and how outputs are compared with targets.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrialShape {
     /// T.
     pub steps: usize,
-    /// Number of inputs.
+    /// The number of inputs.
     pub n_in: usize,
-    /// Number of outputs.
+    /// The number of outputs.
     pub n_out: usize,
     /// How outputs are compared with targets.
     pub measure: ErrorMeasure,
 }
 
 impl TrialShape {
-    /// That of the trials of a task.
+    /// The sizes of the trials of `task`.
     pub fn of(task: &dyn Task) -> Self {
         TrialShape { steps: task.steps(), n_in: task.n_in(), n_out: task.n_out(), measure: task.measure() }
     }
 }
 
-/// Reads a task's own parameters from its table, leaving out `name`.
+/// The parameters of a task, read from a configuration's `task` table.
 pub(crate) fn parameters<P: DeserializeOwned>(table: &toml::Table) -> Result<P> {
     let mut table = table.clone();
     let name = table.remove("name").map_or(String::new(), |name| name.to_string());
@@ -189,10 +234,14 @@ pub(crate) fn parameters<P: DeserializeOwned>(table: &toml::Table) -> Result<P> 
     })
 }
 
-/// A task's table: its name and its parameters.
-pub(crate) fn table(name: &str, parameters: &impl Serialize) -> toml::Table {
-    // The parameters are flat structs of numbers and names: they always have a TOML form.
-    let mut table = toml::Table::try_from(parameters).unwrap_or_default();
-    table.insert("name".into(), name.into());
-    table
+/// Refuses a number of steps that is not from 1 to another, the value of `limit_key`.
+fn within(key: &str, found: usize, limit_key: &str, limit: usize) -> Result<()> {
+    expect((1..=limit).contains(&found), key, found, format!("1 to {limit_key} ({limit})"))
+}
+
+/// A network's trial number `index`.
+#[cfg(test)]
+fn draw(task: &dyn Task, index: u64) -> Trial {
+    use crate::random::{stream, Phase, Purpose};
+    task.trial(index, &mut stream(0, 0, index, Phase::Train, Purpose::Task))
 }

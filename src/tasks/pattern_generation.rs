@@ -1,26 +1,23 @@
-//! Pattern generation: from nothing but a constant input, produce a sum of sines
-//! (the target of Murray 2019, doi 10.7554/eLife.43299, with which random feedback local online learning was shown).
+//! Pattern generation: from a constant input, produce a sum of sines. The target is the one on which Murray (2019,
+//! doi 10.7554/eLife.43299) tested random feedback local online learning (RFLO).
 
-use super::{ErrorMeasure, Task, Trial};
-use crate::error::{ensure, Result};
-use crate::random::Stream;
-use crate::ranges::*;
-use serde::{Deserialize, Serialize};
+use super::*;
+use crate::error::ensure;
 use std::f64::consts::TAU;
 
-/// One period of Σ amplitude_k sin(2π · harmonic_k · t / period).
+/// The parameters. The target is Σ_k amplitudes_k sin(2π harmonics_k t / period), with t in steps from 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PatternGeneration {
     /// T.
     pub steps: usize,
-    /// Steps of a period of the first harmonic.
+    /// The period of the first harmonic, in steps.
     pub period: f64,
-    /// Which harmonics are summed.
+    /// The frequencies of the sines, as multiples of the first harmonic's.
     pub harmonics: Vec<f64>,
     /// Their amplitudes.
     pub amplitudes: Vec<f64>,
-    /// The input at every step.
+    /// The constant input.
     pub input: f64,
     /// A trial with a mean squared error below this is correct.
     pub correct_below: f64,
@@ -40,8 +37,19 @@ impl Default for PatternGeneration {
 }
 
 impl PatternGeneration {
+    fn target(&self, step: usize) -> f32 {
+        let phase = TAU * (step + 1) as f64 / self.period;
+        self.harmonics.iter().zip(&self.amplitudes).map(|(h, a)| a * libm::sin(h * phase)).sum::<f64>() as f32
+    }
+}
+
+impl Task for PatternGeneration {
+    fn name(&self) -> &str {
+        "pattern-generation"
+    }
+
     /// Refuses harmonics without amplitudes.
-    pub fn checked(self) -> Result<Self> {
+    fn check(&self) -> Result<()> {
         expect(self.steps >= 1, "task.steps", self.steps, "at least 1")?;
         positive("task.period", self.period)?;
         ensure!(
@@ -54,19 +62,7 @@ impl PatternGeneration {
         self.harmonics.iter().try_for_each(|harmonic| number("task.harmonics", *harmonic))?;
         self.amplitudes.iter().try_for_each(|amplitude| number("task.amplitudes", *amplitude))?;
         number("task.input", self.input)?;
-        positive("task.correct_below", self.correct_below)?;
-        Ok(self)
-    }
-
-    fn target(&self, step: usize) -> f32 {
-        let phase = TAU * (step + 1) as f64 / self.period;
-        self.harmonics.iter().zip(&self.amplitudes).map(|(h, a)| a * libm::sin(h * phase)).sum::<f64>() as f32
-    }
-}
-
-impl Task for PatternGeneration {
-    fn name(&self) -> &str {
-        "pattern-generation"
+        positive("task.correct_below", self.correct_below)
     }
 
     fn steps(&self) -> usize {
@@ -75,10 +71,6 @@ impl Task for PatternGeneration {
 
     fn inputs(&self) -> Vec<String> {
         vec!["constant".into()]
-    }
-
-    fn n_out(&self) -> usize {
-        1
     }
 
     fn trial_types(&self) -> Vec<String> {
@@ -103,7 +95,7 @@ impl Task for PatternGeneration {
         self.correct_below
     }
 
-    /// The variance of the target, which always answering its mean leaves; not worked out for trials beyond all use.
+    /// The variance of the target; not computed for absurdly long trials.
     fn chance(&self) -> Option<(f64, String)> {
         if self.steps > 1_000_000 {
             return None;
@@ -117,13 +109,13 @@ impl Task for PatternGeneration {
 
 #[cfg(test)]
 mod tests {
+    use super::super::draw;
     use super::*;
-    use crate::random::{stream, Phase, Purpose};
 
     #[test]
     fn the_target_is_the_sum_of_its_harmonics() {
         let task = PatternGeneration::default();
-        let trial = task.trial(0, &mut stream(0, 0, 0, Phase::Train, Purpose::Task));
+        let trial = draw(&task, 0);
         // A quarter, an eighth and a whole period in: sin(π/2) + 0; sin(π/4) + 0.5 + 0; 0.
         for (step, expected) in [(24, 1.0), (49, 0.0), (99, 0.0)] {
             assert!((trial.targets[step] - expected).abs() < 1e-6, "step {step}");

@@ -1,32 +1,27 @@
-//! Recall: patterns are shown once or twice, then half of one of them; complete it
-//! (Miconi et al. 2018, arXiv 1804.02464). Nothing but the Hebbian trace can remember them: no weight is trained.
+//! Recall: several patterns are shown, then one of them with half of its bits erased; complete it (Miconi et al. 2018,
+//! arXiv 1804.02464). The patterns are new in every trial, so that only the fast weights can remember them.
 
-use super::{ErrorMeasure, Task, Trial};
-use crate::error::Result;
-use crate::random::Stream;
-use crate::ranges::*;
-use rand::RngExt;
-use serde::{Deserialize, Serialize};
+use super::*;
 
-/// Times in steps.
+/// The parameters; times in steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recall {
-    /// Bits of a pattern, half of them 1 and half −1. The network needs as many neurons.
+    /// The number of bits of a pattern, half of them 1 and half −1. The network needs at least as many neurons.
     pub bits: usize,
-    /// How many patterns there are to remember.
+    /// The number of patterns to remember.
     pub patterns: usize,
-    /// How many times each is shown, in an order that is drawn anew each time.
+    /// How many times each pattern is shown; each round has an order of its own.
     pub rounds: usize,
-    /// Steps a pattern is shown.
+    /// For how long a pattern is shown.
     pub shown_steps: usize,
-    /// Steps without input after it.
+    /// The time without input after each pattern.
     pub blank_steps: usize,
-    /// Steps for which the damaged pattern is shown at the end; the last of them is judged.
+    /// For how long the incomplete pattern is shown at the end; only the last step is scored.
     pub test_steps: usize,
-    /// The fraction of its bits that are erased.
+    /// The fraction of its bits that are erased, that is, 0.
     pub erased: f64,
-    /// A trial with a smaller fraction of the erased bits wrong is correct.
+    /// A trial is correct if the fraction of erased bits that are wrong is below this.
     pub correct_below: f64,
 }
 
@@ -46,39 +41,17 @@ impl Default for Recall {
 }
 
 impl Recall {
-    /// Refuses trials in which nothing is shown, erased or judged.
-    pub fn checked(self) -> Result<Self> {
-        for (key, found) in [
-            ("bits", self.bits),
-            ("patterns", self.patterns),
-            ("rounds", self.rounds),
-            ("shown_steps", self.shown_steps),
-            ("test_steps", self.test_steps),
-        ] {
-            expect(found >= 1, &format!("task.{key}"), found, "at least 1")?;
-        }
-        fraction("task.erased", self.erased)?;
-        expect(
-            self.erased_bits() >= 1,
-            "task.erased",
-            self.erased,
-            format!("at least one erased bit of {}", self.bits),
-        )?;
-        positive("task.correct_below", self.correct_below)?;
-        Ok(self)
-    }
-
     fn erased_bits(&self) -> usize {
         (self.erased * self.bits as f64).round() as usize
     }
 
     fn test_start(&self) -> usize {
-        let of_pattern = self.shown_steps.saturating_add(self.blank_steps);
-        self.rounds.saturating_mul(self.patterns).saturating_mul(of_pattern)
+        let pattern_steps = self.shown_steps.saturating_add(self.blank_steps);
+        self.rounds.saturating_mul(self.patterns).saturating_mul(pattern_steps)
     }
 }
 
-/// A random order of what `items` holds (Fisher–Yates).
+/// Puts `items` into a random order (Fisher–Yates).
 fn shuffle<T>(items: &mut [T], rng: &mut Stream) {
     for k in (1..items.len()).rev() {
         items.swap(k, rng.random_range(0..=k));
@@ -88,6 +61,23 @@ fn shuffle<T>(items: &mut [T], rng: &mut Stream) {
 impl Task for Recall {
     fn name(&self) -> &str {
         "recall"
+    }
+
+    /// Refuses trials in which nothing is shown, erased or scored.
+    fn check(&self) -> Result<()> {
+        for (key, found) in [
+            ("task.bits", self.bits),
+            ("task.patterns", self.patterns),
+            ("task.rounds", self.rounds),
+            ("task.shown_steps", self.shown_steps),
+            ("task.test_steps", self.test_steps),
+        ] {
+            expect(found >= 1, key, found, "at least 1")?;
+        }
+        fraction("task.erased", self.erased)?;
+        let expected = format!("at least one erased bit of {}", self.bits);
+        expect(self.erased_bits() >= 1, "task.erased", self.erased, expected)?;
+        positive("task.correct_below", self.correct_below)
     }
 
     fn steps(&self) -> usize {
@@ -119,11 +109,11 @@ impl Task for Recall {
                 pattern
             })
             .collect();
-        let mut damaged = patterns[rng.random_range(0..self.patterns)].clone();
-        let target = damaged.clone();
+        let target = patterns[rng.random_range(0..self.patterns)].clone();
+        let mut incomplete = target.clone();
         let mut places: Vec<usize> = (0..bits).collect();
         shuffle(&mut places, rng);
-        places[..self.erased_bits()].iter().for_each(|&bit| damaged[bit] = 0.0);
+        places[..self.erased_bits()].iter().for_each(|&bit| incomplete[bit] = 0.0);
 
         let mut inputs = Vec::with_capacity(self.steps() * bits);
         for _ in 0..self.rounds {
@@ -133,21 +123,11 @@ impl Task for Recall {
                 inputs.resize(inputs.len() + self.blank_steps * bits, 0.0);
             }
         }
-        (0..self.test_steps).for_each(|_| inputs.extend_from_slice(&damaged));
-        Trial {
-            trial_type: 0,
-            inputs,
-            targets: target.repeat(self.steps()),
-            scored: (1..=self.steps()).map(|step| step == self.steps()).collect(),
-            modulator: None,
-        }
+        (0..self.test_steps).for_each(|_| inputs.extend_from_slice(&incomplete));
+        Trial::with_response(0, inputs, &target, self.steps(), 1)
     }
 
-    fn measure(&self) -> ErrorMeasure {
-        ErrorMeasure::Absolute
-    }
-
-    /// The fraction of the erased bits whose sign is wrong at the last step; an output of 0 is half wrong, as a guess is.
+    /// The fraction of erased bits whose sign is wrong at the last step; an output of 0 counts as half wrong.
     fn error(&self, trial: &Trial, outputs: &[f64]) -> f64 {
         let last = (self.steps() - 1) * self.bits;
         let wrong = |bit: usize| {
@@ -155,7 +135,7 @@ impl Task for Recall {
             if agreement == 0.0 {
                 0.5
             } else {
-                // Not a number stays none.
+                // NaN stays NaN.
                 (1.0 - agreement.signum()) / 2.0
             }
         };
@@ -168,19 +148,20 @@ impl Task for Recall {
     }
 
     fn chance(&self) -> Option<(f64, String)> {
-        Some((0.5, "without a trace nothing is known of an erased bit".into()))
+        Some((0.5, "without fast weights nothing is known of an erased bit".into()))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::draw;
     use super::*;
-    use crate::random::{stream, Phase, Purpose};
 
     #[test]
     fn half_of_a_shown_pattern_is_erased_and_judged() {
-        let task = Recall { bits: 20, ..Recall::default() }.checked().unwrap();
-        let trial = task.trial(0, &mut stream(1, 0, 0, Phase::Train, Purpose::Task));
+        let task = Recall { bits: 20, ..Recall::default() };
+        task.check().unwrap();
+        let trial = draw(&task, 0);
         assert_eq!(task.steps(), 2 * 5 * 10 + 6);
         let at = |step: usize| &trial.inputs[step * 20..(step + 1) * 20];
         let target = &trial.targets[..20];

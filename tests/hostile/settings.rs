@@ -1,7 +1,7 @@
 //! Damaged configurations and `--set` values.
 
 use crate::{damage, held_to_account, valid};
-use hebbian_rnn::{find_rule, Config, Result, Setting, Setup, TaskInfo, TASKS};
+use hebbian_rnn::{Config, Result, Setting, Setup, TaskInfo, TASKS};
 use rand::RngExt;
 
 const FILES: u64 = 10_000;
@@ -13,7 +13,7 @@ fn resolve(task: Option<&str>, text: &str) -> Result<Config> {
 
 /// A task's defaults as a configuration file.
 fn defaults(task: &TaskInfo) -> String {
-    task.defaults(find_rule(task.rule).unwrap()).to_toml().unwrap()
+    task.config().unwrap().to_toml().unwrap()
 }
 
 fn read(what: &str, text: &str) -> bool {

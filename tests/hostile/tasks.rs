@@ -1,7 +1,7 @@
 //! Tasks with parameters of any size are built or refused, and asked for their sizes without allocating them.
 
 use crate::{damage, held_to_account, peak_of};
-use hebbian_rnn::{find_rule, find_task, Config, Output, Result, Setup, Task, TaskInfo, TASKS};
+use hebbian_rnn::{find_task, Output, Result, Setup, Task, TaskInfo, TASKS};
 use std::sync::Arc;
 use toml::{Table, Value};
 
@@ -11,7 +11,7 @@ const LARGEST: usize = u32::MAX as usize;
 
 /// The task of a table, for networks that have room for any inputs and outputs.
 fn task(table: &Table) -> Result<Arc<dyn Task>> {
-    let mut config = Config::for_task("dnms")?;
+    let mut config = find_task("dnms")?.config()?;
     config.network.output = Output::Readout;
     config.task = table.clone();
     Ok(Setup::new(config)?.task)
@@ -19,7 +19,7 @@ fn task(table: &Table) -> Result<Arc<dyn Task>> {
 
 /// The table of a task's defaults.
 fn defaults(info: &TaskInfo) -> Table {
-    info.defaults(find_rule(info.rule).unwrap()).task
+    info.config().unwrap().task
 }
 
 fn build(what: &str, table: &Table) -> bool {

@@ -3,14 +3,14 @@
 use crate::args::ListArgs;
 use crate::output::{print_json, print_table, usage, yes_no};
 use anyhow::Result;
-use hebbian_rnn::{all_tasks, find_rule, find_task, list_devices, Config, RULES};
+use hebbian_rnn::{all_tasks, find_rule, find_task, list_devices, RULES};
 use serde_json::json;
 use std::io::{stdout, Write};
 
 pub fn tasks(args: ListArgs) -> Result<()> {
     if let Some(name) = &args.name {
         let info = usage(find_task(name))?;
-        let config = Config::for_task(name)?;
+        let config = info.config()?;
         if args.json {
             return print_json(&config);
         }

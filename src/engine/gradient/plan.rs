@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn shards_cover_the_batch_once_and_fit() {
-        let mut config = Config::for_task("dnms").unwrap();
+        let mut config = crate::presets::find_task("dnms").unwrap().config().unwrap();
         let count = |config: &Config, networks, batch| {
             let shards = shards(config, 1000, networks, batch, &Device::Cpu);
             let mut seen = vec![0; networks * batch];

@@ -152,7 +152,7 @@ fn transpose_out(to: &mut [f32], from: &[f32], n: usize, width: usize) {
 mod tests {
     use super::form::Chunks;
     use super::*;
-    use crate::config::Config;
+    use crate::presets::find_task;
     use pulp::Arch;
 
     const N: usize = 10;
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn both_forms_are_equal_for_every_stage_chunk_rate_and_start() {
-        let mut config = Config::for_task("sequence").unwrap().fast_weights;
+        let mut config = find_task("sequence").unwrap().config().unwrap().fast_weights;
         config.alpha = 0.7;
         let matrix_stages = [Stage::Hebb, Stage::Outer, Stage::Accumulate, Stage::Decay, Stage::Modulated, Stage::Oja];
         for stage in matrix_stages.into_iter().chain([Stage::Retroactive]) {
