@@ -5,6 +5,7 @@
 //! class whose mean correlates best with them. The mean over the training trials' classes at each time is subtracted first, so
 //! that only differences between classes count. Cross-validated: no trial is decoded by a classifier trained on it.
 
+use super::findings;
 use super::population::{Kept, Population};
 use super::statistics::Mean;
 use super::{Findings, Options, Subject, Table};
@@ -171,15 +172,12 @@ fn panel(subject: &Subject, name: &str, values: Square, population: &Population,
             marks.push(Mark::new(Shape::Dashed(line, 1.5), Colour::Grey));
         }
     }
+    let labels = ["test", "training"].map(|which| format!("{which} time ({})", subject.time_unit()));
     Panel {
-        title: name.into(),
-        x_label: format!("test time ({})", subject.time_unit()),
-        y_label: format!("training time ({})", subject.time_unit()),
         x: Some(whole),
         y: Some(whole),
         equal: true,
-        marks,
-        ..Panel::default()
+        ..findings::panel(name, labels.each_ref().map(String::as_str), marks)
     }
 }
 

@@ -32,11 +32,7 @@ pub(super) fn relative_error(setup: &Setup, weights: &Weights, batch: &TrialBatc
 fn off_by(found: impl Iterator<Item = f64>, expected: &[f64]) -> f64 {
     let largest = expected.iter().fold(0.0f64, |largest, d| largest.max(d.abs()));
     let off = found.zip(expected).map(|(f, e)| (f - e).abs()).fold(0.0, f64::max);
-    if largest > 0.0 {
-        off / largest
-    } else {
-        off
-    }
+    off / if largest > 0.0 { largest } else { 1.0 }
 }
 
 /// ∂error/∂w_rec at some places of w_rec, by central differences in f64 on the same trials. Every moved weight makes a network
@@ -76,27 +72,13 @@ mod tests {
     use candle_core::{DType, Device};
 
     /// A short task, with perturbations that move x as those of `dnms` do: by up to 0.6.
-    const SHORT: [&str; 14] = [
-        "network.clamped=[]",
-        "network.tau_ms=5",
-        "task.steps=30",
-        "task.first_stimulus=0",
-        "task.second_stimulus=12",
-        "task.stimulus_steps=6",
-        "task.response_steps=6",
-        "rule.start_step=0",
-        "perturbation.probability=0.02",
-        "perturbation.amplitude=3",
-        "perturbation.start_step=0",
-        "modulator.expected_error_factor=false",
-        "train.networks=1",
-        "train.dtype=f64",
-    ];
+    const SHORT: &str = "network.clamped=[] network.tau_ms=5 task.steps=30 task.first_stimulus=0 \
+        task.second_stimulus=12 task.stimulus_steps=6 task.response_steps=6 rule.start_step=0 perturbation.probability=0.02 \
+        perturbation.amplitude=3 perturbation.start_step=0 modulator.expected_error_factor=false train.dtype=f64";
 
     fn setup(neurons: usize, network: u64) -> Setup {
-        let mut settings: Vec<Setting> = SHORT.iter().map(|s| Setting::parse(s).unwrap()).collect();
-        settings.push(Setting::flag("--neurons", "network.neurons", neurons as i64));
-        settings.push(Setting::flag("--networks", "train.networks", format!("{network}..{}", network + 1)));
+        let sizes = format!(" network.neurons={neurons} train.networks={network}..{}", network + 1);
+        let settings = (SHORT.to_string() + &sizes).split(' ').map(|s| Setting::parse(s).unwrap()).collect::<Vec<_>>();
         Setup::resolve(Some("dnms"), &settings).unwrap()
     }
 

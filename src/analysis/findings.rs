@@ -2,7 +2,7 @@
 
 use crate::error::{Doing, Error, Result};
 use crate::files::write_atomically;
-use crate::plot::{Panel, Panels};
+use crate::plot::{Mark, Panel, Panels};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -58,6 +58,11 @@ impl Table {
         rows.try_for_each(|row| writer.write_record(row)).map_err(|error| failed(&error))?;
         writer.into_inner().map_err(|error| failed(&error))
     }
+}
+
+/// A panel whose axes, labelled `[x, y]`, span what is drawn.
+pub(super) fn panel(title: impl Into<String>, [x, y]: [&str; 2], marks: Vec<Mark>) -> Panel {
+    Panel { title: title.into(), x_label: x.into(), y_label: y.into(), marks, ..Panel::default() }
 }
 
 impl Findings {

@@ -6,6 +6,7 @@
 //! backpropagation through time in f64; a few of its entries are checked by finite differences on the same trials.
 
 use super::differences::relative_error;
+use super::findings;
 use super::statistics::Mean;
 use super::weights::initial;
 use super::{Findings, Options, Subject, Table};
@@ -193,11 +194,6 @@ fn panel(cosines: &[[Vec<f64>; WHEN.len()]; RULES.len()], neurons: usize) -> Pan
             marks.push(Mark::new(Shape::Line(whisker, 2.5), colour));
         }
     }
-    Panel {
-        y_label: "cosine with −∂error/∂w_rec".into(),
-        x: Some((0.4, 2.6)),
-        x_ticks: RULES.iter().enumerate().map(|(k, rule)| (k as f64 + 1.0, rule.to_string())).collect(),
-        marks,
-        ..Panel::default()
-    }
+    let x_ticks = RULES.iter().enumerate().map(|(k, rule)| (k as f64 + 1.0, rule.to_string())).collect();
+    Panel { x: Some((0.4, 2.6)), x_ticks, ..findings::panel("", ["", "cosine with −∂error/∂w_rec"], marks) }
 }

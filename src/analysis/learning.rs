@@ -1,5 +1,6 @@
 //! Learning curves over networks, from a run's metrics: the error and the fraction of networks at criterion against trials.
 
+use super::findings::panel;
 use super::{Findings, Options, Subject, Table};
 use crate::error::Result;
 use crate::plot::{Colour, Mark, Panel, Shape};
@@ -9,6 +10,8 @@ use std::collections::BTreeMap;
 
 /// At most this many points of a network's line are drawn.
 const POINTS: usize = 400;
+/// The label of the horizontal axis.
+const TRIALS: &str = "trials per network";
 
 pub(super) fn why_not(subject: &Subject) -> Option<String> {
     match subject.metrics {
@@ -75,21 +78,18 @@ pub(super) fn run(subject: &Subject, _: &Options) -> Result<Findings> {
     findings.say("trials to criterion", format!("median {median}, quartiles {lower} and {upper}"));
     let [lower, median, upper] = quartiles(&last);
     findings.say("error in the last update", format!("median {median:.3}, quartiles {lower:.3} and {upper:.3}"));
+    let axis = (0.0, moments.last().map_or(1.0, |moment| moment.trials as f64));
     findings.draw(
         "learning",
         format!("{}, {}: {} networks", subject.task().name(), config.rule.name, networks.count()),
         "Error while training against trials (thin lines: networks; band: their middle half; strong line: median), and the fraction of networks that had reached the criterion.",
-        vec![vec![error_panel(subject, rows, &moments), criterion_panel(&moments)]],
+        vec![vec![error_panel(subject, rows, &moments, axis), criterion_panel(&moments, axis)]],
     );
     Ok(findings)
 }
 
-/// Ends of the axis of trials.
-fn trials_axis(moments: &[Moment]) -> (f64, f64) {
-    (0.0, moments.last().map_or(1.0, |m| m.trials as f64))
-}
-
-fn error_panel(subject: &Subject, rows: &[NetworkReport], moments: &[Moment]) -> Panel {
+/// The error of single networks and its quartiles; `axis` is the range of trials.
+fn error_panel(subject: &Subject, rows: &[NetworkReport], moments: &[Moment], axis: (f64, f64)) -> Panel {
     let every = moments.len().div_ceil(POINTS).max(1);
     let mut marks = Vec::new();
     let mut top = 0.0;
@@ -102,23 +102,17 @@ fn error_panel(subject: &Subject, rows: &[NetworkReport], moments: &[Moment]) ->
         let points = points.map(|row| (row.trials as f64, row.error)).collect();
         marks.push(line(points, 1.5, Colour::Faint, "a network"));
     }
-    let moments_drawn = || moments.iter().step_by(every);
-    let band = moments_drawn().map(|m| (m.trials as f64, m.error[0], m.error[2])).collect();
+    let drawn = || moments.iter().step_by(every);
+    let band = drawn().map(|m| (m.trials as f64, m.error[0], m.error[2])).collect();
     marks.push(Mark::new(Shape::Band(band), Colour::Blue).named("middle half of the networks"));
-    let median = moments_drawn().map(|m| (m.trials as f64, m.error[1])).collect();
+    let median = drawn().map(|m| (m.trials as f64, m.error[1])).collect();
     marks.push(line(median, 4.0, Colour::Blue, "median"));
-    Panel {
-        title: "error".into(),
-        x_label: "trials per network".into(),
-        y_label: subject.task().measure().label().into(),
-        x: Some(trials_axis(moments)),
-        y: Some((0.0, if top > 0.0 { 1.05 * top } else { 1.0 })),
-        marks,
-        ..Panel::default()
-    }
+    let y = Some((0.0, if top > 0.0 { 1.05 * top } else { 1.0 }));
+    Panel { x: Some(axis), y, ..panel("error", [TRIALS, subject.task().measure().label()], marks) }
 }
 
-fn criterion_panel(moments: &[Moment]) -> Panel {
+/// The fraction of networks at criterion, a line of steps.
+fn criterion_panel(moments: &[Moment], axis: (f64, f64)) -> Panel {
     let mut steps = vec![(0.0, 0.0)];
     let mut reached = 0.0;
     for moment in moments {
@@ -128,17 +122,9 @@ fn criterion_panel(moments: &[Moment]) -> Panel {
             steps.push((moment.trials as f64, reached));
         }
     }
-    let axis = trials_axis(moments);
     steps.push((axis.1, reached));
-    Panel {
-        title: "criterion".into(),
-        x_label: "trials per network".into(),
-        y_label: "fraction at criterion".into(),
-        x: Some(axis),
-        y: Some((0.0, 1.02)),
-        marks: vec![Mark::new(Shape::Line(steps, 4.0), Colour::Orange)],
-        ..Panel::default()
-    }
+    let marks = vec![Mark::new(Shape::Line(steps, 4.0), Colour::Orange)];
+    Panel { x: Some(axis), y: Some((0.0, 1.02)), ..panel("criterion", [TRIALS, "fraction at criterion"], marks) }
 }
 
 #[cfg(test)]

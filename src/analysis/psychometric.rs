@@ -3,6 +3,7 @@
 //! Selective integration (Mante et al. 2013, fig. 1; Miconi 2017): for each context, against the coherence of the attended and of
 //! the ignored modality, each averaged over the other. Evidence accumulation: against cues right minus left.
 
+use super::findings::panel;
 use super::logistic::{Logistic, Point};
 use super::population::{Kept, Population};
 use super::statistics::Mean;
@@ -101,14 +102,8 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
         }
     }
     let mut findings = Findings::default();
-    let panel = |title: &&str| Panel {
-        title: title.to_string(),
-        x_label: x_label.into(),
-        y_label: "fraction of positive answers".into(),
-        y: Some((-0.02, 1.02)),
-        ..Panel::default()
-    };
-    let mut panels: Vec<Panel> = titles.iter().map(panel).collect();
+    let empty = |title: &&str| panel(*title, [x_label, "fraction of positive answers"], Vec::new());
+    let mut panels: Vec<Panel> = titles.iter().map(|title| Panel { y: Some((-0.02, 1.02)), ..empty(title) }).collect();
     for ((curve, points), fits) in curves.iter().zip(&points).zip(&fits) {
         let pooled = pool(points.iter().flatten().copied());
         let all = fit(&"all", curve, &pooled)?;

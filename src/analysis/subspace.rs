@@ -5,6 +5,7 @@
 //! projected on the first [`DENOISE`] principal components of the condition averages. Each variable's β at the time of its
 //! largest length is made orthogonal to those of the variables before it (QR); condition averages are shown along these axes.
 
+use super::findings;
 use super::population::Population;
 use super::statistics::Pca;
 use super::{Findings, Options, Subject, Table};
@@ -196,14 +197,10 @@ fn panel(context: usize, modality: usize, groups: &[Group], paths: &[Vec<[f64; 4
         let name = format!("coherence × {}", group.level).replace('-', "−");
         Mark::new(Shape::Line(points, 2.5), colour).named(name)
     };
-    let shown = if modality == context { "attended" } else { "ignored" };
-    Panel {
-        title: format!("attend modality {}, sorted by modality {} ({shown})", context + 1, modality + 1),
-        x_label: "choice axis".into(),
-        y_label: format!("modality {} axis", modality + 1),
-        marks: there.map(mark).collect(),
-        ..Panel::default()
-    }
+    let (attend, by) = (context + 1, modality + 1);
+    let shown = if attend == by { "attended" } else { "ignored" };
+    let title = format!("attend modality {attend}, sorted by modality {by} ({shown})");
+    findings::panel(title, ["choice axis", &format!("modality {by} axis")], there.map(mark).collect())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Population trajectories: the mean rates of each trial type along their principal components.
 
+use super::findings::panel;
 use super::population::Population;
 use super::statistics::{Mean, Pca};
 use super::{Findings, Options, Subject, Table};
@@ -86,12 +87,10 @@ fn panels(subject: &Subject, population: &Population, names: &[String], found: &
         };
         found.types.iter().enumerate().map(line).collect()
     };
-    let against_time = |k: usize| Panel {
-        x_label: format!("time ({})", subject.time_unit()),
-        y_label: label(k),
-        x: Some((0.0, subject.duration())),
-        marks: [population.marks(), lines(&|time, p| (time, p[k]))].concat(),
-        ..Panel::default()
+    let time = format!("time ({})", subject.time_unit());
+    let against_time = |k: usize| {
+        let marks = [population.marks(), lines(&|time, p| (time, p[k]))].concat();
+        Panel { x: Some((0.0, subject.duration())), ..panel("", [&time, &label(k)], marks) }
     };
     let mut plane = lines(&|_, p| (p[0], p[1]));
     let paths = || found.types.iter().map(|(_, path)| path);
@@ -103,8 +102,7 @@ fn panels(subject: &Subject, population: &Population, names: &[String], found: &
         let dots = paths().flat_map(|path| ends.iter().map(|at| (path[*at][0], path[*at][1]))).collect();
         plane.push(Mark::new(Shape::Dots(dots, 6.0), Colour::Grey).named("ends of input and trial"));
     }
-    let plane = Panel { x_label: label(0), y_label: label(1), marks: plane, ..Panel::default() };
-    vec![plane, against_time(0), against_time(1)]
+    vec![panel("", [&label(0), &label(1)], plane), against_time(0), against_time(1)]
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Before learning the eigenvalues fill a disk of radius g evenly (Rajan & Abbott 2006, doi 10.1103/PhysRevLett.97.188104).
 //! Around x = 0, activity grows along those with a real part above 1. The initial weights are drawn anew from the run's seed.
 
+use super::findings::panel;
 use super::statistics::{eigenvalues, matrix, Mean};
 use super::{Findings, Options, Subject, Table};
 use crate::error::Result;
@@ -64,24 +65,15 @@ fn panels(subject: &Subject, spectrum: &[Vec<Complex<f64>>; 2]) -> Vec<Panel> {
     let reach = reach.fold(1.0f64.max(gain.unwrap_or(0.0)), f64::max);
     let range = Some((-1.08 * reach, 1.08 * reach));
     let titles = ["before learning".to_string(), format!("after {} trials", subject.checkpoint.trials())];
-    let panel = |(title, values): (String, &Vec<Complex<f64>>)| {
+    let plane = |(title, values): (String, &Vec<Complex<f64>>)| {
         let mut marks = vec![Mark::new(Shape::Dashed(circle(1.0), 2.0), Colour::Grey).named("unit circle")];
         let disk = |g| Mark::new(Shape::Line(circle(g), 2.0), Colour::Orange).named(format!("radius g = {g}"));
         marks.extend(gain.map(disk));
         let dots = values.iter().map(|v| (v.re, v.im)).collect();
         marks.push(Mark::new(Shape::Dots(dots, 5.0), Colour::Blue).named("eigenvalues"));
-        Panel {
-            title,
-            x_label: "real part".into(),
-            y_label: "imaginary part".into(),
-            x: range,
-            y: range,
-            equal: true,
-            marks,
-            ..Panel::default()
-        }
+        Panel { x: range, y: range, equal: true, ..panel(title, ["real part", "imaginary part"], marks) }
     };
-    titles.into_iter().zip(spectrum).map(panel).collect()
+    titles.into_iter().zip(spectrum).map(plane).collect()
 }
 
 fn circle(radius: f64) -> Vec<(f64, f64)> {
