@@ -1,4 +1,4 @@
-//! Cross-temporal decoding: what the rates at one time tell by the code of another (Meyers et al. 2008,
+//! Cross-temporal decoding: what a classifier trained at one time decodes at another (Meyers et al. 2008,
 //! doi 10.1152/jn.90248.2008; Stokes et al. 2013, doi 10.1016/j.neuron.2013.01.039; Miconi 2017).
 //!
 //! A maximal-correlation classifier, trained on the rates at one time, assigns the rates of a new trial at another time to the
@@ -44,13 +44,8 @@ impl Classifier {
         let means: Vec<Vec<f64>> = classes.iter().map(|trials| population.mean(trials, time)).collect();
         let centre = |i: usize| means.iter().map(|mean| mean[i]).sum::<f64>() / classes.len() as f64;
         let centre: Vec<f64> = (0..population.neurons).map(centre).collect();
-        let template = |mean: &Vec<f64>| standardised(mean.iter().zip(&centre).map(|(m, centre)| m - centre));
-        Classifier { templates: means.iter().map(template).collect(), centre }
-    }
-
-    /// The rates of a trial at this classifier's time, less the centre there, standardised.
-    fn standardise(&self, rates: &[f32]) -> Vec<f64> {
-        standardised(rates.iter().zip(&self.centre).map(|(r, centre)| f64::from(*r) - centre))
+        let templates = means.iter().map(|mean| standardised(mean.iter().copied(), &centre)).collect();
+        Classifier { templates, centre }
     }
 
     /// The class whose template correlates best with standardised rates; of several, the last.
@@ -61,9 +56,9 @@ impl Classifier {
     }
 }
 
-/// Subtracts the mean and divides by the length, so that a dot product is a correlation.
-fn standardised(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let values: Vec<f64> = values.collect();
+/// Rates relative to a centre, less their mean and divided by their length, so that a dot product is a correlation.
+fn standardised(rates: impl Iterator<Item = f64>, centre: &[f64]) -> Vec<f64> {
+    let values: Vec<f64> = rates.zip(centre).map(|(r, centre)| r - centre).collect();
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     let length = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>().sqrt();
     values.iter().map(|v| if length > 0.0 { (v - mean) / length } else { 0.0 }).collect()
@@ -91,7 +86,8 @@ fn cross_temporal(population: &Population, classes: &[usize], folds: usize) -> R
         let training: Vec<Vec<usize>> = (0..seen.len()).map(training).collect();
         let classifiers: Vec<Classifier> =
             (0..times).into_par_iter().map(|time| Classifier::train(population, &training, time)).collect();
-        let rates = |k: usize| (0..times).map(|t| classifiers[t].standardise(population.at(k, t))).collect();
+        let rates = |k: usize, t: usize| population.at(k, t).iter().copied().map(f64::from);
+        let rates = |k| (0..times).map(|t| standardised(rates(k, t), &classifiers[t].centre)).collect();
         let tested: Vec<(usize, Vec<Vec<f64>>)> =
             population.which(|k, _| fold_of[k] == fold).into_iter().map(|k| (classes[k], rates(k))).collect();
         correct.par_iter_mut().zip(&classifiers).for_each(|(correct, classifier)| {
@@ -117,36 +113,21 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
         }
         last = Population { trials: Vec::new(), ..population };
     }
-    let (times, unit) = (&last.times, subject.time_unit());
-    let apart = 0.1 * subject.duration();
+    let times = &last.times;
     let mut findings = Findings::default();
     let mut table = Table::new("decoding", "variable train_time test_time accuracy standard_error");
     let mut panels = Vec::new();
     for ((name, _), networks) in VARIABLES.iter().zip(&accuracies) {
         let mut accuracy = vec![vec![0.0; times.len()]; times.len()];
-        let (mut peak, mut far) = ((0.0, 0.0), Vec::new());
         for (train, row) in accuracy.iter_mut().enumerate() {
             for (test, accuracy) in row.iter_mut().enumerate() {
                 let mean = Mean::of(&networks.iter().map(|network| network[train][test]).collect::<Vec<_>>());
                 let error = mean.error.map_or(String::new(), |error| error.to_string());
                 table.push(&[name, &times[train], &times[test], &mean.value, &error]);
                 *accuracy = mean.value;
-                if train == test && mean.value > peak.1 {
-                    peak = (times[train], mean.value);
-                }
-                if (times[train] - times[test]).abs() > apart {
-                    far.push(mean.value);
-                }
             }
         }
-        findings.say(
-            format!("{name}, trained and tested at the same time"),
-            format!("at best {:.3}, at {} {unit}", peak.1, peak.0),
-        );
-        findings.say(
-            format!("{name}, trained and tested more than {apart} {unit} apart"),
-            format!("{:.3} on average", Mean::of(&far).value),
-        );
+        findings.summary.extend(in_words(subject, name, &accuracy, times));
         let label = if panels.len() + 1 == VARIABLES.len() { "fraction decoded correctly" } else { "" };
         panels.push(panel(subject, name, accuracy, &last, label));
     }
@@ -158,6 +139,24 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
         vec![panels],
     );
     Ok(findings)
+}
+
+/// The best accuracy at a single time, and the mean accuracy across times that are far apart.
+fn in_words(subject: &Subject, name: &str, accuracy: &Square, times: &[f64]) -> [(String, String); 2] {
+    let (apart, unit) = (0.1 * subject.duration(), subject.time_unit());
+    let (mut peak, mut far) = ((0.0, 0.0), Vec::new());
+    for (train, row) in accuracy.iter().enumerate() {
+        if row[train] > peak.1 {
+            peak = (times[train], row[train]);
+        }
+        far.extend((0..row.len()).filter(|test| (times[train] - times[*test]).abs() > apart).map(|test| row[test]));
+    }
+    let same = format!("at best {:.3}, at {} {unit}", peak.1, peak.0);
+    let far = format!("{:.3} on average", Mean::of(&far).value);
+    [
+        (format!("{name}, trained and tested at the same time"), same),
+        (format!("{name}, trained and tested more than {apart} {unit} apart"), far),
+    ]
 }
 
 /// The heat map of one variable, with a bar where it has a `label`.

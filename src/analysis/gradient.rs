@@ -41,7 +41,7 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
     if !config.perturbs() {
         return Some("its networks are not perturbed (perturbation.probability or perturbation.amplitude is 0)".into());
     }
-    subject.task_unless(gives_gradient(subject.task()), "gives no gradient of what it judges")
+    subject.task_unless(gives_gradient(subject.task()), "gives no gradient of its error")
 }
 
 /// The setup of a comparison with `rule`: nothing but the error counts, relative to that of the other trials.

@@ -78,7 +78,7 @@ pub static ANALYSES: [Analysis; 7] = [
     Analysis {
         name: "decoding",
         title: "Cross-temporal decoding",
-        summary: "what the rates at one time tell by the code of another (Meyers et al. 2008; Miconi 2017)",
+        summary: "what a classifier trained at one time decodes at another (Meyers et al. 2008; Miconi 2017)",
         why_not: |subject| {
             subject.task_unless(subject.task().name().starts_with("dnms"), "is not one of delayed non-match to sample")
         },
@@ -110,7 +110,7 @@ pub static ANALYSES: [Analysis; 7] = [
     Analysis {
         name: "gradient",
         title: "Updates and the true gradient",
-        summary: "cosine between what rules propose and −∂error/∂w_rec (Fiete & Seung 2006; Miconi 2017)",
+        summary: "cosine between the rules' updates and −∂error/∂w_rec (Fiete & Seung 2006; Miconi 2017)",
         why_not: gradient::why_not,
         run: gradient::run,
     },

@@ -74,16 +74,12 @@ fn design(subject: &Subject) -> Result<Design> {
 
 pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     let Design { task, trials, titles, x_label, curves } = design(subject)?;
-    // For each curve the network numbers, and the points of each network.
-    let mut networks = Vec::new();
-    let mut points: Vec<Vec<Vec<Point>>> = vec![Vec::new(); curves.len()];
-    for population in subject.populations(options, trials, 0, task) {
+    let networks = subject.populations(options, trials, 0, task).map(|population| {
         let population = population?;
-        networks.push(population.network);
-        for (curve, points) in curves.iter().zip(&mut points) {
-            points.push(count(&population, curve));
-        }
-    }
+        Ok((population.network, curves.iter().map(|curve| count(&population, curve)).collect()))
+    });
+    // The points of each curve, for each network.
+    let networks: Vec<(u64, Vec<Vec<Point>>)> = networks.collect::<Result<_>>()?;
     let mut table = Table::new("psychometric", "network curve stimulus trials right");
     let mut fit_table = Table::new("psychometric_fits", "network curve slope slope_error bias bias_error");
     let mut fit = |network: &dyn Display, curve: &Curve, points: &[Point]| -> Result<Logistic> {
@@ -93,26 +89,26 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
         Ok(fit)
     };
     let mut fits = vec![Vec::new(); curves.len()];
-    for ((curve, points), fits) in curves.iter().zip(&points).zip(&mut fits) {
-        for (network, points) in networks.iter().zip(points) {
-            for Point { x, trials, right } in points {
+    for (c, curve) in curves.iter().enumerate() {
+        for (network, points) in &networks {
+            for Point { x, trials, right } in &points[c] {
                 table.push(&[network, &curve.full_name, x, trials, right]);
             }
-            fits.push(fit(network, curve, points)?);
+            fits[c].push(fit(network, curve, &points[c])?);
         }
     }
     let mut findings = Findings::default();
     let empty = |title: &&str| panel(*title, [x_label, "fraction of positive answers"], Vec::new());
     let mut panels: Vec<Panel> = titles.iter().map(|title| Panel { y: Some((-0.02, 1.02)), ..empty(title) }).collect();
-    for ((curve, points), fits) in curves.iter().zip(&points).zip(&fits) {
-        let pooled = pool(points.iter().flatten().copied());
+    for (c, curve) in curves.iter().enumerate() {
+        let pooled = pool(networks.iter().flat_map(|(_, points)| &points[c]).copied());
         let all = fit(&"all", curve, &pooled)?;
-        let slope = Mean::of(&fits.iter().map(|fit| fit.slope).collect::<Vec<_>>());
+        let slope = Mean::of(&fits[c].iter().map(|fit| fit.slope).collect::<Vec<_>>());
         findings.say(
             format!("slope, {}", curve.full_name),
             format!("{slope:.2} (mean over networks); all trials together {:.2} ± {:.2}", all.slope, all.errors[1]),
         );
-        draw(&mut panels[curve.panel], curve, fits, &pooled, &all);
+        draw(&mut panels[curve.panel], curve, &fits[c], &pooled, &all);
     }
     findings.tables = vec![table, fit_table];
     findings.draw(

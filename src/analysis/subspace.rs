@@ -6,7 +6,7 @@
 //! largest length is made orthogonal to those of the variables before it (QR); condition averages are shown along these axes.
 
 use super::findings;
-use super::population::Population;
+use super::population::{Kept, Population};
 use super::statistics::Pca;
 use super::{Findings, Options, Subject, Table};
 use crate::error::{bail, Error, Result};
@@ -135,13 +135,23 @@ fn groups(population: &Population, grid: &Coherences, coherence: f64) -> Vec<Gro
     groups
 }
 
+/// The variables of each trial, `[trials][4]`.
+fn variables(population: &Population, grid: &Coherences, coherence: f64) -> Vec<[f64; 4]> {
+    let variables = |(k, trial): (usize, &Kept)| {
+        let there = grid.condition(k as u64);
+        let [first, second] = there.coherences.map(|c| c / coherence);
+        let choice = if trial.answer > 0.0 { 1.0 } else { -1.0 };
+        [choice, first, second, [1.0, -1.0][there.attended]]
+    };
+    population.trials.iter().enumerate().map(variables).collect()
+}
+
 pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     let task = SelectiveIntegration::of(&subject.checkpoint.setup.config.task)?;
     let Some(task) = task else { bail!(Usage, "task.name is another") };
     let coherence = task.coherence;
     let grid = Arc::new(Coherences::grid(task, &LEVELS));
     let trials = REPEATS * grid.conditions().len() as u64;
-    let sign = |positive: bool| if positive { 1.0 } else { -1.0 };
     let mut findings = Findings::default();
     let columns =
         "network context sorted_by coherence choice time choice_axis modality_1_axis modality_2_axis context_axis";
@@ -150,14 +160,9 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     for population in subject.populations(options, trials, TIMES, Some(grid.clone())) {
         let population = population?;
         let (network, times) = (population.network, &population.times);
-        let variables = population.trials.iter().enumerate().map(|(k, trial)| {
-            let there = grid.condition(k as u64);
-            let [first, second] = there.coherences.map(|c| c / coherence);
-            [sign(trial.answer > 0.0), first, second, sign(there.attended == 0)]
-        });
         let groups = groups(&population, &grid, coherence);
         let averages = population.means(groups.iter().map(|group| &group.trials));
-        let subspace = Subspace::of(&population, &variables.collect::<Vec<_>>(), &averages)?;
+        let subspace = Subspace::of(&population, &variables(&population, &grid, coherence), &averages)?;
         for (name, length) in VARIABLES.iter().zip(&subspace.lengths) {
             for (time, length) in times.iter().zip(length) {
                 lengths.push(&[&network, name, time, length]);
@@ -167,7 +172,7 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
         let paths: Vec<Vec<[f64; 4]>> = averages.chunks(times.len().max(1)).map(path).collect();
         for (group, path) in groups.iter().zip(&paths) {
             let (attend, by, level) = (group.context + 1, group.modality + 1, group.level * coherence);
-            let choice = sign(group.positive);
+            let choice = if group.positive { 1 } else { -1 };
             for (time, [x, y, z, w]) in times.iter().zip(path) {
                 table.push(&[&network, &attend, &by, &level, &choice, time, x, y, z, w]);
             }
@@ -205,7 +210,6 @@ fn panel(context: usize, modality: usize, groups: &[Group], paths: &[Vec<[f64; 4
 
 #[cfg(test)]
 mod tests {
-    use super::super::population::Kept;
     use super::*;
     use crate::random::{gaussian, stream, Phase, Purpose};
     use rand::RngExt;

@@ -29,18 +29,12 @@ pub struct Comparison {
 /// [`crate::Error::Usage`] if the rule has one implementation only, or if the update changes nothing, so that there is nothing
 /// to compare; otherwise as [`Trainer::new`] and [`Trainer::update`].
 pub fn compare_engines(setup: &Setup, device: &Device) -> Result<Vec<Comparison>> {
-    ensure!(
-        !matches!(setup.rule.source(), Source::Gradient),
-        Usage,
-        "rule.name is `bptt`, of which there is one implementation: there is nothing to compare"
-    );
+    let nothing = "there is nothing to compare";
+    let single = matches!(setup.rule.source(), Source::Gradient);
+    ensure!(!single, Usage, "rule.name is `bptt`, of which there is one implementation: {nothing}");
     let expected = change(setup, Kernels::Reference, &Device::Cpu)?;
     let largest = largest(expected.iter().copied());
-    ensure!(
-        largest > 0.0,
-        Usage,
-        "the update changes no weight (rule.name, or a warm-up): there is nothing to compare"
-    );
+    ensure!(largest > 0.0, Usage, "the update changes no weight (rule.name, or a warm-up): {nothing}");
     let compare = |kernels| {
         let found = change(setup, kernels, device)?;
         let worst = self::largest(found.iter().zip(&expected).map(|(f, e)| f - e));
