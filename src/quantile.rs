@@ -1,14 +1,14 @@
 //! Quantiles.
 
-/// The `q`-quantile (0 to 1) of `values`, interpolating linearly between order statistics (position `q·(n − 1)`). Values that
-/// are not finite are left out; `None` if none remain.
+/// The `q`-quantile (0 to 1) of the finite `values`, with linear interpolation between order statistics (position `q·(n − 1)`);
+/// `None` if there are none.
 pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
     let finite: Vec<Option<f64>> = values.iter().filter(|v| v.is_finite()).map(|v| Some(*v)).collect();
     quantile_with_missing(&finite, q)
 }
 
-/// The same where some values are missing because they lie beyond all others (a criterion not reached). `None` where the
-/// quantile itself falls among the missing.
+/// The same for values of which some are missing because they lie beyond all others, such as the trials to a criterion that was
+/// not reached. `None` if the quantile falls among the missing.
 pub fn quantile_with_missing(values: &[Option<f64>], q: f64) -> Option<f64> {
     let mut known: Vec<f64> = values.iter().flatten().copied().collect();
     known.sort_by(f64::total_cmp);
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_lies_beyond_everything() {
+    fn missing_values_lie_beyond_all_others() {
         let values = [Some(3.0), None, Some(1.0), Some(2.0), None];
         assert_eq!(quantile_with_missing(&values, 0.5), Some(3.0));
         assert_eq!(quantile_with_missing(&values, 0.25), Some(2.0));

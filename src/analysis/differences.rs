@@ -1,4 +1,4 @@
-//! The gradient by finite differences, to hold backpropagation against.
+//! The gradient by finite differences, a check of backpropagation.
 
 use crate::config::Loss;
 use crate::engine::gradient::gradient;
@@ -12,32 +12,35 @@ use crate::training::errors;
 use candle_core::Tensor;
 use rand::RngExt;
 
-/// Weights that are looked at, and by how much a weight is moved either way.
+/// Weights that are checked, and by how much a weight is moved either way.
 const WEIGHTS: usize = 12;
 const STEP: f64 = 1e-6;
 
 /// The largest difference between backpropagation and finite differences over a few weights of one network in double
 /// precision, drawn at random, as a fraction of the largest of these entries. `batch` is a few of its trials.
-pub(super) fn against(setup: &Setup, weights: &Weights, batch: &TrialBatch, seed: u64) -> Result<f64> {
+pub(super) fn relative_error(setup: &Setup, weights: &Weights, batch: &TrialBatch, seed: u64) -> Result<f64> {
     let n = setup.config.network.neurons;
-    let first = setup.config.train.networks.start;
-    let mut rng = stream(seed, first, 0, Phase::Simulate, Purpose::RecurrentWeights);
-    let chosen: Vec<usize> = (0..WEIGHTS).map(|_| rng.random_range(0..n * n)).collect();
+    let mut rng = stream(seed, setup.config.train.networks.start, 0, Phase::Simulate, Purpose::RecurrentWeights);
+    let places: Vec<usize> = (0..WEIGHTS).map(|_| rng.random_range(0..n * n)).collect();
     let (gradient, _) = gradient(setup, weights, batch, Loss::Task)?;
     let gradient: Vec<f64> = gradient.flatten_all()?.to_vec1()?;
-    let differences = differences(setup, weights, batch, &chosen)?;
-    let largest = differences.iter().fold(0.0f64, |m, d| m.max(d.abs()));
-    let off = chosen.iter().zip(&differences).map(|(&k, d)| (gradient[k] - d).abs()).fold(0.0, f64::max);
-    Ok(if largest > 0.0 { off / largest } else { off })
+    let expected = differences(setup, weights, batch, &places)?;
+    Ok(off_by(places.iter().map(|place| gradient[*place]), &expected))
 }
 
-/// ∂error/∂w_rec for some places of w_rec, by central differences in f64 on the same trials. Every moved weight makes a network
+/// The largest difference from what is expected; as a fraction of the largest entry of that, unless it is all zero.
+fn off_by(found: impl Iterator<Item = f64>, expected: &[f64]) -> f64 {
+    let largest = expected.iter().fold(0.0f64, |largest, d| largest.max(d.abs()));
+    let off = found.zip(expected).map(|(f, e)| (f - e).abs()).fold(0.0, f64::max);
+    off / if largest > 0.0 { largest } else { 1.0 }
+}
+
+/// ∂error/∂w_rec at some places of w_rec, by central differences in f64 on the same trials. Every moved weight makes a network
 /// of its own, and all of them run side by side.
-pub(super) fn differences(setup: &Setup, weights: &Weights, batch: &TrialBatch, places: &[usize]) -> Result<Vec<f64>> {
+fn differences(setup: &Setup, weights: &Weights, batch: &TrialBatch, places: &[usize]) -> Result<Vec<f64>> {
     let n = setup.config.network.neurons;
     let copies = 2 * places.len();
-    let base: Vec<f64> = weights.w_rec.flatten_all()?.to_vec1()?;
-    let mut moved = base.repeat(copies);
+    let mut moved = weights.w_rec.flatten_all()?.to_vec1::<f64>()?.repeat(copies);
     for (k, place) in places.iter().enumerate() {
         moved[2 * k * n * n + place] += STEP;
         moved[(2 * k + 1) * n * n + place] -= STEP;
@@ -47,7 +50,7 @@ pub(super) fn differences(setup: &Setup, weights: &Weights, batch: &TrialBatch, 
     let mut setup = setup.clone();
     setup.config.train.networks = (0..copies as u64).into();
     let trials_each = batch.trials_each;
-    let drawn = (0..copies).flat_map(|_| batch.drawn.iter().cloned()).collect();
+    let drawn = vec![batch.drawn.clone(); copies].concat();
     let batch = TrialBatch { networks: copies, trials_each, drawn, exact: None };
     let baseline = RewardBaseline::new(&setup.config.modulator, copies, setup.task.n_types());
     let shape = setup.shape();
@@ -55,46 +58,32 @@ pub(super) fn differences(setup: &Setup, weights: &Weights, batch: &TrialBatch, 
     let mut engine = choose(&setup, weights.w_rec.device(), false)?;
     let episode = engine.run(&ensemble, &batch, false, Record::default())?;
     let errors = errors(&*setup.task, &batch, &episode.outputs)?;
-    let mean =
-        |copy: usize| errors[copy * trials_each..(copy + 1) * trials_each].iter().sum::<f64>() / trials_each as f64;
-    Ok((0..places.len()).map(|k| (mean(2 * k) - mean(2 * k + 1)) / (2.0 * STEP)).collect())
+    let means: Vec<f64> =
+        errors.chunks(trials_each).map(|errors| errors.iter().sum::<f64>() / trials_each as f64).collect();
+    Ok(means.chunks_exact(2).map(|pair| (pair[0] - pair[1]) / (2.0 * STEP)).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::gradient::{compared, cosine, downhill, perturbed, proposed};
-    use super::super::linear::mean_and_error;
+    use super::super::gradient::{compared, cosine, downhill, draw_perturbed, proposed};
+    use super::super::statistics::Mean;
     use super::*;
-    use crate::config::{NetworkRange, Precision, Setting};
+    use crate::config::{Precision, Setting};
     use candle_core::{DType, Device};
 
     /// A short task, with perturbations that move x as those of `dnms` do: by up to 0.6.
-    const SHORT: [&str; 14] = [
-        "network.clamped=[]",
-        "network.tau_ms=5",
-        "task.steps=30",
-        "task.first_stimulus=0",
-        "task.second_stimulus=12",
-        "task.stimulus_steps=6",
-        "task.response_steps=6",
-        "rule.start_step=0",
-        "perturbation.probability=0.02",
-        "perturbation.amplitude=3",
-        "perturbation.start_step=0",
-        "modulator.expected_error_factor=false",
-        "train.networks=1",
-        "train.dtype=f64",
-    ];
+    const SHORT: &str = "network.clamped=[] network.tau_ms=5 task.steps=30 task.first_stimulus=0 \
+        task.second_stimulus=12 task.stimulus_steps=6 task.response_steps=6 rule.start_step=0 perturbation.probability=0.02 \
+        perturbation.amplitude=3 perturbation.start_step=0 modulator.expected_error_factor=false train.dtype=f64";
 
     fn setup(neurons: usize, network: u64) -> Setup {
-        let mut settings: Vec<Setting> = SHORT.iter().map(|s| Setting::parse(s).unwrap()).collect();
-        settings.push(Setting::flag("--neurons", "network.neurons", neurons as i64));
-        settings.push(Setting::flag("--networks", "train.networks", format!("{network}..{}", network + 1)));
+        let sizes = format!(" network.neurons={neurons} train.networks={network}..{}", network + 1);
+        let settings = (SHORT.to_string() + &sizes).split(' ').map(|s| Setting::parse(s).unwrap()).collect::<Vec<_>>();
         Setup::resolve(Some("dnms"), &settings).unwrap()
     }
 
     fn weights(setup: &Setup) -> Weights {
-        let networks: NetworkRange = setup.config.train.networks;
+        let networks = setup.config.train.networks;
         Weights::draw(&setup.config.network, 2, 1, 1, networks, DType::F64, &Device::Cpu).unwrap()
     }
 
@@ -103,15 +92,14 @@ mod tests {
         let setup = setup(10, 0);
         let weights = weights(&setup);
         let all: Vec<usize> = (0..100).collect();
-        let batch = perturbed(&setup, 0, 64, 1).unwrap();
-        let by_differences = differences(&setup, &weights, &batch, &all).unwrap();
+        let batch = draw_perturbed(&setup, 0, 64, 1).unwrap();
+        let expected = differences(&setup, &weights, &batch, &all).unwrap();
         let found = downhill(&setup, &weights, 64, 1).unwrap().neg().unwrap();
-        let exact: Vec<f64> = found.flatten_all().unwrap().to_vec1().unwrap();
-        let largest = exact.iter().fold(0.0f64, |m, g| m.max(g.abs()));
-        let off = exact.iter().zip(&by_differences).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-        assert!(largest > 0.0 && off < 1e-5 * largest, "off by {off}, largest {largest}");
-        assert!(against(&setup, &weights, &perturbed(&setup, 0, 4, 1).unwrap(), 1).unwrap() < 1e-5);
-        let downhill = Tensor::from_vec(by_differences, (1, 10, 10), &Device::Cpu).unwrap().neg().unwrap();
+        let found: Vec<f64> = found.flatten_all().unwrap().to_vec1().unwrap();
+        assert!(found.iter().any(|g| *g != 0.0) && off_by(found.into_iter(), &expected) < 1e-5, "{expected:?}");
+        let few = draw_perturbed(&setup, 0, 4, 1).unwrap();
+        assert!(relative_error(&setup, &weights, &few, 1).unwrap() < 1e-5);
+        let downhill = Tensor::from_vec(expected, (1, 10, 10), &Device::Cpu).unwrap().neg().unwrap();
         let update = proposed(&compared(&setup, "node-perturbation").unwrap(), &weights, 4096, 1).unwrap();
         assert!(cosine(&update, &downhill).unwrap() > 0.3);
         assert!((cosine(&downhill, &downhill).unwrap() - 1.0).abs() < 1e-12);
@@ -134,8 +122,8 @@ mod tests {
             }
         }
         for cosines in &cosines {
-            let (mean, error) = mean_and_error(cosines);
-            assert!(mean > 5.0 * error.unwrap(), "{mean} ± {error:?}: {cosines:?}");
+            let mean = Mean::of(cosines);
+            assert!(mean.value > 5.0 * mean.error.unwrap(), "{mean}: {cosines:?}");
         }
     }
 }

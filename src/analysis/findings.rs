@@ -1,8 +1,8 @@
-//! What an analysis found: tables, pictures, and a few figures in words; and how they are written.
+//! What an analysis found, and how it is written to files.
 
 use crate::error::{Doing, Error, Result};
 use crate::files::write_atomically;
-use crate::plot::Panels;
+use crate::plot::{Mark, Panel, Panels};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -17,10 +17,10 @@ pub struct Findings {
     pub summary: Vec<(String, String)>,
 }
 
-/// A table, to be written as CSV.
+/// A table, written as CSV.
 #[derive(Clone, Debug)]
 pub struct Table {
-    /// The file's name, without its ending.
+    /// The file's name, without its extension.
     pub name: String,
     /// The names of the columns.
     pub columns: Vec<String>,
@@ -28,59 +28,64 @@ pub struct Table {
     pub rows: Vec<Vec<String>>,
 }
 
-/// A picture, to be written as PNG and SVG.
+/// A picture, written as PNG and SVG.
 #[derive(Clone, Debug)]
 pub struct Picture {
-    /// The files' name, without their ending.
+    /// The files' name, without their extension.
     pub name: String,
     /// What it shows, in a sentence or two.
     pub caption: String,
-    /// The picture.
+    /// The picture itself.
     pub panels: Panels,
 }
 
 impl Table {
-    /// An empty table.
-    pub fn new(name: &str, columns: &[&str]) -> Self {
-        Table { name: name.into(), columns: columns.iter().map(ToString::to_string).collect(), rows: Vec::new() }
+    /// An empty table; `columns` are the names of its columns, separated by spaces.
+    pub(super) fn new(name: &str, columns: &str) -> Self {
+        Table { name: name.into(), columns: columns.split(' ').map(String::from).collect(), rows: Vec::new() }
     }
 
     /// Adds a row.
-    pub fn push(&mut self, row: &[&dyn Display]) {
-        debug_assert_eq!(row.len(), self.columns.len(), "table {}", self.name);
+    pub(super) fn push(&mut self, row: &[&dyn Display]) {
         self.rows.push(row.iter().map(ToString::to_string).collect());
     }
 
-    /// The table as the text of a CSV file.
-    ///
-    /// # Errors
-    /// Where a row has too few or too many values.
-    pub fn csv(&self) -> Result<String> {
-        let mut writer = csv::Writer::from_writer(Vec::new());
+    /// The bytes of a CSV file; fails where a row has too few or too many values.
+    fn csv(&self) -> Result<Vec<u8>> {
         let failed = |error: &dyn Display| Error::Bug(format!("writing table {}: {error}", self.name));
+        let mut writer = csv::Writer::from_writer(Vec::new());
         let mut rows = std::iter::once(&self.columns).chain(&self.rows);
         rows.try_for_each(|row| writer.write_record(row)).map_err(|error| failed(&error))?;
-        let text = writer.into_inner().map_err(|error| failed(&error))?;
-        String::from_utf8(text).map_err(|error| failed(&error))
+        writer.into_inner().map_err(|error| failed(&error))
     }
+}
+
+/// A panel whose axes, labelled `[x, y]`, span what is drawn.
+pub(super) fn panel(title: impl Into<String>, [x, y]: [&str; 2], marks: Vec<Mark>) -> Panel {
+    Panel { title: title.into(), x_label: x.into(), y_label: y.into(), marks, ..Panel::default() }
 }
 
 impl Findings {
     /// Adds a figure in words.
-    pub fn say(&mut self, name: impl Into<String>, value: impl Into<String>) {
+    pub(super) fn say(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.summary.push((name.into(), value.into()));
     }
 
-    /// Writes all tables and pictures into `folder`, which is made where it is missing; returns the paths.
+    /// Adds a picture.
+    pub(super) fn draw(&mut self, name: &str, title: String, caption: impl Into<String>, rows: Vec<Vec<Panel>>) {
+        self.pictures.push(Picture { name: name.into(), caption: caption.into(), panels: Panels { title, rows } });
+    }
+
+    /// Writes all tables and pictures into `folder`, which is made if it is missing; returns the paths.
     ///
     /// # Errors
-    /// If a file cannot be written; each file is written whole or not at all.
+    /// [`Error::Io`] if a file cannot be written; each file is written whole or not at all.
     pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>> {
         std::fs::create_dir_all(folder).doing("creating the folder", folder)?;
         let mut paths = Vec::new();
         for table in &self.tables {
             let path = folder.join(format!("{}.csv", table.name));
-            write_atomically(&path, table.csv()?.as_bytes())?;
+            write_atomically(&path, &table.csv()?)?;
             paths.push(path);
         }
         for picture in &self.pictures {

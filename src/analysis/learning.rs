@@ -1,14 +1,17 @@
-//! Learning curves over networks: error and fraction of networks at criterion against trials, from a run's metrics.
+//! Learning curves over networks, from a run's metrics: the error and the fraction of networks at criterion against trials.
 
-use super::{Findings, Options, Picture, Subject, Table};
+use super::findings::panel;
+use super::{Findings, Options, Subject, Table};
 use crate::error::Result;
-use crate::plot::{Colour, Mark, Panel, Panels, Shape};
+use crate::plot::{Colour, Mark, Panel, Shape};
 use crate::quantile::{quantile, quantile_with_missing};
 use crate::training::NetworkReport;
 use std::collections::BTreeMap;
 
 /// At most this many points of a network's line are drawn.
 const POINTS: usize = 400;
+/// The label of the horizontal axis.
+const TRIALS: &str = "trials per network";
 
 pub(super) fn why_not(subject: &Subject) -> Option<String> {
     match subject.metrics {
@@ -18,9 +21,9 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
     }
 }
 
-/// What all networks together had come to after so many trials.
+/// All networks together after so many trials of each.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Moment {
+struct Moment {
     trials: u64,
     /// Lower quartile, median and upper quartile of the error.
     error: [f64; 3],
@@ -28,19 +31,23 @@ pub(super) struct Moment {
     at_criterion: f64,
 }
 
-/// Row by row of the metrics; `networks` is S.
-pub(super) fn moments(rows: &[NetworkReport], networks: usize) -> Vec<Moment> {
+/// One moment for each number of trials in the metrics; `networks` is S.
+fn moments(rows: &[NetworkReport], networks: usize) -> Vec<Moment> {
     let mut by_trials: BTreeMap<u64, Vec<&NetworkReport>> = BTreeMap::new();
     for row in rows {
         by_trials.entry(row.trials).or_default().push(row);
     }
     let moment = |(trials, rows): (u64, Vec<&NetworkReport>)| {
-        let errors: Vec<f64> = rows.iter().map(|row| row.error).collect();
-        let of = |q| quantile(&errors, q).unwrap_or(f64::NAN);
         let reached = rows.iter().filter(|row| row.criterion_trials.is_some()).count();
-        Moment { trials, error: [of(0.25), of(0.5), of(0.75)], at_criterion: reached as f64 / networks as f64 }
+        let error = quartiles(&rows.iter().map(|row| row.error).collect::<Vec<_>>());
+        Moment { trials, error, at_criterion: reached as f64 / networks as f64 }
     };
     by_trials.into_iter().map(moment).collect()
+}
+
+/// Lower quartile, median and upper quartile of the finite values.
+fn quartiles(values: &[f64]) -> [f64; 3] {
+    [0.25, 0.5, 0.75].map(|q| quantile(values, q).unwrap_or(f64::NAN))
 }
 
 pub(super) fn run(subject: &Subject, _: &Options) -> Result<Findings> {
@@ -48,96 +55,76 @@ pub(super) fn run(subject: &Subject, _: &Options) -> Result<Findings> {
     let config = &subject.checkpoint.setup.config;
     let networks = config.train.networks;
     let moments = moments(rows, networks.count());
-    let mut findings = Findings::default();
 
-    let columns = ["trials", "error_lower_quartile", "error_median", "error_upper_quartile", "fraction_at_criterion"];
-    let mut table = Table::new("learning", &columns);
+    let columns = "trials error_lower_quartile error_median error_upper_quartile fraction_at_criterion";
+    let mut curve = Table::new("learning", columns);
     for Moment { trials, error: [lower, median, upper], at_criterion } in &moments {
-        table.push(&[trials, lower, median, upper, at_criterion]);
+        curve.push(&[trials, lower, median, upper, at_criterion]);
     }
-    findings.tables.push(table);
     let reached: Vec<Option<f64>> =
         subject.checkpoint.criterion.iter().map(|c| c.reached_at().map(|t| t as f64)).collect();
-    let mut table = Table::new("learning_networks", &["network", "trials_to_criterion", "last_error"]);
+    let mut table = Table::new("learning_networks", "network trials_to_criterion last_error");
     let mut last = Vec::new();
     for (network, reached) in networks.range().zip(&reached) {
-        let error = rows.iter().rev().find(|row| row.network == network).map_or(f64::NAN, |row| row.error);
+        let error = rows.iter().rfind(|row| row.network == network).map_or(f64::NAN, |row| row.error);
         last.push(error);
-        table.push(&[&network, &reached.map_or(String::new(), |t| format!("{t}")), &error]);
+        table.push(&[&network, &reached.map_or(String::new(), |t| t.to_string()), &error]);
     }
-    findings.tables.push(table);
+    let mut findings = Findings { tables: vec![curve, table], ..Findings::default() };
 
     findings.say("networks at criterion", format!("{} of {}", reached.iter().flatten().count(), reached.len()));
-    let quartile = |q| quantile_with_missing(&reached, q).map_or("not reached".into(), |t| format!("{t:.0}"));
-    findings.say(
-        "trials to criterion",
-        format!("median {}, quartiles {} and {}", quartile(0.5), quartile(0.25), quartile(0.75)),
+    let [lower, median, upper] = [0.25, 0.5, 0.75]
+        .map(|q| quantile_with_missing(&reached, q).map_or("not reached".into(), |trials| format!("{trials:.0}")));
+    findings.say("trials to criterion", format!("median {median}, quartiles {lower} and {upper}"));
+    let [lower, median, upper] = quartiles(&last);
+    findings.say("error in the last update", format!("median {median:.3}, quartiles {lower:.3} and {upper:.3}"));
+    let axis = (0.0, moments.last().map_or(1.0, |moment| moment.trials as f64));
+    findings.draw(
+        "learning",
+        format!("{}, {}: {} networks", subject.task().name(), config.rule.name, networks.count()),
+        "Error while training against trials (thin lines: networks; band: their middle half; strong line: median), and the fraction of networks that had reached the criterion.",
+        vec![vec![error_panel(subject, rows, &moments, axis), criterion_panel(&moments, axis)]],
     );
-    let of = |q| quantile(&last, q).unwrap_or(f64::NAN);
-    findings.say(
-        "error in the last update",
-        format!("median {:.3}, quartiles {:.3} and {:.3}", of(0.5), of(0.25), of(0.75)),
-    );
-    findings.pictures.push(picture(subject, rows, &moments));
     Ok(findings)
 }
 
-fn picture(subject: &Subject, rows: &[NetworkReport], moments: &[Moment]) -> Picture {
-    let networks = subject.checkpoint.setup.config.train.networks;
-    let every = moments.len().div_ceil(POINTS);
-    let thinned: Vec<&Moment> = moments.iter().step_by(every.max(1)).collect();
+/// The error of single networks and its quartiles; `axis` is the range of trials.
+fn error_panel(subject: &Subject, rows: &[NetworkReport], moments: &[Moment], axis: (f64, f64)) -> Panel {
+    let every = moments.len().div_ceil(POINTS).max(1);
     let mut marks = Vec::new();
-    for network in networks.range() {
-        let line = rows.iter().filter(|row| row.network == network).step_by(every.max(1));
-        let line = line.map(|row| (row.trials as f64, row.error)).collect();
-        marks.push(Mark::new(Shape::Line(line, 1.5), Colour::Faint).named("a network"));
-    }
-    let band = thinned.iter().map(|m| (m.trials as f64, m.error[0], m.error[2])).collect();
-    marks.push(Mark::new(Shape::Band(band), Colour::Blue).named("middle half of the networks"));
-    let median = thinned.iter().map(|m| (m.trials as f64, m.error[1])).collect();
-    marks.push(Mark::new(Shape::Line(median, 4.0), Colour::Blue).named("median"));
-    let largest = marks.iter().flat_map(|mark| match &mark.shape {
-        Shape::Line(points, _) => points.iter().map(|p| p.1).collect(),
-        _ => vec![],
-    });
-    let top = largest.filter(|v| v.is_finite()).fold(0.0, f64::max);
-    let error = Panel {
-        title: "error".into(),
-        x_label: "trials per network".into(),
-        y_label: subject.task().measure().label().into(),
-        x: Some((0.0, moments.last().map_or(1.0, |m| m.trials as f64))),
-        y: Some((0.0, if top > 0.0 { 1.05 * top } else { 1.0 })),
-        marks,
-        ..Panel::default()
+    let mut top = 0.0;
+    let mut line = |points: Vec<(f64, f64)>, width: f64, colour: Colour, name: &str| {
+        top = points.iter().map(|p| p.1).filter(|error| error.is_finite()).fold(top, f64::max);
+        Mark::new(Shape::Line(points, width), colour).named(name)
     };
+    for network in subject.checkpoint.setup.config.train.networks.range() {
+        let points = rows.iter().filter(|row| row.network == network).step_by(every);
+        let points = points.map(|row| (row.trials as f64, row.error)).collect();
+        marks.push(line(points, 1.5, Colour::Faint, "a network"));
+    }
+    let drawn = || moments.iter().step_by(every);
+    let band = drawn().map(|m| (m.trials as f64, m.error[0], m.error[2])).collect();
+    marks.push(Mark::new(Shape::Band(band), Colour::Blue).named("middle half of the networks"));
+    let median = drawn().map(|m| (m.trials as f64, m.error[1])).collect();
+    marks.push(line(median, 4.0, Colour::Blue, "median"));
+    let y = Some((0.0, if top > 0.0 { 1.05 * top } else { 1.0 }));
+    Panel { x: Some(axis), y, ..panel("error", [TRIALS, subject.task().measure().label()], marks) }
+}
+
+/// The fraction of networks at criterion, a line of steps.
+fn criterion_panel(moments: &[Moment], axis: (f64, f64)) -> Panel {
     let mut steps = vec![(0.0, 0.0)];
+    let mut reached = 0.0;
     for moment in moments {
-        let before = steps[steps.len() - 1].1;
-        if moment.at_criterion != before {
-            steps.push((moment.trials as f64, before));
-            steps.push((moment.trials as f64, moment.at_criterion));
+        if moment.at_criterion != reached {
+            steps.push((moment.trials as f64, reached));
+            reached = moment.at_criterion;
+            steps.push((moment.trials as f64, reached));
         }
     }
-    let (end, last) = moments.last().map_or((1.0, 0.0), |m| (m.trials as f64, m.at_criterion));
-    steps.push((end, last));
-    let criterion = Panel {
-        title: "criterion".into(),
-        x_label: "trials per network".into(),
-        y_label: "fraction at criterion".into(),
-        x: Some((0.0, end)),
-        y: Some((0.0, 1.02)),
-        marks: vec![Mark::new(Shape::Line(steps, 4.0), Colour::Orange)],
-        ..Panel::default()
-    };
-    let rule = subject.checkpoint.setup.config.rule.name.as_str();
-    Picture {
-        name: "learning".into(),
-        caption: "Error while training against trials (thin lines: networks; band: their middle half; strong line: median), and the fraction of networks that had reached the criterion.".into(),
-        panels: Panels {
-            title: format!("{}, {rule}: {} networks", subject.task().name(), networks.count()),
-            rows: vec![vec![error, criterion]],
-        },
-    }
+    steps.push((axis.1, reached));
+    let marks = vec![Mark::new(Shape::Line(steps, 4.0), Colour::Orange)];
+    Panel { x: Some(axis), y: Some((0.0, 1.02)), ..panel("criterion", [TRIALS, "fraction at criterion"], marks) }
 }
 
 #[cfg(test)]

@@ -5,40 +5,36 @@ use crate::error::{ensure, Result};
 /// p(right | x) = lapse + (1 − 2 lapse) / (1 + exp(−(bias + slope x))).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Logistic {
-    /// Log-odds for right at x = 0, lapses apart.
+    /// Log-odds of right at x = 0, apart from lapses.
     pub bias: f64,
-    /// Change of the log-odds for each unit of x.
+    /// Change of the log-odds per unit of x.
     pub slope: f64,
-    /// How often the answer is a guess that goes against the odds; half of all guesses.
+    /// The probability of right where the log-odds are −∞, and of left where they are ∞.
     pub lapse: f64,
     /// Standard errors of bias and slope, from the Fisher information at this lapse.
     pub errors: [f64; 2],
 }
 
-/// How often right was chosen at one x.
+/// The answers at one x.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
     /// The stimulus.
     pub x: f64,
-    /// Trials with it.
+    /// Trials with this stimulus.
     pub trials: f64,
-    /// Trials with the answer right.
+    /// Those with the answer right.
     pub right: f64,
 }
 
 /// The largest lapse that is considered.
 const LAPSE: f64 = 0.3;
-/// Spread of the weak prior on bias and slope · largest |x|: it does nothing but keep both finite where x tells left from
+/// Standard deviation of the weak prior on bias and on slope · largest |x|. It only keeps both finite where x separates left from
 /// right without error, so that the likelihood has no maximum.
 const PRIOR: f64 = 30.0;
 
 impl Logistic {
-    /// The curve of largest likelihood; without `lapse`, among those that have none.
-    ///
-    /// Fisher scoring for bias and slope; golden section for the lapse.
-    ///
-    /// # Errors
-    /// Where fewer than two different x have trials.
+    /// The maximum-likelihood curve, by Fisher scoring for bias and slope and golden-section search for the lapse, which is 0
+    /// unless `lapse`. Fails if fewer than two different x have trials.
     pub fn fit(points: &[Point], lapse: bool) -> Result<Self> {
         let seen = |p: &&Point| p.trials > 0.0;
         let first = points.iter().find(seen).map(|p| p.x);
@@ -57,9 +53,8 @@ impl Logistic {
             let (a, b) = (hi - golden * (hi - lo), lo + golden * (hi - lo));
             (lo, hi) = if likelihood(a) >= likelihood(b) { (lo, b) } else { (a, hi) };
         }
-        let found = Self::at_lapse(points, (lo + hi) / 2.0);
-        let without = Self::at_lapse(points, 0.0);
-        Ok(if found.log_likelihood(points) > without.log_likelihood(points) { found } else { without })
+        let found = (lo + hi) / 2.0;
+        Ok(Self::at_lapse(points, if likelihood(found) > likelihood(0.0) { found } else { 0.0 }))
     }
 
     /// p(right | x).
@@ -67,15 +62,16 @@ impl Logistic {
         self.lapse + (1.0 - 2.0 * self.lapse) / (1.0 + (-(self.bias + self.slope * x)).exp())
     }
 
-    /// The log-likelihood of what was seen.
-    pub fn log_likelihood(&self, points: &[Point]) -> f64 {
-        let of = |count: f64, p: f64| if count > 0.0 { count * p.max(1e-300).ln() } else { 0.0 };
-        points.iter().map(|p| of(p.right, self.at(p.x)) + of(p.trials - p.right, 1.0 - self.at(p.x))).sum()
+    /// The log-likelihood of the observed answers.
+    fn log_likelihood(&self, points: &[Point]) -> f64 {
+        let term = |count: f64, p: f64| if count > 0.0 { count * p.max(1e-300).ln() } else { 0.0 };
+        points.iter().map(|p| term(p.right, self.at(p.x)) + term(p.trials - p.right, 1.0 - self.at(p.x))).sum()
     }
 
+    /// The maximum-likelihood curve among those with this lapse.
     fn at_lapse(points: &[Point], lapse: f64) -> Self {
-        let reach = points.iter().map(|p| p.x.abs()).fold(0.0, f64::max);
-        let priors = [1.0 / (PRIOR * PRIOR), (reach / PRIOR).powi(2)];
+        let largest = points.iter().map(|p| p.x.abs()).fold(0.0, f64::max);
+        let priors = [1.0 / (PRIOR * PRIOR), (largest / PRIOR).powi(2)];
         let mut fit = Logistic { bias: 0.0, slope: 0.0, lapse, errors: [f64::INFINITY; 2] };
         for _ in 0..200 {
             // Score and Fisher information of (bias, slope).
@@ -95,11 +91,12 @@ impl Logistic {
                 (info[0] * score[1] - info[1] * score[0]) / determinant,
             ];
             fit.errors = [(info[2] / determinant).sqrt(), (info[0] / determinant).sqrt()];
-            // Steps of more than two units of log-odds are cut: far out the information is next to nothing.
-            let cut = (2.0 / (step[0].abs() + (step[1] * reach).abs()).max(1e-300)).min(1.0);
-            fit.bias += cut * step[0];
-            fit.slope += cut * step[1];
-            if step[0].abs() + (step[1] * reach).abs() < 1e-9 {
+            // Steps of more than two units of log-odds are shortened: far out there is almost no information.
+            let length = step[0].abs() + (step[1] * largest).abs();
+            let shortened = (2.0 / length.max(1e-300)).min(1.0);
+            fit.bias += shortened * step[0];
+            fit.slope += shortened * step[1];
+            if length < 1e-9 {
                 break;
             }
         }

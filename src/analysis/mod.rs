@@ -1,18 +1,18 @@
-//! What trained networks do and how they do it: the analyses of the literature, each one function from a checkpoint to
-//! tables, pictures and a few figures in words (docs/analyses.md).
+//! Analyses of trained networks from the literature: each turns a checkpoint into tables, pictures and a few figures in words
+//! (docs/analyses.md).
 //!
-//! Trials are fresh ones ([`crate::run_fresh`]): weights frozen, no perturbation. Networks are taken one at a time and rates
-//! are thinned out as they come, so memory does not grow with their number.
+//! They run fresh trials ([`crate::run_fresh`]) with frozen weights, one network at a time, and thin the firing rates out in
+//! time as they arrive, so that memory does not grow with the number of networks.
 
 mod decoding;
 mod differences;
 mod findings;
 mod gradient;
 mod learning;
-mod linear;
 mod logistic;
 mod population;
 mod psychometric;
+mod statistics;
 mod subspace;
 mod trajectories;
 mod weights;
@@ -24,15 +24,15 @@ use crate::tasks::Task;
 use crate::training::{Checkpoint, NetworkReport};
 use candle_core::Device;
 
-/// What is analysed.
+/// The networks to analyse.
 pub struct Subject<'a> {
     /// The networks.
     pub checkpoint: &'a Checkpoint,
-    /// The rows of the run's `metrics.csv`, where it is there.
+    /// The rows of the run's `metrics.csv`, if there is one.
     pub metrics: Option<&'a [NetworkReport]>,
 }
 
-/// How.
+/// Options that all analyses share.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Fresh trials of each network; `None`: as many as the analysis needs for a clear picture.
@@ -41,9 +41,9 @@ pub struct Options {
     pub seed: u64,
 }
 
-/// An analysis the command knows by name.
+/// An analysis that the command knows by name.
 pub struct Analysis {
-    /// The name, that of its files too.
+    /// The name, also that of its files.
     pub name: &'static str,
     /// A heading.
     pub title: &'static str,
@@ -66,14 +66,22 @@ pub static ANALYSES: [Analysis; 7] = [
         name: "psychometric",
         title: "Psychometric curves",
         summary: "answers against the strength of the evidence, with logistic fits (Mante et al. 2013, fig. 1)",
-        why_not: psychometric::why_not,
+        why_not: |subject| {
+            let fits = ["selective-integration", "evidence-accumulation"].contains(&subject.task().name());
+            subject.task_unless(
+                fits,
+                "has no graded evidence; tasks that have: selective-integration, evidence-accumulation",
+            )
+        },
         run: psychometric::run,
     },
     Analysis {
         name: "decoding",
         title: "Cross-temporal decoding",
-        summary: "what the rates at one time tell by the code of another (Meyers et al. 2008; Miconi 2017)",
-        why_not: decoding::why_not,
+        summary: "what a classifier trained at one time decodes at another (Meyers et al. 2008; Miconi 2017)",
+        why_not: |subject| {
+            subject.task_unless(subject.task().name().starts_with("dnms"), "is not one of delayed non-match to sample")
+        },
         run: decoding::run,
     },
     Analysis {
@@ -87,7 +95,9 @@ pub static ANALYSES: [Analysis; 7] = [
         name: "subspace",
         title: "Regression subspace",
         summary: "rates along the axes of choice, modalities and context (Mante et al. 2013, fig. 2 and 5)",
-        why_not: subspace::why_not,
+        why_not: |subject| {
+            subject.task_unless(subject.task().name() == "selective-integration", "is not `selective-integration`")
+        },
         run: subspace::run,
     },
     Analysis {
@@ -100,7 +110,7 @@ pub static ANALYSES: [Analysis; 7] = [
     Analysis {
         name: "gradient",
         title: "Updates and the true gradient",
-        summary: "cosine between what rules propose and −∂error/∂w_rec (Fiete & Seung 2006; Miconi 2017)",
+        summary: "cosine between the rules' updates and −∂error/∂w_rec (Fiete & Seung 2006; Miconi 2017)",
         why_not: gradient::why_not,
         run: gradient::run,
     },
@@ -109,27 +119,27 @@ pub static ANALYSES: [Analysis; 7] = [
 /// The analysis of that name.
 ///
 /// # Errors
-/// Where there is none; names the nearest.
+/// [`Error::Unknown`] if there is none; names the nearest.
 pub fn find_analysis(name: &str) -> Result<&'static Analysis> {
     let names = || ANALYSES.iter().map(|analysis| analysis.name);
     ANALYSES.iter().find(|analysis| analysis.name == name).ok_or_else(|| Error::unknown("analysis", name, names()))
 }
 
 impl Analysis {
-    /// Whether it says anything about this subject.
+    /// Whether it can be made of this subject.
     pub fn fits(&self, subject: &Subject) -> bool {
         self.why_not(subject).is_none()
     }
 
-    /// What the subject lacks for it, as half a sentence; `None`: nothing.
+    /// Why it cannot be made of this subject, as half a sentence; `None` if it can.
     pub fn why_not(&self, subject: &Subject) -> Option<String> {
         (self.why_not)(subject)
     }
 
-    /// Analyses.
+    /// Runs the analysis.
     ///
     /// # Errors
-    /// Where it does not fit, with the reason, or the networks cannot be run.
+    /// [`Error::Usage`] if it does not fit, with the reason, or if there are too few trials; errors of the trials that it runs.
     pub fn run(&self, subject: &Subject, options: &Options) -> Result<Findings> {
         let reason = self.why_not(subject).unwrap_or_default();
         ensure!(reason.is_empty(), Usage, "analysis `{}` does not fit: {reason}", self.name);
@@ -143,32 +153,33 @@ impl Subject<'_> {
         &*self.checkpoint.setup.task
     }
 
-    /// The networks one at a time, each as a checkpoint of its own.
-    fn networks(&self) -> impl Iterator<Item = Result<Checkpoint>> + '_ {
-        let count = self.checkpoint.setup.config.train.networks.count();
-        (0..count).map(|place| self.checkpoint.part(place..place + 1, &Device::Cpu))
+    /// The reason why an analysis cannot be made: the task's name and `why`, unless the task `fits`.
+    fn task_unless(&self, fits: bool, why: &str) -> Option<String> {
+        (!fits).then(|| format!("task `{}` {why}", self.task().name()))
     }
 
-    /// The network that pictures of a single one show, by its place: the first that reached the criterion, else the first.
-    fn shown(&self) -> usize {
-        self.checkpoint.criterion.iter().position(|c| c.reached_at().is_some()).unwrap_or(0)
+    /// The networks one at a time, each with its number and as a checkpoint of its own on the CPU.
+    fn networks(&self) -> impl Iterator<Item = Result<(u64, Checkpoint)>> + '_ {
+        let networks = self.checkpoint.setup.config.train.networks;
+        networks.range().enumerate().map(|(place, number)| {
+            let network = self.checkpoint.part(place..place + 1, &Device::Cpu)?;
+            Ok((number, network))
+        })
     }
 
-    /// The time a step lasts, in [`Subject::time_unit`].
-    fn step_ms(&self) -> f64 {
-        self.checkpoint.setup.step_ms().unwrap_or(1.0)
-    }
-
-    /// The unit of time: "ms", or "steps" where dynamics are discrete.
-    fn time_unit(&self) -> &'static str {
-        match self.checkpoint.setup.step_ms() {
-            Some(_) => "ms",
-            None => "steps",
-        }
-    }
-
-    /// The number of the network at a place.
-    fn number(&self, place: usize) -> u64 {
+    /// The number of the network in pictures of a single one: the first that reached the criterion, else the first.
+    fn shown(&self) -> u64 {
+        let place = self.checkpoint.criterion.iter().position(|c| c.reached_at().is_some()).unwrap_or(0);
         self.checkpoint.setup.config.train.networks.start + place as u64
+    }
+
+    /// The length of a trial, in [`Subject::time_unit`].
+    fn duration(&self) -> f64 {
+        self.task().steps() as f64 * self.checkpoint.setup.step_ms().unwrap_or(1.0)
+    }
+
+    /// The unit of time: "ms", or "steps" where the dynamics are discrete.
+    fn time_unit(&self) -> &'static str {
+        self.checkpoint.setup.step_ms().map_or("steps", |_| "ms")
     }
 }

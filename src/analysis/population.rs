@@ -1,12 +1,14 @@
-//! Fresh trials of one network with the rates of its neurons, thinned out in time as they come.
+//! Fresh trials of one network with the firing rates of its neurons, thinned out in time as they arrive.
 
+use super::{Options, Subject};
 use crate::engine::Record;
 use crate::error::Result;
 use crate::plot::{Colour, Mark, Shape};
 use crate::runs::{draw_fresh, FrozenNetworks};
 use crate::tasks::{Task, Trial};
 use crate::training::Checkpoint;
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Tensor, WithDType};
+use std::sync::Arc;
 
 /// At most so many bytes of rates are held before they are thinned out.
 const BYTES: usize = 64 << 20;
@@ -14,14 +16,16 @@ const BYTES: usize = 64 << 20;
 /// Trials of one network.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Population {
-    /// The steps whose rates were kept.
-    pub steps: Vec<usize>,
+    /// The network's number.
+    pub network: u64,
+    /// The times at which rates were kept: the ends of the steps, in [`Subject::time_unit`].
+    pub times: Vec<f64>,
     /// What was kept of each trial.
     pub trials: Vec<Kept>,
     /// N.
     pub neurons: usize,
-    /// Stretches of steps in which an input changes or the output is judged: (from, to, whether it is judged).
-    pub periods: Vec<(usize, usize, bool)>,
+    /// The stretches of time in which an input changes or the output is judged.
+    pub periods: Vec<Period>,
 }
 
 /// What is kept of a trial.
@@ -29,55 +33,85 @@ pub(super) struct Population {
 pub(super) struct Kept {
     /// Its type.
     pub trial_type: usize,
-    /// The mean of the first output over judged steps.
+    /// The mean of the first output over the judged steps.
     pub answer: f64,
-    /// Rates, `[steps, N]`; empty where none were asked for.
+    /// Rates, `[times, N]`.
     pub rates: Vec<f32>,
 }
 
+/// Part of a trial.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Period {
+    pub from: f64,
+    pub to: f64,
+    /// Whether the output is judged; else an input is on.
+    pub judged: bool,
+}
+
+impl Subject<'_> {
+    /// Runs fresh trials of each network, `trials` of them unless the options say otherwise, and keeps the rates at up to
+    /// `times` evenly spaced times. The trials are those of `task`, where one is given in place of the networks' own.
+    pub(super) fn populations<'a>(
+        &'a self,
+        options: &'a Options,
+        trials: u64,
+        times: usize,
+        task: Option<Arc<dyn Task>>,
+    ) -> impl Iterator<Item = Result<Population>> + 'a {
+        self.networks().map(move |network| {
+            let (number, mut network) = network?;
+            network.setup.task = task.clone().unwrap_or(network.setup.task);
+            Population::record(number, &network, options.trials.unwrap_or(trials), options.seed, times)
+        })
+    }
+}
+
 impl Population {
-    /// Runs `trials` fresh trials of a checkpoint of one network and keeps the rates after every `every`-th step; 0: none.
-    pub fn record(one: &Checkpoint, trials: u64, seed: u64, every: usize) -> Result<Self> {
-        let task = &*one.setup.task;
-        let (steps, neurons) = (task.steps(), one.setup.config.network.neurons);
-        let bytes = steps * (if every > 0 { neurons } else { 0 } + task.n_out() + task.inputs().len()) * 4;
-        let fits = (BYTES / bytes.max(1)).clamp(1, one.setup.config.train.batch.max(16));
-        // A persistent trace belongs to a place in a batch of the size of the training.
-        let at_once = if one.plastic.fast_weights.is_some() { one.setup.config.train.batch } else { fits } as u64;
-        let kept_steps = if every > 0 { (every - 1..steps).step_by(every).collect() } else { Vec::new() };
-        let mut population = Population { steps: kept_steps, neurons, ..Population::default() };
-        let mut networks = FrozenNetworks::new(one)?;
-        let record = Record { rates: every > 0, ..Record::default() };
-        let mut done = 0;
-        while done < trials {
-            let batch = draw_fresh(&one.setup, done, at_once.min(trials - done) as usize, seed)?;
-            if done == 0 {
-                population.periods = periods(task, batch.drawn.iter().map(|d| &d.trial));
+    fn record(number: u64, network: &Checkpoint, trials: u64, seed: u64, times: usize) -> Result<Self> {
+        let (setup, task) = (&network.setup, &*network.setup.task);
+        let (steps, neurons) = (task.steps(), setup.config.network.neurons);
+        let (batch, step_ms) = (setup.config.train.batch, setup.step_ms().unwrap_or(1.0));
+        let bytes = 4 * steps * (if times > 0 { neurons } else { 0 } + task.n_out() + task.n_in());
+        // Persistent fast weights belong to a place in a batch of the size of the training.
+        let at_once = match network.plastic.fast_weights {
+            Some(_) => batch,
+            None => (BYTES / bytes.max(1)).clamp(1, batch.max(16)),
+        };
+        let every = steps.div_ceil(times.max(1)) as u32;
+        let kept: Vec<u32> = (0..steps as u32).filter(|step| times > 0 && (step + 1) % every == 0).collect();
+        let ends = kept.iter().map(|step| f64::from(step + 1) * step_ms).collect();
+        let mut population = Population { network: number, times: ends, neurons, ..Population::default() };
+        let mut networks = FrozenNetworks::new(network)?;
+        for first in (0..trials).step_by(at_once) {
+            let batch = draw_fresh(setup, first, (trials - first).min(at_once as u64) as usize, seed)?;
+            if first == 0 {
+                let trials: Vec<&Trial> = batch.drawn.iter().map(|drawn| &drawn.trial).collect();
+                let scaled = |p: Period| Period { from: p.from * step_ms, to: p.to * step_ms, ..p };
+                population.periods = periods(task, &trials).into_iter().map(scaled).collect();
             }
-            let episode = networks.run(&batch, record)?;
+            let episode = networks.run(&batch, Record { rates: times > 0, ..Record::default() })?;
             let outputs: Vec<Vec<f64>> = per_trial(&episode.outputs.to_dtype(DType::F64)?)?;
-            let kept_steps: Vec<u32> = population.steps.iter().map(|step| *step as u32).collect();
-            let rates = episode.rates.map(|rates| -> Result<Vec<Vec<f32>>> {
-                let steps = Tensor::new(&kept_steps[..], rates.device())?;
-                per_trial(&rates.index_select(&steps, 2)?.to_dtype(DType::F32)?)
-            });
-            let rates = rates.transpose()?;
-            let mut rates = rates.into_iter().flatten();
-            for (drawn, outputs) in batch.drawn.iter().zip(outputs) {
-                let kept = Kept { rates: rates.next().unwrap_or_default(), ..kept(task, &drawn.trial, &outputs) };
-                population.trials.push(kept);
+            let rates = match episode.rates {
+                Some(rates) => {
+                    let kept = Tensor::new(&kept[..], rates.device())?;
+                    per_trial(&rates.index_select(&kept, 2)?.to_dtype(DType::F32)?)?
+                }
+                None => vec![Vec::new(); outputs.len()],
+            };
+            for ((drawn, outputs), rates) in batch.drawn.iter().zip(&outputs).zip(rates) {
+                let (trial_type, answer) = (drawn.trial.trial_type, answer(task, &drawn.trial, outputs));
+                population.trials.push(Kept { trial_type, answer, rates });
             }
-            done += batch.trials_each as u64;
         }
         Ok(population)
     }
 
-    /// The rates `[N]` of a trial at the `time`-th of the kept steps.
+    /// The rates `[N]` of a trial at the `time`-th of the times.
     pub fn at(&self, trial: usize, time: usize) -> &[f32] {
         &self.trials[trial].rates[time * self.neurons..(time + 1) * self.neurons]
     }
 
-    /// The mean rates `[N]` over some trials at the `time`-th of the kept steps.
+    /// The mean rates `[N]` over some trials at the `time`-th of the times.
     pub fn mean(&self, trials: &[usize], time: usize) -> Vec<f64> {
         let mut mean = vec![0.0; self.neurons];
         for &trial in trials {
@@ -87,53 +121,52 @@ impl Population {
         mean
     }
 
-    /// The trials for which something holds.
-    pub fn which(&self, of: impl Fn(&Kept) -> bool) -> Vec<usize> {
-        (0..self.trials.len()).filter(|trial| of(&self.trials[*trial])).collect()
+    /// The mean rates `[N]` of each group of trials at each time, all times of the first group first.
+    pub fn means<'a>(&self, groups: impl Iterator<Item = &'a Vec<usize>>) -> Vec<Vec<f64>> {
+        groups.flat_map(|trials| (0..self.times.len()).map(move |time| self.mean(trials, time))).collect()
+    }
+
+    /// The trials with a property.
+    pub fn which(&self, holds: impl Fn(usize, &Kept) -> bool) -> Vec<usize> {
+        self.trials.iter().enumerate().filter(|(k, kept)| holds(*k, kept)).map(|(k, _)| k).collect()
     }
 
     /// The periods as marks of a panel whose horizontal axis is time.
-    pub fn marks(&self, step_ms: f64) -> Vec<Mark> {
-        let mark = |&(from, to, judged): &(usize, usize, bool)| {
-            let span = Shape::Span(from as f64 * step_ms, to as f64 * step_ms);
-            let (colour, name) = if judged { (Colour::Orange, "output judged") } else { (Colour::Grey, "input") };
-            Mark::new(span, colour).named(name)
+    pub fn marks(&self) -> Vec<Mark> {
+        let mark = |period: &Period| {
+            let (colour, name) =
+                if period.judged { (Colour::Orange, "output judged") } else { (Colour::Grey, "input") };
+            Mark::new(Shape::Span(period.from, period.to), colour).named(name)
         };
         self.periods.iter().map(mark).collect()
     }
 }
 
 /// `[1, B, steps, width]` as one list `[steps, width]` for each trial.
-fn per_trial<T: candle_core::WithDType>(values: &Tensor) -> Result<Vec<Vec<T>>> {
+fn per_trial<T: WithDType>(values: &Tensor) -> Result<Vec<Vec<T>>> {
     Ok(values.get(0)?.flatten_from(1)?.to_vec2()?)
 }
 
-fn kept(task: &dyn Task, trial: &Trial, outputs: &[f64]) -> Kept {
+/// The mean of the first output over the judged steps.
+fn answer(task: &dyn Task, trial: &Trial, outputs: &[f64]) -> f64 {
     let (outputs, n_out) = (task.judged(outputs), task.n_out());
     let judged: Vec<usize> = (0..trial.scored.len()).filter(|step| trial.scored[*step]).collect();
     let sum: f64 = judged.iter().map(|step| outputs[step * n_out]).sum();
-    Kept { trial_type: trial.trial_type, answer: sum / judged.len().max(1) as f64, rates: Vec::new() }
+    sum / judged.len().max(1) as f64
 }
 
-/// Stretches in which an input that is not always on is on in some trial, and those in which some trial is judged.
-fn periods<'a>(task: &dyn Task, trials: impl Iterator<Item = &'a Trial> + Clone) -> Vec<(usize, usize, bool)> {
-    let (steps, n_in) = (task.steps(), task.inputs().len());
-    let on = |step: usize, channel: usize| trials.clone().any(|trial| trial.inputs[step * n_in + channel] != 0.0);
+/// The periods, in steps, in which an input that is not always on is on in some trial, then those in which some trial is judged.
+fn periods(task: &dyn Task, trials: &[&Trial]) -> Vec<Period> {
+    let (steps, n_in) = (task.steps(), task.n_in());
+    let on = |step: usize, channel: usize| trials.iter().any(|trial| trial.inputs[step * n_in + channel] != 0.0);
     let changing: Vec<usize> = (0..n_in).filter(|channel| !(0..steps).all(|step| on(step, *channel))).collect();
-    let mut all = stretches(steps, |step| changing.iter().any(|channel| on(step, *channel)), false);
-    all.extend(stretches(steps, |step| trials.clone().any(|trial| trial.scored[step]), true));
-    all
-}
-
-fn stretches(steps: usize, holds: impl Fn(usize) -> bool, judged: bool) -> Vec<(usize, usize, bool)> {
-    let mut found: Vec<(usize, usize, bool)> = Vec::new();
-    for step in (0..steps).filter(|step| holds(*step)) {
-        match found.last_mut().filter(|last| last.1 == step) {
-            Some(last) => last.1 = step + 1,
-            None => found.push((step, step + 1, judged)),
-        }
-    }
-    found
+    let input: Vec<usize> = (0..steps).filter(|step| changing.iter().any(|channel| on(*step, *channel))).collect();
+    let judged: Vec<usize> = (0..steps).filter(|step| trials.iter().any(|trial| trial.scored[*step])).collect();
+    let stretches = |steps: &[usize], judged: bool| -> Vec<Period> {
+        let stretches = steps.chunk_by(|a, b| a + 1 == *b);
+        stretches.map(|run| Period { from: run[0] as f64, to: (run[0] + run.len()) as f64, judged }).collect()
+    };
+    [stretches(&input, false), stretches(&judged, true)].concat()
 }
 
 #[cfg(test)]
@@ -142,16 +175,16 @@ mod tests {
     use crate::random::{stream, Phase, Purpose};
     use crate::tasks::{dnms::Dnms, EvidenceAccumulation};
 
-    fn periods_of(task: &dyn Task) -> Vec<(usize, usize, bool)> {
-        let trials: Vec<Trial> =
-            (0..16).map(|k| task.trial(k, &mut stream(0, 0, k, Phase::Evaluate, Purpose::Task))).collect();
-        periods(task, trials.iter())
+    fn periods_of(task: &dyn Task) -> Vec<(f64, f64, bool)> {
+        let trial = |k| task.trial(k, &mut stream(0, 0, k, Phase::Evaluate, Purpose::Task));
+        let trials: Vec<Trial> = (0..16).map(trial).collect();
+        periods(task, &trials.iter().collect::<Vec<_>>()).iter().map(|p| (p.from, p.to, p.judged)).collect()
     }
 
     #[test]
     fn periods_are_those_of_the_task() {
-        assert_eq!(periods_of(&Dnms::default()), [(1, 201, false), (400, 600, false), (800, 1000, true)]);
+        assert_eq!(periods_of(&Dnms::default()), [(1.0, 201.0, false), (400.0, 600.0, false), (800.0, 1000.0, true)]);
         let cues = periods_of(&EvidenceAccumulation::default());
-        assert_eq!((cues[1], cues[7], cues[8]), ((30, 50, false), (420, 450, false), (420, 450, true)));
+        assert_eq!((cues[1], cues[7], cues[8]), ((30.0, 50.0, false), (420.0, 450.0, false), (420.0, 450.0, true)));
     }
 }

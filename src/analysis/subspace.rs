@@ -5,47 +5,43 @@
 //! projected on the first [`DENOISE`] principal components of the condition averages. Each variable's β at the time of its
 //! largest length is made orthogonal to those of the variables before it (QR); condition averages are shown along these axes.
 
-use super::linear::Pca;
-use super::population::Population;
-use super::{Findings, Options, Picture, Subject, Table};
+use super::findings;
+use super::population::{Kept, Population};
+use super::statistics::Pca;
+use super::{Findings, Options, Subject, Table};
 use crate::error::{bail, Error, Result};
-use crate::plot::{Colour, Mark, Panel, Panels, Shape};
+use crate::plot::{Colour, Mark, Panel, Shape};
 use crate::tasks::{Coherences, SelectiveIntegration};
 use nalgebra::DMatrix;
 use std::sync::Arc;
 
 /// The variables, in the order in which they are made orthogonal.
-pub(super) const VARIABLES: [&str; 4] = ["choice", "modality 1", "modality 2", "context"];
+const VARIABLES: [&str; 4] = ["choice", "modality 1", "modality 2", "context"];
 /// Coherences, as multiples of the task's own.
 const LEVELS: [f64; 6] = [-1.0, -0.5, -0.25, 0.25, 0.5, 1.0];
-/// Trials of each pair of coherences and context, where none are asked for.
+/// Trials of each pair of coherences and context, unless the options give a number.
 const REPEATS: u64 = 10;
 /// Times at which rates are kept.
 const TIMES: usize = 50;
 /// Components of the condition averages that are kept.
 const DENOISE: usize = 12;
 
-pub(super) fn why_not(subject: &Subject) -> Option<String> {
-    let other = subject.task().name() != "selective-integration";
-    other.then(|| format!("task `{}` is not `selective-integration`", subject.task().name()))
-}
-
 /// The axes of a network.
-pub(super) struct Subspace {
+struct Subspace {
     /// `[N, 4]`, orthonormal, one column for each variable.
-    pub axes: DMatrix<f64>,
+    axes: DMatrix<f64>,
     /// At which of the kept times β of each variable is longest.
-    pub peak: [usize; 4],
+    peak: [usize; 4],
     /// The length of β of each variable at each time, `[4][times]`.
-    pub lengths: Vec<Vec<f64>>,
+    lengths: [Vec<f64>; 4],
     /// Mean and standard deviation of each neuron over trials and times.
     scale: Vec<(f64, f64)>,
 }
 
 impl Subspace {
-    /// From trials whose variables are `variables` `[trials][4]`; `groups` are the trials of each condition.
-    pub fn of(population: &Population, variables: &[[f64; 4]], groups: &[Vec<usize>]) -> Result<Self> {
-        let (times, n) = (population.steps.len(), population.neurons);
+    /// From trials whose variables are `variables` `[trials][4]`, and their condition averages, each `[N]`.
+    fn of(population: &Population, variables: &[[f64; 4]], averages: &[Vec<f64>]) -> Result<Self> {
+        let n = population.neurons;
         let scale = scale(population);
         let design = DMatrix::from_fn(variables.len(), 5, |trial, v| if v < 4 { variables[trial][v] } else { 1.0 });
         // Pseudo-inverse: a variable that never changes, such as the choice of an untrained network, gets no coefficient.
@@ -53,45 +49,42 @@ impl Subspace {
             .pseudo_inverse(1e-9)
             .map_err(|error| Error::Content(format!("the regression's normal equations: {error}")))?;
         let solve = inverse * design.transpose();
-        let averages = groups.iter().flat_map(|trials| (0..times).map(move |time| population.mean(trials, time)));
-        let averages: Vec<f64> = averages.flat_map(|mean| standardise(&mean, &scale)).collect();
+        let averages = averages.iter().flat_map(|mean| standardise(mean, &scale)).collect::<Vec<_>>();
         let pca = Pca::of(&DMatrix::from_row_slice(averages.len() / n, n, &averages))?;
         let kept = pca.axes.columns(0, DENOISE.min(pca.axes.ncols())).into_owned();
-        let mut lengths = vec![Vec::new(); 4];
-        let mut longest: [(f64, usize, Vec<f64>); 4] = std::array::from_fn(|_| (-1.0, 0, vec![0.0; n]));
-        for time in 0..times {
+        let mut lengths: [Vec<f64>; 4] = Default::default();
+        let (mut peak, mut largest, mut longest) = ([0; 4], [-1.0; 4], DMatrix::zeros(n, 4));
+        for time in 0..population.times.len() {
             let rates = DMatrix::from_fn(variables.len(), n, |trial, i| {
                 (f64::from(population.at(trial, time)[i]) - scale[i].0) / scale[i].1
             });
             let beta = &kept * (kept.transpose() * (&solve * rates).rows(0, 4).transpose());
-            for (v, longest) in longest.iter_mut().enumerate() {
-                let column = beta.column(v);
-                lengths[v].push(column.norm());
-                if column.norm() > longest.0 {
-                    *longest = (column.norm(), time, column.iter().copied().collect());
+            for (v, column) in beta.column_iter().enumerate() {
+                if column.norm() > largest[v] {
+                    (peak[v], largest[v]) = (time, column.norm());
+                    longest.set_column(v, &column);
                 }
+                lengths[v].push(column.norm());
             }
         }
-        let peak = std::array::from_fn(|v| longest[v].1);
-        let columns = longest.iter().flat_map(|(_, _, beta)| beta.iter().copied());
-        let raw = DMatrix::from_iterator(n, 4, columns);
-        let mut axes = raw.clone().qr().q();
-        for v in 0..4 {
+        let mut axes = longest.clone().qr().q();
+        for (mut axis, beta) in axes.column_iter_mut().zip(longest.column_iter()) {
             // QR leaves the sign open: an axis points to where its variable is positive.
-            if axes.column(v).dot(&raw.column(v)) < 0.0 {
-                axes.column_mut(v).neg_mut();
+            if axis.dot(&beta) < 0.0 {
+                axis.neg_mut();
             }
         }
         Ok(Subspace { axes, peak, lengths, scale })
     }
 
-    /// The place of mean rates `[N]` along the four axes.
-    pub fn place(&self, mean: &[f64]) -> [f64; 4] {
+    /// The coordinates of mean rates `[N]` along the four axes.
+    fn coordinates(&self, mean: &[f64]) -> [f64; 4] {
         let rates = standardise(mean, &self.scale);
         std::array::from_fn(|v| self.axes.column(v).iter().zip(&rates).map(|(axis, r)| axis * r).sum())
     }
 }
 
+/// Mean and standard deviation of each neuron over trials and times.
 fn scale(population: &Population) -> Vec<(f64, f64)> {
     let n = population.neurons;
     let (mut sum, mut squares, mut count) = (vec![0.0; n], vec![0.0; n], 0.0);
@@ -102,19 +95,19 @@ fn scale(population: &Population) -> Vec<(f64, f64)> {
             squares[i] += f64::from(*r).powi(2);
         }
     }
-    let of = |(sum, squares): (&f64, &f64)| {
+    let moments = |(sum, squares): (&f64, &f64)| {
         let (mean, spread) = (sum / count, (squares / count - (sum / count).powi(2)).max(0.0).sqrt());
         // A bias neuron does not vary: it is left at 0.
         (mean, if spread > 1e-6 { spread } else { 1.0 })
     };
-    sum.iter().zip(&squares).map(of).collect()
+    sum.iter().zip(&squares).map(moments).collect()
 }
 
 fn standardise(mean: &[f64], scale: &[(f64, f64)]) -> Vec<f64> {
     mean.iter().zip(scale).map(|(r, (mean, spread))| (r - mean) / spread).collect()
 }
 
-/// Trials that are averaged: context, the modality they are sorted by, its coherence, the choice.
+/// Trials that are averaged: the correct ones with the same context, coherence of the modality they are sorted by, and choice.
 struct Group {
     context: usize,
     modality: usize,
@@ -123,29 +116,34 @@ struct Group {
     trials: Vec<usize>,
 }
 
-/// Correct trials, sorted by context, coherence of either modality, and choice.
+/// The groups that have trials.
 fn groups(population: &Population, grid: &Coherences, coherence: f64) -> Vec<Group> {
     let mut groups = Vec::new();
     for (context, modality) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-        for level in LEVELS {
-            for positive in [false, true] {
-                let fits = |trial: &usize| {
-                    let there = grid.condition(*trial as u64);
-                    let chosen = population.trials[*trial].answer > 0.0;
-                    let correct = chosen == (there.coherences[there.attended] > 0.0);
-                    there.attended == context
-                        && there.coherences[modality] == level * coherence
-                        && chosen == positive
-                        && correct
-                };
-                let trials: Vec<usize> = (0..population.trials.len()).filter(fits).collect();
-                if !trials.is_empty() {
-                    groups.push(Group { context, modality, level, positive, trials });
-                }
-            }
+        for (level, positive) in LEVELS.iter().flat_map(|level| [(*level, false), (*level, true)]) {
+            let trials = population.which(|k, trial| {
+                let there = grid.condition(k as u64);
+                let chosen = trial.answer > 0.0;
+                let correct = chosen == (there.coherences[there.attended] > 0.0);
+                let sorted = there.attended == context && there.coherences[modality] == level * coherence;
+                sorted && chosen == positive && correct
+            });
+            groups.push(Group { context, modality, level, positive, trials });
         }
     }
+    groups.retain(|group| !group.trials.is_empty());
     groups
+}
+
+/// The variables of each trial, `[trials][4]`.
+fn variables(population: &Population, grid: &Coherences, coherence: f64) -> Vec<[f64; 4]> {
+    let variables = |(k, trial): (usize, &Kept)| {
+        let there = grid.condition(k as u64);
+        let [first, second] = there.coherences.map(|c| c / coherence);
+        let choice = if trial.answer > 0.0 { 1.0 } else { -1.0 };
+        [choice, first, second, [1.0, -1.0][there.attended]]
+    };
+    population.trials.iter().enumerate().map(variables).collect()
 }
 
 pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
@@ -153,113 +151,65 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     let Some(task) = task else { bail!(Usage, "task.name is another") };
     let coherence = task.coherence;
     let grid = Arc::new(Coherences::grid(task, &LEVELS));
-    let trials = options.trials.unwrap_or(REPEATS * grid.conditions().len() as u64);
-    let every = subject.task().steps().div_ceil(TIMES);
-    let (step_ms, unit) = (subject.step_ms(), subject.time_unit());
+    let trials = REPEATS * grid.conditions().len() as u64;
     let mut findings = Findings::default();
-    let columns = [
-        "network",
-        "context",
-        "sorted_by",
-        "coherence",
-        "choice",
-        "time",
-        "choice_axis",
-        "modality_1_axis",
-        "modality_2_axis",
-        "context_axis",
-    ];
-    let mut table = Table::new("subspace", &columns);
-    let mut lengths = Table::new("subspace_coefficients", &["network", "variable", "time", "length"]);
-    for (place, one) in subject.networks().enumerate() {
-        let mut one = one?;
-        one.setup.task = grid.clone();
-        let population = Population::record(&one, trials, options.seed, every)?;
+    let columns =
+        "network context sorted_by coherence choice time choice_axis modality_1_axis modality_2_axis context_axis";
+    let mut table = Table::new("subspace", columns);
+    let mut lengths = Table::new("subspace_coefficients", "network variable time length");
+    for population in subject.populations(options, trials, TIMES, Some(grid.clone())) {
+        let population = population?;
+        let (network, times) = (population.network, &population.times);
         let groups = groups(&population, &grid, coherence);
-        let variables = population.trials.iter().enumerate().map(|(k, trial)| {
-            let there = grid.condition(k as u64);
-            let sign = |positive: bool| if positive { 1.0 } else { -1.0 };
-            let [first, second] = there.coherences.map(|c| c / coherence);
-            [sign(trial.answer > 0.0), first, second, sign(there.attended == 0)]
-        });
-        let members: Vec<Vec<usize>> = groups.iter().map(|group| group.trials.clone()).collect();
-        let subspace = Subspace::of(&population, &variables.collect::<Vec<_>>(), &members)?;
-        let network = subject.number(place);
-        let time = |at: usize| (population.steps[at] + 1) as f64 * step_ms;
+        let averages = population.means(groups.iter().map(|group| &group.trials));
+        let subspace = Subspace::of(&population, &variables(&population, &grid, coherence), &averages)?;
         for (name, length) in VARIABLES.iter().zip(&subspace.lengths) {
-            for (at, length) in length.iter().enumerate() {
-                lengths.push(&[&network, name, &time(at), length]);
+            for (time, length) in times.iter().zip(length) {
+                lengths.push(&[&network, name, time, length]);
             }
         }
-        let mut paths = Vec::new();
-        for group in &groups {
-            let path: Vec<[f64; 4]> =
-                (0..population.steps.len()).map(|at| subspace.place(&population.mean(&group.trials, at))).collect();
-            for (at, [choice, first, second, context]) in path.iter().enumerate() {
-                let (attend, by) = (group.context + 1, group.modality + 1);
-                let side = if group.positive { 1 } else { -1 };
-                table.push(&[
-                    &network,
-                    &attend,
-                    &by,
-                    &(group.level * coherence),
-                    &side,
-                    &time(at),
-                    choice,
-                    first,
-                    second,
-                    context,
-                ]);
+        let path = |means: &[Vec<f64>]| means.iter().map(|mean| subspace.coordinates(mean)).collect();
+        let paths: Vec<Vec<[f64; 4]>> = averages.chunks(times.len().max(1)).map(path).collect();
+        for (group, path) in groups.iter().zip(&paths) {
+            let (attend, by, level) = (group.context + 1, group.modality + 1, group.level * coherence);
+            let choice = if group.positive { 1 } else { -1 };
+            for (time, [x, y, z, w]) in times.iter().zip(path) {
+                table.push(&[&network, &attend, &by, &level, &choice, time, x, y, z, w]);
             }
-            paths.push(path);
         }
-        if place == subject.shown() {
-            let peaks: Vec<String> =
-                VARIABLES.iter().zip(subspace.peak).map(|(name, at)| format!("{name} {} {unit}", time(at))).collect();
+        if network == subject.shown() {
+            let peak = |(name, at): (&&str, usize)| format!("{name} {} {}", times[at], subject.time_unit());
+            let peaks: Vec<String> = VARIABLES.iter().zip(subspace.peak).map(peak).collect();
             findings.say(format!("largest coefficients, network {network}"), peaks.join(", "));
-            findings.pictures.push(picture(subject, &groups, &paths));
+            findings.draw(
+                "subspace",
+                format!("{}: regression subspace of network {network}", subject.task().name()),
+                format!("Mean rates of network {network} in correct trials, along the axes of choice and of either modality, from the beginning of a trial to its end (a.u.: standard deviations of single neurons)."),
+                [0, 1].map(|context| [0, 1].map(|by| panel(context, by, &groups, &paths)).to_vec()).to_vec(),
+            );
         }
     }
     findings.tables = vec![table, lengths];
     Ok(findings)
 }
 
-fn picture(subject: &Subject, groups: &[Group], paths: &[Vec<[f64; 4]>]) -> Picture {
-    let network = subject.number(subject.shown());
-    let row = |context: usize| {
-        let panel = |modality: usize| {
-            let mut marks = Vec::new();
-            let there = groups.iter().zip(paths).filter(|(g, _)| g.context == context && g.modality == modality);
-            for (group, path) in there {
-                let points: Vec<(f64, f64)> = path.iter().map(|p| (p[0], p[1 + modality])).collect();
-                let colour = Colour::Scale(group.level.signum() * (0.25 + 0.75 * group.level.abs()));
-                let name = format!("coherence × {}", group.level);
-                marks.push(Mark::new(Shape::Line(points, 2.5), colour).named(name.replace('-', "−")));
-            }
-            let shown = if modality == context { "attended" } else { "ignored" };
-            Panel {
-                title: format!("attend modality {}, sorted by modality {} ({shown})", context + 1, modality + 1),
-                x_label: "choice axis".into(),
-                y_label: format!("modality {} axis", modality + 1),
-                marks,
-                ..Panel::default()
-            }
-        };
-        vec![panel(0), panel(1)]
+/// The condition averages of one context, sorted by the coherence of one modality, along its axis and that of choice.
+fn panel(context: usize, modality: usize, groups: &[Group], paths: &[Vec<[f64; 4]>]) -> Panel {
+    let there = groups.iter().zip(paths).filter(|(g, _)| g.context == context && g.modality == modality);
+    let mark = |(group, path): (&Group, &Vec<[f64; 4]>)| {
+        let points = path.iter().map(|p| (p[0], p[1 + modality])).collect();
+        let colour = Colour::Scale(group.level.signum() * (0.25 + 0.75 * group.level.abs()));
+        let name = format!("coherence × {}", group.level).replace('-', "−");
+        Mark::new(Shape::Line(points, 2.5), colour).named(name)
     };
-    Picture {
-        name: "subspace".into(),
-        caption: format!("Mean rates of network {network} in correct trials, along the axes of choice and of either modality, from the beginning of a trial to its end (a.u.: standard deviations of single neurons)."),
-        panels: Panels {
-            title: format!("{}: regression subspace of network {network}", subject.task().name()),
-            rows: vec![row(0), row(1)],
-        },
-    }
+    let (attend, by) = (context + 1, modality + 1);
+    let shown = if attend == by { "attended" } else { "ignored" };
+    let title = format!("attend modality {attend}, sorted by modality {by} ({shown})");
+    findings::panel(title, ["choice axis", &format!("modality {by} axis")], there.map(mark).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::population::Kept;
     use super::*;
     use crate::random::{gaussian, stream, Phase, Purpose};
     use rand::RngExt;
@@ -288,17 +238,12 @@ mod tests {
             Kept { rates, ..Kept::default() }
         };
         let trials: Vec<Kept> = (0..400).map(trial).collect();
-        let population = Population { steps: (0..12).collect(), trials, neurons: N, periods: Vec::new() };
-        // Conditions: every combination of context, signs and sizes that came up.
-        let mut groups: Vec<([f64; 4], Vec<usize>)> = Vec::new();
-        for (k, values) in variables.iter().enumerate() {
-            match groups.iter_mut().find(|group| group.0 == *values) {
-                Some(group) => group.1.push(k),
-                None => groups.push((*values, vec![k])),
-            }
-        }
-        let groups: Vec<Vec<usize>> = groups.into_iter().map(|group| group.1).collect();
-        let found = Subspace::of(&population, &variables, &groups).unwrap();
+        let population = Population { times: vec![0.0; 12], trials, neurons: N, ..Population::default() };
+        // Conditions: every combination of context, signs and sizes that came up, in the order in which they did.
+        let first = |k: &usize| variables.iter().position(|values| *values == variables[*k]) == Some(*k);
+        let group = |k: usize| population.which(|other, _| variables[other] == variables[k]);
+        let groups: Vec<Vec<usize>> = (0..variables.len()).filter(first).map(group).collect();
+        let found = Subspace::of(&population, &variables, &population.means(groups.iter())).unwrap();
         assert_eq!(found.peak, peaks);
         assert!((found.axes.transpose() * &found.axes - DMatrix::identity(4, 4)).norm() < 1e-9);
         // Rates were standardised: the planted directions are those divided by each neuron's spread, made orthogonal anew.
@@ -308,7 +253,7 @@ mod tests {
             assert!(along > 0.97, "{}: {along}", VARIABLES[v]);
         }
         // Mean rates of a condition lie where its variables say: positive motion on the positive side of its axis.
-        let positive = population.which(|_| true).into_iter().filter(|k| variables[*k][1] > 0.0).collect::<Vec<_>>();
-        assert!(found.place(&population.mean(&positive, 3))[1] > 1.0);
+        let positive = population.which(|k, _| variables[k][1] > 0.0);
+        assert!(found.coordinates(&population.mean(&positive, 3))[1] > 1.0);
     }
 }

@@ -1,5 +1,4 @@
-//! What is done with networks beside training them: evaluation, simulation, and the checks of the engines against each other
-//! and against the machine.
+//! Uses of networks beside training: evaluation, simulation, a comparison of the engines, and a measurement of their speed.
 
 mod evaluate;
 mod parity;

@@ -1,4 +1,4 @@
-//! Runs a checkpoint's networks on inputs of the user's own: safetensors in, safetensors out.
+//! Runs a checkpoint's networks on inputs that the user gives in a safetensors file.
 
 use crate::config::ModulatorSource;
 use crate::engine::memory::check_forward;
@@ -16,9 +16,9 @@ use std::path::Path;
 /// The inputs of a simulation.
 #[derive(Clone, Debug)]
 pub struct Inputs {
-    /// `[T, S, B, n_in]`.
+    /// u, `[T, S, B, n_in]`.
     pub inputs: Tensor,
-    /// `[T, S, B]`.
+    /// m(t) of the fast weights, `[T, S, B]`.
     pub modulator: Option<Tensor>,
     /// x(0), `[S, B, N]`.
     pub x: Option<Tensor>,
@@ -28,20 +28,22 @@ pub struct Inputs {
 
 /// Reads the inputs for `checkpoint` from a safetensors file.
 ///
-/// `inputs` is `[T, B, n_in]` (the same for every network) or `[T, S, B, n_in]`. Optional: `modulator` `[T, B]`, the m(t) of
-/// the trace; `x` `[B, N]` or `[S, B, N]`, the activations at the start; `hebbian_trace` `[S, B, N, N]`, the trace at the start.
+/// `inputs` is `[T, S, B, n_in]`. Optional are `modulator` `[T, S, B]`, the m(t) of the fast weights; `x` `[S, B, N]`, the initial
+/// activations; and `hebbian_trace` `[S, B, N, N]`, the initial fast weights. Each may lack S: it is then the same for every
+/// network.
 ///
 /// # Errors
-/// Names the file and the tensor, what was found and what was expected.
+/// [`Error::Io`] if the file cannot be read; otherwise as [`parse_inputs`], with the file's path.
 pub fn read_inputs(path: &Path, checkpoint: &Checkpoint, device: &Device) -> Result<Inputs> {
     let bytes = std::fs::read(path).doing("reading", path)?;
     parse_inputs(&bytes, checkpoint, device).at_path(path)
 }
 
-/// Reads the inputs for `checkpoint` from a file's bytes.
+/// Reads the inputs for `checkpoint` from the bytes of a safetensors file.
 ///
 /// # Errors
-/// Names the tensor, what was found and what was expected.
+/// [`Error::Content`] if they are no such file or hold an unknown tensor; [`Error::Tensor`] if a tensor is missing or does not fit
+/// the networks; [`Error::Memory`] if the trials would not fit into memory.
 pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> Result<Inputs> {
     let file = TensorFile::parse(bytes)?;
     file.only(&["inputs", "modulator", "x", "hebbian_trace"])?;
@@ -51,9 +53,9 @@ pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> R
     let n_in = checkpoint.plastic.weights.w_in.dim(2)?;
     let expected = format!("[T, B, {n_in}] or [T, {s}, B, {n_in}]");
     let given = file.floats("inputs", dtype, device)?.ok_or_else(|| Error::tensor("inputs", "missing", &expected))?;
-    // What the file's few numbers stand for may be large: see before making any of it.
+    // A small file may stand for large tensors: check before making them.
     if let [t, .., b, _] = *given.dims() {
-        check_size(checkpoint, t, b, Record::default())?;
+        fitting_shape(checkpoint, t, b, Record::default())?;
     }
     let inputs = match *given.dims() {
         [t, b, k] if k == n_in && t > 0 && b > 0 => given.unsqueeze(1)?.broadcast_as((t, s, b, k))?.contiguous()?,
@@ -61,45 +63,44 @@ pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> R
         _ => return Err(Error::tensor("inputs", format!("{:?}", given.dims()), expected)),
     };
     let (t, _, b, _) = inputs.dims4()?;
-    let shaped = |name: &str, plain: &[usize], full: &[usize], place: usize| -> Result<Option<Tensor>> {
+    // A tensor of shape `full`, whose dimension `networks` the file's may lack.
+    let shaped = |name: &str, full: &[usize], networks: usize| -> Result<Option<Tensor>> {
         let Some(tensor) = file.floats(name, dtype, device)? else { return Ok(None) };
+        let plain = [&full[..networks], &full[networks + 1..]].concat();
         if tensor.dims() == full {
             return Ok(Some(tensor));
         }
         if tensor.dims() != plain {
-            let found = format!("{:?}", tensor.dims());
-            return Err(Error::tensor(name, found, format!("{plain:?} or {full:?}")));
+            return Err(Error::tensor(name, format!("{:?}", tensor.dims()), format!("{plain:?} or {full:?}")));
         }
-        Ok(Some(tensor.unsqueeze(place)?.broadcast_as(full)?.contiguous()?))
+        Ok(Some(tensor.unsqueeze(networks)?.broadcast_as(full)?.contiguous()?))
     };
     Ok(Inputs {
-        modulator: shaped("modulator", &[t, b], &[t, s, b], 1)?,
-        x: shaped("x", &[b, n], &[s, b, n], 0)?,
-        hebbian_trace: shaped("hebbian_trace", &[b, n, n], &[s, b, n, n], 0)?,
+        modulator: shaped("modulator", &[t, s, b], 1)?,
+        x: shaped("x", &[s, b, n], 0)?,
+        hebbian_trace: shaped("hebbian_trace", &[s, b, n, n], 0)?,
         inputs,
     })
 }
 
-/// Refuses T steps of B trials that would not fit into the device's memory.
-fn check_size(checkpoint: &Checkpoint, t: usize, b: usize, record: Record) -> Result<()> {
+/// The shape of trials of T steps that nobody judges; refuses B of each network if they would not fit into the device's memory.
+fn fitting_shape(checkpoint: &Checkpoint, t: usize, b: usize, record: Record) -> Result<TrialShape> {
     let Checkpoint { setup, plastic, .. } = checkpoint;
-    check_forward(setup, shape(checkpoint, t)?, b, record, (plastic.weights.w_rec.device(), plastic.bytes()))
-}
-
-/// The sizes of trials of T steps that nobody judges.
-fn shape(checkpoint: &Checkpoint, t: usize) -> Result<TrialShape> {
-    let weights = &checkpoint.plastic.weights;
-    let n_out = weights.n_out(&checkpoint.setup.config.network)?;
-    Ok(TrialShape { steps: t, n_in: weights.w_in.dim(2)?, n_out, measure: ErrorMeasure::Absolute })
+    let weights = &plastic.weights;
+    let (n_in, n_out) = (weights.w_in.dim(2)?, weights.n_out(&setup.config.network)?);
+    let shape = TrialShape { steps: t, n_in, n_out, measure: ErrorMeasure::Absolute };
+    check_forward(setup, shape, b, record, (weights.w_rec.device(), plastic.bytes()))?;
+    Ok(shape)
 }
 
 /// Runs the networks. Returns `outputs` `[T, S, B, n_out]` and what `record` asks for, by name.
 ///
-/// Activations start at `x`, else at draws from the seed's own stream; the trace at `hebbian_trace`, else at the checkpoint's
-/// persistent one, else at zero. Where the trace's m(t) should come from the reward, there is none here, and m = 0.
+/// Activations start at `x`, or at draws from the seed's own stream if there is none; fast weights at `hebbian_trace`, or else at
+/// the checkpoint's persistent ones, or else at zero. There is no reward here: where m(t) comes from it, m = 0.
 ///
 /// # Errors
-/// Where the inputs do not fit the networks, would not fit into memory, or the device fails.
+/// [`Error::Usage`] if the inputs or `record` ask for fast weights that the networks do not have; [`Error::Memory`] if the trials
+/// would not fit into memory; [`Error::Tensors`] if tensors do not have the shapes of [`Inputs`] or the device fails.
 pub fn simulate(
     checkpoint: &Checkpoint,
     inputs: Inputs,
@@ -109,7 +110,7 @@ pub fn simulate(
     let Checkpoint { setup, plastic, .. } = checkpoint;
     let (config, device) = (&setup.config, plastic.weights.w_rec.device());
     let (t, s, b, _) = inputs.inputs.dims4()?;
-    check_size(checkpoint, t, b, record)?;
+    let shape = fitting_shape(checkpoint, t, b, record)?;
     if inputs.modulator.is_some() {
         ensure!(
             config.fast_weights.modulator == ModulatorSource::Task,
@@ -117,7 +118,7 @@ pub fn simulate(
             "the inputs give a `modulator`, but trace.modulator is not `task` in this checkpoint: it would not be read"
         );
     }
-    let fast_weights = fast_weights(checkpoint, inputs.hebbian_trace, b)?;
+    let fast_weights = initial_fast_weights(checkpoint, inputs.hebbian_trace, b)?;
     let x0 = match inputs.x {
         Some(x) => x,
         None => {
@@ -125,7 +126,6 @@ pub fn simulate(
             Tensor::from_vec(drawn, (s, b, config.network.neurons), device)?.to_dtype(inputs.inputs.dtype())?
         }
     };
-    let shape = shape(checkpoint, t)?;
     let given = Exact { inputs: inputs.inputs, modulator: inputs.modulator, x0 };
     let batch = TrialBatch::given(config, given, shape.n_out, seed)?;
     let baseline = RewardBaseline::new(&config.modulator, s, 1);
@@ -145,18 +145,19 @@ pub fn simulate(
     Ok(results)
 }
 
-/// The fast weights that `b` trials start from: those that are `given`, else persistent ones.
-fn fast_weights(checkpoint: &Checkpoint, given: Option<Tensor>, b: usize) -> Result<Option<FastWeights>> {
+/// The fast weights that `b` trials start from: the `given` ones, or else the checkpoint's persistent ones.
+fn initial_fast_weights(checkpoint: &Checkpoint, given: Option<Tensor>, b: usize) -> Result<Option<FastWeights>> {
     if let Some(h) = given {
         let eligibility = Some(h.zeros_like()?);
         return Ok(Some(FastWeights { h, eligibility }));
     }
     if let Some(kept) = &checkpoint.plastic.fast_weights {
         let kept = kept.h.dim(1)?;
+        let remedy = format!("give {kept} trials, or a starting `hebbian_trace`");
         ensure!(
             kept == b,
             Usage,
-            "the inputs hold {b} trials, but the checkpoint keeps a trace for each of {kept}: give {kept} trials, or a starting `hebbian_trace`"
+            "the inputs hold {b} trials, but the checkpoint keeps a trace for each of {kept}: {remedy}"
         );
     }
     Ok(checkpoint.plastic.fast_weights.clone())

@@ -15,10 +15,10 @@ use rayon::prelude::*;
 use serde::Serialize;
 use std::time::Instant;
 
-/// Edge of the square matrices.
+/// Rows of the square matrices.
 const EDGE: usize = 768;
 
-/// What was measured. Medians over rounds.
+/// The speed of training; medians over rounds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Throughput {
     /// Networks in parallel.
@@ -31,27 +31,26 @@ pub struct Throughput {
     pub steps: usize,
     /// Threads.
     pub threads: usize,
-    /// Whole updates: drawing, running, judging, changing weights.
+    /// Trials per second of whole updates: drawing, running, judging, changing weights.
     pub trials_per_second: f64,
     /// The inverse.
     pub ms_per_trial: f64,
-    /// Floating-point operations of one trial: the recurrent product, and that of the eligibility where it is one.
+    /// Floating-point operations of one trial: the recurrent product, and that of the eligibility if it is a product.
     pub flop_per_trial: f64,
-    /// Operations per second of the training.
+    /// Billions of operations per second in training.
     pub gflops: f64,
-    /// Operations per second of square matrix products, one on each thread.
+    /// Billions of operations per second in products of square matrices, one on each thread.
     pub matrix_gflops: f64,
-    /// The training's share of that.
+    /// `gflops` as a fraction of `matrix_gflops`.
     pub share: f64,
 }
 
 /// Trains `updates` updates in each of `rounds` rounds, after one update that is not counted.
 ///
-/// With `forward`, one drawn batch of trials is run again and again without learning instead, and only the recurrent product is
-/// counted.
+/// With `forward`, one batch of trials is run repeatedly without learning instead, and only the recurrent product is counted.
 ///
 /// # Errors
-/// Where that would not fit into memory, or the device fails.
+/// [`Error::Memory`] if the run does not fit; [`Error::Usage`] if there are no rounds; otherwise as [`Trainer::update`].
 pub fn measure_throughput(
     setup: &Setup,
     device: &Device,
@@ -61,28 +60,15 @@ pub fn measure_throughput(
 ) -> Result<Throughput> {
     let Config { train, network, .. } = &setup.config;
     check_memory(setup, std::slice::from_ref(device))?;
-    let (neurons, steps) = (network.neurons, setup.task.steps());
     let mut trainer = Trainer::new(setup.clone(), std::slice::from_ref(device))?;
-    let products = match (setup.rule.source(), setup.rule.fused()) {
-        _ if forward => 1.0,
-        (_, Some(FusedRule::DeltaX(_))) => 2.0,
-        // Forwards twice; backwards to the rates and to the weights.
-        (Source::Gradient, _) => 4.0,
-        // `eh` has a product too, but over the few scored steps only.
-        _ => 1.0,
-    };
-    let flop_per_trial = products * 2.0 * steps as f64 * (neurons * neurons) as f64;
+    let flop_per_trial = flop_per_trial(setup, forward);
     let trials = (updates * train.batch as u64) as f64 * train.networks.count() as f64;
     let checkpoint = trainer.checkpoint()?;
     let mut frozen = FrozenNetworks::new(&checkpoint)?;
     let batch = draw_fresh(setup, 0, train.batch, train.seed)?;
-    let mut once = || -> Result<()> {
-        if forward {
-            frozen.run(&batch, Record::default())?;
-        } else {
-            trainer.update()?;
-        }
-        Ok(())
+    let mut once = || match forward {
+        true => frozen.run(&batch, Record::default()).map(drop),
+        false => trainer.update().map(drop),
     };
     once()?;
     let (mut speeds, mut matrix, mut shares) = (Vec::new(), Vec::new(), Vec::new());
@@ -105,8 +91,8 @@ pub fn measure_throughput(
     Ok(Throughput {
         networks: train.networks.count(),
         batch: train.batch,
-        neurons,
-        steps,
+        neurons: network.neurons,
+        steps: setup.task.steps(),
         threads: rayon::current_num_threads(),
         trials_per_second,
         ms_per_trial: 1e3 / trials_per_second,
@@ -117,40 +103,45 @@ pub fn measure_throughput(
     })
 }
 
+/// Floating-point operations of one trial in products with N × N operations a step.
+fn flop_per_trial(setup: &Setup, forward: bool) -> f64 {
+    let products = match (setup.rule.source(), setup.rule.fused()) {
+        _ if forward => 1.0,
+        (_, Some(FusedRule::DeltaX(_))) => 2.0,
+        // Two in the forward pass; backwards, one to the rates and one to the weights.
+        (Source::Gradient, _) => 4.0,
+        // `eh` has a product too, but over the few scored steps only.
+        _ => 1.0,
+    };
+    let n = setup.config.network.neurons;
+    products * 2.0 * setup.task.steps() as f64 * (n * n) as f64
+}
+
 /// Billions of operations per second in f32 products of square matrices: on the CPU one product on each thread.
 fn matrix_gflops(device: &Device) -> Result<f64> {
-    let flop = 2.0 * (EDGE as f64).powi(3);
-    if !device.is_cpu() {
-        let a = Tensor::ones((EDGE, EDGE), candle_core::DType::F32, device)?;
-        let repeat = 50;
-        a.matmul(&a)?;
+    let measure = |products: usize, run: &mut dyn FnMut(usize) -> Result<()>| -> Result<f64> {
+        run(1)?;
         device.synchronize()?;
         let start = Instant::now();
-        for _ in 0..repeat {
-            a.matmul(&a)?;
-        }
+        run(products)?;
         device.synchronize()?;
-        return Ok(repeat as f64 * flop * 1e-9 / start.elapsed().as_secs_f64());
+        Ok(products as f64 * 2.0 * (EDGE as f64).powi(3) * 1e-9 / start.elapsed().as_secs_f64())
+    };
+    if !device.is_cpu() {
+        let a = Tensor::ones((EDGE, EDGE), candle_core::DType::F32, device)?;
+        return measure(50, &mut |products| (0..products).try_for_each(|_| Ok(a.matmul(&a).map(drop)?)));
     }
-    let threads = rayon::current_num_threads();
+    let mut matrix = zeros(EDGE * EDGE);
+    matrix.iter_mut().enumerate().for_each(|(i, a)| *a = (i % 7) as f32 * 0.1);
     let row = Strides { rows: EDGE, columns: 1 };
-    let mut operands: Vec<_> = (0..threads)
-        .map(|_| {
-            let mut a = zeros(EDGE * EDGE);
-            a.iter_mut().enumerate().for_each(|(i, a)| *a = (i % 7) as f32 * 0.1);
-            (a.clone(), a, zeros(EDGE * EDGE))
-        })
-        .collect();
-    let repeat = 6;
-    let mut run = |repeat: usize| {
-        operands.par_iter_mut().for_each(|(a, b, out)| {
-            for _ in 0..repeat {
+    let mut operands = vec![[matrix.clone(), matrix.clone(), matrix]; rayon::current_num_threads()];
+    let each_thread = measure(6, &mut |products| {
+        operands.par_iter_mut().for_each(|[a, b, out]| {
+            for _ in 0..products {
                 product((EDGE, EDGE, EDGE), (out, row), false, (a, row), (b, row));
             }
         });
-    };
-    run(1);
-    let start = Instant::now();
-    run(repeat);
-    Ok((threads * repeat) as f64 * flop * 1e-9 / start.elapsed().as_secs_f64())
+        Ok(())
+    })?;
+    Ok(each_thread * rayon::current_num_threads() as f64)
 }

@@ -1,28 +1,58 @@
-//! Linear algebra that several analyses share, in f64.
+//! Statistics and linear algebra that several analyses share, in f64.
 
 use crate::error::{Error, Result};
 use candle_core::{DType, Tensor};
 use nalgebra::{Complex, DMatrix};
+use std::fmt;
+
+/// The mean of some values. Displayed with its standard error: "0.970 ± 0.012", or "0.970" for a single value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mean {
+    pub value: f64,
+    /// The standard error, where there are at least two values.
+    pub error: Option<f64>,
+    /// How many values.
+    pub count: usize,
+}
+
+impl Mean {
+    pub fn of(values: &[f64]) -> Self {
+        let n = values.len() as f64;
+        let value = values.iter().sum::<f64>() / n;
+        let variance = values.iter().map(|v| (v - value).powi(2)).sum::<f64>() / (n - 1.0);
+        Mean { value, error: (values.len() > 1).then(|| (variance / n).sqrt()), count: values.len() }
+    }
+
+    /// Mean and standard error of a value for each network, in words.
+    pub fn over_networks(self) -> String {
+        match self.error {
+            Some(_) => format!("{self:.3} (mean and its standard error over {} networks)", self.count),
+            None => format!("{self:.3}"),
+        }
+    }
+}
+
+impl fmt::Display for Mean {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)?;
+        self.error.map_or(Ok(()), |error| f.write_str(" ± ").and_then(|()| error.fmt(f)))
+    }
+}
 
 /// Principal components of the rows of a matrix.
 #[derive(Clone, Debug)]
 pub struct Pca {
     /// The mean of each column.
     pub mean: Vec<f64>,
-    /// One axis of length 1 for each column of the matrix, those of more variance first.
+    /// The axes, one of length 1 in each column, in order of descending variance.
     pub axes: DMatrix<f64>,
     /// The fraction of the variance along each axis.
     pub explained: Vec<f64>,
 }
 
 impl Pca {
-    /// Of `samples`, one a row.
-    ///
-    /// The axes are the right singular vectors of the centred matrix; the sign of each is such that its largest entry is
-    /// positive.
-    ///
-    /// # Errors
-    /// Where the singular value decomposition does not converge.
+    /// Components of `samples`, one in each row: the right singular vectors of the centred matrix, each with the sign that makes
+    /// its largest entry positive.
     pub fn of(samples: &DMatrix<f64>) -> Result<Self> {
         let mean: Vec<f64> = samples.column_iter().map(|column| column.mean()).collect();
         let mut centred = samples.clone();
@@ -44,13 +74,13 @@ impl Pca {
         Ok(Pca { mean, axes, explained })
     }
 
-    /// The place of a sample along axis `k`.
-    pub fn place(&self, sample: &[f64], k: usize) -> f64 {
+    /// The coordinate of a sample along axis `k`.
+    pub fn coordinate(&self, sample: &[f64], k: usize) -> f64 {
         sample.iter().zip(&self.mean).zip(self.axes.column(k).iter()).map(|((v, mean), axis)| (v - mean) * axis).sum()
     }
 }
 
-/// The eigenvalues of a square matrix, largest modulus first.
+/// The eigenvalues of a square matrix, in order of descending modulus.
 pub fn eigenvalues(matrix: DMatrix<f64>) -> Vec<Complex<f64>> {
     let mut values: Vec<Complex<f64>> = matrix.complex_eigenvalues().iter().copied().collect();
     values.sort_by(|a, b| b.norm_sqr().total_cmp(&a.norm_sqr()).then(b.im.total_cmp(&a.im)));
@@ -58,21 +88,10 @@ pub fn eigenvalues(matrix: DMatrix<f64>) -> Vec<Complex<f64>> {
 }
 
 /// A tensor `[rows, columns]` as a matrix.
-///
-/// # Errors
-/// Where the tensor has other than two dimensions.
 pub fn matrix(tensor: &Tensor) -> Result<DMatrix<f64>> {
     let (rows, columns) = tensor.dims2()?;
     let values: Vec<f64> = tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
     Ok(DMatrix::from_row_slice(rows, columns, &values))
-}
-
-/// Mean, and its standard error where there are at least two values.
-pub fn mean_and_error(values: &[f64]) -> (f64, Option<f64>) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    (mean, (values.len() > 1).then(|| (variance / n).sqrt()))
 }
 
 #[cfg(test)]
@@ -116,12 +135,14 @@ mod tests {
         assert!((pca.explained.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         assert!(pca.mean.iter().all(|m| (m - 7.0).abs() < 0.5));
         let sample: Vec<f64> = (0..20).map(|i| pca.mean[i] + 2.0 * pca.axes[(i, 1)]).collect();
-        assert!((pca.place(&sample, 1) - 2.0).abs() < 1e-9 && pca.place(&sample, 0).abs() < 1e-9);
+        assert!((pca.coordinate(&sample, 1) - 2.0).abs() < 1e-9 && pca.coordinate(&sample, 0).abs() < 1e-9);
     }
 
     #[test]
     fn mean_with_its_error() {
-        assert_eq!(mean_and_error(&[1.0, 2.0, 3.0]), (2.0, Some((1.0f64 / 3.0).sqrt())));
-        assert_eq!(mean_and_error(&[4.0]), (4.0, None));
+        let mean = Mean::of(&[1.0, 2.0, 3.0]);
+        assert_eq!(mean, Mean { value: 2.0, error: Some((1.0f64 / 3.0).sqrt()), count: 3 });
+        assert_eq!(format!("{mean:.2}"), "2.00 ± 0.58");
+        assert_eq!(Mean::of(&[4.0]), Mean { value: 4.0, error: None, count: 1 });
     }
 }
