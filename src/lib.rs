@@ -69,5 +69,5 @@ pub use tasks::{
 };
 pub use training::{
     Checkpoint, Criterion, Expected, Frozen, Integrity, Moments, NetworkReport, Observer, Plastic, StopReason, Trainer,
-    TrainerBuilder, UpdateReport, Why, FORMAT, MORE_THAN, REMEDY, WINDOW,
+    TrainerBuilder, UpdateReport, Why, FORMAT, REMEDY,
 };
