@@ -9,8 +9,8 @@ use tempfile::Builder;
 /// The prefix of an unfinished file's name; the name that it will get follows.
 const UNFINISHED: &str = ".writing-";
 
-/// Writes `bytes` to `path` whole or not at all: a temporary file beside it is written, synced and renamed, and the folder
-/// synced.
+/// Writes `bytes` to `path` whole or not at all: a temporary file beside it is written, synced and renamed, and the
+/// folder synced.
 ///
 /// # Errors
 /// [`Error::Io`](crate::Error::Io) if it cannot be written. What was at `path` before then stays there.
@@ -29,8 +29,8 @@ pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
 /// As [`write_atomically`], keeping what was there before: `NAME.EXT` as `NAME.1.EXT`, that one as `NAME.2.EXT`, up to
 /// `NAME.<keep>.EXT`.
 ///
-/// `path` never goes missing meanwhile: the old content gets a second name as a link (as a copy if the file system has no
-/// links), and only then is the new content, already safe on the disk, renamed over the first.
+/// `path` never goes missing meanwhile: the old content gets a second name as a link (as a copy if the file system has
+/// no links), and only then is the new content, already safe on the disk, renamed over the first.
 pub(crate) fn write_keeping(path: &Path, bytes: &[u8], keep: u64) -> Result<()> {
     let write = || -> io::Result<()> {
         let mut temporary = Builder::new().prefix(&unfinished(path)).tempfile_in(folder(path))?;
@@ -68,8 +68,8 @@ fn keep_previous(path: &Path, keep: u64) -> io::Result<()> {
         result => result,
     };
     let second = Builder::new().prefix(&unfinished(path)).make_in(folder(path), link)?.into_temp_path();
-    // After a crash between this and the last rename, both names already belong to one file: then nothing is renamed, and
-    // dropping `second` removes it.
+    // After a crash between this and the last rename, both names already belong to one file: then nothing is renamed,
+    // and dropping `second` removes it.
     fs::rename(&second, previous(path, 1))
 }
 

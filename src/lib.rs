@@ -68,6 +68,6 @@ pub use tasks::{
     Recall, SelectiveIntegration, Task, Trial, TrialShape, Variant,
 };
 pub use training::{
-    Checkpoint, Criterion, Expected, Frozen, Integrity, Moments, NetworkReport, Observer, Plastic, StopReason, Trainer,
-    TrainerBuilder, UpdateReport, Why, FORMAT, REMEDY,
+    Checkpoint, Criterion, Frozen, Integrity, NetworkReport, Observer, Plastic, StopReason, Trainer, TrainerBuilder,
+    UpdateReport, Why, FORMAT, REMEDY,
 };

@@ -1,5 +1,5 @@
-//! Reading safetensors files that may come from anywhere: regular files only, offsets that stay within the file, tensors of the
-//! shapes and types that are asked for, and finite numbers.
+//! Reading safetensors files that may come from anywhere: regular files only, offsets that stay within the file,
+//! tensors of the shapes and types that are asked for, and finite numbers.
 
 use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::text::shown;
@@ -65,7 +65,8 @@ impl<'a> TensorFile<'a> {
         self.get(name).ok_or_else(|| Error::tensor(name, "missing", expected))
     }
 
-    /// The values and shape of a tensor of D dimensions, none of them 0, that must be there; `shape` describes it in the error.
+    /// The values and shape of a tensor of D dimensions, none of them 0, that must be there; `shape` describes it in
+    /// the error.
     pub fn numbers<const D: usize>(&self, name: &str, shape: &str) -> Result<(Vec<f32>, [usize; D])> {
         let view = self.required(name, shape)?;
         match <[usize; D]>::try_from(view.shape()) {
@@ -95,7 +96,8 @@ impl<'a> TensorFile<'a> {
         values.into_iter().map(index).collect::<Result<_>>().map(Some)
     }
 
-    /// A tensor of floating-point numbers of any shape, if there is one, converted to `dtype`, in which all must be finite.
+    /// A tensor of floating-point numbers of any shape, if there is one, converted to `dtype`, in which all must be
+    /// finite.
     pub fn floats(&self, name: &str, dtype: DType, device: &Device) -> Result<Option<Tensor>> {
         let Some(view) = self.get(name) else { return Ok(None) };
         let stored = match view.dtype() {
@@ -166,8 +168,8 @@ fn damaged(error: impl Debug + Display) -> Error {
     Error::Content(error.to_string())
 }
 
-/// Refuses tensors that end outside the file. safetensors 0.8 adds the end of the last tensor to the header's length without
-/// a check, which overflows for ends near 2^64.
+/// Refuses tensors that end outside the file. safetensors 0.8 adds the end of the last tensor to the header's length
+/// without a check, which overflows for ends near 2^64.
 fn offsets_within(bytes: &[u8]) -> Result<()> {
     let length = bytes.get(..8).and_then(|length| length.try_into().ok()).map(u64::from_le_bytes);
     let header = length.and_then(|length| bytes[8..].get(..usize::try_from(length).ok()?));

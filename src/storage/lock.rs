@@ -11,8 +11,8 @@ const FILE_NAME: &str = ".lock";
 
 /// The exclusive right to write into a run's folder, until this value is dropped or the process ends in any way.
 ///
-/// The operating system holds the lock, so the file that a killed process leaves behind locks nothing. The text in the file
-/// names the process and its machine for the error message that other processes show.
+/// The operating system holds the lock, so the file that a killed process leaves behind locks nothing. The text in the
+/// file names the process and its machine for the error message that other processes show.
 pub struct Lock {
     folder: PathBuf,
     file: File,
@@ -22,8 +22,8 @@ impl Lock {
     /// Locks a folder.
     ///
     /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) if another process has locked it, [`Error::Io`](crate::Error::Io) if the lock's
-    /// file cannot be opened or locked.
+    /// [`Error::Usage`](crate::Error::Usage) if another process has locked it, [`Error::Io`](crate::Error::Io) if the
+    /// lock's file cannot be opened or locked.
     pub fn take(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE_NAME);
         let mut file =

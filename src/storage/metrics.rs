@@ -24,13 +24,13 @@ impl Metrics {
     /// Starts a new, empty file.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be written.
+    /// As [`Metrics::reopen`].
     pub fn create(path: &Path) -> Result<Self> {
-        Self::with_rows(path, &[])
+        Self::reopen(path, 0)
     }
 
-    /// Opens the file of an earlier run and drops the rows after `updates`, which the checkpoint does not know of. A missing
-    /// file is started anew.
+    /// Opens the file of an earlier run and drops the rows after `updates`, which its checkpoint does not know of. A
+    /// missing file is started anew.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read or written; [`Error::Content`] if rows up to `updates` are missing or
@@ -42,11 +42,7 @@ impl Metrics {
         };
         let rows = rows_until(&text, updates)
             .at(format!("{}: put it back as it was, or move it away to go on without its rows", path.display()))?;
-        Self::with_rows(path, &rows)
-    }
-
-    fn with_rows(path: &Path, rows: &[NetworkReport]) -> Result<Self> {
-        let text = to_csv(rows, true)?;
+        let text = to_csv(&rows, true)?;
         files::write_if_changed(path, &text)?;
         Ok(Metrics { path: path.to_path_buf(), file: open(path)?, written: text.len() as u64, waiting: Vec::new() })
     }
@@ -124,8 +120,8 @@ fn whole_lines(text: &[u8]) -> &[u8] {
     &text[..text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1)]
 }
 
-/// The rows of the first `updates` updates. Those of the first updates may be missing (the file was once moved away), but
-/// there may be no gap after them. Anything may follow the last of these rows.
+/// The rows of the first `updates` updates. Those of the first updates may be missing (the file was once moved away),
+/// but there may be no gap after them. Anything may follow the last of these rows.
 fn rows_until(text: &[u8], updates: u64) -> Result<Vec<NetworkReport>> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(whole_lines(text));
     let mut rows: Vec<NetworkReport> = Vec::new();

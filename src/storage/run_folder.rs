@@ -1,8 +1,8 @@
 //! A run's folder: `config.toml`, `metrics.csv`, the checkpoints and the pictures.
 //!
-//! The order of operations keeps it consistent: the lock is taken before anything is read or written; rows are safe on the
-//! disk before the checkpoint that counts them; and a file that cannot be written leaves the one before it. A write that fails
-//! does not stop training: there is one warning, and the next save tries again.
+//! The order of operations keeps it consistent: the lock is taken before anything is read or written; rows are safe on
+//! the disk before the checkpoint that counts them; and a file that cannot be written leaves the one before it. A write
+//! that fails does not stop training: there is one warning, and the next save tries again.
 
 use super::{Lock, Metrics, CHECKPOINT_FILE, METRICS_FILE};
 use crate::config::Config;
@@ -36,12 +36,12 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes the folder of a new run and writes its configuration, before any training. With `force`, a run that is there
-    /// already is moved aside.
+    /// Makes the folder of a new run and writes its configuration, before any training. With `force`, a run that is
+    /// there already is moved aside.
     ///
     /// # Errors
-    /// [`Error::Usage`] if another process uses the folder or, without `force`, if it holds a run already; [`Error::Io`] if it
-    /// cannot be written.
+    /// [`Error::Usage`] if another process uses the folder or, without `force`, if it holds a run already;
+    /// [`Error::Io`] if it cannot be written.
     pub fn create(path: &Path, config: &Config, force: bool) -> Result<Self> {
         let make = || fs::create_dir_all(path).doing("creating the folder", path);
         make()?;
@@ -65,11 +65,13 @@ impl RunFolder {
         Self::reopen(lock, config, None)
     }
 
-    /// Opens the folder of an earlier run and writes its configuration, whose stop limits may be new. `saved_at` is the update
-    /// of the newest checkpoint, from which training continues; `None` if there is no checkpoint and training starts again.
+    /// Opens the folder of an earlier run and writes its configuration, whose stop limits may be new. `saved_at` is the
+    /// update of the newest checkpoint, from which training continues; `None` if there is no checkpoint and training
+    /// starts again.
     ///
     /// # Errors
-    /// [`Error::Content`] if the metrics do not reach as far as the checkpoint, [`Error::Io`] if the folder cannot be written.
+    /// [`Error::Content`] if the metrics do not reach as far as the checkpoint, [`Error::Io`] if the folder cannot be
+    /// written.
     pub fn reopen(lock: Lock, config: &Config, saved_at: Option<u64>) -> Result<Self> {
         let path = lock.folder();
         remove_unfinished(path, &OWN).doing("clearing", path)?;
@@ -98,8 +100,8 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Makes the folder again if it was removed, with its configuration and all rows. If another run is in its place, that is
-    /// an error, since its files are not ours to replace.
+    /// Makes the folder again if it was removed, with its configuration and all rows. If another run is in its place,
+    /// that is an error, since its files are not ours to replace.
     fn reclaim(&mut self) -> Result<()> {
         let (locked, rows) = (self.lock.is_in_place(), self.metrics.is_in_place());
         if locked && rows {

@@ -10,9 +10,6 @@ use crate::model::{signed, Weights};
 use candle_core::{DType, Device, Result, Tensor};
 use std::collections::BTreeMap;
 
-/// AdamW's moments of every weight that learns, by their names in a checkpoint. Each has the shape of its weight.
-pub type Moments = BTreeMap<&'static str, Tensor>;
-
 /// The weights that can learn, with the names of their first and second moments (running means of g and g²).
 const NAMES: [(&str, [&str; 2]); 6] = [
     ("w_rec", ["adam_m_w_rec", "adam_v_w_rec"]),
@@ -28,20 +25,20 @@ pub(crate) fn moment_names(weight: &str) -> Option<[&'static str; 2]> {
     NAMES.iter().find(|(name, _)| *name == weight).map(|(_, moments)| *moments)
 }
 
-/// The `t`-th update. Each network's gradient is shortened by its own norm and all else is done element by element, so no
-/// network depends on another.
+/// The `t`-th update. Each network's gradient is shortened by its own norm and all else is done element by element, so
+/// no network depends on another.
 pub(super) fn step(
     config: &Config,
     t: u64,
     weights: &Weights,
-    moments: &Moments,
+    moments: &BTreeMap<&'static str, Tensor>,
     gradients: &Gradients,
-) -> Result<(Weights, Moments, Vec<Change>)> {
+) -> Result<(Weights, BTreeMap<&'static str, Tensor>, Vec<Change>)> {
     let norms = norms(gradients)?;
     let limit = config.bptt.gradient_clip;
     let shorten = |norm: &f64| if limit > 0.0 && *norm > limit { limit / norm } else { 1.0 };
     let factors: Vec<f64> = norms.iter().map(shorten).collect();
-    let mut after = Moments::new();
+    let mut after = BTreeMap::new();
     let moved = weights.map(|name, weight| {
         let (Some(gradient), Some([m_name, v_name])) = (gradients.get(name), moment_names(name)) else {
             return Ok(weight.clone());
@@ -53,7 +50,7 @@ pub(super) fn step(
         shape[0] = factors.len();
         let factor = Tensor::from_slice(&factors, shape, &Device::Cpu)?.to_dtype(weight.dtype())?;
         let gradient = gradient.broadcast_mul(&factor.to_device(weight.device())?)?;
-        let [weight, m, v] = update(&config.bptt, t, weight, &gradient, m, v)?;
+        let [weight, m, v] = update(&config.bptt, t, &gradient, [weight, m, v])?;
         after.extend([(m_name, m), (v_name, v)]);
         if name == "w_rec" && config.network.dale {
             return signed(&weight, config.network.excitatory_neurons());
@@ -80,15 +77,8 @@ fn norms(gradients: &Gradients) -> Result<Vec<f64>> {
     Ok(squares.into_iter().map(f64::sqrt).collect())
 }
 
-/// The `t`-th update of one weight and its moments m and v, element by element. Returns the three.
-fn update(
-    config: &BpttConfig,
-    t: u64,
-    weight: &Tensor,
-    gradient: &Tensor,
-    m: &Tensor,
-    v: &Tensor,
-) -> Result<[Tensor; 3]> {
+/// The `t`-th update of one weight and its moments m and v, element by element.
+fn update(config: &BpttConfig, t: u64, gradient: &Tensor, [weight, m, v]: [&Tensor; 3]) -> Result<[Tensor; 3]> {
     let BpttConfig { beta1, beta2, epsilon, learning_rate, weight_decay, .. } = *config;
     let m = ((m * beta1)? + (gradient * (1.0 - beta1))?)?;
     let v = ((v * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?;
@@ -132,7 +122,7 @@ mod tests {
             theirs.backward_step(&loss).unwrap();
             // The derivative of (w − 1)⁴.
             let gradient = ((&ours[0] - &target).unwrap().powf(3.0).unwrap() * 4.0).unwrap();
-            ours = update(&config, t, &ours[0], &gradient, &ours[1], &ours[2]).unwrap();
+            ours = update(&config, t, &gradient, ours.each_ref()).unwrap();
             let (ours, theirs) = (ours[0].to_vec1::<f64>().unwrap(), variable.to_vec1::<f64>().unwrap());
             assert!(ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() < 1e-12), "{t}: {ours:?} {theirs:?}");
         }

@@ -64,7 +64,8 @@ impl TrainerBuilder {
         self.set("train.trials", trials)
     }
 
-    /// Stop as soon as every network has reached the criterion ([`Criterion`](crate::Criterion)): `train.until_criterion`.
+    /// Stop as soon as every network has reached the criterion ([`Criterion`](crate::Criterion)):
+    /// `train.until_criterion`.
     pub fn until_criterion(self) -> Self {
         self.set("train.until_criterion", true)
     }
@@ -74,7 +75,8 @@ impl TrainerBuilder {
         self.set("train.seed", seed)
     }
 
-    /// The learning rule, one of [`RULES`](crate::RULES) by name: `rule.name`. The default settings are those for this rule.
+    /// The learning rule, one of [`RULES`](crate::RULES) by name: `rule.name`. The default settings are those for this
+    /// rule.
     pub fn rule(self, name: &str) -> Self {
         self.set("rule.name", name)
     }
@@ -112,8 +114,9 @@ impl TrainerBuilder {
     /// Resolves and checks the settings without drawing any network.
     ///
     /// # Errors
-    /// [`Error::Unknown`](crate::Error::Unknown) for an unknown task, rule or key, [`Error::Setting`](crate::Error::Setting)
-    /// for a value out of range, [`Error::Usage`](crate::Error::Usage) for settings that do not go together.
+    /// [`Error::Unknown`](crate::Error::Unknown) for an unknown task, rule or key,
+    /// [`Error::Setting`](crate::Error::Setting) for a value out of range, [`Error::Usage`](crate::Error::Usage) for
+    /// settings that do not go together.
     pub fn setup(self) -> Result<Setup> {
         Setup::resolve_with(Some(&self.task), &self.settings, self.own)
     }

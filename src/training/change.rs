@@ -1,4 +1,5 @@
-//! Step 4 of an update for the Hebbian rules: Δw_rec from eligibilities and the modulator, and the change of the readout.
+//! Step 4 of an update for the Hebbian rules: Δw_rec from eligibilities and the modulator, and the change of the
+//! readout.
 
 use super::divergence::finite_networks;
 use super::share::Share;
@@ -88,8 +89,8 @@ impl Share {
         Ok(())
     }
 
-    /// The online baseline R̄ starts each trial at −Ē, which means nothing before the warm-up; until then nothing is learnt
-    /// from R − R̄.
+    /// The online baseline R̄ starts each trial at −Ē, which means nothing before the warm-up; until then nothing is
+    /// learnt from R − R̄.
     fn online_baseline_settled(&self) -> bool {
         self.current.trials() >= self.current.setup.config.modulator.warmup_trials
     }

@@ -5,7 +5,8 @@ pub(crate) const WINDOW: usize = 100;
 /// More than this many of them must be correct.
 pub(crate) const MORE_THAN: usize = 95;
 
-/// The most recent outcomes of one network, and when it reached the criterion: more than 95 of the last 100 trials correct.
+/// The most recent outcomes of one network, and when it reached the criterion: more than 95 of the last 100 trials
+/// correct.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Criterion {
     recent: std::collections::VecDeque<bool>,
@@ -18,8 +19,8 @@ impl Criterion {
         Criterion { recent: recent.into_iter().collect(), reached_at }
     }
 
-    /// Takes in the outcomes of one batch, in order. `trials_after` counts the trials up to the end of this batch: since weights
-    /// change only between batches, that is how many reaching the criterion has taken.
+    /// Takes in the outcomes of one batch, in order. `trials_after` counts the trials up to the end of this batch:
+    /// since weights change only between batches, that is how many reaching the criterion has taken.
     pub fn observe(&mut self, correct: impl IntoIterator<Item = bool>, trials_after: u64) {
         for outcome in correct {
             if self.recent.len() == WINDOW {

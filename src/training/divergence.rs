@@ -1,8 +1,8 @@
 //! Divergence: the signs that a network's numbers can no longer be used, and how it is put back.
 //!
 //! A network diverges in an update in which an error, a changed weight, an activation or a fast weight is not a finite
-//! number, or in which all its free neurons are stuck at a limit of their rates. It is frozen: it stays as it was before that
-//! update and learns no more. Networks never interact, so the others train as they would without it.
+//! number, or in which all its free neurons are stuck at a limit of their rates. It is frozen: it stays as it was
+//! before that update and learns no more. Networks never interact, so the others train as they would without it.
 
 use super::activity::Activity;
 use super::share::Share;
@@ -26,7 +26,8 @@ pub enum Why {
     Activations,
     /// A fast weight that outlives the trial is not a finite number.
     Trace,
-    /// Every free neuron ended every trial of this update and of the one before beyond 0.99 of the same limit of its rate.
+    /// Every free neuron ended every trial of this update and of the one before beyond 0.99 of the same limit of its
+    /// rate.
     StuckRates,
 }
 
@@ -116,9 +117,9 @@ impl Proposal {
             return Ok(());
         }
         self.after = self.after.map(|name, after| {
-            let Some(before) = before.get(name) else { return Ok(after.clone()) };
-            let tensors = held.iter().map(|held| if *held { before } else { after });
-            let networks = tensors.enumerate().map(|(s, tensor)| tensor.narrow(0, s, 1));
+            let before = before.get(name).unwrap_or(after);
+            let sources = held.iter().map(|held| if *held { before } else { after });
+            let networks = sources.enumerate().map(|(s, source)| source.narrow(0, s, 1));
             Tensor::cat(&networks.collect::<Result<Vec<_>>>()?, 0)
         })?;
         for (change, _) in self.changes.iter_mut().zip(held).filter(|(_, held)| *held) {

@@ -13,13 +13,12 @@ mod share;
 mod trainer;
 mod update;
 
-pub use adamw::Moments;
 pub use builder::TrainerBuilder;
 pub use checkpoint::{Checkpoint, Integrity, FORMAT};
 pub use criterion::Criterion;
 pub(crate) use criterion::{MORE_THAN, WINDOW};
 pub use divergence::{Frozen, Why, REMEDY};
-pub use plastic::{Expected, Plastic};
+pub use plastic::Plastic;
 pub use progress::{NetworkReport, Observer, StopReason, UpdateReport};
 pub use trainer::Trainer;
 pub(crate) use update::errors;

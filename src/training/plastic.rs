@@ -1,6 +1,6 @@
 //! Every tensor that learning or activity changes, by name: in memory, in updates and in checkpoints alike.
 
-use super::adamw::{moment_names, Moments};
+use super::adamw::moment_names;
 use crate::config::{Config, Output, Stage};
 use crate::engine::gradient;
 use crate::model::{FastWeights, State, Weights};
@@ -18,23 +18,8 @@ pub struct Plastic {
     pub state: State,
     /// The fast weights, if they outlive a trial.
     pub fast_weights: Option<FastWeights>,
-    /// The optimiser's moments; empty unless the weights follow a gradient.
-    pub moments: Moments,
-}
-
-/// The element type and shape that a tensor must have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expected {
-    /// The element type.
-    pub dtype: DType,
-    /// The shape.
-    pub shape: Vec<usize>,
-}
-
-impl std::fmt::Display for Expected {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {:?}", self.dtype.as_str(), self.shape)
-    }
+    /// AdamW's moments, each of the shape of its weight; empty unless the weights follow a gradient.
+    pub moments: BTreeMap<&'static str, Tensor>,
 }
 
 impl Plastic {
@@ -44,7 +29,7 @@ impl Plastic {
         let (task, dtype) = (&setup.task, train.dtype.into());
         let weights = Weights::draw(network, task.n_in(), task.n_out(), train.seed, train.networks, dtype, device)?;
         let mut tensors: BTreeMap<_, _> = weights.each().map(|(name, tensor)| (name, tensor.clone())).collect();
-        for (name, Expected { dtype, shape }) in Plastic::layout(setup) {
+        for (name, (dtype, shape)) in Plastic::layout(setup) {
             if !tensors.contains_key(name) {
                 tensors.insert(name, Tensor::zeros(shape, dtype, device)?);
             }
@@ -80,8 +65,8 @@ impl Plastic {
         Ok(Plastic { weights, state, fast_weights: h.map(|h| FastWeights { h, eligibility }), moments: tensors })
     }
 
-    /// Every tensor that the networks of `setup` have, by name.
-    pub(crate) fn layout(setup: &Setup) -> BTreeMap<&'static str, Expected> {
+    /// The element type and shape of every tensor that the networks of `setup` have, by name.
+    pub(crate) fn layout(setup: &Setup) -> BTreeMap<&'static str, (DType, Vec<usize>)> {
         let Setup { config, task, .. } = setup;
         let (s, b, n) = (config.train.networks.count(), config.train.batch, config.network.neurons);
         let (n_in, n_out) = (task.n_in(), task.n_out());
@@ -89,7 +74,7 @@ impl Plastic {
         let mut tensors = BTreeMap::new();
         let mut add = |there: bool, name, dtype, shape: &[usize]| {
             if there {
-                tensors.insert(name, Expected { dtype, shape: shape.to_vec() });
+                tensors.insert(name, (dtype, shape.to_vec()));
             }
         };
         let (readout, fast_weights) = (config.network.output == Output::Readout, &config.fast_weights);

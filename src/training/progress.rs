@@ -67,8 +67,8 @@ pub trait Observer {
     }
 }
 
-/// Why training stops after `updates` updates, given each network's trials to criterion and whether it is frozen; `None` if it
-/// continues. Frozen networks need not reach the criterion.
+/// Why training stops after `updates` updates, given each network's trials to criterion and whether it is frozen;
+/// `None` if it continues. Frozen networks need not reach the criterion.
 pub(super) fn finished(
     train: &TrainConfig,
     updates: u64,

@@ -13,11 +13,12 @@ use std::ops::Range;
 
 /// S networks in training.
 ///
-/// The networks are independent and each draws its own random numbers, so what one of them learns depends neither on the
-/// others nor on the devices: several devices share the networks among them and leave the checkpoint and reports of one.
+/// The networks are independent and each draws its own random numbers, so what one of them learns depends neither on
+/// the others nor on the devices: several devices share the networks among them and leave the checkpoint and reports of
+/// one.
 ///
-/// [`Trainer::builder`] is the way to a trainer for most uses. Then either let [`train`](Trainer::train) run to the limit that
-/// was set, or make the updates one by one:
+/// [`Trainer::builder`] is the way to a trainer for most uses. Then either let [`train`](Trainer::train) run to the
+/// limit that was set, or make the updates one by one:
 ///
 /// ```
 /// use hebbian_rnn::{StopReason, Trainer};
@@ -42,20 +43,8 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Describes a training on the task called `task` (a name in [`TASKS`](crate::TASKS)), starting from that task's default
-    /// settings.
-    ///
-    /// ```
-    /// # use hebbian_rnn::Trainer;
-    /// let trainer = Trainer::builder("dnms")
-    ///     .networks(20)
-    ///     .rule("node-perturbation")
-    ///     .set("network.neurons", 100)
-    ///     .until_criterion()
-    ///     .build()?;
-    /// assert_eq!(trainer.config().network.neurons, 100);
-    /// # Ok::<(), hebbian_rnn::Error>(())
-    /// ```
+    /// Starts to describe a training on the task called `task` (one of [`TASKS`](crate::TASKS)), with that task's
+    /// default settings. See [`TrainerBuilder`].
     pub fn builder(task: &str) -> TrainerBuilder {
         TrainerBuilder::new(task)
     }
@@ -63,8 +52,8 @@ impl Trainer {
     /// Draws untrained networks and splits them over `devices`.
     ///
     /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) if there are fewer networks than devices, [`Error::Device`](crate::Error::Device)
-    /// or [`Error::Tensors`](crate::Error::Tensors) if a device fails.
+    /// [`Error::Usage`](crate::Error::Usage) if there are fewer networks than devices,
+    /// [`Error::Device`](crate::Error::Device) or [`Error::Tensors`](crate::Error::Tensors) if a device fails.
     pub fn new(setup: Setup, devices: &[Device]) -> Result<Self> {
         Self::split(setup, devices, |setup, places, device| {
             let mut setup = setup.clone();
@@ -139,7 +128,8 @@ impl Trainer {
         self.shares[0].current.trials()
     }
 
-    /// For each network the trials it took to reach the criterion ([`Criterion`](crate::Criterion)); `None`: not reached yet.
+    /// For each network the trials it took to reach the criterion ([`Criterion`](crate::Criterion)); `None`: not
+    /// reached yet.
     pub fn criterion_trials(&self) -> Vec<Option<u64>> {
         self.shares.iter().flat_map(|share| share.current.criterion.iter().map(|c| c.reached_at())).collect()
     }
@@ -159,15 +149,15 @@ impl Trainer {
 
     /// Runs one batch of trials of each network and then changes the weights once.
     ///
-    /// Each device works out the update of its own networks: it draws the trials, runs them, judges the outputs and forms
-    /// the new weights. A network that diverges in this is frozen as it was before. Once all devices have succeeded, the
-    /// updates are applied and each network is reported on.
+    /// Each device works out the update of its own networks: it draws the trials, runs them, judges the outputs and
+    /// forms the new weights. A network that diverges in this is frozen as it was before. Once all devices have
+    /// succeeded, the updates are applied and each network is reported on.
     ///
     /// # Errors
     /// [`Error::Device`](crate::Error::Device) or [`Error::Tensors`](crate::Error::Tensors) if a device fails,
     /// [`Error::Content`](crate::Error::Content) if a task of the user's own draws a malformed trial,
-    /// [`Error::Diverged`](crate::Error::Diverged) if a network diverges and `train.strict_numbers` is set. All networks then
-    /// stay as they were before the update.
+    /// [`Error::Diverged`](crate::Error::Diverged) if a network diverges and `train.strict_numbers` is set. All
+    /// networks then stay as they were before the update.
     pub fn update(&mut self) -> Result<UpdateReport> {
         let proposals: Vec<Proposal> = match &mut self.shares[..] {
             [alone] => vec![alone.propose()?],
@@ -198,8 +188,8 @@ impl Trainer {
         self.train_with(&mut [], &|| false)
     }
 
-    /// As [`train`](Trainer::train), telling each observer about every update. `interrupted` is asked before each update; if
-    /// it says so, training stops.
+    /// As [`train`](Trainer::train), telling each observer about every update. `interrupted` is asked before each
+    /// update; if it says so, training stops.
     ///
     /// ```
     /// use hebbian_rnn::{Observer, Result, StopReason, Trainer, UpdateReport};

@@ -8,8 +8,8 @@
 //! 6. apply the proposal,
 //! 7. report on each network.
 //!
-//! Steps 1 to 5 ([`Share::propose`]) may fail and leave the networks as they were; steps 6 and 7 ([`Share::apply`]) cannot
-//! fail. Where a run is split over several devices, none applies its proposal until all have made theirs.
+//! Steps 1 to 5 ([`Share::propose`]) may fail and leave the networks as they were; steps 6 and 7 ([`Share::apply`])
+//! cannot fail. Where a run is split over several devices, none applies its proposal until all have made theirs.
 
 use super::activity::Activity;
 use super::adamw;

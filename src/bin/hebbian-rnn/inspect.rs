@@ -5,7 +5,7 @@ use crate::output::{print, print_frozen, print_json, table};
 use crate::{read, Outcome};
 use anyhow::{bail, Result};
 use candle_core::Device;
-use hebbian_rnn::{layout, Checkpoint, Expected, Integrity};
+use hebbian_rnn::{layout, Checkpoint, Integrity};
 
 pub fn run(args: InspectArgs) -> Result<Outcome> {
     let checkpoint = Checkpoint::read(&args.checkpoint, &Device::Cpu)?;
@@ -15,7 +15,9 @@ pub fn run(args: InspectArgs) -> Result<Outcome> {
     if args.json {
         let tensors: serde_json::Map<_, _> = layout
             .iter()
-            .map(|(name, t)| (name.to_string(), serde_json::json!({ "dtype": t.dtype.as_str(), "shape": t.shape })))
+            .map(|(name, (dtype, shape))| {
+                (name.to_string(), serde_json::json!({ "dtype": dtype.as_str(), "shape": shape }))
+            })
             .collect();
         print_json(&serde_json::json!({
             "format": checkpoint.format, "integrity": checkpoint.integrity, "program": checkpoint.program, "seed": config.train.seed, "updates": checkpoint.updates,
@@ -42,8 +44,9 @@ pub fn run(args: InspectArgs) -> Result<Outcome> {
     if let Some(trace) = config.fast_weights.describe() {
         print(&trace)?;
     }
-    let row = |(name, t): (&&str, &Expected)| vec![name.to_string(), t.dtype.as_str().into(), format!("{:?}", t.shape)];
-    print(&table(&["tensor", "type", "shape"], layout.iter().map(row).collect(), 3).to_string())?;
+    let rows = layout.iter();
+    let rows = rows.map(|(name, (dtype, shape))| vec![name.to_string(), dtype.as_str().into(), format!("{shape:?}")]);
+    print(&table(&["tensor", "type", "shape"], rows.collect(), 3).to_string())?;
     let reached: Vec<String> = reached.iter().map(|r| r.map_or("not reached".into(), |t| t.to_string())).collect();
     print(&format!("trials to criterion: {}", reached.join(", ")))?;
     let frozen = config.train.networks.range().zip(&checkpoint.frozen);

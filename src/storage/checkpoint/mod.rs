@@ -1,8 +1,8 @@
 //! Checkpoints on disk: one safetensors file with everything the next update reads.
 //!
-//! A file is written beside its target, synced, and renamed over it, so that a reader finds the old file or the new one, never
-//! a part of one. The one metadata key, `hebbian_rnn`, holds JSON: format version, program version, configuration, seed,
-//! counters and checksum. Format 1 had no checksum. Reading is strict, see `read.rs`.
+//! A file is written beside its target, synced, and renamed over it, so that a reader finds the old file or the new
+//! one, never a part of one. The one metadata key, `hebbian_rnn`, holds JSON: format version, program version,
+//! configuration, seed, counters and checksum. Format 1 had no checksum. Reading is strict, see `read.rs`.
 
 mod read;
 
@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::error::{At, Error, Result};
 use crate::files::write_keeping;
 use crate::presets::Setup;
-use crate::training::{Checkpoint, Criterion, Expected, Frozen, Plastic, FORMAT, WINDOW};
+use crate::training::{Checkpoint, Criterion, Frozen, Plastic, FORMAT, WINDOW};
 use candle_core::{DType, Device, Tensor};
 use safetensors::View;
 use serde::{Deserialize, Serialize};
@@ -26,12 +26,12 @@ pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 /// The value of a trial not yet seen in `recent_correct`.
 const NOT_YET: u8 = 2;
 
-/// Every tensor in the checkpoints of a run, by name.
-pub fn layout(setup: &Setup) -> BTreeMap<&'static str, Expected> {
+/// The element type and shape of every tensor in the checkpoints of a run, by name.
+pub fn layout(setup: &Setup) -> BTreeMap<&'static str, (DType, Vec<usize>)> {
     let (s, types) = (setup.config.train.networks.count(), setup.task.n_types());
     let mut tensors = Plastic::layout(setup);
-    tensors.insert("expected_error", Expected { dtype: DType::F64, shape: vec![s, types] });
-    tensors.insert("recent_correct", Expected { dtype: DType::U8, shape: vec![s, WINDOW] });
+    tensors.insert("expected_error", (DType::F64, vec![s, types]));
+    tensors.insert("recent_correct", (DType::U8, vec![s, WINDOW]));
     tensors
 }
 
@@ -60,8 +60,9 @@ impl Header {
 
 /// SHA-256 over metadata and tensors, in hexadecimal digits.
 ///
-/// `metadata` is the JSON text as it stands in the file, with nothing between the quotes of the checksum itself. Then, for each
-/// tensor in the order of the names, an end of line, a line such as `w_rec F32 [2, 200, 200]` and the tensor's bytes follow.
+/// `metadata` is the JSON text as it stands in the file, with nothing between the quotes of the checksum itself. Then,
+/// for each tensor in the order of the names, an end of line, a line such as `w_rec F32 [2, 200, 200]` and the tensor's
+/// bytes follow.
 fn checksum<'a>(metadata: &str, tensors: impl IntoIterator<Item = (&'a str, impl View)>) -> String {
     let mut hash = Sha256::new_with_prefix(metadata);
     for (name, tensor) in tensors {

@@ -1,5 +1,5 @@
-//! Reading checkpoints, strictly: every tensor must have the name, type and shape that the configuration calls for, and an
-//! error says what was found and what was expected.
+//! Reading checkpoints, strictly: every tensor must have the name, type and shape that the configuration calls for, and
+//! an error says what was found and what was expected.
 
 use super::{checksum, layout, Header, CHECKPOINT_FILE, METADATA_KEY, NOT_YET};
 use crate::error::{bail, ensure, At, Error, Result};
@@ -7,7 +7,7 @@ use crate::files::previous;
 use crate::presets::{Own, Setup};
 use crate::reader::{finite, read, TensorFile};
 use crate::text::shown;
-use crate::training::{Checkpoint, Criterion, Expected, Integrity, Plastic, FORMAT};
+use crate::training::{Checkpoint, Criterion, Integrity, Plastic, FORMAT};
 use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::Metadata;
 use safetensors::Dtype;
@@ -15,13 +15,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 impl Checkpoint {
-    /// Reads a checkpoint from a file, or the newest one of a run's folder. [`Checkpoint::integrity`] says whether it was
-    /// changed since it was written.
+    /// Reads a checkpoint from a file, or the newest one of a run's folder. [`Checkpoint::integrity`] says whether it
+    /// was changed since it was written.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read, [`Error::Content`] or [`Error::Tensor`] if it is not a checkpoint or is
-    /// damaged, and the errors of [`Setup::new`] for its configuration. The message names an earlier checkpoint that can be
-    /// read, if there is one.
+    /// [`Error::Io`] if the file cannot be read, [`Error::Content`] or [`Error::Tensor`] if it is not a checkpoint or
+    /// is damaged, and the errors of [`Setup::new`] for its configuration. The message names an earlier checkpoint that
+    /// can be read, if there is one.
     pub fn read(path: &Path, device: &Device) -> Result<Self> {
         Self::read_with(path, Own::default(), device)
     }
@@ -149,7 +149,7 @@ fn check_counters(header: &Header, frozen: usize, networks: usize) -> Result<()>
 /// The tensors of a file, as the configuration in its header calls for them.
 struct Tensors<'a> {
     file: &'a TensorFile<'a>,
-    layout: BTreeMap<&'static str, Expected>,
+    layout: BTreeMap<&'static str, (DType, Vec<usize>)>,
     device: &'a Device,
 }
 
@@ -159,9 +159,10 @@ impl Tensors<'_> {
         if let Some(stranger) = self.file.names().into_iter().find(|name| !self.layout.contains_key(name)) {
             bail!(Content, "tensor `{}` is not one that this configuration has", shown(stranger));
         }
-        for (name, expected) in &self.layout {
-            let found = self.file.required(name, expected)?;
-            if found.dtype() != Dtype::from(expected.dtype) || found.shape() != expected.shape {
+        for (name, (dtype, shape)) in &self.layout {
+            let expected = format!("{} {shape:?}", dtype.as_str());
+            let found = self.file.required(name, &expected)?;
+            if found.dtype() != Dtype::from(*dtype) || found.shape() != shape {
                 let dtype = format!("{:?}", found.dtype()).to_lowercase();
                 return Err(Error::tensor(name, format!("{dtype} {:?}", found.shape()), expected));
             }
