@@ -62,6 +62,6 @@ pub use storage::{
 };
 pub use tasks::{Coherences, Condition, ErrorMeasure, FileTask, SelectiveIntegration, Task, Trial, TrialShape};
 pub use training::{
-    Checkpoint, Criterion, Expected, Frozen, Integrity, Moments, NetworkReport, Observer, Plastic, StopReason, Trainer,
-    TrainerBuilder, UpdateReport, Why, FORMAT, MORE_THAN, REMEDY, WINDOW,
+    Checkpoint, Criterion, Frozen, Integrity, NetworkReport, Observer, Plastic, StopReason, Trainer, TrainerBuilder,
+    UpdateReport, Why, FORMAT, REMEDY,
 };

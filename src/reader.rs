@@ -1,5 +1,5 @@
-//! The one reader of safetensors files from elsewhere: bytes of regular files only, offsets that stay within the file, tensors
-//! of the shapes and types that are asked for, finite numbers.
+//! Reading safetensors files that may come from anywhere: regular files only, offsets that stay within the file,
+//! tensors of the shapes and types that are asked for, and finite numbers.
 
 use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::text::shown;
@@ -10,33 +10,27 @@ use sha2::{Digest, Sha256};
 use std::fmt::{Debug, Display};
 use std::path::Path;
 
-/// The bytes of a regular file: a pipe or a device, which a file's metadata may name, could go on for ever.
-///
-/// # Errors
-/// Names the file.
+/// The bytes of a regular file. Pipes and devices, which a file's metadata may name, could be endless and are refused.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     let regular = std::fs::metadata(path).doing("reading", path)?.is_file();
     ensure!(regular, Content, "{}: not a regular file", path.display());
     std::fs::read(path).doing("reading", path)
 }
 
-/// What a file is known by: the SHA-256 of its contents, in hexadecimal.
+/// The SHA-256 of a file's contents, in hexadecimal digits.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A safetensors file.
+/// The contents of a safetensors file.
 pub(crate) struct TensorFile<'a> {
     file: SafeTensors<'a>,
-    /// Its header.
+    /// The file's header.
     pub metadata: Metadata,
 }
 
 impl<'a> TensorFile<'a> {
-    /// Takes a file's bytes apart.
-    ///
-    /// # Errors
-    /// Where anything is damaged; says what.
+    /// Parses a file's bytes, and refuses any damage to its structure.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
         let parsed = || -> Result<Self> {
             offsets_within(bytes)?;
@@ -46,33 +40,33 @@ impl<'a> TensorFile<'a> {
         parsed().at("not a whole safetensors file (cut short, damaged, or something else)")
     }
 
-    /// The names of its tensors, in order.
+    /// The names of the tensors, sorted.
     pub fn names(&self) -> Vec<&str> {
         let mut names = self.file.names();
         names.sort_unstable();
         names
     }
 
-    /// Refuses tensors that are not among `known`.
+    /// Refuses tensors whose names are not `known`.
     pub fn only(&self, known: &[&str]) -> Result<()> {
-        let stranger = self.names().into_iter().find(|name| !known.contains(name));
-        match stranger {
+        match self.names().into_iter().find(|name| !known.contains(name)) {
             Some(name) => bail!(Content, "tensor `{}` is not known; known are: {}", shown(name), known.join(", ")),
             None => Ok(()),
         }
     }
 
-    /// A tensor, where it is there.
+    /// The tensor called `name`, if there is one.
     pub fn get(&self, name: &str) -> Option<TensorView<'_>> {
         self.file.tensor(name).ok()
     }
 
-    /// A tensor that has to be there; `expected` describes it.
+    /// The tensor called `name`, which must be there; `expected` describes it in the error.
     pub fn required(&self, name: &str, expected: impl Display) -> Result<TensorView<'_>> {
         self.get(name).ok_or_else(|| Error::tensor(name, "missing", expected))
     }
 
-    /// A tensor of D dimensions, none of them 0, that has to be there, as a list; `shape` describes it.
+    /// The values and shape of a tensor of D dimensions, none of them 0, that must be there; `shape` describes it in
+    /// the error.
     pub fn numbers<const D: usize>(&self, name: &str, shape: &str) -> Result<(Vec<f32>, [usize; D])> {
         let view = self.required(name, shape)?;
         match <[usize; D]>::try_from(view.shape()) {
@@ -81,12 +75,12 @@ impl<'a> TensorFile<'a> {
         }
     }
 
-    /// A tensor of just this shape as a list, where it is there.
+    /// The values of a tensor of exactly this shape, if there is one.
     pub fn optional_numbers(&self, name: &str, shape: &[usize]) -> Result<Option<Vec<f32>>> {
         self.shaped(name, shape)?.map(|view| numbers(name, &view)).transpose()
     }
 
-    /// The same for integers from 0.
+    /// As [`TensorFile::optional_numbers`], for integers from 0.
     pub fn optional_integers(&self, name: &str, shape: &[usize]) -> Result<Option<Vec<usize>>> {
         let Some(view) = self.shaped(name, shape)? else { return Ok(None) };
         let values: Vec<i64> = match view.dtype() {
@@ -96,13 +90,14 @@ impl<'a> TensorFile<'a> {
             other => return Err(wrong_type(name, other, "integers (int64, int32 or uint8)")),
         };
         let index = |value: i64| {
-            let error = || Error::Content(format!("tensor `{name}` holds {value}; expected integers from 0"));
-            usize::try_from(value).map_err(|_| error())
+            let error = |_| Error::Content(format!("tensor `{name}` holds {value}; expected integers from 0"));
+            usize::try_from(value).map_err(error)
         };
         values.into_iter().map(index).collect::<Result<_>>().map(Some)
     }
 
-    /// A tensor of floating-point numbers, whatever its shape, where it is there: finite also in `dtype`.
+    /// A tensor of floating-point numbers of any shape, if there is one, converted to `dtype`, in which all must be
+    /// finite.
     pub fn floats(&self, name: &str, dtype: DType, device: &Device) -> Result<Option<Tensor>> {
         let Some(view) = self.get(name) else { return Ok(None) };
         let stored = match view.dtype() {
@@ -113,12 +108,13 @@ impl<'a> TensorFile<'a> {
             other => return Err(wrong_type(name, other, "float32 or float64")),
         };
         let tensor = Tensor::from_raw_buffer(view.data(), stored, view.shape(), &Device::Cpu)?.to_dtype(dtype)?;
-        // Once converted: what is finite in double precision may not be in single.
+        // After the conversion: a number that is finite in double precision may not be in single.
         let zero = |of: &Tensor| (of * 0.0)?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>();
         ensure!(tensor.elem_count() == 0 || zero(&tensor)? == 0.0, Content, "{}", not_finite(name));
         Ok(Some(tensor.to_device(device)?))
     }
 
+    /// A tensor of exactly this shape, if there is one.
     fn shaped(&self, name: &str, shape: &[usize]) -> Result<Option<TensorView<'_>>> {
         let Some(view) = self.get(name) else { return Ok(None) };
         if view.shape() == shape {
@@ -160,7 +156,7 @@ fn numbers(name: &str, view: &TensorView) -> Result<Vec<f32>> {
     Ok(values)
 }
 
-/// The values of a tensor, each `L` bytes.
+/// The values of a tensor, of `L` bytes each.
 fn values<'v, const L: usize, T>(
     view: &'v TensorView,
     value: impl Fn([u8; L]) -> T + 'v,
@@ -172,7 +168,8 @@ fn damaged(error: impl Debug + Display) -> Error {
     Error::Content(error.to_string())
 }
 
-/// safetensors 0.8 adds the end of the last tensor to the header's length unchecked: ends near 2^64 overflow there.
+/// Refuses tensors that end outside the file. safetensors 0.8 adds the end of the last tensor to the header's length
+/// without a check, which overflows for ends near 2^64.
 fn offsets_within(bytes: &[u8]) -> Result<()> {
     let length = bytes.get(..8).and_then(|length| length.try_into().ok()).map(u64::from_le_bytes);
     let header = length.and_then(|length| bytes[8..].get(..usize::try_from(length).ok()?));
@@ -190,19 +187,15 @@ fn offsets_within(bytes: &[u8]) -> Result<()> {
 mod tests {
     use super::*;
 
-    /// A file of bytes (u8) tensors with these lengths, as its header claims, and `data`.
+    /// A file whose header claims u8 tensors of these lengths, one after the other, followed by `data`.
     fn claiming(lengths: &[u64], data: &[u8]) -> Vec<u8> {
-        let mut start = 0u64;
-        let entries: Vec<String> = lengths
-            .iter()
-            .enumerate()
-            .map(|(i, length)| {
-                let end = start + length;
-                let entry = format!(r#""t{i}":{{"dtype":"U8","shape":[{length}],"data_offsets":[{start},{end}]}}"#);
-                start = end;
-                entry
-            })
-            .collect();
+        let mut end = 0u64;
+        let entry = |(i, length): (usize, &u64)| {
+            let start = end;
+            end += length;
+            format!(r#""t{i}":{{"dtype":"U8","shape":[{length}],"data_offsets":[{start},{end}]}}"#)
+        };
+        let entries: Vec<String> = lengths.iter().enumerate().map(entry).collect();
         let header = format!("{{{}}}", entries.join(","));
         [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
     }
@@ -211,12 +204,10 @@ mod tests {
     fn lengths_that_overflow_are_refused() {
         assert!(TensorFile::parse(&claiming(&[2, 3], &[0; 5])).is_ok());
         assert!(TensorFile::parse(&claiming(&[2, 4], &[0; 5])).is_err());
-        // Eight times the longest tensor that the format can describe, and a last one that ends just below 2^64.
-        let mut lengths = vec![(1u64 << 61) - 1; 8];
+        // Eight of the longest tensors that the format can describe, and a last one that ends just below 2^64.
         for last in 0..8 {
-            lengths.truncate(8);
-            lengths.push(last);
-            let error = TensorFile::parse(&claiming(&lengths, &[0; 5])).map(|_| ()).unwrap_err().to_string();
+            let lengths = [&[(1u64 << 61) - 1; 8][..], &[last]].concat();
+            let error = TensorFile::parse(&claiming(&lengths, &[0; 5])).err().unwrap().to_string();
             assert!(error.contains("of 5"), "{error}");
         }
         for bytes in [&[][..], &[255; 7], &[255; 8], &[255; 40], &[0; 8]] {

@@ -1,4 +1,4 @@
-//! One process at a time in a run's folder.
+//! The lock that lets one process at a time write into a run's folder.
 
 use crate::error::{bail, Doing, Result};
 use crate::files;
@@ -9,20 +9,21 @@ use std::path::{Path, PathBuf};
 /// The name of the lock in a run's folder.
 const FILE_NAME: &str = ".lock";
 
-/// The right to write into a run's folder, until it is dropped or the process ends, however it ends.
+/// The exclusive right to write into a run's folder, until this value is dropped or the process ends in any way.
 ///
-/// It is the operating system that holds the lock, not the file: what a killed process leaves is a file that nobody has
-/// locked. The file's text, the process and its machine, is for the message to others only.
+/// The operating system holds the lock, so the file that a killed process leaves behind locks nothing. The text in the
+/// file names the process and its machine for the error message that other processes show.
 pub struct Lock {
     folder: PathBuf,
     file: File,
 }
 
 impl Lock {
-    /// Takes the lock of a folder.
+    /// Locks a folder.
     ///
     /// # Errors
-    /// Where another process has it (the message names that process), and where the file cannot be made.
+    /// [`Error::Usage`](crate::Error::Usage) if another process has locked it, [`Error::Io`](crate::Error::Io) if the
+    /// lock's file cannot be opened or locked.
     pub fn take(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE_NAME);
         let mut file =
@@ -31,7 +32,7 @@ impl Lock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
-                // On some systems nobody else can read a locked file.
+                // On some systems other processes cannot read a locked file.
                 let _ = file.read_to_string(&mut holder);
                 let holder = if holder.is_empty() { "another process" } else { holder.trim() };
                 bail!(
@@ -40,22 +41,22 @@ impl Lock {
                     folder.display()
                 );
             }
-            // A file system without locks: better trained unguarded than not at all.
+            // On a file system without locks, training unguarded is better than not training.
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
             Err(TryLockError::Error(error)) => Err(error).doing("locking", &path)?,
         }
         let machine = sysinfo::System::host_name().map_or(String::new(), |name| format!(" on {name}"));
-        // On a full disk the lock holds without its text.
+        // On a full disk the lock holds without this text.
         let _ = file.set_len(0).and_then(|()| writeln!(file, "process {}{machine}", std::process::id()));
         Ok(Lock { folder: folder.to_path_buf(), file })
     }
 
-    /// The folder.
+    /// The locked folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Whether the folder is still the one that was locked, rather than removed, moved or made anew.
+    /// Whether the folder is still in its place, rather than removed, moved or replaced.
     pub(crate) fn is_in_place(&self) -> bool {
         files::is_at(&self.file, &self.folder.join(FILE_NAME))
     }
@@ -68,7 +69,7 @@ mod tests {
     #[test]
     fn a_folder_has_one_user_at_a_time() {
         let dir = tempfile::TempDir::new().unwrap();
-        // What a killed process left, its number now another's: the file alone is no lock.
+        // The file that a killed process left behind, however long its text, is no lock.
         std::fs::write(dir.path().join(FILE_NAME), "process 1 on a machine with a long, long name\n").unwrap();
         let lock = Lock::take(dir.path()).unwrap();
         let refused = Lock::take(dir.path()).err().unwrap().to_string();

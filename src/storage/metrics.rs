@@ -1,4 +1,4 @@
-//! `metrics.csv`: one row for each update and network, appended as training goes.
+//! `metrics.csv`: one row for each update and network, appended during training.
 
 use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::files;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// The name of the file in a run's folder.
 pub const METRICS_FILE: &str = "metrics.csv";
 
-/// The open file. It holds whole rows only: rows that could not be written wait in memory.
+/// The open file. It holds whole rows only; rows that could not be written wait in memory.
 pub struct Metrics {
     path: PathBuf,
     file: File,
@@ -21,46 +21,43 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Starts a new file.
+    /// Starts a new, empty file.
     ///
     /// # Errors
-    /// Where it cannot be made; names it.
+    /// As [`Metrics::reopen`].
     pub fn create(path: &Path) -> Result<Self> {
-        let file =
-            File::options().read(true).write(true).create(true).truncate(true).open(path).doing("creating", path)?;
-        Ok(Metrics { path: path.to_path_buf(), file, written: 0, waiting: Vec::new() })
+        Self::reopen(path, 0)
     }
 
-    /// Opens the file of an earlier run and drops the rows after `updates`: the checkpoint does not know of them.
-    ///
-    /// A file that is not there is started anew.
+    /// Opens the file of an earlier run and drops the rows after `updates`, which its checkpoint does not know of. A
+    /// missing file is started anew.
     ///
     /// # Errors
-    /// Where rows up to `updates` cannot be read or are missing: a checkpoint is never written before its rows, so somebody
-    /// or something changed the file since.
+    /// [`Error::Io`] if the file cannot be read or written; [`Error::Content`] if rows up to `updates` are missing or
+    /// malformed. A checkpoint is never written before its rows, so the file must have been changed since.
     pub fn reopen(path: &Path, updates: u64) -> Result<Self> {
         let text = match fs::read(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Self::create(path),
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             text => text.doing("reading", path)?,
         };
         let rows = rows_until(&text, updates)
             .at(format!("{}: put it back as it was, or move it away to go on without its rows", path.display()))?;
-        let kept = written(&rows, true)?;
-        files::write_if_changed(path, &kept)?;
-        Ok(Metrics { path: path.to_path_buf(), file: open(path)?, written: kept.len() as u64, waiting: Vec::new() })
+        let text = to_csv(&rows, true)?;
+        files::write_if_changed(path, &text)?;
+        Ok(Metrics { path: path.to_path_buf(), file: open(path)?, written: text.len() as u64, waiting: Vec::new() })
     }
 
-    /// Appends an update's rows.
+    /// Appends the rows of an update.
     ///
     /// # Errors
-    /// Where they could not be written. They are not lost: every later call tries again.
+    /// [`Error::Io`] if they could not be written. They are not lost: every later call tries again.
     pub fn append(&mut self, report: &UpdateReport) -> Result<()> {
         let first = self.written == 0 && self.waiting.is_empty();
-        self.waiting.extend(written(&report.networks, first)?);
+        self.waiting.extend(to_csv(&report.networks, first)?);
         self.write_waiting().doing("writing", &self.path)
     }
 
-    /// Returns once everything appended is safe on the disk.
+    /// Returns once all appended rows are safe on the disk.
     ///
     /// # Errors
     /// As [`Metrics::append`].
@@ -72,7 +69,7 @@ impl Metrics {
     fn write_waiting(&mut self) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(self.written))?;
         if let Err(error) = self.file.write_all(&self.waiting) {
-            // Of a row that is there in part, nothing may stay.
+            // No part of a row may stay in the file.
             let _ = self.file.set_len(self.written);
             return Err(error);
         }
@@ -82,17 +79,15 @@ impl Metrics {
     }
 
     /// Whether the open file still has its name, rather than being removed or replaced.
-    pub(crate) fn is_in_place(&self) -> bool {
+    pub(super) fn is_in_place(&self) -> bool {
         files::is_at(&self.file, &self.path)
     }
 
-    /// Writes the rows to where they should be, after the file was removed.
-    pub(crate) fn restore(&mut self) -> Result<()> {
+    /// Writes all rows to the file's place again, after the file was removed.
+    pub(super) fn restore(&mut self) -> Result<()> {
         let mut rows = vec![0; self.written as usize];
-        self.file
-            .seek(SeekFrom::Start(0))
-            .and_then(|_| self.file.read_exact(&mut rows))
-            .doing("reading what was in", &self.path)?;
+        let read = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.read_exact(&mut rows));
+        read.doing("reading what was in", &self.path)?;
         files::write_atomically(&self.path, &rows)?;
         self.file = open(&self.path)?;
         Ok(())
@@ -103,19 +98,18 @@ fn open(path: &Path) -> Result<File> {
     File::options().read(true).write(true).open(path).doing("opening", path)
 }
 
-/// All rows of a file, but for a last line that a crash cut short.
+/// All rows of a metrics file, except for a last line that a crash cut short.
 ///
 /// # Errors
-/// Names the file, and the line that is no row.
+/// [`Error::Io`] if the file cannot be read, [`Error::Content`] for a malformed row; the message names its line.
 pub fn read_metrics(path: &Path) -> Result<Vec<NetworkReport>> {
     let text = fs::read(path).doing("reading", path)?;
-    let mut reader = csv::Reader::from_reader(whole_lines(&text));
-    let rows = reader.deserialize().collect::<std::result::Result<_, csv::Error>>();
+    let rows = csv::Reader::from_reader(whole_lines(&text)).into_deserialize().collect::<Result<_, csv::Error>>();
     rows.map_err(|error| Error::Content(error.to_string())).at(format!("reading {}", path.display()))
 }
 
-/// Rows as they stand in the file, with a line of column names where that is asked for.
-fn written(rows: &[NetworkReport], header: bool) -> Result<Vec<u8>> {
+/// Rows as text, below a line of column names if `header` is set and there are rows.
+fn to_csv(rows: &[NetworkReport], header: bool) -> Result<Vec<u8>> {
     let bug = |error: String| Error::Bug(format!("writing metrics: {error}"));
     let mut csv = csv::WriterBuilder::new().has_headers(header).from_writer(Vec::new());
     rows.iter().try_for_each(|row| csv.serialize(row)).map_err(|error| bug(error.to_string()))?;
@@ -126,31 +120,25 @@ fn whole_lines(text: &[u8]) -> &[u8] {
     &text[..text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1)]
 }
 
-/// The rows of the first `updates` updates, all from the first one on; what comes after them does not matter.
+/// The rows of the first `updates` updates. Those of the first updates may be missing (the file was once moved away),
+/// but there may be no gap after them. Anything may follow the last of these rows.
 fn rows_until(text: &[u8], updates: u64) -> Result<Vec<NetworkReport>> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(whole_lines(text));
     let mut rows: Vec<NetworkReport> = Vec::new();
-    for (i, row) in reader.deserialize().enumerate() {
+    for (row, line) in reader.deserialize().zip(2..) {
         let newest = rows.last().map_or(0, |row| row.update);
-        match row {
-            Ok(NetworkReport { update, .. }) if update > updates => break,
-            Ok(row) => {
-                // The first rows may be missing: the file was once moved away.
-                let follows = rows.is_empty() || (newest..=newest + 1).contains(&row.update);
-                ensure!(
-                    follows,
-                    Content,
-                    "line {} is of update {}, the one before of update {newest}",
-                    i + 2,
-                    row.update
-                );
-                rows.push(row);
-            }
+        let row: NetworkReport = match row {
+            Ok(row) => row,
             Err(_) if newest == updates => break,
-            Err(error) => {
-                bail!(Content, "line {} is no row, but the checkpoint is of update {updates}: {error}", i + 2)
-            }
+            Err(error) => bail!(Content, "line {line} is no row, but the checkpoint is of update {updates}: {error}"),
+        };
+        let update = row.update;
+        if update > updates {
+            break;
         }
+        let follows = rows.is_empty() || (newest..=newest + 1).contains(&update);
+        ensure!(follows, Content, "line {line} is of update {update}, the one before of update {newest}");
+        rows.push(row);
     }
     let newest = rows.last().map_or(updates, |row| row.update);
     ensure!(newest == updates, Content, "it ends at update {newest}, but the checkpoint is of update {updates}");
@@ -179,90 +167,87 @@ mod tests {
         UpdateReport { update, trials: 8 * update, networks: vec![row(0), row(1)] }
     }
 
-    fn file_of(path: &Path, updates: u64) -> Vec<u8> {
-        let mut metrics = Metrics::create(path).unwrap();
-        (1..=updates).for_each(|update| metrics.append(&report(update)).unwrap());
+    /// An empty folder, the path of a metrics file in it, and the text of that file after so many updates.
+    fn file_of(updates: u64) -> (tempfile::TempDir, PathBuf, String) {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join(METRICS_FILE);
+        let mut metrics = Metrics::create(&path).unwrap();
+        append(&mut metrics, 1..=updates);
         metrics.sync().unwrap();
-        fs::read(path).unwrap()
+        let text = fs::read_to_string(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        (dir, path, text)
+    }
+
+    fn append(metrics: &mut Metrics, mut updates: std::ops::RangeInclusive<u64>) {
+        updates.try_for_each(|update| metrics.append(&report(update))).unwrap();
     }
 
     #[test]
     fn rows_after_the_checkpoint_are_dropped_whatever_they_look_like() {
-        let dir = tempfile::TempDir::new().unwrap();
-        let path = dir.path().join(METRICS_FILE);
-        let whole = file_of(&path, 5);
-        let three = file_of(&path, 3);
+        let (_dir, path, whole) = file_of(5);
+        let (_other, _, three) = file_of(3);
         let tails: [&[u8]; 4] = [b"", b"4,32,0,0.25", b"4,32,0,0.25\n", &[0; 50]];
         for tail in tails {
-            fs::write(&path, [&three[..], tail].concat()).unwrap();
+            fs::write(&path, [three.as_bytes(), tail].concat()).unwrap();
             assert_eq!(read_metrics(&path).is_ok(), !tail.ends_with(b"\n"), "a last line without an end is left out");
-            let mut metrics = Metrics::reopen(&path, 3).unwrap();
-            (4..=5).for_each(|update| metrics.append(&report(update)).unwrap());
-            assert!(fs::read(&path).unwrap() == whole, "{tail:?}");
+            append(&mut Metrics::reopen(&path, 3).unwrap(), 4..=5);
+            assert_eq!(fs::read_to_string(&path).unwrap(), whole, "{tail:?}");
         }
         // From the beginning again: the header is written once.
-        let mut metrics = Metrics::reopen(&path, 0).unwrap();
-        (1..=5).for_each(|update| metrics.append(&report(update)).unwrap());
-        assert!(fs::read(&path).unwrap() == whole);
+        append(&mut Metrics::reopen(&path, 0).unwrap(), 1..=5);
+        assert_eq!(fs::read_to_string(&path).unwrap(), whole);
     }
 
     #[test]
     fn missing_rows_are_refused_and_a_missing_file_is_not() {
-        let dir = tempfile::TempDir::new().unwrap();
-        let path = dir.path().join(METRICS_FILE);
-        let text = String::from_utf8(file_of(&path, 4)).unwrap();
+        let (_dir, path, text) = file_of(4);
         let refused = |text: String| {
             fs::write(&path, text).unwrap();
-            format!("{:#}", Metrics::reopen(&path, 4).err().unwrap())
+            Metrics::reopen(&path, 4).err().unwrap().to_string()
         };
         let lines: Vec<&str> = text.lines().collect();
         assert!(refused(lines[..7].join("\n") + "\n").contains("ends at update 3, but the checkpoint is of update 4"));
         assert!(refused(text.replacen("2,16,0", "2,,0", 1)).contains("line 4 is no row"));
         let gap = refused([&lines[..3], &lines[5..]].concat().join("\n") + "\n");
-        assert!(
-            gap.contains("metrics.csv: put it back")
-                && gap.contains("line 4 is of update 3, the one before of update 1"),
-            "{gap}"
-        );
-        // Moved away: its rows begin where training goes on, now and when that is resumed.
+        assert!(gap.contains("metrics.csv: put it back"), "{gap}");
+        assert!(gap.contains("line 4 is of update 3, the one before of update 1"), "{gap}");
+        // Moved away: its rows begin where training continues, now and at the next resume.
         fs::remove_file(&path).unwrap();
-        Metrics::reopen(&path, 4).unwrap().append(&report(5)).unwrap();
+        append(&mut Metrics::reopen(&path, 4).unwrap(), 5..=5);
         Metrics::reopen(&path, 5).unwrap();
-        Metrics::reopen(&path, 4).unwrap().append(&report(5)).unwrap();
+        append(&mut Metrics::reopen(&path, 4).unwrap(), 5..=5);
         assert_eq!(read_metrics(&path).unwrap(), report(5).networks);
     }
 
     #[cfg(unix)]
     #[test]
     fn a_removed_file_comes_back_with_its_rows() {
-        let dir = tempfile::TempDir::new().unwrap();
-        let path = dir.path().join(METRICS_FILE);
-        let whole = file_of(&path, 3);
+        let (_dir, path, whole) = file_of(3);
         let mut metrics = Metrics::create(&path).unwrap();
-        (1..=2).for_each(|update| metrics.append(&report(update)).unwrap());
+        append(&mut metrics, 1..=2);
         assert!(metrics.is_in_place());
         fs::remove_file(&path).unwrap();
         assert!(!metrics.is_in_place());
         metrics.restore().unwrap();
-        metrics.append(&report(3)).unwrap();
-        assert!(metrics.is_in_place() && fs::read(&path).unwrap() == whole);
+        append(&mut metrics, 3..=3);
+        assert!(metrics.is_in_place());
+        assert_eq!(fs::read_to_string(&path).unwrap(), whole);
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn rows_wait_while_nothing_can_be_written() {
-        let dir = tempfile::TempDir::new().unwrap();
-        let path = dir.path().join(METRICS_FILE);
-        let whole = file_of(&path, 3);
+        let (_dir, path, whole) = file_of(3);
         let mut metrics = Metrics::create(&path).unwrap();
-        metrics.append(&report(1)).unwrap();
+        append(&mut metrics, 1..=1);
         // A disk that is full from one moment to the next.
         let on_disk = std::mem::replace(&mut metrics.file, open(Path::new("/dev/full")).unwrap());
-        let error = format!("{:#}", metrics.append(&report(2)).unwrap_err());
+        let error = metrics.append(&report(2)).unwrap_err().to_string();
         assert!(error.contains("metrics.csv: No space left"), "{error}");
         metrics.sync().unwrap_err();
         metrics.file = on_disk;
-        metrics.append(&report(3)).unwrap();
-        assert!(fs::read(&path).unwrap() == whole);
+        append(&mut metrics, 3..=3);
+        assert_eq!(fs::read_to_string(&path).unwrap(), whole);
     }
 }

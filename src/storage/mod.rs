@@ -1,4 +1,4 @@
-//! What a run keeps on disk: checkpoints, metrics and configuration in its folder, each file whole or not at all.
+//! The files of a run: checkpoints, metrics and configuration, each written whole or not at all.
 
 mod checkpoint;
 mod lock;

@@ -1,18 +1,16 @@
-//! AdamW (Loshchilov & Hutter 2019, Algorithm 2; Kingma & Ba 2015), with a state that can be saved.
+//! Step 4 of an update by the gradient: AdamW (Kingma & Ba 2015; Loshchilov & Hutter 2019, Algorithm 2).
 //!
-//! candle_nn's AdamW keeps its moments to itself, so a run could not go on from a checkpoint; a test holds this one to it.
+//! candle_nn's AdamW hides its moments, so a run could not be resumed from a checkpoint; a test compares the two.
 
-use super::proposal::Change;
+use super::change::network_means;
+use super::update::Change;
 use crate::config::{BpttConfig, Config};
 use crate::engine::Gradients;
 use crate::model::{signed, Weights};
 use candle_core::{DType, Device, Result, Tensor};
 use std::collections::BTreeMap;
 
-/// The moments of every weight that learns, by their names in a checkpoint; shapes are those of the weights.
-pub type Moments = BTreeMap<&'static str, Tensor>;
-
-/// Weights that can learn, with the names of their moments: the mean of gradients, and of squared ones.
+/// The weights that can learn, with the names of their first and second moments (running means of g and g²).
 const NAMES: [(&str, [&str; 2]); 6] = [
     ("w_rec", ["adam_m_w_rec", "adam_v_w_rec"]),
     ("w_in", ["adam_m_w_in", "adam_v_w_in"]),
@@ -27,74 +25,67 @@ pub(crate) fn moment_names(weight: &str) -> Option<[&'static str; 2]> {
     NAMES.iter().find(|(name, _)| *name == weight).map(|(_, moments)| *moments)
 }
 
-/// Update number `done` + 1. Gradients are shortened network by network; all else is element by element, so no network knows
-/// of another.
+/// The `t`-th update. Each network's gradient is shortened by its own norm and all else is done element by element, so
+/// no network depends on another.
 pub(super) fn step(
     config: &Config,
-    done: u64,
+    t: u64,
     weights: &Weights,
-    moments: &Moments,
+    moments: &BTreeMap<&'static str, Tensor>,
     gradients: &Gradients,
-) -> Result<(Weights, Moments, Change)> {
+) -> Result<(Weights, BTreeMap<&'static str, Tensor>, Vec<Change>)> {
     let norms = norms(gradients)?;
     let limit = config.bptt.gradient_clip;
     let shorten = |norm: &f64| if limit > 0.0 && *norm > limit { limit / norm } else { 1.0 };
     let factors: Vec<f64> = norms.iter().map(shorten).collect();
-    let mut after = Moments::new();
+    let mut after = BTreeMap::new();
     let moved = weights.map(|name, weight| {
         let (Some(gradient), Some([m_name, v_name])) = (gradients.get(name), moment_names(name)) else {
             return Ok(weight.clone());
         };
-        let mut each = vec![1; weight.rank()];
-        each[0] = factors.len();
-        let factor = Tensor::from_slice(&factors, each, &Device::Cpu)?.to_dtype(weight.dtype())?;
-        let gradient = gradient.broadcast_mul(&factor.to_device(weight.device())?)?;
         let (Some(m), Some(v)) = (moments.get(m_name), moments.get(v_name)) else {
             candle_core::bail!("weight `{name}` learns, but has no moments");
         };
-        let Updated { weight, m, v } = update(&config.bptt, done + 1, weight, &gradient, m, v)?;
+        let mut shape = vec![1; weight.rank()];
+        shape[0] = factors.len();
+        let factor = Tensor::from_slice(&factors, shape, &Device::Cpu)?.to_dtype(weight.dtype())?;
+        let gradient = gradient.broadcast_mul(&factor.to_device(weight.device())?)?;
+        let [weight, m, v] = update(&config.bptt, t, &gradient, [weight, m, v])?;
         after.extend([(m_name, m), (v_name, v)]);
         if name == "w_rec" && config.network.dale {
             return signed(&weight, config.network.excitatory_neurons());
         }
         Ok(weight)
     })?;
-    let change = (&moved.w_rec - &weights.w_rec)?.abs()?.flatten_from(1)?.mean(1)?.to_dtype(DType::F64)?;
-    // What to report: mean |Δw_rec|, whether the gradient was shortened (1 or 0), and whether it was finite.
-    let change = Change {
-        mean_abs: change.to_vec1()?,
-        clipped: factors.iter().map(|factor| f64::from(u8::from(*factor < 1.0))).collect(),
-        finite: norms.iter().map(|norm| norm.is_finite()).collect(),
+    let means = network_means(&(&moved.w_rec - &weights.w_rec)?.abs()?)?;
+    let change = |((mean_abs, factor), norm): ((f64, f64), f64)| Change {
+        mean_abs,
+        clipped: f64::from(u8::from(factor < 1.0)),
+        finite: norm.is_finite(),
     };
-    Ok((moved, after, change))
+    Ok((moved, after, means.into_iter().zip(factors).zip(norms).map(change).collect()))
 }
 
 /// The norm of each network's gradient, all its weights taken together.
 fn norms(gradients: &Gradients) -> Result<Vec<f64>> {
     let mut squares: Vec<f64> = Vec::new();
     for gradient in gradients.values() {
-        let of_each: Vec<f64> = gradient.to_dtype(DType::F64)?.sqr()?.flatten_from(1)?.sum(1)?.to_vec1()?;
-        squares.resize(of_each.len(), 0.0);
-        squares.iter_mut().zip(of_each).for_each(|(sum, square)| *sum += square);
+        let summed: Vec<f64> = gradient.to_dtype(DType::F64)?.sqr()?.flatten_from(1)?.sum(1)?.to_vec1()?;
+        squares.resize(summed.len(), 0.0);
+        squares.iter_mut().zip(summed).for_each(|(total, square)| *total += square);
     }
     Ok(squares.into_iter().map(f64::sqrt).collect())
 }
 
-struct Updated {
-    weight: Tensor,
-    m: Tensor,
-    v: Tensor,
-}
-
-/// The `t`-th update of one weight, element by element.
-fn update(config: &BpttConfig, t: u64, weight: &Tensor, gradient: &Tensor, m: &Tensor, v: &Tensor) -> Result<Updated> {
+/// The `t`-th update of one weight and its moments m and v, element by element.
+fn update(config: &BpttConfig, t: u64, gradient: &Tensor, [weight, m, v]: [&Tensor; 3]) -> Result<[Tensor; 3]> {
     let BpttConfig { beta1, beta2, epsilon, learning_rate, weight_decay, .. } = *config;
     let m = ((m * beta1)? + (gradient * (1.0 - beta1))?)?;
     let v = ((v * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?;
     let unbiased = |moment: &Tensor, beta: f64| moment * (1.0 / (1.0 - libm::pow(beta, t as f64)));
     let direction = (unbiased(&m, beta1)? / (unbiased(&v, beta2)?.sqrt()? + epsilon)?)?;
     let weight = ((weight * (1.0 - learning_rate * weight_decay))? - (direction * learning_rate)?)?;
-    Ok(Updated { weight, m, v })
+    Ok([weight, m, v])
 }
 
 #[cfg(test)]
@@ -125,14 +116,14 @@ mod tests {
         };
         let mut theirs = AdamW::new(vec![variable.clone()], parameters).unwrap();
         let zero = start.zeros_like().unwrap();
-        let mut ours = Updated { weight: start, m: zero.clone(), v: zero };
+        let mut ours = [start, zero.clone(), zero];
         for t in 1..=50 {
             let loss = (variable.as_tensor() - &target).unwrap().powf(4.0).unwrap().sum_all().unwrap();
             theirs.backward_step(&loss).unwrap();
             // The derivative of (w − 1)⁴.
-            let gradient = ((&ours.weight - &target).unwrap().powf(3.0).unwrap() * 4.0).unwrap();
-            ours = update(&config, t, &ours.weight, &gradient, &ours.m, &ours.v).unwrap();
-            let (ours, theirs) = (ours.weight.to_vec1::<f64>().unwrap(), variable.to_vec1::<f64>().unwrap());
+            let gradient = ((&ours[0] - &target).unwrap().powf(3.0).unwrap() * 4.0).unwrap();
+            ours = update(&config, t, &gradient, ours.each_ref()).unwrap();
+            let (ours, theirs) = (ours[0].to_vec1::<f64>().unwrap(), variable.to_vec1::<f64>().unwrap());
             assert!(ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() < 1e-12), "{t}: {ours:?} {theirs:?}");
         }
     }

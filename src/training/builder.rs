@@ -1,4 +1,4 @@
-//! Describes a training, one thing after the other.
+//! Describing a training in a chain of calls.
 
 use super::Trainer;
 use crate::config::{NetworkRange, Setting};
@@ -10,14 +10,21 @@ use crate::tasks::Task;
 use candle_core::Device;
 use std::sync::Arc;
 
-/// A training to be: the defaults of a task, and what is to be different.
+/// The description of a training: the default settings of a task, and what differs from them.
+///
+/// The defaults are complete, so every call is optional; later calls win over earlier ones. Nothing is checked before
+/// [`build`](TrainerBuilder::build).
 ///
 /// ```
-/// # use hebbian_rnn::Trainer;
-/// let mut trainer = Trainer::builder("echo").networks(2).updates(3).build()?;
+/// # use hebbian_rnn::{Error, Trainer};
+/// let mut trainer = Trainer::builder("echo").networks(2).batch(4).updates(3).seed(7).build()?;
 /// trainer.train()?;
-/// assert_eq!(trainer.updates(), 3);
-/// # Ok::<(), hebbian_rnn::Error>(())
+/// assert_eq!((trainer.updates(), trainer.trials()), (3, 12));
+///
+/// // A misspelt key is refused when the trainer is built, and the nearest one is named.
+/// let error = Trainer::builder("echo").set("network.neuron", 50).build().err().unwrap();
+/// assert!(error.to_string().contains("did you mean `network.neurons`?"));
+/// # Ok::<(), Error>(())
 /// ```
 pub struct TrainerBuilder {
     task: String,
@@ -31,53 +38,56 @@ impl TrainerBuilder {
         TrainerBuilder { task: task.into(), settings: Vec::new(), own: Own::default(), devices: vec![Device::Cpu] }
     }
 
-    /// S, the number of independent networks.
+    /// S, the number of independent networks: `train.networks`.
     pub fn networks(self, networks: u64) -> Self {
         self.network_range(0..networks)
     }
 
-    /// The indices of the networks: each draws the same values alone and in company.
+    /// The networks with these indices: `train.networks`. A network draws the same random numbers whichever others are
+    /// trained with it, so a large population can be trained in parts.
     pub fn network_range(self, networks: std::ops::Range<u64>) -> Self {
         self.set("train.networks", NetworkRange::from(networks).to_string())
     }
 
-    /// B, trials of each network in parallel; one update for each batch.
+    /// B, the trials of each network between two changes of its weights: `train.batch`.
     pub fn batch(self, trials: i64) -> Self {
         self.set("train.batch", trials)
     }
 
-    /// Stop after so many updates.
+    /// Stop after this many updates: `train.updates`.
     pub fn updates(self, updates: i64) -> Self {
         self.set("train.updates", updates)
     }
 
-    /// Stop after so many trials of each network, rounded up to whole updates.
+    /// Stop after this many trials of each network, rounded up to whole updates: `train.trials`.
     pub fn trials(self, trials: i64) -> Self {
         self.set("train.trials", trials)
     }
 
-    /// Stop as soon as every network has reached the criterion.
+    /// Stop as soon as every network has reached the criterion ([`Criterion`](crate::Criterion)):
+    /// `train.until_criterion`.
     pub fn until_criterion(self) -> Self {
         self.set("train.until_criterion", true)
     }
 
-    /// The seed of everything random.
+    /// The seed from which all random numbers derive: `train.seed`.
     pub fn seed(self, seed: i64) -> Self {
         self.set("train.seed", seed)
     }
 
-    /// The learning rule, by its name.
+    /// The learning rule, one of [`RULES`](crate::RULES) by name: `rule.name`. The default settings are those for this
+    /// rule.
     pub fn rule(self, name: &str) -> Self {
         self.set("rule.name", name)
     }
 
-    /// Any key of the configuration.
+    /// Any key of the configuration ([`Config`](crate::Config)), such as `network.neurons`.
     pub fn set(mut self, key: &str, value: impl Into<toml::Value>) -> Self {
         self.settings.push(Setting::flag("TrainerBuilder::set", key, value));
         self
     }
 
-    /// A task of your own, in place of the one whose settings this training begins with.
+    /// A task of your own. The settings remain those of the task that the builder was made with.
     pub fn own_task(mut self, task: Arc<dyn Task>) -> Self {
         self.own.task = Some(task);
         self
@@ -95,24 +105,26 @@ impl TrainerBuilder {
         self
     }
 
-    /// Where it runs; several devices split the networks. The CPU, unless this is said.
+    /// The devices to train on, by default the CPU. Several devices share the networks among them.
     pub fn devices(mut self, devices: &[Device]) -> Self {
         self.devices = devices.to_vec();
         self
     }
 
-    /// What is to be trained, resolved and checked.
+    /// Resolves and checks the settings without drawing any network.
     ///
     /// # Errors
-    /// An unknown task, rule or key, a value out of range, or settings that do not go together.
+    /// [`Error::Unknown`](crate::Error::Unknown) for an unknown task, rule or key,
+    /// [`Error::Setting`](crate::Error::Setting) for a value out of range, [`Error::Usage`](crate::Error::Usage) for
+    /// settings that do not go together.
     pub fn setup(self) -> Result<Setup> {
         Setup::resolve_with(Some(&self.task), &self.settings, self.own)
     }
 
-    /// Draws the networks.
+    /// Resolves and checks the settings, and draws the networks.
     ///
     /// # Errors
-    /// As [`TrainerBuilder::setup`], or where a device fails.
+    /// As [`TrainerBuilder::setup`] and [`Trainer::new`].
     pub fn build(self) -> Result<Trainer> {
         let devices = self.devices.clone();
         Trainer::new(self.setup()?, &devices)

@@ -1,110 +1,102 @@
-//! What an update changes: Δw_rec from eligibilities and modulators, and the readout.
+//! Step 4 of an update for the Hebbian rules: Δw_rec from eligibilities and the modulator, and the change of the
+//! readout.
 
 use super::divergence::finite_networks;
-use super::proposal::Change;
 use super::share::Share;
-use crate::engine::{Eligibility, TrialBatch};
+use super::update::{Change, Outcome};
+use crate::engine::{DrawnTrial, Eligibility, TrialBatch};
 use crate::error::{Error, Result};
 use crate::model::{signed, Weights};
 use crate::rules::Credit;
 use candle_core::{DType, Device, Tensor};
 
 impl Share {
-    /// w_rec after the update, moved by Δw_rec = clip(η Σ_b weight_b e_b), and what to report of that. `errors` and `types` are
-    /// `[S, B]`.
+    /// w_rec after the update, `[S, N, N]`, moved by Δw_rec = clip(η Σ_b m_b e_b), and how each network's changes.
     pub(super) fn changed_recurrent(
         &self,
         eligibility: &Eligibility,
-        errors: &[f64],
-        types: &[usize],
-    ) -> Result<(Tensor, Change)> {
-        let (config, before) = (&self.setup.config, &self.plastic.weights);
-        let (s, b) = (config.train.networks.count(), config.train.batch);
-        let of = |i: usize| i * b..(i + 1) * b;
-        let weights: Vec<f64> = match self.setup.rule.credit() {
-            Credit::Trial => {
-                (0..s).flat_map(|i| self.baseline.weights(i, &errors[of(i)], &types[of(i)], self.trials())).collect()
-            }
-            Credit::Online => vec![if self.online_reward_settled() { 1.0 } else { 0.0 }; s * b],
-            Credit::Supervised => vec![1.0; s * b],
-        };
-        let sum = eligibility.weighted_sum(&weights)?;
+        outcomes: &[Outcome],
+    ) -> Result<(Tensor, Vec<Change>)> {
+        let (config, before) = (&self.current.setup.config, &self.current.plastic.weights);
+        let sum = eligibility.weighted_sum(&self.trial_weights(outcomes))?;
         let dtype = sum.dtype();
         let mut dw = (sum * config.rule.eta)?;
         if let Some(exists) = &before.connectivity {
             dw = (dw * exists.to_dtype(dtype)?)?;
         }
-        // Before the bound, which would make infinity look like any large change.
+        // Before the bound, which would turn infinity into an ordinary large change.
         let finite = finite_networks(&dw)?;
         let bound = self.bound();
         let clipped = if bound > 0.0 {
             let at_bound = dw.abs()?.ge(bound)?.to_dtype(dtype)?;
             dw = dw.clamp(-bound, bound)?;
-            per_network(&at_bound)?
+            network_means(&at_bound)?
         } else {
-            vec![0.0; s]
+            vec![0.0; outcomes.len()]
         };
-        let change = Change { mean_abs: per_network(&dw.abs()?)?, clipped, finite };
+        let statistics = network_means(&dw.abs()?)?.into_iter().zip(clipped).zip(finite);
+        let changes = statistics.map(|((mean_abs, clipped), finite)| Change { mean_abs, clipped, finite }).collect();
         let mut w_rec = (&before.w_rec + dw)?;
         if config.network.dale {
             w_rec = signed(&w_rec, config.network.excitatory_neurons())?;
         }
-        Ok((w_rec, change))
+        Ok((w_rec, changes))
     }
 
-    /// What trials are judged by: their `errors` `[S, B]`, plus the cost of `outputs` `[S, B, T, n_out]`.
-    pub(super) fn with_energy_cost(&self, errors: &[f64], outputs: &Tensor) -> Result<Vec<f64>> {
-        let cost = self.setup.config.modulator.energy_cost;
-        if cost == 0.0 {
-            return Ok(errors.to_vec());
+    /// m_b, by which each trial's eligibility is scaled, `[S, B]`.
+    fn trial_weights(&self, outcomes: &[Outcome]) -> Vec<f64> {
+        let trials = self.current.trials();
+        let same = |weight: f64| outcomes.iter().flat_map(|outcome| &outcome.costs).map(|_| weight).collect();
+        match self.current.setup.rule.credit() {
+            Credit::Trial => {
+                let weights = |(s, o): (usize, &Outcome)| self.baseline.weights(s, &o.costs, &o.types, trials);
+                outcomes.iter().enumerate().flat_map(weights).collect()
+            }
+            Credit::Online => same(f64::from(u8::from(self.online_baseline_settled()))),
+            Credit::Supervised => same(1.0),
         }
-        // Steps first: the order of a sum in single precision shows in its last digit.
-        let by_step = outputs.permute((2, 0, 1, 3))?.contiguous()?;
-        let energy: Vec<f64> = by_step.abs()?.mean(3)?.mean(0)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
-        Ok(errors.iter().zip(energy).map(|(error, energy)| error + cost * energy).collect())
     }
 
     /// The largest change of a weight in an update of B trials: max_dw · max(1, clip_growth · √B).
     fn bound(&self) -> f64 {
-        let rule = &self.setup.config.rule;
-        rule.max_dw * (rule.clip_growth * (self.setup.config.train.batch as f64).sqrt()).max(1.0)
+        let config = &self.current.setup.config;
+        config.rule.max_dw * (config.rule.clip_growth * (config.train.batch as f64).sqrt()).max(1.0)
     }
 
-    /// Moves w_out and b_out by η times the mean over trials and scored steps of their summed changes, once R̄ has settled.
+    /// Moves w_out and b_out by η times the mean, over trials and scored steps, of their summed changes.
     pub(super) fn change_readout(
         &self,
         weights: &mut Weights,
         (dw_out, db_out): &(Tensor, Tensor),
         batch: &TrialBatch,
     ) -> Result<()> {
-        let config = &self.setup.config;
-        if config.readout_explores() && !self.online_reward_settled() {
+        let config = &self.current.setup.config;
+        if config.readout_explores() && !self.online_baseline_settled() {
             return Ok(());
         }
-        let scored = |of: &[crate::engine::DrawnTrial]| {
-            of.iter().flat_map(|d| &d.trial.scored).filter(|scored| **scored).count().max(1) as f64
+        let scored_steps = |trials: &[DrawnTrial]| {
+            trials.iter().flat_map(|drawn| &drawn.trial.scored).filter(|scored| **scored).count().max(1) as f64
         };
-        let rates: Vec<f64> =
-            batch.drawn.chunks(batch.trials_each).map(|trials| config.readout.eta / scored(trials)).collect();
+        let networks = batch.drawn.chunks(batch.trials_each);
+        let rates: Vec<f64> = networks.map(|trials| config.readout.eta / scored_steps(trials)).collect();
         let rates = Tensor::from_vec(rates, batch.networks, &Device::Cpu)?;
         let rates = rates.to_dtype(dw_out.dtype())?.to_device(dw_out.device())?;
-        let (Some(w_out), Some(b_out)) = (&weights.w_out, &weights.b_out) else {
+        let (Some(w_out), Some(b_out)) = (&mut weights.w_out, &mut weights.b_out) else {
             return Err(Error::Bug("a readout learns, but there is none".into()));
         };
-        let moved = |w: &Tensor, change: &Tensor, rates: Tensor| w + change.broadcast_mul(&rates)?;
-        let w_out = moved(w_out, dw_out, rates.reshape(((), 1, 1))?)?;
-        let b_out = moved(b_out, db_out, rates.reshape(((), 1))?)?;
-        (weights.w_out, weights.b_out) = (Some(w_out), Some(b_out));
+        *w_out = (&*w_out + dw_out.broadcast_mul(&rates.reshape(((), 1, 1))?)?)?;
+        *b_out = (&*b_out + db_out.broadcast_mul(&rates.reshape(((), 1))?)?)?;
         Ok(())
     }
 
-    /// R̄ starts each trial from −Ē, which means nothing before the warm-up: until then nothing is learnt from R − R̄.
-    fn online_reward_settled(&self) -> bool {
-        self.trials() >= self.setup.config.modulator.warmup_trials
+    /// The online baseline R̄ starts each trial at −Ē, which means nothing before the warm-up; until then nothing is
+    /// learnt from R − R̄.
+    fn online_baseline_settled(&self) -> bool {
+        self.current.trials() >= self.current.setup.config.modulator.warmup_trials
     }
 }
 
-/// The mean of `[S, N, N]` over each network.
-fn per_network(values: &Tensor) -> candle_core::Result<Vec<f64>> {
+/// The mean of `values` `[S, …]` over each network.
+pub(super) fn network_means(values: &Tensor) -> candle_core::Result<Vec<f64>> {
     values.flatten_from(1)?.mean(1)?.to_dtype(DType::F64)?.to_vec1()
 }

@@ -1,5 +1,4 @@
-//! Everything the next update reads, in one value: of all networks of a run, or of some of them. How it is written and read is
-//! the storage's business.
+//! The state of a training, complete. How it is written to a file and read back is in `storage`.
 
 use super::progress::finished;
 use super::{Criterion, Frozen, Plastic, StopReason};
@@ -9,51 +8,70 @@ use candle_core::{Device, Tensor};
 use serde::Serialize;
 use std::ops::Range;
 
-/// The version of the format this program writes, and the newest it reads; it reads all older ones.
+/// The version of the checkpoint format that is written, and the newest that can be read; all older ones can be read
+/// too.
 pub const FORMAT: u32 = 2;
 
-/// Whether a checkpoint is the one that was written.
+/// Whether a checkpoint's file still holds what was written to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Integrity {
     /// Its checksum fits.
     Whole,
-    /// Its checksum does not fit: values were damaged, or edited by hand.
+    /// Its checksum does not fit: the file was damaged, or edited by hand.
     Changed,
     /// It has no checksum (format 1).
     Unknown,
 }
 
-/// Everything the next update reads.
+/// Everything the next update reads, of all S networks of a run or of some of them.
+///
+/// [`Trainer::resume`](crate::Trainer::resume) continues from it; [`evaluate`](crate::evaluate) tests its networks.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     /// The version of the program that wrote it.
     pub program: String,
     /// The version of the format it was written in.
     pub format: u32,
-    /// Whether it is the one that was written.
+    /// Whether it is still what was written.
     pub integrity: Integrity,
-    /// The run.
+    /// The run's configuration, task, rule and neuron model.
     pub setup: Setup,
-    /// What the networks are.
+    /// Weights, state, fast weights and the optimiser's moments.
     pub plastic: Plastic,
-    /// Ē, `[S, types]`.
+    /// The reward baseline Ē, `[S, types]`, network by network.
     pub expected_error: Vec<f64>,
-    /// Each network's criterion.
+    /// Each network's recent outcomes, and when it reached the criterion.
     pub criterion: Vec<Criterion>,
-    /// Which networks are frozen, since when and why.
+    /// For each network, when and why it was frozen, if it was.
     pub frozen: Vec<Option<Frozen>>,
     /// Updates made.
     pub updates: u64,
 }
 
 impl Checkpoint {
+    /// Untrained networks, drawn on a device.
+    pub(super) fn start(setup: Setup, device: &Device) -> Result<Self> {
+        let networks = setup.config.train.networks.count();
+        Ok(Checkpoint {
+            program: env!("CARGO_PKG_VERSION").to_string(),
+            format: FORMAT,
+            integrity: Integrity::Whole,
+            plastic: Plastic::new(&setup, device)?,
+            expected_error: vec![0.0; networks * setup.task.n_types()],
+            criterion: vec![Criterion::default(); networks],
+            frozen: vec![None; networks],
+            updates: 0,
+            setup,
+        })
+    }
+
     /// Trials of each network.
     pub fn trials(&self) -> u64 {
         self.updates * self.setup.config.train.batch as u64
     }
 
-    /// Why training would stop here; `None`: it would go on.
+    /// Why training stops here; `None` if it continues.
     pub fn finished(&self) -> Option<StopReason> {
         let reached: Vec<Option<u64>> = self.criterion.iter().map(Criterion::reached_at).collect();
         finished(&self.setup.config.train, self.updates, &reached, &self.frozen)
@@ -62,7 +80,7 @@ impl Checkpoint {
     /// The networks at some places, counted from 0, on a device.
     ///
     /// # Errors
-    /// Where the device fails.
+    /// [`Error::Tensors`](crate::Error::Tensors) if there are no such places or the device fails.
     pub fn part(&self, places: Range<usize>, device: &Device) -> Result<Self> {
         let part =
             |_: &str, tensor: &Tensor| tensor.narrow(0, places.start, places.len())?.contiguous()?.to_device(device);
@@ -80,19 +98,16 @@ impl Checkpoint {
         })
     }
 
-    /// One checkpoint of the networks of all `parts`, in order, on the first part's device.
+    /// The networks of all `parts` of a run, in order, on the first part's device.
     pub(super) fn join(setup: &Setup, mut parts: Vec<Checkpoint>) -> Result<Self> {
         if parts.len() == 1 {
             return Ok(parts.swap_remove(0));
         }
-        let device = parts[0].plastic.weights.w_rec.device().clone();
+        let device = parts[0].plastic.weights.w_rec.device();
         let cat = |name: &'static str, _: &Tensor| {
-            let host = |part: &Checkpoint| match part.plastic.get(name) {
-                Some(tensor) => tensor.to_device(&Device::Cpu),
-                None => candle_core::bail!("tensor `{name}` is not on every device"),
-            };
-            let host = parts.iter().map(host).collect::<candle_core::Result<Vec<_>>>()?;
-            Tensor::cat(&host, 0)?.to_device(&device)
+            let named = parts.iter().filter_map(|part| part.plastic.get(name));
+            let host = named.map(|tensor| tensor.to_device(&Device::Cpu)).collect::<candle_core::Result<Vec<_>>>()?;
+            Tensor::cat(&host, 0)?.to_device(device)
         };
         Ok(Checkpoint {
             setup: setup.clone(),

@@ -1,11 +1,12 @@
-//! Miconi's criterion: more than 95 of the last 100 trials correct.
+//! The criterion of learning (Miconi 2017): more than 95 of the last 100 trials correct.
 
-/// Trials looked back on.
-pub const WINDOW: usize = 100;
+/// The number of most recent trials that are counted.
+pub(crate) const WINDOW: usize = 100;
 /// More than this many of them must be correct.
-pub const MORE_THAN: usize = 95;
+pub(crate) const MORE_THAN: usize = 95;
 
-/// Watches one network.
+/// The most recent outcomes of one network, and when it reached the criterion: more than 95 of the last 100 trials
+/// correct.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Criterion {
     recent: std::collections::VecDeque<bool>,
@@ -13,13 +14,13 @@ pub struct Criterion {
 }
 
 impl Criterion {
-    /// Puts back what was saved: up to [`WINDOW`] outcomes, oldest first, and when the criterion was reached.
+    /// Restores saved values: up to 100 outcomes, oldest first, and when the criterion was reached.
     pub fn restore(recent: impl IntoIterator<Item = bool>, reached_at: Option<u64>) -> Self {
         Criterion { recent: recent.into_iter().collect(), reached_at }
     }
 
-    /// Takes in the outcomes of one batch, in order. `trials_after` counts the trials up to and with this batch: weights
-    /// change only between batches, so that is what reaching the criterion has cost.
+    /// Takes in the outcomes of one batch, in order. `trials_after` counts the trials up to the end of this batch:
+    /// since weights change only between batches, that is how many reaching the criterion has taken.
     pub fn observe(&mut self, correct: impl IntoIterator<Item = bool>, trials_after: u64) {
         for outcome in correct {
             if self.recent.len() == WINDOW {
@@ -33,17 +34,17 @@ impl Criterion {
         }
     }
 
-    /// Outcomes of the last trials, oldest first.
+    /// The outcomes of the last trials, at most 100, oldest first.
     pub fn recent(&self) -> impl Iterator<Item = bool> + '_ {
         self.recent.iter().copied()
     }
 
-    /// The fraction correct of the last trials; 0 before the first.
+    /// The fraction correct among the last trials; 0 before the first.
     pub fn recent_fraction(&self) -> f64 {
         self.recent.iter().filter(|c| **c).count() as f64 / self.recent.len().max(1) as f64
     }
 
-    /// How many trials it took; `None`: not yet.
+    /// The trials it took to reach the criterion; `None`: not reached yet.
     pub fn reached_at(&self) -> Option<u64> {
         self.reached_at
     }
@@ -54,7 +55,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_than_95_of_the_last_100() {
+    fn more_than_95_of_the_last_100_and_never_less_than_100() {
+        let mut c = Criterion::default();
+        c.observe([true; 99], 99);
+        assert_eq!((c.reached_at(), c.recent_fraction()), (None, 1.0));
         let mut c = Criterion::default();
         c.observe((0..100).map(|i| i >= 5), 100);
         assert_eq!((c.reached_at(), c.recent_fraction()), (None, 0.95));
@@ -66,14 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn fewer_than_100_trials_are_not_enough() {
-        let mut c = Criterion::default();
-        c.observe([true; 99], 99);
-        assert_eq!(c.reached_at(), None);
-    }
-
-    #[test]
-    fn a_restored_watch_goes_on_as_if_never_stopped() {
+    fn a_restored_criterion_continues_as_if_never_interrupted() {
         let mut whole = Criterion::default();
         whole.observe((0..130).map(|i| i % 7 != 0), 130);
         let mut again = Criterion::restore(whole.recent().collect::<Vec<_>>(), whole.reached_at());

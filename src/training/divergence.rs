@@ -1,17 +1,21 @@
-//! Divergence: what shows that a network's numbers can no longer be used, and how it is kept as it was before.
+//! Divergence: the signs that a network's numbers can no longer be used, and how it is put back.
 //!
-//! A network diverges in an update in which an error, a changed weight, an activation or a Hebbian trace is not a finite
-//! number, or all of whose free neurons are stuck at a limit of their rates. It is frozen there: it stays what it was before
-//! that update, and learns no more. Networks never meet, so the others are what they would be without it.
+//! A network diverges in an update in which an error, a changed weight, an activation or a fast weight is not a finite
+//! number, or in which all its free neurons are stuck at a limit of their rates. It is frozen: it stays as it was
+//! before that update and learns no more. Networks never interact, so the others train as they would without it.
 
-use crate::config::NetworkConfig;
-use crate::model::Transfer;
-use candle_core::{CpuStorage, Result, Storage, Tensor};
+use super::activity::Activity;
+use super::share::Share;
+use super::update::{Change, Proposal};
+use super::Plastic;
+use crate::error::Error;
+use candle_core::{CpuStorage, DType, Result, Storage, Tensor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What showed that a network diverged.
+/// The sign by which a network was found to diverge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 #[serde(rename_all = "kebab-case")]
 pub enum Why {
     /// The error of a trial is not a finite number.
@@ -20,9 +24,10 @@ pub enum Why {
     Weights,
     /// An activation or a rate is not a finite number.
     Activations,
-    /// The Hebbian trace that outlives the trial is not all finite numbers.
+    /// A fast weight that outlives the trial is not a finite number.
     Trace,
-    /// Every free neuron ended every trial of this update and of the one before beyond 0.99 of the same limit of its rate.
+    /// Every free neuron ended every trial of this update and of the one before beyond 0.99 of the same limit of its
+    /// rate.
     StuckRates,
 }
 
@@ -32,18 +37,18 @@ impl fmt::Display for Why {
             Why::Error => "the error of a trial is not a finite number",
             Why::Weights => "a weight or its change is not a finite number",
             Why::Activations => "an activation is not a finite number",
-            Why::Trace => "its Hebbian trace is not all finite numbers",
+            Why::Trace => "a fast weight is not a finite number",
             Why::StuckRates => "all its rates are stuck at their limits",
         })
     }
 }
 
-/// When and why a network was frozen. It is what it was before that update.
+/// When and why a network was frozen. It stays as it was before that update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frozen {
     /// The update in which it diverged, counted from 1.
     pub update: u64,
-    /// What showed it.
+    /// The sign by which it was found.
     pub why: Why,
 }
 
@@ -53,99 +58,106 @@ impl fmt::Display for Frozen {
     }
 }
 
-/// What there is to try where networks diverge.
+/// What to try when networks diverge.
 pub const REMEDY: &str = "Smaller rates (rule.eta and readout.eta, or bptt.learning_rate) may help";
 
+impl Share {
+    /// Step 5 of an update: freezes the networks that diverge in it and puts them back to what they were. With
+    /// `train.strict_numbers`, a network that diverges is an error.
+    pub(super) fn guard(&self, proposal: &mut Proposal) -> crate::error::Result<()> {
+        let (now, train) = (&self.current, &self.current.setup.config.train);
+        proposal.freeze(now.updates + 1, &self.stuck(&proposal.activity)?)?;
+        if train.strict_numbers {
+            let networks = train.networks.range().zip(&proposal.frozen).zip(&now.frozen);
+            for ((network, frozen), _) in networks.filter(|(_, before)| before.is_none()) {
+                if let Some(Frozen { update, why }) = *frozen {
+                    return Err(Error::Diverged { network, update, why: why.to_string(), remedy: REMEDY });
+                }
+            }
+        }
+        Ok(proposal.hold(&now.plastic)?)
+    }
+
+    /// Whether each network's rates are stuck both in this batch and at the end of the one before.
+    fn stuck(&self, activity: &[Activity]) -> Result<Vec<bool>> {
+        let mut stuck: Vec<bool> = activity.iter().map(|activity| activity.stuck).collect();
+        if stuck.contains(&true) {
+            let before = self.limits.activity(&self.current.plastic.state.r)?;
+            stuck.iter_mut().zip(before).for_each(|(stuck, before)| *stuck &= before.stuck);
+        }
+        Ok(stuck)
+    }
+}
+
+impl Proposal {
+    /// Freezes the networks in which something is not a finite number, or whose rates are `stuck` `[S]`.
+    fn freeze(&mut self, update: u64, stuck: &[bool]) -> Result<()> {
+        let Plastic { weights, state, fast_weights, moments: _ } = &self.after;
+        let finite_costs = self.outcomes.iter().map(|o| o.costs.iter().all(|cost| cost.is_finite())).collect();
+        let finite_changes = self.changes.iter().map(|change| change.finite).collect();
+        // Each sign, and whether each network is free of it; the first one found is reported.
+        let mut signs: Vec<(Why, Vec<bool>)> = vec![(Why::Error, finite_costs), (Why::Weights, finite_changes)];
+        let weights = weights.each().map(|(_, tensor)| (Why::Weights, tensor));
+        let state = state.each().map(|(_, tensor)| (Why::Activations, tensor));
+        let fast_weights = fast_weights.iter().flat_map(|h| h.each()).map(|(_, tensor)| (Why::Trace, tensor));
+        for (why, tensor) in weights.chain(state).chain(fast_weights).filter(|(_, tensor)| tensor.dtype().is_float()) {
+            signs.push((why, finite_networks(tensor)?));
+        }
+        signs.push((Why::StuckRates, stuck.iter().map(|stuck| !stuck).collect()));
+        for (s, frozen) in self.frozen.iter_mut().enumerate().filter(|(_, frozen)| frozen.is_none()) {
+            *frozen = signs.iter().find(|(_, fine)| !fine[s]).map(|(why, _)| Frozen { update, why: *why });
+        }
+        Ok(())
+    }
+
+    /// Puts frozen networks back to what they were `before`.
+    fn hold(&mut self, before: &Plastic) -> Result<()> {
+        let held: Vec<bool> = self.frozen.iter().map(Option::is_some).collect();
+        if !held.contains(&true) {
+            return Ok(());
+        }
+        self.after = self.after.map(|name, after| {
+            let before = before.get(name).unwrap_or(after);
+            let sources = held.iter().map(|held| if *held { before } else { after });
+            let networks = sources.enumerate().map(|(s, source)| source.narrow(0, s, 1));
+            Tensor::cat(&networks.collect::<Result<Vec<_>>>()?, 0)
+        })?;
+        for (change, _) in self.changes.iter_mut().zip(held).filter(|(_, held)| *held) {
+            *change = Change::NONE;
+        }
+        Ok(())
+    }
+}
+
 /// Which of the S networks of `values` `[S, …]` have finite values only.
-pub(crate) fn finite_networks(values: &Tensor) -> Result<Vec<bool>> {
-    let each = (values.elem_count() / values.dim(0)?).max(1);
+pub(super) fn finite_networks(values: &Tensor) -> Result<Vec<bool>> {
+    let length = (values.elem_count() / values.dim(0)?).max(1);
     {
         let (storage, layout) = values.storage_and_layout();
-        let place = layout.contiguous_offsets();
-        // No branch for each value, so that the loop is vectorised.
-        match (&*storage, place) {
+        match (&*storage, layout.contiguous_offsets()) {
             (Storage::Cpu(CpuStorage::F32(all)), Some((start, end))) => {
-                let fine = |of: &[f32]| of.iter().fold(true, |fine, v| fine & v.is_finite());
-                return Ok(all[start..end].chunks_exact(each).map(fine).collect());
+                return Ok(finite_chunks(&all[start..end], length, |value| value.is_finite()));
             }
             (Storage::Cpu(CpuStorage::F64(all)), Some((start, end))) => {
-                let fine = |of: &[f64]| of.iter().fold(true, |fine, v| fine & v.is_finite());
-                return Ok(all[start..end].chunks_exact(each).map(fine).collect());
+                return Ok(finite_chunks(&all[start..end], length, |value| value.is_finite()));
             }
             _ => {}
         }
     }
-    // 0 for finite values, else not a number.
-    let zeros = (values.contiguous()?.flatten_from(1)? * 0.0)?.sum(1)?.to_dtype(candle_core::DType::F64)?;
+    // Finite values times 0 are 0; the others are not a number.
+    let zeros = (values.contiguous()?.flatten_from(1)? * 0.0)?.sum(1)?.to_dtype(DType::F64)?;
     Ok(zeros.to_vec1::<f64>()?.into_iter().map(|zero| zero == 0.0).collect())
 }
 
-/// `after` `[S, …]`, but the networks that are `held` as in `before`.
-pub(crate) fn hold(held: &[bool], before: &Tensor, after: &Tensor) -> Result<Tensor> {
-    let of = |(i, held): (usize, &bool)| if *held { before.narrow(0, i, 1) } else { after.narrow(0, i, 1) };
-    Tensor::cat(&held.iter().enumerate().map(of).collect::<Result<Vec<_>>>()?, 0)
-}
-
-/// The rates at the end of trials that count as saturated and as dead.
-pub(crate) struct Limits {
-    neurons: usize,
-    /// All but the bias neurons.
-    free: Vec<usize>,
-    saturated: f32,
-    dead: f32,
-}
-
-/// The free neurons of one network at the end of a batch of trials.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Activity {
-    /// The fraction that is saturated in every trial.
-    pub saturated: f64,
-    /// The fraction that is dead in every trial.
-    pub dead: f64,
-    /// Whether all are saturated, and each at the same limit in every trial.
-    pub stuck: bool,
-}
-
-impl Limits {
-    /// Saturated: a rate beyond 0.99 of the largest. Dead: a rate of 0, which for tanh is anything below 0.001.
-    pub fn new(config: &NetworkConfig) -> Self {
-        let (saturated, dead) = match Transfer::new(config) {
-            Transfer::Tanh => (0.99, 0.001),
-            Transfer::Rectified { max, .. } => (0.99 * max as f32, 0.0),
-        };
-        let bias = |neuron: &usize| config.clamped.iter().any(|(clamped, _)| clamped == neuron);
-        let free = (0..config.neurons).filter(|neuron| !bias(neuron)).collect();
-        Limits { neurons: config.neurons, free, saturated, dead }
-    }
-
-    /// Looks at the rates `[trials, N]` of one network.
-    pub fn activity(&self, rates: &[f32]) -> Activity {
-        // For each neuron the smallest and the largest rate, and the smallest distance from 0.
-        let (first, others) = rates.split_at(self.neurons);
-        let mut extremes: Vec<_> = first.iter().map(|r| (*r, *r, r.abs())).collect();
-        for trial in others.chunks_exact(self.neurons) {
-            for ((low, high, near), r) in extremes.iter_mut().zip(trial) {
-                (*low, *high, *near) = (low.min(*r), high.max(*r), near.min(r.abs()));
-            }
-        }
-        let of = |kind: &dyn Fn(f32, f32, f32) -> bool| {
-            self.free.iter().map(|&i| extremes[i]).filter(|(low, high, near)| kind(*low, *high, *near)).count()
-        };
-        let all = self.free.len();
-        let fraction = |count: usize| count as f64 / all.max(1) as f64;
-        Activity {
-            saturated: fraction(of(&|_, _, near| near > self.saturated)),
-            dead: fraction(of(&|low, high, _| low.abs().max(high.abs()) <= self.dead)),
-            stuck: all > 0 && of(&|low, high, _| low > self.saturated || high < -self.saturated) == all,
-        }
-    }
+/// Whether each chunk of `length` values is all finite. Without a branch per value, the loop is vectorised.
+fn finite_chunks<T>(values: &[T], length: usize, finite: impl Fn(&T) -> bool) -> Vec<bool> {
+    values.chunks_exact(length).map(|chunk| chunk.iter().fold(true, |all, value| all & finite(value))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::TransferFunction;
-    use candle_core::{DType, Device};
+    use candle_core::Device;
 
     fn tensor(values: &[f64], dtype: DType) -> Tensor {
         Tensor::new(values, &Device::Cpu).unwrap().reshape((2, 1, ())).unwrap().to_dtype(dtype).unwrap()
@@ -162,39 +174,5 @@ mod tests {
             let view = tensor(&[1.0, 2.0, f64::INFINITY, 4.0], dtype).reshape((2, 2)).unwrap().t().unwrap();
             assert_eq!(finite_networks(&view).unwrap(), [false, true]);
         }
-    }
-
-    #[test]
-    fn held_networks_stay_what_they_were() {
-        let before = tensor(&[1.0, 2.0, 3.0, 4.0], DType::F32);
-        let after = tensor(&[f64::NAN, 20.0, 30.0, 40.0], DType::F32);
-        let held = hold(&[true, false], &before, &after).unwrap();
-        assert_eq!(held.dims(), [2, 1, 2]);
-        assert_eq!(held.flatten_all().unwrap().to_vec1::<f32>().unwrap(), [1.0, 2.0, 30.0, 40.0]);
-    }
-
-    #[test]
-    fn saturated_and_dead_neurons_are_counted_among_the_free_ones() {
-        let config = NetworkConfig { neurons: 5, clamped: vec![(1, 9.0)], ..NetworkConfig::default() };
-        let limits = Limits::new(&config);
-        // Neuron 0 is saturated at either end, 1 clamped, 2 dead, 3 saturated once, 4 alive.
-        let rates = [0.995, 1.0, 0.0, 1.0, 0.5, -0.995, 1.0, 1e-4, 0.2, -0.5];
-        assert_eq!(limits.activity(&rates), Activity { saturated: 0.25, dead: 0.25, stuck: false });
-    }
-
-    #[test]
-    fn stuck_is_every_free_neuron_at_one_limit_in_every_trial() {
-        let limits = Limits::new(&NetworkConfig { neurons: 2, ..NetworkConfig::default() });
-        assert!(limits.activity(&[1.0, -1.0, 0.999, -0.992]).stuck);
-        // Saturated, but telling trials apart; one neuron alive; not a number.
-        for rates in [[1.0, -1.0, -1.0, -1.0], [1.0, -1.0, 1.0, -0.98], [f32::NAN, -1.0, f32::NAN, -1.0]] {
-            assert!(!limits.activity(&rates).stuck, "{rates:?}");
-        }
-        let rectified =
-            NetworkConfig { neurons: 1, response: TransferFunction::RectifiedLinear, ..NetworkConfig::default() };
-        let limits = Limits::new(&rectified);
-        assert!(limits.activity(&[19.9, 20.0]).stuck);
-        assert_eq!(limits.activity(&[0.0, 0.0]), Activity { saturated: 0.0, dead: 1.0, stuck: false });
-        assert_eq!(limits.activity(&[0.0, 1e-6]).dead, 0.0);
     }
 }

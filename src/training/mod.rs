@@ -1,5 +1,6 @@
-//! Training: trials are run and judged, weights change, networks that diverge are frozen; on one device or several.
+//! Training on one device or several: trials are run and judged, weights change, and networks that diverge are frozen.
 
+mod activity;
 mod adamw;
 mod builder;
 mod change;
@@ -8,16 +9,16 @@ mod criterion;
 mod divergence;
 mod plastic;
 mod progress;
-mod proposal;
 mod share;
 mod trainer;
+mod update;
 
-pub use adamw::Moments;
 pub use builder::TrainerBuilder;
 pub use checkpoint::{Checkpoint, Integrity, FORMAT};
-pub use criterion::{Criterion, MORE_THAN, WINDOW};
+pub use criterion::Criterion;
+pub(crate) use criterion::{MORE_THAN, WINDOW};
 pub use divergence::{Frozen, Why, REMEDY};
-pub use plastic::{Expected, Plastic};
+pub use plastic::Plastic;
 pub use progress::{NetworkReport, Observer, StopReason, UpdateReport};
-pub(crate) use share::errors;
 pub use trainer::Trainer;
+pub(crate) use update::errors;

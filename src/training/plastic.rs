@@ -1,6 +1,6 @@
-//! All that an update may change of what the next one starts from, tensor by tensor and by name.
+//! Every tensor that learning or activity changes, by name: in memory, in updates and in checkpoints alike.
 
-use super::adamw::{moment_names, Moments};
+use super::adamw::moment_names;
 use crate::config::{Config, Output, Stage};
 use crate::engine::gradient;
 use crate::model::{FastWeights, State, Weights};
@@ -9,42 +9,27 @@ use crate::rules::Source;
 use candle_core::{DType, Device, Result, Tensor};
 use std::collections::BTreeMap;
 
-/// What S networks are: everything about them that learning or activity changes. The first dimension of every tensor is S.
+/// The tensors of S networks that learning or activity changes. The first dimension of every tensor is S.
 #[derive(Clone, Debug)]
 pub struct Plastic {
     /// The weights.
     pub weights: Weights,
-    /// x, r and whatever else neurons carry, after the last trial.
+    /// x, r and any further variables of the neuron model, after the last trial.
     pub state: State,
-    /// The fast weights, where they outlive a trial.
+    /// The fast weights, if they outlive a trial.
     pub fast_weights: Option<FastWeights>,
-    /// The optimiser's state, by the names of its tensors; empty unless a gradient moves the weights.
-    pub moments: Moments,
-}
-
-/// The type and shape of a tensor.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expected {
-    /// The element type.
-    pub dtype: DType,
-    /// The shape.
-    pub shape: Vec<usize>,
-}
-
-impl std::fmt::Display for Expected {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {:?}", self.dtype.as_str(), self.shape)
-    }
+    /// AdamW's moments, each of the shape of its weight; empty unless the weights follow a gradient.
+    pub moments: BTreeMap<&'static str, Tensor>,
 }
 
 impl Plastic {
-    /// Networks before their first trial: weights drawn from their own streams, all else zero.
+    /// Networks before their first trial: weights drawn from their own random streams, all else zero.
     pub(super) fn new(setup: &Setup, device: &Device) -> Result<Self> {
         let Config { network, train, .. } = &setup.config;
         let (task, dtype) = (&setup.task, train.dtype.into());
         let weights = Weights::draw(network, task.n_in(), task.n_out(), train.seed, train.networks, dtype, device)?;
         let mut tensors: BTreeMap<_, _> = weights.each().map(|(name, tensor)| (name, tensor.clone())).collect();
-        for (name, Expected { dtype, shape }) in Plastic::layout(setup) {
+        for (name, (dtype, shape)) in Plastic::layout(setup) {
             if !tensors.contains_key(name) {
                 tensors.insert(name, Tensor::zeros(shape, dtype, device)?);
             }
@@ -52,19 +37,22 @@ impl Plastic {
         Plastic::of(setup, tensors)
     }
 
-    /// The networks whose tensors, all those of the layout, are given by name.
+    /// The networks of `setup` from their tensors by name, all those of [`Plastic::layout`].
     pub(crate) fn of(setup: &Setup, mut tensors: BTreeMap<&'static str, Tensor>) -> Result<Self> {
         let mut optional = |name: &str| tensors.remove(name);
         let mut take = |name: &str| match optional(name) {
             Some(tensor) => Ok(tensor),
             None => candle_core::bail!("tensor `{name}` is missing"),
         };
-        let (w_in, w_rec, x, r) = (take("w_in")?, take("w_rec")?, take("x")?, take("r")?);
-        let variables =
-            setup.neurons.variables().into_iter().map(|name| Ok((name, take(name)?))).collect::<Result<_>>()?;
+        let variables = setup.neurons.variables().into_iter();
+        let state = State {
+            x: take("x")?,
+            r: take("r")?,
+            variables: variables.map(|name| Ok((name, take(name)?))).collect::<Result<_>>()?,
+        };
         let weights = Weights {
-            w_in,
-            w_rec,
+            w_in: take("w_in")?,
+            w_rec: take("w_rec")?,
             b_rec: optional("b_rec"),
             w_out: optional("w_out"),
             b_out: optional("b_out"),
@@ -74,16 +62,11 @@ impl Plastic {
         };
         let h = optional("hebbian_trace");
         let eligibility = optional("eligibility");
-        Ok(Plastic {
-            weights,
-            state: State { x, r, variables },
-            fast_weights: h.map(|h| FastWeights { h, eligibility }),
-            moments: tensors,
-        })
+        Ok(Plastic { weights, state, fast_weights: h.map(|h| FastWeights { h, eligibility }), moments: tensors })
     }
 
-    /// Every tensor that networks of a setup have, by name.
-    pub(crate) fn layout(setup: &Setup) -> BTreeMap<&'static str, Expected> {
+    /// The element type and shape of every tensor that the networks of `setup` have, by name.
+    pub(crate) fn layout(setup: &Setup) -> BTreeMap<&'static str, (DType, Vec<usize>)> {
         let Setup { config, task, .. } = setup;
         let (s, b, n) = (config.train.networks.count(), config.train.batch, config.network.neurons);
         let (n_in, n_out) = (task.n_in(), task.n_out());
@@ -91,7 +74,7 @@ impl Plastic {
         let mut tensors = BTreeMap::new();
         let mut add = |there: bool, name, dtype, shape: &[usize]| {
             if there {
-                tensors.insert(name, Expected { dtype, shape: shape.to_vec() });
+                tensors.insert(name, (dtype, shape.to_vec()));
             }
         };
         let (readout, fast_weights) = (config.network.output == Output::Readout, &config.fast_weights);
@@ -112,29 +95,28 @@ impl Plastic {
         if matches!(setup.rule.source(), Source::Gradient) {
             for name in gradient::learning(config) {
                 let weight = tensors[name].clone();
-                let moments = moment_names(name).into_iter().flatten();
-                tensors.extend(moments.map(|moment| (moment, weight.clone())));
+                tensors.extend(moment_names(name).into_iter().flatten().map(|moment| (moment, weight.clone())));
             }
         }
         tensors
     }
 
-    /// Each tensor, with its name in a checkpoint.
+    /// Each tensor with its name.
     pub fn each(&self) -> impl Iterator<Item = (&'static str, &Tensor)> {
         let fast_weights = self.fast_weights.iter().flat_map(|h| h.each());
         let moments = self.moments.iter().map(|(name, tensor)| (*name, tensor));
         self.weights.each().chain(self.state.each()).chain(fast_weights).chain(moments)
     }
 
-    /// The tensor called `name` in a checkpoint, where there is one.
+    /// The tensor called `name`, if there is one.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
         self.each().find_map(|(other, tensor)| (other == name).then_some(tensor))
     }
 
-    /// Each tensor put through `change`, which is told its name.
+    /// Replaces each tensor by what `change` makes of its name and value.
     ///
     /// # Errors
-    /// Where `change` fails.
+    /// The error of `change`.
     pub fn map(&self, mut change: impl FnMut(&'static str, &Tensor) -> Result<Tensor>) -> Result<Self> {
         Ok(Plastic {
             weights: self.weights.map(&mut change)?,

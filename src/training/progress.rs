@@ -1,13 +1,13 @@
-//! What is told of a training as it goes, and why it ends.
+//! Reports on a training in progress, and why it ends.
 
 use super::{Frozen, Trainer};
 use crate::config::TrainConfig;
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
 
-/// What one update did to one network; a row of `metrics.csv`.
+/// The effect of one update on one network; a row of `metrics.csv`.
 ///
-/// Times are left out on purpose: what a resumed run reports equals what an uninterrupted one does.
+/// There are no times in it, so that a resumed run reports exactly what an uninterrupted one does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NetworkReport {
     /// Updates made so far.
@@ -20,13 +20,13 @@ pub struct NetworkReport {
     pub error: f64,
     /// Fraction of the batch that was correct.
     pub fraction_correct: f64,
-    /// Fraction correct of the last 100 trials.
+    /// Fraction correct among the last 100 trials.
     pub recent_correct: f64,
     /// Mean |Δw_rec|.
     pub mean_abs_dw: f64,
-    /// Fraction of Δw_rec at its bound.
+    /// Fraction of Δw_rec at its bound; for a gradient, 1 if it was shortened, else 0.
     pub fraction_clipped: f64,
-    /// Trials to criterion, once reached.
+    /// Trials to criterion; empty until it is reached.
     pub criterion_trials: Option<u64>,
     /// Fraction of the free neurons whose rate is beyond 0.99 of a limit at the end of every trial of the batch.
     #[serde(default)]
@@ -34,41 +34,41 @@ pub struct NetworkReport {
     /// Fraction of the free neurons whose rate is 0 (for tanh below 0.001) at the end of every trial of the batch.
     #[serde(default)]
     pub dead: Option<f64>,
-    /// The update in which the network diverged; empty: it did not. From then on its errors are those of what it was
-    /// before, and it learns no more.
+    /// The update in which the network diverged, if it did. Since then it is frozen as it was before that update.
     #[serde(default)]
     pub frozen: Option<u64>,
 }
 
-/// What one update did.
+/// The effect of one update on all networks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UpdateReport {
     /// Updates made so far.
     pub update: u64,
     /// Trials of each network so far.
     pub trials: u64,
-    /// For each network.
+    /// Network by network, in order.
     pub networks: Vec<NetworkReport>,
 }
 
-/// Is told about the training as it goes; keeps files, draws bars.
+/// Follows a training: [`RunFolder`](crate::RunFolder) keeps its files up to date, a progress bar draws itself. See
+/// [`Trainer::train_with`].
 pub trait Observer {
-    /// After each update.
+    /// Called after each update.
     ///
     /// # Errors
-    /// Where training should end with this error.
+    /// Any error ends training.
     fn update(&mut self, trainer: &Trainer, report: &UpdateReport) -> Result<()>;
-    /// Once, when the loop ends.
+    /// Called once at the end, also after an update that failed.
     ///
     /// # Errors
-    /// Where that should be the training's error.
+    /// Any error becomes that of the training.
     fn finish(&mut self, _trainer: &Trainer) -> Result<()> {
         Ok(())
     }
 }
 
-/// Why training stops after `updates` updates, with each network's trials to criterion and whether it is frozen; `None`: it
-/// goes on. A frozen network is not waited for.
+/// Why training stops after `updates` updates, given each network's trials to criterion and whether it is frozen;
+/// `None` if it continues. Frozen networks need not reach the criterion.
 pub(super) fn finished(
     train: &TrainConfig,
     updates: u64,
@@ -87,15 +87,16 @@ pub(super) fn finished(
     }
 }
 
-/// Why the loop ended.
+/// Why training stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StopReason {
-    /// The number of updates or trials is reached.
+    /// The number of updates or trials was reached.
     Limit,
-    /// Every network that is not frozen has reached the criterion.
+    /// Every network that is not frozen reached the criterion.
     Criterion,
-    /// Every network has diverged.
+    /// Every network diverged.
     Frozen,
-    /// Somebody asked.
+    /// It was interrupted from outside.
     Interrupted,
 }

@@ -1,66 +1,116 @@
-//! A training: networks on one device, or split among several, updated until it is time to stop.
-//!
-//! What a network learns does not depend on its company, so results are those of one device. There is one checkpoint and one
-//! report an update, for all networks in order.
+//! Training as a user of the library meets it: networks on one device or split over several, updated until a limit.
 
 use super::progress::finished;
-use super::proposal::Proposal;
 use super::share::Share;
+use super::update::{join, Proposal};
 use super::{Checkpoint, Frozen, Observer, StopReason, TrainerBuilder, UpdateReport};
 use crate::config::Config;
 use crate::error::{ensure, Result};
 use crate::model::Weights;
 use crate::presets::Setup;
 use candle_core::Device;
+use std::ops::Range;
 
-/// Networks in training.
+/// S networks in training.
+///
+/// The networks are independent and each draws its own random numbers, so what one of them learns depends neither on
+/// the others nor on the devices: several devices share the networks among them and leave the checkpoint and reports of
+/// one.
+///
+/// [`Trainer::builder`] is the way to a trainer for most uses. Then either let [`train`](Trainer::train) run to the
+/// limit that was set, or make the updates one by one:
+///
+/// ```
+/// use hebbian_rnn::{StopReason, Trainer};
+///
+/// let mut trainer = Trainer::builder("echo").networks(2).batch(8).updates(3).build()?;
+///
+/// let report = trainer.update()?;
+/// assert_eq!((report.update, report.trials), (1, 8));
+/// assert_eq!(report.networks.len(), 2);
+///
+/// assert_eq!(trainer.train()?, StopReason::Limit);
+/// assert_eq!(trainer.updates(), 3);
+///
+/// // The recurrent weights of all networks, [S, post, pre].
+/// let (s, post, pre) = trainer.weights()?.w_rec.dims3()?;
+/// assert_eq!((s, post), (2, pre));
+/// # Ok::<(), hebbian_rnn::Error>(())
+/// ```
 pub struct Trainer {
     setup: Setup,
     shares: Vec<Share>,
 }
 
 impl Trainer {
-    /// Begins the description of a training on the task called `task`: see [`TrainerBuilder`].
+    /// Starts to describe a training on the task called `task` (one of [`TASKS`](crate::TASKS)), with that task's
+    /// default settings. See [`TrainerBuilder`].
     pub fn builder(task: &str) -> TrainerBuilder {
         TrainerBuilder::new(task)
     }
 
-    /// Draws new networks, split among `devices`.
+    /// Draws untrained networks and splits them over `devices`.
     ///
     /// # Errors
-    /// Where there are fewer networks than devices, or a device fails.
+    /// [`Error::Usage`](crate::Error::Usage) if there are fewer networks than devices,
+    /// [`Error::Device`](crate::Error::Device) or [`Error::Tensors`](crate::Error::Tensors) if a device fails.
     pub fn new(setup: Setup, devices: &[Device]) -> Result<Self> {
-        let networks = setup.config.train.networks;
-        let shares = places(&setup, devices)?.map(|(places, device)| {
+        Self::split(setup, devices, |setup, places, device| {
             let mut setup = setup.clone();
-            setup.config.train.networks = networks.at(places);
-            Share::new(setup, device)
-        });
-        Ok(Trainer { shares: shares.collect::<Result<_>>()?, setup })
+            setup.config.train.networks = setup.config.train.networks.at(places);
+            Checkpoint::start(setup, device)
+        })
     }
 
-    /// Goes on from a checkpoint, on whatever devices, as if training had never stopped.
+    /// Continues from a checkpoint as if training had never stopped, on any number and kind of devices.
+    ///
+    /// ```
+    /// # use hebbian_rnn::{candle_core::Device, Checkpoint, Trainer};
+    /// let mut trainer = Trainer::builder("echo").updates(2).build()?;
+    /// trainer.train()?;
+    /// let bytes = trainer.checkpoint()?.to_bytes()?;
+    ///
+    /// let mut checkpoint = Checkpoint::from_bytes(&bytes, &Device::Cpu)?;
+    /// checkpoint.setup.config.train.updates = Some(5);
+    /// let mut resumed = Trainer::resume(&checkpoint, &[Device::Cpu])?;
+    /// resumed.train()?;
+    /// assert_eq!(resumed.updates(), 5);
+    /// # Ok::<(), hebbian_rnn::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Trainer::new`].
     pub fn resume(checkpoint: &Checkpoint, devices: &[Device]) -> Result<Self> {
-        let setup = checkpoint.setup.clone();
-        let shares =
-            places(&setup, devices)?.map(|(places, device)| Share::resume(checkpoint.part(places, device)?, device));
-        Ok(Trainer { shares: shares.collect::<Result<_>>()?, setup })
+        Self::split(checkpoint.setup.clone(), devices, |_, places, device| checkpoint.part(places, device))
     }
 
-    /// What is trained.
+    /// Gives each device its part of the networks: `part` makes it from the places of these networks in the run.
+    fn split(
+        setup: Setup,
+        devices: &[Device],
+        part: impl Fn(&Setup, Range<usize>, &Device) -> Result<Checkpoint>,
+    ) -> Result<Self> {
+        let (all, parts) = (setup.config.train.networks, devices.len());
+        ensure!(
+            (1..=all.count()).contains(&parts),
+            Usage,
+            "train.device names {parts} devices, but train.networks is {all}: each device needs at least one network"
+        );
+        let share = |(i, device)| Share::resume(part(&setup, all.share(i, parts), device)?);
+        Ok(Trainer { shares: devices.iter().enumerate().map(share).collect::<Result<_>>()?, setup })
+    }
+
+    /// The configuration together with the task, rule and neuron model that it names.
     pub fn setup(&self) -> &Setup {
         &self.setup
     }
 
-    /// Its configuration.
+    /// The complete configuration.
     pub fn config(&self) -> &Config {
         &self.setup.config
     }
 
-    /// The weights as they are now.
+    /// The current weights of all networks, in order.
     ///
     /// # Errors
     /// As [`Trainer::checkpoint`].
@@ -70,60 +120,67 @@ impl Trainer {
 
     /// Updates made so far.
     pub fn updates(&self) -> u64 {
-        self.shares[0].updates
+        self.shares[0].current.updates
     }
 
     /// Trials of each network so far.
     pub fn trials(&self) -> u64 {
-        self.shares[0].trials()
+        self.shares[0].current.trials()
     }
 
-    /// Each network's trials to criterion.
+    /// For each network the trials it took to reach the criterion ([`Criterion`](crate::Criterion)); `None`: not
+    /// reached yet.
     pub fn criterion_trials(&self) -> Vec<Option<u64>> {
-        self.shares.iter().flat_map(|share| share.criterion.iter().map(|c| c.reached_at())).collect()
+        self.shares.iter().flat_map(|share| share.current.criterion.iter().map(|c| c.reached_at())).collect()
     }
 
-    /// Which networks are frozen, since when and why.
+    /// For each network when and why it was frozen; `None`: it still learns.
     pub fn frozen(&self) -> Vec<Option<Frozen>> {
-        self.shares.iter().flat_map(|share| share.frozen.iter().copied()).collect()
+        self.shares.iter().flat_map(|share| share.current.frozen.iter().copied()).collect()
     }
 
-    /// Everything the next update reads.
+    /// Everything the next update reads. [`Checkpoint::write`] saves it.
     ///
     /// # Errors
-    /// Where what several devices hold cannot be joined.
+    /// [`Error::Tensors`](crate::Error::Tensors) if the tensors of several devices cannot be copied to the first one.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         Checkpoint::join(&self.setup, self.shares.iter().map(Share::checkpoint).collect())
     }
 
-    /// Runs one batch of trials and changes the weights once. A network that diverges is frozen.
+    /// Runs one batch of trials of each network and then changes the weights once.
+    ///
+    /// Each device works out the update of its own networks: it draws the trials, runs them, judges the outputs and
+    /// forms the new weights. A network that diverges in this is frozen as it was before. Once all devices have
+    /// succeeded, the updates are applied and each network is reported on.
     ///
     /// # Errors
-    /// Where a device fails or, with `train.strict_numbers`, a network diverges; everything then stays as it was.
+    /// [`Error::Device`](crate::Error::Device) or [`Error::Tensors`](crate::Error::Tensors) if a device fails,
+    /// [`Error::Content`](crate::Error::Content) if a task of the user's own draws a malformed trial,
+    /// [`Error::Diverged`](crate::Error::Diverged) if a network diverges and `train.strict_numbers` is set. All
+    /// networks then stay as they were before the update.
     pub fn update(&mut self) -> Result<UpdateReport> {
         let proposals: Vec<Proposal> = match &mut self.shares[..] {
             [alone] => vec![alone.propose()?],
             several => std::thread::scope(|scope| {
                 let running: Vec<_> = several.iter_mut().map(|share| scope.spawn(|| share.propose())).collect();
-                let joined = running.into_iter().map(|thread| match thread.join() {
-                    Ok(proposal) => proposal,
-                    Err(panic) => std::panic::resume_unwind(panic),
-                });
-                joined.collect::<Result<_>>()
+                running.into_iter().map(join).collect::<Result<_>>()
             })?,
         };
-        // Not before all have succeeded: the shares stay at the same update.
-        let networks =
-            self.shares.iter_mut().zip(proposals).flat_map(|(share, proposal)| share.make(proposal)).collect();
+        let shares = self.shares.iter_mut().zip(proposals);
+        let networks = shares.flat_map(|(share, proposal)| share.apply(proposal)).collect();
         Ok(UpdateReport { update: self.updates(), trials: self.trials(), networks })
     }
 
-    /// Why training would stop now; `None`: it would go on.
+    /// Why training stops now; `None` if it continues.
     pub fn finished(&self) -> Option<StopReason> {
         finished(&self.setup.config.train, self.updates(), &self.criterion_trials(), &self.frozen())
     }
 
-    /// Updates until a limit or the criterion.
+    /// Makes updates until the limit of the configuration (`train.updates` or `train.trials`), until every network has
+    /// reached the criterion if `train.until_criterion` is set, or until every network is frozen. Returns which it was.
+    ///
+    /// With none of these limits, training only ends when all networks have diverged:
+    /// [`train_with`](Trainer::train_with) can be interrupted.
     ///
     /// # Errors
     /// As [`Trainer::update`].
@@ -131,49 +188,53 @@ impl Trainer {
         self.train_with(&mut [], &|| false)
     }
 
-    /// Updates until a limit, the criterion, or until `interrupted` says so between two updates, and tells the observers.
+    /// As [`train`](Trainer::train), telling each observer about every update. `interrupted` is asked before each
+    /// update; if it says so, training stops.
+    ///
+    /// ```
+    /// use hebbian_rnn::{Observer, Result, StopReason, Trainer, UpdateReport};
+    ///
+    /// /// Keeps the mean error of the first network.
+    /// struct Errors(Vec<f64>);
+    ///
+    /// impl Observer for Errors {
+    ///     fn update(&mut self, _trainer: &Trainer, report: &UpdateReport) -> Result<()> {
+    ///         self.0.push(report.networks[0].error);
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let mut trainer = Trainer::builder("echo").updates(4).build()?;
+    /// let mut errors = Errors(Vec::new());
+    /// let reason = trainer.train_with(&mut [&mut errors], &|| false)?;
+    /// assert_eq!(reason, StopReason::Limit);
+    /// assert_eq!(errors.0.len(), 4);
+    /// # Ok::<(), hebbian_rnn::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// Where an update or an observer fails; where it is an update, observers have finished first.
+    /// As [`Trainer::update`], after the observers have finished with the state before that update; and the error of an
+    /// observer, which ends training at once.
     pub fn train_with(
         &mut self,
         observers: &mut [&mut dyn Observer],
         interrupted: &dyn Fn() -> bool,
     ) -> Result<StopReason> {
-        let reason = loop {
+        let outcome = loop {
             if let Some(reason) = self.finished() {
-                break reason;
+                break Ok(reason);
             }
             if interrupted() {
-                break StopReason::Interrupted;
+                break Ok(StopReason::Interrupted);
             }
-            let report = match self.update() {
-                Ok(report) => report,
-                // Nothing of it was applied: what is saved is the state after the update before.
-                Err(error) => {
-                    observers.iter_mut().try_for_each(|observer| observer.finish(self))?;
-                    return Err(error);
-                }
-            };
-            observers.iter_mut().try_for_each(|observer| observer.update(self, &report))?;
+            match self.update() {
+                Ok(report) => observers.iter_mut().try_for_each(|observer| observer.update(self, &report))?,
+                Err(error) => break Err(error),
+            }
         };
         observers.iter_mut().try_for_each(|observer| observer.finish(self))?;
-        Ok(reason)
+        outcome
     }
-}
-
-/// For each device the places of its networks in the run.
-fn places<'d>(
-    setup: &Setup,
-    devices: &'d [Device],
-) -> Result<impl Iterator<Item = (std::ops::Range<usize>, &'d Device)>> {
-    let (all, parts) = (setup.config.train.networks, devices.len());
-    ensure!(
-        (1..=all.count()).contains(&parts),
-        Usage,
-        "train.device names {parts} devices, but train.networks is {all}: each device needs at least one network"
-    );
-    Ok(devices.iter().enumerate().map(move |(i, device)| (all.share(i, parts), device)))
 }
 
 #[cfg(test)]
@@ -193,42 +254,39 @@ mod tests {
             "modulator.warmup_trials=0",
             "network.neurons=12",
         ];
-        let mut settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s).unwrap()).collect();
-        settings.push(Setting::flag("--updates", "train.updates", updates as i64));
+        let updates = format!("train.updates={updates}");
+        let all = settings.into_iter().chain([updates.as_str()]);
+        let settings: Vec<Setting> = all.map(|setting| Setting::parse(setting).unwrap()).collect();
         Setup::resolve(Some("echo"), &settings).unwrap()
     }
 
-    fn trained(updates: u64, devices: usize) -> Vec<u8> {
-        let mut trainer = Trainer::new(setup(updates), &vec![Device::Cpu; devices]).unwrap();
+    fn on_devices(updates: u64, devices: usize) -> Trainer {
+        Trainer::new(setup(updates), &vec![Device::Cpu; devices]).unwrap()
+    }
+
+    /// The checkpoint's bytes after training to the limit.
+    fn trained(mut trainer: Trainer) -> Vec<u8> {
         assert_eq!(trainer.train().unwrap(), StopReason::Limit);
         trainer.checkpoint().unwrap().to_bytes().unwrap()
     }
 
     #[test]
-    fn several_devices_write_the_same_bytes_as_one() {
-        let one = trained(4, 1);
+    fn any_number_of_devices_writes_the_same_bytes_also_after_a_resume() {
+        let one = trained(on_devices(4, 1));
         for devices in [2, 3, 5] {
-            assert!(trained(4, devices) == one, "{devices} devices");
+            assert!(trained(on_devices(4, devices)) == one, "{devices} devices");
         }
-    }
-
-    #[test]
-    fn a_run_goes_on_on_other_devices() {
-        let half = Checkpoint::from_bytes(&trained(2, 2), &Device::Cpu).unwrap();
-        let whole = Checkpoint::from_bytes(&trained(4, 1), &Device::Cpu).unwrap();
+        let mut half = Checkpoint::from_bytes(&trained(on_devices(2, 2)), &Device::Cpu).unwrap();
+        half.setup.config.train.updates = Some(4);
         for devices in [1, 4] {
-            let mut half = half.clone();
-            half.setup.config.train.updates = Some(4);
-            let mut trainer = Trainer::resume(&half, &vec![Device::Cpu; devices]).unwrap();
-            trainer.train().unwrap();
-            let bytes = trainer.checkpoint().unwrap().to_bytes().unwrap();
-            assert!(bytes == whole.to_bytes().unwrap(), "{devices} devices");
+            let resumed = Trainer::resume(&half, &vec![Device::Cpu; devices]).unwrap();
+            assert!(trained(resumed) == one, "resumed on {devices} devices");
         }
     }
 
     #[test]
     fn reports_cover_all_networks_in_order() {
-        let mut trainer = Trainer::new(setup(1), &vec![Device::Cpu; 2]).unwrap();
+        let mut trainer = on_devices(1, 2);
         let report = trainer.update().unwrap();
         assert_eq!(report.networks.iter().map(|n| n.network).collect::<Vec<_>>(), [3, 4, 5, 6, 7]);
         assert_eq!((trainer.updates(), trainer.criterion_trials().len()), (1, 5));

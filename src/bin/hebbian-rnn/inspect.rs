@@ -5,7 +5,7 @@ use crate::output::{print_frozen, print_json, print_table, reached};
 use crate::read;
 use anyhow::{bail, Result};
 use candle_core::Device;
-use hebbian_rnn::{layout, Checkpoint, Expected, Integrity};
+use hebbian_rnn::{layout, Checkpoint, Integrity};
 use serde_json::{json, Map};
 use std::io::{stdout, Write};
 
@@ -30,7 +30,7 @@ fn print_as_json(checkpoint: &Checkpoint) -> Result<()> {
     let config = &checkpoint.setup.config;
     let tensors: Map<_, _> = layout(&checkpoint.setup)
         .iter()
-        .map(|(name, t)| (name.to_string(), json!({ "dtype": t.dtype.as_str(), "shape": t.shape })))
+        .map(|(name, (dtype, shape))| (name.to_string(), json!({ "dtype": dtype.as_str(), "shape": shape })))
         .collect();
     print_json(&json!({
         "format": checkpoint.format,
@@ -70,8 +70,10 @@ fn print_as_text(checkpoint: &Checkpoint) -> Result<()> {
     if let Some(fast_weights) = config.fast_weights.describe() {
         writeln!(out, "{fast_weights}")?;
     }
-    let row = |(name, t): (&&str, &Expected)| [name.to_string(), t.dtype.as_str().into(), format!("{:?}", t.shape)];
-    print_table(["tensor", "type", "shape"], layout(&checkpoint.setup).iter().map(row), 3)?;
+    let layout = layout(&checkpoint.setup);
+    let rows = layout.iter();
+    let rows = rows.map(|(name, (dtype, shape))| [name.to_string(), dtype.as_str().into(), format!("{shape:?}")]);
+    print_table(["tensor", "type", "shape"], rows, 3)?;
     writeln!(out, "trials to criterion: {}", criterion_trials(checkpoint).map(reached).collect::<Vec<_>>().join(", "))?;
     let frozen = config.train.networks.range().zip(&checkpoint.frozen);
     print_frozen(frozen.filter_map(|(network, frozen)| Some((network, (*frozen)?))))?;

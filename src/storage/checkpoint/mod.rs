@@ -1,37 +1,37 @@
-//! Checkpoints: one safetensors file that holds everything the next update reads.
+//! Checkpoints on disk: one safetensors file with everything the next update reads.
 //!
-//! Written to a temporary file beside the target, synced, and renamed over it, so a reader finds the old file or the new
-//! one, never a part. Read strictly: every tensor must have the name, type and shape that the configuration calls for. The
-//! one metadata key, `hebbian_rnn`, holds JSON: format version, program version, configuration, seed, counters and checksum.
-//!
-//! Formats: 1 had no checksum.
+//! A file is written beside its target, synced, and renamed over it, so that a reader finds the old file or the new
+//! one, never a part of one. The one metadata key, `hebbian_rnn`, holds JSON: format version, program version,
+//! configuration, seed, counters and checksum. Format 1 had no checksum. Reading is strict, see `read.rs`.
 
-mod checksum;
 mod read;
 
 use crate::config::Config;
 use crate::error::{At, Error, Result};
 use crate::files::write_keeping;
 use crate::presets::Setup;
-use crate::training::{Checkpoint, Criterion, Expected, Frozen, Plastic, FORMAT, WINDOW};
+use crate::training::{Checkpoint, Criterion, Frozen, Plastic, FORMAT, WINDOW};
 use candle_core::{DType, Device, Tensor};
-use checksum::checksum;
 use safetensors::View;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-/// The only metadata key.
+/// The only metadata key of a checkpoint's file.
 pub const METADATA_KEY: &str = "hebbian_rnn";
 /// The name of the newest checkpoint in a run's folder.
 pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 
-/// Every tensor of a run's checkpoint, by name.
-pub fn layout(setup: &Setup) -> BTreeMap<&'static str, Expected> {
+/// The value of a trial not yet seen in `recent_correct`.
+const NOT_YET: u8 = 2;
+
+/// The element type and shape of every tensor in the checkpoints of a run, by name.
+pub fn layout(setup: &Setup) -> BTreeMap<&'static str, (DType, Vec<usize>)> {
     let (s, types) = (setup.config.train.networks.count(), setup.task.n_types());
     let mut tensors = Plastic::layout(setup);
-    tensors.insert("expected_error", Expected { dtype: DType::F64, shape: vec![s, types] });
-    tensors.insert("recent_correct", Expected { dtype: DType::U8, shape: vec![s, WINDOW] });
+    tensors.insert("expected_error", (DType::F64, vec![s, types]));
+    tensors.insert("recent_correct", (DType::U8, vec![s, WINDOW]));
     tensors
 }
 
@@ -43,11 +43,11 @@ struct Header {
     updates: u64,
     trials: u64,
     criterion_trials: Vec<Option<u64>>,
-    /// Left out where no network is frozen.
+    /// Left out if no network is frozen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     frozen: Vec<Option<Frozen>>,
     config: Config,
-    /// Empty where there is none, and while it is computed.
+    /// Empty in format 1, and while it is being computed.
     #[serde(default)]
     sha256: String,
 }
@@ -58,34 +58,41 @@ impl Header {
     }
 }
 
-/// Outcomes not yet seen, in `recent_correct`.
-const NOT_YET: u8 = 2;
+/// SHA-256 over metadata and tensors, in hexadecimal digits.
+///
+/// `metadata` is the JSON text as it stands in the file, with nothing between the quotes of the checksum itself. Then,
+/// for each tensor in the order of the names, an end of line, a line such as `w_rec F32 [2, 200, 200]` and the tensor's
+/// bytes follow.
+fn checksum<'a>(metadata: &str, tensors: impl IntoIterator<Item = (&'a str, impl View)>) -> String {
+    let mut hash = Sha256::new_with_prefix(metadata);
+    for (name, tensor) in tensors {
+        hash.update(format!("\n{name} {:?} {:?}\n", tensor.dtype(), tensor.shape()));
+        hash.update(tensor.data());
+    }
+    format!("{:x}", hash.finalize())
+}
 
 impl Checkpoint {
     /// The tensors by name, in the host's memory.
     fn tensors(&self) -> Result<BTreeMap<&'static str, Tensor>> {
-        let cpu = Device::Cpu;
-        let s = self.setup.config.train.networks.count();
-        let recent: Vec<u8> = self
-            .criterion
-            .iter()
-            .flat_map(|c| {
-                let seen: Vec<u8> = c.recent().map(u8::from).collect();
-                std::iter::repeat_n(NOT_YET, WINDOW - seen.len()).chain(seen)
-            })
-            .collect();
+        let (s, cpu) = (self.setup.config.train.networks.count(), &Device::Cpu);
+        let mut recent = Vec::with_capacity(s * WINDOW);
+        for criterion in &self.criterion {
+            let seen: Vec<u8> = criterion.recent().map(u8::from).collect();
+            recent.extend(std::iter::repeat_n(NOT_YET, WINDOW - seen.len()).chain(seen));
+        }
+        let plastic = self.plastic.each().map(|(name, tensor)| Ok((name, tensor.to_device(cpu)?)));
+        let mut tensors = plastic.collect::<Result<BTreeMap<_, _>>>()?;
         let types = self.expected_error.len() / s;
-        let expected_error = Tensor::from_vec(self.expected_error.clone(), (s, types), &cpu)?;
-        let counters =
-            [("expected_error", expected_error), ("recent_correct", Tensor::from_vec(recent, (s, WINDOW), &cpu)?)];
-        let plastic = self.plastic.each().map(|(name, tensor)| (name, tensor.clone()));
-        plastic.chain(counters).map(|(name, tensor)| Ok((name, tensor.to_device(&cpu)?))).collect()
+        tensors.insert("expected_error", Tensor::from_slice(&self.expected_error, (s, types), cpu)?);
+        tensors.insert("recent_correct", Tensor::from_vec(recent, (s, WINDOW), cpu)?);
+        Ok(tensors)
     }
 
-    /// The file's bytes.
+    /// The contents of the checkpoint's file.
     ///
     /// # Errors
-    /// Where a device's memory cannot be read.
+    /// [`Error::Tensors`] if a device's memory cannot be read.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut header = Header {
             format: FORMAT,
@@ -99,28 +106,41 @@ impl Checkpoint {
             sha256: String::new(),
         };
         let tensors = self.tensors()?;
-        let stored = tensors.iter().map(|(name, t)| (*name, View::dtype(t), t.dims(), View::data(t)));
-        header.sha256 = checksum(&header.json()?, stored);
+        let named = || tensors.iter().map(|(name, tensor)| (*name, tensor));
+        header.sha256 = checksum(&header.json()?, named());
         let metadata = HashMap::from([(METADATA_KEY.to_string(), header.json()?)]);
-        safetensors::serialize(tensors.iter().map(|(name, tensor)| (*name, tensor)), Some(metadata))
+        safetensors::serialize(named(), Some(metadata))
             .map_err(|error| Error::Bug(format!("writing safetensors: {error}")))
     }
 
-    /// Writes the checkpoint to `path`, whole or not at all, and not before it is safe on the disk.
+    /// Writes the checkpoint to `path`, whole or not at all. Returns once it is safe on the disk.
     ///
     /// # Errors
-    /// Names the file; what was there before is then as it was.
+    /// [`Error::Io`] if it cannot be written, and as [`Checkpoint::to_bytes`]. What was at `path` before stays there.
     pub fn write(&self, path: &Path) -> Result<()> {
         self.write_keeping(path, 0)
     }
 
-    /// The same, keeping the last `keep` files that were there before as `checkpoint.1.safetensors`, `checkpoint.2.safetensors`,
-    /// …, the newest first.
-    ///
-    /// # Errors
-    /// As [`Checkpoint::write`].
-    pub fn write_keeping(&self, path: &Path, keep: u64) -> Result<()> {
+    /// As [`Checkpoint::write`], keeping the last `keep` files that were at `path` as `checkpoint.1.safetensors`,
+    /// `checkpoint.2.safetensors` and so on, the newest first.
+    pub(super) fn write_keeping(&self, path: &Path, keep: u64) -> Result<()> {
         let bytes = self.to_bytes().at(format!("preparing {}", path.display()))?;
         write_keeping(path, &bytes, keep)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use safetensors::tensor::TensorView;
+    use safetensors::Dtype;
+
+    #[test]
+    fn the_checksum_is_that_of_another_program() {
+        // printf '{"a":1}\nw F32 [1, 2]\nabcdefgh\nx U8 [0]\n' | sha256sum
+        let w = TensorView::new(Dtype::F32, vec![1, 2], b"abcdefgh").unwrap();
+        let x = TensorView::new(Dtype::U8, vec![0], b"").unwrap();
+        let expected = "fb87e4c5e04990090d18313a6903e261b5be4c2a76d4d042229b6b5af167a9af";
+        assert_eq!(checksum("{\"a\":1}", [("w", w), ("x", x)]), expected);
     }
 }

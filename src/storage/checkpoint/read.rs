@@ -1,30 +1,32 @@
-//! Reading: strict, and with a word on what was found and what was expected.
+//! Reading checkpoints, strictly: every tensor must have the name, type and shape that the configuration calls for, and
+//! an error says what was found and what was expected.
 
-use super::checksum::checksum;
-use super::{layout, Header, CHECKPOINT_FILE, METADATA_KEY, NOT_YET};
+use super::{checksum, layout, Header, CHECKPOINT_FILE, METADATA_KEY, NOT_YET};
 use crate::error::{bail, ensure, At, Error, Result};
 use crate::files::previous;
 use crate::presets::{Own, Setup};
 use crate::reader::{finite, read, TensorFile};
 use crate::text::shown;
-use crate::training::{Checkpoint, Criterion, Expected, Integrity, Plastic, FORMAT};
+use crate::training::{Checkpoint, Criterion, Integrity, Plastic, FORMAT};
 use candle_core::{DType, Device, Tensor};
-use safetensors::tensor::{Metadata, TensorView};
+use safetensors::tensor::Metadata;
 use safetensors::Dtype;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 impl Checkpoint {
-    /// Reads a checkpoint from a file, or the newest of a run's folder. [`Checkpoint::integrity`] says whether it was changed.
+    /// Reads a checkpoint from a file, or the newest one of a run's folder. [`Checkpoint::integrity`] says whether it
+    /// was changed since it was written.
     ///
     /// # Errors
-    /// Names the file and, where it is one tensor's fault, the tensor, what was found and what was expected; and the checkpoint
-    /// before it, where that one can be read.
+    /// [`Error::Io`] if the file cannot be read, [`Error::Content`] or [`Error::Tensor`] if it is not a checkpoint or
+    /// is damaged, and the errors of [`Setup::new`] for its configuration. The message names an earlier checkpoint that
+    /// can be read, if there is one.
     pub fn read(path: &Path, device: &Device) -> Result<Self> {
         Self::read_with(path, Own::default(), device)
     }
 
-    /// The same for networks that were trained on a task, by a rule or of neurons of your own.
+    /// As [`Checkpoint::read`], for networks with a task, rule or neuron model of your own.
     ///
     /// # Errors
     /// As [`Checkpoint::read`].
@@ -40,64 +42,54 @@ impl Checkpoint {
         })
     }
 
-    /// The newest of the checkpoints kept from before the one at `path` was written that is whole, and its updates.
+    /// The newest undamaged checkpoint among those kept from before the one at `path`, and the updates it had made.
     pub fn whole_previous(&self, path: &Path) -> Option<(PathBuf, u64)> {
         whole_previous(path, self.setup.own())
     }
 
-    /// Reads a checkpoint from a file's bytes.
+    /// Reads a checkpoint from the contents of its file.
     ///
     /// # Errors
-    /// As [`Checkpoint::read`].
+    /// As [`Checkpoint::read`], except [`Error::Io`].
     pub fn from_bytes(bytes: &[u8], device: &Device) -> Result<Self> {
         Self::from_bytes_with(bytes, Own::default(), device)
     }
 
-    /// The same for networks that were trained on a task, by a rule or of neurons of your own.
+    /// As [`Checkpoint::from_bytes`], for networks with a task, rule or neuron model of your own.
     ///
     /// # Errors
-    /// As [`Checkpoint::read`].
+    /// As [`Checkpoint::from_bytes`].
     pub fn from_bytes_with(bytes: &[u8], own: Own, device: &Device) -> Result<Self> {
         let file = TensorFile::parse(bytes)?;
         let (header, json) = header(&file.metadata)?;
         let setup = Setup::with(header.config.clone(), own).at("the configuration in the metadata")?;
         let tensors = Tensors { file: &file, layout: layout(&setup), device };
-        tensors.check_all()?;
-        check_counters(&header)?;
+        tensors.check()?;
+        let networks = setup.config.train.networks.count();
+        let frozen = if header.frozen.is_empty() { vec![None; networks] } else { header.frozen.clone() };
+        check_counters(&header, frozen.len(), networks)?;
         let integrity = match header.format {
             1 => Integrity::Unknown,
             _ if tensors.checksum(json, &header.sha256) == header.sha256 => Integrity::Whole,
             _ => Integrity::Changed,
         };
         let recent = tensors.bytes_below(NOT_YET + 1, "recent_correct")?;
-        let networks = setup.config.train.networks.count();
-        let frozen = if header.frozen.is_empty() { vec![None; networks] } else { header.frozen };
-        for (name, speaks_of) in [("criterion_trials", header.criterion_trials.len()), ("frozen", frozen.len())] {
-            ensure!(
-                speaks_of == networks,
-                Content,
-                "the metadata's {name} speaks of {speaks_of} networks, the tensors of {networks}"
-            );
-        }
-        let criterion = recent
-            .chunks_exact(recent.len() / networks)
-            .zip(header.criterion_trials)
-            .map(|(recent, reached)| {
-                let seen = recent.iter().filter(|outcome| **outcome < NOT_YET).map(|outcome| *outcome == 1);
-                Criterion::restore(seen, reached)
-            })
-            .collect();
+        let criterion = |(recent, reached): (&[u8], Option<u64>)| {
+            let seen = recent.iter().filter(|outcome| **outcome < NOT_YET).map(|outcome| *outcome == 1);
+            Criterion::restore(seen, reached)
+        };
+        let criterion =
+            recent.chunks_exact(recent.len() / networks).zip(header.criterion_trials).map(criterion).collect();
         if tensors.layout.contains_key("connectivity") {
             tensors.bytes_below(2, "connectivity")?;
         }
         let plastic = Plastic::layout(&setup).into_keys().map(|name| Ok((name, tensors.load(name)?)));
-        let expected_error = tensors.load("expected_error")?.flatten_all()?.to_vec1()?;
         Ok(Checkpoint {
             program: header.program,
             format: header.format,
             integrity,
             plastic: Plastic::of(&setup, plastic.collect::<Result<_>>()?)?,
-            expected_error,
+            expected_error: tensors.load("expected_error")?.flatten_all()?.to_vec1()?,
             criterion,
             frozen,
             updates: header.updates,
@@ -107,8 +99,7 @@ impl Checkpoint {
 }
 
 fn read_file(path: &Path, own: Own, device: &Device) -> Result<Checkpoint> {
-    let bytes = read(path)?;
-    Checkpoint::from_bytes_with(&bytes, own, device).at_path(path)
+    Checkpoint::from_bytes_with(&read(path)?, own, device).at_path(path)
 }
 
 fn whole_previous(path: &Path, own: Own) -> Option<(PathBuf, u64)> {
@@ -136,50 +127,56 @@ fn header(metadata: &Metadata) -> Result<(Header, &str)> {
         ),
         None => bail!(Content, "{place} names no format"),
     }
-    let header: Header = serde_json::from_value(value).map_err(damaged).at(&place)?;
-    Ok((header, json))
+    Ok((serde_json::from_value(value).map_err(damaged).at(&place)?, json))
 }
 
-/// Refuses counters that no run reaches, for sums of them would overflow.
-fn check_counters(header: &Header) -> Result<()> {
+/// Refuses lists that are not of all networks, and counts that no run reaches, since sums of them would overflow.
+fn check_counters(header: &Header, frozen: usize, networks: usize) -> Result<()> {
     const MOST: u64 = 1 << 62;
-    let trials = header.updates.checked_mul(header.config.train.batch as u64);
+    let (updates, batch) = (header.updates, header.config.train.batch);
+    let trials = updates.checked_mul(batch as u64);
     ensure!(
         trials.is_some_and(|trials| trials <= MOST),
         Content,
-        "the metadata's updates is {}: with {} trials each, more than {MOST} trials",
-        header.updates,
-        header.config.train.batch
+        "the metadata's updates is {updates}: with {batch} trials each, more than {MOST} trials"
     );
+    for (name, length) in [("criterion_trials", header.criterion_trials.len()), ("frozen", frozen)] {
+        ensure!(length == networks, Content, "the metadata's {name} has {length} entries for {networks} networks");
+    }
     Ok(())
 }
 
+/// The tensors of a file, as the configuration in its header calls for them.
 struct Tensors<'a> {
     file: &'a TensorFile<'a>,
-    layout: BTreeMap<&'static str, Expected>,
+    layout: BTreeMap<&'static str, (DType, Vec<usize>)>,
     device: &'a Device,
 }
 
 impl Tensors<'_> {
-    fn check_all(&self) -> Result<()> {
+    /// Refuses names, types and shapes other than those of the layout.
+    fn check(&self) -> Result<()> {
         if let Some(stranger) = self.file.names().into_iter().find(|name| !self.layout.contains_key(name)) {
             bail!(Content, "tensor `{}` is not one that this configuration has", shown(stranger));
         }
-        self.layout.iter().try_for_each(|(name, expected)| {
-            let found = self.file.required(name, expected)?;
-            check(name, &found, expected)
-        })
+        for (name, (dtype, shape)) in &self.layout {
+            let expected = format!("{} {shape:?}", dtype.as_str());
+            let found = self.file.required(name, &expected)?;
+            if found.dtype() != Dtype::from(*dtype) || found.shape() != shape {
+                let dtype = format!("{:?}", found.dtype()).to_lowercase();
+                return Err(Error::tensor(name, format!("{dtype} {:?}", found.shape()), expected));
+            }
+        }
+        Ok(())
     }
 
-    /// What the checksum should be, given the header's text and the checksum in it.
+    /// The checksum that the file should have, given the header's text and the checksum in it.
     fn checksum(&self, json: &str, found: &str) -> String {
         let blank = if found.is_empty() { json.to_string() } else { json.replacen(found, "", 1) };
-        let views = self.layout.keys().filter_map(|name| Some((*name, self.file.get(name)?)));
-        let stored: Vec<_> = views.map(|(name, v)| (name, v.dtype(), v.shape().to_vec(), v.data())).collect();
-        checksum(&blank, stored.iter().map(|(name, dtype, shape, data)| (*name, *dtype, &shape[..], (*data).into())))
+        checksum(&blank, self.layout.keys().filter_map(|name| Some((*name, self.file.get(name)?))))
     }
 
-    /// A tensor on the device; floating-point ones are finite.
+    /// A tensor on the device. Floating-point values must be finite.
     fn load(&self, name: &str) -> Result<Tensor> {
         let view = self.file.required(name, "one of this configuration")?;
         finite(name, &view)?;
@@ -187,7 +184,7 @@ impl Tensors<'_> {
         Tensor::from_raw_buffer(view.data(), dtype, view.shape(), self.device).at(format!("tensor `{name}`"))
     }
 
-    /// The values of a tensor of small integers (u8).
+    /// The values of a tensor of small integers (u8), all of which must be below `bound`.
     fn bytes_below(&self, bound: u8, name: &str) -> Result<Vec<u8>> {
         let view = self.file.required(name, "integers")?;
         if let Some(strange) = view.data().iter().find(|byte| **byte >= bound) {
@@ -195,12 +192,4 @@ impl Tensors<'_> {
         }
         Ok(view.data().to_vec())
     }
-}
-
-fn check(name: &str, found: &TensorView, expected: &Expected) -> Result<()> {
-    if found.dtype() == Dtype::from(expected.dtype) && found.shape() == expected.shape {
-        return Ok(());
-    }
-    let found = format!("{} {:?}", format!("{:?}", found.dtype()).to_lowercase(), found.shape());
-    Err(Error::tensor(name, found, expected))
 }

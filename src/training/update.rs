@@ -1,0 +1,221 @@
+//! One update of the networks on one device, in seven steps:
+//!
+//! 1. draw a batch of trials for each network,
+//! 2. run them on the engine,
+//! 3. judge their outputs,
+//! 4. form a proposal: the weights, moments and state after the update,
+//! 5. guard against divergence: freeze the networks whose numbers went wrong,
+//! 6. apply the proposal,
+//! 7. report on each network.
+//!
+//! Steps 1 to 5 ([`Share::propose`]) may fail and leave the networks as they were; steps 6 and 7 ([`Share::apply`])
+//! cannot fail. Where a run is split over several devices, none applies its proposal until all have made theirs.
+
+use super::activity::Activity;
+use super::adamw;
+use super::share::Share;
+use super::{Checkpoint, Frozen, NetworkReport, Plastic};
+use crate::engine::{Draw, DrawnTrial, Ensemble, Episode, Record, TrialBatch};
+use crate::error::Result;
+use crate::presets::Setup;
+use crate::random::Phase;
+use crate::tasks::Task;
+use candle_core::{DType, Tensor};
+use rayon::prelude::*;
+use std::thread::ScopedJoinHandle;
+
+/// How the B trials of one network went.
+pub(super) struct Outcome {
+    /// The error of each trial, `[B]`.
+    pub errors: Vec<f64>,
+    /// What learning goes by: the errors plus the cost of the outputs, `[B]`.
+    pub costs: Vec<f64>,
+    /// The trial types, `[B]`.
+    pub types: Vec<usize>,
+    /// Which trials count as correct, `[B]`.
+    pub correct: Vec<bool>,
+}
+
+/// How w_rec of one network changes.
+#[derive(Clone, Copy)]
+pub(super) struct Change {
+    /// Mean |Δw_rec|.
+    pub mean_abs: f64,
+    /// The fraction of Δw_rec at its bound or, for a gradient, 1 if it was shortened.
+    pub clipped: f64,
+    /// Whether Δw_rec was finite before it was bounded.
+    pub finite: bool,
+}
+
+impl Change {
+    /// w_rec stays as it is.
+    pub const NONE: Change = Change { mean_abs: 0.0, clipped: 0.0, finite: true };
+}
+
+/// An update of S networks that has not been applied yet.
+pub(super) struct Proposal {
+    /// The networks after the update.
+    pub after: Plastic,
+    /// How their trials went, `[S]`.
+    pub outcomes: Vec<Outcome>,
+    /// How w_rec changes, `[S]`.
+    pub changes: Vec<Change>,
+    /// Saturated and dead neurons, `[S]`.
+    pub activity: Vec<Activity>,
+    /// Which networks are frozen, `[S]`.
+    pub frozen: Vec<Option<Frozen>>,
+}
+
+impl Share {
+    /// Steps 1 to 5: works out the next update. The networks stay as they are.
+    pub fn propose(&mut self) -> Result<Proposal> {
+        let batch = self.draw_trials()?;
+        let episode = self.run_trials(&batch)?;
+        let outcomes = self.judge(&batch, &episode.outputs)?;
+        let mut proposal = self.form_proposal(&batch, episode, outcomes)?;
+        self.guard(&mut proposal)?;
+        Ok(proposal)
+    }
+
+    /// Step 1.
+    fn draw_trials(&mut self) -> Result<TrialBatch> {
+        let Checkpoint { setup, updates, .. } = &self.current;
+        match self.drawn_ahead.take() {
+            // After an update that failed, the batch drawn ahead is not the next one.
+            Some((before, batch)) if before == *updates => Ok(batch),
+            _ => draw(setup, *updates),
+        }
+    }
+
+    /// Step 2. While a GPU runs the trials, the processor draws the next ones.
+    fn run_trials(&mut self, batch: &TrialBatch) -> Result<Episode> {
+        let Share { current, baseline, engine, drawn_ahead, .. } = self;
+        let Checkpoint { setup, plastic, updates, .. } = &*current;
+        let ensemble = Ensemble {
+            setup,
+            shape: setup.shape(),
+            weights: &plastic.weights,
+            baseline,
+            fast_weights: plastic.fast_weights.clone(),
+        };
+        let mut run = || engine.run(&ensemble, batch, true, Record::default());
+        if plastic.weights.w_rec.device().is_cpu() {
+            return run();
+        }
+        let next = *updates + 1;
+        std::thread::scope(|scope| {
+            let drawing = scope.spawn(|| draw(setup, next));
+            let episode = run()?;
+            *drawn_ahead = Some((next, join(drawing)?));
+            Ok(episode)
+        })
+    }
+
+    /// Step 3.
+    fn judge(&self, batch: &TrialBatch, outputs: &Tensor) -> Result<Vec<Outcome>> {
+        let (b, task) = (batch.trials_each, &*self.current.setup.task);
+        let errors = errors(task, batch, outputs)?;
+        let costs = self.add_energy_cost(&errors, outputs)?;
+        let types = batch.types();
+        let outcome = |((errors, costs), types): ((&[f64], &[f64]), &[usize])| Outcome {
+            correct: errors.iter().map(|error| *error < task.correct_below()).collect(),
+            errors: errors.to_vec(),
+            costs: costs.to_vec(),
+            types: types.to_vec(),
+        };
+        Ok(errors.chunks(b).zip(costs.chunks(b)).zip(types.chunks(b)).map(outcome).collect())
+    }
+
+    /// `errors` `[S, B]` plus modulator.energy_cost times the mean |output| over `outputs` `[S, B, T, n_out]`.
+    fn add_energy_cost(&self, errors: &[f64], outputs: &Tensor) -> Result<Vec<f64>> {
+        let cost = self.current.setup.config.modulator.energy_cost;
+        if cost == 0.0 {
+            return Ok(errors.to_vec());
+        }
+        // Steps first: the order of summation shows in the last digit in single precision.
+        let by_step = outputs.permute((2, 0, 1, 3))?.contiguous()?;
+        let energy: Vec<f64> = by_step.abs()?.mean(3)?.mean(0)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
+        Ok(errors.iter().zip(energy).map(|(error, energy)| error + cost * energy).collect())
+    }
+
+    /// Step 4.
+    fn form_proposal(&mut self, batch: &TrialBatch, episode: Episode, outcomes: Vec<Outcome>) -> Result<Proposal> {
+        let Checkpoint { setup: Setup { config, .. }, plastic: before, frozen, updates, .. } = &self.current;
+        let mut after = Plastic {
+            weights: before.weights.clone(),
+            state: episode.state,
+            fast_weights: episode.fast_weights.filter(|_| config.fast_weights.persistent),
+            moments: before.moments.clone(),
+        };
+        let mut changes = vec![Change::NONE; batch.networks];
+        if let Some(eligibility) = episode.eligibility {
+            (after.weights.w_rec, changes) = self.changed_recurrent(&eligibility, &outcomes)?;
+            self.engine.recycle(eligibility);
+        }
+        if let Some(readout_change) = &episode.readout_change {
+            self.change_readout(&mut after.weights, readout_change, batch)?;
+        }
+        if let Some(gradients) = &episode.gradients {
+            (after.weights, after.moments, changes) =
+                adamw::step(config, updates + 1, &after.weights, &after.moments, gradients)?;
+        }
+        let activity = self.limits.activity(&after.state.r)?;
+        Ok(Proposal { after, outcomes, changes, activity, frozen: frozen.clone() })
+    }
+
+    /// Steps 6 and 7: makes the proposed networks the current ones, and reports on each.
+    pub fn apply(&mut self, proposal: Proposal) -> Vec<NetworkReport> {
+        let Proposal { after, outcomes, changes, activity, frozen } = proposal;
+        let now = &mut self.current;
+        (now.plastic, now.frozen) = (after, frozen);
+        now.updates += 1;
+        let trials = now.trials();
+        for (s, outcome) in outcomes.iter().enumerate().filter(|(s, _)| now.frozen[*s].is_none()) {
+            self.baseline.observe(s, &outcome.costs, &outcome.types);
+            now.criterion[s].observe(outcome.correct.iter().copied(), trials);
+        }
+        (0..outcomes.len()).map(|s| self.report(s, &outcomes[s], changes[s], activity[s])).collect()
+    }
+
+    /// Step 7 for the `s`-th network.
+    fn report(&self, s: usize, outcome: &Outcome, change: Change, activity: Activity) -> NetworkReport {
+        let now = &self.current;
+        let b = outcome.errors.len() as f64;
+        NetworkReport {
+            update: now.updates,
+            trials: now.trials(),
+            network: now.setup.config.train.networks.start + s as u64,
+            error: outcome.errors.iter().sum::<f64>() / b,
+            fraction_correct: outcome.correct.iter().filter(|correct| **correct).count() as f64 / b,
+            recent_correct: now.criterion[s].recent_fraction(),
+            mean_abs_dw: change.mean_abs,
+            fraction_clipped: change.clipped,
+            criterion_trials: now.criterion[s].reached_at(),
+            saturated: Some(activity.saturated),
+            dead: Some(activity.dead),
+            frozen: now.frozen[s].map(|frozen| frozen.update),
+        }
+    }
+}
+
+/// Draws the batch that follows `updates` updates.
+fn draw(setup: &Setup, updates: u64) -> Result<TrialBatch> {
+    let train = &setup.config.train;
+    let first_trial = updates * train.batch as u64;
+    let draw = Draw { seed: train.seed, phase: Phase::Train, first_trial, trials_each: train.batch, explore: true };
+    TrialBatch::draw(setup, draw)
+}
+
+/// The result of a thread, or its panic.
+pub(super) fn join<T>(thread: ScopedJoinHandle<T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// The error of each trial, `[S, B]`, from outputs `[S, B, T, n_out]`.
+pub(crate) fn errors(task: &dyn Task, batch: &TrialBatch, outputs: &Tensor) -> Result<Vec<f64>> {
+    let (_, _, t, n_out) = outputs.dims4()?;
+    // Converting to double precision adds nothing: a run in single precision is judged on its own numbers.
+    let outputs: Vec<f64> = outputs.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
+    let error = |(drawn, outputs): (&DrawnTrial, &[f64])| task.error(&drawn.trial, outputs);
+    Ok(batch.drawn.par_iter().zip(outputs.par_chunks_exact(t * n_out)).map(error).collect())
+}
