@@ -7,6 +7,7 @@ use crate::random::{events, gaussian, stream, symmetric_uniform, uniform, Phase,
 use crate::tasks::{Task, Trial};
 use candle_core::{DType, Tensor};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// One exploratory perturbation ξ of one neuron at one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -127,6 +128,12 @@ impl TrialBatch {
         };
         let drawn = inputs.into_iter().zip(x0).enumerate().map(trial).collect();
         Ok(TrialBatch { networks, trials_each, drawn, exact: Some(given) })
+    }
+
+    /// Those of `all`, `[S, B]`, that belong to some trials of some networks.
+    pub(super) fn part<'t, T>(&self, networks: &Range<usize>, trials: &Range<usize>, all: &'t [T]) -> Vec<&'t T> {
+        let b = self.trials_each;
+        networks.clone().flat_map(|s| &all[s * b + trials.start..s * b + trials.end]).collect()
     }
 
     /// The trial types, `[S, B]`.

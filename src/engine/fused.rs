@@ -1,21 +1,53 @@
-//! What the fused kernels compute, on any device. Every key and every name stands here: one that is new does not compile until
-//! somebody has said whether the kernels know it.
+//! What the fused kernels of all devices have in common: which setups they can run, and how they see a setup.
 
+use super::memory::Sizes;
 use crate::config::*;
 use crate::model::Leak;
 use crate::presets::Setup;
+use crate::rules::FusedRule;
+
+/// The rule by which `w_rec` learns.
+pub(super) fn rule(setup: &Setup, learn: bool) -> FusedRule {
+    setup.rule.fused().filter(|_| learn).unwrap_or(FusedRule::Nothing)
+}
+
+/// The decay of x̄, for the rules whose eligibility is a product of two factors over the steps.
+pub(super) fn mean_decay(rule: FusedRule) -> Option<f64> {
+    match rule {
+        FusedRule::DeltaX(decay) | FusedRule::Eh(decay) => Some(decay),
+        FusedRule::NodePerturbation | FusedRule::FastWeights | FusedRule::Nothing => None,
+    }
+}
+
+/// Bytes of the eligibility and of its factors, where a rule has them; those of a block of factors are given.
+pub(super) fn eligibility(setup: &Setup, sizes: &Sizes, factors: f64) -> (f64, f64) {
+    let rule = rule(setup, sizes.learn);
+    let matrix = if rule == FusedRule::Nothing { 0.0 } else { sizes.matrix() };
+    (matrix, mean_decay(rule).map_or(0.0, |_| factors))
+}
+
+/// For each neuron 0 if it is clamped, else 1; and the activation at which it is clamped, else 0.
+pub(super) fn clamps(network: &NetworkConfig) -> (Vec<f32>, Vec<f32>) {
+    let (mut free, mut held) = (vec![1.0; network.neurons], vec![0.0; network.neurons]);
+    for &(neuron, activation) in &network.clamped {
+        (free[neuron], held[neuron]) = (0.0, activation as f32);
+    }
+    (free, held)
+}
 
 /// Why the fused kernels cannot do what a setup asks for; `None`: they can.
+///
+/// Every key and every name stands here: a new one does not compile until it is decided whether the kernels know it.
 pub(super) fn refuses(setup: &Setup) -> Option<String> {
     let Config { network, fast_weights, perturbation, rule, readout, bptt: _, modulator, task: _, train } =
         &setup.config;
-    let not = |what: &str| Some(format!("{what} runs on plain operations"));
+    let not = |feature: &str| Some(format!("{feature} runs on plain operations"));
     match train.dtype {
         Precision::F32 => {}
         Precision::F64 => return not("double precision"),
     }
     let NetworkConfig {
-        // Kernels take any size, any weights, and whatever shaped them.
+        // Kernels take any size and any weights.
         neurons: _,
         gain: _,
         connectivity: _,

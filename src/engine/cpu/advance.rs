@@ -1,27 +1,28 @@
-//! One step of one trial: x ← x + leak (drive − x), clamped; r = φ(x). Every slice is one row.
+//! One step of one trial: x ← x + leak (drive − x), clamped; r = φ(x).
 //!
 //! The loops are plain; [`pulp::Arch::dispatch`] compiles them for each vector extension and picks one at run time. For that
 //! they must be inlined to the end.
 
 use super::Plan;
-use crate::model::tanh::tanh;
+use crate::model::{tanh::tanh, Transfer};
+use crate::rules::FusedRule;
 use pulp::{Simd, WithSimd};
 
-/// φ.
-pub(super) trait Response: Copy {
+/// A transfer function φ.
+trait Response: Copy {
     /// The firing rate for an activation.
     fn rate(self, x: f32) -> f32;
 }
 
 /// tanh(x).
 #[derive(Clone, Copy)]
-pub(super) struct Tanh;
+struct Tanh;
 
 /// x + offset within [0, max].
 #[derive(Clone, Copy)]
-pub(super) struct Rectified {
-    pub(super) offset: f32,
-    pub(super) max: f32,
+struct Rectified {
+    offset: f32,
+    max: f32,
 }
 
 impl Response for Tanh {
@@ -38,23 +39,49 @@ impl Response for Rectified {
     }
 }
 
-/// The step alone.
-pub(super) struct Advance<'a, R> {
-    pub(super) plan: &'a Plan<'a>,
-    pub(super) response: R,
+/// The state of one trial, `[width]` each.
+pub(super) struct Row<'a> {
     pub(super) recurrent: &'a [f32],
     pub(super) input: &'a [f32],
     pub(super) x: &'a mut [f32],
     pub(super) r: &'a mut [f32],
+    pub(super) x_mean: &'a mut [f32],
+}
+
+/// One step of a trial; `factors` (post, pre) are written for the rules that have them.
+pub(super) fn advance(plan: &Plan, row: Row, factors: Option<(&mut [f32], &mut [f32])>) {
+    match plan.transfer {
+        Transfer::Tanh => advance_with(Tanh, plan, row, factors),
+        Transfer::Rectified { offset, max } => {
+            advance_with(Rectified { offset: offset as f32, max: max as f32 }, plan, row, factors)
+        }
+    }
+}
+
+fn advance_with<R: Response>(response: R, plan: &Plan, row: Row, factors: Option<(&mut [f32], &mut [f32])>) {
+    let step = Advance { plan, response, row };
+    match factors {
+        None => plan.arch.dispatch(step),
+        Some((post, pre)) if matches!(plan.learns, FusedRule::DeltaX(_)) => {
+            plan.arch.dispatch(AdvanceWithFactors::<_, true> { step, post, pre })
+        }
+        Some((post, pre)) => plan.arch.dispatch(AdvanceWithFactors::<_, false> { step, post, pre }),
+    }
+}
+
+/// The step alone.
+struct Advance<'a, R> {
+    plan: &'a Plan<'a>,
+    response: R,
+    row: Row<'a>,
 }
 
 /// The step with the factors of a rule that compares x with its running mean: post = δx, pre = r(t−1), both cubed for
 /// `delta-x`. x̄ is moved on afterwards.
-pub(super) struct AdvanceWithFactors<'a, R, const CUBED: bool> {
-    pub(super) step: Advance<'a, R>,
-    pub(super) x_mean: &'a mut [f32],
-    pub(super) post: &'a mut [f32],
-    pub(super) pre: &'a mut [f32],
+struct AdvanceWithFactors<'a, R, const CUBED: bool> {
+    step: Advance<'a, R>,
+    post: &'a mut [f32],
+    pre: &'a mut [f32],
 }
 
 impl<R: Response> WithSimd for Advance<'_, R> {
@@ -62,14 +89,14 @@ impl<R: Response> WithSimd for Advance<'_, R> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let w = self.plan.width;
-        let (recurrent, input) = (&self.recurrent[..w], &self.input[..w]);
-        let (x, r) = (&mut self.x[..w], &mut self.r[..w]);
-        let (leak, free, held) = (self.plan.leak, &self.plan.free[..w], &self.plan.held[..w]);
+        let Advance { plan, response, row: Row { recurrent, input, x, r, .. } } = self;
+        let w = plan.width;
+        let (recurrent, input, x, r) = (&recurrent[..w], &input[..w], &mut x[..w], &mut r[..w]);
+        let (leak, free, held) = (plan.leak, &plan.free[..w], &plan.held[..w]);
         for i in 0..w {
             let next = x[i] + leak * (recurrent[i] + input[i] - x[i]);
             x[i] = next * free[i] + held[i];
-            r[i] = self.response.rate(x[i]);
+            r[i] = response.rate(x[i]);
         }
     }
 }
@@ -79,10 +106,10 @@ impl<R: Response, const CUBED: bool> WithSimd for AdvanceWithFactors<'_, R, CUBE
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Advance { plan, response, recurrent, input, x, r } = self.step;
+        let Advance { plan, response, row: Row { recurrent, input, x, r, x_mean } } = self.step;
         let w = plan.width;
         let (recurrent, input, x, r) = (&recurrent[..w], &input[..w], &mut x[..w], &mut r[..w]);
-        let (x_mean, post, pre) = (&mut self.x_mean[..w], &mut self.post[..w], &mut self.pre[..w]);
+        let (x_mean, post, pre) = (&mut x_mean[..w], &mut self.post[..w], &mut self.pre[..w]);
         let (leak, decay, free, held) = (plan.leak, plan.decay, &plan.free[..w], &plan.held[..w]);
         for i in 0..w {
             let next = x[i] + leak * (recurrent[i] + input[i] - x[i]);

@@ -1,19 +1,10 @@
-//! Output, reward and readout learning of one trial, step by step. The twins are in `engine::reference` and `rules::readout`.
+//! The reward of each step of one trial, and the readout's learning. The twins are in `engine::reference` and `rules::readout`.
 
 use super::rows::dispatched_add_scaled;
 use crate::config::{Output, ReadoutRule};
-use crate::engine::eligibility::Aligned;
 use crate::presets::Setup;
 use crate::tasks::ErrorMeasure;
 use pulp::Arch;
-
-/// What is the same for all trials of a network.
-pub(super) struct Readout {
-    /// `[n_out, width]`.
-    pub w_out: Aligned,
-    /// `[n_out]`.
-    pub b_out: Vec<f32>,
-}
 
 /// How outputs are judged online, and how the readout learns from it.
 pub(super) struct OnlinePlan {

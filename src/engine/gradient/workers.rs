@@ -1,17 +1,17 @@
-//! Threads for work that recurses deeply: candle's `backward`, and the release of its graph, go down one call for each node.
+//! Threads for deep recursion: candle's `backward`, and the release of its graph, make a nested call for each node.
 
 use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
 
-/// Stack of a worker: some, and some for each step of the longest graph. Only what is touched takes memory.
+/// Bytes of a worker's stack: a fixed part, and a part for each step of the longest graph. Only touched pages take memory.
 const STACK: usize = 16 << 20;
 const STACK_PER_STEP: usize = 256 << 10;
 
 /// Threads with a large stack, each a pool of its own.
 ///
-/// A thread that waits for a part of a matrix product takes up other work of its pool. Within one common pool that would be
-/// another shard, on the same stack, and so on; here there is only its own product.
+/// A thread that waits for a part of a matrix product takes up other work of its pool. In a common pool that would be another
+/// shard, on top of the same stack, and so on; here it can only be a part of its own product.
 pub(crate) struct Workers(Vec<rayon::ThreadPool>);
 
 impl Workers {
@@ -28,7 +28,7 @@ impl Workers {
         Ok(Workers((0..rayon::current_num_threads()).map(pool).collect::<Result<_>>()?))
     }
 
-    /// `job(0)` to `job(jobs − 1)`, whichever thread is free; the results in order.
+    /// Runs `job(0)` to `job(jobs − 1)`, each on the next free thread, and returns the results in order.
     pub fn run<T: Send>(&self, jobs: usize, job: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
         let next = AtomicUsize::new(0);
         let results = Mutex::new((0..jobs).map(|_| None).collect::<Vec<_>>());
