@@ -59,65 +59,44 @@ pub(super) fn advance(plan: &Plan, row: Row, factors: Option<(&mut [f32], &mut [
 }
 
 fn advance_with<R: Response>(response: R, plan: &Plan, row: Row, factors: Option<(&mut [f32], &mut [f32])>) {
-    let step = Advance { plan, response, row };
+    let cubed = matches!(plan.learns, FusedRule::DeltaX(_));
     match factors {
-        None => plan.arch.dispatch(step),
-        Some((post, pre)) if matches!(plan.learns, FusedRule::DeltaX(_)) => {
-            plan.arch.dispatch(AdvanceWithFactors::<_, true> { step, post, pre })
-        }
-        Some((post, pre)) => plan.arch.dispatch(AdvanceWithFactors::<_, false> { step, post, pre }),
+        None => plan.arch.dispatch(Advance::<_, 0> { plan, response, row, post: &mut [], pre: &mut [] }),
+        Some((post, pre)) if cubed => plan.arch.dispatch(Advance::<_, 3> { plan, response, row, post, pre }),
+        Some((post, pre)) => plan.arch.dispatch(Advance::<_, 1> { plan, response, row, post, pre }),
     }
 }
 
-/// The step alone.
-struct Advance<'a, R> {
+/// The step, with the factors of a rule that compares x with its running mean x̄: post = δx and pre = r(t−1), both to the power
+/// of `POWER`. x̄ is updated afterwards. With a power of 0 there are no factors and no x̄.
+struct Advance<'a, R, const POWER: u8> {
     plan: &'a Plan<'a>,
     response: R,
     row: Row<'a>,
-}
-
-/// The step with the factors of a rule that compares x with its running mean: post = δx, pre = r(t−1), both cubed for
-/// `delta-x`. x̄ is moved on afterwards.
-struct AdvanceWithFactors<'a, R, const CUBED: bool> {
-    step: Advance<'a, R>,
     post: &'a mut [f32],
     pre: &'a mut [f32],
 }
 
-impl<R: Response> WithSimd for Advance<'_, R> {
+impl<R: Response, const POWER: u8> WithSimd for Advance<'_, R, POWER> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Advance { plan, response, row: Row { recurrent, input, x, r, .. } } = self;
+        let Advance { plan, response, row: Row { recurrent, input, x, r, x_mean }, post, pre } = self;
         let w = plan.width;
         let (recurrent, input, x, r) = (&recurrent[..w], &input[..w], &mut x[..w], &mut r[..w]);
-        let (leak, free, held) = (plan.leak, &plan.free[..w], &plan.held[..w]);
-        for i in 0..w {
-            let next = x[i] + leak * (recurrent[i] + input[i] - x[i]);
-            x[i] = next * free[i] + held[i];
-            r[i] = response.rate(x[i]);
-        }
-    }
-}
-
-impl<R: Response, const CUBED: bool> WithSimd for AdvanceWithFactors<'_, R, CUBED> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Advance { plan, response, row: Row { recurrent, input, x, r, x_mean } } = self.step;
-        let w = plan.width;
-        let (recurrent, input, x, r) = (&recurrent[..w], &input[..w], &mut x[..w], &mut r[..w]);
-        let (x_mean, post, pre) = (&mut x_mean[..w], &mut self.post[..w], &mut self.pre[..w]);
         let (leak, decay, free, held) = (plan.leak, plan.decay, &plan.free[..w], &plan.held[..w]);
+        let used = if POWER == 0 { 0 } else { w };
+        let (x_mean, post, pre) = (&mut x_mean[..used], &mut post[..used], &mut pre[..used]);
         for i in 0..w {
             let next = x[i] + leak * (recurrent[i] + input[i] - x[i]);
             let next = next * free[i] + held[i];
-            let delta = next - x_mean[i];
-            post[i] = if CUBED { delta * delta * delta } else { delta };
-            pre[i] = if CUBED { r[i] * r[i] * r[i] } else { r[i] };
-            x_mean[i] = decay * x_mean[i] + (1.0 - decay) * next;
+            if POWER > 0 {
+                let delta = next - x_mean[i];
+                post[i] = if POWER == 3 { delta * delta * delta } else { delta };
+                pre[i] = if POWER == 3 { r[i] * r[i] * r[i] } else { r[i] };
+                x_mean[i] = decay * x_mean[i] + (1.0 - decay) * next;
+            }
             x[i] = next;
             r[i] = response.rate(next);
         }

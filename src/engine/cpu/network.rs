@@ -1,6 +1,6 @@
 //! The weights of one network as the kernels read them.
 
-use super::rows::{dispatched_add_scaled, dispatched_dot, dispatched_sum};
+use super::rows::{AddRows, Dots};
 use super::Plan;
 use crate::engine::eligibility::{zeros, Aligned};
 use crate::engine::{product, Strides};
@@ -46,7 +46,10 @@ impl Network {
         let along = Strides { rows: plan.width, columns: 1 };
         match trials {
             // One row: nothing to win from a product's blocks.
-            1 => dispatched_sum(plan.arch, drive, &self.w_rec_t, &r[..plan.n]),
+            1 => {
+                drive.fill(0.0);
+                plan.arch.dispatch(AddRows(drive, &self.w_rec_t, &r[..plan.n]));
+            }
             _ => {
                 let shape = (trials, plan.width, plan.n);
                 product(shape, (drive, along), false, (r, along), (&self.w_rec_t, along));
@@ -66,7 +69,7 @@ impl Network {
             None => drive.fill(0.0),
         }
         for (weights, u) in self.w_in_t.chunks_exact(plan.width).zip(now).filter(|(_, u)| **u != 0.0) {
-            dispatched_add_scaled(plan.arch, drive, weights, *u);
+            plan.arch.dispatch(AddRows(drive, weights, &[*u]));
         }
     }
 
@@ -75,8 +78,9 @@ impl Network {
         match &self.readout {
             None => output.iter_mut().zip(&plan.output_neurons).for_each(|(z, &neuron)| *z = r[neuron]),
             Some((w_out, b_out)) => {
+                plan.arch.dispatch(Dots(output, w_out, r));
                 for (k, z) in output.iter_mut().enumerate() {
-                    *z = dispatched_dot(plan.arch, &w_out[k * plan.width..(k + 1) * plan.width], r) + b_out[k];
+                    *z += b_out[k];
                     *z += noise.get(k).copied().unwrap_or(0.0);
                 }
             }

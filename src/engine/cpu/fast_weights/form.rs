@@ -68,43 +68,27 @@ fn choose(config: &FastWeightsConfig, n: usize, steps: usize, given: bool, wante
     if config.stage.of_one_step() {
         return Some(Chunks { first: LATER, later: LATER });
     }
-    let costs = Costs { stage: config.stage, n: n as f64, steps, given, wanted };
-    let fold_early = Chunks { first: if given { LATER } else { (3 * n / 4).max(LATER) }, later: LATER };
-    let never_fold = Chunks { first: steps + 1, later: LATER };
-    let never = !given && costs.history(never_fold) < costs.history(fold_early);
-    let chunks = if never { never_fold } else { fold_early };
-    let listed = config.form == FastWeightsForm::History || costs.history(chunks) < costs.written();
-    listed.then_some(chunks)
-}
-
-/// Costs of all steps of a trial, in rows of N floats read from the cache, fitted to what `cargo bench --bench trace` measured.
-struct Costs {
-    stage: Stage,
-    n: f64,
-    steps: usize,
-    given: bool,
-    wanted: bool,
-}
-
-impl Costs {
-    /// Each step reads the matrix, adds to it and writes it.
-    fn written(&self) -> f64 {
-        3.0 * matrices(self.stage) * self.n * self.steps as f64
-    }
-
-    /// Each step reads the list, half as long as it gets, and the matrix once there is one.
-    fn history(&self, chunks: Chunks) -> f64 {
-        let entry = if self.stage == Stage::Oja { 5.0 } else { 3.8 };
-        let (first, later) = (chunks.first.min(self.steps) as f64, chunks.later as f64);
-        let after = self.steps as f64 - first;
+    // Costs of all steps of a trial, in rows of N floats read from the cache, fitted to what `cargo bench --bench trace`
+    // measured. With a list, each step reads the list, half as long as it gets, and the matrix once there is one.
+    let rows = matrices(config.stage) * n as f64;
+    let entry = if config.stage == Stage::Oja { 5.0 } else { 3.8 };
+    let cost = |chunks: Chunks| {
+        let (first, later) = (chunks.first.min(steps) as f64, chunks.later as f64);
+        let after = steps as f64 - first;
         // A fold adds each entry to N rows, as part of a product that is slow to begin with.
-        let fold = |entries: f64, folds: f64| matrices(self.stage) * self.n * (0.4 * entries + 27.0 * folds);
-        let folded = match self.steps >= chunks.first {
-            true => fold(self.steps as f64, 1.0 + after / later),
-            false if self.wanted => fold(first, 1.0),
+        let fold = |entries: f64, folds: f64| rows * (0.4 * entries + 27.0 * folds);
+        let folded = match steps >= chunks.first {
+            true => fold(steps as f64, 1.0 + after / later),
+            false if wanted => fold(first, 1.0),
             false => 0.0,
         };
-        let read = 1.65 * matrices(self.stage) * self.n * if self.given { self.steps as f64 } else { after };
+        let read = 1.65 * rows * if given { steps as f64 } else { after };
         first * entry * first / 2.0 + after * entry * later / 2.0 + read + folded
-    }
+    };
+    let fold_early = Chunks { first: if given { LATER } else { (3 * n / 4).max(LATER) }, later: LATER };
+    let never_fold = Chunks { first: steps + 1, later: LATER };
+    let chunks = if !given && cost(never_fold) < cost(fold_early) { never_fold } else { fold_early };
+    // Each step reads the matrix, adds to it and writes it.
+    let written = 3.0 * rows * steps as f64;
+    (config.form == FastWeightsForm::History || cost(chunks) < written).then_some(chunks)
 }
