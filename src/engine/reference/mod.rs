@@ -28,7 +28,8 @@ impl Engine for Reference {
     }
 
     fn memory(&self, setup: &Setup, sizes: &Sizes) -> Vec<Part> {
-        let eligibility = match source(setup, sizes.learn) {
+        let eligibility = match setup.rule.source() {
+            _ if !sizes.learn => (0.0, 0.0),
             // Each sum is made anew: the old one, the summand and the new one exist at the same time. A block of factors is
             // copied before it is multiplied.
             Source::Steps(_) => (3.0 * sizes.matrix(), sizes.vectors(5.0 * sizes.t.min(BLOCK as f64))),
@@ -47,24 +48,19 @@ impl Engine for Reference {
     }
 }
 
-/// The source of the eligibility.
-fn source(setup: &Setup, learn: bool) -> Source {
-    if learn {
-        setup.rule.source()
-    } else {
-        Source::Nothing
-    }
-}
-
 /// Runs all steps. With `learn`, accumulates what the rules of `w_rec` and the readout learn from.
 fn run(setup: &Setup, cell: &Cell, inputs: &TrialTensors, learn: bool, record: Record) -> candle_core::Result<Episode> {
     let t = inputs.inputs.dim(0)?;
     let mut steps = Steps::from(0, setup, cell, inputs)?;
     let mut at = steps.start()?;
-    let source = source(setup, learn);
+    let source = if learn { setup.rule.source() } else { Source::Nothing };
     let of_fast_weights = matches!(source, Source::FastWeights);
     let mut learning = match source {
-        Source::Steps(rule) => Some(Learning::new(rule, setup, cell, &at, t)?),
+        Source::Steps(mut rule) => {
+            rule.begin(&at.state)?;
+            let eligibility = Accumulator::new(&at.state.x, BLOCK.min(t))?;
+            Some(Learning { rule, start_step: setup.config.rule.start_step, eligibility })
+        }
         Source::FastWeights | Source::Gradient | Source::Nothing => None,
     };
     let mut readout = learn.then(|| ReadoutLearning::new(&setup.config)).flatten();
@@ -75,7 +71,8 @@ fn run(setup: &Setup, cell: &Cell, inputs: &TrialTensors, learn: bool, record: R
         let taken = steps.take(step, &at)?;
         let difference = told.then(|| inputs.scoring.difference(step, &taken.output)).transpose()?;
         if let Some(learning) = &mut learning {
-            learning.step(step, &at, &taken, difference.as_ref())?;
+            let error = difference.as_ref().map(|difference| cell.fed_back_error(difference)).transpose()?.flatten();
+            learning.step(step, &at, &taken, error.as_ref())?;
         }
         let Taken { next, output, readout_noise, reward_change, .. } = taken;
         if let Some(readout) = &mut readout {
@@ -109,41 +106,27 @@ fn run(setup: &Setup, cell: &Cell, inputs: &TrialTensors, learn: bool, record: R
 }
 
 /// A rule of `w_rec` at work, and the eligibility so far.
-struct Learning<'a> {
+struct Learning {
     rule: Box<dyn StepRule>,
-    cell: &'a Cell,
     start_step: usize,
     eligibility: Accumulator,
 }
 
-impl<'a> Learning<'a> {
-    fn new(
-        mut rule: Box<dyn StepRule>,
-        setup: &Setup,
-        cell: &'a Cell,
-        start: &Progress,
-        steps: usize,
-    ) -> candle_core::Result<Self> {
-        let eligibility = Accumulator::new(&start.state.x, BLOCK.min(steps))?;
-        rule.begin(&start.state)?;
-        Ok(Learning { rule, cell, start_step: setup.config.rule.start_step, eligibility })
-    }
-
-    /// Adds a step; `difference` is target − output, for rules that read it.
+impl Learning {
+    /// Adds a step; `error` is what the output's error, fed back, brings to each neuron.
     fn step(
         &mut self,
         step: usize,
         before: &Progress,
         taken: &Taken,
-        difference: Option<&Tensor>,
+        error: Option<&Tensor>,
     ) -> candle_core::Result<()> {
-        let error = difference.map(|difference| self.cell.fed_back_error(difference)).transpose()?.flatten();
         let moment = Moment {
             r_before: &before.state.r,
             state: &taken.next.state,
             perturbation: taken.perturbation.as_ref(),
             reward_change: &taken.reward_change,
-            error: error.as_ref(),
+            error,
         };
         match self.rule.increment(&moment)?.filter(|_| step >= self.start_step) {
             Some(increment) => self.eligibility.push(&increment),
