@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Mutex;
+use std::sync::OnceLock;
 
 /// Bytes of a worker's stack: a fixed part, and a part for each step of the longest graph. Only touched pages take memory.
 const STACK: usize = 16 << 20;
@@ -29,17 +29,13 @@ impl Workers {
     }
 
     /// Runs `job(0)` to `job(jobs − 1)`, each on the next free thread, and returns the results in order.
-    pub fn run<T: Send>(&self, jobs: usize, job: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
+    pub fn run<T: Send + Sync>(&self, jobs: usize, job: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
         let next = AtomicUsize::new(0);
-        let results = Mutex::new((0..jobs).map(|_| None).collect::<Vec<_>>());
-        let work = || loop {
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            if i >= jobs {
-                return;
-            }
-            let result = job(i);
-            if let Ok(mut results) = results.lock() {
-                results[i] = Some(result);
+        let results: Vec<OnceLock<Result<T>>> = (0..jobs).map(|_| OnceLock::new()).collect();
+        let work = || {
+            let taken = || next.fetch_add(1, Ordering::Relaxed);
+            for (i, result) in std::iter::from_fn(|| Some(taken())).map_while(|i| Some((i, results.get(i)?))) {
+                result.get_or_init(|| job(i));
             }
         };
         std::thread::scope(|scope| {
@@ -48,8 +44,7 @@ impl Workers {
             }
         });
         let panicked = || Error::Bug("a thread for backpropagation panicked".into());
-        let results = results.into_inner().map_err(|_| panicked())?;
-        results.into_iter().map(|result| result.unwrap_or_else(|| Err(panicked()))).collect()
+        results.into_iter().map(|result| result.into_inner().unwrap_or_else(|| Err(panicked()))).collect()
     }
 }
 

@@ -100,27 +100,22 @@ impl<'a> TrialTensors<'a> {
         };
         let scored = (0..t).flat_map(|step| drawn.iter().map(move |d| f32::from(u8::from(d.trial.scored[step]))));
         let expected = ensemble.expected_errors(batch);
+        let expected = batch.part(&networks, &trials, &expected).into_iter().copied();
         let scoring = Scoring {
             targets: by_step(n_out, &|d| &d.trial.targets)?,
             scored: tensor(scored.collect(), &[t, s, b])?,
             measure,
-            expected_error: tensor(batch.part(&networks, &trials, &expected).into_iter().copied().collect(), &[s, b])?,
+            expected_error: tensor(expected.collect(), &[s, b])?,
         };
-        let modulated = ensemble.setup.config.fast_weights.modulator == ModulatorSource::Task
-            && drawn.iter().any(|d| d.trial.modulator.is_some());
-        let ones = vec![1.0; t];
         let (inputs, modulator, x0) = match &batch.exact {
             Some(Exact { inputs, modulator, x0 }) => {
                 (part(inputs, 1)?, modulator.as_ref().map(|m| part(m, 1)).transpose()?, part(x0, 0)?)
             }
-            None => {
-                let rows: Vec<&[f32]> = drawn.iter().map(|d| d.trial.modulator.as_deref().unwrap_or(&ones)).collect();
-                (
-                    by_step(n_in, &|d| &d.trial.inputs)?,
-                    modulated.then(|| tensor(steps_first(t, 1, &rows), &[t, s, b])).transpose()?,
-                    tensor(drawn.iter().flat_map(|d| d.x0.iter().copied()).collect(), &[s, b, n])?,
-                )
-            }
+            None => (
+                by_step(n_in, &|d| &d.trial.inputs)?,
+                modulator(ensemble, &drawn).map(|m| tensor(m, &[t, s, b])).transpose()?,
+                tensor(drawn.iter().flat_map(|d| d.x0.iter().copied()).collect(), &[s, b, n])?,
+            ),
         };
         Ok(TrialTensors {
             inputs,
@@ -133,6 +128,15 @@ impl<'a> TrialTensors<'a> {
             private_noise: noise(n, |d| &d.private_noise)?,
         })
     }
+}
+
+/// The task's m(t), `[T, trials]`; `None` if the fast weights do not read it, or no trial has one.
+fn modulator(ensemble: &Ensemble, drawn: &[&DrawnTrial]) -> Option<Vec<f32>> {
+    let read = ensemble.setup.config.fast_weights.modulator == ModulatorSource::Task
+        && drawn.iter().any(|d| d.trial.modulator.is_some());
+    let ones = vec![1.0; ensemble.shape.steps];
+    let rows = || drawn.iter().map(|d| d.trial.modulator.as_deref().unwrap_or(&ones)).collect::<Vec<_>>();
+    read.then(|| steps_first(ones.len(), 1, &rows()))
 }
 
 /// From one `[T, width]` for each trial to `[T, trials, width]`.
