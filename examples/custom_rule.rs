@@ -1,6 +1,5 @@
-//! Question: how do I train networks by a learning rule of my own?
-//! Answer: implement `LearningRule` and, for what it does at each step, `StepRule`; hand it to a trainer, and to whatever reads
-//! the checkpoint.
+//! Question: how do I train networks with a learning rule of my own?
+//! Answer: implement `LearningRule`, and give the rule to the trainer and to whatever reads the checkpoint.
 //!
 //! The rule here is node perturbation with presynaptic traces, after Fiete & Seung (2006, doi 10.1103/PhysRevLett.97.048104),
 //! whose synapses have dynamics. Each synapse keeps a trace s of its presynaptic rate r. What counts is the perturbation ξ of
@@ -16,7 +15,7 @@
 //! `cargo run --release --example custom_rule`
 
 use candle_core::{Device, Tensor};
-use hebbian_rnn::{evaluate, Checkpoint, Factors, Increment, LearningRule, Moment, Own, Source, StepRule, Trainer};
+use hebbian_rnn::{evaluate, Checkpoint, Factors, Increment, LearningRule, Own, Source, Trainer};
 use std::sync::Arc;
 
 /// The rule with its parameter.
@@ -30,31 +29,23 @@ impl LearningRule for PresynapticTrace {
         "presynaptic-trace"
     }
     fn source(&self) -> Source {
-        Source::Steps(Box::new(Synapses { decay: self.decay, trace: None }))
+        let decay = self.decay;
+        // s, `[S, B, N]`; 0 before the first step.
+        let mut trace: Option<Tensor> = None;
+        Source::Steps(Box::new(move |moment| {
+            let new = (moment.r_before * (1.0 - decay))?;
+            let pre = match trace.take() {
+                Some(old) => ((old * decay)? + new)?,
+                None => new,
+            };
+            trace = Some(pre.clone());
+            // Without a perturbation nothing becomes eligible.
+            Ok(moment.perturbation.map(|xi| Increment::Outer(Factors { post: xi.clone(), pre })))
+        }))
     }
 }
 
-/// The rule at work on a batch of trials.
-struct Synapses {
-    decay: f64,
-    /// s, `[S, B, N]`; 0 before the first step.
-    trace: Option<Tensor>,
-}
-
-impl StepRule for Synapses {
-    fn increment(&mut self, moment: &Moment) -> candle_core::Result<Option<Increment>> {
-        let new = (moment.r_before * (1.0 - self.decay))?;
-        let trace = match &self.trace {
-            Some(old) => ((old * self.decay)? + new)?,
-            None => new,
-        };
-        self.trace = Some(trace.clone());
-        // Where nothing is perturbed, nothing becomes eligible.
-        Ok(moment.perturbation.map(|xi| Increment::Outer(Factors { post: xi.clone(), pre: trace })))
-    }
-}
-
-fn main() -> anyhow::Result<()> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rule = Arc::new(PresynapticTrace { decay: 0.5 });
     // Neither the readout nor the Hebbian trace may do the work: only the recurrent weights learn, by this rule.
     let mut trainer = Trainer::builder("echo")
@@ -77,12 +68,12 @@ fn main() -> anyhow::Result<()> {
 
     for (before, after) in untrained.iter().zip(evaluate(&checkpoint, 100, 1)?) {
         println!("network {}: error {:.3}, before training {:.3}", after.network, after.error, before.error);
-        anyhow::ensure!(after.error < before.error / 4.0, "not learnt");
+        assert!(after.error < before.error / 4.0, "not learnt");
     }
 
     // Training goes on as if it had never stopped.
     let mut resumed = Trainer::resume(&checkpoint, &[Device::Cpu])?;
     let (resumed, unbroken) = (resumed.update()?, trainer.update()?);
-    anyhow::ensure!(resumed.networks[0].error == unbroken.networks[0].error, "not the same training");
+    assert!(resumed.networks[0].error == unbroken.networks[0].error, "not the same training");
     Ok(())
 }

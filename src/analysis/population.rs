@@ -173,7 +173,7 @@ fn periods(task: &dyn Task, trials: &[&Trial]) -> Vec<Period> {
 mod tests {
     use super::*;
     use crate::random::{stream, Phase, Purpose};
-    use crate::tasks::{dnms::Dnms, EvidenceAccumulation};
+    use crate::tasks::{Dnms, EvidenceAccumulation};
 
     fn periods_of(task: &dyn Task) -> Vec<(f64, f64, bool)> {
         let trial = |k| task.trial(k, &mut stream(0, 0, k, Phase::Evaluate, Purpose::Task));

@@ -1,4 +1,4 @@
-//! A batch of trials as drawn on the host: S networks × B trials, each from its own random streams.
+//! A batch of trials in host memory: S networks × B trials, each drawn from its own random streams.
 
 use crate::config::{Config, NetworkConfig, NetworkRange};
 use crate::error::{ensure, Result};
@@ -7,30 +7,31 @@ use crate::random::{events, gaussian, stream, symmetric_uniform, uniform, Phase,
 use crate::tasks::{Task, Trial};
 use candle_core::{DType, Tensor};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// One exploratory perturbation ξ of one neuron at one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Perturbation {
     /// The step.
     pub step: u32,
-    /// The neuron.
+    /// The index of the neuron.
     pub neuron: u32,
-    /// ξ.
+    /// ξ, added to the neuron's drive.
     pub size: f32,
 }
 
-/// One trial with everything random about it.
+/// One trial with all its random numbers.
 #[derive(Clone, Debug)]
 pub struct DrawnTrial {
-    /// What the task drew.
+    /// The task's trial.
     pub trial: Trial,
     /// x(0), `[N]`.
     pub x0: Vec<f32>,
-    /// The exploratory perturbations, by step.
+    /// The exploratory perturbations, ordered by step.
     pub perturbations: Vec<Perturbation>,
-    /// The noise on the readout, `[T, n_out]`; empty where the readout does not explore.
+    /// The noise on the readout, `[T, n_out]`; empty if the readout does not explore.
     pub readout_noise: Vec<f32>,
-    /// The neurons' private noise, `[T, N]`; empty where there is none.
+    /// The neurons' private noise, `[T, N]`; empty if there is none.
     pub private_noise: Vec<f32>,
 }
 
@@ -43,11 +44,11 @@ pub struct TrialBatch {
     pub trials_each: usize,
     /// `[S, B]`.
     pub drawn: Vec<DrawnTrial>,
-    /// What a user gave in double precision, for engines that can take it.
+    /// The user's own inputs in full precision, for engines that can use it.
     pub exact: Option<Exact>,
 }
 
-/// Inputs as they were given; trials hold them in single precision.
+/// Inputs as a user gave them; the trials hold them in single precision.
 #[derive(Clone, Debug)]
 pub struct Exact {
     /// u, `[T, S, B, n_in]`.
@@ -63,7 +64,7 @@ pub struct Exact {
 pub struct Draw {
     /// The seed of every stream.
     pub seed: u64,
-    /// Training or evaluation.
+    /// Training, evaluation or simulation.
     pub phase: Phase,
     /// The number of each network's first trial in the batch.
     pub first_trial: u64,
@@ -77,28 +78,23 @@ impl TrialBatch {
     /// Draws the trials `first_trial..first_trial + trials_each` of each network of the configuration.
     ///
     /// # Errors
-    /// Where the task draws a trial whose lists do not have the lengths that its own `steps`, `inputs` and `n_out` call for.
+    /// [`Error::Content`](crate::Error::Content) if a trial's lists do not have the lengths that the task's own `steps`, `n_in`
+    /// and `n_out` call for, or its type is none of the task's.
     pub fn draw(setup: &Setup, draw: Draw) -> Result<Self> {
-        let (config, task) = (&setup.config, &*setup.task);
-        let networks = config.train.networks;
-        let s = networks.count();
-        let drawn: Vec<DrawnTrial> = (0..s * draw.trials_each)
-            .into_par_iter()
-            .map(|i| {
-                let network = networks.start + (i / draw.trials_each) as u64;
-                let trial = draw.first_trial + (i % draw.trials_each) as u64;
-                draw_trial(config, task, draw, network, trial)
-            })
-            .collect();
-        drawn.iter().try_for_each(|d| check(task, &d.trial))?;
-        Ok(TrialBatch { networks: s, trials_each: draw.trials_each, drawn, exact: None })
+        let (networks, trials_each) = (setup.config.train.networks, draw.trials_each);
+        let trial = |i| {
+            let (network, trial) = (networks.start + (i / trials_each) as u64, (i % trials_each) as u64);
+            draw_trial(&setup.config, &*setup.task, draw, network, draw.first_trial + trial)
+        };
+        let drawn: Vec<DrawnTrial> = (0..networks.count() * trials_each).into_par_iter().map(trial).collect();
+        drawn.iter().try_for_each(|d| check(&*setup.task, &d.trial))?;
+        Ok(TrialBatch { networks: networks.count(), trials_each, drawn, exact: None })
     }
 
-    /// Trials that nobody judges, from what a user gave: x(0), where it is not given, and private noise come from the seed's own
-    /// streams.
+    /// Unscored trials with a user's own inputs. Private noise is drawn from the seed's streams.
     ///
     /// # Errors
-    /// Where tensors do not have the shapes of [`Exact`].
+    /// If tensors do not have the shapes of [`Exact`].
     pub fn given(config: &Config, given: Exact, n_out: usize, seed: u64) -> candle_core::Result<Self> {
         let (t, networks, trials_each, n_in) = given.inputs.dims4()?;
         let trials = networks * trials_each;
@@ -129,6 +125,12 @@ impl TrialBatch {
         Ok(TrialBatch { networks, trials_each, drawn, exact: Some(given) })
     }
 
+    /// Those of `all`, `[S, B]`, that belong to some trials of some networks.
+    pub(super) fn part<'t, T>(&self, networks: &Range<usize>, trials: &Range<usize>, all: &'t [T]) -> Vec<&'t T> {
+        let b = self.trials_each;
+        networks.clone().flat_map(|s| &all[s * b + trials.start..s * b + trials.end]).collect()
+    }
+
     /// The trial types, `[S, B]`.
     pub fn types(&self) -> Vec<usize> {
         self.drawn.iter().map(|d| d.trial.trial_type).collect()
@@ -136,70 +138,52 @@ impl TrialBatch {
 }
 
 fn check(task: &dyn Task, trial: &Trial) -> Result<()> {
-    let (t, n_in, n_out) = (task.steps(), task.n_in(), task.n_out());
-    let modulator = trial.modulator.as_ref().map_or(t, Vec::len);
-    let lengths = [
-        ("inputs", trial.inputs.len(), t * n_in),
-        ("targets", trial.targets.len(), t * n_out),
+    let (name, t, kind, kinds) = (task.name(), task.steps(), trial.trial_type, task.n_types());
+    for (list, found, expected) in [
+        ("inputs", trial.inputs.len(), t * task.n_in()),
+        ("targets", trial.targets.len(), t * task.n_out()),
         ("scored", trial.scored.len(), t),
-        ("modulator", modulator, t),
-    ];
-    for (list, found, expected) in lengths {
-        ensure!(
-            found == expected,
-            Content,
-            "task `{}` drew a trial with {found} {list}; expected {expected}",
-            task.name()
-        );
+        ("modulator", trial.modulator.as_ref().map_or(t, Vec::len), t),
+    ] {
+        ensure!(found == expected, Content, "task `{name}` drew a trial with {found} {list}; expected {expected}");
     }
-    let types = task.n_types();
-    ensure!(
-        trial.trial_type < types,
-        Content,
-        "task `{}` drew a trial of type {}; expected below {types}",
-        task.name(),
-        trial.trial_type
-    );
+    ensure!(kind < kinds, Content, "task `{name}` drew a trial of type {kind}; expected below {kinds}");
     Ok(())
 }
 
 fn draw_trial(config: &Config, task: &dyn Task, draw: Draw, network: u64, trial: u64) -> DrawnTrial {
     let rng = |purpose| stream(draw.seed, network, trial, draw.phase, purpose);
-    let steps = task.steps();
-    let neurons = config.network.neurons;
-    let drawn = task.trial(trial, &mut rng(Purpose::Task));
+    let (steps, sd) = (task.steps(), config.readout.perturbation);
+    let explore = |explores: bool| draw.explore && explores;
+    let readout_noise = || gaussian(&mut rng(Purpose::ReadoutPerturbation), steps * task.n_out(), sd);
+    let perturbations = || perturbations(config, steps, &mut rng(Purpose::Perturbation));
     DrawnTrial {
-        x0: uniform(&mut rng(Purpose::InitialActivation), neurons, config.network.initial_activation),
-        perturbations: if draw.explore {
-            perturbations(config, steps, &mut rng(Purpose::Perturbation))
-        } else {
-            Vec::new()
-        },
-        readout_noise: if draw.explore && config.readout_explores() {
-            gaussian(&mut rng(Purpose::ReadoutPerturbation), steps * task.n_out(), config.readout.perturbation)
-        } else {
-            Vec::new()
-        },
+        trial: task.trial(trial, &mut rng(Purpose::Task)),
+        x0: initial(&config.network, rng(Purpose::InitialActivation)),
+        perturbations: explore(config.perturbation.amplitude as f32 != 0.0).then(perturbations).unwrap_or_default(),
+        readout_noise: explore(config.readout_explores()).then(readout_noise).unwrap_or_default(),
         private_noise: private_noise(&config.network, steps, rng(Purpose::PrivateNoise)),
-        trial: drawn,
     }
 }
 
-/// x(0) for trials that no task drew, one list `[N]` after the other: those of the first network first.
+/// x(0) of one trial, `[N]`.
+fn initial(network: &NetworkConfig, mut rng: Stream) -> Vec<f32> {
+    uniform(&mut rng, network.neurons, network.initial_activation)
+}
+
+/// x(0) for a user's own trials, `[S, trials, N]`.
 pub(crate) fn initial_activation(
     network: &NetworkConfig,
     seed: u64,
     networks: NetworkRange,
     trials: usize,
 ) -> Vec<f32> {
-    let draw = |k, trial| {
-        let mut rng = stream(seed, k, trial, Phase::Simulate, Purpose::InitialActivation);
-        uniform(&mut rng, network.neurons, network.initial_activation)
-    };
-    networks.range().flat_map(|k| (0..trials as u64).flat_map(move |trial| draw(k, trial))).collect()
+    let rng = |k, trial| stream(seed, k, trial, Phase::Simulate, Purpose::InitialActivation);
+    let each = |k| (0..trials as u64).flat_map(move |trial| initial(network, rng(k, trial)));
+    networks.range().flat_map(each).collect()
 }
 
-/// The private noise of one trial, `[T, N]`; empty where there is none.
+/// The private noise of one trial, `[T, N]`; empty if there is none.
 fn private_noise(network: &NetworkConfig, steps: usize, mut rng: Stream) -> Vec<f32> {
     match network.private_noise {
         0.0 => Vec::new(),
@@ -210,9 +194,6 @@ fn private_noise(network: &NetworkConfig, steps: usize, mut rng: Stream) -> Vec<
 fn perturbations(config: &Config, steps: usize, rng: &mut Stream) -> Vec<Perturbation> {
     let (neurons, start) = (config.network.neurons, config.perturbation.start_step);
     let amplitude = config.perturbation.amplitude as f32;
-    if amplitude == 0.0 {
-        return Vec::new();
-    }
     let places = events(rng, steps.saturating_sub(start) * neurons, config.perturbation.probability);
     let perturbation = |place: usize| Perturbation {
         step: (start + place / neurons) as u32,

@@ -1,10 +1,10 @@
-//! Eligibility as a batch of trials leaves it: one matrix for each trial, to be weighted and summed.
+//! The eligibility after a batch of trials: one matrix for each trial, to be weighted and summed.
 
 use aligned_vec::{AVec, ConstAlign};
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
 
-/// Floats that start on a cache line: no vector read straddles two.
+/// Floats that start on a cache line, so that no vector read straddles two.
 pub(crate) type Aligned = AVec<f32, ConstAlign<64>>;
 
 /// `len` zeros.
@@ -14,7 +14,7 @@ pub(crate) fn zeros(len: usize) -> Aligned {
 
 /// One `[N, N]` matrix (post, pre) for each of S × B trials.
 pub enum Eligibility {
-    /// `[S, B, N, N]`, from the plain operations.
+    /// `[S, B, N, N]`, from all engines but the CPU's.
     Tensor(Tensor),
     /// The same in host memory, from the fused CPU kernels.
     Host(HostEligibility),
@@ -30,7 +30,7 @@ pub struct HostEligibility {
     pub(crate) trials_each: usize,
     /// N.
     pub(crate) neurons: usize,
-    /// Length of a row, at least N; what stands beyond N is not read.
+    /// Length of a row, at least N; the rest is not read.
     pub(crate) width: usize,
     /// Whether matrices are (pre, post).
     pub(crate) transposed: bool,
@@ -40,7 +40,7 @@ impl Eligibility {
     /// Σ_b weight_b e_b for each network, `[S, N, N]`, from `weights` `[S, B]`.
     ///
     /// # Errors
-    /// Where the device fails.
+    /// If the device fails.
     pub fn weighted_sum(&self, weights: &[f64]) -> Result<Tensor> {
         match self {
             Eligibility::Tensor(e) => {
@@ -55,7 +55,7 @@ impl Eligibility {
 }
 
 impl HostEligibility {
-    /// Each row of each network is summed on its own, trial by trial, so the order never depends on threads.
+    /// Sums each row of each network trial by trial, so that the order never depends on the number of threads.
     fn weighted_sum(&self, weights: &[f64]) -> Result<Tensor> {
         let (s, b, n) = (self.networks, self.trials_each, self.neurons);
         let mut sum = vec![0f32; s * n * n];

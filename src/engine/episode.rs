@@ -1,6 +1,7 @@
-//! What a batch of trials starts from, and what it leaves behind.
+//! The networks that run a batch of trials, and the results.
 
-use super::Eligibility;
+use super::{Eligibility, TrialBatch};
+use crate::config::Config;
 use crate::model::{FastWeights, State, Weights};
 use crate::presets::Setup;
 use crate::rules::RewardBaseline;
@@ -8,35 +9,50 @@ use crate::tasks::TrialShape;
 use candle_core::Tensor;
 use std::collections::BTreeMap;
 
-/// S networks as they are now, and what their trials are like.
+/// S networks in their present state, and the sizes of their trials.
 pub struct Ensemble<'a> {
-    /// What is run.
+    /// The configuration, task, rule and neuron model.
     pub setup: &'a Setup,
-    /// The sizes of its trials.
+    /// T, n_in, n_out and the error measure of a trial.
     pub shape: TrialShape,
     /// The weights.
     pub weights: &'a Weights,
-    /// What each network expects.
+    /// The expected error of each network and trial type.
     pub baseline: &'a RewardBaseline,
-    /// The fast weights at the start; `None`: zero.
+    /// The fast weights at the start of the trials; `None`: zero.
     pub fast_weights: Option<FastWeights>,
 }
 
-/// What a run should keep beside the outputs.
+impl Ensemble<'_> {
+    /// Ē of the type of each trial of a batch, `[S, B]`.
+    pub(super) fn expected_errors(&self, batch: &TrialBatch) -> Vec<f32> {
+        let expected = |(i, trial_type)| self.baseline.expectation(i / batch.trials_each, trial_type) as f32;
+        batch.types().into_iter().enumerate().map(expected).collect()
+    }
+}
+
+/// What is recorded of a batch of trials beside the outputs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Record {
-    /// The fast weights after the last step; persistent ones are kept without asking.
+    /// The fast weights after the last step; persistent ones are kept in any case.
     pub fast_weights: bool,
-    /// Rates of every step.
+    /// Firing rates r at every step.
     pub rates: bool,
-    /// Activations of every step.
+    /// Activations x at every step.
     pub activations: bool,
+}
+
+impl Record {
+    /// Whether the fast weights after the last step are kept.
+    pub(super) fn keeps_fast_weights(&self, config: &Config) -> bool {
+        self.fast_weights || config.fast_weights.persistent
+    }
 }
 
 /// Gradients by the name of their weight, each `[S, …]`.
 pub type Gradients = BTreeMap<&'static str, Tensor>;
 
-/// What a batch of trials left behind.
+/// The results of a batch of trials.
 pub struct Episode {
     /// `[S, B, T, n_out]`.
     pub outputs: Tensor,
@@ -44,14 +60,15 @@ pub struct Episode {
     pub state: State,
     /// The fast weights after the last step.
     pub fast_weights: Option<FastWeights>,
-    /// Where a rule of `w_rec` has one.
+    /// The eligibility of each recurrent weight, if the rule of `w_rec` has one.
     pub eligibility: Option<Eligibility>,
-    /// Where weights learn by the gradient: that of each network's mean loss over its trials.
+    /// The gradients of each network's mean loss over its trials, if weights learn by them.
     pub gradients: Option<Gradients>,
-    /// Summed changes of `w_out` `[S, n_out, N]` and `b_out` `[S, n_out]`, before the learning rate, where they learn.
+    /// Summed changes of `w_out` `[S, n_out, N]` and `b_out` `[S, n_out]`, not yet scaled by the
+    /// learning rate, if they learn.
     pub readout_change: Option<(Tensor, Tensor)>,
-    /// `[S, B, T, N]`, where asked for.
+    /// Firing rates `[S, B, T, N]`, if recorded.
     pub rates: Option<Tensor>,
-    /// `[S, B, T, N]`, where asked for.
+    /// Activations `[S, B, T, N]`, if recorded.
     pub activations: Option<Tensor>,
 }

@@ -1,21 +1,53 @@
-//! What the fused kernels compute, on any device. Every key and every name stands here: one that is new does not compile until
-//! somebody has said whether the kernels know it.
+//! What the fused kernels of all devices have in common: which setups they can run, and how they see a setup.
 
+use super::memory::Sizes;
 use crate::config::*;
 use crate::model::Leak;
 use crate::presets::Setup;
+use crate::rules::FusedRule;
 
-/// Why the fused kernels cannot do what a setup asks for; `None`: they can.
-pub(super) fn refuses(setup: &Setup) -> Option<String> {
-    let Config { network, fast_weights, perturbation, rule, readout, bptt: _, modulator, task: _, train } =
-        &setup.config;
-    let not = |what: &str| Some(format!("{what} runs on plain operations"));
-    match train.dtype {
-        Precision::F32 => {}
-        Precision::F64 => return not("double precision"),
+/// The rule by which `w_rec` learns.
+pub(super) fn rule(setup: &Setup, learn: bool) -> FusedRule {
+    setup.rule.fused().filter(|_| learn).unwrap_or(FusedRule::Nothing)
+}
+
+/// The decay of x̄, for the rules whose eligibility is a product of two factors over the steps.
+pub(super) fn mean_decay(rule: FusedRule) -> Option<f64> {
+    match rule {
+        FusedRule::DeltaX(decay) | FusedRule::Eh(decay) => Some(decay),
+        FusedRule::NodePerturbation | FusedRule::FastWeights | FusedRule::Nothing => None,
     }
+}
+
+/// Bytes of the eligibility and of its factors, where a rule has them; those of a block of factors are given.
+pub(super) fn eligibility(setup: &Setup, sizes: &Sizes, factors: f64) -> (f64, f64) {
+    let rule = rule(setup, sizes.learn);
+    let matrix = if rule == FusedRule::Nothing { 0.0 } else { sizes.matrix() };
+    (matrix, mean_decay(rule).map_or(0.0, |_| factors))
+}
+
+/// For each neuron 0 if it is clamped, else 1; and the activation at which it is clamped, else 0.
+pub(super) fn clamps(network: &NetworkConfig) -> (Vec<f32>, Vec<f32>) {
+    let (mut free, mut held) = (vec![1.0; network.neurons], vec![0.0; network.neurons]);
+    for &(neuron, activation) in &network.clamped {
+        (free[neuron], held[neuron]) = (0.0, activation as f32);
+    }
+    (free, held)
+}
+
+/// Why the fused kernels cannot run a setup; `None` if they can.
+pub(super) fn refuses(setup: &Setup) -> Option<String> {
+    let feature = unknown_in_network(setup).or_else(|| unknown_elsewhere(setup));
+    feature.map(|feature| format!("{feature} runs on plain operations"))
+}
+
+/// What of the network and its numbers the kernels do not know.
+///
+/// Here and in [`unknown_elsewhere`] every key and every name is listed: a new one does not compile until it is decided whether
+/// the kernels know it.
+fn unknown_in_network(setup: &Setup) -> Option<String> {
     let NetworkConfig {
-        // Kernels take any size, any weights, and whatever shaped them.
+        // Kernels take any size and any weights.
         neurons: _,
         gain: _,
         connectivity: _,
@@ -43,18 +75,26 @@ pub(super) fn refuses(setup: &Setup) -> Option<String> {
         private_noise,
         feedback_scale,
         error_feedback_scale: _,
-    } = network;
-    match setup.neurons.leak(network) {
+    } = &setup.config.network;
+    match setup.config.train.dtype {
+        Precision::F32 => {}
+        Precision::F64 => return Some("double precision".into()),
+    }
+    match setup.neurons.leak(&setup.config.network) {
         Some(Leak::Activation(_)) => {}
-        Some(Leak::Rate(_)) => return not("a rate that leaks (network.dynamics)"),
-        None => return not(&format!("the neuron model `{}`", setup.neurons.name())),
+        Some(Leak::Rate(_)) => return Some("a rate that leaks (network.dynamics)".into()),
+        None => return Some(format!("the neuron model `{}`", setup.neurons.name())),
     }
     if *private_noise > 0.0 {
-        return not("private noise (network.private_noise)");
+        return Some("private noise (network.private_noise)".into());
     }
-    if *feedback_scale > 0.0 {
-        return not("output feedback (network.feedback_scale)");
-    }
+    (*feedback_scale > 0.0).then(|| "output feedback (network.feedback_scale)".into())
+}
+
+/// What of the rest of a setup the kernels do not know.
+fn unknown_elsewhere(setup: &Setup) -> Option<String> {
+    let Config { network, fast_weights, perturbation, rule, readout, bptt: _, modulator, task: _, train: _ } =
+        &setup.config;
     let FastWeightsConfig {
         stage:
             Stage::None
@@ -76,11 +116,11 @@ pub(super) fn refuses(setup: &Setup) -> Option<String> {
     let PerturbationConfig { probability: _, amplitude: _, start_step: _ } = perturbation;
     let RuleConfig { name: _, eta: _, max_dw: _, clip_growth: _, own: _, start_step: _ } = rule;
     if setup.rule.fused().is_none() && !super::gradient::wanted(setup) {
-        return not(&format!("the rule `{}`", setup.rule.name()));
+        return Some(format!("the rule `{}`", setup.rule.name()));
     }
     let ReadoutConfig { rule, eta: _, perturbation: _, mean_decay: _ } = readout;
     match rule {
-        ReadoutRule::Delta if network.output == Output::Readout => return not("the delta rule (readout.rule)"),
+        ReadoutRule::Delta if network.output == Output::Readout => return Some("the delta rule (readout.rule)".into()),
         ReadoutRule::None | ReadoutRule::NodePerturbation | ReadoutRule::Eh | ReadoutRule::Delta => {}
     }
     let RewardConfig {
@@ -92,8 +132,5 @@ pub(super) fn refuses(setup: &Setup) -> Option<String> {
         binary,
         energy_cost: _,
     } = modulator;
-    if *binary {
-        return not("the binary modulator (modulator.binary)");
-    }
-    None
+    binary.then(|| "the binary modulator (modulator.binary)".into())
 }

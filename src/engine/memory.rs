@@ -1,29 +1,29 @@
-//! How much memory a run needs on its device, known before it takes any.
+//! How much memory a run needs on its device, estimated before it starts.
 //!
-//! The estimate counts what grows with N², T or B; docs/gpu.md has the formula. Each engine knows its own part. A run that would
-//! not fit is refused at its start, and `--batch auto` asks for the largest batch that does.
+//! The estimate counts what grows with N², T or B; docs/gpu.md has the formula. Each engine knows its own part. A run that does
+//! not fit is refused at its start, and `--batch auto` takes the largest batch that fits.
 
 use super::{forward, gradient, Record};
-use crate::config::{FastWeightsConfig, Precision, Stage};
+use crate::config::{Config, FastWeightsConfig, Precision, Stage};
 use crate::device::memory_of;
 use crate::error::{Error, Result, Shortage};
 use crate::presets::Setup;
 use crate::tasks::TrialShape;
 use candle_core::Device;
 
-/// The share of what is free that a run may plan to use: allocators and drivers need some too.
+/// The share of free memory that a run may plan to use: allocators and drivers need some too.
 const USABLE: f64 = 0.9;
-/// `--batch auto` goes no further: each update then already averages over many trials.
+/// The largest batch of `--batch auto`: each update then already averages over many trials.
 const LARGEST_BATCH: usize = 256;
 /// Bytes of one perturbation on its device: step, neuron and size.
 const PERTURBATION: f64 = 12.0;
 
-/// One part of what a run keeps, in bytes.
+/// One part of the memory of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// What it is.
+    /// What it holds.
     pub name: &'static str,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: u64,
 }
 
@@ -33,18 +33,45 @@ impl Part {
     }
 }
 
-/// The sizes of a run, as counts and as what formulas need. Sizes that nobody meant must not overflow; up to 2⁵³ bytes every
-/// number here is exact.
+/// The parts of a run whose rule may have an eligibility.
+pub(super) fn parts((eligibility, factors): (f64, f64), fast_weights: f64, trials: f64) -> Vec<Part> {
+    vec![
+        Part::new("eligibility", eligibility),
+        Part::new("factors of the eligibility", factors),
+        Part::new("fast weights", fast_weights),
+        Part::new("trials", trials),
+    ]
+}
+
+/// Matrices `[N, N]` of the fast weights of one trial.
+pub(super) fn matrices(stage: Stage) -> f64 {
+    match stage {
+        Stage::None => 0.0,
+        Stage::Retroactive => 2.0,
+        Stage::Hebb | Stage::Outer | Stage::Accumulate | Stage::Decay | Stage::Modulated | Stage::Oja => 1.0,
+    }
+}
+
+/// Bytes of a number.
+pub(super) fn float(config: &Config) -> f64 {
+    match config.train.dtype {
+        Precision::F32 => 4.0,
+        Precision::F64 => 8.0,
+    }
+}
+
+/// The sizes of a run, as counts and as `f64` for the formulas: absurdly large sizes must not overflow, and up to 2⁵³ bytes
+/// every result is exact.
 pub struct Sizes<'a> {
-    /// Where it runs.
+    /// The device of the run.
     pub device: &'a Device,
-    /// That of a trial.
+    /// The shape of a trial.
     pub shape: TrialShape,
     /// S.
     pub networks: usize,
     /// B.
     pub batch: usize,
-    /// Whether it learns.
+    /// Whether weights learn.
     pub learn: bool,
     /// N.
     pub n: f64,
@@ -54,6 +81,7 @@ pub struct Sizes<'a> {
     pub trials: f64,
     /// Bytes of a number.
     pub float: f64,
+    /// That a neuron is perturbed at a step.
     probability: f64,
 }
 
@@ -75,35 +103,30 @@ impl<'a> Sizes<'a> {
             n: config.network.neurons as f64,
             t: shape.steps as f64,
             trials: networks as f64 * batch as f64,
-            float: if config.train.dtype == Precision::F64 { 8.0 } else { 4.0 },
+            float: float(config),
             probability: if learn { config.perturbation.probability } else { 0.0 },
         }
     }
 
-    /// Bytes of one matrix `[N, N]` for each trial.
+    /// Bytes of one matrix `[N, N]` per trial.
     pub fn matrix(&self) -> f64 {
         self.trials * self.n * self.n * self.float
     }
 
-    /// Bytes of the fast weights where an engine has `copies` of them while it runs. Persistent ones are there before the trial
-    /// and after it as well.
+    /// Bytes of the fast weights if an engine holds `copies` of them while it runs. Persistent ones exist before the trial and
+    /// after it as well.
     pub fn fast_weights(&self, config: &FastWeightsConfig, copies: f64) -> f64 {
-        let matrices = match config.stage {
-            Stage::None => 0.0,
-            Stage::Retroactive => 2.0,
-            Stage::Hebb | Stage::Outer | Stage::Accumulate | Stage::Decay | Stage::Modulated | Stage::Oja => 1.0,
-        };
-        matrices * (copies + if config.persistent { 2.0 } else { 0.0 }) * self.matrix()
+        matrices(config.stage) * (copies + if config.persistent { 2.0 } else { 0.0 }) * self.matrix()
     }
 
-    /// Bytes of so many steps of what is drawn for all trials.
+    /// Bytes of `steps` steps of everything drawn for all trials.
     pub fn drawn(&self, steps: f64) -> f64 {
         let outside = self.shape.n_in as f64 + 2.0 * self.shape.n_out as f64 + 2.0;
         let perturbations = (self.probability * (self.trials * steps * self.n) * PERTURBATION).floor();
         self.trials * steps * outside * self.float + perturbations
     }
 
-    /// Bytes of `vectors` vectors `[N]` for each trial.
+    /// Bytes of `vectors` vectors `[N]` per trial.
     pub fn vectors(&self, vectors: f64) -> f64 {
         self.trials * vectors * self.n * self.float
     }
@@ -114,7 +137,7 @@ impl<'a> Sizes<'a> {
     }
 }
 
-/// What a run needs, by part.
+/// The parts of the memory of a run.
 fn estimate(setup: &Setup, sizes: &Sizes) -> Vec<Part> {
     let (s, n_in, n_out) = (sizes.networks as f64, sizes.shape.n_in as f64, sizes.shape.n_out as f64);
     // w_rec, its transpose, Δw and the steps towards it, the mask.
@@ -126,6 +149,11 @@ fn estimate(setup: &Setup, sizes: &Sizes) -> Vec<Part> {
     parts
 }
 
+/// The estimate for training `networks` networks with `batch` trials each.
+fn training(setup: &Setup, networks: usize, batch: usize, device: &Device) -> Vec<Part> {
+    estimate(setup, &Sizes::new(setup, setup.shape(), (networks, batch), true, device))
+}
+
 fn total(parts: &[Part]) -> u64 {
     parts.iter().fold(0, |sum, part| sum.saturating_add(part.bytes))
 }
@@ -134,27 +162,23 @@ fn usable(free: u64) -> u64 {
     (USABLE * free as f64) as u64
 }
 
-/// The largest power of two of trials that fits into `free` bytes, up to a bound beyond which nothing is gained; `None`: not
-/// even 1.
+/// The largest power of two of trials that fits into `free` bytes, at most [`LARGEST_BATCH`]; `None` if not even one fits.
 fn largest_batch(setup: &Setup, networks: usize, device: &Device, free: u64) -> Option<usize> {
-    let fits = |batch: usize| {
-        let sizes = Sizes::new(setup, setup.shape(), (networks, batch), true, device);
-        total(&estimate(setup, &sizes)) <= usable(free)
-    };
-    std::iter::successors(Some(LARGEST_BATCH), |batch| (*batch > 1).then_some(batch / 2)).find(|&batch| fits(batch))
+    let fits = |batch: &usize| total(&training(setup, networks, *batch, device)) <= usable(free);
+    std::iter::successors(Some(LARGEST_BATCH), |batch| (*batch > 1).then_some(batch / 2)).find(fits)
 }
 
-/// Refuses the training of some networks that would not fit into `free` bytes.
+/// Refuses to train `networks` networks if that does not fit into `free` bytes.
 fn check(setup: &Setup, networks: usize, device: &Device, free: u64) -> Result<()> {
-    let sizes = Sizes::new(setup, setup.shape(), (networks, setup.config.train.batch), true, device);
-    refuse(&estimate(setup, &sizes), free, "the run", || match largest_batch(setup, networks, device, free) {
+    let parts = training(setup, networks, setup.config.train.batch, device);
+    refuse(&parts, free, "the run", || match largest_batch(setup, networks, device, free) {
         Some(batch) => format!("train.batch = {batch} would fit"),
         None => "not even train.batch = 1 would fit: take fewer networks or neurons".to_string(),
     })
 }
 
-/// Refuses to run `trials` trials of each network with frozen weights where that would not fit on a device with what is
-/// recorded of them. `resident` bytes of the networks are there already.
+/// Refuses to run `trials` trials of each network with frozen weights if they and their recordings do not fit on a device.
+/// `resident` bytes of the networks are there already.
 ///
 /// # Errors
 /// [`Error::Memory`].
@@ -170,8 +194,8 @@ pub(crate) fn check_forward(
     let mut parts = estimate(setup, &sizes);
     let recorded = f64::from(u8::from(record.rates) + u8::from(record.activations));
     parts.push(Part::new("recordings", recorded * sizes.vectors(sizes.t)));
-    let way_out = || "take fewer trials or steps, or a machine with more memory".to_string();
-    refuse(&parts, free.saturating_add(resident), "this", way_out)
+    let remedy = || "take fewer trials or steps, or a machine with more memory".to_string();
+    refuse(&parts, free.saturating_add(resident), "this", remedy)
 }
 
 fn refuse(parts: &[Part], free: u64, what: &'static str, remedy: impl Fn() -> String) -> Result<()> {
@@ -183,8 +207,8 @@ fn refuse(parts: &[Part], free: u64, what: &'static str, remedy: impl Fn() -> St
     Err(Error::Memory(Box::new(Shortage { what, parts, free, usable, remedy: remedy() })))
 }
 
-/// What a run may count on: each device's free memory, shared by all parts of the run that are on it, with how many of the
-/// `networks` each part has. Devices whose memory cannot be known are left out.
+/// The free memory of each device, shared equally by all parts of the run that are on it, with how many of the networks each
+/// part has. Devices of unknown memory are left out.
 fn shares<'d>(setup: &Setup, devices: &'d [Device]) -> impl Iterator<Item = (&'d Device, usize, u64)> {
     let networks = setup.config.train.networks;
     devices.iter().enumerate().filter_map(move |(i, device)| {
@@ -193,18 +217,18 @@ fn shares<'d>(setup: &Setup, devices: &'d [Device]) -> impl Iterator<Item = (&'d
     })
 }
 
-/// Refuses a run that would not fit on its devices.
+/// Refuses a training run that does not fit on its devices.
 ///
 /// # Errors
-/// [`Error::Memory`]: the size of each part, what there is, and the largest batch that would fit.
+/// [`Error::Memory`], with the size of each part, the free memory, and the largest batch that would fit.
 pub fn check_memory(setup: &Setup, devices: &[Device]) -> Result<()> {
     shares(setup, devices).try_for_each(|(device, networks, free)| check(setup, networks, device, free))
 }
 
-/// The batch that `--batch auto` stands for on these devices: the largest that fits on all of them.
+/// The largest batch that fits on all of these devices, at most 256: that of `--batch auto`.
 ///
 /// # Errors
-/// Where not even one trial of each network fits: as [`check_memory`].
+/// [`Error::Memory`] if not even one trial of each network fits.
 pub fn automatic_batch(setup: &Setup, devices: &[Device]) -> Result<usize> {
     let fits =
         shares(setup, devices).filter_map(|(device, networks, free)| largest_batch(setup, networks, device, free));
@@ -229,15 +253,14 @@ mod tests {
     #[test]
     fn parts_are_those_of_the_formula() {
         let bytes = |setup: &Setup, name| {
-            let sizes = Sizes::new(setup, setup.shape(), (20, 64), true, &Device::Cpu);
-            estimate(setup, &sizes).into_iter().find(|part| part.name == name).unwrap().bytes
+            training(setup, 20, 64, &Device::Cpu).into_iter().find(|part| part.name == name).unwrap().bytes
         };
         let plain = dnms(&[]);
         assert_eq!(bytes(&plain, "eligibility"), 20 * 64 * 200 * 200 * 4);
         assert_eq!(bytes(&plain, "weights"), 20 * 200 * (6 * 200 + 2 + 1) * 4);
         assert_eq!(bytes(&plain, "fast weights"), 0);
-        let traced = dnms(&["trace.stage=retroactive", "trace.persistent=true"]);
-        assert_eq!(bytes(&traced, "fast weights"), 2 * 3 * 20 * 64 * 200 * 200 * 4);
+        let retroactive = dnms(&["trace.stage=retroactive", "trace.persistent=true"]);
+        assert_eq!(bytes(&retroactive, "fast weights"), 2 * 3 * 20 * 64 * 200 * 200 * 4);
         let exact = dnms(&["train.dtype=f64"]);
         assert_eq!(bytes(&exact, "eligibility"), 3 * 20 * 64 * 200 * 200 * 8, "f64 has plain operations only");
     }
@@ -246,10 +269,7 @@ mod tests {
     fn the_batch_is_the_largest_power_of_two_that_fits() {
         let setup = dnms(&[]);
         let largest = |free| largest_batch(&setup, 20, &Device::Cpu, free);
-        let needs = |batch| {
-            let sizes = Sizes::new(&setup, setup.shape(), (20, batch), true, &Device::Cpu);
-            (total(&estimate(&setup, &sizes)) as f64 / USABLE) as u64
-        };
+        let needs = |batch| (total(&training(&setup, 20, batch, &Device::Cpu)) as f64 / USABLE) as u64;
         for batch in [1, 2, 16, 128, 256] {
             assert_eq!(largest(needs(batch) + 2), Some(batch));
             assert_eq!(largest(needs(batch) - 2), (batch > 1).then_some(batch / 2));

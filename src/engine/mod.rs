@@ -1,13 +1,13 @@
-//! Engines: what runs a batch of trials and, where `w_rec` learns, accumulates what the rule learns from.
+//! Engines run batches of trials and, if `w_rec` learns, accumulate the eligibility or gradients that the rule needs.
 //!
-//! | engine | what it is | its twin in tests |
+//! | engine | how it computes | tested against |
 //! |---|---|---|
 //! | [`reference`] | plain candle operations, step by step, on any device | plain f64 loops |
 //! | [`cpu`] | one vectorised pass a step on the CPU | `reference` |
 //! | `cuda` | kernels for whole trials or for single steps | `reference` |
 //! | [`gradient`] | backpropagation through time | finite differences |
 //!
-//! [`choose`] is the one place that chooses.
+//! [`choose`] is the only place that decides between them.
 
 mod batch;
 mod cpu;
@@ -36,27 +36,29 @@ use crate::presets::Setup;
 use candle_core::Device;
 use memory::Sizes;
 
-/// Something that runs batches of trials.
+/// Runs batches of trials.
 pub trait Engine: Send + Sync {
     /// Its name.
     fn name(&self) -> &'static str;
-    /// Why it cannot do what a setup asks for on a device; `None`: it can.
-    fn refuses(&self, setup: &Setup, device: &Device) -> Option<String>;
-    /// What it needs of the device's memory beside weights, by part.
+    /// Why it cannot run a setup on a device; `None` if it can.
+    fn refuses(&self, _setup: &Setup, _device: &Device) -> Option<String> {
+        None
+    }
+    /// The parts of the device memory that it needs, the weights apart.
     fn memory(&self, setup: &Setup, sizes: &Sizes) -> Vec<Part>;
-    /// Runs all trials of a batch; with `learn`, accumulates what the rule and the readout learn from.
+    /// Runs all trials of a batch; with `learn`, also accumulates the eligibility or gradients and the readout's change.
     ///
     /// # Errors
-    /// Where the device fails.
+    /// [`crate::Error::Tensors`] if an operation on the device fails, and what the task's own functions give.
     fn run(&mut self, ensemble: &Ensemble, batch: &TrialBatch, learn: bool, record: Record) -> Result<Episode>;
-    /// Takes the memory of an eligibility back for the next batch: fresh pages would cost as much as the arithmetic on them.
+    /// Takes back the memory of an eligibility for the next batch: touching fresh pages would cost as much as the arithmetic.
     fn recycle(&mut self, _spent: Eligibility) {}
 }
 
-/// The engine that runs a setup's trials on a device: the first of the fastest that can. With `learn`, it also learns.
+/// The fastest engine that can run a setup's trials on a device. With `learn`, one that can also train the networks.
 ///
 /// # Errors
-/// Where it cannot be started.
+/// [`crate::Error::Device`] if the threads for backpropagation cannot be started.
 pub fn choose(setup: &Setup, device: &Device, learn: bool) -> Result<Box<dyn Engine>> {
     if learn && gradient::wanted(setup) {
         return Ok(Box::new(gradient::Gradient::new(setup)?));
@@ -64,14 +66,14 @@ pub fn choose(setup: &Setup, device: &Device, learn: bool) -> Result<Box<dyn Eng
     Ok(forward(setup, device))
 }
 
-/// The engine that runs trials whose weights no gradient moves.
+/// The fastest engine for trials that need no gradient.
 fn forward(setup: &Setup, device: &Device) -> Box<dyn Engine> {
-    let able = fastest().into_iter().find(|engine| engine.refuses(setup, device).is_none());
-    able.unwrap_or_else(|| Box::new(reference::Reference))
+    let mut engines = by_speed().into_iter();
+    engines.find(|engine| engine.refuses(setup, device).is_none()).unwrap_or_else(|| Box::new(reference::Reference))
 }
 
-/// The engines that are tried before the plain operations, the fastest first.
-fn fastest() -> Vec<Box<dyn Engine>> {
+/// The engines that are faster than plain candle operations, the fastest first.
+fn by_speed() -> Vec<Box<dyn Engine>> {
     vec![
         #[cfg(feature = "cuda")]
         Box::new(cuda::Cuda::default()),

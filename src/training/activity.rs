@@ -88,7 +88,8 @@ mod tests {
         for rates in [[1.0, -1.0, -1.0, -1.0], [1.0, -1.0, 1.0, -0.98], [f32::NAN, -1.0, f32::NAN, -1.0]] {
             assert!(!limits.of_network(&rates).stuck, "{rates:?}");
         }
-        let rectified = NetworkConfig { neurons: 1, response: TransferFunction::RectifiedLinear, ..NetworkConfig::default() };
+        let rectified =
+            NetworkConfig { neurons: 1, response: TransferFunction::RectifiedLinear, ..NetworkConfig::default() };
         let limits = Limits::new(&rectified);
         assert!(limits.of_network(&[19.9, 20.0]).stuck);
         assert_eq!(limits.of_network(&[0.0, 0.0]), Activity { saturated: 0.0, dead: 1.0, stuck: false });

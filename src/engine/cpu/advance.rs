@@ -1,27 +1,28 @@
-//! One step of one trial: x ← x + leak (drive − x), clamped; r = φ(x). Every slice is one row.
+//! One step of one trial: x ← x + leak (drive − x), clamped; r = φ(x).
 //!
 //! The loops are plain; [`pulp::Arch::dispatch`] compiles them for each vector extension and picks one at run time. For that
 //! they must be inlined to the end.
 
 use super::Plan;
-use crate::model::tanh::tanh;
+use crate::model::{tanh::tanh, Transfer};
+use crate::rules::FusedRule;
 use pulp::{Simd, WithSimd};
 
-/// φ.
-pub(super) trait Response: Copy {
+/// A transfer function φ.
+trait Response: Copy {
     /// The firing rate for an activation.
     fn rate(self, x: f32) -> f32;
 }
 
 /// tanh(x).
 #[derive(Clone, Copy)]
-pub(super) struct Tanh;
+struct Tanh;
 
 /// x + offset within [0, max].
 #[derive(Clone, Copy)]
-pub(super) struct Rectified {
-    pub(super) offset: f32,
-    pub(super) max: f32,
+struct Rectified {
+    offset: f32,
+    max: f32,
 }
 
 impl Response for Tanh {
@@ -38,59 +39,64 @@ impl Response for Rectified {
     }
 }
 
-/// The step alone.
-pub(super) struct Advance<'a, R> {
-    pub(super) plan: &'a Plan<'a>,
-    pub(super) response: R,
+/// The state of one trial, `[width]` each.
+pub(super) struct Row<'a> {
     pub(super) recurrent: &'a [f32],
     pub(super) input: &'a [f32],
     pub(super) x: &'a mut [f32],
     pub(super) r: &'a mut [f32],
-}
-
-/// The step with the factors of a rule that compares x with its running mean: post = δx, pre = r(t−1), both cubed for
-/// `delta-x`. x̄ is moved on afterwards.
-pub(super) struct AdvanceWithFactors<'a, R, const CUBED: bool> {
-    pub(super) step: Advance<'a, R>,
     pub(super) x_mean: &'a mut [f32],
-    pub(super) post: &'a mut [f32],
-    pub(super) pre: &'a mut [f32],
 }
 
-impl<R: Response> WithSimd for Advance<'_, R> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let w = self.plan.width;
-        let (recurrent, input) = (&self.recurrent[..w], &self.input[..w]);
-        let (x, r) = (&mut self.x[..w], &mut self.r[..w]);
-        let (leak, free, held) = (self.plan.leak, &self.plan.free[..w], &self.plan.held[..w]);
-        for i in 0..w {
-            let next = x[i] + leak * (recurrent[i] + input[i] - x[i]);
-            x[i] = next * free[i] + held[i];
-            r[i] = self.response.rate(x[i]);
+/// One step of a trial; `factors` (post, pre) are written for the rules that have them.
+pub(super) fn advance(plan: &Plan, row: Row, factors: Option<(&mut [f32], &mut [f32])>) {
+    match plan.transfer {
+        Transfer::Tanh => advance_with(Tanh, plan, row, factors),
+        Transfer::Rectified { offset, max } => {
+            advance_with(Rectified { offset: offset as f32, max: max as f32 }, plan, row, factors)
         }
     }
 }
 
-impl<R: Response, const CUBED: bool> WithSimd for AdvanceWithFactors<'_, R, CUBED> {
+fn advance_with<R: Response>(response: R, plan: &Plan, row: Row, factors: Option<(&mut [f32], &mut [f32])>) {
+    let cubed = matches!(plan.learns, FusedRule::DeltaX(_));
+    match factors {
+        None => plan.arch.dispatch(Advance::<_, 0> { plan, response, row, post: &mut [], pre: &mut [] }),
+        Some((post, pre)) if cubed => plan.arch.dispatch(Advance::<_, 3> { plan, response, row, post, pre }),
+        Some((post, pre)) => plan.arch.dispatch(Advance::<_, 1> { plan, response, row, post, pre }),
+    }
+}
+
+/// The step, with the factors of a rule that compares x with its running mean x̄: post = δx and pre = r(t−1), both to the power
+/// of `POWER`. x̄ is updated afterwards. With a power of 0 there are no factors and no x̄.
+struct Advance<'a, R, const POWER: u8> {
+    plan: &'a Plan<'a>,
+    response: R,
+    row: Row<'a>,
+    post: &'a mut [f32],
+    pre: &'a mut [f32],
+}
+
+impl<R: Response, const POWER: u8> WithSimd for Advance<'_, R, POWER> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Advance { plan, response, recurrent, input, x, r } = self.step;
+        let Advance { plan, response, row: Row { recurrent, input, x, r, x_mean }, post, pre } = self;
         let w = plan.width;
         let (recurrent, input, x, r) = (&recurrent[..w], &input[..w], &mut x[..w], &mut r[..w]);
-        let (x_mean, post, pre) = (&mut self.x_mean[..w], &mut self.post[..w], &mut self.pre[..w]);
         let (leak, decay, free, held) = (plan.leak, plan.decay, &plan.free[..w], &plan.held[..w]);
+        let used = if POWER == 0 { 0 } else { w };
+        let (x_mean, post, pre) = (&mut x_mean[..used], &mut post[..used], &mut pre[..used]);
         for i in 0..w {
             let next = x[i] + leak * (recurrent[i] + input[i] - x[i]);
             let next = next * free[i] + held[i];
-            let delta = next - x_mean[i];
-            post[i] = if CUBED { delta * delta * delta } else { delta };
-            pre[i] = if CUBED { r[i] * r[i] * r[i] } else { r[i] };
-            x_mean[i] = decay * x_mean[i] + (1.0 - decay) * next;
+            if POWER > 0 {
+                let delta = next - x_mean[i];
+                post[i] = if POWER == 3 { delta * delta * delta } else { delta };
+                pre[i] = if POWER == 3 { r[i] * r[i] * r[i] } else { r[i] };
+                x_mean[i] = decay * x_mean[i] + (1.0 - decay) * next;
+            }
             x[i] = next;
             r[i] = response.rate(next);
         }

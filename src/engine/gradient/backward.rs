@@ -11,35 +11,35 @@ use crate::tasks::Trial;
 use candle_core::{DType, Device, Tensor, Var};
 use std::ops::Range;
 
-/// Some networks' trials, and how their gradient is asked for.
+/// Some trials of some networks, and the gradient to find.
 pub(super) struct Job<'a> {
     pub setup: &'a Setup,
     /// The weights of these networks.
     pub weights: Weights,
-    /// Names of the weights whose gradient is wanted.
+    /// Names of the weights with respect to which the gradient is wanted.
     pub wanted: &'a [&'static str],
     pub inputs: TrialTensors<'a>,
-    /// What the task drew for each, `[S, B]`.
+    /// The trials as the task drew them, `[S, B]`.
     pub trials: Vec<&'a Trial>,
     pub pieces: &'a [Piece],
     pub loss: Loss,
-    /// What the loss of each trial counts: one over the trials of a network.
+    /// The factor of each trial's loss: one over the number of trials of a network.
     pub share: f64,
 }
 
-/// What the trials of a shard did, and their gradient.
+/// The results of a shard's trials, and their gradients.
 pub(super) struct Done {
     /// z, `[S, B, T, n_out]`.
     pub outputs: Tensor,
     /// The state after the last step.
     pub end: Progress,
     /// The loss of each trial, `[S, B]`.
-    pub losses: Vec<f64>,
-    /// Of the sum of the losses times `share`, with respect to each wanted weight; zero where nothing depends on it.
+    pub losses: Tensor,
+    /// The gradients of the sum of the losses times `share`, with respect to each wanted weight; zero if nothing depends on it.
     pub gradients: Vec<Tensor>,
 }
 
-/// What reaches a piece from later ones: the gradient with respect to each tensor of its last [`Progress`].
+/// The gradient that reaches a piece from later ones, with respect to each tensor of its last [`Progress`].
 type Carried = Vec<Option<Tensor>>;
 
 pub(super) fn run(job: &Job) -> Result<Done> {
@@ -70,7 +70,7 @@ pub(super) fn run(job: &Job) -> Result<Done> {
     for (piece, start) in job.pieces.iter().zip(&starts).rev() {
         let variables = start.map(|tensor| Ok(Var::from_tensor(tensor)?.into_inner()))?;
         let Some(sum) = linear(job, &cell, &variables, piece, &slopes, carried.take())? else { continue };
-        // What candle finds for a variable still hangs on the graph: unless it is detached, it would be differentiated again.
+        // The gradients that candle returns are part of a graph: unless detached, they would be differentiated again.
         let gradients = sum.backward()?;
         for (_, variable, total) in &mut wanted {
             if let Some(gradient) = gradients.get(variable) {
@@ -81,12 +81,11 @@ pub(super) fn run(job: &Job) -> Result<Done> {
             carried = Some(variables.each().map(|start| gradients.get(start).map(Tensor::detach)).collect());
         }
     }
-    let of =
-        |name: &&'static str| wanted.iter().find(|(wanted, _, _)| wanted == name).map(|(_, _, total)| total.clone());
-    Ok(Done { outputs, end: at, losses, gradients: job.wanted.iter().filter_map(of).collect() })
+    let total = |name: &&'static str| wanted.iter().find(|(wanted, _, _)| wanted == name).map(|(.., sum)| sum.clone());
+    Ok(Done { outputs, end: at, losses, gradients: job.wanted.iter().filter_map(total).collect() })
 }
 
-/// Takes the steps of a piece; returns their outputs and where the trials are then.
+/// Takes the steps of a piece; returns their outputs and the state after them.
 fn walk(job: &Job, cell: &Cell, start: &Progress, range: &Range<usize>) -> Result<(Vec<Tensor>, Progress)> {
     let mut steps = Steps::from(range.start, job.setup, cell, &job.inputs)?;
     let (mut at, mut outputs) = (start.clone(), Vec::with_capacity(range.len()));
@@ -98,8 +97,8 @@ fn walk(job: &Job, cell: &Cell, start: &Progress, range: &Range<usize>) -> Resul
     Ok((outputs, at))
 }
 
-/// The number whose gradient is that of the loss: outputs times their slopes, plus the last state times what it is carried.
-/// `None` where nothing after this piece's start counts.
+/// A number with the same gradient as the loss: the outputs times the loss's slopes, plus the last state times the gradient
+/// that is carried to it. `None` if the loss does not depend on anything after the piece's start.
 fn linear(
     job: &Job,
     cell: &Cell,
@@ -132,12 +131,12 @@ fn linear(
 struct Slopes {
     /// `[T, S, B, n_out]`.
     values: Tensor,
-    /// Whether there is any at a step, `[T]`.
+    /// Whether any output of a step has one that is not 0, `[T]`.
     scored: Vec<bool>,
 }
 
 /// The loss of each trial and the slopes, from all outputs `[S, B, T, n_out]`.
-fn slopes(job: &Job, outputs: &Tensor) -> Result<(Vec<f64>, Slopes)> {
+fn slopes(job: &Job, outputs: &Tensor) -> Result<(Tensor, Slopes)> {
     let (s, b, t, n_out) = outputs.dims4()?;
     let by_trial: Vec<f64> = outputs.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
     let (mut losses, mut gradients, mut scored) = (Vec::new(), Vec::with_capacity(by_trial.len()), vec![false; t]);
@@ -150,5 +149,6 @@ fn slopes(job: &Job, outputs: &Tensor) -> Result<(Vec<f64>, Slopes)> {
         gradients.extend(gradient.into_iter().map(|slope| slope * job.share));
     }
     let values = Tensor::from_vec(gradients, (s, b, t, n_out), &Device::Cpu)?.permute((2, 0, 1, 3))?.contiguous()?;
+    let losses = Tensor::from_vec(losses, (s, b), &Device::Cpu)?;
     Ok((losses, Slopes { values: values.to_dtype(outputs.dtype())?.to_device(outputs.device())?, scored }))
 }

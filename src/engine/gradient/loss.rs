@@ -22,8 +22,8 @@ pub(super) fn of_trial(task: &dyn Task, trial: &Trial, outputs: &[f64], loss: Lo
     });
     if matches!(judged, Cow::Owned(_)) {
         let of_outputs = task.judged_gradient(outputs, &gradient);
-        let text = || format!("task `{}` gives no gradient of what it judges (Task::judged_gradient)", task.name());
-        gradient = of_outputs.ok_or_else(|| Error::Usage(text()))?;
+        let message = || format!("task `{}` gives no gradient of what it judges (Task::judged_gradient)", task.name());
+        gradient = of_outputs.ok_or_else(|| Error::Usage(message()))?;
     }
     Ok((loss, gradient))
 }

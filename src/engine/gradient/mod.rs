@@ -1,10 +1,10 @@
-//! Backpropagation through time, beside the rules: the exact gradient by candle's autograd (docs/model.md,
-//! "Backpropagation beside the rules").
+//! Backpropagation through time: the exact gradient by candle's autograd, to compare the learning rules with
+//! (docs/model.md, "Backpropagation beside the rules").
 //!
 //! A trial first runs without a graph, and the state is kept every few steps. Then, from the last piece to the first, each
-//! piece runs again with a graph, and the gradient of the piece after it is put in at its end. The result is that of one graph
-//! over the whole trial, with memory that grows with the square root of its length (Chen et al. 2016), and with recursion no
-//! deeper than a piece is long.
+//! piece runs again with a graph, and the gradient of the piece after it enters at its end. The result is that of one graph
+//! over the whole trial, but memory grows only with the square root of the trial's length (Chen et al. 2016), and recursion
+//! goes no deeper than a piece is long.
 
 mod backward;
 mod loss;
@@ -24,25 +24,25 @@ use candle_core::{Device, Tensor};
 use plan::Shard;
 use workers::Workers;
 
-/// The gradient of each network's mean loss over the trials of `batch` with respect to its `w_rec`: `[S, N, N]`, (post, pre),
+/// The gradient of each network's mean loss over the trials of `batch` with respect to its `w_rec`, `[S, N, N]` (post, pre),
 /// and the mean losses, `[S]`.
 ///
 /// The loss of a trial is the mean over scored steps and outputs of (output − target)², or, with [`Loss::Task`], of the task's
-/// own measure. Perturbations and noise that the batch holds are constants. A Hebbian trace starts at zero and is
-/// differentiated through. The gradient reaches back through the whole trial, or as far as `config.bptt.steps` says; it is 0
-/// for connections that do not exist. Nothing else of `config.bptt` is read, and the rule is not.
+/// own measure. The perturbations and noise of the batch are constants. Fast weights start at zero and are differentiated
+/// through. The gradient reaches back through the whole trial, or as far as `config.bptt.steps` says; it is 0 for connections
+/// that do not exist. No other key of `config.bptt` is read, nor is the rule.
 ///
 /// # Errors
-/// Where the task judges what comes of the outputs but gives no [`Task::judged_gradient`].
+/// [`Error::Usage`] if what the task scores is derived from the outputs and it has no
+/// [`judged_gradient`](crate::Task::judged_gradient).
 pub fn gradient(setup: &Setup, weights: &Weights, batch: &TrialBatch, loss: Loss) -> Result<(Tensor, Vec<f64>)> {
     let baseline = RewardBaseline::new(&setup.config.modulator, batch.networks, setup.task.n_types());
     let ensemble = Ensemble { setup, shape: setup.shape(), weights, baseline: &baseline, fast_weights: None };
-    let workers = Workers::new(plan::piece_steps(setup.task.steps()))?;
-    let (episode, losses) = backpropagate(&ensemble, batch, loss, &["w_rec"], &workers)?;
-    let means =
-        losses.chunks(batch.trials_each).map(|of_network| of_network.iter().sum::<f64>() / batch.trials_each as f64);
+    let (episode, losses) = Gradient::new(setup)?.backpropagate(&ensemble, batch, loss, &["w_rec"])?;
+    let mean = |losses: &Vec<f64>| losses.iter().sum::<f64>() / batch.trials_each as f64;
     let gradient = episode.gradients.and_then(|mut gradients| gradients.remove("w_rec"));
-    Ok((gradient.ok_or_else(|| Error::Bug("there is no gradient of w_rec".into()))?, means.collect()))
+    let gradient = gradient.ok_or_else(|| Error::Bug("there is no gradient of w_rec".into()))?;
+    Ok((gradient, losses.to_vec2()?.iter().map(mean).collect()))
 }
 
 /// Names of the weights that learn.
@@ -63,12 +63,12 @@ pub(crate) fn learning(config: &Config) -> Vec<&'static str> {
     .collect()
 }
 
-/// Whether a setup's weights are moved by the gradient of a loss.
+/// Whether the rule moves the weights by the gradient of a loss.
 pub(super) fn wanted(setup: &Setup) -> bool {
     matches!(setup.rule.source(), Source::Gradient)
 }
 
-/// What backpropagation needs of a device's memory beside weights.
+/// The parts of the device memory that backpropagation needs beside the weights.
 pub(super) fn memory(setup: &Setup, sizes: &Sizes) -> Vec<Part> {
     vec![
         Part::new("backpropagation", plan::memory(&setup.config, sizes)),
@@ -77,15 +77,45 @@ pub(super) fn memory(setup: &Setup, sizes: &Sizes) -> Vec<Part> {
     ]
 }
 
-/// Backpropagation through time: runs trials, and finds the gradient of each network's mean loss over them.
-pub(super) struct Gradient {
-    workers: Workers,
-}
+/// The engine that runs trials and finds the gradient of each network's mean loss over them.
+pub(super) struct Gradient(Workers);
 
 impl Gradient {
     /// For the trials of a setup.
     pub fn new(setup: &Setup) -> Result<Self> {
-        Ok(Gradient { workers: Workers::new(plan::piece_steps(setup.task.steps()))? })
+        Ok(Gradient(Workers::new(plan::piece_steps(setup.task.steps()))?))
+    }
+
+    /// Runs a batch, shard by shard, and adds the gradients with respect to the `wanted` weights up in the order of the
+    /// shards. Returns the losses `[S, B]` as well.
+    fn backpropagate(
+        &self,
+        ensemble: &Ensemble,
+        batch: &TrialBatch,
+        loss: Loss,
+        wanted: &[&'static str],
+    ) -> Result<(Episode, Tensor)> {
+        let (config, weights) = (&ensemble.setup.config, ensemble.weights);
+        let (t, b) = (ensemble.shape.steps, batch.trials_each);
+        let pieces = plan::pieces(t, config.bptt.steps, plan::piece_steps(t));
+        let shards = plan::shards(config, t, batch.networks, b, weights.w_rec.device());
+        let done = self.0.run(shards.len(), |i| {
+            let Shard { networks, trials } = shards[i].clone();
+            let drawn = batch.part(&networks, &trials, &batch.drawn);
+            backward::run(&Job {
+                setup: ensemble.setup,
+                weights: weights.map(|_, weight| weight.narrow(0, networks.start, networks.len())?.contiguous())?,
+                wanted,
+                inputs: TrialTensors::new(ensemble, batch, networks, trials)?,
+                trials: drawn.into_iter().map(|drawn| &drawn.trial).collect(),
+                pieces: &pieces,
+                loss,
+                share: 1.0 / b as f64,
+            })
+        })?;
+        // Shards of the same networks stand side by side.
+        let of_the_first = shards.iter().filter(|shard| shard.networks == shards[0].networks).count();
+        join(ensemble, wanted, &done.chunks(of_the_first).collect::<Vec<_>>())
     }
 }
 
@@ -104,74 +134,21 @@ impl Engine for Gradient {
 
     fn run(&mut self, ensemble: &Ensemble, batch: &TrialBatch, _learn: bool, _record: Record) -> Result<Episode> {
         let config = &ensemble.setup.config;
-        let (episode, _) = backpropagate(ensemble, batch, config.bptt.loss, &learning(config), &self.workers)?;
-        Ok(episode)
+        Ok(self.backpropagate(ensemble, batch, config.bptt.loss, &learning(config))?.0)
     }
 }
 
-/// Runs a batch, shard by shard, and adds the shards' gradients up in their order. Returns the losses `[S, B]` as well.
-fn backpropagate(
-    ensemble: &Ensemble,
-    batch: &TrialBatch,
-    loss: Loss,
-    wanted: &[&'static str],
-    workers: &Workers,
-) -> Result<(Episode, Vec<f64>)> {
-    let (config, weights) = (&ensemble.setup.config, ensemble.weights);
-    let (t, b) = (ensemble.shape.steps, batch.trials_each);
-    let pieces = plan::pieces(t, config.bptt.steps, plan::piece_steps(t));
-    let shards = plan::shards(config, t, batch.networks, b, weights.w_rec.device());
-    let inputs = TrialTensors::new(ensemble, batch)?;
-    let done = workers.run(shards.len(), |i| {
-        let Shard { networks, trials } = shards[i].clone();
-        backward::run(&Job {
-            setup: ensemble.setup,
-            weights: weights.map(|_, weight| weight.narrow(0, networks.start, networks.len())?.contiguous())?,
-            wanted,
-            inputs: inputs.part(networks.clone(), trials.clone())?,
-            trials: networks
-                .flat_map(|s| &batch.drawn[s * b + trials.start..s * b + trials.end])
-                .map(|drawn| &drawn.trial)
-                .collect(),
-            pieces: &pieces,
-            loss,
-            share: 1.0 / b as f64,
-        })
-    })?;
-    join(ensemble, batch, wanted, &shards, done)
-}
-
-/// Puts shards together again.
-fn join(
-    ensemble: &Ensemble,
-    batch: &TrialBatch,
-    wanted: &[&'static str],
-    shards: &[Shard],
-    done: Vec<Done>,
-) -> Result<(Episode, Vec<f64>)> {
-    // Shards with the same networks stand side by side: first their trials are joined, then the networks.
-    let rows: Vec<&[Done]> = {
-        let mut rest = &done[..];
-        shards
-            .chunk_by(|a, b| a.networks == b.networks)
-            .map(|row| {
-                let (row, others) = rest.split_at(row.len());
-                rest = others;
-                row
-            })
-            .collect()
+/// Puts the results of shards together: those of a row have the same networks and other trials.
+fn join(ensemble: &Ensemble, wanted: &[&'static str], rows: &[&[Done]]) -> Result<(Episode, Tensor)> {
+    let cat = |find: &dyn Fn(&Done) -> Option<Tensor>| -> candle_core::Result<Tensor> {
+        let rows = rows.iter().map(|row| Tensor::cat(&row.iter().filter_map(find).collect::<Vec<_>>(), 1));
+        Tensor::cat(&rows.collect::<candle_core::Result<Vec<_>>>()?, 0)
     };
-    let cat = |of: &dyn Fn(&Done) -> Option<Tensor>, networks: usize| -> candle_core::Result<Tensor> {
-        let rows = rows.iter().map(|row| Tensor::cat(&row.iter().filter_map(of).collect::<Vec<_>>(), networks + 1));
-        Tensor::cat(&rows.collect::<candle_core::Result<Vec<_>>>()?, networks)
-    };
-    let first = &done[0].end;
     let named = |name: &'static str, _: &Tensor| {
-        let of = |done: &Done| {
+        cat(&|done| {
             let fast_weights = done.end.fast_weights.iter().flat_map(|h| h.each());
             done.end.state.each().chain(fast_weights).find(|(other, _)| *other == name).map(|(_, t)| t.clone())
-        };
-        cat(&of, 0)
+        })
     };
     let mut gradients = Gradients::new();
     for (k, name) in wanted.iter().enumerate() {
@@ -181,28 +158,21 @@ fn join(
         let sums = rows.iter().map(sum).collect::<candle_core::Result<Vec<_>>>()?;
         gradients.insert(name, masked(ensemble, name, Tensor::cat(&sums, 0)?)?);
     }
-    let mut losses = vec![0.0; batch.networks * batch.trials_each];
-    for (shard, done) in shards.iter().zip(&done) {
-        let mut of_shard = done.losses.iter();
-        for s in shard.networks.clone() {
-            let places = s * batch.trials_each + shard.trials.start..s * batch.trials_each + shard.trials.end;
-            losses[places].iter_mut().zip(&mut of_shard).for_each(|(place, loss)| *place = *loss);
-        }
-    }
+    let end = &rows[0][0].end;
     let episode = Episode {
-        outputs: cat(&|done| Some(done.outputs.clone()), 0)?,
-        state: first.state.map(named)?,
-        fast_weights: first.fast_weights.as_ref().map(|h| h.map(named)).transpose()?,
+        outputs: cat(&|done| Some(done.outputs.clone()))?,
+        state: end.state.map(named)?,
+        fast_weights: end.fast_weights.as_ref().map(|h| h.map(named)).transpose()?,
         eligibility: None,
         gradients: Some(gradients),
         readout_change: None,
         rates: None,
         activations: None,
     };
-    Ok((episode, losses))
+    Ok((episode, cat(&|done| Some(done.losses.clone()))?))
 }
 
-/// The gradient without what stands for connections that do not exist.
+/// The gradient with 0 for connections that do not exist.
 fn masked(ensemble: &Ensemble, name: &str, gradient: Tensor) -> Result<Tensor> {
     let network = &ensemble.setup.config.network;
     if let ("w_rec", Some(exists)) = (name, &ensemble.weights.connectivity) {

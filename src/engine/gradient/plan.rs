@@ -1,8 +1,8 @@
-//! How the work is cut: trials into pieces of steps, and a batch into shards. What a run computes depends on it only by the
-//! order of sums, and it depends on nothing but sizes, never on the number of threads.
+//! How the work is cut: trials into pieces of steps, and a batch into shards. The cut affects results only by the order of
+//! sums, and depends only on sizes, never on the number of threads.
 
-use crate::config::{Config, Precision, Stage};
-use crate::engine::memory::Sizes;
+use crate::config::{Config, Stage};
+use crate::engine::memory::{float, matrices, Sizes};
 use candle_core::Device;
 use std::ops::Range;
 
@@ -11,22 +11,21 @@ use std::ops::Range;
 const TRIALS_ON_CPU: usize = 32;
 /// A shard has fewer trials where its graph would take more bytes than this.
 const GRAPH_BYTES: u64 = 2 << 30;
-/// Vectors `[N]` that one step leaves in the graph of one trial, with the gradients of what is constant.
+/// Vectors `[N]` that one step leaves in the graph of one trial, with the gradients of constants.
 const VECTORS: f64 = 24.0;
-/// Matrices `[N, N]`, where there is a Hebbian trace.
+/// Matrices `[N, N]` likewise, if there are fast weights.
 const MATRICES: f64 = 12.0;
 
-/// Some steps of a trial, whose graph exists at one time.
+/// Consecutive steps of a trial whose graph exists at the same time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
-    /// Its steps.
     pub steps: Range<usize>,
-    /// Whether the gradient goes on into the piece before.
+    /// Whether the gradient continues into the piece before.
     pub reaches_back: bool,
 }
 
-/// How long a piece of a trial of `steps` steps is: about as much memory goes to the states kept between pieces as to the
-/// graph of one piece when pieces have √T/3 steps; somewhat longer ones cost fewer sums.
+/// The length of the pieces of a trial of `steps` steps. At √T/3 steps the states between pieces take about as much memory as
+/// the graph of one piece; somewhat longer pieces cost fewer sums.
 pub(super) fn piece_steps(steps: usize) -> usize {
     ((steps as f64 / 4.0).sqrt().ceil() as usize).max(1)
 }
@@ -48,9 +47,8 @@ pub(super) fn pieces(steps: usize, truncated: usize, length: usize) -> Vec<Piece
 /// Some networks and trials of a batch, counted within it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shard {
-    /// Which networks.
     pub networks: Range<usize>,
-    /// Which of the trials of each.
+    /// Which trials of each.
     pub trials: Range<usize>,
 }
 
@@ -70,18 +68,11 @@ pub(super) fn shards(config: &Config, steps: usize, networks: usize, batch: usiz
         .collect()
 }
 
-/// Bytes of the graph of one trial's piece. Sizes that nobody meant must not overflow, so this and [`memory`] count in f64.
+/// Bytes of the graph of one piece of one trial. In f64, as in [`memory`], so that absurdly large sizes do not overflow.
 fn graph_bytes(config: &Config, steps: usize) -> f64 {
     let n = config.network.neurons as f64;
-    let matrices = if config.fast_weights.stage == Stage::None { 0.0 } else { MATRICES * n * n };
-    piece_steps(steps) as f64 * (VECTORS * n + matrices) * float(config)
-}
-
-fn float(config: &Config) -> f64 {
-    match config.train.dtype {
-        Precision::F32 => 4.0,
-        Precision::F64 => 8.0,
-    }
+    let matrices = if config.fast_weights.stage == Stage::None { 0.0 } else { MATRICES };
+    piece_steps(steps) as f64 * (VECTORS * n + matrices * n * n) * float(config)
 }
 
 /// How many pieces a trial is cut into.
@@ -90,20 +81,16 @@ fn count_pieces(steps: usize, truncated: usize) -> f64 {
     (steps / window) as f64 * window.div_ceil(length) as f64 + (steps % window).div_ceil(length) as f64
 }
 
-/// Most bytes that backpropagation takes at one time, the trials themselves apart: for each shard that runs, the graph of a
-/// piece and the states between pieces; and for each network the gradient and the optimiser's state.
+/// The most bytes that backpropagation takes at the same time, the trials themselves apart: for each running shard the graph
+/// of a piece and the states between pieces, and for each network the gradient and the optimiser's state.
 pub(super) fn memory(config: &Config, sizes: &Sizes) -> f64 {
     let &Sizes { device, networks, batch, n, .. } = sizes;
     let t = sizes.shape.steps;
     let (width, height) = shard_size(config, t, networks, batch, device);
     let shards = networks.div_ceil(width).saturating_mul(batch.div_ceil(height));
     let at_once = if device.is_cpu() { shards.min(rayon::current_num_threads()) } else { 1 };
-    let matrices = match config.fast_weights.stage {
-        Stage::None => 0.0,
-        Stage::Retroactive => 2.0,
-        _ => 1.0,
-    };
-    let between = count_pieces(t, config.bptt.steps) * (2.0 * n + matrices * n * n) * float(config);
+    let state = 2.0 * n + matrices(config.fast_weights.stage) * n * n;
+    let between = count_pieces(t, config.bptt.steps) * state * float(config);
     let trials = at_once as f64 * width as f64 * height as f64;
     // Before the update and after it: both moments; the gradients of a shard and their sum.
     trials * (graph_bytes(config, t) + between) + 8.0 * networks as f64 * n * n * float(config)

@@ -1,17 +1,17 @@
-//! Threads for work that recurses deeply: candle's `backward`, and the release of its graph, go down one call for each node.
+//! Threads for deep recursion: candle's `backward`, and the release of its graph, make a nested call for each node.
 
 use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Mutex;
+use std::sync::OnceLock;
 
-/// Stack of a worker: some, and some for each step of the longest graph. Only what is touched takes memory.
+/// Bytes of a worker's stack: a fixed part, and a part for each step of the longest graph. Only touched pages take memory.
 const STACK: usize = 16 << 20;
 const STACK_PER_STEP: usize = 256 << 10;
 
 /// Threads with a large stack, each a pool of its own.
 ///
-/// A thread that waits for a part of a matrix product takes up other work of its pool. Within one common pool that would be
-/// another shard, on the same stack, and so on; here there is only its own product.
+/// A thread that waits for a part of a matrix product takes up other work of its pool. In a common pool that would be another
+/// shard, on top of the same stack, and so on; here it can only be a part of its own product.
 pub(crate) struct Workers(Vec<rayon::ThreadPool>);
 
 impl Workers {
@@ -28,18 +28,14 @@ impl Workers {
         Ok(Workers((0..rayon::current_num_threads()).map(pool).collect::<Result<_>>()?))
     }
 
-    /// `job(0)` to `job(jobs − 1)`, whichever thread is free; the results in order.
-    pub fn run<T: Send>(&self, jobs: usize, job: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
+    /// Runs `job(0)` to `job(jobs − 1)`, each on the next free thread, and returns the results in order.
+    pub fn run<T: Send + Sync>(&self, jobs: usize, job: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
         let next = AtomicUsize::new(0);
-        let results = Mutex::new((0..jobs).map(|_| None).collect::<Vec<_>>());
-        let work = || loop {
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            if i >= jobs {
-                return;
-            }
-            let result = job(i);
-            if let Ok(mut results) = results.lock() {
-                results[i] = Some(result);
+        let results: Vec<OnceLock<Result<T>>> = (0..jobs).map(|_| OnceLock::new()).collect();
+        let work = || {
+            let taken = || next.fetch_add(1, Ordering::Relaxed);
+            for (i, result) in std::iter::from_fn(|| Some(taken())).map_while(|i| Some((i, results.get(i)?))) {
+                result.get_or_init(|| job(i));
             }
         };
         std::thread::scope(|scope| {
@@ -48,8 +44,7 @@ impl Workers {
             }
         });
         let panicked = || Error::Bug("a thread for backpropagation panicked".into());
-        let results = results.into_inner().map_err(|_| panicked())?;
-        results.into_iter().map(|result| result.unwrap_or_else(|| Err(panicked()))).collect()
+        results.into_iter().map(|result| result.into_inner().unwrap_or_else(|| Err(panicked()))).collect()
     }
 }
 

@@ -1,26 +1,25 @@
-//! Runs a batch of trials from first to last step, in plain candle operations on any device.
+//! Runs a batch of trials in plain candle operations on any device.
 //!
-//! This is the reference: one obvious loop over steps. What the fused kernels compute is tested against it.
+//! This is the reference against which the fused kernels are tested: a plain loop over steps.
 
-mod online;
 mod steps;
 mod tensors;
 
 pub(super) use steps::{Progress, Steps, Taken};
 pub(super) use tensors::TrialTensors;
 
-use super::memory::{Part, Sizes};
+use super::memory::{parts, Part, Sizes};
 use super::{Eligibility, Engine, Ensemble, Episode, Record, TrialBatch};
 use crate::error::Result;
 use crate::model::Cell;
 use crate::presets::Setup;
-use crate::rules::{Accumulator, Moment, ReadoutLearning, Source};
-use candle_core::{Device, Tensor};
+use crate::rules::{Accumulator, Moment, ReadoutLearning, Source, StepRule};
+use candle_core::Tensor;
 
 /// Steps whose factors are collected before they are multiplied into the eligibility.
 const BLOCK: usize = 100;
 
-/// The plain operations.
+/// The engine of plain candle operations.
 pub(crate) struct Reference;
 
 impl Engine for Reference {
@@ -28,68 +27,53 @@ impl Engine for Reference {
         "reference"
     }
 
-    fn refuses(&self, _setup: &Setup, _device: &Device) -> Option<String> {
-        None
-    }
-
     fn memory(&self, setup: &Setup, sizes: &Sizes) -> Vec<Part> {
-        let source = if sizes.learn { setup.rule.source() } else { Source::Nothing };
-        let (eligibility, factors) = match source {
-            // Each sum is made anew: the old one, what is added, and the new one are there at the same time. A block of
-            // factors is copied before it is multiplied.
+        let eligibility = match setup.rule.source() {
+            _ if !sizes.learn => (0.0, 0.0),
+            // Each sum is made anew: the old one, the summand and the new one exist at the same time. A block of factors is
+            // copied before it is multiplied.
             Source::Steps(_) => (3.0 * sizes.matrix(), sizes.vectors(5.0 * sizes.t.min(BLOCK as f64))),
             Source::FastWeights => (sizes.matrix(), 0.0),
             Source::Gradient | Source::Nothing => (0.0, 0.0),
         };
-        vec![
-            Part::new("eligibility", eligibility),
-            Part::new("factors of the eligibility", factors),
-            Part::new("fast weights", sizes.fast_weights(&setup.config.fast_weights, 3.0)),
-            Part::new("trials", sizes.drawn(sizes.t) + steps::memory(sizes)),
-        ]
+        let fast_weights = sizes.fast_weights(&setup.config.fast_weights, 3.0);
+        parts(eligibility, fast_weights, sizes.drawn(sizes.t) + steps::memory(sizes))
     }
 
     fn run(&mut self, ensemble: &Ensemble, batch: &TrialBatch, learn: bool, record: Record) -> Result<Episode> {
         let setup = ensemble.setup;
         let cell = Cell::new(&setup.config.network, &setup.neurons, ensemble.weights)?;
-        Ok(run(setup, &cell, &TrialTensors::new(ensemble, batch)?, learn, record)?)
+        let inputs = TrialTensors::new(ensemble, batch, 0..batch.networks, 0..batch.trials_each)?;
+        Ok(run(setup, &cell, &inputs, learn, record)?)
     }
 }
 
-/// Runs all steps. With `learn`, accumulates what the rules accumulate.
+/// Runs all steps. With `learn`, accumulates what the rules of `w_rec` and the readout learn from.
 fn run(setup: &Setup, cell: &Cell, inputs: &TrialTensors, learn: bool, record: Record) -> candle_core::Result<Episode> {
-    let (config, t) = (&setup.config, inputs.inputs.dim(0)?);
+    let t = inputs.inputs.dim(0)?;
     let mut steps = Steps::from(0, setup, cell, inputs)?;
     let mut at = steps.start()?;
     let source = if learn { setup.rule.source() } else { Source::Nothing };
-    let (mut rule, of_fast_weights) = match source {
-        Source::Steps(rule) => (Some(rule), false),
-        Source::FastWeights => (None, true),
-        Source::Gradient | Source::Nothing => (None, false),
+    let of_fast_weights = matches!(source, Source::FastWeights);
+    let mut learning = match source {
+        Source::Steps(rule) => {
+            let eligibility = Accumulator::new(&at.state.x, BLOCK.min(t))?;
+            Some(Learning { rule, start_step: setup.config.rule.start_step, eligibility })
+        }
+        Source::FastWeights | Source::Gradient | Source::Nothing => None,
     };
-    let mut eligibility = rule.as_ref().map(|_| Accumulator::new(&at.state.x, BLOCK.min(t))).transpose()?;
-    let mut readout = learn.then(|| ReadoutLearning::new(config)).flatten();
+    let mut readout = learn.then(|| ReadoutLearning::new(&setup.config)).flatten();
     let told = learn && setup.reads_error_online();
     let mut outputs = Vec::with_capacity(t);
     let (mut rates, mut activations) = (Vec::new(), Vec::new());
-
     for step in 0..t {
-        let Taken { next, output, readout_noise, perturbation, reward_change } = steps.take(step, &at)?;
-        let difference = told.then(|| inputs.scoring.difference(step, &output)).transpose()?;
-        let error = difference.as_ref().map(|difference| cell.fed_back_error(difference)).transpose()?.flatten();
-        if let (Some(rule), Some(eligibility)) = (&mut rule, &mut eligibility) {
-            let moment = Moment {
-                x_before: &at.state.x,
-                r_before: &at.state.r,
-                state: &next.state,
-                perturbation: perturbation.as_ref(),
-                reward_change: &reward_change,
-                error: error.as_ref(),
-            };
-            if let Some(increment) = rule(&moment)?.filter(|_| step >= config.rule.start_step) {
-                eligibility.push(&increment)?;
-            }
+        let taken = steps.take(step, &at)?;
+        let difference = told.then(|| inputs.scoring.difference(step, &taken.output)).transpose()?;
+        if let Some(learning) = &mut learning {
+            let error = difference.as_ref().map(|difference| cell.fed_back_error(difference)).transpose()?.flatten();
+            learning.step(step, &at, &taken, error.as_ref())?;
         }
+        let Taken { next, output, readout_noise, reward_change, .. } = taken;
         if let Some(readout) = &mut readout {
             readout.accumulate(&next.state.r, &output, readout_noise.as_ref(), &reward_change, difference.as_ref())?;
         }
@@ -103,21 +87,50 @@ fn run(setup: &Setup, cell: &Cell, inputs: &TrialTensors, learn: bool, record: R
         at = next;
     }
     let Progress { state, fast_weights, .. } = at;
-
-    let eligibility = match (eligibility, &fast_weights) {
-        (Some(eligibility), _) => Some(Eligibility::Tensor(eligibility.finish()?)),
-        (None, Some(fast_weights)) if of_fast_weights => Some(Eligibility::Tensor(fast_weights.h.clone())),
-        _ => None,
+    let eligibility = match learning {
+        Some(learning) => Some(learning.eligibility.finish()?),
+        None => fast_weights.as_ref().filter(|_| of_fast_weights).map(|fast_weights| fast_weights.h.clone()),
     };
     let stack = |steps: Vec<Tensor>| (!steps.is_empty()).then(|| Tensor::stack(&steps, 2)).transpose();
     Ok(Episode {
         outputs: Tensor::stack(&outputs, 2)?,
         state,
         fast_weights,
-        eligibility,
+        eligibility: eligibility.map(Eligibility::Tensor),
         gradients: None,
         readout_change: readout.and_then(|r| r.change),
         rates: stack(rates)?,
         activations: stack(activations)?,
     })
+}
+
+/// A rule of `w_rec` at work, and the eligibility so far.
+struct Learning {
+    rule: Box<StepRule>,
+    start_step: usize,
+    eligibility: Accumulator,
+}
+
+impl Learning {
+    /// Adds a step; `error` is what the output's error, fed back, brings to each neuron.
+    fn step(
+        &mut self,
+        step: usize,
+        before: &Progress,
+        taken: &Taken,
+        error: Option<&Tensor>,
+    ) -> candle_core::Result<()> {
+        let moment = Moment {
+            x_before: &before.state.x,
+            r_before: &before.state.r,
+            state: &taken.next.state,
+            perturbation: taken.perturbation.as_ref(),
+            reward_change: &taken.reward_change,
+            error,
+        };
+        match (self.rule)(&moment)?.filter(|_| step >= self.start_step) {
+            Some(increment) => self.eligibility.push(&increment),
+            None => Ok(()),
+        }
+    }
 }

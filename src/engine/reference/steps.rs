@@ -1,8 +1,7 @@
-//! One step of a batch of trials after the other, in plain candle operations.
+//! The steps of a batch of trials, one after the other, in plain candle operations.
 
-use super::online::Reward;
 use super::TrialTensors;
-use crate::config::ModulatorSource;
+use crate::config::{ModulatorSource, RewardConfig};
 use crate::engine::memory::Sizes;
 use crate::engine::Perturbation;
 use crate::model::{Cell, FastWeightPlasticity, FastWeights, State};
@@ -10,28 +9,28 @@ use crate::presets::Setup;
 use candle_core::{Result, Tensor};
 use std::ops::Range;
 
-/// Where a batch of trials is between two steps: all that the next step reads beside weights and inputs.
+/// The state of a batch of trials between two steps: all that the next step reads beside weights and inputs.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
     /// x and r.
     pub state: State,
-    /// H, where there are fast weights.
+    /// H, if there are fast weights.
     pub fast_weights: Option<FastWeights>,
-    /// The output of the step before, where it is fed back, `[S, B, n_out]`.
+    /// The output of the step before, if it is fed back, `[S, B, n_out]`.
     pub fed_back: Option<Tensor>,
-    /// R̄, where anything reads it, `[S, B]`.
+    /// R̄, if anything reads it, `[S, B]`.
     pub reward_mean: Option<Tensor>,
 }
 
 impl Progress {
-    /// Each of its tensors, always in the same order.
+    /// All tensors, always in the same order.
     pub fn each(&self) -> impl Iterator<Item = &Tensor> {
         let fast_weights = self.fast_weights.iter().flat_map(|h| h.each());
         let named = self.state.each().chain(fast_weights).map(|(_, tensor)| tensor);
         named.chain(&self.fed_back).chain(&self.reward_mean)
     }
 
-    /// Each of its tensors put through `change`.
+    /// Applies `change` to each tensor.
     pub fn map(&self, change: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
         let maybe = |tensor: &Option<Tensor>| tensor.as_ref().map(&change).transpose();
         Ok(Progress {
@@ -43,13 +42,13 @@ impl Progress {
     }
 }
 
-/// What one step did.
+/// The result of one step.
 pub(crate) struct Taken {
-    /// Where the trials are now.
+    /// The state after it.
     pub next: Progress,
-    /// z, exploration included, `[S, B, n_out]`.
+    /// z, with the readout's noise, `[S, B, n_out]`.
     pub output: Tensor,
-    /// The readout's own noise in it.
+    /// That noise.
     pub readout_noise: Option<Tensor>,
     /// ξ, `[S, B, N]`.
     pub perturbation: Option<Tensor>,
@@ -63,7 +62,8 @@ pub(crate) struct Steps<'a> {
     cell: Cell,
     inputs: &'a TrialTensors<'a>,
     plasticity: Option<FastWeightPlasticity>,
-    reward: Option<Reward<'a>>,
+    /// How R̄ is kept; `None` if nothing reads the reward online.
+    reward: Option<&'a RewardConfig>,
     perturbations: Perturbations<'a>,
     ones: Tensor,
     zeros: Tensor,
@@ -71,7 +71,7 @@ pub(crate) struct Steps<'a> {
 
 impl<'a> Steps<'a> {
     /// The steps from `first` on.
-    pub fn from(first: usize, setup: &Setup, cell: &Cell, inputs: &'a TrialTensors<'a>) -> Result<Self> {
+    pub fn from(first: usize, setup: &'a Setup, cell: &Cell, inputs: &'a TrialTensors<'a>) -> Result<Self> {
         let (s, b, _) = inputs.x0.dims3()?;
         let ones = Tensor::ones((s, b), inputs.x0.dtype(), inputs.x0.device())?;
         Ok(Steps {
@@ -79,14 +79,14 @@ impl<'a> Steps<'a> {
             cell: cell.for_trials(b)?,
             inputs,
             plasticity: FastWeightPlasticity::new(&setup.config.fast_weights),
-            reward: Reward::new(setup, inputs),
+            reward: setup.reads_reward_online().then_some(&setup.config.modulator),
             perturbations: Perturbations::from(first, &inputs.perturbations),
             zeros: ones.zeros_like()?,
             ones,
         })
     }
 
-    /// Where the trials start.
+    /// The state at the start of the trials.
     pub fn start(&self) -> Result<Progress> {
         let state = self.cell.start(&self.inputs.x0)?;
         Ok(Progress {
@@ -96,7 +96,7 @@ impl<'a> Steps<'a> {
                 (None, _) => None,
             },
             fed_back: self.cell.feeds_back().then(|| self.cell.output(&state.r)).transpose()?,
-            reward_mean: self.reward.as_ref().map(Reward::start).transpose()?,
+            reward_mean: self.reward.map(|_| self.inputs.scoring.expected_error.neg()).transpose()?,
             state,
         })
     }
@@ -109,20 +109,17 @@ impl<'a> Steps<'a> {
             _ => None,
         };
         let perturbation = self.perturbations.at(step, &at.state.x)?;
-        let cell = &self.cell;
-        let noise = inputs.private_noise.as_ref().map(|noise| noise.get(step)).transpose()?;
+        let now = |noise: &Option<Tensor>| noise.as_ref().map(|noise| noise.get(step)).transpose();
+        let (noise, readout_noise) = (now(&inputs.private_noise)?, now(&inputs.readout_noise)?);
         let drives: Vec<&Tensor> = [&plastic, &perturbation, &noise].into_iter().flatten().collect();
-        let state = cell.step(&at.state, &inputs.inputs.get(step)?, at.fed_back.as_ref(), &drives)?;
-
-        let exact = cell.output(&state.r)?;
-        let readout_noise = inputs.readout_noise.as_ref().map(|noise| noise.get(step)).transpose()?;
-        let output = match &readout_noise {
-            Some(noise) => (&exact + noise)?,
-            None => exact,
-        };
+        let state = self.cell.step(&at.state, &inputs.inputs.get(step)?, at.fed_back.as_ref(), &drives)?;
+        let mut output = self.cell.output(&state.r)?;
+        if let Some(noise) = &readout_noise {
+            output = (output + noise)?;
+        }
         let (reward_change, reward_mean) = match (&self.reward, &at.reward_mean) {
             (Some(reward), Some(mean)) => {
-                let (change, mean) = reward.change(step, &output, mean)?;
+                let (change, mean) = inputs.scoring.reward_change(reward, step, &output, mean)?;
                 (change, Some(mean))
             }
             _ => (self.zeros.clone(), None),
@@ -144,20 +141,20 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// Bytes of what a step makes, and of the perturbations that are written out.
+/// Bytes of the tensors of a step, and of the dense perturbations.
 pub(super) fn memory(sizes: &Sizes) -> f64 {
     sizes.vectors(if sizes.perturbed() { 8.0 + BLOCK as f64 } else { 8.0 })
 }
 
-/// Steps whose perturbations are made dense at a time.
+/// Steps whose perturbations are made dense at the same time.
 const BLOCK: usize = 32;
 
-/// Walks through the sparse perturbations and makes them dense on the device, a block of steps at a time.
+/// Makes the sparse perturbations dense on the device, a block of steps at a time.
 struct Perturbations<'a> {
     lists: &'a [&'a [Perturbation]],
     /// The first of each list that is in no block yet.
     next: Vec<usize>,
-    /// The steps that were made dense last, and their ξ `[steps, S, B, N]`; `None` where none of them is perturbed.
+    /// The last block of steps, and their ξ `[steps, S, B, N]`; `None` if none of them is perturbed.
     steps: Range<usize>,
     dense: Option<Tensor>,
 }
@@ -165,15 +162,11 @@ struct Perturbations<'a> {
 impl<'a> Perturbations<'a> {
     /// Those of step `first` and later.
     fn from(first: usize, lists: &'a [&'a [Perturbation]]) -> Self {
-        let next = lists
-            .iter()
-            .map(|list| list.partition_point(|perturbation| (perturbation.step as usize) < first))
-            .collect();
-        Perturbations { lists, next, steps: first..first, dense: None }
+        let before = |list: &&[Perturbation]| list.partition_point(|xi| (xi.step as usize) < first);
+        Perturbations { lists, next: lists.iter().map(before).collect(), steps: first..first, dense: None }
     }
 
-    /// ξ of a step, shaped like `x` `[S, B, N]`; `None` where it and those around it are not perturbed. Steps are asked for in
-    /// order.
+    /// ξ of a step, shaped like `x` `[S, B, N]`; `None` if nothing is perturbed in its block. Steps are asked for in order.
     fn at(&mut self, step: usize, x: &Tensor) -> Result<Option<Tensor>> {
         if !self.steps.contains(&step) {
             self.steps = step..step + BLOCK;
@@ -189,21 +182,20 @@ impl<'a> Perturbations<'a> {
         let mut rows: Vec<&[Perturbation]> = vec![&[]; BLOCK * trials];
         for (i, (list, next)) in self.lists.iter().zip(&mut self.next).enumerate() {
             for (k, step) in self.steps.clone().enumerate() {
-                let of_step =
-                    list[*next..].iter().take_while(|perturbation| perturbation.step as usize == step).count();
-                rows[k * trials + i] = &list[*next..*next + of_step];
-                *next += of_step;
+                let end = *next + list[*next..].iter().take_while(|xi| xi.step as usize == step).count();
+                rows[k * trials + i] = &list[*next..end];
+                *next = end;
             }
         }
         let most = rows.iter().map(|row| row.len()).max().unwrap_or(0);
         if most == 0 {
             return Ok(None);
         }
-        // Lists of one length: what is missing adds 0 to neuron 0.
+        // Lists of the same length: missing entries add 0 to neuron 0.
         let (mut neurons, mut sizes) = (vec![0u32; rows.len() * most], vec![0f32; rows.len() * most]);
         for (i, row) in rows.iter().enumerate() {
-            for (k, perturbation) in row.iter().enumerate() {
-                (neurons[i * most + k], sizes[i * most + k]) = (perturbation.neuron, perturbation.size);
+            for (k, xi) in row.iter().enumerate() {
+                (neurons[i * most + k], sizes[i * most + k]) = (xi.neuron, xi.size);
             }
         }
         let (s, b, n) = x.dims3()?;

@@ -1,4 +1,4 @@
-//! The trace of one trial as the list of what was added to it.
+//! The fast weights of one trial as the list of their changes.
 //!
 //! All stages are linear in H where nothing is clipped, so H(t) = K(t) H₀ + Σ_s c_s(t) a_s b_sᵀ, and
 //! α H r = α K(t) (H₀ r) + Σ_s α c_s(t) a_s (b_s · r): two thin products over the list, the identity behind linear attention
@@ -15,7 +15,8 @@ use pulp::{Arch, Simd, WithSimd};
 /// The list, and what became of H₀ (and e₀) since it was last folded.
 pub(super) struct History<'a> {
     config: &'a FastWeightsConfig,
-    n: usize,
+    /// H₀ and e₀; empty where the list is never folded.
+    of: Matrices<&'a mut [f32]>,
     width: usize,
     later: usize,
     /// The list is folded when it is as long.
@@ -37,7 +38,7 @@ pub(super) struct History<'a> {
     /// e = keep_e e₀ + …
     keep_e: f32,
     /// Whether H₀ or e₀ may differ from zero.
-    matrix: bool,
+    nonzero: bool,
 }
 
 /// What a read needs for a moment; one for all trials.
@@ -57,13 +58,19 @@ impl Scratch {
 
 impl<'a> History<'a> {
     /// An empty list. `given`: H₀ is not zero.
-    pub(super) fn new(config: &'a FastWeightsConfig, n: usize, width: usize, chunks: Chunks, given: bool) -> Self {
+    pub(super) fn new(
+        config: &'a FastWeightsConfig,
+        width: usize,
+        chunks: Chunks,
+        given: bool,
+        of: Matrices<&'a mut [f32]>,
+    ) -> Self {
         let longest = chunks.longest();
         let mut keep_each = zeros(if config.stage == Stage::Oja { width } else { 0 });
         keep_each.fill(1.0);
         History {
             config,
-            n,
+            of,
             width,
             later: chunks.later,
             capacity: chunks.first,
@@ -75,19 +82,19 @@ impl<'a> History<'a> {
             keep_each,
             from_e: 0.0,
             keep_e: 1.0,
-            matrix: given,
+            nonzero: given,
         }
     }
 
     /// Adds α H r to `drive`.
-    pub(super) fn read(&self, arch: Arch, scratch: &mut Scratch, of: Matrices, r: &[f32], drive: &mut [f32]) {
-        if self.config.alpha != 0.0 && (self.matrix || !self.c.is_empty()) {
-            arch.dispatch(Read { history: self, scratch, of, r, drive });
+    pub(super) fn read(&self, arch: Arch, scratch: &mut Scratch, r: &[f32], drive: &mut [f32]) {
+        if self.config.alpha != 0.0 && (self.nonzero || !self.c.is_empty()) {
+            arch.dispatch(Read { history: self, scratch, r, drive });
         }
     }
 
     /// Adds η m a bᵀ, and lets what is there fade, as the stage has it.
-    pub(super) fn push(&mut self, arch: Arch, of: Matrices, a: &[f32], b: &[f32], m: f32) {
+    pub(super) fn push(&mut self, arch: Arch, a: &[f32], b: &[f32], m: f32) {
         let eta = self.config.eta as f32;
         match self.config.stage {
             // The change of this step alone.
@@ -122,32 +129,32 @@ impl<'a> History<'a> {
             Stage::Accumulate | Stage::None => self.append(a, b, eta),
         }
         if self.c.len() == self.capacity {
-            self.fold(arch, of);
+            self.fold(arch);
         }
     }
 
     /// Folds the list into the matrices.
-    pub(super) fn fold(&mut self, arch: Arch, of: Matrices) {
-        let listed = self.c.len();
-        if self.matrix {
-            arch.dispatch(Settle { history: self, h: of.h, e: of.e });
+    pub(super) fn fold(&mut self, arch: Arch) -> &Matrices<&'a mut [f32]> {
+        if self.nonzero {
+            arch.dispatch(Settle(self));
         }
-        if listed > 0 {
-            let shape = (self.n, self.width, listed);
+        if !self.c.is_empty() {
+            let retroactive = self.config.stage == Stage::Retroactive;
+            let sums = [(&mut self.of.e, &self.d, retroactive), (&mut self.of.h, &self.c, true)];
             let (across, along) = (Strides { rows: 1, columns: self.width }, Strides { rows: self.width, columns: 1 });
-            if self.config.stage == Stage::Retroactive {
-                let scaled = scaled_rows(&self.pre, &self.d, self.width);
-                product(shape, (of.e, along), self.matrix, (&scaled, across), (&self.post, along));
+            for (matrix, factors, _) in sums.into_iter().filter(|(_, _, there)| *there) {
+                let shape = (matrix.len() / self.width, self.width, factors.len());
+                let scaled = scaled_rows(&self.pre, factors, self.width);
+                product(shape, (matrix, along), self.nonzero, (&scaled, across), (&self.post, along));
             }
-            let scaled = scaled_rows(&self.pre, &self.c, self.width);
-            product(shape, (of.h, along), self.matrix, (&scaled, across), (&self.post, along));
         }
         self.forget();
         self.d.clear();
         self.keep_h = 1.0;
         self.keep_each.fill(1.0);
         (self.from_e, self.keep_e) = (0.0, 1.0);
-        (self.matrix, self.capacity) = (true, self.later);
+        (self.nonzero, self.capacity) = (true, self.later);
+        &self.of
     }
 
     fn append(&mut self, a: &[f32], b: &[f32], c: f32) {
@@ -165,7 +172,7 @@ impl<'a> History<'a> {
         self.post.clear();
         self.pre.clear();
         self.c.clear();
-        self.matrix = false;
+        self.nonzero = false;
     }
 }
 
@@ -178,7 +185,6 @@ fn scaled_rows(rows: &[f32], factors: &[f32], width: usize) -> Aligned {
 struct Read<'r, 'a> {
     history: &'r History<'a>,
     scratch: &'r mut Scratch,
-    of: Matrices<'r>,
     r: &'r [f32],
     drive: &'r mut [f32],
 }
@@ -188,15 +194,16 @@ impl WithSimd for Read<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Read { history, scratch: Scratch { weights, product }, of, r, drive } = self;
-        let History { config, n, width, post, pre, c, keep_h, keep_each, from_e, matrix, .. } = history;
+        let Read { history, scratch: Scratch { weights, product }, r, drive } = self;
+        let History { config, of, width, post, pre, c, keep_h, keep_each, from_e, nonzero, .. } = history;
         let (alpha, w) = (config.alpha as f32, *width);
-        if *matrix {
+        if *nonzero {
+            let n = of.h.len() / w;
             product.fill(0.0);
             let (h_r, e_r) = product.split_at_mut(w);
-            add_rows(simd, h_r, of.h, &r[..*n]);
+            add_rows(simd, h_r, of.h, &r[..n]);
             if config.stage == Stage::Retroactive {
-                add_rows(simd, e_r, of.e, &r[..*n]);
+                add_rows(simd, e_r, of.e, &r[..n]);
             }
             for (h_r, keep) in h_r.iter_mut().zip(&keep_each[..]) {
                 *h_r *= *keep;
@@ -237,24 +244,20 @@ impl WithSimd for Forget<'_, '_> {
 }
 
 /// H₀ ← K H₀ + from_e e₀, then e₀ ← keep_e e₀.
-struct Settle<'r, 'a> {
-    history: &'r History<'a>,
-    h: &'r mut [f32],
-    e: &'r mut [f32],
-}
+struct Settle<'r, 'a>(&'r mut History<'a>);
 
 impl WithSimd for Settle<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let History { width, keep_h, keep_each, from_e, keep_e, .. } = self.history;
-        let w = *width;
-        for h in self.h.chunks_exact_mut(w) {
+        let History { of, width, keep_h, keep_each, from_e, keep_e, .. } = self.0;
+        let (w, keep_h, from_e, keep_e) = (*width, *keep_h, *from_e, *keep_e);
+        for h in of.h.chunks_exact_mut(w) {
             h.iter_mut().for_each(|h| *h *= keep_h);
             h.iter_mut().zip(&keep_each[..]).for_each(|(h, keep)| *h *= keep);
         }
-        for (h, e) in self.h.chunks_exact_mut(w).zip(self.e.chunks_exact_mut(w)) {
+        for (h, e) in of.h.chunks_exact_mut(w).zip(of.e.chunks_exact_mut(w)) {
             for i in 0..w {
                 h[i] += from_e * e[i];
                 e[i] *= keep_e;

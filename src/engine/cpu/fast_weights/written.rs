@@ -1,6 +1,6 @@
-//! The trace of one trial as a matrix: one pass a step, which applies the last step's change and reads H r.
+//! The fast weights of one trial as a matrix: one pass a step, which applies the last step's change and reads H r.
 //!
-//! Every stage but the retroactive form is H_ij ← keep_i H_ij + gain a_i b_j, then a clip; there this is e, and H gathers m e.
+//! Every stage but the retroactive form is H_ij ← keep_i H_ij + gain a_i b_j, then a clip; in that form this is e, and H gathers m e.
 
 use super::super::rows::{add_scaled, splat};
 use super::Matrices;
@@ -8,24 +8,24 @@ use crate::config::{FastWeightsConfig, Stage};
 use crate::engine::eligibility::{zeros, Aligned};
 use pulp::{Arch, Simd, WithSimd};
 
-/// The change that the next pass will apply.
+/// H (or e), and the change that the next pass will apply.
 pub(super) struct Written<'a> {
     config: &'a FastWeightsConfig,
-    n: usize,
+    of: Matrices<&'a mut [f32]>,
     keep: Aligned,
     gain_a: Aligned,
     b: Aligned,
     m: f32,
     pending: bool,
     /// Whether H may differ from zero.
-    stirred: bool,
+    nonzero: bool,
 }
 
 impl<'a> Written<'a> {
     /// `given`: H does not start at zero.
-    pub(super) fn new(config: &'a FastWeightsConfig, n: usize, width: usize, given: bool) -> Self {
+    pub(super) fn new(config: &'a FastWeightsConfig, width: usize, given: bool, of: Matrices<&'a mut [f32]>) -> Self {
         let row = || zeros(width);
-        Written { config, n, keep: row(), gain_a: row(), b: row(), m: 1.0, pending: false, stirred: given }
+        Written { config, of, keep: row(), gain_a: row(), b: row(), m: 1.0, pending: false, nonzero: given }
     }
 
     /// Plans the change by η m a bᵀ.
@@ -46,30 +46,28 @@ impl<'a> Written<'a> {
         }
         self.b.copy_from_slice(b);
         self.m = m;
-        (self.pending, self.stirred) = (true, true);
+        (self.pending, self.nonzero) = (true, true);
     }
 
-    /// Applies what is planned and adds α H r to `drive`.
-    pub(super) fn pass(&mut self, arch: Arch, of: Matrices, r: &[f32], drive: &mut [f32]) {
-        if self.stirred {
-            arch.dispatch(Pass { trace: self, of, r, drive });
+    /// Applies what is planned and adds α H r to `drive`; `r` empty: only the former.
+    pub(super) fn pass(&mut self, arch: Arch, r: &[f32], drive: &mut [f32]) {
+        if self.nonzero {
+            arch.dispatch(Pass { written: self, r, drive });
             self.pending = false;
         }
     }
 
-    /// Applies what is planned: the last step of a trial.
-    pub(super) fn finish(&mut self, arch: Arch, of: Matrices) {
+    /// Applies what the last step of a trial planned.
+    pub(super) fn finish(&mut self, arch: Arch) -> &Matrices<&'a mut [f32]> {
         if self.pending {
-            arch.dispatch(Pass { trace: self, of, r: &[], drive: &mut [] });
-            self.pending = false;
+            self.pass(arch, &[], &mut []);
         }
+        &self.of
     }
 }
 
 struct Pass<'p, 'a> {
-    trace: &'p Written<'a>,
-    of: Matrices<'p>,
-    /// Empty: nothing is read.
+    written: &'p mut Written<'a>,
     r: &'p [f32],
     drive: &'p mut [f32],
 }
@@ -79,26 +77,26 @@ impl WithSimd for Pass<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Pass { trace, of, r, drive } = self;
-        let Written { config, n, keep, gain_a, b, m, pending, .. } = trace;
+        let Pass { written: Written { config, of, keep, gain_a, b, m, pending, .. }, r, drive } = self;
+        let Matrices { h, e } = of;
         let w = keep.len();
         let (alpha, clip) = (config.alpha as f32, config.clip as f32);
         let reads = alpha != 0.0 && !r.is_empty();
         let mut done = 0;
-        if *pending && reads && clip == 0.0 && of.e.is_empty() {
-            for (h, j) in of.h.chunks_exact_mut(4 * w).zip((0..).step_by(4)) {
+        if *pending && reads && clip == 0.0 && e.is_empty() {
+            for (h, j) in h.chunks_exact_mut(4 * w).zip((0..).step_by(4)) {
                 let scales = [alpha * r[j], alpha * r[j + 1], alpha * r[j + 2], alpha * r[j + 3]];
                 change_and_add_four(simd, h, [keep, gain_a], [b[j], b[j + 1], b[j + 2], b[j + 3]], drive, scales);
                 done = j + 4;
             }
         }
-        for j in done..*n {
-            let h = &mut of.h[j * w..(j + 1) * w];
+        for j in done..h.len() / w {
+            let h = &mut h[j * w..(j + 1) * w];
             if *pending {
-                if of.e.is_empty() {
+                if e.is_empty() {
                     change(simd, h, keep, gain_a, b[j]);
                 } else {
-                    let e = &mut of.e[j * w..(j + 1) * w];
+                    let e = &mut e[j * w..(j + 1) * w];
                     change(simd, e, keep, gain_a, b[j]);
                     add_scaled(simd, h, e, *m);
                 }

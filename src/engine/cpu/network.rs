@@ -1,0 +1,89 @@
+//! The weights of one network as the kernels read them.
+
+use super::rows::{AddRows, Dots};
+use super::Plan;
+use crate::engine::eligibility::{zeros, Aligned};
+use crate::engine::{product, Strides};
+use crate::model::Weights;
+use candle_core::{Result, Tensor};
+
+/// The weights of one network, with rows of neurons padded to `width`.
+pub(super) struct Network {
+    /// `[N pre, width post]`: so that a product with rates `[trials, width]` reads it along its rows.
+    w_rec_t: Aligned,
+    /// `[n_in, width]`.
+    w_in_t: Aligned,
+    /// `[width]`.
+    b_rec: Option<Aligned>,
+    /// w_out `[n_out, width]` and b_out `[n_out]`.
+    readout: Option<(Aligned, Vec<f32>)>,
+}
+
+impl Network {
+    /// Network number `k` of those that have these weights.
+    pub(super) fn new(weights: &Weights, k: usize, n: usize, width: usize) -> Result<Self> {
+        let padded = |weight: &Tensor| -> Result<Aligned> {
+            let values = weight.flatten_all()?.to_vec1::<f32>()?;
+            let mut padded = zeros(values.len() / n * width);
+            for (padded, row) in padded.chunks_exact_mut(width).zip(values.chunks_exact(n)) {
+                padded[..n].copy_from_slice(row);
+            }
+            Ok(padded)
+        };
+        let readout = weights.w_out.as_ref().zip(weights.b_out.as_ref());
+        Ok(Network {
+            w_rec_t: padded(&weights.w_rec.get(k)?.t()?.contiguous()?)?,
+            w_in_t: padded(&weights.w_in.get(k)?.t()?.contiguous()?)?,
+            b_rec: weights.b_rec.as_ref().map(|b| padded(&b.get(k)?)).transpose()?,
+            readout: readout
+                .map(|(w_out, b_out)| Ok::<_, candle_core::Error>((padded(&w_out.get(k)?)?, b_out.get(k)?.to_vec1()?)))
+                .transpose()?,
+        })
+    }
+
+    /// drive ← w_rec r, for rates and drives `[trials, width]`.
+    pub(super) fn recurrent_drive(&self, plan: &Plan, trials: usize, r: &[f32], drive: &mut [f32]) {
+        let along = Strides { rows: plan.width, columns: 1 };
+        match trials {
+            // One row: nothing to win from a product's blocks.
+            1 => {
+                drive.fill(0.0);
+                plan.arch.dispatch(AddRows(drive, &self.w_rec_t, &r[..plan.n]));
+            }
+            _ => {
+                let shape = (trials, plan.width, plan.n);
+                product(shape, (drive, along), false, (r, along), (&self.w_rec_t, along));
+            }
+        }
+    }
+
+    /// drive ← w_in u + b at a step of one trial, whose `inputs` are `[T, n_in]`. Computed only where u changes.
+    pub(super) fn input_drive(&self, plan: &Plan, inputs: &[f32], step: usize, drive: &mut [f32]) {
+        let n_in = plan.n_in;
+        let now = &inputs[step * n_in..(step + 1) * n_in];
+        if step > 0 && now == &inputs[(step - 1) * n_in..step * n_in] {
+            return;
+        }
+        match &self.b_rec {
+            Some(bias) => drive.copy_from_slice(bias),
+            None => drive.fill(0.0),
+        }
+        for (weights, u) in self.w_in_t.chunks_exact(plan.width).zip(now).filter(|(_, u)| **u != 0.0) {
+            plan.arch.dispatch(AddRows(drive, weights, &[*u]));
+        }
+    }
+
+    /// The output of one trial at firing rates `r`, `[n_out]`: those of the output neurons, or w_out r + b_out + noise.
+    pub(super) fn output(&self, plan: &Plan, r: &[f32], noise: &[f32], output: &mut [f32]) {
+        match &self.readout {
+            None => output.iter_mut().zip(&plan.output_neurons).for_each(|(z, &neuron)| *z = r[neuron]),
+            Some((w_out, b_out)) => {
+                plan.arch.dispatch(Dots(output, w_out, r));
+                for (k, z) in output.iter_mut().enumerate() {
+                    *z += b_out[k];
+                    *z += noise.get(k).copied().unwrap_or(0.0);
+                }
+            }
+        }
+    }
+}
