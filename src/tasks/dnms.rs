@@ -129,7 +129,6 @@ impl Task for Dnms {
 
 #[cfg(test)]
 mod tests {
-    use super::super::draw;
     use super::*;
 
     #[test]

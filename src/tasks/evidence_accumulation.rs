@@ -107,7 +107,6 @@ impl Task for EvidenceAccumulation {
 
 #[cfg(test)]
 mod tests {
-    use super::super::draw;
     use super::*;
 
     #[test]

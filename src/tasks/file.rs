@@ -173,7 +173,6 @@ impl Task for FileTask {
 
 #[cfg(test)]
 mod tests {
-    use super::super::draw;
     use super::*;
     use candle_core::{Device, Tensor};
 

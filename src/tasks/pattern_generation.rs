@@ -109,7 +109,6 @@ impl Task for PatternGeneration {
 
 #[cfg(test)]
 mod tests {
-    use super::super::draw;
     use super::*;
 
     #[test]

@@ -189,7 +189,6 @@ impl Task for Reach {
 
 #[cfg(test)]
 mod tests {
-    use super::super::draw;
     use super::*;
 
     #[test]

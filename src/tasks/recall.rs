@@ -154,7 +154,6 @@ impl Task for Recall {
 
 #[cfg(test)]
 mod tests {
-    use super::super::draw;
     use super::*;
 
     #[test]

@@ -181,7 +181,6 @@ impl Task for Coherences {
 
 #[cfg(test)]
 mod tests {
-    use super::super::draw;
     use super::*;
 
     #[test]
