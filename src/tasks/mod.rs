@@ -159,7 +159,7 @@ pub trait Task: Send + Sync {
         false
     }
     /// What is compared with the targets, `[T, n_out]`: the `outputs` `[T, n_out]` themselves, or something that follows
-    /// from them, such as the movement of an arm.
+    /// from them, such as the movement of an arm. T may be less than [`Task::steps`].
     fn judged<'a>(&self, outputs: &'a [f64]) -> Cow<'a, [f64]> {
         Cow::Borrowed(outputs)
     }
@@ -200,7 +200,8 @@ pub(crate) fn mean_over_scored<T: Task + ?Sized>(
 
 /// Whether errors can be backpropagated to the task's outputs.
 pub(crate) fn gives_gradient(task: &dyn Task) -> bool {
-    let outputs = vec![0.0; task.steps() * task.n_out()];
+    // One step answers it; a whole trial may not fit into memory.
+    let outputs = vec![0.0; task.n_out()];
     let unchanged = matches!(task.judged(&outputs), Cow::Borrowed(_));
     unchanged || task.judged_gradient(&outputs, &vec![0.0; outputs.len()]).is_some()
 }

@@ -364,6 +364,8 @@ fn what_does_not_fit_into_memory_is_refused_with_its_size() {
     for args in too_large {
         one_line_error(train(args), 1, "of memory on its device (weights ");
     }
+    let backpropagated = ["train", "reach", "--rule", "bptt", "--set", "task.steps=4000000000"];
+    one_line_error(hebbian(&backpropagated, dir.path()), 1, "of memory on its device (weights ");
     for (args, error) in beyond_any_machine {
         one_line_error(train(args), 2, error);
     }
