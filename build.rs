@@ -1,4 +1,4 @@
-//! Compiles the CUDA kernels to PTX, where the feature `cuda` asks for them; else does nothing.
+//! Compiles the CUDA kernels to PTX if the feature `cuda` is on.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=build.rs");
@@ -7,7 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// For compute capability 8.0: every later GPU's driver compiles that further for its own.
+/// Targets compute capability 8.0; the driver of any later GPU compiles the PTX for its own.
 #[cfg(feature = "cuda")]
 fn kernels() -> cudaforge::Result<()> {
     const FOLDER: &str = "src/engine/cuda/kernels";
@@ -16,7 +16,7 @@ fn kernels() -> cudaforge::Result<()> {
         .source_dir(FOLDER)
         .watch([format!("{FOLDER}/trials.cuh"), format!("{FOLDER}/fast_weights.cuh")])
         .compute_cap(80)
-        // Nothing is fused but what the kernels fuse themselves, so every launch shape computes the same bits.
+        // Only explicit `fmaf`s are fused, so every launch shape computes the same bits.
         .args(["-std=c++17", "-O3", "-fmad=false"])
         .build_ptx()?;
     Ok(())

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests of the unsafe code of the CPU, and of the kernels built on it, under a memory checker.
+# Runs the tests of the unsafe code of the CPU, of the kernels built on it, and of the CUDA kernels as C++, under a memory
+# checker.
 #
 # Valgrind's memcheck by default: it also sees into the vendor intrinsics and inline assembly of the `gemm` crate, which Miri
 # cannot run. It knows no AVX-512, and says so to the program, which then takes its AVX2 kernels.
@@ -7,7 +8,7 @@
 # the flag), in a target folder of its own. docs/reliability.md has the last results.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-tests=(engine::product engine::cpu model::tanh)
+tests=(engine::product engine::cpu engine::cuda model::tanh)
 if [ "${1:-memcheck}" = asan ]; then
     export RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address"
     # Thread pools live until the process ends: what they hold is no leak.

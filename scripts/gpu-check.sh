@@ -61,12 +61,24 @@ row "program" "$("$binary" --version), commit ${COMMIT:-$(git -C "$here" rev-par
 row "device" "$("$binary" devices --json | field '"; ".join(f["name"] + ": " + f["detail"] for f in d if f["usable"])')"
 row "driver" "$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -1 || true)"
 
-for rule in delta-x node-perturbation eh; do
-  check "one update of \`$rule\` equals the CPU's within 1e-4" 60 \
-    "$binary" compare --device "$device" --rule "$rule" --set modulator.warmup_trials=0 $small
+# NAME ARGUMENTS…: one update by every implementation against the plain operations on the CPU.
+compare() { check "one update, $1, equals the CPU's within 1e-4" 60 "$binary" compare --device "$device" --set modulator.warmup_trials=0 "${@:2}"; }
+echo_task='--task echo --batch 4 --set network.neurons=16'
+sequence='--task sequence --batch 4 --set network.neurons=16 --set trace.alpha=0.2'
+for rule in delta-x node-perturbation eh; do compare "\`$rule\`" --rule "$rule" $small; done
+compare "\`sequence\` (fast weights, readout)" --task sequence --set trace.alpha=0.5
+compare "\`rflo\`" --rule rflo $echo_task
+compare "private noise" $small --batch 8 --set network.private_noise=0.1
+compare "discrete dynamics" $small --batch 8 --set network.dynamics=discrete --set network.gain=0.9
+compare "f64" $small --batch 8 --set train.dtype=f64
+compare "rectified-linear rates" --task dnms-ei --batch 8 --set network.neurons=20
+for rule in eh node-perturbation delta; do compare "readout by \`$rule\`" $echo_task --set readout.rule=$rule; done
+for stage in hebb outer accumulate decay modulated oja retroactive; do
+  for form in written history; do
+    compare "fast weights \`$stage\`, $form" $sequence --set trace.stage=$stage --set trace.form=$form
+  done
 done
-check "one update of \`sequence\` (Hebbian trace, readout) equals the CPU's within 1e-4" 30 \
-  "$binary" compare --task sequence --device "$device" --set trace.alpha=0.5 --set modulator.warmup_trials=0
+compare "persistent fast weights" $sequence --set trace.stage=decay --set trace.persistent=true --rule hebbian-trace
 check "two runs are the same to the bit" 60 bash -c repeats
 check "a run begun on the CPU goes on on $device" 60 bash -c "moves cpu $device"
 check "a run begun on $device goes on on the CPU" 60 bash -c "moves $device cpu"

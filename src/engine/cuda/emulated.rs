@@ -81,7 +81,7 @@ impl Machine for Emulated {
 
     fn uploads(&self, words: usize) -> candle_core::Result<EmulatedUploads> {
         let piece = || Tensor::full(u32::MAX, words, &Device::Cpu);
-        Ok(EmulatedUploads { pieces: [piece()?, piece()?], readable: [false; 2] })
+        Ok(EmulatedUploads { pieces: [piece()?, piece()?], states: [Piece::Empty; 2] })
     }
 
     fn launch(&self, kernel: Kernel, shape: Shape, params: &Params) -> candle_core::Result<()> {
@@ -105,10 +105,23 @@ impl Machine for Emulated {
     }
 }
 
-/// Copies at once. Filling a piece that may be read, or reading one that was not filled, fails an assertion.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Piece {
+    Empty,
+    Filled,
+    Read,
+}
+
+/// Copies at once. Filling a piece that kernels may read, or reading one that was not filled, fails an assertion.
 pub(super) struct EmulatedUploads {
     pieces: [Tensor; 2],
-    readable: [bool; 2],
+    states: [Piece; 2],
+}
+
+impl EmulatedUploads {
+    fn change(&mut self, piece: usize, from: Piece, to: Piece) {
+        assert_eq!(std::mem::replace(&mut self.states[piece], to), from, "piece {piece}");
+    }
 }
 
 impl Uploads for EmulatedUploads {
@@ -117,7 +130,8 @@ impl Uploads for EmulatedUploads {
     }
 
     fn fill(&mut self, piece: usize, words: usize, write: impl FnOnce(&mut [u32])) -> candle_core::Result<Address> {
-        assert!(!self.readable[piece] && words <= self.words());
+        assert!(words <= self.words());
+        self.change(piece, Piece::Empty, Piece::Filled);
         let mut filled = vec![u32::MAX; words];
         write(&mut filled);
         // Words that are not filled are NaN as floats, and as indices beyond the end of every list.
@@ -127,12 +141,12 @@ impl Uploads for EmulatedUploads {
     }
 
     fn begin_reading(&mut self, piece: usize) -> candle_core::Result<()> {
-        assert!(!std::mem::replace(&mut self.readable[piece], true));
+        self.change(piece, Piece::Filled, Piece::Read);
         Ok(())
     }
 
     fn end_reading(&mut self, piece: usize) -> candle_core::Result<()> {
-        assert!(std::mem::replace(&mut self.readable[piece], false));
+        self.change(piece, Piece::Read, Piece::Empty);
         Ok(())
     }
 }
