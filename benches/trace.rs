@@ -1,6 +1,6 @@
 //! The Hebbian trace in both forms, and without any: time of a batch of trials, forward only.
 //!
-//! `cargo bench --bench trace`. The constants of the choice between the forms (`src/engine/cpu/trace/form.rs`) were fitted to
+//! `cargo bench --bench trace`. The constants of the choice between the forms (`src/engine/cpu/fast_weights/form.rs`) were fitted to
 //! this: take the time without a trace away, and divide by steps and trials.
 
 use candle_core::Device;

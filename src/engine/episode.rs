@@ -31,7 +31,7 @@ impl Ensemble<'_> {
     }
 }
 
-/// What is recorded of a batch of trials beside the outputs.
+/// Which results of a batch of trials are recorded beside the outputs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Record {
     /// The fast weights after the last step; persistent ones are kept in any case.

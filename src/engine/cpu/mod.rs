@@ -78,7 +78,7 @@ impl Engine for Cpu {
     }
 }
 
-/// What a batch leaves behind, one row for each trial; empty where nobody asks.
+/// The results of a batch, one row for each trial; empty if not wanted.
 struct Results {
     x: Vec<f32>,
     r: Vec<f32>,

@@ -1,4 +1,4 @@
-//! What is the same for all shards of a batch.
+//! Sizes, constants and options shared by all shards of a batch.
 
 use super::fast_weights::FastWeightsPlan;
 use super::readout::OnlinePlan;
@@ -14,11 +14,11 @@ use pulp::Arch;
 /// Rows of neurons are padded with silent ones to a multiple of this: a product then reads whole vectors without copying.
 const LANES: usize = 16;
 
-/// What is the same for all shards.
+/// Shared by all shards of a batch.
 pub(super) struct Plan<'a> {
     pub(super) arch: Arch,
     pub(super) fast_weights: Option<FastWeightsPlan<'a>>,
-    /// What m(t) of the fast weights is.
+    /// The source of the m(t) of the fast weights.
     pub(super) modulator: ModulatorSource,
     pub(super) online: OnlinePlan,
     /// See [`cut`].

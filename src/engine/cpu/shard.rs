@@ -13,7 +13,7 @@ use crate::rules::FusedRule;
 use aligned_vec::AVec;
 use std::ops::Range;
 
-/// One trial, and where its results go: slices are empty where nobody asks for them.
+/// One trial, and the memory for its results: empty where they are not wanted.
 pub(super) struct Trial<'a> {
     pub(super) drawn: &'a DrawnTrial,
     /// The fast weights at the start, `[N, N]`.
@@ -57,7 +57,7 @@ struct Rows {
     input: Aligned,
 }
 
-/// Runs all steps and leaves the results where they belong. Returns the summed changes of w_out `[n_out, width]` and b_out
+/// Runs all steps and writes the results. Returns the summed changes of w_out `[n_out, width]` and b_out
 /// `[n_out]`; empty where the readout does not learn.
 pub(super) fn run(plan: &Plan, network: &Network, trials: &mut [Trial]) -> Vec<f32> {
     // What the workspace held before is overwritten by the first product; a rule that adds needs zeros.
@@ -204,7 +204,7 @@ impl Trial<'_> {
         }
     }
 
-    /// Keeps x and r of a step, where somebody asked for them.
+    /// Keeps x and r of a step, if they are recorded.
     fn record(&mut self, plan: &Plan, step: usize, x: &[f32], r: &[f32]) {
         for (kept, now) in [(&mut self.activations, x), (&mut self.rates, r)] {
             if let Some(kept) = kept.get_mut(step * plan.n..(step + 1) * plan.n) {

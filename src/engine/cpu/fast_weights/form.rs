@@ -4,7 +4,7 @@ use super::{Form, History, Matrices, Written};
 use crate::config::{Config, FastWeightsConfig, FastWeightsForm, Stage};
 use crate::engine::memory::matrices;
 
-/// What is the same for the fast weights of all trials of a batch.
+/// Shared by the fast weights of all trials of a batch.
 #[derive(Clone, Copy)]
 pub(in super::super) struct FastWeightsPlan<'a> {
     pub(super) config: &'a FastWeightsConfig,

@@ -47,7 +47,7 @@ enum Form<'a> {
 pub(super) fn matrices(plan: &Plan, trials: usize) -> Matrices<Aligned> {
     let floats = plan.fast_weights.filter(|fast_weights| fast_weights.matrix).map_or(0, |_| trials * plan.matrix());
     let retroactive = plan.fast_weights.is_some_and(|fast_weights| fast_weights.config.stage == Stage::Retroactive);
-    // With `hebbian-trace` H is the eligibility, and stands there.
+    // With the rule `hebbian-trace`, H is the eligibility and stands in its memory.
     Matrices {
         h: zeros(if plan.eligibility_is_h() { 0 } else { floats }),
         e: zeros(if retroactive { floats } else { 0 }),
@@ -158,7 +158,7 @@ mod tests {
         (0..WIDTH).map(|i| if i < N { (step as f32 * 0.9 + i as f32 * 1.7 + phase).sin() } else { 0.0 }).collect()
     }
 
-    /// What is read at each step, then H and e at the end; e is empty where the stage has none.
+    /// The drive from H at each step, then H and e at the end; e is empty if the stage has none.
     fn run(config: &FastWeightsConfig, history: Option<Chunks>, start: f32) -> [Vec<f32>; 3] {
         let (arch, mut drives, mut scratch) = (Arch::new(), Vec::new(), Scratch::new(50, WIDTH));
         let matrix = |scale: f32| -> Vec<f32> {
