@@ -92,8 +92,8 @@ impl<'a> Oracle<'a> {
         let mut trace = Trace { h: vec![0.0; n * n], e: vec![0.0; n * n] };
         for step in 0..drawn.trial.scored.len() {
             let mut xi = vec![0.0; n];
-            for kick in drawn.perturbations.iter().filter(|k| k.step as usize == step) {
-                xi[kick.neuron as usize] = f64::from(kick.size);
+            for perturbation in drawn.perturbations.iter().filter(|p| p.step as usize == step) {
+                xi[perturbation.neuron as usize] = f64::from(perturbation.size);
             }
             let r_before = r.clone();
             let mut x_next = vec![0.0; n];
