@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Holds every dependency's `rust-version` against ours. Where that toolchain is installed (rustup toolchain install 1.89),
-# the code itself is checked with it as well; clippy's `incompatible_msrv` (scripts/check.sh) sees to what std has since then.
+# Compares every dependency's `rust-version` with ours. If that toolchain is installed (rustup toolchain install 1.89), the code
+# itself is checked with it as well; clippy's `incompatible_msrv` (scripts/check.sh) reports newer items of std.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo metadata --locked --format-version 1 --all-features | python3 -c '

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Licences, sources and duplicates of every dependency, and, where its database can be fetched, known vulnerabilities.
+# Checks licences, sources and duplicates of all dependencies and, if asked to, known vulnerabilities.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if ! cargo deny --version >/dev/null 2>&1; then
@@ -7,7 +7,7 @@ if ! cargo deny --version >/dev/null 2>&1; then
     exit 0
 fi
 cargo deny --locked check licenses bans sources
-# The database of advisories is a git repository: it is fetched only where that is asked for.
+# The advisory database is a git repository, which is fetched only if asked for.
 if [ "${ADVISORIES:-0}" = 1 ]; then
     cargo deny --locked check advisories
 else

@@ -2,16 +2,16 @@
 # Runs the tests of the unsafe code of the CPU, of the kernels built on it, and of the CUDA kernels as C++, under a memory
 # checker.
 #
-# Valgrind's memcheck by default: it also sees into the vendor intrinsics and inline assembly of the `gemm` crate, which Miri
-# cannot run. It knows no AVX-512, and says so to the program, which then takes its AVX2 kernels.
-# `scripts/check-unsafe.sh asan` builds everything anew with AddressSanitizer (on a stable toolchain: RUSTC_BOOTSTRAP=1 allows
-# the flag), in a target folder of its own. docs/reliability.md has the last results.
+# The default is valgrind's memcheck, which also covers the vendor intrinsics and inline assembly of the `gemm` crate that Miri
+# cannot run. It does not support AVX-512 and hides it from the program, which then uses its AVX2 kernels.
+# `scripts/check-unsafe.sh asan` rebuilds everything with AddressSanitizer in a separate target folder (RUSTC_BOOTSTRAP=1 allows
+# the flag on a stable toolchain). docs/reliability.md has the latest results.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tests=(engine::product engine::cpu engine::cuda model::tanh)
 if [ "${1:-memcheck}" = asan ]; then
     export RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address"
-    # Thread pools live until the process ends: what they hold is no leak.
+    # Thread pools live until the process ends, so their memory is not a leak.
     export ASAN_OPTIONS="detect_leaks=0:abort_on_error=1"
     host=$(rustc -vV | sed -n 's/^host: //p')
     cargo test --locked --target "$host" --target-dir target-sanitizer --lib -- "${tests[@]}"

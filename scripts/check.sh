@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Everything that must pass before a change lands. CI runs just this.
+# Everything that must pass before a change lands. CI runs this script.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo fmt --all --check
 cargo clippy --locked --all-targets -- -D warnings
-# The library without what only the command needs.
+# The library without default features.
 cargo clippy --locked --lib --no-default-features -- -D warnings
 cargo test --locked
 scripts/check-msrv.sh

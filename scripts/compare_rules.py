@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Learning rules side by side on one task: trials and seconds to criterion, and how far the weights went.
+"""Compares learning rules on one task: trials and seconds to criterion, and the relative change of the weights.
 
     python scripts/compare_rules.py dnms --rules delta-x,node-perturbation,bptt --networks 100..108 --trials 6400
 
-Needs numpy and safetensors, and the program built (cargo build --release). Each rule trains the same networks, which start from
-the same weights, until all have reached the criterion or the trials are used up; runs are kept in --out. Seconds are those of
-this machine: a network's trials to criterion times the seconds that one of its trials took, all networks training at once.
+Needs numpy, safetensors and the built program (cargo build --release). Each rule trains the same networks, which start from
+the same weights, until all have reached the criterion or the trials are used up; runs are kept in --out. Seconds depend
+on the machine: they are a network's trials to criterion times the seconds per trial while all networks train at once.
 """
 
 import argparse
@@ -24,13 +24,13 @@ def train(program, task, rule, out, options):
 
 
 def weights(run):
-    """w_rec of a run, one row for each network."""
+    """w_rec of a run, one row per network."""
     w = load_file(run / "checkpoint.safetensors")["w_rec"]
     return w.reshape(len(w), -1)
 
 
 def quartiles(values):
-    """Lower quartile, median and upper quartile; what was not reached (infinity) lies beyond all else."""
+    """Lower quartile, median and upper quartile; networks that did not reach the criterion count as infinity."""
     values, places = np.sort(values), np.array([0.25, 0.5, 0.75]) * (len(values) - 1)
     low, high = values[np.floor(places).astype(int)], values[np.ceil(places).astype(int)]
     return [a if a == b else a + (b - a) * (p % 1) for a, b, p in zip(low, high, places)]
@@ -58,7 +58,7 @@ def main():
         networks = result["networks"]
         reached = np.array([n["criterion_trials"] or np.inf for n in networks], float)
         low, median, high = quartiles(reached)
-        # All networks train at once, so each network's trial takes this long.
+        # All networks train at once, so this is the time of one trial of each network.
         seconds = len(networks) / result["trials_per_second"]
         before, after = weights(start), weights(run)
         change = np.linalg.norm(after - before, axis=1) / np.linalg.norm(before, axis=1)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Edits a checkpoint with the safetensors package for Python, and checks that `hebbian-rnn` takes it back.
+"""Edits a checkpoint with the safetensors package for Python, and checks how `hebbian-rnn` treats it.
 
-A run of the `dnms` task (one update) is made; its checkpoint is read, the recurrent weights `w_rec` are scaled by 0.9, and
-the file is written again with the same metadata. Then the program must: notice the edit (`inspect` fails); run it with a
-warning and give other outputs than the unedited file, from the same inputs and start (`simulate`); and refuse to go on
-training from it in the run's own folder (`train --resume`) unless told to (`--accept-edited`), then from the edited weights.
+The script trains `dnms` for one update, scales the recurrent weights `w_rec` in its checkpoint by 0.9, and writes the file with
+the same metadata. The program must then detect the edit (`inspect` fails); run the file with a warning and outputs that differ
+from those of the unedited file for the same inputs and initial state (`simulate`); and refuse to resume training from it
+(`train --resume`), except with `--accept-edited`, which must continue from the edited weights.
 
     cargo build --release
     pip install numpy safetensors
@@ -105,7 +105,7 @@ def check_resume(program, run_folder, original, edited):
         return False, error
     after, metadata = read(checkpoint)
     header = json.loads(metadata["hebbian_rnn"])
-    # One update moves a weight by at most max_dw · max(1, clip_growth · √B), so w_rec shows which file training went on from.
+    # One update changes a weight by at most max_dw · max(1, clip_growth · √B), so w_rec shows which file was resumed.
     rule = header["config"]["rule"]
     bound = rule["max_dw"] * max(1, rule["clip_growth"] * TRIALS**0.5)
     bound *= (UPDATES_AFTER - UPDATES_BEFORE) * 1.001  # and rounding to float32

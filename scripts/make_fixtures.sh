@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes tests/fixtures/format-N: small runs as the program given leaves them, N being the format it writes.
-# Once for each format, by the program that introduced it; afterwards they stay as they are.
+# Writes tests/fixtures/format-N: small runs by the given program, where N is the format it writes.
+# Run once for each format with the program that introduced it; the fixtures never change afterwards.
 #   scripts/make_fixtures.sh target/release/hebbian-rnn
 set -euo pipefail
 program=$(realpath "${1:?the program: scripts/make_fixtures.sh target/release/hebbian-rnn}")
@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../tests/fixtures"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# fixture NAME ARGUMENTS…: three updates of `train`, what `evaluate` says of them, and the checkpoint two updates later.
+# fixture NAME ARGUMENTS…: three updates of `train`, their `evaluate` output, and the checkpoint two updates later.
 fixture() {
   local name=$1 run=$work/$1
   shift

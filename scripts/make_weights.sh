@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains the networks of weights/ anew: one of each task, in the task's default configuration but for the number of networks.
+# Retrains the networks in weights/: one per task, with the task's default configuration except for the number of networks.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=${HEBBIAN_RNN:-target/release/hebbian-rnn}

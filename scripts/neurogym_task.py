@@ -5,8 +5,8 @@
     python scripts/neurogym_task.py PerceptualDecisionMaking-v0 --trials 256 --dt 20 --timing stimulus=500 --out choice.safetensors
     hebbian-rnn train --task-file choice.safetensors --set network.tau_ms=100 --set network.dt_ms=20
 
-Each action but 0 (which is to wait) becomes an output, to be at +TARGET for the right choice and at -TARGET for the others in
-the steps where a choice is asked for; no other step is judged. The right choice is the type of the trial.
+Each action except 0 (waiting) becomes an output, whose target is +TARGET for the correct choice and -TARGET for the others in
+the steps where a choice is required; other steps are not scored. The correct choice is the type of the trial.
 """
 
 import argparse
@@ -24,9 +24,9 @@ TARGET = 0.8
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("environment", help="its name in NeuroGym, such as PerceptualDecisionMaking-v0")
+    parser.add_argument("environment", help="name in NeuroGym, such as PerceptualDecisionMaking-v0")
     parser.add_argument("--trials", type=int, default=256)
-    parser.add_argument("--dt", type=int, default=20, help="ms of a step")
+    parser.add_argument("--dt", type=int, default=20, help="duration of a step in ms")
     parser.add_argument("--timing", action="append", default=[], metavar="PERIOD=MS", help="the length of a period")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", required=True)
@@ -37,7 +37,7 @@ def main():
     args = arguments()
     timing = {period: int(ms) for period, ms in (text.split("=") for text in args.timing)}
     environment = neurogym.make(args.environment, dt=args.dt, **({"timing": timing} if timing else {}))
-    # NeuroGym's `reset` takes a seed and does not use it for its trials.
+    # NeuroGym's `reset` takes a seed but does not use it for the trials.
     environment.unwrapped.seed(args.seed)
     environment.reset(seed=args.seed)
     trials = environment.unwrapped
@@ -48,7 +48,7 @@ def main():
     choices = int(environment.action_space.n) - 1
     steps = max(len(ob) for ob, _ in drawn)
 
-    # Shorter trials end in steps without input that are not judged.
+    # Shorter trials are padded with steps that have no input and are not scored.
     inputs = np.zeros((args.trials, steps, drawn[0][0].shape[1]), np.float32)
     targets = np.full((args.trials, steps, choices), -TARGET, np.float32)
     mask = np.zeros((args.trials, steps), np.float32)
@@ -61,7 +61,7 @@ def main():
         mask[k, asked] = 1.0
         targets[k, asked, gt[asked] - 1] = TARGET
         kinds[k] = gt[asked[-1]] - 1
-    # Types are numbered without gaps, even where an action is never right.
+    # Types are numbered without gaps, even if an action is never correct.
     kinds = np.unique(kinds, return_inverse=True)[1].astype(np.int64)
     save_file({"inputs": inputs, "targets": targets, "mask": mask, "type": kinds}, args.out)
     counts = dict(sorted(collections.Counter(kinds.tolist()).items()))

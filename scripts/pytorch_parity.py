@@ -2,11 +2,11 @@
 """Compares `hebbian-rnn simulate` with an independent forward pass in PyTorch.
 
 An untrained checkpoint of the `sequence` task (32 neurons, discrete dynamics, readout, Hebbian trace) and random inputs
-and neuromodulator go to the program and to a plain loop in PyTorch, in float64. Compared are the outputs [T, S, B, n_out],
-the rates [T, S, B, N] and the Hebbian trace after the last step [S, B, N, N]: no entry may differ by more than 1e-5.
+and neuromodulator are given to the program and to a plain loop in PyTorch, in float64. The outputs [T, S, B, n_out], the
+rates [T, S, B, N] and the Hebbian trace after the last step [S, B, N, N] may not differ by more than 1e-5 in any entry.
 Cases: the modulated trace with each association, then Oja's rule and the retroactive trace.
 
-Each case must also be able to fail: the trace's largest entry must exceed 0.01, and a PyTorch pass with the wrong
+To show that each case could fail, the trace's largest entry must exceed 0.01, and a PyTorch pass with the wrong
 association (the transposed one; for `auto`, whose outer product is symmetric, `post-pre`) must differ by more than 1e-3.
 
     cargo build --release

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads a run back: how it went, and what the networks are now.
+"""Reads a run's metrics and its trained networks.
 
     pip install numpy safetensors
     python scripts/read_results.py runs/dnms
@@ -25,7 +25,7 @@ def main(run):
         errors = f"error {float(own[0]['error']):.3f} to {float(own[-1]['error']):.3f}"
         print(f"network {network}: {own[-1]['trials']} trials, {errors}, criterion after: {reached}")
 
-    # The checkpoint: tensors by name, networks first, and one metadata key with everything else.
+    # The checkpoint: tensors by name, with networks as the first dimension, and one metadata key with everything else.
     path = run / "checkpoint.safetensors"
     tensors = load_file(path)
     header = json.loads(safe_open(path, "numpy").metadata()["hebbian_rnn"])

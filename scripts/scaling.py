@@ -4,9 +4,9 @@
     cargo build --release
     python3 scripts/scaling.py
 
-One quantity is doubled again and again while the others stay at N = 200, S = 2, B = 64, T = 1000. Each line is the time of
-an update; its bar is on a logarithmic scale, so that a power law is a straight flight of steps; `slope` is the exponent of
-the power law through the last two lines: 2 for neurons and 1 for the rest once the products outweigh all else.
+One quantity is doubled repeatedly while the others stay at N = 200, S = 2, B = 64, T = 1000. Each line shows the time of an
+update with a bar on a logarithmic scale, on which a power law looks linear; `slope` is the exponent of the power law through the
+last two lines, which is 2 for neurons and 1 for the others once the products dominate.
 """
 
 import argparse

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""A small network for a million updates: do memory, open files and time per update stay flat?
+"""Trains a small network for a million updates: do memory, open files and time per update stay constant?
 
     python scripts/soak.py target/release/hebbian-rnn            # minutes
     python scripts/soak.py target/release/hebbian-rnn --updates 20000
 
-Watches the process from outside, through /proc (Linux). Then draws the run's pictures again and goes on with it, and says
-what that costs with so long a metrics.csv. Exit code 1 where something grew.
+Watches the process through /proc (Linux). Then redraws the run's pictures and resumes it, to show the cost of so long a
+metrics.csv. Exit code 1 if anything grew.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def main():
             rows = sum(1 for _ in file) - 1
         size = metrics.stat().st_size
         print(f"{rows} rows for {given.updates} updates, {size / 1e6:.1f} MB, in {seconds:.0f} s; stderr {written} bytes")
-        # What comes after training (evaluation, pictures) is judged apart.
+        # Only samples from training: evaluation and pictures need additional memory afterwards.
         training = [sample for sample in samples if sample[1] < size]
         assert len(training) >= 50, f"only {len(training)} samples: more updates are needed"
         tenth = len(training) // 10
@@ -77,7 +77,7 @@ def main():
             print(f"{k + 1:26}   {speed:9.0f}   {max(s[2] for s in part):9.1f}   {max(s[3] for s in part):10}")
         settled, last = training[tenth : 2 * tenth], training[-tenth:]
         grown = max(s[2] for s in last) - max(s[2] for s in settled)
-        # A checkpoint that is being written is one more for a moment; a leak would stay.
+        # A checkpoint being written adds one for a moment; a leak would persist.
         files = min(s[3] for s in last) - min(s[3] for s in settled)
         print(f"grown since the second tenth: {grown:.1f} MB, {files} open files; peak with pictures {peak:.0f} MB")
 

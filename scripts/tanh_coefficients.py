@@ -1,6 +1,6 @@
 """Fits the coefficients of the vectorised tanh in src/model/tanh.rs.
 
-tanh(x) is approximated by x P(x^2) / Q(x^2) on [0, BOUND], P and Q of degree 4, with the smallest largest relative error:
+tanh(x) is approximated by x P(x^2) / Q(x^2) on [0, BOUND], P and Q of degree 4, so as to minimise the largest relative error:
 least squares on Chebyshev points, linearised in the denominator (Sanathanan and Koerner) and reweighted towards the worst
 points (Lawson), until it no longer improves. Prints the coefficients and the error of the float32 evaluation.
 

@@ -6,20 +6,19 @@
     python scripts/peers/compare.py
 
 Settings: 1 and 2 networks with 64 trials each. In each round every program runs once, one after the other; a ratio is
-a peer's time over ours in the same round, so that a machine that is slow for a while is slow for both. Printed are
-medians over rounds, and the smallest and largest ratio. Above 1 the peer is slower. Peers that are not installed are
-left out.
+a peer's time divided by ours in the same round, so that slow phases of the machine affect both. Medians over rounds are
+printed with the smallest and largest ratio. Above 1 the peer is slower. Peers that are not installed are skipped.
 
 PyTorch runs three times: with a thread for each core, with one thread, and as one process of one thread for each core,
-all at once, which for steps as small as these can be its best; its time is then that of all the processes' trials
-together. Each of these processes has as many networks as the setting says, so they run more networks than ours does.
+all at once, which can be its fastest way for such small steps; its time is then that of all the processes' trials
+together. Each of these processes has as many networks as the setting says, so together they run more networks than ours.
 
-PyTorch and JAX run once more with "noise by steps": two numbers for each neuron and step, as such a program is usually
-written, where the others draw the gaps between the few perturbations that there are.
+PyTorch and JAX run once more with "noise by steps": two random numbers for each neuron and step, as in most such
+programs, where the others draw the gaps between the rare perturbations.
 
-Our time is that of the whole training, its first update and last checkpoint included; the peers leave out a first
-update. Nothing else should run meanwhile: where threads wait for each other, as PyTorch's do, other work costs far
-more than its share. The load before each round is printed.
+Our time is that of the whole training, including the first update and last checkpoint; the peers exclude a first
+update. Nothing else should run meanwhile: if threads wait for each other, as PyTorch's do, other work slows them down by
+far more than its share. The load before each round is printed.
 """
 
 import argparse
@@ -64,7 +63,7 @@ def start(command):
 
 
 def result(process):
-    """What a process printed as JSON."""
+    """The JSON that a process printed."""
     out, err = process.communicate()
     if process.returncode != 0:
         sys.exit(f"{' '.join(process.args)}\nexited {process.returncode}:\n{err}")
@@ -88,7 +87,7 @@ def peer(script, networks, updates, *more, processes=1):
 
 
 def programs(program, updates):
-    """Name and a function of the number of networks, for all that can run here."""
+    """Name and a function of the number of networks, for every program that can run here."""
     n = cores()
     all_of_them = [("hebbian-rnn", lambda s: ours(program, s, updates))]
     if installed("torch"):

@@ -12,8 +12,8 @@ XLA takes all cores the process may use. To limit it, give it fewer: `taskset -c
 thread only, `XLA_FLAGS=--xla_cpu_multi_thread_eigen=false python …`.
 
 Prints one line of JSON. `ms_per_trial` is the median over updates of the time of a whole update divided by its trials
-in all networks, waiting for the result each time; one update before them compiles and warms up and is not counted.
-`errors` are the mean errors of all updates in their order, that of the warm-up first, and `error` is the last of them.
+in all networks, waiting for the result each time; a first update, which compiles and warms up, is not counted.
+`errors` are the mean errors of all updates in order, including the warm-up, and `error` is the last of them.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def draw_perturbations(key, shape):
 
 
 def draw_step(key, shape):
-    """xi [S, B, N] of one step as a program usually draws it: two numbers for each neuron."""
+    """xi [S, B, N] of one step drawn the usual way: two numbers for each neuron."""
     for_events, for_sizes = jax.random.split(key)
     sizes = jax.random.uniform(for_sizes, shape, minval=-AMPLITUDE, maxval=AMPLITUDE)
     return jnp.where(jax.random.bernoulli(for_events, PROBABILITY, shape), sizes, 0)

@@ -3,16 +3,16 @@
 
 S networks and B trials run side by side as batch dimensions. A step is five calls over all of them. Perturbations are
 drawn for whole trials at once, one number for each event; the eligibility is one product over time and trials, its
-rows scaled by the neuromodulator. The equations and symbols are those of docs/model.md. Left out is what is not the
-learning itself: metrics, checkpoints, the criterion, and expected errors, which leave-one-out does not need.
+rows scaled by the neuromodulator. The equations and symbols are those of docs/model.md. Everything except
+the learning itself is left out: metrics, checkpoints, the criterion, and expected errors, which leave-one-out does not need.
 
     pip install torch numpy
     python scripts/peers/pytorch_dnms.py --networks 1 --updates 10 --threads 2
     python scripts/peers/pytorch_dnms.py --check
 
 Prints one line of JSON. `ms_per_trial` is the median over updates of the time of a whole update (draws, dynamics,
-eligibility, update) divided by its trials in all networks; one update before them warms up and is not counted.
-`errors` are the mean errors of all updates in their order, that of the warm-up first, and `error` is the last of them.
+eligibility, update) divided by its trials in all networks; a first update warms up and is not counted.
+`errors` are the mean errors of all updates in order, including the warm-up, and `error` is the last of them.
 
 `--check` compares a batched update with a loop over single trials and single neurons' weights, in float64.
 """
@@ -53,7 +53,7 @@ class Networks:
         self.w_in = torch.empty(networks, neurons, 2).uniform_(-1, 1)
         self.w_in[:, OUTPUT] = 0
         self.w_rec = torch.randn(networks, neurons, neurons) * (GAIN / math.sqrt(neurons))
-        # The rate of a clamped neuron is 0, which holds it at its first x.
+        # The leak rate of a clamped neuron is 0, which keeps it at its initial x.
         self.rate = torch.full((neurons,), DT_MS / TAU_MS)
         self.rate[list(CLAMPED)] = 0
 
@@ -73,14 +73,14 @@ def draw_perturbations(out):
 
 
 def draw_perturbations_each_step(out):
-    """The same statistics as a program usually draws them: two numbers for each neuron and step."""
+    """The same statistics drawn the usual way: two numbers for each neuron and step."""
     for xi in out.unbind(1):
         xi.copy_((torch.rand_like(xi) < PROBABILITY) * torch.empty_like(xi).uniform_(-AMPLITUDE, AMPLITUDE))
     out[:, :PERTURBED_FROM] = 0
 
 
 class Memory:
-    """What an update needs space for, [S, T, B, N] each, kept from update to update."""
+    """Buffers for an update, [S, T, B, N] each, reused by every update."""
 
     def __init__(self, networks, steps, batch, neurons):
         self.drive, self.rates, self.deltas = (torch.empty(networks, steps, batch, neurons) for _ in range(3))

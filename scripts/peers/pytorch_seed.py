@@ -7,13 +7,13 @@ B trials side by side, N neurons, T steps, one input, no gradients, float32 on t
     H     = (1 - eta) H + eta m bmm(h, h_new^T)
 
 with H [B, N, N] starting at 0 and m ~ U(0, 1) for each trial and step. This is the `modulated` trace with alpha = 1
-and association `pre-post` of docs/model.md. As written there, each step makes new matrices; `--in-place` changes H in
-one call (baddbmm_), which is several times as fast.
+and association `pre-post` of docs/model.md. As in that program, each step allocates new matrices; `--in-place` updates H
+in one call (baddbmm_), which is several times as fast.
 
     pip install torch numpy
     python scripts/peers/pytorch_seed.py --batch 256 --steps 100 --neurons 128 --threads 2
 
-Prints one line of JSON; `ms` is the median time of a whole forward pass, after one that warms up.
+Prints one line of JSON; `ms` is the median time of a whole forward pass, after a warm-up.
 """
 
 import argparse

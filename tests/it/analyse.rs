@@ -1,4 +1,4 @@
-//! `hebbian-rnn analyse` as a user meets it: what fits is done, files are there, wrong usage is one line.
+//! `hebbian-rnn analyse` from a user's point of view: all analyses that fit run, files are written, wrong usage gives one line.
 
 use crate::command::{fine, hebbian, one_line_error, train};
 use tempfile::TempDir;
@@ -24,7 +24,7 @@ fn everything_that_fits_is_analysed_and_written() {
     for row in csv::Reader::from_reader(gradient.as_bytes()).records() {
         assert!(row.unwrap()[3].parse::<f64>().unwrap().abs() <= 1.0);
     }
-    // The same seed, the same figures.
+    // The same seed gives the same figures.
     let again = fine(hebbian(&["analyse", "runs/dnms", "decoding", "--trials", "24", "--out", "again"], folder.path()));
     assert!(again.stdout.starts_with("Cross-temporal decoding"), "{}", again.stdout);
     let bytes = |path: &str| std::fs::read(folder.path().join(path)).unwrap();

@@ -1,4 +1,4 @@
-//! The bench counts what it claims to count. Speed itself is never tested.
+//! `bench` counts correctly. Speed itself is never tested.
 
 use crate::support::*;
 use candle_core::Device;

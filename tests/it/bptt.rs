@@ -1,4 +1,4 @@
-//! Backpropagation through time: its gradient against finite differences, its pieces against one another, its training.
+//! Backpropagation through time: its gradient against finite differences, its truncation, its training.
 
 use crate::command::{bytes, fine, hebbian, one_line_error, train};
 use crate::support::*;
@@ -54,7 +54,7 @@ fn losses(setup: &Setup, weights: &Weights, batch: &TrialBatch, loss: Loss) -> V
     (0..s).map(|network| (0..b).map(|i| of_trial(network * b + i)).sum::<f64>() / b as f64).collect()
 }
 
-/// Holds the gradient against central differences of step `by`.
+/// Compares the gradient with central differences of step `by`.
 fn check(task_name: &str, settings: &[&str], loss: Loss, by: f64, tolerance: f64) {
     let what = format!("{task_name} {settings:?} {loss:?}");
     let setup = setup(task_name, &[&SMALL[..], settings].concat());
@@ -117,7 +117,7 @@ fn the_gradient_goes_through_the_hebbian_trace() {
 
 #[test]
 fn the_gradient_goes_through_the_arm_of_reach() {
-    // The hand's place is a number in single precision: differences need a longer step, and agree less closely.
+    // The position of the hand is in single precision: differences need a longer step and agree less closely.
     let settings = ["task.steps=20", "task.move_steps=12", "task.judged_steps=3", "task.angle_step=0.05"];
     check("reach", &settings, Loss::Squared, 1e-2, 1e-3);
 }
@@ -136,7 +136,7 @@ fn a_truncated_gradient_is_the_whole_one_from_the_length_of_the_trial_on() {
     // Pieces from steps 0, 7 and 14 on: the response, from step 15, does not reach back to the stimuli.
     let truncated = gradient("7");
     assert!(truncated.iter().any(|g| *g != 0.0) && truncated != whole);
-    // With pieces of one step only the last product counts: weights onto neurons other than the output get nothing.
+    // With pieces of one step only the last product counts: weights onto neurons other than the output have no gradient.
     let single = gradient("1");
     assert!(single.iter().enumerate().all(|(k, g)| *g == 0.0 || (k % 49) / 7 == 0), "{single:?}");
 }
@@ -166,7 +166,7 @@ fn a_short_dnms_is_learnt_and_only_what_may_change_does() {
         }
         let after = trainer.weights().unwrap();
         assert_eq!(values(&after.w_in) != values(&before.w_in), all, "{parameters}");
-        // The output neuron has no input, and gets none.
+        // The output neuron has no input weights, and gets none.
         assert!(values(&after.w_in)[..2].iter().all(|w| *w == 0.0));
         assert_ne!(values(&after.w_rec), values(&before.w_rec));
     }
@@ -186,7 +186,7 @@ fn the_optimiser_is_in_the_checkpoint_and_older_files_have_none() {
             assert_eq!(file.tensor(&format!("{moment}_{weight}")).unwrap().shape(), shape);
         }
     }
-    // A run's configuration from before there was a table `bptt`.
+    // A configuration written before the table `bptt` existed.
     let toml = config("echo", &[]).to_toml().unwrap();
     let (start, end) = (toml.find("[bptt]").unwrap(), toml.find("[modulator]").unwrap());
     let older = format!("{}{}", &toml[..start], &toml[end..]);
@@ -205,7 +205,7 @@ fn two_devices_write_what_one_does() {
         let mut trainer = Trainer::new(setup, &vec![Device::Cpu; devices]).unwrap();
         trainer.update().unwrap();
         let half = trainer.checkpoint().unwrap();
-        // The other devices go on from there.
+        // Training continues on the other devices.
         let mut trainer = Trainer::resume(&half, &vec![Device::Cpu; 4 - devices]).unwrap();
         trainer.update().unwrap();
         trainer.checkpoint().unwrap().to_bytes().unwrap()

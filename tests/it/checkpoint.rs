@@ -1,4 +1,4 @@
-//! Checkpoints: round trip, strict reading, one hostile file for each refusal.
+//! Checkpoints: round trips, strict reading, and one hostile file for each reason to refuse it.
 
 use crate::support::*;
 use candle_core::Device;
@@ -25,7 +25,7 @@ fn refused(bytes: &[u8]) -> String {
 type Stored = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
 type Parts = (Stored, String);
 
-/// Takes a file apart, lets `change` at its parts, and puts it together again.
+/// Splits a file into its parts, lets `change` edit them, and joins them again.
 fn edited(bytes: &[u8], change: impl FnOnce(&mut Parts)) -> Vec<u8> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).unwrap();
     let json = metadata.metadata().as_ref().unwrap()[METADATA_KEY].clone();
@@ -117,7 +117,7 @@ proptest! {
     #[test]
     fn no_mutation_makes_reading_panic(place in 0.0f64..1.0, value: u8, cut in 0.0f64..1.0) {
         let mut bytes = small();
-        // Most of what can go wrong is in the header.
+        // Most possible damage is in the header.
         let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize + 8;
         bytes[(place * header as f64) as usize] = value;
         let _ = Checkpoint::from_bytes(&bytes, &Device::Cpu);

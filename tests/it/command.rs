@@ -1,4 +1,4 @@
-//! The command as a user meets it: files, exit codes, one-line errors, nothing overwritten.
+//! The command from a user's point of view: files, exit codes, one-line errors, nothing overwritten.
 
 use assert_cmd::Command;
 use std::path::Path;
@@ -76,7 +76,7 @@ fn a_run_leaves_its_files_and_a_table() {
     let metrics = String::from_utf8(bytes(dir.path().join("run/metrics.csv"))).unwrap();
     assert!(metrics.starts_with("update,trials,network,error,fraction_correct,"));
     assert_eq!(metrics.lines().count(), 1 + 3 * 2);
-    // The configuration alone gives the same run again.
+    // The configuration alone repeats the run.
     fine(hebbian(&["train", "--config", "run/config.toml", "--out", "again"], dir.path()));
     for file in ["metrics.csv", "checkpoint.safetensors"] {
         assert!(bytes(dir.path().join("run").join(file)) == bytes(dir.path().join("again").join(file)), "{file}");
@@ -111,7 +111,7 @@ fn resuming() {
     let dir = TempDir::new().unwrap();
     fine(train(dir.path(), &["--updates", "2", "--out", "run"]));
     let before = bytes(dir.path().join("run/checkpoint.safetensors"));
-    // A finished run: nothing to do.
+    // A finished run has nothing to do.
     let ran = fine(hebbian(&["train", "--resume", "--out", "run"], dir.path()));
     assert!(ran.stdout.contains("finished"));
     // Another configuration.
@@ -124,11 +124,11 @@ fn resuming() {
     // A second run into the same folder.
     one_line_error(train(dir.path(), &["--updates", "2", "--out", "run"]), 1, "run holds a run already");
     assert!(bytes(dir.path().join("run/checkpoint.safetensors")) == before);
-    // By force: the old run is moved, not lost.
+    // With --force the old run is moved, not lost.
     fine(train(dir.path(), &["--updates", "1", "--out", "run", "--force"]));
     assert!(bytes(dir.path().join("run.1/checkpoint.safetensors")) == before);
     assert!(bytes(dir.path().join("run/checkpoint.safetensors")) != before);
-    // Metrics that a crash left ahead of the checkpoint, with a torn last row, are cut back to it.
+    // Rows that a crash left after the checkpoint, with an incomplete last one, are cut off.
     let metrics = dir.path().join("run/metrics.csv");
     let mut ahead = bytes(&metrics);
     ahead.extend_from_slice(b"2,16,0,1.0,0.5,0.5,0.1,0.0,\n2,16,1,1.");

@@ -1,4 +1,4 @@
-//! Runs that are killed: nothing but the time since the last checkpoint is lost, and the end is the same to the byte.
+//! Killed runs lose only the time since the last checkpoint, and end with the same bytes as uninterrupted ones.
 
 use crate::command::{bytes, fine, hebbian, one_line_error};
 use crate::process::{last_update, start, TINY};
@@ -19,7 +19,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The update of the newest checkpoint, which has to be whole; `None` where none was written yet.
+/// The update of the newest checkpoint, which has to be intact; `None` if none was written yet.
 fn newest(run: &Path) -> Option<u64> {
     let path = run.join("checkpoint.safetensors");
     if !path.exists() {
@@ -31,8 +31,8 @@ fn newest(run: &Path) -> Option<u64> {
     Some(checkpoint.updates)
 }
 
-/// Kills at random moments: some at any time after the start, when the last run's files are read and cut back; some within
-/// the update that follows the first few, most of which is spent writing. Between, the checkpoint is read all the time.
+/// Kills at random moments: some right after the start, while the last run's files are read and cut back; some after a few
+/// updates, most of whose time is spent writing. Meanwhile the checkpoint is read continually.
 #[test]
 fn a_run_killed_again_and_again_ends_as_if_it_had_never_been() {
     let dir = TempDir::new().unwrap();
@@ -92,7 +92,7 @@ fn a_run_killed_before_its_first_checkpoint_starts_again() {
     process.child.kill().unwrap();
     process.child.wait().unwrap();
     assert!(newest(&run).is_none() && last_update(&run) >= 5);
-    // It is a run, so another may not take its place.
+    // It is a run, so another one may not replace it.
     let again = hebbian(&[&never[..], &["3", "--out", "run"]].concat(), dir.path());
     one_line_error(again, 1, "run holds a run already: go on with it (--resume)");
     let other = hebbian(&["train", "--resume", "--out", "run", "--seed", "2"], dir.path());
@@ -114,7 +114,7 @@ fn a_folder_with_nothing_but_a_configuration_or_a_lock() {
     std::fs::create_dir(dir.path().join("early")).unwrap();
     std::fs::copy(whole.join("config.toml"), dir.path().join("early/config.toml")).unwrap();
     fine(hebbian(&["train", "--resume", "--out", "early"], dir.path()));
-    // Killed before it: there is nothing to go on with, and nothing in the way.
+    // Killed before that: there is nothing to resume, and nothing in the way of a new run.
     let empty = dir.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
     std::fs::write(empty.join(".lock"), "process 4000000\n").unwrap();
@@ -140,7 +140,7 @@ fn previous_checkpoints_are_kept_and_can_be_gone_back_to() {
         ["checkpoint.safetensors", "checkpoint.1.safetensors", "checkpoint.2.safetensors", "checkpoint.3.safetensors"];
     assert_eq!(kept.map(updates), [5, 4, 3, 2]);
     assert!(!run.join("checkpoint.4.safetensors").exists());
-    // How many are kept may change; going back is a copy.
+    // The number of checkpoints kept may change; to go back to one, copy it.
     fine(hebbian(&["train", "--resume", "--updates", "7", "--keep", "0", "--out", "run"], dir.path()));
     assert_eq!(kept.map(updates), [7, 4, 3, 2]);
     std::fs::copy(run.join(kept[2]), run.join(kept[0])).unwrap();

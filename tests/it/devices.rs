@@ -1,4 +1,4 @@
-//! Devices as a user meets them: several at once, their memory, and whether what they compute agrees.
+//! Devices from a user's point of view: several at once, their memory, and whether their results agree.
 
 use crate::command::{bytes, fine, hebbian, one_line_error, train};
 use tempfile::TempDir;
@@ -12,7 +12,7 @@ fn several_devices_leave_the_files_of_one() {
     };
     let ([checkpoint, metrics], [split, split_metrics]) = (run("one", "cpu"), run("two", "cpu,cpu"));
     assert!(metrics == split_metrics, "metrics differ");
-    // The checkpoints differ in one word: the configuration names the device.
+    // The checkpoints differ only in the device that the configuration names.
     let read = |bytes: &[u8]| {
         let mut checkpoint =
             hebbian_rnn::Checkpoint::from_bytes(bytes, &hebbian_rnn::candle_core::Device::Cpu).unwrap();
@@ -20,7 +20,7 @@ fn several_devices_leave_the_files_of_one() {
         checkpoint.to_bytes().unwrap()
     };
     assert!(read(&checkpoint) == read(&split), "checkpoints differ");
-    // And each goes on on the other's devices.
+    // Each run can be resumed on the other's devices.
     for (from, device) in [("one", "cpu,cpu"), ("two", "cpu")] {
         fine(hebbian(&["train", "--resume", "--out", from, "--updates", "5", "--device", device], dir.path()));
     }

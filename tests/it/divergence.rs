@@ -1,4 +1,4 @@
-//! A network that diverges is frozen as it was; the others are what they would be without it.
+//! A network that diverges is frozen in its last good state; the others are unaffected.
 
 use crate::support::*;
 use candle_core::{Device, Tensor};
@@ -6,7 +6,7 @@ use hebbian_rnn::{
     Checkpoint, Criterion, Error, Frozen, NetworkReport, Observer, StopReason, Trainer, UpdateReport, Why,
 };
 
-/// The network that is made to diverge, of three.
+/// The one of three networks that is made to diverge.
 const SICK: usize = 1;
 
 fn kinds() -> Vec<(&'static str, Vec<&'static str>)> {
@@ -41,7 +41,7 @@ fn healthy(task: &str, settings: &[&str]) -> Checkpoint {
     trainer.checkpoint().unwrap()
 }
 
-/// The same with weights of one network at which no step stays finite.
+/// The same with weights of one network for which no step stays finite.
 fn sick(mut checkpoint: Checkpoint, network: usize) -> Checkpoint {
     let largest = if checkpoint.plastic.weights.w_rec.dtype() == candle_core::DType::F32 { 3e38 } else { 1e308 };
     checkpoint.plastic.weights.w_rec = filled(&checkpoint.plastic.weights.w_rec, network, largest);
@@ -52,7 +52,7 @@ fn resumed(checkpoint: Checkpoint) -> Trainer {
     Trainer::resume(&checkpoint, &[Device::Cpu]).unwrap()
 }
 
-/// Everything that a network's next update reads.
+/// The complete state that a network's next update reads.
 fn everything(checkpoint: &Checkpoint, s: usize) -> Vec<Vec<f64>> {
     let types = checkpoint.expected_error.len() / checkpoint.criterion.len();
     let mut all: Vec<Vec<f64>> = checkpoint.plastic.each().map(|(_, t)| values(&t.get(s).unwrap())).collect();
@@ -97,7 +97,7 @@ fn alone_it_ends_as_it_does_in_company() {
         let mut alone = resumed(sick(healthy(task, &alone_settings), 0));
         let mut company = resumed(sick(healthy(task, &settings), SICK));
         let (row, in_company) = (alone.update().unwrap().networks, company.update().unwrap().networks);
-        // Their errors may be no numbers, which equal nothing.
+        // Their errors may be NaN, which equals nothing.
         let known = |row: &NetworkReport| NetworkReport { error: 0.0, ..row.clone() };
         assert_eq!(known(&row[0]), known(&in_company[SICK]), "{task} {settings:?}");
         assert_eq!(
@@ -153,7 +153,7 @@ fn what_showed_it_is_named() {
         (0..updates).for_each(|_| drop(trainer.update().unwrap()));
         trainer.frozen().to_vec()
     };
-    // A trace that nothing reads: all else stays finite. H and e are summed.
+    // A trace that is not read: everything else stays finite. H and e are summed.
     let settings = [
         "train.networks=3",
         "trace.persistent=true",
@@ -172,12 +172,12 @@ fn what_showed_it_is_named() {
     assert_eq!(trainer.frozen(), [None, Some(Frozen { update: 3, why: Why::Trace }), None]);
     assert_eq!(everything(&trainer.checkpoint().unwrap(), SICK), everything(&before, SICK));
 
-    // An output that overflows where it is judged, but no activation.
+    // An output that overflows in the error, while all activations are finite.
     let mut checkpoint = healthy("echo", &["train.networks=3"]);
     checkpoint.plastic.weights.w_out = checkpoint.plastic.weights.w_out.map(|w| filled(&w, SICK, 3e38));
     assert_eq!(frozen(checkpoint, 1), [None, Some(Frozen { update: 3, why: Why::Error }), None]);
 
-    // An activation beyond all numbers where no rate is: tanh hides it.
+    // An infinite activation with finite rates: tanh hides it.
     let settings = ["train.networks=3", "rule.name=none", "network.neurons=2", "train.kernels=reference"];
     let mut checkpoint = healthy("echo", &settings);
     checkpoint.plastic.weights.b_rec = checkpoint.plastic.weights.b_rec.map(|b| filled(&b, SICK, 3e38));
@@ -189,19 +189,19 @@ fn what_showed_it_is_named() {
 fn rates_that_are_stuck_at_a_limit_count_as_divergence() {
     for kernels in ["train.kernels=fused", "train.kernels=reference"] {
         let mut checkpoint = healthy("dnms", &small_dnms(&[kernels, "train.networks=3"]));
-        // All neurons drive each other; the bias neurons decide to which side.
+        // All neurons excite each other; the bias neurons decide the sign.
         checkpoint.plastic.weights.w_rec = filled(&checkpoint.plastic.weights.w_rec, SICK, 50.0);
         let mut trainer = resumed(checkpoint);
         let row = trainer.update().unwrap().networks;
         assert_eq!((row[SICK].saturated, row[SICK].dead, row[SICK].frozen), (Some(1.0), Some(0.0), None), "{kernels}");
         assert!(row[0].saturated < Some(1.0));
-        // Once may be chance; twice is not.
+        // In one update this may be chance, in two it is not.
         trainer.update().unwrap();
         assert_eq!(trainer.frozen(), [None, Some(Frozen { update: 4, why: Why::StuckRates }), None], "{kernels}");
     }
 }
 
-/// Counts how often the loop ends.
+/// Counts how often training finishes.
 struct Ended(usize);
 
 impl Observer for Ended {

@@ -1,4 +1,4 @@
-//! What happens to machines: signals, full and read-only disks, removed folders, two users, wrong clocks, too little memory.
+//! Machine faults: signals, full and read-only disks, removed folders, concurrent users, wrong clocks, too little memory.
 #![cfg(unix)]
 
 use crate::command::{bytes, fine, hebbian, one_line_error};
@@ -25,7 +25,7 @@ fn saved(run: &Path) -> u64 {
     checkpoint.updates
 }
 
-/// Trains `run` two updates further than it is, and holds it against a run that nothing happened to.
+/// Trains `run` for two more updates, and compares it with an undisturbed run.
 fn goes_on_as_if_nothing_had_happened(run: &Path) {
     let dir = TempDir::new().unwrap();
     let until = (saved(run) + 2).to_string();
@@ -37,7 +37,7 @@ fn goes_on_as_if_nothing_had_happened(run: &Path) {
     }
 }
 
-/// A shell that prepares something and then becomes the command.
+/// A shell that runs `preparation` and then replaces itself by the command.
 fn by_shell(preparation: &str, args: &[&str]) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{preparation}; exec \"$0\" \"$@\"")]);
@@ -71,7 +71,7 @@ fn three_signals_save_and_stop() {
 fn a_signal_ignored_from_the_start_stays_ignored() {
     let dir = TempDir::new().unwrap();
     let run = dir.path().join("run");
-    // As nohup does it.
+    // As nohup does.
     let command = by_shell("trap '' HUP", &[&TINY[..], &["--updates", FOREVER, "--out", "run"]].concat());
     let mut process = start_command(dir.path(), command);
     process.wait_for_updates(&run.join("metrics.csv"), 5);
@@ -89,7 +89,7 @@ fn a_second_ctrl_c_does_not_wait_for_the_update_to_end() {
         eprintln!("skipped: only /proc tells when a program listens, or the tests were started to ignore SIGINT");
         return;
     }
-    // An update of minutes.
+    // One update takes minutes.
     let slow = ["train", "dnms", "--kernels", "reference", "--batch", "256", "--networks", "8", "--out", "run"];
     let mut process = start(dir.path(), &slow);
     let pid = process.child.id();
@@ -114,7 +114,7 @@ fn a_second_process_is_refused_and_a_dead_one_s_lock_is_not_believed() {
     for args in [&fresh[..], &[&fresh[..], &["--force"]].concat(), &["train", "--resume", "--out", "run"]] {
         one_line_error(hebbian(args, dir.path()), 1, &in_use);
     }
-    // Reading is nobody's harm.
+    // Reading is always allowed.
     for args in [&["evaluate", "run"][..], &["inspect", "run"], &["plot", "run"]] {
         fine(hebbian(args, dir.path()));
     }
@@ -125,11 +125,11 @@ fn a_second_process_is_refused_and_a_dead_one_s_lock_is_not_believed() {
     goes_on_as_if_nothing_had_happened(&run);
 }
 
-/// A file system of a size, in memory, that is gone with the value.
+/// A file system of limited size in memory, unmounted on drop.
 struct Mounted(PathBuf);
 
 impl Mounted {
-    /// `None`, with a word on stderr, where this user may not mount.
+    /// `None`, with a message on stderr, if this user may not mount file systems.
     fn new(at: &Path, size: &str) -> Option<Self> {
         std::fs::create_dir_all(at).unwrap();
         let options = format!("size={size}");
@@ -166,7 +166,7 @@ fn training_outlives_a_full_disk() {
     let run = disk.0.join("run");
     let mut process = start(dir.path(), &[&TINY[..], &["--updates", FOREVER, "--out", "disk/run"]].concat());
     process.wait_for_updates(&run.join("metrics.csv"), 5);
-    // Full, and free again: told once each, nothing lost.
+    // Full, then free again: each is reported once, and nothing is lost.
     let filler = disk.fill();
     process.wait_until("a warning", |stderr| stderr.contains("training goes on"));
     assert!(process.stderr().starts_with("warning: writing disk/run/"), "{}", process.stderr());
@@ -174,7 +174,7 @@ fn training_outlives_a_full_disk() {
     std::fs::remove_file(filler).unwrap();
     process.wait_until("the all-clear", |stderr| stderr.contains("works again: everything is saved"));
     assert_eq!(process.stderr().lines().count(), 2, "{}", process.stderr());
-    // Full to the end: the last good state stays.
+    // Full to the end: the last good state is kept.
     let filler = disk.fill();
     process.wait_until("the next warning", |stderr| stderr.matches("training goes on").count() == 2);
     process.signal("TERM");
@@ -188,7 +188,7 @@ fn training_outlives_a_full_disk() {
         "{last}"
     );
     assert!(last.contains("No space left on device (os error 28)"), "{last}");
-    // While it is full, nothing can start; after that, all goes on.
+    // While it is full, nothing can start; afterwards everything continues.
     let resumed = hebbian(&["train", "--resume", "--out", "disk/run", "--updates", FOREVER], dir.path());
     assert_eq!(resumed.code, 1, "{}", resumed.stderr);
     assert_eq!(saved(&run), kept);
@@ -196,7 +196,7 @@ fn training_outlives_a_full_disk() {
     goes_on_as_if_nothing_had_happened(&run);
 }
 
-/// Runs with no file longer than `blocks` of 512 bytes: a full disk for those who may not mount one.
+/// Runs with a limit on file size, in `blocks` of 512 bytes: a full disk for users who may not mount one.
 fn with_short_files(folder: &Path, blocks: u32, args: &[&str]) -> (Option<i32>, String) {
     start_command(folder, by_shell(&format!("trap '' XFSZ; ulimit -f {blocks}"), args)).end()
 }
@@ -254,7 +254,7 @@ fn a_removed_folder_comes_back() {
     let mut process = train_forever(dir.path());
     process.wait_for_updates(&run.join("metrics.csv"), 5);
     process.signal("STOP");
-    // Again where it wrote a last file before the signal reached it.
+    // Try again if it wrote another file before the signal arrived.
     while run.exists() {
         let _ = std::fs::remove_dir_all(&run);
     }
@@ -293,7 +293,7 @@ fn a_folder_that_was_moved_is_not_mistaken_for_the_run_in_its_place() {
 
 #[test]
 fn nothing_depends_on_the_clock() {
-    // No file of the program asks what time it is; durations come from the monotonic clock.
+    // No source file reads the time of day; durations come from the monotonic clock.
     let mut folders = vec![PathBuf::from("src")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -308,7 +308,7 @@ fn nothing_depends_on_the_clock() {
             }
         }
     }
-    // A run whose files are from the future, as after the clock was set back.
+    // A run whose files have dates in the future, as after the clock was set back.
     let dir = TempDir::new().unwrap();
     let run = dir.path().join("run");
     fine(hebbian(&[&TINY[..], &["--updates", "2", "--out", "run"]].concat(), dir.path()));
@@ -319,7 +319,7 @@ fn nothing_depends_on_the_clock() {
     goes_on_as_if_nothing_had_happened(&run);
 }
 
-/// libfaketime reads what time it is from a file, so that a test can set the clock of a run that goes on.
+/// libfaketime reads the time from a file, so that a test can change the clock during a run.
 #[test]
 fn a_clock_that_jumps_changes_nothing() {
     let library = Path::new("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1");
@@ -371,7 +371,7 @@ fn what_does_not_fit_into_memory_is_refused_with_its_size() {
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "something was written");
 
-    // A small checkpoint and small files can stand for large things too.
+    // Small files, too, can ask for a lot of memory.
     let traced = ["--set", "trace.stage=accumulate", "--neurons", "500", "--networks", "1", "--batch", "1"];
     fine(hebbian(&[&["train", "echo", "--updates", "0", "--out", "run"], &traced[..]].concat(), dir.path()));
     let inputs = vec![0; 4_000_000];

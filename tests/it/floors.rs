@@ -1,8 +1,8 @@
-//! The floors of the house: what is in one folder of `src` uses only what lies below it.
+//! The layers of the code: each folder of `src` uses only the folders below it.
 
 use std::path::{Path, PathBuf};
 
-/// The floors from the ground up. Those of one line stand side by side and don't know each other.
+/// The layers from the bottom up. Folders on one line don't use each other.
 const FLOORS: [&[&str]; 14] = [
     &["text", "quantile", "random"],
     &["error"],
@@ -25,14 +25,14 @@ fn floor(folder: &str) -> usize {
     found.unwrap_or_else(|| panic!("src/{folder} stands on no floor: give it one in tests/it/floors.rs"))
 }
 
-/// Why the file at `path`, relative to `src`, may not hold `line`; `None`: it may.
+/// Why `line` is not allowed in the file at `path`, relative to `src`; `None` if it is.
 ///
-/// Paths are read wherever they stand, not in `use` alone. Links in documentation may point anywhere.
+/// Checks paths everywhere, not only in `use`. Links in documentation may point anywhere.
 fn broken_rule(path: &Path, line: &str) -> Option<String> {
     let code = line.split("//").next().unwrap_or_default();
     let own = path.components().next()?.as_os_str().to_str()?.trim_end_matches(".rs");
     if own == "bin" {
-        return None; // A crate of its own: it sees of the library what everybody sees.
+        return None; // A crate of its own, which sees only the library's public items.
     }
     // How far `super` may climb before it leaves the folder: tests are modules inside their file.
     let inside_a_file = usize::from(line.starts_with("    "));
@@ -80,7 +80,7 @@ fn no_import_points_up() {
 #[test]
 fn an_import_that_points_up_is_found() {
     let broken = |file: &str, line: &str| broken_rule(Path::new(file), line).is_some();
-    // The edges that once tied 33 files into one knot, by the folders that these now are in.
+    // Imports that once made a cycle of 33 files, by the folders that these files are in now.
     for (file, line) in [
         ("config/learning.rs", "use crate::tasks::Task;"),
         ("config/mod.rs", "use crate::engine::gradient::gradient;"),

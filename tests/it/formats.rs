@@ -1,4 +1,4 @@
-//! Files of every released format still load, say the same and go on; a newer one is refused.
+//! Files of every released format still load, evaluate the same and continue training; a newer format is refused.
 
 use crate::command::{fine, hebbian, one_line_error};
 use crate::support::*;
@@ -8,7 +8,7 @@ use safetensors::SafeTensors;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// Trials are short, so vector units of different widths stay this close.
+/// Trials are short, so results with vector units of different widths stay this close.
 const TOLERANCE: f64 = 1e-4;
 
 fn folders(of: &Path) -> Vec<PathBuf> {
@@ -66,7 +66,7 @@ fn old_runs_go_on_as_they_would_have_gone_on_then() {
         trainer.update().unwrap();
         let (now, then) = (trainer.checkpoint().unwrap(), read(&fixture.join("two-updates-later.safetensors")));
         assert_eq!((before.updates, now.updates, then.updates), (3, 5, 5), "{what}");
-        // By how much weights moved: the weights themselves would hide a difference.
+        // Compares weight changes: comparing the weights themselves would hide a difference.
         let moved =
             |after: &Checkpoint| values(&(&after.plastic.weights.w_rec - &before.plastic.weights.w_rec).unwrap());
         assert_close(&moved(&now), &moved(&then), 100.0 * TOLERANCE, &what);
@@ -87,7 +87,7 @@ fn old_configurations_and_metrics_are_read() {
         let text = std::fs::read_to_string(fixture.join("config.toml")).unwrap();
         let config = Setup::resolve(None, &Setting::from_toml(&text, "config.toml").unwrap()).unwrap().config;
         let mut saved = read(&fixture).setup.config;
-        // The later checkpoint's limit is the only difference.
+        // They differ only in the limit of the later checkpoint.
         saved.train.updates = config.train.updates;
         assert_eq!(config, saved, "{}", fixture.display());
         let rows = read_metrics(&fixture.join(METRICS_FILE)).unwrap();
@@ -108,7 +108,7 @@ fn the_command_resumes_an_old_run() {
         fine(hebbian(&["train", "--resume", "--out", "run", "--updates", "4"], dir.path()));
         let rows = read_metrics(&run.join(METRICS_FILE)).unwrap();
         assert_eq!(rows.len(), 4 * read(&run).setup.config.train.networks.count(), "{}", fixture.display());
-        // Columns that the old program did not know are empty in its rows.
+        // Columns that the old program did not have are empty in its rows.
         assert!(rows.iter().all(|row| row.saturated.is_some() == row.dead.is_some()));
         assert!(rows.iter().filter(|row| row.update == 4).all(|row| row.saturated.is_some()));
     }

@@ -1,4 +1,4 @@
-//! Checkpoints that are not what was written: damaged in structure, damaged in value, edited by hand, of an older format.
+//! Altered checkpoints: damaged structure, damaged values, edited by hand, or of an older format.
 
 use crate::command::{bytes, fine, hebbian, one_line_error, Ran};
 use crate::process::TINY;
@@ -24,7 +24,7 @@ fn metadata(file: &[u8]) -> String {
     metadata.metadata().as_ref().unwrap()[METADATA_KEY].clone()
 }
 
-/// Writes the file anew, as Python's safetensors would, with other metadata and the first value of `w_rec` changed.
+/// Rewrites the file, as Python's safetensors would, with other metadata and the first value of `w_rec` changed.
 fn rewritten(file: &[u8], metadata: String, first_value: Option<f32>) -> Vec<u8> {
     let old = SafeTensors::deserialize(file).unwrap();
     let changed = |name: &str, data: &[u8]| match first_value {
@@ -41,7 +41,7 @@ fn edited(file: &[u8]) -> Vec<u8> {
     rewritten(file, metadata(file), Some(0.125))
 }
 
-/// As a file of format 1 was written.
+/// Writes the checkpoint as a file of format 1.
 fn of_format_1(file: &[u8]) -> Vec<u8> {
     let json = metadata(file);
     let end = json.find(",\"sha256\":\"").unwrap();
@@ -93,7 +93,7 @@ fn one_changed_bit_anywhere_is_noticed() {
         let mut damaged = file.clone();
         damaged[place] ^= 1 << (place % 8);
         match Checkpoint::from_bytes(&damaged, &Device::Cpu) {
-            // Where JSON does not mind, as in the order of two keys' bytes, nothing of what is read may be another value.
+            // If the JSON is still valid, no value that is read may have changed.
             Ok(checkpoint) => assert_eq!(checkpoint.integrity, Integrity::Changed, "byte {place} of {data} + data"),
             Err(_) => refused += 1,
         }
@@ -124,10 +124,10 @@ fn an_edited_checkpoint_runs_with_a_warning_and_trains_only_if_accepted() {
     assert!(bytes(&path) == edited(&good), "a refused file is left alone");
     fine(hebbian(&[&more[..], &["--accept-edited"]].concat(), dir.path()));
     assert_eq!(read(&bytes(&path)).integrity, Integrity::Whole);
-    // It went on from the edited weights: without the edit the end is another.
+    // It continued from the edited weights: without the edit the result differs.
     fine(hebbian(&[&TINY[..], &["--updates", "5", "--out", "whole"]].concat(), dir.path()));
     assert!(bytes(dir.path().join("whole/checkpoint.safetensors")) != bytes(&path));
-    // The flag alone changes nothing about a whole one.
+    // For an intact checkpoint the flag has no effect.
     assert_eq!(hebbian(&["train", "echo", "--accept-edited"], dir.path()).code, 2);
     let json = fine(hebbian(&["inspect", "run", "--json"], dir.path())).stdout;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -157,7 +157,7 @@ fn a_damaged_structure_is_refused_and_the_way_back_is_named() {
     refused(&format!("{way_back}not a whole safetensors file"));
     std::fs::remove_file(&path).unwrap();
     refused(&way_back.replace(": run/checkpoint.safetensors: ", ": reading run/checkpoint.safetensors: No such file"));
-    // The one before is damaged too: there is no way back to speak of.
+    // The previous one is damaged too, so the message names none.
     std::fs::write(&path, &good[..100]).unwrap();
     std::fs::write(path.with_file_name("checkpoint.1.safetensors"), &good[..90]).unwrap();
     refused("error: run/checkpoint.safetensors: not a whole safetensors file");
@@ -176,7 +176,7 @@ fn a_file_of_format_1_has_no_checksum_and_goes_on() {
     for file in ["checkpoint.safetensors", "metrics.csv", "config.toml"] {
         assert!(bytes(dir.path().join("run").join(file)) == bytes(dir.path().join("whole").join(file)), "{file}");
     }
-    // Newer ones are refused with both numbers; format 2 cannot do without its checksum.
+    // Newer formats are refused with both version numbers; format 2 must have a checksum.
     let newer = rewritten(&good, metadata(&good).replace("\"format\":2", "\"format\":3"), None);
     let error = format!("{:#}", Checkpoint::from_bytes(&newer, &Device::Cpu).unwrap_err());
     assert!(error.contains("written in format 3") && error.contains("reads formats 1 to 2"), "{error}");

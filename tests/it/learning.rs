@@ -1,4 +1,4 @@
-//! The rules learn: they follow the gradient, change nothing without surprise, and beat chance.
+//! The rules learn: they follow the gradient, change nothing without a prediction error, and beat chance.
 
 use crate::support::*;
 use candle_core::{Device, Tensor};
@@ -6,7 +6,7 @@ use hebbian_rnn::{evaluate, Draw, Phase, Setup, TrialBatch, Weights};
 
 #[test]
 fn without_surprise_no_weight_moves() {
-    // Without perturbation and with the same x(0), all trials of a type have the same error: M = 0 but for rounding.
+    // Without perturbation and with the same x(0), all trials of a type have the same error: M = 0 up to rounding.
     let mut trainer =
         trainer("dnms", &small_dnms(&["perturbation.probability=0", "network.initial_activation=0", "rule.eta=1"]));
     let before = values(&trainer.weights().unwrap().w_rec);
@@ -23,7 +23,7 @@ fn no_weight_moves_further_than_the_bound() {
             [batch_setting.as_str(), "modulator.warmup_trials=0", "rule.eta=1e6", "perturbation.amplitude=30"];
         let mut trainer = trainer("dnms", &small_dnms(&settings));
         let before = values(&trainer.weights().unwrap().w_rec);
-        // The first trial of a type has nothing to be compared with when it is alone.
+        // A single first trial of a type has nothing to be compared with.
         for _ in 0..5 {
             trainer.update().unwrap();
         }
@@ -37,7 +37,7 @@ fn no_weight_moves_further_than_the_bound() {
     }
 }
 
-/// Mean error of one network's trials, with frozen randomness.
+/// Mean error of one network's trials, with the random draws held fixed.
 fn mean_error(setup: &Setup, weights: &Weights, batch: &TrialBatch) -> f64 {
     let outputs = outputs(setup, weights, batch);
     let outputs: Vec<Vec<f64>> = outputs.get(0).unwrap().flatten_from(1).unwrap().to_vec2().unwrap();
@@ -47,7 +47,7 @@ fn mean_error(setup: &Setup, weights: &Weights, batch: &TrialBatch) -> f64 {
 
 #[test]
 fn node_perturbation_points_down_the_finite_difference_gradient() {
-    // The mean update over many perturbed trials against −∂error/∂w_rec by central differences, for a network of 8 neurons.
+    // Compares the mean update over many perturbed trials with −∂error/∂w_rec by central differences, for 8 neurons.
     let settings = [
         "network.neurons=8",
         "network.clamped=[]",
@@ -115,7 +115,7 @@ fn echo_is_learnt_and_sequence_stays_at_chance() {
 
 #[test]
 fn every_rule_lowers_the_error_of_a_short_dnms() {
-    // A tenth of the published times, one stimulus after the other: learnt within seconds.
+    // A tenth of the published durations, without a delay between stimuli: learnt within seconds.
     let task = [
         "network.neurons=60",
         "network.tau_ms=5",

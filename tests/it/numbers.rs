@@ -1,10 +1,10 @@
-//! Divergence as a user meets it: one trial at a time, a large learning rate, and some networks do not bear it.
+//! Divergence from a user's point of view: one trial at a time, with a learning rate too large for some networks.
 
 use crate::command::{bytes, fine, hebbian, one_line_error, Ran};
 use std::path::Path;
 use tempfile::TempDir;
 
-/// Of these networks 0 diverges within some hundred updates, as it does alone; 1 and 2 do not.
+/// Network 0 diverges within some hundred updates, as it does alone; 1 and 2 do not.
 fn echo(dir: &Path, more: &[&str]) -> Ran {
     hebbian(&[&["train", "echo", "--neurons", "8", "--batch", "1", "--device", "cpu"][..], more].concat(), dir)
 }
@@ -17,7 +17,7 @@ fn json(dir: &Path, args: &[&str]) -> serde_json::Value {
 fn a_network_that_diverges_is_reported_once_and_the_run_succeeds() {
     let dir = TempDir::new().unwrap();
     let ran = fine(echo(dir.path(), &["--networks", "3", "--updates", "400", "--out", "run"]));
-    // Progress is hidden where stderr is no terminal; this is not.
+    // If stderr is not a terminal, progress is hidden, but not this line.
     assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
     let line = ran.stderr.trim_end();
     assert!(
@@ -53,7 +53,7 @@ fn a_network_that_diverges_is_reported_once_and_the_run_succeeds() {
     }
     assert_eq!(rows.lines().count(), 1 + 3 * 400, "one row for each update and network");
 
-    // In parts, before and after it happened.
+    // In parts: interrupted before and after the divergence.
     for stop in [update - 1, update, update + 9] {
         let (out, stop) = (format!("parts-{stop}"), stop.to_string());
         fine(echo(dir.path(), &["--networks", "3", "--updates", &stop, "--out", &out]));
@@ -97,7 +97,7 @@ fn strict_numbers_saves_the_update_before_and_can_be_given_up() {
     let rows = std::fs::read_to_string(dir.path().join("strict/metrics.csv")).unwrap();
     assert_eq!(rows.lines().count() as u64, 1 + 3 * (update - 1));
 
-    // Strictness does not change what is learnt: without it the run goes on to the same end.
+    // --strict-numbers does not change what is learnt: without it the run continues to the same result.
     let again = hebbian(&["train", "--resume", "--out", "strict"], dir.path());
     one_line_error(again, 1, &format!("network 0 diverged in update {update}: "));
     fine(hebbian(&["train", "--resume", "--out", "strict", "--set", "train.strict_numbers=false"], dir.path()));

@@ -1,6 +1,6 @@
-//! A second program, written from the equations of docs/model.md in plain f64 loops, against the first.
+//! Compares the library with an independent implementation of the equations in docs/model.md in plain f64 loops.
 //!
-//! It shares nothing with the library but the drawn trials and the initial weights.
+//! The two share only the drawn trials and the initial weights.
 
 use crate::support::*;
 use hebbian_rnn::{
@@ -8,7 +8,7 @@ use hebbian_rnn::{
     TrialBatch, Weights,
 };
 
-/// One network, by plain loops.
+/// One network in plain loops.
 struct Oracle<'a> {
     config: &'a Config,
     w_in: Vec<f64>,
@@ -17,7 +17,7 @@ struct Oracle<'a> {
     n_in: usize,
 }
 
-/// φ.
+/// The transfer function φ.
 fn rate(net: &NetworkConfig, x: f64) -> f64 {
     match net.response {
         TransferFunction::Tanh => x.tanh(),
@@ -74,7 +74,7 @@ impl<'a> Oracle<'a> {
         }
     }
 
-    /// One trial from first to last step, output neuron 0; the eligibility of the configured rule.
+    /// Runs one trial with output neuron 0; accumulates the eligibility of the configured rule.
     fn trial(&self, drawn: &DrawnTrial) -> Outcome {
         let net = &self.config.network;
         let rule = &self.config.rule;
@@ -87,13 +87,13 @@ impl<'a> Oracle<'a> {
         let mut x_mean = x.clone();
         let mut eligibility = vec![0.0; n * n];
         let mut outputs = Vec::new();
-        // R̄ starts from −Ē, which is 0 for networks that have not seen a trial.
+        // R̄ starts at −Ē, which is 0 for networks that have not seen a trial.
         let mut reward_mean = 0.0;
         let mut trace = Trace { h: vec![0.0; n * n], e: vec![0.0; n * n] };
         for step in 0..drawn.trial.scored.len() {
             let mut xi = vec![0.0; n];
-            for kick in drawn.perturbations.iter().filter(|k| k.step as usize == step) {
-                xi[kick.neuron as usize] = f64::from(kick.size);
+            for perturbation in drawn.perturbations.iter().filter(|p| p.step as usize == step) {
+                xi[perturbation.neuron as usize] = f64::from(perturbation.size);
             }
             let r_before = r.clone();
             let mut x_next = vec![0.0; n];
@@ -176,7 +176,7 @@ fn expected_change(config: &Config, outcomes: &[Outcome], drawn: &[DrawnTrial], 
             .map(|c| errors[c])
             .collect();
         let expected = others.iter().sum::<f64>() / others.len() as f64;
-        // `eh` has the reward of each step in its eligibility already.
+        // The eligibility of `eh` already contains the reward of each step.
         let scale = if config.rule.name == "eh" { 1.0 } else { expected * (expected - errors[b]) };
         change.iter_mut().zip(&outcome.eligibility).for_each(|(c, e)| *c += config.rule.eta * scale * e);
     }
@@ -233,9 +233,8 @@ fn one_update(task: &str, settings: &[&str], tolerance: f64) {
     }
 }
 
-// Tasks judge outputs in single precision, so even in double precision the modulator carries some 1e-7.
-// A trial and its update in double precision equal the loops; in single precision w_rec's own rounding (6e-8 of
-// weights near 1) limits how well a small difference of two weights can be read, so the rate is raised.
+// In double precision a trial and its update equal the loops. In single precision the rounding of w_rec (6e-8 for weights
+// near 1) limits the accuracy of a small weight change, so the learning rate is raised.
 const UNBOUNDED: [&str; 3] = ["rule.max_dw=0", "rule.eta=50", "perturbation.amplitude=30"];
 
 fn update_on(kernels: &str, dtype: &str, more: &[&str], tolerance: f64) {
@@ -309,7 +308,7 @@ fn the_binary_modulator_equals_plain_loops() {
 
 #[test]
 fn what_traces_teach_equals_plain_loops() {
-    // Learning from H, in the forms beyond the five stages: Oja's rule, what was associated before the reward came, a clip.
+    // Learning from H in the variants beyond the five stages: Oja's rule, the retroactive form, clipping.
     let rule = ["rule.name=hebbian-trace", "rule.max_dw=0", "trace.alpha=0.3"];
     for trace in [
         &["trace.stage=accumulate", "trace.eta=0.05", "trace.clip=0.1", "rule.eta=1"][..],

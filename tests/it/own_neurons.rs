@@ -1,4 +1,4 @@
-//! A neuron model with a third state variable, all of it in this file: it trains, is saved, resumes and is split over devices.
+//! A custom neuron model with a third state variable trains, is saved, resumes and is split over devices.
 
 use crate::support::{small_dnms, values};
 use candle_core::{DType, Device, Result, Tensor};
@@ -6,7 +6,7 @@ use hebbian_rnn::{Cell, Checkpoint, NeuronModel, Own, Setting, State, Trainer, T
 use safetensors::SafeTensors;
 use std::sync::Arc;
 
-/// Neurons that tire: x ← x + (dt/τ)(−x + drive − strength · a), r = φ(x), a ← a + 0.1 (r − a), a(0) = 0.
+/// Neurons with adaptation: x ← x + (dt/τ)(−x + drive − strength · a), r = φ(x), a ← a + 0.1 (r − a), a(0) = 0.
 struct Adapting {
     strength: f64,
 }

@@ -1,4 +1,4 @@
-//! Parity: the seed's network against plain loops, and the fused kernels against the reference.
+//! Parity: the original network with a Hebbian trace against plain loops, and the fused kernels against the reference.
 
 use crate::support::*;
 use candle_core::{DType, Device, Tensor};
@@ -15,7 +15,7 @@ struct Seed {
     trace: Vec<f64>,
 }
 
-/// The seed's forward pass in f64 loops: r' = tanh(w_in u + w_rec r + b + α H r); H ← (1−η) H + η m r r'ᵀ.
+/// The forward pass of the original network in f64 loops: r' = tanh(w_in u + w_rec r + b + α H r); H ← (1−η) H + η m r r'ᵀ.
 fn seed_loops(weights: [&[f64]; 5], inputs: &[f64], modulator: &[f64], alpha: f64, eta: f64) -> Seed {
     let [w_in, w_rec, b_rec, w_out, b_out] = weights;
     let mut outputs = vec![0.0; T * B];
@@ -80,7 +80,7 @@ fn simulate_equals_the_seed_in_plain_loops() {
     }
 }
 
-/// Trains a few updates of a small `dnms` by both kernels and compares weights and metrics.
+/// Trains a small `dnms` for a few updates with both kernels and compares weights and metrics.
 fn kernels_agree(more: &[&str]) {
     both_kernels("dnms", &small_dnms(more), 1e-5);
 }
@@ -123,7 +123,7 @@ fn both_kernels(task: &str, settings: &[&str], tolerance: f64) {
 
 const STAGES: [&str; 7] = ["hebb", "outer", "accumulate", "decay", "modulated", "oja", "retroactive"];
 
-/// `sequence` with a trace of that stage, association, form and η, over `steps` steps; modulators take turns.
+/// `sequence` with a trace of the given stage, association, form and η, over `steps` steps with alternating modulators.
 fn traces_agree(stage: usize, association: &str, form: &str, eta: &str, steps: usize) {
     let own = [
         format!("trace.stage={}", STAGES[stage]),
@@ -134,7 +134,7 @@ fn traces_agree(stage: usize, association: &str, form: &str, eta: &str, steps: u
         format!("task.steps={steps}"),
     ];
     let common = [
-        // Strong traces make networks chaotic, and chaos makes any rounding large.
+        // Strong traces make networks chaotic, and chaos amplifies rounding errors.
         "trace.alpha=0.004",
         "trace.persistent=true",
         "modulator.warmup_trials=0",
@@ -162,7 +162,7 @@ fn both_forms_of_the_trace_equal_the_reference() {
 
 #[test]
 fn lists_are_folded_at_any_length_and_rate() {
-    // 21 neurons fold after 32 steps: one step short of it, on it, past it, past two.
+    // With 21 neurons the history is folded after 32 steps: one step before, exactly then, after it, after two folds.
     for stage in 0..STAGES.len() {
         for (steps, eta) in [(31, "0.3"), (32, "0.3"), (33, "0.01"), (70, "0.01"), (40, "0.9"), (40, "0.001")] {
             traces_agree(stage, "post-pre", "history", eta, steps);
@@ -197,7 +197,7 @@ fn clipped_traces_and_readouts_equal_the_reference() {
 #[test]
 fn fused_kernels_equal_the_reference() {
     for rule in ["rule.name=delta-x", "rule.name=node-perturbation", "rule.name=eh"] {
-        // Batches that leave a short last shard, trials that leave a short last block, one trial alone.
+        // Batches with a short last shard, trials with a short last block, and a single trial.
         for batch in ["train.batch=8", "train.batch=19", "train.batch=40"] {
             kernels_agree(&[rule, batch, "rule.eta=1", "modulator.warmup_trials=0"]);
         }

@@ -1,8 +1,8 @@
-//! Pinned randomness: a change that makes the same seed give other draws fails here, and belongs into the changelog under
+//! Pinned random draws: a change that makes the same seed give other draws fails here, and belongs in the changelog under
 //! "Numerically breaking".
 //!
-//! Pinned is what is drawn on the host and is the same on every machine: the streams, the initial weights, and the trials.
-//! What a training makes of them is not: vector units of different widths round differently.
+//! Everything drawn on the host is pinned, since it is the same on every machine: the streams, the initial weights and the
+//! trials. Results of training are not: vector units of different widths round differently.
 
 use crate::support::*;
 use hebbian_rnn::{stream, Draw, Phase, Purpose, Setting, Setup, TrialBatch, TASKS};
@@ -24,7 +24,7 @@ impl Bits {
     }
 }
 
-/// Compares all at once, so that a failure shows what to pin.
+/// Compares all of them at once, so that a failure shows every new value.
 fn assert_pinned(found: Vec<(&str, String)>, pinned: &[(&str, &str)]) {
     let found: Vec<String> = found.into_iter().map(|(name, value)| format!("(\"{name}\", \"{value}\"),")).collect();
     let pinned: Vec<String> = pinned.iter().map(|(name, value)| format!("(\"{name}\", \"{value}\"),")).collect();
@@ -106,7 +106,7 @@ fn the_trials_of_every_task() {
     let digest = |name: &str| {
         let settings = ["network.neurons=24", "train.networks=3..5", "network.private_noise=0.1"];
         let settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s).unwrap()).collect();
-        // Recall needs a neuron for each of its bits.
+        // Recall needs one neuron per bit.
         let own = (name == "recall").then(|| Setting::parse("task.bits=20").unwrap());
         let setup = Setup::resolve(Some(name), &settings.into_iter().chain(own).collect::<Vec<_>>()).unwrap();
         let draw = Draw { seed: 7, phase: Phase::Train, first_trial: 5, trials_each: 3, explore: true };

@@ -1,10 +1,10 @@
-//! The command as a process of its own: started, watched, ended.
+//! Starts the command as a separate process, watches it and ends it.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A network so small that most of a run is spent writing.
+/// A network so small that a run spends most of its time writing.
 pub const TINY: [&str; 10] =
     ["train", "echo", "--neurons", "6", "--networks", "2", "--batch", "4", "--checkpoint-every", "1"];
 
@@ -23,19 +23,19 @@ pub fn start_command(folder: &Path, mut command: Command) -> Running {
     Running { child, stderr }
 }
 
-/// A process that is ended with the test.
+/// A process that is killed on drop.
 pub struct Running {
     pub child: Child,
     stderr: std::path::PathBuf,
 }
 
 impl Running {
-    /// What it has said on stderr so far.
+    /// Its output on stderr so far.
     pub fn stderr(&self) -> String {
         std::fs::read_to_string(&self.stderr).unwrap()
     }
 
-    /// Waits until `there` is true of what it said; the process must not end meanwhile.
+    /// Waits until `there` holds for its stderr; the process must not end before.
     pub fn wait_until(&mut self, what: &str, there: impl Fn(&str) -> bool) {
         let start = Instant::now();
         while !there(&self.stderr()) {
@@ -46,7 +46,7 @@ impl Running {
         }
     }
 
-    /// Waits until `metrics` holds rows of `updates` updates of two networks.
+    /// Waits until `metrics` has rows for `updates` updates of two networks.
     pub fn wait_for_updates(&mut self, metrics: &Path, updates: usize) {
         let rows = || std::fs::read_to_string(metrics).map_or(0, |text| text.lines().count());
         self.wait_until("updates", |_| rows() > 2 * updates);
@@ -58,7 +58,7 @@ impl Running {
         assert!(sent.success());
     }
 
-    /// Waits for its end: the exit code, and what it said on stderr.
+    /// Waits for its end; returns the exit code and stderr.
     pub fn end(mut self) -> (Option<i32>, String) {
         let status = self.child.wait().unwrap();
         (status.code(), self.stderr())
@@ -72,7 +72,7 @@ impl Drop for Running {
     }
 }
 
-/// Whether the process with this number ignores (`SigIgn`) or catches (`SigCgt`) signal `number`; no, where that is not known.
+/// Whether process `pid` ignores (`SigIgn`) or catches (`SigCgt`) signal `number`; false if unknown.
 pub fn treats(pid: u32, how: &str, number: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix(how)?.strip_prefix(':'));

@@ -1,4 +1,4 @@
-//! `report.html`: what is in it, that it repeats, and how it looks in a real browser.
+//! `report.html`: its content, its reproducibility, and its layout in a real browser.
 
 use crate::command::{bytes, fine, hebbian, one_line_error, train};
 use assert_cmd::Command;
@@ -19,7 +19,7 @@ fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
     rest.split_once(to).unwrap_or_else(|| panic!("{to} is not there")).0
 }
 
-/// What a browser makes of the entities that the page uses.
+/// Decodes the HTML entities that the page uses, as a browser does.
 fn unescaped(html: &str) -> String {
     let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#x27;", "'"), ("&#x2f;", "/"), ("&amp;", "&")];
     entities.iter().fold(html.to_string(), |text, (entity, character)| text.replace(entity, character))
@@ -50,7 +50,7 @@ fn the_page_says_what_was_run_and_how_to_run_it_again() {
     ] {
         assert!(html.contains(text), "{text}");
     }
-    // All keys are there, and just those that were set are marked.
+    // All keys are listed, and exactly those that were set are marked.
     let config: toml::Table = std::fs::read_to_string(dir.path().join("run/config.toml")).unwrap().parse().unwrap();
     for (name, _) in config.values().filter_map(toml::Value::as_table).flatten() {
         assert!(html.contains(&format!("<th scope=\"row\">{name}</th>")), "{name}");
@@ -68,13 +68,13 @@ fn the_page_says_what_was_run_and_how_to_run_it_again() {
         "updates",
     ];
     assert_eq!(marked.collect::<Vec<_>>(), expected);
-    // The command on the page gives the same run again, in another folder, to the page's last byte.
+    // The command on the page repeats the run in another folder, and its page is equal to the byte.
     let command = unescaped(between(&html, "<pre><code>", "</code></pre>"));
     repeat(&command, dir.path());
     for file in ["checkpoint.safetensors", "metrics.csv", "config.toml", "report.html"] {
         assert!(bytes(dir.path().join("run").join(file)) == bytes(dir.path().join("again").join(file)), "{file}");
     }
-    // A page that is lost is written again; a folder without a run has none.
+    // A lost page can be written again; a folder without a run has none.
     std::fs::remove_file(dir.path().join("run/report.html")).unwrap();
     let ran = fine(hebbian(&["report", "run"], dir.path()));
     assert_eq!(ran.stdout, "run/report.html\n");
@@ -82,7 +82,7 @@ fn the_page_says_what_was_run_and_how_to_run_it_again() {
     one_line_error(hebbian(&["report", "nowhere"], dir.path()), 1, "nowhere is not a run's folder");
 }
 
-/// Runs a command as it stands on a page, in a shell, with its run in the folder `again`.
+/// Runs a command copied from a page in a shell, with the folder `again` for its run.
 fn repeat(command: &str, folder: &Path) {
     let program = assert_cmd::cargo::cargo_bin("hebbian-rnn");
     let path = std::env::join_paths(
@@ -106,7 +106,7 @@ fn a_resumed_run_has_the_page_of_an_uninterrupted_one() {
     assert!(page(&dir.path().join("parts")).contains("after 2 updates"));
     fine(train(dir.path(), &["--updates", "4", "--out", "parts", "--resume"]));
     assert!(page(&dir.path().join("whole")) == page(&dir.path().join("parts")));
-    // A run that stands before its limit is not said to be finished.
+    // A run that has not reached its limit is not called finished.
     let parts = dir.path().join("parts");
     let mut checkpoint = Checkpoint::read(&parts, &Device::Cpu).unwrap();
     checkpoint.setup.config.train.updates = Some(9);
@@ -138,7 +138,7 @@ fn a_page_that_cannot_be_written_takes_nothing_from_the_run() {
     fine(hebbian(&["inspect", "run"], dir.path()));
 }
 
-/// A browser of the Chromium family. `None`: there is none, which is a failure where HEBBIAN_RNN_REQUIRE_BROWSER is set.
+/// A browser of the Chromium family. `None` if there is none, which is a failure if HEBBIAN_RNN_REQUIRE_BROWSER is set.
 fn browser() -> Option<PathBuf> {
     let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH").unwrap()).collect();
     let names = ["chromium", "chromium-browser", "google-chrome", "chrome"];
@@ -150,7 +150,7 @@ fn browser() -> Option<PathBuf> {
     found
 }
 
-/// Runs a browser without a window on a file; returns what it prints.
+/// Opens a file in a headless browser; returns what it prints.
 fn browse(browser: &Path, file: &Path, more: &[&str]) -> String {
     let profile = TempDir::new().unwrap();
     let output = Command::new(browser)
@@ -166,7 +166,7 @@ fn browse(browser: &Path, file: &Path, more: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A page that shows another one in a frame of a width, and writes down as JSON what became of it.
+/// A page that shows another one in a frame of the given width, and reports its layout as JSON.
 fn probe(html: &str, width: u32) -> String {
     let escaped = html.replace('&', "&amp;").replace('"', "&quot;");
     format!(

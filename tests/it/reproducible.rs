@@ -1,4 +1,4 @@
-//! The same bits, however the work is cut: alone or in company, stopped or not, one thread or two.
+//! Bitwise equal results however the work is divided: one network or many, resumed or not, one thread or two.
 
 use crate::support::*;
 use candle_core::Device;

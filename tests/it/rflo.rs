@@ -1,4 +1,4 @@
-//! `rflo` and the delta rule against plain f64 loops, and, where nothing is left out of it, against the true gradient.
+//! `rflo` and the delta rule against plain f64 loops and, where `rflo` is exact, against the true gradient.
 
 use crate::support::*;
 use candle_core::{Device, Tensor};
@@ -108,7 +108,7 @@ fn fit(trainer: &Trainer, weights: &Weights, batch: &TrialBatch) -> f64 {
 
 #[test]
 fn without_recurrence_and_with_the_readout_s_own_weights_it_is_the_gradient() {
-    // w_rec = 0: nothing passes from neuron to neuron, so p leaves nothing out; F = w_outᵀ: the feedback is not random.
+    // With w_rec = 0 no activity passes between neurons, so p is exact; with F = w_outᵀ the feedback is not random.
     for dynamics in DYNAMICS {
         let settings = [&SMALL[..], &[dynamics, "network.gain=0", "rule.eta=1", "readout.eta=0"]].concat();
         let drawn = trainer("pattern-generation", &settings);

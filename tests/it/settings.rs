@@ -1,4 +1,4 @@
-//! Configuration: layers, defaults, and refusals that say what is wrong.
+//! Configuration: layers of settings, defaults, and error messages that say what is wrong.
 use hebbian_rnn::{Config, Setting, Setup, RULES, TASKS};
 
 fn resolved(task: Option<&str>, settings: &[&str]) -> Result<Config, String> {

@@ -1,4 +1,4 @@
-//! Long use: memory and open files stay flat over many updates of a small network. scripts/soak.py does a million.
+//! Long runs: memory and open files stay constant over many updates of a small network. scripts/soak.py runs a million.
 
 use assert_cmd::cargo::cargo_bin;
 use hebbian_rnn::read_metrics;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 const UPDATES: usize = 20_000;
 
-/// One look at the process: bytes of metrics.csv, resident memory in kB, open files.
+/// A sample: bytes of metrics.csv, resident memory in kB, number of open files.
 struct Seen {
     written: u64,
     resident: u64,
@@ -46,7 +46,7 @@ fn memory_and_open_files_stay_flat() {
     let rows = read_metrics(&path).unwrap();
     assert!(rows.len() == UPDATES && rows.iter().zip(1..).all(|(row, update)| row.update == update));
 
-    // While it trained: what comes after, evaluation and pictures, takes memory of its own.
+    // Only samples from training: evaluation and pictures need additional memory afterwards.
     let size = std::fs::metadata(&path).unwrap().len();
     let during = |from: u64, to: u64| {
         let part = seen.iter().filter(move |s| s.written >= size * from / 10 && s.written < size * to / 10);

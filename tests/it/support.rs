@@ -1,4 +1,4 @@
-//! What several tests need.
+//! Helpers shared by several tests.
 
 use candle_core::{Device, Tensor};
 use hebbian_rnn::{choose, Config, Ensemble, Record, RewardBaseline, Setting, Setup, Trainer, TrialBatch, Weights};

@@ -1,11 +1,11 @@
-//! `--task-file` as a user meets it: train, evaluate on other trials, resume with the same file and no other.
+//! `--task-file` from a user's point of view: train, evaluate on other trials, resume with the same file and no other.
 
 use crate::command::{fine, hebbian, one_line_error};
 use safetensors::{tensor::TensorView, Dtype};
 use std::path::Path;
 use tempfile::TempDir;
 
-/// Two kinds of trials of 12 steps: a pulse on one of two inputs asks for 0.5 or −0.5 at the end.
+/// Two types of trial of 12 steps: the target at the end is 0.5 or −0.5, depending on which input had a pulse.
 fn write(path: &Path, pulse: f32, n_out: usize) {
     let (mut inputs, mut targets, mut mask) = (Vec::new(), Vec::new(), Vec::new());
     for kind in 0..2 {
@@ -39,7 +39,7 @@ fn a_task_file_trains_resumes_and_evaluates() {
     let config = std::fs::read_to_string(at("run/config.toml")).unwrap();
     assert!(config.contains("output_neurons = [0, 1]") && config.contains("sha256 = \""), "{config}");
 
-    // Evaluated from another folder; on trials that training has not seen; not on trials that do not fit.
+    // Evaluates from another folder and on trials not seen in training, but not on trials that do not fit.
     std::fs::create_dir(at("elsewhere")).unwrap();
     fine(hebbian(&["evaluate", "../run", "--trials", "4"], &at("elsewhere")));
     fine(hebbian(&["evaluate", "run", "--trials", "4", "--task-file", "other.safetensors"], dir.path()));
@@ -49,7 +49,7 @@ fn a_task_file_trains_resumes_and_evaluates() {
         "network.output_neurons is 2; expected 3 neurons",
     );
 
-    // Gone on with: the same file, the same file elsewhere, and no other.
+    // Resumes with the same file, also from another place, but with no other file.
     fine(hebbian(&["train", "--resume", "--out", "run", "--updates", "4"], dir.path()));
     std::fs::rename(at("mine.safetensors"), at("moved.safetensors")).unwrap();
     let resume = ["train", "--resume", "--out", "run", "--updates", "5"];

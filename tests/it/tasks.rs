@@ -1,4 +1,4 @@
-//! Every task is exercised: small versions train by every rule that can, and what is special about a task shows.
+//! Small versions of every task train with every rule that fits, and each task's special features are tested.
 
 use crate::support::*;
 use hebbian_rnn::{evaluate, Setting, Setup, RULES, TASKS};
@@ -41,7 +41,7 @@ fn every_task_trains_by_every_rule_that_can_judge_it() {
                 let report = trainer.update().unwrap();
                 assert!(report.networks.iter().all(|n| n.error.is_finite() && n.error >= 0.0), "{}", task.name);
             }
-            // Recall's eta is 0 unless the rule has one of its own.
+            // For recall, eta is 0 unless the rule has its own.
             let learns = rule != "none" && (task.name != "recall" || ["rflo", "bptt"].contains(&rule));
             let moved = values(&trainer.weights().unwrap().w_rec) != before;
             assert_eq!(moved, learns, "{} by {}: whether weights move", task.name, rule);
@@ -60,7 +60,7 @@ fn the_trace_alone_recalls_patterns_and_without_it_there_is_chance() {
     };
     assert!(error(&[]) <= 0.05, "{}", error(&[]));
     assert_eq!(error(&["trace.alpha=0"]), 0.5);
-    // So does Oja's rule, and a trace that is clipped.
+    // So do Oja's rule and a clipped trace.
     for more in [&["trace.stage=oja"][..], &["trace.clip=0.5"]] {
         assert!(error(more) <= 0.05, "{more:?}: {}", error(more));
     }
@@ -72,7 +72,7 @@ fn excitatory_and_inhibitory_weights_keep_their_signs() {
     let mut trainer = trainer("dnms-ei", &settings);
     let row_sums = |w: &[f64]| w.chunks(24).map(|row| row[..12].iter().sum::<f64>()).collect::<Vec<_>>();
     let drawn = values(&trainer.weights().unwrap().w_rec);
-    // Half of the 12 excitatory neurons drive each neuron, with 0.15 each.
+    // Half of the 12 excitatory neurons project to each neuron, with 0.15 each.
     assert!(row_sums(&drawn).iter().all(|sum| (sum - 0.9).abs() < 1e-6));
     for _ in 0..3 {
         trainer.update().unwrap();
@@ -84,7 +84,7 @@ fn excitatory_and_inhibitory_weights_keep_their_signs() {
 
 #[test]
 fn oja_and_retroactive_traces_teach_weights() {
-    // The rule `hebbian-trace` learns from H, whatever the stage that made it.
+    // The rule `hebbian-trace` learns from H at any stage.
     for stage in ["oja", "retroactive"] {
         let stage_setting = format!("trace.stage={stage}");
         let settings = [stage_setting.as_str(), "rule.name=hebbian-trace", "trace.clip=0.5", "train.networks=1"];

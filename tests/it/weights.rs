@@ -1,4 +1,4 @@
-//! The trained networks that come with the program: they load, and do what they were trained for.
+//! The trained networks that come with the program load and perform their task.
 
 use crate::command::{fine, hebbian};
 use std::path::Path;
@@ -8,7 +8,7 @@ fn the_networks_in_the_box_are_right_on_fresh_trials() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for task in ["dnms", "selective-integration"] {
         let file = format!("weights/{task}.safetensors");
-        // A seed of its own: trials that nobody chose these networks by.
+        // A separate seed, so that the networks were not selected on these trials.
         let ran = fine(hebbian(&["evaluate", &file, "--trials", "40", "--seed", "7", "--json"], root));
         assert_eq!(ran.stderr, "", "{file}");
         let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();

@@ -295,7 +295,7 @@ fn analyses() -> String {
     format!("Analyses:\n{}\nEach writes its numbers as CSV and its pictures as PNG and SVG.", lines.collect::<String>())
 }
 
-/// The networks that `bench` and `compare` build.
+// The options that `bench` and `compare` share. clap would take a doc comment for their description.
 #[derive(Args)]
 pub struct SetupArgs {
     /// The task

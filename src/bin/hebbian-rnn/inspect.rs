@@ -5,7 +5,7 @@ use crate::output::{print_frozen, print_json, print_table, reached};
 use crate::read;
 use anyhow::{bail, Result};
 use candle_core::Device;
-use hebbian_rnn::{layout, Checkpoint, Integrity};
+use hebbian_rnn::{layout, Checkpoint, Config, Integrity};
 use serde_json::{json, Map};
 use std::io::{stdout, Write};
 
@@ -47,36 +47,25 @@ fn print_as_json(checkpoint: &Checkpoint) -> Result<()> {
 }
 
 fn print_as_text(checkpoint: &Checkpoint) -> Result<()> {
-    let config = &checkpoint.setup.config;
+    let Checkpoint { setup, updates, format, program, .. } = checkpoint;
+    let Config { rule, train, network, .. } = &setup.config;
+    let (task, rule, networks, neurons) = (setup.task.name(), &rule.name, &train.networks, network.neurons);
+    let (batch, seed, trials, program) = (train.batch, train.seed, checkpoint.trials(), program.escape_debug());
     let mut out = stdout();
     writeln!(
         out,
-        "task {}, rule {}, networks {}, {} neurons, {} trials at a time, seed {}",
-        checkpoint.setup.task.name(),
-        config.rule.name,
-        config.train.networks,
-        config.network.neurons,
-        config.train.batch,
-        config.train.seed
+        "task {task}, rule {rule}, networks {networks}, {neurons} neurons, {batch} trials at a time, seed {seed}"
     )?;
-    writeln!(
-        out,
-        "{} updates, {} trials of each network; format {}, program {}",
-        checkpoint.updates,
-        checkpoint.trials(),
-        checkpoint.format,
-        checkpoint.program.escape_debug()
-    )?;
-    if let Some(fast_weights) = config.fast_weights.describe() {
+    writeln!(out, "{updates} updates, {trials} trials of each network; format {format}, program {program}")?;
+    if let Some(fast_weights) = setup.config.fast_weights.describe() {
         writeln!(out, "{fast_weights}")?;
     }
-    let layout = layout(&checkpoint.setup);
+    let layout = layout(setup);
     let rows = layout.iter();
     let rows = rows.map(|(name, (dtype, shape))| [name.to_string(), dtype.as_str().into(), format!("{shape:?}")]);
     print_table(["tensor", "type", "shape"], rows, 3)?;
     writeln!(out, "trials to criterion: {}", criterion_trials(checkpoint).map(reached).collect::<Vec<_>>().join(", "))?;
-    let frozen = config.train.networks.range().zip(&checkpoint.frozen);
-    print_frozen(frozen.filter_map(|(network, frozen)| Some((network, (*frozen)?))))?;
+    print_frozen(train.networks.range().zip(checkpoint.frozen.iter().copied()))?;
     let checksum = match checkpoint.integrity {
         Integrity::Whole => "the checksum fits",
         Integrity::Changed => "the checksum does not fit",

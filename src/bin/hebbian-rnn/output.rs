@@ -45,13 +45,15 @@ pub fn print_scores(scores: &[Score]) -> Result<()> {
         [s.network.to_string(), reached(s.criterion_trials), error(s.error), format!("{:.3}", s.fraction_correct)]
     };
     print_table(["network", "trials to criterion", "error", "fraction correct"], scores.iter().map(row), 0)?;
-    print_frozen(scores.iter().filter_map(|s| Some((s.network, s.frozen?))))
+    print_frozen(scores.iter().map(|s| (s.network, s.frozen)))
 }
 
 /// Prints one line for each network that is frozen.
-pub fn print_frozen(frozen: impl Iterator<Item = (u64, Frozen)>) -> Result<()> {
-    for (network, frozen) in frozen {
-        writeln!(stdout(), "{}", frozen_line(network, frozen))?;
+pub fn print_frozen(networks: impl Iterator<Item = (u64, Option<Frozen>)>) -> Result<()> {
+    for (network, frozen) in networks {
+        if let Some(frozen) = frozen {
+            writeln!(stdout(), "{}", frozen_line(network, frozen))?;
+        }
     }
     Ok(())
 }
