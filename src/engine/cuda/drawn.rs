@@ -8,8 +8,8 @@ use std::ops::Range;
 /// The words of one perturbation: step, neuron and size.
 const PERTURBATION: usize = 3;
 
-/// One kind of value: how many a trial has for each step, their address among the kernels' parameters, and a function that
-/// writes a range of a trial's values into as many words.
+/// One kind of value: how many a trial has for each step, their address among the kernels' parameters, and a function
+/// that writes a range of a trial's values into as many words.
 type Part = (usize, fn(&mut Params) -> &mut Address, fn(&DrawnTrial, Range<usize>, &mut [u32]));
 
 /// A batch, and which parts of it the kernels need.

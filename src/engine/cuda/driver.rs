@@ -1,4 +1,5 @@
-//! Runs a batch on a [`Machine`]: whole stretches of trials in one launch where that is possible, otherwise step by step.
+//! Runs a batch on a [`Machine`]: whole stretches of trials in one launch where that is possible, otherwise step by
+//! step.
 
 use super::drawn::Drawn;
 use super::machine::{address, Kernel, Machine, Shape, Uploads};
@@ -76,7 +77,8 @@ pub(super) fn run<M: Machine>(
     Ok(episode)
 }
 
-/// Makes room for the eligibility `[S, B, N, N]` and, where it is a sum of products, for the history of its two factors.
+/// Makes room for the eligibility `[S, B, N, N]` and, where it is a sum of products, for the history of its two
+/// factors.
 fn start_eligibility<M: Machine>(
     params: &mut Params,
     machine: &M,
@@ -88,7 +90,8 @@ fn start_eligibility<M: Machine>(
     let eligibility = reuse(&mut workspace.eligibility, &[s, b, n, n], x.device())?;
     workspace.lent = true;
     params.eligibility = memory.keep(eligibility.clone())?;
-    // The first product overwrites what is there. Where there will be none, or only sums into single rows, it must be zero.
+    // The first product overwrites what is there. Where there will be none, or only sums into single rows, it must be
+    // zero.
     if !params.has_factors() || params.start_step >= params.steps {
         eligibility.zero_set()?;
     }

@@ -91,8 +91,8 @@ impl Machine for Emulated {
         }
         self.launched.borrow_mut().push(kernel);
         let library = self.library.lock().unwrap_or_else(PoisonError::into_inner);
-        // SAFETY: the library's functions have these types (emulated.cpp, trials.cuh), `Params` has the size of its twin
-        // (tested), and the addresses are those of tensors in host memory that the driver keeps.
+        // SAFETY: the library's functions have these types (emulated.cpp, trials.cuh), `Params` has the size of its
+        // twin (tested), and the addresses are those of tensors in host memory that the driver keeps.
         let complete = unsafe {
             let function = library.get::<Function>(kernel.name()).map_err(candle_core::Error::wrap)?;
             let emulate = library.get::<Emulate>("emulate").map_err(candle_core::Error::wrap)?;

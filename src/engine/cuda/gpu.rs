@@ -16,8 +16,8 @@ use candle_core::{CudaDevice, Device, Result};
 
 /// The most memory for the history of the eligibility's factors.
 const HISTORY_BYTES: usize = 2 << 30;
-/// How many steps of what was drawn are uploaded at a time: the first upload of a batch is waited for, and each costs a launch
-/// that reads w_rec again.
+/// How many steps of what was drawn are uploaded at a time: the first upload of a batch is waited for, and each costs a
+/// launch that reads w_rec again.
 const UPLOAD_STEPS: usize = 128;
 
 const STEP: &str = include_str!(concat!(env!("OUT_DIR"), "/step.ptx"));
@@ -80,8 +80,9 @@ impl Machine for Gpu<'_> {
         };
         let mut builder = function.builder();
         builder.arg(params);
-        // SAFETY: the kernel's only argument is this struct. Its addresses belong to tensors of this device with the shapes that
-        // `kernels/trials.cuh` states; the driver keeps them, and memory is freed in the order of this same stream.
+        // SAFETY: the kernel's only argument is this struct. Its addresses belong to tensors of this device with the
+        // shapes that `kernels/trials.cuh` states; the driver keeps them, and memory is freed in the order of this same
+        // stream.
         unsafe { builder.launch(launch) }.w()?;
         Ok(())
     }

@@ -69,8 +69,8 @@ pub(super) trait Uploads {
     /// The length of each piece.
     fn words(&self) -> usize;
 
-    /// Fills the first `words` words of a piece once no kernel reads it any more, and returns its address. Waits only for
-    /// `write` and for the previous copy into the same piece.
+    /// Fills the first `words` words of a piece once no kernel reads it any more, and returns its address. Waits only
+    /// for `write` and for the previous copy into the same piece.
     fn fill(&mut self, piece: usize, words: usize, write: impl FnOnce(&mut [u32])) -> Result<Address>;
 
     /// Kernels launched from now on see what `fill` wrote into the piece.
@@ -90,7 +90,8 @@ pub(super) fn address(tensor: &Tensor) -> Result<Address> {
     Ok(find.0.into_inner() + (tensor.layout().start_offset() * size_of::<f32>()) as Address)
 }
 
-/// An operation that changes nothing but notes where a tensor's storage starts: candle gives mutable access in no other way.
+/// An operation that changes nothing but notes where a tensor's storage starts: candle gives mutable access in no other
+/// way.
 struct FindAddress(AtomicU64);
 
 impl InplaceOp1 for FindAddress {

@@ -1,7 +1,7 @@
 //! The fused CUDA engine: runs a batch of trials with the kernels in `kernels/`, which docs/gpu.md describes.
 //!
-//! A whole stretch of a trial is one launch where w_rec fits into the shared memory of a block of threads; otherwise each step
-//! is one. All arithmetic is f32, and results repeat to the bit. The driver reaches the device only through
+//! A whole stretch of a trial is one launch where w_rec fits into the shared memory of a block of threads; otherwise
+//! each step is one. All arithmetic is f32, and results repeat to the bit. The driver reaches the device only through
 //! [`machine::Machine`], so the tests can run it without a GPU, with the kernels compiled as C++.
 
 mod drawn;

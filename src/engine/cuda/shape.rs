@@ -49,13 +49,14 @@ impl WholeTrial {
     }
 }
 
-/// Estimated cycles per presynaptic neuron of the product's inner loop until all blocks are done. The model: each scheduler
-/// issues an instruction per cycle, shared memory delivers 128 bytes per cycle, a multiprocessor runs as many blocks at a time
-/// as its memory and registers hold, and the remaining blocks run afterwards.
+/// Estimated cycles per presynaptic neuron of the product's inner loop until all blocks are done. The model: each
+/// scheduler issues an instruction per cycle, shared memory delivers 128 bytes per cycle, a multiprocessor runs as many
+/// blocks at a time as its memory and registers hold, and the remaining blocks run afterwards.
 fn cycles(limits: Limits, shape: Shape, trials: usize, registers: usize) -> usize {
     let warps = shape.threads.div_ceil(32);
     let at_a_time = (limits.shared_bytes / shape.shared_bytes.max(1)).min(REGISTERS / (registers * warps * 32)).max(1);
-    // 4 neurons × trials multiplications; weights and rates are read 4 at a time; the loop itself takes two instructions.
+    // 4 neurons × trials multiplications; weights and rates are read 4 at a time; the loop itself takes two
+    // instructions.
     let (reads, multiplications) = (1 + trials.div_ceil(4), 4 * trials);
     let instructions = multiplications + reads + 2;
     // The threads of a warp read different weights but the same rates.
@@ -68,8 +69,8 @@ fn cycles(limits: Limits, shape: Shape, trials: usize, registers: usize) -> usiz
     of_a_processor / at_a_time * together(at_a_time) + together(of_a_processor % at_a_time)
 }
 
-/// Threads along an edge of a block of `eligibility`, and its launch. A larger square rereads fewer factors; one that divides
-/// the matrix evenly computes less beyond its edge.
+/// Threads along an edge of a block of `eligibility`, and its launch. A larger square rereads fewer factors; one that
+/// divides the matrix evenly computes less beyond its edge.
 pub(super) fn eligibility_tile(neurons: usize, trials: usize) -> (usize, Shape) {
     let squares = |tile: usize| neurons.div_ceil(tile * EDGE);
     let cost = |tile: usize| {
@@ -129,7 +130,8 @@ mod tests {
         assert_eq!(chosen(132, 40, 200), (Kernel::WholeTrial8, 5));
         let many = form(132, 40, 200).unwrap().shape;
         assert_eq!((many.threads, many.shared_bytes), (250, 4 * (200 * 200 + 2 * 200 * 40)));
-        // 128 lanes that did nothing but multiply would take 62.5 and 15.2: a processor has 40 and 9.7 trials of 200 neurons.
+        // 128 lanes that did nothing but multiply would take 62.5 and 15.2: a processor has 40 and 9.7 trials of 200
+        // neurons.
         let takes = |s, b| {
             let WholeTrial { kernel, shape, .. } = form(s, b, 200).unwrap();
             let (trials, _, registers) = of(kernel);

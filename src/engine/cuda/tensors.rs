@@ -8,7 +8,8 @@ use crate::model::{FastWeights, State, Transfer};
 use candle_core::{DType, Device, Result, Tensor, WithDType};
 use rayon::prelude::*;
 
-/// Tensors that are kept until the last kernel has been launched; the device frees memory in the order of the same stream.
+/// Tensors that are kept until the last kernel has been launched; the device frees memory in the order of the same
+/// stream.
 pub(super) struct Memory {
     device: Device,
     kept: Vec<Tensor>,
@@ -90,9 +91,9 @@ impl Memory {
         Ok(tensor)
     }
 
-    /// Puts the weights and the initial state on the device, makes room for the results, and sets all their addresses. The kernels
-    /// leave the results in the episode returned, but H only in their own form, and the
-    /// readout's changes for each trial: `[S, B, n_out, N]` and `[S, B, n_out]`.
+    /// Puts the weights and the initial state on the device, makes room for the results, and sets all their addresses.
+    /// The kernels leave the results in the episode returned, but H only in their own form, and the readout's changes
+    /// for each trial: `[S, B, n_out, N]` and `[S, B, n_out]`.
     pub fn fill(
         &mut self,
         params: &mut Params,
@@ -200,11 +201,12 @@ impl Memory {
     }
 }
 
-/// How many changes the kernels list instead of writing H, for trials of `steps` steps of `neurons` neurons; 0 if they write H.
+/// How many changes the kernels list instead of writing H, for trials of `steps` steps of `neurons` neurons; 0 if they
+/// write H.
 ///
-/// The list is read as a whole at each step, 2 N floats for each change, together with a persistent H; the matrix is read and
-/// written, 2 N² floats. So where this chooses the list, it moves at most half of what the matrix would, or three quarters
-/// where H is persistent.
+/// The list is read as a whole at each step, 2 N floats for each change, together with a persistent H; the matrix is
+/// read and written, 2 N² floats. So where this chooses the list, it moves at most half of what the matrix would, or
+/// three quarters where H is persistent.
 pub(super) fn listed_changes(config: &FastWeightsConfig, neurons: usize, steps: usize) -> usize {
     let decays_alike = matches!(config.stage, Stage::Accumulate | Stage::Decay | Stage::Modulated);
     let of_one_step = config.stage.of_one_step();

@@ -139,7 +139,8 @@ fn both_sides_agree_on_the_parameters() {
 fn whole_trials_equal_the_reference() {
     let Some(machine) = Emulated::new() else { return };
     for rule in ["delta-x", "node-perturbation", "none"] {
-        // Sizes that are and are not multiples of what a thread takes; batches that fill their blocks, and do not; a bias.
+        // Sizes that are and are not multiples of what a thread takes; batches that fill their blocks, and do not; a
+        // bias.
         for (neurons, batch) in [(4, 1), (21, 5), (24, 8), (33, 9), (50, 3)] {
             let bias = if neurons == 4 { "network.clamped=[[2,0.5]]" } else { "network.bias_scale=0.3" };
             let settings = format!("{DNMS} rule.name={rule} network.neurons={neurons} train.batch={batch} {bias}");

@@ -30,7 +30,8 @@ impl GpuUploads {
         let kernels = device.cuda_stream();
         let context = kernels.context();
         let piece = || -> Result<Piece> {
-            // SAFETY: neither is read before it is written: `fill` writes all that it copies, and kernels read only that.
+            // SAFETY: neither is read before it is written: `fill` writes all that it copies, and kernels read only
+            // that.
             let (host, device) = unsafe { (context.alloc_pinned(words).w()?, device.alloc(words)?) };
             Ok(Piece { host, device, copied: context.new_event(None).w()?, read: context.new_event(None).w()? })
         };
@@ -52,8 +53,8 @@ impl Uploads for GpuUploads {
         write(filled);
         self.copies.wait(read).w()?;
         let (to, _) = device.device_ptr(&self.copies);
-        // SAFETY: both are equally long, and the copy waits for the kernels that read the device's. The host's is not touched
-        // before `copied`, nor freed before the stream has ended (`drop`).
+        // SAFETY: both are equally long, and the copy waits for the kernels that read the device's. The host's is not
+        // touched before `copied`, nor freed before the stream has ended (`drop`).
         unsafe { memcpy_htod_async(to, filled, self.copies.cu_stream()) }.w()?;
         copied.record(&self.copies).w()?;
         Ok(to)
@@ -70,8 +71,8 @@ impl Uploads for GpuUploads {
 
 impl Drop for GpuUploads {
     fn drop(&mut self) {
-        // Memory is freed in the order of the kernels' stream, which may not have waited for the last copy. If the device no
-        // longer answers, there is nothing to wait for.
+        // Memory is freed in the order of the kernels' stream, which may not have waited for the last copy. If the
+        // device no longer answers, there is nothing to wait for.
         let _ = self.copies.synchronize();
     }
 }

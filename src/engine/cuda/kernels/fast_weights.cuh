@@ -1,5 +1,6 @@
-// The fast weights H of a trial in either of two forms: a matrix that is changed and read in one pass a step (`pass`), or the
-// list of the changes to it (`append`, `weigh`, `recall`), which serves where nothing is clipped and all of H decays alike.
+// The fast weights H of a trial in either of two forms: a matrix that is changed and read in one pass a step (`pass`),
+// or the list of the changes to it (`append`, `weigh`, `recall`), which serves where nothing is clipped and all of H
+// decays alike.
 #pragma once
 #include "trials.cuh"
 
@@ -20,8 +21,8 @@ __device__ static Change planned(const Trials &of, float a, float m) {
     }
 }
 
-// Applies the last step's change to all H_ij of neuron i, and returns (H r)_i. H is stored as [pre, post], so that neighbouring
-// threads access neighbouring memory.
+// Applies the last step's change to all H_ij of neuron i, and returns (H r)_i. H is stored as [pre, post], so that
+// neighbouring threads access neighbouring memory.
 __device__ static float pass(const Trials &of, u32 trial, u32 i, bool pending, const float *before, const float *after) {
     const u32 n = of.neurons;
     const float *a = of.association == POST_PRE ? after : before;
@@ -68,8 +69,8 @@ __device__ static void append(const Trials &of, u32 trial, u32 t, const float *b
     __syncthreads();
 }
 
-// For each change in the list before step t: its weight times b·r. Where there are more threads than changes, several share a
-// sum over the neurons; `sums` has room for one number for each thread.
+// For each change in the list before step t: its weight times b·r. Where there are more threads than changes, several
+// share a sum over the neurons; `sums` has room for one number for each thread.
 __device__ static void weigh(const Trials &of, u32 trial, u32 t, const float *r, float *counts, float *sums) {
     const u32 n = of.neurons, length = of.list_length, count = listed(of, t), me = threadIdx.x;
     const u32 rounded = (count + 31) / 32 * 32, width = rounded < blockDim.x ? rounded : blockDim.x;

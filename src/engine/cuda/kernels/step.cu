@@ -1,7 +1,8 @@
-// One step of every trial: a block of threads for each trial, a thread for each neuron (or for several, where N is large).
+// One step of every trial: a block of threads for each trial, a thread for each neuron (or for several, where N is
+// large).
 //
-// It does everything but the recurrent product, which is ready in `recurrent`: fast weights, drive, activation, output, reward,
-// learning of the readout, and the factors of the eligibility. Tests hold it against engine/reference.
+// It does everything but the recurrent product, which is ready in `recurrent`: fast weights, drive, activation, output,
+// reward, learning of the readout, and the factors of the eligibility. Tests hold it against engine/reference.
 #include "fast_weights.cuh"
 
 // The sum of `value` over the threads of a block, for every thread; always in the same order.
@@ -34,8 +35,8 @@ __device__ static u32 next_perturbation(const Trials &of, u32 trial, u32 step) {
     return step == of.stretch_first ? of.perturbation_start[trial] : of.next_perturbation[trial];
 }
 
-// Adds this step's perturbations of neuron i to `drive`; for `node-perturbation` ξ r_preᵀ goes into the eligibility, column
-// i of the rows of the perturbed neurons.
+// Adds this step's perturbations of neuron i to `drive`; for `node-perturbation` ξ r_preᵀ goes into the eligibility,
+// column i of the rows of the perturbed neurons.
 __device__ static float perturbed(const Trials &of, u32 trial, u32 step, u32 i, float r_before, float drive) {
     const bool learns = of.rule == RULE_NODE_PERTURBATION && step >= of.start_step;
     const u32 n = of.neurons, end = of.perturbation_start[trial + 1];
@@ -127,8 +128,8 @@ __device__ static void remember(const Trials &of, u32 trial, u32 step, float cha
     }
 }
 
-// A block shares these floats: rates before and after, a sum for each thread, the output, one more, and one for each change
-// in the list.
+// A block shares these floats: rates before and after, a sum for each thread, the output, one more, and one for each
+// change in the list.
 KERNEL(step) {
     SHARED(float, shared);
     const u32 trial = blockIdx.x, network = trial / of.trials_each, n = of.neurons, t = of.first_step;

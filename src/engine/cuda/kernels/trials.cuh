@@ -1,7 +1,7 @@
 // What the kernels share: their argument, and the arithmetic of one neuron.
 //
-// Sums are explicit `fmaf`s in a fixed order, nothing else is fused (-fmad=false) and no sum is atomic. So every launch shape
-// computes the same bits, and so does a C++ compiler (host.h).
+// Sums are explicit `fmaf`s in a fixed order, nothing else is fused (-fmad=false) and no sum is atomic. So every launch
+// shape computes the same bits, and so does a C++ compiler (host.h).
 #pragma once
 
 typedef unsigned int u32;
@@ -28,8 +28,8 @@ struct Perturbation {
     float size;
 };
 
-// All trials of a batch; `params::Params` in Rust has the same fields in the same order. There are P = S B trials, B of each of
-// S networks, those of the first network first. Null: absent.
+// All trials of a batch; `params::Params` in Rust has the same fields in the same order. There are P = S B trials, B of
+// each of S networks, those of the first network first. Null: absent.
 struct Trials {
     // The networks, each with N neurons.
     const float *w_rec;           // [S, N post, N pre]

@@ -1,9 +1,9 @@
-// A stretch of steps in one launch: a block runs some trials of one network, keeps w_rec in shared memory and needs no other
-// block.
+// A stretch of steps in one launch: a block runs some trials of one network, keeps w_rec in shared memory and needs no
+// other block.
 //
-// A thread has 4 neurons of TRIALS trials, a group of threads all neurons of these trials, a block groups · TRIALS trials. x and
-// x̄ stay in registers. Rates are in shared memory twice: one half is read while the other is written, so a step needs one
-// barrier. There are no fast weights, and outputs are rates; everything else is as in step.cu.
+// A thread has 4 neurons of TRIALS trials, a group of threads all neurons of these trials, a block groups · TRIALS
+// trials. x and x̄ stay in registers. Rates are in shared memory twice: one half is read while the other is written, so
+// a step needs one barrier. There are no fast weights, and outputs are rates; everything else is as in step.cu.
 #include "trials.cuh"
 
 #define NEVER 0xffffffffu
