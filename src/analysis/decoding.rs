@@ -20,8 +20,11 @@ const FOLDS: usize = 5;
 /// Times at which rates are kept.
 const TIMES: usize = 50;
 
-/// What is decoded in delayed non-match to sample: a name, and the class of a trial.
-const VARIABLES: [(&str, fn(&Kept) -> usize); 3] = [
+/// A name, and the class of a trial.
+type Variable = (&'static str, fn(&Kept) -> usize);
+
+/// The variables that are decoded in delayed non-match to sample.
+const VARIABLES: [Variable; 3] = [
     ("stimulus 1", |trial| trial.trial_type / 2),
     ("stimulus 2", |trial| trial.trial_type % 2),
     ("response", |trial| usize::from(trial.trial_type == 1 || trial.trial_type == 2)),

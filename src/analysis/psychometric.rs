@@ -32,6 +32,9 @@ struct Design {
     curves: Vec<Curve>,
 }
 
+/// The stimulus of trial `k`; `None`: the trial does not belong to the curve.
+type Stimulus = Box<dyn Fn(u64, &Kept) -> Option<f64>>;
+
 /// One curve.
 struct Curve {
     /// Where it is drawn.
@@ -40,8 +43,7 @@ struct Curve {
     name: &'static str,
     full_name: String,
     colour: Colour,
-    /// The stimulus of trial `k`; `None`: the trial does not belong to this curve.
-    stimulus: Box<dyn Fn(u64, &Kept) -> Option<f64>>,
+    stimulus: Stimulus,
 }
 
 fn design(subject: &Subject) -> Result<Design> {

@@ -72,6 +72,9 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     Ok(findings)
 }
 
+/// The point in a panel of a time and the coordinates at it.
+type Projection<'a> = &'a dyn Fn(f64, &[f64; COMPONENTS]) -> (f64, f64);
+
 /// The first two components against each other, and each against time.
 fn panels(subject: &Subject, population: &Population, names: &[String], found: &Trajectories) -> Vec<Panel> {
     let colour = |place: usize| match found.types.len() {
@@ -80,7 +83,7 @@ fn panels(subject: &Subject, population: &Population, names: &[String], found: &
     };
     let label =
         |k: usize| format!("PC {} ({:.0} % of the variance)", k + 1, 100.0 * found.explained.get(k).unwrap_or(&0.0));
-    let lines = |point: &dyn Fn(f64, &[f64; COMPONENTS]) -> (f64, f64)| -> Vec<Mark> {
+    let lines = |point: Projection| -> Vec<Mark> {
         let line = |(place, (kind, path)): (usize, &(usize, Vec<[f64; COMPONENTS]>))| {
             let points = population.times.iter().zip(path).map(|(time, p)| point(*time, p)).collect();
             Mark::new(Shape::Line(points, 3.0), colour(place)).named(names[*kind].clone())
