@@ -7,7 +7,7 @@ use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Through
 use hebbian_rnn::Trainer;
 
 /// Rule, networks, trials of each in parallel, neurons.
-const CASES: [(&str, u64, i64, i64); 9] = [
+const CASES: [(&str, u64, u64, i64); 9] = [
     ("delta-x", 1, 1, 200),
     ("delta-x", 1, 16, 200),
     ("delta-x", 1, 64, 200),
@@ -25,7 +25,7 @@ fn updates(c: &mut Criterion) {
         let trainer =
             Trainer::builder("dnms").rule(rule).networks(networks).batch(batch).set("network.neurons", neurons);
         let mut trainer = trainer.build().unwrap();
-        group.throughput(Throughput::Elements(networks * batch as u64));
+        group.throughput(Throughput::Elements(networks * batch));
         let name = BenchmarkId::new(rule, format!("S{networks}/B{batch}/N{neurons}"));
         group.bench_function(name, |b| b.iter(|| trainer.update().unwrap()));
     }

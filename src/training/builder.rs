@@ -50,18 +50,18 @@ impl TrainerBuilder {
     }
 
     /// B, the trials of each network between two changes of its weights: `train.batch`.
-    pub fn batch(self, trials: i64) -> Self {
-        self.set("train.batch", trials)
+    pub fn batch(self, trials: u64) -> Self {
+        self.set_number("train.batch", trials)
     }
 
     /// Stop after this many updates: `train.updates`.
-    pub fn updates(self, updates: i64) -> Self {
-        self.set("train.updates", updates)
+    pub fn updates(self, updates: u64) -> Self {
+        self.set_number("train.updates", updates)
     }
 
     /// Stop after this many trials of each network, rounded up to whole updates: `train.trials`.
-    pub fn trials(self, trials: i64) -> Self {
-        self.set("train.trials", trials)
+    pub fn trials(self, trials: u64) -> Self {
+        self.set_number("train.trials", trials)
     }
 
     /// Stop as soon as every network has reached the criterion ([`Criterion`](crate::Criterion)):
@@ -71,14 +71,22 @@ impl TrainerBuilder {
     }
 
     /// The seed from which all random numbers derive: `train.seed`.
-    pub fn seed(self, seed: i64) -> Self {
-        self.set("train.seed", seed)
+    pub fn seed(self, seed: u64) -> Self {
+        self.set_number("train.seed", seed)
     }
 
     /// The learning rule, one of [`RULES`](crate::RULES) by name: `rule.name`. The default settings are those for this
     /// rule.
     pub fn rule(self, name: &str) -> Self {
         self.set("rule.name", name)
+    }
+
+    /// TOML's integers end at 2⁶³ − 1: the configuration refuses what lies beyond, which is handed to it as text.
+    fn set_number(self, key: &str, number: u64) -> Self {
+        match i64::try_from(number) {
+            Ok(number) => self.set(key, number),
+            Err(_) => self.set(key, number.to_string()),
+        }
     }
 
     /// Any key of the configuration ([`Config`](crate::Config)), such as `network.neurons`.
@@ -93,7 +101,7 @@ impl TrainerBuilder {
         self
     }
 
-    /// A learning rule of your own.
+    /// A learning rule of your own. The settings remain those of the task's usual rule, or of [`TrainerBuilder::rule`].
     pub fn own_rule(mut self, rule: Arc<dyn LearningRule>) -> Self {
         self.own.rule = Some(rule);
         self
