@@ -108,3 +108,14 @@ fn an_import_that_points_up_is_found() {
         assert!(!broken(file, line), "{file}: {line}");
     }
 }
+
+#[test]
+fn every_file_that_the_architecture_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/architecture.md")).unwrap();
+    let links: Vec<&str> = page.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    assert!(links.len() > 15, "{} links", links.len());
+    for link in links {
+        assert!(root.join("docs").join(link).exists(), "docs/architecture.md links to {link}");
+    }
+}
