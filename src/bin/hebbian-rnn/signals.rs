@@ -12,14 +12,14 @@ const SIGNALS: [c_int; 3] = [SIGINT, SIGTERM, signal_hook::consts::SIGHUP];
 #[cfg(not(unix))]
 const SIGNALS: [c_int; 2] = [SIGINT, SIGTERM];
 
-/// From now on, the flag says whether somebody asked.
+/// Returns a flag that is set once a signal asks training to stop.
 ///
-/// Signals that the process was started to ignore stay ignored: `nohup hebbian-rnn train …` outlives the terminal.
+/// Signals that were ignored when the process started stay ignored: `nohup hebbian-rnn train …` outlives the terminal.
 pub fn listen() -> Result<Arc<AtomicBool>> {
     let asked = Arc::new(AtomicBool::new(false));
     for signal in SIGNALS.into_iter().filter(|signal| !ignored(*signal)) {
         if signal == SIGINT {
-            // Runs before the flag is set, so it takes effect from the second time on.
+            // Runs before the flag is set, so it takes effect from the second Ctrl-C on.
             flag::register_conditional_shutdown(signal, 130, asked.clone()).context("listening for Ctrl-C")?;
         }
         flag::register(signal, asked.clone()).with_context(|| format!("listening for signal {signal}"))?;
@@ -27,7 +27,7 @@ pub fn listen() -> Result<Arc<AtomicBool>> {
     Ok(asked)
 }
 
-/// Whether the process ignores a signal now; where that cannot be known, it does not.
+/// Whether the process ignores a signal; false if that cannot be determined.
 fn ignored(signal: c_int) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
