@@ -28,7 +28,7 @@ mod training;
 pub use candle_core;
 
 #[cfg(feature = "report")]
-pub use analysis::{find_analysis, Analysis, Findings, Options, Picture, Subject, Table, ANALYSES};
+pub use analysis::{find_analysis, Analysis, Findings, Logistic, Options, Picture, Point, Subject, Table, ANALYSES};
 pub use config::{
     Association, Baseline, BpttConfig, Config, FastWeightsConfig, FastWeightsForm, InputWeights, Kernels, Loss,
     ModulatorSource, NetworkConfig, NetworkRange, Output, Parameters, PerturbationConfig, Precision, ReadoutConfig,

@@ -34,7 +34,10 @@ const PRIOR: f64 = 30.0;
 
 impl Logistic {
     /// The maximum-likelihood curve, by Fisher scoring for bias and slope and golden-section search for the lapse, which is 0
-    /// unless `lapse`. Fails if fewer than two different x have trials.
+    /// unless `lapse`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`](crate::Error::Usage) if fewer than two different x have trials.
     pub fn fit(points: &[Point], lapse: bool) -> Result<Self> {
         let seen = |p: &&Point| p.trials > 0.0;
         let first = points.iter().find(seen).map(|p| p.x);

@@ -18,6 +18,7 @@ mod trajectories;
 mod weights;
 
 pub use findings::{Findings, Picture, Table};
+pub use logistic::{Logistic, Point};
 
 use crate::error::{ensure, Error, Result};
 use crate::tasks::Task;

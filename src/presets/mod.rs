@@ -31,7 +31,7 @@ pub struct TaskInfo {
 }
 
 /// Every task that has a name in configurations and needs no file.
-pub static TASKS: [TaskInfo; 11] = [
+pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "dnms",
         summary: "delayed non-match to sample: were the two stimuli different? (Miconi 2017)",

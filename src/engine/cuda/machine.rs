@@ -1,4 +1,4 @@
-//! What the driver needs of a device beyond candle's tensors: its limits, asynchronous uploads and kernel launches.
+//! What the driver needs of a device beyond candle's tensors: its limits, uploads that run in the background and kernel launches.
 
 use super::params::{Address, Params};
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor};
