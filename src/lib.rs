@@ -63,5 +63,5 @@ pub use storage::{
 pub use tasks::{Coherences, Condition, ErrorMeasure, FileTask, SelectiveIntegration, Task, Trial, TrialShape};
 pub use training::{
     Checkpoint, Criterion, Frozen, Integrity, NetworkReport, Observer, Plastic, StopReason, Trainer, TrainerBuilder,
-    UpdateReport, Why, FORMAT, REMEDY,
+    UpdateReport, Why, FORMAT, MORE_THAN, REMEDY, WINDOW,
 };

@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn defaults_need_no_word() {
-        for info in &crate::presets::TASKS {
+        for info in crate::presets::TASKS {
             assert_eq!(words(info.name, &[]), format!("train {}", info.name));
         }
     }

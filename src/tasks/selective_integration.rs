@@ -62,7 +62,10 @@ impl SelectiveIntegration {
     }
 
     /// The parameters in a configuration's `task` table; `None` if it is the table of another task.
-    pub(crate) fn of(table: &toml::Table) -> Result<Option<Self>> {
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for an unknown key or a value of the wrong type.
+    pub fn of(table: &toml::Table) -> Result<Option<Self>> {
         let named = table.get("name").and_then(|name| name.as_str()) == Some("selective-integration");
         named.then(|| super::parameters(table)).transpose()
     }

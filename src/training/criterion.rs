@@ -1,9 +1,9 @@
 //! The criterion of learning (Miconi 2017): more than 95 of the last 100 trials correct.
 
 /// The number of most recent trials that are counted.
-pub(crate) const WINDOW: usize = 100;
+pub const WINDOW: usize = 100;
 /// More than this many of them must be correct.
-pub(crate) const MORE_THAN: usize = 95;
+pub const MORE_THAN: usize = 95;
 
 /// The most recent outcomes of one network, and when it reached the criterion: more than 95 of the last 100 trials
 /// correct.

@@ -16,7 +16,7 @@ mod update;
 pub use builder::TrainerBuilder;
 pub use checkpoint::{Checkpoint, Integrity, FORMAT};
 pub use criterion::Criterion;
-pub(crate) use criterion::{MORE_THAN, WINDOW};
+pub use criterion::{MORE_THAN, WINDOW};
 pub use divergence::{Frozen, Why, REMEDY};
 pub use plastic::Plastic;
 pub use progress::{NetworkReport, Observer, StopReason, UpdateReport};

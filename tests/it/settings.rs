@@ -8,7 +8,7 @@ fn resolved(task: Option<&str>, settings: &[&str]) -> Result<Config, String> {
 
 #[test]
 fn every_task_has_valid_defaults_for_every_rule_and_survives_toml() {
-    for task in &TASKS {
+    for task in TASKS {
         for rule in RULES.iter().map(|rule| rule.name) {
             if task.name == "reach" && ["eh", "rflo"].contains(&rule) {
                 continue; // refused: tasks.rs

@@ -24,7 +24,7 @@ fn small(task: &str) -> Vec<&'static str> {
 
 #[test]
 fn every_task_trains_by_every_rule_that_can_judge_it() {
-    for task in &TASKS {
+    for task in TASKS {
         for rule in RULES.iter().map(|rule| rule.name) {
             let rule_setting = format!("rule.name={}", rule);
             let settings = [&small(task.name)[..], &[rule_setting.as_str(), "train.updates=2"]].concat();
