@@ -115,7 +115,7 @@ fn unknown_elsewhere(setup: &Setup) -> Option<String> {
     } = fast_weights;
     let PerturbationConfig { probability: _, amplitude: _, start_step: _ } = perturbation;
     let RuleConfig { name: _, eta: _, max_dw: _, clip_growth: _, own: _, start_step: _ } = rule;
-    if setup.rule.fused().is_none() && !super::gradient::wanted(setup) {
+    if setup.rule.fused().is_none() && !setup.follows_gradient() {
         return Some(format!("the rule `{}`", setup.rule.name()));
     }
     let ReadoutConfig { rule, eta: _, perturbation: _, mean_decay: _ } = readout;

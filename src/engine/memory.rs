@@ -3,7 +3,7 @@
 //! The estimate counts what grows with N², T or B; docs/gpu.md has the formula. Each engine knows its own part. A run that does
 //! not fit is refused at its start, and `--batch auto` takes the largest batch that fits.
 
-use super::{forward, gradient, Record};
+use super::{chosen_memory, Record};
 use crate::config::{Config, FastWeightsConfig, Precision, Stage};
 use crate::device::memory_of;
 use crate::error::{Error, Result, Shortage};
@@ -142,10 +142,7 @@ fn estimate(setup: &Setup, sizes: &Sizes) -> Vec<Part> {
     let (s, n_in, n_out) = (sizes.networks as f64, sizes.shape.n_in as f64, sizes.shape.n_out as f64);
     // w_rec, its transpose, Δw and the steps towards it, the mask.
     let mut parts = vec![Part::new("weights", s * sizes.n * (6.0 * sizes.n + n_in + n_out) * sizes.float)];
-    parts.extend(match sizes.learn && gradient::wanted(setup) {
-        true => gradient::memory(setup, sizes),
-        false => forward(setup, sizes.device).memory(setup, sizes),
-    });
+    parts.extend(chosen_memory(setup, sizes));
     parts
 }
 

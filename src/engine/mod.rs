@@ -60,10 +60,18 @@ pub trait Engine: Send + Sync {
 /// # Errors
 /// [`crate::Error::Device`] if the threads for backpropagation cannot be started.
 pub fn choose(setup: &Setup, device: &Device, learn: bool) -> Result<Box<dyn Engine>> {
-    if learn && gradient::wanted(setup) {
+    if learn && setup.follows_gradient() {
         return Ok(Box::new(gradient::Gradient::new(setup)?));
     }
     Ok(forward(setup, device))
+}
+
+/// The parts of the device memory that the chosen engine needs beside the weights.
+fn chosen_memory(setup: &Setup, sizes: &Sizes) -> Vec<Part> {
+    match sizes.learn && setup.follows_gradient() {
+        true => gradient::memory(setup, sizes),
+        false => forward(setup, sizes.device).memory(setup, sizes),
+    }
 }
 
 /// The fastest engine for trials that need no gradient.

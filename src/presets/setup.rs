@@ -104,6 +104,11 @@ impl Setup {
             || (stage != Stage::None && modulator == ModulatorSource::Reward)
     }
 
+    /// Whether the gradient of a loss moves the weights.
+    pub fn follows_gradient(&self) -> bool {
+        matches!(self.rule.source(), Source::Gradient)
+    }
+
     /// Whether anything reads the difference of each output from its target.
     pub fn reads_error_online(&self) -> bool {
         self.rule.credit() == Credit::Supervised
@@ -165,7 +170,7 @@ impl Setup {
             );
         }
         ensure!(
-            !matches!(self.rule.source(), Source::Gradient) || gives_gradient(&*self.task),
+            !self.follows_gradient() || gives_gradient(&*self.task),
             Usage,
             "task `{task}` judges what comes of the outputs and gives no gradient (Task::judged_gradient), which rule.name \
              `{}` needs",

@@ -3,7 +3,6 @@
 use crate::config::Kernels;
 use crate::error::{ensure, Result};
 use crate::presets::Setup;
-use crate::rules::Source;
 use crate::training::Trainer;
 use candle_core::{DType, Device};
 use serde::Serialize;
@@ -30,7 +29,7 @@ pub struct Comparison {
 /// to compare; otherwise as [`Trainer::new`] and [`Trainer::update`].
 pub fn compare_engines(setup: &Setup, device: &Device) -> Result<Vec<Comparison>> {
     let nothing = "there is nothing to compare";
-    let single = matches!(setup.rule.source(), Source::Gradient);
+    let single = setup.follows_gradient();
     ensure!(!single, Usage, "rule.name is `bptt`, of which there is one implementation: {nothing}");
     let expected = change(setup, Kernels::Reference, &Device::Cpu)?;
     let largest = largest(expected.iter().copied());

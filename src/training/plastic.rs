@@ -5,7 +5,6 @@ use crate::config::{Config, Output, Stage};
 use crate::engine::gradient;
 use crate::model::{FastWeights, State, Weights};
 use crate::presets::Setup;
-use crate::rules::Source;
 use candle_core::{DType, Device, Result, Tensor};
 use std::collections::BTreeMap;
 
@@ -92,7 +91,7 @@ impl Plastic {
         }
         add(kept, "hebbian_trace", float, &[s, b, n, n]);
         add(kept && fast_weights.stage == Stage::Retroactive, "eligibility", float, &[s, b, n, n]);
-        if matches!(setup.rule.source(), Source::Gradient) {
+        if setup.follows_gradient() {
             for name in gradient::learning(config) {
                 let weight = tensors[name].clone();
                 tensors.extend(moment_names(name).into_iter().flatten().map(|moment| (moment, weight.clone())));

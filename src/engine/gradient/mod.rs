@@ -18,7 +18,7 @@ use crate::config::{Config, InputWeights, Loss, Output, Parameters};
 use crate::error::{Error, Result};
 use crate::model::Weights;
 use crate::presets::Setup;
-use crate::rules::{RewardBaseline, Source};
+use crate::rules::RewardBaseline;
 use backward::{Done, Job};
 use candle_core::{Device, Tensor};
 use plan::Shard;
@@ -61,11 +61,6 @@ pub(crate) fn learning(config: &Config) -> Vec<&'static str> {
     .into_iter()
     .filter_map(|(name, learns)| learns.then_some(name))
     .collect()
-}
-
-/// Whether the rule moves the weights by the gradient of a loss.
-pub(super) fn wanted(setup: &Setup) -> bool {
-    matches!(setup.rule.source(), Source::Gradient)
 }
 
 /// The parts of the device memory that backpropagation needs beside the weights.
@@ -125,7 +120,7 @@ impl Engine for Gradient {
     }
 
     fn refuses(&self, setup: &Setup, _device: &Device) -> Option<String> {
-        (!wanted(setup)).then(|| format!("the rule `{}` needs no gradient", setup.rule.name()))
+        (!setup.follows_gradient()).then(|| format!("the rule `{}` needs no gradient", setup.rule.name()))
     }
 
     fn memory(&self, setup: &Setup, sizes: &Sizes) -> Vec<Part> {
