@@ -50,6 +50,7 @@ pub fn one_line_error(ran: Ran, code: i32, message: &str) {
     assert_eq!(ran.code, code, "{}", ran.stderr);
     assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(message), "{}", ran.stderr);
     assert_eq!(ran.stderr.trim_end().lines().count(), 1, "{}", ran.stderr);
+    assert!(ran.stderr.matches("os error").count() < 2, "said twice: {}", ran.stderr);
 }
 
 pub fn bytes(path: impl AsRef<Path>) -> Vec<u8> {

@@ -74,10 +74,14 @@ fn plain(text: &str) -> String {
 
 fn complain(error: anyhow::Error) -> ExitCode {
     let usage = error.downcast_ref::<Usage>().is_some();
-    let causes = error.chain().map(ToString::to_string).skip(usize::from(usage));
-    // candle repeats its message over many lines, of which the first is enough.
-    let first_lines: Vec<String> =
-        causes.map(|cause| cause.lines().next().unwrap_or_default().trim().to_string()).collect();
-    eprintln!("error: {}", plain(&first_lines.join(": ")));
+    let mut text = String::new();
+    for cause in error.chain().skip(usize::from(usage)).map(ToString::to_string) {
+        // candle repeats its message over many lines, of which the first is enough. An error may already say its cause.
+        let line = cause.lines().next().unwrap_or_default().trim();
+        if !text.contains(line) {
+            text = if text.is_empty() { line.into() } else { format!("{text}: {line}") };
+        }
+    }
+    eprintln!("error: {}", plain(&text));
     ExitCode::from(if usage { 2 } else { 1 })
 }
