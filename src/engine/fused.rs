@@ -35,8 +35,11 @@ pub(super) fn clamps(network: &NetworkConfig) -> (Vec<f32>, Vec<f32>) {
     (free, held)
 }
 
-/// Why the fused kernels cannot run a setup; `None` if they can.
-pub(super) fn refuses(setup: &Setup) -> Option<String> {
+/// Why fused kernels that `train.kernels` calls by one of these names cannot run a setup; `None` if they can.
+pub(super) fn refuses(setup: &Setup, called: &[Kernels]) -> Option<String> {
+    if !called.contains(&setup.config.train.kernels) {
+        return Some("train.kernels asks for others".into());
+    }
     let feature = unknown_in_network(setup).or_else(|| unknown_elsewhere(setup));
     feature.map(|feature| format!("{feature} runs on plain operations"))
 }

@@ -45,10 +45,7 @@ impl Engine for Cpu {
         if !device.is_cpu() {
             return Some("the device is not the CPU".into());
         }
-        match setup.config.train.kernels {
-            Kernels::Fused => fused::refuses(setup),
-            Kernels::Stepwise | Kernels::Reference => Some("train.kernels asks for others".into()),
-        }
+        fused::refuses(setup, &[Kernels::Fused])
     }
 
     fn memory(&self, setup: &Setup, sizes: &Sizes) -> Vec<Part> {

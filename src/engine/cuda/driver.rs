@@ -8,7 +8,7 @@ use super::shape::{eligibility_tile, step_shape, WholeTrial};
 use super::tensors::{kept, Memory};
 use super::Workspace;
 use crate::config::{Kernels, ModulatorSource, Output, Stage};
-use crate::engine::{Eligibility, Ensemble, Episode, Record, TrialBatch};
+use crate::engine::{fused, Eligibility, Ensemble, Episode, Record, TrialBatch};
 use crate::rules::FusedRule;
 use candle_core::{DType, Device, Result, Tensor};
 use std::ops::Range;
@@ -26,7 +26,7 @@ pub(super) fn run<M: Machine>(
     let mut params = Params::new(ensemble.setup, ensemble.shape, batch.networks, batch.trials_each, learn);
     let mut memory = Memory::new(ensemble.weights.w_rec.device());
     let (mut episode, kernel_fast_weights) = memory.fill(&mut params, ensemble, batch, record)?;
-    let rule = super::fused_rule(ensemble.setup, learn);
+    let rule = fused::rule(ensemble.setup, learn);
     if matches!(rule, FusedRule::DeltaX(_) | FusedRule::NodePerturbation | FusedRule::Eh(_)) {
         let eligibility = start_eligibility(&mut params, machine, &mut memory, &episode.state.x, workspace)?;
         episode.eligibility = Some(Eligibility::Tensor(eligibility));

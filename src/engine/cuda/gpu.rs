@@ -3,12 +3,11 @@
 use super::machine::{Kernel, Limits, Machine, Shape};
 use super::params::Params;
 use super::uploads::GpuUploads;
-use super::{driver, fused_rule, tensors, Workspace};
+use super::{driver, tensors, Workspace};
 use crate::config::Kernels;
-use crate::engine::memory::{Part, Sizes};
+use crate::engine::memory::{parts, Part, Sizes};
 use crate::engine::{fused, Eligibility, Engine, Ensemble, Episode, Record, TrialBatch};
 use crate::presets::Setup;
-use crate::rules::FusedRule;
 use candle_core::cuda_backend::cudarc::driver::sys::{CUdevice_attribute, CUfunction_attribute};
 use candle_core::cuda_backend::cudarc::driver::{DeviceRepr, LaunchConfig, PushKernelArg};
 use candle_core::cuda_backend::WrapErr;
@@ -103,20 +102,12 @@ impl Engine for Cuda {
         if !device.is_cuda() {
             return Some("the device is not a CUDA GPU".into());
         }
-        match setup.config.train.kernels {
-            Kernels::Fused | Kernels::Stepwise => fused::refuses(setup),
-            Kernels::Reference => Some("train.kernels asks for others".into()),
-        }
+        fused::refuses(setup, &[Kernels::Fused, Kernels::Stepwise])
     }
 
     fn memory(&self, setup: &Setup, sizes: &Sizes) -> Vec<Part> {
         let &Sizes { n, t, trials, float, .. } = sizes;
         let history = sizes.vectors(2.0 * t).min((HISTORY_BYTES as f64).max(sizes.vectors(2.0)));
-        let (eligibility, factors) = match fused_rule(setup, sizes.learn) {
-            FusedRule::DeltaX(_) | FusedRule::Eh(_) => (sizes.matrix(), history),
-            FusedRule::NodePerturbation | FusedRule::FastWeights => (sizes.matrix(), 0.0),
-            FusedRule::Nothing => (0.0, 0.0),
-        };
         let fast_weights = &setup.config.fast_weights;
         // A persistent H stands beside the list of its changes.
         let listed = tensors::listed_changes(fast_weights, setup.config.network.neurons, sizes.shape.steps) as f64;
@@ -124,12 +115,9 @@ impl Engine for Cuda {
         // Two stretches, each with an eighth of spare room.
         let drawn = sizes.drawn(2.25 * t.min(UPLOAD_STEPS as f64));
         let outputs = trials * t * sizes.shape.n_out as f64 * float;
-        vec![
-            Part::new("eligibility", eligibility),
-            Part::new("factors of the eligibility", factors),
-            Part::new("fast weights", sizes.fast_weights(fast_weights, 1.0) + listed),
-            Part::new("trials", drawn + outputs + sizes.vectors(8.0)),
-        ]
+        let eligibility = fused::eligibility(setup, sizes, history);
+        let fast_weights = sizes.fast_weights(fast_weights, 1.0) + listed;
+        parts(eligibility, fast_weights, drawn + outputs + sizes.vectors(8.0))
     }
 
     fn run(

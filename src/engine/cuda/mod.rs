@@ -23,8 +23,6 @@ mod uploads;
 pub(super) use gpu::Cuda;
 
 use super::eligibility::Eligibility;
-use crate::presets::Setup;
-use crate::rules::FusedRule;
 use candle_core::Tensor;
 
 /// Device memory that is kept from one batch to the next.
@@ -51,9 +49,4 @@ impl<U> Workspace<U> {
             self.eligibility = Some(tensor);
         }
     }
-}
-
-/// The rule whose eligibility the kernels accumulate; `Nothing` unless `learn` is set.
-fn fused_rule(setup: &Setup, learn: bool) -> FusedRule {
-    setup.rule.fused().filter(|_| learn).unwrap_or(FusedRule::Nothing)
 }

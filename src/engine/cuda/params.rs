@@ -1,6 +1,7 @@
 //! The argument of every kernel: the same fields as `struct Trials` in `kernels/trials.cuh`, in the same order.
 
 use crate::config::{Association, ModulatorSource, Output, ReadoutRule, Stage, TransferFunction};
+use crate::engine::fused;
 use crate::model::Leak;
 use crate::presets::Setup;
 use crate::rules::FusedRule;
@@ -93,7 +94,7 @@ impl Params {
     pub fn new(setup: &Setup, shape: TrialShape, networks: usize, trials_each: usize, learn: bool) -> Self {
         let config = &setup.config;
         let network = &config.network;
-        let learns = super::fused_rule(setup, learn);
+        let learns = fused::rule(setup, learn);
         let readout = learn && network.output == Output::Readout;
         Params {
             networks: networks as u32,
@@ -141,10 +142,7 @@ impl Params {
                 // The engine refuses these.
                 Some(Leak::Rate(_)) | None => f32::NAN,
             },
-            x_mean_decay: match learns {
-                FusedRule::DeltaX(decay) | FusedRule::Eh(decay) => decay as f32,
-                FusedRule::NodePerturbation | FusedRule::FastWeights | FusedRule::Nothing => 0.0,
-            },
+            x_mean_decay: fused::mean_decay(learns).unwrap_or(0.0) as f32,
             alpha: config.fast_weights.alpha as f32,
             h_eta: config.fast_weights.eta as f32,
             h_clip: config.fast_weights.clip as f32,

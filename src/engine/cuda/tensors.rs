@@ -2,8 +2,8 @@
 
 use super::machine::address;
 use super::params::{Address, Params};
-use crate::config::{Config, FastWeightsConfig, FastWeightsForm, Output, Stage};
-use crate::engine::{DrawnTrial, Ensemble, Episode, Record, TrialBatch};
+use crate::config::{FastWeightsConfig, FastWeightsForm, Output, Stage};
+use crate::engine::{fused, Ensemble, Episode, Record, TrialBatch};
 use crate::model::{FastWeights, State, Transfer};
 use candle_core::{DType, Device, Result, Tensor, WithDType};
 use rayon::prelude::*;
@@ -106,7 +106,7 @@ impl Memory {
         let (t, n_out) = (params.steps as usize, params.n_out as usize);
         self.weights(params, ensemble)?;
 
-        let (free, held) = clamp(config);
+        let (free, held) = fused::clamps(&config.network);
         let clamped = |x: &[f32]| (0..n).map(|i| x[i] * free[i] + held[i]).collect::<Vec<_>>();
         let x0: Vec<f32> = batch.drawn.iter().flat_map(|d| clamped(&d.x0)).collect();
         let transfer = Transfer::new(&config.network);
@@ -119,8 +119,7 @@ impl Memory {
         params.free = self.upload(free)?;
         params.held = self.upload(held)?;
         params.next_perturbation = self.upload(vec![0u32; s * b])?;
-        let expected = |(i, d): (usize, &DrawnTrial)| -ensemble.baseline.expectation(i / b, d.trial.trial_type) as f32;
-        params.reward_mean = self.upload(batch.drawn.iter().enumerate().map(expected).collect())?;
+        params.reward_mean = self.upload(ensemble.expected_errors(batch).into_iter().map(|error| -error).collect())?;
         self.zeros(&[s, b, n], &mut params.r_before)?;
         self.zeros(&[s * b, n_out.max(1)], &mut params.output_mean)?;
         self.zeros(&[s * b], &mut params.h_modulator)?;
@@ -222,16 +221,6 @@ pub(super) fn listed_changes(config: &FastWeightsConfig, neurons: usize, steps: 
         true if decays_alike => steps,
         _ => 0,
     }
-}
-
-/// Which neurons are free (1) rather than clamped (0), and the activations at which the clamped ones are held, else 0.
-fn clamp(config: &Config) -> (Vec<f32>, Vec<f32>) {
-    let n = config.network.neurons;
-    let (mut free, mut held) = (vec![1.0; n], vec![0.0; n]);
-    for &(neuron, activation) in &config.network.clamped {
-        (free[neuron], held[neuron]) = (0.0, activation as f32);
-    }
-    (free, held)
 }
 
 #[cfg(test)]
