@@ -23,9 +23,9 @@ pub struct Perturbation {
 /// One trial with all its random numbers.
 #[derive(Clone, Debug)]
 pub struct DrawnTrial {
-    /// The task's trial.
+    /// The trial drawn from the task.
     pub trial: Trial,
-    /// x(0), `[N]`.
+    /// The initial activations x(0), `[N]`.
     pub x0: Vec<f32>,
     /// The exploratory perturbations, ordered by step.
     pub perturbations: Vec<Perturbation>,
@@ -35,42 +35,42 @@ pub struct DrawnTrial {
     pub private_noise: Vec<f32>,
 }
 
-/// S × B trials, networks first.
+/// S × B trials, ordered by network.
 #[derive(Clone, Debug)]
 pub struct TrialBatch {
-    /// S.
+    /// The number of networks, S.
     pub networks: usize,
-    /// B.
+    /// The number of trials per network, B.
     pub trials_each: usize,
-    /// `[S, B]`.
+    /// The trials, `[S, B]`.
     pub drawn: Vec<DrawnTrial>,
     /// The user's own inputs in full precision, for engines that can use it.
     pub exact: Option<Exact>,
 }
 
-/// Inputs as a user gave them; the trials hold them in single precision.
+/// Inputs as the user gave them; the trials hold single-precision copies.
 #[derive(Clone, Debug)]
 pub struct Exact {
-    /// u, `[T, S, B, n_in]`.
+    /// The inputs u, `[T, S, B, n_in]`.
     pub inputs: Tensor,
-    /// m(t) of the fast weights, `[T, S, B]`.
+    /// The modulator m(t) of the fast weights, `[T, S, B]`.
     pub modulator: Option<Tensor>,
-    /// x(0), `[S, B, N]`.
+    /// The initial activations x(0), `[S, B, N]`.
     pub x0: Tensor,
 }
 
 /// Which trials to draw.
 #[derive(Clone, Copy, Debug)]
 pub struct Draw {
-    /// The seed of every stream.
+    /// The seed of all random streams.
     pub seed: u64,
     /// Training, evaluation or simulation.
     pub phase: Phase,
-    /// The number of each network's first trial in the batch.
+    /// The index of each network's first trial in the batch.
     pub first_trial: u64,
-    /// B.
+    /// The number of trials per network, B.
     pub trials_each: usize,
-    /// Whether neurons and readout explore.
+    /// Whether the neurons and the readout explore.
     pub explore: bool,
 }
 
@@ -78,8 +78,8 @@ impl TrialBatch {
     /// Draws the trials `first_trial..first_trial + trials_each` of each network of the configuration.
     ///
     /// # Errors
-    /// [`Error::Content`](crate::Error::Content) if a trial's lists do not have the lengths that the task's own `steps`, `n_in`
-    /// and `n_out` call for, or its type is none of the task's.
+    /// [`Error::Content`](crate::Error::Content) if a trial's lists do not match the task's `steps`, `n_in` and
+    /// `n_out`, or the task has no such trial type.
     pub fn draw(setup: &Setup, draw: Draw) -> Result<Self> {
         let (networks, trials_each) = (setup.config.train.networks, draw.trials_each);
         let trial = |i| {
@@ -91,10 +91,10 @@ impl TrialBatch {
         Ok(TrialBatch { networks: networks.count(), trials_each, drawn, exact: None })
     }
 
-    /// Unscored trials with a user's own inputs. Private noise is drawn from the seed's streams.
+    /// Unscored trials with the user's own inputs. Private noise is drawn from the seed's streams.
     ///
     /// # Errors
-    /// If tensors do not have the shapes of [`Exact`].
+    /// If the tensors do not have the shapes given in [`Exact`].
     pub fn given(config: &Config, given: Exact, n_out: usize, seed: u64) -> candle_core::Result<Self> {
         let (t, networks, trials_each, n_in) = given.inputs.dims4()?;
         let trials = networks * trials_each;
@@ -125,7 +125,7 @@ impl TrialBatch {
         Ok(TrialBatch { networks, trials_each, drawn, exact: Some(given) })
     }
 
-    /// Those of `all`, `[S, B]`, that belong to some trials of some networks.
+    /// The elements of `all`, `[S, B]`, that belong to the given trials of the given networks.
     pub(super) fn part<'t, T>(&self, networks: &Range<usize>, trials: &Range<usize>, all: &'t [T]) -> Vec<&'t T> {
         let b = self.trials_each;
         networks.clone().flat_map(|s| &all[s * b + trials.start..s * b + trials.end]).collect()
@@ -171,7 +171,7 @@ fn initial(network: &NetworkConfig, mut rng: Stream) -> Vec<f32> {
     uniform(&mut rng, network.neurons, network.initial_activation)
 }
 
-/// x(0) for a user's own trials, `[S, trials, N]`.
+/// x(0) for the user's own trials, `[S, trials, N]`.
 pub(crate) fn initial_activation(
     network: &NetworkConfig,
     seed: u64,

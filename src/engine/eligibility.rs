@@ -1,10 +1,10 @@
-//! The eligibility after a batch of trials: one matrix for each trial, to be weighted and summed.
+//! The eligibility after a batch of trials: one matrix per trial, to be weighted and summed.
 
 use aligned_vec::{AVec, ConstAlign};
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
 
-/// Floats that start on a cache line, so that no vector read straddles two.
+/// Floats aligned to a cache line, so that no vector read straddles two lines.
 pub(crate) type Aligned = AVec<f32, ConstAlign<64>>;
 
 /// `len` zeros.
@@ -12,27 +12,27 @@ pub(crate) fn zeros(len: usize) -> Aligned {
     AVec::from_iter(0, std::iter::repeat_n(0.0, len))
 }
 
-/// One `[N, N]` matrix (post, pre) for each of S × B trials.
+/// An `[N, N]` matrix (post, pre) for each of the S × B trials.
 pub enum Eligibility {
-    /// `[S, B, N, N]`, from all engines but the CPU's.
+    /// `[S, B, N, N]`, from all engines except the fused CPU engine.
     Tensor(Tensor),
     /// The same in host memory, from the fused CPU kernels.
     Host(HostEligibility),
 }
 
-/// `[S, B, N, width]` in host memory: rows are padded.
+/// `[S, B, N, width]` in host memory, with padded rows.
 pub struct HostEligibility {
     /// The values; may be longer than S·B·N·width.
     pub(crate) values: Aligned,
-    /// S.
+    /// The number of networks, S.
     pub(crate) networks: usize,
-    /// B.
+    /// The number of trials per network, B.
     pub(crate) trials_each: usize,
-    /// N.
+    /// The number of neurons, N.
     pub(crate) neurons: usize,
-    /// Length of a row, at least N; the rest is not read.
+    /// The length of a row, at least N; the padding is not read.
     pub(crate) width: usize,
-    /// Whether matrices are (pre, post).
+    /// Whether the matrices are (pre, post) instead.
     pub(crate) transposed: bool,
 }
 
@@ -55,7 +55,7 @@ impl Eligibility {
 }
 
 impl HostEligibility {
-    /// Sums each row of each network trial by trial, so that the order never depends on the number of threads.
+    /// Sums each row of each network trial by trial, so that the order does not depend on the number of threads.
     fn weighted_sum(&self, weights: &[f64]) -> Result<Tensor> {
         let (s, b, n) = (self.networks, self.trials_each, self.neurons);
         let mut sum = vec![0f32; s * n * n];

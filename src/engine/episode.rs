@@ -1,4 +1,4 @@
-//! The networks that run a batch of trials, and the results.
+//! The networks that run a batch of trials, and their results.
 
 use super::{Eligibility, TrialBatch};
 use crate::config::Config;
@@ -9,7 +9,7 @@ use crate::tasks::TrialShape;
 use candle_core::Tensor;
 use std::collections::BTreeMap;
 
-/// S networks in their present state, and the sizes of their trials.
+/// S networks in their current state, and the sizes of their trials.
 pub struct Ensemble<'a> {
     /// The configuration, task, rule and neuron model.
     pub setup: &'a Setup,
@@ -19,22 +19,22 @@ pub struct Ensemble<'a> {
     pub weights: &'a Weights,
     /// The expected error of each network and trial type.
     pub baseline: &'a RewardBaseline,
-    /// The fast weights at the start of the trials; `None`: zero.
+    /// The fast weights at the start of the trials; `None` if zero.
     pub fast_weights: Option<FastWeights>,
 }
 
 impl Ensemble<'_> {
-    /// Ē of the type of each trial of a batch, `[S, B]`.
+    /// Ē for the type of each trial in a batch, `[S, B]`.
     pub(super) fn expected_errors(&self, batch: &TrialBatch) -> Vec<f32> {
         let expected = |(i, trial_type)| self.baseline.expectation(i / batch.trials_each, trial_type) as f32;
         batch.types().into_iter().enumerate().map(expected).collect()
     }
 }
 
-/// Which results of a batch of trials are recorded beside the outputs.
+/// Which results of a batch are recorded in addition to the outputs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Record {
-    /// The fast weights after the last step; persistent ones are kept in any case.
+    /// The fast weights after the last step; persistent ones are always kept.
     pub fast_weights: bool,
     /// Firing rates r at every step.
     pub rates: bool,
@@ -49,12 +49,12 @@ impl Record {
     }
 }
 
-/// Gradients by the name of their weight, each `[S, …]`.
+/// Gradients by the name of the weight, each `[S, …]`.
 pub type Gradients = BTreeMap<&'static str, Tensor>;
 
 /// The results of a batch of trials.
 pub struct Episode {
-    /// `[S, B, T, n_out]`.
+    /// The outputs, `[S, B, T, n_out]`.
     pub outputs: Tensor,
     /// The state after the last step.
     pub state: State,
@@ -62,7 +62,7 @@ pub struct Episode {
     pub fast_weights: Option<FastWeights>,
     /// The eligibility of each recurrent weight, if the rule of `w_rec` has one.
     pub eligibility: Option<Eligibility>,
-    /// The gradients of each network's mean loss over its trials, if weights learn by them.
+    /// The gradients of each network's mean loss over its trials, if any weights learn from them.
     pub gradients: Option<Gradients>,
     /// Summed changes of `w_out` `[S, n_out, N]` and `b_out` `[S, n_out]`, not yet scaled by the
     /// learning rate, if they learn.

@@ -1,4 +1,5 @@
-//! What the fused kernels of all devices have in common: which setups they can run, and how they see a setup.
+//! What the fused kernels of all devices have in common: which setups they can run, and the quantities they derive from
+//! a setup.
 
 use super::memory::Sizes;
 use crate::config::*;
@@ -11,7 +12,7 @@ pub(super) fn rule(setup: &Setup, learn: bool) -> FusedRule {
     setup.rule.fused().filter(|_| learn).unwrap_or(FusedRule::Nothing)
 }
 
-/// The decay of x̄, for the rules whose eligibility is a product of two factors over the steps.
+/// The decay of x̄, for rules whose eligibility is a sum over steps of products of two factors.
 pub(super) fn mean_decay(rule: FusedRule) -> Option<f64> {
     match rule {
         FusedRule::DeltaX(decay) | FusedRule::Eh(decay) => Some(decay),
@@ -19,14 +20,15 @@ pub(super) fn mean_decay(rule: FusedRule) -> Option<f64> {
     }
 }
 
-/// Bytes of the eligibility and of its factors, where a rule has them; those of a block of factors are given.
+/// The bytes of the eligibility and of its factors, if the rule has them; `factors` is the size of one block of
+/// factors.
 pub(super) fn eligibility(setup: &Setup, sizes: &Sizes, factors: f64) -> (f64, f64) {
     let rule = rule(setup, sizes.learn);
     let matrix = if rule == FusedRule::Nothing { 0.0 } else { sizes.matrix() };
     (matrix, mean_decay(rule).map_or(0.0, |_| factors))
 }
 
-/// For each neuron 0 if it is clamped, else 1; and the activation at which it is clamped, else 0.
+/// For each neuron, 0 if it is clamped, otherwise 1; and the activation at which it is clamped, otherwise 0.
 pub(super) fn clamps(network: &NetworkConfig) -> (Vec<f32>, Vec<f32>) {
     let (mut free, mut held) = (vec![1.0; network.neurons], vec![0.0; network.neurons]);
     for &(neuron, activation) in &network.clamped {
@@ -35,7 +37,7 @@ pub(super) fn clamps(network: &NetworkConfig) -> (Vec<f32>, Vec<f32>) {
     (free, held)
 }
 
-/// Why fused kernels that `train.kernels` calls by one of these names cannot run a setup; `None` if they can.
+/// Why the fused kernels that `train.kernels` calls by one of these names cannot run a setup; `None` if they can.
 pub(super) fn refuses(setup: &Setup, called: &[Kernels]) -> Option<String> {
     if !called.contains(&setup.config.train.kernels) {
         return Some("train.kernels asks for others".into());
@@ -44,10 +46,10 @@ pub(super) fn refuses(setup: &Setup, called: &[Kernels]) -> Option<String> {
     feature.map(|feature| format!("{feature} runs on plain operations"))
 }
 
-/// What of the network and its numbers the kernels do not know.
+/// The first setting of the network or number format that the kernels do not support.
 ///
-/// Here and in [`unknown_elsewhere`] every key and every name is listed: a new one does not compile until it is decided whether
-/// the kernels know it.
+/// Here and in [`unknown_elsewhere`], every key and every name is listed, so that a new one does not compile until
+/// someone decides whether the kernels support it.
 fn unknown_in_network(setup: &Setup) -> Option<String> {
     let NetworkConfig {
         // Kernels take any size and any weights.
@@ -71,7 +73,7 @@ fn unknown_in_network(setup: &Setup) -> Option<String> {
         response: TransferFunction::Tanh | TransferFunction::RectifiedLinear,
         response_offset: _,
         response_max: _,
-        // By way of the neuron model.
+        // Checked through the neuron model.
         dynamics: _,
         tau_ms: _,
         dt_ms: _,
@@ -94,7 +96,7 @@ fn unknown_in_network(setup: &Setup) -> Option<String> {
     (*feedback_scale > 0.0).then(|| "output feedback (network.feedback_scale)".into())
 }
 
-/// What of the rest of a setup the kernels do not know.
+/// The first other setting that the kernels do not support.
 fn unknown_elsewhere(setup: &Setup) -> Option<String> {
     let Config { network, fast_weights, perturbation, rule, readout, bptt: _, modulator, task: _, train: _ } =
         &setup.config;

@@ -11,9 +11,9 @@ use crate::presets::Setup;
 use crate::tasks::TrialShape;
 use candle_core::Device;
 
-/// The share of free memory that a run may plan to use: allocators and drivers need some too.
+/// The fraction of free memory that a run may plan to use; allocators and drivers need some too.
 const USABLE: f64 = 0.9;
-/// The largest batch of `--batch auto`: each update then already averages over many trials.
+/// The largest batch of `--batch auto`; each update then already averages over many trials.
 const LARGEST_BATCH: usize = 256;
 /// Bytes of one perturbation on its device: step, neuron and size.
 const PERTURBATION: f64 = 12.0;
@@ -43,7 +43,7 @@ pub(super) fn parts((eligibility, factors): (f64, f64), fast_weights: f64, trial
     ]
 }
 
-/// Matrices `[N, N]` of the fast weights of one trial.
+/// The number of matrices `[N, N]` in the fast weights of one trial.
 pub(super) fn matrices(stage: Stage) -> f64 {
     match stage {
         Stage::None => 0.0,
@@ -52,7 +52,7 @@ pub(super) fn matrices(stage: Stage) -> f64 {
     }
 }
 
-/// Bytes of a number.
+/// The bytes per number.
 pub(super) fn float(config: &Config) -> f64 {
     match config.train.dtype {
         Precision::F32 => 4.0,
@@ -60,28 +60,28 @@ pub(super) fn float(config: &Config) -> f64 {
     }
 }
 
-/// The sizes of a run, as counts and as `f64` for the formulas: absurdly large sizes must not overflow, and up to 2⁵³ bytes
-/// every result is exact.
+/// The sizes of a run, as counts and as `f64` for the formulas: absurdly large sizes must not overflow, and results up
+/// to 2⁵³ bytes are exact.
 pub struct Sizes<'a> {
     /// The device of the run.
     pub device: &'a Device,
     /// The shape of a trial.
     pub shape: TrialShape,
-    /// S.
+    /// The number of networks, S.
     pub networks: usize,
-    /// B.
+    /// The number of trials per network, B.
     pub batch: usize,
-    /// Whether weights learn.
+    /// Whether any weights learn.
     pub learn: bool,
-    /// N.
+    /// The number of neurons, N.
     pub n: f64,
-    /// T.
+    /// The number of steps, T.
     pub t: f64,
-    /// S · B.
+    /// The number of trials, S · B.
     pub trials: f64,
-    /// Bytes of a number.
+    /// The bytes per number.
     pub float: f64,
-    /// That a neuron is perturbed at a step.
+    /// The probability that a neuron is perturbed at a step.
     probability: f64,
 }
 
@@ -108,25 +108,25 @@ impl<'a> Sizes<'a> {
         }
     }
 
-    /// Bytes of one matrix `[N, N]` per trial.
+    /// The bytes of one matrix `[N, N]` per trial.
     pub fn matrix(&self) -> f64 {
         self.trials * self.n * self.n * self.float
     }
 
-    /// Bytes of the fast weights if an engine holds `copies` of them while it runs. Persistent ones exist before the trial and
-    /// after it as well.
+    /// The bytes of the fast weights if an engine holds `copies` of them while it runs. Persistent ones also exist
+    /// before and after the trial.
     pub fn fast_weights(&self, config: &FastWeightsConfig, copies: f64) -> f64 {
         matrices(config.stage) * (copies + if config.persistent { 2.0 } else { 0.0 }) * self.matrix()
     }
 
-    /// Bytes of `steps` steps of everything drawn for all trials.
+    /// The bytes of everything drawn for `steps` steps of all trials.
     pub fn drawn(&self, steps: f64) -> f64 {
         let outside = self.shape.n_in as f64 + 2.0 * self.shape.n_out as f64 + 2.0;
         let perturbations = (self.probability * (self.trials * steps * self.n) * PERTURBATION).floor();
         self.trials * steps * outside * self.float + perturbations
     }
 
-    /// Bytes of `vectors` vectors `[N]` per trial.
+    /// The bytes of `vectors` vectors `[N]` per trial.
     pub fn vectors(&self, vectors: f64) -> f64 {
         self.trials * vectors * self.n * self.float
     }
@@ -137,10 +137,10 @@ impl<'a> Sizes<'a> {
     }
 }
 
-/// The parts of the memory of a run.
+/// The parts of a run's memory.
 fn estimate(setup: &Setup, sizes: &Sizes) -> Vec<Part> {
     let (s, n_in, n_out) = (sizes.networks as f64, sizes.shape.n_in as f64, sizes.shape.n_out as f64);
-    // w_rec, its transpose, Δw and the steps towards it, the mask.
+    // w_rec, its transpose, the mask, Δw and its intermediate results.
     let mut parts = vec![Part::new("weights", s * sizes.n * (6.0 * sizes.n + n_in + n_out) * sizes.float)];
     parts.extend(chosen_memory(setup, sizes));
     parts
@@ -159,13 +159,13 @@ fn usable(free: u64) -> u64 {
     (USABLE * free as f64) as u64
 }
 
-/// The largest power of two of trials that fits into `free` bytes, at most [`LARGEST_BATCH`]; `None` if not even one fits.
+/// The largest power of two trials that fit into `free` bytes, at most [`LARGEST_BATCH`]; `None` if not even one fits.
 fn largest_batch(setup: &Setup, networks: usize, device: &Device, free: u64) -> Option<usize> {
     let fits = |batch: &usize| total(&training(setup, networks, *batch, device)) <= usable(free);
     std::iter::successors(Some(LARGEST_BATCH), |batch| (*batch > 1).then_some(batch / 2)).find(fits)
 }
 
-/// Refuses to train `networks` networks if that does not fit into `free` bytes.
+/// Refuses to train `networks` networks if they do not fit into `free` bytes.
 fn check(setup: &Setup, networks: usize, device: &Device, free: u64) -> Result<()> {
     let parts = training(setup, networks, setup.config.train.batch, device);
     refuse(&parts, free, "the run", || match largest_batch(setup, networks, device, free) {
@@ -174,8 +174,8 @@ fn check(setup: &Setup, networks: usize, device: &Device, free: u64) -> Result<(
     })
 }
 
-/// Refuses to run `trials` trials of each network with frozen weights if they and their recordings do not fit on a device.
-/// `resident` bytes of the networks are there already.
+/// Refuses to run `trials` trials of each network with frozen weights if they and their recordings do not fit on a
+/// device. `resident` bytes of the networks are already there.
 ///
 /// # Errors
 /// [`Error::Memory`].
@@ -204,8 +204,8 @@ fn refuse(parts: &[Part], free: u64, what: &'static str, remedy: impl Fn() -> St
     Err(Error::Memory(Box::new(Shortage { what, parts, free, usable, remedy: remedy() })))
 }
 
-/// The free memory of each device, shared equally by all parts of the run that are on it, with how many of the networks each
-/// part has. Devices of unknown memory are left out.
+/// The number of networks in each part of the run, and the free memory of its device, shared equally among the parts on
+/// it. Devices whose memory is unknown are left out.
 fn shares<'d>(setup: &Setup, devices: &'d [Device]) -> impl Iterator<Item = (&'d Device, usize, u64)> {
     let networks = setup.config.train.networks;
     devices.iter().enumerate().filter_map(move |(i, device)| {
@@ -222,7 +222,7 @@ pub fn check_memory(setup: &Setup, devices: &[Device]) -> Result<()> {
     shares(setup, devices).try_for_each(|(device, networks, free)| check(setup, networks, device, free))
 }
 
-/// The largest batch that fits on all of these devices, at most 256: that of `--batch auto`.
+/// The largest batch that fits on all of these devices, at most 256, as `--batch auto` uses.
 ///
 /// # Errors
 /// [`Error::Memory`] if not even one trial of each network fits.

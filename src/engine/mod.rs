@@ -3,7 +3,7 @@
 //! | engine | how it computes | tested against |
 //! |---|---|---|
 //! | [`reference`] | plain candle operations, step by step, on any device | plain f64 loops |
-//! | [`cpu`] | one vectorised pass a step on the CPU | `reference` |
+//! | [`cpu`] | one vectorised pass per step on the CPU | `reference` |
 //! | `cuda` | kernels for whole trials or for single steps | `reference` |
 //! | [`gradient`] | backpropagation through time | finite differences |
 //!
@@ -12,7 +12,7 @@
 mod batch;
 mod cpu;
 #[cfg(any(feature = "cuda", test))]
-#[allow(unsafe_code)] // Launches of kernels, and of the same kernels compiled as C++ in tests.
+#[allow(unsafe_code)] // Launches kernels, and in tests the same kernels compiled as C++.
 mod cuda;
 mod eligibility;
 mod episode;
@@ -40,22 +40,23 @@ use memory::Sizes;
 pub trait Engine: Send + Sync {
     /// Its name.
     fn name(&self) -> &'static str;
-    /// Why it cannot run a setup on a device; `None` if it can.
+    /// Why the engine cannot run a setup on a device; `None` if it can.
     fn refuses(&self, _setup: &Setup, _device: &Device) -> Option<String> {
         None
     }
-    /// The parts of the device memory that it needs, the weights apart.
+    /// The parts of the device memory that it needs besides the weights.
     fn memory(&self, setup: &Setup, sizes: &Sizes) -> Vec<Part>;
     /// Runs all trials of a batch; with `learn`, also accumulates the eligibility or gradients and the readout's change.
     ///
     /// # Errors
-    /// [`crate::Error::Tensors`] if an operation on the device fails, and what the task's own functions give.
+    /// [`crate::Error::Tensors`] if an operation on the device fails; also any error from the task's own functions.
     fn run(&mut self, ensemble: &Ensemble, batch: &TrialBatch, learn: bool, record: Record) -> Result<Episode>;
-    /// Takes back the memory of an eligibility for the next batch: touching fresh pages would cost as much as the arithmetic.
+    /// Takes back the memory of an eligibility for the next batch; touching fresh pages would cost as much as the
+    /// arithmetic.
     fn recycle(&mut self, _spent: Eligibility) {}
 }
 
-/// The fastest engine that can run a setup's trials on a device. With `learn`, one that can also train the networks.
+/// The fastest engine that can run a setup's trials on a device. With `learn`, it can also train the networks.
 ///
 /// # Errors
 /// [`crate::Error::Device`] if the threads for backpropagation cannot be started.
@@ -66,7 +67,7 @@ pub fn choose(setup: &Setup, device: &Device, learn: bool) -> Result<Box<dyn Eng
     Ok(forward(setup, device))
 }
 
-/// The parts of the device memory that the chosen engine needs beside the weights.
+/// The parts of the device memory that the chosen engine needs besides the weights.
 fn chosen_memory(setup: &Setup, sizes: &Sizes) -> Vec<Part> {
     match sizes.learn && setup.follows_gradient() {
         true => gradient::memory(setup, sizes),

@@ -23,7 +23,7 @@ impl Strides {
 /// out `[m, n]` (+)= lhs `[m, k]` · rhs `[k, n]`; adds to `out` with `add`, else overwrites it.
 ///
 /// # Panics
-/// If a matrix does not fit into its slice, or two elements of `out` share a place: both are mistakes of the caller.
+/// If a matrix does not fit into its slice, or two elements of `out` share a place; both are bugs in the caller.
 pub(crate) fn product(
     (m, n, k): (usize, usize, usize),
     (out, out_strides): (&mut [f32], Strides),
@@ -72,7 +72,8 @@ mod tests {
         (0..n).map(|k| ((k * 7 + seed * 13) % 23) as f32 / 8.0 - 1.0).collect()
     }
 
-    /// Slices end where the last element does, so that a memory checker (scripts/check-unsafe.sh) sees a step beyond.
+    /// Slices end where the last element does, so that a memory checker (scripts/check-unsafe.sh) notices any access
+    /// beyond it.
     #[test]
     fn products_of_all_shapes_and_strides_equal_plain_loops() {
         for (m, n, k) in [(1, 1, 1), (2, 3, 4), (5, 1, 7), (1, 9, 3), (17, 13, 11), (33, 40, 19), (4, 4, 0), (0, 3, 2)]

@@ -1,7 +1,7 @@
 //! One step of one trial: x ← x + leak (drive − x), clamped; r = φ(x).
 //!
-//! The loops are plain; [`pulp::Arch::dispatch`] compiles them for each vector extension and picks one at run time. For that
-//! they must be inlined to the end.
+//! The loops are plain; [`pulp::Arch::dispatch`] compiles them for each vector extension and picks one at run time.
+//! This only works if every function in them is inlined.
 
 use super::Plan;
 use crate::model::{tanh::tanh, Transfer};
@@ -10,7 +10,7 @@ use pulp::{Simd, WithSimd};
 
 /// A transfer function φ.
 trait Response: Copy {
-    /// The firing rate for an activation.
+    /// The firing rate at activation `x`.
     fn rate(self, x: f32) -> f32;
 }
 
@@ -18,7 +18,7 @@ trait Response: Copy {
 #[derive(Clone, Copy)]
 struct Tanh;
 
-/// x + offset within [0, max].
+/// x + offset, limited to [0, max].
 #[derive(Clone, Copy)]
 struct Rectified {
     offset: f32,
@@ -39,7 +39,7 @@ impl Response for Rectified {
     }
 }
 
-/// The state of one trial, `[width]` each.
+/// The state of one trial; each slice is `[width]`.
 pub(super) struct Row<'a> {
     pub(super) recurrent: &'a [f32],
     pub(super) input: &'a [f32],
@@ -48,7 +48,7 @@ pub(super) struct Row<'a> {
     pub(super) x_mean: &'a mut [f32],
 }
 
-/// One step of a trial; `factors` (post, pre) are written for the rules that have them.
+/// One step of a trial; writes `factors` (post, pre) for rules that use them.
 pub(super) fn advance(plan: &Plan, row: Row, factors: Option<(&mut [f32], &mut [f32])>) {
     match plan.transfer {
         Transfer::Tanh => advance_with(Tanh, plan, row, factors),
@@ -67,8 +67,8 @@ fn advance_with<R: Response>(response: R, plan: &Plan, row: Row, factors: Option
     }
 }
 
-/// The step, with the factors of a rule that compares x with its running mean x̄: post = δx and pre = r(t−1), both to the power
-/// of `POWER`. x̄ is updated afterwards. With a power of 0 there are no factors and no x̄.
+/// The step, with the factors of a rule that compares x with its running mean x̄: post = δx and pre = r(t−1), both
+/// raised to `POWER`; x̄ is updated afterwards. If `POWER` is 0, there are no factors and no x̄.
 struct Advance<'a, R, const POWER: u8> {
     plan: &'a Plan<'a>,
     response: R,

@@ -1,16 +1,16 @@
-//! The factors of the last steps, multiplied into the eligibility block by block while they are still in the cache.
+//! The factors of the most recent steps, multiplied into the eligibility in blocks while they are still in cache.
 
 use crate::engine::eligibility::{zeros, Aligned};
 use crate::engine::{product, Strides};
 
-/// Post- and presynaptic factors of one trial, `[block, width]` each.
+/// The post- and presynaptic factors of one trial, each `[block, width]`.
 pub(super) struct Factors {
     post: Aligned,
     pre: Aligned,
     width: usize,
-    /// Steps in the block.
+    /// The number of steps in the block so far.
     steps: usize,
-    /// Whether the eligibility holds a block already, to be added to.
+    /// Whether the eligibility already holds a block, to which the next is added.
     folded: bool,
 }
 
@@ -20,24 +20,26 @@ impl Factors {
         Factors { post: zeros(block * width), pre: zeros(block * width), width, steps: 0, folded: false }
     }
 
-    /// Where the next step writes its factors, (post, pre). They count once [`Factors::push`] is called.
+    /// The slices (post, pre) into which the next step writes its factors. They count once [`Factors::push`] is called.
     pub(super) fn next(&mut self) -> (&mut [f32], &mut [f32]) {
         let step = self.steps * self.width..(self.steps + 1) * self.width;
         (&mut self.post[step.clone()], &mut self.pre[step])
     }
 
-    /// Counts what [`Factors::next`] was given; says whether the block is full, and must be folded before the next step.
+    /// Counts the factors written through [`Factors::next`]. Returns whether the block is full and must be folded
+    /// before the next step.
     pub(super) fn push(&mut self) -> bool {
         self.steps += 1;
         self.steps * self.width == self.post.len()
     }
 
-    /// Takes over what `other` knows of the eligibility: whether blocks are in it already.
+    /// Copies from `other` whether the eligibility already holds a block.
     pub(super) fn follow(&mut self, other: &Factors) {
         self.folded |= other.folded;
     }
 
-    /// e ← e + Σ post preᵀ over the block, if there is one; e is `[N, width]`, and overwritten by the first block of a trial.
+    /// e ← e + Σ post preᵀ over the block, if it has any steps. e is `[N, width]`; the first block of a trial
+    /// overwrites it.
     pub(super) fn fold(&mut self, eligibility: &mut [f32]) {
         if self.steps == 0 {
             return;
@@ -54,7 +56,7 @@ impl Factors {
         (self.steps, self.folded) = (0, true);
     }
 
-    /// The last block of a trial. What its `eligibility` held before the trial is overwritten in any case.
+    /// Folds in the last block of a trial. Whatever `eligibility` held before the trial is always overwritten.
     pub(super) fn finish(&mut self, eligibility: &mut [f32]) {
         self.fold(eligibility);
         if !self.folded {

@@ -1,9 +1,9 @@
-//! A batch of trials on the CPU, fused: after the recurrent product one vectorised pass does everything elementwise.
+//! The fused CPU engine: after the recurrent product, a single vectorised pass does all elementwise work.
 //!
-//! The batch is cut into shards of a few trials of one network. Each shard runs its whole trial on one thread and meets no
-//! other, so threads never wait within a trial, and since the cut does not depend on their number, neither do results.
-//! Memory beyond the eligibility `[S, B, N, N]`: for each thread 2·shard·block·N floats of factors, and with fast weights their
-//! matrices or lists.
+//! The batch is cut into shards of a few trials of one network. A shard runs on one thread from the first step to the
+//! last and shares nothing with other shards, so threads never wait within a trial; since the cut does not depend on
+//! the number of threads, neither do the results. Besides the eligibility `[S, B, N, N]`, each thread needs
+//! 2·shard·block·N floats of factors and, if there are fast weights, their matrices or lists.
 
 mod advance;
 mod factors;
@@ -32,7 +32,7 @@ use rayon::prelude::*;
 /// The fused kernels of the CPU.
 #[derive(Default)]
 pub(super) struct Cpu {
-    /// The memory of the last batch's eligibility.
+    /// The memory of the last batch's eligibility, for reuse.
     spare: Option<Aligned>,
 }
 
@@ -75,7 +75,7 @@ impl Engine for Cpu {
     }
 }
 
-/// The results of a batch, one row for each trial; empty if not wanted.
+/// The results of a batch, one row per trial; empty where not wanted.
 struct Results {
     x: Vec<f32>,
     r: Vec<f32>,
@@ -85,12 +85,12 @@ struct Results {
     /// The fast weights.
     after: Matrices<Vec<f32>>,
     eligibility: Aligned,
-    /// Floats of the eligibility, whose memory may be longer.
+    /// The number of floats in the eligibility; its memory may be longer.
     eligible: usize,
 }
 
 impl Results {
-    /// Room for the results, that of the eligibility in `spare` memory where it is large enough.
+    /// Room for the results; the eligibility uses `spare` memory if that is large enough.
     fn new(plan: &Plan, ensemble: &Ensemble, batch: &TrialBatch, record: Record, spare: Option<Aligned>) -> Self {
         let &Plan { n, t, .. } = plan;
         let config = &ensemble.setup.config;
@@ -111,7 +111,7 @@ impl Results {
         }
     }
 
-    /// `readout_changes` are those of the shards.
+    /// `readout_changes` has one entry per shard.
     fn into_episode(self, plan: &Plan, (s, b): (usize, usize), readout_changes: &[Vec<f32>]) -> Result<Episode> {
         let &Plan { n, t, n_out, .. } = plan;
         let tensor = |values: Vec<f32>, shape: &[usize]| Tensor::from_vec(values, shape, &Device::Cpu);
@@ -137,7 +137,7 @@ impl Results {
     }
 }
 
-/// Runs all trials of a batch; returns the changes of the readout that each shard found, in order.
+/// Runs all trials of a batch; returns each shard's changes of the readout, in order.
 fn run(plan: &Plan, ensemble: &Ensemble, batch: &TrialBatch, results: &mut Results) -> Result<Vec<Vec<f32>>> {
     let (s, b, size) = (batch.networks, batch.trials_each, plan.n * plan.n);
     let networks = (0..s).map(|k| Network::new(ensemble.weights, k, plan.n, plan.width)).collect::<Result<Vec<_>>>()?;
@@ -180,13 +180,13 @@ fn run(plan: &Plan, ensemble: &Ensemble, batch: &TrialBatch, results: &mut Resul
     Ok(shards.into_par_iter().map(|(network, trials)| shard::run(plan, network, trials)).collect())
 }
 
-/// Gives out `values` piece by piece, the same number of them to each of `trials`.
+/// Hands out `values` piece by piece, equally many to each of `trials` trials.
 fn shares<'a>(values: &'a mut [f32], trials: usize) -> impl FnMut() -> &'a mut [f32] {
     let (each, mut rest) = (values.len() / trials, values);
     move || rest.split_off_mut(..each).unwrap_or_default()
 }
 
-/// Adds up, in order, what the shards of `s` networks found for w_out `[S, n_out, N]` and b_out `[S, n_out]`.
+/// Sums, in order, the shards' changes of w_out `[S, n_out, N]` and b_out `[S, n_out]` of `s` networks.
 fn summed(shards: &[Vec<f32>], plan: &Plan, s: usize) -> Result<(Tensor, Tensor)> {
     let &Plan { n, width, n_out, .. } = plan;
     let (mut w_out, mut b_out) = (vec![0f32; s * n_out * n], vec![0f32; s * n_out]);

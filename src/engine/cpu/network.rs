@@ -1,4 +1,4 @@
-//! The weights of one network as the kernels read them.
+//! The weights of one network in the layout that the kernels read.
 
 use super::rows::{AddRows, Dots};
 use super::Plan;
@@ -9,7 +9,7 @@ use candle_core::{Result, Tensor};
 
 /// The weights of one network, with rows of neurons padded to `width`.
 pub(super) struct Network {
-    /// `[N pre, width post]`: so that a product with rates `[trials, width]` reads it along its rows.
+    /// `[N pre, width post]`, so that a product with rates `[trials, width]` reads along its rows.
     w_rec_t: Aligned,
     /// `[n_in, width]`.
     w_in_t: Aligned,
@@ -20,7 +20,7 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// Network number `k` of those that have these weights.
+    /// The weights of the `k`-th network.
     pub(super) fn new(weights: &Weights, k: usize, n: usize, width: usize) -> Result<Self> {
         let padded = |weight: &Tensor| -> Result<Aligned> {
             let values = weight.flatten_all()?.to_vec1::<f32>()?;
@@ -45,7 +45,7 @@ impl Network {
     pub(super) fn recurrent_drive(&self, plan: &Plan, trials: usize, r: &[f32], drive: &mut [f32]) {
         let along = Strides { rows: plan.width, columns: 1 };
         match trials {
-            // One row: nothing to win from a product's blocks.
+            // A blocked matrix product gains nothing for a single row.
             1 => {
                 drive.fill(0.0);
                 plan.arch.dispatch(AddRows(drive, &self.w_rec_t, &r[..plan.n]));
@@ -57,7 +57,7 @@ impl Network {
         }
     }
 
-    /// drive ← w_in u + b at a step of one trial, whose `inputs` are `[T, n_in]`. Computed only where u changes.
+    /// drive ← w_in u + b at a step of one trial with `inputs` `[T, n_in]`. Recomputed only when u changes.
     pub(super) fn input_drive(&self, plan: &Plan, inputs: &[f32], step: usize, drive: &mut [f32]) {
         let n_in = plan.n_in;
         let now = &inputs[step * n_in..(step + 1) * n_in];
@@ -73,7 +73,8 @@ impl Network {
         }
     }
 
-    /// The output of one trial at firing rates `r`, `[n_out]`: those of the output neurons, or w_out r + b_out + noise.
+    /// The output of one trial at firing rates `r`, `[n_out]`: the rates of the output neurons, or w_out r + b_out +
+    /// noise.
     pub(super) fn output(&self, plan: &Plan, r: &[f32], noise: &[f32], output: &mut [f32]) {
         match &self.readout {
             None => output.iter_mut().zip(&plan.output_neurons).for_each(|(z, &neuron)| *z = r[neuron]),

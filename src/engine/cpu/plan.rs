@@ -11,14 +11,14 @@ use crate::tasks::TrialShape;
 use candle_core::Result;
 use pulp::Arch;
 
-/// Rows of neurons are padded with silent ones to a multiple of this: a product then reads whole vectors without copying.
+/// Rows are padded with silent neurons to a multiple of this, so that products read whole vectors without copying.
 const LANES: usize = 16;
 
-/// Shared by all shards of a batch.
+/// What all shards of a batch share.
 pub(super) struct Plan<'a> {
     pub(super) arch: Arch,
     pub(super) fast_weights: Option<FastWeightsPlan<'a>>,
-    /// The source of the m(t) of the fast weights.
+    /// The source of the fast weights' m(t).
     pub(super) modulator: ModulatorSource,
     pub(super) online: OnlinePlan,
     /// See [`cut`].
@@ -31,20 +31,20 @@ pub(super) struct Plan<'a> {
     pub(super) t: usize,
     pub(super) n_in: usize,
     pub(super) n_out: usize,
-    /// dt/τ; 1 makes the leaky step the discrete one.
+    /// dt/τ; at 1, the leaky step is the discrete one.
     pub(super) leak: f32,
-    /// φ.
+    /// The transfer function φ.
     pub(super) transfer: Transfer,
-    /// 0 for clamped neurons and padding, else 1.
+    /// 0 for clamped neurons and padding; otherwise 1.
     pub(super) free: Aligned,
-    /// x of clamped neurons, and the x that silences padding; else 0.
+    /// x of clamped neurons, and the x that silences padding; otherwise 0.
     pub(super) held: Aligned,
     pub(super) output_neurons: Vec<usize>,
     pub(super) learns: FusedRule,
     pub(super) start_step: usize,
-    /// Of x̄.
+    /// The decay of x̄.
     pub(super) decay: f32,
-    /// Whether threads would be idle, so that they may take the eligibility's products off a shard's.
+    /// Whether some threads would be idle and can take over the eligibility's products.
     pub(super) folds_aside: bool,
 }
 
@@ -92,7 +92,7 @@ impl<'a> Plan<'a> {
         })
     }
 
-    /// Floats of one padded matrix `[N, width]`.
+    /// The number of floats in a padded matrix `[N, width]`.
     pub(super) fn matrix(&self) -> usize {
         self.n * self.width
     }
@@ -103,12 +103,13 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Trials of a network that run together, and steps of factors between two products into the eligibility.
+/// How many trials of a network run together, and how many steps of factors are collected between products into the
+/// eligibility.
 ///
-/// They depend on N and B alone, so results depend on nothing else. Small networks: few trials, so that w_rec, the eligibility
-/// and the factors of a shard stay in a core's own cache (about 2 MB at N = 200). Large ones: w_rec comes from farther away at
-/// every step, so many trials share it, and the eligibility is visited less often. Shards are even in number and alike in
-/// size, so that two threads, or four, end together.
+/// Both depend on N and B alone, so results depend on nothing else. In small networks, few trials run together, so that
+/// w_rec, the eligibility and the factors of a shard stay in a core's own cache (about 2 MB at N = 200). In large ones,
+/// w_rec comes from farther away at every step, so many trials share it, and the eligibility is updated less often. The
+/// number of shards is even and their sizes are similar, so that two or four threads finish together.
 fn cut(neurons: usize, trials: usize) -> (usize, usize) {
     let (most, block) = match neurons {
         0..=256 => (6, 64),

@@ -1,4 +1,5 @@
-//! The reward of each step of one trial, and the readout's learning. The twins are in `engine::reference` and `rules::readout`.
+//! The reward of each step of one trial, and the readout's learning. The references are in `engine::reference` and
+//! `rules::readout`.
 
 use super::rows::AddRows;
 use crate::config::{Output, ReadoutRule};
@@ -51,7 +52,7 @@ impl Online {
         Online { reward_mean: -expected_error, output_mean: Vec::new() }
     }
 
-    /// R − R̄ of a scored step; updates R̄ afterwards.
+    /// R − R̄ of a scored step; then updates R̄.
     pub fn reward_change(&mut self, plan: &OnlinePlan, output: &[f32], target: &[f32]) -> f32 {
         let errors = output.iter().zip(target).map(|(z, y)| match plan.measure {
             ErrorMeasure::Absolute => (z - y).abs(),
@@ -62,7 +63,7 @@ impl Online {
         change
     }
 
-    /// Adds a step to the changes of w_out `[n_out, width]` and b_out `[n_out]`.
+    /// Adds the contribution of a step to the changes of w_out `[n_out, width]` and b_out `[n_out]`.
     pub fn learn(
         &mut self,
         plan: &OnlinePlan,

@@ -1,7 +1,7 @@
-//! Sums along rows, four rows at a time: what they share is loaded once.
+//! Sums along rows, four rows at a time, so that what they share is loaded only once.
 //!
-//! Rows are whole multiples of the widest vector. To be compiled for each vector extension, these functions must be inlined
-//! into a [`pulp::WithSimd`] that is dispatched. Closures would not be inlined.
+//! Row lengths are multiples of the widest vector. To be compiled for each vector extension, these functions must be
+//! inlined into a dispatched [`pulp::WithSimd`]; closures would not be inlined.
 
 use pulp::{Simd, WithSimd};
 
@@ -60,7 +60,7 @@ pub(super) fn dots<S: Simd>(simd: S, sums: &mut [f32], rows: &[f32], v: &[f32]) 
     }
 }
 
-/// The scalar product.
+/// The dot product.
 #[inline(always)]
 fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     let ((a, _), (b, _)) = (S::as_simd_f32s(a), S::as_simd_f32s(b));
@@ -71,7 +71,7 @@ fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     simd.reduce_sum_f32s(sum)
 }
 
-/// [`add_rows`] for callers that are not dispatched themselves: drive, rows and scales.
+/// [`add_rows`] for callers that are not dispatched themselves. Fields: drive, rows, scales.
 pub(super) struct AddRows<'a>(pub(super) &'a mut [f32], pub(super) &'a [f32], pub(super) &'a [f32]);
 
 impl WithSimd for AddRows<'_> {
@@ -83,7 +83,7 @@ impl WithSimd for AddRows<'_> {
     }
 }
 
-/// [`dots`] for callers that are not dispatched themselves: sums, rows and v.
+/// [`dots`] for callers that are not dispatched themselves. Fields: sums, rows, v.
 pub(super) struct Dots<'a>(pub(super) &'a mut [f32], pub(super) &'a [f32], pub(super) &'a [f32]);
 
 impl WithSimd for Dots<'_> {
@@ -103,7 +103,7 @@ fn four<S: Simd>(rows: &[f32], vectors: usize) -> [&[S::f32s]; 4] {
     [&a[..vectors], &b[..vectors], &c[..vectors], &d[..vectors]]
 }
 
-/// Each number in all lanes.
+/// Each number broadcast to all lanes.
 #[inline(always)]
 pub(super) fn splat<S: Simd>(simd: S, [a, b, c, d]: [f32; 4]) -> [S::f32s; 4] {
     [simd.splat_f32s(a), simd.splat_f32s(b), simd.splat_f32s(c), simd.splat_f32s(d)]

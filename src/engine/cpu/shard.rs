@@ -1,4 +1,4 @@
-//! Some trials of one network, from first to last step, on one thread.
+//! Some trials of one network, run from the first step to the last on one thread.
 
 use super::advance::{advance, Row};
 use super::factors::Factors;
@@ -13,26 +13,26 @@ use crate::rules::FusedRule;
 use aligned_vec::AVec;
 use std::ops::Range;
 
-/// One trial, and the memory for its results: empty where they are not wanted.
+/// One trial, and the memory for its results (empty where they are not wanted).
 pub(super) struct Trial<'a> {
     pub(super) drawn: &'a DrawnTrial,
     /// The fast weights at the start, `[N, N]`.
     pub(super) before: Matrices<Option<&'a [f32]>>,
     /// The fast weights at the end, `[N, N]`.
     pub(super) after: Matrices<&'a mut [f32]>,
-    /// `[N]`, written at the end.
+    /// Final activations, `[N]`.
     pub(super) x: &'a mut [f32],
-    /// `[N]`, written at the end.
+    /// Final firing rates, `[N]`.
     pub(super) r: &'a mut [f32],
-    /// `[T, n_out]`.
+    /// Outputs of every step, `[T, n_out]`.
     pub(super) outputs: &'a mut [f32],
     /// Firing rates of every step, `[T, N]`.
     pub(super) rates: &'a mut [f32],
     /// Activations of every step, `[T, N]`.
     pub(super) activations: &'a mut [f32],
-    /// `[N, width]`; for `hebbian-trace` H itself, transposed.
+    /// Eligibility, `[N, width]`; for `hebbian-trace`, H itself, transposed.
     pub(super) eligibility: &'a mut [f32],
-    /// How many of its perturbations have been applied.
+    /// The number of perturbations applied so far.
     pub(super) perturbed: usize,
     /// The running means of reward and output.
     pub(super) online: Online,
@@ -48,7 +48,7 @@ struct Shard<'s, 'a> {
     readout_change: Vec<f32>,
 }
 
-/// The state of a shard's trials; all `[trials, width]`.
+/// The state of a shard's trials; each field is `[trials, width]`.
 struct Rows {
     x: Aligned,
     r: Aligned,
@@ -57,10 +57,10 @@ struct Rows {
     input: Aligned,
 }
 
-/// Runs all steps and writes the results. Returns the summed changes of w_out `[n_out, width]` and b_out
-/// `[n_out]`; empty where the readout does not learn.
+/// Runs all steps and writes the results. Returns the summed changes of w_out `[n_out, width]` and b_out `[n_out]`;
+/// empty if the readout does not learn.
 pub(super) fn run(plan: &Plan, network: &Network, trials: &mut [Trial]) -> Vec<f32> {
-    // What the workspace held before is overwritten by the first product; a rule that adds needs zeros.
+    // The first product overwrites old values; a rule that only adds needs zeros.
     if plan.learns == FusedRule::NodePerturbation {
         trials.iter_mut().for_each(|trial| trial.eligibility.fill(0.0));
     }
@@ -117,14 +117,14 @@ impl Rows {
 }
 
 impl Shard<'_, '_> {
-    /// Room for a block of factors of each trial.
+    /// Room for one block of factors per trial.
     fn factors(&self) -> Vec<Factors> {
         let block = self.plan.block.min(self.plan.t);
         self.trials.iter().map(|_| Factors::new(block, self.plan.width)).collect()
     }
 
-    /// All steps, while an idle thread, if there is one, multiplies the block before into the eligibility. The order of
-    /// additions is the same as on one thread, and so is the result.
+    /// Runs all steps, while an idle thread, if there is one, multiplies the previous block into the eligibility. The
+    /// order of additions is the same as on one thread, and so is the result.
     fn all_steps_folding_aside(&mut self) {
         let plan = self.plan;
         let mut eligibility: Vec<&mut [f32]> =
@@ -149,8 +149,8 @@ impl Shard<'_, '_> {
         ready.iter_mut().zip(eligibility).for_each(|(ready, e)| ready.finish(e));
     }
 
-    /// Some steps of all trials. Full blocks of `factors`, one for each trial or none, go into the eligibility, unless that
-    /// has been taken out: then whoever has it folds them.
+    /// Runs some steps of all trials. `factors` has one entry per trial, or none. Full blocks go into the eligibility,
+    /// unless that has been taken out; then whoever holds it folds them.
     fn steps(&mut self, steps: Range<usize>, factors: &mut [Factors]) {
         let Shard { plan, network, rows, fast_weights, readout_change, .. } = self;
         for step in steps {
@@ -204,7 +204,7 @@ impl Trial<'_> {
         }
     }
 
-    /// Keeps x and r of a step, if they are recorded.
+    /// Stores x and r of a step if they are recorded.
     fn record(&mut self, plan: &Plan, step: usize, x: &[f32], r: &[f32]) {
         for (kept, now) in [(&mut self.activations, x), (&mut self.rates, r)] {
             if let Some(kept) = kept.get_mut(step * plan.n..(step + 1) * plan.n) {
@@ -213,7 +213,8 @@ impl Trial<'_> {
         }
     }
 
-    /// Writes the output of a step; returns R − R̄ where something reads it, else 0. The readout learns here, into `change`.
+    /// Writes the output of a step and adds the readout's learning to `change`. Returns R − R̄, or 0 if nothing reads
+    /// it.
     fn judge(&mut self, plan: &Plan, network: &Network, step: usize, r: &[f32], change: &mut [f32]) -> f32 {
         let now = step * plan.n_out..(step + 1) * plan.n_out;
         let output = &mut self.outputs[now.clone()];
@@ -234,7 +235,7 @@ impl Trial<'_> {
         reward_change
     }
 
-    /// m(t) of the fast weights.
+    /// The modulator m(t) of the fast weights.
     fn modulator(&self, plan: &Plan, step: usize, reward_change: f32) -> f32 {
         match plan.modulator {
             ModulatorSource::Reward => reward_change,
@@ -246,7 +247,7 @@ impl Trial<'_> {
     /// Counts the factors of a step, and folds a full block.
     fn credit(&mut self, plan: &Plan, reward_change: f32, factors: &mut Factors) {
         if matches!(plan.learns, FusedRule::Eh(_)) {
-            // Gated by the reward of the step: where that is as expected, nothing is added.
+            // Gated by the step's reward: if it is as expected, nothing is added.
             if reward_change == 0.0 {
                 return;
             }

@@ -1,27 +1,27 @@
-//! Packs what was drawn for a batch for the kernels: one piece of 32-bit words for a stretch of steps of all trials.
+//! Packs what was drawn for a batch into 32-bit words for the kernels, one piece per stretch of steps of all trials.
 
 use super::params::{Address, Params};
 use crate::engine::{DrawnTrial, Perturbation, TrialBatch};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// The words of one perturbation: step, neuron and size.
+/// The number of words per perturbation: step, neuron and size.
 const PERTURBATION: usize = 3;
 
-/// One kind of value: how many a trial has for each step, their address among the kernels' parameters, and a function
-/// that writes a range of a trial's values into as many words.
+/// One kind of value: how many a trial has per step, where their address goes in the kernels' parameters, and a
+/// function that writes a range of a trial's values into as many words.
 type Part = (usize, fn(&mut Params) -> &mut Address, fn(&DrawnTrial, Range<usize>, &mut [u32]));
 
-/// A batch, and which parts of it the kernels need.
+/// A batch, and the parts of it that the kernels need.
 ///
-/// The piece of a stretch holds the index of each trial's first perturbation, then the parts, then the perturbations.
+/// The piece for a stretch holds the index of each trial's first perturbation, then the parts, then the perturbations.
 pub(super) struct Drawn<'a> {
     trials: &'a [DrawnTrial],
     parts: Vec<Part>,
 }
 
 impl<'a> Drawn<'a> {
-    /// `modulated`: whether the task gives the m(t) of the fast weights.
+    /// `modulated` says whether the task gives the fast weights' m(t).
     pub fn new(batch: &'a TrialBatch, params: &Params, modulated: bool) -> Self {
         let (n_in, n_out) = (params.n_in as usize, params.n_out as usize);
         let (noisy, online) = (batch.drawn.iter().any(|d| !d.readout_noise.is_empty()), params.online != 0);
@@ -42,7 +42,7 @@ impl<'a> Drawn<'a> {
         self.starts() + self.dense(steps) + perturbations * PERTURBATION
     }
 
-    /// How many words hold where each trial's perturbations start, and where the last one's end.
+    /// How many words store where each trial's perturbations start and where the last trial's end.
     fn starts(&self) -> usize {
         self.trials.len() + 1
     }
@@ -52,7 +52,8 @@ impl<'a> Drawn<'a> {
         self.parts.iter().map(|(width, ..)| self.trials.len() * steps.len() * width).sum()
     }
 
-    /// Writes these steps into `room`, which has [`Drawn::words`] words. Nothing is read back: that may be slow there.
+    /// Writes these steps into `room`, which has [`Drawn::words`] words. Never reads from it: reading may be slow
+    /// there.
     pub fn write(&self, steps: &Range<usize>, room: &mut [u32]) {
         let (starts, rest) = room.split_at_mut(self.starts());
         let (mut dense, mut list) = rest.split_at_mut(self.dense(steps));
@@ -80,7 +81,7 @@ impl<'a> Drawn<'a> {
         });
     }
 
-    /// Points the kernels to these steps at `address`.
+    /// Points the kernels to these steps, stored at `address`.
     pub fn place(&self, steps: &Range<usize>, address: Address, params: &mut Params) {
         let at = |word: usize| address + (word * size_of::<u32>()) as Address;
         (params.stretch_first, params.stretch) = (steps.start as u32, steps.len() as u32);
@@ -97,13 +98,13 @@ fn floats(values: &[f32], words: &mut [u32]) {
     words.iter_mut().zip(values).for_each(|(word, value)| *word = value.to_bits());
 }
 
-/// 1 for scored steps, otherwise 0.
+/// Writes 1 for scored steps, otherwise 0.
 fn scored(drawn: &DrawnTrial, steps: Range<usize>, words: &mut [u32]) {
     let scored = &drawn.trial.scored[steps];
     words.iter_mut().zip(scored).for_each(|(word, &scored)| *word = f32::from(u8::from(scored)).to_bits());
 }
 
-/// m(t); 1 if the trial has none.
+/// Writes m(t), or 1 if the trial has none.
 fn modulator(drawn: &DrawnTrial, steps: Range<usize>, words: &mut [u32]) {
     match &drawn.trial.modulator {
         Some(m) => floats(&m[steps], words),
@@ -111,7 +112,7 @@ fn modulator(drawn: &DrawnTrial, steps: Range<usize>, words: &mut [u32]) {
     }
 }
 
-/// A trial's perturbations of these steps.
+/// The perturbations of a trial in these steps.
 fn perturbations<'a>(drawn: &'a DrawnTrial, steps: &Range<usize>) -> &'a [Perturbation] {
     let before = |step: usize| drawn.perturbations.partition_point(|perturbation| (perturbation.step as usize) < step);
     &drawn.perturbations[before(steps.start)..before(steps.end)]

@@ -1,5 +1,4 @@
-//! Runs a batch on a [`Machine`]: whole stretches of trials in one launch where that is possible, otherwise step by
-//! step.
+//! Runs a batch on a [`Machine`]: whole stretches of steps in one launch if possible, otherwise step by step.
 
 use super::drawn::Drawn;
 use super::machine::{address, Kernel, Machine, Shape, Uploads};
@@ -13,7 +12,7 @@ use crate::rules::FusedRule;
 use candle_core::{DType, Device, Result, Tensor};
 use std::ops::Range;
 
-/// Runs all trials of a batch; with `learn`, accumulates the eligibility. Tests hold it against `engine::reference`.
+/// Runs all trials of a batch; with `learn`, accumulates the eligibility. Tests compare it with `engine::reference`.
 pub(super) fn run<M: Machine>(
     machine: &M,
     ensemble: &Ensemble,
@@ -60,7 +59,7 @@ pub(super) fn run<M: Machine>(
             }
         }
     }
-    // All kernels have been launched; the device frees what only they need after they have run.
+    // All kernels have been launched; the device frees the memory that only they need after they have run.
     drop(memory);
     let keep_h = config.fast_weights.persistent || record.fast_weights || rule == FusedRule::FastWeights;
     if let Some(h) = kernel_fast_weights.filter(|_| keep_h) {
@@ -71,14 +70,13 @@ pub(super) fn run<M: Machine>(
         episode.fast_weights = Some(fast_weights);
     }
     if let Some((w_out, b_out)) = &mut episode.readout_change {
-        // Over the trials.
+        // Sum over the trials.
         (*w_out, *b_out) = (w_out.sum(1)?, b_out.sum(1)?);
     }
     Ok(episode)
 }
 
-/// Makes room for the eligibility `[S, B, N, N]` and, where it is a sum of products, for the history of its two
-/// factors.
+/// Makes room for the eligibility `[S, B, N, N]` and, if it is a sum of products, for the history of its two factors.
 fn start_eligibility<M: Machine>(
     params: &mut Params,
     machine: &M,
@@ -90,8 +88,8 @@ fn start_eligibility<M: Machine>(
     let eligibility = reuse(&mut workspace.eligibility, &[s, b, n, n], x.device())?;
     workspace.lent = true;
     params.eligibility = memory.keep(eligibility.clone())?;
-    // The first product overwrites what is there. Where there will be none, or only sums into single rows, it must be
-    // zero.
+    // The first product overwrites the old contents. If no product follows, or values are only added to single rows,
+    // the memory must be zeroed.
     if !params.has_factors() || params.start_step >= params.steps {
         eligibility.zero_set()?;
     }
@@ -108,13 +106,13 @@ fn start_eligibility<M: Machine>(
     Ok(eligibility)
 }
 
-/// A tensor of that shape with arbitrary values: `kept` if it fits, otherwise a new one.
+/// A tensor of the given shape with arbitrary values: `kept` if it fits, otherwise a new one.
 fn reuse(kept: &mut Option<Tensor>, shape: &[usize], device: &Device) -> Result<Tensor> {
     let fits = |kept: &Tensor| kept.dims() == shape && kept.device().same_device(device);
     kept.take().filter(fits).map_or_else(|| Tensor::zeros(shape, DType::F32, device), Ok)
 }
 
-/// Runs the trials by stretches of steps: while the kernels of one run, the next is written and uploaded.
+/// Runs the trials in stretches of steps: while the kernels run one stretch, the next is written and uploaded.
 fn by_stretches<M: Machine>(
     machine: &M,
     params: &mut Params,
@@ -130,7 +128,7 @@ fn by_stretches<M: Machine>(
     let room = words.iter().copied().max().unwrap_or(0);
     let mut uploads = match workspace.uploads.take().filter(|kept| kept.words() >= room) {
         Some(kept) => kept,
-        // The number of perturbations varies from batch to batch: leave some room for more.
+        // The number of perturbations varies from batch to batch: leave some spare room.
         None => machine.uploads(room + room / 8)?,
     };
     let fill =
@@ -149,7 +147,7 @@ fn by_stretches<M: Machine>(
     add_history(machine, params)
 }
 
-/// A stretch of steps in one launch.
+/// Runs a stretch of steps in one launch.
 fn whole_stretch(machine: &impl Machine, form: WholeTrial, params: &mut Params, steps: Range<usize>) -> Result<()> {
     let learnt = steps.end.saturating_sub(steps.start.max(params.start_step as usize)) as u32;
     make_room(machine, params, learnt)?;
@@ -160,7 +158,7 @@ fn whole_stretch(machine: &impl Machine, form: WholeTrial, params: &mut Params, 
     Ok(())
 }
 
-/// One launch for a step whose recurrent product is ready.
+/// Launches one step, whose recurrent product is ready.
 fn one_step(machine: &impl Machine, shape: Shape, params: &mut Params, step: usize) -> Result<()> {
     let learnt = u32::from(step >= params.start_step as usize);
     make_room(machine, params, learnt)?;
@@ -170,7 +168,7 @@ fn one_step(machine: &impl Machine, shape: Shape, params: &mut Params, step: usi
     Ok(())
 }
 
-/// Adds the history to the eligibility if it has no room for `coming` more steps.
+/// Adds the history to the eligibility if the history has no room for `coming` more steps.
 fn make_room(machine: &impl Machine, params: &mut Params, coming: u32) -> Result<()> {
     if params.slot + coming > params.block {
         add_history(machine, params)?;
@@ -178,7 +176,7 @@ fn make_room(machine: &impl Machine, params: &mut Params, coming: u32) -> Result
     Ok(())
 }
 
-/// e (+)= Σ post preᵀ over the steps in the history, which is empty afterwards.
+/// e (+)= Σ post preᵀ over the steps in the history, which is then empty.
 fn add_history(machine: &impl Machine, params: &mut Params) -> Result<()> {
     if !params.has_factors() || params.slot == 0 {
         return Ok(());

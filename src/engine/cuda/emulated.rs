@@ -14,14 +14,14 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 type Function = extern "C" fn(Params);
 type Emulate = unsafe extern "C" fn(Function, u32, u32, usize, bool, *const Params) -> bool;
 
-/// The library, or why there is none. The lock is for one launch at a time: the fibres are in static memory.
+/// The library, or why there is none. The lock allows one launch at a time, since the fibres are in static memory.
 fn library() -> &'static Result<Mutex<Library>, String> {
     static LIBRARY: OnceLock<Result<Mutex<Library>, String>> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
         let library = folder.path().join("kernels.so");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/engine/cuda/kernels/emulated.cpp");
-        // As in build.rs: only explicit `fmaf`s are fused.
+        // As in build.rs, only explicit `fmaf`s are fused.
         #[allow(clippy::disallowed_methods)] // Tests alone compile this module.
         let made = Command::new("c++")
             .args(["-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-shared", "-fPIC"])
@@ -44,13 +44,13 @@ pub(super) struct Emulated {
     pub limits: Limits,
     /// Whether threads and blocks run in reverse order, which must not change the results.
     pub backwards: bool,
-    /// What was launched so far.
+    /// The kernels launched so far.
     pub launched: Rc<RefCell<Vec<Kernel>>>,
     library: &'static Mutex<Library>,
 }
 
 impl Emulated {
-    /// A small machine; `None`, with a line on stderr, if there is no C++ compiler.
+    /// A small machine; prints a line to stderr and returns `None` if there is no C++ compiler.
     pub fn new() -> Option<Self> {
         let library = library().as_ref().inspect_err(|why| eprintln!("skipped: {why}")).ok()?;
         let limits = Limits { shared_bytes: 64 << 10, processors: 4, upload_steps: 16, history_bytes: 1 << 30 };
@@ -112,7 +112,8 @@ enum Piece {
     Read,
 }
 
-/// Copies at once. Filling a piece that kernels may read, or reading one that was not filled, fails an assertion.
+/// Copies immediately. Filling a piece that kernels may still read, or reading one that was not filled, fails an
+/// assertion.
 pub(super) struct EmulatedUploads {
     pieces: [Tensor; 2],
     states: [Piece; 2],
@@ -134,7 +135,7 @@ impl Uploads for EmulatedUploads {
         self.change(piece, Piece::Empty, Piece::Filled);
         let mut filled = vec![u32::MAX; words];
         write(&mut filled);
-        // Words that are not filled are NaN as floats, and as indices beyond the end of every list.
+        // As a float, an unfilled word is NaN; as an index, it is beyond the end of every list.
         filled.resize(self.words(), u32::MAX);
         self.pieces[piece] = Tensor::from_vec(filled, self.words(), &Device::Cpu)?;
         address(&self.pieces[piece])

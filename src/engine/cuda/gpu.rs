@@ -1,4 +1,4 @@
-//! A CUDA device. The kernels were compiled to PTX when the program was built; the driver compiles that for its GPU.
+//! A CUDA device. The kernels are compiled to PTX when the program is built; the driver compiles the PTX for its GPU.
 
 use super::machine::{Kernel, Limits, Machine, Shape};
 use super::params::Params;
@@ -15,18 +15,18 @@ use candle_core::{CudaDevice, Device, Result};
 
 /// The most memory for the history of the eligibility's factors.
 const HISTORY_BYTES: usize = 2 << 30;
-/// How many steps of what was drawn are uploaded at a time: the first upload of a batch is waited for, and each costs a
-/// launch that reads w_rec again.
+/// How many drawn steps are uploaded at a time. A batch must wait for its first upload, and each upload costs a launch
+/// that reads w_rec again.
 const UPLOAD_STEPS: usize = 128;
 
 const STEP: &str = include_str!(concat!(env!("OUT_DIR"), "/step.ptx"));
 const ELIGIBILITY: &str = include_str!(concat!(env!("OUT_DIR"), "/eligibility.ptx"));
 const WHOLE_TRIAL: &str = include_str!(concat!(env!("OUT_DIR"), "/whole_trial.ptx"));
 
-/// Shared memory that a block may have without setting an attribute of the kernel.
+/// The shared memory that a block may use without setting an attribute of the kernel.
 const FREELY_SHARED: usize = 48 << 10;
 
-// SAFETY: plain numbers in C layout, the same as `struct Trials` of the kernels.
+// SAFETY: plain numbers in C layout, the same as `struct Trials` in the kernels.
 unsafe impl DeviceRepr for Params {}
 
 pub(super) struct Gpu<'a> {
@@ -109,10 +109,10 @@ impl Engine for Cuda {
         let &Sizes { n, t, trials, float, .. } = sizes;
         let history = sizes.vectors(2.0 * t).min((HISTORY_BYTES as f64).max(sizes.vectors(2.0)));
         let fast_weights = &setup.config.fast_weights;
-        // A persistent H stands beside the list of its changes.
+        // A persistent H exists alongside the list of its changes.
         let listed = tensors::listed_changes(fast_weights, setup.config.network.neurons, sizes.shape.steps) as f64;
         let listed = trials * listed * (2.0 * n + 1.0) * float;
-        // Two stretches, each with an eighth of spare room.
+        // Two stretches, each with an eighth of its size to spare.
         let drawn = sizes.drawn(2.25 * t.min(UPLOAD_STEPS as f64));
         let outputs = trials * t * sizes.shape.n_out as f64 * float;
         let eligibility = fused::eligibility(setup, sizes, history);

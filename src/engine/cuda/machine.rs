@@ -1,4 +1,4 @@
-//! What the driver needs of a device beyond candle's tensors: its limits, uploads that run in the background and kernel launches.
+//! What the driver needs of a device beyond candle's tensors: its limits, background uploads, and kernel launches.
 
 use super::params::{Address, Params};
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor};
@@ -37,14 +37,14 @@ pub(super) struct Shape {
     pub shared_bytes: usize,
 }
 
-/// How much a device can take at a time.
+/// The limits of a device.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// The most memory that the threads of a block can share.
     pub shared_bytes: usize,
     /// How many blocks must run at a time to keep the device busy.
     pub processors: usize,
-    /// How many steps of what was drawn are uploaded at a time.
+    /// How many drawn steps are uploaded at a time.
     pub upload_steps: usize,
     /// The most memory for the history of the eligibility's factors.
     pub history_bytes: usize,
@@ -52,7 +52,7 @@ pub(super) struct Limits {
 
 /// A device, real or emulated. Kernels run in the order in which they are launched.
 pub(super) trait Machine {
-    /// Its memory for what was drawn.
+    /// Device memory for what was drawn.
     type Uploads: Uploads + Send + Sync + 'static;
 
     fn limits(&self) -> Limits;
@@ -69,7 +69,7 @@ pub(super) trait Uploads {
     /// The length of each piece.
     fn words(&self) -> usize;
 
-    /// Fills the first `words` words of a piece once no kernel reads it any more, and returns its address. Waits only
+    /// Fills the first `words` words of a piece once no kernel reads it any longer, and returns its address. Waits only
     /// for `write` and for the previous copy into the same piece.
     fn fill(&mut self, piece: usize, words: usize, write: impl FnOnce(&mut [u32])) -> Result<Address>;
 
@@ -90,8 +90,8 @@ pub(super) fn address(tensor: &Tensor) -> Result<Address> {
     Ok(find.0.into_inner() + (tensor.layout().start_offset() * size_of::<f32>()) as Address)
 }
 
-/// An operation that changes nothing but notes where a tensor's storage starts: candle gives mutable access in no other
-/// way.
+/// An operation that changes nothing and only records where a tensor's storage starts; candle gives mutable access in
+/// no other way.
 struct FindAddress(AtomicU64);
 
 impl InplaceOp1 for FindAddress {

@@ -1,8 +1,8 @@
 //! The fused CUDA engine: runs a batch of trials with the kernels in `kernels/`, which docs/gpu.md describes.
 //!
-//! A whole stretch of a trial is one launch where w_rec fits into the shared memory of a block of threads; otherwise
-//! each step is one. All arithmetic is f32, and results repeat to the bit. The driver reaches the device only through
-//! [`machine::Machine`], so the tests can run it without a GPU, with the kernels compiled as C++.
+//! If w_rec fits into the shared memory of a block of threads, a whole stretch of a trial is one launch; otherwise each
+//! step is one. All arithmetic is f32, and results are reproducible to the bit. The driver reaches the device only
+//! through [`machine::Machine`], so the tests can run it without a GPU, with the kernels compiled as C++.
 
 mod drawn;
 mod driver;
@@ -27,7 +27,7 @@ use candle_core::Tensor;
 
 /// Device memory that is kept from one batch to the next.
 pub(super) struct Workspace<U> {
-    /// The memory of the last eligibility.
+    /// The memory of the last eligibility, for reuse.
     eligibility: Option<Tensor>,
     /// Whether an episode holds that memory now and may give it back.
     lent: bool,

@@ -90,7 +90,7 @@ pub(super) struct Params {
 }
 
 impl Params {
-    /// All settings and sizes, for `networks` × `trials_each` trials; addresses are still 0.
+    /// All settings and sizes for `networks` × `trials_each` trials; the addresses are still 0.
     pub fn new(setup: &Setup, shape: TrialShape, networks: usize, trials_each: usize, learn: bool) -> Self {
         let config = &setup.config;
         let network = &config.network;

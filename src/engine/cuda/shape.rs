@@ -1,23 +1,23 @@
 //! The shapes of launches: how work is divided into blocks of threads.
 //!
-//! The shape does not affect results: each sum is taken in the same order for every shape.
+//! The shape does not affect results, since every sum is taken in the same order.
 
 use super::machine::{Kernel, Limits, Shape};
 use super::params::Params;
 use candle_core::{bail, Result};
 
-/// The most threads in a block of the kernels that keep much in registers.
+/// The most threads in a block of those kernels that use many registers.
 const THREADS: usize = 256;
-/// Registers and warp schedulers of a multiprocessor.
+/// Registers of a multiprocessor, and below, its warp schedulers.
 const REGISTERS: usize = 65536;
 const SCHEDULERS: usize = 4;
-/// Cycles per presynaptic neuron that a lone thread waits for shared memory: it reads 4 neurons at a time.
+/// The cycles per presynaptic neuron that a single thread waits for shared memory; it reads 4 neurons at a time.
 const LATENCY: usize = 8;
-/// A thread of `eligibility` sums EDGE × EDGE elements and reads CHUNK steps at a time, as in `eligibility.cu`.
+/// As in `eligibility.cu`, a thread sums EDGE × EDGE elements and reads CHUNK steps at a time.
 const EDGE: usize = 8;
 const CHUNK: usize = 16;
 
-/// The kernels that run whole trials: trials per thread, and the registers a thread needs (docs/gpu.md).
+/// The kernels that run whole trials: trials per thread, the kernel, and registers per thread (docs/gpu.md).
 const WHOLE_TRIALS: [(usize, Kernel, usize); 3] =
     [(8, Kernel::WholeTrial8, 224), (4, Kernel::WholeTrial4, 160), (2, Kernel::WholeTrial2, 152)];
 
@@ -30,7 +30,7 @@ pub(super) struct WholeTrial {
 }
 
 impl WholeTrial {
-    /// The launch that should take the least time; `None` where w_rec does not fit into the shared memory of a block.
+    /// The launch expected to take the least time; `None` if w_rec does not fit into the shared memory of a block.
     pub fn fitting(limits: Limits, networks: usize, trials_each: usize, neurons: usize) -> Option<Self> {
         let rows = neurons.div_ceil(4);
         let form = |(trials, kernel, registers): (usize, Kernel, usize), groups: usize| {
@@ -44,12 +44,12 @@ impl WholeTrial {
             let most = (THREADS / rows).min(trials_each.div_ceil(of.0));
             (1..=most).filter_map(move |groups| form(of, groups))
         });
-        // Among equals, the one with the most blocks, which spreads reading and writing over more processors.
+        // Among equals, take the one with the most blocks, which spreads reading and writing over more processors.
         forms.min_by_key(|(cycles, form)| (*cycles, std::cmp::Reverse(form.shape.blocks))).map(|(_, form)| form)
     }
 }
 
-/// Estimated cycles per presynaptic neuron of the product's inner loop until all blocks are done. The model: each
+/// The estimated cycles per presynaptic neuron in the product's inner loop until all blocks are done. The model: each
 /// scheduler issues an instruction per cycle, shared memory delivers 128 bytes per cycle, a multiprocessor runs as many
 /// blocks at a time as its memory and registers hold, and the remaining blocks run afterwards.
 fn cycles(limits: Limits, shape: Shape, trials: usize, registers: usize) -> usize {
@@ -69,8 +69,8 @@ fn cycles(limits: Limits, shape: Shape, trials: usize, registers: usize) -> usiz
     of_a_processor / at_a_time * together(at_a_time) + together(of_a_processor % at_a_time)
 }
 
-/// Threads along an edge of a block of `eligibility`, and its launch. A larger square rereads fewer factors; one that
-/// divides the matrix evenly computes less beyond its edge.
+/// Threads along an edge of a block of `eligibility`, and its launch. A larger square rereads fewer factors; a square
+/// that divides the matrix evenly computes less beyond its edge.
 pub(super) fn eligibility_tile(neurons: usize, trials: usize) -> (usize, Shape) {
     let squares = |tile: usize| neurons.div_ceil(tile * EDGE);
     let cost = |tile: usize| {
@@ -86,7 +86,7 @@ pub(super) fn eligibility_tile(neurons: usize, trials: usize) -> (usize, Shape) 
     (tile, shape)
 }
 
-/// The launch of `step`: a block for each trial.
+/// The launch of `step`: one block per trial.
 pub(super) fn step_shape(limits: Limits, params: &Params) -> Result<Shape> {
     let n = params.neurons as usize;
     let threads = n.next_multiple_of(32).min(1024);
@@ -112,7 +112,7 @@ pub(super) fn step_shape(limits: Limits, params: &Params) -> Result<Shape> {
 mod tests {
     use super::*;
 
-    /// What the data sheet of an H200 says.
+    /// From the data sheet of an H200.
     const H200: Limits = Limits { shared_bytes: 227 << 10, processors: 132, upload_steps: 128, history_bytes: 1 << 30 };
 
     #[test]
@@ -126,22 +126,22 @@ mod tests {
             assert!(groups * trials < b + trials, "no group is without trials");
             (kernel, groups)
         };
-        // A block for each processor, as large as its memory holds.
+        // One block per processor, as large as its memory allows.
         assert_eq!(chosen(132, 40, 200), (Kernel::WholeTrial8, 5));
         let many = form(132, 40, 200).unwrap().shape;
         assert_eq!((many.threads, many.shared_bytes), (250, 4 * (200 * 200 + 2 * 200 * 40)));
-        // 128 lanes that did nothing but multiply would take 62.5 and 15.2: a processor has 40 and 9.7 trials of 200
-        // neurons.
+        // With 128 lanes that only multiply, it would take 62.5 and 15.2 cycles: a processor has 40 and 9.7 trials of
+        // 200 neurons.
         let takes = |s, b| {
             let WholeTrial { kernel, shape, .. } = form(s, b, 200).unwrap();
             let (trials, _, registers) = of(kernel);
             cycles(H200, shape, trials, registers)
         };
         assert_eq!([takes(132, 40), takes(20, 64)], [74, 40]);
-        // Blocks of 32 trials would be 140, of which 8 run alone.
+        // With 32 trials per block, there would be 140 blocks, and the last 8 would run on their own.
         assert_eq!(chosen(20, 224, 200), (Kernel::WholeTrial8, 5));
         assert_eq!(chosen(132, 64, 200), (Kernel::WholeTrial8, 4));
-        // One block for each processor but a few.
+        // One block on almost every processor.
         assert_eq!(chosen(20, 64, 200), (Kernel::WholeTrial4, 3));
         assert_eq!(form(1, 1, 200).unwrap().groups, 1);
         assert!(form(20, 64, 232).is_some());

@@ -8,8 +8,7 @@ use crate::model::{FastWeights, State, Transfer};
 use candle_core::{DType, Device, Result, Tensor, WithDType};
 use rayon::prelude::*;
 
-/// Tensors that are kept until the last kernel has been launched; the device frees memory in the order of the same
-/// stream.
+/// Tensors kept until the last kernel has been launched; the device frees memory in the order of the same stream.
 pub(super) struct Memory {
     device: Device,
     kept: Vec<Tensor>,
@@ -17,7 +16,7 @@ pub(super) struct Memory {
 
 /// The fast weights H of all trials in one of the kernels' two forms.
 pub(super) enum KernelFastWeights {
-    /// H, and e of the retroactive stage: `[S, B, N pre, N post]`.
+    /// H, and for the retroactive stage e: `[S, B, N pre, N post]`.
     Matrix(FastWeights),
     /// The list of the changes weight · post preᵀ that were added to H.
     List {
@@ -32,7 +31,7 @@ pub(super) enum KernelFastWeights {
     },
 }
 
-/// The factor that is left of H after so many changes, in the stages where all of H decays alike.
+/// The fraction of H that remains after `changes` changes, in the stages where all of H decays at the same rate.
 pub(super) fn kept(fast_weights: &FastWeightsConfig, changes: usize) -> f32 {
     let each = match fast_weights.stage {
         Stage::Hebb | Stage::Outer => 0.0,
@@ -43,7 +42,7 @@ pub(super) fn kept(fast_weights: &FastWeightsConfig, changes: usize) -> f32 {
 }
 
 impl KernelFastWeights {
-    /// H after the last step, indexed [post, pre]; `kept` is the factor that is left of the H at the start.
+    /// H after the last step, indexed [post, pre]; `kept` is the remaining fraction of the initial H.
     pub fn finish(self, kept: f32) -> Result<FastWeights> {
         match self {
             KernelFastWeights::Matrix(transposed) => transposed.map(|_, h| h.transpose(2, 3)?.contiguous()),
@@ -91,9 +90,9 @@ impl Memory {
         Ok(tensor)
     }
 
-    /// Puts the weights and the initial state on the device, makes room for the results, and sets all their addresses.
-    /// The kernels leave the results in the episode returned, but H only in their own form, and the readout's changes
-    /// for each trial: `[S, B, n_out, N]` and `[S, B, n_out]`.
+    /// Copies the weights and the initial state to the device, makes room for the results, and sets all their
+    /// addresses. The kernels leave the results in the returned episode, except that H is in their own form and the
+    /// readout's changes are per trial: `[S, B, n_out, N]` and `[S, B, n_out]`.
     pub fn fill(
         &mut self,
         params: &mut Params,
@@ -186,7 +185,7 @@ impl Memory {
         }
         let mut transposed = |start: Option<&Tensor>, address: &mut Address| match start {
             Some(start) => {
-                // A copy, for the kernels write into it.
+                // A copy, because the kernels write into it.
                 let tensor = start.transpose(2, 3)?.copy()?.contiguous()?;
                 *address = self.keep(tensor.clone())?;
                 Ok(tensor)
@@ -200,12 +199,12 @@ impl Memory {
     }
 }
 
-/// How many changes the kernels list instead of writing H, for trials of `steps` steps of `neurons` neurons; 0 if they
-/// write H.
+/// The length of the list that the kernels keep instead of a matrix H, for trials of `steps` steps with `neurons`
+/// neurons; 0 if they keep the matrix.
 ///
-/// The list is read as a whole at each step, 2 N floats for each change, together with a persistent H; the matrix is
-/// read and written, 2 N² floats. So where this chooses the list, it moves at most half of what the matrix would, or
-/// three quarters where H is persistent.
+/// Each step reads the whole list, 2 N floats per change, and a persistent H, if there is one; the matrix is read and
+/// written, 2 N² floats. So when this chooses the list, the list moves at most half as much memory as the matrix would,
+/// or three quarters if H is persistent.
 pub(super) fn listed_changes(config: &FastWeightsConfig, neurons: usize, steps: usize) -> usize {
     let decays_alike = matches!(config.stage, Stage::Accumulate | Stage::Decay | Stage::Modulated);
     let of_one_step = config.stage.of_one_step();
@@ -215,7 +214,7 @@ pub(super) fn listed_changes(config: &FastWeightsConfig, neurons: usize, steps: 
         FastWeightsForm::History => true,
         FastWeightsForm::Auto => of_one_step || cheap,
     };
-    // Clipping is not linear: no sum of changes can express it.
+    // Clipping is not linear, so no sum of changes can express it.
     match wanted && config.clip == 0.0 {
         true if of_one_step => 1,
         true if decays_alike => steps,

@@ -1,4 +1,4 @@
-//! The driver and the kernels on an emulated machine against the plain operations (`engine::reference`).
+//! Compares the driver and the kernels on an emulated machine with the plain operations (`engine::reference`).
 
 use super::driver;
 use super::emulated::Emulated;
@@ -65,7 +65,7 @@ impl Case {
         Reference.run(&self.ensemble(), &self.batch, true, EVERYTHING).unwrap()
     }
 
-    /// The second of two runs, whose workspace is full of the first one's numbers.
+    /// The results of the second of two runs, whose workspace is full of the first run's numbers.
     fn run(&self, machine: &Emulated, record: Record) -> Results {
         let mut workspace = Workspace::default();
         let mut run = || driver::run(machine, &self.ensemble(), &self.batch, true, record, &mut workspace).unwrap();
@@ -76,7 +76,7 @@ impl Case {
     }
 }
 
-/// Everything an episode leaves behind, by name.
+/// All results of an episode, by name.
 type Results = Vec<(&'static str, Vec<f32>)>;
 
 fn results(episode: &Episode) -> Results {
@@ -102,12 +102,13 @@ fn results(episode: &Episode) -> Results {
     .collect()
 }
 
-/// Runs a case forwards and backwards, holds both against the reference, and returns what was launched.
+/// Runs a case with threads in forward and in reverse order, compares both with the reference, and returns the kernels
+/// launched.
 fn holds(machine: &Emulated, task: &str, settings: &str, record: Record) -> Vec<Kernel> {
     machine.launched.take();
     let case = Case::new(task, settings);
     let found = case.run(machine, record);
-    // The reference records more than was asked of the kernels.
+    // The reference may record more than the kernels were asked for.
     let optional = |name: &str| match name {
         "H" | "e of H" => !record.fast_weights,
         "rates" => !record.rates,
@@ -139,8 +140,8 @@ fn both_sides_agree_on_the_parameters() {
 fn whole_trials_equal_the_reference() {
     let Some(machine) = Emulated::new() else { return };
     for rule in ["delta-x", "node-perturbation", "none"] {
-        // Sizes that are and are not multiples of what a thread takes; batches that fill their blocks, and do not; a
-        // bias.
+        // Sizes that are and are not multiples of what a thread handles; batches that do and do not fill their blocks;
+        // a bias.
         for (neurons, batch) in [(4, 1), (21, 5), (24, 8), (33, 9), (50, 3)] {
             let bias = if neurons == 4 { "network.clamped=[[2,0.5]]" } else { "network.bias_scale=0.3" };
             let settings = format!("{DNMS} rule.name={rule} network.neurons={neurons} train.batch={batch} {bias}");
@@ -159,7 +160,8 @@ fn whole_trials_equal_the_reference() {
 #[test]
 fn each_form_of_whole_trials_equals_the_reference() {
     let Some(machine) = Emulated::new() else { return };
-    // The numbers of neurons and processors decide; 40 trials of 200 neurons fill a block of 250 threads.
+    // The numbers of neurons and processors decide which kernel runs; 40 trials of 200 neurons fill a block of 250
+    // threads.
     for (neurons, processors, kernel) in
         [(200, 2, Kernel::WholeTrial8), (21, 1, Kernel::WholeTrial4), (21, 99, Kernel::WholeTrial2)]
     {
@@ -180,7 +182,7 @@ fn the_lengths_of_history_and_stretches_change_no_bit() {
             let whole = case.run(&machine, NOTHING);
             for (steps, upload_steps) in [(1, 16), (7, 16), (16, 5), (39, 1), (40, 1000)] {
                 let mut cut = machine.clone();
-                // For two factors of 2 networks with 5 trials of 21 neurons each.
+                // Two factors, 2 networks, 5 trials of 21 neurons each, f32.
                 cut.limits.history_bytes = steps * 2 * 2 * 5 * 21 * 4;
                 cut.limits.upload_steps = upload_steps;
                 assert!(case.run(&cut, NOTHING) == whole, "{settings}: {steps}, {upload_steps} steps");
@@ -217,7 +219,7 @@ fn rectified_rates_equal_the_reference() {
     let Some(machine) = Emulated::new() else { return };
     for kernels in ["fused", "stepwise"] {
         for rule in ["delta-x", "node-perturbation", "none"] {
-            // The maximum is low, so that both ends of the range are reached.
+            // The maximum is low enough that both ends of the range are reached.
             let transfer = "network.response_max=2.5 network.response_offset=0.7";
             let settings = format!("{DNMS} {transfer} train.kernels={kernels} rule.name={rule}");
             let launched = holds(&machine, "dnms-ei", &settings, NOTHING);
@@ -262,7 +264,7 @@ fn the_list_of_changes_equals_the_reference() {
     let Some(machine) = Emulated::new() else { return };
     for (i, stage) in ["hebb", "outer", "accumulate", "decay", "modulated"].iter().enumerate() {
         for (j, association) in ["auto", "post-pre", "pre-post"].iter().enumerate() {
-            // Three threads for each change, and fewer threads than changes.
+            // Three threads per change, and fewer threads than changes.
             let few = "network.neurons=70 readout.rule=eh";
             let many = "network.neurons=21 task.steps=40 readout.rule=node-perturbation";
             for size in [few, many] {

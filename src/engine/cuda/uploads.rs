@@ -1,4 +1,4 @@
-//! Uploads to a GPU that run beside its kernels: from pinned host memory, on a stream of their own.
+//! Uploads to a GPU that run alongside its kernels, from pinned host memory on a separate stream.
 
 use super::machine::Uploads;
 use super::params::Address;
@@ -19,9 +19,9 @@ pub(super) struct GpuUploads {
 struct Piece {
     host: PinnedHostSlice<u32>,
     device: CudaSlice<u32>,
-    /// The last copy has been made.
+    /// Signals that the last copy is complete.
     copied: CudaEvent,
-    /// The last kernel that reads this copy has ended.
+    /// Signals that the last kernel to read this copy has ended.
     read: CudaEvent,
 }
 
@@ -53,8 +53,8 @@ impl Uploads for GpuUploads {
         write(filled);
         self.copies.wait(read).w()?;
         let (to, _) = device.device_ptr(&self.copies);
-        // SAFETY: both are equally long, and the copy waits for the kernels that read the device's. The host's is not
-        // touched before `copied`, nor freed before the stream has ended (`drop`).
+        // SAFETY: both have the same length, and the copy waits for the kernels that read the device memory. The host
+        // memory is neither touched before `copied` nor freed before the stream has finished (`drop`).
         unsafe { memcpy_htod_async(to, filled, self.copies.cu_stream()) }.w()?;
         copied.record(&self.copies).w()?;
         Ok(to)
@@ -72,7 +72,7 @@ impl Uploads for GpuUploads {
 impl Drop for GpuUploads {
     fn drop(&mut self) {
         // Memory is freed in the order of the kernels' stream, which may not have waited for the last copy. If the
-        // device no longer answers, there is nothing to wait for.
+        // device no longer responds, there is nothing to wait for.
         let _ = self.copies.synchronize();
     }
 }

@@ -1,4 +1,4 @@
-//! The gradient of one shard: the trials forwards without a graph, then piece by piece backwards with one.
+//! The gradient of one shard: the trials run forwards without a graph, then backwards, piece by piece, with one.
 
 use super::loss;
 use super::plan::Piece;
@@ -11,19 +11,19 @@ use crate::tasks::Trial;
 use candle_core::{DType, Device, Tensor, Var};
 use std::ops::Range;
 
-/// Some trials of some networks, and the gradient to find.
+/// Some trials of some networks, and the gradient wanted.
 pub(super) struct Job<'a> {
     pub setup: &'a Setup,
     /// The weights of these networks.
     pub weights: Weights,
-    /// Names of the weights with respect to which the gradient is wanted.
+    /// The weights with respect to which the gradient is wanted.
     pub wanted: &'a [&'static str],
     pub inputs: TrialTensors<'a>,
     /// The trials as the task drew them, `[S, B]`.
     pub trials: Vec<&'a Trial>,
     pub pieces: &'a [Piece],
     pub loss: Loss,
-    /// The factor of each trial's loss: one over the number of trials of a network.
+    /// The weight of each trial's loss: one over the number of trials per network.
     pub share: f64,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Done {
     pub gradients: Vec<Tensor>,
 }
 
-/// The gradient that reaches a piece from later ones, with respect to each tensor of its last [`Progress`].
+/// The gradient that reaches a piece from later ones, with respect to each tensor of its final [`Progress`].
 type Carried = Vec<Option<Tensor>>;
 
 pub(super) fn run(job: &Job) -> Result<Done> {
@@ -70,7 +70,7 @@ pub(super) fn run(job: &Job) -> Result<Done> {
     for (piece, start) in job.pieces.iter().zip(&starts).rev() {
         let variables = start.map(|tensor| Ok(Var::from_tensor(tensor)?.into_inner()))?;
         let Some(sum) = linear(job, &cell, &variables, piece, &slopes, carried.take())? else { continue };
-        // The gradients that candle returns are part of a graph: unless detached, they would be differentiated again.
+        // The gradients that candle returns are part of a graph; unless detached, they would be differentiated again.
         let gradients = sum.backward()?;
         for (_, variable, total) in &mut wanted {
             if let Some(gradient) = gradients.get(variable) {
@@ -85,7 +85,7 @@ pub(super) fn run(job: &Job) -> Result<Done> {
     Ok(Done { outputs, end: at, losses, gradients: job.wanted.iter().filter_map(total).collect() })
 }
 
-/// Takes the steps of a piece; returns their outputs and the state after them.
+/// Runs the steps of a piece and returns their outputs and the state after them.
 fn walk(job: &Job, cell: &Cell, start: &Progress, range: &Range<usize>) -> Result<(Vec<Tensor>, Progress)> {
     let mut steps = Steps::from(range.start, job.setup, cell, &job.inputs)?;
     let (mut at, mut outputs) = (start.clone(), Vec::with_capacity(range.len()));
@@ -97,8 +97,8 @@ fn walk(job: &Job, cell: &Cell, start: &Progress, range: &Range<usize>) -> Resul
     Ok((outputs, at))
 }
 
-/// A number with the same gradient as the loss: the outputs times the loss's slopes, plus the last state times the gradient
-/// that is carried to it. `None` if the loss does not depend on anything after the piece's start.
+/// A scalar with the same gradient as the loss: the outputs times the loss's slopes, plus the last state times the
+/// gradient carried to it. `None` if the loss depends on nothing after the piece's start.
 fn linear(
     job: &Job,
     cell: &Cell,
@@ -131,11 +131,11 @@ fn linear(
 struct Slopes {
     /// `[T, S, B, n_out]`.
     values: Tensor,
-    /// Whether any output of a step has one that is not 0, `[T]`.
+    /// Whether any output of a step has a nonzero slope, `[T]`.
     scored: Vec<bool>,
 }
 
-/// The loss of each trial and the slopes, from all outputs `[S, B, T, n_out]`.
+/// The loss of each trial, and the slopes, from the outputs `[S, B, T, n_out]`.
 fn slopes(job: &Job, outputs: &Tensor) -> Result<(Tensor, Slopes)> {
     let (s, b, t, n_out) = outputs.dims4()?;
     let by_trial: Vec<f64> = outputs.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;

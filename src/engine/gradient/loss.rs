@@ -5,8 +5,8 @@ use crate::error::{Error, Result};
 use crate::tasks::{mean_over_scored, ErrorMeasure, Task, Trial};
 use std::borrow::Cow;
 
-/// The mean over scored steps and outputs of the squared or absolute difference from the targets, and its gradient with
-/// respect to `outputs` `[T, n_out]`. An absolute difference of 0 has gradient 0.
+/// The squared or absolute difference from the targets, averaged over scored steps and outputs, and its gradient with
+/// respect to `outputs` `[T, n_out]`. The gradient of an absolute difference is 0 at 0.
 pub(super) fn of_trial(task: &dyn Task, trial: &Trial, outputs: &[f64], loss: Loss) -> Result<(f64, Vec<f64>)> {
     let measure = match loss {
         Loss::Squared => ErrorMeasure::Squared,

@@ -1,10 +1,10 @@
-//! Backpropagation through time: the exact gradient by candle's autograd, to compare the learning rules with
+//! Backpropagation through time: the exact gradient by candle's autograd, as a benchmark for the learning rules
 //! (docs/model.md, "Backpropagation beside the rules").
 //!
-//! A trial first runs without a graph, and the state is kept every few steps. Then, from the last piece to the first, each
-//! piece runs again with a graph, and the gradient of the piece after it enters at its end. The result is that of one graph
-//! over the whole trial, but memory grows only with the square root of the trial's length (Chen et al. 2016), and recursion
-//! goes no deeper than a piece is long.
+//! A trial first runs without a graph, saving the state every few steps. Then, from the last piece to the first, each
+//! piece runs again with a graph, and the gradient from the following piece enters at its end. The result equals that
+//! of one graph over the whole trial, but memory grows only with the square root of the trial's length (Chen et al.
+//! 2016), and the depth of recursion is limited by the length of a piece.
 
 mod backward;
 mod loss;
@@ -27,10 +27,10 @@ use workers::Workers;
 /// The gradient of each network's mean loss over the trials of `batch` with respect to its `w_rec`, `[S, N, N]` (post, pre),
 /// and the mean losses, `[S]`.
 ///
-/// The loss of a trial is the mean over scored steps and outputs of (output − target)², or, with [`Loss::Task`], of the task's
-/// own measure. The perturbations and noise of the batch are constants. Fast weights start at zero and are differentiated
-/// through. The gradient reaches back through the whole trial, or as far as `config.bptt.steps` says; it is 0 for connections
-/// that do not exist. No other key of `config.bptt` is read, nor is the rule.
+/// The loss of a trial is the mean over scored steps and outputs of (output − target)², or, with [`Loss::Task`], of the
+/// task's own measure. The perturbations and noise of the batch are constants. Fast weights start at zero and are
+/// differentiated through. The gradient reaches back through the whole trial, or as far as `config.bptt.steps` allows;
+/// it is 0 for connections that do not exist. No other key of `config.bptt` is read, and neither is the rule.
 ///
 /// # Errors
 /// [`Error::Usage`] if what the task scores is derived from the outputs and it has no
@@ -45,7 +45,7 @@ pub fn gradient(setup: &Setup, weights: &Weights, batch: &TrialBatch, loss: Loss
     Ok((gradient, losses.to_vec2()?.iter().map(mean).collect()))
 }
 
-/// Names of the weights that learn.
+/// The names of the weights that learn.
 pub(crate) fn learning(config: &Config) -> Vec<&'static str> {
     let network = &config.network;
     let all = config.bptt.parameters == Parameters::All;
@@ -63,7 +63,7 @@ pub(crate) fn learning(config: &Config) -> Vec<&'static str> {
     .collect()
 }
 
-/// The parts of the device memory that backpropagation needs beside the weights.
+/// The parts of the device memory that backpropagation needs besides the weights.
 pub(super) fn memory(setup: &Setup, sizes: &Sizes) -> Vec<Part> {
     vec![
         Part::new("backpropagation", plan::memory(&setup.config, sizes)),
@@ -72,7 +72,7 @@ pub(super) fn memory(setup: &Setup, sizes: &Sizes) -> Vec<Part> {
     ]
 }
 
-/// The engine that runs trials and finds the gradient of each network's mean loss over them.
+/// The engine that runs trials and computes the gradient of each network's mean loss over them.
 pub(super) struct Gradient(Workers);
 
 impl Gradient {
@@ -81,8 +81,8 @@ impl Gradient {
         Ok(Gradient(Workers::new(plan::piece_steps(setup.task.steps()))?))
     }
 
-    /// Runs a batch, shard by shard, and adds the gradients with respect to the `wanted` weights up in the order of the
-    /// shards. Returns the losses `[S, B]` as well.
+    /// Runs a batch, shard by shard, and sums the gradients with respect to the `wanted` weights in the order of the
+    /// shards. Also returns the losses `[S, B]`.
     fn backpropagate(
         &self,
         ensemble: &Ensemble,
@@ -108,7 +108,7 @@ impl Gradient {
                 share: 1.0 / b as f64,
             })
         })?;
-        // Shards of the same networks stand side by side.
+        // Shards of the same networks are adjacent.
         let of_the_first = shards.iter().filter(|shard| shard.networks == shards[0].networks).count();
         join(ensemble, wanted, &done.chunks(of_the_first).collect::<Vec<_>>())
     }
@@ -133,7 +133,7 @@ impl Engine for Gradient {
     }
 }
 
-/// Puts the results of shards together: those of a row have the same networks and other trials.
+/// Joins the results of shards. The shards of a row have the same networks but different trials.
 fn join(ensemble: &Ensemble, wanted: &[&'static str], rows: &[&[Done]]) -> Result<(Episode, Tensor)> {
     let cat = |find: &dyn Fn(&Done) -> Option<Tensor>| -> candle_core::Result<Tensor> {
         let rows = rows.iter().map(|row| Tensor::cat(&row.iter().filter_map(find).collect::<Vec<_>>(), 1));
@@ -167,7 +167,7 @@ fn join(ensemble: &Ensemble, wanted: &[&'static str], rows: &[&[Done]]) -> Resul
     Ok((episode, cat(&|done| Some(done.losses.clone()))?))
 }
 
-/// The gradient with 0 for connections that do not exist.
+/// The gradient, set to 0 for connections that do not exist.
 fn masked(ensemble: &Ensemble, name: &str, gradient: Tensor) -> Result<Tensor> {
     let network = &ensemble.setup.config.network;
     if let ("w_rec", Some(exists)) = (name, &ensemble.weights.connectivity) {

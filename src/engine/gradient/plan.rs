@@ -1,37 +1,37 @@
-//! How the work is cut: trials into pieces of steps, and a batch into shards. The cut affects results only by the order of
-//! sums, and depends only on sizes, never on the number of threads.
+//! How the work is divided: trials into pieces of steps, and a batch into shards. The division affects results only
+//! through the order of sums, and depends only on sizes, never on the number of threads.
 
 use crate::config::{Config, Stage};
 use crate::engine::memory::{float, matrices, Sizes};
 use candle_core::Device;
 use std::ops::Range;
 
-/// Trials of a network that run side by side in one shard on the CPU: enough for an efficient product, and few enough to
-/// give two threads work with a single network.
+/// Trials of a network that run side by side in one shard on the CPU: enough for an efficient product, but few enough
+/// to occupy two threads with a single network.
 const TRIALS_ON_CPU: usize = 32;
 /// A shard has fewer trials where its graph would take more bytes than this.
 const GRAPH_BYTES: u64 = 2 << 30;
-/// Vectors `[N]` that one step leaves in the graph of one trial, with the gradients of constants.
+/// The number of vectors `[N]` that one step leaves in the graph of one trial, including gradients of constants.
 const VECTORS: f64 = 24.0;
-/// Matrices `[N, N]` likewise, if there are fast weights.
+/// The number of matrices `[N, N]` likewise, if there are fast weights.
 const MATRICES: f64 = 12.0;
 
 /// Consecutive steps of a trial whose graph exists at the same time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
     pub steps: Range<usize>,
-    /// Whether the gradient continues into the piece before.
+    /// Whether the gradient continues into the previous piece.
     pub reaches_back: bool,
 }
 
-/// The length of the pieces of a trial of `steps` steps. At √T/3 steps the states between pieces take about as much memory as
-/// the graph of one piece; somewhat longer pieces cost fewer sums.
+/// The length of the pieces of a trial of `steps` steps. At √T/3 steps, the states between pieces take about as much
+/// memory as the graph of one piece; slightly longer pieces need fewer sums.
 pub(super) fn piece_steps(steps: usize) -> usize {
     ((steps as f64 / 4.0).sqrt().ceil() as usize).max(1)
 }
 
-/// Cuts a trial into pieces of at most `length` steps, in order. The gradient stops at every multiple of `truncated` (0: at
-/// the start of the trial alone).
+/// Cuts a trial into pieces of at most `length` steps, in order. The gradient stops at every multiple of `truncated`
+/// (if 0, only at the start of the trial).
 pub(super) fn pieces(steps: usize, truncated: usize, length: usize) -> Vec<Piece> {
     let window = if truncated == 0 { steps } else { truncated };
     let mut pieces = Vec::new();
@@ -44,22 +44,22 @@ pub(super) fn pieces(steps: usize, truncated: usize, length: usize) -> Vec<Piece
     pieces
 }
 
-/// Some networks and trials of a batch, counted within it.
+/// Some networks and trials of a batch, numbered within the batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shard {
     pub networks: Range<usize>,
-    /// Which trials of each.
+    /// Which trials of each network.
     pub trials: Range<usize>,
 }
 
-/// How many networks and how many trials of each a shard has at most.
+/// The most networks, and the most trials of each, that a shard has.
 fn shard_size(config: &Config, steps: usize, networks: usize, batch: usize, device: &Device) -> (usize, usize) {
     let (networks, batch) = if device.is_cpu() { (1, batch.min(TRIALS_ON_CPU)) } else { (networks, batch) };
     let fit = GRAPH_BYTES as f64 / (networks as f64 * graph_bytes(config, steps));
     (networks, batch.min(fit.max(1.0) as usize))
 }
 
-/// Cuts `networks` networks of `batch` trials into shards: the trials of the first networks first.
+/// Cuts `networks` networks of `batch` trials into shards, those of the first networks first.
 pub(super) fn shards(config: &Config, steps: usize, networks: usize, batch: usize, device: &Device) -> Vec<Shard> {
     let (width, height) = shard_size(config, steps, networks, batch, device);
     let cut = |whole: usize, part: usize| (0..whole).step_by(part).map(move |from| from..whole.min(from + part));
@@ -68,7 +68,8 @@ pub(super) fn shards(config: &Config, steps: usize, networks: usize, batch: usiz
         .collect()
 }
 
-/// Bytes of the graph of one piece of one trial. In f64, as in [`memory`], so that absurdly large sizes do not overflow.
+/// The bytes of the graph of one piece of one trial. In f64, as in [`memory`], so that absurdly large sizes do not
+/// overflow.
 fn graph_bytes(config: &Config, steps: usize) -> f64 {
     let n = config.network.neurons as f64;
     let matrices = if config.fast_weights.stage == Stage::None { 0.0 } else { MATRICES };
@@ -81,8 +82,8 @@ fn count_pieces(steps: usize, truncated: usize) -> f64 {
     (steps / window) as f64 * window.div_ceil(length) as f64 + (steps % window).div_ceil(length) as f64
 }
 
-/// The most bytes that backpropagation takes at the same time, the trials themselves apart: for each running shard the graph
-/// of a piece and the states between pieces, and for each network the gradient and the optimiser's state.
+/// The peak bytes of backpropagation, not counting the trials themselves: for each running shard, the graph of a piece
+/// and the states between pieces; for each network, the gradient and the optimiser's state.
 pub(super) fn memory(config: &Config, sizes: &Sizes) -> f64 {
     let &Sizes { device, networks, batch, n, .. } = sizes;
     let t = sizes.shape.steps;
@@ -92,7 +93,7 @@ pub(super) fn memory(config: &Config, sizes: &Sizes) -> f64 {
     let state = 2.0 * n + matrices(config.fast_weights.stage) * n * n;
     let between = count_pieces(t, config.bptt.steps) * state * float(config);
     let trials = at_once as f64 * width as f64 * height as f64;
-    // Before the update and after it: both moments; the gradients of a shard and their sum.
+    // Both moments, before and after the update; the gradients of a shard, and their sum.
     trials * (graph_bytes(config, t) + between) + 8.0 * networks as f64 * n * n * float(config)
 }
 

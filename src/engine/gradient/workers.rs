@@ -1,21 +1,22 @@
-//! Threads for deep recursion: candle's `backward`, and the release of its graph, make a nested call for each node.
+//! Threads for deep recursion: candle's `backward` and the release of its graph make a nested call for each node.
 
 use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::OnceLock;
 
-/// Bytes of a worker's stack: a fixed part, and a part for each step of the longest graph. Only touched pages take memory.
+/// The bytes of a worker's stack: a fixed part, plus a part per step of the longest graph. Only touched pages take
+/// memory.
 const STACK: usize = 16 << 20;
 const STACK_PER_STEP: usize = 256 << 10;
 
-/// Threads with a large stack, each a pool of its own.
+/// Threads with large stacks, each in a pool of its own.
 ///
-/// A thread that waits for a part of a matrix product takes up other work of its pool. In a common pool that would be another
-/// shard, on top of the same stack, and so on; here it can only be a part of its own product.
+/// A thread waiting for part of a matrix product picks up other work from its pool. In a shared pool this could be
+/// another shard, on top of the same stack, and so on; here it can only be part of its own product.
 pub(crate) struct Workers(Vec<rayon::ThreadPool>);
 
 impl Workers {
-    /// As many as the current pool has threads, for graphs of at most `steps` steps.
+    /// Starts as many threads as the current pool has, for graphs of at most `steps` steps.
     pub fn new(steps: usize) -> Result<Self> {
         let pool = |_| {
             rayon::ThreadPoolBuilder::new()

@@ -1,6 +1,6 @@
-//! Runs a batch of trials in plain candle operations on any device.
+//! Runs a batch of trials with plain candle operations, on any device.
 //!
-//! This is the reference against which the fused kernels are tested: a plain loop over steps.
+//! A plain loop over steps: the reference against which the fused kernels are tested.
 
 mod steps;
 mod tensors;
@@ -16,7 +16,7 @@ use crate::presets::Setup;
 use crate::rules::{Accumulator, Moment, ReadoutLearning, Source, StepRule};
 use candle_core::Tensor;
 
-/// Steps whose factors are collected before they are multiplied into the eligibility.
+/// The number of steps whose factors are collected before they are multiplied into the eligibility.
 const BLOCK: usize = 100;
 
 /// The engine of plain candle operations.
@@ -30,8 +30,8 @@ impl Engine for Reference {
     fn memory(&self, setup: &Setup, sizes: &Sizes) -> Vec<Part> {
         let eligibility = match setup.rule.source() {
             _ if !sizes.learn => (0.0, 0.0),
-            // Each sum is made anew: the old one, the summand and the new one exist at the same time. A block of factors is
-            // copied before it is multiplied.
+            // Each addition allocates a new tensor, so the old sum, the summand and the new sum exist at once. A block
+            // of factors is copied before it is multiplied.
             Source::Steps(_) => (3.0 * sizes.matrix(), sizes.vectors(5.0 * sizes.t.min(BLOCK as f64))),
             Source::FastWeights => (sizes.matrix(), 0.0),
             Source::Gradient | Source::Nothing => (0.0, 0.0),
@@ -48,7 +48,7 @@ impl Engine for Reference {
     }
 }
 
-/// Runs all steps. With `learn`, accumulates what the rules of `w_rec` and the readout learn from.
+/// Runs all steps. With `learn`, accumulates what the rules for `w_rec` and the readout learn from.
 fn run(setup: &Setup, cell: &Cell, inputs: &TrialTensors, learn: bool, record: Record) -> candle_core::Result<Episode> {
     let t = inputs.inputs.dim(0)?;
     let mut steps = Steps::from(0, setup, cell, inputs)?;
@@ -104,7 +104,7 @@ fn run(setup: &Setup, cell: &Cell, inputs: &TrialTensors, learn: bool, record: R
     })
 }
 
-/// A rule of `w_rec` at work, and the eligibility so far.
+/// The rule of `w_rec`, and the eligibility so far.
 struct Learning {
     rule: Box<StepRule>,
     start_step: usize,
@@ -112,7 +112,7 @@ struct Learning {
 }
 
 impl Learning {
-    /// Adds a step; `error` is what the output's error, fed back, brings to each neuron.
+    /// Adds a step; `error` is the output error fed back to each neuron.
     fn step(
         &mut self,
         step: usize,

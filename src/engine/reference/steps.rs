@@ -1,4 +1,4 @@
-//! The steps of a batch of trials, one after the other, in plain candle operations.
+//! The steps of a batch of trials, one after another, in plain candle operations.
 
 use super::TrialTensors;
 use crate::config::{ModulatorSource, RewardConfig};
@@ -9,7 +9,7 @@ use crate::presets::Setup;
 use candle_core::{Result, Tensor};
 use std::ops::Range;
 
-/// The state of a batch of trials between two steps: all that the next step reads beside weights and inputs.
+/// The state of a batch of trials between two steps: all that the next step reads besides weights and inputs.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
     /// x and r.
@@ -23,7 +23,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// All tensors, always in the same order.
+    /// Iterates over all tensors, always in the same order.
     pub fn each(&self) -> impl Iterator<Item = &Tensor> {
         let fast_weights = self.fast_weights.iter().flat_map(|h| h.each());
         let named = self.state.each().chain(fast_weights).map(|(_, tensor)| tensor);
@@ -44,13 +44,13 @@ impl Progress {
 
 /// The result of one step.
 pub(crate) struct Taken {
-    /// The state after it.
+    /// The state after the step.
     pub next: Progress,
-    /// z, with the readout's noise, `[S, B, n_out]`.
+    /// The output z, including the readout's noise, `[S, B, n_out]`.
     pub output: Tensor,
-    /// That noise.
+    /// The readout's noise.
     pub readout_noise: Option<Tensor>,
-    /// ξ, `[S, B, N]`.
+    /// The perturbations ξ, `[S, B, N]`.
     pub perturbation: Option<Tensor>,
     /// R − R̄, `[S, B]`.
     pub reward_change: Tensor,
@@ -62,7 +62,7 @@ pub(crate) struct Steps<'a> {
     cell: Cell,
     inputs: &'a TrialTensors<'a>,
     plasticity: Option<FastWeightPlasticity>,
-    /// How R̄ is kept; `None` if nothing reads the reward online.
+    /// How R̄ is updated; `None` if nothing reads the reward online.
     reward: Option<&'a RewardConfig>,
     perturbations: Perturbations<'a>,
     ones: Tensor,
@@ -141,32 +141,33 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// Bytes of the tensors of a step, and of the dense perturbations.
+/// The bytes of the tensors of a step, and of the dense perturbations.
 pub(super) fn memory(sizes: &Sizes) -> f64 {
     sizes.vectors(if sizes.perturbed() { 8.0 + BLOCK as f64 } else { 8.0 })
 }
 
-/// Steps whose perturbations are made dense at the same time.
+/// The number of steps whose perturbations are made dense at once.
 const BLOCK: usize = 32;
 
 /// Makes the sparse perturbations dense on the device, a block of steps at a time.
 struct Perturbations<'a> {
     lists: &'a [&'a [Perturbation]],
-    /// The first of each list that is in no block yet.
+    /// The index in each list of the first perturbation not yet in a block.
     next: Vec<usize>,
-    /// The last block of steps, and their ξ `[steps, S, B, N]`; `None` if none of them is perturbed.
+    /// The last block of steps, and its ξ `[steps, S, B, N]`; `None` if the block has no perturbations.
     steps: Range<usize>,
     dense: Option<Tensor>,
 }
 
 impl<'a> Perturbations<'a> {
-    /// Those of step `first` and later.
+    /// The perturbations from step `first` on.
     fn from(first: usize, lists: &'a [&'a [Perturbation]]) -> Self {
         let before = |list: &&[Perturbation]| list.partition_point(|xi| (xi.step as usize) < first);
         Perturbations { lists, next: lists.iter().map(before).collect(), steps: first..first, dense: None }
     }
 
-    /// ξ of a step, shaped like `x` `[S, B, N]`; `None` if nothing is perturbed in its block. Steps are asked for in order.
+    /// ξ of a step, shaped like `x` `[S, B, N]`; `None` if its block has no perturbations. Steps must be requested in
+    /// order.
     fn at(&mut self, step: usize, x: &Tensor) -> Result<Option<Tensor>> {
         if !self.steps.contains(&step) {
             self.steps = step..step + BLOCK;
@@ -178,7 +179,7 @@ impl<'a> Perturbations<'a> {
 
     fn block(&mut self, x: &Tensor) -> Result<Option<Tensor>> {
         let trials = self.lists.len();
-        // Each trial's perturbations of each step.
+        // The perturbations of each step and trial.
         let mut rows: Vec<&[Perturbation]> = vec![&[]; BLOCK * trials];
         for (i, (list, next)) in self.lists.iter().zip(&mut self.next).enumerate() {
             for (k, step) in self.steps.clone().enumerate() {
@@ -191,7 +192,7 @@ impl<'a> Perturbations<'a> {
         if most == 0 {
             return Ok(None);
         }
-        // Lists of the same length: missing entries add 0 to neuron 0.
+        // Pads the lists to the same length: missing entries add 0 to neuron 0.
         let (mut neurons, mut sizes) = (vec![0u32; rows.len() * most], vec![0f32; rows.len() * most]);
         for (i, row) in rows.iter().enumerate() {
             for (k, xi) in row.iter().enumerate() {

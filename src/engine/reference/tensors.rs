@@ -7,17 +7,17 @@ use crate::tasks::{ErrorMeasure, TrialShape};
 use candle_core::{Result, Tensor};
 use std::ops::Range;
 
-/// All that a run of trials reads beside the weights. T steps, S networks, B trials.
+/// Everything that a run of trials reads besides the weights: T steps, S networks, B trials.
 pub struct TrialTensors<'a> {
-    /// u, `[T, S, B, n_in]`.
+    /// The inputs u, `[T, S, B, n_in]`.
     pub inputs: Tensor,
-    /// x(0), `[S, B, N]`.
+    /// The initial activations x(0), `[S, B, N]`.
     pub x0: Tensor,
-    /// m(t) of the fast weights, `[T, S, B]`; `None`: 1.
+    /// The modulator m(t) of the fast weights, `[T, S, B]`; `None` means 1.
     pub modulator: Option<Tensor>,
-    /// The fast weights at the start; `None`: zero.
+    /// The fast weights at the start; `None` if zero.
     pub fast_weights: Option<FastWeights>,
-    /// For the error of each step.
+    /// What the error of each step is computed from.
     pub scoring: Scoring,
     /// The perturbations of each trial, `[S, B]` lists ordered by step.
     pub perturbations: Vec<&'a [Perturbation]>,
@@ -27,15 +27,15 @@ pub struct TrialTensors<'a> {
     pub private_noise: Option<Tensor>,
 }
 
-/// Targets, and the error that is expected.
+/// The targets and the expected error.
 pub struct Scoring {
-    /// `[T, S, B, n_out]`.
+    /// The targets, `[T, S, B, n_out]`.
     pub targets: Tensor,
-    /// `[T, S, B]`: 1 where the output is scored, else 0.
+    /// 1 where the output is scored, otherwise 0; `[T, S, B]`.
     pub scored: Tensor,
     /// How outputs are compared with targets.
     pub measure: ErrorMeasure,
-    /// Ē of each trial's type, `[S, B]`: R̄ starts from its negative.
+    /// Ē of each trial's type, `[S, B]`; R̄ starts at its negative.
     pub expected_error: Tensor,
 }
 
@@ -45,9 +45,9 @@ impl Scoring {
         (self.targets.get(step)? - output)?.broadcast_mul(&self.scored.get(step)?.unsqueeze(2)?)
     }
 
-    /// R − R̄ at a step, `[S, B]`, and R̄ after it, for `output` `[S, B, n_out]` and R̄ before it. The reward R is the negative
-    /// of the step's error; R̄ is a running mean within the trial. Both differences are 0 if the step is not scored. A
-    /// binary modulator is 1 if R > R̄, else 0.
+    /// R − R̄ at a step, `[S, B]`, and R̄ after it, for `output` `[S, B, n_out]` and R̄ before it. The reward R is the
+    /// negative of the step's error; R̄ is a running mean within the trial. If the step is not scored, the difference
+    /// is 0 and R̄ stays the same. A binary modulator is 1 if R > R̄, otherwise 0.
     pub(super) fn reward_change(
         &self,
         modulator: &RewardConfig,
@@ -71,7 +71,7 @@ impl Scoring {
 }
 
 impl<'a> TrialTensors<'a> {
-    /// Puts some trials of some networks of a batch on the networks' device, with the fast weights that they start from.
+    /// Copies some trials of some networks of a batch to the networks' device, with the fast weights they start from.
     ///
     /// # Errors
     /// If the device fails.
@@ -85,7 +85,8 @@ impl<'a> TrialTensors<'a> {
         let (dtype, device) = (ensemble.weights.w_rec.dtype(), ensemble.weights.w_rec.device());
         let TrialShape { steps: t, n_in, n_out, measure } = ensemble.shape;
         let drawn = batch.part(&networks, &trials, &batch.drawn);
-        // Of a tensor of the whole batch, whose networks are dimension `first` and whose trials the one after it.
+        // The part of a whole-batch tensor that belongs to these networks (dimension `first`) and trials (the next
+        // dimension).
         let part = |tensor: &Tensor, first: usize| {
             let networks = tensor.narrow(first, networks.start, s)?;
             networks.narrow(first + 1, trials.start, b)?.contiguous()
@@ -130,7 +131,7 @@ impl<'a> TrialTensors<'a> {
     }
 }
 
-/// The task's m(t), `[T, trials]`; `None` if the fast weights do not read it, or no trial has one.
+/// The task's m(t), `[T, trials]`; `None` if the fast weights do not read it or no trial has one.
 fn modulator(ensemble: &Ensemble, drawn: &[&DrawnTrial]) -> Option<Vec<f32>> {
     let read = ensemble.setup.config.fast_weights.modulator == ModulatorSource::Task
         && drawn.iter().any(|d| d.trial.modulator.is_some());
@@ -139,7 +140,7 @@ fn modulator(ensemble: &Ensemble, drawn: &[&DrawnTrial]) -> Option<Vec<f32>> {
     read.then(|| steps_first(ones.len(), 1, &rows()))
 }
 
-/// From one `[T, width]` for each trial to `[T, trials, width]`.
+/// Rearranges one `[T, width]` per trial into `[T, trials, width]`.
 fn steps_first(t: usize, width: usize, trials: &[&[f32]]) -> Vec<f32> {
     (0..t).flat_map(|step| trials.iter().flat_map(move |of| &of[step * width..(step + 1) * width])).copied().collect()
 }

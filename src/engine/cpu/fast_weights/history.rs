@@ -1,8 +1,8 @@
 //! The fast weights of one trial as the list of their changes.
 //!
-//! All stages are linear in H where nothing is clipped, so H(t) = K(t) H₀ + Σ_s c_s(t) a_s b_sᵀ, and
-//! α H r = α K(t) (H₀ r) + Σ_s α c_s(t) a_s (b_s · r): two thin products over the list, the identity behind linear attention
-//! (Schlag et al. 2021). A list that has become long is folded into H₀ by one matrix product.
+//! Without clipping, every stage is linear in H, so H(t) = K(t) H₀ + Σ_s c_s(t) a_s b_sᵀ, and α H r = α K(t) (H₀ r) +
+//! Σ_s α c_s(t) a_s (b_s · r): two thin products over the list. This is the identity behind linear attention (Schlag et
+//! al. 2021). Once the list is long, one matrix product folds it into H₀.
 
 use super::super::rows::{add_rows, add_scaled, dots};
 use super::form::Chunks;
@@ -12,16 +12,16 @@ use crate::engine::eligibility::{zeros, Aligned};
 use crate::engine::{product, Strides};
 use pulp::{Arch, Simd, WithSimd};
 
-/// The list, and what became of H₀ (and e₀) since it was last folded.
+/// The list, and how H₀ (and e₀) have decayed since it was last folded.
 pub(super) struct History<'a> {
     config: &'a FastWeightsConfig,
     /// H₀ and e₀; empty where the list is never folded.
     of: Matrices<&'a mut [f32]>,
     width: usize,
     later: usize,
-    /// The list is folded when it is as long.
+    /// The length at which the list is folded.
     capacity: usize,
-    /// a_s, `[capacity, width]`; for Oja's rule already scaled by what was forgotten since.
+    /// a_s, `[capacity, width]`; for Oja's rule, already scaled by the forgetting since step s.
     post: Aligned,
     /// b_s, `[capacity, width]`.
     pre: Aligned,
@@ -29,19 +29,19 @@ pub(super) struct History<'a> {
     c: Vec<f32>,
     /// The coefficient of a_s b_sᵀ in e, for the retroactive form.
     d: Vec<f32>,
-    /// K(t) where it is the same for all neurons.
+    /// K(t), where it is the same for all neurons.
     keep_h: f32,
-    /// K(t) for each postsynaptic neuron: what Oja's rule forgets depends on it. Else empty.
+    /// K(t) of each postsynaptic neuron, for Oja's rule, whose forgetting depends on that neuron; otherwise empty.
     keep_each: Aligned,
     /// H = … + from_e e₀, for the retroactive form.
     from_e: f32,
     /// e = keep_e e₀ + …
     keep_e: f32,
-    /// Whether H₀ or e₀ may differ from zero.
+    /// Whether H₀ or e₀ may be nonzero.
     nonzero: bool,
 }
 
-/// What a read needs for a moment; one for all trials.
+/// Scratch memory for a read, shared by all trials.
 pub(super) struct Scratch {
     /// α c_s (b_s · r).
     weights: Vec<f32>,
@@ -50,14 +50,14 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    /// For lists of `longest` entries and rows of `width`.
+    /// For lists of up to `longest` entries and rows of length `width`.
     pub(super) fn new(longest: usize, width: usize) -> Self {
         Scratch { weights: vec![0.0; longest], product: zeros(2 * width) }
     }
 }
 
 impl<'a> History<'a> {
-    /// An empty list. `given`: H₀ is not zero.
+    /// An empty list. `given` says whether H₀ may be nonzero.
     pub(super) fn new(
         config: &'a FastWeightsConfig,
         width: usize,
@@ -93,11 +93,11 @@ impl<'a> History<'a> {
         }
     }
 
-    /// Adds η m a bᵀ, and lets what is there fade, as the stage has it.
+    /// Adds η m a bᵀ and lets the existing entries decay, as the stage prescribes.
     pub(super) fn push(&mut self, arch: Arch, a: &[f32], b: &[f32], m: f32) {
         let eta = self.config.eta as f32;
         match self.config.stage {
-            // The change of this step alone.
+            // H is the change of this step alone.
             Stage::Hebb | Stage::Outer => {
                 self.forget();
                 self.append(a, b, eta);
@@ -176,7 +176,7 @@ impl<'a> History<'a> {
     }
 }
 
-/// Rows of `width`, each times its own factor.
+/// Rows of length `width`, each multiplied by its own factor.
 fn scaled_rows(rows: &[f32], factors: &[f32], width: usize) -> Aligned {
     let scaled = rows.chunks_exact(width).zip(factors).flat_map(|(row, f)| row.iter().map(move |v| v * f));
     Aligned::from_iter(0, scaled)
@@ -221,7 +221,7 @@ impl WithSimd for Read<'_, '_> {
     }
 }
 
-/// Oja's rule forgets by postsynaptic activity: everything listed fades by 1 − η m a².
+/// Oja's rule forgets according to postsynaptic activity: every entry of the list decays by 1 − η m a².
 struct Forget<'r, 'a> {
     history: &'r mut History<'a>,
     a: &'r [f32],

@@ -1,10 +1,10 @@
-//! The fast weights of a shard's trials, each in one of two forms that are equal up to rounding:
+//! The fast weights of a shard's trials, each in one of two forms that agree up to rounding:
 //!
-//! - [`written`]: H as a matrix, changed and read in one pass a step;
-//! - [`history`]: H as the list of its changes, read by two thin products a step, and now and then folded into a matrix.
+//! - [`written`]: H as a matrix, changed and read in one pass per step;
+//! - [`history`]: H as the list of its changes, read by two thin products per step, and folded into a matrix now and then.
 //!
-//! Matrices are held transposed, `[pre, post]`: a pass then runs along whole vectors of postsynaptic neurons. The twin of
-//! both is [`crate::model::FastWeightPlasticity`].
+//! Matrices are stored transposed, `[pre, post]`, so that a pass runs along whole vectors of postsynaptic neurons. The
+//! reference for both is [`crate::model::FastWeightPlasticity`].
 
 mod form;
 mod history;
@@ -20,7 +20,7 @@ use crate::config::{Association, Stage};
 use crate::engine::eligibility::{zeros, Aligned};
 use pulp::Arch;
 
-/// H of one trial, and e of the retroactive form.
+/// H of one trial, and e for the retroactive stage.
 #[derive(Default)]
 pub(super) struct Matrices<M> {
     pub(super) h: M,
@@ -43,11 +43,11 @@ enum Form<'a> {
     History(History<'a>),
 }
 
-/// Memory for H and e of `trials` trials, `[trials, N pre, width post]` each; empty where they never stand as matrices.
+/// Memory for H and e of `trials` trials, each `[trials, N pre, width post]`; empty if they never exist as matrices.
 pub(super) fn matrices(plan: &Plan, trials: usize) -> Matrices<Aligned> {
     let floats = plan.fast_weights.filter(|fast_weights| fast_weights.matrix).map_or(0, |_| trials * plan.matrix());
     let retroactive = plan.fast_weights.is_some_and(|fast_weights| fast_weights.config.stage == Stage::Retroactive);
-    // With the rule `hebbian-trace`, H is the eligibility and stands in its memory.
+    // With the rule `hebbian-trace`, H is the eligibility and lives in its memory.
     Matrices {
         h: zeros(if plan.eligibility_is_h() { 0 } else { floats }),
         e: zeros(if retroactive { floats } else { 0 }),
@@ -55,7 +55,7 @@ pub(super) fn matrices(plan: &Plan, trials: usize) -> Matrices<Aligned> {
 }
 
 impl<'a> FastWeights<'a> {
-    /// The fast weights of `trials`, in the memory that [`matrices`] made for them; `None` where there are none.
+    /// The fast weights of `trials`, in the memory that [`matrices`] made for them; `None` if there are none.
     pub(super) fn new<'t: 'a>(
         plan: &Plan<'a>,
         trials: &mut [Trial<'t>],
@@ -93,13 +93,13 @@ impl<'a> FastWeights<'a> {
         self.each[b].read(self.arch, &mut self.scratch, r, drive);
     }
 
-    /// Changes H of trial `b` after a step to the firing rates `after`, under the neuromodulator `m`.
+    /// Changes H of trial `b` after a step that led to the firing rates `after`, under the neuromodulator `m`.
     pub(super) fn change(&mut self, b: usize, after: &[f32], m: f32) {
         let (post, pre) = self.association.pair(&self.r_before[..], after);
         self.each[b].change(self.arch, post, pre, m);
     }
 
-    /// Brings H (and e) up to date after the last step, and copies them to where a trial's results go.
+    /// Brings H (and e) up to date after the last step and copies them to the trial's results.
     pub(super) fn finish(&mut self, plan: &Plan, trials: &mut [Trial]) {
         if !self.wanted {
             return;
@@ -138,7 +138,7 @@ impl<'a> Form<'a> {
     }
 }
 
-/// Calls `copy` for each element of a matrix with its place in `[N pre, width post]` and in `[N post, N pre]`.
+/// Calls `copy` for each element of a matrix with its index in `[N pre, width post]` and in `[N post, N pre]`.
 fn transpose(n: usize, width: usize, mut copy: impl FnMut(usize, usize)) {
     (0..n * n).for_each(|k| copy((k % n) * width + k / n, k));
 }
@@ -153,7 +153,7 @@ mod tests {
     const N: usize = 10;
     const WIDTH: usize = 16;
 
-    /// Rates of a step: silent beyond N.
+    /// The rates of a step; padding beyond N is silent.
     fn rates(step: usize, phase: f32) -> Vec<f32> {
         (0..WIDTH).map(|i| if i < N { (step as f32 * 0.9 + i as f32 * 1.7 + phase).sin() } else { 0.0 }).collect()
     }

@@ -1,6 +1,7 @@
-//! The fast weights of one trial as a matrix: one pass a step, which applies the last step's change and reads H r.
+//! The fast weights of one trial as a matrix. One pass per step applies the last step's change and reads H r.
 //!
-//! Every stage but the retroactive form is H_ij ← keep_i H_ij + gain a_i b_j, then a clip; in that form this is e, and H gathers m e.
+//! Every stage but the retroactive one is H_ij ← keep_i H_ij + gain a_i b_j, followed by a clip; in the retroactive
+//! stage this is e, and H accumulates m e.
 
 use super::super::rows::{add_scaled, splat};
 use super::Matrices;
@@ -17,12 +18,12 @@ pub(super) struct Written<'a> {
     b: Aligned,
     m: f32,
     pending: bool,
-    /// Whether H may differ from zero.
+    /// Whether H may be nonzero.
     nonzero: bool,
 }
 
 impl<'a> Written<'a> {
-    /// `given`: H does not start at zero.
+    /// `given` says whether H may start nonzero.
     pub(super) fn new(config: &'a FastWeightsConfig, width: usize, given: bool, of: Matrices<&'a mut [f32]>) -> Self {
         let row = || zeros(width);
         Written { config, of, keep: row(), gain_a: row(), b: row(), m: 1.0, pending: false, nonzero: given }
@@ -49,7 +50,7 @@ impl<'a> Written<'a> {
         (self.pending, self.nonzero) = (true, true);
     }
 
-    /// Applies what is planned and adds α H r to `drive`; `r` empty: only the former.
+    /// Applies the planned change and adds α H r to `drive`; with an empty `r`, only applies the change.
     pub(super) fn pass(&mut self, arch: Arch, r: &[f32], drive: &mut [f32]) {
         if self.nonzero {
             arch.dispatch(Pass { written: self, r, drive });
@@ -57,7 +58,7 @@ impl<'a> Written<'a> {
         }
     }
 
-    /// Applies what the last step of a trial planned.
+    /// Applies the change planned by the last step of a trial.
     pub(super) fn finish(&mut self, arch: Arch) -> &Matrices<&'a mut [f32]> {
         if self.pending {
             self.pass(arch, &[], &mut []);
@@ -122,7 +123,7 @@ fn change<S: Simd>(simd: S, h: &mut [f32], keep: &[f32], gain_a: &[f32], b: f32)
     }
 }
 
-/// [`change`] and [`add_scaled`] for four rows, for which keep, gain_a and the drive are loaded once.
+/// [`change`] and [`add_scaled`] for four rows at once, so that keep, gain_a and the drive are loaded only once.
 #[inline(always)]
 fn change_and_add_four<S: Simd>(
     simd: S,

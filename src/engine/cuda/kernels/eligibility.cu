@@ -1,13 +1,13 @@
 // The eligibility of each trial: e (+)= Σ_t post(t) pre(t)ᵀ over the steps in the history.
 //
 // A block of tile × tile threads computes a square of the result; each thread keeps 8 × 8 of its elements in registers.
-// Each sum runs over the steps in order, from one launch to the next, so how the history is cut changes no bit.
+// Each sum runs over the steps in order, across launches, so how the history is divided does not change a single bit.
 #include "trials.cuh"
 
 #define EDGE 8u
 #define CHUNK 16u
 
-// The position of element k of a thread's 8: 4 are in one half of the square, 4 in the other, and each 4 are one
+// The position of element k of a thread's 8: 4 are in one half of the square and 4 in the other; each 4 form one
 // vector.
 __device__ static u32 place(u32 k, u32 thread, u32 tile) { return k / 4 * tile * 4 + thread * 4 + k % 4; }
 

@@ -12,7 +12,7 @@ static void enter() {
     swapcontext(&fibres[current].context, &scheduler);
 }
 
-// Runs the threads of a block to the end. False if some wait at a barrier that others never reach.
+// Runs the threads of a block to the end. Returns false if some wait at a barrier that others never reach.
 static bool run_block(bool backwards) {
     const u32 threads = blockDim.x;
     for (Fibre &fibre : fibres) {
@@ -42,7 +42,7 @@ extern "C" bool emulate(void (*function)(Trials), u32 blocks, u32 threads, size_
     block_memory.resize((shared_bytes + sizeof(float4) - 1) / sizeof(float4));
     for (u32 k = 0; k < blocks; k++) {
         blockIdx.x = backwards ? blocks - 1 - k : k;
-        // All bits set is a NaN: memory that is read before it is written shows in the results.
+        // With all bits set, a float is NaN, so memory that is read before it is written shows up in the results.
         memset((void *)block_memory.data(), 0xff, block_memory.size() * sizeof(float4));
         if (!run_block(backwards)) return false;
     }

@@ -1,10 +1,10 @@
-// The fast weights H of a trial in either of two forms: a matrix that is changed and read in one pass a step (`pass`),
-// or the list of the changes to it (`append`, `weigh`, `recall`), which serves where nothing is clipped and all of H
-// decays alike.
+// The fast weights H of a trial in either of two forms: a matrix, changed and read in one pass per step (`pass`), or a
+// list of its changes (`append`, `weigh`, `recall`), which works if nothing is clipped and all of H decays at the same
+// rate.
 #pragma once
 #include "trials.cuh"
 
-// How H changes after a step, which the next step's pass applies: H_ij ← keep_i H_ij + gain_i b_j, i post and j pre.
+// The change of H after a step, applied by the next step's pass: H_ij ← keep_i H_ij + gain_i b_j (i post, j pre).
 struct Change {
     float keep, gain, e_keep, e_gain, m;
 };
@@ -50,10 +50,10 @@ __device__ static float pass(const Trials &of, u32 trial, u32 i, bool pending, c
     return sum;
 }
 
-// How many changes are in the list before step t.
+// The number of changes in the list before step t.
 __device__ static u32 listed(const Trials &of, u32 t) { return of.stage == STAGE_OUTER && t > 1 ? 1 : t; }
 
-// Appends the change of the step before step t to the list, and lets the earlier ones decay.
+// Appends the change of the step before step t to the list, and decays the earlier ones.
 __device__ static void append(const Trials &of, u32 trial, u32 t, const float *before, const float *after) {
     const u32 n = of.neurons, length = of.list_length, last = listed(of, t) - 1;
     const float *a = of.association == POST_PRE ? after : before;
@@ -69,8 +69,8 @@ __device__ static void append(const Trials &of, u32 trial, u32 t, const float *b
     __syncthreads();
 }
 
-// For each change in the list before step t: its weight times b·r. Where there are more threads than changes, several
-// share a sum over the neurons; `sums` has room for one number for each thread.
+// For each change in the list before step t: its weight times b·r. If there are more threads than changes, several
+// share a sum over the neurons; `sums` has room for one number per thread.
 __device__ static void weigh(const Trials &of, u32 trial, u32 t, const float *r, float *counts, float *sums) {
     const u32 n = of.neurons, length = of.list_length, count = listed(of, t), me = threadIdx.x;
     const u32 rounded = (count + 31) / 32 * 32, width = rounded < blockDim.x ? rounded : blockDim.x;
@@ -94,7 +94,7 @@ __device__ static void weigh(const Trials &of, u32 trial, u32 t, const float *r,
     }
 }
 
-// (H r)_i before step t, from the list and from what is left of the H at the start.
+// (H r)_i before step t, from the list and from what is left of the initial H.
 __device__ static float recall(const Trials &of, u32 trial, u32 t, u32 i, const float *r, const float *counts) {
     const u32 n = of.neurons, count = listed(of, t);
     const float *post = of.change_post + (size_t)trial * of.list_length * n + i;

@@ -1,7 +1,7 @@
 // Lets a C++ compiler build the kernels as an ordinary library, so that they can be tested without a GPU.
 //
-// The threads of a block are fibres of one real thread: each runs until it reaches a barrier, then the next does.
-// `emulate` takes them in either order; if the results depend on it, a barrier is missing.
+// The threads of a block are fibres of one real thread: each runs until it reaches a barrier, then the next one runs.
+// `emulate` can run them in either order; if the results depend on the order, a barrier is missing.
 #pragma once
 #include <cmath>
 #include <cstddef>

@@ -1,11 +1,11 @@
-// One step of every trial: a block of threads for each trial, a thread for each neuron (or for several, where N is
+// One step of every trial: one block of threads per trial, one thread per neuron (or for several neurons if N is
 // large).
 //
-// It does everything but the recurrent product, which is ready in `recurrent`: fast weights, drive, activation, output,
-// reward, learning of the readout, and the factors of the eligibility. Tests hold it against engine/reference.
+// Does everything except the recurrent product, which is ready in `recurrent`: fast weights, drive, activation, output,
+// reward, learning of the readout, and the factors of the eligibility. Tests compare it with engine/reference.
 #include "fast_weights.cuh"
 
-// The sum of `value` over the threads of a block, for every thread; always in the same order.
+// The sum of `value` over the threads of a block, returned to every thread; always in the same order.
 __device__ static float block_sum(float value, float *sums) {
     const u32 me = threadIdx.x;
     sums[me] = value;
@@ -21,7 +21,7 @@ __device__ static float block_sum(float value, float *sums) {
     return sum;
 }
 
-// w_in u + b of neuron i.
+// w_in u + b for neuron i.
 __device__ static float input_drive(const Trials &of, u32 network, u32 trial, u32 step, u32 i) {
     const float *u = of.inputs + drawn(of, trial, step) * of.n_in;
     const float *w = of.w_in + ((size_t)network * of.neurons + i) * of.n_in;
@@ -30,13 +30,13 @@ __device__ static float input_drive(const Trials &of, u32 network, u32 trial, u3
     return drive;
 }
 
-// The index of a trial's first perturbation that is not before this step.
+// The index of a trial's first perturbation at or after this step.
 __device__ static u32 next_perturbation(const Trials &of, u32 trial, u32 step) {
     return step == of.stretch_first ? of.perturbation_start[trial] : of.next_perturbation[trial];
 }
 
-// Adds this step's perturbations of neuron i to `drive`; for `node-perturbation` ξ r_preᵀ goes into the eligibility,
-// column i of the rows of the perturbed neurons.
+// Adds this step's perturbations of neuron i to `drive`; for `node-perturbation`, adds ξ r_preᵀ to the eligibility, in
+// column i of the perturbed neurons' rows.
 __device__ static float perturbed(const Trials &of, u32 trial, u32 step, u32 i, float r_before, float drive) {
     const bool learns = of.rule == RULE_NODE_PERTURBATION && step >= of.start_step;
     const u32 n = of.neurons, end = of.perturbation_start[trial + 1];
@@ -51,7 +51,7 @@ __device__ static float perturbed(const Trials &of, u32 trial, u32 step, u32 i, 
     return drive;
 }
 
-// Writes the output of a step to memory and to `z`, shared by the block.
+// Writes the output of a step to memory and to `z`, which the block shares.
 __device__ static void output(const Trials &of, u32 network, u32 trial, u32 step, const float *r, float *z, float *sums) {
     const size_t at = ((size_t)trial * of.steps + step) * of.n_out;
     const float *noise = of.readout_noise ? of.readout_noise + drawn(of, trial, step) * of.n_out : nullptr;
@@ -71,7 +71,7 @@ __device__ static void output(const Trials &of, u32 network, u32 trial, u32 step
     __syncthreads();
 }
 
-// R − R̄ of this step, for every thread, and updates R̄; 0 where nothing reads it or the step is not scored.
+// Returns R − R̄ of this step to every thread and updates R̄; 0 if nothing reads it or the step is not scored.
 __device__ static float reward_change(const Trials &of, u32 trial, u32 step, const float *z, float *shared) {
     if (!of.online) return 0.0f;
     if (threadIdx.x == 0) {
@@ -128,14 +128,14 @@ __device__ static void remember(const Trials &of, u32 trial, u32 step, float cha
     }
 }
 
-// A block shares these floats: rates before and after, a sum for each thread, the output, one more, and one for each
-// change in the list.
+// A block shares these floats: the rates before and after, one sum per thread, the output, one more, and one per change
+// in the list.
 KERNEL(step) {
     SHARED(float, shared);
     const u32 trial = blockIdx.x, network = trial / of.trials_each, n = of.neurons, t = of.first_step;
     float *before = shared, *after = before + n, *sums = after + n, *z = sums + blockDim.x, *one = z + of.n_out;
     float *counts = one + 1;
-    // First the rates before and after the last step: they determine the change of H that is still to be applied.
+    // First load the rates before and after the last step, which determine the pending change of H.
     for (u32 i = threadIdx.x; i < n; i += blockDim.x) {
         before[i] = of.r_before[(size_t)trial * n + i];
         after[i] = of.r[(size_t)trial * n + i];
@@ -181,7 +181,7 @@ KERNEL(step) {
     if (of.rule == RULE_DELTA_X || of.rule == RULE_EH) remember(of, trial, t, change, before);
 }
 
-// After the last step: the last change of H.
+// Applies the last change of H after the last step.
 KERNEL(finish_fast_weights) {
     SHARED(float, shared);
     const u32 trial = blockIdx.x, n = of.neurons;

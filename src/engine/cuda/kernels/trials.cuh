@@ -1,7 +1,7 @@
 // What the kernels share: their argument, and the arithmetic of one neuron.
 //
-// Sums are explicit `fmaf`s in a fixed order, nothing else is fused (-fmad=false) and no sum is atomic. So every launch
-// shape computes the same bits, and so does a C++ compiler (host.h).
+// Sums are explicit `fmaf`s in a fixed order, nothing else is fused (-fmad=false), and no sum is atomic. Every launch
+// shape therefore computes the same bits, and so does code from a C++ compiler (host.h).
 #pragma once
 
 typedef unsigned int u32;
@@ -22,32 +22,32 @@ enum Association : u32 { AUTO, POST_PRE, PRE_POST };
 enum Modulator : u32 { CONSTANT, GIVEN, REWARD };
 enum ReadoutRule : u32 { READOUT_FIXED, READOUT_NODE_PERTURBATION, READOUT_EH };
 
-// One perturbation of one neuron; `drawn.rs` writes them.
+// One perturbation of one neuron, written by `drawn.rs`.
 struct Perturbation {
     u32 step, neuron;
     float size;
 };
 
-// All trials of a batch; `params::Params` in Rust has the same fields in the same order. There are P = S B trials, B of
-// each of S networks, those of the first network first. Null: absent.
+// All trials of a batch; `params::Params` in Rust has the same fields in the same order. There are P = S B trials, B
+// for each of S networks, those of the first network first. Null pointers mean absent.
 struct Trials {
     // The networks, each with N neurons.
     const float *w_rec;           // [S, N post, N pre]
     const float *w_in;            // [S, N, n_in]
     const float *b_rec;           // [S, N] or null
-    const float *w_out;           // [S, n_out, N], or null where the outputs are rates
+    const float *w_out;           // [S, n_out, N], or null if the outputs are rates
     const float *b_out;           // [S, n_out]
     const float *free;            // [N], 0 for clamped neurons, otherwise 1
     const float *held;            // [N], x of clamped neurons, otherwise 0
     const u32 *output_neurons;    // [n_out]
-    // What was drawn for a stretch: the `stretch` steps from `stretch_first` on.
-    const u32 *perturbation_start;        // [P + 1], into the list below, which is ordered by step in each trial
+    // What was drawn for a stretch of `stretch` steps starting at `stretch_first`.
+    const u32 *perturbation_start;        // [P + 1], indices into the list below, ordered by step within a trial
     const Perturbation *perturbations;
     const float *inputs;          // [P, stretch, n_in]
     const float *readout_noise;   // [P, stretch, n_out] or null
-    const float *targets;         // [P, stretch, n_out], or null where no reward is read during the trial
-    const float *scored;          // [P, stretch], likewise; 0 where the step is not scored
-    const float *modulator;       // [P, stretch], or null where the task gives no m(t)
+    const float *targets;         // [P, stretch, n_out], or null if no reward is read during the trial
+    const float *scored;          // [P, stretch], likewise; 0 if the step is not scored
+    const float *modulator;       // [P, stretch], or null if the task gives no m(t)
     // The state.
     float *x;                     // [P, N]
     float *r;                     // [P, N]
@@ -74,19 +74,19 @@ struct Trials {
     float *b_out_change;          // [P, n_out]
     // Sizes.
     u32 networks, trials_each, neurons, steps, n_in, n_out, block;
-    // The steps of this launch, and where in the history the first of them from which the rule learns goes.
+    // The steps of this launch, and the place in the history of the first of them from which the rule learns.
     u32 first_step, count, slot;
     u32 stretch_first, stretch;
     // Settings.
     u32 rule, start_step, stage, association, modulated_by, readout_rule, online, squared_error;
-    u32 rectified;                // the transfer function: x + offset within [0, max] instead of tanh
+    u32 rectified;                // the transfer function: x + offset limited to [0, max], instead of tanh
     u32 add;                      // kernel `eligibility`: add to what is there
     u32 tile;                     // kernel `eligibility`: threads along one edge of a block
     u32 groups;                   // kernels `whole_trial`: groups of threads in a block
     u32 list_length;             // L, the length of the list; 0: H is a matrix, read and written at each step
     float leak, x_mean_decay, alpha, h_eta, h_clip, reward_decay, readout_variance, output_mean_decay;
     float response_offset, response_max;
-    float h_kept;             // of a list: the factor that is left of the H at the start
+    float h_kept;             // for a list: the remaining factor of the initial H
 };
 
 // v limited to ±bound; NaN stays NaN.

@@ -1,9 +1,10 @@
 // A stretch of steps in one launch: a block runs some trials of one network, keeps w_rec in shared memory and needs no
 // other block.
 //
-// A thread has 4 neurons of TRIALS trials, a group of threads all neurons of these trials, a block groups · TRIALS
-// trials. x and x̄ stay in registers. Rates are in shared memory twice: one half is read while the other is written, so
-// a step needs one barrier. There are no fast weights, and outputs are rates; everything else is as in step.cu.
+// A thread handles 4 neurons of TRIALS trials, a group of threads all neurons of these trials, and a block groups ·
+// TRIALS trials. x and x̄ stay in registers. Shared memory holds the rates twice: one copy is read while the other is
+// written, so a step needs only one barrier. There are no fast weights, and outputs are rates; everything else is as in
+// step.cu.
 #include "trials.cuh"
 
 #define NEVER 0xffffffffu
@@ -56,7 +57,7 @@ __device__ static void begin(const Trials &of, Mine<TRIALS> &my, float *weights,
     __syncthreads();
 }
 
-// w_rec r + w_in u + b of a thread's neurons and trials, summed over neurons, then over inputs, in their order.
+// w_rec r + w_in u + b for a thread's neurons and trials, summed in order over neurons, then over inputs.
 template <u32 TRIALS>
 __device__ static void drives(const Trials &of, const Mine<TRIALS> &my, u32 t, const float *weights, const float *rates,
                               float sum[TRIALS][4]) {
@@ -86,7 +87,7 @@ __device__ static void drives(const Trials &of, const Mine<TRIALS> &my, u32 t, c
         UNROLL for (u32 a = 0; a < 4; a++) sum[b][a] += my.b_rec[a];
 }
 
-// Adds the perturbations of trial b at step t to the drive; for `node-perturbation` ξ r_preᵀ goes into the eligibility.
+// Adds the perturbations of trial b at step t to the drive; for `node-perturbation`, adds ξ r_preᵀ to the eligibility.
 template <u32 TRIALS>
 __device__ static void perturbed(const Trials &of, Mine<TRIALS> &my, u32 b, u32 t, const float *before, float drive[4]) {
     const u32 n = of.neurons, trial = my.trial(b);
@@ -104,7 +105,7 @@ __device__ static void perturbed(const Trials &of, Mine<TRIALS> &my, u32 b, u32 
     }
 }
 
-// Updates trial b under its drive: x, the rate after the step, and for `delta-x` the factors and x̄.
+// Updates trial b from its drive: x, the rate after the step and, for `delta-x`, the factors and x̄.
 template <u32 TRIALS>
 __device__ static void advance(const Trials &of, Mine<TRIALS> &my, u32 b, u32 t, const float *before, float *after,
                                const float drive[4]) {
