@@ -7,7 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Targets compute capability 8.0; the driver of any later GPU compiles the PTX for its own.
+/// Targets compute capability 8.0; the driver compiles the PTX for any later GPU.
 #[cfg(feature = "cuda")]
 fn kernels() -> cudaforge::Result<()> {
     const FOLDER: &str = "src/engine/cuda/kernels";

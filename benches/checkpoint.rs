@@ -1,4 +1,4 @@
-//! Checkpoints: what the checksum costs of making, writing and reading a file.
+//! The cost of making, writing and reading a checkpoint, and the checksum's share of it.
 //!
 //! `cargo bench --bench checkpoint`
 

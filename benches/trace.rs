@@ -1,7 +1,7 @@
-//! The Hebbian trace in both forms, and without any: time of a batch of trials, forward only.
+//! The time of a batch of trials, forward only, with the Hebbian trace in each of its forms and without it.
 //!
-//! `cargo bench --bench trace`. The constants of the choice between the forms (`src/engine/cpu/fast_weights/form.rs`) were fitted to
-//! this: take the time without a trace away, and divide by steps and trials.
+//! `cargo bench --bench trace`. The constants that choose between the forms (`src/engine/cpu/fast_weights/form.rs`)
+//! were fitted to these times: subtract the time without a trace, and divide by steps and trials.
 
 use candle_core::Device;
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};

@@ -1,12 +1,12 @@
-//! Whole updates of `dnms`: drawing trials, running them, judging them, changing weights.
+//! Whole updates of `dnms`: drawing, running and judging trials, and changing the weights.
 //!
-//! `cargo bench --bench update`. For the share of the machine's matrix speed, measured in the same run, use
-//! `hebbian-rnn bench`.
+//! `cargo bench --bench update`. `hebbian-rnn bench` also measures the fraction of the machine's matrix speed that is
+//! reached.
 
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};
 use hebbian_rnn::Trainer;
 
-/// Rule, networks, trials of each in parallel, neurons.
+/// Rule, networks, trials of each network in parallel, neurons.
 const CASES: [(&str, u64, u64, i64); 9] = [
     ("delta-x", 1, 1, 200),
     ("delta-x", 1, 16, 200),

@@ -1,16 +1,16 @@
-//! Question: how do I train networks with a learning rule of my own?
-//! Answer: implement `LearningRule`, and give the rule to the trainer and to whatever reads the checkpoint.
+//! Question: how do I train networks with my own learning rule? Answer: implement `LearningRule`, and give the rule to
+//! the trainer and to whatever reads the checkpoint.
 //!
-//! The rule here is node perturbation with presynaptic traces, after Fiete & Seung (2006, doi 10.1103/PhysRevLett.97.048104),
-//! whose synapses have dynamics. Each synapse keeps a trace s of its presynaptic rate r. What counts is the perturbation ξ of
-//! the postsynaptic neuron times that trace:
+//! The rule here is node perturbation with presynaptic traces, after Fiete & Seung (2006, doi
+//! 10.1103/PhysRevLett.97.048104), whose synapses have dynamics. Each synapse keeps a trace s of its presynaptic rate
+//! r. The eligibility accumulates the perturbation ξ of the postsynaptic neuron times that trace:
 //!
 //! ```text
 //! s_pre ← λ s_pre + (1 − λ) r_pre(t−1)
 //! e ← e + ξ_post(t) s_pre
 //! ```
 //!
-//! When a trial is over, e times how much better it went than expected changes the weights: Δw = η M e.
+//! After the trial, the weights change by Δw = η M e, where M says how much better than expected the trial went.
 //!
 //! `cargo run --release --example custom_rule`
 
@@ -18,7 +18,7 @@ use candle_core::{Device, Tensor};
 use hebbian_rnn::{evaluate, Checkpoint, Factors, Increment, LearningRule, Own, Source, Trainer};
 use std::sync::Arc;
 
-/// The rule with its parameter.
+/// The rule and its parameter.
 struct PresynapticTrace {
     /// λ.
     decay: f64,
@@ -39,7 +39,7 @@ impl LearningRule for PresynapticTrace {
                 None => new,
             };
             trace = Some(pre.clone());
-            // Without a perturbation nothing becomes eligible.
+            // Without a perturbation, nothing becomes eligible.
             Ok(moment.perturbation.map(|xi| Increment::Outer(Factors { post: xi.clone(), pre })))
         }))
     }
@@ -47,7 +47,7 @@ impl LearningRule for PresynapticTrace {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rule = Arc::new(PresynapticTrace { decay: 0.5 });
-    // Neither the readout nor the Hebbian trace may do the work: only the recurrent weights learn, by this rule.
+    // Only the recurrent weights learn, so that neither the readout nor the Hebbian trace can do the rule's work.
     let mut trainer = Trainer::builder("echo")
         .own_rule(rule.clone())
         .set("rule.eta", 0.1)
@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let untrained = evaluate(&trainer.checkpoint()?, 100, 1)?;
     trainer.train()?;
 
-    // A checkpoint holds the rule's name; the rule itself has to be given to read it.
+    // A checkpoint stores only the rule's name, so the rule itself must be given when it is read.
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("echo.safetensors");
     trainer.checkpoint()?.write(&path)?;
@@ -68,12 +68,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     for (before, after) in untrained.iter().zip(evaluate(&checkpoint, 100, 1)?) {
         println!("network {}: error {:.3}, before training {:.3}", after.network, after.error, before.error);
-        assert!(after.error < before.error / 4.0, "not learnt");
+        assert!(after.error < before.error / 4.0, "did not learn");
     }
 
     // Training goes on as if it had never stopped.
     let mut resumed = Trainer::resume(&checkpoint, &[Device::Cpu])?;
     let (resumed, unbroken) = (resumed.update()?, trainer.update()?);
-    assert!(resumed.networks[0].error == unbroken.networks[0].error, "not the same training");
+    assert!(resumed.networks[0].error == unbroken.networks[0].error, "the resumed training differs");
     Ok(())
 }

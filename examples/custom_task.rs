@@ -1,8 +1,8 @@
-//! Question: how do I train on a task of my own?
-//! Answer: implement `Task` and hand it to a trainer with the settings of a similar task.
+//! Question: how do I train on my own task? Answer: implement `Task` and hand it to a trainer with the settings of a
+//! similar task.
 //!
-//! The task is a delayed go/no-go: a short cue, then a delay; in the response period the output should be high after the go
-//! cue and low after the no-go cue.
+//! The task is a delayed go/no-go: a short cue, a delay, and a response period in which the output should be high after
+//! the go cue and low after the no-go cue.
 //!
 //! `cargo run --release --example custom_task`
 
@@ -28,7 +28,7 @@ impl Task for GoNoGo {
     fn trial_types(&self) -> Vec<String> {
         self.inputs()
     }
-    /// Go and no-go trials take turns.
+    /// Go and no-go trials alternate.
     fn trial(&self, index: u64, _rng: &mut Stream) -> Trial {
         let trial_type = (index % 2) as usize;
         let mut inputs = vec![0.0; self.steps() * 2];
@@ -61,6 +61,6 @@ fn main() -> hebbian_rnn::Result<()> {
         let reached = score.criterion_trials.map_or("never".to_string(), |trials| format!("after {trials} trials"));
         println!("network {}: criterion {reached}, error {:.3}", score.network, score.error);
     }
-    assert!(trainer.criterion_trials().iter().flatten().count() >= 2, "not learnt");
+    assert!(trainer.criterion_trials().iter().flatten().count() >= 2, "did not learn");
     Ok(())
 }

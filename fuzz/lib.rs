@@ -1,4 +1,4 @@
-//! What the fuzz targets share: small networks, and the check that a refusal says something.
+//! What the fuzz targets share: small networks, and the check that an error has a message.
 
 use hebbian_rnn::candle_core::Device;
 use hebbian_rnn::{Checkpoint, Result, Setting, Setup, Trainer};
@@ -12,7 +12,7 @@ pub fn checkpoint(task: &str, more: &[&str]) -> Checkpoint {
     trainer.checkpoint().unwrap()
 }
 
-/// The value of what was read; a refusal must have a message.
+/// The value read, if any; an error must have a message.
 pub fn value<T>(outcome: Result<T>) -> Option<T> {
     match outcome {
         Ok(value) => Some(value),
@@ -24,7 +24,7 @@ pub fn value<T>(outcome: Result<T>) -> Option<T> {
     }
 }
 
-/// `bytes` with `metadata` in the place of their metadata's entry `key`.
+/// `bytes` with the metadata entry `key` replaced by `metadata`.
 pub fn with_metadata(bytes: &[u8], key: &str, metadata: &str) -> Vec<u8> {
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let mut header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();

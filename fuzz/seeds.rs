@@ -1,4 +1,4 @@
-//! Writes small files that are whole into `corpus/TARGET`, for the fuzzer to begin with: `cargo run --bin seeds`.
+//! Writes small valid files into `corpus/TARGET` as seeds for the fuzzer: `cargo run --bin seeds`.
 
 use hebbian_rnn::{find_rule, METADATA_KEY, TASKS};
 use hebbian_rnn_fuzz::checkpoint;

@@ -16,7 +16,7 @@ pub enum Error {
     Setting {
         /// The dotted key, such as `network.neurons`.
         key: String,
-        /// Its value.
+        /// The value found.
         found: String,
         /// The values it can have.
         expected: String,
@@ -24,9 +24,9 @@ pub enum Error {
     /// An unknown name.
     #[error("unknown {kind} `{found}`{}", suggestion(found, known))]
     Unknown {
-        /// What it should name: "task", "rule", "key", ….
+        /// The kind of thing it should name: "task", "rule", "key", ….
         kind: &'static str,
-        /// The name.
+        /// The name found.
         found: String,
         /// The known names.
         known: Vec<String>,
@@ -37,9 +37,9 @@ pub enum Error {
     /// A tensor is missing, or has the wrong shape or type.
     #[error("tensor `{name}` is {found}; expected {expected}")]
     Tensor {
-        /// Its name.
+        /// The tensor's name.
         name: String,
-        /// Its shape or type.
+        /// The shape or type found.
         found: String,
         /// The shape or type it should have.
         expected: String,
@@ -94,17 +94,17 @@ pub enum Error {
     },
 }
 
-/// The memory that a run needs and its device has, in bytes.
+/// The memory that a run needs and the memory its device has, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Shortage {
     /// What needs the memory, such as "the run".
     pub what: &'static str,
-    /// What each part needs.
+    /// The name and size of each part.
     pub parts: Vec<(&'static str, u64)>,
     /// Free memory.
     pub free: u64,
-    /// The part of it that may be used.
+    /// The part of the free memory that may be used.
     pub usable: u64,
     /// What to change so that the run fits.
     pub remedy: String,
@@ -165,7 +165,7 @@ fn suggestion(found: &str, known: &[String]) -> String {
 pub(crate) trait At<T> {
     /// `place` is a file, a table, or an operation.
     fn at(self, place: impl fmt::Display) -> Result<T>;
-    /// The same, for a file or folder.
+    /// As [`At::at`], for a file or folder.
     fn at_path(self, path: &Path) -> Result<T>;
 }
 

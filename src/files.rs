@@ -1,4 +1,4 @@
-//! Files that are written whole or not at all, their earlier versions, and what a crash leaves behind.
+//! Writing files whole or not at all, keeping earlier versions, and removing what a crash leaves behind.
 
 use crate::error::{Doing, Result};
 use std::fs::{self, File};
@@ -6,19 +6,19 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use tempfile::Builder;
 
-/// The prefix of an unfinished file's name; the name that it will get follows.
+/// The prefix of an unfinished file's name; its final name follows.
 const UNFINISHED: &str = ".writing-";
 
 /// Writes `bytes` to `path` whole or not at all: a temporary file beside it is written, synced and renamed, and the
-/// folder synced.
+/// folder is synced.
 ///
 /// # Errors
-/// [`Error::Io`](crate::Error::Io) if it cannot be written. What was at `path` before then stays there.
+/// [`Error::Io`](crate::Error::Io) if it cannot be written; `path` then keeps its previous contents.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     write_keeping(path, bytes, 0)
 }
 
-/// As [`write_atomically`], but leaves a file that holds these bytes already alone.
+/// As [`write_atomically`], but leaves a file alone if it already holds these bytes.
 pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());
@@ -26,11 +26,11 @@ pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomically(path, bytes)
 }
 
-/// As [`write_atomically`], keeping what was there before: `NAME.EXT` as `NAME.1.EXT`, that one as `NAME.2.EXT`, up to
-/// `NAME.<keep>.EXT`.
+/// As [`write_atomically`], but keeps earlier versions: `NAME.EXT` becomes `NAME.1.EXT`, which becomes `NAME.2.EXT`, up
+/// to `NAME.<keep>.EXT`.
 ///
-/// `path` never goes missing meanwhile: the old content gets a second name as a link (as a copy if the file system has
-/// no links), and only then is the new content, already safe on the disk, renamed over the first.
+/// `path` never goes missing in the meantime: the old content first gets a second name by a link (or a copy, if the
+/// file system has no links), and only then is the new content, already safe on disk, renamed over the first name.
 pub(crate) fn write_keeping(path: &Path, bytes: &[u8], keep: u64) -> Result<()> {
     let write = || -> io::Result<()> {
         let mut temporary = Builder::new().prefix(&unfinished(path)).tempfile_in(folder(path))?;
@@ -55,7 +55,7 @@ fn keep_previous(path: &Path, keep: u64) -> io::Result<()> {
     if keep == 0 || !path.exists() {
         return Ok(());
     }
-    // Files beyond the first free number stay where they are.
+    // Files beyond the first gap in the numbers stay where they are.
     let last = (1..keep).find(|k| !previous(path, *k).exists()).unwrap_or(keep);
     for k in (1..last).rev() {
         fs::rename(previous(path, k), previous(path, k + 1))?;
@@ -68,8 +68,8 @@ fn keep_previous(path: &Path, keep: u64) -> io::Result<()> {
         result => result,
     };
     let second = Builder::new().prefix(&unfinished(path)).make_in(folder(path), link)?.into_temp_path();
-    // After a crash between this and the last rename, both names already belong to one file: then nothing is renamed,
-    // and dropping `second` removes it.
+    // After a crash between this rename and the last one, both names already refer to one file; then nothing is
+    // renamed, and dropping `second` removes it.
     fs::rename(&second, previous(path, 1))
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn previous(path: &Path, k: u64) -> PathBuf {
     }
 }
 
-/// Removes the unfinished files that killed processes left, of targets whose names begin with one of `names`.
+/// Removes unfinished files left by killed processes if their final names begin with one of `names`.
 pub(crate) fn remove_unfinished(folder: &Path, names: &[&str]) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -144,7 +144,7 @@ mod tests {
             write(text, 3);
         }
         assert_holds(dir.path(), &[("a.1.txt", "5"), ("a.2.txt", "4"), ("a.3.txt", "3"), ("a.txt", "6")]);
-        // If one is missing, nothing beyond it moves.
+        // If one number is missing, nothing beyond it moves.
         fs::remove_file(dir.path().join("a.2.txt")).unwrap();
         write("7", 3);
         assert_holds(dir.path(), &[("a.1.txt", "6"), ("a.2.txt", "5"), ("a.3.txt", "3"), ("a.txt", "7")]);
@@ -155,7 +155,7 @@ mod tests {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join("a.txt");
         write_keeping(&path, b"1", 1).unwrap();
-        // What the crash leaves.
+        // The state that a crash leaves.
         keep_previous(&path, 1).unwrap();
         assert_holds(dir.path(), &[("a.1.txt", "1"), ("a.txt", "1")]);
         write_keeping(&path, b"2", 1).unwrap();

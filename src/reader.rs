@@ -1,5 +1,5 @@
-//! Reading safetensors files that may come from anywhere: regular files only, offsets that stay within the file,
-//! tensors of the shapes and types that are asked for, and finite numbers.
+//! Reads safetensors files from untrusted sources: accepts only regular files, offsets within the file, tensors of the
+//! requested shapes and types, and finite numbers.
 
 use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::text::shown;
@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 use std::fmt::{Debug, Display};
 use std::path::Path;
 
-/// The bytes of a regular file. Pipes and devices, which a file's metadata may name, could be endless and are refused.
+/// The bytes of a regular file. Pipes and devices, which a file's metadata may name, are refused because they could be
+/// endless.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     let regular = std::fs::metadata(path).doing("reading", path)?.is_file();
     ensure!(regular, Content, "{}: not a regular file", path.display());
@@ -22,7 +23,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The contents of a safetensors file.
+/// A parsed safetensors file.
 pub(crate) struct TensorFile<'a> {
     file: SafeTensors<'a>,
     /// The file's header.
@@ -30,7 +31,7 @@ pub(crate) struct TensorFile<'a> {
 }
 
 impl<'a> TensorFile<'a> {
-    /// Parses a file's bytes, and refuses any damage to its structure.
+    /// Parses a file's bytes and refuses any damage to its structure.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
         let parsed = || -> Result<Self> {
             offsets_within(bytes)?;
@@ -65,7 +66,7 @@ impl<'a> TensorFile<'a> {
         self.get(name).ok_or_else(|| Error::tensor(name, "missing", expected))
     }
 
-    /// The values and shape of a tensor of D dimensions, none of them 0, that must be there; `shape` describes it in
+    /// The values and shape of a tensor that must be there, with D dimensions, none of them 0; `shape` describes it in
     /// the error.
     pub fn numbers<const D: usize>(&self, name: &str, shape: &str) -> Result<(Vec<f32>, [usize; D])> {
         let view = self.required(name, shape)?;
@@ -80,7 +81,7 @@ impl<'a> TensorFile<'a> {
         self.shaped(name, shape)?.map(|view| numbers(name, &view)).transpose()
     }
 
-    /// As [`TensorFile::optional_numbers`], for integers from 0.
+    /// As [`TensorFile::optional_numbers`], for non-negative integers.
     pub fn optional_integers(&self, name: &str, shape: &[usize]) -> Result<Option<Vec<usize>>> {
         let Some(view) = self.shaped(name, shape)? else { return Ok(None) };
         let values: Vec<i64> = match view.dtype() {
@@ -96,8 +97,7 @@ impl<'a> TensorFile<'a> {
         values.into_iter().map(index).collect::<Result<_>>().map(Some)
     }
 
-    /// A tensor of floating-point numbers of any shape, if there is one, converted to `dtype`, in which all must be
-    /// finite.
+    /// A floating-point tensor of any shape, if there is one, converted to `dtype`; all its values must then be finite.
     pub fn floats(&self, name: &str, dtype: DType, device: &Device) -> Result<Option<Tensor>> {
         let Some(view) = self.get(name) else { return Ok(None) };
         let stored = match view.dtype() {
@@ -108,7 +108,8 @@ impl<'a> TensorFile<'a> {
             other => return Err(wrong_type(name, other, "float32 or float64")),
         };
         let tensor = Tensor::from_raw_buffer(view.data(), stored, view.shape(), &Device::Cpu)?.to_dtype(dtype)?;
-        // After the conversion: a number that is finite in double precision may not be in single.
+        // Checked after the conversion: a number that is finite in double precision may not be finite in single
+        // precision.
         let zero = |of: &Tensor| (of * 0.0)?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>();
         ensure!(tensor.elem_count() == 0 || zero(&tensor)? == 0.0, Content, "{}", not_finite(name));
         Ok(Some(tensor.to_device(device)?))
@@ -156,7 +157,7 @@ fn numbers(name: &str, view: &TensorView) -> Result<Vec<f32>> {
     Ok(values)
 }
 
-/// The values of a tensor, of `L` bytes each.
+/// The values of a tensor, each `L` bytes long.
 fn values<'v, const L: usize, T>(
     view: &'v TensorView,
     value: impl Fn([u8; L]) -> T + 'v,
@@ -169,7 +170,7 @@ fn damaged(error: impl Debug + Display) -> Error {
 }
 
 /// Refuses tensors that end outside the file. safetensors 0.8 adds the end of the last tensor to the header's length
-/// without a check, which overflows for ends near 2^64.
+/// without a check, and the sum overflows for ends near 2^64.
 fn offsets_within(bytes: &[u8]) -> Result<()> {
     let length = bytes.get(..8).and_then(|length| length.try_into().ok()).map(u64::from_le_bytes);
     let header = length.and_then(|length| bytes[8..].get(..usize::try_from(length).ok()?));
@@ -204,7 +205,7 @@ mod tests {
     fn lengths_that_overflow_are_refused() {
         assert!(TensorFile::parse(&claiming(&[2, 3], &[0; 5])).is_ok());
         assert!(TensorFile::parse(&claiming(&[2, 4], &[0; 5])).is_err());
-        // Eight of the longest tensors that the format can describe, and a last one that ends just below 2^64.
+        // Eight tensors of the greatest length the format can describe, and a last one that ends just below 2^64.
         for last in 0..8 {
             let lengths = [&[(1u64 << 61) - 1; 8][..], &[last]].concat();
             let error = TensorFile::parse(&claiming(&lengths, &[0; 5])).err().unwrap().to_string();

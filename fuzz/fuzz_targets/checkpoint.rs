@@ -1,4 +1,5 @@
-//! Reading a checkpoint. The first byte chooses: the rest is a whole file, or the metadata of a file whose tensors are whole.
+//! Reads a checkpoint. The first byte says whether the rest is a whole file, or the metadata for a file with intact
+//! tensors.
 
 #![no_main]
 
@@ -22,6 +23,6 @@ fuzz_target!(|data: &[u8]| {
         let _ = read.trials();
         let bytes = read.to_bytes().unwrap();
         let again = Checkpoint::from_bytes(&bytes, &Device::Cpu).unwrap();
-        assert!(again.to_bytes().unwrap() == bytes, "written again, the file differs");
+        assert!(again.to_bytes().unwrap() == bytes, "the file differs when written again");
     }
 });

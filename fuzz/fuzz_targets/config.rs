@@ -1,4 +1,4 @@
-//! Reading a configuration file; what is taken must survive being written.
+//! Reads a configuration file; an accepted configuration must survive being written and read again.
 
 #![no_main]
 
@@ -7,7 +7,7 @@ use hebbian_rnn_fuzz::value;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    // Files that a configuration names are not read here.
+    // Skips configurations that name other files, which are not to be read here.
     if text.contains("\"file\"") || text.contains("'file'") {
         return;
     }

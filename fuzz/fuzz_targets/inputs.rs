@@ -1,4 +1,4 @@
-//! Reading the inputs of `simulate`, and simulating what is accepted.
+//! Reads inputs for `simulate`, and simulates those accepted.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Reopening `metrics.csv`: what is kept can be read, and holds no row that the checkpoint does not know of.
+//! Reopens `metrics.csv`: the rows kept must be readable, and none may be later than the checkpoint.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! `--set KEY=VALUE`: each line is one.
+//! Parses `--set KEY=VALUE` arguments, one per line.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Reading a file of trials, and drawing from it.
+//! Reads a trial file, and draws trials from it.
 
 #![no_main]
 

@@ -1,7 +1,7 @@
 //! How much memory a run needs on its device, estimated before it starts.
 //!
-//! The estimate counts what grows with N², T or B; docs/gpu.md has the formula. Each engine knows its own part. A run that does
-//! not fit is refused at its start, and `--batch auto` takes the largest batch that fits.
+//! The estimate counts what grows with N², T or B; docs/gpu.md has the formula. Each engine knows its own part. A run
+//! that does not fit is refused at its start, and `--batch auto` takes the largest batch that fits.
 
 use super::{chosen_memory, Record};
 use crate::config::{Config, FastWeightsConfig, Precision, Stage};
@@ -259,7 +259,7 @@ mod tests {
         let retroactive = dnms(&["trace.stage=retroactive", "trace.persistent=true"]);
         assert_eq!(bytes(&retroactive, "fast weights"), 2 * 3 * 20 * 64 * 200 * 200 * 4);
         let exact = dnms(&["train.dtype=f64"]);
-        assert_eq!(bytes(&exact, "eligibility"), 3 * 20 * 64 * 200 * 200 * 8, "f64 has plain operations only");
+        assert_eq!(bytes(&exact, "eligibility"), 3 * 20 * 64 * 200 * 200 * 8, "f64 has only plain operations");
     }
 
     #[test]

@@ -46,7 +46,8 @@ pub trait Engine: Send + Sync {
     }
     /// The parts of the device memory that it needs besides the weights.
     fn memory(&self, setup: &Setup, sizes: &Sizes) -> Vec<Part>;
-    /// Runs all trials of a batch; with `learn`, also accumulates the eligibility or gradients and the readout's change.
+    /// Runs all trials of a batch; with `learn`, also accumulates the eligibility or gradients and the readout's
+    /// change.
     ///
     /// # Errors
     /// [`crate::Error::Tensors`] if an operation on the device fails; also any error from the task's own functions.

@@ -37,8 +37,8 @@ pub(crate) fn product(
             && lhs_strides.fits((m, k), lhs.len())
             && rhs_strides.fits((k, n), rhs.len())
     );
-    // SAFETY: all three matrices lie inside their slices (asserted above), `out` is borrowed mutably and so overlaps neither
-    // input, and its elements do not share places.
+    // SAFETY: all three matrices lie inside their slices (asserted above), `out` is borrowed mutably and so overlaps
+    // neither input, and its elements do not share places.
     unsafe {
         gemm(
             m,

@@ -1,4 +1,4 @@
-//! Fresh, unperturbed trials of networks with frozen weights.
+//! Evaluation: fresh, unperturbed trials of networks with frozen weights.
 
 use crate::engine::memory::check_forward;
 use crate::engine::{choose, Draw, Engine, Ensemble, Episode, Record, TrialBatch};
@@ -9,7 +9,7 @@ use crate::rules::RewardBaseline;
 use crate::training::{errors, Checkpoint, Frozen};
 use serde::Serialize;
 
-/// How well one network does on fresh trials.
+/// How well one network performs on fresh trials.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Score {
     /// The network's index.
@@ -18,9 +18,9 @@ pub struct Score {
     pub error: f64,
     /// Fraction of the trials that are correct.
     pub fraction_correct: f64,
-    /// Trials after which it reached the criterion in training.
+    /// The number of trials after which it reached the criterion in training.
     pub criterion_trials: Option<u64>,
-    /// When and why it was frozen, where it was.
+    /// When and why it was frozen, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frozen: Option<Frozen>,
 }
@@ -95,20 +95,21 @@ impl<'a> FrozenNetworks<'a> {
         Ok(FrozenNetworks { checkpoint, baseline, engine })
     }
 
-    /// Refuses so many trials of each network if they would not fit into memory.
+    /// Refuses to run `trials_each` trials of each network if they would not fit into memory.
     fn check_memory(&self, trials_each: usize) -> Result<()> {
         let Checkpoint { setup, plastic, .. } = self.checkpoint;
         let on_device = (plastic.weights.w_rec.device(), plastic.bytes());
         check_forward(setup, setup.shape(), trials_each, Record::default(), on_device)
     }
 
-    /// Runs drawn trials and keeps what `record` asks for.
+    /// Runs the trials of `batch` and keeps what `record` asks for.
     ///
     /// # Errors
     /// [`crate::Error::Tensors`] or [`crate::Error::Device`] if the device fails.
     pub fn run(&mut self, batch: &TrialBatch, record: Record) -> Result<Episode> {
         let Checkpoint { setup, plastic, .. } = self.checkpoint;
-        // Persistent fast weights belong to a trial's place in the batch: a batch of the size of the training continues them.
+        // Persistent fast weights belong to a trial's place in the batch; only a batch of the size used in training
+        // continues them.
         let continues = batch.trials_each == setup.config.train.batch;
         let ensemble = Ensemble {
             setup,

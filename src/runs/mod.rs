@@ -1,4 +1,4 @@
-//! Uses of networks beside training: evaluation, simulation, a comparison of the engines, and a measurement of their speed.
+//! Uses of networks besides training: evaluation, simulation, comparing the engines, and measuring their speed.
 
 mod evaluate;
 mod parity;

@@ -1,4 +1,5 @@
-//! Compares the implementations on a device with plain operations on the CPU: one update of the same networks on the same trials.
+//! Compares the implementations on a device with plain operations on the CPU, over one update of the same networks on
+//! the same trials.
 
 use crate::config::Kernels;
 use crate::error::{ensure, Result};
@@ -7,14 +8,14 @@ use crate::training::Trainer;
 use candle_core::{DType, Device};
 use serde::Serialize;
 
-/// How far one implementation on one device is off.
+/// The deviation of one implementation on one device.
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
     /// The implementation.
     pub kernels: Kernels,
-    /// The largest |Δw_rec| by plain operations on the CPU, without a bound.
+    /// The largest |Δw_rec| from plain operations on the CPU, without a bound.
     pub largest: f64,
-    /// The largest difference of any weight from that Δw_rec.
+    /// The largest difference from that Δw_rec over all weights.
     pub worst: f64,
     /// `worst` as a fraction of `largest`.
     pub relative: f64,
@@ -25,8 +26,8 @@ pub struct Comparison {
 /// Compares each implementation on `device`.
 ///
 /// # Errors
-/// [`crate::Error::Usage`] if the rule has one implementation only, or if the update changes nothing, so that there is nothing
-/// to compare; otherwise as [`Trainer::new`] and [`Trainer::update`].
+/// [`crate::Error::Usage`] if the rule has only one implementation, or if the update changes nothing, so that there is
+/// nothing to compare; otherwise as [`Trainer::new`] and [`Trainer::update`].
 pub fn compare_engines(setup: &Setup, device: &Device) -> Result<Vec<Comparison>> {
     let nothing = "there is nothing to compare";
     let single = setup.follows_gradient();
@@ -44,11 +45,11 @@ pub fn compare_engines(setup: &Setup, device: &Device) -> Result<Vec<Comparison>
     [Kernels::Fused, Kernels::Stepwise, Kernels::Reference].into_iter().map(compare).collect()
 }
 
-/// Factor on the learning rate, to which Δw_rec is proportional: it makes Δw_rec so large that adding it to w_rec loses none
+/// A factor on the learning rate, and so on Δw_rec, which makes Δw_rec large enough that adding it to w_rec loses none
 /// of its digits.
 const MAGNIFY: f64 = 1e6;
 
-/// Δw_rec of the first update, magnified and without its bound, which would cut differences off.
+/// Δw_rec of the first update, magnified and without its bound, which would cut off differences.
 fn change(setup: &Setup, kernels: Kernels, device: &Device) -> Result<Vec<f64>> {
     let mut setup = setup.clone();
     setup.config.train.kernels = kernels;

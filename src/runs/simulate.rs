@@ -1,4 +1,4 @@
-//! Runs a checkpoint's networks on inputs that the user gives in a safetensors file.
+//! Runs a checkpoint's networks on the user's inputs from a safetensors file.
 
 use crate::config::ModulatorSource;
 use crate::engine::memory::check_forward;
@@ -16,21 +16,21 @@ use std::path::Path;
 /// The inputs of a simulation.
 #[derive(Clone, Debug)]
 pub struct Inputs {
-    /// u, `[T, S, B, n_in]`.
+    /// The inputs u, `[T, S, B, n_in]`.
     pub inputs: Tensor,
-    /// m(t) of the fast weights, `[T, S, B]`.
+    /// The modulator m(t) of the fast weights, `[T, S, B]`.
     pub modulator: Option<Tensor>,
-    /// x(0), `[S, B, N]`.
+    /// The initial activations x(0), `[S, B, N]`.
     pub x: Option<Tensor>,
-    /// H(0), `[S, B, N, N]`.
+    /// The initial fast weights H(0), `[S, B, N, N]`.
     pub hebbian_trace: Option<Tensor>,
 }
 
 /// Reads the inputs for `checkpoint` from a safetensors file.
 ///
-/// `inputs` is `[T, S, B, n_in]`. Optional are `modulator` `[T, S, B]`, the m(t) of the fast weights; `x` `[S, B, N]`, the initial
-/// activations; and `hebbian_trace` `[S, B, N, N]`, the initial fast weights. Each may lack S: it is then the same for every
-/// network.
+/// `inputs` is `[T, S, B, n_in]`. Optional are `modulator` `[T, S, B]`, the m(t) of the fast weights; `x` `[S, B, N]`,
+/// the initial activations; and `hebbian_trace` `[S, B, N, N]`, the initial fast weights. Each may omit S; it is then
+/// the same for every network.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read; otherwise as [`parse_inputs`], with the file's path.
@@ -42,8 +42,8 @@ pub fn read_inputs(path: &Path, checkpoint: &Checkpoint, device: &Device) -> Res
 /// Reads the inputs for `checkpoint` from the bytes of a safetensors file.
 ///
 /// # Errors
-/// [`Error::Content`] if they are no such file or hold an unknown tensor; [`Error::Tensor`] if a tensor is missing or does not fit
-/// the networks; [`Error::Memory`] if the trials would not fit into memory.
+/// [`Error::Content`] if the bytes are not a safetensors file or hold an unknown tensor; [`Error::Tensor`] if a tensor
+/// is missing or does not fit the networks; [`Error::Memory`] if the trials would not fit into memory.
 pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> Result<Inputs> {
     let file = TensorFile::parse(bytes)?;
     file.only(&["inputs", "modulator", "x", "hebbian_trace"])?;
@@ -53,7 +53,7 @@ pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> R
     let n_in = checkpoint.plastic.weights.w_in.dim(2)?;
     let expected = format!("[T, B, {n_in}] or [T, {s}, B, {n_in}]");
     let given = file.floats("inputs", dtype, device)?.ok_or_else(|| Error::tensor("inputs", "missing", &expected))?;
-    // A small file may stand for large tensors: check before making them.
+    // A small file may describe large tensors, so check their sizes before making them.
     if let [t, .., b, _] = *given.dims() {
         fitting_shape(checkpoint, t, b, Record::default())?;
     }
@@ -63,7 +63,7 @@ pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> R
         _ => return Err(Error::tensor("inputs", format!("{:?}", given.dims()), expected)),
     };
     let (t, _, b, _) = inputs.dims4()?;
-    // A tensor of shape `full`, whose dimension `networks` the file's may lack.
+    // A tensor of shape `full`; the file may omit its dimension `networks`.
     let shaped = |name: &str, full: &[usize], networks: usize| -> Result<Option<Tensor>> {
         let Some(tensor) = file.floats(name, dtype, device)? else { return Ok(None) };
         let plain = [&full[..networks], &full[networks + 1..]].concat();
@@ -83,7 +83,8 @@ pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> R
     })
 }
 
-/// The shape of trials of T steps that nobody judges; refuses B of each network if they would not fit into the device's memory.
+/// The shape of unscored trials of T steps. Refuses B trials per network if they would not fit into the device's
+/// memory.
 fn fitting_shape(checkpoint: &Checkpoint, t: usize, b: usize, record: Record) -> Result<TrialShape> {
     let Checkpoint { setup, plastic, .. } = checkpoint;
     let weights = &plastic.weights;
@@ -95,12 +96,14 @@ fn fitting_shape(checkpoint: &Checkpoint, t: usize, b: usize, record: Record) ->
 
 /// Runs the networks. Returns `outputs` `[T, S, B, n_out]` and what `record` asks for, by name.
 ///
-/// Activations start at `x`, or at draws from the seed's own stream if there is none; fast weights at `hebbian_trace`, or else at
-/// the checkpoint's persistent ones, or else at zero. There is no reward here: where m(t) comes from it, m = 0.
+/// Activations start at `x` or, if there is none, are drawn from the seed's own stream. Fast weights start at
+/// `hebbian_trace`, or else at the checkpoint's persistent ones, or else at zero. There is no reward here; if m(t)
+/// derives from it, m = 0.
 ///
 /// # Errors
-/// [`Error::Usage`] if the inputs or `record` ask for fast weights that the networks do not have; [`Error::Memory`] if the trials
-/// would not fit into memory; [`Error::Tensors`] if tensors do not have the shapes of [`Inputs`] or the device fails.
+/// [`Error::Usage`] if the inputs or `record` ask for fast weights that the networks do not have; [`Error::Memory`] if
+/// the trials would not fit into memory; [`Error::Tensors`] if tensors do not have the shapes given in [`Inputs`] or
+/// the device fails.
 pub fn simulate(
     checkpoint: &Checkpoint,
     inputs: Inputs,

@@ -1,6 +1,6 @@
-//! How fast this machine trains, and what share of its matrix speed that is, both measured in the same run.
+//! How fast this machine trains, and what fraction of its matrix speed that is, both measured in the same run.
 //!
-//! Rounds alternate between matrix products and updates, so a machine that slows down slows both.
+//! Rounds alternate between matrix products and updates, so if the machine slows down, both do.
 
 use super::{draw_fresh, FrozenNetworks};
 use crate::config::Config;
@@ -15,10 +15,10 @@ use rayon::prelude::*;
 use serde::Serialize;
 use std::time::Instant;
 
-/// Rows of the square matrices.
+/// The number of rows of the square matrices.
 const EDGE: usize = 768;
 
-/// The speed of training; medians over rounds.
+/// The speed of training, as medians over rounds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Throughput {
     /// Networks in parallel.
@@ -31,11 +31,11 @@ pub struct Throughput {
     pub steps: usize,
     /// Threads.
     pub threads: usize,
-    /// Trials per second of whole updates: drawing, running, judging, changing weights.
+    /// Trials per second in whole updates: drawing, running and judging trials, and changing the weights.
     pub trials_per_second: f64,
-    /// The inverse.
+    /// Milliseconds per trial, the inverse of `trials_per_second`.
     pub ms_per_trial: f64,
-    /// Floating-point operations of one trial: the recurrent product, and that of the eligibility if it is a product.
+    /// Floating-point operations of one trial: the recurrent product, plus that of the eligibility if it is a product.
     pub flop_per_trial: f64,
     /// Billions of operations per second in training.
     pub gflops: f64,
@@ -45,12 +45,14 @@ pub struct Throughput {
     pub share: f64,
 }
 
-/// Trains `updates` updates in each of `rounds` rounds, after one update that is not counted.
+/// Makes `updates` updates in each of `rounds` rounds, after one update that is not counted.
 ///
-/// With `forward`, one batch of trials is run repeatedly without learning instead, and only the recurrent product is counted.
+/// With `forward`, one batch of trials is run repeatedly without learning instead, and only the recurrent product is
+/// counted.
 ///
 /// # Errors
-/// [`Error::Memory`] if the run does not fit; [`Error::Usage`] if there are no rounds; otherwise as [`Trainer::update`].
+/// [`Error::Memory`] if the run does not fit; [`Error::Usage`] if there are no rounds; otherwise as
+/// [`Trainer::update`].
 pub fn measure_throughput(
     setup: &Setup,
     device: &Device,
@@ -103,21 +105,21 @@ pub fn measure_throughput(
     })
 }
 
-/// Floating-point operations of one trial in products with N × N operations a step.
+/// Floating-point operations of one trial in products with N × N multiply-adds per step.
 fn flop_per_trial(setup: &Setup, forward: bool) -> f64 {
     let products = match (setup.rule.source(), setup.rule.fused()) {
         _ if forward => 1.0,
         (_, Some(FusedRule::DeltaX(_))) => 2.0,
-        // Two in the forward pass; backwards, one to the rates and one to the weights.
+        // Two in the forward passes; backwards, one for the rates and one for the weights.
         (Source::Gradient, _) => 4.0,
-        // `eh` has a product too, but over the few scored steps only.
+        // `eh` also has a product, but only over the few scored steps.
         _ => 1.0,
     };
     let n = setup.config.network.neurons;
     products * 2.0 * setup.task.steps() as f64 * (n * n) as f64
 }
 
-/// Billions of operations per second in f32 products of square matrices: on the CPU one product on each thread.
+/// Billions of operations per second in f32 products of square matrices: on the CPU, one product on each thread.
 fn matrix_gflops(device: &Device) -> Result<f64> {
     let measure = |products: usize, run: &mut dyn FnMut(usize) -> Result<()>| -> Result<f64> {
         run(1)?;

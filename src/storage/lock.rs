@@ -1,4 +1,4 @@
-//! The lock that lets one process at a time write into a run's folder.
+//! The lock that lets only one process at a time write to a run's folder.
 
 use crate::error::{bail, Doing, Result};
 use crate::files;
@@ -6,13 +6,13 @@ use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// The name of the lock in a run's folder.
+/// The name of the lock file in a run's folder.
 const FILE_NAME: &str = ".lock";
 
-/// The exclusive right to write into a run's folder, until this value is dropped or the process ends in any way.
+/// The exclusive right to write to a run's folder, until this value is dropped or the process ends for any reason.
 ///
-/// The operating system holds the lock, so the file that a killed process leaves behind locks nothing. The text in the
-/// file names the process and its machine for the error message that other processes show.
+/// The operating system holds the lock, so a file left behind by a killed process locks nothing. The text in the file
+/// names the process and its machine, for the error message of other processes.
 pub struct Lock {
     folder: PathBuf,
     file: File,
@@ -23,7 +23,7 @@ impl Lock {
     ///
     /// # Errors
     /// [`Error::Usage`](crate::Error::Usage) if another process has locked it, [`Error::Io`](crate::Error::Io) if the
-    /// lock's file cannot be opened or locked.
+    /// lock file cannot be opened or locked.
     pub fn take(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE_NAME);
         let mut file =
@@ -41,12 +41,12 @@ impl Lock {
                     folder.display()
                 );
             }
-            // On a file system without locks, training unguarded is better than not training.
+            // On a file system without locks, training unguarded is better than not training at all.
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
             Err(TryLockError::Error(error)) => Err(error).doing("locking", &path)?,
         }
         let machine = sysinfo::System::host_name().map_or(String::new(), |name| format!(" on {name}"));
-        // On a full disk the lock holds without this text.
+        // On a full disk, the lock holds even without this text.
         let _ = file.set_len(0).and_then(|()| writeln!(file, "process {}{machine}", std::process::id()));
         Ok(Lock { folder: folder.to_path_buf(), file })
     }
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn a_folder_has_one_user_at_a_time() {
         let dir = tempfile::TempDir::new().unwrap();
-        // The file that a killed process left behind, however long its text, is no lock.
+        // A file left behind by a killed process is no lock, however long its text.
         std::fs::write(dir.path().join(FILE_NAME), "process 1 on a machine with a long, long name\n").unwrap();
         let lock = Lock::take(dir.path()).unwrap();
         let refused = Lock::take(dir.path()).err().unwrap().to_string();

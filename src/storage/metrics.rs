@@ -1,4 +1,4 @@
-//! `metrics.csv`: one row for each update and network, appended during training.
+//! `metrics.csv`: one row per update and network, appended during training.
 
 use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::files;
@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 /// The name of the file in a run's folder.
 pub const METRICS_FILE: &str = "metrics.csv";
 
-/// The open file. It holds whole rows only; rows that could not be written wait in memory.
+/// The open file. It holds only whole rows; rows that could not be written wait in memory.
 pub struct Metrics {
     path: PathBuf,
     file: File,
-    /// Bytes in the file, all of them of whole rows.
+    /// The number of bytes in the file, all in whole rows.
     written: u64,
-    /// The text of rows that are not in the file yet.
+    /// The text of rows not yet in the file.
     waiting: Vec<u8>,
 }
 
@@ -29,12 +29,12 @@ impl Metrics {
         Self::reopen(path, 0)
     }
 
-    /// Opens the file of an earlier run and drops the rows after `updates`, which its checkpoint does not know of. A
-    /// missing file is started anew.
+    /// Opens the file of an earlier run and drops the rows after `updates`, which its checkpoint does not include. If
+    /// the file is missing, starts a new one.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read or written; [`Error::Content`] if rows up to `updates` are missing or
-    /// malformed. A checkpoint is never written before its rows, so the file must have been changed since.
+    /// malformed. A checkpoint is never written before its rows, so the file must have changed since.
     pub fn reopen(path: &Path, updates: u64) -> Result<Self> {
         let text = match fs::read(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
@@ -47,17 +47,17 @@ impl Metrics {
         Ok(Metrics { path: path.to_path_buf(), file: open(path)?, written: text.len() as u64, waiting: Vec::new() })
     }
 
-    /// Appends the rows of an update.
+    /// Appends the rows of one update.
     ///
     /// # Errors
-    /// [`Error::Io`] if they could not be written. They are not lost: every later call tries again.
+    /// [`Error::Io`] if they could not be written. They are not lost; every later call tries again.
     pub fn append(&mut self, report: &UpdateReport) -> Result<()> {
         let first = self.written == 0 && self.waiting.is_empty();
         self.waiting.extend(to_csv(&report.networks, first)?);
         self.write_waiting().doing("writing", &self.path)
     }
 
-    /// Returns once all appended rows are safe on the disk.
+    /// Returns once all appended rows are safe on disk.
     ///
     /// # Errors
     /// As [`Metrics::append`].
@@ -78,12 +78,12 @@ impl Metrics {
         Ok(())
     }
 
-    /// Whether the open file still has its name, rather than being removed or replaced.
+    /// Whether the file is still in its place, rather than removed or replaced.
     pub(super) fn is_in_place(&self) -> bool {
         files::is_at(&self.file, &self.path)
     }
 
-    /// Writes all rows to the file's place again, after the file was removed.
+    /// Writes all rows to a new file after the old one was removed.
     pub(super) fn restore(&mut self) -> Result<()> {
         let mut rows = vec![0; self.written as usize];
         let read = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.read_exact(&mut rows));
@@ -101,7 +101,7 @@ fn open(path: &Path) -> Result<File> {
 /// All rows of a metrics file, except for a last line that a crash cut short.
 ///
 /// # Errors
-/// [`Error::Io`] if the file cannot be read, [`Error::Content`] for a malformed row; the message names its line.
+/// [`Error::Io`] if the file cannot be read, [`Error::Content`] if a row is malformed; the message names its line.
 pub fn read_metrics(path: &Path) -> Result<Vec<NetworkReport>> {
     let text = fs::read(path).doing("reading", path)?;
     let rows = csv::Reader::from_reader(whole_lines(&text)).into_deserialize().collect::<Result<_, csv::Error>>();
@@ -120,8 +120,8 @@ fn whole_lines(text: &[u8]) -> &[u8] {
     &text[..text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1)]
 }
 
-/// The rows of the first `updates` updates. Those of the first updates may be missing (the file was once moved away),
-/// but there may be no gap after them. Anything may follow the last of these rows.
+/// The rows of the first `updates` updates. Rows of the first updates may be missing (if the file was once moved away),
+/// but there must be no gap after that. Anything may follow the last of these rows.
 fn rows_until(text: &[u8], updates: u64) -> Result<Vec<NetworkReport>> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(whole_lines(text));
     let mut rows: Vec<NetworkReport> = Vec::new();
@@ -167,7 +167,7 @@ mod tests {
         UpdateReport { update, trials: 8 * update, networks: vec![row(0), row(1)] }
     }
 
-    /// An empty folder, the path of a metrics file in it, and the text of that file after so many updates.
+    /// An empty folder, the path for a metrics file in it, and the text of that file after `updates` updates.
     fn file_of(updates: u64) -> (tempfile::TempDir, PathBuf, String) {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join(METRICS_FILE);
@@ -190,11 +190,11 @@ mod tests {
         let tails: [&[u8]; 4] = [b"", b"4,32,0,0.25", b"4,32,0,0.25\n", &[0; 50]];
         for tail in tails {
             fs::write(&path, [three.as_bytes(), tail].concat()).unwrap();
-            assert_eq!(read_metrics(&path).is_ok(), !tail.ends_with(b"\n"), "a last line without an end is left out");
+            assert_eq!(read_metrics(&path).is_ok(), !tail.ends_with(b"\n"), "an unterminated last line is left out");
             append(&mut Metrics::reopen(&path, 3).unwrap(), 4..=5);
             assert_eq!(fs::read_to_string(&path).unwrap(), whole, "{tail:?}");
         }
-        // From the beginning again: the header is written once.
+        // Restarting from the beginning writes the header only once.
         append(&mut Metrics::reopen(&path, 0).unwrap(), 1..=5);
         assert_eq!(fs::read_to_string(&path).unwrap(), whole);
     }
@@ -212,7 +212,7 @@ mod tests {
         let gap = refused([&lines[..3], &lines[5..]].concat().join("\n") + "\n");
         assert!(gap.contains("metrics.csv: put it back"), "{gap}");
         assert!(gap.contains("line 4 is of update 3, the one before of update 1"), "{gap}");
-        // Moved away: its rows begin where training continues, now and at the next resume.
+        // If the file was moved away, its rows begin where training continues, now and at the next resume.
         fs::remove_file(&path).unwrap();
         append(&mut Metrics::reopen(&path, 4).unwrap(), 5..=5);
         Metrics::reopen(&path, 5).unwrap();
@@ -241,7 +241,7 @@ mod tests {
         let (_dir, path, whole) = file_of(3);
         let mut metrics = Metrics::create(&path).unwrap();
         append(&mut metrics, 1..=1);
-        // A disk that is full from one moment to the next.
+        // The disk suddenly becomes full.
         let on_disk = std::mem::replace(&mut metrics.file, open(Path::new("/dev/full")).unwrap());
         let error = metrics.append(&report(2)).unwrap_err().to_string();
         assert!(error.contains("metrics.csv: No space left"), "{error}");

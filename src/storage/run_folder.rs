@@ -1,8 +1,8 @@
 //! A run's folder: `config.toml`, `metrics.csv`, the checkpoints and the pictures.
 //!
 //! The order of operations keeps it consistent: the lock is taken before anything is read or written; rows are safe on
-//! the disk before the checkpoint that counts them; and a file that cannot be written leaves the one before it. A write
-//! that fails does not stop training: there is one warning, and the next save tries again.
+//! disk before the checkpoint that counts them; and a failed write leaves the previous file in place. A failed write
+//! does not stop training: there is one warning, and the next save tries again.
 
 use super::{Lock, Metrics, CHECKPOINT_FILE, METRICS_FILE};
 use crate::config::Config;
@@ -20,7 +20,7 @@ pub const REPORT_FILE: &str = "report.html";
 pub const LEARNING_CURVE: &str = "learning_curve";
 /// The name of the picture of sample trials in a run's folder, without its extension.
 pub const SAMPLE_TRIALS: &str = "sample_trials";
-/// The beginnings of the names of the files that training writes here.
+/// How the names of the files that training writes here begin.
 const OWN: [&str; 6] = [CONFIG_FILE, METRICS_FILE, "checkpoint.", REPORT_FILE, LEARNING_CURVE, SAMPLE_TRIALS];
 
 /// An observer that keeps a run's files up to date while it trains.
@@ -36,11 +36,11 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes the folder of a new run and writes its configuration, before any training. With `force`, a run that is
-    /// there already is moved aside.
+    /// Makes the folder of a new run and writes its configuration, before any training. With `force`, an existing run
+    /// is moved aside.
     ///
     /// # Errors
-    /// [`Error::Usage`] if another process uses the folder or, without `force`, if it holds a run already;
+    /// [`Error::Usage`] if another process is using the folder or, without `force`, if it already holds a run;
     /// [`Error::Io`] if it cannot be written.
     pub fn create(path: &Path, config: &Config, force: bool) -> Result<Self> {
         let make = || fs::create_dir_all(path).doing("creating the folder", path);
@@ -57,21 +57,20 @@ impl RunFolder {
             }
             move_aside(path)?;
             make()?;
-            // The old folder stays locked until the new one is.
+            // Keep the old folder locked until the new one is locked.
             lock = Lock::take(path)?;
         }
-        // Before the metrics: a folder with only a configuration is a run that can be resumed.
+        // Written before the metrics: a folder with only a configuration is a run that can be resumed.
         write_config(path, config)?;
         Self::reopen(lock, config, None)
     }
 
-    /// Opens the folder of an earlier run and writes its configuration, whose stop limits may be new. `saved_at` is the
-    /// update of the newest checkpoint, from which training continues; `None` if there is no checkpoint and training
-    /// starts again.
+    /// Opens the folder of an earlier run and writes its configuration, whose limits may have changed. `saved_at` is
+    /// the update of the newest checkpoint, from which training continues; `None` if there is no checkpoint and
+    /// training starts over.
     ///
     /// # Errors
-    /// [`Error::Content`] if the metrics do not reach as far as the checkpoint, [`Error::Io`] if the folder cannot be
-    /// written.
+    /// [`Error::Content`] if the metrics end before the checkpoint; [`Error::Io`] if the folder cannot be written.
     pub fn reopen(lock: Lock, config: &Config, saved_at: Option<u64>) -> Result<Self> {
         let path = lock.folder();
         remove_unfinished(path, &OWN).doing("clearing", path)?;
@@ -86,21 +85,21 @@ impl RunFolder {
         self.warn = Box::new(warn);
     }
 
-    /// The update of the newest checkpoint; `None`: there is none yet.
+    /// The update of the newest checkpoint; `None` if there is none yet.
     pub fn saved_at(&self) -> Option<u64> {
         self.saved_at
     }
 
     fn save(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         self.reclaim()?;
-        // Rows first: a checkpoint must never count an update that the metrics lack.
+        // Rows first: a checkpoint must never include an update that the metrics lack.
         self.metrics.sync()?;
         checkpoint.write_keeping(&self.lock.folder().join(CHECKPOINT_FILE), self.config.train.keep)?;
         self.saved_at = Some(checkpoint.updates);
         Ok(())
     }
 
-    /// Makes the folder again if it was removed, with its configuration and all rows. If another run is in its place,
+    /// If the folder was removed, recreates it with its configuration and all rows. If another run has taken its place,
     /// that is an error, since its files are not ours to replace.
     fn reclaim(&mut self) -> Result<()> {
         let (locked, rows) = (self.lock.is_in_place(), self.metrics.is_in_place());
@@ -124,7 +123,7 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Warns when writing begins to fail and when it works again, but not in between.
+    /// Warns when writing starts to fail and when it works again, but not in between.
     fn warn_of_failure(&mut self, written: Result<()>, saved: bool) {
         match written {
             Err(why) if !self.failing => {
@@ -175,13 +174,13 @@ impl Observer for RunFolder {
     }
 }
 
-/// Whether a folder holds a checkpoint, be it only an earlier one.
+/// Whether a folder holds a checkpoint, even if only an earlier one.
 pub fn holds_a_checkpoint(path: &Path) -> bool {
     let newest = path.join(CHECKPOINT_FILE);
     newest.exists() || previous(&newest, 1).exists()
 }
 
-/// Whether a folder holds anything of a run.
+/// Whether a folder holds any files of a run.
 fn holds_a_run(path: &Path) -> bool {
     holds_a_checkpoint(path) || [CONFIG_FILE, METRICS_FILE].iter().any(|name| path.join(name).exists())
 }
@@ -190,7 +189,7 @@ fn write_config(path: &Path, config: &Config) -> Result<()> {
     write_if_changed(&path.join(CONFIG_FILE), config.to_toml()?.as_bytes())
 }
 
-/// Renames `runs/dnms` to `runs/dnms.1`, or to the first free number, so that no trained network is lost.
+/// Renames `runs/dnms` to `runs/dnms.1`, or to the first free number, so that no trained networks are lost.
 fn move_aside(path: &Path) -> Result<()> {
     let free = path.file_name().and_then(|name| {
         let name = name.to_string_lossy();

@@ -1,31 +1,32 @@
-//! Saturated, dead and stuck neurons, from the rates at the end of trials.
+//! Saturated, dead and stuck neurons, judged by the rates at the end of trials.
 
 use crate::config::NetworkConfig;
 use crate::model::Transfer;
 use candle_core::{DType, Result, Tensor};
 
-/// The rates at the end of trials that count as saturated and as dead.
+/// Which rates at the end of trials count as saturated or dead.
 pub(super) struct Limits {
     neurons: usize,
-    /// All neurons but the clamped ones, whose activation is given.
+    /// All neurons except the clamped ones.
     free: Vec<usize>,
     saturated: f32,
     dead: f32,
 }
 
-/// The free neurons of one network at the end of a batch of trials.
+/// The activity of one network's free neurons at the end of a batch of trials.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Activity {
-    /// The fraction that is saturated in every trial.
+    /// The fraction that are saturated in every trial.
     pub saturated: f64,
-    /// The fraction that is dead in every trial.
+    /// The fraction that are dead in every trial.
     pub dead: f64,
-    /// Whether all are saturated, each at the same limit in every trial.
+    /// Whether all are saturated in every trial, each neuron always at the same limit.
     pub stuck: bool,
 }
 
 impl Limits {
-    /// Saturated: a rate beyond 0.99 of the largest. Dead: a rate of 0, which for tanh is any below 0.001.
+    /// A neuron is saturated if its rate exceeds 0.99 of the largest in magnitude, and dead if its rate is 0 (for tanh,
+    /// below 0.001 in magnitude).
     pub fn new(config: &NetworkConfig) -> Self {
         let (saturated, dead) = match Transfer::new(config) {
             Transfer::Tanh => (0.99, 0.001),
@@ -45,7 +46,7 @@ impl Limits {
 
     /// The activity of one network, from its rates `[B, N]`.
     fn of_network(&self, rates: &[f32]) -> Activity {
-        // For each neuron the smallest and the largest rate, and the smallest distance from 0.
+        // For each neuron, the smallest and largest rates, and the smallest distance from 0.
         let (first, others) = rates.split_at(self.neurons);
         let mut extremes: Vec<_> = first.iter().map(|r| (*r, *r, r.abs())).collect();
         for trial in others.chunks_exact(self.neurons) {
@@ -75,7 +76,7 @@ mod tests {
     fn saturated_and_dead_neurons_are_counted_among_the_free_ones() {
         let config = NetworkConfig { neurons: 5, clamped: vec![(1, 9.0)], ..NetworkConfig::default() };
         let limits = Limits::new(&config);
-        // Neuron 0 is saturated at either end, 1 clamped, 2 dead, 3 saturated once, 4 alive.
+        // Neuron 0 is saturated at both ends, 1 is clamped, 2 dead, 3 saturated once, and 4 alive.
         let rates = [0.995, 1.0, 0.0, 1.0, 0.5, -0.995, 1.0, 1e-4, 0.2, -0.5];
         assert_eq!(limits.of_network(&rates), Activity { saturated: 0.25, dead: 0.25, stuck: false });
     }
@@ -84,7 +85,7 @@ mod tests {
     fn stuck_is_every_free_neuron_at_one_limit_in_every_trial() {
         let limits = Limits::new(&NetworkConfig { neurons: 2, ..NetworkConfig::default() });
         assert!(limits.of_network(&[1.0, -1.0, 0.999, -0.992]).stuck);
-        // Saturated, but telling trials apart; one neuron alive; not a number.
+        // Saturated, but different across trials; one neuron alive; not a number.
         for rates in [[1.0, -1.0, -1.0, -1.0], [1.0, -1.0, 1.0, -0.98], [f32::NAN, -1.0, f32::NAN, -1.0]] {
             assert!(!limits.of_network(&rates).stuck, "{rates:?}");
         }

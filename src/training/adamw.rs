@@ -1,6 +1,6 @@
-//! Step 4 of an update by the gradient: AdamW (Kingma & Ba 2015; Loshchilov & Hutter 2019, Algorithm 2).
+//! Step 4 of an update by gradient: AdamW (Kingma & Ba 2015; Loshchilov & Hutter 2019, Algorithm 2).
 //!
-//! candle_nn's AdamW hides its moments, so a run could not be resumed from a checkpoint; a test compares the two.
+//! candle_nn's AdamW hides its moments, so a run could not be resumed from a checkpoint. A test compares the two.
 
 use super::change::network_means;
 use super::update::Change;
@@ -25,8 +25,8 @@ pub(crate) fn moment_names(weight: &str) -> Option<[&'static str; 2]> {
     NAMES.iter().find(|(name, _)| *name == weight).map(|(_, moments)| *moments)
 }
 
-/// The `t`-th update. Each network's gradient is shortened by its own norm and all else is done element by element, so
-/// no network depends on another.
+/// The `t`-th update. Each network's gradient is clipped by its own norm and everything else is elementwise, so no
+/// network depends on another.
 pub(super) fn step(
     config: &Config,
     t: u64,
@@ -66,7 +66,7 @@ pub(super) fn step(
     Ok((moved, after, means.into_iter().zip(factors).zip(norms).map(change).collect()))
 }
 
-/// The norm of each network's gradient, all its weights taken together.
+/// The norm of each network's gradient over all its weights.
 fn norms(gradients: &Gradients) -> Result<Vec<f64>> {
     let mut squares: Vec<f64> = Vec::new();
     for gradient in gradients.values() {

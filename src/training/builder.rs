@@ -1,4 +1,4 @@
-//! Describing a training in a chain of calls.
+//! Describes a training run in a chain of calls.
 
 use super::Trainer;
 use crate::config::{NetworkRange, Setting};
@@ -10,9 +10,9 @@ use crate::tasks::Task;
 use candle_core::Device;
 use std::sync::Arc;
 
-/// The description of a training: the default settings of a task, and what differs from them.
+/// The description of a training run: the default settings of a task, and any changes to them.
 ///
-/// The defaults are complete, so every call is optional; later calls win over earlier ones. Nothing is checked before
+/// The defaults are complete, so every call is optional; later calls override earlier ones. Nothing is checked before
 /// [`build`](TrainerBuilder::build).
 ///
 /// ```
@@ -43,13 +43,13 @@ impl TrainerBuilder {
         self.network_range(0..networks)
     }
 
-    /// The networks with these indices: `train.networks`. A network draws the same random numbers whichever others are
-    /// trained with it, so a large population can be trained in parts.
+    /// The indices of the networks to train: `train.networks`. A network draws the same random numbers whichever others
+    /// are trained with it, so a large population can be trained in parts.
     pub fn network_range(self, networks: std::ops::Range<u64>) -> Self {
         self.set("train.networks", NetworkRange::from(networks).to_string())
     }
 
-    /// B, the trials of each network between two changes of its weights: `train.batch`.
+    /// B, the number of trials per network in each update: `train.batch`.
     pub fn batch(self, trials: u64) -> Self {
         self.set_number("train.batch", trials)
     }
@@ -75,13 +75,13 @@ impl TrainerBuilder {
         self.set_number("train.seed", seed)
     }
 
-    /// The learning rule, one of [`RULES`](crate::RULES) by name: `rule.name`. The default settings are those for this
+    /// The learning rule, one of [`RULES`](crate::RULES) by name: `rule.name`. The defaults are then those for this
     /// rule.
     pub fn rule(self, name: &str) -> Self {
         self.set("rule.name", name)
     }
 
-    /// TOML's integers end at 2⁶³ − 1: the configuration refuses what lies beyond, which is handed to it as text.
+    /// TOML integers end at 2⁶³ − 1. A larger number is passed on as text, which the configuration refuses.
     fn set_number(self, key: &str, number: u64) -> Self {
         match i64::try_from(number) {
             Ok(number) => self.set(key, number),
@@ -89,31 +89,31 @@ impl TrainerBuilder {
         }
     }
 
-    /// Any key of the configuration ([`Config`](crate::Config)), such as `network.neurons`.
+    /// Sets any key of the configuration ([`Config`](crate::Config)), such as `network.neurons`.
     pub fn set(mut self, key: &str, value: impl Into<toml::Value>) -> Self {
         self.settings.push(Setting::flag("TrainerBuilder::set", key, value));
         self
     }
 
-    /// A task of your own. The settings remain those of the task that the builder was made with.
+    /// Your own task. The settings remain those of the task that the builder was made with.
     pub fn own_task(mut self, task: Arc<dyn Task>) -> Self {
         self.own.task = Some(task);
         self
     }
 
-    /// A learning rule of your own. The settings remain those of the task's usual rule, or of [`TrainerBuilder::rule`].
+    /// Your own learning rule. The settings remain those of the task's usual rule, or of [`TrainerBuilder::rule`].
     pub fn own_rule(mut self, rule: Arc<dyn LearningRule>) -> Self {
         self.own.rule = Some(rule);
         self
     }
 
-    /// A neuron model of your own.
+    /// Your own neuron model.
     pub fn own_neurons(mut self, neurons: Arc<dyn NeuronModel>) -> Self {
         self.own.neurons = Some(neurons);
         self
     }
 
-    /// The devices to train on, by default the CPU. Several devices share the networks among them.
+    /// The devices to train on; the default is the CPU. Several devices share the networks between them.
     pub fn devices(mut self, devices: &[Device]) -> Self {
         self.devices = devices.to_vec();
         self
@@ -124,7 +124,7 @@ impl TrainerBuilder {
     /// # Errors
     /// [`Error::Unknown`](crate::Error::Unknown) for an unknown task, rule or key,
     /// [`Error::Setting`](crate::Error::Setting) for a value out of range, [`Error::Usage`](crate::Error::Usage) for
-    /// settings that do not go together.
+    /// settings that are incompatible.
     pub fn setup(self) -> Result<Setup> {
         Setup::resolve_with(Some(&self.task), &self.settings, self.own)
     }

@@ -1,4 +1,4 @@
-//! Step 4 of an update for the Hebbian rules: Δw_rec from eligibilities and the modulator, and the change of the
+//! Step 4 of an update for the Hebbian rules: Δw_rec from the eligibilities and the modulator, and the change of the
 //! readout.
 
 use super::divergence::finite_networks;
@@ -11,7 +11,7 @@ use crate::rules::Credit;
 use candle_core::{DType, Device, Tensor};
 
 impl Share {
-    /// w_rec after the update, `[S, N, N]`, moved by Δw_rec = clip(η Σ_b m_b e_b), and how each network's changes.
+    /// w_rec after the update, `[S, N, N]`, moved by Δw_rec = clip(η Σ_b m_b e_b), and the change in each network.
     pub(super) fn changed_recurrent(
         &self,
         eligibility: &Eligibility,
@@ -24,7 +24,7 @@ impl Share {
         if let Some(exists) = &before.connectivity {
             dw = (dw * exists.to_dtype(dtype)?)?;
         }
-        // Before the bound, which would turn infinity into an ordinary large change.
+        // Checked before applying the bound, which would turn infinity into an ordinary large change.
         let finite = finite_networks(&dw)?;
         let bound = self.bound();
         let clipped = if bound > 0.0 {
@@ -43,7 +43,7 @@ impl Share {
         Ok((w_rec, changes))
     }
 
-    /// m_b, by which each trial's eligibility is scaled, `[S, B]`.
+    /// The factor m_b of each trial's eligibility, `[S, B]`.
     fn trial_weights(&self, outcomes: &[Outcome]) -> Vec<f64> {
         let trials = self.current.trials();
         let same = |weight: f64| outcomes.iter().flat_map(|outcome| &outcome.costs).map(|_| weight).collect();
@@ -89,8 +89,8 @@ impl Share {
         Ok(())
     }
 
-    /// The online baseline R̄ starts each trial at −Ē, which means nothing before the warm-up; until then nothing is
-    /// learnt from R − R̄.
+    /// The online baseline R̄ starts each trial at −Ē, which is meaningless until the warm-up is over; until then,
+    /// nothing is learnt from R − R̄.
     fn online_baseline_settled(&self) -> bool {
         self.current.trials() >= self.current.setup.config.modulator.warmup_trials
     }

@@ -1,4 +1,4 @@
-//! The state of a training, complete. How it is written to a file and read back is in `storage`.
+//! The complete state of a training run. `storage` writes it to a file and reads it back.
 
 use super::progress::finished;
 use super::{Criterion, Frozen, Plastic, StopReason};
@@ -8,23 +8,22 @@ use candle_core::{Device, Tensor};
 use serde::Serialize;
 use std::ops::Range;
 
-/// The version of the checkpoint format that is written, and the newest that can be read; all older ones can be read
-/// too.
+/// The checkpoint format version that is written, and the newest that can be read; all older versions can be read too.
 pub const FORMAT: u32 = 2;
 
 /// Whether a checkpoint's file still holds what was written to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Integrity {
-    /// Its checksum fits.
+    /// Its checksum matches.
     Whole,
-    /// Its checksum does not fit: the file was damaged, or edited by hand.
+    /// Its checksum does not match: the file was damaged or edited by hand.
     Changed,
     /// It has no checksum (format 1).
     Unknown,
 }
 
-/// Everything the next update reads, of all S networks of a run or of some of them.
+/// Everything the next update reads, for all S networks of a run or for some of them.
 ///
 /// [`Trainer::resume`](crate::Trainer::resume) continues from it; [`evaluate`](crate::evaluate) tests its networks.
 #[derive(Clone, Debug)]
@@ -33,7 +32,7 @@ pub struct Checkpoint {
     pub program: String,
     /// The version of the format it was written in.
     pub format: u32,
-    /// Whether it is still what was written.
+    /// Whether the file still holds what was written.
     pub integrity: Integrity,
     /// The run's configuration, task, rule and neuron model.
     pub setup: Setup,
@@ -45,7 +44,7 @@ pub struct Checkpoint {
     pub criterion: Vec<Criterion>,
     /// For each network, when and why it was frozen, if it was.
     pub frozen: Vec<Option<Frozen>>,
-    /// Updates made.
+    /// The number of updates made.
     pub updates: u64,
 }
 
@@ -66,7 +65,7 @@ impl Checkpoint {
         })
     }
 
-    /// Trials of each network.
+    /// The number of trials of each network.
     pub fn trials(&self) -> u64 {
         self.updates * self.setup.config.train.batch as u64
     }
@@ -77,7 +76,7 @@ impl Checkpoint {
         finished(&self.setup.config.train, self.updates, &reached, &self.frozen)
     }
 
-    /// The networks at some places, counted from 0, on a device.
+    /// The networks at the given places, counted from 0, on a device.
     ///
     /// # Errors
     /// [`Error::Tensors`](crate::Error::Tensors) if there are no such places or the device fails.

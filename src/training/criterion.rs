@@ -1,8 +1,8 @@
 //! The criterion of learning (Miconi 2017): more than 95 of the last 100 trials correct.
 
-/// The number of most recent trials that are counted.
+/// The number of most recent trials considered.
 pub const WINDOW: usize = 100;
-/// More than this many of them must be correct.
+/// The criterion is met if more than this many of them are correct.
 pub const MORE_THAN: usize = 95;
 
 /// The most recent outcomes of one network, and when it reached the criterion: more than 95 of the last 100 trials
@@ -19,8 +19,8 @@ impl Criterion {
         Criterion { recent: recent.into_iter().collect(), reached_at }
     }
 
-    /// Takes in the outcomes of one batch, in order. `trials_after` counts the trials up to the end of this batch:
-    /// since weights change only between batches, that is how many reaching the criterion has taken.
+    /// Records the outcomes of one batch, in order. `trials_after` is the number of trials up to the end of this batch.
+    /// Since weights change only between batches, this is the number of trials that reaching the criterion took.
     pub fn observe(&mut self, correct: impl IntoIterator<Item = bool>, trials_after: u64) {
         for outcome in correct {
             if self.recent.len() == WINDOW {
@@ -34,17 +34,17 @@ impl Criterion {
         }
     }
 
-    /// The outcomes of the last trials, at most 100, oldest first.
+    /// The outcomes of the most recent trials, at most 100, oldest first.
     pub fn recent(&self) -> impl Iterator<Item = bool> + '_ {
         self.recent.iter().copied()
     }
 
-    /// The fraction correct among the last trials; 0 before the first.
+    /// The fraction correct among the most recent trials; 0 before the first.
     pub fn recent_fraction(&self) -> f64 {
         self.recent.iter().filter(|c| **c).count() as f64 / self.recent.len().max(1) as f64
     }
 
-    /// The trials it took to reach the criterion; `None`: not reached yet.
+    /// The number of trials it took to reach the criterion; `None` if it has not been reached.
     pub fn reached_at(&self) -> Option<u64> {
         self.reached_at
     }

@@ -1,8 +1,8 @@
-//! Divergence: the signs that a network's numbers can no longer be used, and how it is put back.
+//! Divergence: the signs that a network's numbers are no longer usable, and how the network is restored.
 //!
-//! A network diverges in an update in which an error, a changed weight, an activation or a fast weight is not a finite
-//! number, or in which all its free neurons are stuck at a limit of their rates. It is frozen: it stays as it was
-//! before that update and learns no more. Networks never interact, so the others train as they would without it.
+//! A network diverges in an update if an error, a changed weight, an activation or a fast weight is not a finite
+//! number, or if all its free neurons are stuck at a limit of their rates. It is frozen: it stays as it was before that
+//! update and learns no more. Networks never interact, so the others train just as they would without it.
 
 use super::activity::Activity;
 use super::share::Share;
@@ -13,7 +13,7 @@ use candle_core::{CpuStorage, DType, Result, Storage, Tensor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The sign by which a network was found to diverge.
+/// The sign by which a network's divergence was detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[serde(rename_all = "kebab-case")]
@@ -43,12 +43,12 @@ impl fmt::Display for Why {
     }
 }
 
-/// When and why a network was frozen. It stays as it was before that update.
+/// When and why a network was frozen. It stays as it was before `update`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frozen {
     /// The update in which it diverged, counted from 1.
     pub update: u64,
-    /// The sign by which it was found.
+    /// The sign by which the divergence was detected.
     pub why: Why,
 }
 
@@ -62,7 +62,7 @@ impl fmt::Display for Frozen {
 pub const REMEDY: &str = "Smaller rates (rule.eta and readout.eta, or bptt.learning_rate) may help";
 
 impl Share {
-    /// Step 5 of an update: freezes the networks that diverge in it and puts them back to what they were. With
+    /// Step 5 of an update: freezes the networks that diverge in it and restores their previous state. With
     /// `train.strict_numbers`, a network that diverges is an error.
     pub(super) fn guard(&self, proposal: &mut Proposal) -> crate::error::Result<()> {
         let (now, train) = (&self.current, &self.current.setup.config.train);
@@ -90,12 +90,12 @@ impl Share {
 }
 
 impl Proposal {
-    /// Freezes the networks in which something is not a finite number, or whose rates are `stuck` `[S]`.
+    /// Freezes the networks that have a value that is not finite, or whose rates are `stuck` `[S]`.
     fn freeze(&mut self, update: u64, stuck: &[bool]) -> Result<()> {
         let Plastic { weights, state, fast_weights, moments: _ } = &self.after;
         let finite_costs = self.outcomes.iter().map(|o| o.costs.iter().all(|cost| cost.is_finite())).collect();
         let finite_changes = self.changes.iter().map(|change| change.finite).collect();
-        // Each sign, and whether each network is free of it; the first one found is reported.
+        // Each sign, and whether each network is free of it; the first sign found is reported.
         let mut signs: Vec<(Why, Vec<bool>)> = vec![(Why::Error, finite_costs), (Why::Weights, finite_changes)];
         let weights = weights.each().map(|(_, tensor)| (Why::Weights, tensor));
         let state = state.each().map(|(_, tensor)| (Why::Activations, tensor));
@@ -110,7 +110,7 @@ impl Proposal {
         Ok(())
     }
 
-    /// Puts frozen networks back to what they were `before`.
+    /// Restores frozen networks to their state `before` the update.
     fn hold(&mut self, before: &Plastic) -> Result<()> {
         let held: Vec<bool> = self.frozen.iter().map(Option::is_some).collect();
         if !held.contains(&true) {
@@ -129,7 +129,7 @@ impl Proposal {
     }
 }
 
-/// Which of the S networks of `values` `[S, …]` have finite values only.
+/// Which of the S networks in `values` `[S, …]` have only finite values.
 pub(super) fn finite_networks(values: &Tensor) -> Result<Vec<bool>> {
     let length = (values.elem_count() / values.dim(0)?).max(1);
     {
@@ -144,12 +144,12 @@ pub(super) fn finite_networks(values: &Tensor) -> Result<Vec<bool>> {
             _ => {}
         }
     }
-    // Finite values times 0 are 0; the others are not a number.
+    // Finite values times 0 give 0; all others give NaN.
     let zeros = (values.contiguous()?.flatten_from(1)? * 0.0)?.sum(1)?.to_dtype(DType::F64)?;
     Ok(zeros.to_vec1::<f64>()?.into_iter().map(|zero| zero == 0.0).collect())
 }
 
-/// Whether each chunk of `length` values is all finite. Without a branch per value, the loop is vectorised.
+/// Whether all values are finite in each chunk of `length`. The loop has no branch per value, so it is vectorised.
 fn finite_chunks<T>(values: &[T], length: usize, finite: impl Fn(&T) -> bool) -> Vec<bool> {
     values.chunks_exact(length).map(|chunk| chunk.iter().fold(true, |all, value| all & finite(value))).collect()
 }
@@ -170,7 +170,7 @@ mod tests {
             assert_eq!(finite(&[1.0, -2.0, 0.0, 3e38]), [true, true]);
             assert_eq!(finite(&[1.0, f64::NAN, 0.0, 3.0]), [false, true]);
             assert_eq!(finite(&[1.0, 2.0, f64::NEG_INFINITY, f64::INFINITY]), [true, false]);
-            // A view that is not contiguous goes the way of other devices.
+            // A non-contiguous view takes the same path as tensors on other devices.
             let view = tensor(&[1.0, 2.0, f64::INFINITY, 4.0], dtype).reshape((2, 2)).unwrap().t().unwrap();
             assert_eq!(finite_networks(&view).unwrap(), [false, true]);
         }

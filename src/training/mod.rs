@@ -1,4 +1,4 @@
-//! Training on one device or several: trials are run and judged, weights change, and networks that diverge are frozen.
+//! Training on one or more devices: running and judging trials, changing weights, and freezing networks that diverge.
 
 mod activity;
 mod adamw;

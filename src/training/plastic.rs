@@ -1,4 +1,4 @@
-//! Every tensor that learning or activity changes, by name: in memory, in updates and in checkpoints alike.
+//! Every tensor that learning or activity changes, by name. Memory, updates and checkpoints use the same names.
 
 use super::adamw::moment_names;
 use crate::config::{Config, Output, Stage};
@@ -17,12 +17,12 @@ pub struct Plastic {
     pub state: State,
     /// The fast weights, if they outlive a trial.
     pub fast_weights: Option<FastWeights>,
-    /// AdamW's moments, each of the shape of its weight; empty unless the weights follow a gradient.
+    /// AdamW's moments, each with the shape of its weight; empty unless the weights learn by gradient.
     pub moments: BTreeMap<&'static str, Tensor>,
 }
 
 impl Plastic {
-    /// Networks before their first trial: weights drawn from their own random streams, all else zero.
+    /// Networks before their first trial: weights drawn from their own random streams, everything else zero.
     pub(super) fn new(setup: &Setup, device: &Device) -> Result<Self> {
         let Config { network, train, .. } = &setup.config;
         let (task, dtype) = (&setup.task, train.dtype.into());
@@ -36,7 +36,7 @@ impl Plastic {
         Plastic::of(setup, tensors)
     }
 
-    /// The networks of `setup` from their tensors by name, all those of [`Plastic::layout`].
+    /// Makes the networks of `setup` from the tensors of [`Plastic::layout`], by name.
     pub(crate) fn of(setup: &Setup, mut tensors: BTreeMap<&'static str, Tensor>) -> Result<Self> {
         let mut optional = |name: &str| tensors.remove(name);
         let mut take = |name: &str| match optional(name) {
@@ -112,10 +112,10 @@ impl Plastic {
         self.each().find_map(|(other, tensor)| (other == name).then_some(tensor))
     }
 
-    /// Replaces each tensor by what `change` makes of its name and value.
+    /// Replaces each tensor by the result of `change`, given its name and value.
     ///
     /// # Errors
-    /// The error of `change`.
+    /// Any error of `change`.
     pub fn map(&self, mut change: impl FnMut(&'static str, &Tensor) -> Result<Tensor>) -> Result<Self> {
         Ok(Plastic {
             weights: self.weights.map(&mut change)?,
@@ -125,7 +125,7 @@ impl Plastic {
         })
     }
 
-    /// Bytes of all tensors.
+    /// The bytes of all tensors.
     pub(crate) fn bytes(&self) -> u64 {
         self.each().map(|(_, tensor)| (tensor.elem_count() * tensor.dtype().size_in_bytes()) as u64).sum()
     }

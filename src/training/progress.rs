@@ -1,13 +1,13 @@
-//! Reports on a training in progress, and why it ends.
+//! Reports on training in progress, and why training ends.
 
 use super::{Frozen, Trainer};
 use crate::config::TrainConfig;
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
 
-/// The effect of one update on one network; a row of `metrics.csv`.
+/// The effect of one update on one network: a row of `metrics.csv`.
 ///
-/// There are no times in it, so that a resumed run reports exactly what an uninterrupted one does.
+/// It contains no times, so a resumed run reports exactly what an uninterrupted one does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NetworkReport {
     /// Updates made so far.
@@ -24,9 +24,9 @@ pub struct NetworkReport {
     pub recent_correct: f64,
     /// Mean |Δw_rec|.
     pub mean_abs_dw: f64,
-    /// Fraction of Δw_rec at its bound; for a gradient, 1 if it was shortened, else 0.
+    /// Fraction of Δw_rec at its bound; for a gradient, 1 if it was clipped, otherwise 0.
     pub fraction_clipped: f64,
-    /// Trials to criterion; empty until it is reached.
+    /// Trials to criterion; empty until the criterion is reached.
     pub criterion_trials: Option<u64>,
     /// Fraction of the free neurons whose rate is beyond 0.99 of a limit at the end of every trial of the batch.
     #[serde(default)]
@@ -34,7 +34,8 @@ pub struct NetworkReport {
     /// Fraction of the free neurons whose rate is 0 (for tanh below 0.001) at the end of every trial of the batch.
     #[serde(default)]
     pub dead: Option<f64>,
-    /// The update in which the network diverged, if it did. Since then it is frozen as it was before that update.
+    /// The update in which the network diverged, if it did. Since then, it has been frozen as it was before that
+    /// update.
     #[serde(default)]
     pub frozen: Option<u64>,
 }
@@ -46,29 +47,29 @@ pub struct UpdateReport {
     pub update: u64,
     /// Trials of each network so far.
     pub trials: u64,
-    /// Network by network, in order.
+    /// One report per network, in order.
     pub networks: Vec<NetworkReport>,
 }
 
-/// Follows a training: [`RunFolder`](crate::RunFolder) keeps its files up to date, a progress bar draws itself. See
-/// [`Trainer::train_with`].
+/// Follows training: for example, [`RunFolder`](crate::RunFolder) keeps a run's files up to date, and a progress bar
+/// redraws itself. See [`Trainer::train_with`].
 pub trait Observer {
     /// Called after each update.
     ///
     /// # Errors
     /// Any error ends training.
     fn update(&mut self, trainer: &Trainer, report: &UpdateReport) -> Result<()>;
-    /// Called once at the end, also after an update that failed.
+    /// Called once at the end, even after a failed update.
     ///
     /// # Errors
-    /// Any error becomes that of the training.
+    /// Any error becomes the error of the training.
     fn finish(&mut self, _trainer: &Trainer) -> Result<()> {
         Ok(())
     }
 }
 
 /// Why training stops after `updates` updates, given each network's trials to criterion and whether it is frozen;
-/// `None` if it continues. Frozen networks need not reach the criterion.
+/// `None` if training continues. Frozen networks need not reach the criterion.
 pub(super) fn finished(
     train: &TrainConfig,
     updates: u64,

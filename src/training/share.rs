@@ -1,4 +1,4 @@
-//! The networks of a run that train on one device. How they are updated is in `update.rs`.
+//! The networks of a run that train on one device. `update.rs` updates them.
 
 use super::activity::Limits;
 use super::{Checkpoint, Integrity, FORMAT};
@@ -13,12 +13,12 @@ pub(super) struct Share {
     pub baseline: RewardBaseline,
     pub limits: Limits,
     pub engine: Box<dyn Engine>,
-    /// A batch drawn in advance while a GPU was running trials, and the number of updates before it.
+    /// The batch drawn in advance while a GPU was running trials, preceded by the number of updates before it.
     pub drawn_ahead: Option<(u64, TrialBatch)>,
 }
 
 impl Share {
-    /// Continues from a checkpoint, on the device that holds its tensors, and writes the current format from now on.
+    /// Continues from a checkpoint, on the device that holds its tensors. New checkpoints have the current format.
     pub fn resume(mut checkpoint: Checkpoint) -> Result<Self> {
         let setup = &checkpoint.setup;
         let networks = setup.config.train.networks.count();

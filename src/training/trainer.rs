@@ -1,4 +1,5 @@
-//! Training as a user of the library meets it: networks on one device or split over several, updated until a limit.
+//! The library's interface for training: networks on one device or split over several, updated until a limit is
+//! reached.
 
 use super::progress::finished;
 use super::share::Share;
@@ -11,14 +12,14 @@ use crate::presets::Setup;
 use candle_core::Device;
 use std::ops::Range;
 
-/// S networks in training.
+/// Trains S networks.
 ///
 /// The networks are independent and each draws its own random numbers, so what one of them learns depends neither on
-/// the others nor on the devices: several devices share the networks among them and leave the checkpoint and reports of
-/// one.
+/// the others nor on the devices. Several devices share the networks between them and give the same checkpoint and
+/// reports as a single one.
 ///
-/// [`Trainer::builder`] is the way to a trainer for most uses. Then either let [`train`](Trainer::train) run to the
-/// limit that was set, or make the updates one by one:
+/// For most uses, make a trainer with [`Trainer::builder`]. Then either let [`train`](Trainer::train) run to the limit,
+/// or make the updates one by one:
 ///
 /// ```
 /// use hebbian_rnn::{StopReason, Trainer};
@@ -43,8 +44,8 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Starts to describe a training on the task called `task` (one of [`TASKS`](crate::TASKS)), with that task's
-    /// default settings. See [`TrainerBuilder`].
+    /// Starts the description of a training run on the task called `task` (one of [`TASKS`](crate::TASKS)), with that
+    /// task's default settings. See [`TrainerBuilder`].
     pub fn builder(task: &str) -> TrainerBuilder {
         TrainerBuilder::new(task)
     }
@@ -84,7 +85,7 @@ impl Trainer {
         Self::split(checkpoint.setup.clone(), devices, |_, places, device| checkpoint.part(places, device))
     }
 
-    /// Gives each device its part of the networks: `part` makes it from the places of these networks in the run.
+    /// Gives each device its share of the networks, which `part` makes from their places in the run.
     fn split(
         setup: Setup,
         devices: &[Device],
@@ -118,23 +119,23 @@ impl Trainer {
         Ok(self.checkpoint()?.plastic.weights)
     }
 
-    /// Updates made so far.
+    /// The number of updates made so far.
     pub fn updates(&self) -> u64 {
         self.shares[0].current.updates
     }
 
-    /// Trials of each network so far.
+    /// The number of trials of each network so far.
     pub fn trials(&self) -> u64 {
         self.shares[0].current.trials()
     }
 
-    /// For each network the trials it took to reach the criterion ([`Criterion`](crate::Criterion)); `None`: not
-    /// reached yet.
+    /// For each network, the number of trials it took to reach the criterion ([`Criterion`](crate::Criterion)); `None`
+    /// if it has not reached it.
     pub fn criterion_trials(&self) -> Vec<Option<u64>> {
         self.shares.iter().flat_map(|share| share.current.criterion.iter().map(|c| c.reached_at())).collect()
     }
 
-    /// For each network when and why it was frozen; `None`: it still learns.
+    /// For each network, when and why it was frozen; `None` if it still learns.
     pub fn frozen(&self) -> Vec<Option<Frozen>> {
         self.shares.iter().flat_map(|share| share.current.frozen.iter().copied()).collect()
     }
@@ -149,13 +150,13 @@ impl Trainer {
 
     /// Runs one batch of trials of each network and then changes the weights once.
     ///
-    /// Each device works out the update of its own networks: it draws the trials, runs them, judges the outputs and
-    /// forms the new weights. A network that diverges in this is frozen as it was before. Once all devices have
-    /// succeeded, the updates are applied and each network is reported on.
+    /// Each device computes the update of its own networks: it draws the trials, runs them, judges the outputs and
+    /// forms the new weights. A network that diverges is frozen as it was before the update. Once all devices have
+    /// succeeded, the updates are applied and each network's result is reported.
     ///
     /// # Errors
     /// [`Error::Device`](crate::Error::Device) or [`Error::Tensors`](crate::Error::Tensors) if a device fails,
-    /// [`Error::Content`](crate::Error::Content) if a task of the user's own draws a malformed trial,
+    /// [`Error::Content`](crate::Error::Content) if a user-defined task draws a malformed trial,
     /// [`Error::Diverged`](crate::Error::Diverged) if a network diverges and `train.strict_numbers` is set. All
     /// networks then stay as they were before the update.
     pub fn update(&mut self) -> Result<UpdateReport> {
@@ -177,10 +178,11 @@ impl Trainer {
     }
 
     /// Makes updates until the limit of the configuration (`train.updates` or `train.trials`), until every network has
-    /// reached the criterion if `train.until_criterion` is set, or until every network is frozen. Returns which it was.
+    /// reached the criterion if `train.until_criterion` is set, or until every network is frozen. Returns which of
+    /// these ended it.
     ///
-    /// With none of these limits, training only ends when all networks have diverged:
-    /// [`train_with`](Trainer::train_with) can be interrupted.
+    /// If no limit is set, training ends only when all networks have diverged; use [`train_with`](Trainer::train_with)
+    /// to be able to interrupt it.
     ///
     /// # Errors
     /// As [`Trainer::update`].
@@ -188,8 +190,8 @@ impl Trainer {
         self.train_with(&mut [], &|| false)
     }
 
-    /// As [`train`](Trainer::train), telling each observer about every update. `interrupted` is asked before each
-    /// update; if it says so, training stops.
+    /// As [`train`](Trainer::train), but tells each observer about every update. `interrupted` is called before each
+    /// update; if it returns true, training stops.
     ///
     /// ```
     /// use hebbian_rnn::{Observer, Result, StopReason, Trainer, UpdateReport};
@@ -213,8 +215,8 @@ impl Trainer {
     /// ```
     ///
     /// # Errors
-    /// As [`Trainer::update`], after the observers have finished with the state before that update; and the error of an
-    /// observer, which ends training at once.
+    /// As [`Trainer::update`], after the observers have finished with the state before that update; also any error of
+    /// an observer, which ends training at once.
     pub fn train_with(
         &mut self,
         observers: &mut [&mut dyn Observer],
@@ -242,7 +244,7 @@ mod tests {
     use super::*;
     use crate::config::Setting;
 
-    /// A run that needs everything a checkpoint can hold.
+    /// A run that uses everything a checkpoint can hold.
     fn setup(updates: u64) -> Setup {
         let settings = [
             "train.networks=3..8",
@@ -264,7 +266,7 @@ mod tests {
         Trainer::new(setup(updates), &vec![Device::Cpu; devices]).unwrap()
     }
 
-    /// The checkpoint's bytes after training to the limit.
+    /// The bytes of the checkpoint after training to the limit.
     fn trained(mut trainer: Trainer) -> Vec<u8> {
         assert_eq!(trainer.train().unwrap(), StopReason::Limit);
         trainer.checkpoint().unwrap().to_bytes().unwrap()

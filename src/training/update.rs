@@ -4,12 +4,13 @@
 //! 2. run them on the engine,
 //! 3. judge their outputs,
 //! 4. form a proposal: the weights, moments and state after the update,
-//! 5. guard against divergence: freeze the networks whose numbers went wrong,
+//! 5. guard against divergence: freeze the networks that diverge,
 //! 6. apply the proposal,
 //! 7. report on each network.
 //!
-//! Steps 1 to 5 ([`Share::propose`]) may fail and leave the networks as they were; steps 6 and 7 ([`Share::apply`])
-//! cannot fail. Where a run is split over several devices, none applies its proposal until all have made theirs.
+//! Steps 1 to 5 ([`Share::propose`]) may fail, in which case the networks stay as they were; steps 6 and 7
+//! ([`Share::apply`]) cannot fail. If a run is split over several devices, none applies its proposal until all have
+//! formed theirs.
 
 use super::activity::Activity;
 use super::adamw;
@@ -28,7 +29,7 @@ use std::thread::ScopedJoinHandle;
 pub(super) struct Outcome {
     /// The error of each trial, `[B]`.
     pub errors: Vec<f64>,
-    /// What learning goes by: the errors plus the cost of the outputs, `[B]`.
+    /// The costs that learning uses: the errors plus the energy cost of the outputs, `[B]`.
     pub costs: Vec<f64>,
     /// The trial types, `[B]`.
     pub types: Vec<usize>,
@@ -36,12 +37,12 @@ pub(super) struct Outcome {
     pub correct: Vec<bool>,
 }
 
-/// How w_rec of one network changes.
+/// The change of one network's w_rec.
 #[derive(Clone, Copy)]
 pub(super) struct Change {
     /// Mean |Δw_rec|.
     pub mean_abs: f64,
-    /// The fraction of Δw_rec at its bound or, for a gradient, 1 if it was shortened.
+    /// The fraction of Δw_rec at its bound or, for a gradient, 1 if it was clipped.
     pub clipped: f64,
     /// Whether Δw_rec was finite before it was bounded.
     pub finite: bool,
@@ -52,7 +53,7 @@ impl Change {
     pub const NONE: Change = Change { mean_abs: 0.0, clipped: 0.0, finite: true };
 }
 
-/// An update of S networks that has not been applied yet.
+/// An update of S networks that has not yet been applied.
 pub(super) struct Proposal {
     /// The networks after the update.
     pub after: Plastic,
@@ -67,7 +68,7 @@ pub(super) struct Proposal {
 }
 
 impl Share {
-    /// Steps 1 to 5: works out the next update. The networks stay as they are.
+    /// Steps 1 to 5: computes the next update, leaving the networks as they are.
     pub fn propose(&mut self) -> Result<Proposal> {
         let batch = self.draw_trials()?;
         let episode = self.run_trials(&batch)?;
@@ -77,17 +78,17 @@ impl Share {
         Ok(proposal)
     }
 
-    /// Step 1.
+    /// Step 1: draws the next batch.
     fn draw_trials(&mut self) -> Result<TrialBatch> {
         let Checkpoint { setup, updates, .. } = &self.current;
         match self.drawn_ahead.take() {
-            // After an update that failed, the batch drawn ahead is not the next one.
+            // After a failed update, the batch drawn ahead is not the next one.
             Some((before, batch)) if before == *updates => Ok(batch),
             _ => draw(setup, *updates),
         }
     }
 
-    /// Step 2. While a GPU runs the trials, the processor draws the next ones.
+    /// Step 2: runs the trials. While a GPU runs them, the CPU draws the next ones.
     fn run_trials(&mut self, batch: &TrialBatch) -> Result<Episode> {
         let Share { current, baseline, engine, drawn_ahead, .. } = self;
         let Checkpoint { setup, plastic, updates, .. } = &*current;
@@ -111,7 +112,7 @@ impl Share {
         })
     }
 
-    /// Step 3.
+    /// Step 3: judges the outputs.
     fn judge(&self, batch: &TrialBatch, outputs: &Tensor) -> Result<Vec<Outcome>> {
         let (b, task) = (batch.trials_each, &*self.current.setup.task);
         let errors = errors(task, batch, outputs)?;
@@ -126,19 +127,20 @@ impl Share {
         Ok(errors.chunks(b).zip(costs.chunks(b)).zip(types.chunks(b)).map(outcome).collect())
     }
 
-    /// `errors` `[S, B]` plus modulator.energy_cost times the mean |output| over `outputs` `[S, B, T, n_out]`.
+    /// `errors` `[S, B]` plus `modulator.energy_cost` times the mean |output| of each trial in `outputs`
+    /// `[S, B, T, n_out]`.
     fn add_energy_cost(&self, errors: &[f64], outputs: &Tensor) -> Result<Vec<f64>> {
         let cost = self.current.setup.config.modulator.energy_cost;
         if cost == 0.0 {
             return Ok(errors.to_vec());
         }
-        // Steps first: the order of summation shows in the last digit in single precision.
+        // Steps first: in single precision, the order of summation affects the last digit.
         let by_step = outputs.permute((2, 0, 1, 3))?.contiguous()?;
         let energy: Vec<f64> = by_step.abs()?.mean(3)?.mean(0)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
         Ok(errors.iter().zip(energy).map(|(error, energy)| error + cost * energy).collect())
     }
 
-    /// Step 4.
+    /// Step 4: forms the proposal.
     fn form_proposal(&mut self, batch: &TrialBatch, episode: Episode, outcomes: Vec<Outcome>) -> Result<Proposal> {
         let Checkpoint { setup: Setup { config, .. }, plastic: before, frozen, updates, .. } = &self.current;
         let mut after = Plastic {
@@ -163,7 +165,7 @@ impl Share {
         Ok(Proposal { after, outcomes, changes, activity, frozen: frozen.clone() })
     }
 
-    /// Steps 6 and 7: makes the proposed networks the current ones, and reports on each.
+    /// Steps 6 and 7: makes the proposed networks the current ones, and reports on each network.
     pub fn apply(&mut self, proposal: Proposal) -> Vec<NetworkReport> {
         let Proposal { after, outcomes, changes, activity, frozen } = proposal;
         let now = &mut self.current;
@@ -214,7 +216,7 @@ pub(super) fn join<T>(thread: ScopedJoinHandle<T>) -> T {
 /// The error of each trial, `[S, B]`, from outputs `[S, B, T, n_out]`.
 pub(crate) fn errors(task: &dyn Task, batch: &TrialBatch, outputs: &Tensor) -> Result<Vec<f64>> {
     let (_, _, t, n_out) = outputs.dims4()?;
-    // Converting to double precision adds nothing: a run in single precision is judged on its own numbers.
+    // Converting to double precision is exact: a run in single precision is judged on its own numbers.
     let outputs: Vec<f64> = outputs.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
     let error = |(drawn, outputs): (&DrawnTrial, &[f64])| task.error(&drawn.trial, outputs);
     Ok(batch.drawn.par_iter().zip(outputs.par_chunks_exact(t * n_out)).map(error).collect())

@@ -6,7 +6,7 @@ use hebbian_rnn::{Checkpoint, METADATA_KEY};
 
 const MUTATIONS: u64 = 40_000;
 
-/// What is accepted must be whole enough to be written and read again.
+/// An accepted checkpoint must be intact enough to be written and read again.
 fn read(what: &str, bytes: &[u8]) -> bool {
     let read = held_to_account(what, bytes.len(), || Checkpoint::from_bytes(bytes, &Device::Cpu));
     let Some(checkpoint) = read else { return false };
@@ -31,7 +31,7 @@ fn damaged_checkpoints_are_read_or_refused() {
         };
         accepted += u64::from(read(&format!("checkpoint mutation {index}"), &damaged));
     }
-    // Changed weights, counters and rates are legitimate; most damage is not.
+    // Changed weights, counters and rates are legitimate; most other damage is not.
     assert!((MUTATIONS / 100..MUTATIONS / 2).contains(&accepted), "{accepted} of {MUTATIONS} were accepted");
 }
 

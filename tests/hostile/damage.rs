@@ -1,25 +1,25 @@
-//! Damage to bytes, to text and to the header of a safetensors file, from a seeded generator.
+//! Damages bytes, text and the headers of safetensors files, using a seeded generator.
 
 use hebbian_rnn::{stream, Phase, Purpose, Stream};
 use rand::RngExt;
 use serde_json::{json, Value};
 
-/// The generator of mutation number `index` of a test.
+/// The generator for mutation number `index` of a test.
 pub fn generator(test: u64, index: u64) -> Stream {
     stream(test, 0, index, Phase::Evaluate, Purpose::Task)
 }
 
-/// A number below `n`.
+/// A random number below `n`.
 pub fn below(rng: &mut Stream, n: usize) -> usize {
     rng.random_range(0..n.max(1))
 }
 
-/// One of a list.
+/// A random element of a list.
 pub fn one_of<'a, T>(rng: &mut Stream, of: &'a [T]) -> &'a T {
     &of[below(rng, of.len())]
 }
 
-/// Numbers, and what stands where numbers should, that readers are known to stumble over.
+/// Numbers, and things in place of numbers, that readers are known to stumble over.
 pub const NUMBERS: [&str; 34] = [
     "0",
     "1",
@@ -91,7 +91,7 @@ pub fn bytes(rng: &mut Stream, whole: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Damages text with a feeling for what it says: numbers become others, lines and words are swapped, doubled or nested.
+/// Damages text according to its structure: changes numbers, and swaps, doubles or nests lines and words.
 pub fn text(rng: &mut Stream, whole: &str) -> Vec<u8> {
     let mut text = whole.to_string();
     for _ in 0..1 + below(rng, 3) {
@@ -123,7 +123,7 @@ fn with_another_number(rng: &mut Stream, text: &str) -> String {
     replaced_number(rng, text, number)
 }
 
-/// Puts `with` in the place of one of the numbers in a text.
+/// Replaces one of the numbers in a text by `with`.
 fn replaced_number(rng: &mut Stream, text: &str, with: &str) -> String {
     let part_of_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | 'e');
     let starts: Vec<usize> = text
@@ -139,7 +139,7 @@ fn replaced_number(rng: &mut Stream, text: &str, with: &str) -> String {
     format!("{}{with}{}", &text[..start], &text[end..])
 }
 
-/// Damages the header of a safetensors file and keeps its length right, so that readers get to what it says.
+/// Damages the header of a safetensors file but keeps its length right, so that readers get as far as its contents.
 pub fn header(rng: &mut Stream, whole: &[u8]) -> Vec<u8> {
     let length = u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
     let (header, data) = whole[8..].split_at(length);
@@ -159,7 +159,7 @@ pub fn header(rng: &mut Stream, whole: &[u8]) -> Vec<u8> {
         }
         2 => parsed[&name]["data_offsets"][below(rng, 2)] = number(rng),
         3 => parsed[&name]["data_offsets"] = json!([number(rng), number(rng)]),
-        // Two tensors at one place.
+        // Two tensors in the same place.
         4 => parsed[&name]["data_offsets"] = parsed[one_of(rng, &tensors)]["data_offsets"].clone(),
         5 => {
             const TYPES: [&str; 12] =
@@ -173,7 +173,7 @@ pub fn header(rng: &mut Stream, whole: &[u8]) -> Vec<u8> {
         }
         7 => drop(parsed.as_object_mut().unwrap().remove(&name)),
         8 => {
-            // An axis of length 0 asks for no data.
+            // With an axis of length 0, no data is needed.
             parsed["w_more"] = json!({ "dtype": "F32", "shape": [0, u64::MAX], "data_offsets": [0, 0] });
         }
         _ => {
@@ -184,7 +184,7 @@ pub fn header(rng: &mut Stream, whole: &[u8]) -> Vec<u8> {
     assembled(parsed.to_string().as_bytes(), data)
 }
 
-/// Damages the one metadata entry of a file, JSON in JSON, and leaves the tensors whole.
+/// Damages a file's only metadata entry, JSON within JSON, and leaves the tensors intact.
 pub fn metadata(rng: &mut Stream, whole: &[u8], key: &str) -> Vec<u8> {
     let length = u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
     let (header, data) = whole[8..].split_at(length);
@@ -195,7 +195,7 @@ pub fn metadata(rng: &mut Stream, whole: &[u8], key: &str) -> Vec<u8> {
     assembled(parsed.to_string().as_bytes(), data)
 }
 
-/// A safetensors file of a header and data.
+/// A safetensors file made of a header and data.
 pub fn assembled(header: &[u8], data: &[u8]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes(), header, data].concat()
 }

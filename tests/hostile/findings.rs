@@ -1,11 +1,12 @@
-//! What mutations and fuzzing found, each as it was found.
+//! Bugs that mutations and fuzzing found, each with the input that revealed it.
 
 use crate::valid;
 use candle_core::Device;
 use hebbian_rnn::{parse_inputs, Checkpoint, ErrorMeasure, FileTask, Trainer};
 use safetensors::Dtype;
 
-/// The reader of safetensors added lengths unchecked: near 2^64 that panicked, or, without the check, read beyond the file.
+/// The safetensors reader added lengths unchecked: near 2^64 it panicked or, without overflow checks, read beyond the
+/// file.
 #[test]
 fn lengths_near_two_to_the_64() {
     let mut start = 0u64;
@@ -30,7 +31,8 @@ fn lengths_near_two_to_the_64() {
     }
 }
 
-/// A number with seventeen digits came back from the metadata off by a rounding: a resumed run was no longer the same run.
+/// A number with seventeen digits came back from the metadata with a rounding error, so a resumed run was no longer the
+/// same run.
 #[test]
 fn numbers_survive_the_metadata_to_the_bit() {
     let setup = valid::setup("echo", &["network.bias_scale=1.0998712029211295", "train.networks=1"]).unwrap();
@@ -39,7 +41,7 @@ fn numbers_survive_the_metadata_to_the_bit() {
     assert_eq!(read.setup.config.network.bias_scale, 1.0998712029211295);
 }
 
-/// Numbers that nothing reads could be NaN; JSON has none, so the run's checkpoint could not be read again.
+/// Settings that nothing reads could be NaN; JSON has no NaN, so the run's checkpoint could not be read back.
 #[test]
 fn numbers_that_are_not_read_are_finite_all_the_same() {
     for key in ["dale_inhibition", "dale_weight", "dale_density", "excitatory", "response_offset", "response_max"] {
@@ -50,7 +52,8 @@ fn numbers_that_are_not_read_are_finite_all_the_same() {
     assert!(error.contains("task.segments is NaN"), "{error}");
 }
 
-/// Scales that are finite in double precision drew infinite weights in single: the checkpoint could not be read again.
+/// Scales that are finite in double precision produced infinite weights in single precision, so the checkpoint could
+/// not be read back.
 #[test]
 fn scales_beyond_single_precision_are_refused() {
     for key in ["network.gain", "network.input_scale", "network.bias_scale", "trace.alpha"] {
@@ -59,7 +62,7 @@ fn scales_beyond_single_precision_are_refused() {
     }
 }
 
-/// Inputs that are finite in double precision became infinite in single, after they were checked.
+/// Inputs that are finite in double precision became infinite in single precision after they had been checked.
 #[test]
 fn inputs_are_checked_in_the_precision_they_are_used_in() {
     let networks = valid::checkpoint("echo", &["network.neurons=3", "train.batch=1", "train.networks=1"]);
@@ -69,7 +72,7 @@ fn inputs_are_checked_in_the_precision_they_are_used_in() {
     assert!(error.contains("`inputs` holds values that are not finite"), "{error}");
 }
 
-/// Bytes were taken as they came: a connectivity of 200 multiplied every change of a weight, a strange outcome was dropped.
+/// Bytes were not checked: a connectivity of 200 multiplied every weight change, and an invalid outcome was dropped.
 #[test]
 fn bytes_that_mean_nothing_are_refused() {
     let small = ["network.neurons=3", "train.batch=1", "train.networks=1", "network.connectivity=0.5"];
@@ -82,7 +85,7 @@ fn bytes_that_mean_nothing_are_refused() {
         let error = Checkpoint::from_bytes(&damaged, &Device::Cpu).map(drop).unwrap_err().to_string();
         assert!(error.contains(&format!("tensor `{name}` holds 200")) && error.contains(message), "{error}");
     }
-    // Ē was the one tensor whose values were not looked at.
+    // Ē was the only tensor whose values were not checked.
     let place = file.tensor("expected_error").unwrap().data().as_ptr() as usize - bytes.as_ptr() as usize;
     let mut damaged = bytes.clone();
     damaged[place..place + 8].copy_from_slice(&f64::NAN.to_le_bytes());

@@ -1,4 +1,4 @@
-//! Damaged inputs of `simulate`; what is accepted is simulated.
+//! Damaged inputs for `simulate`; those accepted are simulated.
 
 use crate::{damage, held_to_account, valid};
 use candle_core::Device;
@@ -10,7 +10,7 @@ const MUTATIONS: u64 = 15_000;
 fn read(what: &str, checkpoint: &Checkpoint, bytes: &[u8]) -> bool {
     let inputs = held_to_account(what, bytes.len(), || parse_inputs(bytes, checkpoint, &Device::Cpu));
     let Some(inputs) = inputs else { return false };
-    // Inputs may ask for what these networks cannot do; they say so.
+    // Inputs may ask for something these networks cannot do, which is an error.
     let _ = simulate(checkpoint, inputs, Record { rates: true, ..Record::default() }, 1);
     true
 }

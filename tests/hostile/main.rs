@@ -1,7 +1,9 @@
-//! Files from elsewhere: 100,000 damaged ones, and not one panic, hang, or allocation beyond a small multiple of the file.
+//! Untrusted files: 100,000 damaged ones must cause no panic, no hang, and no allocation beyond a small multiple of the
+//! file's size.
 //!
-//! A test binary of its own, for its allocator counts: every call under test is held against the bytes that its thread asked
-//! for. What is damaged, and how, comes from a seeded generator, so a failure repeats; its message names the mutation.
+//! This is a separate test binary because it replaces the allocator: every call under test is checked against the bytes
+//! that its thread allocated. A seeded generator chooses the damage, so failures are reproducible; their messages name
+//! the mutation.
 
 mod allocation;
 mod checkpoint;
@@ -19,12 +21,15 @@ use allocation::peak_of;
 use hebbian_rnn::Result;
 use std::error::Error;
 
-/// What a reader may hold at its peak beside a multiple of the file: messages, defaults, one configuration.
+/// The bytes a reader may hold at its peak besides a multiple of the file's size: messages, defaults, one
+/// configuration.
 const BASE: usize = 512 << 10;
-/// How many times the file's size a reader may hold: one byte of JSON can become a value of 32, kept twice while a list grows.
+/// The multiple of the file's size that a reader may hold: one byte of JSON can become a value of 32 bytes, held twice
+/// while a list grows.
 const TIMES: usize = 64;
 
-/// Calls `read` and checks that its outcome is a value or one line that says why not, and that it kept to its memory.
+/// Calls `read` and checks that it returns a value or an error with a message, and that it stays within its memory
+/// limit.
 fn held_to_account<T>(what: &str, size: usize, read: impl FnOnce() -> Result<T>) -> Option<T> {
     let (outcome, peak) = peak_of(read);
     let allowed = BASE + TIMES * size;
@@ -33,7 +38,7 @@ fn held_to_account<T>(what: &str, size: usize, read: impl FnOnce() -> Result<T>)
         Ok(value) => Some(value),
         Err(error) => {
             let message = error.to_string();
-            // Causes may quote what they found; the command cuts them.
+            // Causes may quote what they found; the command shortens them.
             assert!(
                 !message.is_empty() && message.len() < 4000 + 2 * size,
                 "{what}: {} bytes of message",

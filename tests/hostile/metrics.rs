@@ -1,11 +1,11 @@
-//! Damaged `metrics.csv`: reopened, read and drawn.
+//! Damaged `metrics.csv` files: reopened, read and plotted.
 
 use crate::{damage, peak_of, valid};
 use candle_core::Device;
 use hebbian_rnn::{draw_learning_curve, read_metrics, Metrics, Trainer, METRICS_FILE};
 
 const MUTATIONS: u64 = 3_000;
-/// Of which so many are drawn: a picture takes a tenth of a second.
+/// How many of them are plotted; a picture takes a tenth of a second.
 const DRAWN: u64 = 40;
 
 #[test]

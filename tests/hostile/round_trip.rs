@@ -1,4 +1,4 @@
-//! Reading and writing again gives the same bytes, whatever the configuration.
+//! Reading a file and writing it again gives the same bytes, whatever the configuration.
 
 use crate::valid;
 use candle_core::Device;
@@ -41,7 +41,8 @@ proptest! {
     #[test]
     fn checkpoints_and_configurations_survive_a_round_trip((task, settings) in any_settings()) {
         let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
-        // The rule `hebbian-trace` needs a trace: some combinations are refused, and that is all that may happen to them.
+        // The rule `hebbian-trace` needs a trace, so some combinations are refused; nothing else may go wrong with
+        // them.
         let Ok(setup) = valid::setup(task, &settings) else { return Ok(()) };
         let config = setup.config.clone();
         let text = config.to_toml().unwrap();
@@ -52,6 +53,6 @@ proptest! {
         let bytes = trainer.checkpoint().unwrap().to_bytes().unwrap();
         let read = Checkpoint::from_bytes(&bytes, &Device::Cpu).unwrap();
         prop_assert_eq!(&read.setup.config, &again);
-        prop_assert!(read.to_bytes().unwrap() == bytes, "written again, the file differs");
+        prop_assert!(read.to_bytes().unwrap() == bytes, "the file differs when written again");
     }
 }

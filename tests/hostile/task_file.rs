@@ -1,4 +1,4 @@
-//! Damaged files of trials.
+//! Damaged trial files.
 
 use crate::{damage, held_to_account, valid};
 use hebbian_rnn::{stream, ErrorMeasure, FileTask, Phase, Purpose, Task};

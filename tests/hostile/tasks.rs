@@ -1,4 +1,4 @@
-//! Tasks with parameters of any size are built or refused, and asked for their sizes without allocating them.
+//! Tasks with parameters of any size are built or refused, and report their sizes without allocating them.
 
 use crate::{damage, held_to_account, peak_of};
 use hebbian_rnn::{find_task, Output, Result, Setup, Task, TaskInfo, TASKS};
@@ -6,10 +6,10 @@ use std::sync::Arc;
 use toml::{Table, Value};
 
 const PER_TASK: u64 = 1_000;
-/// The kernels count in 32 bits.
+/// The kernels count with 32-bit integers.
 const LARGEST: usize = u32::MAX as usize;
 
-/// The task of a table, for networks that have room for any inputs and outputs.
+/// The task described by a table, for networks with room for any number of inputs and outputs.
 fn task(table: &Table) -> Result<Arc<dyn Task>> {
     let mut config = find_task("dnms")?.config()?;
     config.network.output = Output::Readout;
@@ -17,7 +17,7 @@ fn task(table: &Table) -> Result<Arc<dyn Task>> {
     Ok(Setup::new(config)?.task)
 }
 
-/// The table of a task's defaults.
+/// A task's defaults as a table.
 fn defaults(info: &TaskInfo) -> Table {
     info.config().unwrap().task
 }
@@ -25,10 +25,10 @@ fn defaults(info: &TaskInfo) -> Table {
 fn build(what: &str, table: &Table) -> bool {
     let Some(task) = held_to_account(what, 1000, || task(table)) else { return false };
     let (sizes, peak) = peak_of(|| [task.steps(), task.n_in(), task.n_out(), task.n_types()]);
-    assert!(peak < 10_000, "{what}: {peak} bytes to say sizes");
+    assert!(peak < 10_000, "{what}: {peak} bytes to report its sizes");
     assert!(sizes.iter().all(|size| (1..=LARGEST).contains(size)), "{what}: {sizes:?}");
     let (_, peak) = peak_of(|| task.chance());
-    assert!(peak < 20_000_000, "{what}: {peak} bytes to say what chance is");
+    assert!(peak < 20_000_000, "{what}: {peak} bytes to compute chance level");
     if sizes.iter().all(|size| *size < 10_000) {
         assert_eq!(sizes, [task.steps(), task.inputs().len(), task.n_out(), task.trial_types().len()], "{what}");
     }

@@ -1,11 +1,11 @@
-//! Small files that are whole, to be damaged.
+//! Small intact files, to be damaged.
 
 use candle_core::Device;
 use hebbian_rnn::{Checkpoint, Result, Setting, Setup, Trainer};
 use safetensors::tensor::TensorView;
 use safetensors::Dtype;
 
-/// `task` with `key=value` settings.
+/// The setup of `task` with `key=value` settings.
 pub fn setup(task: &str, settings: &[&str]) -> Result<Setup> {
     let settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s)).collect::<Result<_>>()?;
     Setup::resolve(Some(task), &settings)
@@ -18,7 +18,7 @@ pub fn checkpoint(task: &str, settings: &[&str]) -> Checkpoint {
     trainer.checkpoint().unwrap()
 }
 
-/// Checkpoints that between them hold every tensor there is.
+/// Checkpoints that together contain every possible tensor.
 pub fn checkpoints() -> Vec<Checkpoint> {
     let small = ["network.neurons=3", "train.batch=2", "train.networks=2"];
     let with = |task, more: &[&str]| checkpoint(task, &[&small, more].concat());
@@ -33,7 +33,7 @@ pub fn checkpoints() -> Vec<Checkpoint> {
     ]
 }
 
-/// A safetensors file.
+/// A safetensors file with these tensors.
 pub fn tensors(entries: &[(&str, Dtype, &[usize], Vec<u8>)]) -> Vec<u8> {
     let views = entries
         .iter()
@@ -41,7 +41,7 @@ pub fn tensors(entries: &[(&str, Dtype, &[usize], Vec<u8>)]) -> Vec<u8> {
     safetensors::serialize(views, None).unwrap()
 }
 
-/// `n` values as float32.
+/// The bytes of `n` float32 values.
 pub fn floats(n: usize) -> Vec<u8> {
     (0..n).flat_map(|k| (k as f32 * 0.25 - 1.0).to_le_bytes()).collect()
 }

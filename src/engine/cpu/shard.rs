@@ -190,7 +190,8 @@ impl Shard<'_, '_> {
 }
 
 impl Trial<'_> {
-    /// Adds this step's perturbations to the drive, and for `node-perturbation` to the eligibility: ξ r_preᵀ is one row.
+    /// Adds this step's perturbations to the drive, and for `node-perturbation` to the eligibility: ξ r_preᵀ is one
+    /// row.
     fn perturb(&mut self, plan: &Plan, step: usize, r: &[f32], drive: &mut [f32]) {
         let learns = step >= plan.start_step && plan.learns == FusedRule::NodePerturbation;
         while let Some(xi) = self.drawn.perturbations.get(self.perturbed).filter(|xi| xi.step as usize == step) {

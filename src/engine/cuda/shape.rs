@@ -8,7 +8,7 @@ use candle_core::{bail, Result};
 
 /// The most threads in a block of those kernels that use many registers.
 const THREADS: usize = 256;
-/// Registers of a multiprocessor, and below, its warp schedulers.
+/// Registers and warp schedulers of a multiprocessor.
 const REGISTERS: usize = 65536;
 const SCHEDULERS: usize = 4;
 /// The cycles per presynaptic neuron that a single thread waits for shared memory; it reads 4 neurons at a time.

@@ -35,7 +35,8 @@ pub(super) struct Done {
     pub end: Progress,
     /// The loss of each trial, `[S, B]`.
     pub losses: Tensor,
-    /// The gradients of the sum of the losses times `share`, with respect to each wanted weight; zero if nothing depends on it.
+    /// The gradients of the sum of the losses times `share`, with respect to each wanted weight; zero if nothing
+    /// depends on it.
     pub gradients: Vec<Tensor>,
 }
 

@@ -24,8 +24,8 @@ use candle_core::{Device, Tensor};
 use plan::Shard;
 use workers::Workers;
 
-/// The gradient of each network's mean loss over the trials of `batch` with respect to its `w_rec`, `[S, N, N]` (post, pre),
-/// and the mean losses, `[S]`.
+/// The gradient of each network's mean loss over the trials of `batch` with respect to its `w_rec`, `[S, N, N]` (post,
+/// pre), and the mean losses, `[S]`.
 ///
 /// The loss of a trial is the mean over scored steps and outputs of (output − target)², or, with [`Loss::Task`], of the
 /// task's own measure. The perturbations and noise of the batch are constants. Fast weights start at zero and are

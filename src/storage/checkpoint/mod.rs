@@ -1,8 +1,8 @@
 //! Checkpoints on disk: one safetensors file with everything the next update reads.
 //!
-//! A file is written beside its target, synced, and renamed over it, so that a reader finds the old file or the new
-//! one, never a part of one. The one metadata key, `hebbian_rnn`, holds JSON: format version, program version,
-//! configuration, seed, counters and checksum. Format 1 had no checksum. Reading is strict, see `read.rs`.
+//! A file is written beside its target, synced, and renamed over it, so a reader finds either the old file or the new
+//! one, never part of one. The only metadata key, `hebbian_rnn`, holds JSON: format version, program version,
+//! configuration, seed, counters and checksum. Format 1 had no checksum. Reading is strict (see `read.rs`).
 
 mod read;
 
@@ -23,7 +23,7 @@ pub const METADATA_KEY: &str = "hebbian_rnn";
 /// The name of the newest checkpoint in a run's folder.
 pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 
-/// The value of a trial not yet seen in `recent_correct`.
+/// The value in `recent_correct` for a trial not yet seen.
 const NOT_YET: u8 = 2;
 
 /// The element type and shape of every tensor in the checkpoints of a run, by name.
@@ -58,11 +58,10 @@ impl Header {
     }
 }
 
-/// SHA-256 over metadata and tensors, in hexadecimal digits.
+/// The SHA-256 of metadata and tensors, in hexadecimal digits.
 ///
-/// `metadata` is the JSON text as it stands in the file, with nothing between the quotes of the checksum itself. Then,
-/// for each tensor in the order of the names, an end of line, a line such as `w_rec F32 [2, 200, 200]` and the tensor's
-/// bytes follow.
+/// It covers `metadata`, the JSON text as it stands in the file but with an empty string for the checksum itself; then,
+/// for each tensor in order of name, a newline, a line such as `w_rec F32 [2, 200, 200]`, and the tensor's bytes.
 fn checksum<'a>(metadata: &str, tensors: impl IntoIterator<Item = (&'a str, impl View)>) -> String {
     let mut hash = Sha256::new_with_prefix(metadata);
     for (name, tensor) in tensors {
@@ -73,7 +72,7 @@ fn checksum<'a>(metadata: &str, tensors: impl IntoIterator<Item = (&'a str, impl
 }
 
 impl Checkpoint {
-    /// The tensors by name, in the host's memory.
+    /// The tensors by name, in host memory.
     fn tensors(&self) -> Result<BTreeMap<&'static str, Tensor>> {
         let (s, cpu) = (self.setup.config.train.networks.count(), &Device::Cpu);
         let mut recent = Vec::with_capacity(s * WINDOW);
@@ -113,10 +112,11 @@ impl Checkpoint {
             .map_err(|error| Error::Bug(format!("writing safetensors: {error}")))
     }
 
-    /// Writes the checkpoint to `path`, whole or not at all. Returns once it is safe on the disk.
+    /// Writes the checkpoint to `path`, whole or not at all. Returns once it is safe on disk.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be written, and as [`Checkpoint::to_bytes`]. What was at `path` before stays there.
+    /// [`Error::Io`] if it cannot be written; otherwise as [`Checkpoint::to_bytes`]. On failure, `path` keeps its
+    /// previous contents.
     pub fn write(&self, path: &Path) -> Result<()> {
         self.write_keeping(path, 0)
     }

@@ -1,5 +1,5 @@
-//! Reading checkpoints, strictly: every tensor must have the name, type and shape that the configuration calls for, and
-//! an error says what was found and what was expected.
+//! Reads checkpoints strictly: every tensor must have the name, type and shape that the configuration calls for. Errors
+//! say what was found and what was expected.
 
 use super::{checksum, layout, Header, CHECKPOINT_FILE, METADATA_KEY, NOT_YET};
 use crate::error::{bail, ensure, At, Error, Result};
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 impl Checkpoint {
     /// Reads a checkpoint from a file, or the newest one of a run's folder. [`Checkpoint::integrity`] says whether it
-    /// was changed since it was written.
+    /// has changed since it was written.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read, [`Error::Content`] or [`Error::Tensor`] if it is not a checkpoint or
@@ -26,7 +26,7 @@ impl Checkpoint {
         Self::read_with(path, Own::default(), device)
     }
 
-    /// As [`Checkpoint::read`], for networks with a task, rule or neuron model of your own.
+    /// As [`Checkpoint::read`], for networks with your own task, rule or neuron model.
     ///
     /// # Errors
     /// As [`Checkpoint::read`].
@@ -42,7 +42,7 @@ impl Checkpoint {
         })
     }
 
-    /// The newest undamaged checkpoint among those kept from before the one at `path`, and the updates it had made.
+    /// The newest undamaged checkpoint among the earlier ones kept for `path`, and its number of updates.
     pub fn whole_previous(&self, path: &Path) -> Option<(PathBuf, u64)> {
         whole_previous(path, self.setup.own())
     }
@@ -55,7 +55,7 @@ impl Checkpoint {
         Self::from_bytes_with(bytes, Own::default(), device)
     }
 
-    /// As [`Checkpoint::from_bytes`], for networks with a task, rule or neuron model of your own.
+    /// As [`Checkpoint::from_bytes`], for networks with your own task, rule or neuron model.
     ///
     /// # Errors
     /// As [`Checkpoint::from_bytes`].
@@ -130,7 +130,8 @@ fn header(metadata: &Metadata) -> Result<(Header, &str)> {
     Ok((serde_json::from_value(value).map_err(damaged).at(&place)?, json))
 }
 
-/// Refuses lists that are not of all networks, and counts that no run reaches, since sums of them would overflow.
+/// Refuses lists that do not have one entry per network, and counts that no run reaches, since their sums would
+/// overflow.
 fn check_counters(header: &Header, frozen: usize, networks: usize) -> Result<()> {
     const MOST: u64 = 1 << 62;
     let (updates, batch) = (header.updates, header.config.train.batch);
@@ -146,7 +147,7 @@ fn check_counters(header: &Header, frozen: usize, networks: usize) -> Result<()>
     Ok(())
 }
 
-/// The tensors of a file, as the configuration in its header calls for them.
+/// The tensors of a file, and the layout that the configuration in its header calls for.
 struct Tensors<'a> {
     file: &'a TensorFile<'a>,
     layout: BTreeMap<&'static str, (DType, Vec<usize>)>,
@@ -176,7 +177,7 @@ impl Tensors<'_> {
         checksum(&blank, self.layout.keys().filter_map(|name| Some((*name, self.file.get(name)?))))
     }
 
-    /// A tensor on the device. Floating-point values must be finite.
+    /// Loads a tensor onto the device. Floating-point values must be finite.
     fn load(&self, name: &str) -> Result<Tensor> {
         let view = self.file.required(name, "one of this configuration")?;
         finite(name, &view)?;

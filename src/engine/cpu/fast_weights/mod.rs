@@ -1,7 +1,7 @@
 //! The fast weights of a shard's trials, each in one of two forms that agree up to rounding:
 //!
 //! - [`written`]: H as a matrix, changed and read in one pass per step;
-//! - [`history`]: H as the list of its changes, read by two thin products per step, and folded into a matrix now and then.
+//! - [`history`]: H as the list of its changes, read by two thin products per step, and sometimes folded into a matrix.
 //!
 //! Matrices are stored transposed, `[pre, post]`, so that a pass runs along whole vectors of postsynaptic neurons. The
 //! reference for both is [`crate::model::FastWeightPlasticity`].
