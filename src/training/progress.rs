@@ -62,7 +62,7 @@ pub trait Observer {
     /// Called once at the end, even after a failed update.
     ///
     /// # Errors
-    /// Any error becomes the error of the training.
+    /// Any error becomes the error of the training run.
     fn finish(&mut self, _trainer: &Trainer) -> Result<()> {
         Ok(())
     }
