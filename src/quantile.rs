@@ -7,8 +7,8 @@ pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
     quantile_with_missing(&finite, q)
 }
 
-/// The same for values of which some are missing because they lie beyond all others, such as the trials to a criterion that was
-/// not reached. `None` if the quantile falls among the missing.
+/// Like [`quantile`], for values of which some are missing because they exceed all others, such as the trials to a
+/// criterion that was not reached. `None` if the quantile falls among the missing.
 pub fn quantile_with_missing(values: &[Option<f64>], q: f64) -> Option<f64> {
     let mut known: Vec<f64> = values.iter().flatten().copied().collect();
     known.sort_by(f64::total_cmp);

@@ -22,9 +22,9 @@ use crate::tasks::gives_gradient;
 use crate::training::{errors, Checkpoint, Plastic};
 use candle_core::{DType, Tensor};
 
-/// Trials of each network, unless the options give a number.
+/// Default number of trials of each network.
 const TRIALS: u64 = 1024;
-/// The gradient is that of at most so many of them.
+/// The gradient is computed on at most this many of them.
 const GRADIENT_TRIALS: u64 = 64;
 /// Trials that run side by side, each judged relative to the others.
 const BATCH: u64 = 64;
@@ -44,11 +44,11 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
     subject.task_unless(gives_gradient(subject.task()), "gives no gradient of its error")
 }
 
-/// The setup of a comparison with `rule`: nothing but the error counts, relative to that of the other trials.
+/// The setup of a comparison with `rule`: only the error counts, relative to that of the other trials.
 pub(super) fn compared(setup: &Setup, rule: &str) -> Result<Setup> {
     let mut config = setup.config.clone();
     config.rule.name = rule.into();
-    // The rule's own parameters, where the networks were trained by one that has others: the task's defaults.
+    // If the networks were trained by a rule with other parameters, this rule has the task's defaults.
     let (info, wanted) = (find_task(config.task_name()?), find_rule(rule)?);
     for (key, value) in info.map(|info| info.defaults(wanted).rule.own).unwrap_or_default() {
         config.rule.own.entry(key).or_insert(value);
@@ -162,7 +162,7 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     Ok(findings)
 }
 
-/// Mean cosine, its standard error, and how many of these it is above 0.
+/// The mean cosine, its standard error, and how many standard errors it is above 0.
 fn in_words(cosine: Mean) -> String {
     let tested = cosine
         .error

@@ -19,7 +19,7 @@ use std::sync::Arc;
 const VARIABLES: [&str; 4] = ["choice", "modality 1", "modality 2", "context"];
 /// Coherences, as multiples of the task's own.
 const LEVELS: [f64; 6] = [-1.0, -0.5, -0.25, 0.25, 0.5, 1.0];
-/// Trials of each pair of coherences and context, unless the options give a number.
+/// Default number of trials of each pair of coherences and context.
 const REPEATS: u64 = 10;
 /// Times at which rates are kept.
 const TIMES: usize = 50;
@@ -30,7 +30,7 @@ const DENOISE: usize = 12;
 struct Subspace {
     /// `[N, 4]`, orthonormal, one column for each variable.
     axes: DMatrix<f64>,
-    /// At which of the kept times β of each variable is longest.
+    /// The index of the kept time at which β of each variable is longest.
     peak: [usize; 4],
     /// The length of β of each variable at each time, `[4][times]`.
     lengths: [Vec<f64>; 4],
@@ -39,7 +39,7 @@ struct Subspace {
 }
 
 impl Subspace {
-    /// From trials whose variables are `variables` `[trials][4]`, and their condition averages, each `[N]`.
+    /// The axes, from the `variables` `[trials][4]` of trials and their condition averages, each `[N]`.
     fn of(population: &Population, variables: &[[f64; 4]], averages: &[Vec<f64>]) -> Result<Self> {
         let n = population.neurons;
         let scale = scale(population);
@@ -69,7 +69,7 @@ impl Subspace {
         }
         let mut axes = longest.clone().qr().q();
         for (mut axis, beta) in axes.column_iter_mut().zip(longest.column_iter()) {
-            // QR leaves the sign open: an axis points to where its variable is positive.
+            // QR leaves the sign open: each axis is made to point to where its variable is positive.
             if axis.dot(&beta) < 0.0 {
                 axis.neg_mut();
             }
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_planted_subspace_is_recovered() {
-        // Each variable drives 40 neurons along a direction of its own, strongest at a time of its own; noise on top.
+        // Each variable drives 40 neurons along its own direction, strongest at its own time, with added noise.
         const N: usize = 40;
         let mut rng = stream(2, 0, 0, Phase::Simulate, Purpose::Task);
         let drawn = gaussian(&mut rng, 4 * N, 1.0).into_iter().map(f64::from);
@@ -239,14 +239,14 @@ mod tests {
         };
         let trials: Vec<Kept> = (0..400).map(trial).collect();
         let population = Population { times: vec![0.0; 12], trials, neurons: N, ..Population::default() };
-        // Conditions: every combination of context, signs and sizes that came up, in the order in which they did.
+        // Conditions: every combination of context, signs and sizes that came up, in order of appearance.
         let first = |k: &usize| variables.iter().position(|values| *values == variables[*k]) == Some(*k);
         let group = |k: usize| population.which(|other, _| variables[other] == variables[k]);
         let groups: Vec<Vec<usize>> = (0..variables.len()).filter(first).map(group).collect();
         let found = Subspace::of(&population, &variables, &population.means(groups.iter())).unwrap();
         assert_eq!(found.peak, peaks);
         assert!((found.axes.transpose() * &found.axes - DMatrix::identity(4, 4)).norm() < 1e-9);
-        // Rates were standardised: the planted directions are those divided by each neuron's spread, made orthogonal anew.
+        // Rates were standardised: the planted directions are those divided by each neuron's spread, orthogonalised again.
         let scaled = DMatrix::from_fn(N, 4, |i, v| planted[(i, v)] / found.scale[i].1).qr().q();
         for v in 0..4 {
             let along = scaled.column(v).dot(&found.axes.column(v)).abs();

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::plot::{Colour, Mark, Panel, Shape};
 use nalgebra::DMatrix;
 
-/// Trials of each type, unless the options give a number.
+/// Default number of trials of each type.
 const REPEATS: u64 = 20;
 /// Times at which rates are kept.
 const TIMES: usize = 100;
@@ -72,7 +72,7 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     Ok(findings)
 }
 
-/// The point in a panel of a time and the coordinates at it.
+/// Maps a time, and the coordinates at that time, to a point in a panel.
 type Projection<'a> = &'a dyn Fn(f64, &[f64; COMPONENTS]) -> (f64, f64);
 
 /// The first two components against each other, and each against time.

@@ -1,4 +1,4 @@
-//! Learning of the readout in each step, from exploratory noise and reward or from the error (docs/model.md, "The
+//! How the readout learns in each step: from exploratory noise and reward, or from the error (docs/model.md, "The
 //! readout").
 
 use super::running_mean::RunningMean;
@@ -15,7 +15,7 @@ pub(crate) struct ReadoutLearning {
 }
 
 impl ReadoutLearning {
-    /// `None` without a readout that learns.
+    /// `None` if no readout learns.
     pub fn new(config: &Config) -> Option<Self> {
         config.readout_learns().then(|| ReadoutLearning {
             rule: config.readout.rule,

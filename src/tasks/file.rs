@@ -20,7 +20,7 @@ const MOST_WITHOUT_TYPE: usize = 16;
 pub(crate) struct Parameters {
     /// The file.
     path: String,
-    /// The SHA-256 of its contents; empty: not known yet.
+    /// The SHA-256 of its contents; empty if not yet known.
     sha256: String,
     /// How outputs are compared with targets.
     measure: ErrorMeasure,
@@ -29,7 +29,7 @@ pub(crate) struct Parameters {
 }
 
 impl Default for Parameters {
-    /// Without a file.
+    /// No file yet.
     fn default() -> Self {
         let (path, sha256) = (String::new(), String::new());
         Parameters { path, sha256, measure: ErrorMeasure::Absolute, correct_below: 0.5 }
@@ -108,7 +108,7 @@ impl FileTask {
     }
 }
 
-/// The task of a table, in which the file's full path and the hash of its contents are then noted.
+/// The task that a table describes; adds the file's full path and the hash of its contents to the table.
 pub(crate) fn build(table: &mut toml::Table) -> Result<Arc<dyn Task>> {
     let p: Parameters = super::parameters(table)?;
     expect(!p.path.is_empty(), "task.path", "empty", "a file (--task-file FILE.safetensors)")?;
@@ -156,7 +156,7 @@ impl Task for FileTask {
         self.types.len()
     }
 
-    /// The types take turns; of the trials of a type, one is drawn.
+    /// The types take turns; one of the type's trials is drawn at random.
     fn trial(&self, index: u64, rng: &mut Stream) -> Trial {
         let trials = &self.types[(index % self.types.len() as u64) as usize];
         trials[rng.random_range(0..trials.len())].clone()

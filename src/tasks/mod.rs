@@ -8,9 +8,9 @@
 //!    the file and its struct below.
 //! 2. Add a function to `src/presets/settings.rs` that sets what the task needs: `config.task`, its parameters, and
 //!    everything that differs from the standard network and rule.
-//! 3. Add an entry to `TASKS` in `src/presets/mod.rs` with the task's name, a line of description, its usual learning rule,
-//!    and the two above.
-//! 4. Give the task small sizes in `tests/it/tasks.rs`, which trains each task of the list by each rule.
+//! 3. Add an entry to `TASKS` in `src/presets/mod.rs` with the task's name, a one-line description, its usual learning
+//!    rule, and the function and struct above.
+//! 4. Give the task small sizes in `tests/it/tasks.rs`, which trains each listed task with each rule.
 
 pub(crate) mod bits;
 mod dnms;
@@ -128,7 +128,7 @@ pub trait Task: Send + Sync {
     fn steps(&self) -> usize;
     /// The names of the n_in input channels.
     fn inputs(&self) -> Vec<String>;
-    /// n_in. To be overridden where parameters decide it: it has to be cheap for any number.
+    /// n_in. Override it where parameters decide it: it must be cheap for any number.
     fn n_in(&self) -> usize {
         self.inputs().len()
     }
@@ -138,7 +138,7 @@ pub trait Task: Send + Sync {
     }
     /// The names of the trial types. The expected error is kept for each type.
     fn trial_types(&self) -> Vec<String>;
-    /// The number of trial types. To be overridden where parameters decide it: it has to be cheap for any number.
+    /// The number of trial types. Override it where parameters decide it: it must be cheap for any number.
     fn n_types(&self) -> usize {
         self.trial_types().len()
     }
@@ -150,7 +150,7 @@ pub trait Task: Send + Sync {
     }
     /// A trial with an error below this is correct.
     fn correct_below(&self) -> f64;
-    /// The error at chance level and how it comes about, where it is known.
+    /// The error at chance level and how it arises, if known.
     fn chance(&self) -> Option<(f64, String)> {
         None
     }
@@ -179,7 +179,7 @@ pub trait Task: Send + Sync {
     }
 }
 
-/// The mean of `term` over scored steps and outputs. Its arguments: an output's difference from the target, and the
+/// The mean of `term` over scored steps and outputs. `term` is given an output's difference from the target, and the
 /// output's index in `[T, n_out]`.
 pub(crate) fn mean_over_scored<T: Task + ?Sized>(
     task: &T,
@@ -200,7 +200,7 @@ pub(crate) fn mean_over_scored<T: Task + ?Sized>(
 
 /// Whether errors can be backpropagated to the task's outputs.
 pub(crate) fn gives_gradient(task: &dyn Task) -> bool {
-    // One step answers it; a whole trial may not fit into memory.
+    // One step is enough; a whole trial may not fit into memory.
     let outputs = vec![0.0; task.n_out()];
     let unchanged = matches!(task.judged(&outputs), Cow::Borrowed(_));
     unchanged || task.judged_gradient(&outputs, &vec![0.0; outputs.len()]).is_some()
@@ -209,7 +209,7 @@ pub(crate) fn gives_gradient(task: &dyn Task) -> bool {
 /// The sizes of a task's trials, and how outputs are compared with targets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrialShape {
-    /// T.
+    /// T, the number of steps.
     pub steps: usize,
     /// The number of inputs.
     pub n_in: usize,
@@ -235,7 +235,7 @@ pub(crate) fn parameters<P: DeserializeOwned>(table: &toml::Table) -> Result<P> 
     })
 }
 
-/// Refuses a number of steps that is not from 1 to another, the value of `limit_key`.
+/// Refuses a number of steps outside 1 to `limit`, the value of `limit_key`.
 fn within(key: &str, found: usize, limit_key: &str, limit: usize) -> Result<()> {
     expect((1..=limit).contains(&found), key, found, format!("1 to {limit_key} ({limit})"))
 }

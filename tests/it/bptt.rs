@@ -186,7 +186,7 @@ fn the_optimiser_is_in_the_checkpoint_and_older_files_have_none() {
             assert_eq!(file.tensor(&format!("{moment}_{weight}")).unwrap().shape(), shape);
         }
     }
-    // A configuration written before the table `bptt` existed.
+    // A configuration from before the table `bptt` existed.
     let toml = config("echo", &[]).to_toml().unwrap();
     let (start, end) = (toml.find("[bptt]").unwrap(), toml.find("[modulator]").unwrap());
     let older = format!("{}{}", &toml[..start], &toml[end..]);

@@ -115,14 +115,14 @@ fn resuming() {
     // A finished run has nothing to do.
     let ran = fine(hebbian(&["train", "--resume", "--out", "run"], dir.path()));
     assert!(ran.stdout.contains("finished"));
-    // Another configuration.
+    // Another configuration is refused.
     one_line_error(
         hebbian(&["train", "--resume", "--out", "run", "--seed", "2"], dir.path()),
         2,
         "train.seed is 1 in run and 2 now",
     );
     one_line_error(hebbian(&["train", "echo", "--resume", "--out", "run"], dir.path()), 2, "task.name is `dnms`");
-    // A second run into the same folder.
+    // So is a second run into the same folder.
     one_line_error(train(dir.path(), &["--updates", "2", "--out", "run"]), 1, "run holds a run already");
     assert!(bytes(dir.path().join("run/checkpoint.safetensors")) == before);
     // With --force the old run is moved, not lost.

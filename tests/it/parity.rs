@@ -162,7 +162,7 @@ fn both_forms_of_the_trace_equal_the_reference() {
 
 #[test]
 fn lists_are_folded_at_any_length_and_rate() {
-    // With 21 neurons the history is folded after 32 steps: one step before, exactly then, after it, after two folds.
+    // With 21 neurons the history is folded after 32 steps: stop one step before, exactly then, after it, after two folds.
     for stage in 0..STAGES.len() {
         for (steps, eta) in [(31, "0.3"), (32, "0.3"), (33, "0.01"), (70, "0.01"), (40, "0.9"), (40, "0.001")] {
             traces_agree(stage, "post-pre", "history", eta, steps);

@@ -9,7 +9,7 @@ use hebbian_rnn::{stream, Draw, Phase, Purpose, Setting, Setup, TrialBatch, TASK
 use rand::RngExt;
 use sha2::{Digest, Sha256};
 
-/// A digest of the bits of values.
+/// A digest of the values' bits.
 #[derive(Default)]
 struct Bits(Sha256);
 

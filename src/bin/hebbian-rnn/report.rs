@@ -24,7 +24,7 @@ pub fn run(args: ReportArgs) -> Result<()> {
 }
 
 /// Writes a run's page and returns its path. With `progress`, which is called before each analysis, all analyses that fit
-/// are on it; without, only those that take no time.
+/// are on it; without it, only those that take no time.
 pub fn write(
     folder: &Path,
     checkpoint: &Checkpoint,
