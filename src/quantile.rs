@@ -1,7 +1,7 @@
 //! Quantiles.
 
-/// The `q`-quantile (0 to 1) of the finite `values`, with linear interpolation between order statistics (position `q·(n − 1)`);
-/// `None` if there are none.
+/// The `q`-quantile (0 to 1) of the finite `values`, with linear interpolation between order statistics (position
+/// `q·(n − 1)`); `None` if there are none.
 pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
     let finite: Vec<Option<f64>> = values.iter().filter(|v| v.is_finite()).map(|v| Some(*v)).collect();
     quantile_with_missing(&finite, q)

@@ -1,9 +1,10 @@
 //! Cross-temporal decoding: what a classifier trained at one time decodes at another (Meyers et al. 2008,
 //! doi 10.1152/jn.90248.2008; Stokes et al. 2013, doi 10.1016/j.neuron.2013.01.039; Miconi 2017).
 //!
-//! A maximal-correlation classifier, trained on the rates at one time, assigns the rates of a new trial at another time to the
-//! class whose mean correlates best with them. The mean over the training trials' classes at each time is subtracted first, so
-//! that only differences between classes count. Cross-validated: no trial is decoded by a classifier trained on it.
+//! A maximal-correlation classifier, trained on the rates at one time, assigns the rates of a new trial at another time
+//! to the class whose mean correlates best with them. The mean over the training trials' classes at each time is
+//! subtracted first, so that only differences between classes count. Cross-validated: no trial is decoded by a
+//! classifier trained on it.
 
 use super::findings;
 use super::population::{Kept, Population};
@@ -67,8 +68,8 @@ fn standardised(rates: impl Iterator<Item = f64>, centre: &[f64]) -> Vec<f64> {
     values.iter().map(|v| if length > 0.0 { (v - mean) / length } else { 0.0 }).collect()
 }
 
-/// The fraction of trials decoded correctly; `classes` gives the class of each trial, from 0. Fails if a class has fewer
-/// trials than there are folds.
+/// The fraction of trials decoded correctly; `classes` gives the class of each trial, from 0. Fails if a class has
+/// fewer trials than there are folds.
 fn cross_temporal(population: &Population, classes: &[usize], folds: usize) -> Result<Square> {
     let mut seen = vec![0; classes.iter().max().map_or(0, |largest| largest + 1)];
     // The trials of each class are dealt out to the folds in turn.

@@ -35,8 +35,8 @@ fn off_by(found: impl Iterator<Item = f64>, expected: &[f64]) -> f64 {
     off / if largest > 0.0 { largest } else { 1.0 }
 }
 
-/// ∂error/∂w_rec at some places of w_rec, by central differences in f64 on the same trials. Every moved weight gets a network
-/// of its own; all of them run side by side.
+/// ∂error/∂w_rec at some places of w_rec, by central differences in f64 on the same trials. Every moved weight gets a
+/// network of its own; all of them run side by side.
 fn differences(setup: &Setup, weights: &Weights, batch: &TrialBatch, places: &[usize]) -> Result<Vec<f64>> {
     let n = setup.config.network.neurons;
     let copies = 2 * places.len();

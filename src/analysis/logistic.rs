@@ -22,19 +22,19 @@ pub struct Point {
     pub x: f64,
     /// Trials with this stimulus.
     pub trials: f64,
-    /// Those in which the answer was right, as opposed to left.
+    /// Those answered right, as opposed to left.
     pub right: f64,
 }
 
 /// The largest lapse that is considered.
 const LAPSE: f64 = 0.3;
-/// Standard deviation of the weak prior on bias and on slope · largest |x|. It only keeps both finite if x separates left from
-/// right perfectly, in which case the likelihood has no maximum.
+/// Standard deviation of the weak prior on bias and on slope · largest |x|. It only keeps both finite if x separates
+/// left from right perfectly, in which case the likelihood has no maximum.
 const PRIOR: f64 = 30.0;
 
 impl Logistic {
-    /// The maximum-likelihood curve, by Fisher scoring for bias and slope and golden-section search for the lapse, which is 0
-    /// unless `lapse` is set.
+    /// The maximum-likelihood curve, by Fisher scoring for bias and slope and golden-section search for the lapse,
+    /// which is 0 unless `lapse` is set.
     ///
     /// # Errors
     /// [`Error::Usage`](crate::Error::Usage) if fewer than two different x have trials.

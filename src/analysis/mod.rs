@@ -1,8 +1,8 @@
-//! Analyses of trained networks from the literature: each turns a checkpoint into tables, pictures and a few summary figures
-//! (docs/analyses.md).
+//! Analyses of trained networks from the literature: each turns a checkpoint into tables, pictures and a few summary
+//! figures (docs/analyses.md).
 //!
-//! They run fresh trials ([`crate::run_fresh`]) with frozen weights, one network at a time, and thin out the firing rates in
-//! time as they arrive, so that memory does not grow with the number of networks.
+//! They run fresh trials ([`crate::run_fresh`]) with frozen weights, one network at a time, and thin out the firing
+//! rates in time as they arrive, so that memory does not grow with the number of networks.
 
 mod decoding;
 mod differences;
@@ -140,7 +140,8 @@ impl Analysis {
     /// Runs the analysis.
     ///
     /// # Errors
-    /// [`Error::Usage`] if it does not fit, with the reason, or if there are too few trials; else the errors of its trials.
+    /// [`Error::Usage`] if it does not fit, with the reason, or if there are too few trials; else the errors of its
+    /// trials.
     pub fn run(&self, subject: &Subject, options: &Options) -> Result<Findings> {
         let reason = self.why_not(subject).unwrap_or_default();
         ensure!(reason.is_empty(), Usage, "analysis `{}` does not fit: {reason}", self.name);

@@ -49,8 +49,8 @@ pub(super) struct Period {
 }
 
 impl Subject<'_> {
-    /// Runs fresh trials of each network, `trials` of them unless the options say otherwise, and keeps the rates at up to
-    /// `times` evenly spaced times. The trials are those of `task` if given, else of the networks' own task.
+    /// Runs fresh trials of each network, `trials` of them unless the options say otherwise, and keeps the rates at up
+    /// to `times` evenly spaced times. The trials are those of `task` if given, else of the networks' own task.
     pub(super) fn populations<'a>(
         &'a self,
         options: &'a Options,
@@ -155,7 +155,8 @@ fn answer(task: &dyn Task, trial: &Trial, outputs: &[f64]) -> f64 {
     sum / judged.len().max(1) as f64
 }
 
-/// The periods, in steps, in which an input that is not always on is on in some trial, then those in which some trial is judged.
+/// The periods, in steps, in which an input that is not always on is on in some trial, then those in which some trial
+/// is judged.
 fn periods(task: &dyn Task, trials: &[&Trial]) -> Vec<Period> {
     let (steps, n_in) = (task.steps(), task.n_in());
     let on = |step: usize, channel: usize| trials.iter().any(|trial| trial.inputs[step * n_in + channel] != 0.0);

@@ -1,7 +1,9 @@
-//! Psychometric curves: how often the answer is positive ("right") against the strength of the evidence, with logistic fits.
+//! Psychometric curves: how often the answer is positive ("right") against the strength of the evidence, with logistic
+//! fits.
 //!
-//! Selective integration (Mante et al. 2013, fig. 1; Miconi 2017): for each context, against the coherence of the attended and of
-//! the ignored modality, each averaged over the other. Evidence accumulation: against cues right minus left.
+//! Selective integration (Mante et al. 2013, fig. 1; Miconi 2017): for each context, against the coherence of the
+//! attended and of the ignored modality, each averaged over the other. Evidence accumulation: against cues right minus
+//! left.
 
 use super::findings::panel;
 use super::logistic::{Logistic, Point};

@@ -51,8 +51,8 @@ pub struct Pca {
 }
 
 impl Pca {
-    /// The components of `samples`, one sample per row: the right singular vectors of the centred matrix, each with the sign that makes
-    /// its largest entry positive.
+    /// The components of `samples`, one sample per row: the right singular vectors of the centred matrix, each with the
+    /// sign that makes its largest entry positive.
     pub fn of(samples: &DMatrix<f64>) -> Result<Self> {
         let mean: Vec<f64> = samples.column_iter().map(|column| column.mean()).collect();
         let mut centred = samples.clone();

@@ -1,4 +1,5 @@
-//! What each task sets beyond the standard configuration: its parameters, the network, the rule and the length of training.
+//! What each task sets beyond the standard configuration: its parameters, the network, the rule and the length of
+//! training.
 
 use crate::config::*;
 use crate::rules::find_rule;
@@ -100,8 +101,8 @@ pub(super) fn file(config: &mut Config) {
     config.task = table(&file::Parameters::default());
 }
 
-/// The network of hebbRNN's example (Michaels & Scherberger 2016): no running mean of x, a cost of large outputs, and updates
-/// that are not scaled by the expected error.
+/// The network of hebbRNN's example (Michaels & Scherberger 2016): no running mean of x, a cost of large outputs, and
+/// updates that are not scaled by the expected error.
 pub(super) fn reach(config: &mut Config) {
     dnms(config);
     config.network.neurons = 150;
@@ -185,7 +186,8 @@ pub(super) fn echo(config: &mut Config) {
     config.task = table(&Echo { steps: 10, correct_below: 0.1, k: 1 });
 }
 
-/// A discrete network of 32 neurons with a readout, and the fast weights of the PyTorch program from which this project grew.
+/// A discrete network of 32 neurons with a readout, and the fast weights of the PyTorch program from which this project
+/// grew.
 fn bits(config: &mut Config, alpha: f64) {
     config.network = NetworkConfig {
         neurons: 32,

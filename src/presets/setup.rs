@@ -96,7 +96,8 @@ impl Setup {
         self.neurons.has_time().then_some(self.config.network.dt_ms)
     }
 
-    /// Whether anything reads the reward at each step: a rule gated online, a readout that explores, or the fast weights.
+    /// Whether anything reads the reward at each step: a rule gated online, a readout that explores, or the fast
+    /// weights.
     pub fn reads_reward_online(&self) -> bool {
         let FastWeightsConfig { stage, modulator, .. } = self.config.fast_weights;
         self.rule.credit() == Credit::Online

@@ -1,4 +1,5 @@
-//! `report.html`: a self-contained page about a run. It has no script, fetches nothing and does not depend on the clock.
+//! `report.html`: a self-contained page about a run. It has no script, fetches nothing and does not depend on the
+//! clock.
 
 mod command;
 mod figures;

@@ -1,7 +1,7 @@
 //! Random bits: `sequence` asks for the next bit, which cannot be known, `echo` for the bit k steps back.
 //!
-//! `sequence` is the toy task of the PyTorch program from which this project grew: 10 bits, 32 neurons, 32 trials at a time,
-//! and a modulator m(t) ~ U(0, 1) that drives the fast weights but carries no information.
+//! `sequence` is the toy task of the PyTorch program from which this project grew: 10 bits, 32 neurons, 32 trials at a
+//! time, and a modulator m(t) ~ U(0, 1) that drives the fast weights but carries no information.
 
 use super::*;
 

@@ -1,8 +1,8 @@
 //! Delayed non-match to sample, also called sequential exclusive-or (Miconi 2017, doi 10.7554/eLife.20899).
 //!
-//! Two stimuli, each A or B, are shown one after the other. The output, scored in the response period at the end, should be
-//! high if they differ and low if they are the same. Variants have a longer or a variable delay between the stimuli, or
-//! targets for networks of excitatory and inhibitory neurons.
+//! Two stimuli, each A or B, are shown one after the other. The output, scored in the response period at the end,
+//! should be high if they differ and low if they are the same. Variants have a longer or a variable delay between the
+//! stimuli, or targets for networks of excitatory and inhibitory neurons.
 
 use super::*;
 

@@ -1,7 +1,7 @@
-//! Evidence accumulation: cues appear on the left and on the right; after a delay, report which side had more
-//! (Morcos & Harvey 2016, doi 10.1038/nn.4403; Pinto et al. 2018, doi 10.3389/fnbeh.2018.00036). Times follow Bellec et al.
-//! (2020, doi 10.1038/s41467-020-17236-y): 7 cues of 100 ms, one every 150 ms, a delay of about a second, and a decision
-//! period of 150 ms, announced by an input of its own.
+//! Evidence accumulation: cues appear on the left and on the right; after a delay, report which side had more (Morcos &
+//! Harvey 2016, doi 10.1038/nn.4403; Pinto et al. 2018, doi 10.3389/fnbeh.2018.00036). Times follow Bellec et al.
+//! (2020, doi 10.1038/s41467-020-17236-y): 7 cues of 100 ms, one every 150 ms, a delay of about a second, and a
+//! decision period of 150 ms, announced by an input of its own.
 
 use super::*;
 
@@ -80,8 +80,8 @@ impl Task for EvidenceAccumulation {
         self.cues.saturating_add(1)
     }
 
-    /// The sides take turns at being the likelier one. The trial type is the number of cues on the right: the smaller the
-    /// majority, the harder the trial.
+    /// The sides take turns at being the likelier one. The trial type is the number of cues on the right: the smaller
+    /// the majority, the harder the trial.
     fn trial(&self, index: u64, rng: &mut Stream) -> Trial {
         let likely = (index % 2) as usize;
         let cue = |_| if rng.random::<f64>() < self.cue_probability { likely } else { 1 - likely };

@@ -1,9 +1,9 @@
 //! A task from data: inputs and targets of ready-made trials, read from a safetensors file.
 //!
-//! K trials of T steps are tensors `inputs` `[K, T, n_in]` and `targets` `[K, T, n_out]`. Optional: `mask` `[K, T]`, not 0
-//! where outputs are scored (default: everywhere); `type` `[K]`, integers from 0 that group the trials into types (default:
-//! each of up to 16 trials is a type of its own); `modulator` `[K, T]`, m(t) of the fast weights. docs/tasks.md shows how to
-//! make such a file.
+//! K trials of T steps are tensors `inputs` `[K, T, n_in]` and `targets` `[K, T, n_out]`. Optional: `mask` `[K, T]`,
+//! not 0 where outputs are scored (default: everywhere); `type` `[K]`, integers from 0 that group the trials into types
+//! (default: each of up to 16 trials is a type of its own); `modulator` `[K, T]`, m(t) of the fast weights.
+//! docs/tasks.md shows how to make such a file.
 
 use super::*;
 use crate::error::{bail, ensure, At, Doing};
@@ -58,8 +58,8 @@ impl FileTask {
     /// Reads the trials in the contents of a safetensors file.
     ///
     /// # Errors
-    /// [`Error::Setting`] if `correct_below` is not positive; [`Error::Tensor`] or [`Error::Content`] if the file is damaged
-    /// or a tensor is missing, unknown, or not as it should be.
+    /// [`Error::Setting`] if `correct_below` is not positive; [`Error::Tensor`] or [`Error::Content`] if the file is
+    /// damaged or a tensor is missing, unknown, or not as it should be.
     pub fn from_bytes(bytes: &[u8], measure: ErrorMeasure, correct_below: f64) -> Result<Self> {
         positive("task.correct_below", correct_below)?;
         let file = TensorFile::parse(bytes)?;

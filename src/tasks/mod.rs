@@ -4,8 +4,8 @@
 //! trainer, as `examples/custom_task.rs` does. To give it a name that the command line knows:
 //!
 //! 1. Write `src/tasks/NAME.rs`, modelled on `dnms.rs`: a struct of the task's parameters, which become the keys of the
-//!    table `task`; its `Default`, the published values; and its [`Task`], with a [`Task::check`] of the parameters. Declare
-//!    the file and its struct below.
+//!    table `task`; its `Default`, the published values; and its [`Task`], with a [`Task::check`] of the parameters.
+//!    Declare the file and its struct below.
 //! 2. Add a function to `src/presets/settings.rs` that sets what the task needs: `config.task`, its parameters, and
 //!    everything that differs from the standard network and rule.
 //! 3. Add an entry to `TASKS` in `src/presets/mod.rs` with the task's name, a one-line description, its usual learning
@@ -158,8 +158,8 @@ pub trait Task: Send + Sync {
     fn printable(&self) -> bool {
         false
     }
-    /// What is compared with the targets, `[T, n_out]`: the `outputs` `[T, n_out]` themselves, or something that follows
-    /// from them, such as the movement of an arm. T may be less than [`Task::steps`].
+    /// What is compared with the targets, `[T, n_out]`: the `outputs` `[T, n_out]` themselves, or something that
+    /// follows from them, such as the movement of an arm. T may be less than [`Task::steps`].
     fn judged<'a>(&self, outputs: &'a [f64]) -> Cow<'a, [f64]> {
         Cow::Borrowed(outputs)
     }
@@ -169,7 +169,8 @@ pub trait Task: Send + Sync {
     fn judged_gradient(&self, _outputs: &[f64], _gradient: &[f64]) -> Option<Vec<f64>> {
         None
     }
-    /// Whether outputs can be judged step by step. If not, learning rules that assign credit at each step refuse the task.
+    /// Whether outputs can be judged step by step. If not, learning rules that assign credit at each step refuse the
+    /// task.
     fn judged_online(&self) -> bool {
         true
     }

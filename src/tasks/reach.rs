@@ -1,8 +1,8 @@
 //! Reach: two outputs turn the joints of an arm; bring its hand from the centre to one of the targets around it
 //! (hebbRNN, Michaels & Scherberger 2016, doi 10.21105/joss.00060).
 //!
-//! The cue is on for the whole trial. When the hold signal ends, the outputs begin to turn the joints by a small angle at
-//! each step. Only the final position of the hand is judged, so credit can be assigned to whole trials only.
+//! The cue is on for the whole trial. When the hold signal ends, the outputs begin to turn the joints by a small angle
+//! at each step. Only the final position of the hand is judged, so credit can be assigned to whole trials only.
 
 use super::*;
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
@@ -62,7 +62,8 @@ impl Reach {
         self.steps - self.move_steps
     }
 
-    /// Turns the joints by the outputs of a step, within their ranges; returns which joints stayed free of their limits.
+    /// Turns the joints by the outputs of a step, within their ranges; returns which joints stayed free of their
+    /// limits.
     fn turn(&self, angles: &mut [f64; 2], outputs: &[f64]) -> [bool; 2] {
         [0, 1].map(|joint| {
             let (low, high) = RANGES[joint];

@@ -1,4 +1,5 @@
-//! Machine faults: signals, full and read-only disks, removed folders, concurrent users, wrong clocks, too little memory.
+//! Machine faults: signals, full and read-only disks, removed folders, concurrent users, wrong clocks, too little
+//! memory.
 #![cfg(unix)]
 
 use crate::command::{bytes, fine, hebbian, one_line_error};

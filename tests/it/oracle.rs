@@ -233,8 +233,8 @@ fn one_update(task: &str, settings: &[&str], tolerance: f64) {
     }
 }
 
-// In double precision a trial and its update equal the loops. In single precision the rounding of w_rec (6e-8 for weights
-// near 1) limits the accuracy of a small weight change, so the learning rate is raised.
+// In double precision a trial and its update equal the loops. In single precision the rounding of w_rec (6e-8 for
+// weights near 1) limits the accuracy of a small weight change, so the learning rate is raised.
 const UNBOUNDED: [&str; 3] = ["rule.max_dw=0", "rule.eta=50", "perturbation.amplitude=30"];
 
 fn update_on(kernels: &str, dtype: &str, more: &[&str], tolerance: f64) {

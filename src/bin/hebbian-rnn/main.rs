@@ -30,8 +30,8 @@ fn main() -> ExitCode {
     if std::env::var_os("RAYON_NUM_THREADS").is_none() {
         std::env::set_var("RAYON_NUM_THREADS", num_cpus::get().to_string());
     }
-    // Runs on a thread of the pool: handing work to the pool from outside costs two context switches each time, which is
-    // as much as the whole update of a small network.
+    // Runs on a thread of the pool: handing work to the pool from outside costs two context switches each time, which
+    // is as much as the whole update of a small network.
     match rayon::scope(|_| run(cli.command)) {
         Ok(code) => code,
         Err(error) if closed_pipe(&error) => ExitCode::SUCCESS,
@@ -64,7 +64,8 @@ fn closed_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
 }
 
-/// The text with control characters escaped, such as a terminal's escape sequences in a name from a file; long text is truncated.
+/// The text with control characters escaped, such as a terminal's escape sequences in a name from a file; long text is
+/// truncated.
 fn plain(text: &str) -> String {
     const MOST: usize = 2000;
     let escaped = |c: char| if c.is_control() { c.escape_debug().collect() } else { String::from(c) };
