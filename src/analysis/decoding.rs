@@ -3,7 +3,7 @@
 //!
 //! A maximal-correlation classifier, trained on the rates at one time, assigns the rates of a new trial at another time
 //! to the class whose mean correlates best with them. The mean over the training trials' classes at each time is
-//! subtracted first, so that only differences between classes count. Cross-validated: no trial is decoded by a
+//! subtracted first, so that only differences between classes count. No trial is decoded by a
 //! classifier trained on it.
 
 use super::findings;

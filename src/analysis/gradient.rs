@@ -3,8 +3,7 @@
 //! The update of w_rec that a rule proposes over many trials is compared with −∂error/∂w_rec by the cosine between the
 //! two, over all weights. Both are for the same weights, the task's own error, and trials perturbed as in training:
 //! this is the error that a network can sense while it explores. The gradient treats the perturbations as constants. It
-//! comes from backpropagation through time in f64; a few of its entries are checked by finite differences on the same
-//! trials.
+//! comes from backpropagation through time in f64; finite differences on the same trials check a few of its entries.
 
 use super::differences::relative_error;
 use super::findings;
@@ -67,8 +66,7 @@ pub(super) fn draw_perturbed(setup: &Setup, first: u64, count: u64, seed: u64) -
     TrialBatch::draw(setup, Draw { seed, phase, first_trial: first, trials_each, explore: true })
 }
 
-/// The mean over trials of M e, which a rule adds to the w_rec of one network: `[1, N, N]`, without learning rate and
-/// bound.
+/// The mean over trials of M e for one network, `[1, N, N]`: the change of w_rec without learning rate and bound.
 pub(super) fn proposed(setup: &Setup, weights: &Weights, trials: u64, seed: u64) -> Result<Tensor> {
     let baseline = RewardBaseline::new(&setup.config.modulator, 1, setup.task.n_types());
     let ensemble = Ensemble { setup, shape: setup.shape(), weights, baseline: &baseline, fast_weights: None };

@@ -1,5 +1,4 @@
-//! Learning curves over networks, from a run's metrics: the error and the fraction of networks at criterion against
-//! trials.
+//! Learning curves from a run's metrics: the error, and the fraction of networks at criterion, against trials.
 
 use super::findings::panel;
 use super::{Findings, Options, Subject, Table};

@@ -140,8 +140,7 @@ impl Analysis {
     /// Runs the analysis.
     ///
     /// # Errors
-    /// [`Error::Usage`] if it does not fit, with the reason, or if there are too few trials; else the errors of its
-    /// trials.
+    /// [`Error::Usage`], with the reason, if it does not fit or there are too few trials; else errors of its trials.
     pub fn run(&self, subject: &Subject, options: &Options) -> Result<Findings> {
         let reason = self.why_not(subject).unwrap_or_default();
         ensure!(reason.is_empty(), Usage, "analysis `{}` does not fit: {reason}", self.name);

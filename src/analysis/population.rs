@@ -155,7 +155,7 @@ fn answer(task: &dyn Task, trial: &Trial, outputs: &[f64]) -> f64 {
     sum / judged.len().max(1) as f64
 }
 
-/// The periods, in steps, in which an input that is not always on is on in some trial, then those in which some trial
+/// The periods, in steps, in which some trial has an input on (unless it is always on), then those in which some trial
 /// is judged.
 fn periods(task: &dyn Task, trials: &[&Trial]) -> Vec<Period> {
     let (steps, n_in) = (task.steps(), task.n_in());

@@ -1,9 +1,8 @@
-//! Psychometric curves: how often the answer is positive ("right") against the strength of the evidence, with logistic
-//! fits.
+//! Psychometric curves: how often the answer is positive ("right") against the evidence, with logistic fits.
 //!
 //! Selective integration (Mante et al. 2013, fig. 1; Miconi 2017): for each context, against the coherence of the
-//! attended and of the ignored modality, each averaged over the other. Evidence accumulation: against cues right minus
-//! left.
+//! attended and of the ignored modality, each averaged over the other. Evidence accumulation: against cues on the right
+//! minus those on the left.
 
 use super::findings::panel;
 use super::logistic::{Logistic, Point};

@@ -1,11 +1,10 @@
-//! The regression subspace of selective integration (Mante et al. 2013, doi 10.1038/nature12742, supplementary
-//! methods).
+//! The regression subspace of selective integration (Mante et al. 2013, doi 10.1038/nature12742, suppl. methods).
 //!
 //! For each neuron and time the rate, standardised over trials and times, is regressed on choice (±1), the coherences
 //! of the two modalities (−1 to 1), context (±1) and a constant. The coefficients of a variable over neurons are a
-//! vector β(t), projected on the first [`DENOISE`] principal components of the condition averages. Each variable's β at
-//! the time of its largest length is made orthogonal to those of the variables before it (QR); condition averages are
-//! shown along these axes.
+//! vector β(t), projected onto the first [`DENOISE`] principal components of the condition averages. Each variable's β
+//! at the time of its largest length is made orthogonal to those of the variables before it (QR); condition averages
+//! are shown along these axes.
 
 use super::findings;
 use super::population::{Kept, Population};
@@ -46,8 +45,7 @@ impl Subspace {
         let n = population.neurons;
         let scale = scale(population);
         let design = DMatrix::from_fn(variables.len(), 5, |trial, v| if v < 4 { variables[trial][v] } else { 1.0 });
-        // Pseudo-inverse: a variable that never changes, such as the choice of an untrained network, gets no
-        // coefficient.
+        // Pseudo-inverse: a variable that never changes (the choice of an untrained network) gets no coefficient.
         let inverse = (design.transpose() * &design)
             .pseudo_inverse(1e-9)
             .map_err(|error| Error::Content(format!("the regression's normal equations: {error}")))?;
@@ -110,8 +108,7 @@ fn standardise(mean: &[f64], scale: &[(f64, f64)]) -> Vec<f64> {
     mean.iter().zip(scale).map(|(r, (mean, spread))| (r - mean) / spread).collect()
 }
 
-/// Trials that are averaged: the correct ones with the same context, coherence of the modality they are sorted by, and
-/// choice.
+/// Correct trials to be averaged, with the same context, choice, and coherence of the modality they are sorted by.
 struct Group {
     context: usize,
     modality: usize,
@@ -250,8 +247,7 @@ mod tests {
         let found = Subspace::of(&population, &variables, &population.means(groups.iter())).unwrap();
         assert_eq!(found.peak, peaks);
         assert!((found.axes.transpose() * &found.axes - DMatrix::identity(4, 4)).norm() < 1e-9);
-        // Rates were standardised: the planted directions are those divided by each neuron's spread, orthogonalised
-        // again.
+        // Rates were standardised: divide the planted directions by each neuron's spread, then orthogonalise again.
         let scaled = DMatrix::from_fn(N, 4, |i, v| planted[(i, v)] / found.scale[i].1).qr().q();
         for v in 0..4 {
             let along = scaled.column(v).dot(&found.axes.column(v)).abs();

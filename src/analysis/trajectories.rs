@@ -115,8 +115,7 @@ mod tests {
 
     #[test]
     fn circles_in_a_planted_plane_are_recovered() {
-        // Two types run around circles of radius 2 and 1 in the plane of two axes of 30 neurons; single trials are off
-        // by ±d.
+        // Two types follow circles of radius 2 and 1 in the plane of two axes of 30 neurons; trials are off by ±d.
         let axis = |k: usize, i: usize| if i % 3 == k { 10f64.sqrt().recip() } else { 0.0 };
         let trial = |kind: usize, offset: f64| {
             let rates = (0..40).flat_map(|time| {

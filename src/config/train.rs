@@ -32,8 +32,7 @@ pub enum Kernels {
     Reference,
     /// Fused kernels if they support the network, rule and device; else plain operations.
     Fused,
-    /// On CUDA, one kernel launch per step (the fallback of `fused` if whole trials do not fit); elsewhere, plain
-    /// operations.
+    /// On CUDA, one kernel launch per step (the fallback of `fused` if whole trials do not fit); else plain operations.
     Stepwise,
 }
 

@@ -1,5 +1,4 @@
-//! What each task sets beyond the standard configuration: its parameters, the network, the rule and the length of
-//! training.
+//! What each task adds to the standard configuration: its parameters, network, rule and length of training.
 
 use crate::config::*;
 use crate::rules::find_rule;
@@ -186,8 +185,7 @@ pub(super) fn echo(config: &mut Config) {
     config.task = table(&Echo { steps: 10, correct_below: 0.1, k: 1 });
 }
 
-/// A discrete network of 32 neurons with a readout, and the fast weights of the PyTorch program from which this project
-/// grew.
+/// The discrete network and fast weights of the PyTorch program from which this project grew: 32 neurons and a readout.
 fn bits(config: &mut Config, alpha: f64) {
     config.network = NetworkConfig {
         neurons: 32,

@@ -68,7 +68,7 @@ impl Setup {
 
     /// A task's defaults overlaid with `settings`, of which later ones win.
     ///
-    /// The defaults depend on the rule, so `rule.name` is looked up first. `task` may be `None` if a setting gives
+    /// The defaults depend on the rule, so `rule.name` is read first. `task` may be `None` if settings give
     /// `task.name`.
     ///
     /// # Errors
@@ -96,8 +96,7 @@ impl Setup {
         self.neurons.has_time().then_some(self.config.network.dt_ms)
     }
 
-    /// Whether anything reads the reward at each step: a rule gated online, a readout that explores, or the fast
-    /// weights.
+    /// Whether a rule gated online, a readout that explores or the fast weights read the reward at each step.
     pub fn reads_reward_online(&self) -> bool {
         let FastWeightsConfig { stage, modulator, .. } = self.config.fast_weights;
         self.rule.credit() == Credit::Online

@@ -205,8 +205,7 @@ impl RuleInfo {
     }
 }
 
-/// The parameters of all rules, as optional keys of a configuration. Those of rules other than the selected one are
-/// ignored.
+/// The parameters of all rules, as optional keys of a configuration. Only those of the selected rule are used.
 pub(crate) fn optional_keys() -> Vec<(String, toml::Value)> {
     RULES.iter().flat_map(|rule| (rule.parameters)()).map(|(key, value)| (format!("rule.{key}"), value)).collect()
 }
@@ -217,8 +216,7 @@ fn table(parameters: &impl Serialize) -> toml::Table {
     toml::Table::try_from(parameters).unwrap_or_default()
 }
 
-/// Reads a rule's parameters. Keys of other rules are ignored, since older configurations hold the parameters of all
-/// rules.
+/// Reads a rule's parameters. Keys of other rules are ignored, since older configurations hold those of all rules.
 fn parameters<P: Serialize + DeserializeOwned + Default>(config: &Config) -> Result<P> {
     let own = table(&P::default());
     let given: toml::Table = config.rule.own.clone().into_iter().filter(|(key, _)| own.contains_key(key)).collect();

@@ -1,5 +1,5 @@
-//! How the readout learns in each step: from exploratory noise and reward, or from the error (docs/model.md, "The
-//! readout").
+//! How the readout learns at each step, from exploratory noise and reward or from the error (docs/model.md, "The
+//! readout, and the reward of a step").
 
 use super::running_mean::RunningMean;
 use crate::config::{Config, ReadoutRule};

@@ -55,8 +55,7 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// A trial whose `target` `[n_out]` is the same throughout and which is scored in the last `response_steps` of its
-    /// `steps`.
+    /// A trial with a constant `target` `[n_out]`, scored in the last `response_steps` of its `steps`.
     pub fn with_response(
         trial_type: usize,
         inputs: Vec<f32>,
@@ -169,8 +168,7 @@ pub trait Task: Send + Sync {
     fn judged_gradient(&self, _outputs: &[f64], _gradient: &[f64]) -> Option<Vec<f64>> {
         None
     }
-    /// Whether outputs can be judged step by step. If not, learning rules that assign credit at each step refuse the
-    /// task.
+    /// Whether outputs can be judged step by step. If not, rules that assign credit at each step refuse the task.
     fn judged_online(&self) -> bool {
         true
     }

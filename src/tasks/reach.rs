@@ -62,8 +62,7 @@ impl Reach {
         self.steps - self.move_steps
     }
 
-    /// Turns the joints by the outputs of a step, within their ranges; returns which joints stayed free of their
-    /// limits.
+    /// Turns the joints by the outputs of a step, within their ranges; returns which joints stayed off their limits.
     fn turn(&self, angles: &mut [f64; 2], outputs: &[f64]) -> [bool; 2] {
         [0, 1].map(|joint| {
             let (low, high) = RANGES[joint];

@@ -1,5 +1,4 @@
-//! `hebbian-rnn analyse` from a user's point of view: all analyses that fit run, files are written, wrong usage gives
-//! one line.
+//! `hebbian-rnn analyse` for its users: all analyses that fit run, files are written, wrong usage gives one line.
 
 use crate::command::{fine, hebbian, one_line_error, train};
 use tempfile::TempDir;

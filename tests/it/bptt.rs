@@ -136,8 +136,7 @@ fn a_truncated_gradient_is_the_whole_one_from_the_length_of_the_trial_on() {
     // Pieces from steps 0, 7 and 14 on: the response, from step 15, does not reach back to the stimuli.
     let truncated = gradient("7");
     assert!(truncated.iter().any(|g| *g != 0.0) && truncated != whole);
-    // With pieces of one step only the last product counts: weights onto neurons other than the output have no
-    // gradient.
+    // In pieces of one step only the last product counts: only weights onto the output neuron have a gradient.
     let single = gradient("1");
     assert!(single.iter().enumerate().all(|(k, g)| *g == 0.0 || (k % 49) / 7 == 0), "{single:?}");
 }

@@ -1,5 +1,4 @@
-//! Machine faults: signals, full and read-only disks, removed folders, concurrent users, wrong clocks, too little
-//! memory.
+//! Faults: signals, full and read-only disks, removed folders, concurrent users, wrong clocks, too little memory.
 #![cfg(unix)]
 
 use crate::command::{bytes, fine, hebbian, one_line_error};

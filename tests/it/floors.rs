@@ -56,7 +56,7 @@ fn broken_rule(path: &Path, line: &str) -> Option<String> {
     })
 }
 
-/// Why `code` may not use a folder inside the folder `own`; `None` if it may, or does not. Tests may: they compare
+/// Why `code` may not use a folder inside the folder `own`; `None` if it may, or does not. Tests may compare
 /// implementations.
 fn reaches_inside(path: &Path, own: &str, code: &str) -> Option<String> {
     let around = path.parent()?;

@@ -64,8 +64,7 @@ fn closed_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
 }
 
-/// The text with control characters escaped, such as a terminal's escape sequences in a name from a file; long text is
-/// truncated.
+/// The text, truncated if long, with control characters escaped: a name from a file may hold terminal escape sequences.
 fn plain(text: &str) -> String {
     const MOST: usize = 2000;
     let escaped = |c: char| if c.is_control() { c.escape_debug().collect() } else { String::from(c) };
