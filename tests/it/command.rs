@@ -50,7 +50,7 @@ pub fn one_line_error(ran: Ran, code: i32, message: &str) {
     assert_eq!(ran.code, code, "{}", ran.stderr);
     assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(message), "{}", ran.stderr);
     assert_eq!(ran.stderr.trim_end().lines().count(), 1, "{}", ran.stderr);
-    assert!(ran.stderr.matches("os error").count() < 2, "said twice: {}", ran.stderr);
+    assert!(ran.stderr.matches("os error").count() < 2, "the cause is given twice: {}", ran.stderr);
 }
 
 pub fn bytes(path: impl AsRef<Path>) -> Vec<u8> {
@@ -259,7 +259,7 @@ fn an_interrupted_run_is_saved_and_goes_on() {
         .unwrap();
     let metrics = dir.path().join("run/metrics.csv");
     while std::fs::read_to_string(&metrics).map_or(0, |text| text.lines().count()) < 20 {
-        assert!(child.try_wait().unwrap().is_none(), "ended by itself");
+        assert!(child.try_wait().unwrap().is_none(), "the run ended early");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();

@@ -79,7 +79,7 @@ fn a_run_killed_again_and_again_ends_as_if_it_had_never_been() {
     for file in ["checkpoint.safetensors", "checkpoint.1.safetensors", "metrics.csv", "config.toml"] {
         assert!(bytes(run.join(file)) == bytes(whole.join(file)), "{file}");
     }
-    assert_eq!(names(&run), names(&whole), "what killed processes left is removed");
+    assert_eq!(names(&run), names(&whole), "leftovers of killed processes are removed");
 }
 
 #[test]

@@ -286,7 +286,7 @@ fn a_folder_that_was_moved_is_not_mistaken_for_the_run_in_its_place() {
     let (code, stderr) = process.end();
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.lines().last().unwrap().starts_with("error: the state after update"), "{stderr}");
-    assert!(bytes(at("run/checkpoint.safetensors")) == other, "somebody else's run was written over");
+    assert!(bytes(at("run/checkpoint.safetensors")) == other, "another process's run was overwritten");
     assert_eq!(last_update(&at("run")), 2);
     goes_on_as_if_nothing_had_happened(&at("moved"));
 }
@@ -303,7 +303,7 @@ fn nothing_depends_on_the_clock() {
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
                 for word in ["SystemTime", "UNIX_EPOCH", "chrono", ".modified()", ".created()"] {
-                    assert!(!text.contains(word), "{} speaks of {word}", path.display());
+                    assert!(!text.contains(word), "{} mentions {word}", path.display());
                 }
             }
         }
