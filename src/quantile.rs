@@ -1,14 +1,14 @@
 //! Quantiles.
 
-/// The `q`-quantile (0 to 1) of the finite `values`, with linear interpolation between order statistics (position `q·(n − 1)`);
-/// `None` if there are none.
+/// The `q`-quantile (0 to 1) of the finite `values`, with linear interpolation between order statistics (position
+/// `q·(n − 1)`); `None` if there are none.
 pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
     let finite: Vec<Option<f64>> = values.iter().filter(|v| v.is_finite()).map(|v| Some(*v)).collect();
     quantile_with_missing(&finite, q)
 }
 
-/// The same for values of which some are missing because they lie beyond all others, such as the trials to a criterion that was
-/// not reached. `None` if the quantile falls among the missing.
+/// Like [`quantile`], for values of which some are missing because they exceed all others, such as the trials to a
+/// criterion that was not reached. `None` if the quantile falls among the missing.
 pub fn quantile_with_missing(values: &[Option<f64>], q: f64) -> Option<f64> {
     let mut known: Vec<f64> = values.iter().flatten().copied().collect();
     known.sort_by(f64::total_cmp);

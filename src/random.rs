@@ -1,7 +1,7 @@
 //! The only source of randomness: one ChaCha8 stream for each (seed, network, trial, phase, purpose).
 //!
 //! Candle's own generators are not used. A stream depends only on these five values, so network `k` draws the same
-//! numbers alone and among others, trial `i` in any batch, and all devices get the same noise.
+//! numbers alone or among others, trial `i` the same in any batch, and all devices get the same noise.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -148,7 +148,7 @@ mod tests {
         let sd = (mean * (1.0 - p)).sqrt();
         assert!((indices.len() as f64 - mean).abs() < 5.0 * sd, "{} events", indices.len());
         assert!(indices.windows(2).all(|w| w[0] < w[1]));
-        // An event follows another with the same probability as anywhere else.
+        // An event is as likely right after another as anywhere else.
         let adjacent = indices.windows(2).filter(|w| w[1] == w[0] + 1).count() as f64;
         let expected = indices.len() as f64 * p;
         assert!((adjacent - expected).abs() < 5.0 * expected.sqrt(), "{adjacent} adjacent, expected {expected}");

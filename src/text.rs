@@ -24,7 +24,7 @@ pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> 
         .map(|(_, name)| name)
 }
 
-/// The first line of an error's text. The texts of candle's errors have many.
+/// The first line of an error's text. candle's errors have many.
 pub(crate) fn one_line(error: &impl ToString) -> String {
     error.to_string().lines().next().unwrap_or_default().trim().to_string()
 }

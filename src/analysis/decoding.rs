@@ -1,9 +1,10 @@
 //! Cross-temporal decoding: what a classifier trained at one time decodes at another (Meyers et al. 2008,
 //! doi 10.1152/jn.90248.2008; Stokes et al. 2013, doi 10.1016/j.neuron.2013.01.039; Miconi 2017).
 //!
-//! A maximal-correlation classifier, trained on the rates at one time, assigns the rates of a new trial at another time to the
-//! class whose mean correlates best with them. The mean over the training trials' classes at each time is subtracted first, so
-//! that only differences between classes count. Cross-validated: no trial is decoded by a classifier trained on it.
+//! A maximal-correlation classifier, trained on the rates at one time, assigns the rates of a new trial at another time
+//! to the class whose mean correlates best with them. The mean over the training trials' classes at each time is
+//! subtracted first, so that only differences between classes count. No trial is decoded by a
+//! classifier trained on it.
 
 use super::findings;
 use super::population::{Kept, Population};
@@ -13,7 +14,7 @@ use crate::error::{ensure, Result};
 use crate::plot::{Colour, HeatMap, Mark, Panel, Shape};
 use rayon::prelude::*;
 
-/// Trials of each network, unless the options give a number.
+/// Default number of trials of each network.
 const TRIALS: u64 = 80;
 /// Parts for cross-validation.
 const FOLDS: usize = 5;
@@ -42,7 +43,7 @@ struct Classifier {
 }
 
 impl Classifier {
-    /// Trained on the rates at the `time`-th of the times; `classes` are the training trials of each class.
+    /// Trains on the rates at the `time`-th kept time; `classes` are the training trials of each class.
     fn train(population: &Population, classes: &[Vec<usize>], time: usize) -> Self {
         let means: Vec<Vec<f64>> = classes.iter().map(|trials| population.mean(trials, time)).collect();
         let centre = |i: usize| means.iter().map(|mean| mean[i]).sum::<f64>() / classes.len() as f64;
@@ -51,7 +52,7 @@ impl Classifier {
         Classifier { templates, centre }
     }
 
-    /// The class whose template correlates best with standardised rates; of several, the last.
+    /// The class whose template correlates best with standardised rates; on a tie, the last.
     fn classify(&self, rates: &[f64]) -> Option<usize> {
         let correlation = |template: &Vec<f64>| template.iter().zip(rates).map(|(a, b)| a * b).sum::<f64>();
         let found = self.templates.iter().map(correlation).enumerate();
@@ -59,7 +60,7 @@ impl Classifier {
     }
 }
 
-/// Rates relative to a centre, less their mean and divided by their length, so that a dot product is a correlation.
+/// Rates relative to a centre, minus their mean and divided by their norm, so that a dot product is a correlation.
 fn standardised(rates: impl Iterator<Item = f64>, centre: &[f64]) -> Vec<f64> {
     let values: Vec<f64> = rates.zip(centre).map(|(r, centre)| r - centre).collect();
     let mean = values.iter().sum::<f64>() / values.len() as f64;
@@ -67,8 +68,8 @@ fn standardised(rates: impl Iterator<Item = f64>, centre: &[f64]) -> Vec<f64> {
     values.iter().map(|v| if length > 0.0 { (v - mean) / length } else { 0.0 }).collect()
 }
 
-/// The fraction of trials decoded correctly; `classes` gives the class of each trial, from 0. Fails where a class has fewer
-/// trials than there are folds.
+/// The fraction of trials decoded correctly; `classes` gives the class of each trial, from 0. Fails if a class has
+/// fewer trials than there are folds.
 fn cross_temporal(population: &Population, classes: &[usize], folds: usize) -> Result<Square> {
     let mut seen = vec![0; classes.iter().max().map_or(0, |largest| largest + 1)];
     // The trials of each class are dealt out to the folds in turn.
@@ -162,7 +163,7 @@ fn in_words(subject: &Subject, name: &str, accuracy: &Square, times: &[f64]) -> 
     ]
 }
 
-/// The heat map of one variable, with a bar where it has a `label`.
+/// The heat map of one variable, with a colour bar if it has a `label`.
 fn panel(subject: &Subject, name: &str, values: Square, population: &Population, label: &str) -> Panel {
     let end = subject.duration();
     let whole = (0.0, end);
@@ -198,7 +199,7 @@ mod tests {
         let mut trial = |class: &usize| {
             let mut rates = gaussian(&mut rng, TIMES * NEURONS, noise);
             for (k, rate) in rates.iter_mut().enumerate() {
-                // Neurons 6 code … 6 code + 5 carry it; all neurons share a drift that tells nothing.
+                // Neurons 6 code … 6 code + 5 carry it; all neurons share an uninformative drift.
                 let (time, i) = (k / NEURONS, k % NEURONS);
                 let sign = if i % 2 == 0 { 1.0 } else { -1.0 };
                 let signal = if i / 6 != code(time) { 0.0 } else { sign * [1.0, -1.0][*class] };

@@ -28,15 +28,15 @@ pub(super) fn relative_error(setup: &Setup, weights: &Weights, batch: &TrialBatc
     Ok(off_by(places.iter().map(|place| gradient[*place]), &expected))
 }
 
-/// The largest difference from what is expected; as a fraction of the largest entry of that, unless it is all zero.
+/// The largest deviation from `expected`, as a fraction of its largest entry unless that is 0.
 fn off_by(found: impl Iterator<Item = f64>, expected: &[f64]) -> f64 {
     let largest = expected.iter().fold(0.0f64, |largest, d| largest.max(d.abs()));
     let off = found.zip(expected).map(|(f, e)| (f - e).abs()).fold(0.0, f64::max);
     off / if largest > 0.0 { largest } else { 1.0 }
 }
 
-/// ∂error/∂w_rec at some places of w_rec, by central differences in f64 on the same trials. Every moved weight makes a network
-/// of its own, and all of them run side by side.
+/// ∂error/∂w_rec at some places of w_rec, by central differences in f64 on the same trials. Every moved weight gets a
+/// network of its own; all of them run side by side.
 fn differences(setup: &Setup, weights: &Weights, batch: &TrialBatch, places: &[usize]) -> Result<Vec<f64>> {
     let n = setup.config.network.neurons;
     let copies = 2 * places.len();
@@ -112,7 +112,7 @@ mod tests {
             let setup = setup(30, network);
             let weights = weights(&setup);
             let downhill = downhill(&setup, &weights, 64, 1).unwrap();
-            // Single precision takes the fused kernels.
+            // Single precision uses the fused kernels.
             let single = weights.map(|_, tensor| tensor.to_dtype(DType::F32)).unwrap();
             for (rule, cosines) in ["node-perturbation", "delta-x"].into_iter().zip(&mut cosines) {
                 let mut setup = compared(&setup, rule).unwrap();

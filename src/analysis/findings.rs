@@ -13,7 +13,7 @@ pub struct Findings {
     pub tables: Vec<Table>,
     /// The pictures.
     pub pictures: Vec<Picture>,
-    /// The few figures that matter, each a name and a value with its unit.
+    /// The main figures, each a name and a value with its unit.
     pub summary: Vec<(String, String)>,
 }
 
@@ -66,7 +66,7 @@ pub(super) fn panel(title: impl Into<String>, [x, y]: [&str; 2], marks: Vec<Mark
 }
 
 impl Findings {
-    /// Adds a figure in words.
+    /// Adds a figure to the summary.
     pub(super) fn say(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.summary.push((name.into(), value.into()));
     }
@@ -76,7 +76,7 @@ impl Findings {
         self.pictures.push(Picture { name: name.into(), caption: caption.into(), panels: Panels { title, rows } });
     }
 
-    /// Writes all tables and pictures into `folder`, which is made if it is missing; returns the paths.
+    /// Writes all tables and pictures into `folder`, which is created if missing; returns the paths.
     ///
     /// # Errors
     /// [`Error::Io`] if a file cannot be written; each file is written whole or not at all.

@@ -1,9 +1,9 @@
 //! Does a rule's update point down the gradient of the error? (Fiete & Seung 2006; Miconi 2017.)
 //!
-//! The update of w_rec that a rule proposes over many trials is compared with −∂error/∂w_rec by the cosine between the two, over
-//! all weights. Both are for the same weights, the task's own error, and trials perturbed as in training: this is the error
-//! that a network can sense while it explores. The gradient treats the perturbations as constants. It comes from
-//! backpropagation through time in f64; a few of its entries are checked by finite differences on the same trials.
+//! The update of w_rec that a rule proposes over many trials is compared with −∂error/∂w_rec by the cosine between the
+//! two, over all weights. Both are for the same weights, the task's own error, and trials perturbed as in training:
+//! this is the error that a network can sense while it explores. The gradient treats the perturbations as constants. It
+//! comes from backpropagation through time in f64; finite differences on the same trials check a few of its entries.
 
 use super::differences::relative_error;
 use super::findings;
@@ -22,9 +22,9 @@ use crate::tasks::gives_gradient;
 use crate::training::{errors, Checkpoint, Plastic};
 use candle_core::{DType, Tensor};
 
-/// Trials of each network, unless the options give a number.
+/// Default number of trials of each network.
 const TRIALS: u64 = 1024;
-/// The gradient is that of at most so many of them.
+/// The gradient is computed on at most this many of them.
 const GRADIENT_TRIALS: u64 = 64;
 /// Trials that run side by side, each judged relative to the others.
 const BATCH: u64 = 64;
@@ -44,11 +44,11 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
     subject.task_unless(gives_gradient(subject.task()), "gives no gradient of its error")
 }
 
-/// The setup of a comparison with `rule`: nothing but the error counts, relative to that of the other trials.
+/// The setup of a comparison with `rule`: only the error counts, relative to that of the other trials.
 pub(super) fn compared(setup: &Setup, rule: &str) -> Result<Setup> {
     let mut config = setup.config.clone();
     config.rule.name = rule.into();
-    // The rule's own parameters, where the networks were trained by one that has others: the task's defaults.
+    // If the networks were trained by a rule with other parameters, this rule has the task's defaults.
     let (info, wanted) = (find_task(config.task_name()?), find_rule(rule)?);
     for (key, value) in info.map(|info| info.defaults(wanted).rule.own).unwrap_or_default() {
         config.rule.own.entry(key).or_insert(value);
@@ -66,7 +66,7 @@ pub(super) fn draw_perturbed(setup: &Setup, first: u64, count: u64, seed: u64) -
     TrialBatch::draw(setup, Draw { seed, phase, first_trial: first, trials_each, explore: true })
 }
 
-/// The mean over trials of M e, which a rule adds to the w_rec of one network: `[1, N, N]`, without learning rate and bound.
+/// The mean over trials of M e for one network, `[1, N, N]`: the change of w_rec without learning rate and bound.
 pub(super) fn proposed(setup: &Setup, weights: &Weights, trials: u64, seed: u64) -> Result<Tensor> {
     let baseline = RewardBaseline::new(&setup.config.modulator, 1, setup.task.n_types());
     let ensemble = Ensemble { setup, shape: setup.shape(), weights, baseline: &baseline, fast_weights: None };
@@ -162,7 +162,7 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     Ok(findings)
 }
 
-/// Mean cosine, its standard error, and how many of these it is above 0.
+/// The mean cosine, its standard error, and how many standard errors it is above 0.
 fn in_words(cosine: Mean) -> String {
     let tested = cosine
         .error

@@ -1,4 +1,4 @@
-//! Learning curves over networks, from a run's metrics: the error and the fraction of networks at criterion against trials.
+//! Learning curves from a run's metrics: the error, and the fraction of networks at criterion, against trials.
 
 use super::findings::panel;
 use super::{Findings, Options, Subject, Table};
@@ -21,7 +21,7 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
     }
 }
 
-/// All networks together after so many trials of each.
+/// All networks together, after a given number of trials of each.
 #[derive(Clone, Debug, PartialEq)]
 struct Moment {
     trials: u64,
@@ -111,7 +111,7 @@ fn error_panel(subject: &Subject, rows: &[NetworkReport], moments: &[Moment], ax
     Panel { x: Some(axis), y, ..panel("error", [TRIALS, subject.task().measure().label()], marks) }
 }
 
-/// The fraction of networks at criterion, a line of steps.
+/// The fraction of networks at criterion, as a step function.
 fn criterion_panel(moments: &[Moment], axis: (f64, f64)) -> Panel {
     let mut steps = vec![(0.0, 0.0)];
     let mut reached = 0.0;

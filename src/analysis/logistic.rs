@@ -5,7 +5,7 @@ use crate::error::{ensure, Result};
 /// p(right | x) = lapse + (1 − 2 lapse) / (1 + exp(−(bias + slope x))).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Logistic {
-    /// Log-odds of right at x = 0, apart from lapses.
+    /// Log-odds of the answer right at x = 0, apart from lapses.
     pub bias: f64,
     /// Change of the log-odds per unit of x.
     pub slope: f64,
@@ -22,19 +22,19 @@ pub struct Point {
     pub x: f64,
     /// Trials with this stimulus.
     pub trials: f64,
-    /// Those with the answer right.
+    /// Those answered right, as opposed to left.
     pub right: f64,
 }
 
 /// The largest lapse that is considered.
 const LAPSE: f64 = 0.3;
-/// Standard deviation of the weak prior on bias and on slope · largest |x|. It only keeps both finite where x separates left from
-/// right without error, so that the likelihood has no maximum.
+/// Standard deviation of the weak prior on bias and on slope · largest |x|. It only keeps both finite if x separates
+/// left from right perfectly, in which case the likelihood has no maximum.
 const PRIOR: f64 = 30.0;
 
 impl Logistic {
-    /// The maximum-likelihood curve, by Fisher scoring for bias and slope and golden-section search for the lapse, which is 0
-    /// unless `lapse`.
+    /// The maximum-likelihood curve, by Fisher scoring for bias and slope and golden-section search for the lapse,
+    /// which is 0 unless `lapse` is set.
     ///
     /// # Errors
     /// [`Error::Usage`](crate::Error::Usage) if fewer than two different x have trials.
@@ -134,7 +134,7 @@ mod tests {
                 |f: &&Logistic| (f.slope - 6.0).abs() < k * f.errors[1] && (f.bias + 0.4).abs() < k * f.errors[0];
             fits.iter().filter(near).count()
         };
-        // Two nearly independent errors: both within one with a probability near 0.47, within three near 0.995.
+        // Two nearly independent errors: P(both within one standard error) ≈ 0.47, within three ≈ 0.995.
         assert!((70..=120).contains(&inside(1.0)), "{}", inside(1.0));
         assert!(inside(3.0) >= 194, "{}", inside(3.0));
         let mean = fits.iter().map(|f| f.slope).sum::<f64>() / 200.0;

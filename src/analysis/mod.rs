@@ -1,8 +1,8 @@
-//! Analyses of trained networks from the literature: each turns a checkpoint into tables, pictures and a few figures in words
-//! (docs/analyses.md).
+//! Analyses of trained networks from the literature: each turns a checkpoint into tables, pictures and a few summary
+//! figures (docs/analyses.md).
 //!
-//! They run fresh trials ([`crate::run_fresh`]) with frozen weights, one network at a time, and thin the firing rates out in
-//! time as they arrive, so that memory does not grow with the number of networks.
+//! They run fresh trials ([`crate::run_fresh`]) with frozen weights, one network at a time, and thin out the firing
+//! rates in time as they arrive, so that memory does not grow with the number of networks.
 
 mod decoding;
 mod differences;
@@ -44,7 +44,7 @@ pub struct Options {
 
 /// An analysis that the command knows by name.
 pub struct Analysis {
-    /// The name, also that of its files.
+    /// Its name, also used for its files.
     pub name: &'static str,
     /// A heading.
     pub title: &'static str,
@@ -117,22 +117,22 @@ pub static ANALYSES: [Analysis; 7] = [
     },
 ];
 
-/// The analysis of that name.
+/// The analysis called `name`.
 ///
 /// # Errors
-/// [`Error::Unknown`] if there is none; names the nearest.
+/// [`Error::Unknown`] if there is none; it suggests the most similar name.
 pub fn find_analysis(name: &str) -> Result<&'static Analysis> {
     let names = || ANALYSES.iter().map(|analysis| analysis.name);
     ANALYSES.iter().find(|analysis| analysis.name == name).ok_or_else(|| Error::unknown("analysis", name, names()))
 }
 
 impl Analysis {
-    /// Whether it can be made of this subject.
+    /// Whether it can be run on this subject.
     pub fn fits(&self, subject: &Subject) -> bool {
         self.why_not(subject).is_none()
     }
 
-    /// Why it cannot be made of this subject, as half a sentence; `None` if it can.
+    /// Why it cannot be run on this subject, as half a sentence; `None` if it can.
     pub fn why_not(&self, subject: &Subject) -> Option<String> {
         (self.why_not)(subject)
     }
@@ -140,7 +140,7 @@ impl Analysis {
     /// Runs the analysis.
     ///
     /// # Errors
-    /// [`Error::Usage`] if it does not fit, with the reason, or if there are too few trials; errors of the trials that it runs.
+    /// [`Error::Usage`], with the reason, if it does not fit or there are too few trials; else errors of its trials.
     pub fn run(&self, subject: &Subject, options: &Options) -> Result<Findings> {
         let reason = self.why_not(subject).unwrap_or_default();
         ensure!(reason.is_empty(), Usage, "analysis `{}` does not fit: {reason}", self.name);
@@ -154,7 +154,7 @@ impl Subject<'_> {
         &*self.checkpoint.setup.task
     }
 
-    /// The reason why an analysis cannot be made: the task's name and `why`, unless the task `fits`.
+    /// Why an analysis cannot be run: the task's name and `why`, unless the task `fits`.
     fn task_unless(&self, fits: bool, why: &str) -> Option<String> {
         (!fits).then(|| format!("task `{}` {why}", self.task().name()))
     }

@@ -10,7 +10,7 @@ use crate::training::Checkpoint;
 use candle_core::{DType, Tensor, WithDType};
 use std::sync::Arc;
 
-/// At most so many bytes of rates are held before they are thinned out.
+/// At most this many bytes of rates are held before they are thinned out.
 const BYTES: usize = 64 << 20;
 
 /// Trials of one network.
@@ -22,7 +22,7 @@ pub(super) struct Population {
     pub times: Vec<f64>,
     /// What was kept of each trial.
     pub trials: Vec<Kept>,
-    /// N.
+    /// N, the number of neurons.
     pub neurons: usize,
     /// The stretches of time in which an input changes or the output is judged.
     pub periods: Vec<Period>,
@@ -49,8 +49,8 @@ pub(super) struct Period {
 }
 
 impl Subject<'_> {
-    /// Runs fresh trials of each network, `trials` of them unless the options say otherwise, and keeps the rates at up to
-    /// `times` evenly spaced times. The trials are those of `task`, where one is given in place of the networks' own.
+    /// Runs fresh trials of each network, `trials` of them unless the options say otherwise, and keeps the rates at up
+    /// to `times` evenly spaced times. The trials are those of `task` if given, else of the networks' own task.
     pub(super) fn populations<'a>(
         &'a self,
         options: &'a Options,
@@ -72,7 +72,7 @@ impl Population {
         let (steps, neurons) = (task.steps(), setup.config.network.neurons);
         let (batch, step_ms) = (setup.config.train.batch, setup.step_ms().unwrap_or(1.0));
         let bytes = 4 * steps * (if times > 0 { neurons } else { 0 } + task.n_out() + task.n_in());
-        // Persistent fast weights belong to a place in a batch of the size of the training.
+        // Persistent fast weights belong to a position in a batch of the size used in training.
         let at_once = match network.plastic.fast_weights {
             Some(_) => batch,
             None => (BYTES / bytes.max(1)).clamp(1, batch.max(16)),
@@ -106,12 +106,12 @@ impl Population {
         Ok(population)
     }
 
-    /// The rates `[N]` of a trial at the `time`-th of the times.
+    /// The rates `[N]` of a trial at the `time`-th kept time.
     pub fn at(&self, trial: usize, time: usize) -> &[f32] {
         &self.trials[trial].rates[time * self.neurons..(time + 1) * self.neurons]
     }
 
-    /// The mean rates `[N]` over some trials at the `time`-th of the times.
+    /// The mean rates `[N]` over some trials at the `time`-th kept time.
     pub fn mean(&self, trials: &[usize], time: usize) -> Vec<f64> {
         let mut mean = vec![0.0; self.neurons];
         for &trial in trials {
@@ -155,7 +155,8 @@ fn answer(task: &dyn Task, trial: &Trial, outputs: &[f64]) -> f64 {
     sum / judged.len().max(1) as f64
 }
 
-/// The periods, in steps, in which an input that is not always on is on in some trial, then those in which some trial is judged.
+/// The periods, in steps, in which some trial has an input on (unless it is always on), then those in which some trial
+/// is judged.
 fn periods(task: &dyn Task, trials: &[&Trial]) -> Vec<Period> {
     let (steps, n_in) = (task.steps(), task.n_in());
     let on = |step: usize, channel: usize| trials.iter().any(|trial| trial.inputs[step * n_in + channel] != 0.0);

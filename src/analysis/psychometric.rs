@@ -1,7 +1,8 @@
-//! Psychometric curves: how often the answer is positive ("right") against the strength of the evidence, with logistic fits.
+//! Psychometric curves: how often the answer is positive ("right") against the evidence, with logistic fits.
 //!
-//! Selective integration (Mante et al. 2013, fig. 1; Miconi 2017): for each context, against the coherence of the attended and of
-//! the ignored modality, each averaged over the other. Evidence accumulation: against cues right minus left.
+//! Selective integration (Mante et al. 2013, fig. 1; Miconi 2017): for each context, against the coherence of the
+//! attended and of the ignored modality, each averaged over the other. Evidence accumulation: against cues on the right
+//! minus those on the left.
 
 use super::findings::panel;
 use super::logistic::{Logistic, Point};
@@ -16,9 +17,9 @@ use std::sync::Arc;
 
 /// Coherences, as multiples of the task's own.
 const LEVELS: [f64; 9] = [-1.0, -0.5, -0.25, -0.125, 0.0, 0.125, 0.25, 0.5, 1.0];
-/// Trials of each pair of coherences and context, unless the options give a number.
+/// Default number of trials of each pair of coherences and context.
 const REPEATS: u64 = 8;
-/// Trials of evidence accumulation, unless the options give a number.
+/// Default number of trials of evidence accumulation.
 const TRIALS: u64 = 800;
 
 /// The trials to run and the curves to draw from them.
@@ -131,7 +132,7 @@ fn count(population: &Population, curve: &Curve) -> Vec<Point> {
     pool(population.trials.iter().enumerate().filter_map(point))
 }
 
-/// The points with those at the same stimulus put together, in ascending order.
+/// The points, pooled by stimulus, in ascending order.
 fn pool(points: impl Iterator<Item = Point>) -> Vec<Point> {
     let mut pooled: Vec<Point> = Vec::new();
     for point in points {
@@ -151,7 +152,7 @@ fn draw(panel: &mut Panel, curve: &Curve, networks: &[Logistic], pooled: &[Point
         let x = (0..=100).map(|k| first.x + (last.x - first.x) * k as f64 / 100.0);
         Mark::new(Shape::Line(x.map(|x| (x, fit.at(x))).collect(), width), curve.colour)
     };
-    // A little room, so that the outermost dots are whole.
+    // A little room, so that the outermost dots are not cut off.
     let room = 0.03 * (last.x - first.x);
     panel.x = Some((first.x - room, last.x + room));
     if networks.len() > 1 {

@@ -11,7 +11,7 @@ pub struct Mean {
     pub value: f64,
     /// The standard error, where there are at least two values.
     pub error: Option<f64>,
-    /// How many values.
+    /// The number of values.
     pub count: usize,
 }
 
@@ -51,8 +51,8 @@ pub struct Pca {
 }
 
 impl Pca {
-    /// Components of `samples`, one in each row: the right singular vectors of the centred matrix, each with the sign that makes
-    /// its largest entry positive.
+    /// The components of `samples`, one sample per row: the right singular vectors of the centred matrix, each with the
+    /// sign that makes its largest entry positive.
     pub fn of(samples: &DMatrix<f64>) -> Result<Self> {
         let mean: Vec<f64> = samples.column_iter().map(|column| column.mean()).collect();
         let mut centred = samples.clone();

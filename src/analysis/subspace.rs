@@ -1,9 +1,10 @@
-//! The regression subspace of selective integration (Mante et al. 2013, doi 10.1038/nature12742, supplementary methods).
+//! The regression subspace of selective integration (Mante et al. 2013, doi 10.1038/nature12742, suppl. methods).
 //!
-//! For each neuron and time the rate, standardised over trials and times, is regressed on choice (±1), the coherences of the
-//! two modalities (−1 to 1), context (±1) and a constant. The coefficients of a variable over neurons are a vector β(t),
-//! projected on the first [`DENOISE`] principal components of the condition averages. Each variable's β at the time of its
-//! largest length is made orthogonal to those of the variables before it (QR); condition averages are shown along these axes.
+//! For each neuron and time the rate, standardised over trials and times, is regressed on choice (±1), the coherences
+//! of the two modalities (−1 to 1), context (±1) and a constant. The coefficients of a variable over neurons are a
+//! vector β(t), projected onto the first [`DENOISE`] principal components of the condition averages. Each variable's β
+//! at the time of its largest length is made orthogonal to those of the variables before it (QR); condition averages
+//! are shown along these axes.
 
 use super::findings;
 use super::population::{Kept, Population};
@@ -19,7 +20,7 @@ use std::sync::Arc;
 const VARIABLES: [&str; 4] = ["choice", "modality 1", "modality 2", "context"];
 /// Coherences, as multiples of the task's own.
 const LEVELS: [f64; 6] = [-1.0, -0.5, -0.25, 0.25, 0.5, 1.0];
-/// Trials of each pair of coherences and context, unless the options give a number.
+/// Default number of trials of each pair of coherences and context.
 const REPEATS: u64 = 10;
 /// Times at which rates are kept.
 const TIMES: usize = 50;
@@ -30,7 +31,7 @@ const DENOISE: usize = 12;
 struct Subspace {
     /// `[N, 4]`, orthonormal, one column for each variable.
     axes: DMatrix<f64>,
-    /// At which of the kept times β of each variable is longest.
+    /// The index of the kept time at which β of each variable is longest.
     peak: [usize; 4],
     /// The length of β of each variable at each time, `[4][times]`.
     lengths: [Vec<f64>; 4],
@@ -39,12 +40,12 @@ struct Subspace {
 }
 
 impl Subspace {
-    /// From trials whose variables are `variables` `[trials][4]`, and their condition averages, each `[N]`.
+    /// The axes, from the `variables` `[trials][4]` of trials and their condition averages, each `[N]`.
     fn of(population: &Population, variables: &[[f64; 4]], averages: &[Vec<f64>]) -> Result<Self> {
         let n = population.neurons;
         let scale = scale(population);
         let design = DMatrix::from_fn(variables.len(), 5, |trial, v| if v < 4 { variables[trial][v] } else { 1.0 });
-        // Pseudo-inverse: a variable that never changes, such as the choice of an untrained network, gets no coefficient.
+        // Pseudo-inverse: a variable that never changes (the choice of an untrained network) gets no coefficient.
         let inverse = (design.transpose() * &design)
             .pseudo_inverse(1e-9)
             .map_err(|error| Error::Content(format!("the regression's normal equations: {error}")))?;
@@ -69,7 +70,7 @@ impl Subspace {
         }
         let mut axes = longest.clone().qr().q();
         for (mut axis, beta) in axes.column_iter_mut().zip(longest.column_iter()) {
-            // QR leaves the sign open: an axis points to where its variable is positive.
+            // QR leaves the sign open: each axis is made to point to where its variable is positive.
             if axis.dot(&beta) < 0.0 {
                 axis.neg_mut();
             }
@@ -107,7 +108,7 @@ fn standardise(mean: &[f64], scale: &[(f64, f64)]) -> Vec<f64> {
     mean.iter().zip(scale).map(|(r, (mean, spread))| (r - mean) / spread).collect()
 }
 
-/// Trials that are averaged: the correct ones with the same context, coherence of the modality they are sorted by, and choice.
+/// Correct trials to be averaged, with the same context, choice, and coherence of the modality they are sorted by.
 struct Group {
     context: usize,
     modality: usize,
@@ -216,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_planted_subspace_is_recovered() {
-        // Each variable drives 40 neurons along a direction of its own, strongest at a time of its own; noise on top.
+        // Each variable drives 40 neurons along its own direction, strongest at its own time, with added noise.
         const N: usize = 40;
         let mut rng = stream(2, 0, 0, Phase::Simulate, Purpose::Task);
         let drawn = gaussian(&mut rng, 4 * N, 1.0).into_iter().map(f64::from);
@@ -239,14 +240,14 @@ mod tests {
         };
         let trials: Vec<Kept> = (0..400).map(trial).collect();
         let population = Population { times: vec![0.0; 12], trials, neurons: N, ..Population::default() };
-        // Conditions: every combination of context, signs and sizes that came up, in the order in which they did.
+        // Conditions: every combination of context, signs and sizes that came up, in order of appearance.
         let first = |k: &usize| variables.iter().position(|values| *values == variables[*k]) == Some(*k);
         let group = |k: usize| population.which(|other, _| variables[other] == variables[k]);
         let groups: Vec<Vec<usize>> = (0..variables.len()).filter(first).map(group).collect();
         let found = Subspace::of(&population, &variables, &population.means(groups.iter())).unwrap();
         assert_eq!(found.peak, peaks);
         assert!((found.axes.transpose() * &found.axes - DMatrix::identity(4, 4)).norm() < 1e-9);
-        // Rates were standardised: the planted directions are those divided by each neuron's spread, made orthogonal anew.
+        // Rates were standardised: divide the planted directions by each neuron's spread, then orthogonalise again.
         let scaled = DMatrix::from_fn(N, 4, |i, v| planted[(i, v)] / found.scale[i].1).qr().q();
         for v in 0..4 {
             let along = scaled.column(v).dot(&found.axes.column(v)).abs();

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::plot::{Colour, Mark, Panel, Shape};
 use nalgebra::DMatrix;
 
-/// Trials of each type, unless the options give a number.
+/// Default number of trials of each type.
 const REPEATS: u64 = 20;
 /// Times at which rates are kept.
 const TIMES: usize = 100;
@@ -72,7 +72,7 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     Ok(findings)
 }
 
-/// The point in a panel of a time and the coordinates at it.
+/// Maps a time, and the coordinates at that time, to a point in a panel.
 type Projection<'a> = &'a dyn Fn(f64, &[f64; COMPONENTS]) -> (f64, f64);
 
 /// The first two components against each other, and each against time.
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn circles_in_a_planted_plane_are_recovered() {
-        // Two types run around circles of radius 2 and 1 in the plane of two axes of 30 neurons; single trials are off by ±d.
+        // Two types follow circles of radius 2 and 1 in the plane of two axes of 30 neurons; trials are off by ±d.
         let axis = |k: usize, i: usize| if i % 3 == k { 10f64.sqrt().recip() } else { 0.0 };
         let trial = |kind: usize, offset: f64| {
             let rates = (0..40).flat_map(|time| {

@@ -1,7 +1,8 @@
 //! w_rec before and after learning: its eigenvalues in the complex plane, and how far learning moved it.
 //!
-//! Before learning the eigenvalues fill a disk of radius g evenly (Rajan & Abbott 2006, doi 10.1103/PhysRevLett.97.188104).
-//! Around x = 0, activity grows along those with a real part above 1. The initial weights are drawn anew from the run's seed.
+//! Before learning the eigenvalues fill a disk of radius g evenly (Rajan & Abbott 2006, doi
+//! 10.1103/PhysRevLett.97.188104). Around x = 0, activity grows along those with a real part above 1. The initial
+//! weights are drawn anew from the run's seed.
 
 use super::findings::panel;
 use super::statistics::{eigenvalues, matrix, Mean};

@@ -1,4 +1,4 @@
-//! The fast weights H, in files the table `trace`: which vectors they associate, how they change, and how they act.
+//! The fast weights H (table `trace`): which vectors they associate, how they change, and how they act.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub enum Stage {
     /// There are no fast weights.
     None,
-    /// H_ij ← η a_i b_j, pair by pair: H is the change of the last step alone.
+    /// H_ij ← η a_i b_j, pair by pair: H holds only the last step's increment.
     Hebb,
     /// H ← η a bᵀ, the same for the whole layer at once.
     Outer,
@@ -26,7 +26,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Whether H is the change of the last step alone.
+    /// Whether H holds only the last step's increment.
     pub(crate) fn of_one_step(self) -> bool {
         matches!(self, Stage::Hebb | Stage::Outer)
     }
@@ -74,7 +74,7 @@ pub enum ModulatorSource {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum FastWeightsForm {
-    /// The faster one.
+    /// Whichever is faster.
     #[default]
     Auto,
     /// As a matrix, read and written in every step.
@@ -109,7 +109,7 @@ pub struct FastWeightsConfig {
 }
 
 impl Default for FastWeightsConfig {
-    /// No fast weights, and the keys that apply once a stage is chosen.
+    /// No fast weights; the other keys apply once a stage is chosen.
     fn default() -> Self {
         FastWeightsConfig {
             stage: Stage::None,
@@ -134,7 +134,7 @@ impl FastWeightsConfig {
     }
 }
 
-/// The name of an enum's value in files.
+/// The name of an enum's variant in files.
 fn kebab(value: &impl Serialize) -> String {
     toml::Value::try_from(value).ok().and_then(|v| v.as_str().map(String::from)).unwrap_or_default()
 }

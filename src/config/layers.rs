@@ -4,7 +4,7 @@ use crate::error::{bail, At, Error, Result};
 use crate::text::shown;
 use toml::{Table, Value};
 
-/// A `key=value` setting, and where it was given (for messages).
+/// A `key=value` setting and where it was given (for messages).
 #[derive(Clone, Debug)]
 pub struct Setting {
     /// Dotted key, such as `trace.eta`.
@@ -76,7 +76,7 @@ fn with_type(value: &Value) -> String {
 /// no default, each with an example value.
 ///
 /// # Errors
-/// [`Error::Unknown`] for an unknown key; [`Error::Setting`] for a value of another type than the default.
+/// [`Error::Unknown`] for an unknown key; [`Error::Setting`] for a value whose type differs from the default's.
 pub(crate) fn lay_over(table: &mut Table, settings: &[Setting], optional: &[(String, Value)]) -> Result<()> {
     settings.iter().try_for_each(|setting| apply(table, setting, optional).at(&setting.origin))
 }
@@ -95,7 +95,7 @@ fn apply(table: &mut Table, Setting { key, value, .. }: &Setting, optional: &[(S
     let example = group.get(name).or_else(|| optional.iter().find(|(known, _)| known == key).map(|(_, value)| value));
     let value = match (example, value) {
         (Some(Value::Float(_)), Value::Integer(n)) => Value::Float(*n as f64),
-        // A range of networks is text, a count a number.
+        // A range of networks is text; a count is a number.
         (Some(example), value) if key != "train.networks" && example.type_str() != value.type_str() => {
             let kind = example.type_str();
             let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };

@@ -56,7 +56,7 @@ pub enum ReadoutRule {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ReadoutConfig {
-    /// The learning rule of the readout, named by what it adds to the eligibility in each step.
+    /// The readout's learning rule; each variant states what a step adds to the eligibility.
     pub rule: ReadoutRule,
     /// Learning rate. It multiplies the mean over trials and scored steps.
     pub eta: f64,
@@ -88,7 +88,7 @@ pub struct RewardConfig {
     pub expected_error_decay: f64,
     /// Multiply M by E (Miconi 2017), so that learning slows as performance improves.
     pub expected_error_factor: bool,
-    /// Number of trials before Ē is used as a baseline; until then it drives no learning.
+    /// Number of trials before Ē serves as a baseline; until then it drives no learning.
     pub warmup_trials: u64,
     /// Decay of R̄, the running mean of the reward within a trial, for online rules. R̄ starts at −Ē of the trial type.
     pub reward_decay: f64,

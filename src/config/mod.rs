@@ -64,13 +64,13 @@ impl Config {
         name.ok_or_else(|| Error::Usage("task.name is missing".into()))
     }
 
-    /// Whether there is a readout that learns from reward by exploring.
+    /// Whether a readout learns from reward by exploring.
     pub fn readout_explores(&self) -> bool {
         self.network.output == Output::Readout
             && matches!(self.readout.rule, ReadoutRule::NodePerturbation | ReadoutRule::Eh)
     }
 
-    /// Whether there is a readout that learns.
+    /// Whether a readout learns.
     pub fn readout_learns(&self) -> bool {
         self.network.output == Output::Readout && self.readout.rule != ReadoutRule::None
     }

@@ -79,7 +79,7 @@ pub struct NetworkConfig {
     /// Under Dale's law: the initial weight of an excitatory connection.
     #[serde(default)]
     pub dale_weight: f64,
-    /// Under Dale's law: how many times stronger inhibitory connections are initially.
+    /// Under Dale's law: the initial strength of inhibitory connections relative to excitatory ones.
     #[serde(default)]
     pub dale_inhibition: f64,
     /// How input weights are drawn.
@@ -165,7 +165,7 @@ impl NetworkConfig {
         expect(self.neurons <= MOST_NEURONS, "network.neurons", self.neurons, format!("at most {MOST_NEURONS}"))?;
         positive("network.tau_ms", self.tau_ms)?;
         positive("network.dt_ms", self.dt_ms)?;
-        // Finite even if unused: a checkpoint stores the configuration as JSON, which has no other numbers.
+        // Must be finite even if unused: checkpoints store the configuration as JSON, which has no infinity or NaN.
         for (key, found) in [
             ("network.response_offset", self.response_offset),
             ("network.response_max", self.response_max),

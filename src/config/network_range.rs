@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
 
-/// A half-open range of network indices, in files written `A..B`, or as a plain count `S` for `0..S`.
+/// A half-open range of network indices, written in files as `A..B`, or as a plain count `S` for `0..S`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "CountOrRange", into = "CountOrRange")]
 pub struct NetworkRange {
@@ -28,18 +28,18 @@ impl NetworkRange {
         (self.end - self.start) as usize
     }
 
-    /// The indices at `places`, which count from 0 at the first network of this range.
+    /// The indices at `places`, counted from the first network of this range.
     pub(crate) fn at(self, places: Range<usize>) -> Self {
         NetworkRange { start: self.start + places.start as u64, end: self.start + places.end as u64 }
     }
 
-    /// The places of part `i` if the range is divided, in order and as evenly as possible, into `parts`.
+    /// The places of part `i` when the range is divided in order, as evenly as possible, into `parts`.
     pub(crate) fn share(self, i: usize, parts: usize) -> Range<usize> {
         let end = |parts_before: usize| (self.count() as u128 * parts_before as u128 / parts as u128) as usize;
         end(i)..end(i + 1)
     }
 
-    /// The indices.
+    /// All indices in the range.
     pub fn range(self) -> Range<u64> {
         self.start..self.end
     }

@@ -32,8 +32,7 @@ pub enum Kernels {
     Reference,
     /// Fused kernels if they support the network, rule and device; else plain operations.
     Fused,
-    /// On CUDA one kernel launch per step, which is what `fused` falls back to if whole trials do not fit; elsewhere
-    /// plain operations.
+    /// On CUDA, one kernel launch per step (the fallback of `fused` if whole trials do not fit); else plain operations.
     Stepwise,
 }
 
@@ -56,7 +55,7 @@ pub struct TrainConfig {
     pub updates: Option<u64>,
     /// Stop as soon as every network has reached the criterion.
     pub until_criterion: bool,
-    /// Write a checkpoint after every so many updates, and at the end; 0: only at the end.
+    /// Number of updates from one checkpoint to the next; there is also one at the end. 0: only at the end.
     pub checkpoint_every: u64,
     /// Number of earlier checkpoints to keep besides the newest.
     #[serde(default = "one")]

@@ -7,7 +7,7 @@ use candle_core::cuda_backend::cudarc::driver::sys::CUmemPool_attribute as PoolA
 use candle_core::cuda_backend::cudarc::driver::CudaContext;
 use candle_core::Device;
 
-/// An error of the driver.
+/// A driver error as one of this crate's.
 fn failed(error: DriverError) -> Error {
     Error::Device(error.to_string())
 }
@@ -27,8 +27,8 @@ pub(super) fn open(index: usize) -> Result<Device> {
     // A stream of its own, since candle's default stream differs between threads.
     let device =
         super::caught(|| Ok(Device::new_cuda_with_stream(index)?)).at(format!("GPU {index} cannot be used"))?;
-    // SAFETY: all work of a device, including the freeing of memory, is queued on its one stream and therefore done in
-    // order. Nothing has to be tracked.
+    // SAFETY: all of a device's work, including freeing memory, is queued on its only stream and so runs in order:
+    // nothing needs tracking.
     unsafe { device.as_cuda_device()?.disable_event_tracking() };
     keep_memory(device.as_cuda_device()?.cuda_stream().context())?;
     Ok(device)
@@ -49,7 +49,7 @@ fn keep_memory(context: &CudaContext) -> Result<()> {
     Ok(())
 }
 
-/// Bytes that the driver keeps and that are free.
+/// Free bytes that the driver keeps.
 fn kept(context: &CudaContext) -> Result<u64> {
     if !context.has_async_alloc() {
         return Ok(0);
@@ -88,7 +88,7 @@ pub(super) fn free_memory(device: &Device) -> Result<u64> {
     Ok(stream.context().mem_get_info().map_err(failed)?.0 as u64 + kept(stream.context())?)
 }
 
-/// Checks that all libraries are present that candle loads at run time; it panics if one is missing.
+/// Checks that all libraries that candle loads at run time are present: candle panics if one is missing.
 #[cfg(feature = "dynamic-loading")]
 fn libraries() -> Result<()> {
     use candle_core::cuda_backend::cudarc::{cublas, curand, driver};
@@ -106,7 +106,7 @@ fn libraries() -> Result<()> {
     }
 }
 
-/// Without dynamic loading, the program would not have started without them.
+/// Without dynamic loading there is nothing to check: the program could not have started without these libraries.
 #[cfg(not(feature = "dynamic-loading"))]
 fn libraries() -> Result<()> {
     Ok(())

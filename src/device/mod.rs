@@ -185,7 +185,7 @@ fn metal_device(index: usize) -> Result<Device> {
     caught(|| Ok(Device::new_metal(index)?)).at(format!("Metal device {index} cannot be used"))
 }
 
-/// Turns panics into errors. Bindings panic if a library of the driver is missing.
+/// Turns panics into errors: bindings panic if a driver library is missing.
 fn caught<T>(open: impl FnOnce() -> Result<T> + std::panic::UnwindSafe) -> Result<T> {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));

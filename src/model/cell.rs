@@ -145,7 +145,7 @@ impl Cell {
     }
 
     /// One step. `input` is u(t) `[S, B, n_in]`; `drives` are further terms of the drive, each `[S, B, N]`; `fed_back`
-    /// is the output of the step before, `[S, B, n_out]`, which is only used if there is a w_fb.
+    /// is the output of the step before, `[S, B, n_out]`, used only if there is a w_fb.
     pub(crate) fn step(
         &self,
         state: &State,

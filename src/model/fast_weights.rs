@@ -39,7 +39,7 @@ impl FastWeightPlasticity {
         (config.stage != Stage::None).then(|| FastWeightPlasticity { config: config.clone() })
     }
 
-    /// H = 0 for trials of which `like` `[S, B, N]` is a state variable.
+    /// H = 0, for trials with a state variable shaped like `like` `[S, B, N]`.
     pub fn zero(&self, like: &Tensor) -> Result<FastWeights> {
         let (s, b, n) = like.dims3()?;
         let zeros = || Tensor::zeros((s, b, n, n), like.dtype(), like.device());

@@ -31,7 +31,7 @@ pub trait NeuronModel: Send + Sync {
     fn variables(&self) -> Vec<&'static str> {
         Vec::new()
     }
-    /// What leaks, if this is one of the models that fused kernels and the rule `rflo` support; else `None`.
+    /// The leaky variable, if the fused kernels and the rule `rflo` support this model; else `None`.
     fn leak(&self, _network: &NetworkConfig) -> Option<Leak> {
         None
     }

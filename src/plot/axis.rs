@@ -10,7 +10,7 @@ pub(super) struct Axis {
     pub log: bool,
 }
 
-/// What rounding may take from or add to the ratio of two numbers.
+/// The tolerance for rounding errors in the ratio of two numbers.
 const SLACK: f64 = 1e-9;
 
 impl Axis {
@@ -27,8 +27,8 @@ impl Axis {
         self.from + part * (self.to - self.from)
     }
 
-    /// Labelled ticks: about `count` round numbers, or on a logarithmic axis powers of ten (with 2 and 5 times them if
-    /// the axis spans few).
+    /// Labelled ticks: about `count` round numbers, or on a logarithmic axis powers of ten (also 2 and 5 times these
+    /// if the axis spans few).
     pub fn ticks(&self, count: usize) -> Vec<(f64, String)> {
         if self.log {
             return self.log_ticks(count);

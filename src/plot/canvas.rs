@@ -23,7 +23,7 @@ pub(super) struct Style {
     pub bold: bool,
     /// SVG's `text-anchor`.
     pub anchor: &'static str,
-    /// Turned to be read from bottom to top.
+    /// Rotated to read from bottom to top.
     pub upward: bool,
     /// The width available: wider text is set smaller, then cut.
     pub room: f64,
@@ -78,7 +78,7 @@ impl Canvas {
         format!("<svg {attributes}>\n{group}\n{}</g>\n</svg>\n", self.body)
     }
 
-    /// The bytes of a PNG file, one pixel to a unit.
+    /// The bytes of a PNG file, one pixel per unit.
     pub(super) fn png(&self) -> Result<Vec<u8>> {
         let (width, height) = self.size;
         let tree = parse(&self.svg())?;

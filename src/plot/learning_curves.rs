@@ -13,12 +13,11 @@ const LINE: f64 = 38.0;
 
 /// The learning curves of one run or of several.
 ///
-/// Of one run, thin lines are the networks, the band holds their middle half (25 to 75 %) and the strong line is their
-/// median. The criterion is marked by a tick per network on the trial axis and a dashed line at the median of all
-/// networks.
+/// For one run, thin lines are the networks, the band holds their middle half (25 to 75 %) and the strong line is their
+/// median. A tick per network on the trial axis marks the criterion, and a dashed line its median over all networks.
 ///
-/// Of several runs, each has a band and a median (a run of one network a line), and a tick on the trial axis at the
-/// median number of trials to criterion. Runs beyond the seventh repeat the colours with dashed lines.
+/// For several runs, each has a band and a median (a run of one network has a line instead), and a tick on the trial
+/// axis at the median number of trials to criterion. Runs beyond the seventh repeat the colours with dashed lines.
 ///
 /// Band and median end where fewer than half of a run's networks have values. Lines of more than 600 points are
 /// averaged in bins.

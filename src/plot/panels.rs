@@ -97,7 +97,7 @@ impl Panel {
     }
 }
 
-/// The range of the finite values, if need be widened to round numbers.
+/// The range of the finite values, widened to round numbers if `round`, or if it has no width.
 fn range(values: impl Iterator<Item = f64>, round: bool) -> Point {
     match extent(values) {
         Some((lo, hi)) if round || hi <= lo => round_range(lo, hi),

@@ -7,7 +7,7 @@ use super::colour::Colour::{self, Ink, Nth, Orange};
 use super::lines::{distinct_x, thin, value_at};
 use crate::quantile::{quantile, quantile_with_missing};
 
-/// At most this many points to a line, and to the lines of all networks together.
+/// At most this many points for a line, and for the lines of all networks together.
 const POINTS_PER_LINE: usize = 600;
 const POINTS_IN_ALL: usize = 20_000;
 /// The colours of several runs.
@@ -24,7 +24,7 @@ pub struct Run {
     pub criterion: Vec<Option<f64>>,
 }
 
-/// Whether an axis of errors can show this one.
+/// Whether an error axis can show `error`.
 pub(super) fn can_show(error: f64, log: bool) -> bool {
     error.is_finite() && (error > 0.0 || !log)
 }

@@ -12,11 +12,11 @@ const COLUMNS: usize = 6;
 /// Top and bottom of the input strip and of the output panel.
 const STRIP: Point = (206.0, 356.0);
 const PANEL: Point = (392.0, 780.0);
-/// Right end of the last column, and what lies between two.
+/// Right end of the last column, and the gap between two columns.
 const RIGHT: f64 = 1560.0;
 const GAP: f64 = 36.0;
 
-/// At most this many points to a line.
+/// At most this many points per line.
 const POINTS_PER_LINE: usize = 800;
 /// Colours of the periods in which the output is scored, and of targets.
 const SCORED: Colour = Colour::Rgb(124, 140, 163);
@@ -184,7 +184,7 @@ impl Layout {
     fn draw_column(&self, canvas: &mut Canvas, column: usize, trial: &SampleTrial) {
         let left = self.left + column as f64 * (self.width + GAP);
         let right = left + self.width;
-        // The labels of its ticks hardly leave a column.
+        // Tick labels barely reach beyond a column.
         let chart = Chart { x: Axis::linear((0.0, self.end), (left, right)), y: self.y, overhang: 8.0 };
         trial.periods().iter().for_each(|mark| chart.draw(canvas, mark));
         let (times, mut values) = (chart.x.ticks(((self.width / 100.0) as usize).min(8)), self.y.ticks(5));

@@ -1,5 +1,5 @@
-//! Presets: each task with the network, the learning rule and the settings it is usually trained with, published ones where
-//! there are any. How to add a task: `src/tasks/mod.rs`.
+//! Presets: the network, learning rule and settings with which each task is usually trained, as published where
+//! possible. `src/tasks/mod.rs` says how to add a task.
 
 mod settings;
 mod setup;
@@ -20,13 +20,13 @@ use toml::Table;
 pub struct TaskInfo {
     /// The name.
     pub name: &'static str,
-    /// One line on what the task is.
+    /// A one-line description.
     pub summary: &'static str,
     /// The learning rule it is usually trained with.
     pub rule: &'static str,
     /// Sets what differs from the standard configuration of the rule.
     preset: fn(&mut Config),
-    /// The task with the parameters in a `task` table, to which it may add what only the task can find out.
+    /// Builds the task from the parameters in a `task` table; may add to the table what only the task can find out.
     build: fn(&mut Table) -> Result<Arc<dyn Task>>,
 }
 
@@ -144,7 +144,7 @@ impl TaskInfo {
         Ok(self.defaults(find_rule(self.rule)?))
     }
 
-    /// The task's configuration with a given rule. Where the two disagree, the rule has its way.
+    /// The task's configuration with a given rule. Where the two disagree, the rule wins.
     pub fn defaults(&self, rule: &RuleInfo) -> Config {
         let mut config = standard::config(rule);
         (self.preset)(&mut config);

@@ -1,4 +1,4 @@
-//! What each task sets beyond the standard configuration: its parameters, the network, the rule and the length of training.
+//! What each task adds to the standard configuration: its parameters, network, rule and length of training.
 
 use crate::config::*;
 use crate::rules::find_rule;
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// A task's parameters as a `task` table.
 fn table(parameters: &impl Serialize) -> toml::Table {
-    // Flat structs of numbers and names always have a TOML form.
+    // Flat structs of numbers and names can always be written as TOML.
     toml::Table::try_from(parameters).unwrap_or_default()
 }
 
@@ -100,8 +100,8 @@ pub(super) fn file(config: &mut Config) {
     config.task = table(&file::Parameters::default());
 }
 
-/// The network of hebbRNN's example (Michaels & Scherberger 2016): no running mean of x, a cost of large outputs, and updates
-/// that are not scaled by the expected error.
+/// The network of hebbRNN's example (Michaels & Scherberger 2016): no running mean of x, a cost of large outputs, and
+/// updates that are not scaled by the expected error.
 pub(super) fn reach(config: &mut Config) {
     dnms(config);
     config.network.neurons = 150;
@@ -127,8 +127,8 @@ pub(super) fn reach(config: &mut Config) {
     config.train.trials = Some(6400);
 }
 
-/// 50 neurons with leaky rates and τ = 10 steps, and a readout (Murray 2019). All trials are the same, so several at a time are
-/// of use only to rules that explore.
+/// 50 neurons with leaky rates and τ = 10 steps, and a readout (Murray 2019). All trials are the same, so running
+/// several at a time helps only rules that explore.
 pub(super) fn pattern_generation(config: &mut Config) {
     config.task = table(&PatternGeneration::default());
     config.network = NetworkConfig {
@@ -151,8 +151,8 @@ pub(super) fn pattern_generation(config: &mut Config) {
     config.train.trials = Some(10_000);
 }
 
-/// 1000 discrete neurons that only fast weights connect, each with one bit as input, 20 times as strong as a rate. α is so small
-/// that α H does not sustain a pattern without input: each fades in the blank steps before the next one.
+/// 1000 discrete neurons connected by fast weights only; each receives one bit as input, 20 times as strong as a rate.
+/// α is too small for α H to sustain a pattern without input: each fades during the blank steps before the next.
 pub(super) fn recall(config: &mut Config) {
     let task = Recall::default();
     config.task = table(&task);
@@ -185,7 +185,7 @@ pub(super) fn echo(config: &mut Config) {
     config.task = table(&Echo { steps: 10, correct_below: 0.1, k: 1 });
 }
 
-/// A discrete network of 32 neurons with a readout, and the fast weights of the PyTorch program from which this project grew.
+/// The discrete network and fast weights of the PyTorch program from which this project grew: 32 neurons and a readout.
 fn bits(config: &mut Config, alpha: f64) {
     config.network = NetworkConfig {
         neurons: 32,

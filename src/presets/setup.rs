@@ -1,5 +1,5 @@
-//! A run's configuration with the task, rule and neuron model that it names. Whether they go together is checked here, before
-//! anything runs.
+//! A run's configuration with the task, rule and neuron model that it names. That they are compatible is checked here,
+//! before anything runs.
 
 use super::find_task;
 use crate::config::{lay_over, text, Config, FastWeightsConfig, InputWeights, ModulatorSource, Output, ReadoutRule};
@@ -26,8 +26,8 @@ pub struct Setup {
     pub neurons: Arc<dyn NeuronModel>,
 }
 
-/// A task, rule or neuron model of your own, each to be used in place of the one that the configuration names. The
-/// configuration then takes over its name.
+/// A task, rule or neuron model of your own. Each replaces the one that the configuration names, and the configuration
+/// takes over its name.
 #[derive(Clone, Default)]
 pub struct Own {
     /// A task.
@@ -39,16 +39,16 @@ pub struct Own {
 }
 
 impl Setup {
-    /// Builds what a configuration names, and checks that all of it goes together.
+    /// Builds what a configuration names, and checks that everything is compatible.
     ///
     /// # Errors
-    /// [`Error::Unknown`] for an unknown name, [`Error::Setting`] for a value out of range, [`Error::Usage`] for settings that
-    /// do not go together; with a task file also [`Error::Io`], [`Error::Tensor`] and [`Error::Content`].
+    /// [`Error::Unknown`] for an unknown name, [`Error::Setting`] for a value out of range, [`Error::Usage`] for
+    /// incompatible settings; with a task file also [`Error::Io`], [`Error::Tensor`] and [`Error::Content`].
     pub fn new(config: Config) -> Result<Self> {
         Self::with(config, Own::default())
     }
 
-    /// The same with a task, rule or neuron model of your own.
+    /// Like [`Setup::new`], with a task, rule or neuron model of your own.
     ///
     /// # Errors
     /// As [`Setup::new`].
@@ -66,9 +66,9 @@ impl Setup {
         Ok(setup)
     }
 
-    /// The defaults of a task, with `settings` laid over them, later ones over earlier ones.
+    /// A task's defaults overlaid with `settings`, of which later ones win.
     ///
-    /// The defaults depend on the rule, so `rule.name` is looked up first. `task` may be `None` if a setting gives
+    /// The defaults depend on the rule, so `rule.name` is read first. `task` may be `None` if settings give
     /// `task.name`.
     ///
     /// # Errors
@@ -78,7 +78,7 @@ impl Setup {
         Self::new(resolved(task, settings)?)
     }
 
-    /// The same with a task, rule or neuron model of your own.
+    /// Like [`Setup::resolve`], with a task, rule or neuron model of your own.
     ///
     /// # Errors
     /// As [`Setup::resolve`].
@@ -96,7 +96,7 @@ impl Setup {
         self.neurons.has_time().then_some(self.config.network.dt_ms)
     }
 
-    /// Whether anything reads the reward at each step: a rule gated online, a readout that explores, or the fast weights.
+    /// Whether a rule gated online, a readout that explores or the fast weights read the reward at each step.
     pub fn reads_reward_online(&self) -> bool {
         let FastWeightsConfig { stage, modulator, .. } = self.config.fast_weights;
         self.rule.credit() == Credit::Online
@@ -115,7 +115,7 @@ impl Setup {
             || (self.config.network.output == Output::Readout && self.config.readout.rule == ReadoutRule::Delta)
     }
 
-    /// The task, rule and neuron model, for another configuration.
+    /// The task, rule and neuron model, for use with another configuration.
     pub(crate) fn own(&self) -> Own {
         Own { task: Some(self.task.clone()), rule: Some(self.rule.clone()), neurons: Some(self.neurons.clone()) }
     }
@@ -138,7 +138,7 @@ impl Setup {
         self.check_credit()
     }
 
-    /// Whether the network has room for the task's inputs and outputs.
+    /// Checks that the network has room for the task's inputs and outputs.
     fn check_sizes(&self) -> Result<()> {
         let (network, task, n_out) = (&self.config.network, self.task.name(), self.task.n_out());
         let room = |needed: usize, unit: &str| {
@@ -157,7 +157,7 @@ impl Setup {
         Ok(())
     }
 
-    /// Whether the task can be judged as the learning rules need it.
+    /// Checks that the task can be judged as the learning rules require.
     fn check_credit(&self) -> Result<()> {
         let (task, energy_cost) = (self.task.name(), self.config.modulator.energy_cost);
         if self.reads_reward_online() || self.reads_error_online() {
@@ -186,7 +186,7 @@ impl fmt::Debug for Setup {
     }
 }
 
-/// The configuration of a task with settings laid over its defaults.
+/// A task's default configuration overlaid with settings.
 fn resolved(task: Option<&str>, settings: &[Setting]) -> Result<Config> {
     let last = |key: &str| settings.iter().rev().find(|s| s.key == key);
     let named = last("task.name").map(text).transpose()?;

@@ -3,8 +3,8 @@
 use crate::config::*;
 use crate::rules::RuleInfo;
 
-/// A network of leaky neurons, the first of which are its outputs, without perturbation, and without fast weights unless the
-/// rule is about them. It still lacks a task, a learning rate, and a number of trials.
+/// A network of leaky neurons, the first of which are its outputs, without perturbation, and without fast weights
+/// unless the rule learns from them. It still lacks a task, a learning rate, and a number of trials.
 pub(super) fn config(rule: &RuleInfo) -> Config {
     Config {
         network: NetworkConfig::default(),
@@ -18,7 +18,7 @@ pub(super) fn config(rule: &RuleInfo) -> Config {
             eta: 0.0,
             max_dw: 0.0,
             clip_growth: 0.5,
-            // Of use to rules that compare x with its running mean; the others drop it.
+            // For rules that compare x with its running mean; the others drop it.
             own: toml::Table::from_iter([("x_mean_decay".into(), 0.8.into())]),
             start_step: 0,
         },

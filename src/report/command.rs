@@ -85,7 +85,7 @@ pub(super) fn command(setup: &Setup) -> Result<Vec<String>> {
     Ok(words)
 }
 
-/// A value as a flag takes it.
+/// A value in the form that a flag takes.
 pub(super) fn bare(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), String::from)
 }
@@ -99,7 +99,7 @@ fn setting(key: &str, value: &Value) -> String {
     }
 }
 
-/// A word as a POSIX shell reads it back.
+/// A word quoted for a POSIX shell, if need be.
 pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

@@ -49,7 +49,7 @@ fn run_of(name: String, config: &Config, rows: &[NetworkReport]) -> Run {
     }
 }
 
-/// A run to be drawn beside others.
+/// A run to be drawn with others.
 pub struct NamedRun {
     /// The name in the legend.
     pub name: String,
@@ -62,8 +62,8 @@ pub struct NamedRun {
 /// Draws the learning curves of several runs into one picture, `STEM.png` and `STEM.svg`.
 ///
 /// # Errors
-/// [`Error::Usage`](crate::Error::Usage) if there is no run, or the runs measure errors differently, so that these have
-/// no common axis; [`Error::Io`](crate::Error::Io) if a file cannot be written.
+/// [`Error::Usage`](crate::Error::Usage) if there is no run, or the runs measure errors differently and so share
+/// no axis; [`Error::Io`](crate::Error::Io) if a file cannot be written.
 pub fn draw_learning_curves(stem: &Path, runs: &[NamedRun], log: bool) -> Result<()> {
     let Some(first) = runs.first().map(|run| &run.setup.task) else { bail!(Usage, "there is no run to draw") };
     let measure = first.measure();

@@ -1,4 +1,4 @@
-//! `report.html`: one self-contained page on a run. It has no script, fetches nothing and does not depend on the clock.
+//! `report.html`: a self-contained page about a run. It has no script, fetches nothing and ignores the clock.
 
 mod command;
 mod figures;
@@ -34,8 +34,7 @@ pub struct RunReport<'a> {
 }
 
 impl<'a> RunReport<'a> {
-    /// The report, without analyses, on the run in `folder`, whose networks had `scores` on `score_trials` fresh
-    /// trials.
+    /// The report on the run in `folder`, without analyses; `scores` are those on `score_trials` fresh trials.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if the folder's metrics or checkpoint cannot be read,

@@ -69,7 +69,7 @@ fn values(report: &RunReport) -> Result<Value> {
     })
 }
 
-/// A picture, with a text for those who cannot see it and a caption.
+/// A picture, with a caption and a text alternative for those who cannot see it.
 fn picture(canvas: &Canvas, words: String, caption: &str) -> Value {
     context! { svg => canvas.inline_svg(), words, caption }
 }

@@ -15,7 +15,7 @@ pub(crate) struct Accumulator {
 }
 
 impl Accumulator {
-    /// A sum of 0 for trials of which `like` `[S, B, N]` is a state variable.
+    /// A sum of 0, for trials with a state variable shaped like `like` `[S, B, N]`.
     pub fn new(like: &Tensor, block: usize) -> Result<Self> {
         let (s, b, n) = like.dims3()?;
         let buffer = || Tensor::zeros((s, b, block, n), like.dtype(), like.device());

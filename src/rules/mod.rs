@@ -1,4 +1,4 @@
-//! Learning rules: how eligibility accumulates during a trial, and what turns it into a change of weights.
+//! Learning rules: how eligibility accumulates during a trial, and how it becomes a change of weights.
 //!
 //! Each rule has a file with its equation, its source and its parameters. To add one,
 //!
@@ -40,7 +40,7 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 use std::sync::Arc;
 
-/// A learning rule of `w_rec`, with its parameters.
+/// A learning rule for `w_rec`, with its parameters.
 pub trait LearningRule: Send + Sync {
     /// Its name: the value of `rule.name`.
     fn name(&self) -> &str;
@@ -82,7 +82,7 @@ pub enum Source {
     Steps(Box<StepRule>),
     /// The fast weights H at the end of the trial.
     FastWeights,
-    /// Not an eligibility, but the gradient of a loss.
+    /// The gradient of a loss takes the place of an eligibility.
     Gradient,
     /// None: `w_rec` does not change.
     Nothing,
@@ -205,8 +205,7 @@ impl RuleInfo {
     }
 }
 
-/// The parameters of all rules, as optional keys of a configuration. Those of other rules than the selected one are
-/// ignored.
+/// The parameters of all rules, as optional keys of a configuration. Only those of the selected rule are used.
 pub(crate) fn optional_keys() -> Vec<(String, toml::Value)> {
     RULES.iter().flat_map(|rule| (rule.parameters)()).map(|(key, value)| (format!("rule.{key}"), value)).collect()
 }
@@ -217,8 +216,7 @@ fn table(parameters: &impl Serialize) -> toml::Table {
     toml::Table::try_from(parameters).unwrap_or_default()
 }
 
-/// Reads a rule's parameters. Keys of other rules are ignored, since older configurations hold the parameters of all
-/// rules.
+/// Reads a rule's parameters. Keys of other rules are ignored, since older configurations hold those of all rules.
 fn parameters<P: Serialize + DeserializeOwned + Default>(config: &Config) -> Result<P> {
     let own = table(&P::default());
     let given: toml::Table = config.rule.own.clone().into_iter().filter(|(key, _)| own.contains_key(key)).collect();

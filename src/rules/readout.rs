@@ -1,5 +1,5 @@
-//! Learning of the readout in each step, from exploratory noise and reward or from the error (docs/model.md, "The
-//! readout").
+//! How the readout learns at each step, from exploratory noise and reward or from the error (docs/model.md, "The
+//! readout, and the reward of a step").
 
 use super::running_mean::RunningMean;
 use crate::config::{Config, ReadoutRule};
@@ -15,7 +15,7 @@ pub(crate) struct ReadoutLearning {
 }
 
 impl ReadoutLearning {
-    /// `None` without a readout that learns.
+    /// `None` if no readout learns.
     pub fn new(config: &Config) -> Option<Self> {
         config.readout_learns().then(|| ReadoutLearning {
             rule: config.readout.rule,

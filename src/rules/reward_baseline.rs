@@ -41,7 +41,7 @@ impl RewardBaseline {
     /// expected-error factor.
     ///
     /// `errors` and `types` are `[B]`; `trials_before` is the number of the network's trials before this batch. The
-    /// factor is 0 for a trial without a baseline, which is one alone of its type during the warm-up.
+    /// factor is 0 for a trial without a baseline, such as the only one of its type during the warm-up.
     pub fn weights(&self, network: usize, errors: &[f64], types: &[usize], trials_before: u64) -> Vec<f64> {
         let mut sums = vec![(0.0, 0usize); self.types];
         for (&error, &kind) in errors.iter().zip(types) {

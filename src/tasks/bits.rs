@@ -1,23 +1,23 @@
-//! Random bits: `sequence` asks for the next one, which nobody can know, `echo` for the one of k steps ago.
+//! Random bits: `sequence` asks for the next bit, which cannot be known, `echo` for the bit k steps back.
 //!
-//! `sequence` is the toy task of the PyTorch program from which this project grew: 10 bits, 32 neurons, 32 trials at a time,
-//! and a modulator m(t) ~ U(0, 1) that drives the fast weights but carries no information.
+//! `sequence` is the toy task of the PyTorch program from which this project grew: 10 bits, 32 neurons, 32 trials at a
+//! time, and a modulator m(t) ~ U(0, 1) that drives the fast weights but carries no information.
 
 use super::*;
 
 /// Which bit is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lag {
-    /// The next one; the last step is not scored.
+    /// The next bit; the last step is not scored.
     Next,
-    /// The one of k steps ago; the first k steps are not scored.
+    /// The bit k steps back; the first k steps are not scored.
     Back(usize),
 }
 
-/// Fair bits, one input channel, one output, target 0 or 1.
+/// Fair random bits: one input channel, one output, target 0 or 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bits {
-    /// T.
+    /// T, the number of steps.
     pub steps: usize,
     /// A trial with a mean squared error below this is correct.
     pub correct_below: f64,
@@ -65,7 +65,7 @@ impl Task for Bits {
         }
     }
 
-    /// Refuses trials of which no step would be scored.
+    /// Refuses trials in which no step would be scored.
     fn check(&self) -> Result<()> {
         let unscored = match self.lag {
             Lag::Next => 1,

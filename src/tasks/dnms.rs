@@ -1,8 +1,8 @@
 //! Delayed non-match to sample, also called sequential exclusive-or (Miconi 2017, doi 10.7554/eLife.20899).
 //!
-//! Two stimuli, each A or B, are shown one after the other. The output, scored in the response period at the end, should be
-//! high if they differ and low if they are the same. Variants have a longer or a variable delay between the stimuli, or
-//! targets for networks of excitatory and inhibitory neurons.
+//! Two stimuli, each A or B, are shown one after the other. The output, scored in the response period at the end,
+//! should be high if they differ and low if they are the same. Variants have a longer or a variable delay between the
+//! stimuli, or targets for networks of excitatory and inhibitory neurons.
 
 use super::*;
 
@@ -13,13 +13,13 @@ pub struct Dnms {
     /// The name of the variant.
     #[serde(skip)]
     pub name: &'static str,
-    /// T.
+    /// T, the number of steps.
     pub steps: usize,
     /// First step of the first stimulus.
     pub first_stimulus: usize,
     /// First step of the second stimulus.
     pub second_stimulus: usize,
-    /// The second stimulus is late by 0 to `delay_jitter` − 1 steps, all equally likely; 0: it is never late.
+    /// The second stimulus comes 0 to `delay_jitter` − 1 steps late, all equally likely; 0: never late.
     #[serde(default)]
     pub delay_jitter: usize,
     /// Duration of a stimulus.
@@ -80,7 +80,7 @@ impl Task for Dnms {
 
     /// Refuses stimuli that overlap or run past the end.
     fn check(&self) -> Result<()> {
-        // Sums saturate: a trial of that many steps is refused.
+        // The sums saturate: a trial of that many steps is refused.
         let first_end = self.first_stimulus.saturating_add(self.stimulus_steps);
         let expected = format!("at least {first_end}, where the first stimulus ends");
         expect(first_end <= self.second_stimulus, "task.second_stimulus", self.second_stimulus, expected)?;

@@ -1,7 +1,7 @@
-//! Evidence accumulation: cues appear on the left and on the right; after a delay, report which side had more
-//! (Morcos & Harvey 2016, doi 10.1038/nn.4403; Pinto et al. 2018, doi 10.3389/fnbeh.2018.00036). Times follow Bellec et al.
-//! (2020, doi 10.1038/s41467-020-17236-y): 7 cues of 100 ms, one every 150 ms, a delay of about a second, and a decision
-//! period of 150 ms, which an input of its own announces.
+//! Evidence accumulation: cues appear on the left and on the right; after a delay, report which side had more (Morcos &
+//! Harvey 2016, doi 10.1038/nn.4403; Pinto et al. 2018, doi 10.3389/fnbeh.2018.00036). Times follow Bellec et al.
+//! (2020, doi 10.1038/s41467-020-17236-y): 7 cues of 100 ms, one every 150 ms, a delay of about a second, and a
+//! decision period of 150 ms, announced by an input of its own.
 
 use super::*;
 
@@ -15,7 +15,7 @@ pub struct EvidenceAccumulation {
     pub cue_steps: usize,
     /// Time from the onset of a cue to the onset of the next.
     pub cue_spacing: usize,
-    /// Probability that a cue is on the side that is the likelier one in this trial.
+    /// Probability that a cue is on the trial's likelier side.
     pub cue_probability: f64,
     /// Time from the end of the last cue's spacing to the decision period.
     pub delay_steps: usize,
@@ -80,8 +80,8 @@ impl Task for EvidenceAccumulation {
         self.cues.saturating_add(1)
     }
 
-    /// The sides take turns in being the likelier one. The trial type is the number of cues on the right: the smaller the
-    /// majority, the harder the trial.
+    /// The sides take turns at being the likelier one. The trial type is the number of cues on the right: the smaller
+    /// the majority, the harder the trial.
     fn trial(&self, index: u64, rng: &mut Stream) -> Trial {
         let likely = (index % 2) as usize;
         let cue = |_| if rng.random::<f64>() < self.cue_probability { likely } else { 1 - likely };

@@ -1,9 +1,9 @@
 //! A task from data: inputs and targets of ready-made trials, read from a safetensors file.
 //!
-//! K trials of T steps are tensors `inputs` `[K, T, n_in]` and `targets` `[K, T, n_out]`. Optional: `mask` `[K, T]`, not 0
-//! where outputs are scored (default: everywhere); `type` `[K]`, integers from 0 that group the trials into types (default:
-//! each of up to 16 trials is a type of its own); `modulator` `[K, T]`, m(t) of the fast weights. docs/tasks.md shows how to
-//! make such a file.
+//! K trials of T steps are tensors `inputs` `[K, T, n_in]` and `targets` `[K, T, n_out]`. Optional: `mask` `[K, T]`,
+//! not 0 where outputs are scored (default: everywhere); `type` `[K]`, integers from 0 that group the trials into types
+//! (default: each of up to 16 trials is a type of its own); `modulator` `[K, T]`, m(t) of the fast weights.
+//! docs/tasks.md shows how to make such a file.
 
 use super::*;
 use crate::error::{bail, ensure, At, Doing};
@@ -20,7 +20,7 @@ const MOST_WITHOUT_TYPE: usize = 16;
 pub(crate) struct Parameters {
     /// The file.
     path: String,
-    /// The SHA-256 of its contents; empty: not known yet.
+    /// The SHA-256 of its contents; empty if not yet known.
     sha256: String,
     /// How outputs are compared with targets.
     measure: ErrorMeasure,
@@ -29,7 +29,7 @@ pub(crate) struct Parameters {
 }
 
 impl Default for Parameters {
-    /// Without a file.
+    /// No file yet.
     fn default() -> Self {
         let (path, sha256) = (String::new(), String::new());
         Parameters { path, sha256, measure: ErrorMeasure::Absolute, correct_below: 0.5 }
@@ -58,8 +58,8 @@ impl FileTask {
     /// Reads the trials in the contents of a safetensors file.
     ///
     /// # Errors
-    /// [`Error::Setting`] if `correct_below` is not positive; [`Error::Tensor`] or [`Error::Content`] if the file is damaged
-    /// or a tensor is missing, unknown, or not as it should be.
+    /// [`Error::Setting`] if `correct_below` is not positive; [`Error::Tensor`] or [`Error::Content`] if the file is
+    /// damaged or a tensor is missing, unknown, or not as it should be.
     pub fn from_bytes(bytes: &[u8], measure: ErrorMeasure, correct_below: f64) -> Result<Self> {
         positive("task.correct_below", correct_below)?;
         let file = TensorFile::parse(bytes)?;
@@ -108,7 +108,7 @@ impl FileTask {
     }
 }
 
-/// The task of a table, in which the file's full path and the hash of its contents are then noted.
+/// The task that a table describes; adds the file's full path and the hash of its contents to the table.
 pub(crate) fn build(table: &mut toml::Table) -> Result<Arc<dyn Task>> {
     let p: Parameters = super::parameters(table)?;
     expect(!p.path.is_empty(), "task.path", "empty", "a file (--task-file FILE.safetensors)")?;
@@ -156,7 +156,7 @@ impl Task for FileTask {
         self.types.len()
     }
 
-    /// The types take turns; of the trials of a type, one is drawn.
+    /// The types take turns; one of the type's trials is drawn at random.
     fn trial(&self, index: u64, rng: &mut Stream) -> Trial {
         let trials = &self.types[(index % self.types.len() as u64) as usize];
         trials[rng.random_range(0..trials.len())].clone()

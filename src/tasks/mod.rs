@@ -4,13 +4,13 @@
 //! trainer, as `examples/custom_task.rs` does. To give it a name that the command line knows:
 //!
 //! 1. Write `src/tasks/NAME.rs`, modelled on `dnms.rs`: a struct of the task's parameters, which become the keys of the
-//!    table `task`; its `Default`, the published values; and its [`Task`], with a [`Task::check`] of the parameters. Declare
-//!    the file and its struct below.
+//!    table `task`; its `Default`, the published values; and its [`Task`], with a [`Task::check`] of the parameters.
+//!    Declare the file and its struct below.
 //! 2. Add a function to `src/presets/settings.rs` that sets what the task needs: `config.task`, its parameters, and
 //!    everything that differs from the standard network and rule.
-//! 3. Add an entry to `TASKS` in `src/presets/mod.rs` with the task's name, a line of description, its usual learning rule,
-//!    and the two above.
-//! 4. Give the task small sizes in `tests/it/tasks.rs`, which trains each task of the list by each rule.
+//! 3. Add an entry to `TASKS` in `src/presets/mod.rs` with the task's name, a one-line description, its usual learning
+//!    rule, and the function and struct above.
+//! 4. Give the task small sizes in `tests/it/tasks.rs`, which trains each listed task with each rule.
 
 pub(crate) mod bits;
 mod dnms;
@@ -55,8 +55,7 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// A trial whose `target` `[n_out]` is the same throughout and which is scored in the last `response_steps` of its
-    /// `steps`.
+    /// A trial with a constant `target` `[n_out]`, scored in the last `response_steps` of its `steps`.
     pub fn with_response(
         trial_type: usize,
         inputs: Vec<f32>,
@@ -128,7 +127,7 @@ pub trait Task: Send + Sync {
     fn steps(&self) -> usize;
     /// The names of the n_in input channels.
     fn inputs(&self) -> Vec<String>;
-    /// n_in. To be overridden where parameters decide it: it has to be cheap for any number.
+    /// n_in. Override it where parameters decide it: it must be cheap for any number.
     fn n_in(&self) -> usize {
         self.inputs().len()
     }
@@ -138,7 +137,7 @@ pub trait Task: Send + Sync {
     }
     /// The names of the trial types. The expected error is kept for each type.
     fn trial_types(&self) -> Vec<String>;
-    /// The number of trial types. To be overridden where parameters decide it: it has to be cheap for any number.
+    /// The number of trial types. Override it where parameters decide it: it must be cheap for any number.
     fn n_types(&self) -> usize {
         self.trial_types().len()
     }
@@ -150,7 +149,7 @@ pub trait Task: Send + Sync {
     }
     /// A trial with an error below this is correct.
     fn correct_below(&self) -> f64;
-    /// The error at chance level and how it comes about, where it is known.
+    /// The error at chance level and how it arises, if known.
     fn chance(&self) -> Option<(f64, String)> {
         None
     }
@@ -158,8 +157,8 @@ pub trait Task: Send + Sync {
     fn printable(&self) -> bool {
         false
     }
-    /// What is compared with the targets, `[T, n_out]`: the `outputs` `[T, n_out]` themselves, or something that follows
-    /// from them, such as the movement of an arm. T may be less than [`Task::steps`].
+    /// What is compared with the targets, `[T, n_out]`: the `outputs` `[T, n_out]` themselves, or something that
+    /// follows from them, such as the movement of an arm. T may be less than [`Task::steps`].
     fn judged<'a>(&self, outputs: &'a [f64]) -> Cow<'a, [f64]> {
         Cow::Borrowed(outputs)
     }
@@ -169,7 +168,7 @@ pub trait Task: Send + Sync {
     fn judged_gradient(&self, _outputs: &[f64], _gradient: &[f64]) -> Option<Vec<f64>> {
         None
     }
-    /// Whether outputs can be judged step by step. If not, learning rules that assign credit at each step refuse the task.
+    /// Whether outputs can be judged step by step. If not, rules that assign credit at each step refuse the task.
     fn judged_online(&self) -> bool {
         true
     }
@@ -179,7 +178,7 @@ pub trait Task: Send + Sync {
     }
 }
 
-/// The mean of `term` over scored steps and outputs. Its arguments: an output's difference from the target, and the
+/// The mean of `term` over scored steps and outputs. `term` is given an output's difference from the target, and the
 /// output's index in `[T, n_out]`.
 pub(crate) fn mean_over_scored<T: Task + ?Sized>(
     task: &T,
@@ -200,7 +199,7 @@ pub(crate) fn mean_over_scored<T: Task + ?Sized>(
 
 /// Whether errors can be backpropagated to the task's outputs.
 pub(crate) fn gives_gradient(task: &dyn Task) -> bool {
-    // One step answers it; a whole trial may not fit into memory.
+    // One step is enough; a whole trial may not fit into memory.
     let outputs = vec![0.0; task.n_out()];
     let unchanged = matches!(task.judged(&outputs), Cow::Borrowed(_));
     unchanged || task.judged_gradient(&outputs, &vec![0.0; outputs.len()]).is_some()
@@ -209,7 +208,7 @@ pub(crate) fn gives_gradient(task: &dyn Task) -> bool {
 /// The sizes of a task's trials, and how outputs are compared with targets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrialShape {
-    /// T.
+    /// T, the number of steps.
     pub steps: usize,
     /// The number of inputs.
     pub n_in: usize,
@@ -235,7 +234,7 @@ pub(crate) fn parameters<P: DeserializeOwned>(table: &toml::Table) -> Result<P> 
     })
 }
 
-/// Refuses a number of steps that is not from 1 to another, the value of `limit_key`.
+/// Refuses a number of steps outside 1 to `limit`, the value of `limit_key`.
 fn within(key: &str, found: usize, limit_key: &str, limit: usize) -> Result<()> {
     expect((1..=limit).contains(&found), key, found, format!("1 to {limit_key} ({limit})"))
 }

@@ -9,7 +9,7 @@ use std::f64::consts::TAU;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PatternGeneration {
-    /// T.
+    /// T, the number of steps.
     pub steps: usize,
     /// The period of the first harmonic, in steps.
     pub period: f64,

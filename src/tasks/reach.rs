@@ -1,8 +1,8 @@
 //! Reach: two outputs turn the joints of an arm; bring its hand from the centre to one of the targets around it
 //! (hebbRNN, Michaels & Scherberger 2016, doi 10.21105/joss.00060).
 //!
-//! The cue is on for the whole trial. When the hold signal ends, the outputs begin to turn the joints by a small angle at
-//! each step. Only the final position of the hand is judged, so credit can be assigned to whole trials only.
+//! The cue is on for the whole trial. When the hold signal ends, the outputs begin to turn the joints by a small angle
+//! at each step. Only the final position of the hand is judged, so credit can be assigned to whole trials only.
 
 use super::*;
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
@@ -13,11 +13,11 @@ use std::f64::consts::{FRAC_PI_2, PI, TAU};
 pub struct Reach {
     /// The number of targets, evenly spaced around the centre.
     pub targets: usize,
-    /// T.
+    /// T, the number of steps.
     pub steps: usize,
     /// Duration of the movement at the end of the trial.
     pub move_steps: usize,
-    /// In how many of the last steps the position of the hand is scored.
+    /// The number of steps at the end in which the position of the hand is scored.
     pub judged_steps: usize,
     /// Length of the upper arm and of the forearm.
     pub segments: [f64; 2],
@@ -41,9 +41,9 @@ impl Default for Reach {
     }
 }
 
-/// The angles of shoulder and elbow at the start: with segments of equal length the hand is then in front of the shoulder.
+/// The initial angles of shoulder and elbow; with segments of equal length the hand is then in front of the shoulder.
 const START: [f64; 2] = [0.8 * PI, 0.4 * PI];
-/// The ranges of shoulder and elbow.
+/// The ranges of the two angles.
 const RANGES: [(f64, f64); 2] = [(0.0, 3.0 * FRAC_PI_2), (PI / 20.0, PI - PI / 20.0)];
 
 impl Reach {
@@ -62,7 +62,7 @@ impl Reach {
         self.steps - self.move_steps
     }
 
-    /// Turns the joints by the outputs of a step, within their ranges; returns which joints stayed free of their limits.
+    /// Turns the joints by the outputs of a step, within their ranges; returns which joints stayed off their limits.
     fn turn(&self, angles: &mut [f64; 2], outputs: &[f64]) -> [bool; 2] {
         [0, 1].map(|joint| {
             let (low, high) = RANGES[joint];
@@ -145,7 +145,7 @@ impl Task for Reach {
             }
             self.turn(&mut angles, outputs);
             let [x, y] = self.hand(angles);
-            // In the targets' precision.
+            // Rounded to the targets' precision.
             [x - centre[0], y - centre[1]].map(|place| f64::from(place as f32))
         };
         Cow::Owned(outputs.chunks_exact(2).enumerate().flat_map(position).collect())

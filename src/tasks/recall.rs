@@ -1,5 +1,5 @@
 //! Recall: several patterns are shown, then one of them with half of its bits erased; complete it (Miconi et al. 2018,
-//! arXiv 1804.02464). The patterns are new in every trial, so that only the fast weights can remember them.
+//! arXiv 1804.02464). The patterns are new in every trial, so only the fast weights can remember them.
 
 use super::*;
 
@@ -11,15 +11,15 @@ pub struct Recall {
     pub bits: usize,
     /// The number of patterns to remember.
     pub patterns: usize,
-    /// How many times each pattern is shown; each round has an order of its own.
+    /// The number of times each pattern is shown; each round has an order of its own.
     pub rounds: usize,
-    /// For how long a pattern is shown.
+    /// How long a pattern is shown.
     pub shown_steps: usize,
     /// The time without input after each pattern.
     pub blank_steps: usize,
-    /// For how long the incomplete pattern is shown at the end; only the last step is scored.
+    /// How long the incomplete pattern is shown at the end; only the last step is scored.
     pub test_steps: usize,
-    /// The fraction of its bits that are erased, that is, 0.
+    /// The fraction of its bits that are erased, that is, set to 0.
     pub erased: f64,
     /// A trial is correct if the fraction of erased bits that are wrong is below this.
     pub correct_below: f64,

@@ -1,4 +1,4 @@
-//! Selective integration: of two noisy inputs, report the sign of the mean of the one that a context cue names
+//! Selective integration: report the sign of the mean of one of two noisy inputs, named by a context cue
 //! (Mante et al. 2013, doi 10.1038/nature12742, as simplified by Miconi 2017, doi 10.7554/eLife.20899).
 
 use super::*;
@@ -8,7 +8,7 @@ use crate::random::gaussian;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SelectiveIntegration {
-    /// T.
+    /// T, the number of steps.
     pub steps: usize,
     /// First step of the two inputs.
     pub stimulus: usize,
@@ -114,7 +114,7 @@ impl Task for SelectiveIntegration {
     }
 }
 
-/// What a trial shows, but for its noise.
+/// What a trial shows, apart from its noise.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Condition {
     /// The modality to report, 0 or 1.
@@ -123,7 +123,7 @@ pub struct Condition {
     pub coherences: [f64; 2],
 }
 
-/// Trials of [`SelectiveIntegration`] that go through a list of conditions in turn: of n conditions, trial k has number
+/// Trials of [`SelectiveIntegration`] that cycle through a list of conditions: with n conditions, trial k has condition
 /// k mod n.
 #[derive(Clone, Debug)]
 pub struct Coherences {

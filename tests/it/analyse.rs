@@ -1,4 +1,4 @@
-//! `hebbian-rnn analyse` from a user's point of view: all analyses that fit run, files are written, wrong usage gives one line.
+//! `hebbian-rnn analyse` for its users: all analyses that fit run, files are written, wrong usage gives one line.
 
 use crate::command::{fine, hebbian, one_line_error, train};
 use tempfile::TempDir;
@@ -19,7 +19,7 @@ fn everything_that_fits_is_analysed_and_written() {
         }
     }
     let gradient = std::fs::read_to_string(analysis.join("gradient.csv")).unwrap();
-    // Two networks, before and after learning, two rules.
+    // Two networks × before and after learning × two rules.
     assert_eq!(gradient.lines().count(), 1 + 8, "{gradient}");
     for row in csv::Reader::from_reader(gradient.as_bytes()).records() {
         assert!(row.unwrap()[3].parse::<f64>().unwrap().abs() <= 1.0);

@@ -136,7 +136,7 @@ fn a_truncated_gradient_is_the_whole_one_from_the_length_of_the_trial_on() {
     // Pieces from steps 0, 7 and 14 on: the response, from step 15, does not reach back to the stimuli.
     let truncated = gradient("7");
     assert!(truncated.iter().any(|g| *g != 0.0) && truncated != whole);
-    // With pieces of one step only the last product counts: weights onto neurons other than the output have no gradient.
+    // In pieces of one step only the last product counts: only weights onto the output neuron have a gradient.
     let single = gradient("1");
     assert!(single.iter().enumerate().all(|(k, g)| *g == 0.0 || (k % 49) / 7 == 0), "{single:?}");
 }
@@ -186,7 +186,7 @@ fn the_optimiser_is_in_the_checkpoint_and_older_files_have_none() {
             assert_eq!(file.tensor(&format!("{moment}_{weight}")).unwrap().shape(), shape);
         }
     }
-    // A configuration written before the table `bptt` existed.
+    // A configuration from before the table `bptt` existed.
     let toml = config("echo", &[]).to_toml().unwrap();
     let (start, end) = (toml.find("[bptt]").unwrap(), toml.find("[modulator]").unwrap());
     let older = format!("{}{}", &toml[..start], &toml[end..]);

@@ -50,7 +50,7 @@ pub fn one_line_error(ran: Ran, code: i32, message: &str) {
     assert_eq!(ran.code, code, "{}", ran.stderr);
     assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(message), "{}", ran.stderr);
     assert_eq!(ran.stderr.trim_end().lines().count(), 1, "{}", ran.stderr);
-    assert!(ran.stderr.matches("os error").count() < 2, "said twice: {}", ran.stderr);
+    assert!(ran.stderr.matches("os error").count() < 2, "the cause is given twice: {}", ran.stderr);
 }
 
 pub fn bytes(path: impl AsRef<Path>) -> Vec<u8> {
@@ -115,14 +115,14 @@ fn resuming() {
     // A finished run has nothing to do.
     let ran = fine(hebbian(&["train", "--resume", "--out", "run"], dir.path()));
     assert!(ran.stdout.contains("finished"));
-    // Another configuration.
+    // Another configuration is refused.
     one_line_error(
         hebbian(&["train", "--resume", "--out", "run", "--seed", "2"], dir.path()),
         2,
         "train.seed is 1 in run and 2 now",
     );
     one_line_error(hebbian(&["train", "echo", "--resume", "--out", "run"], dir.path()), 2, "task.name is `dnms`");
-    // A second run into the same folder.
+    // So is a second run into the same folder.
     one_line_error(train(dir.path(), &["--updates", "2", "--out", "run"]), 1, "run holds a run already");
     assert!(bytes(dir.path().join("run/checkpoint.safetensors")) == before);
     // With --force the old run is moved, not lost.
@@ -259,7 +259,7 @@ fn an_interrupted_run_is_saved_and_goes_on() {
         .unwrap();
     let metrics = dir.path().join("run/metrics.csv");
     while std::fs::read_to_string(&metrics).map_or(0, |text| text.lines().count()) < 20 {
-        assert!(child.try_wait().unwrap().is_none(), "ended by itself");
+        assert!(child.try_wait().unwrap().is_none(), "the run ended early");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();

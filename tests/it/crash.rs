@@ -31,8 +31,8 @@ fn newest(run: &Path) -> Option<u64> {
     Some(checkpoint.updates)
 }
 
-/// Kills at random moments: some right after the start, while the last run's files are read and cut back; some after a few
-/// updates, most of whose time is spent writing. Meanwhile the checkpoint is read continually.
+/// Kills at random moments: some right after the start, while the last run's files are read and cut back; some after a
+/// few updates, most of whose time is spent writing. Meanwhile the checkpoint is read continually.
 #[test]
 fn a_run_killed_again_and_again_ends_as_if_it_had_never_been() {
     let dir = TempDir::new().unwrap();
@@ -79,7 +79,7 @@ fn a_run_killed_again_and_again_ends_as_if_it_had_never_been() {
     for file in ["checkpoint.safetensors", "checkpoint.1.safetensors", "metrics.csv", "config.toml"] {
         assert!(bytes(run.join(file)) == bytes(whole.join(file)), "{file}");
     }
-    assert_eq!(names(&run), names(&whole), "what killed processes left is removed");
+    assert_eq!(names(&run), names(&whole), "leftovers of killed processes are removed");
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn healthy(task: &str, settings: &[&str]) -> Checkpoint {
     trainer.checkpoint().unwrap()
 }
 
-/// The same with weights of one network for which no step stays finite.
+/// The same networks, one of them with weights for which no step stays finite.
 fn sick(mut checkpoint: Checkpoint, network: usize) -> Checkpoint {
     let largest = if checkpoint.plastic.weights.w_rec.dtype() == candle_core::DType::F32 { 3e38 } else { 1e308 };
     checkpoint.plastic.weights.w_rec = filled(&checkpoint.plastic.weights.w_rec, network, largest);
@@ -153,7 +153,7 @@ fn what_showed_it_is_named() {
         (0..updates).for_each(|_| drop(trainer.update().unwrap()));
         trainer.frozen().to_vec()
     };
-    // A trace that is not read: everything else stays finite. H and e are summed.
+    // Nothing reads this trace, so everything else stays finite. H and e are summed.
     let settings = [
         "train.networks=3",
         "trace.persistent=true",
@@ -172,7 +172,7 @@ fn what_showed_it_is_named() {
     assert_eq!(trainer.frozen(), [None, Some(Frozen { update: 3, why: Why::Trace }), None]);
     assert_eq!(everything(&trainer.checkpoint().unwrap(), SICK), everything(&before, SICK));
 
-    // An output that overflows in the error, while all activations are finite.
+    // An output whose error overflows while all activations are finite.
     let mut checkpoint = healthy("echo", &["train.networks=3"]);
     checkpoint.plastic.weights.w_out = checkpoint.plastic.weights.w_out.map(|w| filled(&w, SICK, 3e38));
     assert_eq!(frozen(checkpoint, 1), [None, Some(Frozen { update: 3, why: Why::Error }), None]);

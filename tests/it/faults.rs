@@ -1,4 +1,4 @@
-//! Machine faults: signals, full and read-only disks, removed folders, concurrent users, wrong clocks, too little memory.
+//! Faults: signals, full and read-only disks, removed folders, concurrent users, wrong clocks, too little memory.
 #![cfg(unix)]
 
 use crate::command::{bytes, fine, hebbian, one_line_error};
@@ -37,7 +37,7 @@ fn goes_on_as_if_nothing_had_happened(run: &Path) {
     }
 }
 
-/// A shell that runs `preparation` and then replaces itself by the command.
+/// A shell that runs `preparation` and then replaces itself with the command.
 fn by_shell(preparation: &str, args: &[&str]) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{preparation}; exec \"$0\" \"$@\"")]);
@@ -166,7 +166,7 @@ fn training_outlives_a_full_disk() {
     let run = disk.0.join("run");
     let mut process = start(dir.path(), &[&TINY[..], &["--updates", FOREVER, "--out", "disk/run"]].concat());
     process.wait_for_updates(&run.join("metrics.csv"), 5);
-    // Full, then free again: each is reported once, and nothing is lost.
+    // The disk is full, then free again: each is reported once, and nothing is lost.
     let filler = disk.fill();
     process.wait_until("a warning", |stderr| stderr.contains("training goes on"));
     assert!(process.stderr().starts_with("warning: writing disk/run/"), "{}", process.stderr());
@@ -174,7 +174,7 @@ fn training_outlives_a_full_disk() {
     std::fs::remove_file(filler).unwrap();
     process.wait_until("the all-clear", |stderr| stderr.contains("works again: everything is saved"));
     assert_eq!(process.stderr().lines().count(), 2, "{}", process.stderr());
-    // Full to the end: the last good state is kept.
+    // The disk stays full to the end: the last good state is kept.
     let filler = disk.fill();
     process.wait_until("the next warning", |stderr| stderr.matches("training goes on").count() == 2);
     process.signal("TERM");
@@ -286,7 +286,7 @@ fn a_folder_that_was_moved_is_not_mistaken_for_the_run_in_its_place() {
     let (code, stderr) = process.end();
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.lines().last().unwrap().starts_with("error: the state after update"), "{stderr}");
-    assert!(bytes(at("run/checkpoint.safetensors")) == other, "somebody else's run was written over");
+    assert!(bytes(at("run/checkpoint.safetensors")) == other, "another process's run was overwritten");
     assert_eq!(last_update(&at("run")), 2);
     goes_on_as_if_nothing_had_happened(&at("moved"));
 }
@@ -303,7 +303,7 @@ fn nothing_depends_on_the_clock() {
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
                 for word in ["SystemTime", "UNIX_EPOCH", "chrono", ".modified()", ".created()"] {
-                    assert!(!text.contains(word), "{} speaks of {word}", path.display());
+                    assert!(!text.contains(word), "{} mentions {word}", path.display());
                 }
             }
         }

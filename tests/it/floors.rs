@@ -20,7 +20,7 @@ const FLOORS: [&[&str]; 14] = [
     &["lib"],
 ];
 
-/// Folders inside a folder are implementations: only the `mod.rs` around them uses them. The exceptions, (user, used).
+/// Folders inside a folder are implementations: only the `mod.rs` around them uses them. Exceptions: (user, used).
 const INSIDE: [(&str, &str); 1] = [("engine/gradient", "engine/reference")];
 
 fn floor(folder: &str) -> usize {
@@ -56,8 +56,8 @@ fn broken_rule(path: &Path, line: &str) -> Option<String> {
     })
 }
 
-/// Why `code` may not use a folder inside the folder `own`; `None` if it may, or does not. Tests may: they hold implementations
-/// against each other.
+/// Why `code` may not use a folder inside the folder `own`; `None` if it may, or does not. Tests may compare
+/// implementations.
 fn reaches_inside(path: &Path, own: &str, code: &str) -> Option<String> {
     let around = path.parent()?;
     let deep = around.components().count().checked_sub(1)?;

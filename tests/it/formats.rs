@@ -8,7 +8,7 @@ use safetensors::SafeTensors;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// Trials are short, so results with vector units of different widths stay this close.
+/// Trials are short, so results from vector units of different widths stay this close.
 const TOLERANCE: f64 = 1e-4;
 
 fn folders(of: &Path) -> Vec<PathBuf> {

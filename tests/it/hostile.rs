@@ -1,4 +1,4 @@
-//! Damaged files from a user's point of view: every command prints one line with the file and the cause, and writes nothing.
+//! Damaged files: every command prints one line with the file and the cause, and writes nothing.
 
 use crate::command::{bytes, fine, hebbian, one_line_error, train};
 use safetensors::{tensor::TensorView, Dtype};

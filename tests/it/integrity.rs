@@ -99,7 +99,7 @@ fn one_changed_bit_anywhere_is_noticed() {
         }
     }
     println!("{} bits changed, one in each byte: {refused} refused, the others noticed", file.len());
-    assert!(refused > data / 4, "structure is refused whatever the checksum says: {refused}");
+    assert!(refused > data / 4, "broken structure is refused whatever the checksum: {refused}");
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn an_edited_checkpoint_runs_with_a_warning_and_trains_only_if_accepted() {
     assert_eq!(fine(simulate(&dir)).stderr, format!("warning: {warning}\n"));
     for more in [&[][..], &["--json"]] {
         let inspected = hebbian(&[&["inspect", "run"], more].concat(), dir.path());
-        assert!(inspected.stdout.contains("w_rec"), "what is in it is shown all the same");
+        assert!(inspected.stdout.contains("w_rec"), "its contents are shown all the same");
         one_line_error(inspected, 1, warning);
     }
     let more = ["train", "--resume", "--updates", "5", "--out", "run"];

@@ -53,7 +53,7 @@ fn a_network_that_diverges_is_reported_once_and_the_run_succeeds() {
     }
     assert_eq!(rows.lines().count(), 1 + 3 * 400, "one row for each update and network");
 
-    // In parts: interrupted before and after the divergence.
+    // The same run in parts, interrupted before and after the divergence.
     for stop in [update - 1, update, update + 9] {
         let (out, stop) = (format!("parts-{stop}"), stop.to_string());
         fine(echo(dir.path(), &["--networks", "3", "--updates", &stop, "--out", &out]));

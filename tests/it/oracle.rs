@@ -216,7 +216,7 @@ fn one_update(task: &str, settings: &[&str], tolerance: f64) {
                 kept += usize::from(after != before + *change);
                 *change = after - before;
             }
-            assert!(kept > 0, "no weight was kept from changing its sign: it is not tested");
+            assert!(kept > 0, "no weight was kept from changing sign: this is not tested");
         }
         let found: Vec<f64> = values(&trainer.weights().unwrap().w_rec.get(s).unwrap())
             .iter()
@@ -228,13 +228,13 @@ fn one_update(task: &str, settings: &[&str], tolerance: f64) {
         let error = outcomes.iter().zip(drawn).map(|(o, d)| error(o, d, 10)).sum::<f64>() / b as f64;
         assert!((report.networks[s].error - error).abs() < 1e-5 * error, "error of network {s}");
         if config.rule.max_dw > 0.0 {
-            assert!(report.networks[s].fraction_clipped > 0.0, "the bound is not reached: it is not tested");
+            assert!(report.networks[s].fraction_clipped > 0.0, "the bound is not reached, so it is not tested");
         }
     }
 }
 
-// In double precision a trial and its update equal the loops. In single precision the rounding of w_rec (6e-8 for weights
-// near 1) limits the accuracy of a small weight change, so the learning rate is raised.
+// In double precision a trial and its update equal the loops. In single precision the rounding of w_rec (6e-8 for
+// weights near 1) limits the accuracy of a small weight change, so the learning rate is raised.
 const UNBOUNDED: [&str; 3] = ["rule.max_dw=0", "rule.eta=50", "perturbation.amplitude=30"];
 
 fn update_on(kernels: &str, dtype: &str, more: &[&str], tolerance: f64) {

@@ -64,7 +64,7 @@ fn a_third_variable_trains_is_saved_and_resumes() {
     assert_eq!(file.tensor("a").unwrap().shape(), file.tensor("x").unwrap().shape());
 
     let checkpoint = Checkpoint::from_bytes_with(&saved, own(2.0), &Device::Cpu).unwrap();
-    assert!(values(&checkpoint.plastic.state.variables["a"]).iter().any(|a| a.abs() > 0.1), "nobody tires");
+    assert!(values(&checkpoint.plastic.state.variables["a"]).iter().any(|a| a.abs() > 0.1), "no neuron adapts");
     let mut resumed = Trainer::resume(&checkpoint, &one).unwrap();
     for _ in 0..2 {
         resumed.update().unwrap();
@@ -77,7 +77,7 @@ fn a_third_variable_trains_is_saved_and_resumes() {
 fn a_third_variable_is_split_over_devices() {
     let whole = trained(2.0, 3, &[Device::Cpu]).checkpoint().unwrap().to_bytes().unwrap();
     let split = trained(2.0, 3, &[Device::Cpu, Device::Cpu]).checkpoint().unwrap().to_bytes().unwrap();
-    assert!(whole == split, "two devices train another network");
+    assert!(whole == split, "two devices train a different network");
 }
 
 #[test]

@@ -15,7 +15,8 @@ struct Seed {
     trace: Vec<f64>,
 }
 
-/// The forward pass of the original network in f64 loops: r' = tanh(w_in u + w_rec r + b + α H r); H ← (1−η) H + η m r r'ᵀ.
+/// The forward pass of the original network in f64 loops:
+/// r' = tanh(w_in u + w_rec r + b + α H r); H ← (1−η) H + η m r r'ᵀ.
 fn seed_loops(weights: [&[f64]; 5], inputs: &[f64], modulator: &[f64], alpha: f64, eta: f64) -> Seed {
     let [w_in, w_rec, b_rec, w_out, b_out] = weights;
     let mut outputs = vec![0.0; T * B];
@@ -75,7 +76,7 @@ fn simulate_equals_the_seed_in_plain_loops() {
     for (name, expected) in [("outputs", expected.outputs), ("hebbian_trace", expected.trace)] {
         let found = values(&results[name]);
         let worst = found.iter().zip(&expected).map(|(f, e)| (f - e).abs()).fold(0.0, f64::max);
-        assert!(expected.iter().any(|e| e.abs() > 0.01), "{name} is nothing");
+        assert!(expected.iter().any(|e| e.abs() > 0.01), "{name}: all values are near 0");
         assert!(worst < 1e-5, "{name} is off by {worst:e}");
     }
 }
@@ -162,7 +163,7 @@ fn both_forms_of_the_trace_equal_the_reference() {
 
 #[test]
 fn lists_are_folded_at_any_length_and_rate() {
-    // With 21 neurons the history is folded after 32 steps: one step before, exactly then, after it, after two folds.
+    // With 21 neurons the history is folded after 32 steps: stop just before, exactly then, after it, after two.
     for stage in 0..STAGES.len() {
         for (steps, eta) in [(31, "0.3"), (32, "0.3"), (33, "0.01"), (70, "0.01"), (40, "0.9"), (40, "0.001")] {
             traces_agree(stage, "post-pre", "history", eta, steps);

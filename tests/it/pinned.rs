@@ -1,15 +1,15 @@
-//! Pinned random draws: a change that makes the same seed give other draws fails here, and belongs in the changelog under
-//! "Numerically breaking".
+//! Pinned random draws: a change that makes the same seed give other draws fails here, and belongs in the changelog
+//! under "Numerically breaking".
 //!
-//! Everything drawn on the host is pinned, since it is the same on every machine: the streams, the initial weights and the
-//! trials. Results of training are not: vector units of different widths round differently.
+//! Everything drawn on the host is pinned, since it is the same on every machine: the streams, the initial weights and
+//! the trials. Results of training are not: vector units of different widths round differently.
 
 use crate::support::*;
 use hebbian_rnn::{stream, Draw, Phase, Purpose, Setting, Setup, TrialBatch, TASKS};
 use rand::RngExt;
 use sha2::{Digest, Sha256};
 
-/// A digest of the bits of values.
+/// A digest of the values' bits.
 #[derive(Default)]
 struct Bits(Sha256);
 

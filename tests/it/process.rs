@@ -35,7 +35,7 @@ impl Running {
         std::fs::read_to_string(&self.stderr).unwrap()
     }
 
-    /// Waits until `there` holds for its stderr; the process must not end before.
+    /// Waits until `there` holds for its stderr; the process must not end first.
     pub fn wait_until(&mut self, what: &str, there: impl Fn(&str) -> bool) {
         let start = Instant::now();
         while !there(&self.stderr()) {

@@ -199,7 +199,7 @@ fn a_browser_shows_the_page_on_desktop_phone_and_in_the_dark() {
     fine(hebbian(&["report", "run"], dir.path()));
     let html = page(&dir.path().join("run"));
     for reference in ["http:", "https:", "src=", "href=", "url(", "@import", "<script", "<link"] {
-        assert!(!html.contains(reference), "the page refers to something: {reference}");
+        assert!(!html.contains(reference), "the page refers to another file: {reference}");
     }
     let file = dir.path().join("probe.html");
     for (width, more, paper) in [

@@ -53,7 +53,7 @@ fn memory_and_open_files_stay_flat() {
         part.fold((0, 0), |most, s| (s.resident.max(most.0), s.files.max(most.1)))
     };
     let (early, late) = (during(1, 4), during(7, 10));
-    assert!(early.0 > 0 && late.0 > 0, "nothing was seen");
+    assert!(early.0 > 0 && late.0 > 0, "no samples were taken");
     assert!(late.0 <= early.0 + 4096, "memory grew from {} to {} kB", early.0, late.0);
     assert!(late.1 <= early.1, "open files grew from {} to {}", early.1, late.1);
 }

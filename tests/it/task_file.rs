@@ -1,4 +1,4 @@
-//! `--task-file` from a user's point of view: train, evaluate on other trials, resume with the same file and no other.
+//! `--task-file` from a user's point of view: train, evaluate on other trials, resume with the same file but no other.
 
 use crate::command::{fine, hebbian, one_line_error};
 use safetensors::{tensor::TensorView, Dtype};

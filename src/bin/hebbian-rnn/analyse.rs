@@ -24,7 +24,7 @@ pub fn run(args: AnalyseArgs) -> Result<()> {
             bail!("analysis `{}` does not fit: {reason}", analysis.name);
         }
     }
-    // Beside the checkpoint, unless --out says where.
+    // Results go beside the checkpoint, unless --out says where.
     let run = if args.run.is_dir() { args.run.as_path() } else { args.run.parent().unwrap_or(Path::new("")) };
     let out = args.out.unwrap_or_else(|| run.join("analysis"));
     let mut results = Vec::new();

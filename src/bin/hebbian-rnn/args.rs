@@ -1,4 +1,4 @@
-//! What can be said on the command line. clap appears in this folder only.
+//! The command line's arguments. Only this folder uses clap.
 
 use crate::output::usage;
 use anyhow::{Context, Result};
@@ -158,7 +158,7 @@ impl TrainArgs {
         let options = [
             ("--task-file", "task.name", file.map(|_| FILE_TASK.into())),
             ("--task-file", "task.path", file.map(Value::from)),
-            // The file is hashed anew: the hash of the file that was named before does not matter.
+            // The file is hashed anew, so the hash of the file named before does not matter.
             ("--task-file", "task.sha256", file.map(|_| "".into())),
             ("--batch", "train.batch", number(batch)),
             ("--trials", "train.trials", number(self.trials)),

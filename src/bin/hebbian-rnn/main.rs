@@ -19,7 +19,7 @@ use args::{Cli, Command};
 use clap::Parser;
 use std::process::ExitCode;
 
-/// Marks an error in what was asked for, as opposed to one in doing it: exit code 2.
+/// Marks an error in the request itself, as opposed to one in carrying it out: exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("wrong usage")]
 struct Usage;
@@ -30,8 +30,8 @@ fn main() -> ExitCode {
     if std::env::var_os("RAYON_NUM_THREADS").is_none() {
         std::env::set_var("RAYON_NUM_THREADS", num_cpus::get().to_string());
     }
-    // Runs on a thread of the pool: handing work to the pool from outside costs two context switches each time, which is
-    // as much as the whole update of a small network.
+    // Runs on a thread of the pool: handing work to the pool from outside costs two context switches each time, which
+    // is as much as the whole update of a small network.
     match rayon::scope(|_| run(cli.command)) {
         Ok(code) => code,
         Err(error) if closed_pipe(&error) => ExitCode::SUCCESS,
@@ -57,14 +57,14 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     result.map(|()| ExitCode::SUCCESS)
 }
 
-/// Whether the error is that the reader of our output has gone, as `head` does.
+/// Whether the error is that the reader of our output, such as `head`, has closed the pipe.
 fn closed_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()
         .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
 }
 
-/// The text with control characters escaped, such as a terminal's escape sequences in a name from a file; long text is cut.
+/// The text, truncated if long, with control characters escaped: a name from a file may hold terminal escape sequences.
 fn plain(text: &str) -> String {
     const MOST: usize = 2000;
     let escaped = |c: char| if c.is_control() { c.escape_debug().collect() } else { String::from(c) };

@@ -1,4 +1,4 @@
-//! Printing and opening devices, as several commands do it.
+//! Printing and opening devices, shared by several commands.
 //!
 //! Commands write to stdout with `writeln!`, which returns a closed pipe as an error where `println!` would panic.
 
@@ -62,7 +62,7 @@ pub fn frozen_line(network: u64, frozen: Frozen) -> String {
     format!("network {network} {frozen}. It is frozen as it was before")
 }
 
-/// Opens devices; says on stderr why it chose these if that may surprise. A name that is not valid is a usage error.
+/// Opens devices, and explains a choice that may surprise on stderr. An invalid name is a usage error.
 pub fn open_devices(names: &str) -> Result<Vec<Device>> {
     let ChosenDevices { devices, note } = hebbian_rnn::open_devices(&usage(parse_devices(names))?)?;
     if let Some(note) = note {
@@ -71,7 +71,7 @@ pub fn open_devices(names: &str) -> Result<Vec<Device>> {
     Ok(devices)
 }
 
-/// The same for commands that use a single device.
+/// Like [`open_devices`], for commands that use a single device.
 pub fn open_device(name: &str) -> Result<Device> {
     let mut devices = open_devices(name)?;
     match devices.len() {

@@ -1,4 +1,4 @@
-//! Reads a run's checkpoint, with the trials of a task file from where that file is now.
+//! Reads a run's checkpoint, taking the trials of a task file from where that file is now.
 
 use anyhow::{ensure, Result};
 use candle_core::Device;
@@ -30,7 +30,7 @@ pub fn checkpoint(run: &Path, task_file: Option<&Path>, trials: Trials, device: 
     Ok(checkpoint)
 }
 
-/// The checkpoint of networks that are only to be run: one that was changed since it was written gives a warning.
+/// The checkpoint of networks that are only to be run; warns if it was changed since it was written.
 pub fn to_run(run: &Path, task_file: Option<&Path>, device: &Device) -> Result<Checkpoint> {
     let checkpoint = checkpoint(run, task_file, Trials::Any, device)?;
     if let Some(change) = change(run, &checkpoint) {
@@ -39,7 +39,7 @@ pub fn to_run(run: &Path, task_file: Option<&Path>, device: &Device) -> Result<C
     Ok(checkpoint)
 }
 
-/// Says so if the checkpoint read from `run` was changed since it was written.
+/// A message if the checkpoint read from `run` was changed since it was written.
 pub fn change(run: &Path, checkpoint: &Checkpoint) -> Option<String> {
     if checkpoint.integrity != Integrity::Changed {
         return None;

@@ -23,8 +23,8 @@ pub fn run(args: ReportArgs) -> Result<()> {
     Ok(writeln!(stdout(), "{}", page.display())?)
 }
 
-/// Writes a run's page and returns its path. With `progress`, which is called before each analysis, all analyses that fit
-/// are on it; without, only those that take no time.
+/// Writes a run's page and returns its path. With `progress`, which is called before each analysis, all analyses that
+/// fit are on it; without it, only those that take no time.
 pub fn write(
     folder: &Path,
     checkpoint: &Checkpoint,

@@ -44,7 +44,7 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
         return Ok(ExitCode::from(130));
     }
     let (checkpoint, frozen) = (trainer.checkpoint()?, all_frozen(&trainer));
-    // Frees the device memory that only training needs for the trials that follow.
+    // Frees device memory that only training needs, for the trials that follow.
     drop(trainer);
     summarise(&args, &checkpoint, &progress, &out)?;
     if reason == StopReason::Frozen {
@@ -157,7 +157,7 @@ fn same_run(saved: &Config, now: &Config, out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Evaluates the networks, draws the pictures, writes the page, and prints what came of the training.
+/// Evaluates the networks, draws the pictures, writes the page, and prints the results of training.
 fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, progress: &Progress, out: &Path) -> Result<()> {
     let Setup { config, task, .. } = &checkpoint.setup;
     let seconds = progress.started.elapsed().as_secs_f64();
