@@ -38,8 +38,6 @@ use memory::Sizes;
 
 /// Runs batches of trials.
 pub trait Engine: Send + Sync {
-    /// Its name.
-    fn name(&self) -> &'static str;
     /// Why the engine cannot run a setup on a device; `None` if it can.
     fn refuses(&self, _setup: &Setup, _device: &Device) -> Option<String> {
         None

@@ -37,10 +37,6 @@ pub(super) struct Cpu {
 }
 
 impl Engine for Cpu {
-    fn name(&self) -> &'static str {
-        "cpu"
-    }
-
     fn refuses(&self, setup: &Setup, device: &Device) -> Option<String> {
         if !device.is_cpu() {
             return Some("the device is not the CPU".into());

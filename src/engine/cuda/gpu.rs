@@ -94,10 +94,6 @@ pub(in crate::engine) struct Cuda {
 }
 
 impl Engine for Cuda {
-    fn name(&self) -> &'static str {
-        "cuda"
-    }
-
     fn refuses(&self, setup: &Setup, device: &Device) -> Option<String> {
         if !device.is_cuda() {
             return Some("the device is not a CUDA GPU".into());

@@ -115,10 +115,6 @@ impl Gradient {
 }
 
 impl Engine for Gradient {
-    fn name(&self) -> &'static str {
-        "gradient"
-    }
-
     fn refuses(&self, setup: &Setup, _device: &Device) -> Option<String> {
         (!setup.follows_gradient()).then(|| format!("the rule `{}` needs no gradient", setup.rule.name()))
     }

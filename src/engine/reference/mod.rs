@@ -23,10 +23,6 @@ const BLOCK: usize = 100;
 pub(crate) struct Reference;
 
 impl Engine for Reference {
-    fn name(&self) -> &'static str {
-        "reference"
-    }
-
     fn memory(&self, setup: &Setup, sizes: &Sizes) -> Vec<Part> {
         let eligibility = match setup.rule.source() {
             _ if !sizes.learn => (0.0, 0.0),
