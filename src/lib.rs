@@ -30,9 +30,9 @@ pub use candle_core;
 #[cfg(feature = "report")]
 pub use analysis::{find_analysis, Analysis, Findings, Logistic, Options, Picture, Point, Subject, Table, ANALYSES};
 pub use config::{
-    Association, Baseline, BpttConfig, Config, FastWeightsConfig, FastWeightsForm, InputWeights, Kernels, Loss,
-    ModulatorSource, NetworkConfig, NetworkRange, Output, Parameters, PerturbationConfig, Precision, ReadoutConfig,
-    ReadoutRule, RewardConfig, RuleConfig, Setting, Stage, TrainConfig, TransferFunction,
+    Association, Baseline, BpttConfig, Config, CurriculumStage, FastWeightsConfig, FastWeightsForm, InputWeights,
+    Kernels, Loss, ModulatorSource, NetworkConfig, NetworkRange, Output, Parameters, PerturbationConfig, Precision,
+    ReadoutConfig, ReadoutRule, RewardConfig, RuleConfig, Setting, Stage, TrainConfig, TransferFunction, Until,
 };
 pub use device::{list_devices, open_devices, parse_devices, ChosenDevices, DeviceName, FoundDevice};
 pub use engine::gradient::gradient;
@@ -57,11 +57,12 @@ pub use runs::{
     Comparison, FrozenNetworks, Inputs, Score, Throughput,
 };
 pub use storage::{
-    holds_a_checkpoint, layout, read_metrics, Lock, Metrics, RunFolder, CHECKPOINT_FILE, CONFIG_FILE, LEARNING_CURVE,
-    METADATA_KEY, METRICS_FILE, REPORT_FILE, SAMPLE_TRIALS,
+    holds_a_checkpoint, layout, read_metrics, Lock, Metrics, RunFolder, CONFIG_FILE, LEARNING_CURVE, METRICS_FILE,
+    REPORT_FILE, SAMPLE_TRIALS,
 };
 pub use tasks::{Coherences, Condition, ErrorMeasure, FileTask, SelectiveIntegration, Task, Trial, TrialShape};
 pub use training::{
-    Checkpoint, Criterion, Frozen, Integrity, NetworkReport, Observer, Plastic, StopReason, Trainer, TrainerBuilder,
-    UpdateReport, Why, FORMAT, MORE_THAN, REMEDY, WINDOW,
+    Checkpoint, Criterion, Frozen, InitialWeights, Integrity, NetworkReport, Observer, Plastic, StageProgress,
+    StopReason, Trainer, TrainerBuilder, UpdateReport, Why, CHECKPOINT_FILE, FORMAT, METADATA_KEY, MORE_THAN, REMEDY,
+    WINDOW,
 };

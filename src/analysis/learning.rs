@@ -146,6 +146,7 @@ mod tests {
             saturated: None,
             dead: None,
             frozen: None,
+            stage: None,
         };
         let rows = [
             row(0, 10, 1.0, None),

@@ -1,5 +1,6 @@
 //! Overlays configuration files and `key=value` settings on a table of defaults, and rejects unknown keys.
 
+use super::Config;
 use crate::error::{bail, At, Error, Result};
 use crate::text::shown;
 use toml::{Table, Value};
@@ -38,9 +39,14 @@ impl Setting {
     /// [`Error::Content`], with the line, if it is not valid TOML.
     pub fn from_toml(text: &str, origin: &str) -> Result<Vec<Self>> {
         let table: Table = text.parse().map_err(|error| not_toml(origin, text, &error))?;
+        Ok(Self::from_table(&table, origin))
+    }
+
+    /// All settings of a table of tables.
+    pub(crate) fn from_table(table: &Table, origin: &str) -> Vec<Self> {
         let mut settings = Vec::new();
-        flatten(String::new(), &table, origin, &mut settings);
-        Ok(settings)
+        flatten(String::new(), table, origin, &mut settings);
+        settings
     }
 }
 
@@ -72,20 +78,26 @@ fn with_type(value: &Value) -> String {
     format!("{} ({})", shown(&value.to_string()), value.type_str())
 }
 
-/// Overlays `settings` on a table of tables of defaults; later ones win. `optional` lists keys that are known but have
-/// no default, each with an example value.
+/// `config` overlaid with `settings`, of which later ones win. `optional` lists keys that are known but that `config`
+/// may lack, each with an example value.
 ///
 /// # Errors
-/// [`Error::Unknown`] for an unknown key; [`Error::Setting`] for a value whose type differs from the default's.
-pub(crate) fn lay_over(table: &mut Table, settings: &[Setting], optional: &[(String, Value)]) -> Result<()> {
-    settings.iter().try_for_each(|setting| apply(table, setting, optional).at(&setting.origin))
+/// [`Error::Unknown`] for an unknown key; [`Error::Setting`] or [`Error::Usage`] for a value of the wrong type.
+pub(crate) fn lay_over(config: &Config, settings: &[Setting], optional: &[(String, Value)]) -> Result<Config> {
+    let mut table = Table::try_from(config).map_err(|error| Error::Bug(format!("writing the defaults: {error}")))?;
+    settings.iter().try_for_each(|setting| apply(&mut table, setting, optional).at(&setting.origin))?;
+    serde_path_to_error::deserialize(Value::Table(table))
+        .map_err(|error| Error::Usage(format!("{}: {}", error.path(), error.inner().message().trim())))
 }
 
 fn apply(table: &mut Table, Setting { key, value, .. }: &Setting, optional: &[(String, Value)]) -> Result<()> {
     let known = known_keys(table, optional);
     let unknown = || Error::unknown("key", key, known.iter().map(String::as_str));
-    let (group, name) = key.split_once('.').filter(|_| known.contains(key)).ok_or_else(unknown)?;
-    let group = table.get_mut(group).and_then(Value::as_table_mut).ok_or_else(unknown)?;
+    let (group, name) = match key.split_once('.').filter(|_| known.contains(key)) {
+        Some((group, name)) => (table.get_mut(group).and_then(Value::as_table_mut).ok_or_else(unknown)?, name),
+        None if known.contains(key) => (table, &key[..]),
+        None => return Err(unknown()),
+    };
     // Either limit replaces the other.
     match key.as_str() {
         "train.trials" => drop(group.remove("updates")),

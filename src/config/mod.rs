@@ -3,6 +3,7 @@
 //! Units are part of the names (`_ms`); a key without a unit is dimensionless. [`Config::check`] checks the ranges of
 //! numbers; [`crate::Setup`] checks that network, rule and task are compatible.
 
+mod curriculum;
 mod fast_weights;
 mod layers;
 mod learning;
@@ -10,6 +11,7 @@ mod network;
 mod network_range;
 mod train;
 
+pub use curriculum::{CurriculumStage, Until};
 pub use fast_weights::{Association, FastWeightsConfig, FastWeightsForm, ModulatorSource, Stage};
 pub use layers::Setting;
 pub(crate) use layers::{lay_over, text};
@@ -20,7 +22,7 @@ pub use network::{InputWeights, NetworkConfig, Output, TransferFunction};
 pub use network_range::NetworkRange;
 pub use train::{Kernels, Precision, TrainConfig};
 
-use crate::error::{bail, Error, Result};
+use crate::error::{bail, At, Error, Result};
 use crate::ranges::{expect, fraction, not_negative, number, positive};
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +51,14 @@ pub struct Config {
     pub task: toml::Table,
     /// Which networks, how many trials, on which device, and when to stop.
     pub train: TrainConfig,
+    /// Stages of training before these settings, which are the last stage.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curriculum: Vec<CurriculumStage>,
+}
+
+/// What messages call stage `k` of a curriculum, counted from 0.
+pub(crate) fn stage_name(k: usize) -> String {
+    format!("stage {} of the curriculum", k + 1)
 }
 
 /// The largest number of networks, trials, steps, …: the fused kernels count in 32 bits.
@@ -126,6 +136,10 @@ impl Config {
         fraction("modulator.expected_error_decay", self.modulator.expected_error_decay)?;
         fraction("modulator.reward_decay", self.modulator.reward_decay)?;
         not_negative("modulator.energy_cost", self.modulator.energy_cost)?;
+
+        for (k, stage) in self.curriculum.iter().enumerate() {
+            stage.check().at(stage_name(k))?;
+        }
 
         let (train, most) = (&self.train, LARGEST);
         expect(train.batch >= 1, "train.batch", train.batch, "at least 1")?;

@@ -47,6 +47,13 @@ pub struct TrainConfig {
     pub batch: usize,
     /// Seed of all random streams.
     pub seed: u64,
+    /// A run's folder, checkpoint or other safetensors file from which the networks take their initial weights, tensor
+    /// by tensor where it has them; all others are drawn.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub init: Option<String>,
+    /// The SHA-256 of that file.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub init_sha256: Option<String>,
     /// Stop after this many trials per network, rounded up to whole batches.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub trials: Option<u64>,

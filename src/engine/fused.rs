@@ -98,8 +98,18 @@ fn unknown_in_network(setup: &Setup) -> Option<String> {
 
 /// The first other setting that the kernels do not support.
 fn unknown_elsewhere(setup: &Setup) -> Option<String> {
-    let Config { network, fast_weights, perturbation, rule, readout, bptt: _, modulator, task: _, train: _ } =
-        &setup.config;
+    let Config {
+        network,
+        fast_weights,
+        perturbation,
+        rule,
+        readout,
+        bptt: _,
+        modulator,
+        task: _,
+        train: _,
+        curriculum: _,
+    } = &setup.config;
     let FastWeightsConfig {
         stage:
             Stage::None

@@ -219,6 +219,12 @@ fn shares<'d>(setup: &Setup, devices: &'d [Device]) -> impl Iterator<Item = (&'d
 /// # Errors
 /// [`Error::Memory`], with the size of each part, the free memory, and the largest batch that would fit.
 pub fn check_memory(setup: &Setup, devices: &[Device]) -> Result<()> {
+    (0..setup.config.curriculum.len()).try_for_each(|k| check_stage(&setup.stage(k)?, devices))?;
+    check_stage(setup, devices)
+}
+
+/// [`check_memory`] for one stage of the curriculum.
+fn check_stage(setup: &Setup, devices: &[Device]) -> Result<()> {
     shares(setup, devices).try_for_each(|(device, networks, free)| check(setup, networks, device, free))
 }
 

@@ -1,9 +1,10 @@
 //! The weights of S networks, their initial values, and Dale's law.
 
-use crate::config::{InputWeights, NetworkConfig, NetworkRange, Output};
+use crate::config::{Config, InputWeights, NetworkConfig, NetworkRange, Output};
 use crate::random::{gaussian, stream, uniform, Phase, Purpose, Stream};
 use candle_core::{DType, Device, Result, Tensor};
 use rand::RngExt;
+use std::collections::BTreeMap;
 
 /// The weights of S networks. Those that the networks lack are `None`.
 #[derive(Clone, Debug)]
@@ -65,6 +66,24 @@ impl Weights {
             w_in: change("w_in", &self.w_in)?,
             w_rec: change("w_rec", &self.w_rec)?,
         })
+    }
+
+    /// The element type and shape of every weight that the networks of `config` have, by name.
+    pub(crate) fn layout(config: &Config, n_in: usize, n_out: usize) -> BTreeMap<&'static str, (DType, Vec<usize>)> {
+        let Config { network, train, .. } = config;
+        let (s, n, float) = (train.networks.count(), network.neurons, DType::from(train.dtype));
+        let readout = network.output == Output::Readout;
+        let all = [
+            (true, "w_in", float, vec![s, n, n_in]),
+            (true, "w_rec", float, vec![s, n, n]),
+            (network.bias_scale > 0.0, "b_rec", float, vec![s, n]),
+            (network.connectivity < 1.0, "connectivity", DType::U8, vec![s, n, n]),
+            (readout, "w_out", float, vec![s, n_out, n]),
+            (readout, "b_out", float, vec![s, n_out]),
+            (network.feedback_scale > 0.0, "w_fb", float, vec![s, n, n_out]),
+            (network.error_feedback_scale > 0.0, "error_feedback", float, vec![s, n, n_out]),
+        ];
+        all.into_iter().filter(|weight| weight.0).map(|(_, name, dtype, shape)| (name, (dtype, shape))).collect()
     }
 
     /// Draws the initial weights of each network from its own random streams.

@@ -48,8 +48,8 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "dnms-variable-delay",
-        summary: "the same with a delay of 300 to 800 ms, drawn for each trial",
-        rule: "delta-x",
+        summary: "the same with a delay of 300 to 800 ms, drawn for each trial: learnt by a curriculum",
+        rule: "node-perturbation",
         preset: settings::dnms_variable_delay,
         build: |table| Ok(Arc::new(Dnms { name: "dnms-variable-delay", ..parameters(table)? })),
     },
@@ -144,10 +144,14 @@ impl TaskInfo {
         Ok(self.defaults(find_rule(self.rule)?))
     }
 
-    /// The task's configuration with a given rule. Where the two disagree, the rule wins.
+    /// The task's configuration with a given rule. Where the two disagree, the rule wins. Neurons are perturbed if the
+    /// rule learns from perturbations.
     pub fn defaults(&self, rule: &RuleInfo) -> Config {
         let mut config = standard::config(rule);
         (self.preset)(&mut config);
+        if !rule.explores {
+            config.perturbation.probability = 0.0;
+        }
         config.task.insert("name".into(), self.name.into());
         rule.adapt(&mut config);
         config
@@ -157,4 +161,17 @@ impl TaskInfo {
 /// The task `T` with the parameters in a `task` table.
 fn build<T: Task + DeserializeOwned + 'static>(table: &mut Table) -> Result<Arc<dyn Task>> {
     Ok(Arc::new(parameters::<T>(table)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::RULES;
+
+    #[test]
+    fn neurons_are_perturbed_exactly_where_the_rule_explores() {
+        for (task, rule) in all_tasks().flat_map(|task| RULES.iter().map(move |rule| (task, rule))) {
+            assert_eq!(task.defaults(rule).perturbs(), rule.explores, "{} with {}", task.name, rule.name);
+        }
+    }
 }

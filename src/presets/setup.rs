@@ -2,16 +2,16 @@
 //! before anything runs.
 
 use super::find_task;
-use crate::config::{lay_over, text, Config, FastWeightsConfig, InputWeights, ModulatorSource, Output, ReadoutRule};
-use crate::config::{Setting, Stage, LARGEST};
-use crate::error::{bail, ensure, Error, Result};
+use crate::config::{lay_over, stage_name, text, Config, CurriculumStage, FastWeightsConfig, InputWeights, LARGEST};
+use crate::config::{ModulatorSource, Output, ReadoutRule, Setting, Stage};
+use crate::error::{bail, ensure, At, Error, Result};
 use crate::model::{find_neuron_model, Leak, NeuronModel};
 use crate::ranges::expect;
 use crate::rules::{find_rule, optional_keys, Credit, LearningRule, Source};
 use crate::tasks::{gives_gradient, Task, TrialShape};
 use std::fmt;
 use std::sync::Arc;
-use toml::{Table, Value};
+use toml::Value;
 
 /// A complete configuration, and the task, rule and neuron model that it names.
 #[derive(Clone)]
@@ -52,7 +52,25 @@ impl Setup {
     ///
     /// # Errors
     /// As [`Setup::new`].
-    pub fn with(mut config: Config, own: Own) -> Result<Self> {
+    pub fn with(config: Config, own: Own) -> Result<Self> {
+        let setup = Self::alone(config, own)?;
+        for k in 0..setup.config.curriculum.len() {
+            let stage = setup.stage(k).at(stage_name(k))?;
+            let sizes = |setup: &Setup| (setup.shape().n_in, setup.shape().n_out, setup.task.n_types());
+            ensure!(
+                stage.task.name() == setup.task.name()
+                    && stage.config.rule.name == setup.config.rule.name
+                    && sizes(&stage) == sizes(&setup),
+                Usage,
+                "{} changes the task, its inputs, outputs or trial types, or the rule; expected only other parameters",
+                stage_name(k)
+            );
+        }
+        Ok(setup)
+    }
+
+    /// As [`Setup::with`], but without checking the stages of the curriculum.
+    fn alone(mut config: Config, own: Own) -> Result<Self> {
         let neurons = own.neurons.map_or_else(|| find_neuron_model(&config.network.dynamics), Ok)?;
         config.network.dynamics = neurons.name().into();
         let rule = own.rule.map_or_else(|| find_rule(&config.rule.name)?.build(&config, &*neurons), Ok)?;
@@ -64,6 +82,29 @@ impl Setup {
         let setup = Setup { config, task, rule, neurons };
         setup.check()?;
         Ok(setup)
+    }
+
+    /// The setup of stage `k` of the curriculum, counted from 0; after the listed stages, the run's own.
+    ///
+    /// # Errors
+    /// As [`Setup::new`].
+    pub(crate) fn stage(&self, k: usize) -> Result<Self> {
+        let Some(CurriculumStage { set, .. }) = self.config.curriculum.get(k) else { return Ok(self.clone()) };
+        let known = CurriculumStage::TABLES;
+        if let Some(table) = set.keys().find(|table| !known.contains(&&table[..])) {
+            return Err(Error::unknown("table", table, known));
+        }
+        let parameters = optional_keys();
+        let settings = Setting::from_table(set, "set");
+        let config = lay_over(&self.config, &settings, &parameters)?;
+        let mut own = self.own();
+        if set.contains_key("task") {
+            own.task = None;
+        }
+        if settings.iter().any(|setting| parameters.iter().any(|(key, _)| *key == setting.key)) {
+            own.rule = None;
+        }
+        Self::alone(config, own)
     }
 
     /// A task's defaults overlaid with `settings`, of which later ones win.
@@ -200,11 +241,10 @@ fn resolved(task: Option<&str>, settings: &[Setting]) -> Result<Config> {
     let info = find_task(name)?;
     let rule = find_rule(last("rule.name").map(text).transpose()?.unwrap_or(info.rule))?;
     let defaults = info.defaults(rule);
-    let mut table = Table::try_from(&defaults).map_err(|error| Error::Bug(format!("writing the defaults: {error}")))?;
     // Keys that a complete configuration may lack.
     let mut optional = optional_keys();
     optional.extend(["train.trials", "train.updates"].map(|key| (key.to_string(), Value::Integer(1))));
-    lay_over(&mut table, settings, &optional)?;
-    serde_path_to_error::deserialize(Value::Table(table))
-        .map_err(|error| Error::Usage(format!("{}: {}", error.path(), error.inner().message().trim())))
+    optional.extend(["train.init", "train.init_sha256"].map(|key| (key.to_string(), "".into())));
+    optional.push(("curriculum".into(), Value::Array(Vec::new())));
+    lay_over(&defaults, settings, &optional)
 }

@@ -30,6 +30,8 @@ pub(super) fn config(rule: &RuleInfo) -> Config {
             networks: NetworkRange { start: 0, end: 4 },
             batch: 64,
             seed: 1,
+            init: None,
+            init_sha256: None,
             trials: None,
             updates: None,
             until_criterion: false,
@@ -40,5 +42,6 @@ pub(super) fn config(rule: &RuleInfo) -> Config {
             kernels: Kernels::Fused,
             strict_numbers: false,
         },
+        curriculum: Vec::new(),
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn keys(setup: &Setup) -> Result<Vec<Key>> {
 /// # Errors
 /// As [`keys`].
 pub(super) fn command(setup: &Setup) -> Result<Vec<String>> {
-    const FLAGS: [(&str, &str); 12] = [
+    const FLAGS: [(&str, &str); 13] = [
         ("train.networks", "--networks"),
         ("train.batch", "--batch"),
         ("train.trials", "--trials"),
@@ -61,6 +61,7 @@ pub(super) fn command(setup: &Setup) -> Result<Vec<String>> {
         ("train.keep", "--keep"),
         ("network.neurons", "--neurons"),
         ("task.path", "--task-file"),
+        ("train.init", "--init"),
     ];
     let config = &setup.config;
     let name = config.task_name()?;
@@ -74,8 +75,8 @@ pub(super) fn command(setup: &Setup) -> Result<Vec<String>> {
     for Setting { key, value, .. } in keys(setup)?.iter().filter(|key| key.changed()).map(|key| &key.setting) {
         match FLAGS.iter().find(|(flagged, _)| flagged == key) {
             Some((_, flag)) => words.extend([flag.to_string(), bare(value)]),
-            // The hash of a task's file follows from the file.
-            None if key == "task.sha256" => {}
+            // The hash of a file follows from the file.
+            None if key == "task.sha256" || key == "train.init_sha256" => {}
             None if key == "train.until_criterion" && *value == Value::Boolean(true) => {
                 words.push("--until-criterion".into());
             }

@@ -11,8 +11,8 @@ use crate::error::{At, Doing, Result};
 use crate::files::write_atomically;
 use crate::reader::sha256;
 use crate::runs::Score;
-use crate::storage::{read_metrics, CHECKPOINT_FILE, METRICS_FILE, REPORT_FILE};
-use crate::training::{Checkpoint, NetworkReport};
+use crate::storage::{read_metrics, METRICS_FILE, REPORT_FILE};
+use crate::training::{Checkpoint, NetworkReport, CHECKPOINT_FILE};
 use std::path::{Path, PathBuf};
 
 /// What the page of a run shows.

@@ -9,8 +9,7 @@ use crate::plot::Canvas;
 use crate::presets::{find_task, Setup};
 use crate::quantile::{quantile, quantile_with_missing};
 use crate::runs::Score;
-use crate::storage::CHECKPOINT_FILE;
-use crate::training::{StopReason, MORE_THAN, WINDOW};
+use crate::training::{StopReason, CHECKPOINT_FILE, MORE_THAN, WINDOW};
 use minijinja::value::{Serde, Value};
 use minijinja::{context, Environment, UndefinedBehavior};
 

@@ -15,10 +15,9 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     )
 };
 
-/// Backpropagation trains the readout as well, and needs no exploration.
+/// Backpropagation trains the readout as well.
 fn adapt(config: &mut Config) {
     config.readout = ReadoutConfig { rule: ReadoutRule::None, eta: 0.0, perturbation: 0.0, mean_decay: 0.8 };
-    config.perturbation.probability = 0.0;
     config.modulator.energy_cost = 0.0;
 }
 

@@ -163,6 +163,7 @@ mod tests {
             saturated: Some(0.0),
             dead: Some(0.125),
             frozen: None,
+            stage: None,
         };
         UpdateReport { update, trials: 8 * update, networks: vec![row(0), row(1)] }
     }

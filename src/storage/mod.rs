@@ -5,7 +5,7 @@ mod lock;
 mod metrics;
 mod run_folder;
 
-pub use checkpoint::{layout, CHECKPOINT_FILE, METADATA_KEY};
+pub use checkpoint::layout;
 pub use lock::Lock;
 pub use metrics::{read_metrics, Metrics, METRICS_FILE};
 pub use run_folder::{holds_a_checkpoint, RunFolder, CONFIG_FILE, LEARNING_CURVE, REPORT_FILE, SAMPLE_TRIALS};

@@ -4,11 +4,11 @@
 //! disk before the checkpoint that counts them; and a failed write leaves the previous file in place. A failed write
 //! does not stop training: there is one warning, and the next save tries again.
 
-use super::{Lock, Metrics, CHECKPOINT_FILE, METRICS_FILE};
+use super::{Lock, Metrics, METRICS_FILE};
 use crate::config::Config;
 use crate::error::{bail, At, Doing, Error, Result};
 use crate::files::{previous, remove_unfinished, write_if_changed};
-use crate::training::{Checkpoint, Observer, Trainer, UpdateReport};
+use crate::training::{Checkpoint, Observer, Trainer, UpdateReport, CHECKPOINT_FILE};
 use std::fs;
 use std::path::Path;
 

@@ -5,11 +5,16 @@ use super::{Criterion, Frozen, Plastic, StopReason};
 use crate::error::Result;
 use crate::presets::Setup;
 use candle_core::{Device, Tensor};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// The checkpoint format version that is written, and the newest that can be read; all older versions can be read too.
 pub const FORMAT: u32 = 2;
+
+/// The only metadata key of a checkpoint's file.
+pub const METADATA_KEY: &str = "hebbian_rnn";
+/// The name of the newest checkpoint in a run's folder.
+pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 
 /// Whether a checkpoint's file still holds what was written to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -21,6 +26,16 @@ pub enum Integrity {
     Changed,
     /// It has no checksum (format 1).
     Unknown,
+}
+
+/// How far a network is in its run's curriculum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageProgress {
+    /// The stage, counted from 0. After the listed stages comes that of the run's own settings.
+    pub stage: usize,
+    /// The number of trials before it.
+    pub since: u64,
 }
 
 /// Everything the next update reads, for all S networks of a run or for some of them.
@@ -42,6 +57,8 @@ pub struct Checkpoint {
     pub expected_error: Vec<f64>,
     /// Each network's recent outcomes, and when it reached the criterion.
     pub criterion: Vec<Criterion>,
+    /// How far each network is in the curriculum.
+    pub stages: Vec<StageProgress>,
     /// For each network, when and why it was frozen, if it was.
     pub frozen: Vec<Option<Frozen>>,
     /// The number of updates made.
@@ -59,6 +76,7 @@ impl Checkpoint {
             plastic: Plastic::new(&setup, device)?,
             expected_error: vec![0.0; networks * setup.task.n_types()],
             criterion: vec![Criterion::default(); networks],
+            stages: vec![StageProgress::default(); networks],
             frozen: vec![None; networks],
             updates: 0,
             setup,
@@ -92,15 +110,22 @@ impl Checkpoint {
             plastic: self.plastic.map(part)?,
             expected_error: self.expected_error[places.start * types..places.end * types].to_vec(),
             criterion: self.criterion[places.clone()].to_vec(),
+            stages: self.stages[places.clone()].to_vec(),
             frozen: self.frozen[places].to_vec(),
             ..*self
         })
     }
 
+    /// The places of neighbouring networks that are in the same stage of the curriculum.
+    pub(super) fn stage_groups(&self) -> Vec<Range<usize>> {
+        let groups = self.stages.chunk_by(|a, b| a.stage == b.stage);
+        groups.scan(0, |end, group| Some(std::mem::replace(end, *end + group.len())..*end)).collect()
+    }
+
     /// The networks of all `parts` of a run, in order, on the first part's device.
     pub(super) fn join(setup: &Setup, mut parts: Vec<Checkpoint>) -> Result<Self> {
         if parts.len() == 1 {
-            return Ok(parts.swap_remove(0));
+            return Ok(Checkpoint { setup: setup.clone(), ..parts.swap_remove(0) });
         }
         let device = parts[0].plastic.weights.w_rec.device();
         let cat = |name: &'static str, _: &Tensor| {
@@ -114,6 +139,7 @@ impl Checkpoint {
             program: parts[0].program.clone(),
             expected_error: parts.iter().flat_map(|part| part.expected_error.clone()).collect(),
             criterion: parts.iter().flat_map(|part| part.criterion.clone()).collect(),
+            stages: parts.iter().flat_map(|part| part.stages.clone()).collect(),
             frozen: parts.iter().flat_map(|part| part.frozen.clone()).collect(),
             ..parts[0]
         })

@@ -1,5 +1,8 @@
 //! The criterion of learning (Miconi 2017): more than 95 of the last 100 trials correct.
 
+use crate::config::Until;
+use std::collections::VecDeque;
+
 /// The number of most recent trials considered.
 pub const WINDOW: usize = 100;
 /// The criterion is met if more than this many of them are correct.
@@ -9,39 +12,61 @@ pub const MORE_THAN: usize = 95;
 /// correct.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Criterion {
-    recent: std::collections::VecDeque<bool>,
+    /// Whether each trial was correct, and its error.
+    recent: VecDeque<(bool, f64)>,
     reached_at: Option<u64>,
 }
 
 impl Criterion {
-    /// Restores saved values: up to 100 outcomes, oldest first, and when the criterion was reached.
-    pub fn restore(recent: impl IntoIterator<Item = bool>, reached_at: Option<u64>) -> Self {
+    /// Restores saved values: up to 100 outcomes with their errors, oldest first, and when the criterion was reached.
+    pub fn restore(recent: impl IntoIterator<Item = (bool, f64)>, reached_at: Option<u64>) -> Self {
         Criterion { recent: recent.into_iter().collect(), reached_at }
     }
 
-    /// Records the outcomes of one batch, in order. `trials_after` is the number of trials up to the end of this batch.
-    /// Since weights change only between batches, this is the number of trials that reaching the criterion took.
-    pub fn observe(&mut self, correct: impl IntoIterator<Item = bool>, trials_after: u64) {
-        for outcome in correct {
+    /// Records the outcomes of one batch and their errors, in order. Returns whether the criterion was met
+    /// at any point in the batch. `trials_after` is the number of trials up to the end of this batch: since weights
+    /// change only between batches, this is the number of trials that reaching the criterion took. It is `None` in the
+    /// earlier stages of a curriculum, where reaching the criterion does not count.
+    pub fn observe(&mut self, outcomes: impl IntoIterator<Item = (bool, f64)>, trials_after: Option<u64>) -> bool {
+        let mut met = false;
+        for outcome in outcomes {
             if self.recent.len() == WINDOW {
                 self.recent.pop_front();
             }
             self.recent.push_back(outcome);
-            let reached = self.recent.len() == WINDOW && self.recent.iter().filter(|c| **c).count() > MORE_THAN;
-            if reached && self.reached_at.is_none() {
-                self.reached_at = Some(trials_after);
+            if self.recent.len() == WINDOW && self.correct() > MORE_THAN {
+                met = true;
+                self.reached_at = self.reached_at.or(trials_after);
             }
         }
+        met
     }
 
-    /// The outcomes of the most recent trials, at most 100, oldest first.
-    pub fn recent(&self) -> impl Iterator<Item = bool> + '_ {
+    /// The outcomes of the most recent trials and their errors, at most 100, oldest first.
+    pub fn recent(&self) -> impl ExactSizeIterator<Item = (bool, f64)> + '_ {
         self.recent.iter().copied()
     }
 
     /// The fraction correct among the most recent trials; 0 before the first.
     pub fn recent_fraction(&self) -> f64 {
-        self.recent.iter().filter(|c| **c).count() as f64 / self.recent.len().max(1) as f64
+        self.correct() as f64 / self.recent.len().max(1) as f64
+    }
+
+    fn correct(&self) -> usize {
+        self.recent.iter().filter(|(correct, _)| *correct).count()
+    }
+
+    /// Whether a stage of a curriculum is over after `trials` trials, all of whose outcomes were recorded here. `met` is
+    /// what the last batch returned.
+    pub(super) fn ends(&self, until: Until, trials: u64, met: bool) -> bool {
+        match until {
+            Until::Criterion => met,
+            Until::Trials(least) => trials >= least,
+            Until::Error(level) => {
+                let sum: f64 = self.recent.iter().map(|(_, error)| error).sum();
+                self.recent.len() == WINDOW && sum / (WINDOW as f64) < level
+            }
+        }
     }
 
     /// The number of trials it took to reach the criterion; `None` if it has not been reached.
@@ -54,29 +79,45 @@ impl Criterion {
 mod tests {
     use super::*;
 
+    const RIGHT: (bool, f64) = (true, 0.0);
+
     #[test]
     fn more_than_95_of_the_last_100_and_never_less_than_100() {
         let mut c = Criterion::default();
-        c.observe([true; 99], 99);
+        assert!(!c.observe([RIGHT; 99], Some(99)));
         assert_eq!((c.reached_at(), c.recent_fraction()), (None, 1.0));
         let mut c = Criterion::default();
-        c.observe((0..100).map(|i| i >= 5), 100);
+        assert!(!c.observe((0..100).map(|i| (i >= 5, 0.0)), Some(100)));
         assert_eq!((c.reached_at(), c.recent_fraction()), (None, 0.95));
-        c.observe([true], 101);
+        assert!(c.observe([RIGHT], Some(101)));
         assert_eq!((c.reached_at(), c.recent_fraction()), (Some(101), 0.96));
         // Once reached, it stays reached.
-        c.observe([false; 100], 201);
+        assert!(!c.observe([(false, 1.0); 100], Some(201)));
         assert_eq!((c.reached_at(), c.recent_fraction()), (Some(101), 0.0));
     }
 
     #[test]
     fn a_restored_criterion_continues_as_if_never_interrupted() {
         let mut whole = Criterion::default();
-        whole.observe((0..130).map(|i| i % 7 != 0), 130);
+        whole.observe((0..130).map(|i| (i % 7 != 0, f64::from(i))), Some(130));
         let mut again = Criterion::restore(whole.recent().collect::<Vec<_>>(), whole.reached_at());
         for c in [&mut whole, &mut again] {
-            c.observe([true; 90], 220);
+            c.observe([RIGHT; 90], Some(220));
         }
         assert_eq!(whole, again);
+    }
+
+    #[test]
+    fn stages_end_by_the_criterion_a_number_of_trials_or_an_error() {
+        let (mut c, mut trials) = (Criterion::default(), 0);
+        let mut ends = |outcomes: &[(bool, f64)]| {
+            trials += outcomes.len() as u64;
+            let met = c.observe(outcomes.iter().copied(), None);
+            assert_eq!(c.reached_at(), None);
+            [Until::Criterion, Until::Trials(100), Until::Error(0.5)].map(|until| c.ends(until, trials, met))
+        };
+        assert_eq!(ends(&[(false, 0.49); 99]), [false, false, false]);
+        assert_eq!(ends(&[(false, 0.49)]), [false, true, true]);
+        assert_eq!(ends(&[(true, 0.51); 96]), [true, true, false]);
     }
 }

@@ -1,7 +1,7 @@
 //! Every tensor that learning or activity changes, by name. Memory, updates and checkpoints use the same names.
 
 use super::adamw::moment_names;
-use crate::config::{Config, Output, Stage};
+use crate::config::{Config, Stage};
 use crate::engine::gradient;
 use crate::model::{FastWeights, State, Weights};
 use crate::presets::Setup;
@@ -68,24 +68,15 @@ impl Plastic {
     pub(crate) fn layout(setup: &Setup) -> BTreeMap<&'static str, (DType, Vec<usize>)> {
         let Setup { config, task, .. } = setup;
         let (s, b, n) = (config.train.networks.count(), config.train.batch, config.network.neurons);
-        let (n_in, n_out) = (task.n_in(), task.n_out());
         let float: DType = config.train.dtype.into();
-        let mut tensors = BTreeMap::new();
+        let mut tensors = Weights::layout(config, task.n_in(), task.n_out());
         let mut add = |there: bool, name, dtype, shape: &[usize]| {
             if there {
                 tensors.insert(name, (dtype, shape.to_vec()));
             }
         };
-        let (readout, fast_weights) = (config.network.output == Output::Readout, &config.fast_weights);
+        let fast_weights = &config.fast_weights;
         let kept = fast_weights.stage != Stage::None && fast_weights.persistent;
-        add(true, "w_in", float, &[s, n, n_in]);
-        add(true, "w_rec", float, &[s, n, n]);
-        add(config.network.bias_scale > 0.0, "b_rec", float, &[s, n]);
-        add(config.network.connectivity < 1.0, "connectivity", DType::U8, &[s, n, n]);
-        add(readout, "w_out", float, &[s, n_out, n]);
-        add(readout, "b_out", float, &[s, n_out]);
-        add(config.network.feedback_scale > 0.0, "w_fb", float, &[s, n, n_out]);
-        add(config.network.error_feedback_scale > 0.0, "error_feedback", float, &[s, n, n_out]);
         for name in ["x", "r"].into_iter().chain(setup.neurons.variables()) {
             add(true, name, float, &[s, b, n]);
         }

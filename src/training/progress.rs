@@ -38,6 +38,9 @@ pub struct NetworkReport {
     /// update.
     #[serde(default)]
     pub frozen: Option<u64>,
+    /// The stage of the curriculum, counted from 1; empty if there is no curriculum.
+    #[serde(default)]
+    pub stage: Option<u64>,
 }
 
 /// The effect of one update on all networks.

@@ -1,4 +1,4 @@
-//! The networks of a run that train on one device. `update.rs` updates them.
+//! Networks of a run that train together: on one device, in the same stage of the curriculum. `update.rs` updates them.
 
 use super::activity::Limits;
 use super::{Checkpoint, Integrity, FORMAT};
@@ -6,10 +6,12 @@ use crate::engine::{choose, Engine, TrialBatch};
 use crate::error::Result;
 use crate::rules::RewardBaseline;
 
-/// One device's share of a run's networks.
+/// A device's share of a run's networks, or those of them in one stage of the curriculum.
 pub(super) struct Share {
-    /// Everything the next update reads, except Ē, which `baseline` holds.
+    /// Everything the next update reads, except Ē, which `baseline` holds. Its setup is that of the stage.
     pub current: Checkpoint,
+    /// The stage, counted from 0.
+    pub stage: usize,
     pub baseline: RewardBaseline,
     pub limits: Limits,
     pub engine: Box<dyn Engine>,
@@ -18,8 +20,11 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// Continues from a checkpoint, on the device that holds its tensors. New checkpoints have the current format.
+    /// Continues from a checkpoint of networks in one stage, on the device that holds its tensors. New checkpoints have
+    /// the current format.
     pub fn resume(mut checkpoint: Checkpoint) -> Result<Self> {
+        let stage = checkpoint.stages.first().map_or(0, |progress| progress.stage);
+        checkpoint.setup = checkpoint.setup.stage(stage)?;
         let setup = &checkpoint.setup;
         let networks = setup.config.train.networks.count();
         let mut baseline = RewardBaseline::new(&setup.config.modulator, networks, setup.task.n_types());
@@ -28,6 +33,7 @@ impl Share {
             limits: Limits::new(&setup.config.network),
             engine: choose(setup, checkpoint.plastic.weights.w_rec.device(), true)?,
             baseline,
+            stage,
             drawn_ahead: None,
             current: Checkpoint {
                 program: env!("CARGO_PKG_VERSION").to_string(),
@@ -36,6 +42,11 @@ impl Share {
                 ..checkpoint
             },
         })
+    }
+
+    /// Whether a network has gone on to the next stage, so that these no longer belong together.
+    pub fn has_moved(&self) -> bool {
+        self.current.stages.iter().any(|progress| progress.stage != self.stage)
     }
 
     /// Everything the next update reads.

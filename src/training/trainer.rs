@@ -4,7 +4,7 @@
 use super::progress::finished;
 use super::share::Share;
 use super::update::{join, Proposal};
-use super::{Checkpoint, Frozen, Observer, StopReason, TrainerBuilder, UpdateReport};
+use super::{Checkpoint, Frozen, InitialWeights, Observer, StopReason, TrainerBuilder, UpdateReport};
 use crate::config::Config;
 use crate::error::{ensure, Result};
 use crate::model::Weights;
@@ -40,7 +40,9 @@ use std::ops::Range;
 /// ```
 pub struct Trainer {
     setup: Setup,
+    devices: Vec<Device>,
     shares: Vec<Share>,
+    initial: Option<InitialWeights>,
 }
 
 impl Trainer {
@@ -50,17 +52,30 @@ impl Trainer {
         TrainerBuilder::new(task)
     }
 
-    /// Draws untrained networks and splits them over `devices`.
+    /// Draws untrained networks, or takes weights from the file that `train.init` names, and splits them over `devices`.
     ///
     /// # Errors
     /// [`Error::Usage`](crate::Error::Usage) if there are fewer networks than devices,
-    /// [`Error::Device`](crate::Error::Device) or [`Error::Tensors`](crate::Error::Tensors) if a device fails.
-    pub fn new(setup: Setup, devices: &[Device]) -> Result<Self> {
-        Self::split(setup, devices, |setup, places, device| {
+    /// [`Error::Device`](crate::Error::Device) or [`Error::Tensors`](crate::Error::Tensors) if a device fails. With
+    /// `train.init` also [`Error::Io`](crate::Error::Io), [`Error::Tensor`](crate::Error::Tensor) and
+    /// [`Error::Content`](crate::Error::Content) if the file does not hold weights for these networks.
+    pub fn new(mut setup: Setup, devices: &[Device]) -> Result<Self> {
+        let initial = InitialWeights::read(&mut setup)?;
+        let trainer = Self::split(setup, devices, |setup, places, device| {
             let mut setup = setup.clone();
-            setup.config.train.networks = setup.config.train.networks.at(places);
-            Checkpoint::start(setup, device)
-        })
+            setup.config.train.networks = setup.config.train.networks.at(places.clone());
+            let mut checkpoint = Checkpoint::start(setup, device)?;
+            if let Some(initial) = &initial {
+                checkpoint.plastic.weights = initial.replace(&checkpoint.plastic.weights, places)?;
+            }
+            Ok(checkpoint)
+        })?;
+        Ok(Trainer { initial, ..trainer })
+    }
+
+    /// The weights that a new run took from the file of `train.init`; `None` without one, and after a resume.
+    pub fn initial_weights(&self) -> Option<&InitialWeights> {
+        self.initial.as_ref()
     }
 
     /// Continues from a checkpoint as if training had never stopped, on any number and kind of devices.
@@ -85,7 +100,8 @@ impl Trainer {
         Self::split(checkpoint.setup.clone(), devices, |_, places, device| checkpoint.part(places, device))
     }
 
-    /// Gives each device its share of the networks, which `part` makes from their places in the run.
+    /// Gives each device its share of the networks, which `part` makes from their places in the run. Networks in
+    /// different stages of a curriculum are apart.
     fn split(
         setup: Setup,
         devices: &[Device],
@@ -97,8 +113,19 @@ impl Trainer {
             Usage,
             "train.device names {parts} devices, but train.networks is {all}: each device needs at least one network"
         );
-        let share = |(i, device)| Share::resume(part(&setup, all.share(i, parts), device)?);
-        Ok(Trainer { shares: devices.iter().enumerate().map(share).collect::<Result<_>>()?, setup })
+        let mut shares = Vec::new();
+        for (i, device) in devices.iter().enumerate() {
+            let here = part(&setup, all.share(i, parts), device)?;
+            let groups = here.stage_groups();
+            match groups.len() {
+                1 => shares.push(Share::resume(here)?),
+                _ => groups.into_iter().try_for_each(|places| -> Result<()> {
+                    shares.push(Share::resume(here.part(places, device)?)?);
+                    Ok(())
+                })?,
+            }
+        }
+        Ok(Trainer { setup, devices: devices.to_vec(), shares, initial: None })
     }
 
     /// The configuration together with the task, rule and neuron model that it names.
@@ -160,6 +187,9 @@ impl Trainer {
     /// [`Error::Diverged`](crate::Error::Diverged) if a network diverges and `train.strict_numbers` is set. All
     /// networks then stay as they were before the update.
     pub fn update(&mut self) -> Result<UpdateReport> {
+        if self.shares.iter().any(Share::has_moved) {
+            self.shares = Self::resume(&self.checkpoint()?, &self.devices)?.shares;
+        }
         let proposals: Vec<Proposal> = match &mut self.shares[..] {
             [alone] => vec![alone.propose()?],
             several => std::thread::scope(|scope| {

@@ -15,7 +15,7 @@
 use super::activity::Activity;
 use super::adamw;
 use super::share::Share;
-use super::{Checkpoint, Frozen, NetworkReport, Plastic};
+use super::{Checkpoint, Criterion, Frozen, NetworkReport, Plastic, StageProgress};
 use crate::engine::{Draw, DrawnTrial, Ensemble, Episode, Record, TrialBatch};
 use crate::error::Result;
 use crate::presets::Setup;
@@ -171,12 +171,28 @@ impl Share {
         let now = &mut self.current;
         (now.plastic, now.frozen) = (after, frozen);
         now.updates += 1;
-        let trials = now.trials();
-        for (s, outcome) in outcomes.iter().enumerate().filter(|(s, _)| now.frozen[*s].is_none()) {
-            self.baseline.observe(s, &outcome.costs, &outcome.types);
-            now.criterion[s].observe(outcome.correct.iter().copied(), trials);
+        let mut reports = Vec::with_capacity(outcomes.len());
+        for (s, outcome) in outcomes.iter().enumerate() {
+            let ended = self.current.frozen[s].is_none() && self.observe(s, outcome);
+            reports.push(self.report(s, outcome, changes[s], activity[s]));
+            if ended {
+                let now = &mut self.current;
+                now.stages[s] = StageProgress { stage: self.stage + 1, since: now.trials() };
+                now.criterion[s] = Criterion::default();
+            }
         }
-        (0..outcomes.len()).map(|s| self.report(s, &outcomes[s], changes[s], activity[s])).collect()
+        reports
+    }
+
+    /// Takes note of how the trials of the `s`-th network went. Returns whether this ends its stage of the curriculum.
+    fn observe(&mut self, s: usize, outcome: &Outcome) -> bool {
+        self.baseline.observe(s, &outcome.costs, &outcome.types);
+        let now = &mut self.current;
+        let trials = now.trials();
+        let until = now.setup.config.curriculum.get(self.stage).map(|stage| stage.until);
+        let outcomes = outcome.correct.iter().copied().zip(outcome.errors.iter().copied());
+        let met = now.criterion[s].observe(outcomes, until.is_none().then_some(trials));
+        until.is_some_and(|until| now.criterion[s].ends(until, trials - now.stages[s].since, met))
     }
 
     /// Step 7 for the `s`-th network.
@@ -196,6 +212,7 @@ impl Share {
             saturated: Some(activity.saturated),
             dead: Some(activity.dead),
             frozen: now.frozen[s].map(|frozen| frozen.update),
+            stage: (!now.setup.config.curriculum.is_empty()).then_some(self.stage as u64 + 1),
         }
     }
 }

@@ -57,7 +57,7 @@ fn everything(checkpoint: &Checkpoint, s: usize) -> Vec<Vec<f64>> {
     let types = checkpoint.expected_error.len() / checkpoint.criterion.len();
     let mut all: Vec<Vec<f64>> = checkpoint.plastic.each().map(|(_, t)| values(&t.get(s).unwrap())).collect();
     all.push(checkpoint.expected_error[s * types..(s + 1) * types].to_vec());
-    all.push(checkpoint.criterion[s].recent().map(f64::from).collect());
+    all.push(checkpoint.criterion[s].recent().map(|(correct, _)| f64::from(correct)).collect());
     all
 }
 

@@ -95,6 +95,9 @@ pub struct TrainArgs {
     /// The learning rule: see `hebbian-rnn rules`
     #[arg(long, value_name = "R")]
     pub rule: Option<String>,
+    /// Take the initial weights from another run, checkpoint or safetensors file, tensor by tensor where it has them
+    #[arg(long, value_name = "RUN|FILE", conflicts_with = "resume")]
+    pub init: Option<PathBuf>,
     /// Neurons of each network [default: the task's, 200 for dnms]
     #[arg(long, value_name = "N")]
     pub neurons: Option<i64>,
@@ -142,12 +145,12 @@ pub struct TrainArgs {
 impl TrainArgs {
     /// The options as settings; `--set` comes last and wins.
     pub fn settings(&self) -> Result<Vec<Setting>> {
-        let file = match &self.task_file {
-            Some(file) => {
-                Some(file.to_str().with_context(|| format!("--task-file {}: not a name in UTF-8", file.display()))?)
-            }
-            None => None,
+        let name = |flag: &str, path: &Option<PathBuf>| -> Result<Option<String>> {
+            let Some(path) = path else { return Ok(None) };
+            let name = path.to_str().with_context(|| format!("{flag} {}: not a name in UTF-8", path.display()))?;
+            Ok(Some(name.to_string()))
         };
+        let (file, init) = (name("--task-file", &self.task_file)?, name("--init", &self.init)?);
         let batch = match self.batch {
             Some(BatchSize::Number(number)) => Some(number),
             Some(BatchSize::Auto) | None => None,
@@ -156,10 +159,12 @@ impl TrainArgs {
         let number = |value: Option<i64>| value.map(Value::from);
         let switch = |on: bool| on.then_some(Value::from(true));
         let options = [
-            ("--task-file", "task.name", file.map(|_| FILE_TASK.into())),
-            ("--task-file", "task.path", file.map(Value::from)),
-            // The file is hashed anew, so the hash of the file named before does not matter.
-            ("--task-file", "task.sha256", file.map(|_| "".into())),
+            // These files are hashed anew, so the hashes of those named before do not matter.
+            ("--task-file", "task.name", file.as_ref().map(|_| FILE_TASK.into())),
+            ("--task-file", "task.sha256", file.as_ref().map(|_| "".into())),
+            ("--task-file", "task.path", text(&file)),
+            ("--init", "train.init_sha256", init.as_ref().map(|_| "".into())),
+            ("--init", "train.init", text(&init)),
             ("--batch", "train.batch", number(batch)),
             ("--trials", "train.trials", number(self.trials)),
             ("--updates", "train.updates", number(self.updates)),

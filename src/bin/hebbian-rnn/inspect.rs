@@ -40,6 +40,7 @@ fn print_as_json(checkpoint: &Checkpoint) -> Result<()> {
         "updates": checkpoint.updates,
         "trials": checkpoint.trials(),
         "criterion_trials": criterion_trials(checkpoint).collect::<Vec<_>>(),
+        "stages": checkpoint.stages,
         "frozen": checkpoint.frozen,
         "tensors": tensors,
         "config": config,
@@ -65,6 +66,11 @@ fn print_as_text(checkpoint: &Checkpoint) -> Result<()> {
     let rows = rows.map(|(name, (dtype, shape))| [name.to_string(), dtype.as_str().into(), format!("{shape:?}")]);
     print_table(["tensor", "type", "shape"], rows, 3)?;
     writeln!(out, "trials to criterion: {}", criterion_trials(checkpoint).map(reached).collect::<Vec<_>>().join(", "))?;
+    if !setup.config.curriculum.is_empty() {
+        let stages: Vec<String> = checkpoint.stages.iter().map(|progress| (progress.stage + 1).to_string()).collect();
+        let all = setup.config.curriculum.len() + 1;
+        writeln!(out, "stage of the curriculum, of {all}: {}", stages.join(", "))?;
+    }
     print_frozen(train.networks.range().zip(checkpoint.frozen.iter().copied()))?;
     let checksum = match checkpoint.integrity {
         Integrity::Whole => "the checksum fits",

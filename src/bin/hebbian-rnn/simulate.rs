@@ -3,13 +3,16 @@
 use crate::args::{Recordable, SimulateArgs};
 use crate::output::open_device;
 use crate::read;
-use anyhow::{ensure, Context, Result};
-use hebbian_rnn::{read_inputs, simulate, write_atomically, Record};
+use anyhow::{bail, ensure, Context, Result};
+use hebbian_rnn::{read_inputs, simulate, write_atomically, Record, METADATA_KEY};
+use safetensors::SafeTensors;
 use std::io::{stdout, Write};
+use std::path::Path;
 
 pub fn run(args: SimulateArgs) -> Result<()> {
     let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty());
     ensure!(folder.is_none_or(|folder| folder.is_dir()), "{}: its folder does not exist", args.out.display());
+    ensure_replaceable(&args)?;
     let device = open_device(&args.device)?;
     let checkpoint = read::to_run(&args.checkpoint, None, &device)?;
     let inputs = read_inputs(&args.inputs, &checkpoint, &device)?;
@@ -27,4 +30,23 @@ pub fn run(args: SimulateArgs) -> Result<()> {
         writeln!(stdout(), "{name} {:?}", tensor.dims())?;
     }
     Ok(())
+}
+
+/// Refuses to replace the inputs, a checkpoint or anything else that `simulate` did not write.
+fn ensure_replaceable(args: &SimulateArgs) -> Result<()> {
+    let out = &args.out;
+    if !out.is_file() {
+        return Ok(());
+    }
+    let place = |path: &Path| path.canonicalize().ok();
+    let bytes = std::fs::read(out).with_context(|| format!("reading {}", out.display()))?;
+    let what = match SafeTensors::read_metadata(&bytes) {
+        _ if place(out) == place(&args.inputs) => "the file of the inputs",
+        Ok((_, metadata)) if !metadata.metadata().as_ref().is_some_and(|all| all.contains_key(METADATA_KEY)) => {
+            return Ok(())
+        }
+        Ok(_) => "a checkpoint",
+        Err(_) => "there already and no safetensors file",
+    };
+    bail!("--out {} is {what}; choose another name", out.display())
 }

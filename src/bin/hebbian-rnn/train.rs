@@ -7,7 +7,9 @@ use crate::{plot, report, signals};
 use anyhow::{anyhow, bail, ensure, Context, Result};
 use candle_core::{DType, Device};
 use hebbian_rnn::{automatic_batch, check_memory, evaluate, holds_a_checkpoint, quantile_with_missing, run_fresh};
-use hebbian_rnn::{Checkpoint, Config, Lock, NetworkReport, Observer, RunFolder, Score, Setting, Setup};
+use hebbian_rnn::{
+    Checkpoint, Config, InitialWeights, Lock, NetworkReport, Observer, RunFolder, Score, Setting, Setup,
+};
 use hebbian_rnn::{StopReason, Trainer, UpdateReport, CONFIG_FILE, REMEDY};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -81,7 +83,20 @@ fn start(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(setup.task.name()));
     let trainer = Trainer::new(setup, &devices)?;
     let folder = RunFolder::create(&out, trainer.config(), args.force)?;
+    if let (Some(initial), Some(path)) = (trainer.initial_weights(), &trainer.config().train.init) {
+        eprintln!("initial weights from {path}: {}", initial_line(initial));
+    }
     Ok((trainer, folder, out))
+}
+
+/// Which weights were taken from a file, and which were not.
+fn initial_line(initial: &InitialWeights) -> String {
+    let mut parts = vec![initial.taken().join(", ")];
+    let others = [("drawn, since it lacks them", initial.drawn()), ("not used", initial.unused())];
+    parts.extend(
+        others.iter().filter(|(_, names)| !names.is_empty()).map(|(why, names)| format!("{} {why}", names.join(", "))),
+    );
+    parts.join("; ")
 }
 
 /// Continues a run from its checkpoint, or starts it again if it ended before its first checkpoint.

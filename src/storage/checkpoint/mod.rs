@@ -10,18 +10,13 @@ use crate::config::Config;
 use crate::error::{At, Error, Result};
 use crate::files::write_keeping;
 use crate::presets::Setup;
-use crate::training::{Checkpoint, Criterion, Frozen, Plastic, FORMAT, WINDOW};
+use crate::training::{Checkpoint, Criterion, Frozen, Plastic, StageProgress, FORMAT, METADATA_KEY, WINDOW};
 use candle_core::{DType, Device, Tensor};
 use safetensors::View;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-
-/// The only metadata key of a checkpoint's file.
-pub const METADATA_KEY: &str = "hebbian_rnn";
-/// The name of the newest checkpoint in a run's folder.
-pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 
 /// The value in `recent_correct` for a trial not yet seen.
 const NOT_YET: u8 = 2;
@@ -32,6 +27,9 @@ pub fn layout(setup: &Setup) -> BTreeMap<&'static str, (DType, Vec<usize>)> {
     let mut tensors = Plastic::layout(setup);
     tensors.insert("expected_error", (DType::F64, vec![s, types]));
     tensors.insert("recent_correct", (DType::U8, vec![s, WINDOW]));
+    if !setup.config.curriculum.is_empty() {
+        tensors.insert("recent_error", (DType::F64, vec![s, WINDOW]));
+    }
     tensors
 }
 
@@ -46,6 +44,9 @@ struct Header {
     /// Left out if no network is frozen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     frozen: Vec<Option<Frozen>>,
+    /// Left out if there is no curriculum.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    stages: Vec<StageProgress>,
     config: Config,
     /// Empty in format 1, and while it is being computed.
     #[serde(default)]
@@ -77,14 +78,18 @@ impl Checkpoint {
         let (s, cpu) = (self.setup.config.train.networks.count(), &Device::Cpu);
         let mut recent = Vec::with_capacity(s * WINDOW);
         for criterion in &self.criterion {
-            let seen: Vec<u8> = criterion.recent().map(u8::from).collect();
-            recent.extend(std::iter::repeat_n(NOT_YET, WINDOW - seen.len()).chain(seen));
+            let seen = criterion.recent().map(|(correct, error)| (u8::from(correct), error));
+            recent.extend(std::iter::repeat_n((NOT_YET, 0.0), WINDOW - seen.len()).chain(seen));
         }
+        let (correct, errors): (Vec<u8>, Vec<f64>) = recent.into_iter().unzip();
         let plastic = self.plastic.each().map(|(name, tensor)| Ok((name, tensor.to_device(cpu)?)));
         let mut tensors = plastic.collect::<Result<BTreeMap<_, _>>>()?;
         let types = self.expected_error.len() / s;
         tensors.insert("expected_error", Tensor::from_slice(&self.expected_error, (s, types), cpu)?);
-        tensors.insert("recent_correct", Tensor::from_vec(recent, (s, WINDOW), cpu)?);
+        tensors.insert("recent_correct", Tensor::from_vec(correct, (s, WINDOW), cpu)?);
+        if !self.setup.config.curriculum.is_empty() {
+            tensors.insert("recent_error", Tensor::from_vec(errors, (s, WINDOW), cpu)?);
+        }
         Ok(tensors)
     }
 
@@ -101,6 +106,7 @@ impl Checkpoint {
             trials: self.trials(),
             criterion_trials: self.criterion.iter().map(Criterion::reached_at).collect(),
             frozen: if self.frozen.iter().any(Option::is_some) { self.frozen.clone() } else { Vec::new() },
+            stages: if self.setup.config.curriculum.is_empty() { Vec::new() } else { self.stages.clone() },
             config: self.setup.config.clone(),
             sha256: String::new(),
         };

@@ -1,13 +1,14 @@
 //! Reads checkpoints strictly: every tensor must have the name, type and shape that the configuration calls for. Errors
 //! say what was found and what was expected.
 
-use super::{checksum, layout, Header, CHECKPOINT_FILE, METADATA_KEY, NOT_YET};
+use super::{checksum, layout, Header, NOT_YET};
 use crate::error::{bail, ensure, At, Error, Result};
 use crate::files::previous;
 use crate::presets::{Own, Setup};
 use crate::reader::{finite, read, TensorFile};
 use crate::text::shown;
-use crate::training::{Checkpoint, Criterion, Integrity, Plastic, FORMAT};
+use crate::training::{Checkpoint, Criterion, Integrity, Plastic, StageProgress};
+use crate::training::{CHECKPOINT_FILE, FORMAT, METADATA_KEY, WINDOW};
 use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::Metadata;
 use safetensors::Dtype;
@@ -67,19 +68,40 @@ impl Checkpoint {
         tensors.check()?;
         let networks = setup.config.train.networks.count();
         let frozen = if header.frozen.is_empty() { vec![None; networks] } else { header.frozen.clone() };
-        check_counters(&header, frozen.len(), networks)?;
+        let curriculum = &setup.config.curriculum;
+        let stages = if curriculum.is_empty() && header.stages.is_empty() {
+            vec![StageProgress::default(); networks]
+        } else {
+            header.stages.clone()
+        };
+        check_counters(&header, [frozen.len(), stages.len()], networks)?;
+        let trials = header.updates * header.config.train.batch as u64;
+        if let Some(strange) = stages.iter().find(|s| s.stage > curriculum.len() || s.since > trials) {
+            bail!(
+                Content,
+                "the metadata's stages has stage {} since trial {}; expected at most {} and {trials}",
+                strange.stage,
+                strange.since,
+                curriculum.len()
+            );
+        }
         let integrity = match header.format {
             1 => Integrity::Unknown,
             _ if tensors.checksum(json, &header.sha256) == header.sha256 => Integrity::Whole,
             _ => Integrity::Changed,
         };
         let recent = tensors.bytes_below(NOT_YET + 1, "recent_correct")?;
-        let criterion = |(recent, reached): (&[u8], Option<u64>)| {
-            let seen = recent.iter().filter(|outcome| **outcome < NOT_YET).map(|outcome| *outcome == 1);
-            Criterion::restore(seen, reached)
+        let errors = match tensors.layout.contains_key("recent_error") {
+            true => tensors.load("recent_error")?.flatten_all()?.to_vec1()?,
+            // Only a curriculum reads them.
+            false => vec![0.0; recent.len()],
         };
-        let criterion =
-            recent.chunks_exact(recent.len() / networks).zip(header.criterion_trials).map(criterion).collect();
+        let recent: Vec<(u8, f64)> = recent.into_iter().zip(errors).collect();
+        let criterion = |(recent, reached): (&[(u8, f64)], Option<u64>)| {
+            let seen = recent.iter().filter(|(outcome, _)| *outcome < NOT_YET);
+            Criterion::restore(seen.map(|(outcome, error)| (*outcome == 1, *error)), reached)
+        };
+        let criterion = recent.chunks_exact(WINDOW).zip(header.criterion_trials).map(criterion).collect();
         if tensors.layout.contains_key("connectivity") {
             tensors.bytes_below(2, "connectivity")?;
         }
@@ -91,6 +113,7 @@ impl Checkpoint {
             plastic: Plastic::of(&setup, plastic.collect::<Result<_>>()?)?,
             expected_error: tensors.load("expected_error")?.flatten_all()?.to_vec1()?,
             criterion,
+            stages,
             frozen,
             updates: header.updates,
             setup,
@@ -132,7 +155,7 @@ fn header(metadata: &Metadata) -> Result<(Header, &str)> {
 
 /// Refuses lists that do not have one entry per network, and counts that no run reaches, since their sums would
 /// overflow.
-fn check_counters(header: &Header, frozen: usize, networks: usize) -> Result<()> {
+fn check_counters(header: &Header, [frozen, stages]: [usize; 2], networks: usize) -> Result<()> {
     const MOST: u64 = 1 << 62;
     let (updates, batch) = (header.updates, header.config.train.batch);
     let trials = updates.checked_mul(batch as u64);
@@ -141,7 +164,8 @@ fn check_counters(header: &Header, frozen: usize, networks: usize) -> Result<()>
         Content,
         "the metadata's updates is {updates}: with {batch} trials each, more than {MOST} trials"
     );
-    for (name, length) in [("criterion_trials", header.criterion_trials.len()), ("frozen", frozen)] {
+    let lists = [("criterion_trials", header.criterion_trials.len()), ("frozen", frozen), ("stages", stages)];
+    for (name, length) in lists {
         ensure!(length == networks, Content, "the metadata's {name} has {length} entries for {networks} networks");
     }
     Ok(())

@@ -1,0 +1,44 @@
+//! Curricula: stages of training that precede the run's own settings.
+
+use crate::error::Result;
+use crate::ranges::{expect, positive};
+use serde::{Deserialize, Serialize};
+
+/// A stage of a curriculum. Each network goes through the stages in order and at its own pace, and then continues with
+/// the run's own settings as its last stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct CurriculumStage {
+    /// When a network goes on to the next stage. It does so between two batches.
+    pub until: Until,
+    /// What differs from the run's own settings: tables `task`, `perturbation`, `rule`, `readout`, `modulator` or
+    /// `bptt`, with keys as in the configuration.
+    pub set: toml::Table,
+}
+
+/// What ends a stage for a network.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Until {
+    /// The criterion: more than 95 of its last 100 trials in this stage were correct.
+    Criterion,
+    /// It has had this many trials in this stage.
+    Trials(u64),
+    /// The mean error of its last 100 trials, all in this stage, is below this level.
+    Error(f64),
+}
+
+impl CurriculumStage {
+    /// The tables that a stage may change. The size of the networks, and which of them train, stay as they are.
+    pub(crate) const TABLES: [&str; 6] = ["task", "perturbation", "rule", "readout", "modulator", "bptt"];
+
+    pub(super) fn check(&self) -> Result<()> {
+        match self.until {
+            Until::Criterion => Ok(()),
+            Until::Trials(trials) => expect(trials > 0, "until.trials", trials, "at least 1"),
+            Until::Error(level) => positive("until.error", level),
+        }
+    }
+}
