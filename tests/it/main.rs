@@ -23,6 +23,7 @@ mod own_neurons;
 mod parity;
 mod pinned;
 mod process;
+mod published;
 mod report;
 mod reproducible;
 mod rflo;
