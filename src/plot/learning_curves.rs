@@ -14,7 +14,8 @@ const LINE: f64 = 38.0;
 /// The learning curves of one run or of several.
 ///
 /// For one run, thin lines are the networks, the band holds their middle half (25 to 75 %) and the strong line is their
-/// median. A tick per network on the trial axis marks the criterion, and a dashed line its median over all networks.
+/// median. A tick per network on the trial axis marks the criterion, and a dashed line its median over all networks. Grey
+/// lines stand where the median network came to the stages of a curriculum.
 ///
 /// For several runs, each has a band and a median (a run of one network has a line instead), and a tick on the trial
 /// axis at the median number of trials to criterion. Runs beyond the seventh repeat the colours with dashed lines.
@@ -56,6 +57,14 @@ impl LearningCurves {
         if lines.iter().all(Vec::is_empty) {
             let style = Style { colour: Colour::Grey, ..Style::centred(LABEL) };
             canvas.text("no data", chart.centre(), style);
+        }
+        for (stage, arrived) in (2..).zip(&run.stages) {
+            if let Some(trial) = quantile_with_missing(arrived, 0.5).filter(|trial| trial.is_finite()) {
+                let place = chart.x.at(trial);
+                canvas.dashed(&[(place, chart.y.from), (place, chart.y.to)], 1.5, Colour::Grey);
+                let style = Style { colour: Colour::Grey, ..Style::left(SMALL) };
+                canvas.text(&format!("stage {stage}"), (place + 8.0, chart.y.to + 26.0), style);
+            }
         }
         if run.criterion.is_empty() {
             return;
@@ -154,6 +163,7 @@ mod tests {
             name: name.into(),
             networks: (0..networks).map(line).collect(),
             criterion: (0..networks).map(|k| (k < 2).then_some(128.0)).collect(),
+            stages: vec![vec![Some(64.0); networks]],
         }
     }
 
@@ -171,7 +181,7 @@ mod tests {
     fn writes_both_files_with_their_labels() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let stem = folder.path().join("curve0.5");
-        let one = (vec![run("", 3)], vec!["criterion: median 128 trials, 2 of 3 networks"]);
+        let one = (vec![run("", 3)], vec!["criterion: median 128 trials, 2 of 3 networks", "stage 2"]);
         // Each run has a line and a name.
         let labels = [
             "runs/a (delta-x)",
@@ -209,9 +219,10 @@ mod tests {
         ];
         let alone = |networks: Vec<Vec<Point>>| {
             let criterion = vec![None; networks.len()];
-            vec![Run { name: String::new(), networks, criterion }]
+            vec![Run { networks, criterion, ..Run::default() }]
         };
-        let nothing = Run { name: "nothing".into(), networks: vec![vec![], vec![(f64::NAN, 1.0)]], criterion: vec![] };
+        let networks = vec![vec![], vec![(f64::NAN, 1.0)]];
+        let nothing = Run { name: "nothing".into(), networks, ..Run::default() };
         let many = (0..12).map(|k| run(&"a long name that has to be cut somewhere ".repeat(3), k)).collect();
         for runs in odd.map(alone).into_iter().chain([vec![], vec![nothing], many]) {
             for log in [false, true] {

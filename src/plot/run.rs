@@ -22,6 +22,8 @@ pub struct Run {
     pub networks: Vec<Vec<Point>>,
     /// Trials at which each network reached the criterion (`None`: not reached). Empty if there is no criterion.
     pub criterion: Vec<Option<f64>>,
+    /// For each stage of a curriculum but the first, the trials at which each network came to it (`None`: not yet).
+    pub stages: Vec<Vec<Option<f64>>>,
 }
 
 /// Whether an error axis can show `error`.

@@ -58,12 +58,12 @@ impl Setup {
             let stage = setup.stage(k).at(stage_name(k))?;
             let sizes = |setup: &Setup| (setup.shape().n_in, setup.shape().n_out, setup.task.n_types());
             ensure!(
-                stage.task.name() == setup.task.name()
-                    && stage.config.rule.name == setup.config.rule.name
-                    && sizes(&stage) == sizes(&setup),
+                sizes(&stage) == sizes(&setup),
                 Usage,
-                "{} changes the task, its inputs, outputs or trial types, or the rule; expected only other parameters",
-                stage_name(k)
+                "{} has {:?} inputs, outputs and trial types; expected {:?}, as in the run's own settings",
+                stage_name(k),
+                sizes(&stage),
+                sizes(&setup)
             );
         }
         Ok(setup)
@@ -96,6 +96,9 @@ impl Setup {
         }
         let parameters = optional_keys();
         let settings = Setting::from_table(set, "set");
+        if let Some(name) = settings.iter().find(|setting| ["task.name", "rule.name"].contains(&&setting.key[..])) {
+            bail!(Usage, "set.{} is {}; expected the run's own, with other parameters", name.key, name.value);
+        }
         let config = lay_over(&self.config, &settings, &parameters)?;
         let mut own = self.own();
         if set.contains_key("task") {

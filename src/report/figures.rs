@@ -42,10 +42,16 @@ fn run_of(name: String, config: &Config, rows: &[NetworkReport]) -> Run {
     let of = |network: u64| rows.iter().filter(move |row| row.network == network);
     let learning = |network: u64| of(network).take_while(|row| row.frozen.is_none());
     let networks = config.train.networks;
+    let before = |network: u64, stage: u64| {
+        let arrived = of(network).any(|row| row.stage >= Some(stage));
+        of(network).filter(|row| arrived && row.stage < Some(stage)).map(|row| row.trials as f64).reduce(f64::max)
+    };
+    let stages = 2..=config.curriculum.len() as u64 + 1;
     Run {
         name,
         networks: networks.range().map(|k| learning(k).map(|row| (row.trials as f64, row.error)).collect()).collect(),
         criterion: networks.range().map(|k| of(k).find_map(|row| row.criterion_trials).map(|t| t as f64)).collect(),
+        stages: stages.map(|stage| networks.range().map(|network| before(network, stage)).collect()).collect(),
     }
 }
 

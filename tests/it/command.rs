@@ -244,6 +244,27 @@ fn simulate_reads_inputs_and_records() {
     assert!(!dir.path().join("out2.safetensors").exists());
 }
 
+#[test]
+fn simulate_replaces_its_own_results_and_nothing_else() {
+    let dir = TempDir::new().unwrap();
+    fine(train(dir.path(), &["--updates", "1", "--out", "run"]));
+    let inputs = candle_core::Tensor::zeros((7, 5, 2), candle_core::DType::F32, &candle_core::Device::Cpu).unwrap();
+    let all = std::collections::HashMap::from([("inputs", inputs)]);
+    candle_core::safetensors::save(&all, dir.path().join("in.safetensors")).unwrap();
+    let simulate = |out: &str| hebbian(&["simulate", "run", "--inputs", "in.safetensors", "--out", out], dir.path());
+    for (out, what) in [
+        ("run/checkpoint.safetensors", "is a checkpoint"),
+        ("./in.safetensors", "is the file of the inputs"),
+        ("run/metrics.csv", "is there already and no safetensors file"),
+    ] {
+        let before = bytes(dir.path().join(out));
+        one_line_error(simulate(out), 1, what);
+        assert_eq!(bytes(dir.path().join(out)), before);
+    }
+    fine(simulate("out.safetensors"));
+    fine(simulate("out.safetensors"));
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_is_saved_and_goes_on() {

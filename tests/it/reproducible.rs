@@ -20,6 +20,7 @@ fn every_kind_of_run() -> Vec<(&'static str, Vec<&'static str>)> {
         ("dnms", small_dnms(&["train.batch=1", "modulator.warmup_trials=0"])),
         ("dnms", small_dnms(&["task.steps=211", "train.batch=1", "train.networks=1", "modulator.warmup_trials=0"])),
         ("dnms", small_dnms(&["network.connectivity=0.5", "network.bias_scale=0.1"])),
+        ("dnms", small_dnms(&["curriculum=[{until={trials=16},set={task={steps=50}}}]"])),
         ("dnms", small_dnms(&["rule.name=bptt"])),
         ("dnms", small_dnms(&["rule.name=bptt", "train.batch=70", "bptt.steps=20", "bptt.gradient_clip=0.01"])),
         ("echo", vec!["train.networks=2", "rule.name=bptt", "bptt.parameters=all", "trace.persistent=true"]),
