@@ -60,10 +60,14 @@ impl LearningCurves {
         }
         for (stage, arrived) in (2..).zip(&run.stages) {
             if let Some(trial) = quantile_with_missing(arrived, 0.5).filter(|trial| trial.is_finite()) {
-                let place = chart.x.at(trial);
+                let (place, line) = (chart.x.at(trial), chart.y.to + 26.0);
                 canvas.dashed(&[(place, chart.y.from), (place, chart.y.to)], 1.5, Colour::Grey);
-                let style = Style { colour: Colour::Grey, ..Style::left(SMALL) };
-                canvas.text(&format!("stage {stage}"), (place + 8.0, chart.y.to + 26.0), style);
+                let grey = Style { colour: Colour::Grey, ..Style::left(SMALL) };
+                // The word stands before the first line only: the others may be close to one another.
+                if stage == 2 {
+                    canvas.text("stage", (place - 6.0 - measure("stage", SMALL, false), line), grey);
+                }
+                canvas.text(&stage.to_string(), (place + 6.0, line), grey);
             }
         }
         if run.criterion.is_empty() {
@@ -181,7 +185,7 @@ mod tests {
     fn writes_both_files_with_their_labels() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let stem = folder.path().join("curve0.5");
-        let one = (vec![run("", 3)], vec!["criterion: median 128 trials, 2 of 3 networks", "stage 2"]);
+        let one = (vec![run("", 3)], vec!["criterion: median 128 trials, 2 of 3 networks", ">stage<"]);
         // Each run has a line and a name.
         let labels = [
             "runs/a (delta-x)",

@@ -4,11 +4,15 @@ use super::*;
 use crate::config::Stage;
 use crate::error::ensure;
 
-pub(super) const INFO: RuleInfo = RuleInfo::new(
-    "hebbian-trace",
-    "the Hebbian trace H itself, in any stage: decaying and modulated, Oja's, retroactive, …",
-    |_, _| Ok(Arc::new(HebbianTrace)),
-);
+pub(super) const INFO: RuleInfo = RuleInfo {
+    // Trials that are all the same would have no outcome better than expected.
+    explores: true,
+    ..RuleInfo::new(
+        "hebbian-trace",
+        "the Hebbian trace H itself, in any stage: decaying and modulated, Oja's, retroactive, …",
+        |_, _| Ok(Arc::new(HebbianTrace)),
+    )
+};
 
 struct HebbianTrace;
 

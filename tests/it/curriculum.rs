@@ -94,7 +94,7 @@ fn what_a_stage_cannot_be_is_refused() {
         (stage("\"never\"", "{}"), "curriculum[0].until: unknown variant `never`"),
         (stage(crit, "{network={neurons=3}}"), "unknown table `network`; known are: task, perturbation"),
         (stage(crit, "{rule={etta=3}}"), "unknown key `rule.etta`; did you mean `rule.eta`?"),
-        (stage(crit, "{task={steps=10}}"), "stage 1 of the curriculum: task.second_stimulus is 25"),
+        (stage(crit, "{task={steps=10}}"), "stage 1 of the curriculum: task.steps is 10; expected at least 35"),
         (stage(crit, "{rule={name=\"eh\"}}"), "set.rule.name is \"eh\"; expected the run's own"),
         (refused("curriculum=3"), "curriculum is 3 (integer); expected an array"),
     ] {

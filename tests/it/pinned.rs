@@ -106,8 +106,14 @@ fn the_trials_of_every_task() {
     let digest = |name: &str| {
         let settings = ["network.neurons=24", "train.networks=3..5", "network.private_noise=0.1"];
         let settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s).unwrap()).collect();
-        // Recall needs one neuron per bit.
-        let own = (name == "recall").then(|| Setting::parse("task.bits=20").unwrap());
+        let own = match name {
+            // It needs one neuron per bit.
+            "recall" => Some("task.bits=20"),
+            "dnms-variable-delay" => Some("perturbation.probability=0.003"),
+            "sequence" => Some("perturbation.probability=0"),
+            _ => None,
+        };
+        let own = own.map(|setting| Setting::parse(setting).unwrap());
         let setup = Setup::resolve(Some(name), &settings.into_iter().chain(own).collect::<Vec<_>>()).unwrap();
         let draw = Draw { seed: 7, phase: Phase::Train, first_trial: 5, trials_each: 3, explore: true };
         let batch = TrialBatch::draw(&setup, draw).unwrap();
