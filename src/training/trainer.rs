@@ -116,13 +116,8 @@ impl Trainer {
         let mut shares = Vec::new();
         for (i, device) in devices.iter().enumerate() {
             let here = part(&setup, all.share(i, parts), device)?;
-            let groups = here.stage_groups();
-            match groups.len() {
-                1 => shares.push(Share::resume(here)?),
-                _ => groups.into_iter().try_for_each(|places| -> Result<()> {
-                    shares.push(Share::resume(here.part(places, device)?)?);
-                    Ok(())
-                })?,
+            for places in here.stage_groups() {
+                shares.push(Share::resume(here.part(places, device)?)?);
             }
         }
         Ok(Trainer { setup, devices: devices.to_vec(), shares, initial: None })
