@@ -67,11 +67,13 @@ impl InitialWeights {
         if layout.contains_key("connectivity") && in_file.contains(&&"w_rec") {
             file.required("connectivity", "there with `w_rec`, since network.connectivity is below 1")?;
         }
+        let noted = noted_networks(&file);
         let mut tensors = BTreeMap::new();
         for &name in in_file {
             let (dtype, shape) = &layout[name];
             let view = file.required(name, "a weight")?;
-            let all = indices(&file, view.shape().first().copied().unwrap_or(0));
+            let count = view.shape().first().copied().unwrap_or(0) as u64;
+            let all = noted.unwrap_or_else(|| NetworkRange::from(0..count));
             let expected = [&[all.count()], &shape[1..]].concat();
             if view.shape() != expected {
                 return Err(Error::tensor(name, format!("{:?}", view.shape()), format!("{expected:?}")));
@@ -122,10 +124,9 @@ impl InitialWeights {
     }
 }
 
-/// The indices of the networks in a file whose tensors hold `count` networks.
-fn indices(file: &TensorFile, count: usize) -> NetworkRange {
-    let json = file.metadata.metadata().as_ref().and_then(|metadata| metadata.get(METADATA_KEY));
-    let header = json.and_then(|json| serde_json::from_str::<serde_json::Value>(json).ok());
-    let networks = header.and_then(|header| serde_json::from_value(header["config"]["train"]["networks"].clone()).ok());
-    networks.unwrap_or_else(|| NetworkRange::from(0..count as u64))
+/// The indices of the networks in a checkpoint; `None` for a file of another program.
+fn noted_networks(file: &TensorFile) -> Option<NetworkRange> {
+    let json = file.metadata.metadata().as_ref()?.get(METADATA_KEY)?;
+    let header: serde_json::Value = serde_json::from_str(json).ok()?;
+    serde_json::from_value(header["config"]["train"]["networks"].clone()).ok()
 }
