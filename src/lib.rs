@@ -23,6 +23,7 @@ mod storage;
 mod tasks;
 mod text;
 mod training;
+mod worlds;
 
 // Tensors and devices are part of the interface.
 pub use candle_core;

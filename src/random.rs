@@ -3,7 +3,8 @@
 //! Candle's own generators are not used. A stream depends only on these five values, so network `k` draws the same
 //! numbers alone or among others, trial `i` the same in any batch, and all devices get the same noise.
 
-use rand::{RngExt, SeedableRng};
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -39,6 +40,16 @@ pub enum Purpose {
     FeedbackWeights = 10,
     /// `error_feedback`.
     ErrorFeedback = 11,
+    /// Which synapses of a projection exist.
+    Synapses = 12,
+    /// Initial weights of a projection.
+    SynapticWeights = 13,
+    /// What the neurons of a life draw.
+    LifeNoise = 14,
+    /// What the world of a life draws.
+    World = 15,
+    /// What takes the place of a modulator in a control.
+    Modulator = 16,
 }
 
 /// The use of a trial. Evaluation and simulation never repeat the draws of training.
@@ -62,6 +73,31 @@ pub fn stream(seed: u64, network: u64, trial: u64, phase: Phase, purpose: Purpos
         bytes.copy_from_slice(&word.to_le_bytes());
     }
     ChaCha8Rng::from_seed(key)
+}
+
+/// A fast generator for the noise of lives, which takes a number for each neuron and step: Xoshiro256++, seeded by a
+/// [`Stream`]. It gives n numbers from U[0, 1), two from each output.
+pub(crate) struct Noise(Xoshiro256PlusPlus);
+
+impl Noise {
+    /// The generator seeded by `stream`.
+    pub fn new(stream: &mut Stream) -> Self {
+        Noise(Xoshiro256PlusPlus::from_rng(stream))
+    }
+
+    /// Fills `values` with numbers from U[0, 1).
+    pub fn fill(&mut self, values: &mut [f32]) {
+        const UNIT: f32 = 1.0 / (1 << 24) as f32;
+        let mut pairs = values.chunks_exact_mut(2);
+        for pair in pairs.by_ref() {
+            let bits = self.0.next_u64();
+            pair[0] = (bits >> 40) as f32 * UNIT;
+            pair[1] = ((bits >> 16) & 0xff_ffff) as f32 * UNIT;
+        }
+        for value in pairs.into_remainder() {
+            *value = (self.0.next_u64() >> 40) as f32 * UNIT;
+        }
+    }
 }
 
 /// One draw from U(-1, 1).

@@ -109,14 +109,19 @@ fn apply(table: &mut Table, Setting { key, value, .. }: &Setting, optional: &[(S
         (Some(Value::Float(_)), Value::Integer(n)) => Value::Float(*n as f64),
         // A range of networks is text; a count is a number.
         (Some(example), value) if key != "train.networks" && example.type_str() != value.type_str() => {
-            let kind = example.type_str();
-            let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
-            return Err(Error::setting(key, with_type(value), format!("{article} {kind}, such as {example}")));
+            return Err(wrong_type(key, value, example));
         }
         (_, value) => value.clone(),
     };
     group.insert(name.to_string(), value);
     Ok(())
+}
+
+/// The error for a value whose type is not that of `example`.
+pub(super) fn wrong_type(key: &str, value: &Value, example: &Value) -> Error {
+    let kind = example.type_str();
+    let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    Error::setting(key, with_type(value), format!("{article} {kind}, such as {example}"))
 }
 
 fn known_keys(table: &Table, optional: &[(String, Value)]) -> Vec<String> {

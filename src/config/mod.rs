@@ -7,6 +7,7 @@ mod curriculum;
 mod fast_weights;
 mod layers;
 mod learning;
+mod life;
 mod network;
 mod network_range;
 mod train;
@@ -15,6 +16,9 @@ pub use curriculum::{CurriculumStage, Until};
 pub use fast_weights::{Association, FastWeightsConfig, FastWeightsForm, ModulatorSource, Stage};
 pub use layers::Setting;
 pub(crate) use layers::{lay_over, text};
+pub use life::{
+    Connect, InitialSynapses, LifeConfig, LifeSettings, PopulationConfig, ProjectionConfig, Sign,
+};
 pub use learning::{
     Baseline, BpttConfig, Loss, Parameters, PerturbationConfig, ReadoutConfig, ReadoutRule, RewardConfig, RuleConfig,
 };

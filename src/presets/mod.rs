@@ -1,10 +1,12 @@
 //! Presets: the network, learning rule and settings with which each task is usually trained, as published where
 //! possible. `src/tasks/mod.rs` says how to add a task.
 
+mod lives;
 mod settings;
 mod setup;
 mod standard;
 
+pub use lives::{find_life, LifeInfo, LifeSetup, LIVES};
 pub use setup::{Own, Setup};
 
 use crate::config::Config;

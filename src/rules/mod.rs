@@ -26,10 +26,12 @@ mod readout;
 mod reward_baseline;
 mod rflo;
 mod running_mean;
+mod synaptic;
 
 pub(crate) use accumulator::Accumulator;
 pub(crate) use readout::ReadoutLearning;
 pub use reward_baseline::RewardBaseline;
+pub use synaptic::{Exploratory, PairRule, Simultaneous, SynapseRule, SynapseRuleInfo, Third, SYNAPSE_RULES};
 
 use crate::config::Config;
 use crate::error::{At, Error, Result};

@@ -7,7 +7,7 @@ const FLOORS: [&[&str]; 14] = [
     &["text", "quantile", "random"],
     &["error"],
     &["files", "ranges", "reader"],
-    &["config", "device", "plot", "tasks"],
+    &["config", "device", "plot", "tasks", "worlds"],
     &["model"],
     &["rules"],
     &["presets"],

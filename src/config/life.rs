@@ -1,0 +1,435 @@
+//! The configuration of a life: populations, projections between them, and the world they live in.
+//!
+//! Populations and projections are addressed by name: `population.hidden.size`, `projection.input-hidden.density`.
+
+use super::layers::wrong_type;
+use super::{Kernels, NetworkRange, Precision, Setting, LARGEST};
+use crate::error::{ensure, At, Error, Result};
+use crate::ranges::{expect, not_negative, number, positive, share};
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+/// A complete description of a life.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct LifeConfig {
+    /// Which networks live, for how long, and where.
+    pub life: LifeSettings,
+    /// The world's name and its own parameters.
+    pub world: Table,
+    /// The populations, in the order in which their neurons are numbered.
+    #[serde(rename = "population")]
+    pub populations: Vec<PopulationConfig>,
+    /// The projections.
+    #[serde(rename = "projection")]
+    pub projections: Vec<ProjectionConfig>,
+}
+
+/// Which networks live, for how long, and where.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct LifeSettings {
+    /// Indices of the networks. Each lives alone; they differ in their random numbers.
+    pub networks: NetworkRange,
+    /// Trials in parallel: always 1, since weights that move while a network lives belong to one life.
+    pub batch: usize,
+    /// Seed of all random streams.
+    pub seed: u64,
+    /// Δt, the duration of a step in ms.
+    pub dt_ms: f64,
+    /// The simulated time in which weights move.
+    pub seconds: f64,
+    /// The simulated time after that, in which they don't: a test of what was learnt.
+    pub frozen_seconds: f64,
+    /// Whether neurons are noisy in the frozen time too.
+    pub frozen_noise: bool,
+    /// Simulated time from one checkpoint to the next. 0: only at the end.
+    pub checkpoint_every_seconds: f64,
+    /// Number of earlier checkpoints to keep besides the newest.
+    pub keep: u64,
+    /// `auto`, `cpu`, `cuda`, `cuda:1` or `metal`.
+    pub device: String,
+    /// Floating-point precision.
+    pub dtype: Precision,
+    /// Which implementation computes the steps.
+    pub kernels: Kernels,
+}
+
+/// Neurons of one kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct PopulationConfig {
+    /// Its name.
+    pub name: String,
+    /// The number of neurons.
+    pub size: usize,
+    /// Dale's law: the sign of all outgoing weights.
+    #[serde(default)]
+    pub sign: Sign,
+    /// The name of the neuron model, `model`, and its parameters.
+    pub neurons: Table,
+}
+
+/// The sign of a population's outgoing weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Sign {
+    /// Either sign.
+    #[default]
+    Mixed,
+    /// Never below 0.
+    Excitatory,
+    /// Never above 0.
+    Inhibitory,
+}
+
+/// Synapses from one population to another, or to itself. No neuron projects to itself, and no pair has two synapses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ProjectionConfig {
+    /// The presynaptic population.
+    pub from: String,
+    /// The postsynaptic population.
+    pub to: String,
+    /// Which pairs are connected.
+    pub connect: Connect,
+    /// The distribution of initial weights.
+    pub weights: InitialSynapses,
+    /// The smallest weight, in the unit of the postsynaptic neurons' input.
+    pub w_min: f64,
+    /// The largest weight.
+    pub w_max: f64,
+    /// The time from a spike to its effect, a multiple of `life.dt_ms`; at least one step.
+    pub delay_ms: f64,
+    /// The name of the learning rule, `name`, and its parameters; empty if the weights are fixed.
+    #[serde(default, skip_serializing_if = "Table::is_empty")]
+    pub rule: Table,
+}
+
+/// Which pairs of neurons are connected.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Connect {
+    /// Each pair with this probability; 1: all to all.
+    Density(f64),
+    /// Each postsynaptic neuron has this many synapses, from random neurons.
+    InDegree(usize),
+    /// Each presynaptic neuron has this many synapses, onto random neurons.
+    OutDegree(usize),
+}
+
+/// The distribution of initial weights.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum InitialSynapses {
+    /// All the same.
+    Constant(f64),
+    /// U(first, second).
+    Uniform(f64, f64),
+    /// N(first, second²).
+    Normal(f64, f64),
+}
+
+impl ProjectionConfig {
+    /// Its name in keys and tensors: `FROM-TO`.
+    pub fn name(&self) -> String {
+        format!("{}-{}", self.from, self.to)
+    }
+
+    /// The delay in steps of `dt_ms`.
+    pub fn delay_steps(&self, dt_ms: f64) -> usize {
+        (self.delay_ms / dt_ms).round() as usize
+    }
+
+    /// The name of the learning rule, if the weights are plastic.
+    pub fn rule_name(&self) -> Option<&str> {
+        self.rule.get("name").and_then(Value::as_str)
+    }
+
+    fn check(&self, config: &LifeConfig) -> Result<()> {
+        let known = || config.populations.iter().map(|p| p.name.as_str());
+        let find = |name: &str| config.populations.iter().find(|p| p.name == name);
+        let from = find(&self.from).ok_or_else(|| Error::unknown("population", &self.from, known())).at("from")?;
+        let to = find(&self.to).ok_or_else(|| Error::unknown("population", &self.to, known())).at("to")?;
+        let itself = usize::from(self.from == self.to);
+        match self.connect {
+            Connect::Density(p) => share("connect.density", p)?,
+            Connect::InDegree(k) => {
+                let most = from.size - itself;
+                expect((1..=most).contains(&k), "connect.in_degree", k, format!("1 to {most}, the neurons before it"))?;
+            }
+            Connect::OutDegree(k) => {
+                let most = to.size - itself;
+                expect((1..=most).contains(&k), "connect.out_degree", k, format!("1 to {most}, the neurons after it"))?;
+            }
+        }
+        number("w_min", self.w_min)?;
+        number("w_max", self.w_max)?;
+        expect(self.w_min <= self.w_max, "w_min", self.w_min, format!("at most w_max ({})", self.w_max))?;
+        let (low, high) = match self.weights {
+            InitialSynapses::Constant(w) => (w, w),
+            InitialSynapses::Uniform(low, high) => (low, high),
+            InitialSynapses::Normal(mean, sd) => {
+                not_negative("weights.normal", sd)?;
+                (mean, mean)
+            }
+        };
+        let inside = format!("within w_min and w_max ({} to {})", self.w_min, self.w_max);
+        let fine = low <= high && low >= self.w_min && high <= self.w_max;
+        expect(fine, "weights", format!("{low} to {high}"), inside)?;
+        let (wrong, bound) = match from.sign {
+            Sign::Excitatory => (self.w_min < 0.0, "w_min of at least 0"),
+            Sign::Inhibitory => (self.w_max > 0.0, "w_max of at most 0"),
+            Sign::Mixed => (false, ""),
+        };
+        let sign = if from.sign == Sign::Excitatory { "excitatory" } else { "inhibitory" };
+        ensure!(
+            !wrong,
+            Usage,
+            "weights go from {} to {}, but population `{}` is {sign} (Dale's law): expected {bound}",
+            self.w_min,
+            self.w_max,
+            self.from
+        );
+        positive("delay_ms", self.delay_ms)?;
+        let steps = self.delay_ms / config.life.dt_ms;
+        let whole = steps >= 0.999 && (steps - steps.round()).abs() < 1e-6 && steps < 1e5;
+        let expected = format!("a multiple of life.dt_ms ({}), at least one step", config.life.dt_ms);
+        expect(whole, "delay_ms", self.delay_ms, expected)
+    }
+}
+
+impl LifeConfig {
+    /// The world's name.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the table `world` has no name.
+    pub fn world_name(&self) -> Result<&str> {
+        let name = self.world.get("name").and_then(Value::as_str);
+        name.ok_or_else(|| Error::Usage("world.name is missing".into()))
+    }
+
+    /// The configuration as TOML.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] if a value cannot be written as TOML.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|error| Error::Bug(format!("writing the configuration as TOML: {error}")))
+    }
+
+    /// Reads a complete configuration from TOML.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if a key is missing, unknown or of the wrong type.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        toml::from_str(text).map_err(|error| Error::Usage(error.message().trim().to_string()))
+    }
+
+    /// Checks the range of every number, and that projections fit the populations.
+    ///
+    /// # Errors
+    /// [`Error::Setting`], [`Error::Unknown`] or [`Error::Usage`] for the first thing that is wrong.
+    pub fn check(&self) -> Result<()> {
+        let life = &self.life;
+        ensure!(
+            life.batch == 1,
+            Usage,
+            "life.batch is {}; expected 1: the weights of a life move at every step, so its trials follow one another. \
+             For more at a time, let more networks live (--networks)",
+            life.batch
+        );
+        positive("life.dt_ms", life.dt_ms)?;
+        not_negative("life.seconds", life.seconds)?;
+        not_negative("life.frozen_seconds", life.frozen_seconds)?;
+        not_negative("life.checkpoint_every_seconds", life.checkpoint_every_seconds)?;
+        let most = LARGEST;
+        expect(life.networks.count() <= most, "life.networks", life.networks, format!("at most {most} networks"))?;
+        ensure!(!self.populations.is_empty(), Usage, "there is no population");
+        for (k, population) in self.populations.iter().enumerate() {
+            let place = format!("population {}", population.name);
+            let usable = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let named = !population.name.is_empty() && population.name.chars().all(usable);
+            ensure!(named, Usage, "population `{}`: expected a name of letters, digits and _", population.name);
+            let twice = self.populations[..k].iter().any(|other| other.name == population.name);
+            ensure!(!twice, Usage, "there are two populations called `{}`", population.name);
+            expect((1..=1 << 24).contains(&population.size), "size", population.size, "1 to 16777216").at(place)?;
+        }
+        for (k, projection) in self.projections.iter().enumerate() {
+            let name = projection.name();
+            let twice = self.projections[..k].iter().any(|other| other.name() == name);
+            ensure!(!twice, Usage, "there are two projections `{name}`");
+            projection.check(self).at(format!("projection {name}"))?;
+        }
+        Ok(())
+    }
+
+    /// The configuration overlaid with `settings`, of which later ones win.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for an unknown key; [`Error::Setting`] or [`Error::Usage`] for a value of the wrong type.
+    pub fn with(&self, settings: &[Setting]) -> Result<Self> {
+        let mut table = named(self)?;
+        for setting in settings {
+            apply(&mut table, setting).at(&setting.origin)?;
+        }
+        for (kind, names) in [("population", vec!["name"]), ("projection", vec!["from", "to"])] {
+            let Some(Value::Table(by_name)) = table.remove(kind) else { continue };
+            let mut list: Vec<(String, Value)> = by_name.into_iter().collect();
+            // In their former order.
+            let order = |name: &str| match kind {
+                "population" => self.populations.iter().position(|p| p.name == name),
+                _ => self.projections.iter().position(|p| p.name() == name),
+            };
+            list.sort_by_key(|(name, _)| order(name));
+            let list = list.into_iter().map(|(name, mut value)| {
+                if let Some(table) = value.as_table_mut() {
+                    for (key, part) in names.iter().zip(name.split('-')) {
+                        table.insert(key.to_string(), part.into());
+                    }
+                }
+                value
+            });
+            table.insert(kind.into(), Value::Array(list.collect()));
+        }
+        for setting in settings.iter().filter(|s| s.value.is_array() && ["population", "projection"].contains(&&s.key[..])) {
+            table.insert(setting.key.clone(), setting.value.clone());
+        }
+        serde_path_to_error::deserialize(Value::Table(table))
+            .map_err(|error| Error::Usage(format!("{}: {}", error.path(), error.inner().message().trim())))
+    }
+
+    /// Every key with its value.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] if a value cannot be written as TOML.
+    pub fn settings(&self, origin: &str) -> Result<Vec<Setting>> {
+        Ok(Setting::from_table(&named(self)?, origin))
+    }
+}
+
+/// The configuration as a table in which populations and projections are tables by name.
+fn named(config: &LifeConfig) -> Result<Table> {
+    let mut table = Table::try_from(config).map_err(|error| Error::Bug(format!("writing the defaults: {error}")))?;
+    for kind in ["population", "projection"] {
+        let Some(Value::Array(list)) = table.remove(kind) else { continue };
+        let by_name = list.into_iter().filter_map(|value| {
+            let Value::Table(mut value) = value else { return None };
+            let mut part = |key: &str| Some(value.remove(key)?.as_str()?.to_string());
+            let name = match kind {
+                "population" => part("name")?,
+                _ => format!("{}-{}", part("from")?, part("to")?),
+            };
+            Some((name, Value::Table(value)))
+        });
+        table.insert(kind.into(), Value::Table(by_name.collect()));
+    }
+    Ok(table)
+}
+
+/// Keys that a complete configuration may lack, in tables of which only one is given.
+const CHOICES: [(&str, &[&str]); 2] =
+    [("connect", &["density", "in_degree", "out_degree"]), ("weights", &["constant", "uniform", "normal"])];
+
+fn apply(table: &mut Table, setting: &Setting) -> Result<()> {
+    let Setting { key, value, .. } = setting;
+    if value.is_array() && ["population", "projection"].contains(&&key[..]) {
+        return Ok(());
+    }
+    let known: Vec<String> = Setting::from_table(table, "").into_iter().map(|s| s.key).collect();
+    let unknown = || Error::unknown("key", key, known.iter().map(String::as_str));
+    let mut parts: Vec<&str> = key.split('.').collect();
+    let last = parts.pop().unwrap_or_default();
+    let mut group = table;
+    for part in &parts {
+        group = group.get_mut(*part).and_then(Value::as_table_mut).ok_or_else(unknown)?;
+    }
+    if let Some((_, names)) = CHOICES.iter().find(|(choice, names)| parts.last() == Some(choice) && names.contains(&last)) {
+        names.iter().for_each(|name| drop(group.remove(*name)));
+        let whole = ["density", "constant"].contains(&last);
+        let value = if whole { value.as_integer().map_or(value.clone(), |n| Value::Float(n as f64)) } else { value.clone() };
+        group.insert(last.into(), value);
+        return Ok(());
+    }
+    let example = group.get(last).ok_or_else(unknown)?;
+    let value = match (example, value) {
+        (Value::Float(_), Value::Integer(n)) => Value::Float(*n as f64),
+        (example, value) if key != "life.networks" && example.type_str() != value.type_str() => {
+            return Err(wrong_type(key, value, example));
+        }
+        (_, value) => value.clone(),
+    };
+    group.insert(last.into(), value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small() -> LifeConfig {
+        LifeConfig::from_toml(
+            r#"
+            life = { networks = 2, batch = 1, seed = 1, dt_ms = 1.0, seconds = 1.0, frozen_seconds = 0.0,
+                     frozen_noise = true, checkpoint_every_seconds = 1.0, keep = 1, device = "cpu", dtype = "f32",
+                     kernels = "fused" }
+            world = { name = "none" }
+            [[population]]
+            name = "a"
+            size = 3
+            sign = "excitatory"
+            neurons = { model = "input" }
+            [[population]]
+            name = "b"
+            size = 2
+            neurons = { model = "lif" }
+            [[projection]]
+            from = "a"
+            to = "b"
+            connect = { density = 1.0 }
+            weights = { uniform = [0.0, 1.0] }
+            w_min = 0.0
+            w_max = 2.0
+            delay_ms = 1.0
+            rule = { name = "mstdp", gamma = 0.1 }
+            "#,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn keys_are_addressed_by_name() {
+        let set = |text: &str| small().with(&[Setting::parse(text).unwrap()]);
+        assert_eq!(set("population.b.size=7").unwrap().populations[1].size, 7);
+        assert_eq!(set("projection.a-b.connect.in_degree=2").unwrap().projections[0].connect, Connect::InDegree(2));
+        assert_eq!(set("projection.a-b.rule.gamma=1").unwrap().projections[0].rule["gamma"].as_float(), Some(1.0));
+        let unknown = set("population.b.sise=7").unwrap_err().to_string();
+        assert!(unknown.contains("did you mean `population.b.size`"), "{unknown}");
+        let same = small();
+        assert_eq!(same.with(&same.settings("x").unwrap()).unwrap(), same);
+    }
+
+    #[test]
+    fn what_cannot_live_is_refused_in_one_line() {
+        let refused = |text: &str| small().with(&[Setting::parse(text).unwrap()]).unwrap().check().unwrap_err().to_string();
+        for (setting, said) in [
+            ("life.batch=4", "life.batch is 4; expected 1"),
+            ("projection.a-b.delay_ms=0.5", "projection a-b: delay_ms is 0.5; expected a multiple of life.dt_ms (1), at least one step"),
+            ("projection.a-b.w_min=-1.0", "population `a` is excitatory (Dale's law)"),
+            ("projection.a-b.connect.in_degree=4", "connect.in_degree is 4; expected 1 to 3"),
+            ("projection.a-b.weights.constant=3.0", "weights is 3 to 3; expected within w_min and w_max"),
+        ] {
+            let error = refused(setting);
+            assert!(error.contains(said) && !error.contains('\n'), "{error}");
+        }
+        let mut lost = small();
+        lost.projections[0].to = "c".into();
+        assert_eq!(lost.check().unwrap_err().to_string(), "projection a-c: to: unknown population `c`; known are: a, b");
+    }
+}

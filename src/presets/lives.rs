@@ -1,0 +1,263 @@
+//! Presets of lives: a world with the network that lives in it, as published.
+
+use crate::config::{LifeConfig, Setting};
+use crate::error::{ensure, At, Error, Result};
+use crate::model::{build_population, Circuit, PopulationModel};
+use crate::ranges::expect;
+use crate::rules::{SynapseRule, SynapseRuleInfo};
+use crate::worlds::{DistalReward, Pattern, Pavlovian, Places, World, Xor};
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use toml::{Table, Value};
+
+/// A life that has a name.
+pub struct LifeInfo {
+    /// The name.
+    pub name: &'static str,
+    /// A one-line description with the source.
+    pub summary: &'static str,
+    /// The rules that it can be lived with; the first is the usual one.
+    pub rules: &'static [&'static str],
+    /// The populations, projections and world, as TOML; `RULE` stands for the rule's table.
+    text: &'static str,
+    /// Changes what depends on the rule.
+    adapt: fn(&mut LifeConfig, &str),
+}
+
+const STANDARD: &str = r#"
+[life]
+networks = 4
+batch = 1
+seed = 1
+dt_ms = 1.0
+seconds = 400.0
+frozen_seconds = 0.0
+frozen_noise = true
+checkpoint_every_seconds = 100.0
+keep = 1
+device = "auto"
+dtype = "f32"
+kernels = "fused"
+"#;
+
+/// Every life that has a name.
+pub static LIVES: &[LifeInfo] = &[
+    LifeInfo {
+        name: "xor-rate",
+        summary: "XOR of two bits coded by rates, by spiking neurons and reward (Florian 2007, 4.2)",
+        rules: &["mstdpet", "mstdp"],
+        text: include_str!("lives/xor-rate.toml"),
+        adapt: |_, _| (),
+    },
+    LifeInfo {
+        name: "xor-temporal",
+        summary: "XOR of two bits coded by spike trains (Florian 2007, 4.3)",
+        rules: &["mstdpet", "mstdp"],
+        text: include_str!("lives/xor-temporal.toml"),
+        adapt: |config, rule| {
+            let gamma = if rule == "mstdp" { 0.01 } else { 0.25 };
+            for projection in &mut config.projections {
+                projection.rule.insert("gamma".into(), gamma.into());
+            }
+        },
+    },
+    LifeInfo {
+        name: "distal-reward",
+        summary: "one synapse grows because reward follows seconds after it acts (Izhikevich 2007, figure 1)",
+        rules: &["da-stdp"],
+        text: include_str!("lives/distal-reward.toml"),
+        adapt: |_, _| (),
+    },
+    LifeInfo {
+        name: "pavlovian",
+        summary: "the response to one of 100 stimuli grows because reward follows it (Izhikevich 2007, figure 2)",
+        rules: &["da-stdp"],
+        text: include_str!("lives/pavlovian.toml"),
+        adapt: |_, _| (),
+    },
+    LifeInfo {
+        name: "hoerzer",
+        summary: "a chaotic rate network learns to produce a pattern while it lives (Hoerzer et al. 2014)",
+        rules: &["eh"],
+        text: include_str!("lives/hoerzer.toml"),
+        adapt: |_, _| (),
+    },
+];
+
+/// The life called `name`.
+///
+/// # Errors
+/// [`Error::Unknown`] if there is none; it suggests the most similar name.
+pub fn find_life(name: &str) -> Result<&'static LifeInfo> {
+    LIVES.iter().find(|life| life.name == name).ok_or_else(|| Error::unknown("life", name, LIVES.iter().map(|l| l.name)))
+}
+
+impl LifeInfo {
+    /// Its configuration with one of its rules; `None`: the usual one.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] if it cannot be lived with this rule.
+    pub fn config(&self, rule: Option<&str>) -> Result<LifeConfig> {
+        let rule = rule.unwrap_or(self.rules[0]);
+        // Without plasticity, the network of the usual rule.
+        let plastic = if rule == "none" { self.rules[0] } else { rule };
+        if !self.rules.contains(&plastic) {
+            return Err(Error::unknown("rule for this life", rule, self.rules.iter().copied().chain(["none"])));
+        }
+        let info = SynapseRuleInfo::find(plastic)?;
+        let mut table: Table = format!("{STANDARD}{}", self.text)
+            .parse()
+            .map_err(|error: toml::de::Error| Error::Bug(format!("the preset {}: {}", self.name, error.message())))?;
+        if let Some(Value::Table(mut own)) = table.remove("lifetime") {
+            if let Some(Value::Table(life)) = table.get_mut("life") {
+                life.append(&mut own);
+            }
+        }
+        if let Some(Value::Table(world)) = table.get_mut("world") {
+            world.insert("name".into(), self.name.into());
+        }
+        for projection in table.get_mut("projection").and_then(Value::as_array_mut).into_iter().flatten() {
+            let Some(projection) = projection.as_table_mut() else { continue };
+            if projection.remove("plastic").is_some_and(|plastic| plastic.as_bool() == Some(true)) {
+                projection.insert("rule".into(), Value::Table(info.table()));
+            }
+        }
+        let mut config: LifeConfig =
+            table.try_into().map_err(|e: toml::de::Error| Error::Bug(format!("the preset {}: {}", self.name, e.message())))?;
+        (self.adapt)(&mut config, plastic);
+        if rule == "none" {
+            config.projections.iter_mut().for_each(|projection| projection.rule = Table::new());
+        }
+        Ok(config)
+    }
+}
+
+/// A life's configuration with everything that its names stand for, checked.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct LifeSetup {
+    /// The configuration.
+    pub config: LifeConfig,
+    /// Where neurons and synapses are.
+    pub circuit: Circuit,
+    /// The model of each population.
+    pub models: Vec<Arc<dyn PopulationModel>>,
+    /// The rule of each projection; `None`: its weights are fixed.
+    pub rules: Vec<Option<SynapseRule>>,
+    /// The delay of each projection, in steps.
+    pub delays: Vec<usize>,
+}
+
+impl LifeSetup {
+    /// Resolves a configuration.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a key out of range, [`Error::Unknown`] for an unknown world, model, rule or population,
+    /// [`Error::Usage`] for settings that contradict each other.
+    pub fn new(config: LifeConfig) -> Result<Self> {
+        config.check()?;
+        let dt = config.life.dt_ms;
+        let models = config.populations.iter().map(|population| {
+            let model = build_population(&population.neurons, dt).at(format!("population {}", population.name))?;
+            Ok(Arc::from(model))
+        });
+        let models: Vec<Arc<dyn PopulationModel>> = models.collect::<Result<_>>()?;
+        let circuit = Circuit::new(&config);
+        let mut rules = Vec::new();
+        for (projection, (name, from, to)) in config.projections.iter().zip(&circuit.projections) {
+            let place = format!("projection {name}");
+            let rule = SynapseRule::of(&projection.rule, dt).at(&place)?;
+            if let Some((_, info)) = &rule {
+                for end in [from, to] {
+                    let (population, model) = (&circuit.populations[*end].0, &models[*end]);
+                    let (needs, has) = if info.spikes { ("spikes", "rates") } else { ("rates", "spikes") };
+                    ensure!(
+                        model.spikes() == info.spikes,
+                        Usage,
+                        "{place}: rule `{}` is for {needs}, but population `{population}` ({}) has {has}",
+                        info.name,
+                        model.name()
+                    );
+                }
+            }
+            rules.push(rule.map(|(rule, _)| rule));
+        }
+        let delays = config.projections.iter().map(|projection| projection.delay_steps(dt)).collect();
+        let setup = LifeSetup { config, circuit, models, rules, delays };
+        let world = setup.world(setup.config.life.networks.start)?;
+        let steps = world.steps();
+        for (key, seconds) in
+            [("life.seconds", setup.config.life.seconds), ("life.frozen_seconds", setup.config.life.frozen_seconds)]
+        {
+            let blocks = seconds * 1000.0 / dt / steps as f64;
+            let whole = blocks < 1e12 && (blocks - blocks.round()).abs() < 1e-6;
+            expect(whole, key, seconds, format!("a multiple of {} s, a block of this world", steps as f64 * dt / 1000.0))?;
+        }
+        Ok(setup)
+    }
+
+    /// The life called `name` overlaid with `settings`, of which later ones win. `name` may be `None` if settings give
+    /// `world.name`.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for an unknown life, rule or key; else as [`LifeSetup::new`].
+    pub fn resolve(name: Option<&str>, rule: Option<&str>, settings: &[Setting]) -> Result<Self> {
+        let named = settings.iter().rev().find(|setting| setting.key == "world.name").map(crate::config::text).transpose()?;
+        let Some(name) = name.or(named) else { crate::error::bail!(Usage, "no life is named") };
+        ensure!(
+            named.is_none_or(|named| named == name),
+            Usage,
+            "the command names life `{name}`, but world.name is `{}`",
+            named.unwrap_or_default()
+        );
+        Self::new(find_life(name)?.config(rule)?.with(settings)?)
+    }
+
+    /// The world of a network.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`], [`Error::Setting`] or [`Error::Usage`] if the world's parameters are not its own, or the
+    /// populations don't suit it.
+    pub(crate) fn world(&self, network: u64) -> Result<Box<dyn World>> {
+        let name = self.config.world_name()?;
+        let mut own = self.config.world.clone();
+        own.remove("name");
+        let places = Places { populations: &self.circuit.populations, dt_ms: self.config.life.dt_ms };
+        let seed = self.config.life.seed;
+        match name {
+            "xor-rate" | "xor-temporal" => parameters::<Xor>(own)?.build(&places, seed, network),
+            "distal-reward" => parameters::<DistalReward>(own)?.build(&places),
+            "pavlovian" => parameters::<Pavlovian>(own)?.build(&places, seed, network),
+            "hoerzer" => parameters::<Pattern>(own)?.build(&places),
+            _ => Err(Error::unknown("world", name, LIVES.iter().map(|life| life.name))),
+        }
+    }
+
+    /// The number of blocks in which weights move, and of frozen ones after them, if a block has `steps` steps.
+    pub(crate) fn blocks(&self, steps: usize) -> (u64, u64) {
+        let life = &self.config.life;
+        let of = |seconds: f64| (seconds * 1000.0 / life.dt_ms / steps as f64).round() as u64;
+        (of(life.seconds), of(life.frozen_seconds))
+    }
+}
+
+fn parameters<P: DeserializeOwned>(table: Table) -> Result<P> {
+    table.try_into().map_err(|error: toml::de::Error| Error::Usage(format!("world: {}", error.message().trim())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_life_can_be_lived_with_each_of_its_rules() {
+        for (life, rule) in LIVES.iter().flat_map(|life| life.rules.iter().map(move |rule| (life, *rule))) {
+            let setup = LifeSetup::resolve(Some(life.name), Some(rule), &[]).unwrap();
+            assert!(setup.rules.iter().any(Option::is_some), "{}", life.name);
+            let text = setup.config.to_toml().unwrap();
+            assert_eq!(LifeConfig::from_toml(&text).unwrap(), setup.config);
+        }
+        let refused = |rule| LifeSetup::resolve(Some("hoerzer"), Some(rule), &[]).err().unwrap().to_string();
+        assert!(refused("mstdp").contains("known are: eh, none"), "{}", refused("mstdp"));
+    }
+}

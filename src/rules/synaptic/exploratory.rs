@@ -1,0 +1,81 @@
+//! Exploratory Hebb for rates: Δw_ij = η(t) (r_i − r̄_i) M r_j with M = 1 if P > P̄, else 0; then r̄ ← λ r̄ + (1 − λ) r,
+//! P̄ ← λ P̄ + (1 − λ) P; η(t) = η/(1 + t/T) (Hoerzer et al. 2014; there λ = 0.8, T = 20 s). P is the reward of the step, r_j the
+//! presynaptic rate that contributed to r_i.
+
+use super::{parameters, table, SynapseRule, SynapseRuleInfo};
+use crate::error::Result;
+use crate::ranges::{expect, fraction, not_negative};
+use serde::{Deserialize, Serialize};
+
+/// The rule, with its parameters in steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Exploratory {
+    /// η.
+    pub eta: f64,
+    /// T in steps; 0: η does not fall.
+    pub fall: f64,
+    /// λ for the postsynaptic rates.
+    pub rate_decay: f64,
+    /// λ for the reward.
+    pub reward_decay: f64,
+    /// Steps for which changes are held back before they are applied together.
+    pub hold: u64,
+    /// Whether a coin takes the place of M.
+    pub coin: bool,
+}
+
+/// The parameters as they are written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Parameters {
+    /// η at birth.
+    eta: f64,
+    /// T, the time in which η falls to half; 0: it does not fall.
+    fall_seconds: f64,
+    rate_decay: f64,
+    reward_decay: f64,
+    /// Changes of weights are applied together at the end of such a time; one step: at once. A control.
+    hold_ms: f64,
+    /// A coin takes the place of the modulator M: a control.
+    coin: bool,
+}
+
+impl Default for Parameters {
+    /// Hoerzer et al. (2014), with a rate that falls more slowly.
+    fn default() -> Self {
+        Parameters { eta: 5e-4, fall_seconds: 100.0, rate_decay: 0.8, reward_decay: 0.8, hold_ms: 1.0, coin: false }
+    }
+}
+
+pub(super) const INFO: SynapseRuleInfo = SynapseRuleInfo {
+    name: "eh",
+    summary: "exploratory Hebb: rate times deviation from the running mean, where the reward is above its own (Hoerzer 2014)",
+    spikes: false,
+    parameters: || table(&Parameters::default()),
+    build: |table, dt_ms| {
+        let own: Parameters = parameters(table)?;
+        not_negative("eta", own.eta)?;
+        not_negative("fall_seconds", own.fall_seconds)?;
+        fraction("rate_decay", own.rate_decay)?;
+        fraction("reward_decay", own.reward_decay)?;
+        let hold = own.hold_ms / dt_ms;
+        let whole = (1.0..1e9).contains(&hold) && (hold - hold.round()).abs() < 1e-6;
+        expect(whole, "hold_ms", own.hold_ms, format!("a multiple of life.dt_ms ({dt_ms})"))?;
+        Ok(SynapseRule::Exploratory(Exploratory {
+            eta: own.eta,
+            fall: own.fall_seconds * 1000.0 / dt_ms,
+            rate_decay: own.rate_decay,
+            reward_decay: own.reward_decay,
+            hold: hold.round() as u64,
+            coin: own.coin,
+        }))
+    },
+};
+
+impl Exploratory {
+    /// η(t) after `steps` steps.
+    pub(crate) fn eta_at(&self, steps: u64) -> f64 {
+        if self.fall > 0.0 { self.eta / (1.0 + steps as f64 / self.fall) } else { self.eta }
+    }
+}

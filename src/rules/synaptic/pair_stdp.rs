@@ -1,0 +1,256 @@
+//! Spike-timing-dependent plasticity between pairs of spikes, alone or with a third factor.
+//!
+//! With f a spike (0 or 1), P⁺_j a trace of presynaptic and P⁻_i one of postsynaptic spikes,
+//!
+//! ```text
+//! P⁺ ← P⁺ e^(−Δt/τ₊) + f_j     P⁻ ← P⁻ e^(−Δt/τ₋) + f_i     ζ_ij = A₊ P⁺_j f_i + A₋ P⁻_i f_j
+//! ```
+//!
+//! and the weight changes by γ ζ (`stdp`), by γ r ζ with the reward r of the next step (`mstdp`, Florian 2007, eqs 9 to
+//! 14), or by way of an eligibility z: z ← z e^(−Δt/τ_z) + ζ/τ_z, Δw = γ Δt r z (`mstdpet`, eqs 15 to 17), or c ← c + ζ,
+//! Δw = (d₀ + d) c, with dopamine d (`da-stdp`, Izhikevich 2007).
+
+use super::{parameters, table, SynapseRule, SynapseRuleInfo};
+use crate::error::Result;
+use crate::ranges::{expect, not_negative, number, positive};
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+/// A rule of this family, with its parameters in steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PairRule {
+    /// e^(−Δt/τ₊).
+    pub pre_decay: f64,
+    /// e^(−Δt/τ₋).
+    pub post_decay: f64,
+    /// A₊.
+    pub a_plus: f64,
+    /// A₋.
+    pub a_minus: f64,
+    /// Whether a spike adds 1 to its trace; if not, it sets the trace to 1, so that only the nearest spike counts.
+    pub accumulates: bool,
+    /// Which pairs of spikes in the same step count.
+    pub simultaneous: Simultaneous,
+    /// The third factor.
+    pub third: Third,
+    /// What a step's third factor is multiplied by.
+    pub rate: f64,
+    /// The eligibility's decay per period and the factor of ζ in it; `None`: ζ changes the weight itself.
+    pub eligibility: Option<(f64, f64)>,
+    /// Steps in a period: the eligibility decays, and changes the weights, at the end of each.
+    pub period: u64,
+}
+
+/// What pairs of spikes in the same step do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Simultaneous {
+    /// Both A₊ and A₋ count, since both traces include the step's own spikes (Florian).
+    Both,
+    /// Only A₋ counts: P⁺ is that of the step before (Izhikevich).
+    Depression,
+}
+
+/// The third factor of the rule.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Third {
+    /// None: always 1.
+    None,
+    /// The reward.
+    Reward,
+    /// Dopamine: rewards add up in d, which decays by `decay` in a step; `tonic` is always there.
+    Dopamine {
+        /// e^(−Δt/τ_d).
+        decay: f64,
+        /// d₀.
+        tonic: f64,
+    },
+}
+
+/// The parameters of `stdp` and `mstdp`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Pairs {
+    /// γ, in the unit of the weights.
+    gamma: f64,
+    tau_plus_ms: f64,
+    tau_minus_ms: f64,
+    a_plus: f64,
+    a_minus: f64,
+}
+
+impl Default for Pairs {
+    /// Florian (2007), with the γ of his experiment with rates.
+    fn default() -> Self {
+        Pairs { gamma: 0.1, tau_plus_ms: 20.0, tau_minus_ms: 20.0, a_plus: 1.0, a_minus: -1.0 }
+    }
+}
+
+/// The parameters of `mstdpet`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Traced {
+    gamma: f64,
+    tau_plus_ms: f64,
+    tau_minus_ms: f64,
+    a_plus: f64,
+    a_minus: f64,
+    tau_z_ms: f64,
+}
+
+impl Default for Traced {
+    /// Florian (2007), with the γ of his experiment with rates.
+    fn default() -> Self {
+        let Pairs { tau_plus_ms, tau_minus_ms, a_plus, a_minus, .. } = Pairs::default();
+        Traced { gamma: 0.625, tau_plus_ms, tau_minus_ms, a_plus, a_minus, tau_z_ms: 25.0 }
+    }
+}
+
+/// The parameters of `da-stdp`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Dopaminergic {
+    tau_plus_ms: f64,
+    tau_minus_ms: f64,
+    a_plus: f64,
+    a_minus: f64,
+    /// The time constant of the eligibility c.
+    tau_c_ms: f64,
+    /// That of dopamine.
+    tau_d_ms: f64,
+    /// d₀.
+    tonic: f64,
+    /// The time from one change of the weights to the next.
+    every_ms: f64,
+}
+
+impl Default for Dopaminergic {
+    /// Izhikevich (2007).
+    fn default() -> Self {
+        Dopaminergic {
+            tau_plus_ms: 20.0,
+            tau_minus_ms: 20.0,
+            a_plus: 0.1,
+            a_minus: -0.15,
+            tau_c_ms: 1000.0,
+            tau_d_ms: 200.0,
+            tonic: 0.002,
+            every_ms: 10.0,
+        }
+    }
+}
+
+pub(super) const STDP: SynapseRuleInfo = SynapseRuleInfo {
+    name: "stdp",
+    summary: "spike-timing-dependent plasticity of pairs, without a third factor (Song et al. 2000)",
+    spikes: true,
+    parameters: || table(&Pairs { gamma: 0.01, ..Pairs::default() }),
+    build: |table, dt_ms| pairs(table, dt_ms, Third::None),
+};
+
+pub(super) const MSTDP: SynapseRuleInfo = SynapseRuleInfo {
+    name: "mstdp",
+    summary: "spike-timing-dependent plasticity times the reward of the next step (Florian 2007)",
+    spikes: true,
+    parameters: || table(&Pairs::default()),
+    build: |table, dt_ms| pairs(table, dt_ms, Third::Reward),
+};
+
+pub(super) const MSTDPET: SynapseRuleInfo = SynapseRuleInfo {
+    name: "mstdpet",
+    summary: "the same with an eligibility trace (Florian 2007)",
+    spikes: true,
+    parameters: || table(&Traced::default()),
+    build: |table, dt_ms| {
+        let own: Traced = parameters(table)?;
+        positive("tau_z_ms", own.tau_z_ms)?;
+        let pairs = Pairs {
+            gamma: own.gamma,
+            tau_plus_ms: own.tau_plus_ms,
+            tau_minus_ms: own.tau_minus_ms,
+            a_plus: own.a_plus,
+            a_minus: own.a_minus,
+        };
+        let rule = PairRule {
+            rate: own.gamma * dt_ms,
+            eligibility: Some((libm::exp(-dt_ms / own.tau_z_ms), 1.0 / own.tau_z_ms)),
+            ..pairs.rule(dt_ms, Third::Reward)?
+        };
+        Ok(SynapseRule::Pair(rule))
+    },
+};
+
+pub(super) const DA_STDP: SynapseRuleInfo = SynapseRuleInfo {
+    name: "da-stdp",
+    summary: "spike-timing-dependent plasticity with an eligibility trace, gated by dopamine (Izhikevich 2007)",
+    spikes: true,
+    parameters: || table(&Dopaminergic::default()),
+    build: |table, dt_ms| {
+        let own: Dopaminergic = parameters(table)?;
+        positive("tau_c_ms", own.tau_c_ms)?;
+        positive("tau_d_ms", own.tau_d_ms)?;
+        not_negative("tonic", own.tonic)?;
+        let period = own.every_ms / dt_ms;
+        let whole = (1.0..1e6).contains(&period) && (period - period.round()).abs() < 1e-6;
+        expect(whole, "every_ms", own.every_ms, format!("a multiple of life.dt_ms ({dt_ms})"))?;
+        let third = Third::Dopamine { decay: libm::exp(-dt_ms / own.tau_d_ms), tonic: own.tonic };
+        let pairs = Pairs {
+            gamma: 1.0,
+            tau_plus_ms: own.tau_plus_ms,
+            tau_minus_ms: own.tau_minus_ms,
+            a_plus: own.a_plus,
+            a_minus: own.a_minus,
+        };
+        let rule = PairRule {
+            accumulates: false,
+            simultaneous: Simultaneous::Depression,
+            eligibility: Some((libm::exp(-own.every_ms / own.tau_c_ms), 1.0)),
+            period: period.round() as u64,
+            ..pairs.rule(dt_ms, third)?
+        };
+        Ok(SynapseRule::Pair(rule))
+    },
+};
+
+fn pairs(table: Table, dt_ms: f64, third: Third) -> Result<SynapseRule> {
+    Ok(SynapseRule::Pair(parameters::<Pairs>(table)?.rule(dt_ms, third)?))
+}
+
+impl Pairs {
+    fn rule(self, dt_ms: f64, third: Third) -> Result<PairRule> {
+        number("gamma", self.gamma)?;
+        positive("tau_plus_ms", self.tau_plus_ms)?;
+        positive("tau_minus_ms", self.tau_minus_ms)?;
+        number("a_plus", self.a_plus)?;
+        number("a_minus", self.a_minus)?;
+        Ok(PairRule {
+            pre_decay: libm::exp(-dt_ms / self.tau_plus_ms),
+            post_decay: libm::exp(-dt_ms / self.tau_minus_ms),
+            a_plus: self.a_plus,
+            a_minus: self.a_minus,
+            accumulates: true,
+            simultaneous: Simultaneous::Both,
+            third,
+            rate: self.gamma,
+            eligibility: None,
+            period: 1,
+        })
+    }
+}
+
+impl PairRule {
+    /// The third factor of a step times the rate, from the `reward` of the step; moves `dopamine`.
+    pub(crate) fn gate(&self, dopamine: &mut f64, reward: f64) -> f64 {
+        self.rate
+            * match self.third {
+                Third::None => 1.0,
+                Third::Reward => reward,
+                Third::Dopamine { decay, tonic } => {
+                    *dopamine = *dopamine * decay + reward;
+                    tonic + *dopamine
+                }
+            }
+    }
+}

@@ -1,0 +1,410 @@
+//! Distal reward and Pavlovian conditioning in a network that fires spontaneously (Izhikevich 2007, figures 1 and 2).
+
+use super::{mean, restored, state, Block, LifeRow, Places, Verdict, View, Wiring, World};
+use crate::error::Result;
+use crate::random::{stream, Phase, Purpose, Stream};
+use crate::ranges::{expect, not_negative};
+use rand::seq::index::sample;
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::ops::Range;
+
+/// The projection whose synapses these worlds look at.
+const PLASTIC: &str = "excitatory-excitatory";
+
+/// Reward comes seconds after two neurons with a synapse between them fire one after the other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DistalReward {
+    /// The postsynaptic neuron must fire less than this after the presynaptic one.
+    pub within_ms: f64,
+    /// The shortest time until the reward.
+    pub delay_ms: f64,
+    /// The longest time beyond that.
+    pub jitter_ms: f64,
+    /// Above 0: the longest time beyond `delay_ms` instead, so that rewards tell nothing of their cause: a control.
+    pub shuffled_ms: f64,
+    /// The dopamine that a reward releases.
+    pub reward: f64,
+    /// The weight that counts as learnt: the bound.
+    pub learnt_at: f64,
+}
+
+impl Default for DistalReward {
+    fn default() -> Self {
+        DistalReward { within_ms: 20.0, delay_ms: 1000.0, jitter_ms: 2000.0, shuffled_ms: 0.0, reward: 0.5, learnt_at: 4.0 }
+    }
+}
+
+impl DistalReward {
+    /// The world of a network.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if a population is missing
+    /// or a duration is no multiple of a step.
+    pub(crate) fn build(self, places: &Places) -> Result<Box<dyn World>> {
+        let excitatory = places.of("excitatory", |n| n > 1, "at least 2")?;
+        let inhibitory = places.of("inhibitory", |_| true, "")?;
+        not_negative("world.jitter_ms", self.jitter_ms)?;
+        not_negative("world.shuffled_ms", self.shuffled_ms)?;
+        Ok(Box::new(DistalWorld {
+            steps: places.steps("block", 1000.0)?,
+            within: places.steps("within_ms", self.within_ms)? as u64,
+            delay: places.steps("delay_ms", self.delay_ms)? as u64,
+            jitter: ((if self.shuffled_ms > 0.0 { self.shuffled_ms } else { self.jitter_ms }) / places.dt_ms).round() as u64,
+            own: self,
+            excitatory,
+            inhibitory,
+            chosen: None,
+            rng: stream(0, 0, 0, Phase::Train, Purpose::World),
+            coincidences: 0,
+            rewards: 0,
+            life: Life::default(),
+        }))
+    }
+}
+
+struct DistalWorld {
+    own: DistalReward,
+    steps: usize,
+    within: u64,
+    delay: u64,
+    jitter: u64,
+    excitatory: Range<usize>,
+    inhibitory: Range<usize>,
+    /// The chosen synapse's place in its projection, and its postsynaptic neuron. The presynaptic one is the first.
+    chosen: Option<(usize, usize)>,
+    rng: Stream,
+    /// Counted in this block.
+    coincidences: u32,
+    rewards: u32,
+    life: Life,
+}
+
+/// What outlives a block.
+#[derive(Default, Serialize, Deserialize)]
+struct Life {
+    now: u64,
+    /// The last spike of the presynaptic neuron.
+    pre_at: Option<u64>,
+    /// Rewards to come.
+    coming: Vec<u64>,
+}
+
+impl World for DistalWorld {
+    fn steps(&self) -> usize {
+        self.steps
+    }
+
+    fn figures(&self) -> &'static [&'static str] {
+        &["chosen_weight", "mean_weight", "fraction_above_chosen", "coincidences", "rewards", "excitatory_hz", "inhibitory_hz"]
+    }
+
+    fn settle(&mut self, wiring: &mut [Wiring], newborn: bool) {
+        let Some(synapses) = wiring.iter_mut().find(|w| w.name == PLASTIC) else { return };
+        let first = synapses.pre.iter().position(|pre| *pre == 0);
+        self.chosen = first.map(|k| (k, self.excitatory.start + synapses.post[k] as usize));
+        if let (Some(k), true) = (first, newborn) {
+            synapses.weight[k] = 0.0;
+        }
+    }
+
+    fn begin(&mut self, block: &mut Block) {
+        self.rng = block.rng.clone();
+        (self.coincidences, self.rewards) = (0, 0);
+    }
+
+    fn stimulate(&mut self, _: usize, _: &mut [f32]) {}
+
+    fn observe(&mut self, _: usize, r: &[f32]) -> f64 {
+        let life = &mut self.life;
+        let now = life.now;
+        life.now += 1;
+        if let Some((_, post)) = self.chosen {
+            if r[self.excitatory.start] > 0.0 {
+                life.pre_at = Some(now);
+            }
+            if r[post] > 0.0 {
+                if life.pre_at.is_some_and(|at| at < now && now - at < self.within) {
+                    self.coincidences += 1;
+                    let wait = 1 + (self.jitter as f64 * self.rng.random::<f64>()) as u64;
+                    life.coming.push(now + self.delay + wait);
+                }
+            }
+        }
+        let due = life.coming.len();
+        life.coming.retain(|at| *at != now);
+        let due = due - life.coming.len();
+        self.rewards += due as u32;
+        due as f64 * self.own.reward
+    }
+
+    fn end(&mut self, view: &View) -> Vec<f64> {
+        let weights = view.wiring.iter().find(|w| w.name == PLASTIC).map_or(&[][..], |w| &*w.weight);
+        let chosen = self.chosen.map_or(f64::NAN, |(k, _)| weights[k]);
+        vec![
+            chosen,
+            mean(weights.iter().copied()),
+            mean(weights.iter().map(|w| f64::from(u8::from(*w > chosen)))),
+            f64::from(self.coincidences),
+            f64::from(self.rewards),
+            view.rate(&self.excitatory),
+            view.rate(&self.inhibitory),
+        ]
+    }
+
+    fn state(&self) -> Value {
+        state(&self.life)
+    }
+
+    fn restore(&mut self, from: &Value) -> Result<()> {
+        self.life = restored(from)?;
+        Ok(())
+    }
+
+    fn verdict(&self, rows: &[LifeRow]) -> Verdict {
+        let column = |k: usize| rows.iter().map(move |row| row.figures[k]);
+        let reached = rows.iter().find(|row| row.figures[0] >= 0.999 * self.own.learnt_at).map(|row| row.seconds);
+        let last = rows.last().map_or(f64::NAN, |row| row.figures[0]);
+        let figures = vec![
+            ("reached_bound_s", reached.unwrap_or(f64::NAN)),
+            ("chosen_weight", last),
+            ("largest_weight_of_it", column(0).fold(0.0, f64::max)),
+            ("mean_weight", rows.last().map_or(f64::NAN, |row| row.figures[1])),
+            ("fraction_above", rows.last().map_or(f64::NAN, |row| row.figures[2])),
+            ("rewards", column(4).sum()),
+            ("excitatory_hz", mean(column(5))),
+        ];
+        Verdict::new((!rows.is_empty()).then_some(reached.is_some()), figures)
+    }
+}
+
+/// One of many stimuli is followed by reward.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Pavlovian {
+    /// The number of stimuli.
+    pub stimuli: usize,
+    /// The number of excitatory neurons that each one excites.
+    pub neurons: usize,
+    /// The current that does so, for one step.
+    pub current: f64,
+    /// The shortest time from one stimulus to the next.
+    pub gap_ms: f64,
+    /// The longest time beyond that.
+    pub gap_jitter_ms: f64,
+    /// The longest time from the stimulus to its reward; the shortest is 0.
+    pub delay_ms: f64,
+    /// The dopamine that a reward releases.
+    pub reward: f64,
+    /// Whether any stimulus may be followed by a reward, with the same number of rewards in the mean: a control.
+    pub any_stimulus: bool,
+    /// The response to a stimulus: spikes of other excitatory neurons from this time after it …
+    pub response_from_ms: f64,
+    /// … to this, in the frozen time.
+    pub response_to_ms: f64,
+}
+
+impl Default for Pavlovian {
+    fn default() -> Self {
+        Pavlovian {
+            stimuli: 100,
+            neurons: 50,
+            current: 40.0,
+            gap_ms: 100.0,
+            gap_jitter_ms: 200.0,
+            delay_ms: 1000.0,
+            reward: 0.5,
+            any_stimulus: false,
+            response_from_ms: 2.0,
+            response_to_ms: 15.0,
+        }
+    }
+}
+
+impl Pavlovian {
+    /// The world of a network.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if a population is missing
+    /// or has the wrong size, or a duration is no multiple of a step.
+    pub(crate) fn build(self, places: &Places, seed: u64, network: u64) -> Result<Box<dyn World>> {
+        let excitatory = places.of("excitatory", |n| n >= self.neurons, "at least world.neurons")?;
+        expect(self.stimuli > 1, "world.stimuli", self.stimuli, "at least 2")?;
+        not_negative("world.gap_jitter_ms", self.gap_jitter_ms)?;
+        not_negative("world.delay_ms", self.delay_ms)?;
+        let mut rng = stream(seed, network, u64::MAX, Phase::Train, Purpose::World);
+        let sets = (0..self.stimuli).map(|_| {
+            let mut set = sample(&mut rng, excitatory.len(), self.neurons).into_vec();
+            set.sort_unstable();
+            set
+        });
+        let gap = places.steps("gap_ms", self.gap_ms)?;
+        let window = places.steps("response_from_ms", self.response_from_ms)? as u64
+            ..=places.steps("response_to_ms", self.response_to_ms)? as u64;
+        expect(*window.end() < gap as u64, "world.response_to_ms", self.response_to_ms, "less than world.gap_ms")?;
+        Ok(Box::new(PavlovianWorld {
+            steps: places.steps("block", 1000.0)?,
+            sets: sets.collect(),
+            gap,
+            window,
+            per_ms: 1.0 / places.dt_ms,
+            rng: stream(0, 0, 0, Phase::Train, Purpose::World),
+            frozen: false,
+            rewards: 0,
+            life: Conditioning {
+                next_at: gap as u64,
+                shown: vec![0; self.stimuli],
+                responses: vec![0; self.stimuli],
+                ..Conditioning::default()
+            },
+            own: self,
+            excitatory,
+        }))
+    }
+}
+
+struct PavlovianWorld {
+    own: Pavlovian,
+    steps: usize,
+    excitatory: Range<usize>,
+    /// The neurons of each stimulus, ascending.
+    sets: Vec<Vec<usize>>,
+    gap: usize,
+    window: std::ops::RangeInclusive<u64>,
+    per_ms: f64,
+    rng: Stream,
+    frozen: bool,
+    rewards: u32,
+    life: Conditioning,
+}
+
+/// What outlives a block.
+#[derive(Default, Serialize, Deserialize)]
+struct Conditioning {
+    now: u64,
+    /// When the next stimulus comes.
+    next_at: u64,
+    /// The last stimulus and its time.
+    last: Option<(usize, u64)>,
+    /// Rewards to come.
+    coming: Vec<u64>,
+    /// How often each stimulus was shown in the frozen time, and the spikes in response.
+    shown: Vec<u32>,
+    responses: Vec<u64>,
+}
+
+impl World for PavlovianWorld {
+    fn steps(&self) -> usize {
+        self.steps
+    }
+
+    fn figures(&self) -> &'static [&'static str] {
+        &["rank", "z", "response", "other_responses", "first_set_weight", "mean_weight", "rewards", "excitatory_hz"]
+    }
+
+    fn begin(&mut self, block: &mut Block) {
+        self.rng = block.rng.clone();
+        (self.frozen, self.rewards) = (block.frozen, 0);
+    }
+
+    fn stimulate(&mut self, _: usize, input: &mut [f32]) {
+        let life = &mut self.life;
+        if life.now != life.next_at {
+            return;
+        }
+        let stimulus = self.rng.random_range(0..self.sets.len());
+        for neuron in &self.sets[stimulus] {
+            input[self.excitatory.start + neuron] += self.own.current as f32;
+        }
+        life.last = Some((stimulus, life.now));
+        let draw = |rng: &mut Stream, ms: f64| (rng.random::<f64>() * ms * self.per_ms) as u64;
+        life.next_at += self.gap as u64 + draw(&mut self.rng, self.own.gap_jitter_ms);
+        let wait = 1 + draw(&mut self.rng, self.own.delay_ms);
+        let rewarded = match self.own.any_stimulus {
+            true => self.rng.random_range(0..self.sets.len()) == 0,
+            false => stimulus == 0,
+        };
+        if rewarded && !self.frozen {
+            life.coming.push(life.now + wait);
+        }
+        if self.frozen {
+            life.shown[stimulus] += 1;
+        }
+    }
+
+    fn observe(&mut self, _: usize, r: &[f32]) -> f64 {
+        let life = &mut self.life;
+        let now = life.now;
+        life.now += 1;
+        if let (Some((stimulus, at)), true) = (life.last, self.frozen) {
+            if self.window.contains(&(now - at)) && life.shown[stimulus] > 0 {
+                let excited = |places: &[f32]| places.iter().filter(|r| **r > 0.0).count();
+                let all = excited(&r[self.excitatory.clone()]);
+                let members = self.sets[stimulus].iter().filter(|k| r[self.excitatory.start + **k] > 0.0).count();
+                life.responses[stimulus] += (all - members) as u64;
+            }
+        }
+        let due = life.coming.len();
+        life.coming.retain(|at| *at != now);
+        let due = due - life.coming.len();
+        self.rewards += due as u32;
+        due as f64 * self.own.reward
+    }
+
+    fn end(&mut self, view: &View) -> Vec<f64> {
+        let life = &self.life;
+        let responses = life.responses.iter().zip(&life.shown);
+        let responses: Vec<f64> = responses.map(|(spikes, shown)| *spikes as f64 / f64::from(*shown)).collect();
+        let others: Vec<f64> = responses[1..].iter().copied().filter(|r| r.is_finite()).collect();
+        let first = responses[0];
+        let m = mean(others.iter().copied());
+        let sd = (others.iter().map(|r| (r - m).powi(2)).sum::<f64>() / (others.len().max(2) - 1) as f64).sqrt();
+        let seen = first.is_finite() && !others.is_empty();
+        let rank = if seen { 1.0 + others.iter().filter(|r| **r >= first).count() as f64 } else { f64::NAN };
+        let plastic = view.wiring.iter().find(|w| w.name == PLASTIC);
+        let member = |k: &u32| self.sets[0].binary_search(&(*k as usize)).is_ok();
+        let of_first = plastic.into_iter().flat_map(|w| w.pre.iter().zip(&*w.weight)).filter(|(pre, _)| member(pre));
+        vec![
+            rank,
+            (first - m) / sd,
+            first,
+            m,
+            mean(of_first.map(|(_, w)| *w)),
+            mean(plastic.into_iter().flat_map(|w| w.weight.iter().copied())),
+            f64::from(self.rewards),
+            view.rate(&self.excitatory),
+        ]
+    }
+
+    fn state(&self) -> Value {
+        state(&self.life)
+    }
+
+    fn restore(&mut self, from: &Value) -> Result<()> {
+        let life: Conditioning = restored(from)?;
+        let sizes = [life.shown.len(), life.responses.len()];
+        crate::error::ensure!(sizes == [self.own.stimuli; 2], Content, "the state of the world is for {sizes:?} stimuli");
+        self.life = life;
+        Ok(())
+    }
+
+    fn verdict(&self, rows: &[LifeRow]) -> Verdict {
+        let tested = rows.last().filter(|row| row.frozen);
+        let last = |k: usize| tested.map_or(f64::NAN, |row| row.figures[k]);
+        let figures = vec![
+            ("rank", last(0)),
+            ("z", last(1)),
+            ("response", last(2)),
+            ("other_responses", last(3)),
+            ("first_set_weight", last(4)),
+            ("mean_weight", last(5)),
+            ("rewards", rows.iter().map(|row| row.figures[6]).sum()),
+            ("excitatory_hz", mean(rows.iter().map(|row| row.figures[7]))),
+        ];
+        Verdict::new(tested.map(|_| last(0) == 1.0), figures)
+    }
+}

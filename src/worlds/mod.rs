@@ -1,0 +1,185 @@
+//! Worlds: what networks live in. A world stimulates neurons, sees what they do, and gives reward, step by step.
+//!
+//! Time is divided into blocks of steps, such as the presentation of a pattern or a second. At the end of a block the
+//! world reports figures, which become a row of `metrics.csv`; a life can be saved and resumed between blocks.
+//!
+//! To add a world, write a file with a type that implements [`World`] and a preset for it (`src/presets/lives.rs`).
+
+mod conditioning;
+mod pattern;
+mod xor;
+
+pub use conditioning::{DistalReward, Pavlovian};
+pub use pattern::Pattern;
+pub use xor::Xor;
+
+use crate::error::{Error, Result};
+use crate::random::Stream;
+use serde::de::DeserializeOwned;
+use serde::Serialize;
+use serde_json::Value;
+use std::ops::Range;
+
+/// What one network lives in.
+pub trait World: Send {
+    /// The number of steps in a block.
+    fn steps(&self) -> usize;
+    /// The names of the figures of a block: columns of `metrics.csv`.
+    fn figures(&self) -> &'static [&'static str];
+    /// Called once, when the network is born or resumed. A world may change the weights of a `newborn`.
+    fn settle(&mut self, _wiring: &mut [Wiring], _newborn: bool) {}
+    /// Called at the start of a block.
+    fn begin(&mut self, block: &mut Block);
+    /// Adds what acts on the neurons in a step: spikes or rates of sources, current to others. `input` is 0 at first.
+    fn stimulate(&mut self, step: usize, input: &mut [f32]);
+    /// Sees the outputs r of all neurons in a step; returns the reward, which acts in the next one.
+    fn observe(&mut self, step: usize, r: &[f32]) -> f64;
+    /// Called at the end of a block; returns its figures.
+    fn end(&mut self, view: &View) -> Vec<f64>;
+    /// Whatever outlives a block.
+    fn state(&self) -> Value {
+        Value::Null
+    }
+    /// Restores [`World::state`].
+    ///
+    /// # Errors
+    /// [`Error::Content`] if it is the state of something else.
+    fn restore(&mut self, _state: &Value) -> Result<()> {
+        Ok(())
+    }
+    /// What came of a life, from the rows that it left.
+    fn verdict(&self, rows: &[LifeRow]) -> Verdict;
+}
+
+/// A stretch of time.
+#[non_exhaustive]
+pub struct Block {
+    /// Its number, from 0.
+    pub index: u64,
+    /// Whether weights are frozen in it.
+    pub frozen: bool,
+    /// Its random numbers.
+    pub rng: Stream,
+}
+
+impl Block {
+    /// A block with its random numbers.
+    pub(crate) fn new(index: u64, frozen: bool, rng: Stream) -> Self {
+        Block { index, frozen, rng }
+    }
+}
+
+/// The synapses of a projection.
+pub struct Wiring<'a> {
+    /// Its name, `FROM-TO`.
+    pub name: &'a str,
+    /// Presynaptic neurons, counted from the first of their population.
+    pub pre: &'a [u32],
+    /// Postsynaptic neurons.
+    pub post: &'a [u32],
+    /// Weights.
+    pub weight: &'a mut [f64],
+}
+
+/// What a world sees at the end of a block.
+pub struct View<'a> {
+    /// The number of spikes of each neuron in the block.
+    pub spikes: &'a [u32],
+    /// The duration of the block.
+    pub seconds: f64,
+    /// All synapses.
+    pub wiring: &'a [Wiring<'a>],
+}
+
+impl View<'_> {
+    /// Mean rate of the neurons at `places`, in Hz.
+    pub fn rate(&self, places: &Range<usize>) -> f64 {
+        let spikes: u32 = self.spikes[places.clone()].iter().sum();
+        f64::from(spikes) / self.seconds / places.len().max(1) as f64
+    }
+}
+
+/// A row of `metrics.csv`: what a block of one network was like.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct LifeRow {
+    /// The network's index.
+    pub network: u64,
+    /// The network's age at the end of the block.
+    pub seconds: f64,
+    /// Whether weights were frozen.
+    pub frozen: bool,
+    /// The world's figures.
+    pub figures: Vec<f64>,
+}
+
+impl LifeRow {
+    pub(crate) fn new(network: u64, seconds: f64, frozen: bool, figures: Vec<f64>) -> Self {
+        LifeRow { network, seconds, frozen, figures }
+    }
+}
+
+/// What came of a life.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Verdict {
+    /// Whether the network learnt what it should; `None` if it is too early to say.
+    pub learnt: Option<bool>,
+    /// What was measured, by name.
+    pub figures: Vec<(&'static str, f64)>,
+}
+
+impl Verdict {
+    /// A verdict.
+    pub fn new(learnt: Option<bool>, figures: Vec<(&'static str, f64)>) -> Self {
+        Verdict { learnt, figures }
+    }
+}
+
+/// The populations of the network that lives in a world.
+pub struct Places<'a> {
+    /// The name of each and the places of its neurons.
+    pub populations: &'a [(String, Range<usize>)],
+    /// Δt in ms.
+    pub dt_ms: f64,
+}
+
+impl Places<'_> {
+    /// The places of a population that the world needs, which must have a size that `fits`.
+    fn of(&self, name: &str, fits: impl Fn(usize) -> bool, expected: &str) -> Result<Range<usize>> {
+        let known = || self.populations.iter().map(|(name, _)| name.as_str());
+        let found = self.populations.iter().find(|(known, _)| known == name);
+        let (_, places) = found.ok_or_else(|| Error::unknown("population, which this world needs", name, known()))?;
+        match fits(places.len()) {
+            true => Ok(places.clone()),
+            false => Err(Error::setting(format!("population.{name}.size"), places.len(), expected)),
+        }
+    }
+
+    /// A duration in steps.
+    fn steps(&self, key: &str, ms: f64) -> Result<usize> {
+        let steps = ms / self.dt_ms;
+        let whole = (1.0..1e9).contains(&steps) && (steps - steps.round()).abs() < 1e-6;
+        let expected = || format!("a multiple of life.dt_ms ({}), at least one step", self.dt_ms);
+        if whole { Ok(steps.round() as usize) } else { Err(Error::setting(format!("world.{key}"), ms, expected())) }
+    }
+}
+
+/// A state as JSON.
+fn state(of: &impl Serialize) -> Value {
+    serde_json::to_value(of).unwrap_or_default()
+}
+
+/// A state from JSON.
+fn restored<S: DeserializeOwned>(state: &Value) -> Result<S> {
+    serde_json::from_value(state.clone()).map_err(|error| Error::Content(format!("the state of the world: {error}")))
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (mut sum, mut count) = (0.0, 0usize);
+    for value in values {
+        sum += value;
+        count += 1;
+    }
+    sum / count as f64
+}

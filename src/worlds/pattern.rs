@@ -1,0 +1,103 @@
+//! Producing a periodic pattern with feedback of the output (Hoerzer et al. 2014).
+
+use super::{mean, Block, LifeRow, Places, Verdict, View, World};
+use crate::error::Result;
+use serde::{Deserialize, Serialize};
+use std::f64::consts::TAU;
+
+/// The world's parameters: population `readout` is to produce f(t) = Σ_k a_k sin(2π k t/period), divided by `scale`; the
+/// reward of a step is −Σ (z − f)².
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Pattern {
+    /// The period.
+    pub period_ms: f64,
+    /// a_k for the harmonics 1, 2, 3, …
+    pub amplitudes: Vec<f64>,
+    /// What the sum is divided by.
+    pub scale: f64,
+    /// The mean squared error, after the best shift within each period, below which the shape counts as learnt.
+    pub learnt_below: f64,
+}
+
+impl Default for Pattern {
+    fn default() -> Self {
+        Pattern { period_ms: 1000.0, amplitudes: vec![1.0, 0.5, 0.0, 0.25], scale: 1.5, learnt_below: 0.02 }
+    }
+}
+
+impl Pattern {
+    /// The world of a network.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if the population is missing
+    /// or has the wrong size, or a duration is no multiple of a step.
+    pub(crate) fn build(self, places: &Places) -> Result<Box<dyn World>> {
+        let steps = places.steps("period_ms", self.period_ms)?;
+        let readout = places.of("readout", |n| n == 1, "1")?.start;
+        crate::ranges::positive("world.scale", self.scale)?;
+        let value = |step: usize| {
+            let waves = self.amplitudes.iter().zip(1..);
+            waves.map(|(a, k)| a * libm::sin(TAU * f64::from(k) * step as f64 / steps as f64)).sum::<f64>() / self.scale
+        };
+        let target = (0..steps).map(value).collect();
+        Ok(Box::new(PatternWorld { own: self, target, readout, outputs: vec![0.0; steps] }))
+    }
+}
+
+struct PatternWorld {
+    own: Pattern,
+    /// f in each step of a period.
+    target: Vec<f64>,
+    readout: usize,
+    outputs: Vec<f64>,
+}
+
+impl World for PatternWorld {
+    fn steps(&self) -> usize {
+        self.target.len()
+    }
+
+    fn figures(&self) -> &'static [&'static str] {
+        &["error", "shape_error", "lag_ms"]
+    }
+
+    fn begin(&mut self, _: &mut Block) {}
+
+    fn stimulate(&mut self, _: usize, _: &mut [f32]) {}
+
+    fn observe(&mut self, step: usize, r: &[f32]) -> f64 {
+        self.outputs[step] = f64::from(r[self.readout]);
+        -(self.outputs[step] - self.target[step]).powi(2)
+    }
+
+    fn end(&mut self, view: &View) -> Vec<f64> {
+        let n = self.target.len();
+        let error = |shift: usize| {
+            let shifted = self.target[n - shift..].iter().chain(&self.target[..n - shift]);
+            mean(self.outputs.iter().zip(shifted).map(|(z, f)| (z - f).powi(2)))
+        };
+        let plain = error(0);
+        let best = (0..n).map(|shift| (error(shift), shift)).min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((plain, 0));
+        vec![plain, best.0, best.1 as f64 * 1000.0 * view.seconds / n as f64]
+    }
+
+    fn verdict(&self, rows: &[LifeRow]) -> Verdict {
+        let frozen: Vec<&LifeRow> = rows.iter().filter(|row| row.frozen).collect();
+        let of = |k: usize| mean(frozen.iter().map(|row| row.figures[k]));
+        let living = rows.iter().rfind(|row| !row.frozen).map_or(f64::NAN, |row| row.figures[0]);
+        // The drift of the lag from second to second, taken as the shorter way round.
+        let period = self.own.period_ms;
+        let way = |a: f64, b: f64| (b - a + 1.5 * period).rem_euclid(period) - 0.5 * period;
+        let drift = mean(frozen.windows(2).map(|pair| way(pair[0].figures[2], pair[1].figures[2])));
+        let learnt = (!frozen.is_empty()).then(|| of(1) < self.own.learnt_below);
+        let figures = vec![
+            ("error_while_learning", living),
+            ("frozen_shape_error", of(1)),
+            ("frozen_error", of(0)),
+            ("drift_ms_per_period", drift),
+        ];
+        Verdict::new(learnt, figures)
+    }
+}

@@ -1,0 +1,147 @@
+//! XOR of two bits by the rate of one neuron, rewarded spike by spike (Florian 2007, sections 4.2 and 4.3).
+
+use super::{mean, Block, LifeRow, Places, Verdict, View, World};
+use crate::error::Result;
+use crate::random::{stream, Phase, Purpose};
+use crate::ranges::not_negative;
+use rand::seq::index::sample;
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// How bits are coded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Code {
+    /// Populations `excitatory` and `inhibitory`: in each, half of the neurons belong to either bit, and fire at
+    /// `rate_hz` if it is 1.
+    Rate,
+    /// Population `input`: two neurons, each of which plays one of two spike trains, drawn once for the network.
+    Temporal,
+}
+
+/// The world's parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Xor {
+    /// How bits are coded.
+    pub code: Code,
+    /// How long a pattern lasts.
+    pub pattern_ms: f64,
+    /// The rate for a 1 (rate code).
+    pub rate_hz: f64,
+    /// The number of spikes in each of the two trains (temporal code).
+    pub spikes: usize,
+    /// The reward of each output spike where the answer is 1; its negative where it is 0.
+    pub reward: f64,
+}
+
+impl Xor {
+    /// The published experiment.
+    pub fn new(code: Code) -> Self {
+        Xor { code, pattern_ms: 500.0, rate_hz: 40.0, spikes: 50, reward: 1.0 }
+    }
+
+    /// The world of a network.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if a population is missing
+    /// or has the wrong size.
+    pub(crate) fn build(self, places: &Places, seed: u64, network: u64) -> Result<Box<dyn World>> {
+        let steps = places.steps("pattern_ms", self.pattern_ms)?;
+        not_negative("world.rate_hz", self.rate_hz)?;
+        let output = places.of("output", |n| n == 1, "1")?.start;
+        let even = |n: usize| n.is_multiple_of(2);
+        let inputs = match self.code {
+            Code::Rate => vec![
+                places.of("excitatory", even, "an even number, half for each bit")?,
+                places.of("inhibitory", even, "an even number, half for each bit")?,
+            ],
+            Code::Temporal => vec![places.of("input", |n| n == 2, "2, one for each bit")?],
+        };
+        crate::ranges::expect(self.spikes <= steps, "world.spikes", self.spikes, format!("at most {steps}, one a step"))?;
+        let mut rng = stream(seed, network, u64::MAX, Phase::Train, Purpose::World);
+        let train = |rng: &mut _| {
+            let mut fires = vec![false; steps];
+            sample(rng, steps, self.spikes).into_iter().for_each(|step| fires[step] = true);
+            fires
+        };
+        let trains = [train(&mut rng), train(&mut rng)];
+        Ok(Box::new(XorWorld { seed, network, steps, output, inputs, trains, pattern: 0, given: Vec::new(), xor: self }))
+    }
+}
+
+struct XorWorld {
+    xor: Xor,
+    seed: u64,
+    network: u64,
+    steps: usize,
+    output: usize,
+    inputs: Vec<Range<usize>>,
+    /// Whether there is a spike in each step, for a 0 and a 1.
+    trains: [Vec<bool>; 2],
+    /// The pattern of this block: bits 1 and 2.
+    pattern: usize,
+    /// The rate of each input neuron in this block (rate code).
+    given: Vec<(usize, f32)>,
+}
+
+impl XorWorld {
+    fn bit(&self, k: usize) -> bool {
+        self.pattern >> k & 1 == 1
+    }
+}
+
+impl World for XorWorld {
+    fn steps(&self) -> usize {
+        self.steps
+    }
+
+    fn figures(&self) -> &'static [&'static str] {
+        &["pattern", "rate_hz"]
+    }
+
+    fn begin(&mut self, block: &mut Block) {
+        // Each epoch of four blocks shows the four patterns in random order.
+        let mut order = [0, 1, 2, 3];
+        order.shuffle(&mut stream(self.seed, self.network, block.index / 4, Phase::Train, Purpose::World));
+        self.pattern = order[(block.index % 4) as usize];
+        self.given.clear();
+        if self.xor.code == Code::Rate {
+            for places in &self.inputs {
+                let half = places.len() / 2;
+                let of_bit = |k: usize| places.start + k * half..places.start + (k + 1) * half;
+                let on = [0, 1].into_iter().filter(|k| self.pattern >> k & 1 == 1).flat_map(of_bit);
+                self.given.extend(on.map(|place| (place, self.xor.rate_hz as f32)));
+            }
+        }
+    }
+
+    fn stimulate(&mut self, step: usize, input: &mut [f32]) {
+        if self.xor.code == Code::Temporal {
+            for (k, place) in self.inputs[0].clone().enumerate() {
+                input[place] = f32::from(u8::from(self.trains[usize::from(self.bit(k))][step]));
+            }
+        }
+        self.given.iter().for_each(|(place, rate)| input[*place] = *rate);
+    }
+
+    fn observe(&mut self, _: usize, r: &[f32]) -> f64 {
+        let wanted = self.bit(0) != self.bit(1);
+        f64::from(r[self.output]) * if wanted { self.xor.reward } else { -self.xor.reward }
+    }
+
+    fn end(&mut self, view: &View) -> Vec<f64> {
+        vec![self.pattern as f64, view.rate(&(self.output..self.output + 1))]
+    }
+
+    fn verdict(&self, rows: &[LifeRow]) -> Verdict {
+        let last = &rows[rows.len().saturating_sub(40)..];
+        let rate = |pattern: f64| mean(last.iter().filter(|row| row.figures[0] == pattern).map(|row| row.figures[1]));
+        let [r00, r01, r10, r11] = [0.0, 2.0, 1.0, 3.0].map(rate);
+        let learnt = (rows.len() >= 40).then_some(r11 < r01 && r11 < r10);
+        Verdict::new(learnt, vec![("00_hz", r00), ("01_hz", r01), ("10_hz", r10), ("11_hz", r11)])
+    }
+}
