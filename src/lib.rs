@@ -31,39 +31,40 @@ pub use candle_core;
 #[cfg(feature = "report")]
 pub use analysis::{find_analysis, Analysis, Findings, Logistic, Options, Picture, Point, Subject, Table, ANALYSES};
 pub use config::{
-    Association, Baseline, BpttConfig, Config, CurriculumStage, FastWeightsConfig, FastWeightsForm, InputWeights,
-    Kernels, Loss, ModulatorSource, NetworkConfig, NetworkRange, Output, Parameters, PerturbationConfig, Precision,
-    ReadoutConfig, ReadoutRule, RewardConfig, RuleConfig, Setting, Stage, TrainConfig, TransferFunction, Until,
+    Association, Baseline, BpttConfig, Config, Connect, CurriculumStage, FastWeightsConfig, FastWeightsForm, InitialSynapses, InputWeights,
+    Kernels, LifeConfig, LifeSettings, Loss, ModulatorSource, NetworkConfig, NetworkRange, Output, Parameters, PerturbationConfig, PopulationConfig, Precision, ProjectionConfig,
+    ReadoutConfig, ReadoutRule, RewardConfig, RuleConfig, Setting, Sign, Stage, TrainConfig, TransferFunction, Until,
 };
 pub use device::{list_devices, open_devices, parse_devices, ChosenDevices, DeviceName, FoundDevice};
 pub use engine::gradient::gradient;
 pub use engine::{
     automatic_batch, check_memory, choose, Draw, DrawnTrial, Eligibility, Engine, Ensemble, Episode, Exact, Gradients,
-    Part, Perturbation, Record, TrialBatch,
+    LifeEngine, LifeState, Part, Perturbation, PlasticState, Record, TrialBatch,
 };
 pub use error::{Error, Result, Shortage};
 pub use files::write_atomically;
-pub use model::{Cell, FastWeights, Leak, NeuronModel, State, Weights};
-pub use presets::{all_tasks, find_task, Own, Setup, TaskInfo, FILE_TASK, TASKS};
+pub use model::{Cell, Circuit, Draws, FastWeights, Leak, NeuronModel, PopulationModel, State, Synapses, Weights};
+pub use presets::{all_tasks, find_life, find_task, LifeInfo, LifeSetup, Own, Setup, TaskInfo, FILE_TASK, LIVES, TASKS};
 pub use quantile::{quantile, quantile_with_missing};
 pub use random::{events, gaussian, stream, uniform, Phase, Purpose, Stream};
 #[cfg(feature = "report")]
 pub use report::{draw_learning_curve, draw_learning_curves, draw_sample_trials, write_report, NamedRun, RunReport};
 pub use rules::{
-    find_rule, Credit, Factors, FusedRule, Increment, LearningRule, Moment, RewardBaseline, RuleInfo, Source, StepRule,
-    RULES,
+    find_rule, Credit, Exploratory, Factors, FusedRule, Increment, LearningRule, Moment, PairRule, RewardBaseline, RuleInfo, Simultaneous, Source,
+    StepRule, SynapseRule, SynapseRuleInfo, Third, RULES, SYNAPSE_RULES,
 };
 pub use runs::{
     compare_engines, draw_fresh, evaluate, measure_throughput, parse_inputs, read_inputs, run_fresh, simulate,
     Comparison, FrozenNetworks, Inputs, Score, Throughput,
 };
 pub use storage::{
-    holds_a_checkpoint, layout, read_metrics, Lock, Metrics, RunFolder, CONFIG_FILE, LEARNING_CURVE, METRICS_FILE,
+    holds_a_checkpoint, layout, read_life_rows, read_metrics, LifeFolder, Lock, Metrics, RunFolder, CONFIG_FILE, LEARNING_CURVE, METRICS_FILE,
     REPORT_FILE, SAMPLE_TRIALS,
 };
 pub use tasks::{Coherences, Condition, ErrorMeasure, FileTask, SelectiveIntegration, Task, Trial, TrialShape};
 pub use training::{
-    Checkpoint, Criterion, Frozen, InitialWeights, Integrity, NetworkReport, Observer, Plastic, StageProgress,
+    verdicts, Checkpoint, Criterion, Frozen, InitialWeights, Integrity, LifeCheckpoint, Lives, NetworkReport, Observer, Plastic, StageProgress,
     StopReason, Trainer, TrainerBuilder, UpdateReport, Why, CHECKPOINT_FILE, FORMAT, METADATA_KEY, MORE_THAN, REMEDY,
     WINDOW,
 };
+pub use worlds::{Block, DistalReward, LifeRow, Pattern, Pavlovian, Places, Verdict, View, Wiring, World, Xor};

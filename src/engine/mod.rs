@@ -7,7 +7,8 @@
 //! | `cuda` | kernels for whole trials or for single steps | `reference` |
 //! | [`gradient`] | backpropagation through time | finite differences |
 //!
-//! [`choose`] is the only place that decides between them.
+//! [`choose`] is the only place that decides between them. Lives, whose weights move at every step, have engines of their
+//! own ([`life`]).
 
 mod batch;
 mod cpu;
@@ -18,6 +19,7 @@ mod eligibility;
 mod episode;
 mod fused;
 pub(crate) mod gradient;
+pub(crate) mod life;
 pub(crate) mod memory;
 #[allow(unsafe_code)] // The `gemm` crate's products take pointers.
 mod product;
@@ -28,6 +30,7 @@ pub use batch::{Draw, DrawnTrial, Exact, Perturbation, TrialBatch};
 pub(crate) use eligibility::zeros;
 pub use eligibility::Eligibility;
 pub use episode::{Ensemble, Episode, Gradients, Record};
+pub use life::{LifeEngine, LifeState, PlasticState};
 pub use memory::{automatic_batch, check_memory, Part};
 pub(crate) use product::{product, Strides};
 

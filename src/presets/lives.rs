@@ -108,9 +108,9 @@ impl LifeInfo {
         let mut table: Table = format!("{STANDARD}{}", self.text)
             .parse()
             .map_err(|error: toml::de::Error| Error::Bug(format!("the preset {}: {}", self.name, error.message())))?;
-        if let Some(Value::Table(mut own)) = table.remove("lifetime") {
+        if let Some(Value::Table(own)) = table.remove("lifetime") {
             if let Some(Value::Table(life)) = table.get_mut("life") {
-                life.append(&mut own);
+                life.extend(own);
             }
         }
         if let Some(Value::Table(world)) = table.get_mut("world") {

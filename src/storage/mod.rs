@@ -1,11 +1,13 @@
 //! The files of a run: checkpoints, metrics and configuration, each written whole or not at all.
 
 mod checkpoint;
+mod lives;
 mod lock;
 mod metrics;
 mod run_folder;
 
 pub use checkpoint::layout;
+pub use lives::{read_life_rows, LifeFolder};
 pub use lock::Lock;
 pub use metrics::{read_metrics, Metrics, METRICS_FILE};
 pub use run_folder::{holds_a_checkpoint, RunFolder, CONFIG_FILE, LEARNING_CURVE, REPORT_FILE, SAMPLE_TRIALS};

@@ -43,23 +43,7 @@ impl RunFolder {
     /// [`Error::Usage`] if another process is using the folder or, without `force`, if it already holds a run;
     /// [`Error::Io`] if it cannot be written.
     pub fn create(path: &Path, config: &Config, force: bool) -> Result<Self> {
-        let make = || fs::create_dir_all(path).doing("creating the folder", path);
-        make()?;
-        let mut lock = Lock::take(path)?;
-        if holds_a_run(path) {
-            if !force {
-                bail!(
-                    Usage,
-                    "{} holds a run already: go on with it (--resume), choose another folder (--out), or move it aside \
-                     (--force)",
-                    path.display()
-                );
-            }
-            move_aside(path)?;
-            make()?;
-            // Keep the old folder locked until the new one is locked.
-            lock = Lock::take(path)?;
-        }
+        let lock = claim(path, force)?;
         // Written before the metrics: a folder with only a configuration is a run that can be resumed.
         write_config(path, config)?;
         Self::reopen(lock, config, None)
@@ -172,6 +156,28 @@ impl Observer for RunFolder {
         }
         written
     }
+}
+
+/// Makes and locks the folder of a new run. With `force`, an existing run is moved aside.
+pub(super) fn claim(path: &Path, force: bool) -> Result<Lock> {
+    let make = || fs::create_dir_all(path).doing("creating the folder", path);
+    make()?;
+    let mut lock = Lock::take(path)?;
+    if holds_a_run(path) {
+        if !force {
+            bail!(
+                Usage,
+                "{} holds a run already: go on with it (--resume), choose another folder (--out), or move it aside \
+                 (--force)",
+                path.display()
+            );
+        }
+        move_aside(path)?;
+        make()?;
+        // Keep the old folder locked until the new one is locked.
+        lock = Lock::take(path)?;
+    }
+    Ok(lock)
 }
 
 /// Whether a folder holds a checkpoint, even if only an earlier one.

@@ -7,6 +7,7 @@ mod compare;
 mod evaluate;
 mod inspect;
 mod lists;
+mod live;
 mod output;
 mod plot;
 mod read;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     let result = match command {
         Command::Train(args) => return train::run(*args),
+        Command::Live(args) => return live::run(*args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Inspect(args) => inspect::run(args),
@@ -51,6 +53,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(args) => bench::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Tasks(args) => lists::tasks(args),
+        Command::Lives(args) => live::list(args),
         Command::Rules(args) => lists::rules(args),
         Command::Devices(args) => lists::devices(args),
     };

@@ -3,7 +3,6 @@
 //! presynaptic rate that contributed to r_i.
 
 use super::{parameters, table, SynapseRule, SynapseRuleInfo};
-use crate::error::Result;
 use crate::ranges::{expect, fraction, not_negative};
 use serde::{Deserialize, Serialize};
 

@@ -63,7 +63,7 @@ impl Header {
 ///
 /// It covers `metadata`, the JSON text as it stands in the file but with an empty string for the checksum itself; then,
 /// for each tensor in order of name, a newline, a line such as `w_rec F32 [2, 200, 200]`, and the tensor's bytes.
-fn checksum<'a>(metadata: &str, tensors: impl IntoIterator<Item = (&'a str, impl View)>) -> String {
+pub(super) fn checksum<'a>(metadata: &str, tensors: impl IntoIterator<Item = (&'a str, impl View)>) -> String {
     let mut hash = Sha256::new_with_prefix(metadata);
     for (name, tensor) in tensors {
         hash.update(format!("\n{name} {:?} {:?}\n", tensor.dtype(), tensor.shape()));

@@ -1,0 +1,200 @@
+//! `hebbian-rnn live` and `hebbian-rnn lives`.
+
+use crate::args::{ListArgs, LiveArgs};
+use crate::output::{open_device, print_json, print_table, usage};
+use crate::signals;
+use anyhow::{anyhow, bail, ensure, Context, Result};
+use hebbian_rnn::{find_life, verdicts, Integrity, LifeConfig, LifeFolder, LifeSetup, Lives, Setting, Verdict};
+use hebbian_rnn::{CONFIG_FILE, LIVES};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use std::io::{stdout, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+pub fn run(args: LiveArgs) -> Result<ExitCode> {
+    let (mut lives, mut folder) = if args.resume { resume(&args)? } else { start(&args)? };
+    let out = folder.path().to_path_buf();
+    let interrupted = signals::listen()?;
+    let (started, first) = (Instant::now(), lives.block());
+    let seconds = lives.block_seconds();
+    let every = lives.setup().config.life.checkpoint_every_seconds;
+    let every = if every > 0.0 { (every / seconds).round().max(1.0) as u64 } else { u64::MAX };
+    let bar = ProgressBar::new(lives.blocks()).with_position(first);
+    bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} blocks {eta} left")?);
+    // Between two looks at the signals; one block after another would leave threads waiting for each other.
+    let stride = (2.0 / seconds).ceil().max(1.0) as u64;
+    let mut saved = None;
+    while !lives.is_over() {
+        let to_save = every - lives.block() % every;
+        folder.append(lives.live(stride.min(to_save))?);
+        bar.set_position(lives.block());
+        let stop = interrupted.load(Ordering::SeqCst);
+        if stop || lives.is_over() || lives.block().is_multiple_of(every) {
+            folder.save(&lives)?;
+            saved = Some(lives.block());
+        }
+        if stop && !lives.is_over() {
+            bar.finish_and_clear();
+            eprintln!(
+                "interrupted after {} simulated seconds; everything is saved. To go on:\n  hebbian-rnn live --resume --out {}",
+                lives.block() as f64 * seconds,
+                out.display()
+            );
+            return Ok(ExitCode::from(130));
+        }
+    }
+    if saved != Some(lives.block()) {
+        folder.save(&lives)?;
+    }
+    bar.finish_and_clear();
+    let lived = (lives.block() - first) as f64 * seconds;
+    summarise(&args, &lives, &folder, lived, started.elapsed().as_secs_f64())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn start(args: &LiveArgs) -> Result<(Lives, LifeFolder)> {
+    let setup = resolve(args, Vec::new())?;
+    let device = open_device(&setup.config.life.device)?;
+    let out = match &args.out {
+        Some(out) => out.clone(),
+        None => Path::new("runs").join(setup.config.world_name()?),
+    };
+    let lives = Lives::new(setup, &device)?;
+    let folder = LifeFolder::create(&out, lives.setup(), args.force)?;
+    Ok((lives, folder))
+}
+
+/// The setup from `saved` settings, the file of `--config` and the options, of which the later ones win.
+fn resolve(args: &LiveArgs, mut saved: Vec<Setting>) -> Result<LifeSetup> {
+    if let Some(path) = &args.config {
+        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        saved.extend(usage(Setting::from_toml(&text, &path.display().to_string()))?);
+    }
+    saved.extend(usage(args.settings())?);
+    usage(LifeSetup::resolve(args.life.as_deref(), args.rule.as_deref(), &saved))
+}
+
+fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder)> {
+    let out = match (&args.out, &args.life) {
+        (Some(out), _) => out.clone(),
+        (None, Some(life)) => PathBuf::from("runs").join(life),
+        (None, None) => return usage(Err(anyhow!("--resume: name the run's folder (--out DIR)"))),
+    };
+    let (folder, checkpoint) = LifeFolder::reopen(&out)?;
+    let saved = match &checkpoint {
+        Some(checkpoint) => checkpoint.setup.config.clone(),
+        None => {
+            let path = out.join(CONFIG_FILE);
+            ensure!(path.exists(), "{} holds no run: it has neither a checkpoint nor a {CONFIG_FILE}", out.display());
+            let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+            LifeConfig::from_toml(&text).with_context(|| path.display().to_string())?
+        }
+    };
+    let config = usage(saved.with(&usage(args.settings())?))?;
+    const MAY_CHANGE: [&str; 5] =
+        ["life.seconds", "life.frozen_seconds", "life.device", "life.checkpoint_every_seconds", "life.keep"];
+    let before = saved.settings(CONFIG_FILE)?;
+    for setting in config.settings(CONFIG_FILE)? {
+        let same = before.iter().any(|old| old.key == setting.key && old.value == setting.value);
+        if !same && !MAY_CHANGE.contains(&&setting.key[..]) {
+            bail!("{} differs from that of {}; --resume may change only {}", setting.key, out.display(), MAY_CHANGE.join(", "));
+        }
+    }
+    let setup = usage(LifeSetup::new(config))?;
+    let device = open_device(&setup.config.life.device)?;
+    folder.write_config(&setup)?;
+    let lives = match checkpoint {
+        Some(mut checkpoint) => {
+            ensure!(
+                checkpoint.integrity != Integrity::Changed || args.accept_edited,
+                "{}: the checksum of its checkpoint does not fit: it was damaged, or edited by hand; --accept-edited goes on from it \
+                 all the same",
+                out.display()
+            );
+            checkpoint.setup = setup;
+            Lives::resume(&checkpoint, &device)?
+        }
+        None => {
+            eprintln!("{} has no checkpoint yet: lives start from the beginning", out.display());
+            Lives::new(setup, &device)?
+        }
+    };
+    if lives.is_over() {
+        eprintln!("{}: these lives are over; nothing to do", out.display());
+    }
+    Ok((lives, folder))
+}
+
+/// Prints what came of the lives.
+fn summarise(args: &LiveArgs, lives: &Lives, folder: &LifeFolder, lived: f64, seconds: f64) -> Result<()> {
+    let verdicts = verdicts(lives.setup(), folder.rows())?;
+    let networks = verdicts.len();
+    if args.json {
+        let each = verdicts.iter().map(|(network, verdict)| {
+            let figures: serde_json::Map<_, _> = verdict.figures.iter().map(|(name, v)| (name.to_string(), json!(v))).collect();
+            json!({ "network": network, "learnt": verdict.learnt, "figures": figures })
+        });
+        return print_json(&json!({
+            "life": lives.setup().config.world_name()?,
+            "out": folder.path(),
+            "simulated_seconds": lived,
+            "seconds": seconds,
+            "networks": each.collect::<Vec<_>>(),
+        }));
+    }
+    let mut console = stdout();
+    if lived > 0.0 {
+        writeln!(console, "{networks} lives of {lived} simulated seconds in {seconds:.1} s")?;
+    }
+    print_verdicts(&verdicts)?;
+    let judged: Vec<bool> = verdicts.iter().filter_map(|(_, verdict)| verdict.learnt).collect();
+    if !judged.is_empty() {
+        writeln!(console, "\nlearnt: {} of {networks}", judged.iter().filter(|learnt| **learnt).count())?;
+    }
+    Ok(())
+}
+
+fn print_verdicts(verdicts: &[(u64, Verdict)]) -> Result<()> {
+    const COLUMNS: usize = 10;
+    let Some((_, first)) = verdicts.first() else { return Ok(()) };
+    let mut header = vec!["network", "learnt"];
+    header.extend(first.figures.iter().map(|(name, _)| *name));
+    header.resize(COLUMNS, "");
+    let header: [&str; COLUMNS] = std::array::from_fn(|k| header[k]);
+    let number = |v: f64| match v {
+        v if v.is_nan() => "-".into(),
+        v if v != 0.0 && v.abs() < 0.1 => format!("{v:.4}"),
+        v if v.fract() == 0.0 => format!("{v}"),
+        v => format!("{v:.2}"),
+    };
+    let row = |(network, verdict): &(u64, Verdict)| {
+        let learnt = verdict.learnt.map_or("-", |learnt| if learnt { "yes" } else { "no" });
+        let mut cells = vec![network.to_string(), learnt.to_string()];
+        cells.extend(verdict.figures.iter().map(|(_, v)| number(*v)));
+        cells.resize(COLUMNS, String::new());
+        std::array::from_fn(|k| cells[k].clone())
+    };
+    print_table(header, verdicts.iter().map(row), 2)
+}
+
+pub fn list(args: ListArgs) -> Result<()> {
+    if let Some(name) = &args.name {
+        let info = usage(find_life(name))?;
+        let config = info.config(None)?;
+        if args.json {
+            return print_json(&config);
+        }
+        writeln!(stdout(), "# {}: {}\n# Its defaults:\n\n{}", info.name, info.summary, config.to_toml()?)?;
+        return Ok(());
+    }
+    if args.json {
+        let lives = LIVES.iter().map(|l| json!({ "name": l.name, "summary": l.summary, "rules": l.rules }));
+        return print_json(&lives.collect::<Vec<_>>());
+    }
+    let rows = LIVES.iter().map(|l| [l.name.to_string(), l.rules.join(", "), l.summary.to_string()]);
+    print_table(["life", "rules", "description"], rows, 3)?;
+    Ok(writeln!(stdout(), "\nhebbian-rnn lives LIFE shows a life's defaults.")?)
+}

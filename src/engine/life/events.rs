@@ -1,0 +1,424 @@
+//! The fused engine of lives on the CPU: event-driven where there are spikes, one life at a time on each thread.
+//!
+//! It computes what `reference.rs` computes, within rounding. A synapse is touched when its pre- or postsynaptic neuron
+//! fires; what happened to it in the meantime is a sum over past third factors (see [`Pending`]).
+
+use super::synapse_table::{Pending, RateTable, SpikeTable};
+use super::{begin, draws, world_of, Drawn, LifeEngine, LifeState, PlasticState};
+use crate::error::Result;
+use crate::model::Synapses;
+use crate::presets::LifeSetup;
+use crate::rules::{Exploratory, PairRule, Simultaneous, SynapseRule};
+use crate::worlds::{LifeRow, View, Wiring, World};
+use rand::RngExt;
+use rayon::prelude::*;
+use std::collections::VecDeque;
+
+/// All lives.
+pub(super) struct Events {
+    setup: LifeSetup,
+    bodies: Vec<Body>,
+}
+
+impl Events {
+    pub fn new(setup: &LifeSetup, states: Vec<LifeState>) -> Result<Self> {
+        let networks = setup.config.life.networks.range();
+        let bodies = networks.zip(states).map(|(network, state)| Body::new(setup, network, state));
+        Ok(Events { bodies: bodies.collect::<Result<_>>()?, setup: setup.clone() })
+    }
+}
+
+impl LifeEngine for Events {
+    fn run(&mut self, first: u64, blocks: u64) -> Result<Vec<Vec<LifeRow>>> {
+        let setup = &self.setup;
+        let live = |body: &mut Body| (first..first + blocks).map(|block| body.block(setup, block)).collect();
+        Ok(self.bodies.par_iter_mut().with_max_len(1).map(live).collect())
+    }
+
+    fn states(&self) -> Result<Vec<LifeState>> {
+        Ok(self.bodies.iter().map(Body::state).collect())
+    }
+}
+
+/// One network in its world.
+struct Body {
+    network: u64,
+    world: Box<dyn World>,
+    neurons: Vec<Vec<Vec<f32>>>,
+    /// The outputs of all neurons, the newest first, and a spare one for the next step.
+    outputs: VecDeque<Vec<f32>>,
+    /// The neurons of each population that fired, counted from its first; by step, the newest first.
+    fired: VecDeque<Vec<Vec<u32>>>,
+    projections: Vec<Projection>,
+    reward: f64,
+    /// Spikes of each neuron in this block.
+    counts: Vec<u32>,
+    input: Vec<f32>,
+    uniform: Vec<f32>,
+}
+
+struct Projection {
+    synapses: Synapses,
+    table: Table,
+    rule: Rule,
+}
+
+enum Table {
+    Spikes(SpikeTable),
+    Rates(RateTable),
+}
+
+/// The rule of a projection with its state.
+enum Rule {
+    Fixed,
+    Pair { rule: PairRule, pending: Pending, pre: Vec<f32>, post: Vec<f32>, dopamine: f64 },
+    Exploratory { rule: Exploratory, bounds: (f32, f32), post: Vec<f32>, mean_reward: f64 },
+}
+
+fn single(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|v| *v as f32).collect()
+}
+
+fn double(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|v| f64::from(*v)).collect()
+}
+
+impl Body {
+    fn new(setup: &LifeSetup, network: u64, mut state: LifeState) -> Result<Self> {
+        let world = world_of(setup, network, &mut state)?;
+        let LifeState { neurons, outputs, synapses, plastic, reward, .. } = state;
+        let projections = synapses.into_iter().zip(plastic).enumerate().map(|(k, (synapses, plastic))| {
+            let (from, to) = setup.circuit.ends(k);
+            let limits = &setup.config.projections[k];
+            let bounds = (limits.w_min, limits.w_max);
+            let level = plastic.level.first().copied().unwrap_or_default();
+            let rule = match setup.rules[k] {
+                None => Rule::Fixed,
+                Some(SynapseRule::Pair(rule)) => Rule::Pair {
+                    pending: Pending::new(&rule, bounds),
+                    rule,
+                    pre: single(&plastic.pre),
+                    post: single(&plastic.post),
+                    dopamine: level,
+                },
+                Some(SynapseRule::Exploratory(rule)) => Rule::Exploratory {
+                    rule,
+                    bounds: (bounds.0 as f32, bounds.1 as f32),
+                    post: single(&plastic.post),
+                    mean_reward: level,
+                },
+            };
+            let spikes = setup.models[setup.circuit.projections[k].1].spikes();
+            let table = if spikes {
+                let plastic_weights = !matches!(rule, Rule::Fixed);
+                Table::Spikes(SpikeTable::new(&synapses, &plastic.eligibility, from.len(), to.len(), plastic_weights))
+            } else {
+                Table::Rates(RateTable::new(&synapses, &plastic.eligibility, to.len()))
+            };
+            Projection { synapses, table, rule }
+        });
+        let projections = projections.collect();
+        let mut outputs: VecDeque<Vec<f32>> = outputs.iter().map(|r| single(r)).collect();
+        let fired = outputs.iter().map(|r| {
+            let of = |p: usize| fired_in(&r[setup.circuit.populations[p].1.clone()], setup.models[p].spikes());
+            (0..setup.models.len()).map(of).collect()
+        });
+        let fired = fired.collect();
+        let n = setup.circuit.neurons();
+        outputs.push_back(vec![0.0; n]);
+        Ok(Body {
+            network,
+            world,
+            neurons: neurons.iter().map(|population| population.iter().map(|v| single(v)).collect()).collect(),
+            outputs,
+            fired,
+            projections,
+            reward,
+            counts: vec![0; n],
+            input: vec![0.0; n],
+            uniform: vec![0.0; n],
+        })
+    }
+
+    /// Everything that the next block needs. Between blocks, all synapses are up to date.
+    fn state(&self) -> LifeState {
+        let of = |projection: &Projection| {
+            let mut synapses = projection.synapses.clone();
+            let mut eligibility = Vec::new();
+            match &projection.table {
+                Table::Spikes(table) => {
+                    synapses.weight = table.synapses.iter().map(|s| f64::from(s.weight)).collect();
+                    if matches!(&projection.rule, Rule::Pair { rule, .. } if rule.eligibility.is_some()) {
+                        eligibility = table.synapses.iter().map(|s| f64::from(s.eligibility)).collect();
+                    }
+                }
+                Table::Rates(table) => {
+                    table.place.iter().zip(&table.weight).for_each(|(k, w)| synapses.weight[*k as usize] = f64::from(*w));
+                    eligibility = vec![0.0; table.held.len()];
+                    table.place.iter().zip(&table.held).for_each(|(k, h)| eligibility[*k as usize] = f64::from(*h));
+                }
+            }
+            let plastic = match &projection.rule {
+                Rule::Fixed => PlasticState::default(),
+                Rule::Pair { pre, post, dopamine, .. } => {
+                    PlasticState { eligibility, pre: double(pre), post: double(post), level: vec![*dopamine] }
+                }
+                Rule::Exploratory { post, mean_reward, .. } => {
+                    PlasticState { eligibility, pre: Vec::new(), post: double(post), level: vec![*mean_reward] }
+                }
+            };
+            (synapses, plastic)
+        };
+        let (synapses, plastic) = self.projections.iter().map(of).unzip();
+        let newest = self.outputs.iter().take(self.outputs.len() - 1);
+        LifeState {
+            neurons: self.neurons.iter().map(|population| population.iter().map(|v| double(v)).collect()).collect(),
+            outputs: newest.map(|r| double(r)).collect(),
+            synapses,
+            plastic,
+            reward: self.reward,
+            world: self.world.state(),
+        }
+    }
+
+    fn block(&mut self, setup: &LifeSetup, index: u64) -> LifeRow {
+        let steps = self.world.steps();
+        let (mut block, mut drawn) = begin(setup, self.network, index, steps);
+        let frozen = block.frozen;
+        self.world.begin(&mut block);
+        self.counts.fill(0);
+        for step in 0..steps {
+            self.step(setup, index * steps as u64 + step as u64, step, frozen, &mut drawn);
+        }
+        for projection in &mut self.projections {
+            if let (Rule::Pair { pending, .. }, Table::Spikes(table)) = (&mut projection.rule, &mut projection.table) {
+                pending.catch_up(table);
+            }
+        }
+        let seconds = steps as f64 * setup.config.life.dt_ms / 1000.0;
+        let mut weights: Vec<Vec<f64>> = self.projections.iter().map(Projection::weights).collect();
+        let wiring = setup.circuit.projections.iter().zip(&self.projections).zip(&mut weights);
+        let wiring: Vec<Wiring> = wiring
+            .map(|(((name, _, _), p), weight)| Wiring { name, pre: &p.synapses.pre, post: &p.synapses.post, weight })
+            .collect();
+        let view = View { spikes: &self.counts, seconds, wiring: &wiring };
+        LifeRow::new(self.network, (index + 1) as f64 * seconds, frozen, self.world.end(&view))
+    }
+
+    fn step(&mut self, setup: &LifeSetup, now: u64, step: usize, frozen: bool, drawn: &mut Drawn) {
+        self.input.fill(0.0);
+        self.world.stimulate(step, &mut self.input);
+        for (k, projection) in self.projections.iter_mut().enumerate() {
+            let (_, from, to) = setup.circuit.projections[k];
+            let (pre, post) = setup.circuit.ends(k);
+            let arriving = setup.delays[k] - 1;
+            let input = &mut self.input[post.clone()];
+            let r = &self.outputs[0];
+            match (&mut projection.table, &mut projection.rule) {
+                (Table::Spikes(table), Rule::Pair { rule, pending, pre: p, post: q, dopamine }) if !frozen => {
+                    let gate = rule.gate(dopamine, self.reward);
+                    let late = arriving > 0;
+                    if late {
+                        deliver(table, Some(pending), &self.fired[arriving][from], input);
+                    }
+                    let pairs = Pairs { rule, gate: gate as f32, pre: &r[pre], post: &r[post] };
+                    let fired = (&self.fired[0][from][..], &self.fired[0][to][..]);
+                    pairs.apply(table, pending, (p, q), fired, (!late).then_some(input));
+                    if rule.eligibility.is_some() && (now + 1).is_multiple_of(rule.period) {
+                        pending.end_period(gate, table);
+                    }
+                }
+                (Table::Spikes(table), _) => deliver(table, None, &self.fired[arriving][from], input),
+                (Table::Rates(table), _) => table.deliver(&self.outputs[arriving][pre], input),
+            }
+        }
+        self.advance(setup, frozen, drawn);
+        self.reward = self.world.observe(step, &self.outputs[0]);
+        if frozen {
+            return;
+        }
+        for (k, projection) in self.projections.iter_mut().enumerate() {
+            if let (Table::Rates(table), Rule::Exploratory { .. }) = (&mut projection.table, &projection.rule) {
+                let (pre, post) = setup.circuit.ends(k);
+                let r = (&self.outputs[setup.delays[k]][pre], &self.outputs[0][post]);
+                let coin = || drawn.coin.random::<bool>();
+                explore(table, &mut projection.rule, r, self.reward, now, coin);
+            }
+        }
+    }
+
+    /// Moves the neurons of all populations.
+    fn advance(&mut self, setup: &LifeSetup, frozen: bool, drawn: &mut Drawn) {
+        let mut r = self.outputs.pop_back().unwrap_or_default();
+        let mut fired = self.fired.pop_back().unwrap_or_default();
+        for (p, model) in setup.models.iter().enumerate() {
+            let places = setup.circuit.populations[p].1.clone();
+            let uniform = match draws(setup, p, frozen) {
+                true => &mut self.uniform[places.clone()],
+                false => &mut [],
+            };
+            drawn.noise.fill(uniform);
+            model.advance(&mut self.neurons[p], &self.input[places.clone()], uniform, &mut r[places.clone()]);
+            fired[p].clear();
+            if model.spikes() {
+                list_fired(&r[places.clone()], &mut fired[p]);
+                let counts = &mut self.counts[places];
+                fired[p].iter().for_each(|k| counts[*k as usize] += 1);
+            }
+        }
+        self.outputs.push_front(r);
+        self.fired.push_front(fired);
+    }
+}
+
+impl Projection {
+    fn weights(&self) -> Vec<f64> {
+        match &self.table {
+            Table::Spikes(table) => table.synapses.iter().map(|s| f64::from(s.weight)).collect(),
+            // Only spiking worlds look at single synapses.
+            Table::Rates(_) => self.synapses.weight.clone(),
+        }
+    }
+}
+
+fn fired_in(r: &[f32], spikes: bool) -> Vec<u32> {
+    let mut fired = Vec::new();
+    if spikes {
+        list_fired(r, &mut fired);
+    }
+    fired
+}
+
+/// Adds the indices of the neurons that fired.
+fn list_fired(r: &[f32], fired: &mut Vec<u32>) {
+    for (chunk, first) in r.chunks(16).zip((0..).step_by(16)) {
+        if chunk.iter().fold(0, |any, r| any | r.to_bits()) != 0 {
+            fired.extend(chunk.iter().zip(first..).filter(|(r, _)| **r > 0.0).map(|(_, k)| k));
+        }
+    }
+}
+
+/// Adds the weights of the synapses of neurons that fired to the input.
+fn deliver(table: &mut SpikeTable, pending: Option<&Pending>, fired: &[u32], input: &mut [f32]) {
+    for pre in fired {
+        let places = table.of(*pre);
+        for synapse in &mut table.synapses[places] {
+            if let Some(pending) = pending {
+                pending.touch(synapse);
+            }
+            input[synapse.post as usize] += synapse.weight;
+        }
+    }
+}
+
+/// Spike pairs of one step of a projection.
+struct Pairs<'a> {
+    rule: &'a PairRule,
+    /// The third factor, for rules without eligibility.
+    gate: f32,
+    /// The outputs of the step before, in which a spike is 1.
+    pre: &'a [f32],
+    post: &'a [f32],
+}
+
+impl Pairs<'_> {
+    /// Moves the traces and applies all pairs to the synapses; with `input`, also delivers the presynaptic spikes, with
+    /// the weights of before.
+    fn apply(
+        &self,
+        table: &mut SpikeTable,
+        pending: &Pending,
+        (p, q): (&mut [f32], &mut [f32]),
+        (fired_pre, fired_post): (&[u32], &[u32]),
+        mut input: Option<&mut [f32]>,
+    ) {
+        let rule = self.rule;
+        let (a_plus, a_minus) = (rule.a_plus as f32, rule.a_minus as f32);
+        self.move_trace(q, rule.post_decay, self.post);
+        let both = rule.simultaneous == Simultaneous::Both;
+        if both {
+            self.move_trace(p, rule.pre_decay, self.pre);
+        }
+        let scale = rule.eligibility.map(|(_, scale)| scale as f32);
+        let change = |synapse: &mut super::synapse_table::Synapse, zeta: f32| match scale {
+            Some(scale) => synapse.eligibility += zeta * scale,
+            None => synapse.weight = pending.bounded(synapse.weight + self.gate * zeta),
+        };
+        // Pairs of this step's presynaptic spikes, also with this step's postsynaptic ones.
+        for pre in fired_pre {
+            let trace = p[*pre as usize];
+            let places = table.of(*pre);
+            for synapse in &mut table.synapses[places] {
+                pending.touch(synapse);
+                let post = synapse.post as usize;
+                if let Some(input) = &mut input {
+                    input[post] += synapse.weight;
+                }
+                let zeta = a_minus * q[post] + a_plus * trace * self.post[post];
+                change(synapse, zeta);
+            }
+        }
+        // Pairs of this step's postsynaptic spikes with earlier presynaptic ones.
+        for post in fired_post {
+            for place in table.onto(*post) {
+                let (k, pre) = table.onto[place];
+                let trace = p[pre as usize];
+                if trace != 0.0 && self.pre[pre as usize] == 0.0 {
+                    let synapse = &mut table.synapses[k as usize];
+                    pending.touch(synapse);
+                    change(synapse, a_plus * trace);
+                }
+            }
+        }
+        if !both {
+            self.move_trace(p, rule.pre_decay, self.pre);
+        }
+    }
+
+    fn move_trace(&self, trace: &mut [f32], decay: f64, spikes: &[f32]) {
+        let decay = decay as f32;
+        let keep = if self.rule.accumulates { 1.0 } else { 0.0 };
+        for (trace, f) in trace.iter_mut().zip(spikes) {
+            // 1 − f (1 − keep) of the old trace stays.
+            *trace = *trace * decay * (1.0 - f * (1.0 - keep)) + f;
+        }
+    }
+}
+
+/// Moves the weights of a projection between rates by the reward of this step.
+fn explore(
+    table: &mut RateTable,
+    rule: &mut Rule,
+    (pre, post): (&[f32], &[f32]),
+    reward: f64,
+    now: u64,
+    coin: impl FnOnce() -> bool,
+) {
+    let Rule::Exploratory { rule, bounds, post: means, mean_reward } = rule else { return };
+    let better = if rule.coin { coin() } else { reward > *mean_reward };
+    if better {
+        let eta = rule.eta_at(now) as f32;
+        for (i, (r, mean)) in post.iter().zip(&*means).enumerate() {
+            let row = table.first[i] as usize..table.first[i + 1] as usize;
+            let step = eta * (r - mean);
+            let to = if table.held.is_empty() { &mut table.weight } else { &mut table.held };
+            for (w, k) in to[row.clone()].iter_mut().zip(&table.pre[row]) {
+                *w += step * pre[*k as usize];
+            }
+            if table.held.is_empty() {
+                let row = table.first[i] as usize..table.first[i + 1] as usize;
+                table.weight[row].iter_mut().for_each(|w| *w = w.clamp(bounds.0, bounds.1));
+            }
+        }
+    }
+    if !table.held.is_empty() && (now + 1).is_multiple_of(rule.hold) {
+        for (w, held) in table.weight.iter_mut().zip(&mut table.held) {
+            *w = (*w + std::mem::take(held)).clamp(bounds.0, bounds.1);
+        }
+    }
+    let decay = rule.rate_decay as f32;
+    for (mean, r) in means.iter_mut().zip(post) {
+        *mean = decay * *mean + (1.0 - decay) * r;
+    }
+    *mean_reward = rule.reward_decay * *mean_reward + (1.0 - rule.reward_decay) * reward;
+}

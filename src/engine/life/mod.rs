@@ -1,0 +1,176 @@
+//! Engines of lives. Weights move at every step, so a life cannot be cut into trials that run side by side; many lives
+//! can.
+//!
+//! A step s, in either engine:
+//!
+//! 1. the world stimulates; spikes and rates of step s − delay arrive with the weights as they are;
+//! 2. pairs of spikes up to step s − 1 change the eligibility, or with the reward of step s − 1 the weights;
+//! 3. at the end of a period the eligibility moves the weights, gated by reward or dopamine, and decays;
+//! 4. the neurons move; the world sees their outputs and gives the reward;
+//! 5. rules for rates move the weights by this reward.
+//!
+//! `reference.rs` does this with plain candle operations for all lives at once; `events.rs`, on the CPU, one life after
+//! another on each thread, touching a synapse only when a spike does.
+
+mod events;
+mod reference;
+mod synapse_table;
+
+use crate::config::{Kernels, Precision};
+use crate::error::Result;
+use crate::model::Synapses;
+use crate::presets::LifeSetup;
+use crate::random::{stream, Noise, Phase, Purpose, Stream};
+use crate::worlds::{Block, LifeRow, Wiring, World};
+use candle_core::Device;
+use serde_json::Value;
+
+/// Everything about one life between two blocks.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct LifeState {
+    /// The state variables of each population: `[variable][neuron]`.
+    pub neurons: Vec<Vec<Vec<f64>>>,
+    /// The outputs of all neurons in the last steps, the newest first: as many as the longest delay.
+    pub outputs: Vec<Vec<f64>>,
+    /// The synapses of each projection.
+    pub synapses: Vec<Synapses>,
+    /// What the rule of each projection keeps; empty if its weights are fixed.
+    pub plastic: Vec<PlasticState>,
+    /// The reward that acts in the next step.
+    pub reward: f64,
+    /// What the world keeps.
+    pub world: Value,
+}
+
+/// What a rule keeps for a projection.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct PlasticState {
+    /// The eligibility of each synapse, or the change of its weight that is held back; empty if the rule has none.
+    pub eligibility: Vec<f64>,
+    /// The trace P⁺ of each presynaptic neuron.
+    pub pre: Vec<f64>,
+    /// The trace P⁻ of each postsynaptic neuron, or the mean of its rate.
+    pub post: Vec<f64>,
+    /// Dopamine, or the mean reward.
+    pub level: Vec<f64>,
+}
+
+/// Lets networks live.
+pub trait LifeEngine: Send {
+    /// Lives through `blocks` blocks, of which the first has the number `first`. The rows are those of each network.
+    ///
+    /// # Errors
+    /// If an operation on tensors fails.
+    fn run(&mut self, first: u64, blocks: u64) -> Result<Vec<Vec<LifeRow>>>;
+    /// The state of each network.
+    ///
+    /// # Errors
+    /// If a device's memory cannot be read.
+    fn states(&self) -> Result<Vec<LifeState>>;
+}
+
+/// A network at birth.
+///
+/// # Errors
+/// [`crate::Error::Usage`] if it has too many synapses.
+pub(crate) fn newborn(setup: &LifeSetup, network: u64) -> Result<LifeState> {
+    use crate::rules::SynapseRule::{Exploratory, Pair};
+    let projections = setup.config.projections.len();
+    let mut synapses = (0..projections).map(|k| Synapses::draw(&setup.config, k, network)).collect::<Result<Vec<_>>>()?;
+    let mut world = setup.world(network)?;
+    world.settle(&mut wiring(setup, &mut synapses), true);
+    let plastic = setup.rules.iter().enumerate().map(|(k, rule)| {
+        let (from, to) = setup.circuit.ends(k);
+        let n = synapses[k].pre.len();
+        match rule {
+            None => PlasticState::default(),
+            Some(Pair(rule)) => PlasticState {
+                eligibility: vec![0.0; if rule.eligibility.is_some() { n } else { 0 }],
+                pre: vec![0.0; from.len()],
+                post: vec![0.0; to.len()],
+                level: vec![0.0],
+            },
+            Some(Exploratory(rule)) => PlasticState {
+                eligibility: vec![0.0; if rule.hold > 1 { n } else { 0 }],
+                pre: Vec::new(),
+                post: vec![0.0; to.len()],
+                level: vec![0.0],
+            },
+        }
+    });
+    let plastic = plastic.collect();
+    let sizes = setup.config.populations.iter().map(|population| population.size);
+    let neurons = setup.models.iter().zip(sizes).map(|(model, n)| model.start().iter().map(|v| vec![*v; n]).collect());
+    let longest = setup.delays.iter().copied().max().unwrap_or(1);
+    Ok(LifeState {
+        neurons: neurons.collect(),
+        outputs: vec![vec![0.0; setup.circuit.neurons()]; longest],
+        synapses,
+        plastic,
+        reward: 0.0,
+        world: world.state(),
+    })
+}
+
+/// The synapses as a world sees them.
+fn wiring<'a>(setup: &'a LifeSetup, synapses: &'a mut [Synapses]) -> Vec<Wiring<'a>> {
+    let names = setup.circuit.projections.iter().map(|(name, _, _)| name);
+    let of = |(name, s): (&'a String, &'a mut Synapses)| Wiring {
+        name,
+        pre: &s.pre,
+        post: &s.post,
+        weight: &mut s.weight,
+    };
+    names.zip(synapses).map(of).collect()
+}
+
+/// The world of a network, as it was when its `state` was taken.
+fn world_of(setup: &LifeSetup, network: u64, state: &mut LifeState) -> Result<Box<dyn World>> {
+    let mut world = setup.world(network)?;
+    world.settle(&mut wiring(setup, &mut state.synapses), false);
+    if !state.world.is_null() {
+        world.restore(&state.world)?;
+    }
+    Ok(world)
+}
+
+/// The engine for networks that have these states.
+///
+/// # Errors
+/// [`crate::Error::Content`] if the state of a world is that of something else; [`crate::Error::Tensors`] if the device
+/// fails.
+pub(crate) fn start_lives(setup: &LifeSetup, states: Vec<LifeState>, device: &Device) -> Result<Box<dyn LifeEngine>> {
+    let life = &setup.config.life;
+    let fused = life.kernels != Kernels::Reference && life.dtype == Precision::F32 && device.is_cpu();
+    Ok(if fused {
+        Box::new(events::Events::new(setup, states)?)
+    } else {
+        Box::new(reference::Reference::new(setup, states, device)?)
+    })
+}
+
+/// The random numbers of one network in one block.
+struct Drawn {
+    noise: Noise,
+    coin: Stream,
+}
+
+/// The block and random numbers of a network.
+fn begin(setup: &LifeSetup, network: u64, index: u64, steps: usize) -> (Block, Drawn) {
+    let drawn = |purpose| stream(setup.config.life.seed, network, index, Phase::Train, purpose);
+    let (living, _) = setup.blocks(steps);
+    let block = Block::new(index, index >= living, drawn(Purpose::World));
+    (block, Drawn { noise: Noise::new(&mut drawn(Purpose::LifeNoise)), coin: drawn(Purpose::Modulator) })
+}
+
+/// Whether the neurons of population `p` draw random numbers in a block.
+fn draws(setup: &LifeSetup, p: usize, frozen: bool) -> bool {
+    use crate::model::Draws;
+    match setup.models[p].draws() {
+        Draws::None => false,
+        Draws::Noise => !frozen || setup.config.life.frozen_noise,
+        Draws::Spikes => true,
+    }
+}

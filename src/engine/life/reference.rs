@@ -1,0 +1,314 @@
+//! Lives in plain candle operations, all networks at once, on every device: what the fused engine is tested against.
+
+use super::{begin, draws, world_of, Drawn, LifeEngine, LifeState, PlasticState};
+use crate::error::Result;
+use crate::model::Synapses;
+use crate::presets::LifeSetup;
+use crate::rules::{Exploratory, PairRule, Simultaneous, SynapseRule};
+use crate::worlds::{LifeRow, View, Wiring, World};
+use candle_core::{DType, Device, Tensor};
+use rand::RngExt;
+use std::collections::VecDeque;
+
+type Outcome<T> = candle_core::Result<T>;
+
+/// All lives. Tensors of neurons are `[S, n]`, those of synapses `[S, post, pre]`, 0 where there is none.
+pub(super) struct Reference {
+    setup: LifeSetup,
+    device: Device,
+    dtype: DType,
+    worlds: Vec<Box<dyn World>>,
+    neurons: Vec<Vec<Tensor>>,
+    /// The outputs of all neurons, the newest first.
+    outputs: VecDeque<Tensor>,
+    projections: Vec<Projection>,
+    rewards: Vec<f64>,
+}
+
+struct Projection {
+    /// Of each network.
+    synapses: Vec<Synapses>,
+    /// 1 where there is a synapse.
+    mask: Tensor,
+    weight: Tensor,
+    eligibility: Option<Tensor>,
+    pre: Option<Tensor>,
+    post: Option<Tensor>,
+    /// Of each network.
+    level: Vec<f64>,
+}
+
+/// The matrices `[S, post, pre]` with `values` at the synapses.
+fn dense(synapses: &[Synapses], values: impl Fn(usize) -> Vec<f64>, to: usize, from: usize) -> Vec<f64> {
+    let mut all = vec![0.0; synapses.len() * to * from];
+    for (s, (synapses, matrix)) in synapses.iter().zip(all.chunks_exact_mut(to * from)).enumerate() {
+        for ((pre, post), value) in synapses.pre.iter().zip(&synapses.post).zip(values(s)) {
+            matrix[*post as usize * from + *pre as usize] = value;
+        }
+    }
+    all
+}
+
+impl Reference {
+    pub fn new(setup: &LifeSetup, mut states: Vec<LifeState>, device: &Device) -> Result<Self> {
+        let networks = setup.config.life.networks;
+        let worlds = networks.range().zip(&mut states).map(|(network, state)| world_of(setup, network, state));
+        let worlds = worlds.collect::<Result<_>>()?;
+        let (s, dtype) = (states.len(), DType::from(setup.config.life.dtype));
+        let tensor = |values: Vec<f64>, shape: &[usize]| -> Outcome<Tensor> {
+            Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(dtype)?.to_device(device)
+        };
+        let stacked = |of: &dyn Fn(&LifeState) -> &[f64]| -> Outcome<Tensor> {
+            let values: Vec<f64> = states.iter().flat_map(|state| of(state).iter().copied()).collect();
+            let n = values.len() / s;
+            tensor(values, &[s, n])
+        };
+        let neurons = setup.models.iter().enumerate().map(|(p, model)| {
+            (0..model.variables().len()).map(|v| stacked(&|state| &state.neurons[p][v])).collect()
+        });
+        let neurons = neurons.collect::<Outcome<_>>()?;
+        let outputs = (0..states[0].outputs.len()).map(|d| stacked(&|state| &state.outputs[d]));
+        let outputs = outputs.collect::<Outcome<_>>()?;
+        let projections = (0..setup.rules.len()).map(|k| {
+            let (from, to) = setup.circuit.ends(k);
+            let (from, to) = (from.len(), to.len());
+            let synapses: Vec<Synapses> = states.iter().map(|state| state.synapses[k].clone()).collect();
+            let matrix = |values: &dyn Fn(usize) -> Vec<f64>| tensor(dense(&synapses, values, to, from), &[s, to, from]);
+            let kept = |of: fn(&PlasticState) -> &Vec<f64>| -> Outcome<Option<Tensor>> {
+                let any = !of(&states[0].plastic[k]).is_empty();
+                any.then(|| stacked(&|state| of(&state.plastic[k]))).transpose()
+            };
+            let traced = states.iter().any(|state| !state.plastic[k].eligibility.is_empty());
+            Ok(Projection {
+                mask: matrix(&|i| vec![1.0; synapses[i].pre.len()])?,
+                weight: matrix(&|i| synapses[i].weight.clone())?,
+                eligibility: traced.then(|| matrix(&|i| states[i].plastic[k].eligibility.clone())).transpose()?,
+                pre: kept(|plastic| &plastic.pre)?,
+                post: kept(|plastic| &plastic.post)?,
+                level: states.iter().flat_map(|state| state.plastic[k].level.iter().copied()).collect(),
+                synapses,
+            })
+        });
+        let projections = projections.collect::<Outcome<_>>()?;
+        Ok(Reference {
+            setup: setup.clone(),
+            device: device.clone(),
+            dtype,
+            worlds,
+            neurons,
+            outputs,
+            projections,
+            rewards: states.iter().map(|state| state.reward).collect(),
+        })
+    }
+
+    /// A tensor `[S, …]` of one number for each network.
+    fn each(&self, values: &[f64], dims: usize) -> Outcome<Tensor> {
+        let mut shape = vec![1; dims];
+        shape[0] = values.len();
+        Tensor::from_slice(values, shape, &Device::Cpu)?.to_dtype(self.dtype)?.to_device(&self.device)
+    }
+
+    fn host(&self, tensor: &Tensor) -> Outcome<Vec<Vec<f64>>> {
+        tensor.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_from(1)?.to_vec2()
+    }
+
+    fn step(&mut self, now: u64, step: usize, frozen: bool, drawn: &mut [Drawn]) -> Outcome<Vec<Vec<f32>>> {
+        let setup = self.setup.clone();
+        let n = setup.circuit.neurons();
+        let mut stimulus = vec![0.0f32; self.worlds.len() * n];
+        for (world, input) in self.worlds.iter_mut().zip(stimulus.chunks_exact_mut(n)) {
+            world.stimulate(step, input);
+        }
+        let stimulus = Tensor::from_vec(stimulus, (self.worlds.len(), n), &Device::Cpu)?;
+        let stimulus = stimulus.to_dtype(self.dtype)?.to_device(&self.device)?;
+        let populations = &setup.circuit.populations;
+        let of = |tensor: &Tensor, p: usize| tensor.narrow(1, populations[p].1.start, populations[p].1.len());
+        let mut inputs = (0..populations.len()).map(|p| of(&stimulus, p)).collect::<Outcome<Vec<_>>>()?;
+        let mut delivered = Vec::new();
+        for (k, (_, from, to)) in setup.circuit.projections.iter().enumerate() {
+            let r = of(&self.outputs[setup.delays[k] - 1], *from)?;
+            let arriving = self.projections[k].weight.matmul(&r.unsqueeze(2)?)?.squeeze(2)?;
+            inputs[*to] = (&inputs[*to] + arriving)?;
+            delivered.push(r);
+            if let (Some(SynapseRule::Pair(rule)), false) = (setup.rules[k], frozen) {
+                let fired = (of(&self.outputs[0], *from)?, of(&self.outputs[0], *to)?);
+                self.pairs(k, &rule, fired, now)?;
+            }
+        }
+        let r = self.advance(&setup, &inputs, frozen, drawn)?;
+        self.outputs.pop_back();
+        self.outputs.push_front(r.clone());
+        let seen: Vec<Vec<f32>> = r.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.to_vec2()?;
+        for ((world, r), reward) in self.worlds.iter_mut().zip(&seen).zip(&mut self.rewards) {
+            *reward = world.observe(step, r);
+        }
+        for (k, (_, _, to)) in setup.circuit.projections.iter().enumerate() {
+            if let (Some(SynapseRule::Exploratory(rule)), false) = (setup.rules[k], frozen) {
+                self.explore(k, &rule, (&delivered[k], &of(&r, *to)?), now, drawn)?;
+            }
+        }
+        Ok(seen)
+    }
+
+    fn advance(&mut self, setup: &LifeSetup, inputs: &[Tensor], frozen: bool, drawn: &mut [Drawn]) -> Outcome<Tensor> {
+        let mut outputs = Vec::new();
+        for (p, model) in setup.models.iter().enumerate() {
+            let n = setup.circuit.populations[p].1.len();
+            let uniform = if draws(setup, p, frozen) {
+                let mut values = vec![0.0f32; drawn.len() * n];
+                values.chunks_exact_mut(n).zip(&mut *drawn).for_each(|(values, drawn)| drawn.noise.fill(values));
+                let values = Tensor::from_vec(values, (drawn.len(), n), &Device::Cpu)?;
+                Some(values.to_dtype(self.dtype)?.to_device(&self.device)?)
+            } else {
+                None
+            };
+            let (state, r) = model.step(&self.neurons[p], &inputs[p], uniform.as_ref())?;
+            self.neurons[p] = state;
+            outputs.push(r);
+        }
+        Tensor::cat(&outputs, 1)
+    }
+
+    /// Pairs of spikes up to the step before this one.
+    fn pairs(&mut self, k: usize, rule: &PairRule, (f_pre, f_post): (Tensor, Tensor), now: u64) -> Outcome<()> {
+        let gates: Vec<f64> =
+            self.projections[k].level.iter_mut().zip(&self.rewards).map(|(level, r)| rule.gate(level, *r)).collect();
+        let gate = self.each(&gates, 3)?;
+        let bounds = (self.setup.config.projections[k].w_min, self.setup.config.projections[k].w_max);
+        let projection = &mut self.projections[k];
+        let (Some(p), Some(q)) = (&projection.pre, &projection.post) else { return Ok(()) };
+        let moved = |trace: &Tensor, decay: f64, f: &Tensor| {
+            let kept = if rule.accumulates { trace.clone() } else { (trace * f.affine(-1.0, 1.0)?)? };
+            kept.affine(decay, 0.0)? + f
+        };
+        let q = moved(q, rule.post_decay, &f_post)?;
+        let after = moved(p, rule.pre_decay, &f_pre)?;
+        let used = if rule.simultaneous == Simultaneous::Both { &after } else { p };
+        let outer = |post: &Tensor, pre: &Tensor| post.unsqueeze(2)?.broadcast_mul(&pre.unsqueeze(1)?);
+        let zeta = (outer(&f_post, used)?.affine(rule.a_plus, 0.0)? + outer(&q, &f_pre)?.affine(rule.a_minus, 0.0)?)?;
+        let zeta = (zeta * &projection.mask)?;
+        let bounded = |w: Tensor| w.clamp(bounds.0, bounds.1)? * &projection.mask;
+        match (rule.eligibility, &projection.eligibility) {
+            (Some((decay, scale)), Some(z)) => {
+                let z = (z + zeta.affine(scale, 0.0)?)?;
+                if (now + 1).is_multiple_of(rule.period) {
+                    projection.weight = bounded((&projection.weight + z.broadcast_mul(&gate)?)?)?;
+                    projection.eligibility = Some(z.affine(decay, 0.0)?);
+                } else {
+                    projection.eligibility = Some(z);
+                }
+            }
+            _ => projection.weight = bounded((&projection.weight + zeta.broadcast_mul(&gate)?)?)?,
+        }
+        (projection.pre, projection.post) = (Some(after), Some(q));
+        Ok(())
+    }
+
+    /// The rule for rates, by the reward of this step.
+    fn explore(&mut self, k: usize, rule: &Exploratory, (pre, post): (&Tensor, &Tensor), now: u64, drawn: &mut [Drawn]) -> Outcome<()> {
+        let levels = self.projections[k].level.iter().zip(&self.rewards).zip(drawn);
+        let better = levels.map(|((mean, reward), drawn)| match rule.coin {
+            true => drawn.coin.random::<bool>(),
+            false => reward > mean,
+        });
+        let better: Vec<f64> = better.map(|better| f64::from(u8::from(better)) * rule.eta_at(now)).collect();
+        let gate = self.each(&better, 3)?;
+        let bounds = (self.setup.config.projections[k].w_min, self.setup.config.projections[k].w_max);
+        let projection = &mut self.projections[k];
+        let Some(mean) = &projection.post else { return Ok(()) };
+        let change = (post - mean)?.unsqueeze(2)?.broadcast_mul(&pre.unsqueeze(1)?)?.broadcast_mul(&gate)?;
+        let change = (change * &projection.mask)?;
+        let change = match projection.eligibility.take() {
+            None => Some(change),
+            Some(held) => {
+                let held = (held + change)?;
+                let due = (now + 1).is_multiple_of(rule.hold);
+                projection.eligibility = Some(if due { held.zeros_like()? } else { held.clone() });
+                due.then_some(held)
+            }
+        };
+        if let Some(change) = change {
+            projection.weight = ((&projection.weight + change)?.clamp(bounds.0, bounds.1)? * &projection.mask)?;
+        }
+        projection.post = Some((mean.affine(rule.rate_decay, 0.0)? + post.affine(1.0 - rule.rate_decay, 0.0)?)?);
+        for (level, reward) in projection.level.iter_mut().zip(&self.rewards) {
+            *level = rule.reward_decay * *level + (1.0 - rule.reward_decay) * reward;
+        }
+        Ok(())
+    }
+
+    /// The values of a matrix at the synapses of network `s`.
+    fn at_synapses(synapses: &Synapses, matrix: &[f64], from: usize) -> Vec<f64> {
+        let pairs = synapses.pre.iter().zip(&synapses.post);
+        pairs.map(|(pre, post)| matrix[*post as usize * from + *pre as usize]).collect()
+    }
+}
+
+impl LifeEngine for Reference {
+    fn run(&mut self, first: u64, blocks: u64) -> Result<Vec<Vec<LifeRow>>> {
+        let networks = self.setup.config.life.networks;
+        let mut rows: Vec<Vec<LifeRow>> = vec![Vec::new(); networks.count()];
+        for index in first..first + blocks {
+            let steps = self.worlds[0].steps();
+            let (mut drawn, mut frozen) = (Vec::new(), false);
+            for (world, network) in self.worlds.iter_mut().zip(networks.range()) {
+                let (mut block, numbers) = begin(&self.setup, network, index, steps);
+                frozen = block.frozen;
+                world.begin(&mut block);
+                drawn.push(numbers);
+            }
+            let mut counts = vec![vec![0u32; self.setup.circuit.neurons()]; networks.count()];
+            for step in 0..steps {
+                let seen = self.step(index * steps as u64 + step as u64, step, frozen, &mut drawn)?;
+                for (counts, r) in counts.iter_mut().zip(&seen) {
+                    counts.iter_mut().zip(r).for_each(|(count, r)| *count += u32::from(*r == 1.0));
+                }
+            }
+            let seconds = steps as f64 * self.setup.config.life.dt_ms / 1000.0;
+            let mut states = self.states()?;
+            let all = self.worlds.iter_mut().zip(networks.range()).zip(&mut states).zip(&counts).zip(&mut rows);
+            for ((((world, network), state), counts), rows) in all {
+                let wiring: Vec<Wiring> = super::wiring(&self.setup, &mut state.synapses);
+                let figures = world.end(&View { spikes: counts, seconds, wiring: &wiring });
+                rows.push(LifeRow::new(network, (index + 1) as f64 * seconds, frozen, figures));
+            }
+        }
+        Ok(rows)
+    }
+
+    fn states(&self) -> Result<Vec<LifeState>> {
+        let s = self.worlds.len();
+        let outputs = self.outputs.iter().map(|r| self.host(r)).collect::<Outcome<Vec<_>>>()?;
+        let neurons = self.neurons.iter().map(|vars| vars.iter().map(|v| self.host(v)).collect()).collect::<Outcome<Vec<Vec<_>>>>()?;
+        let mut states: Vec<LifeState> = (0..s)
+            .map(|i| LifeState {
+                neurons: neurons.iter().map(|vars| vars.iter().map(|v| v[i].clone()).collect()).collect(),
+                outputs: outputs.iter().map(|r| r[i].clone()).collect(),
+                synapses: Vec::new(),
+                plastic: Vec::new(),
+                reward: self.rewards[i],
+                world: self.worlds[i].state(),
+            })
+            .collect();
+        for (k, projection) in self.projections.iter().enumerate() {
+            let from = self.setup.circuit.ends(k).0.len();
+            let weight = self.host(&projection.weight)?;
+            let read = |of: &Option<Tensor>| of.as_ref().map(|tensor| self.host(tensor)).transpose();
+            let (z, pre, post) = (read(&projection.eligibility)?, read(&projection.pre)?, read(&projection.post)?);
+            for (i, state) in states.iter_mut().enumerate() {
+                let synapses = &projection.synapses[i];
+                let row = |of: &Option<Vec<Vec<f64>>>| of.as_ref().map_or(Vec::new(), |of| of[i].clone());
+                state.plastic.push(PlasticState {
+                    eligibility: z.as_ref().map_or(Vec::new(), |z| Self::at_synapses(synapses, &z[i], from)),
+                    pre: row(&pre),
+                    post: row(&post),
+                    level: projection.level.get(i).map_or(Vec::new(), |level| vec![*level]),
+                });
+                let weight = Self::at_synapses(synapses, &weight[i], from);
+                state.synapses.push(Synapses { weight, ..synapses.clone() });
+            }
+        }
+        Ok(states)
+    }
+}

@@ -1,0 +1,374 @@
+//! The files of lives: a checkpoint with everything that the rest depends on, `metrics.csv` with a row for each block
+//! and network, and `config.toml`.
+
+use super::checkpoint::checksum;
+use super::run_folder::{claim, CONFIG_FILE};
+use super::{Lock, METRICS_FILE};
+use crate::config::LifeConfig;
+use crate::engine::{LifeState, PlasticState};
+use crate::error::{bail, ensure, At, Doing, Error, Result};
+use crate::files::{remove_unfinished, write_atomically, write_if_changed, write_keeping};
+use crate::model::Synapses;
+use crate::presets::LifeSetup;
+use crate::reader::{read, TensorFile};
+use crate::training::{Integrity, LifeCheckpoint, Lives, CHECKPOINT_FILE};
+use crate::worlds::LifeRow;
+use candle_core::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// The only metadata key of a life's checkpoint.
+const KEY: &str = "hebbian_rnn_life";
+const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    format: u32,
+    program: String,
+    block: u64,
+    worlds: Vec<Value>,
+    config: LifeConfig,
+    sha256: String,
+}
+
+impl Header {
+    fn json(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|error| Error::Bug(format!("writing a checkpoint's metadata: {error}")))
+    }
+}
+
+/// One kind of number that is kept for each network: its name in the file and where it is in a state.
+struct Kept {
+    name: String,
+    shape: Vec<usize>,
+    dtype: DType,
+    of: Box<dyn Fn(&mut LifeState) -> &mut Vec<f64>>,
+}
+
+/// Numbers of fixed shape, in the order of the file. Those of synapses, which differ in number, are apart.
+fn kept(setup: &LifeSetup) -> Vec<Kept> {
+    let dtype = DType::from(setup.config.life.dtype);
+    let mut all = Vec::new();
+    for (p, (model, population)) in setup.models.iter().zip(&setup.config.populations).enumerate() {
+        for (v, variable) in model.variables().iter().enumerate() {
+            let name = format!("population.{}.{variable}", population.name);
+            all.push(Kept { name, shape: vec![population.size], dtype, of: Box::new(move |s| &mut s.neurons[p][v]) });
+        }
+    }
+    for d in 0..setup.delays.iter().copied().max().unwrap_or(1) {
+        let (name, shape) = (format!("outputs.{d}"), vec![setup.circuit.neurons()]);
+        all.push(Kept { name, shape, dtype, of: Box::new(move |s| &mut s.outputs[d]) });
+    }
+    for (k, rule) in setup.rules.iter().enumerate() {
+        let (from, to) = setup.circuit.ends(k);
+        let name = &setup.circuit.projections[k].0;
+        let Some(rule) = rule else { continue };
+        let mut add = |what: &str, n: usize, dtype: DType, of: fn(&mut PlasticState) -> &mut Vec<f64>| {
+            let of = Box::new(move |s: &mut LifeState| of(&mut s.plastic[k]));
+            all.push(Kept { name: format!("projection.{name}.{what}"), shape: vec![n], dtype, of });
+        };
+        if matches!(rule, crate::rules::SynapseRule::Pair(_)) {
+            add("trace_pre", from.len(), dtype, |plastic| &mut plastic.pre);
+        }
+        add("trace_post", to.len(), dtype, |plastic| &mut plastic.post);
+        add("level", 1, DType::F64, |plastic| &mut plastic.level);
+    }
+    all
+}
+
+impl LifeCheckpoint {
+    /// The contents of the checkpoint's file.
+    ///
+    /// # Errors
+    /// [`Error::Tensors`] if there is no memory for it.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let setup = &self.setup;
+        let (s, cpu) = (self.states.len(), &Device::Cpu);
+        let dtype = DType::from(setup.config.life.dtype);
+        let mut states = self.states.clone();
+        let mut tensors = BTreeMap::new();
+        for kept in kept(setup) {
+            let values: Vec<f64> = states.iter_mut().flat_map(|state| (kept.of)(state).iter().copied()).collect();
+            let shape = [&[s], &kept.shape[..]].concat();
+            tensors.insert(kept.name, Tensor::from_vec(values, shape, cpu)?.to_dtype(kept.dtype)?);
+        }
+        let rewards: Vec<f64> = states.iter().map(|state| state.reward).collect();
+        tensors.insert("reward".into(), Tensor::from_vec(rewards, s, cpu)?);
+        for (k, (name, _, _)) in setup.circuit.projections.iter().enumerate() {
+            let mut insert = |what: &str, tensor: Tensor| tensors.insert(format!("projection.{name}.{what}"), tensor);
+            let numbers: Vec<i64> = states.iter().map(|state| state.synapses[k].pre.len() as i64).collect();
+            insert("synapses", Tensor::from_vec(numbers, s, cpu)?);
+            let ends = |of: fn(&Synapses) -> &Vec<u32>| -> Vec<u32> {
+                states.iter().flat_map(|state| of(&state.synapses[k]).iter().copied()).collect()
+            };
+            let (pre, post) = (ends(|synapses| &synapses.pre), ends(|synapses| &synapses.post));
+            let n = pre.len();
+            insert("pre", Tensor::from_vec(pre, n, cpu)?);
+            insert("post", Tensor::from_vec(post, n, cpu)?);
+            let weights: Vec<f64> = states.iter().flat_map(|state| state.synapses[k].weight.iter().copied()).collect();
+            insert("weight", Tensor::from_vec(weights, n, cpu)?.to_dtype(dtype)?);
+            let z: Vec<f64> = states.iter().flat_map(|state| state.plastic[k].eligibility.iter().copied()).collect();
+            if !z.is_empty() {
+                insert("eligibility", Tensor::from_vec(z, n, cpu)?.to_dtype(dtype)?);
+            }
+        }
+        let mut header = Header {
+            format: FORMAT,
+            program: self.program.clone(),
+            block: self.block,
+            worlds: self.states.iter().map(|state| state.world.clone()).collect(),
+            config: setup.config.clone(),
+            sha256: String::new(),
+        };
+        let named = || tensors.iter().map(|(name, tensor)| (&name[..], tensor));
+        header.sha256 = checksum(&header.json()?, named());
+        let metadata = HashMap::from([(KEY.to_string(), header.json()?)]);
+        safetensors::serialize(named(), Some(metadata))
+            .map_err(|error| Error::Bug(format!("writing safetensors: {error}")))
+    }
+
+    /// Reads a checkpoint from the contents of its file.
+    ///
+    /// # Errors
+    /// [`Error::Content`] or [`Error::Tensor`] if it is not a life's checkpoint or is damaged; the errors of
+    /// [`LifeSetup::new`] for its configuration.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let file = TensorFile::parse(bytes)?;
+        let json = file.metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
+        let Some(json) = json else { bail!(Content, "not the checkpoint of a life: it has no `{KEY}` metadata") };
+        let header: Header =
+            serde_json::from_str(json).map_err(|error| Error::Content(format!("the `{KEY}` metadata: {error}")))?;
+        ensure!(header.format == FORMAT, Content, "written in format {}; this program reads {FORMAT}", header.format);
+        let setup = LifeSetup::new(header.config.clone()).at("the configuration in the metadata")?;
+        let s = setup.config.life.networks.count();
+        ensure!(header.worlds.len() == s, Content, "the metadata's worlds has {} entries for {s} networks", header.worlds.len());
+        let numbers = |name: &str, dtype: DType, shape: &[usize]| -> Result<Vec<f64>> {
+            let tensor = file.floats(name, dtype, &Device::Cpu)?;
+            let tensor = tensor.ok_or_else(|| Error::tensor(name, "missing", format!("{shape:?}")))?;
+            match tensor.dims() == shape {
+                true => Ok(tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?),
+                false => Err(Error::tensor(name, format!("{:?}", tensor.dims()), format!("{shape:?}"))),
+            }
+        };
+        let mut states: Vec<LifeState> = header.worlds.into_iter().map(|world| empty(&setup, world)).collect();
+        let mut known = vec!["reward".to_string()];
+        for kept in kept(&setup) {
+            let n: usize = kept.shape.iter().product();
+            let values = numbers(&kept.name, kept.dtype, &[&[s], &kept.shape[..]].concat())?;
+            states.iter_mut().zip(values.chunks_exact(n)).for_each(|(state, row)| *(kept.of)(state) = row.to_vec());
+            known.push(kept.name);
+        }
+        let rewards = numbers("reward", DType::F64, &[s])?;
+        states.iter_mut().zip(rewards).for_each(|(state, reward)| state.reward = reward);
+        for k in 0..setup.rules.len() {
+            known.extend(synapses(&file, &setup, k, &mut states)?);
+        }
+        file.only(&known.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let tensors = file.names().into_iter().filter_map(|name| Some((name, file.get(name)?)));
+        let emptied = json.replacen(&header.sha256, "", 1);
+        let whole = header.sha256.len() == 64 && checksum(&emptied, tensors) == header.sha256;
+        let integrity = if whole { Integrity::Whole } else { Integrity::Changed };
+        Ok(LifeCheckpoint { setup, program: header.program, block: header.block, states, integrity })
+    }
+
+    /// Reads a checkpoint from a file or the newest one of a run's folder.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read; else as [`LifeCheckpoint::from_bytes`].
+    pub fn read(path: &Path) -> Result<Self> {
+        let path = if path.is_dir() { &path.join(CHECKPOINT_FILE) } else { path };
+        Self::from_bytes(&read(path)?).at_path(path)
+    }
+}
+
+fn empty(setup: &LifeSetup, world: Value) -> LifeState {
+    LifeState {
+        neurons: setup.models.iter().map(|model| vec![Vec::new(); model.variables().len()]).collect(),
+        outputs: vec![Vec::new(); setup.delays.iter().copied().max().unwrap_or(1)],
+        synapses: vec![Synapses::default(); setup.rules.len()],
+        plastic: vec![PlasticState::default(); setup.rules.len()],
+        reward: 0.0,
+        world,
+    }
+}
+
+/// Reads the synapses of projection `k` into `states`; returns the names of their tensors.
+fn synapses(file: &TensorFile, setup: &LifeSetup, k: usize, states: &mut [LifeState]) -> Result<Vec<String>> {
+    let (from, to) = setup.circuit.ends(k);
+    let (name, s) = (&setup.circuit.projections[k].0, states.len());
+    let of = |what: &str| format!("projection.{name}.{what}");
+    let integers = |what: &str, n: usize| -> Result<Vec<usize>> {
+        let found = file.optional_integers(&of(what), &[n])?;
+        found.ok_or_else(|| Error::tensor(&of(what), "missing", format!("[{n}]")))
+    };
+    let numbers = integers("synapses", s)?;
+    let most = from.len() as u64 * to.len() as u64;
+    let fine = numbers.iter().all(|n| *n as u64 <= most);
+    ensure!(fine, Content, "tensor `{}` holds more synapses than the {most} pairs of neurons", of("synapses"));
+    let n = numbers.iter().sum();
+    let ends = |what: &str, limit: usize| -> Result<Vec<u32>> {
+        let found = integers(what, n)?;
+        let fine = found.iter().all(|neuron| *neuron < limit);
+        ensure!(fine, Content, "tensor `{}` names neurons beyond the {limit} of the population", of(what));
+        Ok(found.into_iter().map(|neuron| neuron as u32).collect())
+    };
+    let (pre, post) = (ends("pre", from.len())?, ends("post", to.len())?);
+    let reals = |what: &str| -> Result<Vec<f64>> {
+        let tensor = file.floats(&of(what), DType::from(setup.config.life.dtype), &Device::Cpu)?;
+        let tensor = tensor.ok_or_else(|| Error::tensor(&of(what), "missing", format!("[{n}]")))?;
+        ensure!(tensor.dims() == [n], Content, "tensor `{}` is {:?}; expected [{n}]", of(what), tensor.dims());
+        Ok(tensor.to_dtype(DType::F64)?.to_vec1()?)
+    };
+    let weight = reals("weight")?;
+    let traced = match setup.rules[k] {
+        Some(crate::rules::SynapseRule::Pair(rule)) => rule.eligibility.is_some(),
+        Some(crate::rules::SynapseRule::Exploratory(rule)) => rule.hold > 1,
+        None => false,
+    };
+    let eligibility = if traced && n > 0 { reals("eligibility")? } else { Vec::new() };
+    let mut start = 0;
+    for (state, number) in states.iter_mut().zip(numbers) {
+        let part = start..start + number;
+        start = part.end;
+        let pairs = || pre[part.clone()].iter().zip(&post[part.clone()]);
+        ensure!(
+            pairs().zip(pairs().skip(1)).all(|(a, b)| a < b),
+            Content,
+            "tensors `{}` and `{}` are not ascending pairs",
+            of("pre"),
+            of("post")
+        );
+        state.synapses[k] =
+            Synapses { pre: pre[part.clone()].to_vec(), post: post[part.clone()].to_vec(), weight: weight[part.clone()].to_vec() };
+        if traced && n > 0 {
+            state.plastic[k].eligibility = eligibility[part].to_vec();
+        }
+    }
+    let mut names: Vec<String> = ["synapses", "pre", "post", "weight"].map(of).into();
+    if traced && n > 0 {
+        names.push(of("eligibility"));
+    }
+    Ok(names)
+}
+
+/// The folder of lives, which is kept up to date while they are lived.
+pub struct LifeFolder {
+    lock: Lock,
+    rows: Vec<LifeRow>,
+    figures: &'static [&'static str],
+}
+
+impl LifeFolder {
+    /// Makes the folder of a new run and writes its configuration. With `force`, an existing run is moved aside.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if another process is using the folder or, without `force`, if it already holds a run;
+    /// [`Error::Io`] if it cannot be written.
+    pub fn create(path: &Path, setup: &LifeSetup, force: bool) -> Result<Self> {
+        let lock = claim(path, force)?;
+        let folder = LifeFolder { lock, rows: Vec::new(), figures: figures(setup)? };
+        folder.write_config(setup)?;
+        Ok(folder)
+    }
+
+    /// Opens the folder of an earlier run at its newest checkpoint, if it has one.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if another process is using the folder, [`Error::Content`] if the metrics lack rows that the
+    /// checkpoint counts; else as [`LifeCheckpoint::read`].
+    pub fn reopen(path: &Path) -> Result<(Self, Option<LifeCheckpoint>)> {
+        ensure!(path.is_dir(), Usage, "{} is not a run's folder", path.display());
+        let lock = Lock::take(path)?;
+        remove_unfinished(path, &[CONFIG_FILE, METRICS_FILE, "checkpoint."]).doing("clearing", path)?;
+        if !super::holds_a_checkpoint(path) {
+            return Ok((LifeFolder { lock, rows: Vec::new(), figures: &[] }, None));
+        }
+        let checkpoint = LifeCheckpoint::read(path)?;
+        let setup = &checkpoint.setup;
+        let metrics = path.join(METRICS_FILE);
+        let mut rows = read_life_rows(&metrics)?;
+        let expected = checkpoint.block as usize * setup.config.life.networks.count();
+        ensure!(
+            rows.len() >= expected,
+            Content,
+            "{} has {} rows; the checkpoint counts {expected}",
+            metrics.display(),
+            rows.len()
+        );
+        rows.truncate(expected);
+        Ok((LifeFolder { lock, rows, figures: figures(setup)? }, Some(checkpoint)))
+    }
+
+    /// Writes the configuration, whose limits may have changed.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be written.
+    pub fn write_config(&self, setup: &LifeSetup) -> Result<()> {
+        write_if_changed(&self.lock.folder().join(CONFIG_FILE), setup.config.to_toml()?.as_bytes())
+    }
+
+    /// Adds rows. They are on disk after the next [`LifeFolder::save`].
+    pub fn append(&mut self, rows: Vec<LifeRow>) {
+        self.rows.extend(rows);
+    }
+
+    /// All rows so far.
+    pub fn rows(&self) -> &[LifeRow] {
+        &self.rows
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        self.lock.folder()
+    }
+
+    /// Writes rows, then the checkpoint that counts them, each whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if a file cannot be written; it then keeps its previous contents.
+    pub fn save(&mut self, lives: &Lives) -> Result<()> {
+        let folder = self.lock.folder();
+        self.figures = figures(lives.setup())?;
+        write_atomically(&folder.join(METRICS_FILE), &to_csv(self.figures, &self.rows)?)?;
+        let bytes = lives.checkpoint()?.to_bytes()?;
+        write_keeping(&folder.join(CHECKPOINT_FILE), &bytes, lives.setup().config.life.keep)
+    }
+}
+
+fn figures(setup: &LifeSetup) -> Result<&'static [&'static str]> {
+    Ok(setup.world(setup.config.life.networks.start)?.figures())
+}
+
+fn to_csv(figures: &[&str], rows: &[LifeRow]) -> Result<Vec<u8>> {
+    let bug = |error: String| Error::Bug(format!("writing metrics: {error}"));
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    let names = ["network", "seconds", "frozen"].iter().chain(figures);
+    csv.write_record(names).map_err(|error| bug(error.to_string()))?;
+    for row in rows {
+        let fixed = [row.network.to_string(), row.seconds.to_string(), u8::from(row.frozen).to_string()];
+        let own = row.figures.iter().map(|v| if v.is_nan() { String::new() } else { v.to_string() });
+        csv.write_record(fixed.into_iter().chain(own)).map_err(|error| bug(error.to_string()))?;
+    }
+    csv.into_inner().map_err(|error| bug(error.to_string()))
+}
+
+/// All rows of the `metrics.csv` of lives.
+///
+/// # Errors
+/// [`Error::Content`] if a row is malformed.
+pub fn read_life_rows(path: &Path) -> Result<Vec<LifeRow>> {
+    let text = read(path)?;
+    let mut rows = Vec::new();
+    for (record, line) in csv::Reader::from_reader(&text[..]).records().zip(2..) {
+        let broken = |what: &str| Error::Content(format!("{}: line {line}: {what}", path.display()));
+        let record = record.map_err(|error| broken(&error.to_string()))?;
+        let number = |text: &str| if text.is_empty() { Ok(f64::NAN) } else { text.parse::<f64>() };
+        let values: Vec<f64> =
+            record.iter().map(number).collect::<Result<_, _>>().map_err(|_| broken("expected numbers"))?;
+        let [network, seconds, frozen, figures @ ..] = &values[..] else { return Err(broken("too few columns")) };
+        rows.push(LifeRow::new(*network as u64, *seconds, *frozen == 1.0, figures.to_vec()));
+    }
+    Ok(rows)
+}

@@ -1,0 +1,137 @@
+//! Lives: networks whose weights move while they live in a world.
+
+use crate::engine::life::{newborn, start_lives};
+use crate::engine::{LifeEngine, LifeState};
+use crate::error::{ensure, Result};
+use crate::presets::LifeSetup;
+use crate::training::Integrity;
+use crate::worlds::{LifeRow, Verdict};
+use candle_core::Device;
+
+/// Networks that live side by side. None knows of the others, and each draws its own random numbers, so what becomes of
+/// one does not depend on them.
+///
+/// ```
+/// use hebbian_rnn::{candle_core::Device, LifeSetup, Lives, Setting};
+///
+/// let settings = ["life.networks=2", "life.seconds=2"].map(|text| Setting::parse(text).unwrap());
+/// let mut lives = Lives::new(LifeSetup::resolve(Some("xor-rate"), None, &settings)?, &Device::Cpu)?;
+/// let rows = lives.live(4)?; // Four blocks: each shows a pattern for half a second.
+/// assert_eq!(rows.len(), 8);
+/// assert!(lives.is_over());
+/// # Ok::<(), hebbian_rnn::Error>(())
+/// ```
+pub struct Lives {
+    setup: LifeSetup,
+    engine: Box<dyn LifeEngine>,
+    block: u64,
+    steps: usize,
+}
+
+/// Everything about lives between two blocks.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct LifeCheckpoint {
+    /// Configuration and what its names stand for.
+    pub setup: LifeSetup,
+    /// The version of the program that wrote it.
+    pub program: String,
+    /// The number of blocks lived.
+    pub block: u64,
+    /// The state of each network.
+    pub states: Vec<LifeState>,
+    /// Whether it has changed since it was written.
+    pub integrity: Integrity,
+}
+
+impl Lives {
+    /// Networks at birth.
+    ///
+    /// # Errors
+    /// [`Error::Usage`](crate::Error::Usage) if they have too many synapses, [`Error::Tensors`](crate::Error::Tensors)
+    /// if the device fails.
+    pub fn new(setup: LifeSetup, device: &Device) -> Result<Self> {
+        let states = setup.config.life.networks.range().map(|network| newborn(&setup, network));
+        let states = states.collect::<Result<_>>()?;
+        Self::at(setup, 0, states, device)
+    }
+
+    /// Networks as they were when a checkpoint was taken.
+    ///
+    /// # Errors
+    /// [`Error::Content`](crate::Error::Content) if the state of the world is that of another one.
+    pub fn resume(checkpoint: &LifeCheckpoint, device: &Device) -> Result<Self> {
+        Self::at(checkpoint.setup.clone(), checkpoint.block, checkpoint.states.clone(), device)
+    }
+
+    fn at(setup: LifeSetup, block: u64, states: Vec<LifeState>, device: &Device) -> Result<Self> {
+        let steps = setup.world(setup.config.life.networks.start)?.steps();
+        let engine = start_lives(&setup, states, device)?;
+        Ok(Lives { setup, engine, block, steps })
+    }
+
+    /// Configuration and what its names stand for.
+    pub fn setup(&self) -> &LifeSetup {
+        &self.setup
+    }
+
+    /// The number of blocks lived.
+    pub fn block(&self) -> u64 {
+        self.block
+    }
+
+    /// The number of blocks of a whole life.
+    pub fn blocks(&self) -> u64 {
+        let (living, frozen) = self.setup.blocks(self.steps);
+        living + frozen
+    }
+
+    /// The duration of a block in seconds.
+    pub fn block_seconds(&self) -> f64 {
+        self.steps as f64 * self.setup.config.life.dt_ms / 1000.0
+    }
+
+    /// Whether the whole life has been lived.
+    pub fn is_over(&self) -> bool {
+        self.block >= self.blocks()
+    }
+
+    /// Lives through the next `blocks` blocks, or what is left of them. Rows are ordered by block, then by network.
+    ///
+    /// # Errors
+    /// [`Error::Tensors`](crate::Error::Tensors) if the device fails.
+    pub fn live(&mut self, blocks: u64) -> Result<Vec<LifeRow>> {
+        let blocks = blocks.min(self.blocks().saturating_sub(self.block));
+        let rows = self.engine.run(self.block, blocks)?;
+        self.block += blocks;
+        let mut each: Vec<_> = rows.into_iter().map(Vec::into_iter).collect();
+        Ok((0..blocks).flat_map(|_| each.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()).collect())
+    }
+
+    /// Everything that the rest of these lives depends on.
+    ///
+    /// # Errors
+    /// [`Error::Tensors`](crate::Error::Tensors) if a device's memory cannot be read.
+    pub fn checkpoint(&self) -> Result<LifeCheckpoint> {
+        Ok(LifeCheckpoint {
+            setup: self.setup.clone(),
+            program: env!("CARGO_PKG_VERSION").into(),
+            block: self.block,
+            states: self.engine.states()?,
+            integrity: Integrity::Whole,
+        })
+    }
+}
+
+/// What came of each network, from the rows of `metrics.csv`.
+///
+/// # Errors
+/// [`Error::Usage`](crate::Error::Usage) if there are no rows of a network.
+pub fn verdicts(setup: &LifeSetup, rows: &[LifeRow]) -> Result<Vec<(u64, Verdict)>> {
+    let of = |network: u64| {
+        let own: Vec<LifeRow> = rows.iter().filter(|row| row.network == network).cloned().collect();
+        ensure!(!own.is_empty(), Usage, "network {network} has not lived yet");
+        Ok((network, setup.world(network)?.verdict(&own)))
+    };
+    setup.config.life.networks.range().map(of).collect()
+}
