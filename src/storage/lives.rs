@@ -44,8 +44,11 @@ struct Kept {
     name: String,
     shape: Vec<usize>,
     dtype: DType,
-    of: Box<dyn Fn(&mut LifeState) -> &mut Vec<f64>>,
+    of: Place,
 }
+
+/// Where numbers are in a state.
+type Place = Box<dyn Fn(&mut LifeState) -> &mut Vec<f64>>;
 
 /// Numbers of fixed shape, in the order of the file. Those of synapses, which differ in number, are apart.
 fn kept(setup: &LifeSetup) -> Vec<Kept> {
@@ -66,7 +69,7 @@ fn kept(setup: &LifeSetup) -> Vec<Kept> {
         let name = &setup.circuit.projections[k].0;
         let Some(rule) = rule else { continue };
         let mut add = |what: &str, n: usize, dtype: DType, of: fn(&mut PlasticState) -> &mut Vec<f64>| {
-            let of = Box::new(move |s: &mut LifeState| of(&mut s.plastic[k]));
+            let of: Place = Box::new(move |s| of(&mut s.plastic[k]));
             all.push(Kept { name: format!("projection.{name}.{what}"), shape: vec![n], dtype, of });
         };
         if matches!(rule, crate::rules::SynapseRule::Pair(_)) {
