@@ -3,7 +3,7 @@
 //! It computes what `reference.rs` computes, within rounding. A synapse is touched when its pre- or postsynaptic neuron
 //! fires; what happened to it in the meantime is a sum over past third factors (see [`Pending`]).
 
-use super::synapse_table::{Pending, RateTable, SpikeTable};
+use super::synapse_table::{Pending, RateTable, Rates, SpikeTable, Synapse, Traces, MOST_RATES};
 use super::{begin, draws, world_of, Drawn, LifeEngine, LifeState, PlasticState};
 use crate::error::Result;
 use crate::model::Synapses;
@@ -55,6 +55,8 @@ struct Body {
     counts: Vec<u32>,
     input: Vec<f32>,
     uniform: Vec<f32>,
+    /// The rates of the population whose synapses are being delivered.
+    rates: Box<Rates>,
 }
 
 struct Projection {
@@ -71,7 +73,7 @@ enum Table {
 /// The rule of a projection with its state.
 enum Rule {
     Fixed,
-    Pair { rule: PairRule, pending: Pending, pre: Vec<f32>, post: Vec<f32>, dopamine: f64 },
+    Pair { rule: PairRule, pending: Pending, pre: Traces, post: Traces, dopamine: f64 },
     Exploratory { rule: Exploratory, bounds: (f32, f32), post: Vec<f32>, mean_reward: f64 },
 }
 
@@ -97,8 +99,8 @@ impl Body {
                 Some(SynapseRule::Pair(rule)) => Rule::Pair {
                     pending: Pending::new(&rule, bounds),
                     rule,
-                    pre: single(&plastic.pre),
-                    post: single(&plastic.post),
+                    pre: Traces::new(&plastic.pre, rule.pre_decay, rule.accumulates),
+                    post: Traces::new(&plastic.post, rule.post_decay, rule.accumulates),
                     dopamine: level,
                 },
                 Some(SynapseRule::Exploratory(rule)) => Rule::Exploratory {
@@ -137,6 +139,7 @@ impl Body {
             counts: vec![0; n],
             input: vec![0.0; n],
             uniform: vec![0.0; n],
+            rates: Box::new([0.0; MOST_RATES + 1]),
         })
     }
 
@@ -153,15 +156,15 @@ impl Body {
                     }
                 }
                 Table::Rates(table) => {
-                    table.place.iter().zip(&table.weight).for_each(|(k, w)| synapses.weight[*k as usize] = f64::from(*w));
-                    eligibility = vec![0.0; table.held.len()];
-                    table.place.iter().zip(&table.held).for_each(|(k, h)| eligibility[*k as usize] = f64::from(*h));
+                    let each = |values: &[f32]| table.place.iter().map(|k| f64::from(values[*k as usize])).collect();
+                    synapses.weight = each(&table.weight);
+                    eligibility = if table.held.is_empty() { Vec::new() } else { each(&table.held) };
                 }
             }
             let plastic = match &projection.rule {
                 Rule::Fixed => PlasticState::default(),
                 Rule::Pair { pre, post, dopamine, .. } => {
-                    PlasticState { eligibility, pre: double(pre), post: double(post), level: vec![*dopamine] }
+                    PlasticState { eligibility, pre: pre.values(), post: post.values(), level: vec![*dopamine] }
                 }
                 Rule::Exploratory { post, mean_reward, .. } => {
                     PlasticState { eligibility, pre: Vec::new(), post: double(post), level: vec![*mean_reward] }
@@ -191,8 +194,10 @@ impl Body {
             self.step(setup, index * steps as u64 + step as u64, step, frozen, &mut drawn);
         }
         for projection in &mut self.projections {
-            if let (Rule::Pair { pending, .. }, Table::Spikes(table)) = (&mut projection.rule, &mut projection.table) {
+            if let (Rule::Pair { pending, pre, post, .. }, Table::Spikes(table)) = (&mut projection.rule, &mut projection.table) {
                 pending.catch_up(table);
+                pre.end_block(steps as u32);
+                post.end_block(steps as u32);
             }
         }
         let seconds = steps as f64 * setup.config.life.dt_ms / 1000.0;
@@ -221,7 +226,7 @@ impl Body {
                     if late {
                         deliver(table, Some(pending), &self.fired[arriving][from], input);
                     }
-                    let pairs = Pairs { rule, gate: gate as f32, pre: &r[pre], post: &r[post] };
+                    let pairs = Pairs { rule, gate: gate as f32, step: step as u32 + 1, pre: &r[pre], post: &r[post] };
                     let fired = (&self.fired[0][from][..], &self.fired[0][to][..]);
                     pairs.apply(table, pending, (p, q), fired, (!late).then_some(input));
                     if rule.eligibility.is_some() && (now + 1).is_multiple_of(rule.period) {
@@ -229,7 +234,11 @@ impl Body {
                     }
                 }
                 (Table::Spikes(table), _) => deliver(table, None, &self.fired[arriving][from], input),
-                (Table::Rates(table), _) => table.deliver(&self.outputs[arriving][pre], input),
+                (Table::Rates(table), _) => {
+                    let r = &self.outputs[arriving][pre];
+                    self.rates[..r.len()].copy_from_slice(r);
+                    table.deliver(&self.rates, input);
+                }
             }
         }
         self.advance(setup, frozen, drawn);
@@ -240,9 +249,10 @@ impl Body {
         for (k, projection) in self.projections.iter_mut().enumerate() {
             if let (Table::Rates(table), Rule::Exploratory { .. }) = (&mut projection.table, &projection.rule) {
                 let (pre, post) = setup.circuit.ends(k);
-                let r = (&self.outputs[setup.delays[k]][pre], &self.outputs[0][post]);
+                let r = &self.outputs[setup.delays[k]][pre];
+                self.rates[..r.len()].copy_from_slice(r);
                 let coin = || drawn.coin.random::<bool>();
-                explore(table, &mut projection.rule, r, self.reward, now, coin);
+                explore(table, &mut projection.rule, (&self.rates, &self.outputs[0][post]), self.reward, now, coin);
             }
         }
     }
@@ -316,6 +326,8 @@ struct Pairs<'a> {
     rule: &'a PairRule,
     /// The third factor, for rules without eligibility.
     gate: f32,
+    /// The step in the block, from 1.
+    step: u32,
     /// The outputs of the step before, in which a spike is 1.
     pre: &'a [f32],
     post: &'a [f32],
@@ -328,33 +340,35 @@ impl Pairs<'_> {
         &self,
         table: &mut SpikeTable,
         pending: &Pending,
-        (p, q): (&mut [f32], &mut [f32]),
+        (p, q): (&mut Traces, &mut Traces),
         (fired_pre, fired_post): (&[u32], &[u32]),
         mut input: Option<&mut [f32]>,
     ) {
-        let rule = self.rule;
+        let (rule, step) = (self.rule, self.step);
         let (a_plus, a_minus) = (rule.a_plus as f32, rule.a_minus as f32);
-        self.move_trace(q, rule.post_decay, self.post);
+        q.spike(fired_post, step);
         let both = rule.simultaneous == Simultaneous::Both;
         if both {
-            self.move_trace(p, rule.pre_decay, self.pre);
+            p.spike(fired_pre, step);
         }
+        // The step whose presynaptic traces count.
+        let seen = if both { step } else { step - 1 };
         let scale = rule.eligibility.map(|(_, scale)| scale as f32);
-        let change = |synapse: &mut super::synapse_table::Synapse, zeta: f32| match scale {
+        let change = |synapse: &mut Synapse, zeta: f32| match scale {
             Some(scale) => synapse.eligibility += zeta * scale,
             None => synapse.weight = pending.bounded(synapse.weight + self.gate * zeta),
         };
         // Pairs of this step's presynaptic spikes, also with this step's postsynaptic ones.
         for pre in fired_pre {
-            let trace = p[*pre as usize];
+            let trace = p.at(*pre, seen);
             let places = table.of(*pre);
             for synapse in &mut table.synapses[places] {
                 pending.touch(synapse);
-                let post = synapse.post as usize;
+                let post = synapse.post;
                 if let Some(input) = &mut input {
-                    input[post] += synapse.weight;
+                    input[post as usize] += synapse.weight;
                 }
-                let zeta = a_minus * q[post] + a_plus * trace * self.post[post];
+                let zeta = a_minus * q.at(post, step) + a_plus * trace * self.post[post as usize];
                 change(synapse, zeta);
             }
         }
@@ -362,7 +376,7 @@ impl Pairs<'_> {
         for post in fired_post {
             for place in table.onto(*post) {
                 let (k, pre) = table.onto[place];
-                let trace = p[pre as usize];
+                let trace = p.at(pre, seen);
                 if trace != 0.0 && self.pre[pre as usize] == 0.0 {
                     let synapse = &mut table.synapses[k as usize];
                     pending.touch(synapse);
@@ -371,16 +385,7 @@ impl Pairs<'_> {
             }
         }
         if !both {
-            self.move_trace(p, rule.pre_decay, self.pre);
-        }
-    }
-
-    fn move_trace(&self, trace: &mut [f32], decay: f64, spikes: &[f32]) {
-        let decay = decay as f32;
-        let keep = if self.rule.accumulates { 1.0 } else { 0.0 };
-        for (trace, f) in trace.iter_mut().zip(spikes) {
-            // 1 − f (1 − keep) of the old trace stays.
-            *trace = *trace * decay * (1.0 - f * (1.0 - keep)) + f;
+            p.spike(fired_pre, step);
         }
     }
 }
@@ -389,7 +394,7 @@ impl Pairs<'_> {
 fn explore(
     table: &mut RateTable,
     rule: &mut Rule,
-    (pre, post): (&[f32], &[f32]),
+    (pre, post): (&Rates, &[f32]),
     reward: f64,
     now: u64,
     coin: impl FnOnce() -> bool,
@@ -398,17 +403,10 @@ fn explore(
     let better = if rule.coin { coin() } else { reward > *mean_reward };
     if better {
         let eta = rule.eta_at(now) as f32;
-        for (i, (r, mean)) in post.iter().zip(&*means).enumerate() {
-            let row = table.first[i] as usize..table.first[i + 1] as usize;
-            let step = eta * (r - mean);
-            let to = if table.held.is_empty() { &mut table.weight } else { &mut table.held };
-            for (w, k) in to[row.clone()].iter_mut().zip(&table.pre[row]) {
-                *w += step * pre[*k as usize];
-            }
-            if table.held.is_empty() {
-                let row = table.first[i] as usize..table.first[i + 1] as usize;
-                table.weight[row].iter_mut().for_each(|w| *w = w.clamp(bounds.0, bounds.1));
-            }
+        let scale: Vec<f32> = post.iter().zip(&*means).map(|(r, mean)| eta * (r - mean)).collect();
+        table.add(&scale, pre);
+        if table.held.is_empty() {
+            table.weight.iter_mut().for_each(|w| *w = w.clamp(bounds.0, bounds.1));
         }
     }
     if !table.held.is_empty() && (now + 1).is_multiple_of(rule.hold) {

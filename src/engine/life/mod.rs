@@ -24,6 +24,7 @@ use crate::random::{stream, Noise, Phase, Purpose, Stream};
 use crate::worlds::{Block, LifeRow, Wiring, World};
 use candle_core::Device;
 use serde_json::Value;
+use synapse_table::MOST_RATES;
 
 /// Everything about one life between two blocks.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,7 +144,12 @@ fn world_of(setup: &LifeSetup, network: u64, state: &mut LifeState) -> Result<Bo
 /// fails.
 pub(crate) fn start_lives(setup: &LifeSetup, states: Vec<LifeState>, device: &Device) -> Result<Box<dyn LifeEngine>> {
     let life = &setup.config.life;
-    let fused = life.kernels != Kernels::Reference && life.dtype == Precision::F32 && device.is_cpu();
+    let projecting = setup.circuit.projections.iter().map(|(_, from, _)| *from);
+    let fits = |from: usize| setup.models[from].spikes() || setup.config.populations[from].size <= MOST_RATES;
+    let fused = life.kernels != Kernels::Reference
+        && life.dtype == Precision::F32
+        && device.is_cpu()
+        && projecting.into_iter().all(fits);
     Ok(if fused {
         Box::new(events::Events::new(setup, states)?)
     } else {

@@ -3,6 +3,7 @@
 
 use crate::model::Synapses;
 use crate::rules::PairRule;
+use pulp::{Arch, Simd, WithSimd};
 
 /// A synapse onto `post`. Its weight and eligibility are those at the end of period `last`.
 #[derive(Clone, Copy)]
@@ -148,53 +149,179 @@ impl Pending {
     }
 }
 
-/// Synapses of rate neurons, by postsynaptic neuron.
+/// Traces of the spikes of neurons, which decay by ρ in each step. Only a neuron's own spikes touch its trace; between
+/// them its value follows from its age.
+pub(super) struct Traces {
+    /// The value after the neuron's last spike, and the step of that spike in the block, from 1; 0: before the block.
+    last: Vec<(f32, u32)>,
+    /// ρ^k; below a billionth of a billionth it counts as 0.
+    powers: Vec<f32>,
+    /// Whether a spike adds 1 to the trace, or sets it to 1.
+    accumulates: bool,
+}
+
+impl Traces {
+    pub fn new(values: &[f64], decay: f64, accumulates: bool) -> Self {
+        let powers = (0..).map(|k| libm::pow(decay, f64::from(k))).take_while(|power| *power > 1e-18).take(1 << 20);
+        let last = values.iter().map(|value| (*value as f32, 0)).collect();
+        Traces { last, powers: powers.map(|power| power as f32).collect(), accumulates }
+    }
+
+    /// The trace of a neuron in a step.
+    #[inline(always)]
+    pub fn at(&self, neuron: u32, step: u32) -> f32 {
+        let (value, at) = self.last[neuron as usize];
+        value * self.powers.get((step - at) as usize).copied().unwrap_or(0.0)
+    }
+
+    /// The neurons `fired` in a step.
+    pub fn spike(&mut self, fired: &[u32], step: u32) {
+        for neuron in fired {
+            let before = if self.accumulates { self.at(*neuron, step) } else { 0.0 };
+            self.last[*neuron as usize] = (before + 1.0, step);
+        }
+    }
+
+    /// Ends a block of `steps` steps.
+    pub fn end_block(&mut self, steps: u32) {
+        for neuron in 0..self.last.len() {
+            self.last[neuron] = (self.at(neuron as u32, steps), 0);
+        }
+    }
+
+    /// The traces of all neurons, between blocks.
+    pub fn values(&self) -> Vec<f64> {
+        self.last.iter().map(|(value, _)| f64::from(*value)).collect()
+    }
+}
+
+/// Synapses of rate neurons. Postsynaptic neurons with about as many synapses form a group, whose k-th synapses lie side
+/// by side: one pass adds them all. Rows that are shorter are filled up with weights of 0 from a neuron that is silent.
 pub(super) struct RateTable {
-    pub first: Vec<u32>,
-    pub pre: Vec<u32>,
+    groups: Vec<Group>,
+    /// Presynaptic neurons.
+    pre: Vec<u16>,
     pub weight: Vec<f32>,
     /// Changes held back; empty if there are none.
     pub held: Vec<f32>,
-    /// The place of each synapse in [`Synapses`].
+    /// Where the synapses of [`Synapses`] are here.
     pub place: Vec<u32>,
 }
 
+/// Postsynaptic neurons whose synapses lie side by side.
+struct Group {
+    posts: Vec<u32>,
+    /// Their synapses, by k, then by neuron.
+    synapses: std::ops::Range<usize>,
+}
+
+/// The most neurons in a group.
+const LANES: usize = 32;
+
+/// The most rate neurons that may project: one less than a 16-bit index reaches.
+pub(super) const MOST_RATES: usize = u16::MAX as usize;
+
+/// The rates of a population, with room for any 16-bit index, which then needs no check. The last one is always 0.
+pub(super) type Rates = [f32; MOST_RATES + 1];
+
 impl RateTable {
     pub fn new(synapses: &Synapses, held: &[f64], to: usize) -> Self {
-        let mut place: Vec<u32> = (0..synapses.post.len() as u32).collect();
-        place.sort_by_key(|k| synapses.post[*k as usize]);
-        let at = |k: &u32| *k as usize;
-        RateTable {
-            first: firsts(to, synapses.post.iter().copied()),
-            pre: place.iter().map(|k| synapses.pre[at(k)]).collect(),
-            weight: place.iter().map(|k| synapses.weight[at(k)] as f32).collect(),
-            held: if held.is_empty() { Vec::new() } else { place.iter().map(|k| held[at(k)] as f32).collect() },
-            place,
+        let mut rows: Vec<Vec<u32>> = vec![Vec::new(); to];
+        synapses.post.iter().zip(0..).for_each(|(post, k)| rows[*post as usize].push(k));
+        let mut order: Vec<u32> = (0..to as u32).collect();
+        order.sort_by_key(|post| rows[*post as usize].len());
+        let mut table = RateTable {
+            groups: Vec::new(),
+            pre: Vec::new(),
+            weight: Vec::new(),
+            held: Vec::new(),
+            place: vec![0; synapses.post.len()],
+        };
+        for posts in order.chunks(LANES) {
+            let longest = posts.iter().map(|post| rows[*post as usize].len()).max().unwrap_or(0);
+            let start = table.pre.len();
+            for k in 0..longest {
+                for post in posts {
+                    let synapse = rows[*post as usize].get(k).map(|synapse| *synapse as usize);
+                    if let Some(synapse) = synapse {
+                        table.place[synapse] = table.pre.len() as u32;
+                    }
+                    table.pre.push(synapse.map_or(u16::MAX, |synapse| synapses.pre[synapse] as u16));
+                    table.weight.push(synapse.map_or(0.0, |synapse| synapses.weight[synapse] as f32));
+                    if !held.is_empty() {
+                        table.held.push(synapse.map_or(0.0, |synapse| held[synapse] as f32));
+                    }
+                }
+            }
+            table.groups.push(Group { posts: posts.to_vec(), synapses: start..table.pre.len() });
         }
+        table
     }
 
     /// Adds Σ w r to the input of each postsynaptic neuron.
-    pub fn deliver(&self, r: &[f32], input: &mut [f32]) {
-        for (post, input) in input.iter_mut().enumerate() {
-            let row = self.first[post] as usize..self.first[post + 1] as usize;
-            *input += dot(&self.weight[row.clone()], &self.pre[row], r);
+    pub fn deliver(&self, r: &Rates, input: &mut [f32]) {
+        Arch::new().dispatch(Deliver { table: self, r, input });
+    }
+
+    /// Adds s_i r_j to the weights, or to the changes held back; `scale` is s of each postsynaptic neuron.
+    pub fn add(&mut self, scale: &[f32], r: &Rates) {
+        let to = if self.held.is_empty() { &mut self.weight } else { &mut self.held };
+        Arch::new().dispatch(Add { groups: &self.groups, pre: &self.pre, to, scale, r });
+    }
+}
+
+struct Deliver<'a> {
+    table: &'a RateTable,
+    r: &'a Rates,
+    input: &'a mut [f32],
+}
+
+impl WithSimd for Deliver<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Deliver { table, r, input } = self;
+        for Group { posts, synapses } in &table.groups {
+            let n = posts.len();
+            let mut sums = [0.0f32; LANES];
+            let rows = table.weight[synapses.clone()].chunks_exact(n).zip(table.pre[synapses.clone()].chunks_exact(n));
+            for (weights, pres) in rows {
+                for ((sum, w), pre) in sums[..n].iter_mut().zip(weights).zip(pres) {
+                    *sum += w * r[*pre as usize];
+                }
+            }
+            for (post, sum) in posts.iter().zip(sums) {
+                input[*post as usize] += sum;
+            }
         }
     }
 }
 
-/// Σ w_k r[pre_k], in eight partial sums.
-#[inline(always)]
-fn dot(weight: &[f32], pre: &[u32], r: &[f32]) -> f32 {
-    let mut sums = [0.0f32; 8];
-    let (weights, rest) = weight.as_chunks::<8>();
-    let (pres, last) = pre.as_chunks::<8>();
-    for (w, p) in weights.iter().zip(pres) {
-        for l in 0..8 {
-            sums[l] += w[l] * r[p[l] as usize];
+struct Add<'a> {
+    groups: &'a [Group],
+    pre: &'a [u16],
+    to: &'a mut [f32],
+    scale: &'a [f32],
+    r: &'a Rates,
+}
+
+impl WithSimd for Add<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Add { groups, pre, to, scale, r } = self;
+        for Group { posts, synapses } in groups {
+            let n = posts.len();
+            let mut scales = [0.0f32; LANES];
+            scales.iter_mut().zip(posts).for_each(|(s, post)| *s = scale[*post as usize]);
+            let rows = to[synapses.clone()].chunks_exact_mut(n).zip(pre[synapses.clone()].chunks_exact(n));
+            for (to, pres) in rows {
+                for ((to, s), pre) in to.iter_mut().zip(&scales[..n]).zip(pres) {
+                    *to += s * r[*pre as usize];
+                }
+            }
         }
     }
-    for (l, (w, p)) in rest.iter().zip(last).enumerate() {
-        sums[l] += w * r[*p as usize];
-    }
-    ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]))
 }
