@@ -67,4 +67,4 @@ pub use training::{
     StopReason, Trainer, TrainerBuilder, UpdateReport, Why, CHECKPOINT_FILE, FORMAT, METADATA_KEY, MORE_THAN, REMEDY,
     WINDOW,
 };
-pub use worlds::{Block, DistalReward, LifeRow, Pattern, Pavlovian, Places, Verdict, View, Wiring, World, Xor};
+pub use worlds::{Block, DistalReward, Given, LifeRow, Pattern, Pavlovian, Places, Verdict, View, Wiring, World, Xor};

@@ -5,7 +5,7 @@ use crate::error::{ensure, At, Error, Result};
 use crate::model::{build_population, Circuit, PopulationModel};
 use crate::ranges::expect;
 use crate::rules::{SynapseRule, SynapseRuleInfo};
-use crate::worlds::{DistalReward, Pattern, Pavlovian, Places, World, Xor};
+use crate::worlds::{DistalReward, Given, Pattern, Pavlovian, Places, World, Xor};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use toml::{Table, Value};
@@ -58,6 +58,17 @@ pub static LIVES: &[LifeInfo] = &[
             let gamma = if rule == "mstdp" { 0.01 } else { 0.25 };
             for projection in &mut config.projections {
                 projection.rule.insert("gamma".into(), gamma.into());
+            }
+        },
+    },
+    LifeInfo {
+        name: "one-synapse",
+        summary: "one synapse whose neurons fire at given times (Florian 2007, figure 1); give it spikes of your own",
+        rules: &["mstdpet", "mstdp", "stdp", "da-stdp"],
+        text: include_str!("lives/one-synapse.toml"),
+        adapt: |config, rule| {
+            if rule != "da-stdp" {
+                config.projections[0].rule.insert("gamma".into(), 0.2.into());
             }
         },
     },
@@ -222,13 +233,16 @@ impl LifeSetup {
         let name = self.config.world_name()?;
         let mut own = self.config.world.clone();
         own.remove("name");
-        let places = Places { populations: &self.circuit.populations, dt_ms: self.config.life.dt_ms };
-        let seed = self.config.life.seed;
+        let life = &self.config.life;
+        let seconds = life.seconds + life.frozen_seconds;
+        let places = Places { populations: &self.circuit.populations, dt_ms: life.dt_ms, seconds };
+        let seed = life.seed;
         match name {
             "xor-rate" | "xor-temporal" => parameters::<Xor>(own)?.build(&places, seed, network),
             "distal-reward" => parameters::<DistalReward>(own)?.build(&places),
             "pavlovian" => parameters::<Pavlovian>(own)?.build(&places, seed, network),
             "hoerzer" => parameters::<Pattern>(own)?.build(&places),
+            "one-synapse" => parameters::<Given>(own)?.build(&places),
             _ => Err(Error::unknown("world", name, LIVES.iter().map(|life| life.name))),
         }
     }

@@ -6,10 +6,12 @@
 //! To add a world, write a file with a type that implements [`World`] and a preset for it (`src/presets/lives.rs`).
 
 mod conditioning;
+mod given;
 mod pattern;
 mod xor;
 
 pub use conditioning::{DistalReward, Pavlovian};
+pub use given::Given;
 pub use pattern::Pattern;
 pub use xor::Xor;
 
@@ -142,6 +144,8 @@ pub struct Places<'a> {
     pub populations: &'a [(String, Range<usize>)],
     /// Δt in ms.
     pub dt_ms: f64,
+    /// The duration of the life in seconds.
+    pub seconds: f64,
 }
 
 impl Places<'_> {

@@ -19,6 +19,7 @@ mod hostile;
 mod initial;
 mod integrity;
 mod learning;
+mod lives;
 mod numbers;
 mod oracle;
 mod own_neurons;

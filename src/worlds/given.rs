@@ -1,0 +1,119 @@
+//! Given spike times and rewards: for single synapses, and for spike trains of your own.
+
+use super::{Block, LifeRow, Places, Verdict, View, World};
+use crate::error::{bail, Result};
+use serde::{Deserialize, Serialize};
+
+/// The world's parameters. Times are those of the life, in ms from birth; the step at t ms is the t/Δt-th, from 0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Given {
+    /// The time from one row of metrics.csv to the next.
+    pub block_ms: f64,
+    /// Spikes of neurons of populations whose model is `input`.
+    pub spikes: Vec<Train>,
+    /// The reward from these times on; 0 before the first.
+    pub rewards: Vec<Reward>,
+}
+
+/// The spikes of a neuron.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Train {
+    /// Its population.
+    pub population: String,
+    /// Its place there, from 0.
+    pub neuron: usize,
+    /// When it fires.
+    pub at_ms: Vec<f64>,
+}
+
+/// A reward that lasts until the next one begins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reward {
+    /// When it begins.
+    pub from_ms: f64,
+    /// How large it is.
+    pub value: f64,
+}
+
+impl Given {
+    /// The world of a network.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`](crate::Error::Unknown) if a population is missing, [`Error::Usage`](crate::Error::Usage) or
+    /// [`Error::Setting`](crate::Error::Setting) if a neuron or a time is beyond the end.
+    pub(crate) fn build(self, places: &Places) -> Result<Box<dyn World>> {
+        let block = places.steps("block_ms", self.block_ms)?;
+        let end_ms = places.seconds * 1000.0;
+        let step = |what: &str, ms: f64| -> Result<u64> {
+            let step = (ms / places.dt_ms).round();
+            if !(ms >= 0.0 && ms < end_ms) {
+                bail!(Usage, "world.{what}: {ms} ms is beyond the end of the life; expected 0 to less than {end_ms}");
+            }
+            Ok(step as u64)
+        };
+        let mut spikes = Vec::new();
+        for train in &self.spikes {
+            let neurons = places.of(&train.population, |n| train.neuron < n, &format!("more than neuron {}", train.neuron))?;
+            for ms in &train.at_ms {
+                spikes.push((step("spikes", *ms)?, neurons.start + train.neuron));
+            }
+        }
+        spikes.sort_unstable();
+        let rewards = self.rewards.iter().map(|reward| Ok((step("rewards", reward.from_ms)?, reward.value)));
+        let mut rewards: Vec<(u64, f64)> = rewards.collect::<Result<_>>()?;
+        rewards.sort_by_key(|(from, _)| *from);
+        Ok(Box::new(GivenWorld { block, first: 0, spikes, rewards }))
+    }
+}
+
+struct GivenWorld {
+    /// Steps in a block.
+    block: usize,
+    /// The first step of this block.
+    first: u64,
+    /// Steps and neurons, ascending.
+    spikes: Vec<(u64, usize)>,
+    /// First steps and values, ascending.
+    rewards: Vec<(u64, f64)>,
+}
+
+impl World for GivenWorld {
+    fn steps(&self) -> usize {
+        self.block
+    }
+
+    fn figures(&self) -> &'static [&'static str] {
+        &["weight", "spikes"]
+    }
+
+    fn begin(&mut self, block: &mut Block) {
+        self.first = block.index * self.block as u64;
+    }
+
+    fn stimulate(&mut self, step: usize, input: &mut [f32]) {
+        let now = self.first + step as u64;
+        let from = self.spikes.partition_point(|(at, _)| *at < now);
+        self.spikes[from..].iter().take_while(|(at, _)| *at == now).for_each(|(_, neuron)| input[*neuron] = 1.0);
+    }
+
+    fn observe(&mut self, step: usize, _: &[f32]) -> f64 {
+        // The reward acts in the next step.
+        let next = self.first + step as u64 + 1;
+        let begun = self.rewards.partition_point(|(from, _)| *from <= next);
+        begun.checked_sub(1).map_or(0.0, |last| self.rewards[last].1)
+    }
+
+    fn end(&mut self, view: &View) -> Vec<f64> {
+        let weight = view.wiring.first().and_then(|wiring| wiring.weight.first()).copied();
+        vec![weight.unwrap_or(f64::NAN), f64::from(view.spikes.iter().sum::<u32>())]
+    }
+
+    fn verdict(&self, rows: &[LifeRow]) -> Verdict {
+        let weight = |row: Option<&LifeRow>| row.map_or(f64::NAN, |row| row.figures[0]);
+        Verdict::new(None, vec![("first_weight", weight(rows.first())), ("last_weight", weight(rows.last()))])
+    }
+}

@@ -1,0 +1,308 @@
+//! Lives: the engines against plain f64 loops and against each other, resuming, company and bad input.
+
+use assert_cmd::Command;
+use hebbian_rnn::candle_core::Device;
+use hebbian_rnn::{read_life_rows, LifeCheckpoint, LifeConfig, LifeRow, LifeSetup, LifeState, Lives, Setting};
+use tempfile::TempDir;
+
+fn setup(name: &str, rule: Option<&str>, settings: &[&str]) -> LifeSetup {
+    let settings: Vec<Setting> = settings.iter().map(|text| Setting::parse(text).unwrap()).collect();
+    LifeSetup::resolve(Some(name), rule, &settings).unwrap()
+}
+
+fn lived(setup: LifeSetup) -> (Vec<LifeRow>, Vec<LifeState>) {
+    let mut lives = Lives::new(setup, &Device::Cpu).unwrap();
+    let rows = lives.live(u64::MAX).unwrap();
+    (rows, lives.checkpoint().unwrap().states)
+}
+
+/// One synapse between two neurons with given spikes, in the world of XOR by trains: the network of a test.
+const ONE_SYNAPSE: &str = r#"
+life = { networks = 1, batch = 1, seed = 3, dt_ms = 1.0, seconds = 2.0, frozen_seconds = 0.0, frozen_noise = true,
+         checkpoint_every_seconds = 0.0, keep = 1, device = "cpu", dtype = "f64", kernels = "fused" }
+world = { name = "xor-temporal", code = "temporal", pattern_ms = 500.0, rate_hz = 0.0, spikes = 50, reward = 1.0 }
+[[population]]
+name = "input"
+size = 2
+neurons = { model = "input" }
+[[population]]
+name = "output"
+size = 1
+neurons = { model = "lif", tau_ms = 20.0, rest_mv = -70.0, reset_mv = -70.0, threshold_mv = -54.0, refractory_ms = 2.0,
+            synapse_ms = 5.0, adaptation_ms = 50.0, adaptation_mv = 1.0 }
+[[projection]]
+from = "input"
+to = "output"
+connect = { density = 1.0 }
+weights = { uniform = [30.0, 60.0] }
+w_min = 0.0
+w_max = 80.0
+delay_ms = 3.0
+"#;
+
+/// The network above in plain f64 loops, from its own initial weights and spikes. Returns the weights at the end.
+fn plain_loops(states: &[LifeState], pet: bool, trains: &[Vec<f64>], rewards: &[f64], spikes: &[f64]) -> Vec<f64> {
+    let decay = |tau: f64| (-1.0f64 / tau).exp();
+    let (gamma, tau_z) = if pet { (0.625, 25.0) } else { (0.1, 25.0) };
+    let mut w = states[0].synapses[0].weight.clone();
+    let (mut p, mut q, mut z) = (vec![0.0; 2], 0.0, vec![0.0; 2]);
+    let (mut u, mut s, mut resting, mut a) = (-70.0, 0.0, 0.0, 0.0);
+    for step in 0..spikes.len() {
+        // Spikes arrive three steps after they were sent.
+        let arriving = |j: usize| if step >= 3 { trains[j][step - 3] } else { 0.0 };
+        let input: f64 = (0..2).map(|j| w[j] * arriving(j)).sum();
+        if step > 0 {
+            let (f_post, reward) = (spikes[step - 1], rewards[step - 1]);
+            q = q * decay(20.0) + f_post;
+            for j in 0..2 {
+                let f_pre = trains[j][step - 1];
+                p[j] = p[j] * decay(20.0) + f_pre;
+                let zeta = p[j] * f_post - q * f_pre;
+                if pet {
+                    z[j] = z[j] * decay(tau_z) + zeta / tau_z;
+                    w[j] += gamma * reward * z[j];
+                } else {
+                    w[j] += gamma * reward * zeta;
+                }
+                w[j] = w[j].clamp(0.0, 80.0);
+            }
+        }
+        s = s * decay(5.0) + input;
+        let moved = -70.0 + (u + 70.0) * decay(20.0) + (1.0 - decay(20.0)) * s;
+        let held = resting > 0.0;
+        let spike = !held && moved > -54.0 + 1.0 * a;
+        u = if held || spike { -70.0 } else { moved };
+        resting = if spike { 2.0 } else if held { resting - 1.0 } else { 0.0 };
+        a = a * decay(50.0) + f64::from(u8::from(spike));
+        assert_eq!(f64::from(u8::from(spike)), spikes[step], "step {step}");
+    }
+    w
+}
+
+#[test]
+fn rules_and_neurons_match_plain_loops() {
+    for (rule, dtype, tolerance) in [("mstdp", "f64", 1e-12), ("mstdpet", "f64", 1e-12), ("mstdp", "f32", 1e-5), ("mstdpet", "f32", 1e-5)] {
+        let mut config = LifeConfig::from_toml(ONE_SYNAPSE).unwrap();
+        config.projections[0].rule = hebbian_rnn::SynapseRuleInfo::find(rule).unwrap().table();
+        let config = config.with(&[Setting::parse(&format!("life.dtype={dtype}")).unwrap()]).unwrap();
+        let setup = LifeSetup::new(config).unwrap();
+        let born = Lives::new(setup.clone(), &Device::Cpu).unwrap().checkpoint().unwrap().states;
+        let (trains, rewards, spikes) = record(&setup);
+        let expected = plain_loops(&born, rule == "mstdpet", &trains, &rewards, &spikes);
+        assert!(spikes.iter().sum::<f64>() > 20.0, "the neuron fires");
+        let (_, states) = lived(setup);
+        for (found, expected) in states[0].synapses[0].weight.iter().zip(expected) {
+            assert!((found - expected).abs() < tolerance * 80.0, "{rule} {dtype}: {found} {expected}");
+        }
+    }
+}
+
+/// The input trains, rewards and output spikes of the whole life, step by step.
+fn record(setup: &LifeSetup) -> (Vec<Vec<f64>>, Vec<f64>, Vec<f64>) {
+    // A silent projection with a delay of the whole life keeps every output in the state.
+    let mut config = setup.config.clone();
+    let mut silent = config.projections[0].clone();
+    silent.from = "output".into();
+    silent.to = "input".into();
+    silent.rule = toml::Table::new();
+    silent.weights = hebbian_rnn::InitialSynapses::Constant(0.0);
+    silent.delay_ms = 2000.0;
+    config.projections.push(silent);
+    let setup = LifeSetup::new(config).unwrap();
+    let mut lives = Lives::new(setup, &Device::Cpu).unwrap();
+    let rows = lives.live(u64::MAX).unwrap();
+    let states = lives.checkpoint().unwrap().states;
+    let outputs: Vec<&Vec<f64>> = states[0].outputs.iter().rev().collect();
+    assert_eq!(outputs.len(), 2000);
+    let trains = (0..2).map(|j| outputs.iter().map(|r| r[j]).collect()).collect();
+    let spikes: Vec<f64> = outputs.iter().map(|r| r[2]).collect();
+    let wanted = |step: usize| if [1.0, 2.0].contains(&rows[step / 500].figures[0]) { 1.0 } else { -1.0 };
+    let rewards = spikes.iter().enumerate().map(|(step, f)| f * wanted(step)).collect();
+    (trains, rewards, spikes)
+}
+
+/// Florian (2007), figure 1: one synapse with given spikes, w = 0.2, γ = 0.2; the reward changes its sign at 100 ms.
+#[test]
+fn figure_1_of_florian() {
+    let (pre, post) = ([10, 85, 115, 135], [15, 75, 110, 140]);
+    let decay = |tau: f64| (-1.0f64 / tau).exp();
+    let spike = |at: &[usize], t: usize| f64::from(u8::from(at.contains(&t)));
+    for (rule, dtype, tolerance) in [("mstdpet", "f64", 1e-12), ("mstdp", "f64", 1e-12), ("mstdpet", "f32", 1e-5), ("mstdp", "f32", 1e-5)] {
+        let (rows, _) = lived(setup("one-synapse", Some(rule), &[&format!("life.dtype={dtype}")]));
+        assert_eq!(rows.len(), 150);
+        let (mut p, mut q, mut z, mut w) = (0.0, 0.0, 0.0, 0.2);
+        let mut moved = 0.0f64;
+        for (t, row) in rows.iter().enumerate() {
+            // Spikes up to t − 1 act at t.
+            if t > 0 {
+                let (f_pre, f_post) = (spike(&pre, t - 1), spike(&post, t - 1));
+                let r = if t < 100 { 1.0 } else { -1.0 };
+                p = p * decay(20.0) + f_pre;
+                q = q * decay(20.0) + f_post;
+                let zeta = p * f_post - q * f_pre;
+                z = z * decay(25.0) + zeta / 25.0;
+                w += 0.2 * r * if rule == "mstdp" { zeta } else { z };
+            }
+            assert!((row.figures[0] - w).abs() < tolerance, "{rule} {dtype}, {t} ms: {} {w}", row.figures[0]);
+            moved = moved.max((w - 0.2).abs());
+        }
+        assert!(moved > 0.1, "{moved}");
+    }
+}
+
+/// The engines agree on short lives, whose rounding has not yet been amplified.
+#[test]
+fn fused_and_reference_agree() {
+    for (life, rule, more) in [
+        ("xor-rate", Some("mstdp"), &["life.seconds=2", "projection.hidden-output.delay_ms=3"][..]),
+        ("xor-rate", Some("mstdpet"), &["life.seconds=2"]),
+        ("xor-temporal", Some("mstdp"), &["life.seconds=2"]),
+        ("xor-temporal", Some("mstdpet"), &["life.seconds=2", "projection.input-hidden.delay_ms=2"]),
+        ("hoerzer", None, &["life.seconds=1", "life.frozen_seconds=0", "population.recurrent.size=100"]),
+        ("hoerzer", None, &["life.seconds=1", "life.frozen_seconds=1", "population.recurrent.size=60", "projection.recurrent-readout.rule.hold_ms=10", "projection.recurrent-readout.rule.coin=true"]),
+        ("distal-reward", None, &["life.seconds=1", "population.excitatory.size=160", "population.inhibitory.size=40",
+            "projection.excitatory-inhibitory.connect.out_degree=10", "projection.inhibitory-excitatory.connect.in_degree=20"]),
+    ] {
+        let run = |kernels: &str| {
+            let all = [more, &["life.networks=2", kernels]].concat();
+            lived(setup(life, rule, &all))
+        };
+        let ((fused_rows, fused), (plain_rows, plain)) = (run("life.kernels=fused"), run("life.kernels=reference"));
+        for (a, b) in fused.iter().zip(&plain) {
+            for (k, (a, b)) in a.synapses.iter().zip(&b.synapses).enumerate() {
+                assert_eq!((&a.pre, &a.post), (&b.pre, &b.post));
+                let worst = a.weight.iter().zip(&b.weight).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                assert!(worst < 2e-4, "{life} {rule:?}, projection {k}: weights differ by {worst}");
+            }
+            for (a, b) in a.plastic.iter().zip(&b.plastic) {
+                for (a, b) in [(&a.pre, &b.pre), (&a.post, &b.post), (&a.eligibility, &b.eligibility), (&a.level, &b.level)] {
+                    assert_eq!(a.len(), b.len());
+                    let worst = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                    assert!(worst < 1e-3, "{life} {rule:?}: {worst}");
+                }
+            }
+        }
+        assert_eq!(fused_rows.len(), plain_rows.len());
+    }
+}
+
+/// Each network lives the same alone and in company, and on one thread and two.
+#[test]
+fn lives_do_not_depend_on_company_or_threads() {
+    let run = |networks: &str, threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| lived(setup("xor-temporal", None, &["life.seconds=4", networks])).1)
+    };
+    let all = run("life.networks=3", 1);
+    assert_eq!(all, run("life.networks=3", 2));
+    assert_eq!(all[1..2], run("life.networks=\"1..2\"", 2)[..]);
+}
+
+#[test]
+fn a_resumed_life_is_the_uninterrupted_one() {
+    for (life, more) in [
+        ("xor-rate", &["life.seconds=6"][..]),
+        ("pavlovian", &["life.seconds=3", "life.frozen_seconds=2", "world.delay_ms=400", "world.stimuli=2"]),
+        ("hoerzer", &["life.seconds=3", "life.frozen_seconds=2", "population.recurrent.size=80"]),
+    ] {
+        let setup = setup(life, None, &[more, &["life.networks=2"]].concat());
+        let mut whole = Lives::new(setup.clone(), &Device::Cpu).unwrap();
+        let rows = whole.live(u64::MAX).unwrap();
+        let mut parts = Lives::new(setup, &Device::Cpu).unwrap();
+        let mut seen = Vec::new();
+        while !parts.is_over() {
+            seen.extend(parts.live(1).unwrap());
+            let bytes = parts.checkpoint().unwrap().to_bytes().unwrap();
+            let read = LifeCheckpoint::from_bytes(&bytes).unwrap();
+            assert_eq!(read.to_bytes().unwrap(), bytes);
+            parts = Lives::resume(&read, &Device::Cpu).unwrap();
+        }
+        let bits = |rows: &[LifeRow]| rows.iter().flat_map(|r| r.figures.clone()).map(f64::to_bits).collect::<Vec<_>>();
+        assert_eq!(bits(&seen), bits(&rows), "{life}");
+        assert_eq!(parts.checkpoint().unwrap().to_bytes().unwrap(), whole.checkpoint().unwrap().to_bytes().unwrap());
+    }
+}
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::cargo_bin("hebbian-rnn").unwrap();
+    command.args(args);
+    command
+}
+
+/// Killed again and again at any moment and resumed, a life leaves the same files.
+#[cfg(unix)]
+#[test]
+fn killed_and_resumed_lives_leave_the_same_files() {
+    let dir = TempDir::new().unwrap();
+    let folder = |name: &str| dir.path().join(name).display().to_string();
+    let (whole, parts) = (folder("whole"), folder("parts"));
+    let life = ["live", "xor-temporal", "--networks", "4", "--seconds", "200", "--checkpoint-every", "1", "--out"];
+    command(&[&life[..], &[&whole]].concat()).assert().success();
+    let program = assert_cmd::cargo::cargo_bin("hebbian-rnn");
+    let mut killed = 0;
+    for round in 0..200u64 {
+        let args = if round == 0 { [&life[..], &[&parts]].concat() } else { vec!["live", "--resume", "--out", &parts] };
+        let mut child = std::process::Command::new(&program)
+            .args(&args)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20 + 7 * (round % 20)));
+        if child.try_wait().unwrap().is_some() {
+            break;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        killed += 1;
+    }
+    command(&["live", "--resume", "--out", &parts]).assert().success();
+    assert!(killed >= 5, "killed {killed} times");
+    for file in ["metrics.csv", "checkpoint.safetensors"] {
+        let read = |run: &str| std::fs::read(std::path::Path::new(run).join(file)).unwrap();
+        assert!(read(&whole) == read(&parts), "{file} differs");
+    }
+    let rows = read_life_rows(&std::path::Path::new(&whole).join("metrics.csv")).unwrap();
+    assert_eq!(rows.len(), 4 * 400);
+}
+
+#[test]
+fn bad_input_is_one_line_before_anything_runs() {
+    let dir = TempDir::new().unwrap();
+    let out = dir.path().join("run").display().to_string();
+    for (set, said) in [
+        ("life.batch=4", "life.batch is 4; expected 1"),
+        ("projection.hidden-output.delay_ms=0.2", "at least one step"),
+        ("projection.excitatory-hidden.w_min=-1.0", "Dale's law"),
+        ("population.hidden.neurons.tau=3", "did you mean `population.hidden.neurons.tau_ms`"),
+        ("population.hidden.neurons.model=lief", "unknown neurons.model `lief`; did you mean `lif`?"),
+        ("projection.hidden-output.rule.name=eh", "rule"),
+        ("population.output.size=2", "population.output.size is 2; expected 1"),
+        ("life.seconds=0.7", "a multiple of 0.5 s"),
+        ("world.spikes=501", "at most 500"),
+    ] {
+        let result = command(&["live", "xor-rate", "--set", set, "--out", &out]).assert().failure();
+        let error = String::from_utf8(result.get_output().stderr.clone()).unwrap();
+        assert!(error.starts_with("error: ") && error.contains(said) && error.trim().lines().count() == 1, "{set}: {error}");
+        assert!(!std::path::Path::new(&out).exists(), "{set}");
+    }
+    let late = ["live", "one-synapse", "--set", "life.seconds=0.1", "--out", &out];
+    let result = command(&late).assert().failure();
+    let error = String::from_utf8(result.get_output().stderr.clone()).unwrap();
+    assert!(error.contains("world.spikes: 115 ms is beyond the end of the life; expected 0 to less than 100"), "{error}");
+}
+
+/// The published experiments in small: most of a few networks learn.
+#[test]
+fn networks_learn_xor_by_spike_trains() {
+    let setup = setup("xor-temporal", Some("mstdpet"), &["life.networks=6"]);
+    let (rows, _) = lived(setup.clone());
+    let learnt = hebbian_rnn::verdicts(&setup, &rows).unwrap().iter().filter(|(_, v)| v.learnt == Some(true)).count();
+    assert!(learnt >= 4, "{learnt} of 6");
+    // Without plasticity hardly any do.
+    let settings = ["life.networks=12", "life.seconds=20"].map(|text| Setting::parse(text).unwrap());
+    let fixed = LifeSetup::resolve(Some("xor-temporal"), Some("none"), &settings).unwrap();
+    let (rows, _) = lived(fixed.clone());
+    let learnt = hebbian_rnn::verdicts(&fixed, &rows).unwrap().iter().filter(|(_, v)| v.learnt == Some(true)).count();
+    assert!(learnt <= 4, "{learnt} of 12 without plasticity");
+}
