@@ -87,8 +87,9 @@ impl<'a> TensorFile<'a> {
         let values: Vec<i64> = match view.dtype() {
             Dtype::I64 => values(&view, i64::from_le_bytes).collect(),
             Dtype::I32 => values(&view, |b| i64::from(i32::from_le_bytes(b))).collect(),
+            Dtype::U32 => values(&view, |b| i64::from(u32::from_le_bytes(b))).collect(),
             Dtype::U8 => values(&view, |[b]| i64::from(b)).collect(),
-            other => return Err(wrong_type(name, other, "integers (int64, int32 or uint8)")),
+            other => return Err(wrong_type(name, other, "integers (int64, int32, uint32 or uint8)")),
         };
         let index = |value: i64| {
             let error = |_| Error::Content(format!("tensor `{name}` holds {value}; expected integers from 0"));

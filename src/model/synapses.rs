@@ -101,9 +101,9 @@ fn pairs(projection: &ProjectionConfig, from: usize, to: usize, rng: &mut Stream
     pairs
 }
 
-/// Initial weights, in single precision, within the bounds.
+/// Initial weights, within the bounds.
 fn weights(projection: &ProjectionConfig, n: usize, rng: &mut Stream) -> Vec<f64> {
-    let bounded = |w: f64| f64::from(w.clamp(projection.w_min, projection.w_max) as f32);
+    let bounded = |w: f64| w.clamp(projection.w_min, projection.w_max);
     match projection.weights {
         InitialSynapses::Constant(w) => vec![bounded(w); n],
         InitialSynapses::Uniform(low, high) => (0..n).map(|_| bounded(low + (high - low) * rng.random::<f64>())).collect(),

@@ -292,17 +292,19 @@ fn bad_input_is_one_line_before_anything_runs() {
     assert!(error.contains("world.spikes: 115 ms is beyond the end of the life; expected 0 to less than 100"), "{error}");
 }
 
-/// The published experiments in small: most of a few networks learn.
+/// By how much the rate for 11 stays below those for 01 and 10, in Hz: the median over networks.
+fn margin(setup: LifeSetup) -> f64 {
+    let (rows, _) = lived(setup.clone());
+    let verdicts = hebbian_rnn::verdicts(&setup, &rows).unwrap();
+    let of = |v: &hebbian_rnn::Verdict| v.figures[1].1.min(v.figures[2].1) - v.figures[3].1;
+    hebbian_rnn::quantile(&verdicts.iter().map(|(_, v)| of(v)).collect::<Vec<_>>(), 0.5).unwrap()
+}
+
+/// The published experiment in small. About a third of networks has the right order of rates by chance, so the test is
+/// of how far apart they are.
 #[test]
 fn networks_learn_xor_by_spike_trains() {
-    let setup = setup("xor-temporal", Some("mstdpet"), &["life.networks=6"]);
-    let (rows, _) = lived(setup.clone());
-    let learnt = hebbian_rnn::verdicts(&setup, &rows).unwrap().iter().filter(|(_, v)| v.learnt == Some(true)).count();
-    assert!(learnt >= 4, "{learnt} of 6");
-    // Without plasticity hardly any do.
-    let settings = ["life.networks=12", "life.seconds=20"].map(|text| Setting::parse(text).unwrap());
-    let fixed = LifeSetup::resolve(Some("xor-temporal"), Some("none"), &settings).unwrap();
-    let (rows, _) = lived(fixed.clone());
-    let learnt = hebbian_rnn::verdicts(&fixed, &rows).unwrap().iter().filter(|(_, v)| v.learnt == Some(true)).count();
-    assert!(learnt <= 4, "{learnt} of 12 without plasticity");
+    let learnt = margin(setup("xor-temporal", Some("mstdpet"), &["life.networks=8"]));
+    let fixed = margin(setup("xor-temporal", Some("none"), &["life.networks=8", "life.seconds=20"]));
+    assert!(learnt > 15.0 && fixed < 5.0, "{learnt} Hz, {fixed} Hz without plasticity");
 }
