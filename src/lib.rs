@@ -31,9 +31,10 @@ pub use candle_core;
 #[cfg(feature = "report")]
 pub use analysis::{find_analysis, Analysis, Findings, Logistic, Options, Picture, Point, Subject, Table, ANALYSES};
 pub use config::{
-    Association, Baseline, BpttConfig, Config, Connect, CurriculumStage, FastWeightsConfig, FastWeightsForm, InitialSynapses, InputWeights,
-    Kernels, LifeConfig, LifeSettings, Loss, ModulatorSource, NetworkConfig, NetworkRange, Output, Parameters, PerturbationConfig, PopulationConfig, Precision, ProjectionConfig,
-    ReadoutConfig, ReadoutRule, RewardConfig, RuleConfig, Setting, Sign, Stage, TrainConfig, TransferFunction, Until,
+    Association, Baseline, BpttConfig, Config, Connect, CurriculumStage, FastWeightsConfig, FastWeightsForm,
+    InitialSynapses, InputWeights, Kernels, LifeConfig, LifeSettings, Loss, ModulatorSource, NetworkConfig,
+    NetworkRange, Output, Parameters, PerturbationConfig, PopulationConfig, Precision, ProjectionConfig, ReadoutConfig,
+    ReadoutRule, RewardConfig, RuleConfig, Setting, Sign, Stage, TrainConfig, TransferFunction, Until,
 };
 pub use device::{list_devices, open_devices, parse_devices, ChosenDevices, DeviceName, FoundDevice};
 pub use engine::gradient::gradient;
@@ -44,27 +45,33 @@ pub use engine::{
 pub use error::{Error, Result, Shortage};
 pub use files::write_atomically;
 pub use model::{Cell, Circuit, Draws, FastWeights, Leak, NeuronModel, PopulationModel, State, Synapses, Weights};
-pub use presets::{all_tasks, find_life, find_task, LifeInfo, LifeSetup, Own, Setup, TaskInfo, FILE_TASK, LIVES, TASKS};
+pub use presets::{
+    all_tasks, find_life, find_task, LifeInfo, LifeSetup, Own, Setup, TaskInfo, FILE_TASK, LIVES, TASKS,
+};
 pub use quantile::{quantile, quantile_with_missing};
 pub use random::{events, gaussian, stream, uniform, Phase, Purpose, Stream};
 #[cfg(feature = "report")]
-pub use report::{draw_learning_curve, draw_learning_curves, draw_sample_trials, write_report, NamedRun, RunReport};
+pub use report::{
+    draw_learning_curve, draw_learning_curves, draw_life, draw_sample_trials, write_report, NamedRun, RunReport,
+};
 pub use rules::{
-    find_rule, Credit, Exploratory, Factors, FusedRule, Increment, LearningRule, Moment, PairRule, RewardBaseline, RuleInfo, Simultaneous, Source,
-    StepRule, SynapseRule, SynapseRuleInfo, Third, RULES, SYNAPSE_RULES,
+    find_rule, Credit, Exploratory, Factors, FusedRule, Increment, LearningRule, Moment, PairRule, RewardBaseline,
+    RuleInfo, Simultaneous, Source, StepRule, SynapseRule, SynapseRuleInfo, Third, RULES, SYNAPSE_RULES,
 };
 pub use runs::{
     compare_engines, draw_fresh, evaluate, measure_throughput, parse_inputs, read_inputs, run_fresh, simulate,
     Comparison, FrozenNetworks, Inputs, Score, Throughput,
 };
 pub use storage::{
-    holds_a_checkpoint, layout, read_life_rows, read_metrics, LifeFolder, Lock, Metrics, RunFolder, CONFIG_FILE, LEARNING_CURVE, METRICS_FILE,
-    REPORT_FILE, SAMPLE_TRIALS,
+    holds_a_checkpoint, holds_a_life, layout, read_life_rows, read_metrics, LifeFolder, Lock, Metrics, RunFolder,
+    CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE, METRICS_FILE, REPORT_FILE, SAMPLE_TRIALS,
 };
 pub use tasks::{Coherences, Condition, ErrorMeasure, FileTask, SelectiveIntegration, Task, Trial, TrialShape};
 pub use training::{
-    verdicts, Checkpoint, Criterion, Frozen, InitialWeights, Integrity, LifeCheckpoint, Lives, NetworkReport, Observer, Plastic, StageProgress,
-    StopReason, Trainer, TrainerBuilder, UpdateReport, Why, CHECKPOINT_FILE, FORMAT, METADATA_KEY, MORE_THAN, REMEDY,
-    WINDOW,
+    verdicts, Checkpoint, Criterion, Frozen, InitialWeights, Integrity, LifeCheckpoint, Lives, NetworkReport, Observer,
+    Plastic, StageProgress, StopReason, Trainer, TrainerBuilder, UpdateReport, Why, CHECKPOINT_FILE, FORMAT,
+    METADATA_KEY, MORE_THAN, REMEDY, WINDOW,
 };
-pub use worlds::{Block, DistalReward, Given, LifeRow, Pattern, Pavlovian, Places, Verdict, View, Wiring, World, Xor};
+pub use worlds::{
+    Block, Curve, DistalReward, Given, LifeRow, Pattern, Pavlovian, Places, Verdict, View, Wiring, World, Xor,
+};

@@ -298,7 +298,9 @@ impl LifeConfig {
             });
             table.insert(kind.into(), Value::Array(list.collect()));
         }
-        for setting in settings.iter().filter(|s| s.value.is_array() && ["population", "projection"].contains(&&s.key[..])) {
+        for setting in
+            settings.iter().filter(|s| s.value.is_array() && ["population", "projection"].contains(&&s.key[..]))
+        {
             table.insert(setting.key.clone(), setting.value.clone());
         }
         serde_path_to_error::deserialize(Value::Table(table))
@@ -350,10 +352,13 @@ fn apply(table: &mut Table, setting: &Setting) -> Result<()> {
     for part in &parts {
         group = group.get_mut(*part).and_then(Value::as_table_mut).ok_or_else(unknown)?;
     }
-    if let Some((_, names)) = CHOICES.iter().find(|(choice, names)| parts.last() == Some(choice) && names.contains(&last)) {
+    if let Some((_, names)) =
+        CHOICES.iter().find(|(choice, names)| parts.last() == Some(choice) && names.contains(&last))
+    {
         names.iter().for_each(|name| drop(group.remove(*name)));
         let whole = ["density", "constant"].contains(&last);
-        let value = if whole { value.as_integer().map_or(value.clone(), |n| Value::Float(n as f64)) } else { value.clone() };
+        let value =
+            if whole { value.as_integer().map_or(value.clone(), |n| Value::Float(n as f64)) } else { value.clone() };
         group.insert(last.into(), value);
         return Ok(());
     }
@@ -417,10 +422,14 @@ mod tests {
 
     #[test]
     fn what_cannot_live_is_refused_in_one_line() {
-        let refused = |text: &str| small().with(&[Setting::parse(text).unwrap()]).unwrap().check().unwrap_err().to_string();
+        let refused =
+            |text: &str| small().with(&[Setting::parse(text).unwrap()]).unwrap().check().unwrap_err().to_string();
         for (setting, said) in [
             ("life.batch=4", "life.batch is 4; expected 1"),
-            ("projection.a-b.delay_ms=0.5", "projection a-b: delay_ms is 0.5; expected a multiple of life.dt_ms (1), at least one step"),
+            (
+                "projection.a-b.delay_ms=0.5",
+                "projection a-b: delay_ms is 0.5; expected a multiple of life.dt_ms (1), at least one step",
+            ),
             ("projection.a-b.w_min=-1.0", "population `a` is excitatory (Dale's law)"),
             ("projection.a-b.connect.in_degree=4", "connect.in_degree is 4; expected 1 to 3"),
             ("projection.a-b.weights.constant=3.0", "weights is 3 to 3; expected within w_min and w_max"),
@@ -430,6 +439,9 @@ mod tests {
         }
         let mut lost = small();
         lost.projections[0].to = "c".into();
-        assert_eq!(lost.check().unwrap_err().to_string(), "projection a-c: to: unknown population `c`; known are: a, b");
+        assert_eq!(
+            lost.check().unwrap_err().to_string(),
+            "projection a-c: to: unknown population `c`; known are: a, b"
+        );
     }
 }

@@ -16,12 +16,10 @@ pub use curriculum::{CurriculumStage, Until};
 pub use fast_weights::{Association, FastWeightsConfig, FastWeightsForm, ModulatorSource, Stage};
 pub use layers::Setting;
 pub(crate) use layers::{lay_over, text};
-pub use life::{
-    Connect, InitialSynapses, LifeConfig, LifeSettings, PopulationConfig, ProjectionConfig, Sign,
-};
 pub use learning::{
     Baseline, BpttConfig, Loss, Parameters, PerturbationConfig, ReadoutConfig, ReadoutRule, RewardConfig, RuleConfig,
 };
+pub use life::{Connect, InitialSynapses, LifeConfig, LifeSettings, PopulationConfig, ProjectionConfig, Sign};
 pub use network::{InputWeights, NetworkConfig, Output, TransferFunction};
 pub use network_range::NetworkRange;
 pub use train::{Kernels, Precision, TrainConfig};

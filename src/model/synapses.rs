@@ -89,7 +89,8 @@ fn pairs(projection: &ProjectionConfig, from: usize, to: usize, rng: &mut Stream
             (0..from).flat_map(of).collect()
         }
         Connect::InDegree(k) => {
-            let of = |post: usize| sample(rng, others_from, k).into_iter().map(move |pre| (skip(post, pre), post as u32));
+            let of =
+                |post: usize| sample(rng, others_from, k).into_iter().map(move |pre| (skip(post, pre), post as u32));
             (0..to).flat_map(of).collect()
         }
         Connect::OutDegree(k) => {
@@ -106,7 +107,11 @@ fn weights(projection: &ProjectionConfig, n: usize, rng: &mut Stream) -> Vec<f64
     let bounded = |w: f64| w.clamp(projection.w_min, projection.w_max);
     match projection.weights {
         InitialSynapses::Constant(w) => vec![bounded(w); n],
-        InitialSynapses::Uniform(low, high) => (0..n).map(|_| bounded(low + (high - low) * rng.random::<f64>())).collect(),
-        InitialSynapses::Normal(mean, sd) => gaussian(rng, n, sd).into_iter().map(|z| bounded(mean + f64::from(z))).collect(),
+        InitialSynapses::Uniform(low, high) => {
+            (0..n).map(|_| bounded(low + (high - low) * rng.random::<f64>())).collect()
+        }
+        InitialSynapses::Normal(mean, sd) => {
+            gaussian(rng, n, sd).into_iter().map(|z| bounded(mean + f64::from(z))).collect()
+        }
     }
 }

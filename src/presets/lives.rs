@@ -100,7 +100,10 @@ pub static LIVES: &[LifeInfo] = &[
 /// # Errors
 /// [`Error::Unknown`] if there is none; it suggests the most similar name.
 pub fn find_life(name: &str) -> Result<&'static LifeInfo> {
-    LIVES.iter().find(|life| life.name == name).ok_or_else(|| Error::unknown("life", name, LIVES.iter().map(|l| l.name)))
+    LIVES
+        .iter()
+        .find(|life| life.name == name)
+        .ok_or_else(|| Error::unknown("life", name, LIVES.iter().map(|l| l.name)))
 }
 
 impl LifeInfo {
@@ -133,8 +136,9 @@ impl LifeInfo {
                 projection.insert("rule".into(), Value::Table(info.table()));
             }
         }
-        let mut config: LifeConfig =
-            table.try_into().map_err(|e: toml::de::Error| Error::Bug(format!("the preset {}: {}", self.name, e.message())))?;
+        let mut config: LifeConfig = table
+            .try_into()
+            .map_err(|e: toml::de::Error| Error::Bug(format!("the preset {}: {}", self.name, e.message())))?;
         (self.adapt)(&mut config, plastic);
         if rule == "none" {
             config.projections.iter_mut().for_each(|projection| projection.rule = Table::new());
@@ -157,6 +161,8 @@ pub struct LifeSetup {
     pub rules: Vec<Option<SynapseRule>>,
     /// The delay of each projection, in steps.
     pub delays: Vec<usize>,
+    /// For how many steps outputs are remembered, if that is longer than every delay.
+    pub remember: usize,
 }
 
 impl LifeSetup {
@@ -194,7 +200,7 @@ impl LifeSetup {
             rules.push(rule.map(|(rule, _)| rule));
         }
         let delays = config.projections.iter().map(|projection| projection.delay_steps(dt)).collect();
-        let setup = LifeSetup { config, circuit, models, rules, delays };
+        let setup = LifeSetup { config, circuit, models, rules, delays, remember: 1 };
         let world = setup.world(setup.config.life.networks.start)?;
         let steps = world.steps();
         for (key, seconds) in
@@ -202,7 +208,12 @@ impl LifeSetup {
         {
             let blocks = seconds * 1000.0 / dt / steps as f64;
             let whole = blocks < 1e12 && (blocks - blocks.round()).abs() < 1e-6;
-            expect(whole, key, seconds, format!("a multiple of {} s, a block of this world", steps as f64 * dt / 1000.0))?;
+            expect(
+                whole,
+                key,
+                seconds,
+                format!("a multiple of {} s, a block of this world", steps as f64 * dt / 1000.0),
+            )?;
         }
         Ok(setup)
     }
@@ -213,7 +224,8 @@ impl LifeSetup {
     /// # Errors
     /// [`Error::Unknown`] for an unknown life, rule or key; else as [`LifeSetup::new`].
     pub fn resolve(name: Option<&str>, rule: Option<&str>, settings: &[Setting]) -> Result<Self> {
-        let named = settings.iter().rev().find(|setting| setting.key == "world.name").map(crate::config::text).transpose()?;
+        let named =
+            settings.iter().rev().find(|setting| setting.key == "world.name").map(crate::config::text).transpose()?;
         let Some(name) = name.or(named) else { crate::error::bail!(Usage, "no life is named") };
         ensure!(
             named.is_none_or(|named| named == name),
@@ -245,6 +257,11 @@ impl LifeSetup {
             "one-synapse" => parameters::<Given>(own)?.build(&places),
             _ => Err(Error::unknown("world", name, LIVES.iter().map(|life| life.name))),
         }
+    }
+
+    /// The number of steps for which outputs are kept.
+    pub(crate) fn longest(&self) -> usize {
+        self.delays.iter().copied().fold(self.remember, usize::max)
     }
 
     /// The number of blocks in which weights move, and of frozen ones after them, if a block has `steps` steps.

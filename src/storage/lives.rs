@@ -23,6 +23,9 @@ use std::path::Path;
 const KEY: &str = "hebbian_rnn_life";
 const FORMAT: u32 = 1;
 
+/// The name of the picture in the folder of lives, without its extension.
+pub const LIFE_PICTURE: &str = "life";
+
 #[derive(Serialize, Deserialize)]
 struct Header {
     format: u32,
@@ -60,7 +63,7 @@ fn kept(setup: &LifeSetup) -> Vec<Kept> {
             all.push(Kept { name, shape: vec![population.size], dtype, of: Box::new(move |s| &mut s.neurons[p][v]) });
         }
     }
-    for d in 0..setup.delays.iter().copied().max().unwrap_or(1) {
+    for d in 0..setup.longest() {
         let (name, shape) = (format!("outputs.{d}"), vec![setup.circuit.neurons()]);
         all.push(Kept { name, shape, dtype, of: Box::new(move |s| &mut s.outputs[d]) });
     }
@@ -146,7 +149,12 @@ impl LifeCheckpoint {
         ensure!(header.format == FORMAT, Content, "written in format {}; this program reads {FORMAT}", header.format);
         let setup = LifeSetup::new(header.config.clone()).at("the configuration in the metadata")?;
         let s = setup.config.life.networks.count();
-        ensure!(header.worlds.len() == s, Content, "the metadata's worlds has {} entries for {s} networks", header.worlds.len());
+        ensure!(
+            header.worlds.len() == s,
+            Content,
+            "the metadata's worlds has {} entries for {s} networks",
+            header.worlds.len()
+        );
         let numbers = |name: &str, dtype: DType, shape: &[usize]| -> Result<Vec<f64>> {
             let tensor = file.floats(name, dtype, &Device::Cpu)?;
             let tensor = tensor.ok_or_else(|| Error::tensor(name, "missing", format!("{shape:?}")))?;
@@ -189,7 +197,7 @@ impl LifeCheckpoint {
 fn empty(setup: &LifeSetup, world: Value) -> LifeState {
     LifeState {
         neurons: setup.models.iter().map(|model| vec![Vec::new(); model.variables().len()]).collect(),
-        outputs: vec![Vec::new(); setup.delays.iter().copied().max().unwrap_or(1)],
+        outputs: vec![Vec::new(); setup.longest()],
         synapses: vec![Synapses::default(); setup.rules.len()],
         plastic: vec![PlasticState::default(); setup.rules.len()],
         reward: 0.0,
@@ -243,8 +251,11 @@ fn synapses(file: &TensorFile, setup: &LifeSetup, k: usize, states: &mut [LifeSt
             of("pre"),
             of("post")
         );
-        state.synapses[k] =
-            Synapses { pre: pre[part.clone()].to_vec(), post: post[part.clone()].to_vec(), weight: weight[part.clone()].to_vec() };
+        state.synapses[k] = Synapses {
+            pre: pre[part.clone()].to_vec(),
+            post: post[part.clone()].to_vec(),
+            weight: weight[part.clone()].to_vec(),
+        };
         if traced && n > 0 {
             state.plastic[k].eligibility = eligibility[part].to_vec();
         }
@@ -355,6 +366,13 @@ fn to_csv(figures: &[&str], rows: &[LifeRow]) -> Result<Vec<u8>> {
         csv.write_record(fixed.into_iter().chain(own)).map_err(|error| bug(error.to_string()))?;
     }
     csv.into_inner().map_err(|error| bug(error.to_string()))
+}
+
+/// Whether a file, or the checkpoint in a folder, is that of lives.
+pub fn holds_a_life(path: &Path) -> bool {
+    let path = if path.is_dir() { &path.join(CHECKPOINT_FILE) } else { path };
+    let Ok(bytes) = read(path) else { return false };
+    TensorFile::parse(&bytes).is_ok_and(|file| file.metadata.metadata().as_ref().is_some_and(|m| m.contains_key(KEY)))
 }
 
 /// All rows of the `metrics.csv` of lives.

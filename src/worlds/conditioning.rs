@@ -1,6 +1,6 @@
 //! Distal reward and Pavlovian conditioning in a network that fires spontaneously (Izhikevich 2007, figures 1 and 2).
 
-use super::{mean, restored, state, Block, LifeRow, Places, Verdict, View, Wiring, World};
+use super::{mean, restored, state, Block, Curve, LifeRow, Places, Verdict, View, Wiring, World};
 use crate::error::Result;
 use crate::random::{stream, Phase, Purpose, Stream};
 use crate::ranges::{expect, not_negative};
@@ -34,7 +34,14 @@ pub struct DistalReward {
 
 impl Default for DistalReward {
     fn default() -> Self {
-        DistalReward { within_ms: 20.0, delay_ms: 1000.0, jitter_ms: 2000.0, shuffled_ms: 0.0, reward: 0.5, learnt_at: 4.0 }
+        DistalReward {
+            within_ms: 20.0,
+            delay_ms: 1000.0,
+            jitter_ms: 2000.0,
+            shuffled_ms: 0.0,
+            reward: 0.5,
+            learnt_at: 4.0,
+        }
     }
 }
 
@@ -53,7 +60,8 @@ impl DistalReward {
             steps: places.steps("block", 1000.0)?,
             within: places.steps("within_ms", self.within_ms)? as u64,
             delay: places.steps("delay_ms", self.delay_ms)? as u64,
-            jitter: ((if self.shuffled_ms > 0.0 { self.shuffled_ms } else { self.jitter_ms }) / places.dt_ms).round() as u64,
+            jitter: ((if self.shuffled_ms > 0.0 { self.shuffled_ms } else { self.jitter_ms }) / places.dt_ms).round()
+                as u64,
             own: self,
             excitatory,
             inhibitory,
@@ -99,7 +107,15 @@ impl World for DistalWorld {
     }
 
     fn figures(&self) -> &'static [&'static str] {
-        &["chosen_weight", "mean_weight", "fraction_above_chosen", "coincidences", "rewards", "excitatory_hz", "inhibitory_hz"]
+        &[
+            "chosen_weight",
+            "mean_weight",
+            "fraction_above_chosen",
+            "coincidences",
+            "rewards",
+            "excitatory_hz",
+            "inhibitory_hz",
+        ]
     }
 
     fn settle(&mut self, wiring: &mut [Wiring], newborn: bool) {
@@ -162,6 +178,15 @@ impl World for DistalWorld {
     fn restore(&mut self, from: &Value) -> Result<()> {
         self.life = restored(from)?;
         Ok(())
+    }
+
+    fn curves(&self, rows: &[LifeRow]) -> Vec<Curve> {
+        vec![
+            Curve::of("weight", "chosen synapse", rows, 0),
+            Curve::of("weight", "mean of all", rows, 1),
+            Curve::of("rate (Hz)", "excitatory", rows, 5),
+            Curve::of("rate (Hz)", "inhibitory", rows, 6),
+        ]
     }
 
     fn verdict(&self, rows: &[LifeRow]) -> Verdict {
@@ -387,9 +412,21 @@ impl World for PavlovianWorld {
     fn restore(&mut self, from: &Value) -> Result<()> {
         let life: Conditioning = restored(from)?;
         let sizes = [life.shown.len(), life.responses.len()];
-        crate::error::ensure!(sizes == [self.own.stimuli; 2], Content, "the state of the world is for {sizes:?} stimuli");
+        crate::error::ensure!(
+            sizes == [self.own.stimuli; 2],
+            Content,
+            "the state of the world is for {sizes:?} stimuli"
+        );
         self.life = life;
         Ok(())
+    }
+
+    fn curves(&self, rows: &[LifeRow]) -> Vec<Curve> {
+        vec![
+            Curve::of("mean weight of outgoing synapses", "of the rewarded stimulus", rows, 4),
+            Curve::of("mean weight of outgoing synapses", "of all neurons", rows, 5),
+            Curve::of("rate (Hz)", "excitatory", rows, 7),
+        ]
     }
 
     fn verdict(&self, rows: &[LifeRow]) -> Verdict {

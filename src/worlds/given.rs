@@ -1,6 +1,6 @@
 //! Given spike times and rewards: for single synapses, and for spike trains of your own.
 
-use super::{Block, LifeRow, Places, Verdict, View, World};
+use super::{Block, Curve, LifeRow, Places, Verdict, View, World};
 use crate::error::{bail, Result};
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +57,8 @@ impl Given {
         };
         let mut spikes = Vec::new();
         for train in &self.spikes {
-            let neurons = places.of(&train.population, |n| train.neuron < n, &format!("more than neuron {}", train.neuron))?;
+            let neurons =
+                places.of(&train.population, |n| train.neuron < n, &format!("more than neuron {}", train.neuron))?;
             for ms in &train.at_ms {
                 spikes.push((step("spikes", *ms)?, neurons.start + train.neuron));
             }
@@ -110,6 +111,10 @@ impl World for GivenWorld {
     fn end(&mut self, view: &View) -> Vec<f64> {
         let weight = view.wiring.first().and_then(|wiring| wiring.weight.first()).copied();
         vec![weight.unwrap_or(f64::NAN), f64::from(view.spikes.iter().sum::<u32>())]
+    }
+
+    fn curves(&self, rows: &[LifeRow]) -> Vec<Curve> {
+        vec![Curve::of("weight of the first synapse", "weight", rows, 0)]
     }
 
     fn verdict(&self, rows: &[LifeRow]) -> Verdict {

@@ -49,6 +49,8 @@ pub trait World: Send {
     fn restore(&mut self, _state: &Value) -> Result<()> {
         Ok(())
     }
+    /// The curves of a life to be drawn, from the rows that it left.
+    fn curves(&self, rows: &[LifeRow]) -> Vec<Curve>;
     /// What came of a life, from the rows that it left.
     fn verdict(&self, rows: &[LifeRow]) -> Verdict;
 }
@@ -121,6 +123,23 @@ impl LifeRow {
     }
 }
 
+/// A figure over time.
+pub struct Curve {
+    /// The title of the panel in which it is drawn, with the unit.
+    pub panel: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// Age in seconds, and value.
+    pub points: Vec<(f64, f64)>,
+}
+
+impl Curve {
+    /// Column `k` of the figures.
+    fn of(panel: &'static str, name: &'static str, rows: &[LifeRow], k: usize) -> Self {
+        Curve { panel, name, points: rows.iter().map(|row| (row.seconds, row.figures[k])).collect() }
+    }
+}
+
 /// What came of a life.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -165,7 +184,11 @@ impl Places<'_> {
         let steps = ms / self.dt_ms;
         let whole = (1.0..1e9).contains(&steps) && (steps - steps.round()).abs() < 1e-6;
         let expected = || format!("a multiple of life.dt_ms ({}), at least one step", self.dt_ms);
-        if whole { Ok(steps.round() as usize) } else { Err(Error::setting(format!("world.{key}"), ms, expected())) }
+        if whole {
+            Ok(steps.round() as usize)
+        } else {
+            Err(Error::setting(format!("world.{key}"), ms, expected()))
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Producing a periodic pattern with feedback of the output (Hoerzer et al. 2014).
 
-use super::{mean, Block, LifeRow, Places, Verdict, View, World};
+use super::{mean, Block, Curve, LifeRow, Places, Verdict, View, World};
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
@@ -81,6 +81,13 @@ impl World for PatternWorld {
         let plain = error(0);
         let best = (0..n).map(|shift| (error(shift), shift)).min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((plain, 0));
         vec![plain, best.0, best.1 as f64 * 1000.0 * view.seconds / n as f64]
+    }
+
+    fn curves(&self, rows: &[LifeRow]) -> Vec<Curve> {
+        vec![
+            Curve::of("squared error in a period", "as it is", rows, 0),
+            Curve::of("squared error in a period", "after the best shift", rows, 1),
+        ]
     }
 
     fn verdict(&self, rows: &[LifeRow]) -> Verdict {

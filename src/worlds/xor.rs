@@ -1,6 +1,6 @@
 //! XOR of two bits by the rate of one neuron, rewarded spike by spike (Florian 2007, sections 4.2 and 4.3).
 
-use super::{mean, Block, LifeRow, Places, Verdict, View, World};
+use super::{mean, Block, Curve, LifeRow, Places, Verdict, View, World};
 use crate::error::Result;
 use crate::random::{stream, Phase, Purpose};
 use crate::ranges::not_negative;
@@ -61,7 +61,12 @@ impl Xor {
             ],
             Code::Temporal => vec![places.of("input", |n| n == 2, "2, one for each bit")?],
         };
-        crate::ranges::expect(self.spikes <= steps, "world.spikes", self.spikes, format!("at most {steps}, one a step"))?;
+        crate::ranges::expect(
+            self.spikes <= steps,
+            "world.spikes",
+            self.spikes,
+            format!("at most {steps}, one a step"),
+        )?;
         let mut rng = stream(seed, network, u64::MAX, Phase::Train, Purpose::World);
         let train = |rng: &mut _| {
             let mut fires = vec![false; steps];
@@ -69,7 +74,17 @@ impl Xor {
             fires
         };
         let trains = [train(&mut rng), train(&mut rng)];
-        Ok(Box::new(XorWorld { seed, network, steps, output, inputs, trains, pattern: 0, given: Vec::new(), xor: self }))
+        Ok(Box::new(XorWorld {
+            seed,
+            network,
+            steps,
+            output,
+            inputs,
+            trains,
+            pattern: 0,
+            given: Vec::new(),
+            xor: self,
+        }))
     }
 }
 
@@ -135,6 +150,17 @@ impl World for XorWorld {
 
     fn end(&mut self, view: &View) -> Vec<f64> {
         vec![self.pattern as f64, view.rate(&(self.output..self.output + 1))]
+    }
+
+    fn curves(&self, rows: &[LifeRow]) -> Vec<Curve> {
+        // The mean over ten epochs, in each of which every pattern is shown once.
+        let of = |(name, pattern): (&'static str, f64)| {
+            let mean_rate =
+                |ten: &[LifeRow]| mean(ten.iter().filter(|r| r.figures[0] == pattern).map(|r| r.figures[1]));
+            let points = rows.chunks(40).filter_map(|ten| Some((ten.last()?.seconds, mean_rate(ten)))).collect();
+            Curve { panel: "output rate (Hz)", name, points }
+        };
+        [("00", 0.0), ("01", 2.0), ("10", 1.0), ("11", 3.0)].map(of).into()
     }
 
     fn verdict(&self, rows: &[LifeRow]) -> Verdict {

@@ -72,7 +72,13 @@ fn plain_loops(states: &[LifeState], pet: bool, trains: &[Vec<f64>], rewards: &[
         let held = resting > 0.0;
         let spike = !held && moved > -54.0 + 1.0 * a;
         u = if held || spike { -70.0 } else { moved };
-        resting = if spike { 2.0 } else if held { resting - 1.0 } else { 0.0 };
+        resting = if spike {
+            2.0
+        } else if held {
+            resting - 1.0
+        } else {
+            0.0
+        };
         a = a * decay(50.0) + f64::from(u8::from(spike));
         assert_eq!(f64::from(u8::from(spike)), spikes[step], "step {step}");
     }
@@ -81,7 +87,9 @@ fn plain_loops(states: &[LifeState], pet: bool, trains: &[Vec<f64>], rewards: &[
 
 #[test]
 fn rules_and_neurons_match_plain_loops() {
-    for (rule, dtype, tolerance) in [("mstdp", "f64", 1e-12), ("mstdpet", "f64", 1e-12), ("mstdp", "f32", 1e-5), ("mstdpet", "f32", 1e-5)] {
+    for (rule, dtype, tolerance) in
+        [("mstdp", "f64", 1e-12), ("mstdpet", "f64", 1e-12), ("mstdp", "f32", 1e-5), ("mstdpet", "f32", 1e-5)]
+    {
         let mut config = LifeConfig::from_toml(ONE_SYNAPSE).unwrap();
         config.projections[0].rule = hebbian_rnn::SynapseRuleInfo::find(rule).unwrap().table();
         let config = config.with(&[Setting::parse(&format!("life.dtype={dtype}")).unwrap()]).unwrap();
@@ -127,7 +135,9 @@ fn figure_1_of_florian() {
     let (pre, post) = ([10, 85, 115, 135], [15, 75, 110, 140]);
     let decay = |tau: f64| (-1.0f64 / tau).exp();
     let spike = |at: &[usize], t: usize| f64::from(u8::from(at.contains(&t)));
-    for (rule, dtype, tolerance) in [("mstdpet", "f64", 1e-12), ("mstdp", "f64", 1e-12), ("mstdpet", "f32", 1e-5), ("mstdp", "f32", 1e-5)] {
+    for (rule, dtype, tolerance) in
+        [("mstdpet", "f64", 1e-12), ("mstdp", "f64", 1e-12), ("mstdpet", "f32", 1e-5), ("mstdp", "f32", 1e-5)]
+    {
         let (rows, _) = lived(setup("one-synapse", Some(rule), &[&format!("life.dtype={dtype}")]));
         assert_eq!(rows.len(), 150);
         let (mut p, mut q, mut z, mut w) = (0.0, 0.0, 0.0, 0.2);
@@ -159,9 +169,28 @@ fn fused_and_reference_agree() {
         ("xor-temporal", Some("mstdp"), &["life.seconds=2"]),
         ("xor-temporal", Some("mstdpet"), &["life.seconds=2", "projection.input-hidden.delay_ms=2"]),
         ("hoerzer", None, &["life.seconds=1", "life.frozen_seconds=0", "population.recurrent.size=100"]),
-        ("hoerzer", None, &["life.seconds=1", "life.frozen_seconds=1", "population.recurrent.size=60", "projection.recurrent-readout.rule.hold_ms=10", "projection.recurrent-readout.rule.coin=true"]),
-        ("distal-reward", None, &["life.seconds=1", "population.excitatory.size=160", "population.inhibitory.size=40",
-            "projection.excitatory-inhibitory.connect.out_degree=10", "projection.inhibitory-excitatory.connect.in_degree=20"]),
+        (
+            "hoerzer",
+            None,
+            &[
+                "life.seconds=1",
+                "life.frozen_seconds=1",
+                "population.recurrent.size=60",
+                "projection.recurrent-readout.rule.hold_ms=10",
+                "projection.recurrent-readout.rule.coin=true",
+            ],
+        ),
+        (
+            "distal-reward",
+            None,
+            &[
+                "life.seconds=1",
+                "population.excitatory.size=160",
+                "population.inhibitory.size=40",
+                "projection.excitatory-inhibitory.connect.out_degree=10",
+                "projection.inhibitory-excitatory.connect.in_degree=20",
+            ],
+        ),
     ] {
         let run = |kernels: &str| {
             let all = [more, &["life.networks=2", kernels]].concat();
@@ -175,7 +204,9 @@ fn fused_and_reference_agree() {
                 assert!(worst < 2e-4, "{life} {rule:?}, projection {k}: weights differ by {worst}");
             }
             for (a, b) in a.plastic.iter().zip(&b.plastic) {
-                for (a, b) in [(&a.pre, &b.pre), (&a.post, &b.post), (&a.eligibility, &b.eligibility), (&a.level, &b.level)] {
+                for (a, b) in
+                    [(&a.pre, &b.pre), (&a.post, &b.post), (&a.eligibility, &b.eligibility), (&a.level, &b.level)]
+                {
                     assert_eq!(a.len(), b.len());
                     let worst = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
                     assert!(worst < 1e-3, "{life} {rule:?}: {worst}");
@@ -283,13 +314,19 @@ fn bad_input_is_one_line_before_anything_runs() {
     ] {
         let result = command(&["live", "xor-rate", "--set", set, "--out", &out]).assert().failure();
         let error = String::from_utf8(result.get_output().stderr.clone()).unwrap();
-        assert!(error.starts_with("error: ") && error.contains(said) && error.trim().lines().count() == 1, "{set}: {error}");
+        assert!(
+            error.starts_with("error: ") && error.contains(said) && error.trim().lines().count() == 1,
+            "{set}: {error}"
+        );
         assert!(!std::path::Path::new(&out).exists(), "{set}");
     }
     let late = ["live", "one-synapse", "--set", "life.seconds=0.1", "--out", &out];
     let result = command(&late).assert().failure();
     let error = String::from_utf8(result.get_output().stderr.clone()).unwrap();
-    assert!(error.contains("world.spikes: 115 ms is beyond the end of the life; expected 0 to less than 100"), "{error}");
+    assert!(
+        error.contains("world.spikes: 115 ms is beyond the end of the life; expected 0 to less than 100"),
+        "{error}"
+    );
 }
 
 /// By how much the rate for 11 stays below those for 01 and 10, in Hz: the median over networks.

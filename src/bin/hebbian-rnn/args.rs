@@ -253,7 +253,11 @@ impl LiveArgs {
         let text = |value: &Option<String>| value.clone().map(Value::from);
         let number = |value: Option<f64>| value.map(Value::from);
         let options = [
-            ("--networks", "life.networks", self.networks.clone().map(|n| n.parse().map_or(Value::from(n), Value::Integer))),
+            (
+                "--networks",
+                "life.networks",
+                self.networks.clone().map(|n| n.parse().map_or(Value::from(n), Value::Integer)),
+            ),
             ("--seconds", "life.seconds", number(self.seconds)),
             ("--frozen-seconds", "life.frozen_seconds", number(self.frozen_seconds)),
             ("--seed", "life.seed", self.seed.map(Value::from)),

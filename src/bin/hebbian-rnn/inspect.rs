@@ -5,11 +5,14 @@ use crate::output::{print_frozen, print_json, print_table, reached};
 use crate::read;
 use anyhow::{bail, Result};
 use candle_core::Device;
-use hebbian_rnn::{layout, Checkpoint, Config, Integrity};
+use hebbian_rnn::{holds_a_life, layout, Checkpoint, Config, Integrity, LifeCheckpoint};
 use serde_json::{json, Map};
 use std::io::{stdout, Write};
 
 pub fn run(args: InspectArgs) -> Result<()> {
+    if holds_a_life(&args.checkpoint) {
+        return life(&args);
+    }
     let checkpoint = Checkpoint::read(&args.checkpoint, &Device::Cpu)?;
     if args.json {
         print_as_json(&checkpoint)?;
@@ -82,4 +85,52 @@ fn print_as_text(checkpoint: &Checkpoint) -> Result<()> {
         "every tensor has the name, type and shape that its configuration calls for, and finite values; {checksum}"
     )?;
     Ok(())
+}
+
+/// Shows the populations and projections of lives.
+fn life(args: &InspectArgs) -> Result<()> {
+    let checkpoint = LifeCheckpoint::read(&args.checkpoint)?;
+    let LifeCheckpoint { setup, block, program, integrity, states, .. } = &checkpoint;
+    let config = &setup.config;
+    if args.json {
+        print_json(&json!({ "integrity": integrity, "program": program, "blocks": block, "config": config }))?;
+    } else {
+        let (life, mut out) = (&config.life, stdout());
+        let program = program.escape_debug();
+        writeln!(
+            out,
+            "life {}, networks {}, seed {}, {block} blocks lived; program {program}",
+            config.world_name()?,
+            life.networks,
+            life.seed
+        )?;
+        let populations = config.populations.iter().zip(&setup.models);
+        let rows = populations.map(|(p, model)| {
+            [p.name.clone(), p.size.to_string(), model.name().into(), format!("{:?}", p.sign).to_lowercase()]
+        });
+        print_table(["population", "neurons", "model", "sign"], rows, 4)?;
+        let rows = config.projections.iter().enumerate().map(|(k, p)| {
+            let synapses = &states[0].synapses[k];
+            let n = synapses.weight.len();
+            let mean = synapses.weight.iter().sum::<f64>() / n.max(1) as f64;
+            let rule = p.rule_name().unwrap_or("fixed").to_string();
+            [
+                p.name(),
+                n.to_string(),
+                format!("{mean:.3}"),
+                format!("{} to {}", p.w_min, p.w_max),
+                format!("{} ms", p.delay_ms),
+                rule,
+            ]
+        });
+        writeln!(out)?;
+        print_table(["projection", "synapses", "mean weight", "bounds", "delay", "rule"], rows, 6)?;
+        writeln!(out, "\nsynapses and weights are those of the first network")?;
+    }
+    match integrity {
+        Integrity::Changed => {
+            bail!("{}: its checksum does not fit: it was damaged, or edited by hand", args.checkpoint.display())
+        }
+        _ => Ok(()),
+    }
 }

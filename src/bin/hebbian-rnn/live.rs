@@ -4,8 +4,10 @@ use crate::args::{ListArgs, LiveArgs};
 use crate::output::{open_device, print_json, print_table, usage};
 use crate::signals;
 use anyhow::{anyhow, bail, ensure, Context, Result};
-use hebbian_rnn::{find_life, verdicts, Integrity, LifeConfig, LifeFolder, LifeSetup, Lives, Setting, Verdict};
-use hebbian_rnn::{CONFIG_FILE, LIVES};
+use hebbian_rnn::{
+    draw_life, find_life, verdicts, Integrity, LifeConfig, LifeFolder, LifeSetup, Lives, Setting, Verdict,
+};
+use hebbian_rnn::{CONFIG_FILE, LIFE_PICTURE, LIVES};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::io::{stdout, Write};
@@ -100,7 +102,12 @@ fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder)> {
     for setting in config.settings(CONFIG_FILE)? {
         let same = before.iter().any(|old| old.key == setting.key && old.value == setting.value);
         if !same && !MAY_CHANGE.contains(&&setting.key[..]) {
-            bail!("{} differs from that of {}; --resume may change only {}", setting.key, out.display(), MAY_CHANGE.join(", "));
+            bail!(
+                "{} differs from that of {}; --resume may change only {}",
+                setting.key,
+                out.display(),
+                MAY_CHANGE.join(", ")
+            );
         }
     }
     let setup = usage(LifeSetup::new(config))?;
@@ -131,10 +138,15 @@ fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder)> {
 /// Prints what came of the lives.
 fn summarise(args: &LiveArgs, lives: &Lives, folder: &LifeFolder, lived: f64, seconds: f64) -> Result<()> {
     let verdicts = verdicts(lives.setup(), folder.rows())?;
+    let drawn = draw_life(folder.path(), &lives.checkpoint()?, folder.rows());
+    if let Err(why) = &drawn {
+        eprintln!("warning: no picture: {why}");
+    }
     let networks = verdicts.len();
     if args.json {
         let each = verdicts.iter().map(|(network, verdict)| {
-            let figures: serde_json::Map<_, _> = verdict.figures.iter().map(|(name, v)| (name.to_string(), json!(v))).collect();
+            let figures: serde_json::Map<_, _> =
+                verdict.figures.iter().map(|(name, v)| (name.to_string(), json!(v))).collect();
             json!({ "network": network, "learnt": verdict.learnt, "figures": figures })
         });
         return print_json(&json!({
@@ -153,6 +165,10 @@ fn summarise(args: &LiveArgs, lives: &Lives, folder: &LifeFolder, lived: f64, se
     let judged: Vec<bool> = verdicts.iter().filter_map(|(_, verdict)| verdict.learnt).collect();
     if !judged.is_empty() {
         writeln!(console, "\nlearnt: {} of {networks}", judged.iter().filter(|learnt| **learnt).count())?;
+    }
+    if drawn.is_ok() {
+        let picture = folder.path().join(LIFE_PICTURE);
+        writeln!(console, "\n{0}.png\n{0}.svg", picture.display())?;
     }
     Ok(())
 }

@@ -194,7 +194,9 @@ impl Body {
             self.step(setup, index * steps as u64 + step as u64, step, frozen, &mut drawn);
         }
         for projection in &mut self.projections {
-            if let (Rule::Pair { pending, pre, post, .. }, Table::Spikes(table)) = (&mut projection.rule, &mut projection.table) {
+            if let (Rule::Pair { pending, pre, post, .. }, Table::Spikes(table)) =
+                (&mut projection.rule, &mut projection.table)
+            {
                 pending.catch_up(table);
                 pre.end_block(steps as u32);
                 post.end_block(steps as u32);

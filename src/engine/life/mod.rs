@@ -79,7 +79,8 @@ pub trait LifeEngine: Send {
 pub(crate) fn newborn(setup: &LifeSetup, network: u64) -> Result<LifeState> {
     use crate::rules::SynapseRule::{Exploratory, Pair};
     let projections = setup.config.projections.len();
-    let mut synapses = (0..projections).map(|k| Synapses::draw(&setup.config, k, network)).collect::<Result<Vec<_>>>()?;
+    let mut synapses =
+        (0..projections).map(|k| Synapses::draw(&setup.config, k, network)).collect::<Result<Vec<_>>>()?;
     let mut world = setup.world(network)?;
     world.settle(&mut wiring(setup, &mut synapses), true);
     let plastic = setup.rules.iter().enumerate().map(|(k, rule)| {
@@ -104,10 +105,9 @@ pub(crate) fn newborn(setup: &LifeSetup, network: u64) -> Result<LifeState> {
     let plastic = plastic.collect();
     let sizes = setup.config.populations.iter().map(|population| population.size);
     let neurons = setup.models.iter().zip(sizes).map(|(model, n)| model.start().iter().map(|v| vec![*v; n]).collect());
-    let longest = setup.delays.iter().copied().max().unwrap_or(1);
     Ok(LifeState {
         neurons: neurons.collect(),
-        outputs: vec![vec![0.0; setup.circuit.neurons()]; longest],
+        outputs: vec![vec![0.0; setup.circuit.neurons()]; setup.longest()],
         synapses,
         plastic,
         reward: 0.0,
@@ -118,12 +118,8 @@ pub(crate) fn newborn(setup: &LifeSetup, network: u64) -> Result<LifeState> {
 /// The synapses as a world sees them.
 fn wiring<'a>(setup: &'a LifeSetup, synapses: &'a mut [Synapses]) -> Vec<Wiring<'a>> {
     let names = setup.circuit.projections.iter().map(|(name, _, _)| name);
-    let of = |(name, s): (&'a String, &'a mut Synapses)| Wiring {
-        name,
-        pre: &s.pre,
-        post: &s.post,
-        weight: &mut s.weight,
-    };
+    let of =
+        |(name, s): (&'a String, &'a mut Synapses)| Wiring { name, pre: &s.pre, post: &s.post, weight: &mut s.weight };
     names.zip(synapses).map(of).collect()
 }
 

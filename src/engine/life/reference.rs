@@ -63,9 +63,10 @@ impl Reference {
             let n = values.len() / s;
             tensor(values, &[s, n])
         };
-        let neurons = setup.models.iter().enumerate().map(|(p, model)| {
-            (0..model.variables().len()).map(|v| stacked(&|state| &state.neurons[p][v])).collect()
-        });
+        let neurons =
+            setup.models.iter().enumerate().map(|(p, model)| {
+                (0..model.variables().len()).map(|v| stacked(&|state| &state.neurons[p][v])).collect()
+            });
         let neurons = neurons.collect::<Outcome<_>>()?;
         let outputs = (0..states[0].outputs.len()).map(|d| stacked(&|state| &state.outputs[d]));
         let outputs = outputs.collect::<Outcome<_>>()?;
@@ -73,7 +74,8 @@ impl Reference {
             let (from, to) = setup.circuit.ends(k);
             let (from, to) = (from.len(), to.len());
             let synapses: Vec<Synapses> = states.iter().map(|state| state.synapses[k].clone()).collect();
-            let matrix = |values: &dyn Fn(usize) -> Vec<f64>| tensor(dense(&synapses, values, to, from), &[s, to, from]);
+            let matrix =
+                |values: &dyn Fn(usize) -> Vec<f64>| tensor(dense(&synapses, values, to, from), &[s, to, from]);
             let kept = |of: fn(&PlasticState) -> &Vec<f64>| -> Outcome<Option<Tensor>> {
                 let any = !of(&states[0].plastic[k]).is_empty();
                 any.then(|| stacked(&|state| of(&state.plastic[k]))).transpose()
@@ -206,7 +208,14 @@ impl Reference {
     }
 
     /// The rule for rates, by the reward of this step.
-    fn explore(&mut self, k: usize, rule: &Exploratory, (pre, post): (&Tensor, &Tensor), now: u64, drawn: &mut [Drawn]) -> Outcome<()> {
+    fn explore(
+        &mut self,
+        k: usize,
+        rule: &Exploratory,
+        (pre, post): (&Tensor, &Tensor),
+        now: u64,
+        drawn: &mut [Drawn],
+    ) -> Outcome<()> {
         let levels = self.projections[k].level.iter().zip(&self.rewards).zip(drawn);
         let better = levels.map(|((mean, reward), drawn)| match rule.coin {
             true => drawn.coin.random::<bool>(),
@@ -280,7 +289,11 @@ impl LifeEngine for Reference {
     fn states(&self) -> Result<Vec<LifeState>> {
         let s = self.worlds.len();
         let outputs = self.outputs.iter().map(|r| self.host(r)).collect::<Outcome<Vec<_>>>()?;
-        let neurons = self.neurons.iter().map(|vars| vars.iter().map(|v| self.host(v)).collect()).collect::<Outcome<Vec<Vec<_>>>>()?;
+        let neurons = self
+            .neurons
+            .iter()
+            .map(|vars| vars.iter().map(|v| self.host(v)).collect())
+            .collect::<Outcome<Vec<Vec<_>>>>()?;
         let mut states: Vec<LifeState> = (0..s)
             .map(|i| LifeState {
                 neurons: neurons.iter().map(|vars| vars.iter().map(|v| v[i].clone()).collect()).collect(),

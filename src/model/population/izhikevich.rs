@@ -58,10 +58,19 @@ impl PopulationModel for Izhikevich {
     }
 
     fn draws(&self) -> Draws {
-        if self.noise > 0.0 { Draws::Noise } else { Draws::None }
+        if self.noise > 0.0 {
+            Draws::Noise
+        } else {
+            Draws::None
+        }
     }
 
-    fn step(&self, state: &[Tensor], input: &Tensor, uniform: Option<&Tensor>) -> candle_core::Result<(Vec<Tensor>, Tensor)> {
+    fn step(
+        &self,
+        state: &[Tensor],
+        input: &Tensor,
+        uniform: Option<&Tensor>,
+    ) -> candle_core::Result<(Vec<Tensor>, Tensor)> {
         let [v, u] = state else { candle_core::bail!("izhikevich: {} variables", state.len()) };
         let input = match uniform {
             Some(uniform) => (input + uniform.affine(2.0 * self.noise, -self.noise)?)?,

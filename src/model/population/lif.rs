@@ -158,7 +158,13 @@ impl WithSimd for Advance<'_> {
             let held = resting[i] > 0.0;
             let spike = !held & (moved > a[i] * raise + threshold);
             u[i] = if held | spike { reset } else { moved };
-            resting[i] = if spike { refractory } else if held { resting[i] - 1.0 } else { resting[i] };
+            resting[i] = if spike {
+                refractory
+            } else if held {
+                resting[i] - 1.0
+            } else {
+                resting[i]
+            };
             r[i] = if spike { 1.0 } else { 0.0 };
             a[i] = a[i] * adaptation + r[i];
         }

@@ -48,7 +48,12 @@ pub trait PopulationModel: Send + Sync {
     ///
     /// # Errors
     /// If an operation on tensors fails.
-    fn step(&self, state: &[Tensor], input: &Tensor, uniform: Option<&Tensor>) -> candle_core::Result<(Vec<Tensor>, Tensor)>;
+    fn step(
+        &self,
+        state: &[Tensor],
+        input: &Tensor,
+        uniform: Option<&Tensor>,
+    ) -> candle_core::Result<(Vec<Tensor>, Tensor)>;
     /// The same on slices, in place; `uniform` is empty if the model does not draw.
     fn advance(&self, state: &mut [Vec<f32>], input: &[f32], uniform: &[f32], r: &mut [f32]);
 }

@@ -20,7 +20,11 @@ pub(super) fn build(name: &str, parameters: Table, dt_ms: f64) -> Result<Box<dyn
 
 impl PopulationModel for Source {
     fn name(&self) -> &'static str {
-        if self.dt_s.is_some() { "poisson" } else { "input" }
+        if self.dt_s.is_some() {
+            "poisson"
+        } else {
+            "input"
+        }
     }
 
     fn variables(&self) -> &'static [&'static str] {
@@ -36,10 +40,19 @@ impl PopulationModel for Source {
     }
 
     fn draws(&self) -> Draws {
-        if self.dt_s.is_some() { Draws::Spikes } else { Draws::None }
+        if self.dt_s.is_some() {
+            Draws::Spikes
+        } else {
+            Draws::None
+        }
     }
 
-    fn step(&self, _: &[Tensor], input: &Tensor, uniform: Option<&Tensor>) -> candle_core::Result<(Vec<Tensor>, Tensor)> {
+    fn step(
+        &self,
+        _: &[Tensor],
+        input: &Tensor,
+        uniform: Option<&Tensor>,
+    ) -> candle_core::Result<(Vec<Tensor>, Tensor)> {
         let r = match (self.dt_s, uniform) {
             (Some(dt_s), Some(uniform)) => indicator(uniform.lt(&input.affine(dt_s, 0.0)?)?, input)?,
             _ => input.clone(),

@@ -96,8 +96,15 @@ impl PopulationModel for Model {
         Draws::Spikes
     }
 
-    fn step(&self, state: &[Tensor], input: &Tensor, uniform: Option<&Tensor>) -> candle_core::Result<(Vec<Tensor>, Tensor)> {
-        let ([slow, fast, own], Some(uniform)) = (state, uniform) else { candle_core::bail!("srm0: no random numbers") };
+    fn step(
+        &self,
+        state: &[Tensor],
+        input: &Tensor,
+        uniform: Option<&Tensor>,
+    ) -> candle_core::Result<(Vec<Tensor>, Tensor)> {
+        let ([slow, fast, own], Some(uniform)) = (state, uniform) else {
+            candle_core::bail!("srm0: no random numbers")
+        };
         let slow = (slow.affine(self.slow, 0.0)? + input)?;
         let fast = (fast.affine(self.fast, 0.0)? + input)?;
         let own = own.affine(self.slow, 0.0)?;
@@ -116,7 +123,8 @@ impl PopulationModel for Model {
     fn advance(&self, state: &mut [Vec<f32>], input: &[f32], uniform: &[f32], r: &mut [f32]) {
         let [slow, fast, own] = state else { unreachable!("srm0 has three variables") };
         let (rho_slow, rho_fast, scale) = (self.slow as f32, self.fast as f32, self.scale as f32);
-        let (steep, shift) = (1.0 / self.own.softness_mv as f32, (-self.own.threshold_mv / self.own.softness_mv) as f32);
+        let (steep, shift) =
+            (1.0 / self.own.softness_mv as f32, (-self.own.threshold_mv / self.own.softness_mv) as f32);
         for i in 0..r.len() {
             slow[i] = slow[i] * rho_slow + input[i];
             fast[i] = fast[i] * rho_fast + input[i];

@@ -49,7 +49,8 @@ impl Default for Parameters {
 
 pub(super) const INFO: SynapseRuleInfo = SynapseRuleInfo {
     name: "eh",
-    summary: "exploratory Hebb: rate times deviation from the running mean, where the reward is above its own (Hoerzer 2014)",
+    summary:
+        "exploratory Hebb: rate times deviation from the running mean, where the reward is above its own (Hoerzer 2014)",
     spikes: false,
     parameters: || table(&Parameters::default()),
     build: |table, dt_ms| {
@@ -75,6 +76,10 @@ pub(super) const INFO: SynapseRuleInfo = SynapseRuleInfo {
 impl Exploratory {
     /// η(t) after `steps` steps.
     pub(crate) fn eta_at(&self, steps: u64) -> f64 {
-        if self.fall > 0.0 { self.eta / (1.0 + steps as f64 / self.fall) } else { self.eta }
+        if self.fall > 0.0 {
+            self.eta / (1.0 + steps as f64 / self.fall)
+        } else {
+            self.eta
+        }
     }
 }

@@ -69,7 +69,9 @@ impl SynapseRule {
             return Ok(None);
         }
         let mut own = table.clone();
-        let Some(Value::String(name)) = own.remove("name") else { return Err(Error::Usage("rule.name is missing".into())) };
+        let Some(Value::String(name)) = own.remove("name") else {
+            return Err(Error::Usage("rule.name is missing".into()));
+        };
         if name == "none" {
             return Ok(None);
         }

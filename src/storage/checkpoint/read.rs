@@ -136,6 +136,12 @@ fn whole_previous(path: &Path, own: Own) -> Option<(PathBuf, u64)> {
 fn header(metadata: &Metadata) -> Result<(Header, &str)> {
     let json = metadata.metadata().as_ref().and_then(|m| m.get(METADATA_KEY));
     let Some(json) = json else {
+        let life = metadata.metadata().as_ref().is_some_and(|m| m.contains_key("hebbian_rnn_life"));
+        ensure!(
+            !life,
+            Content,
+            "the checkpoint of a life, which `live` goes on with and `inspect` shows; expected that of training"
+        );
         bail!(Content, "a safetensors file of another program: it has no `{METADATA_KEY}` metadata");
     };
     let damaged = |error: serde_json::Error| Error::Content(error.to_string());

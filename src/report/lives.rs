@@ -1,0 +1,158 @@
+//! The picture of lives: how their figures went, weights before and after, and spikes after the end.
+
+use crate::engine::life::newborn;
+use crate::error::Result;
+use crate::plot::{Colour, Mark, Panel, Panels, Shape};
+use crate::presets::LifeSetup;
+use crate::quantile::quantile;
+use crate::storage::LIFE_PICTURE;
+use crate::training::{LifeCheckpoint, Lives};
+use crate::worlds::LifeRow;
+use candle_core::Device;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The last stretch that is shown of what the neurons do, in ms, and the most neurons of a population in it.
+const SHOWN_MS: f64 = 2000.0;
+const SHOWN_NEURONS: usize = 60;
+/// Bins of a histogram of weights.
+const BINS: usize = 40;
+
+/// Draws `life.png` and `life.svg` into the folder of lives: what the world measures over time (median and quartiles of
+/// the networks), the weights of plastic projections before and after, and what the first network does in the two seconds
+/// after the end, with frozen weights.
+///
+/// # Errors
+/// [`Error::Tensors`](crate::Error::Tensors) if the device fails, [`Error::Io`](crate::Error::Io) if a file cannot be
+/// written.
+pub fn draw_life(folder: &Path, checkpoint: &LifeCheckpoint, rows: &[LifeRow]) -> Result<()> {
+    let setup = &checkpoint.setup;
+    let networks = setup.config.life.networks;
+    let rule = setup.config.projections.iter().find_map(|projection| projection.rule_name()).unwrap_or("no rule");
+    let plural = if networks.count() == 1 { "" } else { "s" };
+    let title = format!("{}, {rule}: {} network{plural}", setup.config.world_name()?, networks.count());
+    let over_time = over_time(setup, rows)?;
+    let below = vec![weights(checkpoint)?, activity(checkpoint)?];
+    Panels { title, rows: vec![over_time, below] }.draw().save(&folder.join(LIFE_PICTURE))
+}
+
+/// The figures of the world over time.
+fn over_time(setup: &LifeSetup, rows: &[LifeRow]) -> Result<Vec<Panel>> {
+    // By panel and name, in the order in which the world gives them: the values of all networks at each time.
+    let mut curves: Vec<(&str, &str, BTreeMap<u64, Vec<f64>>)> = Vec::new();
+    for network in setup.config.life.networks.range() {
+        let own: Vec<LifeRow> = rows.iter().filter(|row| row.network == network).cloned().collect();
+        for curve in setup.world(network)?.curves(&own) {
+            let place = curves.iter().position(|(panel, name, _)| (*panel, *name) == (curve.panel, curve.name));
+            let place = place.unwrap_or_else(|| {
+                curves.push((curve.panel, curve.name, BTreeMap::new()));
+                curves.len() - 1
+            });
+            for (t, value) in curve.points {
+                // Bits of positive numbers are in their order.
+                curves[place].2.entry(t.to_bits()).or_default().push(value);
+            }
+        }
+    }
+    let mut panels: Vec<Panel> = Vec::new();
+    for (title, name, values) in curves {
+        let k = panels.iter().position(|panel| panel.title == title).unwrap_or_else(|| {
+            panels.push(Panel { title: title.into(), x_label: "simulated time (s)".into(), ..Panel::default() });
+            panels.len() - 1
+        });
+        let colour = Colour::Nth(panels[k].marks.len() / 2);
+        let at = |q: f64| values.iter().map(move |(t, v)| (f64::from_bits(*t), quantile(v, q).unwrap_or(f64::NAN)));
+        let band = at(0.25).zip(at(0.75)).map(|((t, low), (_, high))| (t, low, high)).collect();
+        panels[k].marks.push(Mark::new(Shape::Band(band), colour));
+        panels[k].marks.push(Mark::new(Shape::Line(at(0.5).collect(), 3.0), colour).named(name));
+    }
+    Ok(panels)
+}
+
+/// Histograms of the weights of plastic projections, at birth and now.
+fn weights(checkpoint: &LifeCheckpoint) -> Result<Panel> {
+    let setup = &checkpoint.setup;
+    let mut panel = Panel {
+        title: "weights at birth (dashed) and now".into(),
+        x_label: "weight".into(),
+        y_label: "fraction of synapses".into(),
+        ..Panel::default()
+    };
+    let born = setup.config.life.networks.range().map(|network| newborn(setup, network));
+    let born = born.collect::<Result<Vec<_>>>()?;
+    let plastic = setup.rules.iter().enumerate().filter(|(_, rule)| rule.is_some());
+    for (colour, (k, _)) in plastic.enumerate() {
+        let all = |states: &[crate::engine::LifeState]| -> Vec<f64> {
+            states.iter().flat_map(|state| state.synapses[k].weight.iter().copied()).collect()
+        };
+        let (before, now) = (all(&born), all(&checkpoint.states));
+        let ends = before.iter().chain(&now).fold((f64::MAX, f64::MIN), |(lo, hi), w| (lo.min(*w), hi.max(*w)));
+        let width = ((ends.1 - ends.0) / BINS as f64).max(1e-9);
+        let line = |weights: &[f64]| -> Vec<(f64, f64)> {
+            let mut counts = [0usize; BINS];
+            weights.iter().for_each(|w| counts[(((w - ends.0) / width) as usize).min(BINS - 1)] += 1);
+            let middle = |bin: usize| ends.0 + (bin as f64 + 0.5) * width;
+            counts.iter().enumerate().map(|(bin, n)| (middle(bin), *n as f64 / weights.len().max(1) as f64)).collect()
+        };
+        let (colour, name) = (Colour::Nth(colour), setup.circuit.projections[k].0.replace('-', " → "));
+        panel.marks.push(Mark::new(Shape::Dashed(line(&before), 2.0), colour));
+        panel.marks.push(Mark::new(Shape::Line(line(&now), 3.0), colour).named(name));
+    }
+    Ok(panel)
+}
+
+/// What the first network does after the end: a dot for each spike, or the rates of its last neurons.
+fn activity(checkpoint: &LifeCheckpoint) -> Result<Panel> {
+    let outputs = after_the_end(checkpoint)?;
+    let setup = &checkpoint.setup;
+    let dt = setup.config.life.dt_ms;
+    let mut panel = Panel { x_label: "time after the end (ms)".into(), ..Panel::default() };
+    let spikes = setup.models.iter().all(|model| model.spikes());
+    panel.title =
+        if spikes { "spikes of network 1, weights frozen" } else { "rates of network 1, weights frozen" }.into();
+    panel.y_label = if spikes { "neuron" } else { "rate, shifted" }.into();
+    let mut above = 0.0;
+    for (p, (name, places)) in setup.circuit.populations.iter().enumerate() {
+        let most = if spikes { SHOWN_NEURONS } else { 5 };
+        let shown = places.clone().take(most);
+        if spikes {
+            let fired = |(row, neuron): (usize, usize)| {
+                let at = outputs.iter().enumerate().filter(move |(_, r)| r[neuron] > 0.0);
+                at.map(move |(t, _)| (t as f64 * dt, above + row as f64))
+            };
+            let dots: Vec<(f64, f64)> = shown.clone().enumerate().flat_map(fired).collect();
+            panel.marks.push(Mark::new(Shape::Dots(dots, 2.5), Colour::Nth(p)).named(name.clone()));
+            above += shown.count() as f64 + 3.0;
+        } else {
+            for neuron in shown {
+                let line = outputs.iter().enumerate().map(|(t, r)| (t as f64 * dt, above + r[neuron])).collect();
+                panel.marks.push(Mark::new(Shape::Line(line, 2.0), Colour::Nth(p)).named(name.clone()));
+                above += 2.2;
+            }
+        }
+    }
+    Ok(panel)
+}
+
+/// The outputs of the first network in each step of the time after the end, with frozen weights.
+fn after_the_end(checkpoint: &LifeCheckpoint) -> Result<Vec<Vec<f64>>> {
+    let mut then = checkpoint.clone();
+    let life = &mut then.setup.config.life;
+    let (start, dt) = (life.networks.start, life.dt_ms);
+    life.networks = (start..start + 1).into();
+    then.states.truncate(1);
+    let block = Lives::resume(&then, &Device::Cpu)?.block_seconds();
+    let blocks = (SHOWN_MS / 1000.0 / block).ceil().max(1.0);
+    let steps = (blocks * block * 1000.0 / dt).round() as usize;
+    // Its weights have been frozen since now, whether it has come to its end or not.
+    let life = &mut then.setup.config.life;
+    (life.seconds, life.frozen_seconds) = (then.block as f64 * block, blocks * block);
+    then.setup.remember = steps;
+    let none = vec![0.0; then.setup.circuit.neurons()];
+    then.states[0].outputs.resize(steps, none);
+    let mut lives = Lives::resume(&then, &Device::Cpu)?;
+    lives.live(blocks as u64)?;
+    let mut outputs = lives.checkpoint()?.states.swap_remove(0).outputs;
+    outputs.reverse();
+    Ok(outputs)
+}
