@@ -106,7 +106,8 @@ fn activity(checkpoint: &LifeCheckpoint) -> Result<Panel> {
     let outputs = after_the_end(checkpoint)?;
     let setup = &checkpoint.setup;
     let dt = setup.config.life.dt_ms;
-    let mut panel = Panel { x_label: "time after the end (ms)".into(), ..Panel::default() };
+    let end = outputs.len() as f64 * dt;
+    let mut panel = Panel { x_label: "time after the end (ms)".into(), x: Some((0.0, end)), ..Panel::default() };
     let spikes = setup.models.iter().all(|model| model.spikes());
     panel.title =
         if spikes { "spikes of network 1, weights frozen" } else { "rates of network 1, weights frozen" }.into();
