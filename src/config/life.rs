@@ -348,6 +348,16 @@ fn apply(table: &mut Table, setting: &Setting) -> Result<()> {
     let unknown = || Error::unknown("key", key, known.iter().map(String::as_str));
     let mut parts: Vec<&str> = key.split('.').collect();
     let last = parts.pop().unwrap_or_default();
+    if let (["projection", _, "rule"], "name", Value::String(name)) = (&parts[..], last, value) {
+        // A projection gets another rule, with that rule's own defaults.
+        let projections =
+            table.get_mut("projection").and_then(|all| all.get_mut(parts[1])).and_then(Value::as_table_mut);
+        let rule = projections.ok_or_else(unknown)?.entry("rule").or_insert_with(|| Value::Table(Table::new()));
+        if rule.get("name").and_then(Value::as_str) != Some(name) {
+            *rule = Value::Table(Table::from_iter([("name".to_string(), name.clone().into())]));
+        }
+        return Ok(());
+    }
     let mut group = table;
     for part in &parts {
         group = group.get_mut(*part).and_then(Value::as_table_mut).ok_or_else(unknown)?;

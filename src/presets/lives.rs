@@ -1,6 +1,6 @@
 //! Presets of lives: a world with the network that lives in it, as published.
 
-use crate::config::{LifeConfig, Setting};
+use crate::config::{LifeConfig, ProjectionConfig, Setting};
 use crate::error::{ensure, At, Error, Result};
 use crate::model::{build_population, Circuit, PopulationModel};
 use crate::ranges::expect;
@@ -171,8 +171,11 @@ impl LifeSetup {
     /// # Errors
     /// [`Error::Setting`] for a key out of range, [`Error::Unknown`] for an unknown world, model, rule or population,
     /// [`Error::Usage`] for settings that contradict each other.
-    pub fn new(config: LifeConfig) -> Result<Self> {
+    pub fn new(mut config: LifeConfig) -> Result<Self> {
         config.check()?;
+        for projection in &mut config.projections {
+            complete(projection).at(format!("projection {}", projection.name()))?;
+        }
         let dt = config.life.dt_ms;
         let models = config.populations.iter().map(|population| {
             let model = build_population(&population.neurons, dt).at(format!("population {}", population.name))?;
@@ -272,6 +275,20 @@ impl LifeSetup {
     }
 }
 
+/// Gives the parameters of a projection's rule that are not set their defaults, and drops the rule `none`.
+fn complete(projection: &mut ProjectionConfig) -> Result<()> {
+    match projection.rule_name() {
+        Some("none") => projection.rule = Table::new(),
+        Some(name) => {
+            let all = SynapseRuleInfo::find(name)?.table();
+            let given = std::mem::replace(&mut projection.rule, all);
+            projection.rule.extend(given);
+        }
+        None => {}
+    }
+    Ok(())
+}
+
 fn parameters<P: DeserializeOwned>(table: Table) -> Result<P> {
     table.try_into().map_err(|error: toml::de::Error| Error::Usage(format!("world: {}", error.message().trim())))
 }
@@ -289,6 +306,10 @@ mod tests {
             assert_eq!(LifeConfig::from_toml(&text).unwrap(), setup.config);
         }
         let refused = |rule| LifeSetup::resolve(Some("hoerzer"), Some(rule), &[]).err().unwrap().to_string();
+        let set =
+            |text: &str| LifeSetup::resolve(Some("hoerzer"), None, &[Setting::parse(text).unwrap()]).unwrap().rules;
+        assert!(set("projection.recurrent-recurrent.rule.name=eh")[0].is_some());
+        assert!(set("projection.recurrent-readout.rule.name=none")[2].is_none());
         assert!(refused("mstdp").contains("known are: eh, none"), "{}", refused("mstdp"));
     }
 }

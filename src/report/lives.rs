@@ -36,16 +36,19 @@ pub fn draw_life(folder: &Path, checkpoint: &LifeCheckpoint, rows: &[LifeRow]) -
     Panels { title, rows: vec![over_time, below] }.draw().save(&folder.join(LIFE_PICTURE))
 }
 
+/// The values of a figure in all networks, by the bits of their ages in seconds.
+type Values = BTreeMap<u64, Vec<f64>>;
+
 /// The figures of the world over time.
 fn over_time(setup: &LifeSetup, rows: &[LifeRow]) -> Result<Vec<Panel>> {
     // By panel and name, in the order in which the world gives them: the values of all networks at each time.
-    let mut curves: Vec<(&str, &str, BTreeMap<u64, Vec<f64>>)> = Vec::new();
+    let mut curves: Vec<(&str, &str, Values)> = Vec::new();
     for network in setup.config.life.networks.range() {
         let own: Vec<LifeRow> = rows.iter().filter(|row| row.network == network).cloned().collect();
         for curve in setup.world(network)?.curves(&own) {
             let place = curves.iter().position(|(panel, name, _)| (*panel, *name) == (curve.panel, curve.name));
             let place = place.unwrap_or_else(|| {
-                curves.push((curve.panel, curve.name, BTreeMap::new()));
+                curves.push((curve.panel, curve.name, Values::new()));
                 curves.len() - 1
             });
             for (t, value) in curve.points {

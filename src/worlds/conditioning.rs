@@ -142,19 +142,15 @@ impl World for DistalWorld {
             if r[self.excitatory.start] > 0.0 {
                 life.pre_at = Some(now);
             }
-            if r[post] > 0.0 {
-                if life.pre_at.is_some_and(|at| at < now && now - at < self.within) {
-                    self.coincidences += 1;
-                    let wait = 1 + (self.jitter as f64 * self.rng.random::<f64>()) as u64;
-                    life.coming.push(now + self.delay + wait);
-                }
+            if r[post] > 0.0 && life.pre_at.is_some_and(|at| at < now && now - at < self.within) {
+                self.coincidences += 1;
+                let wait = 1 + (self.jitter as f64 * self.rng.random::<f64>()) as u64;
+                life.coming.push(now + self.delay + wait);
             }
         }
-        let due = life.coming.len();
-        life.coming.retain(|at| *at != now);
-        let due = due - life.coming.len();
-        self.rewards += due as u32;
-        due as f64 * self.own.reward
+        let due = due(&mut life.coming, now);
+        self.rewards += due;
+        f64::from(due) * self.own.reward
     }
 
     fn end(&mut self, view: &View) -> Vec<f64> {
@@ -204,6 +200,13 @@ impl World for DistalWorld {
         ];
         Verdict::new((!rows.is_empty()).then_some(reached.is_some()), figures)
     }
+}
+
+/// Takes the rewards that are due now from those to come, and counts them.
+fn due(coming: &mut Vec<u64>, now: u64) -> u32 {
+    let before = coming.len();
+    coming.retain(|at| *at != now);
+    (before - coming.len()) as u32
 }
 
 /// One of many stimuli is followed by reward.
@@ -373,11 +376,9 @@ impl World for PavlovianWorld {
                 life.responses[stimulus] += (all - members) as u64;
             }
         }
-        let due = life.coming.len();
-        life.coming.retain(|at| *at != now);
-        let due = due - life.coming.len();
-        self.rewards += due as u32;
-        due as f64 * self.own.reward
+        let due = due(&mut life.coming, now);
+        self.rewards += due;
+        f64::from(due) * self.own.reward
     }
 
     fn end(&mut self, view: &View) -> Vec<f64> {

@@ -71,6 +71,7 @@ enum Table {
 }
 
 /// The rule of a projection with its state.
+#[allow(clippy::large_enum_variant)] // A life has a handful of them.
 enum Rule {
     Fixed,
     Pair { rule: PairRule, pending: Pending, pre: Traces, post: Traces, dopamine: f64 },

@@ -72,9 +72,6 @@ impl SynapseRule {
         let Some(Value::String(name)) = own.remove("name") else {
             return Err(Error::Usage("rule.name is missing".into()));
         };
-        if name == "none" {
-            return Ok(None);
-        }
         let info = SynapseRuleInfo::find(&name)?;
         Ok(Some(((info.build)(own, dt_ms).at("rule")?, info)))
     }
