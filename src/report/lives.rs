@@ -14,7 +14,9 @@ use std::path::Path;
 
 /// The last stretch that is shown of what the neurons do, in ms, and the most neurons of a population in it.
 const SHOWN_MS: f64 = 2000.0;
-const SHOWN_NEURONS: usize = 60;
+const SHOWN_NEURONS: usize = 30;
+/// A curve of more points is averaged over stretches of time.
+const POINTS: usize = 240;
 /// Bins of a histogram of weights.
 const BINS: usize = 40;
 
@@ -51,9 +53,10 @@ fn over_time(setup: &LifeSetup, rows: &[LifeRow]) -> Result<Vec<Panel>> {
                 curves.push((curve.panel, curve.name, Values::new()));
                 curves.len() - 1
             });
-            for (t, value) in curve.points {
+            for some in curve.points.chunks(curve.points.len().div_ceil(POINTS).max(1)) {
+                let value = some.iter().map(|(_, value)| value).sum::<f64>() / some.len() as f64;
                 // Bits of positive numbers are in their order.
-                curves[place].2.entry(t.to_bits()).or_default().push(value);
+                curves[place].2.entry(some[some.len() - 1].0.to_bits()).or_default().push(value);
             }
         }
     }
@@ -112,8 +115,8 @@ fn activity(checkpoint: &LifeCheckpoint) -> Result<Panel> {
     let end = outputs.len() as f64 * dt;
     let mut panel = Panel { x_label: "time after the end (ms)".into(), x: Some((0.0, end)), ..Panel::default() };
     let spikes = setup.models.iter().all(|model| model.spikes());
-    panel.title =
-        if spikes { "spikes of network 1, weights frozen" } else { "rates of network 1, weights frozen" }.into();
+    let what = if spikes { "spikes" } else { "rates" };
+    panel.title = format!("{what} of network {}, weights frozen", setup.config.life.networks.start);
     panel.y_label = if spikes { "neuron" } else { "rate, shifted" }.into();
     let mut above = 0.0;
     for (p, (name, places)) in setup.circuit.populations.iter().enumerate() {
