@@ -195,7 +195,7 @@ pub(crate) fn check_forward(
     refuse(&parts, free.saturating_add(resident), "this", remedy)
 }
 
-fn refuse(parts: &[Part], free: u64, what: &'static str, remedy: impl Fn() -> String) -> Result<()> {
+pub(super) fn refuse(parts: &[Part], free: u64, what: &'static str, remedy: impl Fn() -> String) -> Result<()> {
     let usable = usable(free);
     if total(parts) <= usable {
         return Ok(());

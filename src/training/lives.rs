@@ -1,6 +1,6 @@
 //! Lives: networks whose weights move while they live in a world.
 
-use crate::engine::life::{newborn, start_lives};
+use crate::engine::life::{check_memory, newborn, start_lives};
 use crate::engine::{LifeEngine, LifeState};
 use crate::error::{ensure, Result};
 use crate::presets::LifeSetup;
@@ -48,9 +48,10 @@ impl Lives {
     /// Networks at birth.
     ///
     /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) if they have too many synapses, [`Error::Tensors`](crate::Error::Tensors)
-    /// if the device fails.
+    /// [`Error::Memory`](crate::Error::Memory) if they do not fit, [`Error::Usage`](crate::Error::Usage) if they have too
+    /// many synapses, [`Error::Tensors`](crate::Error::Tensors) if the device fails.
     pub fn new(setup: LifeSetup, device: &Device) -> Result<Self> {
+        check_memory(&setup, device)?;
         let states = setup.config.life.networks.range().map(|network| newborn(&setup, network));
         let states = states.collect::<Result<_>>()?;
         Self::at(setup, 0, states, device)

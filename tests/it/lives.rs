@@ -320,6 +320,11 @@ fn bad_input_is_one_line_before_anything_runs() {
         );
         assert!(!std::path::Path::new(&out).exists(), "{set}");
     }
+    let large = ["population.excitatory.size=4000000", "population.hidden.size=4000000"];
+    let large = large.map(|set| ["--set", set]).concat();
+    let result = command(&[&["live", "xor-rate", "--out", &out][..], &large].concat()).assert().failure();
+    let error = String::from_utf8(result.get_output().stderr.clone()).unwrap();
+    assert!(error.contains("the life needs") && error.contains("take fewer networks"), "{error}");
     let late = ["live", "one-synapse", "--set", "life.seconds=0.1", "--out", &out];
     let result = command(&late).assert().failure();
     let error = String::from_utf8(result.get_output().stderr.clone()).unwrap();

@@ -34,9 +34,15 @@ pub fn run(args: LiveArgs) -> Result<ExitCode> {
         folder.append(lives.live(stride.min(to_save))?);
         bar.set_position(lives.block());
         let stop = interrupted.load(Ordering::SeqCst);
-        if stop || lives.is_over() || lives.block().is_multiple_of(every) {
-            folder.save(&lives)?;
-            saved = Some(lives.block());
+        let last = stop || lives.is_over();
+        if last || lives.block().is_multiple_of(every) {
+            match folder.save(&lives) {
+                Ok(()) => saved = Some(lives.block()),
+                Err(why) if !last => {
+                    bar.suspend(|| eprintln!("warning: {why}; the lives go on, and writing is tried again"))
+                }
+                Err(why) => return Err(why.into()),
+            }
         }
         if stop && !lives.is_over() {
             bar.finish_and_clear();
@@ -137,6 +143,9 @@ fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder)> {
 
 /// Prints what came of the lives.
 fn summarise(args: &LiveArgs, lives: &Lives, folder: &LifeFolder, lived: f64, seconds: f64) -> Result<()> {
+    if folder.rows().is_empty() {
+        return Ok(writeln!(stdout(), "networks at birth: {}", folder.path().display())?);
+    }
     let verdicts = verdicts(lives.setup(), folder.rows())?;
     let drawn = draw_life(folder.path(), &lives.checkpoint()?, folder.rows());
     if let Err(why) = &drawn {

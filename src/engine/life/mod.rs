@@ -16,7 +16,9 @@ mod events;
 mod reference;
 mod synapse_table;
 
-use crate::config::{Kernels, Precision};
+use super::memory::{refuse, Part};
+use crate::config::{Connect, Kernels, Precision};
+use crate::device::memory_of;
 use crate::error::Result;
 use crate::model::Synapses;
 use crate::presets::LifeSetup;
@@ -70,6 +72,37 @@ pub trait LifeEngine: Send {
     /// # Errors
     /// If a device's memory cannot be read.
     fn states(&self) -> Result<Vec<LifeState>>;
+}
+
+/// Refuses lives that do not fit into the memory of their device.
+///
+/// # Errors
+/// [`Error::Memory`](crate::Error::Memory), with the size of each part and the free memory.
+pub(crate) fn check_memory(setup: &LifeSetup, device: &Device) -> Result<()> {
+    let Some(free) = memory_of(device) else { return Ok(()) };
+    let networks = setup.config.life.networks.count() as f64;
+    let fused = runs_fused(setup, device);
+    let pairs = |k: usize| {
+        let (from, to) = setup.circuit.ends(k);
+        from.len() as f64 * to.len() as f64
+    };
+    let synapses = |k: usize| match setup.config.projections[k].connect {
+        Connect::Density(p) => p * pairs(k),
+        Connect::InDegree(n) => n as f64 * setup.circuit.ends(k).1.len() as f64,
+        Connect::OutDegree(n) => n as f64 * setup.circuit.ends(k).0.len() as f64,
+    };
+    // A synapse: its ends, weight and eligibility in the state, while it is drawn, and in the engine. A pair: an element of
+    // each matrix of the plain engine and of what one step makes of them.
+    let all = 0..setup.rules.len();
+    let wiring: f64 = all.clone().map(|k| 80.0 * synapses(k)).sum();
+    let matrices: f64 = if fused { 0.0 } else { all.map(|k| 64.0 * pairs(k)).sum() };
+    let neurons = setup.circuit.neurons() as f64 * (64.0 + 16.0 * setup.longest() as f64);
+    let parts = [
+        Part::new("synapses", networks * wiring),
+        Part::new("matrices", networks * matrices),
+        Part::new("neurons", networks * neurons),
+    ];
+    refuse(&parts, free, "the life", || "take fewer networks, neurons or synapses".to_string())
 }
 
 /// A network at birth.
@@ -139,18 +172,22 @@ fn world_of(setup: &LifeSetup, network: u64, state: &mut LifeState) -> Result<Bo
 /// [`crate::Error::Content`] if the state of a world is that of something else; [`crate::Error::Tensors`] if the device
 /// fails.
 pub(crate) fn start_lives(setup: &LifeSetup, states: Vec<LifeState>, device: &Device) -> Result<Box<dyn LifeEngine>> {
-    let life = &setup.config.life;
-    let projecting = setup.circuit.projections.iter().map(|(_, from, _)| *from);
-    let fits = |from: usize| setup.models[from].spikes() || setup.config.populations[from].size <= MOST_RATES;
-    let fused = life.kernels != Kernels::Reference
-        && life.dtype == Precision::F32
-        && device.is_cpu()
-        && projecting.into_iter().all(fits);
-    Ok(if fused {
+    Ok(if runs_fused(setup, device) {
         Box::new(events::Events::new(setup, states)?)
     } else {
         Box::new(reference::Reference::new(setup, states, device)?)
     })
+}
+
+/// Whether lives run event by event.
+fn runs_fused(setup: &LifeSetup, device: &Device) -> bool {
+    let life = &setup.config.life;
+    let projecting = setup.circuit.projections.iter().map(|(_, from, _)| *from);
+    let fits = |from: usize| setup.models[from].spikes() || setup.config.populations[from].size <= MOST_RATES;
+    life.kernels != Kernels::Reference
+        && life.dtype == Precision::F32
+        && device.is_cpu()
+        && projecting.into_iter().all(fits)
 }
 
 /// The random numbers of one network in one block.
