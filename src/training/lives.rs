@@ -44,6 +44,18 @@ pub struct LifeCheckpoint {
     pub integrity: Integrity,
 }
 
+impl LifeCheckpoint {
+    /// The age of the networks in seconds.
+    ///
+    /// # Errors
+    /// Those of the world's parameters.
+    pub fn seconds(&self) -> Result<f64> {
+        let life = &self.setup.config.life;
+        let steps = self.setup.world(life.networks.start)?.steps();
+        Ok(self.block as f64 * steps as f64 * life.dt_ms / 1000.0)
+    }
+}
+
 impl Lives {
     /// Networks at birth.
     ///

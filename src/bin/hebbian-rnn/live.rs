@@ -64,6 +64,9 @@ pub fn run(args: LiveArgs) -> Result<ExitCode> {
 }
 
 fn start(args: &LiveArgs) -> Result<(Lives, LifeFolder)> {
+    if let Some(task) = args.life.as_deref().filter(|name| find_task(name).is_ok()) {
+        return usage(Err(anyhow!("`{task}` is a task, whose trials end: hebbian-rnn train {task}")));
+    }
     let setup = resolve(args, Vec::new())?;
     let device = open_device(&setup.config.life.device)?;
     let out = match &args.out {
@@ -117,6 +120,10 @@ fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder)> {
         }
     }
     let setup = usage(LifeSetup::new(config))?;
+    if let Some(checkpoint) = &checkpoint {
+        let extends = same_past(checkpoint, setup.config.life.seconds);
+        usage(extends.map_err(|why| anyhow!("{}: {why}", out.display())))?;
+    }
     let device = open_device(&setup.config.life.device)?;
     folder.write_config(&setup)?;
     let lives = match checkpoint {
@@ -139,6 +146,16 @@ fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder)> {
         eprintln!("{}: these lives are over; nothing to do", out.display());
     }
     Ok((lives, folder))
+}
+
+/// Refuses another `life.seconds` than before if blocks already lived would then be frozen, or no longer.
+fn same_past(checkpoint: &LifeCheckpoint, seconds: f64) -> Result<(), String> {
+    let before = checkpoint.setup.config.life.seconds;
+    let lived = checkpoint.seconds().map_err(|error| error.to_string())?;
+    if seconds == before || (lived <= before && lived <= seconds) {
+        return Ok(());
+    }
+    Err(format!("life.seconds is {before} and {lived} s have been lived; it cannot become {seconds}"))
 }
 
 /// Prints what came of the lives.

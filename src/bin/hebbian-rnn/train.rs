@@ -6,7 +6,9 @@ use crate::read::{self, Trials};
 use crate::{plot, report, signals};
 use anyhow::{anyhow, bail, ensure, Context, Result};
 use candle_core::{DType, Device};
-use hebbian_rnn::{automatic_batch, check_memory, evaluate, holds_a_checkpoint, quantile_with_missing, run_fresh};
+use hebbian_rnn::{
+    automatic_batch, check_memory, evaluate, find_life, holds_a_checkpoint, quantile_with_missing, run_fresh,
+};
 use hebbian_rnn::{
     Checkpoint, Config, InitialWeights, Lock, NetworkReport, Observer, RunFolder, Score, Setting, Setup,
 };
@@ -74,6 +76,9 @@ fn resolve(args: &TrainArgs, mut saved: Vec<Setting>) -> Result<Setup> {
 }
 
 fn start(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
+    if let Some(life) = args.task.as_deref().filter(|name| find_life(name).is_ok()) {
+        return usage(Err(anyhow!("`{life}` is a life, whose weights move at every step: hebbian-rnn live {life}")));
+    }
     let mut setup = resolve(args, Vec::new())?;
     let devices = open_devices(&setup.config.train.device)?;
     if args.batch == Some(BatchSize::Auto) {
