@@ -1,7 +1,7 @@
 //! The files of lives: a checkpoint with everything that the rest depends on, `metrics.csv` with a row for each block
 //! and network, and `config.toml`.
 
-use super::checkpoint::checksum;
+use super::checksum::checksum;
 use super::run_folder::{claim, CONFIG_FILE};
 use super::{Lock, METRICS_FILE};
 use crate::config::LifeConfig;

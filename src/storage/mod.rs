@@ -1,6 +1,7 @@
 //! The files of a run: checkpoints, metrics and configuration, each written whole or not at all.
 
 mod checkpoint;
+mod checksum;
 mod lives;
 mod lock;
 mod metrics;

@@ -4,10 +4,8 @@ use crate::args::{ListArgs, LiveArgs};
 use crate::output::{open_device, print_json, print_table, usage};
 use crate::signals;
 use anyhow::{anyhow, bail, ensure, Context, Result};
-use hebbian_rnn::{
-    draw_life, find_life, verdicts, Integrity, LifeConfig, LifeFolder, LifeSetup, Lives, Setting, Verdict,
-};
-use hebbian_rnn::{CONFIG_FILE, LIFE_PICTURE, LIVES};
+use hebbian_rnn::{draw_life, find_life, find_task, verdicts, CONFIG_FILE, LIFE_PICTURE, LIVES};
+use hebbian_rnn::{Integrity, LifeCheckpoint, LifeConfig, LifeFolder, LifeSetup, Lives, Setting, Verdict};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::io::{stdout, Write};

@@ -6,15 +6,14 @@
 
 mod read;
 
+use super::checksum::checksum;
 use crate::config::Config;
 use crate::error::{At, Error, Result};
 use crate::files::write_keeping;
 use crate::presets::Setup;
 use crate::training::{Checkpoint, Criterion, Frozen, Plastic, StageProgress, FORMAT, METADATA_KEY, WINDOW};
 use candle_core::{DType, Device, Tensor};
-use safetensors::View;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
@@ -57,19 +56,6 @@ impl Header {
     fn json(&self) -> Result<String> {
         serde_json::to_string(self).map_err(|error| Error::Bug(format!("writing a checkpoint's metadata: {error}")))
     }
-}
-
-/// The SHA-256 of metadata and tensors, in hexadecimal digits.
-///
-/// It covers `metadata`, the JSON text as it stands in the file but with an empty string for the checksum itself; then,
-/// for each tensor in order of name, a newline, a line such as `w_rec F32 [2, 200, 200]`, and the tensor's bytes.
-pub(super) fn checksum<'a>(metadata: &str, tensors: impl IntoIterator<Item = (&'a str, impl View)>) -> String {
-    let mut hash = Sha256::new_with_prefix(metadata);
-    for (name, tensor) in tensors {
-        hash.update(format!("\n{name} {:?} {:?}\n", tensor.dtype(), tensor.shape()));
-        hash.update(tensor.data());
-    }
-    format!("{:x}", hash.finalize())
 }
 
 impl Checkpoint {
@@ -132,21 +118,5 @@ impl Checkpoint {
     pub(super) fn write_keeping(&self, path: &Path, keep: u64) -> Result<()> {
         let bytes = self.to_bytes().at(format!("preparing {}", path.display()))?;
         write_keeping(path, &bytes, keep)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use safetensors::tensor::TensorView;
-    use safetensors::Dtype;
-
-    #[test]
-    fn the_checksum_is_that_of_another_program() {
-        // printf '{"a":1}\nw F32 [1, 2]\nabcdefgh\nx U8 [0]\n' | sha256sum
-        let w = TensorView::new(Dtype::F32, vec![1, 2], b"abcdefgh").unwrap();
-        let x = TensorView::new(Dtype::U8, vec![0], b"").unwrap();
-        let expected = "fb87e4c5e04990090d18313a6903e261b5be4c2a76d4d042229b6b5af167a9af";
-        assert_eq!(checksum("{\"a\":1}", [("w", w), ("x", x)]), expected);
     }
 }
