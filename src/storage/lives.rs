@@ -303,7 +303,7 @@ impl LifeFolder {
         let setup = &checkpoint.setup;
         let metrics = path.join(METRICS_FILE);
         let mut rows = read_life_rows(&metrics)?;
-        let expected = checkpoint.block as usize * setup.config.life.networks.count();
+        let expected = (checkpoint.block as usize).saturating_mul(setup.config.life.networks.count());
         ensure!(
             rows.len() >= expected,
             Content,

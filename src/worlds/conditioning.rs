@@ -1,7 +1,7 @@
 //! Distal reward and Pavlovian conditioning in a network that fires spontaneously (Izhikevich 2007, figures 1 and 2).
 
 use super::{mean, restored, state, Block, Curve, LifeRow, Places, Verdict, View, Wiring, World};
-use crate::error::Result;
+use crate::error::{ensure, Result};
 use crate::random::{stream, Phase, Purpose, Stream};
 use crate::ranges::{expect, not_negative};
 use rand::seq::index::sample;
@@ -413,10 +413,12 @@ impl World for PavlovianWorld {
     fn restore(&mut self, from: &Value) -> Result<()> {
         let life: Conditioning = restored(from)?;
         let sizes = [life.shown.len(), life.responses.len()];
-        crate::error::ensure!(
-            sizes == [self.own.stimuli; 2],
+        let seen = life.last.is_none_or(|(stimulus, at)| stimulus < self.own.stimuli && at <= life.now);
+        ensure!(
+            sizes == [self.own.stimuli; 2] && seen,
             Content,
-            "the state of the world is for {sizes:?} stimuli"
+            "the state of the world is not one with {} stimuli",
+            self.own.stimuli
         );
         self.life = life;
         Ok(())

@@ -168,6 +168,9 @@ impl World for XorWorld {
         let rate = |pattern: f64| mean(last.iter().filter(|row| row.figures[0] == pattern).map(|row| row.figures[1]));
         let [r00, r01, r10, r11] = [0.0, 2.0, 1.0, 3.0].map(rate);
         let learnt = (rows.len() >= 40).then_some(r11 < r01 && r11 < r10);
-        Verdict::new(learnt, vec![("00_hz", r00), ("01_hz", r01), ("10_hz", r10), ("11_hz", r11)])
+        Verdict::new(
+            learnt,
+            vec![("00_hz", r00), ("01_hz", r01), ("10_hz", r10), ("11_hz", r11), ("apart_hz", r01.min(r10) - r11)],
+        )
     }
 }

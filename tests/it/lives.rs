@@ -254,6 +254,43 @@ fn a_resumed_life_is_the_uninterrupted_one() {
     }
 }
 
+#[test]
+fn strange_states_of_a_world_are_refused() {
+    let small = ["life.seconds=2", "life.networks=1", "world.stimuli=3"];
+    let mut lives = Lives::new(setup("pavlovian", None, &small), &Device::Cpu).unwrap();
+    lives.live(1).unwrap();
+    let good = lives.checkpoint().unwrap();
+    for (key, value) in [
+        ("last", serde_json::json!([1000, 5])),
+        ("last", serde_json::json!([0, 99_999])),
+        ("shown", serde_json::json!([1])),
+        ("now", serde_json::json!("noon")),
+    ] {
+        let mut bad = good.clone();
+        bad.states[0].world[key] = value;
+        let error = Lives::resume(&bad, &Device::Cpu).err().unwrap().to_string();
+        assert!(error.contains("the state of the world"), "{error}");
+    }
+    assert!(Lives::resume(&good, &Device::Cpu).is_ok());
+}
+
+/// Every byte of a small checkpoint, changed: none is taken for whole, and none is a panic.
+#[test]
+fn changed_checkpoints_are_noticed() {
+    let small = ["life.seconds=1", "life.networks=1"];
+    let mut lives = Lives::new(setup("xor-temporal", None, &small), &Device::Cpu).unwrap();
+    lives.live(1).unwrap();
+    let bytes = lives.checkpoint().unwrap().to_bytes().unwrap();
+    for place in (0..bytes.len()).step_by(3) {
+        let mut changed = bytes.clone();
+        changed[place] ^= 1 << (place % 8);
+        if let Ok(checkpoint) = LifeCheckpoint::from_bytes(&changed) {
+            assert_eq!(checkpoint.integrity, hebbian_rnn::Integrity::Changed, "byte {place}");
+        }
+    }
+    assert_eq!(LifeCheckpoint::from_bytes(&bytes).unwrap().integrity, hebbian_rnn::Integrity::Whole);
+}
+
 fn command(args: &[&str]) -> Command {
     let mut command = Command::cargo_bin("hebbian-rnn").unwrap();
     command.args(args);

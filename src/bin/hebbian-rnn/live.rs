@@ -4,7 +4,7 @@ use crate::args::{ListArgs, LiveArgs};
 use crate::output::{open_device, print_json, print_table, usage};
 use crate::signals;
 use anyhow::{anyhow, bail, ensure, Context, Result};
-use hebbian_rnn::{draw_life, find_life, find_task, verdicts, CONFIG_FILE, LIFE_PICTURE, LIVES};
+use hebbian_rnn::{draw_life, find_life, find_task, quantile, verdicts, CONFIG_FILE, LIFE_PICTURE, LIVES};
 use hebbian_rnn::{Integrity, LifeCheckpoint, LifeConfig, LifeFolder, LifeSetup, Lives, Setting, Verdict};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -210,14 +210,27 @@ fn print_verdicts(verdicts: &[(u64, Verdict)]) -> Result<()> {
         v if v.fract() == 0.0 => format!("{v}"),
         v => format!("{v:.2}"),
     };
-    let row = |(network, verdict): &(u64, Verdict)| {
-        let learnt = verdict.learnt.map_or("-", |learnt| if learnt { "yes" } else { "no" });
-        let mut cells = vec![network.to_string(), learnt.to_string()];
-        cells.extend(verdict.figures.iter().map(|(_, v)| number(*v)));
+    let row = |name: String, learnt: &str, figures: &mut dyn Iterator<Item = f64>| {
+        let mut cells = vec![name, learnt.to_string()];
+        cells.extend(figures.map(number));
         cells.resize(COLUMNS, String::new());
         std::array::from_fn(|k| cells[k].clone())
     };
-    print_table(header, verdicts.iter().map(row), 2)
+    let of_network = |(network, verdict): &(u64, Verdict)| {
+        let learnt = verdict.learnt.map_or("-", |learnt| if learnt { "yes" } else { "no" });
+        row(network.to_string(), learnt, &mut verdict.figures.iter().map(|(_, v)| *v))
+    };
+    let mut rows: Vec<[String; COLUMNS]> = verdicts.iter().map(of_network).collect();
+    // Figures that a network lacks, such as the time of something that did not happen, are left out.
+    let column =
+        |k: usize| verdicts.iter().map(move |(_, v)| v.figures[k].1).filter(|v| !v.is_nan()).collect::<Vec<f64>>();
+    let quantiles = |q: f64| (0..first.figures.len()).map(move |k| quantile(&column(k), q).unwrap_or(f64::NAN));
+    if verdicts.len() > 2 {
+        for (name, q) in [("lower quartile", 0.25), ("median", 0.5), ("upper quartile", 0.75)] {
+            rows.push(row(name.into(), "", &mut quantiles(q)));
+        }
+    }
+    print_table(header, rows.into_iter(), 2)
 }
 
 pub fn list(args: ListArgs) -> Result<()> {
