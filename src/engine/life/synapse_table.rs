@@ -76,11 +76,11 @@ impl SpikeTable {
 /// All g_k since then have the same sign, so the weight has moved one way only, and bounding it now gives what bounding
 /// it at every period would have.
 pub(super) struct Pending {
-    /// Σ_{k<b} g_k ρ^k for each b from 0 to now.
-    sums: Vec<f64>,
-    /// ρ^k and ρ^(−k) for each k.
+    /// For each b from 0 to now: Σ_{k<b} g_k ρ^k and ρ^(−b).
+    sums: Vec<(f64, f64)>,
+    /// ρ^k for each k, in both precisions.
     powers: Vec<f64>,
-    inverses: Vec<f64>,
+    decays: Vec<f32>,
     /// The sign of the g_k so far; 0 if all are 0.
     sign: f64,
     bounds: (f32, f32),
@@ -94,8 +94,9 @@ impl Pending {
         let rho = rule.eligibility.map_or(0.0, |(decay, _)| decay);
         let most = if rho > 0.0 { (LARGEST_INVERSE.ln() / -rho.ln()).clamp(1.0, 100_000.0) as usize } else { 1 };
         let powers: Vec<f64> = (0..=most).map(|k| libm::pow(rho, k as f64)).collect();
-        let inverses = powers.iter().map(|power| 1.0 / power).collect();
-        Pending { sums: vec![0.0], powers, inverses, sign: 0.0, bounds: (bounds.0 as f32, bounds.1 as f32) }
+        let decays = powers.iter().map(|power| *power as f32).collect();
+        let bounds = (bounds.0 as f32, bounds.1 as f32);
+        Pending { sums: vec![(0.0, 1.0)], powers, decays, sign: 0.0, bounds }
     }
 
     /// The number of periods since then.
@@ -116,9 +117,10 @@ impl Pending {
         if z == 0.0 {
             return;
         }
-        let gained = (self.sums[now] - self.sums[last]) * self.inverses[last];
+        let (before, inverse) = self.sums[last];
+        let gained = (self.sums[now].0 - before) * inverse;
         synapse.weight = (synapse.weight + z * gained as f32).clamp(self.bounds.0, self.bounds.1);
-        synapse.eligibility = z * self.powers[now - last] as f32;
+        synapse.eligibility = z * self.decays[now - last];
     }
 
     /// The end of a period with the third factor `gate`. Synapses are brought up to date first if they must be.
@@ -129,7 +131,8 @@ impl Pending {
         if gate != 0.0 {
             self.sign = gate.signum();
         }
-        self.sums.push(self.sums[self.now()] + gate * self.powers[self.now()]);
+        let power = self.powers[self.now()];
+        self.sums.push((self.sums[self.now()].0 + gate * power, 1.0 / self.powers[self.now() + 1]));
     }
 
     /// Brings all synapses up to date together.
