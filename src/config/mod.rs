@@ -8,6 +8,7 @@ mod fast_weights;
 mod layers;
 mod learning;
 mod life;
+mod life_keys;
 mod network;
 mod network_range;
 mod train;

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// The only metadata key of a life's checkpoint.
-const KEY: &str = "hebbian_rnn_life";
+pub(super) const KEY: &str = "hebbian_rnn_life";
 const FORMAT: u32 = 1;
 
 /// The name of the picture in the folder of lives, without its extension.
@@ -233,11 +233,7 @@ fn synapses(file: &TensorFile, setup: &LifeSetup, k: usize, states: &mut [LifeSt
         Ok(tensor.to_dtype(DType::F64)?.to_vec1()?)
     };
     let weight = reals("weight")?;
-    let traced = match setup.rules[k] {
-        Some(crate::rules::SynapseRule::Pair(rule)) => rule.eligibility.is_some(),
-        Some(crate::rules::SynapseRule::Exploratory(rule)) => rule.hold > 1,
-        None => false,
-    };
+    let traced = setup.rules[k].is_some_and(|rule| rule.keeps_eligibility());
     let eligibility = if traced && n > 0 { reals("eligibility")? } else { Vec::new() };
     let mut start = 0;
     for (state, number) in states.iter_mut().zip(numbers) {

@@ -5,14 +5,16 @@
 //!
 //! To add a world, write a file with a type that implements [`World`] and a preset for it (`src/presets/lives.rs`).
 
-mod conditioning;
+mod distal_reward;
 mod given;
 mod pattern;
+mod pavlovian;
 mod xor;
 
-pub use conditioning::{DistalReward, Pavlovian};
+pub use distal_reward::DistalReward;
 pub use given::Given;
 pub use pattern::Pattern;
+pub use pavlovian::Pavlovian;
 pub use xor::Xor;
 
 use crate::error::{Error, Result};
@@ -209,4 +211,14 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
         count += 1;
     }
     sum / count as f64
+}
+
+/// The projection whose synapses the worlds with dopamine look at.
+const PLASTIC: &str = "excitatory-excitatory";
+
+/// Takes the rewards that are due now from those to come, and counts them.
+fn due(coming: &mut Vec<u64>, now: u64) -> u32 {
+    let before = coming.len();
+    coming.retain(|at| *at != now);
+    (before - coming.len()) as u32
 }

@@ -46,15 +46,15 @@ pub(super) struct Emulated {
     pub backwards: bool,
     /// The kernels launched so far.
     pub launched: Rc<RefCell<Vec<Kernel>>>,
-    library: &'static Mutex<Library>,
+    compiled: &'static Mutex<Library>,
 }
 
 impl Emulated {
     /// A small machine; prints a line to stderr and returns `None` if there is no C++ compiler.
     pub fn new() -> Option<Self> {
-        let library = library().as_ref().inspect_err(|why| eprintln!("skipped: {why}")).ok()?;
+        let compiled = library().as_ref().inspect_err(|why| eprintln!("skipped: {why}")).ok()?;
         let limits = Limits { shared_bytes: 64 << 10, processors: 4, upload_steps: 16, history_bytes: 1 << 30 };
-        Some(Emulated { limits, backwards: false, launched: Rc::default(), library })
+        Some(Emulated { limits, backwards: false, launched: Rc::default(), compiled })
     }
 
     /// The same machine with something changed.
@@ -66,7 +66,7 @@ impl Emulated {
 
     /// `sizeof(Trials)`.
     pub fn size_of_trials(&self) -> usize {
-        let library = self.library.lock().unwrap_or_else(PoisonError::into_inner);
+        let library = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the function takes nothing and returns a size.
         unsafe { library.get::<extern "C" fn() -> usize>("size_of_trials").unwrap()() }
     }
@@ -90,7 +90,7 @@ impl Machine for Emulated {
             bail!("no device could launch {kernel:?} as {shape:?}");
         }
         self.launched.borrow_mut().push(kernel);
-        let library = self.library.lock().unwrap_or_else(PoisonError::into_inner);
+        let library = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the library's functions have these types (emulated.cpp, trials.cuh), `Params` has the size of its
         // twin (tested), and the addresses are those of tensors in host memory that the driver keeps.
         let complete = unsafe {

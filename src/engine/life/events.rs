@@ -3,12 +3,13 @@
 //! It computes what `reference.rs` computes, within rounding. A synapse is touched when its pre- or postsynaptic neuron
 //! fires; what happened to it in the meantime is a sum over past third factors (see [`Pending`]).
 
-use super::synapse_table::{Pending, RateTable, Rates, SpikeTable, Synapse, Traces, MOST_RATES};
+use super::spike_pairs::{deliver, Pairs};
+use super::synapse_table::{Pending, RateTable, Rates, SpikeTable, Traces, MOST_RATES};
 use super::{begin, draws, world_of, Drawn, LifeEngine, LifeState, PlasticState};
 use crate::error::Result;
 use crate::model::Synapses;
 use crate::presets::LifeSetup;
-use crate::rules::{Exploratory, PairRule, Simultaneous, SynapseRule};
+use crate::rules::{Exploratory, PairRule, SynapseRule};
 use crate::worlds::{LifeRow, View, Wiring, World};
 use rand::RngExt;
 use rayon::prelude::*;
@@ -147,21 +148,8 @@ impl Body {
     /// Everything that the next block needs. Between blocks, all synapses are up to date.
     fn state(&self) -> LifeState {
         let of = |projection: &Projection| {
-            let mut synapses = projection.synapses.clone();
-            let mut eligibility = Vec::new();
-            match &projection.table {
-                Table::Spikes(table) => {
-                    synapses.weight = table.synapses.iter().map(|s| f64::from(s.weight)).collect();
-                    if matches!(&projection.rule, Rule::Pair { rule, .. } if rule.eligibility.is_some()) {
-                        eligibility = table.synapses.iter().map(|s| f64::from(s.eligibility)).collect();
-                    }
-                }
-                Table::Rates(table) => {
-                    let each = |values: &[f32]| table.place.iter().map(|k| f64::from(values[*k as usize])).collect();
-                    synapses.weight = each(&table.weight);
-                    eligibility = if table.held.is_empty() { Vec::new() } else { each(&table.held) };
-                }
-            }
+            let synapses = Synapses { weight: projection.weights(), ..projection.synapses.clone() };
+            let eligibility = projection.eligibility();
             let plastic = match &projection.rule {
                 Rule::Fixed => PlasticState::default(),
                 Rule::Pair { pre, post, dopamine, .. } => {
@@ -285,11 +273,22 @@ impl Body {
 }
 
 impl Projection {
+    /// The weights, in the order of the synapses.
     fn weights(&self) -> Vec<f64> {
         match &self.table {
             Table::Spikes(table) => table.synapses.iter().map(|s| f64::from(s.weight)).collect(),
-            // Only spiking worlds look at single synapses.
-            Table::Rates(_) => self.synapses.weight.clone(),
+            Table::Rates(table) => table.in_order(&table.weight),
+        }
+    }
+
+    /// The eligibilities, or the changes held back; empty if the rule has none.
+    fn eligibility(&self) -> Vec<f64> {
+        match (&self.table, &self.rule) {
+            (Table::Spikes(table), Rule::Pair { rule, .. }) if rule.eligibility.is_some() => {
+                table.synapses.iter().map(|s| f64::from(s.eligibility)).collect()
+            }
+            (Table::Rates(table), _) if !table.held.is_empty() => table.in_order(&table.held),
+            _ => Vec::new(),
         }
     }
 }
@@ -307,88 +306,6 @@ fn list_fired(r: &[f32], fired: &mut Vec<u32>) {
     for (chunk, first) in r.chunks(16).zip((0..).step_by(16)) {
         if chunk.iter().fold(0, |any, r| any | r.to_bits()) != 0 {
             fired.extend(chunk.iter().zip(first..).filter(|(r, _)| **r > 0.0).map(|(_, k)| k));
-        }
-    }
-}
-
-/// Adds the weights of the synapses of neurons that fired to the input.
-fn deliver(table: &mut SpikeTable, pending: Option<&Pending>, fired: &[u32], input: &mut [f32]) {
-    for pre in fired {
-        let places = table.of(*pre);
-        for synapse in &mut table.synapses[places] {
-            if let Some(pending) = pending {
-                pending.touch(synapse);
-            }
-            input[synapse.post as usize] += synapse.weight;
-        }
-    }
-}
-
-/// Spike pairs of one step of a projection.
-struct Pairs<'a> {
-    rule: &'a PairRule,
-    /// The third factor, for rules without eligibility.
-    gate: f32,
-    /// The step in the block, from 1.
-    step: u32,
-    /// The outputs of the step before, in which a spike is 1.
-    pre: &'a [f32],
-    post: &'a [f32],
-}
-
-impl Pairs<'_> {
-    /// Moves the traces and applies all pairs to the synapses; with `input`, also delivers the presynaptic spikes, with
-    /// the weights of before.
-    fn apply(
-        &self,
-        table: &mut SpikeTable,
-        pending: &Pending,
-        (p, q): (&mut Traces, &mut Traces),
-        (fired_pre, fired_post): (&[u32], &[u32]),
-        mut input: Option<&mut [f32]>,
-    ) {
-        let (rule, step) = (self.rule, self.step);
-        let (a_plus, a_minus) = (rule.a_plus as f32, rule.a_minus as f32);
-        q.spike(fired_post, step);
-        let both = rule.simultaneous == Simultaneous::Both;
-        if both {
-            p.spike(fired_pre, step);
-        }
-        // The step whose presynaptic traces count.
-        let seen = if both { step } else { step - 1 };
-        let scale = rule.eligibility.map(|(_, scale)| scale as f32);
-        let change = |synapse: &mut Synapse, zeta: f32| match scale {
-            Some(scale) => synapse.eligibility += zeta * scale,
-            None => synapse.weight = pending.bounded(synapse.weight + self.gate * zeta),
-        };
-        // Pairs of this step's presynaptic spikes, also with this step's postsynaptic ones.
-        for pre in fired_pre {
-            let trace = p.at(*pre, seen);
-            let places = table.of(*pre);
-            for synapse in &mut table.synapses[places] {
-                pending.touch(synapse);
-                let post = synapse.post;
-                if let Some(input) = &mut input {
-                    input[post as usize] += synapse.weight;
-                }
-                let zeta = a_minus * q.at(post, step) + a_plus * trace * self.post[post as usize];
-                change(synapse, zeta);
-            }
-        }
-        // Pairs of this step's postsynaptic spikes with earlier presynaptic ones.
-        for post in fired_post {
-            for place in table.onto(*post) {
-                let (k, pre) = table.onto[place];
-                let trace = p.at(pre, seen);
-                if trace != 0.0 && self.pre[pre as usize] == 0.0 {
-                    let synapse = &mut table.synapses[k as usize];
-                    pending.touch(synapse);
-                    change(synapse, a_plus * trace);
-                }
-            }
-        }
-        if !both {
-            p.spike(fired_pre, step);
         }
     }
 }

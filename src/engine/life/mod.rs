@@ -14,6 +14,7 @@
 
 mod events;
 mod reference;
+mod spike_pairs;
 mod synapse_table;
 
 use super::memory::{refuse, Part};
@@ -119,20 +120,18 @@ pub(crate) fn newborn(setup: &LifeSetup, network: u64) -> Result<LifeState> {
     let plastic = setup.rules.iter().enumerate().map(|(k, rule)| {
         let (from, to) = setup.circuit.ends(k);
         let n = synapses[k].pre.len();
+        let kept = vec![0.0; if rule.is_some_and(|rule| rule.keeps_eligibility()) { n } else { 0 }];
         match rule {
             None => PlasticState::default(),
-            Some(Pair(rule)) => PlasticState {
-                eligibility: vec![0.0; if rule.eligibility.is_some() { n } else { 0 }],
+            Some(Pair(_)) => PlasticState {
+                eligibility: kept,
                 pre: vec![0.0; from.len()],
                 post: vec![0.0; to.len()],
                 level: vec![0.0],
             },
-            Some(Exploratory(rule)) => PlasticState {
-                eligibility: vec![0.0; if rule.hold > 1 { n } else { 0 }],
-                pre: Vec::new(),
-                post: vec![0.0; to.len()],
-                level: vec![0.0],
-            },
+            Some(Exploratory(_)) => {
+                PlasticState { eligibility: kept, pre: Vec::new(), post: vec![0.0; to.len()], level: vec![0.0] }
+            }
         }
     });
     let plastic = plastic.collect();

@@ -208,7 +208,7 @@ pub(super) struct RateTable {
     /// Changes held back; empty if there are none.
     pub held: Vec<f32>,
     /// Where the synapses of [`Synapses`] are here.
-    pub place: Vec<u32>,
+    place: Vec<u32>,
 }
 
 /// Postsynaptic neurons whose synapses lie side by side.
@@ -259,6 +259,11 @@ impl RateTable {
             table.groups.push(Group { posts: posts.to_vec(), synapses: start..table.pre.len() });
         }
         table
+    }
+
+    /// `values` of this table in the order of [`Synapses`].
+    pub fn in_order(&self, values: &[f32]) -> Vec<f64> {
+        self.place.iter().map(|k| f64::from(values[*k as usize])).collect()
     }
 
     /// Adds Σ w r to the input of each postsynaptic neuron.

@@ -59,6 +59,14 @@ impl SynapseRuleInfo {
 }
 
 impl SynapseRule {
+    /// Whether each synapse has an eligibility, or a change of its weight that is held back.
+    pub(crate) fn keeps_eligibility(&self) -> bool {
+        match self {
+            SynapseRule::Pair(rule) => rule.eligibility.is_some(),
+            SynapseRule::Exploratory(rule) => rule.hold > 1,
+        }
+    }
+
     /// The rule that the table of a projection describes, for steps of `dt_ms`; `None` if the weights are fixed.
     ///
     /// # Errors

@@ -1,0 +1,89 @@
+//! The arguments of `live`.
+
+use anyhow::Result;
+use clap::Args;
+use hebbian_rnn::Setting;
+use std::path::PathBuf;
+use toml::Value;
+
+#[derive(Args)]
+#[command(after_help = "\
+Every key can be set with --set; populations and projections are addressed by name, e.g. --set population.hidden.size=40
+--set projection.hidden-output.rule.gamma=0.5. A run writes all keys with their values to config.toml; --config reads such a
+file, complete or in part. `hebbian-rnn lives LIFE` shows the defaults of a life.")]
+pub struct LiveArgs {
+    /// The life: see `hebbian-rnn lives`. Not needed if --config or --resume names it
+    pub life: Option<String>,
+    /// The run's folder [default: runs/LIFE]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Independent networks: a count, or a range A..B of network indices (B excluded) [default: 4]
+    #[arg(long, value_name = "S|A..B")]
+    pub networks: Option<String>,
+    /// Simulated seconds in which weights move
+    #[arg(long, value_name = "SECONDS")]
+    pub seconds: Option<f64>,
+    /// Simulated seconds after that in which they don't: a test
+    #[arg(long, value_name = "SECONDS")]
+    pub frozen_seconds: Option<f64>,
+    /// Seed of all random numbers [default: 1]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<i64>,
+    /// The learning rule of the plastic projections; none: they are fixed
+    #[arg(long, value_name = "R", conflicts_with = "resume")]
+    pub rule: Option<String>,
+    /// Set any key of the configuration; can be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Read settings from a TOML file, such as the config.toml of an earlier run
+    #[arg(long, value_name = "FILE.toml", conflicts_with = "resume")]
+    pub config: Option<PathBuf>,
+    /// auto, cpu, cuda, cuda:N or metal [default: auto]
+    #[arg(long)]
+    pub device: Option<String>,
+    /// f32 or f64; f64 uses plain operations [default: f32]
+    #[arg(long)]
+    pub dtype: Option<String>,
+    /// fused or reference (plain operations) [default: fused]
+    #[arg(long)]
+    pub kernels: Option<String>,
+    /// Simulated seconds from one checkpoint to the next; 0: only at the end
+    #[arg(long, value_name = "SECONDS")]
+    pub checkpoint_every: Option<f64>,
+    /// Go on with the run in --out
+    #[arg(long)]
+    pub resume: bool,
+    /// With --resume: go on even if the checkpoint was edited by hand
+    #[arg(long, requires = "resume")]
+    pub accept_edited: bool,
+    /// Move an earlier run in the folder aside
+    #[arg(long, conflicts_with = "resume")]
+    pub force: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl LiveArgs {
+    /// The settings that the options stand for; `--set` comes last and wins.
+    pub fn settings(&self) -> Result<Vec<Setting>> {
+        let text = |value: &Option<String>| value.clone().map(Value::from);
+        let number = |value: Option<f64>| value.map(Value::from);
+        let options = [
+            (
+                "--networks",
+                "life.networks",
+                self.networks.clone().map(|n| n.parse().map_or(Value::from(n), Value::Integer)),
+            ),
+            ("--seconds", "life.seconds", number(self.seconds)),
+            ("--frozen-seconds", "life.frozen_seconds", number(self.frozen_seconds)),
+            ("--seed", "life.seed", self.seed.map(Value::from)),
+            ("--device", "life.device", text(&self.device)),
+            ("--dtype", "life.dtype", text(&self.dtype)),
+            ("--kernels", "life.kernels", text(&self.kernels)),
+            ("--checkpoint-every", "life.checkpoint_every_seconds", number(self.checkpoint_every)),
+        ];
+        let options = options.into_iter().filter_map(|(flag, key, value)| Some(Ok(Setting::flag(flag, key, value?))));
+        Ok(options.chain(self.set.iter().map(|text| Setting::parse(text))).collect::<Result<_, _>>()?)
+    }
+}

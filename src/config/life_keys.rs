@@ -1,0 +1,122 @@
+//! The keys of a life's configuration: populations and projections are addressed by name, as in `population.hidden.size`
+//! and `projection.input-hidden.delay_ms`.
+
+use super::layers::wrong_type;
+use super::{LifeConfig, Setting};
+use crate::error::{At, Error, Result};
+use toml::{Table, Value};
+
+impl LifeConfig {
+    /// The configuration overlaid with `settings`, of which later ones win.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for an unknown key; [`Error::Setting`] or [`Error::Usage`] for a value of the wrong type.
+    pub fn with(&self, settings: &[Setting]) -> Result<Self> {
+        let mut table = named(self)?;
+        for setting in settings {
+            apply(&mut table, setting).at(&setting.origin)?;
+        }
+        for (kind, names) in [("population", vec!["name"]), ("projection", vec!["from", "to"])] {
+            let Some(Value::Table(by_name)) = table.remove(kind) else { continue };
+            let mut list: Vec<(String, Value)> = by_name.into_iter().collect();
+            // In their former order.
+            let order = |name: &str| match kind {
+                "population" => self.populations.iter().position(|p| p.name == name),
+                _ => self.projections.iter().position(|p| p.name() == name),
+            };
+            list.sort_by_key(|(name, _)| order(name));
+            let list = list.into_iter().map(|(name, mut value)| {
+                if let Some(table) = value.as_table_mut() {
+                    for (key, part) in names.iter().zip(name.split('-')) {
+                        table.insert(key.to_string(), part.into());
+                    }
+                }
+                value
+            });
+            table.insert(kind.into(), Value::Array(list.collect()));
+        }
+        for setting in
+            settings.iter().filter(|s| s.value.is_array() && ["population", "projection"].contains(&&s.key[..]))
+        {
+            table.insert(setting.key.clone(), setting.value.clone());
+        }
+        serde_path_to_error::deserialize(Value::Table(table))
+            .map_err(|error| Error::Usage(format!("{}: {}", error.path(), error.inner().message().trim())))
+    }
+
+    /// Every key with its value.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] if a value cannot be written as TOML.
+    pub fn settings(&self, origin: &str) -> Result<Vec<Setting>> {
+        Ok(Setting::from_table(&named(self)?, origin))
+    }
+}
+
+/// The configuration as a table in which populations and projections are tables by name.
+fn named(config: &LifeConfig) -> Result<Table> {
+    let mut table = Table::try_from(config).map_err(|error| Error::Bug(format!("writing the defaults: {error}")))?;
+    for kind in ["population", "projection"] {
+        let Some(Value::Array(list)) = table.remove(kind) else { continue };
+        let by_name = list.into_iter().filter_map(|value| {
+            let Value::Table(mut value) = value else { return None };
+            let mut part = |key: &str| Some(value.remove(key)?.as_str()?.to_string());
+            let name = match kind {
+                "population" => part("name")?,
+                _ => format!("{}-{}", part("from")?, part("to")?),
+            };
+            Some((name, Value::Table(value)))
+        });
+        table.insert(kind.into(), Value::Table(by_name.collect()));
+    }
+    Ok(table)
+}
+
+/// Keys that a complete configuration may lack, in tables of which only one is given.
+const CHOICES: [(&str, &[&str]); 2] =
+    [("connect", &["density", "in_degree", "out_degree"]), ("weights", &["constant", "uniform", "normal"])];
+
+fn apply(table: &mut Table, setting: &Setting) -> Result<()> {
+    let Setting { key, value, .. } = setting;
+    if value.is_array() && ["population", "projection"].contains(&&key[..]) {
+        return Ok(());
+    }
+    let known: Vec<String> = Setting::from_table(table, "").into_iter().map(|s| s.key).collect();
+    let unknown = || Error::unknown("key", key, known.iter().map(String::as_str));
+    let mut parts: Vec<&str> = key.split('.').collect();
+    let last = parts.pop().unwrap_or_default();
+    if let (["projection", _, "rule"], "name", Value::String(name)) = (&parts[..], last, value) {
+        // A projection gets another rule, with that rule's own defaults.
+        let projections =
+            table.get_mut("projection").and_then(|all| all.get_mut(parts[1])).and_then(Value::as_table_mut);
+        let rule = projections.ok_or_else(unknown)?.entry("rule").or_insert_with(|| Value::Table(Table::new()));
+        if rule.get("name").and_then(Value::as_str) != Some(name) {
+            *rule = Value::Table(Table::from_iter([("name".to_string(), name.clone().into())]));
+        }
+        return Ok(());
+    }
+    let mut group = table;
+    for part in &parts {
+        group = group.get_mut(*part).and_then(Value::as_table_mut).ok_or_else(unknown)?;
+    }
+    if let Some((_, names)) =
+        CHOICES.iter().find(|(choice, names)| parts.last() == Some(choice) && names.contains(&last))
+    {
+        names.iter().for_each(|name| drop(group.remove(*name)));
+        let whole = ["density", "constant"].contains(&last);
+        let value =
+            if whole { value.as_integer().map_or(value.clone(), |n| Value::Float(n as f64)) } else { value.clone() };
+        group.insert(last.into(), value);
+        return Ok(());
+    }
+    let example = group.get(last).ok_or_else(unknown)?;
+    let value = match (example, value) {
+        (Value::Float(_), Value::Integer(n)) => Value::Float(*n as f64),
+        (example, value) if key != "life.networks" && example.type_str() != value.type_str() => {
+            return Err(wrong_type(key, value, example));
+        }
+        (_, value) => value.clone(),
+    };
+    group.insert(last.into(), value);
+    Ok(())
+}
