@@ -9,12 +9,13 @@ use crate::worlds::{LifeRow, View, Wiring, World};
 use candle_core::{DType, Device, Tensor};
 use rand::RngExt;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 type Outcome<T> = candle_core::Result<T>;
 
 /// All lives. Tensors of neurons are `[S, n]`, those of synapses `[S, post, pre]`, 0 where there is none.
 pub(super) struct Reference {
-    setup: LifeSetup,
+    setup: Arc<LifeSetup>,
     device: Device,
     dtype: DType,
     worlds: Vec<Box<dyn World>>,
@@ -93,7 +94,7 @@ impl Reference {
         });
         let projections = projections.collect::<Outcome<_>>()?;
         Ok(Reference {
-            setup: setup.clone(),
+            setup: Arc::new(setup.clone()),
             device: device.clone(),
             dtype,
             worlds,
