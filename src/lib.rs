@@ -55,8 +55,9 @@ pub use report::{
     draw_learning_curve, draw_learning_curves, draw_life, draw_sample_trials, write_report, NamedRun, RunReport,
 };
 pub use rules::{
-    find_rule, Credit, Exploratory, Factors, FusedRule, Increment, LearningRule, Moment, PairRule, RewardBaseline,
-    RuleInfo, Simultaneous, Source, StepRule, SynapseRule, SynapseRuleInfo, Third, RULES, SYNAPSE_RULES,
+    find_rule, Credit, EscapeRate, Exploratory, Factors, Filter, FusedRule, Increment, LearningRule, Moment, Needs,
+    PairRule, RewardBaseline, RuleInfo, Simultaneous, Source, StepRule, SynapseRule, SynapseRuleInfo, Third, RULES,
+    SYNAPSE_RULES,
 };
 pub use runs::{
     compare_engines, draw_fresh, evaluate, measure_throughput, parse_inputs, read_inputs, run_fresh, simulate,

@@ -48,12 +48,15 @@ const MOST_NEURONS: usize = 1 << 20;
 pub struct NetworkConfig {
     /// N, the number of neurons.
     pub neurons: usize,
-    /// The neuron model: `discrete`, `leaky` or `leaky-rate` (docs/model.md, "Dynamics"), or the name of your own.
+    /// The neuron model: `discrete`, `leaky`, `leaky-rate` or `lif` (docs/model.md, "Dynamics"), or the name of your own.
     pub dynamics: String,
     /// τ, the neurons' time constant (ignored by discrete dynamics).
     pub tau_ms: f64,
     /// dt, the length of a step (ignored by discrete dynamics).
     pub dt_ms: f64,
+    /// τ_s: a spike adds 1 to its neuron's r, which decays with τ_s (`lif` only); `None`: r is the spike itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub synapse_ms: Option<f64>,
     /// φ, the transfer function.
     #[serde(default)]
     pub response: TransferFunction,
@@ -120,6 +123,7 @@ impl Default for NetworkConfig {
             dynamics: "leaky".into(),
             tau_ms: 30.0,
             dt_ms: 1.0,
+            synapse_ms: None,
             response: TransferFunction::Tanh,
             response_offset: 2.0,
             response_max: 20.0,
@@ -165,6 +169,7 @@ impl NetworkConfig {
         expect(self.neurons <= MOST_NEURONS, "network.neurons", self.neurons, format!("at most {MOST_NEURONS}"))?;
         positive("network.tau_ms", self.tau_ms)?;
         positive("network.dt_ms", self.dt_ms)?;
+        self.synapse_ms.map_or(Ok(()), |tau| positive("network.synapse_ms", tau))?;
         // Must be finite even if unused: checkpoints store the configuration as JSON, which has no infinity or NaN.
         for (key, found) in [
             ("network.response_offset", self.response_offset),

@@ -77,6 +77,7 @@ fn unknown_in_network(setup: &Setup) -> Option<String> {
         dynamics: _,
         tau_ms: _,
         dt_ms: _,
+        synapse_ms: _,
         private_noise,
         feedback_scale,
         error_feedback_scale: _,

@@ -18,6 +18,8 @@ pub struct Cell {
     output: CellOutput,
     neurons: Arc<dyn NeuronModel>,
     dt_over_tau: f64,
+    /// e^(−dt/τ_s); 0 without τ_s.
+    synapse_decay: f64,
     transfer: Transfer,
     fast_tanh: bool,
     clamp: Option<Clamp>,
@@ -69,6 +71,7 @@ impl Cell {
             output,
             neurons: neurons.clone(),
             dt_over_tau: config.dt_ms / config.tau_ms,
+            synapse_decay: config.synapse_ms.map_or(0.0, |tau| libm::exp(-config.dt_ms / tau)),
             transfer: Transfer::new(config),
             fast_tanh: false,
             clamp,
@@ -126,6 +129,14 @@ impl Cell {
     /// If an operation on tensors fails.
     pub fn moved(&self, from: &Tensor, to: Tensor) -> Result<Tensor> {
         from + ((to - from)? * self.dt_over_tau)?
+    }
+
+    /// Spike trains filtered by synapses: r e^(−dt/τ_s) + `spikes`.
+    ///
+    /// # Errors
+    /// If an operation on tensors fails.
+    pub fn filtered(&self, r: &Tensor, spikes: &Tensor) -> Result<Tensor> {
+        (r * self.synapse_decay)? + spikes
     }
 
     /// `x` with bias neurons clamped to their activation.

@@ -13,7 +13,7 @@ mod weights;
 pub use cell::Cell;
 pub(crate) use fast_weights::FastWeightPlasticity;
 pub use fast_weights::FastWeights;
-pub(crate) use neurons::find_neuron_model;
+pub(crate) use neurons::{find_neuron_model, SPIKES};
 pub use neurons::{Leak, NeuronModel};
 pub(crate) use population::build_population;
 pub use population::{Draws, PopulationModel};

@@ -8,8 +8,12 @@
 use super::{Cell, State};
 use crate::config::NetworkConfig;
 use crate::error::Error;
+use crate::ranges::expect;
 use candle_core::{Result, Tensor};
 use std::sync::Arc;
+
+/// The state variable of spiking neurons that is 1 where a neuron fired in the step, else 0.
+pub(crate) const SPIKES: &str = "spikes";
 
 /// A neuron model. All tensors are `[S, B, N]`.
 pub trait NeuronModel: Send + Sync {
@@ -34,6 +38,13 @@ pub trait NeuronModel: Send + Sync {
     /// The leaky variable, if the fused kernels and the rule `rflo` support this model; else `None`.
     fn leak(&self, _network: &NetworkConfig) -> Option<Leak> {
         None
+    }
+    /// Checks that the settings of the network suit the model.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if they do not.
+    fn check(&self, _network: &NetworkConfig) -> crate::error::Result<()> {
+        Ok(())
     }
     /// Whether a step lasts `network.dt_ms`; if not, time is counted in steps.
     fn has_time(&self) -> bool {
@@ -109,9 +120,40 @@ impl NeuronModel for LeakyRate {
     }
 }
 
+/// `lif`, leaky integrate-and-fire: x ← x + (dt/τ)(−x + drive), a spike f = 1 and x ← 0 where x ≥ 1;
+/// r ← r e^(−dt/τ_s) + f, so that whatever reads rates reads filtered spikes. Activation is in units of the threshold.
+struct Lif;
+
+impl NeuronModel for Lif {
+    fn name(&self) -> &str {
+        "lif"
+    }
+
+    fn start(&self, _cell: &Cell, x: Tensor) -> Result<State> {
+        let silent = x.zeros_like()?;
+        Ok(State { x, r: silent.clone(), variables: [(SPIKES, silent)].into() })
+    }
+
+    fn step(&self, cell: &Cell, state: &State, drive: Tensor) -> Result<State> {
+        let x = cell.moved(&state.x, drive)?;
+        let spikes = x.ge(1.0)?.to_dtype(x.dtype())?;
+        let x = (&x - (&x * &spikes)?)?;
+        Ok(State { x, r: cell.filtered(&state.r, &spikes)?, variables: [(SPIKES, spikes)].into() })
+    }
+
+    fn variables(&self) -> Vec<&'static str> {
+        vec![SPIKES]
+    }
+
+    fn check(&self, network: &NetworkConfig) -> crate::error::Result<()> {
+        let expected = "none, since the neurons spike (network.dynamics); network.bias_scale gives them biases";
+        expect(network.clamped.is_empty(), "network.clamped", format!("{:?}", network.clamped), expected)
+    }
+}
+
 /// All neuron models, in the order in which messages list them.
 fn all() -> Vec<Arc<dyn NeuronModel>> {
-    vec![Arc::new(Discrete), Arc::new(Leaky), Arc::new(LeakyRate)]
+    vec![Arc::new(Discrete), Arc::new(Leaky), Arc::new(LeakyRate), Arc::new(Lif)]
 }
 
 /// The neuron model called `name`.

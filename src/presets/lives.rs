@@ -4,7 +4,7 @@ use crate::config::{LifeConfig, ProjectionConfig, Setting};
 use crate::error::{ensure, At, Error, Result};
 use crate::model::{build_population, Circuit, PopulationModel};
 use crate::ranges::expect;
-use crate::rules::{SynapseRule, SynapseRuleInfo};
+use crate::rules::{Needs, SynapseRule, SynapseRuleInfo};
 use crate::worlds::{DistalReward, Given, Pattern, Pavlovian, Places, World, Xor};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -190,15 +190,24 @@ impl LifeSetup {
             if let Some((_, info)) = &rule {
                 for end in [from, to] {
                     let (population, model) = (&circuit.populations[*end].0, &models[*end]);
-                    let (needs, has) = if info.spikes { ("spikes", "rates") } else { ("rates", "spikes") };
+                    let spikes = info.needs != Needs::Rates;
+                    let (needs, has) = if spikes { ("spikes", "rates") } else { ("rates", "spikes") };
                     ensure!(
-                        model.spikes() == info.spikes,
+                        model.spikes() == spikes,
                         Usage,
                         "{place}: rule `{}` is for {needs}, but population `{population}` ({}) has {has}",
                         info.name,
                         model.name()
                     );
                 }
+                let (population, model) = (&circuit.populations[*to].0, &models[*to]);
+                ensure!(
+                    info.needs != Needs::Escape || model.probability().is_some(),
+                    Usage,
+                    "{place}: rule `{}` needs neurons with escape noise, such as srm0, but population `{population}` is {}",
+                    info.name,
+                    model.name()
+                );
             }
             rules.push(rule.map(|(rule, _)| rule));
         }

@@ -177,6 +177,7 @@ impl Setup {
         if let Some(Leak::Activation(leak) | Leak::Rate(leak)) = self.neurons.leak(&config.network) {
             expect(leak <= 1.0, "network.dt_ms", config.network.dt_ms, "at most network.tau_ms")?;
         }
+        self.neurons.check(&config.network)?;
         self.check_sizes()?;
         self.rule.check(config)?;
         self.check_credit()
@@ -248,6 +249,7 @@ fn resolved(task: Option<&str>, settings: &[Setting]) -> Result<Config> {
     let mut optional = optional_keys();
     optional.extend(["train.trials", "train.updates"].map(|key| (key.to_string(), Value::Integer(1))));
     optional.extend(["train.init", "train.init_sha256"].map(|key| (key.to_string(), "".into())));
+    optional.push(("network.synapse_ms".into(), Value::Float(1.0)));
     optional.push(("curriculum".into(), Value::Array(Vec::new())));
     lay_over(&defaults, settings, &optional)
 }

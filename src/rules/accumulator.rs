@@ -26,6 +26,7 @@ impl Accumulator {
     pub fn push(&mut self, increment: &Increment) -> Result<()> {
         match increment {
             Increment::Outer(factors) => self.push_outer(factors, false),
+            Increment::Outers(both) => both.iter().try_for_each(|factors| self.push_outer(factors, false)),
             Increment::CubedOuter(factors) => self.push_outer(factors, true),
             Increment::Matrix(matrix) => self.add(matrix.clone()),
         }

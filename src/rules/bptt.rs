@@ -4,6 +4,7 @@
 use super::*;
 use crate::config::{ReadoutConfig, ReadoutRule};
 use crate::error::ensure;
+use crate::model::SPIKES;
 
 pub(super) const INFO: RuleInfo = RuleInfo {
     adapt,
@@ -11,7 +12,7 @@ pub(super) const INFO: RuleInfo = RuleInfo {
         "bptt",
         "for comparison, not biologically plausible: backpropagation through time with AdamW \
          (Werbos 1990; Loshchilov & Hutter 2019)",
-        |_, _| Ok(Arc::new(Bptt)),
+        build,
     )
 };
 
@@ -19,6 +20,16 @@ pub(super) const INFO: RuleInfo = RuleInfo {
 fn adapt(config: &mut Config) {
     config.readout = ReadoutConfig { rule: ReadoutRule::None, eta: 0.0, perturbation: 0.0, mean_decay: 0.8 };
     config.modulator.energy_cost = 0.0;
+}
+
+fn build(_config: &Config, neurons: &dyn NeuronModel) -> Result<Arc<dyn LearningRule>> {
+    let name = neurons.name();
+    ensure!(
+        !neurons.variables().contains(&SPIKES),
+        Usage,
+        "rule.name is `bptt`, but the neurons spike (network.dynamics is `{name}`), and spikes have no gradient"
+    );
+    Ok(Arc::new(Bptt))
 }
 
 struct Bptt;

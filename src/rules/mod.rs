@@ -22,6 +22,7 @@ mod eh;
 mod hebbian_trace;
 mod node_perturbation;
 mod none;
+mod r_stdp;
 mod readout;
 mod reward_baseline;
 mod rflo;
@@ -31,7 +32,9 @@ mod synaptic;
 pub(crate) use accumulator::Accumulator;
 pub(crate) use readout::ReadoutLearning;
 pub use reward_baseline::RewardBaseline;
-pub use synaptic::{Exploratory, PairRule, Simultaneous, SynapseRule, SynapseRuleInfo, Third, SYNAPSE_RULES};
+pub use synaptic::{
+    EscapeRate, Exploratory, Filter, Needs, PairRule, Simultaneous, SynapseRule, SynapseRuleInfo, Third, SYNAPSE_RULES,
+};
 
 use crate::config::Config;
 use crate::error::{At, Error, Result};
@@ -142,6 +145,8 @@ pub enum Increment {
     Outer(Factors),
     /// An outer product whose elements are cubed.
     CubedOuter(Factors),
+    /// The sum of two outer products.
+    Outers([Factors; 2]),
     /// A matrix `[S, B, N, N]` (post, pre).
     Matrix(Tensor),
 }
@@ -162,8 +167,16 @@ pub struct RuleInfo {
 }
 
 /// All rules that can be selected by name.
-pub static RULES: &[RuleInfo] =
-    &[delta_x::INFO, node_perturbation::INFO, hebbian_trace::INFO, eh::INFO, rflo::INFO, bptt::INFO, none::INFO];
+pub static RULES: &[RuleInfo] = &[
+    delta_x::INFO,
+    node_perturbation::INFO,
+    hebbian_trace::INFO,
+    eh::INFO,
+    rflo::INFO,
+    r_stdp::INFO,
+    bptt::INFO,
+    none::INFO,
+];
 
 /// The rule called `name`.
 ///

@@ -75,10 +75,13 @@ fn kept(setup: &LifeSetup) -> Vec<Kept> {
             let of: Place = Box::new(move |s| of(&mut s.plastic[k]));
             all.push(Kept { name: format!("projection.{name}.{what}"), shape: vec![n], dtype, of });
         };
-        if matches!(rule, crate::rules::SynapseRule::Pair(_)) {
+        let (pre, post) = rule.traces();
+        if pre {
             add("trace_pre", from.len(), dtype, |plastic| &mut plastic.pre);
         }
-        add("trace_post", to.len(), dtype, |plastic| &mut plastic.post);
+        if post {
+            add("trace_post", to.len(), dtype, |plastic| &mut plastic.post);
+        }
         add("level", 1, DType::F64, |plastic| &mut plastic.level);
     }
     all
@@ -115,9 +118,12 @@ impl LifeCheckpoint {
             insert("post", Tensor::from_vec(post, n, cpu)?);
             let weights: Vec<f64> = states.iter().flat_map(|state| state.synapses[k].weight.iter().copied()).collect();
             insert("weight", Tensor::from_vec(weights, n, cpu)?.to_dtype(dtype)?);
-            let z: Vec<f64> = states.iter().flat_map(|state| state.plastic[k].eligibility.iter().copied()).collect();
-            if !z.is_empty() {
-                insert("eligibility", Tensor::from_vec(z, n, cpu)?.to_dtype(dtype)?);
+            for (v, variable) in variables(setup, k).iter().enumerate().filter(|_| n > 0) {
+                let of = |state: &LifeState| state.plastic[k].synaptic.get(v).cloned().unwrap_or_default();
+                insert(
+                    variable,
+                    Tensor::from_vec(states.iter().flat_map(of).collect::<Vec<_>>(), n, cpu)?.to_dtype(dtype)?,
+                );
             }
         }
         let mut header = Header {
@@ -205,6 +211,11 @@ fn empty(setup: &LifeSetup, world: Value) -> LifeState {
     }
 }
 
+/// What is kept for each synapse of projection `k`.
+fn variables(setup: &LifeSetup, k: usize) -> &'static [&'static str] {
+    setup.rules[k].map_or(&[], |rule| rule.variables())
+}
+
 /// Reads the synapses of projection `k` into `states`; returns the names of their tensors.
 fn synapses(file: &TensorFile, setup: &LifeSetup, k: usize, states: &mut [LifeState]) -> Result<Vec<String>> {
     let (from, to) = setup.circuit.ends(k);
@@ -233,8 +244,8 @@ fn synapses(file: &TensorFile, setup: &LifeSetup, k: usize, states: &mut [LifeSt
         Ok(tensor.to_dtype(DType::F64)?.to_vec1()?)
     };
     let weight = reals("weight")?;
-    let traced = setup.rules[k].is_some_and(|rule| rule.keeps_eligibility());
-    let eligibility = if traced && n > 0 { reals("eligibility")? } else { Vec::new() };
+    let variables = if n > 0 { variables(setup, k) } else { &[] };
+    let kept = variables.iter().map(|variable| reals(variable)).collect::<Result<Vec<_>>>()?;
     let mut start = 0;
     for (state, number) in states.iter_mut().zip(numbers) {
         let part = start..start + number;
@@ -252,15 +263,9 @@ fn synapses(file: &TensorFile, setup: &LifeSetup, k: usize, states: &mut [LifeSt
             post: post[part.clone()].to_vec(),
             weight: weight[part.clone()].to_vec(),
         };
-        if traced && n > 0 {
-            state.plastic[k].eligibility = eligibility[part].to_vec();
-        }
+        state.plastic[k].synaptic = kept.iter().map(|values| values[part.clone()].to_vec()).collect();
     }
-    let mut names: Vec<String> = ["synapses", "pre", "post", "weight"].map(of).into();
-    if traced && n > 0 {
-        names.push(of("eligibility"));
-    }
-    Ok(names)
+    Ok(["synapses", "pre", "post", "weight"].iter().chain(variables).map(|what| of(what)).collect())
 }
 
 /// The folder of lives, which is kept up to date while they are lived.

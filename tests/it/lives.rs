@@ -40,19 +40,29 @@ w_max = 80.0
 delay_ms = 3.0
 "#;
 
-/// The network above in plain f64 loops, from its own initial weights and spikes. Returns the weights at the end.
-fn plain_loops(states: &[LifeState], pet: bool, trains: &[Vec<f64>], rewards: &[f64], spikes: &[f64]) -> Vec<f64> {
+/// The network above in plain f64 loops, from its own initial weights and spikes. Returns the weights at the end. With
+/// `expects`, the reward is compared with its running mean over that many ms.
+fn plain_loops(
+    states: &[LifeState],
+    (pet, expects): (bool, Option<f64>),
+    trains: &[Vec<f64>],
+    rewards: &[f64],
+    spikes: &[f64],
+) -> Vec<f64> {
     let decay = |tau: f64| (-1.0f64 / tau).exp();
     let (gamma, tau_z) = if pet { (0.625, 25.0) } else { (0.1, 25.0) };
     let mut w = states[0].synapses[0].weight.clone();
     let (mut p, mut q, mut z) = (vec![0.0; 2], 0.0, vec![0.0; 2]);
     let (mut u, mut s, mut resting, mut a) = (-70.0, 0.0, 0.0, 0.0);
+    let mut expected = 0.0;
     for step in 0..spikes.len() {
         // Spikes arrive three steps after they were sent.
         let arriving = |j: usize| if step >= 3 { trains[j][step - 3] } else { 0.0 };
         let input: f64 = (0..2).map(|j| w[j] * arriving(j)).sum();
         if step > 0 {
-            let (f_post, reward) = (spikes[step - 1], rewards[step - 1]);
+            let f_post = spikes[step - 1];
+            let reward = rewards[step - 1] - expected;
+            expected = expects.map_or(0.0, |tau| expected * decay(tau) + (1.0 - decay(tau)) * rewards[step - 1]);
             q = q * decay(20.0) + f_post;
             for j in 0..2 {
                 let f_pre = trains[j][step - 1];
@@ -87,16 +97,22 @@ fn plain_loops(states: &[LifeState], pet: bool, trains: &[Vec<f64>], rewards: &[
 
 #[test]
 fn rules_and_neurons_match_plain_loops() {
-    for (rule, dtype, tolerance) in
-        [("mstdp", "f64", 1e-12), ("mstdpet", "f64", 1e-12), ("mstdp", "f32", 1e-5), ("mstdpet", "f32", 1e-5)]
-    {
+    for (rule, expects, dtype, tolerance) in [
+        ("mstdp", None, "f64", 1e-12),
+        ("mstdpet", None, "f64", 1e-12),
+        ("mstdp", None, "f32", 1e-5),
+        ("mstdpet", None, "f32", 1e-5),
+        ("mstdp", Some(50.0), "f64", 1e-12),
+        ("mstdpet", Some(300.0), "f32", 1e-5),
+    ] {
         let mut config = LifeConfig::from_toml(ONE_SYNAPSE).unwrap();
         config.projections[0].rule = hebbian_rnn::SynapseRuleInfo::find(rule).unwrap().table();
+        config.projections[0].rule.insert("expected_reward_ms".into(), expects.unwrap_or(0.0).into());
         let config = config.with(&[Setting::parse(&format!("life.dtype={dtype}")).unwrap()]).unwrap();
         let setup = LifeSetup::new(config).unwrap();
         let born = Lives::new(setup.clone(), &Device::Cpu).unwrap().checkpoint().unwrap().states;
         let (trains, rewards, spikes) = record(&setup);
-        let expected = plain_loops(&born, rule == "mstdpet", &trains, &rewards, &spikes);
+        let expected = plain_loops(&born, (rule == "mstdpet", expects), &trains, &rewards, &spikes);
         assert!(spikes.iter().sum::<f64>() > 20.0, "the neuron fires");
         let (_, states) = lived(setup);
         for (found, expected) in states[0].synapses[0].weight.iter().zip(expected) {
@@ -105,8 +121,84 @@ fn rules_and_neurons_match_plain_loops() {
     }
 }
 
+/// The same for a neuron with escape noise and the rules that know its probability of firing.
+fn escape_loops(rule: &str, expects: f64, mut w: Vec<f64>, (trains, rewards, spikes): &Recorded) -> Vec<f64> {
+    let decay = |tau: f64| (-1.0f64 / tau).exp();
+    let (mut slow, mut fast, mut own, mut expected, mut q) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    // Of each synapse: what its spikes left since the neuron's last one, and ζ filtered.
+    let (mut a, mut b, mut z_slow, mut z_fast) = ([0.0; 2], [0.0; 2], [0.0; 2], [0.0; 2]);
+    for step in 0..spikes.len() {
+        let x = [0, 1].map(|j| if step >= 3 { trains[j][step - 3] } else { 0.0 });
+        let input: f64 = (0..2).map(|j| w[j] * x[j]).sum();
+        (slow, fast, own) = (slow * decay(20.0) + input, fast * decay(5.0) + input, own * decay(20.0));
+        let u = 20.0 / 15.0 * (slow - fast) + own;
+        let p = 1.0 - (-0.06 * ((u - 16.0) / 2.0).exp()).exp();
+        let (f, r) = (spikes[step], rewards[step]);
+        let m = if expects > 0.0 { r - expected } else { r };
+        expected = if expects > 0.0 { decay(expects) * expected + (1.0 - decay(expects)) * r } else { 0.0 };
+        q *= decay(40.0);
+        for j in 0..2 {
+            let (zeta, change);
+            if rule == "td-stdp" {
+                a[j] = a[j] * decay(20.0) + x[j];
+                zeta = 0.75 * f * a[j] - 0.375 * q * x[j];
+                z_slow[j] = z_slow[j] * decay(500.0) + zeta;
+                change = 10.0 * z_slow[j] / 500.0;
+            } else {
+                (a[j], b[j]) = (a[j] * decay(20.0) + x[j], b[j] * decay(5.0) + x[j]);
+                let h = 20.0 / 15.0 * (a[j] - b[j]);
+                zeta = h * if rule == "r-max" { f - p } else { f };
+                let (tau, rise) = if rule == "r-max" { (500.0, 0.0) } else { (200.0, 50.0) };
+                z_slow[j] = z_slow[j] * decay(tau) + zeta;
+                z_fast[j] = if rise > 0.0 { z_fast[j] * decay(rise) + zeta } else { 0.0 };
+                change = 10.0 * (z_slow[j] - z_fast[j]) / (tau - rise);
+            }
+            w[j] = (w[j] + m * change).clamp(0.0, 80.0);
+            if f == 1.0 {
+                (a[j], b[j]) = (0.0, 0.0);
+            }
+        }
+        if f == 1.0 {
+            (slow, fast, own, q) = (0.0, 0.0, -5.0, 1.0);
+        }
+    }
+    w
+}
+
+#[test]
+fn rules_for_escape_noise_match_plain_loops() {
+    for (rule, expects, dtype, tolerance) in [
+        ("r-max", 0.0, "f64", 1e-12),
+        ("r-max", 100.0, "f64", 1e-12),
+        ("td-ltp", 0.0, "f64", 1e-12),
+        ("td-stdp", 0.0, "f64", 1e-12),
+        ("td-stdp", 0.0, "f32", 1e-5),
+    ] {
+        let mut config = LifeConfig::from_toml(ONE_SYNAPSE).unwrap();
+        config.populations[1].neurons = r#"model = "srm0""#.parse().unwrap();
+        config.projections[0].rule = hebbian_rnn::SynapseRuleInfo::find(rule).unwrap().table();
+        config.projections[0].rule.insert("expected_reward_ms".into(), expects.into());
+        config.projections[0].rule.insert("eta".into(), 10.0.into());
+        let config = config.with(&[Setting::parse(&format!("life.dtype={dtype}")).unwrap()]).unwrap();
+        let setup = LifeSetup::new(config).unwrap();
+        let born = Lives::new(setup.clone(), &Device::Cpu).unwrap().checkpoint().unwrap().states;
+        let before = born[0].synapses[0].weight.clone();
+        let recorded = record(&setup);
+        assert!(recorded.2.iter().sum::<f64>() > 20.0, "the neuron fires");
+        let expected = escape_loops(rule, expects, before.clone(), &recorded);
+        let (_, states) = lived(setup);
+        for ((found, expected), before) in states[0].synapses[0].weight.iter().zip(expected).zip(before) {
+            assert!((found - expected).abs() < tolerance * 80.0, "{rule} {dtype}: {found} {expected}");
+            assert!((found - before).abs() > 1e-4, "{rule}: nothing is learnt");
+        }
+    }
+}
+
+/// The input trains, rewards and output spikes of a life, step by step.
+type Recorded = (Vec<Vec<f64>>, Vec<f64>, Vec<f64>);
+
 /// The input trains, rewards and output spikes of the whole life, step by step.
-fn record(setup: &LifeSetup) -> (Vec<Vec<f64>>, Vec<f64>, Vec<f64>) {
+fn record(setup: &LifeSetup) -> Recorded {
     // A silent projection with a delay of the whole life keeps every output in the state.
     let mut config = setup.config.clone();
     let mut silent = config.projections[0].clone();
@@ -204,9 +296,9 @@ fn fused_and_reference_agree() {
                 assert!(worst < 2e-4, "{life} {rule:?}, projection {k}: weights differ by {worst}");
             }
             for (a, b) in a.plastic.iter().zip(&b.plastic) {
-                for (a, b) in
-                    [(&a.pre, &b.pre), (&a.post, &b.post), (&a.eligibility, &b.eligibility), (&a.level, &b.level)]
-                {
+                assert_eq!(a.synaptic.len(), b.synaptic.len());
+                let others = [(&a.pre, &b.pre), (&a.post, &b.post), (&a.level, &b.level)];
+                for (a, b) in a.synaptic.iter().zip(&b.synaptic).chain(others) {
                     assert_eq!(a.len(), b.len());
                     let worst = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
                     assert!(worst < 1e-3, "{life} {rule:?}: {worst}");
@@ -345,11 +437,14 @@ fn bad_input_is_one_line_before_anything_runs() {
         ("population.hidden.neurons.tau=3", "did you mean `population.hidden.neurons.tau_ms`"),
         ("population.hidden.neurons.model=lief", "unknown neurons.model `lief`; did you mean `lif`?"),
         ("projection.hidden-output.rule.name=eh", "rule"),
+        ("projection.hidden-output.rule.name=r-max", "needs neurons with escape noise"),
+        ("projection.hidden-output.rule.name=mstdp projection.hidden-output.rule.tau_z_ms=25", "tau_z_ms"),
         ("population.output.size=2", "population.output.size is 2; expected 1"),
         ("life.seconds=0.7", "a multiple of 0.5 s"),
         ("world.spikes=501", "at most 500"),
     ] {
-        let result = command(&["live", "xor-rate", "--set", set, "--out", &out]).assert().failure();
+        let sets: Vec<&str> = set.split(' ').flat_map(|set| ["--set", set]).collect();
+        let result = command(&[&["live", "xor-rate", "--out", &out][..], &sets].concat()).assert().failure();
         let error = String::from_utf8(result.get_output().stderr.clone()).unwrap();
         assert!(
             error.starts_with("error: ") && error.contains(said) && error.trim().lines().count() == 1,

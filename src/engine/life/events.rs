@@ -5,6 +5,7 @@
 
 use super::spike_pairs::{deliver, Pairs};
 use super::synapse_table::{Pending, RateTable, Rates, SpikeTable, Traces, MOST_RATES};
+use super::whole_table::{WholePairs, WholeTable};
 use super::{begin, draws, world_of, Drawn, LifeEngine, LifeState, PlasticState};
 use crate::error::Result;
 use crate::model::Synapses;
@@ -66,16 +67,19 @@ struct Projection {
     rule: Rule,
 }
 
+/// The synapses of a projection, with what its spikes leave behind.
+#[allow(clippy::large_enum_variant)] // A life has a handful of them.
 enum Table {
-    Spikes(SpikeTable),
+    Fixed(SpikeTable),
+    Sparse { table: SpikeTable, pending: Pending, pre: Traces, post: Traces },
+    Whole(WholeTable),
     Rates(RateTable),
 }
 
 /// The rule of a projection with its state.
-#[allow(clippy::large_enum_variant)] // A life has a handful of them.
 enum Rule {
     Fixed,
-    Pair { rule: PairRule, pending: Pending, pre: Traces, post: Traces, dopamine: f64 },
+    Pair { rule: PairRule, dopamine: f64 },
     Exploratory { rule: Exploratory, bounds: (f32, f32), post: Vec<f32>, mean_reward: f64 },
 }
 
@@ -98,13 +102,8 @@ impl Body {
             let level = plastic.level.first().copied().unwrap_or_default();
             let rule = match setup.rules[k] {
                 None => Rule::Fixed,
-                Some(SynapseRule::Pair(rule)) => Rule::Pair {
-                    pending: Pending::new(&rule, bounds),
-                    rule,
-                    pre: Traces::new(&plastic.pre, rule.pre_decay, rule.accumulates),
-                    post: Traces::new(&plastic.post, rule.post_decay, rule.accumulates),
-                    dopamine: level,
-                },
+                Some(SynapseRule::Pair(rule)) => Rule::Pair { rule, dopamine: level },
+                Some(SynapseRule::EscapeRate(_)) => unreachable!("these rules run on the plain engine"),
                 Some(SynapseRule::Exploratory(rule)) => Rule::Exploratory {
                     rule,
                     bounds: (bounds.0 as f32, bounds.1 as f32),
@@ -112,12 +111,23 @@ impl Body {
                     mean_reward: level,
                 },
             };
-            let spikes = setup.models[setup.circuit.projections[k].1].spikes();
-            let table = if spikes {
-                let plastic_weights = !matches!(rule, Rule::Fixed);
-                Table::Spikes(SpikeTable::new(&synapses, &plastic.eligibility, from.len(), to.len(), plastic_weights))
-            } else {
-                Table::Rates(RateTable::new(&synapses, &plastic.eligibility, to.len()))
+            let sizes = (from.len(), to.len());
+            let eligibility = plastic.synaptic.first().map_or(&[][..], |z| z);
+            let spikes = |plastic_weights| SpikeTable::new(&synapses, eligibility, sizes, plastic_weights);
+            let table = match &rule {
+                _ if !setup.models[setup.circuit.projections[k].1].spikes() => {
+                    Table::Rates(RateTable::new(&synapses, eligibility, to.len()))
+                }
+                Rule::Pair { rule, .. } => match WholeTable::new(&synapses, &plastic, sizes, bounds) {
+                    Some(whole) => Table::Whole(whole),
+                    None => Table::Sparse {
+                        table: spikes(true),
+                        pending: Pending::new(rule, bounds),
+                        pre: Traces::new(&plastic.pre, rule.pre_decay, rule.accumulates),
+                        post: Traces::new(&plastic.post, rule.post_decay, rule.accumulates),
+                    },
+                },
+                Rule::Fixed | Rule::Exploratory { .. } => Table::Fixed(spikes(false)),
             };
             Projection { synapses, table, rule }
         });
@@ -149,17 +159,7 @@ impl Body {
     fn state(&self) -> LifeState {
         let of = |projection: &Projection| {
             let synapses = Synapses { weight: projection.weights(), ..projection.synapses.clone() };
-            let eligibility = projection.eligibility();
-            let plastic = match &projection.rule {
-                Rule::Fixed => PlasticState::default(),
-                Rule::Pair { pre, post, dopamine, .. } => {
-                    PlasticState { eligibility, pre: pre.values(), post: post.values(), level: vec![*dopamine] }
-                }
-                Rule::Exploratory { post, mean_reward, .. } => {
-                    PlasticState { eligibility, pre: Vec::new(), post: double(post), level: vec![*mean_reward] }
-                }
-            };
-            (synapses, plastic)
+            (synapses, projection.kept())
         };
         let (synapses, plastic) = self.projections.iter().map(of).unzip();
         let newest = self.outputs.iter().take(self.outputs.len() - 1);
@@ -183,12 +183,14 @@ impl Body {
             self.step(setup, index * steps as u64 + step as u64, step, frozen, &mut drawn);
         }
         for projection in &mut self.projections {
-            if let (Rule::Pair { pending, pre, post, .. }, Table::Spikes(table)) =
-                (&mut projection.rule, &mut projection.table)
-            {
-                pending.catch_up(table);
-                pre.end_block(steps as u32);
-                post.end_block(steps as u32);
+            match &mut projection.table {
+                Table::Sparse { table, pending, pre, post } => {
+                    pending.catch_up(table);
+                    pre.end_block(steps as u32);
+                    post.end_block(steps as u32);
+                }
+                Table::Whole(table) => table.end_block(),
+                Table::Fixed(_) | Table::Rates(_) => (),
             }
         }
         let seconds = steps as f64 * setup.config.life.dt_ms / 1000.0;
@@ -210,21 +212,36 @@ impl Body {
             let arriving = setup.delays[k] - 1;
             let input = &mut self.input[post.clone()];
             let r = &self.outputs[0];
-            match (&mut projection.table, &mut projection.rule) {
-                (Table::Spikes(table), Rule::Pair { rule, pending, pre: p, post: q, dopamine }) if !frozen => {
-                    let gate = rule.gate(dopamine, self.reward);
+            let (fired_pre, fired_post) = (&self.fired[0][from][..], &self.fired[0][to][..]);
+            let third = match &mut projection.rule {
+                Rule::Pair { rule, dopamine } if !frozen => {
+                    let due = (now + 1).is_multiple_of(rule.period);
+                    Some((&*rule, rule.gate(dopamine, self.reward), due))
+                }
+                _ => None,
+            };
+            match (&mut projection.table, third) {
+                (Table::Whole(table), third) => {
+                    table.deliver(&self.fired[arriving][from], input);
+                    if let Some((rule, gate, due)) = third {
+                        let (pre, post) = ((&r[pre], fired_pre), (&r[post], fired_post));
+                        table.apply(&WholePairs { rule, gate, due, pre, post });
+                    }
+                }
+                (Table::Sparse { table, pending, pre: p, post: q }, Some((rule, gate, due))) => {
                     let late = arriving > 0;
                     if late {
                         deliver(table, Some(pending), &self.fired[arriving][from], input);
                     }
                     let pairs = Pairs { rule, gate: gate as f32, step: step as u32 + 1, pre: &r[pre], post: &r[post] };
-                    let fired = (&self.fired[0][from][..], &self.fired[0][to][..]);
-                    pairs.apply(table, pending, (p, q), fired, (!late).then_some(input));
-                    if rule.eligibility.is_some() && (now + 1).is_multiple_of(rule.period) {
+                    pairs.apply(table, pending, (p, q), (fired_pre, fired_post), (!late).then_some(input));
+                    if rule.eligibility.is_some() && due {
                         pending.end_period(gate, table);
                     }
                 }
-                (Table::Spikes(table), _) => deliver(table, None, &self.fired[arriving][from], input),
+                (Table::Sparse { table, .. } | Table::Fixed(table), _) => {
+                    deliver(table, None, &self.fired[arriving][from], input)
+                }
                 (Table::Rates(table), _) => {
                     let r = &self.outputs[arriving][pre];
                     self.rates[..r.len()].copy_from_slice(r);
@@ -276,20 +293,35 @@ impl Projection {
     /// The weights, in the order of the synapses.
     fn weights(&self) -> Vec<f64> {
         match &self.table {
-            Table::Spikes(table) => table.synapses.iter().map(|s| f64::from(s.weight)).collect(),
+            Table::Sparse { table, .. } | Table::Fixed(table) => {
+                table.synapses.iter().map(|s| f64::from(s.weight)).collect()
+            }
+            Table::Whole(table) => double(table.weights()),
             Table::Rates(table) => table.in_order(&table.weight),
         }
     }
 
-    /// The eligibilities, or the changes held back; empty if the rule has none.
-    fn eligibility(&self) -> Vec<f64> {
-        match (&self.table, &self.rule) {
-            (Table::Spikes(table), Rule::Pair { rule, .. }) if rule.eligibility.is_some() => {
-                table.synapses.iter().map(|s| f64::from(s.eligibility)).collect()
+    /// What the rule keeps.
+    fn kept(&self) -> PlasticState {
+        let [eligibility, pre, post] = match (&self.table, &self.rule) {
+            (Table::Sparse { table, pre, post, .. }, Rule::Pair { rule, .. }) => {
+                let traced =
+                    rule.eligibility.map(|_| table.synapses.iter().map(|s| f64::from(s.eligibility)).collect());
+                [traced.unwrap_or_default(), pre.values(), post.values()]
             }
-            (Table::Rates(table), _) if !table.held.is_empty() => table.in_order(&table.held),
-            _ => Vec::new(),
-        }
+            (Table::Whole(table), _) => table.kept().map(double),
+            (Table::Rates(table), Rule::Exploratory { post, .. }) => {
+                let held = if table.held.is_empty() { Vec::new() } else { table.in_order(&table.held) };
+                [held, Vec::new(), double(post)]
+            }
+            _ => return PlasticState::default(),
+        };
+        let level = match &self.rule {
+            Rule::Pair { dopamine: level, .. } | Rule::Exploratory { mean_reward: level, .. } => vec![*level],
+            Rule::Fixed => Vec::new(),
+        };
+        let synaptic = if eligibility.is_empty() { Vec::new() } else { vec![eligibility] };
+        PlasticState { synaptic, pre, post, level }
     }
 }
 

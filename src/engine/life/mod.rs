@@ -10,12 +10,13 @@
 //! 5. rules for rates move the weights by this reward.
 //!
 //! `reference.rs` does this with plain candle operations for all lives at once; `events.rs`, on the CPU, one life after
-//! another on each thread, touching a synapse only when a spike does.
+//! another on each thread, touching a synapse only when a spike does, or the rows and columns of an all-to-all matrix.
 
 mod events;
 mod reference;
 mod spike_pairs;
 mod synapse_table;
+mod whole_table;
 
 use super::memory::{refuse, Part};
 use crate::config::{Connect, Kernels, Precision};
@@ -24,6 +25,7 @@ use crate::error::Result;
 use crate::model::Synapses;
 use crate::presets::LifeSetup;
 use crate::random::{stream, Noise, Phase, Purpose, Stream};
+use crate::rules::SynapseRule;
 use crate::worlds::{Block, LifeRow, Wiring, World};
 use candle_core::Device;
 use serde_json::Value;
@@ -51,13 +53,14 @@ pub struct LifeState {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PlasticState {
-    /// The eligibility of each synapse, or the change of its weight that is held back; empty if the rule has none.
-    pub eligibility: Vec<f64>,
+    /// What the rule keeps for each synapse: `[variable][synapse]`, such as its eligibility, or the change of its weight
+    /// that is held back.
+    pub synaptic: Vec<Vec<f64>>,
     /// The trace P⁺ of each presynaptic neuron.
     pub pre: Vec<f64>,
     /// The trace P⁻ of each postsynaptic neuron, or the mean of its rate.
     pub post: Vec<f64>,
-    /// Dopamine, or the mean reward.
+    /// Dopamine, or the mean or expected reward.
     pub level: Vec<f64>,
 }
 
@@ -111,7 +114,6 @@ pub(crate) fn check_memory(setup: &LifeSetup, device: &Device) -> Result<()> {
 /// # Errors
 /// [`crate::Error::Usage`] if it has too many synapses.
 pub(crate) fn newborn(setup: &LifeSetup, network: u64) -> Result<LifeState> {
-    use crate::rules::SynapseRule::{Exploratory, Pair};
     let projections = setup.config.projections.len();
     let mut synapses =
         (0..projections).map(|k| Synapses::draw(&setup.config, k, network)).collect::<Result<Vec<_>>>()?;
@@ -119,19 +121,14 @@ pub(crate) fn newborn(setup: &LifeSetup, network: u64) -> Result<LifeState> {
     world.settle(&mut wiring(setup, &mut synapses), true);
     let plastic = setup.rules.iter().enumerate().map(|(k, rule)| {
         let (from, to) = setup.circuit.ends(k);
-        let n = synapses[k].pre.len();
-        let kept = vec![0.0; if rule.is_some_and(|rule| rule.keeps_eligibility()) { n } else { 0 }];
-        match rule {
-            None => PlasticState::default(),
-            Some(Pair(_)) => PlasticState {
-                eligibility: kept,
-                pre: vec![0.0; from.len()],
-                post: vec![0.0; to.len()],
-                level: vec![0.0],
-            },
-            Some(Exploratory(_)) => {
-                PlasticState { eligibility: kept, pre: Vec::new(), post: vec![0.0; to.len()], level: vec![0.0] }
-            }
+        let Some(rule) = rule else { return PlasticState::default() };
+        let traces = rule.traces();
+        let zeros = |kept: bool, n: usize| vec![0.0; if kept { n } else { 0 }];
+        PlasticState {
+            synaptic: vec![vec![0.0; synapses[k].pre.len()]; rule.variables().len()],
+            pre: zeros(traces.0, from.len()),
+            post: zeros(traces.1, to.len()),
+            level: vec![0.0],
         }
     });
     let plastic = plastic.collect();
@@ -187,6 +184,7 @@ fn runs_fused(setup: &LifeSetup, device: &Device) -> bool {
         && life.dtype == Precision::F32
         && device.is_cpu()
         && projecting.into_iter().all(fits)
+        && !setup.rules.iter().flatten().any(|rule| matches!(rule, SynapseRule::EscapeRate(_)))
 }
 
 /// The random numbers of one network in one block.

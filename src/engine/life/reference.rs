@@ -4,7 +4,7 @@ use super::{begin, draws, world_of, Drawn, LifeEngine, LifeState, PlasticState};
 use crate::error::Result;
 use crate::model::Synapses;
 use crate::presets::LifeSetup;
-use crate::rules::{Exploratory, PairRule, Simultaneous, SynapseRule};
+use crate::rules::{EscapeRate, Exploratory, Filter, PairRule, Simultaneous, SynapseRule};
 use crate::worlds::{LifeRow, View, Wiring, World};
 use candle_core::{DType, Device, Tensor};
 use rand::RngExt;
@@ -32,11 +32,16 @@ struct Projection {
     /// 1 where there is a synapse.
     mask: Tensor,
     weight: Tensor,
-    eligibility: Option<Tensor>,
+    synaptic: Vec<Tensor>,
     pre: Option<Tensor>,
     post: Option<Tensor>,
     /// Of each network.
     level: Vec<f64>,
+}
+
+/// post preᵀ for each network.
+fn outer(post: &Tensor, pre: &Tensor) -> Outcome<Tensor> {
+    post.unsqueeze(2)?.broadcast_mul(&pre.unsqueeze(1)?)
 }
 
 /// The matrices `[S, post, pre]` with `values` at the synapses.
@@ -81,11 +86,13 @@ impl Reference {
                 let any = !of(&states[0].plastic[k]).is_empty();
                 any.then(|| stacked(&|state| of(&state.plastic[k]))).transpose()
             };
-            let traced = states.iter().any(|state| !state.plastic[k].eligibility.is_empty());
+            let variables = setup.rules[k].map_or(&[][..], |rule| rule.variables()).len();
+            let synaptic =
+                (0..variables).map(|v| matrix(&|i| states[i].plastic[k].synaptic.get(v).cloned().unwrap_or_default()));
             Ok(Projection {
                 mask: matrix(&|i| vec![1.0; synapses[i].pre.len()])?,
                 weight: matrix(&|i| synapses[i].weight.clone())?,
-                eligibility: traced.then(|| matrix(&|i| states[i].plastic[k].eligibility.clone())).transpose()?,
+                synaptic: synaptic.collect::<Outcome<_>>()?,
                 pre: kept(|plastic| &plastic.pre)?,
                 post: kept(|plastic| &plastic.post)?,
                 level: states.iter().flat_map(|state| state.plastic[k].level.iter().copied()).collect(),
@@ -147,8 +154,16 @@ impl Reference {
             *reward = world.observe(step, r);
         }
         for (k, (_, _, to)) in setup.circuit.projections.iter().enumerate() {
-            if let (Some(SynapseRule::Exploratory(rule)), false) = (setup.rules[k], frozen) {
-                self.explore(k, &rule, (&delivered[k], &of(&r, *to)?), now, drawn)?;
+            match setup.rules[k].filter(|_| !frozen) {
+                Some(SynapseRule::Exploratory(rule)) => {
+                    self.explore(k, &rule, (&delivered[k], &of(&r, *to)?), now, drawn)?
+                }
+                Some(SynapseRule::EscapeRate(rule)) => {
+                    let Some(probability) = setup.models[*to].probability() else { continue };
+                    let probability = self.neurons[*to][probability].clone();
+                    self.escape(k, &rule, &delivered[k], (&of(&r, *to)?, &probability))?
+                }
+                Some(SynapseRule::Pair(_)) | None => (),
             }
         }
         Ok(seen)
@@ -188,18 +203,17 @@ impl Reference {
         let q = moved(q, rule.post_decay, &f_post)?;
         let after = moved(p, rule.pre_decay, &f_pre)?;
         let used = if rule.simultaneous == Simultaneous::Both { &after } else { p };
-        let outer = |post: &Tensor, pre: &Tensor| post.unsqueeze(2)?.broadcast_mul(&pre.unsqueeze(1)?);
         let zeta = (outer(&f_post, used)?.affine(rule.a_plus, 0.0)? + outer(&q, &f_pre)?.affine(rule.a_minus, 0.0)?)?;
         let zeta = (zeta * &projection.mask)?;
         let bounded = |w: Tensor| w.clamp(bounds.0, bounds.1)? * &projection.mask;
-        match (rule.eligibility, &projection.eligibility) {
-            (Some((decay, scale)), Some(z)) => {
+        match (rule.eligibility, &projection.synaptic[..]) {
+            (Some((decay, scale)), [z]) => {
                 let z = (z + zeta.affine(scale, 0.0)?)?;
                 if (now + 1).is_multiple_of(rule.period) {
                     projection.weight = bounded((&projection.weight + z.broadcast_mul(&gate)?)?)?;
-                    projection.eligibility = Some(z.affine(decay, 0.0)?);
+                    projection.synaptic = vec![z.affine(decay, 0.0)?];
                 } else {
-                    projection.eligibility = Some(z);
+                    projection.synaptic = vec![z];
                 }
             }
             _ => projection.weight = bounded((&projection.weight + zeta.broadcast_mul(&gate)?)?)?,
@@ -227,14 +241,14 @@ impl Reference {
         let bounds = (self.setup.config.projections[k].w_min, self.setup.config.projections[k].w_max);
         let projection = &mut self.projections[k];
         let Some(mean) = &projection.post else { return Ok(()) };
-        let change = (post - mean)?.unsqueeze(2)?.broadcast_mul(&pre.unsqueeze(1)?)?.broadcast_mul(&gate)?;
+        let change = outer(&(post - mean)?, pre)?.broadcast_mul(&gate)?;
         let change = (change * &projection.mask)?;
-        let change = match projection.eligibility.take() {
+        let change = match projection.synaptic.pop() {
             None => Some(change),
             Some(held) => {
                 let held = (held + change)?;
                 let due = (now + 1).is_multiple_of(rule.hold);
-                projection.eligibility = Some(if due { held.zeros_like()? } else { held.clone() });
+                projection.synaptic.push(if due { held.zeros_like()? } else { held.clone() });
                 due.then_some(held)
             }
         };
@@ -245,6 +259,47 @@ impl Reference {
         for (level, reward) in projection.level.iter_mut().zip(&self.rewards) {
             *level = rule.reward_decay * *level + (1.0 - rule.reward_decay) * reward;
         }
+        Ok(())
+    }
+
+    /// The rules for neurons with escape noise: `x` arrived in this step, `f` are the spikes and their probability.
+    fn escape(&mut self, k: usize, rule: &EscapeRate, x: &Tensor, (f, probability): (&Tensor, &Tensor)) -> Outcome<()> {
+        let projection = &mut self.projections[k];
+        let factors = projection.level.iter_mut().zip(&self.rewards);
+        let factors: Vec<f64> = factors.map(|(level, reward)| rule.rate * rule.third.of(level, *reward)).collect();
+        let gate = self.each(&factors, 3)?;
+        let bounds = (self.setup.config.projections[k].w_min, self.setup.config.projections[k].w_max);
+        let projection = &mut self.projections[k];
+        let ([slow, fast, z_slow, z_fast], Some(q)) = (&projection.synaptic[..], &projection.post) else {
+            return Ok(());
+        };
+        // Both exponentials of a kernel after a step in which `new` came, and their difference.
+        let filtered = |kernel: &Filter, slow: &Tensor, fast: &Tensor, new: &Tensor| -> Outcome<[Tensor; 3]> {
+            let slow = slow.affine(kernel.slow, 0.0)?.broadcast_add(new)?;
+            let fast = match kernel.fast {
+                Some(decay) => fast.affine(decay, 0.0)?.broadcast_add(new)?,
+                None => fast.clone(),
+            };
+            let value = ((&slow - &fast)? * kernel.scale)?;
+            Ok([slow, fast, value])
+        };
+        let arrived = x.unsqueeze(1)?.broadcast_mul(&projection.mask)?;
+        let [slow, fast, h] = filtered(&rule.response, slow, fast, &arrived)?;
+        let learning = if rule.centred { (f - probability)? } else { f.clone() };
+        let mut zeta = h.broadcast_mul(&learning.unsqueeze(2)?)?;
+        let mut q = q.clone();
+        if let Some((a_minus, decay)) = rule.depression {
+            zeta = (zeta + arrived.broadcast_mul(&q.affine(decay * a_minus, 0.0)?.unsqueeze(2)?)?)?;
+            // An own spike sets P⁻ to 1.
+            q = ((&q * f.affine(-decay, decay)?)? + f)?;
+        }
+        // Only what arrives after an own spike counts from then on.
+        let kept = f.affine(-1.0, 1.0)?.unsqueeze(2)?;
+        let [z_slow, z_fast, z] = filtered(&rule.eligibility, z_slow, z_fast, &zeta)?;
+        let weight = (&projection.weight + z.broadcast_mul(&gate)?)?.clamp(bounds.0, bounds.1)?;
+        projection.weight = (weight * &projection.mask)?;
+        projection.synaptic = vec![slow.broadcast_mul(&kept)?, fast.broadcast_mul(&kept)?, z_slow, z_fast];
+        projection.post = Some(q);
         Ok(())
     }
 
@@ -309,12 +364,13 @@ impl LifeEngine for Reference {
             let from = self.setup.circuit.ends(k).0.len();
             let weight = self.host(&projection.weight)?;
             let read = |of: &Option<Tensor>| of.as_ref().map(|tensor| self.host(tensor)).transpose();
-            let (z, pre, post) = (read(&projection.eligibility)?, read(&projection.pre)?, read(&projection.post)?);
+            let (pre, post) = (read(&projection.pre)?, read(&projection.post)?);
+            let synaptic = projection.synaptic.iter().map(|v| self.host(v)).collect::<Outcome<Vec<_>>>()?;
             for (i, state) in states.iter_mut().enumerate() {
                 let synapses = &projection.synapses[i];
                 let row = |of: &Option<Vec<Vec<f64>>>| of.as_ref().map_or(Vec::new(), |of| of[i].clone());
                 state.plastic.push(PlasticState {
-                    eligibility: z.as_ref().map_or(Vec::new(), |z| Self::at_synapses(synapses, &z[i], from)),
+                    synaptic: synaptic.iter().map(|v| Self::at_synapses(synapses, &v[i], from)).collect(),
                     pre: row(&pre),
                     post: row(&post),
                     level: projection.level.get(i).map_or(Vec::new(), |level| vec![*level]),

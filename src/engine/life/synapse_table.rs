@@ -36,7 +36,7 @@ fn firsts(n: usize, neurons: impl Iterator<Item = u32>) -> Vec<u32> {
 }
 
 impl SpikeTable {
-    pub fn new(synapses: &Synapses, eligibility: &[f64], from: usize, to: usize, plastic: bool) -> Self {
+    pub fn new(synapses: &Synapses, eligibility: &[f64], (from, to): (usize, usize), plastic: bool) -> Self {
         let each = synapses.post.iter().zip(&synapses.weight).enumerate().map(|(k, (post, weight))| Synapse {
             weight: *weight as f32,
             eligibility: eligibility.get(k).map_or(0.0, |z| *z as f32),

@@ -44,6 +44,11 @@ pub trait PopulationModel: Send + Sync {
     fn draws(&self) -> Draws {
         Draws::None
     }
+    /// The place among its variables of the probability with which each neuron could spike in the last step, if it is
+    /// known.
+    fn probability(&self) -> Option<usize> {
+        None
+    }
     /// The variables and the output after a step of Δt in which `input` arrived. `uniform` is given if the model draws.
     ///
     /// # Errors

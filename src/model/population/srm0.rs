@@ -81,15 +81,19 @@ impl PopulationModel for Model {
     }
 
     fn variables(&self) -> &'static [&'static str] {
-        &["slow", "fast", "own"]
+        &["slow", "fast", "own", "probability"]
     }
 
     fn start(&self) -> Vec<f64> {
-        vec![0.0; 3]
+        vec![0.0; 4]
     }
 
     fn spikes(&self) -> bool {
         true
+    }
+
+    fn probability(&self) -> Option<usize> {
+        Some(3)
     }
 
     fn draws(&self) -> Draws {
@@ -102,7 +106,7 @@ impl PopulationModel for Model {
         input: &Tensor,
         uniform: Option<&Tensor>,
     ) -> candle_core::Result<(Vec<Tensor>, Tensor)> {
-        let ([slow, fast, own], Some(uniform)) = (state, uniform) else {
+        let ([slow, fast, own, _], Some(uniform)) = (state, uniform) else {
             candle_core::bail!("srm0: no random numbers")
         };
         let slow = (slow.affine(self.slow, 0.0)? + input)?;
@@ -112,16 +116,17 @@ impl PopulationModel for Model {
         let hazard = u.affine(1.0 / self.own.softness_mv, -self.own.threshold_mv / self.own.softness_mv)?.exp()?;
         let silent = hazard.affine(-self.rate, 0.0)?.exp()?;
         // U < 1 − silent.
-        let spike = indicator((uniform + silent)?.lt(1.0)?, uniform)?;
+        let spike = indicator((uniform + &silent)?.lt(1.0)?, uniform)?;
+        let probability = silent.affine(-1.0, 1.0)?;
         let own = choose(&spike, self.own.after_spike_mv, &own)?;
         if !self.own.own_spike_resets {
-            return Ok((vec![slow, fast, own], spike));
+            return Ok((vec![slow, fast, own, probability], spike));
         }
-        Ok((vec![choose(&spike, 0.0, &slow)?, choose(&spike, 0.0, &fast)?, own], spike))
+        Ok((vec![choose(&spike, 0.0, &slow)?, choose(&spike, 0.0, &fast)?, own, probability], spike))
     }
 
     fn advance(&self, state: &mut [Vec<f32>], input: &[f32], uniform: &[f32], r: &mut [f32]) {
-        let [slow, fast, own] = state else { unreachable!("srm0 has three variables") };
+        let [slow, fast, own, probability] = state else { unreachable!("srm0 has four variables") };
         let (rho_slow, rho_fast, scale) = (self.slow as f32, self.fast as f32, self.scale as f32);
         let (steep, shift) =
             (1.0 / self.own.softness_mv as f32, (-self.own.threshold_mv / self.own.softness_mv) as f32);
@@ -131,6 +136,7 @@ impl PopulationModel for Model {
             own[i] *= rho_slow;
             let u = (slow[i] - fast[i]) * scale + own[i];
             let silent = libm::expf(-self.rate as f32 * libm::expf(u * steep + shift));
+            probability[i] = 1.0 - silent;
             let spike = uniform[i] + silent < 1.0;
             r[i] = if spike { 1.0 } else { 0.0 };
             if spike {

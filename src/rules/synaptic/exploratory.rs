@@ -2,7 +2,7 @@
 //! P̄ ← λ P̄ + (1 − λ) P; η(t) = η/(1 + t/T) (Hoerzer et al. 2014; there λ = 0.8, T = 20 s). P is the reward of the step, r_j the
 //! presynaptic rate that contributed to r_i.
 
-use super::{parameters, table, SynapseRule, SynapseRuleInfo};
+use super::{parameters, table, Needs, SynapseRule, SynapseRuleInfo};
 use crate::ranges::{expect, fraction, not_negative};
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,7 @@ pub struct Exploratory {
 
 /// The parameters as they are written.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 struct Parameters {
     /// η at birth.
     eta: f64,
@@ -51,10 +51,10 @@ pub(super) const INFO: SynapseRuleInfo = SynapseRuleInfo {
     name: "eh",
     summary:
         "exploratory Hebb: rate times deviation from the running mean, where the reward is above its own (Hoerzer 2014)",
-    spikes: false,
+    needs: Needs::Rates,
     parameters: || table(&Parameters::default()),
     build: |table, dt_ms| {
-        let own: Parameters = parameters(table)?;
+        let own: Parameters = parameters((INFO.parameters)(), table)?;
         not_negative("eta", own.eta)?;
         not_negative("fall_seconds", own.fall_seconds)?;
         fraction("rate_decay", own.rate_decay)?;

@@ -1,15 +1,18 @@
 //! Learning rules of lives: they change the weights of a projection at every step.
 //!
-//! `pair_stdp.rs` has the rules for spikes, which are one equation with different parameters; `exploratory.rs` the one
-//! for rates.
+//! `pair_stdp.rs` has the rules for any spikes, which are one equation with different parameters; `escape_rate.rs` those for
+//! neurons that spike with a known probability; `exploratory.rs` the one for rates.
 
+mod escape_rate;
 mod exploratory;
 mod pair_stdp;
 
+pub use escape_rate::{EscapeRate, Filter};
 pub use exploratory::Exploratory;
 pub use pair_stdp::{PairRule, Simultaneous, Third};
 
 use crate::error::{At, Error, Result};
+use crate::ranges::not_negative;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use toml::{Table, Value};
@@ -20,8 +23,22 @@ use toml::{Table, Value};
 pub enum SynapseRule {
     /// Spike-timing-dependent plasticity between pairs of spikes.
     Pair(PairRule),
+    /// Rules for neurons with escape noise.
+    EscapeRate(EscapeRate),
     /// Exploratory Hebb, for rates.
     Exploratory(Exploratory),
+}
+
+/// What the populations of a projection must have for a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Needs {
+    /// Both spike.
+    Spikes,
+    /// Both spike, the postsynaptic one with a known probability.
+    Escape,
+    /// Neither spikes.
+    Rates,
 }
 
 /// A learning rule that a projection can name.
@@ -30,15 +47,23 @@ pub struct SynapseRuleInfo {
     pub name: &'static str,
     /// A one-line description with the source.
     pub summary: &'static str,
-    /// Whether it is for populations that spike; if not, it is for rates.
-    pub spikes: bool,
+    /// What the populations must have.
+    pub needs: Needs,
     parameters: fn() -> Table,
     build: fn(Table, f64) -> Result<SynapseRule>,
 }
 
 /// All learning rules that a projection can name.
-pub static SYNAPSE_RULES: &[SynapseRuleInfo] =
-    &[pair_stdp::STDP, pair_stdp::MSTDP, pair_stdp::MSTDPET, pair_stdp::DA_STDP, exploratory::INFO];
+pub static SYNAPSE_RULES: &[SynapseRuleInfo] = &[
+    pair_stdp::STDP,
+    pair_stdp::MSTDP,
+    pair_stdp::MSTDPET,
+    pair_stdp::DA_STDP,
+    escape_rate::R_MAX,
+    escape_rate::TD_LTP,
+    escape_rate::TD_STDP,
+    exploratory::INFO,
+];
 
 impl SynapseRuleInfo {
     /// The rule called `name`.
@@ -59,11 +84,26 @@ impl SynapseRuleInfo {
 }
 
 impl SynapseRule {
-    /// Whether each synapse has an eligibility, or a change of its weight that is held back.
-    pub(crate) fn keeps_eligibility(&self) -> bool {
-        match self {
+    /// The names of what it keeps for each synapse besides the weight: the eligibility, or the change of the weight that
+    /// is held back.
+    pub(crate) fn variables(&self) -> &'static [&'static str] {
+        let one = match self {
             SynapseRule::Pair(rule) => rule.eligibility.is_some(),
             SynapseRule::Exploratory(rule) => rule.hold > 1,
+            SynapseRule::EscapeRate(_) => return &["response", "fast_response", "eligibility", "fast_eligibility"],
+        };
+        if one {
+            &["eligibility"]
+        } else {
+            &[]
+        }
+    }
+
+    /// Whether it keeps a trace for each presynaptic and for each postsynaptic neuron.
+    pub(crate) fn traces(&self) -> (bool, bool) {
+        match self {
+            SynapseRule::Pair(_) => (true, true),
+            SynapseRule::Exploratory(_) | SynapseRule::EscapeRate(_) => (false, true),
         }
     }
 
@@ -85,8 +125,20 @@ impl SynapseRule {
     }
 }
 
-fn parameters<P: DeserializeOwned>(table: Table) -> Result<P> {
-    table.try_into().map_err(|error: toml::de::Error| Error::Usage(error.message().trim().to_string()))
+/// The third factor of rules that know a time constant of the expected reward; 0: nothing is expected.
+fn factor(expected_reward_ms: f64, dt_ms: f64) -> Result<Third> {
+    not_negative("expected_reward_ms", expected_reward_ms)?;
+    let decay = libm::exp(-dt_ms / expected_reward_ms);
+    Ok(if expected_reward_ms > 0.0 { Third::PredictionError { decay } } else { Third::Reward })
+}
+
+/// A rule's parameters: the defaults, overlaid with those that are given.
+fn parameters<P: DeserializeOwned>(mut defaults: Table, given: Table) -> Result<P> {
+    if let Some(key) = given.keys().find(|key| !defaults.contains_key(*key)) {
+        return Err(Error::unknown("parameter", key, defaults.keys().map(String::as_str)));
+    }
+    defaults.extend(given);
+    defaults.try_into().map_err(|error: toml::de::Error| Error::Usage(error.message().trim().to_string()))
 }
 
 fn table(parameters: &impl Serialize) -> Table {

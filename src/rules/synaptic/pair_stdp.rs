@@ -10,7 +10,7 @@
 //! 14), or by way of an eligibility z: z ← z e^(−Δt/τ_z) + ζ/τ_z, Δw = γ Δt r z (`mstdpet`, eqs 15 to 17), or c ← c + ζ,
 //! Δw = (d₀ + d) c, with dopamine d (`da-stdp`, Izhikevich 2007).
 
-use super::{parameters, table, SynapseRule, SynapseRuleInfo};
+use super::{factor, parameters, table, Needs, SynapseRule, SynapseRuleInfo};
 use crate::error::Result;
 use crate::ranges::{expect, not_negative, number, positive};
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,11 @@ pub enum Third {
     None,
     /// The reward.
     Reward,
+    /// The reward minus the expected one, its running mean, which decays by `decay` in a step.
+    PredictionError {
+        /// e^(−Δt/τ_r).
+        decay: f64,
+    },
     /// Dopamine: rewards add up in d, which decays by `decay` in a step; `tonic` is always there.
     Dopamine {
         /// e^(−Δt/τ_d).
@@ -69,9 +74,9 @@ pub enum Third {
     },
 }
 
-/// The parameters of `stdp` and `mstdp`.
+/// The parameters of `stdp`, `mstdp` and `mstdpet`; those that a rule does not have are not given.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 struct Pairs {
     /// γ, in the unit of the weights.
     gamma: f64,
@@ -79,38 +84,33 @@ struct Pairs {
     tau_minus_ms: f64,
     a_plus: f64,
     a_minus: f64,
+    /// The time constant of the eligibility.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tau_z_ms: Option<f64>,
+    /// The time constant of the expected reward, which is subtracted from the reward; 0: nothing is expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_reward_ms: Option<f64>,
 }
 
 impl Default for Pairs {
     /// Florian (2007), with the γ of his experiment with rates.
     fn default() -> Self {
-        Pairs { gamma: 0.1, tau_plus_ms: 20.0, tau_minus_ms: 20.0, a_plus: 1.0, a_minus: -1.0 }
-    }
-}
-
-/// The parameters of `mstdpet`.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Traced {
-    gamma: f64,
-    tau_plus_ms: f64,
-    tau_minus_ms: f64,
-    a_plus: f64,
-    a_minus: f64,
-    tau_z_ms: f64,
-}
-
-impl Default for Traced {
-    /// Florian (2007), with the γ of his experiment with rates.
-    fn default() -> Self {
-        let Pairs { tau_plus_ms, tau_minus_ms, a_plus, a_minus, .. } = Pairs::default();
-        Traced { gamma: 0.625, tau_plus_ms, tau_minus_ms, a_plus, a_minus, tau_z_ms: 25.0 }
+        let (tau_z_ms, expected_reward_ms) = (None, Some(0.0));
+        Pairs {
+            gamma: 0.1,
+            tau_plus_ms: 20.0,
+            tau_minus_ms: 20.0,
+            a_plus: 1.0,
+            a_minus: -1.0,
+            tau_z_ms,
+            expected_reward_ms,
+        }
     }
 }
 
 /// The parameters of `da-stdp`.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 struct Dopaminergic {
     tau_plus_ms: f64,
     tau_minus_ms: f64,
@@ -145,50 +145,34 @@ impl Default for Dopaminergic {
 pub(super) const STDP: SynapseRuleInfo = SynapseRuleInfo {
     name: "stdp",
     summary: "spike-timing-dependent plasticity of pairs, without a third factor (Song et al. 2000)",
-    spikes: true,
-    parameters: || table(&Pairs { gamma: 0.01, ..Pairs::default() }),
-    build: |table, dt_ms| pairs(table, dt_ms, Third::None),
+    needs: Needs::Spikes,
+    parameters: || table(&Pairs { gamma: 0.01, expected_reward_ms: None, ..Pairs::default() }),
+    build: |table, dt_ms| build(&STDP, table, dt_ms),
 };
 
 pub(super) const MSTDP: SynapseRuleInfo = SynapseRuleInfo {
     name: "mstdp",
     summary: "spike-timing-dependent plasticity times the reward of the next step (Florian 2007)",
-    spikes: true,
+    needs: Needs::Spikes,
     parameters: || table(&Pairs::default()),
-    build: |table, dt_ms| pairs(table, dt_ms, Third::Reward),
+    build: |table, dt_ms| build(&MSTDP, table, dt_ms),
 };
 
 pub(super) const MSTDPET: SynapseRuleInfo = SynapseRuleInfo {
     name: "mstdpet",
     summary: "the same with an eligibility trace (Florian 2007)",
-    spikes: true,
-    parameters: || table(&Traced::default()),
-    build: |table, dt_ms| {
-        let own: Traced = parameters(table)?;
-        positive("tau_z_ms", own.tau_z_ms)?;
-        let pairs = Pairs {
-            gamma: own.gamma,
-            tau_plus_ms: own.tau_plus_ms,
-            tau_minus_ms: own.tau_minus_ms,
-            a_plus: own.a_plus,
-            a_minus: own.a_minus,
-        };
-        let rule = PairRule {
-            rate: own.gamma * dt_ms,
-            eligibility: Some((libm::exp(-dt_ms / own.tau_z_ms), 1.0 / own.tau_z_ms)),
-            ..pairs.rule(dt_ms, Third::Reward)?
-        };
-        Ok(SynapseRule::Pair(rule))
-    },
+    needs: Needs::Spikes,
+    parameters: || table(&Pairs { gamma: 0.625, tau_z_ms: Some(25.0), ..Pairs::default() }),
+    build: |table, dt_ms| build(&MSTDPET, table, dt_ms),
 };
 
 pub(super) const DA_STDP: SynapseRuleInfo = SynapseRuleInfo {
     name: "da-stdp",
     summary: "spike-timing-dependent plasticity with an eligibility trace, gated by dopamine (Izhikevich 2007)",
-    spikes: true,
+    needs: Needs::Spikes,
     parameters: || table(&Dopaminergic::default()),
     build: |table, dt_ms| {
-        let own: Dopaminergic = parameters(table)?;
+        let own: Dopaminergic = parameters((DA_STDP.parameters)(), table)?;
         positive("tau_c_ms", own.tau_c_ms)?;
         positive("tau_d_ms", own.tau_d_ms)?;
         not_negative("tonic", own.tonic)?;
@@ -202,6 +186,7 @@ pub(super) const DA_STDP: SynapseRuleInfo = SynapseRuleInfo {
             tau_minus_ms: own.tau_minus_ms,
             a_plus: own.a_plus,
             a_minus: own.a_minus,
+            ..Pairs::default()
         };
         let rule = PairRule {
             accumulates: false,
@@ -214,8 +199,17 @@ pub(super) const DA_STDP: SynapseRuleInfo = SynapseRuleInfo {
     },
 };
 
-fn pairs(table: Table, dt_ms: f64, third: Third) -> Result<SynapseRule> {
-    Ok(SynapseRule::Pair(parameters::<Pairs>(table)?.rule(dt_ms, third)?))
+/// One of the rules that [`Pairs`] describes.
+fn build(info: &SynapseRuleInfo, given: Table, dt_ms: f64) -> Result<SynapseRule> {
+    let own: Pairs = parameters((info.parameters)(), given)?;
+    let third = own.expected_reward_ms.map_or(Ok(Third::None), |tau| factor(tau, dt_ms))?;
+    let Some(tau_z_ms) = own.tau_z_ms else { return Ok(SynapseRule::Pair(own.rule(dt_ms, third)?)) };
+    positive("tau_z_ms", tau_z_ms)?;
+    Ok(SynapseRule::Pair(PairRule {
+        rate: own.gamma * dt_ms,
+        eligibility: Some((libm::exp(-dt_ms / tau_z_ms), 1.0 / tau_z_ms)),
+        ..own.rule(dt_ms, third)?
+    }))
 }
 
 impl Pairs {
@@ -240,17 +234,28 @@ impl Pairs {
     }
 }
 
-impl PairRule {
-    /// The third factor of a step times the rate, from the `reward` of the step; moves `dopamine`.
-    pub(crate) fn gate(&self, dopamine: &mut f64, reward: f64) -> f64 {
-        self.rate
-            * match self.third {
-                Third::None => 1.0,
-                Third::Reward => reward,
-                Third::Dopamine { decay, tonic } => {
-                    *dopamine = *dopamine * decay + reward;
-                    tonic + *dopamine
-                }
+impl Third {
+    /// The factor of a step with this `reward`; moves `level`, which is dopamine or the expected reward.
+    pub(crate) fn of(&self, level: &mut f64, reward: f64) -> f64 {
+        match *self {
+            Third::None => 1.0,
+            Third::Reward => reward,
+            Third::PredictionError { decay } => {
+                let error = reward - *level;
+                *level = decay * *level + (1.0 - decay) * reward;
+                error
             }
+            Third::Dopamine { decay, tonic } => {
+                *level = *level * decay + reward;
+                tonic + *level
+            }
+        }
+    }
+}
+
+impl PairRule {
+    /// The third factor of a step times the rate.
+    pub(crate) fn gate(&self, level: &mut f64, reward: f64) -> f64 {
+        self.rate * self.third.of(level, reward)
     }
 }

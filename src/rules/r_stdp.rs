@@ -1,0 +1,91 @@
+//! `r-stdp`, reward-modulated spike-timing-dependent plasticity of whole trials: the pairs of spikes of a trial,
+//! e ← e + A₊ P⁺_pre f_post + A₋ P⁻_post f_pre with P ← P e^(−dt/τ) + f, times the trial's modulator
+//! (Izhikevich 2007; Frémaux et al. 2010). Both traces include the step's own spikes.
+
+use super::*;
+use crate::config::{Output, ReadoutConfig, ReadoutRule};
+use crate::error::bail;
+use crate::model::SPIKES;
+use crate::ranges::{number, positive};
+use serde::Deserialize;
+
+pub(super) const INFO: RuleInfo = RuleInfo {
+    parameters: || table(&Parameters::default()),
+    adapt,
+    ..RuleInfo::new(
+        "r-stdp",
+        "spike-timing-dependent plasticity of spiking neurons times the trial's reward (Izhikevich 2007; Frémaux 2010)",
+        build,
+    )
+};
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    tau_plus_ms: f64,
+    tau_minus_ms: f64,
+    a_plus: f64,
+    a_minus: f64,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Parameters { tau_plus_ms: 20.0, tau_minus_ms: 20.0, a_plus: 1.0, a_minus: -1.0 }
+    }
+}
+
+/// The rule needs neurons that spike, noise to try out other spikes with, and a readout of many neurons' spikes.
+fn adapt(config: &mut Config) {
+    config.network.dynamics = "lif".into();
+    config.network.synapse_ms = Some(config.network.tau_ms);
+    config.network.clamped = Vec::new();
+    config.network.bias_scale = 1.0;
+    config.network.private_noise = 1.0;
+    config.network.output = Output::Readout;
+    config.readout = ReadoutConfig { rule: ReadoutRule::None, eta: 0.0, perturbation: 0.0, mean_decay: 0.8 };
+    config.perturbation.probability = 0.0;
+    config.rule.eta = 1e-3;
+}
+
+fn build(config: &Config, neurons: &dyn NeuronModel) -> Result<Arc<dyn LearningRule>> {
+    if !neurons.variables().contains(&SPIKES) {
+        let name = neurons.name();
+        bail!(Usage, "rule.name is `r-stdp`, which needs spikes, but network.dynamics is `{name}`; expected `lif`");
+    }
+    let Parameters { tau_plus_ms, tau_minus_ms, a_plus, a_minus } = parameters(config)?;
+    positive("rule.tau_plus_ms", tau_plus_ms)?;
+    positive("rule.tau_minus_ms", tau_minus_ms)?;
+    number("rule.a_plus", a_plus)?;
+    number("rule.a_minus", a_minus)?;
+    let decay = |tau: f64| libm::exp(-config.network.dt_ms / tau);
+    Ok(Arc::new(RStdp { decays: [decay(tau_plus_ms), decay(tau_minus_ms)], amplitudes: [a_plus, a_minus] }))
+}
+
+struct RStdp {
+    /// e^(−dt/τ₊) and e^(−dt/τ₋).
+    decays: [f64; 2],
+    /// A₊ and A₋.
+    amplitudes: [f64; 2],
+}
+
+impl LearningRule for RStdp {
+    fn name(&self) -> &str {
+        INFO.name
+    }
+
+    fn source(&self) -> Source {
+        let ([plus, minus], [a_plus, a_minus]) = (self.decays, self.amplitudes);
+        let mut traces: Option<[Tensor; 2]> = None;
+        Source::Steps(Box::new(move |moment| {
+            let f = &moment.state.variables[SPIKES];
+            let [p, q] = match traces.take() {
+                Some([p, q]) => [((p * plus)? + f)?, ((q * minus)? + f)?],
+                None => [f.clone(), f.clone()],
+            };
+            let causal = Factors { post: (f * a_plus)?, pre: p.clone() };
+            let acausal = Factors { post: (&q * a_minus)?, pre: f.clone() };
+            traces = Some([p, q]);
+            Ok(Some(Increment::Outers([causal, acausal])))
+        }))
+    }
+}

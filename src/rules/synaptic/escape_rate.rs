@@ -1,0 +1,171 @@
+//! Rules for neurons with escape noise, which spike at random with a probability that the rule knows: `r-max`, `td-ltp`
+//! and `td-stdp` (Frémaux et al. 2013, eqs 36, 17 and 35).
+//!
+//! With x_j an arriving presynaptic spike, h_ij what the spikes that arrived at a synapse since its neuron's own last spike
+//! have left, f_i a spike and p_i its probability in the step,
+//!
+//! ```text
+//! r-max     h ← PSP of unit weight,       ζ_ij = (f_i − p_i) h_ij
+//! td-ltp    h ← PSP of unit weight,       ζ_ij = f_i h_ij
+//! td-stdp   h ← trace e^(−t/τ₊),          ζ_ij = A₊ f_i h_ij + A₋ P⁻_i x_j,   P⁻ set to 1 by an own spike
+//! z = ζ filtered by a kernel of unit area,   Δw = η Δt M z
+//! ```
+//!
+//! M is the reward of the step, which a world with a critic makes a TD error, or the reward minus the expected one.
+
+use super::{factor, parameters, table, Needs, SynapseRule, SynapseRuleInfo, Third};
+use crate::error::Result;
+use crate::ranges::{expect, number, positive};
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+/// A rule of this family, with its parameters in steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct EscapeRate {
+    /// h: what an arriving spike leaves.
+    pub response: Filter,
+    /// Whether p is subtracted from f.
+    pub centred: bool,
+    /// A₋ and the decay of P⁻ in a step.
+    pub depression: Option<(f64, f64)>,
+    /// How ζ is filtered.
+    pub eligibility: Filter,
+    /// M.
+    pub third: Third,
+    /// η Δt.
+    pub rate: f64,
+}
+
+/// A difference of exponentials, `scale` (slow^t − fast^t), or a single one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Filter {
+    /// The decay of the slow one in a step.
+    pub slow: f64,
+    /// The decay of the fast one; `None`: there is none.
+    pub fast: Option<f64>,
+    /// The factor.
+    pub scale: f64,
+}
+
+impl Filter {
+    fn new(decay_ms: f64, rise_ms: Option<f64>, area: f64, dt_ms: f64) -> Self {
+        let decay = |tau: f64| libm::exp(-dt_ms / tau);
+        let scale = area / (decay_ms - rise_ms.unwrap_or(0.0));
+        Filter { slow: decay(decay_ms), fast: rise_ms.map(decay), scale }
+    }
+}
+
+/// The parameters of `r-max` and `td-ltp`: the postsynaptic potential as that of the neuron model.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Potential {
+    /// η, in ms per reward and mV.
+    eta: f64,
+    tau_ms: f64,
+    synapse_ms: f64,
+    epsilon_mv_ms: f64,
+    /// The decay of the eligibility.
+    tau_z_ms: f64,
+    /// Its rise; 0: it has none.
+    rise_z_ms: f64,
+    expected_reward_ms: f64,
+}
+
+/// The parameters of `td-stdp`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Window {
+    eta: f64,
+    tau_plus_ms: f64,
+    tau_minus_ms: f64,
+    a_plus: f64,
+    a_minus: f64,
+    tau_z_ms: f64,
+    rise_z_ms: f64,
+    expected_reward_ms: f64,
+}
+
+const fn potential(eta: f64, tau_z_ms: f64, rise_z_ms: f64) -> Potential {
+    Potential { eta, tau_ms: 20.0, synapse_ms: 5.0, epsilon_mv_ms: 20.0, tau_z_ms, rise_z_ms, expected_reward_ms: 0.0 }
+}
+
+pub(super) const R_MAX: SynapseRuleInfo = SynapseRuleInfo {
+    name: "r-max",
+    summary: "spikes minus their probability, times the postsynaptic potential (Vasilaki 2009; Frémaux 2013)",
+    needs: Needs::Escape,
+    parameters: || table(&potential(1.5e-3, 500.0, 0.0)),
+    build: |given, dt_ms| build_potential(&R_MAX, given, dt_ms, true),
+};
+
+pub(super) const TD_LTP: SynapseRuleInfo = SynapseRuleInfo {
+    name: "td-ltp",
+    summary: "spikes times the postsynaptic potential, for a reward that is a TD error (Frémaux 2013)",
+    needs: Needs::Escape,
+    parameters: || table(&potential(0.01, 200.0, 50.0)),
+    build: |given, dt_ms| build_potential(&TD_LTP, given, dt_ms, false),
+};
+
+pub(super) const TD_STDP: SynapseRuleInfo = SynapseRuleInfo {
+    name: "td-stdp",
+    summary: "spike-timing-dependent plasticity since the last own spike, for a TD error (Frémaux 2013)",
+    needs: Needs::Escape,
+    parameters: || {
+        table(&Window {
+            eta: 2.5e-4,
+            tau_plus_ms: 20.0,
+            tau_minus_ms: 40.0,
+            a_plus: 0.75,
+            a_minus: -0.375,
+            tau_z_ms: 500.0,
+            rise_z_ms: 0.0,
+            expected_reward_ms: 0.0,
+        })
+    },
+    build: |given, dt_ms| {
+        let own: Window = parameters((TD_STDP.parameters)(), given)?;
+        positive("tau_plus_ms", own.tau_plus_ms)?;
+        positive("tau_minus_ms", own.tau_minus_ms)?;
+        number("a_plus", own.a_plus)?;
+        number("a_minus", own.a_minus)?;
+        let mut response = Filter::new(own.tau_plus_ms, None, 1.0, dt_ms);
+        response.scale = own.a_plus;
+        Ok(SynapseRule::EscapeRate(EscapeRate {
+            response,
+            centred: false,
+            depression: Some((own.a_minus, libm::exp(-dt_ms / own.tau_minus_ms))),
+            eligibility: eligibility(own.tau_z_ms, own.rise_z_ms, dt_ms)?,
+            third: factor(own.expected_reward_ms, dt_ms)?,
+            rate: rate(own.eta, dt_ms)?,
+        }))
+    },
+};
+
+fn build_potential(info: &SynapseRuleInfo, given: Table, dt_ms: f64, centred: bool) -> Result<SynapseRule> {
+    let own: Potential = parameters((info.parameters)(), given)?;
+    positive("synapse_ms", own.synapse_ms)?;
+    let expected = format!("above synapse_ms ({})", own.synapse_ms);
+    expect(own.tau_ms > own.synapse_ms && own.tau_ms.is_finite(), "tau_ms", own.tau_ms, expected)?;
+    number("epsilon_mv_ms", own.epsilon_mv_ms)?;
+    Ok(SynapseRule::EscapeRate(EscapeRate {
+        response: Filter::new(own.tau_ms, Some(own.synapse_ms), own.epsilon_mv_ms, dt_ms),
+        centred,
+        depression: None,
+        eligibility: eligibility(own.tau_z_ms, own.rise_z_ms, dt_ms)?,
+        third: factor(own.expected_reward_ms, dt_ms)?,
+        rate: rate(own.eta, dt_ms)?,
+    }))
+}
+
+fn eligibility(tau_z_ms: f64, rise_z_ms: f64, dt_ms: f64) -> Result<Filter> {
+    positive("tau_z_ms", tau_z_ms)?;
+    let expected = format!("at least 0 and below tau_z_ms ({tau_z_ms})");
+    expect((0.0..tau_z_ms).contains(&rise_z_ms), "rise_z_ms", rise_z_ms, expected)?;
+    Ok(Filter::new(tau_z_ms, (rise_z_ms > 0.0).then_some(rise_z_ms), 1.0, dt_ms))
+}
+
+fn rate(eta: f64, dt_ms: f64) -> Result<f64> {
+    number("eta", eta)?;
+    Ok(eta * dt_ms)
+}
