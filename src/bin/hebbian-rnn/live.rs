@@ -24,12 +24,19 @@ pub fn run(args: LiveArgs) -> Result<ExitCode> {
     let every = if every > 0.0 { (every / seconds).round().max(1.0) as u64 } else { u64::MAX };
     let bar = ProgressBar::new(lives.blocks()).with_position(first);
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} blocks {eta} left")?);
-    // Between two looks at the signals; one block after another would leave threads waiting for each other.
-    let stride = (2.0 / seconds).ceil().max(1.0) as u64;
+    // Blocks between two looks at the signals: as many as take some tenths of a second, for after each stride threads wait
+    // for each other.
+    let mut stride = 1;
     let mut saved = None;
     while !lives.is_over() {
         let to_save = every - lives.block() % every;
+        let begun = Instant::now();
         folder.append(lives.live(stride.min(to_save))?);
+        stride = match begun.elapsed().as_millis() {
+            0..100 => stride.saturating_mul(2),
+            100..400 => stride,
+            _ => (stride / 2).max(1),
+        };
         bar.set_position(lives.block());
         let stop = interrupted.load(Ordering::SeqCst);
         let last = stop || lives.is_over();
