@@ -52,7 +52,7 @@ pub use quantile::{quantile, quantile_with_missing};
 pub use random::{events, gaussian, stream, uniform, Phase, Purpose, Stream};
 #[cfg(feature = "report")]
 pub use report::{
-    draw_learning_curve, draw_learning_curves, draw_life, draw_sample_trials, write_report, NamedRun, RunReport,
+    draw_learning_curve, draw_learning_curves, draw_sample_trials, report_life, write_report, NamedRun, RunReport,
 };
 pub use rules::{
     find_rule, Credit, EscapeRate, Exploratory, Factors, Filter, FusedRule, Increment, LearningRule, Moment, Needs,
@@ -65,7 +65,7 @@ pub use runs::{
 };
 pub use storage::{
     holds_a_checkpoint, holds_a_life, layout, read_life_rows, read_metrics, LifeFolder, Lock, Metrics, RunFolder,
-    CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE, METRICS_FILE, REPORT_FILE, SAMPLE_TRIALS,
+    CIRCUIT_PICTURE, CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE, METRICS_FILE, REPORT_FILE, SAMPLE_TRIALS,
 };
 pub use tasks::{Coherences, Condition, ErrorMeasure, FileTask, SelectiveIntegration, Task, Trial, TrialShape};
 pub use training::{

@@ -4,8 +4,9 @@
     python scripts/peers/lives.py [--rounds 3] [--seconds 600] [--brian2]
 
 Needs gcc and the built program (cargo build --release). Prints seconds of one core for a life, the median ratio of this
-program's to C's, and how much faster two cores are than one, beside what C gains from them. Whole processes are timed, of this program with several
-lives, pictures and files included; of the others with one. The building of C's and Brian2's programs is not.
+program's to C's, and how much faster two cores are than one, beside what C gains from them. Whole processes are timed: of
+this program with several lives, pictures and files included; of the others with one. Building C's and Brian2's programs is
+not timed.
 """
 
 import argparse

@@ -7,6 +7,7 @@
 mod axis;
 mod canvas;
 mod chart;
+mod circuit;
 mod colour;
 mod fonts;
 mod heat;
@@ -18,6 +19,7 @@ mod sample_trials;
 
 pub use canvas::Canvas;
 pub use chart::{Mark, Shape};
+pub use circuit::{CircuitDrawing, Edge, Node};
 pub use colour::Colour;
 pub use heat::HeatMap;
 pub use learning_curves::LearningCurves;

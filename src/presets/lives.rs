@@ -163,6 +163,8 @@ pub struct LifeSetup {
     pub delays: Vec<usize>,
     /// For how many steps outputs are remembered, if that is longer than every delay.
     pub remember: usize,
+    /// The neurons whose membrane potentials are recorded.
+    pub watched: Vec<usize>,
 }
 
 impl LifeSetup {
@@ -212,7 +214,7 @@ impl LifeSetup {
             rules.push(rule.map(|(rule, _)| rule));
         }
         let delays = config.projections.iter().map(|projection| projection.delay_steps(dt)).collect();
-        let setup = LifeSetup { config, circuit, models, rules, delays, remember: 1 };
+        let setup = LifeSetup { config, circuit, models, rules, delays, remember: 1, watched: Vec::new() };
         let world = setup.world(setup.config.life.networks.start)?;
         let steps = world.steps();
         for (key, seconds) in

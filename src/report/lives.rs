@@ -1,11 +1,15 @@
-//! The picture of lives: how their figures went, weights before and after, and spikes after the end.
+//! The pictures of lives: how their figures went, weights before and after, membranes and spikes after the end, and who
+//! projects to whom.
 
+use super::life_page::life_page;
+use crate::config::{Connect, InitialSynapses, Sign};
 use crate::engine::life::newborn;
-use crate::error::Result;
-use crate::plot::{Colour, Mark, Panel, Panels, Shape};
+use crate::error::{Error, Result};
+use crate::files::write_atomically;
+use crate::plot::{Canvas, CircuitDrawing, Colour, Edge, Mark, Node, Panel, Panels, Shape};
 use crate::presets::LifeSetup;
 use crate::quantile::quantile;
-use crate::storage::LIFE_PICTURE;
+use crate::storage::{CIRCUIT_PICTURE, LIFE_PICTURE, REPORT_FILE};
 use crate::training::{LifeCheckpoint, Lives};
 use crate::worlds::LifeRow;
 use candle_core::Device;
@@ -15,27 +19,79 @@ use std::path::Path;
 /// The last stretch that is shown of what the neurons do, in ms, and the most neurons of a population in it.
 const SHOWN_MS: f64 = 2000.0;
 const SHOWN_NEURONS: usize = 30;
+/// The stretch in which membrane potentials are shown.
+const MEMBRANE_MS: f64 = 300.0;
 /// A curve of more points is averaged over stretches of time.
 const POINTS: usize = 240;
 /// Bins of a histogram of weights.
 const BINS: usize = 40;
 
-/// Draws `life.png` and `life.svg` into the folder of lives: what the world measures over time (median and quartiles of
-/// the networks), the weights of plastic projections before and after, and what the first network does in the two seconds
-/// after the end, with frozen weights.
+/// Draws into the folder of lives: `circuit.png` and `.svg`, who projects to whom; `life.png` and `.svg`, what the world
+/// measures over time (median and quartiles of the networks), the weights of plastic projections before and after, and
+/// what the first network does in the two seconds after the end, with frozen weights: spikes or rates, and the membrane
+/// potentials of `watch`ed neurons, given as POPULATION.NEURON; none: the first of each population that has one. Then
+/// writes the page with both, `report.html`.
 ///
 /// # Errors
-/// [`Error::Tensors`](crate::Error::Tensors) if the device fails, [`Error::Io`](crate::Error::Io) if a file cannot be
-/// written.
-pub fn draw_life(folder: &Path, checkpoint: &LifeCheckpoint, rows: &[LifeRow]) -> Result<()> {
-    let setup = &checkpoint.setup;
-    let networks = setup.config.life.networks;
+/// [`Error::Setting`] if there is no such neuron, [`Error::Tensors`] if the device fails, [`Error::Io`] if a file cannot
+/// be read or written.
+pub fn report_life(folder: &Path, checkpoint: &LifeCheckpoint, rows: &[LifeRow], watch: &[String]) -> Result<()> {
+    let (life, circuit) = (life_picture(checkpoint, rows, watch)?, circuit_picture(&checkpoint.setup)?);
+    life.save(&folder.join(LIFE_PICTURE))?;
+    circuit.save(&folder.join(CIRCUIT_PICTURE))?;
+    let page = life_page(folder, checkpoint, rows, (&life, &circuit))?;
+    write_atomically(&folder.join(REPORT_FILE), page.as_bytes())
+}
+
+pub(super) fn title(setup: &LifeSetup) -> Result<String> {
+    let networks = setup.config.life.networks.count();
     let rule = setup.config.projections.iter().find_map(|projection| projection.rule_name()).unwrap_or("no rule");
-    let plural = if networks.count() == 1 { "" } else { "s" };
-    let title = format!("{}, {rule}: {} network{plural}", setup.config.world_name()?, networks.count());
+    let plural = if networks == 1 { "" } else { "s" };
+    Ok(format!("{}, {rule}: {networks} network{plural}", setup.config.world_name()?))
+}
+
+fn life_picture(checkpoint: &LifeCheckpoint, rows: &[LifeRow], watch: &[String]) -> Result<Canvas> {
+    let setup = &checkpoint.setup;
     let over_time = over_time(setup, rows)?;
-    let below = vec![weights(checkpoint)?, activity(checkpoint)?];
-    Panels { title, rows: vec![over_time, below] }.draw().save(&folder.join(LIFE_PICTURE))
+    let watched = watched(setup, watch)?;
+    let after = after_the_end(checkpoint, &watched)?;
+    let mut below = vec![weights(checkpoint)?, activity(setup, &after.outputs)];
+    below.extend(membranes(setup, &watched, &after.membranes));
+    Ok(Panels { title: title(setup)?, rows: vec![over_time, below] }.draw())
+}
+
+/// Who projects to whom.
+fn circuit_picture(setup: &LifeSetup) -> Result<Canvas> {
+    let config = &setup.config;
+    let nodes = config.populations.iter().zip(&setup.models);
+    let nodes = nodes.map(|(population, model)| Node {
+        name: population.name.clone(),
+        detail: format!("{} {}", population.size, model.name()),
+    });
+    let edges = config.projections.iter().zip(&setup.circuit.projections).map(|(projection, (_, from, to))| {
+        let synapses = match projection.connect {
+            Connect::Density(p) if p >= 1.0 => "all to all".into(),
+            Connect::Density(p) => format!("density {p}"),
+            Connect::InDegree(n) => format!("{n} onto each"),
+            Connect::OutDegree(n) => format!("{n} from each"),
+        };
+        let negative = |w: f64| w <= 0.0;
+        let born = match projection.weights {
+            InitialSynapses::Constant(w) => negative(w) && w != 0.0,
+            InitialSynapses::Uniform(low, high) => negative(high) && low < high,
+            InitialSynapses::Normal(..) => false,
+        };
+        let inhibits = config.populations[*from].sign == Sign::Inhibitory || (born && negative(projection.w_max));
+        let rule = projection.rule_name();
+        let label = rule.map_or_else(|| synapses.clone(), |rule| format!("{synapses}, {rule}"));
+        Edge { from: *from, to: *to, label, inhibits, learns: rule.is_some() }
+    });
+    Ok(CircuitDrawing {
+        title: format!("{}: who projects to whom", config.world_name()?),
+        nodes: nodes.collect(),
+        edges: edges.collect(),
+    }
+    .draw())
 }
 
 /// The values of a figure in all networks, by the bits of their ages in seconds.
@@ -108,9 +164,7 @@ fn weights(checkpoint: &LifeCheckpoint) -> Result<Panel> {
 }
 
 /// What the first network does after the end: a dot for each spike, or the rates of its last neurons.
-fn activity(checkpoint: &LifeCheckpoint) -> Result<Panel> {
-    let outputs = after_the_end(checkpoint)?;
-    let setup = &checkpoint.setup;
+fn activity(setup: &LifeSetup, outputs: &[Vec<f64>]) -> Panel {
     let dt = setup.config.life.dt_ms;
     let end = outputs.len() as f64 * dt;
     let mut panel = Panel { x_label: "time after the end (ms)".into(), x: Some((0.0, end)), ..Panel::default() };
@@ -138,11 +192,59 @@ fn activity(checkpoint: &LifeCheckpoint) -> Result<Panel> {
             }
         }
     }
-    Ok(panel)
+    panel
 }
 
-/// The outputs of the first network in each step of the time after the end, with frozen weights.
-fn after_the_end(checkpoint: &LifeCheckpoint) -> Result<Vec<Vec<f64>>> {
+/// The neurons POPULATION.NEURON of `names`; if there are none, the first of each population with a membrane.
+fn watched(setup: &LifeSetup, names: &[String]) -> Result<Vec<usize>> {
+    let populations = setup.circuit.populations.iter().zip(&setup.models);
+    let has_membrane = |model: &dyn crate::model::PopulationModel| model.membrane(&model.start()).is_some();
+    let populations = populations.filter(|(_, model)| has_membrane(&***model)).map(|(population, _)| population);
+    if names.is_empty() {
+        return Ok(populations.map(|(_, places)| places.start).collect());
+    }
+    let all: Vec<_> = populations.collect();
+    let known =
+        || all.iter().map(|(name, places)| format!("{name}.0 to {name}.{}", places.len() - 1)).collect::<Vec<_>>();
+    let place = |name: &String| {
+        let (population, neuron) = name.rsplit_once('.')?;
+        let (_, places) = all.iter().find(|(known, _)| known == population)?;
+        places.clone().nth(neuron.parse().ok()?)
+    };
+    let found = |name| place(name).ok_or_else(|| Error::setting("watch", name, known().join(", ")));
+    names.iter().map(found).collect()
+}
+
+/// The membrane potentials of the watched neurons of the first network after the end; `None` if there are none.
+fn membranes(setup: &LifeSetup, watched: &[usize], potentials: &[Vec<f64>]) -> Option<Panel> {
+    let dt = setup.config.life.dt_ms;
+    let name = |neuron: &usize| {
+        let of = setup.circuit.populations.iter().find(|(_, places)| places.contains(neuron));
+        of.map_or(String::new(), |(name, places)| format!("{name} {}", neuron - places.start))
+    };
+    let mark = |(k, (neuron, potential)): (usize, (&usize, &Vec<f64>))| {
+        let steps = (MEMBRANE_MS / dt).ceil() as usize;
+        let line = potential.iter().take(steps).enumerate().map(|(t, u)| (t as f64 * dt, *u)).collect();
+        Mark::new(Shape::Line(line, 2.5), Colour::Nth(k)).named(name(neuron))
+    };
+    (!watched.is_empty()).then(|| Panel {
+        title: "membrane potentials".into(),
+        x_label: "time after the end (ms)".into(),
+        y_label: "membrane potential (mV)".into(),
+        marks: watched.iter().zip(potentials).enumerate().map(mark).collect(),
+        ..Panel::default()
+    })
+}
+
+/// What the first network does in each step of the time after the end.
+struct After {
+    outputs: Vec<Vec<f64>>,
+    /// Of each watched neuron.
+    membranes: Vec<Vec<f64>>,
+}
+
+/// The first network in the time after the end, with frozen weights.
+fn after_the_end(checkpoint: &LifeCheckpoint, watched: &[usize]) -> Result<After> {
     let mut then = checkpoint.clone();
     let life = &mut then.setup.config.life;
     let (start, dt) = (life.networks.start, life.dt_ms);
@@ -155,11 +257,12 @@ fn after_the_end(checkpoint: &LifeCheckpoint) -> Result<Vec<Vec<f64>>> {
     let life = &mut then.setup.config.life;
     (life.seconds, life.frozen_seconds) = (then.block as f64 * block, blocks * block);
     then.setup.remember = steps;
+    then.setup.watched = watched.to_vec();
     let none = vec![0.0; then.setup.circuit.neurons()];
     then.states[0].outputs.resize(steps, none);
     let mut lives = Lives::resume(&then, &Device::Cpu)?;
     lives.live(blocks as u64)?;
-    let mut outputs = lives.checkpoint()?.states.swap_remove(0).outputs;
+    let crate::engine::LifeState { mut outputs, membranes, .. } = lives.checkpoint()?.states.swap_remove(0);
     outputs.reverse();
-    Ok(outputs)
+    Ok(After { outputs, membranes })
 }

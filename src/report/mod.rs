@@ -2,11 +2,12 @@
 
 mod command;
 mod figures;
+mod life_page;
 mod lives;
 mod page;
 
 pub use figures::{draw_learning_curve, draw_learning_curves, draw_sample_trials, NamedRun};
-pub use lives::draw_life;
+pub use lives::report_life;
 
 use crate::analysis::{Analysis, Findings, Options, Subject, ANALYSES};
 use crate::error::{At, Doing, Result};

@@ -15,12 +15,16 @@ use minijinja::{context, Environment, UndefinedBehavior};
 
 /// The page of a report.
 pub(super) fn page(report: &RunReport) -> Result<String> {
+    render(include_str!("page.html"), values(report)?)
+}
+
+/// A page with its values filled in.
+pub(super) fn render(template: &str, values: Value) -> Result<String> {
     let mut templates = Environment::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
-    let values = values(report)?;
     // Text is escaped as HTML because the template's name ends in `.html`.
     let rendered = templates
-        .add_template("page.html", include_str!("page.html"))
+        .add_template("page.html", template)
         .and_then(|()| templates.get_template("page.html")?.render(values));
     Ok(rendered.map_err(|error| Error::Bug(format!("filling in the page: {error}")))? + "\n")
 }
@@ -69,7 +73,7 @@ fn values(report: &RunReport) -> Result<Value> {
 }
 
 /// A picture, with a caption and a text alternative for those who cannot see it.
-fn picture(canvas: &Canvas, words: String, caption: &str) -> Value {
+pub(super) fn picture(canvas: &Canvas, words: String, caption: &str) -> Value {
     context! { svg => canvas.inline_svg(), words, caption }
 }
 

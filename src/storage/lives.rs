@@ -26,6 +26,9 @@ const FORMAT: u32 = 1;
 /// The name of the picture in the folder of lives, without its extension.
 pub const LIFE_PICTURE: &str = "life";
 
+/// The name of the drawing of who projects to whom.
+pub const CIRCUIT_PICTURE: &str = "circuit";
+
 #[derive(Serialize, Deserialize)]
 struct Header {
     format: u32,
@@ -208,6 +211,7 @@ fn empty(setup: &LifeSetup, world: Value) -> LifeState {
         plastic: vec![PlasticState::default(); setup.rules.len()],
         reward: 0.0,
         world,
+        membranes: Vec::new(),
     }
 }
 

@@ -269,6 +269,8 @@ pub struct PlotArgs {
     /// Use a logarithmic error axis
     #[arg(long)]
     pub log: bool,
+    #[command(flatten)]
+    pub watch: Watch,
 }
 
 #[derive(Args)]
@@ -278,6 +280,16 @@ pub struct ReportArgs {
     /// Use a logarithmic error axis
     #[arg(long)]
     pub log: bool,
+    #[command(flatten)]
+    pub watch: Watch,
+}
+
+#[derive(Args)]
+pub struct Watch {
+    /// For lives: the neurons whose membrane potentials are drawn, such as hidden.0,hidden.7 [default: the first of each
+    /// population]
+    #[arg(long = "watch", value_name = "POPULATION.NEURON", value_delimiter = ',')]
+    pub neurons: Vec<String>,
 }
 
 #[derive(Args)]

@@ -4,8 +4,9 @@ use crate::args::{ListArgs, LiveArgs};
 use crate::output::{open_device, print_json, print_table, usage};
 use crate::signals;
 use anyhow::{anyhow, bail, ensure, Context, Result};
-use hebbian_rnn::{draw_life, find_life, find_task, quantile, verdicts, CONFIG_FILE, LIFE_PICTURE, LIVES};
+use hebbian_rnn::{find_life, find_task, quantile, report_life, verdicts};
 use hebbian_rnn::{Integrity, LifeCheckpoint, LifeConfig, LifeFolder, LifeSetup, Lives, Setting, Verdict};
+use hebbian_rnn::{CIRCUIT_PICTURE, CONFIG_FILE, LIFE_PICTURE, LIVES, REPORT_FILE};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::io::{stdout, Write};
@@ -169,9 +170,9 @@ fn summarise(args: &LiveArgs, lives: &Lives, folder: &LifeFolder, lived: f64, se
         return Ok(writeln!(stdout(), "networks at birth: {}", folder.path().display())?);
     }
     let verdicts = verdicts(lives.setup(), folder.rows())?;
-    let drawn = draw_life(folder.path(), &lives.checkpoint()?, folder.rows());
+    let drawn = report_life(folder.path(), &lives.checkpoint()?, folder.rows(), &[]);
     if let Err(why) = &drawn {
-        eprintln!("warning: no picture: {why}");
+        eprintln!("warning: no pictures: {why}");
     }
     let networks = verdicts.len();
     if args.json {
@@ -198,8 +199,9 @@ fn summarise(args: &LiveArgs, lives: &Lives, folder: &LifeFolder, lived: f64, se
         writeln!(console, "\nlearnt: {} of {networks}", judged.iter().filter(|learnt| **learnt).count())?;
     }
     if drawn.is_ok() {
-        let picture = folder.path().join(LIFE_PICTURE);
-        writeln!(console, "\n{0}.png\n{0}.svg", picture.display())?;
+        let file = |name: &str| folder.path().join(name).display().to_string();
+        let (life, circuit) = (file(LIFE_PICTURE), file(CIRCUIT_PICTURE));
+        writeln!(console, "\n{life}.png\n{life}.svg\n{circuit}.png\n{circuit}.svg\n{}", file(REPORT_FILE))?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use crate::read;
 use anyhow::{anyhow, bail, Result};
 use candle_core::Device;
 use hebbian_rnn::{draw_learning_curve, draw_learning_curves, draw_sample_trials, read_metrics, Checkpoint, NamedRun};
+use hebbian_rnn::{holds_a_life, report_life, CIRCUIT_PICTURE, LIFE_PICTURE};
 use hebbian_rnn::{LEARNING_CURVE, METRICS_FILE, SAMPLE_TRIALS};
 use std::io::{stdout, Write};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ const MOST_RUNS: usize = 12;
 pub fn run(args: PlotArgs) -> Result<()> {
     args.runs.iter().try_for_each(|run| read::ensure_folder(run))?;
     let pictures = match (&args.runs[..], args.out) {
+        ([run], None) if holds_a_life(run) => draw_lives(run, &args.watch.neurons)?,
         ([run], None) => draw(run, &read::to_run(run, None, &Device::Cpu)?, args.log)?,
         (runs, out) => draw_together(runs, out, args.log)?,
     };
@@ -28,6 +30,13 @@ pub fn draw(folder: &Path, checkpoint: &Checkpoint, log: bool) -> Result<Vec<Str
     draw_learning_curve(folder, &checkpoint.setup, &rows, log)?;
     draw_sample_trials(folder, checkpoint)?;
     Ok([LEARNING_CURVE, SAMPLE_TRIALS].iter().flat_map(|stem| files(&folder.join(stem))).collect())
+}
+
+/// Draws the pictures of lives; returns their paths.
+fn draw_lives(folder: &Path, watch: &[String]) -> Result<Vec<String>> {
+    let (checkpoint, rows) = read::life(folder)?;
+    usage(report_life(folder, &checkpoint, &rows, watch))?;
+    Ok([LIFE_PICTURE, CIRCUIT_PICTURE].iter().flat_map(|stem| files(&folder.join(stem))).collect())
 }
 
 /// Draws the learning curves of several runs into one picture; returns its paths.

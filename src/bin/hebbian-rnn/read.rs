@@ -2,7 +2,8 @@
 
 use anyhow::{ensure, Result};
 use candle_core::Device;
-use hebbian_rnn::{Checkpoint, FileTask, Integrity, Own, Setup, CHECKPOINT_FILE};
+use hebbian_rnn::{read_life_rows, Checkpoint, FileTask, Integrity, LifeCheckpoint, LifeRow, Own, Setup};
+use hebbian_rnn::{CHECKPOINT_FILE, METRICS_FILE};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -49,6 +50,15 @@ pub fn change(run: &Path, checkpoint: &Checkpoint) -> Option<String> {
         format!("; the checkpoint before it is whole: {} (update {updates})", previous.display())
     });
     Some(format!("{}: its checksum does not fit: it was damaged, or edited by hand{before}", path.display()))
+}
+
+/// The checkpoint of the lives in a folder, and the rows of their metrics.
+pub fn life(folder: &Path) -> Result<(LifeCheckpoint, Vec<LifeRow>)> {
+    let checkpoint = LifeCheckpoint::read(folder)?;
+    if checkpoint.integrity == Integrity::Changed {
+        eprintln!("warning: {}: the checksum of its checkpoint does not fit", folder.display());
+    }
+    Ok((checkpoint, read_life_rows(&folder.join(METRICS_FILE))?))
 }
 
 /// Refuses a path that is not a folder.

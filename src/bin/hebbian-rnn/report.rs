@@ -1,11 +1,14 @@
 //! `hebbian-rnn report`, and the page that `train` writes.
 
 use crate::args::ReportArgs;
+use crate::output::usage;
 use crate::read;
 use crate::train::FINAL_TRIALS;
 use anyhow::Result;
 use candle_core::Device;
-use hebbian_rnn::{evaluate, write_report, Analysis, Checkpoint, RunReport, Score};
+use hebbian_rnn::{
+    evaluate, holds_a_life, report_life, write_report, Analysis, Checkpoint, RunReport, Score, REPORT_FILE,
+};
 use indicatif::ProgressBar;
 use std::io::{stdout, Write};
 use std::path::{Path, PathBuf};
@@ -13,6 +16,11 @@ use std::time::Duration;
 
 pub fn run(args: ReportArgs) -> Result<()> {
     read::ensure_folder(&args.run)?;
+    if holds_a_life(&args.run) {
+        let (checkpoint, rows) = read::life(&args.run)?;
+        usage(report_life(&args.run, &checkpoint, &rows, &args.watch.neurons))?;
+        return Ok(writeln!(stdout(), "{}", args.run.join(REPORT_FILE).display())?);
+    }
     let checkpoint = read::to_run(&args.run, None, &Device::Cpu)?;
     let scores = evaluate(&checkpoint, FINAL_TRIALS, checkpoint.setup.config.train.seed)?;
     // Some analyses take a minute. The spinner is hidden where stderr is not a terminal.

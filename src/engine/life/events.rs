@@ -6,7 +6,7 @@
 use super::spike_pairs::{deliver, Pairs};
 use super::synapse_table::{Pending, RateTable, Rates, SpikeTable, Traces, MOST_RATES};
 use super::whole_table::{WholePairs, WholeTable};
-use super::{begin, draws, world_of, Drawn, LifeEngine, LifeState, PlasticState};
+use super::{begin, draws, watched, world_of, Drawn, LifeEngine, LifeState, PlasticState};
 use crate::error::Result;
 use crate::model::Synapses;
 use crate::presets::LifeSetup;
@@ -53,6 +53,8 @@ struct Body {
     fired: VecDeque<Vec<Vec<u32>>>,
     projections: Vec<Projection>,
     reward: f64,
+    /// The population and place of each watched neuron, and its membrane potentials so far.
+    watched: Vec<((usize, usize), Vec<f64>)>,
     /// Spikes of each neuron in this block.
     counts: Vec<u32>,
     input: Vec<f32>,
@@ -148,6 +150,7 @@ impl Body {
             fired,
             projections,
             reward,
+            watched: watched(setup).into_iter().map(|place| (place, Vec::new())).collect(),
             counts: vec![0; n],
             input: vec![0.0; n],
             uniform: vec![0.0; n],
@@ -170,6 +173,7 @@ impl Body {
             plastic,
             reward: self.reward,
             world: self.world.state(),
+            membranes: self.watched.iter().map(|(_, membrane)| membrane.clone()).collect(),
         }
     }
 
@@ -283,6 +287,10 @@ impl Body {
                 let counts = &mut self.counts[places];
                 fired[p].iter().for_each(|k| counts[*k as usize] += 1);
             }
+        }
+        for ((p, neuron), membrane) in &mut self.watched {
+            let variables: Vec<f64> = self.neurons[*p].iter().map(|values| f64::from(values[*neuron])).collect();
+            membrane.extend(setup.models[*p].membrane(&variables));
         }
         self.outputs.push_front(r);
         self.fired.push_front(fired);

@@ -47,6 +47,8 @@ pub struct LifeState {
     pub reward: f64,
     /// What the world keeps.
     pub world: Value,
+    /// The membrane potential of each watched neuron in each step since the engine was started: not part of a checkpoint.
+    pub membranes: Vec<Vec<f64>>,
 }
 
 /// What a rule keeps for a projection.
@@ -141,7 +143,18 @@ pub(crate) fn newborn(setup: &LifeSetup, network: u64) -> Result<LifeState> {
         plastic,
         reward: 0.0,
         world: world.state(),
+        membranes: Vec::new(),
     })
+}
+
+/// The population and the place there of each watched neuron.
+fn watched(setup: &LifeSetup) -> Vec<(usize, usize)> {
+    let populations = || setup.circuit.populations.iter().enumerate();
+    let place = |neuron: &usize| {
+        let of = populations().find(|(_, (_, places))| places.contains(neuron));
+        of.map(|(p, (_, places))| (p, neuron - places.start))
+    };
+    setup.watched.iter().filter_map(place).collect()
 }
 
 /// The synapses as a world sees them.

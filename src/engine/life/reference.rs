@@ -1,6 +1,6 @@
 //! Lives in plain candle operations, all networks at once, on every device: what the fused engine is tested against.
 
-use super::{begin, draws, world_of, Drawn, LifeEngine, LifeState, PlasticState};
+use super::{begin, draws, watched, world_of, Drawn, LifeEngine, LifeState, PlasticState};
 use crate::error::Result;
 use crate::model::Synapses;
 use crate::presets::LifeSetup;
@@ -24,6 +24,8 @@ pub(super) struct Reference {
     outputs: VecDeque<Tensor>,
     projections: Vec<Projection>,
     rewards: Vec<f64>,
+    /// The membrane potentials of the watched neurons of each network.
+    membranes: Vec<Vec<Vec<f64>>>,
 }
 
 struct Projection {
@@ -109,6 +111,7 @@ impl Reference {
             outputs,
             projections,
             rewards: states.iter().map(|state| state.reward).collect(),
+            membranes: vec![vec![Vec::new(); watched(setup).len()]; s],
         })
     }
 
@@ -184,6 +187,13 @@ impl Reference {
             let (state, r) = model.step(&self.neurons[p], &inputs[p], uniform.as_ref())?;
             self.neurons[p] = state;
             outputs.push(r);
+        }
+        for (k, (p, neuron)) in watched(setup).into_iter().enumerate() {
+            let variables: Vec<Vec<Vec<f64>>> = self.neurons[p].iter().map(|v| self.host(v)).collect::<Outcome<_>>()?;
+            for (s, membranes) in self.membranes.iter_mut().enumerate() {
+                let own: Vec<f64> = variables.iter().map(|values| values[s][neuron]).collect();
+                membranes[k].extend(setup.models[p].membrane(&own));
+            }
         }
         Tensor::cat(&outputs, 1)
     }
@@ -358,6 +368,7 @@ impl LifeEngine for Reference {
                 plastic: Vec::new(),
                 reward: self.rewards[i],
                 world: self.worlds[i].state(),
+                membranes: self.membranes[i].clone(),
             })
             .collect();
         for (k, projection) in self.projections.iter().enumerate() {

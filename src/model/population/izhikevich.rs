@@ -53,6 +53,10 @@ impl PopulationModel for Izhikevich {
         vec![self.c, self.b * self.c]
     }
 
+    fn membrane(&self, variables: &[f64]) -> Option<f64> {
+        Some(variables[0])
+    }
+
     fn spikes(&self) -> bool {
         true
     }

@@ -107,6 +107,10 @@ impl PopulationModel for Model {
         vec![self.rest, 0.0, 0.0, 0.0]
     }
 
+    fn membrane(&self, variables: &[f64]) -> Option<f64> {
+        Some(variables[0])
+    }
+
     fn spikes(&self) -> bool {
         true
     }

@@ -49,6 +49,10 @@ pub trait PopulationModel: Send + Sync {
     fn probability(&self) -> Option<usize> {
         None
     }
+    /// The membrane potential of a neuron with these variables, in mV; `None`: it has none.
+    fn membrane(&self, _variables: &[f64]) -> Option<f64> {
+        None
+    }
     /// The variables and the output after a step of Δt in which `input` arrived. `uniform` is given if the model draws.
     ///
     /// # Errors

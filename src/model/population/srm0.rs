@@ -96,6 +96,10 @@ impl PopulationModel for Model {
         Some(3)
     }
 
+    fn membrane(&self, variables: &[f64]) -> Option<f64> {
+        Some((variables[0] - variables[1]) * self.scale + variables[2])
+    }
+
     fn draws(&self) -> Draws {
         Draws::Spikes
     }
