@@ -44,7 +44,9 @@ fn adapt(config: &mut Config) {
     config.network.output = Output::Readout;
     config.readout = ReadoutConfig { rule: ReadoutRule::None, eta: 0.0, perturbation: 0.0, mean_decay: 0.8 };
     config.perturbation.probability = 0.0;
-    config.rule.eta = 1e-3;
+    let tau = toml::Value::Float(config.network.tau_ms);
+    config.rule.own.extend(["tau_plus_ms", "tau_minus_ms"].map(|key| (key.to_string(), tau.clone())));
+    config.rule.eta = 0.01;
 }
 
 fn build(config: &Config, neurons: &dyn NeuronModel) -> Result<Arc<dyn LearningRule>> {

@@ -83,7 +83,12 @@ impl<'a> Oracle<'a> {
         let mut x: Vec<f64> = drawn.x0.iter().map(|v| f64::from(*v)).collect();
         let clamp = |x: &mut Vec<f64>| net.clamped.iter().for_each(|&(i, v)| x[i] = v);
         clamp(&mut x);
-        let mut r: Vec<f64> = x.iter().map(|v| rate(net, *v)).collect();
+        let spiking = net.dynamics == "lif";
+        let mut r: Vec<f64> = x.iter().map(|v| if spiking { 0.0 } else { rate(net, *v) }).collect();
+        // Of spiking neurons: spikes, and the traces of r-stdp.
+        let (mut f, mut p, mut q) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
+        let own = |key: &str| rule.own.get(key).and_then(|value| value.as_float()).unwrap_or(0.0);
+        let decay = |tau: f64| (-net.dt_ms / tau).exp();
         let mut x_mean = x.clone();
         let mut eligibility = vec![0.0; n * n];
         let mut outputs = Vec::new();
@@ -110,13 +115,21 @@ impl<'a> Oracle<'a> {
                     drive += self.w_in[i * self.n_in + k] * f64::from(drawn.trial.inputs[step * self.n_in + k]);
                 }
                 x_next[i] = match net.dynamics.as_str() {
-                    "leaky" => x[i] + net.dt_ms / net.tau_ms * (drive - x[i]),
+                    "leaky" | "lif" => x[i] + net.dt_ms / net.tau_ms * (drive - x[i]),
                     _ => drive,
                 };
             }
             clamp(&mut x_next);
             x = x_next;
             for i in 0..n {
+                if spiking {
+                    f[i] = if x[i] >= 1.0 { 1.0 } else { 0.0 };
+                    x[i] *= 1.0 - f[i];
+                    r[i] = net.synapse_ms.map_or(0.0, |tau| r[i] * decay(tau)) + f[i];
+                    p[i] = p[i] * decay(own("tau_plus_ms")) + f[i];
+                    q[i] = q[i] * decay(own("tau_minus_ms")) + f[i];
+                    continue;
+                }
                 r[i] = match net.dynamics.as_str() {
                     "leaky-rate" => r[i] + net.dt_ms / net.tau_ms * (rate(net, x[i]) - r[i]),
                     _ => rate(net, x[i]),
@@ -138,6 +151,7 @@ impl<'a> Oracle<'a> {
                         eligibility[i * n + j] += match rule.name.as_str() {
                             "delta-x" => (r_before[j] * (x[i] - x_mean[i])).powi(3),
                             "node-perturbation" => xi[i] * r_before[j],
+                            "r-stdp" => own("a_plus") * p[j] * f[i] + own("a_minus") * q[i] * f[j],
                             "eh" => reward_change * (x[i] - x_mean[i]) * r_before[j],
                             _ => unreachable!(),
                         };
@@ -224,6 +238,7 @@ fn one_update(task: &str, settings: &[&str], tolerance: f64) {
             .map(|(after, before)| after - before)
             .collect();
         assert_eq!(found.len(), n * n);
+        assert!(change.iter().any(|change| change.abs() > 1e-4), "nothing is learnt, so nothing is tested");
         assert_close(&found, &change, tolerance, &format!("Δw_rec of network {s}"));
         let error = outcomes.iter().zip(drawn).map(|(o, d)| error(o, d, 10)).sum::<f64>() / b as f64;
         assert!((report.networks[s].error - error).abs() < 1e-5 * error, "error of network {s}");
@@ -263,6 +278,17 @@ fn eh_update_equals_plain_loops() {
     let rule = ["rule.name=eh", "rule.max_dw=0", "rule.eta=10", "modulator.warmup_trials=0"];
     update_on("reference", "f64", &rule, 1e-6);
     update_on("reference", "f32", &rule, 1e-4);
+}
+
+#[test]
+fn r_stdp_update_equals_plain_loops() {
+    let rule = ["rule.name=r-stdp", "rule.max_dw=0", "rule.eta=0.5", "rule.tau_plus_ms=15", "rule.a_minus=-0.7"];
+    let network = ["network.output=neurons", "network.bias_scale=0", "network.private_noise=8", "network.gain=3"];
+    let all = [&rule[..], &network].concat();
+    for synapse in ["network.synapse_ms=20", "network.synapse_ms=3"] {
+        update_on("reference", "f64", &[&all[..], &[synapse]].concat(), 1e-6);
+        update_on("fused", "f32", &[&all[..], &[synapse]].concat(), 1e-4);
+    }
 }
 
 #[test]

@@ -226,3 +226,23 @@ fn a_browser_shows_the_page_on_desktop_phone_and_in_the_dark() {
     browse(&browser, &dir.path().join("run/report.html"), &[&screenshot, "--window-size=360,800"]);
     assert!(bytes(&picture).starts_with(b"\x89PNG") && bytes(&picture).len() > 10_000);
 }
+
+/// Lives have a page and pictures too, with the membranes that are asked for.
+#[test]
+fn lives_are_drawn() {
+    let dir = tempfile::TempDir::new().unwrap();
+    fine(hebbian(&["live", "one-synapse", "--out", "run"], dir.path()));
+    let html = page(&dir.path().join("run"));
+    assert!(html.contains("<h1>one-synapse, mstdpet: 1 network</h1>") && html.contains("who projects to whom"));
+    assert_eq!(html.matches("<svg ").count(), 2);
+    // With the strong synapse from `teacher` the neuron is far above its threshold one step later, and resets.
+    assert!(html.contains("membrane potential (mV)") && html.contains("post 0"));
+    let before = bytes(dir.path().join("run/life.png"));
+    let ran = fine(hebbian(&["plot", "run", "--watch", "post.0"], dir.path()));
+    assert_eq!(ran.stdout, "run/life.png\nrun/life.svg\nrun/circuit.png\nrun/circuit.svg\n");
+    assert!(before == bytes(dir.path().join("run/life.png")), "the neuron that is watched by default");
+    let error = "watch is pre.0; expected post.0 to post.0";
+    one_line_error(hebbian(&["plot", "run", "--watch", "pre.0"], dir.path()), 2, error);
+    assert_eq!(fine(hebbian(&["report", "run"], dir.path())).stdout, "run/report.html\n");
+    assert!(html == page(&dir.path().join("run")));
+}
