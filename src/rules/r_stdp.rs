@@ -40,13 +40,15 @@ fn adapt(config: &mut Config) {
     config.network.synapse_ms = Some(config.network.tau_ms);
     config.network.clamped = Vec::new();
     config.network.bias_scale = 1.0;
-    config.network.private_noise = 1.0;
+    config.network.private_noise = 3.0;
     config.network.output = Output::Readout;
+    config.network.readout_scale = 2.0;
     config.readout = ReadoutConfig { rule: ReadoutRule::None, eta: 0.0, perturbation: 0.0, mean_decay: 0.8 };
     config.perturbation.probability = 0.0;
     let tau = toml::Value::Float(config.network.tau_ms);
     config.rule.own.extend(["tau_plus_ms", "tau_minus_ms"].map(|key| (key.to_string(), tau.clone())));
     config.rule.eta = 0.01;
+    config.rule.max_dw = 6e-4;
 }
 
 fn build(config: &Config, neurons: &dyn NeuronModel) -> Result<Arc<dyn LearningRule>> {
