@@ -34,13 +34,18 @@ impl Default for Parameters {
     }
 }
 
-/// The rule needs neurons that spike, noise to try out other spikes with, and a readout of many neurons' spikes.
+/// The rule needs neurons that spike, noise to try out other spikes with, and a readout of many neurons' spikes. The noise
+/// alone moves x with a variance of 0.225, in units of the threshold.
 fn adapt(config: &mut Config) {
+    if config.network.dynamics == "discrete" {
+        // Time is counted in steps, in each of which such neurons forget what was before.
+        config.network.tau_ms = 2.0 * config.network.dt_ms;
+    }
     config.network.dynamics = "lif".into();
     config.network.synapse_ms = Some(config.network.tau_ms);
     config.network.clamped = Vec::new();
     config.network.bias_scale = 1.0;
-    config.network.private_noise = 3.0;
+    config.network.private_noise = (0.45 * config.network.tau_ms / config.network.dt_ms).sqrt();
     config.network.output = Output::Readout;
     config.network.readout_scale = 2.0;
     config.readout = ReadoutConfig { rule: ReadoutRule::None, eta: 0.0, perturbation: 0.0, mean_decay: 0.8 };

@@ -167,19 +167,23 @@ fn escape_loops(rule: &str, expects: f64, mut w: Vec<f64>, (trains, rewards, spi
 
 #[test]
 fn rules_for_escape_noise_match_plain_loops() {
-    for (rule, expects, dtype, tolerance) in [
-        ("r-max", 0.0, "f64", 1e-12),
-        ("r-max", 100.0, "f64", 1e-12),
-        ("td-ltp", 0.0, "f64", 1e-12),
-        ("td-stdp", 0.0, "f64", 1e-12),
-        ("td-stdp", 0.0, "f32", 1e-5),
+    for (rule, expects, more, tolerance) in [
+        ("r-max", 0.0, "life.dtype=f64", 1e-12),
+        ("r-max", 100.0, "life.dtype=f64", 1e-12),
+        ("td-ltp", 0.0, "life.dtype=f64", 1e-12),
+        ("td-stdp", 0.0, "life.dtype=f64", 1e-12),
+        ("td-stdp", 0.0, "life.kernels=reference life.dtype=f32", 1e-5),
+        ("r-max", 100.0, "life.dtype=f32", 1e-5),
+        ("td-ltp", 0.0, "life.dtype=f32", 1e-5),
+        ("td-stdp", 0.0, "life.dtype=f32", 1e-5),
     ] {
         let mut config = LifeConfig::from_toml(ONE_SYNAPSE).unwrap();
         config.populations[1].neurons = r#"model = "srm0""#.parse().unwrap();
         config.projections[0].rule = hebbian_rnn::SynapseRuleInfo::find(rule).unwrap().table();
         config.projections[0].rule.insert("expected_reward_ms".into(), expects.into());
         config.projections[0].rule.insert("eta".into(), 10.0.into());
-        let config = config.with(&[Setting::parse(&format!("life.dtype={dtype}")).unwrap()]).unwrap();
+        let more: Vec<Setting> = more.split(' ').map(|text| Setting::parse(text).unwrap()).collect();
+        let config = config.with(&more).unwrap();
         let setup = LifeSetup::new(config).unwrap();
         let born = Lives::new(setup.clone(), &Device::Cpu).unwrap().checkpoint().unwrap().states;
         let before = born[0].synapses[0].weight.clone();
@@ -188,7 +192,7 @@ fn rules_for_escape_noise_match_plain_loops() {
         let expected = escape_loops(rule, expects, before.clone(), &recorded);
         let (_, states) = lived(setup);
         for ((found, expected), before) in states[0].synapses[0].weight.iter().zip(expected).zip(before) {
-            assert!((found - expected).abs() < tolerance * 80.0, "{rule} {dtype}: {found} {expected}");
+            assert!((found - expected).abs() < tolerance * 80.0, "{rule}, {more:?}: {found} {expected}");
             assert!((found - before).abs() > 1e-4, "{rule}: nothing is learnt");
         }
     }

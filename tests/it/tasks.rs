@@ -42,7 +42,7 @@ fn every_task_trains_by_every_rule_that_can_judge_it() {
                 assert!(report.networks.iter().all(|n| n.error.is_finite() && n.error >= 0.0), "{}", task.name);
             }
             // For recall, eta is 0 unless the rule has its own.
-            let learns = rule != "none" && (task.name != "recall" || ["rflo", "bptt"].contains(&rule));
+            let learns = rule != "none" && (task.name != "recall" || ["rflo", "r-stdp", "bptt"].contains(&rule));
             let moved = values(&trainer.weights().unwrap().w_rec) != before;
             assert_eq!(moved, learns, "{} by {}: whether weights move", task.name, rule);
             let scores = evaluate(&trainer.checkpoint().unwrap(), 8, 1).unwrap();

@@ -3,6 +3,7 @@
 //! It computes what `reference.rs` computes, within rounding. A synapse is touched when its pre- or postsynaptic neuron
 //! fires; what happened to it in the meantime is a sum over past third factors (see [`Pending`]).
 
+use super::escape_table::EscapeTable;
 use super::spike_pairs::{deliver, Pairs};
 use super::synapse_table::{Pending, RateTable, Rates, SpikeTable, Traces, MOST_RATES};
 use super::whole_table::{WholePairs, WholeTable};
@@ -10,7 +11,7 @@ use super::{begin, draws, watched, world_of, Drawn, LifeEngine, LifeState, Plast
 use crate::error::Result;
 use crate::model::Synapses;
 use crate::presets::LifeSetup;
-use crate::rules::{Exploratory, PairRule, SynapseRule};
+use crate::rules::{EscapeRate, Exploratory, PairRule, SynapseRule};
 use crate::worlds::{LifeRow, View, Wiring, World};
 use rand::RngExt;
 use rayon::prelude::*;
@@ -75,6 +76,7 @@ enum Table {
     Fixed(SpikeTable),
     Sparse { table: SpikeTable, pending: Pending, pre: Traces, post: Traces },
     Whole(WholeTable),
+    Escape(EscapeTable),
     Rates(RateTable),
 }
 
@@ -82,6 +84,7 @@ enum Table {
 enum Rule {
     Fixed,
     Pair { rule: PairRule, dopamine: f64 },
+    Escape { rule: EscapeRate, level: f64 },
     Exploratory { rule: Exploratory, bounds: (f32, f32), post: Vec<f32>, mean_reward: f64 },
 }
 
@@ -105,7 +108,7 @@ impl Body {
             let rule = match setup.rules[k] {
                 None => Rule::Fixed,
                 Some(SynapseRule::Pair(rule)) => Rule::Pair { rule, dopamine: level },
-                Some(SynapseRule::EscapeRate(_)) => unreachable!("these rules run on the plain engine"),
+                Some(SynapseRule::EscapeRate(rule)) => Rule::Escape { rule, level },
                 Some(SynapseRule::Exploratory(rule)) => Rule::Exploratory {
                     rule,
                     bounds: (bounds.0 as f32, bounds.1 as f32),
@@ -129,6 +132,7 @@ impl Body {
                         post: Traces::new(&plastic.post, rule.post_decay, rule.accumulates),
                     },
                 },
+                Rule::Escape { .. } => Table::Escape(EscapeTable::new(&synapses, &plastic, sizes, bounds)),
                 Rule::Fixed | Rule::Exploratory { .. } => Table::Fixed(spikes(false)),
             };
             Projection { synapses, table, rule }
@@ -194,7 +198,7 @@ impl Body {
                     post.end_block(steps as u32);
                 }
                 Table::Whole(table) => table.end_block(),
-                Table::Fixed(_) | Table::Rates(_) => (),
+                Table::Fixed(_) | Table::Escape(_) | Table::Rates(_) => (),
             }
         }
         let seconds = steps as f64 * setup.config.life.dt_ms / 1000.0;
@@ -246,6 +250,7 @@ impl Body {
                 (Table::Sparse { table, .. } | Table::Fixed(table), _) => {
                     deliver(table, None, &self.fired[arriving][from], input)
                 }
+                (Table::Escape(table), _) => table.deliver(&self.fired[arriving][from], input),
                 (Table::Rates(table), _) => {
                     let r = &self.outputs[arriving][pre];
                     self.rates[..r.len()].copy_from_slice(r);
@@ -259,12 +264,21 @@ impl Body {
             return;
         }
         for (k, projection) in self.projections.iter_mut().enumerate() {
-            if let (Table::Rates(table), Rule::Exploratory { .. }) = (&mut projection.table, &projection.rule) {
-                let (pre, post) = setup.circuit.ends(k);
-                let r = &self.outputs[setup.delays[k]][pre];
-                self.rates[..r.len()].copy_from_slice(r);
-                let coin = || drawn.coin.random::<bool>();
-                explore(table, &mut projection.rule, (&self.rates, &self.outputs[0][post]), self.reward, now, coin);
+            let (pre, post) = setup.circuit.ends(k);
+            let (x, f) = (&self.outputs[setup.delays[k]][pre], &self.outputs[0][post]);
+            match (&mut projection.table, &mut projection.rule) {
+                (Table::Rates(table), rule @ Rule::Exploratory { .. }) => {
+                    self.rates[..x.len()].copy_from_slice(x);
+                    let coin = || drawn.coin.random::<bool>();
+                    explore(table, rule, (&self.rates, f), self.reward, now, coin);
+                }
+                (Table::Escape(table), Rule::Escape { rule, level }) => {
+                    let (_, _, to) = setup.circuit.projections[k];
+                    let Some(probability) = setup.models[to].probability() else { continue };
+                    let gate = rule.rate * rule.third.of(level, self.reward);
+                    table.apply(rule, gate, x, (f, &self.neurons[to][probability]));
+                }
+                _ => (),
             }
         }
     }
@@ -305,12 +319,17 @@ impl Projection {
                 table.synapses.iter().map(|s| f64::from(s.weight)).collect()
             }
             Table::Whole(table) => double(table.weights()),
+            Table::Escape(table) => table.weights(),
             Table::Rates(table) => table.in_order(&table.weight),
         }
     }
 
     /// What the rule keeps.
     fn kept(&self) -> PlasticState {
+        if let (Table::Escape(table), Rule::Escape { level, .. }) = (&self.table, &self.rule) {
+            let (synaptic, post) = table.kept();
+            return PlasticState { synaptic, pre: Vec::new(), post, level: vec![*level] };
+        }
         let [eligibility, pre, post] = match (&self.table, &self.rule) {
             (Table::Sparse { table, pre, post, .. }, Rule::Pair { rule, .. }) => {
                 let traced =
@@ -326,7 +345,7 @@ impl Projection {
         };
         let level = match &self.rule {
             Rule::Pair { dopamine: level, .. } | Rule::Exploratory { mean_reward: level, .. } => vec![*level],
-            Rule::Fixed => Vec::new(),
+            Rule::Fixed | Rule::Escape { .. } => Vec::new(),
         };
         let synaptic = if eligibility.is_empty() { Vec::new() } else { vec![eligibility] };
         PlasticState { synaptic, pre, post, level }

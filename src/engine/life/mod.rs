@@ -12,6 +12,7 @@
 //! `reference.rs` does this with plain candle operations for all lives at once; `events.rs`, on the CPU, one life after
 //! another on each thread, touching a synapse only when a spike does, or the rows and columns of an all-to-all matrix.
 
+mod escape_table;
 mod events;
 mod reference;
 mod spike_pairs;
@@ -101,7 +102,8 @@ pub(crate) fn check_memory(setup: &LifeSetup, device: &Device) -> Result<()> {
     // each matrix of the plain engine and of what one step makes of them.
     let all = 0..setup.rules.len();
     let wiring: f64 = all.clone().map(|k| 80.0 * synapses(k)).sum();
-    let matrices: f64 = if fused { 0.0 } else { all.map(|k| 64.0 * pairs(k)).sum() };
+    let escape = |k: &usize| matches!(setup.rules[*k], Some(SynapseRule::EscapeRate(_)));
+    let matrices: f64 = all.filter(|k| !fused || escape(k)).map(|k| 64.0 * pairs(k)).sum();
     let neurons = setup.circuit.neurons() as f64 * (64.0 + 16.0 * setup.longest() as f64);
     let parts = [
         Part::new("synapses", networks * wiring),
@@ -197,7 +199,6 @@ fn runs_fused(setup: &LifeSetup, device: &Device) -> bool {
         && life.dtype == Precision::F32
         && device.is_cpu()
         && projecting.into_iter().all(fits)
-        && !setup.rules.iter().flatten().any(|rule| matches!(rule, SynapseRule::EscapeRate(_)))
 }
 
 /// The random numbers of one network in one block.
