@@ -30,7 +30,7 @@ struct Parameters {
 
 impl Default for Parameters {
     fn default() -> Self {
-        Parameters { tau_plus_ms: 20.0, tau_minus_ms: 20.0, a_plus: 1.0, a_minus: -1.0 }
+        Parameters { tau_plus_ms: 20.0, tau_minus_ms: 20.0, a_plus: 1.0, a_minus: -0.9 }
     }
 }
 

@@ -22,8 +22,10 @@ fn names(folder: &Path) -> Vec<String> {
 /// The update of the newest checkpoint, which has to be intact; `None` if none was written yet.
 fn newest(run: &Path) -> Option<u64> {
     let path = run.join("checkpoint.safetensors");
+    // Looked for first: both may be written between the two looks.
+    let previous = run.join("checkpoint.1.safetensors").exists();
     if !path.exists() {
-        assert!(!run.join("checkpoint.1.safetensors").exists(), "a previous checkpoint, but no newest one");
+        assert!(!previous, "a previous checkpoint, but no newest one");
         return None;
     }
     let checkpoint = Checkpoint::read(&path, &Device::Cpu).unwrap();
