@@ -13,8 +13,9 @@ impl LifeConfig {
     /// [`Error::Unknown`] for an unknown key; [`Error::Setting`] or [`Error::Usage`] for a value of the wrong type.
     pub fn with(&self, settings: &[Setting]) -> Result<Self> {
         let mut table = named(self)?;
+        let mut swapped = Vec::new();
         for setting in settings {
-            apply(&mut table, setting).at(&setting.origin)?;
+            apply(&mut table, setting, &mut swapped).at(&setting.origin)?;
         }
         for (kind, names) in [("population", vec!["name"]), ("projection", vec!["from", "to"])] {
             let Some(Value::Table(by_name)) = table.remove(kind) else { continue };
@@ -76,7 +77,9 @@ fn named(config: &LifeConfig) -> Result<Table> {
 const CHOICES: [(&str, &[&str]); 2] =
     [("connect", &["density", "in_degree", "out_degree"]), ("weights", &["constant", "uniform", "normal"])];
 
-fn apply(table: &mut Table, setting: &Setting) -> Result<()> {
+/// Lays a setting over a table. `swapped` are the projections that got another rule: which parameters it has is found out when
+/// it is built.
+fn apply(table: &mut Table, setting: &Setting, swapped: &mut Vec<String>) -> Result<()> {
     let Setting { key, value, .. } = setting;
     if value.is_array() && ["population", "projection"].contains(&&key[..]) {
         return Ok(());
@@ -92,6 +95,7 @@ fn apply(table: &mut Table, setting: &Setting) -> Result<()> {
         let rule = projections.ok_or_else(unknown)?.entry("rule").or_insert_with(|| Value::Table(Table::new()));
         if rule.get("name").and_then(Value::as_str) != Some(name) {
             *rule = Value::Table(Table::from_iter([("name".to_string(), name.clone().into())]));
+            swapped.push(parts[1].to_string());
         }
         return Ok(());
     }
@@ -107,6 +111,10 @@ fn apply(table: &mut Table, setting: &Setting) -> Result<()> {
         let value =
             if whole { value.as_integer().map_or(value.clone(), |n| Value::Float(n as f64)) } else { value.clone() };
         group.insert(last.into(), value);
+        return Ok(());
+    }
+    if matches!(&parts[..], ["projection", name, "rule"] if swapped.iter().any(|swapped| swapped == name)) {
+        group.insert(last.into(), value.as_integer().map_or(value.clone(), |n| Value::Float(n as f64)));
         return Ok(());
     }
     let example = group.get(last).ok_or_else(unknown)?;

@@ -431,6 +431,14 @@ fn killed_and_resumed_lives_leave_the_same_files() {
 }
 
 #[test]
+fn a_swapped_rule_takes_its_own_parameters() {
+    let of = |more: &[&str]| setup("xor-rate", None, more).config.projections[2].rule.clone();
+    let rule = of(&["projection.hidden-output.rule.name=stdp", "projection.hidden-output.rule.gamma=3"]);
+    assert_eq!((rule["name"].as_str(), rule["gamma"].as_float()), (Some("stdp"), Some(3.0)));
+    assert!(rule.contains_key("tau_plus_ms") && !rule.contains_key("tau_z_ms"));
+}
+
+#[test]
 fn bad_input_is_one_line_before_anything_runs() {
     let dir = TempDir::new().unwrap();
     let out = dir.path().join("run").display().to_string();
@@ -442,7 +450,10 @@ fn bad_input_is_one_line_before_anything_runs() {
         ("population.hidden.neurons.model=lief", "unknown neurons.model `lief`; did you mean `lif`?"),
         ("projection.hidden-output.rule.name=eh", "rule"),
         ("projection.hidden-output.rule.name=r-max", "needs neurons with escape noise"),
-        ("projection.hidden-output.rule.name=mstdp projection.hidden-output.rule.tau_z_ms=25", "tau_z_ms"),
+        (
+            "projection.hidden-output.rule.name=mstdp projection.hidden-output.rule.tau_z_ms=25",
+            "unknown parameter `tau_z_ms`",
+        ),
         ("population.output.size=2", "population.output.size is 2; expected 1"),
         ("life.seconds=0.7", "a multiple of 0.5 s"),
         ("world.spikes=501", "at most 500"),
