@@ -77,8 +77,8 @@ fn named(config: &LifeConfig) -> Result<Table> {
 const CHOICES: [(&str, &[&str]); 2] =
     [("connect", &["density", "in_degree", "out_degree"]), ("weights", &["constant", "uniform", "normal"])];
 
-/// Lays a setting over a table. `swapped` are the projections that got another rule: which parameters it has is found out when
-/// it is built.
+/// Lays a setting over a table. `swapped` are the rules and neuron models that took another's place: which parameters they
+/// have is found out when they are built.
 fn apply(table: &mut Table, setting: &Setting, swapped: &mut Vec<String>) -> Result<()> {
     let Setting { key, value, .. } = setting;
     if value.is_array() && ["population", "projection"].contains(&&key[..]) {
@@ -88,14 +88,17 @@ fn apply(table: &mut Table, setting: &Setting, swapped: &mut Vec<String>) -> Res
     let unknown = || Error::unknown("key", key, known.iter().map(String::as_str));
     let mut parts: Vec<&str> = key.split('.').collect();
     let last = parts.pop().unwrap_or_default();
-    if let (["projection", _, "rule"], "name", Value::String(name)) = (&parts[..], last, value) {
-        // A projection gets another rule, with that rule's own defaults.
-        let projections =
-            table.get_mut("projection").and_then(|all| all.get_mut(parts[1])).and_then(Value::as_table_mut);
-        let rule = projections.ok_or_else(unknown)?.entry("rule").or_insert_with(|| Value::Table(Table::new()));
-        if rule.get("name").and_then(Value::as_str) != Some(name) {
-            *rule = Value::Table(Table::from_iter([("name".to_string(), name.clone().into())]));
-            swapped.push(parts[1].to_string());
+    let swaps = match (&parts[..], last) {
+        (["projection", _, "rule"], "name") | (["population", _, "neurons"], "model") => value.as_str(),
+        _ => None,
+    };
+    if let Some(name) = swaps {
+        // A projection gets another rule, or a population another neuron model, with its own defaults.
+        let owners = table.get_mut(parts[0]).and_then(|all| all.get_mut(parts[1])).and_then(Value::as_table_mut);
+        let own = owners.ok_or_else(unknown)?.entry(parts[2]).or_insert_with(|| Value::Table(Table::new()));
+        if own.get(last).and_then(Value::as_str) != Some(name) {
+            *own = Value::Table(Table::from_iter([(last.to_string(), name.into())]));
+            swapped.push(parts.join("."));
         }
         return Ok(());
     }
@@ -113,7 +116,7 @@ fn apply(table: &mut Table, setting: &Setting, swapped: &mut Vec<String>) -> Res
         group.insert(last.into(), value);
         return Ok(());
     }
-    if matches!(&parts[..], ["projection", name, "rule"] if swapped.iter().any(|swapped| swapped == name)) {
+    if swapped.contains(&parts.join(".")) {
         group.insert(last.into(), value.as_integer().map_or(value.clone(), |n| Value::Float(n as f64)));
         return Ok(());
     }

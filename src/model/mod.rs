@@ -15,7 +15,7 @@ pub(crate) use fast_weights::FastWeightPlasticity;
 pub use fast_weights::FastWeights;
 pub(crate) use neurons::{find_neuron_model, SPIKES};
 pub use neurons::{Leak, NeuronModel};
-pub(crate) use population::build_population;
+pub(crate) use population::{build_population, population_models};
 pub use population::{Draws, PopulationModel};
 pub use state::State;
 pub use synapses::{Circuit, Synapses};

@@ -1,8 +1,8 @@
 //! Presets of lives: a world with the network that lives in it, as published.
 
-use crate::config::{LifeConfig, ProjectionConfig, Setting};
+use crate::config::{LifeConfig, PopulationConfig, ProjectionConfig, Setting};
 use crate::error::{ensure, At, Error, Result};
-use crate::model::{build_population, Circuit, PopulationModel};
+use crate::model::{build_population, population_models, Circuit, PopulationModel};
 use crate::ranges::expect;
 use crate::rules::{Needs, SynapseRule, SynapseRuleInfo};
 use crate::worlds::{DistalReward, Given, Pattern, Pavlovian, Places, World, Xor};
@@ -178,6 +178,9 @@ impl LifeSetup {
         for projection in &mut config.projections {
             complete(projection).at(format!("projection {}", projection.name()))?;
         }
+        for population in &mut config.populations {
+            complete_model(population);
+        }
         let dt = config.life.dt_ms;
         let models = config.populations.iter().map(|population| {
             let model = build_population(&population.neurons, dt).at(format!("population {}", population.name))?;
@@ -283,6 +286,15 @@ impl LifeSetup {
         let life = &self.config.life;
         let of = |seconds: f64| (seconds * 1000.0 / life.dt_ms / steps as f64).round() as u64;
         (of(life.seconds), of(life.frozen_seconds))
+    }
+}
+
+/// Gives the parameters of a population's neurons that are not set their defaults.
+fn complete_model(population: &mut PopulationConfig) {
+    let name = population.neurons.get("model").and_then(Value::as_str);
+    if let Some((_, mut all)) = population_models().into_iter().find(|(known, _)| Some(*known) == name) {
+        all.extend(std::mem::take(&mut population.neurons));
+        population.neurons = all;
     }
 }
 

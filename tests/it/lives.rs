@@ -263,6 +263,16 @@ fn fused_and_reference_agree() {
         ("xor-rate", Some("mstdp"), &["life.seconds=2", "projection.hidden-output.delay_ms=3"][..]),
         ("xor-rate", Some("mstdpet"), &["life.seconds=2"]),
         ("xor-temporal", Some("mstdp"), &["life.seconds=2"]),
+        (
+            "xor-temporal",
+            None,
+            &[
+                "life.seconds=2",
+                "population.hidden.neurons.model=srm0",
+                "projection.input-hidden.rule.name=td-stdp",
+                "projection.input-hidden.rule.eta=1",
+            ],
+        ),
         ("xor-temporal", Some("mstdpet"), &["life.seconds=2", "projection.input-hidden.delay_ms=2"]),
         ("hoerzer", None, &["life.seconds=1", "life.frozen_seconds=0", "population.recurrent.size=100"]),
         (
@@ -331,6 +341,16 @@ fn a_resumed_life_is_the_uninterrupted_one() {
         ("xor-rate", &["life.seconds=6"][..]),
         ("pavlovian", &["life.seconds=3", "life.frozen_seconds=2", "world.delay_ms=400", "world.stimuli=2"]),
         ("hoerzer", &["life.seconds=3", "life.frozen_seconds=2", "population.recurrent.size=80"]),
+        (
+            "xor-temporal",
+            &[
+                "life.seconds=3",
+                "population.hidden.neurons.model=srm0",
+                "projection.input-hidden.rule.name=r-max",
+                "projection.input-hidden.rule.eta=1",
+                "projection.input-hidden.rule.expected_reward_ms=700",
+            ],
+        ),
     ] {
         let setup = setup(life, None, &[more, &["life.networks=2"]].concat());
         let mut whole = Lives::new(setup.clone(), &Device::Cpu).unwrap();
@@ -447,6 +467,7 @@ fn bad_input_is_one_line_before_anything_runs() {
         ("projection.hidden-output.delay_ms=0.2", "at least one step"),
         ("projection.excitatory-hidden.w_min=-1.0", "Dale's law"),
         ("population.hidden.neurons.tau=3", "did you mean `population.hidden.neurons.tau_ms`"),
+        ("population.hidden.neurons.model=srm0 population.hidden.neurons.tau=3", "unknown field `tau`"),
         ("population.hidden.neurons.model=lief", "unknown neurons.model `lief`; did you mean `lif`?"),
         ("projection.hidden-output.rule.name=eh", "rule"),
         ("projection.hidden-output.rule.name=r-max", "needs neurons with escape noise"),
