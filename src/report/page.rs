@@ -1,4 +1,4 @@
-//! Fills in the page's template, `page.html`, which escapes all text.
+//! Fills in the page's template, `head.html` and `run.html`, which escapes all text.
 
 use super::command::{bare, command, keys, quoted, Key};
 use super::figures::{learning_curve_of, sample_trials_of};
@@ -15,16 +15,16 @@ use minijinja::{context, Environment, UndefinedBehavior};
 
 /// The page of a report.
 pub(super) fn page(report: &RunReport) -> Result<String> {
-    render(include_str!("page.html"), values(report)?)
+    render(include_str!("run.html"), values(report)?)
 }
 
-/// A page with its values filled in.
-pub(super) fn render(template: &str, values: Value) -> Result<String> {
+/// A page with its values filled in: `head.html`, then `rest`.
+pub(super) fn render(rest: &str, values: Value) -> Result<String> {
     let mut templates = Environment::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     // Text is escaped as HTML because the template's name ends in `.html`.
     let rendered = templates
-        .add_template("page.html", template)
+        .add_template_owned("page.html", format!("{}{rest}", include_str!("head.html")))
         .and_then(|()| templates.get_template("page.html")?.render(values));
     Ok(rendered.map_err(|error| Error::Bug(format!("filling in the page: {error}")))? + "\n")
 }

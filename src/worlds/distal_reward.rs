@@ -176,6 +176,7 @@ impl World for DistalWorld {
         vec![
             Curve::of("weight", "chosen synapse", rows, 0),
             Curve::of("weight", "mean of all", rows, 1),
+            Curve::of("rewards in a second", "rewards", rows, 4),
             Curve::of("rate (Hz)", "excitatory", rows, 5),
             Curve::of("rate (Hz)", "inhibitory", rows, 6),
         ]
