@@ -2,15 +2,15 @@
 """Izhikevich's distal reward (2007, figure 1) in Brian2, the fastest way it has: C++ standalone, synapses event-driven with the
 product of eligibility and dopamine integrated in closed form. `live distal-reward` is compared with it in speed (lives.py).
 
-    python scripts/peers/distal_reward_brian2.py FOLDER SEED SECONDS
+    python scripts/peers/distal_reward_brian2.py FOLDER SEED SECONDS [--rates]
 
-Builds the program FOLDER/main, which lives that long. Needs `pip install brian2` and a C++ compiler.
+Builds the program FOLDER/main, which lives that long; with --rates counts spikes, runs it and prints mean rates. Needs `pip install brian2` and a C++ compiler.
 """
 
 import sys
 
 from brian2 import (
-    NeuronGroup, Synapses, defaultclock, device, ms, prefs, run, second, seed, set_device,
+    NeuronGroup, SpikeMonitor, Synapses, defaultclock, device, ms, prefs, run, second, seed, set_device,
 )
 import numpy as np
 
@@ -86,8 +86,13 @@ def main():
     dopamine = Synapses(reward, plastic, on_pre=CATCH_UP.format("_post") + "d_post += 0.5")
     dopamine.connect()
 
+    rates = "--rates" in sys.argv
+    spikes = SpikeMonitor(neurons, record=False) if rates else None
     run(seconds * second)
-    device.build(directory=folder, compile=True, run=False, debug=False)
+    device.build(directory=folder, compile=True, run=rates, debug=False)
+    if rates:
+        counts = np.array(spikes.count)
+        print(f"excitatory {counts[:800].mean() / seconds:.2f} Hz, inhibitory {counts[800:].mean() / seconds:.2f} Hz")
 
 
 if __name__ == "__main__":

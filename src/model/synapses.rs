@@ -35,6 +35,12 @@ impl Circuit {
         self.populations.last().map_or(0, |(_, places)| places.end)
     }
 
+    /// The population of a neuron, and its place there; `None` if there is no such neuron.
+    pub fn place(&self, neuron: usize) -> Option<(usize, usize)> {
+        let p = self.populations.iter().position(|(_, places)| places.contains(&neuron))?;
+        Some((p, neuron - self.populations[p].1.start))
+    }
+
     /// The places of the neurons of both populations of projection `k`.
     pub fn ends(&self, k: usize) -> (Range<usize>, Range<usize>) {
         let (_, from, to) = &self.projections[k];

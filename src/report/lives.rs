@@ -2,7 +2,7 @@
 //! projects to whom.
 
 use super::life_page::life_page;
-use crate::config::{Connect, InitialSynapses, Sign};
+use crate::config::{Connect, Sign};
 use crate::engine::life::newborn;
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
@@ -75,13 +75,8 @@ fn circuit_picture(setup: &LifeSetup) -> Result<Canvas> {
             Connect::InDegree(n) => format!("{n} onto each"),
             Connect::OutDegree(n) => format!("{n} from each"),
         };
-        let negative = |w: f64| w <= 0.0;
-        let born = match projection.weights {
-            InitialSynapses::Constant(w) => negative(w) && w != 0.0,
-            InitialSynapses::Uniform(low, high) => negative(high) && low < high,
-            InitialSynapses::Normal(..) => false,
-        };
-        let inhibits = config.populations[*from].sign == Sign::Inhibitory || (born && negative(projection.w_max));
+        let never_excites = projection.w_min < 0.0 && projection.w_max <= 0.0;
+        let inhibits = config.populations[*from].sign == Sign::Inhibitory || never_excites;
         let rule = projection.rule_name();
         let label = rule.map_or_else(|| synapses.clone(), |rule| format!("{synapses}, {rule}"));
         Edge { from: *from, to: *to, label, inhibits, learns: rule.is_some() }
@@ -219,8 +214,8 @@ fn watched(setup: &LifeSetup, names: &[String]) -> Result<Vec<usize>> {
 fn membranes(setup: &LifeSetup, watched: &[usize], potentials: &[Vec<f64>]) -> Option<Panel> {
     let dt = setup.config.life.dt_ms;
     let name = |neuron: &usize| {
-        let of = setup.circuit.populations.iter().find(|(_, places)| places.contains(neuron));
-        of.map_or(String::new(), |(name, places)| format!("{name} {}", neuron - places.start))
+        let of = setup.circuit.place(*neuron);
+        of.map_or(String::new(), |(p, place)| format!("{} {place}", setup.circuit.populations[p].0))
     };
     let mark = |(k, (neuron, potential)): (usize, (&usize, &Vec<f64>))| {
         let steps = (MEMBRANE_MS / dt).ceil() as usize;

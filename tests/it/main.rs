@@ -19,6 +19,7 @@ mod hostile;
 mod initial;
 mod integrity;
 mod learning;
+mod life_oracle;
 mod lives;
 mod numbers;
 mod oracle;

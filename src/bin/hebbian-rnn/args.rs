@@ -1,13 +1,15 @@
 //! The command line's arguments. Only this folder uses clap.
 
 mod live;
+mod train;
 
 pub use live::LiveArgs;
+pub use train::{BatchSize, TrainArgs};
 
 use crate::output::usage;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{value_parser, Args, Parser, Subcommand, ValueEnum};
-use hebbian_rnn::{Setting, Setup, ANALYSES, FILE_TASK};
+use hebbian_rnn::{Setting, Setup, ANALYSES};
 use std::path::PathBuf;
 use toml::Value;
 
@@ -51,146 +53,13 @@ pub enum Command {
     Devices(ListArgs),
 }
 
-/// The number of trials that each network runs in parallel.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum BatchSize {
-    /// As many as fit into the device's memory.
-    Auto,
-    Number(i64),
-}
-
-fn batch_size(text: &str) -> Result<BatchSize, &'static str> {
-    match text {
-        "auto" => Ok(BatchSize::Auto),
-        number => number.parse().map(BatchSize::Number).map_err(|_| "expected a number or `auto`"),
-    }
-}
-
-#[derive(Args)]
-#[command(after_help = "\
-Every key of the configuration can be set with --set, e.g. --set trace.eta=0.05 --set task.response_steps=100. A run writes
-all keys with their values to config.toml; --config reads such a file, complete or in part. Options and --set override it.
-
-`hebbian-rnn tasks TASK` shows the defaults of a task.")]
-pub struct TrainArgs {
-    /// The task: see `hebbian-rnn tasks`. Not needed if --config or --resume names it
-    pub task: Option<String>,
-    /// Train on your own trials: `inputs` [K, T, n_in], `targets` [K, T, n_out]; optionally `mask`, `type`, `modulator`
-    #[arg(long, value_name = "FILE.safetensors", conflicts_with = "task")]
-    pub task_file: Option<PathBuf>,
-    /// The run's folder [default: runs/TASK]
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Independent networks: a count, or a range A..B of network indices (B excluded) [default: 4]
-    #[arg(long, value_name = "S|A..B")]
-    pub networks: Option<String>,
-    /// Trials that each network runs in parallel, with one update per batch; auto: the largest power of two, up to 256,
-    /// that fits into the device's memory [default: the task's, 64 for dnms]
-    #[arg(long, value_name = "B|auto", value_parser = batch_size)]
-    pub batch: Option<BatchSize>,
-    /// Stop after this many trials of each network, rounded up to whole updates
-    #[arg(long, value_name = "K", conflicts_with = "updates")]
-    pub trials: Option<i64>,
-    /// Stop after this many updates; 0 writes the untrained networks
-    #[arg(long, value_name = "U")]
-    pub updates: Option<i64>,
-    /// Stop as soon as every network has more than 95 of its last 100 trials correct
-    #[arg(long)]
-    pub until_criterion: bool,
-    /// Seed of all random numbers [default: 1]
-    #[arg(long, value_name = "N")]
-    pub seed: Option<i64>,
-    /// The learning rule: see `hebbian-rnn rules`
-    #[arg(long, value_name = "R")]
-    pub rule: Option<String>,
-    /// Take the initial weights from another run, checkpoint or safetensors file, tensor by tensor where it has them
-    #[arg(long, value_name = "RUN|FILE", conflicts_with = "resume")]
-    pub init: Option<PathBuf>,
-    /// Neurons of each network [default: the task's, 200 for dnms]
-    #[arg(long, value_name = "N")]
-    pub neurons: Option<i64>,
-    /// Set any key of the configuration; can be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
-    /// Read settings from a TOML file, such as the config.toml of an earlier run
-    #[arg(long, value_name = "FILE.toml")]
-    pub config: Option<PathBuf>,
-    /// auto, cpu, cuda, cuda:N or metal; the networks are split among several, as in cuda:0,cuda:1 [default: auto]
-    #[arg(long)]
-    pub device: Option<String>,
-    /// f32 or f64 [default: f32]
-    #[arg(long)]
-    pub dtype: Option<String>,
-    /// The implementation of a step: fused, stepwise (CUDA only) or reference [default: fused]
-    #[arg(long)]
-    pub kernels: Option<String>,
-    /// Write a checkpoint every U updates and at the end; 0: only at the end
-    #[arg(long, value_name = "U")]
-    pub checkpoint_every: Option<i64>,
-    /// Keep the last K checkpoints before the newest: checkpoint.1.safetensors, checkpoint.2.safetensors, … [default: 1]
-    #[arg(long, value_name = "K")]
-    pub keep: Option<i64>,
-    /// When a network diverges, stop with the state before that update instead of freezing the network
-    #[arg(long)]
-    pub strict_numbers: bool,
-    /// Continue the run in the folder; only stopping limits, device, --checkpoint-every, --keep and --strict-numbers may change
-    #[arg(long, conflicts_with = "force")]
-    pub resume: bool,
-    /// With --resume: accept a checkpoint that was changed after it was written, e.g. edited in Python
-    #[arg(long, requires = "resume")]
-    pub accept_edited: bool,
-    /// If there is a run in the folder already, move it aside (to DIR.1, DIR.2, …)
-    #[arg(long)]
-    pub force: bool,
-    /// Draw the learning curve with a logarithmic error axis
-    #[arg(long)]
-    pub log: bool,
-    /// Print the final table as JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-impl TrainArgs {
-    /// The options as settings; `--set` comes last and wins.
-    pub fn settings(&self) -> Result<Vec<Setting>> {
-        let name = |flag: &str, path: &Option<PathBuf>| -> Result<Option<String>> {
-            let Some(path) = path else { return Ok(None) };
-            let name = path.to_str().with_context(|| format!("{flag} {}: not a name in UTF-8", path.display()))?;
-            Ok(Some(name.to_string()))
-        };
-        let (file, init) = (name("--task-file", &self.task_file)?, name("--init", &self.init)?);
-        let batch = match self.batch {
-            Some(BatchSize::Number(number)) => Some(number),
-            Some(BatchSize::Auto) | None => None,
-        };
-        let text = |value: &Option<String>| value.clone().map(Value::from);
-        let number = |value: Option<i64>| value.map(Value::from);
-        let switch = |on: bool| on.then_some(Value::from(true));
-        let options = [
-            // These files are hashed anew, so the hashes of those named before do not matter.
-            ("--task-file", "task.name", file.as_ref().map(|_| FILE_TASK.into())),
-            ("--task-file", "task.sha256", file.as_ref().map(|_| "".into())),
-            ("--task-file", "task.path", text(&file)),
-            ("--init", "train.init_sha256", init.as_ref().map(|_| "".into())),
-            ("--init", "train.init", text(&init)),
-            ("--batch", "train.batch", number(batch)),
-            ("--trials", "train.trials", number(self.trials)),
-            ("--updates", "train.updates", number(self.updates)),
-            ("--seed", "train.seed", number(self.seed)),
-            ("--neurons", "network.neurons", number(self.neurons)),
-            ("--checkpoint-every", "train.checkpoint_every", number(self.checkpoint_every)),
-            ("--keep", "train.keep", number(self.keep)),
-            ("--networks", "train.networks", text(&self.networks)),
-            ("--rule", "rule.name", text(&self.rule)),
-            ("--device", "train.device", text(&self.device)),
-            ("--dtype", "train.dtype", text(&self.dtype)),
-            ("--kernels", "train.kernels", text(&self.kernels)),
-            ("--until-criterion", "train.until_criterion", switch(self.until_criterion)),
-            ("--strict-numbers", "train.strict_numbers", switch(self.strict_numbers)),
-        ];
-        let options = options.into_iter().filter_map(|(flag, key, value)| Some(Ok(Setting::flag(flag, key, value?))));
-        Ok(options.chain(self.set.iter().map(|text| Setting::parse(text))).collect::<Result<_, _>>()?)
-    }
+/// The settings that options stand for, given as flag, key and value; then those of `--set`, which win.
+fn settings(
+    options: impl IntoIterator<Item = (&'static str, &'static str, Option<Value>)>,
+    set: &[String],
+) -> Result<Vec<Setting>> {
+    let options = options.into_iter().filter_map(|(flag, key, value)| Some(Ok(Setting::flag(flag, key, value?))));
+    Ok(options.chain(set.iter().map(|text| Setting::parse(text))).collect::<Result<_, _>>()?)
 }
 
 #[derive(Args)]

@@ -1,7 +1,8 @@
 //! The plastic synapses of neurons with escape noise, whose rules move every synapse in every step: matrices, 0 where there
 //! is no synapse, in one pass.
 
-use super::PlasticState;
+use super::whole_table::{deliver_rows, SMALLEST};
+use super::{double, single, PlasticState};
 use crate::model::Synapses;
 use crate::rules::{EscapeRate, Filter};
 use pulp::{Arch, Simd, WithSimd};
@@ -24,9 +25,6 @@ pub(super) struct EscapeTable {
     factors: [Vec<f32>; 3],
 }
 
-/// Smaller numbers count as 0: arithmetic with numbers too small to be normal is slow.
-const SMALLEST: f32 = 1e-18;
-
 impl EscapeTable {
     pub fn new(synapses: &Synapses, plastic: &PlasticState, (from, to): (usize, usize), bounds: (f64, f64)) -> Self {
         let place: Vec<u32> =
@@ -43,7 +41,7 @@ impl EscapeTable {
             weight: matrix(&mut synapses.weight.iter().copied()),
             variables: std::array::from_fn(variable),
             bounds: (bounds.0 as f32, bounds.1 as f32),
-            post: plastic.post.iter().map(|v| *v as f32).collect(),
+            post: single(&plastic.post),
             factors: std::array::from_fn(|_| vec![0.0; to]),
             place,
         }
@@ -51,10 +49,7 @@ impl EscapeTable {
 
     /// Adds the weights of the synapses of neurons that fired to the input.
     pub fn deliver(&self, fired: &[u32], input: &mut [f32]) {
-        for pre in fired {
-            let row = &self.weight[*pre as usize * self.to..][..self.to];
-            input.iter_mut().zip(row).for_each(|(input, w)| *input += w);
-        }
+        deliver_rows(&self.weight, fired, input);
     }
 
     /// Applies the rule after a step in which `x` arrived and the neurons fired `f` with a `probability`; `gate` is the
@@ -83,7 +78,7 @@ impl EscapeTable {
     /// What is kept of each synapse, and P⁻.
     pub fn kept(&self) -> (Vec<Vec<f64>>, Vec<f64>) {
         let variables = self.variables.iter().map(|values| self.in_order(values)).collect();
-        (variables, self.post.iter().map(|v| f64::from(*v)).collect())
+        (variables, double(&self.post))
     }
 
     fn in_order(&self, values: &[f32]) -> Vec<f64> {

@@ -14,6 +14,7 @@
 
 mod escape_table;
 mod events;
+mod projection;
 mod reference;
 mod spike_pairs;
 mod synapse_table;
@@ -151,12 +152,15 @@ pub(crate) fn newborn(setup: &LifeSetup, network: u64) -> Result<LifeState> {
 
 /// The population and the place there of each watched neuron.
 fn watched(setup: &LifeSetup) -> Vec<(usize, usize)> {
-    let populations = || setup.circuit.populations.iter().enumerate();
-    let place = |neuron: &usize| {
-        let of = populations().find(|(_, (_, places))| places.contains(neuron));
-        of.map(|(p, (_, places))| (p, neuron - places.start))
-    };
-    setup.watched.iter().filter_map(place).collect()
+    setup.watched.iter().filter_map(|neuron| setup.circuit.place(*neuron)).collect()
+}
+
+fn single(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|v| *v as f32).collect()
+}
+
+fn double(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|v| f64::from(*v)).collect()
 }
 
 /// The synapses as a world sees them.

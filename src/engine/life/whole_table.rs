@@ -1,7 +1,7 @@
 //! The plastic synapses of a projection that connects every spiking neuron with every other one: a matrix, in which
 //! spikes move whole rows and columns. Where reward is rare, so is a pass over all of them.
 
-use super::PlasticState;
+use super::{single, PlasticState};
 use crate::model::Synapses;
 use crate::rules::{PairRule, Simultaneous};
 use pulp::{Arch, Simd, WithSimd};
@@ -22,7 +22,7 @@ pub(super) struct WholeTable {
 const SMALLEST_SCALE: f64 = 1e-6;
 
 /// Smaller traces and eligibilities count as 0: arithmetic with numbers too small to be normal is slow.
-const SMALLEST: f32 = 1e-18;
+pub(super) const SMALLEST: f32 = 1e-18;
 
 /// The spikes of one step of a projection.
 pub(super) struct WholePairs<'a> {
@@ -44,7 +44,6 @@ impl WholeTable {
         (from, to): (usize, usize),
         bounds: (f64, f64),
     ) -> Option<Self> {
-        let single = |values: &[f64]| -> Vec<f32> { values.iter().map(|v| *v as f32).collect() };
         (synapses.pre.len() == from * to).then(|| WholeTable {
             to,
             weight: single(&synapses.weight),
@@ -58,10 +57,7 @@ impl WholeTable {
 
     /// Adds the weights of the synapses of neurons that fired to the input.
     pub fn deliver(&self, fired: &[u32], input: &mut [f32]) {
-        for pre in fired {
-            let row = &self.weight[*pre as usize * self.to..][..self.to];
-            input.iter_mut().zip(row).for_each(|(input, w)| *input += w);
-        }
+        deliver_rows(&self.weight, fired, input);
     }
 
     /// Moves the traces, applies all pairs of spikes, and at the end of a period moves the weights by the eligibilities.
@@ -85,6 +81,14 @@ impl WholeTable {
     /// Eligibilities and the traces of pre- and of postsynaptic neurons, between blocks.
     pub fn kept(&self) -> [&[f32]; 3] {
         [&self.eligibility, &self.pre, &self.post]
+    }
+}
+
+/// Adds the rows of neurons that fired, of a matrix of weights, to the input.
+pub(super) fn deliver_rows(weight: &[f32], fired: &[u32], input: &mut [f32]) {
+    for pre in fired {
+        let row = &weight[*pre as usize * input.len()..][..input.len()];
+        input.iter_mut().zip(row).for_each(|(input, w)| *input += w);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The arguments of `live`.
 
+use super::settings;
 use anyhow::Result;
 use clap::Args;
 use hebbian_rnn::Setting;
@@ -83,7 +84,6 @@ impl LiveArgs {
             ("--kernels", "life.kernels", text(&self.kernels)),
             ("--checkpoint-every", "life.checkpoint_every_seconds", number(self.checkpoint_every)),
         ];
-        let options = options.into_iter().filter_map(|(flag, key, value)| Some(Ok(Setting::flag(flag, key, value?))));
-        Ok(options.chain(self.set.iter().map(|text| Setting::parse(text))).collect::<Result<_, _>>()?)
+        settings(options, &self.set)
     }
 }
