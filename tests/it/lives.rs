@@ -51,6 +51,7 @@ fn fused_and_reference_agree() {
             None,
             &[
                 "life.seconds=1",
+                "life.frozen_seconds=1",
                 "population.excitatory.size=160",
                 "population.inhibitory.size=40",
                 "projection.excitatory-inhibitory.connect.out_degree=10",

@@ -119,7 +119,9 @@ impl Body {
         for step in 0..steps {
             self.step(setup, index * steps as u64 + step as u64, step, frozen, &mut drawn);
         }
-        self.projections.iter_mut().for_each(|projection| projection.end_block(steps));
+        if !frozen {
+            self.projections.iter_mut().for_each(|projection| projection.end_block(steps));
+        }
         let seconds = steps as f64 * setup.config.life.dt_ms / 1000.0;
         let mut weights: Vec<Vec<f64>> = self.projections.iter().map(Projection::weights).collect();
         let wiring = setup.circuit.projections.iter().zip(&self.projections).zip(&mut weights);
