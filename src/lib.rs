@@ -5,6 +5,7 @@ mod analysis;
 mod config;
 mod device;
 mod engine;
+mod environments;
 mod error;
 mod files;
 mod model;
@@ -31,7 +32,7 @@ pub use candle_core;
 #[cfg(feature = "report")]
 pub use analysis::{find_analysis, Analysis, Findings, Logistic, Options, Picture, Point, Subject, Table, ANALYSES};
 pub use config::{
-    Association, Baseline, BpttConfig, Config, Connect, CurriculumStage, FastWeightsConfig, FastWeightsForm,
+    Association, Baseline, BpttConfig, Config, Connect, CurriculumStage, Distribution, FastWeightsConfig, FastWeightsForm,
     InitialSynapses, InputWeights, Kernels, LifeConfig, LifeSettings, Loss, ModulatorSource, NetworkConfig,
     NetworkRange, Output, Parameters, PerturbationConfig, PopulationConfig, Precision, ProjectionConfig, ReadoutConfig,
     ReadoutRule, RewardConfig, RuleConfig, Setting, Sign, Stage, TrainConfig, TransferFunction, Until,
@@ -39,8 +40,12 @@ pub use config::{
 pub use device::{list_devices, open_devices, parse_devices, ChosenDevices, DeviceName, FoundDevice};
 pub use engine::gradient::gradient;
 pub use engine::{
-    automatic_batch, check_memory, choose, Draw, DrawnTrial, Eligibility, Engine, Ensemble, Episode, Exact, Gradients,
-    LifeEngine, LifeState, Part, Perturbation, PlasticState, Record, TrialBatch,
+    automatic_batch, check_memory, choose, DensePerturbation, Draw, DrawnTrial, Eligibility, Engine, Ensemble, Episode,
+    EpisodeDraws, Exact, Gradients, LifeEngine, LifeState, Lived, Part, Perturbation, PlasticState, Record, StepFactors,
+    TrialBatch,
+};
+pub use environments::{
+    Acrobot, Actions, Bandit, CartPole, Copies, Copy, Environment, Outcome, Pendulum, PerceptualDecision, Start,
 };
 pub use error::{Error, Result, Shortage};
 pub use files::write_atomically;
@@ -49,7 +54,7 @@ pub use presets::{
     all_tasks, find_life, find_task, LifeInfo, LifeSetup, Own, Setup, TaskInfo, FILE_TASK, LIVES, TASKS,
 };
 pub use quantile::{quantile, quantile_with_missing};
-pub use random::{events, gaussian, stream, uniform, Phase, Purpose, Stream};
+pub use random::{events, gaussian, stream, uniform, Counter, Phase, Purpose, Stream};
 #[cfg(feature = "report")]
 pub use report::{
     draw_learning_curve, draw_learning_curves, draw_sample_trials, report_life, write_report, NamedRun, RunReport,
@@ -61,13 +66,13 @@ pub use rules::{
 };
 pub use runs::{
     compare_engines, draw_fresh, evaluate, measure_throughput, parse_inputs, read_inputs, run_fresh, simulate,
-    Comparison, FrozenNetworks, Inputs, Score, Throughput,
+    Comparison, FrozenNetworks, Inputs, Returns, Score, Throughput,
 };
 pub use storage::{
     holds_a_checkpoint, holds_a_life, layout, read_life_rows, read_metrics, LifeFolder, Lock, Metrics, RunFolder,
     CIRCUIT_PICTURE, CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE, METRICS_FILE, REPORT_FILE, SAMPLE_TRIALS,
 };
-pub use tasks::{Coherences, Condition, ErrorMeasure, FileTask, SelectiveIntegration, Task, Trial, TrialShape};
+pub use tasks::{Acting, EpisodeSettings, Episodes, Coherences, Condition, ErrorMeasure, FileTask, SelectiveIntegration, Task, Trial, TrialShape};
 pub use training::{
     verdicts, Checkpoint, Criterion, Frozen, InitialWeights, Integrity, LifeCheckpoint, Lives, NetworkReport, Observer,
     Plastic, StageProgress, StopReason, Trainer, TrainerBuilder, UpdateReport, Why, CHECKPOINT_FILE, FORMAT,

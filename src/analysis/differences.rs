@@ -57,7 +57,7 @@ fn differences(setup: &Setup, weights: &Weights, batch: &TrialBatch, places: &[u
     let ensemble = Ensemble { setup: &setup, shape, weights: &weights, baseline: &baseline, fast_weights: None };
     let mut engine = choose(&setup, weights.w_rec.device(), false)?;
     let episode = engine.run(&ensemble, &batch, false, Record::default())?;
-    let errors = errors(&*setup.task, &batch, &episode.outputs)?;
+    let errors = errors(&*setup.task, &batch, &episode)?;
     let means: Vec<f64> =
         errors.chunks(trials_each).map(|errors| errors.iter().sum::<f64>() / trials_each as f64).collect();
     Ok(means.chunks_exact(2).map(|pair| (pair[0] - pair[1]) / (2.0 * STEP)).collect())

@@ -4,17 +4,54 @@ use crate::error::Result;
 use crate::ranges::{expect, not_negative, positive};
 use serde::{Deserialize, Serialize};
 
-/// Exploratory perturbations ξ ~ U(−amplitude, amplitude), drawn independently for each neuron and step.
+/// The distribution of perturbations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Distribution {
+    /// U(−amplitude, amplitude).
+    #[default]
+    Uniform,
+    /// N(0, amplitude²), for every neuron at every step: `probability` must be 1.
+    Gaussian,
+}
+
+impl Distribution {
+    fn is_uniform(&self) -> bool {
+        *self == Distribution::Uniform
+    }
+}
+
+/// Exploratory perturbations ξ, drawn independently for each neuron and step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PerturbationConfig {
     /// Probability that a neuron is perturbed in a step.
     pub probability: f64,
-    /// Bound of the uniform draw. ξ is part of the drive, so leaky dynamics scale it by dt/τ.
+    /// Bound of the uniform draw, or standard deviation of the Gaussian one. ξ is part of the drive, so leaky dynamics scale
+    /// it by dt/τ.
     pub amplitude: f64,
     /// The first step in which neurons may be perturbed.
     pub start_step: usize,
+    /// The distribution of ξ.
+    #[serde(default, skip_serializing_if = "Distribution::is_uniform")]
+    pub distribution: Distribution,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl Default for PerturbationConfig {
+    /// No neuron is perturbed.
+    fn default() -> Self {
+        PerturbationConfig { probability: 0.0, amplitude: 1.0, start_step: 0, distribution: Distribution::Uniform }
+    }
 }
 
 /// How `w_rec` learns: the keys that all rules share, and those of the selected rule.
@@ -51,19 +88,31 @@ pub enum ReadoutRule {
     Delta,
 }
 
-/// How `w_out` and `b_out` learn. Credit is assigned online: each output is judged by the reward of its own step.
+/// How `w_out` and `b_out` learn. Credit is assigned online: each output is judged by the reward of its own step. In worlds
+/// that answer, it is assigned by episode, as for `w_rec`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ReadoutConfig {
     /// The readout's learning rule; each variant states what a step adds to the eligibility.
     pub rule: ReadoutRule,
-    /// Learning rate. It multiplies the mean over trials and scored steps.
+    /// Learning rate. It multiplies the mean over trials and scored steps; in worlds, the sum over episodes.
     pub eta: f64,
-    /// σ, the standard deviation of the Gaussian noise added to the output during training.
+    /// σ, the standard deviation of the Gaussian noise added to the output during training; the temperature, where
+    /// `task.acting` is `softmax`.
     pub perturbation: f64,
     /// Decay of the running mean z̄ of the output (`eh` only).
     pub mean_decay: f64,
+    /// Largest change of a weight in an update; 0: no bound. In worlds only.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub max_dw: f64,
+}
+
+impl Default for ReadoutConfig {
+    /// The readout does not learn.
+    fn default() -> Self {
+        ReadoutConfig { rule: ReadoutRule::None, eta: 0.0, perturbation: 0.0, mean_decay: 0.8, max_dw: 0.0 }
+    }
 }
 
 /// The reward baseline: the expected error with which the error of a trial is compared.
@@ -95,6 +144,10 @@ pub struct RewardConfig {
     /// Online rules: replace R − R̄ by 1 where R > R̄ and by 0 elsewhere (Hoerzer et al. 2014).
     #[serde(default)]
     pub binary: bool,
+    /// Divide the modulators of a batch by their root mean square, so that the size of the reward does not matter. In
+    /// worlds only.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub normalise: bool,
     /// Add this times the mean |output| over all steps to the error by which a trial is judged (hebbRNN); 0: no cost.
     #[serde(default)]
     pub energy_cost: f64,
@@ -109,6 +162,7 @@ impl Default for RewardConfig {
             warmup_trials: 100,
             reward_decay: 0.8,
             binary: false,
+            normalise: false,
             energy_cost: 0.0,
         }
     }

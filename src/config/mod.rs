@@ -18,7 +18,7 @@ pub use fast_weights::{Association, FastWeightsConfig, FastWeightsForm, Modulato
 pub use layers::Setting;
 pub(crate) use layers::{lay_over, text};
 pub use learning::{
-    Baseline, BpttConfig, Loss, Parameters, PerturbationConfig, ReadoutConfig, ReadoutRule, RewardConfig, RuleConfig,
+    Baseline, BpttConfig, Distribution, Loss, Parameters, PerturbationConfig, ReadoutConfig, ReadoutRule, RewardConfig, RuleConfig,
 };
 pub use life::{Connect, InitialSynapses, LifeConfig, LifeSettings, PopulationConfig, ProjectionConfig, Sign};
 pub use network::{InputWeights, NetworkConfig, Output, TransferFunction};
@@ -122,6 +122,11 @@ impl Config {
 
         fraction("perturbation.probability", self.perturbation.probability)?;
         not_negative("perturbation.amplitude", self.perturbation.amplitude)?;
+        if self.perturbation.distribution == Distribution::Gaussian {
+            let p = self.perturbation.probability;
+            let expected = "1, since perturbation.distribution is `gaussian`; or 0";
+            expect(p == 0.0 || p == 1.0, "perturbation.probability", p, expected)?;
+        }
 
         not_negative("rule.eta", self.rule.eta)?;
         not_negative("rule.max_dw", self.rule.max_dw)?;
@@ -130,6 +135,7 @@ impl Config {
         not_negative("readout.eta", self.readout.eta)?;
         not_negative("readout.perturbation", self.readout.perturbation)?;
         fraction("readout.mean_decay", self.readout.mean_decay)?;
+        not_negative("readout.max_dw", self.readout.max_dw)?;
         if self.readout.rule == ReadoutRule::NodePerturbation && self.network.output == Output::Readout {
             positive("readout.perturbation", self.readout.perturbation)?;
         }

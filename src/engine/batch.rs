@@ -1,10 +1,10 @@
 //! A batch of trials in host memory: S networks × B trials, each drawn from its own random streams.
 
-use crate::config::{Config, NetworkConfig, NetworkRange};
+use crate::config::{Config, Distribution, NetworkConfig, NetworkRange};
 use crate::error::{ensure, Result};
 use crate::presets::Setup;
-use crate::random::{events, gaussian, stream, symmetric_uniform, uniform, Phase, Purpose, Stream};
-use crate::tasks::{Task, Trial};
+use crate::random::{events, gaussian, stream, symmetric_uniform, uniform, Counter, Phase, Purpose, Stream, CHUNK};
+use crate::tasks::{Episodes, Task, Trial};
 use candle_core::{DType, Tensor};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -29,10 +29,46 @@ pub struct DrawnTrial {
     pub x0: Vec<f32>,
     /// The exploratory perturbations, ordered by step.
     pub perturbations: Vec<Perturbation>,
+    /// The Gaussian perturbations, in place of a list.
+    pub dense: Option<DensePerturbation>,
     /// The noise on the readout, `[T, n_out]`; empty if the readout does not explore.
     pub readout_noise: Vec<f32>,
     /// The neurons' private noise, `[T, N]`; empty if there is none.
     pub private_noise: Vec<f32>,
+    /// The random numbers of an episode in a world that answers.
+    pub episode: Option<EpisodeDraws>,
+}
+
+/// Exploratory perturbations of every neuron at every step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DensePerturbation {
+    counter: Counter,
+    sd: f32,
+    start_step: usize,
+}
+
+impl DensePerturbation {
+    /// ξ of the N neurons at a step.
+    pub fn at(&self, step: usize, neurons: &mut [f32]) {
+        if step < self.start_step {
+            return neurons.fill(0.0);
+        }
+        self.counter.gaussian(step * neurons.len().div_ceil(CHUNK), neurons);
+        neurons.iter_mut().for_each(|xi| *xi *= self.sd);
+    }
+}
+
+/// What an episode draws as it goes.
+#[derive(Clone, Debug)]
+pub struct EpisodeDraws {
+    /// The number of the network's episode.
+    pub index: u64,
+    /// For the world.
+    pub world: Stream,
+    /// For what all episodes of the network share.
+    pub shared: Stream,
+    /// For the noise of outputs; `None` without.
+    pub acting: Option<Counter>,
 }
 
 /// S × B trials, ordered by network.
@@ -117,7 +153,9 @@ impl TrialBatch {
                 },
                 x0,
                 perturbations: Vec::new(),
+                dense: None,
                 readout_noise: Vec::new(),
+                episode: None,
                 private_noise: private_noise(&config.network, t, rng(Purpose::PrivateNoise)),
             }
         };
@@ -138,7 +176,9 @@ impl TrialBatch {
 }
 
 fn check(task: &dyn Task, trial: &Trial) -> Result<()> {
-    let (name, t, kind, kinds) = (task.name(), task.steps(), trial.trial_type, task.n_types());
+    let (name, kind, kinds) = (task.name(), trial.trial_type, task.n_types());
+    // Episodes are not drawn as a whole.
+    let t = if task.episodes().is_some() { 0 } else { task.steps() };
     for (list, found, expected) in [
         ("inputs", trial.inputs.len(), t * task.n_in()),
         ("targets", trial.targets.len(), t * task.n_out()),
@@ -157,12 +197,33 @@ fn draw_trial(config: &Config, task: &dyn Task, draw: Draw, network: u64, trial:
     let explore = |explores: bool| draw.explore && explores;
     let readout_noise = || gaussian(&mut rng(Purpose::ReadoutPerturbation), steps * task.n_out(), sd);
     let perturbations = || perturbations(config, steps, &mut rng(Purpose::Perturbation));
+    let perturbed = explore(config.perturbation.amplitude as f32 != 0.0);
+    let gaussian = config.perturbation.distribution == Distribution::Gaussian && config.perturbs();
+    let dense = || DensePerturbation {
+        counter: Counter::new(&mut rng(Purpose::Perturbation)),
+        sd: config.perturbation.amplitude as f32,
+        start_step: config.perturbation.start_step,
+    };
+    let episode = |episodes: &Episodes| {
+        let of = |trial, purpose| stream(draw.seed, network, trial, draw.phase, purpose);
+        let start = if episodes.settings.same_start { draw.first_trial } else { trial };
+        EpisodeDraws {
+            index: trial,
+            world: of(start, Purpose::Task),
+            shared: of(u64::MAX, Purpose::Task),
+            acting: explore(sd > 0.0).then(|| Counter::new(&mut rng(Purpose::ReadoutPerturbation))),
+        }
+    };
     DrawnTrial {
         trial: task.trial(trial, &mut rng(Purpose::Task)),
         x0: initial(&config.network, rng(Purpose::InitialActivation)),
-        perturbations: explore(config.perturbation.amplitude as f32 != 0.0).then(perturbations).unwrap_or_default(),
-        readout_noise: explore(config.readout_explores()).then(readout_noise).unwrap_or_default(),
+        perturbations: (perturbed && !gaussian).then(perturbations).unwrap_or_default(),
+        dense: (perturbed && gaussian).then(dense),
+        readout_noise: explore(config.readout_explores() && task.episodes().is_none())
+            .then(readout_noise)
+            .unwrap_or_default(),
         private_noise: private_noise(&config.network, steps, rng(Purpose::PrivateNoise)),
+        episode: task.episodes().map(episode),
     }
 }
 

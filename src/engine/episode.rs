@@ -1,6 +1,6 @@
 //! The networks that run a batch of trials, and their results.
 
-use super::{Eligibility, TrialBatch};
+use super::{Eligibility, Lived, StepFactors, TrialBatch};
 use crate::config::Config;
 use crate::model::{FastWeights, State, Weights};
 use crate::presets::Setup;
@@ -40,6 +40,8 @@ pub struct Record {
     pub rates: bool,
     /// Activations x at every step.
     pub activations: bool,
+    /// What is observed and done in episodes.
+    pub episodes: bool,
 }
 
 impl Record {
@@ -54,7 +56,7 @@ pub type Gradients = BTreeMap<&'static str, Tensor>;
 
 /// The results of a batch of trials.
 pub struct Episode {
-    /// The outputs, `[S, B, T, n_out]`.
+    /// The outputs, `[S, B, T, n_out]`; of episodes in a world, the last ones: T = 1.
     pub outputs: Tensor,
     /// The state after the last step.
     pub state: State,
@@ -71,4 +73,26 @@ pub struct Episode {
     pub rates: Option<Tensor>,
     /// Activations `[S, B, T, N]`, if recorded.
     pub activations: Option<Tensor>,
+    /// What became of each episode, `[S, B]`, in a world that answers.
+    pub lived: Option<Vec<Lived>>,
+    /// What the steps of those episodes add to the eligibilities, if anything learns.
+    pub steps: Option<StepFactors>,
+}
+
+impl Episode {
+    /// Results without anything to learn from.
+    pub(super) fn new(outputs: Tensor, state: State) -> Self {
+        Episode {
+            outputs,
+            state,
+            fast_weights: None,
+            eligibility: None,
+            gradients: None,
+            readout_change: None,
+            rates: None,
+            activations: None,
+            lived: None,
+            steps: None,
+        }
+    }
 }

@@ -129,12 +129,17 @@ fn unknown_elsewhere(setup: &Setup) -> Option<String> {
         clip: _,
         persistent: _,
     } = fast_weights;
-    let PerturbationConfig { probability: _, amplitude: _, start_step: _ } = perturbation;
+    let PerturbationConfig {
+        probability: _,
+        amplitude: _,
+        start_step: _,
+        distribution: Distribution::Uniform | Distribution::Gaussian,
+    } = perturbation;
     let RuleConfig { name: _, eta: _, max_dw: _, clip_growth: _, own: _, start_step: _ } = rule;
     if setup.rule.fused().is_none() && !setup.follows_gradient() {
         return Some(format!("the rule `{}`", setup.rule.name()));
     }
-    let ReadoutConfig { rule, eta: _, perturbation: _, mean_decay: _ } = readout;
+    let ReadoutConfig { rule, eta: _, perturbation: _, mean_decay: _, max_dw: _ } = readout;
     match rule {
         ReadoutRule::Delta if network.output == Output::Readout => return Some("the delta rule (readout.rule)".into()),
         ReadoutRule::None | ReadoutRule::NodePerturbation | ReadoutRule::Eh | ReadoutRule::Delta => {}
@@ -146,6 +151,7 @@ fn unknown_elsewhere(setup: &Setup) -> Option<String> {
         warmup_trials: _,
         reward_decay: _,
         binary,
+        normalise: _,
         energy_cost: _,
     } = modulator;
     binary.then(|| "the binary modulator (modulator.binary)".into())

@@ -1,6 +1,7 @@
 //! Presets: the network, learning rule and settings with which each task is usually trained, as published where
 //! possible. `src/tasks/mod.rs` says how to add a task.
 
+mod episodes;
 mod lives;
 mod settings;
 mod setup;
@@ -13,7 +14,8 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::rules::{find_rule, RuleInfo};
 use crate::tasks::{bits::Echo, bits::Sequence, file, parameters, Bits, Dnms, EvidenceAccumulation, PatternGeneration};
-use crate::tasks::{Reach, Recall, SelectiveIntegration, Task};
+use crate::environments::{Acrobot, Bandit, CartPole, Pendulum, PerceptualDecision};
+use crate::tasks::{Episodes, Reach, Recall, SelectiveIntegration, Task};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use toml::Table;
@@ -110,6 +112,41 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "node-perturbation",
         preset: settings::echo,
         build: |table| Ok(Arc::new(Bits::from(parameters::<Echo>(table)?))),
+    },
+    TaskInfo {
+        name: "bandit",
+        summary: "a world that answers: pull the arm that pays most often (Robbins 1952)",
+        rule: "node-perturbation",
+        preset: episodes::bandit,
+        build: |table| Episodes::build::<Bandit>(table),
+    },
+    TaskInfo {
+        name: "perceptual-decision",
+        summary: "a world that answers: is a noisy input positive on average? Reward alone tells",
+        rule: "node-perturbation",
+        preset: episodes::perceptual_decision,
+        build: |table| Episodes::build::<PerceptualDecision>(table),
+    },
+    TaskInfo {
+        name: "cartpole",
+        summary: "a world that answers: balance a pole on a cart (Barto et al. 1983; Gymnasium's CartPole-v1)",
+        rule: "node-perturbation",
+        preset: episodes::cartpole,
+        build: |table| Episodes::build::<CartPole>(table),
+    },
+    TaskInfo {
+        name: "acrobot",
+        summary: "a world that answers: swing a double pendulum up (Sutton 1996; Gymnasium's Acrobot-v1)",
+        rule: "node-perturbation",
+        preset: episodes::acrobot,
+        build: |table| Episodes::build::<Acrobot>(table),
+    },
+    TaskInfo {
+        name: "pendulum",
+        summary: "a world that answers: swing a pendulum up and hold it (Gymnasium's Pendulum-v1)",
+        rule: "node-perturbation",
+        preset: episodes::pendulum,
+        build: |table| Episodes::build::<Pendulum>(table),
     },
 ];
 

@@ -6,7 +6,7 @@ use crate::tasks::{file, Dnms, EvidenceAccumulation, PatternGeneration, Reach, R
 use serde::Serialize;
 
 /// A task's parameters as a `task` table.
-fn table(parameters: &impl Serialize) -> toml::Table {
+pub(super) fn table(parameters: &impl Serialize) -> toml::Table {
     // Flat structs of numbers and names can always be written as TOML.
     toml::Table::try_from(parameters).unwrap_or_default()
 }
@@ -24,7 +24,7 @@ pub(super) fn dnms(config: &mut Config) {
     config.network.input_to_output_neurons = false;
     config.network.clamped = vec![(1, 1.0), (10, 1.0), (11, -1.0)];
     config.network.output_neurons = vec![0];
-    config.perturbation = PerturbationConfig { probability: 0.003, amplitude: 16.0, start_step: 4 };
+    config.perturbation = PerturbationConfig { probability: 0.003, amplitude: 16.0, start_step: 4, ..PerturbationConfig::default() };
     config.rule.eta = match &*config.rule.name {
         "node-perturbation" => 0.001,
         "eh" => 0.01,
@@ -159,7 +159,7 @@ pub(super) fn pattern_generation(config: &mut Config) {
     config.perturbation.probability = 0.01;
     config.rule.eta = 1e-3;
     config.readout =
-        ReadoutConfig { rule: ReadoutRule::NodePerturbation, eta: 0.01, perturbation: 0.1, mean_decay: 0.8 };
+        ReadoutConfig { rule: ReadoutRule::NodePerturbation, eta: 0.01, perturbation: 0.1, ..ReadoutConfig::default() };
     config.train.batch = if config.rule.name == "rflo" { 1 } else { 16 };
     config.train.trials = Some(10_000);
 }
@@ -217,10 +217,10 @@ fn bits(config: &mut Config, alpha: f64) {
         eta: 0.1,
         ..FastWeightsConfig::default()
     };
-    config.perturbation = PerturbationConfig { probability: 0.05, amplitude: 0.5, start_step: 0 };
+    config.perturbation = PerturbationConfig { probability: 0.05, amplitude: 0.5, ..PerturbationConfig::default() };
     (config.rule.eta, config.rule.max_dw) = (0.01, 1e-3);
     config.readout =
-        ReadoutConfig { rule: ReadoutRule::NodePerturbation, eta: 0.02, perturbation: 0.05, mean_decay: 0.8 };
+        ReadoutConfig { rule: ReadoutRule::NodePerturbation, eta: 0.02, perturbation: 0.05, ..ReadoutConfig::default() };
     config.train.batch = 32;
     config.train.updates = Some(2000);
 }

@@ -6,9 +6,9 @@ use crate::config::{lay_over, stage_name, text, Config, CurriculumStage, FastWei
 use crate::config::{ModulatorSource, Output, ReadoutRule, Setting, Stage};
 use crate::error::{bail, ensure, At, Error, Result};
 use crate::model::{find_neuron_model, Leak, NeuronModel};
-use crate::ranges::expect;
+use crate::ranges::{expect, positive};
 use crate::rules::{find_rule, optional_keys, Credit, LearningRule, Source};
-use crate::tasks::{gives_gradient, Task, TrialShape};
+use crate::tasks::{gives_gradient, Acting, EpisodeSettings, Episodes, Task, TrialShape};
 use std::fmt;
 use std::sync::Arc;
 use toml::Value;
@@ -180,7 +180,56 @@ impl Setup {
         self.neurons.check(&config.network)?;
         self.check_sizes()?;
         self.rule.check(config)?;
+        if let Some(episodes) = task.episodes() {
+            return self.check_episodes(episodes);
+        }
+        ensure!(!config.modulator.normalise, Usage, "modulator.normalise is for worlds that answer; expected false");
+        let bound = config.readout.max_dw;
+        ensure!(bound <= 0.0, Usage, "readout.max_dw is {bound}, but it is for worlds that answer; expected 0");
         self.check_credit()
+    }
+
+    /// Checks that networks can live and learn in a world that answers.
+    fn check_episodes(&self, episodes: &Episodes) -> Result<()> {
+        let (Config { network, fast_weights, readout, modulator, train, .. }, rule) = (&self.config, &self.rule);
+        let name = episodes.world.name();
+        let summed = match rule.source() {
+            Source::Steps(_) => rule.credit() != Credit::Supervised,
+            Source::Nothing => true,
+            Source::FastWeights | Source::Gradient => false,
+        };
+        ensure!(
+            summed,
+            Usage,
+            "rule.name is `{}`, which cannot learn from what an episode of `{name}` was worth; expected `node-perturbation`, \
+             `delta-x`, `eh`, `r-stdp` or `none`",
+            rule.name()
+        );
+        let learnable = matches!(readout.rule, ReadoutRule::None | ReadoutRule::NodePerturbation);
+        ensure!(
+            learnable || network.output == Output::Neurons,
+            Usage,
+            "readout.rule needs a target at each step, which `{name}` does not have; expected `node-perturbation` or `none`"
+        );
+        for (key, set) in [
+            ("trace.stage", fast_weights.stage != Stage::None),
+            ("network.private_noise", network.private_noise > 0.0),
+            ("network.feedback_scale", network.feedback_scale > 0.0),
+            ("modulator.energy_cost", modulator.energy_cost > 0.0),
+            ("modulator.expected_error_factor", modulator.expected_error_factor),
+        ] {
+            ensure!(!set, Usage, "{key} is set, but in worlds that answer, such as `{name}`, it has no effect yet");
+        }
+        let EpisodeSettings { acting, discount, .. } = episodes.settings;
+        if acting == Acting::Softmax || self.config.readout_explores() {
+            positive("readout.perturbation", readout.perturbation)?;
+        }
+        ensure!(
+            discount == 1.0 || train.batch > 1,
+            Usage,
+            "task.discount is {discount}, for which episodes are compared step by step; expected train.batch above 1"
+        );
+        Ok(())
     }
 
     /// Checks that the network has room for the task's inputs and outputs.
@@ -250,6 +299,9 @@ fn resolved(task: Option<&str>, settings: &[Setting]) -> Result<Config> {
     optional.extend(["train.trials", "train.updates"].map(|key| (key.to_string(), Value::Integer(1))));
     optional.extend(["train.init", "train.init_sha256"].map(|key| (key.to_string(), "".into())));
     optional.push(("network.synapse_ms".into(), Value::Float(1.0)));
+    optional.push(("perturbation.distribution".into(), "uniform".into()));
+    optional.push(("readout.max_dw".into(), Value::Float(0.0)));
+    optional.push(("modulator.normalise".into(), Value::Boolean(false)));
     optional.push(("curriculum".into(), Value::Array(Vec::new())));
     lay_over(&defaults, settings, &optional)
 }

@@ -12,7 +12,7 @@ pub(super) fn config(rule: &RuleInfo) -> Config {
             stage: if rule.name == "hebbian-trace" { Stage::Decay } else { Stage::None },
             ..FastWeightsConfig::default()
         },
-        perturbation: PerturbationConfig { probability: 0.0, amplitude: 1.0, start_step: 0 },
+        perturbation: PerturbationConfig::default(),
         rule: RuleConfig {
             name: rule.name.into(),
             eta: 0.0,
@@ -22,7 +22,7 @@ pub(super) fn config(rule: &RuleInfo) -> Config {
             own: toml::Table::from_iter([("x_mean_decay".into(), 0.8.into())]),
             start_step: 0,
         },
-        readout: ReadoutConfig { rule: ReadoutRule::None, eta: 0.0, perturbation: 0.0, mean_decay: 0.8 },
+        readout: ReadoutConfig::default(),
         bptt: BpttConfig::default(),
         modulator: RewardConfig::default(),
         task: toml::Table::new(),

@@ -2,7 +2,7 @@
 //! (docs/model.md, "Backpropagation beside the rules").
 
 use super::*;
-use crate::config::{ReadoutConfig, ReadoutRule};
+use crate::config::ReadoutConfig;
 use crate::error::ensure;
 use crate::model::SPIKES;
 
@@ -18,7 +18,7 @@ pub(super) const INFO: RuleInfo = RuleInfo {
 
 /// Backpropagation trains the readout as well.
 fn adapt(config: &mut Config) {
-    config.readout = ReadoutConfig { rule: ReadoutRule::None, eta: 0.0, perturbation: 0.0, mean_decay: 0.8 };
+    config.readout = ReadoutConfig::default();
     config.modulator.energy_cost = 0.0;
 }
 

@@ -3,7 +3,7 @@
 //! (Izhikevich 2007; Frémaux et al. 2010). Both traces include the step's own spikes.
 
 use super::*;
-use crate::config::{Output, ReadoutConfig, ReadoutRule};
+use crate::config::{Output, ReadoutConfig};
 use crate::error::bail;
 use crate::model::SPIKES;
 use crate::ranges::{number, positive};
@@ -48,7 +48,7 @@ fn adapt(config: &mut Config) {
     config.network.private_noise = (0.45 * config.network.tau_ms / config.network.dt_ms).sqrt();
     config.network.output = Output::Readout;
     config.network.readout_scale = 2.0;
-    config.readout = ReadoutConfig { rule: ReadoutRule::None, eta: 0.0, perturbation: 0.0, mean_decay: 0.8 };
+    config.readout = ReadoutConfig::default();
     config.perturbation.probability = 0.0;
     let tau = toml::Value::Float(config.network.tau_ms);
     config.rule.own.extend(["tau_plus_ms", "tau_minus_ms"].map(|key| (key.to_string(), tau.clone())));

@@ -25,7 +25,7 @@ pub(super) const INFO: RuleInfo = RuleInfo {
 fn adapt(config: &mut Config) {
     config.network.output = Output::Readout;
     config.network.error_feedback_scale = 1.0;
-    config.readout = ReadoutConfig { rule: ReadoutRule::Delta, eta: 0.03, perturbation: 0.0, mean_decay: 0.8 };
+    config.readout = ReadoutConfig { rule: ReadoutRule::Delta, eta: 0.03, ..ReadoutConfig::default() };
     config.rule.eta = 1e-3;
 }
 

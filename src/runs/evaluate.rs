@@ -1,7 +1,7 @@
 //! Evaluation: fresh, unperturbed trials of networks with frozen weights.
 
 use crate::engine::memory::check_forward;
-use crate::engine::{choose, Draw, Engine, Ensemble, Episode, Record, TrialBatch};
+use crate::engine::{choose, Draw, Engine, Ensemble, Episode, Lived, Record, TrialBatch};
 use crate::error::Result;
 use crate::presets::Setup;
 use crate::random::Phase;
@@ -18,11 +18,39 @@ pub struct Score {
     pub error: f64,
     /// Fraction of the trials that are correct.
     pub fraction_correct: f64,
+    /// In a world that answers: what came of the episodes.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub returns: Option<Returns>,
     /// The number of trials after which it reached the criterion in training.
     pub criterion_trials: Option<u64>,
     /// When and why it was frozen, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frozen: Option<Frozen>,
+}
+
+/// What came of a network's episodes in a world that answers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Returns {
+    /// Mean return.
+    pub mean_return: f64,
+    /// Its standard error.
+    pub standard_error: f64,
+    /// Mean number of steps of the world.
+    pub mean_steps: f64,
+}
+
+impl Returns {
+    /// Of one network's episodes.
+    fn of(lived: &[Lived]) -> Self {
+        let n = lived.len() as f64;
+        let mean_return = lived.iter().map(Lived::total).sum::<f64>() / n;
+        let squares = lived.iter().map(|lived| (lived.total() - mean_return).powi(2)).sum::<f64>();
+        Returns {
+            mean_return,
+            standard_error: (squares / (n - 1.0).max(1.0) / n).sqrt(),
+            mean_steps: lived.iter().map(|lived| lived.rewards.len() as f64).sum::<f64>() / n,
+        }
+    }
 }
 
 /// Runs `trials` fresh trials of each network, in batches of the size it was trained with.
@@ -35,19 +63,24 @@ pub fn evaluate(checkpoint: &Checkpoint, trials: u64, seed: u64) -> Result<Vec<S
     let mut frozen = FrozenNetworks::new(checkpoint)?;
     frozen.check_memory(trials.min(batch_size as u64) as usize)?;
     let (mut error, mut correct) = (vec![0.0; networks.count()], vec![0u64; networks.count()]);
+    let mut lived = vec![Vec::new(); networks.count()];
     for first in (0..trials).step_by(batch_size) {
         let trials_each = (trials - first).min(batch_size as u64) as usize;
         let batch = draw_fresh(&checkpoint.setup, first, trials_each, seed)?;
         let episode = frozen.run(&batch, Record::default())?;
-        for (i, e) in errors(&**task, &batch, &episode.outputs)?.into_iter().enumerate() {
+        for (i, e) in errors(&**task, &batch, &episode)?.into_iter().enumerate() {
             error[i / trials_each] += e;
             correct[i / trials_each] += u64::from(e < task.correct_below());
+        }
+        for (i, of) in episode.lived.into_iter().flatten().enumerate() {
+            lived[i / trials_each].push(of);
         }
     }
     let score = |(i, network): (usize, u64)| Score {
         network,
         error: error[i] / trials as f64,
         fraction_correct: correct[i] as f64 / trials as f64,
+        returns: (!lived[i].is_empty()).then(|| Returns::of(&lived[i])),
         criterion_trials: checkpoint.criterion[i].reached_at(),
         frozen: checkpoint.frozen[i],
     };

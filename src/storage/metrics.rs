@@ -164,6 +164,8 @@ mod tests {
             dead: Some(0.125),
             frozen: None,
             stage: None,
+            mean_return: None,
+            world_steps: None,
         };
         UpdateReport { update, trials: 8 * update, networks: vec![row(0), row(1)] }
     }

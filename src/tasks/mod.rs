@@ -14,6 +14,7 @@
 
 pub(crate) mod bits;
 mod dnms;
+mod episodes;
 mod evidence_accumulation;
 pub(crate) mod file;
 mod pattern_generation;
@@ -23,6 +24,7 @@ mod selective_integration;
 
 pub use bits::Bits;
 pub use dnms::Dnms;
+pub use episodes::{Acting, EpisodeSettings, Episodes};
 pub use evidence_accumulation::EvidenceAccumulation;
 pub use file::FileTask;
 pub use pattern_generation::PatternGeneration;
@@ -112,7 +114,8 @@ impl ErrorMeasure {
     }
 }
 
-/// A task. All its trials have the same number of steps, so that they can be simulated side by side.
+/// A task. All its trials have the same number of steps, so that they can be simulated side by side; episodes in a world
+/// have at most so many.
 pub trait Task: Send + Sync {
     /// The name used in configurations and on the command line.
     fn name(&self) -> &str;
@@ -171,6 +174,10 @@ pub trait Task: Send + Sync {
     /// Whether outputs can be judged step by step. If not, rules that assign credit at each step refuse the task.
     fn judged_online(&self) -> bool {
         true
+    }
+    /// How trials unfold if they are episodes in a world that answers; `None`: they are drawn as a whole.
+    fn episodes(&self) -> Option<&Episodes> {
+        None
     }
     /// The error of a whole trial, from outputs `[T, n_out]`: the mean over scored steps and outputs.
     fn error(&self, trial: &Trial, outputs: &[f64]) -> f64 {

@@ -1,4 +1,5 @@
-//! The criterion of learning (Miconi 2017): more than 95 of the last 100 trials correct.
+//! The criterion of learning: more than 95 of the last 100 trials correct (Miconi 2017); in worlds that answer, a mean
+//! return over the last 100 episodes that counts as solved (Gymnasium).
 
 use crate::config::Until;
 use std::collections::VecDeque;
@@ -24,17 +25,23 @@ impl Criterion {
     }
 
     /// Records the outcomes of one batch and their errors, in order. Returns whether the criterion was met
-    /// at any point in the batch. `trials_after` is the number of trials up to the end of this batch: since weights
+    /// at any point in the batch: most trials correct or, with `solved`, a mean error of at most that. `trials_after` is the number of trials up to the end of this batch: since weights
     /// change only between batches, this is the number of trials that reaching the criterion took. It is `None` in the
     /// earlier stages of a curriculum, where reaching the criterion does not count.
-    pub fn observe(&mut self, outcomes: impl IntoIterator<Item = (bool, f64)>, trials_after: Option<u64>) -> bool {
+    pub fn observe(
+        &mut self,
+        outcomes: impl IntoIterator<Item = (bool, f64)>,
+        solved: Option<f64>,
+        trials_after: Option<u64>,
+    ) -> bool {
         let mut met = false;
         for outcome in outcomes {
             if self.recent.len() == WINDOW {
                 self.recent.pop_front();
             }
             self.recent.push_back(outcome);
-            if self.recent.len() == WINDOW && self.correct() > MORE_THAN {
+            let reached = || solved.map_or(self.correct() > MORE_THAN, |most| self.mean_error() <= most);
+            if self.recent.len() == WINDOW && reached() {
                 met = true;
                 self.reached_at = self.reached_at.or(trials_after);
             }
@@ -56,16 +63,18 @@ impl Criterion {
         self.recent.iter().filter(|(correct, _)| *correct).count()
     }
 
+    /// The mean error of the most recent trials.
+    fn mean_error(&self) -> f64 {
+        self.recent.iter().map(|(_, error)| error).sum::<f64>() / self.recent.len() as f64
+    }
+
     /// Whether a stage of a curriculum is over after `trials` trials, all of whose outcomes were recorded here. `met` is
     /// what the last batch returned.
     pub(super) fn ends(&self, until: Until, trials: u64, met: bool) -> bool {
         match until {
             Until::Criterion => met,
             Until::Trials(least) => trials >= least,
-            Until::Error(level) => {
-                let sum: f64 = self.recent.iter().map(|(_, error)| error).sum();
-                self.recent.len() == WINDOW && sum / (WINDOW as f64) < level
-            }
+            Until::Error(level) => self.recent.len() == WINDOW && self.mean_error() < level,
         }
     }
 
@@ -84,25 +93,34 @@ mod tests {
     #[test]
     fn more_than_95_of_the_last_100_and_never_less_than_100() {
         let mut c = Criterion::default();
-        assert!(!c.observe([RIGHT; 99], Some(99)));
+        assert!(!c.observe([RIGHT; 99], None, Some(99)));
         assert_eq!((c.reached_at(), c.recent_fraction()), (None, 1.0));
         let mut c = Criterion::default();
-        assert!(!c.observe((0..100).map(|i| (i >= 5, 0.0)), Some(100)));
+        assert!(!c.observe((0..100).map(|i| (i >= 5, 0.0)), None, Some(100)));
         assert_eq!((c.reached_at(), c.recent_fraction()), (None, 0.95));
-        assert!(c.observe([RIGHT], Some(101)));
+        assert!(c.observe([RIGHT], None, Some(101)));
         assert_eq!((c.reached_at(), c.recent_fraction()), (Some(101), 0.96));
         // Once reached, it stays reached.
-        c.observe([(false, 1.0); 100], Some(201));
+        c.observe([(false, 1.0); 100], None, Some(201));
         assert_eq!((c.reached_at(), c.recent_fraction()), (Some(101), 0.0));
+    }
+
+    #[test]
+    fn a_world_is_solved_by_its_mean_return() {
+        let mut c = Criterion::default();
+        assert!(!c.observe([(true, -475.0); 99], Some(-475.0), Some(99)));
+        assert!(!c.observe([(false, -474.0)], Some(-475.0), Some(100)));
+        assert!(c.observe([(true, -476.0)], Some(-475.0), Some(101)));
+        assert_eq!(c.reached_at(), Some(101));
     }
 
     #[test]
     fn a_restored_criterion_continues_as_if_never_interrupted() {
         let mut whole = Criterion::default();
-        whole.observe((0..130).map(|i| (i % 7 != 0, f64::from(i))), Some(130));
+        whole.observe((0..130).map(|i| (i % 7 != 0, f64::from(i))), None, Some(130));
         let mut again = Criterion::restore(whole.recent().collect::<Vec<_>>(), whole.reached_at());
         for c in [&mut whole, &mut again] {
-            c.observe([RIGHT; 90], Some(220));
+            c.observe([RIGHT; 90], None, Some(220));
         }
         assert_eq!(whole, again);
     }
@@ -112,7 +130,7 @@ mod tests {
         let (mut c, mut trials) = (Criterion::default(), 0);
         let mut ends = |outcomes: &[(bool, f64)]| {
             trials += outcomes.len() as u64;
-            let met = c.observe(outcomes.iter().copied(), None);
+            let met = c.observe(outcomes.iter().copied(), None, None);
             assert_eq!(c.reached_at(), None);
             [Until::Criterion, Until::Trials(100), Until::Error(0.5)].map(|until| c.ends(until, trials, met))
         };

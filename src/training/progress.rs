@@ -41,6 +41,12 @@ pub struct NetworkReport {
     /// The stage of the curriculum, counted from 1; empty if there is no curriculum.
     #[serde(default)]
     pub stage: Option<u64>,
+    /// In a world that answers: the mean return of the batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_return: Option<f64>,
+    /// In a world that answers: the steps of the world that the episodes of the batch took together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world_steps: Option<u64>,
 }
 
 /// The effect of one update on all networks.

@@ -16,7 +16,7 @@ use super::activity::Activity;
 use super::adamw;
 use super::share::Share;
 use super::{Checkpoint, Criterion, Frozen, NetworkReport, Plastic, StageProgress};
-use crate::engine::{Draw, DrawnTrial, Ensemble, Episode, Record, TrialBatch};
+use crate::engine::{Draw, DrawnTrial, Ensemble, Episode, Lived, Record, TrialBatch};
 use crate::error::Result;
 use crate::presets::Setup;
 use crate::random::Phase;
@@ -35,6 +35,8 @@ pub(super) struct Outcome {
     pub types: Vec<usize>,
     /// Which trials count as correct, `[B]`.
     pub correct: Vec<bool>,
+    /// The steps of the world that all its episodes took, in a world that answers.
+    pub world_steps: Option<u64>,
 }
 
 /// The change of one network's w_rec.
@@ -72,7 +74,7 @@ impl Share {
     pub fn propose(&mut self) -> Result<Proposal> {
         let batch = self.draw_trials()?;
         let episode = self.run_trials(&batch)?;
-        let outcomes = self.judge(&batch, &episode.outputs)?;
+        let outcomes = self.judge(&batch, &episode)?;
         let mut proposal = self.form_proposal(&batch, episode, outcomes)?;
         self.guard(&mut proposal)?;
         Ok(proposal)
@@ -113,18 +115,23 @@ impl Share {
     }
 
     /// Step 3: judges the outputs.
-    fn judge(&self, batch: &TrialBatch, outputs: &Tensor) -> Result<Vec<Outcome>> {
+    fn judge(&self, batch: &TrialBatch, episode: &Episode) -> Result<Vec<Outcome>> {
         let (b, task) = (batch.trials_each, &*self.current.setup.task);
-        let errors = errors(task, batch, outputs)?;
-        let costs = self.add_energy_cost(&errors, outputs)?;
-        let types = batch.types();
-        let outcome = |((errors, costs), types): ((&[f64], &[f64]), &[usize])| Outcome {
+        let errors = errors(task, batch, episode)?;
+        let costs = self.add_energy_cost(&errors, &episode.outputs)?;
+        let types = match &episode.lived {
+            Some(lived) => lived.iter().map(|lived| lived.condition).collect(),
+            None => batch.types(),
+        };
+        let steps_of = |lived: &[Lived]| lived.iter().map(|lived| lived.rewards.len() as u64).sum();
+        let outcome = |(k, ((errors, costs), types)): (usize, ((&[f64], &[f64]), &[usize]))| Outcome {
+            world_steps: episode.lived.as_ref().map(|lived| steps_of(&lived[k * b..][..b])),
             correct: errors.iter().map(|error| *error < task.correct_below()).collect(),
             errors: errors.to_vec(),
             costs: costs.to_vec(),
             types: types.to_vec(),
         };
-        Ok(errors.chunks(b).zip(costs.chunks(b)).zip(types.chunks(b)).map(outcome).collect())
+        Ok(errors.chunks(b).zip(costs.chunks(b)).zip(types.chunks(b)).enumerate().map(outcome).collect())
     }
 
     /// `errors` `[S, B]` plus `modulator.energy_cost` times the mean |output| of each trial in `outputs`
@@ -153,6 +160,10 @@ impl Share {
         if let Some(eligibility) = episode.eligibility {
             (after.weights.w_rec, changes) = self.changed_recurrent(&eligibility, &outcomes)?;
             self.engine.recycle(eligibility);
+        }
+        if let (Some(steps), Some(lived)) = (episode.steps, &episode.lived) {
+            changes = self.change_by_episodes(&mut after.weights, &steps, lived, &outcomes)?;
+            self.engine.recycle_steps(steps);
         }
         if let Some(readout_change) = &episode.readout_change {
             self.change_readout(&mut after.weights, readout_change, batch)?;
@@ -191,7 +202,8 @@ impl Share {
         let trials = now.trials();
         let until = now.setup.config.curriculum.get(self.stage).map(|stage| stage.until);
         let outcomes = outcome.correct.iter().copied().zip(outcome.errors.iter().copied());
-        let met = now.criterion[s].observe(outcomes, until.is_none().then_some(trials));
+        let solved = now.setup.task.episodes().map(|episodes| -episodes.world.solved());
+        let met = now.criterion[s].observe(outcomes, solved, until.is_none().then_some(trials));
         until.is_some_and(|until| now.criterion[s].ends(until, trials - now.stages[s].since, met))
     }
 
@@ -212,6 +224,8 @@ impl Share {
             saturated: Some(activity.saturated),
             dead: Some(activity.dead),
             frozen: now.frozen[s].map(|frozen| frozen.update),
+            mean_return: outcome.world_steps.map(|_| -outcome.errors.iter().sum::<f64>() / b),
+            world_steps: outcome.world_steps,
             stage: (!now.setup.config.curriculum.is_empty()).then_some(self.stage as u64 + 1),
         }
     }
@@ -230,11 +244,14 @@ pub(super) fn join<T>(thread: ScopedJoinHandle<T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// The error of each trial, `[S, B]`, from outputs `[S, B, T, n_out]`.
-pub(crate) fn errors(task: &dyn Task, batch: &TrialBatch, outputs: &Tensor) -> Result<Vec<f64>> {
-    let (_, _, t, n_out) = outputs.dims4()?;
+/// The error of each trial, `[S, B]`; that of an episode in a world is minus its return.
+pub(crate) fn errors(task: &dyn Task, batch: &TrialBatch, episode: &Episode) -> Result<Vec<f64>> {
+    if let Some(lived) = &episode.lived {
+        return Ok(lived.iter().map(|lived| -lived.total()).collect());
+    }
+    let (_, _, t, n_out) = episode.outputs.dims4()?;
     // Converting to double precision is exact: a run in single precision is judged on its own numbers.
-    let outputs: Vec<f64> = outputs.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
+    let outputs: Vec<f64> = episode.outputs.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
     let error = |(drawn, outputs): (&DrawnTrial, &[f64])| task.error(&drawn.trial, outputs);
     Ok(batch.drawn.par_iter().zip(outputs.par_chunks_exact(t * n_out)).map(error).collect())
 }

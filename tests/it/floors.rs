@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 /// The floors from the bottom up. Folders on one line don't use each other.
-const FLOORS: [&[&str]; 14] = [
+const FLOORS: [&[&str]; 15] = [
     &["text", "quantile", "random"],
     &["error"],
     &["files", "ranges", "reader"],
+    &["environments"],
     &["config", "device", "plot", "tasks", "worlds"],
     &["model"],
     &["rules"],

@@ -20,6 +20,7 @@ pub fn run(args: SimulateArgs) -> Result<()> {
         rates: args.record.contains(&Recordable::Rates),
         activations: args.record.contains(&Recordable::Activations),
         fast_weights: args.record.contains(&Recordable::Trace),
+        episodes: false,
     };
     let seed = args.seed.unwrap_or(checkpoint.setup.config.train.seed);
     let results = simulate(&checkpoint, inputs, record, seed)?;

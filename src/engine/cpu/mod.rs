@@ -6,6 +6,7 @@
 //! 2·shard·block·N floats of factors and, if there are fast weights, their matrices or lists.
 
 mod advance;
+mod episodes;
 mod factors;
 mod fast_weights;
 mod network;
@@ -21,6 +22,7 @@ use self::readout::Online;
 use self::shard::Trial;
 use super::eligibility::{zeros, Aligned, HostEligibility};
 use super::memory::{parts, Part, Sizes};
+use super::step_factors::{HostEpisode, StepFactors};
 use super::{fused, Eligibility, Engine, Ensemble, Episode, Record, TrialBatch};
 use crate::config::{Kernels, Stage};
 use crate::model::{FastWeights, State};
@@ -34,6 +36,8 @@ use rayon::prelude::*;
 pub(super) struct Cpu {
     /// The memory of the last batch's eligibility, for reuse.
     spare: Option<Aligned>,
+    /// The memory of the last episodes' factors.
+    spare_factors: Vec<HostEpisode>,
 }
 
 impl Engine for Cpu {
@@ -59,6 +63,10 @@ impl Engine for Cpu {
         record: Record,
     ) -> crate::error::Result<Episode> {
         let plan = Plan::new(ensemble, batch, learn, record)?;
+        if let Some(episodes) = ensemble.setup.task.episodes() {
+            let spare = std::mem::take(&mut self.spare_factors);
+            return episodes::run(&plan, ensemble, episodes, batch, (learn, record), spare);
+        }
         let mut results = Results::new(&plan, ensemble, batch, record, self.spare.take());
         let readout_changes = run(&plan, ensemble, batch, &mut results)?;
         Ok(results.into_episode(&plan, (batch.networks, batch.trials_each), &readout_changes)?)
@@ -67,6 +75,12 @@ impl Engine for Cpu {
     fn recycle(&mut self, spent: Eligibility) {
         if let Eligibility::Host(host) = spent {
             self.spare = Some(host.values);
+        }
+    }
+
+    fn recycle_steps(&mut self, spent: StepFactors) {
+        if let StepFactors::Host(host) = spent {
+            self.spare_factors = host.episodes;
         }
     }
 }
@@ -114,10 +128,7 @@ impl Results {
         let given = |values: Vec<f32>, shape: &[usize]| (!values.is_empty()).then(|| tensor(values, shape)).transpose();
         let e = given(self.after.e, &[s, b, n, n])?;
         Ok(Episode {
-            outputs: tensor(self.outputs, &[s, b, t, n_out])?,
-            state: State::new(tensor(self.x, &[s, b, n])?, tensor(self.r, &[s, b, n])?),
             fast_weights: given(self.after.h, &[s, b, n, n])?.map(|h| FastWeights { h, eligibility: e }),
-            gradients: None,
             readout_change: plan.online.learns().then(|| summed(readout_changes, plan, s)).transpose()?,
             eligibility: (self.eligible > 0).then_some(Eligibility::Host(HostEligibility {
                 values: self.eligibility,
@@ -129,6 +140,10 @@ impl Results {
             })),
             rates: given(self.rates, &[s, b, t, n])?,
             activations: given(self.activations, &[s, b, t, n])?,
+            ..Episode::new(
+                tensor(self.outputs, &[s, b, t, n_out])?,
+                State::new(tensor(self.x, &[s, b, n])?, tensor(self.r, &[s, b, n])?),
+            )
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The weights of one network in the layout that the kernels read.
 
-use super::rows::{AddRows, Dots};
+use super::rows::{AddRows, AddRowsToLanes, Dots};
 use super::Plan;
 use crate::engine::eligibility::{zeros, Aligned};
 use crate::engine::{product, Strides};
@@ -54,6 +54,19 @@ impl Network {
                 let shape = (trials, plan.width, plan.n);
                 product(shape, (drive, along), false, (r, along), (&self.w_rec_t, along));
             }
+        }
+    }
+
+    /// drive ← w_rec r + w_in u + b of several episodes, with rates and drives `[lanes, width]` and inputs `[lanes, n_in]`. What a
+    /// lane gets does not depend on the others.
+    pub(super) fn drive_lanes(&self, plan: &Plan, r: &[f32], inputs: &[f32], drive: &mut [f32]) {
+        match &self.b_rec {
+            Some(bias) => drive.chunks_exact_mut(plan.width).for_each(|drive| drive.copy_from_slice(bias)),
+            None => drive.fill(0.0),
+        }
+        let of = |rows, scales, stride| (rows, scales, stride);
+        for (rows, scales, stride) in [of(&self.w_in_t, inputs, plan.n_in), of(&self.w_rec_t, r, plan.width)] {
+            plan.arch.dispatch(AddRowsToLanes { drive, width: plan.width, rows, scales, stride });
         }
     }
 

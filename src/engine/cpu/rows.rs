@@ -36,6 +36,65 @@ pub(super) fn add_rows<S: Simd>(simd: S, drive: &mut [f32], rows: &[f32], scales
     }
 }
 
+/// drive ← drive + Σ_j rows_j · scales_j for each of several drives, `[lanes, width]`, with scales `[lanes, stride]`. Each lane is
+/// summed in the same order, however many there are.
+#[inline(always)]
+fn add_rows_to_lanes<S: Simd>(simd: S, drive: &mut [f32], w: usize, rows: &[f32], scales: &[f32], stride: usize) {
+    let mut fours = drive.chunks_exact_mut(4 * w);
+    let mut scales_of_four = scales.chunks_exact(4 * stride);
+    for (drive, scales) in fours.by_ref().zip(scales_of_four.by_ref()) {
+        lanes::<S, 4>(simd, drive, w, rows, scales, stride);
+    }
+    let rest = fours.into_remainder().chunks_exact_mut(w).zip(scales_of_four.remainder().chunks_exact(stride));
+    rest.for_each(|(drive, scales)| lanes::<S, 1>(simd, drive, w, rows, scales, stride));
+}
+
+/// [`add_rows_to_lanes`] for `L` lanes: four vectors of each stay in registers over all rows.
+#[inline(always)]
+fn lanes<S: Simd, const L: usize>(simd: S, drive: &mut [f32], w: usize, rows: &[f32], scales: &[f32], stride: usize) {
+    const V: usize = 4;
+    let (drive, _) = S::as_mut_simd_f32s(drive);
+    let (rows, _) = S::as_simd_f32s(rows);
+    let vectors = drive.len() / L;
+    let pre = rows.len() / vectors;
+    debug_assert!(pre * vectors == rows.len() && pre <= stride && w % vectors == 0);
+    let mut first = 0;
+    while first + V <= vectors {
+        let mut sums = [[simd.splat_f32s(0.0); V]; L];
+        for l in 0..L {
+            sums[l].copy_from_slice(&drive[l * vectors + first..][..V]);
+        }
+        for j in 0..pre {
+            let row = &rows[j * vectors + first..][..V];
+            for l in 0..L {
+                let scale = simd.splat_f32s(scales[l * stride + j]);
+                for v in 0..V {
+                    sums[l][v] = simd.mul_add_e_f32s(row[v], scale, sums[l][v]);
+                }
+            }
+        }
+        for l in 0..L {
+            drive[l * vectors + first..][..V].copy_from_slice(&sums[l]);
+        }
+        first += V;
+    }
+    for at in first..vectors {
+        let mut sums = [simd.splat_f32s(0.0); L];
+        for l in 0..L {
+            sums[l] = drive[l * vectors + at];
+        }
+        for j in 0..pre {
+            for l in 0..L {
+                let scale = simd.splat_f32s(scales[l * stride + j]);
+                sums[l] = simd.mul_add_e_f32s(rows[j * vectors + at], scale, sums[l]);
+            }
+        }
+        for l in 0..L {
+            drive[l * vectors + at] = sums[l];
+        }
+    }
+}
+
 /// sums_j ← rows_j · v, for rows as long as `v`.
 #[inline(always)]
 pub(super) fn dots<S: Simd>(simd: S, sums: &mut [f32], rows: &[f32], v: &[f32]) {
@@ -80,6 +139,27 @@ impl WithSimd for AddRows<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         add_rows(simd, self.0, self.1, self.2);
+    }
+}
+
+/// [`add_rows_to_lanes`] for callers that are not dispatched themselves.
+pub(super) struct AddRowsToLanes<'a> {
+    /// `[lanes, width]`.
+    pub(super) drive: &'a mut [f32],
+    pub(super) width: usize,
+    /// `[pre, width]`.
+    pub(super) rows: &'a [f32],
+    /// `[lanes, stride]`, of which the first `pre` of each lane are used.
+    pub(super) scales: &'a [f32],
+    pub(super) stride: usize,
+}
+
+impl WithSimd for AddRowsToLanes<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        add_rows_to_lanes(simd, self.drive, self.width, self.rows, self.scales, self.stride);
     }
 }
 

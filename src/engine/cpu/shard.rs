@@ -8,7 +8,7 @@ use super::readout::Online;
 use super::Plan;
 use crate::config::ModulatorSource;
 use crate::engine::eligibility::{zeros, Aligned};
-use crate::engine::DrawnTrial;
+use crate::engine::{DensePerturbation, DrawnTrial};
 use crate::rules::FusedRule;
 use aligned_vec::AVec;
 use std::ops::Range;
@@ -73,15 +73,17 @@ pub(super) fn run(plan: &Plan, network: &Network, trials: &mut [Trial]) -> Vec<f
         readout_change: vec![0.0; if plan.online.learns() { plan.n_out * (plan.width + 1) } else { 0 }],
         trials,
     };
+    let dense = shard.trials.iter().any(|trial| trial.drawn.dense.is_some());
     match plan.learns {
         FusedRule::DeltaX(_) if plan.folds_aside => shard.all_steps_folding_aside(),
-        FusedRule::DeltaX(_) | FusedRule::Eh(_) => {
+        FusedRule::NodePerturbation if !dense => shard.steps(0..plan.t, &mut []),
+        FusedRule::DeltaX(_) | FusedRule::Eh(_) | FusedRule::NodePerturbation => {
             let mut factors = shard.factors();
             shard.steps(0..plan.t, &mut factors);
             let trials = factors.iter_mut().zip(shard.trials.iter_mut());
             trials.for_each(|(factors, trial)| factors.finish(trial.eligibility));
         }
-        FusedRule::NodePerturbation | FusedRule::FastWeights | FusedRule::Nothing => shard.steps(0..plan.t, &mut []),
+        FusedRule::FastWeights | FusedRule::Nothing => shard.steps(0..plan.t, &mut []),
     }
     let Shard { rows, fast_weights, readout_change, trials, .. } = shard;
     if let Some(mut fast_weights) = fast_weights {
@@ -164,6 +166,10 @@ impl Shard<'_, '_> {
                     fast_weights.read(b, &rows.r[row.clone()], recurrent);
                 }
                 let mut factors = factors.get_mut(b);
+                if let Some(dense) = &trial.drawn.dense {
+                    trial.perturb_all(plan, dense, step, (&rows.r[row.clone()], recurrent), factors.as_deref_mut());
+                }
+                let written = factors.as_mut().filter(|_| plan.learns != FusedRule::NodePerturbation);
                 advance(
                     plan,
                     Row {
@@ -173,7 +179,7 @@ impl Shard<'_, '_> {
                         r: &mut rows.r[row.clone()],
                         x_mean: &mut rows.x_mean[row.clone()],
                     },
-                    factors.as_mut().map(|factors| factors.next()),
+                    written.map(|factors| factors.next()),
                 );
                 let (x, r) = (&rows.x[row.clone()], &rows.r[row]);
                 trial.record(plan, step, x, r);
@@ -202,6 +208,25 @@ impl Trial<'_> {
                 let row = &mut self.eligibility[neuron * plan.width..(neuron + 1) * plan.width];
                 row.iter_mut().zip(r).for_each(|(e, r)| *e += xi.size * r);
             }
+        }
+    }
+
+    /// Adds a step's Gaussian perturbations to the drive. For `node-perturbation` they are, with r, the step's factors.
+    fn perturb_all(
+        &self,
+        plan: &Plan,
+        dense: &DensePerturbation,
+        step: usize,
+        (r, drive): (&[f32], &mut [f32]),
+        factors: Option<&mut Factors>,
+    ) {
+        let mut xi = zeros(plan.width);
+        dense.at(step, &mut xi[..plan.n]);
+        drive.iter_mut().zip(xi.iter()).for_each(|(drive, xi)| *drive += xi);
+        if let Some(factors) = factors.filter(|_| plan.learns == FusedRule::NodePerturbation) {
+            let (post, pre) = factors.next();
+            post.copy_from_slice(&xi);
+            pre.copy_from_slice(r);
         }
     }
 

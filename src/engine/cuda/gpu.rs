@@ -98,6 +98,12 @@ impl Engine for Cuda {
         if !device.is_cuda() {
             return Some("the device is not a CUDA GPU".into());
         }
+        if setup.task.episodes().is_some() {
+            return Some("a world that answers (its steps run on the host)".into());
+        }
+        if setup.config.perturbation.distribution == Distribution::Gaussian {
+            return Some("Gaussian perturbations (perturbation.distribution)".into());
+        }
         fused::refuses(setup, &[Kernels::Fused, Kernels::Stepwise])
     }
 

@@ -151,14 +151,9 @@ fn join(ensemble: &Ensemble, wanted: &[&'static str], rows: &[&[Done]]) -> Resul
     }
     let end = &rows[0][0].end;
     let episode = Episode {
-        outputs: cat(&|done| Some(done.outputs.clone()))?,
-        state: end.state.map(named)?,
         fast_weights: end.fast_weights.as_ref().map(|h| h.map(named)).transpose()?,
-        eligibility: None,
         gradients: Some(gradients),
-        readout_change: None,
-        rates: None,
-        activations: None,
+        ..Episode::new(cat(&|done| Some(done.outputs.clone()))?, end.state.map(named)?)
     };
     Ok((episode, cat(&|done| Some(done.losses.clone()))?))
 }

@@ -2,6 +2,7 @@
 //!
 //! A plain loop over steps: the reference against which the fused kernels are tested.
 
+mod episodes;
 mod steps;
 mod tensors;
 
@@ -38,6 +39,9 @@ impl Engine for Reference {
 
     fn run(&mut self, ensemble: &Ensemble, batch: &TrialBatch, learn: bool, record: Record) -> Result<Episode> {
         let setup = ensemble.setup;
+        if let Some(episodes) = setup.task.episodes() {
+            return episodes::run(ensemble, episodes, batch, learn, record);
+        }
         let cell = Cell::new(&setup.config.network, &setup.neurons, ensemble.weights)?;
         let inputs = TrialTensors::new(ensemble, batch, 0..batch.networks, 0..batch.trials_each)?;
         Ok(run(setup, &cell, &inputs, learn, record)?)
@@ -89,14 +93,12 @@ fn run(setup: &Setup, cell: &Cell, inputs: &TrialTensors, learn: bool, record: R
     };
     let stack = |steps: Vec<Tensor>| (!steps.is_empty()).then(|| Tensor::stack(&steps, 2)).transpose();
     Ok(Episode {
-        outputs: Tensor::stack(&outputs, 2)?,
-        state,
         fast_weights,
         eligibility: eligibility.map(Eligibility::Tensor),
-        gradients: None,
         readout_change: readout.and_then(|r| r.change),
         rates: stack(rates)?,
         activations: stack(activations)?,
+        ..Episode::new(Tensor::stack(&outputs, 2)?, state)
     })
 }
 

@@ -3,7 +3,7 @@
 use super::TrialTensors;
 use crate::config::{ModulatorSource, RewardConfig};
 use crate::engine::memory::Sizes;
-use crate::engine::Perturbation;
+use crate::engine::{DensePerturbation, Perturbation};
 use crate::model::{Cell, FastWeightPlasticity, FastWeights, State};
 use crate::presets::Setup;
 use candle_core::{Result, Tensor};
@@ -108,7 +108,10 @@ impl<'a> Steps<'a> {
             (Some(plasticity), Some(h)) => plasticity.drive(h, &at.state.r)?,
             _ => None,
         };
-        let perturbation = self.perturbations.at(step, &at.state.x)?;
+        let perturbation = match inputs.dense.is_empty() {
+            true => self.perturbations.at(step, &at.state.x)?,
+            false => Some(dense(&inputs.dense, step, &at.state.x)?),
+        };
         let now = |noise: &Option<Tensor>| noise.as_ref().map(|noise| noise.get(step)).transpose();
         let (noise, readout_noise) = (now(&inputs.private_noise)?, now(&inputs.readout_noise)?);
         let drives: Vec<&Tensor> = [&plastic, &perturbation, &noise].into_iter().flatten().collect();
@@ -139,6 +142,15 @@ impl<'a> Steps<'a> {
         let next = Progress { state, fast_weights, fed_back, reward_mean };
         Ok(Taken { next, output, readout_noise, perturbation, reward_change })
     }
+}
+
+/// Gaussian ξ of a step, shaped like `x` `[S, B, N]`.
+fn dense(trials: &[DensePerturbation], step: usize, x: &Tensor) -> Result<Tensor> {
+    let mut xi = vec![0f32; x.elem_count()];
+    for (trial, xi) in trials.iter().zip(xi.chunks_exact_mut(x.dim(2)?)) {
+        trial.at(step, xi);
+    }
+    Tensor::from_vec(xi, x.shape(), x.device())?.to_dtype(x.dtype())
 }
 
 /// The bytes of the tensors of a step, and of the dense perturbations.

@@ -1,7 +1,7 @@
 //! A batch of trials as tensors.
 
 use crate::config::{ModulatorSource, RewardConfig};
-use crate::engine::{DrawnTrial, Ensemble, Exact, Perturbation, TrialBatch};
+use crate::engine::{DensePerturbation, DrawnTrial, Ensemble, Exact, Perturbation, TrialBatch};
 use crate::model::FastWeights;
 use crate::tasks::{ErrorMeasure, TrialShape};
 use candle_core::{Result, Tensor};
@@ -21,6 +21,8 @@ pub struct TrialTensors<'a> {
     pub scoring: Scoring,
     /// The perturbations of each trial, `[S, B]` lists ordered by step.
     pub perturbations: Vec<&'a [Perturbation]>,
+    /// Gaussian perturbations of each trial, `[S, B]`; empty if there are none.
+    pub dense: Vec<DensePerturbation>,
     /// Noise on the readout, `[T, S, B, n_out]`.
     pub readout_noise: Option<Tensor>,
     /// The neurons' private noise, `[T, S, B, N]`.
@@ -125,6 +127,7 @@ impl<'a> TrialTensors<'a> {
             fast_weights: ensemble.fast_weights.as_ref().map(|h| h.map(|_, h| part(h, 0))).transpose()?,
             scoring,
             perturbations: drawn.iter().map(|d| d.perturbations.as_slice()).collect(),
+            dense: drawn.iter().filter_map(|d| d.dense).collect(),
             readout_noise: noise(n_out, |d| &d.readout_noise)?,
             private_noise: noise(n, |d| &d.private_noise)?,
         })

@@ -3,6 +3,11 @@
 //! Candle's own generators are not used. A stream depends only on these five values, so network `k` draws the same
 //! numbers alone or among others, trial `i` the same in any batch, and all devices get the same noise.
 
+mod counter;
+
+pub(crate) use counter::CHUNK;
+pub use counter::Counter;
+
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -1,0 +1,257 @@
+//! Episodes in a world that answers. Those of a shard take their steps together; one that ends leaves, and the others go on
+//! without it. Each has its own arithmetic, so that nothing it computes depends on how long the others live.
+
+use super::advance::{advance, Row};
+use super::network::Network;
+use super::Plan;
+use crate::engine::lived::{Lived, Play};
+use crate::engine::step_factors::{HostEpisode, HostFactors, StepFactors};
+use crate::engine::{DrawnTrial, Ensemble, Episode, Record, TrialBatch};
+use crate::error::Result;
+use crate::model::State;
+use crate::rules::FusedRule;
+use crate::tasks::Episodes;
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+
+/// Episodes that take their steps together.
+const SHARD: usize = 8;
+
+/// What is left of an episode at its end.
+struct Ended {
+    lived: Lived,
+    factors: HostEpisode,
+    /// x, r and outputs after the last step.
+    x: Vec<f32>,
+    r: Vec<f32>,
+    outputs: Vec<f32>,
+}
+
+/// Runs all episodes of a batch. `spare` has the memory of earlier factors.
+pub(super) fn run(
+    plan: &Plan,
+    ensemble: &Ensemble,
+    episodes: &Episodes,
+    batch: &TrialBatch,
+    (learn, record): (bool, Record),
+    spare: Vec<HostEpisode>,
+) -> Result<Episode> {
+    let (s, b, n) = (batch.networks, batch.trials_each, plan.n);
+    let networks: Vec<Network> = (0..s)
+        .map(|k| Network::new(ensemble.weights, k, n, plan.width))
+        .collect::<candle_core::Result<_>>()?;
+    let mut spare = spare.into_iter();
+    let shards: Vec<_> = networks
+        .iter()
+        .zip(batch.drawn.chunks(b))
+        .flat_map(|(network, drawn)| drawn.chunks(SHARD).map(move |drawn| (network, drawn)))
+        .map(|(network, drawn)| (network, drawn, spare.by_ref().take(drawn.len()).collect::<Vec<_>>()))
+        .collect();
+    let readout = learn && ensemble.setup.config.readout_learns();
+    let ended: Vec<Vec<Ended>> = shards
+        .into_par_iter()
+        .map(|(network, drawn, spare)| {
+            let play = Play::start(ensemble.setup, episodes, drawn, record.episodes);
+            Shard::start(plan, network, drawn, play, (learn.then_some(spare), readout)).live()
+        })
+        .collect();
+    let (mut lived, mut factors) = (Vec::with_capacity(s * b), Vec::with_capacity(s * b));
+    let (mut x, mut r, mut outputs) = (Vec::new(), Vec::new(), Vec::new());
+    for ended in ended.into_iter().flatten() {
+        x.extend_from_slice(&ended.x);
+        r.extend_from_slice(&ended.r);
+        outputs.extend_from_slice(&ended.outputs);
+        lived.push(ended.lived);
+        factors.push(ended.factors);
+    }
+    let tensor = |values: Vec<f32>, shape: &[usize]| Tensor::from_vec(values, shape, &Device::Cpu);
+    let factors = HostFactors {
+        networks: s,
+        neurons: n,
+        width: plan.width,
+        n_out: plan.n_out,
+        network_steps: episodes.settings.network_steps,
+        start_step: plan.start_step,
+        cubed: matches!(plan.learns, FusedRule::DeltaX(_)),
+        episodes: factors,
+    };
+    let state = State::new(tensor(x, &[s, b, n])?, tensor(r, &[s, b, n])?);
+    Ok(Episode {
+        lived: Some(lived),
+        steps: learn.then_some(StepFactors::Host(factors)),
+        ..Episode::new(tensor(outputs, &[s, b, 1, plan.n_out])?, state)
+    })
+}
+
+/// The living episodes of a shard, in rows without gaps.
+struct Shard<'s> {
+    plan: &'s Plan<'s>,
+    network: &'s Network,
+    drawn: &'s [DrawnTrial],
+    play: Play<'s>,
+    /// The episode in each row.
+    living: Vec<usize>,
+    /// `[rows, width]`.
+    x: Vec<f32>,
+    r: Vec<f32>,
+    x_mean: Vec<f32>,
+    drive: Vec<f32>,
+    /// `[rows, n_in]`.
+    inputs: Vec<f32>,
+    /// The perturbations of a step, nothing, and room for what is not used, each `[width]`.
+    xi: Vec<f32>,
+    zeros: Vec<f32>,
+    unused: Vec<f32>,
+    /// Of each episode, if anything learns.
+    factors: Vec<HostEpisode>,
+    learn: bool,
+    readout: bool,
+    ended: Vec<Option<Ended>>,
+}
+
+impl<'s> Shard<'s> {
+    /// x(0) with bias neurons clamped, r = φ(x), x̄ = x.
+    fn start(
+        plan: &'s Plan<'s>,
+        network: &'s Network,
+        drawn: &'s [DrawnTrial],
+        play: Play<'s>,
+        (spare, readout): (Option<Vec<HostEpisode>>, bool),
+    ) -> Self {
+        let mut x: Vec<f32> = drawn.iter().flat_map(|_| plan.held.iter().copied()).collect();
+        for (x, drawn) in x.chunks_exact_mut(plan.width).zip(drawn) {
+            for i in 0..plan.n {
+                x[i] += drawn.x0[i] * plan.free[i];
+            }
+        }
+        let r: Vec<f32> = x.iter().map(|x| plan.transfer.single(*x)).collect();
+        let learn = spare.is_some();
+        let mut factors = spare.unwrap_or_default();
+        factors.resize_with(drawn.len(), HostEpisode::default);
+        for (episode, r) in factors.iter_mut().zip(r.chunks_exact(plan.width)) {
+            episode.clear();
+            if learn {
+                episode.rates.extend_from_slice(r);
+            }
+        }
+        Shard {
+            plan,
+            network,
+            drawn,
+            play,
+            living: (0..drawn.len()).collect(),
+            x_mean: x.clone(),
+            drive: vec![0.0; x.len()],
+            inputs: vec![0.0; drawn.len() * plan.n_in],
+            xi: vec![0.0; plan.width],
+            zeros: vec![0.0; plan.width],
+            unused: vec![0.0; plan.width],
+            x,
+            r,
+            factors,
+            learn,
+            readout,
+            ended: drawn.iter().map(|_| None).collect(),
+        }
+    }
+
+    /// Lives all episodes to their end.
+    fn live(mut self) -> Vec<Ended> {
+        let (k, limit) = (self.play.episodes.settings.network_steps, self.play.episodes.world.limit());
+        let mut outputs = (vec![0f32; self.plan.n_out], vec![0f64; self.plan.n_out]);
+        for step in 0..limit {
+            for (row, episode) in self.living.iter().enumerate() {
+                self.play.observe(*episode, &mut self.inputs[row * self.plan.n_in..][..self.plan.n_in]);
+            }
+            for sub in 0..k {
+                self.step(step * k + sub);
+            }
+            // Backwards, since the last row takes the place of one that leaves.
+            for row in (0..self.living.len()).rev() {
+                self.act(step, row, &mut outputs);
+            }
+            if self.living.is_empty() {
+                break;
+            }
+        }
+        self.ended.into_iter().flatten().collect()
+    }
+
+    /// One step of the network in all living episodes.
+    fn step(&mut self, step: usize) {
+        let (plan, w) = (self.plan, self.plan.width);
+        let used = self.living.len() * w;
+        let inputs = &self.inputs[..self.living.len() * plan.n_in];
+        self.network.drive_lanes(plan, &self.r[..used], inputs, &mut self.drive[..used]);
+        for (row, &episode) in self.living.iter().enumerate() {
+            let row = row * w..(row + 1) * w;
+            let (drive, factors) = (&mut self.drive[row.clone()], &mut self.factors[episode]);
+            let perturbed = perturb(plan.n, &self.drawn[episode], step, &mut self.xi);
+            if perturbed {
+                drive.iter_mut().zip(&self.xi).for_each(|(drive, xi)| *drive += xi);
+            }
+            let state = Row {
+                recurrent: drive,
+                input: &self.zeros,
+                x: &mut self.x[row.clone()],
+                r: &mut self.r[row.clone()],
+                x_mean: &mut self.x_mean[row.clone()],
+            };
+            match plan.learns {
+                FusedRule::DeltaX(_) | FusedRule::Eh(_) => {
+                    let start = factors.post.len();
+                    factors.post.resize(start + w, 0.0);
+                    // The presynaptic factors are made of the rates when they are needed.
+                    advance(plan, state, Some((&mut factors.post[start..], &mut self.unused)));
+                }
+                FusedRule::NodePerturbation => {
+                    factors.post.extend_from_slice(if perturbed { &self.xi } else { &self.zeros });
+                    advance(plan, state, None);
+                }
+                FusedRule::FastWeights | FusedRule::Nothing => advance(plan, state, None),
+            }
+            if self.learn {
+                factors.rates.extend_from_slice(&self.r[row]);
+            }
+        }
+    }
+
+    /// Acts in the episode of a row; if that ends it, it leaves.
+    fn act(&mut self, step: usize, row: usize, (output, exact): &mut (Vec<f32>, Vec<f64>)) {
+        let (plan, w, episode) = (self.plan, self.plan.width, self.living[row]);
+        let r = &self.r[row * w..(row + 1) * w];
+        self.network.output(plan, r, &[], output);
+        exact.iter_mut().zip(&*output).for_each(|(exact, z)| *exact = f64::from(*z));
+        let goes_on = self.play.act(episode, step, exact);
+        if self.readout {
+            self.factors[episode].score.extend(self.play.score.iter().map(|score| *score as f32));
+        }
+        if goes_on {
+            return;
+        }
+        self.ended[episode] = Some(Ended {
+            lived: std::mem::take(&mut self.play.lived[episode]),
+            factors: std::mem::take(&mut self.factors[episode]),
+            x: self.x[row * w..][..plan.n].to_vec(),
+            r: r[..plan.n].to_vec(),
+            outputs: output.clone(),
+        });
+        let last = self.living.len() - 1;
+        for state in [&mut self.x, &mut self.r, &mut self.x_mean] {
+            state.copy_within(last * w..(last + 1) * w, row * w);
+        }
+        self.living.swap_remove(row);
+    }
+}
+
+/// Writes the perturbations of a step to `xi` `[width]`. Returns whether there are any.
+fn perturb(neurons: usize, drawn: &DrawnTrial, step: usize, xi: &mut [f32]) -> bool {
+    if let Some(dense) = &drawn.dense {
+        dense.at(step, &mut xi[..neurons]);
+        return true;
+    }
+    let first = drawn.perturbations.partition_point(|one| (one.step as usize) < step);
+    let now = drawn.perturbations[first..].iter().take_while(|one| one.step as usize == step);
+    xi.fill(0.0);
+    now.map(|one| xi[one.neuron as usize] += one.size).count() > 0
+}

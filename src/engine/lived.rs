@@ -1,0 +1,119 @@
+//! Episodes in a world that answers, as they unfold: what both engines do between two steps of a network.
+
+use super::{DrawnTrial, EpisodeDraws};
+use crate::environments::{Actions, Copies, Start};
+use crate::presets::Setup;
+use crate::random::CHUNK;
+use crate::tasks::{Acting, Episodes};
+
+/// An episode from its start to its end.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lived {
+    /// The condition in which it started: an index into the world's conditions.
+    pub condition: usize,
+    /// The reward of each step of the world.
+    pub rewards: Vec<f64>,
+    /// Whether the world ended it; if not, it was truncated.
+    pub terminated: bool,
+    /// Each observation and the action that followed, if recorded: `[steps, n_in + dimensions of an action]`.
+    pub seen_and_done: Vec<f64>,
+}
+
+impl Lived {
+    /// The return: the sum of the rewards.
+    pub fn total(&self) -> f64 {
+        self.rewards.iter().sum()
+    }
+}
+
+/// Some episodes side by side, and the world they are in.
+pub(super) struct Play<'a> {
+    pub episodes: &'a Episodes,
+    /// What became of each so far.
+    pub lived: Vec<Lived>,
+    draws: Vec<Option<Draws>>,
+    world: Box<dyn Copies>,
+    actions: Actions,
+    sizes: Vec<f64>,
+    sigma: f64,
+    record: bool,
+    observation: Vec<f64>,
+    action: Vec<f64>,
+    /// The score of the action that was last taken, `[n_out]`.
+    pub score: Vec<f64>,
+}
+
+/// The random numbers of one network's actions.
+struct Draws {
+    counter: crate::random::Counter,
+    numbers: [f32; CHUNK],
+}
+
+impl<'a> Play<'a> {
+    /// The start of the episodes of `drawn`.
+    pub fn start<'d>(
+        setup: &Setup,
+        episodes: &'a Episodes,
+        drawn: impl IntoIterator<Item = &'d DrawnTrial>,
+        record: bool,
+    ) -> Self {
+        let given: Vec<&EpisodeDraws> = drawn.into_iter().filter_map(|drawn| drawn.episode.as_ref()).collect();
+        let start = |of: &&EpisodeDraws| Start { index: of.index, rng: of.world.clone(), shared: of.shared.clone() };
+        let world = episodes.world.start(given.iter().map(start).collect());
+        let sizes: Vec<f64> = episodes.world.observations().into_iter().map(|(_, size)| size).collect();
+        Play {
+            lived: (0..given.len()).map(|k| Lived { condition: world.condition(k), ..Lived::default() }).collect(),
+            draws: given.iter().map(|of| of.acting.map(|counter| Draws { counter, numbers: [0.0; CHUNK] })).collect(),
+            world,
+            actions: episodes.world.actions(),
+            sigma: setup.config.readout.perturbation,
+            record,
+            observation: vec![0.0; sizes.len()],
+            sizes,
+            action: vec![0.0; episodes.dimensions()],
+            score: vec![0.0; crate::tasks::Task::n_out(episodes)],
+            episodes,
+        }
+    }
+
+    /// Writes what the network sees in the `k`-th episode, `[n_in]`.
+    pub fn observe(&mut self, k: usize, inputs: &mut [f32]) {
+        self.world.observe(k, &mut self.observation);
+        for ((u, o), size) in inputs.iter_mut().zip(&self.observation).zip(&self.sizes) {
+            *u = (o / size) as f32;
+        }
+        if self.record {
+            self.lived[k].seen_and_done.extend(&self.observation);
+        }
+    }
+
+    /// Acts on the `outputs` `[n_out]` of a step of the world. Returns whether the episode goes on.
+    pub fn act(&mut self, k: usize, step: usize, outputs: &[f64]) -> bool {
+        let each = self.episodes.draws();
+        let acting = self.episodes.settings.acting;
+        let draws = self.draws[k].as_mut().map(|draws| draws.at(acting, step, each));
+        self.episodes.act(&self.actions, outputs, (draws, self.sigma), &mut self.action, &mut self.score);
+        let outcome = self.world.step(k, &self.action);
+        let lived = &mut self.lived[k];
+        lived.rewards.push(outcome.reward);
+        lived.terminated = outcome.terminated;
+        if self.record {
+            lived.seen_and_done.extend(&self.action);
+        }
+        !outcome.terminated && step + 1 < self.episodes.world.limit()
+    }
+}
+
+impl Draws {
+    /// The `each` numbers of a step: a chunk holds those of as many steps as fit. Steps must be asked for in order.
+    fn at(&mut self, acting: Acting, step: usize, each: usize) -> &[f32] {
+        let steps = CHUNK / each;
+        if step % steps == 0 {
+            match acting {
+                Acting::Softmax => self.counter.uniform(step / steps, &mut self.numbers),
+                Acting::Argmax | Acting::Direct => self.counter.gaussian(step / steps, &mut self.numbers),
+            }
+        }
+        &self.numbers[step % steps * each..][..each]
+    }
+}

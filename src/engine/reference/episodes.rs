@@ -1,0 +1,108 @@
+//! Episodes in a world that answers, with plain candle operations. Ended episodes keep their place and are masked.
+
+use crate::engine::lived::Play;
+use crate::engine::step_factors::{PlainFactors, StepFactors};
+use crate::engine::{Ensemble, Episode, Record, TrialBatch};
+use crate::error::Result;
+use crate::model::{Cell, State};
+use crate::rules::{Moment, Source};
+use crate::tasks::Episodes;
+use candle_core::{DType, Device, Tensor};
+
+/// Runs all episodes of a batch.
+pub(super) fn run(
+    ensemble: &Ensemble,
+    episodes: &Episodes,
+    batch: &TrialBatch,
+    learn: bool,
+    record: Record,
+) -> Result<Episode> {
+    let (setup, b, s) = (ensemble.setup, batch.trials_each, batch.networks);
+    let (n, n_in, n_out) = (setup.config.network.neurons, ensemble.shape.n_in, ensemble.shape.n_out);
+    let cell = Cell::new(&setup.config.network, &setup.neurons, ensemble.weights)?.for_trials(b)?;
+    let (dtype, device) = (ensemble.weights.w_rec.dtype(), ensemble.weights.w_rec.device());
+    let tensor = |values: Vec<f32>, width: usize| -> candle_core::Result<Tensor> {
+        Tensor::from_vec(values, (s, b, width), &Device::Cpu)?.to_dtype(dtype)?.to_device(device)
+    };
+    let mut play = Play::start(setup, episodes, &batch.drawn, record.episodes);
+    let mut living = vec![true; s * b];
+    let mut rule = match setup.rule.source() {
+        Source::Steps(rule) if learn => Some(rule),
+        _ => None,
+    };
+    let mut factors = PlainFactors::default();
+    let learns_readout = learn && setup.config.readout_learns();
+    let mut state = cell.start(&tensor(batch.drawn.iter().flat_map(|drawn| drawn.x0.clone()).collect(), n)?)?;
+    // Rules that are gated by the reward of each step are gated here by what the episode was worth.
+    let reward_change = Tensor::ones((s, b), dtype, device)?;
+    for step in 0..episodes.world.limit() {
+        let mut inputs = vec![0.0; s * b * n_in];
+        for (k, inputs) in inputs.chunks_exact_mut(n_in).enumerate().filter(|(k, _)| living[*k]) {
+            play.observe(k, inputs);
+        }
+        let inputs = tensor(inputs, n_in)?;
+        let mask = tensor(living.iter().map(|living| f32::from(u8::from(*living))).collect(), 1)?;
+        for now in (0..episodes.settings.network_steps).map(|sub| step * episodes.settings.network_steps + sub) {
+            let perturbation = perturbation(batch, now, n).map(|xi| tensor(xi, n)).transpose()?;
+            let next = cell.step(&state, &inputs, None, &perturbation.iter().collect::<Vec<_>>())?;
+            if let Some(rule) = &mut rule {
+                let moment = Moment {
+                    x_before: &state.x,
+                    r_before: &state.r,
+                    state: &next,
+                    perturbation: perturbation.as_ref(),
+                    reward_change: &reward_change,
+                    error: None,
+                };
+                if let Some(increment) = rule(&moment)?.filter(|_| now >= setup.config.rule.start_step) {
+                    factors.push(step, increment)?;
+                }
+            }
+            state = where_living(&mask, &state, next)?;
+        }
+        let outputs: Vec<f64> = cell.output(&state.r)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
+        let mut scores = vec![0.0; s * b * n_out];
+        for (k, scores) in scores.chunks_exact_mut(n_out).enumerate() {
+            if !living[k] {
+                continue;
+            }
+            living[k] = play.act(k, step, &outputs[k * n_out..(k + 1) * n_out]);
+            scores.iter_mut().zip(&play.score).for_each(|(kept, score)| *kept = *score as f32);
+        }
+        if learns_readout {
+            factors.push_readout(step, tensor(scores, n_out)?, state.r.clone());
+        }
+        if !living.contains(&true) {
+            break;
+        }
+    }
+    let outputs = cell.output(&state.r)?.unsqueeze(2)?;
+    Ok(Episode {
+        lived: Some(play.lived),
+        steps: learn.then_some(StepFactors::Plain(factors)),
+        ..Episode::new(outputs, state)
+    })
+}
+
+/// The perturbations ξ of a step, `[S, B, N]`; `None` if there are none.
+fn perturbation(batch: &TrialBatch, step: usize, n: usize) -> Option<Vec<f32>> {
+    let mut all = vec![0f32; batch.drawn.len() * n];
+    let mut any = false;
+    for (drawn, xi) in batch.drawn.iter().zip(all.chunks_exact_mut(n)) {
+        if let Some(dense) = &drawn.dense {
+            dense.at(step, xi);
+            any = true;
+        }
+        for one in drawn.perturbations.iter().filter(|one| one.step as usize == step) {
+            xi[one.neuron as usize] += one.size;
+            any = true;
+        }
+    }
+    any.then_some(all)
+}
+
+/// `after` where an episode goes on (`mask` 1, `[S, B, 1]`), else `before`.
+fn where_living(mask: &Tensor, before: &State, after: State) -> candle_core::Result<State> {
+    let before: std::collections::BTreeMap<_, _> = before.each().collect();
+    after.map(|name, after| mask.broadcast_as(after.shape())?.gt(0.0)?.where_cond(after, before[name]))
+}

@@ -1,0 +1,95 @@
+//! `bandit`: pull one of several arms, each of which pays 1 with a probability of its own (Robbins 1952). An episode is
+//! one pull.
+
+use super::*;
+use rand::seq::SliceRandom;
+use rand_distr::{Distribution, StandardNormal};
+
+/// Its parameters.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Bandit {
+    /// The probability that each arm pays. Each network has them in an order of its own.
+    pub arms: Vec<f64>,
+    /// Standard deviation of the random walk of each probability from pull to pull, reflected at 0 and 1; 0: they stay.
+    pub drift: f64,
+}
+
+impl Default for Bandit {
+    fn default() -> Self {
+        Bandit { arms: vec![0.9, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5], drift: 0.0 }
+    }
+}
+
+impl Bandit {
+    /// The probabilities at a pull.
+    fn arms(&self, mut shared: Stream, pull: u64) -> Vec<f64> {
+        let mut arms = self.arms.clone();
+        arms.shuffle(&mut shared);
+        if self.drift > 0.0 {
+            for _ in 0..pull {
+                for arm in &mut arms {
+                    let step: f64 = StandardNormal.sample(&mut shared);
+                    // Reflected: a triangle wave of period 2.
+                    let p = (*arm + self.drift * step).rem_euclid(2.0);
+                    *arm = if p > 1.0 { 2.0 - p } else { p };
+                }
+            }
+        }
+        arms
+    }
+}
+
+impl Environment for Bandit {
+    fn name(&self) -> &str {
+        "bandit"
+    }
+
+    fn check(&self) -> Result<()> {
+        expect(self.arms.len() >= 2, "task.arms", self.arms.len(), "at least 2 arms")?;
+        for arm in &self.arms {
+            fraction("task.arms", *arm)?;
+        }
+        not_negative("task.drift", self.drift)
+    }
+
+    /// There is nothing to see: a constant.
+    fn observations(&self) -> Vec<(String, f64)> {
+        named(&[("constant", 1.0)])
+    }
+
+    fn actions(&self) -> Actions {
+        Actions::Discrete(self.arms.len())
+    }
+
+    fn limit(&self) -> usize {
+        1
+    }
+
+    /// The expected reward is what an arm pays on average, and the best arm nine times out of ten is the goal.
+    fn solved(&self) -> f64 {
+        let best = self.arms.iter().copied().fold(0.0, f64::max);
+        let mean = self.arms.iter().sum::<f64>() / self.arms.len() as f64;
+        0.9 * best + 0.1 * mean
+    }
+
+    fn start(&self, episodes: Vec<Start>) -> Box<dyn Copies> {
+        copies(episodes, |start| Pull { arms: self.arms(start.shared, start.index), rng: start.rng })
+    }
+}
+
+struct Pull {
+    arms: Vec<f64>,
+    rng: Stream,
+}
+
+impl Copy for Pull {
+    fn observe(&self, observation: &mut [f64]) {
+        observation[0] = 1.0;
+    }
+
+    fn step(&mut self, action: &[f64]) -> Outcome {
+        let pays = self.rng.random::<f64>() < self.arms[action[0] as usize];
+        Outcome { reward: f64::from(u8::from(pays)), terminated: true }
+    }
+}

@@ -1,0 +1,169 @@
+//! Worlds that answer: what a network does changes what it sees next.
+//!
+//! The conventions are those of Gymnasium (1.4): an episode starts from a random state, each step takes an action and
+//! gives an observation and a reward, and an episode ends because the world says so (terminated) or because of its limit
+//! of steps (truncated). An environment knows nothing of networks; [`crate::Episodes`] makes it a task.
+//!
+//! To add one, write a file with its parameters and its [`Environment`], and a type for one copy of it with its
+//! [`Copy`]; then a preset (`src/presets/episodes.rs`). `examples/custom_world.rs` keeps one outside this crate.
+
+mod acrobot;
+mod bandit;
+mod cartpole;
+mod pendulum;
+mod perceptual_decision;
+
+pub use acrobot::Acrobot;
+pub use bandit::Bandit;
+pub use cartpole::CartPole;
+pub use pendulum::Pendulum;
+pub use perceptual_decision::PerceptualDecision;
+
+// Every environment's file begins with `use super::*`, which brings these in.
+use crate::error::Result;
+use crate::random::Stream;
+use crate::ranges::*;
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+
+/// What can be done in a world.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Actions {
+    /// One of so many; an action is its index.
+    Discrete(usize),
+    /// A number for each dimension, within these bounds.
+    Continuous {
+        /// The smallest value of each.
+        low: Vec<f64>,
+        /// The largest value of each.
+        high: Vec<f64>,
+    },
+}
+
+/// The result of a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// The reward.
+    pub reward: f64,
+    /// Whether the world ended the episode.
+    pub terminated: bool,
+}
+
+/// What the start of an episode is made from.
+pub struct Start {
+    /// The number of the network's episode, from 0.
+    pub index: u64,
+    /// Random numbers of the episode.
+    pub rng: Stream,
+    /// Random numbers that all episodes of the network share, always from their beginning.
+    pub shared: Stream,
+}
+
+/// A world that answers.
+pub trait Environment: Send + Sync {
+    /// The name used in configurations and on the command line.
+    fn name(&self) -> &str;
+    /// Checks the parameters; called before anything runs.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) if one is out of range.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+    /// The names of what is observed, and the size by which each is divided before a network sees it.
+    fn observations(&self) -> Vec<(String, f64)>;
+    /// What can be done.
+    fn actions(&self) -> Actions;
+    /// The number of steps after which an episode is truncated.
+    fn limit(&self) -> usize;
+    /// The mean return over 100 episodes in a row from which the world counts as solved.
+    fn solved(&self) -> f64;
+    /// The names of the conditions in which an episode can start. The expected return is kept for each.
+    fn conditions(&self) -> Vec<String> {
+        vec!["episode".to_string()]
+    }
+    /// Copies of the world, each at the start of an episode.
+    fn start(&self, episodes: Vec<Start>) -> Box<dyn Copies>;
+}
+
+/// Copies of a world, side by side.
+pub trait Copies: Send {
+    /// The condition in which the `k`-th started: an index into [`Environment::conditions`].
+    fn condition(&self, k: usize) -> usize;
+    /// Writes what is observed in the `k`-th, in the order and units of [`Environment::observations`].
+    fn observe(&self, k: usize, observation: &mut [f64]);
+    /// Takes a step in the `k`-th. A discrete action is one number, the index.
+    fn step(&mut self, k: usize, action: &[f64]) -> Outcome;
+}
+
+/// One copy of a world. A list of them is [`Copies`].
+pub trait Copy: Send {
+    /// As [`Copies::condition`].
+    fn condition(&self) -> usize {
+        0
+    }
+    /// As [`Copies::observe`].
+    fn observe(&self, observation: &mut [f64]);
+    /// As [`Copies::step`].
+    fn step(&mut self, action: &[f64]) -> Outcome;
+}
+
+impl<C: Copy> Copies for Vec<C> {
+    fn condition(&self, k: usize) -> usize {
+        self[k].condition()
+    }
+
+    fn observe(&self, k: usize, observation: &mut [f64]) {
+        self[k].observe(observation);
+    }
+
+    fn step(&mut self, k: usize, action: &[f64]) -> Outcome {
+        self[k].step(action)
+    }
+}
+
+/// Copies of one kind.
+fn copies<C: Copy + 'static>(episodes: Vec<Start>, start: impl Fn(Start) -> C) -> Box<dyn Copies> {
+    Box::new(episodes.into_iter().map(start).collect::<Vec<C>>())
+}
+
+/// Names of observations with their sizes.
+fn named(observations: &[(&str, f64)]) -> Vec<(String, f64)> {
+    observations.iter().map(|(name, size)| (name.to_string(), *size)).collect()
+}
+
+/// A draw from U(−bound, bound).
+fn within(rng: &mut Stream, bound: f64) -> f64 {
+    (2.0 * rng.random::<f64>() - 1.0) * bound
+}
+
+/// Trajectories recorded from Gymnasium (scripts/gymnasium_trajectories.py): a state, an action, and what followed.
+#[cfg(test)]
+mod recorded {
+    use super::*;
+
+    /// Steps a copy whose state is `state` through a recorded file: each line has the action, the state after it, the
+    /// reward and whether the episode was terminated; a line without action starts an episode with its state.
+    pub fn follow<C: Copy>(text: &str, make: impl Fn(&[f64]) -> C, state: impl Fn(&C) -> Vec<f64>) -> usize {
+        let (mut copy, mut steps) = (None, 0);
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let numbers: Vec<f64> = line.split(',').skip(1).map(|number| number.parse().unwrap()).collect();
+            if line.starts_with("reset") {
+                copy = Some(make(&numbers));
+                continue;
+            }
+            let copy: &mut C = copy.as_mut().unwrap();
+            let (action, rest) = numbers.split_first().unwrap();
+            let (expected, after) = rest.split_at(rest.len() - 2);
+            let outcome = copy.step(&[*action]);
+            for (found, expected) in state(copy).iter().zip(expected) {
+                assert!((found - expected).abs() <= 1e-12 * expected.abs().max(1.0), "{line}: {found} {expected}");
+            }
+            assert!((outcome.reward - after[0]).abs() <= 1e-12 * after[0].abs().max(1.0), "{line}: {}", outcome.reward);
+            assert_eq!(outcome.terminated, after[1] == 1.0, "{line}");
+            steps += 1;
+        }
+        steps
+    }
+}

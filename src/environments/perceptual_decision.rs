@@ -1,0 +1,109 @@
+//! `perceptual-decision`: which of two noisy inputs is stronger on average? (Britten et al. 1992; a trial ends with the
+//! choice, so the time it takes is a reaction time.)
+
+use super::*;
+use rand_distr::{Distribution, StandardNormal};
+
+/// Its parameters.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PerceptualDecision {
+    /// The number of steps of the stimulus.
+    pub steps: usize,
+    /// The mean of the stimulus in each trial is one of these, with a sign of its own.
+    pub strengths: Vec<f64>,
+    /// Standard deviation of the stimulus around its mean, step by step.
+    pub noise: f64,
+    /// Whether a choice can be made at any step, by an action; if not, it is made at the last one.
+    pub reaction_time: bool,
+}
+
+impl Default for PerceptualDecision {
+    fn default() -> Self {
+        PerceptualDecision { steps: 20, strengths: vec![0.3], noise: 1.0, reaction_time: false }
+    }
+}
+
+impl Environment for PerceptualDecision {
+    fn name(&self) -> &str {
+        "perceptual-decision"
+    }
+
+    fn check(&self) -> Result<()> {
+        expect(self.steps >= 1, "task.steps", self.steps, "at least 1")?;
+        expect(!self.strengths.is_empty(), "task.strengths", "[]", "at least one strength")?;
+        for strength in &self.strengths {
+            not_negative("task.strengths", *strength)?;
+        }
+        not_negative("task.noise", self.noise)
+    }
+
+    fn observations(&self) -> Vec<(String, f64)> {
+        named(&[("stimulus", 1.0)])
+    }
+
+    /// Left, right and, if the choice can be made at any step, waiting.
+    fn actions(&self) -> Actions {
+        Actions::Discrete(if self.reaction_time { 3 } else { 2 })
+    }
+
+    fn limit(&self) -> usize {
+        self.steps
+    }
+
+    fn solved(&self) -> f64 {
+        0.8
+    }
+
+    /// One for each strength.
+    fn conditions(&self) -> Vec<String> {
+        self.strengths.iter().map(|strength| format!("±{strength}")).collect()
+    }
+
+    fn start(&self, episodes: Vec<Start>) -> Box<dyn Copies> {
+        copies(episodes, |mut start| {
+            let (condition, right) = (start.rng.random_range(0..self.strengths.len()), start.rng.random::<bool>());
+            let strength = self.strengths[condition];
+            let mean = if right { strength } else { -strength };
+            let mut trial = Stimulus { world: self.clone(), condition, right, mean, now: 0.0, step: 0, rng: start.rng };
+            trial.draw();
+            trial
+        })
+    }
+}
+
+struct Stimulus {
+    world: PerceptualDecision,
+    condition: usize,
+    right: bool,
+    mean: f64,
+    /// The stimulus at this step.
+    now: f64,
+    step: usize,
+    rng: Stream,
+}
+
+impl Stimulus {
+    fn draw(&mut self) {
+        let noise: f64 = StandardNormal.sample(&mut self.rng);
+        self.now = self.mean + self.world.noise * noise;
+    }
+}
+
+impl Copy for Stimulus {
+    fn condition(&self) -> usize {
+        self.condition
+    }
+
+    fn observe(&self, observation: &mut [f64]) {
+        observation[0] = self.now;
+    }
+
+    fn step(&mut self, action: &[f64]) -> Outcome {
+        self.step += 1;
+        self.draw();
+        let chosen = if self.world.reaction_time { action[0] < 2.0 } else { self.step == self.world.steps };
+        let correct = (action[0] == 1.0) == self.right && action[0] < 2.0;
+        Outcome { reward: f64::from(u8::from(chosen && correct)), terminated: chosen }
+    }
+}

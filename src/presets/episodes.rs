@@ -1,0 +1,88 @@
+//! What each world that answers adds to the standard configuration. Networks learn by node perturbation: every neuron is
+//! perturbed at every step, an episode is compared with the others of its batch, and each weight moves by at most a little.
+
+use super::settings::table;
+use crate::config::*;
+use crate::environments::{Acrobot, Bandit, CartPole, Pendulum, PerceptualDecision};
+use serde::Serialize;
+
+/// A network of 64 neurons without leak, one step of which is one step of the world, and a small readout, so that it begins
+/// without preferences.
+fn world(config: &mut Config, parameters: &impl Serialize) {
+    config.task = table(parameters);
+    config.network = NetworkConfig {
+        neurons: 64,
+        dynamics: "discrete".into(),
+        gain: 0.8,
+        bias_scale: 0.5,
+        initial_activation: 0.0,
+        output: Output::Readout,
+        readout_scale: 0.1,
+        ..NetworkConfig::default()
+    };
+    config.perturbation = PerturbationConfig {
+        probability: 1.0,
+        amplitude: 0.2,
+        distribution: Distribution::Gaussian,
+        ..PerturbationConfig::default()
+    };
+    config.rule.eta = match &*config.rule.name {
+        // The size of δx r is that of ξ r; cubed, it is smaller by the square.
+        "delta-x" => 40.0,
+        _ => 1.5625,
+    };
+    (config.rule.max_dw, config.rule.clip_growth) = (0.003, 0.0);
+    config.readout = ReadoutConfig {
+        rule: ReadoutRule::NodePerturbation,
+        eta: 0.0625,
+        perturbation: 1.0,
+        max_dw: 0.003,
+        ..ReadoutConfig::default()
+    };
+    config.modulator.normalise = true;
+    config.train.batch = 16;
+    config.train.checkpoint_every = 50;
+}
+
+/// Sets a key of the table `task` that is not the world's own.
+fn set(config: &mut Config, key: &str, value: impl Into<toml::Value>) {
+    config.task.insert(key.into(), value.into());
+}
+
+pub(super) fn cartpole(config: &mut Config) {
+    world(config, &CartPole::default());
+    config.train.trials = Some(4000);
+}
+
+pub(super) fn acrobot(config: &mut Config) {
+    world(config, &Acrobot::default());
+    config.train.trials = Some(3200);
+}
+
+pub(super) fn pendulum(config: &mut Config) {
+    world(config, &Pendulum::default());
+    set(config, "discount", 0.98);
+    set(config, "same_start", true);
+    config.network.input_scale = 3.0;
+    config.readout.perturbation = 0.5;
+    config.train.trials = Some(32_000);
+}
+
+/// Only the readout learns: there is nothing to remember. One pull at a time, compared with a running mean.
+pub(super) fn bandit(config: &mut Config) {
+    world(config, &Bandit::default());
+    config.rule.eta = 0.0;
+    (config.readout.eta, config.readout.max_dw) = (0.015, 0.0);
+    config.modulator.normalise = false;
+    config.modulator.expected_error_decay = 0.97;
+    config.modulator.warmup_trials = 0;
+    config.train.batch = 1;
+    config.train.trials = Some(1000);
+}
+
+pub(super) fn perceptual_decision(config: &mut Config) {
+    world(config, &PerceptualDecision::default());
+    config.network.dynamics = "leaky".into();
+    (config.network.tau_ms, config.network.dt_ms) = (5.0, 1.0);
+    config.train.trials = Some(4000);
+}
