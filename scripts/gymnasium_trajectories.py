@@ -14,9 +14,9 @@ import gymnasium
 import numpy as np
 
 WORLDS = {
-    "cartpole": ("CartPole-v1", lambda rng: rng.uniform(-0.05, 0.05, 4), 4),
-    "acrobot": ("Acrobot-v1", lambda rng: rng.uniform(-0.1, 0.1, 4), 3),
-    "pendulum": ("Pendulum-v1", lambda rng: rng.uniform(-1, 1, 2) * [np.pi, 1], 3),
+    "cartpole": ("CartPole-v1", lambda rng: rng.uniform(-0.05, 0.05, 4), 6),
+    "acrobot": ("Acrobot-v1", lambda rng: rng.uniform(-1.5, 1.5, 4), 12),
+    "pendulum": ("Pendulum-v1", lambda rng: rng.uniform(-1, 1, 2) * [np.pi, 1], 6),
 }
 
 
@@ -43,7 +43,7 @@ def main(folder):
             env.reset(seed=0)
             env.state = start(rng)
             lines.append(f"reset,{numbers(env.state)}")
-            for _ in range(120):
+            for _ in range(40):
                 action = policy(name, env.state, rng)
                 given = action if name != "pendulum" else np.array([action], dtype=np.float64)
                 _, reward, terminated, _, _ = env.step(given)

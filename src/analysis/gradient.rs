@@ -63,7 +63,7 @@ pub(super) fn compared(setup: &Setup, rule: &str) -> Result<Setup> {
 /// Perturbed trials `first..first + count` of each network.
 pub(super) fn draw_perturbed(setup: &Setup, first: u64, count: u64, seed: u64) -> Result<TrialBatch> {
     let (phase, trials_each) = (Phase::Evaluate, count as usize);
-    TrialBatch::draw(setup, Draw { seed, phase, first_trial: first, trials_each, explore: true })
+    TrialBatch::draw(setup, Draw { seed, phase, first_trial: first, trials_each, age: 0, explore: true })
 }
 
 /// The mean over trials of M e for one network, `[1, N, N]`: the change of w_rec without learning rate and bound.

@@ -147,6 +147,8 @@ mod tests {
             dead: None,
             frozen: None,
             stage: None,
+            mean_return: None,
+            world_steps: None,
         };
         let rows = [
             row(0, 10, 1.0, None),

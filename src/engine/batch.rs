@@ -106,6 +106,8 @@ pub struct Draw {
     pub first_trial: u64,
     /// The number of trials per network, B.
     pub trials_each: usize,
+    /// The number of trials that a network had before the first: worlds may change with it.
+    pub age: u64,
     /// Whether the neurons and the readout explore.
     pub explore: bool,
 }
@@ -208,9 +210,9 @@ fn draw_trial(config: &Config, task: &dyn Task, draw: Draw, network: u64, trial:
         let of = |trial, purpose| stream(draw.seed, network, trial, draw.phase, purpose);
         let start = if episodes.settings.same_start { draw.first_trial } else { trial };
         EpisodeDraws {
-            index: trial,
+            index: draw.age + trial,
             world: of(start, Purpose::Task),
-            shared: of(u64::MAX, Purpose::Task),
+            shared: stream(config.train.seed, network, u64::MAX, Phase::Train, Purpose::Task),
             acting: explore(sd > 0.0).then(|| Counter::new(&mut rng(Purpose::ReadoutPerturbation))),
         }
     };

@@ -3,13 +3,15 @@
 
 use super::settings::table;
 use crate::config::*;
-use crate::environments::{Acrobot, Bandit, CartPole, Pendulum, PerceptualDecision};
+use crate::environments::{Acrobot, Bandit, CartPole, Environment, Pendulum, PerceptualDecision};
+use crate::tasks::Episodes;
 use serde::Serialize;
 
 /// A network of 64 neurons without leak, one step of which is one step of the world, and a small readout, so that it begins
 /// without preferences.
-fn world(config: &mut Config, parameters: &impl Serialize) {
-    config.task = table(parameters);
+fn world(config: &mut Config, world: impl Environment + Serialize + 'static) {
+    config.task = table(&world);
+    config.task.extend(table(&Episodes::new(world).settings));
     config.network = NetworkConfig {
         neurons: 64,
         dynamics: "discrete".into(),
@@ -50,17 +52,17 @@ fn set(config: &mut Config, key: &str, value: impl Into<toml::Value>) {
 }
 
 pub(super) fn cartpole(config: &mut Config) {
-    world(config, &CartPole::default());
+    world(config, CartPole::default());
     config.train.trials = Some(4000);
 }
 
 pub(super) fn acrobot(config: &mut Config) {
-    world(config, &Acrobot::default());
+    world(config, Acrobot::default());
     config.train.trials = Some(3200);
 }
 
 pub(super) fn pendulum(config: &mut Config) {
-    world(config, &Pendulum::default());
+    world(config, Pendulum::default());
     set(config, "discount", 0.98);
     set(config, "same_start", true);
     config.network.input_scale = 3.0;
@@ -70,7 +72,7 @@ pub(super) fn pendulum(config: &mut Config) {
 
 /// Only the readout learns: there is nothing to remember. One pull at a time, compared with a running mean.
 pub(super) fn bandit(config: &mut Config) {
-    world(config, &Bandit::default());
+    world(config, Bandit::default());
     config.rule.eta = 0.0;
     (config.readout.eta, config.readout.max_dw) = (0.015, 0.0);
     config.modulator.normalise = false;
@@ -81,7 +83,7 @@ pub(super) fn bandit(config: &mut Config) {
 }
 
 pub(super) fn perceptual_decision(config: &mut Config) {
-    world(config, &PerceptualDecision::default());
+    world(config, PerceptualDecision::default());
     config.network.dynamics = "leaky".into();
     (config.network.tau_ms, config.network.dt_ms) = (5.0, 1.0);
     config.train.trials = Some(4000);

@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(part, whole[64..134]);
     }
 
-    const PINNED: [f32; 3] = [0.0; 3];
+    const PINNED: [f32; 3] = [0.05099726, 0.7305498, 0.54635257];
 
     /// The first words of the published generator (Random123, kat_vectors: philox4x32 7).
     #[test]

@@ -66,7 +66,7 @@ pub fn evaluate(checkpoint: &Checkpoint, trials: u64, seed: u64) -> Result<Vec<S
     let mut lived = vec![Vec::new(); networks.count()];
     for first in (0..trials).step_by(batch_size) {
         let trials_each = (trials - first).min(batch_size as u64) as usize;
-        let batch = draw_fresh(&checkpoint.setup, first, trials_each, seed)?;
+        let batch = draw(&checkpoint.setup, first, trials_each, (seed, checkpoint.trials()))?;
         let episode = frozen.run(&batch, Record::default())?;
         for (i, e) in errors(&**task, &batch, &episode)?.into_iter().enumerate() {
             error[i / trials_each] += e;
@@ -94,7 +94,7 @@ pub fn evaluate(checkpoint: &Checkpoint, trials: u64, seed: u64) -> Result<Vec<S
 pub fn run_fresh(checkpoint: &Checkpoint, first: u64, trials_each: usize, seed: u64) -> Result<(TrialBatch, Episode)> {
     let mut frozen = FrozenNetworks::new(checkpoint)?;
     frozen.check_memory(trials_each)?;
-    let batch = draw_fresh(&checkpoint.setup, first, trials_each, seed)?;
+    let batch = draw(&checkpoint.setup, first, trials_each, (seed, checkpoint.trials()))?;
     let episode = frozen.run(&batch, Record::default())?;
     Ok((batch, episode))
 }
@@ -104,7 +104,12 @@ pub fn run_fresh(checkpoint: &Checkpoint, first: u64, trials_each: usize, seed: 
 /// # Errors
 /// As [`TrialBatch::draw`].
 pub fn draw_fresh(setup: &Setup, first: u64, trials_each: usize, seed: u64) -> Result<TrialBatch> {
-    TrialBatch::draw(setup, Draw { seed, phase: Phase::Evaluate, first_trial: first, trials_each, explore: false })
+    draw(setup, first, trials_each, (seed, 0))
+}
+
+/// The same after `age` trials, with which worlds may change.
+fn draw(setup: &Setup, first_trial: u64, trials_each: usize, (seed, age): (u64, u64)) -> Result<TrialBatch> {
+    TrialBatch::draw(setup, Draw { seed, phase: Phase::Evaluate, first_trial, trials_each, age, explore: false })
 }
 
 /// Networks with frozen weights, and the engine that runs their trials.

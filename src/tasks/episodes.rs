@@ -63,15 +63,17 @@ impl Episodes {
 
     /// Episodes in the world `W` with the parameters in a `task` table.
     pub(crate) fn build<W: Environment + Default + Serialize + DeserializeOwned + 'static>(
-        table: &toml::Table,
+        table: &mut toml::Table,
     ) -> Result<Arc<dyn Task>> {
         let own: toml::Table = toml::Table::try_from(EpisodeSettings::default()).unwrap_or_default();
-        let (settings, parameters): (toml::Table, toml::Table) =
+        let (given, parameters): (toml::Table, toml::Table) =
             table.clone().into_iter().partition(|(key, _)| own.contains_key(key));
-        Ok(Arc::new(Episodes {
-            world: Arc::new(super::parameters::<W>(&parameters)?),
-            settings: super::parameters(&settings)?,
-        }))
+        let usual = Episodes::new(super::parameters::<W>(&parameters)?);
+        let mut settings = toml::Table::try_from(&usual.settings).unwrap_or_default();
+        settings.extend(given);
+        let settings = super::parameters(&settings)?;
+        table.extend(toml::Table::try_from(&settings).unwrap_or_default());
+        Ok(Arc::new(Episodes { settings, ..usual }))
     }
 
     /// The number of random numbers that an action takes while a network explores.

@@ -235,7 +235,8 @@ impl Share {
 fn draw(setup: &Setup, updates: u64) -> Result<TrialBatch> {
     let train = &setup.config.train;
     let first_trial = updates * train.batch as u64;
-    let draw = Draw { seed: train.seed, phase: Phase::Train, first_trial, trials_each: train.batch, explore: true };
+    let draw =
+        Draw { seed: train.seed, phase: Phase::Train, first_trial, trials_each: train.batch, age: 0, explore: true };
     TrialBatch::draw(setup, draw)
 }
 

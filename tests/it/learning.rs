@@ -72,7 +72,7 @@ fn node_perturbation_points_down_the_finite_difference_gradient() {
     ];
     let mut trainer = trainer("dnms", &settings);
     let (setup, weights) = (trainer.setup().clone(), trainer.weights().unwrap());
-    let draw = Draw { seed: 9, phase: Phase::Evaluate, first_trial: 0, trials_each: 4, explore: false };
+    let draw = Draw { seed: 9, phase: Phase::Evaluate, first_trial: 0, trials_each: 4, age: 0, explore: false };
     let batch = TrialBatch::draw(&setup, draw).unwrap();
     let before = values(&weights.w_rec);
     let error_at = |w: Vec<f64>| {

@@ -210,6 +210,7 @@ fn one_update(task: &str, settings: &[&str], tolerance: f64) {
         phase: Phase::Train,
         first_trial: 0,
         trials_each: config.train.batch,
+        age: 0,
         explore: true,
     };
     let batch = TrialBatch::draw(trainer.setup(), draw).unwrap();

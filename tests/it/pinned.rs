@@ -115,7 +115,7 @@ fn the_trials_of_every_task() {
         };
         let own = own.map(|setting| Setting::parse(setting).unwrap());
         let setup = Setup::resolve(Some(name), &settings.into_iter().chain(own).collect::<Vec<_>>()).unwrap();
-        let draw = Draw { seed: 7, phase: Phase::Train, first_trial: 5, trials_each: 3, explore: true };
+        let draw = Draw { seed: 7, phase: Phase::Train, first_trial: 5, trials_each: 3, age: 0, explore: true };
         let batch = TrialBatch::draw(&setup, draw).unwrap();
         let mut bits = Bits::default();
         for drawn in &batch.drawn {

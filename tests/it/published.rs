@@ -136,7 +136,7 @@ fn same_training(rule: Rule, batch: usize, updates: usize) {
     let initial = published.w_rec.clone();
     for update in 0..updates {
         let first_trial = (update * batch) as u64;
-        let draw = Draw { seed: 1, phase: Phase::Train, first_trial, trials_each: batch, explore: true };
+        let draw = Draw { seed: 1, phase: Phase::Train, first_trial, trials_each: batch, age: 0, explore: true };
         let drawn = TrialBatch::draw(trainer.setup(), draw).unwrap().drawn;
         let expected = if batch == 1 { published.learn(&drawn[0]) } else { published.learn_batch(&drawn) };
         let found = trainer.update().unwrap().networks[0].error;

@@ -26,6 +26,7 @@ fn batch_of(trainer: &Trainer) -> TrialBatch {
         phase: Phase::Train,
         first_trial: trainer.trials(),
         trials_each: config.train.batch,
+        age: 0,
         explore: true,
     };
     TrialBatch::draw(trainer.setup(), draw).unwrap()

@@ -137,7 +137,7 @@ impl Memory {
         let fast_weights = self.fast_weights(params, ensemble, &[s, b, n, n])?;
         let (state, eligibility, gradients) = (State::new(x, r), None, None);
         let episode =
-            Episode { outputs, state, fast_weights: None, eligibility, gradients, readout_change, rates, activations };
+            Episode { eligibility, gradients, readout_change, rates, activations, ..Episode::new(outputs, state) };
         Ok((episode, fast_weights))
     }
 

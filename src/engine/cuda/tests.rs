@@ -18,8 +18,8 @@ const DNMS: &str =
     "network.neurons=21 task.steps=40 task.second_stimulus=15 task.stimulus_steps=8 task.response_steps=10 \
     perturbation.probability=0.05 train.batch=5 train.networks=2 train.updates=1";
 
-const NOTHING: Record = Record { fast_weights: false, rates: false, activations: false };
-const EVERYTHING: Record = Record { fast_weights: true, rates: true, activations: true };
+const NOTHING: Record = Record { fast_weights: false, rates: false, activations: false, episodes: false };
+const EVERYTHING: Record = Record { fast_weights: true, rates: true, activations: true, episodes: false };
 
 /// A batch of trials, and the new networks that run it.
 struct Case {
@@ -40,7 +40,7 @@ impl Case {
         let weights = Weights::draw(&config.network, n_in, n_out, 3, networks, DType::F32, cpu).unwrap();
         let mut baseline = RewardBaseline::new(&config.modulator, networks.count(), task.n_types());
         baseline.restore((0..baseline.expected_error().len()).map(|i| 0.1 + 0.07 * i as f64).collect());
-        let draw = Draw { seed: 3, phase: Phase::Train, first_trial: 7, trials_each: b, explore: true };
+        let draw = Draw { seed: 3, phase: Phase::Train, first_trial: 7, trials_each: b, age: 0, explore: true };
         let batch = TrialBatch::draw(&setup, draw).unwrap();
         let matrix = |seed: f32| {
             let values = (0..networks.count() * b * n * n).map(|i| 0.05 * (seed * i as f32).sin()).collect::<Vec<_>>();
