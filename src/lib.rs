@@ -41,8 +41,7 @@ pub use device::{list_devices, open_devices, parse_devices, ChosenDevices, Devic
 pub use engine::gradient::gradient;
 pub use engine::{
     automatic_batch, check_memory, choose, DensePerturbation, Draw, DrawnTrial, Eligibility, Engine, Ensemble, Episode,
-    EpisodeDraws, Exact, Gradients, LifeEngine, LifeState, Lived, Part, Perturbation, PlasticState, Record, StepFactors,
-    TrialBatch,
+    EpisodeCredit, EpisodeDraws, Exact, Gradients, LifeEngine, LifeState, Lived, Part, Perturbation, PlasticState, Record, TrialBatch,
 };
 pub use environments::{
     Acrobot, Actions, Bandit, CartPole, Copies, Copy, Environment, Outcome, Pendulum, PerceptualDecision, Start,

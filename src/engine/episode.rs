@@ -1,6 +1,6 @@
 //! The networks that run a batch of trials, and their results.
 
-use super::{Eligibility, Lived, StepFactors, TrialBatch};
+use super::{Eligibility, Lived, TrialBatch};
 use crate::config::Config;
 use crate::model::{FastWeights, State, Weights};
 use crate::presets::Setup;
@@ -19,6 +19,8 @@ pub struct Ensemble<'a> {
     pub weights: &'a Weights,
     /// The expected error of each network and trial type.
     pub baseline: &'a RewardBaseline,
+    /// The number of trials that each network had before.
+    pub trials: u64,
     /// The fast weights at the start of the trials; `None` if zero.
     pub fast_weights: Option<FastWeights>,
 }
@@ -75,8 +77,17 @@ pub struct Episode {
     pub activations: Option<Tensor>,
     /// What became of each episode, `[S, B]`, in a world that answers.
     pub lived: Option<Vec<Lived>>,
-    /// What the steps of those episodes add to the eligibilities, if anything learns.
-    pub steps: Option<StepFactors>,
+    /// What those episodes teach, if anything learns.
+    pub credit: Option<EpisodeCredit>,
+}
+
+/// The eligibilities of episodes in a world, times what their steps were worth, summed over steps and episodes.
+#[derive(Clone, Debug, Default)]
+pub struct EpisodeCredit {
+    /// For w_rec, `[S, N, N]`, if it learns.
+    pub recurrent: Option<Tensor>,
+    /// For w_out `[S, n_out, N]` and b_out `[S, n_out]`, if they learn.
+    pub readout: Option<(Tensor, Tensor)>,
 }
 
 impl Episode {
@@ -92,7 +103,7 @@ impl Episode {
             rates: None,
             activations: None,
             lived: None,
-            steps: None,
+            credit: None,
         }
     }
 }

@@ -25,18 +25,17 @@ pub(crate) mod memory;
 #[allow(unsafe_code)] // The `gemm` crate's products take pointers.
 mod product;
 pub(crate) mod reference;
-mod step_factors;
+mod worth;
 
 pub(crate) use batch::initial_activation;
 pub use batch::{DensePerturbation, Draw, DrawnTrial, EpisodeDraws, Exact, Perturbation, TrialBatch};
 pub(crate) use eligibility::zeros;
 pub use eligibility::Eligibility;
-pub use episode::{Ensemble, Episode, Gradients, Record};
+pub use episode::{Ensemble, Episode, EpisodeCredit, Gradients, Record};
 pub use lived::Lived;
 pub use life::{LifeEngine, LifeState, PlasticState};
 pub use memory::{automatic_batch, check_memory, Part};
 pub(crate) use product::{product, Strides};
-pub use step_factors::StepFactors;
 
 use crate::error::Result;
 use crate::presets::Setup;
@@ -60,8 +59,6 @@ pub trait Engine: Send + Sync {
     /// Takes back the memory of an eligibility for the next batch; touching fresh pages would cost as much as the
     /// arithmetic.
     fn recycle(&mut self, _spent: Eligibility) {}
-    /// The same for what the steps of episodes left.
-    fn recycle_steps(&mut self, _spent: StepFactors) {}
 }
 
 /// The fastest engine that can run a setup's trials on a device. With `learn`, it can also train the networks.

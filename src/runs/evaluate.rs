@@ -154,6 +154,7 @@ impl<'a> FrozenNetworks<'a> {
             shape: setup.shape(),
             weights: &plastic.weights,
             baseline: &self.baseline,
+            trials: self.checkpoint.trials(),
             fast_weights: plastic.fast_weights.clone().filter(|_| continues),
         };
         self.engine.run(&ensemble, batch, false, record)

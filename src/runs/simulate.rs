@@ -132,7 +132,7 @@ pub fn simulate(
     let given = Exact { inputs: inputs.inputs, modulator: inputs.modulator, x0 };
     let batch = TrialBatch::given(config, given, shape.n_out, seed)?;
     let baseline = RewardBaseline::new(&config.modulator, s, 1);
-    let ensemble = Ensemble { setup, shape, weights: &plastic.weights, baseline: &baseline, fast_weights };
+    let ensemble = Ensemble { setup, shape, weights: &plastic.weights, baseline: &baseline, trials: 0, fast_weights };
     let episode = choose(setup, device, false)?.run(&ensemble, &batch, false, record)?;
 
     let steps_first = |tensor: Tensor| tensor.permute((2, 0, 1, 3))?.contiguous();

@@ -5,10 +5,9 @@ use super::divergence::finite_networks;
 use super::share::Share;
 use super::update::{Change, Outcome};
 use crate::config::ReadoutConfig;
-use crate::engine::{DrawnTrial, Eligibility, Lived, StepFactors, TrialBatch};
+use crate::engine::{DrawnTrial, Eligibility, EpisodeCredit, TrialBatch};
 use crate::error::{Error, Result};
 use crate::model::{signed, Weights};
-use crate::presets::Setup;
 use crate::rules::Credit;
 use candle_core::{DType, Device, Tensor};
 
@@ -51,23 +50,16 @@ impl Share {
 
     /// Moves w_rec and the readout by what the steps of episodes in a world were worth; returns the change of w_rec in each
     /// network.
-    pub(super) fn change_by_episodes(
-        &self,
-        weights: &mut Weights,
-        steps: &StepFactors,
-        lived: &[Lived],
-        outcomes: &[Outcome],
-    ) -> Result<Vec<Change>> {
-        let worth = self.worth(lived, outcomes);
-        let mut changes = vec![Change::NONE; outcomes.len()];
-        if let Some(sum) = steps.recurrent(&worth)? {
-            (weights.w_rec, changes) = self.moved_recurrent(sum)?;
+    pub(super) fn change_by_episodes(&self, weights: &mut Weights, credit: &EpisodeCredit) -> Result<Vec<Change>> {
+        let mut changes = vec![Change::NONE; self.current.setup.config.train.networks.count()];
+        if let Some(sum) = &credit.recurrent {
+            (weights.w_rec, changes) = self.moved_recurrent(sum.clone())?;
         }
         let ReadoutConfig { eta, max_dw, .. } = self.current.setup.config.readout;
         if let (Some((dw_out, db_out)), Some(w_out), Some(b_out)) =
-            (steps.readout(&worth)?, &mut weights.w_out, &mut weights.b_out)
+            (&credit.readout, &mut weights.w_out, &mut weights.b_out)
         {
-            let bounded = |dw: Tensor| match max_dw > 0.0 {
+            let bounded = |dw: &Tensor| match max_dw > 0.0 {
                 true => (dw * eta)?.clamp(-max_dw, max_dw),
                 false => dw * eta,
             };
@@ -75,35 +67,6 @@ impl Share {
             *b_out = (&*b_out + bounded(db_out)?)?;
         }
         Ok(changes)
-    }
-
-    /// What each step of each episode was worth, `[S, B]` lists: reward minus what was expected.
-    fn worth(&self, lived: &[Lived], outcomes: &[Outcome]) -> Vec<Vec<f64>> {
-        let Setup { config, task, .. } = &self.current.setup;
-        let discount = task.episodes().map_or(1.0, |episodes| episodes.settings.discount);
-        let trials = self.current.trials();
-        let networks = lived.chunks(outcomes[0].costs.len()).zip(outcomes).enumerate();
-        let of_network = |(s, (lived, outcome)): (usize, (&[Lived], &Outcome))| {
-            let mut worth: Vec<Vec<f64>> = if discount < 1.0 {
-                advantages(lived, discount)
-            } else {
-                let m = self.baseline.weights(s, &outcome.costs, &outcome.types, trials);
-                m.into_iter().zip(lived).map(|(m, lived)| vec![m; lived.rewards.len()]).collect()
-            };
-            if config.modulator.normalise {
-                // Of whole episodes, each counts once; of single steps, each of them.
-                let each: Vec<f64> = match discount < 1.0 {
-                    true => worth.iter().flatten().copied().collect(),
-                    false => worth.iter().filter_map(|of| of.first().copied()).collect(),
-                };
-                let rms = (each.iter().map(|m| m * m).sum::<f64>() / each.len().max(1) as f64).sqrt();
-                if rms > 0.0 {
-                    worth.iter_mut().flatten().for_each(|m| *m /= rms);
-                }
-            }
-            worth
-        };
-        networks.flat_map(of_network).collect()
     }
 
     /// The factor m_b of each trial's eligibility, `[S, B]`.
@@ -157,26 +120,6 @@ impl Share {
     fn online_baseline_settled(&self) -> bool {
         self.current.trials() >= self.current.setup.config.modulator.warmup_trials
     }
-}
-
-/// The discounted reward from each step on, minus its mean in the other episodes at the same step; those that have ended
-/// have none.
-fn advantages(lived: &[Lived], discount: f64) -> Vec<Vec<f64>> {
-    let to_come = |lived: &Lived| {
-        let mut sum = 0.0;
-        let mut from: Vec<f64> = lived.rewards.iter().rev().map(|reward| {
-            sum = reward + discount * sum;
-            sum
-        }).collect();
-        from.reverse();
-        from
-    };
-    let all: Vec<Vec<f64>> = lived.iter().map(to_come).collect();
-    let steps = all.iter().map(Vec::len).max().unwrap_or(0);
-    let at = |step: usize| all.iter().filter_map(|of| of.get(step)).sum::<f64>();
-    let sums: Vec<f64> = (0..steps).map(at).collect();
-    let others = (all.len() - 1) as f64;
-    all.iter().map(|of| of.iter().zip(&sums).map(|(g, sum)| g - (sum - g) / others).collect()).collect()
 }
 
 /// The mean of `values` `[S, …]` over each network.

@@ -99,6 +99,7 @@ impl Share {
             shape: setup.shape(),
             weights: &plastic.weights,
             baseline,
+            trials: current.trials(),
             fast_weights: plastic.fast_weights.clone(),
         };
         let mut run = || engine.run(&ensemble, batch, true, Record::default());
@@ -161,9 +162,8 @@ impl Share {
             (after.weights.w_rec, changes) = self.changed_recurrent(&eligibility, &outcomes)?;
             self.engine.recycle(eligibility);
         }
-        if let (Some(steps), Some(lived)) = (episode.steps, &episode.lived) {
-            changes = self.change_by_episodes(&mut after.weights, &steps, lived, &outcomes)?;
-            self.engine.recycle_steps(steps);
+        if let Some(credit) = &episode.credit {
+            changes = self.change_by_episodes(&mut after.weights, credit)?;
         }
         if let Some(readout_change) = &episode.readout_change {
             self.change_readout(&mut after.weights, readout_change, batch)?;

@@ -2,17 +2,19 @@
 //! without it. Each has its own arithmetic, so that nothing it computes depends on how long the others live.
 
 use super::advance::{advance, Row};
+use super::episode_factors::{EpisodeFactors, Sums};
 use super::network::Network;
 use super::Plan;
 use crate::engine::lived::{Lived, Play};
-use crate::engine::step_factors::{HostEpisode, HostFactors, StepFactors};
-use crate::engine::{DrawnTrial, Ensemble, Episode, Record, TrialBatch};
+use crate::engine::worth::worth;
+use crate::engine::{DrawnTrial, Ensemble, Episode, EpisodeCredit, Record, TrialBatch};
 use crate::error::Result;
 use crate::model::State;
 use crate::rules::FusedRule;
 use crate::tasks::Episodes;
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
 
 /// Episodes that take their steps together.
 const SHARD: usize = 8;
@@ -20,67 +22,84 @@ const SHARD: usize = 8;
 /// What is left of an episode at its end.
 struct Ended {
     lived: Lived,
-    factors: HostEpisode,
+    factors: EpisodeFactors,
     /// x, r and outputs after the last step.
     x: Vec<f32>,
     r: Vec<f32>,
     outputs: Vec<f32>,
 }
 
-/// Runs all episodes of a batch. `spare` has the memory of earlier factors.
+/// Runs all episodes of a batch. `spare` is memory of earlier ones, for reuse.
 pub(super) fn run(
     plan: &Plan,
     ensemble: &Ensemble,
     episodes: &Episodes,
     batch: &TrialBatch,
     (learn, record): (bool, Record),
-    spare: Vec<HostEpisode>,
+    spare: &Mutex<Vec<EpisodeFactors>>,
 ) -> Result<Episode> {
-    let (s, b, n) = (batch.networks, batch.trials_each, plan.n);
-    let networks: Vec<Network> = (0..s)
-        .map(|k| Network::new(ensemble.weights, k, n, plan.width))
-        .collect::<candle_core::Result<_>>()?;
-    let mut spare = spare.into_iter();
-    let shards: Vec<_> = networks
-        .iter()
-        .zip(batch.drawn.chunks(b))
-        .flat_map(|(network, drawn)| drawn.chunks(SHARD).map(move |drawn| (network, drawn)))
-        .map(|(network, drawn)| (network, drawn, spare.by_ref().take(drawn.len()).collect::<Vec<_>>()))
-        .collect();
+    let (s, b, n, w) = (batch.networks, batch.trials_each, plan.n, plan.width);
     let readout = learn && ensemble.setup.config.readout_learns();
-    let ended: Vec<Vec<Ended>> = shards
-        .into_par_iter()
-        .map(|(network, drawn, spare)| {
+    let one = |(k, drawn): (usize, &[DrawnTrial])| {
+        let network = Network::new(ensemble.weights, k, n, w)?;
+        let live = |drawn| {
             let play = Play::start(ensemble.setup, episodes, drawn, record.episodes);
-            Shard::start(plan, network, drawn, play, (learn.then_some(spare), readout)).live()
-        })
-        .collect();
-    let (mut lived, mut factors) = (Vec::with_capacity(s * b), Vec::with_capacity(s * b));
-    let (mut x, mut r, mut outputs) = (Vec::new(), Vec::new(), Vec::new());
-    for ended in ended.into_iter().flatten() {
-        x.extend_from_slice(&ended.x);
-        r.extend_from_slice(&ended.r);
-        outputs.extend_from_slice(&ended.outputs);
-        lived.push(ended.lived);
-        factors.push(ended.factors);
+            Shard::start(plan, &network, drawn, play, (learn, readout), spare).live()
+        };
+        let mut ended: Vec<Ended> = drawn.par_chunks(SHARD).map(live).collect::<Vec<_>>().into_iter().flatten().collect();
+        let sums = learn.then(|| {
+            let lived: Vec<Lived> = ended.iter().map(|ended| ended.lived.clone()).collect();
+            credited(plan, episodes, &mut ended, &worth(ensemble, k, &lived), readout)
+        });
+        let spent = ended.iter_mut().map(|ended| std::mem::take(&mut ended.factors));
+        spare.lock().unwrap_or_else(PoisonError::into_inner).extend(spent);
+        Ok((ended, sums))
+    };
+    // A network's episodes are added up while they are in cache.
+    let all = batch.drawn.par_chunks(b).enumerate().map(one).collect::<candle_core::Result<Vec<_>>>()?;
+    let (mut lived, mut x, mut r, mut outputs) = (Vec::with_capacity(s * b), Vec::new(), Vec::new(), Vec::new());
+    let (mut recurrent, mut w_out, mut b_out) = (Vec::new(), Vec::new(), Vec::new());
+    for (ended, sums) in all {
+        for ended in ended {
+            x.extend_from_slice(&ended.x);
+            r.extend_from_slice(&ended.r);
+            outputs.extend_from_slice(&ended.outputs);
+            lived.push(ended.lived);
+        }
+        for sums in sums {
+            recurrent.extend(sums.recurrent.chunks_exact(w).flat_map(|row| &row[..n]));
+            w_out.extend(sums.w_out.chunks_exact(w).flat_map(|row| &row[..n]));
+            b_out.extend(sums.b_out);
+        }
     }
     let tensor = |values: Vec<f32>, shape: &[usize]| Tensor::from_vec(values, shape, &Device::Cpu);
-    let factors = HostFactors {
-        networks: s,
-        neurons: n,
-        width: plan.width,
-        n_out: plan.n_out,
-        network_steps: episodes.settings.network_steps,
-        start_step: plan.start_step,
-        cubed: matches!(plan.learns, FusedRule::DeltaX(_)),
-        episodes: factors,
+    let given = |values: Vec<f32>, shape: &[usize]| (!values.is_empty()).then(|| tensor(values, shape)).transpose();
+    let credit = EpisodeCredit {
+        recurrent: given(recurrent, &[s, n, n])?,
+        readout: given(w_out, &[s, plan.n_out, n])?.zip(given(b_out, &[s, plan.n_out])?),
     };
     let state = State::new(tensor(x, &[s, b, n])?, tensor(r, &[s, b, n])?);
     Ok(Episode {
         lived: Some(lived),
-        steps: learn.then_some(StepFactors::Host(factors)),
+        credit: learn.then_some(credit),
         ..Episode::new(tensor(outputs, &[s, b, 1, plan.n_out])?, state)
     })
+}
+
+/// The eligibilities of one network's episodes times what their steps were `worth`. The episodes of a shard are summed
+/// first, whatever the number of threads.
+fn credited(plan: &Plan, episodes: &Episodes, ended: &mut [Ended], worth: &[Vec<f64>], readout: bool) -> Sums {
+    let of_shard = |(ended, worth): (&mut [Ended], &[Vec<f64>])| {
+        let mut sums = Sums::zero(plan, readout);
+        for (ended, worth) in ended.iter_mut().zip(worth) {
+            sums.add_episode(plan, episodes.settings.network_steps, &mut ended.factors, worth);
+        }
+        sums
+    };
+    let shards: Vec<Sums> = ended.par_chunks_mut(SHARD).zip(worth.par_chunks(SHARD)).map(of_shard).collect();
+    let mut all = Sums::zero(plan, readout);
+    shards.iter().for_each(|sums| all.add(sums));
+    all
 }
 
 /// The living episodes of a shard, in rows without gaps.
@@ -103,7 +122,7 @@ struct Shard<'s> {
     zeros: Vec<f32>,
     unused: Vec<f32>,
     /// Of each episode, if anything learns.
-    factors: Vec<HostEpisode>,
+    factors: Vec<EpisodeFactors>,
     learn: bool,
     readout: bool,
     ended: Vec<Option<Ended>>,
@@ -116,7 +135,8 @@ impl<'s> Shard<'s> {
         network: &'s Network,
         drawn: &'s [DrawnTrial],
         play: Play<'s>,
-        (spare, readout): (Option<Vec<HostEpisode>>, bool),
+        (learn, readout): (bool, bool),
+        spare: &Mutex<Vec<EpisodeFactors>>,
     ) -> Self {
         let mut x: Vec<f32> = drawn.iter().flat_map(|_| plan.held.iter().copied()).collect();
         for (x, drawn) in x.chunks_exact_mut(plan.width).zip(drawn) {
@@ -125,15 +145,15 @@ impl<'s> Shard<'s> {
             }
         }
         let r: Vec<f32> = x.iter().map(|x| plan.transfer.single(*x)).collect();
-        let learn = spare.is_some();
-        let mut factors = spare.unwrap_or_default();
-        factors.resize_with(drawn.len(), HostEpisode::default);
-        for (episode, r) in factors.iter_mut().zip(r.chunks_exact(plan.width)) {
-            episode.clear();
+        let factors = |r: &[f32]| {
+            let mut factors = spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+            factors.clear();
             if learn {
-                episode.rates.extend_from_slice(r);
+                factors.rates.extend_from_slice(r);
             }
-        }
+            factors
+        };
+        let factors = r.chunks_exact(plan.width).map(factors).collect();
         Shard {
             plan,
             network,

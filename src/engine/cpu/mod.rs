@@ -6,6 +6,7 @@
 //! 2·shard·block·N floats of factors and, if there are fast weights, their matrices or lists.
 
 mod advance;
+mod episode_factors;
 mod episodes;
 mod factors;
 mod fast_weights;
@@ -15,6 +16,7 @@ mod readout;
 mod rows;
 mod shard;
 
+use self::episode_factors::EpisodeFactors;
 use self::fast_weights::Matrices;
 use self::network::Network;
 use self::plan::Plan;
@@ -22,7 +24,6 @@ use self::readout::Online;
 use self::shard::Trial;
 use super::eligibility::{zeros, Aligned, HostEligibility};
 use super::memory::{parts, Part, Sizes};
-use super::step_factors::{HostEpisode, StepFactors};
 use super::{fused, Eligibility, Engine, Ensemble, Episode, Record, TrialBatch};
 use crate::config::{Kernels, Stage};
 use crate::model::{FastWeights, State};
@@ -30,6 +31,7 @@ use crate::presets::Setup;
 use crate::rules::FusedRule;
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
+use std::sync::Mutex;
 
 /// The fused kernels of the CPU.
 #[derive(Default)]
@@ -37,7 +39,7 @@ pub(super) struct Cpu {
     /// The memory of the last batch's eligibility, for reuse.
     spare: Option<Aligned>,
     /// The memory of the last episodes' factors.
-    spare_factors: Vec<HostEpisode>,
+    spare_factors: Mutex<Vec<EpisodeFactors>>,
 }
 
 impl Engine for Cpu {
@@ -64,8 +66,7 @@ impl Engine for Cpu {
     ) -> crate::error::Result<Episode> {
         let plan = Plan::new(ensemble, batch, learn, record)?;
         if let Some(episodes) = ensemble.setup.task.episodes() {
-            let spare = std::mem::take(&mut self.spare_factors);
-            return episodes::run(&plan, ensemble, episodes, batch, (learn, record), spare);
+            return episodes::run(&plan, ensemble, episodes, batch, (learn, record), &self.spare_factors);
         }
         let mut results = Results::new(&plan, ensemble, batch, record, self.spare.take());
         let readout_changes = run(&plan, ensemble, batch, &mut results)?;
@@ -75,12 +76,6 @@ impl Engine for Cpu {
     fn recycle(&mut self, spent: Eligibility) {
         if let Eligibility::Host(host) = spent {
             self.spare = Some(host.values);
-        }
-    }
-
-    fn recycle_steps(&mut self, spent: StepFactors) {
-        if let StepFactors::Host(host) = spent {
-            self.spare_factors = host.episodes;
         }
     }
 }

@@ -57,6 +57,7 @@ impl Case {
             shape: self.setup.shape(),
             weights: &self.weights,
             baseline: &self.baseline,
+            trials: 0,
             fast_weights: self.fast_weights.clone(),
         }
     }

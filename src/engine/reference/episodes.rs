@@ -1,11 +1,11 @@
 //! Episodes in a world that answers, with plain candle operations. Ended episodes keep their place and are masked.
 
 use crate::engine::lived::Play;
-use crate::engine::step_factors::{PlainFactors, StepFactors};
-use crate::engine::{Ensemble, Episode, Record, TrialBatch};
+use crate::engine::worth::worth;
+use crate::engine::{Ensemble, Episode, EpisodeCredit, Record, TrialBatch};
 use crate::error::Result;
 use crate::model::{Cell, State};
-use crate::rules::{Moment, Source};
+use crate::rules::{Factors, Increment, Moment, Source};
 use crate::tasks::Episodes;
 use candle_core::{DType, Device, Tensor};
 
@@ -30,7 +30,7 @@ pub(super) fn run(
         Source::Steps(rule) if learn => Some(rule),
         _ => None,
     };
-    let mut factors = PlainFactors::default();
+    let (mut recurrent, mut readout) = (Vec::new(), Vec::new());
     let learns_readout = learn && setup.config.readout_learns();
     let mut state = cell.start(&tensor(batch.drawn.iter().flat_map(|drawn| drawn.x0.clone()).collect(), n)?)?;
     // Rules that are gated by the reward of each step are gated here by what the episode was worth.
@@ -55,7 +55,7 @@ pub(super) fn run(
                     error: None,
                 };
                 if let Some(increment) = rule(&moment)?.filter(|_| now >= setup.config.rule.start_step) {
-                    factors.push(step, increment)?;
+                    push(&mut recurrent, step, increment)?;
                 }
             }
             state = where_living(&mask, &state, next)?;
@@ -70,18 +70,67 @@ pub(super) fn run(
             scores.iter_mut().zip(&play.score).for_each(|(kept, score)| *kept = *score as f32);
         }
         if learns_readout {
-            factors.push_readout(step, tensor(scores, n_out)?, state.r.clone());
+            readout.push(Outer { step, post: tensor(scores, n_out)?, pre: state.r.clone() });
         }
         if !living.contains(&true) {
             break;
         }
     }
     let outputs = cell.output(&state.r)?.unsqueeze(2)?;
+    let lived = play.lived;
+    let worth: Vec<Vec<f64>> = lived.chunks(b).enumerate().flat_map(|(s, lived)| worth(ensemble, s, lived)).collect();
+    let sum = |of: &[Outer], term: &dyn Fn(&Outer) -> candle_core::Result<Tensor>| {
+        of.iter().map(term).reduce(|sum, term| sum? + term?).transpose()
+    };
+    let w_out = sum(&readout, &|outer| outer.weighted(&worth))?;
+    let credit = EpisodeCredit {
+        recurrent: sum(&recurrent, &|outer| outer.weighted(&worth))?,
+        readout: w_out.zip(sum(&readout, &|outer| outer.weighted_post(&worth)?.sum(1))?),
+    };
     Ok(Episode {
-        lived: Some(play.lived),
-        steps: learn.then_some(StepFactors::Plain(factors)),
+        lived: Some(lived),
+        credit: learn.then_some(credit),
         ..Episode::new(outputs, state)
     })
+}
+
+/// An outer product of a step of the world, which adds to an eligibility.
+struct Outer {
+    step: usize,
+    /// `[S, B, …]`.
+    post: Tensor,
+    pre: Tensor,
+}
+
+impl Outer {
+    /// The postsynaptic factor times what the step was `worth` in each episode, `[S, B]`.
+    fn weighted_post(&self, worth: &[Vec<f64>]) -> candle_core::Result<Tensor> {
+        let (s, b, _) = self.post.dims3()?;
+        // Nothing is learnt from what comes after the end of an episode.
+        let now: Vec<f64> = worth.iter().map(|of| of.get(self.step).copied().unwrap_or(0.0)).collect();
+        let now = Tensor::from_vec(now, (s, b, 1), &Device::Cpu)?.to_dtype(self.post.dtype())?;
+        self.post.broadcast_mul(&now.to_device(self.post.device())?)
+    }
+
+    /// Σ_b worth post preᵀ.
+    fn weighted(&self, worth: &[Vec<f64>]) -> candle_core::Result<Tensor> {
+        self.weighted_post(worth)?.transpose(1, 2)?.contiguous()?.matmul(&self.pre.contiguous()?)
+    }
+}
+
+/// Adds what a step of the network adds to the eligibility of w_rec.
+fn push(sum: &mut Vec<Outer>, step: usize, increment: Increment) -> candle_core::Result<()> {
+    let mut add = |Factors { post, pre }| sum.push(Outer { step, post, pre });
+    match increment {
+        Increment::Outer(factors) => add(factors),
+        Increment::Outers(both) => both.into_iter().for_each(add),
+        // The cube of a product is the product of the cubes.
+        Increment::CubedOuter(Factors { post, pre }) => {
+            add(Factors { post: (post.sqr()? * post)?, pre: (pre.sqr()? * pre)? });
+        }
+        Increment::Matrix(_) => candle_core::bail!("a rule whose increments are matrices, in a world"),
+    }
+    Ok(())
 }
 
 /// The perturbations ξ of a step, `[S, B, N]`; `None` if there are none.
