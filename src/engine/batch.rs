@@ -53,8 +53,7 @@ impl DensePerturbation {
         if step < self.start_step {
             return neurons.fill(0.0);
         }
-        self.counter.gaussian(step * neurons.len().div_ceil(CHUNK), neurons);
-        neurons.iter_mut().for_each(|xi| *xi *= self.sd);
+        self.counter.gaussian(step * neurons.len().div_ceil(CHUNK), self.sd, neurons);
     }
 }
 

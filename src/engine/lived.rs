@@ -111,7 +111,7 @@ impl Draws {
         if step % steps == 0 {
             match acting {
                 Acting::Softmax => self.counter.uniform(step / steps, &mut self.numbers),
-                Acting::Argmax | Acting::Direct => self.counter.gaussian(step / steps, &mut self.numbers),
+                Acting::Argmax | Acting::Direct => self.counter.gaussian(step / steps, 1.0, &mut self.numbers),
             }
         }
         &self.numbers[step % steps * each..][..each]

@@ -25,20 +25,21 @@ impl Counter {
         Counter { key: [stream.next_u32(), stream.next_u32()] }
     }
 
-    /// Draws from N(0, 1), from chunk number `chunk` of the sequence on.
-    pub fn gaussian(&self, chunk: usize, values: &mut [f32]) {
-        Arch::new().dispatch(Fill::<true> { key: self.key, chunk, values });
+    /// Draws from N(0, sd²), from chunk number `chunk` of the sequence on.
+    pub fn gaussian(&self, chunk: usize, sd: f32, values: &mut [f32]) {
+        Arch::new().dispatch(Fill::<true> { key: self.key, chunk, sd, values });
     }
 
     /// Draws from U(0, 1], from chunk number `chunk` of the sequence on.
     pub fn uniform(&self, chunk: usize, values: &mut [f32]) {
-        Arch::new().dispatch(Fill::<false> { key: self.key, chunk, values });
+        Arch::new().dispatch(Fill::<false> { key: self.key, chunk, sd: 1.0, values });
     }
 }
 
 struct Fill<'a, const GAUSSIAN: bool> {
     key: [u32; 2],
     chunk: usize,
+    sd: f32,
     values: &'a mut [f32],
 }
 
@@ -47,27 +48,32 @@ impl<const GAUSSIAN: bool> WithSimd for Fill<'_, GAUSSIAN> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        for (k, values) in self.values.chunks_mut(CHUNK).enumerate() {
-            let drawn = chunk::<GAUSSIAN>(self.key, (self.chunk + k) as u64);
-            values.copy_from_slice(&drawn[..values.len()]);
+        let mut first = self.chunk as u64;
+        let mut chunks = self.values.chunks_exact_mut(CHUNK);
+        for values in chunks.by_ref() {
+            fill::<GAUSSIAN>(self.key, first, self.sd, values);
+            first += 1;
+        }
+        let rest = chunks.into_remainder();
+        if !rest.is_empty() {
+            let mut whole = [0.0; CHUNK];
+            fill::<GAUSSIAN>(self.key, first, self.sd, &mut whole);
+            rest.copy_from_slice(&whole[..rest.len()]);
         }
     }
 }
 
-/// The numbers of a chunk.
+/// Writes the numbers of a chunk.
 #[inline(always)]
-fn chunk<const GAUSSIAN: bool>(key: [u32; 2], chunk: u64) -> [f32; CHUNK] {
+fn fill<const GAUSSIAN: bool>(key: [u32; 2], chunk: u64, sd: f32, values: &mut [f32]) {
     let words = philox(key, chunk);
-    let mut values = [0.0; CHUNK];
-    for pair in 0..2 {
+    for (pair, values) in values.chunks_exact_mut(2 * LANES).enumerate() {
+        let (first, second) = values.split_at_mut(LANES);
         for lane in 0..LANES {
             let (a, b) = (words[2 * pair][lane], words[2 * pair + 1][lane]);
-            let (first, second) = if GAUSSIAN { box_muller(a, b) } else { (unit(a), unit(b)) };
-            values[2 * pair * LANES + lane] = first;
-            values[(2 * pair + 1) * LANES + lane] = second;
+            (first[lane], second[lane]) = if GAUSSIAN { box_muller(a, b, sd) } else { (unit(a), unit(b)) };
         }
     }
-    values
 }
 
 /// Four random words for each lane of a chunk.
@@ -100,10 +106,10 @@ fn unit(word: u32) -> f32 {
     ((word >> 8) as i32 + 1) as f32 * STEP
 }
 
-/// Two words as two draws from N(0, 1); none is beyond 5.8.
+/// Two words as two draws from N(0, sd²); none is beyond 5.8 sd.
 #[inline(always)]
-fn box_muller(a: u32, b: u32) -> (f32, f32) {
-    let length = (-2.0 * ln(unit(a))).max(0.0).sqrt();
+fn box_muller(a: u32, b: u32, sd: f32) -> (f32, f32) {
+    let length = sd * (-2.0 * ln(unit(a))).max(0.0).sqrt();
     let (sin, cos) = sin_cos_turn(b);
     (length * cos, length * sin)
 }
@@ -157,10 +163,10 @@ mod tests {
     #[test]
     fn numbers_are_pinned_and_depend_on_their_place_alone() {
         let mut whole = [0.0; 200];
-        counter(3).gaussian(5, &mut whole);
+        counter(3).gaussian(5, 1.0, &mut whole);
         assert_eq!(whole[..3], PINNED);
         let mut part = [0.0; 70];
-        counter(3).gaussian(6, &mut part);
+        counter(3).gaussian(6, 1.0, &mut part);
         assert_eq!(part, whole[64..134]);
     }
 
@@ -191,7 +197,7 @@ mod tests {
         let all: Vec<Vec<f32>> = (0..trials)
             .map(|trial| {
                 let mut values = vec![0.0; n];
-                counter(trial as u64).gaussian(trial % 7, &mut values);
+                counter(trial as u64).gaussian(trial % 7, 1.0, &mut values);
                 values
             })
             .collect();

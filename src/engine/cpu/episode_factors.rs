@@ -1,76 +1,112 @@
-//! What the steps of an episode add to the eligibilities, kept until its end, which tells what they were worth.
+//! What the steps of an episode add to the eligibilities, until its end tells what they were worth.
 
 use super::Plan;
 use crate::engine::{product, Strides};
 use crate::rules::FusedRule;
 
-/// The factors of one episode.
+/// What an episode has added to its eligibilities.
 #[derive(Default)]
 pub(super) struct EpisodeFactors {
-    /// Postsynaptic factors, `[T, width]`; empty if w_rec does not learn.
+    /// Postsynaptic factors of the newest steps, `[T, width]`; empty if w_rec does not learn.
     pub post: Vec<f32>,
-    /// Firing rates before the first step and after each, `[T + 1, width]`; empty if nothing learns.
+    /// Firing rates before the first of these steps and after each, `[T + 1, width]`; empty if nothing learns.
     pub rates: Vec<f32>,
     /// The score of each output, `[T / network_steps, n_out]`; empty if the readout does not learn.
     pub score: Vec<f32>,
+    /// The eligibilities of the steps before.
+    sums: Sums,
+    /// The number of those steps.
+    folded: usize,
 }
 
-/// Sums of eligibilities times what their steps were worth.
-#[derive(Clone)]
+/// Eligibilities, or sums of them.
+#[derive(Default)]
 pub(super) struct Sums {
-    /// For w_rec, `[N, width]`; empty if it does not learn.
+    /// Of w_rec, `[N, width]`; empty if it does not learn.
     pub recurrent: Vec<f32>,
-    /// For w_out `[n_out, width]` and b_out `[n_out]`; empty if they do not learn.
+    /// Of w_out `[n_out, width]` and b_out `[n_out]`; empty if they do not learn.
     pub w_out: Vec<f32>,
     pub b_out: Vec<f32>,
 }
 
-/// The steps that are multiplied at once, while they are in cache.
-const BLOCK: usize = 128;
+/// The steps of the network that are multiplied at once, while they are in cache.
+pub(super) const BLOCK: usize = 64;
 
 impl Sums {
-    pub fn zero(plan: &Plan, readout: bool) -> Self {
+    /// Zeros in the memory of `self`.
+    pub fn clear(&mut self, plan: &Plan, readout: bool) {
         let outputs = if readout { plan.n_out } else { 0 };
-        Sums {
-            recurrent: vec![0.0; if plan.learns == FusedRule::Nothing { 0 } else { plan.matrix() }],
-            w_out: vec![0.0; outputs * plan.width],
-            b_out: vec![0.0; outputs],
+        let matrix = if plan.learns == FusedRule::Nothing { 0 } else { plan.matrix() };
+        for (sum, length) in
+            [(&mut self.recurrent, matrix), (&mut self.w_out, outputs * plan.width), (&mut self.b_out, outputs)]
+        {
+            sum.clear();
+            sum.resize(length, 0.0);
         }
     }
 
-    pub fn add(&mut self, other: &Sums) {
-        let pairs = [(&mut self.recurrent, &other.recurrent), (&mut self.w_out, &other.w_out), (&mut self.b_out, &other.b_out)];
-        for (sum, other) in pairs {
-            sum.iter_mut().zip(other).for_each(|(sum, other)| *sum += other);
+    /// Adds `other` times `worth`.
+    pub fn add(&mut self, other: &Sums, worth: f32) {
+        for (sum, other) in [
+            (&mut self.recurrent, &other.recurrent),
+            (&mut self.w_out, &other.w_out),
+            (&mut self.b_out, &other.b_out),
+        ] {
+            sum.iter_mut().zip(other).for_each(|(sum, other)| *sum += worth * other);
         }
     }
+}
 
-    /// Adds an episode, each step of the world times what it was `worth`. The factors are spent.
-    pub fn add_episode(&mut self, plan: &Plan, network_steps: usize, factors: &mut EpisodeFactors, worth: &[f64]) {
-        let w = plan.width;
-        if !self.w_out.is_empty() {
-            for (score, worth) in factors.score.chunks_exact_mut(plan.n_out).zip(worth) {
-                for (score, sum) in score.iter_mut().zip(&mut self.b_out) {
-                    *score *= *worth as f32;
-                    *sum += *score;
-                }
+impl EpisodeFactors {
+    /// The start of an episode at rates `r` `[width]`.
+    pub fn start(&mut self, plan: &Plan, readout: bool, r: &[f32]) {
+        for list in [&mut self.post, &mut self.rates, &mut self.score] {
+            list.clear();
+        }
+        self.rates.extend_from_slice(r);
+        self.sums.clear(plan, readout);
+        self.folded = 0;
+    }
+
+    /// Adds the newest steps to the eligibilities.
+    pub fn fold(&mut self, plan: &Plan, network_steps: usize) {
+        let (w, steps) = (plan.width, self.rates.len() / plan.width - 1);
+        if !self.sums.w_out.is_empty() {
+            for score in self.score.chunks_exact(plan.n_out) {
+                self.sums.b_out.iter_mut().zip(score).for_each(|(sum, score)| *sum += score);
             }
             // The rates after the last step of the network in each step of the world.
-            let rates = &factors.rates[network_steps * w..];
-            fold(&mut self.w_out, w, (&factors.score, plan.n_out), (rates, network_steps * w));
+            let rates = (&self.rates[network_steps * w..], network_steps * w);
+            fold(&mut self.sums.w_out, w, (&self.score, plan.n_out), rates);
+            self.score.clear();
         }
-        if !self.recurrent.is_empty() {
-            let first = plan.start_step.min(factors.post.len() / w);
-            let (post, rates) = (&mut factors.post[first * w..], &mut factors.rates[first * w..]);
-            for (step, post) in post.chunks_exact_mut(w).enumerate() {
-                let worth = worth[(first + step) / network_steps] as f32;
-                post.iter_mut().for_each(|post| *post *= worth);
-            }
+        if !self.sums.recurrent.is_empty() {
+            let first = plan.start_step.saturating_sub(self.folded).min(steps);
+            let (post, rates) = (&self.post[first * w..], &mut self.rates[first * w..steps * w]);
             if matches!(plan.learns, FusedRule::DeltaX(_)) {
                 rates.iter_mut().for_each(|r| *r = *r * *r * *r);
             }
-            fold(&mut self.recurrent, w, (post, w), (rates, w));
+            fold(&mut self.sums.recurrent, w, (post, w), (rates, w));
+            self.post.clear();
         }
+        self.folded += steps;
+        self.rates.drain(..steps * w);
+    }
+
+    /// The eligibilities after the last step, with each step times what it was `worth`; without, they are not weighted.
+    /// Weights are for steps of which none has been folded.
+    pub fn finish(&mut self, plan: &Plan, network_steps: usize, worth: Option<&[f64]>) -> &Sums {
+        if let Some(worth) = worth {
+            for (score, worth) in self.score.chunks_exact_mut(plan.n_out).zip(worth) {
+                score.iter_mut().for_each(|score| *score *= *worth as f32);
+            }
+            for (step, post) in self.post.chunks_exact_mut(plan.width).enumerate() {
+                let worth = worth[step / network_steps] as f32;
+                post.iter_mut().for_each(|post| *post *= worth);
+            }
+        }
+        self.fold(plan, network_steps);
+        &self.sums
     }
 }
 
@@ -86,14 +122,5 @@ fn fold(sum: &mut [f32], width: usize, (post, columns): (&[f32], usize), (pre, s
             (post, Strides { rows: 1, columns }),
             (&pre[block * BLOCK * stride..], Strides { rows: stride, columns: 1 }),
         );
-    }
-}
-
-impl EpisodeFactors {
-    /// Forgets everything but its memory.
-    pub fn clear(&mut self) {
-        self.post.clear();
-        self.rates.clear();
-        self.score.clear();
     }
 }

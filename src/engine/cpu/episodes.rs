@@ -2,7 +2,7 @@
 //! without it. Each has its own arithmetic, so that nothing it computes depends on how long the others live.
 
 use super::advance::{advance, Row};
-use super::episode_factors::{EpisodeFactors, Sums};
+use super::episode_factors::{EpisodeFactors, Sums, BLOCK};
 use super::network::Network;
 use super::Plan;
 use crate::engine::lived::{Lived, Play};
@@ -66,7 +66,7 @@ pub(super) fn run(
             outputs.extend_from_slice(&ended.outputs);
             lived.push(ended.lived);
         }
-        for sums in sums {
+        if let Some(sums) = sums {
             recurrent.extend(sums.recurrent.chunks_exact(w).flat_map(|row| &row[..n]));
             w_out.extend(sums.w_out.chunks_exact(w).flat_map(|row| &row[..n]));
             b_out.extend(sums.b_out);
@@ -89,16 +89,20 @@ pub(super) fn run(
 /// The eligibilities of one network's episodes times what their steps were `worth`. The episodes of a shard are summed
 /// first, whatever the number of threads.
 fn credited(plan: &Plan, episodes: &Episodes, ended: &mut [Ended], worth: &[Vec<f64>], readout: bool) -> Sums {
+    let settings = &episodes.settings;
     let of_shard = |(ended, worth): (&mut [Ended], &[Vec<f64>])| {
-        let mut sums = Sums::zero(plan, readout);
+        let mut sums = Sums::default();
+        sums.clear(plan, readout);
         for (ended, worth) in ended.iter_mut().zip(worth) {
-            sums.add_episode(plan, episodes.settings.network_steps, &mut ended.factors, worth);
+            let (of_steps, of_all) = if settings.discount < 1.0 { (Some(&worth[..]), 1.0) } else { (None, worth[0]) };
+            sums.add(ended.factors.finish(plan, settings.network_steps, of_steps), of_all as f32);
         }
         sums
     };
     let shards: Vec<Sums> = ended.par_chunks_mut(SHARD).zip(worth.par_chunks(SHARD)).map(of_shard).collect();
-    let mut all = Sums::zero(plan, readout);
-    shards.iter().for_each(|sums| all.add(sums));
+    let mut all = Sums::default();
+    all.clear(plan, readout);
+    shards.iter().for_each(|sums| all.add(sums, 1.0));
     all
 }
 
@@ -117,9 +121,8 @@ struct Shard<'s> {
     drive: Vec<f32>,
     /// `[rows, n_in]`.
     inputs: Vec<f32>,
-    /// The perturbations of a step, nothing, and room for what is not used, each `[width]`.
+    /// The perturbations of a step, and room for what is not used, each `[width]`.
     xi: Vec<f32>,
-    zeros: Vec<f32>,
     unused: Vec<f32>,
     /// Of each episode, if anything learns.
     factors: Vec<EpisodeFactors>,
@@ -147,9 +150,8 @@ impl<'s> Shard<'s> {
         let r: Vec<f32> = x.iter().map(|x| plan.transfer.single(*x)).collect();
         let factors = |r: &[f32]| {
             let mut factors = spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-            factors.clear();
             if learn {
-                factors.rates.extend_from_slice(r);
+                factors.start(plan, readout, r);
             }
             factors
         };
@@ -164,7 +166,6 @@ impl<'s> Shard<'s> {
             drive: vec![0.0; x.len()],
             inputs: vec![0.0; drawn.len() * plan.n_in],
             xi: vec![0.0; plan.width],
-            zeros: vec![0.0; plan.width],
             unused: vec![0.0; plan.width],
             x,
             r,
@@ -179,6 +180,8 @@ impl<'s> Shard<'s> {
     fn live(mut self) -> Vec<Ended> {
         let (k, limit) = (self.play.episodes.settings.network_steps, self.play.episodes.world.limit());
         let mut outputs = (vec![0f32; self.plan.n_out], vec![0f64; self.plan.n_out]);
+        // If all steps of an episode are worth the same, they need not be kept apart.
+        let early = self.learn && self.play.episodes.settings.discount == 1.0;
         for step in 0..limit {
             for (row, episode) in self.living.iter().enumerate() {
                 self.play.observe(*episode, &mut self.inputs[row * self.plan.n_in..][..self.plan.n_in]);
@@ -189,6 +192,9 @@ impl<'s> Shard<'s> {
             // Backwards, since the last row takes the place of one that leaves.
             for row in (0..self.living.len()).rev() {
                 self.act(step, row, &mut outputs);
+            }
+            if early && (step + 1) % BLOCK.div_ceil(k) == 0 {
+                self.living.iter().for_each(|episode| self.factors[*episode].fold(self.plan, k));
             }
             if self.living.is_empty() {
                 break;
@@ -206,13 +212,10 @@ impl<'s> Shard<'s> {
         for (row, &episode) in self.living.iter().enumerate() {
             let row = row * w..(row + 1) * w;
             let (drive, factors) = (&mut self.drive[row.clone()], &mut self.factors[episode]);
-            let perturbed = perturb(plan.n, &self.drawn[episode], step, &mut self.xi);
-            if perturbed {
-                drive.iter_mut().zip(&self.xi).for_each(|(drive, xi)| *drive += xi);
-            }
+            perturb(plan.n, &self.drawn[episode], step, &mut self.xi);
             let state = Row {
                 recurrent: drive,
-                input: &self.zeros,
+                input: &self.xi,
                 x: &mut self.x[row.clone()],
                 r: &mut self.r[row.clone()],
                 x_mean: &mut self.x_mean[row.clone()],
@@ -225,7 +228,7 @@ impl<'s> Shard<'s> {
                     advance(plan, state, Some((&mut factors.post[start..], &mut self.unused)));
                 }
                 FusedRule::NodePerturbation => {
-                    factors.post.extend_from_slice(if perturbed { &self.xi } else { &self.zeros });
+                    factors.post.extend_from_slice(&self.xi);
                     advance(plan, state, None);
                 }
                 FusedRule::FastWeights | FusedRule::Nothing => advance(plan, state, None),
@@ -264,14 +267,13 @@ impl<'s> Shard<'s> {
     }
 }
 
-/// Writes the perturbations of a step to `xi` `[width]`. Returns whether there are any.
-fn perturb(neurons: usize, drawn: &DrawnTrial, step: usize, xi: &mut [f32]) -> bool {
+/// Writes the perturbations of a step to `xi` `[width]`.
+fn perturb(neurons: usize, drawn: &DrawnTrial, step: usize, xi: &mut [f32]) {
     if let Some(dense) = &drawn.dense {
-        dense.at(step, &mut xi[..neurons]);
-        return true;
+        return dense.at(step, &mut xi[..neurons]);
     }
     let first = drawn.perturbations.partition_point(|one| (one.step as usize) < step);
     let now = drawn.perturbations[first..].iter().take_while(|one| one.step as usize == step);
     xi.fill(0.0);
-    now.map(|one| xi[one.neuron as usize] += one.size).count() > 0
+    now.for_each(|one| xi[one.neuron as usize] += one.size);
 }

@@ -52,46 +52,45 @@ fn add_rows_to_lanes<S: Simd>(simd: S, drive: &mut [f32], w: usize, rows: &[f32]
 /// [`add_rows_to_lanes`] for `L` lanes: four vectors of each stay in registers over all rows.
 #[inline(always)]
 fn lanes<S: Simd, const L: usize>(simd: S, drive: &mut [f32], w: usize, rows: &[f32], scales: &[f32], stride: usize) {
-    const V: usize = 4;
-    let (drive, _) = S::as_mut_simd_f32s(drive);
-    let (rows, _) = S::as_simd_f32s(rows);
-    let vectors = drive.len() / L;
-    let pre = rows.len() / vectors;
-    debug_assert!(pre * vectors == rows.len() && pre <= stride && w % vectors == 0);
+    let vectors = S::as_simd_f32s(&drive[..w]).0.len();
     let mut first = 0;
-    while first + V <= vectors {
-        let mut sums = [[simd.splat_f32s(0.0); V]; L];
-        for l in 0..L {
-            sums[l].copy_from_slice(&drive[l * vectors + first..][..V]);
-        }
-        for j in 0..pre {
-            let row = &rows[j * vectors + first..][..V];
-            for l in 0..L {
-                let scale = simd.splat_f32s(scales[l * stride + j]);
-                for v in 0..V {
-                    sums[l][v] = simd.mul_add_e_f32s(row[v], scale, sums[l][v]);
-                }
-            }
-        }
-        for l in 0..L {
-            drive[l * vectors + first..][..V].copy_from_slice(&sums[l]);
-        }
-        first += V;
+    while first + 4 <= vectors {
+        vectors_of_lanes::<S, L, 4>(simd, drive, w, first, rows, scales, stride);
+        first += 4;
     }
     for at in first..vectors {
-        let mut sums = [simd.splat_f32s(0.0); L];
+        vectors_of_lanes::<S, L, 1>(simd, drive, w, at, rows, scales, stride);
+    }
+}
+
+/// The vectors `first..first + V` of `L` lanes.
+#[inline(always)]
+fn vectors_of_lanes<S: Simd, const L: usize, const V: usize>(
+    simd: S,
+    drive: &mut [f32],
+    w: usize,
+    first: usize,
+    rows: &[f32],
+    scales: &[f32],
+    stride: usize,
+) {
+    let pre = rows.len() / w;
+    let mut sums = [[simd.splat_f32s(0.0); V]; L];
+    for (sums, drive) in sums.iter_mut().zip(drive.chunks_exact(w)) {
+        sums.copy_from_slice(&S::as_simd_f32s(drive).0[first..first + V]);
+    }
+    let scales: [&[f32]; L] = std::array::from_fn(|l| &scales[l * stride..l * stride + pre]);
+    for (j, row) in rows.chunks_exact(w).enumerate() {
+        let row = &S::as_simd_f32s(row).0[first..first + V];
         for l in 0..L {
-            sums[l] = drive[l * vectors + at];
-        }
-        for j in 0..pre {
-            for l in 0..L {
-                let scale = simd.splat_f32s(scales[l * stride + j]);
-                sums[l] = simd.mul_add_e_f32s(rows[j * vectors + at], scale, sums[l]);
+            let scale = simd.splat_f32s(scales[l][j]);
+            for v in 0..V {
+                sums[l][v] = simd.mul_add_e_f32s(row[v], scale, sums[l][v]);
             }
         }
-        for l in 0..L {
-            drive[l * vectors + at] = sums[l];
-        }
+    }
+    for (sums, drive) in sums.iter().zip(drive.chunks_exact_mut(w)) {
+        S::as_mut_simd_f32s(drive).0[first..first + V].copy_from_slice(sums);
     }
 }
 
