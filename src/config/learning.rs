@@ -66,6 +66,10 @@ pub struct RuleConfig {
     pub max_dw: f64,
     /// The bound for a batch of B trials is max_dw · max(1, clip_growth · √B).
     pub clip_growth: f64,
+    /// T, the number of trials after which η and its bound, also those of the readout, have fallen to half: they are divided
+    /// by 1 + trials / T. 0: they do not fall.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub fall_trials: f64,
     /// The parameters of the selected rule, as further keys of this table.
     #[serde(flatten)]
     pub own: toml::Table,

@@ -131,6 +131,7 @@ impl Config {
         not_negative("rule.eta", self.rule.eta)?;
         not_negative("rule.max_dw", self.rule.max_dw)?;
         not_negative("rule.clip_growth", self.rule.clip_growth)?;
+        not_negative("rule.fall_trials", self.rule.fall_trials)?;
 
         not_negative("readout.eta", self.readout.eta)?;
         not_negative("readout.perturbation", self.readout.perturbation)?;

@@ -207,7 +207,8 @@ fn draw_trial(config: &Config, task: &dyn Task, draw: Draw, network: u64, trial:
     };
     let episode = |episodes: &Episodes| {
         let of = |trial, purpose| stream(draw.seed, network, trial, draw.phase, purpose);
-        let start = if episodes.settings.same_start { draw.first_trial } else { trial };
+        let alike = episodes.settings.same_start && draw.explore;
+        let start = if alike { draw.first_trial } else { trial };
         EpisodeDraws {
             index: draw.age + trial,
             world: of(start, Purpose::Task),

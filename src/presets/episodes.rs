@@ -19,7 +19,7 @@ fn world(config: &mut Config, world: impl Environment + Serialize + 'static) {
         bias_scale: 0.5,
         initial_activation: 0.0,
         output: Output::Readout,
-        readout_scale: 0.1,
+        readout_scale: 0.01,
         ..NetworkConfig::default()
     };
     config.perturbation = PerturbationConfig {
@@ -38,7 +38,7 @@ fn world(config: &mut Config, world: impl Environment + Serialize + 'static) {
         rule: ReadoutRule::NodePerturbation,
         eta: 0.0625,
         perturbation: 1.0,
-        max_dw: 0.003,
+        max_dw: 0.01,
         ..ReadoutConfig::default()
     };
     config.modulator.normalise = true;
@@ -58,6 +58,7 @@ pub(super) fn cartpole(config: &mut Config) {
 
 pub(super) fn acrobot(config: &mut Config) {
     world(config, Acrobot::default());
+    config.rule.fall_trials = 2000.0;
     config.train.trials = Some(3200);
 }
 
@@ -66,7 +67,7 @@ pub(super) fn pendulum(config: &mut Config) {
     set(config, "discount", 0.98);
     set(config, "same_start", true);
     config.network.input_scale = 3.0;
-    config.readout.perturbation = 0.5;
+    (config.readout.perturbation, config.readout.max_dw) = (0.5, 0.003);
     config.train.trials = Some(32_000);
 }
 

@@ -300,6 +300,7 @@ fn resolved(task: Option<&str>, settings: &[Setting]) -> Result<Config> {
     optional.extend(["train.init", "train.init_sha256"].map(|key| (key.to_string(), "".into())));
     optional.push(("network.synapse_ms".into(), Value::Float(1.0)));
     optional.push(("perturbation.distribution".into(), "uniform".into()));
+    optional.push(("rule.fall_trials".into(), Value::Float(0.0)));
     optional.push(("readout.max_dw".into(), Value::Float(0.0)));
     optional.push(("modulator.normalise".into(), Value::Boolean(false)));
     optional.push(("curriculum".into(), Value::Array(Vec::new())));

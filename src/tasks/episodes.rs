@@ -32,7 +32,7 @@ pub struct EpisodeSettings {
     /// γ: what is done at a step is credited with the rewards from then on, each step later counting γ times as much; 1: with
     /// the return of the whole episode.
     pub discount: f64,
-    /// Whether all episodes of a batch start alike, so that they can be compared.
+    /// Whether all episodes of a batch start alike while a network explores, so that they can be compared.
     pub same_start: bool,
 }
 

@@ -25,7 +25,7 @@ impl Share {
     fn moved_recurrent(&self, sum: Tensor) -> Result<(Tensor, Vec<Change>)> {
         let (config, before) = (&self.current.setup.config, &self.current.plastic.weights);
         let (networks, dtype) = (sum.dim(0)?, sum.dtype());
-        let mut dw = (sum * config.rule.eta)?;
+        let mut dw = (sum * (config.rule.eta * self.fall()))?;
         if let Some(exists) = &before.connectivity {
             dw = (dw * exists.to_dtype(dtype)?)?;
         }
@@ -56,6 +56,7 @@ impl Share {
             (weights.w_rec, changes) = self.moved_recurrent(sum.clone())?;
         }
         let ReadoutConfig { eta, max_dw, .. } = self.current.setup.config.readout;
+        let (eta, max_dw) = (eta * self.fall(), max_dw * self.fall());
         if let (Some((dw_out, db_out)), Some(w_out), Some(b_out)) =
             (&credit.readout, &mut weights.w_out, &mut weights.b_out)
         {
@@ -83,10 +84,18 @@ impl Share {
         }
     }
 
+    /// The factor by which rates and bounds have fallen.
+    fn fall(&self) -> f64 {
+        match self.current.setup.config.rule.fall_trials {
+            0.0 => 1.0,
+            half => 1.0 / (1.0 + self.current.trials() as f64 / half),
+        }
+    }
+
     /// The largest change of a weight in an update of B trials: max_dw · max(1, clip_growth · √B).
     fn bound(&self) -> f64 {
         let config = &self.current.setup.config;
-        config.rule.max_dw * (config.rule.clip_growth * (config.train.batch as f64).sqrt()).max(1.0)
+        self.fall() * config.rule.max_dw * (config.rule.clip_growth * (config.train.batch as f64).sqrt()).max(1.0)
     }
 
     /// Moves w_out and b_out by η times the mean, over trials and scored steps, of their summed changes.
@@ -104,7 +113,7 @@ impl Share {
             trials.iter().flat_map(|drawn| &drawn.trial.scored).filter(|scored| **scored).count().max(1) as f64
         };
         let networks = batch.drawn.chunks(batch.trials_each);
-        let rates: Vec<f64> = networks.map(|trials| config.readout.eta / scored_steps(trials)).collect();
+        let rates: Vec<f64> = networks.map(|trials| self.fall() * config.readout.eta / scored_steps(trials)).collect();
         let rates = Tensor::from_vec(rates, batch.networks, &Device::Cpu)?;
         let rates = rates.to_dtype(dw_out.dtype())?.to_device(dw_out.device())?;
         let (Some(w_out), Some(b_out)) = (&mut weights.w_out, &mut weights.b_out) else {
