@@ -13,5 +13,6 @@ scripts/check-cuda.sh
 cargo run --locked --quiet --example quickstart
 cargo run --locked --quiet --example custom_task
 cargo run --locked --quiet --example custom_rule
+cargo run --locked --quiet --example custom_world
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 echo "all checks passed"

@@ -32,16 +32,17 @@ pub use candle_core;
 #[cfg(feature = "report")]
 pub use analysis::{find_analysis, Analysis, Findings, Logistic, Options, Picture, Point, Subject, Table, ANALYSES};
 pub use config::{
-    Association, Baseline, BpttConfig, Config, Connect, CurriculumStage, Distribution, FastWeightsConfig, FastWeightsForm,
-    InitialSynapses, InputWeights, Kernels, LifeConfig, LifeSettings, Loss, ModulatorSource, NetworkConfig,
-    NetworkRange, Output, Parameters, PerturbationConfig, PopulationConfig, Precision, ProjectionConfig, ReadoutConfig,
-    ReadoutRule, RewardConfig, RuleConfig, Setting, Sign, Stage, TrainConfig, TransferFunction, Until,
+    Association, Baseline, BpttConfig, Config, Connect, CurriculumStage, Distribution, FastWeightsConfig,
+    FastWeightsForm, InitialSynapses, InputWeights, Kernels, LifeConfig, LifeSettings, Loss, ModulatorSource,
+    NetworkConfig, NetworkRange, Output, Parameters, PerturbationConfig, PopulationConfig, Precision, ProjectionConfig,
+    ReadoutConfig, ReadoutRule, RewardConfig, RuleConfig, Setting, Sign, Stage, TrainConfig, TransferFunction, Until,
 };
 pub use device::{list_devices, open_devices, parse_devices, ChosenDevices, DeviceName, FoundDevice};
 pub use engine::gradient::gradient;
 pub use engine::{
     automatic_batch, check_memory, choose, DensePerturbation, Draw, DrawnTrial, Eligibility, Engine, Ensemble, Episode,
-    EpisodeCredit, EpisodeDraws, Exact, Gradients, LifeEngine, LifeState, Lived, Part, Perturbation, PlasticState, Record, TrialBatch,
+    EpisodeCredit, EpisodeDraws, Exact, Gradients, LifeEngine, LifeState, Lived, Part, Perturbation, PlasticState,
+    Record, TrialBatch,
 };
 pub use environments::{
     Acrobot, Actions, Bandit, CartPole, Copies, Copy, Environment, Outcome, Pendulum, PerceptualDecision, Start,
@@ -71,7 +72,10 @@ pub use storage::{
     holds_a_checkpoint, holds_a_life, layout, read_life_rows, read_metrics, LifeFolder, Lock, Metrics, RunFolder,
     CIRCUIT_PICTURE, CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE, METRICS_FILE, REPORT_FILE, SAMPLE_TRIALS,
 };
-pub use tasks::{Acting, EpisodeSettings, Episodes, Coherences, Condition, ErrorMeasure, FileTask, SelectiveIntegration, Task, Trial, TrialShape};
+pub use tasks::{
+    Acting, Coherences, Condition, EpisodeSettings, Episodes, ErrorMeasure, FileTask, SelectiveIntegration, Task,
+    Trial, TrialShape,
+};
 pub use training::{
     verdicts, Checkpoint, Criterion, Frozen, InitialWeights, Integrity, LifeCheckpoint, Lives, NetworkReport, Observer,
     Plastic, StageProgress, StopReason, Trainer, TrainerBuilder, UpdateReport, Why, CHECKPOINT_FILE, FORMAT,

@@ -54,7 +54,8 @@ fn differences(setup: &Setup, weights: &Weights, batch: &TrialBatch, places: &[u
     let batch = TrialBatch { networks: copies, trials_each, drawn, exact: None };
     let baseline = RewardBaseline::new(&setup.config.modulator, copies, setup.task.n_types());
     let shape = setup.shape();
-    let ensemble = Ensemble { setup: &setup, shape, weights: &weights, baseline: &baseline, trials: 0, fast_weights: None };
+    let ensemble =
+        Ensemble { setup: &setup, shape, weights: &weights, baseline: &baseline, trials: 0, fast_weights: None };
     let mut engine = choose(&setup, weights.w_rec.device(), false)?;
     let episode = engine.run(&ensemble, &batch, false, Record::default())?;
     let errors = errors(&*setup.task, &batch, &episode)?;

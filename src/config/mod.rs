@@ -18,7 +18,8 @@ pub use fast_weights::{Association, FastWeightsConfig, FastWeightsForm, Modulato
 pub use layers::Setting;
 pub(crate) use layers::{lay_over, text};
 pub use learning::{
-    Baseline, BpttConfig, Distribution, Loss, Parameters, PerturbationConfig, ReadoutConfig, ReadoutRule, RewardConfig, RuleConfig,
+    Baseline, BpttConfig, Distribution, Loss, Parameters, PerturbationConfig, ReadoutConfig, ReadoutRule, RewardConfig,
+    RuleConfig,
 };
 pub use life::{Connect, InitialSynapses, LifeConfig, LifeSettings, PopulationConfig, ProjectionConfig, Sign};
 pub use network::{InputWeights, NetworkConfig, Output, TransferFunction};

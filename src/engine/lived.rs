@@ -15,6 +15,8 @@ pub struct Lived {
     pub rewards: Vec<f64>,
     /// Whether the world ended it; if not, it was truncated.
     pub terminated: bool,
+    /// Whether the last action was the right one, where the world knows.
+    pub correct: Option<bool>,
     /// Each observation and the action that followed, if recorded: `[steps, n_in + dimensions of an action]`.
     pub seen_and_done: Vec<f64>,
 }
@@ -96,7 +98,7 @@ impl<'a> Play<'a> {
         let outcome = self.world.step(k, &self.action);
         let lived = &mut self.lived[k];
         lived.rewards.push(outcome.reward);
-        lived.terminated = outcome.terminated;
+        (lived.terminated, lived.correct) = (outcome.terminated, outcome.correct);
         if self.record {
             lived.seen_and_done.extend(&self.action);
         }

@@ -18,9 +18,9 @@ mod cuda;
 mod eligibility;
 mod episode;
 mod fused;
-mod lived;
 pub(crate) mod gradient;
 pub(crate) mod life;
+mod lived;
 pub(crate) mod memory;
 #[allow(unsafe_code)] // The `gemm` crate's products take pointers.
 mod product;
@@ -32,8 +32,8 @@ pub use batch::{DensePerturbation, Draw, DrawnTrial, EpisodeDraws, Exact, Pertur
 pub(crate) use eligibility::zeros;
 pub use eligibility::Eligibility;
 pub use episode::{Ensemble, Episode, EpisodeCredit, Gradients, Record};
-pub use lived::Lived;
 pub use life::{LifeEngine, LifeState, PlasticState};
+pub use lived::Lived;
 pub use memory::{automatic_batch, check_memory, Part};
 pub(crate) use product::{product, Strides};
 

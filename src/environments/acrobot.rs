@@ -71,8 +71,8 @@ fn slope([theta1, theta2, dtheta1, dtheta2]: [f64; 4], torque: f64) -> [f64; 4] 
     let phi1 = -L1 * LC * (dtheta2 * dtheta2) * sin2 - 2.0 * L1 * LC * dtheta2 * dtheta1 * sin2
         + (LC + L1) * G * libm::cos(theta1 - PI / 2.0)
         + phi2;
-    let ddtheta2 = (torque + d2 / d1 * phi1 - L1 * LC * (dtheta1 * dtheta1) * sin2 - phi2)
-        / (LC * LC + 1.0 - (d2 * d2) / d1);
+    let ddtheta2 =
+        (torque + d2 / d1 * phi1 - L1 * LC * (dtheta1 * dtheta1) * sin2 - phi2) / (LC * LC + 1.0 - (d2 * d2) / d1);
     [dtheta1, dtheta2, -(d2 * ddtheta2 + phi1) / d1, ddtheta2]
 }
 
@@ -101,17 +101,12 @@ impl Copy for Links {
         let k2 = slope(moved(DT / 2.0, k1), torque);
         let k3 = slope(moved(DT / 2.0, k2), torque);
         let k4 = slope(moved(DT, k3), torque);
-        let next: [f64; 4] =
-            std::array::from_fn(|k| at[k] + DT / 6.0 * (k1[k] + 2.0 * k2[k] + 2.0 * k3[k] + k4[k]));
-        self.state = [
-            wrapped(next[0]),
-            wrapped(next[1]),
-            next[2].clamp(-MOST[0], MOST[0]),
-            next[3].clamp(-MOST[1], MOST[1]),
-        ];
+        let next: [f64; 4] = std::array::from_fn(|k| at[k] + DT / 6.0 * (k1[k] + 2.0 * k2[k] + 2.0 * k3[k] + k4[k]));
+        self.state =
+            [wrapped(next[0]), wrapped(next[1]), next[2].clamp(-MOST[0], MOST[0]), next[3].clamp(-MOST[1], MOST[1])];
         let [theta1, theta2, ..] = self.state;
         let above = -libm::cos(theta1) - libm::cos(theta2 + theta1) > 1.0;
-        Outcome { reward: if above { 0.0 } else { -1.0 }, terminated: above }
+        Outcome { reward: if above { 0.0 } else { -1.0 }, terminated: above, correct: None }
     }
 }
 

@@ -66,7 +66,7 @@ impl Environment for Bandit {
         1
     }
 
-    /// The expected reward is what an arm pays on average, and the best arm nine times out of ten is the goal.
+    /// What one expects who pulls the best arm nine times out of ten, and any of them otherwise.
     fn solved(&self) -> f64 {
         let best = self.arms.iter().copied().fold(0.0, f64::max);
         let mean = self.arms.iter().sum::<f64>() / self.arms.len() as f64;
@@ -89,7 +89,9 @@ impl Copy for Pull {
     }
 
     fn step(&mut self, action: &[f64]) -> Outcome {
-        let pays = self.rng.random::<f64>() < self.arms[action[0] as usize];
-        Outcome { reward: f64::from(u8::from(pays)), terminated: true }
+        let p = self.arms[action[0] as usize];
+        let pays = self.rng.random::<f64>() < p;
+        let correct = Some(self.arms.iter().all(|other| *other <= p));
+        Outcome { reward: f64::from(u8::from(pays)), terminated: true, correct }
     }
 }

@@ -48,6 +48,8 @@ pub struct Outcome {
     pub reward: f64,
     /// Whether the world ended the episode.
     pub terminated: bool,
+    /// Whether the action was the right one, where the world knows.
+    pub correct: Option<bool>,
 }
 
 /// What the start of an episode is made from.

@@ -47,6 +47,8 @@ pub struct SampleTrial {
     pub step_ms: f64,
     /// Per input channel, one value per step.
     pub inputs: Vec<Vec<f32>>,
+    /// What the outputs are called, e.g. "output".
+    pub output_name: &'static str,
     /// Per output channel, one value per step.
     pub outputs: Vec<Vec<f32>>,
     /// Per output channel, one value per step; NaN where the output is not scored.
@@ -58,8 +60,8 @@ impl SampleTrial {
     fn traces(&self) -> Vec<Mark> {
         let output = |(k, trace): (usize, &Vec<f32>)| {
             let name = match self.outputs.len() {
-                1 => "output".to_string(),
-                _ if k < COLOURS.len() => format!("output {}", k + 1),
+                1 => self.output_name.to_string(),
+                _ if k < COLOURS.len() => format!("{} {}", self.output_name, k + 1),
                 _ => String::new(),
             };
             let mark = move |line| Mark::new(Shape::Line(line, 3.5), Colour::Nth(k)).named(name.as_str());
@@ -218,6 +220,7 @@ mod tests {
     #[test]
     fn the_first_six_trials_are_drawn_with_their_labels() {
         let trial = SampleTrial {
+            output_name: "output",
             title: "AB".into(),
             step_ms: 1.0,
             inputs: vec![vec![1.0, 1.0, 0.0, 0.0], vec![0.0; 4]],

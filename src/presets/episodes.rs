@@ -74,7 +74,6 @@ pub(super) fn pendulum(config: &mut Config) {
 /// Only the readout learns: there is nothing to remember. One pull at a time, compared with a running mean.
 pub(super) fn bandit(config: &mut Config) {
     world(config, Bandit::default());
-    config.rule.eta = 0.0;
     (config.readout.eta, config.readout.max_dw) = (0.015, 0.0);
     config.modulator.normalise = false;
     config.modulator.expected_error_decay = 0.97;

@@ -11,10 +11,10 @@ pub use lives::{find_life, LifeInfo, LifeSetup, LIVES};
 pub use setup::{Own, Setup};
 
 use crate::config::Config;
+use crate::environments::{Acrobot, Bandit, CartPole, Pendulum, PerceptualDecision};
 use crate::error::{Error, Result};
 use crate::rules::{find_rule, RuleInfo};
 use crate::tasks::{bits::Echo, bits::Sequence, file, parameters, Bits, Dnms, EvidenceAccumulation, PatternGeneration};
-use crate::environments::{Acrobot, Bandit, CartPole, Pendulum, PerceptualDecision};
 use crate::tasks::{Episodes, Reach, Recall, SelectiveIntegration, Task};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -116,7 +116,7 @@ pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "bandit",
         summary: "a world that answers: pull the arm that pays most often (Robbins 1952)",
-        rule: "node-perturbation",
+        rule: "none",
         preset: episodes::bandit,
         build: |table| Episodes::build::<Bandit>(table),
     },

@@ -24,7 +24,8 @@ pub(super) fn dnms(config: &mut Config) {
     config.network.input_to_output_neurons = false;
     config.network.clamped = vec![(1, 1.0), (10, 1.0), (11, -1.0)];
     config.network.output_neurons = vec![0];
-    config.perturbation = PerturbationConfig { probability: 0.003, amplitude: 16.0, start_step: 4, ..PerturbationConfig::default() };
+    config.perturbation =
+        PerturbationConfig { probability: 0.003, amplitude: 16.0, start_step: 4, ..PerturbationConfig::default() };
     config.rule.eta = match &*config.rule.name {
         "node-perturbation" => 0.001,
         "eh" => 0.01,
@@ -219,8 +220,12 @@ fn bits(config: &mut Config, alpha: f64) {
     };
     config.perturbation = PerturbationConfig { probability: 0.05, amplitude: 0.5, ..PerturbationConfig::default() };
     (config.rule.eta, config.rule.max_dw) = (0.01, 1e-3);
-    config.readout =
-        ReadoutConfig { rule: ReadoutRule::NodePerturbation, eta: 0.02, perturbation: 0.05, ..ReadoutConfig::default() };
+    config.readout = ReadoutConfig {
+        rule: ReadoutRule::NodePerturbation,
+        eta: 0.02,
+        perturbation: 0.05,
+        ..ReadoutConfig::default()
+    };
     config.train.batch = 32;
     config.train.updates = Some(2000);
 }

@@ -6,9 +6,9 @@ use crate::config::{lay_over, stage_name, text, Config, CurriculumStage, FastWei
 use crate::config::{ModulatorSource, Output, ReadoutRule, Setting, Stage};
 use crate::error::{bail, ensure, At, Error, Result};
 use crate::model::{find_neuron_model, Leak, NeuronModel};
-use crate::ranges::{expect, positive};
+use crate::ranges::expect;
 use crate::rules::{find_rule, optional_keys, Credit, LearningRule, Source};
-use crate::tasks::{gives_gradient, Acting, EpisodeSettings, Episodes, Task, TrialShape};
+use crate::tasks::{gives_gradient, Episodes, Task, TrialShape};
 use std::fmt;
 use std::sync::Arc;
 use toml::Value;
@@ -213,17 +213,13 @@ impl Setup {
         );
         for (key, set) in [
             ("trace.stage", fast_weights.stage != Stage::None),
-            ("network.private_noise", network.private_noise > 0.0),
             ("network.feedback_scale", network.feedback_scale > 0.0),
             ("modulator.energy_cost", modulator.energy_cost > 0.0),
             ("modulator.expected_error_factor", modulator.expected_error_factor),
         ] {
             ensure!(!set, Usage, "{key} is set, but in worlds that answer, such as `{name}`, it has no effect yet");
         }
-        let EpisodeSettings { acting, discount, .. } = episodes.settings;
-        if acting == Acting::Softmax || self.config.readout_explores() {
-            positive("readout.perturbation", readout.perturbation)?;
-        }
+        let discount = episodes.settings.discount;
         ensure!(
             discount == 1.0 || train.batch > 1,
             Usage,

@@ -5,8 +5,8 @@
 
 mod counter;
 
-pub(crate) use counter::CHUNK;
 pub use counter::Counter;
+pub(crate) use counter::CHUNK;
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, RngExt, SeedableRng};

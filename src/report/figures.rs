@@ -1,6 +1,7 @@
 //! The pictures of a run, from its files: learning curve and sample trials.
 
 use crate::config::Config;
+use crate::engine::Lived;
 use crate::error::{bail, Result};
 use crate::plot::{LearningCurves, Run, SampleTrial, SampleTrials};
 use crate::presets::Setup;
@@ -49,7 +50,10 @@ fn run_of(name: String, config: &Config, rows: &[NetworkReport]) -> Run {
     let stages = 2..=config.curriculum.len() as u64 + 1;
     Run {
         name,
-        networks: networks.range().map(|k| learning(k).map(|row| (row.trials as f64, row.error)).collect()).collect(),
+        networks: networks
+            .range()
+            .map(|k| learning(k).map(|row| (row.trials as f64, row.mean_return.unwrap_or(row.error))).collect())
+            .collect(),
         criterion: networks.range().map(|k| of(k).find_map(|row| row.criterion_trials).map(|t| t as f64)).collect(),
         stages: stages.map(|stage| networks.range().map(|network| before(network, stage)).collect()).collect(),
     }
@@ -115,6 +119,16 @@ pub(super) fn sample_trials_of(checkpoint: &Checkpoint) -> Result<SampleTrials> 
     let types = task.trial_types();
     let shown = if types.len() > 1 { types.len().min(6) } else { 4 };
     let (batch, episode) = run_fresh(checkpoint, 0, shown, config.train.seed)?;
+    let network = config.train.networks.start + place as u64;
+    let (name, trained) = (task.name(), checkpoint.trials());
+    if let (Some(lived), Some(_)) = (&episode.lived, task.episodes()) {
+        return Ok(SampleTrials {
+            title: format!("{name}: fresh episodes of network {network} after {trained} in training"),
+            time_label: "step of the world".into(),
+            input_names: task.inputs(),
+            trials: lived[place * shown..][..shown].iter().map(|lived| sample_episode(lived, task.n_in())).collect(),
+        });
+    }
     let outputs: Vec<Vec<f64>> = episode.outputs.get(place)?.flatten_from(1)?.to_dtype(DType::F64)?.to_vec2()?;
     let step_ms = checkpoint.setup.step_ms();
     let (n_in, n_out) = (task.n_in(), task.n_out());
@@ -130,18 +144,31 @@ pub(super) fn sample_trials_of(checkpoint: &Checkpoint) -> Result<SampleTrials> 
             title: if types.len() > 1 { types[trial.trial_type].clone() } else { format!("trial {}", b + 1) },
             step_ms: step_ms.unwrap_or(1.0),
             inputs: channels(&trial.inputs, n_in),
+            output_name: "output",
             outputs: channels(&outputs, n_out),
             targets: channels(&targets.collect::<Vec<_>>(), n_out),
         }
     };
-    let network = config.train.networks.start + place as u64;
-    let (name, trained) = (task.name(), checkpoint.trials());
     Ok(SampleTrials {
         title: format!("{name}: fresh trials of network {network} after {trained} training trials"),
         time_label: if step_ms.is_some() { "time (ms)".into() } else { "step".into() },
         input_names: task.inputs(),
         trials: outputs.iter().enumerate().map(sample).collect(),
     })
+}
+
+/// What was seen and done in an episode.
+fn sample_episode(lived: &Lived, n_in: usize) -> SampleTrial {
+    let width = lived.seen_and_done.len() / lived.rewards.len().max(1);
+    let channel = |k: usize| lived.seen_and_done.iter().skip(k).step_by(width).map(|value| *value as f32).collect();
+    SampleTrial {
+        title: format!("return {:.4}", lived.total()),
+        step_ms: 1.0,
+        inputs: (0..n_in).map(channel).collect(),
+        output_name: "action",
+        outputs: (n_in..width).map(channel).collect(),
+        targets: Vec::new(),
+    }
 }
 
 /// The place of the first network that reached the criterion, else of the first; frozen networks come last.

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::presets::Setup;
 use crate::random::Phase;
 use crate::rules::RewardBaseline;
-use crate::training::{errors, Checkpoint, Frozen};
+use crate::training::{correct as is_correct, errors, Checkpoint, Frozen};
 use serde::Serialize;
 
 /// How well one network performs on fresh trials.
@@ -68,9 +68,10 @@ pub fn evaluate(checkpoint: &Checkpoint, trials: u64, seed: u64) -> Result<Vec<S
         let trials_each = (trials - first).min(batch_size as u64) as usize;
         let batch = draw(&checkpoint.setup, first, trials_each, (seed, checkpoint.trials()))?;
         let episode = frozen.run(&batch, Record::default())?;
-        for (i, e) in errors(&**task, &batch, &episode)?.into_iter().enumerate() {
+        let errors = errors(&**task, &batch, &episode)?;
+        for (i, (e, right)) in errors.iter().zip(is_correct(&**task, &episode, &errors)).enumerate() {
             error[i / trials_each] += e;
-            correct[i / trials_each] += u64::from(e < task.correct_below());
+            correct[i / trials_each] += u64::from(right);
         }
         for (i, of) in episode.lived.into_iter().flatten().enumerate() {
             lived[i / trials_each].push(of);
@@ -95,7 +96,7 @@ pub fn run_fresh(checkpoint: &Checkpoint, first: u64, trials_each: usize, seed: 
     let mut frozen = FrozenNetworks::new(checkpoint)?;
     frozen.check_memory(trials_each)?;
     let batch = draw(&checkpoint.setup, first, trials_each, (seed, checkpoint.trials()))?;
-    let episode = frozen.run(&batch, Record::default())?;
+    let episode = frozen.run(&batch, Record { episodes: true, ..Record::default() })?;
     Ok((batch, episode))
 }
 

@@ -212,6 +212,10 @@ impl Task for Episodes {
         -self.world.solved() + 1e-9
     }
 
+    fn measure(&self) -> ErrorMeasure {
+        ErrorMeasure::Return
+    }
+
     fn judged_online(&self) -> bool {
         false
     }
@@ -283,7 +287,10 @@ mod tests {
         let mut cart = Episodes::new(CartPole::default());
         cart.settings.acting = Acting::Direct;
         let refusal = cart.check().unwrap_err().to_string();
-        assert!(refusal.contains("task.acting is `direct`, but the actions of `cartpole` are Discrete(2)"), "{refusal}");
+        assert!(
+            refusal.contains("task.acting is `direct`, but the actions of `cartpole` are Discrete(2)"),
+            "{refusal}"
+        );
         let none = Episodes::new(CartPole { limit: 0, ..CartPole::default() });
         assert!(none.check().unwrap_err().to_string().contains("task.limit"));
     }

@@ -84,6 +84,8 @@ pub enum ErrorMeasure {
     Absolute,
     /// (output − target)².
     Squared,
+    /// Not at all: an episode in a world is judged by its return.
+    Return,
 }
 
 impl ErrorMeasure {
@@ -92,6 +94,7 @@ impl ErrorMeasure {
         match self {
             ErrorMeasure::Absolute => difference.abs(),
             ErrorMeasure::Squared => difference * difference,
+            ErrorMeasure::Return => 0.0,
         }
     }
 
@@ -102,6 +105,7 @@ impl ErrorMeasure {
             // NaN stays NaN.
             ErrorMeasure::Absolute => difference.signum(),
             ErrorMeasure::Squared => 2.0 * difference,
+            ErrorMeasure::Return => 0.0,
         }
     }
 
@@ -110,6 +114,7 @@ impl ErrorMeasure {
         match self {
             ErrorMeasure::Absolute => "mean |output − target|",
             ErrorMeasure::Squared => "mean (output − target)²",
+            ErrorMeasure::Return => "mean return",
         }
     }
 }

@@ -25,4 +25,4 @@ pub use lives::{verdicts, LifeCheckpoint, Lives};
 pub use plastic::Plastic;
 pub use progress::{NetworkReport, Observer, StopReason, UpdateReport};
 pub use trainer::Trainer;
-pub(crate) use update::errors;
+pub(crate) use update::{correct, errors};

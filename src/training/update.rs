@@ -124,10 +124,11 @@ impl Share {
             Some(lived) => lived.iter().map(|lived| lived.condition).collect(),
             None => batch.types(),
         };
+        let correct = correct(task, episode, &errors);
         let steps_of = |lived: &[Lived]| lived.iter().map(|lived| lived.rewards.len() as u64).sum();
         let outcome = |(k, ((errors, costs), types)): (usize, ((&[f64], &[f64]), &[usize]))| Outcome {
             world_steps: episode.lived.as_ref().map(|lived| steps_of(&lived[k * b..][..b])),
-            correct: errors.iter().map(|error| *error < task.correct_below()).collect(),
+            correct: correct[k * b..][..b].to_vec(),
             errors: errors.to_vec(),
             costs: costs.to_vec(),
             types: types.to_vec(),
@@ -243,6 +244,12 @@ fn draw(setup: &Setup, updates: u64) -> Result<TrialBatch> {
 /// The result of a thread, or its panic.
 pub(super) fn join<T>(thread: ScopedJoinHandle<T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Which trials are correct, `[S, B]`, given their `errors`.
+pub(crate) fn correct(task: &dyn Task, episode: &Episode, errors: &[f64]) -> Vec<bool> {
+    let known = |k: usize| episode.lived.as_ref().and_then(|lived| lived[k].correct);
+    errors.iter().enumerate().map(|(k, error)| known(k).unwrap_or(*error < task.correct_below())).collect()
 }
 
 /// The error of each trial, `[S, B]`; that of an episode in a world is minus its return.

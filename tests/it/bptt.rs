@@ -27,7 +27,8 @@ const SHORT_DNMS: [&str; 6] = [
 
 fn batch_of(setup: &Setup) -> TrialBatch {
     let config = &setup.config;
-    let draw = Draw { seed: 3, phase: Phase::Train, first_trial: 0, trials_each: config.train.batch, age: 0, explore: true };
+    let draw =
+        Draw { seed: 3, phase: Phase::Train, first_trial: 0, trials_each: config.train.batch, age: 0, explore: true };
     TrialBatch::draw(setup, draw).unwrap()
 }
 

@@ -12,6 +12,7 @@ mod crash;
 mod curriculum;
 mod devices;
 mod divergence;
+mod episodes;
 mod faults;
 mod floors;
 mod formats;

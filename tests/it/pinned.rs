@@ -5,7 +5,7 @@
 //! the trials. Results of training are not: vector units of different widths round differently.
 
 use crate::support::*;
-use hebbian_rnn::{stream, Draw, Phase, Purpose, Setting, Setup, TrialBatch, TASKS};
+use hebbian_rnn::{stream, Draw, EpisodeDraws, Episodes, Phase, Purpose, Setting, Setup, Start, TrialBatch, TASKS};
 use rand::RngExt;
 use sha2::{Digest, Sha256};
 
@@ -131,13 +131,42 @@ fn the_trials_of_every_task() {
             bits.add(
                 &drawn.perturbations.iter().flat_map(|k| [k.step as f32, k.neuron as f32, k.size]).collect::<Vec<_>>(),
             );
+            if let (Some(episodes), Some(draws)) = (setup.task.episodes(), &drawn.episode) {
+                bits.add(&episode(episodes, draws));
+                let mut noise = [0.0; 64];
+                draws.acting.unwrap().gaussian(1, 1.0, &mut noise);
+                bits.add(&noise);
+            }
+            if let Some(dense) = &drawn.dense {
+                let mut xi = [0.0; 24];
+                dense.at(2, &mut xi);
+                bits.add(&xi);
+            }
         }
         bits.short()
     };
     assert_pinned(TASKS.iter().map(|task| (task.name, digest(task.name))).collect(), &TRIALS);
 }
 
-const TRIALS: [(&str, &str); 11] = [
+/// What is seen and rewarded in an episode in which the same is done again and again.
+fn episode(episodes: &Episodes, draws: &EpisodeDraws) -> Vec<f32> {
+    let start = Start { index: draws.index, rng: draws.world.clone(), shared: draws.shared.clone() };
+    let mut world = episodes.world.start(vec![start]);
+    let mut seen = vec![0.0; episodes.world.observations().len()];
+    let mut all = Vec::new();
+    for _ in 0..episodes.world.limit().min(20) {
+        world.observe(0, &mut seen);
+        all.extend(seen.iter().map(|seen| *seen as f32));
+        let outcome = world.step(0, &[1.0]);
+        all.push(outcome.reward as f32);
+        if outcome.terminated {
+            break;
+        }
+    }
+    all
+}
+
+const TRIALS: [(&str, &str); 16] = [
     ("dnms", "160d63873ab2896b"),
     ("dnms-long-delay", "cb8db6a6ab64cc3f"),
     ("dnms-variable-delay", "89bb74bbb70bc4b6"),
@@ -149,4 +178,9 @@ const TRIALS: [(&str, &str); 11] = [
     ("recall", "a607b195530113a6"),
     ("sequence", "0c5d741fa10ac8ca"),
     ("echo", "7fce91564c3656f3"),
+    ("bandit", "145af108de45b840"),
+    ("perceptual-decision", "24a008cb08c9451d"),
+    ("cartpole", "1245df7fc7f6bd96"),
+    ("acrobot", "5b7d7f1970fdb675"),
+    ("pendulum", "38c2840355a9c49d"),
 ];

@@ -25,6 +25,9 @@ fn every_kind_of_run() -> Vec<(&'static str, Vec<&'static str>)> {
         ("dnms", small_dnms(&["rule.name=bptt", "train.batch=70", "bptt.steps=20", "bptt.gradient_clip=0.01"])),
         ("echo", vec!["train.networks=2", "rule.name=bptt", "bptt.parameters=all", "trace.persistent=true"]),
         ("sequence", vec!["train.networks=2", "trace.persistent=true"]),
+        ("cartpole", vec!["train.networks=2", "train.batch=11", "rule.fall_trials=20"]),
+        ("pendulum", vec!["train.networks=2", "train.batch=9", "task.limit=20"]),
+        ("bandit", vec!["train.networks=2", "task.drift=0.1", "readout.eta=0.1"]),
         ("echo", vec!["train.networks=2", "trace.persistent=true", "trace.stage=retroactive", "trace.clip=1.0"]),
         ("echo", vec!["train.networks=2", "readout.rule=eh", "trace.modulator=reward", "train.dtype=f64"]),
     ]

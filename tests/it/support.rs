@@ -22,9 +22,20 @@ pub fn trainer(task: &str, settings: &[&str]) -> Trainer {
 /// The outputs `[S, B, T, n_out]` of drawn trials, without learning.
 pub fn outputs(setup: &Setup, weights: &Weights, batch: &TrialBatch) -> Tensor {
     let baseline = RewardBaseline::new(&setup.config.modulator, batch.networks, setup.task.n_types());
-    let ensemble = Ensemble { setup, shape: setup.shape(), weights, baseline: &baseline, trials: 0, fast_weights: None };
+    let ensemble =
+        Ensemble { setup, shape: setup.shape(), weights, baseline: &baseline, trials: 0, fast_weights: None };
     let mut engine = choose(setup, weights.w_rec.device(), false).unwrap();
     engine.run(&ensemble, batch, false, Record::default()).unwrap().outputs
+}
+
+/// Why `rule` cannot be used for `task`, in part; `None` if it can.
+pub fn refused(task: &str, rule: &str) -> Option<&'static str> {
+    let worlds = ["bandit", "perceptual-decision", "cartpole", "acrobot", "pendulum"];
+    match rule {
+        "eh" | "rflo" if task == "reach" => Some("task `reach` judges whole trials"),
+        "bptt" | "rflo" | "hebbian-trace" if worlds.contains(&task) => Some("cannot learn from what an episode"),
+        _ => None,
+    }
 }
 
 /// All values of a tensor, as f64.

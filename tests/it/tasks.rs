@@ -15,6 +15,9 @@ fn small(task: &str) -> Vec<&'static str> {
         "pattern-generation" => &["task.steps=30", "network.initial_activation=0.3"],
         "recall" => &["task.bits=24"],
         "sequence" | "echo" => &[],
+        "bandit" => &["task.network_steps=3"],
+        "cartpole" | "acrobot" | "pendulum" => &["task.limit=20"],
+        "perceptual-decision" => &["task.steps=6"],
         other => panic!("no small version of task `{other}`: give it one"),
     };
     let jitter: &[&str] = if task == "dnms-variable-delay" { &["task.delay_jitter=15"] } else { &[] };
@@ -28,21 +31,28 @@ fn every_task_trains_by_every_rule_that_can_judge_it() {
         for rule in RULES.iter().map(|rule| rule.name) {
             let rule_setting = format!("rule.name={}", rule);
             let settings = [&small(task.name)[..], &[rule_setting.as_str(), "train.updates=2"]].concat();
-            if task.name == "reach" && ["eh", "rflo"].contains(&rule) {
+            if let Some(why) = refused(task.name, rule) {
                 let settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s).unwrap()).collect();
                 let error = format!("{:#}", Setup::resolve(Some(task.name), &settings).unwrap_err());
-                assert!(error.contains("task `reach` judges whole trials"), "{error}");
+                assert!(error.contains(why), "{error}");
                 continue;
             }
             let mut trainer = trainer(task.name, &settings);
+            let world = trainer.setup().task.episodes().is_some();
             assert_eq!(trainer.setup().task.name(), task.name);
             let before = values(&trainer.weights().unwrap().w_rec);
             for _ in 0..2 {
                 let report = trainer.update().unwrap();
-                assert!(report.networks.iter().all(|n| n.error.is_finite() && n.error >= 0.0), "{}", task.name);
+                assert!(
+                    report.networks.iter().all(|n| n.error.is_finite() && (world || n.error >= 0.0)),
+                    "{}",
+                    task.name
+                );
             }
             // For recall, eta is 0 unless the rule has its own.
             let learns = rule != "none" && (task.name != "recall" || ["rflo", "r-stdp", "bptt"].contains(&rule));
+            // In so few steps no double pendulum comes up, and no episode is better than another.
+            let learns = learns && task.name != "acrobot";
             let moved = values(&trainer.weights().unwrap().w_rec) != before;
             assert_eq!(moved, learns, "{} by {}: whether weights move", task.name, rule);
             let scores = evaluate(&trainer.checkpoint().unwrap(), 8, 1).unwrap();

@@ -6,7 +6,7 @@ use crate::Usage;
 use anyhow::{anyhow, Result};
 use candle_core::Device;
 use comfy_table::{presets, CellAlignment, Table};
-use hebbian_rnn::{parse_devices, ChosenDevices, Frozen, Score};
+use hebbian_rnn::{parse_devices, ChosenDevices, Frozen, Returns, Score};
 use std::io::{stdout, Write};
 
 /// Prints a value as JSON.
@@ -44,7 +44,18 @@ pub fn print_scores(scores: &[Score]) -> Result<()> {
     let row = |s: &Score| {
         [s.network.to_string(), reached(s.criterion_trials), error(s.error), format!("{:.3}", s.fraction_correct)]
     };
-    print_table(["network", "trials to criterion", "error", "fraction correct"], scores.iter().map(row), 0)?;
+    let returns = |s: &Score| {
+        let Returns { mean_return, standard_error, mean_steps } = s.returns?;
+        let [network, reached, _, correct] = row(s);
+        Some([network, reached, error(mean_return), error(standard_error), format!("{mean_steps:.1}"), correct])
+    };
+    let in_a_world: Vec<_> = scores.iter().filter_map(returns).collect();
+    if in_a_world.is_empty() {
+        print_table(["network", "trials to criterion", "error", "fraction correct"], scores.iter().map(row), 0)?;
+    } else {
+        let header = ["network", "episodes to criterion", "mean return", "standard error", "steps", "fraction correct"];
+        print_table(header, in_a_world.into_iter(), 0)?;
+    }
     print_frozen(scores.iter().map(|s| (s.network, s.frozen)))
 }
 

@@ -195,6 +195,7 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, progress: &Progress, out
             "trials": checkpoint.trials(),
             "seconds": seconds,
             "trials_per_second": speed,
+            "world_steps": (progress.world_steps > 0).then_some(progress.world_steps),
             "evaluation_trials": FINAL_TRIALS,
             "networks": scores,
         }));
@@ -207,10 +208,16 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, progress: &Progress, out
         )?;
     }
     if let Some((first, last)) = progress.errors {
+        let (what, sign) = if task.episodes().is_some() { ("return", -1.0) } else { ("error", 1.0) };
+        let (first, last) = (sign * first, sign * last);
         writeln!(
             console,
-            "error while training: {first:.3} in the first update, {last:.3} in the last (mean over networks)"
+            "{what} while training: {first:.3} in the first update, {last:.3} in the last (mean over networks)"
         )?;
+    }
+    if progress.world_steps > 0 {
+        let (steps, speed) = (progress.world_steps, progress.world_steps as f64 / seconds.max(1e-9));
+        writeln!(console, "{steps} steps of the world: {speed:.0} per second")?;
     }
     if let Some((error, why)) = task.chance() {
         writeln!(console, "chance is an error of {error}: {why}")?;
@@ -284,6 +291,8 @@ struct Progress {
     first_update: u64,
     /// Mean error over networks in the first update and in the newest.
     errors: Option<(f64, f64)>,
+    /// Steps of the world so far, if the task is one that answers.
+    world_steps: u64,
 }
 
 impl Progress {
@@ -295,7 +304,7 @@ impl Progress {
         bar.set_style(style);
         bar.set_position(trainer.updates());
         bar.reset_eta();
-        Progress { bar, started: Instant::now(), first_update: trainer.updates(), errors: None }
+        Progress { bar, started: Instant::now(), first_update: trainer.updates(), errors: None, world_steps: 0 }
     }
 }
 
@@ -307,6 +316,7 @@ impl Observer for Progress {
                 self.bar.suspend(|| eprintln!("{}", frozen_line(network, frozen)));
             }
         }
+        self.world_steps += report.networks.iter().filter_map(|n| n.world_steps).sum::<u64>();
         let learning: Vec<&NetworkReport> = report.networks.iter().filter(|n| n.frozen.is_none()).collect();
         if learning.is_empty() {
             return Ok(());
@@ -316,7 +326,11 @@ impl Observer for Progress {
         let (error, correct) = (mean(|n| n.error), mean(|n| n.recent_correct));
         let trials = (report.update - self.first_update) as f64 * train.batch as f64 * report.networks.len() as f64;
         let speed = trials / self.started.elapsed().as_secs_f64().max(1e-9);
-        self.bar.set_message(format!("error {error:.3}  correct {correct:.2}  {speed:.0} trials/s"));
+        let measured = match trainer.setup().task.episodes() {
+            Some(_) => format!("return {:.1}", -error),
+            None => format!("error {error:.3}"),
+        };
+        self.bar.set_message(format!("{measured}  correct {correct:.2}  {speed:.0} trials/s"));
         self.bar.set_position(report.update);
         self.errors = Some((self.errors.map_or(error, |(first, _)| first), error));
         Ok(())

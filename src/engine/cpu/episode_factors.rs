@@ -47,11 +47,9 @@ impl Sums {
 
     /// Adds `other` times `worth`.
     pub fn add(&mut self, other: &Sums, worth: f32) {
-        for (sum, other) in [
-            (&mut self.recurrent, &other.recurrent),
-            (&mut self.w_out, &other.w_out),
-            (&mut self.b_out, &other.b_out),
-        ] {
+        for (sum, other) in
+            [(&mut self.recurrent, &other.recurrent), (&mut self.w_out, &other.w_out), (&mut self.b_out, &other.b_out)]
+        {
             sum.iter_mut().zip(other).for_each(|(sum, other)| *sum += worth * other);
         }
     }

@@ -46,7 +46,8 @@ pub(super) fn run(
             let play = Play::start(ensemble.setup, episodes, drawn, record.episodes);
             Shard::start(plan, &network, drawn, play, (learn, readout), spare).live()
         };
-        let mut ended: Vec<Ended> = drawn.par_chunks(SHARD).map(live).collect::<Vec<_>>().into_iter().flatten().collect();
+        let mut ended: Vec<Ended> =
+            drawn.par_chunks(SHARD).map(live).collect::<Vec<_>>().into_iter().flatten().collect();
         let sums = learn.then(|| {
             let lived: Vec<Lived> = ended.iter().map(|ended| ended.lived.clone()).collect();
             credited(plan, episodes, &mut ended, &worth(ensemble, k, &lived), readout)

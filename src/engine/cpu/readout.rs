@@ -57,6 +57,8 @@ impl Online {
         let errors = output.iter().zip(target).map(|(z, y)| match plan.measure {
             ErrorMeasure::Absolute => (z - y).abs(),
             ErrorMeasure::Squared => (z - y) * (z - y),
+            // Not of trials that run here.
+            ErrorMeasure::Return => 0.0,
         });
         let change = -errors.sum::<f32>() / output.len() as f32 - self.reward_mean;
         self.reward_mean += change * (1.0 - plan.reward_decay);

@@ -37,7 +37,8 @@ use workers::Workers;
 /// [`judged_gradient`](crate::Task::judged_gradient).
 pub fn gradient(setup: &Setup, weights: &Weights, batch: &TrialBatch, loss: Loss) -> Result<(Tensor, Vec<f64>)> {
     let baseline = RewardBaseline::new(&setup.config.modulator, batch.networks, setup.task.n_types());
-    let ensemble = Ensemble { setup, shape: setup.shape(), weights, baseline: &baseline, trials: 0, fast_weights: None };
+    let ensemble =
+        Ensemble { setup, shape: setup.shape(), weights, baseline: &baseline, trials: 0, fast_weights: None };
     let (episode, losses) = Gradient::new(setup)?.backpropagate(&ensemble, batch, loss, &["w_rec"])?;
     let mean = |losses: &Vec<f64>| losses.iter().sum::<f64>() / batch.trials_each as f64;
     let gradient = episode.gradients.and_then(|mut gradients| gradients.remove("w_rec"));

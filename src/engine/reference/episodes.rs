@@ -2,7 +2,7 @@
 
 use crate::engine::lived::Play;
 use crate::engine::worth::worth;
-use crate::engine::{Ensemble, Episode, EpisodeCredit, Record, TrialBatch};
+use crate::engine::{DrawnTrial, Ensemble, Episode, EpisodeCredit, Record, TrialBatch};
 use crate::error::Result;
 use crate::model::{Cell, State};
 use crate::rules::{Factors, Increment, Moment, Source};
@@ -44,7 +44,9 @@ pub(super) fn run(
         let mask = tensor(living.iter().map(|living| f32::from(u8::from(*living))).collect(), 1)?;
         for now in (0..episodes.settings.network_steps).map(|sub| step * episodes.settings.network_steps + sub) {
             let perturbation = perturbation(batch, now, n).map(|xi| tensor(xi, n)).transpose()?;
-            let next = cell.step(&state, &inputs, None, &perturbation.iter().collect::<Vec<_>>())?;
+            let noise = private_noise(batch, now, n).map(|noise| tensor(noise, n)).transpose()?;
+            let drives: Vec<&Tensor> = perturbation.iter().chain(&noise).collect();
+            let next = cell.step(&state, &inputs, None, &drives)?;
             if let Some(rule) = &mut rule {
                 let moment = Moment {
                     x_before: &state.x,
@@ -87,11 +89,7 @@ pub(super) fn run(
         recurrent: sum(&recurrent, &|outer| outer.weighted(&worth))?,
         readout: w_out.zip(sum(&readout, &|outer| outer.weighted_post(&worth)?.sum(1))?),
     };
-    Ok(Episode {
-        lived: Some(lived),
-        credit: learn.then_some(credit),
-        ..Episode::new(outputs, state)
-    })
+    Ok(Episode { lived: Some(lived), credit: learn.then_some(credit), ..Episode::new(outputs, state) })
 }
 
 /// An outer product of a step of the world, which adds to an eligibility.
@@ -148,6 +146,13 @@ fn perturbation(batch: &TrialBatch, step: usize, n: usize) -> Option<Vec<f32>> {
         }
     }
     any.then_some(all)
+}
+
+/// The neurons' private noise at a step, `[S, B, N]`; `None` if there is none.
+fn private_noise(batch: &TrialBatch, step: usize, n: usize) -> Option<Vec<f32>> {
+    let of = |drawn: &DrawnTrial| drawn.private_noise[step * n..(step + 1) * n].to_vec();
+    let any = batch.drawn.iter().any(|drawn| !drawn.private_noise.is_empty());
+    any.then(|| batch.drawn.iter().flat_map(of).collect())
 }
 
 /// `after` where an episode goes on (`mask` 1, `[S, B, 1]`), else `before`.

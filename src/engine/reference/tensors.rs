@@ -61,6 +61,8 @@ impl Scoring {
         let error = match self.measure {
             ErrorMeasure::Absolute => difference.abs()?,
             ErrorMeasure::Squared => difference.sqr()?,
+            // Not of trials that run here.
+            ErrorMeasure::Return => difference.zeros_like()?,
         };
         let reward = error.mean(2)?.neg()?;
         let change = ((reward - mean)? * self.scored.get(step)?)?;

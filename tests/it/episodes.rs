@@ -1,0 +1,279 @@
+//! Worlds that answer: one update equals plain loops, both engines agree, an episode depends on nothing but itself, and
+//! networks learn.
+
+use crate::support::*;
+use candle_core::Device;
+use hebbian_rnn::{
+    choose, Draw, DrawnTrial, Ensemble, Episode, Episodes, Phase, Record, RewardBaseline, Setting, Setup, Start,
+    TrialBatch, Weights,
+};
+
+/// Small networks, whose updates are not cut off.
+const SMALL: [&str; 8] = [
+    "network.neurons=20",
+    "train.networks=2",
+    "train.batch=4",
+    "task.limit=12",
+    "rule.eta=0.1",
+    "rule.max_dw=0",
+    "readout.eta=0.1",
+    "readout.max_dw=0",
+];
+
+fn small<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    SMALL.iter().copied().chain(more.iter().copied()).collect()
+}
+
+fn batch(setup: &Setup, first_trial: u64, trials_each: usize) -> TrialBatch {
+    let draw = Draw { seed: 5, phase: Phase::Train, first_trial, trials_each, age: 0, explore: true };
+    TrialBatch::draw(setup, draw).unwrap()
+}
+
+/// What an engine makes of a batch.
+fn run(setup: &Setup, weights: &Weights, batch: &TrialBatch) -> Episode {
+    let baseline = RewardBaseline::new(&setup.config.modulator, batch.networks, setup.task.n_types());
+    let ensemble =
+        Ensemble { setup, shape: setup.shape(), weights, baseline: &baseline, trials: 0, fast_weights: None };
+    let record = Record { episodes: true, ..Record::default() };
+    choose(setup, &Device::Cpu, true).unwrap().run(&ensemble, batch, true, record).unwrap()
+}
+
+/// The rewards of an episode, and the eligibilities of its steps for w_rec `[N, N]`, w_out and b_out.
+struct Loops {
+    rewards: Vec<f64>,
+    recurrent: Vec<Vec<f64>>,
+    readout: Vec<Vec<f64>>,
+    bias: Vec<Vec<f64>>,
+}
+
+/// An episode of node perturbation with Gaussian noise on the outputs, in plain loops of double precision.
+fn loops(setup: &Setup, episodes: &Episodes, weights: &Weights, s: usize, drawn: &DrawnTrial) -> Loops {
+    let (n, sigma) = (setup.config.network.neurons, setup.config.readout.perturbation);
+    let of = |tensor: &candle_core::Tensor| values(&tensor.get(s).unwrap());
+    let (w_rec, w_in, bias) = (of(&weights.w_rec), of(&weights.w_in), of(weights.b_rec.as_ref().unwrap()));
+    let (w_out, b_out) = (of(weights.w_out.as_ref().unwrap()), of(weights.b_out.as_ref().unwrap()));
+    let draws = drawn.episode.as_ref().unwrap();
+    let start = Start { index: draws.index, rng: draws.world.clone(), shared: draws.shared.clone() };
+    let mut world = episodes.world.start(vec![start]);
+    let sizes: Vec<f64> = episodes.world.observations().into_iter().map(|(_, size)| size).collect();
+    let n_out = b_out.len();
+    // The numbers of a chunk are those of as many steps as fit.
+    let mut noise = [0f32; 64];
+    let (mut r, mut observation) = (vec![0f64; n], vec![0.0; sizes.len()]);
+    let mut loops = Loops { rewards: vec![], recurrent: vec![], readout: vec![], bias: vec![] };
+    for step in 0..episodes.world.limit() {
+        world.observe(0, &mut observation);
+        let u: Vec<f64> = observation.iter().zip(&sizes).map(|(o, size)| f64::from((o / size) as f32)).collect();
+        let mut xi = vec![0f32; n];
+        drawn.dense.as_ref().unwrap().at(step, &mut xi);
+        let dot = |w: &[f64], v: &[f64]| w.iter().zip(v).map(|(w, v)| w * v).sum::<f64>();
+        let x = |i: usize| {
+            dot(&w_rec[i * n..(i + 1) * n], &r)
+                + dot(&w_in[i * u.len()..(i + 1) * u.len()], &u)
+                + bias[i]
+                + f64::from(xi[i])
+        };
+        let after: Vec<f64> = (0..n).map(|i| x(i).tanh()).collect();
+        loops.recurrent.push((0..n * n).map(|k| f64::from(xi[k / n]) * r[k % n]).collect());
+        r = after;
+        if step % (64 / n_out) == 0 {
+            draws.acting.unwrap().gaussian(step / (64 / n_out), 1.0, &mut noise);
+        }
+        let zeta: Vec<f64> =
+            noise[step % (64 / n_out) * n_out..][..n_out].iter().map(|z| sigma * f64::from(*z)).collect();
+        let z: Vec<f64> = (0..n_out).map(|k| dot(&w_out[k * n..(k + 1) * n], &r) + b_out[k] + zeta[k]).collect();
+        let action = if n_out == 1 { 2.0 * z[0].clamp(-1.0, 1.0) } else { f64::from(u8::from(z[1] > z[0])) };
+        loops.readout.push((0..n_out * n).map(|k| zeta[k / n] / (sigma * sigma) * r[k % n]).collect());
+        loops.bias.push(zeta.iter().map(|zeta| zeta / (sigma * sigma)).collect());
+        let outcome = world.step(0, &[action]);
+        loops.rewards.push(outcome.reward);
+        if outcome.terminated {
+            break;
+        }
+    }
+    loops
+}
+
+/// What the steps of one network's episodes were worth, from the definitions.
+fn worth(all: &[Loops], discount: f64) -> Vec<Vec<f64>> {
+    let to_come = |of: &Loops, t: usize| {
+        (t..of.rewards.len()).map(|later| discount.powi((later - t) as i32) * of.rewards[later]).sum::<f64>()
+    };
+    let advantage = |b: usize, t: usize| {
+        let at = if discount == 1.0 { 0 } else { t };
+        let others = (0..all.len()).filter(|other| *other != b).map(|other| to_come(&all[other], at));
+        to_come(&all[b], at) - others.sum::<f64>() / (all.len() - 1) as f64
+    };
+    let worth: Vec<Vec<f64>> =
+        (0..all.len()).map(|b| (0..all[b].rewards.len()).map(|t| advantage(b, t)).collect()).collect();
+    let counted: Vec<f64> = match discount == 1.0 {
+        true => worth.iter().map(|of| of[0]).collect(),
+        false => worth.concat(),
+    };
+    let rms = (counted.iter().map(|m| m * m).sum::<f64>() / counted.len() as f64).sqrt();
+    worth.into_iter().map(|of| of.into_iter().map(|m| m / rms).collect()).collect()
+}
+
+/// One update of `task` by the library and by the loops.
+fn one_update(task: &str, settings: &[&str], tolerance: f64) {
+    let mut trainer = trainer(task, &small(settings));
+    let setup = trainer.setup().clone();
+    let (config, episodes) = (&setup.config, setup.task.episodes().unwrap());
+    let b = config.train.batch;
+    let before = trainer.weights().unwrap();
+    let draw =
+        Draw { seed: config.train.seed, phase: Phase::Train, first_trial: 0, trials_each: b, age: 0, explore: true };
+    let batch = TrialBatch::draw(&setup, draw).unwrap();
+    let report = trainer.update().unwrap();
+    let after = trainer.weights().unwrap();
+    for s in 0..2 {
+        let all: Vec<Loops> =
+            batch.drawn[s * b..(s + 1) * b].iter().map(|drawn| loops(&setup, episodes, &before, s, drawn)).collect();
+        let worth = worth(&all, episodes.settings.discount);
+        let sum = |of: &dyn Fn(&Loops) -> Vec<Vec<f64>>, eta: f64| {
+            let mut sum = vec![0.0; of(&all[0])[0].len()];
+            for (steps, worth) in all.iter().map(of).zip(&worth) {
+                for (step, m) in steps.iter().zip(worth) {
+                    sum.iter_mut().zip(step).for_each(|(sum, e)| *sum += eta * m * e);
+                }
+            }
+            sum
+        };
+        let moved = |name: &str, before: &candle_core::Tensor, after: &candle_core::Tensor, expected: Vec<f64>| {
+            let of = |tensor: &candle_core::Tensor| values(&tensor.get(s).unwrap());
+            let found: Vec<f64> = of(after).iter().zip(of(before)).map(|(after, before)| after - before).collect();
+            assert_close(&found, &expected, tolerance, name);
+        };
+        let out = |w: &Weights| (w.w_out.clone().unwrap(), w.b_out.clone().unwrap());
+        let ((w_before, b_before), (w_after, b_after)) = (out(&before), out(&after));
+        let (eta, eta_out) = (config.rule.eta, config.readout.eta);
+        moved("w_rec", &before.w_rec, &after.w_rec, sum(&|of| of.recurrent.clone(), eta));
+        moved("w_out", &w_before, &w_after, sum(&|of| of.readout.clone(), eta_out));
+        moved("b_out", &b_before, &b_after, sum(&|of| of.bias.clone(), eta_out));
+        let total = all.iter().flat_map(|of| &of.rewards).sum::<f64>() / b as f64;
+        let found = report.networks[s].mean_return.unwrap();
+        assert!((found - total).abs() <= tolerance * total.abs(), "{found} {total}");
+        let steps = all.iter().map(|of| of.rewards.len() as u64).sum();
+        assert_eq!(report.networks[s].world_steps, Some(steps));
+    }
+}
+
+#[test]
+fn an_update_equals_plain_loops() {
+    let argmax = ["task.acting=argmax", "readout.perturbation=0.5", "network.readout_scale=1"];
+    for (engine, tolerance) in [
+        (["train.kernels=reference", "train.dtype=f64"], 1e-9),
+        (["train.kernels=reference", "train.dtype=f32"], 1e-4),
+        (["train.kernels=fused", "train.dtype=f32"], 1e-4),
+    ] {
+        // The limit is beyond the end of some episodes.
+        one_update("cartpole", &[&argmax[..], &engine, &["task.limit=15"]].concat(), tolerance);
+        one_update("pendulum", &engine, tolerance);
+    }
+}
+
+#[test]
+fn engines_agree_whatever_the_rule_and_the_way_of_acting() {
+    for settings in [
+        vec!["rule.name=delta-x"],
+        vec!["rule.name=eh", "task.network_steps=3", "rule.start_step=4"],
+        vec!["task.discount=0.9", "task.network_steps=2"],
+        vec!["rule.name=none"],
+        vec!["readout.rule=none"],
+        vec!["perturbation.distribution=uniform", "perturbation.probability=0.3", "network.neurons=70"],
+        vec!["network.dynamics=leaky", "network.tau_ms=90", "network.output=neurons", "network.clamped=[[3,0.5]]"],
+    ] {
+        let of = |kernels: &'static str| {
+            let setup = setup("cartpole", &small(&[&settings[..], &[kernels, "task.limit=90"]].concat()));
+            let weights = hebbian_rnn::Trainer::new(setup.clone(), &[Device::Cpu]).unwrap().weights().unwrap();
+            run(&setup, &weights, &batch(&setup, 0, 11))
+        };
+        let (fused, plain) = (of("train.kernels=fused"), of("train.kernels=reference"));
+        let what = format!("{settings:?}");
+        let lived = |episode: &Episode| episode.lived.clone().unwrap();
+        assert_eq!(lived(&fused), lived(&plain), "{what}");
+        let (fused, plain) = (fused.credit.unwrap(), plain.credit.unwrap());
+        assert_eq!(fused.recurrent.is_some(), plain.recurrent.is_some(), "{what}");
+        let pairs = [(fused.recurrent, plain.recurrent)].into_iter();
+        let split = |readout: Option<(candle_core::Tensor, candle_core::Tensor)>| readout.unzip();
+        let ((w, b), (w_plain, b_plain)) = (split(fused.readout), split(plain.readout));
+        assert_eq!(w.is_some(), w_plain.is_some(), "{what}");
+        for (found, expected) in pairs.chain([(w, w_plain), (b, b_plain)]) {
+            if let (Some(found), Some(expected)) = (found, expected) {
+                assert_close(&values(&found), &values(&expected), 2e-4, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_episode_depends_on_nothing_but_itself() {
+    let setup = setup("cartpole", &small(&["task.limit=200", "network.neurons=37"]));
+    let weights = hebbian_rnn::Trainer::new(setup.clone(), &[Device::Cpu]).unwrap().weights().unwrap();
+    let together = run(&setup, &weights, &batch(&setup, 0, 21));
+    let lived = together.lived.unwrap();
+    let lengths: Vec<usize> = lived.iter().map(|lived| lived.rewards.len()).collect();
+    assert!(lengths.iter().max() > lengths.iter().min(), "all episodes are equally long: nothing is tested");
+    for first in 0..21 {
+        let alone = run(&setup, &weights, &batch(&setup, first as u64, 1));
+        for s in 0..2 {
+            assert_eq!(alone.lived.as_ref().unwrap()[s], lived[s * 21 + first]);
+            let state = |state: &hebbian_rnn::State, place: usize| values(&state.x.get(s).unwrap().get(place).unwrap());
+            assert_eq!(state(&alone.state, 0), state(&together.state, first));
+        }
+    }
+}
+
+#[test]
+fn episodes_of_a_batch_start_alike_only_where_that_is_set() {
+    let first_seen = |settings: &[&str]| {
+        let setup = setup("pendulum", &small(settings));
+        let weights = hebbian_rnn::Trainer::new(setup.clone(), &[Device::Cpu]).unwrap().weights().unwrap();
+        let lived = run(&setup, &weights, &batch(&setup, 0, 3)).lived.unwrap();
+        lived.iter().map(|lived| lived.seen_and_done[0]).collect::<Vec<_>>()
+    };
+    let alike = first_seen(&[]);
+    assert!(alike[0] == alike[1] && alike[1] == alike[2] && alike[2] != alike[3]);
+    let apart = first_seen(&["task.same_start=false"]);
+    assert!(apart[0] != apart[1] && apart[1] != apart[2]);
+}
+
+/// The median number of episodes to the criterion is 552 over 20 networks (docs/results.md).
+#[test]
+fn networks_learn_to_balance_a_pole_and_the_control_does_not() {
+    let reached = |settings: &[&str]| {
+        let mut trainer = trainer("cartpole", &[&["train.networks=3", "train.trials=1600"], settings].concat());
+        trainer.train().unwrap();
+        trainer.criterion_trials().iter().flatten().count()
+    };
+    assert_eq!(reached(&["train.until_criterion=true"]), 3);
+    assert_eq!(reached(&["rule.name=none", "readout.rule=none"]), 0);
+}
+
+#[test]
+fn what_cannot_be_used_in_a_world_is_refused() {
+    for (task, setting, expected) in [
+        ("cartpole", "rule.name=bptt", "rule.name is `bptt`, which cannot learn from what an episode of `cartpole`"),
+        ("cartpole", "rule.name=rflo", "rule.name is `rflo`"),
+        ("cartpole", "rule.name=hebbian-trace", "rule.name is `hebbian-trace`"),
+        ("cartpole", "task.acting=direct", "task.acting is `direct`, but the actions of `cartpole` are Discrete(2)"),
+        ("pendulum", "task.acting=softmax", "task.acting is `softmax`, but the actions of `pendulum`"),
+        ("cartpole", "task.limit=0", "task.limit"),
+        ("cartpole", "task.network_steps=0", "task.network_steps"),
+        ("cartpole", "task.discount=1.5", "task.discount"),
+        ("pendulum", "train.batch=1", "expected train.batch above 1"),
+        ("cartpole", "readout.rule=delta", "needs a target at each step, which `cartpole` does not have"),
+        ("cartpole", "readout.perturbation=0", "readout.perturbation"),
+        ("cartpole", "trace.stage=decay", "trace.stage is set"),
+        ("cartpole", "task.limits=3", "unknown key `task.limits`; did you mean `task.limit`?"),
+        ("cartpole", "perturbation.probability=0.5", "perturbation.distribution is `gaussian`"),
+        ("bandit", "task.arms=[0.5,1.5]", "task.arms"),
+        ("dnms", "modulator.normalise=true", "modulator.normalise is for worlds that answer"),
+        ("dnms", "readout.max_dw=0.1", "readout.max_dw is 0.1, but it is for worlds that answer"),
+    ] {
+        let settings = [Setting::parse(setting).unwrap()];
+        let error = format!("{:#}", Setup::resolve(Some(task), &settings).unwrap_err());
+        assert!(error.contains(expected), "{task} {setting}: {error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+}
