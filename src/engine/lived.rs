@@ -110,7 +110,7 @@ impl Draws {
     /// The `each` numbers of a step: a chunk holds those of as many steps as fit. Steps must be asked for in order.
     fn at(&mut self, acting: Acting, step: usize, each: usize) -> &[f32] {
         let steps = CHUNK / each;
-        if step % steps == 0 {
+        if step.is_multiple_of(steps) {
             match acting {
                 Acting::Softmax => self.counter.uniform(step / steps, &mut self.numbers),
                 Acting::Argmax | Acting::Direct => self.counter.gaussian(step / steps, 1.0, &mut self.numbers),

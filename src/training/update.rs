@@ -125,15 +125,15 @@ impl Share {
             None => batch.types(),
         };
         let correct = correct(task, episode, &errors);
-        let steps_of = |lived: &[Lived]| lived.iter().map(|lived| lived.rewards.len() as u64).sum();
-        let outcome = |(k, ((errors, costs), types)): (usize, ((&[f64], &[f64]), &[usize]))| Outcome {
-            world_steps: episode.lived.as_ref().map(|lived| steps_of(&lived[k * b..][..b])),
-            correct: correct[k * b..][..b].to_vec(),
-            errors: errors.to_vec(),
-            costs: costs.to_vec(),
-            types: types.to_vec(),
+        let steps = |lived: &[Lived]| lived.iter().map(|lived| lived.rewards.len() as u64).sum();
+        let outcome = |first: usize| Outcome {
+            errors: errors[first..first + b].to_vec(),
+            costs: costs[first..first + b].to_vec(),
+            types: types[first..first + b].to_vec(),
+            correct: correct[first..first + b].to_vec(),
+            world_steps: episode.lived.as_ref().map(|lived| steps(&lived[first..first + b])),
         };
-        Ok(errors.chunks(b).zip(costs.chunks(b)).zip(types.chunks(b)).enumerate().map(outcome).collect())
+        Ok((0..errors.len()).step_by(b).map(outcome).collect())
     }
 
     /// `errors` `[S, B]` plus `modulator.energy_cost` times the mean |output| of each trial in `outputs`
