@@ -45,7 +45,8 @@ pub use engine::{
     Record, TrialBatch,
 };
 pub use environments::{
-    Acrobot, Actions, Bandit, CartPole, Copies, Copy, Environment, Outcome, Pendulum, PerceptualDecision, Start,
+    Acrobot, Actions, Bandit, CartPole, Copies, Copy, Environment, OpenField, Outcome, Pendulum, PerceptualDecision,
+    Start,
 };
 pub use error::{Error, Result, Shortage};
 pub use files::write_atomically;

@@ -110,12 +110,23 @@ pub struct ReadoutConfig {
     /// Largest change of a weight in an update; 0: no bound. In worlds only.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub max_dw: f64,
+    /// The fraction of every weight that is lost in an update while nothing succeeds: w_out and b_out are multiplied by
+    /// 1 − forget · (1 − p), with p the fraction correct of the last 100 episodes. In worlds only.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub forget: f64,
 }
 
 impl Default for ReadoutConfig {
     /// The readout does not learn.
     fn default() -> Self {
-        ReadoutConfig { rule: ReadoutRule::None, eta: 0.0, perturbation: 0.0, mean_decay: 0.8, max_dw: 0.0 }
+        ReadoutConfig {
+            rule: ReadoutRule::None,
+            eta: 0.0,
+            perturbation: 0.0,
+            mean_decay: 0.8,
+            max_dw: 0.0,
+            forget: 0.0,
+        }
     }
 }
 

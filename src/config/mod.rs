@@ -138,6 +138,7 @@ impl Config {
         not_negative("readout.perturbation", self.readout.perturbation)?;
         fraction("readout.mean_decay", self.readout.mean_decay)?;
         not_negative("readout.max_dw", self.readout.max_dw)?;
+        fraction("readout.forget", self.readout.forget)?;
         if self.readout.rule == ReadoutRule::NodePerturbation && self.network.output == Output::Readout {
             positive("readout.perturbation", self.readout.perturbation)?;
         }

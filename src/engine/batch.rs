@@ -45,6 +45,8 @@ pub struct DensePerturbation {
     counter: Counter,
     sd: f32,
     start_step: usize,
+    /// The number of steps for which ξ stays the same.
+    hold: usize,
 }
 
 impl DensePerturbation {
@@ -53,7 +55,7 @@ impl DensePerturbation {
         if step < self.start_step {
             return neurons.fill(0.0);
         }
-        self.counter.gaussian(step * neurons.len().div_ceil(CHUNK), self.sd, neurons);
+        self.counter.gaussian(step / self.hold * neurons.len().div_ceil(CHUNK), self.sd, neurons);
     }
 }
 
@@ -204,6 +206,7 @@ fn draw_trial(config: &Config, task: &dyn Task, draw: Draw, network: u64, trial:
         counter: Counter::new(&mut rng(Purpose::Perturbation)),
         sd: config.perturbation.amplitude as f32,
         start_step: config.perturbation.start_step,
+        hold: task.episodes().map_or(1, |episodes| episodes.settings.hold * episodes.settings.network_steps),
     };
     let episode = |episodes: &Episodes| {
         let of = |trial, purpose| stream(draw.seed, network, trial, draw.phase, purpose);

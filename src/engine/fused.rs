@@ -139,7 +139,7 @@ fn unknown_elsewhere(setup: &Setup) -> Option<String> {
     if setup.rule.fused().is_none() && !setup.follows_gradient() {
         return Some(format!("the rule `{}`", setup.rule.name()));
     }
-    let ReadoutConfig { rule, eta: _, perturbation: _, mean_decay: _, max_dw: _ } = readout;
+    let ReadoutConfig { rule, eta: _, perturbation: _, mean_decay: _, max_dw: _, forget: _ } = readout;
     match rule {
         ReadoutRule::Delta if network.output == Output::Readout => return Some("the delta rule (readout.rule)".into()),
         ReadoutRule::None | ReadoutRule::NodePerturbation | ReadoutRule::Eh | ReadoutRule::Delta => {}

@@ -48,6 +48,8 @@ pub(super) struct Play<'a> {
 /// The random numbers of one network's actions.
 struct Draws {
     counter: crate::random::Counter,
+    /// The chunk that was drawn last, and its numbers.
+    chunk: Option<usize>,
     numbers: [f32; CHUNK],
 }
 
@@ -65,7 +67,10 @@ impl<'a> Play<'a> {
         let sizes: Vec<f64> = episodes.world.observations().into_iter().map(|(_, size)| size).collect();
         Play {
             lived: (0..given.len()).map(|k| Lived { condition: world.condition(k), ..Lived::default() }).collect(),
-            draws: given.iter().map(|of| of.acting.map(|counter| Draws { counter, numbers: [0.0; CHUNK] })).collect(),
+            draws: given
+                .iter()
+                .map(|of| of.acting.map(|counter| Draws { counter, chunk: None, numbers: [0.0; CHUNK] }))
+                .collect(),
             world,
             actions: episodes.world.actions(),
             sigma: setup.config.readout.perturbation,
@@ -93,7 +98,8 @@ impl<'a> Play<'a> {
     pub fn act(&mut self, k: usize, step: usize, outputs: &[f64]) -> bool {
         let each = self.episodes.draws();
         let acting = self.episodes.settings.acting;
-        let draws = self.draws[k].as_mut().map(|draws| draws.at(acting, step, each));
+        let draw = step / self.episodes.settings.hold;
+        let draws = self.draws[k].as_mut().map(|draws| draws.at(acting, draw, each));
         self.episodes.act(&self.actions, outputs, (draws, self.sigma), &mut self.action, &mut self.score);
         let outcome = self.world.step(k, &self.action);
         let lived = &mut self.lived[k];
@@ -107,15 +113,18 @@ impl<'a> Play<'a> {
 }
 
 impl Draws {
-    /// The `each` numbers of a step: a chunk holds those of as many steps as fit. Steps must be asked for in order.
-    fn at(&mut self, acting: Acting, step: usize, each: usize) -> &[f32] {
-        let steps = CHUNK / each;
-        if step.is_multiple_of(steps) {
+    /// The `each` numbers of draw number `draw`: a chunk holds those of as many draws as fit. They must be asked for in order.
+    fn at(&mut self, acting: Acting, draw: usize, each: usize) -> &[f32] {
+        let (chunk, place) = (draw / (CHUNK / each), draw % (CHUNK / each));
+        if self.chunk != Some(chunk) {
+            self.chunk = Some(chunk);
             match acting {
-                Acting::Softmax => self.counter.uniform(step / steps, &mut self.numbers),
-                Acting::Argmax | Acting::Direct => self.counter.gaussian(step / steps, 1.0, &mut self.numbers),
+                Acting::Softmax => self.counter.uniform(chunk, &mut self.numbers),
+                Acting::Argmax | Acting::Direct | Acting::PopulationVector => {
+                    self.counter.gaussian(chunk, 1.0, &mut self.numbers)
+                }
             }
         }
-        &self.numbers[step % steps * each..][..each]
+        &self.numbers[place * each..][..each]
     }
 }

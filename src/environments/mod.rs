@@ -10,12 +10,14 @@
 mod acrobot;
 mod bandit;
 mod cartpole;
+mod open_field;
 mod pendulum;
 mod perceptual_decision;
 
 pub use acrobot::Acrobot;
 pub use bandit::Bandit;
 pub use cartpole::CartPole;
+pub use open_field::OpenField;
 pub use pendulum::Pendulum;
 pub use perceptual_decision::PerceptualDecision;
 

@@ -3,7 +3,7 @@
 
 use super::settings::table;
 use crate::config::*;
-use crate::environments::{Acrobot, Bandit, CartPole, Environment, Pendulum, PerceptualDecision};
+use crate::environments::{Acrobot, Bandit, CartPole, Environment, OpenField, Pendulum, PerceptualDecision};
 use crate::tasks::Episodes;
 use serde::Serialize;
 
@@ -28,12 +28,14 @@ fn world(config: &mut Config, world: impl Environment + Serialize + 'static) {
         distribution: Distribution::Gaussian,
         ..PerturbationConfig::default()
     };
-    config.rule.eta = match &*config.rule.name {
-        // The size of δx r is that of ξ r; cubed, it is smaller by the square.
-        "delta-x" => 40.0,
-        _ => 1.5625,
+    // The rates are so high that most changes are at the bound. Rules that learn from x − x̄ are also moved by what the input
+    // does to it, and need smaller steps.
+    (config.rule.eta, config.rule.max_dw) = match &*config.rule.name {
+        "delta-x" => (40.0, 3e-4),
+        "eh" => (1.5625, 3e-4),
+        _ => (1.5625, 3e-3),
     };
-    (config.rule.max_dw, config.rule.clip_growth) = (0.003, 0.0);
+    config.rule.clip_growth = 0.0;
     config.readout = ReadoutConfig {
         rule: ReadoutRule::NodePerturbation,
         eta: 0.0625,
@@ -69,6 +71,19 @@ pub(super) fn pendulum(config: &mut Config) {
     config.network.input_scale = 3.0;
     (config.readout.perturbation, config.readout.max_dw) = (0.5, 0.003);
     config.train.trials = Some(32_000);
+}
+
+/// Each neuron is driven by a place cell, and its readout tells a direction. Noise is held for some steps, so that an animal
+/// that knows nothing gets anywhere. Without forgetting, none finds the goal again after it has moved.
+pub(super) fn open_field(config: &mut Config) {
+    world(config, OpenField::default());
+    set(config, "acting", "population-vector");
+    set(config, "hold", 8);
+    config.network.neurons = 121;
+    config.network.input_weights = InputWeights::OneToOne;
+    (config.network.gain, config.network.bias_scale) = (0.0, 0.0);
+    config.readout.forget = 0.1;
+    config.train.trials = Some(4000);
 }
 
 /// Only the readout learns: there is nothing to remember. One pull at a time, compared with a running mean.

@@ -11,7 +11,7 @@ pub use lives::{find_life, LifeInfo, LifeSetup, LIVES};
 pub use setup::{Own, Setup};
 
 use crate::config::Config;
-use crate::environments::{Acrobot, Bandit, CartPole, Pendulum, PerceptualDecision};
+use crate::environments::{Acrobot, Bandit, CartPole, OpenField, Pendulum, PerceptualDecision};
 use crate::error::{Error, Result};
 use crate::rules::{find_rule, RuleInfo};
 use crate::tasks::{bits::Echo, bits::Sequence, file, parameters, Bits, Dnms, EvidenceAccumulation, PatternGeneration};
@@ -126,6 +126,13 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "node-perturbation",
         preset: episodes::perceptual_decision,
         build: |table| Episodes::build::<PerceptualDecision>(table),
+    },
+    TaskInfo {
+        name: "open-field",
+        summary: "a world that answers: find a goal by place cells, and again after it moved (Brzosko et al. 2017)",
+        rule: "none",
+        preset: episodes::open_field,
+        build: |table| Episodes::build::<OpenField>(table),
     },
     TaskInfo {
         name: "cartpole",

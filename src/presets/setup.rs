@@ -184,8 +184,9 @@ impl Setup {
             return self.check_episodes(episodes);
         }
         ensure!(!config.modulator.normalise, Usage, "modulator.normalise is for worlds that answer; expected false");
-        let bound = config.readout.max_dw;
-        ensure!(bound <= 0.0, Usage, "readout.max_dw is {bound}, but it is for worlds that answer; expected 0");
+        for (key, found) in [("readout.max_dw", config.readout.max_dw), ("readout.forget", config.readout.forget)] {
+            ensure!(found <= 0.0, Usage, "{key} is {found}, but it is for worlds that answer; expected 0");
+        }
         self.check_credit()
     }
 
@@ -298,6 +299,7 @@ fn resolved(task: Option<&str>, settings: &[Setting]) -> Result<Config> {
     optional.push(("perturbation.distribution".into(), "uniform".into()));
     optional.push(("rule.fall_trials".into(), Value::Float(0.0)));
     optional.push(("readout.max_dw".into(), Value::Float(0.0)));
+    optional.push(("readout.forget".into(), Value::Float(0.0)));
     optional.push(("modulator.normalise".into(), Value::Boolean(false)));
     optional.push(("curriculum".into(), Value::Array(Vec::new())));
     lay_over(&defaults, settings, &optional)

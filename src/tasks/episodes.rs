@@ -18,6 +18,9 @@ pub enum Acting {
     Softmax,
     /// Each output is a dimension of the action: −1 and 1 are its bounds, and what is beyond is cut off.
     Direct,
+    /// An action in the plane is the mean of directions all around, each times an output: (2/n) Σ_k z_k (cos θ_k, sin θ_k)
+    /// (Georgopoulos et al. 1986).
+    PopulationVector,
 }
 
 /// What a world's table `task` says of episodes, besides the world's own parameters.
@@ -29,6 +32,8 @@ pub struct EpisodeSettings {
     pub acting: Acting,
     /// Steps of the network for each step of the world.
     pub network_steps: usize,
+    /// Steps of the world for which exploratory noise stays the same: that of the outputs, and Gaussian perturbations.
+    pub hold: usize,
     /// γ: what is done at a step is credited with the rewards from then on, each step later counting γ times as much; 1: with
     /// the return of the whole episode.
     pub discount: f64,
@@ -38,7 +43,7 @@ pub struct EpisodeSettings {
 
 impl Default for EpisodeSettings {
     fn default() -> Self {
-        EpisodeSettings { acting: Acting::Softmax, network_steps: 1, discount: 1.0, same_start: false }
+        EpisodeSettings { acting: Acting::Softmax, network_steps: 1, hold: 1, discount: 1.0, same_start: false }
     }
 }
 
@@ -49,6 +54,8 @@ pub struct Episodes {
     pub world: Arc<dyn Environment>,
     /// How networks live in it.
     pub settings: EpisodeSettings,
+    /// Of a population vector.
+    directions: [[f64; 2]; DIRECTIONS],
 }
 
 impl Episodes {
@@ -58,7 +65,8 @@ impl Episodes {
             Actions::Discrete(_) => Acting::Softmax,
             Actions::Continuous { .. } => Acting::Direct,
         };
-        Episodes { world: Arc::new(world), settings: EpisodeSettings { acting, ..EpisodeSettings::default() } }
+        let settings = EpisodeSettings { acting, ..EpisodeSettings::default() };
+        Episodes { world: Arc::new(world), settings, directions: std::array::from_fn(direction) }
     }
 
     /// Episodes in the world `W` with the parameters in a `task` table.
@@ -80,7 +88,7 @@ impl Episodes {
     pub(crate) fn draws(&self) -> usize {
         match self.settings.acting {
             Acting::Softmax => 1,
-            Acting::Argmax | Acting::Direct => self.n_out(),
+            Acting::Argmax | Acting::Direct | Acting::PopulationVector => self.n_out(),
         }
     }
 
@@ -99,18 +107,37 @@ impl Episodes {
     ) {
         match (self.settings.acting, draws) {
             (Acting::Softmax, Some(draws)) => action[0] = softmax(outputs, f64::from(draws[0]), sigma, score) as f64,
-            (Acting::Argmax | Acting::Direct, Some(draws)) => {
+            (Acting::Argmax | Acting::Direct | Acting::PopulationVector, Some(draws)) => {
                 // The score holds the noisy outputs for a moment.
                 for ((noisy, z), draw) in score.iter_mut().zip(outputs).zip(draws) {
                     *noisy = z + sigma * f64::from(*draw);
                 }
-                greedy(actions, score, action);
+                self.greedy(actions, score, action);
                 score.iter_mut().zip(draws).for_each(|(score, draw)| *score = f64::from(*draw) / sigma);
             }
             (_, None) => {
-                greedy(actions, outputs, action);
+                self.greedy(actions, outputs, action);
                 score.fill(0.0);
             }
+        }
+    }
+
+    /// The action of the largest output, or the numbers that outputs stand for, within their bounds.
+    fn greedy(&self, actions: &Actions, outputs: &[f64], action: &mut [f64]) {
+        let Actions::Continuous { low, high } = actions else {
+            let best = outputs.iter().enumerate().fold(0, |best, (k, z)| if *z > outputs[best] { k } else { best });
+            action[0] = best as f64;
+            return;
+        };
+        for (k, a) in action.iter_mut().enumerate() {
+            let z = match self.settings.acting {
+                Acting::PopulationVector => {
+                    outputs.iter().zip(&self.directions).map(|(z, direction)| z * direction[k]).sum()
+                }
+                Acting::Argmax | Acting::Softmax | Acting::Direct => outputs[k],
+            };
+            let (middle, half) = ((low[k] + high[k]) / 2.0, (high[k] - low[k]) / 2.0);
+            *a = (middle + half * z).clamp(low[k], high[k]);
         }
     }
 
@@ -123,20 +150,13 @@ impl Episodes {
     }
 }
 
-/// The action of the largest output, or the outputs within the bounds.
-fn greedy(actions: &Actions, outputs: &[f64], action: &mut [f64]) {
-    match actions {
-        Actions::Discrete(_) => {
-            let best = outputs.iter().enumerate().fold(0, |best, (k, z)| if *z > outputs[best] { k } else { best });
-            action[0] = best as f64;
-        }
-        Actions::Continuous { low, high } => {
-            for (k, a) in action.iter_mut().enumerate() {
-                let (middle, half) = ((low[k] + high[k]) / 2.0, (high[k] - low[k]) / 2.0);
-                *a = (middle + half * outputs[k]).clamp(low[k], high[k]);
-            }
-        }
-    }
+/// The number of directions in a population vector.
+const DIRECTIONS: usize = 8;
+
+/// (2/n) (cos θ_k, sin θ_k).
+fn direction(k: usize) -> [f64; 2] {
+    let (sin, cos) = libm::sincos(std::f64::consts::TAU * k as f64 / DIRECTIONS as f64);
+    [2.0 / DIRECTIONS as f64 * cos, 2.0 / DIRECTIONS as f64 * sin]
 }
 
 /// An action with probability softmax(z / σ), chosen by `u` from U(0, 1], and its score.
@@ -167,11 +187,13 @@ impl Task for Episodes {
     }
 
     fn check(&self) -> Result<()> {
-        let EpisodeSettings { acting, network_steps, discount, same_start: _ } = self.settings;
+        let EpisodeSettings { acting, network_steps, hold, discount, same_start: _ } = self.settings;
         self.world.check()?;
         let fits = match self.world.actions() {
-            Actions::Discrete(_) => acting != Acting::Direct,
-            Actions::Continuous { .. } => acting == Acting::Direct,
+            Actions::Discrete(_) => matches!(acting, Acting::Argmax | Acting::Softmax),
+            Actions::Continuous { ref low, .. } => {
+                acting == Acting::Direct || (acting == Acting::PopulationVector && low.len() == 2)
+            }
         };
         if !fits {
             let (name, all) = (self.world.name(), self.world.actions());
@@ -179,6 +201,7 @@ impl Task for Episodes {
         }
         ensure!(self.world.limit() >= 1, Usage, "episodes of `{}` have a limit of 0 steps", self.world.name());
         expect(network_steps >= 1, "task.network_steps", network_steps, "at least 1")?;
+        expect(hold >= 1, "task.hold", hold, "at least 1")?;
         expect(discount > 0.0 && discount <= 1.0, "task.discount", discount, "above 0 and at most 1")
     }
 
@@ -194,7 +217,10 @@ impl Task for Episodes {
     fn n_out(&self) -> usize {
         match self.world.actions() {
             Actions::Discrete(n) => n,
-            Actions::Continuous { low, .. } => low.len(),
+            Actions::Continuous { low, .. } => match self.settings.acting {
+                Acting::PopulationVector => DIRECTIONS,
+                Acting::Argmax | Acting::Softmax | Acting::Direct => low.len(),
+            },
         }
     }
 
@@ -231,13 +257,14 @@ fn text(acting: Acting) -> &'static str {
         Acting::Argmax => "argmax",
         Acting::Softmax => "softmax",
         Acting::Direct => "direct",
+        Acting::PopulationVector => "population-vector",
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environments::{CartPole, Pendulum};
+    use crate::environments::{CartPole, OpenField, Pendulum};
 
     #[test]
     fn outputs_become_actions() {
@@ -250,6 +277,12 @@ mod tests {
         assert_eq!([[0.1, 0.2], [0.2, 0.1], [0.3, 0.3]].map(|z| act(&cart, &z)), [1.0, 0.0, 0.0]);
         let rod = Episodes::new(Pendulum::default());
         assert_eq!([[0.25], [-3.0]].map(|z| act(&rod, &z)), [0.5, -2.0]);
+        let mut field = Episodes::new(OpenField::default());
+        field.settings.acting = Acting::PopulationVector;
+        let z: Vec<f64> = (0..8).map(|k| 0.3 * (std::f64::consts::FRAC_PI_4 * k as f64 - 1.0).cos()).collect();
+        let (mut action, mut score) = ([0.0; 2], [0.0; 8]);
+        field.act(&field.world.actions(), &z, (None, 1.0), &mut action, &mut score);
+        assert!((action[0] - 0.3 * 1.0f64.cos()).abs() < 1e-12 && (action[1] - 0.3 * 1.0f64.sin()).abs() < 1e-12);
     }
 
     /// Against the difference quotient of log softmax; actions are as frequent as they should be.

@@ -4,6 +4,7 @@
 use super::divergence::finite_networks;
 use super::share::Share;
 use super::update::{Change, Outcome};
+use super::Criterion;
 use crate::config::ReadoutConfig;
 use crate::engine::{DrawnTrial, Eligibility, EpisodeCredit, TrialBatch};
 use crate::error::{Error, Result};
@@ -55,7 +56,7 @@ impl Share {
         if let Some(sum) = &credit.recurrent {
             (weights.w_rec, changes) = self.moved_recurrent(sum.clone())?;
         }
-        let ReadoutConfig { eta, max_dw, .. } = self.current.setup.config.readout;
+        let ReadoutConfig { eta, max_dw, forget, .. } = self.current.setup.config.readout;
         let (eta, max_dw) = (eta * self.fall(), max_dw * self.fall());
         if let (Some((dw_out, db_out)), Some(w_out), Some(b_out)) =
             (&credit.readout, &mut weights.w_out, &mut weights.b_out)
@@ -64,6 +65,14 @@ impl Share {
                 true => (dw * eta)?.clamp(-max_dw, max_dw),
                 false => dw * eta,
             };
+            if forget > 0.0 {
+                let kept = |criterion: &Criterion| 1.0 - forget * (1.0 - criterion.recent_fraction());
+                let kept: Vec<f64> = self.current.criterion.iter().map(kept).collect();
+                let kept = Tensor::from_vec(kept, w_out.dim(0)?, &Device::Cpu)?.to_dtype(w_out.dtype())?;
+                let kept = kept.to_device(w_out.device())?;
+                *w_out = w_out.broadcast_mul(&kept.reshape(((), 1, 1))?)?;
+                *b_out = b_out.broadcast_mul(&kept.reshape(((), 1))?)?;
+            }
             *w_out = (&*w_out + bounded(dw_out)?)?;
             *b_out = (&*b_out + bounded(db_out)?)?;
         }

@@ -177,7 +177,7 @@ fn engines_agree_whatever_the_rule_and_the_way_of_acting() {
     for settings in [
         vec!["rule.name=delta-x"],
         vec!["rule.name=eh", "task.network_steps=3", "rule.start_step=4"],
-        vec!["task.discount=0.9", "task.network_steps=2"],
+        vec!["task.discount=0.9", "task.network_steps=2", "task.hold=3"],
         vec!["rule.name=none"],
         vec!["readout.rule=none"],
         vec!["perturbation.distribution=uniform", "perturbation.probability=0.3", "network.neurons=70"],
@@ -260,6 +260,8 @@ fn what_cannot_be_used_in_a_world_is_refused() {
         ("pendulum", "task.acting=softmax", "task.acting is `softmax`, but the actions of `pendulum`"),
         ("cartpole", "task.limit=0", "task.limit"),
         ("cartpole", "task.network_steps=0", "task.network_steps"),
+        ("cartpole", "task.hold=0", "task.hold"),
+        ("cartpole", "task.acting=population-vector", "task.acting is `population-vector`"),
         ("cartpole", "task.discount=1.5", "task.discount"),
         ("pendulum", "train.batch=1", "expected train.batch above 1"),
         ("cartpole", "readout.rule=delta", "needs a target at each step, which `cartpole` does not have"),

@@ -110,6 +110,8 @@ fn the_trials_of_every_task() {
             // It needs one neuron per bit.
             "recall" => Some("task.bits=20"),
             "dnms-variable-delay" => Some("perturbation.probability=0.003"),
+            // It needs one neuron per place cell.
+            "open-field" => Some("network.input_weights=uniform"),
             "sequence" => Some("perturbation.probability=0"),
             _ => None,
         };
@@ -157,7 +159,7 @@ fn episode(episodes: &Episodes, draws: &EpisodeDraws) -> Vec<f32> {
     for _ in 0..episodes.world.limit().min(20) {
         world.observe(0, &mut seen);
         all.extend(seen.iter().map(|seen| *seen as f32));
-        let outcome = world.step(0, &[1.0]);
+        let outcome = world.step(0, &[1.0, 0.5]);
         all.push(outcome.reward as f32);
         if outcome.terminated {
             break;
@@ -166,7 +168,7 @@ fn episode(episodes: &Episodes, draws: &EpisodeDraws) -> Vec<f32> {
     all
 }
 
-const TRIALS: [(&str, &str); 16] = [
+const TRIALS: [(&str, &str); 17] = [
     ("dnms", "160d63873ab2896b"),
     ("dnms-long-delay", "cb8db6a6ab64cc3f"),
     ("dnms-variable-delay", "89bb74bbb70bc4b6"),
@@ -180,6 +182,7 @@ const TRIALS: [(&str, &str); 16] = [
     ("echo", "7fce91564c3656f3"),
     ("bandit", "145af108de45b840"),
     ("perceptual-decision", "24a008cb08c9451d"),
+    ("open-field", "b2de0a5899913e0a"),
     ("cartpole", "1245df7fc7f6bd96"),
     ("acrobot", "5b7d7f1970fdb675"),
     ("pendulum", "38c2840355a9c49d"),

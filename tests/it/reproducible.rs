@@ -27,6 +27,10 @@ fn every_kind_of_run() -> Vec<(&'static str, Vec<&'static str>)> {
         ("sequence", vec!["train.networks=2", "trace.persistent=true"]),
         ("cartpole", vec!["train.networks=2", "train.batch=11", "rule.fall_trials=20"]),
         ("pendulum", vec!["train.networks=2", "train.batch=9", "task.limit=20"]),
+        (
+            "open-field",
+            vec!["train.networks=2", "train.batch=5", "task.limit=30", "task.move_after=7", "network.gain=0.5"],
+        ),
         ("bandit", vec!["train.networks=2", "task.drift=0.1", "readout.eta=0.1"]),
         ("echo", vec!["train.networks=2", "trace.persistent=true", "trace.stage=retroactive", "trace.clip=1.0"]),
         ("echo", vec!["train.networks=2", "readout.rule=eh", "trace.modulator=reward", "train.dtype=f64"]),

@@ -18,6 +18,7 @@ fn small(task: &str) -> Vec<&'static str> {
         "bandit" => &["task.network_steps=3"],
         "cartpole" | "acrobot" | "pendulum" => &["task.limit=20"],
         "perceptual-decision" => &["task.steps=6"],
+        "open-field" => &["task.limit=20", "network.input_weights=uniform"],
         other => panic!("no small version of task `{other}`: give it one"),
     };
     let jitter: &[&str] = if task == "dnms-variable-delay" { &["task.delay_jitter=15"] } else { &[] };
