@@ -41,6 +41,9 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
     if !config.perturbs() {
         return Some("its networks are not perturbed (perturbation.probability or perturbation.amplitude is 0)".into());
     }
+    if subject.task().episodes().is_some() {
+        return subject.task_unless(false, "is a world, whose return has no gradient");
+    }
     subject.task_unless(gives_gradient(subject.task()), "gives no gradient of its error")
 }
 

@@ -39,7 +39,7 @@ fn moments(rows: &[NetworkReport], networks: usize) -> Vec<Moment> {
     }
     let moment = |(trials, rows): (u64, Vec<&NetworkReport>)| {
         let reached = rows.iter().filter(|row| row.criterion_trials.is_some()).count();
-        let error = quartiles(&rows.iter().map(|row| row.error).collect::<Vec<_>>());
+        let error = quartiles(&rows.iter().map(|row| row.measured()).collect::<Vec<_>>());
         Moment { trials, error, at_criterion: reached as f64 / networks as f64 }
     };
     by_trials.into_iter().map(moment).collect()
@@ -66,7 +66,7 @@ pub(super) fn run(subject: &Subject, _: &Options) -> Result<Findings> {
     let mut table = Table::new("learning_networks", "network trials_to_criterion last_error");
     let mut last = Vec::new();
     for (network, reached) in networks.range().zip(&reached) {
-        let error = rows.iter().rfind(|row| row.network == network).map_or(f64::NAN, |row| row.error);
+        let error = rows.iter().rfind(|row| row.network == network).map_or(f64::NAN, |row| row.measured());
         last.push(error);
         table.push(&[&network, &reached.map_or(String::new(), |t| t.to_string()), &error]);
     }
@@ -99,7 +99,7 @@ fn error_panel(subject: &Subject, rows: &[NetworkReport], moments: &[Moment], ax
     };
     for network in subject.checkpoint.setup.config.train.networks.range() {
         let points = rows.iter().filter(|row| row.network == network).step_by(every);
-        let points = points.map(|row| (row.trials as f64, row.error)).collect();
+        let points = points.map(|row| (row.trials as f64, row.measured())).collect();
         marks.push(line(points, 1.5, Colour::Faint, "a network"));
     }
     let drawn = || moments.iter().step_by(every);

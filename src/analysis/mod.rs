@@ -89,7 +89,9 @@ pub static ANALYSES: [Analysis; 7] = [
         name: "trajectories",
         title: "Trajectories of the population",
         summary: "mean rates of each trial type along their principal components",
-        why_not: |_| None,
+        why_not: |subject| {
+            subject.task_unless(subject.task().episodes().is_none(), "is a world, whose episodes differ in length")
+        },
         run: trajectories::run,
     },
     Analysis {

@@ -172,6 +172,11 @@ impl TrialBatch {
         networks.clone().flat_map(|s| &all[s * b + trials.start..s * b + trials.end]).collect()
     }
 
+    /// How its trials unfold, if they are episodes in a world. The user's own inputs are not.
+    pub(super) fn episodes<'t>(&self, task: &'t dyn Task) -> Option<&'t Episodes> {
+        task.episodes().filter(|_| self.drawn.iter().all(|drawn| drawn.episode.is_some()))
+    }
+
     /// The trial types, `[S, B]`.
     pub fn types(&self) -> Vec<usize> {
         self.drawn.iter().map(|d| d.trial.trial_type).collect()

@@ -52,7 +52,7 @@ fn run_of(name: String, config: &Config, rows: &[NetworkReport]) -> Run {
         name,
         networks: networks
             .range()
-            .map(|k| learning(k).map(|row| (row.trials as f64, row.mean_return.unwrap_or(row.error))).collect())
+            .map(|k| learning(k).map(|row| (row.trials as f64, row.measured())).collect())
             .collect(),
         criterion: networks.range().map(|k| of(k).find_map(|row| row.criterion_trials).map(|t| t as f64)).collect(),
         stages: stages.map(|stage| networks.range().map(|network| before(network, stage)).collect()).collect(),

@@ -48,15 +48,25 @@ fn values(report: &RunReport) -> Result<Value> {
         stopped => stopped(checkpoint.finished(), &done),
         figures => Serde(figures(report.scores)),
         failures => Serde(failures(report)),
-        criterion => format!(
-            "more than {MORE_THAN} of the last {WINDOW} training trials correct; an error below {} counts as correct",
-            task.correct_below()
-        ),
+        criterion => match task.episodes() {
+            Some(episodes) => format!(
+                "a mean return of at least {} in the last {WINDOW} training episodes",
+                episodes.world.solved()
+            ),
+            None => format!(
+                "more than {MORE_THAN} of the last {WINDOW} training trials correct; an error below {} counts as correct",
+                task.correct_below()
+            ),
+        },
         chance => Serde(task.chance()),
         curve => curve(report),
         trials => trials(report)?,
         networks => report.scores.iter().map(network).collect::<Value>(),
         score_trials => report.score_trials,
+        judged => match task.episodes() {
+            Some(_) => "return",
+            None => "error",
+        },
         measure => task.measure().label(),
         analyses => report.findings.iter().map(section).collect::<Value>(),
         command => command.map(|words| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")),
@@ -80,7 +90,8 @@ pub(super) fn picture(canvas: &Canvas, words: String, caption: &str) -> Value {
 fn curve(report: &RunReport) -> Value {
     let setup = &report.checkpoint.setup;
     let mean = |update: u64| {
-        let errors: Vec<f64> = report.rows.iter().filter(|row| row.update == update).map(|row| row.error).collect();
+        let errors: Vec<f64> =
+            report.rows.iter().filter(|row| row.update == update).map(|row| row.measured()).collect();
         errors.iter().sum::<f64>() / errors.len() as f64
     };
     let in_update = |update: u64| format!("{:.3} in update {update}", mean(update));
@@ -96,17 +107,23 @@ fn curve(report: &RunReport) -> Value {
     picture(
         &learning_curve_of(setup, &report.rows, report.log).draw(),
         words,
-        "Error while training, with the exploratory perturbations. Orange marks where networks reached the criterion.",
+        "While training, with the exploratory perturbations. Orange marks where networks reached the criterion.",
     )
 }
 
 fn trials(report: &RunReport) -> Result<Value> {
     let trials = sample_trials_of(report.checkpoint)?;
-    Ok(picture(
-        &trials.draw(),
-        format!("{}; for each the inputs, and below them the output and its target over time.", trials.title),
-        "Inputs above; below, the output in colour and its target dashed. The output is judged where it is shaded.",
-    ))
+    let (words, caption) = match report.checkpoint.setup.task.episodes() {
+        Some(_) => (
+            "for each what was observed, and below it what was done",
+            "What was observed above; below, the actions, without exploration.",
+        ),
+        None => (
+            "for each the inputs, and below them the output and its target over time",
+            "Inputs above; below, the output in colour and its target dashed. The output is judged where it is shaded.",
+        ),
+    };
+    Ok(picture(&trials.draw(), format!("{}; {words}.", trials.title), caption))
 }
 
 /// Why the run stopped, in a sentence.
@@ -139,7 +156,10 @@ fn figures(scores: &[Score]) -> Vec<(&'static str, String)> {
     if reached.len() > 1 {
         figures.push(("quartiles", format!("{}, {}", quartile(0.25), quartile(0.75))));
     }
-    figures.push(("median error, fresh trials", median(|s| s.error)));
+    figures.push(match scores.iter().all(|s| s.returns.is_some()) {
+        true => ("median return, fresh episodes", median(|s| -s.error)),
+        false => ("median error, fresh trials", median(|s| s.error)),
+    });
     figures.push(("median fraction correct", median(|s| s.fraction_correct)));
     figures
 }
@@ -164,7 +184,7 @@ fn network(score: &Score) -> Value {
     context! {
         number => score.network,
         reached => score.criterion_trials,
-        error => format!("{:.3}", score.error),
+        error => format!("{:.3}", score.returns.map_or(score.error, |returns| returns.mean_return)),
         correct => format!("{:.3}", score.fraction_correct),
     }
 }

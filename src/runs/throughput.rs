@@ -5,7 +5,7 @@
 use super::{draw_fresh, FrozenNetworks};
 use crate::config::Config;
 use crate::engine::{check_memory, product, zeros, Record, Strides};
-use crate::error::{Error, Result};
+use crate::error::{ensure, Error, Result};
 use crate::presets::Setup;
 use crate::quantile::quantile;
 use crate::rules::{FusedRule, Source};
@@ -61,6 +61,12 @@ pub fn measure_throughput(
     forward: bool,
 ) -> Result<Throughput> {
     let Config { train, network, .. } = &setup.config;
+    ensure!(
+        setup.task.episodes().is_none(),
+        Usage,
+        "task `{}` is a world, whose episodes differ in length: `train` says how many of its steps it makes in a second",
+        setup.task.name()
+    );
     check_memory(setup, std::slice::from_ref(device))?;
     let mut trainer = Trainer::new(setup.clone(), std::slice::from_ref(device))?;
     let flop_per_trial = flop_per_trial(setup, forward);

@@ -49,6 +49,13 @@ pub struct NetworkReport {
     pub world_steps: Option<u64>,
 }
 
+impl NetworkReport {
+    /// What a learning curve shows: the error or, in a world that answers, the return.
+    pub(crate) fn measured(&self) -> f64 {
+        self.mean_return.unwrap_or(self.error)
+    }
+}
+
 /// The effect of one update on all networks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UpdateReport {

@@ -7,6 +7,7 @@ use hebbian_rnn::{
     choose, Draw, DrawnTrial, Ensemble, Episode, Episodes, Phase, Record, RewardBaseline, Setting, Setup, Start,
     TrialBatch, Weights,
 };
+use hebbian_rnn::{find_analysis, measure_throughput, simulate, Inputs, Subject};
 
 /// Small networks, whose updates are not cut off.
 const SMALL: [&str; 8] = [
@@ -278,4 +279,21 @@ fn what_cannot_be_used_in_a_world_is_refused() {
         assert!(error.contains(expected), "{task} {setting}: {error}");
         assert!(!error.contains('\n'), "{error}");
     }
+}
+
+#[test]
+fn what_needs_trials_of_one_length_refuses_worlds_and_inputs_of_ones_own_do_not_need_the_world() {
+    let trainer = trainer("cartpole", &small(&[]));
+    let checkpoint = trainer.checkpoint().unwrap();
+    let subject = Subject { checkpoint: &checkpoint, metrics: None };
+    for name in ["trajectories", "gradient", "psychometric", "decoding"] {
+        let why = find_analysis(name).unwrap().why_not(&subject);
+        assert!(why.is_some_and(|why| why.starts_with("task `cartpole`")), "{name}");
+    }
+    let error = measure_throughput(trainer.setup(), &Device::Cpu, 1, 1, false).unwrap_err().to_string();
+    assert!(error.contains("task `cartpole` is a world"), "{error}");
+    let zeros = |shape: &[usize]| candle_core::Tensor::zeros(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
+    let inputs = Inputs { inputs: zeros(&[7, 2, 3, 4]), modulator: None, x: None, hebbian_trace: None };
+    let results = simulate(&checkpoint, inputs, Record::default(), 1).unwrap();
+    assert_eq!(results["outputs"].dims(), [7, 2, 3, 2]);
 }

@@ -65,7 +65,7 @@ impl Engine for Cpu {
         record: Record,
     ) -> crate::error::Result<Episode> {
         let plan = Plan::new(ensemble, batch, learn, record)?;
-        if let Some(episodes) = ensemble.setup.task.episodes() {
+        if let Some(episodes) = batch.episodes(&*ensemble.setup.task) {
             return episodes::run(&plan, ensemble, episodes, batch, (learn, record), &self.spare_factors);
         }
         let mut results = Results::new(&plan, ensemble, batch, record, self.spare.take());
