@@ -34,6 +34,8 @@ pub struct SampleTrials {
     pub time_label: String,
     /// Names of the input channels.
     pub input_names: Vec<String>,
+    /// Label of the panel below, e.g. "output".
+    pub output_label: String,
     /// The trials, of which the first six are drawn.
     pub trials: Vec<SampleTrial>,
 }
@@ -47,8 +49,8 @@ pub struct SampleTrial {
     pub step_ms: f64,
     /// Per input channel, one value per step.
     pub inputs: Vec<Vec<f32>>,
-    /// What the outputs are called, e.g. "output".
-    pub output_name: &'static str,
+    /// The names of the outputs.
+    pub output_names: Vec<String>,
     /// Per output channel, one value per step.
     pub outputs: Vec<Vec<f32>>,
     /// Per output channel, one value per step; NaN where the output is not scored.
@@ -59,11 +61,7 @@ impl SampleTrial {
     /// Outputs and targets.
     fn traces(&self) -> Vec<Mark> {
         let output = |(k, trace): (usize, &Vec<f32>)| {
-            let name = match self.outputs.len() {
-                1 => self.output_name.to_string(),
-                _ if k < COLOURS.len() => format!("{} {}", self.output_name, k + 1),
-                _ => String::new(),
-            };
+            let name = self.output_names.get(k).filter(|_| k < COLOURS.len()).cloned().unwrap_or_default();
             let mark = move |line| Mark::new(Shape::Line(line, 3.5), Colour::Nth(k)).named(name.as_str());
             stretches(trace, self.step_ms).map(mark)
         };
@@ -122,7 +120,7 @@ impl SampleTrials {
             canvas.text(&note, (RIGHT, 112.0), Style { colour: Colour::Grey, ..Style::right(SMALL) });
         }
         let whole = Chart::new(Axis::linear((0.0, 1.0), (layout.left, RIGHT)), layout.y);
-        whole.names(&mut canvas, &self.time_label, ("output", 48.0));
+        whole.names(&mut canvas, &self.time_label, (&self.output_label, 48.0));
         layout.name_lanes(&mut canvas, &self.input_names);
         for (column, trial) in trials.iter().enumerate() {
             layout.draw_column(&mut canvas, column, trial);
@@ -220,7 +218,7 @@ mod tests {
     #[test]
     fn the_first_six_trials_are_drawn_with_their_labels() {
         let trial = SampleTrial {
-            output_name: "output",
+            output_names: vec!["output".into()],
             title: "AB".into(),
             step_ms: 1.0,
             inputs: vec![vec![1.0, 1.0, 0.0, 0.0], vec![0.0; 4]],
@@ -228,6 +226,7 @@ mod tests {
             targets: vec![vec![f32::NAN, f32::NAN, 1.0, 1.0]],
         };
         let figure = SampleTrials {
+            output_label: "output".into(),
             title: "Sample trials".into(),
             time_label: "time (ms)".into(),
             input_names: vec!["input A".into(), "input B".into()],

@@ -7,6 +7,7 @@ use crate::plot::{LearningCurves, Run, SampleTrial, SampleTrials};
 use crate::presets::Setup;
 use crate::runs::run_fresh;
 use crate::storage::{LEARNING_CURVE, SAMPLE_TRIALS};
+use crate::tasks::Episodes;
 use crate::training::{Checkpoint, Criterion, Frozen, NetworkReport};
 use candle_core::DType;
 use std::path::Path;
@@ -121,12 +122,14 @@ pub(super) fn sample_trials_of(checkpoint: &Checkpoint) -> Result<SampleTrials> 
     let (batch, episode) = run_fresh(checkpoint, 0, shown, config.train.seed)?;
     let network = config.train.networks.start + place as u64;
     let (name, trained) = (task.name(), checkpoint.trials());
-    if let (Some(lived), Some(_)) = (&episode.lived, task.episodes()) {
+    if let (Some(lived), Some(episodes)) = (&episode.lived, task.episodes()) {
+        let few = task.n_in() <= MOST_DRAWN;
         return Ok(SampleTrials {
             title: format!("{name}: fresh episodes of network {network} after {trained} in training"),
             time_label: "step of the world".into(),
-            input_names: task.inputs(),
-            trials: lived[place * shown..][..shown].iter().map(|lived| sample_episode(lived, task.n_in())).collect(),
+            input_names: if few { numbered("action", episodes.dimensions()) } else { Vec::new() },
+            output_label: if few { "observation / size" } else { "action" }.into(),
+            trials: lived[place * shown..][..shown].iter().map(|lived| sample_episode(lived, episodes)).collect(),
         });
     }
     let outputs: Vec<Vec<f64>> = episode.outputs.get(place)?.flatten_from(1)?.to_dtype(DType::F64)?.to_vec2()?;
@@ -144,7 +147,7 @@ pub(super) fn sample_trials_of(checkpoint: &Checkpoint) -> Result<SampleTrials> 
             title: if types.len() > 1 { types[trial.trial_type].clone() } else { format!("trial {}", b + 1) },
             step_ms: step_ms.unwrap_or(1.0),
             inputs: channels(&trial.inputs, n_in),
-            output_name: "output",
+            output_names: numbered("output", n_out),
             outputs: channels(&outputs, n_out),
             targets: channels(&targets.collect::<Vec<_>>(), n_out),
         }
@@ -153,21 +156,44 @@ pub(super) fn sample_trials_of(checkpoint: &Checkpoint) -> Result<SampleTrials> 
         title: format!("{name}: fresh trials of network {network} after {trained} training trials"),
         time_label: if step_ms.is_some() { "time (ms)".into() } else { "step".into() },
         input_names: task.inputs(),
+        output_label: "output".into(),
         trials: outputs.iter().enumerate().map(sample).collect(),
     })
 }
 
-/// What was seen and done in an episode.
-fn sample_episode(lived: &Lived, n_in: usize) -> SampleTrial {
-    let width = lived.seen_and_done.len() / lived.rewards.len().max(1);
-    let channel = |k: usize| lived.seen_and_done.iter().skip(k).step_by(width).map(|value| *value as f32).collect();
+/// What was seen and done in an episode: a few observations are drawn large, in units of their usual sizes; of many, the
+/// actions are.
+fn sample_episode(lived: &Lived, episodes: &Episodes) -> SampleTrial {
+    let observations = episodes.world.observations();
+    let (n_in, width) = (observations.len(), lived.seen_and_done.len() / lived.rewards.len().max(1));
+    let channel = |k: usize| {
+        let size = observations.get(k).map_or(1.0, |(_, size)| *size);
+        lived.seen_and_done.iter().skip(k).step_by(width).map(|value| (value / size) as f32).collect()
+    };
+    let (seen, done): (Vec<_>, Vec<_>) = ((0..n_in).map(channel).collect(), (n_in..width).map(channel).collect());
+    let names = observations.into_iter().map(|(name, _)| name).collect();
+    let (inputs, output_names, outputs) = match n_in <= MOST_DRAWN {
+        true => (done, names, seen),
+        false => (Vec::new(), numbered("action", done.len()), done),
+    };
     SampleTrial {
-        title: format!("return {:.4}", lived.total()),
+        title: format!("return {}", (lived.total() * 10.0).round() / 10.0),
         step_ms: 1.0,
-        inputs: (0..n_in).map(channel).collect(),
-        output_name: "action",
-        outputs: (n_in..width).map(channel).collect(),
+        inputs,
+        output_names,
+        outputs,
         targets: Vec::new(),
+    }
+}
+
+/// At most this many observations are drawn.
+const MOST_DRAWN: usize = 6;
+
+/// "NAME", or "NAME 1", "NAME 2" and so on if there are several.
+fn numbered(name: &str, count: usize) -> Vec<String> {
+    match count {
+        1 => vec![name.to_string()],
+        _ => (1..=count).map(|k| format!("{name} {k}")).collect(),
     }
 }
 

@@ -142,7 +142,7 @@ impl Episodes {
     }
 
     /// The number of numbers in an action.
-    pub(crate) fn dimensions(&self) -> usize {
+    pub fn dimensions(&self) -> usize {
         match self.world.actions() {
             Actions::Discrete(_) => 1,
             Actions::Continuous { low, .. } => low.len(),
