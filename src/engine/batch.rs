@@ -62,7 +62,7 @@ impl DensePerturbation {
 /// What an episode draws as it goes.
 #[derive(Clone, Debug)]
 pub struct EpisodeDraws {
-    /// The number of the network's episode.
+    /// The number of the network's episode, or the number of those it has had.
     pub index: u64,
     /// For the world.
     pub world: Stream,
@@ -107,7 +107,7 @@ pub struct Draw {
     pub first_trial: u64,
     /// The number of trials per network, B.
     pub trials_each: usize,
-    /// The number of trials that a network had before the first: worlds may change with it.
+    /// The age, in trials, of networks that do not train here: worlds may change with it.
     pub age: u64,
     /// Whether the neurons and the readout explore.
     pub explore: bool,
@@ -218,7 +218,7 @@ fn draw_trial(config: &Config, task: &dyn Task, draw: Draw, network: u64, trial:
         let alike = episodes.settings.same_start && draw.explore;
         let start = if alike { draw.first_trial } else { trial };
         EpisodeDraws {
-            index: draw.age + trial,
+            index: if draw.phase == Phase::Train { trial } else { draw.age },
             world: of(start, Purpose::Task),
             shared: stream(config.train.seed, network, u64::MAX, Phase::Train, Purpose::Task),
             acting: explore(sd > 0.0).then(|| Counter::new(&mut rng(Purpose::ReadoutPerturbation))),

@@ -56,7 +56,7 @@ pub struct Outcome {
 
 /// What the start of an episode is made from.
 pub struct Start {
-    /// The number of the network's episode, from 0.
+    /// The number of the network's episode, from 0; in evaluation, the number of those it was trained in.
     pub index: u64,
     /// Random numbers of the episode.
     pub rng: Stream,

@@ -126,7 +126,7 @@ pub(super) fn sample_trials_of(checkpoint: &Checkpoint) -> Result<SampleTrials> 
         let few = task.n_in() <= MOST_DRAWN;
         return Ok(SampleTrials {
             title: format!("{name}: fresh episodes of network {network} after {trained} in training"),
-            time_label: "step of the world".into(),
+            time_label: format!("step of the world, up to {MOST_STEPS}"),
             input_names: if few { numbered("action", episodes.dimensions()) } else { Vec::new() },
             output_label: if few { "observation / size" } else { "action" }.into(),
             trials: lived[place * shown..][..shown].iter().map(|lived| sample_episode(lived, episodes)).collect(),
@@ -168,7 +168,7 @@ fn sample_episode(lived: &Lived, episodes: &Episodes) -> SampleTrial {
     let (n_in, width) = (observations.len(), lived.seen_and_done.len() / lived.rewards.len().max(1));
     let channel = |k: usize| {
         let size = observations.get(k).map_or(1.0, |(_, size)| *size);
-        lived.seen_and_done.iter().skip(k).step_by(width).map(|value| (value / size) as f32).collect()
+        lived.seen_and_done.iter().skip(k).step_by(width).take(MOST_STEPS).map(|value| (value / size) as f32).collect()
     };
     let (seen, done): (Vec<_>, Vec<_>) = ((0..n_in).map(channel).collect(), (n_in..width).map(channel).collect());
     let names = observations.into_iter().map(|(name, _)| name).collect();
@@ -186,8 +186,9 @@ fn sample_episode(lived: &Lived, episodes: &Episodes) -> SampleTrial {
     }
 }
 
-/// At most this many observations are drawn.
+/// At most this many observations and steps are drawn.
 const MOST_DRAWN: usize = 6;
+const MOST_STEPS: usize = 100;
 
 /// "NAME", or "NAME 1", "NAME 2" and so on if there are several.
 fn numbered(name: &str, count: usize) -> Vec<String> {
