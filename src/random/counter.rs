@@ -76,27 +76,29 @@ fn fill<const GAUSSIAN: bool>(key: [u32; 2], chunk: u64, sd: f32, values: &mut [
     }
 }
 
-/// Four random words for each lane of a chunk.
+/// Four random words for each lane of a chunk. Words are kept in 64 bits, of which the upper half is ignored: so a product
+/// of two words is one instruction.
 #[inline(always)]
 fn philox(key: [u32; 2], chunk: u64) -> [[u32; LANES]; 4] {
     const ROUNDS: usize = 7;
-    let mut c = [[0u32; LANES], [chunk as u32; LANES], [(chunk >> 32) as u32; LANES], [0; LANES]];
+    const WORD: u64 = u32::MAX as u64;
+    let mut c = [[0; LANES], [chunk & WORD; LANES], [chunk >> 32; LANES], [0; LANES]];
     for (lane, counter) in c[0].iter_mut().enumerate() {
-        *counter = lane as u32;
+        *counter = lane as u64;
     }
     let mut k = key;
     for _ in 0..ROUNDS {
+        let key = k.map(u64::from);
         for lane in 0..LANES {
-            let (a, b) = (u64::from(c[0][lane]) * 0xD251_1F53, u64::from(c[2][lane]) * 0xCD9E_8D57);
-            let (c1, c3) = (c[1][lane], c[3][lane]);
-            c[0][lane] = (b >> 32) as u32 ^ c1 ^ k[0];
-            c[1][lane] = b as u32;
-            c[2][lane] = (a >> 32) as u32 ^ c3 ^ k[1];
-            c[3][lane] = a as u32;
+            let (a, b) = ((c[0][lane] & WORD) * 0xD251_1F53, (c[2][lane] & WORD) * 0xCD9E_8D57);
+            c[0][lane] = (b >> 32) ^ c[1][lane] ^ key[0];
+            c[2][lane] = (a >> 32) ^ c[3][lane] ^ key[1];
+            c[1][lane] = b;
+            c[3][lane] = a;
         }
         k = [k[0].wrapping_add(0x9E37_79B9), k[1].wrapping_add(0xBB67_AE85)];
     }
-    c
+    c.map(|words| words.map(|word| word as u32))
 }
 
 /// A word as a number from U(0, 1], of which there are 2²⁴.
