@@ -19,6 +19,8 @@ pub struct Lived {
     pub correct: Option<bool>,
     /// Each observation and the action that followed, if recorded: `[steps, n_in + dimensions of an action]`.
     pub seen_and_done: Vec<f64>,
+    /// The score of each action, ∂ log π / ∂z, if recorded: `[steps, n_out]`.
+    pub scores: Vec<f64>,
 }
 
 impl Lived {
@@ -107,6 +109,7 @@ impl<'a> Play<'a> {
         (lived.terminated, lived.correct) = (outcome.terminated, outcome.correct);
         if self.record {
             lived.seen_and_done.extend(&self.action);
+            lived.scores.extend(&self.score);
         }
         !outcome.terminated && step + 1 < self.episodes.world.limit()
     }

@@ -196,14 +196,14 @@ impl Setup {
         let name = episodes.world.name();
         let summed = match rule.source() {
             Source::Steps(_) => rule.credit() != Credit::Supervised,
-            Source::Nothing => true,
-            Source::FastWeights | Source::Gradient => false,
+            Source::Nothing | Source::Gradient => true,
+            Source::FastWeights => false,
         };
         ensure!(
             summed,
             Usage,
             "rule.name is `{}`, which cannot learn from what an episode of `{name}` was worth; expected `node-perturbation`, \
-             `delta-x`, `eh`, `r-stdp` or `none`",
+             `delta-x`, `eh`, `r-stdp`, `bptt` or `none`",
             rule.name()
         );
         let learnable = matches!(readout.rule, ReadoutRule::None | ReadoutRule::NodePerturbation);

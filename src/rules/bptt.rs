@@ -16,9 +16,11 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     )
 };
 
-/// Backpropagation trains the readout as well.
+/// Backpropagation trains the readout as well. In a world that answers, actions are still explored.
 fn adapt(config: &mut Config) {
-    config.readout = ReadoutConfig::default();
+    let in_a_world = config.task.contains_key("acting");
+    let perturbation = if in_a_world { config.readout.perturbation } else { 0.0 };
+    config.readout = ReadoutConfig { perturbation, ..ReadoutConfig::default() };
     config.modulator.energy_cost = 0.0;
 }
 

@@ -33,7 +33,7 @@ pub fn refused(task: &str, rule: &str) -> Option<&'static str> {
     let worlds = ["bandit", "perceptual-decision", "open-field", "cartpole", "acrobot", "pendulum"];
     match rule {
         "eh" | "rflo" if task == "reach" => Some("task `reach` judges whole trials"),
-        "bptt" | "rflo" | "hebbian-trace" if worlds.contains(&task) => Some("cannot learn from what an episode"),
+        "rflo" | "hebbian-trace" if worlds.contains(&task) => Some("cannot learn from what an episode"),
         _ => None,
     }
 }

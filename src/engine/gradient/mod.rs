@@ -9,16 +9,18 @@
 mod backward;
 mod loss;
 mod plan;
+mod reinforce;
 mod workers;
 
 use super::memory::{Part, Sizes};
 use super::reference::TrialTensors;
-use super::{Engine, Ensemble, Episode, Gradients, Record, TrialBatch};
+use super::{forward, Engine, Ensemble, Episode, Gradients, Record, TrialBatch};
 use crate::config::{Config, InputWeights, Loss, Output, Parameters};
 use crate::error::{Error, Result};
 use crate::model::Weights;
 use crate::presets::Setup;
 use crate::rules::RewardBaseline;
+use crate::tasks::Episodes;
 use backward::{Done, Job};
 use candle_core::{Device, Tensor};
 use plan::Shard;
@@ -115,6 +117,25 @@ impl Gradient {
     }
 }
 
+impl Gradient {
+    /// Runs the episodes of a batch and finds the gradient of what they were worth.
+    fn reinforce(&self, ensemble: &Ensemble, episodes: &Episodes, batch: &TrialBatch) -> Result<Episode> {
+        let (setup, device) = (ensemble.setup, ensemble.weights.w_rec.device());
+        let record = Record { episodes: true, ..Record::default() };
+        let unfolded = forward(setup, device).run(ensemble, batch, false, record)?;
+        let lived = unfolded.lived.unwrap_or_default();
+        let (trials, shape) = reinforce::replayed(ensemble, episodes, batch, &lived);
+        let fast_weights = ensemble.fast_weights.clone();
+        let ensemble = Ensemble { shape, fast_weights, ..*ensemble };
+        let (backward, _) = self.backpropagate(&ensemble, &trials, Loss::Squared, &learning(&setup.config))?;
+        Ok(Episode {
+            gradients: backward.gradients,
+            lived: Some(lived),
+            ..Episode::new(unfolded.outputs, unfolded.state)
+        })
+    }
+}
+
 impl Engine for Gradient {
     fn refuses(&self, setup: &Setup, _device: &Device) -> Option<String> {
         (!setup.follows_gradient()).then(|| format!("the rule `{}` needs no gradient", setup.rule.name()))
@@ -126,6 +147,9 @@ impl Engine for Gradient {
 
     fn run(&mut self, ensemble: &Ensemble, batch: &TrialBatch, _learn: bool, _record: Record) -> Result<Episode> {
         let config = &ensemble.setup.config;
+        if let Some(episodes) = batch.episodes(&*ensemble.setup.task) {
+            return self.reinforce(ensemble, episodes, batch);
+        }
         Ok(self.backpropagate(ensemble, batch, config.bptt.loss, &learning(config))?.0)
     }
 }
