@@ -1,10 +1,10 @@
 //! Episodes in a world that answers, as they unfold: what both engines do between two steps of a network.
 
 use super::{DrawnTrial, EpisodeDraws};
-use crate::environments::{Actions, Copies, Start};
+use crate::environments::{Copies, Start};
 use crate::presets::Setup;
 use crate::random::CHUNK;
-use crate::tasks::{Acting, Episodes};
+use crate::tasks::{Actor, Episodes};
 
 /// An episode from its start to its end.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,7 +37,7 @@ pub(super) struct Play<'a> {
     pub lived: Vec<Lived>,
     draws: Vec<Option<Draws>>,
     world: Box<dyn Copies>,
-    actions: Actions,
+    actor: Actor,
     sizes: Vec<f64>,
     sigma: f64,
     record: bool,
@@ -66,6 +66,7 @@ impl<'a> Play<'a> {
         let given: Vec<&EpisodeDraws> = drawn.into_iter().filter_map(|drawn| drawn.episode.as_ref()).collect();
         let start = |of: &&EpisodeDraws| Start { index: of.index, rng: of.world.clone(), shared: of.shared.clone() };
         let world = episodes.world.start(given.iter().map(start).collect());
+        let actor = episodes.actor();
         let sizes: Vec<f64> = episodes.world.observations().into_iter().map(|(_, size)| size).collect();
         Play {
             lived: (0..given.len()).map(|k| Lived { condition: world.condition(k), ..Lived::default() }).collect(),
@@ -74,13 +75,13 @@ impl<'a> Play<'a> {
                 .map(|of| of.acting.map(|counter| Draws { counter, chunk: None, numbers: [0.0; CHUNK] }))
                 .collect(),
             world,
-            actions: episodes.world.actions(),
             sigma: setup.config.readout.perturbation,
             record,
             observation: vec![0.0; sizes.len()],
             sizes,
-            action: vec![0.0; episodes.dimensions()],
-            score: vec![0.0; crate::tasks::Task::n_out(episodes)],
+            action: vec![0.0; actor.dimensions()],
+            score: vec![0.0; actor.outputs()],
+            actor,
             episodes,
         }
     }
@@ -98,11 +99,9 @@ impl<'a> Play<'a> {
 
     /// Acts on the `outputs` `[n_out]` of a step of the world. Returns whether the episode goes on.
     pub fn act(&mut self, k: usize, step: usize, outputs: &[f64]) -> bool {
-        let each = self.episodes.draws();
-        let acting = self.episodes.settings.acting;
         let draw = step / self.episodes.settings.hold;
-        let draws = self.draws[k].as_mut().map(|draws| draws.at(acting, draw, each));
-        self.episodes.act(&self.actions, outputs, (draws, self.sigma), &mut self.action, &mut self.score);
+        let draws = self.draws[k].as_mut().map(|draws| draws.at(&self.actor, draw));
+        self.actor.act(outputs, (draws, self.sigma), &mut self.action, &mut self.score);
         let outcome = self.world.step(k, &self.action);
         let lived = &mut self.lived[k];
         lived.rewards.push(outcome.reward);
@@ -116,16 +115,15 @@ impl<'a> Play<'a> {
 }
 
 impl Draws {
-    /// The `each` numbers of draw number `draw`: a chunk holds those of as many draws as fit. They must be asked for in order.
-    fn at(&mut self, acting: Acting, draw: usize, each: usize) -> &[f32] {
+    /// The numbers of draw number `draw`: a chunk holds those of as many draws as fit. They must be asked for in order.
+    fn at(&mut self, actor: &Actor, draw: usize) -> &[f32] {
+        let each = actor.draws();
         let (chunk, place) = (draw / (CHUNK / each), draw % (CHUNK / each));
         if self.chunk != Some(chunk) {
             self.chunk = Some(chunk);
-            match acting {
-                Acting::Softmax => self.counter.uniform(chunk, &mut self.numbers),
-                Acting::Argmax | Acting::Direct | Acting::PopulationVector => {
-                    self.counter.gaussian(chunk, 1.0, &mut self.numbers)
-                }
+            match actor.draws_are_uniform() {
+                true => self.counter.uniform(chunk, &mut self.numbers),
+                false => self.counter.gaussian(chunk, 1.0, &mut self.numbers),
             }
         }
         &self.numbers[place * each..][..each]

@@ -12,6 +12,7 @@
 //!    rule, and the function and struct above.
 //! 4. Give the task small sizes in `tests/it/tasks.rs`, which trains each listed task with each rule.
 
+mod acting;
 pub(crate) mod bits;
 mod dnms;
 mod episodes;
@@ -22,9 +23,11 @@ mod reach;
 mod recall;
 mod selective_integration;
 
+pub use acting::Acting;
+pub(crate) use acting::Actor;
 pub use bits::Bits;
 pub use dnms::Dnms;
-pub use episodes::{Acting, EpisodeSettings, Episodes};
+pub use episodes::{EpisodeSettings, Episodes};
 pub use evidence_accumulation::EvidenceAccumulation;
 pub use file::FileTask;
 pub use pattern_generation::PatternGeneration;
