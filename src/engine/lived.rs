@@ -50,9 +50,9 @@ pub(super) struct Play<'a> {
 /// The random numbers of one network's actions.
 struct Draws {
     counter: crate::random::Counter,
-    /// The chunk that was drawn last, and its numbers.
+    /// The chunk that was drawn last, and the numbers from it on.
     chunk: Option<usize>,
-    numbers: [f32; CHUNK],
+    numbers: Vec<f32>,
 }
 
 impl<'a> Play<'a> {
@@ -72,7 +72,7 @@ impl<'a> Play<'a> {
             lived: (0..given.len()).map(|k| Lived { condition: world.condition(k), ..Lived::default() }).collect(),
             draws: given
                 .iter()
-                .map(|of| of.acting.map(|counter| Draws { counter, chunk: None, numbers: [0.0; CHUNK] }))
+                .map(|of| of.acting.map(|counter| Draws { counter, chunk: None, numbers: Vec::new() }))
                 .collect(),
             world,
             sigma: setup.config.readout.perturbation,
@@ -115,12 +115,15 @@ impl<'a> Play<'a> {
 }
 
 impl Draws {
-    /// The numbers of draw number `draw`: a chunk holds those of as many draws as fit. They must be asked for in order.
+    /// The numbers of draw number `draw`: a chunk holds those of as many draws as fit; if not even one does, it takes several
+    /// chunks.
     fn at(&mut self, actor: &Actor, draw: usize) -> &[f32] {
         let each = actor.draws();
-        let (chunk, place) = (draw / (CHUNK / each), draw % (CHUNK / each));
+        let together = (CHUNK / each).max(1);
+        let (chunk, place) = (draw / together * each.div_ceil(CHUNK), draw % together);
         if self.chunk != Some(chunk) {
             self.chunk = Some(chunk);
+            self.numbers.resize(each.max(CHUNK), 0.0);
             match actor.draws_are_uniform() {
                 true => self.counter.uniform(chunk, &mut self.numbers),
                 false => self.counter.gaussian(chunk, 1.0, &mut self.numbers),
