@@ -64,12 +64,18 @@ pub(super) fn acrobot(config: &mut Config) {
     config.train.trials = Some(3200);
 }
 
+/// Batches differ in how much there is to learn from them: where all episodes start upright, they are alike. So their
+/// modulators are not normalised, and changes are not cut off.
 pub(super) fn pendulum(config: &mut Config) {
     world(config, Pendulum::default());
     set(config, "discount", 0.98);
     set(config, "same_start", true);
     config.network.input_scale = 3.0;
-    (config.readout.perturbation, config.readout.max_dw) = (0.5, 0.003);
+    config.modulator.normalise = false;
+    config.rule.eta = if config.rule.name == "delta-x" { 2.5e-4 } else { 1e-5 };
+    (config.rule.max_dw, config.rule.fall_trials) = (0.0, 8000.0);
+    config.readout.perturbation = 0.5;
+    (config.readout.eta, config.readout.max_dw) = (2e-6, 0.0);
     config.train.trials = Some(32_000);
 }
 
