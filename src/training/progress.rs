@@ -51,7 +51,7 @@ pub struct NetworkReport {
 
 impl NetworkReport {
     /// What a learning curve shows: the error or, in a world that answers, the return.
-    pub(crate) fn measured(&self) -> f64 {
+    pub fn measured(&self) -> f64 {
         self.mean_return.unwrap_or(self.error)
     }
 }
