@@ -115,8 +115,8 @@ fn trials(report: &RunReport) -> Result<Value> {
     let trials = sample_trials_of(report.checkpoint)?;
     let (words, caption) = match report.checkpoint.setup.task.episodes() {
         Some(_) => (
-            "for each what was observed, and below it what was done",
-            "What was observed above; below, the actions, without exploration.",
+            "for each what was observed and what was done, step by step",
+            "What was observed and what was done in the first steps, without exploration.",
         ),
         None => (
             "for each the inputs, and below them the output and its target over time",
