@@ -16,12 +16,6 @@ pub enum Distribution {
     Gaussian,
 }
 
-impl Distribution {
-    fn is_uniform(&self) -> bool {
-        *self == Distribution::Uniform
-    }
-}
-
 /// Exploratory perturbations ξ, drawn independently for each neuron and step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,23 +28,15 @@ pub struct PerturbationConfig {
     pub amplitude: f64,
     /// The first step in which neurons may be perturbed.
     pub start_step: usize,
-    /// The distribution of ξ.
-    #[serde(default, skip_serializing_if = "Distribution::is_uniform")]
-    pub distribution: Distribution,
-}
-
-fn is_zero(value: &f64) -> bool {
-    *value == 0.0
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
+    /// The distribution of ξ; `None`: uniform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distribution: Option<Distribution>,
 }
 
 impl Default for PerturbationConfig {
     /// No neuron is perturbed.
     fn default() -> Self {
-        PerturbationConfig { probability: 0.0, amplitude: 1.0, start_step: 0, distribution: Distribution::Uniform }
+        PerturbationConfig { probability: 0.0, amplitude: 1.0, start_step: 0, distribution: None }
     }
 }
 
@@ -67,9 +53,9 @@ pub struct RuleConfig {
     /// The bound for a batch of B trials is max_dw · max(1, clip_growth · √B).
     pub clip_growth: f64,
     /// T, the number of trials after which η and its bound, also those of the readout, have fallen to half: they are divided
-    /// by 1 + trials / T. 0: they do not fall.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub fall_trials: f64,
+    /// by 1 + trials / T. 0 or `None`: they do not fall.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fall_trials: Option<f64>,
     /// The parameters of the selected rule, as further keys of this table.
     #[serde(flatten)]
     pub own: toml::Table,
@@ -107,13 +93,13 @@ pub struct ReadoutConfig {
     pub perturbation: f64,
     /// Decay of the running mean z̄ of the output (`eh` only).
     pub mean_decay: f64,
-    /// Largest change of a weight in an update; 0: no bound. In worlds only.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub max_dw: f64,
+    /// Largest change of a weight in an update; 0 or `None`: no bound. In worlds only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_dw: Option<f64>,
     /// The fraction of every weight that is lost in an update while nothing succeeds: w_out and b_out are multiplied by
     /// 1 − forget · (1 − p), with p the fraction correct of the last 100 episodes. In worlds only.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub forget: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forget: Option<f64>,
 }
 
 impl Default for ReadoutConfig {
@@ -124,8 +110,8 @@ impl Default for ReadoutConfig {
             eta: 0.0,
             perturbation: 0.0,
             mean_decay: 0.8,
-            max_dw: 0.0,
-            forget: 0.0,
+            max_dw: None,
+            forget: None,
         }
     }
 }
@@ -161,8 +147,8 @@ pub struct RewardConfig {
     pub binary: bool,
     /// Divide the modulators of a batch by their root mean square, so that the size of the reward does not matter. In
     /// worlds only.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub normalise: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalise: Option<bool>,
     /// Add this times the mean |output| over all steps to the error by which a trial is judged (hebbRNN); 0: no cost.
     #[serde(default)]
     pub energy_cost: f64,
@@ -177,7 +163,7 @@ impl Default for RewardConfig {
             warmup_trials: 100,
             reward_decay: 0.8,
             binary: false,
-            normalise: false,
+            normalise: None,
             energy_cost: 0.0,
         }
     }

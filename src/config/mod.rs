@@ -123,7 +123,7 @@ impl Config {
 
         fraction("perturbation.probability", self.perturbation.probability)?;
         not_negative("perturbation.amplitude", self.perturbation.amplitude)?;
-        if self.perturbation.distribution == Distribution::Gaussian {
+        if self.perturbation.distribution == Some(Distribution::Gaussian) {
             let p = self.perturbation.probability;
             let expected = "1, since perturbation.distribution is `gaussian`; or 0";
             expect(p == 0.0 || p == 1.0, "perturbation.probability", p, expected)?;
@@ -132,13 +132,13 @@ impl Config {
         not_negative("rule.eta", self.rule.eta)?;
         not_negative("rule.max_dw", self.rule.max_dw)?;
         not_negative("rule.clip_growth", self.rule.clip_growth)?;
-        not_negative("rule.fall_trials", self.rule.fall_trials)?;
+        not_negative("rule.fall_trials", self.rule.fall_trials.unwrap_or(0.0))?;
 
         not_negative("readout.eta", self.readout.eta)?;
         not_negative("readout.perturbation", self.readout.perturbation)?;
         fraction("readout.mean_decay", self.readout.mean_decay)?;
-        not_negative("readout.max_dw", self.readout.max_dw)?;
-        fraction("readout.forget", self.readout.forget)?;
+        not_negative("readout.max_dw", self.readout.max_dw.unwrap_or(0.0))?;
+        fraction("readout.forget", self.readout.forget.unwrap_or(0.0))?;
         if self.readout.rule == ReadoutRule::NodePerturbation && self.network.output == Output::Readout {
             positive("readout.perturbation", self.readout.perturbation)?;
         }

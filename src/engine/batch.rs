@@ -206,7 +206,7 @@ fn draw_trial(config: &Config, task: &dyn Task, draw: Draw, network: u64, trial:
     let readout_noise = || gaussian(&mut rng(Purpose::ReadoutPerturbation), steps * task.n_out(), sd);
     let perturbations = || perturbations(config, steps, &mut rng(Purpose::Perturbation));
     let perturbed = explore(config.perturbation.amplitude as f32 != 0.0);
-    let gaussian = config.perturbation.distribution == Distribution::Gaussian && config.perturbs();
+    let gaussian = config.perturbation.distribution == Some(Distribution::Gaussian) && config.perturbs();
     let dense = || DensePerturbation {
         counter: Counter::new(&mut rng(Purpose::Perturbation)),
         sd: config.perturbation.amplitude as f32,

@@ -133,7 +133,7 @@ fn unknown_elsewhere(setup: &Setup) -> Option<String> {
         probability: _,
         amplitude: _,
         start_step: _,
-        distribution: Distribution::Uniform | Distribution::Gaussian,
+        distribution: None | Some(Distribution::Uniform | Distribution::Gaussian),
     } = perturbation;
     let RuleConfig { name: _, eta: _, max_dw: _, clip_growth: _, fall_trials: _, own: _, start_step: _ } = rule;
     if setup.rule.fused().is_none() && !setup.follows_gradient() {

@@ -19,7 +19,7 @@ pub(super) fn worth(ensemble: &Ensemble, network: usize, lived: &[Lived]) -> Vec
             m.into_iter().zip(lived).map(|(m, lived)| vec![m; lived.rewards.len()]).collect()
         }
     };
-    if setup.config.modulator.normalise {
+    if setup.config.modulator.normalise == Some(true) {
         // Of whole episodes, each counts once; of single steps, each of them.
         let counted = if discount < 1.0 { usize::MAX } else { 1 };
         let each = || worth.iter().flat_map(|of| &of[..of.len().min(counted)]);

@@ -25,7 +25,7 @@ fn world(config: &mut Config, world: impl Environment + Serialize + 'static) {
     config.perturbation = PerturbationConfig {
         probability: 1.0,
         amplitude: 0.2,
-        distribution: Distribution::Gaussian,
+        distribution: Some(Distribution::Gaussian),
         ..PerturbationConfig::default()
     };
     // The rates are so high that most changes are at the bound. Rules that learn from x − x̄ are also moved by what the input
@@ -35,15 +35,16 @@ fn world(config: &mut Config, world: impl Environment + Serialize + 'static) {
         "eh" => (1.5625, 3e-4),
         _ => (1.5625, 3e-3),
     };
-    config.rule.clip_growth = 0.0;
+    (config.rule.clip_growth, config.rule.fall_trials) = (0.0, Some(0.0));
     config.readout = ReadoutConfig {
         rule: ReadoutRule::NodePerturbation,
         eta: 0.0625,
         perturbation: 1.0,
-        max_dw: 0.01,
+        max_dw: Some(0.01),
+        forget: Some(0.0),
         ..ReadoutConfig::default()
     };
-    config.modulator.normalise = true;
+    config.modulator.normalise = Some(true);
     config.train.batch = 16;
     config.train.checkpoint_every = 50;
 }
@@ -60,7 +61,7 @@ pub(super) fn cartpole(config: &mut Config) {
 
 pub(super) fn acrobot(config: &mut Config) {
     world(config, Acrobot::default());
-    config.rule.fall_trials = 2000.0;
+    config.rule.fall_trials = Some(2000.0);
     config.train.trials = Some(3200);
 }
 
@@ -71,11 +72,11 @@ pub(super) fn pendulum(config: &mut Config) {
     set(config, "discount", 0.98);
     set(config, "same_start", true);
     config.network.input_scale = 3.0;
-    config.modulator.normalise = false;
+    config.modulator.normalise = Some(false);
     config.rule.eta = if config.rule.name == "delta-x" { 2.5e-4 } else { 1e-5 };
-    (config.rule.max_dw, config.rule.fall_trials) = (0.0, 8000.0);
+    (config.rule.max_dw, config.rule.fall_trials) = (0.0, Some(8000.0));
     config.readout.perturbation = 0.5;
-    (config.readout.eta, config.readout.max_dw) = (2e-6, 0.0);
+    (config.readout.eta, config.readout.max_dw) = (2e-6, Some(0.0));
     config.train.trials = Some(32_000);
 }
 
@@ -88,15 +89,15 @@ pub(super) fn open_field(config: &mut Config) {
     config.network.neurons = 121;
     config.network.input_weights = InputWeights::OneToOne;
     (config.network.gain, config.network.bias_scale) = (0.0, 0.0);
-    config.readout.forget = 0.1;
+    config.readout.forget = Some(0.1);
     config.train.trials = Some(4000);
 }
 
 /// Only the readout learns: there is nothing to remember. One pull at a time, compared with a running mean.
 pub(super) fn bandit(config: &mut Config) {
     world(config, Bandit::default());
-    (config.readout.eta, config.readout.max_dw) = (0.015, 0.0);
-    config.modulator.normalise = false;
+    (config.readout.eta, config.readout.max_dw) = (0.015, Some(0.0));
+    config.modulator.normalise = Some(false);
     config.modulator.expected_error_decay = 0.97;
     config.modulator.warmup_trials = 0;
     config.train.batch = 1;

@@ -183,8 +183,10 @@ impl Setup {
         if let Some(episodes) = task.episodes() {
             return self.check_episodes(episodes);
         }
-        ensure!(!config.modulator.normalise, Usage, "modulator.normalise is for worlds that answer; expected false");
+        let normalise = config.modulator.normalise == Some(true);
+        ensure!(!normalise, Usage, "modulator.normalise is for worlds that answer; expected false");
         for (key, found) in [("readout.max_dw", config.readout.max_dw), ("readout.forget", config.readout.forget)] {
+            let found = found.unwrap_or(0.0);
             ensure!(found <= 0.0, Usage, "{key} is {found}, but it is for worlds that answer; expected 0");
         }
         self.check_credit()

@@ -57,7 +57,8 @@ impl Share {
             (weights.w_rec, changes) = self.moved_recurrent(sum.clone())?;
         }
         let ReadoutConfig { eta, max_dw, forget, .. } = self.current.setup.config.readout;
-        let (eta, max_dw) = (eta * self.fall(), max_dw * self.fall());
+        let (eta, max_dw) = (eta * self.fall(), max_dw.unwrap_or(0.0) * self.fall());
+        let forget = forget.unwrap_or(0.0);
         if let (Some((dw_out, db_out)), Some(w_out), Some(b_out)) =
             (&credit.readout, &mut weights.w_out, &mut weights.b_out)
         {
@@ -95,7 +96,7 @@ impl Share {
 
     /// The factor by which rates and bounds have fallen.
     fn fall(&self) -> f64 {
-        match self.current.setup.config.rule.fall_trials {
+        match self.current.setup.config.rule.fall_trials.unwrap_or(0.0) {
             0.0 => 1.0,
             half => 1.0 / (1.0 + self.current.trials() as f64 / half),
         }

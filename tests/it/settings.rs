@@ -61,3 +61,19 @@ fn what_is_wrong_is_named() {
     assert!(resolved(Some("dnms"), &["task.name=echo"]).unwrap_err().contains("task.name is `echo`"));
     assert!(resolved(None, &[]).unwrap_err().contains("no task is named"));
 }
+
+/// A key that is written only where it was set must be written where it was set to what other tasks have without it.
+#[test]
+fn what_is_switched_off_stays_off_in_the_configuration_that_is_kept() {
+    for settings in [
+        ["rule.fall_trials=0", "readout.max_dw=0"],
+        ["readout.forget=0", "modulator.normalise=false"],
+        ["perturbation.distribution=uniform", "perturbation.probability=0.1"],
+    ] {
+        for task in ["pendulum", "cartpole", "open-field"] {
+            let config = resolved(Some(task), &settings).unwrap();
+            let again = Setting::from_toml(&config.to_toml().unwrap(), "config.toml").unwrap();
+            assert_eq!(Setup::resolve(None, &again).unwrap().config, config, "{task} {settings:?}");
+        }
+    }
+}

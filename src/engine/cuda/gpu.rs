@@ -101,7 +101,7 @@ impl Engine for Cuda {
         if setup.task.episodes().is_some() {
             return Some("a world that answers (its steps run on the host)".into());
         }
-        if setup.config.perturbation.distribution == Distribution::Gaussian {
+        if setup.config.perturbation.distribution == Some(Distribution::Gaussian) {
             return Some("Gaussian perturbations (perturbation.distribution)".into());
         }
         fused::refuses(setup, &[Kernels::Fused, Kernels::Stepwise])
