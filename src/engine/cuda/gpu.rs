@@ -4,6 +4,7 @@ use super::machine::{Kernel, Limits, Machine, Shape};
 use super::params::Params;
 use super::uploads::GpuUploads;
 use super::{driver, tensors, Workspace};
+use crate::config::Distribution;
 use crate::config::Kernels;
 use crate::engine::memory::{parts, Part, Sizes};
 use crate::engine::{fused, Eligibility, Engine, Ensemble, Episode, Record, TrialBatch};
