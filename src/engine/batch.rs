@@ -1,6 +1,7 @@
 //! A batch of trials in host memory: S networks × B trials, each drawn from its own random streams.
 
 use crate::config::{Config, Distribution, NetworkConfig, NetworkRange};
+use crate::environments::Start;
 use crate::error::{ensure, Result};
 use crate::presets::Setup;
 use crate::random::{events, gaussian, stream, symmetric_uniform, uniform, Counter, Phase, Purpose, Stream, CHUNK};
@@ -62,12 +63,8 @@ impl DensePerturbation {
 /// What an episode draws as it goes.
 #[derive(Clone, Debug)]
 pub struct EpisodeDraws {
-    /// The number of the network's episode, or the number of those it has had.
-    pub index: u64,
     /// For the world.
-    pub world: Stream,
-    /// For what all episodes of the network share.
-    pub shared: Stream,
+    pub start: Start,
     /// For the noise of outputs; `None` without.
     pub acting: Option<Counter>,
 }
@@ -218,9 +215,11 @@ fn draw_trial(config: &Config, task: &dyn Task, draw: Draw, network: u64, trial:
         let alike = episodes.settings.same_start && draw.explore;
         let start = if alike { draw.first_trial } else { trial };
         EpisodeDraws {
-            index: if draw.phase == Phase::Train { trial } else { draw.age },
-            world: of(start, Purpose::Task),
-            shared: stream(config.train.seed, network, u64::MAX, Phase::Train, Purpose::Task),
+            start: Start {
+                index: if draw.phase == Phase::Train { trial } else { draw.age },
+                rng: of(start, Purpose::Task),
+                shared: stream(config.train.seed, network, u64::MAX, Phase::Train, Purpose::Task),
+            },
             acting: explore(sd > 0.0).then(|| Counter::new(&mut rng(Purpose::ReadoutPerturbation))),
         }
     };

@@ -1,9 +1,9 @@
 //! Episodes in a world that answers, as they unfold: what both engines do between two steps of a network.
 
 use super::{DrawnTrial, EpisodeDraws};
-use crate::environments::{Copies, Start};
+use crate::environments::Copies;
 use crate::presets::Setup;
-use crate::random::CHUNK;
+use crate::random::{Counter, CHUNK};
 use crate::tasks::{Actor, Episodes};
 
 /// An episode from its start to its end.
@@ -49,7 +49,7 @@ pub(super) struct Play<'a> {
 
 /// The random numbers of one network's actions.
 struct Draws {
-    counter: crate::random::Counter,
+    counter: Counter,
     /// The chunk that was drawn last, and the numbers from it on.
     chunk: Option<usize>,
     numbers: Vec<f32>,
@@ -64,10 +64,9 @@ impl<'a> Play<'a> {
         record: bool,
     ) -> Self {
         let given: Vec<&EpisodeDraws> = drawn.into_iter().filter_map(|drawn| drawn.episode.as_ref()).collect();
-        let start = |of: &&EpisodeDraws| Start { index: of.index, rng: of.world.clone(), shared: of.shared.clone() };
-        let world = episodes.world.start(given.iter().map(start).collect());
+        let world = episodes.world.start(given.iter().map(|of| of.start.clone()).collect());
         let actor = episodes.actor();
-        let sizes: Vec<f64> = episodes.world.observations().into_iter().map(|(_, size)| size).collect();
+        let sizes = episodes.sizes();
         Play {
             lived: (0..given.len()).map(|k| Lived { condition: world.condition(k), ..Lived::default() }).collect(),
             draws: given

@@ -55,6 +55,7 @@ pub struct Outcome {
 }
 
 /// What the start of an episode is made from.
+#[derive(Clone, Debug)]
 pub struct Start {
     /// The number of the network's episode, from 0; in evaluation, the number of those it was trained in.
     pub index: u64,

@@ -54,7 +54,7 @@ impl Environment for OpenField {
         self.limit
     }
 
-    /// On the shortest way it takes 20 steps on average.
+    /// Straight ways give −16.4 on average.
     fn solved(&self) -> f64 {
         -30.0
     }

@@ -28,7 +28,7 @@ fn world(config: &mut Config, world: impl Environment + Serialize + 'static) {
         distribution: Some(Distribution::Gaussian),
         ..PerturbationConfig::default()
     };
-    // The rates are so high that most changes are at the bound. Rules that learn from x − x̄ are also moved by what the input
+    // The rates are so high that at first most changes are at the bound. Rules that learn from x − x̄ are also moved by what the input
     // does to it, and need smaller steps.
     (config.rule.eta, config.rule.max_dw) = match &*config.rule.name {
         "delta-x" => (40.0, 3e-4),

@@ -66,6 +66,11 @@ impl Episodes {
         Ok(Arc::new(Episodes { settings, ..usual }))
     }
 
+    /// The usual size of each observation.
+    pub(crate) fn sizes(&self) -> Vec<f64> {
+        self.world.observations().into_iter().map(|(_, size)| size).collect()
+    }
+
     /// What makes actions of outputs.
     pub(crate) fn actor(&self) -> Actor {
         Actor::new(self.settings.acting, self.world.actions())

@@ -4,7 +4,7 @@
 use crate::support::*;
 use candle_core::Device;
 use hebbian_rnn::{
-    choose, Draw, DrawnTrial, Ensemble, Episode, Episodes, Lived, Phase, Record, RewardBaseline, Setting, Setup, Start,
+    choose, Draw, DrawnTrial, Ensemble, Episode, Episodes, Lived, Phase, Record, RewardBaseline, Setting, Setup,
     TrialBatch, Weights,
 };
 use hebbian_rnn::{find_analysis, measure_throughput, simulate, Inputs, Subject};
@@ -54,8 +54,7 @@ fn loops(setup: &Setup, episodes: &Episodes, weights: &Weights, s: usize, drawn:
     let (w_rec, w_in, bias) = (of(&weights.w_rec), of(&weights.w_in), of(weights.b_rec.as_ref().unwrap()));
     let (w_out, b_out) = (of(weights.w_out.as_ref().unwrap()), of(weights.b_out.as_ref().unwrap()));
     let draws = drawn.episode.as_ref().unwrap();
-    let start = Start { index: draws.index, rng: draws.world.clone(), shared: draws.shared.clone() };
-    let mut world = episodes.world.start(vec![start]);
+    let mut world = episodes.world.start(vec![draws.start.clone()]);
     let sizes: Vec<f64> = episodes.world.observations().into_iter().map(|(_, size)| size).collect();
     let n_out = b_out.len();
     // The numbers of a chunk are those of as many steps as fit.

@@ -5,7 +5,7 @@
 //! the trials. Results of training are not: vector units of different widths round differently.
 
 use crate::support::*;
-use hebbian_rnn::{stream, Draw, EpisodeDraws, Episodes, Phase, Purpose, Setting, Setup, Start, TrialBatch, TASKS};
+use hebbian_rnn::{stream, Draw, EpisodeDraws, Episodes, Phase, Purpose, Setting, Setup, TrialBatch, TASKS};
 use rand::RngExt;
 use sha2::{Digest, Sha256};
 
@@ -152,8 +152,7 @@ fn the_trials_of_every_task() {
 
 /// What is seen and rewarded in an episode in which the same is done again and again.
 fn episode(episodes: &Episodes, draws: &EpisodeDraws) -> Vec<f32> {
-    let start = Start { index: draws.index, rng: draws.world.clone(), shared: draws.shared.clone() };
-    let mut world = episodes.world.start(vec![start]);
+    let mut world = episodes.world.start(vec![draws.start.clone()]);
     let mut seen = vec![0.0; episodes.world.observations().len()];
     let mut all = Vec::new();
     for _ in 0..episodes.world.limit().min(20) {

@@ -207,9 +207,8 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, progress: &Progress, out
             "{new_trials} trials ({networks} networks, {new_updates} updates) in {seconds:.1} s: {speed:.0} trials per second"
         )?;
     }
-    if let Some((first, last)) = progress.errors {
-        let (what, sign) = if task.episodes().is_some() { ("return", -1.0) } else { ("error", 1.0) };
-        let (first, last) = (sign * first, sign * last);
+    if let Some((first, last)) = progress.measured {
+        let what = if task.episodes().is_some() { "return" } else { "error" };
         writeln!(
             console,
             "{what} while training: {first:.3} in the first update, {last:.3} in the last (mean over networks)"
@@ -289,8 +288,8 @@ struct Progress {
     bar: ProgressBar,
     started: Instant,
     first_update: u64,
-    /// Mean error over networks in the first update and in the newest.
-    errors: Option<(f64, f64)>,
+    /// Mean error, or return, over networks in the first update and in the newest.
+    measured: Option<(f64, f64)>,
     /// Steps of the world so far, if the task is one that answers.
     world_steps: u64,
 }
@@ -304,7 +303,7 @@ impl Progress {
         bar.set_style(style);
         bar.set_position(trainer.updates());
         bar.reset_eta();
-        Progress { bar, started: Instant::now(), first_update: trainer.updates(), errors: None, world_steps: 0 }
+        Progress { bar, started: Instant::now(), first_update: trainer.updates(), measured: None, world_steps: 0 }
     }
 }
 
@@ -323,16 +322,16 @@ impl Observer for Progress {
         }
         let mean =
             |value: fn(&NetworkReport) -> f64| learning.iter().map(|n| value(n)).sum::<f64>() / learning.len() as f64;
-        let (error, correct) = (mean(|n| n.error), mean(|n| n.recent_correct));
+        let (measured, correct) = (mean(NetworkReport::measured), mean(|n| n.recent_correct));
         let trials = (report.update - self.first_update) as f64 * train.batch as f64 * report.networks.len() as f64;
         let speed = trials / self.started.elapsed().as_secs_f64().max(1e-9);
-        let measured = match trainer.setup().task.episodes() {
-            Some(_) => format!("return {:.1}", -error),
-            None => format!("error {error:.3}"),
+        let shown = match trainer.setup().task.episodes() {
+            Some(_) => format!("return {measured:.1}"),
+            None => format!("error {measured:.3}"),
         };
-        self.bar.set_message(format!("{measured}  correct {correct:.2}  {speed:.0} trials/s"));
+        self.bar.set_message(format!("{shown}  correct {correct:.2}  {speed:.0} trials/s"));
         self.bar.set_position(report.update);
-        self.errors = Some((self.errors.map_or(error, |(first, _)| first), error));
+        self.measured = Some((self.measured.map_or(measured, |(first, _)| first), measured));
         Ok(())
     }
 

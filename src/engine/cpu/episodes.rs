@@ -48,24 +48,22 @@ pub(super) fn run(
         };
         let mut ended: Vec<Ended> =
             drawn.par_chunks(SHARD).map(live).collect::<Vec<_>>().into_iter().flatten().collect();
-        let sums = learn.then(|| {
-            let lived: Vec<Lived> = ended.iter().map(|ended| ended.lived.clone()).collect();
-            credited(plan, episodes, &mut ended, &worth(ensemble, k, &lived), readout)
-        });
+        let lived: Vec<Lived> = ended.iter_mut().map(|ended| std::mem::take(&mut ended.lived)).collect();
+        let sums = learn.then(|| credited(plan, episodes, &mut ended, &worth(ensemble, k, &lived), readout));
         let spent = ended.iter_mut().map(|ended| std::mem::take(&mut ended.factors));
         spare.lock().unwrap_or_else(PoisonError::into_inner).extend(spent);
-        Ok((ended, sums))
+        Ok((lived, ended, sums))
     };
     // A network's episodes are added up while they are in cache.
     let all = batch.drawn.par_chunks(b).enumerate().map(one).collect::<candle_core::Result<Vec<_>>>()?;
     let (mut lived, mut x, mut r, mut outputs) = (Vec::with_capacity(s * b), Vec::new(), Vec::new(), Vec::new());
     let (mut recurrent, mut w_out, mut b_out) = (Vec::new(), Vec::new(), Vec::new());
-    for (ended, sums) in all {
+    for (of_network, ended, sums) in all {
+        lived.extend(of_network);
         for ended in ended {
             x.extend_from_slice(&ended.x);
             r.extend_from_slice(&ended.r);
             outputs.extend_from_slice(&ended.outputs);
-            lived.push(ended.lived);
         }
         if let Some(sums) = sums {
             recurrent.extend(sums.recurrent.chunks_exact(w).flat_map(|row| &row[..n]));

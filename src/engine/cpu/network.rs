@@ -64,10 +64,9 @@ impl Network {
             Some(bias) => drive.chunks_exact_mut(plan.width).for_each(|drive| drive.copy_from_slice(bias)),
             None => drive.fill(0.0),
         }
-        let of = |rows, scales, stride| (rows, scales, stride);
-        for (rows, scales, stride) in [of(&self.w_in_t, inputs, plan.n_in), of(&self.w_rec_t, r, plan.width)] {
-            plan.arch.dispatch(AddRowsToLanes { drive, width: plan.width, rows, scales, stride });
-        }
+        let width = plan.width;
+        plan.arch.dispatch(AddRowsToLanes { drive, width, rows: &self.w_in_t, scales: inputs, stride: plan.n_in });
+        plan.arch.dispatch(AddRowsToLanes { drive, width, rows: &self.w_rec_t, scales: r, stride: width });
     }
 
     /// drive ← w_in u + b at a step of one trial with `inputs` `[T, n_in]`. Recomputed only when u changes.

@@ -17,7 +17,7 @@ pub(super) fn replayed(
     let (b, k) = (batch.trials_each, episodes.settings.network_steps);
     let longest = lived.iter().map(|lived| lived.rewards.len()).max().unwrap_or(0);
     let shape = TrialShape { steps: longest * k, ..ensemble.shape };
-    let sizes: Vec<f64> = episodes.world.observations().into_iter().map(|(_, size)| size).collect();
+    let sizes = episodes.sizes();
     let worth: Vec<Vec<f64>> = lived.chunks(b).enumerate().flat_map(|(s, lived)| worth(ensemble, s, lived)).collect();
     let trial = |lived: &Lived, worth: &[f64]| {
         let mut trial = Trial {
