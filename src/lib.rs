@@ -83,5 +83,5 @@ pub use training::{
     METADATA_KEY, MORE_THAN, REMEDY, WINDOW,
 };
 pub use worlds::{
-    Block, Curve, DistalReward, Given, LifeRow, Pattern, Pavlovian, Places, Verdict, View, Wiring, World, Xor,
+    ActorCritic, Block, Curve, DistalReward, Given, LifeRow, Pattern, Pavlovian, Places, Verdict, View, Wiring, World, Xor,
 };

@@ -103,6 +103,10 @@ pub struct ProjectionConfig {
     pub w_max: f64,
     /// The time from a spike to its effect, a multiple of `life.dt_ms`; at least one step.
     pub delay_ms: f64,
+    /// Whether spikes of the postsynaptic neuron end the effect of what arrived here before, for neuron models that can do so;
+    /// `None`: as its neuron model says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_spike_resets: Option<bool>,
     /// The name of the learning rule, `name`, and its parameters; empty if the weights are fixed.
     #[serde(default, skip_serializing_if = "Table::is_empty")]
     pub rule: Table,

@@ -120,6 +120,10 @@ fn apply(table: &mut Table, setting: &Setting, swapped: &mut Vec<String>) -> Res
         group.insert(last.into(), value.as_integer().map_or(value.clone(), |n| Value::Float(n as f64)));
         return Ok(());
     }
+    if let (["projection", _], "own_spike_resets", Value::Boolean(_)) = (&parts[..], last, value) {
+        group.insert(last.into(), value.clone());
+        return Ok(());
+    }
     let example = group.get(last).ok_or_else(unknown)?;
     let value = match (example, value) {
         (Value::Float(_), Value::Integer(n)) => Value::Float(*n as f64),

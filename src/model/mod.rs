@@ -1,6 +1,7 @@
 //! The network: neurons, state, weights, transfer functions and fast weights. It knows no tasks or learning rules.
 
 mod cell;
+mod exp2;
 mod fast_weights;
 mod neurons;
 mod population;

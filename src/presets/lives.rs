@@ -5,7 +5,7 @@ use crate::error::{ensure, At, Error, Result};
 use crate::model::{build_population, population_models, Circuit, PopulationModel};
 use crate::ranges::expect;
 use crate::rules::{Needs, SynapseRule, SynapseRuleInfo};
-use crate::worlds::{DistalReward, Given, Pattern, Pavlovian, Places, World, Xor};
+use crate::worlds::{ActorCritic, DistalReward, Given, Pattern, Pavlovian, Places, World, Xor};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use toml::{Table, Value};
@@ -93,7 +93,55 @@ pub static LIVES: &[LifeInfo] = &[
         text: include_str!("lives/hoerzer.toml"),
         adapt: |_, _| (),
     },
+    LifeInfo {
+        name: "maze",
+        summary: "spiking actor and critic find a goal behind a U-shaped wall (Frémaux et al. 2013, figure 4)",
+        rules: &["td-ltp", "td-stdp", "r-max"],
+        text: include_str!("lives/maze.toml"),
+        adapt: |config, rule| match rule {
+            // The table's rates times 0.1.
+            "td-stdp" => rates(config, 2.5e-4, 4e-5),
+            "r-max" => {
+                rates(config, 0.0, 1.5e-3);
+                if let Some(Value::Table(critic)) = config.world.get_mut("critic") {
+                    critic.insert("predicts".into(), false.into());
+                }
+            }
+            _ => rates(config, 0.01, 1.25e-3),
+        },
+    },
+    LifeInfo {
+        name: "linear-track",
+        summary: "values spread backward from a reward at the end of a track (Frémaux et al. 2013, figure 2)",
+        rules: &["td-ltp"],
+        text: include_str!("lives/linear-track.toml"),
+        adapt: |config, _| rates(config, 0.025, 0.0),
+    },
+    LifeInfo {
+        name: "acrobot-swing-up",
+        summary: "spiking actor and critic swing a double pendulum up (Frémaux et al. 2013, figure 5)",
+        rules: &["td-ltp"],
+        text: include_str!("lives/acrobot-swing-up.toml"),
+        adapt: |config, _| rates(config, 0.5, 0.125),
+    },
+    LifeInfo {
+        name: "cartpole-swing-up",
+        summary: "spiking actor and critic swing a pole up (Frémaux et al. 2013, figure 6); it is not learnt to balance",
+        rules: &["td-ltp"],
+        text: include_str!("lives/cartpole-swing-up.toml"),
+        adapt: |config, _| rates(config, 0.25, 0.03125),
+    },
 ];
+
+/// Gives the rules of a critic and an actor their rates.
+fn rates(config: &mut LifeConfig, critic: f64, actor: f64) {
+    for projection in &mut config.projections {
+        let eta = if projection.to == "critic" { critic } else { actor };
+        if !projection.rule.is_empty() {
+            projection.rule.insert("eta".into(), eta.into());
+        }
+    }
+}
 
 /// The life called `name`.
 ///
@@ -159,6 +207,10 @@ pub struct LifeSetup {
     pub models: Vec<Arc<dyn PopulationModel>>,
     /// The rule of each projection; `None`: its weights are fixed.
     pub rules: Vec<Option<SynapseRule>>,
+    /// Whether spikes of the postsynaptic neurons end the effect of what arrived through each projection before.
+    pub resets: Vec<bool>,
+    /// Whether the projections to each population differ in this.
+    pub split: Vec<bool>,
     /// The delay of each projection, in steps.
     pub delays: Vec<usize>,
     /// For how many steps outputs are remembered, if that is longer than every delay.
@@ -182,12 +234,17 @@ impl LifeSetup {
             complete_model(population);
         }
         let dt = config.life.dt_ms;
-        let models = config.populations.iter().map(|population| {
-            let model = build_population(&population.neurons, dt).at(format!("population {}", population.name))?;
-            Ok(Arc::from(model))
-        });
-        let models: Vec<Arc<dyn PopulationModel>> = models.collect::<Result<_>>()?;
         let circuit = Circuit::new(&config);
+        let built = |p: usize, split: bool| {
+            let population = &config.populations[p];
+            build_population(&population.neurons, dt, split).at(format!("population {}", population.name))
+        };
+        let mut models: Vec<Arc<dyn PopulationModel>> =
+            (0..config.populations.len()).map(|p| Ok(built(p, false)?.into())).collect::<Result<_>>()?;
+        let (resets, split) = resets(&config, &circuit, &models)?;
+        for p in (0..models.len()).filter(|p| split[*p]) {
+            models[p] = built(p, true)?.into();
+        }
         let mut rules = Vec::new();
         for (projection, (name, from, to)) in config.projections.iter().zip(&circuit.projections) {
             let place = format!("projection {name}");
@@ -217,7 +274,8 @@ impl LifeSetup {
             rules.push(rule.map(|(rule, _)| rule));
         }
         let delays = config.projections.iter().map(|projection| projection.delay_steps(dt)).collect();
-        let setup = LifeSetup { config, circuit, models, rules, delays, remember: 1, watched: Vec::new() };
+        let (remember, watched) = (1, Vec::new());
+        let setup = LifeSetup { config, circuit, models, rules, resets, split, delays, remember, watched };
         let world = setup.world(setup.config.life.networks.start)?;
         let steps = world.steps();
         for (key, seconds) in
@@ -272,8 +330,16 @@ impl LifeSetup {
             "pavlovian" => parameters::<Pavlovian>(own)?.build(&places, seed, network),
             "hoerzer" => parameters::<Pattern>(own)?.build(&places),
             "one-synapse" => parameters::<Given>(own)?.build(&places),
+            "maze" | "linear-track" | "acrobot-swing-up" | "cartpole-swing-up" => {
+                parameters::<ActorCritic>(own)?.build(name, &places)
+            }
             _ => Err(Error::unknown("world", name, LIVES.iter().map(|life| life.name))),
         }
+    }
+
+    /// Whether what arrives through projection `k` is input that outlasts spikes of neurons which also have other input.
+    pub(crate) fn lasting(&self, k: usize) -> bool {
+        self.split[self.circuit.projections[k].2] && !self.resets[k]
     }
 
     /// The number of steps for which outputs are kept.
@@ -287,6 +353,32 @@ impl LifeSetup {
         let of = |seconds: f64| (seconds * 1000.0 / life.dt_ms / steps as f64).round() as u64;
         (of(life.seconds), of(life.frozen_seconds))
     }
+}
+
+/// Whether own spikes end the effect of what arrived through each projection before, and whether the projections to each
+/// population differ in it.
+fn resets(
+    config: &LifeConfig,
+    circuit: &Circuit,
+    models: &[Arc<dyn PopulationModel>],
+) -> Result<(Vec<bool>, Vec<bool>)> {
+    let mut split = vec![false; models.len()];
+    let mut resets = Vec::new();
+    for (projection, (name, _, to)) in config.projections.iter().zip(&circuit.projections) {
+        let usual = models[*to].own_spike_resets();
+        ensure!(
+            usual.is_some() || projection.own_spike_resets.is_none(),
+            Usage,
+            "projection {name}: own_spike_resets is for neurons whose spikes can end the effect of input, such as srm0, but \
+             population `{}` is {}",
+            projection.to,
+            models[*to].name()
+        );
+        let own = projection.own_spike_resets.or(usual).unwrap_or(true);
+        split[*to] |= usual.is_some_and(|usual| usual != own);
+        resets.push(own);
+    }
+    Ok((resets, split))
 }
 
 /// Gives the parameters of a population's neurons that are not set their defaults.

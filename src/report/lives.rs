@@ -89,32 +89,32 @@ fn circuit_picture(setup: &LifeSetup) -> Result<Canvas> {
     .draw())
 }
 
-/// The values of a figure in all networks, by the bits of their ages in seconds.
+/// The values of a figure in all networks, by the bits of their ages in seconds or whatever else is given with them.
 type Values = BTreeMap<u64, Vec<f64>>;
 
 /// The figures of the world over time.
 fn over_time(setup: &LifeSetup, rows: &[LifeRow]) -> Result<Vec<Panel>> {
     // By panel and name, in the order in which the world gives them: the values of all networks at each time.
-    let mut curves: Vec<(&str, &str, Values)> = Vec::new();
+    let mut curves: Vec<(&str, &str, &str, Values)> = Vec::new();
     for network in setup.config.life.networks.range() {
         let own: Vec<LifeRow> = rows.iter().filter(|row| row.network == network).cloned().collect();
         for curve in setup.world(network)?.curves(&own) {
-            let place = curves.iter().position(|(panel, name, _)| (*panel, *name) == (curve.panel, curve.name));
+            let place = curves.iter().position(|(panel, _, name, _)| (*panel, *name) == (curve.panel, curve.name));
             let place = place.unwrap_or_else(|| {
-                curves.push((curve.panel, curve.name, Values::new()));
+                curves.push((curve.panel, curve.x_label, curve.name, Values::new()));
                 curves.len() - 1
             });
             for some in curve.points.chunks(curve.points.len().div_ceil(POINTS).max(1)) {
                 let value = some.iter().map(|(_, value)| value).sum::<f64>() / some.len() as f64;
                 // Bits of positive numbers are in their order.
-                curves[place].2.entry(some[some.len() - 1].0.to_bits()).or_default().push(value);
+                curves[place].3.entry(some[some.len() - 1].0.to_bits()).or_default().push(value);
             }
         }
     }
     let mut panels: Vec<Panel> = Vec::new();
-    for (title, name, values) in curves {
+    for (title, x_label, name, values) in curves {
         let k = panels.iter().position(|panel| panel.title == title).unwrap_or_else(|| {
-            panels.push(Panel { title: title.into(), x_label: "simulated time (s)".into(), ..Panel::default() });
+            panels.push(Panel { title: title.into(), x_label: x_label.into(), ..Panel::default() });
             panels.len() - 1
         });
         let colour = Colour::Nth(panels[k].marks.len() / 2);

@@ -104,9 +104,9 @@ impl Lives {
         self.steps as f64 * self.setup.config.life.dt_ms / 1000.0
     }
 
-    /// Whether the whole life has been lived.
+    /// Whether the whole life has been lived, or its world is over for all networks.
     pub fn is_over(&self) -> bool {
-        self.block >= self.blocks()
+        self.block >= self.blocks() || (self.setup.config.life.frozen_seconds == 0.0 && self.engine.is_over())
     }
 
     /// Lives through the next `blocks` blocks, or what is left of them. Rows are ordered by block, then by network.

@@ -5,12 +5,14 @@
 //!
 //! To add a world, write a file with a type that implements [`World`] and a preset for it (`src/presets/lives.rs`).
 
+mod actor_critic;
 mod distal_reward;
 mod given;
 mod pattern;
 mod pavlovian;
 mod xor;
 
+pub use actor_critic::ActorCritic;
 pub use distal_reward::DistalReward;
 pub use given::Given;
 pub use pattern::Pattern;
@@ -40,6 +42,10 @@ pub trait World: Send {
     fn observe(&mut self, step: usize, r: &[f32]) -> f64;
     /// Called at the end of a block; returns its figures.
     fn end(&mut self, view: &View) -> Vec<f64>;
+    /// Whether nothing more will happen here: the life is over, and there are no stimuli and no reward.
+    fn is_over(&self) -> bool {
+        false
+    }
     /// Whatever outlives a block.
     fn state(&self) -> Value {
         Value::Null
@@ -129,16 +135,21 @@ impl LifeRow {
 pub struct Curve {
     /// The title of the panel in which it is drawn, with the unit.
     pub panel: &'static str,
+    /// What is given with each value.
+    pub x_label: &'static str,
     /// Its name.
     pub name: &'static str,
-    /// Age in seconds, and value.
+    /// Age in seconds or whatever else is given, ascending and not negative, and value.
     pub points: Vec<(f64, f64)>,
 }
+
+/// The usual [`Curve::x_label`].
+const AGE: &str = "simulated time (s)";
 
 impl Curve {
     /// Column `k` of the figures.
     fn of(panel: &'static str, name: &'static str, rows: &[LifeRow], k: usize) -> Self {
-        Curve { panel, name, points: rows.iter().map(|row| (row.seconds, row.figures[k])).collect() }
+        Curve { panel, x_label: AGE, name, points: rows.iter().map(|row| (row.seconds, row.figures[k])).collect() }
     }
 }
 

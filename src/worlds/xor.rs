@@ -1,6 +1,6 @@
 //! XOR of two bits by the rate of one neuron, rewarded spike by spike (Florian 2007, sections 4.2 and 4.3).
 
-use super::{mean, Block, Curve, LifeRow, Places, Verdict, View, World};
+use super::{mean, Block, Curve, LifeRow, Places, Verdict, View, World, AGE};
 use crate::error::Result;
 use crate::random::{stream, Phase, Purpose};
 use crate::ranges::not_negative;
@@ -158,7 +158,7 @@ impl World for XorWorld {
             let mean_rate =
                 |ten: &[LifeRow]| mean(ten.iter().filter(|r| r.figures[0] == pattern).map(|r| r.figures[1]));
             let points = rows.chunks(40).filter_map(|ten| Some((ten.last()?.seconds, mean_rate(ten)))).collect();
-            Curve { panel: "output rate (Hz)", name, points }
+            Curve { x_label: AGE, panel: "output rate (Hz)", name, points }
         };
         [("00", 0.0), ("01", 2.0), ("10", 1.0), ("11", 3.0)].map(of).into()
     }

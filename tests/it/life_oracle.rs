@@ -110,7 +110,12 @@ fn rules_and_neurons_match_plain_loops() {
 }
 
 /// The same for a neuron with escape noise and the rules that know its probability of firing.
-fn escape_loops(rule: &str, expects: f64, mut w: Vec<f64>, (trains, rewards, spikes): &Recorded) -> Vec<f64> {
+fn escape_loops(
+    (rule, resets): (&str, bool),
+    expects: f64,
+    mut w: Vec<f64>,
+    (trains, rewards, spikes): &Recorded,
+) -> Vec<f64> {
     let decay = |tau: f64| (-1.0f64 / tau).exp();
     let (mut slow, mut fast, mut own, mut expected, mut q) = (0.0, 0.0, 0.0, 0.0, 0.0);
     // Of each synapse: what its spikes left since the neuron's last one, and ζ filtered.
@@ -142,12 +147,13 @@ fn escape_loops(rule: &str, expects: f64, mut w: Vec<f64>, (trains, rewards, spi
                 change = 10.0 * (z_slow[j] - z_fast[j]) / (tau - rise);
             }
             w[j] = (w[j] + m * change).clamp(0.0, 80.0);
-            if f == 1.0 {
+            if f == 1.0 && resets {
                 (a[j], b[j]) = (0.0, 0.0);
             }
         }
         if f == 1.0 {
-            (slow, fast, own, q) = (0.0, 0.0, -5.0, 1.0);
+            (own, q) = (-5.0, 1.0);
+            (slow, fast) = if resets { (0.0, 0.0) } else { (slow, fast) };
         }
     }
     w
@@ -164,6 +170,10 @@ fn rules_for_escape_noise_match_plain_loops() {
         ("r-max", 100.0, "life.dtype=f32", 1e-5),
         ("td-ltp", 0.0, "life.dtype=f32", 1e-5),
         ("td-stdp", 0.0, "life.dtype=f32", 1e-5),
+        ("td-ltp", 0.0, "life.dtype=f64 projection.input-output.own_spike_resets=false", 1e-12),
+        ("td-ltp", 0.0, "life.kernels=reference life.dtype=f32 projection.input-output.own_spike_resets=false", 1e-5),
+        ("td-stdp", 0.0, "life.dtype=f32 projection.input-output.own_spike_resets=false", 1e-5),
+        ("r-max", 0.0, "life.dtype=f32 projection.input-output.own_spike_resets=false", 1e-5),
     ] {
         let mut config = LifeConfig::from_toml(ONE_SYNAPSE).unwrap();
         config.populations[1].neurons = r#"model = "srm0""#.parse().unwrap();
@@ -171,13 +181,14 @@ fn rules_for_escape_noise_match_plain_loops() {
         config.projections[0].rule.insert("expected_reward_ms".into(), expects.into());
         config.projections[0].rule.insert("eta".into(), 10.0.into());
         let more: Vec<Setting> = more.split(' ').map(|text| Setting::parse(text).unwrap()).collect();
+        let resets = !more.iter().any(|setting| setting.key.ends_with("own_spike_resets"));
         let config = config.with(&more).unwrap();
         let setup = LifeSetup::new(config).unwrap();
         let born = Lives::new(setup.clone(), &Device::Cpu).unwrap().checkpoint().unwrap().states;
         let before = born[0].synapses[0].weight.clone();
         let recorded = record(&setup);
         assert!(recorded.2.iter().sum::<f64>() > 20.0, "the neuron fires");
-        let expected = escape_loops(rule, expects, before.clone(), &recorded);
+        let expected = escape_loops((rule, resets), expects, before.clone(), &recorded);
         let (_, states) = lived(setup);
         for ((found, expected), before) in states[0].synapses[0].weight.iter().zip(expected).zip(before) {
             assert!((found - expected).abs() < tolerance * 80.0, "{rule}, {more:?}: {found} {expected}");
@@ -197,6 +208,7 @@ fn record(setup: &LifeSetup) -> Recorded {
     silent.from = "output".into();
     silent.to = "input".into();
     silent.rule = toml::Table::new();
+    silent.own_spike_resets = None;
     silent.weights = hebbian_rnn::InitialSynapses::Constant(0.0);
     silent.delay_ms = 2000.0;
     config.projections.push(silent);

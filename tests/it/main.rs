@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod analyse;
+mod actor_critic;
 mod bench;
 mod bptt;
 mod checkpoint;

@@ -18,6 +18,8 @@ pub(super) struct EscapeTable {
     /// As in [`crate::rules::SynapseRule::variables`].
     variables: [Vec<f32>; 4],
     bounds: (f32, f32),
+    /// Whether own spikes end the effect of what arrived before.
+    resets: bool,
     /// P⁻ of each postsynaptic neuron.
     post: Vec<f32>,
     /// Factors of a step for each postsynaptic neuron: of what its synapses hold, of what arrives, and what an own spike
@@ -26,7 +28,13 @@ pub(super) struct EscapeTable {
 }
 
 impl EscapeTable {
-    pub fn new(synapses: &Synapses, plastic: &PlasticState, (from, to): (usize, usize), bounds: (f64, f64)) -> Self {
+    pub fn new(
+        synapses: &Synapses,
+        plastic: &PlasticState,
+        (from, to): (usize, usize),
+        bounds: (f64, f64),
+        resets: bool,
+    ) -> Self {
         let place: Vec<u32> =
             synapses.pre.iter().zip(&synapses.post).map(|(pre, post)| pre * to as u32 + post).collect();
         let matrix = |values: &mut dyn Iterator<Item = f64>| {
@@ -40,6 +48,7 @@ impl EscapeTable {
             mask: matrix(&mut std::iter::repeat(1.0)),
             weight: matrix(&mut synapses.weight.iter().copied()),
             variables: std::array::from_fn(variable),
+            resets,
             bounds: (bounds.0 as f32, bounds.1 as f32),
             post: single(&plastic.post),
             factors: std::array::from_fn(|_| vec![0.0; to]),
@@ -61,8 +70,8 @@ impl EscapeTable {
             held[i] = if rule.centred { f[i] - probability[i] } else { f[i] };
             let q = self.post[i] * decay;
             arrived[i] = a_minus * q;
-            kept[i] = 1.0 - f[i];
-            self.post[i] = q * kept[i] + f[i];
+            kept[i] = if self.resets { 1.0 - f[i] } else { 1.0 };
+            self.post[i] = q * (1.0 - f[i]) + f[i];
         }
         if rule.depression.is_none() {
             self.post.fill(0.0);

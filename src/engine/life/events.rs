@@ -34,6 +34,10 @@ impl LifeEngine for Events {
         Ok(self.bodies.par_iter_mut().with_max_len(1).map(live).collect())
     }
 
+    fn is_over(&self) -> bool {
+        self.bodies.iter().all(|body| body.world.is_over())
+    }
+
     fn states(&self) -> Result<Vec<LifeState>> {
         Ok(self.bodies.iter().map(Body::state).collect())
     }
@@ -46,7 +50,7 @@ struct Body {
     neurons: Vec<Vec<Vec<f32>>>,
     /// The outputs of all neurons, the newest first, and a spare one for the next step.
     outputs: VecDeque<Vec<f32>>,
-    /// The neurons of each population that fired, counted from its first; by step, the newest first.
+    /// The neurons of each population that fired, counted from its first; by step, the newest first, and spare lists.
     fired: VecDeque<Vec<Vec<u32>>>,
     projections: Vec<Projection>,
     reward: f64,
@@ -55,6 +59,8 @@ struct Body {
     /// Spikes of each neuron in this block.
     counts: Vec<u32>,
     input: Vec<f32>,
+    /// Input that outlasts spikes of neurons which also have other input.
+    lasting: Vec<f32>,
     uniform: Vec<f32>,
     /// The rates of the population whose synapses are being delivered.
     rates: Box<Rates>,
@@ -72,7 +78,8 @@ impl Body {
             let of = |p: usize| fired_in(&r[setup.circuit.populations[p].1.clone()], setup.models[p].spikes());
             (0..setup.models.len()).map(of).collect()
         });
-        let fired = fired.collect();
+        let mut fired: VecDeque<Vec<Vec<u32>>> = fired.collect();
+        fired.push_back(vec![Vec::new(); setup.models.len()]);
         let n = setup.circuit.neurons();
         outputs.push_back(vec![0.0; n]);
         Ok(Body {
@@ -86,6 +93,7 @@ impl Body {
             watched: watched(setup).into_iter().map(|place| (place, Vec::new())).collect(),
             counts: vec![0; n],
             input: vec![0.0; n],
+            lasting: vec![0.0; n],
             uniform: vec![0.0; n],
             rates: Box::new([0.0; MOST_RATES + 1]),
         })
@@ -116,10 +124,11 @@ impl Body {
         let frozen = block.frozen;
         self.world.begin(&mut block);
         self.counts.fill(0);
-        for step in 0..steps {
+        let steps_lived = if self.world.is_over() { 0 } else { steps };
+        for step in 0..steps_lived {
             self.step(setup, index * steps as u64 + step as u64, step, frozen, &mut drawn);
         }
-        if !frozen {
+        if !frozen && steps_lived > 0 {
             self.projections.iter_mut().for_each(|projection| projection.end_block(steps));
         }
         let seconds = steps as f64 * setup.config.life.dt_ms / 1000.0;
@@ -134,10 +143,14 @@ impl Body {
 
     fn step(&mut self, setup: &LifeSetup, now: u64, step: usize, frozen: bool, drawn: &mut Drawn) {
         self.input.fill(0.0);
+        if setup.split.contains(&true) {
+            self.lasting.fill(0.0);
+        }
         self.world.stimulate(step, &mut self.input);
         let mut past = Past { outputs: &self.outputs, fired: &self.fired, reward: self.reward, now, step, frozen };
-        for projection in &mut self.projections {
-            projection.deliver(&past, &mut self.input, &mut self.rates);
+        for (k, projection) in self.projections.iter_mut().enumerate() {
+            let input = if setup.lasting(k) { &mut self.lasting } else { &mut self.input };
+            projection.deliver(&past, input, &mut self.rates);
         }
         self.advance(setup, frozen, drawn);
         self.reward = self.world.observe(step, &self.outputs[0]);
@@ -163,7 +176,9 @@ impl Body {
                 false => &mut [],
             };
             drawn.noise.fill(uniform);
-            model.advance(&mut self.neurons[p], &self.input[places.clone()], uniform, &mut r[places.clone()]);
+            let lasting = if setup.split[p] { &self.lasting[places.clone()] } else { &[] };
+            let input = &self.input[places.clone()];
+            model.advance(&mut self.neurons[p], input, lasting, uniform, &mut r[places.clone()]);
             fired[p].clear();
             if model.spikes() {
                 list_fired(&r[places.clone()], &mut fired[p]);
@@ -188,11 +203,12 @@ fn fired_in(r: &[f32], spikes: bool) -> Vec<u32> {
     fired
 }
 
-/// Adds the indices of the neurons that fired.
+/// Adds the indices of the neurons that fired, of each as often as it did.
 fn list_fired(r: &[f32], fired: &mut Vec<u32>) {
     for (chunk, first) in r.chunks(16).zip((0..).step_by(16)) {
         if chunk.iter().fold(0, |any, r| any | r.to_bits()) != 0 {
-            fired.extend(chunk.iter().zip(first..).filter(|(r, _)| **r > 0.0).map(|(_, k)| k));
+            let often = |(r, k): (&f32, u32)| std::iter::repeat_n(k, *r as usize);
+            fired.extend(chunk.iter().zip(first..).flat_map(often));
         }
     }
 }

@@ -12,6 +12,7 @@
 //! `reference.rs` does this with plain candle operations for all lives at once; `events.rs`, on the CPU, one life after
 //! another on each thread, touching a synapse only when a spike does, or the rows and columns of an all-to-all matrix.
 
+mod escape_events;
 mod escape_table;
 mod events;
 mod projection;
@@ -75,6 +76,8 @@ pub trait LifeEngine: Send {
     /// # Errors
     /// If an operation on tensors fails.
     fn run(&mut self, first: u64, blocks: u64) -> Result<Vec<Vec<LifeRow>>>;
+    /// Whether nothing more will happen in the worlds of all networks.
+    fn is_over(&self) -> bool;
     /// The state of each network.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The synapses of one projection of one network in the fused engine, in the table that suits them and their rule.
 
+use super::escape_events::EscapeEvents;
 use super::escape_table::EscapeTable;
 use super::spike_pairs::{deliver, Pairs};
 use super::synapse_table::{Pending, RateTable, Rates, SpikeTable, Traces};
@@ -31,6 +32,7 @@ enum Kind {
     Sparse { table: SpikeTable, rule: PairRule, level: f64, pending: Pending, pre: Traces, post: Traces },
     Whole { table: WholeTable, rule: PairRule, level: f64 },
     Escape { table: EscapeTable, rule: EscapeRate, level: f64 },
+    EscapeEvents { table: EscapeEvents, rule: EscapeRate, level: f64 },
     Rates { table: RateTable, explorer: Option<Explorer> },
 }
 
@@ -79,7 +81,14 @@ impl Projection {
                 Kind::Rates { table: RateTable::new(&synapses, eligibility, sizes.1), explorer: Some(explorer(rule)) }
             }
             Some(SynapseRule::EscapeRate(rule)) => {
-                Kind::Escape { table: EscapeTable::new(&synapses, plastic, sizes, bounds), rule, level }
+                let resets = setup.resets[k];
+                match EscapeEvents::new(rule, &synapses, plastic, sizes, bounds, resets) {
+                    Some(table) => Kind::EscapeEvents { table, rule, level },
+                    None => {
+                        let table = EscapeTable::new(&synapses, plastic, sizes, bounds, resets);
+                        Kind::Escape { table, rule, level }
+                    }
+                }
             }
             Some(SynapseRule::Pair(rule)) => match WholeTable::new(&synapses, plastic, sizes, bounds) {
                 Some(table) => Kind::Whole { table, rule, level },
@@ -127,6 +136,7 @@ impl Projection {
                 }
             }
             Kind::Escape { table, .. } => table.deliver(arriving, input),
+            Kind::EscapeEvents { table, .. } => table.deliver(arriving, input),
             Kind::Rates { table, .. } => {
                 let r = &past.outputs[self.delay - 1][self.pre.clone()];
                 rates[..r.len()].copy_from_slice(r);
@@ -151,6 +161,11 @@ impl Projection {
                 let (x, f) = (&past.outputs[self.delay][self.pre.clone()], &past.outputs[0][self.post.clone()]);
                 table.apply(rule, gate, x, (f, probability));
             }
+            Kind::EscapeEvents { table, rule, level } => {
+                let gate = rule.rate * rule.third.of(level, past.reward);
+                let (from, to) = self.populations;
+                table.apply(gate, &past.fired[self.delay][from], &past.fired[0][to]);
+            }
             Kind::Rates { table, explorer: Some(explorer) } => {
                 let x = &past.outputs[self.delay][self.pre.clone()];
                 rates[..x.len()].copy_from_slice(x);
@@ -169,6 +184,7 @@ impl Projection {
                 post.end_block(steps as u32);
             }
             Kind::Whole { table, .. } => table.end_block(),
+            Kind::EscapeEvents { table, .. } => table.end_block(),
             Kind::Fixed(_) | Kind::Escape { .. } | Kind::Rates { .. } => (),
         }
     }
@@ -181,6 +197,7 @@ impl Projection {
             }
             Kind::Whole { table, .. } => double(table.weights()),
             Kind::Escape { table, .. } => table.weights(),
+            Kind::EscapeEvents { table, .. } => table.weights(),
             Kind::Rates { table, .. } => table.in_order(&table.weight),
         }
     }
@@ -201,6 +218,10 @@ impl Projection {
                 PlasticState { synaptic, pre, post, level: vec![*level] }
             }
             Kind::Escape { table, level, .. } => {
+                let (synaptic, post) = table.kept();
+                PlasticState { synaptic, pre: Vec::new(), post, level: vec![*level] }
+            }
+            Kind::EscapeEvents { table, level, .. } => {
                 let (synaptic, post) = table.kept();
                 PlasticState { synaptic, pre: Vec::new(), post, level: vec![*level] }
             }

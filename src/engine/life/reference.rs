@@ -138,18 +138,23 @@ impl Reference {
         let populations = &setup.circuit.populations;
         let of = |tensor: &Tensor, p: usize| tensor.narrow(1, populations[p].1.start, populations[p].1.len());
         let mut inputs = (0..populations.len()).map(|p| of(&stimulus, p)).collect::<Outcome<Vec<_>>>()?;
+        let zeros = |p: usize| setup.split[p].then(|| inputs[p].zeros_like()).transpose();
+        let mut lasting = (0..populations.len()).map(zeros).collect::<Outcome<Vec<_>>>()?;
         let mut delivered = Vec::new();
         for (k, (_, from, to)) in setup.circuit.projections.iter().enumerate() {
             let r = of(&self.outputs[setup.delays[k] - 1], *from)?;
             let arriving = self.projections[k].weight.matmul(&r.unsqueeze(2)?)?.squeeze(2)?;
-            inputs[*to] = (&inputs[*to] + arriving)?;
+            match &mut lasting[*to] {
+                Some(lasting) if !setup.resets[k] => *lasting = (&*lasting + arriving)?,
+                _ => inputs[*to] = (&inputs[*to] + arriving)?,
+            }
             delivered.push(r);
             if let (Some(SynapseRule::Pair(rule)), false) = (setup.rules[k], frozen) {
                 let fired = (of(&self.outputs[0], *from)?, of(&self.outputs[0], *to)?);
                 self.pairs(k, &rule, fired, now)?;
             }
         }
-        let r = self.advance(&setup, &inputs, frozen, drawn)?;
+        let r = self.advance(&setup, (&inputs, &lasting), frozen, drawn)?;
         self.outputs.pop_back();
         self.outputs.push_front(r.clone());
         let seen: Vec<Vec<f32>> = r.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.to_vec2()?;
@@ -172,7 +177,13 @@ impl Reference {
         Ok(seen)
     }
 
-    fn advance(&mut self, setup: &LifeSetup, inputs: &[Tensor], frozen: bool, drawn: &mut [Drawn]) -> Outcome<Tensor> {
+    fn advance(
+        &mut self,
+        setup: &LifeSetup,
+        (inputs, lasting): (&[Tensor], &[Option<Tensor>]),
+        frozen: bool,
+        drawn: &mut [Drawn],
+    ) -> Outcome<Tensor> {
         let mut outputs = Vec::new();
         for (p, model) in setup.models.iter().enumerate() {
             let n = setup.circuit.populations[p].1.len();
@@ -184,7 +195,7 @@ impl Reference {
             } else {
                 None
             };
-            let (state, r) = model.step(&self.neurons[p], &inputs[p], uniform.as_ref())?;
+            let (state, r) = model.step(&self.neurons[p], &inputs[p], lasting[p].as_ref(), uniform.as_ref())?;
             self.neurons[p] = state;
             outputs.push(r);
         }
@@ -274,6 +285,7 @@ impl Reference {
 
     /// The rules for neurons with escape noise: `x` arrived in this step, `f` are the spikes and their probability.
     fn escape(&mut self, k: usize, rule: &EscapeRate, x: &Tensor, (f, probability): (&Tensor, &Tensor)) -> Outcome<()> {
+        let resets = self.setup.resets[k];
         let projection = &mut self.projections[k];
         let factors = projection.level.iter_mut().zip(&self.rewards);
         let factors: Vec<f64> = factors.map(|(level, reward)| rule.rate * rule.third.of(level, *reward)).collect();
@@ -303,8 +315,8 @@ impl Reference {
             // An own spike sets P⁻ to 1.
             q = ((&q * f.affine(-decay, decay)?)? + f)?;
         }
-        // Only what arrives after an own spike counts from then on.
-        let kept = f.affine(-1.0, 1.0)?.unsqueeze(2)?;
+        // Only what arrives after an own spike counts from then on, unless it outlasts it.
+        let kept = f.affine(if resets { -1.0 } else { 0.0 }, 1.0)?.unsqueeze(2)?;
         let [z_slow, z_fast, z] = filtered(&rule.eligibility, z_slow, z_fast, &zeta)?;
         let weight = (&projection.weight + z.broadcast_mul(&gate)?)?.clamp(bounds.0, bounds.1)?;
         projection.weight = (weight * &projection.mask)?;
@@ -337,7 +349,7 @@ impl LifeEngine for Reference {
             for step in 0..steps {
                 let seen = self.step(index * steps as u64 + step as u64, step, frozen, &mut drawn)?;
                 for (counts, r) in counts.iter_mut().zip(&seen) {
-                    counts.iter_mut().zip(r).for_each(|(count, r)| *count += u32::from(*r == 1.0));
+                    counts.iter_mut().zip(r).for_each(|(count, r)| *count += *r as u32);
                 }
             }
             let seconds = steps as f64 * self.setup.config.life.dt_ms / 1000.0;
@@ -350,6 +362,10 @@ impl LifeEngine for Reference {
             }
         }
         Ok(rows)
+    }
+
+    fn is_over(&self) -> bool {
+        self.worlds.iter().all(|world| world.is_over())
     }
 
     fn states(&self) -> Result<Vec<LifeState>> {

@@ -73,6 +73,7 @@ impl PopulationModel for Izhikevich {
         &self,
         state: &[Tensor],
         input: &Tensor,
+        _: Option<&Tensor>,
         uniform: Option<&Tensor>,
     ) -> candle_core::Result<(Vec<Tensor>, Tensor)> {
         let [v, u] = state else { candle_core::bail!("izhikevich: {} variables", state.len()) };
@@ -91,7 +92,7 @@ impl PopulationModel for Izhikevich {
         Ok((vec![choose(&spike, self.c, &v)?, u], spike))
     }
 
-    fn advance(&self, state: &mut [Vec<f32>], input: &[f32], uniform: &[f32], r: &mut [f32]) {
+    fn advance(&self, state: &mut [Vec<f32>], input: &[f32], _: &[f32], uniform: &[f32], r: &mut [f32]) {
         let [v, u] = state else { unreachable!("izhikevich has two variables") };
         Arch::new().dispatch(Advance { model: self, v, u, input, uniform, r });
     }

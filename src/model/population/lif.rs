@@ -115,7 +115,7 @@ impl PopulationModel for Model {
         true
     }
 
-    fn step(&self, state: &[Tensor], input: &Tensor, _: Option<&Tensor>) -> candle_core::Result<(Vec<Tensor>, Tensor)> {
+    fn step(&self, state: &[Tensor], input: &Tensor, _: Option<&Tensor>, _: Option<&Tensor>) -> candle_core::Result<(Vec<Tensor>, Tensor)> {
         let [u, s, resting, a] = state else { candle_core::bail!("lif: {} variables", state.len()) };
         let s = (s.affine(self.synapse, 0.0)? + input)?;
         let u = (u.affine(self.leak, self.rest * (1.0 - self.leak))? + s.affine(self.gain, 0.0)?)?;
@@ -128,7 +128,7 @@ impl PopulationModel for Model {
         Ok((vec![u, s, resting, a], spike))
     }
 
-    fn advance(&self, state: &mut [Vec<f32>], input: &[f32], _: &[f32], r: &mut [f32]) {
+    fn advance(&self, state: &mut [Vec<f32>], input: &[f32], _: &[f32], _: &[f32], r: &mut [f32]) {
         let [u, s, resting, a] = state else { unreachable!("lif has four variables") };
         Arch::new().dispatch(Advance { model: self, u, s, resting, a, input, r });
     }

@@ -49,11 +49,16 @@ pub trait PopulationModel: Send + Sync {
     fn probability(&self) -> Option<usize> {
         None
     }
+    /// Whether own spikes end the effect of earlier input, if that can be chosen, also for each projection.
+    fn own_spike_resets(&self) -> Option<bool> {
+        None
+    }
     /// The membrane potential of a neuron with these variables, in mV; `None`: it has none.
     fn membrane(&self, _variables: &[f64]) -> Option<f64> {
         None
     }
-    /// The variables and the output after a step of Δt in which `input` arrived. `uniform` is given if the model draws.
+    /// The variables and the output after a step of Δt in which `input` arrived. `lasting` is input that outlasts own
+    /// spikes, given if projections differ in this. `uniform` is given if the model draws.
     ///
     /// # Errors
     /// If an operation on tensors fails.
@@ -61,10 +66,11 @@ pub trait PopulationModel: Send + Sync {
         &self,
         state: &[Tensor],
         input: &Tensor,
+        lasting: Option<&Tensor>,
         uniform: Option<&Tensor>,
     ) -> candle_core::Result<(Vec<Tensor>, Tensor)>;
-    /// The same on slices, in place; `uniform` is empty if the model does not draw.
-    fn advance(&self, state: &mut [Vec<f32>], input: &[f32], uniform: &[f32], r: &mut [f32]);
+    /// The same on slices, in place; what is not given is empty.
+    fn advance(&self, state: &mut [Vec<f32>], input: &[f32], lasting: &[f32], uniform: &[f32], r: &mut [f32]);
 }
 
 /// The models, each with its parameters and their defaults.
@@ -80,12 +86,13 @@ pub(crate) fn population_models() -> Vec<(&'static str, Table)> {
     ]
 }
 
-/// The model that a table `neurons` describes, for steps of `dt_ms`.
+/// The model that a table `neurons` describes, for steps of `dt_ms`. `split`: whether some of its input outlasts its spikes
+/// and some does not.
 ///
 /// # Errors
 /// [`Error::Unknown`] for an unknown model, [`Error::Usage`] or [`Error::Setting`] for parameters that are not its own
 /// or out of range.
-pub(crate) fn build_population(table: &Table, dt_ms: f64) -> Result<Box<dyn PopulationModel>> {
+pub(crate) fn build_population(table: &Table, dt_ms: f64, split: bool) -> Result<Box<dyn PopulationModel>> {
     let mut own = table.clone();
     let name = match own.remove("model") {
         Some(toml::Value::String(name)) => name,
@@ -94,7 +101,7 @@ pub(crate) fn build_population(table: &Table, dt_ms: f64) -> Result<Box<dyn Popu
     let built = match &*name {
         "input" | "poisson" => source::build(&name, own, dt_ms),
         "lif" => parameters::<lif::Lif>(own)?.build(dt_ms),
-        "srm0" => parameters::<srm0::Srm0>(own)?.build(dt_ms),
+        "srm0" => parameters::<srm0::Srm0>(own)?.build(dt_ms, split),
         "izhikevich" => parameters::<izhikevich::Izhikevich>(own)?.build(dt_ms),
         "rate" => parameters::<rate::Rate>(own)?.build(dt_ms),
         "linear" => parameters::<rate::Linear>(own)?.build(),
@@ -135,7 +142,7 @@ mod tests {
     fn model(name: &str) -> Box<dyn PopulationModel> {
         let (_, mut table) = population_models().into_iter().find(|(known, _)| *known == name).unwrap();
         table.insert("model".into(), name.into());
-        build_population(&table, 1.0).unwrap()
+        build_population(&table, 1.0, false).unwrap()
     }
 
     /// Input and random number of a neuron in a step.
@@ -210,14 +217,14 @@ mod tests {
                 let (input, u) = drawn(name, k);
                 let tensor = |v: f64| Tensor::from_slice(&[v], (1, 1), &Device::Cpu).unwrap();
                 let uniform = (model.draws() != Draws::None).then(|| tensor(u));
-                let (state, r) = model.step(&tensors, &tensor(input), uniform.as_ref()).unwrap();
+                let (state, r) = model.step(&tensors, &tensor(input), None, uniform.as_ref()).unwrap();
                 tensors = state;
                 let r: f64 = r.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()[0];
                 assert!((r - expected).abs() < 1e-12, "{name}, step {k}: {r} {expected}");
                 let mut fast = [0.0f32];
                 let uniform = [u as f32];
                 let uniform = if model.draws() == Draws::None { &[][..] } else { &uniform };
-                model.advance(&mut slices, &[input as f32], uniform, &mut fast);
+                model.advance(&mut slices, &[input as f32], &[], uniform, &mut fast);
                 // Rounding in single precision moves spikes of this model after some hundred steps.
                 let comparable = name != "izhikevich" || k < 300;
                 assert!(
@@ -233,11 +240,11 @@ mod tests {
 
     #[test]
     fn unknown_models_and_parameters_are_refused() {
-        let refused = |text: &str| build_population(&text.parse().unwrap(), 1.0).err().unwrap().to_string();
+        let refused = |text: &str| build_population(&text.parse().unwrap(), 1.0, false).err().unwrap().to_string();
         assert!(refused("model = 'liff'").contains("did you mean `lif`"));
         assert!(refused("model = 'lif'\ntau = 1.0").contains("unknown field `tau`"));
         assert!(refused("model = 'lif'\ntau_ms = -1.0").contains("tau_ms is -1"));
         assert!(refused("model = 'poisson'\nrate = 1.0").contains("has no parameters"));
-        assert!(build_population(&"model = 'izhikevich'".parse().unwrap(), 0.5).is_err());
+        assert!(build_population(&"model = 'izhikevich'".parse().unwrap(), 0.5, false).is_err());
     }
 }

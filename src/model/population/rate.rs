@@ -93,6 +93,7 @@ impl PopulationModel for Model {
         &self,
         state: &[Tensor],
         input: &Tensor,
+        _: Option<&Tensor>,
         uniform: Option<&Tensor>,
     ) -> candle_core::Result<(Vec<Tensor>, Tensor)> {
         let [x] = state else { candle_core::bail!("{}: {} variables", self.name, state.len()) };
@@ -105,7 +106,7 @@ impl PopulationModel for Model {
         Ok((vec![x], r))
     }
 
-    fn advance(&self, state: &mut [Vec<f32>], input: &[f32], uniform: &[f32], r: &mut [f32]) {
+    fn advance(&self, state: &mut [Vec<f32>], input: &[f32], _: &[f32], uniform: &[f32], r: &mut [f32]) {
         Arch::new().dispatch(Advance { model: self, x: &mut state[0], input, uniform, r });
     }
 }

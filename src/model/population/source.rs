@@ -5,7 +5,7 @@ use crate::error::{ensure, Result};
 use candle_core::Tensor;
 use toml::Table;
 
-/// `input`: r is what the world gives, such as spikes (0 or 1) at given times. `poisson`: the world gives rates in Hz,
+/// `input`: r is what the world gives, such as spikes (0, 1, or several in a step) at given times. `poisson`: the world gives rates in Hz,
 /// and a neuron spikes in Δt with probability rate · Δt.
 struct Source {
     /// Δt in seconds for Poisson spikes, else `None`.
@@ -51,6 +51,7 @@ impl PopulationModel for Source {
         &self,
         _: &[Tensor],
         input: &Tensor,
+        _: Option<&Tensor>,
         uniform: Option<&Tensor>,
     ) -> candle_core::Result<(Vec<Tensor>, Tensor)> {
         let r = match (self.dt_s, uniform) {
@@ -60,7 +61,7 @@ impl PopulationModel for Source {
         Ok((Vec::new(), r))
     }
 
-    fn advance(&self, _: &mut [Vec<f32>], input: &[f32], uniform: &[f32], r: &mut [f32]) {
+    fn advance(&self, _: &mut [Vec<f32>], input: &[f32], _: &[f32], uniform: &[f32], r: &mut [f32]) {
         match self.dt_s {
             None => r.copy_from_slice(input),
             Some(dt_s) => {

@@ -2,9 +2,12 @@
 
 use super::{choose, indicator, Draws, PopulationModel};
 use crate::error::Result;
+use crate::model::exp2::exp2;
 use crate::ranges::{expect, number, positive};
 use candle_core::Tensor;
+use pulp::{Arch, Simd, WithSimd};
 use serde::{Deserialize, Serialize};
+use std::f64::consts::LOG2_E;
 
 /// `srm0`: u = ε₀/(τ_m − τ_s) Σ w (e^(−s/τ_m) − e^(−s/τ_s)) + χ e^(−ŝ/τ_m), with s the time since each presynaptic spike
 /// and ŝ that since the neuron's own last one; a spike in Δt with probability 1 − exp(−Δt ρ₀ exp((u − θ)/Δu))
@@ -26,7 +29,7 @@ pub(super) struct Srm0 {
     pub threshold_mv: f64,
     /// Δu: smaller is less random.
     pub softness_mv: f64,
-    /// Whether an own spike ends the effect of all earlier presynaptic ones.
+    /// Whether an own spike ends the effect of all earlier presynaptic ones; a projection may differ.
     pub own_spike_resets: bool,
 }
 
@@ -53,10 +56,13 @@ struct Model {
     own: Srm0,
     /// Δt ρ₀.
     rate: f64,
+    /// Whether some of its input outlasts its spikes, and some does not.
+    split: bool,
 }
 
 impl Srm0 {
-    pub fn build(self, dt_ms: f64) -> Result<Box<dyn PopulationModel>> {
+    /// `split`: whether some projections differ from the others in what own spikes do to their input.
+    pub fn build(self, dt_ms: f64, split: bool) -> Result<Box<dyn PopulationModel>> {
         positive("synapse_ms", self.synapse_ms)?;
         let expected = format!("above synapse_ms ({})", self.synapse_ms);
         expect(self.tau_ms > self.synapse_ms && self.tau_ms.is_finite(), "tau_ms", self.tau_ms, expected)?;
@@ -71,7 +77,15 @@ impl Srm0 {
             scale: self.epsilon_mv_ms / (self.tau_ms - self.synapse_ms),
             rate: dt_ms * self.rate_hz / 1000.0,
             own: self,
+            split,
         }))
+    }
+}
+
+impl Model {
+    /// Whether own spikes end the effect of `input`; never that of `lasting`.
+    fn resets(&self) -> bool {
+        self.split || self.own.own_spike_resets
     }
 }
 
@@ -81,11 +95,12 @@ impl PopulationModel for Model {
     }
 
     fn variables(&self) -> &'static [&'static str] {
-        &["slow", "fast", "own", "probability"]
+        let all: &[_] = &["slow", "fast", "own", "probability", "lasting_slow", "lasting_fast"];
+        &all[..if self.split { 6 } else { 4 }]
     }
 
     fn start(&self) -> Vec<f64> {
-        vec![0.0; 4]
+        vec![0.0; self.variables().len()]
     }
 
     fn spikes(&self) -> bool {
@@ -96,8 +111,13 @@ impl PopulationModel for Model {
         Some(3)
     }
 
+    fn own_spike_resets(&self) -> Option<bool> {
+        Some(self.own.own_spike_resets)
+    }
+
     fn membrane(&self, variables: &[f64]) -> Option<f64> {
-        Some((variables[0] - variables[1]) * self.scale + variables[2])
+        let lasting = if self.split { variables[4] - variables[5] } else { 0.0 };
+        Some((variables[0] - variables[1] + lasting) * self.scale + variables[2])
     }
 
     fn draws(&self) -> Draws {
@@ -108,47 +128,92 @@ impl PopulationModel for Model {
         &self,
         state: &[Tensor],
         input: &Tensor,
+        lasting: Option<&Tensor>,
         uniform: Option<&Tensor>,
     ) -> candle_core::Result<(Vec<Tensor>, Tensor)> {
-        let ([slow, fast, own, _], Some(uniform)) = (state, uniform) else {
+        let ([slow, fast, own, _, outlasting @ ..], Some(uniform)) = (state, uniform) else {
             candle_core::bail!("srm0: no random numbers")
         };
         let slow = (slow.affine(self.slow, 0.0)? + input)?;
         let fast = (fast.affine(self.fast, 0.0)? + input)?;
         let own = own.affine(self.slow, 0.0)?;
-        let u = ((&slow - &fast)?.affine(self.scale, 0.0)? + &own)?;
+        let mut difference = (&slow - &fast)?;
+        let outlasting = match (outlasting, lasting) {
+            ([slow, fast], Some(input)) => {
+                let (slow, fast) = ((slow.affine(self.slow, 0.0)? + input)?, (fast.affine(self.fast, 0.0)? + input)?);
+                difference = (difference + (&slow - &fast)?)?;
+                vec![slow, fast]
+            }
+            _ => Vec::new(),
+        };
+        let u = (difference.affine(self.scale, 0.0)? + &own)?;
         let hazard = u.affine(1.0 / self.own.softness_mv, -self.own.threshold_mv / self.own.softness_mv)?.exp()?;
         let silent = hazard.affine(-self.rate, 0.0)?.exp()?;
         // U < 1 − silent.
         let spike = indicator((uniform + &silent)?.lt(1.0)?, uniform)?;
         let probability = silent.affine(-1.0, 1.0)?;
         let own = choose(&spike, self.own.after_spike_mv, &own)?;
-        if !self.own.own_spike_resets {
-            return Ok((vec![slow, fast, own, probability], spike));
-        }
-        Ok((vec![choose(&spike, 0.0, &slow)?, choose(&spike, 0.0, &fast)?, own, probability], spike))
+        let mut state = match self.resets() {
+            true => vec![choose(&spike, 0.0, &slow)?, choose(&spike, 0.0, &fast)?, own, probability],
+            false => vec![slow, fast, own, probability],
+        };
+        state.extend(outlasting);
+        Ok((state, spike))
     }
 
-    fn advance(&self, state: &mut [Vec<f32>], input: &[f32], uniform: &[f32], r: &mut [f32]) {
-        let [slow, fast, own, probability] = state else { unreachable!("srm0 has four variables") };
-        let (rho_slow, rho_fast, scale) = (self.slow as f32, self.fast as f32, self.scale as f32);
-        let (steep, shift) =
-            (1.0 / self.own.softness_mv as f32, (-self.own.threshold_mv / self.own.softness_mv) as f32);
-        for i in 0..r.len() {
-            slow[i] = slow[i] * rho_slow + input[i];
-            fast[i] = fast[i] * rho_fast + input[i];
-            own[i] *= rho_slow;
-            let u = (slow[i] - fast[i]) * scale + own[i];
-            let silent = libm::expf(-self.rate as f32 * libm::expf(u * steep + shift));
-            probability[i] = 1.0 - silent;
-            let spike = uniform[i] + silent < 1.0;
-            r[i] = if spike { 1.0 } else { 0.0 };
-            if spike {
-                own[i] = self.own.after_spike_mv as f32;
-                if self.own.own_spike_resets {
-                    (slow[i], fast[i]) = (0.0, 0.0);
+    fn advance(&self, state: &mut [Vec<f32>], input: &[f32], lasting: &[f32], uniform: &[f32], r: &mut [f32]) {
+        Arch::new().dispatch(Advance { model: self, state, input, lasting, uniform, r });
+    }
+}
+
+struct Advance<'a> {
+    model: &'a Model,
+    state: &'a mut [Vec<f32>],
+    input: &'a [f32],
+    lasting: &'a [f32],
+    uniform: &'a [f32],
+    r: &'a mut [f32],
+}
+
+impl WithSimd for Advance<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Advance { model: m, state, input, lasting, uniform, r } = self;
+        let [slow, fast, own, probability, outlasting @ ..] = state else { unreachable!("srm0 has four variables") };
+        let (rho_slow, rho_fast, scale) = (m.slow as f32, m.fast as f32, m.scale as f32);
+        // silent = e^(−λ) with λ = e^(u/Δu − θ/Δu) Δt ρ₀, in powers of 2.
+        let rate = (m.rate * LOG2_E) as f32;
+        let steep = (LOG2_E / m.own.softness_mv) as f32;
+        let (shift, after) = ((-LOG2_E * m.own.threshold_mv / m.own.softness_mv) as f32, m.own.after_spike_mv as f32);
+        let n = r.len();
+        let (slow, fast, own) = (&mut slow[..n], &mut fast[..n], &mut own[..n]);
+        let (probability, input, uniform) = (&mut probability[..n], &input[..n], &uniform[..n]);
+        // The place of `probability` holds the lasting part of the potential until it is known.
+        match outlasting {
+            [slow, fast] => {
+                let (slow, fast, lasting) = (&mut slow[..n], &mut fast[..n], &lasting[..n]);
+                for i in 0..n {
+                    slow[i] = slow[i] * rho_slow + lasting[i];
+                    fast[i] = fast[i] * rho_fast + lasting[i];
+                    probability[i] = slow[i] - fast[i];
                 }
             }
+            _ => probability.fill(0.0),
+        }
+        let keeps = if m.resets() { 0.0 } else { 1.0 };
+        for i in 0..n {
+            let (a, b) = (slow[i] * rho_slow + input[i], fast[i] * rho_fast + input[i]);
+            let own_effect = own[i] * rho_slow;
+            let u = (a - b + probability[i]) * scale + own_effect;
+            let silent = exp2(-rate * exp2(u * steep + shift));
+            probability[i] = 1.0 - silent;
+            let spike = uniform[i] + silent < 1.0;
+            let kept = if spike { keeps } else { 1.0 };
+            r[i] = if spike { 1.0 } else { 0.0 };
+            own[i] = if spike { after } else { own_effect };
+            (slow[i], fast[i]) = (a * kept, b * kept);
         }
     }
 }

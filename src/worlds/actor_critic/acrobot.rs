@@ -1,0 +1,143 @@
+//! `acrobot-swing-up`: lift the tip of a double pendulum above its bar by a torque on the middle joint.
+
+use super::{body, ActorCritic, Axis, Body, Happened};
+use crate::error::Result;
+use crate::random::Stream;
+use crate::ranges::{number, positive};
+use serde::{Deserialize, Serialize};
+use std::f64::consts::{PI, TAU};
+
+/// The largest velocities.
+const MOST: [f64; 2] = [4.0 * PI, 9.0 * PI];
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    /// F_max, the largest torque.
+    torque: f64,
+    /// The reward of each second.
+    time_reward: f64,
+    /// The height of the goal above the bar, in lengths of a link.
+    goal_height: f64,
+    /// How many neurons the kinship of an actor reaches.
+    kin: f64,
+}
+
+pub(super) struct Acrobot {
+    own: Parameters,
+    goal_reward: f64,
+    state: [f64; 4],
+}
+
+impl Acrobot {
+    pub fn new(world: &ActorCritic) -> Result<Self> {
+        let own: Parameters = body(world)?;
+        positive("world.body.torque", own.torque)?;
+        number("world.body.time_reward", own.time_reward)?;
+        number("world.body.goal_height", own.goal_height)?;
+        positive("world.body.kin", own.kin)?;
+        Ok(Acrobot { own, goal_reward: world.goal_reward, state: [0.0; 4] })
+    }
+}
+
+/// d/dt of both angles and velocities under a torque: links of length 1 and mass 1, I = 1/12, g = 9.8.
+fn slope([one, two, d_one, d_two]: [f64; 4], torque: f64) -> [f64; 4] {
+    const G: f64 = 9.8;
+    const LC: f64 = 0.5;
+    const I: f64 = 1.0 / 12.0;
+    let (sin, cos) = libm::sincos(two);
+    let d11 = LC * LC + (1.0 + LC * LC + 2.0 * LC * cos) + 2.0 * I;
+    let d12 = LC * LC + LC * cos + I;
+    let d22 = LC * LC + I;
+    let gravity_two = LC * G * libm::sin(one + two);
+    let gravity_one = (LC + 1.0) * G * libm::sin(one) + gravity_two;
+    // M θ̈ = b.
+    let b_one = LC * sin * (2.0 * d_one * d_two + d_two * d_two) - gravity_one;
+    let b_two = torque - LC * sin * d_one * d_one - gravity_two;
+    let determinant = d11 * d22 - d12 * d12;
+    [d_one, d_two, (d22 * b_one - d12 * b_two) / determinant, (d11 * b_two - d12 * b_one) / determinant]
+}
+
+/// A step of Runge and Kutta's fourth order.
+pub(super) fn runge_kutta(at: [f64; 4], dt: f64, slope: impl Fn([f64; 4]) -> [f64; 4]) -> [f64; 4] {
+    let moved = |by: f64, slope: [f64; 4]| std::array::from_fn(|k| at[k] + by * slope[k]);
+    let k1 = slope(at);
+    let k2 = slope(moved(dt / 2.0, k1));
+    let k3 = slope(moved(dt / 2.0, k2));
+    let k4 = slope(moved(dt, k3));
+    std::array::from_fn(|k| at[k] + dt / 6.0 * (k1[k] + 2.0 * k2[k] + 2.0 * k3[k] + k4[k]))
+}
+
+impl Body for Acrobot {
+    fn axes(&self) -> Vec<Axis> {
+        let angle = || Axis::new(0.0, PI / 3.0, 6, PI / 3.0, true);
+        let velocity = |most: f64| {
+            let apart = libm::atan(most / 4.0) / 3.0;
+            Axis::new(-3.0 * apart, apart, 7, apart, false)
+        };
+        vec![angle(), angle(), velocity(MOST[0]), velocity(MOST[1])]
+    }
+
+    fn vote(&self, k: usize, n: usize) -> [f64; 2] {
+        [self.own.torque * (2.0 * (k + 1) as f64 / n as f64 - 1.0), 0.0]
+    }
+
+    fn kinship(&self, apart: usize, _: usize) -> f64 {
+        libm::exp(-(apart as f64 / self.own.kin).powi(2))
+    }
+
+    fn weighs(&self) -> bool {
+        true
+    }
+
+    fn state(&mut self) -> &mut [f64] {
+        &mut self.state
+    }
+
+    fn start(&mut self, _: &mut Stream) {
+        self.state = [0.0; 4];
+    }
+
+    fn coordinates(&self) -> Vec<f64> {
+        let [one, two, d_one, d_two] = self.state;
+        vec![one, two, libm::atan(d_one / 4.0), libm::atan(d_two / 4.0)]
+    }
+
+    fn act(&mut self, [torque, _]: [f64; 2], dt_ms: f64, _: f64) -> Happened {
+        let torque = torque.clamp(-self.own.torque, self.own.torque);
+        let [one, two, d_one, d_two] = runge_kutta(self.state, dt_ms / 1000.0, |at| slope(at, torque));
+        let turned = |angle: f64| angle - TAU * (angle / TAU).round();
+        self.state = [turned(one), turned(two), d_one.clamp(-MOST[0], MOST[0]), d_two.clamp(-MOST[1], MOST[1])];
+        let height = -libm::cos(one) - libm::cos(one + two);
+        let reached = height > self.own.goal_height;
+        Happened {
+            event: if reached { self.goal_reward } else { 0.0 },
+            flow: self.own.time_reward,
+            end: reached.then_some(true),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn energy_is_kept_without_a_torque() {
+        let energy = |[one, two, d_one, d_two]: [f64; 4]| {
+            let both = d_one + d_two;
+            let kinetic = (0.25 + 1.0 / 12.0) * (d_one * d_one + both * both) / 2.0
+                + 0.5 * (d_one * d_one + libm::cos(two) * d_one * both);
+            kinetic - 9.8 * (1.5 * libm::cos(one) + 0.5 * libm::cos(one + two))
+        };
+        let mut at = [1.0, -0.5, 0.3, 2.0];
+        let before = energy(at);
+        for _ in 0..5000 {
+            at = runge_kutta(at, 0.001, |at| slope(at, 0.0));
+        }
+        assert!((energy(at) - before).abs() < 1e-6, "{} {before}", energy(at));
+        // A torque does work: its power is the velocity of the joint.
+        let next = runge_kutta(at, 1e-4, |at| slope(at, 0.7));
+        assert!(((energy(next) - energy(at)) / 1e-4 - 0.7 * (at[3] + next[3]) / 2.0).abs() < 1e-4);
+    }
+}

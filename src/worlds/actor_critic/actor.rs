@@ -1,0 +1,71 @@
+//! The action that actor neurons vote for (Frémaux et al. 2013, eqs 29 to 32).
+
+use crate::error::Result;
+use crate::ranges::{expect, number, positive};
+use serde::{Deserialize, Serialize};
+
+/// a = (1/Z) Σ_k ρ_k a_k, with ρ_k the spikes of neuron k, filtered by γ(t) = (e^(−t/τ_γ) − e^(−t/υ_γ)) / (τ_γ − υ_γ), and Z
+/// the number of neurons or the sum of their rates.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Actor {
+    /// υ_γ.
+    pub rise_ms: f64,
+    /// τ_γ.
+    pub decay_ms: f64,
+    /// w₋: the sum of what all neurons take from one.
+    pub inhibition: f64,
+    /// w₊: the sum of what its kin give to one.
+    pub excitation: f64,
+}
+
+impl Actor {
+    pub(super) fn check(&self) -> Result<()> {
+        number("world.actor.inhibition", self.inhibition)?;
+        number("world.actor.excitation", self.excitation)?;
+        positive("world.actor.rise_ms", self.rise_ms)?;
+        let above = format!("above world.actor.rise_ms ({})", self.rise_ms);
+        let fine = self.decay_ms > self.rise_ms && self.decay_ms.is_finite();
+        expect(fine, "world.actor.decay_ms", self.decay_ms, above)
+    }
+
+    /// The decays of both exponentials in a step.
+    pub(super) fn decays(&self, dt_ms: f64) -> [f64; 2] {
+        [self.decay_ms, self.rise_ms].map(|tau| libm::exp(-dt_ms / tau))
+    }
+
+    /// w_kk' between neurons of `n` with this kinship; `sum` is that of neuron k with all.
+    pub(super) fn lateral(&self, kinship: f64, sum: f64, n: usize) -> f64 {
+        self.inhibition / n as f64 + if sum > 0.0 { self.excitation * kinship / sum } else { 0.0 }
+    }
+}
+
+/// Traces of the votes, and of the spikes.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Voting {
+    slow: [f64; 3],
+    fast: [f64; 3],
+}
+
+impl Voting {
+    /// A step in which neurons fired `r`.
+    pub fn step(&mut self, [slow, fast]: [f64; 2], r: &[f32], votes: &[[f64; 2]]) {
+        let mut sum = [0.0; 3];
+        for (_, [x, y]) in r.iter().zip(votes).filter(|(r, _)| **r > 0.0) {
+            sum = [sum[0] + x, sum[1] + y, sum[2] + 1.0];
+        }
+        for k in 0..3 {
+            self.slow[k] = self.slow[k] * slow + sum[k];
+            self.fast[k] = self.fast[k] * fast + sum[k];
+        }
+    }
+
+    /// The action of `n` neurons.
+    pub fn action(&self, actor: &Actor, n: usize, weighs: bool) -> [f64; 2] {
+        let [x, y, all] = [0, 1, 2].map(|k| 1000.0 * (self.slow[k] - self.fast[k]) / (actor.decay_ms - actor.rise_ms));
+        let z = if weighs { all } else { n as f64 };
+        // Without any spikes there is no vote.
+        [x, y].map(|votes| if z > 1e-9 { votes / z } else { 0.0 })
+    }
+}

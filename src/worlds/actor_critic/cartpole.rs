@@ -1,0 +1,133 @@
+//! `cartpole-swing-up`: swing a pole up by pushing its cart, and balance it.
+
+use super::acrobot::runge_kutta;
+use super::{body, ActorCritic, Axis, Body, Happened};
+use crate::error::Result;
+use crate::random::Stream;
+use crate::ranges::{number, positive};
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use std::f64::consts::{PI, TAU};
+
+/// A trial ends beyond these positions and angles.
+const MOST: [f64; 2] = [2.5, 5.0 * PI];
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    /// F_max, the largest force.
+    force: f64,
+    /// The reward of each second upright; times the cosine of the angle.
+    upright_reward: f64,
+    /// The reward for leaving the track or turning over and over.
+    crash_reward: f64,
+    /// A pole within π/4 of upright for so long in a row is balanced.
+    balanced_s: f64,
+    /// How many neurons the kinship of an actor reaches.
+    kin: f64,
+}
+
+pub(super) struct Cartpole {
+    own: Parameters,
+    /// Position, angle (0: upright), their velocities; and for how long it has been upright, and was at most.
+    state: [f64; 6],
+}
+
+impl Cartpole {
+    pub fn new(world: &ActorCritic) -> Result<Self> {
+        let own: Parameters = body(world)?;
+        positive("world.body.force", own.force)?;
+        number("world.body.upright_reward", own.upright_reward)?;
+        number("world.body.crash_reward", own.crash_reward)?;
+        positive("world.body.balanced_s", own.balanced_s)?;
+        positive("world.body.kin", own.kin)?;
+        Ok(Cartpole { own, state: [0.0; 6] })
+    }
+}
+
+/// d/dt of position, angle and velocities under a force: l = 0.5, m_c = 1, m_p = 0.1, μ_c = 5e-4, μ_p = 2e-6, g = 9.8.
+fn slope([_, angle, v, turning]: [f64; 4], force: f64) -> [f64; 4] {
+    const L: f64 = 0.5;
+    const POLE: f64 = 0.1;
+    const ALL: f64 = 1.1;
+    let (sin, cos) = libm::sincos(angle);
+    let friction = 5e-4 * if v == 0.0 { 0.0 } else { v.signum() };
+    let push = (force + POLE * L * turning * turning * sin - friction) / ALL;
+    let acceleration =
+        (9.8 * sin - cos * push - 2e-6 * turning / (POLE * L)) / (L * (4.0 / 3.0 - POLE * cos * cos / ALL));
+    [v, turning, push - POLE * L * acceleration * cos / ALL, acceleration]
+}
+
+impl Body for Cartpole {
+    fn axes(&self) -> Vec<Axis> {
+        let linear = || Axis::new(-3.75, 1.25, 7, 1.25, false);
+        let angle = Axis::new(-PI, TAU / 15.0, 15, TAU / 15.0, true);
+        vec![linear(), angle, linear(), Axis::new(-7.0 * TAU / 3.0, TAU / 3.0, 15, TAU / 3.0, false)]
+    }
+
+    fn vote(&self, k: usize, n: usize) -> [f64; 2] {
+        [self.own.force * (2.0 * (k + 1) as f64 / n as f64 - 1.0), 0.0]
+    }
+
+    fn kinship(&self, apart: usize, _: usize) -> f64 {
+        libm::exp(-(apart as f64 / self.own.kin).powi(2))
+    }
+
+    fn weighs(&self) -> bool {
+        true
+    }
+
+    fn state(&mut self) -> &mut [f64] {
+        &mut self.state
+    }
+
+    fn start(&mut self, rng: &mut Stream) {
+        self.state = [0.0, PI * (2.0 * rng.random::<f64>() - 1.0), 0.0, 0.0, 0.0, 0.0];
+    }
+
+    fn coordinates(&self) -> Vec<f64> {
+        self.state[..4].to_vec()
+    }
+
+    fn act(&mut self, [force, _]: [f64; 2], dt_ms: f64, _: f64) -> Happened {
+        let force = force.clamp(-self.own.force, self.own.force);
+        let [x, angle, v, turning, upright, longest] = self.state;
+        let [x, angle, v, turning] = runge_kutta([x, angle, v, turning], dt_ms / 1000.0, |at| slope(at, force));
+        let up = (angle - TAU * (angle / TAU).round()).abs() < PI / 4.0;
+        let upright = if up { upright + dt_ms / 1000.0 } else { 0.0 };
+        let longest = longest.max(upright);
+        self.state = [x, angle, v, turning, upright, longest];
+        let crashed = x.abs() > MOST[0] || angle.abs() > MOST[1];
+        Happened {
+            event: if crashed { self.own.crash_reward } else { 0.0 },
+            flow: self.own.upright_reward * libm::cos(angle),
+            end: crashed.then_some(self.endures()),
+        }
+    }
+
+    fn endures(&self) -> bool {
+        self.state[5] > self.own.balanced_s
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn energy_is_lost_by_friction_alone() {
+        let energy = |[_, angle, v, turning]: [f64; 4]| {
+            let cos = libm::cos(angle);
+            1.1 * v * v / 2.0 + 0.05 * v * turning * cos + 0.1 * turning * turning / 6.0 + 0.49 * cos
+        };
+        let mut at = [0.0, 0.5, 0.0, 0.0];
+        let before = energy(at);
+        let mut work = 0.0;
+        for _ in 0..3000 {
+            let next = runge_kutta(at, 0.001, |at| slope(at, 0.0));
+            work += 0.001 * (5e-4 * ((at[2] + next[2]) / 2.0).abs() + 2e-6 * at[3] * at[3]);
+            at = next;
+        }
+        assert!((energy(at) - before + work).abs() < 1e-4, "{} {before} {work}", energy(at));
+    }
+}

@@ -1,0 +1,76 @@
+//! The value that critic neurons predict, and how it changes (Frémaux et al. 2013, eqs 12 to 16).
+
+use crate::error::Result;
+use crate::ranges::{expect, number, positive};
+use serde::{Deserialize, Serialize};
+
+/// V = ν ρ̄ + V₀, with ρ̄ the mean rate of the neurons: their spikes, filtered by
+/// κ(t) = (e^(−t/τ_κ) − e^(−t/υ_κ)) / (τ_κ − υ_κ).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Critic {
+    /// Whether networks learn from the error of the prediction; else from the reward itself.
+    pub predicts: bool,
+    /// ν, in units of reward and seconds.
+    pub gain_s: f64,
+    /// V₀, the value told by silence.
+    pub offset: f64,
+    /// υ_κ.
+    pub rise_ms: f64,
+    /// τ_κ.
+    pub decay_ms: f64,
+    /// τ_r: reward that is so far away counts 1/e.
+    pub horizon_s: f64,
+}
+
+impl Critic {
+    pub(super) fn check(&self) -> Result<()> {
+        number("world.critic.gain_s", self.gain_s)?;
+        number("world.critic.offset", self.offset)?;
+        positive("world.critic.horizon_s", self.horizon_s)?;
+        positive("world.critic.rise_ms", self.rise_ms)?;
+        let above = format!("above world.critic.rise_ms ({})", self.rise_ms);
+        let fine = self.decay_ms > self.rise_ms && self.decay_ms.is_finite();
+        expect(fine, "world.critic.decay_ms", self.decay_ms, above)
+    }
+
+    /// The decays of both exponentials in a step.
+    pub(super) fn decays(&self, dt_ms: f64) -> [f64; 2] {
+        [self.decay_ms, self.rise_ms].map(|tau| libm::exp(-dt_ms / tau))
+    }
+}
+
+/// Traces of the spikes of all critic neurons, and the value at the end of the last trial.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Prediction {
+    slow: f64,
+    fast: f64,
+    last: f64,
+}
+
+impl Prediction {
+    /// A step with so many spikes.
+    pub fn step(&mut self, [slow, fast]: [f64; 2], spikes: f64) {
+        self.slow = self.slow * slow + spikes;
+        self.fast = self.fast * fast + spikes;
+        self.last *= slow;
+    }
+
+    /// Ends a trial: from now on the value decays to 0 with τ_κ, whatever the neurons do. A trial that only ran out of time
+    /// does not tell that nothing more was to come: its value goes without an error.
+    pub fn end(&mut self, critic: &Critic, neurons: usize, by_time: bool) {
+        self.last = if by_time { 0.0 } else { self.value(critic, neurons, false).0 };
+    }
+
+    /// V, and its change for each ms.
+    pub fn value(&self, critic: &Critic, neurons: usize, pausing: bool) -> (f64, f64) {
+        let Critic { rise_ms, decay_ms, .. } = critic;
+        if pausing {
+            return (self.last, -self.last / decay_ms);
+        }
+        let per_spike = 1000.0 * critic.gain_s / neurons as f64 / (decay_ms - rise_ms);
+        let (value, slope) = (self.slow - self.fast, self.fast / rise_ms - self.slow / decay_ms);
+        (value * per_spike + critic.offset, slope * per_spike)
+    }
+}

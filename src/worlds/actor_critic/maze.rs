@@ -1,0 +1,130 @@
+//! `maze`: find the goal in the middle of a square, from any side of a U-shaped wall around it.
+
+use super::{body, ActorCritic, Axis, Body, Happened};
+use crate::error::Result;
+use crate::random::Stream;
+use crate::ranges::{number, positive};
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use std::f64::consts::{SQRT_2, TAU};
+
+/// Half the side of the square.
+const WALL: f64 = 10.0;
+/// The U: x from, x to, y from, y to. It is open to the north.
+const OBSTACLES: [[f64; 4]; 3] = [[-5.0, -3.0, -5.0, 5.0], [3.0, 5.0, -5.0, 5.0], [-5.0, 5.0, -5.0, -3.0]];
+const STARTS: [[f64; 2]; 4] = [[7.5, 0.0], [-7.5, 0.0], [0.0, 7.5], [0.0, -7.5]];
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    /// The reward for running into a wall.
+    wall_reward: f64,
+    /// How far one is thrown back.
+    bounce: f64,
+    /// The velocity that a neuron votes for.
+    speed: f64,
+    /// How sharply neurons tell directions apart.
+    sharpness: f64,
+    goal_radius: f64,
+}
+
+pub(super) struct Maze {
+    own: Parameters,
+    goal_reward: f64,
+    at: [f64; 2],
+}
+
+impl Maze {
+    pub fn new(world: &ActorCritic) -> Result<Self> {
+        let own: Parameters = body(world)?;
+        number("world.body.wall_reward", own.wall_reward)?;
+        positive("world.body.bounce", own.bounce)?;
+        number("world.body.speed", own.speed)?;
+        number("world.body.sharpness", own.sharpness)?;
+        positive("world.body.goal_radius", own.goal_radius)?;
+        Ok(Maze { own, goal_reward: world.goal_reward, at: STARTS[0] })
+    }
+
+    /// The next position and whether something was in the way.
+    fn moved(&self, by: [f64; 2]) -> ([f64; 2], bool) {
+        let (old, bounce) = (self.at, self.own.bounce);
+        let mut new = [old[0] + by[0], old[1] + by[1]];
+        let outside = new.map(|x| x.abs() > WALL);
+        for k in (0..2).filter(|k| outside[*k]) {
+            new[k] = (WALL - bounce).copysign(new[k]);
+        }
+        for [x0, x1, y0, y1] in OBSTACLES {
+            if (x0..=x1).contains(&new[0]) && (y0..=y1).contains(&new[1]) {
+                // Back from the side that was crossed.
+                let sideways = !(x0..=x1).contains(&old[0]);
+                let k = usize::from(!sideways);
+                let middle = if sideways { (x0 + x1) / 2.0 } else { (y0 + y1) / 2.0 };
+                new = old;
+                new[k] += bounce.copysign(old[k] - middle);
+                return (new, true);
+            }
+        }
+        (new, outside.contains(&true))
+    }
+}
+
+impl Body for Maze {
+    fn axes(&self) -> Vec<Axis> {
+        // exp(−d²/2²), as wide as centres are apart.
+        (0..2).map(|_| Axis::new(-12.0, 2.0, 13, SQRT_2, false)).collect()
+    }
+
+    fn vote(&self, k: usize, n: usize) -> [f64; 2] {
+        let (sin, cos) = libm::sincos(TAU * k as f64 / n as f64);
+        [self.own.speed * sin, self.own.speed * cos]
+    }
+
+    fn kinship(&self, apart: usize, n: usize) -> f64 {
+        libm::exp(self.own.sharpness * libm::cos(TAU * apart as f64 / n as f64))
+    }
+
+    fn weighs(&self) -> bool {
+        false
+    }
+
+    fn state(&mut self) -> &mut [f64] {
+        &mut self.at
+    }
+
+    fn start(&mut self, rng: &mut Stream) {
+        self.at = STARTS[rng.random_range(0..STARTS.len())];
+    }
+
+    fn coordinates(&self) -> Vec<f64> {
+        self.at.to_vec()
+    }
+
+    fn act(&mut self, velocity: [f64; 2], dt_ms: f64, _: f64) -> Happened {
+        let (at, hit) = self.moved(velocity.map(|v| v * dt_ms / 1000.0));
+        self.at = at;
+        let reached = libm::hypot(at[0], at[1]) < self.own.goal_radius;
+        let event = if hit { self.own.wall_reward } else { 0.0 } + if reached { self.goal_reward } else { 0.0 };
+        Happened { event, flow: 0.0, end: reached.then_some(true) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn walls_are_in_the_way() {
+        let own = Parameters { wall_reward: -1.0, bounce: 0.1, speed: 1.8, sharpness: 8.0, goal_radius: 1.0 };
+        let mut maze = Maze { own, goal_reward: 100.0, at: [9.95, 0.0] };
+        let mut run = |at: [f64; 2], velocity: [f64; 2]| {
+            maze.at = at;
+            let happened = maze.act(velocity, 1.0, 0.0);
+            (maze.at.map(|x| (x * 1e6).round() / 1e6), happened.event, happened.end)
+        };
+        assert_eq!(run([9.95, 0.0], [100.0, 10.0]), ([9.9, 0.01], -1.0, false));
+        assert_eq!(run([5.02, 1.0], [-30.0, 0.0]), ([5.12, 1.0], -1.0, false));
+        assert_eq!(run([0.0, -2.99], [0.0, -30.0]), ([0.0, -2.89], -1.0, false));
+        assert_eq!(run([0.0, 7.5], [0.0, -10.0]), ([0.0, 7.49], 0.0, false));
+        assert_eq!(run([0.0, 1.005], [0.0, -10.0]), ([0.0, 0.995], 100.0, Some(true)));
+    }
+}

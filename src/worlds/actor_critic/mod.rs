@@ -1,0 +1,431 @@
+//! Worlds for an actor and a critic of spiking neurons (Frémaux, Sprekeler & Gerstner 2013): place cells tell where a body is,
+//! actors vote on what it does, the critic predicts reward, and its error is the reward that networks of this world learn
+//! from.
+//!
+//! `critic.rs` and `actor.rs` read spikes, `place_cells.rs` makes them; the bodies have a file each.
+
+mod acrobot;
+mod actor;
+mod cartpole;
+mod critic;
+mod maze;
+mod place_cells;
+mod track;
+
+use super::{mean, restored, state, Block, Curve, LifeRow, Places, Verdict, View, Wiring, World};
+use crate::error::{Error, Result};
+use crate::random::{stream, Phase, Purpose, Stream};
+use crate::ranges::{expect, not_negative, number, positive};
+use actor::{Actor, Voting};
+use critic::{Critic, Prediction};
+use place_cells::{Axis, PlaceCells};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::ops::Range;
+
+/// Trials of an actor and a critic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ActorCritic {
+    /// The number of trials, after which a life is over, if `life.seconds` is not before.
+    pub trials: u64,
+    /// The longest duration of a trial.
+    pub trial_seconds: f64,
+    /// The time after a trial in which place cells are silent. It is a block of the life.
+    pub pause_seconds: f64,
+    /// The first stretch of a trial, in which the error of prediction counts as 0.
+    pub settling_ms: f64,
+    /// How many of the last trials are judged.
+    pub judged: usize,
+    /// How many of those must have reached the goal.
+    pub required: usize,
+    /// The rate of a place cell at its centre in Hz, or with `cells_share` that of all together.
+    pub cells_hz: f64,
+    /// Whether the rate of all cells together is always the same.
+    pub cells_share: bool,
+    /// The rise of the reward after an event.
+    pub reward_rise_ms: f64,
+    /// Its decay.
+    pub reward_decay_ms: f64,
+    /// The reward of the goal.
+    pub goal_reward: f64,
+    /// How spikes of population `critic` become a prediction.
+    pub critic: Critic,
+    /// How spikes of population `actor` become an action.
+    pub actor: Actor,
+    /// The body's own parameters.
+    pub body: toml::Table,
+}
+
+/// What a step of a body led to.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Happened {
+    /// The reward of an event.
+    event: f64,
+    /// Reward that flows, for each second.
+    flow: f64,
+    /// Whether the trial ends, and if so, whether with success.
+    end: Option<bool>,
+}
+
+/// What moves.
+trait Body: Send {
+    /// The grid of place cells.
+    fn axes(&self) -> Vec<Axis>;
+    /// What neuron `k` of `n` votes for.
+    fn vote(&self, k: usize, n: usize) -> [f64; 2];
+    /// How much neurons of `n` that are `apart` excite each other.
+    fn kinship(&self, apart: usize, n: usize) -> f64;
+    /// Whether votes are weighed by the rates of all neurons, or divided by their number.
+    fn weighs(&self) -> bool;
+    /// Its position and velocity.
+    fn state(&mut self) -> &mut [f64];
+    /// Where it starts a trial.
+    fn start(&mut self, rng: &mut Stream);
+    /// Its coordinates along the axes.
+    fn coordinates(&self) -> Vec<f64>;
+    /// Acts for a step of `dt_ms`. The trial has lasted for `seconds`.
+    fn act(&mut self, action: [f64; 2], dt_ms: f64, seconds: f64) -> Happened;
+    /// The part of its world where it is, if values are told by part, and what values should be there.
+    fn part(&self) -> Option<usize> {
+        None
+    }
+    /// What values should be learnt in each part, for a reward of 1 and a horizon in seconds.
+    fn values(&self, _horizon: f64) -> Vec<f64> {
+        Vec::new()
+    }
+    /// Whether a trial that runs to its limit is a success.
+    fn endures(&self) -> bool {
+        false
+    }
+}
+
+/// What outlives a step.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Now {
+    /// Trials that have ended.
+    trials: u64,
+    /// Steps since the trial began, or since it ended.
+    steps: u64,
+    pausing: bool,
+    started: bool,
+    body: Vec<f64>,
+    prediction: Prediction,
+    voting: Voting,
+    /// Both exponentials of the reward.
+    reward: [f64; 2],
+}
+
+/// What is told of a block.
+#[derive(Default)]
+struct Told {
+    /// The trial that ended: its duration and whether it was a success.
+    ended: Option<(f64, bool)>,
+    /// Sums of values and steps, in each part.
+    values: Vec<(f64, u32)>,
+    whole: (f64, u32),
+}
+
+struct Agent {
+    own: ActorCritic,
+    body: Box<dyn Body>,
+    cells: PlaceCells,
+    votes: Vec<[f64; 2]>,
+    places: Range<usize>,
+    actors: Range<usize>,
+    critics: Range<usize>,
+    dt_ms: f64,
+    steps: usize,
+    frozen: bool,
+    /// The decays in a step of both exponentials of the reward, of the value and of the votes.
+    decays: [[f64; 2]; 3],
+    rng: Stream,
+    now: Now,
+    told: Told,
+}
+
+impl ActorCritic {
+    /// The world called `name`.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] or [`Error::Setting`] if a population is missing or has the wrong size, or a parameter is out of
+    /// range; [`Error::Usage`] for parameters that are not the body's.
+    pub(crate) fn build(self, name: &str, places: &Places) -> Result<Box<dyn World>> {
+        let body: Box<dyn Body> = match name {
+            "maze" => Box::new(maze::Maze::new(&self)?),
+            "linear-track" => Box::new(track::Track::new(&self)?),
+            "acrobot-swing-up" => Box::new(acrobot::Acrobot::new(&self)?),
+            _ => Box::new(cartpole::Cartpole::new(&self)?),
+        };
+        expect(self.trials >= 1, "world.trials", self.trials, "at least 1")?;
+        positive("world.trial_seconds", self.trial_seconds)?;
+        not_negative("world.settling_ms", self.settling_ms)?;
+        positive("world.cells_hz", self.cells_hz)?;
+        number("world.goal_reward", self.goal_reward)?;
+        positive("world.reward_rise_ms", self.reward_rise_ms)?;
+        let longer = self.reward_decay_ms > self.reward_rise_ms && self.reward_decay_ms.is_finite();
+        let above = format!("above world.reward_rise_ms ({})", self.reward_rise_ms);
+        expect(longer, "world.reward_decay_ms", self.reward_decay_ms, above)?;
+        let few = (1..=self.judged).contains(&self.required);
+        expect(few, "world.required", self.required, format!("1 to world.judged ({})", self.judged))?;
+        let steps = places.steps("pause_seconds", self.pause_seconds * 1000.0)?;
+        let axes = body.axes();
+        let cells: usize = axes.iter().map(Axis::cells).product();
+        let place = places.of("place", |n| n == cells, &cells.to_string())?;
+        let critics = places.of("critic", |n| n > 0, "at least 1")?;
+        let actors = match places.populations.iter().any(|(name, _)| name == "actor") {
+            true => places.of("actor", |n| n > 1, "at least 2")?,
+            false => 0..0,
+        };
+        self.critic.check()?;
+        self.actor.check()?;
+        let per_step = self.cells_hz * places.dt_ms / 1000.0;
+        let n = actors.len();
+        let reward = [self.reward_decay_ms, self.reward_rise_ms].map(|tau| libm::exp(-places.dt_ms / tau));
+        Ok(Box::new(Agent {
+            votes: (0..n).map(|k| body.vote(k, n)).collect(),
+            cells: PlaceCells::new(axes, per_step, self.cells_share),
+            decays: [reward, self.critic.decays(places.dt_ms), self.actor.decays(places.dt_ms)],
+            body,
+            places: place,
+            actors,
+            critics,
+            dt_ms: places.dt_ms,
+            steps,
+            frozen: false,
+            rng: stream(0, 0, 0, Phase::Train, Purpose::World),
+            now: Now::default(),
+            told: Told::default(),
+            own: self,
+        }))
+    }
+}
+
+impl Agent {
+    fn seconds(&self) -> f64 {
+        self.now.steps as f64 * self.dt_ms / 1000.0
+    }
+
+    fn start(&mut self) {
+        self.now.steps = 0;
+        self.now.pausing = false;
+        self.body.start(&mut self.rng);
+    }
+
+    /// Whether the pause after a trial is over, with which life can end.
+    fn paused(&self) -> bool {
+        self.now.pausing && self.now.steps >= self.steps as u64
+    }
+
+    /// What values should be learnt in each part.
+    fn values(&self) -> Vec<f64> {
+        self.body.values(self.own.critic.horizon_s).iter().map(|v| v * self.own.goal_reward).collect()
+    }
+}
+
+impl World for Agent {
+    fn steps(&self) -> usize {
+        self.steps
+    }
+
+    fn figures(&self) -> &'static [&'static str] {
+        let all: &[_] = &[
+            "trials", "trial_s", "reached", "value", "critic_hz", "actor_hz", "value_1", "value_2", "value_3", "value_4",
+        ];
+        &all[..if self.body.values(1.0).is_empty() { 6 } else { 10 }]
+    }
+
+    fn settle(&mut self, wiring: &mut [Wiring], newborn: bool) {
+        let lateral = wiring.iter_mut().filter(|wiring| newborn && wiring.name == "actor-actor");
+        let n = self.actors.len();
+        for Wiring { pre, post, weight, .. } in lateral {
+            let kinship = |apart: u32| self.body.kinship(apart as usize, n);
+            let sum = |post: u32| (0..n as u32).filter(|k| *k != post).map(|k| kinship(k.abs_diff(post))).sum::<f64>();
+            let sums: Vec<f64> = (0..n as u32).map(sum).collect();
+            for ((pre, post), w) in pre.iter().zip(*post).zip(&mut **weight) {
+                *w = self.own.actor.lateral(kinship(pre.abs_diff(*post)), sums[*post as usize], n);
+            }
+        }
+    }
+
+    fn begin(&mut self, block: &mut Block) {
+        self.rng = block.rng.clone();
+        self.told = Told { values: vec![(0.0, 0); self.body.values(1.0).len()], ..Told::default() };
+        // In the frozen time, after a life, trials go on.
+        self.frozen = block.frozen;
+        if !self.now.started || (self.frozen && self.paused()) {
+            self.now.started = true;
+            self.start();
+        }
+    }
+
+    fn stimulate(&mut self, _: usize, input: &mut [f32]) {
+        if !self.now.pausing && !self.is_over() {
+            let coordinates = self.body.coordinates();
+            self.cells.spikes(&coordinates, &mut self.rng, |cell| input[self.places.start + cell] += 1.0);
+        }
+    }
+
+    fn observe(&mut self, _: usize, r: &[f32]) -> f64 {
+        if self.is_over() {
+            return 0.0;
+        }
+        let spikes = |places: &Range<usize>| r[places.clone()].iter().filter(|r| **r > 0.0).count() as f64;
+        let own = &self.own;
+        self.now.prediction.step(self.decays[1], spikes(&self.critics));
+        self.now.voting.step(self.decays[2], &r[self.actors.clone()], &self.votes);
+        self.now.reward = [0, 1].map(|k| self.now.reward[k] * self.decays[0][k]);
+        self.now.steps += 1;
+        let seconds = self.seconds();
+        let mut flow = 0.0;
+        if !self.now.pausing {
+            let action = self.now.voting.action(&own.actor, self.actors.len(), self.body.weighs());
+            let mut happened = self.body.act(action, self.dt_ms, seconds);
+            let ended_by_time = happened.end.is_none() && seconds >= own.trial_seconds - 1e-9;
+            if ended_by_time {
+                happened.end = Some(self.body.endures());
+            }
+            flow = happened.flow / 1000.0;
+            self.now.reward = self.now.reward.map(|trace| trace + happened.event);
+            if let Some(reached) = happened.end {
+                self.told.ended = Some((seconds, reached));
+                self.now.trials += 1;
+                (self.now.pausing, self.now.steps) = (true, 0);
+                self.now.prediction.end(&own.critic, self.critics.len(), ended_by_time);
+            }
+        }
+        let [slow, fast] = self.now.reward;
+        let reward = flow + (slow - fast) / (own.reward_decay_ms - own.reward_rise_ms);
+        let (value, slope) = self.now.prediction.value(&own.critic, self.critics.len(), self.now.pausing);
+        let settling = seconds * 1000.0 <= own.settling_ms;
+        if !self.now.pausing && !settling {
+            let add = |(sum, steps): &mut (f64, u32)| (*sum, *steps) = (*sum + value, *steps + 1);
+            add(&mut self.told.whole);
+            self.body.part().and_then(|part| self.told.values.get_mut(part)).into_iter().for_each(add);
+        }
+        let third = match (own.critic.predicts, settling && !self.now.pausing) {
+            (false, _) => reward,
+            (true, true) => 0.0,
+            (true, false) => slope - value / (1000.0 * own.critic.horizon_s) + reward,
+        };
+        if self.paused() && !self.is_over() {
+            self.start();
+        }
+        third
+    }
+
+    fn end(&mut self, view: &View) -> Vec<f64> {
+        self.now.body = self.body.state().to_vec();
+        let (seconds, reached) = self.told.ended.map_or((f64::NAN, f64::NAN), |(s, r)| (s, f64::from(u8::from(r))));
+        let rate = |places: &Range<usize>| if places.is_empty() { f64::NAN } else { view.rate(places) };
+        let mean = |(sum, steps): &(f64, u32)| sum / f64::from(*steps);
+        let mut figures = vec![
+            self.now.trials as f64,
+            seconds,
+            reached,
+            mean(&self.told.whole),
+            rate(&self.critics),
+            rate(&self.actors),
+        ];
+        figures.extend(self.told.values.iter().map(mean));
+        figures
+    }
+
+    fn is_over(&self) -> bool {
+        !self.frozen && self.now.trials >= self.own.trials && self.paused()
+    }
+
+    fn state(&self) -> Value {
+        state(&self.now)
+    }
+
+    fn restore(&mut self, saved: &Value) -> Result<()> {
+        self.now = restored(saved)?;
+        let body = self.body.state();
+        if self.now.started {
+            let (found, expected) = (self.now.body.len(), body.len());
+            let wrong = || Error::Content(format!("the state of the world: body has {found} numbers; expected {expected}"));
+            if found != expected {
+                return Err(wrong());
+            }
+            body.copy_from_slice(&self.now.body);
+        }
+        Ok(())
+    }
+
+    fn curves(&self, rows: &[LifeRow]) -> Vec<Curve> {
+        let trials = trials(rows);
+        let few = trials.len().div_ceil(40).max(1);
+        let by_trial = |panel, name, value: &dyn Fn(&Trial) -> f64| {
+            let points = trials.chunks(few).filter(|some| some.len() == few).map(|some| {
+                let last = some.last().map_or(0.0, |trial| trial.number);
+                (last, mean(some.iter().map(value)))
+            });
+            Curve { panel, x_label: "trial", name, points: points.collect() }
+        };
+        let mut curves = vec![
+            by_trial("duration of a trial (s)", "duration", &|trial| trial.seconds),
+            by_trial("share of trials with success", "success", &|trial| trial.reached),
+        ];
+        let names = ["first quarter", "second", "third", "last"];
+        for (k, expected) in self.values().into_iter().enumerate() {
+            curves.push(by_trial("learnt value, share of what is right", names[k], &|trial| trial.values[k] / expected));
+        }
+        curves
+    }
+
+    fn verdict(&self, rows: &[LifeRow]) -> Verdict {
+        let trials = trials(rows);
+        let last = &trials[trials.len().saturating_sub(self.own.judged)..];
+        let reached = last.iter().map(|trial| trial.reached).sum::<f64>();
+        let done = trials.len() as u64 >= self.own.trials.min(self.own.judged as u64);
+        let seconds = |some: &[Trial]| mean(some.iter().map(|trial| trial.seconds));
+        let mut figures = vec![
+            ("trials", trials.len() as f64),
+            ("successes", trials.iter().map(|trial| trial.reached).sum()),
+            ("last_successes", reached),
+            ("last_s", seconds(last)),
+            ("trials_16_to_20_s", trials.get(15..20).map_or(f64::NAN, seconds)),
+        ];
+        let mut learnt = reached >= self.own.required as f64;
+        let expected = self.values();
+        if !expected.is_empty() {
+            let ratio = |k: usize| mean(last.iter().map(|trial| trial.values[k])) / expected[k];
+            let ratios: Vec<f64> = (0..expected.len()).map(ratio).collect();
+            learnt = ratios.iter().all(|ratio| (0.75..=1.25).contains(ratio));
+            figures.extend(["value_1", "value_2", "value_3", "value_4"].into_iter().zip(ratios));
+        }
+        Verdict::new(done.then_some(learnt), figures)
+    }
+}
+
+/// A trial, from the rows of its blocks.
+struct Trial {
+    number: f64,
+    seconds: f64,
+    reached: f64,
+    /// Mean of the values in each part.
+    values: Vec<f64>,
+}
+
+fn trials(rows: &[LifeRow]) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    let mut values: Vec<Vec<f64>> = Vec::new();
+    for row in rows {
+        let [number, seconds, reached, _, _, _, parts @ ..] = &row.figures[..] else { continue };
+        values.resize(parts.len(), Vec::new());
+        values.iter_mut().zip(parts).for_each(|(all, v)| all.extend(v.is_finite().then_some(*v)));
+        if seconds.is_finite() {
+            let values = values.iter_mut().map(|all| mean(std::mem::take(all).into_iter())).collect();
+            trials.push(Trial { number: *number, seconds: *seconds, reached: *reached, values });
+        }
+    }
+    trials
+}
+
+/// The body's own parameters.
+fn body<P: serde::de::DeserializeOwned>(world: &ActorCritic) -> Result<P> {
+    let table = world.body.clone();
+    table.try_into().map_err(|error: toml::de::Error| Error::Usage(format!("world.body: {}", error.message().trim())))
+}
