@@ -83,5 +83,6 @@ pub use training::{
     METADATA_KEY, MORE_THAN, REMEDY, WINDOW,
 };
 pub use worlds::{
-    ActorCritic, Block, Curve, DistalReward, Given, LifeRow, Pattern, Pavlovian, Places, Verdict, View, Wiring, World, Xor,
+    ActorCritic, Block, Curve, DistalReward, Given, LifeRow, Pattern, Pavlovian, Places, Verdict, View, Wiring, World,
+    Xor,
 };

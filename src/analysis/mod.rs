@@ -68,11 +68,9 @@ pub static ANALYSES: [Analysis; 7] = [
         title: "Psychometric curves",
         summary: "answers against the strength of the evidence, with logistic fits (Mante et al. 2013, fig. 1)",
         why_not: |subject| {
-            let fits = ["selective-integration", "evidence-accumulation"].contains(&subject.task().name());
-            subject.task_unless(
-                fits,
-                "has no graded evidence; tasks that have: selective-integration, evidence-accumulation",
-            )
+            const GRADED: [&str; 3] = ["selective-integration", "evidence-accumulation", "perceptual-decision"];
+            let none = format!("has no graded evidence; tasks that have: {}", GRADED.join(", "));
+            subject.task_unless(GRADED.contains(&subject.task().name()), &none)
         },
         run: psychometric::run,
     },

@@ -1,7 +1,7 @@
 //! Fresh trials of one network with the firing rates of its neurons, thinned out in time as they arrive.
 
 use super::{Options, Subject};
-use crate::engine::Record;
+use crate::engine::{Lived, Record};
 use crate::error::Result;
 use crate::plot::{Colour, Mark, Shape};
 use crate::runs::{draw_fresh, FrozenNetworks};
@@ -33,8 +33,11 @@ pub(super) struct Population {
 pub(super) struct Kept {
     /// Its type.
     pub trial_type: usize,
-    /// The mean of the first output over the judged steps.
+    /// The mean of the first output over the judged steps; in a world, 1 or −1 for its actions 1 and 0 at the end, else 0.
     pub answer: f64,
+    /// Of an episode in a world: its steps, and whether the last action was right.
+    pub steps: usize,
+    pub correct: Option<bool>,
     /// Rates, `[times, N]`.
     pub rates: Vec<f32>,
 }
@@ -84,12 +87,17 @@ impl Population {
         let mut networks = FrozenNetworks::new(network)?;
         for first in (0..trials).step_by(at_once) {
             let batch = draw_fresh(setup, first, (trials - first).min(at_once as u64) as usize, seed)?;
-            if first == 0 {
+            if first == 0 && task.episodes().is_none() {
                 let trials: Vec<&Trial> = batch.drawn.iter().map(|drawn| &drawn.trial).collect();
                 let scaled = |p: Period| Period { from: p.from * step_ms, to: p.to * step_ms, ..p };
                 population.periods = periods(task, &trials).into_iter().map(scaled).collect();
             }
-            let episode = networks.run(&batch, Record { rates: times > 0, ..Record::default() })?;
+            let record = Record { rates: times > 0, episodes: task.episodes().is_some(), ..Record::default() };
+            let episode = networks.run(&batch, record)?;
+            if let Some(lived) = episode.lived {
+                population.trials.extend(lived.iter().map(kept_of));
+                continue;
+            }
             let outputs: Vec<Vec<f64>> = per_trial(&episode.outputs.to_dtype(DType::F64)?)?;
             let rates = match episode.rates {
                 Some(rates) => {
@@ -100,7 +108,7 @@ impl Population {
             };
             for ((drawn, outputs), rates) in batch.drawn.iter().zip(&outputs).zip(rates) {
                 let (trial_type, answer) = (drawn.trial.trial_type, answer(task, &drawn.trial, outputs));
-                population.trials.push(Kept { trial_type, answer, rates });
+                population.trials.push(Kept { trial_type, answer, rates, ..Kept::default() });
             }
         }
         Ok(population)
@@ -140,6 +148,17 @@ impl Population {
         };
         self.periods.iter().map(mark).collect()
     }
+}
+
+/// What is kept of an episode in a world.
+fn kept_of(lived: &Lived) -> Kept {
+    let answer = match lived.seen_and_done.last() {
+        Some(1.0) => 1.0,
+        Some(0.0) => -1.0,
+        _ => 0.0,
+    };
+    let steps = lived.rewards.len();
+    Kept { trial_type: lived.condition, answer, steps, correct: lived.correct, ..Kept::default() }
 }
 
 /// `[1, B, steps, width]` as one list `[steps, width]` for each trial.

@@ -2,7 +2,8 @@
 //!
 //! Selective integration (Mante et al. 2013, fig. 1; Miconi 2017): for each context, against the coherence of the
 //! attended and of the ignored modality, each averaged over the other. Evidence accumulation: against cues on the right
-//! minus those on the left.
+//! minus those on the left. Perceptual decisions: against the strength of the stimulus, with reaction times where the choice is
+//! free in time.
 
 use super::findings::panel;
 use super::logistic::{Logistic, Point};
@@ -11,21 +12,26 @@ use super::statistics::Mean;
 use super::{Findings, Options, Subject, Table};
 use crate::error::Result;
 use crate::plot::{Colour, Mark, Panel, Shape};
+use crate::presets::Setup;
 use crate::tasks::{Coherences, Condition, SelectiveIntegration, Task};
 use std::fmt::Display;
 use std::sync::Arc;
+use toml::Value;
 
 /// Coherences, as multiples of the task's own.
 const LEVELS: [f64; 9] = [-1.0, -0.5, -0.25, -0.125, 0.0, 0.125, 0.25, 0.5, 1.0];
 /// Default number of trials of each pair of coherences and context.
 const REPEATS: u64 = 8;
-/// Default number of trials of evidence accumulation.
+/// Strengths of stimuli, as multiples of the world's strongest.
+const STRENGTHS: [f64; 6] = [0.0, 0.125, 0.25, 0.5, 1.0, 2.0];
+/// Default number of trials of evidence accumulation and perceptual decisions.
 const TRIALS: u64 = 800;
 
 /// The trials to run and the curves to draw from them.
 struct Design {
-    /// The task that gives the trials; `None`: the networks' own.
-    task: Option<Arc<dyn Task>>,
+    /// The tasks that give the trials, in equal parts; `None`: the networks' own. If there are several, a trial's type is the
+    /// place of its task.
+    tasks: Vec<Option<Arc<dyn Task>>>,
     trials: u64,
     /// The titles of the panels.
     titles: &'static [&'static str],
@@ -47,14 +53,40 @@ struct Curve {
     stimulus: Stimulus,
 }
 
+/// Decisions between two sides: a stimulus is that of the chosen side if the choice was right, else of the other.
+fn decisions(subject: &Subject) -> Result<Design> {
+    let mut config = subject.checkpoint.setup.config.clone();
+    let own = config.task.get("strengths").and_then(Value::as_array).into_iter().flatten();
+    let strongest = own.filter_map(Value::as_float).fold(0.0, f64::max);
+    let strengths = STRENGTHS.map(|share| share * strongest);
+    // As many conditions as before, since something may be expected of each.
+    let conditions = subject.task().n_types();
+    let of = |strength: f64| -> Result<Option<Arc<dyn Task>>> {
+        config.task.insert("strengths".into(), Value::Array(vec![Value::Float(strength); conditions]));
+        Ok(Some(Setup::new(config.clone())?.task))
+    };
+    let tasks = strengths.into_iter().map(of).collect::<Result<_>>()?;
+    let stimulus = move |_, kept: &Kept| {
+        let right = (kept.answer > 0.0) == kept.correct?;
+        (kept.answer != 0.0).then_some(if right { strengths[kept.trial_type] } else { -strengths[kept.trial_type] })
+    };
+    let (name, stimulus) = ("stimulus", Box::new(stimulus));
+    let curve = Curve { panel: 0, name, full_name: name.into(), colour: Colour::Blue, stimulus };
+    let (titles, x_label) = (&[""], "stimulus, right above 0");
+    Ok(Design { tasks, trials: TRIALS, titles, x_label, curves: vec![curve] })
+}
+
 fn design(subject: &Subject) -> Result<Design> {
+    if subject.task().episodes().is_some() {
+        return decisions(subject);
+    }
     let Some(task) = SelectiveIntegration::of(&subject.checkpoint.setup.config.task)? else {
         let cues = subject.task().n_types() as f64 - 1.0;
         let difference = move |_, kept: &Kept| Some(2.0 * kept.trial_type as f64 - cues);
         let (name, stimulus) = ("cues", Box::new(difference));
         let curve = Curve { panel: 0, name, full_name: name.into(), colour: Colour::Blue, stimulus };
         let (titles, x_label) = (&[""], "cues right − cues left");
-        return Ok(Design { task: None, trials: TRIALS, titles, x_label, curves: vec![curve] });
+        return Ok(Design { tasks: vec![None], trials: TRIALS, titles, x_label, curves: vec![curve] });
     };
     let grid = Coherences::grid(task, &LEVELS);
     let titles = &["attend modality 1", "attend modality 2"];
@@ -72,17 +104,38 @@ fn design(subject: &Subject) -> Result<Design> {
     };
     let curves = vec![curve(0, 0), curve(0, 1), curve(1, 1), curve(1, 0)];
     let trials = REPEATS * grid.conditions().len() as u64;
-    Ok(Design { task: Some(Arc::new(grid)), trials, titles, x_label: "coherence (SD of the noise)", curves })
+    Ok(Design { tasks: vec![Some(Arc::new(grid))], trials, titles, x_label: "coherence (SD of the noise)", curves })
 }
 
 pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
-    let Design { task, trials, titles, x_label, curves } = design(subject)?;
-    let networks = subject.populations(options, trials, 0, task).map(|population| {
-        let population = population?;
-        Ok((population.network, curves.iter().map(|curve| count(&population, curve)).collect()))
+    let Design { tasks, trials, titles, x_label, curves } = design(subject)?;
+    let mut times = Table::new("reaction_times", "network stimulus trials steps");
+    let mut all_times = Vec::new();
+    let each = options.trials.unwrap_or(trials).div_ceil(tasks.len() as u64);
+    let each = Options { trials: Some(each), seed: options.seed };
+    let mut populations: Vec<Population> = Vec::new();
+    let several = tasks.len() > 1;
+    for (k, task) in tasks.into_iter().enumerate() {
+        for (place, population) in subject.populations(&each, trials, 0, task).enumerate() {
+            let mut population = population?;
+            population.trials.iter_mut().filter(|_| several).for_each(|kept| kept.trial_type = k);
+            match populations.get_mut(place) {
+                Some(all) => all.trials.append(&mut population.trials),
+                None => populations.push(population),
+            }
+        }
+    }
+    let networks = populations.into_iter().map(|population| {
+        if subject.task().episodes().is_some() {
+            for Point { x, trials, right: steps } in durations(&population, &curves[0]) {
+                times.push(&[&population.network, &x, &trials, &(steps / trials)]);
+                all_times.push(Point { x, trials, right: steps });
+            }
+        }
+        (population.network, curves.iter().map(|curve| count(&population, curve)).collect())
     });
     // The points of each curve, for each network.
-    let networks: Vec<(u64, Vec<Vec<Point>>)> = networks.collect::<Result<_>>()?;
+    let networks: Vec<(u64, Vec<Vec<Point>>)> = networks.collect();
     let mut table = Table::new("psychometric", "network curve stimulus trials right");
     let mut fit_table = Table::new("psychometric_fits", "network curve slope slope_error bias bias_error");
     let mut fit = |network: &dyn Display, curve: &Curve, points: &[Point]| -> Result<Logistic> {
@@ -114,6 +167,12 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
         draw(&mut panels[curve.panel], curve, &fits[c], &pooled, &all);
     }
     findings.tables = vec![table, fit_table];
+    if !all_times.is_empty() {
+        let points = pool(all_times.into_iter()).into_iter().map(|p| (p.x, p.right / p.trials)).collect();
+        let marks = vec![Mark::new(Shape::Dots(points, 7.0), Colour::Blue)];
+        panels.push(panel("time of the choice", [x_label, "steps"], marks));
+        findings.tables.push(times);
+    }
     findings.draw(
         "psychometric",
         format!("{}: psychometric curves", subject.task().name()),
@@ -128,6 +187,14 @@ fn count(population: &Population, curve: &Curve) -> Vec<Point> {
     let point = |(k, kept): (usize, &Kept)| {
         let right = if kept.answer > 0.0 { 1.0 } else { 0.0 };
         (curve.stimulus)(k as u64, kept).map(|x| Point { x, trials: 1.0, right })
+    };
+    pool(population.trials.iter().enumerate().filter_map(point))
+}
+
+/// The steps of all trials with each stimulus of a curve, summed in place of the answers.
+fn durations(population: &Population, curve: &Curve) -> Vec<Point> {
+    let point = |(k, kept): (usize, &Kept)| {
+        (curve.stimulus)(k as u64, kept).map(|x| Point { x, trials: 1.0, right: kept.steps as f64 })
     };
     pool(population.trials.iter().enumerate().filter_map(point))
 }

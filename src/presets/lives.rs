@@ -107,7 +107,7 @@ pub static LIVES: &[LifeInfo] = &[
                     critic.insert("predicts".into(), false.into());
                 }
             }
-            _ => rates(config, 0.01, 1.25e-3),
+            _ => rates(config, 0.03, 2e-3),
         },
     },
     LifeInfo {
@@ -115,7 +115,7 @@ pub static LIVES: &[LifeInfo] = &[
         summary: "values spread backward from a reward at the end of a track (Frémaux et al. 2013, figure 2)",
         rules: &["td-ltp"],
         text: include_str!("lives/linear-track.toml"),
-        adapt: |config, _| rates(config, 0.025, 0.0),
+        adapt: |config, _| rates(config, 0.05, 0.0),
     },
     LifeInfo {
         name: "acrobot-swing-up",
@@ -126,7 +126,8 @@ pub static LIVES: &[LifeInfo] = &[
     },
     LifeInfo {
         name: "cartpole-swing-up",
-        summary: "spiking actor and critic swing a pole up (Frémaux et al. 2013, figure 6); it is not learnt to balance",
+        summary:
+            "spiking actor and critic swing a pole up (Frémaux et al. 2013, figure 6); it is not learnt to balance",
         rules: &["td-ltp"],
         text: include_str!("lives/cartpole-swing-up.toml"),
         adapt: |config, _| rates(config, 0.25, 0.03125),

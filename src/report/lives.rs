@@ -6,7 +6,7 @@ use crate::config::{Connect, Sign};
 use crate::engine::life::newborn;
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
-use crate::plot::{Canvas, CircuitDrawing, Colour, Edge, Mark, Node, Panel, Panels, Shape};
+use crate::plot::{Canvas, CircuitDrawing, Colour, Edge, HeatMap, Mark, Node, Panel, Panels, Shape};
 use crate::presets::LifeSetup;
 use crate::quantile::quantile;
 use crate::storage::{CIRCUIT_PICTURE, LIFE_PICTURE, REPORT_FILE};
@@ -21,6 +21,9 @@ const SHOWN_MS: f64 = 2000.0;
 const SHOWN_NEURONS: usize = 30;
 /// The stretch in which membrane potentials are shown.
 const MEMBRANE_MS: f64 = 300.0;
+/// The stretch in which the way of a body is shown, and the most trials of it.
+const WAY_MS: f64 = 60_000.0;
+const WAYS: usize = 8;
 /// A curve of more points is averaged over stretches of time.
 const POINTS: usize = 240;
 /// Bins of a histogram of weights.
@@ -52,9 +55,10 @@ pub(super) fn title(setup: &LifeSetup) -> Result<String> {
 
 fn life_picture(checkpoint: &LifeCheckpoint, rows: &[LifeRow], watch: &[String]) -> Result<Canvas> {
     let setup = &checkpoint.setup;
-    let over_time = over_time(setup, rows)?;
+    let mut over_time = over_time(setup, rows)?;
+    over_time.extend(way(checkpoint)?);
     let watched = watched(setup, watch)?;
-    let after = after_the_end(checkpoint, &watched)?;
+    let after = after_the_end(checkpoint, &watched, SHOWN_MS, true)?;
     let mut below = vec![weights(checkpoint)?, activity(setup, &after.outputs)];
     below.extend(membranes(setup, &watched, &after.membranes));
     Ok(Panels { title: title(setup)?, rows: vec![over_time, below] }.draw())
@@ -231,33 +235,78 @@ fn membranes(setup: &LifeSetup, watched: &[usize], potentials: &[Vec<f64>]) -> O
     })
 }
 
+/// Where the body of the first network goes after the end, and the values expected there; `None` if it has none.
+fn way(checkpoint: &LifeCheckpoint) -> Result<Option<Panel>> {
+    let setup = &checkpoint.setup;
+    let world = setup.world(setup.config.life.networks.start)?;
+    if !setup.config.world.contains_key("body") {
+        return Ok(None);
+    }
+    let trail = after_the_end(checkpoint, &[], WAY_MS, false)?.trail;
+    let line = |points: &[[f64; 3]]| points.iter().map(|[x, y, _]| (*x, *y)).collect::<Vec<_>>();
+    let outline = world.outline();
+    let around = trail.iter().flat_map(|trial| line(trial)).chain(outline.iter().flatten().copied());
+    let range = |of: fn(&(f64, f64)) -> f64| {
+        let all = around.clone().map(|p| of(&p)).fold((f64::MAX, f64::MIN), |(lo, hi), v| (lo.min(v), hi.max(v)));
+        if all.0 < all.1 {
+            all
+        } else {
+            (-0.5, 0.5)
+        }
+    };
+    let (x, y) = (range(|p| p.0), range(|p| p.1));
+    const CELLS: usize = 24;
+    let mut sums = vec![vec![(0.0, 0u32); CELLS]; CELLS];
+    for [at_x, at_y, value] in trail.iter().flatten() {
+        let cell = |at: f64, (lo, hi): (f64, f64)| (((at - lo) / (hi - lo) * CELLS as f64) as usize).min(CELLS - 1);
+        let sum = &mut sums[cell(*at_y, y)][cell(*at_x, x)];
+        *sum = (sum.0 + value, sum.1 + 1);
+    }
+    let mean = |row: &Vec<(f64, u32)>| row.iter().map(|(sum, n)| sum / f64::from(*n)).collect();
+    let values: Vec<Vec<f64>> = sums.iter().map(mean).collect();
+    let known = || values.iter().flatten().copied().filter(|v| v.is_finite());
+    let lowest = known().fold(0.0, f64::min);
+    let heat = HeatMap { range: (lowest, known().fold(lowest + 1.0, f64::max)), values, x, y, label: "value".into() };
+    let mut marks = vec![Mark::new(Shape::Heat(heat), Colour::Grey)];
+    marks.extend(outline.into_iter().map(|line| Mark::new(Shape::Line(line, 3.0), Colour::Grey)));
+    let shown = trail.iter().filter(|trial| trial.len() > 1).take(WAYS);
+    marks.extend(shown.map(|trial| Mark::new(Shape::Line(line(trial), 1.5), Colour::Orange)));
+    let title = "its way after the end".into();
+    Ok(Some(Panel { title, x: Some(x), y: Some(y), equal: true, marks, ..Panel::default() }))
+}
+
 /// What the first network does in each step of the time after the end.
 struct After {
     outputs: Vec<Vec<f64>>,
     /// Of each watched neuron.
     membranes: Vec<Vec<f64>>,
+    /// Of its body.
+    trail: Vec<Vec<[f64; 3]>>,
 }
 
-/// The first network in the time after the end, with frozen weights.
-fn after_the_end(checkpoint: &LifeCheckpoint, watched: &[usize]) -> Result<After> {
+/// The first network in the time after the end, with frozen weights, for `ms` or a little longer; its outputs only if
+/// `remember`.
+fn after_the_end(checkpoint: &LifeCheckpoint, watched: &[usize], ms: f64, remember: bool) -> Result<After> {
     let mut then = checkpoint.clone();
     let life = &mut then.setup.config.life;
     let (start, dt) = (life.networks.start, life.dt_ms);
     life.networks = (start..start + 1).into();
     then.states.truncate(1);
     let block = Lives::resume(&then, &Device::Cpu)?.block_seconds();
-    let blocks = (SHOWN_MS / 1000.0 / block).ceil().max(1.0);
+    let blocks = (ms / 1000.0 / block).ceil().max(1.0);
     let steps = (blocks * block * 1000.0 / dt).round() as usize;
     // Its weights have been frozen since now, whether it has come to its end or not.
     let life = &mut then.setup.config.life;
     (life.seconds, life.frozen_seconds) = (then.block as f64 * block, blocks * block);
-    then.setup.remember = steps;
     then.setup.watched = watched.to_vec();
-    let none = vec![0.0; then.setup.circuit.neurons()];
-    then.states[0].outputs.resize(steps, none);
+    if remember {
+        then.setup.remember = steps;
+        let none = vec![0.0; then.setup.circuit.neurons()];
+        then.states[0].outputs.resize(steps, none);
+    }
     let mut lives = Lives::resume(&then, &Device::Cpu)?;
     lives.live(blocks as u64)?;
-    let crate::engine::LifeState { mut outputs, membranes, .. } = lives.checkpoint()?.states.swap_remove(0);
+    let crate::engine::LifeState { mut outputs, membranes, trail, .. } = lives.checkpoint()?.states.swap_remove(0);
     outputs.reverse();
-    Ok(After { outputs, membranes })
+    Ok(After { outputs, membranes, trail })
 }

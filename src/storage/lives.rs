@@ -212,6 +212,7 @@ fn empty(setup: &LifeSetup, world: Value) -> LifeState {
         reward: 0.0,
         world,
         membranes: Vec::new(),
+        trail: Vec::new(),
     }
 }
 

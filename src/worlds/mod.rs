@@ -46,6 +46,15 @@ pub trait World: Send {
     fn is_over(&self) -> bool {
         false
     }
+    /// Where a body was in the frozen time since the world was made, every 10 ms: a line for each trial, with x, y and the value that
+    /// was expected there.
+    fn trail(&self) -> &[Vec<[f64; 3]>] {
+        &[]
+    }
+    /// Lines that show what is around it.
+    fn outline(&self) -> Vec<Vec<(f64, f64)>> {
+        Vec::new()
+    }
     /// Whatever outlives a block.
     fn state(&self) -> Value {
         Value::Null

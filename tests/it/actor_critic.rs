@@ -31,15 +31,15 @@ fn decays(trace: &mut f64, tau: f64, new: f64) -> f64 {
     *trace
 }
 
-/// The values of the critic and the errors of its predictions, for a trial from step 0 that ends with step `end`, by time or
-/// with a reward of 100, and the pause after it.
-fn predictions(critic_spikes: &[f64], end: usize, by_time: bool) -> (Vec<f64>, Vec<f64>) {
+/// The values of the critic, which are `offset` if it is silent, and the errors of its predictions, for a trial from step 0
+/// that ends with step `end`, by time or with a reward of 100, and the pause after it.
+fn predictions(critic_spikes: &[f64], offset: f64, end: usize, by_time: bool) -> (Vec<f64>, Vec<f64>) {
     let (mut slow, mut fast, mut r_slow, mut r_fast, mut last) = (0.0, 0.0, 0.0, 0.0, 0.0);
     let step = |(t, spikes): (usize, &f64)| {
         let (p, q) = (decays(&mut slow, 200.0, *spikes), decays(&mut fast, 50.0, *spikes));
         let event = if t == end && !by_time { 100.0 } else { 0.0 };
         let r = (decays(&mut r_slow, 200.0, event) - decays(&mut r_fast, 10.0, event)) / 190.0;
-        let (mut v, mut slope) = (20.0 * (p - q) / 150.0 - 40.0, 20.0 * (q / 50.0 - p / 200.0) / 150.0);
+        let (mut v, mut slope) = (20.0 * (p - q) / 150.0 + offset, 20.0 * (q / 50.0 - p / 200.0) / 150.0);
         if t >= end {
             last = match (t == end, by_time) {
                 (true, true) => 0.0,
@@ -115,13 +115,13 @@ fn a_critic_learns_as_in_plain_loops() {
         let recorded = record(setup("linear-track", None, &[&small[..], engine].concat()));
         // 33.5 at a speed of 50 take 1340 steps.
         let spikes: Vec<f64> = recorded.outputs.iter().map(|r| r[215..].iter().sum()).collect();
-        let (values, errors) = predictions(&spikes, 1339, false);
+        let (values, errors) = predictions(&spikes, -40.0, 1339, false);
         let mean = |steps: std::ops::Range<usize>| values[steps.clone()].iter().sum::<f64>() / steps.len() as f64;
         for (row, steps) in recorded.rows.iter().zip([200..600, 600..1200, 1200..1339]) {
             assert!((row.figures[3] - mean(steps)).abs() < 1e-9, "{} at {} s", row.figures[3], row.seconds);
         }
         assert_eq!(recorded.rows[2].figures[..3], [1.0, 0.67, 1.0]);
-        let moved = compare(&recorded, 0, 215, 0.025, &errors, true);
+        let moved = compare(&recorded, 0, 215, 0.05, &errors, true);
         assert!(moved > 0.01, "{moved}");
     }
 }
@@ -139,9 +139,9 @@ fn an_actor_learns_as_in_plain_loops() {
     ];
     let recorded = record(setup("maze", None, &small));
     let spikes: Vec<f64> = recorded.outputs.iter().map(|r| r[169..269].iter().sum()).collect();
-    let (_, errors) = predictions(&spikes, 799, true);
-    let critic = compare(&recorded, 0, 169, 0.01, &errors, true);
-    let actor = compare(&recorded, 1, 269, 1.25e-3, &errors, false);
+    let (_, errors) = predictions(&spikes, -15.0, 799, true);
+    let critic = compare(&recorded, 0, 169, 0.03, &errors, true);
+    let actor = compare(&recorded, 1, 269, 2e-3, &errors, false);
     assert!(critic > 1e-4 && actor > 1e-4, "{critic} {actor}");
 }
 
@@ -151,15 +151,23 @@ fn votes_move_and_cells_tell_where() {
     let small = ["life.networks=1", "life.seconds=0.3", "world.pause_seconds=0.3", "world.body.wall_reward=0"];
     let recorded = record(setup("maze", None, &small));
     let (mut slow, mut fast) = ([0.0; 2], [0.0; 2]);
-    let path: Vec<[f64; 2]> = recorded.outputs.iter().scan([0.0; 2], |at, r| {
-        for k in 0..2 {
-            let vote = |n: usize| 1.8 * (std::f64::consts::TAU * n as f64 / 180.0 - if k == 1 { 0.0 } else { std::f64::consts::FRAC_PI_2 }).cos();
-            let votes: f64 = r[269..].iter().enumerate().map(|(n, r)| r * vote(n)).sum();
-            let rate = (decays(&mut slow[k], 50.0, votes) - decays(&mut fast[k], 20.0, votes)) / 30.0;
-            at[k] += 1000.0 * rate / 180.0 * DT / 1000.0;
-        }
-        Some(*at)
-    }).collect();
+    let path: Vec<[f64; 2]> = recorded
+        .outputs
+        .iter()
+        .scan([0.0; 2], |at, r| {
+            for k in 0..2 {
+                let vote = |n: usize| {
+                    1.8 * (std::f64::consts::TAU * n as f64 / 180.0
+                        - if k == 1 { 0.0 } else { std::f64::consts::FRAC_PI_2 })
+                    .cos()
+                };
+                let votes: f64 = r[269..].iter().enumerate().map(|(n, r)| r * vote(n)).sum();
+                let rate = (decays(&mut slow[k], 50.0, votes) - decays(&mut fast[k], 20.0, votes)) / 30.0;
+                at[k] += 1000.0 * rate / 180.0 * DT / 1000.0;
+            }
+            Some(*at)
+        })
+        .collect();
     let end = recorded.end.world["body"].as_array().unwrap();
     let end = [0, 1].map(|k| end[k].as_f64().unwrap());
     let started = [0, 1].map(|k| end[k] - path.last().unwrap()[k]);
@@ -194,11 +202,27 @@ fn a_life_is_over_after_its_trials() {
     assert_eq!(rows.iter().filter(|row| (row.figures[1] - 6.7).abs() < 1e-3).count(), 6);
 }
 
+/// After a life trials go on, and where the animal is then can be drawn: inside the square, and not in the walls of the U.
+#[test]
+fn its_way_can_be_drawn() {
+    let small =
+        ["life.networks=1", "life.seconds=3", "life.frozen_seconds=12", "world.trial_seconds=4", "world.trials=1"];
+    let (_, states) = lived(setup("maze", None, &small));
+    let trail = &states[0].trail;
+    assert!(trail.len() >= 2 && trail[0].len() > 20, "{} trials", trail.len());
+    let inside = |x: f64, y: f64| x.abs() < 5.0 && (-5.0..5.0).contains(&y) && (x.abs() > 3.0 || y < -3.0);
+    assert!(trail
+        .iter()
+        .flatten()
+        .all(|[x, y, v]| x.abs() <= 10.0 && y.abs() <= 10.0 && !inside(*x, *y) && v.is_finite()));
+}
+
 /// Values spread backward from the reward (Frémaux et al. 2013, figure 2).
 #[test]
 fn values_spread_backward() {
     let values = |rule: Option<&str>| {
-        let setup = setup("linear-track", rule, &["life.networks=2", "world.trials=25", "world.judged=5", "world.required=5"]);
+        let setup =
+            setup("linear-track", rule, &["life.networks=2", "world.trials=25", "world.judged=5", "world.required=5"]);
         let (rows, _) = lived(setup.clone());
         let verdict = &hebbian_rnn::verdicts(&setup, &rows).unwrap()[0].1;
         let of = |name: &str| verdict.figures.iter().find(|(known, _)| *known == name).unwrap().1;

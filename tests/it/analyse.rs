@@ -32,6 +32,28 @@ fn everything_that_fits_is_analysed_and_written() {
 }
 
 #[test]
+fn choices_in_a_world_have_a_psychometric_curve() {
+    let folder = TempDir::new().unwrap();
+    let world =
+        ["train", "perceptual-decision", "--networks", "2", "--updates", "2", "--set", "task.reaction_time=true"];
+    fine(hebbian(&[&world[..], &["--out", "runs/choice"]].concat(), folder.path()));
+    fine(hebbian(&["analyse", "runs/choice", "psychometric", "--trials", "200"], folder.path()));
+    let read = |name: &str| -> Vec<Vec<f64>> {
+        let path = folder.path().join("runs/choice/analysis").join(name);
+        let rows = csv::Reader::from_path(path).unwrap().into_records();
+        rows.map(|row| row.unwrap().iter().filter_map(|text| text.parse().ok()).collect()).collect()
+    };
+    // Network, stimulus, trials, choices to the right: of both networks, eleven stimuli from −0.6 to 0.6.
+    let choices = read("psychometric.csv");
+    assert_eq!(choices.len(), 22);
+    assert_eq!([choices[0][1], choices[10][1]], [-0.6, 0.6]);
+    let trials: f64 = choices.iter().map(|row| row[2]).sum();
+    assert!((200.0..=400.0).contains(&trials) && choices.iter().all(|row| row[3] <= row[2]), "{trials}");
+    // Network, stimulus, trials, steps: at most the 20 of a trial.
+    assert!(read("reaction_times.csv").iter().all(|row| (1.0..=20.0).contains(&row[3])));
+}
+
+#[test]
 fn what_cannot_be_analysed_is_refused_in_one_line() {
     let folder = TempDir::new().unwrap();
     fine(train(folder.path(), &["--updates", "1"]));

@@ -17,7 +17,8 @@ pub fn lived(setup: LifeSetup) -> (Vec<LifeRow>, Vec<LifeState>) {
 }
 
 /// Short trials and pauses.
-const SHORT: &[&str] = &["life.seconds=1.2", "world.trial_seconds=0.5", "world.pause_seconds=0.3", "world.settling_ms=50"];
+const SHORT: &[&str] =
+    &["life.seconds=1.2", "world.trial_seconds=0.5", "world.pause_seconds=0.3", "world.settling_ms=50"];
 
 /// The engines agree on short lives, whose rounding has not yet been amplified.
 #[test]

@@ -3,8 +3,8 @@
 // Tests start the command itself.
 #![allow(clippy::disallowed_methods)]
 
-mod analyse;
 mod actor_critic;
+mod analyse;
 mod bench;
 mod bptt;
 mod checkpoint;

@@ -77,12 +77,8 @@ impl EscapeEvents {
             return None;
         }
         let at = |v: usize, k: usize| plastic.synaptic.get(v).map_or(0.0, |values| values[k] as f32);
-        let held = |k: usize| Held {
-            w: synapses.weight[k] as f32,
-            p: at(2, k),
-            q: at(3, k),
-            ended: [-at(0, k), -at(1, k)],
-        };
+        let held =
+            |k: usize| Held { w: synapses.weight[k] as f32, p: at(2, k), q: at(3, k), ended: [-at(0, k), -at(1, k)] };
         let mut table = EscapeEvents {
             rule,
             resets,

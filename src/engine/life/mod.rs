@@ -52,6 +52,8 @@ pub struct LifeState {
     pub world: Value,
     /// The membrane potential of each watched neuron in each step since the engine was started: not part of a checkpoint.
     pub membranes: Vec<Vec<f64>>,
+    /// Where a body was, [`World::trail`]: not part of a checkpoint.
+    pub trail: Vec<Vec<[f64; 3]>>,
 }
 
 /// What a rule keeps for a projection.
@@ -150,6 +152,7 @@ pub(crate) fn newborn(setup: &LifeSetup, network: u64) -> Result<LifeState> {
         reward: 0.0,
         world: world.state(),
         membranes: Vec::new(),
+        trail: Vec::new(),
     })
 }
 

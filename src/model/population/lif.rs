@@ -115,7 +115,13 @@ impl PopulationModel for Model {
         true
     }
 
-    fn step(&self, state: &[Tensor], input: &Tensor, _: Option<&Tensor>, _: Option<&Tensor>) -> candle_core::Result<(Vec<Tensor>, Tensor)> {
+    fn step(
+        &self,
+        state: &[Tensor],
+        input: &Tensor,
+        _: Option<&Tensor>,
+        _: Option<&Tensor>,
+    ) -> candle_core::Result<(Vec<Tensor>, Tensor)> {
         let [u, s, resting, a] = state else { candle_core::bail!("lif: {} variables", state.len()) };
         let s = (s.affine(self.synapse, 0.0)? + input)?;
         let u = (u.affine(self.leak, self.rest * (1.0 - self.leak))? + s.affine(self.gain, 0.0)?)?;

@@ -98,6 +98,17 @@ impl Body for Acrobot {
         self.state = [0.0; 4];
     }
 
+    /// The tip.
+    fn drawn(&self) -> [f64; 2] {
+        let [one, two, ..] = self.state;
+        [libm::sin(one) + libm::sin(one + two), -libm::cos(one) - libm::cos(one + two)]
+    }
+
+    fn outline(&self) -> Vec<Vec<(f64, f64)>> {
+        let height = self.own.goal_height;
+        vec![vec![(-2.0, height), (2.0, height)]]
+    }
+
     fn coordinates(&self) -> Vec<f64> {
         let [one, two, d_one, d_two] = self.state;
         vec![one, two, libm::atan(d_one / 4.0), libm::atan(d_two / 4.0)]

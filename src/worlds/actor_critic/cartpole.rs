@@ -85,6 +85,16 @@ impl Body for Cartpole {
         self.state = [0.0, PI * (2.0 * rng.random::<f64>() - 1.0), 0.0, 0.0, 0.0, 0.0];
     }
 
+    /// The tip of the pole.
+    fn drawn(&self) -> [f64; 2] {
+        let [x, angle, ..] = self.state;
+        [x + libm::sin(angle), libm::cos(angle)]
+    }
+
+    fn outline(&self) -> Vec<Vec<(f64, f64)>> {
+        vec![vec![(-MOST[0], 0.0), (MOST[0], 0.0)]]
+    }
+
     fn coordinates(&self) -> Vec<f64> {
         self.state[..4].to_vec()
     }

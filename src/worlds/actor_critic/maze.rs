@@ -95,6 +95,28 @@ impl Body for Maze {
         self.at = STARTS[rng.random_range(0..STARTS.len())];
     }
 
+    fn drawn(&self) -> [f64; 2] {
+        self.at
+    }
+
+    fn outline(&self) -> Vec<Vec<(f64, f64)>> {
+        let square = [(-WALL, -WALL), (-WALL, WALL), (WALL, WALL), (WALL, -WALL), (-WALL, -WALL)];
+        let u = [
+            (-5.0, 5.0),
+            (-5.0, -5.0),
+            (5.0, -5.0),
+            (5.0, 5.0),
+            (3.0, 5.0),
+            (3.0, -3.0),
+            (-3.0, -3.0),
+            (-3.0, 5.0),
+            (-5.0, 5.0),
+        ];
+        let goal = (0..=60).map(|k| libm::sincos(TAU * f64::from(k) / 60.0));
+        let radius = self.own.goal_radius;
+        vec![square.into(), u.into(), goal.map(|(sin, cos)| (radius * sin, radius * cos)).collect()]
+    }
+
     fn coordinates(&self) -> Vec<f64> {
         self.at.to_vec()
     }

@@ -83,6 +83,12 @@ trait Body: Send {
     fn state(&mut self) -> &mut [f64];
     /// Where it starts a trial.
     fn start(&mut self, rng: &mut Stream);
+    /// Where it is drawn.
+    fn drawn(&self) -> [f64; 2];
+    /// Lines that show what is around it.
+    fn outline(&self) -> Vec<Vec<(f64, f64)>> {
+        Vec::new()
+    }
     /// Its coordinates along the axes.
     fn coordinates(&self) -> Vec<f64>;
     /// Acts for a step of `dt_ms`. The trial has lasted for `seconds`.
@@ -143,6 +149,7 @@ struct Agent {
     rng: Stream,
     now: Now,
     told: Told,
+    trail: Vec<Vec<[f64; 3]>>,
 }
 
 impl ActorCritic {
@@ -197,6 +204,7 @@ impl ActorCritic {
             rng: stream(0, 0, 0, Phase::Train, Purpose::World),
             now: Now::default(),
             told: Told::default(),
+            trail: Vec::new(),
             own: self,
         }))
     }
@@ -231,7 +239,16 @@ impl World for Agent {
 
     fn figures(&self) -> &'static [&'static str] {
         let all: &[_] = &[
-            "trials", "trial_s", "reached", "value", "critic_hz", "actor_hz", "value_1", "value_2", "value_3", "value_4",
+            "trials",
+            "trial_s",
+            "reached",
+            "value",
+            "critic_hz",
+            "actor_hz",
+            "value_1",
+            "value_2",
+            "value_3",
+            "value_4",
         ];
         &all[..if self.body.values(1.0).is_empty() { 6 } else { 10 }]
     }
@@ -257,6 +274,9 @@ impl World for Agent {
         if !self.now.started || (self.frozen && self.paused()) {
             self.now.started = true;
             self.start();
+        }
+        if self.frozen && self.trail.is_empty() {
+            self.trail.push(Vec::new());
         }
     }
 
@@ -299,6 +319,12 @@ impl World for Agent {
         let reward = flow + (slow - fast) / (own.reward_decay_ms - own.reward_rise_ms);
         let (value, slope) = self.now.prediction.value(&own.critic, self.critics.len(), self.now.pausing);
         let settling = seconds * 1000.0 <= own.settling_ms;
+        if self.frozen && !self.now.pausing {
+            let every = (10.0 / self.dt_ms).round().max(1.0) as u64;
+            let [x, y] = self.body.drawn();
+            let trial = self.trail.last_mut().filter(|_| self.now.steps.is_multiple_of(every));
+            trial.into_iter().for_each(|trial| trial.push([x, y, value]));
+        }
         if !self.now.pausing && !settling {
             let add = |(sum, steps): &mut (f64, u32)| (*sum, *steps) = (*sum + value, *steps + 1);
             add(&mut self.told.whole);
@@ -311,6 +337,9 @@ impl World for Agent {
         };
         if self.paused() && !self.is_over() {
             self.start();
+            if self.frozen {
+                self.trail.push(Vec::new());
+            }
         }
         third
     }
@@ -336,6 +365,14 @@ impl World for Agent {
         !self.frozen && self.now.trials >= self.own.trials && self.paused()
     }
 
+    fn trail(&self) -> &[Vec<[f64; 3]>] {
+        &self.trail
+    }
+
+    fn outline(&self) -> Vec<Vec<(f64, f64)>> {
+        self.body.outline()
+    }
+
     fn state(&self) -> Value {
         state(&self.now)
     }
@@ -345,7 +382,8 @@ impl World for Agent {
         let body = self.body.state();
         if self.now.started {
             let (found, expected) = (self.now.body.len(), body.len());
-            let wrong = || Error::Content(format!("the state of the world: body has {found} numbers; expected {expected}"));
+            let wrong =
+                || Error::Content(format!("the state of the world: body has {found} numbers; expected {expected}"));
             if found != expected {
                 return Err(wrong());
             }
@@ -370,7 +408,8 @@ impl World for Agent {
         ];
         let names = ["first quarter", "second", "third", "last"];
         for (k, expected) in self.values().into_iter().enumerate() {
-            curves.push(by_trial("learnt value, share of what is right", names[k], &|trial| trial.values[k] / expected));
+            curves
+                .push(by_trial("learnt value, share of what is right", names[k], &|trial| trial.values[k] / expected));
         }
         curves
     }

@@ -57,6 +57,10 @@ impl Body for Track {
         self.at = [START];
     }
 
+    fn drawn(&self) -> [f64; 2] {
+        [self.at[0], 0.0]
+    }
+
     fn coordinates(&self) -> Vec<f64> {
         vec![self.at[0], 0.0]
     }
@@ -64,11 +68,7 @@ impl Body for Track {
     fn act(&mut self, _: [f64; 2], dt_ms: f64, _: f64) -> Happened {
         self.at[0] += self.own.speed * dt_ms / 1000.0;
         let reached = self.at[0] >= GOAL;
-        Happened {
-            event: if reached { self.goal_reward } else { 0.0 },
-            flow: 0.0,
-            end: reached.then_some(true),
-        }
+        Happened { event: if reached { self.goal_reward } else { 0.0 }, flow: 0.0, end: reached.then_some(true) }
     }
 
     fn part(&self) -> Option<usize> {
