@@ -68,7 +68,9 @@ fn decisions(subject: &Subject) -> Result<Design> {
     let tasks = strengths.into_iter().map(of).collect::<Result<_>>()?;
     let stimulus = move |_, kept: &Kept| {
         let right = (kept.answer > 0.0) == kept.correct?;
-        (kept.answer != 0.0).then_some(if right { strengths[kept.trial_type] } else { -strengths[kept.trial_type] })
+        // Not −0.
+        let shown = if right { strengths[kept.trial_type] } else { 0.0 - strengths[kept.trial_type] };
+        (kept.answer != 0.0).then_some(shown)
     };
     let (name, stimulus) = ("stimulus", Box::new(stimulus));
     let curve = Curve { panel: 0, name, full_name: name.into(), colour: Colour::Blue, stimulus };
@@ -167,7 +169,8 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
         draw(&mut panels[curve.panel], curve, &fits[c], &pooled, &all);
     }
     findings.tables = vec![table, fit_table];
-    if !all_times.is_empty() {
+    let takes = |p: &Point| p.right / p.trials;
+    if all_times.iter().any(|p| takes(p) != takes(&all_times[0])) {
         let points = pool(all_times.into_iter()).into_iter().map(|p| (p.x, p.right / p.trials)).collect();
         let marks = vec![Mark::new(Shape::Dots(points, 7.0), Colour::Blue)];
         panels.push(panel("time of the choice", [x_label, "steps"], marks));

@@ -1,7 +1,9 @@
 //! 2ˣ in single precision as plain arithmetic, which compilers can vectorise (the polynomial of Cephes' exp2f). No fused
 //! multiply-add is used, so every processor computes the same bits.
 
-const P: [f32; 6] = [1.535_336_2e-4, 1.339_887_5e-3, 9.618_437e-3, 5.550_332_5e-2, 0.240_226_48, 0.693_147_2];
+use std::f32::consts::LN_2;
+
+const P: [f32; 6] = [1.535_336_2e-4, 1.339_887_5e-3, 9.618_437e-3, 5.550_332_5e-2, 0.240_226_48, LN_2];
 /// Adding and subtracting it rounds a number of less than 2²² to an integer.
 const ROUND: f32 = 12_582_912.0;
 

@@ -143,10 +143,10 @@ mod tests {
             let happened = maze.act(velocity, 1.0, 0.0);
             (maze.at.map(|x| (x * 1e6).round() / 1e6), happened.event, happened.end)
         };
-        assert_eq!(run([9.95, 0.0], [100.0, 10.0]), ([9.9, 0.01], -1.0, false));
-        assert_eq!(run([5.02, 1.0], [-30.0, 0.0]), ([5.12, 1.0], -1.0, false));
-        assert_eq!(run([0.0, -2.99], [0.0, -30.0]), ([0.0, -2.89], -1.0, false));
-        assert_eq!(run([0.0, 7.5], [0.0, -10.0]), ([0.0, 7.49], 0.0, false));
+        assert_eq!(run([9.95, 0.0], [100.0, 10.0]), ([9.9, 0.01], -1.0, None));
+        assert_eq!(run([5.02, 1.0], [-30.0, 0.0]), ([5.12, 1.0], -1.0, None));
+        assert_eq!(run([0.0, -2.99], [0.0, -30.0]), ([0.0, -2.89], -1.0, None));
+        assert_eq!(run([0.0, 7.5], [0.0, -10.0]), ([0.0, 7.49], 0.0, None));
         assert_eq!(run([0.0, 1.005], [0.0, -10.0]), ([0.0, 0.995], 100.0, Some(true)));
     }
 }
