@@ -99,8 +99,7 @@ pub static LIVES: &[LifeInfo] = &[
         rules: &["td-ltp", "td-stdp", "r-max"],
         text: include_str!("lives/maze.toml"),
         adapt: |config, rule| match rule {
-            // The table's rates times 0.1.
-            "td-stdp" => rates(config, 2.5e-4, 4e-5),
+            "td-stdp" => rates(config, 0.05, 3e-3),
             "r-max" => {
                 rates(config, 0.0, 1.5e-3);
                 if let Some(Value::Table(critic)) = config.world.get_mut("critic") {

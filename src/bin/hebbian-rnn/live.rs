@@ -207,7 +207,7 @@ fn summarise(args: &LiveArgs, lives: &Lives, folder: &LifeFolder, lived: f64, se
 }
 
 fn print_verdicts(verdicts: &[(u64, Verdict)]) -> Result<()> {
-    const COLUMNS: usize = 10;
+    const COLUMNS: usize = 11;
     let Some((_, first)) = verdicts.first() else { return Ok(()) };
     let mut header = vec!["network", "learnt"];
     header.extend(first.figures.iter().map(|(name, _)| *name));

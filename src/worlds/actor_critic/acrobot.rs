@@ -1,6 +1,6 @@
 //! `acrobot-swing-up`: lift the tip of a double pendulum above its bar by a torque on the middle joint.
 
-use super::{body, ActorCritic, Axis, Body, Happened};
+use super::{body, kinship_along, vote_along, ActorCritic, Axis, Body, Happened};
 use crate::error::Result;
 use crate::random::Stream;
 use crate::ranges::{number, positive};
@@ -79,11 +79,11 @@ impl Body for Acrobot {
     }
 
     fn vote(&self, k: usize, n: usize) -> [f64; 2] {
-        [self.own.torque * (2.0 * (k + 1) as f64 / n as f64 - 1.0), 0.0]
+        vote_along(self.own.torque, k, n)
     }
 
     fn kinship(&self, apart: usize, _: usize) -> f64 {
-        libm::exp(-(apart as f64 / self.own.kin).powi(2))
+        kinship_along(apart, self.own.kin)
     }
 
     fn weighs(&self) -> bool {

@@ -1,7 +1,7 @@
 //! The action that actor neurons vote for (Frémaux et al. 2013, eqs 29 to 32).
 
 use crate::error::Result;
-use crate::ranges::{expect, number, positive};
+use crate::ranges::number;
 use serde::{Deserialize, Serialize};
 
 /// a = (1/Z) Σ_k ρ_k a_k, with ρ_k the spikes of neuron k, filtered by γ(t) = (e^(−t/τ_γ) − e^(−t/υ_γ)) / (τ_γ − υ_γ), and Z
@@ -23,16 +23,7 @@ pub struct Actor {
 impl Actor {
     pub(super) fn check(&self) -> Result<()> {
         number("world.actor.inhibition", self.inhibition)?;
-        number("world.actor.excitation", self.excitation)?;
-        positive("world.actor.rise_ms", self.rise_ms)?;
-        let above = format!("above world.actor.rise_ms ({})", self.rise_ms);
-        let fine = self.decay_ms > self.rise_ms && self.decay_ms.is_finite();
-        expect(fine, "world.actor.decay_ms", self.decay_ms, above)
-    }
-
-    /// The decays of both exponentials in a step.
-    pub(super) fn decays(&self, dt_ms: f64) -> [f64; 2] {
-        [self.decay_ms, self.rise_ms].map(|tau| libm::exp(-dt_ms / tau))
+        number("world.actor.excitation", self.excitation)
     }
 
     /// w_kk' between neurons of `n` with this kinship; `sum` is that of neuron k with all.

@@ -1,7 +1,7 @@
 //! `cartpole-swing-up`: swing a pole up by pushing its cart, and balance it.
 
 use super::acrobot::runge_kutta;
-use super::{body, ActorCritic, Axis, Body, Happened};
+use super::{body, kinship_along, vote_along, ActorCritic, Axis, Body, Happened};
 use crate::error::Result;
 use crate::random::Stream;
 use crate::ranges::{number, positive};
@@ -66,11 +66,11 @@ impl Body for Cartpole {
     }
 
     fn vote(&self, k: usize, n: usize) -> [f64; 2] {
-        [self.own.force * (2.0 * (k + 1) as f64 / n as f64 - 1.0), 0.0]
+        vote_along(self.own.force, k, n)
     }
 
     fn kinship(&self, apart: usize, _: usize) -> f64 {
-        libm::exp(-(apart as f64 / self.own.kin).powi(2))
+        kinship_along(apart, self.own.kin)
     }
 
     fn weighs(&self) -> bool {

@@ -1,7 +1,7 @@
 //! The value that critic neurons predict, and how it changes (Frémaux et al. 2013, eqs 12 to 16).
 
 use crate::error::Result;
-use crate::ranges::{expect, number, positive};
+use crate::ranges::{number, positive};
 use serde::{Deserialize, Serialize};
 
 /// V = ν ρ̄ + V₀, with ρ̄ the mean rate of the neurons: their spikes, filtered by
@@ -28,16 +28,7 @@ impl Critic {
     pub(super) fn check(&self) -> Result<()> {
         number("world.critic.gain_s", self.gain_s)?;
         number("world.critic.offset", self.offset)?;
-        positive("world.critic.horizon_s", self.horizon_s)?;
-        positive("world.critic.rise_ms", self.rise_ms)?;
-        let above = format!("above world.critic.rise_ms ({})", self.rise_ms);
-        let fine = self.decay_ms > self.rise_ms && self.decay_ms.is_finite();
-        expect(fine, "world.critic.decay_ms", self.decay_ms, above)
-    }
-
-    /// The decays of both exponentials in a step.
-    pub(super) fn decays(&self, dt_ms: f64) -> [f64; 2] {
-        [self.decay_ms, self.rise_ms].map(|tau| libm::exp(-dt_ms / tau))
+        positive("world.critic.horizon_s", self.horizon_s)
     }
 }
 

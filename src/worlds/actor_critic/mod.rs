@@ -170,10 +170,6 @@ impl ActorCritic {
         not_negative("world.settling_ms", self.settling_ms)?;
         positive("world.cells_hz", self.cells_hz)?;
         number("world.goal_reward", self.goal_reward)?;
-        positive("world.reward_rise_ms", self.reward_rise_ms)?;
-        let longer = self.reward_decay_ms > self.reward_rise_ms && self.reward_decay_ms.is_finite();
-        let above = format!("above world.reward_rise_ms ({})", self.reward_rise_ms);
-        expect(longer, "world.reward_decay_ms", self.reward_decay_ms, above)?;
         let few = (1..=self.judged).contains(&self.required);
         expect(few, "world.required", self.required, format!("1 to world.judged ({})", self.judged))?;
         let steps = places.steps("pause_seconds", self.pause_seconds * 1000.0)?;
@@ -187,13 +183,18 @@ impl ActorCritic {
         };
         self.critic.check()?;
         self.actor.check()?;
+        let decays = |name: &str, decay_ms, rise_ms| decays(name, decay_ms, rise_ms, places.dt_ms);
+        let decays = [
+            decays("world.reward_", self.reward_decay_ms, self.reward_rise_ms)?,
+            decays("world.critic.", self.critic.decay_ms, self.critic.rise_ms)?,
+            decays("world.actor.", self.actor.decay_ms, self.actor.rise_ms)?,
+        ];
         let per_step = self.cells_hz * places.dt_ms / 1000.0;
         let n = actors.len();
-        let reward = [self.reward_decay_ms, self.reward_rise_ms].map(|tau| libm::exp(-places.dt_ms / tau));
         Ok(Box::new(Agent {
             votes: (0..n).map(|k| body.vote(k, n)).collect(),
             cells: PlaceCells::new(axes, per_step, self.cells_share),
-            decays: [reward, self.critic.decays(places.dt_ms), self.actor.decays(places.dt_ms)],
+            decays,
             body,
             places: place,
             actors,
@@ -461,6 +462,24 @@ fn trials(rows: &[LifeRow]) -> Vec<Trial> {
         }
     }
     trials
+}
+
+/// The decays in a step of both exponentials of a kernel, checked. `name` begins the names of its keys.
+fn decays(name: &str, decay_ms: f64, rise_ms: f64, dt_ms: f64) -> Result<[f64; 2]> {
+    positive(&format!("{name}rise_ms"), rise_ms)?;
+    let above = format!("above {name}rise_ms ({rise_ms})");
+    expect(decay_ms > rise_ms && decay_ms.is_finite(), &format!("{name}decay_ms"), decay_ms, above)?;
+    Ok([decay_ms, rise_ms].map(|tau| libm::exp(-dt_ms / tau)))
+}
+
+/// What neuron `k` of `n` votes for, if their votes go from −`most` to `most`.
+fn vote_along(most: f64, k: usize, n: usize) -> [f64; 2] {
+    [most * (2.0 * (k + 1) as f64 / n as f64 - 1.0), 0.0]
+}
+
+/// The kinship of neurons that are so far `apart`, if it reaches over `kin` neurons.
+fn kinship_along(apart: usize, kin: f64) -> f64 {
+    libm::exp(-(apart as f64 / kin).powi(2))
 }
 
 /// The body's own parameters.
