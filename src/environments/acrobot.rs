@@ -95,13 +95,8 @@ impl Copy for Links {
     }
 
     fn step(&mut self, action: &[f64]) -> Outcome {
-        let (torque, at) = (action[0] - 1.0, self.state);
-        let moved = |by: f64, slope: [f64; 4]| std::array::from_fn(|k| at[k] + by * slope[k]);
-        let k1 = slope(at, torque);
-        let k2 = slope(moved(DT / 2.0, k1), torque);
-        let k3 = slope(moved(DT / 2.0, k2), torque);
-        let k4 = slope(moved(DT, k3), torque);
-        let next: [f64; 4] = std::array::from_fn(|k| at[k] + DT / 6.0 * (k1[k] + 2.0 * k2[k] + 2.0 * k3[k] + k4[k]));
+        let torque = action[0] - 1.0;
+        let next = runge_kutta(self.state, DT, |at| slope(at, torque));
         self.state =
             [wrapped(next[0]), wrapped(next[1]), next[2].clamp(-MOST[0], MOST[0]), next[3].clamp(-MOST[1], MOST[1])];
         let [theta1, theta2, ..] = self.state;

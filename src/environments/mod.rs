@@ -138,6 +138,16 @@ fn named(observations: &[(&str, f64)]) -> Vec<(String, f64)> {
     observations.iter().map(|(name, size)| (name.to_string(), *size)).collect()
 }
 
+/// A step of Runge and Kutta's fourth order.
+pub(crate) fn runge_kutta(at: [f64; 4], dt: f64, slope: impl Fn([f64; 4]) -> [f64; 4]) -> [f64; 4] {
+    let moved = |by: f64, slope: [f64; 4]| std::array::from_fn(|k| at[k] + by * slope[k]);
+    let k1 = slope(at);
+    let k2 = slope(moved(dt / 2.0, k1));
+    let k3 = slope(moved(dt / 2.0, k2));
+    let k4 = slope(moved(dt, k3));
+    std::array::from_fn(|k| at[k] + dt / 6.0 * (k1[k] + 2.0 * k2[k] + 2.0 * k3[k] + k4[k]))
+}
+
 /// A draw from U(−bound, bound).
 fn within(rng: &mut Stream, bound: f64) -> f64 {
     (2.0 * rng.random::<f64>() - 1.0) * bound

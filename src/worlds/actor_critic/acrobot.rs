@@ -1,6 +1,7 @@
 //! `acrobot-swing-up`: lift the tip of a double pendulum above its bar by a torque on the middle joint.
 
 use super::{body, kinship_along, vote_along, ActorCritic, Axis, Body, Happened};
+use crate::environments::runge_kutta;
 use crate::error::Result;
 use crate::random::Stream;
 use crate::ranges::{number, positive};
@@ -58,16 +59,6 @@ fn slope([one, two, d_one, d_two]: [f64; 4], torque: f64) -> [f64; 4] {
     [d_one, d_two, (d22 * b_one - d12 * b_two) / determinant, (d11 * b_two - d12 * b_one) / determinant]
 }
 
-/// A step of Runge and Kutta's fourth order.
-pub(super) fn runge_kutta(at: [f64; 4], dt: f64, slope: impl Fn([f64; 4]) -> [f64; 4]) -> [f64; 4] {
-    let moved = |by: f64, slope: [f64; 4]| std::array::from_fn(|k| at[k] + by * slope[k]);
-    let k1 = slope(at);
-    let k2 = slope(moved(dt / 2.0, k1));
-    let k3 = slope(moved(dt / 2.0, k2));
-    let k4 = slope(moved(dt, k3));
-    std::array::from_fn(|k| at[k] + dt / 6.0 * (k1[k] + 2.0 * k2[k] + 2.0 * k3[k] + k4[k]))
-}
-
 impl Body for Acrobot {
     fn axes(&self) -> Vec<Axis> {
         let angle = || Axis::new(0.0, PI / 3.0, 6, PI / 3.0, true);
@@ -114,7 +105,7 @@ impl Body for Acrobot {
         vec![one, two, libm::atan(d_one / 4.0), libm::atan(d_two / 4.0)]
     }
 
-    fn act(&mut self, [torque, _]: [f64; 2], dt_ms: f64, _: f64) -> Happened {
+    fn act(&mut self, [torque, _]: [f64; 2], dt_ms: f64) -> Happened {
         let torque = torque.clamp(-self.own.torque, self.own.torque);
         let [one, two, d_one, d_two] = runge_kutta(self.state, dt_ms / 1000.0, |at| slope(at, torque));
         let turned = |angle: f64| angle - TAU * (angle / TAU).round();

@@ -1,7 +1,7 @@
 //! `cartpole-swing-up`: swing a pole up by pushing its cart, and balance it.
 
-use super::acrobot::runge_kutta;
 use super::{body, kinship_along, vote_along, ActorCritic, Axis, Body, Happened};
+use crate::environments::runge_kutta;
 use crate::error::Result;
 use crate::random::Stream;
 use crate::ranges::{number, positive};
@@ -99,7 +99,7 @@ impl Body for Cartpole {
         self.state[..4].to_vec()
     }
 
-    fn act(&mut self, [force, _]: [f64; 2], dt_ms: f64, _: f64) -> Happened {
+    fn act(&mut self, [force, _]: [f64; 2], dt_ms: f64) -> Happened {
         let force = force.clamp(-self.own.force, self.own.force);
         let [x, angle, v, turning, upright, longest] = self.state;
         let [x, angle, v, turning] = runge_kutta([x, angle, v, turning], dt_ms / 1000.0, |at| slope(at, force));

@@ -121,7 +121,7 @@ impl Body for Maze {
         self.at.to_vec()
     }
 
-    fn act(&mut self, velocity: [f64; 2], dt_ms: f64, _: f64) -> Happened {
+    fn act(&mut self, velocity: [f64; 2], dt_ms: f64) -> Happened {
         let (at, hit) = self.moved(velocity.map(|v| v * dt_ms / 1000.0));
         self.at = at;
         let reached = libm::hypot(at[0], at[1]) < self.own.goal_radius;
@@ -140,7 +140,7 @@ mod tests {
         let mut maze = Maze { own, goal_reward: 100.0, at: [9.95, 0.0] };
         let mut run = |at: [f64; 2], velocity: [f64; 2]| {
             maze.at = at;
-            let happened = maze.act(velocity, 1.0, 0.0);
+            let happened = maze.act(velocity, 1.0);
             (maze.at.map(|x| (x * 1e6).round() / 1e6), happened.event, happened.end)
         };
         assert_eq!(run([9.95, 0.0], [100.0, 10.0]), ([9.9, 0.01], -1.0, None));

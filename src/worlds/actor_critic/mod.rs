@@ -91,9 +91,9 @@ trait Body: Send {
     }
     /// Its coordinates along the axes.
     fn coordinates(&self) -> Vec<f64>;
-    /// Acts for a step of `dt_ms`. The trial has lasted for `seconds`.
-    fn act(&mut self, action: [f64; 2], dt_ms: f64, seconds: f64) -> Happened;
-    /// The part of its world where it is, if values are told by part, and what values should be there.
+    /// Acts for a step of `dt_ms`.
+    fn act(&mut self, action: [f64; 2], dt_ms: f64) -> Happened;
+    /// The part of its world where it is, if values are told by part.
     fn part(&self) -> Option<usize> {
         None
     }
@@ -302,7 +302,7 @@ impl World for Agent {
         let mut flow = 0.0;
         if !self.now.pausing {
             let action = self.now.voting.action(&own.actor, self.actors.len(), self.body.weighs());
-            let mut happened = self.body.act(action, self.dt_ms, seconds);
+            let mut happened = self.body.act(action, self.dt_ms);
             let ended_by_time = happened.end.is_none() && seconds >= own.trial_seconds - 1e-9;
             if ended_by_time {
                 happened.end = Some(self.body.endures());

@@ -65,7 +65,7 @@ impl Body for Track {
         vec![self.at[0], 0.0]
     }
 
-    fn act(&mut self, _: [f64; 2], dt_ms: f64, _: f64) -> Happened {
+    fn act(&mut self, _: [f64; 2], dt_ms: f64) -> Happened {
         self.at[0] += self.own.speed * dt_ms / 1000.0;
         let reached = self.at[0] >= GOAL;
         Happened { event: if reached { self.goal_reward } else { 0.0 }, flow: 0.0, end: reached.then_some(true) }
