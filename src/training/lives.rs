@@ -106,16 +106,24 @@ impl Lives {
 
     /// Whether the whole life has been lived, or its world is over for all networks.
     pub fn is_over(&self) -> bool {
-        self.block >= self.blocks() || (self.setup.config.life.frozen_seconds == 0.0 && self.engine.is_over())
+        self.block >= self.blocks() || self.ends_here()
     }
 
-    /// Lives through the next `blocks` blocks, or what is left of them. Rows are ordered by block, then by network.
+    /// Whether all worlds are over, and no frozen time follows.
+    fn ends_here(&self) -> bool {
+        self.setup.config.life.frozen_seconds == 0.0 && self.engine.is_over()
+    }
+
+    /// Lives through the next `blocks` blocks, or what is left of them before all worlds are over. Rows are ordered by block, then by network.
     ///
     /// # Errors
     /// [`Error::Tensors`](crate::Error::Tensors) if the device fails.
     pub fn live(&mut self, blocks: u64) -> Result<Vec<LifeRow>> {
         let blocks = blocks.min(self.blocks().saturating_sub(self.block));
         let rows = self.engine.run(self.block, blocks)?;
+        // Where all worlds are over, nothing has changed since the last block in which something happened.
+        let last = rows.iter().filter_map(|own| own.iter().rposition(|row| row.lived)).max();
+        let blocks = if self.ends_here() { last.map_or(0, |last| last as u64 + 1) } else { blocks };
         self.block += blocks;
         let mut each: Vec<_> = rows.into_iter().map(Vec::into_iter).collect();
         Ok((0..blocks).flat_map(|_| each.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()).collect())

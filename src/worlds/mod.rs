@@ -132,11 +132,13 @@ pub struct LifeRow {
     pub frozen: bool,
     /// The world's figures.
     pub figures: Vec<f64>,
+    /// Whether anything happened: the world was not over before.
+    pub lived: bool,
 }
 
 impl LifeRow {
     pub(crate) fn new(network: u64, seconds: f64, frozen: bool, figures: Vec<f64>) -> Self {
-        LifeRow { network, seconds, frozen, figures }
+        LifeRow { network, seconds, frozen, figures, lived: true }
     }
 }
 

@@ -197,6 +197,9 @@ fn a_life_is_over_after_its_trials() {
     while !lives.is_over() {
         rows.extend(lives.live(1).unwrap());
     }
+    // However many blocks are lived at a time.
+    let at_once = Lives::new(setup("linear-track", None, &small), &Device::Cpu).unwrap().live(u64::MAX).unwrap();
+    assert_eq!(at_once.len(), rows.len());
     // Three trials of 6.7 s with pauses of 3 s.
     assert_eq!(rows.last().unwrap().seconds, 30.0);
     assert_eq!(rows.iter().filter(|row| (row.figures[1] - 6.7).abs() < 1e-3).count(), 6);

@@ -125,11 +125,11 @@ impl Body {
         let frozen = block.frozen;
         self.world.begin(&mut block);
         self.counts.fill(0);
-        let steps_lived = if self.world.is_over() { 0 } else { steps };
-        for step in 0..steps_lived {
+        let lived = !self.world.is_over();
+        for step in (0..steps).filter(|_| lived) {
             self.step(setup, index * steps as u64 + step as u64, step, frozen, &mut drawn);
         }
-        if !frozen && steps_lived > 0 {
+        if !frozen && lived {
             self.projections.iter_mut().for_each(|projection| projection.end_block(steps));
         }
         let seconds = steps as f64 * setup.config.life.dt_ms / 1000.0;
@@ -139,7 +139,7 @@ impl Body {
             .map(|(((name, _, _), p), weight)| Wiring { name, pre: &p.synapses.pre, post: &p.synapses.post, weight })
             .collect();
         let view = View { spikes: &self.counts, seconds, wiring: &wiring };
-        LifeRow::new(self.network, (index + 1) as f64 * seconds, frozen, self.world.end(&view))
+        LifeRow { lived, ..LifeRow::new(self.network, (index + 1) as f64 * seconds, frozen, self.world.end(&view)) }
     }
 
     fn step(&mut self, setup: &LifeSetup, now: u64, step: usize, frozen: bool, drawn: &mut Drawn) {

@@ -346,7 +346,8 @@ impl LifeEngine for Reference {
                 drawn.push(numbers);
             }
             let mut counts = vec![vec![0u32; self.setup.circuit.neurons()]; networks.count()];
-            for step in 0..steps {
+            let lived: Vec<bool> = self.worlds.iter().map(|world| !world.is_over()).collect();
+            for step in (0..steps).filter(|_| lived.contains(&true)) {
                 let seen = self.step(index * steps as u64 + step as u64, step, frozen, &mut drawn)?;
                 for (counts, r) in counts.iter_mut().zip(&seen) {
                     counts.iter_mut().zip(r).for_each(|(count, r)| *count += *r as u32);
@@ -354,11 +355,12 @@ impl LifeEngine for Reference {
             }
             let seconds = steps as f64 * self.setup.config.life.dt_ms / 1000.0;
             let mut states = self.states()?;
-            let all = self.worlds.iter_mut().zip(networks.range()).zip(&mut states).zip(&counts).zip(&mut rows);
-            for ((((world, network), state), counts), rows) in all {
+            let all =
+                self.worlds.iter_mut().zip(networks.range()).zip(&mut states).zip(&counts).zip(&mut rows).zip(lived);
+            for (((((world, network), state), counts), rows), lived) in all {
                 let wiring: Vec<Wiring> = super::wiring(&self.setup, &mut state.synapses);
                 let figures = world.end(&View { spikes: counts, seconds, wiring: &wiring });
-                rows.push(LifeRow::new(network, (index + 1) as f64 * seconds, frozen, figures));
+                rows.push(LifeRow { lived, ..LifeRow::new(network, (index + 1) as f64 * seconds, frozen, figures) });
             }
         }
         Ok(rows)
