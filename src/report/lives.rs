@@ -248,13 +248,10 @@ fn way(checkpoint: &LifeCheckpoint) -> Result<Option<Panel>> {
     let around = trail.iter().flat_map(|trial| line(trial)).chain(outline.iter().flatten().copied());
     let range = |of: fn(&(f64, f64)) -> f64| {
         let all = around.clone().map(|p| of(&p)).fold((f64::MAX, f64::MIN), |(lo, hi), v| (lo.min(v), hi.max(v)));
-        if all.0 < all.1 {
-            all
-        } else {
-            (-0.5, 0.5)
-        }
+        (all.0 < all.1).then_some(all)
     };
-    let (x, y) = (range(|p| p.0), range(|p| p.1));
+    // A way along a line shows nothing.
+    let (Some(x), Some(y)) = (range(|p| p.0), range(|p| p.1)) else { return Ok(None) };
     const CELLS: usize = 24;
     let mut sums = vec![vec![(0.0, 0u32); CELLS]; CELLS];
     for [at_x, at_y, value] in trail.iter().flatten() {

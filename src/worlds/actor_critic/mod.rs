@@ -403,14 +403,19 @@ impl World for Agent {
             });
             Curve { panel, x_label: "trial", name, points: points.collect() }
         };
-        let mut curves = vec![
-            by_trial("duration of a trial (s)", "duration", &|trial| trial.seconds),
-            by_trial("share of trials with success", "success", &|trial| trial.reached),
-        ];
+        // Where values are told, nothing else changes.
+        let mut curves = match self.values().is_empty() {
+            true => vec![
+                by_trial("duration of a trial (s)", "duration", &|trial| trial.seconds),
+                by_trial("share of trials with success", "success", &|trial| trial.reached),
+            ],
+            false => Vec::new(),
+        };
         let names = ["first quarter", "second", "third", "last"];
         for (k, expected) in self.values().into_iter().enumerate() {
-            curves
-                .push(by_trial("learnt value, share of what is right", names[k], &|trial| trial.values[k] / expected));
+            curves.push(by_trial("value by quarter, as a share of what is right", names[k], &|trial| {
+                trial.values[k] / expected
+            }));
         }
         curves
     }
