@@ -129,12 +129,12 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     }
     let networks = populations.into_iter().map(|population| {
         if subject.task().episodes().is_some() {
-            for Point { x, trials, right: steps } in durations(&population, &curves[0]) {
+            for Point { x, trials, right: steps } in count(&population, &curves[0], |kept| kept.steps as f64) {
                 times.push(&[&population.network, &x, &trials, &(steps / trials)]);
                 all_times.push(Point { x, trials, right: steps });
             }
         }
-        (population.network, curves.iter().map(|curve| count(&population, curve)).collect())
+        (population.network, curves.iter().map(|curve| count(&population, curve, right)).collect())
     });
     // The points of each curve, for each network.
     let networks: Vec<(u64, Vec<Vec<Point>>)> = networks.collect();
@@ -171,7 +171,7 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     findings.tables = vec![table, fit_table];
     let takes = |p: &Point| p.right / p.trials;
     if all_times.iter().any(|p| takes(p) != takes(&all_times[0])) {
-        let points = pool(all_times.into_iter()).into_iter().map(|p| (p.x, p.right / p.trials)).collect();
+        let points = pool(all_times.into_iter()).into_iter().map(|p| (p.x, takes(&p))).collect();
         let marks = vec![Mark::new(Shape::Dots(points, 7.0), Colour::Blue)];
         panels.push(panel("time of the choice", [x_label, "steps"], marks));
         findings.tables.push(times);
@@ -185,21 +185,21 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     Ok(findings)
 }
 
-/// How often right was chosen at each stimulus of a curve.
-fn count(population: &Population, curve: &Curve) -> Vec<Point> {
+/// The sum of a value of the trials with each stimulus of a curve: how often right was chosen, or their steps.
+fn count(population: &Population, curve: &Curve, value: fn(&Kept) -> f64) -> Vec<Point> {
     let point = |(k, kept): (usize, &Kept)| {
-        let right = if kept.answer > 0.0 { 1.0 } else { 0.0 };
-        (curve.stimulus)(k as u64, kept).map(|x| Point { x, trials: 1.0, right })
+        (curve.stimulus)(k as u64, kept).map(|x| Point { x, trials: 1.0, right: value(kept) })
     };
     pool(population.trials.iter().enumerate().filter_map(point))
 }
 
-/// The steps of all trials with each stimulus of a curve, summed in place of the answers.
-fn durations(population: &Population, curve: &Curve) -> Vec<Point> {
-    let point = |(k, kept): (usize, &Kept)| {
-        (curve.stimulus)(k as u64, kept).map(|x| Point { x, trials: 1.0, right: kept.steps as f64 })
-    };
-    pool(population.trials.iter().enumerate().filter_map(point))
+/// 1 for an answer to the right.
+fn right(kept: &Kept) -> f64 {
+    if kept.answer > 0.0 {
+        1.0
+    } else {
+        0.0
+    }
 }
 
 /// The points, pooled by stimulus, in ascending order.
@@ -245,7 +245,7 @@ mod tests {
         let stimulus = |_, kept: &Kept| (kept.trial_type > 0).then_some(kept.trial_type as f64);
         let (full_name, stimulus) = (String::new(), Box::new(stimulus));
         let curve = Curve { panel: 0, name: "", full_name, colour: Colour::Blue, stimulus };
-        let points = count(&population, &curve);
+        let points = count(&population, &curve, right);
         let expected = [Point { x: 1.0, trials: 3.0, right: 2.0 }, Point { x: 2.0, trials: 1.0, right: 1.0 }];
         assert_eq!(points, expected);
         assert_eq!(pool(points.repeat(2).into_iter())[0], Point { x: 1.0, trials: 6.0, right: 4.0 });

@@ -235,11 +235,12 @@ fn membranes(setup: &LifeSetup, watched: &[usize], potentials: &[Vec<f64>]) -> O
     })
 }
 
-/// Where the body of the first network goes after the end, and the values expected there; `None` if it has none.
+/// Where the body of the first network goes after the end, and the values expected there; `None` if it has none or
+/// goes along a line, which would show nothing.
 fn way(checkpoint: &LifeCheckpoint) -> Result<Option<Panel>> {
     let setup = &checkpoint.setup;
     let world = setup.world(setup.config.life.networks.start)?;
-    if !setup.config.world.contains_key("body") {
+    if world.trail().is_none() {
         return Ok(None);
     }
     let trail = after_the_end(checkpoint, &[], WAY_MS, false)?.trail;
@@ -250,7 +251,6 @@ fn way(checkpoint: &LifeCheckpoint) -> Result<Option<Panel>> {
         let all = around.clone().map(|p| of(&p)).fold((f64::MAX, f64::MIN), |(lo, hi), v| (lo.min(v), hi.max(v)));
         (all.0 < all.1).then_some(all)
     };
-    // A way along a line shows nothing.
     let (Some(x), Some(y)) = (range(|p| p.0), range(|p| p.1)) else { return Ok(None) };
     const CELLS: usize = 24;
     let mut sums = vec![vec![(0.0, 0u32); CELLS]; CELLS];
@@ -284,11 +284,15 @@ struct After {
 /// The first network in the time after the end, with frozen weights, for `ms` or a little longer; its outputs only if
 /// `remember`.
 fn after_the_end(checkpoint: &LifeCheckpoint, watched: &[usize], ms: f64, remember: bool) -> Result<After> {
-    let mut then = checkpoint.clone();
+    let mut then = LifeCheckpoint {
+        setup: checkpoint.setup.clone(),
+        program: checkpoint.program.clone(),
+        states: checkpoint.states[..1].to_vec(),
+        ..*checkpoint
+    };
     let life = &mut then.setup.config.life;
     let (start, dt) = (life.networks.start, life.dt_ms);
     life.networks = (start..start + 1).into();
-    then.states.truncate(1);
     let block = Lives::resume(&then, &Device::Cpu)?.block_seconds();
     let blocks = (ms / 1000.0 / block).ceil().max(1.0);
     let steps = (blocks * block * 1000.0 / dt).round() as usize;

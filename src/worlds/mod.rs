@@ -47,9 +47,9 @@ pub trait World: Send {
         false
     }
     /// Where a body was in the frozen time since the world was made, every 10 ms: a line for each trial, with x, y and the value that
-    /// was expected there.
-    fn trail(&self) -> &[Vec<[f64; 3]>] {
-        &[]
+    /// was expected there. `None`: there is no body.
+    fn trail(&self) -> Option<&[Vec<[f64; 3]>]> {
+        None
     }
     /// Lines that show what is around it.
     fn outline(&self) -> Vec<Vec<(f64, f64)>> {

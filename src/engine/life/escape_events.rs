@@ -18,7 +18,7 @@ const EPOCH: f64 = 1e-3;
 
 /// All synapses, by pre-, then by postsynaptic neuron.
 pub(super) struct EscapeEvents {
-    rule: EscapeRate,
+    pub rule: EscapeRate,
     /// Whether own spikes end the effect of what arrived before.
     resets: bool,
     to: usize,

@@ -115,7 +115,7 @@ impl Body {
             reward: self.reward,
             world: self.world.state(),
             membranes: self.watched.iter().map(|(_, membrane)| membrane.clone()).collect(),
-            trail: self.world.trail().to_vec(),
+            trail: self.world.trail().unwrap_or_default().to_vec(),
         }
     }
 

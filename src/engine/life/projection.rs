@@ -32,7 +32,7 @@ enum Kind {
     Sparse { table: SpikeTable, rule: PairRule, level: f64, pending: Pending, pre: Traces, post: Traces },
     Whole { table: WholeTable, rule: PairRule, level: f64 },
     Escape { table: EscapeTable, rule: EscapeRate, level: f64 },
-    EscapeEvents { table: EscapeEvents, rule: EscapeRate, level: f64 },
+    EscapeEvents { table: EscapeEvents, level: f64 },
     Rates { table: RateTable, explorer: Option<Explorer> },
 }
 
@@ -83,7 +83,7 @@ impl Projection {
             Some(SynapseRule::EscapeRate(rule)) => {
                 let resets = setup.resets[k];
                 match EscapeEvents::new(rule, &synapses, plastic, sizes, bounds, resets) {
-                    Some(table) => Kind::EscapeEvents { table, rule, level },
+                    Some(table) => Kind::EscapeEvents { table, level },
                     None => {
                         let table = EscapeTable::new(&synapses, plastic, sizes, bounds, resets);
                         Kind::Escape { table, rule, level }
@@ -161,8 +161,8 @@ impl Projection {
                 let (x, f) = (&past.outputs[self.delay][self.pre.clone()], &past.outputs[0][self.post.clone()]);
                 table.apply(rule, gate, x, (f, probability));
             }
-            Kind::EscapeEvents { table, rule, level } => {
-                let gate = rule.rate * rule.third.of(level, past.reward);
+            Kind::EscapeEvents { table, level } => {
+                let gate = table.rule.rate * table.rule.third.of(level, past.reward);
                 let (from, to) = self.populations;
                 table.apply(gate, &past.fired[self.delay][from], &past.fired[0][to]);
             }

@@ -387,7 +387,7 @@ impl LifeEngine for Reference {
                 reward: self.rewards[i],
                 world: self.worlds[i].state(),
                 membranes: self.membranes[i].clone(),
-                trail: self.worlds[i].trail().to_vec(),
+                trail: self.worlds[i].trail().unwrap_or_default().to_vec(),
             })
             .collect();
         for (k, projection) in self.projections.iter().enumerate() {

@@ -366,8 +366,8 @@ impl World for Agent {
         !self.frozen && self.now.trials >= self.own.trials && self.paused()
     }
 
-    fn trail(&self) -> &[Vec<[f64; 3]>] {
-        &self.trail
+    fn trail(&self) -> Option<&[Vec<[f64; 3]>]> {
+        Some(&self.trail)
     }
 
     fn outline(&self) -> Vec<Vec<(f64, f64)>> {
