@@ -1,6 +1,8 @@
 //! `acrobot-swing-up`: lift the tip of a double pendulum above its bar by a torque on the middle joint.
 
-use super::{body, kinship_along, vote_along, ActorCritic, Axis, Body, Happened};
+use super::body::{kinship_along, parameters, vote_along, Body, Happened};
+use super::place_cells::Axis;
+use super::ActorCritic;
 use crate::environments::runge_kutta;
 use crate::error::Result;
 use crate::random::Stream;
@@ -32,7 +34,7 @@ pub(super) struct Acrobot {
 
 impl Acrobot {
     pub fn new(world: &ActorCritic) -> Result<Self> {
-        let own: Parameters = body(world)?;
+        let own: Parameters = parameters(world)?;
         positive("world.body.torque", own.torque)?;
         number("world.body.time_reward", own.time_reward)?;
         number("world.body.goal_height", own.goal_height)?;

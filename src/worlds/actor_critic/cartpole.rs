@@ -1,6 +1,8 @@
 //! `cartpole-swing-up`: swing a pole up by pushing its cart, and balance it.
 
-use super::{body, kinship_along, vote_along, ActorCritic, Axis, Body, Happened};
+use super::body::{kinship_along, parameters, vote_along, Body, Happened};
+use super::place_cells::Axis;
+use super::ActorCritic;
 use crate::environments::runge_kutta;
 use crate::error::Result;
 use crate::random::Stream;
@@ -35,7 +37,7 @@ pub(super) struct Cartpole {
 
 impl Cartpole {
     pub fn new(world: &ActorCritic) -> Result<Self> {
-        let own: Parameters = body(world)?;
+        let own: Parameters = parameters(world)?;
         positive("world.body.force", own.force)?;
         number("world.body.upright_reward", own.upright_reward)?;
         number("world.body.crash_reward", own.crash_reward)?;

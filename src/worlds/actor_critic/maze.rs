@@ -1,6 +1,8 @@
 //! `maze`: find the goal in the middle of a square, from any side of a U-shaped wall around it.
 
-use super::{body, ActorCritic, Axis, Body, Happened};
+use super::body::{parameters, Body, Happened};
+use super::place_cells::Axis;
+use super::ActorCritic;
 use crate::error::Result;
 use crate::random::Stream;
 use crate::ranges::{number, positive};
@@ -36,7 +38,7 @@ pub(super) struct Maze {
 
 impl Maze {
     pub fn new(world: &ActorCritic) -> Result<Self> {
-        let own: Parameters = body(world)?;
+        let own: Parameters = parameters(world)?;
         number("world.body.wall_reward", own.wall_reward)?;
         positive("world.body.bounce", own.bounce)?;
         number("world.body.speed", own.speed)?;

@@ -2,21 +2,25 @@
 //! actors vote on what it does, the critic predicts reward, and its error is the reward that networks of this world learn
 //! from.
 //!
-//! `critic.rs` and `actor.rs` read spikes, `place_cells.rs` makes them; the bodies have a file each.
+//! `critic.rs` and `actor.rs` read spikes, `place_cells.rs` makes them; `body.rs` is what bodies have in common, which have a file
+//! each; `trials.rs` tells what came of a life.
 
 mod acrobot;
 mod actor;
+mod body;
 mod cartpole;
 mod critic;
 mod maze;
 mod place_cells;
 mod track;
+mod trials;
 
-use super::{mean, restored, state, Block, Curve, LifeRow, Places, Verdict, View, Wiring, World};
+use super::{restored, state, Block, Curve, LifeRow, Places, Verdict, View, Wiring, World};
 use crate::error::{Error, Result};
 use crate::random::{stream, Phase, Purpose, Stream};
 use crate::ranges::{expect, not_negative, number, positive};
 use actor::{Actor, Voting};
+use body::Body;
 use critic::{Critic, Prediction};
 use place_cells::{Axis, PlaceCells};
 use serde::{Deserialize, Serialize};
@@ -56,55 +60,6 @@ pub struct ActorCritic {
     pub actor: Actor,
     /// The body's own parameters.
     pub body: toml::Table,
-}
-
-/// What a step of a body led to.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Happened {
-    /// The reward of an event.
-    event: f64,
-    /// Reward that flows, for each second.
-    flow: f64,
-    /// Whether the trial ends, and if so, whether with success.
-    end: Option<bool>,
-}
-
-/// What moves.
-trait Body: Send {
-    /// The grid of place cells.
-    fn axes(&self) -> Vec<Axis>;
-    /// What neuron `k` of `n` votes for.
-    fn vote(&self, k: usize, n: usize) -> [f64; 2];
-    /// How much neurons of `n` that are `apart` excite each other.
-    fn kinship(&self, apart: usize, n: usize) -> f64;
-    /// Whether votes are weighed by the rates of all neurons, or divided by their number.
-    fn weighs(&self) -> bool;
-    /// Its position and velocity.
-    fn state(&mut self) -> &mut [f64];
-    /// Where it starts a trial.
-    fn start(&mut self, rng: &mut Stream);
-    /// Where it is drawn.
-    fn drawn(&self) -> [f64; 2];
-    /// Lines that show what is around it.
-    fn outline(&self) -> Vec<Vec<(f64, f64)>> {
-        Vec::new()
-    }
-    /// Its coordinates along the axes.
-    fn coordinates(&self) -> Vec<f64>;
-    /// Acts for a step of `dt_ms`.
-    fn act(&mut self, action: [f64; 2], dt_ms: f64) -> Happened;
-    /// The part of its world where it is, if values are told by part.
-    fn part(&self) -> Option<usize> {
-        None
-    }
-    /// What values should be learnt in each part, for a reward of 1 and a horizon in seconds.
-    fn values(&self, _horizon: f64) -> Vec<f64> {
-        Vec::new()
-    }
-    /// Whether a trial that runs to its limit is a success.
-    fn endures(&self) -> bool {
-        false
-    }
 }
 
 /// What outlives a step.
@@ -394,79 +349,12 @@ impl World for Agent {
     }
 
     fn curves(&self, rows: &[LifeRow]) -> Vec<Curve> {
-        let trials = trials(rows);
-        let few = trials.len().div_ceil(40).max(1);
-        let by_trial = |panel, name, value: &dyn Fn(&Trial) -> f64| {
-            let points = trials.chunks(few).filter(|some| some.len() == few).map(|some| {
-                let last = some.last().map_or(0.0, |trial| trial.number);
-                (last, mean(some.iter().map(value)))
-            });
-            Curve { panel, x_label: "trial", name, points: points.collect() }
-        };
-        // Where values are told, nothing else changes.
-        let mut curves = match self.values().is_empty() {
-            true => vec![
-                by_trial("duration of a trial (s)", "duration", &|trial| trial.seconds),
-                by_trial("share of trials with success", "success", &|trial| trial.reached),
-            ],
-            false => Vec::new(),
-        };
-        let names = ["first quarter", "second", "third", "last"];
-        for (k, expected) in self.values().into_iter().enumerate() {
-            curves.push(by_trial("value by quarter, as a share of what is right", names[k], &|trial| {
-                trial.values[k] / expected
-            }));
-        }
-        curves
+        trials::curves(rows, &self.values())
     }
 
     fn verdict(&self, rows: &[LifeRow]) -> Verdict {
-        let trials = trials(rows);
-        let last = &trials[trials.len().saturating_sub(self.own.judged)..];
-        let reached = last.iter().map(|trial| trial.reached).sum::<f64>();
-        let done = trials.len() as u64 >= self.own.trials.min(self.own.judged as u64);
-        let seconds = |some: &[Trial]| mean(some.iter().map(|trial| trial.seconds));
-        let mut figures = vec![
-            ("trials", trials.len() as f64),
-            ("successes", trials.iter().map(|trial| trial.reached).sum()),
-            ("last_successes", reached),
-            ("last_s", seconds(last)),
-            ("trials_16_to_20_s", trials.get(15..20).map_or(f64::NAN, seconds)),
-        ];
-        let mut learnt = reached >= self.own.required as f64;
-        let expected = self.values();
-        if !expected.is_empty() {
-            let ratio = |k: usize| mean(last.iter().map(|trial| trial.values[k])) / expected[k];
-            let ratios: Vec<f64> = (0..expected.len()).map(ratio).collect();
-            learnt = ratios.iter().all(|ratio| (0.75..=1.25).contains(ratio));
-            figures.extend(["value_1", "value_2", "value_3", "value_4"].into_iter().zip(ratios));
-        }
-        Verdict::new(done.then_some(learnt), figures)
+        trials::verdict(&self.own, rows, &self.values())
     }
-}
-
-/// A trial, from the rows of its blocks.
-struct Trial {
-    number: f64,
-    seconds: f64,
-    reached: f64,
-    /// Mean of the values in each part.
-    values: Vec<f64>,
-}
-
-fn trials(rows: &[LifeRow]) -> Vec<Trial> {
-    let mut trials = Vec::new();
-    let mut values: Vec<Vec<f64>> = Vec::new();
-    for row in rows {
-        let [number, seconds, reached, _, _, _, parts @ ..] = &row.figures[..] else { continue };
-        values.resize(parts.len(), Vec::new());
-        values.iter_mut().zip(parts).for_each(|(all, v)| all.extend(v.is_finite().then_some(*v)));
-        if seconds.is_finite() {
-            let values = values.iter_mut().map(|all| mean(std::mem::take(all).into_iter())).collect();
-            trials.push(Trial { number: *number, seconds: *seconds, reached: *reached, values });
-        }
-    }
-    trials
 }
 
 /// The decays in a step of both exponentials of a kernel, checked. `name` begins the names of its keys.
@@ -475,20 +363,4 @@ fn decays(name: &str, decay_ms: f64, rise_ms: f64, dt_ms: f64) -> Result<[f64; 2
     let above = format!("above {name}rise_ms ({rise_ms})");
     expect(decay_ms > rise_ms && decay_ms.is_finite(), &format!("{name}decay_ms"), decay_ms, above)?;
     Ok([decay_ms, rise_ms].map(|tau| libm::exp(-dt_ms / tau)))
-}
-
-/// What neuron `k` of `n` votes for, if their votes go from −`most` to `most`.
-fn vote_along(most: f64, k: usize, n: usize) -> [f64; 2] {
-    [most * (2.0 * (k + 1) as f64 / n as f64 - 1.0), 0.0]
-}
-
-/// The kinship of neurons that are so far `apart`, if it reaches over `kin` neurons.
-fn kinship_along(apart: usize, kin: f64) -> f64 {
-    libm::exp(-(apart as f64 / kin).powi(2))
-}
-
-/// The body's own parameters.
-fn body<P: serde::de::DeserializeOwned>(world: &ActorCritic) -> Result<P> {
-    let table = world.body.clone();
-    table.try_into().map_err(|error: toml::de::Error| Error::Usage(format!("world.body: {}", error.message().trim())))
 }

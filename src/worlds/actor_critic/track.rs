@@ -1,6 +1,8 @@
 //! `linear-track`: run along a track to a reward, always at the same speed; only values are learnt.
 
-use super::{body, ActorCritic, Axis, Body, Happened};
+use super::body::{parameters, Body, Happened};
+use super::place_cells::Axis;
+use super::ActorCritic;
 use crate::error::Result;
 use crate::random::Stream;
 use crate::ranges::positive;
@@ -26,7 +28,7 @@ pub(super) struct Track {
 
 impl Track {
     pub fn new(world: &ActorCritic) -> Result<Self> {
-        let own: Parameters = body(world)?;
+        let own: Parameters = parameters(world)?;
         positive("world.body.speed", own.speed)?;
         Ok(Track { own, goal_reward: world.goal_reward, at: [START] })
     }
