@@ -2,12 +2,14 @@
 //! possible. `src/tasks/mod.rs` says how to add a task.
 
 mod episodes;
+mod life_setup;
 mod lives;
 mod settings;
 mod setup;
 mod standard;
 
-pub use lives::{find_life, LifeInfo, LifeSetup, LIVES};
+pub use life_setup::LifeSetup;
+pub use lives::{find_life, LifeInfo, LIVES};
 pub use setup::{Own, Setup};
 
 use crate::config::Config;

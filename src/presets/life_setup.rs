@@ -1,0 +1,225 @@
+//! A life's configuration with what its names stand for.
+
+use super::lives::{find_life, LIVES};
+use crate::config::{LifeConfig, PopulationConfig, ProjectionConfig, Setting};
+use crate::error::{ensure, At, Error, Result};
+use crate::model::{build_population, population_models, Circuit, PopulationModel};
+use crate::ranges::expect;
+use crate::rules::{Needs, SynapseRule, SynapseRuleInfo};
+use crate::worlds::{ActorCritic, DistalReward, Given, Pattern, Pavlovian, Places, World, Xor};
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use toml::{Table, Value};
+
+/// A life's configuration with everything that its names stand for, checked.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct LifeSetup {
+    /// The configuration.
+    pub config: LifeConfig,
+    /// Where neurons and synapses are.
+    pub circuit: Circuit,
+    /// The model of each population.
+    pub models: Vec<Arc<dyn PopulationModel>>,
+    /// The rule of each projection; `None`: its weights are fixed.
+    pub rules: Vec<Option<SynapseRule>>,
+    /// Whether spikes of the postsynaptic neurons end the effect of what arrived through each projection before.
+    pub resets: Vec<bool>,
+    /// Whether the projections to each population differ in this.
+    pub split: Vec<bool>,
+    /// The delay of each projection, in steps.
+    pub delays: Vec<usize>,
+    /// For how many steps outputs are remembered, if that is longer than every delay.
+    pub remember: usize,
+    /// The neurons whose membrane potentials are recorded.
+    pub watched: Vec<usize>,
+}
+
+impl LifeSetup {
+    /// Resolves a configuration.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a key out of range, [`Error::Unknown`] for an unknown world, model, rule or population,
+    /// [`Error::Usage`] for settings that contradict each other.
+    pub fn new(mut config: LifeConfig) -> Result<Self> {
+        config.check()?;
+        for projection in &mut config.projections {
+            complete(projection).at(format!("projection {}", projection.name()))?;
+        }
+        for population in &mut config.populations {
+            complete_model(population);
+        }
+        let dt = config.life.dt_ms;
+        let circuit = Circuit::new(&config);
+        let built = |p: usize, split: bool| {
+            let population = &config.populations[p];
+            build_population(&population.neurons, dt, split).at(format!("population {}", population.name))
+        };
+        let mut models: Vec<Arc<dyn PopulationModel>> =
+            (0..config.populations.len()).map(|p| Ok(built(p, false)?.into())).collect::<Result<_>>()?;
+        let (resets, split) = resets(&config, &circuit, &models)?;
+        for p in (0..models.len()).filter(|p| split[*p]) {
+            models[p] = built(p, true)?.into();
+        }
+        let mut rules = Vec::new();
+        for (projection, (name, from, to)) in config.projections.iter().zip(&circuit.projections) {
+            let place = format!("projection {name}");
+            let rule = SynapseRule::of(&projection.rule, dt).at(&place)?;
+            if let Some((_, info)) = &rule {
+                for end in [from, to] {
+                    let (population, model) = (&circuit.populations[*end].0, &models[*end]);
+                    let spikes = info.needs != Needs::Rates;
+                    let (needs, has) = if spikes { ("spikes", "rates") } else { ("rates", "spikes") };
+                    ensure!(
+                        model.spikes() == spikes,
+                        Usage,
+                        "{place}: rule `{}` is for {needs}, but population `{population}` ({}) has {has}",
+                        info.name,
+                        model.name()
+                    );
+                }
+                let (population, model) = (&circuit.populations[*to].0, &models[*to]);
+                ensure!(
+                    info.needs != Needs::Escape || model.probability().is_some(),
+                    Usage,
+                    "{place}: rule `{}` needs neurons with escape noise, such as srm0, but population `{population}` is {}",
+                    info.name,
+                    model.name()
+                );
+            }
+            rules.push(rule.map(|(rule, _)| rule));
+        }
+        let delays = config.projections.iter().map(|projection| projection.delay_steps(dt)).collect();
+        let (remember, watched) = (1, Vec::new());
+        let setup = LifeSetup { config, circuit, models, rules, resets, split, delays, remember, watched };
+        let world = setup.world(setup.config.life.networks.start)?;
+        let steps = world.steps();
+        for (key, seconds) in
+            [("life.seconds", setup.config.life.seconds), ("life.frozen_seconds", setup.config.life.frozen_seconds)]
+        {
+            let blocks = seconds * 1000.0 / dt / steps as f64;
+            let whole = blocks < 1e12 && (blocks - blocks.round()).abs() < 1e-6;
+            expect(
+                whole,
+                key,
+                seconds,
+                format!("a multiple of {} s, a block of this world", steps as f64 * dt / 1000.0),
+            )?;
+        }
+        Ok(setup)
+    }
+
+    /// The life called `name` overlaid with `settings`, of which later ones win. `name` may be `None` if settings give
+    /// `world.name`.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for an unknown life, rule or key; else as [`LifeSetup::new`].
+    pub fn resolve(name: Option<&str>, rule: Option<&str>, settings: &[Setting]) -> Result<Self> {
+        let named =
+            settings.iter().rev().find(|setting| setting.key == "world.name").map(crate::config::text).transpose()?;
+        let Some(name) = name.or(named) else { crate::error::bail!(Usage, "no life is named") };
+        ensure!(
+            named.is_none_or(|named| named == name),
+            Usage,
+            "the command names life `{name}`, but world.name is `{}`",
+            named.unwrap_or_default()
+        );
+        Self::new(find_life(name)?.config(rule)?.with(settings)?)
+    }
+
+    /// The world of a network.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`], [`Error::Setting`] or [`Error::Usage`] if the world's parameters are not its own, or the
+    /// populations don't suit it.
+    pub(crate) fn world(&self, network: u64) -> Result<Box<dyn World>> {
+        let name = self.config.world_name()?;
+        let mut own = self.config.world.clone();
+        own.remove("name");
+        let life = &self.config.life;
+        let seconds = life.seconds + life.frozen_seconds;
+        let places = Places { populations: &self.circuit.populations, dt_ms: life.dt_ms, seconds };
+        let seed = life.seed;
+        match name {
+            "xor-rate" | "xor-temporal" => parameters::<Xor>(own)?.build(&places, seed, network),
+            "distal-reward" => parameters::<DistalReward>(own)?.build(&places),
+            "pavlovian" => parameters::<Pavlovian>(own)?.build(&places, seed, network),
+            "hoerzer" => parameters::<Pattern>(own)?.build(&places),
+            "one-synapse" => parameters::<Given>(own)?.build(&places),
+            "maze" | "linear-track" | "acrobot-swing-up" | "cartpole-swing-up" => {
+                parameters::<ActorCritic>(own)?.build(name, &places)
+            }
+            _ => Err(Error::unknown("world", name, LIVES.iter().map(|life| life.name))),
+        }
+    }
+
+    /// Whether what arrives through projection `k` is input that outlasts spikes of neurons which also have other input.
+    pub(crate) fn lasting(&self, k: usize) -> bool {
+        self.split[self.circuit.projections[k].2] && !self.resets[k]
+    }
+
+    /// The number of steps for which outputs are kept.
+    pub(crate) fn longest(&self) -> usize {
+        self.delays.iter().copied().fold(self.remember, usize::max)
+    }
+
+    /// The number of blocks in which weights move, and of frozen ones after them, if a block has `steps` steps.
+    pub(crate) fn blocks(&self, steps: usize) -> (u64, u64) {
+        let life = &self.config.life;
+        let of = |seconds: f64| (seconds * 1000.0 / life.dt_ms / steps as f64).round() as u64;
+        (of(life.seconds), of(life.frozen_seconds))
+    }
+}
+
+/// Whether own spikes end the effect of what arrived through each projection before, and whether the projections to each
+/// population differ in it.
+fn resets(
+    config: &LifeConfig,
+    circuit: &Circuit,
+    models: &[Arc<dyn PopulationModel>],
+) -> Result<(Vec<bool>, Vec<bool>)> {
+    let mut split = vec![false; models.len()];
+    let mut resets = Vec::new();
+    for (projection, (name, _, to)) in config.projections.iter().zip(&circuit.projections) {
+        let usual = models[*to].own_spike_resets();
+        ensure!(
+            usual.is_some() || projection.own_spike_resets.is_none(),
+            Usage,
+            "projection {name}: own_spike_resets is for neurons whose spikes can end the effect of input, such as srm0, but \
+             population `{}` is {}",
+            projection.to,
+            models[*to].name()
+        );
+        let own = projection.own_spike_resets.or(usual).unwrap_or(true);
+        split[*to] |= usual.is_some_and(|usual| usual != own);
+        resets.push(own);
+    }
+    Ok((resets, split))
+}
+
+/// Gives the parameters of a population's neurons that are not set their defaults.
+fn complete_model(population: &mut PopulationConfig) {
+    let name = population.neurons.get("model").and_then(Value::as_str);
+    if let Some((_, mut all)) = population_models().into_iter().find(|(known, _)| Some(*known) == name) {
+        all.extend(std::mem::take(&mut population.neurons));
+        population.neurons = all;
+    }
+}
+
+/// Gives the parameters of a projection's rule that are not set their defaults, and drops the rule `none`.
+fn complete(projection: &mut ProjectionConfig) -> Result<()> {
+    match projection.rule_name() {
+        Some("none") => projection.rule = Table::new(),
+        Some(name) => {
+            let all = SynapseRuleInfo::find(name)?.table();
+            let given = std::mem::replace(&mut projection.rule, all);
+            projection.rule.extend(given);
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+fn parameters<P: DeserializeOwned>(table: Table) -> Result<P> {
+    table.try_into().map_err(|error: toml::de::Error| Error::Usage(format!("world: {}", error.message().trim())))
+}
