@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod checksum;
+mod life_checkpoint;
 mod lives;
 mod lock;
 mod metrics;

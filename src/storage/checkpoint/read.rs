@@ -136,7 +136,7 @@ fn whole_previous(path: &Path, own: Own) -> Option<(PathBuf, u64)> {
 fn header(metadata: &Metadata) -> Result<(Header, &str)> {
     let json = metadata.metadata().as_ref().and_then(|m| m.get(METADATA_KEY));
     let Some(json) = json else {
-        let life = metadata.metadata().as_ref().is_some_and(|m| m.contains_key(crate::storage::lives::KEY));
+        let life = metadata.metadata().as_ref().is_some_and(|m| m.contains_key(crate::storage::life_checkpoint::KEY));
         ensure!(
             !life,
             Content,

@@ -1,0 +1,263 @@
+//! The checkpoint of lives: everything that the rest depends on, in one safetensors file.
+
+use super::checksum::checksum;
+use crate::config::LifeConfig;
+use crate::engine::{LifeState, PlasticState};
+use crate::error::{bail, ensure, At, Error, Result};
+use crate::model::Synapses;
+use crate::presets::LifeSetup;
+use crate::reader::{read, TensorFile};
+use crate::training::{Integrity, LifeCheckpoint, CHECKPOINT_FILE};
+use candle_core::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// The only metadata key of a life's checkpoint.
+pub(super) const KEY: &str = "hebbian_rnn_life";
+const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    format: u32,
+    program: String,
+    block: u64,
+    worlds: Vec<Value>,
+    config: LifeConfig,
+    sha256: String,
+}
+
+impl Header {
+    fn json(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|error| Error::Bug(format!("writing a checkpoint's metadata: {error}")))
+    }
+}
+
+/// One kind of number that is kept for each network: its name in the file and where it is in a state.
+struct Kept {
+    name: String,
+    shape: Vec<usize>,
+    dtype: DType,
+    of: Place,
+}
+
+/// Where numbers are in a state.
+type Place = Box<dyn Fn(&mut LifeState) -> &mut Vec<f64>>;
+
+/// Numbers of fixed shape, in the order of the file. Those of synapses, which differ in number, are apart.
+fn kept(setup: &LifeSetup) -> Vec<Kept> {
+    let dtype = DType::from(setup.config.life.dtype);
+    let mut all = Vec::new();
+    for (p, (model, population)) in setup.models.iter().zip(&setup.config.populations).enumerate() {
+        for (v, variable) in model.variables().iter().enumerate() {
+            let name = format!("population.{}.{variable}", population.name);
+            all.push(Kept { name, shape: vec![population.size], dtype, of: Box::new(move |s| &mut s.neurons[p][v]) });
+        }
+    }
+    for d in 0..setup.longest() {
+        let (name, shape) = (format!("outputs.{d}"), vec![setup.circuit.neurons()]);
+        all.push(Kept { name, shape, dtype, of: Box::new(move |s| &mut s.outputs[d]) });
+    }
+    for (k, rule) in setup.rules.iter().enumerate() {
+        let (from, to) = setup.circuit.ends(k);
+        let name = &setup.circuit.projections[k].0;
+        let Some(rule) = rule else { continue };
+        let mut add = |what: &str, n: usize, dtype: DType, of: fn(&mut PlasticState) -> &mut Vec<f64>| {
+            let of: Place = Box::new(move |s| of(&mut s.plastic[k]));
+            all.push(Kept { name: format!("projection.{name}.{what}"), shape: vec![n], dtype, of });
+        };
+        let (pre, post) = rule.traces();
+        if pre {
+            add("trace_pre", from.len(), dtype, |plastic| &mut plastic.pre);
+        }
+        if post {
+            add("trace_post", to.len(), dtype, |plastic| &mut plastic.post);
+        }
+        add("level", 1, DType::F64, |plastic| &mut plastic.level);
+    }
+    all
+}
+
+impl LifeCheckpoint {
+    /// The contents of the checkpoint's file.
+    ///
+    /// # Errors
+    /// [`Error::Tensors`] if there is no memory for it.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let setup = &self.setup;
+        let (s, cpu) = (self.states.len(), &Device::Cpu);
+        let dtype = DType::from(setup.config.life.dtype);
+        let mut states = self.states.clone();
+        let mut tensors = BTreeMap::new();
+        for kept in kept(setup) {
+            let values: Vec<f64> = states.iter_mut().flat_map(|state| (kept.of)(state).iter().copied()).collect();
+            let shape = [&[s], &kept.shape[..]].concat();
+            tensors.insert(kept.name, Tensor::from_vec(values, shape, cpu)?.to_dtype(kept.dtype)?);
+        }
+        let rewards: Vec<f64> = states.iter().map(|state| state.reward).collect();
+        tensors.insert("reward".into(), Tensor::from_vec(rewards, s, cpu)?);
+        for (k, (name, _, _)) in setup.circuit.projections.iter().enumerate() {
+            let mut insert = |what: &str, tensor: Tensor| tensors.insert(format!("projection.{name}.{what}"), tensor);
+            let numbers: Vec<i64> = states.iter().map(|state| state.synapses[k].pre.len() as i64).collect();
+            insert("synapses", Tensor::from_vec(numbers, s, cpu)?);
+            let ends = |of: fn(&Synapses) -> &Vec<u32>| -> Vec<u32> {
+                states.iter().flat_map(|state| of(&state.synapses[k]).iter().copied()).collect()
+            };
+            let (pre, post) = (ends(|synapses| &synapses.pre), ends(|synapses| &synapses.post));
+            let n = pre.len();
+            insert("pre", Tensor::from_vec(pre, n, cpu)?);
+            insert("post", Tensor::from_vec(post, n, cpu)?);
+            let weights: Vec<f64> = states.iter().flat_map(|state| state.synapses[k].weight.iter().copied()).collect();
+            insert("weight", Tensor::from_vec(weights, n, cpu)?.to_dtype(dtype)?);
+            for (v, variable) in variables(setup, k).iter().enumerate().filter(|_| n > 0) {
+                let of = |state: &LifeState| state.plastic[k].synaptic.get(v).cloned().unwrap_or_default();
+                insert(
+                    variable,
+                    Tensor::from_vec(states.iter().flat_map(of).collect::<Vec<_>>(), n, cpu)?.to_dtype(dtype)?,
+                );
+            }
+        }
+        let mut header = Header {
+            format: FORMAT,
+            program: self.program.clone(),
+            block: self.block,
+            worlds: self.states.iter().map(|state| state.world.clone()).collect(),
+            config: setup.config.clone(),
+            sha256: String::new(),
+        };
+        let named = || tensors.iter().map(|(name, tensor)| (&name[..], tensor));
+        header.sha256 = checksum(&header.json()?, named());
+        let metadata = HashMap::from([(KEY.to_string(), header.json()?)]);
+        safetensors::serialize(named(), Some(metadata))
+            .map_err(|error| Error::Bug(format!("writing safetensors: {error}")))
+    }
+
+    /// Reads a checkpoint from the contents of its file.
+    ///
+    /// # Errors
+    /// [`Error::Content`] or [`Error::Tensor`] if it is not a life's checkpoint or is damaged; the errors of
+    /// [`LifeSetup::new`] for its configuration.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let file = TensorFile::parse(bytes)?;
+        let json = file.metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
+        let Some(json) = json else { bail!(Content, "not the checkpoint of a life: it has no `{KEY}` metadata") };
+        let header: Header =
+            serde_json::from_str(json).map_err(|error| Error::Content(format!("the `{KEY}` metadata: {error}")))?;
+        ensure!(header.format == FORMAT, Content, "written in format {}; this program reads {FORMAT}", header.format);
+        let setup = LifeSetup::new(header.config.clone()).at("the configuration in the metadata")?;
+        let s = setup.config.life.networks.count();
+        ensure!(
+            header.worlds.len() == s,
+            Content,
+            "the metadata's worlds has {} entries for {s} networks",
+            header.worlds.len()
+        );
+        let numbers = |name: &str, dtype: DType, shape: &[usize]| -> Result<Vec<f64>> {
+            let tensor = file.floats(name, dtype, &Device::Cpu)?;
+            let tensor = tensor.ok_or_else(|| Error::tensor(name, "missing", format!("{shape:?}")))?;
+            match tensor.dims() == shape {
+                true => Ok(tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?),
+                false => Err(Error::tensor(name, format!("{:?}", tensor.dims()), format!("{shape:?}"))),
+            }
+        };
+        let mut states: Vec<LifeState> = header.worlds.into_iter().map(|world| empty(&setup, world)).collect();
+        let mut known = vec!["reward".to_string()];
+        for kept in kept(&setup) {
+            let n: usize = kept.shape.iter().product();
+            let values = numbers(&kept.name, kept.dtype, &[&[s], &kept.shape[..]].concat())?;
+            states.iter_mut().zip(values.chunks_exact(n)).for_each(|(state, row)| *(kept.of)(state) = row.to_vec());
+            known.push(kept.name);
+        }
+        let rewards = numbers("reward", DType::F64, &[s])?;
+        states.iter_mut().zip(rewards).for_each(|(state, reward)| state.reward = reward);
+        for k in 0..setup.rules.len() {
+            known.extend(synapses(&file, &setup, k, &mut states)?);
+        }
+        file.only(&known.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let tensors = file.names().into_iter().filter_map(|name| Some((name, file.get(name)?)));
+        let emptied = json.replacen(&header.sha256, "", 1);
+        let whole = header.sha256.len() == 64 && checksum(&emptied, tensors) == header.sha256;
+        let integrity = if whole { Integrity::Whole } else { Integrity::Changed };
+        Ok(LifeCheckpoint { setup, program: header.program, block: header.block, states, integrity })
+    }
+
+    /// Reads a checkpoint from a file or the newest one of a run's folder.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read; else as [`LifeCheckpoint::from_bytes`].
+    pub fn read(path: &Path) -> Result<Self> {
+        let path = if path.is_dir() { &path.join(CHECKPOINT_FILE) } else { path };
+        Self::from_bytes(&read(path)?).at_path(path)
+    }
+}
+
+fn empty(setup: &LifeSetup, world: Value) -> LifeState {
+    LifeState {
+        neurons: setup.models.iter().map(|model| vec![Vec::new(); model.variables().len()]).collect(),
+        outputs: vec![Vec::new(); setup.longest()],
+        synapses: vec![Synapses::default(); setup.rules.len()],
+        plastic: vec![PlasticState::default(); setup.rules.len()],
+        reward: 0.0,
+        world,
+        membranes: Vec::new(),
+        trail: Vec::new(),
+    }
+}
+
+/// What is kept for each synapse of projection `k`.
+fn variables(setup: &LifeSetup, k: usize) -> &'static [&'static str] {
+    setup.rules[k].map_or(&[], |rule| rule.variables())
+}
+
+/// Reads the synapses of projection `k` into `states`; returns the names of their tensors.
+fn synapses(file: &TensorFile, setup: &LifeSetup, k: usize, states: &mut [LifeState]) -> Result<Vec<String>> {
+    let (from, to) = setup.circuit.ends(k);
+    let (name, s) = (&setup.circuit.projections[k].0, states.len());
+    let of = |what: &str| format!("projection.{name}.{what}");
+    let integers = |what: &str, n: usize| -> Result<Vec<usize>> {
+        let found = file.optional_integers(&of(what), &[n])?;
+        found.ok_or_else(|| Error::tensor(&of(what), "missing", format!("[{n}]")))
+    };
+    let numbers = integers("synapses", s)?;
+    let most = from.len() as u64 * to.len() as u64;
+    let fine = numbers.iter().all(|n| *n as u64 <= most);
+    ensure!(fine, Content, "tensor `{}` holds more synapses than the {most} pairs of neurons", of("synapses"));
+    let n = numbers.iter().sum();
+    let ends = |what: &str, limit: usize| -> Result<Vec<u32>> {
+        let found = integers(what, n)?;
+        let fine = found.iter().all(|neuron| *neuron < limit);
+        ensure!(fine, Content, "tensor `{}` names neurons beyond the {limit} of the population", of(what));
+        Ok(found.into_iter().map(|neuron| neuron as u32).collect())
+    };
+    let (pre, post) = (ends("pre", from.len())?, ends("post", to.len())?);
+    let reals = |what: &str| -> Result<Vec<f64>> {
+        let tensor = file.floats(&of(what), DType::from(setup.config.life.dtype), &Device::Cpu)?;
+        let tensor = tensor.ok_or_else(|| Error::tensor(&of(what), "missing", format!("[{n}]")))?;
+        ensure!(tensor.dims() == [n], Content, "tensor `{}` is {:?}; expected [{n}]", of(what), tensor.dims());
+        Ok(tensor.to_dtype(DType::F64)?.to_vec1()?)
+    };
+    let weight = reals("weight")?;
+    let variables = if n > 0 { variables(setup, k) } else { &[] };
+    let kept = variables.iter().map(|variable| reals(variable)).collect::<Result<Vec<_>>>()?;
+    let mut start = 0;
+    for (state, number) in states.iter_mut().zip(numbers) {
+        let part = start..start + number;
+        start = part.end;
+        let pairs = || pre[part.clone()].iter().zip(&post[part.clone()]);
+        ensure!(
+            pairs().zip(pairs().skip(1)).all(|(a, b)| a < b),
+            Content,
+            "tensors `{}` and `{}` are not ascending pairs",
+            of("pre"),
+            of("post")
+        );
+        state.synapses[k] = Synapses {
+            pre: pre[part.clone()].to_vec(),
+            post: post[part.clone()].to_vec(),
+            weight: weight[part.clone()].to_vec(),
+        };
+        state.plastic[k].synaptic = kept.iter().map(|values| values[part.clone()].to_vec()).collect();
+    }
+    Ok(["synapses", "pre", "post", "weight"].iter().chain(variables).map(|what| of(what)).collect())
+}
