@@ -1,6 +1,6 @@
 //! The fused engine of lives on the CPU: event-driven where there are spikes, one life at a time on each thread.
 //!
-//! It computes what `reference.rs` computes, within rounding. Synapses and their rules are in `projection.rs`.
+//! It computes what `reference/` computes, within rounding. Synapses and their rules are in `projection.rs`.
 
 use super::projection::{Past, Projection};
 use super::synapse_table::{Rates, MOST_RATES};

@@ -9,7 +9,7 @@
 //! 4. the neurons move; the world sees their outputs and gives the reward;
 //! 5. rules for rates move the weights by this reward.
 //!
-//! `reference.rs` does this with plain candle operations for all lives at once; `events.rs`, on the CPU, one life after
+//! `reference/` does this with plain candle operations for all lives at once; `events.rs`, on the CPU, one life after
 //! another on each thread, touching a synapse only when a spike does, or the rows and columns of an all-to-all matrix.
 
 mod escape_events;
