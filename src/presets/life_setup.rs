@@ -1,6 +1,6 @@
 //! A life's configuration with what its names stand for.
 
-use super::lives::{find_life, LIVES};
+use super::{find_life, LIVES};
 use crate::config::{LifeConfig, PopulationConfig, ProjectionConfig, Setting};
 use crate::error::{ensure, At, Error, Result};
 use crate::model::{build_population, population_models, Circuit, PopulationModel};
