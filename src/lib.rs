@@ -46,7 +46,7 @@ pub use engine::{
 };
 pub use environments::{
     Acrobot, Actions, Bandit, CartPole, Copies, Copy, Environment, OpenField, Outcome, Pendulum, PerceptualDecision,
-    Start,
+    Sketch, Start, TwoStep,
 };
 pub use error::{Error, Result, Shortage};
 pub use files::write_atomically;

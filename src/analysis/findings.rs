@@ -13,6 +13,8 @@ pub struct Findings {
     pub tables: Vec<Table>,
     /// The pictures.
     pub pictures: Vec<Picture>,
+    /// Animated SVGs: the name of each file, without its extension, and its text.
+    pub animations: Vec<(String, String)>,
     /// The main figures, each a name and a value with its unit.
     pub summary: Vec<(String, String)>,
 }
@@ -91,6 +93,11 @@ impl Findings {
         for picture in &self.pictures {
             picture.panels.draw().save(&folder.join(&picture.name))?;
             paths.extend(["png", "svg"].map(|end| folder.join(format!("{}.{end}", picture.name))));
+        }
+        for (name, svg) in &self.animations {
+            let path = folder.join(format!("{name}.svg"));
+            write_atomically(&path, svg.as_bytes())?;
+            paths.push(path);
         }
         Ok(paths)
     }

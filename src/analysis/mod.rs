@@ -4,8 +4,10 @@
 //! They run fresh trials ([`crate::run_fresh`]) with frozen weights, one network at a time, and thin out the firing
 //! rates in time as they arrive, so that memory does not grow with the number of networks.
 
+mod choices;
 mod decoding;
 mod differences;
+mod episodes;
 mod findings;
 mod gradient;
 mod learning;
@@ -55,7 +57,7 @@ pub struct Analysis {
 }
 
 /// Every analysis.
-pub static ANALYSES: [Analysis; 7] = [
+pub static ANALYSES: [Analysis; 9] = [
     Analysis {
         name: "learning",
         title: "Learning curves",
@@ -73,6 +75,20 @@ pub static ANALYSES: [Analysis; 7] = [
             subject.task_unless(GRADED.contains(&subject.task().name()), &none)
         },
         run: psychometric::run,
+    },
+    Analysis {
+        name: "episodes",
+        title: "Episodes",
+        summary: "what networks do in a world: moments, ways, values of places, and an animation",
+        why_not: episodes::why_not,
+        run: episodes::run,
+    },
+    Analysis {
+        name: "choices",
+        title: "Choices while learning",
+        summary: "what was chosen in training, and how often it was chosen again (Daw et al. 2011, fig. 2)",
+        why_not: choices::why_not,
+        run: choices::run,
     },
     Analysis {
         name: "decoding",

@@ -56,6 +56,10 @@ pub struct RuleConfig {
     /// by 1 + trials / T. 0 or `None`: they do not fall.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fall_trials: Option<f64>,
+    /// The decay of a running mean of every weight's squared change, by whose root its change is divided, also that of readout
+    /// weights, so that η is the size of a step (RMSprop; Tieleman & Hinton 2012). 0 or `None`: not divided. In worlds only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rms_decay: Option<f64>,
     /// The parameters of the selected rule, as further keys of this table.
     #[serde(flatten)]
     pub own: toml::Table,

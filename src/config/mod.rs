@@ -133,6 +133,8 @@ impl Config {
         not_negative("rule.max_dw", self.rule.max_dw)?;
         not_negative("rule.clip_growth", self.rule.clip_growth)?;
         not_negative("rule.fall_trials", self.rule.fall_trials.unwrap_or(0.0))?;
+        let decay = self.rule.rms_decay.unwrap_or(0.0);
+        expect((0.0..1.0).contains(&decay), "rule.rms_decay", decay, "at least 0 and below 1")?;
 
         not_negative("readout.eta", self.readout.eta)?;
         not_negative("readout.perturbation", self.readout.perturbation)?;

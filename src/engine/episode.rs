@@ -86,8 +86,10 @@ pub struct Episode {
 pub struct EpisodeCredit {
     /// For w_rec, `[S, N, N]`, if it learns.
     pub recurrent: Option<Tensor>,
-    /// For w_out `[S, n_out, N]` and b_out `[S, n_out]`, if they learn.
+    /// For w_out `[S, n_out, N]` and b_out `[S, n_out]`, if they learn or there is a critic, the last of the outputs.
     pub readout: Option<(Tensor, Tensor)>,
+    /// What turns the sums of a critic into means over steps, of which none is divided by the size of the modulators, `[S]`.
+    pub critic_scale: Vec<f64>,
 }
 
 impl Episode {

@@ -135,7 +135,8 @@ fn unknown_elsewhere(setup: &Setup) -> Option<String> {
         start_step: _,
         distribution: None | Some(Distribution::Uniform | Distribution::Gaussian),
     } = perturbation;
-    let RuleConfig { name: _, eta: _, max_dw: _, clip_growth: _, fall_trials: _, own: _, start_step: _ } = rule;
+    let RuleConfig { name: _, eta: _, max_dw: _, clip_growth: _, fall_trials: _, rms_decay: _, own: _, start_step: _ } =
+        rule;
     if setup.rule.fused().is_none() && !setup.follows_gradient() {
         return Some(format!("the rule `{}`", setup.rule.name()));
     }

@@ -1,10 +1,10 @@
 //! Episodes in a world that answers, as they unfold: what both engines do between two steps of a network.
 
 use super::{DrawnTrial, EpisodeDraws};
-use crate::environments::Copies;
+use crate::environments::{Copies, Sketch};
 use crate::presets::Setup;
 use crate::random::{Counter, CHUNK};
-use crate::tasks::{Actor, Episodes};
+use crate::tasks::{Actor, Episodes, Task};
 
 /// An episode from its start to its end.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,8 +19,12 @@ pub struct Lived {
     pub correct: Option<bool>,
     /// Each observation and the action that followed, if recorded: `[steps, n_in + dimensions of an action]`.
     pub seen_and_done: Vec<f64>,
-    /// The score of each action, ∂ log π / ∂z, if recorded: `[steps, n_out]`.
+    /// The critic's value of each step; empty without a critic.
+    pub values: Vec<f64>,
+    /// The score of each action, ∂ log π / ∂z, and 1 for a critic, if recorded: `[steps, n_out]`.
     pub scores: Vec<f64>,
+    /// What the world looked like at each observation, if recorded.
+    pub sketches: Vec<Sketch>,
 }
 
 impl Lived {
@@ -43,7 +47,8 @@ pub(super) struct Play<'a> {
     record: bool,
     observation: Vec<f64>,
     action: Vec<f64>,
-    /// The score of the action that was last taken, `[n_out]`.
+    /// The score of the action that was last taken, and 1 for a critic, `[n_out]`: what each output's eligibility is times the
+    /// rates.
     pub score: Vec<f64>,
 }
 
@@ -79,7 +84,8 @@ impl<'a> Play<'a> {
             observation: vec![0.0; sizes.len()],
             sizes,
             action: vec![0.0; actor.dimensions()],
-            score: vec![0.0; actor.outputs()],
+            // That of a critic stays 1.
+            score: vec![1.0; episodes.n_out()],
             actor,
             episodes,
         }
@@ -93,6 +99,7 @@ impl<'a> Play<'a> {
         }
         if self.record {
             self.lived[k].seen_and_done.extend(&self.observation);
+            self.lived[k].sketches.push(self.world.sketch(k));
         }
     }
 
@@ -100,9 +107,11 @@ impl<'a> Play<'a> {
     pub fn act(&mut self, k: usize, step: usize, outputs: &[f64]) -> bool {
         let draw = step / self.episodes.settings.hold;
         let draws = self.draws[k].as_mut().map(|draws| draws.at(&self.actor, draw));
-        self.actor.act(outputs, (draws, self.sigma), &mut self.action, &mut self.score);
+        let (outputs, value) = outputs.split_at(self.actor.outputs());
+        self.actor.act(outputs, (draws, self.sigma), &mut self.action, &mut self.score[..outputs.len()]);
         let outcome = self.world.step(k, &self.action);
         let lived = &mut self.lived[k];
+        lived.values.extend(value);
         lived.rewards.push(outcome.reward);
         (lived.terminated, lived.correct) = (outcome.terminated, outcome.correct);
         if self.record {

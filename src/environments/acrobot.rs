@@ -103,6 +103,14 @@ impl Copy for Links {
         let above = -libm::cos(theta1) - libm::cos(theta2 + theta1) > 1.0;
         Outcome { reward: if above { 0.0 } else { -1.0 }, terminated: above, correct: None }
     }
+
+    /// The height to reach, and both links.
+    fn sketch(&self) -> Sketch {
+        let [theta1, theta2, ..] = self.state;
+        let along = |from: (f64, f64), angle: f64| (from.0 + L1 * libm::sin(angle), from.1 - L1 * libm::cos(angle));
+        let elbow = along((0.0, 0.0), theta1);
+        vec![vec![(-2.0, 1.0), (2.0, 1.0)], vec![(0.0, 0.0), elbow, along(elbow, theta1 + theta2)]]
+    }
 }
 
 #[cfg(test)]

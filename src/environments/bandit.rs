@@ -3,7 +3,6 @@
 
 use super::*;
 use rand::seq::SliceRandom;
-use rand_distr::{Distribution, StandardNormal};
 
 /// Its parameters.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,16 +25,7 @@ impl Bandit {
     fn arms(&self, mut shared: Stream, pull: u64) -> Vec<f64> {
         let mut arms = self.arms.clone();
         arms.shuffle(&mut shared);
-        if self.drift > 0.0 {
-            for _ in 0..pull {
-                for arm in &mut arms {
-                    let step: f64 = StandardNormal.sample(&mut shared);
-                    // Reflected: a triangle wave of period 2.
-                    let p = (*arm + self.drift * step).rem_euclid(2.0);
-                    *arm = if p > 1.0 { 2.0 - p } else { p };
-                }
-            }
-        }
+        walk(&mut arms, (0.0, 1.0), self.drift, pull, &mut shared);
         arms
     }
 }

@@ -90,6 +90,13 @@ impl Copy for Cart {
         let fell = self.state[0].abs() > MOST_X || self.state[2].abs() > MOST_ANGLE;
         Outcome { reward: 1.0, terminated: fell, correct: None }
     }
+
+    /// The cart and the pole.
+    fn sketch(&self) -> Sketch {
+        let [x, _, angle, _] = self.state;
+        let tip = (x + 2.0 * LENGTH * libm::sin(angle), 2.0 * LENGTH * libm::cos(angle));
+        vec![vec![(x - 0.25, 0.0), (x + 0.25, 0.0)], vec![(x, 0.0), tip]]
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod cartpole;
 mod open_field;
 mod pendulum;
 mod perceptual_decision;
+mod two_step;
 
 pub use acrobot::Acrobot;
 pub use bandit::Bandit;
@@ -20,12 +21,14 @@ pub use cartpole::CartPole;
 pub use open_field::OpenField;
 pub use pendulum::Pendulum;
 pub use perceptual_decision::PerceptualDecision;
+pub use two_step::TwoStep;
 
 // Every environment's file begins with `use super::*`, which brings these in.
 use crate::error::Result;
 use crate::random::Stream;
 use crate::ranges::*;
 use rand::RngExt;
+use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
 /// What can be done in a world.
@@ -100,7 +103,15 @@ pub trait Copies: Send {
     fn observe(&self, k: usize, observation: &mut [f64]);
     /// Takes a step in the `k`-th. A discrete action is one number, the index.
     fn step(&mut self, k: usize, action: &[f64]) -> Outcome;
+    /// What the `k`-th looks like.
+    fn sketch(&self, _k: usize) -> Sketch {
+        Vec::new()
+    }
 }
+
+/// What a copy of a world looks like at a moment: lines through points of the plane, each line as long at every moment. The
+/// last point of the last line is what moves: pictures show its way. Empty: it cannot be drawn.
+pub type Sketch = Vec<Vec<(f64, f64)>>;
 
 /// One copy of a world. A list of them is [`Copies`].
 pub trait Copy: Send {
@@ -112,6 +123,10 @@ pub trait Copy: Send {
     fn observe(&self, observation: &mut [f64]);
     /// As [`Copies::step`].
     fn step(&mut self, action: &[f64]) -> Outcome;
+    /// As [`Copies::sketch`].
+    fn sketch(&self) -> Sketch {
+        Vec::new()
+    }
 }
 
 impl<C: Copy> Copies for Vec<C> {
@@ -125,6 +140,10 @@ impl<C: Copy> Copies for Vec<C> {
 
     fn step(&mut self, k: usize, action: &[f64]) -> Outcome {
         self[k].step(action)
+    }
+
+    fn sketch(&self, k: usize) -> Sketch {
+        self[k].sketch()
     }
 }
 
@@ -151,6 +170,22 @@ pub(crate) fn runge_kutta(at: [f64; 4], dt: f64, slope: impl Fn([f64; 4]) -> [f6
 /// A draw from U(−bound, bound).
 fn within(rng: &mut Stream, bound: f64) -> f64 {
     (2.0 * rng.random::<f64>() - 1.0) * bound
+}
+
+/// Moves probabilities by as many Gaussian steps of standard deviation `sd`, reflected at both bounds.
+fn walk(probabilities: &mut [f64], (low, high): (f64, f64), sd: f64, steps: u64, rng: &mut Stream) {
+    if sd <= 0.0 {
+        return;
+    }
+    let width = high - low;
+    for _ in 0..steps {
+        for p in &mut *probabilities {
+            let step: f64 = StandardNormal.sample(rng);
+            // Reflected: a triangle wave.
+            let at = (*p - low + sd * step).rem_euclid(2.0 * width);
+            *p = low + if at > width { 2.0 * width - at } else { at };
+        }
+    }
 }
 
 /// Trajectories recorded from Gymnasium (scripts/gymnasium_trajectories.py): a state, an action, and what followed.

@@ -105,6 +105,16 @@ impl Copy for Animal {
         let arrived = distance(self.place, self.goal) <= GOAL;
         Outcome { reward: if arrived { 0.0 } else { -1.0 }, terminated: arrived, correct: Some(arrived) }
     }
+
+    /// The walls, the goal and the animal.
+    fn sketch(&self) -> Sketch {
+        let around = |step: i32| {
+            let (sin, cos) = libm::sincos(f64::from(step) * std::f64::consts::TAU / 24.0);
+            (self.goal[0] + GOAL * cos, self.goal[1] + GOAL * sin)
+        };
+        let walls = [(-HALF, -HALF), (HALF, -HALF), (HALF, HALF), (-HALF, HALF), (-HALF, -HALF)];
+        vec![walls.to_vec(), (0..=24).map(around).collect(), vec![(self.place[0], self.place[1])]]
+    }
 }
 
 #[cfg(test)]

@@ -76,6 +76,10 @@ impl Copy for Rod {
         self.theta += self.velocity * DT;
         Outcome { reward: -cost, terminated: false, correct: None }
     }
+
+    fn sketch(&self) -> Sketch {
+        vec![vec![(0.0, 0.0), (-libm::sin(self.theta), libm::cos(self.theta))]]
+    }
 }
 
 #[cfg(test)]

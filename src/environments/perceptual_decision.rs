@@ -2,7 +2,6 @@
 //! choice, so the time it takes is a reaction time.)
 
 use super::*;
-use rand_distr::{Distribution, StandardNormal};
 
 /// Its parameters.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 //! holds the SVG and saves it as `STEM.svg` and, rasterised, as `STEM.png`. Text in the PNG is set in DejaVu Sans,
 //! which is embedded in the program; the SVG asks its viewer for `sans-serif`.
 
+mod animation;
 mod axis;
 mod canvas;
 mod chart;
@@ -17,6 +18,7 @@ mod panels;
 mod run;
 mod sample_trials;
 
+pub use animation::animation;
 pub use canvas::Canvas;
 pub use chart::{Mark, Shape};
 pub use circuit::{CircuitDrawing, Edge, Node};

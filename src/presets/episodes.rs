@@ -3,7 +3,7 @@
 
 use super::settings::table;
 use crate::config::*;
-use crate::environments::{Acrobot, Bandit, CartPole, Environment, OpenField, Pendulum, PerceptualDecision};
+use crate::environments::{Acrobot, Bandit, CartPole, Environment, OpenField, Pendulum, PerceptualDecision, TwoStep};
 use crate::tasks::Episodes;
 use serde::Serialize;
 
@@ -96,12 +96,25 @@ pub(super) fn open_field(config: &mut Config) {
 /// Only the readout learns: there is nothing to remember. One pull at a time, compared with a running mean.
 pub(super) fn bandit(config: &mut Config) {
     world(config, Bandit::default());
-    (config.readout.eta, config.readout.max_dw) = (0.015, Some(0.0));
+    one_by_one(config, 0.015);
+    config.train.trials = Some(1000);
+}
+
+/// As in `bandit`, but what is right changes, so that networks must learn fast and forget.
+pub(super) fn two_step(config: &mut Config) {
+    world(config, TwoStep::default());
+    one_by_one(config, 0.1);
+    config.readout.forget = Some(0.05);
+    config.train.trials = Some(1000);
+}
+
+/// One trial at a time, compared with a running mean; changes of the readout have no bound.
+fn one_by_one(config: &mut Config, eta: f64) {
+    (config.readout.eta, config.readout.max_dw) = (eta, Some(0.0));
     config.modulator.normalise = Some(false);
     config.modulator.expected_error_decay = 0.97;
     config.modulator.warmup_trials = 0;
     config.train.batch = 1;
-    config.train.trials = Some(1000);
 }
 
 pub(super) fn perceptual_decision(config: &mut Config) {

@@ -13,7 +13,7 @@ pub use lives::{find_life, LifeInfo, LIVES};
 pub use setup::{Own, Setup};
 
 use crate::config::Config;
-use crate::environments::{Acrobot, Bandit, CartPole, OpenField, Pendulum, PerceptualDecision};
+use crate::environments::{Acrobot, Bandit, CartPole, OpenField, Pendulum, PerceptualDecision, TwoStep};
 use crate::error::{Error, Result};
 use crate::rules::{find_rule, RuleInfo};
 use crate::tasks::{bits::Echo, bits::Sequence, file, parameters, Bits, Dnms, EvidenceAccumulation, PatternGeneration};
@@ -121,6 +121,13 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "none",
         preset: episodes::bandit,
         build: |table| Episodes::build::<Bandit>(table),
+    },
+    TaskInfo {
+        name: "two-step",
+        summary: "a world that answers: a choice leads to a place and to a second choice (Daw et al. 2011)",
+        rule: "none",
+        preset: episodes::two_step,
+        build: |table| Episodes::build::<TwoStep>(table),
     },
     TaskInfo {
         name: "perceptual-decision",

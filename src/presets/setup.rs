@@ -148,6 +148,16 @@ impl Setup {
             || (stage != Stage::None && modulator == ModulatorSource::Reward)
     }
 
+    /// Whether outputs learn: those of the readout, or a critic in a world.
+    pub(crate) fn outputs_learn(&self) -> bool {
+        self.config.readout_learns() || self.critic()
+    }
+
+    /// Whether there is a critic, the last of the outputs.
+    pub(crate) fn critic(&self) -> bool {
+        self.task.episodes().is_some_and(|episodes| episodes.settings.critic())
+    }
+
     /// Whether the gradient of a loss moves the weights.
     pub fn follows_gradient(&self) -> bool {
         matches!(self.rule.source(), Source::Gradient)
@@ -185,7 +195,10 @@ impl Setup {
         }
         let normalise = config.modulator.normalise == Some(true);
         ensure!(!normalise, Usage, "modulator.normalise is for worlds that answer; expected false");
-        for (key, found) in [("readout.max_dw", config.readout.max_dw), ("readout.forget", config.readout.forget)] {
+        let [max_dw, forget] = [config.readout.max_dw, config.readout.forget];
+        for (key, found) in
+            [("rule.rms_decay", config.rule.rms_decay), ("readout.max_dw", max_dw), ("readout.forget", forget)]
+        {
             let found = found.unwrap_or(0.0);
             ensure!(found <= 0.0, Usage, "{key} is {found}, but it is for worlds that answer; expected 0");
         }
@@ -224,9 +237,15 @@ impl Setup {
         }
         let discount = episodes.settings.discount;
         ensure!(
-            discount == 1.0 || train.batch > 1,
+            discount == 1.0 || train.batch > 1 || self.critic(),
             Usage,
-            "task.discount is {discount}, for which episodes are compared step by step; expected train.batch above 1"
+            "task.discount is {discount}, for which episodes are compared step by step; expected train.batch above 1, \
+             or a critic"
+        );
+        ensure!(
+            !self.critic() || network.output == Output::Readout,
+            Usage,
+            "task.critic_eta is above 0, but network.output is `neurons`; a critic needs a `readout`"
         );
         Ok(())
     }
@@ -300,6 +319,7 @@ fn resolved(task: Option<&str>, settings: &[Setting]) -> Result<Config> {
     optional.push(("network.synapse_ms".into(), Value::Float(1.0)));
     optional.push(("perturbation.distribution".into(), "uniform".into()));
     optional.push(("rule.fall_trials".into(), Value::Float(0.0)));
+    optional.push(("rule.rms_decay".into(), Value::Float(0.0)));
     optional.push(("readout.max_dw".into(), Value::Float(0.0)));
     optional.push(("readout.forget".into(), Value::Float(0.0)));
     optional.push(("modulator.normalise".into(), Value::Boolean(false)));

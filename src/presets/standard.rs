@@ -19,6 +19,7 @@ pub(super) fn config(rule: &RuleInfo) -> Config {
             max_dw: 0.0,
             clip_growth: 0.5,
             fall_trials: None,
+            rms_decay: None,
             // For rules that compare x with its running mean; the others drop it.
             own: toml::Table::from_iter([("x_mean_decay".into(), 0.8.into())]),
             start_step: 0,

@@ -3,8 +3,9 @@
 
 use super::acting::{Acting, Actor};
 use super::*;
-use crate::environments::{Actions, Environment};
+use crate::environments::{Actions, Environment, Start};
 use crate::error::{bail, ensure};
+use crate::random::{stream, Phase, Purpose};
 use std::sync::Arc;
 
 /// What a world's table `task` says of episodes, besides the world's own parameters.
@@ -23,11 +24,36 @@ pub struct EpisodeSettings {
     pub discount: f64,
     /// Whether all episodes of a batch start alike while a network explores, so that they can be compared.
     pub same_start: bool,
+    /// The learning rate of a critic, an output more, which learns to tell the discounted reward to come; 0: there is none.
+    /// It multiplies the mean over the steps of an update.
+    pub critic_eta: f64,
+    /// λ, with a critic: eligibilities decay by γλ in each step, and steps are credited with its errors from then on.
+    pub critic_lambda: f64,
+}
+
+impl EpisodeSettings {
+    /// Whether there is a critic.
+    pub fn critic(&self) -> bool {
+        self.critic_eta > 0.0
+    }
+
+    /// Whether each step of an episode has a worth of its own.
+    pub(crate) fn by_step(&self) -> bool {
+        self.discount < 1.0 || self.critic()
+    }
 }
 
 impl Default for EpisodeSettings {
     fn default() -> Self {
-        EpisodeSettings { acting: Acting::Softmax, network_steps: 1, hold: 1, discount: 1.0, same_start: false }
+        EpisodeSettings {
+            acting: Acting::Softmax,
+            network_steps: 1,
+            hold: 1,
+            discount: 1.0,
+            same_start: false,
+            critic_eta: 0.0,
+            critic_lambda: 0.95,
+        }
     }
 }
 
@@ -76,6 +102,13 @@ impl Episodes {
         Actor::new(self.settings.acting, self.world.actions())
     }
 
+    /// Whether the world can be drawn.
+    pub(crate) fn has_looks(&self) -> bool {
+        let rng = || stream(0, 0, 0, Phase::Evaluate, Purpose::Task);
+        let start = Start { index: 0, rng: rng(), shared: rng() };
+        !self.world.start(vec![start]).sketch(0).is_empty()
+    }
+
     /// The number of numbers in an action.
     pub fn dimensions(&self) -> usize {
         self.actor().dimensions()
@@ -88,7 +121,8 @@ impl Task for Episodes {
     }
 
     fn check(&self) -> Result<()> {
-        let EpisodeSettings { acting, network_steps, hold, discount, same_start: _ } = self.settings;
+        let EpisodeSettings { acting, network_steps, hold, discount, same_start: _, critic_eta, critic_lambda } =
+            self.settings;
         self.world.check()?;
         if !self.actor().fits() {
             let (name, all) = (self.world.name(), self.world.actions());
@@ -97,7 +131,9 @@ impl Task for Episodes {
         ensure!(self.world.limit() >= 1, Usage, "episodes of `{}` have a limit of 0 steps", self.world.name());
         expect(network_steps >= 1, "task.network_steps", network_steps, "at least 1")?;
         expect(hold >= 1, "task.hold", hold, "at least 1")?;
-        expect(discount > 0.0 && discount <= 1.0, "task.discount", discount, "above 0 and at most 1")
+        expect(discount > 0.0 && discount <= 1.0, "task.discount", discount, "above 0 and at most 1")?;
+        not_negative("task.critic_eta", critic_eta)?;
+        fraction("task.critic_lambda", critic_lambda)
     }
 
     /// The most steps of a network in an episode.
@@ -110,7 +146,7 @@ impl Task for Episodes {
     }
 
     fn n_out(&self) -> usize {
-        self.actor().outputs()
+        self.actor().outputs() + usize::from(self.settings.critic())
     }
 
     fn trial_types(&self) -> Vec<String> {

@@ -81,12 +81,42 @@ fn norms(gradients: &Gradients) -> Result<Vec<f64>> {
 fn update(config: &BpttConfig, t: u64, gradient: &Tensor, [weight, m, v]: [&Tensor; 3]) -> Result<[Tensor; 3]> {
     let BpttConfig { beta1, beta2, epsilon, learning_rate, weight_decay, .. } = *config;
     let m = ((m * beta1)? + (gradient * (1.0 - beta1))?)?;
-    let v = ((v * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?;
-    let unbiased = |moment: &Tensor, beta: f64| moment * (1.0 / (1.0 - libm::pow(beta, t as f64)));
-    let direction = (unbiased(&m, beta1)? / (unbiased(&v, beta2)?.sqrt()? + epsilon)?)?;
+    let (v, rms) = mean_square(beta2, t, gradient, v)?;
+    let direction = (unbiased(beta1, t, &m)? / (rms + epsilon)?)?;
     let weight = ((weight * (1.0 - learning_rate * weight_decay))? - (direction * learning_rate)?)?;
     Ok([weight, m, v])
 }
+
+/// The running mean v of the square of a gradient after its `t`-th value, and the root of what it is without the bias of
+/// its start from 0.
+fn mean_square(decay: f64, t: u64, gradient: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor)> {
+    let v = ((v * decay)? + (gradient.sqr()? * (1.0 - decay))?)?;
+    let rms = unbiased(decay, t, &v)?.sqrt()?;
+    Ok((v, rms))
+}
+
+/// A running mean of `t` values without the bias of its start from 0.
+fn unbiased(decay: f64, t: u64, mean: &Tensor) -> Result<Tensor> {
+    mean * (1.0 / (1.0 - libm::pow(decay, t as f64)))
+}
+
+/// Divides the `t`-th change of a weight by the root mean square of its changes, whose running mean is among `moments`.
+pub(super) fn over_rms(
+    decay: f64,
+    t: u64,
+    weight: &str,
+    change: &Tensor,
+    moments: &mut BTreeMap<&'static str, Tensor>,
+) -> Result<Tensor> {
+    let mean = moment_names(weight).and_then(|[_, v]| moments.get_mut(v));
+    let Some(v) = mean else { candle_core::bail!("weight `{weight}` learns, but has no moment") };
+    let (after, rms) = mean_square(decay, t, change, v)?;
+    *v = after;
+    change / (rms + SMALLEST)?
+}
+
+/// Added to a root mean square, which may be 0.
+const SMALLEST: f64 = 1e-12;
 
 #[cfg(test)]
 mod tests {
@@ -125,6 +155,24 @@ mod tests {
             ours = update(&config, t, &gradient, ours.each_ref()).unwrap();
             let (ours, theirs) = (ours[0].to_vec1::<f64>().unwrap(), variable.to_vec1::<f64>().unwrap());
             assert!(ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() < 1e-12), "{t}: {ours:?} {theirs:?}");
+        }
+    }
+
+    /// Against plain loops.
+    #[test]
+    fn changes_are_divided_by_their_running_size() {
+        let mut moments = BTreeMap::from([("adam_v_w_out", Tensor::zeros(2, DType::F64, &Device::Cpu).unwrap())]);
+        let (decay, mut mean) = (0.75f64, [0.0; 2]);
+        for t in 1..=20i32 {
+            let change = [f64::from(t % 3) - 1.0, 0.0];
+            let tensor = Tensor::new(&change, &Device::Cpu).unwrap();
+            let found: Vec<f64> = over_rms(decay, t as u64, "w_out", &tensor, &mut moments).unwrap().to_vec1().unwrap();
+            for k in 0..2 {
+                mean[k] = decay * mean[k] + (1.0 - decay) * change[k] * change[k];
+                let rms = (mean[k] / (1.0 - decay.powi(t))).sqrt();
+                let expected = if change[k] == 0.0 { 0.0 } else { change[k] / rms };
+                assert!((found[k] - expected).abs() < 1e-9, "{t}: {found:?} {expected}");
+            }
         }
     }
 

@@ -1,10 +1,11 @@
 //! Step 4 of an update for the Hebbian rules: Δw_rec from the eligibilities and the modulator, and the change of the
 //! readout.
 
+use super::adamw;
 use super::divergence::finite_networks;
 use super::share::Share;
 use super::update::{Change, Outcome};
-use super::Criterion;
+use super::Plastic;
 use crate::config::ReadoutConfig;
 use crate::engine::{DrawnTrial, Eligibility, EpisodeCredit, TrialBatch};
 use crate::error::{Error, Result};
@@ -51,33 +52,49 @@ impl Share {
 
     /// Moves w_rec and the readout by what the steps of episodes in a world were worth; returns the change of w_rec in each
     /// network.
-    pub(super) fn change_by_episodes(&self, weights: &mut Weights, credit: &EpisodeCredit) -> Result<Vec<Change>> {
+    pub(super) fn change_by_episodes(&self, after: &mut Plastic, credit: &EpisodeCredit) -> Result<Vec<Change>> {
+        let Plastic { weights, moments, .. } = after;
         let mut changes = vec![Change::NONE; self.current.setup.config.train.networks.count()];
-        if let Some(sum) = &credit.recurrent {
-            (weights.w_rec, changes) = self.moved_recurrent(sum.clone())?;
+        let decay = self.current.setup.config.rule.rms_decay.unwrap_or(0.0);
+        let mut scaled = |weight: &str, sum: &Tensor| match decay > 0.0 {
+            true => adamw::over_rms(decay, self.current.updates + 1, weight, sum, moments),
+            false => Ok(sum.clone()),
+        };
+        // What a critic that knows nothing says would only add noise.
+        let settled = !self.current.setup.critic() || self.online_baseline_settled();
+        if let Some(sum) = credit.recurrent.as_ref().filter(|_| settled) {
+            (weights.w_rec, changes) = self.moved_recurrent(scaled("w_rec", sum)?)?;
         }
         let ReadoutConfig { eta, max_dw, forget, .. } = self.current.setup.config.readout;
         let (eta, max_dw) = (eta * self.fall(), max_dw.unwrap_or(0.0) * self.fall());
-        let forget = forget.unwrap_or(0.0);
-        if let (Some((dw_out, db_out)), Some(w_out), Some(b_out)) =
+        let kept = self.kept(forget.unwrap_or(0.0));
+        let (Some((dw_out, db_out)), Some(w_out), Some(b_out)) =
             (&credit.readout, &mut weights.w_out, &mut weights.b_out)
-        {
-            let bounded = |dw: &Tensor| match max_dw > 0.0 {
-                true => (dw * eta)?.clamp(-max_dw, max_dw),
-                false => dw * eta,
-            };
-            if forget > 0.0 {
-                let kept = |criterion: &Criterion| 1.0 - forget * (1.0 - criterion.recent_fraction());
-                let kept: Vec<f64> = self.current.criterion.iter().map(kept).collect();
-                let kept = Tensor::from_vec(kept, w_out.dim(0)?, &Device::Cpu)?.to_dtype(w_out.dtype())?;
-                let kept = kept.to_device(w_out.device())?;
-                *w_out = w_out.broadcast_mul(&kept.reshape(((), 1, 1))?)?;
-                *b_out = b_out.broadcast_mul(&kept.reshape(((), 1))?)?;
+        else {
+            return Ok(changes);
+        };
+        for (name, w, dw) in [("w_out", w_out, dw_out), ("b_out", b_out, db_out)] {
+            let critics = usize::from(self.current.setup.critic());
+            let actors = w.dim(1)? - critics;
+            let mut rows = vec![w.narrow(1, 0, actors)?];
+            if settled && self.current.setup.config.readout_learns() {
+                let dw = (scaled(name, dw)?.narrow(1, 0, actors)? * eta)?;
+                let dw = if max_dw > 0.0 { dw.clamp(-max_dw, max_dw)? } else { dw };
+                rows[0] = (by_network(&rows[0], &kept)? + dw)?;
             }
-            *w_out = (&*w_out + bounded(dw_out)?)?;
-            *b_out = (&*b_out + bounded(db_out)?)?;
+            if critics > 0 {
+                let rate = self.current.setup.task.episodes().map_or(0.0, |episodes| episodes.settings.critic_eta);
+                let rates: Vec<f64> = credit.critic_scale.iter().map(|scale| rate * scale).collect();
+                rows.push((w.narrow(1, actors, 1)? + by_network(&dw.narrow(1, actors, 1)?, &rates)?)?);
+            }
+            *w = Tensor::cat(&rows, 1)?;
         }
         Ok(changes)
+    }
+
+    /// The fraction of its readout that each network keeps, `[S]`.
+    fn kept(&self, forget: f64) -> Vec<f64> {
+        self.current.criterion.iter().map(|criterion| 1.0 - forget * (1.0 - criterion.recent_fraction())).collect()
     }
 
     /// The factor m_b of each trial's eligibility, `[S, B]`.
@@ -139,6 +156,14 @@ impl Share {
     fn online_baseline_settled(&self) -> bool {
         self.current.trials() >= self.current.setup.config.modulator.warmup_trials
     }
+}
+
+/// `values` `[S, …]` times a factor for each network.
+fn by_network(values: &Tensor, factors: &[f64]) -> candle_core::Result<Tensor> {
+    let mut shape = vec![1; values.rank()];
+    shape[0] = factors.len();
+    let factors = Tensor::from_slice(factors, shape, &Device::Cpu)?.to_dtype(values.dtype())?;
+    values.broadcast_mul(&factors.to_device(values.device())?)
 }
 
 /// The mean of `values` `[S, …]` over each network.

@@ -5,6 +5,7 @@ use crate::config::{Config, Stage};
 use crate::engine::gradient;
 use crate::model::{FastWeights, State, Weights};
 use crate::presets::Setup;
+use crate::rules::Source;
 use candle_core::{DType, Device, Result, Tensor};
 use std::collections::BTreeMap;
 
@@ -86,6 +87,13 @@ impl Plastic {
             for name in gradient::learning(config) {
                 let weight = tensors[name].clone();
                 tensors.extend(moment_names(name).into_iter().flatten().map(|moment| (moment, weight.clone())));
+            }
+        } else if config.rule.rms_decay.unwrap_or(0.0) > 0.0 {
+            let recurrent = matches!(setup.rule.source(), Source::Steps(_)).then_some("w_rec");
+            let readout = config.readout_learns().then_some(["w_out", "b_out"]);
+            for name in recurrent.into_iter().chain(readout.into_iter().flatten()) {
+                let weight = tensors[name].clone();
+                tensors.extend(moment_names(name).map(|[_, v]| (v, weight)));
             }
         }
         tensors

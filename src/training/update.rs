@@ -164,7 +164,7 @@ impl Share {
             self.engine.recycle(eligibility);
         }
         if let Some(credit) = &episode.credit {
-            changes = self.change_by_episodes(&mut after.weights, credit)?;
+            changes = self.change_by_episodes(&mut after, credit)?;
         }
         if let Some(readout_change) = &episode.readout_change {
             self.change_readout(&mut after.weights, readout_change, batch)?;

@@ -54,6 +54,40 @@ fn choices_in_a_world_have_a_psychometric_curve() {
 }
 
 #[test]
+fn what_was_chosen_and_done_in_a_world_is_told_and_drawn() {
+    let folder = TempDir::new().unwrap();
+    let rows = |path: &str| -> Vec<Vec<String>> {
+        let rows = csv::Reader::from_path(folder.path().join(path)).unwrap().into_records();
+        rows.map(|row| row.unwrap().iter().map(String::from).collect()).collect()
+    };
+    fine(hebbian(&["train", "two-step", "--networks", "2", "--trials", "60", "--out", "two"], folder.path()));
+    fine(hebbian(&["analyse", "two", "choices"], folder.path()));
+    // Network, trial, first choice, place, second choice, reward: what metrics.csv has, trial by trial.
+    let (choices, metrics) = (rows("two/analysis/choices.csv"), rows("two/metrics.csv"));
+    assert_eq!((choices.len(), metrics.len()), (120, 120));
+    for row in &metrics {
+        let choice = choices.iter().find(|choice| choice[0] == row[2] && choice[1] == row[1]).unwrap();
+        assert_eq!(choice[5].parse::<f64>().unwrap(), row[13].parse::<f64>().unwrap(), "{choice:?} {row:?}");
+        assert!(["1", "2"].contains(&&*choice[3]) && ["0", "1"].contains(&&*choice[4]));
+    }
+    let stays = rows("two/analysis/stays.csv");
+    let counted = |column: usize| stays.iter().map(|row| row[column].parse::<u64>().unwrap()).sum::<u64>();
+    assert_eq!(counted(2), 118);
+    assert!((1..118).contains(&counted(3)));
+    // A resumed run is repeated as one.
+    fine(hebbian(&["train", "--resume", "--out", "two", "--trials", "70"], folder.path()));
+    fine(hebbian(&["analyse", "two", "choices"], folder.path()));
+
+    fine(hebbian(&["train", "acrobot", "--networks", "2", "--updates", "1", "--out", "links"], folder.path()));
+    fine(hebbian(&["analyse", "links", "episodes", "--trials", "3"], folder.path()));
+    assert_eq!(rows("links/analysis/episodes.csv").len(), 6);
+    let animation = std::fs::read_to_string(folder.path().join("links/analysis/episode.svg")).unwrap();
+    assert_eq!(animation.matches("<animate").count(), 1, "the links move, the line does not");
+    one_line_error(hebbian(&["analyse", "two", "episodes"], folder.path()), 1, "task `two-step` cannot be drawn");
+    one_line_error(hebbian(&["analyse", "links", "choices"], folder.path()), 1, "task `acrobot` is not a world of one");
+}
+
+#[test]
 fn what_cannot_be_analysed_is_refused_in_one_line() {
     let folder = TempDir::new().unwrap();
     fine(train(folder.path(), &["--updates", "1"]));

@@ -7,7 +7,7 @@ use hebbian_rnn::{
     choose, Draw, DrawnTrial, Ensemble, Episode, Episodes, Lived, Phase, Record, RewardBaseline, Setting, Setup,
     TrialBatch, Weights,
 };
-use hebbian_rnn::{find_analysis, measure_throughput, simulate, Inputs, Subject};
+use hebbian_rnn::{find_analysis, measure_throughput, simulate, Inputs, Options, Subject};
 
 /// Small networks, whose updates are not cut off.
 const SMALL: [&str; 8] = [
@@ -39,9 +39,12 @@ fn run(setup: &Setup, weights: &Weights, batch: &TrialBatch) -> Episode {
     choose(setup, &Device::Cpu, true).unwrap().run(&ensemble, batch, true, record).unwrap()
 }
 
-/// The rewards of an episode, and the eligibilities of its steps for w_rec `[N, N]`, w_out and b_out.
+/// The rewards of an episode, the critic's values, whether it was terminated, and the eligibilities of its steps for w_rec
+/// `[N, N]`, w_out and b_out.
 struct Loops {
     rewards: Vec<f64>,
+    values: Vec<f64>,
+    terminated: bool,
     recurrent: Vec<Vec<f64>>,
     readout: Vec<Vec<f64>>,
     bias: Vec<Vec<f64>>,
@@ -56,11 +59,12 @@ fn loops(setup: &Setup, episodes: &Episodes, weights: &Weights, s: usize, drawn:
     let draws = drawn.episode.as_ref().unwrap();
     let mut world = episodes.world.start(vec![draws.start.clone()]);
     let sizes: Vec<f64> = episodes.world.observations().into_iter().map(|(_, size)| size).collect();
-    let n_out = b_out.len();
+    let n_out = b_out.len() - usize::from(episodes.settings.critic());
     // The numbers of a chunk are those of as many steps as fit.
     let mut noise = [0f32; 64];
     let (mut r, mut observation) = (vec![0f64; n], vec![0.0; sizes.len()]);
-    let mut loops = Loops { rewards: vec![], recurrent: vec![], readout: vec![], bias: vec![] };
+    let mut loops =
+        Loops { rewards: vec![], values: vec![], terminated: false, recurrent: vec![], readout: vec![], bias: vec![] };
     for step in 0..episodes.world.limit() {
         world.observe(0, &mut observation);
         let u: Vec<f64> = observation.iter().zip(&sizes).map(|(o, size)| f64::from((o / size) as f32)).collect();
@@ -83,10 +87,15 @@ fn loops(setup: &Setup, episodes: &Episodes, weights: &Weights, s: usize, drawn:
             noise[step % (64 / n_out) * n_out..][..n_out].iter().map(|z| sigma * f64::from(*z)).collect();
         let z: Vec<f64> = (0..n_out).map(|k| dot(&w_out[k * n..(k + 1) * n], &r) + b_out[k] + zeta[k]).collect();
         let action = if n_out == 1 { 2.0 * z[0].clamp(-1.0, 1.0) } else { f64::from(u8::from(z[1] > z[0])) };
-        loops.readout.push((0..n_out * n).map(|k| zeta[k / n] / (sigma * sigma) * r[k % n]).collect());
-        loops.bias.push(zeta.iter().map(|zeta| zeta / (sigma * sigma)).collect());
+        // A critic is an output more.
+        let mut bias: Vec<f64> = zeta.iter().map(|zeta| zeta / (sigma * sigma)).collect();
+        bias.resize(b_out.len(), 1.0);
+        loops.values.extend((n_out..b_out.len()).map(|k| dot(&w_out[k * n..(k + 1) * n], &r) + b_out[k]));
+        loops.readout.push(bias.iter().flat_map(|bias| r.iter().map(move |r| bias * r)).collect());
+        loops.bias.push(bias);
         let outcome = world.step(0, &[action]);
         loops.rewards.push(outcome.reward);
+        loops.terminated = outcome.terminated;
         if outcome.terminated {
             break;
         }
@@ -114,6 +123,33 @@ fn worth(all: &[Loops], discount: f64) -> Vec<Vec<f64>> {
     worth.into_iter().map(|of| of.into_iter().map(|m| m / rms).collect()).collect()
 }
 
+/// Eligibilities that decay by γλ a step, each step times the critic's error.
+fn credited(of: &Loops, steps: &[Vec<f64>], discount: f64, lambda: f64) -> Vec<f64> {
+    let (mut eligibility, mut sum) = (vec![0.0; steps[0].len()], vec![0.0; steps[0].len()]);
+    for (t, step) in steps.iter().enumerate() {
+        let next = match of.values.get(t + 1) {
+            Some(next) => *next,
+            None if of.terminated => 0.0,
+            None => of.values[t],
+        };
+        let error = of.rewards[t] + discount * next - of.values[t];
+        for ((sum, e), step) in sum.iter_mut().zip(&mut eligibility).zip(step) {
+            *e = discount * lambda * *e + step;
+            *sum += error * *e;
+        }
+    }
+    sum
+}
+
+/// The sum over steps, each times what it was worth.
+fn weighted(steps: &[Vec<f64>], worth: &[f64]) -> Vec<f64> {
+    let mut sum = vec![0.0; steps[0].len()];
+    for (step, m) in steps.iter().zip(worth) {
+        sum.iter_mut().zip(step).for_each(|(sum, e)| *sum += m * e);
+    }
+    sum
+}
+
 /// One update of `task` by the library and by the loops.
 fn one_update(task: &str, settings: &[&str], tolerance: f64) {
     let mut trainer = trainer(task, &small(settings));
@@ -130,13 +166,20 @@ fn one_update(task: &str, settings: &[&str], tolerance: f64) {
         let all: Vec<Loops> =
             batch.drawn[s * b..(s + 1) * b].iter().map(|drawn| loops(&setup, episodes, &before, s, drawn)).collect();
         let worth = worth(&all, episodes.settings.discount);
-        let sum = |of: &dyn Fn(&Loops) -> Vec<Vec<f64>>, eta: f64| {
+        let settings = &episodes.settings;
+        // Rates of as many equal parts.
+        let sum = |of: &dyn Fn(&Loops) -> Vec<Vec<f64>>, rates: &[f64]| {
             let mut sum = vec![0.0; of(&all[0])[0].len()];
-            for (steps, worth) in all.iter().map(of).zip(&worth) {
-                for (step, m) in steps.iter().zip(worth) {
-                    sum.iter_mut().zip(step).for_each(|(sum, e)| *sum += eta * m * e);
-                }
+            for (episode, worth) in all.iter().zip(&worth) {
+                let steps = of(episode);
+                let credited = match settings.critic() {
+                    true => credited(episode, &steps, settings.discount, settings.critic_lambda),
+                    false => weighted(&steps, worth),
+                };
+                sum.iter_mut().zip(credited).for_each(|(sum, e)| *sum += e);
             }
+            let part = sum.len() / rates.len();
+            sum.chunks_mut(part).zip(rates).for_each(|(part, rate)| part.iter_mut().for_each(|sum| *sum *= rate));
             sum
         };
         let moved = |name: &str, before: &candle_core::Tensor, after: &candle_core::Tensor, expected: Vec<f64>| {
@@ -146,10 +189,15 @@ fn one_update(task: &str, settings: &[&str], tolerance: f64) {
         };
         let out = |w: &Weights| (w.w_out.clone().unwrap(), w.b_out.clone().unwrap());
         let ((w_before, b_before), (w_after, b_after)) = (out(&before), out(&after));
-        let (eta, eta_out) = (config.rule.eta, config.readout.eta);
-        moved("w_rec", &before.w_rec, &after.w_rec, sum(&|of| of.recurrent.clone(), eta));
-        moved("w_out", &w_before, &w_after, sum(&|of| of.readout.clone(), eta_out));
-        moved("b_out", &b_before, &b_after, sum(&|of| of.bias.clone(), eta_out));
+        let mut rates = vec![config.readout.eta; setup.task.n_out()];
+        if settings.critic() {
+            // The critic's is for the mean over steps.
+            let steps: usize = all.iter().map(|of| of.rewards.len()).sum();
+            *rates.last_mut().unwrap() = settings.critic_eta / steps as f64;
+        }
+        moved("w_rec", &before.w_rec, &after.w_rec, sum(&|of| of.recurrent.clone(), &[config.rule.eta]));
+        moved("w_out", &w_before, &w_after, sum(&|of| of.readout.clone(), &rates));
+        moved("b_out", &b_before, &b_after, sum(&|of| of.bias.clone(), &rates));
         let total = all.iter().flat_map(|of| &of.rewards).sum::<f64>() / b as f64;
         let found = report.networks[s].mean_return.unwrap();
         assert!((found - total).abs() <= tolerance * total.abs(), "{found} {total}");
@@ -169,6 +217,9 @@ fn an_update_equals_plain_loops() {
         // The limit is beyond the end of some episodes.
         one_update("cartpole", &[&argmax[..], &engine, &["task.limit=15"]].concat(), tolerance);
         one_update("pendulum", &[&engine[..], &["modulator.normalise=true"]].concat(), tolerance);
+        let critic = ["task.critic_eta=0.5", "task.critic_lambda=0.7", "modulator.warmup_trials=0", "task.limit=15"];
+        one_update("cartpole", &[&argmax[..], &engine, &critic, &["modulator.normalise=false"]].concat(), tolerance);
+        one_update("pendulum", &[&engine[..], &critic[..3]].concat(), tolerance);
     }
 }
 
@@ -180,6 +231,7 @@ fn engines_agree_whatever_the_rule_and_the_way_of_acting() {
         vec!["task.discount=0.9", "task.network_steps=2", "task.hold=3"],
         vec!["rule.name=none"],
         vec!["readout.rule=none"],
+        vec!["readout.rule=none", "task.critic_eta=0.1", "task.network_steps=2"],
         vec!["perturbation.distribution=uniform", "perturbation.probability=0.3", "network.neurons=70"],
         vec!["network.dynamics=leaky", "network.tau_ms=90", "network.output=neurons", "network.clamped=[[3,0.5]]"],
     ] {
@@ -193,7 +245,7 @@ fn engines_agree_whatever_the_rule_and_the_way_of_acting() {
         // Scores are rounded differently.
         let lived = |episode: &Episode| {
             let all = episode.lived.clone().unwrap().into_iter();
-            all.map(|lived| Lived { scores: Vec::new(), ..lived }).collect::<Vec<_>>()
+            all.map(|lived| Lived { scores: Vec::new(), values: Vec::new(), ..lived }).collect::<Vec<_>>()
         };
         assert_eq!(lived(&fused), lived(&plain), "{what}");
         let (fused, plain) = (fused.credit.unwrap(), plain.credit.unwrap());
@@ -289,6 +341,12 @@ fn what_cannot_be_used_in_a_world_is_refused() {
         ("cartpole", "perturbation.probability=0.5", "perturbation.distribution is `gaussian`"),
         ("bandit", "task.arms=[0.5,1.5]", "task.arms"),
         ("dnms", "modulator.normalise=true", "modulator.normalise is for worlds that answer"),
+        ("dnms", "rule.rms_decay=0.9", "rule.rms_decay is 0.9, but it is for worlds that answer"),
+        ("cartpole", "rule.rms_decay=1", "rule.rms_decay"),
+        ("cartpole", "task.critic_eta=-1", "task.critic_eta"),
+        ("cartpole", "task.critic_lambda=1.1", "task.critic_lambda"),
+        ("two-step", "task.bounds=[0.7,0.3]", "task.bounds"),
+        ("two-step", "task.common=2", "task.common"),
         ("dnms", "readout.max_dw=0.1", "readout.max_dw is 0.1, but it is for worlds that answer"),
     ] {
         let settings = [Setting::parse(setting).unwrap()];
@@ -313,6 +371,21 @@ fn what_needs_trials_of_one_length_refuses_worlds_and_inputs_of_ones_own_do_not_
     let inputs = Inputs { inputs: zeros(&[7, 2, 3, 4]), modulator: None, x: None, hebbian_trace: None };
     let results = simulate(&checkpoint, inputs, Record::default(), 1).unwrap();
     assert_eq!(results["outputs"].dims(), [7, 2, 3, 2]);
+}
+
+#[test]
+fn choices_are_told_only_of_a_training_that_can_be_repeated() {
+    let mut trainer = trainer("two-step", &["train.networks=2", "train.trials=5"]);
+    trainer.train().unwrap();
+    let mut checkpoint = trainer.checkpoint().unwrap();
+    let analysis = find_analysis("choices").unwrap();
+    let options = Options { trials: None, seed: 1 };
+    let run = |checkpoint: &_| analysis.run(&Subject { checkpoint, metrics: None }, &options);
+    assert_eq!(run(&checkpoint).unwrap().tables[0].rows.len(), 10);
+    let weights = &mut checkpoint.plastic.weights;
+    weights.w_rec = (&weights.w_rec * 2.0).unwrap();
+    let error = run(&checkpoint).err().unwrap().to_string();
+    assert!(error.starts_with("the training cannot be repeated: it ends with another `w_rec`"), "{error}");
 }
 
 /// The gradient of w_out is that of the readout's own eligibility, and along that of w_rec the chosen actions become likelier.

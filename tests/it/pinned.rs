@@ -167,7 +167,7 @@ fn episode(episodes: &Episodes, draws: &EpisodeDraws) -> Vec<f32> {
     all
 }
 
-const TRIALS: [(&str, &str); 17] = [
+const TRIALS: [(&str, &str); 18] = [
     ("dnms", "160d63873ab2896b"),
     ("dnms-long-delay", "cb8db6a6ab64cc3f"),
     ("dnms-variable-delay", "89bb74bbb70bc4b6"),
@@ -180,6 +180,7 @@ const TRIALS: [(&str, &str); 17] = [
     ("sequence", "0c5d741fa10ac8ca"),
     ("echo", "7fce91564c3656f3"),
     ("bandit", "145af108de45b840"),
+    ("two-step", "440d82c2cabd1cd5"),
     ("perceptual-decision", "24a008cb08c9451d"),
     ("open-field", "b2de0a5899913e0a"),
     ("cartpole", "1245df7fc7f6bd96"),

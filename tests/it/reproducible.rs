@@ -28,9 +28,14 @@ fn every_kind_of_run() -> Vec<(&'static str, Vec<&'static str>)> {
         ("cartpole", vec!["train.networks=2", "train.batch=11", "rule.fall_trials=20"]),
         ("pendulum", vec!["train.networks=2", "train.batch=9", "task.limit=20"]),
         (
+            "cartpole",
+            vec!["train.networks=2", "rule.rms_decay=0.9", "task.critic_eta=0.1", "modulator.warmup_trials=20"],
+        ),
+        (
             "open-field",
             vec!["train.networks=2", "train.batch=5", "task.limit=30", "task.move_after=7", "network.gain=0.5"],
         ),
+        ("two-step", vec!["train.networks=2"]),
         ("bandit", vec!["train.networks=2", "task.drift=0.1", "readout.eta=0.1"]),
         ("echo", vec!["train.networks=2", "trace.persistent=true", "trace.stage=retroactive", "trace.clip=1.0"]),
         ("echo", vec!["train.networks=2", "readout.rule=eh", "trace.modulator=reward", "train.dtype=f64"]),

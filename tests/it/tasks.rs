@@ -16,6 +16,7 @@ fn small(task: &str) -> Vec<&'static str> {
         "recall" => &["task.bits=24"],
         "sequence" | "echo" => &[],
         "bandit" => &["task.network_steps=3"],
+        "two-step" => &["task.network_steps=2"],
         "cartpole" | "acrobot" | "pendulum" => &["task.limit=20"],
         "perceptual-decision" => &["task.steps=6"],
         "open-field" => &["task.limit=20", "network.input_weights=uniform"],

@@ -39,7 +39,7 @@ pub(super) fn run(
     spare: &Mutex<Vec<EpisodeFactors>>,
 ) -> Result<Episode> {
     let (s, b, n, w) = (batch.networks, batch.trials_each, plan.n, plan.width);
-    let readout = learn && ensemble.setup.config.readout_learns();
+    let readout = learn && ensemble.setup.outputs_learn();
     let one = |(k, drawn): (usize, &[DrawnTrial])| {
         let network = Network::new(ensemble.weights, k, n, w)?;
         let live = |drawn| {
@@ -49,7 +49,10 @@ pub(super) fn run(
         let mut ended: Vec<Ended> =
             drawn.par_chunks(SHARD).map(live).collect::<Vec<_>>().into_iter().flatten().collect();
         let lived: Vec<Lived> = ended.iter_mut().map(|ended| std::mem::take(&mut ended.lived)).collect();
-        let sums = learn.then(|| credited(plan, episodes, &mut ended, &worth(ensemble, k, &lived), readout));
+        let sums = learn.then(|| {
+            let worth = worth(ensemble, k, &lived);
+            (credited(plan, episodes, &mut ended, &worth.steps, readout), worth.critic_scale())
+        });
         let spent = ended.iter_mut().map(|ended| std::mem::take(&mut ended.factors));
         spare.lock().unwrap_or_else(PoisonError::into_inner).extend(spent);
         Ok((lived, ended, sums))
@@ -57,7 +60,7 @@ pub(super) fn run(
     // A network's episodes are added up while they are in cache.
     let all = batch.drawn.par_chunks(b).enumerate().map(one).collect::<candle_core::Result<Vec<_>>>()?;
     let (mut lived, mut x, mut r, mut outputs) = (Vec::with_capacity(s * b), Vec::new(), Vec::new(), Vec::new());
-    let (mut recurrent, mut w_out, mut b_out) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut recurrent, mut w_out, mut b_out, mut critic_scale) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (of_network, ended, sums) in all {
         lived.extend(of_network);
         for ended in ended {
@@ -65,7 +68,8 @@ pub(super) fn run(
             r.extend_from_slice(&ended.r);
             outputs.extend_from_slice(&ended.outputs);
         }
-        if let Some(sums) = sums {
+        if let Some((sums, scale)) = sums {
+            critic_scale.push(scale);
             recurrent.extend(sums.recurrent.chunks_exact(w).flat_map(|row| &row[..n]));
             w_out.extend(sums.w_out.chunks_exact(w).flat_map(|row| &row[..n]));
             b_out.extend(sums.b_out);
@@ -76,6 +80,7 @@ pub(super) fn run(
     let credit = EpisodeCredit {
         recurrent: given(recurrent, &[s, n, n])?,
         readout: given(w_out, &[s, plan.n_out, n])?.zip(given(b_out, &[s, plan.n_out])?),
+        critic_scale,
     };
     let state = State::new(tensor(x, &[s, b, n])?, tensor(r, &[s, b, n])?);
     Ok(Episode {
@@ -93,7 +98,7 @@ fn credited(plan: &Plan, episodes: &Episodes, ended: &mut [Ended], worth: &[Vec<
         let mut sums = Sums::default();
         sums.clear(plan, readout);
         for (ended, worth) in ended.iter_mut().zip(worth) {
-            let (of_steps, of_all) = if settings.discount < 1.0 { (Some(&worth[..]), 1.0) } else { (None, worth[0]) };
+            let (of_steps, of_all) = if settings.by_step() { (Some(&worth[..]), 1.0) } else { (None, worth[0]) };
             sums.add(ended.factors.finish(plan, settings.network_steps, of_steps), of_all as f32);
         }
         sums
@@ -180,7 +185,7 @@ impl<'s> Shard<'s> {
         let (k, limit) = (self.play.episodes.settings.network_steps, self.play.episodes.world.limit());
         let mut outputs = (vec![0f32; self.plan.n_out], vec![0f64; self.plan.n_out]);
         // If all steps of an episode are worth the same, they need not be kept apart.
-        let early = self.learn && self.play.episodes.settings.discount == 1.0;
+        let early = self.learn && !self.play.episodes.settings.by_step();
         for step in 0..limit {
             for (row, episode) in self.living.iter().enumerate() {
                 self.play.observe(*episode, &mut self.inputs[row * self.plan.n_in..][..self.plan.n_in]);

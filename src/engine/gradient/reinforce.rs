@@ -18,7 +18,8 @@ pub(super) fn replayed(
     let longest = lived.iter().map(|lived| lived.rewards.len()).max().unwrap_or(0);
     let shape = TrialShape { steps: longest * k, ..ensemble.shape };
     let sizes = episodes.sizes();
-    let worth: Vec<Vec<f64>> = lived.chunks(b).enumerate().flat_map(|(s, lived)| worth(ensemble, s, lived)).collect();
+    let worth: Vec<Vec<f64>> =
+        lived.chunks(b).enumerate().flat_map(|(s, lived)| worth(ensemble, s, lived).steps).collect();
     let trial = |lived: &Lived, worth: &[f64]| {
         let mut trial = Trial {
             trial_type: lived.condition,

@@ -1,7 +1,7 @@
 //! Episodes in a world that answers, with plain candle operations. Ended episodes keep their place and are masked.
 
 use crate::engine::lived::Play;
-use crate::engine::worth::worth;
+use crate::engine::worth::{worth, Worth};
 use crate::engine::{DrawnTrial, Ensemble, Episode, EpisodeCredit, Record, TrialBatch};
 use crate::error::Result;
 use crate::model::{Cell, State};
@@ -31,7 +31,7 @@ pub(super) fn run(
         _ => None,
     };
     let (mut recurrent, mut readout) = (Vec::new(), Vec::new());
-    let learns_readout = learn && setup.config.readout_learns();
+    let learns_readout = learn && setup.outputs_learn();
     let mut state = cell.start(&tensor(batch.drawn.iter().flat_map(|drawn| drawn.x0.clone()).collect(), n)?)?;
     // Rules that are gated by the reward of each step are gated here by what the episode was worth.
     let reward_change = Tensor::ones((s, b), dtype, device)?;
@@ -80,7 +80,9 @@ pub(super) fn run(
     }
     let outputs = cell.output(&state.r)?.unsqueeze(2)?;
     let lived = play.lived;
-    let worth: Vec<Vec<f64>> = lived.chunks(b).enumerate().flat_map(|(s, lived)| worth(ensemble, s, lived)).collect();
+    let worth: Vec<Worth> = lived.chunks(b).enumerate().map(|(s, lived)| worth(ensemble, s, lived)).collect();
+    let critic_scale = worth.iter().map(Worth::critic_scale).collect();
+    let worth: Vec<Vec<f64>> = worth.into_iter().flat_map(|worth| worth.steps).collect();
     let sum = |of: &[Outer], term: &dyn Fn(&Outer) -> candle_core::Result<Tensor>| {
         of.iter().map(term).reduce(|sum, term| sum? + term?).transpose()
     };
@@ -88,6 +90,7 @@ pub(super) fn run(
     let credit = EpisodeCredit {
         recurrent: sum(&recurrent, &|outer| outer.weighted(&worth))?,
         readout: w_out.zip(sum(&readout, &|outer| outer.weighted_post(&worth)?.sum(1))?),
+        critic_scale,
     };
     Ok(Episode { lived: Some(lived), credit: learn.then_some(credit), ..Episode::new(outputs, state) })
 }

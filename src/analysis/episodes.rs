@@ -1,0 +1,160 @@
+//! What networks do in a world: moments of an episode side by side, the ways of what moves, and what rewards were still to
+//! come from each place; one episode also as an animation.
+
+use super::findings::panel;
+use super::statistics::Mean;
+use super::{Findings, Options, Subject, Table};
+use crate::engine::Lived;
+use crate::environments::Sketch;
+use crate::error::Result;
+use crate::plot::{animation, Colour, HeatMap, Mark, Panel, Shape};
+use crate::quantile::quantile;
+use crate::runs::run_fresh;
+
+/// Default number of episodes of each network.
+const EPISODES: u64 = 40;
+/// Moments of an episode in a strip, and ways in a picture.
+const MOMENTS: usize = 6;
+const WAYS: usize = 20;
+/// Places along each side of a map.
+const PLACES: usize = 20;
+
+pub(super) fn why_not(subject: &Subject) -> Option<String> {
+    let Some(episodes) = subject.task().episodes() else {
+        return subject.task_unless(false, "is not a world");
+    };
+    subject.task_unless(episodes.has_looks(), "cannot be drawn (Copy::sketch)")
+}
+
+pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
+    let (trials, shown, name) = (options.trials.unwrap_or(EPISODES) as usize, subject.shown(), subject.task().name());
+    let first = subject.checkpoint.setup.config.train.networks.start;
+    let (_, episode) = run_fresh(subject.checkpoint, 0, trials, options.seed)?;
+    let lived = episode.lived.unwrap_or_default();
+    let networks: Vec<&[Lived]> = lived.chunks(trials).collect();
+    let mut table = Table::new("episodes", "network episode steps terminated return");
+    let mut means = Vec::new();
+    for (network, lived) in (first..).zip(&networks) {
+        for (episode, lived) in lived.iter().enumerate() {
+            table.push(&[&network, &episode, &lived.rewards.len(), &lived.terminated, &lived.total()]);
+        }
+        means.push(lived.iter().map(Lived::total).sum::<f64>() / trials as f64);
+    }
+    let mut findings = Findings { tables: vec![table], ..Findings::default() };
+    findings.say("mean return of fresh episodes", Mean::of(&means).over_networks());
+    let of = networks[(shown - first) as usize];
+    let told = &typical(of).sketches;
+    let (title, mut rows) = (format!("{name}: fresh episodes of network {shown}"), vec![vec![strip(told)]]);
+    let mut caption = "An episode of median length, from its first step to its last.".to_string();
+    // What hardly leaves a line has no map.
+    let [width, height] = [|p: &(f64, f64)| p.0, |p: &(f64, f64)| p.1].map(|along| {
+        let (low, high) = range(lived.iter().flat_map(way).map(|place| along(&place)));
+        high - low
+    });
+    if width.min(height) > 0.1 * width.max(height) {
+        rows.push(vec![ways(of), to_come(&lived)]);
+        caption += " Below: the ways of what moves, and the mean of the rewards that were still to come from each place, over \
+                    all networks; grey: where it never was.";
+    }
+    findings.draw("episodes", title, caption, rows);
+    findings.animations.push(("episode".into(), animation(&format!("{name}, network {shown}"), told)));
+    Ok(findings)
+}
+
+/// The episode of median length.
+fn typical(lived: &[Lived]) -> &Lived {
+    let mut by_length: Vec<&Lived> = lived.iter().collect();
+    by_length.sort_by_key(|lived| lived.rewards.len());
+    by_length[lived.len() / 2]
+}
+
+/// What moves, at each step.
+fn way(lived: &Lived) -> Vec<(f64, f64)> {
+    lived.sketches.iter().filter_map(|sketch| sketch.last()?.last().copied()).collect()
+}
+
+/// Moments side by side, evenly spaced from the first to the last.
+fn strip(sketches: &[Sketch]) -> Panel {
+    let (low, high) = range(sketches.iter().flatten().flatten().map(|point| point.0));
+    let apart = 1.1 * (high - low);
+    let (mut marks, mut ticks) = (Vec::new(), Vec::new());
+    let moments = MOMENTS.min(sketches.len());
+    for moment in 0..moments {
+        let step = moment * (sketches.len() - 1) / (moments - 1).max(1);
+        let shift = moment as f64 * apart;
+        ticks.push((shift + (low + high) / 2.0, (step + 1).to_string()));
+        for (k, line) in sketches[step].iter().enumerate() {
+            let line: Vec<(f64, f64)> = line.iter().map(|(x, y)| (x + shift, *y)).collect();
+            let last = k + 1 == sketches[step].len();
+            let (width, colour) = if last { (5.0, Colour::Blue) } else { (3.0, Colour::Grey) };
+            let shape = if line.len() == 1 { Shape::Dots(line, 6.0) } else { Shape::Line(line, width) };
+            marks.push(Mark::new(shape, colour));
+        }
+    }
+    Panel { equal: true, x_ticks: ticks, ..panel("", ["step", ""], marks) }
+}
+
+/// The ways of some episodes.
+fn ways(lived: &[Lived]) -> Panel {
+    let line = |(k, lived): (usize, &Lived)| Mark::new(Shape::Line(way(lived), 2.0), Colour::Nth(k));
+    let mut marks: Vec<Mark> = lived.iter().take(WAYS).enumerate().map(line).collect();
+    let starts = lived.iter().take(WAYS).filter_map(|lived| way(lived).first().copied()).collect();
+    marks.push(Mark::new(Shape::Dots(starts, 5.0), Colour::Ink).named("start"));
+    Panel { equal: true, ..panel("ways", ["", ""], marks) }
+}
+
+/// The mean reward to come from each place where something was.
+fn to_come(lived: &[Lived]) -> Panel {
+    let visits: Vec<((f64, f64), f64)> = lived.iter().flat_map(visits).collect();
+    let (x, y) = (range(visits.iter().map(|visit| visit.0 .0)), range(visits.iter().map(|visit| visit.0 .1)));
+    let cell =
+        |at: f64, (low, high): (f64, f64)| (((at - low) / (high - low) * PLACES as f64) as usize).min(PLACES - 1);
+    let mut sums = vec![vec![(0.0, 0usize); PLACES]; PLACES];
+    for (place, reward) in visits {
+        let (sum, count) = &mut sums[cell(place.1, y)][cell(place.0, x)];
+        (*sum, *count) = (*sum + reward, *count + 1);
+    }
+    let mean = |(sum, count): &(f64, usize)| if *count > 0 { sum / *count as f64 } else { f64::NAN };
+    let values: Vec<Vec<f64>> = sums.iter().map(|row| row.iter().map(mean).collect()).collect();
+    let known: Vec<f64> = values.iter().flatten().copied().filter(|value| value.is_finite()).collect();
+    let [low, high] = [0.02, 0.98].map(|q| quantile(&known, q).unwrap_or(0.0));
+    let heat = HeatMap { values, x, y, range: (low, high.max(low + 1e-9)), label: "reward to come".into() };
+    Panel { equal: true, ..panel("value", ["", ""], vec![Mark::new(Shape::Heat(heat), Colour::Blue)]) }
+}
+
+/// The smallest and the largest of some values, never the same.
+fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (v.min(low), v.max(high)));
+    (low, high.max(low + 1e-9))
+}
+
+/// Each place on the way of an episode, with the reward from then on.
+fn visits(lived: &Lived) -> Vec<((f64, f64), f64)> {
+    let mut left = lived.total();
+    let with = |(place, reward): ((f64, f64), &f64)| {
+        let now = left;
+        left -= reward;
+        (place, now)
+    };
+    way(lived).into_iter().zip(&lived.rewards).map(with).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rewards_to_come_are_those_from_a_place_on() {
+        let sketches = vec![vec![vec![(0.0, 0.0)], vec![(5.0, 5.0), (1.0, 2.0)]], vec![vec![(3.0, 4.0)]]];
+        let lived = Lived { rewards: vec![-1.0, 3.0], sketches, ..Lived::default() };
+        assert_eq!(visits(&lived), [((1.0, 2.0), 2.0), ((3.0, 4.0), 3.0)]);
+    }
+
+    #[test]
+    fn a_strip_goes_from_the_first_moment_to_the_last() {
+        let sketches: Vec<Sketch> = (0..31).map(|k| vec![vec![(f64::from(k), 1.0)]]).collect();
+        let ticks: Vec<String> = strip(&sketches).x_ticks.into_iter().map(|(_, label)| label).collect();
+        assert_eq!(ticks, ["1", "7", "13", "19", "25", "31"]);
+        assert_eq!(strip(&sketches[..1]).x_ticks.len(), 1);
+    }
+}
