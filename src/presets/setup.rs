@@ -247,6 +247,12 @@ impl Setup {
             Usage,
             "task.critic_eta is above 0, but network.output is `neurons`; a critic needs a `readout`"
         );
+        ensure!(
+            !self.critic() || !self.follows_gradient(),
+            Usage,
+            "task.critic_eta is above 0, but rule.name is `{}`, which compares episodes; expected 0",
+            rule.name()
+        );
         Ok(())
     }
 

@@ -345,11 +345,13 @@ fn what_cannot_be_used_in_a_world_is_refused() {
         ("cartpole", "rule.rms_decay=1", "rule.rms_decay"),
         ("cartpole", "task.critic_eta=-1", "task.critic_eta"),
         ("cartpole", "task.critic_lambda=1.1", "task.critic_lambda"),
+        ("cartpole", "task.critic_eta=0.1 rule.name=bptt", "rule.name is `bptt`, which compares episodes"),
+        ("cartpole", "task.critic_eta=0.1 network.output=neurons", "a critic needs a `readout`"),
         ("two-step", "task.bounds=[0.7,0.3]", "task.bounds"),
         ("two-step", "task.common=2", "task.common"),
         ("dnms", "readout.max_dw=0.1", "readout.max_dw is 0.1, but it is for worlds that answer"),
     ] {
-        let settings = [Setting::parse(setting).unwrap()];
+        let settings: Vec<Setting> = setting.split(' ').map(|setting| Setting::parse(setting).unwrap()).collect();
         let error = format!("{:#}", Setup::resolve(Some(task), &settings).unwrap_err());
         assert!(error.contains(expected), "{task} {setting}: {error}");
         assert!(!error.contains('\n'), "{error}");
