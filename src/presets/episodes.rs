@@ -66,17 +66,19 @@ pub(super) fn acrobot(config: &mut Config) {
 }
 
 /// Batches differ in how much there is to learn from them: where all episodes start upright, they are alike. So their
-/// modulators are not normalised, and changes are not cut off.
+/// modulators are not normalised; the changes are, over many batches.
 pub(super) fn pendulum(config: &mut Config) {
     world(config, Pendulum::default());
     set(config, "discount", 0.98);
     set(config, "same_start", true);
-    config.network.input_scale = 3.0;
+    set(config, "hold", 2);
+    config.network.input_scale = 2.0;
+    config.perturbation.amplitude = 0.1;
     config.modulator.normalise = Some(false);
-    config.rule.eta = if config.rule.name == "delta-x" { 2.5e-4 } else { 1e-5 };
-    (config.rule.max_dw, config.rule.fall_trials) = (0.0, Some(8000.0));
+    config.rule.rms_decay = Some(0.99);
+    (config.rule.eta, config.rule.max_dw, config.rule.fall_trials) = (0.002, 0.0, Some(8000.0));
     config.readout.perturbation = 0.5;
-    (config.readout.eta, config.readout.max_dw) = (2e-6, Some(0.0));
+    (config.readout.eta, config.readout.max_dw) = (0.02, Some(0.0));
     config.train.trials = Some(32_000);
 }
 
