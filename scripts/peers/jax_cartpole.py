@@ -9,13 +9,19 @@ docs/worlds.md.
     pip install jax gymnax six
     python scripts/peers/jax_cartpole.py --networks 20 --batch 16 --updates 100
 
-XLA takes all cores the process may use; `taskset -c 0 python …` gives it one. Prints one line of JSON: world steps of living
-episodes a second over all updates but the first, which compiles, and mean returns.
+XLA takes all cores the process may use; `taskset -c 0 python …` gives it, and ours, one. Prints one line of JSON: world steps of
+living episodes a second over all updates but the first, which compiles, and mean returns. With `--program
+target/release/hebbian-rnn` and `--rounds 5`, both run in turns, and the ratio in each round is printed too; our time is that of
+the whole process, with its start, its checkpoint and its pictures.
 """
 
 import argparse
+import csv
 import json
 import os
+import statistics
+import subprocess
+import tempfile
 import time
 from functools import partial
 
@@ -119,16 +125,8 @@ def update(networks, number, key, batch, block, noise):
     return {name: w + moved.get(name, 0.0) for name, w in networks.items()}, returns.mean(), returns.sum()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", type=int, default=20)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--updates", type=int, default=100)
-    parser.add_argument("--block", type=int, default=8, help="steps between products into the eligibilities")
-    parser.add_argument("--noise", choices=["hash", "normal"], default="hash")
-    parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
-
+def train(args):
+    """Steps a second, and what the updates gave."""
     key = jax.random.key(args.seed)
     networks, returns, steps = draw_networks(key, args.networks), [], 0.0
     for k in range(args.updates + 1):
@@ -140,7 +138,44 @@ def main():
         steps += float(taken) if k > 0 else 0.0
     seconds = time.perf_counter() - begin
     report = {"jax": jax.__version__, "steps_per_second": steps / seconds, "world_steps": steps, "seconds": seconds}
-    print(json.dumps({**report, "first_return": returns[0], "last_returns": returns[-5:]}))
+    return {**report, "first_return": returns[0], "last_returns": returns[-5:]}
+
+
+def ours(args):
+    """Our steps a second, of as many networks, episodes and updates."""
+    with tempfile.TemporaryDirectory() as folder:
+        size = {"--networks": args.networks, "--batch": args.batch, "--updates": args.updates, "--out": f"{folder}/run"}
+        options = [str(word) for option in size.items() for word in option]
+        begin = time.perf_counter()
+        command = [args.program, "train", "cartpole", *options]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        seconds = time.perf_counter() - begin
+        with open(f"{folder}/run/metrics.csv") as file:
+            return sum(int(row["world_steps"]) for row in csv.DictReader(file)) / seconds
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", type=int, default=20)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--updates", type=int, default=100)
+    parser.add_argument("--block", type=int, default=8, help="steps between products into the eligibilities")
+    parser.add_argument("--noise", choices=["hash", "normal"], default="hash")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--program", help="compare with this program")
+    parser.add_argument("--rounds", type=int, default=1)
+    args = parser.parse_args()
+
+    ratios = []
+    for _ in range(args.rounds):
+        report = train(args)
+        if args.program:
+            report["ours"] = ours(args)
+            report["ratio"] = report["ours"] / report["steps_per_second"]
+            ratios.append(report["ratio"])
+        print(json.dumps(report), flush=True)
+    if ratios:
+        print(f"ours is {statistics.median(ratios):.2f} times as fast ({min(ratios):.2f} to {max(ratios):.2f})")
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ fn softmax(outputs: &[f64], u: f64, sigma: f64, score: &mut [f64]) -> usize {
     let most = outputs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let mut sum = 0.0;
     for (score, z) in score.iter_mut().zip(outputs) {
-        *score = libm::exp((z - most) / sigma);
+        *score = if *z == most { 1.0 } else { libm::exp((z - most) / sigma) };
         sum += *score;
     }
     let (mut action, mut below) = (outputs.len() - 1, 0.0);

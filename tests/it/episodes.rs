@@ -216,10 +216,30 @@ fn an_update_equals_plain_loops() {
     ] {
         // The limit is beyond the end of some episodes.
         one_update("cartpole", &[&argmax[..], &engine, &["task.limit=15"]].concat(), tolerance);
-        one_update("pendulum", &[&engine[..], &["modulator.normalise=true"]].concat(), tolerance);
+        let plain = ["rule.rms_decay=0", "task.hold=1"];
+        one_update("pendulum", &[&engine[..], &plain, &["modulator.normalise=true"]].concat(), tolerance);
         let critic = ["task.critic_eta=0.5", "task.critic_lambda=0.7", "modulator.warmup_trials=0", "task.limit=15"];
         one_update("cartpole", &[&argmax[..], &engine, &critic, &["modulator.normalise=false"]].concat(), tolerance);
-        one_update("pendulum", &[&engine[..], &critic[..3]].concat(), tolerance);
+        one_update("pendulum", &[&engine[..], &plain, &critic[..3]].concat(), tolerance);
+    }
+}
+
+/// What is divided by its running size is at first as large as the rate, whatever the modulators are.
+#[test]
+fn a_first_change_over_its_size_is_the_rate() {
+    let rates = ["rule.rms_decay=0.9", "rule.eta=0.003", "readout.eta=0.02"];
+    for more in [&["task.critic_eta=0.1", "modulator.warmup_trials=0"][..], &["task.limit=90"]] {
+        let mut trainer = trainer("cartpole", &small(&[&rates[..], more].concat()));
+        let before = trainer.weights().unwrap();
+        trainer.update().unwrap();
+        let after = trainer.weights().unwrap();
+        let size = |before: &candle_core::Tensor, after: &candle_core::Tensor| {
+            let of = |tensor: &candle_core::Tensor| values(&tensor.get_on_dim(1, 0).unwrap());
+            of(after).iter().zip(of(before)).map(|(after, before)| (after - before).abs()).collect::<Vec<_>>()
+        };
+        assert_close(&size(&before.w_rec, &after.w_rec), &[0.003; 40], 1e-4, "w_rec");
+        let out = |weights: &Weights| weights.w_out.clone().unwrap();
+        assert_close(&size(&out(&before), &out(&after)), &[0.02; 40], 1e-4, "w_out");
     }
 }
 
