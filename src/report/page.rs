@@ -196,13 +196,17 @@ fn section((analysis, found): &(&'static Analysis, Result<Findings>)) -> Value {
         let words = format!("{}. {}", shown.panels.title, shown.caption);
         picture(&shown.panels.draw(), words, &shown.caption)
     });
+    let animations = found.iter().flat_map(|found| &found.animations).map(|(name, svg)| {
+        let words = format!("One {name}, played again and again.");
+        context! { svg, caption => &words, words }
+    });
     context! {
         name => analysis.name,
         title => analysis.title,
         summary => analysis.summary,
         error => found.err().map(ToString::to_string),
         figures => Serde(found.map_or(&[][..], |found| &found.summary)),
-        pictures => pictures.collect::<Value>(),
+        pictures => pictures.chain(animations).collect::<Value>(),
     }
 }
 
