@@ -62,8 +62,11 @@ impl Share {
         };
         // What a critic that knows nothing says would only add noise.
         let settled = !self.current.setup.critic() || self.online_baseline_settled();
-        if let Some(sum) = credit.recurrent.as_ref().filter(|_| settled) {
-            (weights.w_rec, changes) = self.moved_recurrent(scaled("w_rec", sum)?)?;
+        if let Some(sum) = &credit.recurrent {
+            let sum = scaled("w_rec", sum)?;
+            if settled {
+                (weights.w_rec, changes) = self.moved_recurrent(sum)?;
+            }
         }
         let ReadoutConfig { eta, max_dw, forget, .. } = self.current.setup.config.readout;
         let (eta, max_dw) = (eta * self.fall(), max_dw.unwrap_or(0.0) * self.fall());
@@ -77,10 +80,12 @@ impl Share {
             let critics = usize::from(self.current.setup.critic());
             let actors = w.dim(1)? - critics;
             let mut rows = vec![w.narrow(1, 0, actors)?];
-            if settled && self.current.setup.config.readout_learns() {
+            if self.current.setup.config.readout_learns() {
                 let dw = (scaled(name, dw)?.narrow(1, 0, actors)? * eta)?;
                 let dw = if max_dw > 0.0 { dw.clamp(-max_dw, max_dw)? } else { dw };
-                rows[0] = (by_network(&rows[0], &kept)? + dw)?;
+                if settled {
+                    rows[0] = (by_network(&rows[0], &kept)? + dw)?;
+                }
             }
             if critics > 0 {
                 let rate = self.current.setup.task.episodes().map_or(0.0, |episodes| episodes.settings.critic_eta);
