@@ -69,9 +69,9 @@ pub(super) fn acrobot(config: &mut Config) {
 /// modulators are not normalised; the changes are, over many batches.
 pub(super) fn pendulum(config: &mut Config) {
     world(config, Pendulum::default());
-    set(config, "discount", 0.98);
+    set(config, "discount", 0.97);
     set(config, "same_start", true);
-    set(config, "hold", 2);
+    set(config, "hold", 3);
     config.network.input_scale = 2.0;
     config.perturbation.amplitude = 0.1;
     config.modulator.normalise = Some(false);

@@ -185,5 +185,5 @@ const TRIALS: [(&str, &str); 18] = [
     ("open-field", "b2de0a5899913e0a"),
     ("cartpole", "1245df7fc7f6bd96"),
     ("acrobot", "5b7d7f1970fdb675"),
-    ("pendulum", "eef53e1150217398"),
+    ("pendulum", "a3c8808b50d1cd62"),
 ];
