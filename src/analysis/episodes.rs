@@ -91,7 +91,8 @@ fn strip(sketches: &[Sketch]) -> Panel {
             marks.push(Mark::new(shape, colour));
         }
     }
-    Panel { equal: true, x_ticks: ticks, ..panel("", ["step", ""], marks) }
+    let x = Some((low, high + (moments.max(1) - 1) as f64 * apart));
+    Panel { equal: true, x, x_ticks: ticks, ..panel("", ["step", ""], marks) }
 }
 
 /// The ways of some episodes.
