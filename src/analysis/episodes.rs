@@ -5,10 +5,11 @@ use super::findings::panel;
 use super::statistics::Mean;
 use super::{Findings, Options, Subject, Table};
 use crate::engine::Lived;
-use crate::environments::Sketch;
+use crate::environments::{Sketch, Start};
 use crate::error::Result;
 use crate::plot::{animation, Colour, HeatMap, Mark, Panel, Shape};
 use crate::quantile::quantile;
+use crate::random::{stream, Phase, Purpose};
 use crate::runs::run_fresh;
 
 /// Default number of episodes of each network.
@@ -23,7 +24,10 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
     let Some(episodes) = subject.task().episodes() else {
         return subject.task_unless(false, "is not a world");
     };
-    subject.task_unless(episodes.has_looks(), "cannot be drawn (Copy::sketch)")
+    let rng = || stream(0, 0, 0, Phase::Evaluate, Purpose::Task);
+    let start = Start { index: 0, rng: rng(), shared: rng() };
+    let sketch = episodes.world.start(vec![start]).sketch(0);
+    subject.task_unless(!sketch.is_empty(), "cannot be drawn (Copy::sketch)")
 }
 
 pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {

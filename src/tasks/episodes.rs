@@ -3,9 +3,8 @@
 
 use super::acting::{Acting, Actor};
 use super::*;
-use crate::environments::{Actions, Environment, Start};
+use crate::environments::{Actions, Environment};
 use crate::error::{bail, ensure};
-use crate::random::{stream, Phase, Purpose};
 use std::sync::Arc;
 
 /// What a world's table `task` says of episodes, besides the world's own parameters.
@@ -100,13 +99,6 @@ impl Episodes {
     /// What makes actions of outputs.
     pub(crate) fn actor(&self) -> Actor {
         Actor::new(self.settings.acting, self.world.actions())
-    }
-
-    /// Whether the world can be drawn.
-    pub(crate) fn has_looks(&self) -> bool {
-        let rng = || stream(0, 0, 0, Phase::Evaluate, Purpose::Task);
-        let start = Start { index: 0, rng: rng(), shared: rng() };
-        !self.world.start(vec![start]).sketch(0).is_empty()
     }
 
     /// The number of numbers in an action.
