@@ -82,6 +82,14 @@ fn a_signal_ignored_from_the_start_stays_ignored() {
     assert_eq!(process.end().0, Some(130));
 }
 
+/// The time for which a process has computed, in hundredths of a second; 0 if it has ended.
+fn computed(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name in parentheses may hold spaces; the twelfth field after it is the time in user mode.
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    after_name.split_whitespace().nth(11).and_then(|ticks| ticks.parse().ok()).unwrap_or(0)
+}
+
 #[test]
 fn a_second_ctrl_c_does_not_wait_for_the_update_to_end() {
     let dir = TempDir::new().unwrap();
@@ -94,6 +102,8 @@ fn a_second_ctrl_c_does_not_wait_for_the_update_to_end() {
     let mut process = start(dir.path(), &slow);
     let pid = process.child.id();
     process.wait_until("its listening for signals", |_| treats(pid, "SigCgt", 15));
+    // What comes before the first update takes much less than half a second of computing.
+    process.wait_until("its first update", |_| computed(pid) >= 50);
     process.signal("INT");
     std::thread::sleep(Duration::from_millis(100));
     assert!(process.child.try_wait().unwrap().is_none(), "the first one waits for the update: {}", process.stderr());
