@@ -14,6 +14,7 @@ mod curriculum;
 mod devices;
 mod divergence;
 mod episodes;
+mod episodes_oracle;
 mod faults;
 mod floors;
 mod formats;

@@ -68,7 +68,7 @@ fn what_is_switched_off_stays_off_in_the_configuration_that_is_kept() {
     for settings in [
         ["rule.fall_trials=0", "readout.max_dw=0"],
         ["readout.forget=0", "modulator.normalise=false"],
-        ["rule.rms_decay=0", "rule.rms_decay=0"],
+        ["rule.rms_decay=0", "readout.max_dw=0"],
         ["perturbation.distribution=uniform", "perturbation.probability=0.1"],
     ] {
         for task in ["pendulum", "cartpole", "open-field"] {
