@@ -7,7 +7,7 @@ use super::{Findings, Options, Subject, Table};
 use crate::engine::Lived;
 use crate::environments::{Sketch, Start};
 use crate::error::Result;
-use crate::plot::{animation, Colour, HeatMap, Mark, Panel, Shape};
+use crate::plot::{animation, extent, Colour, HeatMap, Mark, Panel, Shape};
 use crate::quantile::quantile;
 use crate::random::{stream, Phase, Purpose};
 use crate::runs::run_fresh;
@@ -129,7 +129,7 @@ fn to_come(lived: &[Lived]) -> Panel {
 
 /// The smallest and the largest of some values, never the same.
 fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (v.min(low), v.max(high)));
+    let (low, high) = extent(values).unwrap_or_default();
     (low, high.max(low + 1e-9))
 }
 

@@ -1,5 +1,6 @@
 //! An animated SVG of lines that move, which browsers play; no script is needed.
 
+use super::axis::extent;
 use super::canvas::Point;
 use super::colour::Colour;
 use super::fonts::escaped;
@@ -16,11 +17,10 @@ const MOST: usize = 500;
 pub fn animation(title: &str, moments: &[Vec<Vec<Point>>]) -> String {
     let moments = &moments[..moments.len().min(MOST)];
     let all = || moments.iter().flatten().flatten();
-    let least = |of: fn(&Point) -> f64| all().map(of).fold(f64::INFINITY, f64::min);
-    let most = |of: fn(&Point) -> f64| all().map(of).fold(f64::NEG_INFINITY, f64::max);
-    let ((left, right), (low, high)) = ((least(|p| p.0), most(|p| p.0)), (least(|p| p.1), most(|p| p.1)));
+    let (left, right) = extent(all().map(|p| p.0)).unwrap_or_default();
+    let (low, high) = extent(all().map(|p| p.1)).unwrap_or_default();
     let unit = (SIDE - 2.0 * MARGIN) / (right - left).max(high - low).max(1e-9);
-    let height = (high - low).max(0.0) * unit + 2.0 * MARGIN;
+    let height = (high - low) * unit + 2.0 * MARGIN;
     let place = |p: &Point| format!("{:.1},{:.1}", MARGIN + (p.0 - left) * unit, height - MARGIN - (p.1 - low) * unit);
     let points = |line: &[Point]| -> String {
         // A line through a point twice is a dot.

@@ -60,7 +60,7 @@ pub(super) fn crisp(position: f64) -> f64 {
 }
 
 /// The smallest and largest finite value, if there are any.
-pub(super) fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+pub(crate) fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     let finite = values.filter(|v| v.is_finite()).map(|v| (v, v));
     finite.reduce(|(lo, hi), (v, _)| (v.min(lo), v.max(hi)))
 }

@@ -19,6 +19,7 @@ mod run;
 mod sample_trials;
 
 pub use animation::animation;
+pub(crate) use axis::extent;
 pub use canvas::Canvas;
 pub use chart::{Mark, Shape};
 pub use circuit::{CircuitDrawing, Edge, Node};
