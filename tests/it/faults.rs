@@ -1,8 +1,8 @@
-//! Faults: signals, full and read-only disks, removed folders, concurrent users, wrong clocks, too little memory.
+//! Faults: full and read-only disks, removed folders, concurrent users, wrong clocks, too little memory.
 #![cfg(unix)]
 
 use crate::command::{bytes, fine, hebbian, one_line_error};
-use crate::process::{last_update, start, start_command, treats, Running, TINY};
+use crate::process::{last_update, start, start_command, Running, TINY};
 use candle_core::Device;
 use hebbian_rnn::{Checkpoint, Integrity, METADATA_KEY};
 use safetensors::tensor::TensorView;
@@ -13,13 +13,13 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
-const FOREVER: &str = "1000000";
+pub const FOREVER: &str = "1000000";
 
-fn train_forever(folder: &Path) -> Running {
+pub fn train_forever(folder: &Path) -> Running {
     start(folder, &[&TINY[..], &["--updates", FOREVER, "--out", "run"]].concat())
 }
 
-fn saved(run: &Path) -> u64 {
+pub fn saved(run: &Path) -> u64 {
     let checkpoint = Checkpoint::read(run, &Device::Cpu).unwrap();
     assert_eq!(checkpoint.integrity, Integrity::Whole);
     checkpoint.updates
@@ -38,79 +38,11 @@ fn goes_on_as_if_nothing_had_happened(run: &Path) {
 }
 
 /// A shell that runs `preparation` and then replaces itself with the command.
-fn by_shell(preparation: &str, args: &[&str]) -> Command {
+pub fn by_shell(preparation: &str, args: &[&str]) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{preparation}; exec \"$0\" \"$@\"")]);
     command.arg(assert_cmd::cargo::cargo_bin("hebbian-rnn")).args(args);
     command
-}
-
-#[test]
-fn three_signals_save_and_stop() {
-    for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
-        if treats(std::process::id(), "SigIgn", number) {
-            eprintln!("skipped: the tests were started to ignore SIG{signal}, as nohup does with SIGHUP");
-            continue;
-        }
-        let dir = TempDir::new().unwrap();
-        let run = dir.path().join("run");
-        let mut process = train_forever(dir.path());
-        process.wait_for_updates(&run.join("metrics.csv"), 5);
-        process.signal(signal);
-        let (code, stderr) = process.end();
-        assert_eq!(code, Some(130), "SIG{signal}: {stderr}");
-        assert!(
-            stderr.ends_with("everything is saved. To go on:\n  hebbian-rnn train --resume --out run\n"),
-            "{stderr}"
-        );
-        assert_eq!(saved(&run), last_update(&run), "SIG{signal}");
-    }
-}
-
-#[test]
-fn a_signal_ignored_from_the_start_stays_ignored() {
-    let dir = TempDir::new().unwrap();
-    let run = dir.path().join("run");
-    // As nohup does.
-    let command = by_shell("trap '' HUP", &[&TINY[..], &["--updates", FOREVER, "--out", "run"]].concat());
-    let mut process = start_command(dir.path(), command);
-    process.wait_for_updates(&run.join("metrics.csv"), 5);
-    process.signal("HUP");
-    let later = last_update(&run) as usize + 20;
-    process.wait_for_updates(&run.join("metrics.csv"), later);
-    process.signal("TERM");
-    assert_eq!(process.end().0, Some(130));
-}
-
-/// The time for which a process has computed, in hundredths of a second; 0 if it has ended.
-fn computed(pid: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The name in parentheses may hold spaces; the twelfth field after it is the time in user mode.
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    after_name.split_whitespace().nth(11).and_then(|ticks| ticks.parse().ok()).unwrap_or(0)
-}
-
-#[test]
-fn a_second_ctrl_c_does_not_wait_for_the_update_to_end() {
-    let dir = TempDir::new().unwrap();
-    if !cfg!(target_os = "linux") || treats(std::process::id(), "SigIgn", 2) {
-        eprintln!("skipped: only /proc tells when a program listens, or the tests were started to ignore SIGINT");
-        return;
-    }
-    // One update takes minutes.
-    let slow = ["train", "dnms", "--kernels", "reference", "--batch", "256", "--networks", "8", "--out", "run"];
-    let mut process = start(dir.path(), &slow);
-    let pid = process.child.id();
-    process.wait_until("its listening for signals", |_| treats(pid, "SigCgt", 15));
-    // What comes before the first update takes much less than half a second of computing.
-    process.wait_until("its first update", |_| computed(pid) >= 50);
-    process.signal("INT");
-    std::thread::sleep(Duration::from_millis(100));
-    assert!(process.child.try_wait().unwrap().is_none(), "the first one waits for the update: {}", process.stderr());
-    process.signal("INT");
-    let (code, stderr) = process.end();
-    assert_eq!((code, stderr.as_str()), (Some(130), ""));
-    assert!(!dir.path().join("run/checkpoint.safetensors").exists());
 }
 
 #[test]

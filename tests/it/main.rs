@@ -35,6 +35,7 @@ mod report;
 mod reproducible;
 mod rflo;
 mod settings;
+mod signals;
 #[cfg(target_os = "linux")]
 mod soak;
 mod support;

@@ -84,3 +84,11 @@ pub fn treats(pid: u32, how: &str, number: u32) -> bool {
 pub fn last_update(run: &Path) -> u64 {
     hebbian_rnn::read_metrics(&run.join("metrics.csv")).unwrap().last().map_or(0, |row| row.update)
 }
+
+/// The time for which a process has computed, in hundredths of a second; 0 if it has ended.
+pub fn computed(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name in parentheses may hold spaces; the twelfth field after it is the time in user mode.
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    after_name.split_whitespace().nth(11).and_then(|ticks| ticks.parse().ok()).unwrap_or(0)
+}
