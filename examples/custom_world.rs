@@ -62,7 +62,12 @@ impl Copy for Walker {
         self.position += if action[0] == 1.0 { 1 } else { -1 };
         let arrived = self.position.abs() == self.half;
         let right = arrived && self.position.signum() == self.goal;
-        Outcome { reward: if right { 1.0 } else { 0.0 }, terminated: arrived, correct: Some(right) }
+        Outcome {
+            reward: if right { 1.0 } else { 0.0 },
+            terminated: arrived,
+            correct: Some(right),
+            ..Outcome::default()
+        }
     }
 }
 

@@ -81,6 +81,9 @@ pub enum Error {
     /// An operation on tensors failed, for example because the device is out of memory.
     #[error("{}", one_line(.0))]
     Tensors(#[from] candle_core::Error),
+    /// A task or world of your own failed.
+    #[error("{0}")]
+    Own(Box<dyn std::error::Error + Send + Sync>),
     /// A bug in this program.
     #[error("{0}: a bug in hebbian-rnn; please report it")]
     Bug(String),

@@ -52,13 +52,14 @@ pub use error::{Error, Result, Shortage};
 pub use files::write_atomically;
 pub use model::{Cell, Circuit, Draws, FastWeights, Leak, NeuronModel, PopulationModel, State, Synapses, Weights};
 pub use presets::{
-    all_tasks, find_life, find_task, LifeInfo, LifeSetup, Own, Setup, TaskInfo, FILE_TASK, LIVES, TASKS,
+    all_tasks, find_life, find_task, resolve_config, LifeInfo, LifeSetup, Own, Setup, TaskInfo, FILE_TASK, LIVES, TASKS,
 };
 pub use quantile::{quantile, quantile_with_missing};
 pub use random::{events, gaussian, stream, uniform, Counter, Phase, Purpose, Stream};
 #[cfg(feature = "report")]
 pub use report::{
-    draw_learning_curve, draw_learning_curves, draw_sample_trials, report_life, write_report, NamedRun, RunReport,
+    draw_learning_curve, draw_learning_curves, draw_sample_trials, learning_curve_svg, report_life, write_report,
+    NamedRun, RunReport,
 };
 pub use rules::{
     find_rule, Credit, EscapeRate, Exploratory, Factors, Filter, FusedRule, Increment, LearningRule, Moment, Needs,
@@ -75,7 +76,7 @@ pub use storage::{
 };
 pub use tasks::{
     Acting, Coherences, Condition, EpisodeSettings, Episodes, ErrorMeasure, FileTask, SelectiveIntegration, Task,
-    Trial, TrialShape,
+    Trial, TrialNumbers, TrialShape,
 };
 pub use training::{
     verdicts, Checkpoint, Criterion, Frozen, InitialWeights, Integrity, LifeCheckpoint, Lives, NetworkReport, Observer,

@@ -41,6 +41,13 @@ pub struct Picture {
     pub panels: Panels,
 }
 
+impl Picture {
+    /// The picture as SVG.
+    pub fn svg(&self) -> String {
+        self.panels.draw().svg()
+    }
+}
+
 impl Table {
     /// An empty table; `columns` are the names of its columns, separated by spaces.
     pub(super) fn new(name: &str, columns: &str) -> Self {

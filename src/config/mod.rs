@@ -11,6 +11,7 @@ mod life;
 mod life_keys;
 mod network;
 mod network_range;
+mod resume;
 mod train;
 
 pub use curriculum::{CurriculumStage, Until};

@@ -5,7 +5,7 @@ use crate::environments::Start;
 use crate::error::{ensure, Result};
 use crate::presets::Setup;
 use crate::random::{events, gaussian, stream, symmetric_uniform, uniform, Counter, Phase, Purpose, Stream, CHUNK};
-use crate::tasks::{Episodes, Task, Trial};
+use crate::tasks::{Episodes, Task, Trial, TrialNumbers};
 use candle_core::{DType, Tensor};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -115,14 +115,16 @@ impl TrialBatch {
     ///
     /// # Errors
     /// [`Error::Content`](crate::Error::Content) if a trial's lists do not match the task's `steps`, `n_in` and
-    /// `n_out`, or the task has no such trial type.
+    /// `n_out`, or the task has no such trial type; any error of [`Task::trials`].
     pub fn draw(setup: &Setup, draw: Draw) -> Result<Self> {
         let (networks, trials_each) = (setup.config.train.networks, draw.trials_each);
-        let trial = |i| {
+        let given = networks.range().map(|network| given_trials(&*setup.task, draw, network));
+        let given = given.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect::<Vec<_>>();
+        let trial = |(i, given)| {
             let (network, trial) = (networks.start + (i / trials_each) as u64, (i % trials_each) as u64);
-            draw_trial(&setup.config, &*setup.task, draw, network, draw.first_trial + trial)
+            draw_trial(&setup.config, &*setup.task, draw, network, draw.first_trial + trial, given)
         };
-        let drawn: Vec<DrawnTrial> = (0..networks.count() * trials_each).into_par_iter().map(trial).collect();
+        let drawn: Vec<DrawnTrial> = given.into_par_iter().enumerate().map(trial).collect();
         drawn.iter().try_for_each(|d| check(&*setup.task, &d.trial))?;
         Ok(TrialBatch { networks: networks.count(), trials_each, drawn, exact: None })
     }
@@ -196,7 +198,25 @@ fn check(task: &dyn Task, trial: &Trial) -> Result<()> {
     Ok(())
 }
 
-fn draw_trial(config: &Config, task: &dyn Task, draw: Draw, network: u64, trial: u64) -> DrawnTrial {
+/// A network's trials if the task draws them at once, else a `None` for each.
+fn given_trials(task: &dyn Task, draw: Draw, network: u64) -> Result<Vec<Option<Trial>>> {
+    let Draw { seed, phase, first_trial: first, trials_each: count, .. } = draw;
+    let Some(trials) = task.trials(TrialNumbers { seed, network, phase, first, count }).transpose()? else {
+        return Ok(vec![None; count]);
+    };
+    let (name, found) = (task.name(), trials.len());
+    ensure!(found == count, Content, "task `{name}` drew {found} trials; expected {count}");
+    Ok(trials.into_iter().map(Some).collect())
+}
+
+fn draw_trial(
+    config: &Config,
+    task: &dyn Task,
+    draw: Draw,
+    network: u64,
+    trial: u64,
+    given: Option<Trial>,
+) -> DrawnTrial {
     let rng = |purpose| stream(draw.seed, network, trial, draw.phase, purpose);
     let (steps, sd) = (task.steps(), config.readout.perturbation);
     let explore = |explores: bool| draw.explore && explores;
@@ -224,7 +244,7 @@ fn draw_trial(config: &Config, task: &dyn Task, draw: Draw, network: u64, trial:
         }
     };
     DrawnTrial {
-        trial: task.trial(trial, &mut rng(Purpose::Task)),
+        trial: given.unwrap_or_else(|| task.trial(trial, &mut rng(Purpose::Task))),
         x0: initial(&config.network, rng(Purpose::InitialActivation)),
         perturbations: (perturbed && !gaussian).then(perturbations).unwrap_or_default(),
         dense: (perturbed && gaussian).then(dense),

@@ -1,7 +1,8 @@
 //! Episodes in a world that answers, as they unfold: what both engines do between two steps of a network.
 
 use super::{DrawnTrial, EpisodeDraws};
-use crate::environments::{Copies, Sketch};
+use crate::environments::{Copies, Outcome, Sketch};
+use crate::error::Result;
 use crate::presets::Setup;
 use crate::random::{Counter, CHUNK};
 use crate::tasks::{Actor, Episodes, Task};
@@ -46,8 +47,10 @@ pub(super) struct Play<'a> {
     sigma: f64,
     record: bool,
     observation: Vec<f64>,
-    action: Vec<f64>,
-    /// The score of the action that was last taken, and 1 for a critic, `[n_out]`: what each output's eligibility is times the
+    /// Of each episode, `[episodes, dimensions]`.
+    actions: Vec<f64>,
+    outcomes: Vec<Outcome>,
+    /// The score of the action that was last chosen, and 1 for a critic, `[n_out]`: what each output's eligibility is times the
     /// rates.
     pub score: Vec<f64>,
 }
@@ -83,7 +86,8 @@ impl<'a> Play<'a> {
             record,
             observation: vec![0.0; sizes.len()],
             sizes,
-            action: vec![0.0; actor.dimensions()],
+            actions: vec![0.0; given.len() * actor.dimensions()],
+            outcomes: vec![Outcome::default(); given.len()],
             // That of a critic stays 1.
             score: vec![1.0; episodes.n_out()],
             actor,
@@ -103,22 +107,36 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Acts on the `outputs` `[n_out]` of a step of the world. Returns whether the episode goes on.
-    pub fn act(&mut self, k: usize, step: usize, outputs: &[f64]) -> bool {
+    /// Chooses the action of the `k`-th episode by the `outputs` `[n_out]` at a step of the world.
+    pub fn choose(&mut self, k: usize, step: usize, outputs: &[f64]) {
         let draw = step / self.episodes.settings.hold;
         let draws = self.draws[k].as_mut().map(|draws| draws.at(&self.actor, draw));
         let (outputs, value) = outputs.split_at(self.actor.outputs());
-        self.actor.act(outputs, (draws, self.sigma), &mut self.action, &mut self.score[..outputs.len()]);
-        let outcome = self.world.step(k, &self.action);
+        let dimensions = self.actor.dimensions();
+        let action = &mut self.actions[k * dimensions..(k + 1) * dimensions];
+        self.actor.act(outputs, (draws, self.sigma), action, &mut self.score[..outputs.len()]);
         let lived = &mut self.lived[k];
         lived.values.extend(value);
-        lived.rewards.push(outcome.reward);
-        (lived.terminated, lived.correct) = (outcome.terminated, outcome.correct);
         if self.record {
-            lived.seen_and_done.extend(&self.action);
+            lived.seen_and_done.extend_from_slice(action);
             lived.scores.extend(&self.score);
         }
-        !outcome.terminated && step + 1 < self.episodes.world.limit()
+    }
+
+    /// Takes the chosen actions in the `living` episodes.
+    ///
+    /// # Errors
+    /// As [`Copies::step_together`].
+    pub fn step(&mut self, living: &[usize]) -> Result<()> {
+        self.world.step_together(living, &self.actions, &mut self.outcomes)
+    }
+
+    /// Keeps what came of a step in the `k`-th episode. Returns whether it goes on.
+    pub fn goes_on(&mut self, k: usize, step: usize) -> bool {
+        let (outcome, lived) = (self.outcomes[k], &mut self.lived[k]);
+        lived.rewards.push(outcome.reward);
+        (lived.terminated, lived.correct) = (outcome.terminated, outcome.correct);
+        !outcome.terminated && !outcome.truncated && step + 1 < self.episodes.world.limit()
     }
 }
 

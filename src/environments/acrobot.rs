@@ -101,7 +101,7 @@ impl Copy for Links {
             [wrapped(next[0]), wrapped(next[1]), next[2].clamp(-MOST[0], MOST[0]), next[3].clamp(-MOST[1], MOST[1])];
         let [theta1, theta2, ..] = self.state;
         let above = -libm::cos(theta1) - libm::cos(theta2 + theta1) > 1.0;
-        Outcome { reward: if above { 0.0 } else { -1.0 }, terminated: above, correct: None }
+        Outcome { reward: if above { 0.0 } else { -1.0 }, terminated: above, ..Outcome::default() }
     }
 
     /// The height to reach, and both links.

@@ -82,6 +82,6 @@ impl Copy for Pull {
         let p = self.arms[action[0] as usize];
         let pays = self.rng.random::<f64>() < p;
         let correct = Some(self.arms.iter().all(|other| *other <= p));
-        Outcome { reward: f64::from(u8::from(pays)), terminated: true, correct }
+        Outcome { reward: f64::from(u8::from(pays)), terminated: true, correct, ..Outcome::default() }
     }
 }

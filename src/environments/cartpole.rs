@@ -88,7 +88,7 @@ impl Copy for Cart {
         let x_acc = push - pole * theta_acc * cos / TOTAL_MASS;
         self.state = [x + DT * x_dot, x_dot + DT * x_acc, theta + DT * theta_dot, theta_dot + DT * theta_acc];
         let fell = self.state[0].abs() > MOST_X || self.state[2].abs() > MOST_ANGLE;
-        Outcome { reward: 1.0, terminated: fell, correct: None }
+        Outcome { reward: 1.0, terminated: fell, ..Outcome::default() }
     }
 
     /// The cart and the pole.

@@ -53,6 +53,8 @@ pub struct Outcome {
     pub reward: f64,
     /// Whether the world ended the episode.
     pub terminated: bool,
+    /// Whether the world truncated it, before [`Environment::limit`] does.
+    pub truncated: bool,
     /// Whether the action was the right one, where the world knows.
     pub correct: Option<bool>,
 }
@@ -91,6 +93,11 @@ pub trait Environment: Send + Sync {
     fn conditions(&self) -> Vec<String> {
         vec!["episode".to_string()]
     }
+    /// For a world whose copies can only take their steps together, the most that there can be. `None`: as many as one likes,
+    /// spread over threads.
+    fn together(&self) -> Option<usize> {
+        None
+    }
     /// Copies of the world, each at the start of an episode.
     fn start(&self, episodes: Vec<Start>) -> Box<dyn Copies>;
 }
@@ -103,6 +110,17 @@ pub trait Copies: Send {
     fn observe(&self, k: usize, observation: &mut [f64]);
     /// Takes a step in the `k`-th. A discrete action is one number, the index.
     fn step(&mut self, k: usize, action: &[f64]) -> Outcome;
+    /// Takes a step in each of some copies; `actions` and `outcomes` have a place for every copy.
+    ///
+    /// # Errors
+    /// Any by which the world ends training.
+    fn step_together(&mut self, some: &[usize], actions: &[f64], outcomes: &mut [Outcome]) -> Result<()> {
+        let dimensions = actions.len() / outcomes.len();
+        for &k in some {
+            outcomes[k] = self.step(k, &actions[k * dimensions..(k + 1) * dimensions]);
+        }
+        Ok(())
+    }
     /// What the `k`-th looks like.
     fn sketch(&self, _k: usize) -> Sketch {
         Vec::new()

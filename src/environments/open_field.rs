@@ -103,7 +103,12 @@ impl Copy for Animal {
             *x = (*x + STEP * a / speed).clamp(-HALF, HALF);
         }
         let arrived = distance(self.place, self.goal) <= GOAL;
-        Outcome { reward: if arrived { 0.0 } else { -1.0 }, terminated: arrived, correct: Some(arrived) }
+        Outcome {
+            reward: if arrived { 0.0 } else { -1.0 },
+            terminated: arrived,
+            correct: Some(arrived),
+            ..Outcome::default()
+        }
     }
 
     /// The walls, the goal and the animal.

@@ -74,7 +74,7 @@ impl Copy for Rod {
         let acceleration = 3.0 * G / 2.0 * libm::sin(self.theta) + 3.0 * torque;
         self.velocity = (self.velocity + acceleration * DT).clamp(-MOST_SPEED, MOST_SPEED);
         self.theta += self.velocity * DT;
-        Outcome { reward: -cost, terminated: false, correct: None }
+        Outcome { reward: -cost, terminated: false, ..Outcome::default() }
     }
 
     fn sketch(&self) -> Sketch {

@@ -104,6 +104,11 @@ impl Copy for Stimulus {
         let chosen = if self.world.reaction_time { action[0] < 2.0 } else { self.step == self.world.steps };
         let correct = (action[0] == 1.0) == self.right && action[0] < 2.0;
         let correct = chosen && correct;
-        Outcome { reward: f64::from(u8::from(correct)), terminated: chosen, correct: Some(correct) }
+        Outcome {
+            reward: f64::from(u8::from(correct)),
+            terminated: chosen,
+            correct: Some(correct),
+            ..Outcome::default()
+        }
     }
 }

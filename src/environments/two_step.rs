@@ -98,7 +98,7 @@ impl Copy for Trial {
             return Outcome::default();
         }
         let pays = chance < self.rewarded[2 * (self.place - 1) + action];
-        Outcome { reward: f64::from(u8::from(pays)), terminated: true, correct: None }
+        Outcome { reward: f64::from(u8::from(pays)), terminated: true, ..Outcome::default() }
     }
 }
 

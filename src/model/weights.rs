@@ -40,7 +40,7 @@ impl Weights {
     }
 
     /// All tensors with their names in a checkpoint.
-    pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, &Tensor)> {
+    pub fn each(&self) -> impl Iterator<Item = (&'static str, &Tensor)> {
         let optional = [
             ("b_rec", &self.b_rec),
             ("w_out", &self.w_out),

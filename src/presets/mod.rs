@@ -10,7 +10,7 @@ mod standard;
 
 pub use life_setup::LifeSetup;
 pub use lives::{find_life, LifeInfo, LIVES};
-pub use setup::{Own, Setup};
+pub use setup::{resolve_config, Own, Setup};
 
 use crate::config::Config;
 use crate::environments::{Acrobot, Bandit, CartPole, OpenField, Pendulum, PerceptualDecision, TwoStep};

@@ -75,9 +75,10 @@ impl Setup {
         config.network.dynamics = neurons.name().into();
         let rule = own.rule.map_or_else(|| find_rule(&config.rule.name)?.build(&config, &*neurons), Ok)?;
         config.rule.name = rule.name().into();
-        let build = |config: &mut Config| (find_task(config.task_name()?)?.build)(&mut config.task);
-        let task = own.task.map_or_else(|| build(&mut config), Ok)?;
-        config.task.insert("name".into(), task.name().into());
+        let task = match own.task {
+            Some(task) => own_task(&mut config.task, task)?,
+            None => (find_task(config.task_name()?)?.build)(&mut config.task)?,
+        };
         config.network.fill_output_neurons(task.n_out());
         let setup = Setup { config, task, rule, neurons };
         setup.check()?;
@@ -119,7 +120,7 @@ impl Setup {
     /// [`Error::Unknown`] for an unknown task, rule or key, [`Error::Setting`] for a value of the wrong type; else as
     /// [`Setup::new`].
     pub fn resolve(task: Option<&str>, settings: &[Setting]) -> Result<Self> {
-        Self::new(resolved(task, settings)?)
+        Self::new(resolve_config(task, settings)?)
     }
 
     /// Like [`Setup::resolve`], with a task, rule or neuron model of your own.
@@ -127,7 +128,15 @@ impl Setup {
     /// # Errors
     /// As [`Setup::resolve`].
     pub fn resolve_with(task: Option<&str>, settings: &[Setting], own: Own) -> Result<Self> {
-        Self::with(resolved(task, settings)?, own)
+        Self::with(resolve_config(task, settings)?, own)
+    }
+
+    /// The same run with some settings changed, and with the same task, rule and neuron model.
+    ///
+    /// # Errors
+    /// As [`Setup::resolve`].
+    pub fn changed(&self, settings: &[Setting]) -> Result<Self> {
+        Self::with(lay_over(&self.config, settings, &optional())?, self.own())
     }
 
     /// The sizes of a trial.
@@ -235,6 +244,20 @@ impl Setup {
         ] {
             ensure!(!set, Usage, "{key} is set, but in worlds that answer, such as `{name}`, it has no effect yet");
         }
+        let (most, networks) = (episodes.world.together(), train.networks.count());
+        let copies = networks.saturating_mul(train.batch);
+        ensure!(
+            most.is_none_or(|most| copies <= most),
+            Usage,
+            "train.networks times train.batch is {networks} × {}, but `{name}` has {} copies; expected at most as many",
+            train.batch,
+            most.unwrap_or(copies)
+        );
+        ensure!(
+            most.is_none() || self.config.curriculum.is_empty(),
+            Usage,
+            "there is a curriculum, but all copies of `{name}` take their steps together; expected none"
+        );
         let discount = episodes.settings.discount;
         ensure!(
             discount == 1.0 || train.batch > 1 || self.critic(),
@@ -304,8 +327,24 @@ impl fmt::Debug for Setup {
     }
 }
 
-/// A task's default configuration overlaid with settings.
-fn resolved(task: Option<&str>, settings: &[Setting]) -> Result<Config> {
+/// A task of the user's own, whose settings as a world are those of the table `task`, or come to it.
+fn own_task(table: &mut toml::Table, task: Arc<dyn Task>) -> Result<Arc<dyn Task>> {
+    let name = Value::from(task.name());
+    if table.get("name") != Some(&name) {
+        // The parameters of the task whose place it takes mean nothing to it.
+        *table = [("name".to_string(), name)].into_iter().collect();
+    }
+    match task.episodes() {
+        Some(episodes) => Ok(Arc::new(episodes.with_settings(table)?)),
+        None => Ok(task),
+    }
+}
+
+/// A task's default configuration overlaid with settings, as [`Setup::resolve`] does, before anything is built or checked.
+///
+/// # Errors
+/// [`Error::Unknown`] for an unknown task, rule or key, [`Error::Setting`] for a value of the wrong type.
+pub fn resolve_config(task: Option<&str>, settings: &[Setting]) -> Result<Config> {
     let last = |key: &str| settings.iter().rev().find(|s| s.key == key);
     let named = last("task.name").map(text).transpose()?;
     let name = match (task, named) {
@@ -317,8 +356,11 @@ fn resolved(task: Option<&str>, settings: &[Setting]) -> Result<Config> {
     };
     let info = find_task(name)?;
     let rule = find_rule(last("rule.name").map(text).transpose()?.unwrap_or(info.rule))?;
-    let defaults = info.defaults(rule);
-    // Keys that a complete configuration may lack.
+    lay_over(&info.defaults(rule), settings, &optional())
+}
+
+/// Keys that a complete configuration may lack, each with an example of its value.
+fn optional() -> Vec<(String, Value)> {
     let mut optional = optional_keys();
     optional.extend(["train.trials", "train.updates"].map(|key| (key.to_string(), Value::Integer(1))));
     optional.extend(["train.init", "train.init_sha256"].map(|key| (key.to_string(), "".into())));
@@ -330,5 +372,5 @@ fn resolved(task: Option<&str>, settings: &[Setting]) -> Result<Config> {
     optional.push(("readout.forget".into(), Value::Float(0.0)));
     optional.push(("modulator.normalise".into(), Value::Boolean(false)));
     optional.push(("curriculum".into(), Value::Array(Vec::new())));
-    lay_over(&defaults, settings, &optional)
+    optional
 }

@@ -58,7 +58,7 @@ pub enum Purpose {
 }
 
 /// The use of a trial. Evaluation and simulation never repeat the draws of training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u64)]
 #[non_exhaustive]
 pub enum Phase {

@@ -20,6 +20,11 @@ pub fn draw_learning_curve(folder: &Path, setup: &Setup, rows: &[NetworkReport],
     learning_curve_of(setup, rows, log).draw().save(&folder.join(LEARNING_CURVE))
 }
 
+/// The learning curve of a run as SVG, from the rows of its metrics.
+pub fn learning_curve_svg(setup: &Setup, rows: &[NetworkReport], log: bool) -> String {
+    learning_curve_of(setup, rows, log).draw().svg()
+}
+
 /// The learning curve of a run, from the rows of its metrics.
 pub(super) fn learning_curve_of(setup: &Setup, rows: &[NetworkReport], log: bool) -> LearningCurves {
     let Setup { config, task, .. } = setup;

@@ -6,7 +6,7 @@ mod life_page;
 mod lives;
 mod page;
 
-pub use figures::{draw_learning_curve, draw_learning_curves, draw_sample_trials, NamedRun};
+pub use figures::{draw_learning_curve, draw_learning_curves, draw_sample_trials, learning_curve_svg, NamedRun};
 pub use lives::report_life;
 
 use crate::analysis::{Analysis, Findings, Options, Subject, ANALYSES};
@@ -45,8 +45,19 @@ impl<'a> RunReport<'a> {
     pub fn of(folder: &Path, checkpoint: &'a Checkpoint, scores: &'a [Score], score_trials: u64) -> Result<Self> {
         let rows = read_metrics(&folder.join(METRICS_FILE))?;
         let path = folder.join(CHECKPOINT_FILE);
-        let checkpoint_sha256 = sha256(&std::fs::read(&path).doing("reading", &path)?);
-        Ok(RunReport { checkpoint, checkpoint_sha256, rows, scores, score_trials, log: false, findings: Vec::new() })
+        let file = std::fs::read(&path).doing("reading", &path)?;
+        Ok(RunReport::new(checkpoint, &file, rows, (scores, score_trials)))
+    }
+
+    /// The report on a run that need not be in a folder: `file` is what its checkpoint's file holds, or would hold.
+    pub fn new(
+        checkpoint: &'a Checkpoint,
+        file: &[u8],
+        rows: Vec<NetworkReport>,
+        (scores, score_trials): (&'a [Score], u64),
+    ) -> Self {
+        let checkpoint_sha256 = sha256(file);
+        RunReport { checkpoint, checkpoint_sha256, rows, scores, score_trials, log: false, findings: Vec::new() }
     }
 
     /// Runs the analyses that fit: all of them, or only the quick one that runs no trials. The page says if one fails;

@@ -2,7 +2,7 @@
 
 use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::files;
-use crate::training::{NetworkReport, UpdateReport};
+use crate::training::NetworkReport;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -47,13 +47,13 @@ impl Metrics {
         Ok(Metrics { path: path.to_path_buf(), file: open(path)?, written: text.len() as u64, waiting: Vec::new() })
     }
 
-    /// Appends the rows of one update.
+    /// Appends the rows of one or more updates.
     ///
     /// # Errors
     /// [`Error::Io`] if they could not be written. They are not lost; every later call tries again.
-    pub fn append(&mut self, report: &UpdateReport) -> Result<()> {
+    pub fn append(&mut self, rows: &[NetworkReport]) -> Result<()> {
         let first = self.written == 0 && self.waiting.is_empty();
-        self.waiting.extend(to_csv(&report.networks, first)?);
+        self.waiting.extend(to_csv(rows, first)?);
         self.write_waiting().doing("writing", &self.path)
     }
 
@@ -149,7 +149,7 @@ fn rows_until(text: &[u8], updates: u64) -> Result<Vec<NetworkReport>> {
 mod tests {
     use super::*;
 
-    fn report(update: u64) -> UpdateReport {
+    fn report(update: u64) -> [NetworkReport; 2] {
         let row = |network| NetworkReport {
             update,
             trials: 8 * update,
@@ -167,7 +167,7 @@ mod tests {
             mean_return: None,
             world_steps: None,
         };
-        UpdateReport { update, trials: 8 * update, networks: vec![row(0), row(1)] }
+        [row(0), row(1)]
     }
 
     /// An empty folder, the path for a metrics file in it, and the text of that file after `updates` updates.
@@ -220,7 +220,7 @@ mod tests {
         append(&mut Metrics::reopen(&path, 4).unwrap(), 5..=5);
         Metrics::reopen(&path, 5).unwrap();
         append(&mut Metrics::reopen(&path, 4).unwrap(), 5..=5);
-        assert_eq!(read_metrics(&path).unwrap(), report(5).networks);
+        assert_eq!(read_metrics(&path).unwrap(), report(5));
     }
 
     #[cfg(unix)]

@@ -8,7 +8,7 @@ use super::{Lock, Metrics, METRICS_FILE};
 use crate::config::Config;
 use crate::error::{bail, At, Doing, Error, Result};
 use crate::files::{previous, remove_unfinished, write_if_changed};
-use crate::training::{Checkpoint, Observer, Trainer, UpdateReport, CHECKPOINT_FILE};
+use crate::training::{Checkpoint, NetworkReport, Observer, Trainer, UpdateReport, CHECKPOINT_FILE};
 use std::fs;
 use std::path::Path;
 
@@ -32,7 +32,7 @@ pub struct RunFolder {
     saved_at: Option<u64>,
     /// Whether writing has failed since everything was last saved.
     failing: bool,
-    warn: Box<dyn FnMut(&str)>,
+    warn: Box<dyn FnMut(&str) + Send>,
 }
 
 impl RunFolder {
@@ -65,13 +65,22 @@ impl RunFolder {
     }
 
     /// Passes warnings to `warn` instead of printing them to stderr.
-    pub fn on_warning(&mut self, warn: impl FnMut(&str) + 'static) {
+    pub fn on_warning(&mut self, warn: impl FnMut(&str) + Send + 'static) {
         self.warn = Box::new(warn);
     }
 
     /// The update of the newest checkpoint; `None` if there is none yet.
     pub fn saved_at(&self) -> Option<u64> {
         self.saved_at
+    }
+
+    /// Fills the folder of a new run with what was trained elsewhere: `rows` and `checkpoint`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if a file cannot be written.
+    pub fn keep(&mut self, rows: &[NetworkReport], checkpoint: &Checkpoint) -> Result<()> {
+        self.metrics.append(rows)?;
+        self.save(checkpoint)
     }
 
     fn save(&mut self, checkpoint: &Checkpoint) -> Result<()> {
@@ -131,7 +140,7 @@ impl Observer for RunFolder {
     fn update(&mut self, trainer: &Trainer, report: &UpdateReport) -> Result<()> {
         let every = self.config.train.checkpoint_every;
         let due = every > 0 && report.update.is_multiple_of(every);
-        let mut written = self.metrics.append(report);
+        let mut written = self.metrics.append(&report.networks);
         if due && written.is_ok() {
             let checkpoint = trainer.checkpoint()?;
             written = self.save(&checkpoint);

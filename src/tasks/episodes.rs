@@ -31,6 +31,11 @@ pub struct EpisodeSettings {
 }
 
 impl EpisodeSettings {
+    /// Whether `key` is one of them.
+    pub fn has(key: &str) -> bool {
+        toml::Table::try_from(EpisodeSettings::default()).is_ok_and(|all| all.contains_key(key))
+    }
+
     /// Whether there is a critic.
     pub fn critic(&self) -> bool {
         self.critic_eta > 0.0
@@ -80,15 +85,20 @@ impl Episodes {
     pub(crate) fn build<W: Environment + Default + Serialize + DeserializeOwned + 'static>(
         table: &mut toml::Table,
     ) -> Result<Arc<dyn Task>> {
-        let own: toml::Table = toml::Table::try_from(EpisodeSettings::default()).unwrap_or_default();
-        let (given, parameters): (toml::Table, toml::Table) =
-            table.clone().into_iter().partition(|(key, _)| own.contains_key(key));
-        let usual = Episodes::new(super::parameters::<W>(&parameters)?);
-        let mut settings = toml::Table::try_from(&usual.settings).unwrap_or_default();
-        settings.extend(given);
+        let parameters = table.clone().into_iter().filter(|(key, _)| !EpisodeSettings::has(key)).collect();
+        Ok(Arc::new(Episodes::new(super::parameters::<W>(&parameters)?).with_settings(table)?))
+    }
+
+    /// The same with the settings in a `task` table, to which those are added that it lacks. Other keys are not looked at.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a value of the wrong type.
+    pub fn with_settings(&self, table: &mut toml::Table) -> Result<Self> {
+        let mut settings = toml::Table::try_from(&self.settings).unwrap_or_default();
+        settings.extend(table.clone().into_iter().filter(|(key, _)| EpisodeSettings::has(key)));
         let settings = super::parameters(&settings)?;
         table.extend(toml::Table::try_from(&settings).unwrap_or_default());
-        Ok(Arc::new(Episodes { settings, ..usual }))
+        Ok(Episodes { settings, world: self.world.clone() })
     }
 
     /// The usual size of each observation.

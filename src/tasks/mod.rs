@@ -37,7 +37,7 @@ pub use selective_integration::{Coherences, Condition, SelectiveIntegration};
 
 // Every task's file begins with `use super::*`, which brings these in.
 use crate::error::{Error, Result};
-use crate::random::Stream;
+use crate::random::{stream, Phase, Purpose, Stream};
 use crate::ranges::*;
 use rand::RngExt;
 use serde::de::DeserializeOwned;
@@ -122,6 +122,28 @@ impl ErrorMeasure {
     }
 }
 
+/// Some trials of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TrialNumbers {
+    /// The seed of all random streams.
+    pub seed: u64,
+    /// The network.
+    pub network: u64,
+    /// What they are for.
+    pub phase: Phase,
+    /// The number of the first.
+    pub first: u64,
+    /// How many follow one another.
+    pub count: usize,
+}
+
+impl TrialNumbers {
+    /// The random stream of the first.
+    pub fn stream(&self) -> Stream {
+        stream(self.seed, self.network, self.first, self.phase, Purpose::Task)
+    }
+}
+
 /// A task. All its trials have the same number of steps, so that they can be simulated side by side; episodes in a world
 /// have at most so many.
 pub trait Task: Send + Sync {
@@ -154,6 +176,11 @@ pub trait Task: Send + Sync {
     }
     /// Draws a network's trial number `index` from a random stream of its own.
     fn trial(&self, index: u64, rng: &mut Stream) -> Trial;
+    /// Draws trials that follow one another at once, for tasks that are faster so; `None`: each is drawn by
+    /// [`Task::trial`].
+    fn trials(&self, _numbers: TrialNumbers) -> Option<Result<Vec<Trial>>> {
+        None
+    }
     /// How outputs are compared with targets.
     fn measure(&self) -> ErrorMeasure {
         ErrorMeasure::Absolute
@@ -257,6 +284,5 @@ fn within(key: &str, found: usize, limit_key: &str, limit: usize) -> Result<()> 
 /// A network's trial number `index`.
 #[cfg(test)]
 fn draw(task: &dyn Task, index: u64) -> Trial {
-    use crate::random::{stream, Phase, Purpose};
     task.trial(index, &mut stream(0, 0, index, Phase::Train, Purpose::Task))
 }

@@ -113,6 +113,13 @@ impl Trainer {
             Usage,
             "train.device names {parts} devices, but train.networks is {all}: each device needs at least one network"
         );
+        let together = setup.task.episodes().is_some_and(|episodes| episodes.world.together().is_some());
+        ensure!(
+            parts == 1 || !together,
+            Usage,
+            "train.device names {parts} devices, but all copies of `{}` take their steps together; expected one device",
+            setup.task.name()
+        );
         let mut shares = Vec::new();
         for (i, device) in devices.iter().enumerate() {
             let here = part(&setup, all.share(i, parts), device)?;

@@ -15,7 +15,7 @@ fn damaged_metrics_are_reopened_read_and_drawn() {
     let setup = valid::setup("echo", &["train.networks=2", "network.neurons=3", "train.batch=2"]).unwrap();
     let mut trainer = Trainer::new(setup.clone(), &[Device::Cpu]).unwrap();
     let mut whole = Metrics::create(&path).unwrap();
-    (0..6).for_each(|_| whole.append(&trainer.update().unwrap()).unwrap());
+    (0..6).for_each(|_| whole.append(&trainer.update().unwrap().networks).unwrap());
     drop(whole);
     let whole = std::fs::read_to_string(&path).unwrap();
     let rows = read_metrics(&path).unwrap();

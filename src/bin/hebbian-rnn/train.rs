@@ -119,7 +119,7 @@ fn resume(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
         None => (saved_config(&out)?, CONFIG_FILE),
     };
     let setup = resolve(args, Setting::from_toml(&saved.to_toml()?, origin)?)?;
-    usage(same_run(&saved, &setup.config, &out))?;
+    usage(saved.goes_on_as(&setup.config, &out.display().to_string()))?;
     let devices = open_devices(&setup.config.train.device)?;
     check_memory(&setup, &devices)?;
     let saved_at = checkpoint.as_ref().map(|checkpoint| checkpoint.updates);
@@ -147,34 +147,6 @@ fn saved_config(out: &Path) -> Result<Config> {
     ensure!(path.exists(), "{} holds no run: it has neither a checkpoint nor a {CONFIG_FILE}", out.display());
     let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     Config::from_toml(&text).with_context(|| path.display().to_string())
-}
-
-/// Refuses a resume that would change the run.
-fn same_run(saved: &Config, now: &Config, out: &Path) -> Result<()> {
-    const MAY_CHANGE: [&str; 8] = [
-        "train.trials",
-        "train.updates",
-        "train.until_criterion",
-        "train.device",
-        "train.checkpoint_every",
-        "train.strict_numbers",
-        "train.keep",
-        "task.path",
-    ];
-    let flat = |config: &Config| Setting::from_toml(&config.to_toml()?, CONFIG_FILE);
-    let saved = flat(saved)?;
-    for Setting { key, value, .. } in flat(now)? {
-        let before = saved.iter().find(|s| s.key == key).map(|s| &s.value);
-        if before != Some(&value) && !MAY_CHANGE.contains(&key.as_str()) {
-            let before = before.map_or("not set".to_string(), ToString::to_string);
-            bail!(
-                "{key} is {before} in {} and {value} now; --resume may change only {}",
-                out.display(),
-                MAY_CHANGE.join(", ")
-            );
-        }
-    }
-    Ok(())
 }
 
 /// Evaluates the networks, draws the pictures, writes the page, and prints the results of training.

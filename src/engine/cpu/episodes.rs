@@ -40,14 +40,11 @@ pub(super) fn run(
 ) -> Result<Episode> {
     let (s, b, n, w) = (batch.networks, batch.trials_each, plan.n, plan.width);
     let readout = learn && ensemble.setup.outputs_learn();
-    let one = |(k, drawn): (usize, &[DrawnTrial])| {
-        let network = Network::new(ensemble.weights, k, n, w)?;
-        let live = |drawn| {
-            let play = Play::start(ensemble.setup, episodes, drawn, record.episodes);
-            Shard::start(plan, &network, drawn, play, (learn, readout), spare).live()
-        };
-        let mut ended: Vec<Ended> =
-            drawn.par_chunks(SHARD).map(live).collect::<Vec<_>>().into_iter().flatten().collect();
+    let start = |drawn: &[DrawnTrial]| Play::start(ensemble.setup, episodes, drawn, record.episodes);
+    let learns = (learn, readout);
+    let network = |k| Network::new(ensemble.weights, k, n, w);
+    // What is left of one network's episodes, which are added up while they are in cache.
+    let sum = |(k, mut ended): (usize, Vec<Ended>)| {
         let lived: Vec<Lived> = ended.iter_mut().map(|ended| std::mem::take(&mut ended.lived)).collect();
         let sums = learn.then(|| {
             let worth = worth(ensemble, k, &lived);
@@ -55,10 +52,29 @@ pub(super) fn run(
         });
         let spent = ended.iter_mut().map(|ended| std::mem::take(&mut ended.factors));
         spare.lock().unwrap_or_else(PoisonError::into_inner).extend(spent);
-        Ok((lived, ended, sums))
+        (lived, ended, sums)
     };
-    // A network's episodes are added up while they are in cache.
-    let all = batch.drawn.par_chunks(b).enumerate().map(one).collect::<candle_core::Result<Vec<_>>>()?;
+    let all = if episodes.world.together().is_none() {
+        let one = |(k, drawn): (usize, &[DrawnTrial])| {
+            let network = network(k)?;
+            let alone = |drawn| live(&mut [Shard::start(plan, &network, drawn, 0, learns, spare)], start(drawn));
+            let ended = drawn.par_chunks(SHARD).map(alone).collect::<Result<Vec<_>>>()?;
+            Ok(sum((k, ended.into_iter().flatten().collect())))
+        };
+        batch.drawn.par_chunks(b).enumerate().map(one).collect::<Result<Vec<_>>>()?
+    } else {
+        let networks = (0..s).map(network).collect::<candle_core::Result<Vec<_>>>()?;
+        let mut shards = Vec::new();
+        for (network, drawn) in networks.iter().zip(batch.drawn.chunks(b)) {
+            for drawn in drawn.chunks(SHARD) {
+                let first = shards.last().map_or(0, |before: &Shard| before.first + before.drawn.len());
+                shards.push(Shard::start(plan, network, drawn, first, learns, spare));
+            }
+        }
+        let mut ended = live(&mut shards, start(&batch.drawn))?.into_iter();
+        let of_network: Vec<Vec<Ended>> = (0..s).map(|_| ended.by_ref().take(b).collect()).collect();
+        of_network.into_par_iter().enumerate().map(sum).collect()
+    };
     let (mut lived, mut x, mut r, mut outputs) = (Vec::with_capacity(s * b), Vec::new(), Vec::new(), Vec::new());
     let (mut recurrent, mut w_out, mut b_out, mut critic_scale) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (of_network, ended, sums) in all {
@@ -115,7 +131,8 @@ struct Shard<'s> {
     plan: &'s Plan<'s>,
     network: &'s Network,
     drawn: &'s [DrawnTrial],
-    play: Play<'s>,
+    /// The place of its first episode among all that take their steps together.
+    first: usize,
     /// The episode in each row.
     living: Vec<usize>,
     /// `[rows, width]`.
@@ -125,6 +142,8 @@ struct Shard<'s> {
     drive: Vec<f32>,
     /// `[rows, n_in]`.
     inputs: Vec<f32>,
+    /// `[rows, n_out]`.
+    outputs: Vec<f32>,
     /// The perturbations of a step, and room for what is not used, each `[width]`.
     xi: Vec<f32>,
     unused: Vec<f32>,
@@ -141,7 +160,7 @@ impl<'s> Shard<'s> {
         plan: &'s Plan<'s>,
         network: &'s Network,
         drawn: &'s [DrawnTrial],
-        play: Play<'s>,
+        first: usize,
         (learn, readout): (bool, bool),
         spare: &Mutex<Vec<EpisodeFactors>>,
     ) -> Self {
@@ -164,11 +183,12 @@ impl<'s> Shard<'s> {
             plan,
             network,
             drawn,
-            play,
+            first,
             living: (0..drawn.len()).collect(),
             x_mean: x.clone(),
             drive: vec![0.0; x.len()],
             inputs: vec![0.0; drawn.len() * plan.n_in],
+            outputs: vec![0.0; drawn.len() * plan.n_out],
             xi: vec![0.0; plan.width],
             unused: vec![0.0; plan.width],
             x,
@@ -180,31 +200,16 @@ impl<'s> Shard<'s> {
         }
     }
 
-    /// Lives all episodes to their end.
-    fn live(mut self) -> Vec<Ended> {
-        let (k, limit) = (self.play.episodes.settings.network_steps, self.play.episodes.world.limit());
-        let mut outputs = (vec![0f32; self.plan.n_out], vec![0f64; self.plan.n_out]);
-        // If all steps of an episode are worth the same, they need not be kept apart.
-        let early = self.learn && !self.play.episodes.settings.by_step();
-        for step in 0..limit {
-            for (row, episode) in self.living.iter().enumerate() {
-                self.play.observe(*episode, &mut self.inputs[row * self.plan.n_in..][..self.plan.n_in]);
-            }
-            for sub in 0..k {
-                self.step(step * k + sub);
-            }
-            // Backwards, since the last row takes the place of one that leaves.
-            for row in (0..self.living.len()).rev() {
-                self.act(step, row, &mut outputs);
-            }
-            if early && (step + 1) % BLOCK.div_ceil(k) == 0 {
-                self.living.iter().for_each(|episode| self.factors[*episode].fold(self.plan, k));
-            }
-            if self.living.is_empty() {
-                break;
-            }
+    /// The steps of the network in a step of the world, from what is seen to the outputs.
+    fn think(&mut self, step: usize, network_steps: usize) {
+        for sub in 0..network_steps {
+            self.step(step * network_steps + sub);
         }
-        self.ended.into_iter().flatten().collect()
+        let (plan, w) = (self.plan, self.plan.width);
+        for row in 0..self.living.len() {
+            let output = &mut self.outputs[row * plan.n_out..(row + 1) * plan.n_out];
+            self.network.output(plan, &self.r[row * w..(row + 1) * w], &[], output);
+        }
     }
 
     /// One step of the network in all living episodes.
@@ -243,25 +248,16 @@ impl<'s> Shard<'s> {
         }
     }
 
-    /// Acts in the episode of a row; if that ends it, it leaves.
-    fn act(&mut self, step: usize, row: usize, (output, exact): &mut (Vec<f32>, Vec<f64>)) {
+    /// The episode of a row leaves.
+    fn leave(&mut self, row: usize, lived: Lived) {
         let (plan, w, episode) = (self.plan, self.plan.width, self.living[row]);
-        let r = &self.r[row * w..(row + 1) * w];
-        self.network.output(plan, r, &[], output);
-        exact.iter_mut().zip(&*output).for_each(|(exact, z)| *exact = f64::from(*z));
-        let goes_on = self.play.act(episode, step, exact);
-        if self.readout {
-            self.factors[episode].score.extend(self.play.score.iter().map(|score| *score as f32));
-        }
-        if goes_on {
-            return;
-        }
+        let outputs = row * plan.n_out..(row + 1) * plan.n_out;
         self.ended[episode] = Some(Ended {
-            lived: std::mem::take(&mut self.play.lived[episode]),
+            lived,
             factors: std::mem::take(&mut self.factors[episode]),
             x: self.x[row * w..][..plan.n].to_vec(),
-            r: r[..plan.n].to_vec(),
-            outputs: output.clone(),
+            r: self.r[row * w..][..plan.n].to_vec(),
+            outputs: self.outputs[outputs].to_vec(),
         });
         let last = self.living.len() - 1;
         for state in [&mut self.x, &mut self.r, &mut self.x_mean] {
@@ -269,6 +265,56 @@ impl<'s> Shard<'s> {
         }
         self.living.swap_remove(row);
     }
+}
+
+/// Lives all episodes of some shards to their end; they take their steps together.
+fn live(shards: &mut [Shard], mut play: Play) -> Result<Vec<Ended>> {
+    let (k, limit) = (play.episodes.settings.network_steps, play.episodes.world.limit());
+    // If all steps of an episode are worth the same, they need not be kept apart.
+    let early = !play.episodes.settings.by_step();
+    let mut exact = vec![0.0; shards.first().map_or(0, |shard| shard.plan.n_out)];
+    let mut acting = Vec::new();
+    for step in 0..limit {
+        for shard in &mut *shards {
+            let n_in = shard.plan.n_in;
+            for (row, episode) in shard.living.iter().enumerate() {
+                play.observe(shard.first + episode, &mut shard.inputs[row * n_in..][..n_in]);
+            }
+        }
+        match &mut *shards {
+            [alone] => alone.think(step, k),
+            several => several.par_iter_mut().for_each(|shard| shard.think(step, k)),
+        }
+        acting.clear();
+        for shard in &mut *shards {
+            for (row, episode) in shard.living.iter().enumerate() {
+                let outputs = &shard.outputs[row * shard.plan.n_out..][..shard.plan.n_out];
+                exact.iter_mut().zip(outputs).for_each(|(exact, z)| *exact = f64::from(*z));
+                play.choose(shard.first + episode, step, &exact);
+                if shard.readout {
+                    shard.factors[*episode].score.extend(play.score.iter().map(|score| *score as f32));
+                }
+                acting.push(shard.first + episode);
+            }
+        }
+        play.step(&acting)?;
+        for shard in &mut *shards {
+            // Backwards, since the last row takes the place of one that leaves.
+            for row in (0..shard.living.len()).rev() {
+                let episode = shard.first + shard.living[row];
+                if !play.goes_on(episode, step) {
+                    shard.leave(row, std::mem::take(&mut play.lived[episode]));
+                }
+            }
+            if early && shard.learn && (step + 1) % BLOCK.div_ceil(k) == 0 {
+                shard.living.iter().for_each(|episode| shard.factors[*episode].fold(shard.plan, k));
+            }
+        }
+        if shards.iter().all(|shard| shard.living.is_empty()) {
+            break;
+        }
+    }
+    Ok(shards.iter_mut().flat_map(|shard| std::mem::take(&mut shard.ended)).flatten().collect())
 }
 
 /// Writes the perturbations of a step to `xi` `[width]`.

@@ -64,13 +64,14 @@ pub(super) fn run(
         }
         let outputs: Vec<f64> = cell.output(&state.r)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
         let mut scores = vec![0.0; s * b * n_out];
-        for (k, scores) in scores.chunks_exact_mut(n_out).enumerate() {
-            if !living[k] {
-                continue;
-            }
-            living[k] = play.act(k, step, &outputs[k * n_out..(k + 1) * n_out]);
+        let acting: Vec<usize> = (0..s * b).filter(|k| living[*k]).collect();
+        for &k in &acting {
+            let (of, scores) = (k * n_out..(k + 1) * n_out, &mut scores[k * n_out..(k + 1) * n_out]);
+            play.choose(k, step, &outputs[of]);
             scores.iter_mut().zip(&play.score).for_each(|(kept, score)| *kept = *score as f32);
         }
+        play.step(&acting)?;
+        acting.into_iter().for_each(|k| living[k] = play.goes_on(k, step));
         if learns_readout {
             readout.push(Outer { step, post: tensor(scores, n_out)?, pre: state.r.clone() });
         }

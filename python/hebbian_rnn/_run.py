@@ -1,0 +1,184 @@
+"""Trained networks."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _native
+from ._arrays import floats
+from ._tasks import native
+from .errors import UsageError
+
+#: Fresh trials of each network, unless told otherwise.
+TRIALS = 400
+
+
+class Run:
+    """Trained networks, with what is known of their training. It does not change: `resume` returns another one."""
+
+    def __init__(self, native: _native.Run, own: _native.OwnTask | None) -> None:
+        self._native = native
+        self._own = own
+
+    def __repr__(self) -> str:
+        return f"<Run: {self._native.describe()}>"
+
+    def _repr_html_(self) -> str:
+        return self.learning_curve()
+
+    @cached_property
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Every tensor of the checkpoint that learning or activity changes, by name, as copies; the first dimension is that of
+        the networks."""
+        return self._native.tensors()
+
+    @property
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """The weights by name: `w_rec` is [networks, post, pre], `w_in` [networks, post, n_in]."""
+        return {name: self.tensors[name] for name in self._native.weight_names()}
+
+    @cached_property
+    def metrics(self) -> dict[str, NDArray[Any]]:
+        """The columns of metrics.csv, one value for each update and network: `pandas.DataFrame(run.metrics)` is a table."""
+        return self._native.metrics()
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """Every key of the configuration, table by table."""
+        return self._native.config()
+
+    @property
+    def updates(self) -> int:
+        """Updates made."""
+        return self._native.updates
+
+    @property
+    def trials(self) -> int:
+        """Trials of each network."""
+        return self._native.trials
+
+    @property
+    def folder(self) -> str | None:
+        """The run's folder; `None`: it is only in memory."""
+        folder = self._native.folder
+        return None if folder is None else os.fspath(folder)
+
+    @property
+    def stopped(self) -> str | None:
+        """Why training stopped: "limit", "criterion", "frozen" (every network diverged) or "interrupted"."""
+        return self._native.stopped
+
+    @property
+    def criterion_trials(self) -> list[int | None]:
+        """For each network, after how many trials it reached the criterion."""
+        return self._native.criterion_trials
+
+    def evaluate(self, trials: int = TRIALS, seed: int | None = None) -> dict[str, NDArray[Any]]:
+        """Tests the networks on fresh trials, with frozen weights and without perturbation.
+
+        Returns columns with a value for each network: `error`, `fraction_correct`, `criterion_trials` and, in a world,
+        `mean_return`, `standard_error`, `mean_steps`.
+        """
+        return self._native.evaluate(trials, seed)
+
+    def simulate(
+        self,
+        inputs: ArrayLike,
+        *,
+        record: Sequence[str] = (),
+        modulator: ArrayLike | None = None,
+        x: ArrayLike | None = None,
+        hebbian_trace: ArrayLike | None = None,
+        seed: int | None = None,
+    ) -> dict[str, NDArray[Any]]:
+        """Runs the networks on `inputs` [T, trials, n_in] or [T, networks, trials, n_in].
+
+        `record` may ask for "rates", "activations" and "trace". Optional: the `modulator` of the fast weights [T, trials], the
+        initial activations `x` [trials, N] and fast weights `hebbian_trace` [trials, N, N], each also with a dimension of
+        networks. Returns `outputs` [T, networks, trials, n_out] and what is recorded.
+        """
+        given = {"inputs": inputs, "modulator": modulator, "x": x, "hebbian_trace": hebbian_trace}
+        arrays = {name: floats(name, array) for name, array in given.items() if array is not None}
+        return self._native.simulate(arrays, list(record), seed)
+
+    def save(self, path: str | os.PathLike[str], force: bool = False) -> Run:
+        """Writes a checkpoint, if `path` ends in .safetensors, else a run's folder, and returns the run in that place.
+
+        What the command reads. `force`: if there is a run in that folder already, it is moved aside.
+        """
+        self._native.save(os.fspath(path), force)
+        return Run(_native.load(os.fspath(path), self._own), self._own)
+
+    def resume(self, **arguments: Any) -> Run:
+        """Goes on with training, as if it had never stopped: `train` with this run in place of a task.
+
+        Arguments are `trials`, `updates` or `until_criterion`, `device`, `progress` and what is written: nothing else may
+        change. `accept_edited=True` goes on from a checkpoint that was edited. A run in a folder goes on there.
+        """
+        from ._train import train
+
+        return train(self, **arguments)
+
+    def analyse(self, name: str, trials: int | None = None, seed: int | None = None) -> Findings:
+        """An analysis, by its name as `hebbian-rnn analyse` has it."""
+        title, summary, tables, pictures = self._native.analyse(name, trials, seed)
+        arrays = {table: {column: _column(values) for column, values in of.items()} for table, of in tables.items()}
+        return Findings(title, summary, arrays, pictures)
+
+    def report(self, path: str | os.PathLike[str] | None = None, analyses: bool = True) -> str:
+        """Writes a self-contained page about the run, in its folder or to `path`; returns its path."""
+        if path is None:
+            if self.folder is None:
+                raise UsageError("this run is only in memory: report(path) says where the page goes, or save(folder) first")
+            path = os.path.join(self.folder, "report.html")
+        page = self._native.report(analyses, TRIALS)
+        _native.write(os.fspath(path), page.encode())
+        return os.fspath(path)
+
+    def learning_curve(self, log: bool = False) -> str:
+        """The learning curve as SVG; `log`: with a logarithmic error axis."""
+        return self._native.learning_curve(log)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What an analysis found. In a notebook it shows its pictures."""
+
+    title: str
+    summary: dict[str, str]
+    """The main figures."""
+    tables: dict[str, dict[str, NDArray[Any]]]
+    """The numbers: columns of tables, by the name that the command gives their files."""
+    pictures: dict[str, str]
+    """SVGs."""
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(f"<li>{escape(name)}: {escape(value)}</li>" for name, value in self.summary.items())
+        return f"<h4>{escape(self.title)}</h4><ul>{rows}</ul>" + "".join(self.pictures.values())
+
+
+def _column(values: list[str]) -> NDArray[Any]:
+    """Numbers if they all are, else text."""
+    try:
+        return np.array([np.nan if value == "" else float(value) for value in values])
+    except ValueError:
+        return np.array(values)
+
+
+def load(path: str | os.PathLike[str], task: Any = None) -> Run:
+    """The networks of a run's folder or a checkpoint's file. Networks trained on a task of your own need that task."""
+    own = None if task is None else native(task)
+    run = Run(_native.load(os.fspath(path), own), own)
+    if run._native.edited:
+        warnings.warn(f"{os.fspath(path)}: its checksum does not fit: damaged, or edited by hand", RuntimeWarning, stacklevel=2)
+    return run

@@ -1,0 +1,268 @@
+"""Tasks of your own: functions that draw trials, arrays, and tasks of other packages."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _native
+from ._arrays import floats, plain, read, wrong
+from .errors import ContentError, UsageError
+
+#: What a task draws: arrays by name.
+Trials = Mapping[str, Any]
+Draw = Callable[[np.random.Generator, int], Trials]
+
+#: The arrays that a function may return, with the dimensions of each.
+KNOWN = {
+    "inputs": "[trials, T, n_in]",
+    "targets": "[trials, T, n_out]",
+    "mask": "[trials, T]",
+    "type": "[trials]",
+    "modulator": "[trials, T]",
+}
+
+
+class Task:
+    """A function that draws trials, as a task. `@task` makes it."""
+
+    def __init__(
+        self,
+        draw: Draw,
+        *,
+        name: str | None = None,
+        inputs: Sequence[str] | None = None,
+        types: Sequence[str] | int = 1,
+        measure: str = "absolute",
+        correct_below: float = 0.5,
+    ) -> None:
+        self._draw = draw
+        self.name = name or getattr(draw, "__name__", "task")
+        self._inputs = inputs
+        self.types = [f"type {k}" for k in range(types)] if isinstance(types, int) else list(types)
+        self._measure = measure
+        self._correct_below = correct_below
+        if not self.types:
+            raise UsageError("types is empty; expected the names of trial types, or how many there are")
+
+    def __repr__(self) -> str:
+        return f"<Task: {self.name}>"
+
+    def __call__(self, rng: np.random.Generator, trials: int) -> Trials:
+        """Draws trials, as the function does."""
+        return self._draw(rng, trials)
+
+    def draw(self, seed: Sequence[int], trials: int) -> dict[str, NDArray[Any]]:
+        """Draws trials and checks them: what the native part calls."""
+        drawn = self._draw(np.random.default_rng(list(seed)), trials)
+        if not isinstance(drawn, Mapping):
+            kind = type(drawn).__name__
+            raise ContentError(f"task `{self.name}` returned a {kind}; expected a dict of arrays: {', '.join(KNOWN)}")
+        unknown = set(drawn) - set(KNOWN)
+        if unknown:
+            raise ContentError(f"task `{self.name}` returned `{min(unknown)}`; known are: {', '.join(KNOWN)}")
+        found: dict[str, NDArray[Any]] = {}
+        for key, array in drawn.items():
+            if array is None:
+                continue
+            label = f"{self.name}: {key}"
+            if key == "type":
+                found[key] = plain(label, array).astype(np.int64)
+            elif key == "mask":
+                found[key] = np.ascontiguousarray(plain(label, array) != 0)
+            else:
+                found[key] = floats(label, array).astype(np.float32, copy=False)
+        for key in ("inputs", "targets"):
+            if key not in found:
+                raise wrong(f"{self.name}: {key}", "missing", KNOWN[key])
+            if found[key].ndim != 3 or found[key].shape[0] != trials:
+                shape = list(found[key].shape)
+                raise wrong(f"{self.name}: {key}", f"of shape {shape}", f"{KNOWN[key]} with {trials} trials")
+        steps = found["inputs"].shape[1]
+        shapes = {"targets": (trials, steps), "mask": (trials, steps), "modulator": (trials, steps), "type": (trials,)}
+        for key, shape in shapes.items():
+            if key in found and found[key].shape[: len(shape)] != shape or key != "targets" and key in found and found[key].ndim != len(shape):
+                raise wrong(f"{self.name}: {key}", f"of shape {list(found[key].shape)}", f"{KNOWN[key]}, as `inputs` has it: {list(shape)}")
+        if "mask" in found and not found["mask"].any(axis=1).all():
+            trial = int(np.argmin(found["mask"].any(axis=1)))
+            raise wrong(f"{self.name}: mask", f"0 throughout trial {trial}", "at least one step that is judged")
+        if "type" in found and not ((0 <= found["type"]) & (found["type"] < len(self.types))).all():
+            strange = found["type"][(found["type"] < 0) | (found["type"] >= len(self.types))][0]
+            raise wrong(f"{self.name}: type", str(strange), f"0 to {len(self.types) - 1}: @task(types=…) says how many there are")
+        return found
+
+    @cached_property
+    def native(self) -> _native.OwnTask:
+        """What the native part knows it by."""
+        # A first draw shows the sizes.
+        sample = self.draw([0], 2)
+        _, steps, n_in = sample["inputs"].shape
+        names = list(self._inputs) if self._inputs is not None else [f"input {k}" for k in range(n_in)]
+        if len(names) != n_in:
+            raise UsageError(f"task `{self.name}` names {len(names)} inputs, but draws {n_in}")
+        sizes = (steps, sample["targets"].shape[2])
+        return _native.function_task(self.name, self.draw, names, sizes, self.types, self._measure, self._correct_below)
+
+
+@overload
+def task(draw: Draw) -> Task: ...
+@overload
+def task(
+    *,
+    name: str | None = None,
+    inputs: Sequence[str] | None = None,
+    types: Sequence[str] | int = 1,
+    measure: str = "absolute",
+    correct_below: float = 0.5,
+) -> Callable[[Draw], Task]: ...
+def task(draw: Draw | None = None, **options: Any) -> Task | Callable[[Draw], Task]:
+    """Makes a task of a function that draws trials.
+
+    The function gets a numpy random generator and the number of trials, and returns a dict of arrays: `inputs` [trials, T, n_in]
+    and `targets` [trials, T, n_out]; optionally `mask` [trials, T], not 0 where outputs are judged (default: everywhere); `type`
+    [trials], integers from 0 for trials whose rewards are compared with one another (default: all 0); `modulator` [trials, T], m(t)
+    of the fast weights. Every call must return the same T, n_in and n_out.
+
+    The generator depends only on the seed, the network and the trials, so a function that uses no other randomness gives the same
+    networks each time. It is called ahead of need, on a thread of its own.
+
+    name: in the configuration; default: the function's.
+    inputs: the names of the inputs, for pictures.
+    types: the names of the trial types, or how many there are.
+    measure: "absolute" or "squared", the difference of outputs and targets.
+    correct_below: a trial with a smaller mean error is correct.
+    """
+    return Task(draw, **options) if draw is not None else lambda draw: Task(draw, **options)
+
+
+def of_arrays(arrays: Trials, name: str = "trials") -> Task:
+    """A task that draws from ready-made trials: arrays as a `@task` returns them."""
+    ready = {key: plain(f"{name}: {key}", array) for key, array in arrays.items() if key in KNOWN}
+    if "inputs" not in ready:
+        raise wrong(f"{name}: inputs", "missing", KNOWN["inputs"])
+    count = len(ready["inputs"])
+    for key, array in ready.items():
+        if array.ndim == 0 or len(array) != count:
+            raise wrong(f"{name}: {key}", f"of shape {list(array.shape)}", f"{KNOWN[key]} with {count} trials, as `inputs` has")
+    types = int(ready["type"].max()) + 1 if "type" in ready and count else 1
+    # Every type is as likely as the others, however many of its trials there are.
+    of_type = [np.flatnonzero(ready["type"] == k) for k in range(types)] if "type" in ready else [np.arange(count)]
+    for k, places in enumerate(of_type):
+        if len(places) == 0:
+            raise wrong(f"{name}: type", f"without any {k}", "every integer from 0 to the largest")
+
+    def draw(rng: np.random.Generator, trials: int) -> Trials:
+        kinds = rng.integers(types, size=trials)
+        places = np.array([of_type[kind][rng.integers(len(of_type[kind]))] for kind in kinds], dtype=np.int64)
+        return {key: array[places] for key, array in ready.items()}
+
+    return Task(draw, name=name, types=types)
+
+
+def native(given: Any) -> _native.OwnTask:
+    """What the native part knows a task of your own by."""
+    if isinstance(given, _native.OwnTask):
+        return given
+    found = of_any(given)
+    if isinstance(found, str):
+        raise UsageError(f"task is {found!r}; expected a task of your own, not the name of one")
+    return found.native  # type: ignore[no-any-return]
+
+
+def of_any(given: Any) -> str | Task | Any:
+    """The task that `train` was given: a name, a task, arrays, a file, a task of PsychRNN, or what makes an environment."""
+    from ._worlds import World, neurogym_env, world
+
+    if isinstance(given, (Task, World)):
+        return given
+    if isinstance(given, (str, os.PathLike)):
+        path = os.fspath(given)
+        if not path.endswith((".npz", ".mat")):
+            return path
+        return of_arrays(read(path), os.path.splitext(os.path.basename(path))[0])
+    if isinstance(given, Mapping):
+        return of_arrays(given)
+    if hasattr(given, "get_trial_batch"):
+        return psychrnn(given)
+    if hasattr(given, "new_trial"):
+        return neurogym_env(given)
+    if hasattr(given, "step") and hasattr(given, "reset"):
+        return world(given)
+    if callable(given):
+        raise UsageError(f"{given!r} is a function; @task makes it a task")
+    raise UsageError(f"task is a {type(given).__name__}; expected a name, a @task, a dict of arrays, or an environment")
+
+
+def psychrnn(given: Any, *, name: str | None = None, **options: Any) -> Task:
+    """A task of PsychRNN (1.0): anything with its `get_trial_batch`. It draws from numpy's global generator, which is seeded for
+    each batch."""
+
+    def draw(rng: np.random.Generator, trials: int) -> Trials:
+        np.random.seed(int(rng.integers(2**32)))
+        parts = []
+        while sum(len(part[0]) for part in parts) < trials:
+            parts.append(given.get_trial_batch()[:3])
+        inputs, targets, mask = (np.concatenate(part)[:trials] for part in zip(*parts))
+        return {"inputs": inputs, "targets": targets, "mask": mask.any(axis=2)}
+
+    return Task(draw, name=name or type(given).__name__, **options)
+
+
+def neurogym_task(given: Any, *, steps: int | None = None, name: str | None = None, **options: Any) -> Task:
+    """A trial-based task of NeuroGym (1.x or 2.x), by its ground truth: outputs, one for each action, should be 0.9 for the right
+    one and -0.9 for the others throughout the last period. The trial type is the right action.
+
+    given: an environment, or the name of one. steps: trials of more steps are not used; default: the longest of 100.
+    """
+    env = neurogym(given)
+    actions = env.action_space
+    if not hasattr(actions, "n"):
+        raise UsageError(f"{env!r} has the actions {actions}; expected a number of them to choose from")
+
+    def one(seed: int | None = None) -> tuple[NDArray[Any], NDArray[Any], int]:
+        if seed is not None:
+            env.seed(seed)
+        env.new_trial()
+        last = max(env.start_ind, key=lambda period: (env.end_ind[period], env.start_ind[period]))
+        return np.asarray(env.ob, dtype=np.float32), np.asarray(env.gt), env.start_ind[last]
+
+    most = steps or max(len(one(0 if k == 0 else None)[0]) for k in range(100))
+
+    def draw(rng: np.random.Generator, trials: int) -> Trials:
+        inputs = np.zeros((trials, most, env.observation_space.shape[0]), dtype=np.float32)
+        targets = np.full((trials, most, int(actions.n)), -0.9, dtype=np.float32)
+        mask, kind = np.zeros((trials, most), dtype=bool), np.zeros(trials, dtype=np.int64)
+        seed: int | None = int(rng.integers(2**31))
+        for k in range(trials):
+            for _ in range(1000):
+                ob, gt, start = one(seed)
+                seed = None
+                if len(ob) <= most:
+                    break
+            else:
+                raise UsageError(f"{env!r}: none of 1000 trials had at most {most} steps")
+            inputs[k, : len(ob)] = ob
+            targets[k, np.arange(len(ob)), gt] = 0.9
+            mask[k, start : len(ob)] = True
+            kind[k] = gt[-1]
+        return {"inputs": inputs, "targets": targets, "mask": mask, "type": kind}
+
+    types = [f"action {k}" for k in range(int(actions.n))]
+    return Task(draw, name=name or type(env).__name__, types=types, **options)
+
+
+def neurogym(given: Any) -> Any:
+    """An environment of NeuroGym, from its name or itself, without wrappers."""
+    if isinstance(given, str):
+        import neurogym as package
+
+        given = package.make(given)
+    env = getattr(given, "unwrapped", given)
+    if not hasattr(env, "new_trial"):
+        raise UsageError(f"{env!r} has no trials; expected a task of NeuroGym")
+    return env

@@ -1,0 +1,189 @@
+"""Training."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import warnings
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import _native
+from ._bar import shown
+from ._native import Progress
+from ._run import Run
+from ._settings import flat, put
+from ._tasks import of_any
+from .errors import HebbianError, Interrupted, UsageError
+
+#: Trainings that Python's end must stop.
+_alive: weakref.WeakSet[_native.Training] = weakref.WeakSet()
+
+
+@atexit.register
+def _stop() -> None:
+    for training in list(_alive):
+        training.abort()
+
+
+class Training:
+    """A training in the background, as `start` and `Run.resume(wait=False)` return it. Dropping it stops it."""
+
+    def __init__(self, native: _native.Training, own: _native.OwnTask | None) -> None:
+        self._native = native
+        self._own = own
+        _alive.add(native)
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        return self._native.progress
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self._native.ended
+
+    def wait(self, timeout: float | None = None, on_progress: Callable[[Progress], object] | None = None) -> Run | None:
+        """Waits until it ends, at most `timeout` seconds; returns the trained networks, or `None` if it has not ended.
+
+        `on_progress` is called ten times a second with how far it is. Ctrl-C, or an exception of `on_progress`, stops the
+        training after the update in progress: everything is kept, in the exception's `run`.
+        """
+        warned = 0
+
+        def watch(progress: Progress) -> None:
+            nonlocal warned
+            for warning in progress.warnings[warned:]:
+                warnings.warn(warning, RuntimeWarning, stacklevel=2)
+            warned = len(progress.warnings)
+            if on_progress is not None:
+                on_progress(progress)
+
+        try:
+            if not self._native.wait(timeout, watch):
+                return None
+        except KeyboardInterrupt:
+            run = self.abort()
+            where = f"in {run.folder}" if run.folder else "in this exception's `run`"
+            text = f"after {run.updates} updates; everything is kept {where}: its resume() goes on"
+            raise Interrupted(text, run) from None
+        except BaseException as error:
+            _attach(error, self.abort())
+            raise
+        return self._result()
+
+    def pause(self) -> None:
+        """Stops after the update in progress, until `proceed`."""
+        self._native.pause()
+
+    def proceed(self) -> None:
+        """Goes on after `pause`."""
+        self._native.proceed()
+
+    def inspect(self) -> Run:
+        """The networks after the update in progress. Training goes on."""
+        return Run(self._native.inspect(), self._own)
+
+    def abort(self) -> Run:
+        """Stops after the update in progress, with everything kept; returns what was trained."""
+        self._native.abort()
+        return Run(self._native.run(), self._own)
+
+    def _result(self) -> Run:
+        failure = self._native.failure()
+        run = Run(self._native.run(), self._own)
+        if failure is not None:
+            _attach(failure, run)
+            raise failure
+        return run
+
+
+def _attach(error: BaseException, run: Run) -> None:
+    if isinstance(error, HebbianError):
+        error.run = run
+    elif sys.version_info >= (3, 11):
+        where = run.folder or "memory only, in what Training.abort() returns"
+        error.add_note(f"hebbian_rnn: {run.updates} updates are kept: {where}")
+
+
+def start(
+    task: Any,
+    *,
+    rule: str | Mapping[str, Any] | None = None,
+    networks: int | range | None = None,
+    batch: int | str | None = None,
+    trials: int | None = None,
+    updates: int | None = None,
+    until_criterion: bool | None = None,
+    seed: int | None = None,
+    neurons: int | None = None,
+    init: Run | str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    force: bool = False,
+    device: str | None = None,
+    accept_edited: bool = False,
+    **settings: Any,
+) -> Training:
+    """Starts a training in the background. The arguments are those of `train`."""
+    if isinstance(init, Run):
+        if init.folder is None:
+            raise UsageError("init is a run that is only in memory; save it first")
+        init = init.folder
+    given = flat(
+        {
+            "networks": networks,
+            "batch": None if batch == "auto" else batch,
+            "trials": trials,
+            "updates": updates,
+            "until_criterion": until_criterion,
+            "seed": seed,
+            "neurons": neurons,
+            "device": device,
+            "train.init": init,
+            "train.init_sha256": None if init is None else "",
+            **({"rule": rule} if rule is not None else {}),
+        }
+    )
+    for key, value in flat(settings).items():
+        put(given, key, value)
+    if isinstance(task, Run):
+        if out is not None or batch == "auto":
+            raise UsageError("a run goes on where it is, with the batch it has: leave out `out` and `batch`")
+        return Training(task._native.resume(given, accept_edited, task._own), task._own)
+    found = of_any(task)
+    own = None if isinstance(found, str) else found.native
+    folder = None if out is None else os.fspath(out)
+    return Training(_native.start(own or found, given, folder, force, batch == "auto"), own)
+
+
+def train(task: Any, *, progress: bool | Callable[[Progress], object] | None = None, **arguments: Any) -> Run:
+    """Trains networks and returns them.
+
+    task: the name of a task or world; a `@task`, a dict of arrays, a .npz or .mat file of them; a `world`, a vector environment of
+        Gymnasium; or a `Run`, to go on with it.
+    rule: the name of the learning rule, or a dict of its settings; default: the task's.
+    networks: how many independent networks, or a `range` of their numbers.
+    batch: trials that each network runs in parallel, with one update for each batch; "auto": as many as fit.
+    trials, updates: when to stop: after so many of each network.
+    until_criterion: stop as soon as every network has more than 95 of its last 100 trials correct.
+    seed: of all random numbers.
+    neurons: of each network.
+    init: a run, checkpoint or safetensors file to take initial weights from.
+    out: the run's folder, as the command writes it; default: the run is only in memory, until `Run.save`.
+    force: if there is a run in that folder, move it aside.
+    device: "auto", "cpu", "cuda", "cuda:0", "metal".
+    progress: `False` for silence, or a function that is called ten times a second with a `Progress`; default: a bar, where there is
+        somebody to see it.
+
+    Every other key of the configuration is a setting: `network={"gain": 1.3}` and `**{"network.gain": 1.3}` are the same.
+
+    Ctrl-C raises `errors.Interrupted`, whose `run` is what was trained so far.
+    """
+    training = start(task, **arguments)
+    with shown(progress) as on_progress:
+        run = training.wait(None, on_progress)
+    assert run is not None  # Without a timeout, it has ended.
+    return run

@@ -1,0 +1,82 @@
+//! The native part of the Python package `hebbian_rnn`: what `hebbian_rnn/_native.pyi` describes.
+
+mod errors;
+mod run;
+mod tasks;
+mod training;
+mod values;
+mod worlds;
+
+use crate::errors::OrRaise;
+use crate::tasks::OwnTask;
+use crate::training::Training;
+use hebbian_rnn::{
+    automatic_batch, check_memory, open_devices, parse_devices, resolve_config, EpisodeSettings, Own, RunFolder,
+    Setting, Setup, Trainer,
+};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::path::PathBuf;
+
+/// Starts a training on a listed task, or on one of the user's own, whose settings start from those of a listed one.
+#[pyfunction]
+#[pyo3(signature = (task, given, out, force, automatic))]
+fn start(
+    py: Python<'_>,
+    task: Bound<'_, PyAny>,
+    given: &Bound<'_, PyDict>,
+    out: Option<PathBuf>,
+    force: bool,
+    automatic: bool,
+) -> PyResult<Training> {
+    let given = values::settings(given)?;
+    let own = task.cast::<OwnTask>().ok().map(|own| own.get());
+    let mut setup = match own {
+        Some(own) => with_own(own, &given),
+        None => Setup::resolve(Some(&task.extract::<String>()?), &given),
+    }
+    .or_raise()?;
+    let (trainer, folder) = run::apart(py, || {
+        let devices = open_devices(&parse_devices(&setup.config.train.device)?)?.devices;
+        if automatic {
+            setup.config.train.batch = automatic_batch(&setup, &devices)?;
+        }
+        check_memory(&setup, &devices)?;
+        let trainer = Trainer::new(setup, &devices)?;
+        let Some(out) = out else { return Ok((trainer, None)) };
+        let folder = RunFolder::create(&out, trainer.config(), force)?;
+        Ok((trainer, Some((folder, out))))
+    })?;
+    Training::begin(trainer, folder, Vec::new(), own)
+}
+
+/// Writes a file, whole or not at all.
+#[pyfunction]
+fn write(path: PathBuf, bytes: &[u8]) -> PyResult<()> {
+    hebbian_rnn::write_atomically(&path, bytes).or_raise()
+}
+
+/// The settings of the task that `own` is like, with it in its place.
+fn with_own(own: &OwnTask, given: &[Setting]) -> hebbian_rnn::Result<Setup> {
+    let task = own.task();
+    let mut config = resolve_config(Some(own.like), given)?;
+    // How networks live in a world is for any world; the rest of the table is the other task's.
+    config.task.retain(|key, _| task.episodes().is_some() && EpisodeSettings::has(key));
+    config.task.insert("name".into(), task.name().into());
+    Setup::with(config, Own { task: Some(task), ..Own::default() })
+}
+
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<run::Run>()?;
+    module.add_class::<training::Progress>()?;
+    module.add_class::<Training>()?;
+    module.add_class::<OwnTask>()?;
+    module.add_function(wrap_pyfunction!(start, module)?)?;
+    module.add_function(wrap_pyfunction!(run::load, module)?)?;
+    module.add_function(wrap_pyfunction!(tasks::function_task, module)?)?;
+    module.add_function(wrap_pyfunction!(tasks::world_task, module)?)?;
+    module.add_function(wrap_pyfunction!(write, module)?)?;
+    Ok(())
+}

@@ -1,0 +1,267 @@
+//! Trained networks.
+
+use crate::errors::OrRaise;
+use crate::tasks::OwnTask;
+use crate::training::{Trained, Training};
+use crate::values::{array, columns, object, safetensors, settings};
+use hebbian_rnn::candle_core::Device;
+use hebbian_rnn::{
+    evaluate, find_analysis, learning_curve_svg, open_devices, parse_devices, parse_inputs, read_metrics, simulate,
+    Checkpoint, Error, Integrity, Lock, NetworkReport, Options, Own, Record, RunFolder, RunReport, StopReason, Subject,
+    Trainer, METRICS_FILE,
+};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use std::path::PathBuf;
+
+/// Trained networks, with what is known of their training.
+#[pyclass(frozen, module = "hebbian_rnn._native")]
+pub struct Run {
+    checkpoint: Checkpoint,
+    rows: Vec<NetworkReport>,
+    folder: Option<PathBuf>,
+    stopped: Option<StopReason>,
+}
+
+impl Run {
+    pub fn of(Trained { checkpoint, rows, folder, stopped }: Trained) -> PyResult<Self> {
+        Ok(Run { checkpoint, rows, folder, stopped })
+    }
+
+    fn seed(&self, seed: Option<u64>) -> u64 {
+        seed.unwrap_or(self.checkpoint.setup.config.train.seed)
+    }
+}
+
+/// Does long work without Python's lock, on the threads that the library computes with.
+pub fn apart<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Error> + Send) -> PyResult<T> {
+    py.detach(|| rayon::scope(|_| work())).or_raise()
+}
+
+/// The networks of a run's folder or of a checkpoint's file.
+#[pyfunction]
+#[pyo3(signature = (path, task=None))]
+pub fn load(py: Python<'_>, path: PathBuf, task: Option<&Bound<'_, OwnTask>>) -> PyResult<Run> {
+    let own = Own { task: task.map(|task| task.get().task()), ..Own::default() };
+    apart(py, || {
+        let checkpoint = Checkpoint::read_with(&path, own, &Device::Cpu)?;
+        let metrics = path.join(METRICS_FILE);
+        let rows = if metrics.is_file() { read_metrics(&metrics)? } else { Vec::new() };
+        let stopped = checkpoint.finished();
+        Ok(Run { checkpoint, rows, folder: path.is_dir().then_some(path), stopped })
+    })
+}
+
+#[pymethods]
+impl Run {
+    /// Every tensor of the checkpoint that learning or activity changes.
+    fn tensors<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let tensors = PyDict::new(py);
+        for (name, tensor) in self.checkpoint.plastic.each() {
+            tensors.set_item(name, array(py, tensor)?)?;
+        }
+        Ok(tensors)
+    }
+
+    /// The names of the weights among the tensors.
+    fn weight_names(&self) -> Vec<&'static str> {
+        self.checkpoint.plastic.weights.each().map(|(name, _)| name).collect()
+    }
+
+    fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        columns(py, &self.rows)
+    }
+
+    fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        object(py, &self.checkpoint.setup.config)
+    }
+
+    #[getter]
+    fn updates(&self) -> u64 {
+        self.checkpoint.updates
+    }
+
+    #[getter]
+    fn trials(&self) -> u64 {
+        self.checkpoint.trials()
+    }
+
+    #[getter]
+    fn folder(&self) -> Option<PathBuf> {
+        self.folder.clone()
+    }
+
+    /// Why training stopped.
+    #[getter]
+    fn stopped(&self) -> Option<&'static str> {
+        self.stopped.map(|reason| match reason {
+            StopReason::Limit => "limit",
+            StopReason::Criterion => "criterion",
+            StopReason::Frozen => "frozen",
+            _ => "interrupted",
+        })
+    }
+
+    /// Whether the checkpoint's file was changed after it had been written.
+    #[getter]
+    fn edited(&self) -> bool {
+        self.checkpoint.integrity == Integrity::Changed
+    }
+
+    /// Trials to criterion of each network.
+    #[getter]
+    fn criterion_trials(&self) -> Vec<Option<u64>> {
+        self.checkpoint.criterion.iter().map(|criterion| criterion.reached_at()).collect()
+    }
+
+    #[pyo3(signature = (trials, seed))]
+    fn evaluate<'py>(&self, py: Python<'py>, trials: u64, seed: Option<u64>) -> PyResult<Bound<'py, PyDict>> {
+        let scores = apart(py, || evaluate(&self.checkpoint, trials, self.seed(seed)))?;
+        columns(py, &scores)
+    }
+
+    #[pyo3(signature = (inputs, record, seed))]
+    fn simulate<'py>(
+        &self,
+        py: Python<'py>,
+        inputs: &Bound<'py, PyDict>,
+        record: Vec<String>,
+        seed: Option<u64>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let bytes = safetensors(inputs)?;
+        let mut kept = Record::default();
+        for name in record {
+            match &*name {
+                "rates" => kept.rates = true,
+                "activations" => kept.activations = true,
+                "trace" => kept.fast_weights = true,
+                _ => {
+                    let known = ["rates", "activations", "trace"].map(String::from).to_vec();
+                    return Err(Error::Unknown { kind: "thing to record", found: name, known }).or_raise();
+                }
+            }
+        }
+        let results = apart(py, || {
+            let inputs = parse_inputs(&bytes, &self.checkpoint, &Device::Cpu)?;
+            simulate(&self.checkpoint, inputs, kept, self.seed(seed))
+        })?;
+        let arrays = PyDict::new(py);
+        for (name, tensor) in results {
+            arrays.set_item(name, array(py, &tensor)?)?;
+        }
+        Ok(arrays)
+    }
+
+    /// Writes a checkpoint's file if the name says so, else a run's folder.
+    fn save(&self, py: Python<'_>, path: PathBuf, force: bool) -> PyResult<()> {
+        apart(py, || {
+            if path.extension().is_some_and(|end| end == "safetensors") {
+                return self.checkpoint.write(&path);
+            }
+            RunFolder::create(&path, &self.checkpoint.setup.config, force)?.keep(&self.rows, &self.checkpoint)
+        })
+    }
+
+    /// Goes on with training, in the run's folder if it has one.
+    #[pyo3(signature = (given, accept_edited, task))]
+    fn resume(
+        &self,
+        py: Python<'_>,
+        given: &Bound<'_, PyDict>,
+        accept_edited: bool,
+        task: Option<&Bound<'_, OwnTask>>,
+    ) -> PyResult<Training> {
+        let given = settings(given)?;
+        let (trainer, folder) = apart(py, || {
+            let saved = &self.checkpoint;
+            let setup = saved.setup.changed(&given)?;
+            saved.setup.config.goes_on_as(&setup.config, "this run")?;
+            if self.edited() && !accept_edited {
+                let text = "the checkpoint was changed after it had been written: accept_edited=True goes on from it all the same";
+                return Err(Error::Usage(text.into()));
+            }
+            let devices = open_devices(&parse_devices(&setup.config.train.device)?)?.devices;
+            hebbian_rnn::check_memory(&setup, &devices)?;
+            let Some(path) = &self.folder else {
+                return Ok((Trainer::resume(&Checkpoint { setup, ..saved.clone() }, &devices)?, None));
+            };
+            let lock = Lock::take(path)?;
+            let own = Own { task: Some(setup.task.clone()), rule: Some(setup.rule.clone()), ..Own::default() };
+            let newest = Checkpoint::read_with(path, own, &Device::Cpu)?;
+            if newest.updates != saved.updates {
+                let (found, expected) = (newest.updates, saved.updates);
+                let text =
+                    format!("{} is at update {found} by now, this run at {expected}: load it again", path.display());
+                return Err(Error::Usage(text));
+            }
+            let trainer = Trainer::resume(&Checkpoint { setup, ..newest }, &devices)?;
+            let folder = RunFolder::reopen(lock, trainer.config(), Some(saved.updates))?;
+            Ok((trainer, Some((folder, path.clone()))))
+        })?;
+        Training::begin(trainer, folder, self.rows.clone(), task.map(|task| task.get()))
+    }
+
+    /// The title, summary, tables and pictures of an analysis.
+    #[pyo3(signature = (name, trials, seed))]
+    fn analyse<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        trials: Option<u64>,
+        seed: Option<u64>,
+    ) -> PyResult<(&'static str, Bound<'py, PyDict>, Bound<'py, PyDict>, Bound<'py, PyDict>)> {
+        let analysis = find_analysis(name).or_raise()?;
+        let findings = apart(py, || {
+            let metrics = Some(&self.rows[..]).filter(|rows| !rows.is_empty());
+            let subject = Subject { checkpoint: &self.checkpoint, metrics };
+            analysis.run(&subject, &Options { trials, seed: self.seed(seed) })
+        })?;
+        let (summary, tables, pictures) = (PyDict::new(py), PyDict::new(py), PyDict::new(py));
+        for (name, value) in &findings.summary {
+            summary.set_item(name, value)?;
+        }
+        for table in &findings.tables {
+            let columns = PyDict::new(py);
+            for (k, name) in table.columns.iter().enumerate() {
+                columns.set_item(name, PyList::new(py, table.rows.iter().map(|row| &row[k]))?)?;
+            }
+            tables.set_item(&table.name, columns)?;
+        }
+        for picture in &findings.pictures {
+            pictures.set_item(&picture.name, picture.svg())?;
+        }
+        for (name, svg) in &findings.animations {
+            pictures.set_item(name, svg)?;
+        }
+        Ok((analysis.title, summary, tables, pictures))
+    }
+
+    /// The text of `report.html`.
+    fn report(&self, py: Python<'_>, analyses: bool, trials: u64) -> PyResult<String> {
+        apart(py, || {
+            let scores = evaluate(&self.checkpoint, trials, self.seed(None))?;
+            let file = self.checkpoint.to_bytes()?;
+            let mut page = RunReport::new(&self.checkpoint, &file, self.rows.clone(), (&scores, trials));
+            page.analyse(analyses, &|_| {});
+            page.html()
+        })
+    }
+
+    /// The learning curve as SVG.
+    fn learning_curve(&self, log: bool) -> String {
+        learning_curve_svg(&self.checkpoint.setup, &self.rows, log)
+    }
+
+    /// The task, rule and size in a line.
+    fn describe(&self) -> String {
+        let config = &self.checkpoint.setup.config;
+        format!(
+            "{} by {}, {} networks of {} neurons after {} trials each",
+            self.checkpoint.setup.task.name(),
+            config.rule.name,
+            config.train.networks.count(),
+            config.network.neurons,
+            self.checkpoint.trials()
+        )
+    }
+}

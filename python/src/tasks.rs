@@ -1,0 +1,221 @@
+//! Tasks made of Python functions, and their trials, drawn ahead of need.
+
+use crate::errors::OrRaise;
+use crate::worlds::PythonWorld;
+use hebbian_rnn::{Episodes, Error, ErrorMeasure, Phase, Stream, Task, Trial, TrialNumbers};
+use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use rand::Rng;
+use std::collections::HashMap;
+use std::sync::mpsc::{channel, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A task or world of the user's own.
+#[pyclass(frozen, module = "hebbian_rnn._native")]
+pub struct OwnTask {
+    task: Arc<dyn Task>,
+    /// The listed task whose settings it starts from.
+    pub like: &'static str,
+    ahead: Option<Arc<Ahead>>,
+}
+
+impl OwnTask {
+    pub fn task(&self) -> Arc<dyn Task> {
+        self.task.clone()
+    }
+
+    /// Forgets trials that were drawn ahead.
+    pub fn rest(&self) -> impl FnOnce() + Send + 'static {
+        let ahead = self.ahead.clone();
+        move || {
+            if let Some(ahead) = ahead {
+                ahead.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            }
+        }
+    }
+}
+
+/// A task whose trials `draw(seed, trials)` draws. `sizes` are T and n_out.
+#[pyfunction]
+pub fn function_task(
+    name: String,
+    draw: Py<PyAny>,
+    inputs: Vec<String>,
+    sizes: (usize, usize),
+    types: Vec<String>,
+    measure: &str,
+    correct_below: f64,
+) -> PyResult<OwnTask> {
+    let known = [("absolute", ErrorMeasure::Absolute), ("squared", ErrorMeasure::Squared)];
+    let found = known.iter().find(|(name, _)| *name == measure).map(|(_, measure)| *measure);
+    let unknown = || Error::Unknown {
+        kind: "error measure",
+        found: measure.into(),
+        known: known.iter().map(|(name, _)| name.to_string()).collect(),
+    };
+    let measure = found.ok_or_else(unknown).or_raise()?;
+    let expected = "a positive number".into();
+    if correct_below.is_nan() || correct_below <= 0.0 {
+        let (key, found) = ("correct_below".into(), correct_below.to_string());
+        return Err(Error::Setting { key, found, expected }).or_raise();
+    }
+    let drawing = Arc::new(Drawing { name: name.clone(), draw, n_in: inputs.len(), steps: sizes.0, n_out: sizes.1 });
+    let ahead = Arc::new(Ahead::begin(drawing.clone())?);
+    let task = FunctionTask { drawing, inputs, types, measure, correct_below, ahead: ahead.clone() };
+    Ok(OwnTask { task: Arc::new(task), like: "file", ahead: Some(ahead) })
+}
+
+/// Episodes in a world of Python's.
+#[pyfunction]
+pub fn world_task(world: &Bound<'_, PyAny>) -> PyResult<OwnTask> {
+    let world = PythonWorld::of(world)?;
+    let like = if world.is_discrete() { "cartpole" } else { "pendulum" };
+    Ok(OwnTask { task: Arc::new(Episodes::new(world)), like, ahead: None })
+}
+
+/// A Python function that draws trials, and the sizes of what it draws.
+struct Drawing {
+    name: String,
+    draw: Py<PyAny>,
+    steps: usize,
+    n_in: usize,
+    n_out: usize,
+}
+
+impl Drawing {
+    fn trials(&self, mut rng: Stream, count: usize) -> hebbian_rnn::Result<Vec<Trial>> {
+        let seed: Vec<u64> = (0..4).map(|_| rng.next_u64()).collect();
+        let drawn = Python::attach(|py| -> PyResult<_> {
+            let drawn = self.draw.bind(py).call1((seed, count))?;
+            self.read(drawn.cast::<PyDict>()?, count)
+        });
+        drawn.map_err(|raised| Error::Own(Box::new(raised)))?
+    }
+
+    fn read(&self, drawn: &Bound<'_, PyDict>, count: usize) -> PyResult<hebbian_rnn::Result<Vec<Trial>>> {
+        let get = |name: &str| drawn.get_item(name);
+        let missing = || pyo3::exceptions::PyKeyError::new_err("inputs and targets");
+        let inputs: PyReadonlyArray3<'_, f32> = get("inputs")?.ok_or_else(missing)?.extract()?;
+        let targets: PyReadonlyArray3<'_, f32> = get("targets")?.ok_or_else(missing)?.extract()?;
+        let mask: Option<PyReadonlyArray2<'_, bool>> = get("mask")?.map(|array| array.extract()).transpose()?;
+        let modulator: Option<PyReadonlyArray2<'_, f32>> =
+            get("modulator")?.map(|array| array.extract()).transpose()?;
+        let types: Option<PyReadonlyArray1<'_, i64>> = get("type")?.map(|array| array.extract()).transpose()?;
+        let (t, n_in, n_out) = (self.steps, self.n_in, self.n_out);
+        for (what, found, expected) in
+            [("inputs", inputs.shape(), [count, t, n_in]), ("targets", targets.shape(), [count, t, n_out])]
+        {
+            if found != expected {
+                let name = &self.name;
+                let text = format!("task `{name}` drew {what} of shape {found:?}; expected {expected:?}, as at first");
+                return Ok(Err(Error::Content(text)));
+            }
+        }
+        let (inputs, targets) = (inputs.as_slice()?, targets.as_slice()?);
+        let mask = mask.as_ref().map(|mask| mask.as_slice()).transpose()?;
+        let modulator = modulator.as_ref().map(|modulator| modulator.as_slice()).transpose()?;
+        let types = types.as_ref().map(|types| types.as_slice()).transpose()?;
+        let trial = |k: usize| Trial {
+            trial_type: types.map_or(0, |types| types[k] as usize),
+            inputs: inputs[k * t * n_in..(k + 1) * t * n_in].to_vec(),
+            targets: targets[k * t * n_out..(k + 1) * t * n_out].to_vec(),
+            scored: mask.map_or_else(|| vec![true; t], |mask| mask[k * t..(k + 1) * t].to_vec()),
+            modulator: modulator.map(|modulator| modulator[k * t..(k + 1) * t].to_vec()),
+        };
+        Ok(Ok((0..count).map(trial).collect()))
+    }
+}
+
+type Drawn = hebbian_rnn::Result<Vec<Trial>>;
+
+/// Draws a network's next trials while the present ones run, on a thread of its own.
+struct Ahead {
+    orders: Mutex<Sender<(TrialNumbers, Sender<Drawn>)>>,
+    waiting: Mutex<HashMap<TrialNumbers, Receiver<Drawn>>>,
+}
+
+impl Ahead {
+    fn begin(drawing: Arc<Drawing>) -> PyResult<Self> {
+        let (orders, received) = channel::<(TrialNumbers, Sender<Drawn>)>();
+        let work = move || {
+            for (numbers, answer) in received {
+                // Nobody may want it any more.
+                let _ = answer.send(drawing.trials(numbers.stream(), numbers.count));
+            }
+        };
+        std::thread::Builder::new().name("hebbian-rnn trials".into()).spawn(work)?;
+        Ok(Ahead { orders: Mutex::new(orders), waiting: Mutex::default() })
+    }
+
+    fn order(&self, numbers: TrialNumbers) -> Receiver<Drawn> {
+        let (answer, receiver) = channel();
+        // If the thread is gone, so is `answer`, and receiving fails.
+        let _ = self.orders.lock().unwrap_or_else(PoisonError::into_inner).send((numbers, answer));
+        receiver
+    }
+
+    fn trials(&self, numbers: TrialNumbers) -> Drawn {
+        let lock = || self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let ordered = lock().remove(&numbers);
+        let receiver = ordered.unwrap_or_else(|| self.order(numbers));
+        let drawn = receiver.recv().map_err(|_| Error::Bug("the thread that draws trials is gone".into()))??;
+        if numbers.phase == Phase::Train {
+            let next = TrialNumbers { first: numbers.first + numbers.count as u64, ..numbers };
+            lock().entry(next).or_insert_with(|| self.order(next));
+        }
+        Ok(drawn)
+    }
+}
+
+/// A task whose trials a Python function draws.
+struct FunctionTask {
+    drawing: Arc<Drawing>,
+    inputs: Vec<String>,
+    types: Vec<String>,
+    measure: ErrorMeasure,
+    correct_below: f64,
+    ahead: Arc<Ahead>,
+}
+
+impl Task for FunctionTask {
+    fn name(&self) -> &str {
+        &self.drawing.name
+    }
+
+    fn steps(&self) -> usize {
+        self.drawing.steps
+    }
+
+    fn inputs(&self) -> Vec<String> {
+        self.inputs.clone()
+    }
+
+    fn n_out(&self) -> usize {
+        self.drawing.n_out
+    }
+
+    fn trial_types(&self) -> Vec<String> {
+        self.types.clone()
+    }
+
+    /// Analyses draw single trials. One that can't be drawn is empty, which they refuse.
+    fn trial(&self, _index: u64, rng: &mut Stream) -> Trial {
+        let drawn = self.drawing.trials(rng.clone(), 1).ok().and_then(|mut trials| trials.pop());
+        let none =
+            Trial { trial_type: 0, inputs: Vec::new(), targets: Vec::new(), scored: Vec::new(), modulator: None };
+        drawn.unwrap_or(none)
+    }
+
+    fn trials(&self, numbers: TrialNumbers) -> Option<hebbian_rnn::Result<Vec<Trial>>> {
+        Some(self.ahead.trials(numbers))
+    }
+
+    fn measure(&self) -> ErrorMeasure {
+        self.measure
+    }
+
+    fn correct_below(&self) -> f64 {
+        self.correct_below
+    }
+}

@@ -1,0 +1,180 @@
+//! Worlds of Python's: environments whose copies take their steps together, one call for each step.
+
+use hebbian_rnn::{Actions, Copies, Environment, Error, Outcome, Start};
+use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArrayDyn};
+use pyo3::prelude::*;
+use rand::Rng;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+/// An environment behind `hebbian_rnn/_worlds.py`'s `World`.
+pub struct PythonWorld {
+    world: Arc<Py<PyAny>>,
+    name: String,
+    sizes: Vec<f64>,
+    actions: Actions,
+    limit: usize,
+    solved: f64,
+    copies: Option<usize>,
+    /// Whether some copies live: others wait for their end.
+    busy: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl PythonWorld {
+    pub fn of(world: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let actions = world.getattr("actions")?;
+        let actions = match actions.extract::<usize>() {
+            Ok(number) => Actions::Discrete(number),
+            Err(_) => {
+                let (low, high) = actions.extract()?;
+                Actions::Continuous { low, high }
+            }
+        };
+        Ok(PythonWorld {
+            name: world.getattr("name")?.extract()?,
+            sizes: world.getattr("sizes")?.extract()?,
+            actions,
+            limit: world.getattr("limit")?.extract()?,
+            solved: world.getattr("solved")?.extract()?,
+            copies: world.getattr("copies")?.extract()?,
+            world: Arc::new(world.clone().unbind()),
+            busy: Arc::default(),
+        })
+    }
+
+    pub fn is_discrete(&self) -> bool {
+        matches!(self.actions, Actions::Discrete(_))
+    }
+}
+
+impl Environment for PythonWorld {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn observations(&self) -> Vec<(String, f64)> {
+        self.sizes.iter().enumerate().map(|(k, size)| (format!("observation {k}"), *size)).collect()
+    }
+
+    fn actions(&self) -> Actions {
+        self.actions.clone()
+    }
+
+    fn limit(&self) -> usize {
+        self.limit
+    }
+
+    fn solved(&self) -> f64 {
+        self.solved
+    }
+
+    fn together(&self) -> Option<usize> {
+        Some(self.copies.unwrap_or(usize::MAX))
+    }
+
+    fn start(&self, episodes: Vec<Start>) -> Box<dyn Copies> {
+        let turn = Turn::wait(&self.busy);
+        // Gymnasium's environments of old take seeds of 31 bits.
+        let seeds: Vec<u32> = episodes.into_iter().map(|mut start| start.rng.next_u32() >> 1).collect();
+        let mut copies = PythonCopies {
+            world: self.world.clone(),
+            width: self.sizes.len(),
+            living: vec![true; seeds.len()],
+            seen: vec![0.0; seeds.len() * self.sizes.len()],
+            failed: None,
+            _turn: turn,
+        };
+        let seen = Python::attach(|py| -> PyResult<Vec<f64>> {
+            let seen = self.world.bind(py).call_method1("reset", (seeds,))?;
+            Ok(seen.extract::<PyReadonlyArrayDyn<'_, f64>>()?.as_slice()?.to_vec())
+        });
+        match seen {
+            Ok(seen) => copies.seen = seen,
+            Err(raised) => copies.failed = Some(raised),
+        }
+        Box::new(copies)
+    }
+}
+
+/// The exclusive use of a world.
+struct Turn(Arc<(Mutex<bool>, Condvar)>);
+
+impl Turn {
+    fn wait(busy: &Arc<(Mutex<bool>, Condvar)>) -> Self {
+        let (state, freed) = &**busy;
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        while *state {
+            state = freed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        *state = true;
+        Turn(busy.clone())
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let (state, freed) = &*self.0;
+        *state.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        freed.notify_one();
+    }
+}
+
+/// Copies of a Python world.
+struct PythonCopies {
+    world: Arc<Py<PyAny>>,
+    width: usize,
+    living: Vec<bool>,
+    /// `[copies, width]`.
+    seen: Vec<f64>,
+    /// What starting them raised.
+    failed: Option<PyErr>,
+    _turn: Turn,
+}
+
+impl PythonCopies {
+    fn act(&mut self, actions: &[f64], outcomes: &mut [Outcome]) -> PyResult<()> {
+        let copies = self.living.len();
+        Python::attach(|py| {
+            let actions = PyArray1::from_slice(py, actions).reshape([copies, actions.len() / copies])?;
+            let living = PyArray1::from_slice(py, &self.living);
+            let answer = self.world.bind(py).call_method1("step", (actions, living))?;
+            let (seen, rewards, terminated, truncated): (
+                PyReadonlyArray2<'_, f64>,
+                PyReadonlyArray1<'_, f64>,
+                PyReadonlyArray1<'_, bool>,
+                PyReadonlyArray1<'_, bool>,
+            ) = answer.extract()?;
+            self.seen.copy_from_slice(seen.as_slice()?);
+            let (rewards, terminated, truncated) = (rewards.as_slice()?, terminated.as_slice()?, truncated.as_slice()?);
+            for (k, outcome) in outcomes.iter_mut().enumerate().filter(|(k, _)| self.living[*k]) {
+                let (reward, terminated, truncated) = (rewards[k], terminated[k], truncated[k]);
+                *outcome = Outcome { reward, terminated, truncated, correct: None };
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Copies for PythonCopies {
+    fn condition(&self, _k: usize) -> usize {
+        0
+    }
+
+    fn observe(&self, k: usize, observation: &mut [f64]) {
+        observation.copy_from_slice(&self.seen[k * self.width..(k + 1) * self.width]);
+    }
+
+    /// Copies take their steps together.
+    fn step(&mut self, _k: usize, _action: &[f64]) -> Outcome {
+        Outcome::default()
+    }
+
+    fn step_together(&mut self, some: &[usize], actions: &[f64], outcomes: &mut [Outcome]) -> hebbian_rnn::Result<()> {
+        self.living.fill(false);
+        some.iter().for_each(|k| self.living[*k] = true);
+        let done = match self.failed.take() {
+            Some(raised) => Err(raised),
+            None => self.act(actions, outcomes),
+        };
+        done.map_err(|raised| Error::Own(Box::new(raised)))
+    }
+}
