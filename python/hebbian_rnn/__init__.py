@@ -16,7 +16,10 @@ from __future__ import annotations
 import os as _os
 
 # Otherwise every matrix product asks the system for the number of processors. This is the number that would be used anyway.
-_os.environ.setdefault("RAYON_NUM_THREADS", str(len(_os.sched_getaffinity(0)) if hasattr(_os, "sched_getaffinity") else _os.cpu_count() or 1))
+_os.environ.setdefault(
+    "RAYON_NUM_THREADS",
+    str(len(_os.sched_getaffinity(0)) if hasattr(_os, "sched_getaffinity") else _os.cpu_count() or 1),
+)
 
 from . import errors
 from ._native import Progress, __version__

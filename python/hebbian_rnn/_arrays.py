@@ -55,7 +55,9 @@ def read(path: str) -> Mapping[str, Any]:
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
     if kind == ".mat":
-        from scipy.io import loadmat
+        from scipy.io import loadmat  # type: ignore[import-untyped,unused-ignore]
 
-        return {name: array for name, array in loadmat(path).items() if not name.startswith("__")}
+        arrays = {name: array for name, array in loadmat(path).items() if not name.startswith("__")}
+        # MATLAB has no arrays of one dimension.
+        return {name: array.ravel() if name == "type" else array for name, array in arrays.items()}
     raise ContentError(f"{path}: its name ends in `{kind}`; expected .npz, .mat or .safetensors")

@@ -32,7 +32,7 @@ def shown(progress: bool | Callable[[Progress], object] | None) -> Iterator[Call
     elif progress is False:
         yield None
     elif "ipykernel" in sys.modules:
-        from IPython.display import display
+        from IPython.display import display  # type: ignore[import-not-found,unused-ignore]
 
         handle = display({"text/plain": ""}, raw=True, display_id=True)
         yield lambda now: handle.update({"text/plain": _line(now)}, raw=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -137,7 +137,9 @@ class Run:
         """Writes a self-contained page about the run, in its folder or to `path`; returns its path."""
         if path is None:
             if self.folder is None:
-                raise UsageError("this run is only in memory: report(path) says where the page goes, or save(folder) first")
+                raise UsageError(
+                    "this run is only in memory: report(path) says where the page goes, or save(folder) first"
+                )
             path = os.path.join(self.folder, "report.html")
         page = self._native.report(analyses, TRIALS)
         _native.write(os.fspath(path), page.encode())
@@ -180,5 +182,7 @@ def load(path: str | os.PathLike[str], task: Any = None) -> Run:
     own = None if task is None else native(task)
     run = Run(_native.load(os.fspath(path), own), own)
     if run._native.edited:
-        warnings.warn(f"{os.fspath(path)}: its checksum does not fit: damaged, or edited by hand", RuntimeWarning, stacklevel=2)
+        warnings.warn(
+            f"{os.fspath(path)}: its checksum does not fit: damaged, or edited by hand", RuntimeWarning, stacklevel=2
+        )
     return run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from . import _native
 from ._arrays import floats, plain, read, wrong
 from .errors import ContentError, UsageError
+
+if TYPE_CHECKING:
+    from ._worlds import World
 
 #: What a task draws: arrays by name.
 Trials = Mapping[str, Any]
@@ -42,7 +45,7 @@ class Task:
         correct_below: float = 0.5,
     ) -> None:
         self._draw = draw
-        self.name = name or getattr(draw, "__name__", "task")
+        self.name: str = name or str(getattr(draw, "__name__", "task"))
         self._inputs = inputs
         self.types = [f"type {k}" for k in range(types)] if isinstance(types, int) else list(types)
         self._measure = measure
@@ -66,35 +69,38 @@ class Task:
         unknown = set(drawn) - set(KNOWN)
         if unknown:
             raise ContentError(f"task `{self.name}` returned `{min(unknown)}`; known are: {', '.join(KNOWN)}")
-        found: dict[str, NDArray[Any]] = {}
-        for key, array in drawn.items():
-            if array is None:
-                continue
-            label = f"{self.name}: {key}"
-            if key == "type":
-                found[key] = plain(label, array).astype(np.int64)
-            elif key == "mask":
-                found[key] = np.ascontiguousarray(plain(label, array) != 0)
-            else:
-                found[key] = floats(label, array).astype(np.float32, copy=False)
+        found = {key: self._read(key, array) for key, array in drawn.items() if array is not None}
+        self._check(found, trials)
+        return found
+
+    def _read(self, key: str, array: Any) -> NDArray[Any]:
+        label = f"{self.name}: {key}"
+        if key == "type":
+            return plain(label, array).astype(np.int64)
+        if key == "mask":
+            return np.ascontiguousarray(plain(label, array) != 0)
+        return floats(label, array).astype(np.float32, copy=False)
+
+    def _check(self, found: Mapping[str, NDArray[Any]], trials: int) -> None:
         for key in ("inputs", "targets"):
             if key not in found:
                 raise wrong(f"{self.name}: {key}", "missing", KNOWN[key])
-            if found[key].ndim != 3 or found[key].shape[0] != trials:
-                shape = list(found[key].shape)
-                raise wrong(f"{self.name}: {key}", f"of shape {shape}", f"{KNOWN[key]} with {trials} trials")
-        steps = found["inputs"].shape[1]
-        shapes = {"targets": (trials, steps), "mask": (trials, steps), "modulator": (trials, steps), "type": (trials,)}
-        for key, shape in shapes.items():
-            if key in found and found[key].shape[: len(shape)] != shape or key != "targets" and key in found and found[key].ndim != len(shape):
-                raise wrong(f"{self.name}: {key}", f"of shape {list(found[key].shape)}", f"{KNOWN[key]}, as `inputs` has it: {list(shape)}")
+        shape = found["inputs"].shape
+        steps = shape[1] if len(shape) == 3 else 0
+        for key, array in found.items():
+            expected = {"mask": (trials, steps), "modulator": (trials, steps), "type": (trials,)}.get(key)
+            fits = array.shape == expected if expected else array.ndim == 3 and array.shape[:2] == (trials, steps)
+            if not fits:
+                text = f"{KNOWN[key]} with {trials} trials" + (f" and T = {steps}, as `inputs` has it" if steps else "")
+                raise wrong(f"{self.name}: {key}", f"of shape {list(array.shape)}", text)
         if "mask" in found and not found["mask"].any(axis=1).all():
             trial = int(np.argmin(found["mask"].any(axis=1)))
             raise wrong(f"{self.name}: mask", f"0 throughout trial {trial}", "at least one step that is judged")
-        if "type" in found and not ((0 <= found["type"]) & (found["type"] < len(self.types))).all():
-            strange = found["type"][(found["type"] < 0) | (found["type"] >= len(self.types))][0]
-            raise wrong(f"{self.name}: type", str(strange), f"0 to {len(self.types) - 1}: @task(types=…) says how many there are")
-        return found
+        if "type" in found and trials:
+            strange = found["type"][(found["type"] < 0) | (found["type"] >= len(self.types))]
+            if len(strange):
+                known = f"0 to {len(self.types) - 1}: @task(types=…) says how many there are"
+                raise wrong(f"{self.name}: type", str(strange[0]), known)
 
     @cached_property
     def native(self) -> _native.OwnTask:
@@ -113,6 +119,7 @@ class Task:
 def task(draw: Draw) -> Task: ...
 @overload
 def task(
+    draw: None = None,
     *,
     name: str | None = None,
     inputs: Sequence[str] | None = None,
@@ -148,7 +155,9 @@ def of_arrays(arrays: Trials, name: str = "trials") -> Task:
     count = len(ready["inputs"])
     for key, array in ready.items():
         if array.ndim == 0 or len(array) != count:
-            raise wrong(f"{name}: {key}", f"of shape {list(array.shape)}", f"{KNOWN[key]} with {count} trials, as `inputs` has")
+            raise wrong(
+                f"{name}: {key}", f"of shape {list(array.shape)}", f"{KNOWN[key]} with {count} trials, as `inputs` has"
+            )
     types = int(ready["type"].max()) + 1 if "type" in ready and count else 1
     # Every type is as likely as the others, however many of its trials there are.
     of_type = [np.flatnonzero(ready["type"] == k) for k in range(types)] if "type" in ready else [np.arange(count)]
@@ -171,10 +180,10 @@ def native(given: Any) -> _native.OwnTask:
     found = of_any(given)
     if isinstance(found, str):
         raise UsageError(f"task is {found!r}; expected a task of your own, not the name of one")
-    return found.native  # type: ignore[no-any-return]
+    return found.native
 
 
-def of_any(given: Any) -> str | Task | Any:
+def of_any(given: Any) -> str | Task | World:
     """The task that `train` was given: a name, a task, arrays, a file, a task of PsychRNN, or what makes an environment."""
     from ._worlds import World, neurogym_env, world
 
@@ -204,10 +213,12 @@ def psychrnn(given: Any, *, name: str | None = None, **options: Any) -> Task:
 
     def draw(rng: np.random.Generator, trials: int) -> Trials:
         np.random.seed(int(rng.integers(2**32)))
-        parts = []
-        while sum(len(part[0]) for part in parts) < trials:
+        parts: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
+        drawn = 0
+        while drawn < trials:
             parts.append(given.get_trial_batch()[:3])
-        inputs, targets, mask = (np.concatenate(part)[:trials] for part in zip(*parts))
+            drawn += len(parts[-1][0])
+        inputs, targets, mask = (np.concatenate(part)[:trials] for part in zip(*parts, strict=True))
         return {"inputs": inputs, "targets": targets, "mask": mask.any(axis=2)}
 
     return Task(draw, name=name or type(given).__name__, **options)
@@ -259,7 +270,7 @@ def neurogym_task(given: Any, *, steps: int | None = None, name: str | None = No
 def neurogym(given: Any) -> Any:
     """An environment of NeuroGym, from its name or itself, without wrappers."""
     if isinstance(given, str):
-        import neurogym as package
+        import neurogym as package  # type: ignore[import-not-found,unused-ignore]
 
         given = package.make(given)
     env = getattr(given, "unwrapped", given)

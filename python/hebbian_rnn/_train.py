@@ -16,7 +16,7 @@ from ._native import Progress
 from ._run import Run
 from ._settings import flat, put
 from ._tasks import of_any
-from .errors import HebbianError, Interrupted, UsageError
+from .errors import Interrupted, UsageError
 
 #: Trainings that Python's end must stop.
 _alive: weakref.WeakSet[_native.Training] = weakref.WeakSet()
@@ -102,15 +102,15 @@ class Training:
 
 
 def _attach(error: BaseException, run: Run) -> None:
-    if isinstance(error, HebbianError):
-        error.run = run
-    elif sys.version_info >= (3, 11):
-        where = run.folder or "memory only, in what Training.abort() returns"
-        error.add_note(f"hebbian_rnn: {run.updates} updates are kept: {where}")
+    """Lets an exception keep what was trained before it."""
+    error.run = run  # type: ignore[attr-defined]
+    if run.updates and sys.version_info >= (3, 11):
+        error.add_note(f"{run.updates} updates are kept: in {run.folder or 'the `run` of this exception'}")
 
 
 def start(
     task: Any,
+    /,
     *,
     rule: str | Mapping[str, Any] | None = None,
     networks: int | range | None = None,
@@ -132,6 +132,8 @@ def start(
         if init.folder is None:
             raise UsageError("init is a run that is only in memory; save it first")
         init = init.folder
+    if trials is not None and updates is not None:
+        raise UsageError(f"trials is {trials} and updates is {updates}: give one of them")
     given = flat(
         {
             "networks": networks,
@@ -154,12 +156,12 @@ def start(
             raise UsageError("a run goes on where it is, with the batch it has: leave out `out` and `batch`")
         return Training(task._native.resume(given, accept_edited, task._own), task._own)
     found = of_any(task)
-    own = None if isinstance(found, str) else found.native
+    named, own = (found, None) if isinstance(found, str) else (found.native, found.native)
     folder = None if out is None else os.fspath(out)
-    return Training(_native.start(own or found, given, folder, force, batch == "auto"), own)
+    return Training(_native.start(named, given, folder, force, batch == "auto"), own)
 
 
-def train(task: Any, *, progress: bool | Callable[[Progress], object] | None = None, **arguments: Any) -> Run:
+def train(task: Any, /, *, progress: bool | Callable[[Progress], object] | None = None, **arguments: Any) -> Run:
     """Trains networks and returns them.
 
     task: the name of a task or world; a `@task`, a dict of arrays, a .npz or .mat file of them; a `world`, a vector environment of

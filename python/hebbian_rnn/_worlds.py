@@ -33,12 +33,18 @@ class Vector:
         self._env = env
         mode = env.metadata.get("autoreset_mode")
         self._resets_itself = getattr(mode, "name", str(mode)).upper() != "DISABLED"
+        self._one_seed = False
 
     def reset(self, seeds: Sequence[int]) -> Array:
         # Places that are not used start too.
         spare = [0] * (self._env.num_envs - len(seeds))
-        observations, _ = self._env.reset(seed=[*seeds, *spare])
-        return observations[: len(seeds)]  # type: ignore[no-any-return]
+        if not self._one_seed:
+            try:
+                return self._env.reset(seed=[*seeds, *spare])[0][: len(seeds)]  # type: ignore[no-any-return]
+            except Exception:
+                # Those that compute with arrays have one generator for all.
+                self._one_seed = True
+        return self._env.reset(seed=seeds[0])[0][: len(seeds)]  # type: ignore[no-any-return]
 
     def step(self, actions: Array, living: Array) -> tuple[Array, Array, Array, Array]:
         env, used = self._env, len(living)
@@ -62,15 +68,14 @@ class Single:
         self._seen: list[Any] = []
 
     def reset(self, seeds: Sequence[int]) -> Array:
-        self._seen = [env.reset(seed=seed)[0] for env, seed in zip(self._envs, seeds)]
+        self._seen = [env.reset(seed=seed)[0] for env, seed in zip(self._envs, seeds, strict=True)]
         return np.asarray(self._seen)
 
     def step(self, actions: Array, living: Array) -> tuple[Array, Array, Array, Array]:
         rewards = np.zeros(len(living))
         terminated, truncated = np.zeros(len(living), dtype=bool), np.zeros(len(living), dtype=bool)
         for k in np.flatnonzero(living):
-            seen, rewards[k], terminated[k], truncated[k], _ = self._envs[k].step(actions[k])
-            self._seen[k] = seen
+            self._seen[int(k)], rewards[k], terminated[k], truncated[k], _ = self._envs[int(k)].step(actions[k])
         return np.asarray(self._seen), rewards, terminated, truncated
 
 
@@ -125,7 +130,9 @@ class World:
             high = np.maximum(np.abs(observed.high), np.abs(observed.low)).astype(np.float64).ravel()
             usual = [float(h) if 0 < h < 1e6 else 1.0 for h in high]
         else:
-            raise UsageError(f"`{name}` is observed as {observed}; expected a Box or Discrete (gymnasium's FlattenObservation helps)")
+            raise UsageError(
+                f"`{name}` is observed as {observed}; expected a Box or Discrete (gymnasium's FlattenObservation helps)"
+            )
         self.sizes = usual if sizes is None else [float(size) for size in sizes]
         if len(self.sizes) != width or not all(0 < size < np.inf for size in self.sizes):
             raise UsageError(f"sizes is {self.sizes}; expected {width} positive numbers, one for each observation")
@@ -140,10 +147,12 @@ class World:
             self.actions = (acted.low.astype(float).ravel().tolist(), acted.high.astype(float).ravel().tolist())
         else:
             raise UsageError(f"`{name}` has the actions {acted}; expected a Discrete, or a Box with bounds")
-        spec = getattr(sample, "spec", None)
+        spec = specification(sample)
         found = limit if limit is not None else getattr(spec, "max_episode_steps", None)
         if found is None:
-            raise UsageError(f"`{name}` has no limit of steps: world(…, limit=…) says after how many an episode is truncated")
+            raise UsageError(
+                f"`{name}` has no limit of steps: world(…, limit=…) says after how many an episode is truncated"
+            )
         self.limit = int(found)
         threshold = solved if solved is not None else getattr(spec, "reward_threshold", None)
         self.solved = float("inf") if threshold is None else float(threshold)
@@ -163,7 +172,7 @@ class World:
         """Takes a step in the copies that live."""
         assert self._now is not None
         if isinstance(self.actions, int):
-            chosen = actions[:, 0].astype(np.int64) + self._first
+            chosen: Array = actions[:, 0].astype(np.int64) + self._first
         else:
             chosen = np.clip(actions, *self.actions).astype(np.float32).reshape(len(actions), *self._action_shape)
         observations, rewards, terminated, truncated = self._now.step(chosen, living)
@@ -178,7 +187,11 @@ class World:
         if self._one_hot is not None:
             found = np.eye(self._one_hot)[found.astype(np.int64).ravel()]
         if found.size != count * self.width or not np.isfinite(found).all():
-            what = f"observations of shape {list(found.shape)}" if found.size != count * self.width else "an observation that is not finite"
+            what = (
+                f"observations of shape {list(found.shape)}"
+                if found.size != count * self.width
+                else "an observation that is not finite"
+            )
             raise ContentError(f"`{self.name}` gave {what}; expected {count} of {self.width} finite numbers")
         return np.ascontiguousarray(found, dtype=np.float64).reshape(count, self.width)
 
@@ -186,6 +199,14 @@ class World:
     def native(self) -> _native.OwnTask:
         """What the native part knows it by."""
         return _native.world_task(self)
+
+
+def specification(env: Any) -> Any:
+    """What Gymnasium's list of environments says of one, or of those in a vector environment."""
+    spec = getattr(env, "spec", None)
+    if spec is None and hasattr(env, "get_attr"):
+        spec = env.get_attr("spec")[0]
+    return spec
 
 
 def world(
@@ -208,8 +229,16 @@ def world(
     Each episode starts from a seed of its own: it is repeatable if the environment's randomness is.
     """
     if hasattr(given, "num_envs"):
-        label = name or getattr(getattr(given, "spec", None), "id", None) or type(given).__name__
-        return World(lambda _: Vector(given), given, copies=int(given.num_envs), name=label, limit=limit, solved=solved, sizes=sizes)
+        label = name or getattr(specification(given), "id", None) or type(given).__name__
+        return World(
+            lambda _: Vector(given),
+            given,
+            copies=int(given.num_envs),
+            name=label,
+            limit=limit,
+            solved=solved,
+            sizes=sizes,
+        )
     if isinstance(given, str):
         import gymnasium
 
@@ -218,10 +247,12 @@ def world(
         def given() -> Any:
             return gymnasium.make(made)
 
-    elif not callable(given) or hasattr(given, "step"):
-        raise UsageError(f"{given!r} is a single environment; expected a vector environment, or a function that makes one")
+    elif not callable(given) or (hasattr(given, "step") and not isinstance(given, type)):
+        raise UsageError(
+            f"{given!r} is a single environment; expected a vector environment, or a function that makes one"
+        )
     sample = given()
-    label = name or getattr(getattr(sample, "spec", None), "id", None) or type(sample).__name__
+    label = name or getattr(specification(sample), "id", None) or type(sample).__name__
 
     def bank(count: int) -> Bank:
         return Single([given() for _ in range(count)])
@@ -229,7 +260,14 @@ def world(
     return World(bank, sample, copies=None, name=label, limit=limit, solved=solved, sizes=sizes)
 
 
-def neurogym_env(given: Any, *, name: str | None = None, limit: int | None = None, solved: float | None = None, sizes: Sequence[float] | None = None) -> World:
+def neurogym_env(
+    given: Any,
+    *,
+    name: str | None = None,
+    limit: int | None = None,
+    solved: float | None = None,
+    sizes: Sequence[float] | None = None,
+) -> World:
     """A trial-based task of NeuroGym (1.x or 2.x) as a world: an episode is a trial, and only its rewards teach.
 
     given: the name of an environment, or one of which copies are made. limit: default: the longest of 100 trials.

@@ -48,7 +48,7 @@ fn make(py: Python<'_>, root: &Error, text: String) -> PyResult<PyErr> {
             "DivergedError"
         }
         Error::Io { path, source, .. } => {
-            fields.set_item("filename", path)?;
+            fields.set_item("filename", path.display().to_string())?;
             fields.set_item("errno", source.raw_os_error())?;
             "FileError"
         }

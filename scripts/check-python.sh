@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Builds the Python package as a wheel, installs it into an empty environment and tests it there. The environment is made anew in
+# target/python by pip, which fetches what it needs from PyPI.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+venv=target/python/venv wheels=target/python/wheels
+rm -rf "$venv" "$wheels"
+python3 -m venv "$venv"
+"$venv/bin/pip" install --quiet --disable-pip-version-check "maturin>=1.9.4,<2"
+"$venv/bin/maturin" build --release --locked --quiet --manifest-path python/Cargo.toml --out "$wheels"
+"$venv/bin/pip" install --quiet --disable-pip-version-check --find-links "$wheels" "hebbian-rnn[test]"
+"$venv/bin/ruff" check --quiet python examples
+"$venv/bin/ruff" format --check --quiet python examples
+# From elsewhere, so that the installed package is what is tested.
+package=$("$venv/bin/python" -c 'import hebbian_rnn, os; print(os.path.dirname(hebbian_rnn.__file__))')
+"$venv/bin/mypy" --config-file python/pyproject.toml "$package"
+"$venv/bin/python" -m mypy.stubtest hebbian_rnn
+export HEBBIAN_RNN=$PWD/target/debug/hebbian-rnn
+[ -x "$HEBBIAN_RNN" ] || cargo build --locked --quiet
+"$venv/bin/pytest" --quiet --rootdir python -p no:cacheprovider python/tests
