@@ -9,8 +9,8 @@ python3 -m venv "$venv"
 "$venv/bin/pip" install --quiet --disable-pip-version-check "maturin>=1.9.4,<2"
 "$venv/bin/maturin" build --release --locked --quiet --manifest-path python/Cargo.toml --out "$wheels"
 "$venv/bin/pip" install --quiet --disable-pip-version-check --find-links "$wheels" "hebbian-rnn[test]"
-"$venv/bin/ruff" check --quiet python examples
-"$venv/bin/ruff" format --check --quiet python examples
+"$venv/bin/ruff" check --quiet --config python/pyproject.toml python examples
+"$venv/bin/ruff" format --check --quiet --config python/pyproject.toml python examples
 # From elsewhere, so that the installed package is what is tested.
 package=$("$venv/bin/python" -c 'import hebbian_rnn, os; print(os.path.dirname(hebbian_rnn.__file__))')
 "$venv/bin/mypy" --config-file python/pyproject.toml "$package"
@@ -18,3 +18,8 @@ package=$("$venv/bin/python" -c 'import hebbian_rnn, os; print(os.path.dirname(h
 export HEBBIAN_RNN=$PWD/target/debug/hebbian-rnn
 [ -x "$HEBBIAN_RNN" ] || cargo build --locked --quiet
 "$venv/bin/pytest" --quiet --rootdir python -p no:cacheprovider python/tests
+"$venv/bin/python" examples/own_task.py
+"$venv/bin/python" examples/own_world.py
+# The tutorial runs from beginning to end, every docstring makes a page.
+"$venv/bin/pytest" --quiet --rootdir python -p no:cacheprovider --nbmake python/tutorial.ipynb
+"$venv/bin/pdoc" --output-directory target/python/api hebbian_rnn

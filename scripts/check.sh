@@ -3,13 +3,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo fmt --all --check
-cargo clippy --locked --all-targets -- -D warnings
+cargo clippy --locked --workspace --all-targets -- -D warnings
 # The library without default features.
 cargo clippy --locked --lib --no-default-features -- -D warnings
 cargo test --locked
 scripts/check-msrv.sh
 scripts/check-supply.sh
 scripts/check-cuda.sh
+scripts/check-python.sh
 cargo run --locked --quiet --example quickstart
 cargo run --locked --quiet --example custom_task
 cargo run --locked --quiet --example custom_rule

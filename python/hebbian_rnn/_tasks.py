@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -224,13 +228,22 @@ def psychrnn(given: Any, *, name: str | None = None, **options: Any) -> Task:
     return Task(draw, name=name or type(given).__name__, **options)
 
 
-def neurogym_task(given: Any, *, steps: int | None = None, name: str | None = None, **options: Any) -> Task:
+def neurogym_task(
+    given: Any,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    steps: int | None = None,
+    name: str | None = None,
+    **options: Any,
+) -> Task:
     """A trial-based task of NeuroGym (1.x or 2.x), by its ground truth: outputs, one for each action, should be 0.9 for the right
-    one and -0.9 for the others throughout the last period. The trial type is the right action.
+    one and -0.9 for the others throughout the last period. The trial type is the right action. A trial counts as correct if on average
+    the right action was favoured over one other.
 
-    given: an environment, or the name of one. steps: trials of more steps are not used; default: the longest of 100.
+    given: an environment, or the name of one, which is made with `settings`, such as {"dt": 20}.
+    steps: trials of more steps are not used; default: the longest of 100.
     """
-    env = neurogym(given)
+    env = neurogym(given, settings)
     actions = env.action_space
     if not hasattr(actions, "n"):
         raise UsageError(f"{env!r} has the actions {actions}; expected a number of them to choose from")
@@ -264,15 +277,33 @@ def neurogym_task(given: Any, *, steps: int | None = None, name: str | None = No
         return {"inputs": inputs, "targets": targets, "mask": mask, "type": kind}
 
     types = [f"action {k}" for k in range(int(actions.n))]
+    options.setdefault("correct_below", 1.8 / int(actions.n))
     return Task(draw, name=name or type(env).__name__, types=types, **options)
 
 
-def neurogym(given: Any) -> Any:
+def imported_neurogym() -> Any:
+    """NeuroGym. Its tasks need no torch, but its wrappers, which it imports beside them, name classes of torch: where torch is
+    missing, names without content take its place for the import."""
+    if find_spec("torch") is not None or "neurogym" in sys.modules:
+        return import_module("neurogym")
+
+    class Names(ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            return type(name, (), {})
+
+    torch, layers = Names("torch"), Names("torch.nn")
+    torch.nn = layers  # type: ignore[attr-defined]
+    sys.modules.update({"torch": torch, "torch.nn": layers})
+    try:
+        return import_module("neurogym")
+    finally:
+        del sys.modules["torch"], sys.modules["torch.nn"]
+
+
+def neurogym(given: Any, settings: Mapping[str, Any] | None) -> Any:
     """An environment of NeuroGym, from its name or itself, without wrappers."""
     if isinstance(given, str):
-        import neurogym as package  # type: ignore[import-not-found,unused-ignore]
-
-        given = package.make(given)
+        given = imported_neurogym().make(given, **(settings or {}))
     env = getattr(given, "unwrapped", given)
     if not hasattr(env, "new_trial"):
         raise UsageError(f"{env!r} has no trials; expected a task of NeuroGym")

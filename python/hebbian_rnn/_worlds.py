@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -263,6 +263,7 @@ def world(
 def neurogym_env(
     given: Any,
     *,
+    settings: Mapping[str, Any] | None = None,
     name: str | None = None,
     limit: int | None = None,
     solved: float | None = None,
@@ -270,11 +271,12 @@ def neurogym_env(
 ) -> World:
     """A trial-based task of NeuroGym (1.x or 2.x) as a world: an episode is a trial, and only its rewards teach.
 
-    given: the name of an environment, or one of which copies are made. limit: default: the longest of 100 trials.
+    given: the name of an environment, which is made with `settings`, such as {"dt": 20}; or one of which copies are made.
+    limit: after how many steps a trial is truncated; default: the longest of 100 trials.
     """
     from copy import deepcopy
 
-    sample = neurogym(given)
+    sample = neurogym(given, settings)
     if limit is None:
         trials = (sample.new_trial() for _ in range(100))
         limit = max(len(sample.ob) for _ in trials)

@@ -19,6 +19,9 @@ use std::sync::{Mutex, PoisonError};
 /// Episodes that take their steps together.
 const SHARD: usize = 8;
 
+/// Other threads sleep while a world takes its step. Waking them pays from about so many multiplications of a step on.
+const WORTH_WAKING: usize = 1 << 20;
+
 /// What is left of an episode at its end.
 struct Ended {
     lived: Lived,
@@ -274,6 +277,8 @@ fn live(shards: &mut [Shard], mut play: Play) -> Result<Vec<Ended>> {
     let early = !play.episodes.settings.by_step();
     let mut exact = vec![0.0; shards.first().map_or(0, |shard| shard.plan.n_out)];
     let mut acting = Vec::new();
+    let multiplications: usize = shards.iter().map(|shard| shard.drawn.len() * shard.plan.n * shard.plan.n).sum();
+    let wide = shards.len() > 1 && multiplications >= WORTH_WAKING;
     for step in 0..limit {
         for shard in &mut *shards {
             let n_in = shard.plan.n_in;
@@ -281,9 +286,10 @@ fn live(shards: &mut [Shard], mut play: Play) -> Result<Vec<Ended>> {
                 play.observe(shard.first + episode, &mut shard.inputs[row * n_in..][..n_in]);
             }
         }
-        match &mut *shards {
-            [alone] => alone.think(step, k),
-            several => several.par_iter_mut().for_each(|shard| shard.think(step, k)),
+        let think = |shard: &mut Shard| shard.think(step, k);
+        match wide {
+            true => shards.par_iter_mut().for_each(think),
+            false => shards.iter_mut().for_each(think),
         }
         acting.clear();
         for shard in &mut *shards {
