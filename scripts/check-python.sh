@@ -9,8 +9,11 @@ python3 -m venv "$venv"
 "$venv/bin/pip" install --quiet --disable-pip-version-check "maturin>=1.9.4,<2"
 "$venv/bin/maturin" build --release --locked --quiet --manifest-path python/Cargo.toml --out "$wheels"
 "$venv/bin/pip" install --quiet --disable-pip-version-check --find-links "$wheels" "hebbian-rnn[test]"
-"$venv/bin/ruff" check --quiet --config python/pyproject.toml python examples
-"$venv/bin/ruff" format --check --quiet --config python/pyproject.toml python examples
+own="python/pyproject.toml" others=(examples scripts/peers/python_package.py)
+"$venv/bin/ruff" check --quiet python
+"$venv/bin/ruff" check --quiet --config "$own" "${others[@]}"
+"$venv/bin/ruff" format --check --quiet python
+"$venv/bin/ruff" format --check --quiet --config "$own" "${others[@]}"
 # From elsewhere, so that the installed package is what is tested.
 package=$("$venv/bin/python" -c 'import hebbian_rnn, os; print(os.path.dirname(hebbian_rnn.__file__))')
 "$venv/bin/mypy" --config-file python/pyproject.toml "$package"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
 
 from ._native import Progress
 
@@ -32,8 +34,7 @@ def shown(progress: bool | Callable[[Progress], object] | None) -> Iterator[Call
     elif progress is False:
         yield None
     elif "ipykernel" in sys.modules:
-        from IPython.display import display  # type: ignore[import-not-found,unused-ignore]
-
+        display: Any = import_module("IPython.display").display
         handle = display({"text/plain": ""}, raw=True, display_id=True)
         yield lambda now: handle.update({"text/plain": _line(now)}, raw=True)
         handle.update({"text/plain": ""}, raw=True)

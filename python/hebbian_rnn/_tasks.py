@@ -236,9 +236,10 @@ def neurogym_task(
     name: str | None = None,
     **options: Any,
 ) -> Task:
-    """A trial-based task of NeuroGym (1.x or 2.x), by its ground truth: outputs, one for each action, should be 0.9 for the right
-    one and -0.9 for the others throughout the last period. The trial type is the right action. A trial counts as correct if on average
-    the right action was favoured over one other.
+    """A trial-based task of NeuroGym (1.x or 2.x), by its ground truth.
+
+    Outputs, one for each action, should be 0.9 for the right one and -0.9 for the others throughout the last period. The trial
+    type is the right action. A trial counts as correct if on average the right action was favoured over one other.
 
     given: an environment, or the name of one, which is made with `settings`, such as {"dt": 20}.
     steps: trials of more steps are not used; default: the longest of 100.

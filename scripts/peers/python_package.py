@@ -57,6 +57,7 @@ class Timed:
         return getattr(self.env, name)
 
     def step(self, actions: np.ndarray) -> tuple:
+        """A step, timed."""
         start = time.perf_counter()
         answer = self.env.step(actions)
         self.spent += time.perf_counter() - start
@@ -74,6 +75,7 @@ def share(mode: str, copies: int) -> tuple[float, float]:
 
 
 def main() -> None:
+    """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default="target/release/hebbian-rnn")
     parser.add_argument("--rounds", type=int, default=7)
@@ -93,7 +95,10 @@ def main() -> None:
     print(f"trials a second on a Python task beside the built-in one: {statistics.median(own):.3f}")
     for mode in ("sync", "vector_entry_point"):
         shares, speeds = zip(*(share(mode, 64) for _ in range(3)), strict=True)
-        print(f"CartPole-v1, 64 copies, {mode}: {statistics.median(shares):.0%} of the time in Gymnasium's steps,", end=" ")
+        print(
+            f"CartPole-v1, 64 copies, {mode}: {statistics.median(shares):.0%} of the time in Gymnasium's steps,",
+            end=" ",
+        )
         print(f"{statistics.median(speeds):,.0f} world steps a second")
 
 
