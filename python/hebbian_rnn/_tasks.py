@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -106,7 +105,7 @@ class Task:
                 known = f"0 to {len(self.types) - 1}: @task(types=…) says how many there are"
                 raise wrong(f"{self.name}: type", str(strange[0]), known)
 
-    @cached_property
+    @property
     def native(self) -> _native.OwnTask:
         """What the native part knows it by."""
         # A first draw shows the sizes.

@@ -156,7 +156,11 @@ def start(
             raise UsageError("a run goes on where it is, with the batch it has: leave out `out` and `batch`")
         return Training(task._native.resume(given, accept_edited, task._own), task._own)
     found = of_any(task)
-    named, own = (found, None) if isinstance(found, str) else (found.native, found.native)
+    named: str | _native.OwnTask
+    if isinstance(found, str):
+        named, own = found, None
+    else:
+        named = own = found.native
     folder = None if out is None else os.fspath(out)
     return Training(_native.start(named, given, folder, force, batch == "auto"), own)
 

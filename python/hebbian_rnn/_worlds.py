@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -116,6 +116,7 @@ class World:
         self._bank = bank
         self._banks: dict[int, Bank] = {}
         self._now: Bank | None = None
+        self._turn = threading.Lock()
         #: How many copies there are; `None`: as many as needed.
         self.copies = copies
         observed = getattr(sample, "single_observation_space", None) or sample.observation_space
@@ -161,7 +162,8 @@ class World:
         return f"<World: {self.name}>"
 
     def reset(self, seeds: Sequence[int]) -> Array:
-        """Starts an episode in as many copies as there are seeds: what the native part calls."""
+        """Starts an episode in as many copies as there are seeds, once nobody else has some: what the native part calls."""
+        self._turn.acquire()
         count = self.copies or len(seeds)
         if count not in self._banks:
             self._banks[count] = self._bank(count)
@@ -182,6 +184,10 @@ class World:
         over = [np.ascontiguousarray(flags, dtype=bool) for flags in (terminated, truncated)]
         return self._seen(observations, len(living)), rewards, over[0], over[1]
 
+    def leave(self) -> None:
+        """Lets others start episodes."""
+        self._turn.release()
+
     def _seen(self, observations: Any, count: int) -> Array:
         found = np.asarray(observations)
         if self._one_hot is not None:
@@ -195,7 +201,7 @@ class World:
             raise ContentError(f"`{self.name}` gave {what}; expected {count} of {self.width} finite numbers")
         return np.ascontiguousarray(found, dtype=np.float64).reshape(count, self.width)
 
-    @cached_property
+    @property
     def native(self) -> _native.OwnTask:
         """What the native part knows it by."""
         return _native.world_task(self)

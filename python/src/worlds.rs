@@ -4,7 +4,7 @@ use hebbian_rnn::{Actions, Copies, Environment, Error, Outcome, Start};
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
 use rand::Rng;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// An environment behind `hebbian_rnn/_worlds.py`'s `World`.
 pub struct PythonWorld {
@@ -15,8 +15,6 @@ pub struct PythonWorld {
     limit: usize,
     solved: f64,
     copies: Option<usize>,
-    /// Whether some copies live: others wait for their end.
-    busy: Arc<(Mutex<bool>, Condvar)>,
 }
 
 impl PythonWorld {
@@ -37,7 +35,6 @@ impl PythonWorld {
             solved: world.getattr("solved")?.extract()?,
             copies: world.getattr("copies")?.extract()?,
             world: Arc::new(world.clone().unbind()),
-            busy: Arc::default(),
         })
     }
 
@@ -72,7 +69,6 @@ impl Environment for PythonWorld {
     }
 
     fn start(&self, episodes: Vec<Start>) -> Box<dyn Copies> {
-        let turn = Turn::wait(&self.busy);
         // Gymnasium's environments of old take seeds of 31 bits.
         let seeds: Vec<u32> = episodes.into_iter().map(|mut start| start.rng.next_u32() >> 1).collect();
         let mut copies = PythonCopies {
@@ -81,7 +77,6 @@ impl Environment for PythonWorld {
             living: vec![true; seeds.len()],
             seen: vec![0.0; seeds.len() * self.sizes.len()],
             failed: None,
-            _turn: turn,
         };
         let seen = Python::attach(|py| -> PyResult<Vec<f64>> {
             let seen = self.world.bind(py).call_method1("reset", (seeds,))?;
@@ -95,29 +90,6 @@ impl Environment for PythonWorld {
     }
 }
 
-/// The exclusive use of a world.
-struct Turn(Arc<(Mutex<bool>, Condvar)>);
-
-impl Turn {
-    fn wait(busy: &Arc<(Mutex<bool>, Condvar)>) -> Self {
-        let (state, freed) = &**busy;
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        while *state {
-            state = freed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        *state = true;
-        Turn(busy.clone())
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let (state, freed) = &*self.0;
-        *state.lock().unwrap_or_else(PoisonError::into_inner) = false;
-        freed.notify_one();
-    }
-}
-
 /// Copies of a Python world.
 struct PythonCopies {
     world: Arc<Py<PyAny>>,
@@ -127,7 +99,14 @@ struct PythonCopies {
     seen: Vec<f64>,
     /// What starting them raised.
     failed: Option<PyErr>,
-    _turn: Turn,
+}
+
+/// Lets others start copies.
+impl Drop for PythonCopies {
+    fn drop(&mut self) {
+        // At the end of Python, nobody waits.
+        let _ = Python::try_attach(|py| self.world.bind(py).call_method0("leave").map(drop));
+    }
 }
 
 impl PythonCopies {

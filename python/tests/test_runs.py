@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SMALL, files
+from conftest import SMALL, files, light
 
 import hebbian_rnn as hr
 
@@ -164,6 +166,26 @@ def test_many_small_trainings_leak_nothing() -> None:
 
     before = many(200)
     assert many(800) - before < 8 * 1024, "kilobytes"
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads as Linux does")
+def test_own_tasks_and_their_threads_go() -> None:
+    def threads() -> int:
+        gc.collect()
+        time.sleep(0.2)
+        return len(list(Path("/proc/self/task").iterdir()))
+
+    def many() -> None:
+        for _ in range(20):
+            arrays = dict(light(np.random.default_rng(1), 8))
+            run = hr.train(arrays, updates=2, **SMALL)
+            run.resume(updates=3, progress=False)
+            hr.start(arrays, updates=10**6, networks=1)
+
+    many()
+    before = threads()
+    many()
+    assert threads() <= before + 2
 
 
 def test_settings_are_plain_values() -> None:
