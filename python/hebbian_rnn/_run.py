@@ -129,7 +129,7 @@ class Run:
 
     def analyse(self, name: str, trials: int | None = None, seed: int | None = None) -> Findings:
         """An analysis, by its name as `hebbian-rnn analyse` has it."""
-        title, summary, tables, pictures = self._native.analyse(name, trials, seed)
+        title, (summary, tables, pictures) = self._native.analyse(name, trials, seed)
         arrays = {table: {column: _column(values) for column, values in of.items()} for table, of in tables.items()}
         return Findings(title, summary, arrays, pictures)
 

@@ -52,6 +52,9 @@ pub fn load(py: Python<'_>, path: PathBuf, task: Option<&Bound<'_, OwnTask>>) ->
     })
 }
 
+/// The title, summary, tables and pictures of an analysis.
+type Found<'py> = (&'static str, (Bound<'py, PyDict>, Bound<'py, PyDict>, Bound<'py, PyDict>));
+
 #[pymethods]
 impl Run {
     /// Every tensor of the checkpoint that learning or activity changes.
@@ -209,7 +212,7 @@ impl Run {
         name: &str,
         trials: Option<u64>,
         seed: Option<u64>,
-    ) -> PyResult<(&'static str, Bound<'py, PyDict>, Bound<'py, PyDict>, Bound<'py, PyDict>)> {
+    ) -> PyResult<Found<'py>> {
         let analysis = find_analysis(name).or_raise()?;
         let findings = apart(py, || {
             let metrics = Some(&self.rows[..]).filter(|rows| !rows.is_empty());
@@ -233,7 +236,7 @@ impl Run {
         for (name, svg) in &findings.animations {
             pictures.set_item(name, svg)?;
         }
-        Ok((analysis.title, summary, tables, pictures))
+        Ok((analysis.title, (summary, tables, pictures)))
     }
 
     /// The text of `report.html`.

@@ -153,7 +153,9 @@ impl Training {
         let rest = own.map(|own| own.rest());
         let work = move || {
             threads.install(|| train(trainer, folder, before, worker));
-            rest.map(|rest| rest());
+            if let Some(rest) = rest {
+                rest();
+            }
         };
         let thread = std::thread::Builder::new().name("hebbian-rnn training".into()).spawn(work)?;
         Ok(Training { shared, thread: Mutex::new(Some(thread)) })

@@ -85,7 +85,7 @@ pub fn safetensors(arrays: &Bound<'_, PyDict>) -> PyResult<Vec<u8>> {
         };
         tensors.insert(name, tensor.or_raise()?);
     }
-    let written = ::safetensors::serialize(tensors.iter().map(|(name, tensor)| (name, tensor)), None);
+    let written = ::safetensors::serialize(&tensors, None);
     written.map_err(|error| Error::Bug(format!("writing arrays: {error}"))).or_raise()
 }
 
