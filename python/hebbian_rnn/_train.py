@@ -26,6 +26,7 @@ _alive: weakref.WeakSet[_native.Training] = weakref.WeakSet()
 def _stop() -> None:
     for training in list(_alive):
         training.abort()
+    _native.leave()
 
 
 class Training:

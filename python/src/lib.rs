@@ -1,6 +1,7 @@
 //! The native part of the Python package `hebbian_rnn`: what `hebbian_rnn/_native.pyi` describes.
 
 mod errors;
+mod leaving;
 mod run;
 mod tasks;
 mod training;
@@ -78,5 +79,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(tasks::function_task, module)?)?;
     module.add_function(wrap_pyfunction!(tasks::world_task, module)?)?;
     module.add_function(wrap_pyfunction!(write, module)?)?;
+    module.add_function(wrap_pyfunction!(leaving::leave, module)?)?;
     Ok(())
 }

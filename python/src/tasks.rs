@@ -1,6 +1,7 @@
 //! Tasks made of Python functions, and their trials, drawn ahead of need.
 
 use crate::errors::OrRaise;
+use crate::leaving::enter;
 use crate::worlds::PythonWorld;
 use hebbian_rnn::{Episodes, Error, ErrorMeasure, Phase, Stream, Task, Trial, TrialNumbers};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3, PyUntypedArrayMethods};
@@ -86,6 +87,7 @@ struct Drawing {
 impl Drawing {
     fn trials(&self, mut rng: Stream, count: usize) -> hebbian_rnn::Result<Vec<Trial>> {
         let seed: Vec<u64> = (0..4).map(|_| rng.next_u64()).collect();
+        let _inside = enter()?;
         let drawn = Python::attach(|py| -> PyResult<_> {
             let drawn = self.draw.bind(py).call1((seed, count))?;
             self.read(drawn.cast::<PyDict>()?, count)

@@ -1,5 +1,6 @@
 //! Worlds of Python's: environments whose copies take their steps together, one call for each step.
 
+use crate::leaving::enter;
 use hebbian_rnn::{Actions, Copies, Environment, Error, Outcome, Start};
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
@@ -78,13 +79,14 @@ impl Environment for PythonWorld {
             seen: vec![0.0; seeds.len() * self.sizes.len()],
             failed: None,
         };
-        let seen = Python::attach(|py| -> PyResult<Vec<f64>> {
+        let reset = |py: Python<'_>| -> PyResult<Vec<f64>> {
             let seen = self.world.bind(py).call_method1("reset", (seeds,))?;
             Ok(seen.extract::<PyReadonlyArrayDyn<'_, f64>>()?.as_slice()?.to_vec())
-        });
+        };
+        let seen = enter().and_then(|_inside| Python::attach(reset).map_err(|raised| Error::Own(Box::new(raised))));
         match seen {
             Ok(seen) => copies.seen = seen,
-            Err(raised) => copies.failed = Some(raised),
+            Err(error) => copies.failed = Some(error),
         }
         Box::new(copies)
     }
@@ -97,15 +99,17 @@ struct PythonCopies {
     living: Vec<bool>,
     /// `[copies, width]`.
     seen: Vec<f64>,
-    /// What starting them raised.
-    failed: Option<PyErr>,
+    /// Why they could not be started.
+    failed: Option<Error>,
 }
 
 /// Lets others start copies.
 impl Drop for PythonCopies {
     fn drop(&mut self) {
         // At the end of Python, nobody waits.
-        let _ = Python::try_attach(|py| self.world.bind(py).call_method0("leave").map(drop));
+        if let Ok(_inside) = enter() {
+            let _ = Python::attach(|py| self.world.bind(py).call_method0("leave").map(drop));
+        }
     }
 }
 
@@ -150,10 +154,10 @@ impl Copies for PythonCopies {
     fn step_together(&mut self, some: &[usize], actions: &[f64], outcomes: &mut [Outcome]) -> hebbian_rnn::Result<()> {
         self.living.fill(false);
         some.iter().for_each(|k| self.living[*k] = true);
-        let done = match self.failed.take() {
-            Some(raised) => Err(raised),
-            None => self.act(actions, outcomes),
-        };
-        done.map_err(|raised| Error::Own(Box::new(raised)))
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let _inside = enter()?;
+        self.act(actions, outcomes).map_err(|raised| Error::Own(Box::new(raised)))
     }
 }

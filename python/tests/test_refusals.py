@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 from typing import Any
 
@@ -214,12 +215,18 @@ def test_ctrl_c_keeps_everything(tmp_path: Path) -> None:
     assert np.array_equal(run.weights["w_rec"], whole.weights["w_rec"])
 
 
-def test_the_end_of_python_stops_a_training(tmp_path: Path) -> None:
+@pytest.mark.parametrize("held", ["training = ", ""])
+@pytest.mark.parametrize("task", ['"echo"', "slow"])
+def test_the_end_of_python_stops_a_training(task: str, held: str, tmp_path: Path) -> None:
     script = f"""
-        import time
+        import sys, time
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
         import hebbian_rnn as hr
-        training = hr.start("echo", networks=2, batch=4, updates=10**9, out={str(tmp_path / "run")!r})
-        training.wait(0.5)
+        from conftest import light
+        slow = hr.Task(lambda rng, trials: time.sleep(0.03) or light(rng, trials), types=2, name="slow")
+        {held}hr.start({task}, networks=2, batch=4, neurons=12, updates=10**9, out={str(tmp_path / "run")!r}).wait(0.5)
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=60)
-    assert hr.load(tmp_path / "run").updates > 0
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    time.sleep(0.1)
+    assert hr.load(tmp_path / "run", None if task == '"echo"' else hr.Task(light, types=2, name="slow")).updates > 0
