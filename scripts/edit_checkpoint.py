@@ -77,7 +77,7 @@ def simulate(program, checkpoint, inputs, out):
 
 def check_simulate(program, original, edited, folder):
     n_in = load_file(original)["w_in"].shape[2]
-    bits = np.random.default_rng(1).integers(0, 2, (STEPS, TRIALS, n_in)).astype(np.float32)
+    bits = np.random.default_rng(1).integers(0, 2, (TRIALS, STEPS, n_in)).astype(np.float32)
     inputs = folder / "inputs.safetensors"
     save_file({"inputs": bits}, inputs)
     results = []

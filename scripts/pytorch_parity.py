@@ -65,10 +65,12 @@ def draw_inputs(seed):
 
 
 def simulate(program, checkpoint, given, folder):
-    save_file(given, folder / "inputs.safetensors")
+    # Trials come first in the file, time here.
+    save_file({name: np.ascontiguousarray(np.swapaxes(array, 0, 1)) for name, array in given.items()}, folder / "inputs.safetensors")
     run(program, "simulate", checkpoint, "--inputs", folder / "inputs.safetensors", "--device", "cpu",
         "--out", folder / "results.safetensors", "--record", "rates,trace")
-    return load_file(folder / "results.safetensors")
+    results = load_file(folder / "results.safetensors")
+    return {name: array if name == "hebbian_trace" else np.moveaxis(array, 2, 0) for name, array in results.items()}
 
 
 def pair(association, r_old, r_new):

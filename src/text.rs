@@ -13,8 +13,12 @@ pub(crate) fn shown(name: &str) -> String {
     shown
 }
 
-/// The known name most similar to `found`, if any is similar.
-pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+/// The only known name that ends in `.found`, else the one most similar to `found`, if any is similar.
+pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let mut inside = known.clone().filter(|name| name.split_once('.').is_some_and(|(_, name)| name == found));
+    if let (Some(only), None) = (inside.next(), inside.next()) {
+        return Some(only);
+    }
     known
         // Files may hold very long names.
         .filter(|_| found.len() <= 200)
@@ -47,6 +51,15 @@ mod tests {
         assert_eq!(shown("w_rec"), "w_rec");
         assert_eq!(shown("a\nb\u{1b}[31m"), "a\\nb\\u{1b}[31m");
         assert_eq!(shown(&"ü".repeat(1000)), format!("{}…", "ü".repeat(60)));
+    }
+
+    #[test]
+    fn a_name_without_its_table_is_found() {
+        let known = ["network.gain", "rule.eta", "readout.eta"];
+        assert_eq!(nearest("gain", known.into_iter()), Some("network.gain"));
+        // Two tables have it.
+        assert_eq!(nearest("eta", known.into_iter()), None);
+        assert_eq!(nearest("network.gian", known.into_iter()), Some("network.gain"));
     }
 
     #[test]

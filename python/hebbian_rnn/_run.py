@@ -99,11 +99,11 @@ class Run:
         hebbian_trace: ArrayLike | None = None,
         seed: int | None = None,
     ) -> dict[str, NDArray[Any]]:
-        """Runs the networks on `inputs` [T, trials, n_in] or [T, networks, trials, n_in].
+        """Runs the networks on `inputs` [trials, T, n_in] or [networks, trials, T, n_in].
 
-        `record` may ask for "rates", "activations" and "trace". Optional: the `modulator` of the fast weights [T, trials], the
+        `record` may ask for "rates", "activations" and "trace". Optional: the `modulator` of the fast weights [trials, T], the
         initial activations `x` [trials, N] and fast weights `hebbian_trace` [trials, N, N], each also with a dimension of
-        networks. Returns `outputs` [T, networks, trials, n_out] and what is recorded.
+        networks. Returns `outputs` [networks, trials, T, n_out] and what is recorded.
         """
         given = {"inputs": inputs, "modulator": modulator, "x": x, "hebbian_trace": hebbian_trace}
         arrays = {name: floats(name, array) for name, array in given.items() if array is not None}

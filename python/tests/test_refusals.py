@@ -35,7 +35,11 @@ from hebbian_rnn import errors
         ({"neurons": object()}, TypeError, "network.neurons is a object"),
         ({"neurons": 400_000}, errors.ShortageError, "memory"),
         ({"device": "cuda"}, errors.DeviceError, "built without CUDA"),
-        ({"rule.eta": 1e30, "rule.max_dw": 0.0, "train.strict_numbers": True}, errors.DivergedError, "diverged in update"),
+        (
+            {"rule.eta": 1e30, "rule.max_dw": 0.0, "train.strict_numbers": True},
+            errors.DivergedError,
+            "diverged in update",
+        ),
         ({"init": "nowhere"}, errors.FileError, "nowhere"),
         ({"task": 3}, errors.UsageError, "task is a int"),
         ({"task": print}, errors.UsageError, "@task makes it a task"),

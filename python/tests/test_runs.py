@@ -71,9 +71,9 @@ def test_evaluation_simulation_and_pages(tmp_path: Path) -> None:
     scores = run.evaluate(8)
     assert list(scores) == ["network", "error", "fraction_correct", "criterion_trials"]
     assert np.array_equal(scores["error"], run.evaluate(8)["error"])
-    inputs = np.zeros((20, 3, 2), dtype=np.float32)
+    inputs = np.zeros((3, 20, 2), dtype=np.float32)
     result = run.simulate(inputs, record=["rates"])
-    assert result["outputs"].shape == (20, 2, 3, 1) and result["rates"].shape == (20, 2, 3, 12)
+    assert result["outputs"].shape == (2, 3, 20, 1) and result["rates"].shape == (2, 3, 20, 12)
     assert "<svg" in run._repr_html_()
     findings = run.analyse("weights")
     assert findings.pictures and "<svg" in findings._repr_html_()
@@ -89,17 +89,17 @@ def test_evaluation_simulation_and_pages(tmp_path: Path) -> None:
 def test_simulation_in_one_precision_is_that_of_plain_loops() -> None:
     run = hr.train("dnms", updates=1, dtype="f64", **{**SMALL, "networks": 1})
     rng = np.random.default_rng(0)
-    inputs, x = rng.normal(size=(30, 2, 2)), rng.normal(size=(2, 12))
-    found = run.simulate(inputs, x=x, record=["activations"])["activations"][:, 0]
+    inputs, x = rng.normal(size=(2, 30, 2)), rng.normal(size=(2, 12))
+    found = run.simulate(inputs, x=x, record=["activations"])["activations"][0]
     network, weights = run.config["network"], {name: array[0] for name, array in run.weights.items()}
     for neuron, value in network["clamped"]:
         x[:, neuron] = value
     leak = network["dt_ms"] / network["tau_ms"]
     free = np.array([k not in dict(network["clamped"]) for k in range(12)])
     for t in range(30):
-        drive = np.tanh(x) @ weights["w_rec"].T + inputs[t] @ weights["w_in"].T
+        drive = np.tanh(x) @ weights["w_rec"].T + inputs[:, t] @ weights["w_in"].T
         x = np.where(free, x + leak * (drive - x), x)
-        assert found[t] == pytest.approx(x, abs=1e-12), t
+        assert found[:, t] == pytest.approx(x, abs=1e-12), t
 
 
 def test_training_in_the_background() -> None:

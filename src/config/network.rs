@@ -208,7 +208,8 @@ impl NetworkConfig {
     }
 
     fn check_neurons(&self) -> Result<()> {
-        let below = format!("neurons below {}", self.neurons);
+        let below =
+            format!("neurons below {}, all that there are: clamp others, or none (network.clamped=[])", self.neurons);
         for &(neuron, activation) in &self.clamped {
             expect(neuron < self.neurons, "network.clamped", neuron, &below)?;
             number("network.clamped", activation)?;

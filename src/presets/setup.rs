@@ -1,7 +1,7 @@
 //! A run's configuration with the task, rule and neuron model that it names. That they are compatible is checked here,
 //! before anything runs.
 
-use super::find_task;
+use super::{all_tasks, find_task};
 use crate::config::{lay_over, stage_name, text, Config, CurriculumStage, FastWeightsConfig, InputWeights, LARGEST};
 use crate::config::{ModulatorSource, Output, ReadoutRule, Setting, Stage};
 use crate::error::{bail, ensure, At, Error, Result};
@@ -352,7 +352,10 @@ pub fn resolve_config(task: Option<&str>, settings: &[Setting]) -> Result<Config
             bail!(Usage, "the command names task `{task}`, but task.name is `{named}`")
         }
         (Some(name), _) | (None, Some(name)) => name,
-        (None, None) => bail!(Usage, "no task is named"),
+        (None, None) => {
+            let known: Vec<&str> = all_tasks().map(|task| task.name).collect();
+            bail!(Usage, "no task is named; known are: {}", known.join(", "))
+        }
     };
     let info = find_task(name)?;
     let rule = find_rule(last("rule.name").map(text).transpose()?.unwrap_or(info.rule))?;

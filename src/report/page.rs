@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::plot::Canvas;
 use crate::presets::{find_task, Setup};
 use crate::quantile::{quantile, quantile_with_missing};
-use crate::runs::Score;
+use crate::runs::{name_trials, Score, TypeScore};
 use crate::training::{StopReason, CHECKPOINT_FILE, MORE_THAN, WINDOW};
 use minijinja::value::{Serde, Value};
 use minijinja::{context, Environment, UndefinedBehavior};
@@ -62,7 +62,9 @@ fn values(report: &RunReport) -> Result<Value> {
         curve => curve(report),
         trials => trials(report)?,
         networks => report.scores.iter().map(network).collect::<Value>(),
-        score_trials => report.score_trials,
+        score_trials => name_trials(&**task, report.score_trials),
+        drawn => if task.each_once().is_some() { "Trials" } else { "Fresh trials" },
+        types => types(report.scores),
         judged => match task.episodes() {
             Some(_) => "return",
             None => "error",
@@ -178,6 +180,24 @@ fn failures(report: &RunReport) -> Vec<(&'static str, String)> {
         |(network, frozen)| ("Diverged", format!("network {network} {frozen}. It keeps its weights from before."));
     failures.extend(diverged.map(said));
     failures
+}
+
+/// How the networks do on each type of trials, as means over networks; none if there is one type, or too many for a table.
+fn types(scores: &[Score]) -> Vec<Value> {
+    const MOST: usize = 20;
+    let Some(first) = scores.first().filter(|score| (2..=MOST).contains(&score.types.len())) else { return Vec::new() };
+    let of_type = |(k, of_type): (usize, &TypeScore)| {
+        let mean = |value: fn(&TypeScore) -> f64| {
+            format!("{:.3}", scores.iter().map(|score| value(&score.types[k])).sum::<f64>() / scores.len() as f64)
+        };
+        context! {
+            name => &of_type.name,
+            trials => of_type.trials,
+            error => mean(|of_type| of_type.error),
+            correct => mean(|of_type| of_type.fraction_correct),
+        }
+    };
+    first.types.iter().enumerate().map(of_type).collect()
 }
 
 fn network(score: &Score) -> Value {

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::presets::Setup;
 use crate::random::Phase;
 use crate::rules::RewardBaseline;
+use crate::tasks::Task;
 use crate::training::{correct as is_correct, errors, Checkpoint, Frozen};
 use serde::Serialize;
 
@@ -21,11 +22,26 @@ pub struct Score {
     /// In a world that answers: what came of the episodes.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub returns: Option<Returns>,
+    /// The same for each trial type.
+    pub types: Vec<TypeScore>,
     /// The number of trials after which it reached the criterion in training.
     pub criterion_trials: Option<u64>,
     /// When and why it was frozen, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frozen: Option<Frozen>,
+}
+
+/// How well one network performs on the trials of one type.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TypeScore {
+    /// The type's name.
+    pub name: String,
+    /// The number of its trials.
+    pub trials: u64,
+    /// Mean error over them.
+    pub error: f64,
+    /// Fraction of them that are correct.
+    pub fraction_correct: f64,
 }
 
 /// What came of a network's episodes in a world that answers.
@@ -53,6 +69,14 @@ impl Returns {
     }
 }
 
+/// What `trials` of a task's trials are, for messages: "400 fresh trials", or "400 draws from its 512 trials".
+pub fn name_trials(task: &dyn Task, trials: u64) -> String {
+    match task.each_once() {
+        Some((count, _)) => format!("{trials} draws from its {count} ready-made trials"),
+        None => format!("{trials} fresh trials"),
+    }
+}
+
 /// Runs `trials` fresh trials of each network, in batches of the size it was trained with.
 ///
 /// # Errors
@@ -63,29 +87,45 @@ pub fn evaluate(checkpoint: &Checkpoint, trials: u64, seed: u64) -> Result<Vec<S
     let mut frozen = FrozenNetworks::new(checkpoint)?;
     frozen.check_memory(trials.min(batch_size as u64) as usize)?;
     let (mut error, mut correct) = (vec![0.0; networks.count()], vec![0u64; networks.count()]);
+    let names = task.trial_types();
+    let none = |name: &String| TypeScore { name: name.clone(), trials: 0, error: 0.0, fraction_correct: 0.0 };
+    let mut types: Vec<Vec<TypeScore>> = vec![names.iter().map(none).collect(); networks.count()];
     let mut lived = vec![Vec::new(); networks.count()];
     for first in (0..trials).step_by(batch_size) {
         let trials_each = (trials - first).min(batch_size as u64) as usize;
         let batch = draw(&checkpoint.setup, first, trials_each, (seed, checkpoint.trials()))?;
         let episode = frozen.run(&batch, Record::default())?;
         let errors = errors(&**task, &batch, &episode)?;
+        let kinds: Vec<usize> = match &episode.lived {
+            Some(lived) => lived.iter().map(|lived| lived.condition).collect(),
+            None => batch.types(),
+        };
         for (i, (e, right)) in errors.iter().zip(is_correct(&**task, &episode, &errors)).enumerate() {
             error[i / trials_each] += e;
             correct[i / trials_each] += u64::from(right);
+            let of_type = &mut types[i / trials_each][kinds[i]];
+            of_type.trials += 1;
+            of_type.error += e;
+            of_type.fraction_correct += f64::from(u8::from(right));
         }
         for (i, of) in episode.lived.into_iter().flatten().enumerate() {
             lived[i / trials_each].push(of);
         }
     }
-    let score = |(i, network): (usize, u64)| Score {
+    for of_type in types.iter_mut().flatten().filter(|of_type| of_type.trials > 0) {
+        of_type.error /= of_type.trials as f64;
+        of_type.fraction_correct /= of_type.trials as f64;
+    }
+    let mut score = |(i, network): (usize, u64)| Score {
         network,
+        types: std::mem::take(&mut types[i]),
         error: error[i] / trials as f64,
         fraction_correct: correct[i] as f64 / trials as f64,
         returns: (!lived[i].is_empty()).then(|| Returns::of(&lived[i])),
         criterion_trials: checkpoint.criterion[i].reached_at(),
         frozen: checkpoint.frozen[i],
     };
-    Ok(networks.range().enumerate().map(score).collect())
+    Ok(networks.range().enumerate().map(&mut score).collect())
 }
 
 /// Runs fresh trials `first..first + trials_each` of each network.

@@ -5,7 +5,7 @@ mod parity;
 mod simulate;
 mod throughput;
 
-pub use evaluate::{draw_fresh, evaluate, run_fresh, FrozenNetworks, Returns, Score};
+pub use evaluate::{draw_fresh, evaluate, name_trials, run_fresh, FrozenNetworks, Returns, Score, TypeScore};
 pub use parity::{compare_engines, Comparison};
 pub use simulate::{parse_inputs, read_inputs, simulate, Inputs};
 pub use throughput::{measure_throughput, Throughput};

@@ -3,11 +3,12 @@
 use crate::config::ModulatorSource;
 use crate::engine::memory::check_forward;
 use crate::engine::{choose, initial_activation, Ensemble, Exact, Record, TrialBatch};
-use crate::error::{ensure, At, Doing, Error, Result};
+use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::model::FastWeights;
 use crate::reader::TensorFile;
 use crate::rules::RewardBaseline;
 use crate::tasks::{ErrorMeasure, TrialShape};
+use crate::text::shown;
 use crate::training::Checkpoint;
 use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
@@ -16,9 +17,9 @@ use std::path::Path;
 /// The inputs of a simulation.
 #[derive(Clone, Debug)]
 pub struct Inputs {
-    /// The inputs u, `[T, S, B, n_in]`.
+    /// The inputs u, `[S, B, T, n_in]`.
     pub inputs: Tensor,
-    /// The modulator m(t) of the fast weights, `[T, S, B]`.
+    /// The modulator m(t) of the fast weights, `[S, B, T]`.
     pub modulator: Option<Tensor>,
     /// The initial activations x(0), `[S, B, N]`.
     pub x: Option<Tensor>,
@@ -28,9 +29,10 @@ pub struct Inputs {
 
 /// Reads the inputs for `checkpoint` from a safetensors file.
 ///
-/// `inputs` is `[T, S, B, n_in]`. Optional are `modulator` `[T, S, B]`, the m(t) of the fast weights; `x` `[S, B, N]`,
+/// `inputs` is `[S, B, T, n_in]`. Optional are `modulator` `[S, B, T]`, the m(t) of the fast weights; `x` `[S, B, N]`,
 /// the initial activations; and `hebbian_trace` `[S, B, N, N]`, the initial fast weights. Each may omit S; it is then
-/// the same for every network.
+/// the same for every network. A task file will do: its targets, mask and types are not looked at. Files of old had time as the
+/// first dimension; such a file has `order` = `time-first` in its metadata.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read; otherwise as [`parse_inputs`], with the file's path.
@@ -46,24 +48,42 @@ pub fn read_inputs(path: &Path, checkpoint: &Checkpoint, device: &Device) -> Res
 /// is missing or does not fit the networks; [`Error::Memory`] if the trials would not fit into memory.
 pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> Result<Inputs> {
     let file = TensorFile::parse(bytes)?;
-    file.only(&["inputs", "modulator", "x", "hebbian_trace"])?;
+    file.only(&["inputs", "modulator", "x", "hebbian_trace", "targets", "mask", "type"])?;
+    let time_first = match file.metadata.metadata().as_ref().and_then(|all| all.get("order")).map(String::as_str) {
+        None | Some("trials-first") => false,
+        Some("time-first") => true,
+        Some(other) => {
+            bail!(Content, "the metadata's `order` is {}; expected trials-first or time-first", shown(other))
+        }
+    };
     let config = &checkpoint.setup.config;
     let dtype: DType = config.train.dtype.into();
     let (s, n) = (config.train.networks.count(), config.network.neurons);
     let n_in = checkpoint.plastic.weights.w_in.dim(2)?;
-    let expected = format!("[T, B, {n_in}] or [T, {s}, B, {n_in}]");
+    let expected = match time_first {
+        false => format!("[B, T, {n_in}] or [{s}, B, T, {n_in}]"),
+        true => format!("[T, B, {n_in}] or [T, {s}, B, {n_in}]"),
+    };
     let given = file.floats("inputs", dtype, device)?.ok_or_else(|| Error::tensor("inputs", "missing", &expected))?;
+    // Time moves behind the trials.
+    let in_order = |tensor: Tensor| match (time_first, tensor.rank()) {
+        (true, 3) => tensor.permute((1, 0, 2)),
+        (true, 4) => tensor.permute((1, 2, 0, 3)),
+        _ => Ok(tensor),
+    };
+    let given_dims = format!("{:?}", given.dims());
+    let given = in_order(given)?;
     // A small file may describe large tensors, so check their sizes before making them.
-    if let [t, .., b, _] = *given.dims() {
+    if let [.., b, t, _] = *given.dims() {
         fitting_shape(checkpoint, t, b, Record::default())?;
     }
     let inputs = match *given.dims() {
-        [t, b, k] if k == n_in && t > 0 && b > 0 => given.unsqueeze(1)?.broadcast_as((t, s, b, k))?.contiguous()?,
-        [t, networks, b, k] if k == n_in && networks == s && t > 0 && b > 0 => given,
-        _ => return Err(Error::tensor("inputs", format!("{:?}", given.dims()), expected)),
+        [b, t, k] if k == n_in && t > 0 && b > 0 => given.unsqueeze(0)?.broadcast_as((s, b, t, k))?.contiguous()?,
+        [networks, b, t, k] if k == n_in && networks == s && t > 0 && b > 0 => given.contiguous()?,
+        _ => return Err(Error::tensor("inputs", given_dims, expected)),
     };
-    let (t, _, b, _) = inputs.dims4()?;
-    // A tensor of shape `full`; the file may omit its dimension `networks`.
+    let (_, b, t, _) = inputs.dims4()?;
+    // A tensor of shape `full`; the file may omit its dimension of networks, which is number `networks`.
     let shaped = |name: &str, full: &[usize], networks: usize| -> Result<Option<Tensor>> {
         let Some(tensor) = file.floats(name, dtype, device)? else { return Ok(None) };
         let plain = [&full[..networks], &full[networks + 1..]].concat();
@@ -75,8 +95,12 @@ pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> R
         }
         Ok(Some(tensor.unsqueeze(networks)?.broadcast_as(full)?.contiguous()?))
     };
+    let modulator = match time_first {
+        false => shaped("modulator", &[s, b, t], 0)?,
+        true => shaped("modulator", &[t, s, b], 1)?.map(|m| m.permute((1, 2, 0))?.contiguous()).transpose()?,
+    };
     Ok(Inputs {
-        modulator: shaped("modulator", &[t, s, b], 1)?,
+        modulator,
         x: shaped("x", &[s, b, n], 0)?,
         hebbian_trace: shaped("hebbian_trace", &[s, b, n, n], 0)?,
         inputs,
@@ -94,7 +118,7 @@ fn fitting_shape(checkpoint: &Checkpoint, t: usize, b: usize, record: Record) ->
     Ok(shape)
 }
 
-/// Runs the networks. Returns `outputs` `[T, S, B, n_out]` and what `record` asks for, by name.
+/// Runs the networks. Returns `outputs` `[S, B, T, n_out]` and what `record` asks for, by name.
 ///
 /// Activations start at `x` or, if there is none, are drawn from the seed's own stream. Fast weights start at
 /// `hebbian_trace`, or else at the checkpoint's persistent ones, or else at zero. There is no reward here; if m(t)
@@ -112,7 +136,7 @@ pub fn simulate(
 ) -> Result<BTreeMap<&'static str, Tensor>> {
     let Checkpoint { setup, plastic, .. } = checkpoint;
     let (config, device) = (&setup.config, plastic.weights.w_rec.device());
-    let (t, s, b, _) = inputs.inputs.dims4()?;
+    let (s, b, t, _) = inputs.inputs.dims4()?;
     let shape = fitting_shape(checkpoint, t, b, record)?;
     if inputs.modulator.is_some() {
         ensure!(
@@ -129,16 +153,16 @@ pub fn simulate(
             Tensor::from_vec(drawn, (s, b, config.network.neurons), device)?.to_dtype(inputs.inputs.dtype())?
         }
     };
-    let given = Exact { inputs: inputs.inputs, modulator: inputs.modulator, x0 };
+    let modulator = inputs.modulator.map(|m| m.permute((2, 0, 1))?.contiguous()).transpose()?;
+    let given = Exact { inputs: inputs.inputs.permute((2, 0, 1, 3))?.contiguous()?, modulator, x0 };
     let batch = TrialBatch::given(config, given, shape.n_out, seed)?;
     let baseline = RewardBaseline::new(&config.modulator, s, 1);
     let ensemble = Ensemble { setup, shape, weights: &plastic.weights, baseline: &baseline, trials: 0, fast_weights };
     let episode = choose(setup, device, false)?.run(&ensemble, &batch, false, record)?;
 
-    let steps_first = |tensor: Tensor| tensor.permute((2, 0, 1, 3))?.contiguous();
-    let mut results = BTreeMap::from([("outputs", steps_first(episode.outputs)?)]);
+    let mut results = BTreeMap::from([("outputs", episode.outputs.contiguous()?)]);
     for (name, recorded) in [("rates", episode.rates), ("activations", episode.activations)] {
-        results.extend(recorded.map(|tensor| steps_first(tensor).map(|tensor| (name, tensor))).transpose()?);
+        results.extend(recorded.map(|tensor| tensor.contiguous().map(|tensor| (name, tensor))).transpose()?);
     }
     if record.fast_weights {
         let none = "--record trace: these networks have no Hebbian trace (trace.stage is `none`)";

@@ -174,11 +174,13 @@ pub(super) fn claim(path: &Path, force: bool) -> Result<Lock> {
     let mut lock = Lock::take(path)?;
     if holds_a_run(path) {
         if !force {
+            let free = (2u32..).map(|k| format!("{}-{k}", path.display())).find(|free| !Path::new(free).exists());
             bail!(
                 Usage,
-                "{} holds a run already: go on with it (--resume), choose another folder (--out), or move it aside \
+                "{} holds a run already: go on with it (--resume), choose another folder (--out {}), or move it aside \
                  (--force)",
-                path.display()
+                path.display(),
+                free.unwrap_or_default()
             );
         }
         move_aside(path)?;

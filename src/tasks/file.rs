@@ -9,7 +9,6 @@ use super::*;
 use crate::error::{bail, ensure, At, Doing};
 use crate::reader::{read, sha256, TensorFile};
 use std::path::Path;
-use std::sync::Arc;
 
 /// The most trials of a file without `type`.
 const MOST_WITHOUT_TYPE: usize = 16;
@@ -42,7 +41,9 @@ pub struct FileTask {
     shape: TrialShape,
     correct_below: f64,
     /// The trials of each type.
-    types: Vec<Vec<Trial>>,
+    types: Arc<Vec<Vec<Trial>>>,
+    /// Whether trials are given one after another, type by type, in place of being drawn.
+    in_turn: bool,
 }
 
 impl FileTask {
@@ -104,7 +105,12 @@ impl FileTask {
         if let Some(empty) = types.iter().position(Vec::is_empty) {
             bail!(Content, "tensor `type` holds no {empty}; expected every integer from 0 to the largest");
         }
-        Ok(FileTask { shape: TrialShape { steps: t, n_in, n_out, measure }, correct_below, types })
+        Ok(FileTask {
+            shape: TrialShape { steps: t, n_in, n_out, measure },
+            correct_below,
+            types: Arc::new(types),
+            in_turn: false,
+        })
     }
 }
 
@@ -158,8 +164,18 @@ impl Task for FileTask {
 
     /// The types take turns; one of the type's trials is drawn at random.
     fn trial(&self, index: u64, rng: &mut Stream) -> Trial {
+        if self.in_turn {
+            let count: usize = self.types.iter().map(Vec::len).sum();
+            let all = self.types.iter().flatten();
+            return all.skip(index as usize % count).next().unwrap_or(&self.types[0][0]).clone();
+        }
         let trials = &self.types[(index % self.types.len() as u64) as usize];
         trials[rng.random_range(0..trials.len())].clone()
+    }
+
+    fn each_once(&self) -> Option<(usize, Arc<dyn Task>)> {
+        let count = self.types.iter().map(Vec::len).sum();
+        Some((count, Arc::new(FileTask { in_turn: true, ..self.clone() })))
     }
 
     fn measure(&self) -> ErrorMeasure {

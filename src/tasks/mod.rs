@@ -43,6 +43,7 @@ use rand::RngExt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// One trial: its inputs, its targets, and the steps at which the outputs are scored.
 #[derive(Clone, Debug, PartialEq)]
@@ -179,6 +180,11 @@ pub trait Task: Send + Sync {
     /// Draws trials that follow one another at once, for tasks that are faster so; `None`: each is drawn by
     /// [`Task::trial`].
     fn trials(&self, _numbers: TrialNumbers) -> Option<Result<Vec<Trial>>> {
+        None
+    }
+    /// For a task that draws from ready-made trials: how many there are, and the task that gives each of them once, the first
+    /// as its trial 0. `None`: trials are made as they are drawn.
+    fn each_once(&self) -> Option<(usize, Arc<dyn Task>)> {
         None
     }
     /// How outputs are compared with targets.

@@ -154,16 +154,18 @@ fn untrained_networks_can_be_written_and_range_names_networks() {
 #[test]
 fn wrong_usage_is_refused_before_anything_is_written() {
     let dir = TempDir::new().unwrap();
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 11] = [
         (&["train", "dmns"], "unknown task `dmns`; did you mean `dnms`?"),
         (&["train", "dnms", "--rule", "hebbian"], "unknown rule `hebbian`"),
         (&["train", "dnms", "--set", "trace.etta=1"], "did you mean `trace.eta`?"),
+        (&["train", "dnms", "--set", "gain=1.3"], "did you mean `network.gain`?"),
+        (&["train", "dnms", "--neurons", "10"], "or none (network.clamped=[])"),
         (&["train", "dnms", "--set", "trace.eta"], "expected key=value"),
         (&["train", "dnms", "--set", "trace.eta=2"], "trace.eta is 2; expected a number from 0 to 1"),
         (&["train", "dnms", "--networks", "0"], "neither a count of at least 1"),
         (&["train", "dnms", "--device", "gpu"], "unknown device `gpu`"),
         (&["train", "--resume"], "name the run's folder"),
-        (&["train"], "no task is named"),
+        (&["train"], "no task is named; known are: dnms, "),
     ];
     for (args, message) in cases {
         one_line_error(hebbian(args, dir.path()), 2, message);
@@ -220,22 +222,27 @@ fn simulate_reads_inputs_and_records() {
             safetensors::serialize([("inputs", TensorView::new(Dtype::F32, shape, &data).unwrap())], None).unwrap();
         std::fs::write(dir.path().join(name), file).unwrap();
     };
-    write("in.safetensors", vec![7, 5, 2]);
-    fine(hebbian(
+    write("in.safetensors", vec![5, 7, 2]);
+    let ran = fine(hebbian(
         &["simulate", "run", "--inputs", "in.safetensors", "--out", "out.safetensors", "--record", "rates,activations"],
         dir.path(),
     ));
+    assert!(
+        ran.stderr.contains("warning: the inputs are 5 trials of 7 steps; trials of `dnms` have"),
+        "{}",
+        ran.stderr
+    );
     let out = bytes(dir.path().join("out.safetensors"));
     let out = SafeTensors::deserialize(&out).unwrap();
     let shape = |name: &str| out.tensor(name).unwrap().shape().to_vec();
     assert_eq!(
         (shape("outputs"), shape("rates"), shape("activations")),
-        (vec![7, 2, 5, 1], vec![7, 2, 5, 24], vec![7, 2, 5, 24])
+        (vec![2, 5, 7, 1], vec![2, 5, 7, 24], vec![2, 5, 7, 24])
     );
 
-    write("wrong.safetensors", vec![7, 5, 3]);
+    write("wrong.safetensors", vec![5, 7, 3]);
     let wrong = hebbian(&["simulate", "run", "--inputs", "wrong.safetensors", "--out", "out2.safetensors"], dir.path());
-    one_line_error(wrong, 1, "tensor `inputs` is [7, 5, 3]; expected [T, B, 2] or [T, 2, B, 2]");
+    one_line_error(wrong, 1, "tensor `inputs` is [5, 7, 3]; expected [B, T, 2] or [2, B, T, 2]");
     let trace = hebbian(
         &["simulate", "run", "--inputs", "in.safetensors", "--out", "out2.safetensors", "--record", "trace"],
         dir.path(),
@@ -245,10 +252,47 @@ fn simulate_reads_inputs_and_records() {
 }
 
 #[test]
+fn inputs_of_old_with_time_first_are_the_same_trials() {
+    use candle_core::{DType, Device, Tensor};
+    let dir = TempDir::new().unwrap();
+    fine(train(dir.path(), &["--updates", "1", "--out", "run"]));
+    let inputs = Tensor::arange(0f32, 70.0, &Device::Cpu).unwrap().sin().unwrap().reshape((5, 7, 2)).unwrap();
+    let x = Tensor::zeros((5, 24), DType::F32, &Device::Cpu).unwrap();
+    let results = [("now", inputs.clone(), None), ("old", inputs.permute((1, 0, 2)).unwrap(), Some("time-first"))].map(
+        |(name, inputs, order)| {
+            let tensors = [("inputs", inputs.contiguous().unwrap()), ("x", x.clone())];
+            let metadata =
+                order.map(|order| std::collections::HashMap::from([("order".to_string(), order.to_string())]));
+            std::fs::write(dir.path().join(name), safetensors::serialize(tensors, metadata).unwrap()).unwrap();
+            let out = format!("{name}.safetensors");
+            fine(hebbian(&["simulate", "run", "--inputs", name, "--out", &out], dir.path()));
+            bytes(dir.path().join(out))
+        },
+    );
+    assert!(results[0] == results[1]);
+}
+
+#[test]
+fn a_run_tells_where_it_is_and_how_to_go_on() {
+    let dir = TempDir::new().unwrap();
+    let small = ["train", "dnms", "--networks", "1", "--neurons", "20", "--batch", "2"];
+    let train = |more: &[&str]| hebbian(&[&small[..], more].concat(), dir.path());
+    let ran = fine(train(&["--updates", "1"]));
+    assert!(ran.stdout.starts_with("2 trials (1 network, 1 update) in"), "{}", ran.stdout);
+    fine(train(&["--updates", "1", "--rule", "eh"]));
+    assert!(dir.path().join("runs/dnms-eh/checkpoint.safetensors").exists());
+    one_line_error(train(&["--updates", "1"]), 1, "(--out runs/dnms-2)");
+    let again = fine(hebbian(&["train", "dnms", "--resume"], dir.path())).stdout;
+    let how = "to go on: hebbian-rnn train --resume --out runs/dnms --trials 4\n";
+    assert!(again.contains("finished (1 update, 2 trials of each network)") && again.ends_with(how), "{again}");
+    fine(hebbian(&how.trim().split(' ').skip(4).collect::<Vec<_>>(), dir.path()));
+}
+
+#[test]
 fn simulate_replaces_its_own_results_and_nothing_else() {
     let dir = TempDir::new().unwrap();
     fine(train(dir.path(), &["--updates", "1", "--out", "run"]));
-    let inputs = candle_core::Tensor::zeros((7, 5, 2), candle_core::DType::F32, &candle_core::Device::Cpu).unwrap();
+    let inputs = candle_core::Tensor::zeros((5, 7, 2), candle_core::DType::F32, &candle_core::Device::Cpu).unwrap();
     let all = std::collections::HashMap::from([("inputs", inputs)]);
     candle_core::safetensors::save(&all, dir.path().join("in.safetensors")).unwrap();
     let simulate = |out: &str| hebbian(&["simulate", "run", "--inputs", "in.safetensors", "--out", out], dir.path());

@@ -184,9 +184,9 @@ fn what_needs_trials_of_one_length_refuses_worlds_and_inputs_of_ones_own_do_not_
     let error = measure_throughput(trainer.setup(), &Device::Cpu, 1, 1, false).unwrap_err().to_string();
     assert!(error.contains("task `cartpole` is a world"), "{error}");
     let zeros = |shape: &[usize]| candle_core::Tensor::zeros(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
-    let inputs = Inputs { inputs: zeros(&[7, 2, 3, 4]), modulator: None, x: None, hebbian_trace: None };
+    let inputs = Inputs { inputs: zeros(&[2, 3, 7, 4]), modulator: None, x: None, hebbian_trace: None };
     let results = simulate(&checkpoint, inputs, Record::default(), 1).unwrap();
-    assert_eq!(results["outputs"].dims(), [7, 2, 3, 2]);
+    assert_eq!(results["outputs"].dims(), [2, 3, 7, 2]);
 }
 
 #[test]

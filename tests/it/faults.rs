@@ -317,7 +317,7 @@ fn what_does_not_fit_into_memory_is_refused_with_its_size() {
     let traced = ["--set", "trace.stage=accumulate", "--neurons", "500", "--networks", "1", "--batch", "1"];
     fine(hebbian(&[&["train", "echo", "--updates", "0", "--out", "run"], &traced[..]].concat(), dir.path()));
     let inputs = vec![0; 4_000_000];
-    let view = TensorView::new(Dtype::F32, vec![1, 1_000_000, 1], &inputs).unwrap();
+    let view = TensorView::new(Dtype::F32, vec![1_000_000, 1, 1], &inputs).unwrap();
     std::fs::write(dir.path().join("in.safetensors"), safetensors::serialize([("inputs", view)], None).unwrap())
         .unwrap();
     let ran = hebbian(&["simulate", "run", "--inputs", "in.safetensors", "--out", "out.safetensors"], dir.path());

@@ -58,8 +58,8 @@ fn simulate_equals_the_seed_in_plain_loops() {
         Tensor::from_vec(v.to_vec(), shape, &Device::Cpu).unwrap().to_dtype(DType::F32).unwrap()
     };
     let inputs = Inputs {
-        inputs: tensor(&bits, &[T, 1, B, 1]),
-        modulator: Some(tensor(&modulator, &[T, 1, B])),
+        inputs: tensor(&bits, &[T, 1, B, 1]).permute((1, 2, 0, 3)).unwrap(),
+        modulator: Some(tensor(&modulator, &[T, 1, B]).permute((1, 2, 0)).unwrap()),
         x: None,
         hebbian_trace: None,
     };
@@ -74,7 +74,10 @@ fn simulate_equals_the_seed_in_plain_loops() {
     let expected = seed_loops([&w_in, &w_rec, &b_rec, &w_out, &b_out], &bits, &modulator, 1.0, 0.1);
     let results = simulate(&checkpoint, inputs, Record { fast_weights: true, ..Record::default() }, 0).unwrap();
     for (name, expected) in [("outputs", expected.outputs), ("hebbian_trace", expected.trace)] {
-        let found = values(&results[name]);
+        let found = match name {
+            "outputs" => values(&results[name].permute((2, 0, 1, 3)).unwrap().contiguous().unwrap()),
+            _ => values(&results[name]),
+        };
         let worst = found.iter().zip(&expected).map(|(f, e)| (f - e).abs()).fold(0.0, f64::max);
         assert!(expected.iter().any(|e| e.abs() > 0.01), "{name}: all values are near 0");
         assert!(worst < 1e-5, "{name} is off by {worst:e}");

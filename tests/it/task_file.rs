@@ -49,6 +49,19 @@ fn a_task_file_trains_resumes_and_evaluates() {
         "network.output_neurons is 2; expected 3 neurons",
     );
 
+    // Says that these are draws from the file, scores each trial once where asked, and runs the file's inputs.
+    let draws = fine(hebbian(&["evaluate", "run", "--trials", "4"], dir.path())).stdout;
+    assert!(draws.contains("4 draws from its 2 ready-made trials") && draws.contains("type 1"), "{draws}");
+    let all = hebbian(&["evaluate", "run", "--all", "--json", "--task-file", "other.safetensors"], dir.path());
+    let all: serde_json::Value = serde_json::from_str(&fine(all).stdout).unwrap();
+    assert_eq!(all["trials"], 2);
+    for of_type in all["networks"][1]["types"].as_array().unwrap() {
+        assert_eq!(of_type["trials"], 1, "{of_type}");
+    }
+    fine(hebbian(&["simulate", "run", "--task-file", "other.safetensors", "--out", "out.safetensors"], dir.path()));
+    let page = std::fs::read_to_string(at("run/report.html")).unwrap();
+    assert!(page.contains("On 400 draws from its 2 ready-made trials each"), "the page calls them fresh");
+
     // Resumes with the same file, also from another place, but with no other file.
     fine(hebbian(&["train", "--resume", "--out", "run", "--updates", "4"], dir.path()));
     std::fs::rename(at("mine.safetensors"), at("moved.safetensors")).unwrap();

@@ -72,6 +72,9 @@ pub struct EvaluateArgs {
     /// Fresh trials of each network
     #[arg(long, value_name = "K", default_value_t = 400, value_parser = value_parser!(u64).range(1..))]
     pub trials: u64,
+    /// With trials of a file: each of them once, in place of random draws
+    #[arg(long, conflicts_with_all = ["trials", "seed"])]
+    pub all: bool,
     /// Seed of the trials [default: the run's own; training never sees these trials]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -93,15 +96,15 @@ pub enum Recordable {
 
 #[derive(Args)]
 #[command(after_help = "\
-The input file holds `inputs` [T, B, n_in] (the same for every network) or [T, S, B, n_in]; optionally `modulator` [T, B],
+The input file holds `inputs` [B, T, n_in] (the same for every network) or [S, B, T, n_in]; optionally `modulator` [B, T],
 the neuromodulator m(t) that drives the Hebbian trace; `x` [B, N] or [S, B, N], the initial activations; and
-`hebbian_trace` [S, B, N, N], the initial trace. The output file holds `outputs` [T, S, B, n_out] and, if recorded,
-`rates` and `activations` [T, S, B, N], and `hebbian_trace` [S, B, N, N] after the last step.")]
+`hebbian_trace` [S, B, N, N], the initial trace. A task file will do. The output file holds `outputs` [S, B, T, n_out] and,
+if recorded, `rates` and `activations` [S, B, T, N], and `hebbian_trace` [S, B, N, N] after the last step.")]
 pub struct SimulateArgs {
     /// A checkpoint or a run's folder
     pub checkpoint: PathBuf,
     /// The input file
-    #[arg(long, value_name = "FILE.safetensors")]
+    #[arg(long, visible_alias = "task-file", value_name = "FILE.safetensors")]
     pub inputs: PathBuf,
     /// The output file
     #[arg(long, value_name = "FILE.safetensors")]

@@ -1,27 +1,37 @@
 //! `hebbian-rnn evaluate`.
 
 use crate::args::EvaluateArgs;
-use crate::output::{open_device, print_json, print_scores};
+use crate::output::{open_device, print_json, print_scores, print_types, usage};
 use crate::read;
-use anyhow::Result;
-use hebbian_rnn::evaluate;
+use anyhow::{anyhow, Result};
+use hebbian_rnn::{evaluate, name_trials};
 use serde_json::json;
 use std::io::{stdout, Write};
 
 pub fn run(args: EvaluateArgs) -> Result<()> {
     let device = open_device(&args.device)?;
-    let checkpoint = read::to_run(&args.run, args.task_file.as_deref(), &device)?;
-    let (task, trials) = (&checkpoint.setup.task, args.trials);
+    let mut checkpoint = read::to_run(&args.run, args.task_file.as_deref(), &device)?;
+    let (mut trials, mut what) = (args.trials, name_trials(&*checkpoint.setup.task, args.trials));
+    if args.all {
+        let Some((count, task)) = checkpoint.setup.task.each_once() else {
+            let name = checkpoint.setup.task.name();
+            return usage(Err(anyhow!("--all is for trials of a file, but task `{name}` makes its trials as it goes")));
+        };
+        (checkpoint.setup.task, trials, what) =
+            (task, count as u64, format!("each of its {count} ready-made trials once"));
+    }
+    let task = &checkpoint.setup.task;
     let seed = args.seed.unwrap_or(checkpoint.setup.config.train.seed);
     let scores = evaluate(&checkpoint, trials, seed)?;
     if args.json {
         return print_json(&json!({ "task": task.name(), "trials": trials, "seed": seed, "networks": scores }));
     }
     let name = task.name();
-    writeln!(stdout(), "{name}: {trials} fresh trials of each network, weights frozen, no perturbation")?;
+    writeln!(stdout(), "{name}: {what} for each network, weights frozen, no perturbation")?;
     print_scores(&scores)?;
     if let Some((error, why)) = task.chance() {
         writeln!(stdout(), "chance: {error} ({why})")?;
     }
+    print_types(&scores)?;
     Ok(())
 }

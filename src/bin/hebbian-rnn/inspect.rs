@@ -1,7 +1,7 @@
 //! `hebbian-rnn inspect`.
 
 use crate::args::InspectArgs;
-use crate::output::{print_frozen, print_json, print_table, reached};
+use crate::output::{counted, print_frozen, print_json, print_table, reached};
 use crate::read;
 use anyhow::{bail, Result};
 use candle_core::Device;
@@ -58,9 +58,12 @@ fn print_as_text(checkpoint: &Checkpoint) -> Result<()> {
     let mut out = stdout();
     writeln!(
         out,
-        "task {task}, rule {rule}, networks {networks}, {neurons} neurons, {batch} trials at a time, seed {seed}"
+        "task {task}, rule {rule}, networks {networks}, {}, {} at a time, seed {seed}",
+        counted(neurons as u64, "neuron"),
+        counted(batch as u64, "trial")
     )?;
-    writeln!(out, "{updates} updates, {trials} trials of each network; format {format}, program {program}")?;
+    let (updates, trials) = (counted(*updates, "update"), counted(trials, "trial"));
+    writeln!(out, "{updates}, {trials} of each network; format {format}, program {program}")?;
     if let Some(fast_weights) = setup.config.fast_weights.describe() {
         writeln!(out, "{fast_weights}")?;
     }

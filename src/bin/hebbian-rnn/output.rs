@@ -6,7 +6,7 @@ use crate::Usage;
 use anyhow::{anyhow, Result};
 use candle_core::Device;
 use comfy_table::{presets, CellAlignment, Table};
-use hebbian_rnn::{parse_devices, ChosenDevices, Frozen, Returns, Score};
+use hebbian_rnn::{parse_devices, ChosenDevices, Frozen, Returns, Score, TypeScore};
 use std::io::{stdout, Write};
 
 /// Prints a value as JSON.
@@ -26,6 +26,11 @@ pub fn print_table<const N: usize>(
         column.set_cell_alignment(CellAlignment::Right);
     }
     Ok(writeln!(stdout(), "{table}")?)
+}
+
+/// A number of things, whose name in the plural ends in `s`.
+pub fn counted(number: u64, name: &str) -> String {
+    format!("{number} {name}{}", if number == 1 { "" } else { "s" })
 }
 
 /// The number of trials to criterion, as text.
@@ -57,6 +62,26 @@ pub fn print_scores(scores: &[Score]) -> Result<()> {
         print_table(header, in_a_world.into_iter(), 0)?;
     }
     print_frozen(scores.iter().map(|s| (s.network, s.frozen)))
+}
+
+/// Most types of trials that a table has room for.
+const MOST_TYPES: usize = 20;
+
+/// Prints how the networks do on each type of trials, as means over networks, where there are several.
+pub fn print_types(scores: &[Score]) -> Result<()> {
+    let Some(first) = scores.first().filter(|score| (2..=MOST_TYPES).contains(&score.types.len())) else {
+        return Ok(());
+    };
+    let row = |(k, of_type): (usize, &TypeScore)| {
+        let mean = |value: fn(&TypeScore) -> f64| {
+            scores.iter().map(|score| value(&score.types[k])).sum::<f64>() / scores.len() as f64
+        };
+        let trials = of_type.trials.to_string();
+        let [error, correct] = [mean(|t| t.error), mean(|t| t.fraction_correct)].map(|mean| format!("{mean:.3}"));
+        [of_type.name.clone(), trials, error, correct]
+    };
+    writeln!(stdout(), "\nmean over networks for each type of trials:")?;
+    print_table(["type", "trials", "error", "fraction correct"], first.types.iter().enumerate().map(row), 1)
 }
 
 /// Prints one line for each network that is frozen.

@@ -16,6 +16,12 @@ pub fn run(args: SimulateArgs) -> Result<()> {
     let device = open_device(&args.device)?;
     let checkpoint = read::to_run(&args.checkpoint, None, &device)?;
     let inputs = read_inputs(&args.inputs, &checkpoint, &device)?;
+    let (_, trials, steps, _) = inputs.inputs.dims4()?;
+    let task = &checkpoint.setup.task;
+    if task.episodes().is_none() && steps != task.steps() {
+        let (name, expected) = (task.name(), task.steps());
+        eprintln!("warning: the inputs are {trials} trials of {steps} steps; trials of `{name}` have {expected}");
+    }
     let record = Record {
         rates: args.record.contains(&Recordable::Rates),
         activations: args.record.contains(&Recordable::Activations),

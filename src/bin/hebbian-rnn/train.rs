@@ -1,13 +1,14 @@
 //! `hebbian-rnn train`.
 
 use crate::args::{BatchSize, TrainArgs};
-use crate::output::{frozen_line, open_devices, print_json, print_scores, usage};
+use crate::output::{counted, frozen_line, open_devices, print_json, print_scores, usage};
 use crate::read::{self, Trials};
 use crate::{plot, report, signals};
 use anyhow::{anyhow, bail, ensure, Context, Result};
 use candle_core::{DType, Device};
 use hebbian_rnn::{
-    automatic_batch, check_memory, evaluate, find_life, holds_a_checkpoint, quantile_with_missing, run_fresh,
+    automatic_batch, check_memory, evaluate, find_life, find_task, holds_a_checkpoint, name_trials,
+    quantile_with_missing, run_fresh,
 };
 use hebbian_rnn::{
     Checkpoint, Config, InitialWeights, Lock, NetworkReport, Observer, RunFolder, Score, Setting, Setup,
@@ -30,8 +31,7 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
         if reason == StopReason::Frozen {
             bail!("{}: {}", out.display(), all_frozen(&trainer));
         }
-        let updates = trainer.updates();
-        writeln!(stdout(), "{}: this run is finished ({updates} updates); nothing to do", out.display())?;
+        writeln!(stdout(), "{}", nothing_to_do(&trainer, reason, &out))?;
         return Ok(ExitCode::SUCCESS);
     }
     let interrupted = signals::listen()?;
@@ -41,8 +41,8 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
     let reason = trainer.train_with(&mut [&mut folder, &mut progress], &|| interrupted.load(Ordering::SeqCst))?;
     if reason == StopReason::Interrupted {
         eprintln!(
-            "interrupted after {} updates; everything is saved. To go on:\n  hebbian-rnn train --resume --out {}",
-            trainer.updates(),
+            "interrupted after {}; everything is saved. To go on:\n  hebbian-rnn train --resume --out {}",
+            counted(trainer.updates(), "update"),
             out.display()
         );
         return Ok(ExitCode::from(130));
@@ -55,6 +55,21 @@ pub fn run(args: TrainArgs) -> Result<ExitCode> {
         bail!("{}: {frozen}", out.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says that a run is finished, and how to go on all the same.
+fn nothing_to_do(trainer: &Trainer, reason: StopReason, out: &Path) -> String {
+    let more = match reason {
+        StopReason::Criterion => "--set train.until_criterion=false --trials",
+        _ => "--trials",
+    };
+    format!(
+        "{0}: this run is finished ({1}, {2} of each network); to go on: hebbian-rnn train --resume --out {0} {more} {3}",
+        out.display(),
+        counted(trainer.updates(), "update"),
+        counted(trainer.trials(), "trial"),
+        2 * trainer.trials()
+    )
 }
 
 /// Why training cannot go on once every network has diverged.
@@ -85,13 +100,19 @@ fn start(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
         setup.config.train.batch = automatic_batch(&setup, &devices)?;
     }
     check_memory(&setup, &devices)?;
-    let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(setup.task.name()));
+    let out = args.out.clone().unwrap_or_else(|| default_folder(setup.task.name(), &setup.config.rule.name));
     let trainer = Trainer::new(setup, &devices)?;
     let folder = RunFolder::create(&out, trainer.config(), args.force)?;
     if let (Some(initial), Some(path)) = (trainer.initial_weights(), &trainer.config().train.init) {
         eprintln!("initial weights from {path}: {}", initial_line(initial));
     }
     Ok((trainer, folder, out))
+}
+
+/// The folder of a run: it tells the task, and the rule if it is not the task's own.
+fn default_folder(task: &str, rule: &str) -> PathBuf {
+    let usual = rule.is_empty() || find_task(task).is_ok_and(|info| info.rule == rule);
+    Path::new("runs").join(if usual { task.to_string() } else { format!("{task}-{rule}") })
 }
 
 /// Which weights were taken from a file, and which were not.
@@ -108,7 +129,7 @@ fn initial_line(initial: &InitialWeights) -> String {
 fn resume(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
     let out = match (&args.out, &args.task) {
         (Some(out), _) => out.clone(),
-        (None, Some(task)) => Path::new("runs").join(task),
+        (None, Some(task)) => default_folder(task, args.rule.as_deref().unwrap_or_default()),
         (None, None) => return usage(Err(anyhow!("--resume: name the run's folder (--out DIR)"))),
     };
     read::ensure_folder(&out)?;
@@ -176,7 +197,10 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, progress: &Progress, out
     if new_trials > 0 {
         writeln!(
             console,
-            "{new_trials} trials ({networks} networks, {new_updates} updates) in {seconds:.1} s: {speed:.0} trials per second"
+            "{} ({}, {}) in {seconds:.1} s: {speed:.0} trials per second",
+            counted(new_trials, "trial"),
+            counted(networks, "network"),
+            counted(new_updates, "update")
         )?;
     }
     if let Some((first, last)) = progress.measured {
@@ -193,7 +217,7 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, progress: &Progress, out
     if let Some((error, why)) = task.chance() {
         writeln!(console, "chance is an error of {error}: {why}")?;
     }
-    writeln!(console, "\nafter training, on {FINAL_TRIALS} fresh trials without perturbation:")?;
+    writeln!(console, "\nafter training, on {}, without perturbation:", name_trials(&**task, FINAL_TRIALS))?;
     print_scores(&scores)?;
     print_criterion(&scores)?;
     if task.printable() && checkpoint.frozen[0].is_none() {
@@ -225,15 +249,21 @@ fn print_criterion(scores: &[Score]) -> Result<()> {
     if trials.len() == 1 || reached == 0 {
         return Ok(());
     }
-    let quartile = |q| quantile_with_missing(&trials, q).map_or("not reached".to_string(), |t| format!("{t:.0}"));
-    writeln!(
-        stdout(),
-        "\ncriterion reached by {reached} of {} networks; trials to criterion: median {}, quartiles {} and {}",
-        trials.len(),
-        quartile(0.5),
-        quartile(0.25),
-        quartile(0.75)
-    )?;
+    let quantile = |q| quantile_with_missing(&trials, q);
+    let when = match (quantile(0.25), quantile(0.5), quantile(0.75)) {
+        (Some(first), Some(median), Some(third)) => format!("median {median:.0}, quartiles {first:.0} and {third:.0}"),
+        (Some(first), Some(median), None) => {
+            format!("median {median:.0}, first quartile {first:.0}, third not reached")
+        }
+        (first, ..) => {
+            let (name, trials) = match first {
+                Some(first) => ("first quartile", first),
+                None => ("earliest", trials.iter().flatten().copied().fold(f64::INFINITY, f64::min)),
+            };
+            format!("{name} {trials:.0}, median not reached")
+        }
+    };
+    writeln!(stdout(), "\ncriterion reached by {reached} of {} networks; trials to criterion: {when}", trials.len())?;
     Ok(())
 }
 
