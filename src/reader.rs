@@ -38,7 +38,7 @@ impl<'a> TensorFile<'a> {
             let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
             Ok(TensorFile { file: SafeTensors::deserialize(bytes).map_err(damaged)?, metadata })
         };
-        parsed().at("not a whole safetensors file (cut short, damaged, or something else)")
+        parsed().at("not a whole safetensors file")
     }
 
     /// The names of the tensors, sorted.

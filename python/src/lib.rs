@@ -37,6 +37,7 @@ fn start(
         None => Setup::resolve(Some(&task.extract::<String>()?), &given),
     }
     .or_raise()?;
+    let warnings = setup.unread(&given);
     let (trainer, folder) = run::apart(py, || {
         let devices = open_devices(&parse_devices(&setup.config.train.device)?)?.devices;
         if automatic {
@@ -48,7 +49,7 @@ fn start(
         let folder = RunFolder::create(&out, trainer.config(), force)?;
         Ok((trainer, Some((folder, out))))
     })?;
-    Training::begin(trainer, folder, Vec::new(), own)
+    Training::begin(trainer, folder, Vec::new(), own, warnings)
 }
 
 /// Writes a file, whole or not at all.

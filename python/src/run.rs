@@ -201,7 +201,7 @@ impl Run {
             let folder = RunFolder::reopen(lock, trainer.config(), Some(saved.updates))?;
             Ok((trainer, Some((folder, path.clone()))))
         })?;
-        Training::begin(trainer, folder, self.rows.clone(), task.map(|task| task.get()))
+        Training::begin(trainer, folder, self.rows.clone(), task.map(|task| task.get()), Vec::new())
     }
 
     /// The title, summary, tables and pictures of an analysis.

@@ -138,10 +138,12 @@ impl Training {
         folder: Option<(RunFolder, PathBuf)>,
         before: Vec<NetworkReport>,
         own: Option<&OwnTask>,
+        warnings: Vec<String>,
     ) -> PyResult<Self> {
         let shared = Arc::new(Shared::default());
         let limit = trainer.config().train.max_updates();
         shared.change(|state| {
+            state.progress.warnings = warnings;
             state.progress.limit = (limit < u64::MAX).then_some(limit);
             (state.progress.updates, state.progress.trials) = (trainer.updates(), trainer.trials());
         });

@@ -4,6 +4,7 @@
 mod episodes;
 mod life_setup;
 mod lives;
+mod notices;
 mod settings;
 mod setup;
 mod standard;

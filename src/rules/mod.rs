@@ -209,6 +209,12 @@ impl RuleInfo {
         (self.adapt)(config);
     }
 
+    /// Whether `key` of the table `rule` is a parameter of some rules, but not of this one.
+    pub(crate) fn lacks(&self, key: &str) -> bool {
+        let has = |rule: &RuleInfo| (rule.parameters)().contains_key(key);
+        !has(self) && RULES.iter().any(has)
+    }
+
     /// The rule with the parameters of a configuration.
     pub(crate) fn build(&self, config: &Config, neurons: &dyn NeuronModel) -> Result<Arc<dyn LearningRule>> {
         let known: Vec<String> = optional_keys().into_iter().map(|(key, _)| key).collect();

@@ -119,7 +119,12 @@ pub(crate) fn build(table: &mut toml::Table) -> Result<Arc<dyn Task>> {
     let p: Parameters = super::parameters(table)?;
     expect(!p.path.is_empty(), "task.path", "empty", "a file (--task-file FILE.safetensors)")?;
     let path = std::path::absolute(&p.path).doing("finding", Path::new(&p.path))?;
-    let bytes = read(&path)?;
+    let bytes = match read(&path) {
+        Err(error) if !path.exists() => {
+            Err(error).at("the file of trials is not there: if it was moved, --task-file names it")
+        }
+        bytes => bytes,
+    }?;
     let found = sha256(&bytes);
     ensure!(
         p.sha256.is_empty() || p.sha256 == found,

@@ -25,10 +25,10 @@ fn damaged_inputs_are_simulated_or_refused() {
         with(&["trace.persistent=true", "network.feedback_scale=0.5"]),
     ];
     let full = valid::tensors(&[
-        ("inputs", Dtype::F32, &[4, 2, 2, 1], valid::floats(16)),
+        ("inputs", Dtype::F32, &[2, 2, 4, 1], valid::floats(16)),
         ("x", Dtype::F32, &[2, 3], valid::floats(6)),
         ("hebbian_trace", Dtype::F32, &[2, 2, 3, 3], valid::floats(36)),
-        ("modulator", Dtype::F32, &[4, 2], valid::floats(8)),
+        ("modulator", Dtype::F32, &[2, 4], valid::floats(8)),
     ]);
     let plain = valid::tensors(&[("inputs", Dtype::F64, &[2, 2, 1], valid::floats(8))]);
     for checkpoint in &checkpoints {

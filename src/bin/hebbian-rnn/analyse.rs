@@ -1,7 +1,7 @@
 //! `hebbian-rnn analyse`.
 
 use crate::args::AnalyseArgs;
-use crate::output::{print_json, usage};
+use crate::output::{print_json, usage, Spinner};
 use crate::read;
 use anyhow::{bail, Result};
 use candle_core::Device;
@@ -29,8 +29,10 @@ pub fn run(args: AnalyseArgs) -> Result<()> {
     let out = args.out.unwrap_or_else(|| run.join("analysis"));
     let mut results = Vec::new();
     for analysis in chosen {
+        let spinner = Spinner::start(analysis.title);
         let findings = analysis.run(&subject, &options)?;
         let files = findings.write(&out)?;
+        drop(spinner);
         if args.json {
             let summary: Map<_, _> = findings.summary.into_iter().map(|(name, value)| (name, value.into())).collect();
             results.push(json!({

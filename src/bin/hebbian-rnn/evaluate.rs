@@ -1,7 +1,7 @@
 //! `hebbian-rnn evaluate`.
 
 use crate::args::EvaluateArgs;
-use crate::output::{open_device, print_json, print_scores, print_types, usage};
+use crate::output::{open_device, print_json, print_scores, print_types, usage, Spinner};
 use crate::read;
 use anyhow::{anyhow, Result};
 use hebbian_rnn::{evaluate, name_trials};
@@ -22,7 +22,9 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
     }
     let task = &checkpoint.setup.task;
     let seed = args.seed.unwrap_or(checkpoint.setup.config.train.seed);
+    let spinner = Spinner::start(format!("running {what}"));
     let scores = evaluate(&checkpoint, trials, seed)?;
+    drop(spinner);
     if args.json {
         return print_json(&json!({ "task": task.name(), "trials": trials, "seed": seed, "networks": scores }));
     }

@@ -7,7 +7,10 @@ use anyhow::{anyhow, Result};
 use candle_core::Device;
 use comfy_table::{presets, CellAlignment, Table};
 use hebbian_rnn::{parse_devices, ChosenDevices, Frozen, Returns, Score, TypeScore};
+use indicatif::ProgressBar;
+use std::borrow::Cow;
 use std::io::{stdout, Write};
+use std::time::Duration;
 
 /// Prints a value as JSON.
 pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
@@ -26,6 +29,28 @@ pub fn print_table<const N: usize>(
         column.set_cell_alignment(CellAlignment::Right);
     }
     Ok(writeln!(stdout(), "{table}")?)
+}
+
+/// Shows that work goes on while it lives, where stderr is a terminal.
+pub struct Spinner(ProgressBar);
+
+impl Spinner {
+    pub fn start(doing: impl Into<Cow<'static, str>>) -> Self {
+        let bar = ProgressBar::new_spinner();
+        bar.set_message(doing);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Spinner(bar)
+    }
+
+    pub fn say(&self, doing: impl Into<Cow<'static, str>>) {
+        self.0.set_message(doing);
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
 }
 
 /// A number of things, whose name in the plural ends in `s`.

@@ -1,7 +1,7 @@
 //! `hebbian-rnn plot`, and the pictures that `train` draws.
 
 use crate::args::PlotArgs;
-use crate::output::usage;
+use crate::output::{usage, Spinner};
 use crate::read;
 use anyhow::{anyhow, bail, Result};
 use candle_core::Device;
@@ -16,11 +16,13 @@ const MOST_RUNS: usize = 12;
 
 pub fn run(args: PlotArgs) -> Result<()> {
     args.runs.iter().try_for_each(|run| read::ensure_folder(run))?;
+    let spinner = Spinner::start("drawing");
     let pictures = match (&args.runs[..], args.out) {
         ([run], None) if holds_a_life(run) => draw_lives(run, &args.watch.neurons)?,
         ([run], None) => draw(run, &read::to_run(run, None, &Device::Cpu)?, args.log)?,
         (runs, out) => draw_together(runs, out, args.log)?,
     };
+    drop(spinner);
     Ok(writeln!(stdout(), "{}", pictures.join("\n"))?)
 }
 

@@ -1,7 +1,7 @@
 //! `hebbian-rnn report`, and the page that `train` writes.
 
 use crate::args::ReportArgs;
-use crate::output::usage;
+use crate::output::{usage, Spinner};
 use crate::read;
 use crate::train::FINAL_TRIALS;
 use anyhow::Result;
@@ -9,10 +9,8 @@ use candle_core::Device;
 use hebbian_rnn::{
     evaluate, holds_a_life, report_life, write_report, Analysis, Checkpoint, RunReport, Score, REPORT_FILE,
 };
-use indicatif::ProgressBar;
 use std::io::{stdout, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 pub fn run(args: ReportArgs) -> Result<()> {
     read::ensure_folder(&args.run)?;
@@ -22,12 +20,11 @@ pub fn run(args: ReportArgs) -> Result<()> {
         return Ok(writeln!(stdout(), "{}", args.run.join(REPORT_FILE).display())?);
     }
     let checkpoint = read::to_run(&args.run, None, &Device::Cpu)?;
+    // Some analyses take a minute.
+    let spinner = Spinner::start("testing the networks");
     let scores = evaluate(&checkpoint, FINAL_TRIALS, checkpoint.setup.config.train.seed)?;
-    // Some analyses take a minute. The spinner is hidden where stderr is not a terminal.
-    let bar = ProgressBar::new_spinner();
-    bar.enable_steady_tick(Duration::from_millis(200));
-    let page = write(&args.run, &checkpoint, &scores, args.log, Some(&|analysis| bar.set_message(analysis.title)))?;
-    bar.finish_and_clear();
+    let page = write(&args.run, &checkpoint, &scores, args.log, Some(&|analysis| spinner.say(analysis.title)))?;
+    drop(spinner);
     Ok(writeln!(stdout(), "{}", page.display())?)
 }
 

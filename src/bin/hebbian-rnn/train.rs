@@ -1,7 +1,7 @@
 //! `hebbian-rnn train`.
 
 use crate::args::{BatchSize, TrainArgs};
-use crate::output::{counted, frozen_line, open_devices, print_json, print_scores, usage};
+use crate::output::{counted, frozen_line, open_devices, print_json, print_scores, usage, Spinner};
 use crate::read::{self, Trials};
 use crate::{plot, report, signals};
 use anyhow::{anyhow, bail, ensure, Context, Result};
@@ -100,6 +100,11 @@ fn start(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
         setup.config.train.batch = automatic_batch(&setup, &devices)?;
     }
     check_memory(&setup, &devices)?;
+    let brought = setup.brought_by_rule()?;
+    if !brought.is_empty() {
+        eprintln!("rule `{}` brings settings of its own: {}", setup.config.rule.name, brought.join(", "));
+    }
+    setup.unread(&args.settings()?).iter().for_each(|warning| eprintln!("warning: {warning}"));
     let out = args.out.clone().unwrap_or_else(|| default_folder(setup.task.name(), &setup.config.rule.name));
     let trainer = Trainer::new(setup, &devices)?;
     let folder = RunFolder::create(&out, trainer.config(), args.force)?;
@@ -178,8 +183,10 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, progress: &Progress, out
     let new_updates = checkpoint.updates - progress.first_update;
     let new_trials = new_updates * config.train.batch as u64 * networks;
     let speed = new_trials as f64 / seconds.max(1e-9);
+    let spinner = Spinner::start("testing and drawing the networks");
     let scores = evaluate(checkpoint, FINAL_TRIALS, config.train.seed)?;
     let written = draw_and_report(args, checkpoint, &scores, out);
+    drop(spinner);
     if args.json {
         return print_json(&json!({
             "task": task.name(),

@@ -1,0 +1,111 @@
+//! What a user should be told of settings: those that a rule brings along, and those that nothing reads.
+
+use super::{find_task, Setup};
+use crate::config::{Config, Output, ReadoutRule, Setting, Stage};
+use crate::error::Result;
+use crate::rules::{find_rule, Source};
+
+/// A group of keys, whether anything reads them, and what would.
+type Readers = (&'static str, fn(&Setup) -> bool, &'static str);
+
+/// A key belongs to the first group whose name it begins with.
+const READERS: [Readers; 9] = [
+    ("rule.name", |_| true, ""),
+    ("rule.", |setup| matches!(setup.rule.source(), Source::Steps(_)), "a rule such as `delta-x`"),
+    ("bptt.", Setup::follows_gradient, "rule.name `bptt`"),
+    ("trace.stage", |_| true, ""),
+    ("trace.", |setup| setup.config.fast_weights.stage != Stage::None, "a trace.stage other than `none`"),
+    ("readout.rule", |setup| setup.config.network.output == Output::Readout, "network.output `readout`"),
+    (
+        "readout.",
+        |setup| setup.config.network.output == Output::Readout && setup.config.readout.rule != ReadoutRule::None,
+        "network.output `readout` with a readout.rule other than `none`",
+    ),
+    ("network.dale_", |setup| setup.config.network.dale, "network.dale"),
+    ("perturbation.", |setup| setup.config.perturbs(), "a rule that learns from perturbations, such as `delta-x`"),
+];
+
+impl Setup {
+    /// Settings outside the rule's own tables that the task has with its usual rule and another value with this one, in so far as
+    /// they are still as the rule brought them: each key with its value and the usual one.
+    ///
+    /// # Errors
+    /// [`Error::Bug`](crate::Error::Bug) if settings cannot be written as TOML.
+    pub fn brought_by_rule(&self) -> Result<Vec<String>> {
+        let named = self.config.task_name().and_then(find_task).ok();
+        let rule = find_rule(&self.config.rule.name).ok();
+        let (Some(task), Some(rule)) = (named, rule) else { return Ok(Vec::new()) };
+        let flat = |config: &Config| Setting::from_toml(&config.to_toml()?, "settings");
+        let (usual, brought, now) = (flat(&task.config()?)?, flat(&task.defaults(rule))?, flat(&self.config)?);
+        let value =
+            |of: &[Setting], key: &str| of.iter().find(|setting| setting.key == key).map(|s| s.value.to_string());
+        let elsewhere = brought.iter().filter(|setting| !["rule", "bptt"].contains(&table(&setting.key)));
+        let changed = elsewhere.filter_map(|Setting { key, .. }| {
+            let (before, by_rule) = (value(&usual, key), value(&brought, key));
+            let differs = before != by_rule && value(&now, key) == by_rule;
+            let before = before.unwrap_or("not set".into());
+            differs.then(|| format!("{key} = {} (usually {before})", by_rule.unwrap_or_default()))
+        });
+        Ok(changed.collect())
+    }
+
+    /// Of the settings that a user has `given`, those that nothing reads: each with what would read it.
+    pub fn unread(&self, given: &[Setting]) -> Vec<String> {
+        let rule = find_rule(&self.config.rule.name).ok();
+        let unread = |Setting { key, .. }: &Setting| {
+            if let Some(rule) = rule.filter(|rule| key.strip_prefix("rule.").is_some_and(|key| rule.lacks(key))) {
+                return Some(format!("nothing reads {key} here; it is of another rule than `{}`", rule.name));
+            }
+            let (_, read, by) = READERS.iter().find(|(group, ..)| key.starts_with(group))?;
+            (!read(self)).then(|| format!("nothing reads {key} here; {by} would"))
+        };
+        given.iter().filter_map(unread).collect()
+    }
+}
+
+/// The table of a key.
+fn table(key: &str) -> &str {
+    key.split('.').next().unwrap_or(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setup(task: &str, settings: &[&str]) -> (Setup, Vec<Setting>) {
+        let settings: Vec<Setting> = settings.iter().map(|setting| Setting::parse(setting).unwrap()).collect();
+        (Setup::resolve(Some(task), &settings).unwrap(), settings)
+    }
+
+    #[test]
+    fn what_a_rule_brings_is_told_unless_it_was_changed() {
+        assert!(setup("dnms", &[]).0.brought_by_rule().unwrap().is_empty());
+        let brought = setup("dnms", &["rule.name=rflo"]).0.brought_by_rule().unwrap();
+        assert!(brought.contains(&"network.output = \"readout\" (usually \"neurons\")".to_string()), "{brought:?}");
+        let count = brought.len();
+        let fewer = setup("dnms", &["rule.name=rflo", "readout.rule=none"]).0.brought_by_rule().unwrap();
+        assert_eq!(fewer.len(), count - 1, "{fewer:?}");
+    }
+
+    #[test]
+    fn settings_without_a_reader_are_told() {
+        for (settings, expected) in [
+            (
+                &["rule.name=bptt", "rule.eta=0.5"][..],
+                &["nothing reads rule.eta here; a rule such as `delta-x` would"][..],
+            ),
+            (&["trace.eta=0.5"], &["nothing reads trace.eta here; a trace.stage other than `none` would"]),
+            (
+                &["rule.name=rflo", "rule.x_mean_decay=0.5"],
+                &["nothing reads rule.x_mean_decay here; it is of another rule than `rflo`"],
+            ),
+            (&["trace.eta=0.5", "trace.stage=oja"], &[]),
+            (&["bptt.learning_rate=0.1"], &["nothing reads bptt.learning_rate here; rule.name `bptt` would"]),
+            (&["network.output=readout", "readout.rule=delta", "readout.eta=0.1"], &[]),
+            (&["rule.eta=0.1", "perturbation.amplitude=1", "network.gain=1"], &[]),
+        ] {
+            let (setup, given) = setup("dnms", settings);
+            assert_eq!(setup.unread(&given), expected, "{settings:?}");
+        }
+    }
+}
