@@ -258,13 +258,10 @@ impl Run {
     /// The task, rule and size in a line.
     fn describe(&self) -> String {
         let config = &self.checkpoint.setup.config;
-        format!(
-            "{} by {}, {} networks of {} neurons after {} trials each",
-            self.checkpoint.setup.task.name(),
-            config.rule.name,
-            config.train.networks.count(),
-            config.network.neurons,
-            self.checkpoint.trials()
-        )
+        let (task, rule) = (self.checkpoint.setup.task.name(), &config.rule.name);
+        let (networks, neurons, trials) =
+            (config.train.networks.count(), config.network.neurons, self.checkpoint.trials());
+        let [several, each] = if networks == 1 { ["", ""] } else { ["s", " each"] };
+        format!("{task} by {rule}, {networks} network{several} of {neurons} neurons after {trials} trials{each}")
     }
 }

@@ -61,7 +61,7 @@ pub struct Trained {
     pub stopped: Option<StopReason>,
 }
 
-/// What a training ended with; nothing was trained if not even its networks can be read.
+/// How a training ended: with what was trained, unless the device no longer gives it, and with an error, if there was one.
 struct Ended {
     trained: Result<Trained, Error>,
     failed: Option<Error>,

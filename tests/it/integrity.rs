@@ -54,7 +54,7 @@ fn read(file: &[u8]) -> Checkpoint {
 }
 
 fn write_inputs(path: &Path) {
-    let view = TensorView::new(Dtype::F32, vec![2, 5, 1], &[0; 40]).unwrap();
+    let view = TensorView::new(Dtype::F32, vec![2, 10, 1], &[0; 80]).unwrap();
     std::fs::write(path, safetensors::serialize([("inputs", view)], None).unwrap()).unwrap();
 }
 

@@ -17,11 +17,6 @@ pub fn run(args: SimulateArgs) -> Result<()> {
     let checkpoint = read::to_run(&args.checkpoint, None, &device)?;
     let inputs = read_inputs(&args.inputs, &checkpoint, &device)?;
     let (_, trials, steps, _) = inputs.inputs.dims4()?;
-    let task = &checkpoint.setup.task;
-    if task.episodes().is_none() && steps != task.steps() {
-        let (name, expected) = (task.name(), task.steps());
-        eprintln!("warning: the inputs are {trials} trials of {steps} steps; trials of `{name}` have {expected}");
-    }
     let record = Record {
         rates: args.record.contains(&Recordable::Rates),
         activations: args.record.contains(&Recordable::Activations),
@@ -30,6 +25,11 @@ pub fn run(args: SimulateArgs) -> Result<()> {
     };
     let seed = args.seed.unwrap_or(checkpoint.setup.config.train.seed);
     let results = simulate(&checkpoint, inputs, record, seed)?;
+    let task = &checkpoint.setup.task;
+    if task.episodes().is_none() && steps != task.steps() {
+        let (name, expected) = (task.name(), task.steps());
+        eprintln!("warning: the inputs are {trials} trials of {steps} steps; trials of `{name}` have {expected}");
+    }
     let bytes = safetensors::serialize(results.iter().map(|(name, tensor)| (*name, tensor)), None)
         .with_context(|| format!("preparing {}", args.out.display()))?;
     write_atomically(&args.out, &bytes)?;
