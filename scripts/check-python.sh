@@ -14,9 +14,8 @@ own="python/pyproject.toml" others=(examples scripts/peers/python_package.py)
 "$venv/bin/ruff" check --quiet --config "$own" "${others[@]}"
 "$venv/bin/ruff" format --check --quiet python
 "$venv/bin/ruff" format --check --quiet --config "$own" "${others[@]}"
-# From elsewhere, so that the installed package is what is tested.
-package=$("$venv/bin/python" -c 'import hebbian_rnn, os; print(os.path.dirname(hebbian_rnn.__file__))')
-"$venv/bin/mypy" --config-file python/pyproject.toml "$package"
+"$venv/bin/mypy" --config-file python/pyproject.toml python/hebbian_rnn
+# The installed package is what is tested: the folder `python` is not where modules are looked for.
 "$venv/bin/python" -m mypy.stubtest hebbian_rnn
 export HEBBIAN_RNN=$PWD/target/debug/hebbian-rnn
 [ -x "$HEBBIAN_RNN" ] || cargo build --locked --quiet
