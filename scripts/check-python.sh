@@ -23,5 +23,5 @@ export HEBBIAN_RNN=$PWD/target/debug/hebbian-rnn
 "$venv/bin/python" examples/own_task.py
 "$venv/bin/python" examples/own_world.py
 # The tutorial runs from beginning to end, every docstring makes a page.
-"$venv/bin/pytest" --quiet --rootdir python -p no:cacheprovider --nbmake python/tutorial.ipynb
+"$venv/bin/pytest" --quiet --rootdir python -p no:cacheprovider --nbmake docs/tutorial.ipynb
 "$venv/bin/pdoc" --output-directory target/python/api hebbian_rnn

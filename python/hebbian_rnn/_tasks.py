@@ -281,16 +281,19 @@ def neurogym_task(
     return Task(draw, name=name or type(env).__name__, types=types, **options)
 
 
+class Names(ModuleType):
+    """A module that has every name, each a class without content."""
+
+    def __getattr__(self, name: str) -> Any:
+        """The class of that name."""
+        return type(name, (), {})
+
+
 def imported_neurogym() -> Any:
     """NeuroGym. Its tasks need no torch, but its wrappers, which it imports beside them, name classes of torch: where torch is
     missing, names without content take its place for the import."""
     if find_spec("torch") is not None or "neurogym" in sys.modules:
         return import_module("neurogym")
-
-    class Names(ModuleType):
-        def __getattr__(self, name: str) -> Any:
-            return type(name, (), {})
-
     torch, layers = Names("torch"), Names("torch.nn")
     torch.nn = layers  # type: ignore[attr-defined]
     sys.modules.update({"torch": torch, "torch.nn": layers})
