@@ -171,8 +171,8 @@ impl Task for FileTask {
     fn trial(&self, index: u64, rng: &mut Stream) -> Trial {
         if self.in_turn {
             let count: usize = self.types.iter().map(Vec::len).sum();
-            let all = self.types.iter().flatten();
-            return all.skip(index as usize % count).next().unwrap_or(&self.types[0][0]).clone();
+            let mut all = self.types.iter().flatten();
+            return all.nth(index as usize % count).unwrap_or(&self.types[0][0]).clone();
         }
         let trials = &self.types[(index % self.types.len() as u64) as usize];
         trials[rng.random_range(0..trials.len())].clone()
