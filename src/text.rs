@@ -1,5 +1,7 @@
 //! Helpers for messages: printable names, similar names, sizes with units.
 
+use documented::DocumentedFields;
+
 /// Longer names are truncated.
 const SHOWN: usize = 60;
 
@@ -26,6 +28,15 @@ pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str> + Cl
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .filter(|(similarity, _)| *similarity > 0.75)
         .map(|(_, name)| name)
+}
+
+/// The fields of a documented struct: their names with their documentation in one line, without the marks of links.
+pub(crate) fn fields<T: DocumentedFields>() -> Vec<(&'static str, String)> {
+    let plain = |text: &&str| {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        words.join(" ").replace("[`crate::", "`").replace("[`", "`").replace("`]", "`")
+    };
+    T::FIELD_NAMES.iter().copied().zip(T::FIELD_DOCS.iter().map(plain)).collect()
 }
 
 /// The first line of an error's text. candle's errors have many.

@@ -22,7 +22,7 @@ _os.environ.setdefault(
 )
 
 from . import errors
-from ._native import Progress, __version__
+from ._native import Progress, __version__, explain
 from ._run import Findings, Run, load
 from ._tasks import Task, neurogym_task, psychrnn, task
 from ._train import Training, start, train
@@ -37,6 +37,7 @@ __all__ = [
     "World",
     "__version__",
     "errors",
+    "explain",
     "load",
     "neurogym_env",
     "neurogym_task",

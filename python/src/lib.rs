@@ -52,6 +52,12 @@ fn start(
     Training::begin(trainer, folder, Vec::new(), own, warnings)
 }
 
+/// What a key, task, rule or column means.
+#[pyfunction]
+fn explain(name: &str) -> PyResult<String> {
+    hebbian_rnn::explain(name).or_raise()
+}
+
 /// Writes a file, whole or not at all.
 #[pyfunction]
 fn write(path: PathBuf, bytes: &[u8]) -> PyResult<()> {
@@ -79,6 +85,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(run::load, module)?)?;
     module.add_function(wrap_pyfunction!(tasks::function_task, module)?)?;
     module.add_function(wrap_pyfunction!(tasks::world_task, module)?)?;
+    module.add_function(wrap_pyfunction!(explain, module)?)?;
     module.add_function(wrap_pyfunction!(write, module)?)?;
     module.add_function(wrap_pyfunction!(leaving::leave, module)?)?;
     Ok(())

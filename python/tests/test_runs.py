@@ -188,6 +188,12 @@ def test_own_tasks_and_their_threads_go() -> None:
     assert threads() <= before + 2
 
 
+def test_names_are_explained() -> None:
+    assert hr.explain("gain").startswith("network.gain: ")
+    with pytest.raises(hr.errors.UnknownNameError, match=r"did you mean `network\.gain`"):
+        hr.explain("network.gian")
+
+
 def test_settings_are_plain_values() -> None:
     settings = {"rule": {"name": "delta-x", "eta": np.float64(0.05)}, "train.batch": np.int64(4), "networks": 2}
     run = hr.train("dnms", updates=1, neurons=12, progress=False, **pickle.loads(pickle.dumps(settings)))

@@ -1,5 +1,6 @@
 //! The fast weights H (table `trace`): which vectors they associate, how they change, and how they act.
 
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 /// How the fast weights H change in each step (docs/model.md, "Fast weights").
@@ -85,7 +86,7 @@ pub enum FastWeightsForm {
 }
 
 /// The fast weights: one matrix H [N, N] per trial.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct FastWeightsConfig {

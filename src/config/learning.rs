@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::ranges::{expect, not_negative, positive};
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 /// The distribution of perturbations.
@@ -17,7 +18,7 @@ pub enum Distribution {
 }
 
 /// Exploratory perturbations ξ, drawn independently for each neuron and step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PerturbationConfig {
@@ -41,7 +42,7 @@ impl Default for PerturbationConfig {
 }
 
 /// How `w_rec` learns: the keys that all rules share, and those of the selected rule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RuleConfig {
     /// The rule's name: see [`crate::RULES`].
@@ -84,11 +85,11 @@ pub enum ReadoutRule {
 
 /// How `w_out` and `b_out` learn. Credit is assigned online: each output is judged by the reward of its own step. In worlds
 /// that answer, it is assigned by episode, as for `w_rec`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ReadoutConfig {
-    /// The readout's learning rule; each variant states what a step adds to the eligibility.
+    /// The readout's learning rule.
     pub rule: ReadoutRule,
     /// Learning rate. It multiplies the mean over trials and scored steps; in worlds, the sum over episodes.
     pub eta: f64,
@@ -132,7 +133,7 @@ pub enum Baseline {
 }
 
 /// How errors become the modulator M = E − error of learning, with E the reward baseline (table `modulator`).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RewardConfig {
@@ -198,7 +199,7 @@ pub enum Parameters {
 }
 
 /// The rule `bptt`: backpropagation through time with AdamW (docs/model.md, "Backpropagation beside the rules").
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct BpttConfig {

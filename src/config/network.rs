@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::ranges::{expect, not_negative, number, positive, share};
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 /// The transfer function φ, which turns activation into firing rate: r = φ(x).
@@ -42,7 +43,7 @@ pub enum InputWeights {
 const MOST_NEURONS: usize = 1 << 20;
 
 /// Size, dynamics and initial weights of each network.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct NetworkConfig {

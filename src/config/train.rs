@@ -1,6 +1,7 @@
 //! Networks, trials, device, precision and stopping.
 
 use super::NetworkRange;
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 /// Floating-point precision of all tensors.
@@ -37,7 +38,7 @@ pub enum Kernels {
 }
 
 /// Which networks, how many trials, on which device, and when to stop.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TrainConfig {

@@ -2,6 +2,7 @@
 //! Gymnasium's Acrobot-v1, with the equations of Sutton & Barto's book, Runge-Kutta steps of 0.2 s).
 
 use super::*;
+use documented::DocumentedFields;
 use std::f64::consts::PI;
 
 const DT: f64 = 0.2;
@@ -12,7 +13,7 @@ const LC: f64 = 0.5;
 const MOST: [f64; 2] = [4.0 * PI, 9.0 * PI];
 
 /// Its parameters.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Acrobot {
     /// The number of steps after which an episode is truncated.

@@ -2,10 +2,11 @@
 //! one pull.
 
 use super::*;
+use documented::DocumentedFields;
 use rand::seq::SliceRandom;
 
 /// Its parameters.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Bandit {
     /// The probability that each arm pays. Each network has them in an order of its own.

@@ -2,6 +2,7 @@
 //! Gymnasium's CartPole-v1, Euler steps of 0.02 s).
 
 use super::*;
+use documented::DocumentedFields;
 
 const GRAVITY: f64 = 9.8;
 const POLE_MASS: f64 = 0.1;
@@ -14,7 +15,7 @@ const MOST_X: f64 = 2.4;
 const MOST_ANGLE: f64 = 12.0 * 2.0 * std::f64::consts::PI / 360.0;
 
 /// Its parameters.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CartPole {
     /// The number of steps after which an episode is truncated.

@@ -2,6 +2,7 @@
 //! Foster, Morris & Dayan 2000, and Brzosko et al. 2017, whose program is ModelDB 245018).
 
 use super::*;
+use documented::DocumentedFields;
 
 /// Half the side of the arena.
 const HALF: f64 = 2.0;
@@ -16,7 +17,7 @@ const GOAL: f64 = 0.3;
 const GOALS: [[f64; 2]; 2] = [[1.0, 1.0], [-1.0, -1.0]];
 
 /// Its parameters.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OpenField {
     /// The number of steps after which an episode is truncated.

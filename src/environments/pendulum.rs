@@ -2,6 +2,7 @@
 //! Pendulum-v1, Euler steps of 0.05 s).
 
 use super::*;
+use documented::DocumentedFields;
 use std::f64::consts::PI;
 
 const G: f64 = 10.0;
@@ -10,7 +11,7 @@ const MOST_SPEED: f64 = 8.0;
 const MOST_TORQUE: f64 = 2.0;
 
 /// Its parameters.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pendulum {
     /// The number of steps after which an episode is truncated.

@@ -2,9 +2,10 @@
 //! choice, so the time it takes is a reaction time.)
 
 use super::*;
+use documented::DocumentedFields;
 
 /// Its parameters.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PerceptualDecision {
     /// The number of steps of the stimulus.

@@ -2,13 +2,14 @@
 //! 10.1016/j.neuron.2011.02.027). Who knows how choices lead to places does not simply repeat what was rewarded.
 
 use super::*;
+use documented::DocumentedFields;
 use rand::seq::SliceRandom;
 
 /// The places: where the first choice is made, and the two to which it leads.
 const PLACES: usize = 3;
 
 /// Its parameters.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TwoStep {
     /// The probability that a first choice leads to its common place; else it leads to the other.

@@ -18,7 +18,9 @@ use crate::environments::{Acrobot, Bandit, CartPole, OpenField, Pendulum, Percep
 use crate::error::{Error, Result};
 use crate::rules::{find_rule, RuleInfo};
 use crate::tasks::{bits::Echo, bits::Sequence, file, parameters, Bits, Dnms, EvidenceAccumulation, PatternGeneration};
-use crate::tasks::{Episodes, Reach, Recall, SelectiveIntegration, Task};
+use crate::tasks::{EpisodeSettings, Episodes, Reach, Recall, SelectiveIntegration, Task};
+use crate::text::fields;
+use documented::DocumentedFields;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use toml::Table;
@@ -35,6 +37,8 @@ pub struct TaskInfo {
     preset: fn(&mut Config),
     /// Builds the task from the parameters in a `task` table; may add to the table what only the task can find out.
     build: fn(&mut Table) -> Result<Arc<dyn Task>>,
+    /// The meaning of each parameter.
+    meanings: fn() -> Vec<(&'static str, String)>,
 }
 
 /// Every task that has a name in configurations and needs no file.
@@ -45,6 +49,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "delta-x",
         preset: settings::dnms,
         build: |table| Ok(Arc::new(Dnms { name: "dnms", ..parameters(table)? })),
+        meanings: fields::<Dnms>,
     },
     TaskInfo {
         name: "dnms-long-delay",
@@ -52,6 +57,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "delta-x",
         preset: settings::dnms_long_delay,
         build: |table| Ok(Arc::new(Dnms { name: "dnms-long-delay", ..parameters(table)? })),
+        meanings: fields::<Dnms>,
     },
     TaskInfo {
         name: "dnms-variable-delay",
@@ -59,6 +65,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "node-perturbation",
         preset: settings::dnms_variable_delay,
         build: |table| Ok(Arc::new(Dnms { name: "dnms-variable-delay", ..parameters(table)? })),
+        meanings: fields::<Dnms>,
     },
     TaskInfo {
         name: "dnms-ei",
@@ -66,6 +73,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "delta-x",
         preset: settings::dnms_ei,
         build: |table| Ok(Arc::new(Dnms { name: "dnms-ei", ..parameters(table)? })),
+        meanings: fields::<Dnms>,
     },
     TaskInfo {
         name: "selective-integration",
@@ -73,6 +81,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "delta-x",
         preset: settings::selective_integration,
         build: build::<SelectiveIntegration>,
+        meanings: fields::<SelectiveIntegration>,
     },
     TaskInfo {
         name: "evidence-accumulation",
@@ -80,6 +89,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "node-perturbation",
         preset: settings::evidence_accumulation,
         build: build::<EvidenceAccumulation>,
+        meanings: fields::<EvidenceAccumulation>,
     },
     TaskInfo {
         name: "reach",
@@ -87,6 +97,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "delta-x",
         preset: settings::reach,
         build: build::<Reach>,
+        meanings: fields::<Reach>,
     },
     TaskInfo {
         name: "pattern-generation",
@@ -94,6 +105,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "rflo",
         preset: settings::pattern_generation,
         build: build::<PatternGeneration>,
+        meanings: fields::<PatternGeneration>,
     },
     TaskInfo {
         name: "recall",
@@ -101,6 +113,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "none",
         preset: settings::recall,
         build: build::<Recall>,
+        meanings: fields::<Recall>,
     },
     TaskInfo {
         name: "sequence",
@@ -108,6 +121,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "hebbian-trace",
         preset: settings::sequence,
         build: |table| Ok(Arc::new(Bits::from(parameters::<Sequence>(table)?))),
+        meanings: fields::<Sequence>,
     },
     TaskInfo {
         name: "echo",
@@ -115,6 +129,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "node-perturbation",
         preset: settings::echo,
         build: |table| Ok(Arc::new(Bits::from(parameters::<Echo>(table)?))),
+        meanings: fields::<Echo>,
     },
     TaskInfo {
         name: "bandit",
@@ -122,6 +137,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "none",
         preset: episodes::bandit,
         build: |table| Episodes::build::<Bandit>(table),
+        meanings: in_a_world::<Bandit>,
     },
     TaskInfo {
         name: "two-step",
@@ -129,6 +145,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "none",
         preset: episodes::two_step,
         build: |table| Episodes::build::<TwoStep>(table),
+        meanings: in_a_world::<TwoStep>,
     },
     TaskInfo {
         name: "perceptual-decision",
@@ -136,6 +153,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "node-perturbation",
         preset: episodes::perceptual_decision,
         build: |table| Episodes::build::<PerceptualDecision>(table),
+        meanings: in_a_world::<PerceptualDecision>,
     },
     TaskInfo {
         name: "open-field",
@@ -143,6 +161,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "none",
         preset: episodes::open_field,
         build: |table| Episodes::build::<OpenField>(table),
+        meanings: in_a_world::<OpenField>,
     },
     TaskInfo {
         name: "cartpole",
@@ -150,6 +169,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "node-perturbation",
         preset: episodes::cartpole,
         build: |table| Episodes::build::<CartPole>(table),
+        meanings: in_a_world::<CartPole>,
     },
     TaskInfo {
         name: "acrobot",
@@ -157,6 +177,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "node-perturbation",
         preset: episodes::acrobot,
         build: |table| Episodes::build::<Acrobot>(table),
+        meanings: in_a_world::<Acrobot>,
     },
     TaskInfo {
         name: "pendulum",
@@ -164,6 +185,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "node-perturbation",
         preset: episodes::pendulum,
         build: |table| Episodes::build::<Pendulum>(table),
+        meanings: in_a_world::<Pendulum>,
     },
 ];
 
@@ -176,6 +198,7 @@ static FILE_INFO: TaskInfo = TaskInfo {
     rule: "delta-x",
     preset: settings::file,
     build: file::build,
+    meanings: fields::<file::Parameters>,
 };
 
 /// Every task that has a name in configurations.
@@ -200,6 +223,16 @@ impl TaskInfo {
         Ok(self.defaults(find_rule(self.rule)?))
     }
 
+    /// The parameters, keys of the table `task`, each with its default and its meaning.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] if there is no rule of the usual one's name.
+    pub fn parameters(&self) -> Result<Vec<(&'static str, toml::Value, String)>> {
+        let defaults = self.config()?.task;
+        let of = |(name, meaning): (&'static str, String)| Some((name, defaults.get(name)?.clone(), meaning));
+        Ok((self.meanings)().into_iter().filter(|(name, _)| *name != "name").filter_map(of).collect())
+    }
+
     /// The task's configuration with a given rule. Where the two disagree, the rule wins. Neurons are perturbed if the
     /// rule learns from perturbations.
     pub fn defaults(&self, rule: &RuleInfo) -> Config {
@@ -212,6 +245,11 @@ impl TaskInfo {
         rule.adapt(&mut config);
         config
     }
+}
+
+/// The parameters of a world and those of episodes in it.
+fn in_a_world<W: DocumentedFields>() -> Vec<(&'static str, String)> {
+    fields::<W>().into_iter().chain(fields::<EpisodeSettings>()).collect()
 }
 
 /// The task `T` with the parameters in a `task` table.

@@ -6,6 +6,7 @@ use super::*;
 pub(super) const INFO: RuleInfo = RuleInfo {
     explores: true,
     parameters: || table(&ActivationMean::default()),
+    meanings: fields::<ActivationMean>,
     ..RuleInfo::new(
         "delta-x",
         "cubed product of presynaptic rate and fluctuation of the postsynaptic activation (Miconi 2017)",

@@ -39,6 +39,7 @@ pub use synaptic::{
 use crate::config::Config;
 use crate::error::{At, Error, Result};
 use crate::model::{NeuronModel, State};
+use crate::text::fields;
 use candle_core::Tensor;
 use running_mean::RunningMean;
 use serde::de::DeserializeOwned;
@@ -161,6 +162,8 @@ pub struct RuleInfo {
     pub(crate) explores: bool,
     /// Its parameters, as keys of the table `rule`, with their defaults.
     parameters: fn() -> toml::Table,
+    /// The meaning of each.
+    meanings: fn() -> Vec<(&'static str, String)>,
     /// Changes the settings of a task to suit the rule.
     adapt: fn(&mut Config),
     build: fn(&Config, &dyn NeuronModel) -> Result<Arc<dyn LearningRule>>,
@@ -194,7 +197,15 @@ impl RuleInfo {
         summary: &'static str,
         build: fn(&Config, &dyn NeuronModel) -> Result<Arc<dyn LearningRule>>,
     ) -> Self {
-        RuleInfo { name, summary, explores: false, parameters: toml::Table::new, adapt: |_| (), build }
+        RuleInfo {
+            name,
+            summary,
+            explores: false,
+            parameters: toml::Table::new,
+            meanings: Vec::new,
+            adapt: |_| (),
+            build,
+        }
     }
 
     /// Adapts a task's settings to this rule: sets parameters that the task does not set, drops those of other rules,
@@ -207,6 +218,13 @@ impl RuleInfo {
             }
         }
         (self.adapt)(config);
+    }
+
+    /// The rule's parameters, keys of the table `rule`, each with its default and its meaning.
+    pub fn parameters(&self) -> Vec<(&'static str, toml::Value, String)> {
+        let defaults = (self.parameters)();
+        let of = |(name, meaning): (&'static str, String)| Some((name, defaults.get(name)?.clone(), meaning));
+        (self.meanings)().into_iter().filter_map(of).collect()
     }
 
     /// Whether `key` of the table `rule` is a parameter of some rules, but not of this one.

@@ -7,10 +7,12 @@ use crate::config::{Output, ReadoutConfig};
 use crate::error::bail;
 use crate::model::SPIKES;
 use crate::ranges::{number, positive};
+use documented::DocumentedFields;
 use serde::Deserialize;
 
 pub(super) const INFO: RuleInfo = RuleInfo {
     parameters: || table(&Parameters::default()),
+    meanings: fields::<Parameters>,
     adapt,
     ..RuleInfo::new(
         "r-stdp",
@@ -19,12 +21,16 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     )
 };
 
-#[derive(Serialize, Deserialize)]
+#[derive(DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Parameters {
+    /// The time constant of the trace of presynaptic spikes.
     tau_plus_ms: f64,
+    /// The time constant of the trace of postsynaptic spikes.
     tau_minus_ms: f64,
+    /// What a postsynaptic spike adds to the eligibility, times the presynaptic trace.
     a_plus: f64,
+    /// What a presynaptic spike adds to the eligibility, times the postsynaptic trace.
     a_minus: f64,
 }
 

@@ -4,6 +4,7 @@ use super::parameters;
 use crate::config::Config;
 use crate::ranges::fraction;
 use candle_core::Tensor;
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 /// A running mean of tensors of one shape.
@@ -38,7 +39,7 @@ impl RunningMean {
 }
 
 /// The parameter of rules that compare the activation x with its running mean x̄.
-#[derive(Serialize, Deserialize)]
+#[derive(DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ActivationMean {
     /// α_x of x̄ ← α_x x̄ + (1 − α_x) x.

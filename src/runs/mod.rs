@@ -1,11 +1,13 @@
 //! Uses of networks besides training: evaluation, simulation, comparing the engines, and measuring their speed.
 
 mod evaluate;
+mod explain;
 mod parity;
 mod simulate;
 mod throughput;
 
 pub use evaluate::{draw_fresh, evaluate, name_trials, run_fresh, FrozenNetworks, Returns, Score, TypeScore};
+pub use explain::{explain, reference};
 pub use parity::{compare_engines, Comparison};
 pub use simulate::{parse_inputs, read_inputs, simulate, Inputs};
 pub use throughput::{measure_throughput, Throughput};

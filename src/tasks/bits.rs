@@ -4,6 +4,7 @@
 //! time, and a modulator m(t) ~ U(0, 1) that drives the fast weights but carries no information.
 
 use super::*;
+use documented::DocumentedFields;
 
 /// Which bit is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,20 +29,26 @@ pub struct Bits {
 }
 
 /// The parameters of `sequence`; see [`Bits`].
-#[derive(Serialize, Deserialize)]
+#[derive(DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sequence {
+    /// T, the number of steps.
     pub steps: usize,
+    /// A trial with a mean squared error below this is correct.
     pub correct_below: f64,
+    /// Whether the modulator of the fast weights is m(t) ~ U(0, 1); else m = 1.
     pub random_modulator: bool,
 }
 
 /// The parameters of `echo`; see [`Bits`] and [`Lag::Back`].
-#[derive(Serialize, Deserialize)]
+#[derive(DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Echo {
+    /// T, the number of steps.
     pub steps: usize,
+    /// A trial with a mean squared error below this is correct.
     pub correct_below: f64,
+    /// How many steps ago the bit was that is asked for.
     pub k: usize,
 }
 

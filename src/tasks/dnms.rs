@@ -5,9 +5,10 @@
 //! stimuli, or targets for networks of excitatory and inhibitory neurons.
 
 use super::*;
+use documented::DocumentedFields;
 
 /// The parameters; times in steps (of 1 ms by default).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dnms {
     /// The name of the variant.

@@ -5,14 +5,15 @@ use super::acting::{Acting, Actor};
 use super::*;
 use crate::environments::{Actions, Environment};
 use crate::error::{bail, ensure};
+use documented::DocumentedFields;
 use std::sync::Arc;
 
 /// What a world's table `task` says of episodes, besides the world's own parameters.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct EpisodeSettings {
-    /// How outputs become actions.
+    /// How outputs become actions: `argmax`, `softmax`, `direct` or `population-vector`.
     pub acting: Acting,
     /// Steps of the network for each step of the world.
     pub network_steps: usize,

@@ -4,9 +4,10 @@
 //! decision period of 150 ms, announced by an input of its own.
 
 use super::*;
+use documented::DocumentedFields;
 
 /// The parameters; times in steps (of 5 ms by default).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvidenceAccumulation {
     /// The number of cues; odd, so that one side has more.

@@ -8,20 +8,21 @@
 use super::*;
 use crate::error::{bail, ensure, At, Doing};
 use crate::reader::{read, sha256, TensorFile};
+use documented::DocumentedFields;
 use std::path::Path;
 
 /// The most trials of a file without `type`.
 const MOST_WITHOUT_TYPE: usize = 16;
 
 /// The parameters.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Parameters {
     /// The file.
     path: String,
     /// The SHA-256 of its contents; empty if not yet known.
     sha256: String,
-    /// How outputs are compared with targets.
+    /// How outputs are compared with targets: `absolute` or `squared`.
     measure: ErrorMeasure,
     /// A trial with an error below this is correct.
     correct_below: f64,

@@ -5,10 +5,11 @@
 //! at each step. Only the final position of the hand is judged, so credit can be assigned to whole trials only.
 
 use super::*;
+use documented::DocumentedFields;
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
 
 /// The parameters; lengths in units of the targets' distance from the centre, times in steps (of 1 ms by default).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reach {
     /// The number of targets, evenly spaced around the centre.

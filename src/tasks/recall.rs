@@ -2,9 +2,10 @@
 //! arXiv 1804.02464). The patterns are new in every trial, so only the fast weights can remember them.
 
 use super::*;
+use documented::DocumentedFields;
 
 /// The parameters; times in steps.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recall {
     /// The number of bits of a pattern, half of them 1 and half −1. The network needs at least as many neurons.

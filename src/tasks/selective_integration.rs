@@ -3,9 +3,10 @@
 
 use super::*;
 use crate::random::gaussian;
+use documented::DocumentedFields;
 
 /// The parameters; times in steps (of 1 ms by default).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SelectiveIntegration {
     /// T, the number of steps.

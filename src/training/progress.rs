@@ -3,12 +3,13 @@
 use super::{Frozen, Trainer};
 use crate::config::TrainConfig;
 use crate::error::Result;
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 /// The effect of one update on one network: a row of `metrics.csv`.
 ///
 /// It contains no times, so a resumed run reports exactly what an uninterrupted one does.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 pub struct NetworkReport {
     /// Updates made so far.
     pub update: u64,

@@ -196,6 +196,15 @@ fn a_gpu_asked_for_by_name_is_never_replaced() {
 }
 
 #[test]
+fn names_are_explained() {
+    let dir = TempDir::new().unwrap();
+    let gain = fine(hebbian(&["explain", "gain"], dir.path())).stdout;
+    assert!(gain.starts_with("network.gain: g, the gain"), "{gain}");
+    assert!(fine(hebbian(&["explain"], dir.path())).stdout.starts_with("# Reference\n"));
+    one_line_error(hebbian(&["explain", "network.gian"], dir.path()), 2, "did you mean `network.gain`?");
+}
+
+#[test]
 fn lists_are_json_where_asked() {
     let dir = TempDir::new().unwrap();
     for list in ["tasks", "rules", "devices"] {

@@ -43,6 +43,8 @@ pub enum Command {
     Bench(BenchArgs),
     /// Compare one update by each implementation on a device with the plain operations on the CPU
     Compare(CompareArgs),
+    /// Say what a key of the configuration, a task, a rule or a column of metrics.csv means
+    Explain(ExplainArgs),
     /// List the tasks
     Tasks(ListArgs),
     /// List the lives
@@ -60,6 +62,12 @@ fn settings(
 ) -> Result<Vec<Setting>> {
     let options = options.into_iter().filter_map(|(flag, key, value)| Some(Ok(Setting::flag(flag, key, value?))));
     Ok(options.chain(set.iter().map(|text| Setting::parse(text))).collect::<Result<_, _>>()?)
+}
+
+#[derive(Args)]
+pub struct ExplainArgs {
+    /// A key such as network.gain or gain, a task, a rule or a column [default: all of them, as docs/reference.md]
+    pub name: Option<String>,
 }
 
 #[derive(Args)]

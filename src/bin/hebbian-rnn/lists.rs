@@ -1,6 +1,6 @@
-//! `hebbian-rnn tasks`, `hebbian-rnn rules` and `hebbian-rnn devices`.
+//! `hebbian-rnn explain`, `hebbian-rnn tasks`, `hebbian-rnn rules` and `hebbian-rnn devices`.
 
-use crate::args::ListArgs;
+use crate::args::{ExplainArgs, ListArgs};
 use crate::output::{print_json, print_table, usage, yes_no};
 use anyhow::Result;
 use hebbian_rnn::{all_tasks, find_rule, find_task, list_devices, RULES};
@@ -34,6 +34,14 @@ pub fn rules(args: ListArgs) -> Result<()> {
         return print_json(&rules.collect::<Vec<_>>());
     }
     print_table(["rule", "eligibility"], rules.map(|rule| [rule.name, rule.summary].map(String::from)), 2)
+}
+
+pub fn explain(args: ExplainArgs) -> Result<()> {
+    let text = match &args.name {
+        Some(name) => usage(hebbian_rnn::explain(name))? + "\n",
+        None => hebbian_rnn::reference()?,
+    };
+    Ok(write!(stdout(), "{text}")?)
 }
 
 pub fn devices(args: ListArgs) -> Result<()> {

@@ -52,6 +52,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Analyse(args) => analyse::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Compare(args) => compare::run(args),
+        Command::Explain(args) => lists::explain(args),
         Command::Tasks(args) => lists::tasks(args),
         Command::Lives(args) => live::list(args),
         Command::Rules(args) => lists::rules(args),
