@@ -104,9 +104,9 @@ pub enum Recordable {
 
 #[derive(Args)]
 #[command(after_help = "\
-The input file holds `inputs` [B, T, n_in] (the same for every network) or [S, B, T, n_in]; optionally `modulator` [B, T],
-the neuromodulator m(t) that drives the Hebbian trace; `x` [B, N] or [S, B, N], the initial activations; and
-`hebbian_trace` [S, B, N, N], the initial trace. A task file will do. The output file holds `outputs` [S, B, T, n_out] and,
+The input file holds `inputs` [B, T, n_in] (the same for every network) or [S, B, T, n_in]; optionally `modulator` [B, T], \
+the neuromodulator m(t) that drives the Hebbian trace; `x` [B, N] or [S, B, N], the initial activations; and \
+`hebbian_trace` [S, B, N, N], the initial trace. A task file will do. The output file holds `outputs` [S, B, T, n_out] and, \
 if recorded, `rates` and `activations` [S, B, T, N], and `hebbian_trace` [S, B, N, N] after the last step.")]
 pub struct SimulateArgs {
     /// A checkpoint or a run's folder

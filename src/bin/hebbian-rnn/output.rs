@@ -5,12 +5,13 @@
 use crate::Usage;
 use anyhow::{anyhow, Result};
 use candle_core::Device;
-use comfy_table::{presets, CellAlignment, Table};
+use comfy_table::{presets, CellAlignment, ContentArrangement, Table};
 use hebbian_rnn::{parse_devices, ChosenDevices, Frozen, Returns, Score, TypeScore};
 use indicatif::ProgressBar;
 use std::borrow::Cow;
 use std::io::{stdout, Write};
 use std::time::Duration;
+use terminal_size::{terminal_size_of, Width};
 
 /// Prints a value as JSON.
 pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
@@ -25,6 +26,10 @@ pub fn print_table<const N: usize>(
 ) -> Result<()> {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_header(header).add_rows(rows);
+    // On a terminal, cells that would not fit are broken between words.
+    if let Some((Width(width), _)) = terminal_size_of(stdout()) {
+        table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
+    }
     for column in table.column_iter_mut().skip(first_number) {
         column.set_cell_alignment(CellAlignment::Right);
     }

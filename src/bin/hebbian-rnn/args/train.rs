@@ -24,7 +24,7 @@ fn batch_size(text: &str) -> Result<BatchSize, &'static str> {
 
 #[derive(Args)]
 #[command(after_help = "\
-Every key of the configuration can be set with --set, e.g. --set trace.eta=0.05 --set task.response_steps=100. A run writes
+Every key of the configuration can be set with --set, e.g. --set trace.eta=0.05 --set task.response_steps=100. A run writes \
 all keys with their values to config.toml; --config reads such a file, complete or in part. Options and --set override it.
 
 `hebbian-rnn tasks TASK` shows the defaults of a task.")]
