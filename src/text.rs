@@ -34,7 +34,7 @@ pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str> + Cl
 pub(crate) fn fields<T: DocumentedFields>() -> Vec<(&'static str, String)> {
     let plain = |text: &&str| {
         let words: Vec<&str> = text.split_whitespace().collect();
-        words.join(" ").replace("[`crate::", "`").replace("[`", "`").replace("`]", "`")
+        words.join(" ").replace("[`", "`").replace("`]", "`").replace(concat!("`crate", "::"), "`")
     };
     T::FIELD_NAMES.iter().copied().zip(T::FIELD_DOCS.iter().map(plain)).collect()
 }
