@@ -143,3 +143,69 @@ def test_continuous_actions_are_clipped_and_learn() -> None:
 def test_settings_of_a_world_are_those_of_any() -> None:
     run = hr.train(corridor(), updates=1, task={"hold": 3, "acting": "argmax"}, **SMALL)
     assert run.config["task"]["hold"] == 3 and run.config["task"]["acting"] == "argmax"
+
+
+class Choice:
+    """A task with NeuroGym's conventions: after a stimulus of varying length, say on which side it was."""
+
+    class Box:
+        low, high, shape = np.array([-np.inf, -np.inf]), np.array([np.inf, np.inf]), (2,)
+
+    class Discrete:
+        n, shape = 3, ()
+
+    observation_space, action_space = Box(), Discrete()
+
+    def __init__(self) -> None:
+        self.seed(0)
+        self.t = self.t_ind = 0
+
+    def seed(self, seed: int) -> None:
+        self.rng = np.random.RandomState(seed)
+
+    def new_trial(self) -> None:
+        shown, side = int(self.rng.randint(4, 8)), int(self.rng.randint(2))
+        self.start_ind, self.end_ind = {"stimulus": 0, "decision": shown}, {"stimulus": shown, "decision": shown + 4}
+        self.ob, self.gt = np.zeros((shown + 4, 2)), np.zeros(shown + 4, dtype=int)
+        self.ob[:shown, side] = 1
+        self.gt[shown:] = side + 1
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        deciding = self.t_ind >= self.start_ind["decision"]
+        over = self.t_ind + 1 == len(self.ob) or (deciding and action != 0)
+        reward = float(deciding and action == self.gt[self.t_ind])
+        self.t_ind += 1
+        seen = np.zeros(2) if over else self.ob[self.t_ind]
+        return seen, reward, False, False, {"new_trial": over}
+
+
+def test_a_task_of_neurogym_by_its_ground_truth_and_by_its_rewards() -> None:
+    task = hr.neurogym_task(Choice())
+    drawn = task.draw([3], 40)
+    assert drawn["inputs"].shape == (40, 11, 2) and drawn["targets"].shape == (40, 11, 3)
+    assert np.array_equal(drawn["inputs"].argmax(2).max(1) + 1, drawn["type"])
+    judged = drawn["targets"][drawn["mask"]]
+    assert (judged.max(1) == np.float32(0.9)).all() and drawn["mask"].sum() == 40 * 4
+    run = hr.train(task, networks=2, neurons=50, rule="bptt", trials=6000, progress=False, **{"network.tau_ms": 3.0})
+    assert (run.evaluate(100)["fraction_correct"] > 0.9).all()
+
+    world = hr.neurogym_env(Choice())
+    assert (world.limit, world.actions, world.name) == (11, 3, "Choice")
+    run = hr.train(world, networks=3, trials=6000, progress=False)
+    assert sorted(run.evaluate(100)["mean_return"])[1] > 0.7
+    with pytest.raises(hr.errors.UsageError, match="has no trials"):
+        hr.neurogym_env(Corridor())
+
+
+def test_a_task_of_psychrnn() -> None:
+    class Batches:
+        """Trials in batches of 3, drawn from numpy's global generator, as PsychRNN does."""
+
+        def get_trial_batch(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, None]:
+            inputs = np.random.normal(size=(3, 8, 1))
+            return inputs, np.sign(inputs[:, :1]) * np.full((3, 8, 1), 0.5), np.ones((3, 8, 1)), None
+
+    small = {**SMALL, "updates": 3}
+    run = hr.train(Batches(), **small)
+    assert run.config["task"] == {"name": "Batches"}
+    assert np.array_equal(run.weights["w_rec"], hr.train(hr.psychrnn(Batches()), **small).weights["w_rec"])

@@ -5,7 +5,9 @@ use candle_core::Device;
 use hebbian_rnn::{
     choose, Draw, Ensemble, Episode, Lived, Phase, Record, RewardBaseline, Setting, Setup, TrialBatch, Weights,
 };
-use hebbian_rnn::{find_analysis, measure_throughput, simulate, Inputs, Options, Subject};
+use hebbian_rnn::{find_analysis, measure_throughput, simulate, Inputs, Options, Subject, Trainer};
+use hebbian_rnn::{Actions, CartPole, Copies, Environment, Episodes, Start};
+use std::sync::Arc;
 
 /// Small networks, whose updates are not cut off.
 const SMALL: [&str; 8] = [
@@ -187,6 +189,57 @@ fn what_needs_trials_of_one_length_refuses_worlds_and_inputs_of_ones_own_do_not_
     let inputs = Inputs { inputs: zeros(&[2, 3, 7, 4]), modulator: None, x: None, hebbian_trace: None };
     let results = simulate(&checkpoint, inputs, Record::default(), 1).unwrap();
     assert_eq!(results["outputs"].dims(), [2, 3, 7, 2]);
+}
+
+/// Carts and poles whose copies take their steps together, as an environment of another program does.
+struct Together(CartPole);
+
+impl Environment for Together {
+    fn name(&self) -> &str {
+        "together"
+    }
+    fn observations(&self) -> Vec<(String, f64)> {
+        self.0.observations()
+    }
+    fn actions(&self) -> Actions {
+        self.0.actions()
+    }
+    fn limit(&self) -> usize {
+        self.0.limit()
+    }
+    fn solved(&self) -> f64 {
+        self.0.solved()
+    }
+    fn together(&self) -> Option<usize> {
+        Some(60)
+    }
+    fn start(&self, episodes: Vec<Start>) -> Box<dyn Copies> {
+        assert!(episodes.len() <= 60);
+        self.0.start(episodes)
+    }
+}
+
+#[test]
+fn copies_that_take_their_steps_together_learn_the_same() {
+    let train = |together: bool, batch: u64, neurons: i64| {
+        let builder = Trainer::builder("cartpole").networks(3).batch(batch).updates(3).set("task.hold", 2);
+        let mut builder = builder.set("network.neurons", neurons);
+        if together {
+            let mut episodes = Episodes::new(Together(CartPole::default()));
+            episodes.settings.hold = 2;
+            builder = builder.own_task(Arc::new(episodes));
+        }
+        let mut trainer = builder.build()?;
+        trainer.train()?;
+        assert_eq!(trainer.config().task["hold"].as_integer(), Some(2), "the configuration takes the settings over");
+        Ok::<_, hebbian_rnn::Error>(values(&trainer.weights()?.w_rec))
+    };
+    // Shards of 8, one of them not full; on one thread and, with wide steps, on several.
+    for neurons in [20, 200] {
+        assert_eq!(train(false, 19, neurons).unwrap(), train(true, 19, neurons).unwrap(), "{neurons} neurons");
+    }
+    let error = train(true, 21, 20).unwrap_err().to_string();
+    assert!(error.contains("3 × 21, but `together` has 60 copies"), "{error}");
 }
 
 #[test]
