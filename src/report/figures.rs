@@ -158,7 +158,10 @@ pub(super) fn sample_trials_of(checkpoint: &Checkpoint) -> Result<SampleTrials> 
         }
     };
     Ok(SampleTrials {
-        title: format!("{name}: fresh trials of network {network} after {trained} training trials"),
+        title: match task.each_once() {
+            Some(_) => format!("{name}: trials of network {network} after {trained} training trials"),
+            None => format!("{name}: fresh trials of network {network} after {trained} training trials"),
+        },
         time_label: if step_ms.is_some() { "time (ms)".into() } else { "step".into() },
         input_names: task.inputs(),
         output_label: "output".into(),

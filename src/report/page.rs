@@ -159,8 +159,8 @@ fn figures(scores: &[Score]) -> Vec<(&'static str, String)> {
         figures.push(("quartiles", format!("{}, {}", quartile(0.25), quartile(0.75))));
     }
     figures.push(match scores.iter().all(|s| s.returns.is_some()) {
-        true => ("median return, fresh episodes", median(|s| -s.error)),
-        false => ("median error, fresh trials", median(|s| s.error)),
+        true => ("median return after training", median(|s| -s.error)),
+        false => ("median error after training", median(|s| s.error)),
     });
     figures.push(("median fraction correct", median(|s| s.fraction_correct)));
     figures
