@@ -37,8 +37,11 @@ class Progress:
     def trials(self) -> int:
         """Trials of each network so far."""
     @property
-    def error(self) -> float:
-        """Mean error over networks in the newest update; in a world, the mean return."""
+    def measured(self) -> str:
+        """What is measured: "error" or, in a world, "return"."""
+    @property
+    def mean(self) -> float:
+        """Its mean over networks in the newest update."""
     @property
     def correct(self) -> float:
         """Fraction correct among the last 100 trials, mean over networks."""

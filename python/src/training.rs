@@ -24,8 +24,10 @@ pub struct Progress {
     limit: Option<u64>,
     /// Trials of each network so far.
     trials: u64,
-    /// Mean error over networks in the newest update; in a world, the mean return.
-    error: f64,
+    /// What is measured: "error" or, in a world, "return".
+    measured: &'static str,
+    /// Its mean over networks in the newest update.
+    mean: f64,
     /// Fraction correct among the last 100 trials, mean over networks.
     correct: f64,
     /// Trials of all networks in a second of this training.
@@ -107,7 +109,7 @@ impl Observer for Follower {
         let trials = (report.update - self.first) * batch * report.networks.len() as u64;
         state.progress.updates = report.update;
         state.progress.trials = report.trials;
-        state.progress.error = mean(NetworkReport::measured);
+        state.progress.mean = mean(NetworkReport::measured);
         state.progress.correct = mean(|row| row.recent_correct);
         state.progress.trials_per_second = trials as f64 / seconds.max(1e-9);
         state.progress.seconds = seconds;
@@ -143,6 +145,7 @@ impl Training {
         let shared = Arc::new(Shared::default());
         let limit = trainer.config().train.max_updates();
         shared.change(|state| {
+            state.progress.measured = if trainer.setup().task.episodes().is_some() { "return" } else { "error" };
             state.progress.warnings = warnings;
             state.progress.limit = (limit < u64::MAX).then_some(limit);
             (state.progress.updates, state.progress.trials) = (trainer.updates(), trainer.trials());

@@ -122,6 +122,7 @@ def test_training_in_the_background() -> None:
 def test_progress_is_told_and_its_exception_stops() -> None:
     seen: list[hr.Progress] = []
     hr.train("echo", updates=300, **{**SMALL, "progress": seen.append})
+    assert seen[-1].measured == "error" and 0 < seen[-1].mean < 1
     assert seen[-1].updates == 300 and seen[-1].limit == 300 and seen[-1].trials_per_second > 0
 
     def stop(progress: hr.Progress) -> None:
