@@ -67,8 +67,9 @@ pub use rules::{
     SYNAPSE_RULES,
 };
 pub use runs::{
-    compare_engines, draw_fresh, evaluate, explain, measure_throughput, name_trials, parse_inputs, read_inputs,
-    reference, run_fresh, simulate, Comparison, FrozenNetworks, Inputs, Returns, Score, Throughput, TypeScore,
+    by_type, compare_engines, draw_fresh, evaluate, explain, measure_throughput, name_trials, parse_inputs,
+    read_inputs, reference, run_fresh, simulate, Comparison, FrozenNetworks, Inputs, Returns, Score, Throughput,
+    TypeScore,
 };
 pub use storage::{
     holds_a_checkpoint, holds_a_life, layout, read_life_rows, read_metrics, LifeFolder, Lock, Metrics, RunFolder,

@@ -3,7 +3,7 @@
 use crate::errors::{exception, OrRaise};
 use crate::run::Run;
 use crate::tasks::OwnTask;
-use hebbian_rnn::{Checkpoint, Error, NetworkReport, Observer, RunFolder, StopReason, Trainer, UpdateReport};
+use hebbian_rnn::{Error, NetworkReport, Observer, RunFolder, StopReason, Trainer, UpdateReport};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::path::PathBuf;
@@ -50,22 +50,14 @@ struct State {
     aborted: bool,
     paused: bool,
     asked: bool,
-    looked: Option<Result<Trained, Error>>,
+    looked: Option<Result<Run, Error>>,
     progress: Progress,
     ended: Option<Ended>,
 }
 
-/// What a training has come to.
-pub struct Trained {
-    pub checkpoint: Checkpoint,
-    pub rows: Vec<NetworkReport>,
-    pub folder: Option<PathBuf>,
-    pub stopped: Option<StopReason>,
-}
-
 /// How a training ended: with what was trained, unless the device no longer gives it, and with an error, if there was one.
 struct Ended {
-    trained: Result<Trained, Error>,
+    trained: Result<Run, Error>,
     failed: Option<Error>,
 }
 
@@ -90,27 +82,23 @@ struct Follower {
 }
 
 impl Follower {
-    fn trained(&self, trainer: &Trainer, stopped: Option<StopReason>) -> Result<Trained, Error> {
+    fn trained(&self, trainer: &Trainer, stopped: Option<StopReason>) -> Result<Run, Error> {
         let (checkpoint, rows) = (trainer.checkpoint()?, self.rows.clone());
-        Ok(Trained { checkpoint, rows, folder: self.folder.clone(), stopped })
+        Ok(Run { checkpoint, rows, folder: self.folder.clone(), stopped })
     }
 }
 
 impl Observer for Follower {
     fn update(&mut self, trainer: &Trainer, report: &UpdateReport) -> hebbian_rnn::Result<()> {
         self.rows.extend(report.networks.iter().cloned());
-        let learning: Vec<&NetworkReport> = report.networks.iter().filter(|row| row.frozen.is_none()).collect();
-        let mean = |value: fn(&NetworkReport) -> f64| {
-            learning.iter().map(|row| value(row)).sum::<f64>() / learning.len() as f64
-        };
         let mut state = self.shared.lock();
         let seconds = self.started.elapsed().as_secs_f64();
         let batch = trainer.config().train.batch as u64;
         let trials = (report.update - self.first) * batch * report.networks.len() as u64;
         state.progress.updates = report.update;
         state.progress.trials = report.trials;
-        state.progress.mean = mean(NetworkReport::measured);
-        state.progress.correct = mean(|row| row.recent_correct);
+        state.progress.mean = report.mean(NetworkReport::measured).unwrap_or(f64::NAN);
+        state.progress.correct = report.mean(|row| row.recent_correct).unwrap_or(f64::NAN);
         state.progress.trials_per_second = trials as f64 / seconds.max(1e-9);
         state.progress.seconds = seconds;
         loop {
@@ -237,7 +225,7 @@ impl Training {
         while !self.tick(py, |state| state.looked.is_some() || state.ended.is_some())? {}
         let looked = self.shared.lock().looked.take();
         match looked {
-            Some(trained) => Run::of(trained.or_raise()?),
+            Some(trained) => trained.or_raise(),
             None => self.run(py),
         }
     }
@@ -247,12 +235,7 @@ impl Training {
         self.join(py);
         let state = self.shared.lock();
         match state.ended.as_ref().map(|ended| &ended.trained) {
-            Some(Ok(trained)) => Run::of(Trained {
-                checkpoint: trained.checkpoint.clone(),
-                rows: trained.rows.clone(),
-                folder: trained.folder.clone(),
-                stopped: trained.stopped,
-            }),
+            Some(Ok(run)) => Ok(run.clone()),
             Some(Err(error)) => Err(PyRuntimeError::new_err(error.to_string())),
             None => Err(PyRuntimeError::new_err("the training ended by a bug; its text is above")),
         }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::plot::Canvas;
 use crate::presets::{find_task, Setup};
 use crate::quantile::{quantile, quantile_with_missing};
-use crate::runs::{name_trials, Score, TypeScore};
+use crate::runs::{by_type, name_trials, Score, TypeScore};
 use crate::training::{StopReason, CHECKPOINT_FILE, MORE_THAN, WINDOW};
 use minijinja::value::{Serde, Value};
 use minijinja::{context, Environment, UndefinedBehavior};
@@ -64,7 +64,7 @@ fn values(report: &RunReport) -> Result<Value> {
         networks => report.scores.iter().map(network).collect::<Value>(),
         score_trials => name_trials(&**task, report.score_trials),
         drawn => if task.each_once().is_some() { "Trials" } else { "Fresh trials" },
-        types => types(report.scores),
+        types => by_type(report.scores).iter().map(of_type).collect::<Value>(),
         judged => match task.episodes() {
             Some(_) => "return",
             None => "error",
@@ -182,22 +182,13 @@ fn failures(report: &RunReport) -> Vec<(&'static str, String)> {
     failures
 }
 
-/// How the networks do on each type of trials, as means over networks; none if there is one type, or too many for a table.
-fn types(scores: &[Score]) -> Vec<Value> {
-    const MOST: usize = 20;
-    let Some(first) = scores.first().filter(|score| (2..=MOST).contains(&score.types.len())) else { return Vec::new() };
-    let of_type = |(k, of_type): (usize, &TypeScore)| {
-        let mean = |value: fn(&TypeScore) -> f64| {
-            format!("{:.3}", scores.iter().map(|score| value(&score.types[k])).sum::<f64>() / scores.len() as f64)
-        };
-        context! {
-            name => &of_type.name,
-            trials => of_type.trials,
-            error => mean(|of_type| of_type.error),
-            correct => mean(|of_type| of_type.fraction_correct),
-        }
-    };
-    first.types.iter().enumerate().map(of_type).collect()
+fn of_type(score: &TypeScore) -> Value {
+    context! {
+        name => &score.name,
+        trials => score.trials,
+        error => format!("{:.3}", score.error),
+        correct => format!("{:.3}", score.fraction_correct),
+    }
 }
 
 fn network(score: &Score) -> Value {

@@ -69,7 +69,22 @@ impl Returns {
     }
 }
 
-/// What `trials` of a task's trials are, for messages: "400 fresh trials", or "400 draws from its 512 trials".
+/// How networks do on each type of trials, as means over networks, for a table: none if there is one type, or more than a
+/// table has room for.
+pub fn by_type(scores: &[Score]) -> Vec<TypeScore> {
+    const MOST: usize = 20;
+    let Some(first) = scores.first().filter(|score| (2..=MOST).contains(&score.types.len())) else { return Vec::new() };
+    let of_type = |(k, of_type): (usize, &TypeScore)| {
+        let mean = |value: fn(&TypeScore) -> f64| {
+            scores.iter().map(|score| value(&score.types[k])).sum::<f64>() / scores.len() as f64
+        };
+        let [error, fraction_correct] = [mean(|of_type| of_type.error), mean(|of_type| of_type.fraction_correct)];
+        TypeScore { error, fraction_correct, ..of_type.clone() }
+    };
+    first.types.iter().enumerate().map(of_type).collect()
+}
+
+/// What `trials` of a task's trials are, for messages: "400 fresh trials", or "400 draws from its 512 ready-made trials".
 pub fn name_trials(task: &dyn Task, trials: u64) -> String {
     match task.each_once() {
         Some((count, _)) => format!("{trials} draws from its {count} ready-made trials"),

@@ -112,9 +112,9 @@ fn explain_rule(rule: &RuleInfo) -> String {
 pub fn explain(name: &str) -> Result<String> {
     let mut found = Vec::new();
     let is = |key: &str| key == name || key.split_once('.').is_some_and(|(_, key)| key == name);
-    let defaults = all_defaults()?;
-    for (key, meaning) in keys().into_iter().filter(|(key, _)| is(key)) {
-        found.push(format!("{key}: {meaning}\n  usually {}", in_words(&usual_values(&key, &defaults))));
+    let (keys, defaults) = (keys(), all_defaults()?);
+    for (key, meaning) in keys.iter().filter(|(key, _)| is(key)) {
+        found.push(format!("{key}: {meaning}\n  usually {}", in_words(&usual_values(key, &defaults))));
     }
     for task in all_tasks() {
         if task.name == name {
@@ -138,9 +138,8 @@ pub fn explain(name: &str) -> Result<String> {
     if !found.is_empty() {
         return Ok(found.join("\n\n"));
     }
-    let keys: Vec<String> = keys().into_iter().map(|(key, _)| key).collect();
     let names = all_tasks().map(|task| task.name).chain(RULES.iter().map(|rule| rule.name));
-    Err(Error::unknown("name", name, keys.iter().map(String::as_str).chain(names)))
+    Err(Error::unknown("name", name, keys.iter().map(|(key, _)| &key[..]).chain(names)))
 }
 
 /// Everything that [`explain`] knows, as a page in Markdown.
@@ -152,7 +151,7 @@ pub fn reference() -> Result<String> {
         "# Reference\n\nEvery key of a configuration, task, rule and column, as `hebbian-rnn explain` tells them one by one; \
          `hebbian-rnn explain` without a name writes this page. What equations they enter is in [model.md](model.md).\n",
     );
-    let defaults = all_defaults()?;
+    let (keys, defaults) = (keys(), all_defaults()?);
     // A bar would end a cell.
     let cell = |text: &str| text.replace('|', "\\|");
     let mut lines = |text: String| {
@@ -161,11 +160,10 @@ pub fn reference() -> Result<String> {
     };
     for (table, _) in tables() {
         lines(format!("\n## `{table}`\n\n| key | meaning | usually |\n|---|---|---|"));
-        for (key, meaning) in
-            keys().into_iter().filter(|(key, _)| key.split_once('.').is_some_and(|(of, _)| of == table))
-        {
-            let usual = in_words(&usual_values(&key, &defaults));
-            lines(format!("| `{key}` | {} | {} |", cell(&meaning), cell(&usual)));
+        let of_table = |key: &str| key.split_once('.').is_some_and(|(of, _)| of == table);
+        for (key, meaning) in keys.iter().filter(|(key, _)| of_table(key)) {
+            let usual = in_words(&usual_values(key, &defaults));
+            lines(format!("| `{key}` | {} | {} |", cell(meaning), cell(&usual)));
         }
     }
     let mut entry = |name: &str, summary: &str, table: &str, parameters: Vec<(&'static str, Value, String)>| {

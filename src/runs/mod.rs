@@ -6,7 +6,7 @@ mod parity;
 mod simulate;
 mod throughput;
 
-pub use evaluate::{draw_fresh, evaluate, name_trials, run_fresh, FrozenNetworks, Returns, Score, TypeScore};
+pub use evaluate::{by_type, draw_fresh, evaluate, name_trials, run_fresh, FrozenNetworks, Returns, Score, TypeScore};
 pub use explain::{explain, reference};
 pub use parity::{compare_engines, Comparison};
 pub use simulate::{parse_inputs, read_inputs, simulate, Inputs};

@@ -68,6 +68,14 @@ pub struct UpdateReport {
     pub networks: Vec<NetworkReport>,
 }
 
+impl UpdateReport {
+    /// The mean of a value over the networks that still learn; `None` if all are frozen.
+    pub fn mean(&self, value: fn(&NetworkReport) -> f64) -> Option<f64> {
+        let learning: Vec<f64> = self.networks.iter().filter(|row| row.frozen.is_none()).map(value).collect();
+        (!learning.is_empty()).then(|| learning.iter().sum::<f64>() / learning.len() as f64)
+    }
+}
+
 /// Follows training: for example, [`RunFolder`](crate::RunFolder) keeps a run's files up to date, and a progress bar
 /// redraws itself. See [`Trainer::train_with`].
 pub trait Observer {

@@ -6,7 +6,7 @@ use crate::Usage;
 use anyhow::{anyhow, Result};
 use candle_core::Device;
 use comfy_table::{presets, CellAlignment, ContentArrangement, Table};
-use hebbian_rnn::{parse_devices, ChosenDevices, Frozen, Returns, Score, TypeScore};
+use hebbian_rnn::{by_type, parse_devices, ChosenDevices, Frozen, Returns, Score, TypeScore};
 use indicatif::ProgressBar;
 use std::borrow::Cow;
 use std::io::{stdout, Write};
@@ -94,24 +94,17 @@ pub fn print_scores(scores: &[Score]) -> Result<()> {
     print_frozen(scores.iter().map(|s| (s.network, s.frozen)))
 }
 
-/// Most types of trials that a table has room for.
-const MOST_TYPES: usize = 20;
-
-/// Prints how the networks do on each type of trials, as means over networks, where there are several.
+/// Prints how the networks do on each type of trials, where there are several.
 pub fn print_types(scores: &[Score]) -> Result<()> {
-    let Some(first) = scores.first().filter(|score| (2..=MOST_TYPES).contains(&score.types.len())) else {
+    let types = by_type(scores);
+    if types.is_empty() {
         return Ok(());
-    };
-    let row = |(k, of_type): (usize, &TypeScore)| {
-        let mean = |value: fn(&TypeScore) -> f64| {
-            scores.iter().map(|score| value(&score.types[k])).sum::<f64>() / scores.len() as f64
-        };
-        let trials = of_type.trials.to_string();
-        let [error, correct] = [mean(|t| t.error), mean(|t| t.fraction_correct)].map(|mean| format!("{mean:.3}"));
-        [of_type.name.clone(), trials, error, correct]
+    }
+    let row = |TypeScore { name, trials, error, fraction_correct }: TypeScore| {
+        [name, trials.to_string(), format!("{error:.3}"), format!("{fraction_correct:.3}")]
     };
     writeln!(stdout(), "\nmean over networks for each type of trials:")?;
-    print_table(["type", "trials", "error", "fraction correct"], first.types.iter().enumerate().map(row), 1)
+    print_table(["type", "trials", "error", "fraction correct"], types.into_iter().map(row), 1)
 }
 
 /// Prints one line for each network that is frozen.

@@ -325,13 +325,11 @@ impl Observer for Progress {
             }
         }
         self.world_steps += report.networks.iter().filter_map(|n| n.world_steps).sum::<u64>();
-        let learning: Vec<&NetworkReport> = report.networks.iter().filter(|n| n.frozen.is_none()).collect();
-        if learning.is_empty() {
+        let (Some(measured), Some(correct)) =
+            (report.mean(NetworkReport::measured), report.mean(|network| network.recent_correct))
+        else {
             return Ok(());
-        }
-        let mean =
-            |value: fn(&NetworkReport) -> f64| learning.iter().map(|n| value(n)).sum::<f64>() / learning.len() as f64;
-        let (measured, correct) = (mean(NetworkReport::measured), mean(|n| n.recent_correct));
+        };
         let trials = (report.update - self.first_update) as f64 * train.batch as f64 * report.networks.len() as f64;
         let speed = trials / self.started.elapsed().as_secs_f64().max(1e-9);
         let shown = match trainer.setup().task.episodes() {
