@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ContentError, TensorError
+from .errors import TensorError
 
 
 def wrong(name: str, found: str, expected: str) -> TensorError:
@@ -49,15 +48,12 @@ def finite(name: str, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def read(path: str) -> Mapping[str, Any]:
-    """The arrays of a .npz, .mat or .safetensors file."""
-    kind = os.path.splitext(path)[1]
-    if kind == ".npz":
+    """The arrays of a .npz file, else of one of MATLAB's."""
+    if path.endswith(".npz"):
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
-    if kind == ".mat":
-        from scipy.io import loadmat  # type: ignore[import-untyped,unused-ignore]
+    from scipy.io import loadmat  # type: ignore[import-untyped,unused-ignore]
 
-        arrays = {name: array for name, array in loadmat(path).items() if not name.startswith("__")}
-        # MATLAB has no arrays of one dimension.
-        return {name: array.ravel() if name == "type" else array for name, array in arrays.items()}
-    raise ContentError(f"{path}: its name ends in `{kind}`; expected .npz, .mat or .safetensors")
+    arrays = {name: array for name, array in loadmat(path).items() if not name.startswith("__")}
+    # MATLAB has no arrays of one dimension.
+    return {name: array.ravel() if name == "type" else array for name, array in arrays.items()}

@@ -30,11 +30,13 @@ def _stop() -> None:
 
 
 class Training:
-    """A training in the background, as `start` and `Run.resume(wait=False)` return it. Dropping it stops it."""
+    """A training in the background, as `start` returns it. Dropping it stops it."""
 
     def __init__(self, native: _native.Training, own: _native.OwnTask | None) -> None:
         self._native = native
         self._own = own
+        #: How many of its warnings were told.
+        self._warned = 0
         _alive.add(native)
 
     @property
@@ -53,13 +55,11 @@ class Training:
         `on_progress` is called ten times a second with how far it is. Ctrl-C, or an exception of `on_progress`, stops the
         training after the update in progress: everything is kept, in the exception's `run`.
         """
-        warned = 0
 
         def watch(progress: Progress) -> None:
-            nonlocal warned
-            for warning in progress.warnings[warned:]:
+            for warning in progress.warnings[self._warned :]:
                 warnings.warn(warning, RuntimeWarning, stacklevel=2)
-            warned = len(progress.warnings)
+            self._warned = len(progress.warnings)
             if on_progress is not None:
                 on_progress(progress)
 
@@ -147,7 +147,7 @@ def start(
             "device": device,
             "train.init": init,
             "train.init_sha256": None if init is None else "",
-            **({"rule": rule} if rule is not None else {}),
+            "rule": rule,
         }
     )
     for key, value in flat(settings).items():

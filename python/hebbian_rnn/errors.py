@@ -1,4 +1,4 @@
-"""Exceptions. Every error of this package is a `HebbianError`, and also the built-in exception that it resembles."""
+"""Exceptions. Every error of this package, other than Ctrl-C, is a `HebbianError` and also the built-in that it resembles."""
 
 from __future__ import annotations
 

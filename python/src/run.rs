@@ -2,7 +2,7 @@
 
 use crate::errors::OrRaise;
 use crate::tasks::OwnTask;
-use crate::training::{Trained, Training};
+use crate::training::Training;
 use crate::values::{array, columns, object, safetensors, settings};
 use hebbian_rnn::candle_core::Device;
 use hebbian_rnn::{
@@ -16,18 +16,15 @@ use std::path::PathBuf;
 
 /// Trained networks, with what is known of their training.
 #[pyclass(frozen, module = "hebbian_rnn._native")]
+#[derive(Clone)]
 pub struct Run {
-    checkpoint: Checkpoint,
-    rows: Vec<NetworkReport>,
-    folder: Option<PathBuf>,
-    stopped: Option<StopReason>,
+    pub checkpoint: Checkpoint,
+    pub rows: Vec<NetworkReport>,
+    pub folder: Option<PathBuf>,
+    pub stopped: Option<StopReason>,
 }
 
 impl Run {
-    pub fn of(Trained { checkpoint, rows, folder, stopped }: Trained) -> PyResult<Self> {
-        Ok(Run { checkpoint, rows, folder, stopped })
-    }
-
     fn seed(&self, seed: Option<u64>) -> u64 {
         seed.unwrap_or(self.checkpoint.setup.config.train.seed)
     }

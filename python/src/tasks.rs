@@ -56,9 +56,8 @@ pub fn function_task(
         known: known.iter().map(|(name, _)| name.to_string()).collect(),
     };
     let measure = found.ok_or_else(unknown).or_raise()?;
-    let expected = "a positive number".into();
     if correct_below.is_nan() || correct_below <= 0.0 {
-        let (key, found) = ("correct_below".into(), correct_below.to_string());
+        let (key, found, expected) = ("correct_below".into(), correct_below.to_string(), "a positive number".into());
         return Err(Error::Setting { key, found, expected }).or_raise();
     }
     let drawing = Arc::new(Drawing { name: name.clone(), draw, n_in: inputs.len(), steps: sizes.0, n_out: sizes.1 });

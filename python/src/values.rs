@@ -70,15 +70,13 @@ pub fn array<'py>(py: Python<'py>, tensor: &Tensor) -> PyResult<Bound<'py, PyAny
     }
 }
 
-/// Arrays by name, as the contents of a safetensors file.
+/// Arrays of single or double precision by name, as the contents of a safetensors file.
 pub fn safetensors(arrays: &Bound<'_, PyDict>) -> PyResult<Vec<u8>> {
     let mut tensors = BTreeMap::new();
     for (name, array) in arrays {
         let name: String = name.extract()?;
         let tensor = if let Ok(single) = array.extract::<PyReadonlyArrayDyn<'_, f32>>() {
             Tensor::from_slice(single.as_slice()?, single.shape(), &Device::Cpu)
-        } else if let Ok(whole) = array.extract::<PyReadonlyArrayDyn<'_, i64>>() {
-            Tensor::from_slice(whole.as_slice()?, whole.shape(), &Device::Cpu)
         } else {
             let double: PyReadonlyArrayDyn<'_, f64> = array.extract()?;
             Tensor::from_slice(double.as_slice()?, double.shape(), &Device::Cpu)

@@ -134,6 +134,15 @@ def test_progress_is_told_and_its_exception_stops() -> None:
     assert caught.value.run.updates > 5
 
 
+def test_a_warning_is_told_once() -> None:
+    training = hr.start("echo", updates=10**6, networks=1, **{"bptt.learning_rate": 0.1})
+    with pytest.warns(RuntimeWarning, match=r"nothing reads bptt\.learning_rate here") as told:
+        training.wait(0.2)
+        training.wait(0.2)
+    assert len(told) == 1
+    training.abort()
+
+
 def test_two_trainings_at_once_are_those_alone() -> None:
     found: dict[int, hr.Run] = {}
 
