@@ -10,6 +10,7 @@ import argparse
 import json
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -93,6 +94,9 @@ def main() -> None:
         own.append(package / python)
     print(f"time of train beside that of the command: {statistics.median(beside):.3f}")
     print(f"trials a second on a Python task beside the built-in one: {statistics.median(own):.3f}")
+    importing = "import time, numpy; t = time.perf_counter(); import hebbian_rnn; print(time.perf_counter() - t)"
+    told = [subprocess.run([sys.executable, "-c", importing], capture_output=True, check=True) for _ in range(5)]
+    print(f"import, after numpy's: {statistics.median(float(one.stdout) for one in told):.3f} s")
     for mode in ("sync", "vector_entry_point"):
         shares, speeds = zip(*(share(mode, 64) for _ in range(3)), strict=True)
         print(
