@@ -1,4 +1,36 @@
-#![doc = include_str!("../README.md")]
+//! Recurrent neural networks that learn by reward-modulated Hebbian plasticity: many networks and many trials in parallel, on candle
+//! tensors, without backpropagation.
+//!
+//! ```
+//! use hebbian_rnn::Trainer;
+//!
+//! let mut trainer = Trainer::builder("echo").networks(2).updates(3).build()?;
+//! trainer.train()?;
+//! println!("{:?}", trainer.weights()?.w_rec.dims());
+//! # Ok::<(), hebbian_rnn::Error>(())
+//! ```
+//!
+//! - **A run**: [`Trainer::builder`] takes a task of [`TASKS`] by its name, or a [`Setup`] made of a [`Config`]. [`Trainer::update`]
+//!   makes one update; an [`Observer`] sees each of them. [`evaluate`] and [`simulate`] run trained networks with frozen weights.
+//! - **Keeping it**: [`Checkpoint`] is the complete state; [`RunFolder`] keeps it on disk with its configuration and metrics, so that
+//!   a run goes on where it was, to the bit.
+//! - **Your own**: a [`Task`] draws trials, an [`Environment`] is a world that answers, a [`LearningRule`] learns, a [`NeuronModel`] moves a
+//!   neuron. The examples `custom_task`, `custom_world` and `custom_rule` show each in a page.
+//! - **Lives**: [`Lives`] runs networks of spikes or rates whose weights move at every step, in a world of [`LIVES`].
+//! - **Looking**: with the feature `report`, [`ANALYSES`] turn a checkpoint into tables and pictures, and [`write_report`] writes a page.
+//!
+//! Errors are [`Error`]: they name the file, tensor, key or flag, what was found and what was expected.
+//!
+//! # Features
+//!
+//! `command` (default): the program `hebbian-rnn`. `report` (part of it): analyses and pictures. `cuda`, `metal`, `mkl`,
+//! `accelerate`: passed on to candle; `cuda` also compiles this crate's kernels. `default-features = false` leaves only the numerical
+//! core.
+
+/// The examples in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 #[cfg(feature = "report")]
 mod analysis;
@@ -30,7 +62,9 @@ mod worlds;
 pub use candle_core;
 
 #[cfg(feature = "report")]
-pub use analysis::{find_analysis, Analysis, Findings, Logistic, Options, Picture, Point, Subject, Table, ANALYSES};
+pub use analysis::{
+    find_analysis, Analysis, Figure, Findings, Logistic, Options, Picture, Point, Subject, Table, ANALYSES,
+};
 pub use config::{
     Association, Baseline, BpttConfig, Config, Connect, CurriculumStage, Distribution, FastWeightsConfig,
     FastWeightsForm, InitialSynapses, InputWeights, Kernels, LifeConfig, LifeSettings, Loss, ModulatorSource,
@@ -58,8 +92,8 @@ pub use quantile::{quantile, quantile_with_missing};
 pub use random::{events, gaussian, stream, uniform, Counter, Phase, Purpose, Stream};
 #[cfg(feature = "report")]
 pub use report::{
-    draw_learning_curve, draw_learning_curves, draw_sample_trials, learning_curve_svg, report_life, write_report,
-    NamedRun, RunReport,
+    cite, cite_life, draw_learning_curve, draw_learning_curves, draw_sample_trials, learning_curve_svg, report_life,
+    write_report, NamedRun, RunReport,
 };
 pub use rules::{
     find_rule, Credit, EscapeRate, Exploratory, Factors, Filter, FusedRule, Increment, LearningRule, Moment, Needs,
@@ -76,8 +110,8 @@ pub use storage::{
     CIRCUIT_PICTURE, CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE, METRICS_FILE, REPORT_FILE, SAMPLE_TRIALS,
 };
 pub use tasks::{
-    Acting, Coherences, Condition, EpisodeSettings, Episodes, ErrorMeasure, FileTask, SelectiveIntegration, Task,
-    Trial, TrialNumbers, TrialShape,
+    Acting, Coherences, Condition, EpisodeSettings, Episodes, ErrorMeasure, FileTask, Label, SelectiveIntegration,
+    Task, Trial, TrialNumbers, TrialShape,
 };
 pub use training::{
     verdicts, Checkpoint, Criterion, Frozen, InitialWeights, Integrity, LifeCheckpoint, Lives, NetworkReport, Observer,

@@ -48,9 +48,11 @@ impl<'a> TensorFile<'a> {
         names
     }
 
-    /// Refuses tensors whose names are not `known`.
+    /// Refuses tensors whose names are not `known`, where one that ends in `…` stands for all that begin so.
     pub fn only(&self, known: &[&str]) -> Result<()> {
-        match self.names().into_iter().find(|name| !known.contains(name)) {
+        let fits =
+            |name: &str, known: &str| known.strip_suffix('…').map_or(name == known, |start| name.starts_with(start));
+        match self.names().into_iter().find(|name| !known.iter().any(|known| fits(name, known))) {
             Some(name) => bail!(Content, "tensor `{}` is not known; known are: {}", shown(name), known.join(", ")),
             None => Ok(()),
         }
@@ -79,6 +81,12 @@ impl<'a> TensorFile<'a> {
     /// The values of a tensor of exactly this shape, if there is one.
     pub fn optional_numbers(&self, name: &str, shape: &[usize]) -> Result<Option<Vec<f32>>> {
         self.shaped(name, shape)?.map(|view| numbers(name, &view)).transpose()
+    }
+
+    /// The values of a tensor of exactly this shape, and whether they are stored as floating-point numbers.
+    pub fn numbers_of(&self, name: &str, shape: &[usize]) -> Result<(bool, Vec<f32>)> {
+        let view = self.shaped(name, shape)?.ok_or_else(|| Error::tensor(name, "missing", format!("{shape:?}")))?;
+        Ok((matches!(view.dtype(), Dtype::F32 | Dtype::F64), numbers(name, &view)?))
     }
 
     /// As [`TensorFile::optional_numbers`], for non-negative integers.

@@ -129,9 +129,11 @@ class Run:
 
     def analyse(self, name: str, trials: int | None = None, seed: int | None = None) -> Findings:
         """An analysis, by its name as `hebbian-rnn analyse` has it."""
-        title, (summary, tables, pictures) = self._native.analyse(name, trials, seed)
+        title, (figures, tables, pictures) = self._native.analyse(name, trials, seed)
         arrays = {table: {column: _column(values) for column, values in of.items()} for table, of in tables.items()}
-        return Findings(title, summary, arrays, pictures)
+        summary = {figure: text for figure, (text, _) in figures.items()}
+        numbers = {figure: dict(numbers) for figure, (_, numbers) in figures.items()}
+        return Findings(title, summary, numbers, arrays, pictures)
 
     def report(self, path: str | os.PathLike[str] | None = None, analyses: bool = True) -> str:
         """Writes a self-contained page about the run, in its folder or to `path`; returns its path."""
@@ -156,7 +158,9 @@ class Findings:
 
     title: str
     summary: dict[str, str]
-    """The main figures."""
+    """The main figures, in words."""
+    numbers: dict[str, dict[str, float]]
+    """The same in numbers: those of each figure, by what they are."""
     tables: dict[str, dict[str, NDArray[Any]]]
     """The numbers: columns of tables, by the name that the command gives their files."""
     pictures: dict[str, str]

@@ -213,12 +213,12 @@ impl Run {
         let analysis = find_analysis(name).or_raise()?;
         let findings = apart(py, || {
             let metrics = Some(&self.rows[..]).filter(|rows| !rows.is_empty());
-            let subject = Subject { checkpoint: &self.checkpoint, metrics };
+            let subject = Subject { checkpoint: &self.checkpoint, metrics, others: &[] };
             analysis.run(&subject, &Options { trials, seed: self.seed(seed) })
         })?;
         let (summary, tables, pictures) = (PyDict::new(py), PyDict::new(py), PyDict::new(py));
-        for (name, value) in &findings.summary {
-            summary.set_item(name, value)?;
+        for figure in &findings.summary {
+            summary.set_item(&figure.name, (&figure.text, figure.numbers.clone()))?;
         }
         for table in &findings.tables {
             let columns = PyDict::new(py);

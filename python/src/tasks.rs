@@ -203,9 +203,7 @@ impl Task for FunctionTask {
     /// Analyses draw single trials. One that can't be drawn is empty, which they refuse.
     fn trial(&self, _index: u64, rng: &mut Stream) -> Trial {
         let drawn = self.drawing.trials(rng.clone(), 1).ok().and_then(|mut trials| trials.pop());
-        let none =
-            Trial { trial_type: 0, inputs: Vec::new(), targets: Vec::new(), scored: Vec::new(), modulator: None };
-        drawn.unwrap_or(none)
+        drawn.unwrap_or_default()
     }
 
     fn trials(&self, numbers: TrialNumbers) -> Option<hebbian_rnn::Result<Vec<Trial>>> {

@@ -75,8 +75,7 @@ pub(super) fn run(subject: &Subject, _: &Options) -> Result<Findings> {
     }
     let mut findings = Findings::default();
     for (after, fractions) in fractions.iter().rev() {
-        findings
-            .say(format!("stays after {}", after.name()), format!("{:.3} (mean over networks)", Mean::of(fractions)));
+        findings.say_mean(format!("stays after {}", after.name()), Mean::of(fractions));
     }
     let of = |rewarded, common| fractions.get(&After { rewarded, common: Some(common) });
     if let (Some(rc), Some(rr), Some(nc), Some(nr)) =
@@ -88,8 +87,8 @@ pub(super) fn run(subject: &Subject, _: &Options) -> Result<Findings> {
         };
         let reward = each(|[rc, rr, nc, nr]| (rc + rr - nc - nr) / 2.0);
         let interaction = each(|[rc, rr, nc, nr]| (rc - rr - nc + nr) / 2.0);
-        findings.say("effect of reward", format!("{reward:.3}"));
-        findings.say("reward × transition, above 0 for who knows where choices lead", format!("{interaction:.3}"));
+        findings.say_mean("effect of reward", reward);
+        findings.say_mean("reward × transition, above 0 for who knows where choices lead", interaction);
     }
     findings.tables = vec![choices, stays];
     let shown = subject.shown();

@@ -11,25 +11,50 @@ use super::population::{Kept, Population};
 use super::statistics::Mean;
 use super::{Findings, Options, Subject, Table};
 use crate::error::{ensure, Result};
-use crate::plot::{Colour, HeatMap, Mark, Panel, Shape};
+use crate::plot::{networks as networks_in_words, Colour, HeatMap, Mark, Panel, Shape};
+use crate::tasks::Task;
 use rayon::prelude::*;
 
-/// Default number of trials of each network.
+/// Default number of trials of each network: 20 of each type, but at least and at most so many.
 const TRIALS: u64 = 80;
+const MOST_TRIALS: u64 = 1000;
+/// Panels in a row.
+const IN_ROW: usize = 3;
 /// Parts for cross-validation.
 const FOLDS: usize = 5;
 /// Times at which rates are kept.
 const TIMES: usize = 50;
 
-/// A name, and the class of a trial.
-type Variable = (&'static str, fn(&Kept) -> usize);
+/// Something to decode: its name, and its value in a trial.
+type Variable = (String, Box<dyn Fn(&Kept) -> f32>);
 
-/// The variables that are decoded in delayed non-match to sample.
-const VARIABLES: [Variable; 3] = [
-    ("stimulus 1", |trial| trial.trial_type / 2),
-    ("stimulus 2", |trial| trial.trial_type % 2),
-    ("response", |trial| usize::from(trial.trial_type == 1 || trial.trial_type == 2)),
-];
+/// What can be decoded: the task's labels that are classes, else the type of a trial.
+fn variables(task: &dyn Task) -> Vec<Variable> {
+    let labels = task.labels().into_iter().enumerate().filter(|(_, label)| !label.graded);
+    let mut found: Vec<Variable> = labels
+        .map(|(k, label)| (label.name, Box::new(move |kept: &Kept| kept.labels[k]) as Box<dyn Fn(&Kept) -> f32>))
+        .collect();
+    if found.is_empty() && task.n_types() > 1 {
+        found.push(("type of trial".into(), Box::new(|kept| kept.trial_type as f32)));
+    }
+    found
+}
+
+/// The class of each trial, from 0, in the order of their values.
+fn classes_of(population: &Population, value: &dyn Fn(&Kept) -> f32) -> Vec<usize> {
+    let values: Vec<f32> = population.trials.iter().map(value).collect();
+    let mut distinct = values.clone();
+    distinct.sort_by(f32::total_cmp);
+    distinct.dedup();
+    values.iter().map(|value| distinct.partition_point(|other| other < value)).collect()
+}
+
+pub(super) fn why_not(subject: &Subject) -> Option<String> {
+    let task = subject.task();
+    subject
+        .task_unless(task.episodes().is_none(), "is a world, whose episodes differ in length")
+        .or_else(|| subject.task_unless(!variables(task).is_empty(), "has one type of trial and no label to decode"))
+}
 
 /// `[training time][test time]`.
 type Square = Vec<Vec<f64>>;
@@ -107,12 +132,16 @@ fn cross_temporal(population: &Population, classes: &[usize], folds: usize) -> R
 }
 
 pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
-    let mut accuracies: [Vec<Square>; VARIABLES.len()] = Default::default();
+    let variables = variables(subject.task());
+    let mut accuracies: Vec<Vec<Square>> = vec![Vec::new(); variables.len()];
+    let mut counts = vec![0; variables.len()];
     let mut last = Population::default();
-    for population in subject.populations(options, TRIALS, TIMES, None) {
+    let trials = (20 * subject.task().n_types() as u64).clamp(TRIALS, MOST_TRIALS);
+    for population in subject.populations(options, trials, TIMES, None) {
         let population = population?;
-        for ((_, class), accuracies) in VARIABLES.iter().zip(&mut accuracies) {
-            let classes: Vec<usize> = population.trials.iter().map(class).collect();
+        for ((_, value), (accuracies, count)) in variables.iter().zip(accuracies.iter_mut().zip(&mut counts)) {
+            let classes = classes_of(&population, value);
+            *count = classes.iter().max().map_or(0, |last| last + 1);
             accuracies.push(cross_temporal(&population, &classes, FOLDS)?);
         }
         last = Population { trials: Vec::new(), ..population };
@@ -121,7 +150,7 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     let mut findings = Findings::default();
     let mut table = Table::new("decoding", "variable train_time test_time accuracy standard_error");
     let mut panels = Vec::new();
-    for ((name, _), networks) in VARIABLES.iter().zip(&accuracies) {
+    for (((name, _), networks), count) in variables.iter().zip(&accuracies).zip(counts) {
         let mut accuracy = vec![vec![0.0; times.len()]; times.len()];
         for (train, row) in accuracy.iter_mut().enumerate() {
             for (test, accuracy) in row.iter_mut().enumerate() {
@@ -131,22 +160,25 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
                 *accuracy = mean.value;
             }
         }
-        findings.summary.extend(in_words(subject, name, &accuracy, times));
-        let label = if panels.len() + 1 == VARIABLES.len() { "fraction decoded correctly" } else { "" };
-        panels.push(panel(subject, name, accuracy, &last, label));
+        in_words(&mut findings, subject, name, &accuracy, times);
+        // The last panel of a row has the bar.
+        let ends_row = (panels.len() + 1) % IN_ROW == 0 || panels.len() + 1 == variables.len();
+        let label = if ends_row { "fraction decoded correctly" } else { "" };
+        let title = if count == 2 { name.clone() } else { format!("{name} ({count} classes)") };
+        panels.push(panel(subject, &title, accuracy, &last, label));
     }
     findings.tables.push(table);
     findings.draw(
         "decoding",
-        format!("{}: cross-temporal decoding, {} networks", subject.task().name(), accuracies[0].len()),
-        "Fraction of trials decoded correctly by a classifier trained at one time and tested at another, mean over networks; 0.5 is chance. Dashed lines: beginning and end of the inputs and of the response.",
-        vec![panels],
+        format!("{}: cross-temporal decoding, {}", subject.task().name(), networks_in_words(accuracies[0].len())),
+        "Fraction of trials decoded correctly by a classifier trained at one time and tested at another, mean over networks; chance is one over the number of classes, two unless stated. Dashed lines: beginning and end of the inputs and of the response.",
+        panels.chunks(IN_ROW).take(2).map(<[Panel]>::to_vec).collect(),
     );
     Ok(findings)
 }
 
-/// The best accuracy at a single time, and the mean accuracy across times that are far apart.
-fn in_words(subject: &Subject, name: &str, accuracy: &Square, times: &[f64]) -> [(String, String); 2] {
+/// Says the best accuracy at a single time, and the mean accuracy across times that are far apart.
+fn in_words(findings: &mut Findings, subject: &Subject, name: &str, accuracy: &Square, times: &[f64]) {
     let (apart, unit) = (0.1 * subject.duration(), subject.time_unit());
     let (mut peak, mut far) = ((0.0, 0.0), Vec::new());
     for (train, row) in accuracy.iter().enumerate() {
@@ -155,12 +187,19 @@ fn in_words(subject: &Subject, name: &str, accuracy: &Square, times: &[f64]) -> 
         }
         far.extend((0..row.len()).filter(|test| (times[train] - times[*test]).abs() > apart).map(|test| row[test]));
     }
-    let same = format!("at best {:.3}, at {} {unit}", peak.1, peak.0);
-    let far = format!("{:.3} on average", Mean::of(&far).value);
-    [
-        (format!("{name}, trained and tested at the same time"), same),
-        (format!("{name}, trained and tested more than {apart} {unit} apart"), far),
-    ]
+    let far = Mean::of(&far).value;
+    findings.say(
+        format!("{name}, trained and tested at the same time"),
+        &[("best", peak.1)],
+        "fraction decoded correctly",
+        format!("at best {:.3}, at {} {unit}", peak.1, peak.0),
+    );
+    findings.say(
+        format!("{name}, trained and tested more than {apart} {unit} apart"),
+        &[("mean", far)],
+        "fraction decoded correctly",
+        format!("{far:.3} on average"),
+    );
 }
 
 /// The heat map of one variable, with a colour bar if it has a `label`.

@@ -45,7 +45,7 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
         means.push(lived.iter().map(Lived::total).sum::<f64>() / trials as f64);
     }
     let mut findings = Findings { tables: vec![table], ..Findings::default() };
-    findings.say("mean return of fresh episodes", Mean::of(&means).over_networks());
+    findings.say_mean("mean return of fresh episodes", Mean::of(&means));
     let of = networks[(shown - first) as usize];
     let told = &typical(of).sketches;
     let (title, mut rows) = (format!("{name}: fresh episodes of network {shown}"), vec![vec![strip(told)]]);

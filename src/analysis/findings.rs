@@ -1,5 +1,6 @@
 //! What an analysis found, and how it is written to files.
 
+use super::statistics::Mean;
 use crate::error::{Doing, Error, Result};
 use crate::files::write_atomically;
 use crate::plot::{Mark, Panel, Panels};
@@ -15,8 +16,21 @@ pub struct Findings {
     pub pictures: Vec<Picture>,
     /// Animated SVGs: the name of each file, without its extension, and its text.
     pub animations: Vec<(String, String)>,
-    /// The main figures, each a name and a value with its unit.
-    pub summary: Vec<(String, String)>,
+    /// The main figures.
+    pub summary: Vec<Figure>,
+}
+
+/// A main figure of an analysis.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// What it is.
+    pub name: String,
+    /// Its numbers, each with what it is; NaN: there is none.
+    pub numbers: Vec<(String, f64)>,
+    /// The unit of the numbers; empty: they have none.
+    pub unit: &'static str,
+    /// The same in words.
+    pub text: String,
 }
 
 /// A table, written as CSV.
@@ -75,9 +89,22 @@ pub(super) fn panel(title: impl Into<String>, [x, y]: [&str; 2], marks: Vec<Mark
 }
 
 impl Findings {
-    /// Adds a figure to the summary.
-    pub(super) fn say(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.summary.push((name.into(), value.into()));
+    /// Adds a figure to the summary: its numbers, their unit and the same in words.
+    pub(super) fn say(
+        &mut self,
+        name: impl Into<String>,
+        numbers: &[(&str, f64)],
+        unit: &'static str,
+        text: impl Into<String>,
+    ) {
+        let numbers = numbers.iter().map(|(what, number)| (what.to_string(), *number)).collect();
+        self.summary.push(Figure { name: name.into(), numbers, unit, text: text.into() });
+    }
+
+    /// Adds the mean over networks to the summary.
+    pub(super) fn say_mean(&mut self, name: impl Into<String>, mean: Mean) {
+        let numbers = mean.numbers();
+        self.say(name, &numbers, "", mean.over_networks());
     }
 
     /// Adds a picture.

@@ -152,11 +152,12 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     let mut findings = Findings { tables: vec![table], ..Findings::default() };
     for (rule, cosines) in RULES.iter().zip(&cosines) {
         for (when, cosines) in WHEN.iter().zip(cosines) {
-            findings.say(format!("{rule}, {when}"), in_words(Mean::of(cosines)));
+            let cosine = Mean::of(cosines);
+            findings.say(format!("{rule}, {when}"), &cosine.numbers(), "cosine", in_words(cosine));
         }
     }
-    findings
-        .say("backpropagation against finite differences", format!("off by at most {worst:.1e} of the largest entry"));
+    let text = format!("off by at most {worst:.1e} of the largest entry");
+    findings.say("backpropagation against finite differences", &[("largest difference", worst)], "largest entry", text);
     findings.draw(
         "gradient",
         format!("{}: updates and the true gradient", subject.task().name()),

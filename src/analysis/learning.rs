@@ -50,6 +50,17 @@ fn quartiles(values: &[f64]) -> [f64; 3] {
     [0.25, 0.5, 0.75].map(|q| quantile(values, q).unwrap_or(f64::NAN))
 }
 
+fn named_quartiles([lower, median, upper]: [f64; 3]) -> [(&'static str, f64); 3] {
+    [("median", median), ("lower quartile", lower), ("upper quartile", upper)]
+}
+
+fn quartiles_in_words([lower, median, upper]: [String; 3]) -> String {
+    match lower == upper && lower == median {
+        true => median,
+        false => format!("median {median}, quartiles {lower} and {upper}"),
+    }
+}
+
 pub(super) fn run(subject: &Subject, _: &Options) -> Result<Findings> {
     let rows = subject.metrics.unwrap_or_default();
     let config = &subject.checkpoint.setup.config;
@@ -72,12 +83,20 @@ pub(super) fn run(subject: &Subject, _: &Options) -> Result<Findings> {
     }
     let mut findings = Findings { tables: vec![curve, table], ..Findings::default() };
 
-    findings.say("networks at criterion", format!("{} of {}", reached.iter().flatten().count(), reached.len()));
-    let [lower, median, upper] = [0.25, 0.5, 0.75]
-        .map(|q| quantile_with_missing(&reached, q).map_or("not reached".into(), |trials| format!("{trials:.0}")));
-    findings.say("trials to criterion", format!("median {median}, quartiles {lower} and {upper}"));
-    let [lower, median, upper] = quartiles(&last);
-    findings.say("error in the last update", format!("median {median:.3}, quartiles {lower:.3} and {upper:.3}"));
+    let (there, all) = (reached.iter().flatten().count(), reached.len());
+    let numbers = [("reached", there as f64), ("networks", all as f64)];
+    findings.say("networks at criterion", &numbers, "networks", format!("{there} of {all}"));
+    let of_reached = [0.25, 0.5, 0.75].map(|q| quantile_with_missing(&reached, q).unwrap_or(f64::NAN));
+    let trials = |trials: f64| if trials.is_nan() { "not reached".to_string() } else { format!("{trials:.0}") };
+    findings.say(
+        "trials to criterion",
+        &named_quartiles(of_reached),
+        "trials",
+        quartiles_in_words(of_reached.map(trials)),
+    );
+    let of_errors = quartiles(&last);
+    let text = quartiles_in_words(of_errors.map(|error| format!("{error:.3}")));
+    findings.say("error in the last update", &named_quartiles(of_errors), "", text);
     let axis = (0.0, moments.last().map_or(1.0, |moment| moment.trials as f64));
     findings.draw(
         "learning",

@@ -9,17 +9,19 @@ mod decoding;
 mod differences;
 mod episodes;
 mod findings;
+mod fixed_points;
 mod gradient;
 mod learning;
 mod logistic;
 mod population;
 mod psychometric;
+mod similarity;
 mod statistics;
 mod subspace;
 mod trajectories;
 mod weights;
 
-pub use findings::{Findings, Picture, Table};
+pub use findings::{Figure, Findings, Picture, Table};
 pub use logistic::{Logistic, Point};
 
 use crate::error::{ensure, Error, Result};
@@ -33,6 +35,8 @@ pub struct Subject<'a> {
     pub checkpoint: &'a Checkpoint,
     /// The rows of the run's `metrics.csv`, if there is one.
     pub metrics: Option<&'a [NetworkReport]>,
+    /// Other networks to compare them with, each run with its name.
+    pub others: &'a [(String, Checkpoint)],
 }
 
 /// Options that all analyses share.
@@ -57,7 +61,7 @@ pub struct Analysis {
 }
 
 /// Every analysis.
-pub static ANALYSES: [Analysis; 9] = [
+pub static ANALYSES: [Analysis; 11] = [
     Analysis {
         name: "learning",
         title: "Learning curves",
@@ -69,11 +73,7 @@ pub static ANALYSES: [Analysis; 9] = [
         name: "psychometric",
         title: "Psychometric curves",
         summary: "answers against the strength of the evidence, with logistic fits (Mante et al. 2013, fig. 1)",
-        why_not: |subject| {
-            const GRADED: [&str; 3] = ["selective-integration", "evidence-accumulation", "perceptual-decision"];
-            let none = format!("has no graded evidence; tasks that have: {}", GRADED.join(", "));
-            subject.task_unless(GRADED.contains(&subject.task().name()), &none)
-        },
+        why_not: psychometric::why_not,
         run: psychometric::run,
     },
     Analysis {
@@ -94,9 +94,7 @@ pub static ANALYSES: [Analysis; 9] = [
         name: "decoding",
         title: "Cross-temporal decoding",
         summary: "what a classifier trained at one time decodes at another (Meyers et al. 2008; Miconi 2017)",
-        why_not: |subject| {
-            subject.task_unless(subject.task().name().starts_with("dnms"), "is not one of delayed non-match to sample")
-        },
+        why_not: decoding::why_not,
         run: decoding::run,
     },
     Analysis {
@@ -116,6 +114,20 @@ pub static ANALYSES: [Analysis; 9] = [
             subject.task_unless(subject.task().name() == "selective-integration", "is not `selective-integration`")
         },
         run: subspace::run,
+    },
+    Analysis {
+        name: "fixed-points",
+        title: "Fixed points",
+        summary: "where the dynamics rest, and how deviations grow or decay there (Sussillo & Barak 2013)",
+        why_not: fixed_points::why_not,
+        run: fixed_points::run,
+    },
+    Analysis {
+        name: "similarity",
+        title: "Similarity of networks",
+        summary: "how alike mean rates are between networks and before and after learning (Kornblith et al. 2019; Williams et al. 2021)",
+        why_not: similarity::why_not,
+        run: similarity::run,
     },
     Analysis {
         name: "weights",

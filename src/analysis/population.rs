@@ -33,8 +33,11 @@ pub(super) struct Population {
 pub(super) struct Kept {
     /// Its type.
     pub trial_type: usize,
-    /// The mean of the first output over the judged steps; in a world, 1 or −1 for its actions 1 and 0 at the end, else 0.
+    /// The mean of the first output over the judged steps, from the middle of its targets; in a world, 1 or −1 for its actions 1
+    /// and 0 at the end, else 0.
     pub answer: f64,
+    /// The values of the task's labels.
+    pub labels: Vec<f32>,
     /// Of an episode in a world: its steps, and whether the last action was right.
     pub steps: usize,
     pub correct: Option<bool>,
@@ -85,6 +88,7 @@ impl Population {
         let ends = kept.iter().map(|step| f64::from(step + 1) * step_ms).collect();
         let mut population = Population { network: number, times: ends, neurons, ..Population::default() };
         let mut networks = FrozenNetworks::new(network)?;
+        let (mut lowest, mut highest) = (f32::INFINITY, f32::NEG_INFINITY);
         for first in (0..trials).step_by(at_once) {
             let batch = draw_fresh(setup, first, (trials - first).min(at_once as u64) as usize, seed)?;
             if first == 0 && task.episodes().is_none() {
@@ -107,9 +111,18 @@ impl Population {
                 None => vec![Vec::new(); outputs.len()],
             };
             for ((drawn, outputs), rates) in batch.drawn.iter().zip(&outputs).zip(rates) {
-                let (trial_type, answer) = (drawn.trial.trial_type, answer(task, &drawn.trial, outputs));
-                population.trials.push(Kept { trial_type, answer, rates, ..Kept::default() });
+                let Trial { trial_type, labels, scored, targets, .. } = &drawn.trial;
+                let answer = answer(task, &drawn.trial, outputs);
+                for (target, _) in targets.iter().step_by(task.n_out()).zip(scored).filter(|(_, scored)| **scored) {
+                    (lowest, highest) = (lowest.min(*target), highest.max(*target));
+                }
+                let (trial_type, labels) = (*trial_type, labels.clone());
+                population.trials.push(Kept { trial_type, answer, labels, rates, ..Kept::default() });
             }
+        }
+        if lowest < highest {
+            let middle = (f64::from(lowest) + f64::from(highest)) / 2.0;
+            population.trials.iter_mut().for_each(|kept| kept.answer -= middle);
         }
         Ok(population)
     }

@@ -1,9 +1,10 @@
-//! Psychometric curves: how often the answer is positive ("right") against the evidence, with logistic fits.
+//! Psychometric curves: how often the answer is positive ("right"), that is above the middle of its targets, against the
+//! evidence, with logistic fits.
 //!
-//! Selective integration (Mante et al. 2013, fig. 1; Miconi 2017): for each context, against the coherence of the
-//! attended and of the ignored modality, each averaged over the other. Evidence accumulation: against cues on the right
-//! minus those on the left. Perceptual decisions: against the strength of the stimulus, with reaction times where the choice is
-//! free in time.
+//! Tasks with graded labels: against each of them; evidence accumulation: cues on the right minus those on the left. Selective
+//! integration (Mante et al. 2013, fig. 1; Miconi 2017): for each context, against the coherence of the attended and of the
+//! ignored modality, each averaged over the other. Perceptual decisions: against the strength of the stimulus, with reaction
+//! times where the choice is free in time.
 
 use super::findings::panel;
 use super::logistic::{Logistic, Point};
@@ -13,7 +14,7 @@ use super::{Findings, Options, Subject, Table};
 use crate::error::Result;
 use crate::plot::{Colour, Mark, Panel, Shape};
 use crate::presets::Setup;
-use crate::tasks::{Coherences, Condition, SelectiveIntegration, Task};
+use crate::tasks::{Coherences, Condition, Label, SelectiveIntegration, Task};
 use std::fmt::Display;
 use std::sync::Arc;
 use toml::Value;
@@ -27,15 +28,17 @@ const STRENGTHS: [f64; 6] = [0.0, 0.125, 0.25, 0.5, 1.0, 2.0];
 /// Default number of trials of evidence accumulation and perceptual decisions.
 const TRIALS: u64 = 800;
 
+/// The name of a curve that is alone in its panel.
+const ALONE: &str = "fit of all networks together";
+
 /// The trials to run and the curves to draw from them.
 struct Design {
     /// The tasks that give the trials, in equal parts; `None`: the networks' own. If there are several, a trial's type is the
     /// place of its task.
     tasks: Vec<Option<Arc<dyn Task>>>,
     trials: u64,
-    /// The titles of the panels.
-    titles: &'static [&'static str],
-    x_label: &'static str,
+    /// The titles of the panels, each with what its horizontal axis shows.
+    panels: Vec<(&'static str, String)>,
     curves: Vec<Curve>,
 }
 
@@ -72,10 +75,21 @@ fn decisions(subject: &Subject) -> Result<Design> {
         let shown = if right { strengths[kept.trial_type] } else { 0.0 - strengths[kept.trial_type] };
         (kept.answer != 0.0).then_some(shown)
     };
-    let (name, stimulus) = ("stimulus", Box::new(stimulus));
-    let curve = Curve { panel: 0, name, full_name: name.into(), colour: Colour::Blue, stimulus };
-    let (titles, x_label) = (&[""], "stimulus, right above 0");
-    Ok(Design { tasks, trials: TRIALS, titles, x_label, curves: vec![curve] })
+    let (full_name, stimulus) = ("stimulus".to_string(), Box::new(stimulus));
+    let curve = Curve { panel: 0, name: ALONE, full_name, colour: Colour::Blue, stimulus };
+    let panels = vec![("", "stimulus, right above 0".to_string())];
+    Ok(Design { tasks, trials: TRIALS, panels, curves: vec![curve] })
+}
+
+pub(super) fn why_not(subject: &Subject) -> Option<String> {
+    let (task, table) = (subject.task(), &subject.checkpoint.setup.config.task);
+    let fits = match task.episodes() {
+        Some(_) => table.contains_key("strengths"),
+        None => {
+            task.labels().iter().any(|label| label.graded) || matches!(SelectiveIntegration::of(table), Ok(Some(_)))
+        }
+    };
+    subject.task_unless(fits, "has no graded evidence")
 }
 
 fn design(subject: &Subject) -> Result<Design> {
@@ -83,15 +97,17 @@ fn design(subject: &Subject) -> Result<Design> {
         return decisions(subject);
     }
     let Some(task) = SelectiveIntegration::of(&subject.checkpoint.setup.config.task)? else {
-        let cues = subject.task().n_types() as f64 - 1.0;
-        let difference = move |_, kept: &Kept| Some(2.0 * kept.trial_type as f64 - cues);
-        let (name, stimulus) = ("cues", Box::new(difference));
-        let curve = Curve { panel: 0, name, full_name: name.into(), colour: Colour::Blue, stimulus };
-        let (titles, x_label) = (&[""], "cues right − cues left");
-        return Ok(Design { tasks: vec![None], trials: TRIALS, titles, x_label, curves: vec![curve] });
+        let graded = subject.task().labels().into_iter().enumerate().filter(|(_, label)| label.graded);
+        let curve = |(panel, (k, label)): (usize, (usize, Label))| {
+            let stimulus: Stimulus = Box::new(move |_, kept: &Kept| Some(f64::from(kept.labels[k])));
+            Curve { panel, name: ALONE, full_name: label.name, colour: Colour::Blue, stimulus }
+        };
+        let curves: Vec<Curve> = graded.enumerate().map(curve).collect();
+        let panels = curves.iter().map(|curve| ("", curve.full_name.clone())).collect();
+        return Ok(Design { tasks: vec![None], trials: TRIALS, panels, curves });
     };
     let grid = Coherences::grid(task, &LEVELS);
-    let titles = &["attend modality 1", "attend modality 2"];
+    let titles = ["attend modality 1", "attend modality 2"];
     let curve = |attended: usize, shown: usize| {
         let grid = grid.clone();
         let (name, colour) = match attended == shown {
@@ -106,11 +122,12 @@ fn design(subject: &Subject) -> Result<Design> {
     };
     let curves = vec![curve(0, 0), curve(0, 1), curve(1, 1), curve(1, 0)];
     let trials = REPEATS * grid.conditions().len() as u64;
-    Ok(Design { tasks: vec![Some(Arc::new(grid))], trials, titles, x_label: "coherence (SD of the noise)", curves })
+    let panels = titles.map(|title| (title, "coherence (SD of the noise)".to_string())).to_vec();
+    Ok(Design { tasks: vec![Some(Arc::new(grid))], trials, panels, curves })
 }
 
 pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
-    let Design { tasks, trials, titles, x_label, curves } = design(subject)?;
+    let Design { tasks, trials, panels: axes, curves } = design(subject)?;
     let mut times = Table::new("reaction_times", "network stimulus trials steps");
     let mut all_times = Vec::new();
     let each = options.trials.unwrap_or(trials).div_ceil(tasks.len() as u64);
@@ -156,14 +173,20 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
         }
     }
     let mut findings = Findings::default();
-    let empty = |title: &&str| panel(*title, [x_label, "fraction of positive answers"], Vec::new());
-    let mut panels: Vec<Panel> = titles.iter().map(|title| Panel { y: Some((-0.02, 1.02)), ..empty(title) }).collect();
+    let empty = |(title, x_label): &(&str, String)| Panel {
+        y: Some((-0.02, 1.02)),
+        ..panel(*title, [x_label, "fraction of positive answers"], Vec::new())
+    };
+    let mut panels: Vec<Panel> = axes.iter().map(empty).collect();
     for (c, curve) in curves.iter().enumerate() {
         let pooled = pool(networks.iter().flat_map(|(_, points)| &points[c]).copied());
         let all = fit(&"all", curve, &pooled)?;
         let slope = Mean::of(&fits[c].iter().map(|fit| fit.slope).collect::<Vec<_>>());
+        let together = [("all trials together", all.slope), ("its standard error", all.errors[1])];
         findings.say(
             format!("slope, {}", curve.full_name),
+            &[&slope.numbers()[..], &together].concat(),
+            "",
             format!("{slope:.2} (mean over networks); all trials together {:.2} ± {:.2}", all.slope, all.errors[1]),
         );
         draw(&mut panels[curve.panel], curve, &fits[c], &pooled, &all);
@@ -173,7 +196,7 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     if all_times.iter().any(|p| takes(p) != takes(&all_times[0])) {
         let points = pool(all_times.into_iter()).into_iter().map(|p| (p.x, takes(&p))).collect();
         let marks = vec![Mark::new(Shape::Dots(points, 7.0), Colour::Blue)];
-        panels.push(panel("time of the choice", [x_label, "steps"], marks));
+        panels.push(panel("time of the choice", [&axes[0].1, "steps"], marks));
         findings.tables.push(times);
     }
     findings.draw(
@@ -225,12 +248,14 @@ fn draw(panel: &mut Panel, curve: &Curve, networks: &[Logistic], pooled: &[Point
     // A little room, so that the outermost dots are not cut off.
     let room = 0.03 * (last.x - first.x);
     panel.x = Some((first.x - room, last.x + room));
+    // Several curves in a panel are told apart by their colours; then there is no room for more in the legend.
+    let also = |mark: Mark, name: &str| if curve.name == ALONE { mark.named(name) } else { mark };
     if networks.len() > 1 {
-        panel.marks.extend(networks.iter().map(|fit| line(fit, 1.0)));
+        panel.marks.extend(networks.iter().map(|fit| also(line(fit, 1.0), "fits of single networks")));
     }
     panel.marks.push(line(all, 4.0).named(curve.name));
     let dots = pooled.iter().map(|p| (p.x, p.right / p.trials)).collect();
-    panel.marks.push(Mark::new(Shape::Dots(dots, 7.0), curve.colour));
+    panel.marks.push(also(Mark::new(Shape::Dots(dots, 7.0), curve.colour), "answers of all networks"));
 }
 
 #[cfg(test)]

@@ -23,6 +23,12 @@ impl Mean {
         Mean { value, error: (values.len() > 1).then(|| (variance / n).sqrt()), count: values.len() }
     }
 
+    /// Mean, standard error and number of values.
+    pub fn numbers(&self) -> [(&'static str, f64); 3] {
+        let error = self.error.unwrap_or(f64::NAN);
+        [("mean", self.value), ("standard error", error), ("networks", self.count as f64)]
+    }
+
     /// Mean and standard error of a value for each network, in words.
     pub fn over_networks(self) -> String {
         match self.error {

@@ -181,7 +181,9 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
         if network == subject.shown() {
             let peak = |(name, at): (&&str, usize)| format!("{name} {} {}", times[at], subject.time_unit());
             let peaks: Vec<String> = VARIABLES.iter().zip(subspace.peak).map(peak).collect();
-            findings.say(format!("largest coefficients, network {network}"), peaks.join(", "));
+            let numbers: Vec<(&str, f64)> = VARIABLES.into_iter().zip(subspace.peak.map(|at| times[at])).collect();
+            let name = format!("largest coefficients, network {network}");
+            findings.say(name, &numbers, subject.time_unit(), peaks.join(", "));
             findings.draw(
                 "subspace",
                 format!("{}: regression subspace of network {network}", subject.task().name()),
@@ -197,16 +199,21 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
 /// The condition averages of one context, sorted by the coherence of one modality, along its axis and that of choice.
 fn panel(context: usize, modality: usize, groups: &[Group], paths: &[Vec<[f64; 4]>]) -> Panel {
     let there = groups.iter().zip(paths).filter(|(g, _)| g.context == context && g.modality == modality);
-    let mark = |(group, path): (&Group, &Vec<[f64; 4]>)| {
-        let points = path.iter().map(|p| (p[0], p[1 + modality])).collect();
-        let colour = Colour::Scale(group.level.signum() * (0.25 + 0.75 * group.level.abs()));
-        let name = format!("coherence × {}", group.level).replace('-', "−");
-        Mark::new(Shape::Line(points, 2.5), colour).named(name)
+    // The legend names the levels in their order, whichever groups have trials.
+    let level_mark = |(level, points): (f64, Vec<(f64, f64)>)| {
+        let colour = Colour::Scale(level.signum() * (0.25 + 0.75 * level.abs()));
+        Mark::new(Shape::Line(points, 2.5), colour).named(format!("coherence × {level}").replace('-', "−"))
     };
+    let mut marks: Vec<Mark> = LEVELS.iter().map(|level| level_mark((*level, Vec::new()))).collect();
+    let path =
+        |(group, path): (&Group, &Vec<[f64; 4]>)| (group.level, path.iter().map(|p| (p[0], p[1 + modality])).collect());
+    marks.extend(there.clone().map(path).map(level_mark));
+    let starts = there.filter_map(|(_, path)| path.first()).map(|p| (p[0], p[1 + modality])).collect();
+    marks.push(Mark::new(Shape::Dots(starts, 6.0), Colour::Ink).named("start"));
     let (attend, by) = (context + 1, modality + 1);
     let shown = if attend == by { "attended" } else { "ignored" };
     let title = format!("attend modality {attend}, sorted by modality {by} ({shown})");
-    findings::panel(title, ["choice axis", &format!("modality {by} axis")], there.map(mark).collect())
+    findings::panel(title, ["choice axis", &format!("modality {by} axis")], marks)
 }
 
 #[cfg(test)]

@@ -58,7 +58,11 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
         sums.push(found.explained.iter().take(COMPONENTS).sum::<f64>());
         if network == subject.shown() {
             let first: Vec<String> = found.explained.iter().take(5).map(|e| format!("{:.0} %", 100.0 * e)).collect();
-            findings.say(format!("variance along the first components, network {network}"), first.join(", "));
+            let numbers: Vec<(String, f64)> =
+                found.explained.iter().take(5).enumerate().map(|(k, e)| (format!("pc{}", k + 1), *e)).collect();
+            let numbers: Vec<(&str, f64)> = numbers.iter().map(|(name, e)| (&name[..], *e)).collect();
+            let name = format!("variance along the first components, network {network}");
+            findings.say(name, &numbers, "fraction of the variance", first.join(", "));
             findings.draw(
                 "trajectories",
                 format!("{}: trajectories of network {network}", subject.task().name()),
@@ -67,7 +71,7 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
             );
         }
     }
-    findings.say("variance along the first three components", Mean::of(&sums).over_networks());
+    findings.say_mean("variance along the first three components", Mean::of(&sums));
     findings.tables = vec![table, variances];
     Ok(findings)
 }

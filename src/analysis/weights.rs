@@ -51,9 +51,9 @@ pub(super) fn run(subject: &Subject, _: &Options) -> Result<Findings> {
             );
         }
     }
-    findings.say("relative change of w_rec, ‖w − w(0)‖ / ‖w(0)‖", Mean::of(&relative).over_networks());
-    findings.say("spectral radius before", Mean::of(&radii[0]).over_networks());
-    findings.say("spectral radius after", Mean::of(&radii[1]).over_networks());
+    findings.say_mean("relative change of w_rec, ‖w − w(0)‖ / ‖w(0)‖", Mean::of(&relative));
+    findings.say_mean("spectral radius before", Mean::of(&radii[0]));
+    findings.say_mean("spectral radius after", Mean::of(&radii[1]));
     findings.tables = vec![changes, spectra];
     Ok(findings)
 }

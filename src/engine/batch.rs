@@ -147,11 +147,11 @@ impl TrialBatch {
             let rng = |purpose| stream(seed, network, (i % trials_each) as u64, Phase::Simulate, purpose);
             DrawnTrial {
                 trial: Trial {
-                    trial_type: 0,
                     inputs,
                     targets: vec![0.0; t * n_out],
                     scored: vec![false; t],
                     modulator: modulator.next(),
+                    ..Trial::default()
                 },
                 x0,
                 perturbations: Vec::new(),

@@ -27,5 +27,6 @@ pub use colour::Colour;
 pub use heat::HeatMap;
 pub use learning_curves::LearningCurves;
 pub use panels::{Panel, Panels};
+pub(crate) use run::networks;
 pub use run::Run;
 pub use sample_trials::{SampleTrial, SampleTrials};

@@ -78,7 +78,7 @@ impl Run {
 }
 
 /// E.g. "3 networks".
-fn networks(count: usize) -> String {
+pub(crate) fn networks(count: usize) -> String {
     format!("{count} network{}", if count == 1 { "" } else { "s" })
 }
 

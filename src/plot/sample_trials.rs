@@ -1,10 +1,12 @@
-//! Sample trials: inputs above output and target, one column per trial.
+//! Sample trials: inputs above output and target, one column per trial. Many channels are drawn as a raster, and outputs that
+//! are a place in the plane as the way there.
 
 use super::axis::{crisp, extent, Axis};
 use super::canvas::{Canvas, Point, Style, LABEL, SMALL};
 use super::chart::{head, Chart, Mark, Shape};
 use super::colour::{Colour, COLOURS, GRID};
 use super::fonts::measure;
+use super::heat::{draw_heat, HeatMap};
 use super::lines::{finite, thin};
 
 /// At most this many columns; further trials are left out and the figure says so.
@@ -18,6 +20,12 @@ const GAP: f64 = 36.0;
 
 /// At most this many points per line.
 const POINTS_PER_LINE: usize = 800;
+/// More channels than this are drawn as a raster, of at most so many rows and columns.
+const MOST_LINES: usize = 20;
+const RASTER: (usize, usize) = (40, 120);
+/// Width of the targets beside a raster of outputs.
+const TARGETS: f64 = 40.0;
+
 /// Colours of the periods in which the output is scored, and of targets.
 const SCORED: Colour = Colour::Rgb(124, 140, 163);
 const TARGET: Colour = Colour::Rgb(125, 125, 125);
@@ -25,7 +33,8 @@ const TARGET: Colour = Colour::Rgb(125, 125, 125);
 /// Sample trials side by side, one column per trial.
 ///
 /// Above are the inputs, each in a lane of its own; below, the outputs in colour with the targets as dashed grey lines.
-/// All columns share their axes. Periods in which an output is scored are shaded.
+/// All columns share their axes. Periods in which an output is scored are shaded. More than 20 channels are drawn as a raster, blue
+/// for the smallest value and orange for the largest.
 #[derive(Clone, Debug, Default)]
 pub struct SampleTrials {
     /// Title above the figure.
@@ -36,6 +45,8 @@ pub struct SampleTrials {
     pub input_names: Vec<String>,
     /// Label of the panel below, e.g. "output".
     pub output_label: String,
+    /// Whether the two outputs are x and y of a place, which is drawn as a path, with a ring around the last target.
+    pub in_plane: bool,
     /// The trials, of which the first six are drawn.
     pub trials: Vec<SampleTrial>,
 }
@@ -58,8 +69,27 @@ pub struct SampleTrial {
 }
 
 impl SampleTrial {
+    /// The way of an output in the plane: where it begins, where it was scored last, and the target then.
+    fn path(&self) -> Vec<Mark> {
+        let [x, y] = &self.outputs[..] else { return Vec::new() };
+        let way: Vec<Point> = x.iter().zip(y).map(|(x, y)| (f64::from(*x), f64::from(*y))).collect();
+        let scored = self.scored().last().map_or(0, |(_, end)| end - 1);
+        let target =
+            [0, 1].map(|k| self.targets.get(k).and_then(|t| t.get(scored)).map_or(f64::NAN, |t| f64::from(*t)));
+        let dot = |at: Option<&Point>, radius| Shape::Dots(at.into_iter().copied().collect(), radius);
+        vec![
+            Mark::new(Shape::Dots(vec![(target[0], target[1])], 14.0), TARGET).named("target"),
+            Mark::new(Shape::Line(without_level(&way), 3.5), Colour::Nth(0)).named("way"),
+            Mark::new(dot(way.first(), 6.0), Colour::Ink).named("start"),
+            Mark::new(dot(way.get(scored), 7.0), Colour::Orange).named("where it is scored"),
+        ]
+    }
+
     /// Outputs and targets.
     fn traces(&self) -> Vec<Mark> {
+        if self.outputs.len() > MOST_LINES {
+            return Vec::new();
+        }
         let output = |(k, trace): (usize, &Vec<f32>)| {
             let name = self.output_names.get(k).filter(|_| k < COLOURS.len()).cloned().unwrap_or_default();
             let mark = move |line| Mark::new(Shape::Line(line, 3.5), Colour::Nth(k)).named(name.as_str());
@@ -112,18 +142,31 @@ impl SampleTrials {
         let none = [SampleTrial::default()];
         let trials = if self.trials.is_empty() { &none } else { &self.trials[..self.trials.len().min(COLUMNS)] };
         let layout = Layout::new(trials, &self.input_names);
-        let marks: Vec<Mark> = trials.iter().flat_map(SampleTrial::traces).collect();
-        let periods: Vec<Mark> = trials.iter().flat_map(SampleTrial::periods).collect();
+        let drawn = if self.in_plane { SampleTrial::path } else { SampleTrial::traces };
+        let marks: Vec<Mark> = trials.iter().flat_map(drawn).collect();
+        let shaded = !self.in_plane && !layout.raster;
+        let periods: Vec<Mark> = trials.iter().filter(|_| shaded).flat_map(SampleTrial::periods).collect();
         head(&mut canvas, &self.title, (layout.left, 64.0), marks.iter().chain(&periods));
         if trials.len() < self.trials.len() {
             let note = format!("first {} of {} trials", trials.len(), self.trials.len());
             canvas.text(&note, (RIGHT, 112.0), Style { colour: Colour::Grey, ..Style::right(SMALL) });
         }
         let whole = Chart::new(Axis::linear((0.0, 1.0), (layout.left, RIGHT)), layout.y);
-        whole.names(&mut canvas, &self.time_label, (&self.output_label, 48.0));
+        let outputs = trials.iter().map(|trial| trial.outputs.len()).max().unwrap_or(0);
+        let label = match (layout.raster, self.in_plane) {
+            (true, _) => format!("{} of {outputs} {}s", outputs.min(RASTER.0), self.output_label),
+            (_, true) => trials[0].output_names.get(1).cloned().unwrap_or_default(),
+            _ => self.output_label.clone(),
+        };
+        let below = if self.in_plane { trials[0].output_names.first() } else { None };
+        whole.names(&mut canvas, below.unwrap_or(&self.time_label), (&label, 48.0));
         layout.name_lanes(&mut canvas, &self.input_names);
         for (column, trial) in trials.iter().enumerate() {
-            layout.draw_column(&mut canvas, column, trial);
+            layout.draw_inputs(&mut canvas, column, trial);
+            match self.in_plane {
+                true => layout.draw_path(&mut canvas, column, trial),
+                false => layout.draw_outputs(&mut canvas, column, trial),
+            }
         }
         canvas
     }
@@ -141,6 +184,8 @@ struct Layout {
     lanes: Vec<Axis>,
     /// Output axis.
     y: Axis,
+    /// Whether outputs are drawn as a raster.
+    raster: bool,
 }
 
 impl Layout {
@@ -167,48 +212,124 @@ impl Layout {
             end: if end > 0.0 { end } else { 1.0 },
             lanes: (0..lanes).map(lane).collect(),
             y: Axis::linear((lo - margin, hi + margin), (PANEL.1, PANEL.0)),
+            raster: trials.iter().any(|trial| trial.outputs.len() > MOST_LINES),
         }
     }
 
     fn name_lanes(&self, canvas: &mut Canvas, names: &[String]) {
         let style = Style { room: self.left - 34.0, ..Style::right(SMALL) };
-        if self.lanes.len() as f64 * SMALL > STRIP.1 - STRIP.0 {
+        if self.lanes.len() > MOST_LINES || self.lanes.len() as f64 * SMALL > STRIP.1 - STRIP.0 {
             let middle = (STRIP.0 + STRIP.1) / 2.0;
-            return canvas.text(&format!("{} inputs", self.lanes.len()), (self.left - 14.0, middle + 8.0), style);
+            let lines = [format!("{} of {}", self.lanes.len().min(RASTER.0), self.lanes.len()), "inputs".into()];
+            for (line, y) in lines.iter().zip([middle - 8.0, middle + 24.0]) {
+                canvas.text(line, (self.left - 14.0, y), style);
+            }
+            return;
         }
         for (name, lane) in names.iter().zip(&self.lanes) {
             canvas.text(name, (self.left - 14.0, (lane.from + lane.to) / 2.0 + 0.36 * SMALL), style);
         }
     }
 
-    fn draw_column(&self, canvas: &mut Canvas, column: usize, trial: &SampleTrial) {
+    /// The left and right end of a column.
+    fn ends(&self, column: usize) -> Point {
         let left = self.left + column as f64 * (self.width + GAP);
-        let right = left + self.width;
+        (left, left + self.width)
+    }
+
+    /// The chart of the outputs of a column.
+    fn chart(&self, column: usize) -> Chart {
         // Tick labels barely reach beyond a column.
-        let chart = Chart { x: Axis::linear((0.0, self.end), (left, right)), y: self.y, overhang: 8.0 };
-        trial.periods().iter().for_each(|mark| chart.draw(canvas, mark));
-        let (times, mut values) = (chart.x.ticks(((self.width / 100.0) as usize).min(8)), self.y.ticks(5));
-        if column > 0 {
-            values.iter_mut().for_each(|tick| tick.1.clear());
-        }
-        chart.grid(canvas, &times, &values);
-        for (time, _) in &times {
+        let (left, right) = self.ends(column);
+        let right = if self.raster { right - TARGETS - 24.0 } else { right };
+        Chart { x: Axis::linear((0.0, self.end), (left, right)), y: self.y, overhang: 8.0 }
+    }
+
+    fn draw_inputs(&self, canvas: &mut Canvas, column: usize, trial: &SampleTrial) {
+        let chart = self.chart(column);
+        let (left, right) = self.ends(column);
+        for (time, _) in &self.times(&chart) {
             let x = crisp(chart.x.at(*time));
             canvas.line(&[(x, STRIP.1), (x, STRIP.0)], 1.0, GRID);
         }
-        let width = if self.lanes.len() > 4 { 1.5 } else { 2.5 };
-        for (input, lane) in trial.inputs.iter().zip(&self.lanes) {
-            let lane = Chart { y: *lane, ..chart };
-            for line in stretches(input, trial.step_ms) {
-                lane.draw(canvas, &Mark::new(Shape::Line(line, width), Colour::Ink));
+        if trial.inputs.len() > MOST_LINES {
+            draw_raster(canvas, &trial.inputs, (0.0, trial.duration()), chart.x, (STRIP.1, STRIP.0));
+        } else {
+            let width = if self.lanes.len() > 4 { 1.5 } else { 2.5 };
+            for (input, lane) in trial.inputs.iter().zip(&self.lanes) {
+                let lane = Chart { y: *lane, ..chart };
+                for line in stretches(input, trial.step_ms) {
+                    lane.draw(canvas, &Mark::new(Shape::Line(line, width), Colour::Ink));
+                }
             }
         }
-        trial.traces().iter().for_each(|mark| chart.draw(canvas, mark));
         let style = Style { bold: true, room: right - left, ..Style::centred(LABEL) };
         canvas.text(&trial.title, (chart.centre().0, STRIP.0 - 22.0), style);
         canvas.line(&[(left, STRIP.1), (right, STRIP.1)], 1.5, Colour::Grey);
+    }
+
+    fn times(&self, chart: &Chart) -> Vec<(f64, String)> {
+        chart.x.ticks(((self.width / 100.0) as usize).min(8))
+    }
+
+    fn draw_outputs(&self, canvas: &mut Canvas, column: usize, trial: &SampleTrial) {
+        let chart = self.chart(column);
+        if !self.raster {
+            trial.periods().iter().for_each(|mark| chart.draw(canvas, mark));
+        }
+        let mut values = self.y.ticks(5);
+        if column > 0 {
+            values.iter_mut().for_each(|tick| tick.1.clear());
+        }
+        if self.raster {
+            values.clear();
+        }
+        chart.grid(canvas, &self.times(&chart), &values);
+        if self.raster {
+            draw_raster(canvas, &trial.outputs, (0.0, trial.duration()), chart.x, (PANEL.1, PANEL.0));
+            // Beside it the last targets.
+            let last =
+                |target: &Vec<f32>| vec![target.iter().copied().rfind(|value| value.is_finite()).unwrap_or(f32::NAN)];
+            let targets: Vec<Vec<f32>> = trial.targets.iter().map(last).collect();
+            let beside = Axis::linear((0.0, 1.0), (self.ends(column).1 - TARGETS, self.ends(column).1));
+            draw_raster(canvas, &targets, (0.0, 1.0), beside, (PANEL.1, PANEL.0));
+            canvas.text("target", ((beside.from + beside.to) / 2.0, PANEL.1 + 38.0), Style::centred(SMALL));
+            return chart.axes(canvas);
+        }
+        trial.traces().iter().for_each(|mark| chart.draw(canvas, mark));
         chart.axes(canvas);
     }
+
+    /// The way of an output in the plane, on axes with one unit.
+    fn draw_path(&self, canvas: &mut Canvas, column: usize, trial: &SampleTrial) {
+        let (left, right) = self.ends(column);
+        // The range is that of all columns, and of both coordinates.
+        let unit = ((right - left) / (self.y.hi - self.y.lo)).min((PANEL.1 - PANEL.0) / (self.y.hi - self.y.lo));
+        let (middle, half) = ((left + right) / 2.0, unit * (self.y.hi - self.y.lo) / 2.0);
+        let range = (self.y.lo, self.y.hi);
+        let height = (PANEL.0 + PANEL.1) / 2.0;
+        let x = Axis::linear(range, (middle - half, middle + half));
+        let chart = Chart { x, y: Axis::linear(range, (height + half, height - half)), overhang: 8.0 };
+        let (across, mut up) = (chart.x.ticks(4), chart.y.ticks(4));
+        if column > 0 {
+            up.iter_mut().for_each(|tick| tick.1.clear());
+        }
+        chart.grid(canvas, &across, &up);
+        trial.path().iter().for_each(|mark| chart.draw(canvas, mark));
+        chart.axes(canvas);
+    }
+}
+
+/// Channels as rows of a raster, the first on top, between `bottom` and `top`: blue for the smallest value, orange for the
+/// largest.
+fn draw_raster(canvas: &mut Canvas, channels: &[Vec<f32>], x: Point, axis: Axis, (bottom, top): Point) {
+    let rows = &channels[..channels.len().min(RASTER.0)];
+    let every = rows.iter().map(Vec::len).max().unwrap_or(0).div_ceil(RASTER.1).max(1);
+    let row = |row: &Vec<f32>| row.iter().step_by(every).map(|value| f64::from(*value)).collect();
+    let values: Vec<Vec<f64>> = rows.iter().rev().map(row).collect();
+    let range = extent(values.iter().flatten().copied()).unwrap_or((-1.0, 1.0));
+    let heat = HeatMap { values, x, y: (0.0, 1.0), range, label: String::new() };
+    draw_heat(canvas, &heat, axis, Axis::linear((0.0, 1.0), (bottom, top)));
 }
 
 #[cfg(test)]
@@ -230,6 +351,7 @@ mod tests {
             title: "Sample trials".into(),
             time_label: "time (ms)".into(),
             input_names: vec!["input A".into(), "input B".into()],
+            in_plane: false,
             trials: vec![trial; 8],
         };
         let svg = figure.draw().svg();

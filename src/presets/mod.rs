@@ -53,7 +53,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "dnms-long-delay",
-        summary: "the same with a delay of a second",
+        summary: "the same with a delay of a second (Miconi 2017)",
         rule: "delta-x",
         preset: settings::dnms_long_delay,
         build: |table| Ok(Arc::new(Dnms { name: "dnms-long-delay", ..parameters(table)? })),
@@ -61,7 +61,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "dnms-variable-delay",
-        summary: "the same with a delay of 300 to 800 ms, drawn for each trial: learnt by a curriculum",
+        summary: "the same with a delay of 300 to 800 ms, drawn for each trial: learnt by a curriculum (Miconi 2017)",
         rule: "node-perturbation",
         preset: settings::dnms_variable_delay,
         build: |table| Ok(Arc::new(Dnms { name: "dnms-variable-delay", ..parameters(table)? })),
@@ -69,7 +69,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "dnms-ei",
-        summary: "the same by excitatory and inhibitory neurons: Dale's law, a rectified-linear response",
+        summary: "the same by excitatory and inhibitory neurons: Dale's law, a rectified-linear response (Mastrogiuseppe & Ostojic 2017)",
         rule: "delta-x",
         preset: settings::dnms_ei,
         build: |table| Ok(Arc::new(Dnms { name: "dnms-ei", ..parameters(table)? })),
@@ -93,7 +93,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "reach",
-        summary: "turn the joints of an arm until its hand is at one of the targets around it (hebbRNN)",
+        summary: "turn the joints of an arm until its hand is at one of the targets around it (hebbRNN: Michaels & Scherberger 2016)",
         rule: "delta-x",
         preset: settings::reach,
         build: build::<Reach>,
@@ -149,7 +149,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "perceptual-decision",
-        summary: "a world that answers: is a noisy input positive on average? Reward alone tells",
+        summary: "a world that answers: is a noisy input positive on average? Reward alone tells (Britten et al. 1992)",
         rule: "node-perturbation",
         preset: episodes::perceptual_decision,
         build: |table| Episodes::build::<PerceptualDecision>(table),
@@ -165,7 +165,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "cartpole",
-        summary: "a world that answers: balance a pole on a cart (Barto et al. 1983; Gymnasium's CartPole-v1)",
+        summary: "a world that answers: balance a pole on a cart (Barto et al. 1983; Gymnasium's CartPole-v1: Towers et al. 2024)",
         rule: "node-perturbation",
         preset: episodes::cartpole,
         build: |table| Episodes::build::<CartPole>(table),
@@ -173,7 +173,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "acrobot",
-        summary: "a world that answers: swing a double pendulum up (Sutton 1996; Gymnasium's Acrobot-v1)",
+        summary: "a world that answers: swing a double pendulum up (Sutton 1996; Gymnasium's Acrobot-v1: Towers et al. 2024)",
         rule: "node-perturbation",
         preset: episodes::acrobot,
         build: |table| Episodes::build::<Acrobot>(table),
@@ -181,7 +181,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "pendulum",
-        summary: "a world that answers: swing a pendulum up and hold it (Gymnasium's Pendulum-v1)",
+        summary: "a world that answers: swing a pendulum up and hold it (Gymnasium's Pendulum-v1: Towers et al. 2024)",
         rule: "node-perturbation",
         preset: episodes::pendulum,
         build: |table| Episodes::build::<Pendulum>(table),

@@ -7,7 +7,7 @@ use crate::plot::{LearningCurves, Run, SampleTrial, SampleTrials};
 use crate::presets::Setup;
 use crate::runs::run_fresh;
 use crate::storage::{LEARNING_CURVE, SAMPLE_TRIALS};
-use crate::tasks::Episodes;
+use crate::tasks::{numbered, Episodes};
 use crate::training::{Checkpoint, Criterion, Frozen, NetworkReport};
 use candle_core::DType;
 use std::path::Path;
@@ -134,6 +134,7 @@ pub(super) fn sample_trials_of(checkpoint: &Checkpoint) -> Result<SampleTrials> 
             time_label: format!("step of the world, up to {MOST_STEPS}"),
             input_names: if few { numbered("action", episodes.dimensions()) } else { Vec::new() },
             output_label: if few { "observation / size" } else { "action" }.into(),
+            in_plane: false,
             trials: lived[place * shown..][..shown].iter().map(|lived| sample_episode(lived, episodes)).collect(),
         });
     }
@@ -152,7 +153,7 @@ pub(super) fn sample_trials_of(checkpoint: &Checkpoint) -> Result<SampleTrials> 
             title: if types.len() > 1 { types[trial.trial_type].clone() } else { format!("trial {}", b + 1) },
             step_ms: step_ms.unwrap_or(1.0),
             inputs: channels(&trial.inputs, n_in),
-            output_names: numbered("output", n_out),
+            output_names: task.outputs(),
             outputs: channels(&outputs, n_out),
             targets: channels(&targets.collect::<Vec<_>>(), n_out),
         }
@@ -165,6 +166,7 @@ pub(super) fn sample_trials_of(checkpoint: &Checkpoint) -> Result<SampleTrials> 
         time_label: if step_ms.is_some() { "time (ms)".into() } else { "step".into() },
         input_names: task.inputs(),
         output_label: "output".into(),
+        in_plane: task.in_plane(),
         trials: outputs.iter().enumerate().map(sample).collect(),
     })
 }
@@ -197,14 +199,6 @@ fn sample_episode(lived: &Lived, episodes: &Episodes) -> SampleTrial {
 /// At most this many observations and steps are drawn.
 const MOST_DRAWN: usize = 6;
 const MOST_STEPS: usize = 100;
-
-/// "NAME", or "NAME 1", "NAME 2" and so on if there are several.
-fn numbered(name: &str, count: usize) -> Vec<String> {
-    match count {
-        1 => vec![name.to_string()],
-        _ => (1..=count).map(|k| format!("{name} {k}")).collect(),
-    }
-}
 
 /// The place of the first network that reached the criterion, else of the first; frozen networks come last.
 fn shown_network(checkpoint: &Checkpoint) -> usize {

@@ -1,11 +1,13 @@
 //! `report.html`: a self-contained page about a run. It has no script, fetches nothing and ignores the clock.
 
+mod citations;
 mod command;
 mod figures;
 mod life_page;
 mod lives;
 mod page;
 
+pub use citations::{cite, cite_life};
 pub use figures::{draw_learning_curve, draw_learning_curves, draw_sample_trials, learning_curve_svg, NamedRun};
 pub use lives::report_life;
 
@@ -64,7 +66,7 @@ impl<'a> RunReport<'a> {
     /// the others still run. `begin` is called before each.
     pub fn analyse(&mut self, all: bool, begin: &dyn Fn(&Analysis)) {
         let options = Options { trials: None, seed: self.checkpoint.setup.config.train.seed };
-        let subject = Subject { checkpoint: self.checkpoint, metrics: Some(&self.rows) };
+        let subject = Subject { checkpoint: self.checkpoint, metrics: Some(&self.rows), others: &[] };
         let chosen = ANALYSES.iter().filter(|analysis| (all || analysis.name == "learning") && analysis.fits(&subject));
         let run = |analysis: &'static Analysis| {
             begin(analysis);

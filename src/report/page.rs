@@ -203,6 +203,7 @@ fn network(score: &Score) -> Value {
 /// The findings of an analysis, or why it failed.
 fn section((analysis, found): &(&'static Analysis, Result<Findings>)) -> Value {
     let found = found.as_ref();
+    let figures = found.iter().flat_map(|found| &found.summary);
     let pictures = found.iter().flat_map(|found| &found.pictures).map(|shown| {
         let words = format!("{}. {}", shown.panels.title, shown.caption);
         picture(&shown.panels.draw(), words, &shown.caption)
@@ -216,7 +217,7 @@ fn section((analysis, found): &(&'static Analysis, Result<Findings>)) -> Value {
         title => analysis.title,
         summary => analysis.summary,
         error => found.err().map(ToString::to_string),
-        figures => Serde(found.map_or(&[][..], |found| &found.summary)),
+        figures => figures.map(|f| context! { name => &f.name, text => &f.text }).collect::<Value>(),
         pictures => pictures.chain(animations).collect::<Value>(),
     }
 }

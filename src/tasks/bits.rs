@@ -102,11 +102,11 @@ impl Task for Bits {
             Lag::Back(k) => step.checked_sub(k),
         };
         Trial {
-            trial_type: 0,
             targets: (0..self.steps).map(|step| source(step).map_or(0.0, |s| bits[s])).collect(),
             scored: (0..self.steps).map(|step| source(step).is_some()).collect(),
             modulator: self.random_modulator.then(|| (0..self.steps).map(|_| rng.random::<f32>()).collect()),
             inputs: bits,
+            ..Trial::default()
         }
     }
 

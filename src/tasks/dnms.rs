@@ -121,6 +121,15 @@ impl Task for Dnms {
         }
         let target = if first == second { self.target_same.unwrap_or(-self.target) } else { self.target } as f32;
         Trial::with_response(trial_type, inputs, &[target], self.steps, self.response_steps)
+            .labelled([first, second, usize::from(first != second)].map(|class| class as f32))
+    }
+
+    fn labels(&self) -> Vec<Label> {
+        ["stimulus 1", "stimulus 2", "response"].map(Label::classes).to_vec()
+    }
+
+    fn chance(&self) -> Option<(f64, String)> {
+        blind_guess([self.target_same.unwrap_or(-self.target), self.target])
     }
 
     fn correct_below(&self) -> f64 {

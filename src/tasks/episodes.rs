@@ -158,7 +158,7 @@ impl Task for Episodes {
 
     /// An episode is made as it goes: its inputs are not known beforehand.
     fn trial(&self, _index: u64, _rng: &mut Stream) -> Trial {
-        Trial { trial_type: 0, inputs: Vec::new(), targets: Vec::new(), scored: Vec::new(), modulator: None }
+        Trial::default()
     }
 
     fn correct_below(&self) -> f64 {

@@ -97,8 +97,18 @@ impl Task for EvidenceAccumulation {
         for step in self.decision()..self.steps() {
             inputs[step * 3 + 2] = 1.0;
         }
-        let target = if 2 * right > self.cues { self.target } else { -self.target } as f32;
+        let more_right = 2 * right > self.cues;
+        let target = if more_right { self.target } else { -self.target } as f32;
         Trial::with_response(right, inputs, &[target], self.steps(), self.decision_steps)
+            .labelled([f32::from(more_right), 2.0 * right as f32 - self.cues as f32])
+    }
+
+    fn labels(&self) -> Vec<Label> {
+        vec![Label::classes("side with more cues"), Label::graded("cues right − cues left")]
+    }
+
+    fn chance(&self) -> Option<(f64, String)> {
+        blind_guess([-self.target, self.target])
     }
 
     fn correct_below(&self) -> f64 {

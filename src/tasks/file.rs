@@ -2,12 +2,16 @@
 //!
 //! K trials of T steps are tensors `inputs` `[K, T, n_in]` and `targets` `[K, T, n_out]`. Optional: `mask` `[K, T]`,
 //! not 0 where outputs are scored (default: everywhere); `type` `[K]`, integers from 0 that group the trials into types
-//! (default: each of up to 16 trials is a type of its own); `modulator` `[K, T]`, m(t) of the fast weights.
+//! (default: each of up to 16 trials is a type of its own); `modulator` `[K, T]`, m(t) of the fast weights; `label.NAME` `[K]`,
+//! something that is known of each trial, for analyses: integers are classes, floating-point numbers are degrees. The metadata may
+//! hold names, separated by commas, of the `inputs`, the `outputs` and the `types`.
 //! docs/tasks.md shows how to make such a file.
 
 use super::*;
 use crate::error::{bail, ensure, At, Doing};
+use crate::quantile::quantile;
 use crate::reader::{read, sha256, TensorFile};
+use crate::text::shown;
 use documented::DocumentedFields;
 use std::path::Path;
 
@@ -36,6 +40,42 @@ impl Default for Parameters {
     }
 }
 
+/// The names that a file gives.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Names {
+    inputs: Option<Vec<String>>,
+    outputs: Option<Vec<String>>,
+    types: Option<Vec<String>>,
+}
+
+impl Names {
+    /// The names in a file's metadata for so many inputs, outputs and types.
+    fn read(file: &TensorFile, n_in: usize, n_out: usize, n_types: usize) -> Result<Self> {
+        let names = |key: &str, count: usize| -> Result<Option<Vec<String>>> {
+            let Some(text) = file.metadata.metadata().as_ref().and_then(|all| all.get(key)) else { return Ok(None) };
+            let names: Vec<String> = text.split(',').map(|name| shown(name.trim())).collect();
+            let found = names.len();
+            ensure!(
+                found == count,
+                Content,
+                "the metadata's `{key}` holds {found} names; expected {count}, separated by commas"
+            );
+            Ok(Some(names))
+        };
+        Ok(Names { inputs: names("inputs", n_in)?, outputs: names("outputs", n_out)?, types: names("types", n_types)? })
+    }
+}
+
+/// The labels in a file, each with its values for K trials.
+fn labels(file: &TensorFile, k: usize) -> Result<Vec<(Label, Vec<f32>)>> {
+    let of = |name: &str| {
+        let label = name.strip_prefix("label.")?;
+        let read = |(graded, values)| (Label { name: shown(label), graded }, values);
+        Some(file.numbers_of(name, &[k]).map(read))
+    };
+    file.names().into_iter().filter_map(of).collect()
+}
+
 /// Trials read from a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileTask {
@@ -43,6 +83,9 @@ pub struct FileTask {
     correct_below: f64,
     /// The trials of each type.
     types: Arc<Vec<Vec<Trial>>>,
+    labels: Vec<Label>,
+    /// The names of inputs, outputs and types, where the file has them.
+    names: Names,
     /// Whether trials are given one after another, type by type, in place of being drawn.
     in_turn: bool,
 }
@@ -65,7 +108,7 @@ impl FileTask {
     pub fn from_bytes(bytes: &[u8], measure: ErrorMeasure, correct_below: f64) -> Result<Self> {
         positive("task.correct_below", correct_below)?;
         let file = TensorFile::parse(bytes)?;
-        file.only(&["inputs", "targets", "mask", "type", "modulator"])?;
+        file.only(&["inputs", "targets", "mask", "type", "modulator", "label.…"])?;
         let (inputs, [k, t, n_in]) = file.numbers::<3>("inputs", "[K, T, n_in]")?;
         let (targets, [k_targets, t_targets, n_out]) = file.numbers::<3>("targets", "[K, T, n_out]")?;
         if (k_targets, t_targets) != (k, t) {
@@ -83,6 +126,7 @@ impl FileTask {
                  (all 0 where there is one kind)"
             ),
         };
+        let (labels, values): (Vec<_>, Vec<_>) = labels(&file, k)?.into_iter().unzip();
         let silent = mask.chunks_exact(t).position(|mask| mask.iter().all(|m| *m == 0.0));
         if let Some(i) = silent {
             bail!(Content, "tensor `mask` is 0 throughout trial {i}; expected at least one step that is judged");
@@ -101,6 +145,7 @@ impl FileTask {
                 targets: targets[steps.start * n_out..steps.end * n_out].to_vec(),
                 scored: mask[steps.clone()].iter().map(|m| *m != 0.0).collect(),
                 modulator: modulator.as_ref().map(|m| m[steps].to_vec()),
+                labels: values.iter().map(|values| values[i]).collect(),
             });
         }
         if let Some(empty) = types.iter().position(Vec::is_empty) {
@@ -109,7 +154,9 @@ impl FileTask {
         Ok(FileTask {
             shape: TrialShape { steps: t, n_in, n_out, measure },
             correct_below,
+            names: Names::read(&file, n_in, n_out, types.len())?,
             types: Arc::new(types),
+            labels,
             in_turn: false,
         })
     }
@@ -149,7 +196,7 @@ impl Task for FileTask {
     }
 
     fn inputs(&self) -> Vec<String> {
-        (0..self.shape.n_in).map(|k| format!("input {k}")).collect()
+        self.names.inputs.clone().unwrap_or_else(|| (0..self.shape.n_in).map(|k| format!("input {k}")).collect())
     }
 
     fn n_in(&self) -> usize {
@@ -160,8 +207,16 @@ impl Task for FileTask {
         self.shape.n_out
     }
 
+    fn outputs(&self) -> Vec<String> {
+        self.names.outputs.clone().unwrap_or_else(|| numbered("output", self.shape.n_out))
+    }
+
+    fn labels(&self) -> Vec<Label> {
+        self.labels.clone()
+    }
+
     fn trial_types(&self) -> Vec<String> {
-        (0..self.types.len()).map(|k| format!("type {k}")).collect()
+        self.names.types.clone().unwrap_or_else(|| (0..self.types.len()).map(|k| format!("type {k}")).collect())
     }
 
     fn n_types(&self) -> usize {
@@ -190,6 +245,31 @@ impl Task for FileTask {
 
     fn correct_below(&self) -> f64 {
         self.correct_below
+    }
+
+    /// The error of the best answer that is the same at every step of every trial: for each output the median or the mean of all
+    /// targets that are scored.
+    fn chance(&self) -> Option<(f64, String)> {
+        let n_out = self.shape.n_out;
+        let all = || self.types.iter().flatten();
+        let targets = |k: usize| -> Vec<f64> {
+            let scored = |trial: &Trial| (0..trial.scored.len()).filter(|step| trial.scored[*step]).collect::<Vec<_>>();
+            let of = |trial: &Trial| {
+                scored(trial).into_iter().map(|step| f64::from(trial.targets[step * n_out + k])).collect()
+            };
+            all().flat_map(|trial| -> Vec<f64> { of(trial) }).collect()
+        };
+        let answer = |k: usize| match self.shape.measure {
+            ErrorMeasure::Absolute => quantile(&targets(k), 0.5),
+            _ => Some(targets(k).iter().sum::<f64>() / targets(k).len() as f64),
+        };
+        let answer: Vec<f64> = (0..n_out).map(answer).collect::<Option<Vec<_>>>()?.repeat(self.shape.steps);
+        // Types take turns, so that each of them counts the same.
+        let mean = |trials: &Vec<Trial>| {
+            trials.iter().map(|trial| self.error(trial, &answer)).sum::<f64>() / trials.len() as f64
+        };
+        let error = self.types.iter().map(mean).sum::<f64>() / self.types.len() as f64;
+        Some((error, "the best answer that is always the same".into()))
     }
 }
 

@@ -46,7 +46,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 /// One trial: its inputs, its targets, and the steps at which the outputs are scored.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trial {
     /// Index into [`Task::trial_types`].
     pub trial_type: usize,
@@ -58,6 +58,30 @@ pub struct Trial {
     pub scored: Vec<bool>,
     /// `[T]`: the modulator m(t) of the fast weights, where the task provides one.
     pub modulator: Option<Vec<f32>>,
+    /// One value for each of [`Task::labels`].
+    pub labels: Vec<f32>,
+}
+
+/// Something that is known of each trial, for analyses: networks see nothing of it, and it has no part in learning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// Its name.
+    pub name: String,
+    /// Whether its values are degrees of one thing, such as the strength of evidence, against which answers can be plotted. Else
+    /// they are classes, which can be decoded.
+    pub graded: bool,
+}
+
+impl Label {
+    /// Classes that can be decoded.
+    pub fn classes(name: &str) -> Self {
+        Label { name: name.into(), graded: false }
+    }
+
+    /// Degrees against which answers can be plotted.
+    pub fn graded(name: &str) -> Self {
+        Label { name: name.into(), graded: true }
+    }
 }
 
 impl Trial {
@@ -74,8 +98,13 @@ impl Trial {
             inputs,
             targets: target.repeat(steps),
             scored: (0..steps).map(|step| steps - step <= response_steps).collect(),
-            modulator: None,
+            ..Trial::default()
         }
+    }
+
+    /// The trial with a value for each of [`Task::labels`].
+    pub fn labelled(self, labels: impl Into<Vec<f32>>) -> Self {
+        Trial { labels: labels.into(), ..self }
     }
 }
 
@@ -169,6 +198,18 @@ pub trait Task: Send + Sync {
     fn n_out(&self) -> usize {
         1
     }
+    /// The names of what is judged, n_out of them, for pictures.
+    fn outputs(&self) -> Vec<String> {
+        numbered("output", self.n_out())
+    }
+    /// Whether what is judged is a place in the plane, x and y, whose way is worth a picture.
+    fn in_plane(&self) -> bool {
+        false
+    }
+    /// What is known of each trial beside its type.
+    fn labels(&self) -> Vec<Label> {
+        Vec::new()
+    }
     /// The names of the trial types. The expected error is kept for each type.
     fn trial_types(&self) -> Vec<String>;
     /// The number of trial types. Override it where parameters decide it: it must be cheap for any number.
@@ -224,6 +265,20 @@ pub trait Task: Send + Sync {
     fn error(&self, trial: &Trial, outputs: &[f64]) -> f64 {
         mean_over_scored(self, trial, &self.judged(outputs), |difference, _| self.measure().of(difference))
     }
+}
+
+/// "NAME", or "NAME 1", "NAME 2" and so on if there are several.
+pub(crate) fn numbered(name: &str, count: usize) -> Vec<String> {
+    match count {
+        1 => vec![name.to_string()],
+        _ => (1..=count).map(|k| format!("{name} {k}")).collect(),
+    }
+}
+
+/// The error of an answer that knows nothing of the trial, where each trial has one of two targets and both are as frequent:
+/// half their distance, whatever lies between them.
+pub(crate) fn blind_guess(targets: [f64; 2]) -> Option<(f64, String)> {
+    Some(((targets[1] - targets[0]).abs() / 2.0, "any answer between the two targets that is always the same".into()))
 }
 
 /// The mean of `term` over scored steps and outputs. `term` is given an output's difference from the target, and the

@@ -84,7 +84,7 @@ impl Task for PatternGeneration {
             inputs: vec![self.input as f32; self.steps],
             targets: (0..self.steps).map(|step| self.target(step)).collect(),
             scored: vec![true; self.steps],
-            modulator: None,
+            ..Trial::default()
         }
     }
 

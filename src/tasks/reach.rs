@@ -110,6 +110,14 @@ impl Task for Reach {
         2
     }
 
+    fn outputs(&self) -> Vec<String> {
+        ["hand, x", "hand, y"].map(String::from).to_vec()
+    }
+
+    fn in_plane(&self) -> bool {
+        true
+    }
+
     fn trial_types(&self) -> Vec<String> {
         (1..=self.targets).map(|k| format!("target {k}")).collect()
     }

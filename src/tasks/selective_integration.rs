@@ -59,7 +59,12 @@ impl SelectiveIntegration {
         let positive = coherences[attended] >= 0.0;
         let target = if positive { self.target } else { -self.target } as f32;
         let trial_type = attended + if positive { 0 } else { 2 };
-        Trial::with_response(trial_type, inputs, &[target], self.steps, self.response_steps)
+        let signs = coherences.map(|coherence| f32::from(coherence >= 0.0));
+        Trial::with_response(trial_type, inputs, &[target], self.steps, self.response_steps).labelled([
+            attended as f32,
+            signs[0],
+            signs[1],
+        ])
     }
 
     /// The parameters in a configuration's `task` table; `None` if it is the table of another task.
@@ -110,8 +115,16 @@ impl Task for SelectiveIntegration {
         self.trial_with(attended, coherences, rng)
     }
 
+    fn labels(&self) -> Vec<Label> {
+        ["context", "sign of modality 1", "sign of modality 2"].map(Label::classes).to_vec()
+    }
+
     fn correct_below(&self) -> f64 {
         self.correct_below
+    }
+
+    fn chance(&self) -> Option<(f64, String)> {
+        blind_guess([-self.target, self.target])
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::progress::finished;
 use super::{Criterion, Frozen, Plastic, StopReason};
-use crate::error::Result;
+use crate::config::{Output, Stage};
+use crate::error::{bail, ensure, Result};
 use crate::presets::Setup;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -114,6 +115,37 @@ impl Checkpoint {
             frozen: self.frozen[places].to_vec(),
             ..*self
         })
+    }
+
+    /// Silences neurons in every network, as a lesion would: their rates no longer reach other neurons or the readout. Their own
+    /// activity goes on, and is recorded.
+    ///
+    /// # Errors
+    /// [`Error::Usage`](crate::Error::Usage) if a neuron does not exist, if its rate is itself an output, or if fast weights would
+    /// carry its rate; [`Error::Tensors`](crate::Error::Tensors) if the device fails.
+    pub fn silence(&mut self, neurons: &[usize]) -> Result<()> {
+        if neurons.is_empty() {
+            return Ok(());
+        }
+        let (config, weights) = (&self.setup.config, &mut self.plastic.weights);
+        let (network, n) = (&config.network, config.network.neurons);
+        if let Some(missing) = neurons.iter().find(|neuron| **neuron >= n) {
+            bail!(Usage, "neuron {missing} cannot be silenced: neurons are 0 to {}", n - 1);
+        }
+        let outputs = &network.output_neurons;
+        if let Some(output) =
+            neurons.iter().find(|neuron| network.output == Output::Neurons && outputs.contains(neuron))
+        {
+            bail!(Usage, "neuron {output} cannot be silenced: its rate is an output");
+        }
+        let fast = config.fast_weights.stage != Stage::None;
+        ensure!(!fast, Usage, "neurons of networks with fast weights cannot be silenced: trace.stage is not `none`");
+        let mut heard = vec![1f32; n];
+        neurons.iter().for_each(|neuron| heard[*neuron] = 0.0);
+        let heard = Tensor::new(heard, weights.w_rec.device())?.to_dtype(weights.w_rec.dtype())?;
+        weights.w_rec = weights.w_rec.broadcast_mul(&heard)?;
+        weights.w_out = weights.w_out.as_ref().map(|w_out| w_out.broadcast_mul(&heard)).transpose()?;
+        Ok(())
     }
 
     /// The places of neighbouring networks that are in the same stage of the curriculum.

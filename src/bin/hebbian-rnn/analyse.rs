@@ -5,7 +5,9 @@ use crate::output::{print_json, usage, Spinner};
 use crate::read;
 use anyhow::{bail, Result};
 use candle_core::Device;
-use hebbian_rnn::{find_analysis, read_metrics, Analysis, Findings, Options, Subject, ANALYSES, METRICS_FILE};
+use hebbian_rnn::{
+    find_analysis, read_metrics, Analysis, Checkpoint, Figure, Findings, Options, Subject, ANALYSES, METRICS_FILE,
+};
 use serde_json::{json, Map};
 use std::io::{stdout, Write};
 use std::path::{Path, PathBuf};
@@ -15,7 +17,9 @@ pub fn run(args: AnalyseArgs) -> Result<()> {
     let checkpoint = read::to_run(&args.run, None, &Device::Cpu)?;
     let metrics = Some(args.run.join(METRICS_FILE)).filter(|path| path.is_file());
     let metrics = metrics.map(|path| read_metrics(&path)).transpose()?;
-    let subject = Subject { checkpoint: &checkpoint, metrics: metrics.as_deref() };
+    let other = |run: &PathBuf| Ok((run.display().to_string(), read::to_run(run, None, &Device::Cpu)?));
+    let others: Vec<(String, Checkpoint)> = args.with.iter().map(other).collect::<Result<_>>()?;
+    let subject = Subject { checkpoint: &checkpoint, metrics: metrics.as_deref(), others: &others };
     let options = Options { trials: args.trials, seed: args.seed.unwrap_or(checkpoint.setup.config.train.seed) };
     let chosen: Vec<&Analysis> =
         if asked.is_empty() { ANALYSES.iter().filter(|a| a.fits(&subject)).collect() } else { asked };
@@ -34,7 +38,11 @@ pub fn run(args: AnalyseArgs) -> Result<()> {
         let files = findings.write(&out)?;
         drop(spinner);
         if args.json {
-            let summary: Map<_, _> = findings.summary.into_iter().map(|(name, value)| (name, value.into())).collect();
+            let figure = |Figure { name, numbers, unit, text }: Figure| {
+                let numbers: Map<_, _> = numbers.into_iter().map(|(name, number)| (name, number.into())).collect();
+                (name, json!({ "numbers": numbers, "unit": unit, "text": text }))
+            };
+            let summary: Map<_, _> = findings.summary.into_iter().map(figure).collect();
             results.push(json!({
                 "name": analysis.name, "title": analysis.title, "summary": summary, "files": files,
             }));
@@ -53,8 +61,8 @@ pub fn run(args: AnalyseArgs) -> Result<()> {
 
 fn print_findings(analysis: &Analysis, findings: &Findings, files: &[PathBuf]) -> Result<()> {
     writeln!(stdout(), "{}", analysis.title)?;
-    for (name, value) in &findings.summary {
-        writeln!(stdout(), "  {name}: {value}")?;
+    for Figure { name, text, .. } in &findings.summary {
+        writeln!(stdout(), "  {name}: {text}")?;
     }
     for file in files {
         writeln!(stdout(), "  {}", file.display())?;

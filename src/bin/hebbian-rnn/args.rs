@@ -9,7 +9,9 @@ pub use train::{BatchSize, TrainArgs};
 use crate::output::usage;
 use anyhow::Result;
 use clap::{value_parser, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use hebbian_rnn::{Setting, Setup, ANALYSES};
+use std::ops::Range;
 use std::path::PathBuf;
 use toml::Value;
 
@@ -45,6 +47,12 @@ pub enum Command {
     Compare(CompareArgs),
     /// Say what a key of the configuration, a task, a rule or a column of metrics.csv means
     Explain(ExplainArgs),
+    /// Print BibTeX of the literature that a run rests on
+    Cite(CiteArgs),
+    /// Print completions of this command for a shell
+    Completions(CompletionsArgs),
+    /// Write the manual's pages, hebbian-rnn.1 and one for each command
+    Manual(ManualArgs),
     /// List the tasks
     Tasks(ListArgs),
     /// List the lives
@@ -53,6 +61,17 @@ pub enum Command {
     Rules(ListArgs),
     /// List the devices
     Devices(ListArgs),
+}
+
+/// A neuron, or a range of neurons.
+fn neurons(text: &str) -> std::result::Result<Range<usize>, String> {
+    let number = |text: &str| {
+        text.trim().parse::<usize>().map_err(|_| "expected a number, or a range such as 10..20".to_string())
+    };
+    match text.split_once("..") {
+        Some((from, to)) => Ok(number(from)?..number(to)?),
+        None => number(text).map(|neuron| neuron..neuron + 1),
+    }
 }
 
 /// The settings that options stand for, given as flag, key and value; then those of `--set`, which win.
@@ -71,6 +90,24 @@ pub struct ExplainArgs {
 }
 
 #[derive(Args)]
+pub struct CompletionsArgs {
+    /// The shell, which reads them from a file: bash from ~/.local/share/bash-completion/completions/hebbian-rnn
+    pub shell: Shell,
+}
+
+#[derive(Args)]
+pub struct ManualArgs {
+    /// The folder to write them to, which is made if missing
+    pub folder: PathBuf,
+}
+
+#[derive(Args)]
+pub struct CiteArgs {
+    /// A run's folder or a checkpoint
+    pub run: PathBuf,
+}
+
+#[derive(Args)]
 pub struct EvaluateArgs {
     /// A run's folder or a checkpoint
     pub run: PathBuf,
@@ -83,6 +120,9 @@ pub struct EvaluateArgs {
     /// With trials of a file: each of them once, in place of random draws
     #[arg(long, conflicts_with_all = ["trials", "seed"])]
     pub all: bool,
+    /// Silence neurons, as a lesion would: 3,7 or 10..20; neither other neurons nor the readout hear of them
+    #[arg(long, value_name = "NEURONS", value_delimiter = ',', value_parser = neurons)]
+    pub silence: Vec<Range<usize>>,
     /// Seed of the trials [default: the run's own; training never sees these trials]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -120,6 +160,9 @@ pub struct SimulateArgs {
     /// What to record beside the outputs, separated by commas
     #[arg(long, value_delimiter = ',')]
     pub record: Vec<Recordable>,
+    /// Silence neurons, as a lesion would: 3,7 or 10..20; neither other neurons nor the readout hear of them
+    #[arg(long, value_name = "NEURONS", value_delimiter = ',', value_parser = neurons)]
+    pub silence: Vec<Range<usize>>,
     /// Seed of the initial activations, if the input file has none [default: the run's own]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -180,6 +223,9 @@ pub struct AnalyseArgs {
     /// The analyses to run [default: all that fit the task]
     #[arg(value_name = "ANALYSIS")]
     pub analyses: Vec<String>,
+    /// Compare with the networks of another run, too (`similarity`); can be repeated
+    #[arg(long, value_name = "RUN")]
+    pub with: Vec<PathBuf>,
     /// Where to write tables and pictures [default: `analysis` in the run's folder]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

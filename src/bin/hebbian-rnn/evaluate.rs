@@ -1,7 +1,7 @@
 //! `hebbian-rnn evaluate`.
 
 use crate::args::EvaluateArgs;
-use crate::output::{open_device, print_json, print_scores, print_types, usage, Spinner};
+use crate::output::{open_device, print_json, print_scores, print_types, rounded, usage, Spinner};
 use crate::read;
 use anyhow::{anyhow, Result};
 use hebbian_rnn::{evaluate, name_trials};
@@ -11,6 +11,7 @@ use std::io::{stdout, Write};
 pub fn run(args: EvaluateArgs) -> Result<()> {
     let device = open_device(&args.device)?;
     let mut checkpoint = read::to_run(&args.run, args.task_file.as_deref(), &device)?;
+    read::silence(&mut checkpoint, args.silence)?;
     let (mut trials, mut what) = (args.trials, name_trials(&*checkpoint.setup.task, args.trials));
     if args.all {
         let Some((count, task)) = checkpoint.setup.task.each_once() else {
@@ -32,7 +33,7 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
     writeln!(stdout(), "{name}: {what} for each network, weights frozen, no perturbation")?;
     print_scores(&scores)?;
     if let Some((error, why)) = task.chance() {
-        writeln!(stdout(), "chance: {error} ({why})")?;
+        writeln!(stdout(), "chance: {} ({why})", rounded(error))?;
     }
     print_types(&scores)?;
     Ok(())

@@ -1,11 +1,22 @@
-//! `hebbian-rnn explain`, `hebbian-rnn tasks`, `hebbian-rnn rules` and `hebbian-rnn devices`.
+//! `hebbian-rnn explain`, `hebbian-rnn cite`, `hebbian-rnn tasks`, `hebbian-rnn rules` and `hebbian-rnn devices`.
 
-use crate::args::{ExplainArgs, ListArgs};
+use crate::args::{CiteArgs, ExplainArgs, ListArgs};
 use crate::output::{print_json, print_table, usage, yes_no};
 use anyhow::Result;
-use hebbian_rnn::{all_tasks, find_rule, find_task, list_devices, RULES};
+use candle_core::Device;
+use hebbian_rnn::{
+    all_tasks, cite_life, find_rule, find_task, holds_a_life, list_devices, Checkpoint, LifeCheckpoint, RULES,
+};
 use serde_json::json;
 use std::io::{stdout, Write};
+
+pub fn cite(args: CiteArgs) -> Result<()> {
+    let text = match holds_a_life(&args.run) {
+        true => cite_life(&LifeCheckpoint::read(&args.run)?.setup.config),
+        false => hebbian_rnn::cite(&Checkpoint::read(&args.run, &Device::Cpu)?.setup),
+    };
+    Ok(writeln!(stdout(), "{text}")?)
+}
 
 pub fn tasks(args: ListArgs) -> Result<()> {
     if let Some(name) = &args.name {

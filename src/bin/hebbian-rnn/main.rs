@@ -12,6 +12,7 @@ mod output;
 mod plot;
 mod read;
 mod report;
+mod shell;
 mod signals;
 mod simulate;
 mod train;
@@ -53,6 +54,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(args) => bench::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Explain(args) => lists::explain(args),
+        Command::Cite(args) => lists::cite(args),
+        Command::Completions(args) => shell::completions(args),
+        Command::Manual(args) => shell::manual(args),
         Command::Tasks(args) => lists::tasks(args),
         Command::Lives(args) => live::list(args),
         Command::Rules(args) => lists::rules(args),
@@ -77,9 +81,11 @@ fn plain(text: &str) -> String {
 }
 
 fn complain(error: anyhow::Error) -> ExitCode {
-    let usage = error.downcast_ref::<Usage>().is_some();
+    let request = error.downcast_ref::<Usage>().is_some();
+    // A file that is missing is no wrong usage, whichever option names it.
+    let usage = request && !error.chain().any(|cause| cause.is::<std::io::Error>());
     let mut text = String::new();
-    for cause in error.chain().skip(usize::from(usage)).map(ToString::to_string) {
+    for cause in error.chain().skip(usize::from(request)).map(ToString::to_string) {
         // candle repeats its message over many lines, of which the first is enough. An error may already say its cause.
         let line = cause.lines().next().unwrap_or_default().trim();
         if !text.contains(line) {

@@ -58,6 +58,11 @@ impl Drop for Spinner {
     }
 }
 
+/// A number with at most four digits after the point.
+pub fn rounded(number: f64) -> f64 {
+    (number * 1e4).round() / 1e4
+}
+
 /// A number of things, whose name in the plural ends in `s`.
 pub fn counted(number: u64, name: &str) -> String {
     format!("{number} {name}{}", if number == 1 { "" } else { "s" })

@@ -1,9 +1,11 @@
 //! Reads a run's checkpoint, taking the trials of a task file from where that file is now.
 
+use crate::output::usage;
 use anyhow::{ensure, Result};
 use candle_core::Device;
 use hebbian_rnn::{read_life_rows, Checkpoint, FileTask, Integrity, LifeCheckpoint, LifeRow, Own, Setup};
 use hebbian_rnn::{CHECKPOINT_FILE, METRICS_FILE};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,6 +40,11 @@ pub fn to_run(run: &Path, task_file: Option<&Path>, device: &Device) -> Result<C
         eprintln!("warning: {change}");
     }
     Ok(checkpoint)
+}
+
+/// Silences neurons.
+pub fn silence(checkpoint: &mut Checkpoint, neurons: Vec<Range<usize>>) -> Result<()> {
+    usage(checkpoint.silence(&neurons.into_iter().flatten().collect::<Vec<_>>()))
 }
 
 /// A message if the checkpoint read from `run` was changed since it was written.

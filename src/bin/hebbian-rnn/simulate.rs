@@ -14,7 +14,8 @@ pub fn run(args: SimulateArgs) -> Result<()> {
     ensure!(folder.is_none_or(|folder| folder.is_dir()), "{}: its folder does not exist", args.out.display());
     ensure_replaceable(&args)?;
     let device = open_device(&args.device)?;
-    let checkpoint = read::to_run(&args.checkpoint, None, &device)?;
+    let mut checkpoint = read::to_run(&args.checkpoint, None, &device)?;
+    read::silence(&mut checkpoint, args.silence)?;
     let inputs = read_inputs(&args.inputs, &checkpoint, &device)?;
     let (_, trials, steps, _) = inputs.inputs.dims4()?;
     let record = Record {

@@ -1,7 +1,7 @@
 //! `hebbian-rnn train`.
 
 use crate::args::{BatchSize, TrainArgs};
-use crate::output::{counted, frozen_line, open_devices, print_json, print_scores, usage, Spinner};
+use crate::output::{counted, frozen_line, open_devices, print_json, print_scores, rounded, usage, Spinner};
 use crate::read::{self, Trials};
 use crate::{plot, report, signals};
 use anyhow::{anyhow, bail, ensure, Context, Result};
@@ -222,7 +222,7 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, progress: &Progress, out
         writeln!(console, "{steps} steps of the world: {speed:.0} per second")?;
     }
     if let Some((error, why)) = task.chance() {
-        writeln!(console, "chance is an error of {error}: {why}")?;
+        writeln!(console, "chance is an error of {}: {why}", rounded(error))?;
     }
     writeln!(console, "\nafter training, on {}, without perturbation:", name_trials(&**task, FINAL_TRIALS))?;
     print_scores(&scores)?;

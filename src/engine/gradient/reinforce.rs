@@ -26,7 +26,7 @@ pub(super) fn replayed(
             inputs: vec![0.0; shape.steps * shape.n_in],
             targets: vec![0.0; shape.steps * shape.n_out],
             scored: vec![false; shape.steps],
-            modulator: None,
+            ..Trial::default()
         };
         let seen = lived.seen_and_done.chunks_exact(sizes.len() + episodes.dimensions());
         let scores = lived.scores.chunks_exact(shape.n_out);
