@@ -39,6 +39,14 @@ pub(crate) fn fields<T: DocumentedFields>() -> Vec<(&'static str, String)> {
     T::FIELD_NAMES.iter().copied().zip(T::FIELD_DOCS.iter().map(plain)).collect()
 }
 
+/// A message about a value of the wrong type, in words that are not Rust's.
+pub(crate) fn in_plain_types(message: &str) -> String {
+    let whole = ["usize", "u64", "u32"].iter().fold(message.trim().to_string(), |text, name| {
+        text.replace(&format!("expected {name}"), "expected an integer from 0")
+    });
+    whole.replace("expected f64", "expected a number")
+}
+
 /// The first line of an error's text. candle's errors have many.
 pub(crate) fn one_line(error: &impl ToString) -> String {
     error.to_string().lines().next().unwrap_or_default().trim().to_string()

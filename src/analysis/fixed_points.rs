@@ -192,7 +192,8 @@ impl Dynamics {
                 continue;
             }
             let mut spectrum = eigenvalues(self.flow(&x, &drive).1);
-            let grows = |value: &Complex<f64>| if self.discrete { value.re.hypot(value.im) - 1.0 } else { value.re - 1.0 };
+            let grows =
+                |value: &Complex<f64>| if self.discrete { value.re.hypot(value.im) - 1.0 } else { value.re - 1.0 };
             let unstable = spectrum.iter().filter(|value| grows(value) > 0.0).count();
             spectrum.sort_by(|a, b| grows(b).total_cmp(&grows(a)).then(b.im.total_cmp(&a.im)));
             if !self.discrete {

@@ -2,7 +2,7 @@
 
 use super::Config;
 use crate::error::{bail, At, Error, Result};
-use crate::text::shown;
+use crate::text::{in_plain_types, shown};
 use toml::{Table, Value};
 
 /// A `key=value` setting and where it was given (for messages).
@@ -87,7 +87,7 @@ pub(crate) fn lay_over(config: &Config, settings: &[Setting], optional: &[(Strin
     let mut table = Table::try_from(config).map_err(|error| Error::Bug(format!("writing the defaults: {error}")))?;
     settings.iter().try_for_each(|setting| apply(&mut table, setting, optional).at(&setting.origin))?;
     serde_path_to_error::deserialize(Value::Table(table))
-        .map_err(|error| Error::Usage(format!("{}: {}", error.path(), error.inner().message().trim())))
+        .map_err(|error| Error::Usage(format!("{}: {}", error.path(), in_plain_types(error.inner().message()))))
 }
 
 fn apply(table: &mut Table, Setting { key, value, .. }: &Setting, optional: &[(String, Value)]) -> Result<()> {

@@ -22,7 +22,7 @@ const GAP: f64 = 36.0;
 const POINTS_PER_LINE: usize = 800;
 /// More channels than this are drawn as a raster, of at most so many rows and columns.
 const MOST_LINES: usize = 20;
-const RASTER: (usize, usize) = (40, 120);
+const RASTER: (usize, usize) = (25, 60);
 /// Width of the targets beside a raster of outputs.
 const TARGETS: f64 = 40.0;
 

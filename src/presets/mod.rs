@@ -4,6 +4,7 @@
 mod episodes;
 mod life_setup;
 mod lives;
+mod meanings;
 mod notices;
 mod settings;
 mod setup;
@@ -11,6 +12,7 @@ mod standard;
 
 pub use life_setup::LifeSetup;
 pub use lives::{find_life, LifeInfo, LIVES};
+pub(crate) use meanings::{commented, keys, TABLES};
 pub use setup::{resolve_config, Own, Setup};
 
 use crate::config::Config;

@@ -25,18 +25,18 @@ const READERS: [Readers; 9] = [
     ("perturbation.", |setup| setup.config.perturbs(), "a rule that learns from perturbations, such as `delta-x`"),
 ];
 
-impl Setup {
+impl Config {
     /// Settings outside the rule's own tables that the task has with its usual rule and another value with this one, in so far as
     /// they are still as the rule brought them: each key with its value and the usual one.
     ///
     /// # Errors
     /// [`Error::Bug`](crate::Error::Bug) if settings cannot be written as TOML.
     pub fn brought_by_rule(&self) -> Result<Vec<String>> {
-        let named = self.config.task_name().and_then(find_task).ok();
-        let rule = find_rule(&self.config.rule.name).ok();
+        let named = self.task_name().and_then(find_task).ok();
+        let rule = find_rule(&self.rule.name).ok();
         let (Some(task), Some(rule)) = (named, rule) else { return Ok(Vec::new()) };
         let flat = |config: &Config| Setting::from_toml(&config.to_toml()?, "settings");
-        let (usual, brought, now) = (flat(&task.config()?)?, flat(&task.defaults(rule))?, flat(&self.config)?);
+        let (usual, brought, now) = (flat(&task.config()?)?, flat(&task.defaults(rule))?, flat(self)?);
         let value =
             |of: &[Setting], key: &str| of.iter().find(|setting| setting.key == key).map(|s| s.value.to_string());
         let elsewhere = brought.iter().filter(|setting| !["rule", "bptt"].contains(&table(&setting.key)));
@@ -48,7 +48,9 @@ impl Setup {
         });
         Ok(changed.collect())
     }
+}
 
+impl Setup {
     /// Of the settings that a user has `given`, those that nothing reads: each with what would read it.
     pub fn unread(&self, given: &[Setting]) -> Vec<String> {
         let rule = find_rule(&self.config.rule.name).ok();
@@ -79,11 +81,11 @@ mod tests {
 
     #[test]
     fn what_a_rule_brings_is_told_unless_it_was_changed() {
-        assert!(setup("dnms", &[]).0.brought_by_rule().unwrap().is_empty());
-        let brought = setup("dnms", &["rule.name=rflo"]).0.brought_by_rule().unwrap();
+        assert!(setup("dnms", &[]).0.config.brought_by_rule().unwrap().is_empty());
+        let brought = setup("dnms", &["rule.name=rflo"]).0.config.brought_by_rule().unwrap();
         assert!(brought.contains(&"network.output = \"readout\" (usually \"neurons\")".to_string()), "{brought:?}");
         let count = brought.len();
-        let fewer = setup("dnms", &["rule.name=rflo", "readout.rule=none"]).0.brought_by_rule().unwrap();
+        let fewer = setup("dnms", &["rule.name=rflo", "readout.rule=none"]).0.config.brought_by_rule().unwrap();
         assert_eq!(fewer.len(), count - 1, "{fewer:?}");
     }
 

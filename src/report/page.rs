@@ -71,6 +71,7 @@ fn values(report: &RunReport) -> Result<Value> {
         },
         measure => task.measure().label(),
         analyses => report.findings.iter().map(section).collect::<Value>(),
+        brought => config.brought_by_rule()?.join(", "),
         command => command.map(|words| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")),
         done,
         checkpoint => CHECKPOINT_FILE,

@@ -1,62 +1,13 @@
 //! What a key, a rule, a task or a column means: from the documentation of the code itself, so that it cannot go stale.
 
-use crate::config::{
-    BpttConfig, Config, FastWeightsConfig, NetworkConfig, PerturbationConfig, ReadoutConfig, RewardConfig, RuleConfig,
-    Setting, TrainConfig,
-};
+use crate::config::{Config, Setting};
 use crate::error::{Error, Result};
-use crate::presets::{all_tasks, resolve_config, TaskInfo};
+use crate::presets::{all_tasks, keys, TaskInfo, TABLES};
 use crate::rules::{RuleInfo, RULES};
 use crate::text::fields;
 use crate::training::NetworkReport;
 use std::fmt::Write;
 use toml::Value;
-
-/// The tables of a configuration that all tasks share: each with its keys and their meaning.
-fn tables() -> [(&'static str, Vec<(&'static str, String)>); 8] {
-    [
-        ("network", fields::<NetworkConfig>()),
-        ("perturbation", fields::<PerturbationConfig>()),
-        ("rule", fields::<RuleConfig>()),
-        ("readout", fields::<ReadoutConfig>()),
-        ("modulator", fields::<RewardConfig>()),
-        ("trace", fields::<FastWeightsConfig>()),
-        ("bptt", fields::<BpttConfig>()),
-        ("train", fields::<TrainConfig>()),
-    ]
-}
-
-/// Every key that all tasks share, with its meaning.
-fn keys() -> Vec<(String, String)> {
-    let of_table = |(table, keys): (&'static str, Vec<(&'static str, String)>)| {
-        // The parameters of single rules are told with these.
-        let keys = keys.into_iter().filter(move |(key, _)| (table, *key) != ("rule", "own"));
-        let named = move |(key, meaning): (&'static str, String)| {
-            let key = format!("{table}.{key}");
-            let meaning = meaning_of(&key, &meaning);
-            (key, meaning)
-        };
-        keys.map(named).collect::<Vec<_>>()
-    };
-    tables().into_iter().flat_map(of_table).collect()
-}
-
-/// The values that a key can have, if it has names to choose from: those that reading a configuration offers in place of a wrong
-/// one.
-fn choices(key: &str) -> Vec<String> {
-    let wrong = [Setting::flag("", "network.output", "readout"), Setting::flag("", key, "?")];
-    let text = resolve_config(Some("dnms"), &wrong).map_or_else(|error| error.to_string(), |_| String::new());
-    let Some((_, offered)) = text.split_once("unknown variant `?`, expected ") else { return Vec::new() };
-    offered.split('`').skip(1).step_by(2).map(String::from).collect()
-}
-
-/// A key's meaning, with the names to choose from.
-fn meaning_of(key: &str, meaning: &str) -> String {
-    match &choices(key)[..] {
-        [] => meaning.to_string(),
-        choices => format!("{meaning} One of: {}.", choices.join(", ")),
-    }
-}
 
 /// The values that a key has by default: each with the tasks that have it, the most frequent first.
 fn usual_values(key: &str, defaults: &[(&'static str, Vec<Setting>)]) -> Vec<(String, Vec<&'static str>)> {
@@ -158,7 +109,7 @@ pub fn reference() -> Result<String> {
         // Writing to a string cannot fail.
         let _ = writeln!(page, "{text}");
     };
-    for (table, _) in tables() {
+    for table in TABLES {
         lines(format!("\n## `{table}`\n\n| key | meaning | usually |\n|---|---|---|"));
         let of_table = |key: &str| key.split_once('.').is_some_and(|(of, _)| of == table);
         for (key, meaning) in keys.iter().filter(|(key, _)| of_table(key)) {

@@ -8,6 +8,7 @@ use super::{Lock, Metrics, METRICS_FILE};
 use crate::config::Config;
 use crate::error::{bail, At, Doing, Error, Result};
 use crate::files::{previous, remove_unfinished, write_if_changed};
+use crate::presets::commented;
 use crate::training::{Checkpoint, NetworkReport, Observer, Trainer, UpdateReport, CHECKPOINT_FILE};
 use std::fs;
 use std::path::Path;
@@ -203,7 +204,7 @@ fn holds_a_run(path: &Path) -> bool {
 }
 
 fn write_config(path: &Path, config: &Config) -> Result<()> {
-    write_if_changed(&path.join(CONFIG_FILE), config.to_toml()?.as_bytes())
+    write_if_changed(&path.join(CONFIG_FILE), commented(config)?.as_bytes())
 }
 
 /// Renames `runs/dnms` to `runs/dnms.1`, or to the first free number, so that no trained networks are lost.

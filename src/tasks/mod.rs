@@ -39,6 +39,7 @@ pub use selective_integration::{Coherences, Condition, SelectiveIntegration};
 use crate::error::{Error, Result};
 use crate::random::{stream, Phase, Purpose, Stream};
 use crate::ranges::*;
+use crate::text::in_plain_types;
 use rand::RngExt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -333,7 +334,7 @@ pub(crate) fn parameters<P: DeserializeOwned>(table: &toml::Table) -> Result<P> 
     let mut table = table.clone();
     let name = table.remove("name").map_or(String::new(), |name| name.to_string());
     table.try_into().map_err(|error: toml::de::Error| {
-        Error::Usage(format!("parameters of task {name}: {}", error.message().trim()))
+        Error::Usage(format!("parameters of task {name}: {}", in_plain_types(error.message())))
     })
 }
 

@@ -100,7 +100,7 @@ fn start(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
         setup.config.train.batch = automatic_batch(&setup, &devices)?;
     }
     check_memory(&setup, &devices)?;
-    let brought = setup.brought_by_rule()?;
+    let brought = setup.config.brought_by_rule()?;
     if !brought.is_empty() {
         eprintln!("rule `{}` brings settings of its own: {}", setup.config.rule.name, brought.join(", "));
     }

@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""Draws the pictures of docs/gallery.md and writes the page: every task's trials, every life, every analysis.
+
+    cargo build --release && python3 scripts/make_gallery.py [NAME ...]
+
+With names, only these are run anew; the page is written from what is there. All of it takes about a quarter of an hour on two
+cores.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAM = ROOT / "target" / "release" / "hebbian-rnn"
+RUNS = ROOT / "target" / "gallery"
+PICTURES = ROOT / "docs" / "gallery"
+
+# Tasks and lives with the options of their runs: as short as shows what is learnt.
+TRAINED = {
+    "dnms": "--until-criterion",
+    "dnms-long-delay": "--until-criterion",
+    "dnms-variable-delay": "--networks 2 --trials 6400",
+    "dnms-ei": "--networks 2 --trials 6400",
+    "selective-integration": "--trials 12800",
+    "evidence-accumulation": "--networks 2 --trials 12800",
+    "reach": "--trials 6400",
+    "pattern-generation": "--networks 2 --trials 1600",
+    "recall": "--networks 1",
+    "sequence": "",
+    "echo": "",
+    "bandit": "--networks 20",
+    "two-step": "--networks 20",
+    "perceptual-decision": "--networks 4",
+    "open-field": "--networks 4",
+    "cartpole": "--networks 4",
+    "acrobot": "--networks 4",
+    "pendulum": "--networks 4",
+}
+LIVED = {
+    "xor-rate": "--networks 4",
+    "distal-reward": "--networks 1",
+    "hoerzer": "--networks 1",
+    "maze": "--networks 2",
+}
+# Analyses with the run they are shown on, and the picture that shows them.
+ANALYSED = {
+    "learning": ("dnms", "learning"),
+    "psychometric": ("selective-integration", "psychometric"),
+    "episodes": ("open-field", "episodes"),
+    "choices": ("two-step", "choices"),
+    "decoding": ("dnms", "decoding"),
+    "trajectories": ("dnms", "trajectories"),
+    "subspace": ("selective-integration", "subspace"),
+    "fixed-points": ("selective-integration", "fixed_points"),
+    "similarity": ("dnms", "similarity"),
+    "weights": ("dnms", "weights"),
+    "gradient": ("dnms", "gradient"),
+}
+
+
+def program(*arguments: str) -> str:
+    return subprocess.run([PROGRAM, *arguments], check=True, stdout=subprocess.PIPE, text=True, cwd=RUNS).stdout
+
+
+def main() -> None:
+    asked = set(sys.argv[1:])
+    RUNS.mkdir(parents=True, exist_ok=True)
+    PICTURES.mkdir(exist_ok=True)
+    known = {**TRAINED, **LIVED, **ANALYSED}
+    if asked - set(known):
+        sys.exit(f"not in the gallery: {', '.join(sorted(asked - set(known)))}")
+    wanted = lambda name: name in asked or not asked and not (PICTURES / f"{name}.svg").exists()
+    for command, runs, picture in (("train", TRAINED, "sample_trials"), ("live", LIVED, "life")):
+        for name, options in runs.items():
+            if wanted(name):
+                print(name, flush=True)
+                program(command, name, *options.split(), "--out", name, "--force")
+                shutil.copyfile(RUNS / name / f"{picture}.svg", PICTURES / f"{name}.svg")
+    for name, (run, picture) in ANALYSED.items():
+        if wanted(name):
+            print(name, flush=True)
+            program("analyse", run, name)
+            shutil.copyfile(RUNS / run / "analysis" / f"{picture}.svg", PICTURES / f"{name}.svg")
+    (ROOT / "docs" / "gallery.md").write_text(page())
+
+
+def page() -> str:
+    described = {entry["name"]: entry["summary"] for kind in ("tasks", "lives") for entry in json.loads(program(kind, "--json"))}
+    listed = re.findall(r"^  (\S+) +(.+)$", program("analyse", "--help").split("Analyses:")[1], re.M)
+    described.update(listed)
+    text = (
+        "# Gallery\n\nEvery task's trials after training, lives, and every analysis, each with the command that drew it. "
+        "`scripts/make_gallery.py` makes this page. Runs are as short as shows what is learnt; [results.md](results.md) has the "
+        "figures of full ones.\n"
+    )
+    for title, command, runs in (("Tasks", "train", TRAINED), ("Lives", "live", LIVED)):
+        text += f"\n## {title}\n"
+        for name, options in runs.items():
+            text += f"\n### {name}\n\n{described[name]}\n\n![{described[name]}](gallery/{name}.svg)\n"
+            text += f"\n```sh\n{' '.join(['hebbian-rnn', command, name, *options.split(), '--out', f'runs/{name}'])}\n```\n"
+    text += "\n## Analyses\n"
+    for name, (run, _) in ANALYSED.items():
+        text += f"\n### {name}\n\n{described[name]}\n\n![{described[name]}](gallery/{name}.svg)\n"
+        text += f"\n```sh\nhebbian-rnn analyse runs/{run} {name}\n```\n"
+    return text
+
+
+if __name__ == "__main__":
+    main()
