@@ -16,8 +16,22 @@ pub(super) fn rule(setup: &Setup, learn: bool) -> FusedRule {
 pub(super) fn mean_decay(rule: FusedRule) -> Option<f64> {
     match rule {
         FusedRule::DeltaX(decay) | FusedRule::Eh(decay) => Some(decay),
-        FusedRule::NodePerturbation | FusedRule::FastWeights | FusedRule::Nothing => None,
+        FusedRule::Rflo | FusedRule::NodePerturbation | FusedRule::FastWeights | FusedRule::Nothing => None,
     }
+}
+
+/// Whether the eligibility is a sum over steps of products of two factors that are collected in blocks.
+fn collects_factors(rule: FusedRule) -> bool {
+    mean_decay(rule).is_some() || rule == FusedRule::Rflo
+}
+
+/// Which kernels are asked about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// Those of the CPU.
+    Cpu,
+    /// Those of CUDA, or of the CPU for episodes in a world that answers.
+    Fewer,
 }
 
 /// The bytes of the eligibility and of its factors, if the rule has them; `factors` is the size of one block of
@@ -25,7 +39,7 @@ pub(super) fn mean_decay(rule: FusedRule) -> Option<f64> {
 pub(super) fn eligibility(setup: &Setup, sizes: &Sizes, factors: f64) -> (f64, f64) {
     let rule = rule(setup, sizes.learn);
     let matrix = if rule == FusedRule::Nothing { 0.0 } else { sizes.matrix() };
-    (matrix, mean_decay(rule).map_or(0.0, |_| factors))
+    (matrix, if collects_factors(rule) { factors } else { 0.0 })
 }
 
 /// For each neuron, 0 if it is clamped, otherwise 1; and the activation at which it is clamped, otherwise 0.
@@ -38,11 +52,11 @@ pub(super) fn clamps(network: &NetworkConfig) -> (Vec<f32>, Vec<f32>) {
 }
 
 /// Why the fused kernels that `train.kernels` calls by one of these names cannot run a setup; `None` if they can.
-pub(super) fn refuses(setup: &Setup, called: &[Kernels]) -> Option<String> {
+pub(super) fn refuses(setup: &Setup, called: &[Kernels], of: Of) -> Option<String> {
     if !called.contains(&setup.config.train.kernels) {
         return Some("train.kernels asks for others".into());
     }
-    let feature = unknown_in_network(setup).or_else(|| unknown_elsewhere(setup));
+    let feature = unknown_in_network(setup, of).or_else(|| unknown_elsewhere(setup, of));
     feature.map(|feature| format!("{feature} runs on plain operations"))
 }
 
@@ -50,7 +64,7 @@ pub(super) fn refuses(setup: &Setup, called: &[Kernels]) -> Option<String> {
 ///
 /// Here and in [`unknown_elsewhere`], every key and every name is listed, so that a new one does not compile until
 /// someone decides whether the kernels support it.
-fn unknown_in_network(setup: &Setup) -> Option<String> {
+fn unknown_in_network(setup: &Setup, of: Of) -> Option<String> {
     let NetworkConfig {
         // Kernels take any size and any weights.
         neurons: _,
@@ -88,17 +102,18 @@ fn unknown_in_network(setup: &Setup) -> Option<String> {
     }
     match setup.neurons.leak(&setup.config.network) {
         Some(Leak::Activation(_)) => {}
+        Some(Leak::Rate(_)) if of == Of::Cpu => {}
         Some(Leak::Rate(_)) => return Some("a rate that leaks (network.dynamics)".into()),
         None => return Some(format!("the neuron model `{}`", setup.neurons.name())),
     }
-    if *private_noise > 0.0 {
+    if *private_noise > 0.0 && of == Of::Fewer {
         return Some("private noise (network.private_noise)".into());
     }
-    (*feedback_scale > 0.0).then(|| "output feedback (network.feedback_scale)".into())
+    (*feedback_scale > 0.0 && of == Of::Fewer).then(|| "output feedback (network.feedback_scale)".into())
 }
 
 /// The first other setting that the kernels do not support.
-fn unknown_elsewhere(setup: &Setup) -> Option<String> {
+fn unknown_elsewhere(setup: &Setup, of: Of) -> Option<String> {
     let Config {
         network,
         fast_weights,
@@ -137,12 +152,15 @@ fn unknown_elsewhere(setup: &Setup) -> Option<String> {
     } = perturbation;
     let RuleConfig { name: _, eta: _, max_dw: _, clip_growth: _, fall_trials: _, rms_decay: _, own: _, start_step: _ } =
         rule;
-    if setup.rule.fused().is_none() && !setup.follows_gradient() {
+    let fused = setup.rule.fused().filter(|rule| of == Of::Cpu || *rule != FusedRule::Rflo);
+    if fused.is_none() && !setup.follows_gradient() {
         return Some(format!("the rule `{}`", setup.rule.name()));
     }
     let ReadoutConfig { rule, eta: _, perturbation: _, mean_decay: _, max_dw: _, forget: _ } = readout;
     match rule {
-        ReadoutRule::Delta if network.output == Output::Readout => return Some("the delta rule (readout.rule)".into()),
+        ReadoutRule::Delta if network.output == Output::Readout && of == Of::Fewer => {
+            return Some("the delta rule (readout.rule)".into())
+        }
         ReadoutRule::None | ReadoutRule::NodePerturbation | ReadoutRule::Eh | ReadoutRule::Delta => {}
     }
     let RewardConfig {
@@ -155,5 +173,5 @@ fn unknown_elsewhere(setup: &Setup) -> Option<String> {
         normalise: _,
         energy_cost: _,
     } = modulator;
-    binary.then(|| "the binary modulator (modulator.binary)".into())
+    (*binary && of == Of::Fewer).then(|| "the binary modulator (modulator.binary)".into())
 }

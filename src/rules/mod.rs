@@ -104,6 +104,8 @@ pub enum FusedRule {
     NodePerturbation,
     /// (R − R̄) (x_post − x̄_post) r_pre, with the decay α_x of x̄.
     Eh(f64),
+    /// (F ε)_post p, with p the product of φ'(x_post) and r_pre, filtered by the neuron's own leak.
+    Rflo,
     /// The fast weights H.
     FastWeights,
     /// No eligibility.

@@ -69,6 +69,10 @@ impl LearningRule for Rflo {
         }))
     }
 
+    fn fused(&self) -> Option<FusedRule> {
+        Some(FusedRule::Rflo)
+    }
+
     fn check(&self, config: &Config) -> Result<()> {
         ensure!(
             config.network.error_feedback_scale > 0.0 && config.network.output == Output::Readout,

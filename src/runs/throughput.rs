@@ -6,6 +6,7 @@ use super::{draw_fresh, FrozenNetworks};
 use crate::config::Config;
 use crate::engine::{check_memory, product, zeros, Record, Strides};
 use crate::error::{ensure, Error, Result};
+use crate::model::Leak;
 use crate::presets::Setup;
 use crate::quantile::quantile;
 use crate::rules::{FusedRule, Source};
@@ -113,9 +114,12 @@ pub fn measure_throughput(
 
 /// Floating-point operations of one trial in products with N × N multiply-adds per step.
 fn flop_per_trial(setup: &Setup, forward: bool) -> f64 {
+    let leak = setup.neurons.leak(&setup.config.network);
     let products = match (setup.rule.source(), setup.rule.fused()) {
         _ if forward => 1.0,
         (_, Some(FusedRule::DeltaX(_))) => 2.0,
+        // Where rates leak, all steps count; else only those that are scored, as with `eh`.
+        (_, Some(FusedRule::Rflo)) if matches!(leak, Some(Leak::Rate(_))) => 2.0,
         // Two in the forward passes; backwards, one for the rates and one for the weights.
         (Source::Gradient, _) => 4.0,
         // `eh` also has a product, but only over the few scored steps.

@@ -178,7 +178,7 @@ fn what_cannot_be_used_in_a_world_is_refused() {
 fn what_needs_trials_of_one_length_refuses_worlds_and_inputs_of_ones_own_do_not_need_the_world() {
     let trainer = trainer("cartpole", &small(&[]));
     let checkpoint = trainer.checkpoint().unwrap();
-    let subject = Subject { checkpoint: &checkpoint, metrics: None };
+    let subject = Subject { checkpoint: &checkpoint, metrics: None, others: &[] };
     for name in ["trajectories", "gradient", "psychometric", "decoding"] {
         let why = find_analysis(name).unwrap().why_not(&subject);
         assert!(why.is_some_and(|why| why.starts_with("task `cartpole`")), "{name}");
@@ -249,7 +249,7 @@ fn choices_are_told_only_of_a_training_that_can_be_repeated() {
     let mut checkpoint = trainer.checkpoint().unwrap();
     let analysis = find_analysis("choices").unwrap();
     let options = Options { trials: None, seed: 1 };
-    let run = |checkpoint: &_| analysis.run(&Subject { checkpoint, metrics: None }, &options);
+    let run = |checkpoint: &_| analysis.run(&Subject { checkpoint, metrics: None, others: &[] }, &options);
     assert_eq!(run(&checkpoint).unwrap().tables[0].rows.len(), 10);
     let weights = &mut checkpoint.plastic.weights;
     weights.w_rec = (&weights.w_rec * 2.0).unwrap();

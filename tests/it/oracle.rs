@@ -318,6 +318,7 @@ fn network_options_equal_plain_loops() {
         &["network.response=rectified-linear", "network.response_max=2.5", "network.gain=0.5", "rule.eta=1"],
     ] {
         update_on("reference", "f64", &[&UNBOUNDED[..], options].concat(), 1e-6);
+        update_on("fused", "f32", &[&UNBOUNDED[..], options].concat(), 1e-4);
     }
 }
 
@@ -331,6 +332,7 @@ fn excitatory_and_inhibitory_networks_equal_plain_loops() {
 fn the_binary_modulator_equals_plain_loops() {
     let rule = ["rule.name=eh", "rule.max_dw=0", "rule.eta=10", "modulator.warmup_trials=0", "modulator.binary=true"];
     update_on("reference", "f64", &rule, 1e-6);
+    update_on("fused", "f32", &rule, 1e-4);
 }
 
 #[test]

@@ -235,17 +235,47 @@ fn one_trial_at_a_time_equals_the_reference() {
 }
 
 #[test]
-fn what_the_fused_kernels_lack_is_run_by_the_reference() {
+fn options_of_networks_equal_the_reference() {
     for option in [
         "network.private_noise=0.5",
         "network.feedback_scale=0.7",
         "network.dynamics=leaky-rate",
         "network.response=rectified-linear",
-        "rule.name=rflo",
-        "rule.name=eh",
     ] {
-        let settings = ["network.gain=0.5", "modulator.warmup_trials=0", option];
-        kernels_agree(&settings);
+        for rule in ["rule.name=delta-x", "rule.name=node-perturbation", "rule.name=eh"] {
+            kernels_agree(&["network.gain=0.5", "modulator.warmup_trials=0", "train.batch=13", rule, option]);
+        }
     }
-    both_kernels("echo", &["readout.rule=eh", "modulator.binary=true", "modulator.warmup_trials=0"], 1e-6);
+    for readout in ["readout.rule=eh", "readout.rule=node-perturbation", "readout.rule=delta"] {
+        for option in ["modulator.binary=true", "network.feedback_scale=0.5", "network.dynamics=leaky-rate"] {
+            both_kernels("echo", &[readout, option, "modulator.warmup_trials=0", "train.batch=7"], 2e-6);
+        }
+    }
+}
+
+#[test]
+fn rflo_equals_the_reference_in_all_dynamics() {
+    let sizes = ["network.neurons=21", "train.networks=2", "train.batch=9", "task.steps=70", "task.period=70"];
+    for dynamics in ["network.dynamics=leaky-rate", "network.dynamics=leaky", "network.dynamics=discrete"] {
+        for option in
+            ["rule.start_step=0", "rule.start_step=25", "network.feedback_scale=0.4", "network.private_noise=0.1"]
+        {
+            let own = [dynamics, option, "network.initial_activation=0.5", "rule.eta=0.1", "readout.eta=0.3"];
+            both_kernels("pattern-generation", &[&sizes[..], &own].concat(), 2e-6);
+        }
+    }
+    // Several outputs, scored only at the end; a transfer function with bounds; fast weights that read the error's reward.
+    let more = ["rule.name=rflo", "rule.eta=0.05", "network.response=rectified-linear", "network.response_max=2.5"];
+    for dynamics in ["network.dynamics=leaky-rate", "network.dynamics=leaky"] {
+        kernels_agree(&[&more[..], &["network.gain=0.5", dynamics]].concat());
+        let trace = ["trace.stage=modulated", "trace.modulator=reward", "trace.alpha=0.1", "trace.eta=0.2"];
+        kernels_agree(&[&["rule.name=rflo", "rule.eta=0.05", dynamics][..], &trace].concat());
+    }
+}
+
+#[test]
+fn what_the_fused_kernels_lack_is_run_by_the_reference() {
+    let lif = ["network.dynamics=lif", "network.clamped=[]", "network.bias_scale=1", "network.private_noise=8"];
+    let rule = ["rule.name=r-stdp", "network.output=neurons", "modulator.warmup_trials=0", "network.gain=3"];
+    kernels_agree(&[&rule[..], &lif].concat());
 }

@@ -39,63 +39,70 @@ fn change(after: &Tensor, before: &Tensor) -> Vec<f64> {
 #[test]
 fn an_update_equals_plain_loops() {
     for dynamics in DYNAMICS {
-        let mut trainer = trainer("pattern-generation", &[&SMALL[..], &[dynamics]].concat());
-        let config = trainer.config().clone();
-        let (n, b, t) = (7, config.train.batch, 20);
-        let leak = if dynamics.ends_with("discrete") { 1.0 } else { 0.1 };
-        let batch = batch_of(&trainer);
-        let before = trainer.weights().unwrap();
-        trainer.update().unwrap();
-        let after = trainer.weights().unwrap();
-        for s in 0..2 {
-            let of = |w: &Tensor| values(&w.get(s).unwrap());
-            let (w_in, w_rec, w_out) = (of(&before.w_in), of(&before.w_rec), of(before.w_out.as_ref().unwrap()));
-            let (b_out, feedback) = (of(before.b_out.as_ref().unwrap()), of(before.error_feedback.as_ref().unwrap()));
-            let (mut dw_rec, mut dw_out, mut db_out) = (vec![0.0; n * n], vec![0.0; n], 0.0);
-            for drawn in &batch.drawn[s * b..(s + 1) * b] {
-                let mut x: Vec<f64> = drawn.x0.iter().map(|v| f64::from(*v)).collect();
-                let mut r: Vec<f64> = x.iter().map(|v| v.tanh()).collect();
-                let mut p = vec![0.0; n * n];
-                for step in 0..t {
-                    let old = r.clone();
-                    for i in 0..n {
-                        let recurrent: f64 = (0..n).map(|j| w_rec[i * n + j] * old[j]).sum();
-                        let drive = recurrent + w_in[i] * f64::from(drawn.trial.inputs[step]);
-                        match config.network.dynamics.as_str() {
-                            "leaky" => x[i] += leak * (drive - x[i]),
-                            _ => x[i] = drive,
-                        }
-                        let rate = x[i].tanh();
-                        r[i] = if config.network.dynamics == "leaky-rate" {
-                            old[i] + leak * (rate - old[i])
-                        } else {
-                            rate
-                        };
+        equals_plain_loops(dynamics, "train.dtype=f64", 1e-9);
+        // The fused kernels, which filter errors backward where rates leak.
+        equals_plain_loops(dynamics, "train.dtype=f32", 2e-6);
+    }
+}
+
+fn equals_plain_loops(dynamics: &str, dtype: &str, tolerance: f64) {
+    let mut trainer = trainer("pattern-generation", &[&SMALL[..], &[dynamics, dtype]].concat());
+    let config = trainer.config().clone();
+    let (n, b, t) = (7, config.train.batch, 20);
+    let leak = if dynamics.ends_with("discrete") { 1.0 } else { 0.1 };
+    let batch = batch_of(&trainer);
+    let before = trainer.weights().unwrap();
+    trainer.update().unwrap();
+    let after = trainer.weights().unwrap();
+    for s in 0..2 {
+        let of = |w: &Tensor| values(&w.get(s).unwrap());
+        let (w_in, w_rec, w_out) = (of(&before.w_in), of(&before.w_rec), of(before.w_out.as_ref().unwrap()));
+        let (b_out, feedback) = (of(before.b_out.as_ref().unwrap()), of(before.error_feedback.as_ref().unwrap()));
+        let (mut dw_rec, mut dw_out, mut db_out) = (vec![0.0; n * n], vec![0.0; n], 0.0);
+        for drawn in &batch.drawn[s * b..(s + 1) * b] {
+            let mut x: Vec<f64> = drawn.x0.iter().map(|v| f64::from(*v)).collect();
+            let mut r: Vec<f64> = x.iter().map(|v| v.tanh()).collect();
+            let mut p = vec![0.0; n * n];
+            for step in 0..t {
+                let old = r.clone();
+                for i in 0..n {
+                    let recurrent: f64 = (0..n).map(|j| w_rec[i * n + j] * old[j]).sum();
+                    let drive = recurrent + w_in[i] * f64::from(drawn.trial.inputs[step]);
+                    match config.network.dynamics.as_str() {
+                        "leaky" => x[i] += leak * (drive - x[i]),
+                        _ => x[i] = drive,
                     }
-                    let z = b_out[0] + (0..n).map(|i| w_out[i] * r[i]).sum::<f64>();
-                    let error = f64::from(drawn.trial.targets[step]) - z;
-                    for i in 0..n {
-                        let slope = 1.0 - x[i].tanh().powi(2);
-                        for j in 0..n {
-                            let (inside, outside) = match config.network.dynamics.as_str() {
-                                "leaky-rate" => (slope, 1.0),
-                                _ => (1.0, slope),
-                            };
-                            let p = &mut p[i * n + j];
-                            *p = (1.0 - leak) * *p + leak * inside * old[j];
-                            dw_rec[i * n + j] += 0.1 * feedback[i] * error * outside * *p;
-                        }
-                        dw_out[i] += 0.1 * error * r[i] / (b * t) as f64;
-                    }
-                    db_out += 0.1 * error / (b * t) as f64;
+                    let rate = x[i].tanh();
+                    r[i] = if config.network.dynamics == "leaky-rate" { old[i] + leak * (rate - old[i]) } else { rate };
                 }
+                let z = b_out[0] + (0..n).map(|i| w_out[i] * r[i]).sum::<f64>();
+                let error = f64::from(drawn.trial.targets[step]) - z;
+                for i in 0..n {
+                    let slope = 1.0 - x[i].tanh().powi(2);
+                    for j in 0..n {
+                        let (inside, outside) = match config.network.dynamics.as_str() {
+                            "leaky-rate" => (slope, 1.0),
+                            _ => (1.0, slope),
+                        };
+                        let p = &mut p[i * n + j];
+                        *p = (1.0 - leak) * *p + leak * inside * old[j];
+                        dw_rec[i * n + j] += 0.1 * feedback[i] * error * outside * *p;
+                    }
+                    dw_out[i] += 0.1 * error * r[i] / (b * t) as f64;
+                }
+                db_out += 0.1 * error / (b * t) as f64;
             }
-            let found = |after: &Tensor, before: &Tensor| change(&after.get(s).unwrap(), &before.get(s).unwrap());
-            let of = |w: &Option<Tensor>| w.clone().unwrap();
-            assert_close(&found(&after.w_rec, &before.w_rec), &dw_rec, 1e-9, &format!("{dynamics}: w_rec"));
-            assert_close(&found(&of(&after.w_out), &of(&before.w_out)), &dw_out, 1e-9, &format!("{dynamics}: w_out"));
-            assert_close(&found(&of(&after.b_out), &of(&before.b_out)), &[db_out], 1e-9, &format!("{dynamics}: b_out"));
         }
+        let found = |after: &Tensor, before: &Tensor| change(&after.get(s).unwrap(), &before.get(s).unwrap());
+        let of = |w: &Option<Tensor>| w.clone().unwrap();
+        assert_close(&found(&after.w_rec, &before.w_rec), &dw_rec, tolerance, &format!("{dynamics}: w_rec"));
+        assert_close(&found(&of(&after.w_out), &of(&before.w_out)), &dw_out, tolerance, &format!("{dynamics}: w_out"));
+        assert_close(
+            &found(&of(&after.b_out), &of(&before.b_out)),
+            &[db_out],
+            tolerance,
+            &format!("{dynamics}: b_out"),
+        );
     }
 }
 

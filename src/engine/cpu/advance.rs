@@ -1,4 +1,4 @@
-//! One step of one trial: x ← x + leak (drive − x), clamped; r = φ(x).
+//! One step of one trial: x ← x + leak (drive − x), clamped; r = φ(x), or, where the rate leaks, r ← r + leak (φ(x) − r).
 //!
 //! The loops are plain; [`pulp::Arch::dispatch`] compiles them for each vector extension and picks one at run time.
 //! This only works if every function in them is inlined.
@@ -12,6 +12,8 @@ use pulp::{Simd, WithSimd};
 trait Response: Copy {
     /// The firing rate at activation `x`.
     fn rate(self, x: f32) -> f32;
+    /// φ'(x), where φ(x) is `rate`.
+    fn slope(self, x: f32, rate: f32) -> f32;
 }
 
 /// tanh(x).
@@ -30,12 +32,26 @@ impl Response for Tanh {
     fn rate(self, x: f32) -> f32 {
         tanh(x)
     }
+
+    #[inline(always)]
+    fn slope(self, _: f32, rate: f32) -> f32 {
+        1.0 - rate * rate
+    }
 }
 
 impl Response for Rectified {
     #[inline(always)]
     fn rate(self, x: f32) -> f32 {
         (x + self.offset).clamp(0.0, self.max)
+    }
+
+    #[inline(always)]
+    fn slope(self, x: f32, _: f32) -> f32 {
+        if x > -self.offset && x < self.max - self.offset {
+            1.0
+        } else {
+            0.0
+        }
     }
 }
 
@@ -59,17 +75,38 @@ pub(super) fn advance(plan: &Plan, row: Row, factors: Option<(&mut [f32], &mut [
 }
 
 fn advance_with<R: Response>(response: R, plan: &Plan, row: Row, factors: Option<(&mut [f32], &mut [f32])>) {
-    let cubed = matches!(plan.learns, FusedRule::DeltaX(_));
-    match factors {
-        None => plan.arch.dispatch(Advance::<_, 0> { plan, response, row, post: &mut [], pre: &mut [] }),
-        Some((post, pre)) if cubed => plan.arch.dispatch(Advance::<_, 3> { plan, response, row, post, pre }),
-        Some((post, pre)) => plan.arch.dispatch(Advance::<_, 1> { plan, response, row, post, pre }),
+    match plan.rate_leak {
+        None => advance_leaking::<R, false>(response, plan, row, factors),
+        Some(_) => advance_leaking::<R, true>(response, plan, row, factors),
     }
 }
 
+fn advance_leaking<R: Response, const RATE: bool>(
+    response: R,
+    plan: &Plan,
+    row: Row,
+    factors: Option<(&mut [f32], &mut [f32])>,
+) {
+    let arch = plan.arch;
+    match (factors, plan.learns) {
+        (None, _) => arch.dispatch(Advance::<_, 0, RATE> { plan, response, row, post: &mut [], pre: &mut [] }),
+        (Some((post, pre)), FusedRule::DeltaX(_)) => {
+            arch.dispatch(Advance::<_, 3, RATE> { plan, response, row, post, pre });
+        }
+        (Some((post, pre)), FusedRule::Rflo) => {
+            arch.dispatch(Advance::<_, SLOPE, RATE> { plan, response, row, post, pre });
+        }
+        (Some((post, pre)), _) => arch.dispatch(Advance::<_, 1, RATE> { plan, response, row, post, pre }),
+    }
+}
+
+/// In the place of a power: factors of `rflo`.
+const SLOPE: u8 = 9;
+
 /// The step, with the factors of a rule that compares x with its running mean x̄: post = δx and pre = r(t−1), both
-/// raised to `POWER`; x̄ is updated afterwards. If `POWER` is 0, there are no factors and no x̄.
-struct Advance<'a, R, const POWER: u8> {
+/// raised to `POWER`; x̄ is updated afterwards. If `POWER` is 0, there are no factors and no x̄. If it is [`SLOPE`], post = φ'(x) and
+/// pre = r(t−1), the latter filtered in the place of x̄ unless the rate leaks (`RATE`).
+struct Advance<'a, R, const POWER: u8, const RATE: bool> {
     plan: &'a Plan<'a>,
     response: R,
     row: Row<'a>,
@@ -77,7 +114,7 @@ struct Advance<'a, R, const POWER: u8> {
     pre: &'a mut [f32],
 }
 
-impl<R: Response, const POWER: u8> WithSimd for Advance<'_, R, POWER> {
+impl<R: Response, const POWER: u8, const RATE: bool> WithSimd for Advance<'_, R, POWER, RATE> {
     type Output = ();
 
     #[inline(always)]
@@ -86,19 +123,27 @@ impl<R: Response, const POWER: u8> WithSimd for Advance<'_, R, POWER> {
         let w = plan.width;
         let (recurrent, input, x, r) = (&recurrent[..w], &input[..w], &mut x[..w], &mut r[..w]);
         let (leak, decay, free, held) = (plan.leak, plan.decay, &plan.free[..w], &plan.held[..w]);
+        let rate_leak = plan.rate_leak.unwrap_or(1.0);
         let used = if POWER == 0 { 0 } else { w };
         let (x_mean, post, pre) = (&mut x_mean[..used], &mut post[..used], &mut pre[..used]);
         for i in 0..w {
             let next = x[i] + leak * (recurrent[i] + input[i] - x[i]);
             let next = next * free[i] + held[i];
-            if POWER > 0 {
+            let rate = response.rate(next);
+            if POWER == SLOPE {
+                post[i] = response.slope(next, rate);
+                if !RATE {
+                    x_mean[i] = decay * x_mean[i] + (1.0 - decay) * r[i];
+                }
+                pre[i] = if RATE { r[i] } else { x_mean[i] };
+            } else if POWER > 0 {
                 let delta = next - x_mean[i];
                 post[i] = if POWER == 3 { delta * delta * delta } else { delta };
                 pre[i] = if POWER == 3 { r[i] * r[i] * r[i] } else { r[i] };
                 x_mean[i] = decay * x_mean[i] + (1.0 - decay) * next;
             }
             x[i] = next;
-            r[i] = response.rate(next);
+            r[i] = if RATE { r[i] + rate_leak * (rate - r[i]) } else { rate };
         }
     }
 }

@@ -243,7 +243,7 @@ impl<'s> Shard<'s> {
                     factors.post.extend_from_slice(&self.xi);
                     advance(plan, state, None);
                 }
-                FusedRule::FastWeights | FusedRule::Nothing => advance(plan, state, None),
+                FusedRule::Rflo | FusedRule::FastWeights | FusedRule::Nothing => advance(plan, state, None),
             }
             if self.learn {
                 factors.rates.extend_from_slice(&self.r[row]);

@@ -26,6 +26,11 @@ impl Factors {
         (&mut self.post[step.clone()], &mut self.pre[step])
     }
 
+    /// The postsynaptic factors of a step of the block.
+    pub(super) fn post_of(&mut self, step: usize) -> &mut [f32] {
+        &mut self.post[step * self.width..(step + 1) * self.width]
+    }
+
     /// Counts the factors written through [`Factors::next`]. Returns whether the block is full and must be folded
     /// before the next step.
     pub(super) fn push(&mut self) -> bool {

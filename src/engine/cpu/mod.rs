@@ -23,6 +23,7 @@ use self::plan::Plan;
 use self::readout::Online;
 use self::shard::Trial;
 use super::eligibility::{zeros, Aligned, HostEligibility};
+use super::fused::Of;
 use super::memory::{parts, Part, Sizes};
 use super::{fused, Eligibility, Engine, Ensemble, Episode, Record, TrialBatch};
 use crate::config::{Kernels, Stage};
@@ -47,11 +48,13 @@ impl Engine for Cpu {
         if !device.is_cpu() {
             return Some("the device is not the CPU".into());
         }
-        fused::refuses(setup, &[Kernels::Fused])
+        let of = if setup.task.episodes().is_some() { Of::Fewer } else { Of::Cpu };
+        fused::refuses(setup, &[Kernels::Fused], of)
     }
 
     fn memory(&self, setup: &Setup, sizes: &Sizes) -> Vec<Part> {
-        let factors = sizes.vectors(2.0 * sizes.t.min(100.0));
+        let block = if plan::filters_back(setup) { sizes.t } else { sizes.t.min(100.0) };
+        let factors = sizes.vectors(2.0 * block);
         let trials = sizes.drawn(sizes.t) + sizes.vectors(8.0);
         let fast_weights = sizes.fast_weights(&setup.config.fast_weights, 1.0);
         parts(fused::eligibility(setup, sizes, factors), fast_weights, trials)
@@ -176,6 +179,8 @@ fn run(plan: &Plan, ensemble: &Ensemble, batch: &TrialBatch, results: &mut Resul
             eligibility: eligibility(),
             perturbed: 0,
             online: Online::new(expected_error),
+            errors: vec![0.0; plan.errors()],
+            fed_back: Vec::new(),
         }
     };
     let mut trials: Vec<Trial> =

@@ -17,6 +17,10 @@ pub(super) struct Network {
     b_rec: Option<Aligned>,
     /// w_out `[n_out, width]` and b_out `[n_out]`.
     readout: Option<(Aligned, Vec<f32>)>,
+    /// w_fb, `[n_out, width]`.
+    w_fb_t: Option<Aligned>,
+    /// F, `[n_out, width]`.
+    error_feedback_t: Option<Aligned>,
 }
 
 impl Network {
@@ -30,6 +34,7 @@ impl Network {
             }
             Ok(padded)
         };
+        let transposed = |w: &Option<Tensor>| w.as_ref().map(|w| padded(&w.get(k)?.t()?.contiguous()?)).transpose();
         let readout = weights.w_out.as_ref().zip(weights.b_out.as_ref());
         Ok(Network {
             w_rec_t: padded(&weights.w_rec.get(k)?.t()?.contiguous()?)?,
@@ -38,7 +43,29 @@ impl Network {
             readout: readout
                 .map(|(w_out, b_out)| Ok::<_, candle_core::Error>((padded(&w_out.get(k)?)?, b_out.get(k)?.to_vec1()?)))
                 .transpose()?,
+            w_fb_t: transposed(&weights.w_fb)?,
+            error_feedback_t: transposed(&weights.error_feedback)?,
         })
+    }
+
+    /// Whether the output is fed back.
+    pub(super) fn feeds_back(&self) -> bool {
+        self.w_fb_t.is_some()
+    }
+
+    /// drive ← drive + w_fb z, with z `[n_out]`.
+    pub(super) fn feed_back(&self, plan: &Plan, z: &[f32], drive: &mut [f32]) {
+        if let Some(w_fb) = &self.w_fb_t {
+            plan.arch.dispatch(AddRows(drive, w_fb, z));
+        }
+    }
+
+    /// fed ← F ε, with ε `[n_out]`.
+    pub(super) fn error_feedback(&self, plan: &Plan, errors: &[f32], fed: &mut [f32]) {
+        fed.fill(0.0);
+        if let Some(feedback) = &self.error_feedback_t {
+            plan.arch.dispatch(AddRows(fed, feedback, errors));
+        }
     }
 
     /// drive ← w_rec r, for rates and drives `[trials, width]`.

@@ -6,6 +6,7 @@ use crate::config::{ModulatorSource, Output};
 use crate::engine::eligibility::Aligned;
 use crate::engine::{fused, Ensemble, Record, TrialBatch};
 use crate::model::{Leak, Transfer};
+use crate::presets::Setup;
 use crate::rules::FusedRule;
 use crate::tasks::TrialShape;
 use candle_core::Result;
@@ -31,8 +32,12 @@ pub(super) struct Plan<'a> {
     pub(super) t: usize,
     pub(super) n_in: usize,
     pub(super) n_out: usize,
-    /// dt/τ; at 1, the leaky step is the discrete one.
+    /// dt/τ of the activation; at 1, the leaky step is the discrete one.
     pub(super) leak: f32,
+    /// dt/τ of the rate, where that leaks.
+    pub(super) rate_leak: Option<f32>,
+    /// Whether the errors of a trial are filtered backward in time at its end, before its factors are multiplied.
+    pub(super) filters_back: bool,
     /// The transfer function φ.
     pub(super) transfer: Transfer,
     /// 0 for clamped neurons and padding; otherwise 1.
@@ -42,7 +47,7 @@ pub(super) struct Plan<'a> {
     pub(super) output_neurons: Vec<usize>,
     pub(super) learns: FusedRule,
     pub(super) start_step: usize,
-    /// The decay of x̄.
+    /// The decay of x̄, or of what `rflo` filters.
     pub(super) decay: f32,
     /// Whether some threads would be idle and can take over the eligibility's products.
     pub(super) folds_aside: bool,
@@ -52,8 +57,10 @@ impl<'a> Plan<'a> {
     pub(super) fn new(ensemble: &Ensemble<'a>, batch: &TrialBatch, learn: bool, record: Record) -> Result<Self> {
         let (setup, config) = (ensemble.setup, &ensemble.setup.config);
         let network = &config.network;
-        let Some(Leak::Activation(leak)) = setup.neurons.leak(network) else {
-            candle_core::bail!("neurons `{}` are not for the fused kernels", setup.neurons.name());
+        let (leak, rate_leak) = match setup.neurons.leak(network) {
+            Some(Leak::Activation(leak)) => (leak, None),
+            Some(Leak::Rate(leak)) => (1.0, Some(leak as f32)),
+            None => candle_core::bail!("neurons `{}` are not for the fused kernels", setup.neurons.name()),
         };
         let TrialShape { steps: t, n_in, n_out, measure } = ensemble.shape;
         let n = network.neurons;
@@ -64,6 +71,7 @@ impl<'a> Plan<'a> {
         held.resize(width, if let Transfer::Rectified { offset, .. } = transfer { -offset as f32 } else { 0.0 });
         let (shard, block) = cut(n, batch.trials_each);
         let learns = fused::rule(setup, learn);
+        let filters_back = learns == FusedRule::Rflo && filters_back(setup);
         let wanted = record.keeps_fast_weights(config) || learns == FusedRule::FastWeights;
         Ok(Plan {
             arch: Arch::new(),
@@ -71,13 +79,15 @@ impl<'a> Plan<'a> {
             modulator: config.fast_weights.modulator,
             online: OnlinePlan::new(setup, measure, learn),
             shard,
-            block,
+            block: if filters_back { t } else { block },
             n,
             width,
             t,
             n_in,
             n_out,
             leak: leak as f32,
+            rate_leak,
+            filters_back,
             transfer,
             free: Aligned::from_slice(0, &free),
             held: Aligned::from_slice(0, &held),
@@ -87,7 +97,10 @@ impl<'a> Plan<'a> {
             },
             learns,
             start_step: config.rule.start_step,
-            decay: fused::mean_decay(learns).unwrap_or(0.0) as f32,
+            decay: match learns {
+                FusedRule::Rflo => 1.0 - leak as f32,
+                _ => fused::mean_decay(learns).unwrap_or(0.0) as f32,
+            },
             folds_aside: batch.networks * batch.trials_each.div_ceil(shard) < rayon::current_num_threads(),
         })
     }
@@ -97,10 +110,25 @@ impl<'a> Plan<'a> {
         self.n * self.width
     }
 
+    /// The number of errors of outputs that a trial keeps.
+    pub(super) fn errors(&self) -> usize {
+        if self.learns == FusedRule::Rflo || self.online.reads_error() {
+            self.t * self.n_out
+        } else {
+            0
+        }
+    }
+
     /// Whether the eligibility is H at the end of a trial.
     pub(super) fn eligibility_is_h(&self) -> bool {
         self.learns == FusedRule::FastWeights
     }
+}
+
+/// Whether `rflo` filters errors backward in time: where rates leak, p cannot be factored step by step.
+pub(super) fn filters_back(setup: &Setup) -> bool {
+    setup.rule.fused() == Some(FusedRule::Rflo)
+        && matches!(setup.neurons.leak(&setup.config.network), Some(Leak::Rate(_)))
 }
 
 /// How many trials of a network run together, and how many steps of factors are collected between products into the

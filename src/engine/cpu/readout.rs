@@ -11,6 +11,8 @@ use pulp::Arch;
 pub(super) struct OnlinePlan {
     /// Whether anything reads the reward of each step.
     pub needed: bool,
+    /// Whether the reward of a step is 1 or 0.
+    binary: bool,
     measure: ErrorMeasure,
     reward_decay: f32,
     rule: ReadoutRule,
@@ -26,6 +28,7 @@ impl OnlinePlan {
         let rule = if learns { config.readout.rule } else { ReadoutRule::None };
         OnlinePlan {
             needed: setup.reads_reward_online(),
+            binary: config.modulator.binary,
             measure,
             reward_decay: config.modulator.reward_decay as f32,
             rule,
@@ -38,6 +41,11 @@ impl OnlinePlan {
     /// Whether the readout learns.
     pub fn learns(&self) -> bool {
         self.rule != ReadoutRule::None
+    }
+
+    /// Whether it learns from the error of each output.
+    pub fn reads_error(&self) -> bool {
+        self.rule == ReadoutRule::Delta
     }
 }
 
@@ -62,7 +70,18 @@ impl Online {
         });
         let change = -errors.sum::<f32>() / output.len() as f32 - self.reward_mean;
         self.reward_mean += change * (1.0 - plan.reward_decay);
-        change
+        match plan.binary {
+            true => f32::from(u8::from(change > 0.0)),
+            false => change,
+        }
+    }
+
+    /// Adds what a step's `errors` `[n_out]`, target − output, contribute to the changes of w_out `[n_out, width]` and b_out `[n_out]`.
+    pub fn learn_errors(plan: &OnlinePlan, errors: &[f32], r: &[f32], (w_out, b_out): (&mut [f32], &mut [f32])) {
+        for (k, error) in errors.iter().enumerate().filter(|(_, error)| **error != 0.0) {
+            plan.arch.dispatch(AddRows(&mut w_out[k * r.len()..(k + 1) * r.len()], r, &[*error]));
+            b_out[k] += error;
+        }
     }
 
     /// Adds the contribution of a step to the changes of w_out `[n_out, width]` and b_out `[n_out]`.
@@ -82,7 +101,7 @@ impl Online {
             let post = match plan.rule {
                 ReadoutRule::NodePerturbation => noise[k] / plan.variance,
                 ReadoutRule::Eh => z - self.output_mean[k],
-                // The engine refuses `delta`, and `none` does not learn.
+                // `delta` learns from errors, and `none` does not learn.
                 ReadoutRule::Delta | ReadoutRule::None => 0.0,
             };
             let mean = &mut self.output_mean[k];

@@ -36,6 +36,10 @@ pub(super) struct Trial<'a> {
     pub(super) perturbed: usize,
     /// The running means of reward and output.
     pub(super) online: Online,
+    /// target − output where that is scored, else 0, `[T, n_out]`; empty if nothing reads it.
+    pub(super) errors: Vec<f32>,
+    /// The output for r(0) `[n_out]`, where outputs are fed back.
+    pub(super) fed_back: Vec<f32>,
 }
 
 /// Some trials of one network between two steps.
@@ -73,15 +77,21 @@ pub(super) fn run(plan: &Plan, network: &Network, trials: &mut [Trial]) -> Vec<f
         readout_change: vec![0.0; if plan.online.learns() { plan.n_out * (plan.width + 1) } else { 0 }],
         trials,
     };
+    shard.begin_feedback();
     let dense = shard.trials.iter().any(|trial| trial.drawn.dense.is_some());
     match plan.learns {
         FusedRule::DeltaX(_) if plan.folds_aside => shard.all_steps_folding_aside(),
         FusedRule::NodePerturbation if !dense => shard.steps(0..plan.t, &mut []),
-        FusedRule::DeltaX(_) | FusedRule::Eh(_) | FusedRule::NodePerturbation => {
+        FusedRule::DeltaX(_) | FusedRule::Eh(_) | FusedRule::Rflo | FusedRule::NodePerturbation => {
             let mut factors = shard.factors();
             shard.steps(0..plan.t, &mut factors);
             let trials = factors.iter_mut().zip(shard.trials.iter_mut());
-            trials.for_each(|(factors, trial)| factors.finish(trial.eligibility));
+            trials.for_each(|(factors, trial)| {
+                if plan.filters_back {
+                    trial.filter_back(plan, network, factors);
+                }
+                factors.finish(trial.eligibility);
+            });
         }
         FusedRule::FastWeights | FusedRule::Nothing => shard.steps(0..plan.t, &mut []),
     }
@@ -98,7 +108,7 @@ pub(super) fn run(plan: &Plan, network: &Network, trials: &mut [Trial]) -> Vec<f
 }
 
 impl Rows {
-    /// x(0) with bias neurons clamped, r = φ(x), x̄ = x.
+    /// x(0) with bias neurons clamped, r = φ(x), x̄ = x; what `rflo` filters in the place of x̄ starts at 0.
     fn start(plan: &Plan, trials: &[Trial]) -> Self {
         let rows = || zeros(trials.len() * plan.width);
         let mut x = rows();
@@ -110,7 +120,7 @@ impl Rows {
         }
         Rows {
             r: AVec::from_iter(0, x.iter().map(|x| plan.transfer.single(*x))),
-            x_mean: x.clone(),
+            x_mean: if plan.learns == FusedRule::Rflo { rows() } else { x.clone() },
             x,
             recurrent: rows(),
             input: rows(),
@@ -119,6 +129,15 @@ impl Rows {
 }
 
 impl Shard<'_, '_> {
+    /// The outputs for r(0), which the first step feeds back.
+    fn begin_feedback(&mut self) {
+        let Shard { plan, network, rows, trials, .. } = self;
+        for (trial, r) in trials.iter_mut().zip(rows.r.chunks_exact(plan.width)).filter(|_| network.feeds_back()) {
+            trial.fed_back = vec![0.0; plan.n_out];
+            network.output(plan, r, &[], &mut trial.fed_back);
+        }
+    }
+
     /// Room for one block of factors per trial.
     fn factors(&self) -> Vec<Factors> {
         let block = self.plan.block.min(self.plan.t);
@@ -162,6 +181,7 @@ impl Shard<'_, '_> {
                 let recurrent = &mut rows.recurrent[row.clone()];
                 network.input_drive(plan, &trial.drawn.trial.inputs, step, &mut rows.input[row.clone()]);
                 trial.perturb(plan, step, &rows.r[row.clone()], recurrent);
+                trial.drive(plan, network, step, recurrent);
                 if let Some(fast_weights) = fast_weights {
                     fast_weights.read(b, &rows.r[row.clone()], recurrent);
                 }
@@ -187,8 +207,8 @@ impl Shard<'_, '_> {
                 if let Some(fast_weights) = fast_weights {
                     fast_weights.change(b, r, trial.modulator(plan, step, reward_change));
                 }
-                if let Some(factors) = factors.filter(|_| step >= plan.start_step) {
-                    trial.credit(plan, reward_change, factors);
+                if let Some(factors) = factors.filter(|_| plan.filters_back || step >= plan.start_step) {
+                    trial.credit(plan, network, step, reward_change, factors);
                 }
             }
         }
@@ -208,6 +228,38 @@ impl Trial<'_> {
                 let row = &mut self.eligibility[neuron * plan.width..(neuron + 1) * plan.width];
                 row.iter_mut().zip(r).for_each(|(e, r)| *e += xi.size * r);
             }
+        }
+    }
+
+    /// Adds private noise and the output of the step before to the drive.
+    fn drive(&self, plan: &Plan, network: &Network, step: usize, drive: &mut [f32]) {
+        let noise = self.drawn.private_noise.get(step * plan.n..(step + 1) * plan.n).unwrap_or(&[]);
+        drive.iter_mut().zip(noise).for_each(|(drive, noise)| *drive += noise);
+        if network.feeds_back() {
+            let before = match step {
+                0 => &self.fed_back[..],
+                _ => &self.outputs[(step - 1) * plan.n_out..step * plan.n_out],
+            };
+            network.feed_back(plan, before, drive);
+        }
+    }
+
+    /// Turns the slopes φ'(x(s)) `[T, width]`, the postsynaptic factors of `rflo` where rates leak, into those whose products with r(s−1)
+    /// sum up to the eligibility.
+    ///
+    /// The eligibility is Σ_t (F ε(t))_i p_ij(t) with p_ij(t) = Σ_{s≤t} (1−λ)^(t−s) λ φ'_i(s) r_j(s−1), a matrix at every step. With the
+    /// sums exchanged it is Σ_s λ φ'_i(s) (F q(s))_i r_j(s−1), where q(s) = ε(s) + (1−λ) q(s+1): errors are filtered backward in time.
+    fn filter_back(&self, plan: &Plan, network: &Network, factors: &mut Factors) {
+        let leak = plan.rate_leak.unwrap_or(1.0);
+        let (mut filtered, mut fed) = (vec![0.0; plan.n_out], zeros(plan.width));
+        for step in (0..plan.t).rev() {
+            let errors = &self.errors[step * plan.n_out..(step + 1) * plan.n_out];
+            let learnt = if step >= plan.start_step { 1.0 } else { 0.0 };
+            for (q, error) in filtered.iter_mut().zip(errors) {
+                *q = learnt * error + (1.0 - leak) * *q;
+            }
+            network.error_feedback(plan, &filtered, &mut fed);
+            factors.post_of(step).iter_mut().zip(fed.iter()).for_each(|(post, fed)| *post *= leak * fed);
         }
     }
 
@@ -246,15 +298,23 @@ impl Trial<'_> {
         let output = &mut self.outputs[now.clone()];
         let noise = self.drawn.readout_noise.get(now.clone()).unwrap_or(&[]);
         network.output(plan, r, noise, output);
+        let trial = &self.drawn.trial;
+        if let Some(errors) = self.errors.get_mut(now.clone()).filter(|_| trial.scored[step]) {
+            let targets = trial.targets[now.clone()].iter().zip(output.iter());
+            errors.iter_mut().zip(targets).for_each(|(error, (target, z))| *error = target - z);
+            if plan.online.reads_error() {
+                let change = change.split_at_mut(plan.n_out * plan.width);
+                Online::learn_errors(&plan.online, errors, r, change);
+            }
+        }
         if !plan.online.needed {
             return 0.0;
         }
-        let trial = &self.drawn.trial;
         let reward_change = match trial.scored[step] {
             true => self.online.reward_change(&plan.online, output, &trial.targets[now]),
             false => 0.0,
         };
-        if plan.online.learns() {
+        if plan.online.learns() && !plan.online.reads_error() {
             let change = change.split_at_mut(plan.n_out * plan.width);
             self.online.learn(&plan.online, output, noise, reward_change, r, change);
         }
@@ -271,7 +331,7 @@ impl Trial<'_> {
     }
 
     /// Counts the factors of a step, and folds a full block.
-    fn credit(&mut self, plan: &Plan, reward_change: f32, factors: &mut Factors) {
+    fn credit(&mut self, plan: &Plan, network: &Network, step: usize, reward_change: f32, factors: &mut Factors) {
         if matches!(plan.learns, FusedRule::Eh(_)) {
             // Gated by the step's reward: if it is as expected, nothing is added.
             if reward_change == 0.0 {
@@ -279,7 +339,16 @@ impl Trial<'_> {
             }
             factors.next().0.iter_mut().for_each(|post| *post *= reward_change);
         }
-        if factors.push() && !self.eligibility.is_empty() {
+        if plan.learns == FusedRule::Rflo && !plan.filters_back {
+            let errors = &self.errors[step * plan.n_out..(step + 1) * plan.n_out];
+            if errors.iter().all(|error| *error == 0.0) {
+                return;
+            }
+            let mut fed = zeros(plan.width);
+            network.error_feedback(plan, errors, &mut fed);
+            factors.next().0.iter_mut().zip(fed.iter()).for_each(|(post, fed)| *post *= fed);
+        }
+        if factors.push() && !self.eligibility.is_empty() && !plan.filters_back {
             factors.fold(self.eligibility);
         }
     }

@@ -104,7 +104,7 @@ impl Engine for Cuda {
         if setup.config.perturbation.distribution == Some(Distribution::Gaussian) {
             return Some("Gaussian perturbations (perturbation.distribution)".into());
         }
-        fused::refuses(setup, &[Kernels::Fused, Kernels::Stepwise])
+        fused::refuses(setup, &[Kernels::Fused, Kernels::Stepwise], fused::Of::Fewer)
     }
 
     fn memory(&self, setup: &Setup, sizes: &Sizes) -> Vec<Part> {

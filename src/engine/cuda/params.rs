@@ -107,7 +107,7 @@ impl Params {
                 FusedRule::DeltaX(_) => 1,
                 FusedRule::NodePerturbation => 2,
                 FusedRule::Eh(_) => 3,
-                FusedRule::FastWeights | FusedRule::Nothing => 0,
+                FusedRule::Rflo | FusedRule::FastWeights | FusedRule::Nothing => 0,
             },
             start_step: config.rule.start_step.min(shape.steps) as u32,
             stage: match config.fast_weights.stage {
