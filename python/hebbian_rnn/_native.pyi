@@ -105,9 +105,9 @@ def load(path: str, task: OwnTask | None = None) -> Run: ...
 def function_task(
     name: str,
     draw: Callable[[Sequence[int], int], Mapping[str, NDArray[Any]]],
-    inputs: Sequence[str],
+    about: tuple[Sequence[str], Sequence[str], Sequence[str], Sequence[tuple[str, bool]]],
     sizes: tuple[int, int],
-    types: Sequence[str],
+    lengths_vary: bool,
     measure: str,
     correct_below: float,
 ) -> OwnTask: ...

@@ -31,7 +31,11 @@ KNOWN = {
     "mask": "[trials, T]",
     "type": "[trials]",
     "modulator": "[trials, T]",
+    "steps": "[trials]",
 }
+
+#: How the names of labels begin, [trials] each: what is known of a trial, for analyses.
+LABEL = "label."
 
 
 class Task:
@@ -43,6 +47,7 @@ class Task:
         *,
         name: str | None = None,
         inputs: Sequence[str] | None = None,
+        outputs: Sequence[str] | None = None,
         types: Sequence[str] | int = 1,
         measure: str = "absolute",
         correct_below: float = 0.5,
@@ -50,6 +55,7 @@ class Task:
         self._draw = draw
         self.name: str = name or str(getattr(draw, "__name__", "task"))
         self._inputs = inputs
+        self._outputs = outputs
         self.types = [f"type {k}" for k in range(types)] if isinstance(types, int) else list(types)
         self._measure = measure
         self._correct_below = correct_below
@@ -69,17 +75,20 @@ class Task:
         if not isinstance(drawn, Mapping):
             kind = type(drawn).__name__
             raise ContentError(f"task `{self.name}` returned a {kind}; expected a dict of arrays: {', '.join(KNOWN)}")
-        unknown = set(drawn) - set(KNOWN)
+        unknown = {key for key in drawn if key not in KNOWN and not key.startswith(LABEL)}
         if unknown:
-            raise ContentError(f"task `{self.name}` returned `{min(unknown)}`; known are: {', '.join(KNOWN)}")
+            known = f"{', '.join(KNOWN)}, {LABEL}…"
+            raise ContentError(f"task `{self.name}` returned `{min(unknown)}`; known are: {known}")
         found = {key: self._read(key, array) for key, array in drawn.items() if array is not None}
         self._check(found, trials)
         return found
 
     def _read(self, key: str, array: Any) -> NDArray[Any]:
         label = f"{self.name}: {key}"
-        if key == "type":
+        if key in ("type", "steps"):
             return plain(label, array).astype(np.int64)
+        if key.startswith(LABEL):
+            return np.ascontiguousarray(plain(label, array))
         if key == "mask":
             return np.ascontiguousarray(plain(label, array) != 0)
         return floats(label, array).astype(np.float32, copy=False)
@@ -91,14 +100,19 @@ class Task:
         shape = found["inputs"].shape
         steps = shape[1] if len(shape) == 3 else 0
         for key, array in found.items():
-            expected = {"mask": (trials, steps), "modulator": (trials, steps), "type": (trials,)}.get(key)
+            of_trials = key in ("type", "steps") or key.startswith(LABEL)
+            expected = (trials,) if of_trials else {"mask": (trials, steps), "modulator": (trials, steps)}.get(key)
             fits = array.shape == expected if expected else array.ndim == 3 and array.shape[:2] == (trials, steps)
             if not fits:
-                text = f"{KNOWN[key]} with {trials} trials" + (f" and T = {steps}, as `inputs` has it" if steps else "")
+                text = f"{KNOWN.get(key, '[trials]')} with {trials} trials" + (f" and T = {steps}, as `inputs` has it" if steps else "")
                 raise wrong(f"{self.name}: {key}", f"of shape {list(array.shape)}", text)
         if "mask" in found and not found["mask"].any(axis=1).all():
             trial = int(np.argmin(found["mask"].any(axis=1)))
             raise wrong(f"{self.name}: mask", f"0 throughout trial {trial}", "at least one step that is judged")
+        if "steps" in found and trials:
+            odd = found["steps"][(found["steps"] < 1) | (found["steps"] > steps)]
+            if len(odd):
+                raise wrong(f"{self.name}: steps", str(odd[0]), f"1 to {steps}, the steps of `inputs`")
         if "type" in found and trials:
             strange = found["type"][(found["type"] < 0) | (found["type"] >= len(self.types))]
             if len(strange):
@@ -115,7 +129,15 @@ class Task:
         if len(names) != n_in:
             raise UsageError(f"task `{self.name}` names {len(names)} inputs, but draws {n_in}")
         sizes = (steps, sample["targets"].shape[2])
-        return _native.function_task(self.name, self.draw, names, sizes, self.types, self._measure, self._correct_below)
+        outputs = list(self._outputs) if self._outputs is not None else []
+        if outputs and len(outputs) != sizes[1]:
+            raise UsageError(f"task `{self.name}` names {len(outputs)} outputs, but draws {sizes[1]}")
+        labels = [(key[len(LABEL) :], array.dtype.kind == "f") for key, array in sample.items() if key.startswith(LABEL)]
+        about = (names, outputs, self.types, labels)
+        lengths_vary = "steps" in sample
+        return _native.function_task(
+            self.name, self.draw, about, sizes, lengths_vary, self._measure, self._correct_below
+        )
 
 
 @overload
@@ -126,6 +148,7 @@ def task(
     *,
     name: str | None = None,
     inputs: Sequence[str] | None = None,
+    outputs: Sequence[str] | None = None,
     types: Sequence[str] | int = 1,
     measure: str = "absolute",
     correct_below: float = 0.5,
@@ -136,13 +159,15 @@ def task(draw: Draw | None = None, **options: Any) -> Task | Callable[[Draw], Ta
     The function gets a numpy random generator and the number of trials, and returns a dict of arrays: `inputs` [trials, T, n_in]
     and `targets` [trials, T, n_out]; optionally `mask` [trials, T], not 0 where outputs are judged (default: everywhere); `type`
     [trials], integers from 0 for trials whose rewards are compared with one another (default: all 0); `modulator` [trials, T], m(t)
-    of the fast weights. Every call must return the same T, n_in and n_out.
+    of the fast weights; `steps` [trials], the length of each trial, where some are shorter than T; `label.NAME` [trials], what is
+    known of each trial, for analyses: integers are classes, floating-point numbers are degrees. Every call must return the
+    same arrays, with the same T, n_in and n_out.
 
     The generator depends only on the seed, the network and the trials, so a function that uses no other randomness gives the same
     networks each time. It is called ahead of need, on a thread of its own.
 
     name: in the configuration; default: the function's.
-    inputs: the names of the inputs, for pictures.
+    inputs, outputs: their names, for pictures.
     types: the names of the trial types, or how many there are.
     measure: "absolute" or "squared", the difference of outputs and targets.
     correct_below: a trial with a smaller mean error is correct.
@@ -152,14 +177,14 @@ def task(draw: Draw | None = None, **options: Any) -> Task | Callable[[Draw], Ta
 
 def of_arrays(arrays: Trials, name: str = "trials") -> Task:
     """A task that draws from ready-made trials: arrays as a `@task` returns them."""
-    ready = {key: plain(f"{name}: {key}", array) for key, array in arrays.items() if key in KNOWN}
+    ready = {key: plain(f"{name}: {key}", array) for key, array in arrays.items() if key in KNOWN or key.startswith(LABEL)}
     if "inputs" not in ready:
         raise wrong(f"{name}: inputs", "missing", KNOWN["inputs"])
     count = len(ready["inputs"])
     for key, array in ready.items():
         if array.ndim == 0 or len(array) != count:
             raise wrong(
-                f"{name}: {key}", f"of shape {list(array.shape)}", f"{KNOWN[key]} with {count} trials, as `inputs` has"
+                f"{name}: {key}", f"of shape {list(array.shape)}", f"{KNOWN.get(key, '[trials]')} with {count} trials, as `inputs` has"
             )
     types = int(ready["type"].max()) + 1 if "type" in ready and count else 1
     # Every type is as likely as the others, however many of its trials there are.

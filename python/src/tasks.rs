@@ -3,7 +3,7 @@
 use crate::errors::OrRaise;
 use crate::leaving::enter;
 use crate::worlds::PythonWorld;
-use hebbian_rnn::{Episodes, Error, ErrorMeasure, Phase, Stream, Task, Trial, TrialNumbers};
+use hebbian_rnn::{Episodes, Error, ErrorMeasure, Label, Phase, Stream, Task, Trial, TrialNumbers};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -37,17 +37,21 @@ impl OwnTask {
     }
 }
 
+/// The names of inputs, outputs (none: numbers) and types, and the labels, each with whether it is graded.
+type About = (Vec<String>, Vec<String>, Vec<String>, Vec<(String, bool)>);
+
 /// A task whose trials `draw(seed, trials)` draws. `sizes` are T and n_out.
 #[pyfunction]
 pub fn function_task(
     name: String,
     draw: Py<PyAny>,
-    inputs: Vec<String>,
+    about: About,
     sizes: (usize, usize),
-    types: Vec<String>,
+    lengths_vary: bool,
     measure: &str,
     correct_below: f64,
 ) -> PyResult<OwnTask> {
+    let (inputs, outputs, types, labels) = about;
     let known = [("absolute", ErrorMeasure::Absolute), ("squared", ErrorMeasure::Squared)];
     let found = known.iter().find(|(name, _)| *name == measure).map(|(_, measure)| *measure);
     let unknown = || Error::Unknown {
@@ -60,9 +64,12 @@ pub fn function_task(
         let (key, found, expected) = ("correct_below".into(), correct_below.to_string(), "a positive number".into());
         return Err(Error::Setting { key, found, expected }).or_raise();
     }
-    let drawing = Arc::new(Drawing { name: name.clone(), draw, n_in: inputs.len(), steps: sizes.0, n_out: sizes.1 });
+    let label = |(name, graded)| Label { name, graded };
+    let labels: Vec<Label> = labels.into_iter().map(label).collect();
+    let (n_in, (steps, n_out)) = (inputs.len(), sizes);
+    let drawing = Arc::new(Drawing { name, draw, n_in, steps, n_out, lengths_vary, labels });
     let ahead = Arc::new(Ahead::begin(drawing.clone())?);
-    let task = FunctionTask { drawing, inputs, types, measure, correct_below, ahead: ahead.clone() };
+    let task = FunctionTask { drawing, inputs, outputs, types, measure, correct_below, ahead: ahead.clone() };
     Ok(OwnTask { task: Arc::new(task), like: "file", ahead: Some(ahead) })
 }
 
@@ -81,6 +88,8 @@ struct Drawing {
     steps: usize,
     n_in: usize,
     n_out: usize,
+    lengths_vary: bool,
+    labels: Vec<Label>,
 }
 
 impl Drawing {
@@ -103,6 +112,15 @@ impl Drawing {
         let modulator: Option<PyReadonlyArray2<'_, f32>> =
             get("modulator")?.map(|array| array.extract()).transpose()?;
         let types: Option<PyReadonlyArray1<'_, i64>> = get("type")?.map(|array| array.extract()).transpose()?;
+        let lengths: Option<PyReadonlyArray1<'_, i64>> = get("steps")?.map(|array| array.extract()).transpose()?;
+        let mut labels: Vec<Vec<f64>> = Vec::new();
+        for Label { name, .. } in &self.labels {
+            let Some(label) = get(&format!("label.{name}"))? else {
+                let text = format!("task `{}` drew no label.{name}; expected it, as at first", self.name);
+                return Ok(Err(Error::Content(text)));
+            };
+            labels.push(label.call_method1("astype", ("float64",))?.call_method0("tolist")?.extract()?);
+        }
         let (t, n_in, n_out) = (self.steps, self.n_in, self.n_out);
         for (what, found, expected) in
             [("inputs", inputs.shape(), [count, t, n_in]), ("targets", targets.shape(), [count, t, n_out])]
@@ -117,12 +135,18 @@ impl Drawing {
         let mask = mask.as_ref().map(|mask| mask.as_slice()).transpose()?;
         let modulator = modulator.as_ref().map(|modulator| modulator.as_slice()).transpose()?;
         let types = types.as_ref().map(|types| types.as_slice()).transpose()?;
-        let trial = |k: usize| Trial {
-            trial_type: types.map_or(0, |types| types[k] as usize),
-            inputs: inputs[k * t * n_in..(k + 1) * t * n_in].to_vec(),
-            targets: targets[k * t * n_out..(k + 1) * t * n_out].to_vec(),
-            scored: mask.map_or_else(|| vec![true; t], |mask| mask[k * t..(k + 1) * t].to_vec()),
-            modulator: modulator.map(|modulator| modulator[k * t..(k + 1) * t].to_vec()),
+        let lengths = lengths.as_ref().map(|lengths| lengths.as_slice()).transpose()?;
+        let trial = |k: usize| {
+            // Python has checked them.
+            let steps = lengths.map_or(t, |lengths| lengths[k] as usize);
+            Trial {
+                trial_type: types.map_or(0, |types| types[k] as usize),
+                inputs: inputs[k * t * n_in..][..steps * n_in].to_vec(),
+                targets: targets[k * t * n_out..][..steps * n_out].to_vec(),
+                scored: mask.map_or_else(|| vec![true; steps], |mask| mask[k * t..][..steps].to_vec()),
+                modulator: modulator.map(|modulator| modulator[k * t..][..steps].to_vec()),
+                labels: labels.iter().map(|label| label[k] as f32).collect(),
+            }
         };
         Ok(Ok((0..count).map(trial).collect()))
     }
@@ -173,6 +197,7 @@ impl Ahead {
 struct FunctionTask {
     drawing: Arc<Drawing>,
     inputs: Vec<String>,
+    outputs: Vec<String>,
     types: Vec<String>,
     measure: ErrorMeasure,
     correct_below: f64,
@@ -192,8 +217,23 @@ impl Task for FunctionTask {
         self.inputs.clone()
     }
 
+    fn lengths_vary(&self) -> bool {
+        self.drawing.lengths_vary
+    }
+
     fn n_out(&self) -> usize {
         self.drawing.n_out
+    }
+
+    fn outputs(&self) -> Vec<String> {
+        match self.outputs.is_empty() {
+            true => (1..=self.drawing.n_out).map(|k| format!("output {k}")).collect(),
+            false => self.outputs.clone(),
+        }
+    }
+
+    fn labels(&self) -> Vec<Label> {
+        self.drawing.labels.clone()
     }
 
     fn trial_types(&self) -> Vec<String> {

@@ -225,3 +225,28 @@ def test_a_task_of_psychrnn() -> None:
     run = hr.train(Batches(), **small)
     assert run.config["task"] == {"name": "Batches"}
     assert np.array_equal(run.weights["w_rec"], hr.train(hr.psychrnn(Batches()), **small).weights["w_rec"])
+
+
+def test_labels_and_lengths(tmp_path: Path) -> None:
+    @hr.task(inputs=["evidence"], outputs=["choice"])
+    def sides(rng: np.random.Generator, trials: int) -> dict[str, Any]:
+        evidence = rng.choice([-1.0, -0.5, 0.5, 1.0], trials)
+        inputs = np.zeros((trials, 30, 1))
+        inputs[:, :10, 0] = evidence[:, None]
+        targets = np.broadcast_to(0.5 * np.sign(evidence)[:, None, None], (trials, 30, 1))
+        steps = np.where(evidence > 0, 30, 20)
+        return {
+            "inputs": inputs,
+            "targets": targets,
+            "steps": steps,
+            "label.evidence": evidence,
+            "label.side": (evidence > 0).astype(int),
+        }
+
+    run = hr.train(sides, networks=2, batch=8, updates=2, neurons=20, out=tmp_path / "run", progress=False)
+    curve = run.analyse("psychometric", trials=60).tables["psychometric"]
+    assert set(curve["stimulus"]) == {-1.0, -0.5, 0.5, 1.0}
+    found = run.analyse("decoding", trials=60)
+    assert set(found.tables["decoding"]["variable"]) == {"side"}
+    numbers = found.numbers["side, trained and tested at the same time"]
+    assert 0.5 <= numbers["best"] <= 1.0

@@ -338,7 +338,7 @@ mod tests {
     #[test]
     fn a_neuron_that_excites_itself_has_three_points() {
         // x = 2 tanh x: 0, unstable with eigenvalue 2 − 1, and ±1.915008…, stable with 2 (1 − tanh²) − 1.
-        let points = dynamics(&[2.0], 1).points(&[vec![0.01], vec![0.9], vec![-0.5], vec![0.7]], &[0.0]);
+        let points = dynamics(&[2.0], 1).points(&[vec![0.01], vec![0.9], vec![-0.9], vec![0.95]], &[0.0]);
         let mut rates: Vec<f64> = points.iter().map(|point| point.rates[0]).collect();
         rates.sort_by(f64::total_cmp);
         let at = 1.915_008_048_f64.tanh();

@@ -210,6 +210,7 @@ mod tests {
             (cka - expected_cka).abs() < 1e-5 && (angle - expected_angle).abs() < 1e-4,
             "{cka} {expected_cka} {angle} {expected_angle}"
         );
-        assert!(compare(&one, &other)[0] < 0.6);
+        // Few samples of many neurons: about 1 / (1 + 12 / 30) even for unrelated ones.
+        assert!((compare(&one, &other)[0] - 0.71).abs() < 0.1);
     }
 }

@@ -24,8 +24,10 @@ pub struct Perturbation {
 /// One trial with all its random numbers.
 #[derive(Clone, Debug)]
 pub struct DrawnTrial {
-    /// The trial drawn from the task.
+    /// The trial drawn from the task, its lists padded to T steps if it is shorter.
     pub trial: Trial,
+    /// The number of steps until it ends. Its state stays as it is from then on.
+    pub ends: usize,
     /// The initial activations x(0), `[N]`.
     pub x0: Vec<f32>,
     /// The exploratory perturbations, ordered by step.
@@ -124,8 +126,9 @@ impl TrialBatch {
             let (network, trial) = (networks.start + (i / trials_each) as u64, (i % trials_each) as u64);
             draw_trial(&setup.config, &*setup.task, draw, network, draw.first_trial + trial, given)
         };
-        let drawn: Vec<DrawnTrial> = given.into_par_iter().enumerate().map(trial).collect();
+        let mut drawn: Vec<DrawnTrial> = given.into_par_iter().enumerate().map(trial).collect();
         drawn.iter().try_for_each(|d| check(&*setup.task, &d.trial))?;
+        drawn.iter_mut().for_each(|drawn| drawn.pad(&*setup.task));
         Ok(TrialBatch { networks: networks.count(), trials_each, drawn, exact: None })
     }
 
@@ -153,6 +156,7 @@ impl TrialBatch {
                     modulator: modulator.next(),
                     ..Trial::default()
                 },
+                ends: t,
                 x0,
                 perturbations: Vec::new(),
                 dense: None,
@@ -182,10 +186,29 @@ impl TrialBatch {
     }
 }
 
+impl DrawnTrial {
+    /// Pads the lists of a trial that is shorter than T, and forgets what would happen after its end.
+    fn pad(&mut self, task: &dyn Task) {
+        let (t, trial) = (task.steps(), &mut self.trial);
+        if task.episodes().is_some() || self.ends >= t {
+            return;
+        }
+        trial.inputs.resize(t * task.n_in(), 0.0);
+        trial.targets.resize(t * task.n_out(), 0.0);
+        trial.scored.resize(t, false);
+        trial.modulator.iter_mut().for_each(|modulator| modulator.resize(t, 0.0));
+        self.perturbations.retain(|perturbation| (perturbation.step as usize) < self.ends);
+    }
+}
+
 fn check(task: &dyn Task, trial: &Trial) -> Result<()> {
     let (name, kind, kinds) = (task.name(), trial.trial_type, task.n_types());
     // Episodes are not drawn as a whole.
-    let t = if task.episodes().is_some() { 0 } else { task.steps() };
+    let t = match task.lengths_vary() {
+        _ if task.episodes().is_some() => 0,
+        true => trial.scored.len().clamp(1, task.steps()),
+        false => task.steps(),
+    };
     for (list, found, expected) in [
         ("inputs", trial.inputs.len(), t * task.n_in()),
         ("targets", trial.targets.len(), t * task.n_out()),
@@ -243,8 +266,10 @@ fn draw_trial(
             acting: explore(sd > 0.0).then(|| Counter::new(&mut rng(Purpose::ReadoutPerturbation))),
         }
     };
+    let drawn = given.unwrap_or_else(|| task.trial(trial, &mut rng(Purpose::Task)));
     DrawnTrial {
-        trial: given.unwrap_or_else(|| task.trial(trial, &mut rng(Purpose::Task))),
+        ends: if task.episodes().is_some() { steps } else { drawn.scored.len() },
+        trial: drawn,
         x0: initial(&config.network, rng(Purpose::InitialActivation)),
         perturbations: (perturbed && !gaussian).then(perturbations).unwrap_or_default(),
         dense: (perturbed && gaussian).then(dense),

@@ -56,6 +56,9 @@ pub(super) fn refuses(setup: &Setup, called: &[Kernels], of: Of) -> Option<Strin
     if !called.contains(&setup.config.train.kernels) {
         return Some("train.kernels asks for others".into());
     }
+    if setup.task.lengths_vary() && of == Of::Fewer {
+        return Some("trials of different lengths run on plain operations".into());
+    }
     let feature = unknown_in_network(setup, of).or_else(|| unknown_elsewhere(setup, of));
     feature.map(|feature| format!("{feature} runs on plain operations"))
 }

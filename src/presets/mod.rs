@@ -20,7 +20,7 @@ use crate::environments::{Acrobot, Bandit, CartPole, OpenField, Pendulum, Percep
 use crate::error::{Error, Result};
 use crate::rules::{find_rule, RuleInfo};
 use crate::tasks::{bits::Echo, bits::Sequence, file, parameters, Bits, Dnms, EvidenceAccumulation, PatternGeneration};
-use crate::tasks::{EpisodeSettings, Episodes, Reach, Recall, SelectiveIntegration, Task};
+use crate::tasks::{EpisodeSettings, Episodes, Reach, Recall, SelectiveIntegration, Task, Yang19};
 use crate::text::fields;
 use documented::DocumentedFields;
 use serde::de::DeserializeOwned;
@@ -108,6 +108,14 @@ pub static TASKS: &[TaskInfo] = &[
         preset: settings::pattern_generation,
         build: build::<PatternGeneration>,
         meanings: fields::<PatternGeneration>,
+    },
+    TaskInfo {
+        name: "yang19",
+        summary: "twenty tasks in one network, named by an input: go, anti, decisions, matching (Yang et al. 2019)",
+        rule: "rflo",
+        preset: settings::yang19,
+        build: build::<Yang19>,
+        meanings: fields::<Yang19>,
     },
     TaskInfo {
         name: "recall",

@@ -2,7 +2,7 @@
 
 use crate::config::*;
 use crate::tasks::bits::{Echo, Sequence};
-use crate::tasks::{file, Dnms, EvidenceAccumulation, PatternGeneration, Reach, Recall, SelectiveIntegration};
+use crate::tasks::{file, Dnms, EvidenceAccumulation, PatternGeneration, Reach, Recall, SelectiveIntegration, Yang19};
 use serde::Serialize;
 
 /// A task's parameters as a `task` table.
@@ -163,6 +163,36 @@ pub(super) fn pattern_generation(config: &mut Config) {
         ReadoutConfig { rule: ReadoutRule::NodePerturbation, eta: 0.01, perturbation: 0.1, ..ReadoutConfig::default() };
     config.train.batch = if config.rule.name == "rflo" { 1 } else { 16 };
     config.train.trials = Some(10_000);
+}
+
+/// The size and times of Yang et al. 2019: 256 neurons whose rates leak, on steps of 20 ms. Theirs have a softplus and private noise
+/// (0.158 here: 0.05 · √(2 τ / dt)); these tanh and, unless it is set, none.
+pub(super) fn yang19(config: &mut Config) {
+    config.task = table(&Yang19::default());
+    config.network = NetworkConfig {
+        neurons: 256,
+        dynamics: "leaky-rate".into(),
+        tau_ms: 100.0,
+        dt_ms: 20.0,
+        gain: 1.0,
+        bias_scale: 0.2,
+        input_scale: 0.5,
+        initial_activation: 0.0,
+        output: Output::Readout,
+        readout_scale: 0.1,
+        ..NetworkConfig::default()
+    };
+    config.perturbation.probability = 0.01;
+    config.perturbation.amplitude = 1.0;
+    (config.rule.eta, config.readout) = match &config.rule.name[..] {
+        "rflo" => (1e-5, ReadoutConfig { rule: ReadoutRule::Delta, eta: 0.01, ..ReadoutConfig::default() }),
+        _ => {
+            let rule = ReadoutRule::NodePerturbation;
+            (1e-3, ReadoutConfig { rule, eta: 0.01, perturbation: 0.1, ..ReadoutConfig::default() })
+        }
+    };
+    config.rule.max_dw = 1e-3;
+    config.train.trials = Some(100_000);
 }
 
 /// 1000 discrete neurons connected by fast weights only; each receives one bit as input, 20 times as strong as a rate.

@@ -144,17 +144,20 @@ pub(super) fn sample_trials_of(checkpoint: &Checkpoint) -> Result<SampleTrials> 
     let channels = |values: &[f32], width: usize| -> Vec<Vec<f32>> {
         (0..width).map(|k| values.iter().skip(k).step_by(width).copied().collect()).collect()
     };
+    let until = |ends: usize, channels: Vec<Vec<f32>>| -> Vec<Vec<f32>> {
+        channels.into_iter().map(|channel| channel.into_iter().take(ends).collect()).collect()
+    };
     let sample = |(b, outputs): (usize, &Vec<f64>)| {
-        let trial = &batch.drawn[place * shown + b].trial;
+        let (trial, ends) = (&batch.drawn[place * shown + b].trial, batch.drawn[place * shown + b].ends);
         let outputs: Vec<f32> = task.judged(outputs).iter().map(|z| *z as f32).collect();
         let scored = |index: usize| trial.scored[index / n_out];
         let targets = trial.targets.iter().enumerate().map(|(index, y)| if scored(index) { *y } else { f32::NAN });
         SampleTrial {
             title: if types.len() > 1 { types[trial.trial_type].clone() } else { format!("trial {}", b + 1) },
             step_ms: step_ms.unwrap_or(1.0),
-            inputs: channels(&trial.inputs, n_in),
+            inputs: until(ends, channels(&trial.inputs, n_in)),
             output_names: task.outputs(),
-            outputs: channels(&outputs, n_out),
+            outputs: until(ends, channels(&outputs, n_out)),
             targets: channels(&targets.collect::<Vec<_>>(), n_out),
         }
     };

@@ -154,6 +154,19 @@ pub enum Increment {
     Matrix(Tensor),
 }
 
+impl Increment {
+    /// The increment with its postsynaptic factors, or its matrix, changed by `gate`.
+    pub(crate) fn gated(self, gate: impl Fn(&Tensor) -> candle_core::Result<Tensor>) -> candle_core::Result<Self> {
+        let of = |Factors { post, pre }: Factors| Ok::<_, candle_core::Error>(Factors { post: gate(&post)?, pre });
+        Ok(match self {
+            Increment::Outer(factors) => Increment::Outer(of(factors)?),
+            Increment::CubedOuter(factors) => Increment::CubedOuter(of(factors)?),
+            Increment::Outers([first, second]) => Increment::Outers([of(first)?, of(second)?]),
+            Increment::Matrix(matrix) => Increment::Matrix(gate(&matrix)?),
+        })
+    }
+}
+
 /// A rule that can be selected by name.
 pub struct RuleInfo {
     /// The name.

@@ -48,7 +48,7 @@ pub fn read_inputs(path: &Path, checkpoint: &Checkpoint, device: &Device) -> Res
 /// is missing or does not fit the networks; [`Error::Memory`] if the trials would not fit into memory.
 pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> Result<Inputs> {
     let file = TensorFile::parse(bytes)?;
-    file.only(&["inputs", "modulator", "x", "hebbian_trace", "targets", "mask", "type", "label.…"])?;
+    file.only(&["inputs", "modulator", "x", "hebbian_trace", "targets", "mask", "type", "steps", "label.…"])?;
     let time_first = match file.metadata.metadata().as_ref().and_then(|all| all.get("order")).map(String::as_str) {
         None | Some("trials-first") => false,
         Some("time-first") => true,

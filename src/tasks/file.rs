@@ -2,7 +2,8 @@
 //!
 //! K trials of T steps are tensors `inputs` `[K, T, n_in]` and `targets` `[K, T, n_out]`. Optional: `mask` `[K, T]`,
 //! not 0 where outputs are scored (default: everywhere); `type` `[K]`, integers from 0 that group the trials into types
-//! (default: each of up to 16 trials is a type of its own); `modulator` `[K, T]`, m(t) of the fast weights; `label.NAME` `[K]`,
+//! (default: each of up to 16 trials is a type of its own); `modulator` `[K, T]`, m(t) of the fast weights; `steps` `[K]`, the
+//! number of steps of each trial, where some are shorter than T; `label.NAME` `[K]`,
 //! something that is known of each trial, for analyses: integers are classes, floating-point numbers are degrees. The metadata may
 //! hold names, separated by commas, of the `inputs`, the `outputs` and the `types`.
 //! docs/tasks.md shows how to make such a file.
@@ -84,6 +85,7 @@ pub struct FileTask {
     /// The trials of each type.
     types: Arc<Vec<Vec<Trial>>>,
     labels: Vec<Label>,
+    lengths_vary: bool,
     /// The names of inputs, outputs and types, where the file has them.
     names: Names,
     /// Whether trials are given one after another, type by type, in place of being drawn.
@@ -108,7 +110,7 @@ impl FileTask {
     pub fn from_bytes(bytes: &[u8], measure: ErrorMeasure, correct_below: f64) -> Result<Self> {
         positive("task.correct_below", correct_below)?;
         let file = TensorFile::parse(bytes)?;
-        file.only(&["inputs", "targets", "mask", "type", "modulator", "label.…"])?;
+        file.only(&["inputs", "targets", "mask", "type", "modulator", "steps", "label.…"])?;
         let (inputs, [k, t, n_in]) = file.numbers::<3>("inputs", "[K, T, n_in]")?;
         let (targets, [k_targets, t_targets, n_out]) = file.numbers::<3>("targets", "[K, T, n_out]")?;
         if (k_targets, t_targets) != (k, t) {
@@ -127,7 +129,12 @@ impl FileTask {
             ),
         };
         let (labels, values): (Vec<_>, Vec<_>) = labels(&file, k)?.into_iter().unzip();
-        let silent = mask.chunks_exact(t).position(|mask| mask.iter().all(|m| *m == 0.0));
+        let lengths = file.optional_integers("steps", &[k])?.unwrap_or_else(|| vec![t; k]);
+        if let Some(i) = lengths.iter().position(|steps| !(1..=t).contains(steps)) {
+            bail!(Content, "tensor `steps` is {} for trial {i}; expected 1 to {t}, the steps of `inputs`", lengths[i]);
+        }
+        let within = |i: usize| &mask[i * t..i * t + lengths[i]];
+        let silent = (0..k).find(|i| within(*i).iter().all(|m| *m == 0.0));
         if let Some(i) = silent {
             bail!(Content, "tensor `mask` is 0 throughout trial {i}; expected at least one step that is judged");
         }
@@ -138,7 +145,7 @@ impl FileTask {
                 Content,
                 "tensor `type` holds {trial_type}; expected below {k}, the number of trials"
             );
-            let steps = i * t..(i + 1) * t;
+            let steps = i * t..i * t + lengths[i];
             types[trial_type].push(Trial {
                 trial_type,
                 inputs: inputs[steps.start * n_in..steps.end * n_in].to_vec(),
@@ -156,6 +163,7 @@ impl FileTask {
             correct_below,
             names: Names::read(&file, n_in, n_out, types.len())?,
             types: Arc::new(types),
+            lengths_vary: lengths.iter().any(|steps| *steps < t),
             labels,
             in_turn: false,
         })
@@ -193,6 +201,10 @@ impl Task for FileTask {
 
     fn steps(&self) -> usize {
         self.shape.steps
+    }
+
+    fn lengths_vary(&self) -> bool {
+        self.lengths_vary
     }
 
     fn inputs(&self) -> Vec<String> {

@@ -22,6 +22,7 @@ mod pattern_generation;
 mod reach;
 mod recall;
 mod selective_integration;
+mod yang19;
 
 pub use acting::Acting;
 pub(crate) use acting::Actor;
@@ -34,10 +35,11 @@ pub use pattern_generation::PatternGeneration;
 pub use reach::Reach;
 pub use recall::Recall;
 pub use selective_integration::{Coherences, Condition, SelectiveIntegration};
+pub use yang19::Yang19;
 
 // Every task's file begins with `use super::*`, which brings these in.
 use crate::error::{Error, Result};
-use crate::random::{stream, Phase, Purpose, Stream};
+use crate::random::{gaussian, stream, Phase, Purpose, Stream};
 use crate::ranges::*;
 use crate::text::in_plain_types;
 use rand::RngExt;
@@ -175,8 +177,8 @@ impl TrialNumbers {
     }
 }
 
-/// A task. All its trials have the same number of steps, so that they can be simulated side by side; episodes in a world
-/// have at most so many.
+/// A task. Its trials have the same number of steps, so that they can be simulated side by side, or at most so many
+/// ([`Task::lengths_vary`]).
 pub trait Task: Send + Sync {
     /// The name used in configurations and on the command line.
     fn name(&self) -> &str;
@@ -187,8 +189,12 @@ pub trait Task: Send + Sync {
     fn check(&self) -> Result<()> {
         Ok(())
     }
-    /// T, the number of steps of a trial.
+    /// T, the number of steps of a trial, or of the longest.
     fn steps(&self) -> usize;
+    /// Whether trials may be shorter than [`Task::steps`]: each ends with its own lists, and nothing of it happens afterwards.
+    fn lengths_vary(&self) -> bool {
+        false
+    }
     /// The names of the n_in input channels.
     fn inputs(&self) -> Vec<String>;
     /// n_in. Override it where parameters decide it: it must be cheap for any number.

@@ -2,7 +2,6 @@
 //! (Mante et al. 2013, doi 10.1038/nature12742, as simplified by Miconi 2017, doi 10.7554/eLife.20899).
 
 use super::*;
-use crate::random::gaussian;
 use documented::DocumentedFields;
 
 /// The parameters; times in steps (of 1 ms by default).

@@ -10,11 +10,15 @@ fn everything_that_fits_is_analysed_and_written() {
     let ran = fine(hebbian(&["analyse", "runs/dnms", "--trials", "24", "--json"], folder.path()));
     let found: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     let names: Vec<&str> = found["analyses"].as_array().unwrap().iter().map(|a| a["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["learning", "decoding", "trajectories", "weights", "gradient"]);
+    let expected = ["learning", "decoding", "trajectories", "fixed-points", "similarity", "weights", "gradient"];
+    assert_eq!(names, expected);
+    // Figures are numbers with their unit.
+    let reached = &found["analyses"][0]["summary"]["networks at criterion"];
+    assert_eq!((&reached["numbers"]["networks"], &reached["unit"]), (&2.0.into(), &"networks".into()), "{reached}");
     let analysis = folder.path().join("runs/dnms/analysis");
     for name in names {
         for end in ["csv", "png", "svg"] {
-            let file = analysis.join(format!("{name}.{end}"));
+            let file = analysis.join(format!("{}.{end}", name.replace('-', "_")));
             assert!(std::fs::metadata(&file).is_ok_and(|m| m.len() > 100), "{}", file.display());
         }
     }
@@ -101,4 +105,68 @@ fn what_cannot_be_analysed_is_refused_in_one_line() {
     one_line_error(analyse(&["alone.safetensors", "decoding", "--trials", "8"]), 1, "at least 5 trials of each class");
     let help = fine(analyse(&["--help"])).stdout;
     assert!(["psychometric", "decoding", "gradient"].iter().all(|name| help.contains(name)), "{help}");
+}
+
+#[test]
+fn runs_are_compared_silenced_and_cited() {
+    let folder = TempDir::new().unwrap();
+    fine(train(folder.path(), &["--updates", "1"]));
+    fine(train(folder.path(), &["--updates", "1", "--seed", "5", "--out", "runs/other"]));
+    let compare = ["analyse", "runs/dnms", "similarity", "--trials", "16"];
+    let ran = fine(hebbian(&[&compare[..], &["--with", "runs/other"]].concat(), folder.path()));
+    assert!(ran.stdout.contains("networks runs/other and after learning: CKA 0."), "{}", ran.stdout);
+    let csv = std::fs::read_to_string(folder.path().join("runs/dnms/analysis/similarity.csv")).unwrap();
+    // Six networks: each pair of them, and each with itself.
+    assert_eq!(csv.lines().count(), 1 + 6 * 7 / 2);
+
+    let error = |silence: &str| -> f64 {
+        let evaluate = ["evaluate", "runs/dnms", "--trials", "8", "--json"];
+        let silence: &[&str] = if silence.is_empty() { &[] } else { &["--silence", silence] };
+        let ran = fine(hebbian(&[&evaluate[..], silence].concat(), folder.path()));
+        let found: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        found["networks"][0]["error"].as_f64().unwrap()
+    };
+    assert!(error("12..20,22") != error("") && error("12..12") == error(""));
+    for (silence, message) in [
+        ("0", "neuron 0 cannot be silenced: its rate is an output"),
+        ("4000", "neuron 4000 cannot be silenced: neurons are 0 to "),
+        ("a", "expected a number, or a range such as 10..20"),
+    ] {
+        let ran = hebbian(&["evaluate", "runs/dnms", "--silence", silence], folder.path());
+        assert!(ran.code == 2 && ran.stderr.contains(message), "{}", ran.stderr);
+    }
+
+    let cited = fine(hebbian(&["cite", "runs/dnms"], folder.path())).stdout;
+    assert!(cited.contains("@article{Miconi2017,") && cited.contains("@software{hebbian-rnn,"), "{cited}");
+}
+
+#[test]
+fn shells_and_man_know_every_command() {
+    let folder = TempDir::new().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let completions = fine(hebbian(&["completions", shell], folder.path())).stdout;
+        assert!(completions.contains("evaluate") && completions.contains("silence"), "{shell}");
+    }
+    fine(hebbian(&["manual", "man"], folder.path()));
+    let page = std::fs::read_to_string(folder.path().join("man/hebbian-rnn-train.1")).unwrap();
+    assert!(page.contains("networks") && folder.path().join("man/hebbian-rnn.1").is_file());
+}
+
+#[test]
+fn a_missing_file_is_the_same_error_everywhere() {
+    let folder = TempDir::new().unwrap();
+    for command in [
+        "evaluate nothing",
+        "simulate nothing --inputs in --out out",
+        "inspect nothing",
+        "analyse nothing",
+        "cite nothing",
+        "train --config nothing --out run",
+        "train --task-file nothing --out run",
+        "train dnms --init nothing --out run",
+    ] {
+        let words: Vec<&str> = command.split(' ').collect();
+        one_line_error(hebbian(&words, folder.path()), 1, "nothing");
+    }
+    assert!(!folder.path().join("run").exists());
 }

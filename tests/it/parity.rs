@@ -2,9 +2,10 @@
 
 use crate::support::*;
 use candle_core::{DType, Device, Tensor};
-use hebbian_rnn::{simulate, Inputs, Record, Trainer};
+use hebbian_rnn::{simulate, Checkpoint, Inputs, Own, Record, Setup, Stream, Task, Trainer, Trial};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
 
 const T: usize = 10;
 const B: usize = 32;
@@ -270,6 +271,92 @@ fn rflo_equals_the_reference_in_all_dynamics() {
         kernels_agree(&[&more[..], &["network.gain=0.5", dynamics]].concat());
         let trace = ["trace.stage=modulated", "trace.modulator=reward", "trace.alpha=0.1", "trace.eta=0.2"];
         kernels_agree(&[&["rule.name=rflo", "rule.eta=0.05", dynamics][..], &trace].concat());
+    }
+}
+
+const YANG: [&str; 8] = [
+    "task.tasks=['reactgo', 'delayanti', 'contextdm1', 'dmcnogo']",
+    "task.ring=6",
+    "task.step_ms=50",
+    "network.neurons=21",
+    "network.initial_activation=0.3",
+    "train.networks=2",
+    "train.batch=9",
+    "modulator.warmup_trials=0",
+];
+
+#[test]
+fn trials_of_different_lengths_equal_the_reference() {
+    for rule in ["rflo", "delta-x", "node-perturbation", "eh", "hebbian-trace"] {
+        for dynamics in ["network.dynamics=leaky-rate", "network.dynamics=leaky"] {
+            let name = format!("rule.name={rule}");
+            let trace: &[&str] = match rule {
+                "hebbian-trace" => {
+                    &["trace.stage=decay", "trace.alpha=0.1", "trace.eta=0.2", "perturbation.probability=0"]
+                }
+                "delta-x" => &["trace.stage=modulated", "trace.alpha=0.05", "trace.eta=0.2", "trace.persistent=true"],
+                _ => &[],
+            };
+            let own = [&name[..], dynamics, "rule.eta=0.05", "rule.max_dw=0.1"];
+            both_kernels("yang19", &[&YANG[..], &own, trace].concat(), 5e-6);
+        }
+    }
+    let gaussian = ["rule.name=node-perturbation", "perturbation.distribution=gaussian", "perturbation.probability=1"];
+    both_kernels("yang19", &[&YANG[..], &gaussian].concat(), 5e-6);
+}
+
+/// A task whose trials have 30 steps, in batches padded to `padded`.
+struct Padded {
+    padded: usize,
+}
+
+impl Task for Padded {
+    fn name(&self) -> &str {
+        "padded"
+    }
+
+    fn steps(&self) -> usize {
+        self.padded
+    }
+
+    fn lengths_vary(&self) -> bool {
+        true
+    }
+
+    fn inputs(&self) -> Vec<String> {
+        vec!["input".into()]
+    }
+
+    fn trial_types(&self) -> Vec<String> {
+        vec!["only".into()]
+    }
+
+    fn trial(&self, index: u64, _rng: &mut Stream) -> Trial {
+        let input = |step: usize| if (step as u64 + index).is_multiple_of(7) { 1.0 } else { 0.0 };
+        Trial::with_response(0, (0..30).map(input).collect(), &[0.5], 30, 10)
+    }
+
+    fn correct_below(&self) -> f64 {
+        0.5
+    }
+}
+
+#[test]
+fn padding_changes_nothing() {
+    for rule in ["delta-x", "node-perturbation", "eh", "rflo", "bptt"] {
+        let [alone, padded] = [30, 47].map(|padded| {
+            let name = format!("rule.name={rule}");
+            let settings =
+                [&name[..], "train.batch=4", "train.networks=2", "network.neurons=20", "modulator.warmup_trials=0"];
+            let config = config("echo", &settings);
+            let own = Own { task: Some(Arc::new(Padded { padded })), ..Own::default() };
+            let mut trainer = Trainer::new(Setup::with(config, own).unwrap(), &[Device::Cpu]).unwrap();
+            let report = trainer.update().unwrap();
+            assert!(report.networks[0].mean_abs_dw > 0.0, "{rule}: nothing is learnt");
+            trainer.checkpoint().unwrap()
+        });
+        let state = |of: &Checkpoint| [&of.plastic.weights.w_rec, &of.plastic.state.r].map(values);
+        assert_eq!(state(&alone), state(&padded), "{rule}");
     }
 }
 

@@ -84,3 +84,57 @@ fn a_task_file_that_is_wrong_is_refused_before_anything_is_written() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "something was written");
     assert_eq!(hebbian(&["train", "dnms", "--task-file", "text"], dir.path()).code, 2);
 }
+
+/// Eight trials of 12 steps, of which every second ends after 9; names, and labels of both kinds.
+fn write_labelled(path: &Path, steps: Option<&[i64]>) {
+    let (mut inputs, mut targets, mut evidence) = (Vec::new(), Vec::new(), Vec::new());
+    for trial in 0..8 {
+        evidence.push(trial as f32 - 3.5);
+        for step in 0..12 {
+            inputs.extend([if step < 4 { evidence[trial] / 4.0 } else { 0.0 }, 1.0]);
+            targets.push(if trial > 3 { 0.5f32 } else { -0.5 });
+        }
+    }
+    let floats = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+    let integers = |values: &[i64]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+    let side: Vec<i64> = (0..8).map(|trial| i64::from(trial > 3)).collect();
+    let mut tensors = vec![
+        ("inputs", Dtype::F32, vec![8, 12, 2], floats(&inputs)),
+        ("targets", Dtype::F32, vec![8, 12, 1], floats(&targets)),
+        ("type", Dtype::I64, vec![8], integers(&side)),
+        ("label.side", Dtype::I64, vec![8], integers(&side)),
+        ("label.evidence", Dtype::F32, vec![8], floats(&evidence)),
+    ];
+    tensors.extend(steps.map(|steps| ("steps", Dtype::I64, vec![8], integers(steps))));
+    let views = tensors
+        .iter()
+        .map(|(name, dtype, shape, bytes)| (*name, TensorView::new(*dtype, shape.clone(), bytes).unwrap()));
+    let names = [("inputs", "evidence,constant"), ("outputs", "choice"), ("types", "below,above")];
+    let names = names.map(|(key, names)| (key.to_string(), names.to_string())).into();
+    std::fs::write(path, safetensors::serialize(views, Some(names)).unwrap()).unwrap();
+}
+
+#[test]
+fn labels_are_analysed_and_names_are_shown() {
+    let dir = TempDir::new().unwrap();
+    write_labelled(&dir.path().join("mine.safetensors"), Some(&[12, 9, 12, 9, 12, 9, 12, 1]));
+    let train = [&["train", "--task-file", "mine.safetensors", "--updates", "3", "--out", "run"][..], &SMALL].concat();
+    fine(hebbian(&train, dir.path()));
+    let picture = std::fs::read_to_string(dir.path().join("run/sample_trials.svg")).unwrap();
+    for name in ["evidence", "constant", "choice", "below", "above"] {
+        assert!(picture.contains(&format!(">{name}<")), "{name}");
+    }
+    fine(hebbian(&["analyse", "run", "decoding", "psychometric", "--trials", "40"], dir.path()));
+    let read = |name: &str| std::fs::read_to_string(dir.path().join("run/analysis").join(name)).unwrap();
+    assert!(read("decoding.csv").contains("\nside,"));
+    let curve = read("psychometric.csv");
+    assert!(curve.contains(",evidence,-3.5,") && curve.contains(",evidence,3.5,"), "{curve}");
+
+    // What does not fit is refused.
+    for (steps, message) in
+        [(0, "tensor `steps` is 0 for trial 2"), (13, "tensor `steps` is 13 for trial 2; expected 1 to 12")]
+    {
+        write_labelled(&dir.path().join("wrong.safetensors"), Some(&[12, 12, steps, 12, 12, 12, 12, 12]));
+        one_line_error(hebbian(&["train", "--task-file", "wrong.safetensors", "--out", "no"], dir.path()), 2, message);
+    }
+}

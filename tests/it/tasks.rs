@@ -14,6 +14,7 @@ fn small(task: &str) -> Vec<&'static str> {
         "reach" => &["task.steps=40", "task.move_steps=30"],
         "pattern-generation" => &["task.steps=30", "network.initial_activation=0.3"],
         "recall" => &["task.bits=24"],
+        "yang19" => &["task.ring=6", "task.step_ms=50", "task.tasks=['fdgo', 'delaydm1']"],
         "sequence" | "echo" => &[],
         "bandit" => &["task.network_steps=3"],
         "two-step" => &["task.network_steps=2"],

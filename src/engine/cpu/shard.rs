@@ -178,6 +178,10 @@ impl Shard<'_, '_> {
             network.recurrent_drive(plan, self.trials.len(), &rows.r, &mut rows.recurrent);
             for (b, trial) in self.trials.iter_mut().enumerate() {
                 let row = b * plan.width..(b + 1) * plan.width;
+                if step >= trial.drawn.ends {
+                    trial.record(plan, step, &rows.x[row.clone()], &rows.r[row]);
+                    continue;
+                }
                 let recurrent = &mut rows.recurrent[row.clone()];
                 network.input_drive(plan, &trial.drawn.trial.inputs, step, &mut rows.input[row.clone()]);
                 trial.perturb(plan, step, &rows.r[row.clone()], recurrent);

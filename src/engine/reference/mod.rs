@@ -6,6 +6,7 @@ mod episodes;
 mod steps;
 mod tensors;
 
+use steps::gated;
 pub(super) use steps::{Progress, Steps, Taken};
 pub(super) use tensors::TrialTensors;
 
@@ -127,7 +128,10 @@ impl Learning {
             error,
         };
         match (self.rule)(&moment)?.filter(|_| step >= self.start_step) {
-            Some(increment) => self.eligibility.push(&increment),
+            Some(increment) => self.eligibility.push(&match &taken.alive {
+                Some(alive) => increment.gated(|factor| gated(factor, alive))?,
+                None => increment,
+            }),
             None => Ok(()),
         }
     }

@@ -30,6 +30,18 @@ impl Progress {
         named.chain(&self.fed_back).chain(&self.reward_mean)
     }
 
+    /// The state after a step, but that before it in trials that have ended: where `alive` `[S, B]` is 0, not 1.
+    fn stopped(self, before: &Self, alive: &Tensor) -> Result<Self> {
+        let ended = alive.affine(-1.0, 1.0)?;
+        let mut before = before.each();
+        // Both have the same tensors, in the same order.
+        let kept = std::cell::RefCell::new(&mut before);
+        self.map(|tensor| match kept.borrow_mut().next() {
+            Some(old) => gated(tensor, alive)? + gated(old, &ended)?,
+            None => candle_core::bail!("the state of a step lacks a tensor"),
+        })
+    }
+
     /// Applies `change` to each tensor.
     pub fn map(&self, change: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
         let maybe = |tensor: &Option<Tensor>| tensor.as_ref().map(&change).transpose();
@@ -54,6 +66,15 @@ pub(crate) struct Taken {
     pub perturbation: Option<Tensor>,
     /// R − R̄, `[S, B]`.
     pub reward_change: Tensor,
+    /// 1 for trials that have not ended, else 0, `[S, B]`; `None`: none has.
+    pub alive: Option<Tensor>,
+}
+
+/// `values` `[S, B, …]` times `gate` `[S, B]`.
+pub(super) fn gated(values: &Tensor, gate: &Tensor) -> Result<Tensor> {
+    let ones = vec![1; values.rank() - 2];
+    let shape: Vec<usize> = gate.dims().iter().copied().chain(ones).collect();
+    values.broadcast_mul(&gate.reshape(shape)?)
 }
 
 /// The steps of a batch of trials, to be taken in order.
@@ -139,8 +160,12 @@ impl<'a> Steps<'a> {
             _ => None,
         };
         let fed_back = at.fed_back.as_ref().map(|_| output.clone());
-        let next = Progress { state, fast_weights, fed_back, reward_mean };
-        Ok(Taken { next, output, readout_noise, perturbation, reward_change })
+        let mut next = Progress { state, fast_weights, fed_back, reward_mean };
+        let alive = inputs.alive.as_ref().map(|alive| alive.get(step)).transpose()?;
+        if let Some(alive) = &alive {
+            (next, output) = (next.stopped(at, alive)?, gated(&output, alive)?);
+        }
+        Ok(Taken { next, output, readout_noise, perturbation, reward_change, alive })
     }
 }
 

@@ -17,6 +17,8 @@ pub struct TrialTensors<'a> {
     pub modulator: Option<Tensor>,
     /// The fast weights at the start; `None` if zero.
     pub fast_weights: Option<FastWeights>,
+    /// 1 until a trial ends, then 0, `[T, S, B]`; `None` if no trial ends early.
+    pub alive: Option<Tensor>,
     /// What the error of each step is computed from.
     pub scoring: Scoring,
     /// The perturbations of each trial, `[S, B]` lists ordered by step.
@@ -104,6 +106,8 @@ impl<'a> TrialTensors<'a> {
             drawn.iter().any(|d| !list(d).is_empty()).then(|| by_step(width, &list)).transpose()
         };
         let scored = (0..t).flat_map(|step| drawn.iter().map(move |d| f32::from(u8::from(d.trial.scored[step]))));
+        let alive = (0..t).flat_map(|step| drawn.iter().map(move |d| f32::from(u8::from(step < d.ends))));
+        let early = drawn.iter().any(|d| d.ends < t);
         let expected = ensemble.expected_errors(batch);
         let expected = batch.part(&networks, &trials, &expected).into_iter().copied();
         let scoring = Scoring {
@@ -123,6 +127,7 @@ impl<'a> TrialTensors<'a> {
             ),
         };
         Ok(TrialTensors {
+            alive: early.then(|| tensor(alive.collect(), &[t, s, b])).transpose()?,
             inputs,
             x0,
             modulator,
