@@ -38,9 +38,13 @@ pub(super) struct Kept {
     pub answer: f64,
     /// The values of the task's labels.
     pub labels: Vec<f32>,
-    /// Of an episode in a world: its steps, and whether the last action was right.
+    /// Until the answer: the steps of an episode, or those from the first judged step until the first output is nearer to either end of
+    /// its targets than to their middle; 0: it never is.
     pub steps: usize,
+    /// Whether the last action of an episode was right.
     pub correct: Option<bool>,
+    /// The first output at the judged steps of a trial.
+    judged: Vec<f32>,
     /// Rates, `[times, N]`.
     pub rates: Vec<f32>,
 }
@@ -112,17 +116,21 @@ impl Population {
             };
             for ((drawn, outputs), rates) in batch.drawn.iter().zip(&outputs).zip(rates) {
                 let Trial { trial_type, labels, scored, targets, .. } = &drawn.trial;
-                let answer = answer(task, &drawn.trial, outputs);
                 for (target, _) in targets.iter().step_by(task.n_out()).zip(scored).filter(|(_, scored)| **scored) {
                     (lowest, highest) = (lowest.min(*target), highest.max(*target));
                 }
                 let (trial_type, labels) = (*trial_type, labels.clone());
-                population.trials.push(Kept { trial_type, answer, labels, rates, ..Kept::default() });
+                let judged: Vec<f32> = judged(task, &drawn.trial, outputs).map(|z| z as f32).collect();
+                let answer = judged.iter().map(|z| f64::from(*z)).sum::<f64>() / judged.len().max(1) as f64;
+                population.trials.push(Kept { trial_type, answer, labels, judged, rates, ..Kept::default() });
             }
         }
         if lowest < highest {
-            let middle = (f64::from(lowest) + f64::from(highest)) / 2.0;
-            population.trials.iter_mut().for_each(|kept| kept.answer -= middle);
+            let (middle, half) = ((lowest + highest) / 2.0, (highest - lowest) / 4.0);
+            for kept in &mut population.trials {
+                kept.answer -= f64::from(middle);
+                kept.steps = kept.judged.iter().position(|z| (z - middle).abs() > half).map_or(0, |step| step + 1);
+            }
         }
         Ok(population)
     }
@@ -179,12 +187,10 @@ fn per_trial<T: WithDType>(values: &Tensor) -> Result<Vec<Vec<T>>> {
     Ok(values.get(0)?.flatten_from(1)?.to_vec2()?)
 }
 
-/// The mean of the first output over the judged steps.
-fn answer(task: &dyn Task, trial: &Trial, outputs: &[f64]) -> f64 {
+/// The first output at the judged steps.
+fn judged<'a>(task: &'a dyn Task, trial: &'a Trial, outputs: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
     let (outputs, n_out) = (task.judged(outputs), task.n_out());
-    let judged: Vec<usize> = (0..trial.scored.len()).filter(|step| trial.scored[*step]).collect();
-    let sum: f64 = judged.iter().map(|step| outputs[step * n_out]).sum();
-    sum / judged.len().max(1) as f64
+    (0..trial.scored.len()).filter(|step| trial.scored[*step]).map(move |step| outputs[step * n_out])
 }
 
 /// The periods, in steps, in which some trial has an input on (unless it is always on), then those in which some trial

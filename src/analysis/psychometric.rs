@@ -128,8 +128,11 @@ fn design(subject: &Subject) -> Result<Design> {
 
 pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     let Design { tasks, trials, panels: axes, curves } = design(subject)?;
-    let mut times = Table::new("reaction_times", "network stimulus trials steps");
+    let mut times = Table::new("reaction_times", "network stimulus trials time");
     let mut all_times = Vec::new();
+    let in_world = subject.task().episodes().is_some();
+    let unit = if in_world { "steps" } else { subject.time_unit() };
+    let step = if in_world { 1.0 } else { subject.checkpoint.setup.step_ms().unwrap_or(1.0) };
     let each = options.trials.unwrap_or(trials).div_ceil(tasks.len() as u64);
     let each = Options { trials: Some(each), seed: options.seed };
     let mut populations: Vec<Population> = Vec::new();
@@ -145,10 +148,11 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
         }
     }
     let networks = populations.into_iter().map(|population| {
-        if subject.task().episodes().is_some() {
-            for Point { x, trials, right: steps } in count(&population, &curves[0], |kept| kept.steps as f64) {
-                times.push(&[&population.network, &x, &trials, &(steps / trials)]);
-                all_times.push(Point { x, trials, right: steps });
+        if let [curve] = &curves[..] {
+            let answered = Population { trials: answered(&population), ..Population::default() };
+            for Point { x, trials, right: steps } in count(&answered, curve, |kept| kept.steps as f64) {
+                times.push(&[&population.network, &x, &trials, &(steps * step / trials)]);
+                all_times.push(Point { x, trials, right: steps * step });
             }
         }
         (population.network, curves.iter().map(|curve| count(&population, curve, right)).collect())
@@ -196,7 +200,7 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     if all_times.iter().any(|p| takes(p) != takes(&all_times[0])) {
         let points = pool(all_times.into_iter()).into_iter().map(|p| (p.x, takes(&p))).collect();
         let marks = vec![Mark::new(Shape::Dots(points, 7.0), Colour::Blue)];
-        panels.push(panel("time of the choice", [&axes[0].1, "steps"], marks));
+        panels.push(panel("time of the choice", [&axes[0].1, unit], marks));
         findings.tables.push(times);
     }
     findings.draw(
@@ -206,6 +210,11 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
         vec![panels],
     );
     Ok(findings)
+}
+
+/// The trials in which an answer was given at some time.
+fn answered(population: &Population) -> Vec<Kept> {
+    population.trials.iter().filter(|kept| kept.steps > 0).cloned().collect()
 }
 
 /// The sum of a value of the trials with each stimulus of a curve: how often right was chosen, or their steps.
