@@ -44,7 +44,7 @@ pub(super) struct Kept {
     /// Whether the last action of an episode was right.
     pub correct: Option<bool>,
     /// The first output at the judged steps of a trial.
-    judged: Vec<f32>,
+    pub judged: Vec<f32>,
     /// Rates, `[times, N]`.
     pub rates: Vec<f32>,
 }

@@ -127,7 +127,8 @@ impl TrialBatch {
             draw_trial(&setup.config, &*setup.task, draw, network, draw.first_trial + trial, given)
         };
         let mut drawn: Vec<DrawnTrial> = given.into_par_iter().enumerate().map(trial).collect();
-        drawn.iter().try_for_each(|d| check(&*setup.task, &d.trial))?;
+        let labels = setup.task.labels().len();
+        drawn.iter().try_for_each(|d| check(&*setup.task, &d.trial, labels))?;
         drawn.iter_mut().for_each(|drawn| drawn.pad(&*setup.task));
         Ok(TrialBatch { networks: networks.count(), trials_each, drawn, exact: None })
     }
@@ -201,7 +202,7 @@ impl DrawnTrial {
     }
 }
 
-fn check(task: &dyn Task, trial: &Trial) -> Result<()> {
+fn check(task: &dyn Task, trial: &Trial, labels: usize) -> Result<()> {
     let (name, kind, kinds) = (task.name(), trial.trial_type, task.n_types());
     // Episodes are not drawn as a whole.
     let t = match task.lengths_vary() {
@@ -213,6 +214,7 @@ fn check(task: &dyn Task, trial: &Trial) -> Result<()> {
         ("inputs", trial.inputs.len(), t * task.n_in()),
         ("targets", trial.targets.len(), t * task.n_out()),
         ("scored", trial.scored.len(), t),
+        ("labels", trial.labels.len(), if task.episodes().is_some() { 0 } else { labels }),
         ("modulator", trial.modulator.as_ref().map_or(t, Vec::len), t),
     ] {
         ensure!(found == expected, Content, "task `{name}` drew a trial with {found} {list}; expected {expected}");

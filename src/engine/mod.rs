@@ -86,6 +86,16 @@ fn forward(setup: &Setup, device: &Device) -> Box<dyn Engine> {
     engines.find(|engine| engine.refuses(setup, device).is_none()).unwrap_or_else(|| Box::new(reference::Reference))
 }
 
+/// Why training runs on plain candle operations on a device, and not on fused kernels; `None`: it does not.
+pub fn why_plain(setup: &Setup, device: &Device) -> Option<String> {
+    if setup.follows_gradient() {
+        return Some("gradients run on plain operations, which candle differentiates".into());
+    }
+    let whys: Option<Vec<String>> = by_speed().iter().map(|engine| engine.refuses(setup, device)).collect();
+    let of_others = |why: &String| why.starts_with("the device");
+    whys.map(|whys| whys.into_iter().find(|why| !of_others(why)).unwrap_or("this device has no fused kernels".into()))
+}
+
 /// The engines that are faster than plain candle operations, the fastest first.
 fn by_speed() -> Vec<Box<dyn Engine>> {
     vec![

@@ -185,6 +185,10 @@ impl Task for Coherences {
         self.task.trial_types()
     }
 
+    fn labels(&self) -> Vec<Label> {
+        self.task.labels()
+    }
+
     fn trial(&self, index: u64, rng: &mut Stream) -> Trial {
         let Condition { attended, coherences } = self.condition(index);
         self.task.trial_with(attended, coherences, rng)

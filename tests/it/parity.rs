@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use candle_core::{DType, Device, Tensor};
-use hebbian_rnn::{simulate, Checkpoint, Inputs, Own, Record, Setup, Stream, Task, Trainer, Trial};
+use hebbian_rnn::{simulate, why_plain, Checkpoint, Inputs, Own, Record, Setup, Stream, Task, Trainer, Trial};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
@@ -365,4 +365,11 @@ fn what_the_fused_kernels_lack_is_run_by_the_reference() {
     let lif = ["network.dynamics=lif", "network.clamped=[]", "network.bias_scale=1", "network.private_noise=8"];
     let rule = ["rule.name=r-stdp", "network.output=neurons", "modulator.warmup_trials=0", "network.gain=3"];
     kernels_agree(&[&rule[..], &lif].concat());
+    let why = |task: &str, settings: &[&str]| why_plain(&setup(task, settings), &Device::Cpu);
+    let lif = why("dnms", &["rule.name=r-stdp"]).unwrap();
+    assert_eq!(lif, "the neuron model `lif` runs on plain operations");
+    assert!(why("dnms", &["train.dtype=f64"]).unwrap().starts_with("double precision"));
+    assert!(why("dnms", &["rule.name=bptt"]).unwrap().contains("gradients"));
+    assert!(why("cartpole", &["network.private_noise=0.1"]).unwrap().contains("private noise"));
+    assert_eq!(why("pattern-generation", &["network.private_noise=0.1"]), None);
 }

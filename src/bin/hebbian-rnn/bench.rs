@@ -3,7 +3,8 @@
 use crate::args::BenchArgs;
 use crate::output::{open_device, print_json, print_table};
 use anyhow::Result;
-use hebbian_rnn::{measure_throughput, Setting, Throughput};
+use hebbian_rnn::{measure_throughput, why_plain, Setting, Throughput};
+use std::io::{stdout, Write};
 
 pub fn run(args: BenchArgs) -> Result<()> {
     // All combinations are checked before any is measured.
@@ -42,5 +43,9 @@ pub fn run(args: BenchArgs) -> Result<()> {
     };
     let header =
         ["neurons", "networks", "batch", "threads", "trials/s", "ms/trial", "GFLOP/s", "matrix GFLOP/s", "share"];
-    print_table(header, reports.iter().map(row), 0)
+    print_table(header, reports.iter().map(row), 0)?;
+    match why_plain(&setups[0], &device).filter(|_| !args.forward) {
+        Some(why) => Ok(writeln!(stdout(), "{why}")?),
+        None => Ok(()),
+    }
 }

@@ -8,7 +8,7 @@ use anyhow::{anyhow, bail, ensure, Context, Result};
 use candle_core::{DType, Device};
 use hebbian_rnn::{
     automatic_batch, check_memory, evaluate, find_life, find_task, holds_a_checkpoint, name_trials,
-    quantile_with_missing, run_fresh,
+    quantile_with_missing, run_fresh, why_plain,
 };
 use hebbian_rnn::{
     Checkpoint, Config, InitialWeights, Lock, NetworkReport, Observer, RunFolder, Score, Setting, Setup,
@@ -103,6 +103,9 @@ fn start(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
     let brought = setup.config.brought_by_rule()?;
     if !brought.is_empty() {
         eprintln!("rule `{}` brings settings of its own: {}", setup.config.rule.name, brought.join(", "));
+    }
+    if let Some(why) = why_plain(&setup, &devices[0]) {
+        eprintln!("slower than it could be: {why}");
     }
     setup.unread(&args.settings()?).iter().for_each(|warning| eprintln!("warning: {warning}"));
     let out = args.out.clone().unwrap_or_else(|| default_folder(setup.task.name(), &setup.config.rule.name));
