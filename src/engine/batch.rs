@@ -188,7 +188,7 @@ impl TrialBatch {
 }
 
 impl DrawnTrial {
-    /// Pads the lists of a trial that is shorter than T, and forgets what would happen after its end.
+    /// Pads the lists of a trial that is shorter than T.
     fn pad(&mut self, task: &dyn Task) {
         let (t, trial) = (task.steps(), &mut self.trial);
         if task.episodes().is_some() || self.ends >= t {
@@ -198,7 +198,9 @@ impl DrawnTrial {
         trial.targets.resize(t * task.n_out(), 0.0);
         trial.scored.resize(t, false);
         trial.modulator.iter_mut().for_each(|modulator| modulator.resize(t, 0.0));
-        self.perturbations.retain(|perturbation| (perturbation.step as usize) < self.ends);
+        for noise in [&mut self.readout_noise, &mut self.private_noise] {
+            noise.resize(noise.len() / self.ends * t, 0.0);
+        }
     }
 }
 
@@ -243,7 +245,10 @@ fn draw_trial(
     given: Option<Trial>,
 ) -> DrawnTrial {
     let rng = |purpose| stream(draw.seed, network, trial, draw.phase, purpose);
-    let (steps, sd) = (task.steps(), config.readout.perturbation);
+    let drawn = given.unwrap_or_else(|| task.trial(trial, &mut rng(Purpose::Task)));
+    // A trial draws for its own steps, whatever it is padded to; one without any is refused later.
+    let steps = if task.episodes().is_some() { task.steps() } else { drawn.scored.len().clamp(1, task.steps()) };
+    let sd = config.readout.perturbation;
     let explore = |explores: bool| draw.explore && explores;
     let readout_noise = || gaussian(&mut rng(Purpose::ReadoutPerturbation), steps * task.n_out(), sd);
     let perturbations = || perturbations(config, steps, &mut rng(Purpose::Perturbation));
@@ -268,9 +273,8 @@ fn draw_trial(
             acting: explore(sd > 0.0).then(|| Counter::new(&mut rng(Purpose::ReadoutPerturbation))),
         }
     };
-    let drawn = given.unwrap_or_else(|| task.trial(trial, &mut rng(Purpose::Task)));
     DrawnTrial {
-        ends: if task.episodes().is_some() { steps } else { drawn.scored.len() },
+        ends: steps,
         trial: drawn,
         x0: initial(&config.network, rng(Purpose::InitialActivation)),
         perturbations: (perturbed && !gaussian).then(perturbations).unwrap_or_default(),

@@ -262,7 +262,7 @@ fn rflo_equals_the_reference_in_all_dynamics() {
             ["rule.start_step=0", "rule.start_step=25", "network.feedback_scale=0.4", "network.private_noise=0.1"]
         {
             let own = [dynamics, option, "network.initial_activation=0.5", "rule.eta=0.1", "readout.eta=0.3"];
-            both_kernels("pattern-generation", &[&sizes[..], &own].concat(), 2e-6);
+            both_kernels("pattern-generation", &[&sizes[..], &own].concat(), 1e-5);
         }
     }
     // Several outputs, scored only at the end; a transfer function with bounds; fast weights that read the error's reward.

@@ -167,7 +167,7 @@ fn episode(episodes: &Episodes, draws: &EpisodeDraws) -> Vec<f32> {
     all
 }
 
-const TRIALS: [(&str, &str); 18] = [
+const TRIALS: [(&str, &str); 19] = [
     ("dnms", "160d63873ab2896b"),
     ("dnms-long-delay", "cb8db6a6ab64cc3f"),
     ("dnms-variable-delay", "89bb74bbb70bc4b6"),
@@ -176,6 +176,7 @@ const TRIALS: [(&str, &str); 18] = [
     ("evidence-accumulation", "e339453b83428eb9"),
     ("reach", "79c5b2af2699bcbd"),
     ("pattern-generation", "087fa0adb3b9294b"),
+    ("yang19", "a0eb8e75aeee0ec7"),
     ("recall", "a607b195530113a6"),
     ("sequence", "0c5d741fa10ac8ca"),
     ("echo", "7fce91564c3656f3"),

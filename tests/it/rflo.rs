@@ -40,8 +40,8 @@ fn change(after: &Tensor, before: &Tensor) -> Vec<f64> {
 fn an_update_equals_plain_loops() {
     for dynamics in DYNAMICS {
         equals_plain_loops(dynamics, "train.dtype=f64", 1e-9);
-        // The fused kernels, which filter errors backward where rates leak.
-        equals_plain_loops(dynamics, "train.dtype=f32", 2e-6);
+        // The fused kernels, which filter errors backward where rates leak. Changes are differences of rounded weights.
+        equals_plain_loops(dynamics, "train.dtype=f32", 1e-5);
     }
 }
 

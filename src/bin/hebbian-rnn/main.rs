@@ -19,6 +19,7 @@ mod train;
 
 use args::{Cli, Command};
 use clap::Parser;
+use hebbian_rnn::Error;
 use std::process::ExitCode;
 
 /// Marks an error in the request itself, as opposed to one in carrying it out: exit code 2.
@@ -83,7 +84,8 @@ fn plain(text: &str) -> String {
 fn complain(error: anyhow::Error) -> ExitCode {
     let request = error.downcast_ref::<Usage>().is_some();
     // A file that is missing is no wrong usage, whichever option names it.
-    let usage = request && !error.chain().any(|cause| cause.is::<std::io::Error>());
+    let missing = |cause: &Error| matches!(cause.root(), Error::Io { .. });
+    let usage = request && !error.chain().any(|cause| cause.downcast_ref().is_some_and(missing));
     let mut text = String::new();
     for cause in error.chain().skip(usize::from(request)).map(ToString::to_string) {
         // candle repeats its message over many lines, of which the first is enough. An error may already say its cause.
