@@ -9,6 +9,7 @@ cores.
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ TRAINED = {
     "evidence-accumulation": "--networks 2 --trials 12800",
     "reach": "--trials 6400",
     "pattern-generation": "--networks 2 --trials 1600",
+    "yang19": "--networks 1 --trials 12800 --set task.tasks=['fdgo','fdanti']",
     "recall": "--networks 1",
     "sequence": "",
     "echo": "",
@@ -101,7 +103,7 @@ def page() -> str:
         text += f"\n## {title}\n"
         for name, options in runs.items():
             text += f"\n### {name}\n\n{described[name]}\n\n![{described[name]}](gallery/{name}.svg)\n"
-            text += f"\n```sh\n{' '.join(['hebbian-rnn', command, name, *options.split(), '--out', f'runs/{name}'])}\n```\n"
+            text += f"\n```sh\n{shlex.join(['hebbian-rnn', command, name, *options.split(), '--out', f'runs/{name}'])}\n```\n"
     text += "\n## Analyses\n"
     for name, (run, _) in ANALYSED.items():
         text += f"\n### {name}\n\n{described[name]}\n\n![{described[name]}](gallery/{name}.svg)\n"

@@ -293,7 +293,7 @@ impl Layout {
             let targets: Vec<Vec<f32>> = trial.targets.iter().map(last).collect();
             let beside = Axis::linear((0.0, 1.0), (self.ends(column).1 - TARGETS, self.ends(column).1));
             draw_raster(canvas, &targets, (0.0, 1.0), beside, (PANEL.1, PANEL.0));
-            canvas.text("target", ((beside.from + beside.to) / 2.0, PANEL.1 + 38.0), Style::centred(SMALL));
+            canvas.text("target", ((beside.from + beside.to) / 2.0, PANEL.1 + 70.0), Style::centred(SMALL));
             return chart.axes(canvas);
         }
         trial.traces().iter().for_each(|mark| chart.draw(canvas, mark));

@@ -176,7 +176,7 @@ const TRIALS: [(&str, &str); 19] = [
     ("evidence-accumulation", "e339453b83428eb9"),
     ("reach", "79c5b2af2699bcbd"),
     ("pattern-generation", "087fa0adb3b9294b"),
-    ("yang19", "a0eb8e75aeee0ec7"),
+    ("yang19", "01f9e83b225efb49"),
     ("recall", "a607b195530113a6"),
     ("sequence", "0c5d741fa10ac8ca"),
     ("echo", "7fce91564c3656f3"),
