@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use candle_core::{DType, Device, Tensor};
-use hebbian_rnn::{simulate, why_plain, Checkpoint, Inputs, Own, Record, Setup, Stream, Task, Trainer, Trial};
+use hebbian_rnn::{simulate, why_plain, Inputs, Own, Record, Setup, Stream, Task, Trainer, Trial};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
