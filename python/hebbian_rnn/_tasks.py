@@ -104,7 +104,8 @@ class Task:
             expected = (trials,) if of_trials else {"mask": (trials, steps), "modulator": (trials, steps)}.get(key)
             fits = array.shape == expected if expected else array.ndim == 3 and array.shape[:2] == (trials, steps)
             if not fits:
-                text = f"{KNOWN.get(key, '[trials]')} with {trials} trials" + (f" and T = {steps}, as `inputs` has it" if steps else "")
+                also = f" and T = {steps}, as `inputs` has it" if steps else ""
+                text = f"{KNOWN.get(key, '[trials]')} with {trials} trials{also}"
                 raise wrong(f"{self.name}: {key}", f"of shape {list(array.shape)}", text)
         if "mask" in found and not found["mask"].any(axis=1).all():
             trial = int(np.argmin(found["mask"].any(axis=1)))
@@ -132,7 +133,9 @@ class Task:
         outputs = list(self._outputs) if self._outputs is not None else []
         if outputs and len(outputs) != sizes[1]:
             raise UsageError(f"task `{self.name}` names {len(outputs)} outputs, but draws {sizes[1]}")
-        labels = [(key[len(LABEL) :], array.dtype.kind == "f") for key, array in sample.items() if key.startswith(LABEL)]
+        labels = [
+            (key[len(LABEL) :], array.dtype.kind == "f") for key, array in sample.items() if key.startswith(LABEL)
+        ]
         about = (names, outputs, self.types, labels)
         lengths_vary = "steps" in sample
         return _native.function_task(
@@ -177,15 +180,16 @@ def task(draw: Draw | None = None, **options: Any) -> Task | Callable[[Draw], Ta
 
 def of_arrays(arrays: Trials, name: str = "trials") -> Task:
     """A task that draws from ready-made trials: arrays as a `@task` returns them."""
-    ready = {key: plain(f"{name}: {key}", array) for key, array in arrays.items() if key in KNOWN or key.startswith(LABEL)}
+    ready = {
+        key: plain(f"{name}: {key}", array) for key, array in arrays.items() if key in KNOWN or key.startswith(LABEL)
+    }
     if "inputs" not in ready:
         raise wrong(f"{name}: inputs", "missing", KNOWN["inputs"])
     count = len(ready["inputs"])
     for key, array in ready.items():
         if array.ndim == 0 or len(array) != count:
-            raise wrong(
-                f"{name}: {key}", f"of shape {list(array.shape)}", f"{KNOWN.get(key, '[trials]')} with {count} trials, as `inputs` has"
-            )
+            expected = f"{KNOWN.get(key, '[trials]')} with {count} trials, as `inputs` has"
+            raise wrong(f"{name}: {key}", f"of shape {list(array.shape)}", expected)
     types = int(ready["type"].max()) + 1 if "type" in ready and count else 1
     # Every type is as likely as the others, however many of its trials there are.
     of_type = [np.flatnonzero(ready["type"] == k) for k in range(types)] if "type" in ready else [np.arange(count)]
