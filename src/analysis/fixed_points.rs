@@ -235,13 +235,8 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
             population.at(trial, time).iter().map(|r| f64::from(*r)).collect()
         };
         let starts: Vec<Vec<f64>> = (0..STARTS).map(visited).collect();
-        let means = population.means(
-            (0..subject.task().n_types())
-                .map(|kind| population.which(|_, t| t.trial_type == kind))
-                .filter(|trials| !trials.is_empty())
-                .collect::<Vec<_>>()
-                .iter(),
-        );
+        let groups = population.by_type(subject.task().n_types());
+        let means = population.means(groups.iter().map(|(_, trials)| trials));
         let pca =
             Pca::of(&DMatrix::from_row_iterator(means.len(), population.neurons, means.iter().flatten().copied()))?;
         let place =

@@ -160,6 +160,12 @@ impl Population {
         self.trials.iter().enumerate().filter(|(k, kept)| holds(*k, kept)).map(|(k, _)| k).collect()
     }
 
+    /// The types of which there are trials, each with these trials.
+    pub fn by_type(&self, types: usize) -> Vec<(usize, Vec<usize>)> {
+        let of = |kind| (kind, self.which(|_, trial| trial.trial_type == kind));
+        (0..types).map(of).filter(|(_, trials)| !trials.is_empty()).collect()
+    }
+
     /// The periods as marks of a panel whose horizontal axis is time.
     pub fn marks(&self) -> Vec<Mark> {
         let mark = |period: &Period| {

@@ -44,11 +44,16 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
     )
 }
 
-/// Kernel and root of the mean rates of a population.
-fn member(group: usize, population: &Population, types: usize) -> Member {
-    let groups: Vec<Vec<usize>> =
-        (0..types).map(|kind| population.which(|_, trial| trial.trial_type == kind)).collect();
-    let means = population.means(groups.iter());
+/// Kernel and root of the mean rates of a population, in which every type must have a trial.
+fn member(group: usize, population: &Population, types: usize) -> Result<Member> {
+    let groups = population.by_type(types);
+    let found = groups.len();
+    ensure!(
+        found == types,
+        Usage,
+        "similarity needs a trial of each of the {types} types; there are trials of {found}: --trials asks for more"
+    );
+    let means = population.means(groups.iter().map(|(_, trials)| trials));
     let mut x = DMatrix::from_row_iterator(means.len(), population.neurons, means.iter().flatten().copied());
     x.column_iter_mut().for_each(|mut column| {
         let mean = column.mean();
@@ -60,7 +65,7 @@ fn member(group: usize, population: &Population, types: usize) -> Member {
     let SymmetricEigen { eigenvectors, eigenvalues } = SymmetricEigen::new(kernel.clone());
     let scaled = DMatrix::from_diagonal(&eigenvalues.map(|value| value.max(0.0).sqrt()));
     let root = &eigenvectors * scaled * eigenvectors.transpose();
-    Member { group, network: population.network, trace: kernel.trace(), kernel, root }
+    Ok(Member { group, network: population.network, trace: kernel.trace(), kernel, root })
 }
 
 /// CKA and Procrustes distance of two networks.
@@ -96,7 +101,7 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     for (group, checkpoint) in all.into_iter().enumerate() {
         let subject = Subject { checkpoint, ..*subject };
         for population in subject.populations(options, REPEATS * types as u64, TIMES, None) {
-            members.push(member(group, &population?, types));
+            members.push(member(group, &population?, types)?);
         }
     }
     let pairs: Vec<(usize, usize)> = (0..members.len()).flat_map(|a| (0..=a).map(move |b| (a, b))).collect();
@@ -180,11 +185,12 @@ mod tests {
 
     #[test]
     fn rotated_networks_are_the_same_and_unrelated_ones_are_not() {
+        let member = |group, population: &Population| member(group, population, 12).unwrap();
         let mut rng = stream(4, 0, 0, Phase::Simulate, Purpose::Task);
         let rates = random(&mut rng, 12);
         let rotation = random(&mut rng, N).qr().q();
-        let turned = member(1, &population(&(&rates * rotation * 2.5)), 12);
-        let (one, other) = (member(0, &population(&rates), 12), member(0, &population(&random(&mut rng, 12)), 12));
+        let turned = member(1, &population(&(&rates * rotation * 2.5)));
+        let (one, other) = (member(0, &population(&rates)), member(0, &population(&random(&mut rng, 12))));
         let [cka, angle] = compare(&one, &turned);
         assert!((cka - 1.0).abs() < 1e-6 && angle < 1e-2, "{cka} {angle}");
         // Against the definitions, with X and Y themselves.
@@ -201,7 +207,7 @@ mod tests {
             centred(&population(&rates)),
             centred(&population(&random(&mut stream(9, 0, 0, Phase::Simulate, Purpose::Task), 12))),
         );
-        let (a, b) = (member(0, &population(&x), 12), member(0, &population(&y), 12));
+        let (a, b) = (member(0, &population(&x)), member(0, &population(&y)));
         let cross = x.transpose() * &y;
         let expected_cka = cross.norm_squared() / ((x.transpose() * &x).norm() * (y.transpose() * &y).norm());
         let expected_angle = (cross.singular_values().sum() / (x.norm() * y.norm())).acos();

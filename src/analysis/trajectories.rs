@@ -25,8 +25,7 @@ struct Trajectories {
 
 /// Principal components of the means over the trials of each type, all types and times together.
 fn trajectories(population: &Population, types: usize) -> Result<Trajectories> {
-    let groups = (0..types).map(|kind| (kind, population.which(|_, trial| trial.trial_type == kind)));
-    let groups: Vec<(usize, Vec<usize>)> = groups.filter(|(_, trials)| !trials.is_empty()).collect();
+    let groups = population.by_type(types);
     let means = population.means(groups.iter().map(|(_, trials)| trials));
     let samples = DMatrix::from_row_iterator(means.len(), population.neurons, means.iter().flatten().copied());
     let pca = Pca::of(&samples)?;
