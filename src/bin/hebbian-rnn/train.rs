@@ -11,7 +11,7 @@ use hebbian_rnn::{
     quantile_with_missing, run_fresh, why_plain,
 };
 use hebbian_rnn::{
-    Checkpoint, Config, InitialWeights, Lock, NetworkReport, Observer, RunFolder, Score, Setting, Setup,
+    Checkpoint, Config, InitialWeights, Kernels, Lock, NetworkReport, Observer, RunFolder, Score, Setting, Setup,
 };
 use hebbian_rnn::{StopReason, Trainer, UpdateReport, CONFIG_FILE, REMEDY};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -104,7 +104,8 @@ fn start(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
     if !brought.is_empty() {
         eprintln!("rule `{}` brings settings of its own: {}", setup.config.rule.name, brought.join(", "));
     }
-    if let Some(why) = why_plain(&setup, &devices[0]) {
+    let asked_for = setup.config.train.kernels == Kernels::Reference;
+    if let Some(why) = why_plain(&setup, &devices[0]).filter(|_| !asked_for) {
         eprintln!("slower than it could be: {why}");
     }
     setup.unread(&args.settings()?).iter().for_each(|warning| eprintln!("warning: {warning}"));
