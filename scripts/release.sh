@@ -4,6 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=x86_64-unknown-linux-musl
+command -v musl-gcc >/dev/null || { echo 'the allocator is written in C and needs musl-gcc: apt-get install musl-tools' >&2; exit 1; }
+built=${CARGO_TARGET_DIR:-target}
 rustup target list --installed | grep -qx "$target" || rustup target add "$target"
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -1)
 name=hebbian-rnn-$version-$target
@@ -11,7 +13,7 @@ out=target/release-files
 rm -rf "$out" && mkdir -p "$out/$name/man" "$out/$name/completions"
 
 cargo build --locked --release --target "$target"
-program=target/$target/release/hebbian-rnn
+program=$built/$target/release/hebbian-rnn
 cp "$program" README.md CHANGELOG.md LICENSE-* CITATION.cff "$out/$name"
 cp -r weights "$out/$name"
 "$program" manual "$out/$name/man"
@@ -28,8 +30,8 @@ cp "$out/$name/hebbian-rnn" weights/dnms.safetensors "$root"
 unshare --map-root-user chroot "$root" /hebbian-rnn evaluate /dnms.safetensors --trials 40
 unshare --map-root-user chroot "$root" /hebbian-rnn train echo --networks 2 --trials 320 --out /tmp/echo >/dev/null
 
-cargo package --locked --allow-dirty --no-verify --target-dir target/package-files --quiet
-cp target/package-files/package/hebbian-rnn-"$version".crate "$out"
+cargo package --locked --allow-dirty --no-verify --quiet
+cp "$built"/package/hebbian-rnn-"$version".crate "$out"
 # The same files give the same bytes.
 tar --sort=name --owner=0 --group=0 --mtime=@0 -C "$out" -czf "$out/$name.tar.gz" "$name"
 rm -r "${out:?}/$name"

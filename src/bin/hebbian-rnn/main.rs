@@ -22,6 +22,10 @@ use clap::Parser;
 use hebbian_rnn::Error;
 use std::process::ExitCode;
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Marks an error in the request itself, as opposed to one in carrying it out: exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("wrong usage")]
