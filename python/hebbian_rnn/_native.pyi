@@ -106,7 +106,7 @@ def start(task: str | OwnTask, given: Mapping[str, Any], out: str | None, force:
 def load(path: str, task: OwnTask | None = None) -> Run: ...
 def function_task(
     name: str,
-    draw: Callable[[Sequence[int], int], Mapping[str, NDArray[Any]]],
+    draw: Callable[[Sequence[int], int, int], Mapping[str, NDArray[Any]]],
     about: tuple[Sequence[str], Sequence[str], Sequence[str], Sequence[tuple[str, bool]]],
     sizes: tuple[int, int],
     lengths_vary: bool,

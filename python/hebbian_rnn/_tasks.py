@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 #: What a task draws: arrays by name.
 Trials = Mapping[str, Any]
-Draw = Callable[[np.random.Generator, int], Trials]
+Draw = Callable[..., Trials]
 
 #: The arrays that a function may return, with the dimensions of each.
 KNOWN = {
@@ -53,6 +54,7 @@ class Task:
         correct_below: float = 0.5,
     ) -> None:
         self._draw = draw
+        self._counts = "first" in inspect.signature(draw).parameters
         self.name: str = name or str(getattr(draw, "__name__", "task"))
         self._inputs = inputs
         self._outputs = outputs
@@ -65,13 +67,13 @@ class Task:
     def __repr__(self) -> str:
         return f"<Task: {self.name}>"
 
-    def __call__(self, rng: np.random.Generator, trials: int) -> Trials:
+    def __call__(self, rng: np.random.Generator, trials: int, first: int = 0) -> Trials:
         """Draws trials, as the function does."""
-        return self._draw(rng, trials)
+        return self._draw(rng, trials, **({"first": first} if self._counts else {}))
 
-    def draw(self, seed: Sequence[int], trials: int) -> dict[str, NDArray[Any]]:
+    def draw(self, seed: Sequence[int], trials: int, first: int = 0) -> dict[str, NDArray[Any]]:
         """Draws trials and checks them: what the native part calls."""
-        drawn = self._draw(np.random.default_rng(list(seed)), trials)
+        drawn = self(np.random.default_rng(list(seed)), trials, first)
         if not isinstance(drawn, Mapping):
             kind = type(drawn).__name__
             raise ContentError(f"task `{self.name}` returned a {kind}; expected a dict of arrays: {', '.join(KNOWN)}")
@@ -165,6 +167,9 @@ def task(draw: Draw | None = None, **options: Any) -> Task | Callable[[Draw], Ta
     of the fast weights; `steps` [trials], the length of each trial, where some are shorter than T; `label.NAME` [trials], what is
     known of each trial, for analyses: integers are classes, floating-point numbers are degrees. Every call must return the
     same arrays, with the same T, n_in and n_out.
+
+    A function with a parameter `first` is also told the number of the first of these trials in the network's own count, as blocks
+    need it: `kinds = np.arange(first, first + trials) // 50 % 2`.
 
     The generator depends only on the seed, the network and the trials, so a function that uses no other randomness gives the same
     networks each time. It is called ahead of need, on a thread of its own.

@@ -40,7 +40,7 @@ impl OwnTask {
 /// The names of inputs, outputs (none: numbers) and types, and the labels, each with whether it is graded.
 type About = (Vec<String>, Vec<String>, Vec<String>, Vec<(String, bool)>);
 
-/// A task whose trials `draw(seed, trials)` draws. `sizes` are T and n_out.
+/// A task whose trials `draw(seed, trials, first)` draws. `sizes` are T and n_out.
 #[pyfunction]
 pub fn function_task(
     name: String,
@@ -93,11 +93,12 @@ struct Drawing {
 }
 
 impl Drawing {
-    fn trials(&self, mut rng: Stream, count: usize) -> hebbian_rnn::Result<Vec<Trial>> {
+    /// So many trials from trial number `first`.
+    fn trials(&self, mut rng: Stream, first: u64, count: usize) -> hebbian_rnn::Result<Vec<Trial>> {
         let seed: Vec<u64> = (0..4).map(|_| rng.next_u64()).collect();
         let _inside = enter()?;
         let drawn = Python::attach(|py| -> PyResult<_> {
-            let drawn = self.draw.bind(py).call1((seed, count))?;
+            let drawn = self.draw.bind(py).call1((seed, count, first))?;
             self.read(drawn.cast::<PyDict>()?, count)
         });
         drawn.map_err(|raised| Error::Own(Box::new(raised)))?
@@ -166,7 +167,7 @@ impl Ahead {
         let work = move || {
             for (numbers, answer) in received {
                 // Nobody may want it any more.
-                let _ = answer.send(drawing.trials(numbers.stream(), numbers.count));
+                let _ = answer.send(drawing.trials(numbers.stream(), numbers.first, numbers.count));
             }
         };
         std::thread::Builder::new().name("hebbian-rnn trials".into()).spawn(work)?;
@@ -241,8 +242,8 @@ impl Task for FunctionTask {
     }
 
     /// Analyses draw single trials. One that can't be drawn is empty, which they refuse.
-    fn trial(&self, _index: u64, rng: &mut Stream) -> Trial {
-        let drawn = self.drawing.trials(rng.clone(), 1).ok().and_then(|mut trials| trials.pop());
+    fn trial(&self, index: u64, rng: &mut Stream) -> Trial {
+        let drawn = self.drawing.trials(rng.clone(), index, 1).ok().and_then(|mut trials| trials.pop());
         drawn.unwrap_or_default()
     }
 

@@ -46,6 +46,19 @@ def test_a_function_is_called_once_for_an_update_and_network_and_ahead() -> None
     assert calls == [2] + [3] * 10
 
 
+def test_a_function_that_asks_is_told_the_number_of_its_first_trial() -> None:
+    firsts: list[int] = []
+
+    @hr.task(types=2)
+    def blocked(rng: np.random.Generator, trials: int, first: int) -> Any:
+        firsts.append(first)
+        kinds = np.arange(first, first + trials) // 6 % 2
+        return {"inputs": np.ones((trials, 5, 1)), "targets": np.zeros((trials, 5, 1)), "type": kinds}
+
+    hr.train(blocked, updates=4, networks=1, batch=3, neurons=5, progress=False)
+    assert firsts[:5] == [0, 0, 3, 6, 9]
+
+
 def test_networks_of_a_function_come_back_with_it(tmp_path: Path) -> None:
     run = hr.train(light, updates=3, out=tmp_path / "run", **SMALL)
     back = hr.load(tmp_path / "run", light)

@@ -31,13 +31,15 @@ pub(crate) struct Parameters {
     measure: ErrorMeasure,
     /// A trial with an error below this is correct.
     correct_below: f64,
+    /// How many trials of a type follow one another before the next type's turn.
+    block: usize,
 }
 
 impl Default for Parameters {
     /// No file yet.
     fn default() -> Self {
         let (path, sha256) = (String::new(), String::new());
-        Parameters { path, sha256, measure: ErrorMeasure::Absolute, correct_below: 0.5 }
+        Parameters { path, sha256, measure: ErrorMeasure::Absolute, correct_below: 0.5, block: 1 }
     }
 }
 
@@ -86,6 +88,8 @@ pub struct FileTask {
     types: Arc<Vec<Vec<Trial>>>,
     labels: Vec<Label>,
     lengths_vary: bool,
+    /// How many trials of a type follow one another.
+    block: usize,
     /// The names of inputs, outputs and types, where the file has them.
     names: Names,
     /// Whether trials are given one after another, type by type, in place of being drawn.
@@ -165,8 +169,19 @@ impl FileTask {
             types: Arc::new(types),
             lengths_vary: lengths.iter().any(|steps| *steps < t),
             labels,
+            block: 1,
             in_turn: false,
         })
+    }
+
+    /// The same trials, with so many of a type one after another before the next type's turn. A network's trials are counted on
+    /// from batch to batch.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if there are none.
+    pub fn in_blocks(self, trials: usize) -> Result<Self> {
+        expect(trials > 0, "task.block", trials, "at least 1 trial")?;
+        Ok(FileTask { block: trials, ..self })
     }
 }
 
@@ -191,7 +206,7 @@ pub(crate) fn build(table: &mut toml::Table) -> Result<Arc<dyn Task>> {
     );
     table.insert("path".into(), path.display().to_string().into());
     table.insert("sha256".into(), found.into());
-    Ok(Arc::new(FileTask::from_bytes(&bytes, p.measure, p.correct_below).at_path(&path)?))
+    Ok(Arc::new(FileTask::from_bytes(&bytes, p.measure, p.correct_below).at_path(&path)?.in_blocks(p.block)?))
 }
 
 impl Task for FileTask {
@@ -235,14 +250,14 @@ impl Task for FileTask {
         self.types.len()
     }
 
-    /// The types take turns; one of the type's trials is drawn at random.
+    /// The types take turns, block by block; one of the type's trials is drawn at random.
     fn trial(&self, index: u64, rng: &mut Stream) -> Trial {
         if self.in_turn {
             let count: usize = self.types.iter().map(Vec::len).sum();
             let mut all = self.types.iter().flatten();
             return all.nth(index as usize % count).unwrap_or(&self.types[0][0]).clone();
         }
-        let trials = &self.types[(index % self.types.len() as u64) as usize];
+        let trials = &self.types[(index / self.block as u64 % self.types.len() as u64) as usize];
         trials[rng.random_range(0..trials.len())].clone()
     }
 
@@ -317,10 +332,12 @@ mod tests {
         ])
         .unwrap();
         assert_eq!((task.steps(), task.inputs().len(), task.n_out(), task.trial_types().len()), (2, 1, 2, 2));
+        let in_blocks = task.clone().in_blocks(10).unwrap();
         let mut seen = [0; 3];
         for index in 0..100 {
             let trial = draw(&task, index);
             assert_eq!(trial.trial_type, (index % 2) as usize);
+            assert_eq!(draw(&in_blocks, index).trial_type, (index / 10 % 2) as usize);
             let row = (trial.inputs[0] / 2.0) as usize;
             assert_eq!(trial.targets, [0, 1, 2, 3].map(|k| (row * 4 + k) as f32));
             assert_eq!(trial.scored, [[true, false], [false, true], [true, true]][row]);
