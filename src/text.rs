@@ -39,6 +39,15 @@ pub(crate) fn fields<T: DocumentedFields>() -> Vec<(&'static str, String)> {
     T::FIELD_NAMES.iter().copied().zip(T::FIELD_DOCS.iter().map(plain)).collect()
 }
 
+/// The parameters that have a default, with it.
+pub(crate) fn with_defaults(
+    meanings: Vec<(&'static str, String)>,
+    defaults: &toml::Table,
+) -> Vec<(&'static str, toml::Value, String)> {
+    let of = |(name, meaning): (&'static str, String)| Some((name, defaults.get(name)?.clone(), meaning));
+    meanings.into_iter().filter_map(of).collect()
+}
+
 /// A message about a value of the wrong type, in words that are not Rust's.
 pub(crate) fn in_plain_types(message: &str) -> String {
     let whole = ["usize", "u64", "u32"].iter().fold(message.trim().to_string(), |text, name| {

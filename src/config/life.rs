@@ -3,6 +3,7 @@
 use super::{Kernels, NetworkRange, Precision, LARGEST};
 use crate::error::{ensure, At, Error, Result};
 use crate::ranges::{expect, not_negative, number, positive, share};
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -24,7 +25,7 @@ pub struct LifeConfig {
 }
 
 /// Which networks live, for how long, and where.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct LifeSettings {
@@ -55,7 +56,7 @@ pub struct LifeSettings {
 }
 
 /// Neurons of one kind.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PopulationConfig {
@@ -85,7 +86,7 @@ pub enum Sign {
 }
 
 /// Synapses from one population to another, or to itself. No neuron projects to itself, and no pair has two synapses.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ProjectionConfig {

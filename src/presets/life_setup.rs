@@ -200,7 +200,8 @@ fn resets(
 /// Gives the parameters of a population's neurons that are not set their defaults.
 fn complete_model(population: &mut PopulationConfig) {
     let name = population.neurons.get("model").and_then(Value::as_str);
-    if let Some((_, mut all)) = population_models().into_iter().find(|(known, _)| Some(*known) == name) {
+    if let Some(model) = population_models().into_iter().find(|known| Some(known.name) == name) {
+        let mut all = model.defaults;
         all.extend(std::mem::take(&mut population.neurons));
         population.neurons = all;
     }

@@ -1,8 +1,11 @@
 //! Presets of lives: a world with the network that lives in it, as published.
 
-use crate::config::LifeConfig;
+use crate::config::{LifeConfig, Setting};
 use crate::error::{Error, Result};
 use crate::rules::SynapseRuleInfo;
+use crate::text::fields;
+use crate::worlds::{ActorCritic, DistalReward, Given, Pattern, Pavlovian, Xor};
+use documented::DocumentedFields;
 use toml::{Table, Value};
 
 /// A life that has a name.
@@ -15,6 +18,8 @@ pub struct LifeInfo {
     pub rules: &'static [&'static str],
     /// The populations, projections and world, as TOML; `RULE` stands for the rule's table.
     text: &'static str,
+    /// What each parameter of the world means.
+    meanings: fn() -> Vec<(String, String)>,
     /// Changes what depends on the rule.
     adapt: fn(&mut LifeConfig, &str),
 }
@@ -42,6 +47,7 @@ pub static LIVES: &[LifeInfo] = &[
         summary: "XOR of two bits coded by rates, by spiking neurons and reward (Florian 2007, 4.2)",
         rules: &["mstdpet", "mstdp"],
         text: include_str!("lives/xor-rate.toml"),
+        meanings: owned::<Xor>,
         adapt: |_, _| (),
     },
     LifeInfo {
@@ -49,6 +55,7 @@ pub static LIVES: &[LifeInfo] = &[
         summary: "XOR of two bits coded by spike trains (Florian 2007, 4.3)",
         rules: &["mstdpet", "mstdp"],
         text: include_str!("lives/xor-temporal.toml"),
+        meanings: owned::<Xor>,
         adapt: |config, rule| {
             let gamma = if rule == "mstdp" { 0.01 } else { 0.25 };
             for projection in &mut config.projections {
@@ -61,6 +68,7 @@ pub static LIVES: &[LifeInfo] = &[
         summary: "one synapse whose neurons fire at given times (Florian 2007, figure 1); give it spikes of your own",
         rules: &["mstdpet", "mstdp", "stdp", "da-stdp"],
         text: include_str!("lives/one-synapse.toml"),
+        meanings: owned::<Given>,
         adapt: |config, rule| {
             if rule != "da-stdp" {
                 config.projections[0].rule.insert("gamma".into(), 0.2.into());
@@ -72,6 +80,7 @@ pub static LIVES: &[LifeInfo] = &[
         summary: "one synapse grows because reward follows seconds after it acts (Izhikevich 2007, figure 1)",
         rules: &["da-stdp"],
         text: include_str!("lives/distal-reward.toml"),
+        meanings: owned::<DistalReward>,
         adapt: |_, _| (),
     },
     LifeInfo {
@@ -79,6 +88,7 @@ pub static LIVES: &[LifeInfo] = &[
         summary: "the response to one of 100 stimuli grows because reward follows it (Izhikevich 2007, figure 2)",
         rules: &["da-stdp"],
         text: include_str!("lives/pavlovian.toml"),
+        meanings: owned::<Pavlovian>,
         adapt: |_, _| (),
     },
     LifeInfo {
@@ -86,6 +96,7 @@ pub static LIVES: &[LifeInfo] = &[
         summary: "a chaotic rate network learns to produce a pattern while it lives (Hoerzer et al. 2014)",
         rules: &["eh"],
         text: include_str!("lives/hoerzer.toml"),
+        meanings: owned::<Pattern>,
         adapt: |_, _| (),
     },
     LifeInfo {
@@ -93,6 +104,7 @@ pub static LIVES: &[LifeInfo] = &[
         summary: "spiking actor and critic find a goal behind a U-shaped wall (Frémaux et al. 2013, figure 4)",
         rules: &["td-ltp", "td-stdp", "r-max"],
         text: include_str!("lives/maze.toml"),
+        meanings: || ActorCritic::meanings("maze"),
         adapt: |config, rule| match rule {
             "td-stdp" => rates(config, 0.05, 3e-3),
             "r-max" => {
@@ -109,6 +121,7 @@ pub static LIVES: &[LifeInfo] = &[
         summary: "values spread backward from a reward at the end of a track (Frémaux et al. 2013, figure 2)",
         rules: &["td-ltp"],
         text: include_str!("lives/linear-track.toml"),
+        meanings: || ActorCritic::meanings("linear-track"),
         adapt: |config, _| rates(config, 0.05, 0.0),
     },
     LifeInfo {
@@ -116,6 +129,7 @@ pub static LIVES: &[LifeInfo] = &[
         summary: "spiking actor and critic swing a double pendulum up (Frémaux et al. 2013, figure 5)",
         rules: &["td-ltp"],
         text: include_str!("lives/acrobot-swing-up.toml"),
+        meanings: || ActorCritic::meanings("acrobot-swing-up"),
         adapt: |config, _| rates(config, 0.5, 0.125),
     },
     LifeInfo {
@@ -124,9 +138,15 @@ pub static LIVES: &[LifeInfo] = &[
             "spiking actor and critic swing a pole up (Frémaux et al. 2013, figure 6); it is not learnt to balance",
         rules: &["td-ltp"],
         text: include_str!("lives/cartpole-swing-up.toml"),
+        meanings: || ActorCritic::meanings("cartpole-swing-up"),
         adapt: |config, _| rates(config, 0.25, 0.03125),
     },
 ];
+
+/// The parameters of a world whose keys are all in one table.
+fn owned<World: DocumentedFields>() -> Vec<(String, String)> {
+    fields::<World>().into_iter().map(|(key, meaning)| (key.to_string(), meaning)).collect()
+}
 
 /// Gives the rules of a critic and an actor their rates.
 fn rates(config: &mut LifeConfig, critic: f64, actor: f64) {
@@ -150,6 +170,20 @@ pub fn find_life(name: &str) -> Result<&'static LifeInfo> {
 }
 
 impl LifeInfo {
+    /// The world's parameters, keys of the table `world`, each with its default and its meaning.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] if there is no rule of the usual one's name.
+    pub fn parameters(&self) -> Result<Vec<(String, Value, String)>> {
+        let world = self.config(None)?.world;
+        let defaults: Vec<Setting> = Setting::from_table(&world, "");
+        let of = |(key, meaning): (String, String)| {
+            let default = defaults.iter().find(|setting| setting.key == key)?.value.clone();
+            Some((key, default, meaning))
+        };
+        Ok((self.meanings)().into_iter().filter_map(of).collect())
+    }
+
     /// Its configuration with one of its rules; `None`: the usual one.
     ///
     /// # Errors
@@ -193,7 +227,6 @@ impl LifeInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Setting;
     use crate::presets::LifeSetup;
 
     #[test]

@@ -1,13 +1,14 @@
 //! What each key of a configuration means, from the documentation of the code itself; its choices, unit and range, from the checks
 //! that refuse other values.
 
-use super::{find_task, resolve_config};
+use super::{find_life, find_task, resolve_config};
 use crate::config::{
-    BpttConfig, Config, FastWeightsConfig, NetworkConfig, PerturbationConfig, ReadoutConfig, RewardConfig, RuleConfig,
-    Setting, TrainConfig,
+    BpttConfig, Config, FastWeightsConfig, LifeConfig, LifeSettings, NetworkConfig, PerturbationConfig,
+    PopulationConfig, ProjectionConfig, ReadoutConfig, RewardConfig, RuleConfig, Setting, TrainConfig,
 };
 use crate::error::Result;
-use crate::rules::find_rule;
+use crate::model::population_models;
+use crate::rules::{find_rule, SynapseRuleInfo};
 use crate::text::fields;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -33,12 +34,32 @@ fn documented() -> [Vec<(&'static str, String)>; TABLES.len()] {
 
 /// Every key that all tasks share, with its documentation.
 fn plain_keys() -> impl Iterator<Item = (String, String)> {
-    let of_table = |(table, keys): (&'static str, Vec<(&'static str, String)>)| {
-        // The parameters of single rules are told with these.
-        let keys = keys.into_iter().filter(move |(key, _)| (table, *key) != ("rule", "own"));
-        keys.map(move |(key, meaning)| (format!("{table}.{key}"), meaning))
+    let tables: Vec<_> = TABLES.into_iter().zip(documented()).collect();
+    // The parameters of single rules are told with these.
+    of_tables(&tables).filter(|(key, _)| key != "rule.own")
+}
+
+/// The keys of tables with their documentation.
+fn of_tables(tables: &[(&str, Vec<(&'static str, String)>)]) -> impl Iterator<Item = (String, String)> {
+    let of_table = |(table, keys): &(&str, Vec<(&'static str, String)>)| -> Vec<_> {
+        keys.iter().map(|(key, meaning)| (format!("{table}.{key}"), meaning.clone())).collect()
     };
-    TABLES.into_iter().zip(documented()).flat_map(of_table)
+    tables.iter().flat_map(of_table).collect::<Vec<_>>().into_iter()
+}
+
+/// The tables of a life's configuration that all lives share.
+pub(crate) const LIFE_TABLES: [&str; 3] = ["life", "population.NAME", "projection.FROM-TO"];
+
+/// Every key that all lives share, with its meaning. Names of populations stand in keys in place of their own.
+pub(crate) fn life_keys() -> Vec<(String, String)> {
+    let [life, population, projection] = LIFE_TABLES;
+    let tables = [
+        (life, fields::<LifeSettings>()),
+        (population, fields::<PopulationConfig>()),
+        (projection, fields::<ProjectionConfig>()),
+    ];
+    let names = ["population.NAME.name", "projection.FROM-TO.from", "projection.FROM-TO.to"];
+    of_tables(&tables).filter(|(key, _)| !names.contains(&&key[..])).collect()
 }
 
 /// Every key that all tasks share, with its meaning, choices, unit and range.
@@ -128,19 +149,63 @@ pub(crate) fn commented(config: &Config) -> Result<String> {
         text += &format!("# Settings that the rule `{}` brought along: {}.\n", config.rule.name, brought.join(", "));
     }
     text.push('\n');
-    let mut table = String::new();
-    for line in config.to_toml()?.lines() {
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            table = name.to_string();
+    Ok(text + &with_meanings(&config.to_toml()?, &meanings))
+}
+
+/// A life's configuration as TOML, each key below its meaning.
+///
+/// # Errors
+/// [`Error::Bug`](crate::Error::Bug) if a value cannot be written as TOML.
+pub(crate) fn commented_life(config: &LifeConfig) -> Result<String> {
+    let mut meanings: BTreeMap<String, String> = of_tables(&[("life", fields::<LifeSettings>())]).collect();
+    for (k, population) in config.populations.iter().enumerate() {
+        meanings.extend(of_tables(&[(&format!("population.{k}"), fields::<PopulationConfig>())]));
+        let model = population.neurons.get("model").and_then(Value::as_str);
+        for model in population_models().into_iter().filter(|known| Some(known.name) == model) {
+            let keys = model.parameters().into_iter();
+            meanings.extend(keys.map(|(key, _, meaning)| (format!("population.{k}.neurons.{key}"), meaning)));
         }
-        let key = line.split_once(" = ").map_or("", |(key, _)| key);
+    }
+    for (k, projection) in config.projections.iter().enumerate() {
+        meanings.extend(of_tables(&[(&format!("projection.{k}"), fields::<ProjectionConfig>())]));
+        if let Some(Ok(rule)) = projection.rule_name().map(SynapseRuleInfo::find) {
+            let keys = rule.parameters().into_iter();
+            meanings.extend(keys.map(|(key, _, meaning)| (format!("projection.{k}.rule.{key}"), meaning)));
+        }
+    }
+    if let Ok(life) = config.world_name().and_then(find_life) {
+        meanings.extend(life.parameters()?.into_iter().map(|(key, _, meaning)| (format!("world.{key}"), meaning)));
+    }
+    let text = String::from("# The complete configuration of a life: `hebbian-rnn live --config` repeats it.\n\n");
+    Ok(text + &with_meanings(&config.to_toml()?, &meanings))
+}
+
+/// TOML with each key and table below its meaning. The tables of a list are known by their number, as in `population.0.size`.
+fn with_meanings(toml: &str, meanings: &BTreeMap<String, String>) -> String {
+    let mut text = String::new();
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut table = String::new();
+    for line in toml.lines() {
+        let name = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let of_list = name.and_then(|rest| rest.strip_prefix('[')?.strip_suffix(']'));
+        if let Some(list) = of_list {
+            let count = counts.entry(list.to_string()).and_modify(|count| *count += 1).or_default();
+            table = format!("{list}.{count}");
+        } else if let Some(name) = name {
+            let of = name.split_once('.').and_then(|(list, rest)| Some(format!("{list}.{}.{rest}", counts.get(list)?)));
+            table = of.unwrap_or(name.to_string());
+        }
+        let key = match name {
+            Some(_) => table.clone(),
+            None => format!("{table}.{}", line.split_once(" = ").map_or("", |(key, _)| key)),
+        };
         // Writing to a string cannot fail.
-        let _ = match meanings.get(&format!("{table}.{key}")) {
+        let _ = match meanings.get(&key) {
             Some(meaning) => writeln!(text, "# {meaning}\n{line}"),
             None => writeln!(text, "{line}"),
         };
     }
-    Ok(text)
+    text
 }
 
 #[cfg(test)]

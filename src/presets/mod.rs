@@ -12,7 +12,7 @@ mod standard;
 
 pub use life_setup::LifeSetup;
 pub use lives::{find_life, LifeInfo, LIVES};
-pub(crate) use meanings::{commented, keys, TABLES};
+pub(crate) use meanings::{commented, commented_life, keys, life_keys, LIFE_TABLES, TABLES};
 pub use setup::{resolve_config, Own, Setup};
 
 use crate::config::Config;
@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::rules::{find_rule, RuleInfo};
 use crate::tasks::{bits::Echo, bits::Sequence, file, parameters, Bits, Dnms, EvidenceAccumulation, PatternGeneration};
 use crate::tasks::{EpisodeSettings, Episodes, Reach, Recall, SelectiveIntegration, Task, Yang19};
-use crate::text::fields;
+use crate::text::{fields, with_defaults};
 use documented::DocumentedFields;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -238,9 +238,8 @@ impl TaskInfo {
     /// # Errors
     /// [`Error::Unknown`] if there is no rule of the usual one's name.
     pub fn parameters(&self) -> Result<Vec<(&'static str, toml::Value, String)>> {
-        let defaults = self.config()?.task;
-        let of = |(name, meaning): (&'static str, String)| Some((name, defaults.get(name)?.clone(), meaning));
-        Ok((self.meanings)().into_iter().filter(|(name, _)| *name != "name").filter_map(of).collect())
+        let meanings = (self.meanings)().into_iter().filter(|(name, _)| *name != "name");
+        Ok(with_defaults(meanings.collect(), &self.config()?.task))
     }
 
     /// The task's configuration with a given rule. Where the two disagree, the rule wins. Neurons are perturbed if the

@@ -39,7 +39,7 @@ pub use synaptic::{
 use crate::config::Config;
 use crate::error::{At, Error, Result};
 use crate::model::{NeuronModel, State};
-use crate::text::fields;
+use crate::text::{fields, with_defaults};
 use candle_core::Tensor;
 use running_mean::RunningMean;
 use serde::de::DeserializeOwned;
@@ -237,9 +237,7 @@ impl RuleInfo {
 
     /// The rule's parameters, keys of the table `rule`, each with its default and its meaning.
     pub fn parameters(&self) -> Vec<(&'static str, toml::Value, String)> {
-        let defaults = (self.parameters)();
-        let of = |(name, meaning): (&'static str, String)| Some((name, defaults.get(name)?.clone(), meaning));
-        (self.meanings)().into_iter().filter_map(of).collect()
+        with_defaults((self.meanings)(), &(self.parameters)())
     }
 
     /// Whether `key` of the table `rule` is a parameter of some rules, but not of this one.

@@ -1,12 +1,13 @@
 //! What a key, a rule, a task or a column means: from the documentation of the code itself, so that it cannot go stale.
 
-use crate::config::{Config, Setting};
+use crate::config::Setting;
 use crate::error::{Error, Result};
-use crate::presets::{all_tasks, keys, TaskInfo, TABLES};
-use crate::rules::{RuleInfo, RULES};
-use crate::text::fields;
+use crate::model::population_models;
+use crate::presets::{all_tasks, keys, life_keys, LifeInfo, TaskInfo, LIFE_TABLES, LIVES, TABLES};
+use crate::rules::{RULES, SYNAPSE_RULES};
+use crate::text::{fields, nearest};
 use crate::training::NetworkReport;
-use std::fmt::Write;
+use std::fmt::Display;
 use toml::Value;
 
 /// The values that a key has by default: each with the tasks that have it, the most frequent first.
@@ -31,66 +32,135 @@ fn in_words(values: &[(String, Vec<&'static str>)]) -> String {
     others.fold(most.clone(), |text, other| text + &other)
 }
 
-/// The settings of every task with its usual rule.
-fn all_defaults() -> Result<Vec<(&'static str, Vec<Setting>)>> {
-    let of = |task: &'static TaskInfo| {
-        let config: Config = task.config()?;
-        Ok((task.name, Setting::from_toml(&config.to_toml()?, "the defaults")?))
-    };
-    all_tasks().map(of).collect()
+/// A key, or a column, and what it means.
+struct Key {
+    /// Its full name; NAME and FROM-TO stand for any.
+    name: String,
+    meaning: String,
+    /// Its usual value, if there is one.
+    usual: Option<String>,
 }
 
-/// Every parameter of a task or a rule, one in a line.
-fn parameters(table: &str, parameters: Vec<(&'static str, Value, String)>) -> String {
-    let line = |(name, default, meaning): (&str, Value, String)| format!("\n  {table}.{name} = {default}: {meaning}");
-    parameters.into_iter().map(line).collect()
+impl Key {
+    fn new(name: String, meaning: String, usual: Option<String>) -> Self {
+        Key { name, meaning, usual }
+    }
+
+    /// Whether `asked` is this key or the last parts of its name.
+    fn is(&self, asked: &str) -> bool {
+        let (mut own, mut asked) = (self.name.rsplit('.'), asked.rsplit('.'));
+        asked.all(|part| own.next().is_some_and(|own| own == part || ["NAME", "FROM-TO"].contains(&own)))
+    }
 }
 
-fn explain_task(task: &TaskInfo) -> Result<String> {
-    let (name, summary, rule) = (task.name, task.summary, task.rule);
-    Ok(format!("task {name}: {summary}\n  usual rule: {rule}{}", parameters("task", task.parameters()?)))
+/// Something that has keys: a table that all tasks or lives share, or what has a name of its own.
+struct Subject {
+    /// What it is, as in "task dnms"; empty for a table.
+    kind: &'static str,
+    name: &'static str,
+    summary: String,
+    keys: Vec<Key>,
 }
 
-fn explain_rule(rule: &RuleInfo) -> String {
-    format!("rule {}: {}{}", rule.name, rule.summary, parameters("rule", rule.parameters()))
+impl Subject {
+    /// With `parameters` that are keys of `table`.
+    fn new<K: Display>(
+        kind: &'static str,
+        name: &'static str,
+        summary: String,
+        table: &str,
+        parameters: Vec<(K, Value, String)>,
+    ) -> Self {
+        let key = |(key, usual, meaning): (K, Value, String)| {
+            Key::new(format!("{table}.{key}"), meaning, Some(usual.to_string()))
+        };
+        Subject { kind, name, summary, keys: parameters.into_iter().map(key).collect() }
+    }
+
+    /// A table of keys that others share; the usual values are those of `defaults`.
+    fn table(name: &'static str, keys: &[(String, String)], defaults: &[(&'static str, Vec<Setting>)]) -> Self {
+        let own = keys.iter().filter(|(key, _)| key.rsplit_once('.').is_some_and(|(table, _)| table == name));
+        let usual = |key: &str| {
+            let values = usual_values(key, defaults);
+            (!values.is_empty()).then(|| in_words(&values))
+        };
+        let key = |(key, meaning): &(String, String)| Key::new(key.clone(), meaning.clone(), usual(key));
+        Subject { kind: "", name, summary: String::new(), keys: own.map(key).collect() }
+    }
 }
 
-/// What `name` means: a key of the configuration, with its table or without, a task, a rule, or a column of `metrics.csv`.
-/// If it is several of these, all are told.
+/// Everything that can be explained.
+fn subjects() -> Result<Vec<Subject>> {
+    let of_task =
+        |task: &'static TaskInfo| Ok((task.name, Setting::from_toml(&task.config()?.to_toml()?, "the defaults")?));
+    let of_tasks = all_tasks().map(of_task).collect::<Result<Vec<_>>>()?;
+    let of_life = |life: &'static LifeInfo| Ok((life.name, life.config(None)?.settings("the defaults")?));
+    let of_lives = LIVES.iter().map(of_life).collect::<Result<Vec<_>>>()?;
+    let (keys, life_keys) = (keys(), life_keys());
+    let mut all: Vec<Subject> = TABLES.iter().map(|table| Subject::table(table, &keys, &of_tasks)).collect();
+    for task in all_tasks() {
+        let summary = format!("{}. Usual rule: `{}`", task.summary, task.rule);
+        all.push(Subject::new("task", task.name, summary, "task", task.parameters()?));
+    }
+    let rules = RULES.iter().map(|rule| (rule.name, rule.summary.to_string(), rule.parameters()));
+    all.extend(rules.map(|(name, summary, keys)| Subject::new("rule", name, summary, "rule", keys)));
+    all.extend(LIFE_TABLES.iter().map(|table| {
+        // What a population or projection is usually like depends on which one it is.
+        let defaults = if *table == "life" { &of_lives[..] } else { &[] };
+        Subject::table(table, &life_keys, defaults)
+    }));
+    for life in LIVES {
+        let summary = format!("{}. Rules: {}", life.summary, life.rules.join(", "));
+        all.push(Subject::new("life", life.name, summary, "world", life.parameters()?));
+    }
+    for model in population_models() {
+        let (name, summary) = (model.name, model.summary.to_string());
+        all.push(Subject::new("neuron model", name, summary, "population.NAME.neurons", model.parameters()));
+    }
+    let rules = SYNAPSE_RULES.iter().map(|rule| (rule.name, rule.summary.to_string(), rule.parameters()));
+    let of_lives = "projection.FROM-TO.rule";
+    all.extend(rules.map(|(name, summary, keys)| Subject::new("rule of lives", name, summary, of_lives, keys)));
+    let column = |(name, meaning): (&str, String)| Key::new(name.to_string(), meaning, None);
+    let keys = fields::<NetworkReport>().into_iter().map(column).collect();
+    all.push(Subject { kind: "", name: COLUMNS, summary: String::new(), keys });
+    Ok(all)
+}
+
+/// The subject whose keys are columns.
+const COLUMNS: &str = "metrics.csv";
+
+/// What `name` means: a key of the configuration, with its table or without, a task, a rule, a life, a neuron model, or a column of
+/// `metrics.csv`. If it is several of these, all are told.
 ///
 /// # Errors
 /// [`Error::Unknown`] if it is none of them; the error suggests a similar name.
 pub fn explain(name: &str) -> Result<String> {
     let mut found = Vec::new();
-    let is = |key: &str| key == name || key.split_once('.').is_some_and(|(_, key)| key == name);
-    let (keys, defaults) = (keys(), all_defaults()?);
-    for (key, meaning) in keys.iter().filter(|(key, _)| is(key)) {
-        found.push(format!("{key}: {meaning}\n  usually {}", in_words(&usual_values(key, &defaults))));
-    }
-    for task in all_tasks() {
-        if task.name == name {
-            found.push(explain_task(task)?);
+    let subjects = subjects()?;
+    let usual = |key: &Key, before: &str| key.usual.as_ref().map_or(String::new(), |usual| format!("{before}{usual}"));
+    for subject in &subjects {
+        let Subject { kind, name: own, summary, keys } = subject;
+        if !kind.is_empty() && *own == name {
+            let line = |key: &Key| format!("\n  {}{}: {}", key.name, usual(key, " = "), key.meaning);
+            found.push(format!("{kind} {own}: {summary}{}", keys.iter().map(line).collect::<String>()));
         }
-        for (key, default, meaning) in task.parameters()?.into_iter().filter(|(key, ..)| is(&format!("task.{key}"))) {
-            found.push(format!("task.{key} of {}: {meaning}\n  usually {default}", task.name));
+        for key in keys.iter().filter(|key| key.is(name)) {
+            let whose = match (*kind, *own) {
+                ("", COLUMNS) => format!("column {name} of {COLUMNS}"),
+                ("", _) => key.name.clone(),
+                _ => format!("{} of {own}", key.name),
+            };
+            found.push(format!("{whose}: {}{}", key.meaning, usual(key, "\n  usually ")));
         }
-    }
-    for rule in RULES {
-        if rule.name == name {
-            found.push(explain_rule(rule));
-        }
-        for (key, default, meaning) in rule.parameters().into_iter().filter(|(key, ..)| is(&format!("rule.{key}"))) {
-            found.push(format!("rule.{key} of {}: {meaning}\n  usually {default}", rule.name));
-        }
-    }
-    for (_, meaning) in fields::<NetworkReport>().into_iter().filter(|(column, _)| *column == name) {
-        found.push(format!("column {name} of metrics.csv: {meaning}"));
     }
     if !found.is_empty() {
         return Ok(found.join("\n\n"));
     }
-    let names = all_tasks().map(|task| task.name).chain(RULES.iter().map(|rule| rule.name));
-    Err(Error::unknown("name", name, keys.iter().map(|(key, _)| &key[..]).chain(names)))
+    let keys = subjects.iter().flat_map(|subject| subject.keys.iter().map(|key| &key.name[..]));
+    // There are too many keys to list them all.
+    let near = nearest(name, keys.flat_map(|key| [key, key.rsplit('.').next().unwrap_or(key)]));
+    let named = subjects.iter().map(|subject| subject.name);
+    Err(Error::unknown("name", name, near.map_or(named.collect(), |near| vec![near])))
 }
 
 /// Everything that [`explain`] knows, as a page in Markdown.
@@ -99,42 +169,31 @@ pub fn explain(name: &str) -> Result<String> {
 /// [`Error::Bug`] if defaults cannot be written as TOML.
 pub fn reference() -> Result<String> {
     let mut page = String::from(
-        "# Reference\n\nEvery key of a configuration, task, rule and column, as `hebbian-rnn explain` tells them one by one; \
-         `hebbian-rnn explain` without a name writes this page. What equations they enter is in [model.md](model.md).\n",
+        "# Reference\n\nEvery key of a configuration, task, rule, life, neuron model and column, as `hebbian-rnn explain` tells them \
+         one by one; `hebbian-rnn explain` without a name writes this page. What equations they enter is in [model.md](model.md) and \
+         [spiking.md](spiking.md).\n",
     );
-    let (keys, defaults) = (keys(), all_defaults()?);
     // A bar would end a cell.
     let cell = |text: &str| text.replace('|', "\\|");
-    let mut lines = |text: String| {
-        // Writing to a string cannot fail.
-        let _ = writeln!(page, "{text}");
-    };
-    for table in TABLES {
-        lines(format!("\n## `{table}`\n\n| key | meaning | usually |\n|---|---|---|"));
-        let of_table = |key: &str| key.split_once('.').is_some_and(|(of, _)| of == table);
-        for (key, meaning) in keys.iter().filter(|(key, _)| of_table(key)) {
-            let usual = in_words(&usual_values(key, &defaults));
-            lines(format!("| `{key}` | {} | {} |", cell(meaning), cell(&usual)));
+    for Subject { kind, name, summary, keys } in subjects()? {
+        let kind = if kind.is_empty() { String::new() } else { format!("{kind} ") };
+        let mut section = format!("\n## {}`{name}`\n", kind);
+        if !summary.is_empty() {
+            section += &format!("\n{summary}.\n");
         }
-    }
-    let mut entry = |name: &str, summary: &str, table: &str, parameters: Vec<(&'static str, Value, String)>| {
-        lines(format!("\n## {table} `{name}`\n\n{summary}"));
-        if !parameters.is_empty() {
-            lines("\n| parameter | meaning | default |\n|---|---|---|".into());
+        let usual = keys.iter().any(|key| key.usual.is_some());
+        if !keys.is_empty() {
+            section += if usual {
+                "\n| key | meaning | usually |\n|---|---|---|\n"
+            } else {
+                "\n| key | meaning |\n|---|---|\n"
+            };
         }
-        for (key, default, meaning) in parameters {
-            lines(format!("| `{table}.{key}` | {} | {} |", cell(&meaning), cell(&default.to_string())));
+        for key in &keys {
+            let value = key.usual.as_ref().map_or(String::new(), |usual| format!(" {} |", cell(usual)));
+            section += &format!("| `{}` | {} |{value}\n", key.name, cell(&key.meaning));
         }
-    };
-    for task in all_tasks() {
-        entry(task.name, &format!("{}. Usual rule: `{}`.", task.summary, task.rule), "task", task.parameters()?);
-    }
-    for rule in RULES {
-        entry(rule.name, &format!("{}.", rule.summary), "rule", rule.parameters());
-    }
-    lines("\n## Columns of metrics.csv\n\n| column | meaning |\n|---|---|".into());
-    for (column, meaning) in fields::<NetworkReport>() {
-        lines(format!("| `{column}` | {} |", cell(&meaning)));
+        page += &section;
     }
     Ok(page)
 }
@@ -142,6 +201,8 @@ pub fn reference() -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::LifeConfig;
+    use crate::presets::{commented_life, LifeSetup};
     use std::collections::BTreeSet;
 
     #[test]
@@ -167,6 +228,22 @@ mod tests {
     }
 
     #[test]
+    fn every_key_of_every_life_and_rule_has_a_meaning_which_stands_above_it() {
+        for (life, rule) in LIVES.iter().flat_map(|life| life.rules.iter().map(move |rule| (life, rule))) {
+            let setup = LifeSetup::resolve(Some(life.name), Some(rule), &[]).unwrap();
+            let text = commented_life(&setup.config).unwrap();
+            assert_eq!(LifeConfig::from_toml(&text).unwrap(), setup.config);
+            let lines: Vec<&str> = text.lines().collect();
+            let own = ["name", "model", "density", "in_degree", "out_degree", "constant", "uniform", "normal"];
+            for pair in lines.windows(2) {
+                let key = pair[1].split_once(" = ").map_or("", |(key, _)| key);
+                let fine = key.is_empty() || own.contains(&key) || pair[0].starts_with("# ");
+                assert!(fine, "{} with {rule}: {}", life.name, pair[1]);
+            }
+        }
+    }
+
+    #[test]
     fn the_page_in_the_docs_is_the_one_that_is_written() {
         assert!(
             include_str!("../../docs/reference.md") == reference().unwrap(),
@@ -183,6 +260,11 @@ mod tests {
         assert!(explain("delta-x").unwrap().starts_with("rule delta-x: "));
         assert!(explain("dnms").unwrap().contains("task.second_stimulus = 400"));
         assert!(explain("frozen").unwrap().starts_with("column frozen of metrics.csv"));
+        assert!(explain("population.hidden.size").unwrap().starts_with("population.NAME.size: The number of neurons."));
+        assert!(explain("lif").unwrap().contains("population.NAME.neurons.tau_ms = 20.0: τ"));
+        assert!(explain("projection.a-b.rule.gamma").unwrap().contains("rule.gamma of mstdp: γ"));
+        let maze = explain("maze").unwrap();
+        assert!(maze.starts_with("life maze: ") && maze.contains("world.critic.offset = "), "{maze}");
         assert!(explain("network.gian").unwrap_err().to_string().contains("did you mean `network.gain`?"));
     }
 }

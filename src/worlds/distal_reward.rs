@@ -4,13 +4,14 @@ use super::{due, mean, restored, state, Block, Curve, LifeRow, Places, Verdict, 
 use crate::error::Result;
 use crate::random::{stream, Phase, Purpose, Stream};
 use crate::ranges::not_negative;
+use documented::DocumentedFields;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::ops::Range;
 
 /// Reward comes seconds after two neurons with a synapse between them fire one after the other.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct DistalReward {

@@ -2,10 +2,11 @@
 
 use super::{Block, Curve, LifeRow, Places, Verdict, View, World};
 use crate::error::{bail, Result};
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 /// The world's parameters. Times are those of the life, in ms from birth; the step at t ms is the t/Δt-th, from 0.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Given {

@@ -4,6 +4,7 @@ use super::{due, mean, restored, state, Block, Curve, LifeRow, Places, Verdict, 
 use crate::error::{ensure, Result};
 use crate::random::{stream, Phase, Purpose, Stream};
 use crate::ranges::{expect, not_negative};
+use documented::DocumentedFields;
 use rand::seq::index::sample;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use serde_json::Value;
 use std::ops::Range;
 
 /// One of many stimuli is followed by reward.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Pavlovian {

@@ -4,6 +4,7 @@ use super::{mean, Block, Curve, LifeRow, Places, Verdict, View, World, AGE};
 use crate::error::Result;
 use crate::random::{stream, Phase, Purpose};
 use crate::ranges::not_negative;
+use documented::DocumentedFields;
 use rand::seq::index::sample;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ pub enum Code {
 }
 
 /// The world's parameters.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Xor {

@@ -4,6 +4,7 @@ use super::{choose, indicator, Draws, PopulationModel};
 use crate::error::Result;
 use crate::ranges::{expect, not_negative, number};
 use candle_core::Tensor;
+use documented::DocumentedFields;
 use pulp::{Arch, Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
@@ -11,12 +12,16 @@ use serde::{Deserialize, Serialize};
 /// v ← c, u ← u + d (Izhikevich 2003; 2007). A step lasts 1 ms: v moves by two steps of half of it, then u by one.
 ///
 /// I is the sum of the weights of arriving spikes and of a noise from U(−`noise`, `noise`).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Izhikevich {
+    /// a, the rate of the recovery u, in 1/ms.
     pub a: f64,
+    /// b, how strongly u follows v.
     pub b: f64,
+    /// c, v after a spike, in mV.
     pub c: f64,
+    /// d, by how much a spike raises u.
     pub d: f64,
     /// The largest noise.
     pub noise: f64,

@@ -4,6 +4,7 @@ use super::{choose, indicator, PopulationModel};
 use crate::error::Result;
 use crate::ranges::{expect, not_negative, number, positive};
 use candle_core::Tensor;
+use documented::DocumentedFields;
 use pulp::{Arch, Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// With `adaptation_mv` above 0 the threshold is θ + β a, where a grows by 1 with each of the neuron's spikes and decays
 /// with τ_a (Bellec et al. 2020).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Lif {
     /// τ, the time constant of the membrane.

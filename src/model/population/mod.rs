@@ -12,10 +12,12 @@ mod source;
 mod srm0;
 
 use crate::error::{At, Error, Result};
+use crate::text::{fields, with_defaults};
 use candle_core::Tensor;
+use documented::DocumentedFields;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
-use toml::Table;
+use toml::{Table, Value};
 
 /// How a model uses the random number that each of its neurons can have in a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,17 +75,43 @@ pub trait PopulationModel: Send + Sync {
     fn advance(&self, state: &mut [Vec<f32>], input: &[f32], lasting: &[f32], uniform: &[f32], r: &mut [f32]);
 }
 
-/// The models, each with its parameters and their defaults.
-pub(crate) fn population_models() -> Vec<(&'static str, Table)> {
+/// A neuron model that a population can name.
+pub(crate) struct ModelInfo {
+    /// The name.
+    pub name: &'static str,
+    /// A one-line description.
+    pub summary: &'static str,
+    /// The parameters with their defaults.
+    pub defaults: Table,
+    /// What each parameter means.
+    meanings: Vec<(&'static str, String)>,
+}
+
+impl ModelInfo {
+    /// Its parameters, keys of `population.NAME.neurons`, each with its default and its meaning.
+    pub fn parameters(&self) -> Vec<(&'static str, Value, String)> {
+        with_defaults(self.meanings.clone(), &self.defaults)
+    }
+}
+
+/// The models.
+pub(crate) fn population_models() -> Vec<ModelInfo> {
+    let source = |name, summary| ModelInfo { name, summary, defaults: Table::new(), meanings: Vec::new() };
     vec![
-        ("input", Table::new()),
-        ("poisson", Table::new()),
-        ("lif", table(&lif::Lif::default())),
-        ("srm0", table(&srm0::Srm0::default())),
-        ("izhikevich", table(&izhikevich::Izhikevich::default())),
-        ("rate", table(&rate::Rate::default())),
-        ("linear", table(&rate::Linear::default())),
+        source("input", "its world makes its spikes or rates"),
+        source("poisson", "spikes at random, at rates that its world sets"),
+        info::<lif::Lif>("lif", "leaky integrate-and-fire (Florian 2007)"),
+        info::<srm0::Srm0>("srm0", "spike response model with escape noise (Frémaux et al. 2013)"),
+        info::<izhikevich::Izhikevich>("izhikevich", "two equations for many kinds of spiking (Izhikevich 2003)"),
+        info::<rate::Rate>("rate", "leaky rate neuron, r = tanh(x) (Hoerzer et al. 2014)"),
+        info::<rate::Linear>("linear", "linear readout that explores (Hoerzer et al. 2014)"),
     ]
+}
+
+fn info<P: DocumentedFields + Serialize + Default>(name: &'static str, summary: &'static str) -> ModelInfo {
+    // Flat structs of numbers can always be written as TOML.
+    let defaults = Table::try_from(P::default()).unwrap_or_default();
+    ModelInfo { name, summary, defaults, meanings: fields::<P>() }
 }
 
 /// The model that a table `neurons` describes, for steps of `dt_ms`. `split`: whether some of its input outlasts its spikes
@@ -95,7 +123,7 @@ pub(crate) fn population_models() -> Vec<(&'static str, Table)> {
 pub(crate) fn build_population(table: &Table, dt_ms: f64, split: bool) -> Result<Box<dyn PopulationModel>> {
     let mut own = table.clone();
     let name = match own.remove("model") {
-        Some(toml::Value::String(name)) => name,
+        Some(Value::String(name)) => name,
         _ => return Err(Error::Usage("neurons.model is missing".into())),
     };
     let built = match &*name {
@@ -105,18 +133,13 @@ pub(crate) fn build_population(table: &Table, dt_ms: f64, split: bool) -> Result
         "izhikevich" => parameters::<izhikevich::Izhikevich>(own)?.build(dt_ms),
         "rate" => parameters::<rate::Rate>(own)?.build(dt_ms),
         "linear" => parameters::<rate::Linear>(own)?.build(),
-        _ => Err(Error::unknown("neurons.model", &name, population_models().iter().map(|(name, _)| *name))),
+        _ => Err(Error::unknown("neurons.model", &name, population_models().iter().map(|model| model.name))),
     };
     built.at("neurons")
 }
 
 fn parameters<P: DeserializeOwned>(table: Table) -> Result<P> {
     table.try_into().map_err(|error: toml::de::Error| Error::Usage(format!("neurons: {}", error.message().trim())))
-}
-
-fn table(parameters: &impl Serialize) -> Table {
-    // Flat structs of numbers can always be written as TOML.
-    Table::try_from(parameters).unwrap_or_default()
 }
 
 /// 1 where `condition` holds, else 0, in the element type of `like`.
@@ -140,7 +163,7 @@ mod tests {
     }
 
     fn model(name: &str) -> Box<dyn PopulationModel> {
-        let (_, mut table) = population_models().into_iter().find(|(known, _)| *known == name).unwrap();
+        let mut table = population_models().into_iter().find(|known| known.name == name).unwrap().defaults;
         table.insert("model".into(), name.into());
         build_population(&table, 1.0, false).unwrap()
     }
@@ -206,7 +229,7 @@ mod tests {
 
     #[test]
     fn every_model_matches_plain_loops_in_both_forms() {
-        for (name, _) in population_models() {
+        for ModelInfo { name, .. } in population_models() {
             let (model, expected) = (model(name), plain(name));
             let start = model.start();
             let mut tensors: Vec<Tensor> =

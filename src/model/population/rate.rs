@@ -5,14 +5,15 @@ use crate::error::Result;
 use crate::model::tanh;
 use crate::ranges::{expect, not_negative, positive};
 use candle_core::Tensor;
+use documented::DocumentedFields;
 use pulp::{Arch, Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 
 /// `rate`: x ← x + Δt/τ (−x + I), r = tanh(x) + U(−`noise`, `noise`) (Hoerzer et al. 2014).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Rate {
-    /// τ.
+    /// τ, the time constant of x.
     pub tau_ms: f64,
     /// The largest noise.
     pub noise: f64,
@@ -26,7 +27,7 @@ impl Default for Rate {
 }
 
 /// `linear`: r = I + U(−`noise`, `noise`): a readout that explores.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Linear {
     /// The largest noise.

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::model::exp2::exp2;
 use crate::ranges::{expect, number, positive};
 use candle_core::Tensor;
+use documented::DocumentedFields;
 use pulp::{Arch, Simd, WithSimd};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::LOG2_E;
@@ -12,20 +13,20 @@ use std::f64::consts::LOG2_E;
 /// `srm0`: u = ε₀/(τ_m − τ_s) Σ w (e^(−s/τ_m) − e^(−s/τ_s)) + χ e^(−ŝ/τ_m), with s the time since each presynaptic spike
 /// and ŝ that since the neuron's own last one; a spike in Δt with probability 1 − exp(−Δt ρ₀ exp((u − θ)/Δu))
 /// (Frémaux et al. 2013, eqs 18 to 20).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Srm0 {
     /// τ_m, the time constant of the membrane.
     pub tau_ms: f64,
     /// τ_s, the time constant of synaptic input, less than τ_m.
     pub synapse_ms: f64,
-    /// ε₀.
+    /// ε₀, the area of a postsynaptic potential for a weight of 1.
     pub epsilon_mv_ms: f64,
     /// χ, the effect of an own spike.
     pub after_spike_mv: f64,
     /// ρ₀, the rate at threshold.
     pub rate_hz: f64,
-    /// θ.
+    /// θ, the threshold.
     pub threshold_mv: f64,
     /// Δu: smaller is less random.
     pub softness_mv: f64,

@@ -16,6 +16,8 @@
 use super::{factor, parameters, table, Needs, SynapseRule, SynapseRuleInfo, Third};
 use crate::error::Result;
 use crate::ranges::{expect, number, positive};
+use crate::text::fields;
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
@@ -58,32 +60,44 @@ impl Filter {
 }
 
 /// The parameters of `r-max` and `td-ltp`: the postsynaptic potential as that of the neuron model.
-#[derive(Serialize, Deserialize)]
+#[derive(DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Potential {
     /// η, in ms per reward and mV.
     eta: f64,
+    /// τ, the time constant of the membrane.
     tau_ms: f64,
+    /// τ_s, that of synaptic input.
     synapse_ms: f64,
+    /// ε₀, the area of a postsynaptic potential for a weight of 1.
     epsilon_mv_ms: f64,
     /// The decay of the eligibility.
     tau_z_ms: f64,
     /// Its rise; 0: it has none.
     rise_z_ms: f64,
+    /// The time constant of the expected reward, which is subtracted from the reward; 0: nothing is expected.
     expected_reward_ms: f64,
 }
 
 /// The parameters of `td-stdp`.
-#[derive(Serialize, Deserialize)]
+#[derive(DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Window {
+    /// η, in ms per reward.
     eta: f64,
+    /// τ₊, the time constant of the presynaptic trace.
     tau_plus_ms: f64,
+    /// τ₋, that of the postsynaptic trace.
     tau_minus_ms: f64,
+    /// A₊, the change where the presynaptic spike comes first.
     a_plus: f64,
+    /// A₋, the change where it comes last.
     a_minus: f64,
+    /// The decay of the eligibility.
     tau_z_ms: f64,
+    /// Its rise; 0: it has none.
     rise_z_ms: f64,
+    /// The time constant of the expected reward, which is subtracted from the reward; 0: nothing is expected.
     expected_reward_ms: f64,
 }
 
@@ -95,6 +109,7 @@ pub(super) const R_MAX: SynapseRuleInfo = SynapseRuleInfo {
     name: "r-max",
     summary: "spikes minus their probability, times the postsynaptic potential (Vasilaki 2009; Frémaux 2013)",
     needs: Needs::Escape,
+    meanings: fields::<Potential>,
     parameters: || table(&potential(1.5e-3, 500.0, 0.0)),
     build: |given, dt_ms| build_potential(&R_MAX, given, dt_ms, true),
 };
@@ -103,6 +118,7 @@ pub(super) const TD_LTP: SynapseRuleInfo = SynapseRuleInfo {
     name: "td-ltp",
     summary: "spikes times the postsynaptic potential, for a reward that is a TD error (Frémaux 2013)",
     needs: Needs::Escape,
+    meanings: fields::<Potential>,
     parameters: || table(&potential(0.01, 200.0, 50.0)),
     build: |given, dt_ms| build_potential(&TD_LTP, given, dt_ms, false),
 };
@@ -111,6 +127,7 @@ pub(super) const TD_STDP: SynapseRuleInfo = SynapseRuleInfo {
     name: "td-stdp",
     summary: "spike-timing-dependent plasticity since the last own spike, for a TD error (Frémaux 2013)",
     needs: Needs::Escape,
+    meanings: fields::<Window>,
     parameters: || {
         table(&Window {
             eta: 2.5e-4,

@@ -4,6 +4,8 @@
 
 use super::{parameters, table, Needs, SynapseRule, SynapseRuleInfo};
 use crate::ranges::{expect, fraction, not_negative};
+use crate::text::fields;
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 /// The rule, with its parameters in steps.
@@ -25,14 +27,16 @@ pub struct Exploratory {
 }
 
 /// The parameters as they are written.
-#[derive(Serialize, Deserialize)]
+#[derive(DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Parameters {
     /// η at birth.
     eta: f64,
     /// T, the time in which η falls to half; 0: it does not fall.
     fall_seconds: f64,
+    /// λ of the running means of the rates in a step.
     rate_decay: f64,
+    /// λ of the running mean of the reward in a step.
     reward_decay: f64,
     /// Changes of weights are applied together at the end of such a time; one step: at once. A control.
     hold_ms: f64,
@@ -52,6 +56,7 @@ pub(super) const INFO: SynapseRuleInfo = SynapseRuleInfo {
     summary:
         "exploratory Hebb: rate times deviation from the running mean, where the reward is above its own (Hoerzer 2014)",
     needs: Needs::Rates,
+    meanings: fields::<Parameters>,
     parameters: || table(&Parameters::default()),
     build: |table, dt_ms| {
         let own: Parameters = parameters((INFO.parameters)(), table)?;

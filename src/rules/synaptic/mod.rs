@@ -13,6 +13,7 @@ pub use pair_stdp::{PairRule, Simultaneous, Third};
 
 use crate::error::{At, Error, Result};
 use crate::ranges::not_negative;
+use crate::text::with_defaults;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use toml::{Table, Value};
@@ -49,6 +50,8 @@ pub struct SynapseRuleInfo {
     pub summary: &'static str,
     /// What the populations must have.
     pub needs: Needs,
+    /// What each parameter means.
+    meanings: fn() -> Vec<(&'static str, String)>,
     parameters: fn() -> Table,
     build: fn(Table, f64) -> Result<SynapseRule>,
 }
@@ -73,6 +76,11 @@ impl SynapseRuleInfo {
     pub fn find(name: &str) -> Result<&'static Self> {
         let known = || SYNAPSE_RULES.iter().map(|rule| rule.name);
         SYNAPSE_RULES.iter().find(|rule| rule.name == name).ok_or_else(|| Error::unknown("rule", name, known()))
+    }
+
+    /// The rule's parameters, keys of `projection.FROM-TO.rule`, each with its default and its meaning.
+    pub fn parameters(&self) -> Vec<(&'static str, Value, String)> {
+        with_defaults((self.meanings)(), &(self.parameters)())
     }
 
     /// Its table in a configuration: the name and all parameters with their defaults.

@@ -13,6 +13,8 @@
 use super::{factor, parameters, table, Needs, SynapseRule, SynapseRuleInfo};
 use crate::error::Result;
 use crate::ranges::{expect, not_negative, number, positive};
+use crate::text::fields;
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
@@ -75,14 +77,18 @@ pub enum Third {
 }
 
 /// The parameters of `stdp`, `mstdp` and `mstdpet`; those that a rule does not have are not given.
-#[derive(Serialize, Deserialize)]
+#[derive(DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Pairs {
     /// γ, in the unit of the weights.
     gamma: f64,
+    /// τ₊, the time constant of the presynaptic trace.
     tau_plus_ms: f64,
+    /// τ₋, that of the postsynaptic trace.
     tau_minus_ms: f64,
+    /// A₊, the change where the presynaptic spike comes first.
     a_plus: f64,
+    /// A₋, the change where it comes last.
     a_minus: f64,
     /// The time constant of the eligibility.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,12 +115,16 @@ impl Default for Pairs {
 }
 
 /// The parameters of `da-stdp`.
-#[derive(Serialize, Deserialize)]
+#[derive(DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Dopaminergic {
+    /// τ₊, the time constant of the presynaptic trace.
     tau_plus_ms: f64,
+    /// τ₋, that of the postsynaptic trace.
     tau_minus_ms: f64,
+    /// A₊, the change where the presynaptic spike comes first.
     a_plus: f64,
+    /// A₋, the change where it comes last.
     a_minus: f64,
     /// The time constant of the eligibility c.
     tau_c_ms: f64,
@@ -146,6 +156,7 @@ pub(super) const STDP: SynapseRuleInfo = SynapseRuleInfo {
     name: "stdp",
     summary: "spike-timing-dependent plasticity of pairs, without a third factor (Song et al. 2000)",
     needs: Needs::Spikes,
+    meanings: fields::<Pairs>,
     parameters: || table(&Pairs { gamma: 0.01, expected_reward_ms: None, ..Pairs::default() }),
     build: |table, dt_ms| build(&STDP, table, dt_ms),
 };
@@ -154,6 +165,7 @@ pub(super) const MSTDP: SynapseRuleInfo = SynapseRuleInfo {
     name: "mstdp",
     summary: "spike-timing-dependent plasticity times the reward of the next step (Florian 2007)",
     needs: Needs::Spikes,
+    meanings: fields::<Pairs>,
     parameters: || table(&Pairs::default()),
     build: |table, dt_ms| build(&MSTDP, table, dt_ms),
 };
@@ -162,6 +174,7 @@ pub(super) const MSTDPET: SynapseRuleInfo = SynapseRuleInfo {
     name: "mstdpet",
     summary: "the same with an eligibility trace (Florian 2007)",
     needs: Needs::Spikes,
+    meanings: fields::<Pairs>,
     parameters: || table(&Pairs { gamma: 0.625, tau_z_ms: Some(25.0), ..Pairs::default() }),
     build: |table, dt_ms| build(&MSTDPET, table, dt_ms),
 };
@@ -170,6 +183,7 @@ pub(super) const DA_STDP: SynapseRuleInfo = SynapseRuleInfo {
     name: "da-stdp",
     summary: "spike-timing-dependent plasticity with an eligibility trace, gated by dopamine (Izhikevich 2007)",
     needs: Needs::Spikes,
+    meanings: fields::<Dopaminergic>,
     parameters: || table(&Dopaminergic::default()),
     build: |table, dt_ms| {
         let own: Dopaminergic = parameters((DA_STDP.parameters)(), table)?;

@@ -7,15 +7,16 @@ use crate::environments::runge_kutta;
 use crate::error::Result;
 use crate::random::Stream;
 use crate::ranges::{number, positive};
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::{PI, TAU};
 
 /// The largest velocities.
 const MOST: [f64; 2] = [4.0 * PI, 9.0 * PI];
 
-#[derive(Serialize, Deserialize)]
+#[derive(DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Parameters {
+pub(super) struct Parameters {
     /// F_max, the largest torque.
     torque: f64,
     /// The reward of each second.

@@ -2,17 +2,18 @@
 
 use crate::error::Result;
 use crate::ranges::number;
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 /// a = (1/Z) Σ_k ρ_k a_k, with ρ_k the spikes of neuron k, filtered by γ(t) = (e^(−t/τ_γ) − e^(−t/υ_γ)) / (τ_γ − υ_γ), and Z
 /// the number of neurons or the sum of their rates.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Actor {
-    /// υ_γ.
+    /// υ_γ, the rise of the kernel that makes an action of spikes.
     pub rise_ms: f64,
-    /// τ_γ.
+    /// τ_γ, its decay.
     pub decay_ms: f64,
     /// w₋: the sum of what all neurons take from one.
     pub inhibition: f64,

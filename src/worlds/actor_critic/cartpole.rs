@@ -7,6 +7,7 @@ use crate::environments::runge_kutta;
 use crate::error::Result;
 use crate::random::Stream;
 use crate::ranges::{number, positive};
+use documented::DocumentedFields;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::{PI, TAU};
@@ -14,9 +15,9 @@ use std::f64::consts::{PI, TAU};
 /// A trial ends beyond these positions and angles.
 const MOST: [f64; 2] = [2.5, 5.0 * PI];
 
-#[derive(Serialize, Deserialize)]
+#[derive(DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Parameters {
+pub(super) struct Parameters {
     /// F_max, the largest force.
     force: f64,
     /// The reward of each second upright; times the cosine of the angle.

@@ -2,23 +2,24 @@
 
 use crate::error::Result;
 use crate::ranges::{number, positive};
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 /// V = ν ρ̄ + V₀, with ρ̄ the mean rate of the neurons: their spikes, filtered by
 /// κ(t) = (e^(−t/τ_κ) − e^(−t/υ_κ)) / (τ_κ − υ_κ).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Critic {
     /// Whether networks learn from the error of the prediction; else from the reward itself.
     pub predicts: bool,
-    /// ν, in units of reward and seconds.
+    /// ν, the value of a spike rate of 1 Hz, in units of reward and seconds.
     pub gain_s: f64,
     /// V₀, the value told by silence.
     pub offset: f64,
-    /// υ_κ.
+    /// υ_κ, the rise of the kernel that makes a rate of spikes.
     pub rise_ms: f64,
-    /// τ_κ.
+    /// τ_κ, its decay.
     pub decay_ms: f64,
     /// τ_r: reward that is so far away counts 1/e.
     pub horizon_s: f64,

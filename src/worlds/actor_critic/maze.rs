@@ -6,6 +6,7 @@ use super::ActorCritic;
 use crate::error::Result;
 use crate::random::Stream;
 use crate::ranges::{number, positive};
+use documented::DocumentedFields;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::{SQRT_2, TAU};
@@ -16,9 +17,9 @@ const WALL: f64 = 10.0;
 const OBSTACLES: [[f64; 4]; 3] = [[-5.0, -3.0, -5.0, 5.0], [3.0, 5.0, -5.0, 5.0], [-5.0, 5.0, -5.0, -3.0]];
 const STARTS: [[f64; 2]; 4] = [[7.5, 0.0], [-7.5, 0.0], [0.0, 7.5], [0.0, -7.5]];
 
-#[derive(Serialize, Deserialize)]
+#[derive(DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Parameters {
+pub(super) struct Parameters {
     /// The reward for running into a wall.
     wall_reward: f64,
     /// How far one is thrown back.
@@ -27,6 +28,7 @@ struct Parameters {
     speed: f64,
     /// How sharply neurons tell directions apart.
     sharpness: f64,
+    /// How near the goal it is reached.
     goal_radius: f64,
 }
 

@@ -19,16 +19,18 @@ use super::{restored, state, Block, Curve, LifeRow, Places, Verdict, View, Wirin
 use crate::error::{Error, Result};
 use crate::random::{stream, Phase, Purpose, Stream};
 use crate::ranges::{expect, not_negative, number, positive};
+use crate::text::fields;
 use actor::{Actor, Voting};
 use body::Body;
 use critic::{Critic, Prediction};
+use documented::DocumentedFields;
 use place_cells::{Axis, PlaceCells};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::ops::Range;
 
 /// Trials of an actor and a critic.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ActorCritic {
@@ -60,6 +62,25 @@ pub struct ActorCritic {
     pub actor: Actor,
     /// The body's own parameters.
     pub body: toml::Table,
+}
+
+impl ActorCritic {
+    /// The parameters of the world called `name`, with what each means.
+    pub(crate) fn meanings(name: &str) -> Vec<(String, String)> {
+        let body = match name {
+            "maze" => fields::<maze::Parameters>(),
+            "linear-track" => fields::<track::Parameters>(),
+            "acrobot-swing-up" => fields::<acrobot::Parameters>(),
+            _ => fields::<cartpole::Parameters>(),
+        };
+        let plain = |(key, meaning): (&str, String)| (key.to_string(), meaning);
+        let own = fields::<ActorCritic>().into_iter().map(plain);
+        let parts = [("critic", fields::<Critic>()), ("actor", fields::<Actor>()), ("body", body)];
+        let of_part = |(part, keys): (&'static str, Vec<(&'static str, String)>)| {
+            keys.into_iter().map(move |(key, meaning)| (format!("{part}.{key}"), meaning))
+        };
+        own.chain(parts.into_iter().flat_map(of_part)).collect()
+    }
 }
 
 /// What outlives a step.

@@ -6,6 +6,7 @@ use super::ActorCritic;
 use crate::error::Result;
 use crate::random::Stream;
 use crate::ranges::positive;
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::SQRT_2;
 
@@ -14,9 +15,10 @@ const GOAL: f64 = 16.0;
 /// The track is told by quarters.
 const PARTS: usize = 4;
 
-#[derive(Serialize, Deserialize)]
+#[derive(DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Parameters {
+pub(super) struct Parameters {
+    /// The velocity along the track, in units of length a second.
     speed: f64,
 }
 
