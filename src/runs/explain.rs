@@ -55,7 +55,7 @@ impl Key {
 
 /// Something that has keys: a table that all tasks or lives share, or what has a name of its own.
 struct Subject {
-    /// What it is, as in "task dnms"; empty for a table.
+    /// What it is, as in "task dnms".
     kind: &'static str,
     name: &'static str,
     summary: String,
@@ -78,14 +78,19 @@ impl Subject {
     }
 
     /// A table of keys that others share; the usual values are those of `defaults`.
-    fn table(name: &'static str, keys: &[(String, String)], defaults: &[(&'static str, Vec<Setting>)]) -> Self {
+    fn table(
+        name: &'static str,
+        summary: &str,
+        keys: &[(String, String)],
+        defaults: &[(&'static str, Vec<Setting>)],
+    ) -> Self {
         let own = keys.iter().filter(|(key, _)| key.rsplit_once('.').is_some_and(|(table, _)| table == name));
         let usual = |key: &str| {
             let values = usual_values(key, defaults);
             (!values.is_empty()).then(|| in_words(&values))
         };
         let key = |(key, meaning): &(String, String)| Key::new(key.clone(), meaning.clone(), usual(key));
-        Subject { kind: "", name, summary: String::new(), keys: own.map(key).collect() }
+        Subject { kind: "table", name, summary: summary.into(), keys: own.map(key).collect() }
     }
 }
 
@@ -97,7 +102,8 @@ fn subjects() -> Result<Vec<Subject>> {
     let of_life = |life: &'static LifeInfo| Ok((life.name, life.config(None)?.settings("the defaults")?));
     let of_lives = LIVES.iter().map(of_life).collect::<Result<Vec<_>>>()?;
     let (keys, life_keys) = (keys(), life_keys());
-    let mut all: Vec<Subject> = TABLES.iter().map(|table| Subject::table(table, &keys, &of_tasks)).collect();
+    let mut all: Vec<Subject> =
+        TABLES.iter().map(|table| Subject::table(table, "of every run's configuration", &keys, &of_tasks)).collect();
     for task in all_tasks() {
         let summary = format!("{}. Usual rule: `{}`", task.summary, task.rule);
         all.push(Subject::new("task", task.name, summary, "task", task.parameters()?));
@@ -107,7 +113,7 @@ fn subjects() -> Result<Vec<Subject>> {
     all.extend(LIFE_TABLES.iter().map(|table| {
         // What a population or projection is usually like depends on which one it is.
         let defaults = if *table == "life" { &of_lives[..] } else { &[] };
-        Subject::table(table, &life_keys, defaults)
+        Subject::table(table, "of every life's configuration", &life_keys, defaults)
     }));
     for life in LIVES {
         let summary = format!("{}. Rules: {}", life.summary, life.rules.join(", "));
@@ -122,7 +128,7 @@ fn subjects() -> Result<Vec<Subject>> {
     all.extend(rules.map(|(name, summary, keys)| Subject::new("rule of lives", name, summary, of_lives, keys)));
     let column = |(name, meaning): (&str, String)| Key::new(name.to_string(), meaning, None);
     let keys = fields::<NetworkReport>().into_iter().map(column).collect();
-    all.push(Subject { kind: "", name: COLUMNS, summary: String::new(), keys });
+    all.push(Subject { kind: "file", name: COLUMNS, summary: "a row for each update and network".into(), keys });
     Ok(all)
 }
 
@@ -140,14 +146,15 @@ pub fn explain(name: &str) -> Result<String> {
     let usual = |key: &Key, before: &str| key.usual.as_ref().map_or(String::new(), |usual| format!("{before}{usual}"));
     for subject in &subjects {
         let Subject { kind, name: own, summary, keys } = subject;
-        if !kind.is_empty() && *own == name {
+        if *own == name {
             let line = |key: &Key| format!("\n  {}{}: {}", key.name, usual(key, " = "), key.meaning);
-            found.push(format!("{kind} {own}: {summary}{}", keys.iter().map(line).collect::<String>()));
+            let lines: String = keys.iter().map(line).collect();
+            found.push(format!("{kind} {own}: {summary}{lines}"));
         }
         for key in keys.iter().filter(|key| key.is(name)) {
             let whose = match (*kind, *own) {
-                ("", COLUMNS) => format!("column {name} of {COLUMNS}"),
-                ("", _) => key.name.clone(),
+                ("file", _) => format!("column {name} of {own}"),
+                ("table", _) => key.name.clone(),
                 _ => format!("{} of {own}", key.name),
             };
             found.push(format!("{whose}: {}{}", key.meaning, usual(key, "\n  usually ")));
@@ -176,11 +183,7 @@ pub fn reference() -> Result<String> {
     // A bar would end a cell.
     let cell = |text: &str| text.replace('|', "\\|");
     for Subject { kind, name, summary, keys } in subjects()? {
-        let kind = if kind.is_empty() { String::new() } else { format!("{kind} ") };
-        let mut section = format!("\n## {}`{name}`\n", kind);
-        if !summary.is_empty() {
-            section += &format!("\n{summary}.\n");
-        }
+        let mut section = format!("\n## {kind} `{name}`\n\n{summary}.\n");
         let usual = keys.iter().any(|key| key.usual.is_some());
         if !keys.is_empty() {
             section += if usual {
