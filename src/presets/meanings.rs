@@ -1,6 +1,7 @@
 //! What each key of a configuration means, from the documentation of the code itself; its choices, unit and range, from the checks
 //! that refuse other values.
 
+use super::notices::reader;
 use super::{find_life, find_task, resolve_config};
 use crate::config::{
     BpttConfig, Config, FastWeightsConfig, LifeConfig, LifeSettings, NetworkConfig, PerturbationConfig,
@@ -81,6 +82,9 @@ fn with_values(key: &str, mut meaning: String) -> String {
         Values::Choices(names) => add(format!("One of: {}", names.join(", "))),
         Values::Range(range) => add(format!("Range: {range}")),
         Values::Unknown => {}
+    }
+    if let Some(reader) = reader(key) {
+        add(format!("Read only with {reader}"));
     }
     meaning
 }

@@ -25,6 +25,12 @@ const READERS: [Readers; 9] = [
     ("perturbation.", |setup| setup.config.perturbs(), "a rule that learns from perturbations, such as `delta-x`"),
 ];
 
+/// What must be so for a key to be read; `None`: it always is, or it depends on the rule.
+pub(super) fn reader(key: &str) -> Option<&'static str> {
+    let (_, _, by) = READERS.iter().find(|(group, ..)| key.starts_with(group))?;
+    Some(*by).filter(|by| !by.is_empty())
+}
+
 impl Config {
     /// Settings outside the rule's own tables that the task has with its usual rule and another value with this one, in so far as
     /// they are still as the rule brought them: each key with its value and the usual one.

@@ -10,6 +10,7 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     ..RuleInfo::new(
         "delta-x",
         "cubed product of presynaptic rate and fluctuation of the postsynaptic activation (Miconi 2017)",
+        "e_ij ← e_ij + (δx_i r_j)³ in each step; Δw = η Σ_b E_b M_b e after a batch",
         |config, _| Ok(Arc::new(DeltaX { x_mean_decay: ActivationMean::decay(config)? })),
     )
 };

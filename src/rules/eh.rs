@@ -12,6 +12,7 @@ pub(super) const INFO: RuleInfo = RuleInfo {
         "eh",
         "exploratory Hebb: rate times deviation from the running mean, gated online by reward \
          (Legenstein 2010; Hoerzer 2014)",
+        "e_ij ← e_ij + (R − R̄) δx_i r_j in each scored step; Δw = η Σ_b e after a batch",
         |config, _| Ok(Arc::new(Eh { x_mean_decay: ActivationMean::decay(config)? })),
     )
 };

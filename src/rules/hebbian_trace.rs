@@ -10,6 +10,7 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     ..RuleInfo::new(
         "hebbian-trace",
         "the Hebbian trace H itself, in any stage: decaying and modulated, Oja's, retroactive, …",
+        "e = H(T); Δw = η Σ_b E_b M_b e after a batch",
         |_, _| Ok(Arc::new(HebbianTrace)),
     )
 };

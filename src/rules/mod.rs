@@ -173,6 +173,8 @@ pub struct RuleInfo {
     pub name: &'static str,
     /// A one-line description with the source.
     pub summary: &'static str,
+    /// What it does, in the symbols of docs/model.md.
+    pub equation: &'static str,
     /// Whether it needs perturbed neurons to learn.
     pub(crate) explores: bool,
     /// Its parameters, as keys of the table `rule`, with their defaults.
@@ -210,11 +212,13 @@ impl RuleInfo {
     const fn new(
         name: &'static str,
         summary: &'static str,
+        equation: &'static str,
         build: fn(&Config, &dyn NeuronModel) -> Result<Arc<dyn LearningRule>>,
     ) -> Self {
         RuleInfo {
             name,
             summary,
+            equation,
             explores: false,
             parameters: toml::Table::new,
             meanings: Vec::new,

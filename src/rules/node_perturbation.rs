@@ -8,6 +8,7 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     ..RuleInfo::new(
         "node-perturbation",
         "presynaptic rate times exploratory perturbation (Fiete & Seung 2006)",
+        "e_ij ← e_ij + ξ_i r_j in each step; Δw = η Σ_b E_b M_b e after a batch",
         |_, _| Ok(Arc::new(NodePerturbation)),
     )
 };

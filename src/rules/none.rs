@@ -3,7 +3,7 @@
 use super::*;
 
 pub(super) const INFO: RuleInfo =
-    RuleInfo::new("none", "w_rec stays as drawn (a readout can still learn)", |_, _| Ok(Arc::new(Nothing)));
+    RuleInfo::new("none", "w_rec stays as drawn (a readout can still learn)", "Δw = 0", |_, _| Ok(Arc::new(Nothing)));
 
 struct Nothing;
 

@@ -17,6 +17,7 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     ..RuleInfo::new(
         "r-stdp",
         "spike-timing-dependent plasticity of spiking neurons times the trial's reward (Izhikevich 2007; Frémaux 2010)",
+        "e_ij ← e_ij + A₊ P⁺_j f_i + A₋ P⁻_i f_j in each step; Δw = η Σ_b E_b M_b e after a batch",
         build,
     )
 };

@@ -17,6 +17,7 @@ pub(super) const INFO: RuleInfo = RuleInfo {
         "rflo",
         "random feedback local online learning: filtered rates times the readout's error, fed back at \
          random (Murray 2019)",
+        "e_ij ← e_ij + (F ε)_i p_ij in each step, p_ij ← (1 − λ) p_ij + λ φ'(x_i) r_j; Δw = η Σ_b e after a batch",
         build,
     )
 };

@@ -3,7 +3,7 @@
 use crate::config::Setting;
 use crate::error::{Error, Result};
 use crate::model::population_models;
-use crate::presets::{all_tasks, keys, life_keys, LifeInfo, TaskInfo, LIFE_TABLES, LIVES, TABLES};
+use crate::presets::{all_tasks, find_task, keys, life_keys, LifeInfo, TaskInfo, LIFE_TABLES, LIVES, TABLES};
 use crate::rules::{RULES, SYNAPSE_RULES};
 use crate::text::{fields, nearest};
 use crate::training::NetworkReport;
@@ -26,10 +26,10 @@ fn usual_values(key: &str, defaults: &[(&'static str, Vec<Setting>)]) -> Vec<(St
 }
 
 /// The usual values in words: "1.5; 0.8 for bandit, two-step".
-fn in_words(values: &[(String, Vec<&'static str>)]) -> String {
-    let Some(((most, _), others)) = values.split_first() else { return "not set".into() };
+fn in_words(values: &[(String, Vec<&'static str>)]) -> Option<String> {
+    let ((most, _), others) = values.split_first()?;
     let others = others.iter().map(|(value, tasks)| format!("; {value} for {}", tasks.join(", ")));
-    others.fold(most.clone(), |text, other| text + &other)
+    Some(others.fold(most.clone(), |text, other| text + &other))
 }
 
 /// A key, or a column, and what it means.
@@ -59,6 +59,8 @@ struct Subject {
     kind: &'static str,
     name: &'static str,
     summary: String,
+    /// Lines about it: its equation, and what it brings along.
+    notes: Vec<String>,
     keys: Vec<Key>,
 }
 
@@ -74,7 +76,7 @@ impl Subject {
         let key = |(key, usual, meaning): (K, Value, String)| {
             Key::new(format!("{table}.{key}"), meaning, Some(usual.to_string()))
         };
-        Subject { kind, name, summary, keys: parameters.into_iter().map(key).collect() }
+        Subject { kind, name, summary, notes: Vec::new(), keys: parameters.into_iter().map(key).collect() }
     }
 
     /// A table of keys that others share; the usual values are those of `defaults`.
@@ -85,12 +87,9 @@ impl Subject {
         defaults: &[(&'static str, Vec<Setting>)],
     ) -> Self {
         let own = keys.iter().filter(|(key, _)| key.rsplit_once('.').is_some_and(|(table, _)| table == name));
-        let usual = |key: &str| {
-            let values = usual_values(key, defaults);
-            (!values.is_empty()).then(|| in_words(&values))
-        };
+        let usual = |key: &str| in_words(&usual_values(key, defaults));
         let key = |(key, meaning): &(String, String)| Key::new(key.clone(), meaning.clone(), usual(key));
-        Subject { kind: "table", name, summary: summary.into(), keys: own.map(key).collect() }
+        Subject { kind: "table", name, summary: summary.into(), notes: Vec::new(), keys: own.map(key).collect() }
     }
 }
 
@@ -108,8 +107,13 @@ fn subjects() -> Result<Vec<Subject>> {
         let summary = format!("{}. Usual rule: `{}`", task.summary, task.rule);
         all.push(Subject::new("task", task.name, summary, "task", task.parameters()?));
     }
-    let rules = RULES.iter().map(|rule| (rule.name, rule.summary.to_string(), rule.parameters()));
-    all.extend(rules.map(|(name, summary, keys)| Subject::new("rule", name, summary, "rule", keys)));
+    for rule in RULES {
+        let mut subject = Subject::new("rule", rule.name, rule.summary.to_string(), "rule", rule.parameters());
+        subject.notes.push(format!("equation: {} (docs/model.md)", rule.equation));
+        let brought = find_task("dnms")?.defaults(rule).brought_by_rule()?;
+        subject.notes.extend((!brought.is_empty()).then(|| format!("brings along, for dnms: {}", brought.join(", "))));
+        all.push(subject);
+    }
     all.extend(LIFE_TABLES.iter().map(|table| {
         // What a population or projection is usually like depends on which one it is.
         let defaults = if *table == "life" { &of_lives[..] } else { &[] };
@@ -123,12 +127,21 @@ fn subjects() -> Result<Vec<Subject>> {
         let (name, summary) = (model.name, model.summary.to_string());
         all.push(Subject::new("neuron model", name, summary, "population.NAME.neurons", model.parameters()));
     }
-    let rules = SYNAPSE_RULES.iter().map(|rule| (rule.name, rule.summary.to_string(), rule.parameters()));
-    let of_lives = "projection.FROM-TO.rule";
-    all.extend(rules.map(|(name, summary, keys)| Subject::new("rule of lives", name, summary, of_lives, keys)));
+    for rule in SYNAPSE_RULES {
+        let (summary, table) = (rule.summary.to_string(), "projection.FROM-TO.rule");
+        let mut subject = Subject::new("rule of lives", rule.name, summary, table, rule.parameters());
+        subject.notes.push(format!("equation: {} (docs/spiking.md)", rule.equation));
+        all.push(subject);
+    }
     let column = |(name, meaning): (&str, String)| Key::new(name.to_string(), meaning, None);
     let keys = fields::<NetworkReport>().into_iter().map(column).collect();
-    all.push(Subject { kind: "file", name: COLUMNS, summary: "a row for each update and network".into(), keys });
+    all.push(Subject {
+        kind: "file",
+        name: COLUMNS,
+        summary: "a row for each update and network".into(),
+        notes: Vec::new(),
+        keys,
+    });
     Ok(all)
 }
 
@@ -145,10 +158,11 @@ pub fn explain(name: &str) -> Result<String> {
     let subjects = subjects()?;
     let usual = |key: &Key, before: &str| key.usual.as_ref().map_or(String::new(), |usual| format!("{before}{usual}"));
     for subject in &subjects {
-        let Subject { kind, name: own, summary, keys } = subject;
+        let Subject { kind, name: own, summary, notes, keys } = subject;
         if *own == name {
             let line = |key: &Key| format!("\n  {}{}: {}", key.name, usual(key, " = "), key.meaning);
-            let lines: String = keys.iter().map(line).collect();
+            let notes = notes.iter().map(|note| format!("\n  {note}"));
+            let lines: String = notes.chain(keys.iter().map(line)).collect();
             found.push(format!("{kind} {own}: {summary}{lines}"));
         }
         for key in keys.iter().filter(|key| key.is(name)) {
@@ -182,8 +196,9 @@ pub fn reference() -> Result<String> {
     );
     // A bar would end a cell.
     let cell = |text: &str| text.replace('|', "\\|");
-    for Subject { kind, name, summary, keys } in subjects()? {
+    for Subject { kind, name, summary, notes, keys } in subjects()? {
         let mut section = format!("\n## {kind} `{name}`\n\n{summary}.\n");
+        notes.iter().for_each(|note| section += &format!("\n{}.\n", cell(note)));
         let usual = keys.iter().any(|key| key.usual.is_some());
         if !keys.is_empty() {
             section += if usual {

@@ -108,6 +108,7 @@ const fn potential(eta: f64, tau_z_ms: f64, rise_z_ms: f64) -> Potential {
 pub(super) const R_MAX: SynapseRuleInfo = SynapseRuleInfo {
     name: "r-max",
     summary: "spikes minus their probability, times the postsynaptic potential (Vasilaki 2009; Frémaux 2013)",
+    equation: "ζ_ij = (f_i − p_i) h_ij, filtered: z; Δw_ij = η Δt M z_ij",
     needs: Needs::Escape,
     meanings: fields::<Potential>,
     parameters: || table(&potential(1.5e-3, 500.0, 0.0)),
@@ -117,6 +118,7 @@ pub(super) const R_MAX: SynapseRuleInfo = SynapseRuleInfo {
 pub(super) const TD_LTP: SynapseRuleInfo = SynapseRuleInfo {
     name: "td-ltp",
     summary: "spikes times the postsynaptic potential, for a reward that is a TD error (Frémaux 2013)",
+    equation: "ζ_ij = f_i h_ij, filtered: z; Δw_ij = η Δt M z_ij",
     needs: Needs::Escape,
     meanings: fields::<Potential>,
     parameters: || table(&potential(0.01, 200.0, 50.0)),
@@ -126,6 +128,7 @@ pub(super) const TD_LTP: SynapseRuleInfo = SynapseRuleInfo {
 pub(super) const TD_STDP: SynapseRuleInfo = SynapseRuleInfo {
     name: "td-stdp",
     summary: "spike-timing-dependent plasticity since the last own spike, for a TD error (Frémaux 2013)",
+    equation: "ζ_ij = A₊ f_i h_ij + A₋ P⁻_i x_j, filtered: z; Δw_ij = η Δt M z_ij",
     needs: Needs::Escape,
     meanings: fields::<Window>,
     parameters: || {

@@ -55,6 +55,7 @@ pub(super) const INFO: SynapseRuleInfo = SynapseRuleInfo {
     name: "eh",
     summary:
         "exploratory Hebb: rate times deviation from the running mean, where the reward is above its own (Hoerzer 2014)",
+    equation: "Δw_ij = η(t) (r_i − r̄_i) M r_j, M = 1 where P > P̄, else 0",
     needs: Needs::Rates,
     meanings: fields::<Parameters>,
     parameters: || table(&Parameters::default()),

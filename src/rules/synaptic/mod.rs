@@ -48,6 +48,8 @@ pub struct SynapseRuleInfo {
     pub name: &'static str,
     /// A one-line description with the source.
     pub summary: &'static str,
+    /// What it does in each step, in the symbols of docs/spiking.md.
+    pub equation: &'static str,
     /// What the populations must have.
     pub needs: Needs,
     /// What each parameter means.

@@ -155,6 +155,7 @@ impl Default for Dopaminergic {
 pub(super) const STDP: SynapseRuleInfo = SynapseRuleInfo {
     name: "stdp",
     summary: "spike-timing-dependent plasticity of pairs, without a third factor (Song et al. 2000)",
+    equation: "Δw_ij = γ ζ_ij, ζ_ij = A₊ P⁺_j f_i + A₋ P⁻_i f_j",
     needs: Needs::Spikes,
     meanings: fields::<Pairs>,
     parameters: || table(&Pairs { gamma: 0.01, expected_reward_ms: None, ..Pairs::default() }),
@@ -164,6 +165,7 @@ pub(super) const STDP: SynapseRuleInfo = SynapseRuleInfo {
 pub(super) const MSTDP: SynapseRuleInfo = SynapseRuleInfo {
     name: "mstdp",
     summary: "spike-timing-dependent plasticity times the reward of the next step (Florian 2007)",
+    equation: "Δw_ij = γ r ζ_ij with the reward r of the next step",
     needs: Needs::Spikes,
     meanings: fields::<Pairs>,
     parameters: || table(&Pairs::default()),
@@ -173,6 +175,7 @@ pub(super) const MSTDP: SynapseRuleInfo = SynapseRuleInfo {
 pub(super) const MSTDPET: SynapseRuleInfo = SynapseRuleInfo {
     name: "mstdpet",
     summary: "the same with an eligibility trace (Florian 2007)",
+    equation: "z_ij ← z_ij e^(−Δt/τ_z) + ζ_ij/τ_z; Δw_ij = γ Δt r z_ij",
     needs: Needs::Spikes,
     meanings: fields::<Pairs>,
     parameters: || table(&Pairs { gamma: 0.625, tau_z_ms: Some(25.0), ..Pairs::default() }),
@@ -182,6 +185,7 @@ pub(super) const MSTDPET: SynapseRuleInfo = SynapseRuleInfo {
 pub(super) const DA_STDP: SynapseRuleInfo = SynapseRuleInfo {
     name: "da-stdp",
     summary: "spike-timing-dependent plasticity with an eligibility trace, gated by dopamine (Izhikevich 2007)",
+    equation: "c_ij ← c_ij e^(−Δt/τ_c) + ζ_ij; Δw_ij = (d₀ + d) c_ij",
     needs: Needs::Spikes,
     meanings: fields::<Dopaminergic>,
     parameters: || table(&Dopaminergic::default()),
