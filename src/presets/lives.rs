@@ -3,7 +3,7 @@
 use crate::config::{LifeConfig, Setting};
 use crate::error::{Error, Result};
 use crate::rules::SynapseRuleInfo;
-use crate::text::fields;
+use crate::text::{fields, nested};
 use crate::worlds::{ActorCritic, DistalReward, Given, Pattern, Pavlovian, Xor};
 use documented::DocumentedFields;
 use toml::{Table, Value};
@@ -19,7 +19,7 @@ pub struct LifeInfo {
     /// The populations, projections and world, as TOML; `RULE` stands for the rule's table.
     text: &'static str,
     /// What each parameter of the world means.
-    meanings: fn() -> Vec<(String, String)>,
+    pub(super) meanings: fn() -> Vec<(String, String)>,
     /// Changes what depends on the rule.
     adapt: fn(&mut LifeConfig, &str),
 }
@@ -68,7 +68,7 @@ pub static LIVES: &[LifeInfo] = &[
         summary: "one synapse whose neurons fire at given times (Florian 2007, figure 1); give it spikes of your own",
         rules: &["mstdpet", "mstdp", "stdp", "da-stdp"],
         text: include_str!("lives/one-synapse.toml"),
-        meanings: owned::<Given>,
+        meanings: Given::meanings,
         adapt: |config, rule| {
             if rule != "da-stdp" {
                 config.projections[0].rule.insert("gamma".into(), 0.2.into());
@@ -145,7 +145,7 @@ pub static LIVES: &[LifeInfo] = &[
 
 /// The parameters of a world whose keys are all in one table.
 fn owned<World: DocumentedFields>() -> Vec<(String, String)> {
-    fields::<World>().into_iter().map(|(key, meaning)| (key.to_string(), meaning)).collect()
+    nested(&[("", fields::<World>())])
 }
 
 /// Gives the rules of a critic and an actor their rates.

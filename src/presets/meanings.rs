@@ -10,7 +10,7 @@ use crate::config::{
 use crate::error::Result;
 use crate::model::population_models;
 use crate::rules::{find_rule, SynapseRuleInfo};
-use crate::text::fields;
+use crate::text::{fields, nested};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use toml::Value;
@@ -35,17 +35,9 @@ fn documented() -> [Vec<(&'static str, String)>; TABLES.len()] {
 
 /// Every key that all tasks share, with its documentation.
 fn plain_keys() -> impl Iterator<Item = (String, String)> {
-    let tables: Vec<_> = TABLES.into_iter().zip(documented()).collect();
+    let of_table = |(table, keys)| nested(&[(&format!("{table}."), keys)]);
     // The parameters of single rules are told with these.
-    of_tables(&tables).filter(|(key, _)| key != "rule.own")
-}
-
-/// The keys of tables with their documentation.
-fn of_tables(tables: &[(&str, Vec<(&'static str, String)>)]) -> impl Iterator<Item = (String, String)> {
-    let of_table = |(table, keys): &(&str, Vec<(&'static str, String)>)| -> Vec<_> {
-        keys.iter().map(|(key, meaning)| (format!("{table}.{key}"), meaning.clone())).collect()
-    };
-    tables.iter().flat_map(of_table).collect::<Vec<_>>().into_iter()
+    TABLES.into_iter().zip(documented()).flat_map(of_table).filter(|(key, _)| key != "rule.own")
 }
 
 /// The tables of a life's configuration that all lives share.
@@ -53,14 +45,10 @@ pub(crate) const LIFE_TABLES: [&str; 3] = ["life", "population.NAME", "projectio
 
 /// Every key that all lives share, with its meaning. Names of populations stand in keys in place of their own.
 pub(crate) fn life_keys() -> Vec<(String, String)> {
-    let [life, population, projection] = LIFE_TABLES;
-    let tables = [
-        (life, fields::<LifeSettings>()),
-        (population, fields::<PopulationConfig>()),
-        (projection, fields::<ProjectionConfig>()),
-    ];
+    let tables = [fields::<LifeSettings>(), fields::<PopulationConfig>(), fields::<ProjectionConfig>()];
+    let of_table = |(table, keys)| nested(&[(&format!("{table}."), keys)]);
     let names = ["population.NAME.name", "projection.FROM-TO.from", "projection.FROM-TO.to"];
-    of_tables(&tables).filter(|(key, _)| !names.contains(&&key[..])).collect()
+    LIFE_TABLES.into_iter().zip(tables).flat_map(of_table).filter(|(key, _)| !names.contains(&&key[..])).collect()
 }
 
 /// Every key that all tasks share, with its meaning, choices, unit and range.
@@ -161,50 +149,51 @@ pub(crate) fn commented(config: &Config) -> Result<String> {
 /// # Errors
 /// [`Error::Bug`](crate::Error::Bug) if a value cannot be written as TOML.
 pub(crate) fn commented_life(config: &LifeConfig) -> Result<String> {
-    let mut meanings: BTreeMap<String, String> = of_tables(&[("life", fields::<LifeSettings>())]).collect();
+    let mut meanings: BTreeMap<String, String> = nested(&[("life.", fields::<LifeSettings>())]).into_iter().collect();
     for (k, population) in config.populations.iter().enumerate() {
-        meanings.extend(of_tables(&[(&format!("population.{k}"), fields::<PopulationConfig>())]));
+        meanings.extend(nested(&[(&format!("population.{k}."), fields::<PopulationConfig>())]));
         let model = population.neurons.get("model").and_then(Value::as_str);
         for model in population_models().into_iter().filter(|known| Some(known.name) == model) {
-            let keys = model.parameters().into_iter();
-            meanings.extend(keys.map(|(key, _, meaning)| (format!("population.{k}.neurons.{key}"), meaning)));
+            meanings.extend(nested(&[(&format!("population.{k}.neurons."), model.meanings)]));
         }
     }
     for (k, projection) in config.projections.iter().enumerate() {
-        meanings.extend(of_tables(&[(&format!("projection.{k}"), fields::<ProjectionConfig>())]));
+        meanings.extend(nested(&[(&format!("projection.{k}."), fields::<ProjectionConfig>())]));
         if let Some(Ok(rule)) = projection.rule_name().map(SynapseRuleInfo::find) {
-            let keys = rule.parameters().into_iter();
-            meanings.extend(keys.map(|(key, _, meaning)| (format!("projection.{k}.rule.{key}"), meaning)));
+            meanings.extend(nested(&[(&format!("projection.{k}.rule."), (rule.meanings)())]));
         }
     }
     if let Ok(life) = config.world_name().and_then(find_life) {
-        meanings.extend(life.parameters()?.into_iter().map(|(key, _, meaning)| (format!("world.{key}"), meaning)));
+        meanings.extend((life.meanings)().into_iter().map(|(key, meaning)| (format!("world.{key}"), meaning)));
     }
     let text = String::from("# The complete configuration of a life: `hebbian-rnn live --config` repeats it.\n\n");
     Ok(text + &with_meanings(&config.to_toml()?, &meanings))
 }
 
-/// TOML with each key and table below its meaning. The tables of a list are known by their number, as in `population.0.size`.
+/// TOML with each key and table below its meaning. The tables of a list are known by their number, as in `population.0.size`,
+/// or without it.
 fn with_meanings(toml: &str, meanings: &BTreeMap<String, String>) -> String {
     let mut text = String::new();
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let mut table = String::new();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let (mut table, mut numbered) = ("", String::new());
     for line in toml.lines() {
-        let name = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        let of_list = name.and_then(|rest| rest.strip_prefix('[')?.strip_suffix(']'));
-        if let Some(list) = of_list {
-            let count = counts.entry(list.to_string()).and_modify(|count| *count += 1).or_default();
-            table = format!("{list}.{count}");
-        } else if let Some(name) = name {
+        let header = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let list = header.and_then(|rest| rest.strip_prefix('[')?.strip_suffix(']'));
+        if let Some(list) = list {
+            let count = counts.entry(list).and_modify(|count| *count += 1).or_default();
+            (table, numbered) = (list, format!("{list}.{count}"));
+        } else if let Some(name) = header {
             let of = name.split_once('.').and_then(|(list, rest)| Some(format!("{list}.{}.{rest}", counts.get(list)?)));
-            table = of.unwrap_or(name.to_string());
+            (table, numbered) = (name, of.unwrap_or(name.to_string()));
         }
-        let key = match name {
-            Some(_) => table.clone(),
-            None => format!("{table}.{}", line.split_once(" = ").map_or("", |(key, _)| key)),
+        let key = match header {
+            Some(_) => Some(String::new()),
+            None => line.split_once(" = ").map(|(key, _)| format!(".{key}")),
         };
+        let of = |table: &str| meanings.get(&format!("{table}{}", key.as_ref()?));
+        let meaning = of(&numbered).or_else(|| of(table));
         // Writing to a string cannot fail.
-        let _ = match meanings.get(&key) {
+        let _ = match meaning {
             Some(meaning) => writeln!(text, "# {meaning}\n{line}"),
             None => writeln!(text, "{line}"),
         };
@@ -234,7 +223,10 @@ mod tests {
             ("network.tau_ms", "In ms. Range: above 0."),
             ("network.connectivity", "Range: above 0 and at most 1."),
             ("network.output", "One of: neurons, readout."),
-            ("perturbation.probability", "Range: from 0 to 1."),
+            (
+                "perturbation.probability",
+                "Range: from 0 to 1. Read only with a rule that learns from perturbations, such as `delta-x`.",
+            ),
             ("train.batch", "Range: at least 1."),
         ] {
             assert!(keys[key].ends_with(values), "{key}: {}", keys[key]);

@@ -2,6 +2,7 @@
 
 use super::{Block, Curve, LifeRow, Places, Verdict, View, World};
 use crate::error::{bail, Result};
+use crate::text::{fields, nested};
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ pub struct Given {
 }
 
 /// The spikes of a neuron.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Train {
     /// Its population.
@@ -31,7 +32,7 @@ pub struct Train {
 }
 
 /// A reward that lasts until the next one begins.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reward {
     /// When it begins.
@@ -41,6 +42,11 @@ pub struct Reward {
 }
 
 impl Given {
+    /// The parameters, with what each means.
+    pub(crate) fn meanings() -> Vec<(String, String)> {
+        nested(&[("", fields::<Given>()), ("spikes.", fields::<Train>()), ("rewards.", fields::<Reward>())])
+    }
+
     /// The world of a network.
     ///
     /// # Errors

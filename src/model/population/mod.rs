@@ -84,7 +84,7 @@ pub(crate) struct ModelInfo {
     /// The parameters with their defaults.
     pub defaults: Table,
     /// What each parameter means.
-    meanings: Vec<(&'static str, String)>,
+    pub meanings: Vec<(&'static str, String)>,
 }
 
 impl ModelInfo {

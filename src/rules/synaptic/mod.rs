@@ -53,7 +53,7 @@ pub struct SynapseRuleInfo {
     /// What the populations must have.
     pub needs: Needs,
     /// What each parameter means.
-    meanings: fn() -> Vec<(&'static str, String)>,
+    pub(crate) meanings: fn() -> Vec<(&'static str, String)>,
     parameters: fn() -> Table,
     build: fn(Table, f64) -> Result<SynapseRule>,
 }

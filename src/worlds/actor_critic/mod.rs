@@ -19,7 +19,7 @@ use super::{restored, state, Block, Curve, LifeRow, Places, Verdict, View, Wirin
 use crate::error::{Error, Result};
 use crate::random::{stream, Phase, Purpose, Stream};
 use crate::ranges::{expect, not_negative, number, positive};
-use crate::text::fields;
+use crate::text::{fields, nested};
 use actor::{Actor, Voting};
 use body::Body;
 use critic::{Critic, Prediction};
@@ -73,13 +73,8 @@ impl ActorCritic {
             "acrobot-swing-up" => fields::<acrobot::Parameters>(),
             _ => fields::<cartpole::Parameters>(),
         };
-        let plain = |(key, meaning): (&str, String)| (key.to_string(), meaning);
-        let own = fields::<ActorCritic>().into_iter().map(plain);
-        let parts = [("critic", fields::<Critic>()), ("actor", fields::<Actor>()), ("body", body)];
-        let of_part = |(part, keys): (&'static str, Vec<(&'static str, String)>)| {
-            keys.into_iter().map(move |(key, meaning)| (format!("{part}.{key}"), meaning))
-        };
-        own.chain(parts.into_iter().flat_map(of_part)).collect()
+        let parts = [("critic.", fields::<Critic>()), ("actor.", fields::<Actor>()), ("body.", body)];
+        nested(&[&[("", fields::<ActorCritic>())], &parts[..]].concat())
     }
 }
 
