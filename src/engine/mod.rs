@@ -89,7 +89,7 @@ fn forward(setup: &Setup, device: &Device) -> Box<dyn Engine> {
 /// Why training runs on plain candle operations on a device, and not on fused kernels; `None`: it does not.
 pub fn why_plain(setup: &Setup, device: &Device) -> Option<String> {
     if setup.follows_gradient() {
-        return Some("gradients run on plain operations, which candle differentiates".into());
+        return cpu::adjoint::refuses(setup, device);
     }
     let whys: Option<Vec<String>> = by_speed().iter().map(|engine| engine.refuses(setup, device)).collect();
     let of_others = |why: &String| why.starts_with("the device");

@@ -142,6 +142,46 @@ fn a_truncated_gradient_is_the_whole_one_from_the_length_of_the_trial_on() {
     assert!(single.iter().enumerate().all(|(k, g)| *g == 0.0 || (k % 49) / 7 == 0), "{single:?}");
 }
 
+/// With a large ε, which a larger rate makes up for, AdamW moves every weight by a multiple of its gradient.
+#[test]
+fn the_fused_gradient_equals_that_of_candle_s_graph() {
+    let plain = ["bptt.parameters=all", "bptt.learning_rate=1e8", "bptt.epsilon=1e6", "bptt.gradient_clip=0"];
+    let sizes =
+        ["rule.name=bptt", "network.neurons=37", "network.clamped=[[1, 0.5]]", "train.networks=2", "train.batch=13"];
+    for more in [
+        &[][..],
+        &["bptt.loss=task", "network.dynamics=discrete", "network.connectivity=0.6", "train.batch=1"],
+        &["network.dynamics=leaky-rate", "network.bias_scale=0.3", "bptt.steps=7"],
+        &["network.response=rectified-linear", "network.response_offset=0.3", "network.response_max=2"],
+        &["network.output=readout", "network.private_noise=0.2", "readout.perturbation=0.1"],
+        &["network.output=readout", "network.dynamics=leaky-rate", "network.gain=0.5", "train.batch=3"],
+        &["perturbation.probability=0.1", "perturbation.amplitude=2", "bptt.steps=5"],
+    ] {
+        let update = |kernels: &str| {
+            let mut trainer = trainer("dnms", &[&SHORT_DNMS[..], &sizes, &plain, more, &[kernels]].concat());
+            let before = trainer.weights().unwrap();
+            let errors: Vec<f64> = trainer.update().unwrap().networks.iter().map(|network| network.error).collect();
+            let after = trainer.weights().unwrap();
+            let mut changes = Vec::new();
+            for (before, after) in before.each().zip(after.each()) {
+                let change = values(before.1).iter().zip(values(after.1)).map(|(b, a)| a - b).collect::<Vec<f64>>();
+                changes.push((before.0, change));
+            }
+            (errors, changes)
+        };
+        let ((errors, fused), (expected_errors, reference)) =
+            (update("train.kernels=fused"), update("train.kernels=reference"));
+        assert_close(&errors, &expected_errors, 1e-5, &format!("{more:?}"));
+        for ((name, fused), (_, reference)) in fused.iter().zip(&reference) {
+            match reference.iter().all(|change| *change == 0.0) {
+                true => assert!(fused.iter().all(|change| *change == 0.0), "{name} with {more:?}"),
+                false => assert_close(fused, reference, 1e-5, &format!("{name} with {more:?}")),
+            }
+        }
+        assert!(reference.iter().any(|(_, change)| change.iter().any(|change| change.abs() > 1e-3)), "{more:?}");
+    }
+}
+
 #[test]
 fn a_short_dnms_is_learnt_and_only_what_may_change_does() {
     let short = [

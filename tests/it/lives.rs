@@ -193,7 +193,7 @@ fn killed_and_resumed_lives_leave_the_same_files() {
     let dir = TempDir::new().unwrap();
     let folder = |name: &str| dir.path().join(name).display().to_string();
     let (whole, parts) = (folder("whole"), folder("parts"));
-    let life = ["live", "xor-temporal", "--networks", "4", "--seconds", "600", "--checkpoint-every", "1", "--out"];
+    let life = ["live", "xor-temporal", "--networks", "4", "--seconds", "1500", "--checkpoint-every", "1", "--out"];
     command(&[&life[..], &[&whole]].concat()).assert().success();
     let program = assert_cmd::cargo::cargo_bin("hebbian-rnn");
     let mut killed = 0;
@@ -220,7 +220,7 @@ fn killed_and_resumed_lives_leave_the_same_files() {
         assert!(read(&whole) == read(&parts), "{file} differs");
     }
     let rows = read_life_rows(&std::path::Path::new(&whole).join("metrics.csv")).unwrap();
-    assert_eq!(rows.len(), 4 * 1200);
+    assert_eq!(rows.len(), 4 * 3000);
 }
 
 #[test]

@@ -96,6 +96,9 @@ fn advance_leaking<R: Response, const RATE: bool>(
         (Some((post, pre)), FusedRule::Rflo) => {
             arch.dispatch(Advance::<_, SLOPE, RATE> { plan, response, row, post, pre });
         }
+        (Some((post, pre)), FusedRule::Nothing) => {
+            arch.dispatch(Advance::<_, GRADIENT, RATE> { plan, response, row, post, pre });
+        }
         (Some((post, pre)), _) => arch.dispatch(Advance::<_, 1, RATE> { plan, response, row, post, pre }),
     }
 }
@@ -103,9 +106,13 @@ fn advance_leaking<R: Response, const RATE: bool>(
 /// In the place of a power: factors of `rflo`.
 const SLOPE: u8 = 9;
 
+/// In the place of a power: what gradients need.
+const GRADIENT: u8 = 10;
+
 /// The step, with the factors of a rule that compares x with its running mean x̄: post = δx and pre = r(t−1), both
 /// raised to `POWER`; x̄ is updated afterwards. If `POWER` is 0, there are no factors and no x̄. If it is [`SLOPE`], post = φ'(x) and
-/// pre = r(t−1), the latter filtered in the place of x̄ unless the rate leaks (`RATE`).
+/// pre = r(t−1), the latter filtered in the place of x̄ unless the rate leaks (`RATE`). If it is [`GRADIENT`], post = φ'(x), 0 for clamped neurons, and
+/// pre = r(t−1).
 struct Advance<'a, R, const POWER: u8, const RATE: bool> {
     plan: &'a Plan<'a>,
     response: R,
@@ -136,6 +143,9 @@ impl<R: Response, const POWER: u8, const RATE: bool> WithSimd for Advance<'_, R,
                     x_mean[i] = decay * x_mean[i] + (1.0 - decay) * r[i];
                 }
                 pre[i] = if RATE { r[i] } else { x_mean[i] };
+            } else if POWER == GRADIENT {
+                post[i] = response.slope(next, rate) * free[i];
+                pre[i] = r[i];
             } else if POWER > 0 {
                 let delta = next - x_mean[i];
                 post[i] = if POWER == 3 { delta * delta * delta } else { delta };

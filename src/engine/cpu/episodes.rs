@@ -45,7 +45,7 @@ pub(super) fn run(
     let readout = learn && ensemble.setup.outputs_learn();
     let start = |drawn: &[DrawnTrial]| Play::start(ensemble.setup, episodes, drawn, record.episodes);
     let learns = (learn, readout);
-    let network = |k| Network::new(ensemble.weights, k, n, w);
+    let network = |k| Network::new(ensemble.weights, k, plan);
     // What is left of one network's episodes, which are added up while they are in cache.
     let sum = |(k, mut ended): (usize, Vec<Ended>)| {
         let lived: Vec<Lived> = ended.iter_mut().map(|ended| std::mem::take(&mut ended.lived)).collect();

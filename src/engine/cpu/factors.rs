@@ -31,6 +31,17 @@ impl Factors {
         &mut self.post[step * self.width..(step + 1) * self.width]
     }
 
+    /// The number of steps in the block so far.
+    pub(super) fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// The post- and presynaptic factors of these steps, each `[steps, width]`.
+    pub(super) fn all(&self) -> (&[f32], &[f32]) {
+        let block = ..self.steps * self.width;
+        (&self.post[block], &self.pre[block])
+    }
+
     /// Counts the factors written through [`Factors::next`]. Returns whether the block is full and must be folded
     /// before the next step.
     pub(super) fn push(&mut self) -> bool {

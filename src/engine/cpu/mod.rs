@@ -5,6 +5,7 @@
 //! the number of threads, neither do the results. Besides the eligibility `[S, B, N, N]`, each thread needs
 //! 2·shard·block·N floats of factors and, if there are fast weights, their matrices or lists.
 
+pub(super) mod adjoint;
 mod advance;
 mod episode_factors;
 mod episodes;
@@ -17,7 +18,7 @@ mod rows;
 mod shard;
 
 use self::episode_factors::EpisodeFactors;
-use self::fast_weights::Matrices;
+use self::fast_weights::{matrices, Matrices};
 use self::network::Network;
 use self::plan::Plan;
 use self::readout::Online;
@@ -72,7 +73,8 @@ impl Engine for Cpu {
             return episodes::run(&plan, ensemble, episodes, batch, (learn, record), &self.spare_factors);
         }
         let mut results = Results::new(&plan, ensemble, batch, record, self.spare.take());
-        let readout_changes = run(&plan, ensemble, batch, &mut results)?;
+        let readout_changes =
+            run(&plan, ensemble, batch, &mut results, |network, trials| Ok(shard::run(&plan, network, trials)))?;
         Ok(results.into_episode(&plan, (batch.networks, batch.trials_each), &readout_changes)?)
     }
 
@@ -146,10 +148,16 @@ impl Results {
     }
 }
 
-/// Runs all trials of a batch; returns each shard's changes of the readout, in order.
-fn run(plan: &Plan, ensemble: &Ensemble, batch: &TrialBatch, results: &mut Results) -> Result<Vec<Vec<f32>>> {
+/// Runs all trials of a batch, shard by shard; returns what each comes to, in order.
+fn run<T: Send>(
+    plan: &Plan,
+    ensemble: &Ensemble,
+    batch: &TrialBatch,
+    results: &mut Results,
+    shard: impl Fn(&Network, &mut [Trial]) -> crate::error::Result<T> + Sync,
+) -> crate::error::Result<Vec<T>> {
     let (s, b, size) = (batch.networks, batch.trials_each, plan.n * plan.n);
-    let networks = (0..s).map(|k| Network::new(ensemble.weights, k, plan.n, plan.width)).collect::<Result<Vec<_>>>()?;
+    let networks = (0..s).map(|k| Network::new(ensemble.weights, k, plan)).collect::<Result<Vec<_>>>()?;
     let host = |w: &Tensor| w.flatten_all()?.to_vec1::<f32>();
     let before = ensemble.fast_weights.as_ref();
     let h_before = before.map(|before| host(&before.h)).transpose()?;
@@ -188,7 +196,7 @@ fn run(plan: &Plan, ensemble: &Ensemble, batch: &TrialBatch, results: &mut Resul
     let shards: Vec<(&Network, &mut [Trial])> = (networks.iter().zip(trials.chunks_mut(b)))
         .flat_map(|(network, trials)| trials.chunks_mut(plan.shard).map(move |trials| (network, trials)))
         .collect();
-    Ok(shards.into_par_iter().map(|(network, trials)| shard::run(plan, network, trials)).collect())
+    shards.into_par_iter().map(|(network, trials)| shard(network, trials)).collect()
 }
 
 /// Hands out `values` piece by piece, equally many to each of `trials` trials.

@@ -11,6 +11,8 @@ use candle_core::{Result, Tensor};
 pub(super) struct Network {
     /// `[N pre, width post]`, so that a product with rates `[trials, width]` reads along its rows.
     w_rec_t: Aligned,
+    /// `[N post, width pre]`, for gradients.
+    w_rec: Option<Aligned>,
     /// `[n_in, width]`.
     w_in_t: Aligned,
     /// `[width]`.
@@ -25,7 +27,8 @@ pub(super) struct Network {
 
 impl Network {
     /// The weights of the `k`-th network.
-    pub(super) fn new(weights: &Weights, k: usize, n: usize, width: usize) -> Result<Self> {
+    pub(super) fn new(weights: &Weights, k: usize, plan: &Plan) -> Result<Self> {
+        let (n, width) = (plan.n, plan.width);
         let padded = |weight: &Tensor| -> Result<Aligned> {
             let values = weight.flatten_all()?.to_vec1::<f32>()?;
             let mut padded = zeros(values.len() / n * width);
@@ -38,6 +41,7 @@ impl Network {
         let readout = weights.w_out.as_ref().zip(weights.b_out.as_ref());
         Ok(Network {
             w_rec_t: padded(&weights.w_rec.get(k)?.t()?.contiguous()?)?,
+            w_rec: plan.filters_back.then(|| padded(&weights.w_rec.get(k)?)).transpose()?,
             w_in_t: padded(&weights.w_in.get(k)?.t()?.contiguous()?)?,
             b_rec: weights.b_rec.as_ref().map(|b| padded(&b.get(k)?)).transpose()?,
             readout: readout
@@ -70,17 +74,24 @@ impl Network {
 
     /// drive ← w_rec r, for rates and drives `[trials, width]`.
     pub(super) fn recurrent_drive(&self, plan: &Plan, trials: usize, r: &[f32], drive: &mut [f32]) {
-        let along = Strides { rows: plan.width, columns: 1 };
-        match trials {
-            // A blocked matrix product gains nothing for a single row.
-            1 => {
-                drive.fill(0.0);
-                plan.arch.dispatch(AddRows(drive, &self.w_rec_t, &r[..plan.n]));
-            }
-            _ => {
-                let shape = (trials, plan.width, plan.n);
-                product(shape, (drive, along), false, (r, along), (&self.w_rec_t, along));
-            }
+        rows_times(plan, trials, r, &self.w_rec_t, drive);
+    }
+
+    /// g ← w_recᵀ d, for gradients with respect to drives and rates `[trials, width]`.
+    pub(super) fn back_through_recurrence(&self, plan: &Plan, trials: usize, d: &[f32], g: &mut [f32]) {
+        if let Some(w_rec) = &self.w_rec {
+            rows_times(plan, trials, d, w_rec, g);
+        }
+    }
+
+    /// g ← g + the gradient with respect to the rates of one trial, `[width]`, from that with respect to the outputs, `[n_out]`.
+    pub(super) fn back_through_output(&self, plan: &Plan, slopes: &[f32], g: &mut [f32]) {
+        if slopes.iter().all(|slope| *slope == 0.0) {
+            return;
+        }
+        match &self.readout {
+            None => slopes.iter().zip(&plan.output_neurons).for_each(|(slope, &neuron)| g[neuron] += slope),
+            Some((w_out, _)) => plan.arch.dispatch(AddRows(g, w_out, slopes)),
         }
     }
 
@@ -125,5 +136,18 @@ impl Network {
                 }
             }
         }
+    }
+}
+
+/// out ← v m, for vectors `[trials, width]` and a matrix `[N, width]`.
+fn rows_times(plan: &Plan, trials: usize, v: &[f32], matrix: &[f32], out: &mut [f32]) {
+    let along = Strides { rows: plan.width, columns: 1 };
+    match trials {
+        // A blocked matrix product gains nothing for a single row.
+        1 => {
+            out.fill(0.0);
+            plan.arch.dispatch(AddRows(out, matrix, &v[..plan.n]));
+        }
+        _ => product((trials, plan.width, plan.n), (out, along), false, (v, along), (matrix, along)),
     }
 }

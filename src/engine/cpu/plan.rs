@@ -138,7 +138,7 @@ pub(super) fn filters_back(setup: &Setup) -> bool {
 /// w_rec, the eligibility and the factors of a shard stay in a core's own cache (about 2 MB at N = 200). In large ones,
 /// w_rec comes from farther away at every step, so many trials share it, and the eligibility is updated less often. The
 /// number of shards is even and their sizes are similar, so that two or four threads finish together.
-fn cut(neurons: usize, trials: usize) -> (usize, usize) {
+pub(super) fn cut(neurons: usize, trials: usize) -> (usize, usize) {
     let (most, block) = match neurons {
         0..=256 => (6, 64),
         257..=512 => (12, 128),

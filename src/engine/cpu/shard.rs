@@ -43,7 +43,7 @@ pub(super) struct Trial<'a> {
 }
 
 /// Some trials of one network between two steps.
-struct Shard<'s, 'a> {
+pub(super) struct Shard<'s, 'a> {
     plan: &'s Plan<'s>,
     network: &'s Network,
     trials: &'s mut [Trial<'a>],
@@ -69,15 +69,7 @@ pub(super) fn run(plan: &Plan, network: &Network, trials: &mut [Trial]) -> Vec<f
         trials.iter_mut().for_each(|trial| trial.eligibility.fill(0.0));
     }
     let mut memory = matrices(plan, trials.len());
-    let mut shard = Shard {
-        plan,
-        network,
-        rows: Rows::start(plan, trials),
-        fast_weights: FastWeights::new(plan, trials, &mut memory),
-        readout_change: vec![0.0; if plan.online.learns() { plan.n_out * (plan.width + 1) } else { 0 }],
-        trials,
-    };
-    shard.begin_feedback();
+    let mut shard = Shard::new(plan, network, trials, &mut memory);
     let dense = shard.trials.iter().any(|trial| trial.drawn.dense.is_some());
     match plan.learns {
         FusedRule::DeltaX(_) if plan.folds_aside => shard.all_steps_folding_aside(),
@@ -95,16 +87,7 @@ pub(super) fn run(plan: &Plan, network: &Network, trials: &mut [Trial]) -> Vec<f
         }
         FusedRule::FastWeights | FusedRule::Nothing => shard.steps(0..plan.t, &mut []),
     }
-    let Shard { rows, fast_weights, readout_change, trials, .. } = shard;
-    if let Some(mut fast_weights) = fast_weights {
-        fast_weights.finish(plan, trials);
-    }
-    for (b, trial) in trials.iter_mut().enumerate() {
-        let row = b * plan.width..b * plan.width + plan.n;
-        trial.x.copy_from_slice(&rows.x[row.clone()]);
-        trial.r.copy_from_slice(&rows.r[row]);
-    }
-    readout_change
+    shard.end().1
 }
 
 impl Rows {
@@ -128,7 +111,40 @@ impl Rows {
     }
 }
 
-impl Shard<'_, '_> {
+impl<'s, 'a> Shard<'s, 'a> {
+    /// Before the first step. `memory` is that of the fast weights.
+    pub(super) fn new(
+        plan: &'s Plan<'s>,
+        network: &'s Network,
+        trials: &'s mut [Trial<'a>],
+        memory: &'s mut Matrices<Aligned>,
+    ) -> Self {
+        let mut shard = Shard {
+            plan,
+            network,
+            rows: Rows::start(plan, trials),
+            fast_weights: FastWeights::new(plan, trials, memory),
+            readout_change: vec![0.0; if plan.online.learns() { plan.n_out * (plan.width + 1) } else { 0 }],
+            trials,
+        };
+        shard.begin_feedback();
+        shard
+    }
+
+    /// Writes the state after the last step. Returns the trials and the changes of the readout.
+    pub(super) fn end(self) -> (&'s mut [Trial<'a>], Vec<f32>) {
+        let Shard { plan, rows, fast_weights, readout_change, trials, .. } = self;
+        if let Some(mut fast_weights) = fast_weights {
+            fast_weights.finish(plan, trials);
+        }
+        for (b, trial) in trials.iter_mut().enumerate() {
+            let row = b * plan.width..b * plan.width + plan.n;
+            trial.x.copy_from_slice(&rows.x[row.clone()]);
+            trial.r.copy_from_slice(&rows.r[row]);
+        }
+        (trials, readout_change)
+    }
+
     /// The outputs for r(0), which the first step feeds back.
     fn begin_feedback(&mut self) {
         let Shard { plan, network, rows, trials, .. } = self;
@@ -139,7 +155,7 @@ impl Shard<'_, '_> {
     }
 
     /// Room for one block of factors per trial.
-    fn factors(&self) -> Vec<Factors> {
+    pub(super) fn factors(&self) -> Vec<Factors> {
         let block = self.plan.block.min(self.plan.t);
         self.trials.iter().map(|_| Factors::new(block, self.plan.width)).collect()
     }
@@ -172,7 +188,7 @@ impl Shard<'_, '_> {
 
     /// Runs some steps of all trials. `factors` has one entry per trial, or none. Full blocks go into the eligibility,
     /// unless that has been taken out; then whoever holds it folds them.
-    fn steps(&mut self, steps: Range<usize>, factors: &mut [Factors]) {
+    pub(super) fn steps(&mut self, steps: Range<usize>, factors: &mut [Factors]) {
         let Shard { plan, network, rows, fast_weights, readout_change, .. } = self;
         for step in steps {
             network.recurrent_drive(plan, self.trials.len(), &rows.r, &mut rows.recurrent);

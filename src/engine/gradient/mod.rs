@@ -1,5 +1,6 @@
-//! Backpropagation through time: the exact gradient by candle's autograd, as a benchmark for the learning rules
-//! (docs/model.md, "Backpropagation beside the rules").
+//! Backpropagation through time: the exact gradient, as a benchmark for the learning rules (docs/model.md,
+//! "Backpropagation beside the rules"). The fused CPU engine computes it where it can (`cpu/adjoint.rs`); the rest here does
+//! by candle's autograd, which is what that is tested against.
 //!
 //! A trial first runs without a graph, saving the state every few steps. Then, from the last piece to the first, each
 //! piece runs again with a graph, and the gradient from the following piece enters at its end. The result equals that
@@ -14,6 +15,9 @@ mod workers;
 
 use super::memory::{Part, Sizes};
 use super::reference::TrialTensors;
+pub(in crate::engine) use loss::of_trial;
+
+use super::cpu::adjoint;
 use super::{forward, Engine, Ensemble, Episode, Gradients, Record, TrialBatch};
 use crate::config::{Config, InputWeights, Loss, Output, Parameters};
 use crate::error::{Error, Result};
@@ -68,6 +72,9 @@ pub(crate) fn learning(config: &Config) -> Vec<&'static str> {
 
 /// The parts of the device memory that backpropagation needs besides the weights.
 pub(super) fn memory(setup: &Setup, sizes: &Sizes) -> Vec<Part> {
+    if adjoint::refuses(setup, sizes.device).is_none() {
+        return adjoint::memory(sizes);
+    }
     vec![
         Part::new("backpropagation", plan::memory(&setup.config, sizes)),
         Part::new("fast weights", sizes.fast_weights(&setup.config.fast_weights, 1.0)),
@@ -85,7 +92,7 @@ impl Gradient {
     }
 
     /// Runs a batch, shard by shard, and sums the gradients with respect to the `wanted` weights in the order of the
-    /// shards. Also returns the losses `[S, B]`.
+    /// shards. Also returns the losses `[S, B]`. The fused adjoint does it where it can, else candle's graph.
     fn backpropagate(
         &self,
         ensemble: &Ensemble,
@@ -95,8 +102,16 @@ impl Gradient {
     ) -> Result<(Episode, Tensor)> {
         let (config, weights) = (&ensemble.setup.config, ensemble.weights);
         let (t, b) = (ensemble.shape.steps, batch.trials_each);
+        let device = weights.w_rec.device();
+        if ensemble.fast_weights.is_none() && adjoint::refuses(ensemble.setup, device).is_none() {
+            let (mut episode, losses) = adjoint::backpropagate(ensemble, batch, loss, wanted)?;
+            for (name, gradient) in episode.gradients.iter_mut().flatten() {
+                *gradient = masked(ensemble, name, gradient.clone())?;
+            }
+            return Ok((episode, losses));
+        }
         let pieces = plan::pieces(t, config.bptt.steps, plan::piece_steps(t));
-        let shards = plan::shards(config, t, batch.networks, b, weights.w_rec.device());
+        let shards = plan::shards(config, t, batch.networks, b, device);
         let done = self.0.run(shards.len(), |i| {
             let Shard { networks, trials } = shards[i].clone();
             let drawn = batch.part(&networks, &trials, &batch.drawn);
