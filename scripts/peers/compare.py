@@ -4,6 +4,7 @@
     cargo build --release
     pip install torch numpy jax
     python scripts/peers/compare.py
+    python scripts/peers/compare.py --rule bptt
 
 Settings: 1 and 2 networks with 64 trials each. In each round every program runs once, one after the other; a ratio is
 a peer's time divided by ours in the same round, so that slow phases of the machine affect both. Medians over rounds are
@@ -13,7 +14,7 @@ PyTorch runs three times: with a thread for each core, with one thread, and as o
 all at once, which can be its fastest way for such small steps; its time is then that of all the processes' trials
 together. Each of these processes has as many networks as the setting says, so together they run more networks than ours.
 
-PyTorch and JAX run once more with "noise by steps": two random numbers for each neuron and step, as in most such
+With `delta-x`, PyTorch and JAX run once more with "noise by steps": two random numbers for each neuron and step, as in most such
 programs, where the others draw the gaps between the rare perturbations.
 
 Our time is that of the whole training, including the first update and last checkpoint; the peers exclude a first
@@ -70,10 +71,10 @@ def result(process):
     return json.loads(out)
 
 
-def ours(program, networks, updates):
+def ours(program, rule, networks, updates):
     with tempfile.TemporaryDirectory() as folder:
         said = result(start([
-            program, "train", "dnms", "--networks", networks, "--batch", BATCH, "--updates", updates, "--device", "cpu",
+            program, "train", "dnms", "--rule", rule, "--networks", networks, "--batch", BATCH, "--updates", updates, "--device", "cpu",
             "--checkpoint-every", 0, "--out", Path(folder) / "run", "--json",
         ]))
     return 1e3 / said["trials_per_second"]
@@ -86,24 +87,27 @@ def peer(script, networks, updates, *more, processes=1):
     return 1 / sum(1 / result(process)["ms_per_trial"] for process in running)
 
 
-def programs(program, updates):
+def programs(program, rule, updates):
     """Name and a function of the number of networks, for every program that can run here."""
     n = cores()
-    all_of_them = [("hebbian-rnn", lambda s: ours(program, s, updates))]
+    all_of_them = [("hebbian-rnn", lambda s: ours(program, rule, s, updates))]
+    of = ("--rule", rule)
     if installed("torch"):
         script = "pytorch_dnms.py"
-        all_of_them.append((f"pytorch, {n} threads", lambda s: peer(script, s, updates, "--threads", n)))
+        all_of_them.append((f"pytorch, {n} threads", lambda s: peer(script, s, updates, *of, "--threads", n)))
         if n > 1:
-            all_of_them.append(("pytorch, 1 thread", lambda s: peer(script, s, updates, "--threads", 1)))
-            many = lambda s: peer(script, s, updates, "--threads", 1, processes=n)
+            all_of_them.append(("pytorch, 1 thread", lambda s: peer(script, s, updates, *of, "--threads", 1)))
+            many = lambda s: peer(script, s, updates, *of, "--threads", 1, processes=n)
             all_of_them.append((f"pytorch, {n} processes", many))
         steps = lambda s: peer(script, s, updates, "--threads", n, "--noise", "steps")
-        all_of_them.append(("pytorch, noise by steps", steps))
+        if rule == "delta-x":
+            all_of_them.append(("pytorch, noise by steps", steps))
     else:
         print("PyTorch is not installed; left out")
     if installed("jax"):
-        all_of_them.append(("jax", lambda s: peer("jax_dnms.py", s, updates)))
-        all_of_them.append(("jax, noise by steps", lambda s: peer("jax_dnms.py", s, updates, "--noise", "steps")))
+        all_of_them.append(("jax", lambda s: peer("jax_dnms.py", s, updates, *of)))
+        if rule == "delta-x":
+            all_of_them.append(("jax, noise by steps", lambda s: peer("jax_dnms.py", s, updates, "--noise", "steps")))
     else:
         print("JAX is not installed; left out")
     return all_of_them
@@ -114,6 +118,7 @@ def main():
     parser.add_argument("--program", type=Path, default=ROOT / "target/release/hebbian-rnn")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--updates", type=int, default=10, help="updates of each run [10]")
+    parser.add_argument("--rule", choices=("delta-x", "bptt"), default="delta-x")
     args = parser.parse_args()
     if not args.program.is_file():
         parser.error(f"{args.program} is not there: cargo build --release, or --program")
@@ -124,7 +129,7 @@ def main():
     print(f"{cpu_model()}, {cores()} cores, {platform.system()} {platform.machine()}; {', '.join(versions)}")
 
     settings = (1, 2)
-    running = programs(args.program, args.updates)
+    running = programs(args.program, args.rule, args.updates)
     times = {(s, name): [] for s in settings for name, _ in running}
     for k in range(args.rounds):
         load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""

@@ -6,6 +6,8 @@ drawn for whole trials at once, one number for each event; the eligibility is on
 rows scaled by the neuromodulator. The equations and symbols are those of docs/model.md. Everything except
 the learning itself is left out: metrics, checkpoints, the criterion, and expected errors, which leave-one-out does not need.
 
+With `--rule bptt` the update is torch.optim.AdamW on the gradient of the mean squared error, by autograd; nothing is perturbed.
+
     pip install torch numpy
     python scripts/peers/pytorch_dnms.py --networks 1 --updates 10 --threads 2
     python scripts/peers/pytorch_dnms.py --check
@@ -33,6 +35,7 @@ OUTPUT = 0
 PROBABILITY, AMPLITUDE, PERTURBED_FROM = 0.003, 16.0, 4
 ETA, MAX_DW, CLIP_GROWTH, X_MEAN_DECAY, LEARNT_FROM = 0.1, 3e-4, 0.5, 0.05, 3
 TARGET = 0.98
+LEARNING_RATE, GRADIENT_CLIP = 1e-3, 1.0
 
 
 @dataclass
@@ -145,6 +148,31 @@ def update(net, task, memory, trials_each, draw=draw_perturbations):
     return error
 
 
+def update_bptt(net, task, optimiser, batch):
+    """One update by backpropagation through time; returns the mean error."""
+    networks, neurons, _ = net.w_rec.shape
+    first, second = (torch.arange(batch) % 4) // 2, torch.arange(batch) % 2
+    shown = [net.w_in[:, :, stimulus].transpose(1, 2).contiguous() for stimulus in (first, second)]
+    x, w, z = draw_start(networks, batch, neurons), net.w_rec.transpose(1, 2), []
+    r = torch.tanh(x)
+    for step in range(task.steps):
+        d = torch.bmm(r, w)
+        for u, start in zip(shown, (task.first, task.second)):
+            if start <= step < start + task.stimulus:
+                d = d + u
+        x = torch.lerp(x, d, net.rate)
+        r = torch.tanh(x)
+        if step >= task.steps - task.response:
+            z.append(r[..., OUTPUT])
+    off = torch.stack(z) - torch.where(first == second, -TARGET, TARGET)
+    optimiser.zero_grad()
+    (off**2).mean((0, 2)).sum().backward()
+    norm = net.w_rec.grad.norm(dim=(1, 2), keepdim=True)
+    net.w_rec.grad.mul_((GRADIENT_CLIP / norm).clamp(max=1))
+    optimiser.step()
+    return off.detach().abs().mean().item()
+
+
 @torch.no_grad()
 def check():
     """A batched update against single trials whose eligibility is an N x N matrix of cubes, step by step."""
@@ -211,6 +239,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--noise", choices=("gaps", "steps"), default="gaps",
                         help="draw the gaps between perturbations, or numbers for every neuron and step [gaps]")
+    parser.add_argument("--rule", choices=("delta-x", "bptt"), default="delta-x")
     parser.add_argument("--check", action="store_true", help="compare with a slow loop, and do nothing else")
     args = parser.parse_args()
     batch = args.batch or args.trials_each
@@ -225,13 +254,18 @@ def main():
     draw = draw_perturbations if args.noise == "gaps" else draw_perturbations_each_step
     task, neurons = Task(), 200
     net, memory = Networks(args.networks, neurons), Memory(args.networks, task.steps, batch, neurons)
+    if args.rule == "bptt":
+        optimiser = torch.optim.AdamW([net.w_rec.requires_grad_()], LEARNING_RATE, weight_decay=0)
     errors, ms = [], []
     for _ in range(args.updates + 1):
         begun = time.perf_counter()
-        errors.append(update(net, task, memory, args.trials_each, draw))
+        if args.rule == "bptt":
+            errors.append(update_bptt(net, task, optimiser, args.trials_each))
+        else:
+            errors.append(update(net, task, memory, args.trials_each, draw))
         ms.append((time.perf_counter() - begun) * 1e3 / (args.trials_each * args.networks))
     print(json.dumps({
-        "peer": "pytorch", "noise": args.noise, "networks": args.networks, "batch": batch, "threads": torch.get_num_threads(),
+        "peer": "pytorch", "rule": args.rule, "noise": args.noise, "networks": args.networks, "batch": batch, "threads": torch.get_num_threads(),
         "ms_per_trial": round(statistics.median(ms[1:]), 4), "error": round(errors[-1], 4),
         "errors": [round(e, 4) for e in errors],
     }))

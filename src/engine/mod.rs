@@ -5,7 +5,7 @@
 //! | [`reference`] | plain candle operations, step by step, on any device | plain f64 loops |
 //! | [`cpu`] | one vectorised pass per step on the CPU | `reference` |
 //! | `cuda` | kernels for whole trials or for single steps | `reference` |
-//! | [`gradient`] | backpropagation through time | finite differences |
+//! | [`gradient`] | backpropagation through time, by candle's autograd; on the CPU by `cpu/adjoint.rs` where that can | finite differences |
 //!
 //! [`choose`] is the only place that decides between them. Lives, whose weights move at every step, have engines of their
 //! own ([`life`]).
@@ -21,6 +21,7 @@ mod fused;
 pub(crate) mod gradient;
 pub(crate) mod life;
 mod lived;
+mod loss;
 pub(crate) mod memory;
 #[allow(unsafe_code)] // The `gemm` crate's products take pointers.
 mod product;
@@ -40,6 +41,7 @@ pub(crate) use product::{product, Strides};
 use crate::error::Result;
 use crate::presets::Setup;
 use candle_core::Device;
+use cpu::adjoint;
 use memory::Sizes;
 
 /// Runs batches of trials.
@@ -89,7 +91,7 @@ fn forward(setup: &Setup, device: &Device) -> Box<dyn Engine> {
 /// Why training runs on plain candle operations on a device, and not on fused kernels; `None`: it does not.
 pub fn why_plain(setup: &Setup, device: &Device) -> Option<String> {
     if setup.follows_gradient() {
-        return cpu::adjoint::refuses(setup, device);
+        return adjoint::refuses(setup, device);
     }
     let whys: Option<Vec<String>> = by_speed().iter().map(|engine| engine.refuses(setup, device)).collect();
     let of_others = |why: &String| why.starts_with("the device");

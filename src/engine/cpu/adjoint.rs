@@ -19,7 +19,7 @@ use super::{matrices, run, Results};
 use crate::config::{Kernels, Loss, Stage};
 use crate::engine::eligibility::{zeros, Aligned};
 use crate::engine::fused::{self, Of};
-use crate::engine::gradient::of_trial;
+use crate::engine::loss::of_trial;
 use crate::engine::memory::{Part, Sizes};
 use crate::engine::{product, Ensemble, Episode, Gradients, Record, Strides, TrialBatch};
 use crate::error::Result;

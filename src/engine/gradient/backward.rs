@@ -1,8 +1,8 @@
 //! The gradient of one shard: the trials run forwards without a graph, then backwards, piece by piece, with one.
 
-use super::loss;
 use super::plan::Piece;
 use crate::config::Loss;
+use crate::engine::loss;
 use crate::engine::reference::{Progress, Steps, TrialTensors};
 use crate::error::Result;
 use crate::model::{Cell, Weights};

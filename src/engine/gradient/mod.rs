@@ -8,17 +8,14 @@
 //! 2016), and the depth of recursion is limited by the length of a piece.
 
 mod backward;
-mod loss;
 mod plan;
 mod reinforce;
 mod workers;
 
 use super::memory::{Part, Sizes};
 use super::reference::TrialTensors;
-pub(in crate::engine) use loss::of_trial;
 
-use super::cpu::adjoint;
-use super::{forward, Engine, Ensemble, Episode, Gradients, Record, TrialBatch};
+use super::{adjoint, forward, Engine, Ensemble, Episode, Gradients, Record, TrialBatch};
 use crate::config::{Config, InputWeights, Loss, Output, Parameters};
 use crate::error::{Error, Result};
 use crate::model::Weights;

@@ -8,12 +8,7 @@ use std::borrow::Cow;
 /// The squared or absolute difference from the targets, averaged over scored steps and outputs, and its gradient with
 /// respect to `outputs` `[T, n_out]`. The gradient of an absolute difference is 0 at 0. For an episode in a world, the loss is
 /// minus the product of the outputs and the targets, which say how much more likely each should become.
-pub(in crate::engine) fn of_trial(
-    task: &dyn Task,
-    trial: &Trial,
-    outputs: &[f64],
-    loss: Loss,
-) -> Result<(f64, Vec<f64>)> {
+pub(super) fn of_trial(task: &dyn Task, trial: &Trial, outputs: &[f64], loss: Loss) -> Result<(f64, Vec<f64>)> {
     if task.episodes().is_some() {
         let gradient: Vec<f64> = trial.targets.iter().map(|target| -f64::from(*target)).collect();
         return Ok((gradient.iter().zip(outputs).map(|(g, z)| g * z).sum(), gradient));
