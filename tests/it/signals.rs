@@ -1,14 +1,15 @@
 //! Signals: what was trained is saved, then the program stops.
 #![cfg(unix)]
 
+use crate::command::{bytes, fine, hebbian};
 use crate::faults::{by_shell, saved, train_forever, FOREVER};
 use crate::process::{computed, last_update, start, start_command, treats, TINY};
 use std::time::Duration;
 use tempfile::TempDir;
 
 #[test]
-fn three_signals_save_and_stop() {
-    for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
+fn four_signals_save_and_stop() {
+    for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1), ("USR1", 10)] {
         if treats(std::process::id(), "SigIgn", number) {
             eprintln!("skipped: the tests were started to ignore SIG{signal}, as nohup does with SIGHUP");
             continue;
@@ -26,6 +27,30 @@ fn three_signals_save_and_stop() {
         );
         assert_eq!(saved(&run), last_update(&run), "SIG{signal}");
     }
+}
+
+/// The same command again and again, as a batch system submits it: it starts, goes on where it was stopped, and at the end has
+/// nothing to do.
+#[test]
+fn a_command_submitted_again_goes_on() {
+    let dir = TempDir::new().unwrap();
+    let run = dir.path().join("run");
+    let command = [&TINY[..], &["--updates", "60000", "--resume-or-start", "--out", "run"]].concat();
+    for _ in 0..2 {
+        let before = if run.exists() { last_update(&run) } else { 0 };
+        let mut process = start(dir.path(), &command);
+        process.wait_for_updates(&run.join("metrics.csv"), before as usize + 5);
+        process.signal("TERM");
+        assert_eq!(process.end().0, Some(130));
+        assert!(saved(&run) >= before + 5);
+    }
+    let end = [&TINY[..], &["--updates", &(saved(&run) + 3).to_string(), "--resume-or-start", "--out"]].concat();
+    fine(hebbian(&[&end[..], &["run"]].concat(), dir.path()));
+    let metrics = bytes(run.join("metrics.csv"));
+    assert!(fine(hebbian(&[&end[..], &["run"]].concat(), dir.path())).stdout.contains("this run is finished"));
+    assert!(metrics == bytes(run.join("metrics.csv")), "a finished run was changed");
+    fine(hebbian(&[&end[..], &["whole"]].concat(), dir.path()));
+    assert!(metrics == bytes(dir.path().join("whole/metrics.csv")), "it differs from an undisturbed run");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::args::{ListArgs, LiveArgs};
 use crate::output::{open_device, print_json, print_table, usage};
 use crate::signals;
+use crate::train::holds_a_run;
 use anyhow::{anyhow, bail, ensure, Context, Result};
 use hebbian_rnn::{find_life, find_task, quantile, report_life, verdicts};
 use hebbian_rnn::{Integrity, LifeCheckpoint, LifeConfig, LifeFolder, LifeSetup, Lives, Setting, Verdict};
@@ -16,7 +17,8 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 pub fn run(args: LiveArgs) -> Result<ExitCode> {
-    let (mut lives, mut folder) = if args.resume { resume(&args)? } else { start(&args)? };
+    let resumes = args.resume || args.resume_or_start && holds_a_run(&named_folder(&args)?);
+    let (mut lives, mut folder) = if resumes { resume(&args)? } else { start(&args)? };
     let out = folder.path().to_path_buf();
     let interrupted = signals::listen()?;
     let (started, first) = (Instant::now(), lives.block());
@@ -94,12 +96,17 @@ fn resolve(args: &LiveArgs, mut saved: Vec<Setting>) -> Result<LifeSetup> {
     usage(LifeSetup::resolve(args.life.as_deref(), args.rule.as_deref(), &saved))
 }
 
+/// The folder of lives that go on.
+fn named_folder(args: &LiveArgs) -> Result<PathBuf> {
+    match (&args.out, &args.life) {
+        (Some(out), _) => Ok(out.clone()),
+        (None, Some(life)) => Ok(PathBuf::from("runs").join(life)),
+        (None, None) => usage(Err(anyhow!("--resume: name the run's folder (--out DIR)"))),
+    }
+}
+
 fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder)> {
-    let out = match (&args.out, &args.life) {
-        (Some(out), _) => out.clone(),
-        (None, Some(life)) => PathBuf::from("runs").join(life),
-        (None, None) => return usage(Err(anyhow!("--resume: name the run's folder (--out DIR)"))),
-    };
+    let out = named_folder(args)?;
     let (folder, checkpoint) = LifeFolder::reopen(&out)?;
     let saved = match &checkpoint {
         Some(checkpoint) => checkpoint.setup.config.clone(),

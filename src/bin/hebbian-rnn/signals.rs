@@ -1,4 +1,5 @@
-//! Ctrl-C, SIGTERM and SIGHUP ask training to save and stop; a second Ctrl-C stops it at once.
+//! Ctrl-C, SIGTERM, SIGHUP, and SIGUSR1, which batch systems send ahead of a time limit, ask training to save and stop; a second
+//! Ctrl-C stops it at once.
 
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -8,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 
 #[cfg(unix)]
-const SIGNALS: [c_int; 3] = [SIGINT, SIGTERM, signal_hook::consts::SIGHUP];
+const SIGNALS: [c_int; 4] = [SIGINT, SIGTERM, signal_hook::consts::SIGHUP, signal_hook::consts::SIGUSR1];
 #[cfg(not(unix))]
 const SIGNALS: [c_int; 2] = [SIGINT, SIGTERM];
 

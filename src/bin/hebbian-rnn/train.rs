@@ -25,8 +25,13 @@ use std::time::Instant;
 /// Fresh trials of each network for the final table.
 pub const FINAL_TRIALS: u64 = 400;
 
-pub fn run(args: TrainArgs) -> Result<ExitCode> {
-    let (mut trainer, mut folder, out) = if args.resume { resume(&args)? } else { start(&args)? };
+pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
+    let resumes = args.resume || args.resume_or_start && holds_a_run(&named_folder(&args)?);
+    if resumes {
+        // They were taken when the run started.
+        args.init = None;
+    }
+    let (mut trainer, mut folder, out) = if resumes { resume(&args)? } else { start(&args)? };
     if let (Some(reason), true) = (trainer.finished(), folder.saved_at() == Some(trainer.updates())) {
         if reason == StopReason::Frozen {
             bail!("{}: {}", out.display(), all_frozen(&trainer));
@@ -124,6 +129,20 @@ fn default_folder(task: &str, rule: &str) -> PathBuf {
     Path::new("runs").join(if usual { task.to_string() } else { format!("{task}-{rule}") })
 }
 
+/// The folder of a run to be continued.
+fn named_folder(args: &TrainArgs) -> Result<PathBuf> {
+    match (&args.out, &args.task) {
+        (Some(out), _) => Ok(out.clone()),
+        (None, Some(task)) => Ok(default_folder(task, args.rule.as_deref().unwrap_or_default())),
+        (None, None) => usage(Err(anyhow!("--resume: name the run's folder (--out DIR)"))),
+    }
+}
+
+/// Whether there is a run in a folder, with or without a checkpoint.
+pub fn holds_a_run(folder: &Path) -> bool {
+    holds_a_checkpoint(folder) || folder.join(CONFIG_FILE).exists()
+}
+
 /// Which weights were taken from a file, and which were not.
 fn initial_line(initial: &InitialWeights) -> String {
     let mut parts = vec![initial.taken().join(", ")];
@@ -136,11 +155,7 @@ fn initial_line(initial: &InitialWeights) -> String {
 
 /// Continues a run from its checkpoint, or starts it again if it ended before its first checkpoint.
 fn resume(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
-    let out = match (&args.out, &args.task) {
-        (Some(out), _) => out.clone(),
-        (None, Some(task)) => default_folder(task, args.rule.as_deref().unwrap_or_default()),
-        (None, None) => return usage(Err(anyhow!("--resume: name the run's folder (--out DIR)"))),
-    };
+    let out = named_folder(args)?;
     read::ensure_folder(&out)?;
     let lock = Lock::take(&out)?;
     let checkpoint = holds_a_checkpoint(&out).then(|| saved_checkpoint(args, &out)).transpose()?;

@@ -54,6 +54,9 @@ pub struct LiveArgs {
     /// Go on with the run in --out
     #[arg(long)]
     pub resume: bool,
+    /// Continue the run in the folder if there is one, else start it: a job that is submitted again goes on
+    #[arg(long, conflicts_with_all = ["resume", "force"])]
+    pub resume_or_start: bool,
     /// With --resume: go on even if the checkpoint was edited by hand
     #[arg(long, requires = "resume")]
     pub accept_edited: bool,

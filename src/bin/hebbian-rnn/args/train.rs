@@ -92,6 +92,9 @@ pub struct TrainArgs {
     /// Continue the run in the folder; only stopping limits, device, --checkpoint-every, --keep and --strict-numbers may change
     #[arg(long, conflicts_with = "force")]
     pub resume: bool,
+    /// Continue the run in the folder if there is one, else start it: a job that is submitted again goes on
+    #[arg(long, conflicts_with_all = ["resume", "force"])]
+    pub resume_or_start: bool,
     /// With --resume: accept a checkpoint that was changed after it was written, e.g. edited in Python
     #[arg(long, requires = "resume")]
     pub accept_edited: bool,
