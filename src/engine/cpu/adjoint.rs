@@ -48,7 +48,7 @@ pub(in crate::engine) fn refuses(setup: &Setup, device: &Device) -> Option<Strin
 /// time, a gradient for each shard, and both moments of each weight, before and after the update.
 pub(in crate::engine) fn memory(sizes: &Sizes) -> Vec<Part> {
     let (shard, _) = cut(sizes.n as usize, sizes.batch);
-    let at_once = (rayon::current_num_threads() * shard).min(sizes.networks * sizes.batch) as f64;
+    let at_once = sizes.trials.min((rayon::current_num_threads() * shard) as f64);
     let matrices = sizes.networks as f64 * (sizes.batch.div_ceil(shard) as f64 + 6.0);
     vec![
         Part::new("backpropagation", (at_once * 2.0 * sizes.t * sizes.n + matrices * sizes.n * sizes.n) * sizes.float),
@@ -112,6 +112,7 @@ pub(in crate::engine) fn backpropagate(
             "w_in" => (|done| &done.w_in, &[n, plan.n_in]),
             "b_rec" => (|done| &done.b_rec, &[n]),
             "w_out" => (|done| &done.readout.0, &[n_out, n]),
+            // b_out; with w_fb, the graph is used.
             _ => (|done| &done.readout.1, &[n_out]),
         };
         let sums = done.chunks(done.len() / s).flat_map(|shards| {
