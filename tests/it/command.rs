@@ -139,9 +139,17 @@ fn resuming() {
 }
 
 #[test]
+fn an_option_wins_against_set_and_the_last_one_against_itself() {
+    let dir = TempDir::new().unwrap();
+    let given = ["--updates", "0", "--seed", "3", "--seed", "4", "--set", "train.seed=5", "--out", "run"];
+    fine(train(dir.path(), &given));
+    assert!(std::fs::read_to_string(dir.path().join("run/config.toml")).unwrap().contains("\nseed = 4\n"));
+}
+
+#[test]
 fn untrained_networks_can_be_written_and_range_names_networks() {
     let dir = TempDir::new().unwrap();
-    fine(train(dir.path(), &["--updates", "0", "--out", "run", "--set", "train.networks=2..3"]));
+    fine(train(dir.path(), &["--updates", "0", "--out", "run", "--networks", "2..3"]));
     let ran = fine(hebbian(&["inspect", "run", "--json"], dir.path()));
     let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((&json["updates"], &json["config"]["train"]["networks"]), (&0.into(), &"2..3".into()));
@@ -298,23 +306,24 @@ fn a_run_tells_where_it_is_and_how_to_go_on() {
 }
 
 #[test]
-fn simulate_replaces_its_own_results_and_nothing_else() {
+fn simulate_replaces_results_if_asked_and_nothing_else() {
     let dir = TempDir::new().unwrap();
     fine(train(dir.path(), &["--updates", "1", "--out", "run"]));
     let inputs = candle_core::Tensor::zeros((5, 7, 2), candle_core::DType::F32, &candle_core::Device::Cpu).unwrap();
     let all = std::collections::HashMap::from([("inputs", inputs)]);
     candle_core::safetensors::save(&all, dir.path().join("in.safetensors")).unwrap();
-    let simulate = |out: &str| hebbian(&["simulate", "run", "--inputs", "in.safetensors", "--out", out], dir.path());
-    for (out, what) in [
-        ("run/checkpoint.safetensors", "is a checkpoint"),
-        ("./in.safetensors", "is the file of the inputs"),
-        ("run/metrics.csv", "is there already and no safetensors file"),
-    ] {
+    let force = ["simulate", "run", "--inputs", "in.safetensors", "--force", "--out"];
+    let simulate = |out: &str| hebbian(&[&force[..], &[out]].concat(), dir.path());
+    for (out, what) in
+        [("run/checkpoint.safetensors", "is a checkpoint"), ("./in.safetensors", "is the file of the inputs")]
+    {
         let before = bytes(dir.path().join(out));
         one_line_error(simulate(out), 1, what);
         assert_eq!(bytes(dir.path().join(out)), before);
     }
     fine(simulate("out.safetensors"));
+    let again = hebbian(&["simulate", "run", "--inputs", "in.safetensors", "--out", "out.safetensors"], dir.path());
+    one_line_error(again, 1, "out.safetensors is there already; choose another name, or replace it (--force)");
     fine(simulate("out.safetensors"));
 }
 

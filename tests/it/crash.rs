@@ -88,7 +88,7 @@ fn a_run_killed_again_and_again_ends_as_if_it_had_never_been() {
 fn a_run_killed_before_its_first_checkpoint_starts_again() {
     let dir = TempDir::new().unwrap();
     let run = dir.path().join("run");
-    let never = [&TINY[..], &["--set", "train.checkpoint_every=0", "--updates"]].concat();
+    let never = [&TINY[..], &["--checkpoint-every", "0", "--updates"]].concat();
     let mut process = start(dir.path(), &[&never[..], &[FOREVER, "--out", "run"]].concat());
     process.wait_for_updates(&run.join("metrics.csv"), 5);
     process.child.kill().unwrap();

@@ -29,7 +29,7 @@ pub fn saved(run: &Path) -> u64 {
 fn goes_on_as_if_nothing_had_happened(run: &Path) {
     let dir = TempDir::new().unwrap();
     let until = (saved(run) + 2).to_string();
-    let more = ["--updates", &until, "--set", "train.checkpoint_every=0", "--out"];
+    let more = ["--updates", &until, "--checkpoint-every", "0", "--out"];
     fine(hebbian(&[&["train", "--resume"], &more[..], &[run.to_str().unwrap()]].concat(), dir.path()));
     fine(hebbian(&[&TINY[..], &more, &["whole"]].concat(), dir.path()));
     for file in ["checkpoint.safetensors", "metrics.csv", "config.toml"] {
@@ -216,7 +216,7 @@ fn a_folder_that_was_moved_is_not_mistaken_for_the_run_in_its_place() {
     fine(hebbian(&[&TINY[..], &["--updates", "2", "--out", "other"]].concat(), dir.path()));
     let other = bytes(at("other/checkpoint.safetensors"));
     // Stopped between two checkpoints, not while it writes one.
-    let sparse = ["--updates", FOREVER, "--set", "train.checkpoint_every=2000", "--out", "run"];
+    let sparse = ["--updates", FOREVER, "--checkpoint-every", "2000", "--out", "run"];
     let mut process = start(dir.path(), &[&TINY[..], &sparse].concat());
     process.wait_for_updates(&at("run/metrics.csv"), 2020);
     process.signal("STOP");

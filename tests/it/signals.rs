@@ -44,7 +44,8 @@ fn a_command_submitted_again_goes_on() {
         assert_eq!(process.end().0, Some(130));
         assert!(saved(&run) >= before + 5);
     }
-    let end = [&TINY[..], &["--updates", &(saved(&run) + 3).to_string(), "--resume-or-start", "--out"]].concat();
+    let updates = (saved(&run) + 3).to_string();
+    let end = [&TINY[..], &["--updates", &updates, "--resume-or-start", "--out"]].concat();
     fine(hebbian(&[&end[..], &["run"]].concat(), dir.path()));
     let metrics = bytes(run.join("metrics.csv"));
     assert!(fine(hebbian(&[&end[..], &["run"]].concat(), dir.path())).stdout.contains("this run is finished"));

@@ -74,13 +74,13 @@ fn neurons(text: &str) -> std::result::Result<Range<usize>, String> {
     }
 }
 
-/// The settings that options stand for, given as flag, key and value; then those of `--set`, which win.
+/// The settings of `--set`; then those that options stand for, given as flag, key and value, which win.
 fn settings(
     options: impl IntoIterator<Item = (&'static str, &'static str, Option<Value>)>,
     set: &[String],
 ) -> Result<Vec<Setting>> {
     let options = options.into_iter().filter_map(|(flag, key, value)| Some(Ok(Setting::flag(flag, key, value?))));
-    Ok(options.chain(set.iter().map(|text| Setting::parse(text))).collect::<Result<_, _>>()?)
+    Ok(set.iter().map(|text| Setting::parse(text)).chain(options).collect::<Result<_, _>>()?)
 }
 
 #[derive(Args)]
@@ -157,6 +157,9 @@ pub struct SimulateArgs {
     /// The output file
     #[arg(long, value_name = "FILE.safetensors")]
     pub out: PathBuf,
+    /// Replace the output file if it is there already; never the inputs or a checkpoint
+    #[arg(long)]
+    pub force: bool,
     /// What to record beside the outputs, separated by commas
     #[arg(long, value_delimiter = ',')]
     pub record: Vec<Recordable>,

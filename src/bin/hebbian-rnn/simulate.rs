@@ -5,6 +5,7 @@ use crate::output::open_device;
 use crate::read;
 use anyhow::{bail, ensure, Context, Result};
 use hebbian_rnn::{read_inputs, simulate, write_atomically, Record, METADATA_KEY};
+use safetensors::tensor::Metadata;
 use safetensors::SafeTensors;
 use std::io::{stdout, Write};
 use std::path::Path;
@@ -40,7 +41,7 @@ pub fn run(args: SimulateArgs) -> Result<()> {
     Ok(())
 }
 
-/// Refuses to replace the inputs, a checkpoint or anything else that `simulate` did not write.
+/// Refuses to replace the inputs or a checkpoint, and other files unless that is asked for.
 fn ensure_replaceable(args: &SimulateArgs) -> Result<()> {
     let out = &args.out;
     if !out.is_file() {
@@ -48,13 +49,13 @@ fn ensure_replaceable(args: &SimulateArgs) -> Result<()> {
     }
     let place = |path: &Path| path.canonicalize().ok();
     let bytes = std::fs::read(out).with_context(|| format!("reading {}", out.display()))?;
+    let of_checkpoint =
+        |metadata: Metadata| metadata.metadata().as_ref().is_some_and(|all| all.contains_key(METADATA_KEY));
     let what = match SafeTensors::read_metadata(&bytes) {
-        _ if place(out) == place(&args.inputs) => "the file of the inputs",
-        Ok((_, metadata)) if !metadata.metadata().as_ref().is_some_and(|all| all.contains_key(METADATA_KEY)) => {
-            return Ok(())
-        }
-        Ok(_) => "a checkpoint",
-        Err(_) => "there already and no safetensors file",
+        _ if place(out) == place(&args.inputs) => "is the file of the inputs; choose another name",
+        Ok((_, metadata)) if of_checkpoint(metadata) => "is a checkpoint; choose another name",
+        _ if args.force => return Ok(()),
+        _ => "is there already; choose another name, or replace it (--force)",
     };
-    bail!("--out {} is {what}; choose another name", out.display())
+    bail!("--out {} {what}", out.display())
 }

@@ -68,6 +68,9 @@ struct Wanted<'a> {
     truncated: usize,
 }
 
+/// One of the gradients in [`Done`].
+type Values = fn(&Done) -> &[f32];
+
 /// The gradients of one shard's trials, summed; and their losses.
 struct Done {
     /// `[N, width]`.
@@ -107,7 +110,7 @@ pub(in crate::engine) fn backpropagate(
     let mut gradients = Gradients::new();
     for name in wanted {
         let (n, n_out) = (plan.n, plan.n_out);
-        let (values, shape): (fn(&Done) -> &[f32], &[usize]) = match *name {
+        let (values, shape): (Values, &[usize]) = match *name {
             "w_rec" => (|done| &done.w_rec, &[n, plan.width]),
             "w_in" => (|done| &done.w_in, &[n, plan.n_in]),
             "b_rec" => (|done| &done.b_rec, &[n]),

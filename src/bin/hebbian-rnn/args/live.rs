@@ -33,7 +33,7 @@ pub struct LiveArgs {
     /// The learning rule of the plastic projections; none: they are fixed
     #[arg(long, value_name = "R", conflicts_with = "resume")]
     pub rule: Option<String>,
-    /// Set any key of the configuration; can be repeated
+    /// Set any key of the configuration, unless another option does; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Read settings from a TOML file, such as the config.toml of an earlier run
@@ -69,7 +69,7 @@ pub struct LiveArgs {
 }
 
 impl LiveArgs {
-    /// The settings that the options stand for; `--set` comes last and wins.
+    /// The settings that the options stand for; an option wins against `--set`.
     pub fn settings(&self) -> Result<Vec<Setting>> {
         let text = |value: &Option<String>| value.clone().map(Value::from);
         let number = |value: Option<f64>| value.map(Value::from);

@@ -23,11 +23,14 @@ fn batch_size(text: &str) -> Result<BatchSize, &'static str> {
 }
 
 #[derive(Args)]
-#[command(after_help = "\
+#[command(
+    args_override_self = true,
+    after_help = "\
 Every key of the configuration can be set with --set, e.g. --set trace.eta=0.05 --set task.response_steps=100. A run writes \
-all keys with their values to config.toml; --config reads such a file, complete or in part. Options and --set override it.
+all keys with their values to config.toml; --config reads such a file, complete or in part. --set overrides it, and options override both.
 
-`hebbian-rnn tasks TASK` shows the defaults of a task.")]
+`hebbian-rnn tasks TASK` shows the defaults of a task."
+)]
 pub struct TrainArgs {
     /// The task: see `hebbian-rnn tasks`. Not needed if --config or --resume names it
     pub task: Option<String>,
@@ -65,7 +68,7 @@ pub struct TrainArgs {
     /// Neurons of each network [default: the task's, 200 for dnms]
     #[arg(long, value_name = "N")]
     pub neurons: Option<i64>,
-    /// Set any key of the configuration; can be repeated
+    /// Set any key of the configuration, unless another option does; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Read settings from a TOML file, such as the config.toml of an earlier run
@@ -110,7 +113,7 @@ pub struct TrainArgs {
 }
 
 impl TrainArgs {
-    /// The options as settings; `--set` comes last and wins.
+    /// The options as settings; an option wins against `--set`.
     pub fn settings(&self) -> Result<Vec<Setting>> {
         let name = |flag: &str, path: &Option<PathBuf>| -> Result<Option<String>> {
             let Some(path) = path else { return Ok(None) };
