@@ -50,10 +50,10 @@ fn ensure_replaceable(args: &SimulateArgs) -> Result<()> {
     let place = |path: &Path| path.canonicalize().ok();
     let bytes = std::fs::read(out).with_context(|| format!("reading {}", out.display()))?;
     let of_checkpoint =
-        |metadata: Metadata| metadata.metadata().as_ref().is_some_and(|all| all.contains_key(METADATA_KEY));
+        |metadata: &Metadata| metadata.metadata().as_ref().is_some_and(|all| all.contains_key(METADATA_KEY));
     let what = match SafeTensors::read_metadata(&bytes) {
         _ if place(out) == place(&args.inputs) => "is the file of the inputs; choose another name",
-        Ok((_, metadata)) if of_checkpoint(metadata) => "is a checkpoint; choose another name",
+        Ok((_, metadata)) if of_checkpoint(&metadata) => "is a checkpoint; choose another name",
         _ if args.force => return Ok(()),
         _ => "is there already; choose another name, or replace it (--force)",
     };
