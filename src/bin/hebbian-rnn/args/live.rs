@@ -8,10 +8,13 @@ use std::path::PathBuf;
 use toml::Value;
 
 #[derive(Args)]
-#[command(after_help = "\
+#[command(
+    args_override_self = true,
+    after_help = "\
 Every key can be set with --set; populations and projections are addressed by name, e.g. --set population.hidden.size=40 \
 --set projection.hidden-output.rule.gamma=0.5. A run writes all keys with their values to config.toml; --config reads such a \
-file, complete or in part. `hebbian-rnn lives LIFE` shows the defaults of a life.")]
+file, complete or in part. `hebbian-rnn lives LIFE` shows the defaults of a life."
+)]
 pub struct LiveArgs {
     /// The life: see `hebbian-rnn lives`. Not needed if --config or --resume names it
     pub life: Option<String>,
