@@ -39,12 +39,9 @@ pub(crate) fn fields<T: DocumentedFields>() -> Vec<(&'static str, String)> {
     T::FIELD_NAMES.iter().copied().zip(T::FIELD_DOCS.iter().map(plain)).collect()
 }
 
-/// The keys of tables in one list, each after its table's prefix.
-pub(crate) fn nested(tables: &[(&str, Vec<(&'static str, String)>)]) -> Vec<(String, String)> {
-    let of_table = |(prefix, keys): &(&str, Vec<(&'static str, String)>)| -> Vec<_> {
-        keys.iter().map(|(key, meaning)| (format!("{prefix}{key}"), meaning.clone())).collect()
-    };
-    tables.iter().flat_map(of_table).collect()
+/// Keys with a prefix, such as the name of their table.
+pub(crate) fn prefixed(prefix: &str, keys: Vec<(&'static str, String)>) -> Vec<(String, String)> {
+    keys.into_iter().map(|(key, meaning)| (format!("{prefix}{key}"), meaning)).collect()
 }
 
 /// The parameters that have a default, with it.

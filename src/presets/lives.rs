@@ -3,7 +3,7 @@
 use crate::config::{LifeConfig, Setting};
 use crate::error::{Error, Result};
 use crate::rules::SynapseRuleInfo;
-use crate::text::{fields, nested};
+use crate::text::{fields, prefixed};
 use crate::worlds::{ActorCritic, DistalReward, Given, Pattern, Pavlovian, Xor};
 use documented::DocumentedFields;
 use toml::{Table, Value};
@@ -145,7 +145,7 @@ pub static LIVES: &[LifeInfo] = &[
 
 /// The parameters of a world whose keys are all in one table.
 fn owned<World: DocumentedFields>() -> Vec<(String, String)> {
-    nested(&[("", fields::<World>())])
+    prefixed("", fields::<World>())
 }
 
 /// Gives the rules of a critic and an actor their rates.

@@ -10,7 +10,7 @@ use crate::config::{
 use crate::error::Result;
 use crate::model::population_models;
 use crate::rules::{find_rule, SynapseRuleInfo};
-use crate::text::{fields, nested};
+use crate::text::{fields, prefixed};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use toml::Value;
@@ -35,7 +35,7 @@ fn documented() -> [Vec<(&'static str, String)>; TABLES.len()] {
 
 /// Every key that all tasks share, with its documentation.
 fn plain_keys() -> impl Iterator<Item = (String, String)> {
-    let of_table = |(table, keys)| nested(&[(&format!("{table}."), keys)]);
+    let of_table = |(table, keys)| prefixed(&format!("{table}."), keys);
     // The parameters of single rules are told with these.
     TABLES.into_iter().zip(documented()).flat_map(of_table).filter(|(key, _)| key != "rule.own")
 }
@@ -46,7 +46,7 @@ pub(crate) const LIFE_TABLES: [&str; 3] = ["life", "population.NAME", "projectio
 /// Every key that all lives share, with its meaning. Names of populations stand in keys in place of their own.
 pub(crate) fn life_keys() -> Vec<(String, String)> {
     let tables = [fields::<LifeSettings>(), fields::<PopulationConfig>(), fields::<ProjectionConfig>()];
-    let of_table = |(table, keys)| nested(&[(&format!("{table}."), keys)]);
+    let of_table = |(table, keys)| prefixed(&format!("{table}."), keys);
     let names = ["population.NAME.name", "projection.FROM-TO.from", "projection.FROM-TO.to"];
     LIFE_TABLES.into_iter().zip(tables).flat_map(of_table).filter(|(key, _)| !names.contains(&&key[..])).collect()
 }
@@ -149,18 +149,18 @@ pub(crate) fn commented(config: &Config) -> Result<String> {
 /// # Errors
 /// [`Error::Bug`](crate::Error::Bug) if a value cannot be written as TOML.
 pub(crate) fn commented_life(config: &LifeConfig) -> Result<String> {
-    let mut meanings: BTreeMap<String, String> = nested(&[("life.", fields::<LifeSettings>())]).into_iter().collect();
+    let mut meanings: BTreeMap<String, String> = prefixed("life.", fields::<LifeSettings>()).into_iter().collect();
     for (k, population) in config.populations.iter().enumerate() {
-        meanings.extend(nested(&[(&format!("population.{k}."), fields::<PopulationConfig>())]));
+        meanings.extend(prefixed(&format!("population.{k}."), fields::<PopulationConfig>()));
         let model = population.neurons.get("model").and_then(Value::as_str);
         for model in population_models().into_iter().filter(|known| Some(known.name) == model) {
-            meanings.extend(nested(&[(&format!("population.{k}.neurons."), model.meanings)]));
+            meanings.extend(prefixed(&format!("population.{k}.neurons."), model.meanings));
         }
     }
     for (k, projection) in config.projections.iter().enumerate() {
-        meanings.extend(nested(&[(&format!("projection.{k}."), fields::<ProjectionConfig>())]));
+        meanings.extend(prefixed(&format!("projection.{k}."), fields::<ProjectionConfig>()));
         if let Some(Ok(rule)) = projection.rule_name().map(SynapseRuleInfo::find) {
-            meanings.extend(nested(&[(&format!("projection.{k}.rule."), (rule.meanings)())]));
+            meanings.extend(prefixed(&format!("projection.{k}.rule."), (rule.meanings)()));
         }
     }
     if let Ok(life) = config.world_name().and_then(find_life) {

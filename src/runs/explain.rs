@@ -42,10 +42,6 @@ struct Key {
 }
 
 impl Key {
-    fn new(name: String, meaning: String, usual: Option<String>) -> Self {
-        Key { name, meaning, usual }
-    }
-
     /// Whether `asked` is this key or the last parts of its name.
     fn is(&self, asked: &str) -> bool {
         let (mut own, mut asked) = (self.name.rsplit('.'), asked.rsplit('.'));
@@ -73,8 +69,10 @@ impl Subject {
         table: &str,
         parameters: Vec<(K, Value, String)>,
     ) -> Self {
-        let key = |(key, usual, meaning): (K, Value, String)| {
-            Key::new(format!("{table}.{key}"), meaning, Some(usual.to_string()))
+        let key = |(key, usual, meaning): (K, Value, String)| Key {
+            name: format!("{table}.{key}"),
+            meaning,
+            usual: Some(usual.to_string()),
         };
         Subject { kind, name, summary, notes: Vec::new(), keys: parameters.into_iter().map(key).collect() }
     }
@@ -88,7 +86,8 @@ impl Subject {
     ) -> Self {
         let own = keys.iter().filter(|(key, _)| key.rsplit_once('.').is_some_and(|(table, _)| table == name));
         let usual = |key: &str| in_words(&usual_values(key, defaults));
-        let key = |(key, meaning): &(String, String)| Key::new(key.clone(), meaning.clone(), usual(key));
+        let key =
+            |(key, meaning): &(String, String)| Key { name: key.clone(), meaning: meaning.clone(), usual: usual(key) };
         Subject { kind: "table", name, summary: summary.into(), notes: Vec::new(), keys: own.map(key).collect() }
     }
 }
@@ -133,7 +132,7 @@ fn subjects() -> Result<Vec<Subject>> {
         subject.notes.push(format!("equation: {} (docs/spiking.md)", rule.equation));
         all.push(subject);
     }
-    let column = |(name, meaning): (&str, String)| Key::new(name.to_string(), meaning, None);
+    let column = |(name, meaning): (&str, String)| Key { name: name.to_string(), meaning, usual: None };
     let keys = fields::<NetworkReport>().into_iter().map(column).collect();
     all.push(Subject {
         kind: "file",

@@ -2,7 +2,7 @@
 
 use super::{Block, Curve, LifeRow, Places, Verdict, View, World};
 use crate::error::{bail, Result};
-use crate::text::{fields, nested};
+use crate::text::{fields, prefixed};
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,8 @@ pub struct Reward {
 impl Given {
     /// The parameters, with what each means.
     pub(crate) fn meanings() -> Vec<(String, String)> {
-        nested(&[("", fields::<Given>()), ("spikes.", fields::<Train>()), ("rewards.", fields::<Reward>())])
+        let (spikes, rewards) = (prefixed("spikes.", fields::<Train>()), prefixed("rewards.", fields::<Reward>()));
+        [prefixed("", fields::<Given>()), spikes, rewards].concat()
     }
 
     /// The world of a network.

@@ -85,7 +85,7 @@ fn settings(
 
 #[derive(Args)]
 pub struct ExplainArgs {
-    /// A key such as network.gain or gain, a task, a rule or a column [default: all of them, as docs/reference.md]
+    /// A key such as network.gain or gain, a task, a rule, a life, a neuron model or a column [default: all of them, as docs/reference.md]
     pub name: Option<String>,
 }
 

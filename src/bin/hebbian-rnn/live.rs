@@ -2,8 +2,7 @@
 
 use crate::args::{ListArgs, LiveArgs};
 use crate::output::{open_device, print_json, print_table, usage};
-use crate::signals;
-use crate::train::holds_a_run;
+use crate::{read, signals};
 use anyhow::{anyhow, bail, ensure, Context, Result};
 use hebbian_rnn::{find_life, find_task, quantile, report_life, verdicts};
 use hebbian_rnn::{Integrity, LifeCheckpoint, LifeConfig, LifeFolder, LifeSetup, Lives, Setting, Verdict};
@@ -17,7 +16,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 pub fn run(args: LiveArgs) -> Result<ExitCode> {
-    let resumes = args.resume || args.resume_or_start && holds_a_run(&named_folder(&args)?);
+    let resumes = args.resume || args.resume_or_start && read::holds_a_run(&named_folder(&args)?);
     let (mut lives, mut folder) = if resumes { resume(&args)? } else { start(&args)? };
     let out = folder.path().to_path_buf();
     let interrupted = signals::listen()?;
@@ -98,11 +97,7 @@ fn resolve(args: &LiveArgs, mut saved: Vec<Setting>) -> Result<LifeSetup> {
 
 /// The folder of lives that go on.
 fn named_folder(args: &LiveArgs) -> Result<PathBuf> {
-    match (&args.out, &args.life) {
-        (Some(out), _) => Ok(out.clone()),
-        (None, Some(life)) => Ok(PathBuf::from("runs").join(life)),
-        (None, None) => usage(Err(anyhow!("--resume: name the run's folder (--out DIR)"))),
-    }
+    read::named_folder(&args.out, args.life.as_ref().map(|life| Path::new("runs").join(life)))
 }
 
 fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder)> {

@@ -26,7 +26,7 @@ use std::time::Instant;
 pub const FINAL_TRIALS: u64 = 400;
 
 pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
-    let resumes = args.resume || args.resume_or_start && holds_a_run(&named_folder(&args)?);
+    let resumes = args.resume || args.resume_or_start && read::holds_a_run(&named_folder(&args)?);
     if resumes {
         // They were taken when the run started.
         args.init = None;
@@ -131,16 +131,8 @@ fn default_folder(task: &str, rule: &str) -> PathBuf {
 
 /// The folder of a run to be continued.
 fn named_folder(args: &TrainArgs) -> Result<PathBuf> {
-    match (&args.out, &args.task) {
-        (Some(out), _) => Ok(out.clone()),
-        (None, Some(task)) => Ok(default_folder(task, args.rule.as_deref().unwrap_or_default())),
-        (None, None) => usage(Err(anyhow!("--resume: name the run's folder (--out DIR)"))),
-    }
-}
-
-/// Whether there is a run in a folder, with or without a checkpoint.
-pub fn holds_a_run(folder: &Path) -> bool {
-    holds_a_checkpoint(folder) || folder.join(CONFIG_FILE).exists()
+    let usual = |task: &String| default_folder(task, args.rule.as_deref().unwrap_or_default());
+    read::named_folder(&args.out, args.task.as_ref().map(usual))
 }
 
 /// Which weights were taken from a file, and which were not.

@@ -41,7 +41,7 @@ impl Network {
         let readout = weights.w_out.as_ref().zip(weights.b_out.as_ref());
         Ok(Network {
             w_rec_t: padded(&weights.w_rec.get(k)?.t()?.contiguous()?)?,
-            w_rec: plan.filters_back.then(|| padded(&weights.w_rec.get(k)?)).transpose()?,
+            w_rec: plan.differentiates().then(|| padded(&weights.w_rec.get(k)?)).transpose()?,
             w_in_t: padded(&weights.w_in.get(k)?.t()?.contiguous()?)?,
             b_rec: weights.b_rec.as_ref().map(|b| padded(&b.get(k)?)).transpose()?,
             readout: readout

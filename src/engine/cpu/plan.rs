@@ -119,6 +119,11 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// Whether what is filtered back are gradients, and not the errors of `rflo`.
+    pub(super) fn differentiates(&self) -> bool {
+        self.filters_back && self.learns == FusedRule::Nothing
+    }
+
     /// Whether the eligibility is H at the end of a trial.
     pub(super) fn eligibility_is_h(&self) -> bool {
         self.learns == FusedRule::FastWeights

@@ -19,7 +19,7 @@ use super::{restored, state, Block, Curve, LifeRow, Places, Verdict, View, Wirin
 use crate::error::{Error, Result};
 use crate::random::{stream, Phase, Purpose, Stream};
 use crate::ranges::{expect, not_negative, number, positive};
-use crate::text::{fields, nested};
+use crate::text::{fields, prefixed};
 use actor::{Actor, Voting};
 use body::Body;
 use critic::{Critic, Prediction};
@@ -73,8 +73,8 @@ impl ActorCritic {
             "acrobot-swing-up" => fields::<acrobot::Parameters>(),
             _ => fields::<cartpole::Parameters>(),
         };
-        let parts = [("critic.", fields::<Critic>()), ("actor.", fields::<Actor>()), ("body.", body)];
-        nested(&[&[("", fields::<ActorCritic>())], &parts[..]].concat())
+        let (critic, actor) = (prefixed("critic.", fields::<Critic>()), prefixed("actor.", fields::<Actor>()));
+        [prefixed("", fields::<ActorCritic>()), critic, actor, prefixed("body.", body)].concat()
     }
 }
 

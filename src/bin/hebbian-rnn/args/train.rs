@@ -27,7 +27,8 @@ fn batch_size(text: &str) -> Result<BatchSize, &'static str> {
     args_override_self = true,
     after_help = "\
 Every key of the configuration can be set with --set, e.g. --set trace.eta=0.05 --set task.response_steps=100. A run writes \
-all keys with their values to config.toml; --config reads such a file, complete or in part. --set overrides it, and options override both.
+all keys with their values to config.toml; --config reads such a file, complete or in part. --set overrides it, and options \
+override both.
 
 `hebbian-rnn tasks TASK` shows the defaults of a task."
 )]
