@@ -32,9 +32,18 @@ pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
 /// `path` never goes missing in the meantime: the old content first gets a second name by a link (or a copy, if the
 /// file system has no links), and only then is the new content, already safe on disk, renamed over the first name.
 pub(crate) fn write_keeping(path: &Path, bytes: &[u8], keep: u64) -> Result<()> {
+    replace(path, keep, |file| file.write_all(bytes))
+}
+
+/// As [`write_atomically`], of what `write` writes.
+pub(crate) fn write_through(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
+    replace(path, 0, write)
+}
+
+fn replace(path: &Path, keep: u64, content: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
     let write = || -> io::Result<()> {
         let mut temporary = Builder::new().prefix(&unfinished(path)).tempfile_in(folder(path))?;
-        temporary.write_all(bytes)?;
+        content(temporary.as_file_mut())?;
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;

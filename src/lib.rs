@@ -92,8 +92,7 @@ pub use quantile::{quantile, quantile_with_missing};
 pub use random::{events, gaussian, stream, uniform, Counter, Phase, Purpose, Stream};
 #[cfg(feature = "report")]
 pub use report::{
-    cite, cite_life, draw_learning_curve, draw_learning_curves, draw_sample_trials, learning_curve_svg, report_life,
-    write_report, NamedRun, RunReport,
+    cite, cite_life, draw_learning_curves, draw_sample_trials, report_life, write_report, LearningCurve, RunReport,
 };
 pub use rules::{
     find_rule, Credit, EscapeRate, Exploratory, Factors, Filter, FusedRule, Increment, LearningRule, Moment, Needs,
@@ -106,8 +105,8 @@ pub use runs::{
     TypeScore,
 };
 pub use storage::{
-    holds_a_checkpoint, holds_a_life, layout, read_life_rows, read_metrics, LifeFolder, Lock, Metrics, RunFolder,
-    CIRCUIT_PICTURE, CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE, METRICS_FILE, REPORT_FILE, SAMPLE_TRIALS,
+    holds_a_checkpoint, holds_a_life, layout, metrics_rows, read_life_rows, read_metrics, LifeFolder, Lock, Metrics,
+    RunFolder, CIRCUIT_PICTURE, CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE, METRICS_FILE, REPORT_FILE, SAMPLE_TRIALS,
 };
 pub use tasks::{
     Acting, Coherences, Condition, EpisodeSettings, Episodes, ErrorMeasure, FileTask, Label, SelectiveIntegration,

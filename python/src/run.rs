@@ -6,8 +6,8 @@ use crate::training::Training;
 use crate::values::{array, columns, object, safetensors, settings};
 use hebbian_rnn::candle_core::Device;
 use hebbian_rnn::{
-    evaluate, find_analysis, learning_curve_svg, open_devices, parse_devices, parse_inputs, read_metrics, simulate,
-    Checkpoint, Error, Integrity, Lock, NetworkReport, Options, Own, Record, RunFolder, RunReport, StopReason, Subject,
+    evaluate, find_analysis, open_devices, parse_devices, parse_inputs, read_metrics, simulate, Checkpoint, Error,
+    Integrity, LearningCurve, Lock, NetworkReport, Options, Own, Record, RunFolder, RunReport, StopReason, Subject,
     Trainer, METRICS_FILE,
 };
 use pyo3::prelude::*;
@@ -249,7 +249,7 @@ impl Run {
 
     /// The learning curve as SVG.
     fn learning_curve(&self, log: bool) -> String {
-        learning_curve_svg(&self.checkpoint.setup, &self.rows, log)
+        LearningCurve::of(String::new(), &self.checkpoint.setup, &self.rows).svg(log)
     }
 
     /// The task, rule and size in a line.

@@ -1,78 +1,121 @@
 //! The pictures of a run, from its files: learning curve and sample trials.
 
-use crate::config::Config;
 use crate::engine::Lived;
 use crate::error::{bail, Result};
 use crate::plot::{LearningCurves, Run, SampleTrial, SampleTrials};
 use crate::presets::Setup;
 use crate::runs::run_fresh;
-use crate::storage::{LEARNING_CURVE, SAMPLE_TRIALS};
+use crate::storage::{metrics_rows, LEARNING_CURVE, METRICS_FILE, SAMPLE_TRIALS};
 use crate::tasks::{numbered, Episodes};
 use crate::training::{Checkpoint, Criterion, Frozen, NetworkReport};
 use candle_core::DType;
 use std::path::Path;
 
-/// Draws `learning_curve.png` and `.svg` into `folder` from the rows of a run's metrics.
-///
-/// # Errors
-/// [`Error::Io`](crate::Error::Io) if a file cannot be written.
-pub fn draw_learning_curve(folder: &Path, setup: &Setup, rows: &[NetworkReport], log: bool) -> Result<()> {
-    learning_curve_of(setup, rows, log).draw().save(&folder.join(LEARNING_CURVE))
-}
-
-/// The learning curve of a run as SVG, from the rows of its metrics.
-pub fn learning_curve_svg(setup: &Setup, rows: &[NetworkReport], log: bool) -> String {
-    learning_curve_of(setup, rows, log).draw().svg()
-}
-
-/// The learning curve of a run, from the rows of its metrics.
-pub(super) fn learning_curve_of(setup: &Setup, rows: &[NetworkReport], log: bool) -> LearningCurves {
-    let Setup { config, task, .. } = setup;
-    let networks = config.train.networks;
-    let last = |network: u64| rows.iter().rfind(|row| row.network == network);
-    let diverged = networks.range().filter(|k| last(*k).is_some_and(|row| row.frozen.is_some())).count();
-    let note = match diverged {
-        0 => String::new(),
-        some => format!(", {some} of {} diverged", networks.count()),
-    };
-    LearningCurves {
-        title: format!("{}, {}{note}", task.name(), config.rule.name),
-        error_label: task.measure().label().to_string(),
-        runs: vec![run_of(String::new(), config, rows)],
-        reference: task.chance().map(|(error, _)| (error, "chance".to_string())),
-        log,
-    }
-}
-
-/// The lines of a run, which end where networks diverged, and the trials at which networks reached the criterion.
-fn run_of(name: String, config: &Config, rows: &[NetworkReport]) -> Run {
-    let of = |network: u64| rows.iter().filter(move |row| row.network == network);
-    let learning = |network: u64| of(network).take_while(|row| row.frozen.is_none());
-    let networks = config.train.networks;
-    let before = |network: u64, stage: u64| {
-        let arrived = of(network).any(|row| row.stage >= Some(stage));
-        of(network).filter(|row| arrived && row.stage < Some(stage)).map(|row| row.trials as f64).reduce(f64::max)
-    };
-    let stages = 2..=config.curriculum.len() as u64 + 1;
-    Run {
-        name,
-        networks: networks
-            .range()
-            .map(|k| learning(k).map(|row| (row.trials as f64, row.measured())).collect())
-            .collect(),
-        criterion: networks.range().map(|k| of(k).find_map(|row| row.criterion_trials).map(|t| t as f64)).collect(),
-        stages: stages.map(|stage| networks.range().map(|network| before(network, stage)).collect()).collect(),
-    }
-}
-
-/// A run to be drawn with others.
-pub struct NamedRun {
-    /// The name in the legend.
+/// The learning curve of a run, gathered row by row from its metrics, of which it keeps two numbers each.
+pub struct LearningCurve {
+    /// The name in the legend of a picture of several runs.
     pub name: String,
-    /// Its task and configuration.
-    pub setup: Setup,
-    /// The rows of its metrics.
-    pub rows: Vec<NetworkReport>,
+    setup: Setup,
+    networks: Vec<Line>,
+}
+
+/// A network's line, which ends where the network diverged.
+#[derive(Clone, Default)]
+struct Line {
+    /// Trials and error.
+    points: Vec<(f64, f64)>,
+    diverged: bool,
+    criterion: Option<f64>,
+    /// The newest trials in each stage of the curriculum, counted from 1.
+    stages: Vec<Option<f64>>,
+}
+
+impl LearningCurve {
+    /// A curve without points.
+    pub fn new(name: String, setup: &Setup) -> Self {
+        let networks = vec![Line::default(); setup.config.train.networks.count()];
+        LearningCurve { name, setup: setup.clone(), networks }
+    }
+
+    /// The curve of the rows of a run's metrics.
+    pub fn of<'a>(name: String, setup: &Setup, rows: impl IntoIterator<Item = &'a NetworkReport>) -> Self {
+        let mut curve = Self::new(name, setup);
+        rows.into_iter().for_each(|row| curve.push(row));
+        curve
+    }
+
+    /// The curve of the run in `folder`, whose metrics are read row by row.
+    ///
+    /// # Errors
+    /// As [`metrics_rows`].
+    pub fn read(name: String, setup: &Setup, folder: &Path) -> Result<Self> {
+        let mut curve = Self::new(name, setup);
+        for row in metrics_rows(&folder.join(METRICS_FILE))? {
+            curve.push(&row?);
+        }
+        Ok(curve)
+    }
+
+    /// Adds a row of the metrics. One of a network that the run lacks is left out.
+    pub fn push(&mut self, row: &NetworkReport) {
+        let place = row.network.checked_sub(self.setup.config.train.networks.start);
+        let Some(line) = place.and_then(|place| self.networks.get_mut(place as usize)) else { return };
+        let trials = row.trials as f64;
+        line.diverged |= row.frozen.is_some();
+        if !line.diverged {
+            line.points.push((trials, row.measured()));
+        }
+        line.criterion = line.criterion.or(row.criterion_trials.map(|trials| trials as f64));
+        let stages = self.setup.config.curriculum.len() + 1;
+        if let Some(stage) = row.stage.filter(|stage| (1..=stages as u64).contains(stage)) {
+            line.stages.resize(stages, None);
+            line.stages[stage as usize - 1] = Some(trials);
+        }
+    }
+
+    /// Draws `learning_curve.png` and `.svg` into `folder`.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) if a file cannot be written.
+    pub fn draw(&self, folder: &Path, log: bool) -> Result<()> {
+        self.curves(log).draw().save(&folder.join(LEARNING_CURVE))
+    }
+
+    /// The picture as SVG.
+    pub fn svg(&self, log: bool) -> String {
+        self.curves(log).draw().svg()
+    }
+
+    pub(super) fn curves(&self, log: bool) -> LearningCurves {
+        let Setup { config, task, .. } = &self.setup;
+        let diverged = self.networks.iter().filter(|line| line.diverged).count();
+        let note = match diverged {
+            0 => String::new(),
+            some => format!(", {some} of {} diverged", self.networks.len()),
+        };
+        LearningCurves {
+            title: format!("{}, {}{note}", task.name(), config.rule.name),
+            error_label: task.measure().label().to_string(),
+            runs: vec![self.run()],
+            reference: task.chance().map(|(error, _)| (error, "chance".to_string())),
+            log,
+        }
+    }
+
+    fn run(&self) -> Run {
+        // A network has left a stage once there is a later one.
+        let left = |line: &Line, stage: usize| {
+            let arrived = line.stages.iter().skip(stage).any(Option::is_some);
+            line.stages.iter().take(stage).copied().flatten().reduce(f64::max).filter(|_| arrived)
+        };
+        let stages = 1..=self.setup.config.curriculum.len();
+        Run {
+            name: self.name.clone(),
+            networks: self.networks.iter().map(|line| line.points.clone()).collect(),
+            criterion: self.networks.iter().map(|line| line.criterion).collect(),
+            stages: stages.map(|stage| self.networks.iter().map(|line| left(line, stage)).collect()).collect(),
+        }
+    }
 }
 
 /// Draws the learning curves of several runs into one picture, `STEM.png` and `STEM.svg`.
@@ -80,7 +123,7 @@ pub struct NamedRun {
 /// # Errors
 /// [`Error::Usage`](crate::Error::Usage) if there is no run, or the runs measure errors differently and so share
 /// no axis; [`Error::Io`](crate::Error::Io) if a file cannot be written.
-pub fn draw_learning_curves(stem: &Path, runs: &[NamedRun], log: bool) -> Result<()> {
+pub fn draw_learning_curves(stem: &Path, runs: &[LearningCurve], log: bool) -> Result<()> {
     let Some(first) = runs.first().map(|run| &run.setup.task) else { bail!(Usage, "there is no run to draw") };
     let measure = first.measure();
     if let Some(run) = runs.iter().find(|run| run.setup.task.measure() != measure) {
@@ -101,7 +144,7 @@ pub fn draw_learning_curves(stem: &Path, runs: &[NamedRun], log: bool) -> Result
             "Error while learning".into()
         },
         error_label: measure.label().to_string(),
-        runs: runs.iter().map(|run| run_of(run.name.clone(), &run.setup.config, &run.rows)).collect(),
+        runs: runs.iter().map(LearningCurve::run).collect(),
         reference: first.chance().filter(|_| same_task).map(|(error, _)| (error, "chance".to_string())),
         log,
     };

@@ -8,7 +8,7 @@ mod lives;
 mod page;
 
 pub use citations::{cite, cite_life};
-pub use figures::{draw_learning_curve, draw_learning_curves, draw_sample_trials, learning_curve_svg, NamedRun};
+pub use figures::{draw_learning_curves, draw_sample_trials, LearningCurve};
 pub use lives::report_life;
 
 use crate::analysis::{Analysis, Findings, Options, Subject, ANALYSES};

@@ -1,7 +1,7 @@
 //! Fills in the page's template, `head.html` and `run.html`, which escapes all text.
 
 use super::command::{bare, command, keys, quoted, Key};
-use super::figures::{learning_curve_of, sample_trials_of};
+use super::figures::{sample_trials_of, LearningCurve};
 use super::RunReport;
 use crate::analysis::{Analysis, Findings};
 use crate::error::{Error, Result};
@@ -108,7 +108,7 @@ fn curve(report: &RunReport) -> Value {
         _ => "Learning curve: there has been no update.".into(),
     };
     picture(
-        &learning_curve_of(setup, &report.rows, report.log).draw(),
+        &LearningCurve::of(String::new(), setup, &report.rows).curves(report.log).draw(),
         words,
         "While training, with the exploratory perturbations. Orange marks where networks reached the criterion.",
     )

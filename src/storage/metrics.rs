@@ -3,8 +3,9 @@
 use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::files;
 use crate::training::NetworkReport;
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use documented::DocumentedFields;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// The name of the file in a run's folder.
@@ -36,15 +37,18 @@ impl Metrics {
     /// [`Error::Io`] if the file cannot be read or written; [`Error::Content`] if rows up to `updates` are missing or
     /// malformed. A checkpoint is never written before its rows, so the file must have changed since.
     pub fn reopen(path: &Path, updates: u64) -> Result<Self> {
-        let text = match fs::read(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-            text => text.doing("reading", path)?,
-        };
-        let rows = rows_until(&text, updates)
+        if !path.exists() {
+            files::write_atomically(path, &[])?;
+        }
+        let kept = kept_until(&open(path)?, updates)
             .at(format!("{}: put it back as it was, or move it away to go on without its rows", path.display()))?;
-        let text = to_csv(&rows, true)?;
-        files::write_if_changed(path, &text)?;
-        Ok(Metrics { path: path.to_path_buf(), file: open(path)?, written: text.len() as u64, waiting: Vec::new() })
+        if !kept.as_written {
+            rewrite(path, kept.rows)?;
+        }
+        let file = open(path)?;
+        let written = if kept.as_written { kept.bytes } else { file.metadata().doing("reading", path)?.len() };
+        file.set_len(written).doing("shortening", path)?;
+        Ok(Metrics { path: path.to_path_buf(), file, written, waiting: Vec::new() })
     }
 
     /// Appends the rows of one or more updates.
@@ -85,10 +89,9 @@ impl Metrics {
 
     /// Writes all rows to a new file after the old one was removed.
     pub(super) fn restore(&mut self) -> Result<()> {
-        let mut rows = vec![0; self.written as usize];
-        let read = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.read_exact(&mut rows));
-        read.doing("reading what was in", &self.path)?;
-        files::write_atomically(&self.path, &rows)?;
+        self.file.seek(SeekFrom::Start(0)).doing("reading what was in", &self.path)?;
+        let mut rows = (&self.file).take(self.written);
+        files::write_through(&self.path, |new| io::copy(&mut rows, new).map(drop))?;
         self.file = open(&self.path)?;
         Ok(())
     }
@@ -98,14 +101,24 @@ fn open(path: &Path) -> Result<File> {
     File::options().read(true).write(true).open(path).doing("opening", path)
 }
 
-/// All rows of a metrics file, except for a last line that a crash cut short.
+/// The rows of a metrics file one after another, except for a last line that a crash cut short.
 ///
 /// # Errors
-/// [`Error::Io`] if the file cannot be read, [`Error::Content`] if a row is malformed; the message names its line.
+/// [`Error::Io`] if the file cannot be read. Each row is an [`Error::Content`] if it is malformed; the message names its line.
+pub fn metrics_rows(path: &Path) -> Result<impl Iterator<Item = Result<NetworkReport>>> {
+    let file = File::open(path).doing("reading", path)?;
+    let lines = whole_lines(&file).doing("reading", path)?;
+    let place = format!("reading {}", path.display());
+    let rows = csv::Reader::from_reader(file.take(lines)).into_deserialize();
+    Ok(rows.map(move |row| row.map_err(|error: csv::Error| Error::Content(error.to_string())).at(&place)))
+}
+
+/// All rows of a metrics file.
+///
+/// # Errors
+/// As [`metrics_rows`].
 pub fn read_metrics(path: &Path) -> Result<Vec<NetworkReport>> {
-    let text = fs::read(path).doing("reading", path)?;
-    let rows = csv::Reader::from_reader(whole_lines(&text)).into_deserialize().collect::<Result<_, csv::Error>>();
-    rows.map_err(|error| Error::Content(error.to_string())).at(format!("reading {}", path.display()))
+    metrics_rows(path)?.collect()
 }
 
 /// Rows as text, below a line of column names if `header` is set and there are rows.
@@ -116,38 +129,95 @@ fn to_csv(rows: &[NetworkReport], header: bool) -> Result<Vec<u8>> {
     csv.into_inner().map_err(|error| bug(error.to_string()))
 }
 
-fn whole_lines(text: &[u8]) -> &[u8] {
-    &text[..text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1)]
+/// The number of bytes up to the end of the last line that has one. Leaves the file at its beginning.
+fn whole_lines(mut file: &File) -> io::Result<u64> {
+    const BLOCK: u64 = 4096;
+    let mut end = file.seek(SeekFrom::End(0))?;
+    let mut block = Vec::new();
+    let whole = loop {
+        let start = end.saturating_sub(BLOCK);
+        block.resize((end - start) as usize, 0);
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(&mut block)?;
+        match block.iter().rposition(|byte| *byte == b'\n') {
+            Some(last) => break start + last as u64 + 1,
+            None if start == 0 => break 0,
+            None => end = start,
+        }
+    };
+    file.seek(SeekFrom::Start(0))?;
+    Ok(whole)
+}
+
+/// What of a metrics file stays when training goes on.
+struct Kept {
+    rows: usize,
+    bytes: u64,
+    /// Whether these bytes are as this program writes them: an older one wrote fewer columns.
+    as_written: bool,
 }
 
 /// The rows of the first `updates` updates. Rows of the first updates may be missing (if the file was once moved away),
 /// but there must be no gap after that. Anything may follow the last of these rows.
-fn rows_until(text: &[u8], updates: u64) -> Result<Vec<NetworkReport>> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(whole_lines(text));
-    let mut rows: Vec<NetworkReport> = Vec::new();
-    for (row, line) in reader.deserialize().zip(2..) {
-        let newest = rows.last().map_or(0, |row| row.update);
-        let row: NetworkReport = match row {
-            Ok(row) => row,
-            Err(_) if newest == updates => break,
+fn kept_until(mut file: &File, updates: u64) -> Result<Kept> {
+    let whole = whole_lines(file).doing("reading", Path::new(METRICS_FILE))?;
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file.take(whole));
+    let unread = |error: csv::Error| Error::Content(error.to_string());
+    let header = reader.headers().map_err(unread)?.clone();
+    let mut kept = Kept { rows: 0, bytes: 0, as_written: header.iter().eq(NetworkReport::FIELD_NAMES.iter().copied()) };
+    let mut newest = None;
+    let mut record = csv::StringRecord::new();
+    for line in 2.. {
+        let read = reader.read_record(&mut record);
+        let row = match read.and_then(|more| more.then(|| record.deserialize(Some(&header))).transpose()) {
+            Ok(None) => break,
+            Ok(Some(row)) => row,
+            Err(_) if newest.unwrap_or(0) == updates => break,
             Err(error) => bail!(Content, "line {line} is no row, but the checkpoint is of update {updates}: {error}"),
         };
-        let update = row.update;
+        let NetworkReport { update, .. } = row;
         if update > updates {
             break;
         }
-        let follows = rows.is_empty() || (newest..=newest + 1).contains(&update);
-        ensure!(follows, Content, "line {line} is of update {update}, the one before of update {newest}");
-        rows.push(row);
+        let follows = newest.is_none_or(|newest| (newest..=newest + 1).contains(&update));
+        ensure!(
+            follows,
+            Content,
+            "line {line} is of update {update}, the one before of update {}",
+            newest.unwrap_or(0)
+        );
+        newest = Some(update);
+        kept.rows += 1;
+        kept.bytes = reader.position().byte();
+        kept.as_written &= record.len() == header.len();
     }
-    let newest = rows.last().map_or(updates, |row| row.update);
+    let newest = newest.unwrap_or(updates);
     ensure!(newest == updates, Content, "it ends at update {newest}, but the checkpoint is of update {updates}");
-    Ok(rows)
+    let mut last = [b'\n'];
+    let end = file.seek(SeekFrom::Start(kept.bytes.saturating_sub(1))).and_then(|_| file.read(&mut last));
+    end.doing("reading", Path::new(METRICS_FILE))?;
+    kept.as_written &= kept.bytes > 0 && last == [b'\n'];
+    Ok(kept)
+}
+
+/// Writes the first `rows` rows anew, with all columns.
+fn rewrite(path: &Path, rows: usize) -> Result<()> {
+    let old = File::open(path).doing("reading", path)?;
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(&old);
+    let as_io = io::Error::from;
+    files::write_through(path, |new| {
+        let mut csv = csv::Writer::from_writer(io::BufWriter::new(new));
+        for row in reader.deserialize::<NetworkReport>().take(rows) {
+            csv.serialize(row.map_err(as_io)?).map_err(as_io)?;
+        }
+        csv.flush()
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn report(update: u64) -> [NetworkReport; 2] {
         let row = |network| NetworkReport {

@@ -2,7 +2,7 @@
 
 use crate::{damage, peak_of, valid};
 use candle_core::Device;
-use hebbian_rnn::{draw_learning_curve, read_metrics, Metrics, Trainer, METRICS_FILE};
+use hebbian_rnn::{read_metrics, LearningCurve, Metrics, Trainer, METRICS_FILE};
 
 const MUTATIONS: u64 = 3_000;
 /// How many of them are plotted; a picture takes a tenth of a second.
@@ -34,7 +34,7 @@ fn damaged_metrics_are_reopened_read_and_drawn() {
         assert!(kept.iter().all(|row| row.update <= 4), "{what}");
         assert!(kept.len() <= rows.len() + 3, "{what}: {} rows", kept.len());
         if index < DRAWN {
-            draw_learning_curve(folder.path(), &setup, &kept, index % 2 == 0).unwrap();
+            LearningCurve::of(String::new(), &setup, &kept).draw(folder.path(), index % 2 == 0).unwrap();
         }
     }
 }
@@ -56,9 +56,9 @@ fn rows_of_extreme_values_are_drawn() {
         let row = |(i, error): (usize, &&str)| format!("1,{},{i},{error},0,0,0,0,", if i == 0 { 1 } else { u64::MAX });
         let lines: Vec<String> = errors.iter().enumerate().map(row).collect();
         std::fs::write(&path, format!("{header}\n{}\n", lines.join("\n"))).unwrap();
-        let rows = read_metrics(&path).unwrap();
         for log in [false, true] {
-            let (drawn, peak) = peak_of(|| draw_learning_curve(folder.path(), &setup, &rows, log));
+            let (drawn, peak) =
+                peak_of(|| LearningCurve::read(String::new(), &setup, folder.path())?.draw(folder.path(), log));
             drawn.unwrap();
             assert!(peak < 100 << 20, "{errors:?}: {peak} bytes");
         }

@@ -5,9 +5,9 @@ use crate::output::{usage, Spinner};
 use crate::read;
 use anyhow::{anyhow, bail, Result};
 use candle_core::Device;
-use hebbian_rnn::{draw_learning_curve, draw_learning_curves, draw_sample_trials, read_metrics, Checkpoint, NamedRun};
+use hebbian_rnn::{draw_learning_curves, draw_sample_trials, Checkpoint, LearningCurve};
 use hebbian_rnn::{holds_a_life, report_life, CIRCUIT_PICTURE, LIFE_PICTURE};
-use hebbian_rnn::{LEARNING_CURVE, METRICS_FILE, SAMPLE_TRIALS};
+use hebbian_rnn::{LEARNING_CURVE, SAMPLE_TRIALS};
 use std::io::{stdout, Write};
 use std::path::{Path, PathBuf};
 
@@ -28,8 +28,7 @@ pub fn run(args: PlotArgs) -> Result<()> {
 
 /// Draws all the pictures of a run; returns their paths.
 pub fn draw(folder: &Path, checkpoint: &Checkpoint, log: bool) -> Result<Vec<String>> {
-    let rows = read_metrics(&folder.join(METRICS_FILE))?;
-    draw_learning_curve(folder, &checkpoint.setup, &rows, log)?;
+    LearningCurve::read(String::new(), &checkpoint.setup, folder)?.draw(folder, log)?;
     draw_sample_trials(folder, checkpoint)?;
     Ok([LEARNING_CURVE, SAMPLE_TRIALS].iter().flat_map(|stem| files(&folder.join(stem))).collect())
 }
@@ -52,10 +51,9 @@ fn draw_together(runs: &[PathBuf], out: Option<PathBuf>, log: bool) -> Result<Ve
         Some(out) => out,
         None => PathBuf::from("learning_curves"),
     };
-    let read = |run: &PathBuf| -> Result<NamedRun> {
+    let read = |run: &PathBuf| -> Result<LearningCurve> {
         let setup = Checkpoint::read(run, &Device::Cpu)?.setup;
-        let rows = read_metrics(&run.join(METRICS_FILE))?;
-        Ok(NamedRun { name: format!("{} ({})", run.display(), setup.config.rule.name), setup, rows })
+        Ok(LearningCurve::read(format!("{} ({})", run.display(), setup.config.rule.name), &setup, run)?)
     };
     draw_learning_curves(&stem, &runs.iter().map(read).collect::<Result<Vec<_>>>()?, log)?;
     Ok(files(&stem).to_vec())
