@@ -32,18 +32,19 @@ pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
 /// `path` never goes missing in the meantime: the old content first gets a second name by a link (or a copy, if the
 /// file system has no links), and only then is the new content, already safe on disk, renamed over the first name.
 pub(crate) fn write_keeping(path: &Path, bytes: &[u8], keep: u64) -> Result<()> {
-    replace(path, keep, |file| file.write_all(bytes))
+    replace(path, keep, |file| file.write_all(bytes).doing("writing", path))
 }
 
 /// As [`write_atomically`], of what `write` writes.
-pub(crate) fn write_through(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
+pub(crate) fn write_through(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
     replace(path, 0, write)
 }
 
-fn replace(path: &Path, keep: u64, content: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
-    let write = || -> io::Result<()> {
-        let mut temporary = Builder::new().prefix(&unfinished(path)).tempfile_in(folder(path))?;
-        content(temporary.as_file_mut())?;
+fn replace(path: &Path, keep: u64, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+    let temporary = || Builder::new().prefix(&unfinished(path)).tempfile_in(folder(path));
+    let mut temporary = temporary().doing("writing", path)?;
+    write(temporary.as_file_mut())?;
+    let put = || -> io::Result<()> {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -57,7 +58,7 @@ fn replace(path: &Path, keep: u64, content: impl FnOnce(&mut File) -> io::Result
         File::open(folder(path))?.sync_all()?;
         Ok(())
     };
-    write().doing("writing", path)
+    put().doing("writing", path)
 }
 
 fn keep_previous(path: &Path, keep: u64) -> io::Result<()> {

@@ -16,6 +16,7 @@
 //!   a run goes on where it was, to the bit.
 //! - **Your own**: a [`Task`] draws trials, an [`Environment`] is a world that answers, a [`LearningRule`] learns, a [`NeuronModel`] moves a
 //!   neuron. The examples `custom_task`, `custom_world` and `custom_rule` show each in a page.
+//! - **Sweeps**: a [`SweepPlan`] of settings times networks becomes a [`Sweep`] of jobs, which any batch system can run.
 //! - **Lives**: [`Lives`] runs networks of spikes or rates whose weights move at every step, in a world of [`LIVES`].
 //! - **Looking**: with the feature `report`, [`ANALYSES`] turn a checkpoint into tables and pictures, and [`write_report`] writes a page.
 //!
@@ -53,6 +54,7 @@ mod report;
 mod rules;
 mod runs;
 mod storage;
+mod sweep;
 mod tasks;
 mod text;
 mod training;
@@ -105,8 +107,12 @@ pub use runs::{
     TypeScore,
 };
 pub use storage::{
-    holds_a_checkpoint, holds_a_life, layout, metrics_rows, read_life_rows, read_metrics, LifeFolder, Lock, Metrics,
-    RunFolder, CIRCUIT_PICTURE, CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE, METRICS_FILE, REPORT_FILE, SAMPLE_TRIALS,
+    holds_a_checkpoint, holds_a_life, layout, merge_runs, metrics_rows, read_life_rows, read_metrics, LifeFolder, Lock,
+    Metrics, RunFolder, CIRCUIT_PICTURE, CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE, METRICS_FILE, REPORT_FILE,
+    SAMPLE_TRIALS,
+};
+pub use sweep::{
+    job_numbers, BatchSystem, Collected, Job, JobState, SettingResult, Sweep, SweepPlan, PLAN_FILE, RESULTS_FILE,
 };
 pub use tasks::{
     Acting, Coherences, Condition, EpisodeSettings, Episodes, ErrorMeasure, FileTask, Label, SelectiveIntegration,

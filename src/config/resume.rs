@@ -22,19 +22,25 @@ impl Config {
     /// # Errors
     /// [`Error::Usage`](crate::Error::Usage), which names the first key that differs.
     pub fn goes_on_as(&self, now: &Config, place: &str) -> Result<()> {
-        let flat = |config: &Config| Setting::from_toml(&config.to_toml()?, "the configuration");
-        let saved = flat(self)?;
-        for Setting { key, value, .. } in flat(now)? {
-            let before = saved.iter().find(|s| s.key == key).map(|s| &s.value);
-            if before != Some(&value) && !MAY_CHANGE.contains(&key.as_str()) {
-                let before = before.map_or("not set".to_string(), ToString::to_string);
-                bail!(
-                    Usage,
-                    "{key} is {before} in {place} and {value} now; a run that goes on may change only {}",
-                    MAY_CHANGE.join(", ")
-                );
-            }
+        if let Some((key, before, now)) = self.difference(now, &MAY_CHANGE)? {
+            bail!(
+                Usage,
+                "{key} is {before} in {place} and {now} now; a run that goes on may change only {}",
+                MAY_CHANGE.join(", ")
+            );
         }
         Ok(())
+    }
+
+    /// The first key outside `but` in which another configuration differs, with its values here and there.
+    pub(crate) fn difference(&self, other: &Config, but: &[&str]) -> Result<Option<(String, String, String)>> {
+        let flat = |config: &Config| Setting::from_toml(&config.to_toml()?, "the configuration");
+        let (here, there) = (flat(self)?, flat(other)?);
+        let value = |settings: &[Setting], key: &str| {
+            settings.iter().find(|s| s.key == key).map_or("not set".to_string(), |s| s.value.to_string())
+        };
+        let keys = here.iter().chain(&there).map(|s| s.key.as_str()).filter(|key| !but.contains(key));
+        let mut values = keys.map(|key| (key.to_string(), value(&here, key), value(&there, key)));
+        Ok(values.find(|(_, here, there)| here != there))
     }
 }

@@ -26,6 +26,8 @@ pub struct Panel {
     pub y: Option<Point>,
     /// Ticks of the horizontal axis; empty: round numbers.
     pub x_ticks: Vec<(f64, String)>,
+    /// Ticks of the vertical axis; empty: round numbers.
+    pub y_ticks: Vec<(f64, String)>,
     /// Whether one unit is as long on both axes.
     pub equal: bool,
     /// Drawn in this order.
@@ -87,7 +89,8 @@ impl Panel {
         canvas.text(&self.title, (chart.centre().0, top - 20.0), style);
         let round = chart.x.ticks((((right - left) / 110.0) as usize).clamp(3, 8));
         let ticks = if self.x_ticks.is_empty() { &round } else { &self.x_ticks };
-        chart.grid(canvas, ticks, &chart.y.ticks(5));
+        let round = chart.y.ticks(5);
+        chart.grid(canvas, ticks, if self.y_ticks.is_empty() { &round } else { &self.y_ticks });
         chart.names(canvas, &self.x_label, (&self.y_label, left - 86.0));
         self.marks.iter().for_each(|mark| chart.draw(canvas, mark));
         chart.axes(canvas);

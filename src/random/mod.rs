@@ -55,6 +55,8 @@ pub enum Purpose {
     World = 15,
     /// What takes the place of a modulator in a control.
     Modulator = 16,
+    /// The settings of a sweep.
+    Setting = 17,
 }
 
 /// The use of a trial. Evaluation and simulation never repeat the draws of training.

@@ -124,6 +124,11 @@ impl LearningCurve {
 /// [`Error::Usage`](crate::Error::Usage) if there is no run, or the runs measure errors differently and so share
 /// no axis; [`Error::Io`](crate::Error::Io) if a file cannot be written.
 pub fn draw_learning_curves(stem: &Path, runs: &[LearningCurve], log: bool) -> Result<()> {
+    learning_curves(runs, log)?.draw().save(stem)
+}
+
+/// The picture of [`draw_learning_curves`].
+pub(crate) fn learning_curves(runs: &[LearningCurve], log: bool) -> Result<LearningCurves> {
     let Some(first) = runs.first().map(|run| &run.setup.task) else { bail!(Usage, "there is no run to draw") };
     let measure = first.measure();
     if let Some(run) = runs.iter().find(|run| run.setup.task.measure() != measure) {
@@ -137,7 +142,7 @@ pub fn draw_learning_curves(stem: &Path, runs: &[LearningCurve], log: bool) -> R
         );
     }
     let same_task = runs.iter().all(|run| run.setup.task.name() == first.name());
-    let curves = LearningCurves {
+    Ok(LearningCurves {
         title: if same_task {
             format!("{}: error while learning", first.name())
         } else {
@@ -147,8 +152,7 @@ pub fn draw_learning_curves(stem: &Path, runs: &[LearningCurve], log: bool) -> R
         runs: runs.iter().map(LearningCurve::run).collect(),
         reference: first.chance().filter(|_| same_task).map(|(error, _)| (error, "chance".to_string())),
         log,
-    };
-    curves.draw().save(stem)
+    })
 }
 
 /// Draws `sample_trials.png` and `.svg`: fresh trials of the first network that reached the criterion, else of the

@@ -19,7 +19,7 @@ pub(super) fn page(report: &RunReport) -> Result<String> {
 }
 
 /// A page with its values filled in: `head.html`, then `rest`.
-pub(super) fn render(rest: &str, values: Value) -> Result<String> {
+pub(crate) fn render(rest: &str, values: Value) -> Result<String> {
     let mut templates = Environment::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     // Text is escaped as HTML because the template's name ends in `.html`.
@@ -86,7 +86,7 @@ fn values(report: &RunReport) -> Result<Value> {
 }
 
 /// A picture, with a caption and a text alternative for those who cannot see it.
-pub(super) fn picture(canvas: &Canvas, words: String, caption: &str) -> Value {
+pub(crate) fn picture(canvas: &Canvas, words: String, caption: &str) -> Value {
     context! { svg => canvas.inline_svg(), words, caption }
 }
 

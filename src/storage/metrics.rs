@@ -3,9 +3,8 @@
 use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::files;
 use crate::training::NetworkReport;
-use documented::DocumentedFields;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// The name of the file in a run's folder.
@@ -91,7 +90,7 @@ impl Metrics {
     pub(super) fn restore(&mut self) -> Result<()> {
         self.file.seek(SeekFrom::Start(0)).doing("reading what was in", &self.path)?;
         let mut rows = (&self.file).take(self.written);
-        files::write_through(&self.path, |new| io::copy(&mut rows, new).map(drop))?;
+        files::write_through(&self.path, |new| io::copy(&mut rows, new).map(drop).doing("writing", &self.path))?;
         self.file = open(&self.path)?;
         Ok(())
     }
@@ -149,6 +148,90 @@ fn whole_lines(mut file: &File) -> io::Result<u64> {
     Ok(whole)
 }
 
+/// Merges the metrics of parts of a run, up to update `updates`: the rows of each update stand together, in the order of the parts.
+///
+/// # Errors
+/// [`Error::Io`] if a file cannot be read or written; [`Error::Content`] if a part lacks updates or has other columns.
+pub(super) fn merge_metrics(parts: &[PathBuf], updates: u64, out: &Path) -> Result<()> {
+    let mut parts: Vec<Lines> = parts.iter().map(|path| Lines::open(path)).collect::<Result<_>>()?;
+    let header = parts.first().map_or(String::new(), |part| part.line.clone());
+    files::write_through(out, |file| {
+        let mut file = io::BufWriter::new(file);
+        let mut write = |line: &str| file.write_all(line.as_bytes()).doing("writing", out);
+        write(&header)?;
+        for part in &mut parts {
+            ensure!(
+                part.line == header,
+                Content,
+                "{}: its columns are not those of the other parts",
+                part.path.display()
+            );
+            part.advance()?;
+        }
+        let mut newest = None;
+        while let Some(update) = parts.iter().filter_map(|part| part.update).min().filter(|update| *update <= updates) {
+            for part in &mut parts {
+                let there = part.update == Some(update);
+                ensure!(
+                    there,
+                    Content,
+                    "{}: its rows of update {update} are missing: put it back as it was",
+                    part.path.display()
+                );
+                while part.update == Some(update) {
+                    write(&part.line)?;
+                    part.advance()?;
+                }
+            }
+            newest = Some(update);
+        }
+        let newest = newest.unwrap_or(updates);
+        ensure!(newest == updates, Content, "{}: it ends at update {newest} of {updates}", parts[0].path.display());
+        file.flush().doing("writing", out)
+    })
+}
+
+/// The lines of a metrics file, one at a time.
+struct Lines {
+    path: PathBuf,
+    file: io::BufReader<io::Take<File>>,
+    line: String,
+    /// The update of the line; `None` for the header and after the end.
+    update: Option<u64>,
+}
+
+impl Lines {
+    /// The header.
+    fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).doing("reading", path)?;
+        let whole = whole_lines(&file).doing("reading", path)?;
+        let file = io::BufReader::new(file.take(whole));
+        let mut lines = Lines { path: path.to_path_buf(), file, line: String::new(), update: None };
+        lines.read()?;
+        Ok(lines)
+    }
+
+    fn read(&mut self) -> Result<()> {
+        self.line.clear();
+        self.file.read_line(&mut self.line).doing("reading", &self.path).map(drop)
+    }
+
+    fn advance(&mut self) -> Result<()> {
+        self.read()?;
+        let number = self.line.split(',').next().unwrap_or_default();
+        self.update = match self.line.is_empty() {
+            true => None,
+            false => Some(
+                number
+                    .parse()
+                    .map_err(|_| Error::Content(format!("`{number}` is no number of an update")))
+                    .at_path(&self.path)?,
+            ),
+        };
+        Ok(())
+    }
+}
+
 /// What of a metrics file stays when training goes on.
 struct Kept {
     rows: usize,
@@ -164,7 +247,7 @@ fn kept_until(mut file: &File, updates: u64) -> Result<Kept> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file.take(whole));
     let unread = |error: csv::Error| Error::Content(error.to_string());
     let header = reader.headers().map_err(unread)?.clone();
-    let mut kept = Kept { rows: 0, bytes: 0, as_written: header.iter().eq(NetworkReport::FIELD_NAMES.iter().copied()) };
+    let mut kept = Kept { rows: 0, bytes: 0, as_written: true };
     let mut newest = None;
     let mut record = csv::StringRecord::new();
     for line in 2.. {
@@ -175,7 +258,8 @@ fn kept_until(mut file: &File, updates: u64) -> Result<Kept> {
             Err(_) if newest.unwrap_or(0) == updates => break,
             Err(error) => bail!(Content, "line {line} is no row, but the checkpoint is of update {updates}: {error}"),
         };
-        let NetworkReport { update, .. } = row;
+        let row: NetworkReport = row;
+        let update = row.update;
         if update > updates {
             break;
         }
@@ -186,6 +270,10 @@ fn kept_until(mut file: &File, updates: u64) -> Result<Kept> {
             "line {line} is of update {update}, the one before of update {}",
             newest.unwrap_or(0)
         );
+        if newest.is_none() {
+            kept.as_written =
+                to_csv(&[row], true)?.starts_with((header.iter().collect::<Vec<_>>().join(",") + "\n").as_bytes());
+        }
         newest = Some(update);
         kept.rows += 1;
         kept.bytes = reader.position().byte();
@@ -204,13 +292,11 @@ fn kept_until(mut file: &File, updates: u64) -> Result<Kept> {
 fn rewrite(path: &Path, rows: usize) -> Result<()> {
     let old = File::open(path).doing("reading", path)?;
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(&old);
-    let as_io = io::Error::from;
     files::write_through(path, |new| {
         let mut csv = csv::Writer::from_writer(io::BufWriter::new(new));
-        for row in reader.deserialize::<NetworkReport>().take(rows) {
-            csv.serialize(row.map_err(as_io)?).map_err(as_io)?;
-        }
-        csv.flush()
+        let mut rows = reader.deserialize::<NetworkReport>().take(rows);
+        let written = rows.try_for_each(|row| csv.serialize(row?)).map_err(io::Error::from);
+        written.and_then(|()| csv.flush()).doing("writing", path)
     })
 }
 

@@ -203,7 +203,7 @@ fn holds_a_run(path: &Path) -> bool {
     holds_a_checkpoint(path) || [CONFIG_FILE, METRICS_FILE].iter().any(|name| path.join(name).exists())
 }
 
-fn write_config(path: &Path, config: &Config) -> Result<()> {
+pub(super) fn write_config(path: &Path, config: &Config) -> Result<()> {
     write_if_changed(&path.join(CONFIG_FILE), commented(config)?.as_bytes())
 }
 

@@ -154,6 +154,54 @@ impl Checkpoint {
         groups.scan(0, |end, group| Some(std::mem::replace(end, *end + group.len())..*end)).collect()
     }
 
+    /// One run of the networks of several, whose configurations differ in nothing else that decides what is learnt: as if all
+    /// had been trained in one run. Each part has a name, for messages.
+    ///
+    /// # Errors
+    /// [`Error::Usage`](crate::Error::Usage) if networks are missing between the parts or in two of them, or if the parts have
+    /// different settings, numbers of updates or versions of the program.
+    pub fn merge(mut parts: Vec<(String, Checkpoint)>) -> Result<Self> {
+        const MAY_DIFFER: [&str; 5] =
+            ["train.networks", "train.device", "train.checkpoint_every", "train.keep", "task.path"];
+        parts.sort_by_key(|(_, part)| part.setup.config.train.networks.start);
+        let networks = |part: &Checkpoint| part.setup.config.train.networks;
+        for pair in parts.windows(2) {
+            let [(a, before), (b, next)] = pair else { continue };
+            let (end, start) = (networks(before).end, networks(next).start);
+            ensure!(
+                end <= start,
+                Usage,
+                "networks {start} to {} are both in {a} and in {b}",
+                end.min(networks(next).end) - 1
+            );
+            ensure!(end == start, Usage, "networks {end} to {} are missing between {a} and {b}", start - 1);
+            let version = |part: &Checkpoint| (part.program.clone(), part.format);
+            let ((was, _), (is, _)) = (version(before), version(next));
+            ensure!(
+                version(before) == version(next),
+                Usage,
+                "{a} was written by version {was} and {b} by version {is}: train one of them again with the other's program"
+            );
+            if let Some((key, here, there)) = before.setup.config.difference(&next.setup.config, &MAY_DIFFER)? {
+                bail!(Usage, "{key} is {here} in {a} and {there} in {b}: these are no parts of one run");
+            }
+            let (fewer, more) = if before.updates < next.updates { (a, b) } else { (b, a) };
+            ensure!(
+                before.updates == next.updates,
+                Usage,
+                "{fewer} has {} updates and {more} {}: go on with it first (hebbian-rnn train --resume --out {fewer})",
+                before.updates.min(next.updates),
+                before.updates.max(next.updates)
+            );
+        }
+        let Some(((_, first), (_, last))) = parts.first().zip(parts.last()) else {
+            bail!(Usage, "there is no run to merge")
+        };
+        let mut setup = first.setup.clone();
+        setup.config.train.networks = (networks(first).start..networks(last).end).into();
+        Self::join(&setup, parts.into_iter().map(|(_, part)| part).collect())
+    }
+
     /// The networks of all `parts` of a run, in order, on the first part's device.
     pub(super) fn join(setup: &Setup, mut parts: Vec<Checkpoint>) -> Result<Self> {
         if parts.len() == 1 {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The floors from the bottom up. Folders on one line don't use each other.
-const FLOORS: [&[&str]; 15] = [
+const FLOORS: [&[&str]; 16] = [
     &["text", "quantile", "random"],
     &["error"],
     &["files", "ranges", "reader"],
@@ -18,6 +18,7 @@ const FLOORS: [&[&str]; 15] = [
     &["runs"],
     &["analysis"],
     &["report"],
+    &["sweep"],
     &["lib"],
 ];
 

@@ -1,9 +1,13 @@
 //! The command line's arguments. Only this folder uses clap.
 
 mod live;
+mod sweep;
 mod train;
 
 pub use live::LiveArgs;
+pub use sweep::{
+    CollectArgs, MergeArgs, PlanSweepArgs, RunSweepArgs, ScriptArgs, Sharing, StatusArgs, SweepArgs, SweepCommand,
+};
 pub use train::{BatchSize, TrainArgs};
 
 use crate::output::usage;
@@ -29,6 +33,10 @@ pub enum Command {
     Train(Box<TrainArgs>),
     /// Let networks live in a world, their weights moving at every step
     Live(Box<LiveArgs>),
+    /// Sweep over settings and networks: plan jobs, run them here or on a cluster, collect what came of them
+    Sweep(SweepArgs),
+    /// Merge runs of different networks into one
+    Merge(MergeArgs),
     /// Test trained networks on fresh trials, with frozen weights and without perturbations
     Evaluate(EvaluateArgs),
     /// Run trained networks on your own inputs

@@ -2,12 +2,12 @@
 
 use crate::args::{ListArgs, LiveArgs};
 use crate::output::{open_device, print_json, print_table, usage};
+use crate::progress::Progress;
 use crate::{read, signals};
 use anyhow::{anyhow, bail, ensure, Context, Result};
 use hebbian_rnn::{find_life, find_task, quantile, report_life, verdicts};
 use hebbian_rnn::{Integrity, LifeCheckpoint, LifeConfig, LifeFolder, LifeSetup, Lives, Setting, Verdict};
 use hebbian_rnn::{CIRCUIT_PICTURE, CONFIG_FILE, LIFE_PICTURE, LIVES, REPORT_FILE};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::io::{stdout, Write};
 use std::path::{Path, PathBuf};
@@ -20,12 +20,15 @@ pub fn run(args: LiveArgs) -> Result<ExitCode> {
     let (mut lives, mut folder) = if resumes { resume(&args)? } else { start(&args)? };
     let out = folder.path().to_path_buf();
     let interrupted = signals::listen()?;
-    let (started, first) = (Instant::now(), lives.block());
+    let first = lives.block();
     let seconds = lives.block_seconds();
     let every = lives.setup().config.life.checkpoint_every_seconds;
     let every = if every > 0.0 { (every / seconds).round().max(1.0) as u64 } else { u64::MAX };
-    let bar = ProgressBar::new(lives.blocks()).with_position(first);
-    bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} blocks {eta} left")?);
+    let progress = Progress::new("blocks", first, Some(lives.blocks()));
+    let life = &lives.setup().config;
+    let world = life.world_name()?;
+    progress
+        .begin(|| format!("{world}: networks {} on {}, in {}", life.life.networks, life.life.device, out.display()));
     // Blocks between two looks at the signals: as many as take some tenths of a second, for after each stride threads wait
     // for each other.
     let mut stride = 1;
@@ -39,20 +42,20 @@ pub fn run(args: LiveArgs) -> Result<ExitCode> {
             100..400 => stride,
             _ => (stride / 2).max(1),
         };
-        bar.set_position(lives.block());
+        progress.set(lives.block(), || format!("{:.0} simulated seconds", lives.block() as f64 * seconds));
         let stop = interrupted.load(Ordering::SeqCst);
         let last = stop || lives.is_over();
         if last || lives.block().is_multiple_of(every) {
             match folder.save(&lives) {
                 Ok(()) => saved = Some(lives.block()),
                 Err(why) if !last => {
-                    bar.suspend(|| eprintln!("warning: {why}; the lives go on, and writing is tried again"))
+                    progress.say(&format!("warning: {why}; the lives go on, and writing is tried again"))
                 }
                 Err(why) => return Err(why.into()),
             }
         }
         if stop && !lives.is_over() {
-            bar.finish_and_clear();
+            progress.end();
             eprintln!(
                 "interrupted after {} simulated seconds; everything is saved. To go on:\n  hebbian-rnn live --resume --out {}",
                 lives.block() as f64 * seconds,
@@ -64,9 +67,9 @@ pub fn run(args: LiveArgs) -> Result<ExitCode> {
     if saved != Some(lives.block()) {
         folder.save(&lives)?;
     }
-    bar.finish_and_clear();
+    progress.end();
     let lived = (lives.block() - first) as f64 * seconds;
-    summarise(&args, &lives, &folder, lived, started.elapsed().as_secs_f64())?;
+    summarise(&args, &lives, &folder, lived, progress.seconds())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,13 +8,16 @@ mod evaluate;
 mod inspect;
 mod lists;
 mod live;
+mod merge;
 mod output;
 mod plot;
+mod progress;
 mod read;
 mod report;
 mod shell;
 mod signals;
 mod simulate;
+mod sweep;
 mod train;
 
 use args::{Cli, Command};
@@ -50,6 +53,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     let result = match command {
         Command::Train(args) => return train::run(*args),
         Command::Live(args) => return live::run(*args),
+        Command::Sweep(args) => return sweep::run(args.command),
+        Command::Merge(args) => merge::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Inspect(args) => inspect::run(args),

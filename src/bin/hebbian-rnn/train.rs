@@ -2,8 +2,9 @@
 
 use crate::args::{BatchSize, TrainArgs};
 use crate::output::{counted, frozen_line, open_devices, print_json, print_scores, rounded, usage, Spinner};
+use crate::progress::Progress;
 use crate::read::{self, Trials};
-use crate::{plot, report, signals};
+use crate::{plot, report, signals, sweep};
 use anyhow::{anyhow, bail, ensure, Context, Result};
 use candle_core::{DType, Device};
 use hebbian_rnn::{
@@ -13,19 +14,21 @@ use hebbian_rnn::{
 use hebbian_rnn::{
     Checkpoint, Config, InitialWeights, Kernels, Lock, NetworkReport, Observer, RunFolder, Score, Setting, Setup,
 };
-use hebbian_rnn::{StopReason, Trainer, UpdateReport, CONFIG_FILE, REMEDY};
-use indicatif::{ProgressBar, ProgressStyle};
+use hebbian_rnn::{StopReason, SweepPlan, Trainer, UpdateReport, CONFIG_FILE, FILE_TASK, REMEDY};
 use serde_json::json;
 use std::io::{stdout, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::sync::Arc;
 
 /// Fresh trials of each network for the final table.
 pub const FINAL_TRIALS: u64 = 400;
 
 pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
+    if !args.scan.is_empty() {
+        return scan(&args);
+    }
     let resumes = args.resume || args.resume_or_start && read::holds_a_run(&named_folder(&args)?);
     if resumes {
         // They were taken when the run started.
@@ -40,10 +43,10 @@ pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let interrupted = signals::listen()?;
-    let mut progress = Progress::new(&trainer);
-    let bar = progress.bar.clone();
-    folder.on_warning(move |warning| bar.suspend(|| eprintln!("warning: {warning}")));
-    let reason = trainer.train_with(&mut [&mut folder, &mut progress], &|| interrupted.load(Ordering::SeqCst))?;
+    let mut watch = Watch::new(&trainer, &out);
+    let shown = watch.progress.clone();
+    folder.on_warning(move |warning| shown.say(&format!("warning: {warning}")));
+    let reason = trainer.train_with(&mut [&mut folder, &mut watch], &|| interrupted.load(Ordering::SeqCst))?;
     if reason == StopReason::Interrupted {
         eprintln!(
             "interrupted after {}; everything is saved. To go on:\n  hebbian-rnn train --resume --out {}",
@@ -55,7 +58,7 @@ pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
     let (checkpoint, frozen) = (trainer.checkpoint()?, all_frozen(&trainer));
     // Frees device memory that only training needs, for the trials that follow.
     drop(trainer);
-    summarise(&args, &checkpoint, &progress, &out)?;
+    summarise(&args, &checkpoint, &watch, &out)?;
     if reason == StopReason::Frozen {
         bail!("{}: {frozen}", out.display());
     }
@@ -187,16 +190,16 @@ fn saved_config(out: &Path) -> Result<Config> {
 }
 
 /// Evaluates the networks, draws the pictures, writes the page, and prints the results of training.
-fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, progress: &Progress, out: &Path) -> Result<()> {
+fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, watch: &Watch, out: &Path) -> Result<()> {
     let Setup { config, task, .. } = &checkpoint.setup;
-    let seconds = progress.started.elapsed().as_secs_f64();
+    let seconds = watch.progress.seconds();
     let networks = config.train.networks.count() as u64;
-    let new_updates = checkpoint.updates - progress.first_update;
+    let new_updates = checkpoint.updates - watch.first_update;
     let new_trials = new_updates * config.train.batch as u64 * networks;
     let speed = new_trials as f64 / seconds.max(1e-9);
     let spinner = Spinner::start("testing and drawing the networks");
     let scores = evaluate(checkpoint, FINAL_TRIALS, config.train.seed)?;
-    let written = draw_and_report(args, checkpoint, &scores, out);
+    let written = draw_and_report(checkpoint, &scores, out, args.log);
     drop(spinner);
     if args.json {
         return print_json(&json!({
@@ -206,7 +209,7 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, progress: &Progress, out
             "trials": checkpoint.trials(),
             "seconds": seconds,
             "trials_per_second": speed,
-            "world_steps": (progress.world_steps > 0).then_some(progress.world_steps),
+            "world_steps": (watch.world_steps > 0).then_some(watch.world_steps),
             "evaluation_trials": FINAL_TRIALS,
             "networks": scores,
         }));
@@ -221,15 +224,15 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, progress: &Progress, out
             counted(new_updates, "update")
         )?;
     }
-    if let Some((first, last)) = progress.measured {
+    if let Some((first, last)) = watch.measured {
         let what = if task.episodes().is_some() { "return" } else { "error" };
         writeln!(
             console,
             "{what} while training: {first:.3} in the first update, {last:.3} in the last (mean over networks)"
         )?;
     }
-    if progress.world_steps > 0 {
-        let (steps, speed) = (progress.world_steps, progress.world_steps as f64 / seconds.max(1e-9));
+    if watch.world_steps > 0 {
+        let (steps, speed) = (watch.world_steps, watch.world_steps as f64 / seconds.max(1e-9));
         writeln!(console, "{steps} steps of the world: {speed:.0} per second")?;
     }
     if let Some((error, why)) = task.chance() {
@@ -248,12 +251,12 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, progress: &Progress, out
 }
 
 /// The paths of the pictures and the page. Failing to write them gives a warning: the run itself is saved.
-fn draw_and_report(args: &TrainArgs, checkpoint: &Checkpoint, scores: &[Score], out: &Path) -> Vec<String> {
-    let mut written = plot::draw(out, checkpoint, args.log).unwrap_or_else(|why| {
+pub fn draw_and_report(checkpoint: &Checkpoint, scores: &[Score], out: &Path, log: bool) -> Vec<String> {
+    let mut written = plot::draw(out, checkpoint, log).unwrap_or_else(|why| {
         eprintln!("warning: no pictures: {why:#}; to draw them later: hebbian-rnn plot {}", out.display());
         Vec::new()
     });
-    match report::write(out, checkpoint, scores, args.log, None) {
+    match report::write(out, checkpoint, scores, log, None) {
         Ok(page) => written.push(page.display().to_string()),
         Err(why) => eprintln!("warning: no report: {why:#}; to write it later: hebbian-rnn report {}", out.display()),
     }
@@ -303,10 +306,9 @@ fn print_sample(checkpoint: &Checkpoint) -> Result<()> {
     Ok(())
 }
 
-/// The progress bar, and what the summary needs to know about the training.
-struct Progress {
-    bar: ProgressBar,
-    started: Instant,
+/// Shows the progress, and gathers what the summary needs to know about the training.
+struct Watch {
+    progress: Arc<Progress>,
     first_update: u64,
     /// Mean error, or return, over networks in the first update and in the newest.
     measured: Option<(f64, f64)>,
@@ -314,25 +316,32 @@ struct Progress {
     world_steps: u64,
 }
 
-impl Progress {
-    fn new(trainer: &Trainer) -> Self {
-        let limit = trainer.config().train.max_updates();
-        let bar = if limit == u64::MAX { ProgressBar::no_length() } else { ProgressBar::new(limit) };
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} updates  {msg}  {eta} left")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
-        bar.set_style(style);
-        bar.set_position(trainer.updates());
-        bar.reset_eta();
-        Progress { bar, started: Instant::now(), first_update: trainer.updates(), measured: None, world_steps: 0 }
+impl Watch {
+    fn new(trainer: &Trainer, out: &Path) -> Self {
+        let Config { train, rule, .. } = trainer.config();
+        let limit = Some(train.max_updates()).filter(|limit| *limit < u64::MAX);
+        let progress = Progress::new("updates", trainer.updates(), limit);
+        progress.begin(|| {
+            format!(
+                "{}, {}: networks {} with {} at a time on {}, in {}",
+                trainer.setup().task.name(),
+                rule.name,
+                train.networks,
+                counted(train.batch as u64, "trial"),
+                train.device,
+                out.display()
+            )
+        });
+        Watch { progress: Arc::new(progress), first_update: trainer.updates(), measured: None, world_steps: 0 }
     }
 }
 
-impl Observer for Progress {
+impl Observer for Watch {
     fn update(&mut self, trainer: &Trainer, report: &UpdateReport) -> hebbian_rnn::Result<()> {
         let train = &trainer.config().train;
         for (network, frozen) in train.networks.range().zip(trainer.frozen()) {
             if let Some(frozen) = frozen.filter(|frozen| frozen.update == report.update) {
-                self.bar.suspend(|| eprintln!("{}", frozen_line(network, frozen)));
+                self.progress.say(&frozen_line(network, frozen));
             }
         }
         self.world_steps += report.networks.iter().filter_map(|n| n.world_steps).sum::<u64>();
@@ -341,20 +350,62 @@ impl Observer for Progress {
         else {
             return Ok(());
         };
-        let trials = (report.update - self.first_update) as f64 * train.batch as f64 * report.networks.len() as f64;
-        let speed = trials / self.started.elapsed().as_secs_f64().max(1e-9);
-        let shown = match trainer.setup().task.episodes() {
-            Some(_) => format!("return {measured:.1}"),
-            None => format!("error {measured:.3}"),
-        };
-        self.bar.set_message(format!("{shown}  correct {correct:.2}  {speed:.0} trials/s"));
-        self.bar.set_position(report.update);
+        self.progress.set(report.update, || {
+            let trials = (report.update - self.first_update) as f64 * train.batch as f64 * report.networks.len() as f64;
+            let speed = trials / self.progress.seconds().max(1e-9);
+            let shown = match trainer.setup().task.episodes() {
+                Some(_) => format!("return {measured:.1}"),
+                None => format!("error {measured:.3}"),
+            };
+            format!("{shown}  correct {correct:.2}  {speed:.0} trials/s")
+        });
         self.measured = Some((self.measured.map_or(measured, |(first, _)| first), measured));
         Ok(())
     }
 
     fn finish(&mut self, _trainer: &Trainer) -> hebbian_rnn::Result<()> {
-        self.bar.finish_and_clear();
+        self.progress.end();
         Ok(())
     }
+}
+
+/// Trains with every combination of the values of `--scan`.
+fn scan(args: &TrainArgs) -> Result<ExitCode> {
+    let mut settings = usage(args.settings())?;
+    if args.batch == Some(BatchSize::Auto) {
+        return usage(Err(anyhow!("--batch auto cannot be scanned with: give a number")));
+    }
+    let networks =
+        settings.iter().rposition(|setting| setting.key == "train.networks").map(|place| settings.remove(place));
+    let networks = networks
+        .map_or("4".to_string(), |setting| setting.value.as_str().map_or(setting.value.to_string(), String::from));
+    let mut grid = toml::Table::new();
+    for text in &args.scan {
+        let Some((key, values)) = text.split_once('=') else {
+            return usage(Err(anyhow!("--scan {text}: expected KEY=VALUE,VALUE")));
+        };
+        let values = values
+            .split(',')
+            .map(|value| Ok(Setting::parse(&format!("{key}={value}"))?.value))
+            .collect::<Result<_>>()?;
+        grid.insert(key.trim().into(), toml::Value::Array(values));
+    }
+    let task = args.task.clone().or_else(|| args.task_file.is_some().then(|| FILE_TASK.to_string()));
+    let folder = match (&args.out, &task) {
+        (Some(out), _) => out.clone(),
+        (None, Some(task)) => default_folder(&format!("{task}-scan"), args.rule.as_deref().unwrap_or_default()),
+        (None, None) => return usage(Err(anyhow!("--scan: name a task"))),
+    };
+    let plan = SweepPlan {
+        task,
+        networks: usage(networks.parse())?,
+        networks_per_job: None,
+        set: settings.into_iter().map(|setting| (setting.key, setting.value)).collect(),
+        grid,
+        list: Vec::new(),
+        draw: toml::Table::new(),
+        draws: 0,
+        seed: 1,
+    };
+    sweep::scan(plan, &folder, &args.sharing, args.json)
 }

@@ -1,6 +1,6 @@
 //! The arguments of `train`.
 
-use super::settings;
+use super::{settings, Sharing};
 use anyhow::{Context, Result};
 use clap::Args;
 use hebbian_rnn::{Setting, FILE_TASK};
@@ -105,6 +105,12 @@ pub struct TrainArgs {
     /// If there is a run in the folder already, move it aside (to DIR.1, DIR.2, …)
     #[arg(long)]
     pub force: bool,
+    /// Train with each of these values of a key, in a folder of its own; with several --scan, with every combination [default
+    /// folder: runs/TASK-scan]
+    #[arg(long, value_name = "KEY=VALUE,VALUE", conflicts_with_all = ["resume", "resume_or_start", "force", "config", "log"])]
+    pub scan: Vec<String>,
+    #[command(flatten)]
+    pub sharing: Sharing,
     /// Draw the learning curve with a logarithmic error axis
     #[arg(long)]
     pub log: bool,

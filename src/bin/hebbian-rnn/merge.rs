@@ -1,0 +1,30 @@
+//! `hebbian-rnn merge`.
+
+use crate::args::MergeArgs;
+use crate::output::{counted, usage, Spinner};
+use crate::train::{draw_and_report, FINAL_TRIALS};
+use anyhow::Result;
+use hebbian_rnn::{evaluate, merge_runs};
+use std::io::{stdout, Write};
+
+pub fn run(args: MergeArgs) -> Result<()> {
+    let merged = usage(merge_runs(&args.runs, &args.out, args.force))?;
+    let spinner = Spinner::start("testing and drawing the networks");
+    let scores = evaluate(&merged, FINAL_TRIALS, merged.setup.config.train.seed)?;
+    let written = draw_and_report(&merged, &scores, &args.out, args.log);
+    drop(spinner);
+    let networks = merged.setup.config.train.networks;
+    let mut console = stdout();
+    writeln!(
+        console,
+        "{}: {} of {}, {} of each",
+        args.out.display(),
+        counted(networks.count() as u64, "network"),
+        counted(args.runs.len() as u64, "run"),
+        counted(merged.updates, "update")
+    )?;
+    if !written.is_empty() {
+        writeln!(console, "{}", written.join("\n"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! What is shown of work in progress: a bar on a terminal, a line every 30 seconds in a log.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{stderr, IsTerminal};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// How often a log gets a line.
+const EVERY: Duration = Duration::from_secs(30);
+
+/// The progress of work that comes in steps. Threads may share it.
+pub struct Progress {
+    bar: ProgressBar,
+    /// `None` on a terminal.
+    log: Option<Mutex<Instant>>,
+    started: Instant,
+    first: u64,
+    steps: &'static str,
+}
+
+impl Progress {
+    /// Work that stands at `first` of `limit` steps; `None`: there is no limit.
+    pub fn new(steps: &'static str, first: u64, limit: Option<u64>) -> Self {
+        let bar = limit.map_or_else(ProgressBar::no_length, ProgressBar::new);
+        let style = ProgressStyle::with_template(&format!("{{bar:30}} {{pos}}/{{len}} {steps}  {{msg}}  {{eta}} left"));
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_position(first);
+        bar.reset_eta();
+        let started = Instant::now();
+        Progress { bar, log: (!stderr().is_terminal()).then(|| Mutex::new(started)), started, first, steps }
+    }
+
+    /// The first line of a log.
+    pub fn begin(&self, line: impl FnOnce() -> String) {
+        if self.log.is_some() {
+            eprintln!("{}", line());
+        }
+    }
+
+    /// How far the work is.
+    pub fn position(&self) -> u64 {
+        self.bar.position()
+    }
+
+    /// Seconds since the work began.
+    pub fn seconds(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    /// The work is at `position`; `message` says what is to be seen of it.
+    pub fn set(&self, position: u64, message: impl FnOnce() -> String) {
+        let Some(log) = &self.log else {
+            self.bar.set_message(message());
+            return self.bar.set_position(position);
+        };
+        self.bar.set_position(position);
+        let Ok(mut last) = log.try_lock() else { return };
+        if last.elapsed() < EVERY {
+            return;
+        }
+        *last = Instant::now();
+        let done = (position.saturating_sub(self.first)) as f64;
+        let left =
+            self.bar.length().map(|limit| limit.saturating_sub(position) as f64 * self.seconds() / done.max(1.0));
+        let of = self.bar.length().map_or(String::new(), |limit| format!(" of {limit}"));
+        let left = left.map_or(String::new(), |seconds| format!(", {} left", in_words(seconds)));
+        eprintln!("{position}{of} {}: {}{left}", self.steps, message());
+    }
+
+    /// Moves it by one step.
+    pub fn step(&self, message: impl FnOnce() -> String) {
+        self.set(self.bar.position() + 1, message);
+    }
+
+    /// Prints a line without disturbing the bar.
+    pub fn say(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
+
+    /// Takes the bar away.
+    pub fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// A duration such as 2 h 10 min.
+fn in_words(seconds: f64) -> String {
+    let seconds = seconds.round() as u64;
+    match (seconds / 3600, seconds % 3600 / 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}

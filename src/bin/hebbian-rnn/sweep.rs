@@ -1,0 +1,264 @@
+//! `hebbian-rnn sweep`.
+
+use crate::args::{CollectArgs, PlanSweepArgs, RunSweepArgs, ScriptArgs, Sharing, StatusArgs, SweepCommand};
+use crate::output::{counted, print_json, print_table, usage, Spinner};
+use crate::progress::Progress;
+use crate::signals;
+use anyhow::{anyhow, bail, Context, Result};
+use hebbian_rnn::{job_numbers, Collected, Job, JobState, NetworkReport, Observer, SettingResult, Sweep, SweepPlan};
+use hebbian_rnn::{Trainer, UpdateReport, RESULTS_FILE};
+use serde_json::json;
+use std::io::{stdout, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
+
+/// Where batch systems put the number of a job of an array.
+const INDICES: [&str; 4] = ["SLURM_ARRAY_TASK_ID", "LSB_JOBINDEX", "PBS_ARRAY_INDEX", "SGE_TASK_ID"];
+/// Settings that are shown in a table.
+const SHOWN: usize = 10;
+
+pub fn run(command: SweepCommand) -> Result<ExitCode> {
+    let done = match command {
+        SweepCommand::Plan(args) => plan(args),
+        SweepCommand::Run(args) => return run_jobs(args),
+        SweepCommand::Status(args) => status(args),
+        SweepCommand::Collect(args) => collect(args),
+        SweepCommand::Script(args) => script(args),
+    };
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+fn plan(args: PlanSweepArgs) -> Result<()> {
+    let text = std::fs::read_to_string(&args.file).with_context(|| format!("reading {}", args.file.display()))?;
+    let plan = usage(SweepPlan::parse(&text, &args.file.display().to_string()))?;
+    let sweep = usage(plan.write(&args.out))?;
+    let (jobs, settings) = (sweep.jobs().len() as u64, sweep.settings().count() as u64);
+    Ok(writeln!(
+        stdout(),
+        "{}: {} of {} networks in {}; to run them here: hebbian-rnn sweep run {0}",
+        args.out.display(),
+        counted(settings, "setting"),
+        plan.networks.count(),
+        counted(jobs, "job"),
+    )?)
+}
+
+fn run_jobs(args: RunSweepArgs) -> Result<ExitCode> {
+    let sweep = usage(Sweep::open(&args.folder))?;
+    let index =
+        |name: &&str| std::env::var(name).ok().and_then(|text| text.parse::<usize>().ok()).filter(|number| *number > 0);
+    let numbers: Vec<usize> = match (&args.job[..], INDICES.iter().find_map(index)) {
+        ([], Some(number)) => vec![number],
+        ([], None) => (1..=sweep.jobs().len()).collect(),
+        (jobs, _) => jobs.iter().cloned().flatten().collect(),
+    };
+    let jobs = usage(numbers.iter().map(|number| sweep.job(*number)).collect::<Result<Vec<_>, _>>())?;
+    let code = share(&sweep, &jobs, &args.sharing)?;
+    if code == ExitCode::SUCCESS && jobs.len() == sweep.jobs().len() {
+        writeln!(
+            stdout(),
+            "all jobs are finished; to see what came of them: hebbian-rnn sweep collect {}",
+            args.folder.display()
+        )?;
+    }
+    Ok(code)
+}
+
+/// Runs jobs, several at once, until all are finished or a signal asks to stop.
+pub fn share(sweep: &Sweep, jobs: &[&Job], sharing: &Sharing) -> Result<ExitCode> {
+    let unfinished = |job: &&&Job| sweep.state(job).map_or(true, |state| state != JobState::Finished);
+    let todo: Vec<&&Job> = jobs.iter().filter(unfinished).collect();
+    let Some(first) = todo.first() else { return Ok(ExitCode::SUCCESS) };
+    let train = sweep.setup(first)?.config.train;
+    let cores = rayon::current_num_threads();
+    let on_cpu = hebbian_rnn::open_devices(&hebbian_rnn::parse_devices(&train.device)?)?
+        .devices
+        .iter()
+        .all(|device| device.is_cpu());
+    let at_once = sharing.jobs_at_once.map_or(if on_cpu { cores } else { 1 }, |p| p as usize).min(todo.len());
+    let interrupted = signals::listen()?;
+    let stop = || interrupted.load(Ordering::SeqCst);
+    let progress = Progress::new("jobs", 0, Some(todo.len() as u64));
+    progress.begin(|| match &todo[..] {
+        [job] => format!(
+            "{}: job {} (setting {}, networks {})",
+            sweep.folder().display(),
+            job.number,
+            job.setting,
+            job.networks
+        ),
+        jobs => format!("{}: {} jobs, {at_once} at once", sweep.folder().display(), jobs.len()),
+    });
+    let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some(job) = todo.get(next.fetch_add(1, Ordering::SeqCst)).filter(|_| !stop()) {
+            let mut watch = Watch { progress: &progress, job: job.number, limit: train.max_updates() };
+            match sweep.run(job, &mut watch, &stop) {
+                Ok(true) => progress.step(|| format!("job {} is finished", job.number)),
+                Ok(false) => return,
+                Err(why) => {
+                    progress.say(&format!("error: job {}: {why}", job.number));
+                    if let Ok(mut failed) = failed.lock() {
+                        failed.push((job.number, why));
+                    }
+                }
+            }
+        }
+    };
+    let pool = |_| rayon::ThreadPoolBuilder::new().num_threads((cores / at_once).max(1)).build();
+    let pools = (0..at_once).map(pool).collect::<Result<Vec<_>, _>>()?;
+    // This thread belongs to the pool of the whole program: its work would be done by all of them.
+    std::thread::scope(|scope| pools.iter().for_each(|pool| drop(scope.spawn(|| pool.install(work)))));
+    progress.end();
+    let mut failed = failed.into_inner().unwrap_or_default();
+    if stop() {
+        eprintln!("interrupted; everything is saved. To go on:\n  hebbian-rnn sweep run {}", sweep.folder().display());
+        return Ok(ExitCode::from(130));
+    }
+    match &mut failed[..] {
+        [] => Ok(ExitCode::SUCCESS),
+        [_] if todo.len() == 1 => usage(Err(failed.remove(0).1)),
+        _ => {
+            failed.sort_by_key(|(number, _)| *number);
+            let numbers: Vec<usize> = failed.iter().map(|(number, _)| *number).collect();
+            bail!("jobs {} failed; the others are finished", job_numbers(&numbers))
+        }
+    }
+}
+
+/// Shows a job's updates.
+struct Watch<'a> {
+    progress: &'a Progress,
+    job: usize,
+    limit: u64,
+}
+
+impl Observer for Watch<'_> {
+    fn update(&mut self, _: &Trainer, report: &UpdateReport) -> hebbian_rnn::Result<()> {
+        let Some(measured) = report.mean(NetworkReport::measured) else { return Ok(()) };
+        self.progress.set(self.progress.position(), || {
+            format!("job {}: update {} of {}, {measured:.3}", self.job, report.update, self.limit)
+        });
+        Ok(())
+    }
+}
+
+fn status(args: StatusArgs) -> Result<()> {
+    let sweep = usage(Sweep::open(&args.folder))?;
+    let states = sweep.jobs().iter().map(|job| Ok((job, sweep.state(job)?))).collect::<Result<Vec<_>>>()?;
+    if args.json {
+        let job = |(job, state): &(&Job, JobState)| json!({ "job": job.number, "setting": job.setting, "networks": job.networks, "state": state });
+        return print_json(&states.iter().map(job).collect::<Vec<_>>());
+    }
+    let of = |wanted: fn(&JobState) -> bool| -> Vec<usize> {
+        states.iter().filter(|(_, state)| wanted(state)).map(|(job, _)| job.number).collect()
+    };
+    let finished = of(|state| *state == JobState::Finished);
+    let begun = of(|state| matches!(state, JobState::Begun { .. }));
+    let waiting = of(|state| *state == JobState::Waiting);
+    let mut console = stdout();
+    let all = states.len();
+    for (name, jobs) in [("finished", &finished), ("begun", &begun), ("waiting", &waiting)] {
+        let numbers =
+            if jobs.is_empty() || jobs.len() == all { String::new() } else { format!(": {}", job_numbers(jobs)) };
+        writeln!(console, "{name:<9}{:>6} of {all}{numbers}", jobs.len())?;
+    }
+    let quiet = states.iter().filter_map(|(job, state)| match state {
+        JobState::Begun { seconds_ago } => Some(format!("job {} last wrote {seconds_ago} s ago", job.number)),
+        _ => None,
+    });
+    quiet.take(SHOWN).try_for_each(|line| writeln!(console, "{line}"))?;
+    if finished.len() < all {
+        let mut missing = [begun, waiting].concat();
+        missing.sort_unstable();
+        writeln!(console, "to run what is not finished: --array={0}, or --job {0}", job_numbers(&missing))?;
+    }
+    Ok(())
+}
+
+fn collect(args: CollectArgs) -> Result<()> {
+    let sweep = usage(Sweep::open(&args.folder))?;
+    let spinner = Spinner::start("collecting");
+    let found = usage(sweep.collect(args.partial))?;
+    spinner.say("drawing");
+    let pictures = sweep.draw(&found)?;
+    drop(spinner);
+    if args.json {
+        let setting = |result: &SettingResult| {
+            let mut object = serde_json::to_value(result).unwrap_or_default();
+            object["values"] = sweep.keys().iter().cloned().zip(result.values.iter().cloned()).collect();
+            object
+        };
+        return print_json(&json!({
+            "returns": found.returns,
+            "settings": found.settings.iter().map(setting).collect::<Vec<_>>(),
+            "apart": found.apart,
+        }));
+    }
+    print_collected(&sweep, &found)?;
+    let mut console = stdout();
+    writeln!(console, "\n{}", args.folder.join(RESULTS_FILE).display())?;
+    pictures.iter().try_for_each(|path| writeln!(console, "{}", path.display()))?;
+    Ok(())
+}
+
+/// Prints the best settings.
+pub fn print_collected(sweep: &Sweep, found: &Collected) -> Result<()> {
+    let number = |value: Option<f64>, digits: usize| value.map_or("-".to_string(), |value| format!("{value:.digits$}"));
+    let quartiles = |[lower, median, upper]: [Option<f64>; 3], digits| {
+        format!("{} ({}, {})", number(median, digits), number(lower, digits), number(upper, digits))
+    };
+    let row = |result: &SettingResult| {
+        let named = |(key, value): (&String, &String)| format!("{key}={value}");
+        [
+            result.setting.to_string(),
+            format!("{} of {}", result.reached, result.networks),
+            quartiles(result.criterion_trials, 0),
+            quartiles(result.measured.map(Some), 3),
+            sweep
+                .keys()
+                .iter()
+                .zip(&result.values)
+                .filter(|(_, value)| !value.is_empty())
+                .map(named)
+                .collect::<Vec<_>>()
+                .join(" "),
+        ]
+    };
+    let measured = if found.returns { "return: median (quartiles)" } else { "error: median (quartiles)" };
+    let header = ["setting", "at criterion", "trials to it: median (quartiles)", measured, "values"];
+    print_table(header, found.settings.iter().take(SHOWN).map(row), 1)?;
+    let mut console = stdout();
+    if found.settings.len() > SHOWN {
+        writeln!(console, "the best {SHOWN} of {} settings", found.settings.len())?;
+    }
+    for (setting, why) in &found.apart {
+        writeln!(console, "setting {setting} has no run of its own: {why}")?;
+    }
+    Ok(())
+}
+
+fn script(args: ScriptArgs) -> Result<()> {
+    let sweep = usage(Sweep::open(&args.folder))?;
+    let program = std::env::current_exe().context("the path of this program")?;
+    // Slurm and its like write logs into a folder that is there.
+    let logs = args.folder.join("logs");
+    std::fs::create_dir_all(&logs).with_context(|| format!("creating the folder {}", logs.display()))?;
+    let text = sweep.script(args.engine.into(), &program, args.cores as usize, args.minutes)?;
+    Ok(write!(stdout(), "{text}")?)
+}
+
+/// Plans, runs and collects the settings of `train --scan`.
+pub fn scan(plan: SweepPlan, folder: &Path, sharing: &Sharing, json: bool) -> Result<ExitCode> {
+    if folder.join(hebbian_rnn::CONFIG_FILE).exists() {
+        return usage(Err(anyhow!("{} holds a run: choose another folder for the scan (--out DIR)", folder.display())));
+    }
+    let sweep = usage(plan.write(folder))?;
+    let code = share(&sweep, &sweep.jobs().iter().collect::<Vec<_>>(), sharing)?;
+    if code == ExitCode::SUCCESS {
+        collect(CollectArgs { folder: folder.to_path_buf(), partial: false, json })?;
+    }
+    Ok(code)
+}

@@ -1,0 +1,166 @@
+//! Putting together what finished jobs have left: one run for each setting, and one table of all networks.
+
+use super::job::Row;
+use super::{job_numbers, Job, JobState, Sweep, RESULTS_FILE};
+use crate::error::{ensure, Doing, Error, Result};
+use crate::files::write_through;
+use crate::quantile::{quantile, quantile_with_missing};
+use crate::storage::{merge_runs, Lock};
+use serde::Serialize;
+use std::cmp::Ordering;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+
+/// What came of a sweep.
+#[derive(Clone, Debug)]
+pub struct Collected {
+    /// The settings whose jobs are finished, the best first: that of the most networks at criterion, then of the fewest trials to
+    /// it (median), then of the smallest error or largest return on fresh trials (median).
+    pub settings: Vec<SettingResult>,
+    /// Settings that have no run of their own, with the reason.
+    pub apart: Vec<(usize, String)>,
+    /// Whether [`SettingResult::measured`] is a return, of worlds that answer.
+    pub returns: bool,
+}
+
+/// What came of the networks of a setting. Quartiles are lower, median and upper.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SettingResult {
+    /// Its number, from 1.
+    pub setting: usize,
+    /// The values of [`Sweep::keys`].
+    pub values: Vec<String>,
+    /// How many networks it has.
+    pub networks: usize,
+    /// How many of them reached the criterion.
+    pub reached: usize,
+    /// How many diverged.
+    pub diverged: usize,
+    /// Quartiles of the trials to criterion; `None` where too few networks reached it.
+    pub criterion_trials: [Option<f64>; 3],
+    /// Quartiles of the error on fresh trials, or of the return.
+    pub measured: [f64; 3],
+}
+
+impl SettingResult {
+    fn of(jobs: &[Job], rows: &[Row]) -> Self {
+        let criterion: Vec<Option<f64>> = rows.iter().map(|row| row.criterion_trials.map(|t| t as f64)).collect();
+        let measured: Vec<f64> = rows.iter().map(|row| row.mean_return.unwrap_or(row.error)).collect();
+        SettingResult {
+            setting: jobs[0].setting,
+            values: jobs[0].values.clone(),
+            networks: rows.len(),
+            reached: criterion.iter().flatten().count(),
+            diverged: rows.iter().filter(|row| row.frozen.is_some()).count(),
+            criterion_trials: [0.25, 0.5, 0.75].map(|q| quantile_with_missing(&criterion, q)),
+            measured: [0.25, 0.5, 0.75].map(|q| quantile(&measured, q).unwrap_or(f64::NAN)),
+        }
+    }
+
+    fn compare(&self, other: &Self, returns: bool) -> Ordering {
+        let trials = |result: &Self| result.criterion_trials[1].unwrap_or(f64::INFINITY);
+        // What is not a number comes last.
+        let measured = |result: &Self| match result.measured[1] {
+            value if value.is_nan() => f64::INFINITY,
+            value if returns => -value,
+            value => value,
+        };
+        let part = |result: &Self| result.reached as f64 / result.networks.max(1) as f64;
+        let by_reached = part(other).total_cmp(&part(self));
+        let by_trials = trials(self).total_cmp(&trials(other));
+        by_reached
+            .then(by_trials)
+            .then(measured(self).total_cmp(&measured(other)))
+            .then(self.setting.cmp(&other.setting))
+    }
+}
+
+impl Sweep {
+    /// Merges the jobs of each setting into one run, `runs/K`, and writes `results.csv`, a row for each network, whose bytes do not
+    /// depend on how networks were cut into jobs. With `partial`, settings that are not finished are left out. A run that is
+    /// there already is left alone.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if jobs are not finished, unless `partial`, or if another process collects; otherwise as [`merge_runs`].
+    pub fn collect(&self, partial: bool) -> Result<Collected> {
+        let _lock = Lock::take(self.folder())?;
+        let mut missing = Vec::new();
+        for job in self.jobs() {
+            if self.state(job)? != JobState::Finished {
+                missing.push(job.number);
+            }
+        }
+        ensure!(
+            missing.is_empty() || partial,
+            Usage,
+            "jobs {} are not finished: run them (hebbian-rnn sweep run {}), or collect the settings that are complete (--partial)",
+            job_numbers(&missing),
+            self.folder().display()
+        );
+        let runs = self.folder().join("runs");
+        std::fs::create_dir_all(&runs).doing("creating the folder", &runs)?;
+        let mut found = Collected { settings: Vec::new(), apart: Vec::new(), returns: false };
+        let path = self.folder().join(RESULTS_FILE);
+        write_through(&path, |file| {
+            let csv_error =
+                |error: csv::Error| Error::Io { doing: "writing", path: path.clone(), source: error.into() };
+            let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(BufWriter::new(file));
+            let columns = [
+                "network",
+                "updates",
+                "trials",
+                "criterion_trials",
+                "error",
+                "fraction_correct",
+                "mean_return",
+                "standard_error",
+                "mean_steps",
+                "frozen",
+            ];
+            let header = std::iter::once("setting").chain(self.keys().iter().map(String::as_str)).chain(columns);
+            csv.write_record(header).map_err(csv_error)?;
+            for jobs in self.settings() {
+                if jobs.iter().any(|job| missing.binary_search(&job.number).is_ok()) {
+                    continue;
+                }
+                let mut rows = Vec::new();
+                for job in jobs {
+                    rows.extend(self.scores(job)?);
+                }
+                for row in &rows {
+                    csv.serialize((jobs[0].setting, &jobs[0].values, row)).map_err(csv_error)?;
+                }
+                if let Some(why) = self.merge(jobs, &rows)? {
+                    found.apart.push((jobs[0].setting, why));
+                }
+                found.returns |= rows.iter().any(|row| row.mean_return.is_some());
+                found.settings.push(SettingResult::of(jobs, &rows));
+            }
+            csv.flush().doing("writing", &path)?;
+            csv.into_inner().map_err(|error| csv_error(error.into_error().into()))?.flush().doing("writing", &path)
+        })?;
+        let returns = found.returns;
+        found.settings.sort_by(|a, b| a.compare(b, returns));
+        Ok(found)
+    }
+
+    /// Merges the jobs of a setting, or says why they stay apart.
+    fn merge(&self, jobs: &[Job], rows: &[Row]) -> Result<Option<String>> {
+        let run = self.run_folder(jobs[0].setting);
+        if run.exists() {
+            return Ok(None);
+        }
+        let updates: Vec<u64> = rows.iter().map(|row| row.updates).collect();
+        if updates.iter().any(|count| *count != updates[0]) {
+            return Ok(Some("every network of a job diverged, so it ended earlier than the others".into()));
+        }
+        let unfinished = run.with_file_name(format!(".collecting-{}", jobs[0].setting));
+        if unfinished.exists() {
+            std::fs::remove_dir_all(&unfinished).doing("clearing", &unfinished)?;
+        }
+        let parts: Vec<PathBuf> = jobs.iter().map(|job| self.job_folder(job)).collect();
+        merge_runs(&parts, &unfinished, false)?;
+        std::fs::rename(&unfinished, &run).doing("renaming", &unfinished)?;
+        Ok(None)
+    }
+}

@@ -1,0 +1,237 @@
+//! The pictures and the page of a sweep.
+
+use super::{Collected, SettingResult, Sweep, PLAN_FILE, RESULTS_FILE};
+use crate::error::Result;
+use crate::files::write_atomically;
+use crate::plot::{extent, Canvas, Colour, HeatMap, Mark, Panel, Panels, Shape};
+use crate::quantile::quantile;
+use crate::report::{learning_curves, picture, render, LearningCurve};
+use crate::storage::REPORT_FILE;
+use minijinja::context;
+use minijinja::value::{Serde, Value};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The learning curves of at most this many settings, the best, are drawn in one picture.
+const CURVES: usize = 7;
+/// A key of more values than this is drawn as an axis of numbers, not as one of names.
+const NAMED: usize = 16;
+
+impl Sweep {
+    /// Draws the learning curves of the best settings, `learning_curves.png` and `.svg`; where keys differ, what came of their values,
+    /// `settings.png` and `.svg`; and writes `report.html`, which shows both. Returns the paths.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) if a run cannot be read or a file cannot be written.
+    pub fn draw(&self, found: &Collected) -> Result<Vec<PathBuf>> {
+        let mut written = Vec::new();
+        let mut save = |name: &str, canvas: &Canvas| {
+            let stem = self.folder().join(name);
+            written.extend(["png", "svg"].map(|end| stem.with_extension(end)));
+            canvas.save(&stem)
+        };
+        let curves = self.curves(found)?;
+        curves.iter().try_for_each(|canvas| save("learning_curves", canvas))?;
+        let settings = self.values_drawn(found);
+        settings.iter().try_for_each(|canvas| save("settings", canvas))?;
+        let page = self.folder().join(REPORT_FILE);
+        write_atomically(&page, self.page(found, curves, settings)?.as_bytes())?;
+        written.push(page);
+        Ok(written)
+    }
+
+    fn curves(&self, found: &Collected) -> Result<Option<Canvas>> {
+        let mut curves = Vec::new();
+        for result in found.settings.iter().filter(|result| self.run_folder(result.setting).exists()).take(CURVES) {
+            let Some(job) = self.jobs().iter().find(|job| job.setting == result.setting) else { continue };
+            let mut setup = self.setup(job)?;
+            setup.config.train.networks = self.config(job)?.train.networks;
+            curves.push(LearningCurve::read(self.named(result), &setup, &self.run_folder(result.setting))?);
+        }
+        // Settings of different tasks may have no common axis.
+        Ok(if curves.is_empty() { None } else { learning_curves(&curves, false).ok().map(|curves| curves.draw()) })
+    }
+
+    /// A setting's values in one line.
+    fn named(&self, result: &SettingResult) -> String {
+        let given = self.keys().iter().zip(&result.values).filter(|(_, value)| !value.is_empty());
+        let named = given.map(|(key, value)| format!("{}={value}", key.rsplit('.').next().unwrap_or(key)));
+        format!("{}: {}", result.setting, named.collect::<Vec<_>>().join(" "))
+    }
+
+    /// What came of the values of the keys: of two keys of few values a heat map; else a panel for each of the first three.
+    fn values_drawn(&self, found: &Collected) -> Option<Canvas> {
+        let axes: Vec<KeyAxis> =
+            (0..self.keys().len()).map(|k| KeyAxis::of(self, found, k)).filter(|axis| axis.differs()).collect();
+        let title = "What came of the settings".to_string();
+        let measured = if found.returns { "median return" } else { "median error" };
+        match &axes[..] {
+            [] => None,
+            [x, y, ..] if x.named() && y.named() => {
+                let mut panels = vec![heat(found, (x, y), measured, |result| result.measured[1])];
+                if found.settings.iter().any(|result| result.reached > 0) {
+                    let part = |result: &SettingResult| result.reached as f64 / result.networks as f64;
+                    panels.push(heat(found, (x, y), "fraction of networks at criterion", part));
+                }
+                Some(Panels { title, rows: vec![panels] }.draw())
+            }
+            axes => Some(
+                Panels { title, rows: vec![axes.iter().take(3).map(|axis| axis.dots(found, measured)).collect()] }
+                    .draw(),
+            ),
+        }
+    }
+
+    fn page(&self, found: &Collected, curves: Option<Canvas>, settings: Option<Canvas>) -> Result<String> {
+        let number =
+            |value: Option<f64>, digits: usize| value.map_or("–".to_string(), |value| format!("{value:.digits$}"));
+        let quartiles = |[lower, median, upper]: [Option<f64>; 3], digits| {
+            [median, lower, upper].map(|value| number(value, digits))
+        };
+        let row = |result: &SettingResult| {
+            context! {
+                setting => result.setting,
+                values => Serde(&result.values),
+                reached => format!("{} of {}", result.reached, result.networks),
+                diverged => result.diverged,
+                trials => Serde(quartiles(result.criterion_trials, 0)),
+                measured => Serde(quartiles(result.measured.map(Some), 3)),
+            }
+        };
+        let pictures = [
+            (curves, "Learning curves of the best settings: median and middle half of the networks of each."),
+            (settings, "Each value is the median over the networks of a setting, on fresh trials after training; where settings share a place, the median over them."),
+        ];
+        let pictures = pictures
+            .iter()
+            .filter_map(|(canvas, caption)| Some(picture(canvas.as_ref()?, caption.to_string(), caption)));
+        render(
+            include_str!("sweep.html"),
+            context! {
+                style => include_str!("../report/style.css"),
+                program => env!("CARGO_PKG_VERSION"),
+                title => format!("Sweep of {} settings", found.settings.len()),
+                summary => Value::from(()),
+                jobs => self.jobs().len(),
+                all => self.settings().count(),
+                keys => Serde(self.keys()),
+                rows => found.settings.iter().map(row).collect::<Value>(),
+                measured => if found.returns { "return" } else { "error" },
+                pictures => pictures.collect::<Value>(),
+                apart => Serde(&found.apart),
+                plan => PLAN_FILE,
+                results => RESULTS_FILE,
+            },
+        )
+    }
+}
+
+/// The values of a key along an axis.
+struct KeyAxis {
+    key: String,
+    place: usize,
+    /// Distinct values, numbers in ascending order.
+    values: Vec<String>,
+    numbers: Option<Vec<f64>>,
+}
+
+impl KeyAxis {
+    fn of(sweep: &Sweep, found: &Collected, place: usize) -> Self {
+        let mut values: Vec<String> = Vec::new();
+        let mut seen = BTreeMap::new();
+        let mut results: Vec<&SettingResult> = found.settings.iter().collect();
+        results.sort_by_key(|result| result.setting);
+        for value in results.iter().filter_map(|result| result.values.get(place)).filter(|value| !value.is_empty()) {
+            if seen.insert(value.clone(), ()).is_none() {
+                values.push(value.clone());
+            }
+        }
+        let number = |value: &String| value.parse::<f64>().ok().filter(|number| number.is_finite());
+        let numbers: Option<Vec<f64>> = values.iter().map(number).collect();
+        if let Some(mut numbers) = numbers {
+            let mut order: Vec<usize> = (0..values.len()).collect();
+            order.sort_by(|a, b| numbers[*a].total_cmp(&numbers[*b]));
+            values = order.iter().map(|k| values[*k].clone()).collect();
+            numbers.sort_by(f64::total_cmp);
+            return KeyAxis { key: sweep.keys()[place].clone(), place, values, numbers: Some(numbers) };
+        }
+        KeyAxis { key: sweep.keys()[place].clone(), place, values, numbers: None }
+    }
+
+    fn differs(&self) -> bool {
+        self.values.len() > 1
+    }
+
+    fn named(&self) -> bool {
+        self.values.len() <= NAMED
+    }
+
+    fn index(&self, result: &SettingResult) -> Option<usize> {
+        self.values.iter().position(|value| Some(value) == result.values.get(self.place))
+    }
+
+    fn ticks(&self) -> Vec<(f64, String)> {
+        self.values.iter().enumerate().map(|(k, value)| (k as f64 + 0.5, value.clone())).collect()
+    }
+
+    /// What came of each setting, against the value of the key.
+    fn dots(&self, found: &Collected, measured: &str) -> Panel {
+        let numbers = self.numbers.as_ref().filter(|_| !self.named());
+        // Values over more than two powers of ten are drawn by their logarithms.
+        let log = numbers
+            .and_then(|numbers| extent(numbers.iter().copied()))
+            .is_some_and(|(lo, hi)| lo > 0.0 && hi > 100.0 * lo);
+        let x = |k: usize| match numbers {
+            Some(numbers) if log => numbers[k].log10(),
+            Some(numbers) => numbers[k],
+            None => k as f64 + 0.5,
+        };
+        let results = found.settings.iter().filter_map(|result| Some((x(self.index(result)?), result)));
+        let points = results.clone().map(|(x, result)| (x, result.measured[1])).collect();
+        let spread =
+            results.map(|(x, result)| Shape::Line(vec![(x, result.measured[0]), (x, result.measured[2])], 2.0));
+        let mut marks: Vec<Mark> = spread.map(|line| Mark::new(line, Colour::Faint)).collect();
+        marks.push(Mark::new(Shape::Dots(points, 6.0), Colour::Blue));
+        Panel {
+            x_label: if log { format!("log10 of {}", self.key) } else { self.key.clone() },
+            y_label: measured.into(),
+            x: numbers.is_none().then_some((0.0, self.values.len() as f64)),
+            x_ticks: if numbers.is_none() { self.ticks() } else { Vec::new() },
+            marks,
+            ..Panel::default()
+        }
+    }
+}
+
+/// A heat map over the values of two keys: the median over the settings at each place.
+fn heat(found: &Collected, (x, y): (&KeyAxis, &KeyAxis), label: &str, value: impl Fn(&SettingResult) -> f64) -> Panel {
+    let mut cells = vec![vec![Vec::new(); x.values.len()]; y.values.len()];
+    for result in &found.settings {
+        if let (Some(column), Some(row)) = (x.index(result), y.index(result)) {
+            cells[row][column].push(value(result));
+        }
+    }
+    let median = |values: Vec<f64>| quantile(&values, 0.5).unwrap_or(f64::NAN);
+    let values: Vec<Vec<f64>> = cells.into_iter().map(|row| row.into_iter().map(median).collect()).collect();
+    let (lo, hi) = extent(values.iter().flatten().copied()).unwrap_or((0.0, 1.0));
+    // Differences of a few per cent are no reason for strong colours.
+    let hi = hi.max(lo + 0.05 * lo.abs().max(hi.abs()));
+    let ends = (x.values.len() as f64, y.values.len() as f64);
+    let map = HeatMap {
+        values,
+        x: (0.0, ends.0),
+        y: (0.0, ends.1),
+        range: (lo, if hi > lo { hi } else { lo + 1.0 }),
+        label: label.into(),
+    };
+    Panel {
+        x_label: x.key.clone(),
+        y_label: y.key.clone(),
+        x: Some((0.0, ends.0)),
+        y: Some((0.0, ends.1)),
+        x_ticks: x.ticks(),
+        y_ticks: y.ticks(),
+        marks: vec![Mark::new(Shape::Heat(map), Colour::Ink)],
+        ..Panel::default()
+    }
+}

@@ -1,0 +1,158 @@
+//! Running one job: from the beginning, from where it was, or not at all if it is finished.
+
+use super::{Job, Sweep};
+use crate::device::{open_devices, parse_devices};
+use crate::engine::check_memory;
+use crate::error::{ensure, At, Doing, Error, Result};
+use crate::files::write_atomically;
+use crate::presets::Setup;
+use crate::runs::{evaluate, Score};
+use crate::storage::{holds_a_checkpoint, Lock, RunFolder, METRICS_FILE};
+use crate::training::{Checkpoint, Integrity, Observer, StopReason, Trainer, CHECKPOINT_FILE};
+use candle_core::Device;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::time::SystemTime;
+
+/// The table that ends a job: a row for each network.
+const SCORES_FILE: &str = "scores.csv";
+/// Fresh trials of each network in it.
+const TRIALS: u64 = 400;
+
+/// What came of a network: a row of a job's `scores.csv` and, after the columns of its setting, of a sweep's `results.csv`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Row {
+    pub network: u64,
+    pub updates: u64,
+    pub trials: u64,
+    pub criterion_trials: Option<u64>,
+    /// On fresh trials, as are all that follow but the last.
+    pub error: f64,
+    pub fraction_correct: f64,
+    pub mean_return: Option<f64>,
+    pub standard_error: Option<f64>,
+    pub mean_steps: Option<f64>,
+    /// The update in which it diverged.
+    pub frozen: Option<u64>,
+}
+
+/// How far a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobState {
+    /// It has not begun.
+    Waiting,
+    /// It has begun, and is running or was stopped. Seconds since it last wrote.
+    Begun {
+        /// Since its metrics last grew.
+        seconds_ago: u64,
+    },
+    /// Its networks are trained and tested.
+    Finished,
+}
+
+impl Sweep {
+    /// Runs a job until it is finished, or until `interrupted`, and then saves it; returns whether it is finished. One that was
+    /// begun goes on, to the bit as if it had never stopped; of one that is finished nothing is done.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if another process runs it, or if its folder holds a run of other settings; [`Error::Content`] if its
+    /// checkpoint was changed; otherwise as [`Trainer::train_with`].
+    pub fn run(&self, job: &Job, observer: &mut dyn Observer, interrupted: &dyn Fn() -> bool) -> Result<bool> {
+        if self.state(job)? == JobState::Finished {
+            return Ok(true);
+        }
+        let folder = self.job_folder(job);
+        let setup = self.setup(job)?;
+        std::fs::create_dir_all(&folder).doing("creating the folder", &folder)?;
+        let lock = Lock::take(&folder)?;
+        let devices = open_devices(&parse_devices(&setup.config.train.device)?)?.devices;
+        check_memory(&setup, &devices)?;
+        let (mut trainer, saved_at) = begin(&folder, setup, &devices)?;
+        let mut run = RunFolder::reopen(lock, trainer.config(), saved_at)?;
+        if trainer.finished().is_none() || saved_at != Some(trainer.updates()) {
+            let reason = trainer.train_with(&mut [&mut run, observer], interrupted)?;
+            if reason == StopReason::Interrupted {
+                return Ok(false);
+            }
+        }
+        let checkpoint = trainer.checkpoint()?;
+        drop(trainer);
+        let scores = evaluate(&checkpoint, TRIALS, checkpoint.setup.config.train.seed)?;
+        write_atomically(&folder.join(SCORES_FILE), &to_csv(&checkpoint, &scores)?)?;
+        Ok(true)
+    }
+
+    /// How far a job is, without reading its checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if its folder cannot be read.
+    pub fn state(&self, job: &Job) -> Result<JobState> {
+        let folder = self.job_folder(job);
+        if folder.join(SCORES_FILE).exists() {
+            return Ok(JobState::Finished);
+        }
+        let path = folder.join(METRICS_FILE);
+        if !path.exists() {
+            return Ok(JobState::Waiting);
+        }
+        let written = path.metadata().and_then(|metadata| metadata.modified()).doing("reading", &path)?;
+        let ago = SystemTime::now().duration_since(written).unwrap_or_default();
+        Ok(JobState::Begun { seconds_ago: ago.as_secs() })
+    }
+
+    /// What came of a finished job's networks.
+    pub(super) fn scores(&self, job: &Job) -> Result<Vec<Row>> {
+        let path = self.job_folder(job).join(SCORES_FILE);
+        let text = std::fs::read(&path).doing("reading", &path)?;
+        let rows = csv::Reader::from_reader(&text[..]).into_deserialize().collect::<Result<_, csv::Error>>();
+        rows.map_err(|error| Error::Content(error.to_string())).at_path(&path)
+    }
+}
+
+/// The trainer of a job, and the update of its newest checkpoint, from which it goes on.
+fn begin(folder: &Path, setup: Setup, devices: &[Device]) -> Result<(Trainer, Option<u64>)> {
+    if !holds_a_checkpoint(folder) {
+        return Ok((Trainer::new(setup, devices)?, None));
+    }
+    let checkpoint = Checkpoint::read(folder, &Device::Cpu)?;
+    let file = folder.join(CHECKPOINT_FILE);
+    ensure!(
+        checkpoint.integrity != Integrity::Changed,
+        Content,
+        "{}: its checksum does not fit: it was damaged, or edited by hand; remove the folder to run this job again",
+        file.display()
+    );
+    if let Some((key, before, now)) =
+        checkpoint.setup.config.difference(&setup.config, &["train.init", "train.init_sha256"])?
+    {
+        return Err(Error::Usage(format!(
+            "{key} is {before} in {} and {now} in the plan, which was changed after this job ran: plan a sweep of its own in another \
+             folder",
+            file.display()
+        )));
+    }
+    let updates = checkpoint.updates;
+    Ok((Trainer::resume(&Checkpoint { setup, ..checkpoint }, devices)?, Some(updates)))
+}
+
+fn to_csv(checkpoint: &Checkpoint, scores: &[Score]) -> Result<Vec<u8>> {
+    let bug = |error: String| Error::Bug(format!("writing scores: {error}"));
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    for score in scores {
+        let row = Row {
+            network: score.network,
+            updates: checkpoint.updates,
+            trials: checkpoint.trials(),
+            criterion_trials: score.criterion_trials,
+            error: score.error,
+            fraction_correct: score.fraction_correct,
+            mean_return: score.returns.map(|returns| returns.mean_return),
+            standard_error: score.returns.map(|returns| returns.standard_error),
+            mean_steps: score.returns.map(|returns| returns.mean_steps),
+            frozen: score.frozen.map(|frozen| frozen.update),
+        };
+        csv.serialize(row).map_err(|error| bug(error.to_string()))?;
+    }
+    csv.into_inner().map_err(|error| bug(error.to_string()))
+}
