@@ -18,14 +18,6 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     write_keeping(path, bytes, 0)
 }
 
-/// As [`write_atomically`], but leaves a file alone if it already holds these bytes.
-pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
-    if fs::read(path).is_ok_and(|old| old == bytes) {
-        return Ok(());
-    }
-    write_atomically(path, bytes)
-}
-
 /// As [`write_atomically`], but keeps earlier versions: `NAME.EXT` becomes `NAME.1.EXT`, which becomes `NAME.2.EXT`, up
 /// to `NAME.<keep>.EXT`.
 ///

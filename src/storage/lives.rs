@@ -4,7 +4,7 @@ use super::life_checkpoint::KEY;
 use super::run_folder::{claim, CONFIG_FILE};
 use super::{Lock, METRICS_FILE};
 use crate::error::{ensure, Doing, Error, Result};
-use crate::files::{remove_unfinished, write_atomically, write_if_changed, write_keeping};
+use crate::files::{remove_unfinished, write_atomically, write_keeping};
 use crate::presets::{commented_life, LifeSetup};
 use crate::reader::{read, TensorFile};
 use crate::training::{LifeCheckpoint, Lives, CHECKPOINT_FILE};
@@ -70,7 +70,7 @@ impl LifeFolder {
     /// # Errors
     /// [`Error::Io`] if it cannot be written.
     pub fn write_config(&self, setup: &LifeSetup) -> Result<()> {
-        write_if_changed(&self.lock.folder().join(CONFIG_FILE), commented_life(&setup.config)?.as_bytes())
+        write_atomically(&self.lock.folder().join(CONFIG_FILE), commented_life(&setup.config)?.as_bytes())
     }
 
     /// Adds rows. They are on disk after the next [`LifeFolder::save`].

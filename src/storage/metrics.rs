@@ -120,6 +120,23 @@ pub fn read_metrics(path: &Path) -> Result<Vec<NetworkReport>> {
     metrics_rows(path)?.collect()
 }
 
+/// The update of the last whole row, read from the end of the file; 0 if there is none.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read.
+pub(crate) fn newest_update(path: &Path) -> Result<u64> {
+    let mut file = File::open(path).doing("reading", path)?;
+    let whole = whole_lines(&file).doing("reading", path)?;
+    // Longer than any row.
+    let mut end = Vec::new();
+    let start = whole.saturating_sub(4096);
+    let read = file.seek(SeekFrom::Start(start)).and_then(|_| file.take(whole - start).read_to_end(&mut end));
+    read.doing("reading", path)?;
+    let row = end.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    let number = row.split(|byte| *byte == b',').next().unwrap_or_default();
+    Ok(std::str::from_utf8(number).ok().and_then(|number| number.parse().ok()).unwrap_or(0))
+}
+
 /// Rows as text, below a line of column names if `header` is set and there are rows.
 fn to_csv(rows: &[NetworkReport], header: bool) -> Result<Vec<u8>> {
     let bug = |error: String| Error::Bug(format!("writing metrics: {error}"));

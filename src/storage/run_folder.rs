@@ -7,7 +7,7 @@
 use super::{Lock, Metrics, METRICS_FILE};
 use crate::config::Config;
 use crate::error::{bail, At, Doing, Error, Result};
-use crate::files::{previous, remove_unfinished, write_if_changed};
+use crate::files::{previous, remove_unfinished, write_atomically};
 use crate::presets::commented;
 use crate::training::{Checkpoint, NetworkReport, Observer, Trainer, UpdateReport, CHECKPOINT_FILE};
 use std::fs;
@@ -44,10 +44,7 @@ impl RunFolder {
     /// [`Error::Usage`] if another process is using the folder or, without `force`, if it already holds a run;
     /// [`Error::Io`] if it cannot be written.
     pub fn create(path: &Path, config: &Config, force: bool) -> Result<Self> {
-        let lock = claim(path, force)?;
-        // Written before the metrics: a folder with only a configuration is a run that can be resumed.
-        write_config(path, config)?;
-        Self::reopen(lock, config, None)
+        Self::reopen(claim(path, force)?, config, None)
     }
 
     /// Opens the folder of an earlier run and writes its configuration, whose limits may have changed. `saved_at` is
@@ -59,8 +56,10 @@ impl RunFolder {
     pub fn reopen(lock: Lock, config: &Config, saved_at: Option<u64>) -> Result<Self> {
         let path = lock.folder();
         remove_unfinished(path, &OWN).doing("clearing", path)?;
-        let metrics = Metrics::reopen(&path.join(METRICS_FILE), saved_at.unwrap_or(0))?;
+        // Before the metrics, since a folder with only a configuration is a run that can be resumed; and even if it is the same,
+        // since training need not begin where nothing can be written.
         write_config(path, config)?;
+        let metrics = Metrics::reopen(&path.join(METRICS_FILE), saved_at.unwrap_or(0))?;
         let warn = Box::new(|warning: &str| eprintln!("warning: {warning}"));
         Ok(RunFolder { lock, config: config.clone(), metrics, saved_at, failing: false, warn })
     }
@@ -204,7 +203,7 @@ fn holds_a_run(path: &Path) -> bool {
 }
 
 pub(super) fn write_config(path: &Path, config: &Config) -> Result<()> {
-    write_if_changed(&path.join(CONFIG_FILE), commented(config)?.as_bytes())
+    write_atomically(&path.join(CONFIG_FILE), commented(config)?.as_bytes())
 }
 
 /// Renames `runs/dnms` to `runs/dnms.1`, or to the first free number, so that no trained networks are lost.

@@ -4,7 +4,7 @@ use super::job::Row;
 use super::{job_numbers, Job, JobState, Sweep, RESULTS_FILE};
 use crate::error::{ensure, Doing, Error, Result};
 use crate::files::write_through;
-use crate::quantile::{quantile, quantile_with_missing};
+use crate::quantile::quantile_with_missing;
 use crate::storage::{merge_runs, Lock};
 use serde::Serialize;
 use std::cmp::Ordering;
@@ -38,14 +38,21 @@ pub struct SettingResult {
     pub diverged: usize,
     /// Quartiles of the trials to criterion; `None` where too few networks reached it.
     pub criterion_trials: [Option<f64>; 3],
-    /// Quartiles of the error on fresh trials, or of the return.
-    pub measured: [f64; 3],
+    /// Quartiles of the error on fresh trials, or of the return; `None` where too many networks diverged.
+    pub measured: [Option<f64>; 3],
 }
 
 impl SettingResult {
     fn of(jobs: &[Job], rows: &[Row]) -> Self {
         let criterion: Vec<Option<f64>> = rows.iter().map(|row| row.criterion_trials.map(|t| t as f64)).collect();
-        let measured: Vec<f64> = rows.iter().map(|row| row.mean_return.unwrap_or(row.error)).collect();
+        // A network that diverged is worse than any other.
+        let sign = if rows.iter().any(|row| row.mean_return.is_some()) { -1.0 } else { 1.0 };
+        let worth = |row: &Row| row.frozen.is_none().then(|| sign * row.mean_return.unwrap_or(row.error));
+        let measured: Vec<Option<f64>> = rows.iter().map(worth).collect();
+        let mut measured = [0.25, 0.5, 0.75].map(|q| quantile_with_missing(&measured, q).map(|value| sign * value));
+        if sign < 0.0 {
+            measured.reverse();
+        }
         SettingResult {
             setting: jobs[0].setting,
             values: jobs[0].values.clone(),
@@ -53,17 +60,16 @@ impl SettingResult {
             reached: criterion.iter().flatten().count(),
             diverged: rows.iter().filter(|row| row.frozen.is_some()).count(),
             criterion_trials: [0.25, 0.5, 0.75].map(|q| quantile_with_missing(&criterion, q)),
-            measured: [0.25, 0.5, 0.75].map(|q| quantile(&measured, q).unwrap_or(f64::NAN)),
+            measured,
         }
     }
 
     fn compare(&self, other: &Self, returns: bool) -> Ordering {
         let trials = |result: &Self| result.criterion_trials[1].unwrap_or(f64::INFINITY);
-        // What is not a number comes last.
         let measured = |result: &Self| match result.measured[1] {
-            value if value.is_nan() => f64::INFINITY,
-            value if returns => -value,
-            value => value,
+            None => f64::INFINITY,
+            Some(value) if returns => -value,
+            Some(value) => value,
         };
         let part = |result: &Self| result.reached as f64 / result.networks.max(1) as f64;
         let by_reached = part(other).total_cmp(&part(self));

@@ -42,7 +42,9 @@ impl Sweep {
 
     fn curves(&self, found: &Collected) -> Result<Option<Canvas>> {
         let mut curves = Vec::new();
-        for result in found.settings.iter().filter(|result| self.run_folder(result.setting).exists()).take(CURVES) {
+        // One that diverged would hide the others.
+        let sound = |result: &&SettingResult| result.measured[1].is_some() && self.run_folder(result.setting).exists();
+        for result in found.settings.iter().filter(sound).take(CURVES) {
             let Some(job) = self.jobs().iter().find(|job| job.setting == result.setting) else { continue };
             let mut setup = self.setup(job)?;
             setup.config.train.networks = self.config(job)?.train.networks;
@@ -68,7 +70,7 @@ impl Sweep {
         match &axes[..] {
             [] => None,
             [x, y, ..] if x.named() && y.named() => {
-                let mut panels = vec![heat(found, (x, y), measured, |result| result.measured[1])];
+                let mut panels = vec![heat(found, (x, y), measured, |result| result.measured[1].unwrap_or(f64::NAN))];
                 if found.settings.iter().any(|result| result.reached > 0) {
                     let part = |result: &SettingResult| result.reached as f64 / result.networks as f64;
                     panels.push(heat(found, (x, y), "fraction of networks at criterion", part));
@@ -95,7 +97,7 @@ impl Sweep {
                 reached => format!("{} of {}", result.reached, result.networks),
                 diverged => result.diverged,
                 trials => Serde(quartiles(result.criterion_trials, 0)),
-                measured => Serde(quartiles(result.measured.map(Some), 3)),
+                measured => Serde(quartiles(result.measured, 3)),
             }
         };
         let pictures = [
@@ -187,9 +189,11 @@ impl KeyAxis {
             None => k as f64 + 0.5,
         };
         let results = found.settings.iter().filter_map(|result| Some((x(self.index(result)?), result)));
-        let points = results.clone().map(|(x, result)| (x, result.measured[1])).collect();
-        let spread =
-            results.map(|(x, result)| Shape::Line(vec![(x, result.measured[0]), (x, result.measured[2])], 2.0));
+        let point = |x: f64, value: Option<f64>| (x, value.unwrap_or(f64::NAN));
+        let points = results.clone().map(|(x, result)| point(x, result.measured[1])).collect();
+        let ends =
+            |(x, result): (f64, &SettingResult)| vec![point(x, result.measured[0]), point(x, result.measured[2])];
+        let spread = results.map(|result| Shape::Line(ends(result), 2.0));
         let mut marks: Vec<Mark> = spread.map(|line| Mark::new(line, Colour::Faint)).collect();
         marks.push(Mark::new(Shape::Dots(points, 6.0), Colour::Blue));
         Panel {

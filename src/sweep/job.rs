@@ -7,12 +7,11 @@ use crate::error::{ensure, At, Doing, Error, Result};
 use crate::files::write_atomically;
 use crate::presets::Setup;
 use crate::runs::{evaluate, Score};
-use crate::storage::{holds_a_checkpoint, Lock, RunFolder, METRICS_FILE};
+use crate::storage::{holds_a_checkpoint, newest_update, Lock, RunFolder, METRICS_FILE};
 use crate::training::{Checkpoint, Integrity, Observer, StopReason, Trainer, CHECKPOINT_FILE};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use std::time::SystemTime;
 
 /// The table that ends a job: a row for each network.
 const SCORES_FILE: &str = "scores.csv";
@@ -42,10 +41,10 @@ pub(super) struct Row {
 pub enum JobState {
     /// It has not begun.
     Waiting,
-    /// It has begun, and is running or was stopped. Seconds since it last wrote.
+    /// It has begun, and is running or was stopped.
     Begun {
-        /// Since its metrics last grew.
-        seconds_ago: u64,
+        /// Updates so far.
+        updates: u64,
     },
     /// Its networks are trained and tested.
     Finished,
@@ -96,9 +95,7 @@ impl Sweep {
         if !path.exists() {
             return Ok(JobState::Waiting);
         }
-        let written = path.metadata().and_then(|metadata| metadata.modified()).doing("reading", &path)?;
-        let ago = SystemTime::now().duration_since(written).unwrap_or_default();
-        Ok(JobState::Begun { seconds_ago: ago.as_secs() })
+        Ok(JobState::Begun { updates: newest_update(&path)? })
     }
 
     /// What came of a finished job's networks.

@@ -256,7 +256,12 @@ fn combined(settings: Vec<Vec<Setting>>, others: impl Iterator<Item = Vec<Settin
 
 /// A value as a cell of a table: text without quotes.
 fn shown(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), String::from)
+    match value {
+        Value::String(text) => text.clone(),
+        // As short as it can be.
+        Value::Float(number) => format!("{number:?}"),
+        other => other.to_string(),
+    }
 }
 
 /// The values of a setting, in one line.

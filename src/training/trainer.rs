@@ -140,6 +140,11 @@ impl Trainer {
         &self.setup.config
     }
 
+    /// The devices that share the networks.
+    pub fn devices(&self) -> &[Device] {
+        &self.devices
+    }
+
     /// The current weights of all networks, in order.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The command from a user's point of view: files, exit codes, one-line errors, nothing overwritten.
 
+use crate::process::after_first_line;
 use assert_cmd::Command;
 use std::path::Path;
 use tempfile::TempDir;
@@ -34,7 +35,8 @@ pub fn hebbian(args: &[&str], folder: &Path) -> Ran {
 fn ran(command: &mut Command) -> Ran {
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    let stderr = after_first_line(&text(output.stderr));
+    Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr }
 }
 
 pub fn train(folder: &Path, more: &[&str]) -> Ran {
@@ -74,6 +76,12 @@ fn a_run_leaves_its_files_and_a_table() {
     }
     assert!(ran.stdout.contains("trials to criterion") && ran.stdout.contains("not reached"));
     assert_eq!(ran.stderr, "", "progress is hidden where stderr is no terminal");
+    let again = ["train", "--config", "run/config.toml", "--out", "logged"];
+    let logged = Command::cargo_bin("hebbian-rnn").unwrap().args(again).current_dir(dir.path()).output().unwrap();
+    assert_eq!(
+        String::from_utf8(logged.stderr).unwrap(),
+        "dnms, delta-x: networks 0..2 with 8 trials at a time on cpu, in logged\n"
+    );
     let metrics = String::from_utf8(bytes(dir.path().join("run/metrics.csv"))).unwrap();
     assert!(metrics.starts_with("update,trials,network,error,fraction_correct,"));
     assert_eq!(metrics.lines().count(), 1 + 3 * 2);

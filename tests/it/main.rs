@@ -39,6 +39,7 @@ mod signals;
 #[cfg(target_os = "linux")]
 mod soak;
 mod support;
+mod sweep;
 mod task_file;
 mod tasks;
 mod weights;

@@ -8,6 +8,12 @@ use std::time::{Duration, Instant};
 pub const TINY: [&str; 10] =
     ["train", "echo", "--neurons", "6", "--networks", "2", "--batch", "4", "--checkpoint-every", "1"];
 
+/// The stderr of a command without the line that says what it begins.
+pub fn after_first_line(stderr: &str) -> String {
+    let first = |line: &str| line.contains(": networks ") && line.contains(" on ") && line.contains(", in ");
+    stderr.split_inclusive('\n').filter(|line| !first(line)).collect()
+}
+
 /// Starts the command in `folder`, with its stderr going to the file `stderr` there.
 pub fn start(folder: &Path, args: &[&str]) -> Running {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin("hebbian-rnn"));
@@ -32,7 +38,7 @@ pub struct Running {
 impl Running {
     /// Its output on stderr so far.
     pub fn stderr(&self) -> String {
-        std::fs::read_to_string(&self.stderr).unwrap()
+        after_first_line(&std::fs::read_to_string(&self.stderr).unwrap())
     }
 
     /// Waits until `there` holds for its stderr; the process must not end first.

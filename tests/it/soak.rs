@@ -42,7 +42,9 @@ fn memory_and_open_files_stay_flat() {
     }
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
-    assert!(output.stderr.is_empty(), "output grows: {}", String::from_utf8_lossy(&output.stderr));
+    // A line at the beginning, and one every 30 seconds.
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.lines().count() < 20, "output grows: {said}");
     let rows = read_metrics(&path).unwrap();
     assert!(rows.len() == UPDATES && rows.iter().zip(1..).all(|(row, update)| row.update == update));
 

@@ -1,14 +1,14 @@
 //! `hebbian-rnn merge`.
 
 use crate::args::MergeArgs;
-use crate::output::{counted, usage, Spinner};
+use crate::output::{counted, judged, Spinner};
 use crate::train::{draw_and_report, FINAL_TRIALS};
 use anyhow::Result;
 use hebbian_rnn::{evaluate, merge_runs};
 use std::io::{stdout, Write};
 
 pub fn run(args: MergeArgs) -> Result<()> {
-    let merged = usage(merge_runs(&args.runs, &args.out, args.force))?;
+    let merged = judged(merge_runs(&args.runs, &args.out, args.force))?;
     let spinner = Spinner::start("testing and drawing the networks");
     let scores = evaluate(&merged, FINAL_TRIALS, merged.setup.config.train.seed)?;
     let written = draw_and_report(&merged, &scores, &args.out, args.log);

@@ -6,7 +6,7 @@ use crate::Usage;
 use anyhow::{anyhow, Result};
 use candle_core::Device;
 use comfy_table::{presets, CellAlignment, ContentArrangement, Table};
-use hebbian_rnn::{by_type, parse_devices, ChosenDevices, Frozen, Returns, Score, TypeScore};
+use hebbian_rnn::{by_type, parse_devices, ChosenDevices, Error, Frozen, Returns, Score, TypeScore};
 use indicatif::ProgressBar;
 use std::borrow::Cow;
 use std::io::{stdout, Write};
@@ -147,4 +147,14 @@ pub fn open_device(name: &str) -> Result<Device> {
 /// Marks an error as one of usage: exit code 2.
 pub fn usage<T, E: Into<anyhow::Error>>(result: Result<T, E>) -> Result<T> {
     result.map_err(|error| error.into().context(Usage))
+}
+
+/// Marks an error as one of usage if it is: what the request says is wrong, rather than what is on disk.
+pub fn judged<T>(result: hebbian_rnn::Result<T>) -> Result<T> {
+    match result {
+        Err(error) if matches!(error.root(), Error::Usage(_) | Error::Setting { .. } | Error::Unknown { .. }) => {
+            usage(Err(error))
+        }
+        result => Ok(result?),
+    }
 }

@@ -1,7 +1,7 @@
 //! `hebbian-rnn sweep`.
 
 use crate::args::{CollectArgs, PlanSweepArgs, RunSweepArgs, ScriptArgs, Sharing, StatusArgs, SweepCommand};
-use crate::output::{counted, print_json, print_table, usage, Spinner};
+use crate::output::{counted, judged, print_json, print_table, usage, Spinner};
 use crate::progress::Progress;
 use crate::signals;
 use anyhow::{anyhow, bail, Context, Result};
@@ -32,8 +32,8 @@ pub fn run(command: SweepCommand) -> Result<ExitCode> {
 
 fn plan(args: PlanSweepArgs) -> Result<()> {
     let text = std::fs::read_to_string(&args.file).with_context(|| format!("reading {}", args.file.display()))?;
-    let plan = usage(SweepPlan::parse(&text, &args.file.display().to_string()))?;
-    let sweep = usage(plan.write(&args.out))?;
+    let plan = judged(SweepPlan::parse(&text, &args.file.display().to_string()))?;
+    let sweep = judged(plan.write(&args.out))?;
     let (jobs, settings) = (sweep.jobs().len() as u64, sweep.settings().count() as u64);
     Ok(writeln!(
         stdout(),
@@ -46,7 +46,7 @@ fn plan(args: PlanSweepArgs) -> Result<()> {
 }
 
 fn run_jobs(args: RunSweepArgs) -> Result<ExitCode> {
-    let sweep = usage(Sweep::open(&args.folder))?;
+    let sweep = judged(Sweep::open(&args.folder))?;
     let index =
         |name: &&str| std::env::var(name).ok().and_then(|text| text.parse::<usize>().ok()).filter(|number| *number > 0);
     let numbers: Vec<usize> = match (&args.job[..], INDICES.iter().find_map(index)) {
@@ -83,11 +83,11 @@ pub fn share(sweep: &Sweep, jobs: &[&Job], sharing: &Sharing) -> Result<ExitCode
     let progress = Progress::new("jobs", 0, Some(todo.len() as u64));
     progress.begin(|| match &todo[..] {
         [job] => format!(
-            "{}: job {} (setting {}, networks {})",
+            "{}: job {}, setting {}, networks {:?}",
             sweep.folder().display(),
             job.number,
             job.setting,
-            job.networks
+            job.networks.range()
         ),
         jobs => format!("{}: {} jobs, {at_once} at once", sweep.folder().display(), jobs.len()),
     });
@@ -119,7 +119,7 @@ pub fn share(sweep: &Sweep, jobs: &[&Job], sharing: &Sharing) -> Result<ExitCode
     }
     match &mut failed[..] {
         [] => Ok(ExitCode::SUCCESS),
-        [_] if todo.len() == 1 => usage(Err(failed.remove(0).1)),
+        [_] if todo.len() == 1 => judged(Err(failed.remove(0).1)),
         _ => {
             failed.sort_by_key(|(number, _)| *number);
             let numbers: Vec<usize> = failed.iter().map(|(number, _)| *number).collect();
@@ -146,7 +146,7 @@ impl Observer for Watch<'_> {
 }
 
 fn status(args: StatusArgs) -> Result<()> {
-    let sweep = usage(Sweep::open(&args.folder))?;
+    let sweep = judged(Sweep::open(&args.folder))?;
     let states = sweep.jobs().iter().map(|job| Ok((job, sweep.state(job)?))).collect::<Result<Vec<_>>>()?;
     if args.json {
         let job = |(job, state): &(&Job, JobState)| json!({ "job": job.number, "setting": job.setting, "networks": job.networks, "state": state });
@@ -165,11 +165,11 @@ fn status(args: StatusArgs) -> Result<()> {
             if jobs.is_empty() || jobs.len() == all { String::new() } else { format!(": {}", job_numbers(jobs)) };
         writeln!(console, "{name:<9}{:>6} of {all}{numbers}", jobs.len())?;
     }
-    let quiet = states.iter().filter_map(|(job, state)| match state {
-        JobState::Begun { seconds_ago } => Some(format!("job {} last wrote {seconds_ago} s ago", job.number)),
+    let begun_jobs = states.iter().filter_map(|(job, state)| match *state {
+        JobState::Begun { updates } => Some(format!("job {} has made {}", job.number, counted(updates, "update"))),
         _ => None,
     });
-    quiet.take(SHOWN).try_for_each(|line| writeln!(console, "{line}"))?;
+    begun_jobs.take(SHOWN).try_for_each(|line| writeln!(console, "{line}"))?;
     if finished.len() < all {
         let mut missing = [begun, waiting].concat();
         missing.sort_unstable();
@@ -179,9 +179,9 @@ fn status(args: StatusArgs) -> Result<()> {
 }
 
 fn collect(args: CollectArgs) -> Result<()> {
-    let sweep = usage(Sweep::open(&args.folder))?;
+    let sweep = judged(Sweep::open(&args.folder))?;
     let spinner = Spinner::start("collecting");
-    let found = usage(sweep.collect(args.partial))?;
+    let found = judged(sweep.collect(args.partial))?;
     spinner.say("drawing");
     let pictures = sweep.draw(&found)?;
     drop(spinner);
@@ -206,7 +206,11 @@ fn collect(args: CollectArgs) -> Result<()> {
 
 /// Prints the best settings.
 pub fn print_collected(sweep: &Sweep, found: &Collected) -> Result<()> {
-    let number = |value: Option<f64>, digits: usize| value.map_or("-".to_string(), |value| format!("{value:.digits$}"));
+    let number = |value: Option<f64>, digits: usize| match value {
+        None => "-".to_string(),
+        Some(value) if value.abs() < 1e6 => format!("{value:.digits$}"),
+        Some(value) => format!("{value:.2e}"),
+    };
     let quartiles = |[lower, median, upper]: [Option<f64>; 3], digits| {
         format!("{} ({}, {})", number(median, digits), number(lower, digits), number(upper, digits))
     };
@@ -216,7 +220,7 @@ pub fn print_collected(sweep: &Sweep, found: &Collected) -> Result<()> {
             result.setting.to_string(),
             format!("{} of {}", result.reached, result.networks),
             quartiles(result.criterion_trials, 0),
-            quartiles(result.measured.map(Some), 3),
+            quartiles(result.measured, 3),
             sweep
                 .keys()
                 .iter()
@@ -241,7 +245,7 @@ pub fn print_collected(sweep: &Sweep, found: &Collected) -> Result<()> {
 }
 
 fn script(args: ScriptArgs) -> Result<()> {
-    let sweep = usage(Sweep::open(&args.folder))?;
+    let sweep = judged(Sweep::open(&args.folder))?;
     let program = std::env::current_exe().context("the path of this program")?;
     // Slurm and its like write logs into a folder that is there.
     let logs = args.folder.join("logs");
@@ -255,7 +259,7 @@ pub fn scan(plan: SweepPlan, folder: &Path, sharing: &Sharing, json: bool) -> Re
     if folder.join(hebbian_rnn::CONFIG_FILE).exists() {
         return usage(Err(anyhow!("{} holds a run: choose another folder for the scan (--out DIR)", folder.display())));
     }
-    let sweep = usage(plan.write(folder))?;
+    let sweep = judged(plan.write(folder))?;
     let code = share(&sweep, &sweep.jobs().iter().collect::<Vec<_>>(), sharing)?;
     if code == ExitCode::SUCCESS {
         collect(CollectArgs { folder: folder.to_path_buf(), partial: false, json })?;

@@ -6,7 +6,7 @@ use crate::progress::Progress;
 use crate::read::{self, Trials};
 use crate::{plot, report, signals, sweep};
 use anyhow::{anyhow, bail, ensure, Context, Result};
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, DeviceLocation};
 use hebbian_rnn::{
     automatic_batch, check_memory, evaluate, find_life, find_task, holds_a_checkpoint, name_trials,
     quantile_with_missing, run_fresh, why_plain,
@@ -322,13 +322,17 @@ impl Watch {
         let limit = Some(train.max_updates()).filter(|limit| *limit < u64::MAX);
         let progress = Progress::new("updates", trainer.updates(), limit);
         progress.begin(|| {
+            let device = match trainer.devices()[0].location() {
+                DeviceLocation::Cpu => "cpu".to_string(),
+                DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+                DeviceLocation::Metal { .. } => "metal".to_string(),
+            };
             format!(
-                "{}, {}: networks {} with {} at a time on {}, in {}",
+                "{}, {}: networks {:?} with {} at a time on {device}, in {}",
                 trainer.setup().task.name(),
                 rule.name,
-                train.networks,
+                train.networks.range(),
                 counted(train.batch as u64, "trial"),
-                train.device,
                 out.display()
             )
         });

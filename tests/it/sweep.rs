@@ -1,0 +1,367 @@
+//! Sweeps: plans, jobs in any order and company, and what is put together from them.
+
+use crate::command::{bytes, fine, hebbian, one_line_error};
+use candle_core::Device;
+use hebbian_rnn::{Checkpoint, JobState, Lock, Observer, Setting, Setup, Sweep, SweepPlan, Trainer, UpdateReport};
+use std::path::Path;
+use tempfile::TempDir;
+
+/// Three settings of five networks.
+const PLAN: &str = "\
+task = 'echo'
+networks = '1..6'
+networks_per_job = 2
+[set]
+train = { batch = 4, updates = 12, checkpoint_every = 5 }
+network.neurons = 6
+[grid]
+rule.eta = [0.01, 0.03, 0.1]
+";
+
+fn parsed(text: &str) -> SweepPlan {
+    SweepPlan::parse(text, "sweep.toml").unwrap()
+}
+
+fn planned(text: &str, folder: &Path) -> Sweep {
+    parsed(text).write(folder).unwrap()
+}
+
+struct Nothing;
+
+impl Observer for Nothing {
+    fn update(&mut self, _: &Trainer, _: &UpdateReport) -> hebbian_rnn::Result<()> {
+        Ok(())
+    }
+}
+
+fn run_all(sweep: &Sweep) {
+    // The last first: the order does not matter.
+    for job in sweep.jobs().iter().rev() {
+        assert!(sweep.run(job, &mut Nothing, &|| false).unwrap());
+    }
+}
+
+/// What one run of all networks of a setting writes.
+fn undivided(folder: &Path, eta: &str) {
+    let command = ["train", "echo", "--networks", "1..6", "--batch", "4", "--updates", "12", "--checkpoint-every", "5"];
+    let eta = format!("rule.eta={eta}");
+    let rest = ["--neurons", "6", "--set", &eta, "--out"];
+    fine(hebbian(&[&command[..], &rest, &[folder.to_str().unwrap()]].concat(), Path::new(".")));
+}
+
+const FILES: [&str; 3] = ["config.toml", "metrics.csv", "checkpoint.safetensors"];
+
+#[test]
+fn jobs_put_together_are_the_undivided_run() {
+    let dir = TempDir::new().unwrap();
+    let sweep = planned(PLAN, &dir.path().join("sweep"));
+    assert_eq!((sweep.jobs().len(), sweep.settings().count()), (9, 3));
+    run_all(&sweep);
+    let found = sweep.collect(false).unwrap();
+    assert_eq!((found.settings.len(), found.apart.len()), (3, 0));
+    for (setting, eta) in [(1, "0.01"), (2, "0.03"), (3, "0.1")] {
+        let whole = dir.path().join(eta);
+        undivided(&whole, eta);
+        for file in FILES {
+            assert!(bytes(sweep.run_folder(setting).join(file)) == bytes(whole.join(file)), "{eta}: {file}");
+        }
+    }
+    // However they are cut, the table is the same.
+    for most in ["networks_per_job = 1", "networks_per_job = 4", ""] {
+        let other = planned(&PLAN.replace("networks_per_job = 2", most), &dir.path().join(format!("other{most}")));
+        run_all(&other);
+        other.collect(false).unwrap();
+        assert!(bytes(other.folder().join("results.csv")) == bytes(sweep.folder().join("results.csv")), "{most}");
+    }
+    // By hand, without a plan.
+    let part = |networks: &str, out: &str| {
+        let command =
+            ["train", "echo", "--networks", networks, "--batch", "4", "--updates", "12", "--checkpoint-every", "5"];
+        fine(hebbian(&[&command[..], &["--neurons", "6", "--set", "rule.eta=0.1", "--out", out]].concat(), dir.path()));
+    };
+    part("3..6", "b");
+    part("1..3", "a");
+    fine(hebbian(&["merge", "b", "a", "--out", "merged"], dir.path()));
+    for file in FILES.iter().chain(&["learning_curve.svg", "report.html"]) {
+        assert!(bytes(dir.path().join("merged").join(file)) == bytes(dir.path().join("0.1").join(file)), "{file}");
+    }
+    fine(hebbian(&["train", "--resume", "--out", "merged", "--updates", "14"], dir.path()));
+}
+
+#[test]
+fn a_job_that_was_stopped_goes_on() {
+    let dir = TempDir::new().unwrap();
+    let (stopped, whole) = (planned(PLAN, &dir.path().join("stopped")), planned(PLAN, &dir.path().join("whole")));
+    let (job, same) = (&stopped.jobs()[4], &whole.jobs()[4]);
+    assert_eq!(stopped.state(job).unwrap(), JobState::Waiting);
+    for updates in [3, 4] {
+        let left = std::cell::Cell::new(updates);
+        let interrupted = || left.replace(left.get() - 1) == 0;
+        assert!(!stopped.run(job, &mut Nothing, &interrupted).unwrap());
+        assert!(matches!(stopped.state(job).unwrap(), JobState::Begun { updates } if updates > 0));
+    }
+    for (sweep, job) in [(&stopped, job), (&whole, same)] {
+        assert!(sweep.run(job, &mut Nothing, &|| false).unwrap());
+        assert_eq!(sweep.state(job).unwrap(), JobState::Finished);
+    }
+    for file in FILES.iter().chain(&["scores.csv"]) {
+        assert!(bytes(stopped.job_folder(job).join(file)) == bytes(whole.job_folder(same).join(file)), "{file}");
+    }
+    // Nothing is done once it is finished.
+    assert!(stopped.run(job, &mut Nothing, &|| panic!("it ran again")).unwrap());
+}
+
+#[test]
+fn settings_are_combinations_of_grid_list_and_draws() {
+    let plan = parsed(
+        "task = 'echo'\nnetworks = 2\ndraws = 3\nseed = 5
+        [grid]\nnetwork.gain = [1.1, 1.2]
+        [[list]]\nrule.name = 'delta-x'
+        [[list]]\nrule = { name = 'node-perturbation', eta = 0.001 }
+        [draw]\nnetwork.neurons = { uniform = [5, 9] }\nperturbation.probability = { log_uniform = [1e-3, 1e-1] }
+        train.batch = { choice = [4, 8] }\nnetwork.tau_ms = { uniform = [20.0, 40.0] }",
+    );
+    let settings = plan.settings().unwrap();
+    assert_eq!(settings.len(), 2 * 2 * 3);
+    let value =
+        |settings: &[Setting], key: &str| settings.iter().find(|s| s.key == key).map(|s| s.value.clone()).unwrap();
+    for (k, setting) in settings.iter().enumerate() {
+        let integer = |key| value(setting, key).as_integer().unwrap();
+        let number = |key| value(setting, key).as_float().unwrap();
+        assert!((5..=9).contains(&integer("network.neurons")) && [4, 8].contains(&integer("train.batch")));
+        assert!((1e-3..=1e-1).contains(&number("perturbation.probability")));
+        assert!((20.0..=40.0).contains(&number("network.tau_ms")));
+        // A draw is the same with each of the other values.
+        let same = &settings[k % 3];
+        assert_eq!(value(same, "network.tau_ms"), value(setting, "network.tau_ms"));
+    }
+    let drawn = |plan: &SweepPlan| {
+        plan.settings().unwrap().iter().map(|s| value(s, "network.tau_ms").to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(drawn(&plan)[..3].iter().collect::<std::collections::BTreeSet<_>>().len(), 3);
+    // More draws or keys leave those that were there; another seed does not.
+    let mut more = plan.clone();
+    more.draws = 4;
+    more.draw.remove("train");
+    assert_eq!(drawn(&more)[..3], drawn(&plan)[..3]);
+    let other = SweepPlan { seed: 6, ..plan.clone() };
+    assert!(drawn(&other).iter().zip(drawn(&plan)).all(|(a, b)| *a != b));
+}
+
+#[test]
+fn bad_descriptions_are_refused_before_anything_is_written() {
+    let dir = TempDir::new().unwrap();
+    let head = "task = 'echo'\nnetworks = 4\n";
+    for (text, message) in [
+        ("networks = ", "line 1: "),
+        ("networks = 4\nnetwork_per_job = 2", "unknown field `network_per_job`"),
+        ("networks = 4", "no task is named"),
+        ("task = 'ecko'\nnetworks = 4", "echo"),
+        ("task = 'echo'\nnetworks = '4..2'", "neither a count"),
+        ("task = 'echo'\nnetworks = 4\nnetworks_per_job = 0", "networks_per_job is 0"),
+        ("task = 'echo'\nnetworks = 4\n[grid]\nrule.eta = 0.1", "grid.rule.eta is 0.1; expected an array"),
+        ("task = 'echo'\nnetworks = 4\n[grid]\nrule.eta = []", "an array in grid is empty"),
+        ("task = 'echo'\nnetworks = 4\n[grid]\nrule.ets = [1.0]", "rule.ets=1.0: "),
+        ("task = 'echo'\nnetworks = 4\n[grid]\nnetwork.neurons = [5, -5]", "network.neurons=-5: "),
+        ("task = 'echo'\nnetworks = 4\n[grid]\ntrain.networks = [1, 2]", "`networks` gives them"),
+        ("task = 'echo'\nnetworks = 4\n[set]\ntrain.networks = 4", "give `networks` at the top"),
+        ("task = 'echo'\nnetworks = 4\n[set]\nrule.eta = 1.0\n[grid]\nrule.eta = [1.0]", "stands in `set` and differs"),
+        ("task = 'echo'\nnetworks = 4\n[grid]\nrule.eta = [1.0]\n[[list]]\nrule.eta = 2.0", "rule.eta is given twice"),
+        ("task = 'echo'\nnetworks = 4\ndraws = 2", "give both or neither"),
+        ("task = 'echo'\nnetworks = 4\n[draw]\nrule.eta = { uniform = [0.0, 1.0] }", "give both or neither"),
+        (
+            "task = 'echo'\nnetworks = 4\ndraws = 1\n[draw]\nrule.eta = { normal = [0.0, 1.0] }",
+            "draw.rule.eta has `normal`",
+        ),
+        ("task = 'echo'\nnetworks = 4\ndraws = 1\n[draw]\nrule.eta = { uniform = [2.0, 1.0] }", "the smaller first"),
+        (
+            "task = 'echo'\nnetworks = 4\ndraws = 1\n[draw]\nrule.eta = { log_uniform = [0.0, 1.0] }",
+            "expected two numbers",
+        ),
+        (
+            "task = 'echo'\nnetworks = 4\nnetworks_per_job = 2\n[set]\ntrain.until_criterion = true",
+            "would depend on networks_per_job",
+        ),
+    ] {
+        let out = dir.path().join("out");
+        let error = SweepPlan::parse(text, "sweep.toml").and_then(|plan| plan.write(&out).map(drop)).unwrap_err();
+        assert!(error.to_string().contains(message), "{text}: {error}");
+        assert!(!out.exists(), "{text}");
+    }
+    std::fs::write(dir.path().join("sweep.toml"), format!("{head}[grid]\nrule.ets = [1.0]")).unwrap();
+    one_line_error(hebbian(&["sweep", "plan", "sweep.toml", "--out", "s"], dir.path()), 2, "rule.eta");
+    one_line_error(hebbian(&["sweep", "plan", "nothing.toml", "--out", "s"], dir.path()), 1, "reading nothing.toml");
+    one_line_error(hebbian(&["sweep", "run", "nothing"], dir.path()), 2, "nothing holds no plan");
+}
+
+#[test]
+fn a_sweep_that_was_changed_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let sweep = planned(PLAN, dir.path());
+    // The same plan again is none.
+    planned(PLAN, dir.path());
+    let refused = |error: hebbian_rnn::Result<bool>, message: &str| {
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    };
+    let another = parsed(&PLAN.replace("0.1]", "0.2]")).write(dir.path()).map(|_| true);
+    refused(another, "holds another plan, whose jobs may have run: choose another folder");
+    let job = &sweep.jobs()[0];
+    let collected = |partial: bool| sweep.collect(partial).map(|_| true);
+    refused(collected(false), "jobs 1-9 are not finished: run them");
+    run_all(&sweep);
+    std::fs::remove_dir_all(sweep.job_folder(&sweep.jobs()[7])).unwrap();
+    std::fs::remove_dir_all(sweep.job_folder(&sweep.jobs()[2])).unwrap();
+    refused(collected(false), "jobs 3,8 are not finished");
+    assert_eq!(sweep.collect(true).unwrap().settings.iter().map(|s| s.setting).collect::<Vec<_>>(), [2]);
+
+    // Two processes on one job.
+    let missing = &sweep.jobs()[2];
+    std::fs::create_dir_all(sweep.job_folder(missing)).unwrap();
+    let lock = Lock::take(&sweep.job_folder(missing)).unwrap();
+    refused(sweep.run(missing, &mut Nothing, &|| false), "is in use by process");
+    drop(lock);
+    run_all(&sweep);
+
+    // Parts of different versions.
+    let file = sweep.job_folder(job).join("checkpoint.safetensors");
+    let mut checkpoint = Checkpoint::read(&file, &Device::Cpu).unwrap();
+    checkpoint.program = "0.0.1".into();
+    checkpoint.write(&file).unwrap();
+    refused(collected(false), "was written by version 0.0.1 and");
+    checkpoint.program = env!("CARGO_PKG_VERSION").into();
+
+    // A run of other settings in a job's folder.
+    checkpoint.setup = Setup::resolve(Some("echo"), &[Setting::parse("train.networks=1..3").unwrap()]).unwrap();
+    std::fs::remove_file(sweep.job_folder(job).join("scores.csv")).unwrap();
+    let other = planned(&PLAN.replace("0.01", "0.02"), &dir.path().join("other"));
+    let theirs = &other.jobs()[0];
+    std::fs::create_dir_all(other.job_folder(theirs)).unwrap();
+    for name in FILES {
+        std::fs::copy(sweep.job_folder(job).join(name), other.job_folder(theirs).join(name)).unwrap();
+    }
+    refused(other.run(theirs, &mut Nothing, &|| false), "rule.eta is 0.01 in");
+
+    // The plan's settings.
+    let path = dir.path().join("settings/1.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("eta = 0.01", "eta = 0.02")).unwrap();
+    refused(sweep.run(job, &mut Nothing, &|| false), "1.toml: it was changed since the plan was made");
+    refused(sweep.job(10).map(|_| true), "there is no job 10: the jobs of this plan are 1 to 9");
+}
+
+#[test]
+fn runs_that_do_not_fit_are_not_merged() {
+    let dir = TempDir::new().unwrap();
+    let run = |networks: &str, updates: &str, more: &[&str], out: &str| {
+        let command = ["train", "echo", "--neurons", "6", "--batch", "4", "--networks", networks, "--updates", updates];
+        fine(hebbian(&[&command[..], more, &["--out", out]].concat(), dir.path()));
+    };
+    run("2", "5", &[], "a");
+    run("2..4", "5", &["--checkpoint-every", "2"], "b");
+    run("2..4", "6", &[], "longer");
+    run("2..4", "5", &["--set", "rule.eta=0.07"], "other");
+    run("1..3", "5", &[], "both");
+    run("5..6", "5", &[], "far");
+    for (second, message) in [
+        ("longer", "train.updates is 5 in a and 6 in longer"),
+        ("other", "rule.eta is"),
+        ("both", "networks 1 to 1 are both in a and in both"),
+        ("far", "networks 2 to 4 are missing between a and far"),
+    ] {
+        one_line_error(hebbian(&["merge", second, "a", "--out", "merged"], dir.path()), 2, message);
+    }
+    one_line_error(hebbian(&["merge", "a", "b", "--out", "a"], dir.path()), 2, "a holds a run already");
+    let metrics = dir.path().join("b/metrics.csv");
+    let text = String::from_utf8(bytes(&metrics)).unwrap();
+    let without_third: Vec<&str> = text.lines().filter(|line| !line.starts_with("3,")).collect();
+    std::fs::write(&metrics, without_third.join("\n") + "\n").unwrap();
+    one_line_error(
+        hebbian(&["merge", "a", "b", "--out", "m1"], dir.path()),
+        1,
+        "b/metrics.csv: its rows of update 3 are missing",
+    );
+    std::fs::write(&metrics, &text).unwrap();
+    fine(hebbian(&["merge", "b", "a", "--out", "m2"], dir.path()));
+}
+
+#[test]
+fn batch_systems_name_the_job_by_a_variable() {
+    let dir = TempDir::new().unwrap();
+    std::fs::write(dir.path().join("sweep.toml"), PLAN).unwrap();
+    fine(hebbian(&["sweep", "plan", "sweep.toml", "--out", "s"], dir.path()));
+    let sweep = Sweep::open(&dir.path().join("s")).unwrap();
+    for (k, variable) in
+        ["SLURM_ARRAY_TASK_ID", "LSB_JOBINDEX", "PBS_ARRAY_INDEX", "SGE_TASK_ID"].into_iter().enumerate()
+    {
+        let mut command = assert_cmd::Command::cargo_bin("hebbian-rnn").unwrap();
+        let command = command.args(["sweep", "run", "s"]).current_dir(dir.path()).env(variable, (k + 1).to_string());
+        let output = command.output().unwrap();
+        assert!(output.status.success());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.starts_with(&format!("s: job {}, setting ", k + 1)), "{stderr}");
+        assert_eq!(sweep.state(&sweep.jobs()[k]).unwrap(), JobState::Finished);
+        assert_eq!(sweep.state(&sweep.jobs()[k + 1]).unwrap(), JobState::Waiting);
+    }
+    let status = fine(hebbian(&["sweep", "status", "s"], dir.path())).stdout;
+    assert!(status.contains("finished      4 of 9: 1-4") && status.contains("--array=5-9, or --job 5-9"), "{status}");
+    fine(hebbian(&["sweep", "run", "s", "--job", "5-7,9", "--jobs-at-once", "3"], dir.path()));
+    one_line_error(hebbian(&["sweep", "run", "s", "--job", "10"], dir.path()), 2, "there is no job 10");
+    let rest = fine(hebbian(&["sweep", "run", "s"], dir.path()));
+    assert!(rest.stdout.contains("all jobs are finished") && rest.stderr.contains("job 8"), "{}", rest.stderr);
+    let collected = fine(hebbian(&["sweep", "collect", "s"], dir.path())).stdout;
+    for file in ["results.csv", "learning_curves.png", "settings.svg", "report.html"] {
+        assert!(collected.contains(file) && dir.path().join("s").join(file).exists(), "{file}: {collected}");
+    }
+    for engine in ["slurm", "lsf", "pbs", "sge", "parallel", "snakemake"] {
+        let script = fine(hebbian(&["sweep", "script", "s", "--engine", engine, "--minutes", "90"], dir.path())).stdout;
+        assert!(script.contains("sweep run") && script.contains(dir.path().to_str().unwrap()), "{script}");
+        if engine != "snakemake" {
+            let checked = std::process::Command::new("bash").args(["-n", "-c", &script]).status().unwrap();
+            assert!(checked.success(), "{script}");
+        }
+    }
+}
+
+#[test]
+fn a_scan_is_a_sweep_on_this_machine() {
+    let dir = TempDir::new().unwrap();
+    let scan = ["train", "echo", "--neurons", "6", "--batch", "4", "--updates", "8", "--networks", "3"];
+    let values = ["--scan", "rule.eta=0.01,0.1", "--scan", "network.sparseness=0.5,1"];
+    one_line_error(hebbian(&[&scan[..], &values].concat(), dir.path()), 2, "sparseness");
+    let values = ["--scan", "rule.eta=0.01,0.1", "--scan", "network.connectivity=0.5,1"];
+    let ran = fine(hebbian(&[&scan[..], &values].concat(), dir.path()));
+    assert!(ran.stdout.contains("rule.eta=0.1") && ran.stdout.contains("runs/echo-scan/report.html"), "{}", ran.stdout);
+    // Again: there is nothing left to do.
+    fine(hebbian(&[&scan[..], &values].concat(), dir.path()));
+    let json = fine(hebbian(&["sweep", "collect", "runs/echo-scan", "--json"], dir.path())).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["settings"].as_array().unwrap().len(), 4);
+    assert_eq!(json["settings"][0]["networks"], 3);
+    fine(hebbian(&["evaluate", "runs/echo-scan/runs/1"], dir.path()));
+    one_line_error(hebbian(&[&scan[..], &["--scan", "rule.eta"]].concat(), dir.path()), 2, "expected KEY=VALUE");
+    assert_eq!(hebbian(&[&scan[..], &["--scan", "rule.eta=1,2", "--resume"]].concat(), dir.path()).code, 2);
+}
+
+#[test]
+fn what_a_sweep_says_of_its_settings() {
+    let dir = TempDir::new().unwrap();
+    // The second setting diverges, job by job at another update.
+    let text = PLAN.replace("[0.01, 0.03, 0.1]", "[0.01, 1e30]").replace("updates = 12", "updates = 60");
+    let text = text.replace("network.neurons = 6", "network = { neurons = 6, gain = 1.2 }\nrule.max_dw = 0.0");
+    let sweep = planned(&text, dir.path());
+    run_all(&sweep);
+    let found = sweep.collect(false).unwrap();
+    let last = found.settings.last().unwrap();
+    assert_eq!((last.setting, last.diverged, last.measured[1]), (2, 3, None), "{found:?}");
+    assert_eq!(found.apart[0].0, 2);
+    assert_eq!(found.settings[0].diverged, 0);
+    let written = sweep.draw(&found).unwrap();
+    assert_eq!(written.len(), 5);
+    let page = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
+    assert!(page.contains("Sweep of 2 settings") && page.contains("1e30"));
+    // Drawn again after it was collected again: the same bytes.
+    let before: Vec<Vec<u8>> = written.iter().map(bytes).collect();
+    sweep.draw(&sweep.collect(false).unwrap()).unwrap();
+    assert!(written.iter().map(bytes).eq(before));
+}
