@@ -112,7 +112,8 @@ pub use storage::{
     SAMPLE_TRIALS,
 };
 pub use sweep::{
-    job_numbers, BatchSystem, Collected, Job, JobState, SettingResult, Sweep, SweepPlan, PLAN_FILE, RESULTS_FILE,
+    job_numbers, BatchSystem, Collected, Job, JobNews, JobState, SettingResult, Sweep, SweepPlan, PLAN_FILE,
+    RESULTS_FILE,
 };
 pub use tasks::{
     Acting, Coherences, Condition, EpisodeSettings, Episodes, ErrorMeasure, FileTask, Label, SelectiveIntegration,

@@ -24,6 +24,7 @@ _os.environ.setdefault(
 from . import errors
 from ._native import Progress, __version__, explain
 from ._run import Findings, Run, load
+from ._sweep import Sweep, collect, run_job, sweep
 from ._tasks import Task, neurogym_task, psychrnn, task
 from ._train import Training, start, train
 from ._worlds import World, neurogym_env, world
@@ -32,17 +33,21 @@ __all__ = [
     "Findings",
     "Progress",
     "Run",
+    "Sweep",
     "Task",
     "Training",
     "World",
     "__version__",
+    "collect",
     "errors",
     "explain",
     "load",
     "neurogym_env",
     "neurogym_task",
     "psychrnn",
+    "run_job",
     "start",
+    "sweep",
     "task",
     "train",
     "world",

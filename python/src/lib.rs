@@ -3,6 +3,7 @@
 mod errors;
 mod leaving;
 mod run;
+mod sweeps;
 mod tasks;
 mod training;
 mod values;
@@ -85,6 +86,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(run::load, module)?)?;
     module.add_function(wrap_pyfunction!(tasks::function_task, module)?)?;
     module.add_function(wrap_pyfunction!(tasks::world_task, module)?)?;
+    module.add_function(wrap_pyfunction!(sweeps::plan_sweep, module)?)?;
+    module.add_function(wrap_pyfunction!(sweeps::run_jobs, module)?)?;
+    module.add_function(wrap_pyfunction!(sweeps::collect_sweep, module)?)?;
     module.add_function(wrap_pyfunction!(explain, module)?)?;
     module.add_function(wrap_pyfunction!(write, module)?)?;
     module.add_function(wrap_pyfunction!(leaving::leave, module)?)?;

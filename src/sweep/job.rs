@@ -8,10 +8,12 @@ use crate::files::write_atomically;
 use crate::presets::Setup;
 use crate::runs::{evaluate, Score};
 use crate::storage::{holds_a_checkpoint, newest_update, Lock, RunFolder, METRICS_FILE};
-use crate::training::{Checkpoint, Integrity, Observer, StopReason, Trainer, CHECKPOINT_FILE};
+use crate::training::{Checkpoint, Integrity, Observer, StopReason, Trainer, UpdateReport, CHECKPOINT_FILE};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// The table that ends a job: a row for each network.
 const SCORES_FILE: &str = "scores.csv";
@@ -50,7 +52,80 @@ pub enum JobState {
     Finished,
 }
 
+/// What happens to a job.
+pub enum JobNews<'a> {
+    /// It makes an update.
+    Update(&'a Trainer, &'a UpdateReport),
+    /// It is finished.
+    Finished,
+    /// It has failed. The other jobs go on.
+    Failed(&'a Error),
+}
+
+/// Passes a job's updates on.
+struct Messenger<'a>(&'a Job, &'a (dyn Fn(&Job, JobNews) + Sync));
+
+impl Observer for Messenger<'_> {
+    fn update(&mut self, trainer: &Trainer, report: &UpdateReport) -> Result<()> {
+        (self.1)(self.0, JobNews::Update(trainer, report));
+        Ok(())
+    }
+}
+
 impl Sweep {
+    /// Of these jobs, those that are not finished; and how many run best at once: as many as there are threads, one on a GPU.
+    ///
+    /// # Errors
+    /// As [`Sweep::state`] and [`open_devices`].
+    pub fn unfinished<'a>(&self, jobs: impl IntoIterator<Item = &'a Job>) -> Result<(Vec<&'a Job>, usize)> {
+        let mut left = Vec::new();
+        for job in jobs {
+            if self.state(job)? != JobState::Finished {
+                left.push(job);
+            }
+        }
+        let Some(first) = left.first() else { return Ok((left, 0)) };
+        let devices = open_devices(&parse_devices(&self.config(first)?.train.device)?)?.devices;
+        let on_cpu = devices.iter().all(Device::is_cpu);
+        let at_once = if on_cpu { rayon::current_num_threads().min(left.len()) } else { 1 };
+        Ok((left, at_once))
+    }
+
+    /// Runs jobs as [`run`](Sweep::run) does, `at_once` at a time, which share the threads of this process. Returns those that failed,
+    /// in order. `news` hears from each.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if threads cannot be started.
+    pub fn run_all(
+        &self,
+        jobs: &[&Job],
+        at_once: usize,
+        news: &(dyn Fn(&Job, JobNews) + Sync),
+        interrupted: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<(usize, Error)>> {
+        let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let work = || {
+            while let Some(job) = jobs.get(next.fetch_add(1, Ordering::SeqCst)).filter(|_| !interrupted()) {
+                match self.run(job, &mut Messenger(job, news), interrupted) {
+                    Ok(true) => news(job, JobNews::Finished),
+                    Ok(false) => return,
+                    Err(why) => {
+                        news(job, JobNews::Failed(&why));
+                        failed.lock().unwrap_or_else(PoisonError::into_inner).push((job.number, why));
+                    }
+                }
+            }
+        };
+        let threads = (rayon::current_num_threads() / at_once.max(1)).max(1);
+        let pool = |_| rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(std::io::Error::other);
+        let pools =
+            (0..at_once).map(pool).collect::<std::io::Result<Vec<_>>>().doing("starting threads for", self.folder())?;
+        std::thread::scope(|scope| pools.iter().for_each(|pool| drop(scope.spawn(|| pool.install(work)))));
+        let mut failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        failed.sort_by_key(|(number, _)| *number);
+        Ok(failed)
+    }
+
     /// Runs a job until it is finished, or until `interrupted`, and then saves it; returns whether it is finished. One that was
     /// begun goes on, to the bit as if it had never stopped; of one that is finished nothing is done.
     ///

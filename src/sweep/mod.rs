@@ -12,7 +12,7 @@ mod plan;
 mod script;
 
 pub use collect::{Collected, SettingResult};
-pub use job::JobState;
+pub use job::{JobNews, JobState};
 pub use plan::SweepPlan;
 pub use script::BatchSystem;
 

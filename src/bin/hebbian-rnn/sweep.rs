@@ -5,14 +5,13 @@ use crate::output::{counted, judged, print_json, print_table, usage, Spinner};
 use crate::progress::Progress;
 use crate::signals;
 use anyhow::{anyhow, bail, Context, Result};
-use hebbian_rnn::{job_numbers, Collected, Job, JobState, NetworkReport, Observer, SettingResult, Sweep, SweepPlan};
-use hebbian_rnn::{Trainer, UpdateReport, RESULTS_FILE};
+use hebbian_rnn::RESULTS_FILE;
+use hebbian_rnn::{job_numbers, Collected, Job, JobNews, JobState, NetworkReport, SettingResult, Sweep, SweepPlan};
 use serde_json::json;
 use std::io::{stdout, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 
 /// Where batch systems put the number of a job of an array.
 const INDICES: [&str; 4] = ["SLURM_ARRAY_TASK_ID", "LSB_JOBINDEX", "PBS_ARRAY_INDEX", "SGE_TASK_ID"];
@@ -68,16 +67,11 @@ fn run_jobs(args: RunSweepArgs) -> Result<ExitCode> {
 
 /// Runs jobs, several at once, until all are finished or a signal asks to stop.
 pub fn share(sweep: &Sweep, jobs: &[&Job], sharing: &Sharing) -> Result<ExitCode> {
-    let unfinished = |job: &&&Job| sweep.state(job).map_or(true, |state| state != JobState::Finished);
-    let todo: Vec<&&Job> = jobs.iter().filter(unfinished).collect();
-    let Some(first) = todo.first() else { return Ok(ExitCode::SUCCESS) };
-    let train = sweep.setup(first)?.config.train;
-    let cores = rayon::current_num_threads();
-    let on_cpu = hebbian_rnn::open_devices(&hebbian_rnn::parse_devices(&train.device)?)?
-        .devices
-        .iter()
-        .all(|device| device.is_cpu());
-    let at_once = sharing.jobs_at_once.map_or(if on_cpu { cores } else { 1 }, |p| p as usize).min(todo.len());
+    let (todo, best) = judged(sweep.unfinished(jobs.iter().copied()))?;
+    if todo.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let at_once = sharing.jobs_at_once.map_or(best, |p| p as usize).min(todo.len());
     let interrupted = signals::listen()?;
     let stop = || interrupted.load(Ordering::SeqCst);
     let progress = Progress::new("jobs", 0, Some(todo.len() as u64));
@@ -91,57 +85,29 @@ pub fn share(sweep: &Sweep, jobs: &[&Job], sharing: &Sharing) -> Result<ExitCode
         ),
         jobs => format!("{}: {} jobs, {at_once} at once", sweep.folder().display(), jobs.len()),
     });
-    let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let work = || {
-        while let Some(job) = todo.get(next.fetch_add(1, Ordering::SeqCst)).filter(|_| !stop()) {
-            let mut watch = Watch { progress: &progress, job: job.number, limit: train.max_updates() };
-            match sweep.run(job, &mut watch, &stop) {
-                Ok(true) => progress.step(|| format!("job {} is finished", job.number)),
-                Ok(false) => return,
-                Err(why) => {
-                    progress.say(&format!("error: job {}: {why}", job.number));
-                    if let Ok(mut failed) = failed.lock() {
-                        failed.push((job.number, why));
-                    }
-                }
-            }
-        }
+    let news = |job: &Job, news: JobNews| match news {
+        JobNews::Finished => progress.step(|| format!("job {} is finished", job.number)),
+        JobNews::Failed(why) => progress.say(&format!("error: job {}: {why}", job.number)),
+        JobNews::Update(trainer, report) => progress.set(progress.position(), || {
+            let limit = trainer.config().train.max_updates();
+            let measured =
+                report.mean(NetworkReport::measured).map_or("diverged".into(), |value| format!("{value:.3}"));
+            format!("job {}: update {} of {limit}, {measured}", job.number, report.update)
+        }),
     };
-    let pool = |_| rayon::ThreadPoolBuilder::new().num_threads((cores / at_once).max(1)).build();
-    let pools = (0..at_once).map(pool).collect::<Result<Vec<_>, _>>()?;
-    // This thread belongs to the pool of the whole program: its work would be done by all of them.
-    std::thread::scope(|scope| pools.iter().for_each(|pool| drop(scope.spawn(|| pool.install(work)))));
+    let mut failed = sweep.run_all(&todo, at_once, &news, &stop)?;
     progress.end();
-    let mut failed = failed.into_inner().unwrap_or_default();
     if stop() {
         eprintln!("interrupted; everything is saved. To go on:\n  hebbian-rnn sweep run {}", sweep.folder().display());
         return Ok(ExitCode::from(130));
     }
-    match &mut failed[..] {
+    match &failed[..] {
         [] => Ok(ExitCode::SUCCESS),
         [_] if todo.len() == 1 => judged(Err(failed.remove(0).1)),
-        _ => {
-            failed.sort_by_key(|(number, _)| *number);
+        failed => {
             let numbers: Vec<usize> = failed.iter().map(|(number, _)| *number).collect();
             bail!("jobs {} failed; the others are finished", job_numbers(&numbers))
         }
-    }
-}
-
-/// Shows a job's updates.
-struct Watch<'a> {
-    progress: &'a Progress,
-    job: usize,
-    limit: u64,
-}
-
-impl Observer for Watch<'_> {
-    fn update(&mut self, _: &Trainer, report: &UpdateReport) -> hebbian_rnn::Result<()> {
-        let Some(measured) = report.mean(NetworkReport::measured) else { return Ok(()) };
-        self.progress.set(self.progress.position(), || {
-            format!("job {}: update {} of {}, {measured:.3}", self.job, report.update, self.limit)
-        });
-        Ok(())
     }
 }
 

@@ -1,0 +1,106 @@
+"""Sweeps over settings and networks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _native
+from ._run import Run, load
+
+
+class Executor(Protocol):
+    """What runs functions elsewhere: an executor of `concurrent.futures` or submitit, a client of Dask."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any) -> Any:
+        """Begins to run a function; what it returns has a `result()`."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What came of a sweep."""
+
+    folder: Path
+    """Its folder: `report.html` shows it, `results.csv` has a row for each network."""
+    settings: list[dict[str, Any]]
+    """A dict for each setting, the best first: its number `setting`, the `values` of the keys that differ, how many `networks` it
+    has, how many `reached` the criterion and how many `diverged`, and the quartiles `criterion_trials` and `measured`: the error on
+    fresh trials or, in a world, the return."""
+
+    def run(self, setting: int) -> Run:
+        """The networks of a setting, by its number."""
+        return load(self.folder / "runs" / str(setting))
+
+    @property
+    def results(self) -> dict[str, NDArray[Any]]:
+        """The columns of `results.csv`: `pandas.DataFrame(sweep.results)` is a table."""
+        table = np.genfromtxt(
+            self.folder / "results.csv", delimiter=",", names=True, dtype=None, encoding="utf-8", deletechars="", ndmin=1
+        )
+        return {name: table[name] for name in table.dtype.names}
+
+
+def run_job(folder: str | os.PathLike[str], job: int) -> int:
+    """Runs one job of a planned sweep, by its number from 1, and returns the number. One that is finished is passed over, one that
+    was begun goes on."""
+    _native.run_jobs(os.fspath(folder), [job], 1, _unheard)
+    return job
+
+
+def sweep(
+    plan: Mapping[str, Any] | str | os.PathLike[str],
+    /,
+    out: str | os.PathLike[str],
+    *,
+    executor: Executor | None = None,
+    jobs_at_once: int | None = None,
+    on_progress: Callable[[int, int], object] | None = None,
+) -> Sweep:
+    """Trains every setting of a plan, and returns what came of them.
+
+    `plan` is a description as in a `sweep.toml`, or the path of one: `{"task": "dnms", "networks": 20, "networks_per_job": 5,
+    "set": {"train.trials": 3200}, "grid": {"rule.eta": [0.03, 0.1]}}`. `out` is the sweep's folder: called again with the same
+    plan, jobs that are finished are passed over and those that were begun go on, also those of `hebbian-rnn sweep run`.
+
+    Jobs run in this process, `jobs_at_once` at a time, or by `executor`, which must see the same files: `submit(function, *args)`
+    is all that is asked of it. `on_progress` is called with how many jobs are finished, and of how many.
+
+    Raises:
+        UsageError: the plan does not hold, or the folder has another one.
+    """
+    text: Any = dict(plan) if isinstance(plan, Mapping) else Path(plan).read_text(encoding="utf-8")
+    folder = Path(out).absolute()
+    count = _native.plan_sweep(text, os.fspath(folder))
+    told = on_progress or _unheard
+    if executor is None:
+        _native.run_jobs(os.fspath(folder), None, jobs_at_once, told)
+    else:
+        futures = [executor.submit(run_job, os.fspath(folder), job) for job in range(1, count + 1)]
+        for done, future in enumerate(futures, start=1):
+            future.result()
+            told(done, count)
+    return collect(folder)
+
+
+def collect(folder: str | os.PathLike[str], *, partial: bool = False) -> Sweep:
+    """What came of a sweep whose jobs are finished, merged into one run for each setting.
+
+    With `partial`, settings whose jobs are not finished are left out.
+
+    Raises:
+        UsageError: jobs are not finished.
+    """
+    keys, _, settings = _native.collect_sweep(os.fspath(folder), partial)
+    for setting in settings:
+        setting["values"] = dict(zip(keys, setting["values"], strict=True))
+    return Sweep(Path(folder), settings)
+
+
+def _unheard(_done: int, _count: int) -> None:
+    """Is told, and does nothing."""
