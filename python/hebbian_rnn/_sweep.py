@@ -41,7 +41,13 @@ class Sweep:
     def results(self) -> dict[str, NDArray[Any]]:
         """The columns of `results.csv`: `pandas.DataFrame(sweep.results)` is a table."""
         table = np.genfromtxt(
-            self.folder / "results.csv", delimiter=",", names=True, dtype=None, encoding="utf-8", deletechars="", ndmin=1
+            self.folder / "results.csv",
+            delimiter=",",
+            names=True,
+            dtype=None,
+            encoding="utf-8",
+            deletechars="",
+            ndmin=1,
         )
         return {name: table[name] for name in table.dtype.names}
 

@@ -41,8 +41,12 @@ def test_a_sweep_is_its_runs(here, tmp_path):
     best = here.settings[0]
     run = here.run(best["setting"])
     assert run.config["rule"]["eta"] == float(best["values"]["rule.eta"])
-    alone = hr.train("echo", networks=4, batch=4, updates=12, neurons=6, **{"rule.eta": 0.1, "network.connectivity": 1.0})
-    number = next(s["setting"] for s in here.settings if s["values"] == {"rule.eta": "0.1", "network.connectivity": "1.0"})
+    alone = hr.train(
+        "echo", networks=4, batch=4, updates=12, neurons=6, **{"rule.eta": 0.1, "network.connectivity": 1.0}
+    )
+    number = next(
+        s["setting"] for s in here.settings if s["values"] == {"rule.eta": "0.1", "network.connectivity": "1.0"}
+    )
     np.testing.assert_array_equal(here.run(number).weights["w_rec"], alone.weights["w_rec"])
     results = here.results
     assert results["network"].tolist() == [0, 1, 2, 3] * 4
@@ -106,7 +110,20 @@ def test_optuna_asks_and_tells(tmp_path):
     for _ in range(3):
         trial = study.ask()
         eta = trial.suggest_float("rule.eta", 1e-3, 1e-1, log=True)
-        command = [program, "train", "echo", "--neurons", "6", "--batch", "4", "--updates", "20", "--networks", "2", "--json"]
+        command = [
+            program,
+            "train",
+            "echo",
+            "--neurons",
+            "6",
+            "--batch",
+            "4",
+            "--updates",
+            "20",
+            "--networks",
+            "2",
+            "--json",
+        ]
         out = tmp_path / str(trial.number)
         done = subprocess.run([*command, "--set", f"rule.eta={eta}", "--out", out], check=True, capture_output=True)
         errors = [network["error"] for network in json.loads(done.stdout)["networks"]]
