@@ -6,7 +6,7 @@
 #     scripts/check-cluster.sh
 #
 # What is missing is passed over with a word, or is an error if HEBBIAN_RNN_REQUIRE_CLUSTER is set: Debian's packages parallel,
-# slurm-wlm and munge (Slurm needs root), and snakemake, which comes from PyPI (SNAKEMAKE names its command).
+# slurm-wlm and munge (Slurm needs root), and Snakemake, which comes from PyPI and is looked for where check-python.sh installs it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=${HEBBIAN_RNN:-$PWD/target/debug/hebbian-rnn}
@@ -77,14 +77,15 @@ else
     missing "GNU parallel"
 fi
 
-snakemake=${SNAKEMAKE:-snakemake}
+snakemake=$PWD/target/python/venv/bin/snakemake
+[ -x "$snakemake" ] || snakemake=snakemake
 if command -v "$snakemake" > /dev/null; then
     plan snakemake
     "$program" sweep script "$dir/snakemake" --engine snakemake > "$dir/Snakefile"
     (cd "$dir" && "$snakemake" --snakefile Snakefile --cores 2 --quiet all 2> "$dir/snakemake.log") || { cat "$dir/snakemake.log"; exit 1; }
     same snakemake
 else
-    missing snakemake
+    missing Snakemake
 fi
 
 if ! command -v slurmctld > /dev/null || ! command -v slurmd > /dev/null || ! command -v munged > /dev/null; then
@@ -166,6 +167,9 @@ done; }
 
 wait_for 120 "job 1 to begin" begun 1
 scontrol requeue "${array}_1"
+# Slurm would wait for two minutes.
+wait_for 60 "job 1 to be queued" bash -c "squeue --noheader --array --format='%i %t' | grep -q '^${array}_1 PD'"
+scontrol update JobId="${array}_1" StartTime=now
 echo "slurm: job 1 was queued again after update $(tail -n 1 "$dir/slurm/jobs/1/metrics.csv" | cut -d, -f1) of 100"
 
 wait_for 120 "job 3 to begin" begun 3
@@ -173,10 +177,18 @@ kill -KILL $(process 3)
 echo "slurm: job 3 was killed after update $(tail -n 1 "$dir/slurm/jobs/3/metrics.csv" | cut -d, -f1) of 100"
 
 wait_for 120 "job 5 to begin" begun 5
-kill "$(cat "$dir/slurmd.pid")"
-wait_for 20 "the end of slurmd" bash -c "! kill -0 $(cat "$dir/slurmd.pid") 2> /dev/null"
+daemon=$(cat "$dir/slurmd.pid")
+kill "$daemon"
+wait_for 20 "the end of slurmd" bash -c "! kill -0 $daemon 2> /dev/null"
 slurmd
 echo "slurm: the node's daemon was restarted while job 5 ran"
+
+# As Slurm does two minutes before the time limit: the job saves, and its script queues it again.
+wait_for 120 "job 7 to begin" begun 7
+scancel --signal=USR1 "${array}_7"
+wait_for 60 "job 7 to be queued" bash -c "squeue --noheader --array --format='%i %t' | grep -q '^${array}_7 PD'"
+scontrol update JobId="${array}_7" StartTime=now
+echo "slurm: job 7 was told that its time is up after update $(tail -n 1 "$dir/slurm/jobs/7/metrics.csv" | cut -d, -f1) of 100, and queued itself again"
 
 wait_for 300 "the array" bash -c '[ -z "$(squeue --noheader)" ]'
 again=$("$program" sweep status "$dir/slurm" | sed -n 's/.*--array=\([0-9,-]*\),.*/\1/p')
@@ -185,4 +197,5 @@ echo "slurm: jobs $again are submitted again"
 sbatch --array="$again" "$dir/slurm.sbatch" > /dev/null
 wait_for 120 "the jobs submitted again" bash -c '[ -z "$(squeue --noheader)" ]'
 same slurm
-grep -l "CANCELLED\|DUE TO JOB REQUEUE" "$dir"/slurm/logs/1.log > /dev/null
+grep -q "DUE TO JOB REQUEUE" "$dir/slurm/logs/1.log"
+grep -q "interrupted; everything is saved" "$dir/slurm/logs/7.log"

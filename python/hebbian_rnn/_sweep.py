@@ -49,7 +49,7 @@ class Sweep:
             deletechars="",
             ndmin=1,
         )
-        return {name: table[name] for name in table.dtype.names}
+        return {name: table[name] for name in table.dtype.names or ()}
 
 
 def run_job(folder: str | os.PathLike[str], job: int) -> int:
