@@ -11,6 +11,7 @@ scripts/check-msrv.sh
 scripts/check-supply.sh
 scripts/check-cuda.sh
 scripts/check-python.sh
+scripts/check-cluster.sh
 scripts/make_book.sh
 cargo run --locked --quiet --example quickstart
 cargo run --locked --quiet --example custom_task

@@ -62,17 +62,25 @@ fn keep_previous(path: &Path, keep: u64) -> io::Result<()> {
     for k in (1..last).rev() {
         fs::rename(previous(path, k), previous(path, k + 1))?;
     }
-    let link = |temporary: &Path| match fs::hard_link(path, temporary) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            fs::copy(path, temporary)?;
-            File::open(temporary)?.sync_all()
-        }
-        result => result,
-    };
+    let link = |temporary: &Path| second_name(path, temporary);
     let second = Builder::new().prefix(&unfinished(path)).make_in(folder(path), link)?.into_temp_path();
     // After a crash between this rename and the last one, both names already refer to one file; then nothing is
     // renamed, and dropping `second` removes it.
     fs::rename(&second, previous(path, 1))
+}
+
+/// Gives a file that is only ever replaced as a whole a second name, or copies it if the file system has no links.
+pub(crate) fn second_name(path: &Path, second: &Path) -> io::Result<()> {
+    match fs::hard_link(path, second) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => copy(path, second),
+        result => result,
+    }
+}
+
+/// Copies a file; returns once the copy is safe on disk.
+pub(crate) fn copy(path: &Path, second: &Path) -> io::Result<()> {
+    fs::copy(path, second)?;
+    File::open(second)?.sync_all()
 }
 
 /// The name of the version of `path` from `k` writes ago, such as `checkpoint.1.safetensors`.

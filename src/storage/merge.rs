@@ -2,8 +2,9 @@
 
 use super::metrics::merge_metrics;
 use super::run_folder::{claim, write_config};
-use super::METRICS_FILE;
-use crate::error::{ensure, Result};
+use super::{CONFIG_FILE, METRICS_FILE};
+use crate::error::{ensure, Doing, Result};
+use crate::files::{copy, second_name};
 use crate::training::{Checkpoint, Integrity, CHECKPOINT_FILE};
 use candle_core::Device;
 use std::path::{Path, PathBuf};
@@ -35,4 +36,17 @@ pub fn merge_runs(runs: &[PathBuf], out: &Path, force: bool) -> Result<Checkpoin
     merged.write(&out.join(CHECKPOINT_FILE))?;
     drop(lock);
     Ok(merged)
+}
+
+/// A run that is another one's copy. What is only replaced as a whole is stored once.
+///
+/// # Errors
+/// [`Error::Io`](crate::Error::Io) if a file is missing or cannot be written.
+pub(crate) fn copy_run(run: &Path, out: &Path) -> Result<()> {
+    std::fs::create_dir_all(out).doing("creating the folder", out)?;
+    for name in [CONFIG_FILE, CHECKPOINT_FILE] {
+        second_name(&run.join(name), &out.join(name)).doing("copying", &run.join(name))?;
+    }
+    // It grows in place.
+    copy(&run.join(METRICS_FILE), &out.join(METRICS_FILE)).doing("copying", &run.join(METRICS_FILE))
 }

@@ -301,7 +301,7 @@ fn kept_until(mut file: &File, updates: u64) -> Result<Kept> {
     let mut last = [b'\n'];
     let end = file.seek(SeekFrom::Start(kept.bytes.saturating_sub(1))).and_then(|_| file.read(&mut last));
     end.doing("reading", Path::new(METRICS_FILE))?;
-    kept.as_written &= kept.bytes > 0 && last == [b'\n'];
+    kept.as_written &= kept.rows == 0 || last == [b'\n'];
     Ok(kept)
 }
 

@@ -12,6 +12,7 @@ mod run_folder;
 pub use checkpoint::layout;
 pub use lives::{holds_a_life, read_life_rows, LifeFolder, CIRCUIT_PICTURE, LIFE_PICTURE};
 pub use lock::Lock;
+pub(crate) use merge::copy_run;
 pub use merge::merge_runs;
 pub(crate) use metrics::newest_update;
 pub use metrics::{metrics_rows, read_metrics, Metrics, METRICS_FILE};

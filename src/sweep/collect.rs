@@ -5,11 +5,15 @@ use super::{job_numbers, Job, JobState, Sweep, RESULTS_FILE};
 use crate::error::{ensure, Doing, Error, Result};
 use crate::files::write_through;
 use crate::quantile::quantile_with_missing;
-use crate::storage::{merge_runs, Lock};
+use crate::storage::{copy_run, merge_runs, Lock};
+use rayon::prelude::*;
 use serde::Serialize;
 use std::cmp::Ordering;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
+
+/// How many runs are merged at once.
+const WRITERS: usize = 8;
 
 /// What came of a sweep.
 #[derive(Clone, Debug)]
@@ -106,6 +110,7 @@ impl Sweep {
         let runs = self.folder().join("runs");
         std::fs::create_dir_all(&runs).doing("creating the folder", &runs)?;
         let mut found = Collected { settings: Vec::new(), apart: Vec::new(), returns: false };
+        let mut complete = Vec::new();
         let path = self.folder().join(RESULTS_FILE);
         write_through(&path, |file| {
             let csv_error =
@@ -136,37 +141,40 @@ impl Sweep {
                 for row in &rows {
                     csv.serialize((jobs[0].setting, &jobs[0].values, row)).map_err(csv_error)?;
                 }
-                if let Some(why) = self.merge(jobs, &rows)? {
-                    found.apart.push((jobs[0].setting, why));
-                }
+                complete.push((jobs, rows.iter().all(|row| row.updates == rows[0].updates)));
                 found.returns |= rows.iter().any(|row| row.mean_return.is_some());
                 found.settings.push(SettingResult::of(jobs, &rows));
             }
             csv.flush().doing("writing", &path)?;
             csv.into_inner().map_err(|error| csv_error(error.into_error().into()))?.flush().doing("writing", &path)
         })?;
+        // Most of the time goes by while files are made safe on disk, which several threads wait for at once.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(WRITERS).build().map_err(std::io::Error::other);
+        let pool = pool.doing("starting threads for", &runs)?;
+        pool.install(|| complete.par_iter().filter(|(_, even)| *even).try_for_each(|(jobs, _)| self.merge(jobs)))?;
+        let apart = complete.iter().filter(|(_, even)| !even);
+        const WHY: &str = "every network of a job diverged, so it ended earlier than the others";
+        found.apart = apart.map(|(jobs, _)| (jobs[0].setting, WHY.to_string())).collect();
         let returns = found.returns;
         found.settings.sort_by(|a, b| a.compare(b, returns));
         Ok(found)
     }
 
-    /// Merges the jobs of a setting, or says why they stay apart.
-    fn merge(&self, jobs: &[Job], rows: &[Row]) -> Result<Option<String>> {
+    /// Merges the jobs of a setting.
+    fn merge(&self, jobs: &[Job]) -> Result<()> {
         let run = self.run_folder(jobs[0].setting);
         if run.exists() {
-            return Ok(None);
-        }
-        let updates: Vec<u64> = rows.iter().map(|row| row.updates).collect();
-        if updates.iter().any(|count| *count != updates[0]) {
-            return Ok(Some("every network of a job diverged, so it ended earlier than the others".into()));
+            return Ok(());
         }
         let unfinished = run.with_file_name(format!(".collecting-{}", jobs[0].setting));
         if unfinished.exists() {
             std::fs::remove_dir_all(&unfinished).doing("clearing", &unfinished)?;
         }
         let parts: Vec<PathBuf> = jobs.iter().map(|job| self.job_folder(job)).collect();
-        merge_runs(&parts, &unfinished, false)?;
-        std::fs::rename(&unfinished, &run).doing("renaming", &unfinished)?;
-        Ok(None)
+        match &parts[..] {
+            [alone] => copy_run(alone, &unfinished)?,
+            parts => drop(merge_runs(parts, &unfinished, false)?),
+        }
+        std::fs::rename(&unfinished, &run).doing("renaming", &unfinished)
     }
 }

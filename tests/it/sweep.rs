@@ -73,6 +73,14 @@ fn jobs_put_together_are_the_undivided_run() {
         other.collect(false).unwrap();
         assert!(bytes(other.folder().join("results.csv")) == bytes(sweep.folder().join("results.csv")), "{most}");
     }
+    // What is made of the only job of a setting is a run of its own.
+    let alone = Sweep::open(&dir.path().join("other")).unwrap();
+    let files = |folder: &Path| FILES.map(|file| bytes(folder.join(file)));
+    let (job, run) = (alone.job_folder(&alone.jobs()[2]), alone.run_folder(3));
+    let before = files(&job);
+    assert!(before == files(&run) && before == files(&dir.path().join("0.1")));
+    fine(hebbian(&["train", "--resume", "--updates", "14", "--out", run.to_str().unwrap()], dir.path()));
+    assert!(before == files(&job) && before != files(&run));
     // By hand, without a plan.
     let part = |networks: &str, out: &str| {
         let command =
