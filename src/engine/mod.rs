@@ -26,6 +26,7 @@ pub(crate) mod memory;
 #[allow(unsafe_code)] // The `gemm` crate's products take pointers.
 mod product;
 pub(crate) mod reference;
+mod tiles;
 mod worth;
 
 pub(crate) use batch::initial_activation;

@@ -1,6 +1,10 @@
 //! Single-threaded matrix products on slices.
 
+use super::tiles::Tiles;
 use gemm::{gemm, Parallelism};
+
+/// Rows and columns up to which a product of whole vectors is computed here.
+const SMALL: usize = 512;
 
 /// The layout of a matrix in a slice: element [i, j] is at `i * rows + j * columns`.
 #[derive(Clone, Copy)]
@@ -37,6 +41,10 @@ pub(crate) fn product(
             && lhs_strides.fits((m, k), lhs.len())
             && rhs_strides.fits((k, n), rhs.len())
     );
+    let whole = rhs_strides.columns == 1 && rhs_strides.rows == n && out_strides.rows == n && n.is_multiple_of(16);
+    if whole && (n <= SMALL && k <= SMALL) && m > 1 {
+        return pulp::Arch::new().dispatch(Tiles { sizes: (m, n, k), out, add, lhs, strides: lhs_strides, rhs });
+    }
     // SAFETY: all three matrices lie inside their slices (asserted above), `out` is borrowed mutably and so overlaps
     // neither input, and its elements do not share places.
     unsafe {
