@@ -42,7 +42,7 @@ pub(crate) fn product(
             && rhs_strides.fits((k, n), rhs.len())
     );
     let whole = rhs_strides.columns == 1 && rhs_strides.rows == n && out_strides.rows == n && n.is_multiple_of(16);
-    if whole && (n <= SMALL && k <= SMALL) && m > 1 {
+    if whole && m > 1 && n <= SMALL && k <= SMALL {
         return pulp::Arch::new().dispatch(Tiles { sizes: (m, n, k), out, add, lhs, strides: lhs_strides, rhs });
     }
     // SAFETY: all three matrices lie inside their slices (asserted above), `out` is borrowed mutably and so overlaps
@@ -111,6 +111,39 @@ mod tests {
                     }
                     let close = out.iter().zip(&expected).all(|(o, e)| (o - e).abs() <= 1e-5 * e.abs().max(1.0));
                     assert!(close, "{m} x {n} x {k}, transposed {transposed}, gap {gap}, add {add}");
+                }
+            }
+        }
+    }
+
+    /// Whole vectors go by tiles; the same with a gap between the rows of the result by the library.
+    #[test]
+    fn tiles_give_the_bits_of_the_library() {
+        for n in [16, 32, 48, 64, 80, 208, 512] {
+            for (m, k) in [(2, 50), (3, 200), (4, 64), (5, 1), (6, 200), (13, 64), (200, 64), (50, 100), (7, 512)] {
+                for transposed in [false, true] {
+                    let ls = if transposed { Strides { rows: 1, columns: m } } else { Strides { rows: k, columns: 1 } };
+                    let (lhs, rhs) = (values(m * k, 1), values(k * n, 2));
+                    let rs = Strides { rows: n, columns: 1 };
+                    for add in [false, true] {
+                        let before = values(m * n, 3);
+                        let mut tiles = before.clone();
+                        product((m, n, k), (&mut tiles, rs), add, (&lhs, ls), (&rhs, rs));
+                        let apart = Strides { rows: n + 16, columns: 1 };
+                        let mut library = vec![0.0; m * (n + 16)];
+                        library
+                            .chunks_exact_mut(n + 16)
+                            .zip(before.chunks_exact(n))
+                            .for_each(|(l, b)| l[..n].copy_from_slice(b));
+                        product((m, n, k), (&mut library, apart), add, (&lhs, ls), (&rhs, rs));
+                        let library = library.chunks_exact(n + 16).flat_map(|row| &row[..n]);
+                        let what = format!("{m} x {n} x {k}, transposed {transposed}, add {add}");
+                        assert!(tiles.iter().zip(library.clone()).all(|(t, l)| (t - l).abs() <= 1e-4), "{what}");
+                        #[cfg(target_arch = "x86_64")]
+                        if is_x86_feature_detected!("fma") {
+                            assert!(tiles.iter().eq(library), "{what}: not the same bits");
+                        }
+                    }
                 }
             }
         }
