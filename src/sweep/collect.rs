@@ -103,7 +103,7 @@ impl Sweep {
         ensure!(
             missing.is_empty() || partial,
             Usage,
-            "jobs {} are not finished: run them (hebbian-rnn sweep run {}), or collect the settings that are complete (--partial)",
+            "not finished: job {}; run what is missing (hebbian-rnn sweep run {}), or collect the settings that are complete (--partial)",
             job_numbers(&missing),
             self.folder().display()
         );

@@ -96,6 +96,7 @@ impl Sweep {
             );
             jobs.push(job);
         }
+        ensure!(!jobs.is_empty(), Content, "{}: it has no jobs", path.display());
         let keys = header.iter().skip(COLUMNS.len()).map(String::from).collect();
         Ok(Sweep { folder: folder.to_path_buf(), keys, jobs })
     }

@@ -216,11 +216,11 @@ fn a_sweep_that_was_changed_is_refused() {
     refused(another, "holds another plan, whose jobs may have run: choose another folder");
     let job = &sweep.jobs()[0];
     let collected = |partial: bool| sweep.collect(partial).map(|_| true);
-    refused(collected(false), "jobs 1-9 are not finished: run them");
+    refused(collected(false), "not finished: job 1-9; run what is missing");
     run_all(&sweep);
     std::fs::remove_dir_all(sweep.job_folder(&sweep.jobs()[7])).unwrap();
     std::fs::remove_dir_all(sweep.job_folder(&sweep.jobs()[2])).unwrap();
-    refused(collected(false), "jobs 3,8 are not finished");
+    refused(collected(false), "not finished: job 3,8;");
     assert_eq!(sweep.collect(true).unwrap().settings.iter().map(|s| s.setting).collect::<Vec<_>>(), [2]);
 
     // Two processes on one job.
@@ -348,6 +348,8 @@ fn a_scan_is_a_sweep_on_this_machine() {
     assert_eq!(json["settings"][0]["networks"], 3);
     fine(hebbian(&["evaluate", "runs/echo-scan/runs/1"], dir.path()));
     one_line_error(hebbian(&[&scan[..], &["--scan", "rule.eta"]].concat(), dir.path()), 2, "expected KEY=VALUE");
+    let twice = ["--scan", "rule.eta=1", "--scan", "rule.eta=2"];
+    one_line_error(hebbian(&[&scan[..], &twice].concat(), dir.path()), 2, "--scan names rule.eta twice");
     assert_eq!(hebbian(&[&scan[..], &["--scan", "rule.eta=1,2", "--resume"]].concat(), dir.path()).code, 2);
 }
 

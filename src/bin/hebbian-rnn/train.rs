@@ -392,7 +392,9 @@ fn scan(args: &TrainArgs) -> Result<ExitCode> {
             .split(',')
             .map(|value| Ok(Setting::parse(&format!("{key}={value}"))?.value))
             .collect::<Result<_>>()?;
-        grid.insert(key.trim().into(), toml::Value::Array(values));
+        if grid.insert(key.trim().into(), toml::Value::Array(values)).is_some() {
+            return usage(Err(anyhow!("--scan names {} twice: give all its values at once", key.trim())));
+        }
     }
     let task = args.task.clone().or_else(|| args.task_file.is_some().then(|| FILE_TASK.to_string()));
     let folder = match (&args.out, &task) {
