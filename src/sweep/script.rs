@@ -21,6 +21,23 @@ pub enum BatchSystem {
     Snakemake,
 }
 
+impl std::str::FromStr for BatchSystem {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        const NAMES: [(&str, BatchSystem); 6] = [
+            ("slurm", BatchSystem::Slurm),
+            ("lsf", BatchSystem::Lsf),
+            ("pbs", BatchSystem::Pbs),
+            ("sge", BatchSystem::Sge),
+            ("parallel", BatchSystem::Parallel),
+            ("snakemake", BatchSystem::Snakemake),
+        ];
+        let found = NAMES.iter().find(|(known, _)| *known == name).map(|(_, system)| *system);
+        found.ok_or_else(|| Error::unknown("batch system", name, NAMES.map(|(known, _)| known)))
+    }
+}
+
 impl Sweep {
     /// What one submits to run all jobs, with `cores` processor cores and at most `minutes` for each, on standard output. A job that
     /// is stopped at its time limit has saved, and can be submitted again.

@@ -321,6 +321,7 @@ fn batch_systems_name_the_job_by_a_variable() {
     for file in ["results.csv", "learning_curves.png", "settings.svg", "report.html"] {
         assert!(collected.contains(file) && dir.path().join("s").join(file).exists(), "{file}: {collected}");
     }
+    one_line_error(hebbian(&["sweep", "script", "s", "--engine", "slurmm"], dir.path()), 2, "did you mean `slurm`");
     for engine in ["slurm", "lsf", "pbs", "sge", "parallel", "snakemake"] {
         let script = fine(hebbian(&["sweep", "script", "s", "--engine", engine, "--minutes", "90"], dir.path())).stdout;
         assert!(script.contains("sweep run") && script.contains(dir.path().to_str().unwrap()), "{script}");

@@ -211,12 +211,13 @@ pub fn print_collected(sweep: &Sweep, found: &Collected) -> Result<()> {
 }
 
 fn script(args: ScriptArgs) -> Result<()> {
+    let engine = judged(args.engine.parse())?;
     let sweep = judged(Sweep::open(&args.folder))?;
     let program = std::env::current_exe().context("the path of this program")?;
     // Slurm and its like write logs into a folder that is there.
     let logs = args.folder.join("logs");
     std::fs::create_dir_all(&logs).with_context(|| format!("creating the folder {}", logs.display()))?;
-    let text = sweep.script(args.engine.into(), &program, args.cores as usize, args.minutes)?;
+    let text = sweep.script(engine, &program, args.cores as usize, args.minutes)?;
     Ok(write!(stdout(), "{text}")?)
 }
 

@@ -1,7 +1,6 @@
 //! The arguments of `sweep` and `merge`.
 
-use clap::{value_parser, Args, Subcommand, ValueEnum};
-use hebbian_rnn::BatchSystem;
+use clap::{value_parser, Args, Subcommand};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -134,37 +133,14 @@ pub struct CollectArgs {
     pub json: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-pub enum EngineName {
-    Slurm,
-    Lsf,
-    Pbs,
-    Sge,
-    Parallel,
-    Snakemake,
-}
-
-impl From<EngineName> for BatchSystem {
-    fn from(name: EngineName) -> Self {
-        match name {
-            EngineName::Slurm => BatchSystem::Slurm,
-            EngineName::Lsf => BatchSystem::Lsf,
-            EngineName::Pbs => BatchSystem::Pbs,
-            EngineName::Sge => BatchSystem::Sge,
-            EngineName::Parallel => BatchSystem::Parallel,
-            EngineName::Snakemake => BatchSystem::Snakemake,
-        }
-    }
-}
-
 #[derive(Args)]
 pub struct ScriptArgs {
     /// The sweep's folder
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
-    /// The batch system
-    #[arg(long, value_enum)]
-    pub engine: EngineName,
+    /// The batch system: slurm, lsf, pbs, sge, parallel or snakemake
+    #[arg(long, value_name = "NAME")]
+    pub engine: String,
     /// Processor cores of each job
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u64).range(1..))]
     pub cores: u64,
