@@ -58,6 +58,21 @@ fn one() -> u64 {
 }
 
 impl SweepPlan {
+    /// One setting, of a task yet to be named.
+    pub fn of(networks: NetworkRange) -> Self {
+        SweepPlan {
+            task: None,
+            networks,
+            networks_per_job: None,
+            set: Table::new(),
+            grid: Table::new(),
+            list: Vec::new(),
+            draw: Table::new(),
+            draws: 0,
+            seed: 1,
+        }
+    }
+
     /// Reads a description; `name` is that of its file.
     ///
     /// # Errors

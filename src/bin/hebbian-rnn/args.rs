@@ -5,9 +5,7 @@ mod sweep;
 mod train;
 
 pub use live::LiveArgs;
-pub use sweep::{
-    CollectArgs, MergeArgs, PlanSweepArgs, RunSweepArgs, ScriptArgs, Sharing, StatusArgs, SweepArgs, SweepCommand,
-};
+pub use sweep::{CollectArgs, MergeArgs, PlanSweepArgs, RunSweepArgs, ScriptArgs, StatusArgs, SweepArgs, SweepCommand};
 pub use train::{BatchSize, TrainArgs};
 
 use crate::output::usage;

@@ -1,10 +1,11 @@
 //! `hebbian-rnn live` and `hebbian-rnn lives`.
 
 use crate::args::{ListArgs, LiveArgs};
-use crate::output::{open_device, print_json, print_table, usage};
+use crate::output::{device_name, open_device, print_json, print_table, usage};
 use crate::progress::Progress;
 use crate::{read, signals};
 use anyhow::{anyhow, bail, ensure, Context, Result};
+use candle_core::Device;
 use hebbian_rnn::{find_life, find_task, quantile, report_life, verdicts};
 use hebbian_rnn::{Integrity, LifeCheckpoint, LifeConfig, LifeFolder, LifeSetup, Lives, Setting, Verdict};
 use hebbian_rnn::{CIRCUIT_PICTURE, CONFIG_FILE, LIFE_PICTURE, LIVES, REPORT_FILE};
@@ -17,7 +18,7 @@ use std::time::Instant;
 
 pub fn run(args: LiveArgs) -> Result<ExitCode> {
     let resumes = args.resume || args.resume_or_start && read::holds_a_run(&named_folder(&args)?);
-    let (mut lives, mut folder) = if resumes { resume(&args)? } else { start(&args)? };
+    let (mut lives, mut folder, device) = if resumes { resume(&args)? } else { start(&args)? };
     let out = folder.path().to_path_buf();
     let interrupted = signals::listen()?;
     let first = lives.block();
@@ -26,9 +27,8 @@ pub fn run(args: LiveArgs) -> Result<ExitCode> {
     let every = if every > 0.0 { (every / seconds).round().max(1.0) as u64 } else { u64::MAX };
     let progress = Progress::new("blocks", first, Some(lives.blocks()));
     let life = &lives.setup().config;
-    let world = life.world_name()?;
-    progress
-        .begin(|| format!("{world}: networks {} on {}, in {}", life.life.networks, life.life.device, out.display()));
+    let (world, networks) = (life.world_name()?, life.life.networks.range());
+    progress.begin(|| format!("{world}: networks {networks:?} on {}, in {}", device_name(&device), out.display()));
     // Blocks between two looks at the signals: as many as take some tenths of a second, for after each stride threads wait
     // for each other.
     let mut stride = 1;
@@ -73,7 +73,7 @@ pub fn run(args: LiveArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn start(args: &LiveArgs) -> Result<(Lives, LifeFolder)> {
+fn start(args: &LiveArgs) -> Result<(Lives, LifeFolder, Device)> {
     if let Some(task) = args.life.as_deref().filter(|name| find_task(name).is_ok()) {
         return usage(Err(anyhow!("`{task}` is a task, whose trials end: hebbian-rnn train {task}")));
     }
@@ -85,7 +85,7 @@ fn start(args: &LiveArgs) -> Result<(Lives, LifeFolder)> {
     };
     let lives = Lives::new(setup, &device)?;
     let folder = LifeFolder::create(&out, lives.setup(), args.force)?;
-    Ok((lives, folder))
+    Ok((lives, folder, device))
 }
 
 /// The setup from `saved` settings, the file of `--config` and the options, of which the later ones win.
@@ -103,7 +103,7 @@ fn named_folder(args: &LiveArgs) -> Result<PathBuf> {
     read::named_folder(&args.out, args.life.as_ref().map(|life| Path::new("runs").join(life)))
 }
 
-fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder)> {
+fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder, Device)> {
     let out = named_folder(args)?;
     let (folder, checkpoint) = LifeFolder::reopen(&out)?;
     let saved = match &checkpoint {
@@ -156,7 +156,7 @@ fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder)> {
     if lives.is_over() {
         eprintln!("{}: these lives are over; nothing to do", out.display());
     }
-    Ok((lives, folder))
+    Ok((lives, folder, device))
 }
 
 /// Refuses another `life.seconds` than before if blocks already lived would then be frozen, or no longer.

@@ -4,7 +4,7 @@
 
 use crate::Usage;
 use anyhow::{anyhow, Result};
-use candle_core::Device;
+use candle_core::{Device, DeviceLocation};
 use comfy_table::{presets, CellAlignment, ContentArrangement, Table};
 use hebbian_rnn::{by_type, parse_devices, ChosenDevices, Error, Frozen, Returns, Score, TypeScore};
 use indicatif::ProgressBar;
@@ -133,6 +133,15 @@ pub fn open_devices(names: &str) -> Result<Vec<Device>> {
         eprintln!("{note}");
     }
     Ok(devices)
+}
+
+/// A device, as `--device` names it.
+pub fn device_name(device: &Device) -> String {
+    match device.location() {
+        DeviceLocation::Cpu => "cpu".into(),
+        DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+        DeviceLocation::Metal { .. } => "metal".into(),
+    }
 }
 
 /// Like [`open_devices`], for commands that use a single device.

@@ -1,20 +1,24 @@
 //! `hebbian-rnn sweep`.
 
-use crate::args::{CollectArgs, PlanSweepArgs, RunSweepArgs, ScriptArgs, Sharing, StatusArgs, SweepCommand};
+use crate::args::{
+    BatchSize, CollectArgs, PlanSweepArgs, RunSweepArgs, ScriptArgs, StatusArgs, SweepCommand, TrainArgs,
+};
 use crate::output::{counted, judged, print_json, print_table, usage, Spinner};
 use crate::progress::Progress;
 use crate::signals;
+use crate::train::default_folder;
 use anyhow::{anyhow, bail, Context, Result};
-use hebbian_rnn::RESULTS_FILE;
 use hebbian_rnn::{job_numbers, Collected, Job, JobNews, JobState, NetworkReport, SettingResult, Sweep, SweepPlan};
+use hebbian_rnn::{Setting, CONFIG_FILE, FILE_TASK, RESULTS_FILE};
 use serde_json::json;
 use std::io::{stdout, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 /// Where batch systems put the number of a job of an array.
 const INDICES: [&str; 4] = ["SLURM_ARRAY_TASK_ID", "LSB_JOBINDEX", "PBS_ARRAY_INDEX", "SGE_TASK_ID"];
+/// The key that `networks` of a plan stands for.
+const NETWORKS: &str = "train.networks";
 /// Settings that are shown in a table.
 const SHOWN: usize = 10;
 
@@ -54,7 +58,7 @@ fn run_jobs(args: RunSweepArgs) -> Result<ExitCode> {
         (jobs, _) => jobs.iter().cloned().flatten().collect(),
     };
     let jobs = usage(numbers.iter().map(|number| sweep.job(*number)).collect::<Result<Vec<_>, _>>())?;
-    let code = share(&sweep, &jobs, &args.sharing)?;
+    let code = share(&sweep, &jobs, args.jobs_at_once)?;
     if code == ExitCode::SUCCESS && jobs.len() == sweep.jobs().len() {
         writeln!(
             stdout(),
@@ -66,12 +70,12 @@ fn run_jobs(args: RunSweepArgs) -> Result<ExitCode> {
 }
 
 /// Runs jobs, several at once, until all are finished or a signal asks to stop.
-pub fn share(sweep: &Sweep, jobs: &[&Job], sharing: &Sharing) -> Result<ExitCode> {
+fn share(sweep: &Sweep, jobs: &[&Job], at_once: Option<u64>) -> Result<ExitCode> {
     let (todo, best) = judged(sweep.unfinished(jobs.iter().copied()))?;
     if todo.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    let at_once = sharing.jobs_at_once.map_or(best, |p| p as usize).min(todo.len());
+    let at_once = at_once.map_or(best, |p| p as usize).min(todo.len());
     let interrupted = signals::listen()?;
     let stop = || interrupted.load(Ordering::SeqCst);
     let progress = Progress::new("jobs", 0, Some(todo.len() as u64));
@@ -171,7 +175,7 @@ fn collect(args: CollectArgs) -> Result<()> {
 }
 
 /// Prints the best settings.
-pub fn print_collected(sweep: &Sweep, found: &Collected) -> Result<()> {
+fn print_collected(sweep: &Sweep, found: &Collected) -> Result<()> {
     let number = |value: Option<f64>, digits: usize| match value {
         None => "-".to_string(),
         Some(value) if value.abs() < 1e6 => format!("{value:.digits$}"),
@@ -221,15 +225,40 @@ fn script(args: ScriptArgs) -> Result<()> {
     Ok(write!(stdout(), "{text}")?)
 }
 
-/// Plans, runs and collects the settings of `train --scan`.
-pub fn scan(plan: SweepPlan, folder: &Path, sharing: &Sharing, json: bool) -> Result<ExitCode> {
-    if folder.join(hebbian_rnn::CONFIG_FILE).exists() {
+/// Plans, runs and collects every combination of the values of `train --scan`.
+pub fn scan(args: &TrainArgs) -> Result<ExitCode> {
+    if args.batch == Some(BatchSize::Auto) {
+        return usage(Err(anyhow!("--batch auto: every setting of --scan needs the same number")));
+    }
+    let mut settings = usage(args.settings())?;
+    let networks = settings.iter().rfind(|setting| setting.key == NETWORKS).map(|setting| setting.value.clone());
+    let networks = networks.map_or("4".to_string(), |value| value.as_str().map_or(value.to_string(), String::from));
+    settings.retain(|setting| setting.key != NETWORKS);
+    let mut grid = toml::Table::new();
+    for text in &args.scan {
+        let Some((key, values)) = text.split_once('=') else {
+            return usage(Err(anyhow!("--scan {text}: expected KEY=VALUE,VALUE")));
+        };
+        let value = |value: &str| Ok(Setting::parse(&format!("{key}={value}"))?.value);
+        let values = values.split(',').map(value).collect::<Result<_>>()?;
+        if grid.insert(key.trim().into(), toml::Value::Array(values)).is_some() {
+            return usage(Err(anyhow!("--scan names {} twice: give all its values at once", key.trim())));
+        }
+    }
+    let task = args.task.clone().or_else(|| args.task_file.is_some().then(|| FILE_TASK.to_string()));
+    let folder = match (&args.out, &task) {
+        (Some(out), _) => out.clone(),
+        (None, Some(task)) => default_folder(&format!("{task}-scan"), args.rule.as_deref().unwrap_or_default()),
+        (None, None) => return usage(Err(anyhow!("--scan: name a task"))),
+    };
+    if folder.join(CONFIG_FILE).exists() {
         return usage(Err(anyhow!("{} holds a run: choose another folder for the scan (--out DIR)", folder.display())));
     }
-    let sweep = judged(plan.write(folder))?;
-    let code = share(&sweep, &sweep.jobs().iter().collect::<Vec<_>>(), sharing)?;
+    let set = settings.into_iter().map(|setting| (setting.key, setting.value)).collect();
+    let sweep = judged(SweepPlan { task, set, grid, ..SweepPlan::of(usage(networks.parse())?) }.write(&folder))?;
+    let code = share(&sweep, &sweep.jobs().iter().collect::<Vec<_>>(), args.jobs_at_once)?;
     if code == ExitCode::SUCCESS {
-        collect(CollectArgs { folder: folder.to_path_buf(), partial: false, json })?;
+        collect(CollectArgs { folder, partial: false, json: args.json })?;
     }
     Ok(code)
 }

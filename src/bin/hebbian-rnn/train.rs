@@ -1,12 +1,14 @@
 //! `hebbian-rnn train`.
 
 use crate::args::{BatchSize, TrainArgs};
-use crate::output::{counted, frozen_line, open_devices, print_json, print_scores, rounded, usage, Spinner};
+use crate::output::{
+    counted, device_name, frozen_line, open_devices, print_json, print_scores, rounded, usage, Spinner,
+};
 use crate::progress::Progress;
 use crate::read::{self, Trials};
 use crate::{plot, report, signals, sweep};
 use anyhow::{anyhow, bail, ensure, Context, Result};
-use candle_core::{DType, Device, DeviceLocation};
+use candle_core::{DType, Device};
 use hebbian_rnn::{
     automatic_batch, check_memory, evaluate, find_life, find_task, holds_a_checkpoint, name_trials,
     quantile_with_missing, run_fresh, why_plain,
@@ -14,7 +16,7 @@ use hebbian_rnn::{
 use hebbian_rnn::{
     Checkpoint, Config, InitialWeights, Kernels, Lock, NetworkReport, Observer, RunFolder, Score, Setting, Setup,
 };
-use hebbian_rnn::{StopReason, SweepPlan, Trainer, UpdateReport, CONFIG_FILE, FILE_TASK, REMEDY};
+use hebbian_rnn::{StopReason, Trainer, UpdateReport, CONFIG_FILE, REMEDY};
 use serde_json::json;
 use std::io::{stdout, Write};
 use std::path::{Path, PathBuf};
@@ -27,7 +29,7 @@ pub const FINAL_TRIALS: u64 = 400;
 
 pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
     if !args.scan.is_empty() {
-        return scan(&args);
+        return sweep::scan(&args);
     }
     let resumes = args.resume || args.resume_or_start && read::holds_a_run(&named_folder(&args)?);
     if resumes {
@@ -127,7 +129,7 @@ fn start(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
 }
 
 /// The folder of a run: it tells the task, and the rule if it is not the task's own.
-fn default_folder(task: &str, rule: &str) -> PathBuf {
+pub fn default_folder(task: &str, rule: &str) -> PathBuf {
     let usual = rule.is_empty() || find_task(task).is_ok_and(|info| info.rule == rule);
     Path::new("runs").join(if usual { task.to_string() } else { format!("{task}-{rule}") })
 }
@@ -322,17 +324,13 @@ impl Watch {
         let limit = Some(train.max_updates()).filter(|limit| *limit < u64::MAX);
         let progress = Progress::new("updates", trainer.updates(), limit);
         progress.begin(|| {
-            let device = match trainer.devices()[0].location() {
-                DeviceLocation::Cpu => "cpu".to_string(),
-                DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
-                DeviceLocation::Metal { .. } => "metal".to_string(),
-            };
             format!(
-                "{}, {}: networks {:?} with {} at a time on {device}, in {}",
+                "{}, {}: networks {:?} with {} at a time on {}, in {}",
                 trainer.setup().task.name(),
                 rule.name,
                 train.networks.range(),
                 counted(train.batch as u64, "trial"),
+                trainer.devices().iter().map(device_name).collect::<Vec<_>>().join(","),
                 out.display()
             )
         });
@@ -371,47 +369,4 @@ impl Observer for Watch {
         self.progress.end();
         Ok(())
     }
-}
-
-/// Trains with every combination of the values of `--scan`.
-fn scan(args: &TrainArgs) -> Result<ExitCode> {
-    let mut settings = usage(args.settings())?;
-    if args.batch == Some(BatchSize::Auto) {
-        return usage(Err(anyhow!("--batch auto cannot be scanned with: give a number")));
-    }
-    let networks =
-        settings.iter().rposition(|setting| setting.key == "train.networks").map(|place| settings.remove(place));
-    let networks = networks
-        .map_or("4".to_string(), |setting| setting.value.as_str().map_or(setting.value.to_string(), String::from));
-    let mut grid = toml::Table::new();
-    for text in &args.scan {
-        let Some((key, values)) = text.split_once('=') else {
-            return usage(Err(anyhow!("--scan {text}: expected KEY=VALUE,VALUE")));
-        };
-        let values = values
-            .split(',')
-            .map(|value| Ok(Setting::parse(&format!("{key}={value}"))?.value))
-            .collect::<Result<_>>()?;
-        if grid.insert(key.trim().into(), toml::Value::Array(values)).is_some() {
-            return usage(Err(anyhow!("--scan names {} twice: give all its values at once", key.trim())));
-        }
-    }
-    let task = args.task.clone().or_else(|| args.task_file.is_some().then(|| FILE_TASK.to_string()));
-    let folder = match (&args.out, &task) {
-        (Some(out), _) => out.clone(),
-        (None, Some(task)) => default_folder(&format!("{task}-scan"), args.rule.as_deref().unwrap_or_default()),
-        (None, None) => return usage(Err(anyhow!("--scan: name a task"))),
-    };
-    let plan = SweepPlan {
-        task,
-        networks: usage(networks.parse())?,
-        networks_per_job: None,
-        set: settings.into_iter().map(|setting| (setting.key, setting.value)).collect(),
-        grid,
-        list: Vec::new(),
-        draw: toml::Table::new(),
-        draws: 0,
-        seed: 1,
-    };
-    sweep::scan(plan, &folder, &args.sharing, args.json)
 }

@@ -45,8 +45,13 @@ fn add_rows_to_lanes<S: Simd>(simd: S, drive: &mut [f32], w: usize, rows: &[f32]
     for (drive, scales) in fours.by_ref().zip(scales_of_four.by_ref()) {
         lanes::<S, 4>(simd, drive, w, rows, scales, stride);
     }
-    let rest = fours.into_remainder().chunks_exact_mut(w).zip(scales_of_four.remainder().chunks_exact(stride));
-    rest.for_each(|(drive, scales)| lanes::<S, 1>(simd, drive, w, rows, scales, stride));
+    let (rest, scales) = (fours.into_remainder(), scales_of_four.remainder());
+    match rest.len() / w {
+        3 => lanes::<S, 3>(simd, rest, w, rows, scales, stride),
+        2 => lanes::<S, 2>(simd, rest, w, rows, scales, stride),
+        1 => lanes::<S, 1>(simd, rest, w, rows, scales, stride),
+        _ => {}
+    }
 }
 
 /// [`add_rows_to_lanes`] for `L` lanes: four vectors of each stay in registers over all rows.

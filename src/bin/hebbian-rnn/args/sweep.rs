@@ -99,13 +99,7 @@ pub struct RunSweepArgs {
     /// The jobs to run, numbers from 1 or ranges: 3 or 1-20,25
     #[arg(long, value_name = "JOBS", value_delimiter = ',', value_parser = jobs)]
     pub job: Vec<RangeInclusive<usize>>,
-    #[command(flatten)]
-    pub sharing: Sharing,
-}
-
-#[derive(Args)]
-pub struct Sharing {
-    /// How many jobs of a sweep run at once and share the cores [default: as many as there are cores; one on a GPU]
+    /// How many jobs run at once and share the cores [default: as many as there are cores; one on a GPU]
     #[arg(long, value_name = "P", value_parser = value_parser!(u64).range(1..))]
     pub jobs_at_once: Option<u64>,
 }

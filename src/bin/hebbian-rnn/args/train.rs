@@ -1,8 +1,8 @@
 //! The arguments of `train`.
 
-use super::{settings, Sharing};
+use super::settings;
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{value_parser, Args};
 use hebbian_rnn::{Setting, FILE_TASK};
 use std::path::PathBuf;
 use toml::Value;
@@ -109,8 +109,9 @@ pub struct TrainArgs {
     /// folder: runs/TASK-scan]
     #[arg(long, value_name = "KEY=VALUE,VALUE", conflicts_with_all = ["resume", "resume_or_start", "force", "config", "log"])]
     pub scan: Vec<String>,
-    #[command(flatten)]
-    pub sharing: Sharing,
+    /// With --scan: how many settings are trained at once and share the cores [default: as many as there are cores; one on a GPU]
+    #[arg(long, value_name = "P", requires = "scan", value_parser = value_parser!(u64).range(1..))]
+    pub jobs_at_once: Option<u64>,
     /// Draw the learning curve with a logarithmic error axis
     #[arg(long)]
     pub log: bool,
