@@ -24,7 +24,7 @@ _os.environ.setdefault(
 from . import errors
 from ._native import Progress, __version__, explain
 from ._run import Findings, Run, load
-from ._sweep import Sweep, collect, run_job, sweep
+from ._sweep import Sweep, collect_sweep, run_job, sweep
 from ._tasks import Task, neurogym_task, psychrnn, task
 from ._train import Training, start, train
 from ._worlds import World, neurogym_env, world
@@ -38,7 +38,7 @@ __all__ = [
     "Training",
     "World",
     "__version__",
-    "collect",
+    "collect_sweep",
     "errors",
     "explain",
     "load",

@@ -91,10 +91,10 @@ def sweep(
         for done, future in enumerate(futures, start=1):
             future.result()
             told(done, count)
-    return collect(folder)
+    return collect_sweep(folder)
 
 
-def collect(folder: str | os.PathLike[str], *, partial: bool = False) -> Sweep:
+def collect_sweep(folder: str | os.PathLike[str], *, partial: bool = False) -> Sweep:
     """What came of a sweep whose jobs are finished, merged into one run for each setting.
 
     With `partial`, settings whose jobs are not finished are left out.
