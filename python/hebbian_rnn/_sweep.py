@@ -31,7 +31,7 @@ class Sweep:
     settings: list[dict[str, Any]]
     """A dict for each setting, the best first: its number `setting`, the `values` of the keys that differ, how many `networks` it
     has, how many `reached` the criterion and how many `diverged`, and the quartiles `criterion_trials` and `measured`: the error on
-    fresh trials or, in a world, the return."""
+    fresh trials or, where `returns` is true, the return."""
 
     def run(self, setting: int) -> Run:
         """The networks of a setting, by its number."""
@@ -102,7 +102,7 @@ def collect_sweep(folder: str | os.PathLike[str], *, partial: bool = False) -> S
     Raises:
         UsageError: jobs are not finished.
     """
-    keys, _, settings = _native.collect_sweep(os.fspath(folder), partial)
+    keys, settings = _native.collect_sweep(os.fspath(folder), partial)
     for setting in settings:
         setting["values"] = dict(zip(keys, setting["values"], strict=True))
     return Sweep(Path(folder), settings)

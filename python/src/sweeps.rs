@@ -71,19 +71,15 @@ pub fn run_jobs(
     }
 }
 
-/// Collects a sweep, draws its pictures and writes its page; returns the keys, whether what is measured is a return, and the settings,
+/// Collects a sweep, draws its pictures and writes its page; returns the keys and the settings,
 /// the best first.
 #[pyfunction]
-pub fn collect_sweep(
-    py: Python<'_>,
-    folder: PathBuf,
-    partial: bool,
-) -> PyResult<(Vec<String>, bool, Bound<'_, PyAny>)> {
+pub fn collect_sweep(py: Python<'_>, folder: PathBuf, partial: bool) -> PyResult<(Vec<String>, Bound<'_, PyAny>)> {
     let sweep = Sweep::open(&folder).or_raise()?;
     let found = crate::run::apart(py, || {
         let found = sweep.collect(partial)?;
         sweep.draw(&found)?;
         Ok(found)
     })?;
-    Ok((sweep.keys().to_vec(), found.returns, object(py, &found.settings)?))
+    Ok((sweep.keys().to_vec(), object(py, &found.settings)?))
 }

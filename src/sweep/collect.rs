@@ -23,8 +23,6 @@ pub struct Collected {
     pub settings: Vec<SettingResult>,
     /// Settings that have no run of their own, with the reason.
     pub apart: Vec<(usize, String)>,
-    /// Whether [`SettingResult::measured`] is a return, of worlds that answer.
-    pub returns: bool,
 }
 
 /// What came of the networks of a setting. Quartiles are lower, median and upper.
@@ -42,15 +40,30 @@ pub struct SettingResult {
     pub diverged: usize,
     /// Quartiles of the trials to criterion; `None` where too few networks reached it.
     pub criterion_trials: [Option<f64>; 3],
+    /// Whether what is measured is the return, of a world that answers, and not the error.
+    pub returns: bool,
     /// Quartiles of the error on fresh trials, or of the return; `None` where too many networks diverged.
     pub measured: [Option<f64>; 3],
+}
+
+impl Collected {
+    /// What [`SettingResult::measured`] is.
+    pub fn measure(&self) -> &'static str {
+        let returns = self.settings.iter().filter(|result| result.returns).count();
+        match returns {
+            0 => "error",
+            all if all == self.settings.len() => "return",
+            _ => "error or return",
+        }
+    }
 }
 
 impl SettingResult {
     fn of(jobs: &[Job], rows: &[Row]) -> Self {
         let criterion: Vec<Option<f64>> = rows.iter().map(|row| row.criterion_trials.map(|t| t as f64)).collect();
         // A network that diverged is worse than any other.
-        let sign = if rows.iter().any(|row| row.mean_return.is_some()) { -1.0 } else { 1.0 };
+        let returns = rows.iter().any(|row| row.mean_return.is_some());
+        let sign = if returns { -1.0 } else { 1.0 };
         let worth = |row: &Row| row.frozen.is_none().then(|| sign * row.mean_return.unwrap_or(row.error));
         let measured: Vec<Option<f64>> = rows.iter().map(worth).collect();
         let mut measured = [0.25, 0.5, 0.75].map(|q| quantile_with_missing(&measured, q).map(|value| sign * value));
@@ -64,15 +77,16 @@ impl SettingResult {
             reached: criterion.iter().flatten().count(),
             diverged: rows.iter().filter(|row| row.frozen.is_some()).count(),
             criterion_trials: [0.25, 0.5, 0.75].map(|q| quantile_with_missing(&criterion, q)),
+            returns,
             measured,
         }
     }
 
-    fn compare(&self, other: &Self, returns: bool) -> Ordering {
+    fn compare(&self, other: &Self) -> Ordering {
         let trials = |result: &Self| result.criterion_trials[1].unwrap_or(f64::INFINITY);
         let measured = |result: &Self| match result.measured[1] {
             None => f64::INFINITY,
-            Some(value) if returns => -value,
+            Some(value) if result.returns => -value,
             Some(value) => value,
         };
         let part = |result: &Self| result.reached as f64 / result.networks.max(1) as f64;
@@ -109,7 +123,7 @@ impl Sweep {
         );
         let runs = self.folder().join("runs");
         std::fs::create_dir_all(&runs).doing("creating the folder", &runs)?;
-        let mut found = Collected { settings: Vec::new(), apart: Vec::new(), returns: false };
+        let mut found = Collected { settings: Vec::new(), apart: Vec::new() };
         let mut complete = Vec::new();
         let path = self.folder().join(RESULTS_FILE);
         write_through(&path, |file| {
@@ -142,7 +156,6 @@ impl Sweep {
                     csv.serialize((jobs[0].setting, &jobs[0].values, row)).map_err(csv_error)?;
                 }
                 complete.push((jobs, rows.iter().all(|row| row.updates == rows[0].updates)));
-                found.returns |= rows.iter().any(|row| row.mean_return.is_some());
                 found.settings.push(SettingResult::of(jobs, &rows));
             }
             csv.flush().doing("writing", &path)?;
@@ -155,8 +168,7 @@ impl Sweep {
         let apart = complete.iter().filter(|(_, even)| !even);
         const WHY: &str = "every network of a job diverged, so it ended earlier than the others";
         found.apart = apart.map(|(jobs, _)| (jobs[0].setting, WHY.to_string())).collect();
-        let returns = found.returns;
-        found.settings.sort_by(|a, b| a.compare(b, returns));
+        found.settings.sort_by(SettingResult::compare);
         Ok(found)
     }
 

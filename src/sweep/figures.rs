@@ -66,7 +66,7 @@ impl Sweep {
         let axes: Vec<KeyAxis> =
             (0..self.keys().len()).map(|k| KeyAxis::of(self, found, k)).filter(|axis| axis.differs()).collect();
         let title = "What came of the settings".to_string();
-        let measured = if found.returns { "median return" } else { "median error" };
+        let measured = &format!("median {}", found.measure());
         match &axes[..] {
             [] => None,
             [x, y, ..] if x.named() && y.named() => {
@@ -100,6 +100,10 @@ impl Sweep {
                 measured => Serde(quartiles(result.measured, 3)),
             }
         };
+        let task = match self.keys().iter().any(|key| key == "task.name") {
+            true => "several tasks".to_string(),
+            false => self.config(&self.jobs()[0])?.task_name()?.to_string(),
+        };
         let pictures = [
             (curves, "Learning curves of the best settings: median and middle half of the networks of each."),
             (settings, "Each value is the median over the networks of a setting, on fresh trials after training; where settings share a place, the median over them."),
@@ -112,13 +116,13 @@ impl Sweep {
             context! {
                 style => include_str!("../report/style.css"),
                 program => env!("CARGO_PKG_VERSION"),
-                title => format!("Sweep of {} settings", found.settings.len()),
+                title => format!("{task}: a sweep of {} settings", found.settings.len()),
                 summary => Value::from(()),
                 jobs => self.jobs().len(),
                 all => self.settings().count(),
                 keys => Serde(self.keys()),
                 rows => found.settings.iter().map(row).collect::<Value>(),
-                measured => if found.returns { "return" } else { "error" },
+                measured => found.measure(),
                 pictures => pictures.collect::<Value>(),
                 apart => Serde(&found.apart),
                 plan => PLAN_FILE,

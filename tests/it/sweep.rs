@@ -370,7 +370,7 @@ fn what_a_sweep_says_of_its_settings() {
     let written = sweep.draw(&found).unwrap();
     assert_eq!(written.len(), 5);
     let page = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
-    assert!(page.contains("Sweep of 2 settings") && page.contains("1e30"));
+    assert!(page.contains("echo: a sweep of 2 settings") && page.contains("1e30"));
     // Drawn again after it was collected again: the same bytes.
     let before: Vec<Vec<u8>> = written.iter().map(bytes).collect();
     sweep.draw(&sweep.collect(false).unwrap()).unwrap();

@@ -162,7 +162,7 @@ fn collect(args: CollectArgs) -> Result<()> {
             object
         };
         return print_json(&json!({
-            "returns": found.returns,
+            "measure": found.measure(),
             "settings": found.settings.iter().map(setting).collect::<Vec<_>>(),
             "apart": found.apart,
         }));
@@ -201,8 +201,8 @@ fn print_collected(sweep: &Sweep, found: &Collected) -> Result<()> {
                 .join(" "),
         ]
     };
-    let measured = if found.returns { "return: median (quartiles)" } else { "error: median (quartiles)" };
-    let header = ["setting", "at criterion", "trials to it: median (quartiles)", measured, "values"];
+    let measured = format!("{}: median (quartiles)", found.measure());
+    let header = ["setting", "at criterion", "trials to it: median (quartiles)", &measured, "values"];
     print_table(header, found.settings.iter().take(SHOWN).map(row), 1)?;
     let mut console = stdout();
     if found.settings.len() > SHOWN {
