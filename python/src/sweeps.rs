@@ -71,8 +71,7 @@ pub fn run_jobs(
     }
 }
 
-/// Collects a sweep, draws its pictures and writes its page; returns the keys and the settings,
-/// the best first.
+/// Collects a sweep, draws its pictures and writes its page; returns the keys and the settings, the best first.
 #[pyfunction]
 pub fn collect_sweep(py: Python<'_>, folder: PathBuf, partial: bool) -> PyResult<(Vec<String>, Bound<'_, PyAny>)> {
     let sweep = Sweep::open(&folder).or_raise()?;

@@ -1,12 +1,14 @@
 //! Runs of different networks become one.
 
-use super::metrics::merge_metrics;
+use super::metrics_rows::whole_lines;
 use super::run_folder::{claim, write_config};
 use super::{CONFIG_FILE, METRICS_FILE};
-use crate::error::{ensure, Doing, Result};
-use crate::files::{copy, second_name};
+use crate::error::{ensure, At, Doing, Error, Result};
+use crate::files::{copy, second_name, write_through};
 use crate::training::{Checkpoint, Integrity, CHECKPOINT_FILE};
 use candle_core::Device;
+use std::fs::File;
+use std::io::{self, BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Writes the runs in the folders `runs` as one run in `out`, whose configuration, metrics and checkpoint are those that one run of
@@ -14,7 +16,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// As [`Checkpoint::merge`], [`Checkpoint::read`] and [`RunFolder::create`](crate::RunFolder::create);
-/// [`Error::Content`](crate::Error::Content) if a checkpoint was changed or metrics lack rows.
+/// [`Error::Content`] if a checkpoint was changed or metrics lack rows.
 pub fn merge_runs(runs: &[PathBuf], out: &Path, force: bool) -> Result<Checkpoint> {
     let read = |run: &PathBuf| {
         let checkpoint = Checkpoint::read(run, &Device::Cpu)?;
@@ -41,7 +43,7 @@ pub fn merge_runs(runs: &[PathBuf], out: &Path, force: bool) -> Result<Checkpoin
 /// A run that is another one's copy. What is only replaced as a whole is stored once.
 ///
 /// # Errors
-/// [`Error::Io`](crate::Error::Io) if a file is missing or cannot be written.
+/// [`Error::Io`] if a file is missing or cannot be written.
 pub(crate) fn copy_run(run: &Path, out: &Path) -> Result<()> {
     std::fs::create_dir_all(out).doing("creating the folder", out)?;
     for name in [CONFIG_FILE, CHECKPOINT_FILE] {
@@ -49,4 +51,88 @@ pub(crate) fn copy_run(run: &Path, out: &Path) -> Result<()> {
     }
     // It grows in place.
     copy(&run.join(METRICS_FILE), &out.join(METRICS_FILE)).doing("copying", &run.join(METRICS_FILE))
+}
+
+/// Merges the metrics of parts of a run, up to update `updates`: the rows of each update stand together, in the order of the parts.
+///
+/// # Errors
+/// [`Error::Io`] if a file cannot be read or written; [`Error::Content`] if a part lacks updates or has other columns.
+fn merge_metrics(parts: &[PathBuf], updates: u64, out: &Path) -> Result<()> {
+    let mut parts: Vec<Lines> = parts.iter().map(|path| Lines::open(path)).collect::<Result<_>>()?;
+    let header = parts.first().map_or(String::new(), |part| part.line.clone());
+    write_through(out, |file| {
+        let mut file = io::BufWriter::new(file);
+        let mut write = |line: &str| file.write_all(line.as_bytes()).doing("writing", out);
+        write(&header)?;
+        for part in &mut parts {
+            ensure!(
+                part.line == header,
+                Content,
+                "{}: its columns are not those of the other parts",
+                part.path.display()
+            );
+            part.advance()?;
+        }
+        let mut newest = None;
+        while let Some(update) = parts.iter().filter_map(|part| part.update).min().filter(|update| *update <= updates) {
+            for part in &mut parts {
+                let there = part.update == Some(update);
+                ensure!(
+                    there,
+                    Content,
+                    "{}: its rows of update {update} are missing: put it back as it was",
+                    part.path.display()
+                );
+                while part.update == Some(update) {
+                    write(&part.line)?;
+                    part.advance()?;
+                }
+            }
+            newest = Some(update);
+        }
+        let newest = newest.unwrap_or(updates);
+        ensure!(newest == updates, Content, "{}: it ends at update {newest} of {updates}", parts[0].path.display());
+        file.flush().doing("writing", out)
+    })
+}
+
+/// The lines of a metrics file, one at a time.
+struct Lines {
+    path: PathBuf,
+    file: io::BufReader<io::Take<File>>,
+    line: String,
+    /// The update of the line; `None` for the header and after the end.
+    update: Option<u64>,
+}
+
+impl Lines {
+    /// The header.
+    fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).doing("reading", path)?;
+        let whole = whole_lines(&file).doing("reading", path)?;
+        let file = io::BufReader::new(file.take(whole));
+        let mut lines = Lines { path: path.to_path_buf(), file, line: String::new(), update: None };
+        lines.read()?;
+        Ok(lines)
+    }
+
+    fn read(&mut self) -> Result<()> {
+        self.line.clear();
+        self.file.read_line(&mut self.line).doing("reading", &self.path).map(drop)
+    }
+
+    fn advance(&mut self) -> Result<()> {
+        self.read()?;
+        let number = self.line.split(',').next().unwrap_or_default();
+        self.update = match self.line.is_empty() {
+            true => None,
+            false => Some(
+                number
+                    .parse()
+                    .map_err(|_| Error::Content(format!("`{number}` is no number of an update")))
+                    .at_path(&self.path)?,
+            ),
+        };
+        Ok(())
+    }
 }

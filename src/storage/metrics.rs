@@ -1,14 +1,13 @@
 //! `metrics.csv`: one row per update and network, appended during training.
 
-use crate::error::{bail, ensure, At, Doing, Error, Result};
+use super::metrics_rows::kept_until;
+use super::to_csv;
+use crate::error::{At, Doing, Result};
 use crate::files;
 use crate::training::NetworkReport;
 use std::fs::File;
-use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-
-/// The name of the file in a run's folder.
-pub const METRICS_FILE: &str = "metrics.csv";
 
 /// The open file. It holds only whole rows; rows that could not be written wait in memory.
 pub struct Metrics {
@@ -33,7 +32,7 @@ impl Metrics {
     /// the file is missing, starts a new one.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read or written; [`Error::Content`] if rows up to `updates` are missing or
+    /// [`Error::Io`](crate::Error::Io) if the file cannot be read or written; [`Error::Content`](crate::Error::Content) if rows up to `updates` are missing or
     /// malformed. A checkpoint is never written before its rows, so the file must have changed since.
     pub fn reopen(path: &Path, updates: u64) -> Result<Self> {
         if !path.exists() {
@@ -53,7 +52,7 @@ impl Metrics {
     /// Appends the rows of one or more updates.
     ///
     /// # Errors
-    /// [`Error::Io`] if they could not be written. They are not lost; every later call tries again.
+    /// [`Error::Io`](crate::Error::Io) if they could not be written. They are not lost; every later call tries again.
     pub fn append(&mut self, rows: &[NetworkReport]) -> Result<()> {
         let first = self.written == 0 && self.waiting.is_empty();
         self.waiting.extend(to_csv(rows, first)?);
@@ -100,211 +99,6 @@ fn open(path: &Path) -> Result<File> {
     File::options().read(true).write(true).open(path).doing("opening", path)
 }
 
-/// The rows of a metrics file one after another, except for a last line that a crash cut short.
-///
-/// # Errors
-/// [`Error::Io`] if the file cannot be read. Each row is an [`Error::Content`] if it is malformed; the message names its line.
-pub fn metrics_rows(path: &Path) -> Result<impl Iterator<Item = Result<NetworkReport>>> {
-    let file = File::open(path).doing("reading", path)?;
-    let lines = whole_lines(&file).doing("reading", path)?;
-    let place = format!("reading {}", path.display());
-    let rows = csv::Reader::from_reader(file.take(lines)).into_deserialize();
-    Ok(rows.map(move |row| row.map_err(|error: csv::Error| Error::Content(error.to_string())).at(&place)))
-}
-
-/// All rows of a metrics file.
-///
-/// # Errors
-/// As [`metrics_rows`].
-pub fn read_metrics(path: &Path) -> Result<Vec<NetworkReport>> {
-    metrics_rows(path)?.collect()
-}
-
-/// The update of the last whole row, read from the end of the file; 0 if there is none.
-///
-/// # Errors
-/// [`Error::Io`] if the file cannot be read.
-pub(crate) fn newest_update(path: &Path) -> Result<u64> {
-    let mut file = File::open(path).doing("reading", path)?;
-    let whole = whole_lines(&file).doing("reading", path)?;
-    // Longer than any row.
-    let mut end = Vec::new();
-    let start = whole.saturating_sub(4096);
-    let read = file.seek(SeekFrom::Start(start)).and_then(|_| file.take(whole - start).read_to_end(&mut end));
-    read.doing("reading", path)?;
-    let row = end.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-    let number = row.split(|byte| *byte == b',').next().unwrap_or_default();
-    Ok(std::str::from_utf8(number).ok().and_then(|number| number.parse().ok()).unwrap_or(0))
-}
-
-/// Rows as text, below a line of column names if `header` is set and there are rows.
-fn to_csv(rows: &[NetworkReport], header: bool) -> Result<Vec<u8>> {
-    let bug = |error: String| Error::Bug(format!("writing metrics: {error}"));
-    let mut csv = csv::WriterBuilder::new().has_headers(header).from_writer(Vec::new());
-    rows.iter().try_for_each(|row| csv.serialize(row)).map_err(|error| bug(error.to_string()))?;
-    csv.into_inner().map_err(|error| bug(error.to_string()))
-}
-
-/// The number of bytes up to the end of the last line that has one. Leaves the file at its beginning.
-fn whole_lines(mut file: &File) -> io::Result<u64> {
-    const BLOCK: u64 = 4096;
-    let mut end = file.seek(SeekFrom::End(0))?;
-    let mut block = Vec::new();
-    let whole = loop {
-        let start = end.saturating_sub(BLOCK);
-        block.resize((end - start) as usize, 0);
-        file.seek(SeekFrom::Start(start))?;
-        file.read_exact(&mut block)?;
-        match block.iter().rposition(|byte| *byte == b'\n') {
-            Some(last) => break start + last as u64 + 1,
-            None if start == 0 => break 0,
-            None => end = start,
-        }
-    };
-    file.seek(SeekFrom::Start(0))?;
-    Ok(whole)
-}
-
-/// Merges the metrics of parts of a run, up to update `updates`: the rows of each update stand together, in the order of the parts.
-///
-/// # Errors
-/// [`Error::Io`] if a file cannot be read or written; [`Error::Content`] if a part lacks updates or has other columns.
-pub(super) fn merge_metrics(parts: &[PathBuf], updates: u64, out: &Path) -> Result<()> {
-    let mut parts: Vec<Lines> = parts.iter().map(|path| Lines::open(path)).collect::<Result<_>>()?;
-    let header = parts.first().map_or(String::new(), |part| part.line.clone());
-    files::write_through(out, |file| {
-        let mut file = io::BufWriter::new(file);
-        let mut write = |line: &str| file.write_all(line.as_bytes()).doing("writing", out);
-        write(&header)?;
-        for part in &mut parts {
-            ensure!(
-                part.line == header,
-                Content,
-                "{}: its columns are not those of the other parts",
-                part.path.display()
-            );
-            part.advance()?;
-        }
-        let mut newest = None;
-        while let Some(update) = parts.iter().filter_map(|part| part.update).min().filter(|update| *update <= updates) {
-            for part in &mut parts {
-                let there = part.update == Some(update);
-                ensure!(
-                    there,
-                    Content,
-                    "{}: its rows of update {update} are missing: put it back as it was",
-                    part.path.display()
-                );
-                while part.update == Some(update) {
-                    write(&part.line)?;
-                    part.advance()?;
-                }
-            }
-            newest = Some(update);
-        }
-        let newest = newest.unwrap_or(updates);
-        ensure!(newest == updates, Content, "{}: it ends at update {newest} of {updates}", parts[0].path.display());
-        file.flush().doing("writing", out)
-    })
-}
-
-/// The lines of a metrics file, one at a time.
-struct Lines {
-    path: PathBuf,
-    file: io::BufReader<io::Take<File>>,
-    line: String,
-    /// The update of the line; `None` for the header and after the end.
-    update: Option<u64>,
-}
-
-impl Lines {
-    /// The header.
-    fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).doing("reading", path)?;
-        let whole = whole_lines(&file).doing("reading", path)?;
-        let file = io::BufReader::new(file.take(whole));
-        let mut lines = Lines { path: path.to_path_buf(), file, line: String::new(), update: None };
-        lines.read()?;
-        Ok(lines)
-    }
-
-    fn read(&mut self) -> Result<()> {
-        self.line.clear();
-        self.file.read_line(&mut self.line).doing("reading", &self.path).map(drop)
-    }
-
-    fn advance(&mut self) -> Result<()> {
-        self.read()?;
-        let number = self.line.split(',').next().unwrap_or_default();
-        self.update = match self.line.is_empty() {
-            true => None,
-            false => Some(
-                number
-                    .parse()
-                    .map_err(|_| Error::Content(format!("`{number}` is no number of an update")))
-                    .at_path(&self.path)?,
-            ),
-        };
-        Ok(())
-    }
-}
-
-/// What of a metrics file stays when training goes on.
-struct Kept {
-    rows: usize,
-    bytes: u64,
-    /// Whether these bytes are as this program writes them: an older one wrote fewer columns.
-    as_written: bool,
-}
-
-/// The rows of the first `updates` updates. Rows of the first updates may be missing (if the file was once moved away),
-/// but there must be no gap after that. Anything may follow the last of these rows.
-fn kept_until(mut file: &File, updates: u64) -> Result<Kept> {
-    let whole = whole_lines(file).doing("reading", Path::new(METRICS_FILE))?;
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file.take(whole));
-    let unread = |error: csv::Error| Error::Content(error.to_string());
-    let header = reader.headers().map_err(unread)?.clone();
-    let mut kept = Kept { rows: 0, bytes: 0, as_written: true };
-    let mut newest = None;
-    let mut record = csv::StringRecord::new();
-    for line in 2.. {
-        let read = reader.read_record(&mut record);
-        let row = match read.and_then(|more| more.then(|| record.deserialize(Some(&header))).transpose()) {
-            Ok(None) => break,
-            Ok(Some(row)) => row,
-            Err(_) if newest.unwrap_or(0) == updates => break,
-            Err(error) => bail!(Content, "line {line} is no row, but the checkpoint is of update {updates}: {error}"),
-        };
-        let row: NetworkReport = row;
-        let update = row.update;
-        if update > updates {
-            break;
-        }
-        let follows = newest.is_none_or(|newest| (newest..=newest + 1).contains(&update));
-        ensure!(
-            follows,
-            Content,
-            "line {line} is of update {update}, the one before of update {}",
-            newest.unwrap_or(0)
-        );
-        if newest.is_none() {
-            kept.as_written =
-                to_csv(&[row], true)?.starts_with((header.iter().collect::<Vec<_>>().join(",") + "\n").as_bytes());
-        }
-        newest = Some(update);
-        kept.rows += 1;
-        kept.bytes = reader.position().byte();
-        kept.as_written &= record.len() == header.len();
-    }
-    let newest = newest.unwrap_or(updates);
-    ensure!(newest == updates, Content, "it ends at update {newest}, but the checkpoint is of update {updates}");
-    let mut last = [b'\n'];
-    let end = file.seek(SeekFrom::Start(kept.bytes.saturating_sub(1))).and_then(|_| file.read(&mut last));
-    end.doing("reading", Path::new(METRICS_FILE))?;
-    kept.as_written &= kept.rows == 0 || last == [b'\n'];
-    Ok(kept)
-}
-
 /// Writes the first `rows` rows anew, with all columns.
 fn rewrite(path: &Path, rows: usize) -> Result<()> {
     let old = File::open(path).doing("reading", path)?;
@@ -320,6 +114,7 @@ fn rewrite(path: &Path, rows: usize) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::{read_metrics, METRICS_FILE};
     use std::fs;
 
     fn report(update: u64) -> [NetworkReport; 2] {

@@ -7,6 +7,7 @@ mod lives;
 mod lock;
 mod merge;
 mod metrics;
+mod metrics_rows;
 mod run_folder;
 
 pub use checkpoint::layout;
@@ -14,6 +15,18 @@ pub use lives::{holds_a_life, read_life_rows, LifeFolder, CIRCUIT_PICTURE, LIFE_
 pub use lock::Lock;
 pub(crate) use merge::copy_run;
 pub use merge::merge_runs;
-pub(crate) use metrics::newest_update;
-pub use metrics::{metrics_rows, read_metrics, Metrics, METRICS_FILE};
+pub use metrics::Metrics;
+pub(crate) use metrics_rows::newest_update;
+pub use metrics_rows::{metrics_rows, read_metrics, METRICS_FILE};
 pub use run_folder::{holds_a_checkpoint, RunFolder, CONFIG_FILE, LEARNING_CURVE, REPORT_FILE, SAMPLE_TRIALS};
+
+use crate::error::{Error, Result};
+use serde::Serialize;
+
+/// Rows as text, below a line of column names if `header` is set and there are rows.
+pub(crate) fn to_csv(rows: &[impl Serialize], header: bool) -> Result<Vec<u8>> {
+    let bug = |error: String| Error::Bug(format!("writing rows as CSV: {error}"));
+    let mut csv = csv::WriterBuilder::new().has_headers(header).from_writer(Vec::new());
+    rows.iter().try_for_each(|row| csv.serialize(row)).map_err(|error| bug(error.to_string()))?;
+    csv.into_inner().map_err(|error| bug(error.to_string()))
+}

@@ -6,6 +6,7 @@ use crate::error::{ensure, Doing, Error, Result};
 use crate::files::write_through;
 use crate::quantile::quantile_with_missing;
 use crate::storage::{copy_run, merge_runs, Lock};
+use documented::DocumentedFields;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::cmp::Ordering;
@@ -82,6 +83,16 @@ impl SettingResult {
         }
     }
 
+    /// Median and quartiles of the trials to criterion, in words.
+    pub fn criterion_in_words(&self) -> String {
+        in_words(self.criterion_trials, 0)
+    }
+
+    /// Median and quartiles of what is measured, in words.
+    pub fn measured_in_words(&self) -> String {
+        in_words(self.measured, 3)
+    }
+
     fn compare(&self, other: &Self) -> Ordering {
         let trials = |result: &Self| result.criterion_trials[1].unwrap_or(f64::INFINITY);
         let measured = |result: &Self| match result.measured[1] {
@@ -130,19 +141,9 @@ impl Sweep {
             let csv_error =
                 |error: csv::Error| Error::Io { doing: "writing", path: path.clone(), source: error.into() };
             let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(BufWriter::new(file));
-            let columns = [
-                "network",
-                "updates",
-                "trials",
-                "criterion_trials",
-                "error",
-                "fraction_correct",
-                "mean_return",
-                "standard_error",
-                "mean_steps",
-                "frozen",
-            ];
-            let header = std::iter::once("setting").chain(self.keys().iter().map(String::as_str)).chain(columns);
+            let header = std::iter::once("setting")
+                .chain(self.keys().iter().map(String::as_str))
+                .chain(Row::FIELD_NAMES.iter().copied());
             csv.write_record(header).map_err(csv_error)?;
             for jobs in self.settings() {
                 if jobs.iter().any(|job| missing.binary_search(&job.number).is_ok()) {
@@ -189,4 +190,14 @@ impl Sweep {
         }
         std::fs::rename(&unfinished, &run).doing("renaming", &unfinished)
     }
+}
+
+/// Median and quartiles.
+fn in_words([lower, median, upper]: [Option<f64>; 3], digits: usize) -> String {
+    let number = |value: Option<f64>| match value {
+        None => "-".to_string(),
+        Some(value) if value.abs() < 1e6 => format!("{value:.digits$}"),
+        Some(value) => format!("{value:.2e}"),
+    };
+    format!("{} ({}, {})", number(median), number(lower), number(upper))
 }

@@ -4,12 +4,14 @@ use super::{Collected, SettingResult, Sweep, PLAN_FILE, RESULTS_FILE};
 use crate::error::Result;
 use crate::files::write_atomically;
 use crate::plot::{extent, Canvas, Colour, HeatMap, Mark, Panel, Panels, Shape};
+use crate::presets::Setup;
 use crate::quantile::quantile;
 use crate::report::{learning_curves, picture, render, LearningCurve};
 use crate::storage::REPORT_FILE;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// The learning curves of at most this many settings, the best, are drawn in one picture.
@@ -46,8 +48,7 @@ impl Sweep {
         let sound = |result: &&SettingResult| result.measured[1].is_some() && self.run_folder(result.setting).exists();
         for result in found.settings.iter().filter(sound).take(CURVES) {
             let Some(job) = self.jobs().iter().find(|job| job.setting == result.setting) else { continue };
-            let mut setup = self.setup(job)?;
-            setup.config.train.networks = self.config(job)?.train.networks;
+            let setup = Setup::new(self.config(job)?)?;
             curves.push(LearningCurve::read(self.named(result), &setup, &self.run_folder(result.setting))?);
         }
         // Settings of different tasks may have no common axis.
@@ -85,19 +86,14 @@ impl Sweep {
     }
 
     fn page(&self, found: &Collected, curves: Option<Canvas>, settings: Option<Canvas>) -> Result<String> {
-        let number =
-            |value: Option<f64>, digits: usize| value.map_or("–".to_string(), |value| format!("{value:.digits$}"));
-        let quartiles = |[lower, median, upper]: [Option<f64>; 3], digits| {
-            [median, lower, upper].map(|value| number(value, digits))
-        };
         let row = |result: &SettingResult| {
             context! {
                 setting => result.setting,
                 values => Serde(&result.values),
                 reached => format!("{} of {}", result.reached, result.networks),
                 diverged => result.diverged,
-                trials => Serde(quartiles(result.criterion_trials, 0)),
-                measured => Serde(quartiles(result.measured, 3)),
+                trials => result.criterion_in_words(),
+                measured => result.measured_in_words(),
             }
         };
         let task = match self.keys().iter().any(|key| key == "task.name") {
@@ -138,30 +134,22 @@ struct KeyAxis {
     place: usize,
     /// Distinct values, numbers in ascending order.
     values: Vec<String>,
-    numbers: Option<Vec<f64>>,
+    /// Whether all are numbers.
+    numeric: bool,
 }
 
 impl KeyAxis {
     fn of(sweep: &Sweep, found: &Collected, place: usize) -> Self {
-        let mut values: Vec<String> = Vec::new();
-        let mut seen = BTreeMap::new();
         let mut results: Vec<&SettingResult> = found.settings.iter().collect();
         results.sort_by_key(|result| result.setting);
-        for value in results.iter().filter_map(|result| result.values.get(place)).filter(|value| !value.is_empty()) {
-            if seen.insert(value.clone(), ()).is_none() {
-                values.push(value.clone());
-            }
+        let mut seen = BTreeSet::new();
+        let values = results.iter().filter_map(|result| result.values.get(place)).filter(|value| !value.is_empty());
+        let mut values: Vec<String> = values.filter(|value| seen.insert(*value)).cloned().collect();
+        let numeric = values.iter().all(|value| number(value).is_some());
+        if numeric {
+            values.sort_by(|a, b| number(a).partial_cmp(&number(b)).unwrap_or(Ordering::Equal));
         }
-        let number = |value: &String| value.parse::<f64>().ok().filter(|number| number.is_finite());
-        let numbers: Option<Vec<f64>> = values.iter().map(number).collect();
-        if let Some(mut numbers) = numbers {
-            let mut order: Vec<usize> = (0..values.len()).collect();
-            order.sort_by(|a, b| numbers[*a].total_cmp(&numbers[*b]));
-            values = order.iter().map(|k| values[*k].clone()).collect();
-            numbers.sort_by(f64::total_cmp);
-            return KeyAxis { key: sweep.keys()[place].clone(), place, values, numbers: Some(numbers) };
-        }
-        KeyAxis { key: sweep.keys()[place].clone(), place, values, numbers: None }
+        KeyAxis { key: sweep.keys()[place].clone(), place, values, numeric }
     }
 
     fn differs(&self) -> bool {
@@ -182,17 +170,15 @@ impl KeyAxis {
 
     /// What came of each setting, against the value of the key.
     fn dots(&self, found: &Collected, measured: &str) -> Panel {
-        let numbers = self.numbers.as_ref().filter(|_| !self.named());
+        let named = self.named() || !self.numeric;
         // Values over more than two powers of ten are drawn by their logarithms.
-        let log = numbers
-            .and_then(|numbers| extent(numbers.iter().copied()))
-            .is_some_and(|(lo, hi)| lo > 0.0 && hi > 100.0 * lo);
-        let x = |k: usize| match numbers {
-            Some(numbers) if log => numbers[k].log10(),
-            Some(numbers) => numbers[k],
-            None => k as f64 + 0.5,
+        let range = extent(self.values.iter().filter_map(|value| number(value)));
+        let log = !named && range.is_some_and(|(lo, hi)| lo > 0.0 && hi > 100.0 * lo);
+        let x = |result: &SettingResult| match named {
+            true => self.index(result).map(|k| k as f64 + 0.5),
+            false => number(result.values.get(self.place)?).map(|value| if log { value.log10() } else { value }),
         };
-        let results = found.settings.iter().filter_map(|result| Some((x(self.index(result)?), result)));
+        let results = found.settings.iter().filter_map(|result| Some((x(result)?, result)));
         let point = |x: f64, value: Option<f64>| (x, value.unwrap_or(f64::NAN));
         let points = results.clone().map(|(x, result)| point(x, result.measured[1])).collect();
         let ends =
@@ -203,12 +189,17 @@ impl KeyAxis {
         Panel {
             x_label: if log { format!("log10 of {}", self.key) } else { self.key.clone() },
             y_label: measured.into(),
-            x: numbers.is_none().then_some((0.0, self.values.len() as f64)),
-            x_ticks: if numbers.is_none() { self.ticks() } else { Vec::new() },
+            x: named.then_some((0.0, self.values.len() as f64)),
+            x_ticks: if named { self.ticks() } else { Vec::new() },
             marks,
             ..Panel::default()
         }
     }
+}
+
+/// A value as a finite number, if it is one.
+fn number(value: &str) -> Option<f64> {
+    value.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 /// A heat map over the values of two keys: the median over the settings at each place.

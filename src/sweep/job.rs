@@ -7,9 +7,10 @@ use crate::error::{ensure, At, Doing, Error, Result};
 use crate::files::write_atomically;
 use crate::presets::Setup;
 use crate::runs::{evaluate, Score};
-use crate::storage::{holds_a_checkpoint, newest_update, Lock, RunFolder, METRICS_FILE};
+use crate::storage::{holds_a_checkpoint, newest_update, to_csv, Lock, RunFolder, METRICS_FILE};
 use crate::training::{Checkpoint, Integrity, Observer, StopReason, Trainer, UpdateReport, CHECKPOINT_FILE};
 use candle_core::Device;
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,17 +22,25 @@ const SCORES_FILE: &str = "scores.csv";
 const TRIALS: u64 = 400;
 
 /// What came of a network: a row of a job's `scores.csv` and, after the columns of its setting, of a sweep's `results.csv`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 pub(super) struct Row {
+    /// The network's index.
     pub network: u64,
+    /// Updates made.
     pub updates: u64,
+    /// Trials of the network.
     pub trials: u64,
+    /// Trials to criterion, if it was reached.
     pub criterion_trials: Option<u64>,
-    /// On fresh trials, as are all that follow but the last.
+    /// Mean error on fresh trials, as are all that follow but the last.
     pub error: f64,
+    /// Fraction correct.
     pub fraction_correct: f64,
+    /// In a world that answers: mean return.
     pub mean_return: Option<f64>,
+    /// Its standard error.
     pub standard_error: Option<f64>,
+    /// Mean steps of the world.
     pub mean_steps: Option<f64>,
     /// The update in which it diverged.
     pub frozen: Option<u64>,
@@ -153,7 +162,7 @@ impl Sweep {
         let checkpoint = trainer.checkpoint()?;
         drop(trainer);
         let scores = evaluate(&checkpoint, TRIALS, checkpoint.setup.config.train.seed)?;
-        write_atomically(&folder.join(SCORES_FILE), &to_csv(&checkpoint, &scores)?)?;
+        write_atomically(&folder.join(SCORES_FILE), &to_csv(&rows(&checkpoint, &scores), true)?)?;
         Ok(true)
     }
 
@@ -208,23 +217,19 @@ fn begin(folder: &Path, setup: Setup, devices: &[Device]) -> Result<(Trainer, Op
     Ok((Trainer::resume(&Checkpoint { setup, ..checkpoint }, devices)?, Some(updates)))
 }
 
-fn to_csv(checkpoint: &Checkpoint, scores: &[Score]) -> Result<Vec<u8>> {
-    let bug = |error: String| Error::Bug(format!("writing scores: {error}"));
-    let mut csv = csv::Writer::from_writer(Vec::new());
-    for score in scores {
-        let row = Row {
-            network: score.network,
-            updates: checkpoint.updates,
-            trials: checkpoint.trials(),
-            criterion_trials: score.criterion_trials,
-            error: score.error,
-            fraction_correct: score.fraction_correct,
-            mean_return: score.returns.map(|returns| returns.mean_return),
-            standard_error: score.returns.map(|returns| returns.standard_error),
-            mean_steps: score.returns.map(|returns| returns.mean_steps),
-            frozen: score.frozen.map(|frozen| frozen.update),
-        };
-        csv.serialize(row).map_err(|error| bug(error.to_string()))?;
-    }
-    csv.into_inner().map_err(|error| bug(error.to_string()))
+/// The rows of a job's table.
+fn rows(checkpoint: &Checkpoint, scores: &[Score]) -> Vec<Row> {
+    let row = |score: &Score| Row {
+        network: score.network,
+        updates: checkpoint.updates,
+        trials: checkpoint.trials(),
+        criterion_trials: score.criterion_trials,
+        error: score.error,
+        fraction_correct: score.fraction_correct,
+        mean_return: score.returns.map(|returns| returns.mean_return),
+        standard_error: score.returns.map(|returns| returns.standard_error),
+        mean_steps: score.returns.map(|returns| returns.mean_steps),
+        frozen: score.frozen.map(|frozen| frozen.update),
+    };
+    scores.iter().map(row).collect()
 }

@@ -56,7 +56,7 @@ impl Sweep {
     /// Reads the plan in a sweep's folder.
     ///
     /// # Errors
-    /// [`Error::Io`] if there is none, [`Error::Content`] if it is no plan.
+    /// [`Error::Usage`] if there is none, [`Error::Io`] if it cannot be read, [`Error::Content`] if it is no plan.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(PLAN_FILE);
         ensure!(

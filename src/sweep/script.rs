@@ -2,7 +2,7 @@
 
 use super::Sweep;
 use crate::error::{Doing, Error, Result};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What runs a sweep's jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,15 +46,17 @@ impl Sweep {
     /// [`Error::Io`] if the folder does not exist.
     pub fn script(&self, system: BatchSystem, program: &Path, cores: usize, minutes: u64) -> Result<String> {
         let folder = std::fs::canonicalize(self.folder()).doing("reading", self.folder())?;
-        let named = |path: &PathBuf| -> Result<String> {
+        let named = |path: &Path| -> Result<String> {
             let text = path.to_str().ok_or_else(|| Error::Usage(format!("{}: not a name in UTF-8", path.display())))?;
             Ok(format!("'{}'", text.replace('\'', r"'\''")))
         };
-        let (dir, program) = (named(&folder)?, named(&program.to_path_buf())?);
+        let (dir, program) = (named(&folder)?, named(program)?);
         let jobs = self.jobs().len();
         let run = format!("{program} sweep run {dir}");
         let (hours, rest) = (minutes / 60, minutes % 60);
         let time = format!("{hours:02}:{rest:02}:00");
+        // At its soft limit, Grid Engine sends SIGUSR1.
+        let soft = format!("{:02}:{:02}:00", minutes.saturating_sub(2) / 60, minutes.saturating_sub(2) % 60);
         let logs = named(&folder.join("logs"))?;
         let threads = format!("export RAYON_NUM_THREADS={cores}");
         Ok(match system {
@@ -113,8 +115,7 @@ exec {run} --job \"$PBS_ARRAY_INDEX\"
 #$ -N sweep
 #$ -t 1-{jobs}
 #$ -pe smp {cores}
-#$ -l h_rt={time}
-#$ -notify
+#$ -l s_rt={soft},h_rt={time}
 #$ -j y
 #$ -o {log}
 {threads}
@@ -127,10 +128,9 @@ exec {run} --job \"$SGE_TASK_ID\"
 # Run it, or run it again: what is finished is passed over, what was begun goes on. --sshlogin FILE uses several machines.
 {threads}
 mkdir -p {logs}
-seq {jobs} | parallel --jobs {at_once} {quoted} --job {{}} '2>>' {logs}/{{}}.log
+seq {jobs} | parallel --jobs {at_once} {run} --job {{}} '2>>' {logs}/{{}}.log
 ",
                 at_once = format_args!("$(( $(nproc) / {cores} > 0 ? $(nproc) / {cores} : 1 ))"),
-                quoted = run,
             ),
             BatchSystem::Snakemake => format!(
                 "# snakemake --snakefile FILE --cores all
@@ -140,8 +140,6 @@ rule all:
 rule job:
     output: {dir:?} + \"/jobs/{{job}}/scores.csv\"
     threads: {cores}
-    # Keeps what was begun: the program goes on with it.
-    shadow: None
     shell: \"RAYON_NUM_THREADS={{threads}} {run} --job {{wildcards.job}}\"
 ",
                 dir = folder.display().to_string(),

@@ -175,10 +175,9 @@ impl Checkpoint {
                 end.min(networks(next).end) - 1
             );
             ensure!(end == start, Usage, "networks {end} to {} are missing between {a} and {b}", start - 1);
-            let version = |part: &Checkpoint| (part.program.clone(), part.format);
-            let ((was, _), (is, _)) = (version(before), version(next));
+            let (was, is) = (&before.program, &next.program);
             ensure!(
-                version(before) == version(next),
+                was == is,
                 Usage,
                 "{a} was written by version {was} and {b} by version {is}: train one of them again with the other's program"
             );

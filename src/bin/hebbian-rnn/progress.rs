@@ -37,11 +37,6 @@ impl Progress {
         }
     }
 
-    /// How far the work is.
-    pub fn position(&self) -> u64 {
-        self.bar.position()
-    }
-
     /// Seconds since the work began.
     pub fn seconds(&self) -> f64 {
         self.started.elapsed().as_secs_f64()
@@ -49,27 +44,31 @@ impl Progress {
 
     /// The work is at `position`; `message` says what is to be seen of it.
     pub fn set(&self, position: u64, message: impl FnOnce() -> String) {
-        let Some(log) = &self.log else {
-            self.bar.set_message(message());
-            return self.bar.set_position(position);
-        };
         self.bar.set_position(position);
+        self.show(message);
+    }
+
+    /// One step is done.
+    pub fn step(&self, message: impl FnOnce() -> String) {
+        self.bar.inc(1);
+        self.show(message);
+    }
+
+    /// Shows a message where the work is; in a log, if it is time for a line.
+    pub fn show(&self, message: impl FnOnce() -> String) {
+        let Some(log) = &self.log else { return self.bar.set_message(message()) };
         let Ok(mut last) = log.try_lock() else { return };
         if last.elapsed() < EVERY {
             return;
         }
         *last = Instant::now();
-        let done = (position.saturating_sub(self.first)) as f64;
+        let position = self.bar.position();
+        let done = position.saturating_sub(self.first) as f64;
         let left =
             self.bar.length().map(|limit| limit.saturating_sub(position) as f64 * self.seconds() / done.max(1.0));
         let of = self.bar.length().map_or(String::new(), |limit| format!(" of {limit}"));
         let left = left.map_or(String::new(), |seconds| format!(", {} left", in_words(seconds)));
         eprintln!("{position}{of} {}: {}{left}", self.steps, message());
-    }
-
-    /// Moves it by one step.
-    pub fn step(&self, message: impl FnOnce() -> String) {
-        self.set(self.bar.position() + 1, message);
     }
 
     /// Prints a line without disturbing the bar.

@@ -92,7 +92,7 @@ fn share(sweep: &Sweep, jobs: &[&Job], at_once: Option<u64>) -> Result<ExitCode>
     let news = |job: &Job, news: JobNews| match news {
         JobNews::Finished => progress.step(|| format!("job {} is finished", job.number)),
         JobNews::Failed(why) => progress.say(&format!("error: job {}: {why}", job.number)),
-        JobNews::Update(trainer, report) => progress.set(progress.position(), || {
+        JobNews::Update(trainer, report) => progress.show(|| {
             let limit = trainer.config().train.max_updates();
             let measured =
                 report.mean(NetworkReport::measured).map_or("diverged".into(), |value| format!("{value:.3}"));
@@ -176,21 +176,13 @@ fn collect(args: CollectArgs) -> Result<()> {
 
 /// Prints the best settings.
 fn print_collected(sweep: &Sweep, found: &Collected) -> Result<()> {
-    let number = |value: Option<f64>, digits: usize| match value {
-        None => "-".to_string(),
-        Some(value) if value.abs() < 1e6 => format!("{value:.digits$}"),
-        Some(value) => format!("{value:.2e}"),
-    };
-    let quartiles = |[lower, median, upper]: [Option<f64>; 3], digits| {
-        format!("{} ({}, {})", number(median, digits), number(lower, digits), number(upper, digits))
-    };
     let row = |result: &SettingResult| {
         let named = |(key, value): (&String, &String)| format!("{key}={value}");
         [
             result.setting.to_string(),
             format!("{} of {}", result.reached, result.networks),
-            quartiles(result.criterion_trials, 0),
-            quartiles(result.measured, 3),
+            result.criterion_in_words(),
+            result.measured_in_words(),
             sweep
                 .keys()
                 .iter()
