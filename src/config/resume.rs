@@ -35,12 +35,16 @@ impl Config {
     /// The first key outside `but` in which another configuration differs, with its values here and there.
     pub(crate) fn difference(&self, other: &Config, but: &[&str]) -> Result<Option<(String, String, String)>> {
         let flat = |config: &Config| Setting::from_toml(&config.to_toml()?, "the configuration");
-        let (here, there) = (flat(self)?, flat(other)?);
-        let value = |settings: &[Setting], key: &str| {
-            settings.iter().find(|s| s.key == key).map_or("not set".to_string(), |s| s.value.to_string())
-        };
-        let keys = here.iter().chain(&there).map(|s| s.key.as_str()).filter(|key| !but.contains(key));
-        let mut values = keys.map(|key| (key.to_string(), value(&here, key), value(&there, key)));
-        Ok(values.find(|(_, here, there)| here != there))
+        Ok(first_difference(&flat(self)?, &flat(other)?, but))
     }
+}
+
+/// The first key outside `but` whose values differ, with both.
+pub(super) fn first_difference(here: &[Setting], there: &[Setting], but: &[&str]) -> Option<(String, String, String)> {
+    let value = |settings: &[Setting], key: &str| {
+        settings.iter().find(|s| s.key == key).map_or("not set".to_string(), |s| s.value.to_string())
+    };
+    let keys = here.iter().chain(there).map(|s| s.key.as_str()).filter(|key| !but.contains(key));
+    let mut values = keys.map(|key| (key.to_string(), value(here, key), value(there, key)));
+    values.find(|(_, here, there)| here != there)
 }

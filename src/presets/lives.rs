@@ -16,6 +16,8 @@ pub struct LifeInfo {
     pub summary: &'static str,
     /// The rules that it can be lived with; the first is the usual one.
     pub rules: &'static [&'static str],
+    /// By which figure of their verdicts settings are compared if as many networks learnt, and whether more of it is better.
+    pub measure: (&'static str, bool),
     /// The populations, projections and world, as TOML; `RULE` stands for the rule's table.
     text: &'static str,
     /// What each parameter of the world means.
@@ -46,6 +48,7 @@ pub static LIVES: &[LifeInfo] = &[
         name: "xor-rate",
         summary: "XOR of two bits coded by rates, by spiking neurons and reward (Florian 2007, 4.2)",
         rules: &["mstdpet", "mstdp"],
+        measure: ("apart_hz", true),
         text: include_str!("lives/xor-rate.toml"),
         meanings: owned::<Xor>,
         adapt: |_, _| (),
@@ -54,6 +57,7 @@ pub static LIVES: &[LifeInfo] = &[
         name: "xor-temporal",
         summary: "XOR of two bits coded by spike trains (Florian 2007, 4.3)",
         rules: &["mstdpet", "mstdp"],
+        measure: ("apart_hz", true),
         text: include_str!("lives/xor-temporal.toml"),
         meanings: owned::<Xor>,
         adapt: |config, rule| {
@@ -67,6 +71,7 @@ pub static LIVES: &[LifeInfo] = &[
         name: "one-synapse",
         summary: "one synapse whose neurons fire at given times (Florian 2007, figure 1); give it spikes of your own",
         rules: &["mstdpet", "mstdp", "stdp", "da-stdp"],
+        measure: ("last_weight", true),
         text: include_str!("lives/one-synapse.toml"),
         meanings: Given::meanings,
         adapt: |config, rule| {
@@ -79,6 +84,7 @@ pub static LIVES: &[LifeInfo] = &[
         name: "distal-reward",
         summary: "one synapse grows because reward follows seconds after it acts (Izhikevich 2007, figure 1)",
         rules: &["da-stdp"],
+        measure: ("fraction_above", false),
         text: include_str!("lives/distal-reward.toml"),
         meanings: owned::<DistalReward>,
         adapt: |_, _| (),
@@ -87,6 +93,7 @@ pub static LIVES: &[LifeInfo] = &[
         name: "pavlovian",
         summary: "the response to one of 100 stimuli grows because reward follows it (Izhikevich 2007, figure 2)",
         rules: &["da-stdp"],
+        measure: ("z", true),
         text: include_str!("lives/pavlovian.toml"),
         meanings: owned::<Pavlovian>,
         adapt: |_, _| (),
@@ -95,6 +102,7 @@ pub static LIVES: &[LifeInfo] = &[
         name: "hoerzer",
         summary: "a chaotic rate network learns to produce a pattern while it lives (Hoerzer et al. 2014)",
         rules: &["eh"],
+        measure: ("frozen_shape_error", false),
         text: include_str!("lives/hoerzer.toml"),
         meanings: owned::<Pattern>,
         adapt: |_, _| (),
@@ -103,6 +111,7 @@ pub static LIVES: &[LifeInfo] = &[
         name: "maze",
         summary: "spiking actor and critic find a goal behind a U-shaped wall (Frémaux et al. 2013, figure 4)",
         rules: &["td-ltp", "td-stdp", "r-max"],
+        measure: ("last_s", false),
         text: include_str!("lives/maze.toml"),
         meanings: || ActorCritic::meanings("maze"),
         adapt: |config, rule| match rule {
@@ -120,6 +129,7 @@ pub static LIVES: &[LifeInfo] = &[
         name: "linear-track",
         summary: "values spread backward from a reward at the end of a track (Frémaux et al. 2013, figure 2)",
         rules: &["td-ltp"],
+        measure: ("successes", true),
         text: include_str!("lives/linear-track.toml"),
         meanings: || ActorCritic::meanings("linear-track"),
         adapt: |config, _| rates(config, 0.05, 0.0),
@@ -128,6 +138,7 @@ pub static LIVES: &[LifeInfo] = &[
         name: "acrobot-swing-up",
         summary: "spiking actor and critic swing a double pendulum up (Frémaux et al. 2013, figure 5)",
         rules: &["td-ltp"],
+        measure: ("last_s", false),
         text: include_str!("lives/acrobot-swing-up.toml"),
         meanings: || ActorCritic::meanings("acrobot-swing-up"),
         adapt: |config, _| rates(config, 0.5, 0.125),
@@ -137,6 +148,7 @@ pub static LIVES: &[LifeInfo] = &[
         summary:
             "spiking actor and critic swing a pole up (Frémaux et al. 2013, figure 6); it is not learnt to balance",
         rules: &["td-ltp"],
+        measure: ("last_s", true),
         text: include_str!("lives/cartpole-swing-up.toml"),
         meanings: || ActorCritic::meanings("cartpole-swing-up"),
         adapt: |config, _| rates(config, 0.25, 0.03125),
@@ -236,6 +248,10 @@ mod tests {
             assert!(setup.rules.iter().any(Option::is_some), "{}", life.name);
             let text = setup.config.to_toml().unwrap();
             assert_eq!(LifeConfig::from_toml(&text).unwrap(), setup.config);
+        }
+        for life in LIVES {
+            let verdict = LifeSetup::resolve(Some(life.name), None, &[]).unwrap().world(0).unwrap().verdict(&[]);
+            assert!(verdict.figures.iter().any(|(name, _)| *name == life.measure.0), "{}", life.name);
         }
         let refused = |rule| LifeSetup::resolve(Some("hoerzer"), Some(rule), &[]).err().unwrap().to_string();
         let set =

@@ -10,6 +10,7 @@ use crate::reader::{read, TensorFile};
 use crate::training::{LifeCheckpoint, Lives, CHECKPOINT_FILE};
 use crate::worlds::LifeRow;
 use std::path::Path;
+use std::time::Instant;
 
 /// The name of the picture in the folder of lives, without its extension.
 pub const LIFE_PICTURE: &str = "life";
@@ -76,6 +77,51 @@ impl LifeFolder {
     /// Adds rows. They are on disk after the next [`LifeFolder::save`].
     pub fn append(&mut self, rows: Vec<LifeRow>) {
         self.rows.extend(rows);
+    }
+
+    /// Lives on until the lives are over or `interrupted`, keeping the folder up to date, and saves them; returns whether they are
+    /// over. `news` hears of each stretch and, if writing has failed, why: it is tried again at the next checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the end cannot be saved; else as [`Lives::live`].
+    pub fn live(
+        &mut self,
+        lives: &mut Lives,
+        news: &mut dyn FnMut(&Lives, Option<&Error>),
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<bool> {
+        let every = lives.setup().config.life.checkpoint_every_seconds / lives.block_seconds();
+        let every = if every > 0.0 { every.round().max(1.0) as u64 } else { u64::MAX };
+        // Blocks between two looks at `interrupted`: as many as take some tenths of a second, for after each stride threads wait for
+        // each other.
+        let mut stride = 1;
+        let mut saved = None;
+        while !lives.is_over() {
+            let to_save = every - lives.block() % every;
+            let begun = Instant::now();
+            self.append(lives.live(stride.min(to_save))?);
+            stride = match begun.elapsed().as_millis() {
+                0..100 => stride.saturating_mul(2),
+                100..400 => stride,
+                _ => (stride / 2).max(1),
+            };
+            news(lives, None);
+            let last = lives.is_over() || interrupted();
+            if last || lives.block().is_multiple_of(every) {
+                match self.save(lives) {
+                    Ok(()) => saved = Some(lives.block()),
+                    Err(why) if !last => news(lives, Some(&why)),
+                    Err(why) => return Err(why),
+                }
+            }
+            if last {
+                break;
+            }
+        }
+        if saved != Some(lives.block()) {
+            self.save(lives)?;
+        }
+        Ok(lives.is_over())
     }
 
     /// All rows so far.

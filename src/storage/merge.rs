@@ -2,10 +2,11 @@
 
 use super::metrics_rows::whole_lines;
 use super::run_folder::{claim, write_config};
-use super::{CONFIG_FILE, METRICS_FILE};
-use crate::error::{ensure, At, Doing, Error, Result};
+use super::{LifeFolder, CONFIG_FILE, METRICS_FILE};
+use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::files::{copy, second_name, write_through};
-use crate::training::{Checkpoint, Integrity, CHECKPOINT_FILE};
+use crate::training::{Checkpoint, Integrity, LifeCheckpoint, Lives, CHECKPOINT_FILE};
+use crate::worlds::LifeRow;
 use candle_core::Device;
 use std::fs::File;
 use std::io::{self, BufRead, Read, Write};
@@ -20,13 +21,7 @@ use std::path::{Path, PathBuf};
 pub fn merge_runs(runs: &[PathBuf], out: &Path, force: bool) -> Result<Checkpoint> {
     let read = |run: &PathBuf| {
         let checkpoint = Checkpoint::read(run, &Device::Cpu)?;
-        let name = run.display().to_string();
-        ensure!(
-            checkpoint.integrity != Integrity::Changed,
-            Content,
-            "{name}: the checksum of its checkpoint does not fit: it was damaged, or edited by hand"
-        );
-        Ok((run.clone(), checkpoint))
+        Ok((run.clone(), whole(run, checkpoint.integrity).map(|()| checkpoint)?))
     };
     let mut parts = runs.iter().map(read).collect::<Result<Vec<_>>>()?;
     parts.sort_by_key(|(_, part)| part.setup.config.train.networks.start);
@@ -38,6 +33,49 @@ pub fn merge_runs(runs: &[PathBuf], out: &Path, force: bool) -> Result<Checkpoin
     merged.write(&out.join(CHECKPOINT_FILE))?;
     drop(lock);
     Ok(merged)
+}
+
+/// Writes the lives in the folders `runs` as one run in `out`, as if they had been lived in one. Lives that are over wait for the
+/// others. With `force`, an existing run in `out` is moved aside. Returns them with the rows that they left.
+///
+/// # Errors
+/// As [`LifeCheckpoint::merge`], [`LifeFolder::reopen`] and [`LifeFolder::create`]; [`Error::Content`] if a checkpoint was changed.
+pub fn merge_lives(runs: &[PathBuf], out: &Path, force: bool) -> Result<(LifeCheckpoint, Vec<LifeRow>)> {
+    let read = |run: &PathBuf| {
+        let (folder, checkpoint) = LifeFolder::reopen(run)?;
+        let Some(checkpoint) = checkpoint else { bail!(Usage, "{} holds no checkpoint", run.display()) };
+        whole(run, checkpoint.integrity)?;
+        Ok((run.display().to_string(), checkpoint, folder.rows().to_vec()))
+    };
+    let mut parts = runs.iter().map(read).collect::<Result<Vec<_>>>()?;
+    parts.sort_by_key(|(_, part, _)| part.setup.config.life.networks.start);
+    let last = parts.iter().map(|(_, part, _)| part.block).max().unwrap_or(0);
+    for (_, part, rows) in parts.iter_mut().filter(|(_, part, _)| part.block < last) {
+        let mut lives = Lives::resume(part, &Device::Cpu)?;
+        if lives.is_over() {
+            rows.extend(lives.wait(last - part.block)?);
+            *part = lives.checkpoint()?;
+        }
+    }
+    let mut rows: Vec<LifeRow> = parts.iter_mut().flat_map(|(_, _, rows)| std::mem::take(rows)).collect();
+    let merged = LifeCheckpoint::merge(parts.into_iter().map(|(name, part, _)| (name, part)).collect())?;
+    // By block, and in each by network, in which order they are.
+    rows.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    let mut folder = LifeFolder::create(out, &merged.setup, force)?;
+    folder.append(rows);
+    folder.save(&Lives::resume(&merged, &Device::Cpu)?)?;
+    Ok((merged, folder.rows().to_vec()))
+}
+
+/// Refuses a run whose checkpoint was changed.
+fn whole(run: &Path, integrity: Integrity) -> Result<()> {
+    ensure!(
+        integrity != Integrity::Changed,
+        Content,
+        "{}: the checksum of its checkpoint does not fit: it was damaged, or edited by hand",
+        run.display()
+    );
+    Ok(())
 }
 
 /// A run that is another one's copy. What is only replaced as a whole is stored once.

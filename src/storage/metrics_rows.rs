@@ -6,6 +6,7 @@ use crate::training::NetworkReport;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::str::FromStr;
 
 /// The name of the file in a run's folder.
 pub const METRICS_FILE: &str = "metrics.csv";
@@ -30,11 +31,11 @@ pub fn read_metrics(path: &Path) -> Result<Vec<NetworkReport>> {
     metrics_rows(path)?.collect()
 }
 
-/// The update of the last whole row, read from the end of the file; 0 if there is none.
+/// A number of the last whole row, read from the end of the file: the one in `column`.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read.
-pub(crate) fn newest_update(path: &Path) -> Result<u64> {
+pub(crate) fn newest<N: FromStr>(path: &Path, column: usize) -> Result<Option<N>> {
     let mut file = File::open(path).doing("reading", path)?;
     let whole = whole_lines(&file).doing("reading", path)?;
     // Longer than any row.
@@ -43,8 +44,8 @@ pub(crate) fn newest_update(path: &Path) -> Result<u64> {
     let read = file.seek(SeekFrom::Start(start)).and_then(|_| file.take(whole - start).read_to_end(&mut end));
     read.doing("reading", path)?;
     let row = end.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-    let number = row.split(|byte| *byte == b',').next().unwrap_or_default();
-    Ok(std::str::from_utf8(number).ok().and_then(|number| number.parse().ok()).unwrap_or(0))
+    let number = row.split(|byte| *byte == b',').nth(column).unwrap_or_default();
+    Ok(std::str::from_utf8(number).ok().and_then(|number| number.parse().ok()))
 }
 
 /// The number of bytes up to the end of the last line that has one. Leaves the file at its beginning.

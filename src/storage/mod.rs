@@ -14,9 +14,9 @@ pub use checkpoint::layout;
 pub use lives::{holds_a_life, read_life_rows, LifeFolder, CIRCUIT_PICTURE, LIFE_PICTURE};
 pub use lock::Lock;
 pub(crate) use merge::copy_run;
-pub use merge::merge_runs;
+pub use merge::{merge_lives, merge_runs};
 pub use metrics::Metrics;
-pub(crate) use metrics_rows::newest_update;
+pub(crate) use metrics_rows::newest;
 pub use metrics_rows::{metrics_rows, read_metrics, METRICS_FILE};
 pub use run_folder::{holds_a_checkpoint, RunFolder, CONFIG_FILE, LEARNING_CURVE, REPORT_FILE, SAMPLE_TRIALS};
 

@@ -1,12 +1,12 @@
 //! Putting together what finished jobs have left: one run for each setting, and one table of all networks.
 
-use super::job::Row;
+use super::scores::{Outcome, Scores};
+use super::subject::Subject;
 use super::{job_numbers, Job, JobState, Sweep, RESULTS_FILE};
 use crate::error::{ensure, Doing, Error, Result};
 use crate::files::write_through;
 use crate::quantile::quantile_with_missing;
-use crate::storage::{copy_run, merge_runs, Lock};
-use documented::DocumentedFields;
+use crate::storage::{copy_run, merge_lives, merge_runs, Lock};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::cmp::Ordering;
@@ -41,44 +41,47 @@ pub struct SettingResult {
     pub diverged: usize,
     /// Quartiles of the trials to criterion; `None` where too few networks reached it.
     pub criterion_trials: [Option<f64>; 3],
-    /// Whether what is measured is the return, of a world that answers, and not the error.
-    pub returns: bool,
-    /// Quartiles of the error on fresh trials, or of the return; `None` where too many networks diverged.
+    /// What is measured: `error`; in a world that answers, `return`; of lives, a figure of what came of them.
+    pub measure: &'static str,
+    /// Whether more of it is better.
+    pub more_is_better: bool,
+    /// Its quartiles, for tasks on fresh trials; `None` where too many networks diverged.
     pub measured: [Option<f64>; 3],
 }
 
 impl Collected {
     /// What [`SettingResult::measured`] is.
     pub fn measure(&self) -> &'static str {
-        let returns = self.settings.iter().filter(|result| result.returns).count();
-        match returns {
-            0 => "error",
-            all if all == self.settings.len() => "return",
-            _ => "error or return",
+        let first = self.settings.first().map_or("error", |result| result.measure);
+        if self.settings.iter().all(|result| result.measure == first) {
+            return first;
         }
+        "error or return"
     }
 }
 
 impl SettingResult {
-    fn of(jobs: &[Job], rows: &[Row]) -> Self {
-        let criterion: Vec<Option<f64>> = rows.iter().map(|row| row.criterion_trials.map(|t| t as f64)).collect();
+    fn of(jobs: &[Job], parts: &[Scores]) -> Self {
+        let outcomes = || parts.iter().flat_map(|part| &part.outcomes);
+        let count = |of: fn(&Outcome) -> bool| outcomes().filter(|outcome| of(outcome)).count();
+        let criterion: Vec<Option<f64>> = outcomes().map(|outcome| outcome.criterion_trials).collect();
+        let (measure, more_is_better) = parts.first().map_or(("error", false), |part| (part.measure, part.more_is_better));
         // A network that diverged is worse than any other.
-        let returns = rows.iter().any(|row| row.mean_return.is_some());
-        let sign = if returns { -1.0 } else { 1.0 };
-        let worth = |row: &Row| row.frozen.is_none().then(|| sign * row.mean_return.unwrap_or(row.error));
-        let measured: Vec<Option<f64>> = rows.iter().map(worth).collect();
-        let mut measured = [0.25, 0.5, 0.75].map(|q| quantile_with_missing(&measured, q).map(|value| sign * value));
-        if sign < 0.0 {
+        let sign = if more_is_better { -1.0 } else { 1.0 };
+        let cost: Vec<Option<f64>> = outcomes().map(|outcome| outcome.measured.map(|value| sign * value)).collect();
+        let mut measured = [0.25, 0.5, 0.75].map(|q| quantile_with_missing(&cost, q).map(|value| sign * value));
+        if more_is_better {
             measured.reverse();
         }
         SettingResult {
             setting: jobs[0].setting,
             values: jobs[0].values.clone(),
-            networks: rows.len(),
-            reached: criterion.iter().flatten().count(),
-            diverged: rows.iter().filter(|row| row.frozen.is_some()).count(),
+            networks: cost.len(),
+            reached: count(|outcome| outcome.reached),
+            diverged: count(|outcome| outcome.diverged),
             criterion_trials: [0.25, 0.5, 0.75].map(|q| quantile_with_missing(&criterion, q)),
-            returns,
+            measure,
+            more_is_better,
             measured,
         }
     }
@@ -97,7 +100,7 @@ impl SettingResult {
         let trials = |result: &Self| result.criterion_trials[1].unwrap_or(f64::INFINITY);
         let measured = |result: &Self| match result.measured[1] {
             None => f64::INFINITY,
-            Some(value) if result.returns => -value,
+            Some(value) if result.more_is_better => -value,
             Some(value) => value,
         };
         let part = |result: &Self| result.reached as f64 / result.networks.max(1) as f64;
@@ -134,6 +137,7 @@ impl Sweep {
         );
         let runs = self.folder().join("runs");
         std::fs::create_dir_all(&runs).doing("creating the folder", &runs)?;
+        let subject = self.subject(self.job(1)?)?;
         let mut found = Collected { settings: Vec::new(), apart: Vec::new() };
         let mut complete = Vec::new();
         let path = self.folder().join(RESULTS_FILE);
@@ -141,31 +145,38 @@ impl Sweep {
             let csv_error =
                 |error: csv::Error| Error::Io { doing: "writing", path: path.clone(), source: error.into() };
             let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(BufWriter::new(file));
-            let header = std::iter::once("setting")
-                .chain(self.keys().iter().map(String::as_str))
-                .chain(Row::FIELD_NAMES.iter().copied());
-            csv.write_record(header).map_err(csv_error)?;
+            let mut header = None;
             for jobs in self.settings() {
                 if jobs.iter().any(|job| missing.binary_search(&job.number).is_ok()) {
                     continue;
                 }
-                let mut rows = Vec::new();
-                for job in jobs {
-                    rows.extend(self.scores(job)?);
+                let parts = jobs.iter().map(|job| self.scores(job, &subject)).collect::<Result<Vec<_>>>()?;
+                let (setting, values) = (jobs[0].setting.to_string(), &jobs[0].values);
+                for part in &parts {
+                    if header.is_none() {
+                        let keys = std::iter::once("setting").chain(self.keys().iter().map(String::as_str));
+                        csv.write_record(keys.chain(&part.columns)).map_err(csv_error)?;
+                    }
+                    let columns = header.get_or_insert_with(|| part.columns.clone());
+                    ensure!(*columns == part.columns, Content, "the tables of two jobs have other columns: they are of other programs");
+                    for outcome in &part.outcomes {
+                        let own = std::iter::once(&setting[..]).chain(values.iter().map(String::as_str));
+                        csv.write_record(own.chain(&outcome.cells)).map_err(csv_error)?;
+                    }
                 }
-                for row in &rows {
-                    csv.serialize((jobs[0].setting, &jobs[0].values, row)).map_err(csv_error)?;
-                }
-                complete.push((jobs, rows.iter().all(|row| row.updates == rows[0].updates)));
-                found.settings.push(SettingResult::of(jobs, &rows));
+                let mut updates = parts.iter().flat_map(|part| part.outcomes.iter().map(|outcome| outcome.updates));
+                let first = updates.next();
+                complete.push((jobs, updates.all(|other| Some(other) == first)));
+                found.settings.push(SettingResult::of(jobs, &parts));
             }
             csv.flush().doing("writing", &path)?;
             csv.into_inner().map_err(|error| csv_error(error.into_error().into()))?.flush().doing("writing", &path)
         })?;
         // Most of the time goes by while files are made safe on disk, which several threads wait for at once.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(WRITERS).build().map_err(std::io::Error::other);
+        let lives = matches!(subject, Subject::Life(_));
         let pool = pool.doing("starting threads for", &runs)?;
-        pool.install(|| complete.par_iter().filter(|(_, even)| *even).try_for_each(|(jobs, _)| self.merge(jobs)))?;
+        pool.install(|| complete.par_iter().filter(|(_, even)| *even).try_for_each(|(jobs, _)| self.merge(jobs, lives)))?;
         let apart = complete.iter().filter(|(_, even)| !even);
         const WHY: &str = "every network of a job diverged, so it ended earlier than the others";
         found.apart = apart.map(|(jobs, _)| (jobs[0].setting, WHY.to_string())).collect();
@@ -174,7 +185,7 @@ impl Sweep {
     }
 
     /// Merges the jobs of a setting.
-    fn merge(&self, jobs: &[Job]) -> Result<()> {
+    fn merge(&self, jobs: &[Job], lives: bool) -> Result<()> {
         let run = self.run_folder(jobs[0].setting);
         if run.exists() {
             return Ok(());
@@ -186,6 +197,7 @@ impl Sweep {
         let parts: Vec<PathBuf> = jobs.iter().map(|job| self.job_folder(job)).collect();
         match &parts[..] {
             [alone] => copy_run(alone, &unfinished)?,
+            parts if lives => drop(merge_lives(parts, &unfinished, false)?),
             parts => drop(merge_runs(parts, &unfinished, false)?),
         }
         std::fs::rename(&unfinished, &run).doing("renaming", &unfinished)

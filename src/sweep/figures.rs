@@ -1,5 +1,6 @@
 //! The pictures and the page of a sweep.
 
+use super::subject::Subject;
 use super::{Collected, SettingResult, Sweep, PLAN_FILE, RESULTS_FILE};
 use crate::error::Result;
 use crate::files::write_atomically;
@@ -48,8 +49,9 @@ impl Sweep {
         let sound = |result: &&SettingResult| result.measured[1].is_some() && self.run_folder(result.setting).exists();
         for result in found.settings.iter().filter(sound).take(CURVES) {
             let Some(job) = self.jobs().iter().find(|job| job.setting == result.setting) else { continue };
-            let setup = Setup::new(self.config(job)?)?;
-            curves.push(LearningCurve::read(self.named(result), &setup, &self.run_folder(result.setting))?);
+            // The curves of lives are on the page of each run.
+            let Subject::Task(config) = self.subject(job)? else { continue };
+            curves.push(LearningCurve::read(self.named(result), &Setup::new(*config)?, &self.run_folder(result.setting))?);
         }
         // Settings of different tasks may have no common axis.
         Ok(if curves.is_empty() { None } else { learning_curves(&curves, false).ok().map(|curves| curves.draw()) })
@@ -98,7 +100,7 @@ impl Sweep {
         };
         let task = match self.keys().iter().any(|key| key == "task.name") {
             true => "several tasks".to_string(),
-            false => self.config(&self.jobs()[0])?.task_name()?.to_string(),
+            false => self.subject(&self.jobs()[0])?.name()?.to_string(),
         };
         let pictures = [
             (curves, "Learning curves of the best settings: median and middle half of the networks of each."),

@@ -1,53 +1,28 @@
 //! Running one job: from the beginning, from where it was, or not at all if it is finished.
 
+use super::scores::{write_scores, write_verdicts, SCORES_FILE};
+use super::subject::Subject;
 use super::{Job, Sweep};
 use crate::device::{open_devices, parse_devices};
 use crate::engine::check_memory;
-use crate::error::{ensure, At, Doing, Error, Result};
-use crate::files::write_atomically;
-use crate::presets::Setup;
-use crate::runs::{evaluate, Score};
-use crate::storage::{holds_a_checkpoint, newest_update, to_csv, Lock, RunFolder, METRICS_FILE};
-use crate::training::{Checkpoint, Integrity, Observer, StopReason, Trainer, UpdateReport, CHECKPOINT_FILE};
+use crate::error::{bail, ensure, Doing, Error, Result};
+use crate::presets::{LifeSetup, Setup};
+use crate::runs::evaluate;
+use crate::storage::{holds_a_checkpoint, newest, LifeFolder, Lock, RunFolder, METRICS_FILE};
+use crate::training::{
+    Checkpoint, Integrity, Lives, Observer, StopReason, Trainer, UpdateReport, CHECKPOINT_FILE,
+};
 use candle_core::Device;
-use documented::DocumentedFields;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// The table that ends a job: a row for each network.
-const SCORES_FILE: &str = "scores.csv";
-/// Fresh trials of each network in it.
+/// Fresh trials of each trained network at a job's end.
 const TRIALS: u64 = 400;
 
-/// What came of a network: a row of a job's `scores.csv` and, after the columns of its setting, of a sweep's `results.csv`.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
-pub(super) struct Row {
-    /// The network's index.
-    pub network: u64,
-    /// Updates made.
-    pub updates: u64,
-    /// Trials of the network.
-    pub trials: u64,
-    /// Trials to criterion, if it was reached.
-    pub criterion_trials: Option<u64>,
-    /// Mean error on fresh trials, as are all that follow but the last.
-    pub error: f64,
-    /// Fraction correct.
-    pub fraction_correct: f64,
-    /// In a world that answers: mean return.
-    pub mean_return: Option<f64>,
-    /// Its standard error.
-    pub standard_error: Option<f64>,
-    /// Mean steps of the world.
-    pub mean_steps: Option<f64>,
-    /// The update in which it diverged.
-    pub frozen: Option<u64>,
-}
-
 /// How far a job is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum JobState {
     /// It has not begun.
@@ -57,7 +32,12 @@ pub enum JobState {
         /// Updates so far.
         updates: u64,
     },
-    /// Its networks are trained and tested.
+    /// Its networks live, or were stopped.
+    Living {
+        /// Their age.
+        seconds: f64,
+    },
+    /// Its networks are trained and tested, or have lived.
     Finished,
 }
 
@@ -65,14 +45,21 @@ pub enum JobState {
 pub enum JobNews<'a> {
     /// It makes an update.
     Update(&'a Trainer, &'a UpdateReport),
+    /// Its networks live on.
+    Lived(&'a Lives),
+    /// Writing has failed; it is tried again.
+    Warning(&'a Error),
     /// It is finished.
     Finished,
     /// It has failed. The other jobs go on.
     Failed(&'a Error),
 }
 
+/// Who hears what happens to jobs.
+type News<'a> = &'a dyn Fn(&Job, JobNews);
+
 /// Passes a job's updates on.
-struct Messenger<'a>(&'a Job, &'a (dyn Fn(&Job, JobNews) + Sync));
+struct Messenger<'a>(&'a Job, News<'a>);
 
 impl Observer for Messenger<'_> {
     fn update(&mut self, trainer: &Trainer, report: &UpdateReport) -> Result<()> {
@@ -94,7 +81,7 @@ impl Sweep {
             }
         }
         let Some(first) = left.first() else { return Ok((left, 0)) };
-        let devices = open_devices(&parse_devices(&self.config(first)?.train.device)?)?.devices;
+        let devices = open_devices(&parse_devices(self.subject(first)?.device())?)?.devices;
         let on_cpu = devices.iter().all(Device::is_cpu);
         let at_once = if on_cpu { rayon::current_num_threads().min(left.len()) } else { 1 };
         Ok((left, at_once))
@@ -115,7 +102,7 @@ impl Sweep {
         let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         let work = || {
             while let Some(job) = jobs.get(next.fetch_add(1, Ordering::SeqCst)).filter(|_| !interrupted()) {
-                match self.run(job, &mut Messenger(job, news), interrupted) {
+                match self.run(job, news, interrupted) {
                     Ok(true) => news(job, JobNews::Finished),
                     Ok(false) => return,
                     Err(why) => {
@@ -140,36 +127,32 @@ impl Sweep {
     ///
     /// # Errors
     /// [`Error::Usage`] if another process runs it, or if its folder holds a run of other settings; [`Error::Content`] if its
-    /// checkpoint was changed; otherwise as [`Trainer::train_with`].
-    pub fn run(&self, job: &Job, observer: &mut dyn Observer, interrupted: &dyn Fn() -> bool) -> Result<bool> {
+    /// checkpoint was changed; otherwise as [`Trainer::train_with`] or [`LifeFolder::live`].
+    pub fn run(&self, job: &Job, news: &dyn Fn(&Job, JobNews), interrupted: &dyn Fn() -> bool) -> Result<bool> {
         if self.state(job)? == JobState::Finished {
             return Ok(true);
         }
         let folder = self.job_folder(job);
-        let setup = self.setup(job)?;
+        let subject = self.subject(job)?;
         std::fs::create_dir_all(&folder).doing("creating the folder", &folder)?;
-        let lock = Lock::take(&folder)?;
-        let devices = open_devices(&parse_devices(&setup.config.train.device)?)?.devices;
-        check_memory(&setup, &devices)?;
-        let (mut trainer, saved_at) = begin(&folder, setup, &devices)?;
-        let mut run = RunFolder::reopen(lock, trainer.config(), saved_at)?;
-        if trainer.finished().is_none() || saved_at != Some(trainer.updates()) {
-            let reason = trainer.train_with(&mut [&mut run, observer], interrupted)?;
-            if reason == StopReason::Interrupted {
-                return Ok(false);
+        let devices = open_devices(&parse_devices(subject.device())?)?.devices;
+        match subject {
+            Subject::Task(config) => {
+                train(&folder, Setup::new(*config)?, &devices, &mut Messenger(job, news), interrupted)
+            }
+            Subject::Life(config) => {
+                let [device] = &devices[..] else {
+                    bail!(Usage, "lives run on one device, and life.device names {}", devices.len())
+                };
+                live(&folder, LifeSetup::new(*config)?, device, &|told| news(job, told), interrupted)
             }
         }
-        let checkpoint = trainer.checkpoint()?;
-        drop(trainer);
-        let scores = evaluate(&checkpoint, TRIALS, checkpoint.setup.config.train.seed)?;
-        write_atomically(&folder.join(SCORES_FILE), &to_csv(&rows(&checkpoint, &scores), true)?)?;
-        Ok(true)
     }
 
     /// How far a job is, without reading its checkpoint.
     ///
     /// # Errors
-    /// [`Error::Io`] if its folder cannot be read.
+    /// [`Error::Io`] if its folder cannot be read; as [`Sweep::open`] if its setting cannot be.
     pub fn state(&self, job: &Job) -> Result<JobState> {
         let folder = self.job_folder(job);
         if folder.join(SCORES_FILE).exists() {
@@ -179,15 +162,83 @@ impl Sweep {
         if !path.exists() {
             return Ok(JobState::Waiting);
         }
-        Ok(JobState::Begun { updates: newest_update(&path)? })
+        Ok(match self.subject(job)? {
+            Subject::Task(_) => JobState::Begun { updates: newest(&path, 0)?.unwrap_or(0) },
+            Subject::Life(_) => JobState::Living { seconds: newest(&path, 1)?.unwrap_or(0.0) },
+        })
     }
+}
 
-    /// What came of a finished job's networks.
-    pub(super) fn scores(&self, job: &Job) -> Result<Vec<Row>> {
-        let path = self.job_folder(job).join(SCORES_FILE);
-        let text = std::fs::read(&path).doing("reading", &path)?;
-        let rows = csv::Reader::from_reader(&text[..]).into_deserialize().collect::<Result<_, csv::Error>>();
-        rows.map_err(|error| Error::Content(error.to_string())).at_path(&path)
+/// Trains a job's networks and tests them; returns whether it is finished.
+fn train(
+    folder: &Path,
+    setup: Setup,
+    devices: &[Device],
+    observer: &mut dyn Observer,
+    interrupted: &dyn Fn() -> bool,
+) -> Result<bool> {
+    let lock = Lock::take(folder)?;
+    check_memory(&setup, devices)?;
+    let (mut trainer, saved_at) = begin(folder, setup, devices)?;
+    let mut run = RunFolder::reopen(lock, trainer.config(), saved_at)?;
+    if trainer.finished().is_none() || saved_at != Some(trainer.updates()) {
+        let reason = trainer.train_with(&mut [&mut run, observer], interrupted)?;
+        if reason == StopReason::Interrupted {
+            return Ok(false);
+        }
+    }
+    let checkpoint = trainer.checkpoint()?;
+    drop(trainer);
+    let scores = evaluate(&checkpoint, TRIALS, checkpoint.setup.config.train.seed)?;
+    write_scores(folder, &checkpoint, &scores)?;
+    Ok(true)
+}
+
+/// Lets a job's networks live; returns whether their lives are over.
+fn live(
+    folder: &Path,
+    setup: LifeSetup,
+    device: &Device,
+    news: &dyn Fn(JobNews),
+    interrupted: &dyn Fn() -> bool,
+) -> Result<bool> {
+    let (mut folder, checkpoint) = LifeFolder::reopen(folder)?;
+    let mut lives = match &checkpoint {
+        None => Lives::new(setup, device)?,
+        Some(checkpoint) => {
+            let file = folder.path().join(CHECKPOINT_FILE);
+            same_plan(&file, checkpoint.integrity, checkpoint.setup.config.difference(&setup.config, &[])?)?;
+            Lives::resume(checkpoint, device)?
+        }
+    };
+    folder.write_config(lives.setup())?;
+    let mut told = |lives: &Lives, failed: Option<&Error>| match failed {
+        None => news(JobNews::Lived(lives)),
+        Some(why) => news(JobNews::Warning(why)),
+    };
+    let over = folder.live(&mut lives, &mut told, interrupted)?;
+    if over {
+        write_verdicts(folder.path(), &lives.checkpoint()?, folder.rows())?;
+    }
+    Ok(over)
+}
+
+/// Refuses a checkpoint that was changed, or whose configuration differs from that of the plan.
+fn same_plan(file: &Path, integrity: Integrity, difference: Option<(String, String, String)>) -> Result<()> {
+    ensure!(
+        integrity != Integrity::Changed,
+        Content,
+        "{}: its checksum does not fit: it was damaged, or edited by hand; remove the folder to run this job again",
+        file.display()
+    );
+    match difference {
+        None => Ok(()),
+        Some((key, before, now)) => bail!(
+            Usage,
+            "{key} is {before} in {} and {now} in the plan, which was changed after this job ran: plan a sweep of its own in another \
+             folder",
+            file.display()
+        ),
     }
 }
 
@@ -197,39 +248,8 @@ fn begin(folder: &Path, setup: Setup, devices: &[Device]) -> Result<(Trainer, Op
         return Ok((Trainer::new(setup, devices)?, None));
     }
     let checkpoint = Checkpoint::read(folder, &Device::Cpu)?;
-    let file = folder.join(CHECKPOINT_FILE);
-    ensure!(
-        checkpoint.integrity != Integrity::Changed,
-        Content,
-        "{}: its checksum does not fit: it was damaged, or edited by hand; remove the folder to run this job again",
-        file.display()
-    );
-    if let Some((key, before, now)) =
-        checkpoint.setup.config.difference(&setup.config, &["train.init", "train.init_sha256"])?
-    {
-        return Err(Error::Usage(format!(
-            "{key} is {before} in {} and {now} in the plan, which was changed after this job ran: plan a sweep of its own in another \
-             folder",
-            file.display()
-        )));
-    }
+    let difference = checkpoint.setup.config.difference(&setup.config, &["train.init", "train.init_sha256"])?;
+    same_plan(&folder.join(CHECKPOINT_FILE), checkpoint.integrity, difference)?;
     let updates = checkpoint.updates;
     Ok((Trainer::resume(&Checkpoint { setup, ..checkpoint }, devices)?, Some(updates)))
-}
-
-/// The rows of a job's table.
-fn rows(checkpoint: &Checkpoint, scores: &[Score]) -> Vec<Row> {
-    let row = |score: &Score| Row {
-        network: score.network,
-        updates: checkpoint.updates,
-        trials: checkpoint.trials(),
-        criterion_trials: score.criterion_trials,
-        error: score.error,
-        fraction_correct: score.fraction_correct,
-        mean_return: score.returns.map(|returns| returns.mean_return),
-        standard_error: score.returns.map(|returns| returns.standard_error),
-        mean_steps: score.returns.map(|returns| returns.mean_steps),
-        frozen: score.frozen.map(|frozen| frozen.update),
-    };
-    scores.iter().map(row).collect()
 }

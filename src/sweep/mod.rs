@@ -9,18 +9,20 @@ mod collect;
 mod figures;
 mod job;
 mod plan;
+mod scores;
 mod script;
+mod subject;
 
 pub use collect::{Collected, SettingResult};
 pub use job::{JobNews, JobState};
 pub use plan::SweepPlan;
 pub use script::BatchSystem;
 
-use crate::config::{Config, NetworkRange};
+use crate::config::NetworkRange;
 use crate::error::{bail, ensure, At, Doing, Error, Result};
-use crate::presets::Setup;
 use crate::reader::sha256;
 use std::path::{Path, PathBuf};
+use subject::Subject;
 
 /// The name of the plan in a sweep's folder: a row for each job, its columns separated by tabs.
 pub const PLAN_FILE: &str = "plan.tsv";
@@ -37,7 +39,7 @@ pub struct Sweep {
     jobs: Vec<Job>,
 }
 
-/// Some networks of one setting: what one job trains.
+/// Some networks of one setting: what one job trains or lets live.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// Its number, from 1.
@@ -142,18 +144,11 @@ impl Sweep {
         self.folder.join("runs").join(setting.to_string())
     }
 
-    /// What a job trains.
+    /// What a job trains or lets live: the configuration of its setting, with its own networks.
     ///
     /// # Errors
-    /// [`Error::Content`] if the setting's file was changed since the plan was made; otherwise as [`Setup::new`].
-    pub fn setup(&self, job: &Job) -> Result<Setup> {
-        let mut config = self.config(job)?;
-        config.train.networks = job.networks;
-        Setup::new(config).at_path(&self.settings_file(job.setting))
-    }
-
-    /// The configuration of a job's setting, with all its networks.
-    fn config(&self, job: &Job) -> Result<Config> {
+    /// [`Error::Io`] if its file cannot be read, [`Error::Content`] if it was changed since the plan was made.
+    fn subject(&self, job: &Job) -> Result<Subject> {
         let path = self.settings_file(job.setting);
         let text = std::fs::read_to_string(&path).doing("reading", &path)?;
         ensure!(
@@ -162,7 +157,7 @@ impl Sweep {
             "{}: it was changed since the plan was made: put it back, or plan a sweep of its own in another folder",
             path.display()
         );
-        Config::from_toml(&text).at_path(&path)
+        Ok(Subject::from_toml(&text).at_path(&path)?.with_networks(job.networks))
     }
 
     fn settings_file(&self, setting: usize) -> PathBuf {

@@ -1,10 +1,10 @@
 //! The file that describes a sweep, and the plan made of it.
 
+use super::subject::Subject;
 use super::{Job, Sweep, COLUMNS, PLAN_FILE};
-use crate::config::{Config, NetworkRange, Setting};
+use crate::config::{NetworkRange, Setting};
 use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::files::write_atomically;
-use crate::presets::{commented, Setup};
 use crate::random::{stream, Phase, Purpose};
 use crate::reader::sha256;
 use rand::RngExt;
@@ -27,6 +27,9 @@ pub struct SweepPlan {
     /// The task; settings may name it instead, as `task.name`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
+    /// The life, in the place of a task. Its rule is given as `rule.name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub life: Option<String>,
     /// The networks of each setting: a count, or a range `A..B`.
     pub networks: NetworkRange,
     /// At most this many of them in one job; by default, all.
@@ -62,6 +65,7 @@ impl SweepPlan {
     pub fn of(networks: NetworkRange) -> Self {
         SweepPlan {
             task: None,
+            life: None,
             networks,
             networks_per_job: None,
             set: Table::new(),
@@ -120,11 +124,6 @@ impl SweepPlan {
         for key in settings.iter().flatten().map(|setting| &setting.key) {
             let elsewhere = common.iter().any(|setting| setting.key == *key);
             ensure!(!elsewhere, Usage, "{key} stands in `set` and differs between settings");
-            ensure!(
-                key != "train.networks",
-                Usage,
-                "train.networks cannot differ between settings: `networks` gives them"
-            );
         }
         for setting in &settings {
             let mut keys: Vec<&str> = setting.iter().map(|setting| &setting.key[..]).collect();
@@ -151,31 +150,21 @@ impl SweepPlan {
     /// The complete configuration of each setting, with all networks.
     ///
     /// # Errors
-    /// As [`Setup::resolve`], with the values of the setting that fails.
-    pub fn configurations(&self, settings: &[Vec<Setting>]) -> Result<Vec<Config>> {
-        let mut common = Setting::from_table(&self.set, "set");
-        ensure!(
-            common.iter().all(|setting| setting.key != "train.networks"),
-            Usage,
-            "set.train.networks: give `networks` at the top instead"
-        );
-        common.push(Setting::flag("networks", "train.networks", self.networks.to_string()));
+    /// As [`Subject::resolve`], with the values of the setting that fails.
+    fn configurations(&self, settings: &[Vec<Setting>]) -> Result<Vec<Subject>> {
+        let common = Setting::from_table(&self.set, "set");
         let cut = self.networks_per_job.is_some_and(|most| most < self.networks.count() as u64);
-        let configuration = |values: &Vec<Setting>| -> Result<Config> {
-            let mut config = Setup::resolve(self.task.as_deref(), &[&common[..], values].concat())?.config;
+        let configuration = |values: &Vec<Setting>| -> Result<Subject> {
+            let settings = [&common[..], values].concat();
+            let subject = Subject::resolve(self.task.as_deref(), self.life.as_deref(), settings, self.networks)?;
+            let stops = matches!(&subject, Subject::Task(config) if config.train.until_criterion);
             ensure!(
-                !(cut && config.train.until_criterion),
+                !(cut && stops),
                 Usage,
                 "train.until_criterion stops a job once all its networks have reached the criterion, so what is learnt would depend on \
                  networks_per_job: leave out one of them"
             );
-            if let Some(init) = &mut config.train.init {
-                *init = absolute(init);
-            }
-            if let Some(Value::String(path)) = config.task.get_mut("path") {
-                *path = absolute(path);
-            }
-            Ok(config)
+            Ok(subject)
         };
         settings.iter().map(|values| configuration(values).at(described(values))).collect()
     }
@@ -184,7 +173,7 @@ impl SweepPlan {
     /// `plan.tsv`. If the very same plan is there, nothing is written.
     ///
     /// # Errors
-    /// As [`SweepPlan::settings`] and [`SweepPlan::configurations`]; [`Error::Usage`] if the folder holds another plan;
+    /// As [`SweepPlan::settings`]; those of a configuration that does not hold; [`Error::Usage`] if the folder holds another plan;
     /// [`Error::Io`] if it cannot be written.
     pub fn write(&self, folder: &Path) -> Result<Sweep> {
         let settings = self.settings()?;
@@ -198,8 +187,8 @@ impl SweepPlan {
         ensure!(most > 0, Usage, "networks_per_job is 0; expected at least 1");
         let mut jobs = Vec::new();
         let mut files = Vec::new();
-        for (k, (values, config)) in (1..).zip(settings.iter().zip(self.configurations(&settings)?)) {
-            let text = commented(&config)?;
+        for (k, (values, subject)) in (1..).zip(settings.iter().zip(self.configurations(&settings)?)) {
+            let text = subject.to_toml()?;
             let value = |key: &&str| values.iter().find(|s| s.key == **key).map_or(String::new(), |s| shown(&s.value));
             let NetworkRange { start, end } = self.networks;
             let sha256 = sha256(text.as_bytes());
@@ -285,11 +274,6 @@ fn described(values: &[Setting]) -> String {
         [] => "the only setting".into(),
         values => values.iter().map(|s| format!("{}={}", s.key, shown(&s.value))).collect::<Vec<_>>().join(" "),
     }
-}
-
-/// A path that means the same in every working folder.
-fn absolute(path: &str) -> String {
-    std::path::absolute(path).ok().and_then(|path| path.to_str().map(String::from)).unwrap_or_else(|| path.into())
 }
 
 /// What a key is drawn from.

@@ -2,7 +2,7 @@
 
 use super::progress::finished;
 use super::{Criterion, Frozen, Plastic, StopReason};
-use crate::config::{Output, Stage};
+use crate::config::{NetworkRange, Output, Stage};
 use crate::error::{bail, ensure, Result};
 use crate::presets::Setup;
 use candle_core::{Device, Tensor};
@@ -167,23 +167,8 @@ impl Checkpoint {
         let networks = |part: &Checkpoint| part.setup.config.train.networks;
         for pair in parts.windows(2) {
             let [(a, before), (b, next)] = pair else { continue };
-            let (end, start) = (networks(before).end, networks(next).start);
-            ensure!(
-                end <= start,
-                Usage,
-                "networks {start} to {} are both in {a} and in {b}",
-                end.min(networks(next).end) - 1
-            );
-            ensure!(end == start, Usage, "networks {end} to {} are missing between {a} and {b}", start - 1);
-            let (was, is) = (&before.program, &next.program);
-            ensure!(
-                was == is,
-                Usage,
-                "{a} was written by version {was} and {b} by version {is}: train one of them again with the other's program"
-            );
-            if let Some((key, here, there)) = before.setup.config.difference(&next.setup.config, &MAY_DIFFER)? {
-                bail!(Usage, "{key} is {here} in {a} and {there} in {b}: these are no parts of one run");
-            }
+            let neighbours = [(a, networks(before), &before.program), (b, networks(next), &next.program)];
+            follow(neighbours, before.setup.config.difference(&next.setup.config, &MAY_DIFFER)?)?;
             let (fewer, more) = if before.updates < next.updates { (a, b) } else { (b, a) };
             ensure!(
                 before.updates == next.updates,
@@ -222,5 +207,27 @@ impl Checkpoint {
             frozen: parts.iter().flat_map(|part| part.frozen.clone()).collect(),
             ..parts[0]
         })
+    }
+}
+
+/// Refuses two neighbouring parts of a run, each with its name, its networks and the version of the program that wrote it, if
+/// networks are missing between them or in both, if versions differ, or if there is a `difference` between their configurations.
+pub(super) fn follow(
+    [(a, before, was), (b, next, is)]: [(&String, NetworkRange, &String); 2],
+    difference: Option<(String, String, String)>,
+) -> Result<()> {
+    let (end, start) = (before.end, next.start);
+    ensure!(end <= start, Usage, "networks {start} to {} are both in {a} and in {b}", end.min(next.end) - 1);
+    ensure!(end == start, Usage, "networks {end} to {} are missing between {a} and {b}", start - 1);
+    ensure!(
+        was == is,
+        Usage,
+        "{a} was written by version {was} and {b} by version {is}: run one of them again with the other's program"
+    );
+    match difference {
+        None => Ok(()),
+        Some((key, here, there)) => {
+            bail!(Usage, "{key} is {here} in {a} and {there} in {b}: these are no parts of one run")
+        }
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::engine::life::{check_memory, newborn, start_lives};
 use crate::engine::{LifeEngine, LifeState};
-use crate::error::{ensure, Result};
+use crate::error::{bail, ensure, Result};
 use crate::presets::LifeSetup;
+use crate::training::checkpoint::follow;
 use crate::training::Integrity;
 use crate::worlds::{LifeRow, Verdict};
 use candle_core::Device;
@@ -53,6 +54,38 @@ impl LifeCheckpoint {
         let life = &self.setup.config.life;
         let steps = self.setup.world(life.networks.start)?.steps();
         Ok(self.block as f64 * steps as f64 * life.dt_ms / 1000.0)
+    }
+
+    /// The lives of several runs, whose configurations differ in nothing else that decides what is learnt, as if they had been lived
+    /// in one. Each part has a name, for messages.
+    ///
+    /// # Errors
+    /// [`Error::Usage`](crate::Error::Usage) if networks are missing between the parts or in two of them, or if the parts have
+    /// different settings, ages or versions of the program.
+    pub fn merge(mut parts: Vec<(String, LifeCheckpoint)>) -> Result<Self> {
+        const MAY_DIFFER: [&str; 4] =
+            ["life.networks", "life.device", "life.checkpoint_every_seconds", "life.keep"];
+        parts.sort_by_key(|(_, part)| part.setup.config.life.networks.start);
+        let networks = |part: &LifeCheckpoint| part.setup.config.life.networks;
+        for pair in parts.windows(2) {
+            let [(a, before), (b, next)] = pair else { continue };
+            let neighbours = [(a, networks(before), &before.program), (b, networks(next), &next.program)];
+            follow(neighbours, before.setup.config.difference(&next.setup.config, &MAY_DIFFER)?)?;
+            let (younger, older) = if before.block < next.block { (a, b) } else { (b, a) };
+            ensure!(
+                before.block == next.block,
+                Usage,
+                "the lives in {younger} are younger than those in {older}: go on with them first (hebbian-rnn live --resume --out {younger})"
+            );
+        }
+        let Some(((_, first), (_, last))) = parts.first().zip(parts.last()) else {
+            bail!(Usage, "there is no run to merge")
+        };
+        let mut config = first.setup.config.clone();
+        config.life.networks = (networks(first).start..networks(last).end).into();
+        let (program, block) = (first.program.clone(), first.block);
+        let states = parts.into_iter().flat_map(|(_, part)| part.states).collect();
+        Ok(LifeCheckpoint { setup: LifeSetup::new(config)?, program, block, states, integrity: Integrity::Whole })
     }
 }
 
@@ -125,8 +158,17 @@ impl Lives {
         let last = rows.iter().filter_map(|own| own.iter().rposition(|row| row.lived)).max();
         let blocks = if self.ends_here() { last.map_or(0, |last| last as u64 + 1) } else { blocks };
         self.block += blocks;
-        let mut each: Vec<_> = rows.into_iter().map(Vec::into_iter).collect();
-        Ok((0..blocks).flat_map(|_| each.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()).collect())
+        Ok(by_block(rows, blocks))
+    }
+
+    /// The rows that lives which are over leave in `blocks` more blocks, in which nothing happens: they wait for lives of another run.
+    ///
+    /// # Errors
+    /// [`Error::Tensors`](crate::Error::Tensors) if the device fails.
+    pub(crate) fn wait(&mut self, blocks: u64) -> Result<Vec<LifeRow>> {
+        let rows = self.engine.run(self.block, blocks)?;
+        self.block += blocks;
+        Ok(by_block(rows, blocks))
     }
 
     /// Everything that the rest of these lives depends on.
@@ -142,6 +184,12 @@ impl Lives {
             integrity: Integrity::Whole,
         })
     }
+}
+
+/// The rows of each network as one list, by block.
+fn by_block(rows: Vec<Vec<LifeRow>>, blocks: u64) -> Vec<LifeRow> {
+    let mut each: Vec<_> = rows.into_iter().map(Vec::into_iter).collect();
+    (0..blocks).flat_map(|_| each.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()).collect()
 }
 
 /// What came of each network, from the rows of `metrics.csv`.

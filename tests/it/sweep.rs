@@ -2,7 +2,7 @@
 
 use crate::command::{bytes, fine, hebbian, one_line_error};
 use candle_core::Device;
-use hebbian_rnn::{Checkpoint, JobState, Lock, Observer, Setting, Setup, Sweep, SweepPlan, Trainer, UpdateReport};
+use hebbian_rnn::{Checkpoint, JobState, Lock, Setting, Setup, Sweep, SweepPlan};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -26,18 +26,10 @@ fn planned(text: &str, folder: &Path) -> Sweep {
     parsed(text).write(folder).unwrap()
 }
 
-struct Nothing;
-
-impl Observer for Nothing {
-    fn update(&mut self, _: &Trainer, _: &UpdateReport) -> hebbian_rnn::Result<()> {
-        Ok(())
-    }
-}
-
 fn run_all(sweep: &Sweep) {
     // The last first: the order does not matter.
     for job in sweep.jobs().iter().rev() {
-        assert!(sweep.run(job, &mut Nothing, &|| false).unwrap());
+        assert!(sweep.run(job, &|_, _| (), &|| false).unwrap());
     }
 }
 
@@ -105,18 +97,18 @@ fn a_job_that_was_stopped_goes_on() {
     for updates in [3, 4] {
         let left = std::cell::Cell::new(updates);
         let interrupted = || left.replace(left.get() - 1) == 0;
-        assert!(!stopped.run(job, &mut Nothing, &interrupted).unwrap());
+        assert!(!stopped.run(job, &|_, _| (), &interrupted).unwrap());
         assert!(matches!(stopped.state(job).unwrap(), JobState::Begun { updates } if updates > 0));
     }
     for (sweep, job) in [(&stopped, job), (&whole, same)] {
-        assert!(sweep.run(job, &mut Nothing, &|| false).unwrap());
+        assert!(sweep.run(job, &|_, _| (), &|| false).unwrap());
         assert_eq!(sweep.state(job).unwrap(), JobState::Finished);
     }
     for file in FILES.iter().chain(&["scores.csv"]) {
         assert!(bytes(stopped.job_folder(job).join(file)) == bytes(whole.job_folder(same).join(file)), "{file}");
     }
     // Nothing is done once it is finished.
-    assert!(stopped.run(job, &mut Nothing, &|| panic!("it ran again")).unwrap());
+    assert!(stopped.run(job, &|_, _| (), &|| panic!("it ran again")).unwrap());
 }
 
 #[test]
@@ -171,8 +163,8 @@ fn bad_descriptions_are_refused_before_anything_is_written() {
         ("task = 'echo'\nnetworks = 4\n[grid]\nrule.eta = []", "an array in grid is empty"),
         ("task = 'echo'\nnetworks = 4\n[grid]\nrule.ets = [1.0]", "rule.ets=1.0: "),
         ("task = 'echo'\nnetworks = 4\n[grid]\nnetwork.neurons = [5, -5]", "network.neurons=-5: "),
-        ("task = 'echo'\nnetworks = 4\n[grid]\ntrain.networks = [1, 2]", "`networks` gives them"),
-        ("task = 'echo'\nnetworks = 4\n[set]\ntrain.networks = 4", "give `networks` at the top"),
+        ("task = 'echo'\nnetworks = 4\n[grid]\ntrain.networks = [1, 2]", "`networks`, at the top of the plan, gives them"),
+        ("task = 'echo'\nnetworks = 4\n[set]\ntrain.networks = 4", "`networks`, at the top of the plan, gives them"),
         ("task = 'echo'\nnetworks = 4\n[set]\nrule.eta = 1.0\n[grid]\nrule.eta = [1.0]", "stands in `set` and differs"),
         ("task = 'echo'\nnetworks = 4\n[grid]\nrule.eta = [1.0]\n[[list]]\nrule.eta = 2.0", "rule.eta is given twice"),
         ("task = 'echo'\nnetworks = 4\ndraws = 2", "give both or neither"),
@@ -227,7 +219,7 @@ fn a_sweep_that_was_changed_is_refused() {
     let missing = &sweep.jobs()[2];
     std::fs::create_dir_all(sweep.job_folder(missing)).unwrap();
     let lock = Lock::take(&sweep.job_folder(missing)).unwrap();
-    refused(sweep.run(missing, &mut Nothing, &|| false), "is in use by process");
+    refused(sweep.run(missing, &|_, _| (), &|| false), "is in use by process");
     drop(lock);
     run_all(&sweep);
 
@@ -248,13 +240,13 @@ fn a_sweep_that_was_changed_is_refused() {
     for name in FILES {
         std::fs::copy(sweep.job_folder(job).join(name), other.job_folder(theirs).join(name)).unwrap();
     }
-    refused(other.run(theirs, &mut Nothing, &|| false), "rule.eta is 0.01 in");
+    refused(other.run(theirs, &|_, _| (), &|| false), "rule.eta is 0.01 in");
 
     // The plan's settings.
     let path = dir.path().join("settings/1.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("eta = 0.01", "eta = 0.02")).unwrap();
-    refused(sweep.run(job, &mut Nothing, &|| false), "1.toml: it was changed since the plan was made");
+    refused(sweep.run(job, &|_, _| (), &|| false), "1.toml: it was changed since the plan was made");
     refused(sweep.job(10).map(|_| true), "there is no job 10: the jobs of this plan are 1 to 9");
 }
 
@@ -375,4 +367,74 @@ fn what_a_sweep_says_of_its_settings() {
     let before: Vec<Vec<u8>> = written.iter().map(bytes).collect();
     sweep.draw(&sweep.collect(false).unwrap()).unwrap();
     assert!(written.iter().map(bytes).eq(before));
+}
+
+/// Two settings of three networks that each live in a track of their own length of time.
+const LIVES: &str = "\
+life = 'linear-track'
+networks = '2..5'
+networks_per_job = 2
+[set]
+life = { seconds = 201.0, checkpoint_every_seconds = 10.0 }
+world.trials = 3
+[grid]
+projection.place-critic.rule.eta = [0.0, 0.5]
+";
+
+#[test]
+fn lives_put_together_are_the_undivided_lives() {
+    let dir = TempDir::new().unwrap();
+    let sweep = planned(LIVES, &dir.path().join("sweep"));
+    assert_eq!((sweep.jobs().len(), sweep.settings().count()), (4, 2));
+    // One job is stopped again and again.
+    let mut times = 0;
+    while !sweep.run(&sweep.jobs()[1], &|_, _| (), &|| true).unwrap() {
+        assert!(matches!(sweep.state(&sweep.jobs()[1]).unwrap(), JobState::Living { seconds } if seconds > 0.0));
+        times += 1;
+    }
+    assert!(times > 2, "{times}");
+    run_all(&sweep);
+    let found = sweep.collect(false).unwrap();
+    assert_eq!((found.settings.len(), found.apart.len(), found.measure()), (2, 0, "successes"));
+    for (setting, eta) in [(1, "0.0"), (2, "0.5")] {
+        let whole = dir.path().join(eta);
+        let eta = format!("projection.place-critic.rule.eta={eta}");
+        let command = ["live", "linear-track", "--networks", "2..5", "--seconds", "201", "--checkpoint-every", "10"];
+        let rest = ["--set", "world.trials=3", "--set", &eta, "--out", whole.to_str().unwrap()];
+        fine(hebbian(&[&command[..], &rest].concat(), Path::new(".")));
+        // The file says when checkpoints are due, not when they were.
+        for file in FILES {
+            assert!(bytes(sweep.run_folder(setting).join(file)) == bytes(whole.join(file)), "{eta}: {file}");
+        }
+    }
+    let table = std::fs::read_to_string(sweep.folder().join("results.csv")).unwrap();
+    let header = "setting,projection.place-critic.rule.eta,network,seconds,learnt,trials,successes,";
+    assert!(table.starts_with(header) && table.lines().count() == 7, "{table}");
+    // Networks of one setting need not be over at the same time, yet the table does not depend on how they were cut.
+    let other = planned(&LIVES.replace("networks_per_job = 2", ""), &dir.path().join("other"));
+    run_all(&other);
+    other.collect(false).unwrap();
+    let pages = other.draw(&other.collect(false).unwrap()).unwrap();
+    assert!(pages.iter().all(|page| page.exists()), "{pages:?}");
+    let merged = dir.path().join("merged");
+    let part = |k: usize| sweep.job_folder(&sweep.jobs()[k]).display().to_string();
+    fine(hebbian(&["merge", &part(1), &part(0), "--out", merged.to_str().unwrap()], Path::new(".")));
+    for file in FILES {
+        assert!(bytes(sweep.run_folder(1).join(file)) == bytes(merged.join(file)), "{file}");
+    }
+}
+
+#[test]
+fn a_sweep_is_of_tasks_or_of_lives() {
+    let dir = TempDir::new().unwrap();
+    for (plan, said) in [
+        ("task = 'echo'\nlife = 'maze'\nnetworks = 1", "name a task or a life, not both"),
+        ("life = 'mase'\nnetworks = 1", "unknown life `mase`; did you mean `maze`?"),
+        ("life = 'maze'\nnetworks = 1\n[grid]\nrule.name = ['none', 'mstdp']", "unknown rule for this life `mstdp`"),
+        ("life = 'maze'\nnetworks = 1\n[set]\nlife.networks = 2", "life.networks: `networks`, at the top of the plan, gives them"),
+        ("life = 'maze'\nnetworks = 1\n[set]\ntrain.updates = 2", "train"),
+    ] {
+        let error = parsed(plan).write(&dir.path().join("sweep")).unwrap_err().to_string();
+        assert!(error.contains(said) && !error.contains('\n'), "{error}");
+    }
 }

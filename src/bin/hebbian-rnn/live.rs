@@ -7,65 +7,37 @@ use crate::{read, signals};
 use anyhow::{anyhow, bail, ensure, Context, Result};
 use candle_core::Device;
 use hebbian_rnn::{find_life, find_task, quantile, report_life, verdicts};
-use hebbian_rnn::{Integrity, LifeCheckpoint, LifeConfig, LifeFolder, LifeSetup, Lives, Setting, Verdict};
+use hebbian_rnn::{Error, Integrity, LifeCheckpoint, LifeConfig, LifeFolder, LifeRow, LifeSetup, Lives, Setting, Verdict};
 use hebbian_rnn::{CIRCUIT_PICTURE, CONFIG_FILE, LIFE_PICTURE, LIVES, REPORT_FILE};
 use serde_json::json;
 use std::io::{stdout, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 pub fn run(args: LiveArgs) -> Result<ExitCode> {
     let resumes = args.resume || args.resume_or_start && read::holds_a_run(&named_folder(&args)?);
     let (mut lives, mut folder, device) = if resumes { resume(&args)? } else { start(&args)? };
     let out = folder.path().to_path_buf();
     let interrupted = signals::listen()?;
-    let first = lives.block();
-    let seconds = lives.block_seconds();
-    let every = lives.setup().config.life.checkpoint_every_seconds;
-    let every = if every > 0.0 { (every / seconds).round().max(1.0) as u64 } else { u64::MAX };
+    let (first, seconds) = (lives.block(), lives.block_seconds());
     let progress = Progress::new("blocks", first, Some(lives.blocks()));
     let life = &lives.setup().config;
     let (world, networks) = (life.world_name()?, life.life.networks.range());
     progress.begin(|| format!("{world}: networks {networks:?} on {}, in {}", device_name(&device), out.display()));
-    // Blocks between two looks at the signals: as many as take some tenths of a second, for after each stride threads wait
-    // for each other.
-    let mut stride = 1;
-    let mut saved = None;
-    while !lives.is_over() {
-        let to_save = every - lives.block() % every;
-        let begun = Instant::now();
-        folder.append(lives.live(stride.min(to_save))?);
-        stride = match begun.elapsed().as_millis() {
-            0..100 => stride.saturating_mul(2),
-            100..400 => stride,
-            _ => (stride / 2).max(1),
-        };
-        progress.set(lives.block(), || format!("{:.0} simulated seconds", lives.block() as f64 * seconds));
-        let stop = interrupted.load(Ordering::SeqCst);
-        let last = stop || lives.is_over();
-        if last || lives.block().is_multiple_of(every) {
-            match folder.save(&lives) {
-                Ok(()) => saved = Some(lives.block()),
-                Err(why) if !last => {
-                    progress.say(&format!("warning: {why}; the lives go on, and writing is tried again"))
-                }
-                Err(why) => return Err(why.into()),
-            }
-        }
-        if stop && !lives.is_over() {
-            progress.end();
-            eprintln!(
-                "interrupted after {} simulated seconds; everything is saved. To go on:\n  hebbian-rnn live --resume --out {}",
-                lives.block() as f64 * seconds,
-                out.display()
-            );
-            return Ok(ExitCode::from(130));
-        }
-    }
-    if saved != Some(lives.block()) {
-        folder.save(&lives)?;
+    let age = |lives: &Lives| lives.block() as f64 * seconds;
+    let mut news = |lives: &Lives, failed: Option<&Error>| match failed {
+        None => progress.set(lives.block(), || format!("{:.0} simulated seconds", age(lives))),
+        Some(why) => progress.say(&format!("warning: {why}; the lives go on, and writing is tried again")),
+    };
+    if !folder.live(&mut lives, &mut news, &|| interrupted.load(Ordering::SeqCst))? {
+        progress.end();
+        eprintln!(
+            "interrupted after {} simulated seconds; everything is saved. To go on:\n  hebbian-rnn live --resume --out {}",
+            age(&lives),
+            out.display()
+        );
+        return Ok(ExitCode::from(130));
     }
     progress.end();
     let lived = (lives.block() - first) as f64 * seconds;
@@ -118,17 +90,8 @@ fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder, Device)> {
     let config = usage(saved.with(&usage(args.settings())?))?;
     const MAY_CHANGE: [&str; 5] =
         ["life.seconds", "life.frozen_seconds", "life.device", "life.checkpoint_every_seconds", "life.keep"];
-    let before = saved.settings(CONFIG_FILE)?;
-    for setting in config.settings(CONFIG_FILE)? {
-        let same = before.iter().any(|old| old.key == setting.key && old.value == setting.value);
-        if !same && !MAY_CHANGE.contains(&&setting.key[..]) {
-            bail!(
-                "{} differs from that of {}; --resume may change only {}",
-                setting.key,
-                out.display(),
-                MAY_CHANGE.join(", ")
-            );
-        }
+    if let Some((key, ..)) = saved.difference(&config, &MAY_CHANGE)? {
+        bail!("{key} differs from that of {}; --resume may change only {}", out.display(), MAY_CHANGE.join(", "));
     }
     let setup = usage(LifeSetup::new(config))?;
     if let Some(checkpoint) = &checkpoint {
@@ -174,13 +137,10 @@ fn summarise(args: &LiveArgs, lives: &Lives, folder: &LifeFolder, lived: f64, se
     if folder.rows().is_empty() {
         return Ok(writeln!(stdout(), "networks at birth: {}", folder.path().display())?);
     }
-    let verdicts = verdicts(lives.setup(), folder.rows())?;
-    let drawn = report_life(folder.path(), &lives.checkpoint()?, folder.rows(), &[]);
-    if let Err(why) = &drawn {
-        eprintln!("warning: no pictures: {why}");
-    }
-    let networks = verdicts.len();
+    let checkpoint = lives.checkpoint()?;
     if args.json {
+        let verdicts = verdicts(lives.setup(), folder.rows())?;
+        draw(folder.path(), &checkpoint, folder.rows());
         let each = verdicts.iter().map(|(network, verdict)| {
             let figures: serde_json::Map<_, _> =
                 verdict.figures.iter().map(|(name, v)| (name.to_string(), json!(v))).collect();
@@ -194,17 +154,32 @@ fn summarise(args: &LiveArgs, lives: &Lives, folder: &LifeFolder, lived: f64, se
             "networks": each.collect::<Vec<_>>(),
         }));
     }
-    let mut console = stdout();
     if lived > 0.0 {
-        writeln!(console, "{networks} lives of {lived} simulated seconds in {seconds:.1} s")?;
+        let networks = lives.setup().config.life.networks.count();
+        writeln!(stdout(), "{networks} lives of {lived} simulated seconds in {seconds:.1} s")?;
     }
+    print_life(folder.path(), &checkpoint, folder.rows())
+}
+
+/// Draws the pictures of lives; returns whether that worked.
+fn draw(folder: &Path, checkpoint: &LifeCheckpoint, rows: &[LifeRow]) -> bool {
+    let drawn = report_life(folder, checkpoint, rows, &[]);
+    drawn.inspect_err(|why| eprintln!("warning: no pictures: {why}")).is_ok()
+}
+
+/// Prints what came of each network and draws it.
+pub fn print_life(folder: &Path, checkpoint: &LifeCheckpoint, rows: &[LifeRow]) -> Result<()> {
+    let verdicts = verdicts(&checkpoint.setup, rows)?;
+    let drawn = draw(folder, checkpoint, rows);
+    let networks = verdicts.len();
+    let mut console = stdout();
     print_verdicts(&verdicts)?;
     let judged: Vec<bool> = verdicts.iter().filter_map(|(_, verdict)| verdict.learnt).collect();
     if !judged.is_empty() {
         writeln!(console, "\nlearnt: {} of {networks}", judged.iter().filter(|learnt| **learnt).count())?;
     }
-    if drawn.is_ok() {
-        let file = |name: &str| folder.path().join(name).display().to_string();
+    if drawn {
+        let file = |name: &str| folder.join(name).display().to_string();
         let (life, circuit) = (file(LIFE_PICTURE), file(CIRCUIT_PICTURE));
         writeln!(console, "\n{life}.png\n{life}.svg\n{circuit}.png\n{circuit}.svg\n{}", file(REPORT_FILE))?;
     }

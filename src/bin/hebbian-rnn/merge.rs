@@ -1,13 +1,17 @@
 //! `hebbian-rnn merge`.
 
 use crate::args::MergeArgs;
+use crate::live;
 use crate::output::{counted, judged, Spinner};
 use crate::train::{draw_and_report, FINAL_TRIALS};
 use anyhow::Result;
-use hebbian_rnn::{evaluate, merge_runs};
+use hebbian_rnn::{evaluate, holds_a_life, merge_lives, merge_runs};
 use std::io::{stdout, Write};
 
 pub fn run(args: MergeArgs) -> Result<()> {
+    if args.runs.first().is_some_and(|run| holds_a_life(run)) {
+        return lives(&args);
+    }
     let merged = judged(merge_runs(&args.runs, &args.out, args.force))?;
     let spinner = Spinner::start("testing and drawing the networks");
     let scores = evaluate(&merged, FINAL_TRIALS, merged.setup.config.train.seed)?;
@@ -27,4 +31,9 @@ pub fn run(args: MergeArgs) -> Result<()> {
         writeln!(console, "{}", written.join("\n"))?;
     }
     Ok(())
+}
+
+fn lives(args: &MergeArgs) -> Result<()> {
+    let (merged, rows) = judged(merge_lives(&args.runs, &args.out, args.force))?;
+    live::print_life(&args.out, &merged, &rows)
 }

@@ -92,6 +92,12 @@ fn share(sweep: &Sweep, jobs: &[&Job], at_once: Option<u64>) -> Result<ExitCode>
     let news = |job: &Job, news: JobNews| match news {
         JobNews::Finished => progress.step(|| format!("job {} is finished", job.number)),
         JobNews::Failed(why) => progress.say(&format!("error: job {}: {why}", job.number)),
+        JobNews::Warning(why) => progress.say(&format!("warning: job {}: {why}; it is tried again", job.number)),
+        JobNews::Lived(lives) => progress.show(|| {
+            let of = |blocks: u64| blocks as f64 * lives.block_seconds();
+            let (age, end) = (of(lives.block()), of(lives.blocks()));
+            format!("job {}: {age:.0} of {end:.0} simulated seconds", job.number)
+        }),
         JobNews::Update(trainer, report) => progress.show(|| {
             let limit = trainer.config().train.max_updates();
             let measured =
@@ -126,7 +132,7 @@ fn status(args: StatusArgs) -> Result<()> {
         states.iter().filter(|(_, state)| wanted(state)).map(|(job, _)| job.number).collect()
     };
     let finished = of(|state| *state == JobState::Finished);
-    let begun = of(|state| matches!(state, JobState::Begun { .. }));
+    let begun = of(|state| matches!(state, JobState::Begun { .. } | JobState::Living { .. }));
     let waiting = of(|state| *state == JobState::Waiting);
     let mut console = stdout();
     let all = states.len();
@@ -137,6 +143,7 @@ fn status(args: StatusArgs) -> Result<()> {
     }
     let begun_jobs = states.iter().filter_map(|(job, state)| match *state {
         JobState::Begun { updates } => Some(format!("job {} has made {}", job.number, counted(updates, "update"))),
+        JobState::Living { seconds } => Some(format!("job {} has lived {seconds} s", job.number)),
         _ => None,
     });
     begun_jobs.take(SHOWN).try_for_each(|line| writeln!(console, "{line}"))?;
