@@ -107,9 +107,9 @@ pub use runs::{
     TypeScore,
 };
 pub use storage::{
-    holds_a_checkpoint, holds_a_life, layout, merge_lives, merge_runs, metrics_rows, read_life_rows, read_metrics, LifeFolder, Lock,
-    Metrics, RunFolder, CIRCUIT_PICTURE, CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE, METRICS_FILE, REPORT_FILE,
-    SAMPLE_TRIALS,
+    holds_a_checkpoint, holds_a_life, layout, merge_lives, merge_runs, metrics_rows, read_life_rows, read_metrics,
+    LifeFolder, Lock, Metrics, RunFolder, CIRCUIT_PICTURE, CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE, METRICS_FILE,
+    REPORT_FILE, SAMPLE_TRIALS,
 };
 pub use sweep::{
     job_numbers, BatchSystem, Collected, Job, JobNews, JobState, SettingResult, Sweep, SweepPlan, PLAN_FILE,

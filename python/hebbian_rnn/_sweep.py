@@ -30,8 +30,8 @@ class Sweep:
     """Its folder: `report.html` shows it, `results.csv` has a row for each network."""
     settings: list[dict[str, Any]]
     """A dict for each setting, the best first: its number `setting`, the `values` of the keys that differ, how many `networks` it
-    has, how many `reached` the criterion and how many `diverged`, and the quartiles `criterion_trials` and `measured`: the error on
-    fresh trials or, where `returns` is true, the return."""
+    has, how many `reached` the criterion and how many `diverged`, and the quartiles `criterion_trials` and `measured`: of what
+    `measure` names, the `error` on fresh trials or the `return`; `more_is_better` says which way it is compared."""
 
     def run(self, setting: int) -> Run:
         """The networks of a setting, by its number."""

@@ -19,9 +19,11 @@ const WRITERS: usize = 8;
 /// What came of a sweep.
 #[derive(Clone, Debug)]
 pub struct Collected {
-    /// The settings whose jobs are finished, the best first: that of the most networks at criterion, then of the fewest trials to
-    /// it (median), then of the smallest error or largest return on fresh trials (median).
+    /// The settings whose jobs are finished, the best first: that of the most networks at criterion, or that have learnt, then of the
+    /// fewest trials to it (median), then of the best of what is measured (median).
     pub settings: Vec<SettingResult>,
+    /// Whether its networks have lived: they learn or not, without a number of trials to a criterion.
+    pub lives: bool,
     /// Settings that have no run of their own, with the reason.
     pub apart: Vec<(usize, String)>,
 }
@@ -35,7 +37,7 @@ pub struct SettingResult {
     pub values: Vec<String>,
     /// How many networks it has.
     pub networks: usize,
-    /// How many of them reached the criterion.
+    /// How many of them reached the criterion, or have learnt.
     pub reached: usize,
     /// How many diverged.
     pub diverged: usize,
@@ -65,7 +67,8 @@ impl SettingResult {
         let outcomes = || parts.iter().flat_map(|part| &part.outcomes);
         let count = |of: fn(&Outcome) -> bool| outcomes().filter(|outcome| of(outcome)).count();
         let criterion: Vec<Option<f64>> = outcomes().map(|outcome| outcome.criterion_trials).collect();
-        let (measure, more_is_better) = parts.first().map_or(("error", false), |part| (part.measure, part.more_is_better));
+        let (measure, more_is_better) =
+            parts.first().map_or(("error", false), |part| (part.measure, part.more_is_better));
         // A network that diverged is worse than any other.
         let sign = if more_is_better { -1.0 } else { 1.0 };
         let cost: Vec<Option<f64>> = outcomes().map(|outcome| outcome.measured.map(|value| sign * value)).collect();
@@ -138,7 +141,8 @@ impl Sweep {
         let runs = self.folder().join("runs");
         std::fs::create_dir_all(&runs).doing("creating the folder", &runs)?;
         let subject = self.subject(self.job(1)?)?;
-        let mut found = Collected { settings: Vec::new(), apart: Vec::new() };
+        let lives = matches!(subject, Subject::Life(_));
+        let mut found = Collected { lives, settings: Vec::new(), apart: Vec::new() };
         let mut complete = Vec::new();
         let path = self.folder().join(RESULTS_FILE);
         write_through(&path, |file| {
@@ -158,7 +162,11 @@ impl Sweep {
                         csv.write_record(keys.chain(&part.columns)).map_err(csv_error)?;
                     }
                     let columns = header.get_or_insert_with(|| part.columns.clone());
-                    ensure!(*columns == part.columns, Content, "the tables of two jobs have other columns: they are of other programs");
+                    ensure!(
+                        *columns == part.columns,
+                        Content,
+                        "the tables of two jobs have other columns: they are of other programs"
+                    );
                     for outcome in &part.outcomes {
                         let own = std::iter::once(&setting[..]).chain(values.iter().map(String::as_str));
                         csv.write_record(own.chain(&outcome.cells)).map_err(csv_error)?;
@@ -174,9 +182,10 @@ impl Sweep {
         })?;
         // Most of the time goes by while files are made safe on disk, which several threads wait for at once.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(WRITERS).build().map_err(std::io::Error::other);
-        let lives = matches!(subject, Subject::Life(_));
         let pool = pool.doing("starting threads for", &runs)?;
-        pool.install(|| complete.par_iter().filter(|(_, even)| *even).try_for_each(|(jobs, _)| self.merge(jobs, lives)))?;
+        pool.install(|| {
+            complete.par_iter().filter(|(_, even)| *even).try_for_each(|(jobs, _)| self.merge(jobs, lives))
+        })?;
         let apart = complete.iter().filter(|(_, even)| !even);
         const WHY: &str = "every network of a job diverged, so it ended earlier than the others";
         found.apart = apart.map(|(jobs, _)| (jobs[0].setting, WHY.to_string())).collect();

@@ -51,7 +51,11 @@ impl Sweep {
             let Some(job) = self.jobs().iter().find(|job| job.setting == result.setting) else { continue };
             // The curves of lives are on the page of each run.
             let Subject::Task(config) = self.subject(job)? else { continue };
-            curves.push(LearningCurve::read(self.named(result), &Setup::new(*config)?, &self.run_folder(result.setting))?);
+            curves.push(LearningCurve::read(
+                self.named(result),
+                &Setup::new(*config)?,
+                &self.run_folder(result.setting),
+            )?);
         }
         // Settings of different tasks may have no common axis.
         Ok(if curves.is_empty() { None } else { learning_curves(&curves, false).ok().map(|curves| curves.draw()) })
@@ -76,7 +80,12 @@ impl Sweep {
                 let mut panels = vec![heat(found, (x, y), measured, |result| result.measured[1].unwrap_or(f64::NAN))];
                 if found.settings.iter().any(|result| result.reached > 0) {
                     let part = |result: &SettingResult| result.reached as f64 / result.networks as f64;
-                    panels.push(heat(found, (x, y), "fraction of networks at criterion", part));
+                    let label = if found.lives {
+                        "fraction of networks that learnt"
+                    } else {
+                        "fraction of networks at criterion"
+                    };
+                    panels.push(heat(found, (x, y), label, part));
                 }
                 Some(Panels { title, rows: vec![panels] }.draw())
             }
@@ -104,7 +113,7 @@ impl Sweep {
         };
         let pictures = [
             (curves, "Learning curves of the best settings: median and middle half of the networks of each."),
-            (settings, "Each value is the median over the networks of a setting, on fresh trials after training; where settings share a place, the median over them."),
+            (settings, "Each value is the median over the networks of a setting; where settings share a place, the median over them."),
         ];
         let pictures = pictures
             .iter()
@@ -121,6 +130,7 @@ impl Sweep {
                 keys => Serde(self.keys()),
                 rows => found.settings.iter().map(row).collect::<Value>(),
                 measured => found.measure(),
+                lives => found.lives,
                 pictures => pictures.collect::<Value>(),
                 apart => Serde(&found.apart),
                 plan => PLAN_FILE,

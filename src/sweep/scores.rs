@@ -164,11 +164,6 @@ impl Sweep {
             cells,
         };
         let outcomes = rows.into_iter().map(outcome).collect();
-        Ok(Scores {
-            columns,
-            outcomes,
-            measure: if returns { "return" } else { "error" },
-            more_is_better: returns,
-        })
+        Ok(Scores { columns, outcomes, measure: if returns { "return" } else { "error" }, more_is_better: returns })
     }
 }

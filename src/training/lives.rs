@@ -63,8 +63,7 @@ impl LifeCheckpoint {
     /// [`Error::Usage`](crate::Error::Usage) if networks are missing between the parts or in two of them, or if the parts have
     /// different settings, ages or versions of the program.
     pub fn merge(mut parts: Vec<(String, LifeCheckpoint)>) -> Result<Self> {
-        const MAY_DIFFER: [&str; 4] =
-            ["life.networks", "life.device", "life.checkpoint_every_seconds", "life.keep"];
+        const MAY_DIFFER: [&str; 4] = ["life.networks", "life.device", "life.checkpoint_every_seconds", "life.keep"];
         parts.sort_by_key(|(_, part)| part.setup.config.life.networks.start);
         let networks = |part: &LifeCheckpoint| part.setup.config.life.networks;
         for pair in parts.windows(2) {

@@ -163,7 +163,10 @@ fn bad_descriptions_are_refused_before_anything_is_written() {
         ("task = 'echo'\nnetworks = 4\n[grid]\nrule.eta = []", "an array in grid is empty"),
         ("task = 'echo'\nnetworks = 4\n[grid]\nrule.ets = [1.0]", "rule.ets=1.0: "),
         ("task = 'echo'\nnetworks = 4\n[grid]\nnetwork.neurons = [5, -5]", "network.neurons=-5: "),
-        ("task = 'echo'\nnetworks = 4\n[grid]\ntrain.networks = [1, 2]", "`networks`, at the top of the plan, gives them"),
+        (
+            "task = 'echo'\nnetworks = 4\n[grid]\ntrain.networks = [1, 2]",
+            "`networks`, at the top of the plan, gives them",
+        ),
         ("task = 'echo'\nnetworks = 4\n[set]\ntrain.networks = 4", "`networks`, at the top of the plan, gives them"),
         ("task = 'echo'\nnetworks = 4\n[set]\nrule.eta = 1.0\n[grid]\nrule.eta = [1.0]", "stands in `set` and differs"),
         ("task = 'echo'\nnetworks = 4\n[grid]\nrule.eta = [1.0]\n[[list]]\nrule.eta = 2.0", "rule.eta is given twice"),
@@ -431,7 +434,10 @@ fn a_sweep_is_of_tasks_or_of_lives() {
         ("task = 'echo'\nlife = 'maze'\nnetworks = 1", "name a task or a life, not both"),
         ("life = 'mase'\nnetworks = 1", "unknown life `mase`; did you mean `maze`?"),
         ("life = 'maze'\nnetworks = 1\n[grid]\nrule.name = ['none', 'mstdp']", "unknown rule for this life `mstdp`"),
-        ("life = 'maze'\nnetworks = 1\n[set]\nlife.networks = 2", "life.networks: `networks`, at the top of the plan, gives them"),
+        (
+            "life = 'maze'\nnetworks = 1\n[set]\nlife.networks = 2",
+            "life.networks: `networks`, at the top of the plan, gives them",
+        ),
         ("life = 'maze'\nnetworks = 1\n[set]\ntrain.updates = 2", "train"),
     ] {
         let error = parsed(plan).write(&dir.path().join("sweep")).unwrap_err().to_string();

@@ -7,7 +7,9 @@ use crate::{read, signals};
 use anyhow::{anyhow, bail, ensure, Context, Result};
 use candle_core::Device;
 use hebbian_rnn::{find_life, find_task, quantile, report_life, verdicts};
-use hebbian_rnn::{Error, Integrity, LifeCheckpoint, LifeConfig, LifeFolder, LifeRow, LifeSetup, Lives, Setting, Verdict};
+use hebbian_rnn::{
+    Error, Integrity, LifeCheckpoint, LifeConfig, LifeFolder, LifeRow, LifeSetup, Lives, Setting, Verdict,
+};
 use hebbian_rnn::{CIRCUIT_PICTURE, CONFIG_FILE, LIFE_PICTURE, LIVES, REPORT_FILE};
 use serde_json::json;
 use std::io::{stdout, Write};

@@ -64,8 +64,8 @@ impl Progress {
         *last = Instant::now();
         let position = self.bar.position();
         let done = position.saturating_sub(self.first) as f64;
-        let left =
-            self.bar.length().map(|limit| limit.saturating_sub(position) as f64 * self.seconds() / done.max(1.0));
+        let rest = self.bar.length().filter(|_| done > 0.0).map(|limit| limit.saturating_sub(position) as f64);
+        let left = rest.map(|rest| rest * self.seconds() / done);
         let of = self.bar.length().map_or(String::new(), |limit| format!(" of {limit}"));
         let left = left.map_or(String::new(), |seconds| format!(", {} left", in_words(seconds)));
         eprintln!("{position}{of} {}: {}{left}", self.steps, message());

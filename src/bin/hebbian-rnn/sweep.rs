@@ -40,10 +40,10 @@ fn plan(args: PlanSweepArgs) -> Result<()> {
     let (jobs, settings) = (sweep.jobs().len() as u64, sweep.settings().count() as u64);
     Ok(writeln!(
         stdout(),
-        "{}: {} of {} networks in {}; to run them here: hebbian-rnn sweep run {0}",
+        "{}: {} of {} in {}; to run them here: hebbian-rnn sweep run {0}",
         args.out.display(),
         counted(settings, "setting"),
-        plan.networks.count(),
+        counted(plan.networks.count() as u64, "network"),
         counted(jobs, "job"),
     )?)
 }
@@ -183,26 +183,26 @@ fn collect(args: CollectArgs) -> Result<()> {
 
 /// Prints the best settings.
 fn print_collected(sweep: &Sweep, found: &Collected) -> Result<()> {
-    let row = |result: &SettingResult| {
-        let named = |(key, value): (&String, &String)| format!("{key}={value}");
-        [
-            result.setting.to_string(),
-            format!("{} of {}", result.reached, result.networks),
-            result.criterion_in_words(),
-            result.measured_in_words(),
-            sweep
-                .keys()
-                .iter()
-                .zip(&result.values)
-                .filter(|(_, value)| !value.is_empty())
-                .map(named)
-                .collect::<Vec<_>>()
-                .join(" "),
-        ]
+    let values = |result: &SettingResult| {
+        let given = sweep.keys().iter().zip(&result.values).filter(|(_, value)| !value.is_empty());
+        given.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
     };
+    let reached = |result: &SettingResult| format!("{} of {}", result.reached, result.networks);
+    let shown = || found.settings.iter().take(SHOWN);
     let measured = format!("{}: median (quartiles)", found.measure());
-    let header = ["setting", "at criterion", "trials to it: median (quartiles)", &measured, "values"];
-    print_table(header, found.settings.iter().take(SHOWN).map(row), 1)?;
+    if found.lives {
+        let row = |result: &SettingResult| {
+            [result.setting.to_string(), reached(result), result.measured_in_words(), values(result)]
+        };
+        print_table(["setting", "learnt", &measured, "values"], shown().map(row), 1)?;
+    } else {
+        let row = |result: &SettingResult| {
+            let (criterion, measured) = (result.criterion_in_words(), result.measured_in_words());
+            [result.setting.to_string(), reached(result), criterion, measured, values(result)]
+        };
+        let header = ["setting", "at criterion", "trials to it: median (quartiles)", &measured, "values"];
+        print_table(header, shown().map(row), 1)?;
+    }
     let mut console = stdout();
     if found.settings.len() > SHOWN {
         writeln!(console, "the best {SHOWN} of {} settings", found.settings.len())?;

@@ -21,18 +21,17 @@ pub(super) fn run(
     let (n, n_in, n_out) = (setup.config.network.neurons, ensemble.shape.n_in, ensemble.shape.n_out);
     let cell = Cell::new(&setup.config.network, &setup.neurons, ensemble.weights)?.for_trials(b)?;
     let (dtype, device) = (ensemble.weights.w_rec.dtype(), ensemble.weights.w_rec.device());
-    let tensor = |values: Vec<f32>, width: usize| -> candle_core::Result<Tensor> {
-        Tensor::from_vec(values, (s, b, width), &Device::Cpu)?.to_dtype(dtype)?.to_device(device)
-    };
+    let like = &ensemble.weights.w_rec;
     let mut play = Play::start(setup, episodes, &batch.drawn, record.episodes);
     let mut living = vec![true; s * b];
     let mut rule = match setup.rule.source() {
         Source::Steps(rule) if learn => Some(rule),
         _ => None,
     };
-    let (mut recurrent, mut readout) = (Vec::new(), Vec::new());
+    let (mut recurrent, mut rates, mut scores) = (Vec::new(), Vec::new(), Vec::new());
     let learns_readout = learn && setup.outputs_learn();
-    let mut state = cell.start(&tensor(batch.drawn.iter().flat_map(|drawn| drawn.x0.clone()).collect(), n)?)?;
+    let x0 = Part { values: batch.drawn.iter().flat_map(|drawn| drawn.x0.clone()).collect(), width: n };
+    let mut state = cell.start(&in_one_copy(vec![x0], (s, b), like)?[0])?;
     // Rules that are gated by the reward of each step are gated here by what the episode was worth.
     let reward_change = Tensor::ones((s, b), dtype, device)?;
     for step in 0..episodes.world.limit() {
@@ -40,11 +39,19 @@ pub(super) fn run(
         for (k, inputs) in inputs.chunks_exact_mut(n_in).enumerate().filter(|(k, _)| living[*k]) {
             play.observe(k, inputs);
         }
-        let inputs = tensor(inputs, n_in)?;
-        let mask = tensor(living.iter().map(|living| f32::from(u8::from(*living))).collect(), 1)?;
-        for now in (0..episodes.settings.network_steps).map(|sub| step * episodes.settings.network_steps + sub) {
-            let perturbation = perturbation(batch, now, n).map(|xi| tensor(xi, n)).transpose()?;
-            let noise = private_noise(batch, now, n).map(|noise| tensor(noise, n)).transpose()?;
+        let mask = living.iter().map(|living| f32::from(u8::from(*living))).collect();
+        let steps = (0..episodes.settings.network_steps).map(|sub| step * episodes.settings.network_steps + sub);
+        let drives = steps.clone().map(|now| [perturbation(batch, now, n), private_noise(batch, now, n)]);
+        let drives: Vec<[Option<Vec<f32>>; 2]> = drives.collect();
+        let there: Vec<[bool; 2]> = drives.iter().map(|both| both.each_ref().map(Option::is_some)).collect();
+        let parts = [Part { values: inputs, width: n_in }, Part { values: mask, width: 1 }].into_iter();
+        let drives = drives.into_iter().flatten().flatten().map(|values| Part { values, width: n });
+        let mut parts = in_one_copy(parts.chain(drives).collect(), (s, b), like)?.into_iter();
+        let mut next_part = || parts.next().ok_or_else(|| candle_core::Error::msg("a part of a step is missing"));
+        let (inputs, mask) = (next_part()?, next_part()?);
+        for (now, [perturbed, noisy]) in steps.zip(there) {
+            let perturbation = perturbed.then(&mut next_part).transpose()?;
+            let noise = noisy.then(&mut next_part).transpose()?;
             let drives: Vec<&Tensor> = perturbation.iter().chain(&noise).collect();
             let next = cell.step(&state, &inputs, None, &drives)?;
             if let Some(rule) = &mut rule {
@@ -63,17 +70,18 @@ pub(super) fn run(
             state = where_living(&mask, &state, next)?;
         }
         let outputs: Vec<f64> = cell.output(&state.r)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
-        let mut scores = vec![0.0; s * b * n_out];
+        let mut scored = vec![0.0; s * b * n_out];
         let acting: Vec<usize> = (0..s * b).filter(|k| living[*k]).collect();
         for &k in &acting {
-            let (of, scores) = (k * n_out..(k + 1) * n_out, &mut scores[k * n_out..(k + 1) * n_out]);
-            play.choose(k, step, &outputs[of]);
-            scores.iter_mut().zip(&play.score).for_each(|(kept, score)| *kept = *score as f32);
+            let of = k * n_out..(k + 1) * n_out;
+            play.choose(k, step, &outputs[of.clone()]);
+            scored[of].iter_mut().zip(&play.score).for_each(|(kept, score)| *kept = *score as f32);
         }
         play.step(&acting)?;
         acting.into_iter().for_each(|k| living[k] = play.goes_on(k, step));
         if learns_readout {
-            readout.push(Outer { step, post: tensor(scores, n_out)?, pre: state.r.clone() });
+            scores.push(Part { values: scored, width: n_out });
+            rates.push(state.r.clone());
         }
         if !living.contains(&true) {
             break;
@@ -83,7 +91,16 @@ pub(super) fn run(
     let lived = play.lived;
     let worth: Vec<Worth> = lived.chunks(b).enumerate().map(|(s, lived)| worth(ensemble, s, lived)).collect();
     let critic_scale = worth.iter().map(Worth::critic_scale).collect();
-    let worth: Vec<Vec<f64>> = worth.into_iter().flat_map(|worth| worth.steps).collect();
+    // [S, B, T]; nothing is learnt from what comes after the end of an episode.
+    let steps = lived.iter().map(|lived| lived.rewards.len()).max().unwrap_or(0);
+    let worth = worth.into_iter().flat_map(|worth| worth.steps);
+    let worth = worth.flat_map(|mut of| {
+        of.resize(steps, 0.0);
+        of
+    });
+    let worth = Tensor::from_iter(worth, &Device::Cpu)?.reshape((s, b, steps))?.to_dtype(dtype)?.to_device(device)?;
+    let readout = in_one_copy(scores, (s, b), like)?.into_iter().zip(rates).enumerate();
+    let readout: Vec<Outer> = readout.map(|(step, (post, pre))| Outer { step, post, pre }).collect();
     let sum = |of: &[Outer], term: &dyn Fn(&Outer) -> candle_core::Result<Tensor>| {
         of.iter().map(term).reduce(|sum, term| sum? + term?).transpose()
     };
@@ -96,6 +113,25 @@ pub(super) fn run(
     Ok(Episode { lived: Some(lived), credit: learn.then_some(credit), ..Episode::new(outputs, state) })
 }
 
+/// Numbers of all episodes, `[S, B, width]`.
+struct Part {
+    values: Vec<f32>,
+    width: usize,
+}
+
+/// Parts as tensors on the device and in the precision of `like`. They get there in one copy: what copies to a GPU cost is their
+/// number, not their size.
+fn in_one_copy(parts: Vec<Part>, (s, b): (usize, usize), like: &Tensor) -> candle_core::Result<Vec<Tensor>> {
+    let cpu = parts.iter().map(|part| Tensor::from_slice(&part.values, (s, b, part.width), &Device::Cpu));
+    let cpu = cpu.collect::<candle_core::Result<Vec<_>>>()?;
+    if cpu.is_empty() {
+        return Ok(cpu);
+    }
+    let all = Tensor::cat(&cpu, 2)?.to_dtype(like.dtype())?.to_device(like.device())?;
+    let starts = parts.iter().scan(0, |end, part| Some(std::mem::replace(end, *end + part.width)));
+    starts.zip(&parts).map(|(start, part)| all.narrow(2, start, part.width)?.contiguous()).collect()
+}
+
 /// An outer product of a step of the world, which adds to an eligibility.
 struct Outer {
     step: usize,
@@ -105,17 +141,13 @@ struct Outer {
 }
 
 impl Outer {
-    /// The postsynaptic factor times what the step was `worth` in each episode, `[S, B]`.
-    fn weighted_post(&self, worth: &[Vec<f64>]) -> candle_core::Result<Tensor> {
-        let (s, b, _) = self.post.dims3()?;
-        // Nothing is learnt from what comes after the end of an episode.
-        let now: Vec<f64> = worth.iter().map(|of| of.get(self.step).copied().unwrap_or(0.0)).collect();
-        let now = Tensor::from_vec(now, (s, b, 1), &Device::Cpu)?.to_dtype(self.post.dtype())?;
-        self.post.broadcast_mul(&now.to_device(self.post.device())?)
+    /// The postsynaptic factor times what the step was `worth` in each episode, `[S, B, T]`.
+    fn weighted_post(&self, worth: &Tensor) -> candle_core::Result<Tensor> {
+        self.post.broadcast_mul(&worth.narrow(2, self.step, 1)?)
     }
 
     /// Σ_b worth post preᵀ.
-    fn weighted(&self, worth: &[Vec<f64>]) -> candle_core::Result<Tensor> {
+    fn weighted(&self, worth: &Tensor) -> candle_core::Result<Tensor> {
         self.weighted_post(worth)?.transpose(1, 2)?.contiguous()?.matmul(&self.pre.contiguous()?)
     }
 }

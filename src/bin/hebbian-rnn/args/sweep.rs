@@ -47,7 +47,7 @@ pub enum SweepCommand {
 const PLAN_HELP: &str = "\
 A description:
 
-  task = \"dnms\"
+  task = \"dnms\"               # or life = \"maze\", with its rule as rule.name
   networks = 20                # of each setting: a count, or a range \"A..B\"
   networks_per_job = 5         # optional: what one job trains
   [set]                        # what all settings have in common
