@@ -20,18 +20,29 @@ pub(super) fn mean_decay(rule: FusedRule) -> Option<f64> {
     }
 }
 
+/// Whether `rflo` filters errors backward in time: where rates leak, p cannot be factored step by step.
+pub(super) fn filters_back(setup: &Setup) -> bool {
+    setup.rule.fused() == Some(FusedRule::Rflo)
+        && matches!(setup.neurons.leak(&setup.config.network), Some(Leak::Rate(_)))
+}
+
 /// Whether the eligibility is a sum over steps of products of two factors that are collected in blocks.
-fn collects_factors(rule: FusedRule) -> bool {
-    mean_decay(rule).is_some() || rule == FusedRule::Rflo
+pub(super) fn collects_factors(setup: &Setup, rule: FusedRule) -> bool {
+    match rule {
+        FusedRule::DeltaX(_) | FusedRule::Eh(_) | FusedRule::Rflo => true,
+        // Sparse perturbations add to single rows.
+        FusedRule::NodePerturbation => setup.config.perturbation.distribution == Some(Distribution::Gaussian),
+        FusedRule::FastWeights | FusedRule::Nothing => false,
+    }
 }
 
 /// Which kernels are asked about.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Of {
-    /// Those of the CPU.
-    Cpu,
-    /// Those of CUDA, or of the CPU for episodes in a world that answers.
-    Fewer,
+    /// Those that run trials.
+    Trials,
+    /// Those of the CPU for episodes in a world that answers, which know less.
+    Episodes,
 }
 
 /// The bytes of the eligibility and of its factors, if the rule has them; `factors` is the size of one block of
@@ -39,7 +50,7 @@ pub(super) enum Of {
 pub(super) fn eligibility(setup: &Setup, sizes: &Sizes, factors: f64) -> (f64, f64) {
     let rule = rule(setup, sizes.learn);
     let matrix = if rule == FusedRule::Nothing { 0.0 } else { sizes.matrix() };
-    (matrix, if collects_factors(rule) { factors } else { 0.0 })
+    (matrix, if collects_factors(setup, rule) { factors } else { 0.0 })
 }
 
 /// For each neuron, 0 if it is clamped, otherwise 1; and the activation at which it is clamped, otherwise 0.
@@ -55,9 +66,6 @@ pub(super) fn clamps(network: &NetworkConfig) -> (Vec<f32>, Vec<f32>) {
 pub(super) fn refuses(setup: &Setup, called: &[Kernels], of: Of) -> Option<String> {
     if !called.contains(&setup.config.train.kernels) {
         return Some("train.kernels asks for others".into());
-    }
-    if setup.task.lengths_vary() && of == Of::Fewer {
-        return Some("trials of different lengths run on plain operations".into());
     }
     let feature = unknown_in_network(setup, of).or_else(|| unknown_elsewhere(setup, of));
     feature.map(|feature| format!("{feature} runs on plain operations"))
@@ -105,14 +113,14 @@ fn unknown_in_network(setup: &Setup, of: Of) -> Option<String> {
     }
     match setup.neurons.leak(&setup.config.network) {
         Some(Leak::Activation(_)) => {}
-        Some(Leak::Rate(_)) if of == Of::Cpu => {}
+        Some(Leak::Rate(_)) if of == Of::Trials => {}
         Some(Leak::Rate(_)) => return Some("a rate that leaks (network.dynamics)".into()),
         None => return Some(format!("the neuron model `{}`", setup.neurons.name())),
     }
-    if *private_noise > 0.0 && of == Of::Fewer {
+    if *private_noise > 0.0 && of == Of::Episodes {
         return Some("private noise (network.private_noise)".into());
     }
-    (*feedback_scale > 0.0 && of == Of::Fewer).then(|| "output feedback (network.feedback_scale)".into())
+    (*feedback_scale > 0.0 && of == Of::Episodes).then(|| "output feedback (network.feedback_scale)".into())
 }
 
 /// The first other setting that the kernels do not support.
@@ -155,13 +163,13 @@ fn unknown_elsewhere(setup: &Setup, of: Of) -> Option<String> {
     } = perturbation;
     let RuleConfig { name: _, eta: _, max_dw: _, clip_growth: _, fall_trials: _, rms_decay: _, own: _, start_step: _ } =
         rule;
-    let fused = setup.rule.fused().filter(|rule| of == Of::Cpu || *rule != FusedRule::Rflo);
+    let fused = setup.rule.fused().filter(|rule| of == Of::Trials || *rule != FusedRule::Rflo);
     if fused.is_none() && !setup.follows_gradient() {
         return Some(format!("the rule `{}`", setup.rule.name()));
     }
     let ReadoutConfig { rule, eta: _, perturbation: _, mean_decay: _, max_dw: _, forget: _ } = readout;
     match rule {
-        ReadoutRule::Delta if network.output == Output::Readout && of == Of::Fewer => {
+        ReadoutRule::Delta if network.output == Output::Readout && of == Of::Episodes => {
             return Some("the delta rule (readout.rule)".into())
         }
         ReadoutRule::None | ReadoutRule::NodePerturbation | ReadoutRule::Eh | ReadoutRule::Delta => {}
@@ -176,5 +184,5 @@ fn unknown_elsewhere(setup: &Setup, of: Of) -> Option<String> {
         normalise: _,
         energy_cost: _,
     } = modulator;
-    (*binary && of == Of::Fewer).then(|| "the binary modulator (modulator.binary)".into())
+    (*binary && of == Of::Episodes).then(|| "the binary modulator (modulator.binary)".into())
 }

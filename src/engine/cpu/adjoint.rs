@@ -41,7 +41,7 @@ pub(in crate::engine) fn refuses(setup: &Setup, device: &Device) -> Option<Strin
     if config.network.feedback_scale > 0.0 {
         return differentiated("output feedback (network.feedback_scale)");
     }
-    fused::refuses(setup, &[Kernels::Fused], Of::Cpu)
+    fused::refuses(setup, &[Kernels::Fused], Of::Trials)
 }
 
 /// The parts of the memory that backpropagation needs besides the weights: the factors of the trials that run at the same

@@ -49,12 +49,12 @@ impl Engine for Cpu {
         if !device.is_cpu() {
             return Some("the device is not the CPU".into());
         }
-        let of = if setup.task.episodes().is_some() { Of::Fewer } else { Of::Cpu };
+        let of = if setup.task.episodes().is_some() { Of::Episodes } else { Of::Trials };
         fused::refuses(setup, &[Kernels::Fused], of)
     }
 
     fn memory(&self, setup: &Setup, sizes: &Sizes) -> Vec<Part> {
-        let block = if plan::filters_back(setup) { sizes.t } else { sizes.t.min(100.0) };
+        let block = if fused::filters_back(setup) { sizes.t } else { sizes.t.min(100.0) };
         let factors = sizes.vectors(2.0 * block);
         let trials = sizes.drawn(sizes.t) + sizes.vectors(8.0);
         let fast_weights = sizes.fast_weights(&setup.config.fast_weights, 1.0);

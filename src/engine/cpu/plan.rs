@@ -6,7 +6,6 @@ use crate::config::{ModulatorSource, Output};
 use crate::engine::eligibility::Aligned;
 use crate::engine::{fused, Ensemble, Record, TrialBatch};
 use crate::model::{Leak, Transfer};
-use crate::presets::Setup;
 use crate::rules::FusedRule;
 use crate::tasks::TrialShape;
 use candle_core::Result;
@@ -71,7 +70,7 @@ impl<'a> Plan<'a> {
         held.resize(width, if let Transfer::Rectified { offset, .. } = transfer { -offset as f32 } else { 0.0 });
         let (shard, block) = cut(n, batch.trials_each);
         let learns = fused::rule(setup, learn);
-        let filters_back = learns == FusedRule::Rflo && filters_back(setup);
+        let filters_back = learns == FusedRule::Rflo && fused::filters_back(setup);
         let wanted = record.keeps_fast_weights(config) || learns == FusedRule::FastWeights;
         Ok(Plan {
             arch: Arch::new(),
@@ -128,12 +127,6 @@ impl<'a> Plan<'a> {
     pub(super) fn eligibility_is_h(&self) -> bool {
         self.learns == FusedRule::FastWeights
     }
-}
-
-/// Whether `rflo` filters errors backward in time: where rates leak, p cannot be factored step by step.
-pub(super) fn filters_back(setup: &Setup) -> bool {
-    setup.rule.fused() == Some(FusedRule::Rflo)
-        && matches!(setup.neurons.leak(&setup.config.network), Some(Leak::Rate(_)))
 }
 
 /// How many trials of a network run together, and how many steps of factors are collected between products into the

@@ -24,8 +24,16 @@ impl<'a> Drawn<'a> {
     /// `modulated` says whether the task gives the fast weights' m(t).
     pub fn new(batch: &'a TrialBatch, params: &Params, modulated: bool) -> Self {
         let (n_in, n_out) = (params.n_in as usize, params.n_out as usize);
-        let (noisy, online) = (batch.drawn.iter().any(|d| !d.readout_noise.is_empty()), params.online != 0);
-        let all: [(bool, Part); 5] = [
+        let (n, any) = (params.neurons as usize, |has: fn(&DrawnTrial) -> bool| batch.drawn.iter().any(has));
+        let noisy = any(|d| !d.readout_noise.is_empty());
+        // Reward or error is read during the trial.
+        let online = params.online != 0 || params.readout_rule == 3 || params.rule == 4;
+        let all: [(bool, Part); 7] = [
+            (
+                any(|d| !d.private_noise.is_empty()),
+                (n, |p| &mut p.private_noise, |d, range, words| floats(&d.private_noise[range], words)),
+            ),
+            (any(|d| d.dense.is_some()), (n, |p| &mut p.dense, dense)),
             (true, (n_in, |p| &mut p.inputs, |d, range, words| floats(&d.trial.inputs[range], words))),
             (noisy, (n_out, |p| &mut p.readout_noise, |d, range, words| floats(&d.readout_noise[range], words))),
             (online, (n_out, |p| &mut p.targets, |d, range, words| floats(&d.trial.targets[range], words))),
@@ -96,6 +104,18 @@ impl<'a> Drawn<'a> {
 
 fn floats(values: &[f32], words: &mut [u32]) {
     words.iter_mut().zip(values).for_each(|(word, value)| *word = value.to_bits());
+}
+
+/// Writes the Gaussian perturbations of all neurons.
+fn dense(drawn: &DrawnTrial, range: Range<usize>, words: &mut [u32]) {
+    let n = drawn.x0.len();
+    let mut xi = vec![0.0; n];
+    for (step, words) in (range.start / n..).zip(words.chunks_exact_mut(n)) {
+        if let Some(dense) = &drawn.dense {
+            dense.at(step, &mut xi);
+        }
+        floats(&xi, words);
+    }
 }
 
 /// Writes 1 for scored steps, otherwise 0.

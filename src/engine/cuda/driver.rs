@@ -3,10 +3,10 @@
 use super::drawn::Drawn;
 use super::machine::{address, Kernel, Machine, Shape, Uploads};
 use super::params::Params;
-use super::shape::{eligibility_tile, step_shape, WholeTrial};
+use super::shape::{eligibility_tile, filter_shape, step_shape, WholeTrial};
 use super::tensors::{kept, Memory};
 use super::Workspace;
-use crate::config::{Kernels, ModulatorSource, Output, Stage};
+use crate::config::{Distribution, Kernels, ModulatorSource, Output, Stage};
 use crate::engine::{fused, Eligibility, Ensemble, Episode, Record, TrialBatch};
 use crate::rules::FusedRule;
 use candle_core::{DType, Device, Result, Tensor};
@@ -26,15 +26,20 @@ pub(super) fn run<M: Machine>(
     let mut memory = Memory::new(ensemble.weights.w_rec.device());
     let (mut episode, kernel_fast_weights) = memory.fill(&mut params, ensemble, batch, record)?;
     let rule = fused::rule(ensemble.setup, learn);
-    if matches!(rule, FusedRule::DeltaX(_) | FusedRule::NodePerturbation | FusedRule::Eh(_)) {
+    if !matches!(rule, FusedRule::FastWeights | FusedRule::Nothing) {
         let eligibility = start_eligibility(&mut params, machine, &mut memory, &episode.state.x, workspace)?;
         episode.eligibility = Some(Eligibility::Tensor(eligibility));
     }
 
     let has_fast_weights = config.fast_weights.stage != Stage::None;
+    let only_of_steps = params.ends != 0
+        || params.w_fb != 0
+        || params.rate_leak > 0.0
+        || config.network.private_noise > 0.0
+        || config.perturbation.distribution == Some(Distribution::Gaussian);
     let in_one_launch = config.train.kernels == Kernels::Fused
         && config.network.output == Output::Neurons
-        && !(has_fast_weights || params.online != 0 || record.rates || record.activations);
+        && !(has_fast_weights || params.online != 0 || record.rates || record.activations || only_of_steps);
     let whole_trial = WholeTrial::fitting(machine.limits(), batch.networks, batch.trials_each, config.network.neurons)
         .filter(|_| in_one_launch);
     let drawn = Drawn::new(batch, &params, has_fast_weights && config.fast_weights.modulator == ModulatorSource::Task);
@@ -94,9 +99,12 @@ fn start_eligibility<M: Machine>(
         eligibility.zero_set()?;
     }
     if params.has_factors() {
-        // As many steps of both factors as fit.
+        // As many steps of both factors as fit, or all, from the first.
         let bytes_a_step = 2 * s * b * n * size_of::<f32>();
-        let steps = (machine.limits().history_bytes / bytes_a_step).clamp(1, params.steps as usize);
+        let steps = match params.filters_back() {
+            true => params.steps as usize,
+            false => (machine.limits().history_bytes / bytes_a_step).clamp(1, params.steps as usize),
+        };
         params.block = steps as u32;
         let history = reuse(&mut workspace.history, &[2, s, b, steps, n], x.device())?;
         params.post = memory.keep(history.clone())?;
@@ -160,10 +168,12 @@ fn whole_stretch(machine: &impl Machine, form: WholeTrial, params: &mut Params, 
 
 /// Launches one step, whose recurrent product is ready.
 fn one_step(machine: &impl Machine, shape: Shape, params: &mut Params, step: usize) -> Result<()> {
-    let learnt = u32::from(step >= params.start_step as usize);
+    // Slopes are kept from the first step on.
+    let start_step = if params.filters_back() { 0 } else { params.start_step };
+    let learnt = u32::from(step >= start_step as usize);
     make_room(machine, params, learnt)?;
     params.first_step = step as u32;
-    machine.launch(Kernel::Step, shape, params)?;
+    machine.launch(Kernel::Step, shape, &Params { start_step, ..*params })?;
     params.slot += learnt;
     Ok(())
 }
@@ -180,6 +190,9 @@ fn make_room(machine: &impl Machine, params: &mut Params, coming: u32) -> Result
 fn add_history(machine: &impl Machine, params: &mut Params) -> Result<()> {
     if !params.has_factors() || params.slot == 0 {
         return Ok(());
+    }
+    if params.filters_back() {
+        machine.launch(Kernel::FilterBack, filter_shape(params), params)?;
     }
     let (tile, shape) = eligibility_tile(params.neurons as usize, (params.networks * params.trials_each) as usize);
     (params.tile, params.count) = (tile as u32, params.slot);

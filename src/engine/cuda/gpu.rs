@@ -63,7 +63,7 @@ impl Machine for Gpu<'_> {
 
     fn launch(&self, kernel: Kernel, shape: Shape, params: &Params) -> Result<()> {
         let (module, ptx) = match kernel {
-            Kernel::Step | Kernel::FinishFastWeights => ("hebbian_step", STEP),
+            Kernel::Step | Kernel::FinishFastWeights | Kernel::FilterBack => ("hebbian_step", STEP),
             Kernel::Eligibility => ("hebbian_eligibility", ELIGIBILITY),
             Kernel::WholeTrial2 | Kernel::WholeTrial4 | Kernel::WholeTrial8 => ("hebbian_whole_trial", WHOLE_TRIAL),
         };
@@ -101,22 +101,33 @@ impl Engine for Cuda {
         if setup.task.episodes().is_some() {
             return Some("a world that answers (its steps run on the host)".into());
         }
-        if setup.config.perturbation.distribution == Some(Distribution::Gaussian) {
-            return Some("Gaussian perturbations (perturbation.distribution)".into());
-        }
-        fused::refuses(setup, &[Kernels::Fused, Kernels::Stepwise], fused::Of::Fewer)
+        fused::refuses(setup, &[Kernels::Fused, Kernels::Stepwise], fused::Of::Trials)
     }
 
     fn memory(&self, setup: &Setup, sizes: &Sizes) -> Vec<Part> {
         let &Sizes { n, t, trials, float, .. } = sizes;
-        let history = sizes.vectors(2.0 * t).min((HISTORY_BYTES as f64).max(sizes.vectors(2.0)));
+        let whole = sizes.vectors(2.0 * t);
+        let history = match fused::filters_back(setup) {
+            true => whole,
+            false => whole.min((HISTORY_BYTES as f64).max(sizes.vectors(2.0))),
+        };
         let fast_weights = &setup.config.fast_weights;
         // A persistent H exists alongside the list of its changes.
-        let listed = tensors::listed_changes(fast_weights, setup.config.network.neurons, sizes.shape.steps) as f64;
+        let listed = tensors::listed_changes(
+            fast_weights,
+            setup.config.network.neurons,
+            sizes.shape.steps,
+            setup.task.lengths_vary(),
+        );
+        let listed = listed as f64;
         let listed = trials * listed * (2.0 * n + 1.0) * float;
         // Two stretches, each with an eighth of its size to spare.
-        let drawn = sizes.drawn(2.25 * t.min(UPLOAD_STEPS as f64));
-        let outputs = trials * t * sizes.shape.n_out as f64 * float;
+        let stretches = 2.25 * t.min(UPLOAD_STEPS as f64);
+        let gaussian = setup.config.perturbation.distribution == Some(Distribution::Gaussian);
+        let dense = f64::from(u8::from(gaussian)) + f64::from(u8::from(setup.config.network.private_noise > 0.0));
+        let drawn = sizes.drawn(stretches) + sizes.vectors(stretches * dense);
+        // Outputs, and the errors of `rflo`.
+        let outputs = 2.0 * trials * t * sizes.shape.n_out as f64 * float;
         let eligibility = fused::eligibility(setup, sizes, history);
         let fast_weights = sizes.fast_weights(fast_weights, 1.0) + listed;
         parts(eligibility, fast_weights, drawn + outputs + sizes.vectors(8.0))

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(super) enum Kernel {
     Step,
     FinishFastWeights,
+    FilterBack,
     Eligibility,
     WholeTrial2,
     WholeTrial4,
@@ -21,6 +22,7 @@ impl Kernel {
         match self {
             Kernel::Step => "step",
             Kernel::FinishFastWeights => "finish_fast_weights",
+            Kernel::FilterBack => "filter_back",
             Kernel::Eligibility => "eligibility",
             Kernel::WholeTrial2 => "whole_trial_2",
             Kernel::WholeTrial4 => "whole_trial_4",

@@ -19,13 +19,18 @@ pub(super) struct Params {
     pub b_rec: Address,
     pub w_out: Address,
     pub b_out: Address,
+    pub w_fb: Address,
+    pub error_feedback: Address,
     pub free: Address,
     pub held: Address,
     pub output_neurons: Address,
+    pub ends: Address,
     pub perturbation_start: Address,
     pub perturbations: Address,
     pub inputs: Address,
     pub readout_noise: Address,
+    pub private_noise: Address,
+    pub dense: Address,
     pub targets: Address,
     pub scored: Address,
     pub modulator: Address,
@@ -51,6 +56,7 @@ pub(super) struct Params {
     pub eligibility: Address,
     pub w_out_change: Address,
     pub b_out_change: Address,
+    pub errors: Address,
     pub networks: u32,
     pub trials_each: u32,
     pub neurons: u32,
@@ -71,12 +77,15 @@ pub(super) struct Params {
     pub readout_rule: u32,
     pub online: u32,
     pub squared_error: u32,
+    pub binary: u32,
+    pub collects: u32,
     pub rectified: u32,
     pub add: u32,
     pub tile: u32,
     pub groups: u32,
     pub list_length: u32,
     pub leak: f32,
+    pub rate_leak: f32,
     pub x_mean_decay: f32,
     pub alpha: f32,
     pub h_eta: f32,
@@ -96,6 +105,12 @@ impl Params {
         let network = &config.network;
         let learns = fused::rule(setup, learn);
         let readout = learn && network.output == Output::Readout;
+        let (leak, rate_leak) = match setup.neurons.leak(network) {
+            Some(Leak::Activation(leak)) => (leak, 0.0),
+            Some(Leak::Rate(leak)) => (1.0, leak),
+            // The engine refuses these.
+            None => (f64::NAN, f64::NAN),
+        };
         Params {
             networks: networks as u32,
             trials_each: trials_each as u32,
@@ -107,8 +122,10 @@ impl Params {
                 FusedRule::DeltaX(_) => 1,
                 FusedRule::NodePerturbation => 2,
                 FusedRule::Eh(_) => 3,
-                FusedRule::Rflo | FusedRule::FastWeights | FusedRule::Nothing => 0,
+                FusedRule::Rflo => 4,
+                FusedRule::FastWeights | FusedRule::Nothing => 0,
             },
+            collects: u32::from(fused::collects_factors(setup, learns)),
             start_step: config.rule.start_step.min(shape.steps) as u32,
             stage: match config.fast_weights.stage {
                 Stage::None => 0,
@@ -132,17 +149,18 @@ impl Params {
             readout_rule: match config.readout.rule {
                 ReadoutRule::NodePerturbation if readout => 1,
                 ReadoutRule::Eh if readout => 2,
-                // The engine refuses the delta rule.
+                ReadoutRule::Delta if readout => 3,
                 ReadoutRule::NodePerturbation | ReadoutRule::Eh | ReadoutRule::Delta | ReadoutRule::None => 0,
             },
             online: u32::from(setup.reads_reward_online()),
             squared_error: u32::from(shape.measure == ErrorMeasure::Squared),
-            leak: match setup.neurons.leak(network) {
-                Some(Leak::Activation(leak)) => leak as f32,
-                // The engine refuses these.
-                Some(Leak::Rate(_)) | None => f32::NAN,
+            binary: u32::from(config.modulator.binary),
+            leak: leak as f32,
+            rate_leak: rate_leak as f32,
+            x_mean_decay: match learns {
+                FusedRule::Rflo => 1.0 - leak as f32,
+                _ => fused::mean_decay(learns).unwrap_or(0.0) as f32,
             },
-            x_mean_decay: fused::mean_decay(learns).unwrap_or(0.0) as f32,
             alpha: config.fast_weights.alpha as f32,
             h_eta: config.fast_weights.eta as f32,
             h_clip: config.fast_weights.clip as f32,
@@ -158,6 +176,11 @@ impl Params {
 
     /// Whether the eligibility is a sum over steps of products of two recorded factors.
     pub fn has_factors(&self) -> bool {
-        matches!(self.rule, 1 | 3)
+        self.collects != 0
+    }
+
+    /// Whether `filter_back` completes the factors when all steps have left theirs.
+    pub fn filters_back(&self) -> bool {
+        self.rule == 4 && self.rate_leak > 0.0
     }
 }

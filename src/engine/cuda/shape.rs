@@ -86,14 +86,22 @@ pub(super) fn eligibility_tile(neurons: usize, trials: usize) -> (usize, Shape) 
     (tile, shape)
 }
 
+/// The launch of `filter_back`: one block per trial.
+pub(super) fn filter_shape(params: &Params) -> Shape {
+    Shape {
+        blocks: (params.networks * params.trials_each) as usize,
+        threads: (params.neurons as usize).next_multiple_of(32).min(1024),
+        shared_bytes: params.n_out as usize * size_of::<f32>(),
+    }
+}
+
 /// The launch of `step`: one block per trial.
 pub(super) fn step_shape(limits: Limits, params: &Params) -> Result<Shape> {
     let n = params.neurons as usize;
     let threads = n.next_multiple_of(32).min(1024);
     let shape = Shape {
-        blocks: (params.networks * params.trials_each) as usize,
-        threads,
         shared_bytes: (2 * n + threads + params.n_out as usize + 1 + params.list_length as usize) * size_of::<f32>(),
+        ..filter_shape(params)
     };
     if shape.shared_bytes > limits.shared_bytes {
         let list = match params.list_length {

@@ -112,7 +112,8 @@ impl Memory {
         let r0: Vec<f32> = x0.par_iter().map(|&x| transfer.single(x)).collect();
         let x = Tensor::from_vec(x0, (s, b, n), &self.device)?;
         let r = Tensor::from_vec(r0, (s, b, n), &self.device)?;
-        params.x_mean = self.keep(x.copy()?)?;
+        // What `rflo` filters in the place of x̄ starts at 0.
+        params.x_mean = self.keep(if params.rule == 4 { x.zeros_like()? } else { x.copy()? })?;
         params.x = self.keep(x.clone())?;
         params.r = self.keep(r.clone())?;
         params.free = self.upload(free)?;
@@ -123,6 +124,13 @@ impl Memory {
         self.zeros(&[s * b, n_out.max(1)], &mut params.output_mean)?;
         self.zeros(&[s * b], &mut params.h_modulator)?;
 
+        let early = batch.drawn.iter().any(|d| d.ends < t);
+        if early {
+            params.ends = self.upload(batch.drawn.iter().map(|d| d.ends as u32).collect())?;
+        }
+        if params.rule == 4 {
+            self.zeros(&[s, b, t, n_out], &mut params.errors)?;
+        }
         let outputs = self.zeros(&[s, b, t, n_out], &mut params.outputs)?;
         let mut recorded = |asked: bool, address| asked.then(|| self.zeros(&[s, b, t, n], address)).transpose();
         let rates = recorded(record.rates, &mut params.rates)?;
@@ -134,7 +142,7 @@ impl Memory {
                 self.zeros(&[s, b, n_out], &mut params.b_out_change)?,
             )),
         };
-        let fast_weights = self.fast_weights(params, ensemble, &[s, b, n, n])?;
+        let fast_weights = self.fast_weights(params, ensemble, &[s, b, n, n], early)?;
         let (state, eligibility, gradients) = (State::new(x, r), None, None);
         let episode =
             Episode { eligibility, gradients, readout_change, rates, activations, ..Episode::new(outputs, state) };
@@ -149,6 +157,8 @@ impl Memory {
             (&mut params.b_rec, weights.b_rec.as_ref()),
             (&mut params.w_out, weights.w_out.as_ref()),
             (&mut params.b_out, weights.b_out.as_ref()),
+            (&mut params.w_fb, weights.w_fb.as_ref()),
+            (&mut params.error_feedback, weights.error_feedback.as_ref()),
         ] {
             *address = tensor.map_or(Ok(0), |tensor| self.keep(tensor.contiguous()?))?;
         }
@@ -162,6 +172,7 @@ impl Memory {
         params: &mut Params,
         ensemble: &Ensemble,
         shape: &[usize; 4],
+        early: bool,
     ) -> Result<Option<KernelFastWeights>> {
         let config = &ensemble.setup.config.fast_weights;
         if config.stage == Stage::None {
@@ -169,7 +180,7 @@ impl Memory {
         }
         let before = ensemble.fast_weights.as_ref();
         let [s, b, n, _] = *shape;
-        let length = listed_changes(config, n, params.steps as usize);
+        let length = listed_changes(config, n, params.steps as usize, early);
         if length > 0 {
             let start = before.map(|state| state.h.clone());
             if let Some(h) = &start {
@@ -200,12 +211,12 @@ impl Memory {
 }
 
 /// The length of the list that the kernels keep instead of a matrix H, for trials of `steps` steps with `neurons`
-/// neurons; 0 if they keep the matrix.
+/// neurons, of which some may end `early`; 0 if they keep the matrix.
 ///
 /// Each step reads the whole list, 2 N floats per change, and a persistent H, if there is one; the matrix is read and
 /// written, 2 N² floats. So when this chooses the list, the list moves at most half as much memory as the matrix would,
 /// or three quarters if H is persistent.
-pub(super) fn listed_changes(config: &FastWeightsConfig, neurons: usize, steps: usize) -> usize {
+pub(super) fn listed_changes(config: &FastWeightsConfig, neurons: usize, steps: usize, early: bool) -> usize {
     let decays_alike = matches!(config.stage, Stage::Accumulate | Stage::Decay | Stage::Modulated);
     let of_one_step = config.stage.of_one_step();
     let cheap = steps <= if config.persistent { neurons / 2 } else { neurons };
@@ -214,8 +225,8 @@ pub(super) fn listed_changes(config: &FastWeightsConfig, neurons: usize, steps: 
         FastWeightsForm::History => true,
         FastWeightsForm::Auto => of_one_step || cheap,
     };
-    // Clipping is not linear, so no sum of changes can express it.
-    match wanted && config.clip == 0.0 {
+    // Clipping is not linear, so no sum of changes can express it; and what is left of an initial H is one number for all trials.
+    match wanted && config.clip == 0.0 && !early {
         true if of_one_step => 1,
         true if decays_alike => steps,
         _ => 0,
@@ -243,7 +254,8 @@ mod tests {
             (Stage::Decay, true, Written, 0.0, 10, 0),
         ] {
             let config = FastWeightsConfig { stage, persistent, form, clip, ..FastWeightsConfig::default() };
-            assert_eq!(listed_changes(&config, 100, steps), listed, "{config:?}, {steps} steps");
+            assert_eq!(listed_changes(&config, 100, steps, true), 0);
+            assert_eq!(listed_changes(&config, 100, steps, false), listed, "{config:?}, {steps} steps");
         }
     }
 }

@@ -295,6 +295,62 @@ fn readouts_and_online_rules_equal_the_reference() {
 }
 
 #[test]
+fn every_option_of_a_step_equals_the_reference() {
+    let Some(machine) = Emulated::new() else { return };
+    let echo = "network.neurons=21 train.batch=3 train.networks=2 network.output=readout readout.rule=none";
+    for option in [
+        "network.private_noise=0.3",
+        "network.private_noise=0.3 rule.name=eh network.dynamics=leaky-rate",
+        "network.feedback_scale=0.8 rule.name=delta-x",
+        "network.feedback_scale=0.8 network.output=neurons rule.name=node-perturbation",
+        "network.dynamics=leaky-rate rule.name=delta-x",
+        "network.dynamics=leaky-rate rule.name=node-perturbation network.response=rectified-linear network.response_max=1",
+        "readout.rule=delta rule.name=none",
+        "readout.rule=delta rule.name=node-perturbation perturbation.distribution=gaussian perturbation.probability=1 rule.start_step=5",
+        "readout.rule=node-perturbation readout.perturbation=0.3 modulator.binary=true rule.name=eh",
+        "perturbation.distribution=gaussian perturbation.probability=1 rule.name=delta-x",
+    ] {
+        let launched = holds(&machine, "echo", &format!("{echo} {option}"), EVERYTHING);
+        assert!(launched.contains(&Kernel::Step), "{launched:?}");
+        holds(&machine, "echo", &format!("{echo} {option}"), NOTHING);
+    }
+}
+
+#[test]
+fn rflo_equals_the_reference() {
+    let Some(machine) = Emulated::new() else { return };
+    for dynamics in ["leaky", "leaky-rate", "discrete"] {
+        for other in ["", "rule.start_step=7", "network.response=rectified-linear network.feedback_scale=0.5"] {
+            let settings = format!(
+                "rule.name=rflo network.neurons=21 train.batch=3 train.networks=2 network.dynamics={dynamics} {other}"
+            );
+            let launched = holds(&machine, "echo", &settings, EVERYTHING);
+            assert_eq!(launched.contains(&Kernel::FilterBack), dynamics == "leaky-rate", "{launched:?}");
+            // A history of three steps; where errors are filtered back it holds all of them.
+            let short = machine.with(|machine| machine.limits.history_bytes = 3 * 2 * 2 * 3 * 21 * 4);
+            let case = Case::new("echo", &settings);
+            assert!(case.run(&short, NOTHING) == case.run(&machine, NOTHING), "{settings}");
+        }
+    }
+}
+
+#[test]
+fn trials_of_different_lengths_equal_the_reference() {
+    let Some(machine) = Emulated::new() else { return };
+    for settings in [
+        "rule.name=delta-x",
+        "rule.name=node-perturbation perturbation.distribution=gaussian perturbation.probability=1",
+        "rule.name=eh network.output=readout readout.rule=node-perturbation readout.perturbation=0.3",
+        "rule.name=rflo network.dynamics=leaky-rate",
+        "rule.name=hebbian-trace trace.stage=decay trace.alpha=0.1 trace.persistent=true",
+        "rule.name=none trace.stage=modulated trace.alpha=0.1 trace.modulator=reward trace.form=history",
+    ] {
+        let sizes = "perturbation.probability=0.05 task.delay_jitter=15";
+        holds(&machine, "dnms-variable-delay", &format!("{DNMS} {sizes} {settings}"), EVERYTHING);
+    }
+}
+
+#[test]
 fn nan_weights_show_in_all_results() {
     let Some(machine) = Emulated::new() else { return };
     let mut case = Case::new("dnms", DNMS);

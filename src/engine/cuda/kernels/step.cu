@@ -51,10 +51,8 @@ __device__ static float perturbed(const Trials &of, u32 trial, u32 step, u32 i, 
     return drive;
 }
 
-// Writes the output of a step to memory and to `z`, which the block shares.
-__device__ static void output(const Trials &of, u32 network, u32 trial, u32 step, const float *r, float *z, float *sums) {
-    const size_t at = ((size_t)trial * of.steps + step) * of.n_out;
-    const float *noise = of.readout_noise ? of.readout_noise + drawn(of, trial, step) * of.n_out : nullptr;
+// Writes the output for rates r, without noise, to `z`, which the block shares.
+__device__ static void read_out(const Trials &of, u32 network, const float *r, float *z, float *sums) {
     for (u32 o = 0; o < of.n_out; o++) {
         float value;
         if (of.w_out) {
@@ -62,13 +60,47 @@ __device__ static void output(const Trials &of, u32 network, u32 trial, u32 step
             float part = 0.0f;
             for (u32 i = threadIdx.x; i < of.neurons; i += blockDim.x) part = fmaf(w[i], r[i], part);
             value = block_sum(part, sums) + of.b_out[network * of.n_out + o];
-            if (noise) value += noise[o];
         } else {
             value = r[of.output_neurons[o]];
         }
-        if (threadIdx.x == 0) z[o] = of.outputs[at + o] = value;
+        if (threadIdx.x == 0) z[o] = value;
     }
     __syncthreads();
+}
+
+// Writes the output of a step, with its noise, to memory and to `z`.
+__device__ static void output(const Trials &of, u32 network, u32 trial, u32 step, const float *r, float *z, float *sums) {
+    const size_t at = ((size_t)trial * of.steps + step) * of.n_out;
+    read_out(of, network, r, z, sums);
+    if (threadIdx.x == 0) {
+        for (u32 o = 0; o < of.n_out; o++) {
+            if (of.w_out && of.readout_noise) z[o] += of.readout_noise[drawn(of, trial, step) * of.n_out + o];
+            of.outputs[at + o] = z[o];
+        }
+    }
+    __syncthreads();
+}
+
+// Writes the output that a step feeds back to `z`: that of the step before, at first that of r(0).
+__device__ static void fed_back(const Trials &of, u32 network, u32 trial, u32 step, const float *r, float *z, float *sums) {
+    if (step == 0) return read_out(of, network, r, z, sums);
+    const float *before = of.outputs + ((size_t)trial * of.steps + step - 1) * of.n_out;
+    for (u32 o = threadIdx.x; o < of.n_out; o += blockDim.x) z[o] = before[o];
+    __syncthreads();
+}
+
+// Output weights [S, N, n_out] times z, for neuron i.
+__device__ static float projected(const Trials &of, const float *weights, u32 network, u32 i, const float *z) {
+    const float *w = weights + ((size_t)network * of.neurons + i) * of.n_out;
+    float sum = 0.0f;
+    for (u32 o = 0; o < of.n_out; o++) sum = fmaf(w[o], z[o], sum);
+    return sum;
+}
+
+// target − output; 0 if the step is not scored.
+__device__ static float error_of(const Trials &of, u32 trial, u32 step, u32 o, const float *z) {
+    const size_t now = drawn(of, trial, step);
+    return of.scored[now] != 0.0f ? of.targets[now * of.n_out + o] - z[o] : 0.0f;
 }
 
 // Returns R − R̄ of this step to every thread and updates R̄; 0 if nothing reads it or the step is not scored.
@@ -84,6 +116,7 @@ __device__ static float reward_change(const Trials &of, u32 trial, u32 step, con
         if (of.scored[drawn(of, trial, step)] != 0.0f) {
             change = -error / (float)of.n_out - of.reward_mean[trial];
             of.reward_mean[trial] = fmaf(change, 1.0f - of.reward_decay, of.reward_mean[trial]);
+            if (of.binary) change = change > 0.0f ? 1.0f : 0.0f;
         }
         *shared = change;
     }
@@ -93,15 +126,17 @@ __device__ static float reward_change(const Trials &of, u32 trial, u32 step, con
     return change;
 }
 
-// Adds this step to the readout's change: (R − R̄) ζ/σ² or (R − R̄)(z − z̄), times r.
+// Adds this step to the readout's change: (R − R̄) ζ/σ², (R − R̄)(z − z̄) or the error, times r.
 __device__ static void learn_readout(const Trials &of, u32 trial, u32 step, float change, const float *r, const float *z) {
     for (u32 o = 0; o < of.n_out; o++) {
         const u32 at = trial * of.n_out + o;
         const float mean = step == 0 ? z[o] : of.output_mean[at];
-        const float post = of.readout_rule == READOUT_EH
-                               ? z[o] - mean
-                               : of.readout_noise[drawn(of, trial, step) * of.n_out + o] / of.readout_variance;
-        const float gated = post * change;
+        float gated;
+        switch (of.readout_rule) {
+            case READOUT_DELTA: gated = error_of(of, trial, step, o, z); break;
+            case READOUT_EH: gated = (z[o] - mean) * change; break;
+            default: gated = of.readout_noise[drawn(of, trial, step) * of.n_out + o] / of.readout_variance * change;
+        }
         float *w = of.w_out_change + (size_t)at * of.neurons;
         for (u32 i = threadIdx.x; i < of.neurons; i += blockDim.x) w[i] = fmaf(gated, r[i], w[i]);
         __syncthreads();
@@ -112,19 +147,44 @@ __device__ static void learn_readout(const Trials &of, u32 trial, u32 step, floa
     }
 }
 
-// Updates x̄ and records this step's factors: δx³ and r³, or (R − R̄) δx and r.
-__device__ static void remember(const Trials &of, u32 trial, u32 step, float change, const float *r_before) {
+// Updates x̄ and records this step's factors: δx³ and r³; (R − R̄) δx and r; ξ and r; or, for `rflo`, φ'(x) and r with
+// φ'(x) times the error that is fed back and r filtered, unless rates leak: then `filter_back` does that.
+__device__ static void remember(const Trials &of, u32 network, u32 trial, u32 step, float change, const float *r_before, const float *errors) {
     const u32 n = of.neurons;
     const bool learns = step >= of.start_step;
     for (u32 i = threadIdx.x; i < n; i += blockDim.x) {
-        const size_t me = (size_t)trial * n + i;
-        const float x = of.x[me], delta = x - of.x_mean[me];
-        of.x_mean[me] = moved_mean(of.x_mean[me], x, of.x_mean_decay);
-        if (!learns) continue;
+        const size_t me = (size_t)trial * n + i, at = ((size_t)trial * of.block + of.slot) * n + i;
+        const float x = of.x[me], mean = of.x_mean[me];
+        float post, pre = r_before[i];
+        switch (of.rule) {
+            case RULE_NODE_PERTURBATION: post = of.dense[drawn(of, trial, step) * n + i]; break;
+            case RULE_RFLO:
+                post = slope(of, x);
+                if (of.rate_leak > 0.0f) break;
+                of.x_mean[me] = pre = moved_mean(mean, pre, of.x_mean_decay);
+                post *= projected(of, of.error_feedback, network, i, errors);
+                break;
+            case RULE_EH:
+                of.x_mean[me] = moved_mean(mean, x, of.x_mean_decay);
+                post = change * (x - mean);
+                break;
+            default:
+                of.x_mean[me] = moved_mean(mean, x, of.x_mean_decay);
+                post = cube(x - mean), pre = cube(pre);
+        }
+        if (learns) of.post[at] = post, of.pre[at] = pre;
+    }
+}
+
+// What a trial that has ended leaves in a step: its state, and factors that add nothing.
+__device__ static void rest(const Trials &of, u32 trial, u32 step) {
+    const u32 n = of.neurons;
+    for (u32 i = threadIdx.x; i < n; i += blockDim.x) {
+        const size_t me = (size_t)trial * n + i, now = ((size_t)trial * of.steps + step) * n + i;
+        if (of.rates) of.rates[now] = of.r[me];
+        if (of.activations) of.activations[now] = of.x[me];
         const size_t at = ((size_t)trial * of.block + of.slot) * n + i;
-        const bool cubes = of.rule == RULE_DELTA_X;
-        of.post[at] = cubes ? cube(delta) : change * delta;
-        of.pre[at] = cubes ? cube(r_before[i]) : r_before[i];
+        if (of.collects && step >= of.start_step) of.post[at] = of.pre[at] = 0.0f;
     }
 }
 
@@ -135,6 +195,7 @@ KERNEL(step) {
     const u32 trial = blockIdx.x, network = trial / of.trials_each, n = of.neurons, t = of.first_step;
     float *before = shared, *after = before + n, *sums = after + n, *z = sums + blockDim.x, *one = z + of.n_out;
     float *counts = one + 1;
+    if (of.ends && t >= of.ends[trial]) return rest(of, trial, t);
     // First load the rates before and after the last step, which determine the pending change of H.
     for (u32 i = threadIdx.x; i < n; i += blockDim.x) {
         before[i] = of.r_before[(size_t)trial * n + i];
@@ -145,6 +206,7 @@ KERNEL(step) {
         if (t > 0) append(of, trial, t, before, after);
         weigh(of, trial, t, after, counts, sums);
     }
+    if (of.w_fb) fed_back(of, network, trial, t, after, z, sums);
     for (u32 i = threadIdx.x; i < n; i += blockDim.x) {
         const size_t me = (size_t)trial * n + i;
         float drive = of.recurrent[me] + input_drive(of, network, trial, t, i);
@@ -154,13 +216,19 @@ KERNEL(step) {
             drive = fmaf(of.alpha, h_r, drive);
         }
         drive = perturbed(of, trial, t, i, after[i], drive);
-        of.x[me] = moved(of.x[me], drive, of.leak, of.free[i], of.held[i]);
+        if (of.dense) drive += of.dense[drawn(of, trial, t) * n + i];
+        if (of.private_noise) drive += of.private_noise[drawn(of, trial, t) * n + i];
+        if (of.w_fb) drive += projected(of, of.w_fb, network, i, z);
+        // Where rates leak, the activation is the drive.
+        of.x[me] = of.rate_leak > 0.0f ? fmaf(drive, of.free[i], of.held[i])
+                                       : moved(of.x[me], drive, of.leak, of.free[i], of.held[i]);
     }
     __syncthreads();
     for (u32 i = threadIdx.x; i < n; i += blockDim.x) {
         const size_t me = (size_t)trial * n + i;
         before[i] = of.r_before[me] = after[i];
-        after[i] = of.r[me] = rate(of, of.x[me]);
+        const float r = rate(of, of.x[me]);
+        after[i] = of.r[me] = of.rate_leak > 0.0f ? fmaf(of.rate_leak, r - after[i], after[i]) : r;
         const size_t now = ((size_t)trial * of.steps + t) * n + i;
         if (of.rates) of.rates[now] = after[i];
         if (of.activations) of.activations[now] = of.x[me];
@@ -178,7 +246,32 @@ KERNEL(step) {
         const float m = of.modulated_by == REWARD ? change : 1.0f;
         of.h_modulator[trial] = of.modulated_by == GIVEN ? of.modulator[drawn(of, trial, t)] : m;
     }
-    if (of.rule == RULE_DELTA_X || of.rule == RULE_EH) remember(of, trial, t, change, before);
+    if (of.errors) {
+        // Nothing reads outputs any more in this step.
+        __syncthreads();
+        for (u32 o = threadIdx.x; o < of.n_out; o += blockDim.x)
+            z[o] = of.errors[((size_t)trial * of.steps + t) * of.n_out + o] = error_of(of, trial, t, o, z);
+        __syncthreads();
+    }
+    if (of.collects) remember(of, network, trial, t, change, before, z);
+}
+
+// Turns the slopes φ'(x(s)), the postsynaptic factors of `rflo` where rates leak, into λ φ'(x(s)) F q(s), with errors filtered
+// backward in time: q(s) = ε(s) + (1 − λ) q(s + 1), and ε = 0 before the rule learns. The history holds all steps.
+KERNEL(filter_back) {
+    SHARED(float, q);
+    const u32 trial = blockIdx.x, network = trial / of.trials_each, n = of.neurons;
+    for (u32 o = threadIdx.x; o < of.n_out; o += blockDim.x) q[o] = 0.0f;
+    for (u32 step = of.steps; step-- > 0;) {
+        const float *errors = of.errors + ((size_t)trial * of.steps + step) * of.n_out;
+        for (u32 o = threadIdx.x; o < of.n_out; o += blockDim.x)
+            q[o] = fmaf(1.0f - of.rate_leak, q[o], step >= of.start_step ? errors[o] : 0.0f);
+        __syncthreads();
+        float *post = of.post + ((size_t)trial * of.block + step) * n;
+        for (u32 i = threadIdx.x; i < n; i += blockDim.x)
+            post[i] *= of.rate_leak * projected(of, of.error_feedback, network, i, q);
+        __syncthreads();
+    }
 }
 
 // Applies the last change of H after the last step.

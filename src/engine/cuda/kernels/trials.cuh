@@ -16,11 +16,11 @@ typedef unsigned int u32;
 #include "host.h"
 #endif
 
-enum Rule : u32 { RULE_NONE, RULE_DELTA_X, RULE_NODE_PERTURBATION, RULE_EH };
+enum Rule : u32 { RULE_NONE, RULE_DELTA_X, RULE_NODE_PERTURBATION, RULE_EH, RULE_RFLO };
 enum Stage : u32 { STAGE_NONE, STAGE_OUTER, STAGE_ACCUMULATE, STAGE_DECAY, STAGE_MODULATED, STAGE_OJA, STAGE_RETROACTIVE };
 enum Association : u32 { AUTO, POST_PRE, PRE_POST };
 enum Modulator : u32 { CONSTANT, GIVEN, REWARD };
-enum ReadoutRule : u32 { READOUT_FIXED, READOUT_NODE_PERTURBATION, READOUT_EH };
+enum ReadoutRule : u32 { READOUT_FIXED, READOUT_NODE_PERTURBATION, READOUT_EH, READOUT_DELTA };
 
 // One perturbation of one neuron, written by `drawn.rs`.
 struct Perturbation {
@@ -37,22 +37,27 @@ struct Trials {
     const float *b_rec;           // [S, N] or null
     const float *w_out;           // [S, n_out, N], or null if the outputs are rates
     const float *b_out;           // [S, n_out]
+    const float *w_fb;            // [S, N, n_out], or null if outputs are not fed back
+    const float *error_feedback;  // F, [S, N, n_out] or null
     const float *free;            // [N], 0 for clamped neurons, otherwise 1
     const float *held;            // [N], x of clamped neurons, otherwise 0
     const u32 *output_neurons;    // [n_out]
+    const u32 *ends;              // [P], steps until a trial ends, or null if all run to the last step
     // What was drawn for a stretch of `stretch` steps starting at `stretch_first`.
     const u32 *perturbation_start;        // [P + 1], indices into the list below, ordered by step within a trial
     const Perturbation *perturbations;
     const float *inputs;          // [P, stretch, n_in]
     const float *readout_noise;   // [P, stretch, n_out] or null
-    const float *targets;         // [P, stretch, n_out], or null if no reward is read during the trial
+    const float *private_noise;   // [P, stretch, N] or null
+    const float *dense;           // Gaussian perturbations, [P, stretch, N] or null
+    const float *targets;         // [P, stretch, n_out], or null if nothing reads reward or error during the trial
     const float *scored;          // [P, stretch], likewise; 0 if the step is not scored
     const float *modulator;       // [P, stretch], or null if the task gives no m(t)
     // The state.
     float *x;                     // [P, N]
     float *r;                     // [P, N]
     float *r_before;              // [P, N], rates before the last step
-    float *x_mean;                // [P, N]
+    float *x_mean;                // [P, N]; for `rflo`, filtered rates
     const float *recurrent;       // [P, N], w_rec r of this step (kernel `step`)
     u32 *next_perturbation;               // [P]
     float *reward_mean;           // [P]
@@ -72,6 +77,7 @@ struct Trials {
     float *eligibility;           // [P, N post, N pre]
     float *w_out_change;          // [P, n_out, N]
     float *b_out_change;          // [P, n_out]
+    float *errors;                // for `rflo`, target − output, 0 if not scored; [P, T, n_out] or null
     // Sizes.
     u32 networks, trials_each, neurons, steps, n_in, n_out, block;
     // The steps of this launch, and the place in the history of the first of them from which the rule learns.
@@ -79,12 +85,16 @@ struct Trials {
     u32 stretch_first, stretch;
     // Settings.
     u32 rule, start_step, stage, association, modulated_by, readout_rule, online, squared_error;
+    u32 binary;                   // whether R − R̄ counts as 1 if positive, else as 0
+    u32 collects;                 // whether the eligibility is a sum over steps of products of two factors
     u32 rectified;                // the transfer function: x + offset limited to [0, max], instead of tanh
     u32 add;                      // kernel `eligibility`: add to what is there
     u32 tile;                     // kernel `eligibility`: threads along one edge of a block
     u32 groups;                   // kernels `whole_trial`: groups of threads in a block
     u32 list_length;             // L, the length of the list; 0: H is a matrix, read and written at each step
-    float leak, x_mean_decay, alpha, h_eta, h_clip, reward_decay, readout_variance, output_mean_decay;
+    float leak;                   // dt/τ of the activation
+    float rate_leak;              // dt/τ of the rate; 0 if rates do not leak
+    float x_mean_decay, alpha, h_eta, h_clip, reward_decay, readout_variance, output_mean_decay;
     float response_offset, response_max;
     float h_kept;             // for a list: the remaining factor of the initial H
 };
@@ -126,11 +136,18 @@ __device__ inline float rational_tanh(float x) {
     return x * p / q;
 }
 
-// r = φ(x). NaN stays NaN.
+// φ(x). NaN stays NaN.
 __device__ inline float rate(const Trials &of, float x) {
     if (!of.rectified) return rational_tanh(x);
     const float r = x + of.response_offset;
     return r > of.response_max ? of.response_max : r < 0.0f ? 0.0f : r;
+}
+
+// φ'(x).
+__device__ inline float slope(const Trials &of, float x) {
+    if (of.rectified) return x > -of.response_offset && x < of.response_max - of.response_offset ? 1.0f : 0.0f;
+    const float r = rational_tanh(x);
+    return fmaf(-r, r, 1.0f);
 }
 
 // x after a step under `drive`; a clamped neuron has free = 0 and stays at `held`.
