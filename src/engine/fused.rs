@@ -67,7 +67,7 @@ pub(super) fn refuses(setup: &Setup, called: &[Kernels], of: Of) -> Option<Strin
     if !called.contains(&setup.config.train.kernels) {
         return Some("train.kernels asks for others".into());
     }
-    let feature = unknown_in_network(setup, of).or_else(|| unknown_elsewhere(setup, of));
+    let feature = unknown_in_network(setup, of).or_else(|| unknown_elsewhere(setup));
     feature.map(|feature| format!("{feature} runs on plain operations"))
 }
 
@@ -104,7 +104,7 @@ fn unknown_in_network(setup: &Setup, of: Of) -> Option<String> {
         dt_ms: _,
         synapse_ms: _,
         private_noise,
-        feedback_scale,
+        feedback_scale: _,
         error_feedback_scale: _,
     } = &setup.config.network;
     match setup.config.train.dtype {
@@ -117,16 +117,13 @@ fn unknown_in_network(setup: &Setup, of: Of) -> Option<String> {
         Some(Leak::Rate(_)) => return Some("a rate that leaks (network.dynamics)".into()),
         None => return Some(format!("the neuron model `{}`", setup.neurons.name())),
     }
-    if *private_noise > 0.0 && of == Of::Episodes {
-        return Some("private noise (network.private_noise)".into());
-    }
-    (*feedback_scale > 0.0 && of == Of::Episodes).then(|| "output feedback (network.feedback_scale)".into())
+    (*private_noise > 0.0 && of == Of::Episodes).then(|| "private noise (network.private_noise)".into())
 }
 
 /// The first other setting that the kernels do not support.
-fn unknown_elsewhere(setup: &Setup, of: Of) -> Option<String> {
+fn unknown_elsewhere(setup: &Setup) -> Option<String> {
     let Config {
-        network,
+        network: _,
         fast_weights,
         perturbation,
         rule,
@@ -163,26 +160,24 @@ fn unknown_elsewhere(setup: &Setup, of: Of) -> Option<String> {
     } = perturbation;
     let RuleConfig { name: _, eta: _, max_dw: _, clip_growth: _, fall_trials: _, rms_decay: _, own: _, start_step: _ } =
         rule;
-    let fused = setup.rule.fused().filter(|rule| of == Of::Trials || *rule != FusedRule::Rflo);
-    if fused.is_none() && !setup.follows_gradient() {
-        return Some(format!("the rule `{}`", setup.rule.name()));
-    }
-    let ReadoutConfig { rule, eta: _, perturbation: _, mean_decay: _, max_dw: _, forget: _ } = readout;
-    match rule {
-        ReadoutRule::Delta if network.output == Output::Readout && of == Of::Episodes => {
-            return Some("the delta rule (readout.rule)".into())
-        }
-        ReadoutRule::None | ReadoutRule::NodePerturbation | ReadoutRule::Eh | ReadoutRule::Delta => {}
-    }
+    let ReadoutConfig {
+        rule: ReadoutRule::None | ReadoutRule::NodePerturbation | ReadoutRule::Eh | ReadoutRule::Delta,
+        eta: _,
+        perturbation: _,
+        mean_decay: _,
+        max_dw: _,
+        forget: _,
+    } = readout;
     let RewardConfig {
         baseline: Baseline::LeaveOneOut | Baseline::ExpectedError,
         expected_error_decay: _,
         expected_error_factor: _,
         warmup_trials: _,
         reward_decay: _,
-        binary,
+        binary: _,
         normalise: _,
         energy_cost: _,
     } = modulator;
-    (*binary && of == Of::Episodes).then(|| "the binary modulator (modulator.binary)".into())
+    let known = setup.rule.fused().is_some() || setup.follows_gradient();
+    (!known).then(|| format!("the rule `{}`", setup.rule.name()))
 }

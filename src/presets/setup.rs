@@ -239,6 +239,7 @@ impl Setup {
         for (key, set) in [
             ("trace.stage", fast_weights.stage != Stage::None),
             ("network.feedback_scale", network.feedback_scale > 0.0),
+            ("modulator.binary", modulator.binary),
             ("modulator.energy_cost", modulator.energy_cost > 0.0),
             ("modulator.expected_error_factor", modulator.expected_error_factor),
         ] {
