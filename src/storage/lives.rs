@@ -9,6 +9,7 @@ use crate::presets::{commented_life, LifeSetup};
 use crate::reader::{read, TensorFile};
 use crate::training::{LifeCheckpoint, Lives, CHECKPOINT_FILE};
 use crate::worlds::LifeRow;
+use std::io::Read;
 use std::path::Path;
 use std::time::Instant;
 
@@ -147,6 +148,19 @@ impl LifeFolder {
     }
 }
 
+/// The first column of the metrics of lives, whose rows are not counted by updates.
+const FIRST_COLUMN: &str = "network";
+
+/// Whether a metrics file, by its header, is that of lives.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read.
+pub(crate) fn holds_life_rows(path: &Path) -> Result<bool> {
+    let mut begins = [0; FIRST_COLUMN.len()];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read(&mut begins));
+    Ok(read.doing("reading", path)? == begins.len() && begins == *FIRST_COLUMN.as_bytes())
+}
+
 fn figures(setup: &LifeSetup) -> Result<&'static [&'static str]> {
     Ok(setup.world(setup.config.life.networks.start)?.figures())
 }
@@ -154,7 +168,7 @@ fn figures(setup: &LifeSetup) -> Result<&'static [&'static str]> {
 fn to_csv(figures: &[&str], rows: &[LifeRow]) -> Result<Vec<u8>> {
     let bug = |error: String| Error::Bug(format!("writing metrics: {error}"));
     let mut csv = csv::Writer::from_writer(Vec::new());
-    let names = ["network", "seconds", "frozen"].iter().chain(figures);
+    let names = [FIRST_COLUMN, "seconds", "frozen"].iter().chain(figures);
     csv.write_record(names).map_err(|error| bug(error.to_string()))?;
     for row in rows {
         let fixed = [row.network.to_string(), row.seconds.to_string(), u8::from(row.frozen).to_string()];

@@ -11,6 +11,7 @@ mod metrics_rows;
 mod run_folder;
 
 pub use checkpoint::layout;
+pub(crate) use lives::holds_life_rows;
 pub use lives::{holds_a_life, read_life_rows, LifeFolder, CIRCUIT_PICTURE, LIFE_PICTURE};
 pub use lock::Lock;
 pub(crate) use merge::copy_run;

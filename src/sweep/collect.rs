@@ -72,7 +72,7 @@ impl SettingResult {
         // A network that diverged is worse than any other.
         let sign = if more_is_better { -1.0 } else { 1.0 };
         let cost: Vec<Option<f64>> = outcomes().map(|outcome| outcome.measured.map(|value| sign * value)).collect();
-        let mut measured = [0.25, 0.5, 0.75].map(|q| quantile_with_missing(&cost, q).map(|value| sign * value));
+        let mut measured = [0.25, 0.5, 0.75].map(|q| quantile_with_missing(&cost, q).map(|value| sign * value + 0.0));
         if more_is_better {
             measured.reverse();
         }
@@ -87,6 +87,18 @@ impl SettingResult {
             more_is_better,
             measured,
         }
+    }
+
+    /// The values as they are shown: drawn numbers, which have many digits, with four.
+    pub fn values_in_words(&self) -> Vec<String> {
+        let short = |value: &String| match value.parse::<f64>() {
+            Ok(number) if value.len() > 8 && number != 0.0 && number.is_finite() => {
+                let digits = (3.0 - number.abs().log10().floor()).clamp(0.0, 8.0) as usize;
+                format!("{number:.digits$}")
+            }
+            _ => value.clone(),
+        };
+        self.values.iter().map(short).collect()
     }
 
     /// Median and quartiles of the trials to criterion, in words.

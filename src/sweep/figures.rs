@@ -63,7 +63,7 @@ impl Sweep {
 
     /// A setting's values in one line.
     fn named(&self, result: &SettingResult) -> String {
-        let given = self.keys().iter().zip(&result.values).filter(|(_, value)| !value.is_empty());
+        let given = self.keys().iter().zip(result.values_in_words()).filter(|(_, value)| !value.is_empty());
         let named = given.map(|(key, value)| format!("{}={value}", key.rsplit('.').next().unwrap_or(key)));
         format!("{}: {}", result.setting, named.collect::<Vec<_>>().join(" "))
     }
@@ -100,7 +100,7 @@ impl Sweep {
         let row = |result: &SettingResult| {
             context! {
                 setting => result.setting,
-                values => Serde(&result.values),
+                values => Serde(result.values_in_words()),
                 reached => format!("{} of {}", result.reached, result.networks),
                 diverged => result.diverged,
                 trials => result.criterion_in_words(),

@@ -8,7 +8,7 @@ use crate::engine::check_memory;
 use crate::error::{bail, ensure, Doing, Error, Result};
 use crate::presets::{LifeSetup, Setup};
 use crate::runs::evaluate;
-use crate::storage::{holds_a_checkpoint, newest, LifeFolder, Lock, RunFolder, METRICS_FILE};
+use crate::storage::{holds_a_checkpoint, holds_life_rows, newest, LifeFolder, Lock, RunFolder, METRICS_FILE};
 use crate::training::{Checkpoint, Integrity, Lives, Observer, StopReason, Trainer, UpdateReport, CHECKPOINT_FILE};
 use candle_core::Device;
 use serde::Serialize;
@@ -150,7 +150,7 @@ impl Sweep {
     /// How far a job is, without reading its checkpoint.
     ///
     /// # Errors
-    /// [`Error::Io`] if its folder cannot be read; as [`Sweep::open`] if its setting cannot be.
+    /// [`Error::Io`] if its folder cannot be read.
     pub fn state(&self, job: &Job) -> Result<JobState> {
         let folder = self.job_folder(job);
         if folder.join(SCORES_FILE).exists() {
@@ -160,9 +160,9 @@ impl Sweep {
         if !path.exists() {
             return Ok(JobState::Waiting);
         }
-        Ok(match self.subject(job)? {
-            Subject::Task(_) => JobState::Begun { updates: newest(&path, 0)?.unwrap_or(0) },
-            Subject::Life(_) => JobState::Living { seconds: newest(&path, 1)?.unwrap_or(0.0) },
+        Ok(match holds_life_rows(&path)? {
+            false => JobState::Begun { updates: newest(&path, 0)?.unwrap_or(0) },
+            true => JobState::Living { seconds: newest(&path, 1)?.unwrap_or(0.0) },
         })
     }
 }
@@ -216,7 +216,7 @@ fn live(
     };
     let over = folder.live(&mut lives, &mut told, interrupted)?;
     if over {
-        write_verdicts(folder.path(), &lives.checkpoint()?, folder.rows())?;
+        write_verdicts(folder.path(), lives.setup(), folder.rows())?;
     }
     Ok(over)
 }

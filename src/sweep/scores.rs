@@ -4,10 +4,10 @@ use super::subject::Subject;
 use super::{Job, Sweep};
 use crate::error::{At, Doing, Error, Result};
 use crate::files::write_atomically;
-use crate::presets::find_life;
+use crate::presets::{find_life, LifeSetup};
 use crate::runs::Score;
 use crate::storage::to_csv;
-use crate::training::{verdicts, Checkpoint, LifeCheckpoint};
+use crate::training::{verdicts, Checkpoint};
 use crate::worlds::LifeRow;
 use csv::StringRecord;
 use documented::DocumentedFields;
@@ -17,7 +17,7 @@ use std::path::Path;
 /// The table that ends a job: a row for each network.
 pub(super) const SCORES_FILE: &str = "scores.csv";
 /// The columns of a life's row before the figures of its verdict.
-const OF_A_LIFE: [&str; 3] = ["network", "seconds", "learnt"];
+const OF_A_LIFE: [&str; 2] = ["network", "learnt"];
 
 /// What came of a network that was trained: a row of a job's `scores.csv` and, after the columns of its setting, of a sweep's
 /// `results.csv`.
@@ -97,9 +97,8 @@ pub(super) fn write_scores(folder: &Path, checkpoint: &Checkpoint, scores: &[Sco
 ///
 /// # Errors
 /// As [`verdicts`]; [`Error::Io`] if it cannot be written.
-pub(super) fn write_verdicts(folder: &Path, checkpoint: &LifeCheckpoint, rows: &[LifeRow]) -> Result<()> {
-    let seconds = checkpoint.seconds()?.to_string();
-    let verdicts = verdicts(&checkpoint.setup, rows)?;
+pub(super) fn write_verdicts(folder: &Path, setup: &LifeSetup, rows: &[LifeRow]) -> Result<()> {
+    let verdicts = verdicts(setup, rows)?;
     let mut csv = csv::Writer::from_writer(Vec::new());
     let figures = verdicts.iter().take(1).flat_map(|(_, verdict)| verdict.figures.iter().map(|(name, _)| *name));
     let mut write = |record: StringRecord| {
@@ -109,7 +108,7 @@ pub(super) fn write_verdicts(folder: &Path, checkpoint: &LifeCheckpoint, rows: &
     for (network, verdict) in &verdicts {
         let learnt = verdict.learnt.map_or(String::new(), |learnt| u8::from(learnt).to_string());
         let figures = verdict.figures.iter().map(|(_, v)| if v.is_nan() { String::new() } else { v.to_string() });
-        write([network.to_string(), seconds.clone(), learnt].into_iter().chain(figures).collect())?;
+        write([network.to_string(), learnt].into_iter().chain(figures).collect())?;
     }
     let bytes = csv.into_inner().map_err(|error| Error::Bug(format!("writing {SCORES_FILE}: {error}")))?;
     write_atomically(&folder.join(SCORES_FILE), &bytes)

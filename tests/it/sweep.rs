@@ -2,7 +2,7 @@
 
 use crate::command::{bytes, fine, hebbian, one_line_error};
 use candle_core::Device;
-use hebbian_rnn::{Checkpoint, JobState, Lock, Setting, Setup, Sweep, SweepPlan};
+use hebbian_rnn::{Checkpoint, JobState, LifeCheckpoint, Lock, Setting, Setup, Sweep, SweepPlan};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -372,14 +372,14 @@ fn what_a_sweep_says_of_its_settings() {
     assert!(written.iter().map(bytes).eq(before));
 }
 
-/// Two settings of three networks that each live in a track of their own length of time.
+/// Two settings of three networks in a maze with a goal that is soon found by accident, so that their lives end at different times.
 const LIVES: &str = "\
-life = 'linear-track'
+life = 'maze'
 networks = '2..5'
 networks_per_job = 2
 [set]
 life = { seconds = 201.0, checkpoint_every_seconds = 10.0 }
-world.trials = 3
+world = { trials = 4, trial_seconds = 12.0, body.goal_radius = 6.0 }
 [grid]
 projection.place-critic.rule.eta = [0.0, 0.5]
 ";
@@ -398,25 +398,28 @@ fn lives_put_together_are_the_undivided_lives() {
     assert!(times > 2, "{times}");
     run_all(&sweep);
     let found = sweep.collect(false).unwrap();
-    assert_eq!((found.settings.len(), found.apart.len(), found.measure()), (2, 0, "successes"));
+    assert_eq!((found.settings.len(), found.apart.len(), found.measure()), (2, 0, "last_s"));
+    let ages = [0, 1].map(|k| LifeCheckpoint::read(&sweep.job_folder(&sweep.jobs()[k])).unwrap().block);
+    assert!(ages[0] != ages[1], "none waits for another: {ages:?}");
     for (setting, eta) in [(1, "0.0"), (2, "0.5")] {
         let whole = dir.path().join(eta);
         let eta = format!("projection.place-critic.rule.eta={eta}");
-        let command = ["live", "linear-track", "--networks", "2..5", "--seconds", "201", "--checkpoint-every", "10"];
-        let rest = ["--set", "world.trials=3", "--set", &eta, "--out", whole.to_str().unwrap()];
+        let command = ["live", "maze", "--networks", "2..5", "--seconds", "201", "--checkpoint-every", "10"];
+        let world = "world.trials=4 --set world.trial_seconds=12 --set world.body.goal_radius=6 --set".split(' ');
+        let rest = [&["--set"], &world.collect::<Vec<_>>()[..], &[&eta, "--out", whole.to_str().unwrap()]].concat();
         fine(hebbian(&[&command[..], &rest].concat(), Path::new(".")));
-        // The file says when checkpoints are due, not when they were.
         for file in FILES {
             assert!(bytes(sweep.run_folder(setting).join(file)) == bytes(whole.join(file)), "{eta}: {file}");
         }
     }
     let table = std::fs::read_to_string(sweep.folder().join("results.csv")).unwrap();
-    let header = "setting,projection.place-critic.rule.eta,network,seconds,learnt,trials,successes,";
+    let header = "setting,projection.place-critic.rule.eta,network,learnt,trials,successes,";
     assert!(table.starts_with(header) && table.lines().count() == 7, "{table}");
     // Networks of one setting need not be over at the same time, yet the table does not depend on how they were cut.
     let other = planned(&LIVES.replace("networks_per_job = 2", ""), &dir.path().join("other"));
     run_all(&other);
     other.collect(false).unwrap();
+    assert!(bytes(other.folder().join("results.csv")) == bytes(sweep.folder().join("results.csv")));
     let pages = other.draw(&other.collect(false).unwrap()).unwrap();
     assert!(pages.iter().all(|page| page.exists()), "{pages:?}");
     let merged = dir.path().join("merged");

@@ -184,7 +184,7 @@ fn collect(args: CollectArgs) -> Result<()> {
 /// Prints the best settings.
 fn print_collected(sweep: &Sweep, found: &Collected) -> Result<()> {
     let values = |result: &SettingResult| {
-        let given = sweep.keys().iter().zip(&result.values).filter(|(_, value)| !value.is_empty());
+        let given = sweep.keys().iter().zip(result.values_in_words()).filter(|(_, value)| !value.is_empty());
         given.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
     };
     let reached = |result: &SettingResult| format!("{} of {}", result.reached, result.networks);

@@ -24,8 +24,10 @@ pub(super) struct Parameters {
     upright_reward: f64,
     /// The reward for leaving the track or turning over and over.
     crash_reward: f64,
-    /// A pole within π/4 of upright for so long in a row is balanced.
+    /// A pole within π/4 of upright for so long in a trial is balanced.
     balanced_s: f64,
+    /// Whether this counts in a row; else all the time in a trial does.
+    in_a_row: bool,
     /// How many neurons the kinship of an actor reaches.
     kin: f64,
 }
@@ -107,7 +109,11 @@ impl Body for Cartpole {
         let [x, angle, v, turning, upright, longest] = self.state;
         let [x, angle, v, turning] = runge_kutta([x, angle, v, turning], dt_ms / 1000.0, |at| slope(at, force));
         let up = (angle - TAU * (angle / TAU).round()).abs() < PI / 4.0;
-        let upright = if up { upright + dt_ms / 1000.0 } else { 0.0 };
+        let upright = match up {
+            true => upright + dt_ms / 1000.0,
+            false if self.own.in_a_row => 0.0,
+            false => upright,
+        };
         let longest = longest.max(upright);
         self.state = [x, angle, v, turning, upright, longest];
         let crashed = x.abs() > MOST[0] || angle.abs() > MOST[1];
