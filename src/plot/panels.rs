@@ -34,7 +34,7 @@ pub struct Panel {
     pub marks: Vec<Mark>,
 }
 
-/// A figure of panels in one or two rows.
+/// A figure of panels in rows.
 #[derive(Clone, Debug, Default)]
 pub struct Panels {
     /// Title above the figure.
@@ -46,10 +46,10 @@ pub struct Panels {
 impl Panels {
     /// The figure, 1600 units wide.
     pub fn draw(&self) -> Canvas {
-        let mut canvas = Canvas::new(TOP as u32 + self.rows.len().clamp(1, 2) as u32 * ROW as u32);
+        let mut canvas = Canvas::new(TOP as u32 + self.rows.len().max(1) as u32 * ROW as u32);
         let marks = self.rows.iter().flatten().flat_map(|panel| &panel.marks);
         head(&mut canvas, &self.title, (40.0, 56.0), marks);
-        for (row, panels) in self.rows.iter().take(2).enumerate() {
+        for (row, panels) in self.rows.iter().enumerate() {
             let bar = |panel: &Panel| panel.bar().map_or(0.0, |_| BAR);
             let bars: f64 = panels.iter().map(bar).sum();
             let width = (1560.0 - bars) / panels.len().max(1) as f64;

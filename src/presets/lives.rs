@@ -146,7 +146,7 @@ pub static LIVES: &[LifeInfo] = &[
     LifeInfo {
         name: "cartpole-swing-up",
         summary:
-            "spiking actor and critic swing a pole up (Frémaux et al. 2013, figure 6); it is not learnt to balance",
+            "spiking actor and critic swing a pole up (Frémaux et al. 2013, figure 6); it is hardly learnt to balance",
         rules: &["td-ltp"],
         measure: ("last_s", true),
         text: include_str!("lives/cartpole-swing-up.toml"),

@@ -17,6 +17,8 @@ use std::path::PathBuf;
 
 /// The learning curves of at most this many settings, the best, are drawn in one picture.
 const CURVES: usize = 7;
+/// At most this many keys are drawn.
+const PANELS: usize = 9;
 /// A key of more values than this is drawn as an axis of numbers, not as one of names.
 const NAMED: usize = 16;
 
@@ -68,7 +70,7 @@ impl Sweep {
         format!("{}: {}", result.setting, named.collect::<Vec<_>>().join(" "))
     }
 
-    /// What came of the values of the keys: of two keys of few values a heat map; else a panel for each of the first three.
+    /// What came of the values of the keys: of two keys of few values a heat map; else a panel for each of the first nine.
     fn values_drawn(&self, found: &Collected) -> Option<Canvas> {
         let axes: Vec<KeyAxis> =
             (0..self.keys().len()).map(|k| KeyAxis::of(self, found, k)).filter(|axis| axis.differs()).collect();
@@ -76,7 +78,7 @@ impl Sweep {
         let measured = &format!("median {}", found.measure());
         match &axes[..] {
             [] => None,
-            [x, y, ..] if x.named() && y.named() => {
+            [x, y] if x.named() && y.named() => {
                 let mut panels = vec![heat(found, (x, y), measured, |result| result.measured[1].unwrap_or(f64::NAN))];
                 if found.settings.iter().any(|result| result.reached > 0) {
                     let part = |result: &SettingResult| result.reached as f64 / result.networks as f64;
@@ -89,10 +91,11 @@ impl Sweep {
                 }
                 Some(Panels { title, rows: vec![panels] }.draw())
             }
-            axes => Some(
-                Panels { title, rows: vec![axes.iter().take(3).map(|axis| axis.dots(found, measured)).collect()] }
-                    .draw(),
-            ),
+            axes => {
+                let panels = |some: &[KeyAxis]| some.iter().map(|axis| axis.dots(found, measured)).collect();
+                let few = &axes[..axes.len().min(PANELS)];
+                Some(Panels { title, rows: few.chunks(3).map(panels).collect() }.draw())
+            }
         }
     }
 
@@ -183,9 +186,9 @@ impl KeyAxis {
     /// What came of each setting, against the value of the key.
     fn dots(&self, found: &Collected, measured: &str) -> Panel {
         let named = self.named() || !self.numeric;
-        // Values over more than two powers of ten are drawn by their logarithms.
+        // Values over more than a factor of 20 are drawn by their logarithms.
         let range = extent(self.values.iter().filter_map(|value| number(value)));
-        let log = !named && range.is_some_and(|(lo, hi)| lo > 0.0 && hi > 100.0 * lo);
+        let log = !named && range.is_some_and(|(lo, hi)| lo > 0.0 && hi > 20.0 * lo);
         let x = |result: &SettingResult| match named {
             true => self.index(result).map(|k| k as f64 + 0.5),
             false => number(result.values.get(self.place)?).map(|value| if log { value.log10() } else { value }),
