@@ -31,7 +31,7 @@ pub fn read_metrics(path: &Path) -> Result<Vec<NetworkReport>> {
     metrics_rows(path)?.collect()
 }
 
-/// A number of the last whole row, read from the end of the file: the one in `column`.
+/// A number of the last whole row, read from the end of the file: the one in `column`; `None` if there is none.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read.

@@ -88,6 +88,7 @@ impl Subject {
     ///
     /// # Errors
     /// [`Error::Usage`] if it has none.
+    #[cfg(feature = "report")]
     pub fn name(&self) -> Result<&str> {
         match self {
             Subject::Task(config) => config.task_name(),
