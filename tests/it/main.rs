@@ -40,6 +40,7 @@ mod signals;
 mod soak;
 mod support;
 mod sweep;
+mod sweep_plan;
 mod task_file;
 mod tasks;
 mod weights;

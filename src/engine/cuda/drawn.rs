@@ -26,8 +26,7 @@ impl<'a> Drawn<'a> {
         let (n_in, n_out) = (params.n_in as usize, params.n_out as usize);
         let (n, any) = (params.neurons as usize, |has: fn(&DrawnTrial) -> bool| batch.drawn.iter().any(has));
         let noisy = any(|d| !d.readout_noise.is_empty());
-        // Reward or error is read during the trial.
-        let online = params.online != 0 || params.readout_rule == 3 || params.rule == 4;
+        let online = params.reads_targets();
         let all: [(bool, Part); 7] = [
             (
                 any(|d| !d.private_noise.is_empty()),

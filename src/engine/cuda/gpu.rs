@@ -113,14 +113,9 @@ impl Engine for Cuda {
         };
         let fast_weights = &setup.config.fast_weights;
         // A persistent H exists alongside the list of its changes.
-        let listed = tensors::listed_changes(
-            fast_weights,
-            setup.config.network.neurons,
-            sizes.shape.steps,
-            setup.task.lengths_vary(),
-        );
-        let listed = listed as f64;
-        let listed = trials * listed * (2.0 * n + 1.0) * float;
+        let (neurons, early) = (setup.config.network.neurons, setup.task.lengths_vary());
+        let changes = tensors::listed_changes(fast_weights, neurons, sizes.shape.steps, early);
+        let listed = trials * changes as f64 * (2.0 * n + 1.0) * float;
         // Two stretches, each with an eighth of its size to spare.
         let stretches = 2.25 * t.min(UPLOAD_STEPS as f64);
         let gaussian = setup.config.perturbation.distribution == Some(Distribution::Gaussian);

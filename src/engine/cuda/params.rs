@@ -10,6 +10,10 @@ use crate::tasks::{ErrorMeasure, TrialShape};
 /// A tensor's address on its device; 0 if it is absent.
 pub(super) type Address = u64;
 
+/// As in `kernels/trials.cuh`: the numbers of `rflo` and of the readout's delta rule.
+const RFLO: u32 = 4;
+const READOUT_DELTA: u32 = 3;
+
 /// `kernels/trials.cuh` documents each field and its shape.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
@@ -122,7 +126,7 @@ impl Params {
                 FusedRule::DeltaX(_) => 1,
                 FusedRule::NodePerturbation => 2,
                 FusedRule::Eh(_) => 3,
-                FusedRule::Rflo => 4,
+                FusedRule::Rflo => RFLO,
                 FusedRule::FastWeights | FusedRule::Nothing => 0,
             },
             collects: u32::from(fused::collects_factors(setup, learns)),
@@ -149,7 +153,7 @@ impl Params {
             readout_rule: match config.readout.rule {
                 ReadoutRule::NodePerturbation if readout => 1,
                 ReadoutRule::Eh if readout => 2,
-                ReadoutRule::Delta if readout => 3,
+                ReadoutRule::Delta if readout => READOUT_DELTA,
                 ReadoutRule::NodePerturbation | ReadoutRule::Eh | ReadoutRule::Delta | ReadoutRule::None => 0,
             },
             online: u32::from(setup.reads_reward_online()),
@@ -179,8 +183,18 @@ impl Params {
         self.collects != 0
     }
 
+    /// Whether the rule is `rflo`, which keeps the errors of all steps.
+    pub fn keeps_errors(&self) -> bool {
+        self.rule == RFLO
+    }
+
+    /// Whether kernels read targets: for the reward of a step, or for its error.
+    pub fn reads_targets(&self) -> bool {
+        self.online != 0 || self.readout_rule == READOUT_DELTA || self.keeps_errors()
+    }
+
     /// Whether `filter_back` completes the factors when all steps have left theirs.
     pub fn filters_back(&self) -> bool {
-        self.rule == 4 && self.rate_leak > 0.0
+        self.keeps_errors() && self.rate_leak > 0.0
     }
 }

@@ -97,11 +97,11 @@ pub(super) fn filter_shape(params: &Params) -> Shape {
 
 /// The launch of `step`: one block per trial.
 pub(super) fn step_shape(limits: Limits, params: &Params) -> Result<Shape> {
-    let n = params.neurons as usize;
-    let threads = n.next_multiple_of(32).min(1024);
+    let (n, one_each) = (params.neurons as usize, filter_shape(params));
+    let threads = one_each.threads;
     let shape = Shape {
         shared_bytes: (2 * n + threads + params.n_out as usize + 1 + params.list_length as usize) * size_of::<f32>(),
-        ..filter_shape(params)
+        ..one_each
     };
     if shape.shared_bytes > limits.shared_bytes {
         let list = match params.list_length {

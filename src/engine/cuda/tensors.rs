@@ -113,7 +113,7 @@ impl Memory {
         let x = Tensor::from_vec(x0, (s, b, n), &self.device)?;
         let r = Tensor::from_vec(r0, (s, b, n), &self.device)?;
         // What `rflo` filters in the place of x̄ starts at 0.
-        params.x_mean = self.keep(if params.rule == 4 { x.zeros_like()? } else { x.copy()? })?;
+        params.x_mean = self.keep(if params.keeps_errors() { x.zeros_like()? } else { x.copy()? })?;
         params.x = self.keep(x.clone())?;
         params.r = self.keep(r.clone())?;
         params.free = self.upload(free)?;
@@ -128,7 +128,7 @@ impl Memory {
         if early {
             params.ends = self.upload(batch.drawn.iter().map(|d| d.ends as u32).collect())?;
         }
-        if params.rule == 4 {
+        if params.keeps_errors() {
             self.zeros(&[s, b, t, n_out], &mut params.errors)?;
         }
         let outputs = self.zeros(&[s, b, t, n_out], &mut params.outputs)?;
