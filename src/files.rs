@@ -1,7 +1,7 @@
 //! Writing files whole or not at all, keeping earlier versions, and removing what a crash leaves behind.
 
-use crate::error::{Doing, Result};
-use std::fs::{self, File};
+use crate::error::{ensure, Doing, Result};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use tempfile::Builder;
@@ -103,6 +103,33 @@ pub(crate) fn remove_unfinished(folder: &Path, names: &[&str]) -> io::Result<()>
         }
     }
     Ok(())
+}
+
+/// Opens a file of a run's own, which is written in place. A symbolic link is refused: what it points to belongs to somebody else.
+///
+/// # Errors
+/// [`Error::Content`](crate::Error::Content) if `path` is a symbolic link or not a regular file, [`Error::Io`](crate::Error::Io) if it
+/// cannot be opened.
+pub(crate) fn open_own(path: &Path, options: &mut OpenOptions) -> Result<File> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // A pipe would otherwise be waited for.
+        options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    }
+    // Asked only once opening has failed, so that nothing can be exchanged in between; outside Unix, asked before.
+    let link = || fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+    let opened = if cfg!(not(unix)) && link() { Err(ErrorKind::AlreadyExists.into()) } else { options.open(path) };
+    ensure!(
+        opened.is_ok() || !link(),
+        Content,
+        "{} is a symbolic link; expected a file of the run's own: remove the link, or choose another folder",
+        path.display()
+    );
+    let file = opened.doing("opening", path)?;
+    let regular = file.metadata().doing("reading", path)?.is_file();
+    ensure!(regular, Content, "{} is not a regular file; expected a file of the run's own", path.display());
+    Ok(file)
 }
 
 /// Whether `path` is still the name of the open `file`.

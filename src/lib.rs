@@ -28,6 +28,9 @@
 //! `accelerate`: passed on to candle; `cuda` also compiles this crate's kernels. `default-features = false` leaves only the numerical
 //! core.
 
+// They panic where nothing can be written.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 /// The examples in the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -94,7 +97,7 @@ pub use quantile::{quantile, quantile_with_missing};
 pub use random::{events, gaussian, stream, uniform, Counter, Phase, Purpose, Stream};
 #[cfg(feature = "report")]
 pub use report::{
-    cite, cite_life, draw_learning_curves, draw_sample_trials, report_life, write_report, LearningCurve, RunReport,
+    cite, cite_life, draw_learning_curves, draw_sample_trials, report_life, reported, write_report, LearningCurve, RunReport,
 };
 pub use rules::{
     find_rule, Credit, EscapeRate, Exploratory, Factors, Filter, FusedRule, Increment, LearningRule, Moment, Needs,
@@ -119,6 +122,7 @@ pub use tasks::{
     Acting, Coherences, Condition, EpisodeSettings, Episodes, ErrorMeasure, FileTask, Label, SelectiveIntegration,
     Task, Trial, TrialNumbers, TrialShape,
 };
+pub use text::printable;
 pub use training::{
     verdicts, Checkpoint, Criterion, Frozen, InitialWeights, Integrity, LifeCheckpoint, Lives, NetworkReport, Observer,
     Plastic, StageProgress, StopReason, Trainer, TrainerBuilder, UpdateReport, Why, CHECKPOINT_FILE, FORMAT,

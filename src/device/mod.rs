@@ -136,12 +136,26 @@ pub fn memory_of(device: &Device) -> Option<u64> {
         Device::Cpu => {
             let mut system = sysinfo::System::new();
             system.refresh_memory();
-            Some(system.available_memory()).filter(|free| *free > 0)
+            let free = Some(system.available_memory()).filter(|free| *free > 0);
+            free.into_iter().chain(left_of_limit()).min()
         }
         #[cfg(feature = "cuda")]
         Device::Cuda(_) => cuda::free_memory(device).ok(),
         _ => None,
     }
+}
+
+/// What a limit on this process's memory leaves, in bytes: `ulimit -v`, which Grid Engine sets as h_vmem. `None`: there is no limit, or
+/// none is known.
+fn left_of_limit() -> Option<u64> {
+    let text = |name: &str| std::fs::read_to_string(format!("/proc/self/{name}")).ok();
+    let number = |text: String, line: &str| {
+        let rest = text.lines().find_map(|found| found.strip_prefix(line))?.trim_start();
+        rest.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    let limit = number(text("limits")?, "Max address space")?;
+    let used = number(text("status")?, "VmSize:")? * 1024;
+    Some(limit.saturating_sub(used))
 }
 
 fn cpu_libraries() -> &'static str {

@@ -16,7 +16,7 @@ pub(crate) use page::{picture, render};
 use crate::analysis::{Analysis, Findings, Options, Subject, ANALYSES};
 use crate::error::{At, Doing, Result};
 use crate::files::write_atomically;
-use crate::reader::sha256;
+use crate::reader::{read, sha256};
 use crate::runs::Score;
 use crate::storage::{read_metrics, METRICS_FILE, REPORT_FILE};
 use crate::training::{Checkpoint, NetworkReport, CHECKPOINT_FILE};
@@ -85,6 +85,13 @@ impl<'a> RunReport<'a> {
     pub fn html(&self) -> Result<String> {
         page::page(self)
     }
+}
+
+/// Whether the report in a run's folder is that of its newest checkpoint.
+pub fn reported(folder: &Path) -> bool {
+    let text = |name: &str| read(&folder.join(name)).unwrap_or_default();
+    let digest = sha256(&text(CHECKPOINT_FILE));
+    text(REPORT_FILE).windows(digest.len()).any(|part| part == digest.as_bytes())
 }
 
 /// Writes a report into a run's folder, whole or not at all; returns its path.

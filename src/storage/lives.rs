@@ -1,14 +1,15 @@
-//! The folder of lives: a checkpoint, `metrics.csv` with a row for each block and network, and `config.toml`.
+//! The folder of lives: `config.toml`, `metrics.csv` with a row for each block and network, the checkpoints and the pictures.
 
+use super::folder::{claim, Folder};
 use super::life_checkpoint::KEY;
-use super::run_folder::{claim, CONFIG_FILE};
-use super::{Lock, METRICS_FILE};
+use super::{Lock, Metrics, METRICS_FILE};
 use crate::error::{ensure, Doing, Error, Result};
-use crate::files::{remove_unfinished, write_atomically, write_keeping};
+use crate::files::write_atomically;
 use crate::presets::{commented_life, LifeSetup};
 use crate::reader::{read, TensorFile};
-use crate::training::{LifeCheckpoint, Lives, CHECKPOINT_FILE};
+use crate::training::{Lives, CHECKPOINT_FILE};
 use crate::worlds::LifeRow;
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::time::Instant;
@@ -19,11 +20,15 @@ pub const LIFE_PICTURE: &str = "life";
 /// The name of the drawing of who projects to whom.
 pub const CIRCUIT_PICTURE: &str = "circuit";
 
+/// What a failed write does not stop.
+const GOING_ON: &str = "the lives go on";
+
 /// The folder of lives, which is kept up to date while they are lived.
 pub struct LifeFolder {
-    lock: Lock,
-    rows: Vec<LifeRow>,
-    figures: &'static [&'static str],
+    folder: Folder,
+    keep: u64,
+    /// The block of the newest checkpoint.
+    saved_at: Option<u64>,
 }
 
 impl LifeFolder {
@@ -33,62 +38,38 @@ impl LifeFolder {
     /// [`Error::Usage`] if another process is using the folder or, without `force`, if it already holds a run;
     /// [`Error::Io`] if it cannot be written.
     pub fn create(path: &Path, setup: &LifeSetup, force: bool) -> Result<Self> {
-        let lock = claim(path, force)?;
-        let folder = LifeFolder { lock, rows: Vec::new(), figures: figures(setup)? };
-        folder.write_config(setup)?;
-        Ok(folder)
+        Self::reopen(claim(path, force)?, setup, None)
     }
 
-    /// Opens the folder of an earlier run at its newest checkpoint, if it has one.
+    /// Opens the folder of an earlier run and writes its configuration, whose limits may have changed. `saved_at` is the block of the
+    /// newest checkpoint, from which the lives go on; `None` if there is no checkpoint and they start from the beginning.
     ///
     /// # Errors
-    /// [`Error::Usage`] if another process is using the folder, [`Error::Content`] if the metrics lack rows that the
-    /// checkpoint counts; else as [`LifeCheckpoint::read`].
-    pub fn reopen(path: &Path) -> Result<(Self, Option<LifeCheckpoint>)> {
-        ensure!(path.is_dir(), Usage, "{} is not a run's folder", path.display());
-        let lock = Lock::take(path)?;
-        remove_unfinished(path, &[CONFIG_FILE, METRICS_FILE, "checkpoint."]).doing("clearing", path)?;
-        if !super::holds_a_checkpoint(path) {
-            return Ok((LifeFolder { lock, rows: Vec::new(), figures: &[] }, None));
-        }
-        let checkpoint = LifeCheckpoint::read(path)?;
-        let setup = &checkpoint.setup;
-        let metrics = path.join(METRICS_FILE);
-        let mut rows = read_life_rows(&metrics)?;
-        let expected = (checkpoint.block as usize).saturating_mul(setup.config.life.networks.count());
-        ensure!(
-            rows.len() >= expected,
-            Content,
-            "{} has {} rows; the checkpoint counts {expected}",
-            metrics.display(),
-            rows.len()
-        );
-        rows.truncate(expected);
-        Ok((LifeFolder { lock, rows, figures: figures(setup)? }, Some(checkpoint)))
-    }
-
-    /// Writes the configuration, whose limits may have changed.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if it cannot be written.
-    pub fn write_config(&self, setup: &LifeSetup) -> Result<()> {
-        write_atomically(&self.lock.folder().join(CONFIG_FILE), commented_life(&setup.config)?.as_bytes())
-    }
-
-    /// Adds rows. They are on disk after the next [`LifeFolder::save`].
-    pub fn append(&mut self, rows: Vec<LifeRow>) {
-        self.rows.extend(rows);
+    /// [`Error::Content`] if the metrics lack rows that the checkpoint counts; [`Error::Io`] if the folder cannot be written.
+    pub fn reopen(lock: Lock, setup: &LifeSetup, saved_at: Option<u64>) -> Result<Self> {
+        let metrics = |path: &Path| match saved_at {
+            Some(block) => Metrics::shortened(path, bytes_of(path, setup, block)?),
+            None => {
+                write_atomically(path, &[])?;
+                let mut metrics = Metrics::shortened(path, 0)?;
+                metrics.append_text(header(figures(setup)?).as_bytes()).map(|()| metrics)
+            }
+        };
+        let saved = saved_at.map(|block| moment(setup, block)).transpose()?;
+        let folder = Folder::open(lock, commented_life(&setup.config)?, metrics, saved)?;
+        Ok(LifeFolder { folder, keep: setup.config.life.keep, saved_at })
     }
 
     /// Lives on until the lives are over or `interrupted`, keeping the folder up to date, and saves them; returns whether they are
-    /// over. `news` hears of each stretch and, if writing has failed, why: it is tried again at the next checkpoint.
+    /// over. `news` is called after each stretch, and with a message when writing begins to fail and when it works again: it is tried
+    /// again at each stretch and each checkpoint.
     ///
     /// # Errors
     /// [`Error::Io`] if the end cannot be saved; else as [`Lives::live`].
     pub fn live(
         &mut self,
         lives: &mut Lives,
-        news: &mut dyn FnMut(&Lives, Option<&Error>),
+        news: &mut dyn FnMut(&Lives, Option<&str>),
         interrupted: &dyn Fn() -> bool,
     ) -> Result<bool> {
         let every = lives.setup().config.life.checkpoint_every_seconds / lives.block_seconds();
@@ -96,56 +77,71 @@ impl LifeFolder {
         // Blocks between two looks at `interrupted`: as many as take some tenths of a second, for after each stride threads wait for
         // each other.
         let mut stride = 1;
-        let mut saved = None;
-        while !lives.is_over() {
+        while !lives.is_over() && !interrupted() {
             let to_save = every - lives.block() % every;
             let begun = Instant::now();
-            self.append(lives.live(stride.min(to_save))?);
+            let rows = lives.live(stride.min(to_save))?;
             stride = match begun.elapsed().as_millis() {
                 0..100 => stride.saturating_mul(2),
                 100..400 => stride,
                 _ => (stride / 2).max(1),
             };
+            let due = lives.block().is_multiple_of(every);
+            let mut written = self.append(&rows);
+            if due && written.is_ok() {
+                written = self.save(lives);
+            }
+            self.folder.note(written, due, GOING_ON);
             news(lives, None);
-            let last = lives.is_over() || interrupted();
-            if last || lives.block().is_multiple_of(every) {
-                match self.save(lives) {
-                    Ok(()) => saved = Some(lives.block()),
-                    Err(why) if !last => news(lives, Some(&why)),
-                    Err(why) => return Err(why),
-                }
-            }
-            if last {
-                break;
-            }
+            self.folder.messages().iter().for_each(|message| news(lives, Some(message)));
         }
-        if saved != Some(lives.block()) {
-            self.save(lives)?;
+        if self.saved_at != Some(lives.block()) {
+            let (last, bytes) = (moment(lives.setup(), lives.block())?, lives.checkpoint()?.to_bytes()?);
+            let written = self.folder.save_last(last, &bytes, self.keep);
+            self.folder.messages().iter().for_each(|message| news(lives, Some(message)));
+            written?;
+            self.saved_at = Some(lives.block());
         }
         Ok(lives.is_over())
     }
 
-    /// All rows so far.
-    pub fn rows(&self) -> &[LifeRow] {
-        &self.rows
+    /// All rows that are saved.
+    ///
+    /// # Errors
+    /// As [`read_life_rows`].
+    pub fn rows(&self) -> Result<Vec<LifeRow>> {
+        read_life_rows(&self.path().join(METRICS_FILE))
     }
 
     /// The folder.
     pub fn path(&self) -> &Path {
-        self.lock.folder()
+        self.folder.path()
     }
 
-    /// Writes rows, then the checkpoint that counts them, each whole or not at all.
+    /// Appends rows.
     ///
     /// # Errors
-    /// [`Error::Io`] if a file cannot be written; it then keeps its previous contents.
-    pub fn save(&mut self, lives: &Lives) -> Result<()> {
-        let folder = self.lock.folder();
-        self.figures = figures(lives.setup())?;
-        write_atomically(&folder.join(METRICS_FILE), &to_csv(self.figures, &self.rows)?)?;
-        let bytes = lives.checkpoint()?.to_bytes()?;
-        write_keeping(&folder.join(CHECKPOINT_FILE), &bytes, lives.setup().config.life.keep)
+    /// [`Error::Io`] if they could not be written. They are not lost: every later call tries again.
+    pub fn append(&mut self, rows: &[LifeRow]) -> Result<()> {
+        self.folder.metrics.append_text(&to_csv(rows)?)
     }
+
+    /// Saves all rows, then the checkpoint that counts them, which is written whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if a file cannot be written.
+    pub fn save(&mut self, lives: &Lives) -> Result<()> {
+        let bytes = lives.checkpoint()?.to_bytes()?;
+        self.folder.save(moment(lives.setup(), lives.block())?, &bytes, self.keep)?;
+        self.saved_at = Some(lives.block());
+        Ok(())
+    }
+}
+
+/// The moment after `block` blocks, in words.
+fn moment(setup: &LifeSetup, block: u64) -> Result<String> {
+    let steps = setup.world(setup.config.life.networks.start)?.steps();
+    Ok(format!("{} simulated seconds", block as f64 * steps as f64 * setup.config.life.dt_ms / 1000.0))
 }
 
 /// The first column of the metrics of lives, whose rows are not counted by updates.
@@ -165,17 +161,62 @@ fn figures(setup: &LifeSetup) -> Result<&'static [&'static str]> {
     Ok(setup.world(setup.config.life.networks.start)?.figures())
 }
 
-fn to_csv(figures: &[&str], rows: &[LifeRow]) -> Result<Vec<u8>> {
+/// The first line of the metrics.
+fn header(figures: &[&str]) -> String {
+    [&[FIRST_COLUMN, "seconds", "frozen"], figures].concat().join(",") + "\n"
+}
+
+fn to_csv(rows: &[LifeRow]) -> Result<Vec<u8>> {
     let bug = |error: String| Error::Bug(format!("writing metrics: {error}"));
     let mut csv = csv::Writer::from_writer(Vec::new());
-    let names = [FIRST_COLUMN, "seconds", "frozen"].iter().chain(figures);
-    csv.write_record(names).map_err(|error| bug(error.to_string()))?;
     for row in rows {
         let fixed = [row.network.to_string(), row.seconds.to_string(), u8::from(row.frozen).to_string()];
         let own = row.figures.iter().map(|v| if v.is_nan() { String::new() } else { v.to_string() });
         csv.write_record(fixed.into_iter().chain(own)).map_err(|error| bug(error.to_string()))?;
     }
     csv.into_inner().map_err(|error| bug(error.to_string()))
+}
+
+/// The bytes of the rows of the first `block` blocks. Anything may follow them.
+fn bytes_of(path: &Path, setup: &LifeSetup, block: u64) -> Result<u64> {
+    let place = |why: String| Error::Content(format!("{}: {why}; restore the file", path.display()));
+    let file = File::open(path).doing("reading", path)?;
+    let mut csv = csv::Reader::from_reader(file);
+    let expected = header(figures(setup)?);
+    let found = csv.headers().map_err(|error| place(error.to_string()))?.iter().collect::<Vec<_>>().join(",") + "\n";
+    ensure!(
+        found == expected,
+        Content,
+        "{}: unexpected columns: expected {}, found {}",
+        path.display(),
+        expected.trim_end(),
+        found.trim_end()
+    );
+    let mut bytes = csv.position().byte();
+    let mut record = csv::StringRecord::new();
+    for block in 1..=block {
+        for network in setup.config.life.networks.range() {
+            let read = csv.read_record(&mut record).map_err(|error| place(error.to_string()))?;
+            let row = read.then(|| row(&record)).flatten();
+            if row.is_none_or(|row| row.network != network) {
+                return Err(place(format!("the row of network {network} in block {block}, which the checkpoint counts, is missing")));
+            }
+        }
+        bytes = csv.position().byte();
+    }
+    Ok(bytes)
+}
+
+/// A row, if it is one.
+fn row(record: &csv::StringRecord) -> Option<LifeRow> {
+    let number = |text: &str| if text.is_empty() { Ok(f64::NAN) } else { text.parse::<f64>() };
+    let figures = record.iter().skip(3).map(number).collect::<Result<_, _>>().ok()?;
+    let frozen = match record.get(2)? {
+        "0" => false,
+        "1" => true,
+        _ => return None,
+    };
+    Some(LifeRow::new(record.get(0)?.parse().ok()?, record.get(1)?.parse().ok()?, frozen, figures))
 }
 
 /// Whether a file, or the checkpoint in a folder, is that of lives.
@@ -193,13 +234,9 @@ pub fn read_life_rows(path: &Path) -> Result<Vec<LifeRow>> {
     let text = read(path)?;
     let mut rows = Vec::new();
     for (record, line) in csv::Reader::from_reader(&text[..]).records().zip(2..) {
-        let broken = |what: &str| Error::Content(format!("{}: line {line}: {what}", path.display()));
+        let broken = |why: &str| Error::Content(format!("{}: line {line}: {why}", path.display()));
         let record = record.map_err(|error| broken(&error.to_string()))?;
-        let number = |text: &str| if text.is_empty() { Ok(f64::NAN) } else { text.parse::<f64>() };
-        let values: Vec<f64> =
-            record.iter().map(number).collect::<Result<_, _>>().map_err(|_| broken("expected numbers"))?;
-        let [network, seconds, frozen, figures @ ..] = &values[..] else { return Err(broken("too few columns")) };
-        rows.push(LifeRow::new(*network as u64, *seconds, *frozen == 1.0, figures.to_vec()));
+        rows.push(row(&record).ok_or_else(|| broken("expected network, seconds, frozen (0 or 1) and figures, all numbers"))?);
     }
     Ok(rows)
 }

@@ -26,8 +26,7 @@ impl Lock {
     /// lock file cannot be opened or locked.
     pub fn take(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE_NAME);
-        let mut file =
-            File::options().read(true).write(true).create(true).truncate(false).open(&path).doing("opening", &path)?;
+        let mut file = files::open_own(&path, File::options().read(true).write(true).create(true).truncate(false))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

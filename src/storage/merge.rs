@@ -1,10 +1,11 @@
 //! Runs of different networks become one.
 
 use super::metrics_rows::whole_lines;
-use super::run_folder::{claim, write_config};
-use super::{LifeFolder, CONFIG_FILE, METRICS_FILE};
-use crate::error::{bail, ensure, At, Doing, Error, Result};
-use crate::files::{copy, second_name, write_through};
+use super::folder::claim;
+use super::{holds_a_checkpoint, LifeFolder, Lock, CONFIG_FILE, METRICS_FILE};
+use crate::error::{ensure, At, Doing, Error, Result};
+use crate::files::{copy, second_name, write_atomically, write_through};
+use crate::presets::commented;
 use crate::training::{Checkpoint, Integrity, LifeCheckpoint, Lives, CHECKPOINT_FILE};
 use crate::worlds::LifeRow;
 use candle_core::Device;
@@ -28,7 +29,7 @@ pub fn merge_runs(runs: &[PathBuf], out: &Path, force: bool) -> Result<Checkpoin
     let metrics: Vec<PathBuf> = parts.iter().map(|(run, _)| run.join(METRICS_FILE)).collect();
     let merged = Checkpoint::merge(parts.into_iter().map(|(run, part)| (run.display().to_string(), part)).collect())?;
     let lock = claim(out, force)?;
-    write_config(out, &merged.setup.config)?;
+    write_atomically(&out.join(CONFIG_FILE), commented(&merged.setup.config)?.as_bytes())?;
     merge_metrics(&metrics, merged.updates, &out.join(METRICS_FILE))?;
     merged.write(&out.join(CHECKPOINT_FILE))?;
     drop(lock);
@@ -42,10 +43,13 @@ pub fn merge_runs(runs: &[PathBuf], out: &Path, force: bool) -> Result<Checkpoin
 /// As [`LifeCheckpoint::merge`], [`LifeFolder::reopen`] and [`LifeFolder::create`]; [`Error::Content`] if a checkpoint was changed.
 pub fn merge_lives(runs: &[PathBuf], out: &Path, force: bool) -> Result<(LifeCheckpoint, Vec<LifeRow>)> {
     let read = |run: &PathBuf| {
-        let (folder, checkpoint) = LifeFolder::reopen(run)?;
-        let Some(checkpoint) = checkpoint else { bail!(Usage, "{} holds no checkpoint", run.display()) };
+        // Nothing may write there meanwhile.
+        let lock = Lock::take(run)?;
+        ensure!(holds_a_checkpoint(run), Usage, "{} holds no checkpoint", run.display());
+        let checkpoint = LifeCheckpoint::read(run)?;
         whole(run, checkpoint.integrity)?;
-        Ok((run.display().to_string(), checkpoint, folder.rows().to_vec()))
+        let folder = LifeFolder::reopen(lock, &checkpoint.setup, Some(checkpoint.block))?;
+        Ok((run.display().to_string(), checkpoint, folder.rows()?))
     };
     let mut parts = runs.iter().map(read).collect::<Result<Vec<_>>>()?;
     parts.sort_by_key(|(_, part, _)| part.setup.config.life.networks.start);
@@ -62,9 +66,9 @@ pub fn merge_lives(runs: &[PathBuf], out: &Path, force: bool) -> Result<(LifeChe
     // By block, and in each by network, in which order they are.
     rows.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     let mut folder = LifeFolder::create(out, &merged.setup, force)?;
-    folder.append(rows);
+    folder.append(&rows)?;
     folder.save(&Lives::resume(&merged, &Device::Cpu)?)?;
-    Ok((merged, folder.rows().to_vec()))
+    Ok((merged, rows))
 }
 
 /// Refuses a run whose checkpoint was changed.

@@ -1,4 +1,4 @@
-//! `metrics.csv`: one row per update and network, appended during training.
+//! `metrics.csv`, appended while a run goes on: a row for each update and network, or for each block of a life and network.
 
 use super::metrics_rows::kept_until;
 use super::to_csv;
@@ -43,10 +43,8 @@ impl Metrics {
         if !kept.as_written {
             rewrite(path, kept.rows)?;
         }
-        let file = open(path)?;
-        let written = if kept.as_written { kept.bytes } else { file.metadata().doing("reading", path)?.len() };
-        file.set_len(written).doing("shortening", path)?;
-        Ok(Metrics { path: path.to_path_buf(), file, written, waiting: Vec::new() })
+        let rewritten = || open(path)?.metadata().map(|file| file.len()).doing("reading", path);
+        Self::shortened(path, if kept.as_written { kept.bytes } else { rewritten()? })
     }
 
     /// Appends the rows of one or more updates.
@@ -55,8 +53,20 @@ impl Metrics {
     /// [`Error::Io`](crate::Error::Io) if they could not be written. They are not lost; every later call tries again.
     pub fn append(&mut self, rows: &[NetworkReport]) -> Result<()> {
         let first = self.written == 0 && self.waiting.is_empty();
-        self.waiting.extend(to_csv(rows, first)?);
+        self.append_text(&to_csv(rows, first)?)
+    }
+
+    /// As [`Metrics::append`], of whole rows as text.
+    pub(super) fn append_text(&mut self, rows: &[u8]) -> Result<()> {
+        self.waiting.extend(rows);
         self.write_waiting().doing("writing", &self.path)
+    }
+
+    /// A file of which the first `whole` bytes stay, and hold only whole rows.
+    pub(super) fn shortened(path: &Path, whole: u64) -> Result<Self> {
+        let file = open(path)?;
+        file.set_len(whole).doing("shortening", path)?;
+        Ok(Metrics { path: path.to_path_buf(), file, written: whole, waiting: Vec::new() })
     }
 
     /// Returns once all appended rows are safe on disk.
@@ -96,7 +106,7 @@ impl Metrics {
 }
 
 fn open(path: &Path) -> Result<File> {
-    File::options().read(true).write(true).open(path).doing("opening", path)
+    files::open_own(path, File::options().read(true).write(true))
 }
 
 /// Writes the first `rows` rows anew, with all columns.

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod checksum;
+mod folder;
 mod life_checkpoint;
 mod lives;
 mod lock;
@@ -11,6 +12,7 @@ mod metrics_rows;
 mod run_folder;
 
 pub use checkpoint::layout;
+pub use folder::holds_a_checkpoint;
 pub(crate) use lives::holds_life_rows;
 pub use lives::{holds_a_life, read_life_rows, LifeFolder, CIRCUIT_PICTURE, LIFE_PICTURE};
 pub use lock::Lock;
@@ -19,7 +21,7 @@ pub use merge::{merge_lives, merge_runs};
 pub use metrics::Metrics;
 pub(crate) use metrics_rows::newest;
 pub use metrics_rows::{metrics_rows, read_metrics, METRICS_FILE};
-pub use run_folder::{holds_a_checkpoint, RunFolder, CONFIG_FILE, LEARNING_CURVE, REPORT_FILE, SAMPLE_TRIALS};
+pub use run_folder::{RunFolder, CONFIG_FILE, LEARNING_CURVE, REPORT_FILE, SAMPLE_TRIALS};
 
 use crate::error::{Error, Result};
 use serde::Serialize;

@@ -9,11 +9,12 @@ use crate::error::{bail, ensure, Doing, Error, Result};
 use crate::presets::{LifeSetup, Setup};
 use crate::runs::evaluate;
 use crate::storage::{holds_a_checkpoint, holds_life_rows, newest, LifeFolder, Lock, RunFolder, METRICS_FILE};
-use crate::training::{Checkpoint, Integrity, Lives, Observer, StopReason, Trainer, UpdateReport, CHECKPOINT_FILE};
+use crate::training::{Checkpoint, Integrity, LifeCheckpoint, Lives, Observer, StopReason, Trainer, UpdateReport, CHECKPOINT_FILE};
 use candle_core::Device;
 use serde::Serialize;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{channel, Receiver};
 use std::sync::{Mutex, PoisonError};
 
 /// Fresh trials of each trained network at a job's end.
@@ -45,24 +46,45 @@ pub enum JobNews<'a> {
     Update(&'a Trainer, &'a UpdateReport),
     /// Its networks live on.
     Lived(&'a Lives),
-    /// Writing has failed; it is tried again.
-    Warning(&'a Error),
+    /// Writing begins to fail, or works again.
+    Warning(&'a str),
     /// It is finished.
     Finished,
     /// It has failed. The other jobs go on.
     Failed(&'a Error),
 }
 
-/// Who hears what happens to jobs.
-type News<'a> = &'a dyn Fn(&Job, JobNews);
+/// Keeps a job's folder up to date, and passes on its updates and warnings.
+struct Watch<'a> {
+    run: RunFolder,
+    warnings: Receiver<String>,
+    news: &'a dyn Fn(JobNews),
+}
 
-/// Passes a job's updates on.
-struct Messenger<'a>(&'a Job, News<'a>);
+impl<'a> Watch<'a> {
+    fn new(mut run: RunFolder, news: &'a dyn Fn(JobNews)) -> Self {
+        let (sender, warnings) = channel();
+        run.on_warning(move |warning| drop(sender.send(warning.to_string())));
+        Watch { run, warnings, news }
+    }
 
-impl Observer for Messenger<'_> {
+    fn pass_on_warnings(&self) {
+        self.warnings.try_iter().for_each(|warning| (self.news)(JobNews::Warning(&warning)));
+    }
+}
+
+impl Observer for Watch<'_> {
     fn update(&mut self, trainer: &Trainer, report: &UpdateReport) -> Result<()> {
-        (self.1)(self.0, JobNews::Update(trainer, report));
+        self.run.update(trainer, report)?;
+        self.pass_on_warnings();
+        (self.news)(JobNews::Update(trainer, report));
         Ok(())
+    }
+
+    fn finish(&mut self, trainer: &Trainer) -> Result<()> {
+        let finished = self.run.finish(trainer);
+        self.pass_on_warnings();
+        finished
     }
 }
 
@@ -134,15 +156,14 @@ impl Sweep {
         let subject = self.subject(job)?;
         std::fs::create_dir_all(&folder).doing("creating the folder", &folder)?;
         let devices = open_devices(&parse_devices(subject.device())?)?.devices;
+        let news = |told: JobNews| news(job, told);
         match subject {
-            Subject::Task(config) => {
-                train(&folder, Setup::new(*config)?, &devices, &mut Messenger(job, news), interrupted)
-            }
+            Subject::Task(config) => train(&folder, Setup::new(*config)?, &devices, &news, interrupted),
             Subject::Life(config) => {
                 let [device] = &devices[..] else {
                     bail!(Usage, "lives run on one device, and life.device names {}", devices.len())
                 };
-                live(&folder, LifeSetup::new(*config)?, device, &|told| news(job, told), interrupted)
+                live(&folder, LifeSetup::new(*config)?, device, &news, interrupted)
             }
         }
     }
@@ -172,15 +193,15 @@ fn train(
     folder: &Path,
     setup: Setup,
     devices: &[Device],
-    observer: &mut dyn Observer,
+    news: &dyn Fn(JobNews),
     interrupted: &dyn Fn() -> bool,
 ) -> Result<bool> {
     let lock = Lock::take(folder)?;
     check_memory(&setup, devices)?;
     let (mut trainer, saved_at) = begin(folder, setup, devices)?;
-    let mut run = RunFolder::reopen(lock, trainer.config(), saved_at)?;
+    let mut run = Watch::new(RunFolder::reopen(lock, trainer.config(), saved_at)?, news);
     if trainer.finished().is_none() || saved_at != Some(trainer.updates()) {
-        let reason = trainer.train_with(&mut [&mut run, observer], interrupted)?;
+        let reason = trainer.train_with(&mut [&mut run], interrupted)?;
         if reason == StopReason::Interrupted {
             return Ok(false);
         }
@@ -200,23 +221,23 @@ fn live(
     news: &dyn Fn(JobNews),
     interrupted: &dyn Fn() -> bool,
 ) -> Result<bool> {
-    let (mut folder, checkpoint) = LifeFolder::reopen(folder)?;
-    let mut lives = match &checkpoint {
-        None => Lives::new(setup, device)?,
-        Some(checkpoint) => {
-            let file = folder.path().join(CHECKPOINT_FILE);
-            same_plan(&file, checkpoint.integrity, checkpoint.setup.config.difference(&setup.config, &[])?)?;
-            Lives::resume(checkpoint, device)?
-        }
+    let lock = Lock::take(folder)?;
+    let (mut lives, saved_at) = if holds_a_checkpoint(folder) {
+        let checkpoint = LifeCheckpoint::read(folder)?;
+        let difference = checkpoint.setup.config.difference(&setup.config, &[])?;
+        same_plan(&folder.join(CHECKPOINT_FILE), checkpoint.integrity, difference)?;
+        (Lives::resume(&checkpoint, device)?, Some(checkpoint.block))
+    } else {
+        (Lives::new(setup, device)?, None)
     };
-    folder.write_config(lives.setup())?;
-    let mut told = |lives: &Lives, failed: Option<&Error>| match failed {
+    let mut run = LifeFolder::reopen(lock, lives.setup(), saved_at)?;
+    let mut report = |lives: &Lives, warning: Option<&str>| match warning {
         None => news(JobNews::Lived(lives)),
-        Some(why) => news(JobNews::Warning(why)),
+        Some(warning) => news(JobNews::Warning(warning)),
     };
-    let over = folder.live(&mut lives, &mut told, interrupted)?;
+    let over = run.live(&mut lives, &mut report, interrupted)?;
     if over {
-        write_verdicts(folder.path(), lives.setup(), folder.rows())?;
+        write_verdicts(folder, lives.setup(), &run.rows()?)?;
     }
     Ok(over)
 }

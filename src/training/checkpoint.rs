@@ -64,6 +64,9 @@ pub struct Checkpoint {
     pub frozen: Vec<Option<Frozen>>,
     /// The number of updates made.
     pub updates: u64,
+    /// Whether a network may count as having reached the criterion although it has not: an earlier version of this program, when it
+    /// resumed a run in a world, took the returns of the episodes before for 0.
+    pub criterion_in_doubt: bool,
 }
 
 impl Checkpoint {
@@ -80,6 +83,7 @@ impl Checkpoint {
             stages: vec![StageProgress::default(); networks],
             frozen: vec![None; networks],
             updates: 0,
+            criterion_in_doubt: false,
             setup,
         })
     }
@@ -205,6 +209,7 @@ impl Checkpoint {
             criterion: parts.iter().flat_map(|part| part.criterion.clone()).collect(),
             stages: parts.iter().flat_map(|part| part.stages.clone()).collect(),
             frozen: parts.iter().flat_map(|part| part.frozen.clone()).collect(),
+            criterion_in_doubt: parts.iter().any(|part| part.criterion_in_doubt),
             ..parts[0]
         })
     }

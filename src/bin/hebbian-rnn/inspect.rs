@@ -43,6 +43,7 @@ fn print_as_json(checkpoint: &Checkpoint) -> Result<()> {
         "updates": checkpoint.updates,
         "trials": checkpoint.trials(),
         "criterion_trials": criterion_trials(checkpoint).collect::<Vec<_>>(),
+        "criterion_in_doubt": checkpoint.criterion_in_doubt,
         "stages": checkpoint.stages,
         "frozen": checkpoint.frozen,
         "tensors": tensors,
@@ -72,6 +73,13 @@ fn print_as_text(checkpoint: &Checkpoint) -> Result<()> {
     let rows = rows.map(|(name, (dtype, shape))| [name.to_string(), dtype.as_str().into(), format!("{shape:?}")]);
     print_table(["tensor", "type", "shape"], rows, 3)?;
     writeln!(out, "trials to criterion: {}", criterion_trials(checkpoint).map(reached).collect::<Vec<_>>().join(", "))?;
+    if checkpoint.criterion_in_doubt {
+        writeln!(
+            out,
+            "the trials to criterion are wrong if this run was ever resumed by an earlier version of this program, which then took the \
+             returns of the episodes before for 0; metrics.csv has the true returns. To be sure, train again"
+        )?;
+    }
     if !setup.config.curriculum.is_empty() {
         let stages: Vec<String> = checkpoint.stages.iter().map(|progress| (progress.stage + 1).to_string()).collect();
         let all = setup.config.curriculum.len() + 1;

@@ -1,14 +1,15 @@
 //! `hebbian-rnn live` and `hebbian-rnn lives`.
 
+use crate::console::say;
 use crate::args::{ListArgs, LiveArgs};
 use crate::output::{device_name, open_device, print_json, print_table, usage};
 use crate::progress::Progress;
 use crate::{read, signals};
 use anyhow::{anyhow, bail, ensure, Context, Result};
 use candle_core::Device;
-use hebbian_rnn::{find_life, find_task, quantile, report_life, verdicts};
+use hebbian_rnn::{find_life, find_task, holds_a_checkpoint, quantile, report_life, verdicts};
 use hebbian_rnn::{
-    Error, Integrity, LifeCheckpoint, LifeConfig, LifeFolder, LifeRow, LifeSetup, Lives, Setting, Verdict,
+    Integrity, LifeCheckpoint, LifeConfig, LifeFolder, LifeRow, LifeSetup, Lives, Lock, Setting, Verdict,
 };
 use hebbian_rnn::{CIRCUIT_PICTURE, CONFIG_FILE, LIFE_PICTURE, LIVES, REPORT_FILE};
 use serde_json::json;
@@ -28,17 +29,17 @@ pub fn run(args: LiveArgs) -> Result<ExitCode> {
     let (world, networks) = (life.world_name()?, life.life.networks.range());
     progress.begin(|| format!("{world}: networks {networks:?} on {}, in {}", device_name(&device), out.display()));
     let age = |lives: &Lives| lives.block() as f64 * seconds;
-    let mut news = |lives: &Lives, failed: Option<&Error>| match failed {
+    let mut news = |lives: &Lives, warning: Option<&str>| match warning {
         None => progress.set(lives.block(), || format!("{:.0} simulated seconds", age(lives))),
-        Some(why) => progress.say(&format!("warning: {why}; the lives go on, and writing is tried again")),
+        Some(warning) => progress.say(&format!("warning: {warning}")),
     };
     if !folder.live(&mut lives, &mut news, &|| interrupted.load(Ordering::SeqCst))? {
         progress.end();
-        eprintln!(
+        say(format_args!(
             "interrupted after {} simulated seconds; everything is saved. To go on:\n  hebbian-rnn live --resume --out {}",
             age(&lives),
             out.display()
-        );
+        ));
         return Ok(ExitCode::from(130));
     }
     progress.end();
@@ -79,7 +80,9 @@ fn named_folder(args: &LiveArgs) -> Result<PathBuf> {
 
 fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder, Device)> {
     let out = named_folder(args)?;
-    let (folder, checkpoint) = LifeFolder::reopen(&out)?;
+    read::ensure_folder(&out)?;
+    let lock = Lock::take(&out)?;
+    let checkpoint = holds_a_checkpoint(&out).then(|| LifeCheckpoint::read(&out)).transpose()?;
     let saved = match &checkpoint {
         Some(checkpoint) => checkpoint.setup.config.clone(),
         None => {
@@ -101,7 +104,7 @@ fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder, Device)> {
         usage(extends.map_err(|why| anyhow!("{}: {why}", out.display())))?;
     }
     let device = open_device(&setup.config.life.device)?;
-    folder.write_config(&setup)?;
+    let saved_at = checkpoint.as_ref().map(|checkpoint| checkpoint.block);
     let lives = match checkpoint {
         Some(mut checkpoint) => {
             ensure!(
@@ -114,12 +117,13 @@ fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder, Device)> {
             Lives::resume(&checkpoint, &device)?
         }
         None => {
-            eprintln!("{} has no checkpoint yet: lives start from the beginning", out.display());
+            say(format_args!("{} has no checkpoint yet: lives start from the beginning", out.display()));
             Lives::new(setup, &device)?
         }
     };
+    let folder = LifeFolder::reopen(lock, lives.setup(), saved_at)?;
     if lives.is_over() {
-        eprintln!("{}: these lives are over; nothing to do", out.display());
+        say(format_args!("{}: these lives are over; nothing to do", out.display()));
     }
     Ok((lives, folder, device))
 }
@@ -136,13 +140,14 @@ fn same_past(checkpoint: &LifeCheckpoint, seconds: f64) -> Result<(), String> {
 
 /// Prints what came of the lives.
 fn summarise(args: &LiveArgs, lives: &Lives, folder: &LifeFolder, lived: f64, seconds: f64) -> Result<()> {
-    if folder.rows().is_empty() {
+    let rows = folder.rows()?;
+    if rows.is_empty() {
         return Ok(writeln!(stdout(), "networks at birth: {}", folder.path().display())?);
     }
     let checkpoint = lives.checkpoint()?;
     if args.json {
-        let verdicts = verdicts(lives.setup(), folder.rows())?;
-        draw(folder.path(), &checkpoint, folder.rows());
+        let verdicts = verdicts(lives.setup(), &rows)?;
+        draw(folder.path(), &checkpoint, &rows);
         let each = verdicts.iter().map(|(network, verdict)| {
             let figures: serde_json::Map<_, _> =
                 verdict.figures.iter().map(|(name, v)| (name.to_string(), json!(v))).collect();
@@ -160,13 +165,13 @@ fn summarise(args: &LiveArgs, lives: &Lives, folder: &LifeFolder, lived: f64, se
         let networks = lives.setup().config.life.networks.count();
         writeln!(stdout(), "{networks} lives of {lived} simulated seconds in {seconds:.1} s")?;
     }
-    print_life(folder.path(), &checkpoint, folder.rows())
+    print_life(folder.path(), &checkpoint, &rows)
 }
 
 /// Draws the pictures of lives; returns whether that worked.
 fn draw(folder: &Path, checkpoint: &LifeCheckpoint, rows: &[LifeRow]) -> bool {
     let drawn = report_life(folder, checkpoint, rows, &[]);
-    drawn.inspect_err(|why| eprintln!("warning: no pictures: {why}")).is_ok()
+    drawn.inspect_err(|why| say(format_args!("warning: no pictures: {why}"))).is_ok()
 }
 
 /// Prints what came of each network and draws it.

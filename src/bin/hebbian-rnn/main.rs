@@ -1,9 +1,13 @@
 //! The command `hebbian-rnn`: reads the arguments, calls the library, and turns the result into an exit code.
 
+// They panic where nothing can be written; `console` has the way to print to a log.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod analyse;
 mod args;
 mod bench;
 mod compare;
+mod console;
 mod evaluate;
 mod inspect;
 mod lists;
@@ -22,7 +26,8 @@ mod train;
 
 use args::{Cli, Command};
 use clap::Parser;
-use hebbian_rnn::Error;
+use console::say;
+use hebbian_rnn::{printable, Error};
 use std::process::ExitCode;
 
 #[cfg(target_env = "musl")]
@@ -82,12 +87,11 @@ fn closed_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
 }
 
-/// The text, truncated if long, with control characters escaped: a name from a file may hold terminal escape sequences.
+/// The text in one line, truncated if long: a name from a file may hold terminal escape sequences.
 fn plain(text: &str) -> String {
     const MOST: usize = 2000;
-    let escaped = |c: char| if c.is_control() { c.escape_debug().collect() } else { String::from(c) };
     let cut = if text.chars().nth(MOST).is_some() { "…" } else { "" };
-    text.chars().take(MOST).map(escaped).collect::<String>() + cut
+    printable(&text.chars().take(MOST).collect::<String>()) + cut
 }
 
 fn complain(error: anyhow::Error) -> ExitCode {
@@ -95,7 +99,9 @@ fn complain(error: anyhow::Error) -> ExitCode {
     // A file that is missing is no wrong usage, whichever option names it.
     let missing = |cause: &Error| matches!(cause.root(), Error::Io { .. });
     let usage = request && !error.chain().any(|cause| cause.downcast_ref().is_some_and(missing));
-    let mut text = String::new();
+    // Results are printed with the error that printing returns; errors of files name theirs.
+    let printing = error.downcast_ref::<std::io::Error>().is_some();
+    let mut text = String::from(if printing { "the results cannot be printed" } else { "" });
     for cause in error.chain().skip(usize::from(request)).map(ToString::to_string) {
         // candle repeats its message over many lines, of which the first is enough. An error may already say its cause.
         let line = cause.lines().next().unwrap_or_default().trim();
@@ -103,6 +109,6 @@ fn complain(error: anyhow::Error) -> ExitCode {
             text = if text.is_empty() { line.into() } else { format!("{text}: {line}") };
         }
     }
-    eprintln!("error: {}", plain(&text));
+    say(format_args!("error: {}", plain(&text)));
     ExitCode::from(if usage { 2 } else { 1 })
 }

@@ -2,6 +2,7 @@
 //!
 //! Commands write to stdout with `writeln!`, which returns a closed pipe as an error where `println!` would panic.
 
+use crate::console::say;
 use crate::Usage;
 use anyhow::{anyhow, Result};
 use candle_core::{Device, DeviceLocation};
@@ -130,7 +131,7 @@ pub fn frozen_line(network: u64, frozen: Frozen) -> String {
 pub fn open_devices(names: &str) -> Result<Vec<Device>> {
     let ChosenDevices { devices, note } = hebbian_rnn::open_devices(&usage(parse_devices(names))?)?;
     if let Some(note) = note {
-        eprintln!("{note}");
+        say(note);
     }
     Ok(devices)
 }

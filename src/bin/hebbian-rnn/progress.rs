@@ -1,5 +1,6 @@
 //! What is shown of work in progress: a bar on a terminal, a line every 30 seconds in a log.
 
+use crate::console::say;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{stderr, IsTerminal};
 use std::sync::Mutex;
@@ -33,7 +34,7 @@ impl Progress {
     /// The first line of a log.
     pub fn begin(&self, line: impl FnOnce() -> String) {
         if self.log.is_some() {
-            eprintln!("{}", line());
+            say(line());
         }
     }
 
@@ -68,12 +69,12 @@ impl Progress {
         let left = rest.map(|rest| rest * self.seconds() / done);
         let of = self.bar.length().map_or(String::new(), |limit| format!(" of {limit}"));
         let left = left.map_or(String::new(), |seconds| format!(", {} left", in_words(seconds)));
-        eprintln!("{position}{of} {}: {}{left}", self.steps, message());
+        say(format_args!("{position}{of} {}: {}{left}", self.steps, message()));
     }
 
     /// Prints a line without disturbing the bar.
     pub fn say(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.bar.suspend(|| say(line));
     }
 
     /// Takes the bar away.

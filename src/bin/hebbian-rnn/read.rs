@@ -1,5 +1,6 @@
 //! Reads a run's checkpoint, taking the trials of a task file from where that file is now.
 
+use crate::console::say;
 use crate::output::usage;
 use anyhow::{anyhow, ensure, Result};
 use candle_core::Device;
@@ -39,7 +40,7 @@ pub fn checkpoint(run: &Path, task_file: Option<&Path>, trials: Trials, device: 
 pub fn to_run(run: &Path, task_file: Option<&Path>, device: &Device) -> Result<Checkpoint> {
     let checkpoint = checkpoint(run, task_file, Trials::Any, device)?;
     if let Some(change) = change(run, &checkpoint) {
-        eprintln!("warning: {change}");
+        say(format_args!("warning: {change}"));
     }
     Ok(checkpoint)
 }
@@ -65,7 +66,7 @@ pub fn change(run: &Path, checkpoint: &Checkpoint) -> Option<String> {
 pub fn life(folder: &Path) -> Result<(LifeCheckpoint, Vec<LifeRow>)> {
     let checkpoint = LifeCheckpoint::read(folder)?;
     if checkpoint.integrity == Integrity::Changed {
-        eprintln!("warning: {}: the checksum of its checkpoint does not fit", folder.display());
+        say(format_args!("warning: {}: the checksum of its checkpoint does not fit", folder.display()));
     }
     Ok((checkpoint, read_life_rows(&folder.join(METRICS_FILE))?))
 }

@@ -1,5 +1,6 @@
 //! `hebbian-rnn simulate`.
 
+use crate::console::say;
 use crate::args::{Recordable, SimulateArgs};
 use crate::output::open_device;
 use crate::read;
@@ -30,7 +31,7 @@ pub fn run(args: SimulateArgs) -> Result<()> {
     let task = &checkpoint.setup.task;
     if task.episodes().is_none() && steps != task.steps() {
         let (name, expected) = (task.name(), task.steps());
-        eprintln!("warning: the inputs are {trials} trials of {steps} steps; trials of `{name}` have {expected}");
+        say(format_args!("warning: the inputs are {trials} trials of {steps} steps; trials of `{name}` have {expected}"));
     }
     let bytes = safetensors::serialize(results.iter().map(|(name, tensor)| (*name, tensor)), None)
         .with_context(|| format!("preparing {}", args.out.display()))?;

@@ -1,5 +1,6 @@
 //! `hebbian-rnn sweep`.
 
+use crate::console::say;
 use crate::args::{
     BatchSize, CollectArgs, PlanSweepArgs, RunSweepArgs, ScriptArgs, StatusArgs, SweepCommand, TrainArgs,
 };
@@ -92,7 +93,7 @@ fn share(sweep: &Sweep, jobs: &[&Job], at_once: Option<u64>) -> Result<ExitCode>
     let news = |job: &Job, news: JobNews| match news {
         JobNews::Finished => progress.step(|| format!("job {} is finished", job.number)),
         JobNews::Failed(why) => progress.say(&format!("error: job {}: {why}", job.number)),
-        JobNews::Warning(why) => progress.say(&format!("warning: job {}: {why}; it is tried again", job.number)),
+        JobNews::Warning(warning) => progress.say(&format!("warning: job {}: {warning}", job.number)),
         JobNews::Lived(lives) => progress.show(|| {
             let of = |blocks: u64| blocks as f64 * lives.block_seconds();
             let (age, end) = (of(lives.block()), of(lives.blocks()));
@@ -108,7 +109,7 @@ fn share(sweep: &Sweep, jobs: &[&Job], at_once: Option<u64>) -> Result<ExitCode>
     let mut failed = sweep.run_all(&todo, at_once, &news, &stop)?;
     progress.end();
     if stop() {
-        eprintln!("interrupted; everything is saved. To go on:\n  hebbian-rnn sweep run {}", sweep.folder().display());
+        say(format_args!("interrupted; everything is saved. To go on:\n  hebbian-rnn sweep run {}", sweep.folder().display()));
         return Ok(ExitCode::from(130));
     }
     match &failed[..] {

@@ -1,5 +1,6 @@
 //! `hebbian-rnn train`.
 
+use crate::console::say;
 use crate::args::{BatchSize, TrainArgs};
 use crate::output::{
     counted, device_name, frozen_line, open_devices, print_json, print_scores, rounded, usage, Spinner,
@@ -11,7 +12,7 @@ use anyhow::{anyhow, bail, ensure, Context, Result};
 use candle_core::{DType, Device};
 use hebbian_rnn::{
     automatic_batch, check_memory, evaluate, find_life, find_task, holds_a_checkpoint, name_trials,
-    quantile_with_missing, run_fresh, why_plain,
+    quantile_with_missing, reported, run_fresh, why_plain,
 };
 use hebbian_rnn::{
     Checkpoint, Config, InitialWeights, Kernels, Lock, NetworkReport, Observer, RunFolder, Score, Setting, Setup,
@@ -38,11 +39,12 @@ pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
     }
     let (mut trainer, mut folder, out) = if resumes { resume(&args)? } else { start(&args)? };
     if let (Some(reason), true) = (trainer.finished(), folder.saved_at() == Some(trainer.updates())) {
-        if reason == StopReason::Frozen {
-            bail!("{}: {}", out.display(), all_frozen(&trainer));
+        // A process that was killed after its last checkpoint has drawn nothing.
+        if reported(&out) {
+            ensure!(reason != StopReason::Frozen, "{}: {}", out.display(), all_frozen(&trainer));
+            writeln!(stdout(), "{}", nothing_to_do(&trainer, reason, &out))?;
+            return Ok(ExitCode::SUCCESS);
         }
-        writeln!(stdout(), "{}", nothing_to_do(&trainer, reason, &out))?;
-        return Ok(ExitCode::SUCCESS);
     }
     let interrupted = signals::listen()?;
     let mut watch = Watch::new(&trainer, &out);
@@ -50,11 +52,11 @@ pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
     folder.on_warning(move |warning| shown.say(&format!("warning: {warning}")));
     let reason = trainer.train_with(&mut [&mut folder, &mut watch], &|| interrupted.load(Ordering::SeqCst))?;
     if reason == StopReason::Interrupted {
-        eprintln!(
+        say(format_args!(
             "interrupted after {}; everything is saved. To go on:\n  hebbian-rnn train --resume --out {}",
             counted(trainer.updates(), "update"),
             out.display()
-        );
+        ));
         return Ok(ExitCode::from(130));
     }
     let (checkpoint, frozen) = (trainer.checkpoint()?, all_frozen(&trainer));
@@ -112,18 +114,18 @@ fn start(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
     check_memory(&setup, &devices)?;
     let brought = setup.config.brought_by_rule()?;
     if !brought.is_empty() {
-        eprintln!("rule `{}` brings settings of its own: {}", setup.config.rule.name, brought.join(", "));
+        say(format_args!("rule `{}` brings settings of its own: {}", setup.config.rule.name, brought.join(", ")));
     }
     let asked_for = setup.config.train.kernels == Kernels::Reference;
     if let Some(why) = why_plain(&setup, &devices[0]).filter(|_| !asked_for) {
-        eprintln!("slower than it could be: {why}");
+        say(format_args!("slower than it could be: {why}"));
     }
-    setup.unread(&args.settings()?).iter().for_each(|warning| eprintln!("warning: {warning}"));
+    setup.unread(&args.settings()?).iter().for_each(|warning| say(format_args!("warning: {warning}")));
     let out = args.out.clone().unwrap_or_else(|| default_folder(setup.task.name(), &setup.config.rule.name));
     let trainer = Trainer::new(setup, &devices)?;
     let folder = RunFolder::create(&out, trainer.config(), args.force)?;
     if let (Some(initial), Some(path)) = (trainer.initial_weights(), &trainer.config().train.init) {
-        eprintln!("initial weights from {path}: {}", initial_line(initial));
+        say(format_args!("initial weights from {path}: {}", initial_line(initial)));
     }
     Ok((trainer, folder, out))
 }
@@ -171,7 +173,7 @@ fn resume(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
     };
     let folder = RunFolder::reopen(lock, trainer.config(), saved_at)?;
     if saved_at.is_none() {
-        eprintln!("{} has no checkpoint yet: training starts from the beginning", out.display());
+        say(format_args!("{} has no checkpoint yet: training starts from the beginning", out.display()));
     }
     Ok((trainer, folder, out))
 }
@@ -255,12 +257,12 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, watch: &Watch, out: &Pat
 /// The paths of the pictures and the page. Failing to write them gives a warning: the run itself is saved.
 pub fn draw_and_report(checkpoint: &Checkpoint, scores: &[Score], out: &Path, log: bool) -> Vec<String> {
     let mut written = plot::draw(out, checkpoint, log).unwrap_or_else(|why| {
-        eprintln!("warning: no pictures: {why:#}; to draw them later: hebbian-rnn plot {}", out.display());
+        say(format_args!("warning: no pictures: {why:#}; to draw them later: hebbian-rnn plot {}", out.display()));
         Vec::new()
     });
     match report::write(out, checkpoint, scores, log, None) {
         Ok(page) => written.push(page.display().to_string()),
-        Err(why) => eprintln!("warning: no report: {why:#}; to write it later: hebbian-rnn report {}", out.display()),
+        Err(why) => say(format_args!("warning: no report: {why:#}; to write it later: hebbian-rnn report {}", out.display())),
     }
     written
 }

@@ -20,16 +20,24 @@ use std::path::Path;
 /// The value in `recent_correct` for a trial not yet seen.
 const NOT_YET: u8 = 2;
 
+/// The errors of recent trials; NaN where a file of an earlier version, which did not save those of worlds, left them unknown.
+const RECENT_ERROR: &str = "recent_error";
+
 /// The element type and shape of every tensor in the checkpoints of a run, by name.
 pub fn layout(setup: &Setup) -> BTreeMap<&'static str, (DType, Vec<usize>)> {
     let (s, types) = (setup.config.train.networks.count(), setup.task.n_types());
     let mut tensors = Plastic::layout(setup);
     tensors.insert("expected_error", (DType::F64, vec![s, types]));
     tensors.insert("recent_correct", (DType::U8, vec![s, WINDOW]));
-    if !setup.config.curriculum.is_empty() {
-        tensors.insert("recent_error", (DType::F64, vec![s, WINDOW]));
+    if judges_by_errors(setup) {
+        tensors.insert(RECENT_ERROR, (DType::F64, vec![s, WINDOW]));
     }
     tensors
+}
+
+/// Whether the errors of recent trials decide anything: when a stage of a curriculum ends, or whether a world is solved.
+fn judges_by_errors(setup: &Setup) -> bool {
+    !setup.config.curriculum.is_empty() || setup.task.episodes().is_some()
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,6 +54,9 @@ struct Header {
     /// Left out if there is no curriculum.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     stages: Vec<StageProgress>,
+    /// Left out if it is false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    criterion_in_doubt: bool,
     config: Config,
     /// Empty in format 1, and while it is being computed.
     #[serde(default)]
@@ -73,8 +84,8 @@ impl Checkpoint {
         let types = self.expected_error.len() / s;
         tensors.insert("expected_error", Tensor::from_slice(&self.expected_error, (s, types), cpu)?);
         tensors.insert("recent_correct", Tensor::from_vec(correct, (s, WINDOW), cpu)?);
-        if !self.setup.config.curriculum.is_empty() {
-            tensors.insert("recent_error", Tensor::from_vec(errors, (s, WINDOW), cpu)?);
+        if judges_by_errors(&self.setup) {
+            tensors.insert(RECENT_ERROR, Tensor::from_vec(errors, (s, WINDOW), cpu)?);
         }
         Ok(tensors)
     }
@@ -93,6 +104,7 @@ impl Checkpoint {
             criterion_trials: self.criterion.iter().map(Criterion::reached_at).collect(),
             frozen: if self.frozen.iter().any(Option::is_some) { self.frozen.clone() } else { Vec::new() },
             stages: if self.setup.config.curriculum.is_empty() { Vec::new() } else { self.stages.clone() },
+            criterion_in_doubt: self.criterion_in_doubt,
             config: self.setup.config.clone(),
             sha256: String::new(),
         };

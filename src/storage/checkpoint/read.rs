@@ -1,7 +1,7 @@
 //! Reads checkpoints strictly: every tensor must have the name, type and shape that the configuration calls for. Errors
 //! say what was found and what was expected.
 
-use super::{checksum, layout, Header, NOT_YET};
+use super::{checksum, judges_by_errors, layout, Header, NOT_YET, RECENT_ERROR};
 use crate::error::{bail, ensure, At, Error, Result};
 use crate::files::previous;
 use crate::presets::{Own, Setup};
@@ -64,7 +64,12 @@ impl Checkpoint {
         let file = TensorFile::parse(bytes)?;
         let (header, json) = header(&file.metadata)?;
         let setup = Setup::with(header.config.clone(), own).at("the configuration in the metadata")?;
-        let tensors = Tensors { file: &file, layout: layout(&setup), device };
+        let mut tensors = Tensors { file: &file, layout: layout(&setup), device };
+        // Earlier versions did not save the errors of episodes, and went on after a resume as if they had all been 0.
+        let errors_unknown = setup.config.curriculum.is_empty() && judges_by_errors(&setup) && file.get(RECENT_ERROR).is_none();
+        if errors_unknown {
+            tensors.layout.remove(RECENT_ERROR);
+        }
         tensors.check()?;
         let networks = setup.config.train.networks.count();
         let frozen = if header.frozen.is_empty() { vec![None; networks] } else { header.frozen.clone() };
@@ -91,17 +96,19 @@ impl Checkpoint {
             _ => Integrity::Changed,
         };
         let recent = tensors.bytes_below(NOT_YET + 1, "recent_correct")?;
-        let errors = match tensors.layout.contains_key("recent_error") {
-            true => tensors.load("recent_error")?.flatten_all()?.to_vec1()?,
-            // Only a curriculum reads them.
-            false => vec![0.0; recent.len()],
+        let errors = if tensors.layout.contains_key(RECENT_ERROR) {
+            tensors.raw(RECENT_ERROR)?.flatten_all()?.to_vec1()?
+        } else {
+            // A world is not solved while an error is unknown; nothing else reads them.
+            vec![if errors_unknown { f64::NAN } else { 0.0 }; recent.len()]
         };
         let recent: Vec<(u8, f64)> = recent.into_iter().zip(errors).collect();
         let criterion = |(recent, reached): (&[(u8, f64)], Option<u64>)| {
             let seen = recent.iter().filter(|(outcome, _)| *outcome < NOT_YET);
             Criterion::restore(seen.map(|(outcome, error)| (*outcome == 1, *error)), reached)
         };
-        let criterion = recent.chunks_exact(WINDOW).zip(header.criterion_trials).map(criterion).collect();
+        let criterion: Vec<Criterion> = recent.chunks_exact(WINDOW).zip(header.criterion_trials).map(criterion).collect();
+        let reached = criterion.iter().any(|criterion| criterion.reached_at().is_some());
         if tensors.layout.contains_key("connectivity") {
             tensors.bytes_below(2, "connectivity")?;
         }
@@ -116,6 +123,7 @@ impl Checkpoint {
             stages,
             frozen,
             updates: header.updates,
+            criterion_in_doubt: header.criterion_in_doubt || errors_unknown && reached,
             setup,
         })
     }
@@ -209,8 +217,13 @@ impl Tensors<'_> {
 
     /// Loads a tensor onto the device. Floating-point values must be finite.
     fn load(&self, name: &str) -> Result<Tensor> {
+        finite(name, &self.file.required(name, "one of this configuration")?)?;
+        self.raw(name)
+    }
+
+    /// Loads a tensor onto the device, whatever its values.
+    fn raw(&self, name: &str) -> Result<Tensor> {
         let view = self.file.required(name, "one of this configuration")?;
-        finite(name, &view)?;
         let dtype = DType::try_from(view.dtype())?;
         Tensor::from_raw_buffer(view.data(), dtype, view.shape(), self.device).at(format!("tensor `{name}`"))
     }

@@ -1,0 +1,179 @@
+//! What the folders of training runs and of lives have in common: a lock, a configuration, rows that are appended, checkpoints, and
+//! how they stay consistent whatever happens to the disk or to the folder.
+//!
+//! The lock is taken before anything is read or written; rows are safe on disk before the checkpoint that counts them; and a failed
+//! write leaves the previous file in place. A failed write does not stop a run: there is one warning, and the next save tries again.
+
+use super::{Lock, Metrics, CONFIG_FILE, LEARNING_CURVE, METRICS_FILE, REPORT_FILE, SAMPLE_TRIALS};
+use super::{CIRCUIT_PICTURE, LIFE_PICTURE};
+use crate::error::{bail, At, Doing, Error, Result};
+use crate::files::{previous, remove_unfinished, write_atomically, write_keeping};
+use crate::training::CHECKPOINT_FILE;
+use std::fs;
+use std::path::Path;
+
+/// How the names of the files that a run writes into its folder begin.
+const OWN: [&str; 8] = [
+    CONFIG_FILE,
+    METRICS_FILE,
+    "checkpoint.",
+    REPORT_FILE,
+    LEARNING_CURVE,
+    SAMPLE_TRIALS,
+    LIFE_PICTURE,
+    CIRCUIT_PICTURE,
+];
+
+/// A folder in which a run keeps its files.
+pub(super) struct Folder {
+    lock: Lock,
+    /// The text of the configuration file.
+    config: String,
+    /// The rows.
+    pub(super) metrics: Metrics,
+    /// The moment of the newest checkpoint, such as `update 7`.
+    saved: Option<String>,
+    /// Whether writing has failed since everything was last saved.
+    failing: bool,
+    /// What happened that a person should know of, not yet collected by [`Folder::messages`].
+    messages: Vec<String>,
+}
+
+impl Folder {
+    /// A locked folder, cleared of unfinished files. Writes the configuration, then opens the rows by `metrics`. `saved` is the moment of
+    /// its newest checkpoint.
+    pub(super) fn open(
+        lock: Lock,
+        config: String,
+        metrics: impl FnOnce(&Path) -> Result<Metrics>,
+        saved: Option<String>,
+    ) -> Result<Self> {
+        let path = lock.folder();
+        remove_unfinished(path, &OWN).doing("clearing", path)?;
+        // Before the rows, since a folder with only a configuration is a run that can be resumed; and even if it is the same, since no
+        // run should begin where nothing can be written.
+        write_atomically(&path.join(CONFIG_FILE), config.as_bytes())?;
+        let metrics = metrics(&path.join(METRICS_FILE))?;
+        Ok(Folder { lock, config, metrics, saved, failing: false, messages: Vec::new() })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.lock.folder()
+    }
+
+    /// Messages since the last call.
+    pub(super) fn messages(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.messages)
+    }
+
+    /// Saves all rows, then a checkpoint of `moment`, and keeps the last `keep` checkpoints before it.
+    pub(super) fn save(&mut self, moment: String, checkpoint: &[u8], keep: u64) -> Result<()> {
+        self.reclaim()?;
+        // Rows first: a checkpoint must never include what the metrics lack.
+        self.metrics.sync()?;
+        write_keeping(&self.path().join(CHECKPOINT_FILE), checkpoint, keep)?;
+        self.saved = Some(moment);
+        Ok(())
+    }
+
+    /// As [`Folder::save`] at the end of a run, where failing means that the state is lost.
+    pub(super) fn save_last(&mut self, moment: String, checkpoint: &[u8], keep: u64) -> Result<()> {
+        let kept = match &self.saved {
+            Some(saved) => format!("that after {saved} is, and --resume goes on from there"),
+            None => "nor is any before it".to_string(),
+        };
+        let lost = format!("the state after {moment} is not saved; {kept}");
+        self.save(moment, checkpoint, keep).at(lost)?;
+        self.note(Ok(()), true, "");
+        Ok(())
+    }
+
+    /// If the folder was removed, makes it again with its configuration and all rows. If another run has taken its place, that is an
+    /// error, since its files are not ours to replace.
+    fn reclaim(&mut self) -> Result<()> {
+        let (locked, rows) = (self.lock.is_in_place(), self.metrics.is_in_place());
+        if locked && rows {
+            return Ok(());
+        }
+        let path = self.path().to_path_buf();
+        fs::create_dir_all(&path).doing("creating the folder", &path)?;
+        let lock = if locked { None } else { Some(Lock::take(&path)?) };
+        if lock.is_some() && !rows && holds_a_run(&path) {
+            bail!(Usage, "{} was removed, and holds another run now", path.display());
+        }
+        if !rows {
+            self.metrics.restore()?;
+        }
+        write_atomically(&path.join(CONFIG_FILE), self.config.as_bytes())?;
+        if let Some(lock) = lock {
+            self.lock = lock;
+        }
+        self.messages.push(format!("files of {} were removed; they are there again", path.display()));
+        Ok(())
+    }
+
+    /// Takes note of how writing went: leaves a message when it starts to fail and when everything is `saved` again, but not in between.
+    /// `going_on` says what a failure does not stop.
+    pub(super) fn note(&mut self, written: Result<()>, saved: bool, going_on: &str) {
+        match written {
+            Err(why) if !self.failing => {
+                let kept = match &self.saved {
+                    Some(moment) => format!("the state after {moment} is saved"),
+                    None => "nothing is saved yet".to_string(),
+                };
+                self.messages.push(format!("{why}; {kept}; {going_on}, and writing is tried again"));
+                self.failing = true;
+            }
+            Ok(()) if self.failing && saved => {
+                self.messages.push(format!("writing to {} works again: everything is saved", self.path().display()));
+                self.failing = false;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Makes and locks the folder of a new run. With `force`, an existing run is moved aside.
+pub(super) fn claim(path: &Path, force: bool) -> Result<Lock> {
+    let make = || fs::create_dir_all(path).doing("creating the folder", path);
+    make()?;
+    let mut lock = Lock::take(path)?;
+    if holds_a_run(path) {
+        if !force {
+            let free = (2u32..).map(|k| format!("{}-{k}", path.display())).find(|free| !Path::new(free).exists());
+            bail!(
+                Usage,
+                "{} holds a run already: go on with it (--resume), choose another folder (--out {}), or move it aside \
+                 (--force)",
+                path.display(),
+                free.unwrap_or_default()
+            );
+        }
+        move_aside(path)?;
+        make()?;
+        // Keep the old folder locked until the new one is locked.
+        lock = Lock::take(path)?;
+    }
+    Ok(lock)
+}
+
+/// Whether a folder holds a checkpoint, even if only an earlier one.
+pub fn holds_a_checkpoint(path: &Path) -> bool {
+    let newest = path.join(CHECKPOINT_FILE);
+    newest.exists() || previous(&newest, 1).exists()
+}
+
+/// Whether a folder holds any files of a run.
+fn holds_a_run(path: &Path) -> bool {
+    holds_a_checkpoint(path) || [CONFIG_FILE, METRICS_FILE].iter().any(|name| path.join(name).exists())
+}
+
+/// Renames `runs/dnms` to `runs/dnms.1`, or to the first free number, so that no trained networks are lost.
+fn move_aside(path: &Path) -> Result<()> {
+    let free = path.file_name().and_then(|name| {
+        let name = name.to_string_lossy();
+        (1u32..).map(|k| path.with_file_name(format!("{name}.{k}"))).find(|aside| !aside.exists())
+    });
+    let aside = free.ok_or_else(|| Error::Usage(format!("{} cannot be moved aside", path.display())))?;
+    fs::rename(path, &aside).doing("moving aside", path)
+}
