@@ -97,7 +97,8 @@ pub use quantile::{quantile, quantile_with_missing};
 pub use random::{events, gaussian, stream, uniform, Counter, Phase, Purpose, Stream};
 #[cfg(feature = "report")]
 pub use report::{
-    cite, cite_life, draw_learning_curves, draw_sample_trials, report_life, reported, write_report, LearningCurve, RunReport,
+    cite, cite_life, draw_learning_curves, draw_sample_trials, report_life, reported, write_report, LearningCurve,
+    RunReport,
 };
 pub use rules::{
     find_rule, Credit, EscapeRate, Exploratory, Factors, Filter, FusedRule, Increment, LearningRule, Moment, Needs,

@@ -199,7 +199,9 @@ fn bytes_of(path: &Path, setup: &LifeSetup, block: u64) -> Result<u64> {
             let read = csv.read_record(&mut record).map_err(|error| place(error.to_string()))?;
             let row = read.then(|| row(&record)).flatten();
             if row.is_none_or(|row| row.network != network) {
-                return Err(place(format!("the row of network {network} in block {block}, which the checkpoint counts, is missing")));
+                return Err(place(format!(
+                    "the row of network {network} in block {block}, which the checkpoint counts, is missing"
+                )));
             }
         }
         bytes = csv.position().byte();
@@ -236,7 +238,10 @@ pub fn read_life_rows(path: &Path) -> Result<Vec<LifeRow>> {
     for (record, line) in csv::Reader::from_reader(&text[..]).records().zip(2..) {
         let broken = |why: &str| Error::Content(format!("{}: line {line}: {why}", path.display()));
         let record = record.map_err(|error| broken(&error.to_string()))?;
-        rows.push(row(&record).ok_or_else(|| broken("expected network, seconds, frozen (0 or 1) and figures, all numbers"))?);
+        rows.push(
+            row(&record)
+                .ok_or_else(|| broken("expected network, seconds, frozen (0 or 1) and figures, all numbers"))?,
+        );
     }
     Ok(rows)
 }

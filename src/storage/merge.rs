@@ -1,7 +1,7 @@
 //! Runs of different networks become one.
 
-use super::metrics_rows::whole_lines;
 use super::folder::claim;
+use super::metrics_rows::whole_lines;
 use super::{holds_a_checkpoint, LifeFolder, Lock, CONFIG_FILE, METRICS_FILE};
 use crate::error::{ensure, At, Doing, Error, Result};
 use crate::files::{copy, second_name, write_atomically, write_through};

@@ -74,12 +74,9 @@ impl RunFolder {
         self.save(checkpoint, Folder::save)
     }
 
-    fn save(
-        &mut self,
-        checkpoint: &Checkpoint,
-        save: fn(&mut Folder, String, &[u8], u64) -> Result<()>,
-    ) -> Result<()> {
-        let bytes = checkpoint.to_bytes().at(format!("preparing the checkpoint of {}", self.folder.path().display()))?;
+    fn save(&mut self, checkpoint: &Checkpoint, save: fn(&mut Folder, String, &[u8], u64) -> Result<()>) -> Result<()> {
+        let bytes =
+            checkpoint.to_bytes().at(format!("preparing the checkpoint of {}", self.folder.path().display()))?;
         save(&mut self.folder, moment(checkpoint.updates), &bytes, self.keep)?;
         self.saved_at = Some(checkpoint.updates);
         Ok(())

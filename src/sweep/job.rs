@@ -9,7 +9,9 @@ use crate::error::{bail, ensure, Doing, Error, Result};
 use crate::presets::{LifeSetup, Setup};
 use crate::runs::evaluate;
 use crate::storage::{holds_a_checkpoint, holds_life_rows, newest, LifeFolder, Lock, RunFolder, METRICS_FILE};
-use crate::training::{Checkpoint, Integrity, LifeCheckpoint, Lives, Observer, StopReason, Trainer, UpdateReport, CHECKPOINT_FILE};
+use crate::training::{
+    Checkpoint, Integrity, LifeCheckpoint, Lives, Observer, StopReason, Trainer, UpdateReport, CHECKPOINT_FILE,
+};
 use candle_core::Device;
 use serde::Serialize;
 use std::path::Path;

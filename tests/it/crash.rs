@@ -132,6 +132,37 @@ fn a_folder_with_nothing_but_a_configuration_or_a_lock() {
     one_line_error(hebbian(&["train", "--resume", "--out", "nowhere"], dir.path()), 1, "nowhere is not a run's folder");
 }
 
+/// Killed after its last checkpoint, a run that is submitted again still gets its pictures and its page.
+#[test]
+fn a_run_killed_before_its_pictures_gets_them_later() {
+    let dir = TempDir::new().unwrap();
+    let command = [&TINY[..], &["--updates", "3", "--resume-or-start", "--out"]].concat();
+    fine(hebbian(&[&command[..], &["whole"]].concat(), dir.path()));
+    let (whole, run) = (dir.path().join("whole"), dir.path().join("run"));
+    fine(hebbian(&[&command[..], &["run"]].concat(), dir.path()));
+    for name in names(&run) {
+        if ["learning_curve", "sample_trials", "report"].iter().any(|stem| name.starts_with(stem)) {
+            std::fs::remove_file(run.join(name)).unwrap();
+        }
+    }
+    // What a process leaves that is killed while it draws.
+    std::fs::write(run.join(".writing-learning_curve.png-Xy"), "half a picture").unwrap();
+    let ran = fine(hebbian(&[&command[..], &["run"]].concat(), dir.path()));
+    assert!(ran.stdout.contains("report.html"), "{}", ran.stdout);
+    assert_eq!(names(&run), names(&whole));
+    for name in names(&whole).iter().filter(|name| *name != ".lock") {
+        assert!(bytes(run.join(name)) == bytes(whole.join(name)), "{name}");
+    }
+    // A page of an earlier state counts for nothing.
+    fine(hebbian(&["train", "--resume", "--updates", "5", "--out", "run"], dir.path()));
+    let page = bytes(run.join("report.html"));
+    std::fs::copy(whole.join("report.html"), run.join("report.html")).unwrap();
+    fine(hebbian(&["train", "--resume", "--out", "run"], dir.path()));
+    assert!(bytes(run.join("report.html")) == page);
+    let ran = fine(hebbian(&["train", "--resume", "--out", "run"], dir.path()));
+    assert!(ran.stdout.contains("this run is finished"), "{}", ran.stdout);
+}
+
 #[test]
 fn previous_checkpoints_are_kept_and_can_be_gone_back_to() {
     let dir = TempDir::new().unwrap();

@@ -6,7 +6,8 @@ use hebbian_rnn::{
     choose, Draw, Ensemble, Episode, Lived, Phase, Record, RewardBaseline, Setting, Setup, TrialBatch, Weights,
 };
 use hebbian_rnn::{find_analysis, measure_throughput, simulate, Inputs, Options, Subject, Trainer};
-use hebbian_rnn::{Actions, CartPole, Copies, Environment, Episodes, Start};
+use hebbian_rnn::{Actions, CartPole, Checkpoint, Copies, Environment, Episodes, Start, METADATA_KEY};
+use safetensors::SafeTensors;
 use std::sync::Arc;
 
 /// Small networks, whose updates are not cut off.
@@ -28,6 +29,59 @@ pub fn small<'a>(more: &[&'a str]) -> Vec<&'a str> {
 fn batch(setup: &Setup, first_trial: u64, trials_each: usize) -> TrialBatch {
     let draw = Draw { seed: 5, phase: Phase::Train, first_trial, trials_each, age: 0, explore: true };
     TrialBatch::draw(setup, draw).unwrap()
+}
+
+/// Worlds count as solved by the returns of the last 100 episodes, some of which lie before a resume.
+#[test]
+fn a_resumed_run_is_judged_by_all_its_episodes() {
+    for (world, settings) in [
+        ("acrobot", &["network.neurons=12", "task.limit=60"][..]),
+        ("pendulum", &["network.neurons=12", "task.limit=40"]),
+        ("cartpole", &["network.neurons=12", "task.limit=40"]),
+        ("bandit", &["network.neurons=12"]),
+    ] {
+        let setup = setup(world, &[settings, &["train.networks=2", "train.batch=16"]].concat());
+        let updated = |mut trainer: Trainer, updates: usize| {
+            (0..updates).for_each(|_| drop(trainer.update().unwrap()));
+            trainer.checkpoint().unwrap().to_bytes().unwrap()
+        };
+        let new = || Trainer::new(setup.clone(), &[Device::Cpu]).unwrap();
+        let resumed =
+            |bytes: &[u8]| Trainer::resume(&Checkpoint::from_bytes(bytes, &Device::Cpu).unwrap(), &[Device::Cpu]);
+        let half = updated(new(), 8);
+        assert!(updated(resumed(&half).unwrap(), 12) == updated(new(), 20), "{world}");
+    }
+}
+
+/// Files of earlier versions lack the returns: they are unknown, not 0, until there are 100 new ones.
+#[test]
+fn a_file_without_returns_is_not_taken_for_success() {
+    let setup = setup("acrobot", &["network.neurons=12", "task.limit=150", "train.networks=2", "train.batch=16"]);
+    let mut trainer = Trainer::new(setup, &[Device::Cpu]).unwrap();
+    (0..8).for_each(|_| drop(trainer.update().unwrap()));
+    let new = trainer.checkpoint().unwrap().to_bytes().unwrap();
+    let file = SafeTensors::deserialize(&new).unwrap();
+    let (_, metadata) = SafeTensors::read_metadata(&new).unwrap();
+    let json = &metadata.metadata().as_ref().unwrap()[METADATA_KEY];
+    let old = |json: String| {
+        let tensors = file.tensors().into_iter().filter(|(name, _)| name != "recent_error");
+        let bytes = safetensors::serialize(tensors, Some([(METADATA_KEY.to_string(), json)].into())).unwrap();
+        Checkpoint::from_bytes(&bytes, &Device::Cpu).unwrap()
+    };
+    let later = |checkpoint: &Checkpoint| {
+        let mut trainer = Trainer::resume(checkpoint, &[Device::Cpu]).unwrap();
+        (0..2).for_each(|_| drop(trainer.update().unwrap()));
+        Checkpoint::from_bytes(&trainer.checkpoint().unwrap().to_bytes().unwrap(), &Device::Cpu).unwrap()
+    };
+    let read = old(json.clone());
+    assert!(read.criterion[0].recent().all(|(_, error)| error.is_nan()) && !read.criterion_in_doubt);
+    assert!(later(&read).criterion.iter().all(|criterion| criterion.reached_at().is_none()));
+
+    // One that says that the criterion was reached may be wrong, and so is all that follows from it.
+    let reached = json.replace("\"criterion_trials\":[null", "\"criterion_trials\":[112");
+    assert!(reached != *json, "reached in truth: {json}");
+    let read = old(reached);
+    assert!(read.criterion_in_doubt && later(&read).criterion_in_doubt);
 }
 
 /// What an engine makes of a batch.

@@ -2,9 +2,9 @@
 #![cfg(unix)]
 
 use crate::command::{bytes, fine, hebbian, one_line_error};
-use crate::process::{last_update, start, start_command, Running, TINY};
+use crate::process::{computed, last_update, start, start_command, Running, TINY};
 use candle_core::Device;
-use hebbian_rnn::{Checkpoint, Integrity, METADATA_KEY};
+use hebbian_rnn::{Checkpoint, Integrity, LifeCheckpoint, METADATA_KEY};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::HashMap;
@@ -25,16 +25,73 @@ pub fn saved(run: &Path) -> u64 {
     checkpoint.updates
 }
 
+/// What runs: networks that train, or networks that live. Both keep their folder in the same way.
+struct Kind {
+    /// The command without its limits and its folder.
+    begin: &'static [&'static str],
+    /// The option that sets the end, and how much of it a moment is, which is also the time between checkpoints.
+    end: (&'static str, f64),
+    /// What a warning says of the rest of the run.
+    going_on: &'static str,
+    /// The moment of the newest checkpoint, an update or a block of half a second.
+    saved: fn(&Path) -> u64,
+}
+
+const KINDS: [Kind; 2] = [
+    Kind { begin: &TINY, end: ("--updates", 1.0), going_on: "training goes on", saved },
+    Kind {
+        begin: &["live", "xor-temporal", "--networks", "2"],
+        end: ("--seconds", 0.5),
+        going_on: "the lives go on",
+        saved: |run| {
+            let checkpoint = LifeCheckpoint::read(run).unwrap();
+            assert_eq!(checkpoint.integrity, Integrity::Whole);
+            checkpoint.block
+        },
+    },
+];
+
+impl Kind {
+    /// The command up to a moment.
+    fn until(&self, moment: u64, out: &str) -> Vec<String> {
+        let limits = self.limits(moment, out);
+        self.begin.iter().map(ToString::to_string).chain(limits).collect()
+    }
+
+    /// The command without an end.
+    fn forever(&self, folder: &Path, out: &str) -> Running {
+        start(folder, &strs(&self.until(10_000_000, out)))
+    }
+
+    /// The command that goes on.
+    fn resume(&self, moment: u64, out: &str) -> Vec<String> {
+        [vec![self.begin[0].to_string(), "--resume".into()], self.limits(moment, out)].concat()
+    }
+
+    fn limits(&self, moment: u64, out: &str) -> Vec<String> {
+        let (end, every) = ((moment as f64 * self.end.1).to_string(), self.end.1.to_string());
+        [self.end.0, &end, "--checkpoint-every", &every, "--out", out].map(ToString::to_string).to_vec()
+    }
+
+    /// Goes on with `run` for two more moments, and compares it with an undisturbed run.
+    fn goes_on_as_if_nothing_had_happened(&self, run: &Path) {
+        let dir = TempDir::new().unwrap();
+        let until = (self.saved)(run) + 2;
+        fine(hebbian(&strs(&self.resume(until, run.to_str().unwrap())), dir.path()));
+        fine(hebbian(&strs(&self.until(until, "whole")), dir.path()));
+        for file in ["checkpoint.safetensors", "metrics.csv", "config.toml"] {
+            assert!(bytes(run.join(file)) == bytes(dir.path().join("whole").join(file)), "{file}");
+        }
+    }
+}
+
+fn strs(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
+}
+
 /// Trains `run` for two more updates, and compares it with an undisturbed run.
 fn goes_on_as_if_nothing_had_happened(run: &Path) {
-    let dir = TempDir::new().unwrap();
-    let until = (saved(run) + 2).to_string();
-    let more = ["--updates", &until, "--checkpoint-every", "0", "--out"];
-    fine(hebbian(&[&["train", "--resume"], &more[..], &[run.to_str().unwrap()]].concat(), dir.path()));
-    fine(hebbian(&[&TINY[..], &more, &["whole"]].concat(), dir.path()));
-    for file in ["checkpoint.safetensors", "metrics.csv", "config.toml"] {
-        assert!(bytes(run.join(file)) == bytes(dir.path().join("whole").join(file)), "{file}");
-    }
+    KINDS[0].goes_on_as_if_nothing_had_happened(run);
 }
 
 /// A shell that runs `preparation` and then replaces itself with the command.
@@ -102,40 +159,46 @@ impl Drop for Mounted {
 }
 
 #[test]
-fn training_outlives_a_full_disk() {
-    let dir = TempDir::new().unwrap();
-    let Some(disk) = Mounted::new(&dir.path().join("disk"), "16m") else { return };
-    let run = disk.0.join("run");
-    let mut process = start(dir.path(), &[&TINY[..], &["--updates", FOREVER, "--out", "disk/run"]].concat());
-    process.wait_for_updates(&run.join("metrics.csv"), 5);
-    // The disk is full, then free again: each is reported once, and nothing is lost.
-    let filler = disk.fill();
-    process.wait_until("a warning", |stderr| stderr.contains("training goes on"));
-    assert!(process.stderr().starts_with("warning: writing disk/run/"), "{}", process.stderr());
-    assert!(process.stderr().contains("No space left on device"), "{}", process.stderr());
-    std::fs::remove_file(filler).unwrap();
-    process.wait_until("the all-clear", |stderr| stderr.contains("works again: everything is saved"));
-    assert_eq!(process.stderr().lines().count(), 2, "{}", process.stderr());
-    // The disk stays full to the end: the last good state is kept.
-    let filler = disk.fill();
-    process.wait_until("the next warning", |stderr| stderr.matches("training goes on").count() == 2);
-    process.signal("TERM");
-    let (code, stderr) = process.end();
-    assert_eq!(code, Some(1), "{stderr}");
-    let last = stderr.lines().last().unwrap();
-    let kept = saved(&run);
-    assert!(last.starts_with("error: the state after update "), "{last}");
-    assert!(
-        last.contains(&format!("is not saved; that after update {kept} is, and --resume goes on from there")),
-        "{last}"
-    );
-    assert!(last.contains("No space left on device (os error 28)"), "{last}");
-    // While it is full, nothing can start; afterwards everything continues.
-    let resumed = hebbian(&["train", "--resume", "--out", "disk/run", "--updates", FOREVER], dir.path());
-    assert_eq!(resumed.code, 1, "{}", resumed.stderr);
-    assert_eq!(saved(&run), kept);
-    std::fs::remove_file(filler).unwrap();
-    goes_on_as_if_nothing_had_happened(&run);
+fn a_run_outlives_a_full_disk() {
+    for kind in KINDS {
+        let dir = TempDir::new().unwrap();
+        let Some(disk) = Mounted::new(&dir.path().join("disk"), "16m") else { return };
+        let run = disk.0.join("run");
+        let mut process = kind.forever(dir.path(), "disk/run");
+        process.wait_for_updates(&run.join("metrics.csv"), 5);
+        // The disk is full, then free again: each is reported once, and nothing is lost.
+        let filler = disk.fill();
+        process.wait_until("a warning", |stderr| stderr.contains(kind.going_on));
+        assert!(process.stderr().starts_with("warning: writing disk/run/"), "{}", process.stderr());
+        assert!(process.stderr().contains("No space left on device"), "{}", process.stderr());
+        // It tries again and again.
+        let pid = process.child.id();
+        let since = computed(pid);
+        process.wait_until("more of the run", |_| computed(pid) > since + 50);
+        std::fs::remove_file(filler).unwrap();
+        process.wait_until("the all-clear", |stderr| stderr.contains("works again: everything is saved"));
+        assert_eq!(process.stderr().lines().count(), 2, "{}", process.stderr());
+        // The disk stays full to the end: the last good state is kept.
+        let filler = disk.fill();
+        process.wait_until("the next warning", |stderr| stderr.matches(kind.going_on).count() == 2);
+        process.signal("TERM");
+        let (code, stderr) = process.end();
+        assert_eq!(code, Some(1), "{stderr}");
+        let last = stderr.lines().last().unwrap();
+        let kept = (kind.saved)(&run);
+        assert!(last.starts_with("error: the state after "), "{last}");
+        let moment =
+            if kind.end.1 == 1.0 { format!("update {kept}") } else { format!("{} simulated", kept as f64 / 2.0) };
+        assert!(last.contains(&format!("is not saved; that after {moment}")), "{last}");
+        assert!(last.contains(" is, and --resume goes on from there"), "{last}");
+        assert!(last.contains("No space left on device (os error 28)"), "{last}");
+        // While it is full, nothing can start; afterwards everything continues.
+        let resumed = hebbian(&strs(&kind.resume(10_000_000, "disk/run")), dir.path());
+        assert_eq!(resumed.code, 1, "{}", resumed.stderr);
+        assert_eq!((kind.saved)(&run), kept);
+        std::fs::remove_file(filler).unwrap();
+        kind.goes_on_as_if_nothing_had_happened(&run);
+    }
 }
 
 /// Runs with a limit on file size, in `blocks` of 512 bytes: a full disk for users who may not mount one.
@@ -191,46 +254,116 @@ fn a_read_only_folder_is_refused_at_once_and_can_be_read() {
 
 #[test]
 fn a_removed_folder_comes_back() {
-    let dir = TempDir::new().unwrap();
-    let run = dir.path().join("run");
-    let mut process = train_forever(dir.path());
-    process.wait_for_updates(&run.join("metrics.csv"), 5);
-    process.signal("STOP");
-    // Try again if it wrote another file before the signal arrived.
-    while run.exists() {
-        let _ = std::fs::remove_dir_all(&run);
+    for kind in KINDS {
+        let dir = TempDir::new().unwrap();
+        let run = dir.path().join("run");
+        let mut process = kind.forever(dir.path(), "run");
+        process.wait_for_updates(&run.join("metrics.csv"), 5);
+        process.signal("STOP");
+        // Try again if it wrote another file before the signal arrived.
+        while run.exists() {
+            let _ = std::fs::remove_dir_all(&run);
+        }
+        process.signal("CONT");
+        process.wait_until("a word", |stderr| stderr.contains("files of run were removed; they are there again"));
+        process.signal("TERM");
+        let (code, stderr) = process.end();
+        assert_eq!(code, Some(130), "{stderr}");
+        assert!((kind.saved)(&run) > 5);
+        kind.goes_on_as_if_nothing_had_happened(&run);
     }
-    process.signal("CONT");
-    process.wait_until("a word", |stderr| stderr.contains("files of run were removed; they are there again"));
-    process.signal("TERM");
-    let (code, stderr) = process.end();
-    assert_eq!(code, Some(130), "{stderr}");
-    assert!(saved(&run) > 5);
-    goes_on_as_if_nothing_had_happened(&run);
 }
 
 #[test]
 fn a_folder_that_was_moved_is_not_mistaken_for_the_run_in_its_place() {
-    let dir = TempDir::new().unwrap();
-    let at = |name: &str| dir.path().join(name);
-    fine(hebbian(&[&TINY[..], &["--updates", "2", "--out", "other"]].concat(), dir.path()));
-    let other = bytes(at("other/checkpoint.safetensors"));
-    // Stopped between two checkpoints, not while it writes one.
-    let sparse = ["--updates", FOREVER, "--checkpoint-every", "2000", "--out", "run"];
-    let mut process = start(dir.path(), &[&TINY[..], &sparse].concat());
-    process.wait_for_updates(&at("run/metrics.csv"), 2020);
-    process.signal("STOP");
-    std::fs::rename(at("run"), at("moved")).unwrap();
-    std::fs::rename(at("other"), at("run")).unwrap();
-    process.signal("CONT");
-    process.wait_until("a warning", |stderr| stderr.contains("run was removed, and holds another run now"));
-    process.signal("TERM");
-    let (code, stderr) = process.end();
-    assert_eq!(code, Some(1), "{stderr}");
-    assert!(stderr.lines().last().unwrap().starts_with("error: the state after update"), "{stderr}");
-    assert!(bytes(at("run/checkpoint.safetensors")) == other, "another process's run was overwritten");
-    assert_eq!(last_update(&at("run")), 2);
-    goes_on_as_if_nothing_had_happened(&at("moved"));
+    for kind in KINDS {
+        let dir = TempDir::new().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fine(hebbian(&strs(&kind.until(2, "other")), dir.path()));
+        let other = bytes(at("other/checkpoint.safetensors"));
+        // Stopped between two checkpoints, not while it writes one.
+        let sparse = (2000.0 * kind.end.1).to_string();
+        let begin = [kind.until(10_000_000, "run"), vec!["--checkpoint-every".into(), sparse]].concat();
+        let mut process = start(dir.path(), &strs(&begin));
+        process.wait_for_updates(&at("run/metrics.csv"), 2020);
+        process.signal("STOP");
+        std::fs::rename(at("run"), at("moved")).unwrap();
+        std::fs::rename(at("other"), at("run")).unwrap();
+        process.signal("CONT");
+        process.wait_until("a warning", |stderr| stderr.contains("run was removed, and holds another run now"));
+        process.signal("TERM");
+        let (code, stderr) = process.end();
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(stderr.lines().last().unwrap().starts_with("error: the state after "), "{stderr}");
+        assert!(bytes(at("run/checkpoint.safetensors")) == other, "another process's run was overwritten");
+        assert_eq!((kind.saved)(&at("run")), 2);
+        kind.goes_on_as_if_nothing_had_happened(&at("moved"));
+    }
+}
+
+/// A log on a full disk, and one whose reader is gone: nothing that is printed may end a run.
+#[test]
+fn a_log_that_cannot_be_written_stops_nothing() {
+    for kind in KINDS {
+        for (n, redirection) in
+            ["exec 2>/dev/full", "exec 2>&-", "trap '' PIPE; exec 2> >(true); sleep 0.2"].iter().enumerate()
+        {
+            let dir = TempDir::new().unwrap();
+            let mut command = Command::new("bash");
+            command.args(["-c", &format!("{redirection}; exec \"$0\" \"$@\"")]);
+            command.arg(assert_cmd::cargo::cargo_bin("hebbian-rnn")).args(kind.until(3, "run"));
+            let (code, _) = start_command(dir.path(), command).end();
+            assert_eq!(code, Some(0), "{n}");
+            kind.goes_on_as_if_nothing_had_happened(&dir.path().join("run"));
+        }
+        // Results that cannot be printed are an error, but what was trained is saved.
+        let dir = TempDir::new().unwrap();
+        let command = by_shell("exec >/dev/full", &strs(&kind.until(3, "run")));
+        let output = { command }.current_dir(dir.path()).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        let error = "error: the results cannot be printed: No space left on device (os error 28)";
+        assert_eq!(stderr.lines().last(), Some(error), "{stderr}");
+        assert!(dir.path().join("run/report.html").exists());
+        kind.goes_on_as_if_nothing_had_happened(&dir.path().join("run"));
+    }
+}
+
+/// A link in a run's folder may lead anywhere: nothing is written through it.
+#[test]
+fn nothing_is_written_through_a_link() {
+    for kind in KINDS {
+        let dir = TempDir::new().unwrap();
+        let run = dir.path().join("run");
+        fine(hebbian(&strs(&kind.until(2, "run")), dir.path()));
+        let names: Vec<String> =
+            std::fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        assert!(names.len() > 8, "{names:?}");
+        for name in names {
+            let (file, victim) = (run.join(&name), dir.path().join("victim"));
+            let whole = bytes(&file);
+            // The same contents, so that only writing can be the reason for a change.
+            std::fs::write(&victim, &whole).unwrap();
+            std::fs::remove_file(&file).unwrap();
+            std::os::unix::fs::symlink(&victim, &file).unwrap();
+            let ran = hebbian(&strs(&kind.resume(4, "run")), dir.path());
+            assert!(bytes(&victim) == whole, "{name} was written through");
+            if [".lock", "metrics.csv"].contains(&&*name) {
+                one_line_error(ran, 1, &format!("run/{name} is a symbolic link; expected a file of the run's own"));
+                std::fs::remove_file(&file).unwrap();
+                std::fs::write(&file, whole).unwrap();
+            } else {
+                fine(ran);
+                assert!(!file.is_symlink() || name.starts_with("checkpoint.1"), "{name}");
+                fine(hebbian(&strs(&[kind.until(2, "run"), vec!["--force".into()]].concat()), dir.path()));
+            }
+        }
+        // One that leads nowhere is not followed either.
+        std::fs::create_dir(dir.path().join("new")).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("nowhere"), dir.path().join("new/.lock")).unwrap();
+        one_line_error(hebbian(&strs(&kind.until(2, "new")), dir.path()), 1, "new/.lock is a symbolic link");
+        assert!(!dir.path().join("nowhere").exists());
+    }
 }
 
 #[test]
@@ -314,6 +447,15 @@ fn what_does_not_fit_into_memory_is_refused_with_its_size() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "something was written");
 
     // Small files, too, can ask for a lot of memory.
+    // What is left of a limit on the address space counts as well: Grid Engine sets one.
+    let limited =
+        by_shell("ulimit -v 2000000", &["train", "dnms", "--updates", "1", "--neurons", "20000", "--networks", "1"]);
+    let output = { limited }.current_dir(dir.path()).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("of memory on its device (weights ") && stderr.lines().count() == 1, "{stderr}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "something was written");
+
     let traced = ["--set", "trace.stage=accumulate", "--neurons", "500", "--networks", "1", "--batch", "1"];
     fine(hebbian(&[&["train", "echo", "--updates", "0", "--out", "run"], &traced[..]].concat(), dir.path()));
     let inputs = vec![0; 4_000_000];

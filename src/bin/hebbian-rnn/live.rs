@@ -1,7 +1,7 @@
 //! `hebbian-rnn live` and `hebbian-rnn lives`.
 
-use crate::console::say;
 use crate::args::{ListArgs, LiveArgs};
+use crate::console::say;
 use crate::output::{device_name, open_device, print_json, print_table, usage};
 use crate::progress::Progress;
 use crate::{read, signals};
@@ -144,10 +144,10 @@ fn summarise(args: &LiveArgs, lives: &Lives, folder: &LifeFolder, lived: f64, se
     if rows.is_empty() {
         return Ok(writeln!(stdout(), "networks at birth: {}", folder.path().display())?);
     }
-    let checkpoint = lives.checkpoint()?;
+    // Before anything is printed, which may fail.
+    let verdicts = verdicts(lives.setup(), &rows)?;
+    let drawn = draw(folder.path(), &lives.checkpoint()?, &rows);
     if args.json {
-        let verdicts = verdicts(lives.setup(), &rows)?;
-        draw(folder.path(), &checkpoint, &rows);
         let each = verdicts.iter().map(|(network, verdict)| {
             let figures: serde_json::Map<_, _> =
                 verdict.figures.iter().map(|(name, v)| (name.to_string(), json!(v))).collect();
@@ -165,22 +165,20 @@ fn summarise(args: &LiveArgs, lives: &Lives, folder: &LifeFolder, lived: f64, se
         let networks = lives.setup().config.life.networks.count();
         writeln!(stdout(), "{networks} lives of {lived} simulated seconds in {seconds:.1} s")?;
     }
-    print_life(folder.path(), &checkpoint, &rows)
+    print_life(folder.path(), &verdicts, drawn)
 }
 
 /// Draws the pictures of lives; returns whether that worked.
-fn draw(folder: &Path, checkpoint: &LifeCheckpoint, rows: &[LifeRow]) -> bool {
+pub fn draw(folder: &Path, checkpoint: &LifeCheckpoint, rows: &[LifeRow]) -> bool {
     let drawn = report_life(folder, checkpoint, rows, &[]);
     drawn.inspect_err(|why| say(format_args!("warning: no pictures: {why}"))).is_ok()
 }
 
-/// Prints what came of each network and draws it.
-pub fn print_life(folder: &Path, checkpoint: &LifeCheckpoint, rows: &[LifeRow]) -> Result<()> {
-    let verdicts = verdicts(&checkpoint.setup, rows)?;
-    let drawn = draw(folder, checkpoint, rows);
+/// Prints the verdict on each network and, if they are `drawn`, where the pictures are.
+pub fn print_life(folder: &Path, verdicts: &[(u64, Verdict)], drawn: bool) -> Result<()> {
     let networks = verdicts.len();
     let mut console = stdout();
-    print_verdicts(&verdicts)?;
+    print_verdicts(verdicts)?;
     let judged: Vec<bool> = verdicts.iter().filter_map(|(_, verdict)| verdict.learnt).collect();
     if !judged.is_empty() {
         writeln!(console, "\nlearnt: {} of {networks}", judged.iter().filter(|learnt| **learnt).count())?;

@@ -5,7 +5,7 @@ use crate::live;
 use crate::output::{counted, judged, Spinner};
 use crate::train::{draw_and_report, FINAL_TRIALS};
 use anyhow::Result;
-use hebbian_rnn::{evaluate, holds_a_life, merge_lives, merge_runs};
+use hebbian_rnn::{evaluate, holds_a_life, merge_lives, merge_runs, verdicts};
 use std::io::{stdout, Write};
 
 pub fn run(args: MergeArgs) -> Result<()> {
@@ -35,5 +35,6 @@ pub fn run(args: MergeArgs) -> Result<()> {
 
 fn lives(args: &MergeArgs) -> Result<()> {
     let (merged, rows) = judged(merge_lives(&args.runs, &args.out, args.force))?;
-    live::print_life(&args.out, &merged, &rows)
+    let drawn = live::draw(&args.out, &merged, &rows);
+    live::print_life(&args.out, &verdicts(&merged.setup, &rows)?, drawn)
 }

@@ -1,7 +1,7 @@
 //! `hebbian-rnn simulate`.
 
-use crate::console::say;
 use crate::args::{Recordable, SimulateArgs};
+use crate::console::say;
 use crate::output::open_device;
 use crate::read;
 use anyhow::{bail, ensure, Context, Result};
@@ -31,7 +31,9 @@ pub fn run(args: SimulateArgs) -> Result<()> {
     let task = &checkpoint.setup.task;
     if task.episodes().is_none() && steps != task.steps() {
         let (name, expected) = (task.name(), task.steps());
-        say(format_args!("warning: the inputs are {trials} trials of {steps} steps; trials of `{name}` have {expected}"));
+        say(format_args!(
+            "warning: the inputs are {trials} trials of {steps} steps; trials of `{name}` have {expected}"
+        ));
     }
     let bytes = safetensors::serialize(results.iter().map(|(name, tensor)| (*name, tensor)), None)
         .with_context(|| format!("preparing {}", args.out.display()))?;

@@ -1,9 +1,9 @@
 //! `hebbian-rnn sweep`.
 
-use crate::console::say;
 use crate::args::{
     BatchSize, CollectArgs, PlanSweepArgs, RunSweepArgs, ScriptArgs, StatusArgs, SweepCommand, TrainArgs,
 };
+use crate::console::say;
 use crate::output::{counted, judged, print_json, print_table, usage, Spinner};
 use crate::progress::Progress;
 use crate::signals;
@@ -109,7 +109,10 @@ fn share(sweep: &Sweep, jobs: &[&Job], at_once: Option<u64>) -> Result<ExitCode>
     let mut failed = sweep.run_all(&todo, at_once, &news, &stop)?;
     progress.end();
     if stop() {
-        say(format_args!("interrupted; everything is saved. To go on:\n  hebbian-rnn sweep run {}", sweep.folder().display()));
+        say(format_args!(
+            "interrupted; everything is saved. To go on:\n  hebbian-rnn sweep run {}",
+            sweep.folder().display()
+        ));
         return Ok(ExitCode::from(130));
     }
     match &failed[..] {

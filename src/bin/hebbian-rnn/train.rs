@@ -1,7 +1,7 @@
 //! `hebbian-rnn train`.
 
-use crate::console::say;
 use crate::args::{BatchSize, TrainArgs};
+use crate::console::say;
 use crate::output::{
     counted, device_name, frozen_line, open_devices, print_json, print_scores, rounded, usage, Spinner,
 };
@@ -262,7 +262,9 @@ pub fn draw_and_report(checkpoint: &Checkpoint, scores: &[Score], out: &Path, lo
     });
     match report::write(out, checkpoint, scores, log, None) {
         Ok(page) => written.push(page.display().to_string()),
-        Err(why) => say(format_args!("warning: no report: {why:#}; to write it later: hebbian-rnn report {}", out.display())),
+        Err(why) => {
+            say(format_args!("warning: no report: {why:#}; to write it later: hebbian-rnn report {}", out.display()))
+        }
     }
     written
 }

@@ -66,7 +66,8 @@ impl Checkpoint {
         let setup = Setup::with(header.config.clone(), own).at("the configuration in the metadata")?;
         let mut tensors = Tensors { file: &file, layout: layout(&setup), device };
         // Earlier versions did not save the errors of episodes, and went on after a resume as if they had all been 0.
-        let errors_unknown = setup.config.curriculum.is_empty() && judges_by_errors(&setup) && file.get(RECENT_ERROR).is_none();
+        let errors_unknown =
+            setup.config.curriculum.is_empty() && judges_by_errors(&setup) && file.get(RECENT_ERROR).is_none();
         if errors_unknown {
             tensors.layout.remove(RECENT_ERROR);
         }
@@ -107,7 +108,8 @@ impl Checkpoint {
             let seen = recent.iter().filter(|(outcome, _)| *outcome < NOT_YET);
             Criterion::restore(seen.map(|(outcome, error)| (*outcome == 1, *error)), reached)
         };
-        let criterion: Vec<Criterion> = recent.chunks_exact(WINDOW).zip(header.criterion_trials).map(criterion).collect();
+        let criterion: Vec<Criterion> =
+            recent.chunks_exact(WINDOW).zip(header.criterion_trials).map(criterion).collect();
         let reached = criterion.iter().any(|criterion| criterion.reached_at().is_some());
         if tensors.layout.contains_key("connectivity") {
             tensors.bytes_below(2, "connectivity")?;
