@@ -77,7 +77,7 @@ impl LifeFolder {
         // Blocks between two looks at `interrupted`: as many as take some tenths of a second, for after each stride threads wait for
         // each other.
         let mut stride = 1;
-        while !lives.is_over() && !interrupted() {
+        while !lives.is_over() {
             let to_save = every - lives.block() % every;
             let begun = Instant::now();
             let rows = lives.live(stride.min(to_save))?;
@@ -94,6 +94,9 @@ impl LifeFolder {
             self.folder.note(written, due, GOING_ON);
             news(lives, None);
             self.folder.messages().iter().for_each(|message| news(lives, Some(message)));
+            if interrupted() {
+                break;
+            }
         }
         if self.saved_at != Some(lives.block()) {
             let (last, bytes) = (moment(lives.setup(), lives.block())?, lives.checkpoint()?.to_bytes()?);
