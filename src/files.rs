@@ -1,5 +1,9 @@
 //! Writing files whole or not at all, keeping earlier versions, and removing what a crash leaves behind.
 
+mod held;
+
+pub(crate) use held::{real, Held};
+
 use crate::error::{ensure, Doing, Result};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -33,8 +37,9 @@ pub(crate) fn write_through(path: &Path, write: impl FnOnce(&mut File) -> Result
 }
 
 fn replace(path: &Path, keep: u64, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
-    let temporary = || Builder::new().prefix(&unfinished(path)).tempfile_in(folder(path));
-    let mut temporary = temporary().doing("writing", path)?;
+    let real = &real(path);
+    let temporary = Builder::new().prefix(&unfinished(path)).tempfile_in(folder(real)).map_err(without_path);
+    let mut temporary = temporary.doing("writing", path)?;
     write(temporary.as_file_mut())?;
     let put = || -> io::Result<()> {
         #[cfg(unix)]
@@ -44,13 +49,19 @@ fn replace(path: &Path, keep: u64, write: impl FnOnce(&mut File) -> Result<()>) 
             temporary.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
         }
         temporary.as_file().sync_all()?;
-        keep_previous(path, keep)?;
-        temporary.persist(path)?;
+        keep_previous(real, keep).map_err(without_path)?;
+        temporary.persist(real)?;
         #[cfg(unix)]
-        File::open(folder(path))?.sync_all()?;
+        File::open(folder(real))?.sync_all()?;
         Ok(())
     };
     put().doing("writing", path)
+}
+
+/// The error of the system in an error that also names a temporary file, which nobody knows.
+fn without_path(error: io::Error) -> io::Error {
+    let inner = error.get_ref().and_then(|error| error.source()).and_then(|source| source.downcast_ref::<io::Error>());
+    inner.and_then(io::Error::raw_os_error).map_or(error, io::Error::from_raw_os_error)
 }
 
 fn keep_previous(path: &Path, keep: u64) -> io::Result<()> {
@@ -94,7 +105,8 @@ pub(crate) fn previous(path: &Path, k: u64) -> PathBuf {
 
 /// Removes unfinished files left by killed processes if their final names begin with one of `names`.
 pub(crate) fn remove_unfinished(folder: &Path, names: &[&str]) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
+    // Any name will do to find the folder itself.
+    for entry in fs::read_dir(self::folder(&real(&folder.join(UNFINISHED))))? {
         let entry = entry?;
         let name = entry.file_name();
         let target = name.to_str().and_then(|name| name.strip_prefix(UNFINISHED));
@@ -111,6 +123,7 @@ pub(crate) fn remove_unfinished(folder: &Path, names: &[&str]) -> io::Result<()>
 /// [`Error::Content`](crate::Error::Content) if `path` is a symbolic link or not a regular file, [`Error::Io`](crate::Error::Io) if it
 /// cannot be opened.
 pub(crate) fn open_own(path: &Path, options: &mut OpenOptions) -> Result<File> {
+    let real = &real(path);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
@@ -118,8 +131,8 @@ pub(crate) fn open_own(path: &Path, options: &mut OpenOptions) -> Result<File> {
         options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
     }
     // Asked only once opening has failed, so that nothing can be exchanged in between; outside Unix, asked before.
-    let link = || fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
-    let opened = if cfg!(not(unix)) && link() { Err(ErrorKind::AlreadyExists.into()) } else { options.open(path) };
+    let link = || fs::symlink_metadata(real).is_ok_and(|found| found.is_symlink());
+    let opened = if cfg!(not(unix)) && link() { Err(ErrorKind::AlreadyExists.into()) } else { options.open(real) };
     ensure!(
         opened.is_ok() || !link(),
         Content,

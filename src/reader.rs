@@ -2,6 +2,7 @@
 //! requested shapes and types, and finite numbers.
 
 use crate::error::{bail, ensure, At, Doing, Error, Result};
+use crate::files::real;
 use crate::text::shown;
 use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Metadata, TensorView};
@@ -13,9 +14,10 @@ use std::path::Path;
 /// The bytes of a regular file. Pipes and devices, which a file's metadata may name, are refused because they could be
 /// endless.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    let regular = std::fs::metadata(path).doing("reading", path)?.is_file();
+    let real = real(path);
+    let regular = std::fs::metadata(&real).doing("reading", path)?.is_file();
     ensure!(regular, Content, "{}: not a regular file", path.display());
-    std::fs::read(path).doing("reading", path)
+    std::fs::read(real).doing("reading", path)
 }
 
 /// The SHA-256 of a file's contents, in hexadecimal digits.

@@ -14,7 +14,7 @@ pub use lives::report_life;
 pub(crate) use page::{picture, render};
 
 use crate::analysis::{Analysis, Findings, Options, Subject, ANALYSES};
-use crate::error::{At, Doing, Result};
+use crate::error::{At, Result};
 use crate::files::write_atomically;
 use crate::reader::{read, sha256};
 use crate::runs::Score;
@@ -49,7 +49,7 @@ impl<'a> RunReport<'a> {
     pub fn of(folder: &Path, checkpoint: &'a Checkpoint, scores: &'a [Score], score_trials: u64) -> Result<Self> {
         let rows = read_metrics(&folder.join(METRICS_FILE))?;
         let path = folder.join(CHECKPOINT_FILE);
-        let file = std::fs::read(&path).doing("reading", &path)?;
+        let file = read(&path)?;
         Ok(RunReport::new(checkpoint, &file, rows, (scores, score_trials)))
     }
 

@@ -4,7 +4,7 @@ use super::folder::{claim, Folder};
 use super::life_checkpoint::KEY;
 use super::{Lock, Metrics, METRICS_FILE};
 use crate::error::{ensure, Doing, Error, Result};
-use crate::files::write_atomically;
+use crate::files::{real, write_atomically};
 use crate::presets::{commented_life, LifeSetup};
 use crate::reader::{read, TensorFile};
 use crate::training::{Lives, CHECKPOINT_FILE};
@@ -183,7 +183,7 @@ fn to_csv(rows: &[LifeRow]) -> Result<Vec<u8>> {
 /// The bytes of the rows of the first `block` blocks. Anything may follow them.
 fn bytes_of(path: &Path, setup: &LifeSetup, block: u64) -> Result<u64> {
     let place = |why: String| Error::Content(format!("{}: {why}; restore the file", path.display()));
-    let file = File::open(path).doing("reading", path)?;
+    let file = File::open(real(path)).doing("reading", path)?;
     let mut csv = csv::Reader::from_reader(file);
     let expected = header(figures(setup)?);
     let found = csv.headers().map_err(|error| place(error.to_string()))?.iter().collect::<Vec<_>>().join(",") + "\n";

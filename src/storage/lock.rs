@@ -1,7 +1,7 @@
 //! The lock that lets only one process at a time write to a run's folder.
 
 use crate::error::{bail, Doing, Result};
-use crate::files;
+use crate::files::{self, Held};
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -16,6 +16,8 @@ const FILE_NAME: &str = ".lock";
 pub struct Lock {
     folder: PathBuf,
     file: File,
+    /// From the moment of locking, files go into this very folder.
+    _held: Held,
 }
 
 impl Lock {
@@ -26,6 +28,8 @@ impl Lock {
     /// lock file cannot be opened or locked.
     pub fn take(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE_NAME);
+        // The folder that has this path now, not one that had it and is locked already.
+        let held = Held::open(folder).doing("opening", folder)?;
         let mut file = files::open_own(&path, File::options().read(true).write(true).create(true).truncate(false))?;
         match file.try_lock() {
             Ok(()) => {}
@@ -47,7 +51,7 @@ impl Lock {
         let machine = sysinfo::System::host_name().map_or(String::new(), |name| format!(" on {name}"));
         // On a full disk, the lock holds even without this text.
         let _ = file.set_len(0).and_then(|()| writeln!(file, "process {}{machine}", std::process::id()));
-        Ok(Lock { folder: folder.to_path_buf(), file })
+        Ok(Lock { folder: folder.to_path_buf(), file, _held: held })
     }
 
     /// The locked folder.

@@ -2,6 +2,7 @@
 
 use super::to_csv;
 use crate::error::{bail, ensure, At, Doing, Error, Result};
+use crate::files::real;
 use crate::training::NetworkReport;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -16,7 +17,7 @@ pub const METRICS_FILE: &str = "metrics.csv";
 /// # Errors
 /// [`Error::Io`] if the file cannot be read. Each row is an [`Error::Content`] if it is malformed; the message names its line.
 pub fn metrics_rows(path: &Path) -> Result<impl Iterator<Item = Result<NetworkReport>>> {
-    let file = File::open(path).doing("reading", path)?;
+    let file = File::open(real(path)).doing("reading", path)?;
     let lines = whole_lines(&file).doing("reading", path)?;
     let place = format!("reading {}", path.display());
     let rows = csv::Reader::from_reader(file.take(lines)).into_deserialize();
