@@ -20,9 +20,10 @@ mod simulate;
 mod sweep;
 mod train;
 
+use anyhow::Context;
 use args::{Cli, Command};
 use clap::Parser;
-use hebbian_rnn::Error;
+use hebbian_rnn::{Error, Product};
 use std::process::ExitCode;
 
 #[cfg(target_env = "musl")]
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
+    Product::requested().context(Usage)?;
     let result = match command {
         Command::Train(args) => return train::run(*args),
         Command::Live(args) => return live::run(*args),
