@@ -76,12 +76,12 @@ pub use config::{
     NetworkConfig, NetworkRange, Output, Parameters, PerturbationConfig, PopulationConfig, Precision, ProjectionConfig,
     ReadoutConfig, ReadoutRule, RewardConfig, RuleConfig, Setting, Sign, Stage, TrainConfig, TransferFunction, Until,
 };
-pub use device::{list_devices, open_devices, parse_devices, ChosenDevices, DeviceName, FoundDevice};
+pub use device::{list_devices, open_devices, parse_devices, Cache, ChosenDevices, DeviceName, FoundDevice, Processor};
 pub use engine::gradient::gradient;
 pub use engine::{
     automatic_batch, check_memory, choose, why_plain, DensePerturbation, Draw, DrawnTrial, Eligibility, Engine,
     Ensemble, Episode, EpisodeCredit, EpisodeDraws, Exact, Gradients, LifeEngine, LifeState, Lived, Part, Perturbation,
-    PlasticState, Record, TrialBatch,
+    PlasticState, Product, Record, TrialBatch,
 };
 pub use environments::{
     Acrobot, Actions, Bandit, CartPole, Copies, Copy, Environment, OpenField, Outcome, Pendulum, PerceptualDecision,

@@ -3,6 +3,9 @@
 #[cfg(feature = "cuda")]
 #[allow(unsafe_code)] // Calls of the CUDA driver.
 mod cuda;
+mod processor;
+
+pub use processor::{Cache, Processor};
 
 use crate::error::{bail, ensure, At, Error, Result};
 use crate::text::bytes;

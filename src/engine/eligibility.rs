@@ -2,10 +2,15 @@
 
 use aligned_vec::{AVec, ConstAlign};
 use candle_core::{Device, Result, Tensor};
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Floats aligned to a cache line, so that no vector read straddles two lines.
 pub(crate) type Aligned = AVec<f32, ConstAlign<64>>;
+
+/// Rows that are summed together: so few that the sums stay in the fastest cache, and so many that each trial's matrix is read in long
+/// pieces.
+const ROWS: usize = 10;
 
 /// `len` zeros.
 pub(crate) fn zeros(len: usize) -> Aligned {
@@ -57,15 +62,16 @@ impl Eligibility {
 impl HostEligibility {
     /// Sums each row of each network trial by trial, so that the order does not depend on the number of threads.
     fn weighted_sum(&self, weights: &[f64]) -> Result<Tensor> {
-        let (s, b, n) = (self.networks, self.trials_each, self.neurons);
+        let (s, b, n, width) = (self.networks, self.trials_each, self.neurons, self.width);
+        let arch = Arch::new();
         let mut sum = vec![0f32; s * n * n];
-        sum.par_chunks_mut(n).enumerate().for_each(|(row, sum)| {
-            let (network, row) = (row / n, row % n);
-            for trial in network * b..(network + 1) * b {
-                let weight = weights[trial] as f32;
-                let at = (trial * n + row) * self.width;
-                sum.iter_mut().zip(&self.values[at..at + n]).for_each(|(sum, e)| *sum += weight * e);
-            }
+        sum.par_chunks_mut(n * n).enumerate().for_each(|(network, sum)| {
+            sum.par_chunks_mut(ROWS * n).enumerate().for_each(|(block, sums)| {
+                for trial in network * b..(network + 1) * b {
+                    let rows = &self.values[(trial * n + block * ROWS) * width..];
+                    arch.dispatch(AddRows { sums, n, rows, width, weight: weights[trial] as f32 });
+                }
+            });
         });
         let sum = Tensor::from_vec(sum, (s, n, n), &Device::Cpu)?;
         if self.transposed {
@@ -73,5 +79,67 @@ impl HostEligibility {
         } else {
             Ok(sum)
         }
+    }
+}
+
+/// sums ← sums + weight · rows, where `sums` are `[rows, n]` and the rows are `width` apart.
+struct AddRows<'a> {
+    sums: &'a mut [f32],
+    n: usize,
+    rows: &'a [f32],
+    width: usize,
+    weight: f32,
+}
+
+impl WithSimd for AddRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for (sums, row) in self.sums.chunks_exact_mut(self.n).zip(self.rows.chunks(self.width)) {
+            AddScaled { sums, values: row, scale: self.weight }.with_simd(simd);
+        }
+    }
+}
+
+/// sums ← sums + scale · values, each product rounded before it is added.
+pub(super) struct AddScaled<'a> {
+    pub(super) sums: &'a mut [f32],
+    pub(super) values: &'a [f32],
+    pub(super) scale: f32,
+}
+
+impl WithSimd for AddScaled<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (sum, value) in self.sums.iter_mut().zip(self.values) {
+            *sum += self.scale * value;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// More rows than are summed together, and a number that does not divide by it.
+    #[test]
+    fn sums_over_trials_equal_plain_loops_to_the_bit() {
+        let (networks, trials_each, neurons, width) = (2, 3, 23, 32);
+        let number = |i: usize| ((i * 37 % 101) as f32 - 50.0) / 7.0;
+        let values = AVec::from_iter(0, (0..networks * trials_each * neurons * width).map(number));
+        let weights: Vec<f64> = (0..networks * trials_each).map(|i| f64::from(number(i + 5))).collect();
+        let mut plain = vec![0f32; networks * neurons * neurons];
+        for (i, sum) in plain.iter_mut().enumerate() {
+            let (network, row, column) = (i / (neurons * neurons), i / neurons % neurons, i % neurons);
+            for trial in network * trials_each..(network + 1) * trials_each {
+                *sum += weights[trial] as f32 * values[(trial * neurons + row) * width + column];
+            }
+        }
+        let host = HostEligibility { values, networks, trials_each, neurons, width, transposed: false };
+        let sums = host.weighted_sum(&weights).and_then(|sums| sums.flatten_all()?.to_vec1::<f32>());
+        assert_eq!(sums.unwrap(), plain);
     }
 }

@@ -37,6 +37,7 @@ pub use episode::{Ensemble, Episode, EpisodeCredit, Gradients, Record};
 pub use life::{LifeEngine, LifeState, PlasticState};
 pub use lived::Lived;
 pub use memory::{automatic_batch, check_memory, Part};
+pub use product::Product;
 pub(crate) use product::{product, Strides};
 
 use crate::error::Result;
@@ -97,6 +98,19 @@ pub fn why_plain(setup: &Setup, device: &Device) -> Option<String> {
     let whys: Option<Vec<String>> = by_speed().iter().map(|engine| engine.refuses(setup, device)).collect();
     let of_others = |why: &String| why.starts_with("the device");
     whys.map(|whys| whys.into_iter().find(|why| !of_others(why)).unwrap_or("this device has no fused kernels".into()))
+}
+
+/// What multiplies weights and rates in a setup's trials, and why; `None`: the fused kernels of the CPU do not run them.
+pub(crate) fn chosen_product(setup: &Setup, device: &Device, learn: bool) -> (Option<Product>, String) {
+    let refused = match learn && setup.follows_gradient() {
+        true => adjoint::refuses(setup, device),
+        false => cpu::Cpu::default().refuses(setup, device),
+    };
+    if let Some(why) = refused {
+        return (None, why);
+    }
+    let (product, why) = Product::of_rates(setup.config.network.neurons);
+    (Some(product), why)
 }
 
 /// The engines that are faster than plain candle operations, the fastest first.

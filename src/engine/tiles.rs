@@ -2,7 +2,11 @@
 //!
 //! The result is computed tile by tile, a few rows by a few vectors, in registers. A library's product packs its operands and prepares
 //! itself for every call, which at these sizes takes a good part of the time. Each element is the sum over k in order, by fused
-//! multiply-adds where there are any: the same bits as the library's.
+//! multiply-adds where there are any: the same bits as the library's for three terms and more. One or two terms, as at the end of an
+//! episode, the library adds in an order of its own.
+//!
+//! A factor is broadcast where it is read: as one instruction, this is a load, which costs Intel's processors nothing. A check, slice
+//! or call between the two would make them two instructions, the second on a port that the multiply-adds need (`scripts/check-tiles.sh`).
 
 use super::product::Strides;
 use pulp::{Simd, WithSimd};
@@ -87,14 +91,26 @@ impl<S: Simd> Panel<'_, S> {
         if columns == 1 {
             let lhs: [&[f32]; R] = std::array::from_fn(|r| &self.lhs[(row + r) * rows..][..self.k]);
             for l in 0..self.k {
-                let factors: [f32; R] = std::array::from_fn(|r| lhs[r][l]);
-                self.add_product(&mut sums, factors, l);
+                let vectors = self.vectors(l);
+                for r in 0..R {
+                    add_product(self.simd, &mut sums[r], lhs[r][l], vectors);
+                }
+            }
+        } else if rows == 1 {
+            for l in 0..self.k {
+                let vectors = self.vectors(l);
+                let lhs: &[f32; R] = array(&self.lhs[l * columns + row..]);
+                for r in 0..R {
+                    add_product(self.simd, &mut sums[r], lhs[r], vectors);
+                }
             }
         } else {
             for l in 0..self.k {
+                let vectors = self.vectors(l);
                 let lhs = &self.lhs[row * rows + l * columns..];
-                let factors: [f32; R] = std::array::from_fn(|r| lhs[r * rows]);
-                self.add_product(&mut sums, factors, l);
+                for r in 0..R {
+                    add_product(self.simd, &mut sums[r], lhs[r * rows], vectors);
+                }
             }
         }
         for (r, sums) in sums.into_iter().enumerate() {
@@ -105,15 +121,27 @@ impl<S: Simd> Panel<'_, S> {
         }
     }
 
-    /// Adds factors times the row `l` of `rhs`.
+    /// The vectors of these columns in row `l` of `rhs`.
     #[inline(always)]
-    fn add_product<const V: usize, const R: usize>(&self, sums: &mut [[S::f32s; V]; R], factors: [f32; R], l: usize) {
-        let row = &self.rhs[l * self.vectors + self.first..][..V];
-        for r in 0..R {
-            let factor = self.simd.splat_f32s(factors[r]);
-            for v in 0..V {
-                sums[r][v] = self.simd.mul_add_e_f32s(factor, row[v], sums[r][v]);
-            }
-        }
+    fn vectors<const V: usize>(&self, l: usize) -> &[S::f32s; V] {
+        array(&self.rhs[l * self.vectors + self.first..])
     }
+}
+
+/// sums ← sums + factor · vectors.
+#[inline(always)]
+fn add_product<S: Simd, const V: usize>(simd: S, sums: &mut [S::f32s; V], factor: f32, vectors: &[S::f32s; V]) {
+    let factor = simd.splat_f32s(factor);
+    for v in 0..V {
+        sums[v] = simd.mul_add_e_f32s(factor, vectors[v], sums[v]);
+    }
+}
+
+/// The first elements of a slice, with one check for all of them.
+///
+/// # Panics
+/// If there are fewer; `product` has compared all sizes with the slices.
+#[inline(always)]
+fn array<T, const L: usize>(values: &[T]) -> &[T; L] {
+    values.first_chunk().expect("an operand is as large as its sizes say")
 }

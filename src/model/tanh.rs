@@ -22,6 +22,27 @@ pub fn tanh(x: f32) -> f32 {
     x * p / q
 }
 
+/// [`tanh`] of each element, with the same bits.
+#[inline(always)]
+pub(crate) fn tanh_of_vector<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let (low, high) = (simd.splat_f32s(-BOUND), simd.splat_f32s(BOUND));
+    // In this order of operands, NaN stays NaN: x86 returns the second one.
+    let x = simd.min_f32s(high, simd.max_f32s(low, x));
+    let s = simd.mul_f32s(x, x);
+    let (p, q) = (polynomial(simd, P, s), polynomial(simd, Q, s));
+    simd.div_f32s(simd.mul_f32s(x, p), q)
+}
+
+/// The polynomial with these coefficients, the lowest first.
+#[inline(always)]
+fn polynomial<S: Simd>(simd: S, coefficients: [f32; 5], s: S::f32s) -> S::f32s {
+    let mut sum = simd.splat_f32s(coefficients[4]);
+    for k in (0..4).rev() {
+        sum = simd.add_f32s(simd.mul_f32s(sum, s), simd.splat_f32s(coefficients[k]));
+    }
+    sum
+}
+
 /// tanh(x), elementwise and differentiable: by [`tanh`] in single precision on the CPU, else by candle.
 pub(crate) fn elementwise(x: &Tensor) -> Result<Tensor> {
     if x.device().is_cpu() && x.dtype() == DType::F32 && x.is_contiguous() {

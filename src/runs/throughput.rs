@@ -4,7 +4,8 @@
 
 use super::{draw_fresh, FrozenNetworks};
 use crate::config::Config;
-use crate::engine::{check_memory, product, zeros, Record, Strides};
+use crate::device::Processor;
+use crate::engine::{check_memory, chosen_product, product, zeros, Product, Record, Strides};
 use crate::error::{ensure, Error, Result};
 use crate::model::Leak;
 use crate::presets::Setup;
@@ -44,6 +45,12 @@ pub struct Throughput {
     pub matrix_gflops: f64,
     /// `gflops` as a fraction of `matrix_gflops`.
     pub share: f64,
+    /// The processor.
+    pub processor: Processor,
+    /// What multiplied weights and rates; `None` if the fused kernels of the CPU were not used.
+    pub product: Option<Product>,
+    /// Why.
+    pub product_reason: String,
 }
 
 /// Makes `updates` updates in each of `rounds` rounds, after one update that is not counted.
@@ -97,6 +104,7 @@ pub fn measure_throughput(
     let nothing = || Error::Usage("no round was measured; expected at least 1".into());
     let median = |values: &[f64]| quantile(values, 0.5).ok_or_else(nothing);
     let trials_per_second = median(&speeds)?;
+    let (product, product_reason) = chosen_product(setup, device, !forward);
     Ok(Throughput {
         networks: train.networks.count(),
         batch: train.batch,
@@ -109,6 +117,9 @@ pub fn measure_throughput(
         gflops: trials_per_second * flop_per_trial * 1e-9,
         matrix_gflops: median(&matrix)?,
         share: median(&shares)?,
+        processor: Processor::detect(),
+        product,
+        product_reason,
     })
 }
 

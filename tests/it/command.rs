@@ -32,7 +32,7 @@ pub fn hebbian(args: &[&str], folder: &Path) -> Ran {
     ran(Command::cargo_bin("hebbian-rnn").unwrap().args(args).current_dir(folder))
 }
 
-fn ran(command: &mut Command) -> Ran {
+pub fn ran(command: &mut Command) -> Ran {
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let stderr = after_first_line(&text(output.stderr));

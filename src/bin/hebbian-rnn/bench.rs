@@ -3,7 +3,7 @@
 use crate::args::BenchArgs;
 use crate::output::{open_device, print_json, print_table};
 use anyhow::Result;
-use hebbian_rnn::{measure_throughput, why_plain, Setting, Throughput};
+use hebbian_rnn::{measure_throughput, why_plain, Product, Setting, Throughput};
 use std::io::{stdout, Write};
 
 pub fn run(args: BenchArgs) -> Result<()> {
@@ -44,8 +44,26 @@ pub fn run(args: BenchArgs) -> Result<()> {
     let header =
         ["neurons", "networks", "batch", "threads", "trials/s", "ms/trial", "GFLOP/s", "matrix GFLOP/s", "share"];
     print_table(header, reports.iter().map(row), 0)?;
+    writeln!(stdout(), "{}", conditions(&reports))?;
     match why_plain(&setups[0], &device).filter(|_| !args.forward) {
         Some(why) => Ok(writeln!(stdout(), "{why}")?),
         None => Ok(()),
     }
+}
+
+/// The processor, and the products that its kernels used.
+fn conditions(reports: &[Throughput]) -> String {
+    let mut parts: Vec<String> = reports.iter().take(1).map(|report| report.processor.to_string()).collect();
+    for report in reports {
+        let product = match report.product {
+            Some(Product::Tiles) => "tiles",
+            Some(Product::Library) => "the library gemm",
+            _ => continue,
+        };
+        let part = format!("products by {product}: {}", report.product_reason);
+        if !parts.contains(&part) {
+            parts.push(part);
+        }
+    }
+    parts.join("; ")
 }

@@ -24,10 +24,11 @@ mod simulate;
 mod sweep;
 mod train;
 
+use anyhow::Context;
 use args::{Cli, Command};
 use clap::Parser;
 use console::say;
-use hebbian_rnn::{printable, Error};
+use hebbian_rnn::{printable, Error, Product};
 use std::process::ExitCode;
 
 #[cfg(target_env = "musl")]
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
+    Product::requested().context(Usage)?;
     let result = match command {
         Command::Train(args) => return train::run(*args),
         Command::Live(args) => return live::run(*args),

@@ -14,6 +14,7 @@ mod fast_weights;
 mod network;
 mod plan;
 mod readout;
+mod response;
 mod rows;
 mod shard;
 

@@ -4,7 +4,7 @@ use super::fast_weights::FastWeightsPlan;
 use super::readout::OnlinePlan;
 use crate::config::{ModulatorSource, Output};
 use crate::engine::eligibility::Aligned;
-use crate::engine::{fused, Ensemble, Record, TrialBatch};
+use crate::engine::{fused, Ensemble, Product, Record, TrialBatch};
 use crate::model::{Leak, Transfer};
 use crate::rules::FusedRule;
 use crate::tasks::TrialShape;
@@ -54,6 +54,7 @@ pub(super) struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     pub(super) fn new(ensemble: &Ensemble<'a>, batch: &TrialBatch, learn: bool, record: Record) -> Result<Self> {
+        Product::requested().map_err(candle_core::Error::wrap)?;
         let (setup, config) = (ensemble.setup, &ensemble.setup.config);
         let network = &config.network;
         let (leak, rate_leak) = match setup.neurons.leak(network) {

@@ -7,7 +7,7 @@ use super::network::Network;
 use super::readout::Online;
 use super::Plan;
 use crate::config::ModulatorSource;
-use crate::engine::eligibility::{zeros, Aligned};
+use crate::engine::eligibility::{zeros, AddScaled, Aligned};
 use crate::engine::{DensePerturbation, DrawnTrial};
 use crate::rules::FusedRule;
 use aligned_vec::AVec;
@@ -246,7 +246,7 @@ impl Trial<'_> {
             self.perturbed += 1;
             if learns {
                 let row = &mut self.eligibility[neuron * plan.width..(neuron + 1) * plan.width];
-                row.iter_mut().zip(r).for_each(|(e, r)| *e += xi.size * r);
+                plan.arch.dispatch(AddScaled { sums: row, values: r, scale: xi.size });
             }
         }
     }
