@@ -119,6 +119,7 @@ pub use tasks::{
     Acting, Coherences, Condition, EpisodeSettings, Episodes, ErrorMeasure, FileTask, Label, SelectiveIntegration,
     Task, Trial, TrialNumbers, TrialShape,
 };
+pub use text::printable;
 pub use training::{
     verdicts, Checkpoint, Criterion, Frozen, InitialWeights, Integrity, LifeCheckpoint, Lives, NetworkReport, Observer,
     Plastic, StageProgress, StopReason, Trainer, TrainerBuilder, UpdateReport, Why, CHECKPOINT_FILE, FORMAT,

@@ -5,10 +5,28 @@ use documented::DocumentedFields;
 /// Longer names are truncated.
 const SHOWN: usize = 60;
 
-/// A name from a file in printable form: control characters are escaped, long names truncated.
+/// Whether a character acts on the text around it rather than being seen: control characters, such as those with which terminals are
+/// steered; line separators; and invisible ones, among them those that turn the direction of the text that follows.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The text with hidden characters escaped, as `\n` or `\u{202e}`: one line that looks like what it is. For text of files that is
+/// printed to a terminal.
+pub fn printable(text: &str) -> String {
+    let spelled = |c: char| match c {
+        _ if c.is_control() => c.escape_debug().collect(),
+        _ if is_hidden(c) => c.escape_unicode().collect(),
+        _ => String::from(c),
+    };
+    text.chars().map(spelled).collect()
+}
+
+/// A name from a file in printable form; long names are truncated.
 pub(crate) fn shown(name: &str) -> String {
-    let spelled = |c: char| if c.is_control() { c.escape_debug().collect() } else { String::from(c) };
-    let mut shown: String = name.chars().take(SHOWN).map(spelled).collect();
+    let mut shown: String = printable(&name.chars().take(SHOWN).collect::<String>());
     if name.chars().nth(SHOWN).is_some() {
         shown.push('…');
     }
@@ -83,6 +101,8 @@ mod tests {
     fn names_are_shown_on_one_line() {
         assert_eq!(shown("w_rec"), "w_rec");
         assert_eq!(shown("a\nb\u{1b}[31m"), "a\\nb\\u{1b}[31m");
+        assert_eq!(shown("a\u{202e}b\u{feff}c\u{2066}"), "a\\u{202e}b\\u{feff}c\\u{2066}");
+        assert_eq!(printable(&shown("\u{200b}\t")), "\\u{200b}\\t");
         assert_eq!(shown(&"ü".repeat(1000)), format!("{}…", "ü".repeat(60)));
     }
 

@@ -3,6 +3,8 @@
 mod checkpoint;
 mod checksum;
 mod life_checkpoint;
+mod life_synapses;
+mod life_values;
 mod lives;
 mod lock;
 mod merge;
