@@ -2,7 +2,7 @@
 
 use super::checksum::checksum;
 use super::life_synapses::{synapses, variables};
-use super::life_values::{check_outputs, within, LARGEST};
+use super::life_values::{check_numbers, check_outputs, Check};
 use crate::config::LifeConfig;
 use crate::engine::{LifeState, PlasticState};
 use crate::error::{bail, ensure, At, Error, Result};
@@ -42,6 +42,8 @@ struct Kept {
     name: String,
     shape: Vec<usize>,
     dtype: DType,
+    /// Whether they can be those of a network.
+    check: Check,
     of: Place,
 }
 
@@ -55,12 +57,18 @@ fn kept(setup: &LifeSetup) -> Vec<Kept> {
     for (p, (model, population)) in setup.models.iter().zip(&setup.config.populations).enumerate() {
         for (v, variable) in model.variables().iter().enumerate() {
             let name = format!("population.{}.{variable}", population.name);
-            all.push(Kept { name, shape: vec![population.size], dtype, of: Box::new(move |s| &mut s.neurons[p][v]) });
+            all.push(Kept {
+                name,
+                shape: vec![population.size],
+                dtype,
+                check: check_numbers,
+                of: Box::new(move |s| &mut s.neurons[p][v]),
+            });
         }
     }
     for d in 0..setup.longest() {
         let (name, shape) = (outputs(d), vec![setup.circuit.neurons()]);
-        all.push(Kept { name, shape, dtype, of: Box::new(move |s| &mut s.outputs[d]) });
+        all.push(Kept { name, shape, dtype, check: check_outputs, of: Box::new(move |s| &mut s.outputs[d]) });
     }
     for (k, rule) in setup.rules.iter().enumerate() {
         let (from, to) = setup.circuit.ends(k);
@@ -68,7 +76,13 @@ fn kept(setup: &LifeSetup) -> Vec<Kept> {
         let Some(rule) = rule else { continue };
         let mut add = |what: &str, n: usize, dtype: DType, of: fn(&mut PlasticState) -> &mut Vec<f64>| {
             let of: Place = Box::new(move |s| of(&mut s.plastic[k]));
-            all.push(Kept { name: format!("projection.{name}.{what}"), shape: vec![n], dtype, of });
+            all.push(Kept {
+                name: format!("projection.{name}.{what}"),
+                shape: vec![n],
+                dtype,
+                check: check_numbers,
+                of,
+            });
         };
         let (pre, post) = rule.traces();
         if pre {
@@ -168,15 +182,14 @@ impl LifeCheckpoint {
         for kept in kept(&setup) {
             let n: usize = kept.shape.iter().product();
             let values = numbers(&kept.name, kept.dtype, &[&[s], &kept.shape[..]].concat())?;
-            within(&kept.name, &values, -LARGEST, LARGEST)?;
-            states.iter_mut().zip(values.chunks_exact(n)).for_each(|(state, row)| *(kept.of)(state) = row.to_vec());
+            for (state, row) in states.iter_mut().zip(values.chunks_exact(n)) {
+                (kept.check)(&setup, &kept.name, row)?;
+                *(kept.of)(state) = row.to_vec();
+            }
             known.push(kept.name);
         }
-        for state in &states {
-            state.outputs.iter().enumerate().try_for_each(|(d, r)| check_outputs(&setup, &outputs(d), r))?;
-        }
         let rewards = numbers("reward", DType::F64, &[s])?;
-        within("reward", &rewards, -LARGEST, LARGEST)?;
+        check_numbers(&setup, "reward", &rewards)?;
         states.iter_mut().zip(rewards).for_each(|(state, reward)| state.reward = reward);
         for k in 0..setup.rules.len() {
             known.extend(synapses(&file, &setup, k, &mut states)?);

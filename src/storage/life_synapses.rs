@@ -1,6 +1,6 @@
 //! The synapses in a life's checkpoint: for each projection, how many each network has, between which neurons, and what is kept of them.
 
-use super::life_values::{check_weights, within, LARGEST};
+use super::life_values::{check_numbers, check_weights};
 use crate::engine::LifeState;
 use crate::error::{ensure, Error, Result};
 use crate::model::Synapses;
@@ -54,7 +54,7 @@ pub(super) fn synapses(
     let mut kept = Vec::new();
     for variable in variables {
         let values = reals(variable)?;
-        within(&of(variable), &values, -LARGEST, LARGEST)?;
+        check_numbers(setup, &of(variable), &values)?;
         kept.push(values);
     }
     let mut start = 0;

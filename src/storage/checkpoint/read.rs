@@ -5,7 +5,7 @@ use super::{checksum, layout, Header, NOT_YET};
 use crate::error::{bail, ensure, At, Error, Result};
 use crate::files::previous;
 use crate::presets::{Own, Setup};
-use crate::reader::{finite, read, TensorFile};
+use crate::reader::{finite, has_negative, read, TensorFile};
 use crate::text::shown;
 use crate::training::{Checkpoint, Criterion, Integrity, Plastic, StageProgress};
 use crate::training::{CHECKPOINT_FILE, FORMAT, METADATA_KEY, WINDOW};
@@ -84,6 +84,14 @@ impl Checkpoint {
                 strange.since,
                 curriculum.len()
             );
+        }
+        let late = header.criterion_trials.iter().flatten().find(|reached| **reached > trials);
+        if let Some(late) = late {
+            bail!(Content, "the metadata's criterion_trials has {late}; expected at most {trials}, the trials so far");
+        }
+        if let Some(late) = frozen.iter().flatten().find(|frozen| frozen.update > header.updates + 1) {
+            let (found, next) = (late.update, header.updates + 1);
+            bail!(Content, "the metadata's frozen has update {found}; expected at most {next}, the next one");
         }
         let integrity = match header.format {
             1 => Integrity::Unknown,
@@ -211,6 +219,9 @@ impl Tensors<'_> {
     fn load(&self, name: &str) -> Result<Tensor> {
         let view = self.file.required(name, "one of this configuration")?;
         finite(name, &view)?;
+        // Its root is taken in the next update.
+        let negative = name.starts_with("adam_v_") && has_negative(&view);
+        ensure!(!negative, Content, "tensor `{name}` holds negative numbers; expected means of squares");
         let dtype = DType::try_from(view.dtype())?;
         Tensor::from_raw_buffer(view.data(), dtype, view.shape(), self.device).at(format!("tensor `{name}`"))
     }
