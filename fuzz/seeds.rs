@@ -1,7 +1,7 @@
 //! Writes small valid files into `corpus/TARGET` as seeds for the fuzzer: `cargo run --bin seeds`.
 
-use hebbian_rnn::{find_rule, METADATA_KEY, TASKS};
-use hebbian_rnn_fuzz::checkpoint;
+use hebbian_rnn::{METADATA_KEY, PLAN_FILE, TASKS};
+use hebbian_rnn_fuzz::{checkpoint, life_checkpoint, sweep, LIFE_KEY};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::path::Path;
@@ -30,6 +30,19 @@ fn main() -> std::io::Result<()> {
         write("checkpoint", &format!("whole-{i}"), &[&[0], &bytes[..]].concat())?;
         write("checkpoint", &format!("metadata-{i}"), &[&[1], entry.as_bytes()].concat())?;
     }
+    for life in ["distal-reward", "xor-temporal", "linear-track"] {
+        let bytes = life_checkpoint(life).to_bytes().expect("a checkpoint");
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).expect("a safetensors file");
+        let entry = &metadata.metadata().as_ref().expect("metadata")[LIFE_KEY];
+        write("life_checkpoint", life, &[&[0], &bytes[..]].concat())?;
+        write("life_checkpoint", &format!("{life}-metadata"), &[&[1], entry.as_bytes()].concat())?;
+    }
+    let sweep = sweep();
+    let job = &sweep.jobs()[0];
+    assert!(sweep.run(job, &|_, _| (), &|| false).expect("a job"));
+    write("plan", "whole", &std::fs::read(sweep.folder().join(PLAN_FILE))?)?;
+    write("sweep_settings", "whole", &std::fs::read(sweep.folder().join("settings/1.toml"))?)?;
+    write("scores", "whole", &std::fs::read(sweep.job_folder(job).join("scores.csv"))?)?;
     let trials = [("inputs", Dtype::F32, &[2, 3, 1][..], 24), ("targets", Dtype::U8, &[2, 3, 2], 12)];
     write("task_file", "least", &tensors(&trials))?;
     let more = [("mask", Dtype::BOOL, &[2, 3][..], 6), ("type", Dtype::I32, &[2], 8), ("modulator", Dtype::F64, &[2, 3], 48)];
@@ -43,7 +56,7 @@ fn main() -> std::io::Result<()> {
     ];
     write("inputs", "all", &tensors(&all))?;
     for task in &TASKS {
-        let text = task.defaults(find_rule(task.rule).expect("a rule")).to_toml().expect("TOML");
+        let text = task.config().expect("its defaults").to_toml().expect("TOML");
         write("config", task.name, text.as_bytes())?;
         write("set", task.name, text.replace(" = ", "=").as_bytes())?;
     }

@@ -1,18 +1,19 @@
 //! Errors, by their cause: the user's request, a file, the device, the networks' numbers, or a bug.
 
-use crate::text::{bytes, nearest, one_line, shown};
+use crate::text::{bytes, nearest, one_line, printable, shown};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// The result of fallible functions in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error. Its text says what was found and what was expected, and ends with the remedy if there is one.
+/// An error. Its text says what was found and what was expected, and ends with the remedy if there is one. It is one line of visible
+/// characters, whatever names and values of files it quotes; only the text of [`Error::Own`] is as it was given.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A setting has a value out of range or of the wrong type.
-    #[error("{key} is {found}; expected {expected}")]
+    #[error("{}", printable(&format!("{key} is {found}; expected {expected}")))]
     Setting {
         /// The dotted key, such as `network.neurons`.
         key: String,
@@ -32,10 +33,10 @@ pub enum Error {
         known: Vec<String>,
     },
     /// The request is contradictory or impossible, such as settings that are incompatible.
-    #[error("{0}")]
+    #[error("{}", printable(.0))]
     Usage(String),
     /// A tensor is missing, or has the wrong shape or type.
-    #[error("tensor `{name}` is {found}; expected {expected}")]
+    #[error("{}", printable(&format!("tensor `{name}` is {found}; expected {expected}")))]
     Tensor {
         /// The tensor's name.
         name: String,
@@ -45,10 +46,10 @@ pub enum Error {
         expected: String,
     },
     /// The contents of a file are invalid, or a user-defined task or rule returned something invalid.
-    #[error("{0}")]
+    #[error("{}", printable(.0))]
     Content(String),
     /// A device is not available, or does not support the request.
-    #[error("{0}")]
+    #[error("{}", printable(.0))]
     Device(String),
     /// A run does not fit into its device's memory.
     #[error(transparent)]
@@ -69,7 +70,7 @@ pub enum Error {
         remedy: &'static str,
     },
     /// Reading or writing failed.
-    #[error("{doing} {}: {source}", path.display())]
+    #[error("{doing} {}: {source}", printable(&path.display().to_string()))]
     Io {
         /// The operation, such as "reading".
         doing: &'static str,
@@ -79,7 +80,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// An operation on tensors failed, for example because the device is out of memory.
-    #[error("{}", one_line(.0))]
+    #[error("{}", printable(&one_line(.0)))]
     Tensors(#[from] candle_core::Error),
     /// A task or world of your own failed.
     #[error("{0}")]
@@ -88,7 +89,7 @@ pub enum Error {
     #[error("{0}: a bug in hebbian-rnn; please report it")]
     Bug(String),
     /// Any other error, with the place where it occurred.
-    #[error("{place}: {error}")]
+    #[error("{}: {error}", printable(place))]
     At {
         /// A file, a table, or an operation.
         place: String,
@@ -228,6 +229,10 @@ mod tests {
         assert_eq!(unknown("reverse"), "unknown task `reverse`; known are: dnms, echo");
         let refused = || -> Result<()> { bail!(Usage, "{} and {}", 1, 2) };
         assert!(matches!(refused().unwrap_err(), Error::Usage(text) if text == "1 and 2"));
+        let hidden =
+            Err::<(), _>(Error::Content("the metadata's `a\u{202e}` is \u{1b}[31m\nred".into())).at("b\u{2067}.bin");
+        let hidden = hidden.unwrap_err().to_string();
+        assert_eq!(hidden, r"b\u{2067}.bin: the metadata's `a\u{202e}` is \u{1b}[31m\nred");
         let missing = std::fs::read("/nowhere").map(|_| ()).doing("reading", Path::new("/nowhere")).unwrap_err();
         assert!(missing.to_string().starts_with("reading /nowhere: "), "{missing}");
     }

@@ -147,6 +147,15 @@ pub(crate) fn finite(name: &str, view: &TensorView) -> Result<()> {
     Ok(())
 }
 
+/// Whether a floating-point tensor holds numbers below 0.
+pub(crate) fn has_negative(view: &TensorView) -> bool {
+    match view.dtype() {
+        Dtype::F32 => values(view, f32::from_le_bytes).any(|value| value < 0.0),
+        Dtype::F64 => values(view, f64::from_le_bytes).any(|value| value < 0.0),
+        _ => false,
+    }
+}
+
 fn not_finite(name: &str) -> String {
     format!("tensor `{name}` holds values that are not finite numbers")
 }

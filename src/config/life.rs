@@ -5,6 +5,7 @@ use crate::error::{ensure, At, Error, Result};
 use crate::ranges::{expect, not_negative, number, positive, share};
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use toml::{Table, Value};
 
 /// A complete description of a life.
@@ -254,19 +255,24 @@ impl LifeConfig {
         let most = LARGEST;
         expect(life.networks.count() <= most, "life.networks", life.networks, format!("at most {most} networks"))?;
         ensure!(!self.populations.is_empty(), Usage, "there is no population");
-        for (k, population) in self.populations.iter().enumerate() {
+        let mut names = HashSet::new();
+        for population in &self.populations {
             let place = format!("population {}", population.name);
             let usable = |c: char| c.is_ascii_alphanumeric() || c == '_';
             let named = !population.name.is_empty() && population.name.chars().all(usable);
             ensure!(named, Usage, "population `{}`: expected a name of letters, digits and _", population.name);
-            let twice = self.populations[..k].iter().any(|other| other.name == population.name);
-            ensure!(!twice, Usage, "there are two populations called `{}`", population.name);
+            ensure!(
+                names.insert(population.name.clone()),
+                Usage,
+                "there are two populations called `{}`",
+                population.name
+            );
             expect((1..=1 << 24).contains(&population.size), "size", population.size, "1 to 16777216").at(place)?;
         }
-        for (k, projection) in self.projections.iter().enumerate() {
+        for projection in &self.projections {
+            // Populations' names have no hyphen, so those of projections are apart from them.
             let name = projection.name();
-            let twice = self.projections[..k].iter().any(|other| other.name() == name);
-            ensure!(!twice, Usage, "there are two projections `{name}`");
+            ensure!(names.insert(name.clone()), Usage, "there are two projections `{name}`");
             projection.check(self).at(format!("projection {name}"))?;
         }
         Ok(())

@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use crate::error::{Error, Result};
+use crate::text::is_hidden;
 use resvg::usvg::{fontdb::Source, Options, Tree};
 
 /// How SVG is read: with the embedded fonts only, so that results don't depend on the system's.
@@ -21,9 +22,9 @@ pub(super) fn parse(svg: &str) -> Result<Tree> {
     Tree::from_str(svg, &OPTIONS).map_err(|error| Error::Bug(format!("an SVG that cannot be read: {error}")))
 }
 
-/// The text as it is written in XML, which has no control characters.
+/// The text as it is written in XML, which has no control characters; others that are hidden would move what is around them.
 pub(super) fn escaped(text: &str) -> String {
-    let text = text.replace(|c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'), "\u{fffd}");
+    let text = text.replace(|c: char| is_hidden(c) || matches!(c, '\u{fffe}' | '\u{ffff}'), "\u{fffd}");
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 

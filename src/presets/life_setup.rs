@@ -6,7 +6,7 @@ use crate::error::{ensure, At, Error, Result};
 use crate::model::{build_population, population_models, Circuit, PopulationModel};
 use crate::ranges::expect;
 use crate::rules::{Needs, SynapseRule, SynapseRuleInfo};
-use crate::worlds::{ActorCritic, DistalReward, Given, Pattern, Pavlovian, Places, World, Xor};
+use crate::worlds::{ActorCritic, DistalReward, Given, Pattern, Pavlovian, Places, World, Xor, MOST_STEPS};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use toml::{Table, Value};
@@ -98,13 +98,11 @@ impl LifeSetup {
             [("life.seconds", setup.config.life.seconds), ("life.frozen_seconds", setup.config.life.frozen_seconds)]
         {
             let blocks = seconds * 1000.0 / dt / steps as f64;
-            let whole = blocks < 1e12 && (blocks - blocks.round()).abs() < 1e-6;
-            expect(
-                whole,
-                key,
-                seconds,
-                format!("a multiple of {} s, a block of this world", steps as f64 * dt / 1000.0),
-            )?;
+            let countable = blocks * steps as f64 <= MOST_STEPS as f64 && blocks < 1e12;
+            expect(countable, key, seconds, "at most 1e12 blocks and 2^53 steps")?;
+            let whole = (blocks - blocks.round()).abs() < 1e-6;
+            let block = steps as f64 * dt / 1000.0;
+            expect(whole, key, seconds, format!("a multiple of {block} s, a block of this world"))?;
         }
         Ok(setup)
     }

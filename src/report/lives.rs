@@ -3,14 +3,14 @@
 
 use super::life_page::life_page;
 use crate::config::{Connect, Sign};
-use crate::engine::life::newborn;
+use crate::engine::life::{check_memory, newborn};
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
 use crate::plot::{Canvas, CircuitDrawing, Colour, Edge, HeatMap, Mark, Node, Panel, Panels, Shape};
 use crate::presets::LifeSetup;
 use crate::quantile::quantile;
 use crate::storage::{CIRCUIT_PICTURE, LIFE_PICTURE, REPORT_FILE};
-use crate::training::{LifeCheckpoint, Lives};
+use crate::training::{check_rows, LifeCheckpoint, Lives};
 use crate::worlds::LifeRow;
 use candle_core::Device;
 use std::collections::BTreeMap;
@@ -55,6 +55,8 @@ pub(super) fn title(setup: &LifeSetup) -> Result<String> {
 
 fn life_picture(checkpoint: &LifeCheckpoint, rows: &[LifeRow], watch: &[String]) -> Result<Canvas> {
     let setup = &checkpoint.setup;
+    check_rows(setup, rows)?;
+    check_memory(setup, &Device::Cpu)?;
     let mut over_time = over_time(setup, rows)?;
     over_time.extend(way(checkpoint)?);
     let watched = watched(setup, watch)?;
@@ -302,6 +304,7 @@ fn after_the_end(checkpoint: &LifeCheckpoint, watched: &[usize], ms: f64, rememb
     then.setup.watched = watched.to_vec();
     if remember {
         then.setup.remember = steps;
+        check_memory(&then.setup, &Device::Cpu)?;
         let none = vec![0.0; then.setup.circuit.neurons()];
         then.states[0].outputs.resize(steps, none);
     }

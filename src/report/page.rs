@@ -9,6 +9,7 @@ use crate::plot::Canvas;
 use crate::presets::{find_task, Setup};
 use crate::quantile::{quantile, quantile_with_missing};
 use crate::runs::{by_type, name_trials, Score, TypeScore};
+use crate::text::is_hidden;
 use crate::training::{StopReason, CHECKPOINT_FILE, MORE_THAN, WINDOW};
 use minijinja::value::{Serde, Value};
 use minijinja::{context, Environment, UndefinedBehavior};
@@ -26,7 +27,9 @@ pub(crate) fn render(rest: &str, values: Value) -> Result<String> {
     let rendered = templates
         .add_template_owned("page.html", format!("{}{rest}", include_str!("head.html")))
         .and_then(|()| templates.get_template("page.html")?.render(values));
-    Ok(rendered.map_err(|error| Error::Bug(format!("filling in the page: {error}")))? + "\n")
+    let page = rendered.map_err(|error| Error::Bug(format!("filling in the page: {error}")))? + "\n";
+    // A name of a task file, or a value of its configuration, is not to turn the text around it.
+    Ok(page.replace(|c: char| is_hidden(c) && !c.is_control(), "\u{fffd}"))
 }
 
 fn values(report: &RunReport) -> Result<Value> {

@@ -1,6 +1,8 @@
 //! The checkpoint of lives: everything that the rest depends on, in one safetensors file.
 
 use super::checksum::checksum;
+use super::life_synapses::{synapses, variables};
+use super::life_values::{check_numbers, check_outputs, Check};
 use crate::config::LifeConfig;
 use crate::engine::{LifeState, PlasticState};
 use crate::error::{bail, ensure, At, Error, Result};
@@ -8,6 +10,7 @@ use crate::model::Synapses;
 use crate::presets::LifeSetup;
 use crate::reader::{read, TensorFile};
 use crate::training::{Integrity, LifeCheckpoint, CHECKPOINT_FILE};
+use crate::worlds::MOST_STEPS;
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -39,6 +42,8 @@ struct Kept {
     name: String,
     shape: Vec<usize>,
     dtype: DType,
+    /// Whether they can be those of a network.
+    check: Check,
     of: Place,
 }
 
@@ -52,12 +57,18 @@ fn kept(setup: &LifeSetup) -> Vec<Kept> {
     for (p, (model, population)) in setup.models.iter().zip(&setup.config.populations).enumerate() {
         for (v, variable) in model.variables().iter().enumerate() {
             let name = format!("population.{}.{variable}", population.name);
-            all.push(Kept { name, shape: vec![population.size], dtype, of: Box::new(move |s| &mut s.neurons[p][v]) });
+            all.push(Kept {
+                name,
+                shape: vec![population.size],
+                dtype,
+                check: check_numbers,
+                of: Box::new(move |s| &mut s.neurons[p][v]),
+            });
         }
     }
     for d in 0..setup.longest() {
-        let (name, shape) = (format!("outputs.{d}"), vec![setup.circuit.neurons()]);
-        all.push(Kept { name, shape, dtype, of: Box::new(move |s| &mut s.outputs[d]) });
+        let (name, shape) = (outputs(d), vec![setup.circuit.neurons()]);
+        all.push(Kept { name, shape, dtype, check: check_outputs, of: Box::new(move |s| &mut s.outputs[d]) });
     }
     for (k, rule) in setup.rules.iter().enumerate() {
         let (from, to) = setup.circuit.ends(k);
@@ -65,7 +76,13 @@ fn kept(setup: &LifeSetup) -> Vec<Kept> {
         let Some(rule) = rule else { continue };
         let mut add = |what: &str, n: usize, dtype: DType, of: fn(&mut PlasticState) -> &mut Vec<f64>| {
             let of: Place = Box::new(move |s| of(&mut s.plastic[k]));
-            all.push(Kept { name: format!("projection.{name}.{what}"), shape: vec![n], dtype, of });
+            all.push(Kept {
+                name: format!("projection.{name}.{what}"),
+                shape: vec![n],
+                dtype,
+                check: check_numbers,
+                of,
+            });
         };
         let (pre, post) = rule.traces();
         if pre {
@@ -147,12 +164,11 @@ impl LifeCheckpoint {
         ensure!(header.format == FORMAT, Content, "written in format {}; this program reads {FORMAT}", header.format);
         let setup = LifeSetup::new(header.config.clone()).at("the configuration in the metadata")?;
         let s = setup.config.life.networks.count();
-        ensure!(
-            header.worlds.len() == s,
-            Content,
-            "the metadata's worlds has {} entries for {s} networks",
-            header.worlds.len()
-        );
+        check_header(&header, &setup)?;
+        // A file may claim any delay: lists are made for each of its steps once the file has all of their tensors.
+        for d in 0..setup.longest() {
+            file.required(&outputs(d), format!("[{s}, {}]", setup.circuit.neurons()))?;
+        }
         let numbers = |name: &str, dtype: DType, shape: &[usize]| -> Result<Vec<f64>> {
             let tensor = file.floats(name, dtype, &Device::Cpu)?;
             let tensor = tensor.ok_or_else(|| Error::tensor(name, "missing", format!("{shape:?}")))?;
@@ -166,10 +182,14 @@ impl LifeCheckpoint {
         for kept in kept(&setup) {
             let n: usize = kept.shape.iter().product();
             let values = numbers(&kept.name, kept.dtype, &[&[s], &kept.shape[..]].concat())?;
-            states.iter_mut().zip(values.chunks_exact(n)).for_each(|(state, row)| *(kept.of)(state) = row.to_vec());
+            for (state, row) in states.iter_mut().zip(values.chunks_exact(n)) {
+                (kept.check)(&setup, &kept.name, row)?;
+                *(kept.of)(state) = row.to_vec();
+            }
             known.push(kept.name);
         }
         let rewards = numbers("reward", DType::F64, &[s])?;
+        check_numbers(&setup, "reward", &rewards)?;
         states.iter_mut().zip(rewards).for_each(|(state, reward)| state.reward = reward);
         for k in 0..setup.rules.len() {
             known.extend(synapses(&file, &setup, k, &mut states)?);
@@ -192,6 +212,31 @@ impl LifeCheckpoint {
     }
 }
 
+/// The name of the tensor of what all neurons put out `d` steps before the last one.
+fn outputs(d: usize) -> String {
+    format!("outputs.{d}")
+}
+
+/// Refuses what the metadata claims beside the configuration: a number of blocks that no life reaches, and states that are not those of
+/// its world.
+fn check_header(header: &Header, setup: &LifeSetup) -> Result<()> {
+    let networks = setup.config.life.networks;
+    let (found, expected) = (header.worlds.len(), networks.count());
+    ensure!(found == expected, Content, "the metadata's worlds has {found} entries for {expected} networks");
+    let mut world = setup.world(networks.start)?;
+    let (block, most) = (header.block, MOST_STEPS / world.steps() as u64);
+    ensure!(
+        block <= most,
+        Content,
+        "the metadata's block is {block}; expected at most {most}, of {} steps",
+        world.steps()
+    );
+    for (network, state) in networks.range().zip(&header.worlds) {
+        world.restore(state).at(format!("the metadata's worlds: network {network}"))?;
+    }
+    Ok(())
+}
+
 fn empty(setup: &LifeSetup, world: Value) -> LifeState {
     LifeState {
         neurons: setup.models.iter().map(|model| vec![Vec::new(); model.variables().len()]).collect(),
@@ -203,61 +248,4 @@ fn empty(setup: &LifeSetup, world: Value) -> LifeState {
         membranes: Vec::new(),
         trail: Vec::new(),
     }
-}
-
-/// What is kept for each synapse of projection `k`.
-fn variables(setup: &LifeSetup, k: usize) -> &'static [&'static str] {
-    setup.rules[k].map_or(&[], |rule| rule.variables())
-}
-
-/// Reads the synapses of projection `k` into `states`; returns the names of their tensors.
-fn synapses(file: &TensorFile, setup: &LifeSetup, k: usize, states: &mut [LifeState]) -> Result<Vec<String>> {
-    let (from, to) = setup.circuit.ends(k);
-    let (name, s) = (&setup.circuit.projections[k].0, states.len());
-    let of = |what: &str| format!("projection.{name}.{what}");
-    let integers = |what: &str, n: usize| -> Result<Vec<usize>> {
-        let found = file.optional_integers(&of(what), &[n])?;
-        found.ok_or_else(|| Error::tensor(&of(what), "missing", format!("[{n}]")))
-    };
-    let numbers = integers("synapses", s)?;
-    let most = from.len() as u64 * to.len() as u64;
-    let fine = numbers.iter().all(|n| *n as u64 <= most);
-    ensure!(fine, Content, "tensor `{}` holds more synapses than the {most} pairs of neurons", of("synapses"));
-    let n = numbers.iter().sum();
-    let ends = |what: &str, limit: usize| -> Result<Vec<u32>> {
-        let found = integers(what, n)?;
-        let fine = found.iter().all(|neuron| *neuron < limit);
-        ensure!(fine, Content, "tensor `{}` names neurons beyond the {limit} of the population", of(what));
-        Ok(found.into_iter().map(|neuron| neuron as u32).collect())
-    };
-    let (pre, post) = (ends("pre", from.len())?, ends("post", to.len())?);
-    let reals = |what: &str| -> Result<Vec<f64>> {
-        let tensor = file.floats(&of(what), DType::from(setup.config.life.dtype), &Device::Cpu)?;
-        let tensor = tensor.ok_or_else(|| Error::tensor(&of(what), "missing", format!("[{n}]")))?;
-        ensure!(tensor.dims() == [n], Content, "tensor `{}` is {:?}; expected [{n}]", of(what), tensor.dims());
-        Ok(tensor.to_dtype(DType::F64)?.to_vec1()?)
-    };
-    let weight = reals("weight")?;
-    let variables = if n > 0 { variables(setup, k) } else { &[] };
-    let kept = variables.iter().map(|variable| reals(variable)).collect::<Result<Vec<_>>>()?;
-    let mut start = 0;
-    for (state, number) in states.iter_mut().zip(numbers) {
-        let part = start..start + number;
-        start = part.end;
-        let pairs = || pre[part.clone()].iter().zip(&post[part.clone()]);
-        ensure!(
-            pairs().zip(pairs().skip(1)).all(|(a, b)| a < b),
-            Content,
-            "tensors `{}` and `{}` are not ascending pairs",
-            of("pre"),
-            of("post")
-        );
-        state.synapses[k] = Synapses {
-            pre: pre[part.clone()].to_vec(),
-            post: post[part.clone()].to_vec(),
-            weight: weight[part.clone()].to_vec(),
-        };
-        state.plastic[k].synaptic = kept.iter().map(|values| values[part.clone()].to_vec()).collect();
-    }
-    Ok(["synapses", "pre", "post", "weight"].iter().chain(variables).map(|what| of(what)).collect())
 }

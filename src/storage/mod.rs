@@ -4,6 +4,8 @@ mod checkpoint;
 mod checksum;
 mod folder;
 mod life_checkpoint;
+mod life_synapses;
+mod life_values;
 mod lives;
 mod lock;
 mod merge;

@@ -21,6 +21,7 @@ pub use script::BatchSystem;
 use crate::config::NetworkRange;
 use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::reader::sha256;
+use crate::text::printable;
 use std::path::{Path, PathBuf};
 use subject::Subject;
 
@@ -86,7 +87,7 @@ impl Sweep {
                 setting: number(1)?,
                 networks: record[2].parse().at_path(&path)?,
                 sha256: record[3].to_string(),
-                values: record.iter().skip(COLUMNS.len()).map(String::from).collect(),
+                values: record.iter().skip(COLUMNS.len()).map(printable).collect(),
             };
             let expected = jobs.len() + 1;
             ensure!(
@@ -99,7 +100,7 @@ impl Sweep {
             jobs.push(job);
         }
         ensure!(!jobs.is_empty(), Content, "{}: it has no jobs", path.display());
-        let keys = header.iter().skip(COLUMNS.len()).map(String::from).collect();
+        let keys = header.iter().skip(COLUMNS.len()).map(printable).collect();
         Ok(Sweep { folder: folder.to_path_buf(), keys, jobs })
     }
 

@@ -104,8 +104,9 @@ impl Lives {
     /// Networks as they were when a checkpoint was taken.
     ///
     /// # Errors
-    /// [`Error::Content`](crate::Error::Content) if the state of the world is that of another one.
+    /// [`Error::Content`](crate::Error::Content) if the state of the world is that of another one; else as [`Lives::new`].
     pub fn resume(checkpoint: &LifeCheckpoint, device: &Device) -> Result<Self> {
+        check_memory(&checkpoint.setup, device)?;
         Self::at(checkpoint.setup.clone(), checkpoint.block, checkpoint.states.clone(), device)
     }
 
@@ -191,11 +192,30 @@ fn by_block(rows: Vec<Vec<LifeRow>>, blocks: u64) -> Vec<LifeRow> {
     (0..blocks).flat_map(|_| each.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()).collect()
 }
 
+/// Refuses rows that do not have the figures of the world, such as those of another program.
+///
+/// # Errors
+/// [`Error::Content`](crate::Error::Content), with the names of the figures.
+pub(crate) fn check_rows(setup: &LifeSetup, rows: &[LifeRow]) -> Result<()> {
+    let names = setup.world(setup.config.life.networks.start)?.figures();
+    let Some(row) = rows.iter().find(|row| row.figures.len() != names.len()) else { return Ok(()) };
+    let (found, expected) = (row.figures.len(), names.len());
+    bail!(
+        Content,
+        "metrics.csv: network {} has {found} figures at {} s; expected {expected}: {}",
+        row.network,
+        row.seconds,
+        names.join(", ")
+    )
+}
+
 /// What came of each network, from the rows of `metrics.csv`.
 ///
 /// # Errors
-/// [`Error::Usage`](crate::Error::Usage) if there are no rows of a network.
+/// [`Error::Usage`](crate::Error::Usage) if there are no rows of a network; [`Error::Content`](crate::Error::Content) if rows are not
+/// those of this world.
 pub fn verdicts(setup: &LifeSetup, rows: &[LifeRow]) -> Result<Vec<(u64, Verdict)>> {
+    check_rows(setup, rows)?;
     let of = |network: u64| {
         let own: Vec<LifeRow> = rows.iter().filter(|row| row.network == network).cloned().collect();
         ensure!(!own.is_empty(), Usage, "network {network} has not lived yet");

@@ -21,6 +21,8 @@ pub use criterion::Criterion;
 pub use criterion::{MORE_THAN, WINDOW};
 pub use divergence::{Frozen, Why, REMEDY};
 pub use initial::InitialWeights;
+#[cfg(feature = "report")]
+pub(crate) use lives::check_rows;
 pub use lives::{verdicts, LifeCheckpoint, Lives};
 pub use plastic::Plastic;
 pub use progress::{NetworkReport, Observer, StopReason, UpdateReport};

@@ -1,9 +1,10 @@
 //! Distal reward in a network that fires spontaneously (Izhikevich 2007, figure 1).
 
-use super::{due, mean, restored, state, Block, Curve, LifeRow, Places, Verdict, View, Wiring, World, PLASTIC};
+use super::{due, mean, restored, state, within, Block, Curve, LifeRow, Places, Verdict, View, Wiring, World};
+use super::{MOST_STEPS, PLASTIC};
 use crate::error::Result;
 use crate::random::{stream, Phase, Purpose, Stream};
-use crate::ranges::not_negative;
+use crate::ranges::number;
 use documented::DocumentedFields;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -51,14 +52,14 @@ impl DistalReward {
     pub(crate) fn build(self, places: &Places) -> Result<Box<dyn World>> {
         let excitatory = places.of("excitatory", |n| n > 1, "at least 2")?;
         let inhibitory = places.of("inhibitory", |_| true, "")?;
-        not_negative("world.jitter_ms", self.jitter_ms)?;
-        not_negative("world.shuffled_ms", self.shuffled_ms)?;
+        let (jitter, shuffled) =
+            (places.jitter("jitter_ms", self.jitter_ms)?, places.jitter("shuffled_ms", self.shuffled_ms)?);
+        number("world.reward", self.reward)?;
         Ok(Box::new(DistalWorld {
             steps: places.steps("block", 1000.0)?,
             within: places.steps("within_ms", self.within_ms)? as u64,
             delay: places.steps("delay_ms", self.delay_ms)? as u64,
-            jitter: ((if self.shuffled_ms > 0.0 { self.shuffled_ms } else { self.jitter_ms }) / places.dt_ms).round()
-                as u64,
+            jitter: if self.shuffled_ms > 0.0 { shuffled } else { jitter },
             own: self,
             excitatory,
             inhibitory,
@@ -169,7 +170,12 @@ impl World for DistalWorld {
     }
 
     fn restore(&mut self, from: &Value) -> Result<()> {
-        self.life = restored(from)?;
+        let life: Life = restored(from)?;
+        within("now", life.now, 0..=MOST_STEPS)?;
+        within("pre_at", life.pre_at.unwrap_or(0), 0..=life.now)?;
+        let latest = life.now + self.delay + self.jitter + 1;
+        life.coming.iter().try_for_each(|at| within("coming", *at, life.now..=latest))?;
+        self.life = life;
         Ok(())
     }
 

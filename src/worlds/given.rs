@@ -118,7 +118,7 @@ impl World for GivenWorld {
 
     fn end(&mut self, view: &View) -> Vec<f64> {
         let weight = view.wiring.first().and_then(|wiring| wiring.weight.first()).copied();
-        vec![weight.unwrap_or(f64::NAN), f64::from(view.spikes.iter().sum::<u32>())]
+        vec![weight.unwrap_or(f64::NAN), view.spikes.iter().map(|spikes| f64::from(*spikes)).sum()]
     }
 
     fn curves(&self, rows: &[LifeRow]) -> Vec<Curve> {

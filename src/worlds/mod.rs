@@ -19,12 +19,12 @@ pub use pattern::Pattern;
 pub use pavlovian::Pavlovian;
 pub use xor::Xor;
 
-use crate::error::{Error, Result};
+use crate::error::{ensure, Error, Result};
 use crate::random::Stream;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use serde_json::Value;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 /// What one network lives in.
 pub trait World: Send {
@@ -32,7 +32,12 @@ pub trait World: Send {
     fn steps(&self) -> usize;
     /// The names of the figures of a block: columns of `metrics.csv`.
     fn figures(&self) -> &'static [&'static str];
-    /// Called once, when the network is born or resumed. A world may change the weights of a `newborn`.
+    /// The memory in bytes that [`World::settle`] takes besides that of the state.
+    fn memory(&self) -> f64 {
+        0.0
+    }
+    /// Called once, when the network is born or resumed. A world may change the weights of a `newborn`. What grows with the
+    /// parameters is made here rather than when the world is built, since a file may claim parameters of any size.
     fn settle(&mut self, _wiring: &mut [Wiring], _newborn: bool) {}
     /// Called at the start of a block.
     fn begin(&mut self, block: &mut Block);
@@ -59,11 +64,12 @@ pub trait World: Send {
     fn state(&self) -> Value {
         Value::Null
     }
-    /// Restores [`World::state`].
+    /// Restores [`World::state`]. It may be that of an untrusted file: whatever is used later is checked here.
     ///
     /// # Errors
-    /// [`Error::Content`] if it is the state of something else.
-    fn restore(&mut self, _state: &Value) -> Result<()> {
+    /// [`Error::Content`] if it is the state of something else, or holds numbers that no life reaches.
+    fn restore(&mut self, state: &Value) -> Result<()> {
+        ensure!(state.is_null(), Content, "the state of the world is not empty; expected null");
         Ok(())
     }
     /// The curves of a life to be drawn, from the rows that it left.
@@ -115,8 +121,8 @@ pub struct View<'a> {
 impl View<'_> {
     /// Mean rate of the neurons at `places`, in Hz.
     pub fn rate(&self, places: &Range<usize>) -> f64 {
-        let spikes: u32 = self.spikes[places.clone()].iter().sum();
-        f64::from(spikes) / self.seconds / places.len().max(1) as f64
+        let spikes: u64 = self.spikes[places.clone()].iter().map(|spikes| u64::from(*spikes)).sum();
+        spikes as f64 / self.seconds / places.len().max(1) as f64
     }
 }
 
@@ -203,6 +209,13 @@ impl Places<'_> {
         }
     }
 
+    /// The longest random time in whole steps; it may be 0.
+    fn jitter(&self, key: &str, ms: f64) -> Result<u64> {
+        let steps = (ms / self.dt_ms).round();
+        crate::ranges::expect((0.0..1e9).contains(&steps), &format!("world.{key}"), ms, "0 to 1e9 steps")?;
+        Ok(steps as u64)
+    }
+
     /// A duration in steps.
     fn steps(&self, key: &str, ms: f64) -> Result<usize> {
         let steps = ms / self.dt_ms;
@@ -216,6 +229,9 @@ impl Places<'_> {
     }
 }
 
+/// The most steps of a life: in double precision, whole numbers are exact up to here.
+pub(crate) const MOST_STEPS: u64 = 1 << 53;
+
 /// A state as JSON.
 fn state(of: &impl Serialize) -> Value {
     serde_json::to_value(of).unwrap_or_default()
@@ -223,7 +239,14 @@ fn state(of: &impl Serialize) -> Value {
 
 /// A state from JSON.
 fn restored<S: DeserializeOwned>(state: &Value) -> Result<S> {
-    serde_json::from_value(state.clone()).map_err(|error| Error::Content(format!("the state of the world: {error}")))
+    S::deserialize(state).map_err(|error| Error::Content(format!("the state of the world: {error}")))
+}
+
+/// Refuses a number in a state that is not in `range`.
+fn within(key: &str, found: u64, range: RangeInclusive<u64>) -> Result<()> {
+    let (least, most) = (range.start(), range.end());
+    ensure!(range.contains(&found), Content, "the state of the world: {key} is {found}; expected {least} to {most}");
+    Ok(())
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> f64 {

@@ -1,6 +1,6 @@
 //! Producing a periodic pattern with feedback of the output (Hoerzer et al. 2014).
 
-use super::{mean, Block, Curve, LifeRow, Places, Verdict, View, World};
+use super::{mean, Block, Curve, LifeRow, Places, Verdict, View, Wiring, World};
 use crate::error::Result;
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
@@ -38,17 +38,17 @@ impl Pattern {
         let steps = places.steps("period_ms", self.period_ms)?;
         let readout = places.of("readout", |n| n == 1, "1")?.start;
         crate::ranges::positive("world.scale", self.scale)?;
-        let value = |step: usize| {
-            let waves = self.amplitudes.iter().zip(1..);
-            waves.map(|(a, k)| a * libm::sin(TAU * f64::from(k) * step as f64 / steps as f64)).sum::<f64>() / self.scale
-        };
-        let target = (0..steps).map(value).collect();
-        Ok(Box::new(PatternWorld { own: self, target, readout, outputs: vec![0.0; steps] }))
+        for amplitude in &self.amplitudes {
+            crate::ranges::number("world.amplitudes", *amplitude)?;
+        }
+        Ok(Box::new(PatternWorld { own: self, steps, target: Vec::new(), readout, outputs: Vec::new() }))
     }
 }
 
 struct PatternWorld {
     own: Pattern,
+    /// Steps in a period.
+    steps: usize,
     /// f in each step of a period.
     target: Vec<f64>,
     readout: usize,
@@ -57,11 +57,25 @@ struct PatternWorld {
 
 impl World for PatternWorld {
     fn steps(&self) -> usize {
-        self.target.len()
+        self.steps
     }
 
     fn figures(&self) -> &'static [&'static str] {
         &["error", "shape_error", "lag_ms"]
+    }
+
+    fn memory(&self) -> f64 {
+        16.0 * self.steps as f64
+    }
+
+    fn settle(&mut self, _: &mut [Wiring], _newborn: bool) {
+        let (own, steps) = (&self.own, self.steps as f64);
+        let value = |step: usize| {
+            let waves = own.amplitudes.iter().zip(1..);
+            waves.map(|(a, k)| a * libm::sin(TAU * f64::from(k) * step as f64 / steps)).sum::<f64>() / own.scale
+        };
+        self.target = (0..self.steps).map(value).collect();
+        self.outputs = vec![0.0; self.steps];
     }
 
     fn begin(&mut self, _: &mut Block) {}

@@ -1,9 +1,10 @@
 //! Pavlovian conditioning in a network that fires spontaneously (Izhikevich 2007, figure 2).
 
-use super::{due, mean, restored, state, Block, Curve, LifeRow, Places, Verdict, View, World, PLASTIC};
+use super::{due, mean, restored, state, within, Block, Curve, LifeRow, Places, Verdict, View, Wiring, World};
+use super::{MOST_STEPS, PLASTIC};
 use crate::error::{ensure, Result};
 use crate::random::{stream, Phase, Purpose, Stream};
-use crate::ranges::{expect, not_negative};
+use crate::ranges::{expect, number};
 use documented::DocumentedFields;
 use rand::seq::index::sample;
 use rand::RngExt;
@@ -64,33 +65,28 @@ impl Pavlovian {
     pub(crate) fn build(self, places: &Places, seed: u64, network: u64) -> Result<Box<dyn World>> {
         let excitatory = places.of("excitatory", |n| n >= self.neurons, "at least world.neurons")?;
         expect(self.stimuli > 1, "world.stimuli", self.stimuli, "at least 2")?;
-        not_negative("world.gap_jitter_ms", self.gap_jitter_ms)?;
-        not_negative("world.delay_ms", self.delay_ms)?;
-        let mut rng = stream(seed, network, u64::MAX, Phase::Train, Purpose::World);
-        let sets = (0..self.stimuli).map(|_| {
-            let mut set = sample(&mut rng, excitatory.len(), self.neurons).into_vec();
-            set.sort_unstable();
-            set
-        });
+        let (gap_jitter, delay) =
+            (places.jitter("gap_jitter_ms", self.gap_jitter_ms)?, places.jitter("delay_ms", self.delay_ms)?);
+        number("world.current", self.current)?;
+        number("world.reward", self.reward)?;
         let gap = places.steps("gap_ms", self.gap_ms)?;
         let window = places.steps("response_from_ms", self.response_from_ms)? as u64
             ..=places.steps("response_to_ms", self.response_to_ms)? as u64;
         expect(*window.end() < gap as u64, "world.response_to_ms", self.response_to_ms, "less than world.gap_ms")?;
         Ok(Box::new(PavlovianWorld {
             steps: places.steps("block", 1000.0)?,
-            sets: sets.collect(),
+            seed,
+            network,
+            sets: Vec::new(),
             gap,
+            gap_jitter,
+            delay,
             window,
             per_ms: 1.0 / places.dt_ms,
             rng: stream(0, 0, 0, Phase::Train, Purpose::World),
             frozen: false,
             rewards: 0,
-            life: Conditioning {
-                next_at: gap as u64,
-                shown: vec![0; self.stimuli],
-                responses: vec![0; self.stimuli],
-                ..Conditioning::default()
-            },
+            life: Conditioning::default(),
             own: self,
             excitatory,
         }))
@@ -99,11 +95,16 @@ impl Pavlovian {
 
 struct PavlovianWorld {
     own: Pavlovian,
+    seed: u64,
+    network: u64,
     steps: usize,
     excitatory: Range<usize>,
     /// The neurons of each stimulus, ascending.
     sets: Vec<Vec<usize>>,
     gap: usize,
+    /// The longest times beyond `gap`, and until a reward, in steps.
+    gap_jitter: u64,
+    delay: u64,
     window: std::ops::RangeInclusive<u64>,
     per_ms: f64,
     rng: Stream,
@@ -123,7 +124,7 @@ struct Conditioning {
     /// Rewards to come.
     coming: Vec<u64>,
     /// How often each stimulus was shown in the frozen time, and the spikes in response.
-    shown: Vec<u32>,
+    shown: Vec<u64>,
     responses: Vec<u64>,
 }
 
@@ -134,6 +135,25 @@ impl World for PavlovianWorld {
 
     fn figures(&self) -> &'static [&'static str] {
         &["rank", "z", "response", "other_responses", "first_set_weight", "mean_weight", "rewards", "excitatory_hz"]
+    }
+
+    fn memory(&self) -> f64 {
+        self.own.stimuli as f64 * (8.0 * self.own.neurons as f64 + 40.0)
+    }
+
+    fn settle(&mut self, _: &mut [Wiring], newborn: bool) {
+        let mut rng = stream(self.seed, self.network, u64::MAX, Phase::Train, Purpose::World);
+        let set = |_| {
+            let mut set = sample(&mut rng, self.excitatory.len(), self.own.neurons).into_vec();
+            set.sort_unstable();
+            set
+        };
+        self.sets = (0..self.own.stimuli).map(set).collect();
+        if newborn {
+            let none = vec![0; self.own.stimuli];
+            let next_at = self.gap as u64;
+            self.life = Conditioning { next_at, shown: none.clone(), responses: none, ..Conditioning::default() };
+        }
     }
 
     fn begin(&mut self, block: &mut Block) {
@@ -186,7 +206,7 @@ impl World for PavlovianWorld {
     fn end(&mut self, view: &View) -> Vec<f64> {
         let life = &self.life;
         let responses = life.responses.iter().zip(&life.shown);
-        let responses: Vec<f64> = responses.map(|(spikes, shown)| *spikes as f64 / f64::from(*shown)).collect();
+        let responses: Vec<f64> = responses.map(|(spikes, shown)| *spikes as f64 / *shown as f64).collect();
         let others: Vec<f64> = responses[1..].iter().copied().filter(|r| r.is_finite()).collect();
         let first = responses[0];
         let m = mean(others.iter().copied());
@@ -215,13 +235,20 @@ impl World for PavlovianWorld {
     fn restore(&mut self, from: &Value) -> Result<()> {
         let life: Conditioning = restored(from)?;
         let sizes = [life.shown.len(), life.responses.len()];
-        let seen = life.last.is_none_or(|(stimulus, at)| stimulus < self.own.stimuli && at <= life.now);
+        let seen = life.last.is_none_or(|(stimulus, _)| stimulus < self.own.stimuli);
         ensure!(
             sizes == [self.own.stimuli; 2] && seen,
             Content,
             "the state of the world is not one with {} stimuli",
             self.own.stimuli
         );
+        let now = life.now;
+        within("now", now, 0..=MOST_STEPS)?;
+        within("next_at", life.next_at, now..=now + self.gap as u64 + self.gap_jitter)?;
+        within("last", life.last.map_or(0, |(_, at)| at), 0..=now)?;
+        life.coming.iter().try_for_each(|at| within("coming", *at, now..=now + self.delay + 1))?;
+        life.shown.iter().try_for_each(|shown| within("shown", *shown, 0..=now))?;
+        life.responses.iter().try_for_each(|spikes| within("responses", *spikes, 0..=MOST_STEPS))?;
         self.life = life;
         Ok(())
     }

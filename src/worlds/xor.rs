@@ -1,9 +1,9 @@
 //! XOR of two bits by the rate of one neuron, rewarded spike by spike (Florian 2007, sections 4.2 and 4.3).
 
-use super::{mean, Block, Curve, LifeRow, Places, Verdict, View, World, AGE};
+use super::{mean, Block, Curve, LifeRow, Places, Verdict, View, Wiring, World, AGE};
 use crate::error::Result;
 use crate::random::{stream, Phase, Purpose};
-use crate::ranges::not_negative;
+use crate::ranges::{not_negative, number};
 use documented::DocumentedFields;
 use rand::seq::index::sample;
 use rand::seq::SliceRandom;
@@ -53,6 +53,7 @@ impl Xor {
     pub(crate) fn build(self, places: &Places, seed: u64, network: u64) -> Result<Box<dyn World>> {
         let steps = places.steps("pattern_ms", self.pattern_ms)?;
         not_negative("world.rate_hz", self.rate_hz)?;
+        number("world.reward", self.reward)?;
         let output = places.of("output", |n| n == 1, "1")?.start;
         let even = |n: usize| n.is_multiple_of(2);
         let inputs = match self.code {
@@ -68,20 +69,13 @@ impl Xor {
             self.spikes,
             format!("at most {steps}, one a step"),
         )?;
-        let mut rng = stream(seed, network, u64::MAX, Phase::Train, Purpose::World);
-        let train = |rng: &mut _| {
-            let mut fires = vec![false; steps];
-            sample(rng, steps, self.spikes).into_iter().for_each(|step| fires[step] = true);
-            fires
-        };
-        let trains = [train(&mut rng), train(&mut rng)];
         Ok(Box::new(XorWorld {
             seed,
             network,
             steps,
             output,
             inputs,
-            trains,
+            trains: Default::default(),
             pattern: 0,
             given: Vec::new(),
             xor: self,
@@ -96,7 +90,7 @@ struct XorWorld {
     steps: usize,
     output: usize,
     inputs: Vec<Range<usize>>,
-    /// Whether there is a spike in each step, for a 0 and a 1.
+    /// Whether there is a spike in each step, for a 0 and a 1 (temporal code).
     trains: [Vec<bool>; 2],
     /// The pattern of this block: bits 1 and 2.
     pattern: usize,
@@ -117,6 +111,26 @@ impl World for XorWorld {
 
     fn figures(&self) -> &'static [&'static str] {
         &["pattern", "rate_hz"]
+    }
+
+    fn memory(&self) -> f64 {
+        // Two trains; their spikes are drawn in lists of as many indices.
+        if self.xor.code == Code::Temporal {
+            2.0 * self.steps as f64 + 16.0 * self.xor.spikes as f64
+        } else {
+            0.0
+        }
+    }
+
+    fn settle(&mut self, _: &mut [Wiring], _newborn: bool) {
+        if self.xor.code == Code::Rate {
+            return;
+        }
+        let mut rng = stream(self.seed, self.network, u64::MAX, Phase::Train, Purpose::World);
+        for train in &mut self.trains {
+            *train = vec![false; self.steps];
+            sample(&mut rng, self.steps, self.xor.spikes).into_iter().for_each(|step| train[step] = true);
+        }
     }
 
     fn begin(&mut self, block: &mut Block) {

@@ -2,7 +2,7 @@
 
 use crate::{damage, held_to_account, valid};
 use candle_core::Device;
-use hebbian_rnn::{Checkpoint, METADATA_KEY};
+use hebbian_rnn::{check_memory, Checkpoint, Trainer, METADATA_KEY};
 
 const MUTATIONS: u64 = 40_000;
 
@@ -13,7 +13,22 @@ fn read(what: &str, bytes: &[u8]) -> bool {
     let _ = checkpoint.trials();
     let again = checkpoint.to_bytes().and_then(|bytes| Checkpoint::from_bytes(&bytes, &Device::Cpu));
     assert!(again.is_ok(), "{what}: read once, but not again: {:#}", again.unwrap_err());
+    go_on(what, &checkpoint);
     true
+}
+
+/// Makes an update of the networks, if it does not take long.
+fn go_on(what: &str, checkpoint: &Checkpoint) {
+    let setup = &checkpoint.setup;
+    let (train, neurons) = (&setup.config.train, setup.config.network.neurons);
+    let long = train.batch.saturating_mul(setup.task.steps()).saturating_mul(neurons * train.networks.count()) > 20_000;
+    if long || check_memory(setup, &[Device::Cpu]).is_err() {
+        return;
+    }
+    // Numbers that are read may become infinite: a network then diverges, which can be an error.
+    let Ok(mut trainer) = Trainer::resume(checkpoint, &[Device::Cpu]) else { return };
+    let _ = trainer.update().map_err(|error| error.to_string());
+    assert!(trainer.checkpoint().is_ok(), "{what}: no checkpoint after an update");
 }
 
 #[test]
@@ -27,6 +42,7 @@ fn damaged_checkpoints_are_read_or_refused() {
         let damaged = match index / 4 % 4 {
             0 => damage::bytes(&mut rng, file),
             1 => damage::header(&mut rng, file),
+            2 => damage::values(&mut rng, file),
             _ => damage::metadata(&mut rng, file, METADATA_KEY),
         };
         accepted += u64::from(read(&format!("checkpoint mutation {index}"), &damaged));

@@ -2,6 +2,7 @@
 
 use hebbian_rnn::{stream, Phase, Purpose, Stream};
 use rand::RngExt;
+use safetensors::Dtype;
 use serde_json::{json, Value};
 
 /// The generator for mutation number `index` of a test.
@@ -182,6 +183,37 @@ pub fn header(rng: &mut Stream, whole: &[u8]) -> Vec<u8> {
         }
     }
     assembled(parsed.to_string().as_bytes(), data)
+}
+
+/// Sets some numbers of the tensors of a safetensors file to extreme values of their own type; its structure stays intact.
+pub fn values(rng: &mut Stream, whole: &[u8]) -> Vec<u8> {
+    const FLOATS: [f64; 16] =
+        [0.0, 1.0, 2.0, -1.0, 0.5, 31.0, 33.0, 3e8, 7.6e37, 3e38, -3e38, 1e30, 1e-40, f64::NAN, f64::INFINITY, 1e300];
+    const INTEGERS: [i64; 8] = [0, 1, -1, 7, 300_000_000, 1 << 32, 1 << 48, i64::MAX];
+    let mut bytes = whole.to_vec();
+    let file = safetensors::SafeTensors::deserialize(whole).unwrap();
+    let names: Vec<&str> = file.names().into_iter().collect();
+    for _ in 0..1 + below(rng, 3) {
+        let name = *one_of(rng, &names);
+        let view = file.tensor(name).unwrap();
+        let (float, integer) = (*one_of(rng, &FLOATS), *one_of(rng, &INTEGERS));
+        let number = match view.dtype() {
+            Dtype::F64 => float.to_le_bytes().to_vec(),
+            Dtype::F32 => (float as f32).to_le_bytes().to_vec(),
+            Dtype::I64 => integer.to_le_bytes().to_vec(),
+            Dtype::U32 => (integer as u32).to_le_bytes().to_vec(),
+            _ => vec![integer as u8],
+        };
+        let start = view.data().as_ptr() as usize - whole.as_ptr() as usize;
+        let count = view.data().len() / number.len();
+        // One number, or that and all after it.
+        let place = below(rng, count);
+        let end = if below(rng, 8) == 0 { count } else { (place + 1).min(count) };
+        for place in place..end {
+            bytes[start + place * number.len()..][..number.len()].copy_from_slice(&number);
+        }
+    }
+    bytes
 }
 
 /// Damages a file's only metadata entry, JSON within JSON, and leaves the tensors intact.

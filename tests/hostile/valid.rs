@@ -1,7 +1,7 @@
 //! Small intact files, to be damaged.
 
 use candle_core::Device;
-use hebbian_rnn::{Checkpoint, Result, Setting, Setup, Trainer};
+use hebbian_rnn::{Checkpoint, LifeSetup, Lives, Result, Setting, Setup, Trainer};
 use safetensors::tensor::TensorView;
 use safetensors::Dtype;
 
@@ -30,6 +30,57 @@ pub fn checkpoints() -> Vec<Checkpoint> {
         ),
         with("echo", &["rule.name=rflo", "network.feedback_scale=0.5"]),
         with("pattern-generation", &["task.steps=6", "rule.name=delta-x"]),
+    ]
+}
+
+/// Small lives after `blocks` blocks, with a rule for every kind of table of synapses and worlds with every kind of state.
+pub fn lives() -> Vec<Lives> {
+    let lived = |name: &str, rule: Option<&str>, blocks: u64, settings: &[&str]| {
+        let settings: Vec<Setting> =
+            settings.iter().chain(&["life.networks=2"]).map(|text| Setting::parse(text).unwrap()).collect();
+        let setup = LifeSetup::resolve(Some(name), rule, &settings).unwrap();
+        let mut lives = Lives::new(setup, &Device::Cpu).unwrap();
+        assert_eq!(lives.live(blocks).unwrap().len() as u64, 2 * blocks);
+        lives
+    };
+    let few = ["population.excitatory.size=8", "population.inhibitory.size=4"];
+    let random = [
+        "projection.excitatory-excitatory.connect.out_degree=3",
+        "projection.excitatory-inhibitory.connect.out_degree=2",
+        "projection.inhibitory-excitatory.connect.out_degree=3",
+    ];
+    let spontaneous = [&few[..], &random].concat();
+    let pavlovian = ["world.stimuli=3", "world.neurons=2", "life.seconds=1", "life.frozen_seconds=3"];
+    let rates = ["population.recurrent.size=6", "projection.recurrent-recurrent.connect.density=0.5"];
+    let pattern = ["world.period_ms=50", "life.seconds=0.1", "life.frozen_seconds=0.5"];
+    vec![
+        // Traces, eligibilities and all-to-all matrices.
+        lived("xor-rate", None, 2, &[&few[..], &["population.hidden.size=5", "world.pattern_ms=100"]].concat()),
+        lived(
+            "xor-temporal",
+            Some("mstdp"),
+            1,
+            &[
+                "population.hidden.size=4",
+                "world.pattern_ms=50",
+                "world.spikes=5",
+                "life.dtype=f64",
+                "projection.input-hidden.delay_ms=3",
+            ],
+        ),
+        // Single synapses, dopamine and rewards to come.
+        lived("distal-reward", None, 2, &[&spontaneous[..], &["life.seconds=40"]].concat()),
+        // In the frozen time, where responses are counted.
+        lived("pavlovian", None, 2, &[&spontaneous[..], &pavlovian].concat()),
+        lived("hoerzer", None, 3, &[&rates[..], &pattern].concat()),
+        // A body, and neurons with escape noise, by events and by matrices.
+        lived("linear-track", None, 2, &["population.critic.size=2", "world.pause_seconds=0.1"]),
+        lived(
+            "maze",
+            Some("r-max"),
+            1,
+            &["population.critic.size=1", "population.actor.size=2", "world.pause_seconds=0.1"],
+        ),
     ]
 }
 

@@ -5,6 +5,7 @@ use assert_cmd::Command;
 use candle_core::Device;
 use hebbian_rnn::{Checkpoint, RunReport};
 use safetensors::{tensor::TensorView, Dtype};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -27,13 +28,46 @@ fn unescaped(html: &str) -> String {
 
 /// Writes a task file of two short trials.
 fn task_file(path: &Path) {
+    named_task_file(path, None);
+}
+
+/// The same with metadata, which may name inputs, outputs and types.
+fn named_task_file(path: &Path, names: Option<HashMap<String, String>>) {
     let floats = |n: usize| -> Vec<u8> { (0..n).flat_map(|i| (i as f32 * 0.3).sin().to_le_bytes()).collect() };
     let (inputs, targets) = (floats(2 * 30 * 2), floats(2 * 30));
     let views = [
         ("inputs", TensorView::new(Dtype::F32, vec![2, 30, 2], &inputs).unwrap()),
         ("targets", TensorView::new(Dtype::F32, vec![2, 30, 1], &targets).unwrap()),
     ];
-    std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+    std::fs::write(path, safetensors::serialize(views, names).unwrap()).unwrap();
+}
+
+#[test]
+fn names_of_a_file_are_text_and_nothing_else() {
+    let dir = TempDir::new().unwrap();
+    let names = [
+        ("inputs", "<script>alert(1)</script>,\u{202e}gnp.exe"),
+        ("outputs", "</text><script>alert(2)</script>"),
+        ("types", "\u{1b}[31mred\u{2066}<img src=x onerror=alert(3)>\u{feff}"),
+    ];
+    let names = names.map(|(key, value)| (key.to_string(), value.to_string()));
+    named_task_file(&dir.path().join("\u{202e}trials"), Some(HashMap::from(names)));
+    let options = ["--neurons", "10", "--batch", "4", "--networks", "1", "--updates", "2", "--out", "run"];
+    fine(hebbian(&[&["train", "--task-file", "\u{202e}trials"], &options[..]].concat(), dir.path()));
+    let mut pictures = 0;
+    for entry in std::fs::read_dir(dir.path().join("run")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "svg" && extension != "html") {
+            continue;
+        }
+        let text = String::from_utf8(bytes(&path)).unwrap();
+        for bad in ["<script>alert", "<img", "\u{202e}", "\u{2066}", "\u{feff}", "\u{1b}"] {
+            assert!(!text.contains(bad), "{}: {bad:?}", path.display());
+        }
+        // They are still there, spelled out.
+        pictures += usize::from(text.contains("&lt;script&gt;"));
+    }
+    assert!(pictures >= 2, "{pictures} files name the inputs");
 }
 
 #[test]

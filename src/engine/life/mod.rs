@@ -90,7 +90,7 @@ pub trait LifeEngine: Send {
 /// Refuses lives that do not fit into the memory of their device.
 ///
 /// # Errors
-/// [`Error::Memory`](crate::Error::Memory), with the size of each part and the free memory.
+/// [`Error::Memory`](crate::Error::Memory), with the size of each part and the free memory; those of the world's parameters.
 pub(crate) fn check_memory(setup: &LifeSetup, device: &Device) -> Result<()> {
     let Some(free) = memory_of(device) else { return Ok(()) };
     let networks = setup.config.life.networks.count() as f64;
@@ -111,10 +111,12 @@ pub(crate) fn check_memory(setup: &LifeSetup, device: &Device) -> Result<()> {
     let escape = |k: &usize| matches!(setup.rules[*k], Some(SynapseRule::EscapeRate(_)));
     let matrices: f64 = all.filter(|k| !fused || escape(k)).map(|k| 64.0 * pairs(k)).sum();
     let neurons = setup.circuit.neurons() as f64 * (64.0 + 16.0 * setup.longest() as f64);
+    let world = setup.world(setup.config.life.networks.start)?.memory();
     let parts = [
         Part::new("synapses", networks * wiring),
         Part::new("matrices", networks * matrices),
         Part::new("neurons", networks * neurons),
+        Part::new("the world", networks * world),
     ];
     refuse(&parts, free, "the life", || "take fewer networks, neurons or synapses".to_string())
 }

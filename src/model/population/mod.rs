@@ -31,6 +31,10 @@ pub enum Draws {
     Spikes,
 }
 
+/// The most spikes in a step of a neuron whose spikes are given by its world. Counts are used as they are: each of so many spikes is
+/// delivered by itself.
+pub(crate) const MOST_SPIKES: u32 = 32;
+
 /// A neuron model. All tensors and slices hold one number for each neuron of the population; tensors also for each of
 /// several networks, `[S, size]`.
 pub trait PopulationModel: Send + Sync {
@@ -42,6 +46,10 @@ pub trait PopulationModel: Send + Sync {
     fn start(&self) -> Vec<f64>;
     /// Whether the output consists of spikes, 0 or 1.
     fn spikes(&self) -> bool;
+    /// The most spikes of a neuron in a step.
+    fn most_spikes(&self) -> u32 {
+        1
+    }
     /// How it uses a number from U[0, 1) in each step.
     fn draws(&self) -> Draws {
         Draws::None

@@ -1,6 +1,6 @@
 //! Populations whose spikes come from the world.
 
-use super::{indicator, Draws, PopulationModel};
+use super::{indicator, Draws, PopulationModel, MOST_SPIKES};
 use crate::error::{ensure, Result};
 use candle_core::Tensor;
 use toml::Table;
@@ -37,6 +37,14 @@ impl PopulationModel for Source {
 
     fn spikes(&self) -> bool {
         true
+    }
+
+    fn most_spikes(&self) -> u32 {
+        if self.dt_s.is_some() {
+            1
+        } else {
+            MOST_SPIKES
+        }
     }
 
     fn draws(&self) -> Draws {

@@ -5,7 +5,7 @@ use super::{checksum, judges_by_errors, layout, Header, NOT_YET, RECENT_ERROR};
 use crate::error::{bail, ensure, At, Error, Result};
 use crate::files::previous;
 use crate::presets::{Own, Setup};
-use crate::reader::{finite, read, TensorFile};
+use crate::reader::{finite, has_negative, read, TensorFile};
 use crate::text::shown;
 use crate::training::{Checkpoint, Criterion, Integrity, Plastic, StageProgress};
 use crate::training::{CHECKPOINT_FILE, FORMAT, METADATA_KEY, WINDOW};
@@ -90,6 +90,14 @@ impl Checkpoint {
                 strange.since,
                 curriculum.len()
             );
+        }
+        let late = header.criterion_trials.iter().flatten().find(|reached| **reached > trials);
+        if let Some(late) = late {
+            bail!(Content, "the metadata's criterion_trials has {late}; expected at most {trials}, the trials so far");
+        }
+        if let Some(late) = frozen.iter().flatten().find(|frozen| frozen.update > header.updates + 1) {
+            let (found, next) = (late.update, header.updates + 1);
+            bail!(Content, "the metadata's frozen has update {found}; expected at most {next}, the next one");
         }
         let integrity = match header.format {
             1 => Integrity::Unknown,
@@ -219,7 +227,11 @@ impl Tensors<'_> {
 
     /// Loads a tensor onto the device. Floating-point values must be finite.
     fn load(&self, name: &str) -> Result<Tensor> {
-        finite(name, &self.file.required(name, "one of this configuration")?)?;
+        let view = self.file.required(name, "one of this configuration")?;
+        finite(name, &view)?;
+        // Its root is taken in the next update.
+        let negative = name.starts_with("adam_v_") && has_negative(&view);
+        ensure!(!negative, Content, "tensor `{name}` holds negative numbers; expected means of squares");
         self.raw(name)
     }
 

@@ -15,8 +15,8 @@ mod place_cells;
 mod track;
 mod trials;
 
-use super::{restored, state, Block, Curve, LifeRow, Places, Verdict, View, Wiring, World};
-use crate::error::{Error, Result};
+use super::{restored, state, within, Block, Curve, LifeRow, Places, Verdict, View, Wiring, World, MOST_STEPS};
+use crate::error::{ensure, Result};
 use crate::random::{stream, Phase, Purpose, Stream};
 use crate::ranges::{expect, not_negative, number, positive};
 use crate::text::{fields, prefixed};
@@ -28,6 +28,10 @@ use place_cells::{Axis, PlaceCells};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::ops::Range;
+
+/// The most spikes in a step of a place cell at its centre, or of all together, in the mean. One neuron then has as good as never more
+/// than the `most_spikes` of its model.
+const MOST_A_STEP: f64 = 5.0;
 
 /// Trials of an actor and a critic.
 #[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
@@ -127,8 +131,8 @@ impl ActorCritic {
     /// The world called `name`.
     ///
     /// # Errors
-    /// [`Error::Unknown`] or [`Error::Setting`] if a population is missing or has the wrong size, or a parameter is out of
-    /// range; [`Error::Usage`] for parameters that are not the body's.
+    /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if a population is missing or has the wrong
+    /// size, or a parameter is out of range; [`Error::Usage`](crate::Error::Usage) for parameters that are not the body's.
     pub(crate) fn build(self, name: &str, places: &Places) -> Result<Box<dyn World>> {
         let body: Box<dyn Body> = match name {
             "maze" => Box::new(maze::Maze::new(&self)?),
@@ -161,9 +165,15 @@ impl ActorCritic {
             decays("world.actor.", self.actor.decay_ms, self.actor.rise_ms)?,
         ];
         let per_step = self.cells_hz * places.dt_ms / 1000.0;
-        let n = actors.len();
+        let most = 1000.0 * MOST_A_STEP / places.dt_ms;
+        expect(
+            per_step <= MOST_A_STEP,
+            "world.cells_hz",
+            self.cells_hz,
+            format!("at most {most}, {MOST_A_STEP} a step"),
+        )?;
         Ok(Box::new(Agent {
-            votes: (0..n).map(|k| body.vote(k, n)).collect(),
+            votes: Vec::new(),
             cells: PlaceCells::new(axes, per_step, self.cells_share),
             decays,
             body,
@@ -225,9 +235,14 @@ impl World for Agent {
         &all[..if self.body.values(1.0).is_empty() { 6 } else { 10 }]
     }
 
+    fn memory(&self) -> f64 {
+        16.0 * self.actors.len() as f64
+    }
+
     fn settle(&mut self, wiring: &mut [Wiring], newborn: bool) {
-        let lateral = wiring.iter_mut().filter(|wiring| newborn && wiring.name == "actor-actor");
         let n = self.actors.len();
+        self.votes = (0..n).map(|k| self.body.vote(k, n)).collect();
+        let lateral = wiring.iter_mut().filter(|wiring| newborn && wiring.name == "actor-actor");
         for Wiring { pre, post, weight, .. } in lateral {
             let kinship = |apart: u32| self.body.kinship(apart as usize, n);
             let sum = |post: u32| (0..n as u32).filter(|k| *k != post).map(|k| kinship(k.abs_diff(post))).sum::<f64>();
@@ -350,17 +365,20 @@ impl World for Agent {
     }
 
     fn restore(&mut self, saved: &Value) -> Result<()> {
-        self.now = restored(saved)?;
-        let body = self.body.state();
-        if self.now.started {
-            let (found, expected) = (self.now.body.len(), body.len());
-            let wrong =
-                || Error::Content(format!("the state of the world: body has {found} numbers; expected {expected}"));
-            if found != expected {
-                return Err(wrong());
-            }
-            body.copy_from_slice(&self.now.body);
+        let now: Now = restored(saved)?;
+        within("trials", now.trials, 0..=MOST_STEPS)?;
+        within("steps", now.steps, 0..=MOST_STEPS)?;
+        if now.started {
+            let body = self.body.state();
+            let (found, expected) = (now.body.len(), body.len());
+            ensure!(
+                found == expected,
+                Content,
+                "the state of the world: body has {found} numbers; expected {expected}"
+            );
+            body.copy_from_slice(&now.body);
         }
+        self.now = now;
         Ok(())
     }
 

@@ -37,6 +37,8 @@ impl Axis {
         let nearest = ((at - self.first) / self.apart).round();
         let nearest = if self.periodic { nearest } else { nearest.clamp(0.0, (n - 1) as f64) };
         let d = (at - self.first - nearest * self.apart) / self.sigma;
+        // On a circle, which cell it is; now it can be added to, wherever the body is.
+        let nearest = if self.periodic { nearest.rem_euclid(n as f64) } else { nearest };
         let (top, ratio) = (libm::exp(-0.5 * d * d), libm::exp(d * self.apart / self.sigma));
         sums.clear();
         sums.resize(self.cells, 0.0);
@@ -83,21 +85,18 @@ impl PlaceCells {
         let total = |sums: &Vec<f64>| sums.last().copied().unwrap_or_default();
         let all: f64 = self.sums.iter().map(total).product();
         let mean = if self.share { self.per_step } else { self.per_step * all };
-        // Where no cell is near, none fires.
-        if all <= 0.0 {
+        // Where no cell is near, or the body is nowhere, none fires.
+        if all.is_nan() || all <= 0.0 {
             return;
         }
-        let mut left = mean;
-        loop {
-            left += libm::log(1.0 - rng.random::<f64>());
-            if left < 0.0 {
-                return;
-            }
+        let mut left = mean + libm::log(1.0 - rng.random::<f64>());
+        while left >= 0.0 {
             let pick = |cell: usize, (axis, sums): (&Axis, &Vec<f64>)| {
                 let u = rng.random::<f64>() * total(sums);
                 cell * axis.cells() + sums.partition_point(|sum| *sum <= u).min(axis.cells() - 1)
             };
             fire(self.axes.iter().zip(&self.sums).fold(0, pick));
+            left += libm::log(1.0 - rng.random::<f64>());
         }
     }
 }

@@ -1,0 +1,80 @@
+//! The synapses in a life's checkpoint: for each projection, how many each network has, between which neurons, and what is kept of them.
+
+use super::life_values::{check_numbers, check_weights};
+use crate::engine::LifeState;
+use crate::error::{ensure, Error, Result};
+use crate::model::Synapses;
+use crate::presets::LifeSetup;
+use crate::reader::TensorFile;
+use candle_core::{DType, Device};
+
+/// What is kept for each synapse of projection `k`.
+pub(super) fn variables(setup: &LifeSetup, k: usize) -> &'static [&'static str] {
+    setup.rules[k].map_or(&[], |rule| rule.variables())
+}
+
+/// Reads the synapses of projection `k` into `states`; returns the names of their tensors.
+pub(super) fn synapses(
+    file: &TensorFile,
+    setup: &LifeSetup,
+    k: usize,
+    states: &mut [LifeState],
+) -> Result<Vec<String>> {
+    let (from, to) = setup.circuit.ends(k);
+    let (name, s) = (&setup.circuit.projections[k].0, states.len());
+    let of = |what: &str| format!("projection.{name}.{what}");
+    let integers = |what: &str, n: usize| -> Result<Vec<usize>> {
+        let found = file.optional_integers(&of(what), &[n])?;
+        found.ok_or_else(|| Error::tensor(&of(what), "missing", format!("[{n}]")))
+    };
+    let numbers = integers("synapses", s)?;
+    let most = from.len() as u64 * to.len() as u64;
+    let fine = numbers.iter().all(|n| *n as u64 <= most);
+    ensure!(fine, Content, "tensor `{}` holds more synapses than the {most} pairs of neurons", of("synapses"));
+    // The sum of what a file claims may be anything.
+    let n = numbers.iter().fold(0usize, |sum, n| sum.saturating_add(*n));
+    let ends = |what: &str, limit: usize| -> Result<Vec<u32>> {
+        let found = integers(what, n)?;
+        let fine = found.iter().all(|neuron| *neuron < limit);
+        ensure!(fine, Content, "tensor `{}` names neurons beyond the {limit} of the population", of(what));
+        Ok(found.into_iter().map(|neuron| neuron as u32).collect())
+    };
+    let (pre, post) = (ends("pre", from.len())?, ends("post", to.len())?);
+    let itself = from == to && pre.iter().zip(&post).any(|(pre, post)| pre == post);
+    ensure!(!itself, Content, "tensors `{}` and `{}` connect a neuron to itself", of("pre"), of("post"));
+    let reals = |what: &str| -> Result<Vec<f64>> {
+        let tensor = file.floats(&of(what), DType::from(setup.config.life.dtype), &Device::Cpu)?;
+        let tensor = tensor.ok_or_else(|| Error::tensor(&of(what), "missing", format!("[{n}]")))?;
+        ensure!(tensor.dims() == [n], Content, "tensor `{}` is {:?}; expected [{n}]", of(what), tensor.dims());
+        Ok(tensor.to_dtype(DType::F64)?.to_vec1()?)
+    };
+    let weight = reals("weight")?;
+    check_weights(setup, k, &of("weight"), &weight)?;
+    let variables = if n > 0 { variables(setup, k) } else { &[] };
+    let mut kept = Vec::new();
+    for variable in variables {
+        let values = reals(variable)?;
+        check_numbers(setup, &of(variable), &values)?;
+        kept.push(values);
+    }
+    let mut start = 0;
+    for (state, number) in states.iter_mut().zip(numbers) {
+        let part = start..start + number;
+        start = part.end;
+        let pairs = || pre[part.clone()].iter().zip(&post[part.clone()]);
+        ensure!(
+            pairs().zip(pairs().skip(1)).all(|(a, b)| a < b),
+            Content,
+            "tensors `{}` and `{}` are not ascending pairs",
+            of("pre"),
+            of("post")
+        );
+        state.synapses[k] = Synapses {
+            pre: pre[part.clone()].to_vec(),
+            post: post[part.clone()].to_vec(),
+            weight: weight[part.clone()].to_vec(),
+        };
+        state.plastic[k].synaptic = kept.iter().map(|values| values[part.clone()].to_vec()).collect();
+    }
+    Ok(["synapses", "pre", "post", "weight"].iter().chain(variables).map(|what| of(what)).collect())
+}
