@@ -167,6 +167,41 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Refuses a symbolic link, so that nothing is written to where it points.
+pub(crate) fn refuse_link(path: &Path) -> Result<()> {
+    ensure!(
+        !path.is_symlink(),
+        Content,
+        "{} is a symbolic link, and nothing is written through links: replace it by what it points to, or remove it",
+        path.display()
+    );
+    Ok(())
+}
+
+/// Refuses a folder that is a symbolic link, or that holds anything but files and folders. One that does not exist passes.
+pub(crate) fn refuse_links_in(folder: &Path) -> Result<()> {
+    refuse_link(folder)?;
+    if !folder.exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder).doing("reading", folder)? {
+        let entry = entry.doing("reading", folder)?;
+        refuse_link(&entry.path())?;
+        let kind = entry.file_type().doing("reading", folder)?;
+        ensure!(kind.is_file() || kind.is_dir(), Content, "{}: not a regular file; remove it", entry.path().display());
+    }
+    Ok(())
+}
+
+/// Returns once the names in the folder of `path` are safe on disk.
+pub(crate) fn sync_folder_of(path: &Path) -> Result<()> {
+    #[cfg(unix)]
+    File::open(folder(path)).and_then(|folder| folder.sync_all()).doing("writing", path)?;
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

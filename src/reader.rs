@@ -3,21 +3,55 @@
 
 use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::files::real;
-use crate::text::shown;
+use crate::text::{bytes as in_bytes, shown};
 use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Metadata, TensorView};
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 use std::fmt::{Debug, Display};
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 
 /// The bytes of a regular file. Pipes and devices, which a file's metadata may name, are refused because they could be
 /// endless.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    let real = real(path);
-    let regular = std::fs::metadata(&real).doing("reading", path)?.is_file();
+    ensure_regular(path)?;
+    fs::read(real(path)).doing("reading", path)
+}
+
+/// Refuses pipes, devices and folders.
+pub(crate) fn ensure_regular(path: &Path) -> Result<()> {
+    let regular = fs::metadata(real(path)).doing("reading", path)?.is_file();
     ensure!(regular, Content, "{}: not a regular file", path.display());
-    std::fs::read(real).doing("reading", path)
+    Ok(())
+}
+
+/// The text of a regular file of at most `most` bytes.
+pub(crate) fn read_text(path: &Path, most: u64) -> Result<String> {
+    ensure_regular(path)?;
+    let mut text = Vec::new();
+    let file = File::open(real(path)).doing("reading", path)?;
+    let size = file.metadata().doing("reading", path)?.len();
+    ensure!(
+        size <= most,
+        Content,
+        "{}: it has {}; expected at most {}",
+        path.display(),
+        in_bytes(size),
+        in_bytes(most)
+    );
+    file.take(most).read_to_end(&mut text).doing("reading", path)?;
+    String::from_utf8(text).map_err(|_| Error::Content(format!("{}: not text in UTF-8", path.display())))
+}
+
+/// The SHA-256 of a regular file, of any size, in hexadecimal digits.
+pub(crate) fn sha256_of(path: &Path) -> Result<String> {
+    ensure_regular(path)?;
+    let mut hash = Sha256::new();
+    let hashed = File::open(real(path)).and_then(|mut file| io::copy(&mut file, &mut hash));
+    hashed.doing("reading", path)?;
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The SHA-256 of a file's contents, in hexadecimal digits.

@@ -3,6 +3,7 @@
 use crate::errors::OrRaise;
 use crate::values::{object, settings};
 use hebbian_rnn::{Error, Job, JobNews, Sweep, SweepPlan};
+use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
@@ -80,5 +81,9 @@ pub fn collect_sweep(py: Python<'_>, folder: PathBuf, partial: bool) -> PyResult
         sweep.draw(&found)?;
         Ok(found)
     })?;
+    if !found.unchecked.is_empty() {
+        let warning = c"the jobs finished under an earlier version, so whether their files were changed could not be checked";
+        PyErr::warn(py, &py.get_type::<PyUserWarning>(), warning, 2)?;
+    }
     Ok((sweep.keys().to_vec(), object(py, &found.settings)?))
 }

@@ -164,12 +164,12 @@ pub fn holds_a_checkpoint(path: &Path) -> bool {
 }
 
 /// Whether a folder holds any files of a run.
-fn holds_a_run(path: &Path) -> bool {
+pub(super) fn holds_a_run(path: &Path) -> bool {
     holds_a_checkpoint(path) || [CONFIG_FILE, METRICS_FILE].iter().any(|name| path.join(name).exists())
 }
 
 /// Renames `runs/dnms` to `runs/dnms.1`, or to the first free number, so that no trained networks are lost.
-fn move_aside(path: &Path) -> Result<()> {
+pub(super) fn move_aside(path: &Path) -> Result<()> {
     let free = path.file_name().and_then(|name| {
         let name = name.to_string_lossy();
         (1u32..).map(|k| path.with_file_name(format!("{name}.{k}"))).find(|aside| !aside.exists())

@@ -2,22 +2,28 @@
 
 use super::folder::claim;
 use super::metrics_rows::whole_lines;
+use super::folder::{holds_a_run, move_aside};
 use super::{holds_a_checkpoint, LifeFolder, Lock, CONFIG_FILE, METRICS_FILE};
-use crate::error::{ensure, At, Doing, Error, Result};
-use crate::files::{copy, second_name, write_atomically, write_through};
+use crate::error::{bail, ensure, At, Doing, Error, Result};
+use crate::files::{copy, refuse_link, second_name, sync_folder_of, write_atomically, write_through};
 use crate::presets::commented;
+use crate::reader::ensure_regular;
 use crate::training::{Checkpoint, Integrity, LifeCheckpoint, Lives, CHECKPOINT_FILE};
 use crate::worlds::LifeRow;
 use candle_core::Device;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 
+/// The prefix of the folder in which a run is put together; the name that it will have follows.
+const UNFINISHED: &str = ".merging-";
+
 /// Writes the runs in the folders `runs` as one run in `out`, whose configuration, metrics and checkpoint are those that one run of
-/// all their networks would have written, to the byte. With `force`, an existing run in `out` is moved aside.
+/// all their networks would have written, to the byte. However it ends, `out` holds the whole run or nothing of it. With `force`, an
+/// existing run in `out` is moved aside once the new one is whole.
 ///
 /// # Errors
-/// As [`Checkpoint::merge`], [`Checkpoint::read`] and [`RunFolder::create`](crate::RunFolder::create);
+/// [`Error::Usage`] if `out` holds a run, unless `force`, or other files; as [`Checkpoint::merge`], [`Checkpoint::read`] and [`RunFolder::create`](crate::RunFolder::create);
 /// [`Error::Content`] if a checkpoint was changed or metrics lack rows.
 pub fn merge_runs(runs: &[PathBuf], out: &Path, force: bool) -> Result<Checkpoint> {
     let read = |run: &PathBuf| {
@@ -28,19 +34,21 @@ pub fn merge_runs(runs: &[PathBuf], out: &Path, force: bool) -> Result<Checkpoin
     parts.sort_by_key(|(_, part)| part.setup.config.train.networks.start);
     let metrics: Vec<PathBuf> = parts.iter().map(|(run, _)| run.join(METRICS_FILE)).collect();
     let merged = Checkpoint::merge(parts.into_iter().map(|(run, part)| (run.display().to_string(), part)).collect())?;
-    let lock = claim(out, force)?;
-    write_atomically(&out.join(CONFIG_FILE), commented(&merged.setup.config)?.as_bytes())?;
-    merge_metrics(&metrics, merged.updates, &out.join(METRICS_FILE))?;
-    merged.write(&out.join(CHECKPOINT_FILE))?;
-    drop(lock);
+    whole_or_nothing(out, force, |folder| {
+        let lock = claim(folder, false)?;
+        write_atomically(&folder.join(CONFIG_FILE), commented(&merged.setup.config)?.as_bytes())?;
+        merge_metrics(&metrics, merged.updates, &folder.join(METRICS_FILE))?;
+        merged.write(&folder.join(CHECKPOINT_FILE))?;
+        Ok(lock)
+    })?;
     Ok(merged)
 }
 
 /// Writes the lives in the folders `runs` as one run in `out`, as if they had been lived in one. Lives that are over wait for the
-/// others. With `force`, an existing run in `out` is moved aside. Returns them with the rows that they left.
+/// others. `out` and `force` are as in [`merge_runs`]. Returns them with the rows that they left.
 ///
 /// # Errors
-/// As [`LifeCheckpoint::merge`], [`LifeFolder::reopen`] and [`LifeFolder::create`]; [`Error::Content`] if a checkpoint was changed.
+/// [`Error::Usage`] if `out` holds a run, unless `force`, or other files; as [`LifeCheckpoint::merge`], [`LifeFolder::reopen`] and [`LifeFolder::create`]; [`Error::Content`] if a checkpoint was changed.
 pub fn merge_lives(runs: &[PathBuf], out: &Path, force: bool) -> Result<(LifeCheckpoint, Vec<LifeRow>)> {
     let read = |run: &PathBuf| {
         // Nothing may write there meanwhile.
@@ -65,10 +73,59 @@ pub fn merge_lives(runs: &[PathBuf], out: &Path, force: bool) -> Result<(LifeChe
     let merged = LifeCheckpoint::merge(parts.into_iter().map(|(name, part, _)| (name, part)).collect())?;
     // By block, and in each by network, in which order they are.
     rows.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
-    let mut folder = LifeFolder::create(out, &merged.setup, force)?;
-    folder.append(&rows)?;
-    folder.save(&Lives::resume(&merged, &Device::Cpu)?)?;
+    whole_or_nothing(out, force, |folder| {
+        let mut folder = LifeFolder::create(folder, &merged.setup, false)?;
+        folder.append(&rows)?;
+        folder.save(&Lives::resume(&merged, &Device::Cpu)?)?;
+        Ok(folder)
+    })?;
     Ok((merged, rows))
+}
+
+/// Lets `write` fill a folder beside `out` that becomes `out` once it is whole; what `write` returns keeps it locked until then.
+fn whole_or_nothing<T>(out: &Path, force: bool, write: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let out = &if out.is_symlink() { fs::canonicalize(out).doing("reading", out)? } else { out.to_path_buf() };
+    let Some(name) = out.file_name() else { bail!(Usage, "`{}`: expected the name of a folder", out.display()) };
+    let mut unfinished = std::ffi::OsString::from(UNFINISHED);
+    unfinished.push(name);
+    let unfinished = out.with_file_name(unfinished);
+    let replaced = match holds_a_run(out) {
+        true if force => Some(Lock::take(out)?),
+        // This refuses.
+        true => Some(claim(out, false)?),
+        false => None,
+    };
+    let empty = || fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_none());
+    ensure!(
+        replaced.is_some() || !out.exists() || empty(),
+        Usage,
+        "{} is neither new, nor empty, nor the folder of a run: choose another folder (--out DIR)",
+        out.display()
+    );
+    clear(&unfinished)?;
+    let written = write(&unfinished).and_then(|written| {
+        match replaced {
+            Some(_) => move_aside(out)?,
+            None if out.exists() => fs::remove_dir(out).doing("replacing", out)?,
+            None => {}
+        }
+        fs::rename(&unfinished, out).doing("renaming", &unfinished)?;
+        sync_folder_of(out).map(|()| written)
+    });
+    if written.is_err() {
+        let _ = clear(&unfinished);
+    }
+    written
+}
+
+/// Removes what a merge has left that was killed or has failed, unless another process is writing it.
+fn clear(unfinished: &Path) -> Result<()> {
+    refuse_link(unfinished)?;
+    if unfinished.exists() {
+        let _lock = Lock::take(unfinished)?;
+        fs::remove_dir_all(unfinished).doing("clearing", unfinished)?;
+    }
+    Ok(())
 }
 
 /// Refuses a run whose checkpoint was changed.
@@ -87,12 +144,14 @@ fn whole(run: &Path, integrity: Integrity) -> Result<()> {
 /// # Errors
 /// [`Error::Io`] if a file is missing or cannot be written.
 pub(crate) fn copy_run(run: &Path, out: &Path) -> Result<()> {
-    std::fs::create_dir_all(out).doing("creating the folder", out)?;
-    for name in [CONFIG_FILE, CHECKPOINT_FILE] {
-        second_name(&run.join(name), &out.join(name)).doing("copying", &run.join(name))?;
-    }
-    // It grows in place.
-    copy(&run.join(METRICS_FILE), &out.join(METRICS_FILE)).doing("copying", &run.join(METRICS_FILE))
+    whole_or_nothing(out, false, |folder| {
+        fs::create_dir_all(folder).doing("creating the folder", folder)?;
+        for name in [CONFIG_FILE, CHECKPOINT_FILE] {
+            second_name(&run.join(name), &folder.join(name)).doing("copying", &run.join(name))?;
+        }
+        // It grows in place.
+        copy(&run.join(METRICS_FILE), &folder.join(METRICS_FILE)).doing("copying", &run.join(METRICS_FILE))
+    })
 }
 
 /// Merges the metrics of parts of a run, up to update `updates`: the rows of each update stand together, in the order of the parts.
@@ -150,6 +209,7 @@ struct Lines {
 impl Lines {
     /// The header.
     fn open(path: &Path) -> Result<Self> {
+        ensure_regular(path)?;
         let file = File::open(path).doing("reading", path)?;
         let whole = whole_lines(&file).doing("reading", path)?;
         let file = io::BufReader::new(file.take(whole));

@@ -2,19 +2,20 @@
 
 use super::scores::{Outcome, Scores};
 use super::subject::Subject;
+use super::table::refuse_links;
 use super::{job_numbers, Job, JobState, Sweep, RESULTS_FILE};
 use crate::error::{ensure, Doing, Error, Result};
-use crate::files::write_through;
+use crate::files::{refuse_links_in, remove_unfinished, write_through};
 use crate::quantile::quantile_with_missing;
 use crate::storage::{copy_run, merge_lives, merge_runs, Lock};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::cmp::Ordering;
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// How many runs are merged at once.
-const WRITERS: usize = 8;
+/// How many settings are checked, or merged, at once.
+const WORKERS: usize = 8;
 
 /// What came of a sweep.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct Collected {
     pub lives: bool,
     /// Settings that have no run of their own, with the reason.
     pub apart: Vec<(usize, String)>,
+    /// Jobs of a sweep that an earlier version of the program has run: whether their files were changed since could not be checked.
+    pub unchecked: Vec<usize>,
 }
 
 /// What came of the networks of a setting. Quartiles are lower, median and upper.
@@ -133,16 +136,16 @@ impl Sweep {
     /// depend on how networks were cut into jobs. With `partial`, settings that are not finished are left out. A run that is
     /// there already is left alone.
     ///
+    /// Before anything is written, the plan, the settings and all that the jobs have left are compared with what they were when each
+    /// job finished.
+    ///
     /// # Errors
-    /// [`Error::Usage`] if jobs are not finished, unless `partial`, or if another process collects; otherwise as [`merge_runs`].
+    /// [`Error::Usage`] if jobs are not finished, unless `partial`, or if another process collects; [`Error::Content`] if a file was
+    /// changed, or if a symbolic link stands where something is written; otherwise as [`merge_runs`].
     pub fn collect(&self, partial: bool) -> Result<Collected> {
+        refuse_links(self.folder())?;
         let _lock = Lock::take(self.folder())?;
-        let mut missing = Vec::new();
-        for job in self.jobs() {
-            if self.state(job)? != JobState::Finished {
-                missing.push(job.number);
-            }
-        }
+        let (missing, unchecked) = self.missing()?;
         ensure!(
             missing.is_empty() || partial,
             Usage,
@@ -150,11 +153,22 @@ impl Sweep {
             job_numbers(&missing),
             self.folder().display()
         );
+        let subject = self.subject(self.job(1)?)?;
+        // Most of the time goes by while files are read, or made safe on disk, which several threads wait for at once.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(WORKERS).build().map_err(std::io::Error::other);
+        let pool = pool.doing("starting threads for", self.folder())?;
+        let complete = |jobs: &&[Job]| !jobs.iter().any(|job| missing.binary_search(&job.number).is_ok());
+        let ready: Vec<&[Job]> = self.settings().filter(complete).collect();
+        let check = |jobs: &&[Job]| self.check(jobs, unchecked.is_empty());
+        let checked: Vec<Result<()>> = pool.install(|| ready.par_iter().map(check).collect());
+        // The first that was changed is named, whichever thread was the first.
+        checked.into_iter().collect::<Result<()>>()?;
         let runs = self.folder().join("runs");
         std::fs::create_dir_all(&runs).doing("creating the folder", &runs)?;
-        let subject = self.subject(self.job(1)?)?;
+        refuse_links_in(&runs)?;
+        self.clear(&runs)?;
         let lives = matches!(subject, Subject::Life(_));
-        let mut found = Collected { lives, settings: Vec::new(), apart: Vec::new() };
+        let mut found = Collected { lives, settings: Vec::new(), apart: Vec::new(), unchecked };
         let mut complete = Vec::new();
         let path = self.folder().join(RESULTS_FILE);
         write_through(&path, |file| {
@@ -162,10 +176,7 @@ impl Sweep {
                 |error: csv::Error| Error::Io { doing: "writing", path: path.clone(), source: error.into() };
             let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(BufWriter::new(file));
             let mut header = None;
-            for jobs in self.settings() {
-                if jobs.iter().any(|job| missing.binary_search(&job.number).is_ok()) {
-                    continue;
-                }
+            for jobs in ready {
                 let parts = jobs.iter().map(|job| self.scores(job, &subject)).collect::<Result<Vec<_>>>()?;
                 let (setting, values) = (jobs[0].setting.to_string(), &jobs[0].values);
                 for part in &parts {
@@ -192,9 +203,6 @@ impl Sweep {
             csv.flush().doing("writing", &path)?;
             csv.into_inner().map_err(|error| csv_error(error.into_error().into()))?.flush().doing("writing", &path)
         })?;
-        // Most of the time goes by while files are made safe on disk, which several threads wait for at once.
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(WRITERS).build().map_err(std::io::Error::other);
-        let pool = pool.doing("starting threads for", &runs)?;
         pool.install(|| {
             complete.par_iter().filter(|(_, even)| *even).try_for_each(|(jobs, _)| self.merge(jobs, lives))
         })?;
@@ -211,17 +219,33 @@ impl Sweep {
         if run.exists() {
             return Ok(());
         }
-        let unfinished = run.with_file_name(format!(".collecting-{}", jobs[0].setting));
-        if unfinished.exists() {
-            std::fs::remove_dir_all(&unfinished).doing("clearing", &unfinished)?;
-        }
         let parts: Vec<PathBuf> = jobs.iter().map(|job| self.job_folder(job)).collect();
         match &parts[..] {
-            [alone] => copy_run(alone, &unfinished)?,
-            parts if lives => drop(merge_lives(parts, &unfinished, false)?),
-            parts => drop(merge_runs(parts, &unfinished, false)?),
+            [alone] => copy_run(alone, &run),
+            parts if lives => merge_lives(parts, &run, false).map(drop),
+            parts => merge_runs(parts, &run, false).map(drop),
         }
-        std::fs::rename(&unfinished, &run).doing("renaming", &unfinished)
+    }
+
+    /// Removes what killed processes have left. Folders of jobs that are not finished may be in use.
+    fn clear(&self, runs: &Path) -> Result<()> {
+        let remove = |folder: &Path| remove_unfinished(folder, &[""]).doing("clearing", folder);
+        remove(self.folder())?;
+        remove(runs)?;
+        for job in self.jobs() {
+            if self.state(job)? == JobState::Finished {
+                remove(&self.job_folder(job))?;
+            }
+        }
+        for entry in std::fs::read_dir(runs).doing("reading", runs)? {
+            let path = entry.doing("reading", runs)?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            // `.collecting-K` is that of earlier versions.
+            if path.is_dir() && [".merging-", ".collecting-"].iter().any(|prefix| name.starts_with(prefix)) {
+                std::fs::remove_dir_all(&path).doing("clearing", &path)?;
+            }
+        }
+        Ok(())
     }
 }
 

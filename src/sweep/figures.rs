@@ -1,6 +1,7 @@
 //! The pictures and the page of a sweep.
 
 use super::subject::Subject;
+use super::table::refuse_links;
 use super::{Collected, SettingResult, Sweep, PLAN_FILE, RESULTS_FILE};
 use crate::error::Result;
 use crate::files::write_atomically;
@@ -8,7 +9,7 @@ use crate::plot::{extent, Canvas, Colour, HeatMap, Mark, Panel, Panels, Shape};
 use crate::presets::Setup;
 use crate::quantile::quantile;
 use crate::report::{learning_curves, picture, render, LearningCurve};
-use crate::storage::REPORT_FILE;
+use crate::storage::{Lock, REPORT_FILE};
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 use std::cmp::Ordering;
@@ -27,8 +28,11 @@ impl Sweep {
     /// `settings.png` and `.svg`; and writes `report.html`, which shows both. Returns the paths.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io) if a run cannot be read or a file cannot be written.
+    /// [`Error::Io`](crate::Error::Io) if a run cannot be read or a file cannot be written; [`Error::Usage`](crate::Error::Usage) if
+    /// another process collects.
     pub fn draw(&self, found: &Collected) -> Result<Vec<PathBuf>> {
+        refuse_links(self.folder())?;
+        let _lock = Lock::take(self.folder())?;
         let mut written = Vec::new();
         let mut save = |name: &str, canvas: &Canvas| {
             let stem = self.folder().join(name);

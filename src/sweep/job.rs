@@ -1,12 +1,15 @@
 //! Running one job: from the beginning, from where it was, or not at all if it is finished.
 
 use super::scores::{write_scores, write_verdicts, SCORES_FILE};
+use super::seal::SEAL_FILE;
 use super::subject::Subject;
 use super::{Job, Sweep};
 use crate::device::{open_devices, parse_devices};
 use crate::engine::check_memory;
 use crate::error::{bail, ensure, Doing, Error, Result};
+use crate::files::{refuse_link, refuse_links_in, remove_unfinished};
 use crate::presets::{LifeSetup, Setup};
+use crate::reader::ensure_regular;
 use crate::runs::evaluate;
 use crate::storage::{holds_a_checkpoint, holds_life_rows, newest, LifeFolder, Lock, RunFolder, METRICS_FILE};
 use crate::training::{
@@ -38,6 +41,9 @@ pub enum JobState {
         /// Their age.
         seconds: f64,
     },
+    /// Its table is there, but nothing vouches for it: an earlier version of the program ran it, or it was killed as it ended. Run
+    /// again, its networks are only tested again.
+    Unconfirmed,
     /// Its networks are trained and tested, or have lived.
     Finished,
 }
@@ -149,23 +155,25 @@ impl Sweep {
     ///
     /// # Errors
     /// [`Error::Usage`] if another process runs it, or if its folder holds a run of other settings; [`Error::Content`] if its
-    /// checkpoint was changed; otherwise as [`Trainer::train_with`] or [`LifeFolder::live`].
+    /// checkpoint was changed, or if its folder or a file in it is a symbolic link; otherwise as [`Trainer::train_with`] or [`LifeFolder::live`].
     pub fn run(&self, job: &Job, news: &dyn Fn(&Job, JobNews), interrupted: &dyn Fn() -> bool) -> Result<bool> {
         if self.state(job)? == JobState::Finished {
             return Ok(true);
         }
         let folder = self.job_folder(job);
         let subject = self.subject(job)?;
+        refuse_link(&self.folder().join("jobs"))?;
+        refuse_links_in(&folder)?;
         std::fs::create_dir_all(&folder).doing("creating the folder", &folder)?;
         let devices = open_devices(&parse_devices(subject.device())?)?.devices;
         let news = |told: JobNews| news(job, told);
         match subject {
-            Subject::Task(config) => train(&folder, Setup::new(*config)?, &devices, &news, interrupted),
+            Subject::Task(config) => self.train(job, Setup::new(*config)?, &devices, &news, interrupted),
             Subject::Life(config) => {
                 let [device] = &devices[..] else {
                     bail!(Usage, "lives run on one device, and life.device names {}", devices.len())
                 };
-                live(&folder, LifeSetup::new(*config)?, device, &news, interrupted)
+                self.live(job, LifeSetup::new(*config)?, device, &news, interrupted)
             }
         }
     }
@@ -173,75 +181,87 @@ impl Sweep {
     /// How far a job is, without reading its checkpoint.
     ///
     /// # Errors
-    /// [`Error::Io`] if its folder cannot be read.
+    /// [`Error::Io`] if its folder cannot be read, [`Error::Content`] if its metrics are not a regular file.
     pub fn state(&self, job: &Job) -> Result<JobState> {
         let folder = self.job_folder(job);
-        if folder.join(SCORES_FILE).exists() {
+        if folder.join(SEAL_FILE).exists() {
             return Ok(JobState::Finished);
+        }
+        if folder.join(SCORES_FILE).exists() {
+            return Ok(JobState::Unconfirmed);
         }
         let path = folder.join(METRICS_FILE);
         if !path.exists() {
             return Ok(JobState::Waiting);
         }
+        ensure_regular(&path)?;
         Ok(match holds_life_rows(&path)? {
             false => JobState::Begun { updates: newest(&path, 0)?.unwrap_or(0) },
             true => JobState::Living { seconds: newest(&path, 1)?.unwrap_or(0.0) },
         })
     }
-}
 
-/// Trains a job's networks and tests them; returns whether it is finished.
-fn train(
-    folder: &Path,
-    setup: Setup,
-    devices: &[Device],
-    news: &dyn Fn(JobNews),
-    interrupted: &dyn Fn() -> bool,
-) -> Result<bool> {
-    let lock = Lock::take(folder)?;
-    check_memory(&setup, devices)?;
-    let (mut trainer, saved_at) = begin(folder, setup, devices)?;
-    let mut run = Watch::new(RunFolder::reopen(lock, trainer.config(), saved_at)?, news);
-    if trainer.finished().is_none() || saved_at != Some(trainer.updates()) {
-        let reason = trainer.train_with(&mut [&mut run], interrupted)?;
-        if reason == StopReason::Interrupted {
+    /// Trains a job's networks and tests them; returns whether it is finished.
+    fn train(
+        &self,
+        job: &Job,
+        setup: Setup,
+        devices: &[Device],
+        news: &dyn Fn(JobNews),
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<bool> {
+        let folder = &self.job_folder(job);
+        let lock = Lock::take(folder)?;
+        remove_unfinished(folder, &[""]).doing("clearing", folder)?;
+        check_memory(&setup, devices)?;
+        let (mut trainer, saved_at) = begin(folder, setup, devices)?;
+        // It keeps the folder locked.
+        let mut run = Watch::new(RunFolder::reopen(lock, trainer.config(), saved_at)?, news);
+        if trainer.finished().is_none() || saved_at != Some(trainer.updates()) {
+            let reason = trainer.train_with(&mut [&mut run], interrupted)?;
+            if reason == StopReason::Interrupted {
+                return Ok(false);
+            }
+        }
+        let checkpoint = trainer.checkpoint()?;
+        drop(trainer);
+        let scores = evaluate(&checkpoint, TRIALS, checkpoint.setup.config.train.seed)?;
+        write_scores(folder, &checkpoint, &scores)?;
+        self.seal(job).map(|()| true)
+    }
+
+    /// Lets a job's networks live; returns whether their lives are over.
+    fn live(
+        &self,
+        job: &Job,
+        setup: LifeSetup,
+        device: &Device,
+        news: &dyn Fn(JobNews),
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<bool> {
+        let folder = &self.job_folder(job);
+        let lock = Lock::take(folder)?;
+        remove_unfinished(folder, &[""]).doing("clearing", folder)?;
+        let (mut lives, saved_at) = if holds_a_checkpoint(folder) {
+            let checkpoint = LifeCheckpoint::read(folder)?;
+            let difference = checkpoint.setup.config.difference(&setup.config, &[])?;
+            same_plan(&folder.join(CHECKPOINT_FILE), checkpoint.integrity, difference)?;
+            (Lives::resume(&checkpoint, device)?, Some(checkpoint.block))
+        } else {
+            (Lives::new(setup, device)?, None)
+        };
+        // It keeps the folder locked.
+        let mut run = LifeFolder::reopen(lock, lives.setup(), saved_at)?;
+        let mut report = |lives: &Lives, warning: Option<&str>| match warning {
+            None => news(JobNews::Lived(lives)),
+            Some(warning) => news(JobNews::Warning(warning)),
+        };
+        if !run.live(&mut lives, &mut report, interrupted)? {
             return Ok(false);
         }
-    }
-    let checkpoint = trainer.checkpoint()?;
-    drop(trainer);
-    let scores = evaluate(&checkpoint, TRIALS, checkpoint.setup.config.train.seed)?;
-    write_scores(folder, &checkpoint, &scores)?;
-    Ok(true)
-}
-
-/// Lets a job's networks live; returns whether their lives are over.
-fn live(
-    folder: &Path,
-    setup: LifeSetup,
-    device: &Device,
-    news: &dyn Fn(JobNews),
-    interrupted: &dyn Fn() -> bool,
-) -> Result<bool> {
-    let lock = Lock::take(folder)?;
-    let (mut lives, saved_at) = if holds_a_checkpoint(folder) {
-        let checkpoint = LifeCheckpoint::read(folder)?;
-        let difference = checkpoint.setup.config.difference(&setup.config, &[])?;
-        same_plan(&folder.join(CHECKPOINT_FILE), checkpoint.integrity, difference)?;
-        (Lives::resume(&checkpoint, device)?, Some(checkpoint.block))
-    } else {
-        (Lives::new(setup, device)?, None)
-    };
-    let mut run = LifeFolder::reopen(lock, lives.setup(), saved_at)?;
-    let mut report = |lives: &Lives, warning: Option<&str>| match warning {
-        None => news(JobNews::Lived(lives)),
-        Some(warning) => news(JobNews::Warning(warning)),
-    };
-    let over = run.live(&mut lives, &mut report, interrupted)?;
-    if over {
         write_verdicts(folder, lives.setup(), &run.rows()?)?;
+        self.seal(job).map(|()| true)
     }
-    Ok(over)
 }
 
 /// Refuses a checkpoint that was changed, or whose configuration differs from that of the plan.

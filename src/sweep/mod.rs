@@ -5,13 +5,16 @@
 //! `runs/K`, and one table, `results.csv`.
 
 mod collect;
+mod draws;
 #[cfg(feature = "report")]
 mod figures;
 mod job;
 mod plan;
 mod scores;
 mod script;
+mod seal;
 mod subject;
+mod table;
 
 pub use collect::{Collected, SettingResult};
 pub use job::{JobNews, JobState};
@@ -19,18 +22,23 @@ pub use plan::SweepPlan;
 pub use script::BatchSystem;
 
 use crate::config::NetworkRange;
-use crate::error::{bail, ensure, At, Doing, Error, Result};
-use crate::reader::sha256;
-use crate::text::printable;
+use crate::error::{bail, ensure, At, Error, Result};
+use crate::reader::{read_text, sha256};
 use std::path::{Path, PathBuf};
-use subject::Subject;
+use subject::{contradiction, Subject};
+use table::RESTORE;
 
 /// The name of the plan in a sweep's folder: a row for each job, its columns separated by tabs.
 pub const PLAN_FILE: &str = "plan.tsv";
 /// The name of the table in a sweep's folder.
 pub const RESULTS_FILE: &str = "results.csv";
-/// The columns of a plan before those of the keys that differ between settings.
-const COLUMNS: [&str; 4] = ["job", "setting", "networks", "sha256"];
+/// The name of the description in a sweep's folder.
+const SWEEP_FILE: &str = "sweep.toml";
+/// What [`Sweep::draw`] writes.
+const PICTURES: [&str; 5] =
+    ["learning_curves.png", "learning_curves.svg", "settings.png", "settings.svg", crate::storage::REPORT_FILE];
+/// The largest description, and the largest file of a setting, in bytes.
+const LARGEST_TOML: u64 = 1 << 24;
 
 /// A planned sweep in its folder.
 #[derive(Clone, Debug)]
@@ -38,6 +46,8 @@ pub struct Sweep {
     folder: PathBuf,
     keys: Vec<String>,
     jobs: Vec<Job>,
+    /// The SHA-256 of the plan.
+    sha256: String,
 }
 
 /// Some networks of one setting: what one job trains or lets live.
@@ -56,54 +66,6 @@ pub struct Job {
 }
 
 impl Sweep {
-    /// Reads the plan in a sweep's folder.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] if there is none, [`Error::Io`] if it cannot be read, [`Error::Content`] if it is no plan.
-    pub fn open(folder: &Path) -> Result<Self> {
-        let path = folder.join(PLAN_FILE);
-        ensure!(
-            path.exists(),
-            Usage,
-            "{} holds no plan: hebbian-rnn sweep plan FILE.toml --out DIR makes one",
-            folder.display()
-        );
-        let text = std::fs::read_to_string(&path).doing("reading", &path)?;
-        let mut reader = csv::ReaderBuilder::new().delimiter(b'\t').from_reader(text.as_bytes());
-        let damaged = |error: csv::Error| Error::Content(error.to_string());
-        let header = reader.headers().map_err(damaged).at_path(&path)?.clone();
-        if !header.iter().zip(COLUMNS).all(|(found, expected)| found == expected) || header.len() < COLUMNS.len() {
-            bail!(Content, "{}: its columns begin otherwise than {}", path.display(), COLUMNS.join(", "));
-        }
-        let mut jobs = Vec::new();
-        for record in reader.records() {
-            let record = record.map_err(damaged).at_path(&path)?;
-            let number = |k: usize| {
-                let text = &record[k];
-                text.parse().map_err(|_| Error::Content(format!("`{text}` is no {}", COLUMNS[k]))).at_path(&path)
-            };
-            let job = Job {
-                number: number(0)?,
-                setting: number(1)?,
-                networks: record[2].parse().at_path(&path)?,
-                sha256: record[3].to_string(),
-                values: record.iter().skip(COLUMNS.len()).map(printable).collect(),
-            };
-            let expected = jobs.len() + 1;
-            ensure!(
-                job.number == expected,
-                Content,
-                "{}: job {} stands in the place of job {expected}",
-                path.display(),
-                job.number
-            );
-            jobs.push(job);
-        }
-        ensure!(!jobs.is_empty(), Content, "{}: it has no jobs", path.display());
-        let keys = header.iter().skip(COLUMNS.len()).map(printable).collect();
-        Ok(Sweep { folder: folder.to_path_buf(), keys, jobs })
-    }
-
     /// The sweep's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -148,17 +110,44 @@ impl Sweep {
     /// What a job trains or lets live: the configuration of its setting, with its own networks.
     ///
     /// # Errors
-    /// [`Error::Io`] if its file cannot be read, [`Error::Content`] if it was changed since the plan was made.
+    /// [`Error::Io`] if its file cannot be read, [`Error::Content`] if the file or the setting's rows of the plan were changed since
+    /// the plan was made.
     fn subject(&self, job: &Job) -> Result<Subject> {
         let path = self.settings_file(job.setting);
-        let text = std::fs::read_to_string(&path).doing("reading", &path)?;
+        let text = read_text(&path, LARGEST_TOML)?;
         ensure!(
             sha256(text.as_bytes()) == job.sha256,
             Content,
-            "{}: it was changed since the plan was made: put it back, or plan a sweep of its own in another folder",
-            path.display()
+            "{}: it was changed since the plan was made: its SHA-256 is {}, expected {}; {RESTORE}",
+            path.display(),
+            sha256(text.as_bytes()),
+            job.sha256
         );
-        Ok(Subject::from_toml(&text).at_path(&path)?.with_networks(job.networks))
+        let subject = Subject::from_toml(&text).at_path(&path)?;
+        self.check_rows(job.setting, &subject).at_path(&self.folder.join(PLAN_FILE))?;
+        Ok(subject.with_networks(job.networks))
+    }
+
+    /// Refuses a plan whose rows of a setting are not those of its configuration.
+    fn check_rows(&self, setting: usize, subject: &Subject) -> Result<()> {
+        let first = self.jobs.partition_point(|job| job.setting < setting);
+        let last = self.jobs.partition_point(|job| job.setting <= setting) - 1;
+        let networks = self.jobs[first].networks.start..self.jobs[last].networks.end;
+        let file = self.settings_file(setting);
+        ensure!(
+            networks == subject.networks().range(),
+            Content,
+            "the jobs of setting {setting} have networks {networks:?}; expected {:?}, as in {}; {RESTORE}",
+            subject.networks().range(),
+            file.display()
+        );
+        let settings = subject.settings()?;
+        for (key, value) in self.keys.iter().zip(&self.jobs[first].values).filter(|(_, value)| !value.is_empty()) {
+            if let Some(found) = contradiction(&settings, key, value) {
+                bail!(Content, "{key} of setting {setting} is {value}, but {found} in {}; {RESTORE}", file.display());
+            }
+        }
+        Ok(())
     }
 
     fn settings_file(&self, setting: usize) -> PathBuf {

@@ -1,21 +1,20 @@
 //! The file that describes a sweep, and the plan made of it.
 
-use super::subject::Subject;
-use super::{Job, Sweep, COLUMNS, PLAN_FILE};
+use super::draws::Distribution;
+use super::subject::{shown, Subject};
+use super::table::{planned, refuse_links, table};
+use super::{Job, Sweep, LARGEST_TOML, PLAN_FILE, SWEEP_FILE};
 use crate::config::{NetworkRange, Setting};
 use crate::error::{bail, ensure, At, Doing, Error, Result};
-use crate::files::write_atomically;
-use crate::random::{stream, Phase, Purpose};
-use crate::reader::sha256;
-use rand::RngExt;
+use crate::files::{refuse_link, remove_unfinished, write_atomically};
+use crate::reader::{read_text, sha256};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::Path;
 use toml::{Table, Value};
 
-/// The name of the description in a sweep's folder.
-const SWEEP_FILE: &str = "sweep.toml";
-/// More settings than this are taken for a mistake.
-const MOST: usize = 1_000_000;
+/// More settings, or jobs, than this are taken for a mistake.
+const MOST: u64 = 1_000_000;
 
 /// A description of settings: every combination of the values in `grid`, with each entry of `list`, with each of `draws` draws,
 /// times the networks.
@@ -77,6 +76,15 @@ impl SweepPlan {
         }
     }
 
+    /// Reads a description from a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read, [`Error::Content`] if it is not a regular file or too large; else as
+    /// [`SweepPlan::parse`].
+    pub fn read(path: &Path) -> Result<Self> {
+        Self::parse(&read_text(path, LARGEST_TOML)?, &path.display().to_string())
+    }
+
     /// Reads a description; `name` is that of its file.
     ///
     /// # Errors
@@ -94,18 +102,9 @@ impl SweepPlan {
     /// The settings: for each, the values of the keys that differ.
     ///
     /// # Errors
-    /// [`Error::Usage`] if a list of values is none, a distribution is unknown, or a key is given twice.
+    /// [`Error::Usage`] if a list of values is none, a distribution is unknown, a key or a value is given twice, or if there are more
+    /// than a million settings.
     pub fn settings(&self) -> Result<Vec<Vec<Setting>>> {
-        let mut settings = vec![Vec::new()];
-        for Setting { key, value, .. } in Setting::from_table(&self.grid, "grid") {
-            let Value::Array(values) = value else {
-                bail!(Usage, "grid.{key} is {value}; expected an array of values")
-            };
-            settings = combined(settings, values.into_iter().map(|value| vec![Setting::flag("grid", &key, value)]))?;
-        }
-        if !self.list.is_empty() {
-            settings = combined(settings, self.list.iter().map(|table| Setting::from_table(table, "list")))?;
-        }
         let drawn = self.distributions()?;
         ensure!(
             drawn.is_empty() == (self.draws == 0),
@@ -114,11 +113,30 @@ impl SweepPlan {
             self.draws,
             drawn.len()
         );
+        let grid = self.grid_values()?;
+        let list: Vec<Vec<Setting>> = self.list.iter().map(|table| Setting::from_table(table, "list")).collect();
+        let mut seen = BTreeSet::new();
+        if let Some(entry) = list.iter().find(|entry| !seen.insert(described(entry))) {
+            bail!(Usage, "list has the entry {} twice; expected different entries", described(entry))
+        }
+        // Before any is drawn or combined.
+        let lengths =
+            grid.iter().map(|(_, values)| values.len() as u64).chain([list.len().max(1) as u64, self.draws.max(1)]);
+        let count = lengths.fold(1u64, u64::saturating_mul);
+        ensure!(count <= MOST, Usage, "grid, list and draws make {count} settings; expected at most {MOST}");
+        let mut settings = vec![Vec::new()];
+        for (key, values) in grid {
+            let values = values.into_iter().map(|value| vec![Setting::flag("grid", &key, value)]);
+            settings = combined(settings, &values.collect::<Vec<_>>());
+        }
+        if !list.is_empty() {
+            settings = combined(settings, &list);
+        }
         if self.draws > 0 {
             let draw = |k: u64| {
                 drawn.iter().map(|(key, from)| Setting::flag("draw", key, from.draw(self.seed, key, k))).collect()
             };
-            settings = combined(settings, (1..=self.draws).map(draw))?;
+            settings = combined(settings, &(1..=self.draws).map(draw).collect::<Vec<_>>());
         }
         let common = Setting::from_table(&self.set, "set");
         for key in settings.iter().flatten().map(|setting| &setting.key) {
@@ -137,6 +155,25 @@ impl SweepPlan {
             );
         }
         Ok(settings)
+    }
+
+    /// The keys of the grid, each with its values.
+    fn grid_values(&self) -> Result<Vec<(String, Vec<Value>)>> {
+        let keys = Setting::from_table(&self.grid, "grid").into_iter().map(|Setting { key, value, .. }| {
+            let Value::Array(values) = value else {
+                bail!(Usage, "grid.{key} is {value}; expected an array of values")
+            };
+            ensure!(!values.is_empty(), Usage, "grid.{key} is []; expected at least one value");
+            // As numbers, 1 and 1.0 are the same.
+            let number = |value: &Value| value.as_float().or(value.as_integer().map(|number| number as f64));
+            let meant = |value: &Value| number(value).map_or(value.to_string(), |number| format!("{:?}", number + 0.0));
+            let mut seen = BTreeSet::new();
+            if let Some(value) = values.iter().find(|value| !seen.insert(meant(value))) {
+                bail!(Usage, "grid.{key} has the value {} twice; expected different values", shown(value))
+            }
+            Ok((key, values))
+        });
+        keys.collect()
     }
 
     fn distributions(&self) -> Result<Vec<(String, Distribution)>> {
@@ -185,6 +222,8 @@ impl SweepPlan {
         }
         let most = self.networks_per_job.unwrap_or(u64::MAX);
         ensure!(most > 0, Usage, "networks_per_job is 0; expected at least 1");
+        let count = (settings.len() as u64).saturating_mul((self.networks.count() as u64).div_ceil(most));
+        ensure!(count <= MOST, Usage, "there are {count} jobs; expected at most {MOST}: make networks_per_job larger");
         let mut jobs = Vec::new();
         let mut files = Vec::new();
         for (k, (values, subject)) in (1..).zip(settings.iter().zip(self.configurations(&settings)?)) {
@@ -208,9 +247,10 @@ impl SweepPlan {
             files.push((folder.join("settings").join(format!("{k}.toml")), text));
         }
         let keys: Vec<String> = keys.into_iter().map(String::from).collect();
-        let sweep = Sweep { folder: folder.to_path_buf(), keys, jobs };
-        let (path, plan) = (folder.join(PLAN_FILE), sweep.to_tsv()?);
-        if let Ok(there) = std::fs::read_to_string(&path) {
+        let plan = table(&keys, &jobs)?;
+        let sweep = Sweep::of_table(folder, &plan).at("the plan")?;
+        refuse_links(folder)?;
+        if let Some(there) = planned(folder)? {
             ensure!(
                 there == plan,
                 Usage,
@@ -221,51 +261,22 @@ impl SweepPlan {
         }
         let settings = folder.join("settings");
         std::fs::create_dir_all(&settings).doing("creating the folder", &settings)?;
+        remove_unfinished(folder, &[PLAN_FILE, SWEEP_FILE]).doing("clearing", folder)?;
         for (path, text) in &files {
+            refuse_link(path)?;
             std::fs::write(path, text).doing("writing", path)?;
         }
         let text =
             toml::to_string(self).map_err(|error| Error::Bug(format!("writing a sweep's description: {error}")))?;
         write_atomically(&folder.join(SWEEP_FILE), text.as_bytes())?;
-        write_atomically(&path, plan.as_bytes())?;
+        write_atomically(&folder.join(PLAN_FILE), plan.as_bytes())?;
         Ok(sweep)
     }
 }
 
-impl Sweep {
-    fn to_tsv(&self) -> Result<String> {
-        let bug = |error: String| Error::Bug(format!("writing a plan: {error}"));
-        let mut csv = csv::WriterBuilder::new().delimiter(b'\t').from_writer(Vec::new());
-        let header = COLUMNS.into_iter().chain(self.keys.iter().map(String::as_str));
-        csv.write_record(header).map_err(|error| bug(error.to_string()))?;
-        for job in &self.jobs {
-            let NetworkRange { start, end } = job.networks;
-            let fixed =
-                [job.number.to_string(), job.setting.to_string(), format!("{start}..{end}"), job.sha256.clone()];
-            csv.write_record(fixed.iter().chain(&job.values)).map_err(|error| bug(error.to_string()))?;
-        }
-        let bytes = csv.into_inner().map_err(|error| bug(error.to_string()))?;
-        String::from_utf8(bytes).map_err(|error| bug(error.to_string()))
-    }
-}
-
 /// Each of the settings with each of the others.
-fn combined(settings: Vec<Vec<Setting>>, others: impl Iterator<Item = Vec<Setting>>) -> Result<Vec<Vec<Setting>>> {
-    let others: Vec<Vec<Setting>> = others.take(MOST + 1).collect();
-    let count = settings.len().saturating_mul(others.len());
-    ensure!(count <= MOST, Usage, "there are more than {MOST} settings");
-    ensure!(count > 0, Usage, "there is no setting: an array in grid is empty");
-    Ok(settings.iter().flat_map(|setting| others.iter().map(|other| [&setting[..], other].concat())).collect())
-}
-
-/// A value as a cell of a table: text without quotes.
-fn shown(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        // As short as it can be.
-        Value::Float(number) => format!("{number:?}"),
-        other => other.to_string(),
-    }
+fn combined(settings: Vec<Vec<Setting>>, others: &[Vec<Setting>]) -> Vec<Vec<Setting>> {
+    settings.iter().flat_map(|setting| others.iter().map(|other| [&setting[..], other].concat())).collect()
 }
 
 /// The values of a setting, in one line.
@@ -273,51 +284,5 @@ fn described(values: &[Setting]) -> String {
     match values {
         [] => "the only setting".into(),
         values => values.iter().map(|s| format!("{}={}", s.key, shown(&s.value))).collect::<Vec<_>>().join(" "),
-    }
-}
-
-/// What a key is drawn from.
-enum Distribution {
-    Uniform(f64, f64),
-    Integer(i64, i64),
-    LogUniform(f64, f64),
-    Choice(Vec<Value>),
-}
-
-impl Distribution {
-    fn new(key: &str, kind: &str, value: Value) -> Result<Self> {
-        let expected =
-            "expected a table such as { uniform = [0.1, 1.0] }, { log_uniform = [1e-4, 1e-1] } or { choice = [1, 2] }";
-        let Value::Array(values) = value else { bail!(Usage, "draw.{key}.{kind} is {value}; {expected}") };
-        let number = |value: &Value| value.as_float().or(value.as_integer().map(|number| number as f64));
-        let bounds = match &values[..] {
-            [from, to] => number(from).zip(number(to)).filter(|(from, to)| from < to && (to - from).is_finite()),
-            _ => None,
-        };
-        match (kind, bounds, &values[..]) {
-            ("uniform", Some(_), [Value::Integer(from), Value::Integer(to)]) => Ok(Distribution::Integer(*from, *to)),
-            ("uniform", Some((from, to)), _) => Ok(Distribution::Uniform(from, to)),
-            ("log_uniform", Some((from, to)), _) if from > 0.0 => Ok(Distribution::LogUniform(from, to)),
-            ("choice", _, [_, ..]) => Ok(Distribution::Choice(values)),
-            ("uniform" | "log_uniform", ..) => {
-                bail!(Usage, "draw.{key}.{kind} is {}; expected two numbers, the smaller first", Value::Array(values))
-            }
-            _ => bail!(Usage, "draw.{key} has `{kind}`; {expected}"),
-        }
-    }
-
-    /// Draw `k` of a key.
-    fn draw(&self, seed: u64, key: &str, k: u64) -> Value {
-        let digits = sha256(key.as_bytes());
-        let name = u64::from_str_radix(&digits[..16], 16).unwrap_or_default();
-        let mut rng = stream(seed, name, k, Phase::Train, Purpose::Setting);
-        match self {
-            Distribution::Uniform(from, to) => Value::Float(from + (to - from) * rng.random::<f64>()),
-            Distribution::Integer(from, to) => Value::Integer(rng.random_range(*from..=*to)),
-            Distribution::LogUniform(from, to) => {
-                Value::Float(libm::exp(from.ln() + (to / from).ln() * rng.random::<f64>()))
-            }
-            Distribution::Choice(values) => values[rng.random_range(0..values.len())].clone(),
-        }
     }
 }

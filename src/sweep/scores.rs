@@ -1,10 +1,11 @@
-//! What came of a job's networks: the table `scores.csv`, which a job writes when it is finished.
+//! What came of a job's networks: the table `scores.csv`, which a job writes once its networks are tested.
 
 use super::subject::Subject;
 use super::{Job, Sweep};
-use crate::error::{At, Doing, Error, Result};
+use crate::error::{At, Error, Result};
 use crate::files::write_atomically;
 use crate::presets::{find_life, LifeSetup};
+use crate::reader::read_text;
 use crate::runs::Score;
 use crate::storage::to_csv;
 use crate::training::{verdicts, Checkpoint};
@@ -14,8 +15,10 @@ use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// The table that ends a job: a row for each network.
+/// The table of a job: a row for each network.
 pub(super) const SCORES_FILE: &str = "scores.csv";
+/// The largest table, in bytes.
+const LARGEST: u64 = 1 << 28;
 /// The columns of a life's row before the figures of its verdict.
 const OF_A_LIFE: [&str; 2] = ["network", "learnt"];
 
@@ -121,9 +124,9 @@ impl Sweep {
     /// [`Error::Io`] if its table cannot be read, [`Error::Content`] if it is none.
     pub(super) fn scores(&self, job: &Job, subject: &Subject) -> Result<Scores> {
         let path = self.job_folder(job).join(SCORES_FILE);
-        let text = std::fs::read(&path).doing("reading", &path)?;
+        let text = read_text(&path, LARGEST)?;
         let damaged = |error: csv::Error| Error::Content(error.to_string());
-        let mut csv = csv::Reader::from_reader(&text[..]);
+        let mut csv = csv::Reader::from_reader(text.as_bytes());
         let columns = csv.headers().map_err(damaged).at_path(&path)?.clone();
         let records = csv.into_records().collect::<Result<Vec<_>, _>>().map_err(damaged).at_path(&path)?;
         match subject {

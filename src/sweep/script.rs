@@ -135,10 +135,10 @@ seq {jobs} | parallel --jobs {at_once} {run} --job {{}} '2>>' {logs}/{{}}.log
             BatchSystem::Snakemake => format!(
                 "# snakemake --snakefile FILE --cores all
 rule all:
-    input: expand({dir:?} + \"/jobs/{{job}}/scores.csv\", job=range(1, {jobs} + 1))
+    input: expand({dir:?} + \"/jobs/{{job}}/finished.toml\", job=range(1, {jobs} + 1))
 
 rule job:
-    output: {dir:?} + \"/jobs/{{job}}/scores.csv\"
+    output: {dir:?} + \"/jobs/{{job}}/finished.toml\"
     threads: {cores}
     shell: \"RAYON_NUM_THREADS={{threads}} {run} --job {{wildcards.job}}\"
 ",

@@ -145,12 +145,19 @@ fn a_sweep_that_was_changed_is_refused() {
     let mut checkpoint = Checkpoint::read(&file, &Device::Cpu).unwrap();
     checkpoint.program = "0.0.1".into();
     checkpoint.write(&file).unwrap();
+    refused(collected(false), "checkpoint.safetensors was changed after job 1 had finished");
+    std::fs::remove_file(sweep.job_folder(job).join("finished.toml")).unwrap();
+    assert_eq!(sweep.state(job).unwrap(), JobState::Unconfirmed);
+    run_all(&sweep);
+    std::fs::remove_dir_all(sweep.folder().join("runs")).unwrap();
     refused(collected(false), "was written by version 0.0.1 and");
     checkpoint.program = env!("CARGO_PKG_VERSION").into();
 
     // A run of other settings in a job's folder.
     checkpoint.setup = Setup::resolve(Some("echo"), &[Setting::parse("train.networks=1..3").unwrap()]).unwrap();
-    std::fs::remove_file(sweep.job_folder(job).join("scores.csv")).unwrap();
+    for name in ["scores.csv", "finished.toml"] {
+        std::fs::remove_file(sweep.job_folder(job).join(name)).unwrap();
+    }
     let other = planned(&PLAN.replace("0.01", "0.02"), &dir.path().join("other"));
     let theirs = &other.jobs()[0];
     std::fs::create_dir_all(other.job_folder(theirs)).unwrap();
@@ -165,41 +172,6 @@ fn a_sweep_that_was_changed_is_refused() {
     std::fs::write(&path, text.replace("eta = 0.01", "eta = 0.02")).unwrap();
     refused(sweep.run(job, &|_, _| (), &|| false), "1.toml: it was changed since the plan was made");
     refused(sweep.job(10).map(|_| true), "there is no job 10: the jobs of this plan are 1 to 9");
-}
-
-#[test]
-fn runs_that_do_not_fit_are_not_merged() {
-    let dir = TempDir::new().unwrap();
-    let run = |networks: &str, updates: &str, more: &[&str], out: &str| {
-        let command = ["train", "echo", "--neurons", "6", "--batch", "4", "--networks", networks, "--updates", updates];
-        fine(hebbian(&[&command[..], more, &["--out", out]].concat(), dir.path()));
-    };
-    run("2", "5", &[], "a");
-    run("2..4", "5", &["--checkpoint-every", "2"], "b");
-    run("2..4", "6", &[], "longer");
-    run("2..4", "5", &["--set", "rule.eta=0.07"], "other");
-    run("1..3", "5", &[], "both");
-    run("5..6", "5", &[], "far");
-    for (second, message) in [
-        ("longer", "train.updates is 5 in a and 6 in longer"),
-        ("other", "rule.eta is"),
-        ("both", "networks 1 to 1 are both in a and in both"),
-        ("far", "networks 2 to 4 are missing between a and far"),
-    ] {
-        one_line_error(hebbian(&["merge", second, "a", "--out", "merged"], dir.path()), 2, message);
-    }
-    one_line_error(hebbian(&["merge", "a", "b", "--out", "a"], dir.path()), 2, "a holds a run already");
-    let metrics = dir.path().join("b/metrics.csv");
-    let text = String::from_utf8(bytes(&metrics)).unwrap();
-    let without_third: Vec<&str> = text.lines().filter(|line| !line.starts_with("3,")).collect();
-    std::fs::write(&metrics, without_third.join("\n") + "\n").unwrap();
-    one_line_error(
-        hebbian(&["merge", "a", "b", "--out", "m1"], dir.path()),
-        1,
-        "b/metrics.csv: its rows of update 3 are missing",
-    );
-    std::fs::write(&metrics, &text).unwrap();
-    fine(hebbian(&["merge", "b", "a", "--out", "m2"], dir.path()));
 }
 
 #[test]

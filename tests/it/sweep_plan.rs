@@ -46,6 +46,9 @@ fn settings_are_combinations_of_grid_list_and_draws() {
 fn bad_descriptions_are_refused_before_anything_is_written() {
     let dir = TempDir::new().unwrap();
     let head = "task = 'echo'\nnetworks = 4\n";
+    let thousand = format!("{:?}", (1..=1000).collect::<Vec<_>>());
+    let thousands = ["rule.eta", "network.gain", "network.neurons"].map(|key| format!("{key} = {thousand}\n"));
+    let thousands = format!("{head}[grid]\n{}", thousands.concat());
     for (text, message) in [
         ("networks = ", "line 1: "),
         ("networks = 4\nnetwork_per_job = 2", "unknown field `network_per_job`"),
@@ -54,7 +57,20 @@ fn bad_descriptions_are_refused_before_anything_is_written() {
         ("task = 'echo'\nnetworks = '4..2'", "neither a count"),
         ("task = 'echo'\nnetworks = 4\nnetworks_per_job = 0", "networks_per_job is 0"),
         ("task = 'echo'\nnetworks = 4\n[grid]\nrule.eta = 0.1", "grid.rule.eta is 0.1; expected an array"),
-        ("task = 'echo'\nnetworks = 4\n[grid]\nrule.eta = []", "an array in grid is empty"),
+        ("task = 'echo'\nnetworks = 4\n[grid]\nrule.eta = []", "grid.rule.eta is []; expected at least one value"),
+        ("task = 'echo'\nnetworks = 4\n[grid]\nrule.eta = [0.1, 0.2, 0.1]", "grid.rule.eta has the value 0.1 twice"),
+        ("task = 'echo'\nnetworks = 4\n[grid]\nrule.eta = [1, 2, 1.0]", "grid.rule.eta has the value 1.0 twice"),
+        (
+            "task = 'echo'\nnetworks = 4\n[[list]]\nrule.eta = 0.1\n[[list]]\nrule.eta = 0.1",
+            "list has the entry rule.eta=0.1 twice",
+        ),
+        // Refused before anything is drawn or combined.
+        (
+            "task = 'echo'\nnetworks = 4\ndraws = 1000000000000\n[draw]\nrule.eta = { uniform = [0.0, 1.0] }",
+            "grid, list and draws make 1000000000000 settings; expected at most 1000000",
+        ),
+        (&thousands, "make 1000000000 settings; expected at most 1000000"),
+        ("task = 'echo'\nnetworks = 100000000\nnetworks_per_job = 1", "there are 100000000 jobs; expected at most"),
         ("task = 'echo'\nnetworks = 4\n[grid]\nrule.ets = [1.0]", "rule.ets=1.0: "),
         ("task = 'echo'\nnetworks = 4\n[grid]\nnetwork.neurons = [5, -5]", "network.neurons=-5: "),
         (

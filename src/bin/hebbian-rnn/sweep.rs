@@ -35,8 +35,7 @@ pub fn run(command: SweepCommand) -> Result<ExitCode> {
 }
 
 fn plan(args: PlanSweepArgs) -> Result<()> {
-    let text = std::fs::read_to_string(&args.file).with_context(|| format!("reading {}", args.file.display()))?;
-    let plan = judged(SweepPlan::parse(&text, &args.file.display().to_string()))?;
+    let plan = judged(SweepPlan::read(&args.file))?;
     let sweep = judged(plan.write(&args.out))?;
     let (jobs, settings) = (sweep.jobs().len() as u64, sweep.settings().count() as u64);
     Ok(writeln!(
@@ -92,6 +91,8 @@ fn share(sweep: &Sweep, jobs: &[&Job], at_once: Option<u64>) -> Result<ExitCode>
     });
     let news = |job: &Job, news: JobNews| match news {
         JobNews::Finished => progress.step(|| format!("job {} is finished", job.number)),
+        // The only one ends the program with its error.
+        JobNews::Failed(_) if todo.len() == 1 => {}
         JobNews::Failed(why) => progress.say(&format!("error: job {}: {why}", job.number)),
         JobNews::Warning(warning) => progress.say(&format!("warning: job {}: {warning}", job.number)),
         JobNews::Lived(lives) => progress.show(|| {
@@ -136,7 +137,8 @@ fn status(args: StatusArgs) -> Result<()> {
         states.iter().filter(|(_, state)| wanted(state)).map(|(job, _)| job.number).collect()
     };
     let finished = of(|state| *state == JobState::Finished);
-    let begun = of(|state| matches!(state, JobState::Begun { .. } | JobState::Living { .. }));
+    let unconfirmed = of(|state| *state == JobState::Unconfirmed);
+    let begun = of(|state| !matches!(state, JobState::Finished | JobState::Waiting));
     let waiting = of(|state| *state == JobState::Waiting);
     let mut console = stdout();
     let all = states.len();
@@ -151,6 +153,13 @@ fn status(args: StatusArgs) -> Result<()> {
         _ => None,
     });
     begun_jobs.take(SHOWN).try_for_each(|line| writeln!(console, "{line}"))?;
+    if !unconfirmed.is_empty() {
+        let numbers = job_numbers(&unconfirmed);
+        writeln!(
+            console,
+            "job {numbers}: trained, but its files are not confirmed: run again, its networks are only tested again"
+        )?;
+    }
     if finished.len() < all {
         let mut missing = [begun, waiting].concat();
         missing.sort_unstable();
@@ -166,6 +175,14 @@ fn collect(args: CollectArgs) -> Result<()> {
     spinner.say("drawing");
     let pictures = sweep.draw(&found)?;
     drop(spinner);
+    if !found.unchecked.is_empty() {
+        eprintln!(
+            "warning: job {} finished under an earlier version of the program, so whether files were changed since could not be checked; \
+             hebbian-rnn sweep run {} tests the networks again, without training, and confirms them",
+            job_numbers(&found.unchecked),
+            args.folder.display()
+        );
+    }
     if args.json {
         let setting = |result: &SettingResult| {
             let mut object = serde_json::to_value(result).unwrap_or_default();
@@ -176,6 +193,7 @@ fn collect(args: CollectArgs) -> Result<()> {
             "measure": found.measure(),
             "settings": found.settings.iter().map(setting).collect::<Vec<_>>(),
             "apart": found.apart,
+            "unchecked": found.unchecked,
         }));
     }
     print_collected(&sweep, &found)?;
