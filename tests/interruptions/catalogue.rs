@@ -1,6 +1,6 @@
 //! The commands that are interrupted: of every kind, so small that each takes some tenths of a second.
 
-use safetensors::tensor::{Dtype, TensorView};
+use crate::composed::OTHERS;
 
 /// Commands that together make one result, with what they need.
 #[derive(Clone, Debug)]
@@ -78,7 +78,8 @@ const TRAIN: [(&str, &str); 31] = [
     ("only at the end", "echo --updates 200 --checkpoint-every 0"),
 ];
 
-const DNMS: &str = "--set task.steps=60 --set task.second_stimulus=25 --set task.stimulus_steps=10 --set task.response_steps=10";
+const DNMS: &str =
+    "--set task.steps=60 --set task.second_stimulus=25 --set task.stimulus_steps=10 --set task.response_steps=10";
 
 const DIVERGE: &str = "--set rule.eta=1e30 --set rule.max_dw=0.0 --set network.gain=1.2";
 
@@ -102,19 +103,6 @@ const SMALL_CORTEX: &str = "--set population.excitatory.size=160 --set populatio
 const SMALL_ACTOR: &str = "--set population.critic.size=4 --set population.actor.size=6";
 const SHORT: &str = "--set world.trial_seconds=0.5 --set world.pause_seconds=0.3 --set world.settling_ms=50";
 
-/// What is not a single command on one folder.
-const OTHERS: [(&str, fn(u64) -> Work); 9] = [
-    ("init", from_a_run),
-    ("curriculum", curriculum),
-    ("task file", task_file),
-    ("scan", scan),
-    ("sweep", sweep_of_tasks),
-    ("sweep of worlds", sweep_of_worlds),
-    ("sweep of lives", sweep_of_lives),
-    ("merge", merge_runs),
-    ("merge of lives", merge_lives),
-];
-
 /// The number of kinds of commands.
 pub const KINDS: usize = TRAIN.len() + LIVE.len() + OTHERS.len();
 
@@ -136,22 +124,44 @@ pub fn work(kind: usize, variant: u64) -> Work {
 
 /// A finished run of `train` or `live` that is not any of those above.
 pub fn other(folder: Folder) -> Work {
-    let text = if folder == Folder::Life { "live one-synapse --seed 77" } else { "train echo --neurons 5 --updates 2 --seed 77" };
+    let text = if folder == Folder::Life {
+        "live one-synapse --seed 77"
+    } else {
+        "train echo --neurons 5 --updates 2 --seed 77"
+    };
     work_of(folder, "run", vec![words(&format!("{text} --out run"))])
 }
 
-fn words(text: &str) -> Vec<String> {
-    let shortened = [("SMALL-CORTEX", SMALL_CORTEX), ("SMALL-ACTOR", SMALL_ACTOR), ("SHORT", SHORT), ("DNMS", DNMS), ("DIVERGE", DIVERGE)];
+/// The words of a command, short names of several settings replaced by these.
+pub fn words(text: &str) -> Vec<String> {
+    let shortened = [
+        ("SMALL-CORTEX", SMALL_CORTEX),
+        ("SMALL-ACTOR", SMALL_ACTOR),
+        ("SHORT", SHORT),
+        ("DNMS", DNMS),
+        ("DIVERGE", DIVERGE),
+    ];
     let text = shortened.iter().fold(text.to_string(), |text, (name, settings)| text.replace(name, settings));
     text.split_whitespace().map(str::to_string).collect()
 }
 
-fn work_of(folder: Folder, out: &'static str, steps: Vec<Vec<String>>) -> Work {
-    Work { kind: "", given: vec![], first: vec![], steps, out, changing: out, folder, fails: false, names_its_place: false }
+/// Commands that write `out`.
+pub fn work_of(folder: Folder, out: &'static str, steps: Vec<Vec<String>>) -> Work {
+    Work {
+        kind: "",
+        given: vec![],
+        first: vec![],
+        steps,
+        out,
+        changing: out,
+        folder,
+        fails: false,
+        names_its_place: false,
+    }
 }
 
 /// Seed, updates between checkpoints, and checkpoints kept.
-fn usual(variant: u64) -> String {
+pub fn usual(variant: u64) -> String {
     let (every, keep, more) = [(1, 1, ""), (2, 2, ""), (3, 1, ""), (2, 0, "--json")][variant as usize];
     format!("--seed {} --checkpoint-every {every} --keep {keep} {more}", variant + 1)
 }
@@ -166,92 +176,9 @@ fn train(kind: &'static str, text: &str, variant: u64) -> Work {
 
 fn live(kind: &'static str, text: &str, variant: u64) -> Work {
     let (every, keep, more) = [("1", 1, ""), ("0.5", 2, ""), ("2", 1, ""), ("1", 0, "--json")][variant as usize];
-    let common = format!("--networks 2 --seed {} --checkpoint-every {every} --set life.keep={keep} {more}", variant + 1);
+    let common =
+        format!("--networks 2 --seed {} --checkpoint-every {every} --set life.keep={keep} {more}", variant + 1);
     let (life, rest) = text.split_once(' ').unwrap();
     let args = words(&format!("live {life} --out run {common} {rest}"));
     Work { kind, ..work_of(Folder::Life, "run", vec![args]) }
-}
-
-fn from_a_run(variant: u64) -> Work {
-    let first = words("train echo --networks 2 --neurons 12 --updates 3 --seed 9 --out source");
-    let args = words(&format!("train echo --networks 2 --neurons 12 --updates 14 --init source --out run {}", usual(variant)));
-    Work { first: vec![first], names_its_place: true, ..work_of(Folder::Run, "run", vec![args]) }
-}
-
-fn curriculum(variant: u64) -> Work {
-    let text = "[[curriculum]]\nuntil = { trials = 24 }\nset = { task = { steps = 50 }, rule = { eta = 0.5 } }\n\
-                [[curriculum]]\nuntil = { error = 0.95 }\nset = { task = { steps = 55 } }\n";
-    let text = format!("[task]\nname = \"dnms\"\n{text}");
-    let args = "train --config stages.toml --networks 2 --neurons 24 --batch 8 --updates 20 --out run DNMS";
-    let args = words(&format!("{args} {}", usual(variant)));
-    Work { given: vec![("stages.toml", text.into_bytes())], ..work_of(Folder::Run, "run", vec![args]) }
-}
-
-/// Two trials of 12 steps with one input and one output.
-fn task_file(variant: u64) -> Work {
-    let bytes = |value: fn(usize) -> f32| (0..24).flat_map(|k| value(k).to_le_bytes()).collect::<Vec<u8>>();
-    let inputs = bytes(|k| f32::from(k % 12 < 4) - 2.0 * f32::from(k < 4));
-    let targets = bytes(|k| if k < 12 { 0.5 } else { -0.5 });
-    let view = |bytes| TensorView::new(Dtype::F32, vec![2, 12, 1], bytes).unwrap();
-    let file = safetensors::serialize([("inputs", view(&inputs)), ("targets", view(&targets))], None).unwrap();
-    let args = "train --task-file mine.safetensors --networks 2 --neurons 20 --batch 4 --updates 14 --out run";
-    let args = words(&format!("{args} {}", usual(variant)));
-    Work { given: vec![("mine.safetensors", file)], names_its_place: true, ..work_of(Folder::Run, "run", vec![args]) }
-}
-
-fn scan(variant: u64) -> Work {
-    let args = "train echo --networks 2 --neurons 8 --batch 4 --updates 10 --scan rule.eta=0.01,0.1 --out sweep";
-    let args = words(&format!("{args} {}", usual(variant)));
-    Work { changing: "sweep/jobs/1", ..work_of(Folder::Sweep, "sweep", vec![args]) }
-}
-
-fn sweep(text: &str) -> Work {
-    let steps = ["plan plan.toml --out sweep", "run sweep", "collect sweep"];
-    let steps = steps.map(|step| words(&format!("sweep {step}"))).to_vec();
-    let given = vec![("plan.toml", text.as_bytes().to_vec())];
-    Work { given, changing: "sweep/jobs/1", ..work_of(Folder::Sweep, "sweep", steps) }
-}
-
-fn sweep_of_tasks(variant: u64) -> Work {
-    sweep(&format!(
-        "task = 'echo'\nnetworks = '1..4'\nnetworks_per_job = 2\n\
-         [set]\ntrain = {{ batch = 4, updates = 14, checkpoint_every = {0}, seed = {0} }}\nnetwork.neurons = 6\n\
-         [grid]\nrule.eta = [0.01, 0.1]\n",
-        variant + 1
-    ))
-}
-
-fn sweep_of_worlds(variant: u64) -> Work {
-    sweep(&format!(
-        "task = 'pendulum'\nnetworks = 2\nnetworks_per_job = 1\n\
-         [set]\ntrain = {{ batch = 16, updates = 14, checkpoint_every = {0}, seed = {0} }}\nnetwork.neurons = 12\n\
-         task.limit = 100\n[grid]\nrule.eta = [0.01, 0.1]\n",
-        variant + 1
-    ))
-}
-
-fn sweep_of_lives(variant: u64) -> Work {
-    sweep(&format!(
-        "life = 'xor-rate'\nnetworks = 2\nnetworks_per_job = 1\n\
-         [set]\nlife = {{ seconds = 8.0, checkpoint_every_seconds = 1.0, seed = {} }}\n\
-         [grid]\nprojection.hidden-output.rule.gamma = [0.1, 0.2]\n",
-        variant + 1
-    ))
-}
-
-fn merge_runs(variant: u64) -> Work {
-    let part = |networks: &str, out: &str| {
-        let common = "--neurons 8 --batch 4 --updates 8";
-        words(&format!("train echo --networks {networks} {common} --seed {} --out {out}", variant + 1))
-    };
-    let first = vec![part("0..2", "a"), part("2..3", "b"), part("3..5", "c")];
-    Work { first, ..work_of(Folder::Fixed, "merged", vec![words("merge c a b --out merged")]) }
-}
-
-fn merge_lives(variant: u64) -> Work {
-    let part = |networks: &str, out: &str| {
-        words(&format!("live xor-rate --networks {networks} --seconds 4 --seed {} --out {out}", variant + 1))
-    };
-    let first = vec![part("0..1", "a"), part("1..3", "b")];
-    Work { first, ..work_of(Folder::Fixed, "merged", vec![words("merge b a --out merged")]) }
 }

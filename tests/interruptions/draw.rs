@@ -1,32 +1,17 @@
 //! One draw: a command, what disturbs it, how it goes on, and whether the end is that of the undisturbed command.
 
 use crate::catalogue::{self, Folder, Work};
-use crate::interruption::{Happened, Interruption, Scene, NAMES};
+use crate::interruption::{Interruption, NAMES};
 use crate::judge::{self, Difference};
-use crate::process::Ended;
+use crate::outcome::Outcome;
 use crate::reference::{Reference, References};
+use crate::scene::{Happened, Mounted, Scene};
 use crate::tree;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use tempfile::TempDir;
-
-/// What a draw found.
-pub struct Outcome {
-    pub number: u64,
-    pub kind: &'static str,
-    /// The names of its interruptions.
-    pub interruptions: Vec<&'static str>,
-    /// What could not be done on this machine.
-    pub skipped: Option<String>,
-    /// Its processes and how they ended.
-    pub story: Vec<String>,
-    pub differences: Vec<Difference>,
-    /// Where its files are, if it was asked to keep them.
-    pub kept: Option<PathBuf>,
-}
 
 /// Plays draw `number`. With `keep`, its files stay.
 pub fn play(references: &References, seed: u64, number: u64, keep: bool) -> Outcome {
@@ -40,7 +25,10 @@ pub fn play(references: &References, seed: u64, number: u64, keep: bool) -> Outc
     let at = dir.path().join("at");
     std::fs::create_dir(&at).unwrap();
     let other = references.with(&catalogue::other(work.folder), &at, |reference| {
-        let files = reference.end.iter().filter_map(|(name, bytes)| Some((name.strip_prefix("run/")?.to_string(), bytes.clone())));
+        let files = reference
+            .end
+            .iter()
+            .filter_map(|(name, bytes)| Some((name.strip_prefix("run/")?.to_string(), bytes.clone())));
         files.filter(|(name, _)| !name.is_empty()).collect()
     });
     references.with(&work, &at, |reference| {
@@ -118,6 +106,7 @@ impl<'a> Play<'a> {
         self.dir.path().join("at")
     }
 
+    /// Plays all commands and compares what they leave.
     fn run(&mut self, random: &mut ChaCha8Rng, keep: bool) {
         let full = self.interruptions.iter().any(|(_, drawn)| matches!(drawn, Interruption::FullDisk { .. }));
         let disk = full.then(|| Mounted::new(&self.at())).flatten();
@@ -127,12 +116,17 @@ impl<'a> Play<'a> {
         }
         tree::write(&self.reference.prepared, &self.at());
         let by_resume = matches!(self.work.folder, Folder::Run | Folder::Life) && random.random_bool(0.4);
-        for step in 0..self.work.steps.len() {
-            if !self.step(step, by_resume) {
-                return; // What follows would fail, too.
+        let steps = self.work.steps.len();
+        // A step that fails has said so, and those after it would fail, too.
+        if (0..steps).all(|step| self.step(step, by_resume)) {
+            self.compare(by_resume);
+            // Once it is finished, there is nothing left to do.
+            let again = self.work.folder != Folder::Fixed && random.random_bool(0.3);
+            if again && self.outcome.differences.is_empty() {
+                self.process(steps - 1, &self.command(steps - 1, by_resume), &Interruption::Nothing);
+                self.compare(by_resume);
             }
         }
-        self.compare(by_resume);
         if keep && disk.is_some() {
             tree::write(&tree::read(&self.at()), &self.dir.path().join("disk"));
         }
@@ -160,7 +154,9 @@ impl<'a> Play<'a> {
                 continue;
             }
             if !tries || !happened.ended.stderr.contains("(--force)") {
-                self.outcome.differences.push(Difference("does not go on", format!("{args:?}: {}", happened.ended.stderr.trim_end())));
+                self.outcome
+                    .differences
+                    .push(Difference("does not go on", format!("{args:?}: {}", happened.ended.stderr.trim_end())));
                 return false;
             }
             force = true;
@@ -208,14 +204,13 @@ impl<'a> Play<'a> {
             other: &self.other,
         };
         let happened = scene.play(args, interruption);
-        let Ended { code, signal, stderr, .. } = &happened.ended;
-        let end = code.map_or(format!("signal {}", signal.unwrap_or(0)), |code| format!("exit code {code}"));
-        let late = if happened.too_late { " (too late)" } else { "" };
-        self.outcome.story.push(format!("{} | {interruption:?}{late}: {end}\n{}", args.join(" "), indented(stderr)));
+        self.outcome.tell(args, interruption, &happened);
+        let stderr = &happened.ended.stderr;
         self.saves_moved |= interruption.moves_saves();
         self.remedies.extend(judge::remedies(stderr));
         self.without_pictures |= stderr.lines().any(judge::about_pictures);
-        let judged = judge::end(&happened, interruption, self.work.fails).into_iter().chain(judge::words(stderr, interruption));
+        let judged =
+            judge::end(&happened, interruption, self.work.fails).into_iter().chain(judge::words(stderr, interruption));
         let undisturbed = matches!(interruption, Interruption::Nothing);
         let judged = judged.filter(|Difference(class, _)| !undisturbed || *class != "exit code");
         self.outcome.differences.extend(judged);
@@ -245,29 +240,5 @@ impl<'a> Play<'a> {
             }
         }
         self.outcome.differences.extend(found);
-    }
-}
-
-fn indented(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    let shown = lines.iter().take(6).map(|line| format!("        {}\n", line.chars().take(220).collect::<String>()));
-    let more = if lines.len() > 6 { format!("        … {} lines\n", lines.len()) } else { String::new() };
-    shown.chain([more]).collect()
-}
-
-/// A small file system in memory, unmounted on drop.
-struct Mounted(PathBuf);
-
-impl Mounted {
-    /// `None` if this user may not mount file systems.
-    fn new(at: &Path) -> Option<Self> {
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m", "none"]).arg(at).output();
-        mounted.is_ok_and(|output| output.status.success()).then(|| Mounted(at.to_path_buf()))
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }

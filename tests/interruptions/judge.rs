@@ -7,8 +7,9 @@
 //!    of saving: these have to be whole, and each older than the one after it; and what `merge --force` moved aside.
 //! 4. Its output is then that of the undisturbed command. Exceptions: times, speeds, and what only this process did.
 
-use crate::interruption::{Fate, Happened, Interruption};
+use crate::interruption::{Fate, Interruption};
 use crate::process::{Ended, Process, Sink};
+use crate::scene::Happened;
 use crate::tree::Tree;
 use std::collections::HashMap;
 use std::path::Path;
@@ -24,7 +25,10 @@ pub fn end(happened: &Happened, interruption: &Interruption, fails: bool) -> Opt
     if *hung {
         return Some(Difference("hangs", found));
     }
-    if stderr.contains("panicked") || matches!(code, Some(101 | 134 | 139)) || matches!(signal, Some(4 | 6 | 7 | 8 | 11)) {
+    if stderr.contains("panicked")
+        || matches!(code, Some(101 | 134 | 139))
+        || matches!(signal, Some(4 | 6 | 7 | 8 | 11))
+    {
         return Some(Difference("panic", found));
     }
     if matches!(code, Some(137)) {
@@ -36,7 +40,10 @@ pub fn end(happened: &Happened, interruption: &Interruption, fails: bool) -> Opt
         || match interruption {
             Interruption::Nothing => false,
             Interruption::Kill(_) | Interruption::KillAt { .. } => *signal == Some(9),
-            Interruption::Fail { .. } | Interruption::FullDisk { .. } => failed,
+            // 127: the program could not be loaded, since calls of its first thread fail, too.
+            // Nor can an error be printed where nothing can be written.
+            Interruption::Fail { call, .. } => failed || *code == Some(127) || call == "write" && *code == Some(1),
+            Interruption::FullDisk { .. } => failed,
             // The last save of training may find the folder gone.
             Interruption::Folder { fate, .. } => failed && (happened.at_the_end || *fate == Fate::Replaced),
             Interruption::Streams { stdout, .. } => *stdout != Sink::File && *code == Some(1),
@@ -108,7 +115,9 @@ pub fn files(found: &Tree, expected: &Tree, saves_moved: bool, at: &Path) -> Vec
     for (name, bytes) in expected {
         let difference = match found.get(name) {
             None => Difference("missing", name.clone()),
-            Some(other) if other != bytes => Difference("differs", format!("{name}: {}", first_difference(other, bytes))),
+            Some(other) if other != bytes => {
+                Difference("differs", format!("{name}: {}", first_difference(other, bytes)))
+            }
             Some(_) => continue,
         };
         differences.push((name, difference));
@@ -157,7 +166,10 @@ fn first_difference(found: &[u8], expected: &[u8]) -> String {
     let (Ok(found), Ok(expected)) = (std::str::from_utf8(found), std::str::from_utf8(expected)) else { return sizes };
     let pairs = found.lines().zip(expected.lines());
     let short = |line: &str| line.chars().take(120).collect::<String>();
-    pairs.zip(1..).find(|((a, b), _)| a != b).map_or(sizes, |((a, b), line)| format!("line {line}: {} | {}", short(a), short(b)))
+    pairs
+        .zip(1..)
+        .find(|((a, b), _)| a != b)
+        .map_or(sizes, |((a, b), line)| format!("line {line}: {} | {}", short(a), short(b)))
 }
 
 /// Rule 4: the figures in the output of a command that has succeeded.
@@ -176,7 +188,8 @@ pub fn figures(stdout: &str) -> Vec<String> {
 /// Compares the output of a command with that of the undisturbed one; `None` if they agree, or if there was nothing left to do.
 pub fn output(found: &Ended, expected: &Ended) -> Option<Difference> {
     // Of networks that have all diverged, that is an error.
-    let nothing_to_do = found.stdout.contains("this run is finished") || found.code == Some(1) && found.stdout.is_empty();
+    let nothing_to_do =
+        found.stdout.contains("this run is finished") || found.code == Some(1) && found.stdout.is_empty();
     if nothing_to_do || found.stderr.lines().any(about_pictures) {
         return None;
     }

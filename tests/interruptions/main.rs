@@ -17,16 +17,19 @@
 #![cfg(target_os = "linux")]
 
 mod catalogue;
+mod composed;
 mod draw;
 mod interruption;
 mod judge;
+mod outcome;
 mod process;
 mod reference;
+mod scene;
 mod tree;
 
-use draw::{play, Outcome};
+use draw::play;
+use outcome::{table, Outcome};
 use reference::{has_strace, References};
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
 
@@ -49,7 +52,7 @@ fn play_all(seed: u64, draws: std::ops::Range<u64>, keep: bool) -> Vec<Outcome> 
         }
         let outcome = play(&references, seed, number, keep);
         if keep || !outcome.differences.is_empty() {
-            print(&outcome, seed);
+            outcome.print(seed);
         }
         outcomes.lock().unwrap().push(outcome);
     };
@@ -62,40 +65,9 @@ fn play_all(seed: u64, draws: std::ops::Range<u64>, keep: bool) -> Vec<Outcome> 
     outcomes
 }
 
-fn print(outcome: &Outcome, seed: u64) {
-    let Outcome { number, kind, interruptions, .. } = outcome;
-    let mut text = format!("\nSEED={seed} DRAW={number}: {kind}: {}\n", interruptions.join(", "));
-    outcome.differences.iter().for_each(|judge::Difference(class, what)| text += &format!("    {class}: {what}\n"));
-    outcome.story.iter().for_each(|process| text += &format!("      {process}"));
-    if let Some(folder) = &outcome.kept {
-        text += &format!("    files: {}\n", folder.display());
-    }
-    println!("{text}");
-}
-
-/// A table of draws and of those that found something.
-fn table(outcomes: &[Outcome]) -> String {
-    let mut rows: BTreeMap<(&str, &str), (usize, usize)> = BTreeMap::new();
-    let mut count = |group, name, bad: bool| {
-        let (draws, found) = rows.entry((group, name)).or_default();
-        *draws += 1;
-        *found += usize::from(bad);
-    };
-    for outcome in outcomes {
-        let bad = !outcome.differences.is_empty();
-        count("command", outcome.kind, bad);
-        outcome.interruptions.iter().for_each(|name| count("interruption", *name, bad));
-        outcome.differences.iter().for_each(|difference| count("difference", difference.0, true));
-        count("total", "", bad);
-    }
-    let line = |((group, name), (draws, found)): (&(&str, &str), &(usize, usize))| {
-        format!("{group:<14}{name:<24}{draws:>6}{found:>6}\n")
-    };
-    format!("{:<38}{:>6}{:>6}\n", "", "draws", "found") + &rows.iter().map(line).collect::<String>()
-}
-
 fn assert_nothing_found(outcomes: &[Outcome], seed: u64) {
-    let found: Vec<String> = outcomes.iter().filter(|o| !o.differences.is_empty()).map(|o| o.number.to_string()).collect();
+    let found: Vec<String> =
+        outcomes.iter().filter(|o| !o.differences.is_empty()).map(|o| o.number.to_string()).collect();
     assert!(
         found.is_empty(),
         "{} of {} draws found something: {}. One of them again, with its files kept: SEED={seed} DRAW={} cargo test --locked --test \

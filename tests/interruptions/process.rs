@@ -102,11 +102,11 @@ impl Process {
         stat.rsplit(')').next()?.trim().chars().next()
     }
 
-    /// Whether it catches SIGTERM already.
+    /// Whether it catches SIGUSR1 already, as the last of the signals that it listens for.
     pub fn listens(&self) -> bool {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-        mask.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()).is_some_and(|mask| mask >> 14 & 1 == 1)
+        mask.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()).is_some_and(|mask| mask >> 9 & 1 == 1)
     }
 
     /// Whether it has the file `path` open.
