@@ -72,7 +72,8 @@ pub fn words(stderr: &str, interruption: &Interruption) -> Option<Difference> {
         *counts.entry(if warning { without_numbers(line) } else { line.to_string() }).or_default() += 1;
         let most = if warning { 1 } else { 2 };
         if counts.values().any(|count| *count > most) {
-            let all = stderr.lines().filter(|other| other.starts_with(&line[..line.len().min(20)])).count();
+            let begin: String = line.chars().take(20).collect();
+            let all = stderr.lines().filter(|other| other.starts_with(&begin)).count();
             return Some(Difference("repeated", format!("{all} lines such as: {line}")));
         }
     }

@@ -35,7 +35,14 @@ impl Outcome {
     pub fn print(&self, seed: u64) {
         let Outcome { number, kind, interruptions, .. } = self;
         let mut text = format!("\nSEED={seed} DRAW={number}: {kind}: {}\n", interruptions.join(", "));
-        self.differences.iter().for_each(|Difference(class, what)| text += &format!("    {class}: {what}\n"));
+        const SHOWN: usize = 6;
+        self.differences
+            .iter()
+            .take(SHOWN)
+            .for_each(|Difference(class, what)| text += &format!("    {class}: {what}\n"));
+        if self.differences.len() > SHOWN {
+            text += &format!("    and {} more\n", self.differences.len() - SHOWN);
+        }
         self.story.iter().for_each(|process| text += &format!("      {process}"));
         if let Some(folder) = &self.kept {
             text += &format!("    files: {}\n", folder.display());
