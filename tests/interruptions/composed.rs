@@ -3,8 +3,11 @@
 use crate::catalogue::{usual, words, work_of, Folder, Work};
 use safetensors::tensor::{Dtype, TensorView};
 
+/// Makes the command of a variant.
+type Make = fn(u64) -> Work;
+
 /// All of them.
-pub const OTHERS: [(&str, fn(u64) -> Work); 9] = [
+pub const OTHERS: [(&str, Make); 9] = [
     ("init", from_a_run),
     ("curriculum", curriculum),
     ("task file", task_file),
