@@ -4,7 +4,8 @@
 //! 2. It says each thing once: a warning when writing begins to fail, one when it works again, and one if its folder was removed.
 //! 3. Once a command has succeeded, all files are those of the undisturbed command, to the byte, and there are no others.
 //!    Exceptions: the text in locks; earlier checkpoints (`checkpoint.1.safetensors` …), if signals or failing disks moved the moments
-//!    of saving: these have to be whole, and each older than the one after it; and what `merge --force` moved aside.
+//!    of saving: these have to be whole, and each older than the one after it; what `merge --force` moved aside; and the page, if it
+//!    had to be written by `report`.
 //! 4. Its output is then that of the undisturbed command. Exceptions: times, speeds, and what only this process did.
 
 use crate::interruption::{Fate, Interruption};
