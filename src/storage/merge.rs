@@ -1,8 +1,8 @@
 //! Runs of different networks become one.
 
 use super::folder::claim;
-use super::metrics_rows::whole_lines;
 use super::folder::{holds_a_run, move_aside};
+use super::metrics_rows::whole_lines;
 use super::{holds_a_checkpoint, LifeFolder, Lock, CONFIG_FILE, METRICS_FILE};
 use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::files::{copy, refuse_link, second_name, sync_folder_of, write_atomically, write_through};
