@@ -68,6 +68,11 @@ fn keep_previous(path: &Path, keep: u64) -> io::Result<()> {
     if keep == 0 || !path.exists() {
         return Ok(());
     }
+    // After a crash between the last two renames, both names already refer to one file: the earlier versions have moved on.
+    let moved_on = cfg!(unix) && File::open(path).is_ok_and(|newest| is_at(&newest, &previous(path, 1)));
+    if moved_on {
+        return Ok(());
+    }
     // Files beyond the first gap in the numbers stay where they are.
     let last = (1..keep).find(|k| !previous(path, *k).exists()).unwrap_or(keep);
     for k in (1..last).rev() {
@@ -75,8 +80,6 @@ fn keep_previous(path: &Path, keep: u64) -> io::Result<()> {
     }
     let link = |temporary: &Path| second_name(path, temporary);
     let second = Builder::new().prefix(&unfinished(path)).make_in(folder(path), link)?.into_temp_path();
-    // After a crash between this rename and the last one, both names already refer to one file; then nothing is
-    // renamed, and dropping `second` removes it.
     fs::rename(&second, previous(path, 1))
 }
 
@@ -153,7 +156,7 @@ pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     matches!((file.metadata(), fs::metadata(path)), (Ok(a), Ok(b)) if same(&a, &b))
 }
 
-/// Whether `path` is still the name of the open `file`. Outside Unix, an open file keeps its name.
+/// Whether `path` is still the name of the open `file`. Outside Unix, an open file keeps its name, and has no other.
 #[cfg(not(unix))]
 pub(crate) fn is_at(_: &File, path: &Path) -> bool {
     path.exists()
@@ -239,12 +242,14 @@ mod tests {
     fn a_crash_between_link_and_rename_leaves_nothing_behind() {
         let dir = tempfile::TempDir::new().unwrap();
         let path = dir.path().join("a.txt");
-        write_keeping(&path, b"1", 1).unwrap();
+        for text in ["1", "2", "3"] {
+            write_keeping(&path, text.as_bytes(), 2).unwrap();
+        }
         // The state that a crash leaves.
-        keep_previous(&path, 1).unwrap();
-        assert_holds(dir.path(), &[("a.1.txt", "1"), ("a.txt", "1")]);
-        write_keeping(&path, b"2", 1).unwrap();
-        assert_holds(dir.path(), &[("a.1.txt", "1"), ("a.txt", "2")]);
+        keep_previous(&path, 2).unwrap();
+        assert_holds(dir.path(), &[("a.1.txt", "3"), ("a.2.txt", "2"), ("a.txt", "3")]);
+        write_keeping(&path, b"4", 2).unwrap();
+        assert_holds(dir.path(), &[("a.1.txt", "3"), ("a.2.txt", "2"), ("a.txt", "4")]);
     }
 
     #[test]

@@ -171,7 +171,8 @@ fn summarise(args: &LiveArgs, lives: &Lives, folder: &LifeFolder, lived: f64, se
 /// Draws the pictures of lives; returns whether that worked.
 pub fn draw(folder: &Path, checkpoint: &LifeCheckpoint, rows: &[LifeRow]) -> bool {
     let drawn = report_life(folder, checkpoint, rows, &[]);
-    drawn.inspect_err(|why| say(format_args!("warning: no pictures: {why}"))).is_ok()
+    let later = format!("to draw them later: hebbian-rnn plot {}", folder.display());
+    drawn.inspect_err(|why| say(format_args!("warning: no pictures: {why}; {later}"))).is_ok()
 }
 
 /// Prints the verdict on each network and, if they are `drawn`, where the pictures are.

@@ -62,11 +62,10 @@ pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
     let (checkpoint, frozen) = (trainer.checkpoint()?, all_frozen(&trainer));
     // Frees device memory that only training needs, for the trials that follow.
     drop(trainer);
-    summarise(&args, &checkpoint, &watch, &out)?;
-    if reason == StopReason::Frozen {
-        bail!("{}: {frozen}", out.display());
-    }
-    Ok(ExitCode::SUCCESS)
+    let printed = summarise(&args, &checkpoint, &watch, &out);
+    // Whether or not anybody reads the results.
+    ensure!(reason != StopReason::Frozen, "{}: {frozen}", out.display());
+    printed.map(|()| ExitCode::SUCCESS)
 }
 
 /// Says that a run is finished, and how to go on all the same.
