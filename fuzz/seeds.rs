@@ -55,7 +55,7 @@ fn main() -> std::io::Result<()> {
         ("hebbian_trace", Dtype::F32, &[2, 2, 3, 3], 144),
     ];
     write("inputs", "all", &tensors(&all))?;
-    for task in &TASKS {
+    for task in TASKS {
         let text = task.config().expect("its defaults").to_toml().expect("TOML");
         write("config", task.name, text.as_bytes())?;
         write("set", task.name, text.replace(" = ", "=").as_bytes())?;

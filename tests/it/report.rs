@@ -48,7 +48,7 @@ fn names_of_a_file_are_text_and_nothing_else() {
     let names = [
         ("inputs", "<script>alert(1)</script>,\u{202e}gnp.exe"),
         ("outputs", "</text><script>alert(2)</script>"),
-        ("types", "\u{1b}[31mred\u{2066}<img src=x onerror=alert(3)>\u{feff}"),
+        ("types", "\u{1b}[31mred\u{2066}<img src=x onerror=alert(3)>\u{feff},other"),
     ];
     let names = names.map(|(key, value)| (key.to_string(), value.to_string()));
     named_task_file(&dir.path().join("\u{202e}trials"), Some(HashMap::from(names)));
