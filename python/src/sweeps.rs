@@ -82,7 +82,8 @@ pub fn collect_sweep(py: Python<'_>, folder: PathBuf, partial: bool) -> PyResult
         Ok(found)
     })?;
     if !found.unchecked.is_empty() {
-        let warning = c"the jobs finished under an earlier version, so whether their files were changed could not be checked";
+        let warning =
+            c"the jobs finished under an earlier version, so whether their files were changed could not be checked";
         PyErr::warn(py, &py.get_type::<PyUserWarning>(), warning, 2)?;
     }
     Ok((sweep.keys().to_vec(), object(py, &found.settings)?))
