@@ -159,10 +159,13 @@ impl Sweep {
         let pool = pool.doing("starting threads for", self.folder())?;
         let complete = |jobs: &&[Job]| !jobs.iter().any(|job| missing.binary_search(&job.number).is_ok());
         let ready: Vec<&[Job]> = self.settings().filter(complete).collect();
-        let check = |jobs: &&[Job]| self.check(jobs, unchecked.is_empty());
-        let checked: Vec<Result<()>> = pool.install(|| ready.par_iter().map(check).collect());
         // The first that was changed is named, whichever thread was the first.
-        checked.into_iter().collect::<Result<()>>()?;
+        let check = |check: &(dyn Fn(&[Job]) -> Result<()> + Sync)| {
+            let checked: Vec<Result<()>> = pool.install(|| ready.par_iter().map(|jobs| check(jobs)).collect());
+            checked.into_iter().collect::<Result<()>>()
+        };
+        check(&|jobs| self.subject(&jobs[0]).map(drop))?;
+        check(&|jobs| self.check_jobs(jobs, unchecked.is_empty()))?;
         let runs = self.folder().join("runs");
         std::fs::create_dir_all(&runs).doing("creating the folder", &runs)?;
         refuse_links_in(&runs)?;

@@ -68,9 +68,8 @@ impl Sweep {
         Ok((missing, Vec::new()))
     }
 
-    /// Refuses a setting whose rows of the plan, file or jobs were changed.
-    pub(super) fn check(&self, jobs: &[Job], sealed: bool) -> Result<()> {
-        self.subject(&jobs[0])?;
+    /// Refuses jobs whose files were changed; without `sealed`, only links and what is not a file.
+    pub(super) fn check_jobs(&self, jobs: &[Job], sealed: bool) -> Result<()> {
         for job in jobs {
             refuse_links_in(&self.job_folder(job))?;
             if sealed {

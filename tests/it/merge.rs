@@ -61,7 +61,7 @@ fn files(run: &Path) -> [Vec<u8>; 3] {
 
 #[test]
 fn a_killed_merge_leaves_all_or_nothing_and_can_be_repeated() {
-    for (command, limit) in [(&TRAIN[..], ["--updates", "400"]), (&LIVE, ["--seconds", "20"])] {
+    for (command, limit) in [(&TRAIN[..], ["--updates", "400"]), (&LIVE[..], ["--seconds", "21"])] {
         let dir = TempDir::new().unwrap();
         parts(dir.path(), command, &limit);
         fine(hebbian(&["merge", "a", "b", "--out", "whole"], dir.path()));
@@ -93,7 +93,7 @@ fn a_killed_merge_leaves_all_or_nothing_and_can_be_repeated() {
 
 #[test]
 fn an_existing_run_is_moved_aside_once_the_merged_one_is_whole() {
-    for (command, limit) in [(&TRAIN[..], ["--updates", "4"]), (&LIVE, ["--seconds", "4"])] {
+    for (command, limit) in [(&TRAIN[..], ["--updates", "4"]), (&LIVE[..], ["--seconds", "6"])] {
         let dir = TempDir::new().unwrap();
         parts(dir.path(), command, &limit);
         fine(hebbian(&["merge", "a", "b", "--out", "whole"], dir.path()));

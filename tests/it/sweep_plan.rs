@@ -69,7 +69,7 @@ fn bad_descriptions_are_refused_before_anything_is_written() {
             "task = 'echo'\nnetworks = 4\ndraws = 1000000000000\n[draw]\nrule.eta = { uniform = [0.0, 1.0] }",
             "grid, list and draws make 1000000000000 settings; expected at most 1000000",
         ),
-        (&thousands, "make 1000000000 settings; expected at most 1000000"),
+        (&thousands[..], "make 1000000000 settings; expected at most 1000000"),
         ("task = 'echo'\nnetworks = 100000000\nnetworks_per_job = 1", "there are 100000000 jobs; expected at most"),
         ("task = 'echo'\nnetworks = 4\n[grid]\nrule.ets = [1.0]", "rule.ets=1.0: "),
         ("task = 'echo'\nnetworks = 4\n[grid]\nnetwork.neurons = [5, -5]", "network.neurons=-5: "),
