@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Looks at the machine code of the tiles (src/engine/tiles.rs) in the release binary: every factor must be broadcast from memory.
+# Looks at the machine code of the tiles (src/engine/tiles.rs) in a binary: every factor must be broadcast from memory.
 #
 # A broadcast from a register takes one of the two ports that Intel's processors need for 512-bit multiply-adds, and with it a fifth
 # of the speed of products. It appears as soon as a check, a slice or a call stands between a factor's read and its broadcast. No
-# test can notice, since results stay the same. Takes a binary, or builds one: `scripts/check-tiles.sh [BINARY]`.
+# test can notice, since results stay the same. `scripts/check-tiles.sh [BINARY]`; without one, it builds and takes the release binary.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if ! command -v objdump >/dev/null; then

@@ -7,6 +7,8 @@ cargo clippy --locked --workspace --all-targets -- -D warnings
 # The library without default features.
 cargo clippy --locked --lib --no-default-features -- -D warnings
 cargo test --locked
+# The tests' build, since a release build takes minutes; scripts/release.sh looks at what is released.
+scripts/check-tiles.sh "${CARGO_TARGET_DIR:-target}/debug/hebbian-rnn"
 scripts/check-msrv.sh
 scripts/check-supply.sh
 scripts/check-cuda.sh

@@ -14,6 +14,7 @@ rm -rf "$out" && mkdir -p "$out/$name/man" "$out/$name/completions"
 
 cargo build --locked --release --target "$target"
 program=$built/$target/release/hebbian-rnn
+scripts/check-tiles.sh "$program"
 cp "$program" README.md CHANGELOG.md LICENSE-* CITATION.cff "$out/$name"
 cp -r weights "$out/$name"
 "$program" manual "$out/$name/man"
