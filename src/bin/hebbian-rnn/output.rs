@@ -7,7 +7,7 @@ use crate::Usage;
 use anyhow::{anyhow, Result};
 use candle_core::{Device, DeviceLocation};
 use comfy_table::{presets, CellAlignment, ContentArrangement, Table};
-use hebbian_rnn::{by_type, parse_devices, ChosenDevices, Error, Frozen, Returns, Score, TypeScore};
+use hebbian_rnn::{by_type, parse_devices, printable, ChosenDevices, Error, Frozen, Returns, Score, TypeScore};
 use indicatif::ProgressBar;
 use std::borrow::Cow;
 use std::io::{stdout, Write};
@@ -26,6 +26,8 @@ pub fn print_table<const N: usize>(
     first_number: usize,
 ) -> Result<()> {
     let mut table = Table::new();
+    // Some cells are names from files.
+    let rows = rows.map(|row| row.map(|cell| printable(&cell)));
     table.load_preset(presets::NOTHING).set_header(header).add_rows(rows);
     // On a terminal, cells that would not fit are broken between words.
     if let Some((Width(width), _)) = terminal_size_of(stdout()) {
