@@ -58,10 +58,12 @@ fn replace(path: &Path, keep: u64, write: impl FnOnce(&mut File) -> Result<()>) 
     put().doing("writing", path)
 }
 
-/// The error of the system in an error that also names a temporary file, which nobody knows.
+/// The error without the name of the temporary file, which nobody knows.
 fn without_path(error: io::Error) -> io::Error {
-    let inner = error.get_ref().and_then(|error| error.source()).and_then(|source| source.downcast_ref::<io::Error>());
-    inner.and_then(io::Error::raw_os_error).map_or(error, io::Error::from_raw_os_error)
+    match error.to_string().split_once(" at path ") {
+        Some((why, _)) => io::Error::new(error.kind(), why),
+        None => error,
+    }
 }
 
 fn keep_previous(path: &Path, keep: u64) -> io::Result<()> {

@@ -223,7 +223,7 @@ mod tests {
         let mut metrics = Metrics::create(&path).unwrap();
         append(&mut metrics, 1..=1);
         // The disk suddenly becomes full.
-        let on_disk = std::mem::replace(&mut metrics.file, open(Path::new("/dev/full")).unwrap());
+        let on_disk = std::mem::replace(&mut metrics.file, File::options().write(true).open("/dev/full").unwrap());
         let error = metrics.append(&report(2)).unwrap_err().to_string();
         assert!(error.contains("metrics.csv: No space left"), "{error}");
         metrics.sync().unwrap_err();

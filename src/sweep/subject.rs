@@ -144,8 +144,8 @@ pub(super) fn contradiction(settings: &[Setting], key: &str, cell: &str) -> Opti
         Value::Float(number) => cell.parse() == Ok(*number),
         // Files are named by their absolute paths.
         Value::String(text) => text == cell || Path::new(text).ends_with(cell.trim_start_matches("./")),
-        // Tables in it have been completed.
-        Value::Array(entries) => entries.iter().any(Value::is_table) || shown(value) == cell,
+        // Tables in it have been completed, and an empty one may stand for all there are.
+        Value::Array(entries) => cell == "[]" || entries.iter().any(Value::is_table) || shown(value) == cell,
         _ => shown(value) == cell,
     };
     (!same).then(|| shown(value))
