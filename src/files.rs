@@ -1,10 +1,7 @@
 //! Writing files whole or not at all, keeping earlier versions, and removing what a crash leaves behind.
 
-mod held;
-
-pub(crate) use held::{real, Held};
-
 use crate::error::{ensure, Doing, Result};
+use crate::held::{folder_of, real};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -38,7 +35,7 @@ pub(crate) fn write_through(path: &Path, write: impl FnOnce(&mut File) -> Result
 
 fn replace(path: &Path, keep: u64, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
     let real = &real(path);
-    let temporary = Builder::new().prefix(&unfinished(path)).tempfile_in(folder(real)).map_err(without_path);
+    let temporary = Builder::new().prefix(&unfinished(path)).tempfile_in(folder_of(real)).map_err(without_path);
     let mut temporary = temporary.doing("writing", path)?;
     write(temporary.as_file_mut())?;
     let put = || -> io::Result<()> {
@@ -52,7 +49,7 @@ fn replace(path: &Path, keep: u64, write: impl FnOnce(&mut File) -> Result<()>) 
         keep_previous(real, keep).map_err(without_path)?;
         temporary.persist(real)?;
         #[cfg(unix)]
-        File::open(folder(real))?.sync_all()?;
+        File::open(folder_of(real))?.sync_all()?;
         Ok(())
     };
     put().doing("writing", path)
@@ -81,7 +78,7 @@ fn keep_previous(path: &Path, keep: u64) -> io::Result<()> {
         fs::rename(previous(path, k), previous(path, k + 1))?;
     }
     let link = |temporary: &Path| second_name(path, temporary);
-    let second = Builder::new().prefix(&unfinished(path)).make_in(folder(path), link)?.into_temp_path();
+    let second = Builder::new().prefix(&unfinished(path)).make_in(folder_of(path), link)?.into_temp_path();
     fs::rename(&second, previous(path, 1))
 }
 
@@ -111,7 +108,7 @@ pub(crate) fn previous(path: &Path, k: u64) -> PathBuf {
 /// Removes unfinished files left by killed processes if their final names begin with one of `names`.
 pub(crate) fn remove_unfinished(folder: &Path, names: &[&str]) -> io::Result<()> {
     // Any name will do to find the folder itself.
-    for entry in fs::read_dir(self::folder(&real(&folder.join(UNFINISHED))))? {
+    for entry in fs::read_dir(folder_of(&real(&folder.join(UNFINISHED))))? {
         let entry = entry?;
         let name = entry.file_name();
         let target = name.to_str().and_then(|name| name.strip_prefix(UNFINISHED));
@@ -168,10 +165,6 @@ fn unfinished(path: &Path) -> String {
     format!("{UNFINISHED}{}-", path.file_name().unwrap_or_default().to_string_lossy())
 }
 
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
 /// Refuses a symbolic link, so that nothing is written to where it points.
 pub(crate) fn refuse_link(path: &Path) -> Result<()> {
     ensure!(
@@ -201,7 +194,7 @@ pub(crate) fn refuse_links_in(folder: &Path) -> Result<()> {
 /// Returns once the names in the folder of `path` are safe on disk.
 pub(crate) fn sync_folder_of(path: &Path) -> Result<()> {
     #[cfg(unix)]
-    File::open(folder(path)).and_then(|folder| folder.sync_all()).doing("writing", path)?;
+    File::open(folder_of(path)).and_then(|folder| folder.sync_all()).doing("writing", path)?;
     #[cfg(not(unix))]
     let _ = path;
     Ok(())
@@ -210,6 +203,7 @@ pub(crate) fn sync_folder_of(path: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::held::Held;
 
     /// Asserts which files are in a folder, in the order of their names, and what they contain.
     fn assert_holds(folder: &Path, expected: &[(&str, &str)]) {
@@ -268,5 +262,35 @@ mod tests {
     fn names_with_and_without_an_extension() {
         assert_eq!(previous(Path::new("a/b.c.txt"), 2), Path::new("a/b.c.2.txt"));
         assert_eq!(previous(Path::new("b"), 1), Path::new("b.1"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn files_follow_a_folder_that_was_moved() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let (run, moved) = (dir.path().join("run"), dir.path().join("moved"));
+        std::fs::create_dir(&run).unwrap();
+        let held = Held::open(&run).unwrap();
+        std::fs::rename(&run, &moved).unwrap();
+        std::fs::create_dir(&run).unwrap();
+        write_atomically(&run.join("a"), b"1").unwrap();
+        write_keeping(&run.join("a"), b"2", 1).unwrap();
+        assert_eq!(std::fs::read(moved.join("a")).unwrap(), b"2");
+        assert_eq!(std::fs::read(moved.join("a.1")).unwrap(), b"1");
+        assert_eq!(std::fs::read_dir(&run).unwrap().count(), 0);
+        // The one that was opened last counts.
+        let again = Held::open(&run).unwrap();
+        write_atomically(&run.join("b"), b"3").unwrap();
+        assert!(run.join("b").exists() && !moved.join("b").exists());
+        drop(again);
+        write_atomically(&run.join("c"), b"4").unwrap();
+        assert!(moved.join("c").exists());
+        drop(held);
+        write_atomically(&run.join("d"), b"5").unwrap();
+        assert!(run.join("d").exists());
+        // Messages name the path that a person knows.
+        std::fs::remove_dir_all(&run).unwrap();
+        let error = write_atomically(&run.join("d"), b"6").unwrap_err().to_string();
+        assert!(error.ends_with("run/d: No such file or directory (os error 2)"), "{error}");
     }
 }

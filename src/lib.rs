@@ -44,6 +44,7 @@ mod engine;
 mod environments;
 mod error;
 mod files;
+mod held;
 mod model;
 #[cfg(feature = "report")]
 mod plot;

@@ -2,7 +2,7 @@
 //! requested shapes and types, and finite numbers.
 
 use crate::error::{bail, ensure, At, Doing, Error, Result};
-use crate::files::real;
+use crate::held::real;
 use crate::text::{bytes as in_bytes, shown};
 use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Metadata, TensorView};

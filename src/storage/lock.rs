@@ -1,7 +1,8 @@
 //! The lock that lets only one process at a time write to a run's folder.
 
 use crate::error::{bail, Doing, Result};
-use crate::files::{self, Held};
+use crate::files;
+use crate::held::Held;
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};

@@ -4,6 +4,7 @@ use super::metrics_rows::kept_until;
 use super::to_csv;
 use crate::error::{At, Doing, Result};
 use crate::files;
+use crate::held::real;
 use crate::training::NetworkReport;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -35,7 +36,7 @@ impl Metrics {
     /// [`Error::Io`](crate::Error::Io) if the file cannot be read or written; [`Error::Content`](crate::Error::Content) if rows up to `updates` are missing or
     /// malformed. A checkpoint is never written before its rows, so the file must have changed since.
     pub fn reopen(path: &Path, updates: u64) -> Result<Self> {
-        if !files::real(path).exists() {
+        if !real(path).exists() {
             files::write_atomically(path, &[])?;
         }
         let kept = kept_until(&open(path)?, updates)
@@ -111,7 +112,7 @@ fn open(path: &Path) -> Result<File> {
 
 /// Writes the first `rows` rows anew, with all columns.
 fn rewrite(path: &Path, rows: usize) -> Result<()> {
-    let old = File::open(files::real(path)).doing("reading", path)?;
+    let old = File::open(real(path)).doing("reading", path)?;
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(&old);
     files::write_through(path, |new| {
         let mut csv = csv::Writer::from_writer(io::BufWriter::new(new));

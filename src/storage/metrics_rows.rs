@@ -2,7 +2,7 @@
 
 use super::to_csv;
 use crate::error::{bail, ensure, At, Doing, Error, Result};
-use crate::files::real;
+use crate::held::real;
 use crate::training::NetworkReport;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// The floors from the bottom up. Folders on one line don't use each other.
 const FLOORS: [&[&str]; 16] = [
-    &["text", "quantile", "random"],
+    &["held", "text", "quantile", "random"],
     &["error"],
     &["files", "ranges", "reader"],
     &["environments"],

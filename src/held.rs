@@ -36,11 +36,16 @@ impl Drop for Held {
 /// The path of a file by the folder that is held open under the path of its folder; `path` itself if none is.
 pub(crate) fn real(path: &Path) -> PathBuf {
     let held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
-    let found = held.iter().rfind(|(folder, _)| folder == super::folder(path));
+    let found = held.iter().rfind(|(folder, _)| folder == folder_of(path));
     match (found.and_then(|(_, file)| second_path(file)), path.file_name()) {
         (Some(folder), Some(name)) => folder.join(name),
         _ => path.to_path_buf(),
     }
+}
+
+/// The folder that a path names a file of.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The path of an open folder that follows it, if there is one.
@@ -55,39 +60,4 @@ fn second_path(file: &File) -> Option<PathBuf> {
 #[cfg(not(target_os = "linux"))]
 fn second_path(_: &File) -> Option<PathBuf> {
     None
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use super::*;
-    use crate::files::{write_atomically, write_keeping};
-
-    #[test]
-    fn files_follow_a_folder_that_was_moved() {
-        let dir = tempfile::TempDir::new().unwrap();
-        let (run, moved) = (dir.path().join("run"), dir.path().join("moved"));
-        std::fs::create_dir(&run).unwrap();
-        let held = Held::open(&run).unwrap();
-        std::fs::rename(&run, &moved).unwrap();
-        std::fs::create_dir(&run).unwrap();
-        write_atomically(&run.join("a"), b"1").unwrap();
-        write_keeping(&run.join("a"), b"2", 1).unwrap();
-        assert_eq!(std::fs::read(moved.join("a")).unwrap(), b"2");
-        assert_eq!(std::fs::read(moved.join("a.1")).unwrap(), b"1");
-        assert_eq!(std::fs::read_dir(&run).unwrap().count(), 0);
-        // The one that was opened last counts.
-        let again = Held::open(&run).unwrap();
-        write_atomically(&run.join("b"), b"3").unwrap();
-        assert!(run.join("b").exists() && !moved.join("b").exists());
-        drop(again);
-        write_atomically(&run.join("c"), b"4").unwrap();
-        assert!(moved.join("c").exists());
-        drop(held);
-        write_atomically(&run.join("d"), b"5").unwrap();
-        assert!(run.join("d").exists());
-        // Messages name the path that a person knows.
-        std::fs::remove_dir_all(&run).unwrap();
-        let error = write_atomically(&run.join("d"), b"6").unwrap_err().to_string();
-        assert!(error.ends_with("run/d: No such file or directory (os error 2)"), "{error}");
-    }
 }
