@@ -176,12 +176,12 @@ fn collect(args: CollectArgs) -> Result<()> {
     let pictures = sweep.draw(&found)?;
     drop(spinner);
     if !found.unchecked.is_empty() {
-        eprintln!(
+        say(format_args!(
             "warning: job {} finished under an earlier version of the program, so whether files were changed since could not be checked; \
              hebbian-rnn sweep run {} tests the networks again, without training, and confirms them",
             job_numbers(&found.unchecked),
             args.folder.display()
-        );
+        ));
     }
     if args.json {
         let setting = |result: &SettingResult| {
