@@ -102,7 +102,7 @@ impl WithSimd for AddRows<'_> {
     }
 }
 
-/// sums ← sums + scale · values, each product rounded before it is added.
+/// sums ← sums + scale · values, each product rounded before it is added; `values` are at least as many as `sums`.
 pub(super) struct AddScaled<'a> {
     pub(super) sums: &'a mut [f32],
     pub(super) values: &'a [f32],
@@ -113,10 +113,17 @@ impl WithSimd for AddScaled<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        for (sum, value) in self.sums.iter_mut().zip(self.values) {
-            *sum += self.scale * value;
+    fn with_simd<S: Simd>(self, simd: S) {
+        let AddScaled { sums, values, scale } = self;
+        let scale = simd.splat_f32s(scale);
+        let values = &values[..sums.len()];
+        let ((sums, last_sums), (values, last_values)) = (S::as_mut_simd_f32s(sums), S::as_simd_f32s(values));
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum = simd.add_f32s(*sum, simd.mul_f32s(scale, *value));
         }
+        // Less than a vector, which a plain loop would add number by number.
+        let (sum, value) = (simd.partial_load_f32s(last_sums), simd.partial_load_f32s(last_values));
+        simd.partial_store_f32s(last_sums, simd.add_f32s(sum, simd.mul_f32s(scale, value)));
     }
 }
 
