@@ -95,9 +95,9 @@ def page() -> str:
     listed = re.findall(r"^  (\S+) +(.+)$", program("analyse", "--help").split("Analyses:")[1], re.M)
     described.update(listed)
     text = (
-        "# Gallery\n\nEvery task's trials after training, lives, and every analysis, each with the command that drew it. "
-        "`scripts/make_gallery.py` makes this page. Runs are as short as shows what is learnt; [results.md](results.md) has the "
-        "figures of full ones.\n"
+        "# Gallery\n\nTrials of every task after training, some lives, and every analysis, each with the command that drew it. "
+        "`scripts/make_gallery.py` makes this page. Runs are just long enough to show what is learnt; [results.md](results.md) has the "
+        "figures of full runs.\n"
     )
     for title, command, runs in (("Tasks", "train", TRAINED), ("Lives", "live", LIVED)):
         text += f"\n## {title}\n"
