@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use crate::command::{bytes, fine, hebbian};
-use crate::faults::{by_shell, saved, train_forever, FOREVER};
+use crate::kinds::{by_shell, saved, train_forever, FOREVER};
 use crate::process::{computed, last_update, start, start_command, treats, TINY};
 use std::time::Duration;
 use tempfile::TempDir;
