@@ -42,7 +42,7 @@ pub struct Record {
     pub rates: bool,
     /// Activations x at every step.
     pub activations: bool,
-    /// What is observed and done in episodes.
+    /// The observations and actions of episodes.
     pub episodes: bool,
 }
 
@@ -75,7 +75,7 @@ pub struct Episode {
     pub rates: Option<Tensor>,
     /// Activations `[S, B, T, N]`, if recorded.
     pub activations: Option<Tensor>,
-    /// What became of each episode, `[S, B]`, in a world that answers.
+    /// The outcome of each episode, `[S, B]`, in a world that answers.
     pub lived: Option<Vec<Lived>>,
     /// What those episodes teach, if anything learns.
     pub credit: Option<EpisodeCredit>,

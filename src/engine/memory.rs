@@ -170,7 +170,7 @@ fn check(setup: &Setup, networks: usize, device: &Device, free: u64) -> Result<(
     let parts = training(setup, networks, setup.config.train.batch, device);
     refuse(&parts, free, "the run", || match largest_batch(setup, networks, device, free) {
         Some(batch) => format!("train.batch = {batch} would fit"),
-        None => "not even train.batch = 1 would fit: take fewer networks or neurons".to_string(),
+        None => "not even train.batch = 1 would fit: use fewer networks or neurons".to_string(),
     })
 }
 
@@ -191,7 +191,7 @@ pub(crate) fn check_forward(
     let mut parts = estimate(setup, &sizes);
     let recorded = f64::from(u8::from(record.rates) + u8::from(record.activations));
     parts.push(Part::new("recordings", recorded * sizes.vectors(sizes.t)));
-    let remedy = || "take fewer trials or steps, or a machine with more memory".to_string();
+    let remedy = || "use fewer trials or steps, or a machine with more memory".to_string();
     refuse(&parts, free.saturating_add(resident), "this", remedy)
 }
 

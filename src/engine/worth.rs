@@ -1,16 +1,16 @@
-//! What the steps of episodes were worth: reward minus what was expected.
+//! The worth of the steps of episodes: reward minus expected reward.
 
 use super::{Ensemble, Lived};
 
-/// What the steps of a network's episodes were worth.
+/// The worth of the steps of a network's episodes.
 pub(super) struct Worth {
     /// For each episode, that of each step of the world.
     pub steps: Vec<Vec<f64>>,
-    /// By what it was divided, to become of the size 1.
+    /// The divisor that brought it to a size of 1.
     pub size: f64,
 }
 
-/// What each step of the world was worth in each episode of network number `network`.
+/// The worth of each step of the world in each episode of network number `network`.
 ///
 /// With `task.discount` 1, all steps of an episode are worth its return minus what the reward baseline expects. Otherwise
 /// each is worth the discounted reward from then on, minus its mean in the other episodes at the same step; those that have

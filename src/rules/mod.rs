@@ -50,11 +50,11 @@ use std::sync::Arc;
 pub trait LearningRule: Send + Sync {
     /// Its name: the value of `rule.name`.
     fn name(&self) -> &str;
-    /// What turns its eligibility into a change of weights.
+    /// How its eligibility becomes a change of weights.
     fn credit(&self) -> Credit {
         Credit::Trial
     }
-    /// Where its eligibility comes from. Called for each batch of trials.
+    /// The source of its eligibility. Called for each batch of trials.
     fn source(&self) -> Source;
     /// Checks that the rest of the configuration suits the rule.
     ///
@@ -69,7 +69,7 @@ pub trait LearningRule: Send + Sync {
     }
 }
 
-/// What turns a rule's eligibility into a change of weights.
+/// How a rule's eligibility becomes a change of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Credit {
@@ -81,7 +81,7 @@ pub enum Credit {
     Supervised,
 }
 
-/// Where a rule's eligibility comes from.
+/// The source of a rule's eligibility.
 #[non_exhaustive]
 pub enum Source {
     /// A sum over the steps of a trial.
@@ -228,7 +228,7 @@ impl RuleInfo {
     }
 
     /// Adapts a task's settings to this rule: sets parameters that the task does not set, drops those of other rules,
-    /// and changes what else the rule needs.
+    /// and changes whatever else the rule needs.
     pub(crate) fn adapt(&self, config: &mut Config) {
         let given = std::mem::replace(&mut config.rule.own, (self.parameters)());
         for (key, value) in given {

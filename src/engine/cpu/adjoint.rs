@@ -221,7 +221,7 @@ impl Done {
     }
 }
 
-/// One step of one trial backwards: γ from g and itself, and d in the place of φ'(x).
+/// One step of one trial backwards: γ from g and itself, and d instead of φ'(x).
 struct Back<'a, const RATE: bool> {
     post: &'a mut [f32],
     g: &'a [f32],

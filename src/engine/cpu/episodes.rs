@@ -22,7 +22,7 @@ const SHARD: usize = 8;
 /// Other threads sleep while a world takes its step. Waking them pays from about so many multiplications of a step on.
 const WORTH_WAKING: usize = 1 << 20;
 
-/// What is left of an episode at its end.
+/// The results of an episode at its end.
 struct Ended {
     lived: Lived,
     factors: EpisodeFactors,

@@ -219,7 +219,7 @@ impl EscapeEvents {
         (self.decayed, self.gated) = ([1.0; 2], [0.0; 2]);
     }
 
-    /// Ends a block: everything is what it stands for.
+    /// Ends a block: brings everything up to date.
     pub fn end_block(&mut self) {
         self.end_epoch();
         let since: Vec<[f32; 2]> = self.last_post.iter().map(|last| self.decay_since(*last)).collect();
