@@ -15,7 +15,7 @@ use crate::plot::{networks as networks_in_words, Colour, HeatMap, Mark, Panel, S
 use crate::tasks::Task;
 use rayon::prelude::*;
 
-/// Default number of trials of each network: 20 of each type, but at least and at most so many.
+/// Default number of trials of each network: 20 of each type, but within these bounds.
 const TRIALS: u64 = 80;
 const MOST_TRIALS: u64 = 1000;
 /// Panels in a row.

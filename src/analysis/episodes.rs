@@ -1,5 +1,5 @@
 //! The behaviour of networks in a world: snapshots of an episode side by side, trajectories, and the rewards still to
-//! come from each place; one episode also as an animation.
+//! be earned from each place; one episode also as an animation.
 
 use super::findings::panel;
 use super::statistics::Mean;

@@ -31,7 +31,7 @@ pub enum Until {
 }
 
 impl CurriculumStage {
-    /// The tables that a stage may change. The size of the networks, and which of them train, stay as they are.
+    /// The tables that a stage can change. The size of the networks, and which of them train, stay as they are.
     pub(crate) const TABLES: [&str; 6] = ["task", "perturbation", "rule", "readout", "modulator", "bptt"];
 
     pub(super) fn check(&self) -> Result<()> {

@@ -27,7 +27,7 @@ pub struct PerturbationConfig {
     /// Bound of the uniform draw, or standard deviation of the Gaussian one. ξ is part of the drive, so leaky dynamics scale
     /// it by dt/τ.
     pub amplitude: f64,
-    /// The first step in which neurons may be perturbed.
+    /// The first step in which neurons can be perturbed.
     pub start_step: usize,
     /// The distribution of ξ; `None`: uniform.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -62,7 +62,7 @@ impl DensePerturbation {
     }
 }
 
-/// What an episode draws as it goes.
+/// The random numbers that an episode draws as it unfolds.
 #[derive(Clone, Debug)]
 pub struct EpisodeDraws {
     /// For the world.

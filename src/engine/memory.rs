@@ -11,7 +11,7 @@ use crate::presets::Setup;
 use crate::tasks::TrialShape;
 use candle_core::Device;
 
-/// The fraction of free memory that a run may plan to use; allocators and drivers need some too.
+/// The fraction of free memory that a run can plan to use; allocators and drivers need some too.
 const USABLE: f64 = 0.9;
 /// The largest batch of `--batch auto`; each update then already averages over many trials.
 const LARGEST_BATCH: usize = 256;
@@ -21,7 +21,7 @@ const PERTURBATION: f64 = 12.0;
 /// One part of the memory of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// What it holds.
+    /// Its contents.
     pub name: &'static str,
     /// Its size in bytes.
     pub bytes: u64,

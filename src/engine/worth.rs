@@ -44,7 +44,8 @@ pub(super) fn worth(ensemble: &Ensemble, network: usize, lived: &[Lived]) -> Wor
 }
 
 impl Worth {
-    /// What turns the critic's summed eligibility into the mean over steps that its learning rate multiplies.
+    /// The factor that turns the critic's summed eligibility into the mean over steps that its learning rate
+    /// multiplies.
     pub fn critic_scale(&self) -> f64 {
         self.size / self.steps.iter().map(Vec::len).sum::<usize>().max(1) as f64
     }

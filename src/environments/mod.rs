@@ -2,7 +2,7 @@
 //!
 //! The conventions are those of Gymnasium (1.4): an episode starts from a random state, each step takes an action and
 //! gives an observation and a reward, and an episode ends because the world says so (terminated) or because of its limit
-//! of steps (truncated). An environment knows nothing of networks; [`crate::Episodes`] makes it a task.
+//! of steps (truncated). An environment knows nothing about networks; [`crate::Episodes`] makes it a task.
 //!
 //! To add one, write a file with its parameters and its [`Environment`], and a type for one copy of it with its
 //! [`Copy`]; then a preset (`src/presets/episodes.rs`). `examples/custom_world.rs` keeps one outside this crate.
@@ -120,7 +120,7 @@ pub trait Copies: Send {
         }
         Ok(())
     }
-    /// What the `k`-th looks like.
+    /// A sketch of the `k`-th.
     fn sketch(&self, _k: usize) -> Sketch {
         Vec::new()
     }

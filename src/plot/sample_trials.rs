@@ -20,7 +20,7 @@ const GAP: f64 = 36.0;
 
 /// At most this many points per line.
 const POINTS_PER_LINE: usize = 800;
-/// More channels than this are drawn as a raster, of at most so many rows and columns.
+/// More channels than this are drawn as a raster, of at most this many rows and columns.
 const MOST_LINES: usize = 20;
 const RASTER: (usize, usize) = (25, 60);
 /// Width of the targets beside a raster of outputs.
@@ -172,7 +172,7 @@ impl SampleTrials {
     }
 }
 
-/// What all columns share.
+/// The layout that all columns share.
 struct Layout {
     /// Left end of the first column.
     left: f64,

@@ -16,7 +16,7 @@ use rand_distr::{Distribution, StandardNormal};
 /// The random number generator.
 pub type Stream = ChaCha8Rng;
 
-/// What a stream is used for. Changing one of these numbers changes all results.
+/// The purpose of a stream. Changing one of these numbers changes all results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 #[non_exhaustive]

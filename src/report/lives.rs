@@ -95,7 +95,7 @@ fn circuit_picture(setup: &LifeSetup) -> Result<Canvas> {
     .draw())
 }
 
-/// The values of a figure in all networks, by the bits of their ages in seconds or whatever else is given with them.
+/// The values of a figure in all networks, by the bits of their ages in seconds or other horizontal coordinates.
 type Values = BTreeMap<u64, Vec<f64>>;
 
 /// The figures of the world over time.

@@ -88,7 +88,7 @@ pub enum Source {
     Steps(Box<StepRule>),
     /// The fast weights H at the end of the trial.
     FastWeights,
-    /// The gradient of a loss takes the place of an eligibility.
+    /// The gradient of a loss replaces the eligibility.
     Gradient,
     /// None: `w_rec` does not change.
     Nothing,
@@ -116,7 +116,7 @@ pub enum FusedRule {
 /// the rule's own running means.
 pub type StepRule = dyn FnMut(&Moment) -> candle_core::Result<Option<Increment>> + Send;
 
-/// What a rule can use in a step. All tensors are `[S, B, N]` unless said otherwise.
+/// The values that a rule can use in a step. All tensors are `[S, B, N]` unless said otherwise.
 #[non_exhaustive]
 pub struct Moment<'a> {
     /// Activations before the step, x(t−1).
@@ -141,7 +141,7 @@ pub struct Factors {
     pub pre: Tensor,
 }
 
-/// What one step adds to the eligibility.
+/// The increment of the eligibility in one step.
 #[non_exhaustive]
 pub enum Increment {
     /// An outer product.
@@ -173,7 +173,7 @@ pub struct RuleInfo {
     pub name: &'static str,
     /// A one-line description with the source.
     pub summary: &'static str,
-    /// What it does, in the symbols of docs/model.md.
+    /// Its equation, in the symbols of docs/model.md.
     pub equation: &'static str,
     /// Whether it needs perturbed neurons to learn.
     pub(crate) explores: bool,

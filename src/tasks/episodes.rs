@@ -108,7 +108,7 @@ impl Episodes {
         self.world.observations().into_iter().map(|(_, size)| size).collect()
     }
 
-    /// What turns outputs into actions.
+    /// The actor, which turns outputs into actions.
     pub(crate) fn actor(&self) -> Actor {
         Actor::new(self.settings.acting, self.world.actions())
     }

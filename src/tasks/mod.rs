@@ -309,7 +309,7 @@ pub(crate) fn mean_over_scored<T: Task + ?Sized>(
 
 /// Whether errors can be backpropagated to the task's outputs.
 pub(crate) fn gives_gradient(task: &dyn Task) -> bool {
-    // One step is enough; a whole trial may not fit into memory.
+    // One step is enough; a whole trial might not fit into memory.
     let outputs = vec![0.0; task.n_out()];
     let unchanged = matches!(task.judged(&outputs), Cow::Borrowed(_));
     unchanged || task.judged_gradient(&outputs, &vec![0.0; outputs.len()]).is_some()

@@ -36,7 +36,7 @@ pub trait World: Send {
     fn memory(&self) -> f64 {
         0.0
     }
-    /// Called once, when the network is born or resumed. A world may change the weights of a `newborn`. Anything
+    /// Called once, when the network is born or resumed. A world can change the weights of a `newborn`. Anything
     /// whose size grows with the parameters is made here rather than when the world is built, since a file can claim
     /// parameters of any size.
     fn settle(&mut self, _wiring: &mut [Wiring], _newborn: bool) {}
@@ -65,7 +65,7 @@ pub trait World: Send {
     fn state(&self) -> Value {
         Value::Null
     }
-    /// Restores [`World::state`]. It may be that of an untrusted file: whatever is used later is checked here.
+    /// Restores [`World::state`]. It can come from an untrusted file, so everything used later is checked here.
     ///
     /// # Errors
     /// [`Error::Content`] if it is not a state of this world, or holds numbers that no life reaches.
@@ -177,7 +177,7 @@ impl Curve {
 pub struct Verdict {
     /// Whether the network learnt what it should; `None` if it is too early to say.
     pub learnt: Option<bool>,
-    /// What was measured, by name.
+    /// The measured figures, by name.
     pub figures: Vec<(&'static str, f64)>,
 }
 
@@ -210,7 +210,7 @@ impl Places<'_> {
         }
     }
 
-    /// The longest random time in whole steps; it may be 0.
+    /// The longest random time in whole steps; it can be 0.
     fn jitter(&self, key: &str, ms: f64) -> Result<u64> {
         let steps = (ms / self.dt_ms).round();
         crate::ranges::expect((0.0..1e9).contains(&steps), &format!("world.{key}"), ms, "0 to 1e9 steps")?;

@@ -1,8 +1,8 @@
 //! One step of one trial: x ← x + leak (drive − x), clamped; r = φ(x), or, where the rate leaks, r ← r + leak (φ(x) − r).
 //!
 //! [`pulp::Arch::dispatch`] compiles the step for each vector extension and picks one at run time, which only works if every
-//! function in it is inlined. Where there are vectors, the step is written in them: a plain loop over so many slices tests at
-//! each call that none overlap, which takes a quarter of its time and more. Both give the same bits; nothing is contracted.
+//! function in it is inlined. Where there are vectors, the step is written in them: a plain loop over this many slices tests at each
+//! call that none overlap, which takes a quarter of its time and more. Both give the same bits; nothing is contracted.
 
 use super::response::{Rectified, Response, Tanh};
 use super::rows::splat;

@@ -1,4 +1,4 @@
-//! What the kernels read and write, as tensors in device memory.
+//! The data that the kernels read and write, as tensors in device memory.
 
 use super::machine::address;
 use super::params::{Address, Params};
@@ -211,7 +211,7 @@ impl Memory {
 }
 
 /// The length of the list that the kernels keep instead of a matrix H, for trials of `steps` steps with `neurons`
-/// neurons, of which some may end `early`; 0 if they keep the matrix.
+/// neurons, of which some can end `early`; 0 if they keep the matrix.
 ///
 /// Each step reads the whole list, 2 N floats per change, and a persistent H, if there is one; the matrix is read and
 /// written, 2 N² floats. So when this chooses the list, the list moves at most half as much memory as the matrix would,

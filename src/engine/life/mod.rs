@@ -60,8 +60,8 @@ pub struct LifeState {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PlasticState {
-    /// What the rule keeps for each synapse: `[variable][synapse]`, such as its eligibility, or the change of its weight
-    /// that is held back.
+    /// The values that the rule keeps for each synapse: `[variable][synapse]`, such as its eligibility, or the change
+    /// of its weight that is held back.
     pub synaptic: Vec<Vec<f64>>,
     /// The trace P⁺ of each presynaptic neuron.
     pub pre: Vec<f64>,

@@ -48,7 +48,7 @@ pub struct SynapseRuleInfo {
     pub name: &'static str,
     /// A one-line description with the source.
     pub summary: &'static str,
-    /// What it does in each step, in the symbols of docs/spiking.md.
+    /// Its equation in each step, in the symbols of docs/spiking.md.
     pub equation: &'static str,
     /// The requirements on the populations.
     pub needs: Needs,

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! and the weight changes by γ ζ (`stdp`), by γ r ζ with the reward r of the next step (`mstdp`, Florian 2007, eqs 9 to
-//! 14), or by way of an eligibility z: z ← z e^(−Δt/τ_z) + ζ/τ_z, Δw = γ Δt r z (`mstdpet`, eqs 15 to 17), or c ← c + ζ,
-//! Δw = (d₀ + d) c, with dopamine d (`da-stdp`, Izhikevich 2007).
+//! 14), or through an eligibility z: z ← z e^(−Δt/τ_z) + ζ/τ_z, Δw = γ Δt r z (`mstdpet`, eqs 15 to 17), or c ← c +
+//! ζ, Δw = (d₀ + d) c, with dopamine d (`da-stdp`, Izhikevich 2007).
 
 use super::{factor, parameters, table, Needs, SynapseRule, SynapseRuleInfo};
 use crate::error::Result;

@@ -47,7 +47,8 @@ pub(super) enum Kind {
     Go { anti: bool, timing: Timing },
     /// Answer in the direction of the stronger of two stimuli, shown together or one after the other.
     Decide { attend: Attend, delayed: bool },
-    /// Answer in the direction of the second stimulus if it matches the first, or if it does not; else go on fixating.
+    /// Answer in the direction of the second stimulus if it matches the first, or if it does not; otherwise keep
+    /// fixating.
     Match { category: bool, nogo: bool },
 }
 
@@ -116,7 +117,7 @@ pub(super) struct Plan {
     pub point_off: usize,
     /// When the answer is due.
     pub answer: usize,
-    /// Its direction; `None`: go on fixating.
+    /// Its direction; `None`: keep fixating.
     pub direction: Option<f64>,
     pub steps: usize,
 }

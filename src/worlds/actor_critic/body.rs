@@ -21,7 +21,7 @@ pub(super) struct Happened {
 pub(super) trait Body: Send {
     /// The grid of place cells.
     fn axes(&self) -> Vec<Axis>;
-    /// What neuron `k` of `n` votes for.
+    /// The vote of neuron `k` of `n`.
     fn vote(&self, k: usize, n: usize) -> [f64; 2];
     /// How strongly two of `n` neurons that are `apart` excite each other.
     fn kinship(&self, apart: usize, n: usize) -> f64;
@@ -29,9 +29,9 @@ pub(super) trait Body: Send {
     fn weighs(&self) -> bool;
     /// Its position and velocity.
     fn state(&mut self) -> &mut [f64];
-    /// Where it starts a trial.
+    /// The state in which it starts a trial.
     fn start(&mut self, rng: &mut Stream);
-    /// Where it is drawn.
+    /// The point at which it is drawn.
     fn drawn(&self) -> [f64; 2];
     /// Lines that show its surroundings.
     fn outline(&self) -> Vec<Vec<(f64, f64)>> {
@@ -55,7 +55,7 @@ pub(super) trait Body: Send {
     }
 }
 
-/// What neuron `k` of `n` votes for, if their votes go from −`most` to `most`.
+/// The vote of neuron `k` of `n`, if votes range from −`most` to `most`.
 pub(super) fn vote_along(most: f64, k: usize, n: usize) -> [f64; 2] {
     [most * (2.0 * (k + 1) as f64 / n as f64 - 1.0), 0.0]
 }

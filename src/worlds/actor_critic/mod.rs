@@ -256,7 +256,7 @@ impl World for Agent {
     fn begin(&mut self, block: &mut Block) {
         self.rng = block.rng.clone();
         self.told = Told { values: vec![(0.0, 0); self.body.values(1.0).len()], ..Told::default() };
-        // In the frozen time, after a life, trials go on.
+        // Trials continue in the frozen time after a life.
         self.frozen = block.frozen;
         if !self.now.started || (self.frozen && self.paused()) {
             self.now.started = true;
