@@ -56,7 +56,8 @@ pub(super) fn life_page(
             life => picture(
                 life_picture,
                 format!("Figures over the life of {}, weights, and the activity of the neurons after training.", title(setup)?),
-                "Lines: medians over networks, with quartiles. Below: initial and current weights, and the first network after training, with frozen weights.",
+                "Lines: medians over networks, with quartiles. Below: initial and current weights, and the first network after \
+                 training, with frozen weights.",
             ),
             circuit => picture(
                 circuit_picture,
