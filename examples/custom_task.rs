@@ -46,7 +46,7 @@ impl Task for GoNoGo {
 
 fn main() -> hebbian_rnn::Result<()> {
     let task = GoNoGo { cue_steps: 100, delay_steps: 200, response_steps: 100 };
-    // The network, rule and perturbation of `dnms`, with our task in place of its own.
+    // The network, rule and perturbation of `dnms`, with our task instead of its own.
     let mut trainer = Trainer::builder("dnms")
         .own_task(Arc::new(task))
         .set("network.neurons", 100)

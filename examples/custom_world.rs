@@ -1,8 +1,8 @@
 //! Question: how do I train in my own world? Answer: implement `Copy` for one copy of it and `Environment` for its
 //! description, and hand it to a trainer with the settings of a similar world.
 //!
-//! The world is a corridor with a reward at one end. Which end, a light tells in the first step only, so a network has to
-//! remember it while it walks.
+//! The world is a corridor with a reward at one end. A light shows which end, but only in the first step, so a
+//! network has to remember it while it walks.
 //!
 //! `cargo run --release --example custom_world`
 
@@ -19,7 +19,7 @@ impl Environment for Corridor {
     fn name(&self) -> &str {
         "corridor"
     }
-    /// The position and the light, each with the size by which it is divided.
+    /// The position and the light, each with its divisor.
     fn observations(&self) -> Vec<(String, f64)> {
         vec![("position".into(), f64::from(self.half)), ("light".into(), 1.0)]
     }
@@ -72,7 +72,7 @@ impl Copy for Walker {
 }
 
 fn main() -> hebbian_rnn::Result<()> {
-    // The network and rule of `cartpole`, with our world in place of its own.
+    // The network and rule of `cartpole`, with our world instead of its own.
     let mut trainer = Trainer::builder("cartpole")
         .own_task(Arc::new(Episodes::new(Corridor { half: 4 })))
         .networks(3)
@@ -83,7 +83,7 @@ fn main() -> hebbian_rnn::Result<()> {
 
     for score in evaluate(&trainer.checkpoint()?, 100, 1)? {
         let reached = score.criterion_trials.map_or("never".to_string(), |trials| format!("after {trials} episodes"));
-        println!("network {}: criterion {reached}, at the right end in {:.2}", score.network, score.fraction_correct);
+        println!("network {}: criterion {reached}, fraction correct {:.2}", score.network, score.fraction_correct);
     }
     assert!(trainer.criterion_trials().iter().flatten().count() >= 2, "did not learn");
     Ok(())

@@ -1,9 +1,9 @@
-"""Question: how do I train on a task of NeuroGym? Answer: by its ground truth, as a task, or by its rewards alone, as a world.
+"""Question: how do I train on a NeuroGym task? Answer: from its ground truth, as a task, or from its rewards alone, as a world.
 
     pip install ./python neurogym
     python examples/neurogym_choice.py [--networks 4] [--seed 1]
 
-Prints how often the networks choose rightly in fresh trials. Some trials have no evidence, so nobody is always right.
+Prints how often the networks choose correctly in fresh trials. Some trials have no evidence, so no one can always be right.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Question: how do I train in my own world in Python? Answer: write it as an environment of Gymnasium.
 
-The world is a corridor with a reward at one end. Which end, a light tells in the first step only, so a network has to remember it
-while it walks.
+The world is a corridor with a reward at one end. A light shows which end, but only in the first step, so a network has to
+remember it while it walks.
 
     pip install ./python gymnasium
     python examples/own_world.py

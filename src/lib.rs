@@ -13,12 +13,14 @@
 //! - **A run**: [`Trainer::builder`] takes a task of [`TASKS`] by its name, or a [`Setup`] made of a [`Config`]. [`Trainer::update`]
 //!   makes one update; an [`Observer`] sees each of them. [`evaluate`] and [`simulate`] run trained networks with frozen weights.
 //! - **Keeping it**: [`Checkpoint`] is the complete state; [`RunFolder`] keeps it on disk with its configuration and metrics, so that
-//!   a run goes on where it was, to the bit.
-//! - **Your own**: a [`Task`] draws trials, an [`Environment`] is a world that answers, a [`LearningRule`] learns, a [`NeuronModel`] moves a
-//!   neuron. The examples `custom_task`, `custom_world` and `custom_rule` show each in a page.
+//!   a run resumes exactly where it stopped.
+//! - **Your own**: a [`Task`] draws trials, an [`Environment`] is a world that answers, a [`LearningRule`] changes weights, a
+//!   [`NeuronModel`] updates neurons. The examples `custom_task`, `custom_world` and `custom_rule` each fit on a page.
 //! - **Sweeps**: a [`SweepPlan`] of settings times networks becomes a [`Sweep`] of jobs, which any batch system can run.
-//! - **Lives**: [`Lives`] runs networks of spikes or rates whose weights move at every step, in a world of [`LIVES`].
-//! - **Looking**: with the feature `report`, [`ANALYSES`] turn a checkpoint into tables and pictures, and [`write_report`] writes a page.
+//! - **Lives**: [`Lives`] runs networks of spiking or rate neurons whose weights change at every step, in a world of
+//!   [`LIVES`].
+//! - **Looking at results**: with the feature `report`, [`ANALYSES`] turn a checkpoint into tables and pictures, and
+//!   [`write_report`] writes a page.
 //!
 //! Errors are [`Error`]: they name the file, tensor, key or flag, what was found and what was expected.
 //!
@@ -28,7 +30,7 @@
 //! `accelerate`: passed on to candle; `cuda` also compiles this crate's kernels. `default-features = false` leaves only the numerical
 //! core.
 
-// They panic where nothing can be written.
+// These macros panic if the output cannot be written.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 /// The examples in the README.

@@ -1,6 +1,6 @@
-//! What networks chose while they learnt, and how often they chose it again: after reward or none, and, where a choice leads
-//! to a place, after common and rare ones (Daw et al. 2011, fig. 2). Who only repeats what was rewarded stays as often after
-//! both; who knows where choices lead does not.
+//! The choices of networks while they learnt, and how often they repeated them: after reward or none and, where a
+//! choice leads to a place, after common and rare transitions (Daw et al. 2011, fig. 2). An agent that only repeats
+//! rewarded choices stays equally often after both; one that knows where choices lead does not.
 //!
 //! A run's files hold no choices. Its training is repeated, to the bit, and the episodes are recorded.
 
@@ -24,7 +24,7 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
     let fits = subject.task().episodes().is_some_and(|episodes| {
         matches!(episodes.world.actions(), Actions::Discrete(_)) && (1..=2).contains(&episodes.world.limit())
     });
-    subject.task_unless(fits, "is not a world of one or two choices, as `bandit` and `two-step` are")
+    subject.task_unless(fits, "is not a world of one or two choices, like `bandit` and `two-step`")
 }
 
 /// A trial.
@@ -88,7 +88,7 @@ pub(super) fn run(subject: &Subject, _: &Options) -> Result<Findings> {
         let reward = each(|[rc, rr, nc, nr]| (rc + rr - nc - nr) / 2.0);
         let interaction = each(|[rc, rr, nc, nr]| (rc - rr - nc + nr) / 2.0);
         findings.say_mean("effect of reward", reward);
-        findings.say_mean("reward × transition, above 0 for who knows where choices lead", interaction);
+        findings.say_mean("reward × transition, above 0 for networks that know where choices lead", interaction);
     }
     findings.tables = vec![choices, stays];
     let shown = subject.shown();
@@ -96,8 +96,8 @@ pub(super) fn run(subject: &Subject, _: &Options) -> Result<Findings> {
     findings.draw(
         "choices",
         format!("{}: choices while learning", subject.task().name()),
-        "Left: the first choices of a network, trial by trial. Right: how often the first choice of the trial before was made \
-         again; bars: mean over networks, dots: single networks.",
+        "Left: the first choices of a network, trial by trial. Right: how often the first choice of the trial before was \
+         repeated; bars: mean over networks, dots: single networks.",
         vec![panels],
     );
     Ok(findings)
@@ -128,8 +128,8 @@ fn repeated(subject: &Subject) -> Result<Vec<Vec<Choice>>> {
         ensure!(
             same.transpose()? == Some(true),
             Usage,
-            "the training cannot be repeated: it ends with another `{name}` than the run's, which another version of the \
-             program may have made"
+            "the training cannot be repeated: its final `{name}` differs from the run's; use the version of the program \
+             that made the run"
         );
     }
     Ok(networks)
@@ -168,7 +168,7 @@ fn counted(trials: &[Choice]) -> BTreeMap<After, (u64, u64)> {
     counts
 }
 
-/// The first choices of a network, of all trials evenly spaced ones.
+/// The first choices of a network, in evenly spaced trials.
 fn made(trials: &[Choice], network: u64) -> Panel {
     let every = trials.len().div_ceil(DRAWN).max(1);
     let mark = |rewarded: bool, colour, name: &str| {
@@ -198,7 +198,7 @@ fn stayed(fractions: &BTreeMap<After, Vec<f64>>) -> Panel {
         ticks.push((at, label));
     }
     let x = Some((-0.6, fractions.len() as f64 - 0.4));
-    let titled = panel("the same choice again", ["after", "fraction of trials"], marks);
+    let titled = panel("repeated choices", ["after", "fraction of trials"], marks);
     Panel { x, y: Some((0.0, 1.0)), x_ticks: ticks, ..titled }
 }
 

@@ -1,4 +1,4 @@
-//! Cross-temporal decoding: what a classifier trained at one time decodes at another (Meyers et al. 2008,
+//! Cross-temporal decoding: how well a classifier trained at one time decodes at another (Meyers et al. 2008,
 //! doi 10.1152/jn.90248.2008; Stokes et al. 2013, doi 10.1016/j.neuron.2013.01.039; Miconi 2017).
 //!
 //! A maximal-correlation classifier, trained on the rates at one time, assigns the rates of a new trial at another time
@@ -15,7 +15,7 @@ use crate::plot::{networks as networks_in_words, Colour, HeatMap, Mark, Panel, S
 use crate::tasks::Task;
 use rayon::prelude::*;
 
-/// Default number of trials of each network: 20 of each type, but at least and at most so many.
+/// Default number of trials of each network: 20 of each type, but within these bounds.
 const TRIALS: u64 = 80;
 const MOST_TRIALS: u64 = 1000;
 /// Panels in a row.
@@ -28,7 +28,7 @@ const TIMES: usize = 50;
 /// Something to decode: its name, and its value in a trial.
 type Variable = (String, Box<dyn Fn(&Kept) -> f32>);
 
-/// What can be decoded: the task's labels that are classes, else the type of a trial.
+/// The variables that can be decoded: the task's labels that are classes, else the type of a trial.
 fn variables(task: &dyn Task) -> Vec<Variable> {
     let labels = task.labels().into_iter().enumerate().filter(|(_, label)| !label.graded);
     let mut found: Vec<Variable> = labels

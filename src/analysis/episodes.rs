@@ -1,5 +1,5 @@
-//! What networks do in a world: moments of an episode side by side, the ways of what moves, and what rewards were still to
-//! come from each place; one episode also as an animation.
+//! The behaviour of networks in a world: snapshots of an episode side by side, trajectories, and the rewards still to
+//! be earned from each place; one episode also as an animation.
 
 use super::findings::panel;
 use super::statistics::Mean;
@@ -14,7 +14,7 @@ use crate::runs::run_fresh;
 
 /// Default number of episodes of each network.
 const EPISODES: u64 = 40;
-/// Moments of an episode in a strip, and ways in a picture.
+/// Snapshots of an episode in a strip, and trajectories in a picture.
 const MOMENTS: usize = 6;
 const WAYS: usize = 20;
 /// Places along each side of a map.
@@ -50,15 +50,15 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     let told = &typical(of).sketches;
     let (title, mut rows) = (format!("{name}: fresh episodes of network {shown}"), vec![vec![strip(told)]]);
     let mut caption = "An episode of median length, from its first step to its last.".to_string();
-    // What hardly leaves a line has no map.
+    // Movement along a line gets no map.
     let [width, height] = [|p: &(f64, f64)| p.0, |p: &(f64, f64)| p.1].map(|along| {
         let (low, high) = range(lived.iter().flat_map(way).map(|place| along(&place)));
         high - low
     });
     if width.min(height) > 0.1 * width.max(height) {
         rows.push(vec![ways(of), to_come(&lived)]);
-        caption += " Below: the ways of what moves, and the mean of the rewards that were still to come from each place, over \
-                    all networks; grey: where it never was.";
+        caption += " Below: trajectories, and the mean of the rewards still to come from each place, over all networks; grey: \
+                    places never visited.";
     }
     findings.draw("episodes", title, caption, rows);
     findings.animations.push(("episode".into(), animation(&format!("{name}, network {shown}"), told)));
@@ -72,12 +72,12 @@ fn typical(lived: &[Lived]) -> &Lived {
     by_length[lived.len() / 2]
 }
 
-/// What moves, at each step.
+/// The moving point, at each step.
 fn way(lived: &Lived) -> Vec<(f64, f64)> {
     lived.sketches.iter().filter_map(|sketch| sketch.last()?.last().copied()).collect()
 }
 
-/// Moments side by side, evenly spaced from the first to the last.
+/// Snapshots side by side, evenly spaced from the first to the last.
 fn strip(sketches: &[Sketch]) -> Panel {
     let (low, high) = range(sketches.iter().flatten().flatten().map(|point| point.0));
     let apart = 1.1 * (high - low);
@@ -99,16 +99,16 @@ fn strip(sketches: &[Sketch]) -> Panel {
     Panel { equal: true, x, x_ticks: ticks, ..panel("", ["step", ""], marks) }
 }
 
-/// The ways of some episodes.
+/// The trajectories of some episodes.
 fn ways(lived: &[Lived]) -> Panel {
     let line = |(k, lived): (usize, &Lived)| Mark::new(Shape::Line(way(lived), 2.0), Colour::Nth(k));
     let mut marks: Vec<Mark> = lived.iter().take(WAYS).enumerate().map(line).collect();
     let starts = lived.iter().take(WAYS).filter_map(|lived| way(lived).first().copied()).collect();
     marks.push(Mark::new(Shape::Dots(starts, 5.0), Colour::Ink).named("start"));
-    Panel { equal: true, ..panel("ways", ["", ""], marks) }
+    Panel { equal: true, ..panel("trajectories", ["", ""], marks) }
 }
 
-/// The mean reward to come from each place where something was.
+/// The mean reward to come from each visited place.
 fn to_come(lived: &[Lived]) -> Panel {
     let visits: Vec<((f64, f64), f64)> = lived.iter().flat_map(visits).collect();
     let (x, y) = (range(visits.iter().map(|visit| visit.0 .0)), range(visits.iter().map(|visit| visit.0 .1)));
@@ -133,7 +133,7 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     (low, high.max(low + 1e-9))
 }
 
-/// Each place on the way of an episode, with the reward from then on.
+/// Each place on the trajectory of an episode, with the reward from then on.
 fn visits(lived: &Lived) -> Vec<((f64, f64), f64)> {
     let mut left = lived.total();
     let with = |(place, reward): ((f64, f64), &f64)| {

@@ -1,4 +1,4 @@
-//! What an analysis found, and how it is written to files.
+//! The findings of an analysis, and how they are written to files.
 
 use super::statistics::Mean;
 use crate::error::{Doing, Error, Result};
@@ -7,7 +7,7 @@ use crate::plot::{Mark, Panel, Panels};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-/// What an analysis found.
+/// The findings of an analysis.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
     /// The numbers, in full.
@@ -23,9 +23,9 @@ pub struct Findings {
 /// A main figure of an analysis.
 #[derive(Clone, Debug)]
 pub struct Figure {
-    /// What it is.
+    /// Its name.
     pub name: String,
-    /// Its numbers, each with what it is; NaN: there is none.
+    /// Its numbers, each with a name; NaN: there is none.
     pub numbers: Vec<(String, f64)>,
     /// The unit of the numbers; empty: they have none.
     pub unit: &'static str,
@@ -49,7 +49,7 @@ pub struct Table {
 pub struct Picture {
     /// The files' name, without their extension.
     pub name: String,
-    /// What it shows, in a sentence or two.
+    /// Its caption, in a sentence or two.
     pub caption: String,
     /// The picture itself.
     pub panels: Panels,

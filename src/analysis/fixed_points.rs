@@ -3,8 +3,8 @@
 //! With constant inputs a network rests at x where F(x) = −x + w_rec φ(x) + w_in u + b_rec is 0. From states that it visits in
 //! trials, the speed q = |F|² / 2 is minimised by Levenberg and Marquardt's method. Near such a point a small deviation grows or
 //! decays along the eigenvectors of the Jacobian w_rec diag(φ') − 1, in units of 1/τ: the point is stable if all its eigenvalues
-//! have a negative real part (discrete dynamics: if those of w_rec diag(φ') lie inside the unit circle). What a network feeds back
-//! from its output is part of w_rec and b_rec here.
+//! have a negative real part (discrete dynamics: if those of w_rec diag(φ') lie inside the unit circle). Feedback of
+//! the output is part of w_rec and b_rec here.
 
 use super::findings::panel;
 use super::population::Population;
@@ -75,11 +75,11 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
     let known = ["leaky", "leaky-rate", "discrete"].contains(&&config.network.dynamics[..]);
     let still = subject.task().episodes().is_none() && config.fast_weights.stage == Stage::None;
     match (known, still) {
-        (false, _) => Some(format!("networks with `{}` dynamics have no rates that rest", config.network.dynamics)),
+        (false, _) => Some(format!("networks with `{}` dynamics have no resting rates", config.network.dynamics)),
         (_, false) if subject.task().episodes().is_some() => {
             subject.task_unless(false, "is a world, which never rests")
         }
-        (_, false) => Some("fast weights change within a trial, so nothing rests".into()),
+        (_, false) => Some("fast weights change within a trial, so there are no fixed points".into()),
         _ => None,
     }
 }

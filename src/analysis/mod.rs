@@ -79,21 +79,21 @@ pub static ANALYSES: [Analysis; 11] = [
     Analysis {
         name: "episodes",
         title: "Episodes",
-        summary: "what networks do in a world: moments, ways, values of places, and an animation",
+        summary: "behaviour in a world: snapshots, trajectories, value maps and an animation",
         why_not: episodes::why_not,
         run: episodes::run,
     },
     Analysis {
         name: "choices",
         title: "Choices while learning",
-        summary: "what was chosen in training, and how often it was chosen again (Daw et al. 2011, fig. 2)",
+        summary: "choices during training, and how often they were repeated (Daw et al. 2011, fig. 2)",
         why_not: choices::why_not,
         run: choices::run,
     },
     Analysis {
         name: "decoding",
         title: "Cross-temporal decoding",
-        summary: "what a classifier trained at one time decodes at another (Meyers et al. 2008; Miconi 2017)",
+        summary: "how well a classifier trained at one time decodes at another (Meyers et al. 2008; Miconi 2017)",
         why_not: decoding::why_not,
         run: decoding::run,
     },
@@ -125,7 +125,7 @@ pub static ANALYSES: [Analysis; 11] = [
     Analysis {
         name: "similarity",
         title: "Similarity of networks",
-        summary: "how alike mean rates are between networks and before and after learning (Kornblith et al. 2019; Williams et al. 2021)",
+        summary: "similarity of mean rates between networks, before and after learning (Kornblith et al. 2019; Williams et al. 2021)",
         why_not: similarity::why_not,
         run: similarity::run,
     },

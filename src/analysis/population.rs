@@ -20,7 +20,7 @@ pub(super) struct Population {
     pub network: u64,
     /// The times at which rates were kept: the ends of the steps, in [`Subject::time_unit`].
     pub times: Vec<f64>,
-    /// What was kept of each trial.
+    /// The data kept of each trial.
     pub trials: Vec<Kept>,
     /// N, the number of neurons.
     pub neurons: usize,
@@ -28,7 +28,7 @@ pub(super) struct Population {
     pub periods: Vec<Period>,
 }
 
-/// What is kept of a trial.
+/// The data kept of a trial.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kept {
     /// Its type.
@@ -177,7 +177,7 @@ impl Population {
     }
 }
 
-/// What is kept of an episode in a world.
+/// The data kept of an episode in a world.
 fn kept_of(lived: &Lived) -> Kept {
     let answer = match lived.seen_and_done.last() {
         Some(1.0) => 1.0,

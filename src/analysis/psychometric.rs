@@ -47,7 +47,7 @@ type Stimulus = Box<dyn Fn(u64, &Kept) -> Option<f64>>;
 
 /// One curve.
 struct Curve {
-    /// Where it is drawn.
+    /// The panel in which it is drawn.
     panel: usize,
     /// Its name in the legend, and in tables.
     name: &'static str,
@@ -62,7 +62,7 @@ fn decisions(subject: &Subject) -> Result<Design> {
     let own = config.task.get("strengths").and_then(Value::as_array).into_iter().flatten();
     let strongest = own.filter_map(Value::as_float).fold(0.0, f64::max);
     let strengths = STRENGTHS.map(|share| share * strongest);
-    // As many conditions as before, since something may be expected of each.
+    // As many conditions as before, since an expected return may exist for each.
     let conditions = subject.task().n_types();
     let of = |strength: f64| -> Result<Option<Arc<dyn Task>>> {
         config.task.insert("strengths".into(), Value::Array(vec![Value::Float(strength); conditions]));

@@ -27,7 +27,7 @@ const GROUPS: [&str; 2] = ["before learning", "after learning"];
 struct Member {
     group: usize,
     network: u64,
-    /// K = X Xᵀ with the mean over its rows and columns taken away, of norm 1.
+    /// K = X Xᵀ, minus the mean over its rows and columns, of norm 1.
     kernel: DMatrix<f64>,
     /// A square root of K: ‖Xᵀ Y‖∗ is that of the product of the roots.
     root: DMatrix<f64>,
@@ -39,7 +39,7 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
     subject.task_unless(subject.task().episodes().is_none(), "is a world, whose episodes differ in length").or_else(
         || {
             let networks = subject.checkpoint.setup.config.train.networks.count();
-            (networks < 2 && subject.others.is_empty()).then(|| "there is one network; --with names more".to_string())
+            (networks < 2 && subject.others.is_empty()).then(|| "there is one network; add others (--with)".to_string())
         },
     )
 }
@@ -51,7 +51,7 @@ fn member(group: usize, population: &Population, types: usize) -> Result<Member>
     ensure!(
         found == types,
         Usage,
-        "similarity needs a trial of each of the {types} types; there are trials of {found}: --trials asks for more"
+        "similarity needs a trial of each of the {types} types; found {found} types: ask for more trials (--trials)"
     );
     let means = population.means(groups.iter().map(|(_, trials)| trials));
     let mut x = DMatrix::from_row_iterator(means.len(), population.neurons, means.iter().flatten().copied());

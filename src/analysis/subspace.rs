@@ -149,7 +149,7 @@ fn variables(population: &Population, grid: &Coherences, coherence: f64) -> Vec<
 
 pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     let task = SelectiveIntegration::of(&subject.checkpoint.setup.config.task)?;
-    let Some(task) = task else { bail!(Usage, "task.name is another") };
+    let Some(task) = task else { bail!(Usage, "task.name is not `selective-integration`") };
     let coherence = task.coherence;
     let grid = Arc::new(Coherences::grid(task, &LEVELS));
     let trials = REPEATS * grid.conditions().len() as u64;

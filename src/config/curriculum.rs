@@ -10,28 +10,28 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct CurriculumStage {
-    /// When a network goes on to the next stage. It does so between two batches.
+    /// When a network moves on to the next stage, always between two batches.
     pub until: Until,
-    /// What differs from the run's own settings: tables `task`, `perturbation`, `rule`, `readout`, `modulator` or
+    /// The settings that differ from the run's own: tables `task`, `perturbation`, `rule`, `readout`, `modulator` or
     /// `bptt`, with keys as in the configuration.
     pub set: toml::Table,
 }
 
-/// What ends a stage for a network.
+/// The condition that ends a stage for a network.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Until {
     /// The criterion: more than 95 of its last 100 trials in this stage were correct.
     Criterion,
-    /// It has had this many trials in this stage.
+    /// The network has had this many trials in this stage.
     Trials(u64),
     /// The mean error of its last 100 trials, all in this stage, is below this level.
     Error(f64),
 }
 
 impl CurriculumStage {
-    /// The tables that a stage may change. The size of the networks, and which of them train, stay as they are.
+    /// The tables that a stage can change. The size of the networks, and which of them train, stay as they are.
     pub(crate) const TABLES: [&str; 6] = ["task", "perturbation", "rule", "readout", "modulator", "bptt"];
 
     pub(super) fn check(&self) -> Result<()> {

@@ -94,7 +94,7 @@ pub struct FastWeightsConfig {
     pub stage: Stage,
     /// Which two vectors are associated.
     pub association: Association,
-    /// Where m(t) comes from.
+    /// The source of m(t).
     pub modulator: ModulatorSource,
     /// α, the weight of H r in the drive.
     pub alpha: f64,

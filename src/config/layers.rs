@@ -78,8 +78,8 @@ fn with_type(value: &Value) -> String {
     format!("{} ({})", shown(&value.to_string()), value.type_str())
 }
 
-/// `config` overlaid with `settings`, of which later ones win. `optional` lists keys that are known but that `config`
-/// may lack, each with an example value.
+/// `config` overlaid with `settings`; later ones win. `optional` lists known keys that `config` can lack, each with
+/// an example value.
 ///
 /// # Errors
 /// [`Error::Unknown`] for an unknown key; [`Error::Setting`] or [`Error::Usage`] for a value of the wrong type.

@@ -27,7 +27,7 @@ pub struct PerturbationConfig {
     /// Bound of the uniform draw, or standard deviation of the Gaussian one. ξ is part of the drive, so leaky dynamics scale
     /// it by dt/τ.
     pub amplitude: f64,
-    /// The first step in which neurons may be perturbed.
+    /// The first step in which neurons can be perturbed.
     pub start_step: usize,
     /// The distribution of ξ; `None`: uniform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,11 +54,12 @@ pub struct RuleConfig {
     /// The bound for a batch of B trials is max_dw · max(1, clip_growth · √B).
     pub clip_growth: f64,
     /// T, the number of trials after which η and its bound, also those of the readout, have fallen to half: they are divided
-    /// by 1 + trials / T. 0 or `None`: they do not fall.
+    /// by 1 + trials / T. 0 or `None`: they stay constant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fall_trials: Option<f64>,
-    /// The decay of a running mean of every weight's squared change, by whose root its change is divided, also that of readout
-    /// weights, so that η is the size of a step (RMSprop; Tieleman & Hinton 2012). 0 or `None`: not divided. In worlds only.
+    /// Decay of the running mean of each weight's squared change; changes, also of readout weights, are divided by
+    /// its root, so that η is the size of a step (RMSprop; Tieleman & Hinton 2012). 0 or `None`: no division. In
+    /// worlds only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rms_decay: Option<f64>,
     /// The parameters of the selected rule, as further keys of this table.
@@ -101,8 +102,8 @@ pub struct ReadoutConfig {
     /// Largest change of a weight in an update; 0 or `None`: no bound. In worlds only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_dw: Option<f64>,
-    /// The fraction of every weight that is lost in an update while nothing succeeds: w_out and b_out are multiplied by
-    /// 1 − forget · (1 − p), with p the fraction correct of the last 100 episodes. In worlds only.
+    /// The fraction of every readout weight lost per update as long as no episode succeeds: w_out and b_out are
+    /// multiplied by 1 − forget · (1 − p), where p is the fraction correct in the last 100 episodes. In worlds only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forget: Option<f64>,
 }
@@ -147,7 +148,7 @@ pub struct RewardConfig {
     pub warmup_trials: u64,
     /// Decay of R̄, the running mean of the reward within a trial, for online rules. R̄ starts at −Ē of the trial type.
     pub reward_decay: f64,
-    /// Online rules: replace R − R̄ by 1 where R > R̄ and by 0 elsewhere (Hoerzer et al. 2014).
+    /// Online rules: replace R − R̄ with 1 where R > R̄ and with 0 elsewhere (Hoerzer et al. 2014).
     #[serde(default)]
     pub binary: bool,
     /// Divide the modulators of a batch by their root mean square, so that the size of the reward does not matter. In

@@ -32,17 +32,17 @@ pub struct LifeConfig {
 pub struct LifeSettings {
     /// Indices of the networks. Each lives alone; they differ in their random numbers.
     pub networks: NetworkRange,
-    /// Trials in parallel: always 1, since weights that move while a network lives belong to one life.
+    /// Trials in parallel: always 1, since weights that change during a life belong to that life alone.
     pub batch: usize,
     /// Seed of all random streams.
     pub seed: u64,
     /// Δt, the duration of a step in ms.
     pub dt_ms: f64,
-    /// The simulated time in which weights move.
+    /// The simulated time during which weights change.
     pub seconds: f64,
-    /// The simulated time after that, in which they don't: a test of what was learnt.
+    /// The simulated time after that with frozen weights: a test of what was learnt.
     pub frozen_seconds: f64,
-    /// Whether neurons are noisy in the frozen time too.
+    /// Whether neurons are also noisy during the frozen time.
     pub frozen_noise: bool,
     /// Simulated time from one checkpoint to the next. 0: only at the end.
     pub checkpoint_every_seconds: f64,
@@ -105,8 +105,8 @@ pub struct ProjectionConfig {
     pub w_max: f64,
     /// The time from a spike to its effect, a multiple of `life.dt_ms`; at least one step.
     pub delay_ms: f64,
-    /// Whether spikes of the postsynaptic neuron end the effect of what arrived here before, for neuron models that can do so;
-    /// `None`: as its neuron model says.
+    /// Whether a postsynaptic spike ends the effect of earlier input from this projection, if the neuron model
+    /// supports this; `None`: the neuron model's own setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_spike_resets: Option<bool>,
     /// The name of the learning rule, `name`, and its parameters; empty if the weights are fixed.
@@ -166,11 +166,11 @@ impl ProjectionConfig {
             Connect::Density(p) => share("connect.density", p)?,
             Connect::InDegree(k) => {
                 let most = from.size - itself;
-                expect((1..=most).contains(&k), "connect.in_degree", k, format!("1 to {most}, the neurons before it"))?;
+                expect((1..=most).contains(&k), "connect.in_degree", k, format!("1 to {most} presynaptic neurons"))?;
             }
             Connect::OutDegree(k) => {
                 let most = to.size - itself;
-                expect((1..=most).contains(&k), "connect.out_degree", k, format!("1 to {most}, the neurons after it"))?;
+                expect((1..=most).contains(&k), "connect.out_degree", k, format!("1 to {most} postsynaptic neurons"))?;
             }
         }
         number("w_min", self.w_min)?;
@@ -244,8 +244,8 @@ impl LifeConfig {
         ensure!(
             life.batch == 1,
             Usage,
-            "life.batch is {}; expected 1: the weights of a life move at every step, so its trials follow one another. \
-             For more at a time, let more networks live (--networks)",
+            "life.batch is {}; expected 1: weights change at every step of a life, so its trials run one after another. \
+             To run more at once, use more networks (--networks)",
             life.batch
         );
         positive("life.dt_ms", life.dt_ms)?;
@@ -254,7 +254,7 @@ impl LifeConfig {
         not_negative("life.checkpoint_every_seconds", life.checkpoint_every_seconds)?;
         let most = LARGEST;
         expect(life.networks.count() <= most, "life.networks", life.networks, format!("at most {most} networks"))?;
-        ensure!(!self.populations.is_empty(), Usage, "there is no population");
+        ensure!(!self.populations.is_empty(), Usage, "there is no population: add a table [[population]]");
         let mut names = HashSet::new();
         for population in &self.populations {
             let place = format!("population {}", population.name);
@@ -270,7 +270,7 @@ impl LifeConfig {
             expect((1..=1 << 24).contains(&population.size), "size", population.size, "1 to 16777216").at(place)?;
         }
         for projection in &self.projections {
-            // Populations' names have no hyphen, so those of projections are apart from them.
+            // Population names have no hyphen, so they cannot clash with those of projections.
             let name = projection.name();
             ensure!(names.insert(name.clone()), Usage, "there are two projections `{name}`");
             projection.check(self).at(format!("projection {name}"))?;

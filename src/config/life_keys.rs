@@ -8,7 +8,7 @@ use crate::error::{At, Error, Result};
 use toml::{Table, Value};
 
 impl LifeConfig {
-    /// The configuration overlaid with `settings`, of which later ones win.
+    /// The configuration overlaid with `settings`; later ones win.
     ///
     /// # Errors
     /// [`Error::Unknown`] for an unknown key; [`Error::Setting`] or [`Error::Usage`] for a value of the wrong type.
@@ -21,7 +21,7 @@ impl LifeConfig {
         for (kind, names) in [("population", vec!["name"]), ("projection", vec!["from", "to"])] {
             let Some(Value::Table(by_name)) = table.remove(kind) else { continue };
             let mut list: Vec<(String, Value)> = by_name.into_iter().collect();
-            // In their former order.
+            // In their original order.
             let order = |name: &str| match kind {
                 "population" => self.populations.iter().position(|p| p.name == name),
                 _ => self.projections.iter().position(|p| p.name() == name),
@@ -82,12 +82,12 @@ fn named(config: &LifeConfig) -> Result<Table> {
     Ok(table)
 }
 
-/// Keys that a complete configuration may lack, in tables of which only one is given.
+/// Groups of keys of which a complete configuration gives only one.
 const CHOICES: [(&str, &[&str]); 2] =
     [("connect", &["density", "in_degree", "out_degree"]), ("weights", &["constant", "uniform", "normal"])];
 
-/// Lays a setting over a table. `swapped` are the rules and neuron models that took another's place: which parameters they
-/// have is found out when they are built.
+/// Applies a setting to a table. `swapped` lists the rules and neuron models that replaced others; their parameters
+/// are checked when they are built.
 fn apply(table: &mut Table, setting: &Setting, swapped: &mut Vec<String>) -> Result<()> {
     let Setting { key, value, .. } = setting;
     if value.is_array() && ["population", "projection"].contains(&&key[..]) {

@@ -61,7 +61,7 @@ pub struct Config {
     pub curriculum: Vec<CurriculumStage>,
 }
 
-/// What messages call stage `k` of a curriculum, counted from 0.
+/// The name of stage `k` of a curriculum, counted from 0, in messages.
 pub(crate) fn stage_name(k: usize) -> String {
     format!("stage {} of the curriculum", k + 1)
 }

@@ -117,7 +117,7 @@ pub struct NetworkConfig {
 }
 
 impl Default for NetworkConfig {
-    /// 200 leaky neurons with tanh transfer function and all options off; the first are the output neurons.
+    /// 200 leaky neurons with tanh transfer function and all options off; the first ones are the output neurons.
     fn default() -> Self {
         NetworkConfig {
             neurons: 200,
@@ -209,8 +209,7 @@ impl NetworkConfig {
     }
 
     fn check_neurons(&self) -> Result<()> {
-        let below =
-            format!("neurons below {}, all that there are: clamp others, or none (network.clamped=[])", self.neurons);
+        let below = format!("neurons below {}, their number: clamp others, or none (network.clamped=[])", self.neurons);
         for &(neuron, activation) in &self.clamped {
             expect(neuron < self.neurons, "network.clamped", neuron, &below)?;
             number("network.clamped", activation)?;

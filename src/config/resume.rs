@@ -1,9 +1,9 @@
-//! What may change when a run goes on.
+//! The keys that can change when a run is resumed.
 
 use super::{Config, Setting};
 use crate::error::{bail, Result};
 
-/// Keys that don't decide what is learnt.
+/// Keys that do not affect what is learnt.
 const MAY_CHANGE: [&str; 8] = [
     "train.trials",
     "train.updates",
@@ -16,8 +16,8 @@ const MAY_CHANGE: [&str; 8] = [
 ];
 
 impl Config {
-    /// Refuses to go on with a run of this configuration, kept in `place`, as one of another configuration, unless they differ
-    /// only in when to stop, the device, and what is written.
+    /// Refuses to resume a run of this configuration, stored in `place`, with another configuration unless the two
+    /// differ only in when to stop, the device, and what is written.
     ///
     /// # Errors
     /// [`Error::Usage`](crate::Error::Usage), which names the first key that differs.
@@ -25,7 +25,7 @@ impl Config {
         if let Some((key, before, now)) = self.difference(now, &MAY_CHANGE)? {
             bail!(
                 Usage,
-                "{key} is {before} in {place} and {now} now; a run that goes on may change only {}",
+                "{key} is {before} in {place} and {now} now; a resumed run can change only {}",
                 MAY_CHANGE.join(", ")
             );
         }

@@ -48,8 +48,8 @@ pub struct TrainConfig {
     pub batch: usize,
     /// Seed of all random streams.
     pub seed: u64,
-    /// A run's folder, checkpoint or other safetensors file from which the networks take their initial weights, tensor
-    /// by tensor where it has them; all others are drawn.
+    /// A run's folder, checkpoint or other safetensors file with initial weights; tensors that it lacks are drawn at
+    /// random.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub init: Option<String>,
     /// The SHA-256 of that file.
@@ -63,7 +63,7 @@ pub struct TrainConfig {
     pub updates: Option<u64>,
     /// Stop as soon as every network has reached the criterion.
     pub until_criterion: bool,
-    /// Number of updates from one checkpoint to the next; there is also one at the end. 0: only at the end.
+    /// Number of updates between checkpoints; there is also one at the end. 0: only at the end.
     pub checkpoint_every: u64,
     /// Number of earlier checkpoints to keep besides the newest.
     #[serde(default = "one")]

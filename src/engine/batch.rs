@@ -26,13 +26,13 @@ pub struct Perturbation {
 pub struct DrawnTrial {
     /// The trial drawn from the task, its lists padded to T steps if it is shorter.
     pub trial: Trial,
-    /// The number of steps until it ends. Its state stays as it is from then on.
+    /// The number of steps until it ends. Its state stays the same from then on.
     pub ends: usize,
     /// The initial activations x(0), `[N]`.
     pub x0: Vec<f32>,
     /// The exploratory perturbations, ordered by step.
     pub perturbations: Vec<Perturbation>,
-    /// The Gaussian perturbations, in place of a list.
+    /// The Gaussian perturbations, instead of a list.
     pub dense: Option<DensePerturbation>,
     /// The noise on the readout, `[T, n_out]`; empty if the readout does not explore.
     pub readout_noise: Vec<f32>,
@@ -62,7 +62,7 @@ impl DensePerturbation {
     }
 }
 
-/// What an episode draws as it goes.
+/// The random numbers that an episode draws as it unfolds.
 #[derive(Clone, Debug)]
 pub struct EpisodeDraws {
     /// For the world.

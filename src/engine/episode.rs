@@ -42,7 +42,7 @@ pub struct Record {
     pub rates: bool,
     /// Activations x at every step.
     pub activations: bool,
-    /// What is observed and done in episodes.
+    /// The observations and actions of episodes.
     pub episodes: bool,
 }
 
@@ -75,9 +75,9 @@ pub struct Episode {
     pub rates: Option<Tensor>,
     /// Activations `[S, B, T, N]`, if recorded.
     pub activations: Option<Tensor>,
-    /// What became of each episode, `[S, B]`, in a world that answers.
+    /// The outcome of each episode, `[S, B]`, in a world that answers.
     pub lived: Option<Vec<Lived>>,
-    /// What those episodes teach, if anything learns.
+    /// The learning signals of those episodes, if anything learns.
     pub credit: Option<EpisodeCredit>,
 }
 
@@ -88,7 +88,8 @@ pub struct EpisodeCredit {
     pub recurrent: Option<Tensor>,
     /// For w_out `[S, n_out, N]` and b_out `[S, n_out]`, if they learn or there is a critic, the last of the outputs.
     pub readout: Option<(Tensor, Tensor)>,
-    /// What turns the sums of a critic into means over steps, of which none is divided by the size of the modulators, `[S]`.
+    /// The factors that turn the sums of a critic into means over steps, without the division by the size of the
+    /// modulators, `[S]`.
     pub critic_scale: Vec<f64>,
 }
 

@@ -1,5 +1,5 @@
-//! What the fused kernels of all devices have in common: which setups they can run, and the quantities they derive from
-//! a setup.
+//! The properties shared by the fused kernels of all devices: which setups they can run, and the quantities they
+//! derive from a setup.
 
 use super::memory::Sizes;
 use crate::config::*;

@@ -24,7 +24,7 @@ pub struct Lived {
     pub values: Vec<f64>,
     /// The score of each action, ∂ log π / ∂z, and 1 for a critic, if recorded: `[steps, n_out]`.
     pub scores: Vec<f64>,
-    /// What the world looked like at each observation, if recorded.
+    /// The sketch of the world at each observation, if recorded.
     pub sketches: Vec<Sketch>,
 }
 
@@ -38,7 +38,7 @@ impl Lived {
 /// Some episodes side by side, and the world they are in.
 pub(super) struct Play<'a> {
     pub episodes: &'a Episodes,
-    /// What became of each so far.
+    /// The outcome of each so far.
     pub lived: Vec<Lived>,
     draws: Vec<Option<Draws>>,
     world: Box<dyn Copies>,
@@ -131,7 +131,7 @@ impl<'a> Play<'a> {
         self.world.step_together(living, &self.actions, &mut self.outcomes)
     }
 
-    /// Keeps what came of a step in the `k`-th episode. Returns whether it goes on.
+    /// Keeps the outcome of a step in the `k`-th episode. Returns whether it goes on.
     pub fn goes_on(&mut self, k: usize, step: usize) -> bool {
         let (outcome, lived) = (self.outcomes[k], &mut self.lived[k]);
         lived.rewards.push(outcome.reward);

@@ -11,7 +11,7 @@ use crate::presets::Setup;
 use crate::tasks::TrialShape;
 use candle_core::Device;
 
-/// The fraction of free memory that a run may plan to use; allocators and drivers need some too.
+/// The fraction of free memory that a run can plan to use; allocators and drivers need some too.
 const USABLE: f64 = 0.9;
 /// The largest batch of `--batch auto`; each update then already averages over many trials.
 const LARGEST_BATCH: usize = 256;
@@ -21,7 +21,7 @@ const PERTURBATION: f64 = 12.0;
 /// One part of the memory of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// What it holds.
+    /// Its contents.
     pub name: &'static str,
     /// Its size in bytes.
     pub bytes: u64,
@@ -170,7 +170,7 @@ fn check(setup: &Setup, networks: usize, device: &Device, free: u64) -> Result<(
     let parts = training(setup, networks, setup.config.train.batch, device);
     refuse(&parts, free, "the run", || match largest_batch(setup, networks, device, free) {
         Some(batch) => format!("train.batch = {batch} would fit"),
-        None => "not even train.batch = 1 would fit: take fewer networks or neurons".to_string(),
+        None => "not even train.batch = 1 would fit: use fewer networks or neurons".to_string(),
     })
 }
 
@@ -191,7 +191,7 @@ pub(crate) fn check_forward(
     let mut parts = estimate(setup, &sizes);
     let recorded = f64::from(u8::from(record.rates) + u8::from(record.activations));
     parts.push(Part::new("recordings", recorded * sizes.vectors(sizes.t)));
-    let remedy = || "take fewer trials or steps, or a machine with more memory".to_string();
+    let remedy = || "use fewer trials or steps, or a machine with more memory".to_string();
     refuse(&parts, free.saturating_add(resident), "this", remedy)
 }
 

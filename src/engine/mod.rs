@@ -100,7 +100,8 @@ pub fn why_plain(setup: &Setup, device: &Device) -> Option<String> {
     whys.map(|whys| whys.into_iter().find(|why| !of_others(why)).unwrap_or("this device has no fused kernels".into()))
 }
 
-/// What multiplies weights and rates in a setup's trials, and why; `None`: the fused kernels of the CPU do not run them.
+/// The product of weights and rates in a setup's trials, and why; `None`: the fused kernels of the CPU do not run
+/// them.
 pub(crate) fn chosen_product(setup: &Setup, device: &Device, learn: bool) -> (Option<Product>, String) {
     let refused = match learn && setup.follows_gradient() {
         true => adjoint::refuses(setup, device),

@@ -17,7 +17,7 @@ const VARIABLE: &str = "HEBBIAN_RNN_PRODUCT";
 static REQUESTED: LazyLock<Result<Product, String>> =
     LazyLock::new(|| std::env::var_os(VARIABLE).map_or(Ok(Product::Tiles), |value| Product::parse(&value)));
 
-/// What multiplies matrices on the CPU.
+/// The implementation of matrix products on the CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

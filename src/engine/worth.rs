@@ -1,16 +1,16 @@
-//! What the steps of episodes were worth: reward minus what was expected.
+//! The worth of the steps of episodes: reward minus expected reward.
 
 use super::{Ensemble, Lived};
 
-/// What the steps of a network's episodes were worth.
+/// The worth of the steps of a network's episodes.
 pub(super) struct Worth {
     /// For each episode, that of each step of the world.
     pub steps: Vec<Vec<f64>>,
-    /// By what it was divided, to become of the size 1.
+    /// The divisor that brought it to a size of 1.
     pub size: f64,
 }
 
-/// What each step of the world was worth in each episode of network number `network`.
+/// The worth of each step of the world in each episode of network number `network`.
 ///
 /// With `task.discount` 1, all steps of an episode are worth its return minus what the reward baseline expects. Otherwise
 /// each is worth the discounted reward from then on, minus its mean in the other episodes at the same step; those that have
@@ -44,7 +44,8 @@ pub(super) fn worth(ensemble: &Ensemble, network: usize, lived: &[Lived]) -> Wor
 }
 
 impl Worth {
-    /// What turns the critic's summed eligibility into the mean over steps that its learning rate multiplies.
+    /// The factor that turns the critic's summed eligibility into the mean over steps that its learning rate
+    /// multiplies.
     pub fn critic_scale(&self) -> f64 {
         self.size / self.steps.iter().map(Vec::len).sum::<usize>().max(1) as f64
     }

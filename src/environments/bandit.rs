@@ -9,9 +9,10 @@ use rand::seq::SliceRandom;
 #[derive(Clone, Debug, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Bandit {
-    /// The probability that each arm pays. Each network has them in an order of its own.
+    /// The probability that each arm pays. Each network has them in its own order.
     pub arms: Vec<f64>,
-    /// Standard deviation of the random walk of each probability from pull to pull, reflected at 0 and 1; 0: they stay.
+    /// Standard deviation of the random walk of each probability from pull to pull, reflected at 0 and 1; 0: they
+    /// stay constant.
     pub drift: f64,
 }
 
@@ -57,7 +58,7 @@ impl Environment for Bandit {
         1
     }
 
-    /// What one expects who pulls the best arm nine times out of ten, and any of them otherwise.
+    /// The expected return of pulling the best arm nine times out of ten, and a random one otherwise.
     fn solved(&self) -> f64 {
         let best = self.arms.iter().copied().fold(0.0, f64::max);
         let mean = self.arms.iter().sum::<f64>() / self.arms.len() as f64;

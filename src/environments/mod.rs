@@ -2,7 +2,7 @@
 //!
 //! The conventions are those of Gymnasium (1.4): an episode starts from a random state, each step takes an action and
 //! gives an observation and a reward, and an episode ends because the world says so (terminated) or because of its limit
-//! of steps (truncated). An environment knows nothing of networks; [`crate::Episodes`] makes it a task.
+//! of steps (truncated). An environment knows nothing about networks; [`crate::Episodes`] makes it a task.
 //!
 //! To add one, write a file with its parameters and its [`Environment`], and a type for one copy of it with its
 //! [`Copy`]; then a preset (`src/presets/episodes.rs`). `examples/custom_world.rs` keeps one outside this crate.
@@ -31,11 +31,11 @@ use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-/// What can be done in a world.
+/// The actions available in a world.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Actions {
-    /// One of so many; an action is its index.
+    /// One of this many actions; an action is its index.
     Discrete(usize),
     /// A number for each dimension, within these bounds.
     Continuous {
@@ -59,10 +59,10 @@ pub struct Outcome {
     pub correct: Option<bool>,
 }
 
-/// What the start of an episode is made from.
+/// The data from which an episode starts.
 #[derive(Clone, Debug)]
 pub struct Start {
-    /// The number of the network's episode, from 0; in evaluation, the number of those it was trained in.
+    /// The number of the network's episode, from 0; in evaluation, the number of its training episodes.
     pub index: u64,
     /// Random numbers of the episode.
     pub rng: Stream,
@@ -81,9 +81,9 @@ pub trait Environment: Send + Sync {
     fn check(&self) -> Result<()> {
         Ok(())
     }
-    /// The names of what is observed, and the size by which each is divided before a network sees it.
+    /// The names of the observations, and the size by which each is divided before a network sees it.
     fn observations(&self) -> Vec<(String, f64)>;
-    /// What can be done.
+    /// The available actions.
     fn actions(&self) -> Actions;
     /// The number of steps after which an episode is truncated.
     fn limit(&self) -> usize;
@@ -93,8 +93,7 @@ pub trait Environment: Send + Sync {
     fn conditions(&self) -> Vec<String> {
         vec!["episode".to_string()]
     }
-    /// For a world whose copies can only take their steps together, the most that there can be. `None`: as many as one likes,
-    /// spread over threads.
+    /// The most copies, for a world whose copies can only step together. `None`: any number, spread over threads.
     fn together(&self) -> Option<usize> {
         None
     }
@@ -106,14 +105,14 @@ pub trait Environment: Send + Sync {
 pub trait Copies: Send {
     /// The condition in which the `k`-th started: an index into [`Environment::conditions`].
     fn condition(&self, k: usize) -> usize;
-    /// Writes what is observed in the `k`-th, in the order and units of [`Environment::observations`].
+    /// Writes the observations of the `k`-th, in the order and units of [`Environment::observations`].
     fn observe(&self, k: usize, observation: &mut [f64]);
     /// Takes a step in the `k`-th. A discrete action is one number, the index.
     fn step(&mut self, k: usize, action: &[f64]) -> Outcome;
     /// Takes a step in each of some copies; `actions` and `outcomes` have a place for every copy.
     ///
     /// # Errors
-    /// Any by which the world ends training.
+    /// Any error with which the world ends training.
     fn step_together(&mut self, some: &[usize], actions: &[f64], outcomes: &mut [Outcome]) -> Result<()> {
         let dimensions = actions.len() / outcomes.len();
         for &k in some {
@@ -121,14 +120,15 @@ pub trait Copies: Send {
         }
         Ok(())
     }
-    /// What the `k`-th looks like.
+    /// A sketch of the `k`-th.
     fn sketch(&self, _k: usize) -> Sketch {
         Vec::new()
     }
 }
 
-/// What a copy of a world looks like at a moment: lines through points of the plane, each line as long at every moment. The
-/// last point of the last line is what moves: pictures show its way. Empty: it cannot be drawn.
+/// A sketch of a copy of a world at a moment: lines through points of the plane, each with the same number of points
+/// at every moment. The last point of the last line is the one that moves: pictures show its trajectory. Empty: it
+/// cannot be drawn.
 pub type Sketch = Vec<Vec<(f64, f64)>>;
 
 /// One copy of a world. A list of them is [`Copies`].

@@ -13,7 +13,7 @@ const SPACING: f64 = 2.0 * HALF / (CELLS - 1) as f64;
 const STEP: f64 = 0.1;
 /// The radius of the goal.
 const GOAL: f64 = 0.3;
-/// Where it is at first, and after it has moved.
+/// Where the goal is at first, and after it has moved.
 const GOALS: [[f64; 2]; 2] = [[1.0, 1.0], [-1.0, -1.0]];
 
 /// Its parameters.
@@ -22,7 +22,7 @@ const GOALS: [[f64; 2]; 2] = [[1.0, 1.0], [-1.0, -1.0]];
 pub struct OpenField {
     /// The number of steps after which an episode is truncated.
     pub limit: usize,
-    /// The number of a network's episodes after which the goal is at its second place; 0: it does not move.
+    /// The number of a network's episodes after which the goal moves to its second place; 0: never.
     pub move_after: u64,
 }
 
@@ -55,7 +55,7 @@ impl Environment for OpenField {
         self.limit
     }
 
-    /// Straight ways give −16.4 on average.
+    /// Straight paths give −16.4 on average.
     fn solved(&self) -> f64 {
         -30.0
     }

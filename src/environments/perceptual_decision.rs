@@ -10,11 +10,11 @@ use documented::DocumentedFields;
 pub struct PerceptualDecision {
     /// The number of steps of the stimulus.
     pub steps: usize,
-    /// The mean of the stimulus in each trial is one of these, with a sign of its own.
+    /// The mean of the stimulus in each trial is one of these, with a random sign.
     pub strengths: Vec<f64>,
     /// Standard deviation of the stimulus around its mean, step by step.
     pub noise: f64,
-    /// Whether a choice can be made at any step, by an action; if not, it is made at the last one.
+    /// Whether the choice can be made at any step; if not, it is made at the last one.
     pub reaction_time: bool,
 }
 

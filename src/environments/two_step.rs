@@ -1,5 +1,6 @@
 //! `two-step`: a choice leads to one of two places, where a second choice is rewarded or not (Daw et al. 2011, doi
-//! 10.1016/j.neuron.2011.02.027). Who knows how choices lead to places does not simply repeat what was rewarded.
+//! 10.1016/j.neuron.2011.02.027). An agent that knows how choices lead to places does not simply repeat rewarded
+//! choices.
 
 use super::*;
 use documented::DocumentedFields;
@@ -49,7 +50,7 @@ impl Environment for TwoStep {
         not_negative("task.drift", self.drift)
     }
 
-    /// Where one is.
+    /// The current place.
     fn observations(&self) -> Vec<(String, f64)> {
         named(&[("start", 1.0), ("place 1", 1.0), ("place 2", 1.0)])
     }
@@ -62,7 +63,8 @@ impl Environment for TwoStep {
         2
     }
 
-    /// No such return is published; chance earns half of the way from one bound to the other, this is three fifths.
+    /// No such return is published; chance earns the midpoint of the bounds, and this is three fifths of the way
+    /// between them.
     fn solved(&self) -> f64 {
         let [low, high] = self.bounds;
         low + 0.6 * (high - low)

@@ -7,7 +7,7 @@ use rand::seq::index::sample;
 use rand::RngExt;
 use std::ops::Range;
 
-/// Where the neurons of each population and the synapses of each projection are.
+/// The places of the neurons of each population and of the populations of each projection.
 #[derive(Clone, Debug)]
 pub struct Circuit {
     /// The name and the places of the neurons of each population.

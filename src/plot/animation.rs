@@ -9,7 +9,7 @@ use std::fmt::Write;
 /// The side of the picture, in which lines are fitted, and its margin.
 const SIDE: f64 = 480.0;
 const MARGIN: f64 = 24.0;
-/// Moments in a second, and the most that are shown.
+/// Frames per second, and the most that are shown.
 const RATE: f64 = 25.0;
 const MOST: usize = 500;
 

@@ -11,7 +11,7 @@ use super::lines::finite;
 const BAND: f64 = 0.22;
 const SPAN: f64 = 0.13;
 
-/// What a mark looks like, in the values of the axes.
+/// The shape of a mark, in the values of the axes.
 #[derive(Clone, Debug)]
 pub enum Shape {
     /// A line through points; its width in page units.
@@ -67,7 +67,7 @@ impl Mark {
 pub(super) struct Chart {
     pub x: Axis,
     pub y: Axis,
-    /// How far the label of a tick may reach beyond the right end.
+    /// How far the label of a tick can reach beyond the right end.
     pub overhang: f64,
 }
 

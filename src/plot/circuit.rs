@@ -1,4 +1,4 @@
-//! Who projects to whom: populations on an ellipse, an arrow for each projection.
+//! A circuit: populations on an ellipse, an arrow for each projection.
 
 use super::canvas::{Canvas, Point, Style, LABEL, SMALL, TITLE};
 use super::colour::{Colour, WHITE};
@@ -18,16 +18,16 @@ const POINTS: usize = 40;
 pub struct Node {
     /// Its name.
     pub name: String,
-    /// What it is made of, in a few words.
+    /// Its size and neuron model, in a few words.
     pub detail: String,
 }
 
 /// A projection between two populations, given by their places in the list.
 #[derive(Clone, Debug)]
 pub struct Edge {
-    /// From where.
+    /// The presynaptic population.
     pub from: usize,
-    /// To where.
+    /// The postsynaptic population.
     pub to: usize,
     /// Its synapses, in a few words.
     pub label: String,
@@ -56,7 +56,7 @@ impl CircuitDrawing {
         let centre = (MIDDLE, 320.0 + height / 2.0);
         let mut canvas = Canvas::new((centre.1 + height / 2.0) as u32 + 200);
         canvas.text(&self.title, (40.0, 56.0), Style { bold: true, room: 1520.0, ..Style::left(TITLE) });
-        let key = "an arrow excites or does both, a dot inhibits; a thick line learns";
+        let key = "arrow: excitatory or mixed; dot: inhibitory; thick line: plastic";
         canvas.text(key, (40.0, 96.0), Style { room: 1520.0, ..Style::left(SMALL) });
         let n = self.nodes.len().max(1) as f64;
         let at = |k: usize| {

@@ -1,5 +1,5 @@
 //! Sample trials: inputs above output and target, one column per trial. Many channels are drawn as a raster, and outputs that
-//! are a place in the plane as the way there.
+//! are a position in the plane as a path.
 
 use super::axis::{crisp, extent, Axis};
 use super::canvas::{Canvas, Point, Style, LABEL, SMALL};
@@ -20,7 +20,7 @@ const GAP: f64 = 36.0;
 
 /// At most this many points per line.
 const POINTS_PER_LINE: usize = 800;
-/// More channels than this are drawn as a raster, of at most so many rows and columns.
+/// More channels than this are drawn as a raster, of at most this many rows and columns.
 const MOST_LINES: usize = 20;
 const RASTER: (usize, usize) = (25, 60);
 /// Width of the targets beside a raster of outputs.
@@ -69,7 +69,7 @@ pub struct SampleTrial {
 }
 
 impl SampleTrial {
-    /// The way of an output in the plane: where it begins, where it was scored last, and the target then.
+    /// The path of an output in the plane: its start, its last scored position, and the target then.
     fn path(&self) -> Vec<Mark> {
         let [x, y] = &self.outputs[..] else { return Vec::new() };
         let way: Vec<Point> = x.iter().zip(y).map(|(x, y)| (f64::from(*x), f64::from(*y))).collect();
@@ -79,9 +79,9 @@ impl SampleTrial {
         let dot = |at: Option<&Point>, radius| Shape::Dots(at.into_iter().copied().collect(), radius);
         vec![
             Mark::new(Shape::Dots(vec![(target[0], target[1])], 14.0), TARGET).named("target"),
-            Mark::new(Shape::Line(without_level(&way), 3.5), Colour::Nth(0)).named("way"),
+            Mark::new(Shape::Line(without_level(&way), 3.5), Colour::Nth(0)).named("path"),
             Mark::new(dot(way.first(), 6.0), Colour::Ink).named("start"),
-            Mark::new(dot(way.get(scored), 7.0), Colour::Orange).named("where it is scored"),
+            Mark::new(dot(way.get(scored), 7.0), Colour::Orange).named("scored position"),
         ]
     }
 
@@ -172,7 +172,7 @@ impl SampleTrials {
     }
 }
 
-/// What all columns share.
+/// The layout that all columns share.
 struct Layout {
     /// Left end of the first column.
     left: f64,
@@ -300,7 +300,7 @@ impl Layout {
         chart.axes(canvas);
     }
 
-    /// The way of an output in the plane, on axes with one unit.
+    /// The path of an output in the plane, on axes with one unit.
     fn draw_path(&self, canvas: &mut Canvas, column: usize, trial: &SampleTrial) {
         let (left, right) = self.ends(column);
         // The range is that of all columns, and of both coordinates.

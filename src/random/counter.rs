@@ -9,7 +9,7 @@ use super::Stream;
 use pulp::{Arch, Simd, WithSimd};
 use rand::Rng;
 
-/// Numbers are made so many at a time.
+/// Numbers are made this many at a time.
 pub(crate) const CHUNK: usize = 64;
 const LANES: usize = CHUNK / 4;
 

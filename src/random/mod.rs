@@ -16,7 +16,7 @@ use rand_distr::{Distribution, StandardNormal};
 /// The random number generator.
 pub type Stream = ChaCha8Rng;
 
-/// What a stream is used for. Changing one of these numbers changes all results.
+/// The purpose of a stream. Changing one of these numbers changes all results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 #[non_exhaustive]
@@ -49,11 +49,11 @@ pub enum Purpose {
     Synapses = 12,
     /// Initial weights of a projection.
     SynapticWeights = 13,
-    /// What the neurons of a life draw.
+    /// The draws of a life's neurons.
     LifeNoise = 14,
-    /// What the world of a life draws.
+    /// The draws of a life's world.
     World = 15,
-    /// What takes the place of a modulator in a control.
+    /// The replacement for a modulator in a control.
     Modulator = 16,
     /// The settings of a sweep.
     Setting = 17,

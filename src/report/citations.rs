@@ -1,4 +1,5 @@
-//! The literature that a run rests on, as BibTeX: what the descriptions of its task and rule name, and what its settings come from.
+//! The literature behind a run, as BibTeX: the sources named in the descriptions of its task and rule, and those of
+//! its settings.
 
 use crate::config::{LifeConfig, Stage};
 use crate::presets::{find_life, find_task, Setup};
@@ -38,7 +39,7 @@ fn named(description: &str) -> Vec<String> {
     parts.filter_map(key).collect()
 }
 
-/// BibTeX of what a training run rests on: its task, its rule, its fast weights, Dale's law, and this program.
+/// BibTeX entries for a training run: its task, its rule, its fast weights, Dale's law, and this program.
 pub fn cite(setup: &Setup) -> String {
     let config = &setup.config;
     let task = config.task_name().and_then(find_task).map_or("", |task| task.summary);
@@ -55,7 +56,7 @@ pub fn cite(setup: &Setup) -> String {
     bibtex(keys)
 }
 
-/// BibTeX of what lives rest on.
+/// BibTeX entries for lives.
 pub fn cite_life(config: &LifeConfig) -> String {
     let life = config.world_name().and_then(find_life).map_or("", |life| life.summary);
     bibtex(named(life))

@@ -11,7 +11,7 @@ use crate::training::{Checkpoint, Criterion, Frozen, NetworkReport};
 use candle_core::DType;
 use std::path::Path;
 
-/// The learning curve of a run, gathered row by row from its metrics, of which it keeps two numbers each.
+/// The learning curve of a run, gathered from its metrics, two numbers per row.
 pub struct LearningCurve {
     /// The name in the legend of a picture of several runs.
     pub name: String,
@@ -56,7 +56,7 @@ impl LearningCurve {
         Ok(curve)
     }
 
-    /// Adds a row of the metrics. One of a network that the run lacks is left out.
+    /// Adds a row of the metrics; rows of networks that the run lacks are skipped.
     pub fn push(&mut self, row: &NetworkReport) {
         let place = row.network.checked_sub(self.setup.config.train.networks.start);
         let Some(line) = place.and_then(|place| self.networks.get_mut(place as usize)) else { return };
@@ -177,7 +177,7 @@ pub(super) fn sample_trials_of(checkpoint: &Checkpoint) -> Result<SampleTrials> 
     if let (Some(lived), Some(episodes)) = (&episode.lived, task.episodes()) {
         let few = task.n_in() <= MOST_DRAWN;
         return Ok(SampleTrials {
-            title: format!("{name}: fresh episodes of network {network} after {trained} in training"),
+            title: format!("{name}: fresh episodes of network {network} after {trained} training episodes"),
             time_label: format!("step of the world, up to {MOST_STEPS}"),
             input_names: if few { numbered("action", episodes.dimensions()) } else { Vec::new() },
             output_label: if few { "observation / size" } else { "action" }.into(),
@@ -221,8 +221,8 @@ pub(super) fn sample_trials_of(checkpoint: &Checkpoint) -> Result<SampleTrials> 
     })
 }
 
-/// What was seen and done in an episode: a few observations are drawn large, in units of their usual sizes; of many, the
-/// actions are.
+/// The observations and actions of an episode: a few observations are drawn large, in units of their usual sizes; if
+/// there are many, the actions are drawn instead.
 fn sample_episode(lived: &Lived, episodes: &Episodes) -> SampleTrial {
     let observations = episodes.world.observations();
     let (n_in, width) = (observations.len(), lived.seen_and_done.len() / lived.rewards.len().max(1));

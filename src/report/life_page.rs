@@ -55,8 +55,9 @@ pub(super) fn life_page(
             learnt => (!judged.is_empty()).then(|| format!("Learnt: {learnt} of {}.", judged.len())),
             life => picture(
                 life_picture,
-                format!("What the world measured over the life of {}, weights, and what the neurons do after the end.", title(setup)?),
-                "Lines are medians over networks, with quartiles. Below: weights at birth and now, and the first network after the end, with frozen weights.",
+                format!("Figures over the life of {}, weights, and the activity of the neurons after training.", title(setup)?),
+                "Lines: medians over networks, with quartiles. Below: initial and current weights, and the first network after \
+                 training, with frozen weights.",
             ),
             circuit => picture(
                 circuit_picture,

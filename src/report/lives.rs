@@ -1,5 +1,5 @@
-//! The pictures of lives: how their figures went, weights before and after, membranes and spikes after the end, and who
-//! projects to whom.
+//! The pictures of lives: figures over time, weights before and after, membrane potentials and spikes after training,
+//! and the circuit.
 
 use super::life_page::life_page;
 use crate::config::{Connect, Sign};
@@ -16,12 +16,12 @@ use candle_core::Device;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The last stretch that is shown of what the neurons do, in ms, and the most neurons of a population in it.
+/// The length of the stretch of activity that is shown, in ms, and the most neurons shown per population.
 const SHOWN_MS: f64 = 2000.0;
 const SHOWN_NEURONS: usize = 30;
 /// The stretch in which membrane potentials are shown.
 const MEMBRANE_MS: f64 = 300.0;
-/// The stretch in which the way of a body is shown, and the most trials of it.
+/// The stretch in which the trajectory of a body is shown, and the most trials shown.
 const WAY_MS: f64 = 60_000.0;
 const WAYS: usize = 8;
 /// A curve of more points is averaged over stretches of time.
@@ -29,11 +29,11 @@ const POINTS: usize = 240;
 /// Bins of a histogram of weights.
 const BINS: usize = 40;
 
-/// Draws into the folder of lives: `circuit.png` and `.svg`, who projects to whom; `life.png` and `.svg`, what the world
-/// measures over time (median and quartiles of the networks), the weights of plastic projections before and after, and
-/// what the first network does in the two seconds after the end, with frozen weights: spikes or rates, and the membrane
-/// potentials of `watch`ed neurons, given as POPULATION.NEURON; none: the first of each population that has one. Then
-/// writes the page with both, `report.html`.
+/// Draws into the folder of lives: `circuit.png` and `.svg`, populations and projections; `life.png` and `.svg`, the
+/// world's figures over time (median and quartiles of the networks), the weights of plastic projections before and
+/// after, and the activity of the first network in the two seconds after training, with frozen weights: spikes or
+/// rates, and the membrane potentials of `watch`ed neurons, given as POPULATION.NEURON; if none is given, of the
+/// first of each population that has a membrane. Then writes the page with both, `report.html`.
 ///
 /// # Errors
 /// [`Error::Setting`] if there is no such neuron, [`Error::Tensors`] if the device fails, [`Error::Io`] if a file cannot
@@ -66,7 +66,7 @@ fn life_picture(checkpoint: &LifeCheckpoint, rows: &[LifeRow], watch: &[String])
     Ok(Panels { title: title(setup)?, rows: vec![over_time, below] }.draw())
 }
 
-/// Who projects to whom.
+/// Populations and projections.
 fn circuit_picture(setup: &LifeSetup) -> Result<Canvas> {
     let config = &setup.config;
     let nodes = config.populations.iter().zip(&setup.models);
@@ -88,14 +88,14 @@ fn circuit_picture(setup: &LifeSetup) -> Result<Canvas> {
         Edge { from: *from, to: *to, label, inhibits, learns: rule.is_some() }
     });
     Ok(CircuitDrawing {
-        title: format!("{}: who projects to whom", config.world_name()?),
+        title: format!("{}: populations and projections", config.world_name()?),
         nodes: nodes.collect(),
         edges: edges.collect(),
     }
     .draw())
 }
 
-/// The values of a figure in all networks, by the bits of their ages in seconds or whatever else is given with them.
+/// The values of a figure in all networks, by the bits of their ages in seconds or other horizontal coordinates.
 type Values = BTreeMap<u64, Vec<f64>>;
 
 /// The figures of the world over time.
@@ -136,7 +136,7 @@ fn over_time(setup: &LifeSetup, rows: &[LifeRow]) -> Result<Vec<Panel>> {
 fn weights(checkpoint: &LifeCheckpoint) -> Result<Panel> {
     let setup = &checkpoint.setup;
     let mut panel = Panel {
-        title: "weights at birth (dashed) and now".into(),
+        title: "initial (dashed) and current weights".into(),
         x_label: "weight".into(),
         y_label: "fraction of synapses".into(),
         ..Panel::default()
@@ -164,11 +164,11 @@ fn weights(checkpoint: &LifeCheckpoint) -> Result<Panel> {
     Ok(panel)
 }
 
-/// What the first network does after the end: a dot for each spike, or the rates of its last neurons.
+/// The activity of the first network after training: a dot for each spike, or the rates of its last neurons.
 fn activity(setup: &LifeSetup, outputs: &[Vec<f64>]) -> Panel {
     let dt = setup.config.life.dt_ms;
     let end = outputs.len() as f64 * dt;
-    let mut panel = Panel { x_label: "time after the end (ms)".into(), x: Some((0.0, end)), ..Panel::default() };
+    let mut panel = Panel { x_label: "time after training (ms)".into(), x: Some((0.0, end)), ..Panel::default() };
     let spikes = setup.models.iter().all(|model| model.spikes());
     let what = if spikes { "spikes" } else { "rates" };
     panel.title = format!("{what} of network {}, weights frozen", setup.config.life.networks.start);
@@ -216,7 +216,7 @@ fn watched(setup: &LifeSetup, names: &[String]) -> Result<Vec<usize>> {
     names.iter().map(found).collect()
 }
 
-/// The membrane potentials of the watched neurons of the first network after the end; `None` if there are none.
+/// The membrane potentials of the watched neurons of the first network after training; `None` if there are none.
 fn membranes(setup: &LifeSetup, watched: &[usize], potentials: &[Vec<f64>]) -> Option<Panel> {
     let dt = setup.config.life.dt_ms;
     let name = |neuron: &usize| {
@@ -230,15 +230,15 @@ fn membranes(setup: &LifeSetup, watched: &[usize], potentials: &[Vec<f64>]) -> O
     };
     (!watched.is_empty()).then(|| Panel {
         title: "membrane potentials".into(),
-        x_label: "time after the end (ms)".into(),
+        x_label: "time after training (ms)".into(),
         y_label: "membrane potential (mV)".into(),
         marks: watched.iter().zip(potentials).enumerate().map(mark).collect(),
         ..Panel::default()
     })
 }
 
-/// Where the body of the first network goes after the end, and the values expected there; `None` if it has none or
-/// goes along a line, which would show nothing.
+/// The trajectory of the first network's body after training, and the values expected there; `None` if it has no body
+/// or moves along a line, which would show nothing.
 fn way(checkpoint: &LifeCheckpoint) -> Result<Option<Panel>> {
     let setup = &checkpoint.setup;
     let world = setup.world(setup.config.life.networks.start)?;
@@ -270,20 +270,20 @@ fn way(checkpoint: &LifeCheckpoint) -> Result<Option<Panel>> {
     marks.extend(outline.into_iter().map(|line| Mark::new(Shape::Line(line, 3.0), Colour::Grey)));
     let shown = trail.iter().filter(|trial| trial.len() > 1).take(WAYS);
     marks.extend(shown.map(|trial| Mark::new(Shape::Line(line(trial), 1.5), Colour::Orange)));
-    let title = "its way after the end".into();
+    let title = "trajectory after training".into();
     Ok(Some(Panel { title, x: Some(x), y: Some(y), equal: true, marks, ..Panel::default() }))
 }
 
-/// What the first network does in each step of the time after the end.
+/// The activity of the first network in each step after training.
 struct After {
     outputs: Vec<Vec<f64>>,
-    /// Of each watched neuron.
+    /// The membrane potentials of each watched neuron.
     membranes: Vec<Vec<f64>>,
-    /// Of its body.
+    /// The trajectory of its body.
     trail: Vec<Vec<[f64; 3]>>,
 }
 
-/// The first network in the time after the end, with frozen weights, for `ms` or a little longer; its outputs only if
+/// Runs the first network after training, with frozen weights, for `ms` or a little longer; keeps its outputs only if
 /// `remember`.
 fn after_the_end(checkpoint: &LifeCheckpoint, watched: &[usize], ms: f64, remember: bool) -> Result<After> {
     let mut then = LifeCheckpoint {
@@ -298,7 +298,7 @@ fn after_the_end(checkpoint: &LifeCheckpoint, watched: &[usize], ms: f64, rememb
     let block = Lives::resume(&then, &Device::Cpu)?.block_seconds();
     let blocks = (ms / 1000.0 / block).ceil().max(1.0);
     let steps = (blocks * block * 1000.0 / dt).round() as usize;
-    // Its weights have been frozen since now, whether it has come to its end or not.
+    // Its weights are frozen from now on, whether its life has ended or not.
     let life = &mut then.setup.config.life;
     (life.seconds, life.frozen_seconds) = (then.block as f64 * block, blocks * block);
     then.setup.watched = watched.to_vec();

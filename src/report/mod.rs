@@ -22,7 +22,7 @@ use crate::storage::{read_metrics, METRICS_FILE, REPORT_FILE};
 use crate::training::{Checkpoint, NetworkReport, CHECKPOINT_FILE};
 use std::path::{Path, PathBuf};
 
-/// What the page of a run shows.
+/// The contents of a run's page.
 pub struct RunReport<'a> {
     /// The run's last checkpoint.
     pub checkpoint: &'a Checkpoint,
@@ -53,7 +53,8 @@ impl<'a> RunReport<'a> {
         Ok(RunReport::new(checkpoint, &file, rows, (scores, score_trials)))
     }
 
-    /// The report on a run that need not be in a folder: `file` is what its checkpoint's file holds, or would hold.
+    /// The report on a run that need not be in a folder: `file` holds the bytes that its checkpoint's file has, or
+    /// would have.
     pub fn new(
         checkpoint: &'a Checkpoint,
         file: &[u8],

@@ -28,7 +28,8 @@ pub(crate) fn render(rest: &str, values: Value) -> Result<String> {
         .add_template_owned("page.html", format!("{}{rest}", include_str!("head.html")))
         .and_then(|()| templates.get_template("page.html")?.render(values));
     let page = rendered.map_err(|error| Error::Bug(format!("filling in the page: {error}")))? + "\n";
-    // A name of a task file, or a value of its configuration, is not to turn the text around it.
+    // Hidden characters in names of a task file or in values of the configuration must not reverse the text around
+    // them.
     Ok(page.replace(|c: char| is_hidden(c) && !c.is_control(), "\u{fffd}"))
 }
 
@@ -108,12 +109,12 @@ fn curve(report: &RunReport) -> Value {
             in_update(first.update),
             in_update(last.update)
         ),
-        _ => "Learning curve: there has been no update.".into(),
+        _ => "Learning curve: no updates yet.".into(),
     };
     picture(
         &LearningCurve::of(String::new(), setup, &report.rows).curves(report.log).draw(),
         words,
-        "While training, with the exploratory perturbations. Orange marks where networks reached the criterion.",
+        "During training, with exploratory perturbations. Orange marks show where networks reached the criterion.",
     )
 }
 
@@ -121,12 +122,12 @@ fn trials(report: &RunReport) -> Result<Value> {
     let trials = sample_trials_of(report.checkpoint)?;
     let (words, caption) = match report.checkpoint.setup.task.episodes() {
         Some(_) => (
-            "for each what was observed and what was done, step by step",
-            "What was observed and what was done in the first steps, without exploration.",
+            "for each, the observations and actions, step by step",
+            "Observations and actions in the first steps, without exploration.",
         ),
         None => (
-            "for each the inputs, and below them the output and its target over time",
-            "Inputs above; below, the output in colour and its target dashed. The output is judged where it is shaded.",
+            "for each, the inputs and, below them, the output and its target over time",
+            "Inputs above; below, the output in colour and its target dashed. The output is scored in the shaded periods.",
         ),
     };
     Ok(picture(&trials.draw(), format!("{}; {words}.", trials.title), caption))
@@ -139,9 +140,7 @@ fn stopped(reason: Option<StopReason>, done: &str) -> String {
         Some(StopReason::Frozen) => "because every network had diverged",
         Some(StopReason::Limit) => "at its limit",
         Some(StopReason::Interrupted) | None => {
-            return format!(
-                "Not finished: it stands at {done}. Continue it with hebbian-rnn train --resume --out FOLDER."
-            );
+            return format!("Not finished: {done} so far. Continue with hebbian-rnn train --resume --out FOLDER.");
         }
     };
     format!("Stopped {why}, after {done}.")
@@ -181,7 +180,7 @@ fn failures(report: &RunReport) -> Vec<(&'static str, String)> {
     }
     let diverged = report.scores.iter().filter_map(|score| Some((score.network, score.frozen.as_ref()?)));
     let said =
-        |(network, frozen)| ("Diverged", format!("network {network} {frozen}. It keeps its weights from before."));
+        |(network, frozen)| ("Diverged", format!("network {network} {frozen}. It keeps the weights from before that."));
     failures.extend(diverged.map(said));
     failures
 }
@@ -213,7 +212,7 @@ fn section((analysis, found): &(&'static Analysis, Result<Findings>)) -> Value {
         picture(&shown.panels.draw(), words, &shown.caption)
     });
     let animations = found.iter().flat_map(|found| &found.animations).map(|(name, svg)| {
-        let words = format!("One {name}, played again and again.");
+        let words = format!("One {name}, played in a loop.");
         context! { svg, caption => &words, words }
     });
     context! {

@@ -12,7 +12,7 @@ pub(super) const INFO: RuleInfo = RuleInfo {
         "bptt",
         "for comparison, not biologically plausible: backpropagation through time with AdamW \
          (Werbos 1990; Loshchilov & Hutter 2019)",
-        "g = ∂L/∂w, by which AdamW moves w after a batch",
+        "g = ∂L/∂w, with which AdamW updates w after a batch",
         build,
     )
 };

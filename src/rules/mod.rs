@@ -50,11 +50,11 @@ use std::sync::Arc;
 pub trait LearningRule: Send + Sync {
     /// Its name: the value of `rule.name`.
     fn name(&self) -> &str;
-    /// What turns its eligibility into a change of weights.
+    /// How its eligibility becomes a change of weights.
     fn credit(&self) -> Credit {
         Credit::Trial
     }
-    /// Where its eligibility comes from. Called for each batch of trials.
+    /// The source of its eligibility. Called for each batch of trials.
     fn source(&self) -> Source;
     /// Checks that the rest of the configuration suits the rule.
     ///
@@ -69,7 +69,7 @@ pub trait LearningRule: Send + Sync {
     }
 }
 
-/// What turns a rule's eligibility into a change of weights.
+/// How a rule's eligibility becomes a change of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Credit {
@@ -81,14 +81,14 @@ pub enum Credit {
     Supervised,
 }
 
-/// Where a rule's eligibility comes from.
+/// The source of a rule's eligibility.
 #[non_exhaustive]
 pub enum Source {
     /// A sum over the steps of a trial.
     Steps(Box<StepRule>),
     /// The fast weights H at the end of the trial.
     FastWeights,
-    /// The gradient of a loss takes the place of an eligibility.
+    /// The gradient of a loss replaces the eligibility.
     Gradient,
     /// None: `w_rec` does not change.
     Nothing,
@@ -116,7 +116,7 @@ pub enum FusedRule {
 /// the rule's own running means.
 pub type StepRule = dyn FnMut(&Moment) -> candle_core::Result<Option<Increment>> + Send;
 
-/// What a rule can use in a step. All tensors are `[S, B, N]` unless said otherwise.
+/// The values that a rule can use in a step. All tensors are `[S, B, N]` unless said otherwise.
 #[non_exhaustive]
 pub struct Moment<'a> {
     /// Activations before the step, x(t−1).
@@ -141,7 +141,7 @@ pub struct Factors {
     pub pre: Tensor,
 }
 
-/// What one step adds to the eligibility.
+/// The increment of the eligibility in one step.
 #[non_exhaustive]
 pub enum Increment {
     /// An outer product.
@@ -173,7 +173,7 @@ pub struct RuleInfo {
     pub name: &'static str,
     /// A one-line description with the source.
     pub summary: &'static str,
-    /// What it does, in the symbols of docs/model.md.
+    /// Its equation, in the symbols of docs/model.md.
     pub equation: &'static str,
     /// Whether it needs perturbed neurons to learn.
     pub(crate) explores: bool,
@@ -228,7 +228,7 @@ impl RuleInfo {
     }
 
     /// Adapts a task's settings to this rule: sets parameters that the task does not set, drops those of other rules,
-    /// and changes what else the rule needs.
+    /// and changes whatever else the rule needs.
     pub(crate) fn adapt(&self, config: &mut Config) {
         let given = std::mem::replace(&mut config.rule.own, (self.parameters)());
         for (key, value) in given {

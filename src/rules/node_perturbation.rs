@@ -32,7 +32,7 @@ impl LearningRule for NodePerturbation {
             config.perturbs(),
             Usage,
             "rule.name is `node-perturbation`, but perturbation.probability or perturbation.amplitude is 0: \
-             nothing could be learnt"
+             set both above 0"
         );
         Ok(())
     }

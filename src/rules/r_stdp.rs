@@ -29,9 +29,9 @@ struct Parameters {
     tau_plus_ms: f64,
     /// The time constant of the trace of postsynaptic spikes.
     tau_minus_ms: f64,
-    /// What a postsynaptic spike adds to the eligibility, times the presynaptic trace.
+    /// A₊: a postsynaptic spike adds this times the presynaptic trace to the eligibility.
     a_plus: f64,
-    /// What a presynaptic spike adds to the eligibility, times the postsynaptic trace.
+    /// A₋: a presynaptic spike adds this times the postsynaptic trace to the eligibility.
     a_minus: f64,
 }
 
@@ -45,7 +45,7 @@ impl Default for Parameters {
 /// alone moves x with a variance of 0.225, in units of the threshold.
 fn adapt(config: &mut Config) {
     if config.network.dynamics == "discrete" {
-        // Time is counted in steps, in each of which such neurons forget what was before.
+        // Such neurons count time in steps and keep nothing from one step to the next.
         config.network.tau_ms = 2.0 * config.network.dt_ms;
     }
     config.network.dynamics = "lif".into();

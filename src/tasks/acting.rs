@@ -8,23 +8,23 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Acting {
-    /// The action of the largest output. While a network explores, its outputs are noisy.
+    /// The action with the largest output. While a network explores, its outputs are noisy.
     Argmax,
     /// While a network explores, an action is drawn with probability softmax(z / σ), where σ is
-    /// `readout.perturbation`; otherwise it is that of the largest output.
+    /// `readout.perturbation`; otherwise the action with the largest output is taken.
     Softmax,
-    /// Each output is a dimension of the action: −1 and 1 are its bounds, and what is beyond is cut off.
+    /// Each output is a dimension of the action: −1 and 1 are its bounds, and values beyond them are clipped.
     Direct,
-    /// An action in the plane is the mean of directions all around, each times an output: (2/n) Σ_k z_k (cos θ_k, sin θ_k)
-    /// (Georgopoulos et al. 1986).
+    /// An action in the plane is the mean of evenly spaced directions, each times an output: (2/n) Σ_k z_k (cos θ_k,
+    /// sin θ_k) (Georgopoulos et al. 1986).
     PopulationVector,
 }
 
-/// Makes actions of outputs.
+/// Turns outputs into actions.
 pub(crate) struct Actor {
     acting: Acting,
     actions: Actions,
-    /// Of a population vector.
+    /// The directions of a population vector.
     directions: [[f64; 2]; DIRECTIONS],
 }
 
@@ -33,7 +33,7 @@ impl Actor {
         Actor { acting, actions, directions: std::array::from_fn(direction) }
     }
 
-    /// Whether actions can be made in this way.
+    /// Whether this way of acting suits the actions.
     pub fn fits(&self) -> bool {
         match (&self.actions, self.acting) {
             (Actions::Discrete(_), acting) => matches!(acting, Acting::Argmax | Acting::Softmax),
@@ -42,7 +42,7 @@ impl Actor {
         }
     }
 
-    /// The number of numbers in an action.
+    /// The number of components of an action.
     pub fn dimensions(&self) -> usize {
         match &self.actions {
             Actions::Discrete(_) => 1,
@@ -72,7 +72,8 @@ impl Actor {
         self.acting == Acting::Softmax
     }
 
-    /// Makes an action of the outputs z `[n_out]`, with random numbers times σ; without, the network does not explore.
+    /// Turns the outputs z `[n_out]` into an action, with random numbers times σ; without them, the network does not
+    /// explore.
     ///
     /// `score` becomes ∂ log π / ∂z: how much more likely each output makes the action that is taken (Williams 1992, doi
     /// 10.1007/BF00992696).
@@ -94,7 +95,7 @@ impl Actor {
         }
     }
 
-    /// The action of the largest output, or the numbers that outputs stand for, within their bounds.
+    /// The action with the largest output, or the components that the outputs encode, within their bounds.
     fn greedy(&self, outputs: &[f64], action: &mut [f64]) {
         let Actions::Continuous { low, high } = &self.actions else {
             let best = outputs.iter().enumerate().fold(0, |best, (k, z)| if *z > outputs[best] { k } else { best });

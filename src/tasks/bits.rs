@@ -48,7 +48,7 @@ pub(crate) struct Echo {
     pub steps: usize,
     /// A trial with a mean squared error below this is correct.
     pub correct_below: f64,
-    /// How many steps ago the bit was that is asked for.
+    /// How many steps back the bit is that is asked for.
     pub k: usize,
 }
 
@@ -120,7 +120,7 @@ impl Task for Bits {
 
     fn chance(&self) -> Option<(f64, String)> {
         let why = match self.lag {
-            Lag::Next => "a fair coin cannot be predicted: always answering 0.5 is the best there is",
+            Lag::Next => "a fair coin cannot be predicted: always answering 0.5 is the best one can do",
             Lag::Back(_) => "always answering 0.5",
         };
         Some((0.25, why.into()))

@@ -8,7 +8,7 @@ use crate::error::{bail, ensure};
 use documented::DocumentedFields;
 use std::sync::Arc;
 
-/// What a world's table `task` says of episodes, besides the world's own parameters.
+/// The keys for episodes in a world's table `task`, besides the world's own parameters.
 #[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
@@ -17,17 +17,18 @@ pub struct EpisodeSettings {
     pub acting: Acting,
     /// Steps of the network for each step of the world.
     pub network_steps: usize,
-    /// Steps of the world for which exploratory noise stays the same: that of the outputs, and Gaussian perturbations.
+    /// Steps of the world for which exploratory noise (of the outputs, and Gaussian perturbations) stays the same.
     pub hold: usize,
-    /// γ: what is done at a step is credited with the rewards from then on, each step later counting γ times as much; 1: with
-    /// the return of the whole episode.
+    /// γ: an action is credited with the rewards that follow, discounted by γ per step; 1: with the return of the
+    /// whole episode.
     pub discount: f64,
-    /// Whether all episodes of a batch start alike while a network explores, so that they can be compared.
+    /// Whether all episodes of a batch have the same start while a network explores, so that they can be compared.
     pub same_start: bool,
-    /// The learning rate of a critic, an output more, which learns to tell the discounted reward to come; 0: there is none.
-    /// It multiplies the mean over the steps of an update.
+    /// The learning rate of a critic, an additional output that learns to predict the discounted future reward; 0: no
+    /// critic. It multiplies the mean over the steps of an update.
     pub critic_eta: f64,
-    /// λ, with a critic: eligibilities decay by γλ in each step, and steps are credited with its errors from then on.
+    /// λ, with a critic: eligibilities decay by γλ per step, and each step is credited with the critic's errors from
+    /// then on.
     pub critic_lambda: f64,
 }
 
@@ -62,7 +63,7 @@ impl Default for EpisodeSettings {
     }
 }
 
-/// Episodes in a world. As a [`Task`], it is trained, evaluated and saved like any other.
+/// Episodes in a world, as a [`Task`] that is trained, evaluated and saved like any other.
 #[derive(Clone)]
 pub struct Episodes {
     /// The world.
@@ -90,7 +91,7 @@ impl Episodes {
         Ok(Arc::new(Episodes::new(super::parameters::<W>(&parameters)?).with_settings(table)?))
     }
 
-    /// The same with the settings in a `task` table, to which those are added that it lacks. Other keys are not looked at.
+    /// The same with the settings in a `task` table, to which missing ones are added. Other keys are ignored.
     ///
     /// # Errors
     /// [`Error::Usage`] for a value of the wrong type.
@@ -107,12 +108,12 @@ impl Episodes {
         self.world.observations().into_iter().map(|(_, size)| size).collect()
     }
 
-    /// What makes actions of outputs.
+    /// The actor, which turns outputs into actions.
     pub(crate) fn actor(&self) -> Actor {
         Actor::new(self.settings.acting, self.world.actions())
     }
 
-    /// The number of numbers in an action.
+    /// The number of components of an action.
     pub fn dimensions(&self) -> usize {
         self.actor().dimensions()
     }
@@ -156,7 +157,7 @@ impl Task for Episodes {
         self.world.conditions()
     }
 
-    /// An episode is made as it goes: its inputs are not known beforehand.
+    /// An episode unfolds step by step: its inputs are not known in advance.
     fn trial(&self, _index: u64, _rng: &mut Stream) -> Trial {
         Trial::default()
     }

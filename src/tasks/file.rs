@@ -4,7 +4,7 @@
 //! not 0 where outputs are scored (default: everywhere); `type` `[K]`, integers from 0 that group the trials into types
 //! (default: each of up to 16 trials is a type of its own); `modulator` `[K, T]`, m(t) of the fast weights; `steps` `[K]`, the
 //! number of steps of each trial, where some are shorter than T; `label.NAME` `[K]`,
-//! something that is known of each trial, for analyses: integers are classes, floating-point numbers are degrees. The metadata may
+//! a known property of each trial, for analyses: integers are classes, floating-point numbers are graded. The metadata can
 //! hold names, separated by commas, of the `inputs`, the `outputs` and the `types`.
 //! docs/tasks.md shows how to make such a file.
 
@@ -31,7 +31,7 @@ pub(crate) struct Parameters {
     measure: ErrorMeasure,
     /// A trial with an error below this is correct.
     correct_below: f64,
-    /// How many trials of a type follow one another before the next type's turn.
+    /// How many trials of one type run in a row before the next type's turn.
     block: usize,
 }
 
@@ -52,7 +52,7 @@ struct Names {
 }
 
 impl Names {
-    /// The names in a file's metadata for so many inputs, outputs and types.
+    /// The names in a file's metadata for these numbers of inputs, outputs and types.
     fn read(file: &TensorFile, n_in: usize, n_out: usize, n_types: usize) -> Result<Self> {
         let names = |key: &str, count: usize| -> Result<Option<Vec<String>>> {
             let Some(text) = file.metadata.metadata().as_ref().and_then(|all| all.get(key)) else { return Ok(None) };
@@ -88,11 +88,11 @@ pub struct FileTask {
     types: Arc<Vec<Vec<Trial>>>,
     labels: Vec<Label>,
     lengths_vary: bool,
-    /// How many trials of a type follow one another.
+    /// How many trials of one type run in a row.
     block: usize,
     /// The names of inputs, outputs and types, where the file has them.
     names: Names,
-    /// Whether trials are given one after another, type by type, in place of being drawn.
+    /// Whether trials are given one after another, type by type, instead of being drawn at random.
     in_turn: bool,
 }
 
@@ -110,7 +110,7 @@ impl FileTask {
     ///
     /// # Errors
     /// [`Error::Setting`] if `correct_below` is not positive; [`Error::Tensor`] or [`Error::Content`] if the file is
-    /// damaged or a tensor is missing, unknown, or not as it should be.
+    /// damaged or a tensor is missing, unknown or malformed.
     pub fn from_bytes(bytes: &[u8], measure: ErrorMeasure, correct_below: f64) -> Result<Self> {
         positive("task.correct_below", correct_below)?;
         let file = TensorFile::parse(bytes)?;
@@ -128,8 +128,8 @@ impl FileTask {
             None if k <= MOST_WITHOUT_TYPE => (0..k).collect(),
             None => bail!(
                 Content,
-                "tensor `type` is missing: with {k} trials, [{k}] integers from 0 are expected to say which are of a kind \
-                 (all 0 where there is one kind)"
+                "tensor `type` is missing: a file of {k} trials needs [{k}] integers from 0 that give the type of each trial \
+                 (all 0 if there is only one)"
             ),
         };
         let (labels, values): (Vec<_>, Vec<_>) = labels(&file, k)?.into_iter().unzip();
@@ -140,7 +140,7 @@ impl FileTask {
         let within = |i: usize| &mask[i * t..i * t + lengths[i]];
         let silent = (0..k).find(|i| within(*i).iter().all(|m| *m == 0.0));
         if let Some(i) = silent {
-            bail!(Content, "tensor `mask` is 0 throughout trial {i}; expected at least one step that is judged");
+            bail!(Content, "tensor `mask` is 0 throughout trial {i}; expected at least one scored step");
         }
         let mut types = vec![Vec::new(); trial_types.iter().max().map_or(0, |last| last + 1).min(k)];
         for (i, &trial_type) in trial_types.iter().enumerate() {
@@ -174,11 +174,11 @@ impl FileTask {
         })
     }
 
-    /// The same trials, with so many of a type one after another before the next type's turn. A network's trials are counted on
+    /// The same trials in blocks, with this many of one type in a row before the next type's turn. Blocks continue
     /// from batch to batch.
     ///
     /// # Errors
-    /// [`Error::Setting`] if there are none.
+    /// [`Error::Setting`] if `trials` is 0.
     pub fn in_blocks(self, trials: usize) -> Result<Self> {
         expect(trials > 0, "task.block", trials, "at least 1 trial")?;
         Ok(FileTask { block: trials, ..self })
@@ -192,7 +192,7 @@ pub(crate) fn build(table: &mut toml::Table) -> Result<Arc<dyn Task>> {
     let path = std::path::absolute(&p.path).doing("finding", Path::new(&p.path))?;
     let bytes = match read(&path) {
         Err(error) if !path.exists() => {
-            Err(error).at("the file of trials is not there: if it was moved, --task-file names it")
+            Err(error).at("the task file is missing; if it was moved, give its new path with --task-file")
         }
         bytes => bytes,
     }?;
@@ -200,7 +200,7 @@ pub(crate) fn build(table: &mut toml::Table) -> Result<Arc<dyn Task>> {
     ensure!(
         p.sha256.is_empty() || p.sha256 == found,
         Content,
-        "{}: its contents hash to {found}; expected {} (task.sha256): it is not the file these networks were trained on",
+        "{}: SHA-256 {found}; expected {} (task.sha256): give the file these networks were trained on (--task-file)",
         path.display(),
         p.sha256
     );
@@ -274,8 +274,7 @@ impl Task for FileTask {
         self.correct_below
     }
 
-    /// The error of the best answer that is the same at every step of every trial: for each output the median or the mean of all
-    /// targets that are scored.
+    /// The error of the best constant answer: for each output, the median or the mean of all scored targets.
     fn chance(&self) -> Option<(f64, String)> {
         let n_out = self.shape.n_out;
         let all = || self.types.iter().flatten();
@@ -296,7 +295,7 @@ impl Task for FileTask {
             trials.iter().map(|trial| self.error(trial, &answer)).sum::<f64>() / trials.len() as f64
         };
         let error = self.types.iter().map(mean).sum::<f64>() / self.types.len() as f64;
-        Some((error, "the best answer that is always the same".into()))
+        Some((error, "the best constant answer".into()))
     }
 }
 

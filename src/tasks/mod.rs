@@ -1,7 +1,7 @@
 //! Tasks: what a network sees, what it should answer, and how the answer is scored.
 //!
-//! A task knows nothing of networks. A task of your own can stay in your program: implement [`Task`] and hand it to a
-//! trainer, as `examples/custom_task.rs` does. To give it a name that the command line knows:
+//! A task knows nothing about networks. A task of your own can stay in your program: implement [`Task`] and hand it
+//! to a trainer, as `examples/custom_task.rs` does. To give it a name that the command line knows:
 //!
 //! 1. Write `src/tasks/NAME.rs`, modelled on `dnms.rs`: a struct of the task's parameters, which become the keys of the
 //!    table `task`; its `Default`, the published values; and its [`Task`], with a [`Task::check`] of the parameters.
@@ -65,13 +65,13 @@ pub struct Trial {
     pub labels: Vec<f32>,
 }
 
-/// Something that is known of each trial, for analyses: networks see nothing of it, and it has no part in learning.
+/// A known property of each trial, for analyses: networks do not see it, and it plays no part in learning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     /// Its name.
     pub name: String,
-    /// Whether its values are degrees of one thing, such as the strength of evidence, against which answers can be plotted. Else
-    /// they are classes, which can be decoded.
+    /// Whether its values are graded, such as the strength of evidence, so that answers can be plotted against them.
+    /// Otherwise they are classes, which can be decoded.
     pub graded: bool,
 }
 
@@ -81,7 +81,7 @@ impl Label {
         Label { name: name.into(), graded: false }
     }
 
-    /// Degrees against which answers can be plotted.
+    /// Graded values, against which answers can be plotted.
     pub fn graded(name: &str) -> Self {
         Label { name: name.into(), graded: true }
     }
@@ -155,18 +155,18 @@ impl ErrorMeasure {
     }
 }
 
-/// Some trials of a network.
+/// Consecutive trials of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TrialNumbers {
     /// The seed of all random streams.
     pub seed: u64,
     /// The network.
     pub network: u64,
-    /// What they are for.
+    /// Their purpose.
     pub phase: Phase,
     /// The number of the first.
     pub first: u64,
-    /// How many follow one another.
+    /// How many there are.
     pub count: usize,
 }
 
@@ -177,7 +177,7 @@ impl TrialNumbers {
     }
 }
 
-/// A task. Its trials have the same number of steps, so that they can be simulated side by side, or at most so many
+/// A task. Its trials have the same number of steps, so that they can be simulated side by side, or at most that many
 /// ([`Task::lengths_vary`]).
 pub trait Task: Send + Sync {
     /// The name used in configurations and on the command line.
@@ -191,7 +191,7 @@ pub trait Task: Send + Sync {
     }
     /// T, the number of steps of a trial, or of the longest.
     fn steps(&self) -> usize;
-    /// Whether trials may be shorter than [`Task::steps`]: each ends with its own lists, and nothing of it happens afterwards.
+    /// Whether trials can be shorter than [`Task::steps`]: each ends where its lists end.
     fn lengths_vary(&self) -> bool {
         false
     }
@@ -205,15 +205,15 @@ pub trait Task: Send + Sync {
     fn n_out(&self) -> usize {
         1
     }
-    /// The names of what is judged, n_out of them, for pictures.
+    /// The names of the n_out judged values, for pictures.
     fn outputs(&self) -> Vec<String> {
         numbered("output", self.n_out())
     }
-    /// Whether what is judged is a place in the plane, x and y, whose way is worth a picture.
+    /// Whether the judged values are a position in the plane, x and y, whose trajectory is drawn.
     fn in_plane(&self) -> bool {
         false
     }
-    /// What is known of each trial beside its type.
+    /// The known properties of each trial besides its type.
     fn labels(&self) -> Vec<Label> {
         Vec::new()
     }
@@ -225,13 +225,13 @@ pub trait Task: Send + Sync {
     }
     /// Draws a network's trial number `index` from a random stream of its own.
     fn trial(&self, index: u64, rng: &mut Stream) -> Trial;
-    /// Draws trials that follow one another at once, for tasks that are faster so; `None`: each is drawn by
+    /// Draws consecutive trials at once, for tasks that are faster this way; `None`: each is drawn by
     /// [`Task::trial`].
     fn trials(&self, _numbers: TrialNumbers) -> Option<Result<Vec<Trial>>> {
         None
     }
-    /// For a task that draws from ready-made trials: how many there are, and the task that gives each of them once, the first
-    /// as its trial 0. `None`: trials are made as they are drawn.
+    /// For a task that draws from ready-made trials: how many there are, and a task that gives each of them once,
+    /// starting with the first as trial 0. `None`: trials are made as they are drawn.
     fn each_once(&self) -> Option<(usize, Arc<dyn Task>)> {
         None
     }
@@ -249,8 +249,8 @@ pub trait Task: Send + Sync {
     fn printable(&self) -> bool {
         false
     }
-    /// What is compared with the targets, `[T, n_out]`: the `outputs` `[T, n_out]` themselves, or something that
-    /// follows from them, such as the movement of an arm. T may be less than [`Task::steps`].
+    /// The values compared with the targets, `[T, n_out]`: the `outputs` `[T, n_out]` themselves, or something
+    /// derived from them, such as the movement of an arm. T can be less than [`Task::steps`].
     fn judged<'a>(&self, outputs: &'a [f64]) -> Cow<'a, [f64]> {
         Cow::Borrowed(outputs)
     }
@@ -282,10 +282,10 @@ pub(crate) fn numbered(name: &str, count: usize) -> Vec<String> {
     }
 }
 
-/// The error of an answer that knows nothing of the trial, where each trial has one of two targets and both are as frequent:
-/// half their distance, whatever lies between them.
+/// The error of an answer made without knowledge of the trial, if each trial has one of two equally frequent targets:
+/// half their distance, for any answer between them.
 pub(crate) fn blind_guess(targets: [f64; 2]) -> Option<(f64, String)> {
-    Some(((targets[1] - targets[0]).abs() / 2.0, "any answer between the two targets that is always the same".into()))
+    Some(((targets[1] - targets[0]).abs() / 2.0, "any constant answer between the two targets".into()))
 }
 
 /// The mean of `term` over scored steps and outputs. `term` is given an output's difference from the target, and the
@@ -309,7 +309,7 @@ pub(crate) fn mean_over_scored<T: Task + ?Sized>(
 
 /// Whether errors can be backpropagated to the task's outputs.
 pub(crate) fn gives_gradient(task: &dyn Task) -> bool {
-    // One step is enough; a whole trial may not fit into memory.
+    // One step is enough; a whole trial might not fit into memory.
     let outputs = vec![0.0; task.n_out()];
     let unchanged = matches!(task.judged(&outputs), Cow::Borrowed(_));
     unchanged || task.judged_gradient(&outputs, &vec![0.0; outputs.len()]).is_some()

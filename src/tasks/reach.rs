@@ -144,7 +144,7 @@ impl Task for Reach {
         self.correct_below
     }
 
-    /// x and y of the hand at each step, relative to the centre; (0, 0) until the arm may move.
+    /// x and y of the hand at each step, relative to the centre; (0, 0) until the arm can move.
     fn judged<'a>(&self, outputs: &'a [f64]) -> Cow<'a, [f64]> {
         let centre = self.hand(START);
         let mut angles = START;

@@ -12,7 +12,7 @@ pub struct Recall {
     pub bits: usize,
     /// The number of patterns to remember.
     pub patterns: usize,
-    /// The number of times each pattern is shown; each round has an order of its own.
+    /// The number of times each pattern is shown; each round has its own order.
     pub rounds: usize,
     /// How long a pattern is shown.
     pub shown_steps: usize,
@@ -149,7 +149,7 @@ impl Task for Recall {
     }
 
     fn chance(&self) -> Option<(f64, String)> {
-        Some((0.5, "without fast weights nothing is known of an erased bit".into()))
+        Some((0.5, "without fast weights, nothing is known about an erased bit".into()))
     }
 }
 

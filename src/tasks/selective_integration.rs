@@ -1,4 +1,4 @@
-//! Selective integration: report the sign of the mean of one of two noisy inputs, named by a context cue
+//! Selective integration: report the sign of the mean of one of two noisy inputs, selected by a context cue
 //! (Mante et al. 2013, doi 10.1038/nature12742, as simplified by Miconi 2017, doi 10.7554/eLife.20899).
 
 use super::*;
@@ -127,7 +127,7 @@ impl Task for SelectiveIntegration {
     }
 }
 
-/// What a trial shows, apart from its noise.
+/// The content of a trial, apart from its noise.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Condition {
     /// The modality to report, 0 or 1.

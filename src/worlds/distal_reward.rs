@@ -20,9 +20,9 @@ pub struct DistalReward {
     pub within_ms: f64,
     /// The shortest time until the reward.
     pub delay_ms: f64,
-    /// The longest time beyond that.
+    /// The longest random addition to that time.
     pub jitter_ms: f64,
-    /// Above 0: the longest time beyond `delay_ms` instead, so that rewards tell nothing of their cause: a control.
+    /// Above 0: used instead of `jitter_ms`, so that rewards carry no information about their cause: a control.
     pub shuffled_ms: f64,
     /// The dopamine that a reward releases.
     pub reward: f64,
@@ -48,7 +48,7 @@ impl DistalReward {
     ///
     /// # Errors
     /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if a population is missing
-    /// or a duration is no multiple of a step.
+    /// or a duration is not a multiple of a step.
     pub(crate) fn build(self, places: &Places) -> Result<Box<dyn World>> {
         let excitatory = places.of("excitatory", |n| n > 1, "at least 2")?;
         let inhibitory = places.of("inhibitory", |_| true, "")?;
@@ -89,13 +89,13 @@ struct DistalWorld {
     life: Life,
 }
 
-/// What outlives a block.
+/// The state that outlives a block.
 #[derive(Default, Serialize, Deserialize)]
 struct Life {
     now: u64,
     /// The last spike of the presynaptic neuron.
     pre_at: Option<u64>,
-    /// Rewards to come.
+    /// Pending rewards.
     coming: Vec<u64>,
 }
 
@@ -183,7 +183,7 @@ impl World for DistalWorld {
         vec![
             Curve::of("weight", "chosen synapse", rows, 0),
             Curve::of("weight", "mean of all", rows, 1),
-            Curve::of("rewards in a second", "rewards", rows, 4),
+            Curve::of("rewards per second", "rewards", rows, 4),
             Curve::of("rate (Hz)", "excitatory", rows, 5),
             Curve::of("rate (Hz)", "inhibitory", rows, 6),
         ]

@@ -25,7 +25,7 @@ pub struct Given {
 pub struct Train {
     /// Its population.
     pub population: String,
-    /// Its place there, from 0.
+    /// Its index there, from 0.
     pub neuron: usize,
     /// When it fires.
     pub at_ms: Vec<f64>,
@@ -42,7 +42,7 @@ pub struct Reward {
 }
 
 impl Given {
-    /// The parameters, with what each means.
+    /// The parameters, with the meaning of each.
     pub(crate) fn meanings() -> Vec<(String, String)> {
         let (spikes, rewards) = (prefixed("spikes.", fields::<Train>()), prefixed("rewards.", fields::<Reward>()));
         [prefixed("", fields::<Given>()), spikes, rewards].concat()
@@ -52,21 +52,24 @@ impl Given {
     ///
     /// # Errors
     /// [`Error::Unknown`](crate::Error::Unknown) if a population is missing, [`Error::Usage`](crate::Error::Usage) or
-    /// [`Error::Setting`](crate::Error::Setting) if a neuron or a time is beyond the end.
+    /// [`Error::Setting`](crate::Error::Setting) if a neuron or a time is out of range.
     pub(crate) fn build(self, places: &Places) -> Result<Box<dyn World>> {
         let block = places.steps("block_ms", self.block_ms)?;
         let end_ms = places.seconds * 1000.0;
         let step = |what: &str, ms: f64| -> Result<u64> {
             let step = (ms / places.dt_ms).round();
             if !(ms >= 0.0 && ms < end_ms) {
-                bail!(Usage, "world.{what}: {ms} ms is beyond the end of the life; expected 0 to less than {end_ms}");
+                bail!(Usage, "world.{what}: {ms} ms is outside the life; expected at least 0 and less than {end_ms}");
             }
             Ok(step as u64)
         };
         let mut spikes = Vec::new();
         for train in &self.spikes {
-            let neurons =
-                places.of(&train.population, |n| train.neuron < n, &format!("more than neuron {}", train.neuron))?;
+            let neurons = places.of(
+                &train.population,
+                |n| train.neuron < n,
+                &format!("more than {} (world.spikes)", train.neuron),
+            )?;
             for ms in &train.at_ms {
                 spikes.push((step("spikes", *ms)?, neurons.start + train.neuron));
             }

@@ -26,7 +26,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::ops::{Range, RangeInclusive};
 
-/// What one network lives in.
+/// The world of one network.
 pub trait World: Send {
     /// The number of steps in a block.
     fn steps(&self) -> usize;
@@ -36,8 +36,9 @@ pub trait World: Send {
     fn memory(&self) -> f64 {
         0.0
     }
-    /// Called once, when the network is born or resumed. A world may change the weights of a `newborn`. What grows with the
-    /// parameters is made here rather than when the world is built, since a file may claim parameters of any size.
+    /// Called once, when the network is born or resumed. A world can change the weights of a `newborn`. Anything
+    /// whose size grows with the parameters is made here rather than when the world is built, since a file can claim
+    /// parameters of any size.
     fn settle(&mut self, _wiring: &mut [Wiring], _newborn: bool) {}
     /// Called at the start of a block.
     fn begin(&mut self, block: &mut Block);
@@ -51,30 +52,30 @@ pub trait World: Send {
     fn is_over(&self) -> bool {
         false
     }
-    /// Where a body was in the frozen time since the world was made, every 10 ms: a line for each trial, with x, y and the value that
-    /// was expected there. `None`: there is no body.
+    /// The trajectory of a body in the frozen time since the world was made, every 10 ms: a line for each trial, with
+    /// x, y and the value expected there. `None`: there is no body.
     fn trail(&self) -> Option<&[Vec<[f64; 3]>]> {
         None
     }
-    /// Lines that show what is around it.
+    /// Lines that show its surroundings.
     fn outline(&self) -> Vec<Vec<(f64, f64)>> {
         Vec::new()
     }
-    /// Whatever outlives a block.
+    /// The state that outlives a block.
     fn state(&self) -> Value {
         Value::Null
     }
-    /// Restores [`World::state`]. It may be that of an untrusted file: whatever is used later is checked here.
+    /// Restores [`World::state`]. It can come from an untrusted file, so everything used later is checked here.
     ///
     /// # Errors
-    /// [`Error::Content`] if it is the state of something else, or holds numbers that no life reaches.
+    /// [`Error::Content`] if it is not a state of this world, or holds numbers that no life reaches.
     fn restore(&mut self, state: &Value) -> Result<()> {
         ensure!(state.is_null(), Content, "the state of the world is not empty; expected null");
         Ok(())
     }
-    /// The curves of a life to be drawn, from the rows that it left.
+    /// The curves of a life to be drawn, from its rows of metrics.
     fn curves(&self, rows: &[LifeRow]) -> Vec<Curve>;
-    /// What came of a life, from the rows that it left.
+    /// The results of a life, from its rows of metrics.
     fn verdict(&self, rows: &[LifeRow]) -> Verdict;
 }
 
@@ -108,7 +109,7 @@ pub struct Wiring<'a> {
     pub weight: &'a mut [f64],
 }
 
-/// What a world sees at the end of a block.
+/// The data that a world sees at the end of a block.
 pub struct View<'a> {
     /// The number of spikes of each neuron in the block.
     pub spikes: &'a [u32],
@@ -126,7 +127,7 @@ impl View<'_> {
     }
 }
 
-/// A row of `metrics.csv`: what a block of one network was like.
+/// A row of `metrics.csv`: one block of one network.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LifeRow {
@@ -152,11 +153,11 @@ impl LifeRow {
 pub struct Curve {
     /// The title of the panel in which it is drawn, with the unit.
     pub panel: &'static str,
-    /// What is given with each value.
+    /// The label of the horizontal axis.
     pub x_label: &'static str,
     /// Its name.
     pub name: &'static str,
-    /// Age in seconds or whatever else is given, ascending and not negative, and value.
+    /// Points: age in seconds or another quantity, ascending and not negative, and the value.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -170,13 +171,13 @@ impl Curve {
     }
 }
 
-/// What came of a life.
+/// The results of a life.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Verdict {
     /// Whether the network learnt what it should; `None` if it is too early to say.
     pub learnt: Option<bool>,
-    /// What was measured, by name.
+    /// The measured figures, by name.
     pub figures: Vec<(&'static str, f64)>,
 }
 
@@ -209,7 +210,7 @@ impl Places<'_> {
         }
     }
 
-    /// The longest random time in whole steps; it may be 0.
+    /// The longest random time in whole steps; it can be 0.
     fn jitter(&self, key: &str, ms: f64) -> Result<u64> {
         let steps = (ms / self.dt_ms).round();
         crate::ranges::expect((0.0..1e9).contains(&steps), &format!("world.{key}"), ms, "0 to 1e9 steps")?;
@@ -258,10 +259,10 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     sum / count as f64
 }
 
-/// The projection whose synapses the worlds with dopamine look at.
+/// The projection whose synapses the worlds with dopamine observe.
 const PLASTIC: &str = "excitatory-excitatory";
 
-/// Takes the rewards that are due now from those to come, and counts them.
+/// Removes the rewards that are due now from the pending ones, and counts them.
 fn due(coming: &mut Vec<u64>, now: u64) -> u32 {
     let before = coming.len();
     coming.retain(|at| *at != now);

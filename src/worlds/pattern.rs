@@ -16,7 +16,7 @@ pub struct Pattern {
     pub period_ms: f64,
     /// a_k for the harmonics 1, 2, 3, …
     pub amplitudes: Vec<f64>,
-    /// What the sum is divided by.
+    /// The divisor of the sum.
     pub scale: f64,
     /// The mean squared error, after the best shift within each period, below which the shape counts as learnt.
     pub learnt_below: f64,
@@ -33,7 +33,7 @@ impl Pattern {
     ///
     /// # Errors
     /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if the population is missing
-    /// or has the wrong size, or a duration is no multiple of a step.
+    /// or has the wrong size, or a duration is not a multiple of a step.
     pub(crate) fn build(self, places: &Places) -> Result<Box<dyn World>> {
         let steps = places.steps("period_ms", self.period_ms)?;
         let readout = places.of("readout", |n| n == 1, "1")?.start;
@@ -100,7 +100,7 @@ impl World for PatternWorld {
 
     fn curves(&self, rows: &[LifeRow]) -> Vec<Curve> {
         vec![
-            Curve::of("squared error in a period", "as it is", rows, 0),
+            Curve::of("squared error in a period", "unshifted", rows, 0),
             Curve::of("squared error in a period", "after the best shift", rows, 1),
         ]
     }

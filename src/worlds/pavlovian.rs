@@ -19,23 +19,23 @@ use std::ops::Range;
 pub struct Pavlovian {
     /// The number of stimuli.
     pub stimuli: usize,
-    /// The number of excitatory neurons that each one excites.
+    /// The number of excitatory neurons that each stimulus excites.
     pub neurons: usize,
-    /// The current that does so, for one step.
+    /// The current injected into those neurons, for one step.
     pub current: f64,
     /// The shortest time from one stimulus to the next.
     pub gap_ms: f64,
-    /// The longest time beyond that.
+    /// The longest random addition to that time.
     pub gap_jitter_ms: f64,
     /// The longest time from the stimulus to its reward; the shortest is 0.
     pub delay_ms: f64,
     /// The dopamine that a reward releases.
     pub reward: f64,
-    /// Whether any stimulus may be followed by a reward, with the same number of rewards in the mean: a control.
+    /// Whether any stimulus can be followed by a reward, with the same mean number of rewards: a control.
     pub any_stimulus: bool,
-    /// The response to a stimulus: spikes of other excitatory neurons from this time after it …
+    /// The response to a stimulus in the frozen time: spikes of other excitatory neurons, from this time after it …
     pub response_from_ms: f64,
-    /// … to this, in the frozen time.
+    /// … to this time after it.
     pub response_to_ms: f64,
 }
 
@@ -61,7 +61,7 @@ impl Pavlovian {
     ///
     /// # Errors
     /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if a population is missing
-    /// or has the wrong size, or a duration is no multiple of a step.
+    /// or has the wrong size, or a duration is not a multiple of a step.
     pub(crate) fn build(self, places: &Places, seed: u64, network: u64) -> Result<Box<dyn World>> {
         let excitatory = places.of("excitatory", |n| n >= self.neurons, "at least world.neurons")?;
         expect(self.stimuli > 1, "world.stimuli", self.stimuli, "at least 2")?;
@@ -113,15 +113,15 @@ struct PavlovianWorld {
     life: Conditioning,
 }
 
-/// What outlives a block.
+/// The state that outlives a block.
 #[derive(Default, Serialize, Deserialize)]
 struct Conditioning {
     now: u64,
-    /// When the next stimulus comes.
+    /// The time of the next stimulus.
     next_at: u64,
     /// The last stimulus and its time.
     last: Option<(usize, u64)>,
-    /// Rewards to come.
+    /// Pending rewards.
     coming: Vec<u64>,
     /// How often each stimulus was shown in the frozen time, and the spikes in response.
     shown: Vec<u64>,
@@ -239,7 +239,7 @@ impl World for PavlovianWorld {
         ensure!(
             sizes == [self.own.stimuli; 2] && seen,
             Content,
-            "the state of the world is not one with {} stimuli",
+            "the state of the world does not hold {} stimuli",
             self.own.stimuli
         );
         let now = life.now;

@@ -141,10 +141,10 @@ fn what_no_life_reaches_is_refused_by_name() {
         ),
         (world(distal, "coming", json!([7])), "the state of the world: coming is 7; expected 2000 to "),
         (world(pavlovian, "next_at", huge.clone()), "the state of the world: next_at is"),
-        (world(pavlovian, "shown", json!([1, 1])), "not one with 3 stimuli"),
+        (world(pavlovian, "shown", json!([1, 1])), "does not hold 3 stimuli"),
         (world(pavlovian, "shown", json!([1, 1, u32::MAX])), "the state of the world: shown is 4294967295"),
         (world(pavlovian, "responses", json!([1, 1, u64::MAX])), "the state of the world: responses is"),
-        (world(pavlovian, "last", json!([3, 0])), "not one with 3 stimuli"),
+        (world(pavlovian, "last", json!([3, 0])), "does not hold 3 stimuli"),
         (with_header(pavlovian, |header| header["worlds"][0] = json!(null)), "network 0: the state of the world:"),
         (world(track, "trials", huge.clone()), "the state of the world: trials is"),
         (world(track, "steps", huge), "the state of the world: steps is"),
@@ -154,7 +154,7 @@ fn what_no_life_reaches_is_refused_by_name() {
         (set(rate, "/config/life/seconds", json!(1e25)), "life.seconds is 1"),
         (set(track, "/config/world/cells_hz", json!(1e30)), "world.cells_hz is 1"),
         (set(distal, "/config/world/jitter_ms", json!(1e30)), "world.jitter_ms is 1"),
-        (set(pavlovian, "/config/world/stimuli", json!(1_000_000_000)), "not one with 1000000000 stimuli"),
+        (set(pavlovian, "/config/world/stimuli", json!(1_000_000_000)), "does not hold 1000000000 stimuli"),
         (set(rate, "/config/population/0/size", json!(10_000_000)), "expected [2, 10000010]"),
     ];
     for (bytes, message) in cases {

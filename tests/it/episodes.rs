@@ -308,7 +308,7 @@ fn choices_are_told_only_of_a_training_that_can_be_repeated() {
     let weights = &mut checkpoint.plastic.weights;
     weights.w_rec = (&weights.w_rec * 2.0).unwrap();
     let error = run(&checkpoint).err().unwrap().to_string();
-    assert!(error.starts_with("the training cannot be repeated: it ends with another `w_rec`"), "{error}");
+    assert!(error.starts_with("the training cannot be repeated: its final `w_rec` differs"), "{error}");
 }
 
 /// The gradient of w_out is that of the readout's own eligibility, and along that of w_rec the chosen actions become likelier.

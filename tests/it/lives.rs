@@ -265,7 +265,7 @@ fn bad_input_is_one_line_before_anything_runs() {
     let large = large.map(|set| ["--set", set]).concat();
     let result = command(&[&["live", "xor-rate", "--out", &out][..], &large].concat()).assert().failure();
     let error = String::from_utf8(result.get_output().stderr.clone()).unwrap();
-    assert!(error.contains("the life needs") && error.contains("take fewer networks"), "{error}");
+    assert!(error.contains("the life needs") && error.contains("use fewer networks"), "{error}");
     for (set, said) in [
         ("population.place.size=168", "population.place.size is 168; expected 169"),
         ("world.trials=0", "world.trials is 0; expected at least 1"),
@@ -285,7 +285,7 @@ fn bad_input_is_one_line_before_anything_runs() {
     let result = command(&late).assert().failure();
     let error = String::from_utf8(result.get_output().stderr.clone()).unwrap();
     assert!(
-        error.contains("world.spikes: 115 ms is beyond the end of the life; expected 0 to less than 100"),
+        error.contains("world.spikes: 115 ms is outside the life; expected at least 0 and less than 100"),
         "{error}"
     );
 }

@@ -145,7 +145,7 @@ fn a_resumed_run_has_the_page_of_an_uninterrupted_one() {
     let mut checkpoint = Checkpoint::read(&parts, &Device::Cpu).unwrap();
     checkpoint.setup.config.train.updates = Some(9);
     let html = RunReport::of(&parts, &checkpoint, &[], 1).unwrap().html().unwrap();
-    assert!(html.contains("Not finished: it stands at 4 updates, 32 trials of each network."));
+    assert!(html.contains("Not finished: 4 updates, 32 trials of each network so far."));
 }
 
 #[test]
@@ -267,7 +267,9 @@ fn lives_are_drawn() {
     let dir = tempfile::TempDir::new().unwrap();
     fine(hebbian(&["live", "one-synapse", "--out", "run"], dir.path()));
     let html = page(&dir.path().join("run"));
-    assert!(html.contains("<h1>one-synapse, mstdpet: 1 network</h1>") && html.contains("who projects to whom"));
+    assert!(
+        html.contains("<h1>one-synapse, mstdpet: 1 network</h1>") && html.contains(": populations and projections")
+    );
     assert_eq!(html.matches("<svg ").count(), 2);
     // With the strong synapse from `teacher` the neuron is far above its threshold one step later, and resets.
     assert!(html.contains("membrane potential (mV)") && html.contains("post 0"));

@@ -69,7 +69,7 @@ fn a_task_file_trains_resumes_and_evaluates() {
     one_line_error(hebbian(&resume, dir.path()), 1, "mine.safetensors");
     fine(hebbian(&[&resume[..], &["--task-file", "moved.safetensors"]].concat(), dir.path()));
     let other = hebbian(&[&resume[..], &["--task-file", "other.safetensors"]].concat(), dir.path());
-    one_line_error(other, 1, "it is not the file these networks were trained on");
+    one_line_error(other, 1, "give the file these networks were trained on");
     std::fs::copy(at("other.safetensors"), at("moved.safetensors")).unwrap();
     one_line_error(hebbian(&["evaluate", "run"], dir.path()), 1, "task.sha256");
 }

@@ -56,13 +56,13 @@ pub(in crate::engine) fn memory(sizes: &Sizes) -> Vec<Part> {
     ]
 }
 
-/// What the gradient is taken of.
+/// The loss and the weights of a gradient.
 struct Wanted<'a> {
     task: &'a dyn Task,
     loss: Loss,
     /// The weight of each trial's loss: one over the number of trials per network.
     share: f64,
-    /// Whether those with respect to w_in and b_rec are wanted too.
+    /// Whether gradients with respect to w_in and b_rec are wanted too.
     inputs: bool,
     /// No gradient crosses a multiple of this many steps; 0: it crosses all.
     truncated: usize,
@@ -221,7 +221,7 @@ impl Done {
     }
 }
 
-/// One step of one trial backwards: γ from g and itself, and d in the place of φ'(x).
+/// One step of one trial backwards: γ from g and itself, and d instead of φ'(x).
 struct Back<'a, const RATE: bool> {
     post: &'a mut [f32],
     g: &'a [f32],

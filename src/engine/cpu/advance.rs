@@ -1,8 +1,8 @@
 //! One step of one trial: x ← x + leak (drive − x), clamped; r = φ(x), or, where the rate leaks, r ← r + leak (φ(x) − r).
 //!
 //! [`pulp::Arch::dispatch`] compiles the step for each vector extension and picks one at run time, which only works if every
-//! function in it is inlined. Where there are vectors, the step is written in them: a plain loop over so many slices tests at
-//! each call that none overlap, which takes a quarter of its time and more. Both give the same bits; nothing is contracted.
+//! function in it is inlined. Where there are vectors, the step is written in them: a plain loop over this many slices tests at each
+//! call that none overlap, which takes a quarter of its time and more. Both give the same bits; nothing is contracted.
 
 use super::response::{Rectified, Response, Tanh};
 use super::rows::splat;
@@ -66,7 +66,7 @@ fn advance_leaking<R: Response, const RATE: bool>(
     }
 }
 
-/// What the steps of all trials share, as in [`Plan`].
+/// The settings that the steps of all trials share, as in [`Plan`].
 #[derive(Clone, Copy)]
 struct Constants<'a> {
     leak: f32,
@@ -77,16 +77,16 @@ struct Constants<'a> {
     held: &'a [f32],
 }
 
-/// In the place of a power: factors of `rflo`.
+/// Instead of a power: factors of `rflo`.
 const SLOPE: u8 = 9;
 
-/// In the place of a power: what gradients need.
+/// Instead of a power: the factors that gradients need.
 const GRADIENT: u8 = 10;
 
 /// The step, with the factors of a rule that compares x with its running mean x̄: post = δx and pre = r(t−1), both
-/// raised to `POWER`; x̄ is updated afterwards. If `POWER` is 0, there are no factors and no x̄. If it is [`SLOPE`], post = φ'(x) and
-/// pre = r(t−1), the latter filtered in the place of x̄ unless the rate leaks (`RATE`). If it is [`GRADIENT`], post = φ'(x), 0 for clamped neurons, and
-/// pre = r(t−1).
+/// raised to `POWER`; x̄ is updated afterwards. If `POWER` is 0, there are no factors and no x̄. If it is [`SLOPE`],
+/// post = φ'(x) and pre = r(t−1), the latter filtered instead of x̄ unless the rate leaks (`RATE`). If it is
+/// [`GRADIENT`], post = φ'(x), 0 for clamped neurons, and pre = r(t−1).
 struct Advance<'a, R, const POWER: u8, const RATE: bool> {
     constants: Constants<'a>,
     response: R,

@@ -1,10 +1,10 @@
-//! What the steps of an episode add to the eligibilities, until its end tells what they were worth.
+//! The contributions of the steps of an episode to the eligibilities, kept until its end shows what they were worth.
 
 use super::Plan;
 use crate::engine::{product, Strides};
 use crate::rules::FusedRule;
 
-/// What an episode has added to its eligibilities.
+/// The contributions of an episode to its eligibilities.
 #[derive(Default)]
 pub(super) struct EpisodeFactors {
     /// Postsynaptic factors of the newest steps, `[T, width]`; empty if w_rec does not learn.

@@ -19,10 +19,10 @@ use std::sync::{Mutex, PoisonError};
 /// Episodes that take their steps together.
 const SHARD: usize = 8;
 
-/// Other threads sleep while a world takes its step. Waking them pays from about so many multiplications of a step on.
+/// Other threads sleep while a world takes its step. Waking them pays from about this many multiplications per step.
 const WORTH_WAKING: usize = 1 << 20;
 
-/// What is left of an episode at its end.
+/// The results of an episode at its end.
 struct Ended {
     lived: Lived,
     factors: EpisodeFactors,
@@ -46,7 +46,7 @@ pub(super) fn run(
     let start = |drawn: &[DrawnTrial]| Play::start(ensemble.setup, episodes, drawn, record.episodes);
     let learns = (learn, readout);
     let network = |k| Network::new(ensemble.weights, k, plan);
-    // What is left of one network's episodes, which are added up while they are in cache.
+    // The results of one network's episodes, which are added up while they are in cache.
     let sum = |(k, mut ended): (usize, Vec<Ended>)| {
         let lived: Vec<Lived> = ended.iter_mut().map(|ended| std::mem::take(&mut ended.lived)).collect();
         let sums = learn.then(|| {

@@ -14,7 +14,7 @@ use pulp::Arch;
 /// Rows are padded with silent neurons to a multiple of this, so that products read whole vectors without copying.
 const LANES: usize = 16;
 
-/// What all shards of a batch share.
+/// The settings that all shards of a batch share.
 pub(super) struct Plan<'a> {
     pub(super) arch: Arch,
     pub(super) fast_weights: Option<FastWeightsPlan<'a>>,

@@ -1,4 +1,5 @@
-//! What the driver needs of a device beyond candle's tensors: its limits, background uploads, and kernel launches.
+//! The driver's requirements on a device beyond candle's tensors: its limits, background uploads, and kernel
+//! launches.
 
 use super::params::{Address, Params};
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor};

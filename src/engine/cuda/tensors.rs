@@ -1,4 +1,4 @@
-//! What the kernels read and write, as tensors in device memory.
+//! The data that the kernels read and write, as tensors in device memory.
 
 use super::machine::address;
 use super::params::{Address, Params};
@@ -112,7 +112,7 @@ impl Memory {
         let r0: Vec<f32> = x0.par_iter().map(|&x| transfer.single(x)).collect();
         let x = Tensor::from_vec(x0, (s, b, n), &self.device)?;
         let r = Tensor::from_vec(r0, (s, b, n), &self.device)?;
-        // What `rflo` filters in the place of x̄ starts at 0.
+        // What `rflo` filters instead of x̄ starts at 0.
         params.x_mean = self.keep(if params.keeps_errors() { x.zeros_like()? } else { x.copy()? })?;
         params.x = self.keep(x.clone())?;
         params.r = self.keep(r.clone())?;
@@ -211,7 +211,7 @@ impl Memory {
 }
 
 /// The length of the list that the kernels keep instead of a matrix H, for trials of `steps` steps with `neurons`
-/// neurons, of which some may end `early`; 0 if they keep the matrix.
+/// neurons, of which some can end `early`; 0 if they keep the matrix.
 ///
 /// Each step reads the whole list, 2 N floats per change, and a persistent H, if there is one; the matrix is read and
 /// written, 2 N² floats. So when this chooses the list, the list moves at most half as much memory as the matrix would,

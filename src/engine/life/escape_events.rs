@@ -27,19 +27,19 @@ pub(super) struct EscapeEvents {
     /// S and, with the gates, C of both exponentials of the eligibility.
     decayed: [f64; 2],
     gated: [f64; 2],
-    /// What the spikes of each presynaptic neuron that arrived in this block had left, in both exponentials, after the last of
-    /// them.
+    /// The traces left by the spikes of each presynaptic neuron that arrived in this block, in both exponentials,
+    /// after the last of them.
     left: Vec<[f32; 2]>,
-    /// The presynaptic neurons of which something may be left.
+    /// The presynaptic neurons that can have a trace left.
     active: Vec<u32>,
     is_active: Vec<bool>,
-    /// What they have left now.
+    /// Their traces now.
     now: Vec<[f32; 2]>,
     /// The step in the block, from 1, and that of the last spike of each pre- and of each postsynaptic neuron.
     step: usize,
     last_pre: Vec<usize>,
     last_post: Vec<usize>,
-    /// What is left after so many steps, in both exponentials; nothing after the last of them.
+    /// The fraction left after this many steps, in both exponentials; nothing after the last of them.
     decay: Vec<[f32; 2]>,
     /// P⁻ of each postsynaptic neuron.
     post: Vec<f32>,
@@ -166,12 +166,12 @@ impl EscapeEvents {
         }
     }
 
-    /// What is left of something after the step `last`.
+    /// The fraction of a trace that is left since the step `last`.
     fn decay_since(&self, last: usize) -> [f32; 2] {
         self.decay.get(self.step - last).copied().unwrap_or_default()
     }
 
-    /// What the spikes of presynaptic neuron `j` in this block have left.
+    /// The trace left by the spikes of presynaptic neuron `j` in this block.
     fn left_of(&self, j: usize) -> [f32; 2] {
         let ([slow, fast], decay) = (self.left[j], self.decay_since(self.last_pre[j]));
         [slow * decay[0], fast * decay[1]]
@@ -219,7 +219,7 @@ impl EscapeEvents {
         (self.decayed, self.gated) = ([1.0; 2], [0.0; 2]);
     }
 
-    /// Ends a block: everything is what it stands for.
+    /// Ends a block: brings everything up to date.
     pub fn end_block(&mut self) {
         self.end_epoch();
         let since: Vec<[f32; 2]> = self.last_post.iter().map(|last| self.decay_since(*last)).collect();
@@ -248,7 +248,7 @@ impl EscapeEvents {
         self.synapses.iter().map(|held| f64::from(held.w)).collect()
     }
 
-    /// What is kept of each synapse, and P⁻, between blocks.
+    /// The data kept for each synapse, and P⁻, between blocks.
     pub fn kept(&self) -> (Vec<Vec<f64>>, Vec<f64>) {
         let of = |value: fn(&Held) -> f32| self.synapses.iter().map(|held| f64::from(value(held))).collect();
         let synaptic = vec![of(|held| -held.ended[0]), of(|held| -held.ended[1]), of(|held| held.p), of(|held| held.q)];
@@ -256,7 +256,7 @@ impl EscapeEvents {
     }
 }
 
-/// The decays of both exponentials after 0, 1, … steps, until the slower one is as good as gone.
+/// The decays of both exponentials after 0, 1, … steps, until the slower one has practically vanished.
 fn decays(filter: &Filter) -> Vec<[f32; 2]> {
     let steps = (FORGOTTEN.ln() / libm::log(filter.slow)).clamp(1.0, 1e6) as i32;
     let power = |decay: f64, n: i32| libm::pow(decay, f64::from(n)) as f32;

@@ -84,7 +84,7 @@ impl EscapeTable {
         self.in_order(&self.weight)
     }
 
-    /// What is kept of each synapse, and P⁻.
+    /// The data kept for each synapse, and P⁻.
     pub fn kept(&self) -> (Vec<Vec<f64>>, Vec<f64>) {
         let variables = self.variables.iter().map(|values| self.in_order(values)).collect();
         (variables, double(&self.post))

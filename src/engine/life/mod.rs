@@ -44,24 +44,24 @@ pub struct LifeState {
     pub outputs: Vec<Vec<f64>>,
     /// The synapses of each projection.
     pub synapses: Vec<Synapses>,
-    /// What the rule of each projection keeps; empty if its weights are fixed.
+    /// The data that the rule of each projection keeps; empty if its weights are fixed.
     pub plastic: Vec<PlasticState>,
     /// The reward that acts in the next step.
     pub reward: f64,
-    /// What the world keeps.
+    /// The data that the world keeps.
     pub world: Value,
     /// The membrane potential of each watched neuron in each step since the engine was started: not part of a checkpoint.
     pub membranes: Vec<Vec<f64>>,
-    /// Where a body was, [`World::trail`]: not part of a checkpoint.
+    /// The trajectory of a body, [`World::trail`]: not part of a checkpoint.
     pub trail: Vec<Vec<[f64; 3]>>,
 }
 
-/// What a rule keeps for a projection.
+/// The data that a rule keeps for a projection.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PlasticState {
-    /// What the rule keeps for each synapse: `[variable][synapse]`, such as its eligibility, or the change of its weight
-    /// that is held back.
+    /// The values that the rule keeps for each synapse: `[variable][synapse]`, such as its eligibility, or the change
+    /// of its weight that is held back.
     pub synaptic: Vec<Vec<f64>>,
     /// The trace P⁺ of each presynaptic neuron.
     pub pre: Vec<f64>,
@@ -118,7 +118,7 @@ pub(crate) fn check_memory(setup: &LifeSetup, device: &Device) -> Result<()> {
         Part::new("neurons", networks * neurons),
         Part::new("the world", networks * world),
     ];
-    refuse(&parts, free, "the life", || "take fewer networks, neurons or synapses".to_string())
+    refuse(&parts, free, "the life", || "use fewer networks, neurons or synapses".to_string())
 }
 
 /// A network at birth.
@@ -192,7 +192,7 @@ fn world_of(setup: &LifeSetup, network: u64, state: &mut LifeState) -> Result<Bo
 /// The engine for networks that have these states.
 ///
 /// # Errors
-/// [`crate::Error::Content`] if the state of a world is that of something else; [`crate::Error::Tensors`] if the device
+/// [`crate::Error::Content`] if the state of a world belongs to another one; [`crate::Error::Tensors`] if the device
 /// fails.
 pub(crate) fn start_lives(setup: &LifeSetup, states: Vec<LifeState>, device: &Device) -> Result<Box<dyn LifeEngine>> {
     Ok(if runs_fused(setup, device) {

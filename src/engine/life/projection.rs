@@ -44,7 +44,7 @@ struct Explorer {
     mean_reward: f64,
 }
 
-/// What a network did up to a moment of a step.
+/// The activity of a network up to a moment of a step.
 pub(super) struct Past<'a> {
     /// The outputs of all neurons, the newest first.
     pub outputs: &'a VecDeque<Vec<f32>>,
@@ -202,7 +202,7 @@ impl Projection {
         }
     }
 
-    /// What the rule keeps, between blocks.
+    /// The data that the rule keeps, between blocks.
     pub fn kept(&self) -> PlasticState {
         let traced = |has: bool, values: Vec<f64>| if has { vec![values] } else { Vec::new() };
         match &self.kind {

@@ -1,4 +1,4 @@
-//! What the spikes of one step do to the synapses of a projection.
+//! The effect of one step's spikes on the synapses of a projection.
 
 use super::synapse_table::{Pending, SpikeTable, Synapse, Traces};
 use crate::rules::{PairRule, Simultaneous};

@@ -221,7 +221,7 @@ struct Group {
 /// The most neurons in a group.
 const LANES: usize = 32;
 
-/// The most rate neurons that may project: one less than a 16-bit index reaches.
+/// The most rate neurons that can project: one less than a 16-bit index reaches.
 pub(super) const MOST_RATES: usize = u16::MAX as usize;
 
 /// The rates of a population, with room for any 16-bit index, which then needs no check. The last one is always 0.

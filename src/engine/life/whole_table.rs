@@ -1,5 +1,5 @@
 //! The plastic synapses of a projection that connects every spiking neuron with every other one: a matrix, in which
-//! spikes move whole rows and columns. Where reward is rare, so is a pass over all of them.
+//! spikes change whole rows and columns. Where reward is rare, so is a pass over all of them.
 
 use super::{single, PlasticState};
 use crate::model::Synapses;
@@ -65,7 +65,7 @@ impl WholeTable {
         Arch::new().dispatch(Apply { table: self, pairs });
     }
 
-    /// Ends a block: all eligibilities are what they stand for.
+    /// Ends a block: brings all eligibilities up to date.
     pub fn end_block(&mut self) {
         let scale = std::mem::replace(&mut self.scale, 1.0) as f32;
         for z in &mut self.eligibility {

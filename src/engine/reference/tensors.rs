@@ -19,7 +19,7 @@ pub struct TrialTensors<'a> {
     pub fast_weights: Option<FastWeights>,
     /// 1 until a trial ends, then 0, `[T, S, B]`; `None` if no trial ends early.
     pub alive: Option<Tensor>,
-    /// What the error of each step is computed from.
+    /// The data from which the error of each step is computed.
     pub scoring: Scoring,
     /// The perturbations of each trial, `[S, B]` lists ordered by step.
     pub perturbations: Vec<&'a [Perturbation]>,

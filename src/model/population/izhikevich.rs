@@ -19,11 +19,11 @@ pub(super) struct Izhikevich {
     pub a: f64,
     /// b, how strongly u follows v.
     pub b: f64,
-    /// c, v after a spike, in mV.
+    /// c, the value of v after a spike, in mV.
     pub c: f64,
     /// d, by how much a spike raises u.
     pub d: f64,
-    /// The largest noise.
+    /// The bound of the noise.
     pub noise: f64,
 }
 

@@ -31,8 +31,7 @@ pub enum Draws {
     Spikes,
 }
 
-/// The most spikes in a step of a neuron whose spikes are given by its world. Counts are used as they are: each of so many spikes is
-/// delivered by itself.
+/// The most spikes per step of a neuron whose spikes are given by its world. Each of them is delivered by itself.
 pub(crate) const MOST_SPIKES: u32 = 32;
 
 /// A neuron model. All tensors and slices hold one number for each neuron of the population; tensors also for each of
@@ -79,7 +78,7 @@ pub trait PopulationModel: Send + Sync {
         lasting: Option<&Tensor>,
         uniform: Option<&Tensor>,
     ) -> candle_core::Result<(Vec<Tensor>, Tensor)>;
-    /// The same on slices, in place; what is not given is empty.
+    /// The same on slices, in place; arguments that are not given are empty.
     fn advance(&self, state: &mut [Vec<f32>], input: &[f32], lasting: &[f32], uniform: &[f32], r: &mut [f32]);
 }
 
@@ -91,7 +90,7 @@ pub(crate) struct ModelInfo {
     pub summary: &'static str,
     /// The parameters with their defaults.
     pub defaults: Table,
-    /// What each parameter means.
+    /// The meaning of each parameter.
     pub meanings: Vec<(&'static str, String)>,
 }
 
@@ -106,11 +105,11 @@ impl ModelInfo {
 pub(crate) fn population_models() -> Vec<ModelInfo> {
     let source = |name, summary| ModelInfo { name, summary, defaults: Table::new(), meanings: Vec::new() };
     vec![
-        source("input", "its world makes its spikes or rates"),
-        source("poisson", "spikes at random, at rates that its world sets"),
+        source("input", "spikes or rates given by the world"),
+        source("poisson", "random spikes at rates set by the world"),
         info::<lif::Lif>("lif", "leaky integrate-and-fire (Florian 2007)"),
         info::<srm0::Srm0>("srm0", "spike response model with escape noise (Frémaux et al. 2013)"),
-        info::<izhikevich::Izhikevich>("izhikevich", "two equations for many kinds of spiking (Izhikevich 2003)"),
+        info::<izhikevich::Izhikevich>("izhikevich", "two-variable model of many kinds of spiking (Izhikevich 2003)"),
         info::<rate::Rate>("rate", "leaky rate neuron, r = tanh(x) (Hoerzer et al. 2014)"),
         info::<rate::Linear>("linear", "linear readout that explores (Hoerzer et al. 2014)"),
     ]

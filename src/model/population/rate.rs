@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Rate {
     /// τ, the time constant of x.
     pub tau_ms: f64,
-    /// The largest noise.
+    /// The bound of the noise.
     pub noise: f64,
 }
 
@@ -30,7 +30,7 @@ impl Default for Rate {
 #[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Linear {
-    /// The largest noise.
+    /// The bound of the noise.
     pub noise: f64,
 }
 

@@ -22,15 +22,16 @@ pub(super) struct Srm0 {
     pub synapse_ms: f64,
     /// ε₀, the area of a postsynaptic potential for a weight of 1.
     pub epsilon_mv_ms: f64,
-    /// χ, the effect of an own spike.
+    /// χ, the effect of the neuron's own spike on its potential.
     pub after_spike_mv: f64,
     /// ρ₀, the rate at threshold.
     pub rate_hz: f64,
     /// θ, the threshold.
     pub threshold_mv: f64,
-    /// Δu: smaller is less random.
+    /// Δu, the softness of the threshold: smaller is less random.
     pub softness_mv: f64,
-    /// Whether an own spike ends the effect of all earlier presynaptic ones; a projection may differ.
+    /// Whether the neuron's own spike ends the effect of all earlier presynaptic spikes; a projection can override
+    /// this.
     pub own_spike_resets: bool,
 }
 

@@ -59,7 +59,7 @@ impl Filter {
     }
 }
 
-/// The parameters of `r-max` and `td-ltp`: the postsynaptic potential as that of the neuron model.
+/// The parameters of `r-max` and `td-ltp`: the postsynaptic potential, as in the neuron model.
 #[derive(DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Potential {
@@ -67,15 +67,15 @@ struct Potential {
     eta: f64,
     /// τ, the time constant of the membrane.
     tau_ms: f64,
-    /// τ_s, that of synaptic input.
+    /// τ_s, the time constant of synaptic input.
     synapse_ms: f64,
     /// ε₀, the area of a postsynaptic potential for a weight of 1.
     epsilon_mv_ms: f64,
-    /// The decay of the eligibility.
+    /// The decay time of the eligibility.
     tau_z_ms: f64,
-    /// Its rise; 0: it has none.
+    /// The rise time of the eligibility; 0: it has none.
     rise_z_ms: f64,
-    /// The time constant of the expected reward, which is subtracted from the reward; 0: nothing is expected.
+    /// The time constant of the expected reward, which is subtracted from the reward; 0: no reward is expected.
     expected_reward_ms: f64,
 }
 
@@ -87,17 +87,17 @@ struct Window {
     eta: f64,
     /// τ₊, the time constant of the presynaptic trace.
     tau_plus_ms: f64,
-    /// τ₋, that of the postsynaptic trace.
+    /// τ₋, the time constant of the postsynaptic trace.
     tau_minus_ms: f64,
-    /// A₊, the change where the presynaptic spike comes first.
+    /// A₊, the change when the presynaptic spike comes first.
     a_plus: f64,
-    /// A₋, the change where it comes last.
+    /// A₋, the change when the presynaptic spike comes last.
     a_minus: f64,
-    /// The decay of the eligibility.
+    /// The decay time of the eligibility.
     tau_z_ms: f64,
-    /// Its rise; 0: it has none.
+    /// The rise time of the eligibility; 0: it has none.
     rise_z_ms: f64,
-    /// The time constant of the expected reward, which is subtracted from the reward; 0: nothing is expected.
+    /// The time constant of the expected reward, which is subtracted from the reward; 0: no reward is expected.
     expected_reward_ms: f64,
 }
 
@@ -127,7 +127,7 @@ pub(super) const TD_LTP: SynapseRuleInfo = SynapseRuleInfo {
 
 pub(super) const TD_STDP: SynapseRuleInfo = SynapseRuleInfo {
     name: "td-stdp",
-    summary: "spike-timing-dependent plasticity since the last own spike, for a TD error (Frémaux 2013)",
+    summary: "spike-timing-dependent plasticity since the neuron's last spike, for a TD error (Frémaux 2013)",
     equation: "ζ_ij = A₊ f_i h_ij + A₋ P⁻_i x_j, filtered: z; Δw_ij = η Δt M z_ij",
     needs: Needs::Escape,
     meanings: fields::<Window>,

@@ -22,7 +22,7 @@ pub struct Exploratory {
     pub reward_decay: f64,
     /// Steps for which changes are held back before they are applied together.
     pub hold: u64,
-    /// Whether a coin takes the place of M.
+    /// Whether the toss of a coin replaces M.
     pub coin: bool,
 }
 
@@ -32,15 +32,15 @@ pub struct Exploratory {
 struct Parameters {
     /// η at birth.
     eta: f64,
-    /// T, the time in which η falls to half; 0: it does not fall.
+    /// T, the time in which η falls to half; 0: it stays constant.
     fall_seconds: f64,
     /// λ of the running means of the rates in a step.
     rate_decay: f64,
     /// λ of the running mean of the reward in a step.
     reward_decay: f64,
-    /// Changes of weights are applied together at the end of such a time; one step: at once. A control.
+    /// Changes of weights are held back for this long and applied together; one step: at once. A control.
     hold_ms: f64,
-    /// A coin takes the place of the modulator M: a control.
+    /// Replace the modulator M with the toss of a coin: a control.
     coin: bool,
 }
 
@@ -54,7 +54,7 @@ impl Default for Parameters {
 pub(super) const INFO: SynapseRuleInfo = SynapseRuleInfo {
     name: "eh",
     summary:
-        "exploratory Hebb: rate times deviation from the running mean, where the reward is above its own (Hoerzer 2014)",
+        "exploratory Hebb: rate times deviation from the running mean, while reward exceeds its own mean (Hoerzer 2014)",
     equation: "Δw_ij = η(t) (r_i − r̄_i) M r_j, M = 1 where P > P̄, else 0",
     needs: Needs::Rates,
     meanings: fields::<Parameters>,

@@ -30,7 +30,7 @@ pub enum SynapseRule {
     Exploratory(Exploratory),
 }
 
-/// What the populations of a projection must have for a rule.
+/// The requirements of a rule on the populations of a projection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Needs {
@@ -48,11 +48,11 @@ pub struct SynapseRuleInfo {
     pub name: &'static str,
     /// A one-line description with the source.
     pub summary: &'static str,
-    /// What it does in each step, in the symbols of docs/spiking.md.
+    /// Its equation in each step, in the symbols of docs/spiking.md.
     pub equation: &'static str,
-    /// What the populations must have.
+    /// The requirements on the populations.
     pub needs: Needs,
-    /// What each parameter means.
+    /// The meaning of each parameter.
     pub(crate) meanings: fn() -> Vec<(&'static str, String)>,
     parameters: fn() -> Table,
     build: fn(Table, f64) -> Result<SynapseRule>,
@@ -135,7 +135,7 @@ impl SynapseRule {
     }
 }
 
-/// The third factor of rules that know a time constant of the expected reward; 0: nothing is expected.
+/// The third factor of rules that know a time constant of the expected reward; 0: no reward is expected.
 fn factor(expected_reward_ms: f64, dt_ms: f64) -> Result<Third> {
     not_negative("expected_reward_ms", expected_reward_ms)?;
     let decay = libm::exp(-dt_ms / expected_reward_ms);

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! and the weight changes by γ ζ (`stdp`), by γ r ζ with the reward r of the next step (`mstdp`, Florian 2007, eqs 9 to
-//! 14), or by way of an eligibility z: z ← z e^(−Δt/τ_z) + ζ/τ_z, Δw = γ Δt r z (`mstdpet`, eqs 15 to 17), or c ← c + ζ,
-//! Δw = (d₀ + d) c, with dopamine d (`da-stdp`, Izhikevich 2007).
+//! 14), or through an eligibility z: z ← z e^(−Δt/τ_z) + ζ/τ_z, Δw = γ Δt r z (`mstdpet`, eqs 15 to 17), or c ← c +
+//! ζ, Δw = (d₀ + d) c, with dopamine d (`da-stdp`, Izhikevich 2007).
 
 use super::{factor, parameters, table, Needs, SynapseRule, SynapseRuleInfo};
 use crate::error::Result;
@@ -36,7 +36,7 @@ pub struct PairRule {
     pub simultaneous: Simultaneous,
     /// The third factor.
     pub third: Third,
-    /// What a step's third factor is multiplied by.
+    /// The multiplier of a step's third factor.
     pub rate: f64,
     /// The eligibility's decay per period and the factor of ζ in it; `None`: ζ changes the weight itself.
     pub eligibility: Option<(f64, f64)>,
@@ -44,7 +44,7 @@ pub struct PairRule {
     pub period: u64,
 }
 
-/// What pairs of spikes in the same step do.
+/// The effect of pairs of spikes in the same step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Simultaneous {
@@ -84,16 +84,16 @@ struct Pairs {
     gamma: f64,
     /// τ₊, the time constant of the presynaptic trace.
     tau_plus_ms: f64,
-    /// τ₋, that of the postsynaptic trace.
+    /// τ₋, the time constant of the postsynaptic trace.
     tau_minus_ms: f64,
-    /// A₊, the change where the presynaptic spike comes first.
+    /// A₊, the change when the presynaptic spike comes first.
     a_plus: f64,
-    /// A₋, the change where it comes last.
+    /// A₋, the change when the presynaptic spike comes last.
     a_minus: f64,
     /// The time constant of the eligibility.
     #[serde(skip_serializing_if = "Option::is_none")]
     tau_z_ms: Option<f64>,
-    /// The time constant of the expected reward, which is subtracted from the reward; 0: nothing is expected.
+    /// The time constant of the expected reward, which is subtracted from the reward; 0: no reward is expected.
     #[serde(skip_serializing_if = "Option::is_none")]
     expected_reward_ms: Option<f64>,
 }
@@ -120,19 +120,19 @@ impl Default for Pairs {
 struct Dopaminergic {
     /// τ₊, the time constant of the presynaptic trace.
     tau_plus_ms: f64,
-    /// τ₋, that of the postsynaptic trace.
+    /// τ₋, the time constant of the postsynaptic trace.
     tau_minus_ms: f64,
-    /// A₊, the change where the presynaptic spike comes first.
+    /// A₊, the change when the presynaptic spike comes first.
     a_plus: f64,
-    /// A₋, the change where it comes last.
+    /// A₋, the change when the presynaptic spike comes last.
     a_minus: f64,
     /// The time constant of the eligibility c.
     tau_c_ms: f64,
-    /// That of dopamine.
+    /// The time constant of dopamine.
     tau_d_ms: f64,
     /// d₀.
     tonic: f64,
-    /// The time from one change of the weights to the next.
+    /// The interval between changes of the weights.
     every_ms: f64,
 }
 
@@ -174,7 +174,7 @@ pub(super) const MSTDP: SynapseRuleInfo = SynapseRuleInfo {
 
 pub(super) const MSTDPET: SynapseRuleInfo = SynapseRuleInfo {
     name: "mstdpet",
-    summary: "the same with an eligibility trace (Florian 2007)",
+    summary: "reward times an eligibility trace of spike-timing-dependent plasticity (Florian 2007)",
     equation: "z_ij ← z_ij e^(−Δt/τ_z) + ζ_ij/τ_z; Δw_ij = γ Δt r z_ij",
     needs: Needs::Spikes,
     meanings: fields::<Pairs>,

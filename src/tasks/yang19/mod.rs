@@ -1,8 +1,8 @@
-//! Many tasks in one network, which an input names (Yang et al. 2019, doi 10.1038/s41593-018-0310-2; times and strengths are
-//! those of the authors' program).
+//! Many tasks in one network; an input tells it which one to perform (Yang et al. 2019, doi
+//! 10.1038/s41593-018-0310-2; times and strengths are those of the authors' program).
 //!
 //! A network fixates, sees bumps of activity on one or both of two rings of directions (modalities), and answers with a bump on a
-//! ring of outputs once it may leave fixation. Each trial has the length that its own times make up.
+//! ring of outputs once it may leave fixation. Each trial is as long as its own periods add up to.
 
 use super::*;
 use documented::DocumentedFields;
@@ -15,17 +15,18 @@ use plan::{Kind, Times, ALL};
 #[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Yang19 {
-    /// The tasks by their names in the authors' program, each with an input of its own; they take turns. All: fdgo, reactgo, delaygo,
+    /// The tasks, by their names in the authors' program; each has its own input, and they take turns. All: fdgo, reactgo, delaygo,
     /// fdanti, reactanti, delayanti, dm1, dm2, contextdm1, contextdm2, multidm, delaydm1, delaydm2, contextdelaydm1, contextdelaydm2,
     /// multidelaydm, dmsgo, dmsnogo, dmcgo, dmcnogo.
     pub tasks: Vec<String>,
     /// The number of inputs of each modality, and of outputs, around a ring.
     pub ring: usize,
-    /// The length of a step in ms, which should be `network.dt_ms`.
+    /// The length of a step in ms, which should equal `network.dt_ms`.
     pub step_ms: f64,
     /// The standard deviation of the noise on each input at each step.
     pub noise: f64,
-    /// Whether differences of strength in decisions are ten times as large (without delay) or twice (with delay).
+    /// Whether decisions are made easier: differences in strength are ten times (without delay) or twice (with delay)
+    /// as large.
     pub easy: bool,
     /// A trial with an error below this is correct. A wrong answer counts as an error of 1.
     pub correct_below: f64,
@@ -39,7 +40,7 @@ impl Default for Yang19 {
     }
 }
 
-/// The distance of two directions.
+/// The distance between two directions.
 fn distance(a: f64, b: f64) -> f64 {
     let apart = (a - b).rem_euclid(2.0 * PI);
     apart.min(2.0 * PI - apart)

@@ -1,9 +1,9 @@
-//! What happens in a trial of each task: when which stimuli are shown, and what the answer is. How that looks to a network is in the
-//! file above.
+//! The course of a trial in each task: which stimuli are shown when, and the correct answer. `mod.rs` turns it into
+//! inputs and targets.
 
 use super::*;
 
-/// What all trials share.
+/// The settings that all trials share.
 pub(super) struct Times {
     /// The length of a step in ms.
     pub step_ms: f64,
@@ -12,7 +12,7 @@ pub(super) struct Times {
 }
 
 impl Times {
-    /// So many ms in steps.
+    /// A duration in ms, in steps.
     pub fn after(&self, ms: f64) -> usize {
         (ms / self.step_ms) as usize
     }
@@ -23,16 +23,16 @@ impl Times {
 pub(super) enum Timing {
     /// When the fixation point goes off, while the stimulus is there.
     Fixed,
-    /// As soon as the stimulus comes.
+    /// As soon as the stimulus appears.
     React,
-    /// When the fixation point goes off, some time after the stimulus went.
+    /// When the fixation point goes off, some time after the stimulus.
     Delay,
 }
 
 /// Which modality decides.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Attend {
-    /// The only one that there is.
+    /// The only one shown.
     Only(usize),
     /// One of two.
     Context(usize),
@@ -47,7 +47,8 @@ pub(super) enum Kind {
     Go { anti: bool, timing: Timing },
     /// Answer in the direction of the stronger of two stimuli, shown together or one after the other.
     Decide { attend: Attend, delayed: bool },
-    /// Answer in the direction of the second stimulus if it matches the first, or if it does not; else go on fixating.
+    /// Answer in the direction of the second stimulus if it matches the first, or if it does not; otherwise keep
+    /// fixating.
     Match { category: bool, nogo: bool },
 }
 
@@ -100,7 +101,7 @@ impl Kind {
     }
 }
 
-/// Something on a ring of inputs.
+/// A stimulus on a ring of inputs.
 pub(super) struct Stimulus {
     pub modality: usize,
     pub direction: f64,
@@ -109,19 +110,19 @@ pub(super) struct Stimulus {
     pub to: usize,
 }
 
-/// What happens in a trial; times in steps.
+/// The course of a trial; times in steps.
 pub(super) struct Plan {
     pub stimuli: Vec<Stimulus>,
     /// When the fixation point goes off, if it does.
     pub point_off: usize,
     /// When the answer is due.
     pub answer: usize,
-    /// Its direction; `None`: go on fixating.
+    /// Its direction; `None`: keep fixating.
     pub direction: Option<f64>,
     pub steps: usize,
 }
 
-/// One of some values.
+/// One of these values at random.
 fn choice<T: Copy>(rng: &mut Stream, of: &[T]) -> T {
     of[rng.random_range(0..of.len())]
 }

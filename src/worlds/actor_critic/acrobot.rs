@@ -19,11 +19,11 @@ const MOST: [f64; 2] = [4.0 * PI, 9.0 * PI];
 pub(super) struct Parameters {
     /// F_max, the largest torque.
     torque: f64,
-    /// The reward of each second.
+    /// The reward per second.
     time_reward: f64,
-    /// The height of the goal above the bar, in lengths of a link.
+    /// The height of the goal above the bar, in link lengths.
     goal_height: f64,
-    /// How many neurons the kinship of an actor reaches.
+    /// Width of the lateral connections between actor neurons, in neurons.
     kin: f64,
 }
 

@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Actor {
-    /// υ_γ, the rise of the kernel that makes an action of spikes.
+    /// υ_γ, the rise time of the kernel that turns spikes into an action.
     pub rise_ms: f64,
-    /// τ_γ, its decay.
+    /// τ_γ, the decay time of that kernel.
     pub decay_ms: f64,
-    /// w₋: the sum of what all neurons take from one.
+    /// w₋: the summed inhibitory weights onto a neuron from all neurons.
     pub inhibition: f64,
-    /// w₊: the sum of what its kin give to one.
+    /// w₊: the summed excitatory weights onto a neuron from similar neurons.
     pub excitation: f64,
 }
 
@@ -27,7 +27,7 @@ impl Actor {
         number("world.actor.excitation", self.excitation)
     }
 
-    /// w_kk' between neurons of `n` with this kinship; `sum` is that of neuron k with all.
+    /// w_kk' between two of `n` neurons with this lateral coupling; `sum` is that of neuron k with all others.
     pub(super) fn lateral(&self, kinship: f64, sum: f64, n: usize) -> f64 {
         self.inhibition / n as f64 + if sum > 0.0 { self.excitation * kinship / sum } else { 0.0 }
     }

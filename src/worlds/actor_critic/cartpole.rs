@@ -20,21 +20,21 @@ const MOST: [f64; 2] = [2.5, 5.0 * PI];
 pub(super) struct Parameters {
     /// F_max, the largest force.
     force: f64,
-    /// The reward of each second upright; times the cosine of the angle.
+    /// The reward per second upright, times the cosine of the angle.
     upright_reward: f64,
     /// The reward for leaving the track or turning over and over.
     crash_reward: f64,
-    /// A pole within π/4 of upright for so long in a trial is balanced.
+    /// A pole counts as balanced after this long within π/4 of upright in a trial.
     balanced_s: f64,
-    /// Whether this counts in a row; else all the time in a trial does.
+    /// Whether this time must be uninterrupted; if not, all such time in a trial adds up.
     in_a_row: bool,
-    /// How many neurons the kinship of an actor reaches.
+    /// Width of the lateral connections between actor neurons, in neurons.
     kin: f64,
 }
 
 pub(super) struct Cartpole {
     own: Parameters,
-    /// Position, angle (0: upright), their velocities; and for how long it has been upright, and was at most.
+    /// Position, angle (0: upright), their velocities; how long it has been upright, and the longest it was.
     state: [f64; 6],
 }
 

@@ -11,17 +11,17 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Critic {
-    /// Whether networks learn from the error of the prediction; else from the reward itself.
+    /// Whether networks learn from the prediction error; if not, they learn from the reward itself.
     pub predicts: bool,
     /// ν, the value of a spike rate of 1 Hz, in units of reward and seconds.
     pub gain_s: f64,
-    /// V₀, the value told by silence.
+    /// V₀, the value when all critic neurons are silent.
     pub offset: f64,
-    /// υ_κ, the rise of the kernel that makes a rate of spikes.
+    /// υ_κ, the rise time of the kernel that turns spikes into a rate.
     pub rise_ms: f64,
-    /// τ_κ, its decay.
+    /// τ_κ, the decay time of that kernel.
     pub decay_ms: f64,
-    /// τ_r: reward that is so far away counts 1/e.
+    /// τ_r: reward this far in the future counts 1/e.
     pub horizon_s: f64,
 }
 
@@ -42,20 +42,20 @@ pub(super) struct Prediction {
 }
 
 impl Prediction {
-    /// A step with so many spikes.
+    /// A step with this many spikes.
     pub fn step(&mut self, [slow, fast]: [f64; 2], spikes: f64) {
         self.slow = self.slow * slow + spikes;
         self.fast = self.fast * fast + spikes;
         self.last *= slow;
     }
 
-    /// Ends a trial: from now on the value decays to 0 with τ_κ, whatever the neurons do. A trial that only ran out of time
-    /// does not tell that nothing more was to come: its value goes without an error.
+    /// Ends a trial: from now on the value decays to 0 with τ_κ, whatever the neurons do. A trial that only ran out
+    /// of time does not imply that no more reward was to come: its value vanishes without an error.
     pub fn end(&mut self, critic: &Critic, neurons: usize, by_time: bool) {
         self.last = if by_time { 0.0 } else { self.value(critic, neurons, false).0 };
     }
 
-    /// V, and its change for each ms.
+    /// V, and its change per ms.
     pub fn value(&self, critic: &Critic, neurons: usize, pausing: bool) -> (f64, f64) {
         let Critic { rise_ms, decay_ms, .. } = critic;
         if pausing {

@@ -22,13 +22,13 @@ const STARTS: [[f64; 2]; 4] = [[7.5, 0.0], [-7.5, 0.0], [0.0, 7.5], [0.0, -7.5]]
 pub(super) struct Parameters {
     /// The reward for running into a wall.
     wall_reward: f64,
-    /// How far one is thrown back.
+    /// How far the body is thrown back.
     bounce: f64,
     /// The velocity that a neuron votes for.
     speed: f64,
-    /// How sharply neurons tell directions apart.
+    /// How sharply neurons distinguish directions.
     sharpness: f64,
-    /// How near the goal it is reached.
+    /// The distance at which the goal counts as reached.
     goal_radius: f64,
 }
 

@@ -1,9 +1,9 @@
-//! Worlds for an actor and a critic of spiking neurons (Frémaux, Sprekeler & Gerstner 2013): place cells tell where a body is,
-//! actors vote on what it does, the critic predicts reward, and its error is the reward that networks of this world learn
-//! from.
+//! Worlds for an actor and a critic of spiking neurons (Frémaux, Sprekeler & Gerstner 2013): place cells signal where
+//! a body is, actor neurons vote on what it does, the critic predicts reward, and its error is the reward that
+//! networks in this world learn from.
 //!
-//! `critic.rs` and `actor.rs` read spikes, `place_cells.rs` makes them; `body.rs` is what bodies have in common, which have a file
-//! each; `trials.rs` tells what came of a life.
+//! `critic.rs` and `actor.rs` read spikes, `place_cells.rs` makes them; `body.rs` is what all bodies share, each of
+//! which has its own file; `trials.rs` summarises a life.
 
 mod acrobot;
 mod actor;
@@ -29,8 +29,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::ops::Range;
 
-/// The most spikes in a step of a place cell at its centre, or of all together, in the mean. One neuron then has as good as never more
-/// than the `most_spikes` of its model.
+/// The largest mean number of spikes per step of a place cell at its centre, or of all together. A neuron then
+/// practically never has more than the `most_spikes` of its model.
 const MOST_A_STEP: f64 = 5.0;
 
 /// Trials of an actor and a critic.
@@ -38,25 +38,25 @@ const MOST_A_STEP: f64 = 5.0;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ActorCritic {
-    /// The number of trials, after which a life is over, if `life.seconds` is not before.
+    /// The number of trials after which a life ends, unless `life.seconds` ends it first.
     pub trials: u64,
     /// The longest duration of a trial.
     pub trial_seconds: f64,
     /// The time after a trial in which place cells are silent. It is a block of the life.
     pub pause_seconds: f64,
-    /// The first stretch of a trial, in which the error of prediction counts as 0.
+    /// The initial part of a trial, in which the prediction error counts as 0.
     pub settling_ms: f64,
     /// How many of the last trials are judged.
     pub judged: usize,
     /// How many of those must have reached the goal.
     pub required: usize,
-    /// The rate of a place cell at its centre in Hz, or with `cells_share` that of all together.
+    /// The rate of a place cell at its centre in Hz or, with `cells_share`, of all cells together.
     pub cells_hz: f64,
-    /// Whether the rate of all cells together is always the same.
+    /// Whether the summed rate of all cells is constant.
     pub cells_share: bool,
-    /// The rise of the reward after an event.
+    /// The rise time of the reward after an event.
     pub reward_rise_ms: f64,
-    /// Its decay.
+    /// The decay time of the reward after an event.
     pub reward_decay_ms: f64,
     /// The reward of the goal.
     pub goal_reward: f64,
@@ -69,7 +69,7 @@ pub struct ActorCritic {
 }
 
 impl ActorCritic {
-    /// The parameters of the world called `name`, with what each means.
+    /// The parameters of the world called `name`, with the meaning of each.
     pub(crate) fn meanings(name: &str) -> Vec<(String, String)> {
         let body = match name {
             "maze" => fields::<maze::Parameters>(),
@@ -82,7 +82,7 @@ impl ActorCritic {
     }
 }
 
-/// What outlives a step.
+/// The state that outlives a step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Now {
     /// Trials that have ended.
@@ -98,7 +98,7 @@ struct Now {
     reward: [f64; 2],
 }
 
-/// What is told of a block.
+/// The figures of a block.
 #[derive(Default)]
 struct Told {
     /// The trial that ended: its duration and whether it was a success.
@@ -203,12 +203,12 @@ impl Agent {
         self.body.start(&mut self.rng);
     }
 
-    /// Whether the pause after a trial is over, with which life can end.
+    /// Whether the pause after a trial is over; a life can end only then.
     fn paused(&self) -> bool {
         self.now.pausing && self.now.steps >= self.steps as u64
     }
 
-    /// What values should be learnt in each part.
+    /// The values that should be learnt in each part.
     fn values(&self) -> Vec<f64> {
         self.body.values(self.own.critic.horizon_s).iter().map(|v| v * self.own.goal_reward).collect()
     }
@@ -256,7 +256,7 @@ impl World for Agent {
     fn begin(&mut self, block: &mut Block) {
         self.rng = block.rng.clone();
         self.told = Told { values: vec![(0.0, 0); self.body.values(1.0).len()], ..Told::default() };
-        // In the frozen time, after a life, trials go on.
+        // Trials continue in the frozen time after a life.
         self.frozen = block.frozen;
         if !self.now.started || (self.frozen && self.paused()) {
             self.now.started = true;

@@ -17,7 +17,7 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// So many centres from `first` on, so far apart.
+    /// `cells` centres from `first` on, this far `apart`.
     pub fn new(first: f64, apart: f64, cells: usize, sigma: f64, periodic: bool) -> Self {
         const FAR: f64 = 5.5;
         let away = |m: usize| m as f64 * apart / sigma;

@@ -12,13 +12,13 @@ use std::f64::consts::SQRT_2;
 
 const START: f64 = -17.5;
 const GOAL: f64 = 16.0;
-/// The track is told by quarters.
+/// Values are reported by quarters of the track.
 const PARTS: usize = 4;
 
 #[derive(DocumentedFields, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Parameters {
-    /// The velocity along the track, in units of length a second.
+    /// The velocity along the track, in units of length per second.
     speed: f64,
 }
 

@@ -1,4 +1,4 @@
-//! Trials from the rows that they left: their curves, and what came of them.
+//! Trials reconstructed from their rows of metrics: curves and results.
 
 use super::ActorCritic;
 use crate::worlds::{mean, Curve, LifeRow, Verdict};
@@ -27,7 +27,7 @@ fn trials(rows: &[LifeRow]) -> Vec<Trial> {
     trials
 }
 
-/// Durations and successes by trial or, where values are told, these as shares of those that are `right`.
+/// Durations and successes by trial or, where values are reported, these as fractions of the `right` ones.
 pub(super) fn curves(rows: &[LifeRow], right: &[f64]) -> Vec<Curve> {
     let trials = trials(rows);
     let few = trials.len().div_ceil(40).max(1);
@@ -38,24 +38,25 @@ pub(super) fn curves(rows: &[LifeRow], right: &[f64]) -> Vec<Curve> {
         });
         Curve { panel, x_label: "trial", name, points: points.collect() }
     };
-    // Where values are told, nothing else changes.
+    // Where values are reported, nothing else changes.
     let mut curves = match right.is_empty() {
         true => vec![
             by_trial("duration of a trial (s)", "duration", &|trial| trial.seconds),
-            by_trial("share of trials with success", "success", &|trial| trial.reached),
+            by_trial("fraction of trials with success", "success", &|trial| trial.reached),
         ],
         false => Vec::new(),
     };
     let names = ["first quarter", "second", "third", "last"];
     for (k, expected) in right.iter().enumerate() {
-        curves.push(by_trial("value by quarter, as a share of what is right", names[k], &|trial| {
+        curves.push(by_trial("value by quarter, relative to the correct value", names[k], &|trial| {
             trial.values[k] / expected
         }));
     }
     curves
 }
 
-/// Whether enough of the last trials reached the goal or, where values are told, whether these are about `right`.
+/// Whether enough of the last trials reached the goal or, where values are reported, whether these are close to
+/// `right`.
 pub(super) fn verdict(own: &ActorCritic, rows: &[LifeRow], right: &[f64]) -> Verdict {
     let trials = trials(rows);
     let last = &trials[trials.len().saturating_sub(own.judged)..];
