@@ -121,7 +121,7 @@ fn a_folder_with_nothing_but_a_configuration_or_a_lock() {
     std::fs::create_dir(&empty).unwrap();
     std::fs::write(empty.join(".lock"), "process 4000000\n").unwrap();
     std::fs::write(empty.join(".writing-config.toml-a8Xy"), "half a").unwrap();
-    one_line_error(hebbian(&["train", "--resume", "--out", "empty"], dir.path()), 1, "empty holds no run");
+    one_line_error(hebbian(&["train", "--resume", "--out", "empty"], dir.path()), 1, "empty does not hold a run");
     fine(hebbian(&[&TINY[..], &["--updates", "2", "--out", "empty"]].concat(), dir.path()));
     for run in ["early", "empty"] {
         assert_eq!(names(&dir.path().join(run)), names(&whole));

@@ -38,7 +38,7 @@ fn runs_that_do_not_fit_are_not_merged() {
     one_line_error(
         hebbian(&["merge", "a", "b", "--out", "m1"], dir.path()),
         1,
-        "b/metrics.csv: its rows of update 3 are missing",
+        "b/metrics.csv: rows for update 3 are missing",
     );
     std::fs::write(&metrics, &text).unwrap();
     fine(hebbian(&["merge", "b", "a", "--out", "m2"], dir.path()));
@@ -123,7 +123,7 @@ fn an_existing_run_is_moved_aside_once_the_merged_one_is_whole() {
         one_line_error(
             hebbian(&["merge", "a", "b", "--out", "notes"], dir.path()),
             2,
-            "notes is neither new, nor empty",
+            "notes is not empty and does not hold a run",
         );
         std::fs::create_dir_all(at("empty")).unwrap();
         fine(hebbian(&["merge", "a", "b", "--out", "empty"], dir.path()));
