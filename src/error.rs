@@ -108,7 +108,7 @@ pub struct Shortage {
     pub parts: Vec<(&'static str, u64)>,
     /// Free memory.
     pub free: u64,
-    /// The part of the free memory that may be used.
+    /// The part of the free memory that can be used.
     pub usable: u64,
     /// What to change so that the run fits.
     pub remedy: String,
@@ -121,7 +121,7 @@ impl fmt::Display for Shortage {
         let parts: Vec<String> = parts.map(|(name, size)| format!("{name} {}", bytes(*size))).collect();
         write!(
             f,
-            "{} needs {} of memory on its device ({}), of which {} may be used of {} free; {}",
+            "{} needs {} of memory on its device ({}), but only {} of the {} free can be used; {}",
             self.what,
             bytes(needed),
             parts.join(", "),

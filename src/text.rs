@@ -40,7 +40,7 @@ pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str> + Cl
         return Some(only);
     }
     known
-        // Files may hold very long names.
+        // Files can hold very long names.
         .filter(|_| found.len() <= 200)
         .map(|name| (strsim::jaro_winkler(found, name), name))
         .max_by(|a, b| a.0.total_cmp(&b.0))

@@ -158,7 +158,7 @@ impl Drawing {
 
 type Drawn = hebbian_rnn::Result<Vec<Trial>>;
 
-/// Draws a network's next trials while the present ones run, on a thread of its own.
+/// Draws a network's next trials while the present ones run, on its own thread.
 struct Ahead {
     orders: Mutex<Sender<(TrialNumbers, Sender<Drawn>)>>,
     waiting: Mutex<HashMap<TrialNumbers, Receiver<Drawn>>>,

@@ -158,7 +158,7 @@ def test_more_networks_than_copies() -> None:
 
 def test_runs(tmp_path: Path) -> None:
     run = hr.train("echo", updates=2, out=tmp_path / "run", **SMALL)
-    with pytest.raises(errors.UsageError, match="holds a run already"):
+    with pytest.raises(errors.UsageError, match="already holds a run"):
         hr.train("echo", updates=2, out=tmp_path / "run", **SMALL)
     with pytest.raises(errors.UsageError, match=r"rule.eta is .* may change only"):
         run.resume(**{"rule.eta": 0.5})

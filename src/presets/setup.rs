@@ -113,7 +113,7 @@ impl Setup {
 
     /// A task's defaults overlaid with `settings`; later ones take precedence.
     ///
-    /// The defaults depend on the rule, so `rule.name` is read first. `task` may be `None` if settings give
+    /// The defaults depend on the rule, so `rule.name` is read first. `task` can be `None` if settings give
     /// `task.name`.
     ///
     /// # Errors

@@ -110,7 +110,9 @@ fn subjects() -> Result<Vec<Subject>> {
         let mut subject = Subject::new("rule", rule.name, rule.summary.to_string(), "rule", rule.parameters());
         subject.notes.push(format!("equation: {} (docs/model.md)", rule.equation));
         let brought = find_task("dnms")?.defaults(rule).brought_by_rule()?;
-        subject.notes.extend((!brought.is_empty()).then(|| format!("brings along, for dnms: {}", brought.join(", "))));
+        subject
+            .notes
+            .extend((!brought.is_empty()).then(|| format!("changes these settings, for dnms: {}", brought.join(", "))));
         all.push(subject);
     }
     all.extend(LIFE_TABLES.iter().map(|table| {

@@ -30,7 +30,7 @@ pub struct Inputs {
 /// Reads the inputs for `checkpoint` from a safetensors file.
 ///
 /// `inputs` is `[S, B, T, n_in]`. Optional are `modulator` `[S, B, T]`, the m(t) of the fast weights; `x` `[S, B, N]`,
-/// the initial activations; and `hebbian_trace` `[S, B, N, N]`, the initial fast weights. Each may omit S; it is then
+/// the initial activations; and `hebbian_trace` `[S, B, N, N]`, the initial fast weights. Each can omit S; it is then
 /// the same for every network. A task file works too: its targets, mask and types are ignored. Old files had time as the
 /// first dimension; such a file has `order` = `time-first` in its metadata.
 ///
@@ -73,7 +73,7 @@ pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> R
     };
     let given_dims = format!("{:?}", given.dims());
     let given = in_order(given)?;
-    // A small file may describe large tensors, so check their sizes before making them.
+    // A small file can describe large tensors, so check their sizes before making them.
     if let [.., b, t, _] = *given.dims() {
         fitting_shape(checkpoint, t, b, Record::default())?;
     }
@@ -83,7 +83,7 @@ pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> R
         _ => return Err(Error::tensor("inputs", given_dims, expected)),
     };
     let (_, b, t, _) = inputs.dims4()?;
-    // A tensor of shape `full`; the file may omit its dimension of networks, which is number `networks`.
+    // A tensor of shape `full`; the file can omit the dimension of networks, whose index is `networks`.
     let shaped = |name: &str, full: &[usize], networks: usize| -> Result<Option<Tensor>> {
         let Some(tensor) = file.floats(name, dtype, device)? else { return Ok(None) };
         let plain = [&full[..networks], &full[networks + 1..]].concat();

@@ -72,7 +72,7 @@ pub fn measure_throughput(
     ensure!(
         setup.task.episodes().is_none(),
         Usage,
-        "task `{}` is a world, whose episodes differ in length: `train` says how many of its steps it makes in a second",
+        "task `{}` is a world, whose episodes differ in length; `train` reports its world steps per second",
         setup.task.name()
     );
     check_memory(setup, std::slice::from_ref(device))?;

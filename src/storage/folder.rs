@@ -143,7 +143,7 @@ pub(super) fn claim(path: &Path, force: bool) -> Result<Lock> {
             let free = (2u32..).map(|k| format!("{}-{k}", path.display())).find(|free| !Path::new(free).exists());
             bail!(
                 Usage,
-                "{} holds a run already: go on with it (--resume), choose another folder (--out {}), or move it aside \
+                "{} already holds a run: continue it (--resume), choose another folder (--out {}), or move it aside \
                  (--force)",
                 path.display(),
                 free.unwrap_or_default()

@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn a_folder_has_one_user_at_a_time() {
         let dir = tempfile::TempDir::new().unwrap();
-        // A file left behind by a killed process is no lock, however long its text.
+        // A file left behind by a killed process does not lock the folder, however long its text.
         std::fs::write(dir.path().join(FILE_NAME), "process 1 on a machine with a long, long name\n").unwrap();
         let lock = Lock::take(dir.path()).unwrap();
         let refused = Lock::take(dir.path()).err().unwrap().to_string();

@@ -87,7 +87,7 @@ pub fn merge_lives(runs: &[PathBuf], out: &Path, force: bool) -> Result<(LifeChe
     Ok((merged, rows))
 }
 
-/// Lets `write` fill a folder beside `out` that becomes `out` once it is whole; what `write` returns keeps it locked until then.
+/// Lets `write` fill a folder beside `out` that becomes `out` once it is whole; the value `write` returns keeps it locked until then.
 fn whole_or_nothing<T>(out: &Path, force: bool, write: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let out = &if out.is_symlink() { fs::canonicalize(out).doing("reading", out)? } else { out.to_path_buf() };
     let Some(name) = out.file_name() else { bail!(Usage, "`{}`: expected the name of a folder", out.display()) };
@@ -159,7 +159,7 @@ pub(crate) fn copy_run(run: &Path, out: &Path) -> Result<()> {
     })
 }
 
-/// Merges the metrics of parts of a run, up to update `updates`: the rows of each update stand together, in the order of the parts.
+/// Merges the metrics of parts of a run, up to update `updates`: the rows of each update are together, in the order of the parts.
 ///
 /// # Errors
 /// [`Error::Io`] if a file cannot be read or written; [`Error::Content`] if a part lacks updates or has other columns.

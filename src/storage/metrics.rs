@@ -1,4 +1,4 @@
-//! `metrics.csv`, appended while a run goes on: a row for each update and network, or for each block of a life and network.
+//! `metrics.csv`, appended during a run: a row for each update and network, or for each block of a life and network.
 
 use super::metrics_rows::kept_until;
 use super::to_csv;

@@ -1,4 +1,4 @@
-//! The rows of `metrics.csv`, read one by one: a file may be larger than memory.
+//! The rows of `metrics.csv`, read one by one: a file can be larger than memory.
 
 use super::to_csv;
 use crate::error::{bail, ensure, At, Doing, Error, Result};

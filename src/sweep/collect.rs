@@ -141,7 +141,7 @@ impl Sweep {
     ///
     /// # Errors
     /// [`Error::Usage`] if jobs are not finished, unless `partial`, or if another process collects; [`Error::Content`] if a file was
-    /// changed, or if a symbolic link stands where something is written; otherwise as [`merge_runs`].
+    /// changed, or if a symbolic link is in the way of a file to be written; otherwise as [`merge_runs`].
     pub fn collect(&self, partial: bool) -> Result<Collected> {
         refuse_links(self.folder())?;
         let _lock = Lock::take(self.folder())?;

@@ -276,7 +276,7 @@ fn same_plan(file: &Path, integrity: Integrity, difference: Option<(String, Stri
         None => Ok(()),
         Some((key, before, now)) => bail!(
             Usage,
-            "{key} is {before} in {} and {now} in the plan, which was changed after this job ran: plan a sweep of its own in another \
+            "{key} is {before} in {} and {now} in the plan, which was changed after this job ran; plan a new sweep in another \
              folder",
             file.display()
         ),

@@ -109,7 +109,7 @@ impl SweepPlan {
         ensure!(
             drawn.is_empty() == (self.draws == 0),
             Usage,
-            "draws is {}, and `draw` has {} keys: give both or neither",
+            "draws is {}, but `draw` has {} keys; give both or neither",
             self.draws,
             drawn.len()
         );
@@ -202,8 +202,8 @@ impl SweepPlan {
             ensure!(
                 !(cut && stops),
                 Usage,
-                "train.until_criterion stops a job once all its networks have reached the criterion, so what is learnt would depend on \
-                 networks_per_job: leave out one of them"
+                "train.until_criterion stops a job once all its networks have reached the criterion, so the results would depend on \
+                 networks_per_job; leave out one of them"
             );
             Ok(subject)
         };

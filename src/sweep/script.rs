@@ -47,7 +47,9 @@ impl Sweep {
     pub fn script(&self, system: BatchSystem, program: &Path, cores: usize, minutes: u64) -> Result<String> {
         let folder = std::fs::canonicalize(self.folder()).doing("reading", self.folder())?;
         let named = |path: &Path| -> Result<String> {
-            let text = path.to_str().ok_or_else(|| Error::Usage(format!("{}: not a name in UTF-8", path.display())))?;
+            let text = path
+                .to_str()
+                .ok_or_else(|| Error::Usage(format!("{}: the path is not valid UTF-8; rename it", path.display())))?;
             Ok(format!("'{}'", text.replace('\'', r"'\''")))
         };
         let (dir, program) = (named(&folder)?, named(program)?);

@@ -21,7 +21,7 @@ impl Sweep {
     ///
     /// # Errors
     /// [`Error::Usage`] if there is none, [`Error::Io`] if it cannot be read, [`Error::Content`] if it is not a plan, if networks of a
-    /// setting are missing or in two of its jobs, or if a symbolic link stands where the sweep writes.
+    /// setting are missing or in two of its jobs, or if a symbolic link is in the way of the sweep's files.
     pub fn open(folder: &Path) -> Result<Self> {
         refuse_links(folder)?;
         let path = folder.join(PLAN_FILE);

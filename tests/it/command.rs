@@ -131,7 +131,7 @@ fn resuming() {
     );
     one_line_error(hebbian(&["train", "echo", "--resume", "--out", "run"], dir.path()), 2, "task.name is `dnms`");
     // So is a second run into the same folder.
-    one_line_error(train(dir.path(), &["--updates", "2", "--out", "run"]), 1, "run holds a run already");
+    one_line_error(train(dir.path(), &["--updates", "2", "--out", "run"]), 1, "run already holds a run");
     assert!(bytes(dir.path().join("run/checkpoint.safetensors")) == before);
     // With --force the old run is moved, not lost.
     fine(train(dir.path(), &["--updates", "1", "--out", "run", "--force"]));

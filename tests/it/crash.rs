@@ -96,7 +96,7 @@ fn a_run_killed_before_its_first_checkpoint_starts_again() {
     assert!(newest(&run).is_none() && last_update(&run) >= 5);
     // It is a run, so another one may not replace it.
     let again = hebbian(&[&never[..], &["3", "--out", "run"]].concat(), dir.path());
-    one_line_error(again, 1, "run holds a run already: go on with it (--resume)");
+    one_line_error(again, 1, "run already holds a run: continue it (--resume)");
     let other = hebbian(&["train", "--resume", "--out", "run", "--seed", "2"], dir.path());
     one_line_error(other, 2, "train.seed is 1 in run and 2 now");
     let ran = fine(hebbian(&["train", "--resume", "--out", "run", "--updates", "3"], dir.path()));

@@ -30,7 +30,7 @@ fn runs_that_do_not_fit_are_not_merged() {
     ] {
         one_line_error(hebbian(&["merge", second, "a", "--out", "merged"], dir.path()), 2, message);
     }
-    one_line_error(hebbian(&["merge", "a", "b", "--out", "a"], dir.path()), 2, "a holds a run already");
+    one_line_error(hebbian(&["merge", "a", "b", "--out", "a"], dir.path()), 2, "a already holds a run");
     let metrics = dir.path().join("b/metrics.csv");
     let text = String::from_utf8(bytes(&metrics)).unwrap();
     let without_third: Vec<&str> = text.lines().filter(|line| !line.starts_with("3,")).collect();
@@ -100,7 +100,7 @@ fn an_existing_run_is_moved_aside_once_the_merged_one_is_whole() {
         let at = |name: &str| dir.path().join(name);
         fine(hebbian(&["merge", "a", "--out", "out"], dir.path()));
         let (before, whole) = (files(&at("out")), files(&at("whole")));
-        one_line_error(hebbian(&MERGE, dir.path()), 2, "out holds a run already");
+        one_line_error(hebbian(&MERGE, dir.path()), 2, "out already holds a run");
         // One that fails leaves it in its place.
         let forced = [&MERGE[..], &["--force"]].concat();
         let metrics = bytes(at("b/metrics.csv"));

@@ -146,7 +146,7 @@ fn same_past(checkpoint: &LifeCheckpoint, seconds: f64) -> Result<(), String> {
 fn summarise(args: &LiveArgs, lives: &Lives, folder: &LifeFolder, lived: f64, seconds: f64) -> Result<()> {
     let rows = folder.rows()?;
     if rows.is_empty() {
-        return Ok(writeln!(stdout(), "networks at birth: {}", folder.path().display())?);
+        return Ok(writeln!(stdout(), "networks before learning: {}", folder.path().display())?);
     }
     // Before anything is printed, which may fail.
     let verdicts = verdicts(lives.setup(), &rows)?;

@@ -89,7 +89,7 @@ fn closed_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
 }
 
-/// The text in one line, truncated if long: a name from a file may hold terminal escape sequences.
+/// The text in one line, truncated if long: a name from a file can hold terminal escape sequences.
 fn plain(text: &str) -> String {
     const MOST: usize = 2000;
     let cut = if text.chars().nth(MOST).is_some() { "…" } else { "" };

@@ -177,8 +177,8 @@ fn collect(args: CollectArgs) -> Result<()> {
     drop(spinner);
     if !found.unchecked.is_empty() {
         say(format_args!(
-            "warning: job {} finished under an earlier version of the program, so whether files were changed since could not be checked; \
-             hebbian-rnn sweep run {} tests the networks again, without training, and confirms them",
+            "warning: job {} finished under an earlier version of the program, so its files could not be checked for later changes; \
+             hebbian-rnn sweep run {} retests the networks, without training, and confirms them",
             job_numbers(&found.unchecked),
             args.folder.display()
         ));
@@ -265,7 +265,7 @@ pub fn scan(args: &TrainArgs) -> Result<ExitCode> {
         let value = |value: &str| Ok(Setting::parse(&format!("{key}={value}"))?.value);
         let values = values.split(',').map(value).collect::<Result<_>>()?;
         if grid.insert(key.trim().into(), toml::Value::Array(values)).is_some() {
-            return usage(Err(anyhow!("--scan names {} twice: give all its values at once", key.trim())));
+            return usage(Err(anyhow!("--scan names {} twice; give all its values in one --scan", key.trim())));
         }
     }
     let task = args.task.clone().or_else(|| args.task_file.is_some().then(|| FILE_TASK.to_string()));

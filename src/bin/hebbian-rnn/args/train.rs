@@ -93,7 +93,7 @@ pub struct TrainArgs {
     /// If a network diverges, stop with the state before that update instead of freezing the network
     #[arg(long)]
     pub strict_numbers: bool,
-    /// Continue the run in the folder; only stopping limits, device, --checkpoint-every, --keep and --strict-numbers may change
+    /// Continue the run in the folder; only stopping limits, device, --checkpoint-every, --keep and --strict-numbers can change
     #[arg(long, conflicts_with = "force")]
     pub resume: bool,
     /// Continue the run in the folder if there is one, else start it, so that a resubmitted job continues
@@ -105,7 +105,7 @@ pub struct TrainArgs {
     /// If the folder already holds a run, move it aside (to DIR.1, DIR.2, …)
     #[arg(long)]
     pub force: bool,
-    /// Train with each of these values of a key, in a folder of its own; with several --scan, with every combination [default
+    /// Train with each of these values of a key, in separate folders; with several --scan, with every combination [default
     /// folder: runs/TASK-scan]
     #[arg(long, value_name = "KEY=VALUE,VALUE", conflicts_with_all = ["resume", "resume_or_start", "force", "config", "log"])]
     pub scan: Vec<String>,
@@ -125,7 +125,9 @@ impl TrainArgs {
     pub fn settings(&self) -> Result<Vec<Setting>> {
         let name = |flag: &str, path: &Option<PathBuf>| -> Result<Option<String>> {
             let Some(path) = path else { return Ok(None) };
-            let name = path.to_str().with_context(|| format!("{flag} {}: not a name in UTF-8", path.display()))?;
+            let name = path
+                .to_str()
+                .with_context(|| format!("{flag} {}: the path is not valid UTF-8; rename it", path.display()))?;
             Ok(Some(name.to_string()))
         };
         let (file, init) = (name("--task-file", &self.task_file)?, name("--init", &self.init)?);
