@@ -67,7 +67,7 @@ def check_edit(original, edited):
 def check_inspect(program, original, edited):
     whole, error = run(program, "inspect", original)
     passed, said = run(program, "inspect", edited)
-    return whole and not passed and "checksum does not fit" in said, error or said
+    return whole and not passed and "checksum does not match" in said, error or said
 
 
 def simulate(program, checkpoint, inputs, out):

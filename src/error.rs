@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error. Its text says what was found and what was expected, and ends with the remedy if there is one. It is one line of visible
-/// characters, whatever names and values of files it quotes; only the text of [`Error::Own`] is as it was given.
+/// characters, whatever names and values of files it quotes; only the text of [`Error::Own`] is passed on unchanged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -19,20 +19,20 @@ pub enum Error {
         key: String,
         /// The value found.
         found: String,
-        /// The values it can have.
+        /// The accepted values.
         expected: String,
     },
     /// An unknown name.
     #[error("unknown {kind} `{found}`{}", suggestion(found, known))]
     Unknown {
-        /// The kind of thing it should name: "task", "rule", "key", ….
+        /// What it should name: "task", "rule", "key", ….
         kind: &'static str,
         /// The name found.
         found: String,
         /// The known names.
         known: Vec<String>,
     },
-    /// The request is contradictory or impossible, such as settings that are incompatible.
+    /// The request is contradictory or impossible, such as incompatible settings.
     #[error("{}", printable(.0))]
     Usage(String),
     /// A tensor is missing, or has the wrong shape or type.
@@ -102,13 +102,13 @@ pub enum Error {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Shortage {
-    /// What needs the memory, such as "the run".
+    /// What the memory is for, such as "the run".
     pub what: &'static str,
     /// The name and size of each part.
     pub parts: Vec<(&'static str, u64)>,
     /// Free memory.
     pub free: u64,
-    /// The part of the free memory that may be used.
+    /// The part of the free memory that can be used.
     pub usable: u64,
     /// What to change so that the run fits.
     pub remedy: String,
@@ -121,7 +121,7 @@ impl fmt::Display for Shortage {
         let parts: Vec<String> = parts.map(|(name, size)| format!("{name} {}", bytes(*size))).collect();
         write!(
             f,
-            "{} needs {} of memory on its device ({}), of which {} may be used of {} free; {}",
+            "{} needs {} of memory on its device ({}), but only {} of the {} free can be used; {}",
             self.what,
             bytes(needed),
             parts.join(", "),

@@ -28,7 +28,7 @@ pub(crate) fn write_keeping(path: &Path, bytes: &[u8], keep: u64) -> Result<()> 
     replace(path, keep, |file| file.write_all(bytes).doing("writing", path))
 }
 
-/// As [`write_atomically`], of what `write` writes.
+/// As [`write_atomically`], with contents that `write` produces.
 pub(crate) fn write_through(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
     replace(path, 0, write)
 }
@@ -55,7 +55,7 @@ fn replace(path: &Path, keep: u64, write: impl FnOnce(&mut File) -> Result<()>) 
     put().doing("writing", path)
 }
 
-/// The error without the name of the temporary file, which nobody knows.
+/// The error without the name of the temporary file, which means nothing to a user.
 fn without_path(error: io::Error) -> io::Error {
     match error.to_string().split_once(" at path ") {
         Some((why, _)) => io::Error::new(error.kind(), why),
@@ -119,7 +119,7 @@ pub(crate) fn remove_unfinished(folder: &Path, names: &[&str]) -> io::Result<()>
     Ok(())
 }
 
-/// Opens a file of a run's own, which is written in place. A symbolic link is refused: what it points to belongs to somebody else.
+/// Opens one of a run's own files, which is written in place. A symbolic link is refused: its target may not belong to the run.
 ///
 /// # Errors
 /// [`Error::Content`](crate::Error::Content) if `path` is a symbolic link or not a regular file, [`Error::Io`](crate::Error::Io) if it
@@ -129,21 +129,21 @@ pub(crate) fn open_own(path: &Path, options: &mut OpenOptions) -> Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        // A pipe would otherwise be waited for.
+        // Opening a pipe would otherwise block.
         options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
     }
-    // Asked only once opening has failed, so that nothing can be exchanged in between; outside Unix, asked before.
+    // Checked only once opening has failed, so that nothing can be swapped in between; outside Unix, checked before.
     let link = || fs::symlink_metadata(real).is_ok_and(|found| found.is_symlink());
     let opened = if cfg!(not(unix)) && link() { Err(ErrorKind::AlreadyExists.into()) } else { options.open(real) };
     ensure!(
         opened.is_ok() || !link(),
         Content,
-        "{} is a symbolic link; expected a file of the run's own: remove the link, or choose another folder",
+        "{} is a symbolic link; expected a regular file: remove the link, or choose another folder",
         path.display()
     );
     let file = opened.doing("opening", path)?;
     let regular = file.metadata().doing("reading", path)?.is_file();
-    ensure!(regular, Content, "{} is not a regular file; expected a file of the run's own", path.display());
+    ensure!(regular, Content, "{} is not a regular file; remove it, or choose another folder", path.display());
     Ok(file)
 }
 
@@ -170,7 +170,7 @@ pub(crate) fn refuse_link(path: &Path) -> Result<()> {
     ensure!(
         !path.is_symlink(),
         Content,
-        "{} is a symbolic link, and nothing is written through links: replace it by what it points to, or remove it",
+        "{} is a symbolic link, and nothing is written through links: replace it with its target, or remove it",
         path.display()
     );
     Ok(())
@@ -278,7 +278,7 @@ mod tests {
         assert_eq!(std::fs::read(moved.join("a")).unwrap(), b"2");
         assert_eq!(std::fs::read(moved.join("a.1")).unwrap(), b"1");
         assert_eq!(std::fs::read_dir(&run).unwrap().count(), 0);
-        // The one that was opened last counts.
+        // The last one opened counts.
         let again = Held::open(&run).unwrap();
         write_atomically(&run.join("b"), b"3").unwrap();
         assert!(run.join("b").exists() && !moved.join("b").exists());
@@ -288,7 +288,7 @@ mod tests {
         drop(held);
         write_atomically(&run.join("d"), b"5").unwrap();
         assert!(run.join("d").exists());
-        // Messages name the path that a person knows.
+        // Messages name the path that the user knows.
         std::fs::remove_dir_all(&run).unwrap();
         let error = write_atomically(&run.join("d"), b"6").unwrap_err().to_string();
         assert!(error.ends_with("run/d: No such file or directory (os error 2)"), "{error}");

@@ -5,15 +5,15 @@ use documented::DocumentedFields;
 /// Longer names are truncated.
 const SHOWN: usize = 60;
 
-/// Whether a character acts on the text around it rather than being seen: control characters, such as those with which terminals are
-/// steered; line separators; and invisible ones, among them those that turn the direction of the text that follows.
+/// Whether a character acts on the text around it rather than being visible: control characters, such as those that steer
+/// terminals; line separators; and invisible ones, including those that reverse the direction of the following text.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
         || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// The text with hidden characters escaped, as `\n` or `\u{202e}`: one line that looks like what it is. For text of files that is
+/// The text with hidden characters escaped, as `\n` or `\u{202e}`: one line that looks like what it is. For text from files that is
 /// printed to a terminal.
 pub fn printable(text: &str) -> String {
     let spelled = |c: char| match c {
@@ -40,7 +40,7 @@ pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str> + Cl
         return Some(only);
     }
     known
-        // Files may hold very long names.
+        // Files can hold very long names.
         .filter(|_| found.len() <= 200)
         .map(|name| (strsim::jaro_winkler(found, name), name))
         .max_by(|a, b| a.0.total_cmp(&b.0))
@@ -48,7 +48,7 @@ pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str> + Cl
         .map(|(_, name)| name)
 }
 
-/// The fields of a documented struct: their names with their documentation in one line, without the marks of links.
+/// The fields of a documented struct: their names with their documentation in one line, without link markup.
 pub(crate) fn fields<T: DocumentedFields>() -> Vec<(&'static str, String)> {
     let plain = |text: &&str| {
         let words: Vec<&str> = text.split_whitespace().collect();
@@ -62,7 +62,7 @@ pub(crate) fn prefixed(prefix: &str, keys: Vec<(&'static str, String)>) -> Vec<(
     keys.into_iter().map(|(key, meaning)| (format!("{prefix}{key}"), meaning)).collect()
 }
 
-/// The parameters that have a default, with it.
+/// The parameters that have a default, with that default.
 pub(crate) fn with_defaults(
     meanings: Vec<(&'static str, String)>,
     defaults: &toml::Table,
@@ -71,7 +71,7 @@ pub(crate) fn with_defaults(
     meanings.into_iter().filter_map(of).collect()
 }
 
-/// A message about a value of the wrong type, in words that are not Rust's.
+/// A message about a value of the wrong type, without Rust's type names.
 pub(crate) fn in_plain_types(message: &str) -> String {
     let whole = ["usize", "u64", "u32"].iter().fold(message.trim().to_string(), |text, name| {
         text.replace(&format!("expected {name}"), "expected an integer from 0")

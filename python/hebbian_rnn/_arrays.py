@@ -1,4 +1,4 @@
-"""Arrays of any kind as numpy's."""
+"""Arrays of any kind as numpy arrays."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .errors import TensorError
 
 
 def wrong(name: str, found: str, expected: str) -> TensorError:
-    """The error for an array that is not as it should be."""
+    """The error for an invalid array."""
     error = TensorError(f"array `{name}` is {found}; expected {expected}")
     error.name, error.found, error.expected = name, found, expected
     return error
 
 
 def plain(name: str, array: Any) -> NDArray[Any]:
-    """An array as a contiguous one of numpy; a tensor of torch is copied from its device."""
+    """An array as a contiguous numpy array; a torch tensor is copied from its device."""
     if hasattr(array, "detach"):
         array = array.detach().cpu()
     found = np.asarray(array)
@@ -37,7 +37,7 @@ def floats(name: str, array: Any) -> NDArray[Any]:
 
 
 def finite(name: str, array: NDArray[Any]) -> NDArray[Any]:
-    """The array, if each of its numbers is finite."""
+    """The array, if all of its numbers are finite."""
     # One pass in the usual case.
     if not np.isfinite(array.sum(dtype=np.float64)):
         places = np.argwhere(~np.isfinite(array))
@@ -48,12 +48,12 @@ def finite(name: str, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def read(path: str) -> Mapping[str, Any]:
-    """The arrays of a .npz file, else of one of MATLAB's."""
+    """The arrays in a .npz file or a MATLAB file."""
     if path.endswith(".npz"):
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
     from scipy.io import loadmat  # type: ignore[import-untyped,unused-ignore]
 
     arrays = {name: array for name, array in loadmat(path).items() if not name.startswith("__")}
-    # MATLAB has no arrays of one dimension.
+    # MATLAB has no one-dimensional arrays.
     return {name: array.ravel() if name == "type" else array for name, array in arrays.items()}

@@ -1,4 +1,4 @@
-"""A bar that shows how far a training is, in a terminal or a notebook."""
+"""A progress bar for training, in a terminal or a notebook."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _in_terminal(progress: Progress) -> None:
 
 @contextmanager
 def shown(progress: bool | Callable[[Progress], object] | None) -> Iterator[Callable[[Progress], object] | None]:
-    """What to call with the progress of a training."""
+    """The function to call with the progress of training."""
     if callable(progress):
         yield progress
     elif progress is False:

@@ -28,7 +28,7 @@ class OwnTask: ...
 
 @final
 class Progress:
-    """How far a training is."""
+    """The progress of training."""
 
     @property
     def updates(self) -> int:
@@ -41,7 +41,7 @@ class Progress:
         """Trials of each network so far."""
     @property
     def measured(self) -> str:
-        """What is measured: "error" or, in a world, "return"."""
+        """The measured quantity: "error" or, in a world, "return"."""
     @property
     def mean(self) -> float:
         """Its mean over networks in the newest update."""
@@ -50,13 +50,13 @@ class Progress:
         """Fraction correct among the last 100 trials, mean over networks."""
     @property
     def trials_per_second(self) -> float:
-        """Trials of all networks in a second of this training."""
+        """Trials per second of this training, over all networks."""
     @property
     def seconds(self) -> float:
-        """Seconds since it began."""
+        """Seconds since training began."""
     @property
     def warnings(self) -> list[str]:
-        """Warnings so far, such as that a file could not be written."""
+        """Warnings so far, for example that a file could not be written."""
 
 @final
 class Training:

@@ -17,12 +17,12 @@ from ._arrays import floats
 from ._tasks import native
 from .errors import UsageError
 
-#: Fresh trials of each network, unless told otherwise.
+#: Fresh trials per network by default.
 TRIALS = 400
 
 
 class Run:
-    """Trained networks, with what is known of their training. It does not change: `resume` returns another one."""
+    """Trained networks, with the record of their training. A run does not change: `resume` returns a new one."""
 
     def __init__(self, native: _native.Run, own: _native.OwnTask | None) -> None:
         self._native = native
@@ -62,12 +62,12 @@ class Run:
 
     @property
     def trials(self) -> int:
-        """Trials of each network."""
+        """Trials per network."""
         return self._native.trials
 
     @property
     def folder(self) -> str | None:
-        """The run's folder; `None`: it is only in memory."""
+        """The run's folder; `None` if it is only in memory."""
         folder = self._native.folder
         return None if folder is None else os.fspath(folder)
 
@@ -78,7 +78,7 @@ class Run:
 
     @property
     def criterion_trials(self) -> list[int | None]:
-        """For each network, after how many trials it reached the criterion."""
+        """The number of trials after which each network reached the criterion."""
         return self._native.criterion_trials
 
     def evaluate(self, trials: int = TRIALS, seed: int | None = None) -> dict[str, NDArray[Any]]:
@@ -103,32 +103,32 @@ class Run:
 
         `record` may ask for "rates", "activations" and "trace". Optional: the `modulator` of the fast weights [trials, T], the
         initial activations `x` [trials, N] and fast weights `hebbian_trace` [trials, N, N], each also with a dimension of
-        networks. Returns `outputs` [networks, trials, T, n_out] and what is recorded.
+        networks. Returns `outputs` [networks, trials, T, n_out] and the recorded arrays.
         """
         given = {"inputs": inputs, "modulator": modulator, "x": x, "hebbian_trace": hebbian_trace}
         arrays = {name: floats(name, array) for name, array in given.items() if array is not None}
         return self._native.simulate(arrays, list(record), seed)
 
     def save(self, path: str | os.PathLike[str], force: bool = False) -> Run:
-        """Writes a checkpoint, if `path` ends in .safetensors, else a run's folder, and returns the run in that place.
+        """Writes a checkpoint if `path` ends in .safetensors, else a run's folder, and returns the saved run.
 
-        What the command reads. `force`: if there is a run in that folder already, it is moved aside.
+        The command can read both. `force`: if the folder already holds a run, it is moved aside.
         """
         self._native.save(os.fspath(path), force)
         return Run(_native.load(os.fspath(path), self._own), self._own)
 
     def resume(self, **arguments: Any) -> Run:
-        """Goes on with training, as if it had never stopped: `train` with this run in place of a task.
+        """Continues training as if it had never stopped: `train` with this run instead of a task.
 
-        Arguments are `trials`, `updates` or `until_criterion`, `device`, `progress` and what is written: nothing else may
-        change. `accept_edited=True` goes on from a checkpoint that was edited. A run in a folder goes on there.
+        Arguments are `trials`, `updates` or `until_criterion`, `device`, `progress` and those of output: nothing else can
+        change. `accept_edited=True` continues from an edited checkpoint. A run in a folder continues there.
         """
         from ._train import train
 
         return train(self, **arguments)
 
     def analyse(self, name: str, trials: int | None = None, seed: int | None = None) -> Findings:
-        """An analysis, by its name as `hebbian-rnn analyse` has it."""
+        """An analysis, by its name in `hebbian-rnn analyse`."""
         title, (figures, tables, pictures) = self._native.analyse(name, trials, seed)
         arrays = {table: {column: _column(values) for column, values in of.items()} for table, of in tables.items()}
         summary = {figure: text for figure, (text, _) in figures.items()}
@@ -148,23 +148,23 @@ class Run:
         return os.fspath(path)
 
     def learning_curve(self, log: bool = False) -> str:
-        """The learning curve as SVG; `log`: with a logarithmic error axis."""
+        """The learning curve as SVG; `log`: logarithmic error axis."""
         return self._native.learning_curve(log)
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What an analysis found. In a notebook it shows its pictures."""
+    """The results of an analysis. A notebook shows its pictures."""
 
     title: str
     summary: dict[str, str]
-    """The main figures, in words."""
+    """The main results, in words."""
     numbers: dict[str, dict[str, float]]
-    """The same in numbers: those of each figure, by what they are."""
+    """The same results as numbers: for each result, its numbers by name."""
     tables: dict[str, dict[str, NDArray[Any]]]
-    """The numbers: columns of tables, by the name that the command gives their files."""
+    """The tables: their columns, by the names of the files that the command writes."""
     pictures: dict[str, str]
-    """SVGs."""
+    """The pictures, as SVG."""
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -174,7 +174,7 @@ class Findings:
 
 
 def _column(values: list[str]) -> NDArray[Any]:
-    """Numbers if they all are, else text."""
+    """Numbers if all values are numbers, else text."""
     try:
         return np.array([np.nan if value == "" else float(value) for value in values])
     except ValueError:
@@ -182,11 +182,11 @@ def _column(values: list[str]) -> NDArray[Any]:
 
 
 def load(path: str | os.PathLike[str], task: Any = None) -> Run:
-    """The networks of a run's folder or a checkpoint's file. Networks trained on a task of your own need that task."""
+    """The networks of a run's folder or a checkpoint's file. Networks trained on your own task need that task."""
     own = None if task is None else native(task)
     run = Run(_native.load(os.fspath(path), own), own)
     if run._native.edited:
         warnings.warn(
-            f"{os.fspath(path)}: its checksum does not fit: damaged, or edited by hand", RuntimeWarning, stacklevel=2
+            f"{os.fspath(path)}: its checksum does not match: damaged, or edited by hand", RuntimeWarning, stacklevel=2
         )
     return run

@@ -8,7 +8,7 @@ from typing import Any
 
 from .errors import UsageError
 
-#: Arguments that stand for a key of the configuration.
+#: Arguments that are short for a configuration key.
 KEYS = {
     "networks": "train.networks",
     "batch": "train.batch",
@@ -24,7 +24,7 @@ KEYS = {
 
 
 def flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by their dotted keys: `rule={"eta": 1}` and `{"rule.eta": 1}` are the same; what is `None` is left out."""
+    """Settings by their dotted keys: `rule={"eta": 1}` and `{"rule.eta": 1}` are the same; `None` is left out."""
     found: dict[str, Any] = {}
     for name, value in settings.items():
         if value is None:
@@ -44,5 +44,5 @@ def flat(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def put(found: dict[str, Any], key: str, value: Any) -> None:
     if key in found and found[key] != value:
-        raise UsageError(f"{key} is given twice, as {found[key]!r} and as {value!r}")
+        raise UsageError(f"{key} is given twice, as {found[key]!r} and {value!r}; give it once")
     found[key] = os.fspath(value) if isinstance(value, os.PathLike) else value

@@ -16,22 +16,22 @@ from ._run import Run, load
 
 
 class Executor(Protocol):
-    """What runs functions elsewhere: an executor of `concurrent.futures` or submitit, a client of Dask."""
+    """Runs functions elsewhere: an executor from `concurrent.futures` or submitit, or a Dask client."""
 
     def submit(self, function: Callable[..., Any], /, *args: Any) -> Any:
-        """Begins to run a function; what it returns has a `result()`."""
+        """Starts running a function; the returned object has a `result()`."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What came of a sweep."""
+    """The results of a sweep."""
 
     folder: Path
     """Its folder: `report.html` shows it, `results.csv` has a row for each network."""
     settings: list[dict[str, Any]]
     """A dict for each setting, the best first: its number `setting`, the `values` of the keys that differ, how many `networks` it
-    has, how many `reached` the criterion and how many `diverged`, and the quartiles `criterion_trials` and `measured`: of what
-    `measure` names, the `error` on fresh trials or the `return`; `more_is_better` says which way it is compared."""
+    has, how many `reached` the criterion and how many `diverged`, and the quartiles `criterion_trials` and `measured`; the
+    latter of `measure`, which is `error` on fresh trials or `return`; `more_is_better` says whether larger values are better."""
 
     def run(self, setting: int) -> Run:
         """The networks of a setting, by its number."""
@@ -53,8 +53,8 @@ class Sweep:
 
 
 def run_job(folder: str | os.PathLike[str], job: int) -> int:
-    """Runs one job of a planned sweep, by its number from 1, and returns the number. One that is finished is passed over, one that
-    was begun goes on."""
+    """Runs one job of a planned sweep, by its number from 1, and returns the number. A finished job is skipped, a started one
+    continues."""
     _native.run_jobs(os.fspath(folder), [job], 1, _unheard)
     return job
 
@@ -68,17 +68,17 @@ def sweep(
     jobs_at_once: int | None = None,
     on_progress: Callable[[int, int], object] | None = None,
 ) -> Sweep:
-    """Trains every setting of a plan, and returns what came of them.
+    """Trains every setting of a plan, and returns the results.
 
     `plan` is a description as in a `sweep.toml`, or the path of one: `{"task": "dnms", "networks": 20, "networks_per_job": 5,
     "set": {"train.trials": 3200}, "grid": {"rule.eta": [0.03, 0.1]}}`. `out` is the sweep's folder: called again with the same
-    plan, jobs that are finished are passed over and those that were begun go on, also those of `hebbian-rnn sweep run`.
+    plan, finished jobs are skipped and started ones continue, including those of `hebbian-rnn sweep run`.
 
     Jobs run in this process, `jobs_at_once` at a time, or by `executor`, which must see the same files: `submit(function, *args)`
-    is all that is asked of it. `on_progress` is called with how many jobs are finished, and of how many.
+    is all that it needs. `on_progress` is called with the number of finished jobs and the total.
 
     Raises:
-        UsageError: the plan does not hold, or the folder has another one.
+        UsageError: the plan is invalid, or the folder holds another one.
     """
     text: Any = dict(plan) if isinstance(plan, Mapping) else Path(plan).read_text(encoding="utf-8")
     folder = Path(out).absolute()
@@ -95,9 +95,9 @@ def sweep(
 
 
 def collect_sweep(folder: str | os.PathLike[str], *, partial: bool = False) -> Sweep:
-    """What came of a sweep whose jobs are finished, merged into one run for each setting.
+    """The results of a sweep whose jobs are finished, merged into one run for each setting.
 
-    With `partial`, settings whose jobs are not finished are left out.
+    With `partial`, settings with unfinished jobs are left out.
 
     Raises:
         UsageError: jobs are not finished.
@@ -109,4 +109,4 @@ def collect_sweep(folder: str | os.PathLike[str], *, partial: bool = False) -> S
 
 
 def _unheard(_done: int, _count: int) -> None:
-    """Is told, and does nothing."""
+    """Ignores progress."""

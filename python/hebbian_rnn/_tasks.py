@@ -1,4 +1,4 @@
-"""Tasks of your own: functions that draw trials, arrays, and tasks of other packages."""
+"""Your own tasks: functions that draw trials, arrays, and tasks from other packages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .errors import ContentError, UsageError
 if TYPE_CHECKING:
     from ._worlds import World
 
-#: What a task draws: arrays by name.
+#: The result of a draw: arrays by name.
 Trials = Mapping[str, Any]
 Draw = Callable[..., Trials]
 
@@ -35,12 +35,12 @@ KNOWN = {
     "steps": "[trials]",
 }
 
-#: How the names of labels begin, [trials] each: what is known of a trial, for analyses.
+#: The prefix of labels, [trials] each, which describe a trial for analyses.
 LABEL = "label."
 
 
 class Task:
-    """A function that draws trials, as a task. `@task` makes it."""
+    """A task made from a function that draws trials. `@task` creates it."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Task:
         return self._draw(rng, trials, **({"first": first} if self._counts else {}))
 
     def draw(self, seed: Sequence[int], trials: int, first: int = 0) -> dict[str, NDArray[Any]]:
-        """Draws trials and checks them: what the native part calls."""
+        """Draws trials and checks them, for the native part."""
         drawn = self(np.random.default_rng(list(seed)), trials, first)
         if not isinstance(drawn, Mapping):
             kind = type(drawn).__name__
@@ -124,7 +124,7 @@ class Task:
 
     @property
     def native(self) -> _native.OwnTask:
-        """What the native part knows it by."""
+        """Its form for the native part."""
         # A first draw shows the sizes.
         sample = self.draw([0], 2)
         _, steps, n_in = sample["inputs"].shape
@@ -159,24 +159,24 @@ def task(
     correct_below: float = 0.5,
 ) -> Callable[[Draw], Task]: ...
 def task(draw: Draw | None = None, **options: Any) -> Task | Callable[[Draw], Task]:
-    """Makes a task of a function that draws trials.
+    """Makes a task from a function that draws trials.
 
     The function gets a numpy random generator and the number of trials, and returns a dict of arrays: `inputs` [trials, T, n_in]
     and `targets` [trials, T, n_out]; optionally `mask` [trials, T], not 0 where outputs are judged (default: everywhere); `type`
     [trials], integers from 0 for trials whose rewards are compared with one another (default: all 0); `modulator` [trials, T], m(t)
-    of the fast weights; `steps` [trials], the length of each trial, where some are shorter than T; `label.NAME` [trials], what is
-    known of each trial, for analyses: integers are classes, floating-point numbers are degrees. Every call must return the
+    of the fast weights; `steps` [trials], the length of each trial, where some are shorter than T; `label.NAME` [trials], a property
+    of each trial, for analyses: integers are classes, floating-point numbers are degrees. Every call must return the
     same arrays, with the same T, n_in and n_out.
 
     A function with a parameter `first` is also told the number of the first of these trials in the network's own count, as blocks
     need it: `kinds = np.arange(first, first + trials) // 50 % 2`.
 
     The generator depends only on the seed, the network and the trials, so a function that uses no other randomness gives the same
-    networks each time. It is called ahead of need, on a thread of its own.
+    networks each time. It is called in advance, on its own thread.
 
     name: in the configuration; default: the function's.
     inputs, outputs: their names, for pictures.
-    types: the names of the trial types, or how many there are.
+    types: the names of the trial types, or their number.
     measure: "absolute" or "squared", the difference of outputs and targets.
     correct_below: a trial with a smaller mean error is correct.
     """
@@ -196,7 +196,7 @@ def of_arrays(arrays: Trials, name: str = "trials") -> Task:
             expected = f"{KNOWN.get(key, '[trials]')} with {count} trials, as `inputs` has"
             raise wrong(f"{name}: {key}", f"of shape {list(array.shape)}", expected)
     types = int(ready["type"].max()) + 1 if "type" in ready and count else 1
-    # Every type is as likely as the others, however many of its trials there are.
+    # All types are equally likely, however many trials each has.
     of_type = [np.flatnonzero(ready["type"] == k) for k in range(types)] if "type" in ready else [np.arange(count)]
     for k, places in enumerate(of_type):
         if len(places) == 0:
@@ -211,17 +211,17 @@ def of_arrays(arrays: Trials, name: str = "trials") -> Task:
 
 
 def native(given: Any) -> _native.OwnTask:
-    """What the native part knows a task of your own by."""
+    """Your own task in the form for the native part."""
     if isinstance(given, _native.OwnTask):
         return given
     found = of_any(given)
     if isinstance(found, str):
-        raise UsageError(f"task is {found!r}; expected a task of your own, not the name of one")
+        raise UsageError(f"task is {found!r}; expected your own task, not the name of one")
     return found.native
 
 
 def of_any(given: Any) -> str | Task | World:
-    """The task that `train` was given: a name, a task, arrays, a file, a task of PsychRNN, or what makes an environment."""
+    """The task that `train` was given: a name, a task, arrays, a file, a PsychRNN task, or a source of environments."""
     from ._worlds import World, neurogym_env, world
 
     if isinstance(given, (Task, World)):
@@ -240,12 +240,12 @@ def of_any(given: Any) -> str | Task | World:
     if hasattr(given, "step") and hasattr(given, "reset"):
         return world(given)
     if callable(given):
-        raise UsageError(f"{given!r} is a function; @task makes it a task")
+        raise UsageError(f"{given!r} is a function; turn it into a task with @task")
     raise UsageError(f"task is a {type(given).__name__}; expected a name, a @task, a dict of arrays, or an environment")
 
 
 def psychrnn(given: Any, *, name: str | None = None, **options: Any) -> Task:
-    """A task of PsychRNN (1.0): anything with its `get_trial_batch`. It draws from numpy's global generator, which is seeded for
+    """A PsychRNN task (1.0): anything with `get_trial_batch`. It draws from numpy's global generator, which is seeded for
     each batch."""
 
     def draw(rng: np.random.Generator, trials: int) -> Trials:
@@ -269,18 +269,18 @@ def neurogym_task(
     name: str | None = None,
     **options: Any,
 ) -> Task:
-    """A trial-based task of NeuroGym (1.x or 2.x), by its ground truth.
+    """A trial-based NeuroGym task (1.x or 2.x), trained on its ground truth.
 
     Outputs, one for each action, should be 0.9 for the right one and -0.9 for the others throughout the last period. The trial
     type is the right action. A trial counts as correct if on average the right action was favoured over one other.
 
-    given: an environment, or the name of one, which is made with `settings`, such as {"dt": 20}.
-    steps: trials of more steps are not used; default: the longest of 100.
+    given: an environment, or the name of one, which is created with `settings`, such as {"dt": 20}.
+    steps: longer trials are not used; default: the longest of 100.
     """
     env = neurogym(given, settings)
     actions = env.action_space
     if not hasattr(actions, "n"):
-        raise UsageError(f"{env!r} has the actions {actions}; expected a number of them to choose from")
+        raise UsageError(f"{env!r} has the actions {actions}; expected a discrete set")
 
     def one(seed: int | None = None) -> tuple[NDArray[Any], NDArray[Any], int]:
         if seed is not None:
@@ -316,7 +316,7 @@ def neurogym_task(
 
 
 class Names(ModuleType):
-    """A module that has every name, each a class without content."""
+    """A module in which every name is an empty class."""
 
     def __getattr__(self, name: str) -> Any:
         """The class of that name."""
@@ -338,10 +338,10 @@ def imported_neurogym() -> Any:
 
 
 def neurogym(given: Any, settings: Mapping[str, Any] | None) -> Any:
-    """An environment of NeuroGym, from its name or itself, without wrappers."""
+    """A NeuroGym environment, given itself or its name, without wrappers."""
     if isinstance(given, str):
         given = imported_neurogym().make(given, **(settings or {}))
     env = getattr(given, "unwrapped", given)
     if not hasattr(env, "new_trial"):
-        raise UsageError(f"{env!r} has no trials; expected a task of NeuroGym")
+        raise UsageError(f"{env!r} has no trials; expected a NeuroGym task")
     return env

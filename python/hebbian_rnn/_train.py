@@ -18,7 +18,7 @@ from ._settings import flat, put
 from ._tasks import of_any
 from .errors import Interrupted, UsageError
 
-#: Trainings that Python's end must stop.
+#: Trainings to stop when Python exits.
 _alive: weakref.WeakSet[_native.Training] = weakref.WeakSet()
 
 
@@ -30,18 +30,18 @@ def _stop() -> None:
 
 
 class Training:
-    """A training in the background, as `start` returns it. Dropping it stops it."""
+    """Training in the background, as returned by `start`. Dropping it stops it."""
 
     def __init__(self, native: _native.Training, own: _native.OwnTask | None) -> None:
         self._native = native
         self._own = own
-        #: How many of its warnings were told.
+        #: The number of its warnings already shown.
         self._warned = 0
         _alive.add(native)
 
     @property
     def progress(self) -> Progress:
-        """How far it is."""
+        """Its progress."""
         return self._native.progress
 
     @property
@@ -52,8 +52,8 @@ class Training:
     def wait(self, timeout: float | None = None, on_progress: Callable[[Progress], object] | None = None) -> Run | None:
         """Waits until it ends, at most `timeout` seconds; returns the trained networks, or `None` if it has not ended.
 
-        `on_progress` is called ten times a second with how far it is. Ctrl-C, or an exception of `on_progress`, stops the
-        training after the update in progress: everything is kept, in the exception's `run`.
+        `on_progress` is called ten times a second with the progress. Ctrl-C, or an exception in `on_progress`, stops
+        training after the update in progress; everything is kept, in the exception's `run`.
         """
 
         def watch(progress: Progress) -> None:
@@ -69,7 +69,7 @@ class Training:
         except KeyboardInterrupt:
             run = self.abort()
             where = f"in {run.folder}" if run.folder else "in this exception's `run`"
-            text = f"after {run.updates} updates; everything is kept {where}: its resume() goes on"
+            text = f"after {run.updates} updates; everything is kept {where}; its resume() continues"
             raise Interrupted(text, run) from None
         except BaseException as error:
             _attach(error, self.abort())
@@ -81,15 +81,15 @@ class Training:
         self._native.pause()
 
     def proceed(self) -> None:
-        """Goes on after `pause`."""
+        """Continues after `pause`."""
         self._native.proceed()
 
     def inspect(self) -> Run:
-        """The networks after the update in progress. Training goes on."""
+        """The networks after the update in progress. Training continues."""
         return Run(self._native.inspect(), self._own)
 
     def abort(self) -> Run:
-        """Stops after the update in progress, with everything kept; returns what was trained."""
+        """Stops after the update in progress, keeping everything; returns the trained networks."""
         self._native.abort()
         return Run(self._native.run(), self._own)
 
@@ -103,7 +103,7 @@ class Training:
 
 
 def _attach(error: BaseException, run: Run) -> None:
-    """Lets an exception keep what was trained before it."""
+    """Attaches the networks trained so far to an exception."""
     error.run = run  # type: ignore[attr-defined]
     if run.updates and sys.version_info >= (3, 11):
         error.add_note(f"{run.updates} updates are kept: in {run.folder or 'the `run` of this exception'}")
@@ -128,7 +128,7 @@ def start(
     accept_edited: bool = False,
     **settings: Any,
 ) -> Training:
-    """Starts a training in the background. The arguments are those of `train`."""
+    """Starts training in the background. The arguments are those of `train`."""
     if isinstance(init, Run):
         if init.folder is None:
             raise UsageError("init is a run that is only in memory; save it first")
@@ -154,7 +154,7 @@ def start(
         put(given, key, value)
     if isinstance(task, Run):
         if out is not None or batch == "auto":
-            raise UsageError("a run goes on where it is, with the batch it has: leave out `out` and `batch`")
+            raise UsageError("a run continues in its own folder, with its own batch: leave out `out` and `batch`")
         return Training(task._native.resume(given, accept_edited, task._own), task._own)
     found = of_any(task)
     named: str | _native.OwnTask
@@ -170,11 +170,11 @@ def train(task: Any, /, *, progress: bool | Callable[[Progress], object] | None 
     """Trains networks and returns them.
 
     task: the name of a task or world; a `@task`, a dict of arrays, a .npz or .mat file of them; a `world`, a vector environment of
-        Gymnasium; or a `Run`, to go on with it.
+        Gymnasium; or a `Run`, to continue it.
     rule: the name of the learning rule, or a dict of its settings; default: the task's.
-    networks: how many independent networks, or a `range` of their numbers.
+    networks: the number of independent networks, or a `range` of their indices.
     batch: trials that each network runs in parallel, with one update for each batch; "auto": as many as fit.
-    trials, updates: when to stop: after so many of each network.
+    trials, updates: when to stop, counted for each network.
     until_criterion: stop as soon as every network has more than 95 of its last 100 trials correct.
     seed: of all random numbers.
     neurons: of each network.
@@ -182,12 +182,12 @@ def train(task: Any, /, *, progress: bool | Callable[[Progress], object] | None 
     out: the run's folder, as the command writes it; default: the run is only in memory, until `Run.save`.
     force: if there is a run in that folder, move it aside.
     device: "auto", "cpu", "cuda", "cuda:0", "metal".
-    progress: `False` for silence, or a function that is called ten times a second with a `Progress`; default: a bar, where there is
-        somebody to see it.
+    progress: `False` for silence, or a function that is called ten times a second with a `Progress`; default: a bar, in a terminal
+        or a notebook.
 
     Every other key of the configuration is a setting: `network={"gain": 1.3}` and `**{"network.gain": 1.3}` are the same.
 
-    Ctrl-C raises `errors.Interrupted`, whose `run` is what was trained so far.
+    Ctrl-C raises `errors.Interrupted`, whose `run` holds the networks trained so far.
     """
     training = start(task, **arguments)
     with shown(progress) as on_progress:

@@ -1,4 +1,4 @@
-"""Worlds that answer: environments of Gymnasium and NeuroGym."""
+"""Worlds that answer: Gymnasium and NeuroGym environments."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Bank(Protocol):
         """Starts an episode in each; returns observations [copies, …]."""
 
     def step(self, actions: Array, living: Array) -> tuple[Array, Array, Array, Array]:
-        """Takes a step in those that live; returns observations, rewards, and which were terminated and which truncated."""
+        """Takes a step in the running ones; returns observations, rewards, and which were terminated and which truncated."""
 
 
 class Vector:
-    """A vector environment of Gymnasium. Copies whose episode has ended go on with others, which nobody looks at."""
+    """A Gymnasium vector environment. Copies whose episode has ended start others, which are ignored."""
 
     def __init__(self, env: Any) -> None:
         self._env = env
@@ -36,13 +36,13 @@ class Vector:
         self._one_seed = False
 
     def reset(self, seeds: Sequence[int]) -> Array:
-        # Places that are not used start too.
+        # Unused copies start too.
         spare = [0] * (self._env.num_envs - len(seeds))
         if not self._one_seed:
             try:
                 return self._env.reset(seed=[*seeds, *spare])[0][: len(seeds)]  # type: ignore[no-any-return]
             except Exception:
-                # Those that compute with arrays have one generator for all.
+                # Array-based environments have one generator for all copies.
                 self._one_seed = True
         return self._env.reset(seed=seeds[0])[0][: len(seeds)]  # type: ignore[no-any-return]
 
@@ -61,7 +61,7 @@ class Vector:
 
 
 class Single:
-    """Environments of their own, of which only those that live take steps."""
+    """Separate environments, of which only the running ones take steps."""
 
     def __init__(self, envs: Sequence[Any]) -> None:
         self._envs = envs
@@ -80,7 +80,7 @@ class Single:
 
 
 class OneTrial:
-    """A task of NeuroGym as an environment: an episode is a trial."""
+    """A NeuroGym task as an environment: an episode is a trial."""
 
     def __init__(self, env: Any) -> None:
         self._env = env
@@ -88,7 +88,7 @@ class OneTrial:
     def reset(self, seed: int) -> tuple[Array, dict[str, Any]]:
         env = self._env
         env.seed(seed)
-        # Its own reset takes a step at random.
+        # Its own reset takes a random step.
         env.t = env.t_ind = 0
         env.new_trial()
         return np.asarray(env.ob[0]), {}
@@ -99,7 +99,7 @@ class OneTrial:
 
 
 class World:
-    """An environment as a world that answers. `world` makes it."""
+    """An environment as a world that answers. `world` creates it."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class World:
         self._banks: dict[int, Bank] = {}
         self._now: Bank | None = None
         self._turn = threading.Lock()
-        #: How many copies there are; `None`: as many as needed.
+        #: The number of copies; `None`: as many as needed.
         self.copies = copies
         observed = getattr(sample, "single_observation_space", None) or sample.observation_space
         acted = getattr(sample, "single_action_space", None) or sample.action_space
@@ -127,12 +127,12 @@ class World:
             width, usual = self._one_hot, [1.0] * self._one_hot
         elif getattr(observed, "shape", None) and hasattr(observed, "high"):
             width = int(np.prod(observed.shape))
-            # Bounds that nothing reaches tell no size.
+            # Bounds that are never reached say nothing about the size.
             high = np.maximum(np.abs(observed.high), np.abs(observed.low)).astype(np.float64).ravel()
             usual = [float(h) if 0 < h < 1e6 else 1.0 for h in high]
         else:
             raise UsageError(
-                f"`{name}` is observed as {observed}; expected a Box or Discrete (gymnasium's FlattenObservation helps)"
+                f"`{name}` has the observations {observed}; expected a Box or Discrete (gymnasium's FlattenObservation helps)"
             )
         self.sizes = usual if sizes is None else [float(size) for size in sizes]
         if len(self.sizes) != width or not all(0 < size < np.inf for size in self.sizes):
@@ -151,9 +151,7 @@ class World:
         spec = specification(sample)
         found = limit if limit is not None else getattr(spec, "max_episode_steps", None)
         if found is None:
-            raise UsageError(
-                f"`{name}` has no limit of steps: world(…, limit=…) says after how many an episode is truncated"
-            )
+            raise UsageError(f"`{name}` has no step limit; set one with world(…, limit=…)")
         self.limit = int(found)
         threshold = solved if solved is not None else getattr(spec, "reward_threshold", None)
         self.solved = float("inf") if threshold is None else float(threshold)
@@ -162,7 +160,7 @@ class World:
         return f"<World: {self.name}>"
 
     def reset(self, seeds: Sequence[int]) -> Array:
-        """Starts an episode in as many copies as there are seeds, once nobody else has some: what the native part calls."""
+        """Starts an episode in one copy per seed, once no other thread uses them; called by the native part."""
         self._turn.acquire()
         count = self.copies or len(seeds)
         if count not in self._banks:
@@ -171,7 +169,7 @@ class World:
         return self._seen(self._now.reset(seeds), len(seeds))
 
     def step(self, actions: Array, living: Array) -> tuple[Array, Array, Array, Array]:
-        """Takes a step in the copies that live."""
+        """Takes a step in the running copies."""
         assert self._now is not None
         if isinstance(self.actions, int):
             chosen: Array = actions[:, 0].astype(np.int64) + self._first
@@ -208,7 +206,7 @@ class World:
 
 
 def specification(env: Any) -> Any:
-    """What Gymnasium's list of environments says of one, or of those in a vector environment."""
+    """Gymnasium's registry entry for an environment, or for those in a vector environment."""
     spec = getattr(env, "spec", None)
     if spec is None and hasattr(env, "get_attr"):
         spec = env.get_attr("spec")[0]
@@ -223,16 +221,16 @@ def world(
     solved: float | None = None,
     sizes: Sequence[float] | None = None,
 ) -> World:
-    """An environment of Gymnasium as a world to train in.
+    """A Gymnasium environment as a world to train in.
 
-    given: a vector environment, whose number of environments bounds networks times batch; or the name of an environment, or a
-        function that makes one, of which there are then as many as needed.
+    given: a vector environment, whose number of environments limits networks times batch; or the name of an environment, or a
+        function that makes one, called as often as needed.
     name: in the configuration; default: the environment's.
-    limit: after how many steps an episode is truncated; default: the environment's own.
+    limit: the number of steps after which an episode is truncated; default: the environment's own.
     solved: the mean return that counts as solved; default: the environment's own.
-    sizes: by which each observation is divided before a network sees it; default: the bounds of those that have some, 1 for others.
+    sizes: each observation is divided by its size before a network sees it; default: its bounds if it has any, else 1.
 
-    Each episode starts from a seed of its own: it is repeatable if the environment's randomness is.
+    Each episode starts from its own seed: it is repeatable if the environment's randomness is.
     """
     if hasattr(given, "num_envs"):
         label = name or getattr(specification(given), "id", None) or type(given).__name__
@@ -275,10 +273,10 @@ def neurogym_env(
     solved: float | None = None,
     sizes: Sequence[float] | None = None,
 ) -> World:
-    """A trial-based task of NeuroGym (1.x or 2.x) as a world: an episode is a trial, and only its rewards teach.
+    """A trial-based NeuroGym task (1.x or 2.x) as a world: an episode is a trial, and its rewards are the only feedback.
 
-    given: the name of an environment, which is made with `settings`, such as {"dt": 20}; or one of which copies are made.
-    limit: after how many steps a trial is truncated; default: the longest of 100 trials.
+    given: the name of an environment, which is created with `settings`, such as {"dt": 20}; or one to copy.
+    limit: the number of steps after which a trial is truncated; default: the longest of 100 trials.
     """
     from copy import deepcopy
 

@@ -27,7 +27,7 @@ class HebbianError(Exception):
     """Any error of this package. Its text says what was found, what was expected, and what to do."""
 
     run: Run | None = None
-    """What had been trained when it occurred, if training had begun."""
+    """The networks trained before it occurred, if training had begun."""
 
 
 class SettingError(HebbianError, ValueError):
@@ -40,7 +40,7 @@ class SettingError(HebbianError, ValueError):
 
 
 class UnknownNameError(HebbianError, ValueError):
-    """A task, rule, key, … has no such name."""
+    """There is no task, rule, key, … of this name."""
 
     kind: str
     """What it should name: "task", "rule", "key", …."""
@@ -49,7 +49,7 @@ class UnknownNameError(HebbianError, ValueError):
 
 
 class UsageError(HebbianError, ValueError):
-    """What was asked for is contradictory or impossible, such as settings that don't fit together."""
+    """The request is contradictory or impossible, such as incompatible settings."""
 
 
 class TensorError(HebbianError, ValueError):
@@ -61,11 +61,11 @@ class TensorError(HebbianError, ValueError):
 
 
 class ContentError(HebbianError, ValueError):
-    """What a file holds is invalid, or what a task or world of your own returned."""
+    """The contents of a file are invalid, or your own task or world returned something invalid."""
 
 
 class DeviceError(HebbianError, RuntimeError):
-    """A device is not available, or does not support what was asked for."""
+    """A device is not available, or does not support the request."""
 
 
 class ShortageError(HebbianError, MemoryError):
@@ -88,7 +88,7 @@ class InternalError(HebbianError, RuntimeError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C stopped a training. Everything is kept: in `run`, and in its folder if it has one."""
+    """Ctrl-C stopped training. Everything is kept: in `run`, and in its folder if it has one."""
 
     def __init__(self, text: str, run: Run) -> None:
         super().__init__(text)

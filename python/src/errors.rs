@@ -4,7 +4,7 @@ use hebbian_rnn::Error;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// The exception for an error. One that a Python function raised comes back as it was.
+/// The exception for an error. One raised by a Python function is passed on unchanged.
 pub fn exception(error: Error) -> PyErr {
     let text = error.to_string();
     Python::attach(|py| match raised(py, &error) {
@@ -13,7 +13,7 @@ pub fn exception(error: Error) -> PyErr {
     })
 }
 
-/// What a Python function raised, if that is the cause.
+/// The exception that a Python function raised, if that is the cause.
 fn raised(py: Python<'_>, error: &Error) -> Option<PyErr> {
     match error.root() {
         Error::Own(cause) => cause.downcast_ref::<PyErr>().map(|raised| raised.clone_ref(py)),

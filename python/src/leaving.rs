@@ -1,10 +1,10 @@
-//! The end of Python, at which no other thread may be inside it.
+//! Python's shutdown, during which no other thread may be inside it.
 
 use hebbian_rnn::{Error, Result};
 use pyo3::prelude::*;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// How many threads of ours are inside Python, and whether it is ending.
+/// The number of our threads inside Python, and whether it is shutting down.
 static STATE: Mutex<(usize, bool)> = Mutex::new((0, false));
 static CHANGED: Condvar = Condvar::new();
 
@@ -12,14 +12,14 @@ fn state() -> MutexGuard<'static, (usize, bool)> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// As long as it lives, Python does not end.
+/// Python does not shut down while this exists.
 pub struct Inside;
 
-/// Goes in, unless Python is ending.
+/// Enters, unless Python is shutting down.
 pub fn enter() -> Result<Inside> {
     let mut state = state();
     if state.1 {
-        return Err(Error::Own("Python is ending".into()));
+        return Err(Error::Own("Python is shutting down".into()));
     }
     state.0 += 1;
     Ok(Inside)
@@ -32,7 +32,7 @@ impl Drop for Inside {
     }
 }
 
-/// Lets nobody in any more, and waits until all are out.
+/// Admits no more threads, and waits until all have left.
 #[pyfunction]
 pub fn leave(py: Python<'_>) {
     py.detach(|| {

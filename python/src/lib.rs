@@ -1,4 +1,4 @@
-//! The native part of the Python package `hebbian_rnn`: what `hebbian_rnn/_native.pyi` describes.
+//! The native part of the Python package `hebbian_rnn`, described by `hebbian_rnn/_native.pyi`.
 
 mod errors;
 mod leaving;
@@ -20,7 +20,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
 
-/// Starts a training on a listed task, or on one of the user's own, whose settings start from those of a listed one.
+/// Starts training on a listed task, or on a user-defined one, whose settings start from those of a listed one.
 #[pyfunction]
 #[pyo3(signature = (task, given, out, force, automatic))]
 fn start(
@@ -53,7 +53,7 @@ fn start(
     Training::begin(trainer, folder, Vec::new(), own, warnings)
 }
 
-/// What a key, task, rule or column means.
+/// Explains a key, task, rule or column.
 #[pyfunction]
 fn explain(name: &str) -> PyResult<String> {
     hebbian_rnn::explain(name).or_raise()
@@ -65,11 +65,11 @@ fn write(path: PathBuf, bytes: &[u8]) -> PyResult<()> {
     hebbian_rnn::write_atomically(&path, bytes).or_raise()
 }
 
-/// The settings of the task that `own` is like, with it in its place.
+/// The settings of the task that `own` is based on, with `own` in its place.
 fn with_own(own: &OwnTask, given: &[Setting]) -> hebbian_rnn::Result<Setup> {
     let task = own.task();
     let mut config = resolve_config(Some(own.like), given)?;
-    // How networks live in a world is for any world; the rest of the table is the other task's.
+    // The settings of episodes apply to any world; the rest of the table belongs to the other task.
     config.task.retain(|key, _| task.episodes().is_some() && EpisodeSettings::has(key));
     config.task.insert("name".into(), task.name().into());
     Setup::with(config, Own { task: Some(task), ..Own::default() })

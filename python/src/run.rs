@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use std::path::PathBuf;
 
-/// Trained networks, with what is known of their training.
+/// Trained networks, with the record of their training.
 #[pyclass(frozen, module = "hebbian_rnn._native")]
 #[derive(Clone)]
 pub struct Run {
@@ -30,7 +30,7 @@ impl Run {
     }
 }
 
-/// Does long work without Python's lock, on the threads that the library computes with.
+/// Does long work without Python's lock, on the library's threads.
 pub fn apart<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Error> + Send) -> PyResult<T> {
     py.detach(|| rayon::scope(|_| work())).or_raise()
 }
@@ -102,7 +102,7 @@ impl Run {
         })
     }
 
-    /// Whether the checkpoint's file was changed after it had been written.
+    /// Whether the checkpoint's file was changed after it was written.
     #[getter]
     fn edited(&self) -> bool {
         self.checkpoint.integrity == Integrity::Changed
@@ -152,7 +152,7 @@ impl Run {
         Ok(arrays)
     }
 
-    /// Writes a checkpoint's file if the name says so, else a run's folder.
+    /// Writes a checkpoint if the name ends in .safetensors, else a run's folder.
     fn save(&self, py: Python<'_>, path: PathBuf, force: bool) -> PyResult<()> {
         apart(py, || {
             if path.extension().is_some_and(|end| end == "safetensors") {
@@ -162,7 +162,7 @@ impl Run {
         })
     }
 
-    /// Goes on with training, in the run's folder if it has one.
+    /// Continues training, in the run's folder if it has one.
     #[pyo3(signature = (given, accept_edited, task))]
     fn resume(
         &self,
@@ -177,7 +177,8 @@ impl Run {
             let setup = saved.setup.changed(&given)?;
             saved.setup.config.goes_on_as(&setup.config, "this run")?;
             if self.edited() && !accept_edited {
-                let text = "the checkpoint was changed after it had been written: accept_edited=True goes on from it all the same";
+                let text =
+                    "the checkpoint was changed after it was written; accept_edited=True continues from it anyway";
                 return Err(Error::Usage(text.into()));
             }
             let devices = open_devices(&parse_devices(&setup.config.train.device)?)?.devices;
@@ -191,7 +192,7 @@ impl Run {
             if newest.updates != saved.updates {
                 let (found, expected) = (newest.updates, saved.updates);
                 let text =
-                    format!("{} is at update {found} by now, this run at {expected}: load it again", path.display());
+                    format!("{} is now at update {found}, this run at {expected}: load it again", path.display());
                 return Err(Error::Usage(text));
             }
             let trainer = Trainer::resume(&Checkpoint { setup, ..newest }, &devices)?;
@@ -252,13 +253,13 @@ impl Run {
         LearningCurve::of(String::new(), &self.checkpoint.setup, &self.rows).svg(log)
     }
 
-    /// The task, rule and size in a line.
+    /// The task, rule and size in one line.
     fn describe(&self) -> String {
         let config = &self.checkpoint.setup.config;
         let (task, rule) = (self.checkpoint.setup.task.name(), &config.rule.name);
         let (networks, neurons, trials) =
             (config.train.networks.count(), config.network.neurons, self.checkpoint.trials());
         let [several, each] = if networks == 1 { ["", ""] } else { ["s", " each"] };
-        format!("{task} by {rule}, {networks} network{several} of {neurons} neurons after {trials} trials{each}")
+        format!("{task} with {rule}, {networks} network{several} of {neurons} neurons after {trials} trials{each}")
     }
 }

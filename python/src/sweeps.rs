@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Plans a sweep, of a description as TOML or as a dict, in a folder; returns the number of jobs.
+/// Plans a sweep in a folder from a description (TOML or a dict); returns the number of jobs.
 #[pyfunction]
 pub fn plan_sweep(plan: &Bound<'_, PyAny>, out: PathBuf) -> PyResult<usize> {
     let plan = match plan.cast::<PyDict>() {
@@ -23,7 +23,7 @@ pub fn plan_sweep(plan: &Bound<'_, PyAny>, out: PathBuf) -> PyResult<usize> {
     Ok(plan.and_then(|plan| plan.write(&out)).or_raise()?.jobs().len())
 }
 
-/// Runs jobs, or all, until they are finished; `told` is called on this thread with how many are. Ctrl-C, or an exception of `told`,
+/// Runs some or all jobs to their end; `told` is called on this thread with the number finished. Ctrl-C, or an exception in `told`,
 /// saves and stops them.
 #[pyfunction]
 #[pyo3(signature = (folder, jobs, at_once, told))]
@@ -83,7 +83,7 @@ pub fn collect_sweep(py: Python<'_>, folder: PathBuf, partial: bool) -> PyResult
     })?;
     if !found.unchecked.is_empty() {
         let warning =
-            c"the jobs finished under an earlier version, so whether their files were changed could not be checked";
+            c"the jobs finished under an earlier version, so it could not be checked whether their files have changed";
         PyErr::warn(py, &py.get_type::<PyUserWarning>(), warning, 2)?;
     }
     Ok((sweep.keys().to_vec(), object(py, &found.settings)?))

@@ -1,4 +1,4 @@
-//! Tasks made of Python functions, and their trials, drawn ahead of need.
+//! Tasks made from Python functions, with trials drawn in advance.
 
 use crate::errors::OrRaise;
 use crate::leaving::enter;
@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A task or world of the user's own.
+/// A user-defined task or world.
 #[pyclass(frozen, module = "hebbian_rnn._native")]
 pub struct OwnTask {
     task: Arc<dyn Task>,
@@ -26,7 +26,7 @@ impl OwnTask {
         self.task.clone()
     }
 
-    /// Forgets trials that were drawn ahead.
+    /// Forgets trials drawn in advance.
     pub fn rest(&self) -> impl FnOnce() + Send + 'static {
         let ahead = self.ahead.clone();
         move || {
@@ -73,7 +73,7 @@ pub fn function_task(
     Ok(OwnTask { task: Arc::new(task), like: "file", ahead: Some(ahead) })
 }
 
-/// Episodes in a world of Python's.
+/// Episodes in a Python world.
 #[pyfunction]
 pub fn world_task(world: &Bound<'_, PyAny>) -> PyResult<OwnTask> {
     let world = PythonWorld::of(world)?;
@@ -93,7 +93,7 @@ struct Drawing {
 }
 
 impl Drawing {
-    /// So many trials from trial number `first`.
+    /// A number of trials, starting with trial `first`.
     fn trials(&self, mut rng: Stream, first: u64, count: usize) -> hebbian_rnn::Result<Vec<Trial>> {
         let seed: Vec<u64> = (0..4).map(|_| rng.next_u64()).collect();
         let _inside = enter()?;
@@ -117,7 +117,8 @@ impl Drawing {
         let mut labels: Vec<Vec<f64>> = Vec::new();
         for Label { name, .. } in &self.labels {
             let Some(label) = get(&format!("label.{name}"))? else {
-                let text = format!("task `{}` drew no label.{name}; expected it, as at first", self.name);
+                let text =
+                    format!("task `{}` did not return label.{name}; expected it, as in the first draw", self.name);
                 return Ok(Err(Error::Content(text)));
             };
             labels.push(label.call_method1("astype", ("float64",))?.call_method0("tolist")?.extract()?);
@@ -128,7 +129,9 @@ impl Drawing {
         {
             if found != expected {
                 let name = &self.name;
-                let text = format!("task `{name}` drew {what} of shape {found:?}; expected {expected:?}, as at first");
+                let text = format!(
+                    "task `{name}` returned {what} of shape {found:?}; expected {expected:?}, as in the first draw"
+                );
                 return Ok(Err(Error::Content(text)));
             }
         }
@@ -155,7 +158,7 @@ impl Drawing {
 
 type Drawn = hebbian_rnn::Result<Vec<Trial>>;
 
-/// Draws a network's next trials while the present ones run, on a thread of its own.
+/// Draws a network's next trials while the present ones run, on its own thread.
 struct Ahead {
     orders: Mutex<Sender<(TrialNumbers, Sender<Drawn>)>>,
     waiting: Mutex<HashMap<TrialNumbers, Receiver<Drawn>>>,
@@ -166,7 +169,7 @@ impl Ahead {
         let (orders, received) = channel::<(TrialNumbers, Sender<Drawn>)>();
         let work = move || {
             for (numbers, answer) in received {
-                // Nobody may want it any more.
+                // The receiver may be gone.
                 let _ = answer.send(drawing.trials(numbers.stream(), numbers.first, numbers.count));
             }
         };

@@ -1,4 +1,4 @@
-//! A training in the background: watched, paused, looked into and stopped from Python, whose thread it never waits for.
+//! Training in the background: watched, paused, inspected and stopped from Python, whose thread it never waits for.
 
 use crate::errors::{exception, OrRaise};
 use crate::run::Run;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// How often a waiting thread looks at signals and reports progress.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How far a training is.
+/// The progress of training.
 #[pyclass(frozen, get_all, module = "hebbian_rnn")]
 #[derive(Clone, Default)]
 pub struct Progress {
@@ -24,21 +24,21 @@ pub struct Progress {
     limit: Option<u64>,
     /// Trials of each network so far.
     trials: u64,
-    /// What is measured: "error" or, in a world, "return".
+    /// The measured quantity: "error" or, in a world, "return".
     measured: &'static str,
     /// Its mean over networks in the newest update.
     mean: f64,
     /// Fraction correct among the last 100 trials, mean over networks.
     correct: f64,
-    /// Trials of all networks in a second of this training.
+    /// Trials per second of this training, over all networks.
     trials_per_second: f64,
-    /// Seconds since it began.
+    /// Seconds since training began.
     seconds: f64,
-    /// Warnings so far, such as that a file could not be written.
+    /// Warnings so far, for example that a file could not be written.
     warnings: Vec<String>,
 }
 
-/// What two threads know of a training.
+/// The state of training, shared by two threads.
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
@@ -55,7 +55,7 @@ struct State {
     ended: Option<Ended>,
 }
 
-/// How a training ended: with what was trained, unless the device no longer gives it, and with an error, if there was one.
+/// The outcome of training: the trained networks, unless the device no longer returns them, and the error, if there was one.
 struct Ended {
     trained: Result<Run, Error>,
     failed: Option<Error>,
@@ -72,7 +72,7 @@ impl Shared {
     }
 }
 
-/// Follows a training on its own thread.
+/// Follows training on its own thread.
 struct Follower {
     shared: Arc<Shared>,
     rows: Vec<NetworkReport>,
@@ -114,7 +114,7 @@ impl Observer for Follower {
     }
 }
 
-/// A training in the background. Dropping it stops it, as `abort` does.
+/// Training in the background. Dropping it stops it, as `abort` does.
 #[pyclass(frozen, module = "hebbian_rnn", weakref)]
 pub struct Training {
     shared: Arc<Shared>,
@@ -138,10 +138,11 @@ impl Training {
             state.progress.limit = (limit < u64::MAX).then_some(limit);
             (state.progress.updates, state.progress.trials) = (trainer.updates(), trainer.trials());
         });
-        // Handing work to threads from outside costs two switches each time, so training has threads of its own: another one
-        // beside it, or one that is paused, then holds up nothing.
+        // Handing work to threads from outside costs two switches each time, so training has its own threads; another one
+        // beside it, or one that is paused, then blocks nothing.
         let threads = rayon::ThreadPoolBuilder::new().build();
-        let threads = threads.map_err(|error| PyRuntimeError::new_err(format!("no threads to train with: {error}")))?;
+        let threads = threads
+            .map_err(|error| PyRuntimeError::new_err(format!("the training threads could not be started: {error}")))?;
         let worker = shared.clone();
         let rest = own.map(|own| own.rest());
         let work = move || {
@@ -154,7 +155,7 @@ impl Training {
         Ok(Training { shared, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Waits for a change of the state for a tick at most; then signals are heard.
+    /// Waits at most one tick for a change of the state, then checks for signals.
     fn tick(&self, py: Python<'_>, until: impl Fn(&State) -> bool + Sync) -> PyResult<bool> {
         let reached = py.detach(|| {
             let state = self.shared.lock();
@@ -168,7 +169,7 @@ impl Training {
     fn join(&self, py: Python<'_>) {
         py.detach(|| {
             let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-            // A panic was reported when it happened.
+            // The panic was reported when it happened.
             thread.map(JoinHandle::join)
         });
     }
@@ -191,7 +192,7 @@ impl Training {
         }
     }
 
-    /// How far it is.
+    /// Its progress.
     #[getter]
     fn progress(&self) -> Progress {
         self.shared.lock().progress.clone()
@@ -208,18 +209,18 @@ impl Training {
         self.shared.change(|state| state.paused = true);
     }
 
-    /// Goes on after `pause`.
+    /// Continues after `pause`.
     fn proceed(&self) {
         self.shared.change(|state| state.paused = false);
     }
 
-    /// Stops after the update in progress, with everything kept, and waits for that.
+    /// Stops after the update in progress, keeping everything, and waits for that.
     fn abort(&self, py: Python<'_>) {
         self.shared.change(|state| state.aborted = true);
         self.join(py);
     }
 
-    /// The networks as they are after the update in progress. Training goes on.
+    /// The networks after the update in progress. Training continues.
     fn inspect(&self, py: Python<'_>) -> PyResult<Run> {
         self.shared.change(|state| (state.asked, state.looked) = (true, None));
         while !self.tick(py, |state| state.looked.is_some() || state.ended.is_some())? {}
@@ -230,18 +231,18 @@ impl Training {
         }
     }
 
-    /// What it has come to.
+    /// Its outcome.
     fn run(&self, py: Python<'_>) -> PyResult<Run> {
         self.join(py);
         let state = self.shared.lock();
         match state.ended.as_ref().map(|ended| &ended.trained) {
             Some(Ok(run)) => Ok(run.clone()),
             Some(Err(error)) => Err(PyRuntimeError::new_err(error.to_string())),
-            None => Err(PyRuntimeError::new_err("the training ended by a bug; its text is above")),
+            None => Err(PyRuntimeError::new_err("training ended because of a bug; its message is above")),
         }
     }
 
-    /// The exception by which it ended, if it did. The first call takes it away.
+    /// The exception that ended it, if any. The first call takes it away.
     fn failure(&self) -> Option<PyErr> {
         self.shared.lock().ended.as_mut()?.failed.take().map(exception)
     }
@@ -253,7 +254,7 @@ impl Drop for Training {
     }
 }
 
-/// Trains to the end, whichever it is.
+/// Trains until training ends for any reason.
 fn train(mut trainer: Trainer, folder: Option<(RunFolder, PathBuf)>, before: Vec<NetworkReport>, shared: Arc<Shared>) {
     let (mut folder, path) = folder.unzip();
     let warned = shared.clone();
@@ -272,7 +273,7 @@ fn train(mut trainer: Trainer, folder: Option<(RunFolder, PathBuf)>, before: Vec
         Ok(reason) => (Some(reason), None),
         Err(error) => (None, Some(error)),
     };
-    // The folder is unlocked before anybody hears of the end.
+    // The folder is unlocked before the end is announced.
     drop(folder);
     let trained = follower.trained(&trainer, stopped);
     shared.change(|state| state.ended = Some(Ended { trained, failed }));

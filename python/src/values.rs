@@ -1,4 +1,4 @@
-//! Python's values as settings, and the library's rows and tensors as Python's values.
+//! Python values as settings, and the library's rows and tensors as Python values.
 
 use crate::errors::OrRaise;
 use hebbian_rnn::candle_core::{DType, Device, Tensor};
@@ -53,7 +53,7 @@ fn toml_value(key: &str, value: &Bound<'_, PyAny>) -> PyResult<toml::Value> {
     Err(PyTypeError::new_err(format!("{key} is a {kind}; expected a bool, int, float, str, list or dict")))
 }
 
-/// A tensor as a numpy array of its own.
+/// A copy of a tensor as a numpy array.
 pub fn array<'py>(py: Python<'py>, tensor: &Tensor) -> PyResult<Bound<'py, PyAny>> {
     fn of<'py, T>(py: Python<'py>, flat: &Tensor, dims: &[usize]) -> PyResult<Bound<'py, PyAny>>
     where
@@ -87,14 +87,14 @@ pub fn safetensors(arrays: &Bound<'_, PyDict>) -> PyResult<Vec<u8>> {
     written.map_err(|error| Error::Bug(format!("writing arrays: {error}"))).or_raise()
 }
 
-/// A serialisable value as Python's dicts, lists and numbers.
+/// A serialisable value as Python dicts, lists and numbers.
 pub fn object<'py>(py: Python<'py>, value: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
     let json = serde_json::to_string(value).map_err(|error| Error::Bug(error.to_string())).or_raise()?;
     py.import("json")?.call_method1("loads", (json,))
 }
 
-/// The fields of rows as columns, each a numpy array: of whole numbers where each row has one, else of numbers, NaN where a
-/// row has none. Columns of anything else are left out.
+/// The fields of rows as columns, each a numpy array: of integers if each row has one, else of floats, NaN where a
+/// row has none. Other columns are left out.
 pub fn columns<'py, R: Serialize>(py: Python<'py>, rows: &[R]) -> PyResult<Bound<'py, PyDict>> {
     let columns = PyDict::new(py);
     let Some(first) = rows.first() else { return Ok(columns) };

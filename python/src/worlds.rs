@@ -1,4 +1,4 @@
-//! Worlds of Python's: environments whose copies take their steps together, one call for each step.
+//! Python worlds: environments whose copies take their steps together, one call per step.
 
 use crate::leaving::enter;
 use hebbian_rnn::{Actions, Copies, Environment, Error, Outcome, Start};
@@ -70,7 +70,7 @@ impl Environment for PythonWorld {
     }
 
     fn start(&self, episodes: Vec<Start>) -> Box<dyn Copies> {
-        // Gymnasium's environments of old take seeds of 31 bits.
+        // Old Gymnasium environments take 31-bit seeds.
         let seeds: Vec<u32> = episodes.into_iter().map(|mut start| start.rng.next_u32() >> 1).collect();
         let mut copies = PythonCopies {
             world: self.world.clone(),
@@ -99,14 +99,14 @@ struct PythonCopies {
     living: Vec<bool>,
     /// `[copies, width]`.
     seen: Vec<f64>,
-    /// Why they could not be started.
+    /// The reason why they could not be started.
     failed: Option<Error>,
 }
 
 /// Lets others start copies.
 impl Drop for PythonCopies {
     fn drop(&mut self) {
-        // At the end of Python, nobody waits.
+        // When Python shuts down, nothing waits.
         if let Ok(_inside) = enter() {
             let _ = Python::attach(|py| self.world.bind(py).call_method0("leave").map(drop));
         }

@@ -42,7 +42,7 @@ from hebbian_rnn import errors
         ),
         ({"init": "nowhere"}, errors.FileError, "nowhere"),
         ({"task": 3}, errors.UsageError, "task is a int"),
-        ({"task": print}, errors.UsageError, "@task makes it a task"),
+        ({"task": print}, errors.UsageError, "turn it into a task with @task"),
     ],
 )
 def test_settings(arguments: dict[str, Any], kind: type[Exception], text: str) -> None:
@@ -139,7 +139,7 @@ def test_worlds() -> None:
         hr.train(hr.world(Strange, limit=5), **SMALL)
     with pytest.raises(errors.ContentError, match="finite numbers"):
         hr.train(hr.world(Worthless, limit=5), **SMALL)
-    with pytest.raises(errors.UsageError, match="no limit of steps"):
+    with pytest.raises(errors.UsageError, match="no step limit"):
         hr.world(Corridor)
     with pytest.raises(errors.UsageError, match="a single environment"):
         hr.world(Corridor())
@@ -158,7 +158,7 @@ def test_more_networks_than_copies() -> None:
 
 def test_runs(tmp_path: Path) -> None:
     run = hr.train("echo", updates=2, out=tmp_path / "run", **SMALL)
-    with pytest.raises(errors.UsageError, match="holds a run already"):
+    with pytest.raises(errors.UsageError, match="already holds a run"):
         hr.train("echo", updates=2, out=tmp_path / "run", **SMALL)
     with pytest.raises(errors.UsageError, match=r"rule.eta is .* change only"):
         run.resume(**{"rule.eta": 0.5})

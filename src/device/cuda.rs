@@ -7,7 +7,7 @@ use candle_core::cuda_backend::cudarc::driver::sys::CUmemPool_attribute as PoolA
 use candle_core::cuda_backend::cudarc::driver::CudaContext;
 use candle_core::Device;
 
-/// A driver error as one of this crate's.
+/// A driver error as an error of this crate.
 fn failed(error: DriverError) -> Error {
     Error::Device(error.to_string())
 }
@@ -101,7 +101,7 @@ fn libraries() -> Result<()> {
         ]
     };
     match present.iter().find(|(_, found)| !found) {
-        Some((missing, _)) => bail!(Device, "{missing} was not found (LD_LIBRARY_PATH names folders to look in)"),
+        Some((missing, _)) => bail!(Device, "{missing} was not found; add its folder to LD_LIBRARY_PATH"),
         None => Ok(()),
     }
 }

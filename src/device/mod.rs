@@ -73,7 +73,7 @@ fn parse_one(name: &str) -> Result<DeviceName> {
         _ => {
             bail!(
                 Usage,
-                "unknown device `{name}`; known are: auto, cpu, cuda, cuda:N, metal, and several with commas between"
+                "unknown device `{name}`; known are: auto, cpu, cuda, cuda:N, metal, or several separated by commas"
             )
         }
     }
@@ -109,7 +109,7 @@ fn automatic() -> ChosenDevices {
     for (_, kind, open) in candidates.into_iter().filter(|(built, ..)| *built) {
         match open(0) {
             Ok(device) => return ChosenDevices { devices: vec![device], note: None },
-            Err(why) => note = Some(format!("using the CPU, for there is no {kind}: {why}")),
+            Err(why) => note = Some(format!("using the CPU, since there is no {kind}: {why}")),
         }
     }
     ChosenDevices { devices: vec![Device::Cpu], note }
@@ -148,7 +148,7 @@ pub fn memory_of(device: &Device) -> Option<u64> {
     }
 }
 
-/// What a limit on this process's memory leaves, in bytes: `ulimit -v`, which Grid Engine sets as h_vmem. `None`: there is no limit, or
+/// The bytes that a limit on this process's memory leaves: `ulimit -v`, which Grid Engine sets as h_vmem. `None`: no limit, or
 /// none is known.
 fn left_of_limit() -> Option<u64> {
     let text = |name: &str| std::fs::read_to_string(format!("/proc/self/{name}")).ok();
@@ -208,7 +208,7 @@ fn caught<T>(open: impl FnOnce() -> Result<T> + std::panic::UnwindSafe) -> Resul
     std::panic::set_hook(Box::new(|_| {}));
     let opened = std::panic::catch_unwind(open);
     std::panic::set_hook(hook);
-    opened.unwrap_or_else(|_| Err(Error::Device("a library of its driver is missing".into())))
+    opened.unwrap_or_else(|_| Err(Error::Device("a library of its driver is missing; install it".into())))
 }
 
 #[cfg(test)]

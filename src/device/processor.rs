@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::Path;
 use sysinfo::{CpuRefreshKind, System};
 
-/// A processor, as far as the operating system describes it.
+/// A processor, as described by the operating system.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Processor {

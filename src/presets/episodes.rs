@@ -1,5 +1,5 @@
-//! What each world that answers adds to the standard configuration. Networks learn by node perturbation: every neuron is
-//! perturbed at every step, an episode is compared with the others of its batch, and each weight moves by at most a little.
+//! The settings that each world that answers adds to the standard configuration. Networks learn by node perturbation: every neuron is
+//! perturbed at every step, an episode is compared with the others of its batch, and the change of each weight is bounded.
 
 use super::settings::table;
 use crate::config::*;
@@ -28,8 +28,8 @@ fn world(config: &mut Config, world: impl Environment + Serialize + 'static) {
         distribution: Some(Distribution::Gaussian),
         ..PerturbationConfig::default()
     };
-    // The rates are so high that at first most changes are at the bound. Rules that learn from x − x̄ are also moved by what the input
-    // does to it, and need smaller steps.
+    // The rates are so high that at first most changes are at the bound. Rules that learn from x − x̄ also respond to the effect of
+    // the input, and need smaller steps.
     (config.rule.eta, config.rule.max_dw) = match &*config.rule.name {
         "delta-x" => (40.0, 3e-4),
         "eh" => (1.5625, 3e-4),
@@ -49,7 +49,7 @@ fn world(config: &mut Config, world: impl Environment + Serialize + 'static) {
     config.train.checkpoint_every = 50;
 }
 
-/// Sets a key of the table `task` that is not the world's own.
+/// Sets a key of the table `task` that all worlds share.
 fn set(config: &mut Config, key: &str, value: impl Into<toml::Value>) {
     config.task.insert(key.into(), value.into());
 }
@@ -82,8 +82,8 @@ pub(super) fn pendulum(config: &mut Config) {
     config.train.trials = Some(32_000);
 }
 
-/// Each neuron is driven by a place cell, and its readout tells a direction. Noise is held for some steps, so that an animal
-/// that knows nothing gets anywhere. Without forgetting, none finds the goal again after it has moved.
+/// Each neuron is driven by a place cell, and its readout gives a direction. Noise is held for some steps, so that an
+/// untrained agent moves at all. Without forgetting, none finds the goal again after it has moved.
 pub(super) fn open_field(config: &mut Config) {
     world(config, OpenField::default());
     set(config, "acting", "population-vector");
@@ -102,7 +102,7 @@ pub(super) fn bandit(config: &mut Config) {
     config.train.trials = Some(1000);
 }
 
-/// As in `bandit`, but what is right changes, so that networks must learn fast and forget.
+/// As in `bandit`, but the right choice changes, so networks must learn fast and forget.
 pub(super) fn two_step(config: &mut Config) {
     world(config, TwoStep::default());
     one_by_one(config, 0.1);

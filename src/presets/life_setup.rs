@@ -1,4 +1,4 @@
-//! A life's configuration with what its names stand for.
+//! A life's configuration, with its names resolved.
 
 use super::{find_life, LIVES};
 use crate::config::{LifeConfig, PopulationConfig, ProjectionConfig, Setting};
@@ -11,25 +11,25 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use toml::{Table, Value};
 
-/// A life's configuration with everything that its names stand for, checked.
+/// A life's configuration, with everything that it names resolved and checked.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LifeSetup {
     /// The configuration.
     pub config: LifeConfig,
-    /// Where neurons and synapses are.
+    /// The layout of neurons and synapses.
     pub circuit: Circuit,
     /// The model of each population.
     pub models: Vec<Arc<dyn PopulationModel>>,
     /// The rule of each projection; `None`: its weights are fixed.
     pub rules: Vec<Option<SynapseRule>>,
-    /// Whether spikes of the postsynaptic neurons end the effect of what arrived through each projection before.
+    /// For each projection, whether a spike of the postsynaptic neuron ends the effect of earlier input.
     pub resets: Vec<bool>,
     /// Whether the projections to each population differ in this.
     pub split: Vec<bool>,
     /// The delay of each projection, in steps.
     pub delays: Vec<usize>,
-    /// For how many steps outputs are remembered, if that is longer than every delay.
+    /// The number of steps for which outputs are kept, if that is longer than every delay.
     pub remember: usize,
     /// The neurons whose membrane potentials are recorded.
     pub watched: Vec<usize>,
@@ -107,7 +107,7 @@ impl LifeSetup {
         Ok(setup)
     }
 
-    /// The life called `name` overlaid with `settings`, of which later ones win. `name` may be `None` if settings give
+    /// The life called `name` overlaid with `settings`; later ones take precedence. `name` can be `None` if settings give
     /// `world.name`.
     ///
     /// # Errors
@@ -115,7 +115,9 @@ impl LifeSetup {
     pub fn resolve(name: Option<&str>, rule: Option<&str>, settings: &[Setting]) -> Result<Self> {
         let named =
             settings.iter().rev().find(|setting| setting.key == "world.name").map(crate::config::text).transpose()?;
-        let Some(name) = name.or(named) else { crate::error::bail!(Usage, "no life is named") };
+        let Some(name) = name.or(named) else {
+            crate::error::bail!(Usage, "no life is named; see `hebbian-rnn lives`")
+        };
         ensure!(
             named.is_none_or(|named| named == name),
             Usage,
@@ -128,7 +130,7 @@ impl LifeSetup {
     /// The world of a network.
     ///
     /// # Errors
-    /// [`Error::Unknown`], [`Error::Setting`] or [`Error::Usage`] if the world's parameters are not its own, or the
+    /// [`Error::Unknown`], [`Error::Setting`] or [`Error::Usage`] if the world's parameters are unknown to it, or the
     /// populations don't suit it.
     pub(crate) fn world(&self, network: u64) -> Result<Box<dyn World>> {
         let name = self.config.world_name()?;
@@ -151,7 +153,7 @@ impl LifeSetup {
         }
     }
 
-    /// Whether what arrives through projection `k` is input that outlasts spikes of neurons which also have other input.
+    /// Whether input through projection `k` outlasts the spikes of neurons that also receive other input.
     pub(crate) fn lasting(&self, k: usize) -> bool {
         self.split[self.circuit.projections[k].2] && !self.resets[k]
     }
@@ -169,7 +171,7 @@ impl LifeSetup {
     }
 }
 
-/// Whether own spikes end the effect of what arrived through each projection before, and whether the projections to each
+/// For each projection, whether a neuron's own spikes end the effect of earlier input, and whether the projections to each
 /// population differ in it.
 fn resets(
     config: &LifeConfig,
@@ -195,7 +197,7 @@ fn resets(
     Ok((resets, split))
 }
 
-/// Gives the parameters of a population's neurons that are not set their defaults.
+/// Sets the missing parameters of a population's neurons to their defaults.
 fn complete_model(population: &mut PopulationConfig) {
     let name = population.neurons.get("model").and_then(Value::as_str);
     if let Some(model) = population_models().into_iter().find(|known| Some(known.name) == name) {
@@ -205,7 +207,7 @@ fn complete_model(population: &mut PopulationConfig) {
     }
 }
 
-/// Gives the parameters of a projection's rule that are not set their defaults, and drops the rule `none`.
+/// Sets the missing parameters of a projection's rule to their defaults, and drops the rule `none`.
 fn complete(projection: &mut ProjectionConfig) -> Result<()> {
     match projection.rule_name() {
         Some("none") => projection.rule = Table::new(),

@@ -8,21 +8,21 @@ use crate::worlds::{ActorCritic, DistalReward, Given, Pattern, Pavlovian, Xor};
 use documented::DocumentedFields;
 use toml::{Table, Value};
 
-/// A life that has a name.
+/// A named life.
 pub struct LifeInfo {
     /// The name.
     pub name: &'static str,
     /// A one-line description with the source.
     pub summary: &'static str,
-    /// The rules that it can be lived with; the first is the usual one.
+    /// The rules that it supports; the first is the usual one.
     pub rules: &'static [&'static str],
-    /// By which figure of their verdicts settings are compared if as many networks learnt, and whether more of it is better.
+    /// The figure of the verdict that ranks settings in which equally many networks learnt, and whether larger is better.
     pub measure: (&'static str, bool),
     /// The populations, projections and world, as TOML; `RULE` stands for the rule's table.
     text: &'static str,
-    /// What each parameter of the world means.
+    /// The meaning of each parameter of the world.
     pub(super) meanings: fn() -> Vec<(String, String)>,
-    /// Changes what depends on the rule.
+    /// Changes the settings that depend on the rule.
     adapt: fn(&mut LifeConfig, &str),
 }
 
@@ -42,7 +42,7 @@ dtype = "f32"
 kernels = "fused"
 "#;
 
-/// Every life that has a name.
+/// Every named life.
 pub static LIVES: &[LifeInfo] = &[
     LifeInfo {
         name: "xor-rate",
@@ -69,7 +69,8 @@ pub static LIVES: &[LifeInfo] = &[
     },
     LifeInfo {
         name: "one-synapse",
-        summary: "one synapse whose neurons fire at given times (Florian 2007, figure 1); give it spikes of your own",
+        summary:
+            "one synapse whose neurons fire at given times (Florian 2007, figure 1); you can supply your own spikes",
         rules: &["mstdpet", "mstdp", "stdp", "da-stdp"],
         measure: ("last_weight", true),
         text: include_str!("lives/one-synapse.toml"),
@@ -82,7 +83,7 @@ pub static LIVES: &[LifeInfo] = &[
     },
     LifeInfo {
         name: "distal-reward",
-        summary: "one synapse grows because reward follows seconds after it acts (Izhikevich 2007, figure 1)",
+        summary: "one synapse grows because reward arrives seconds after it is active (Izhikevich 2007, figure 1)",
         rules: &["da-stdp"],
         measure: ("fraction_above", false),
         text: include_str!("lives/distal-reward.toml"),
@@ -145,8 +146,7 @@ pub static LIVES: &[LifeInfo] = &[
     },
     LifeInfo {
         name: "cartpole-swing-up",
-        summary:
-            "spiking actor and critic swing a pole up (Frémaux et al. 2013, figure 6); it is hardly learnt to balance",
+        summary: "spiking actor and critic swing a pole up (Frémaux et al. 2013, figure 6); balancing is hardly learnt",
         rules: &["td-ltp"],
         measure: ("last_s", true),
         text: include_str!("lives/cartpole-swing-up.toml"),
@@ -199,7 +199,7 @@ impl LifeInfo {
     /// Its configuration with one of its rules; `None`: the usual one.
     ///
     /// # Errors
-    /// [`Error::Unknown`] if it cannot be lived with this rule.
+    /// [`Error::Unknown`] if it does not support this rule.
     pub fn config(&self, rule: Option<&str>) -> Result<LifeConfig> {
         let rule = rule.unwrap_or(self.rules[0]);
         // Without plasticity, the network of the usual rule.

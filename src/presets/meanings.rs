@@ -1,4 +1,4 @@
-//! What each key of a configuration means, from the documentation of the code itself; its choices, unit and range, from the checks
+//! The meaning of each configuration key, from the code's own documentation; its choices, unit and range, from the checks
 //! that refuse other values.
 
 use super::notices::reader;
@@ -36,14 +36,14 @@ fn documented() -> [Vec<(&'static str, String)>; TABLES.len()] {
 /// Every key that all tasks share, with its documentation.
 fn plain_keys() -> impl Iterator<Item = (String, String)> {
     let of_table = |(table, keys)| prefixed(&format!("{table}."), keys);
-    // The parameters of single rules are told with these.
+    // The parameters of individual rules are explained with the rules.
     TABLES.into_iter().zip(documented()).flat_map(of_table).filter(|(key, _)| key != "rule.own")
 }
 
 /// The tables of a life's configuration that all lives share.
 pub(crate) const LIFE_TABLES: [&str; 3] = ["life", "population.NAME", "projection.FROM-TO"];
 
-/// Every key that all lives share, with its meaning. Names of populations stand in keys in place of their own.
+/// Every key that all lives share, with its meaning. Keys contain NAME and FROM-TO instead of the populations' names.
 pub(crate) fn life_keys() -> Vec<(String, String)> {
     let tables = [fields::<LifeSettings>(), fields::<PopulationConfig>(), fields::<ProjectionConfig>()];
     let of_table = |(table, keys)| prefixed(&format!("{table}."), keys);
@@ -60,7 +60,7 @@ pub(crate) fn keys() -> Vec<(String, String)> {
     plain_keys().map(named).collect()
 }
 
-/// The meaning of a key, followed by what it may be.
+/// The meaning of a key, followed by its possible values.
 fn with_values(key: &str, mut meaning: String) -> String {
     let mut add = |text: String| meaning = format!("{meaning} {text}.");
     if key.ends_with("_ms") {
@@ -77,7 +77,7 @@ fn with_values(key: &str, mut meaning: String) -> String {
     meaning
 }
 
-/// What a key may be.
+/// The possible values of a key.
 enum Values {
     Choices(Vec<String>),
     Range(String),
@@ -87,7 +87,7 @@ enum Values {
 impl Values {
     /// From the errors about wrong values, which say what was expected.
     fn of(key: &str) -> Self {
-        // Some keys are checked only where something reads them.
+        // Some keys are checked only if something uses them.
         let readers = [
             ("", "network.output", Value::from("readout")),
             ("bptt.", "rule.name", "bptt".into()),
@@ -117,13 +117,13 @@ impl Values {
     }
 }
 
-/// "a finite number above 0, at most 1e30" without what holds for every number.
+/// "a finite number above 0, at most 1e30" without the parts that apply to every number.
 fn in_short(expected: &str) -> String {
     let text = expected.replace("a finite number ", "").replace("a number ", "");
     text.replace(", at most 1e30", "").replace(" to 1e30", "")
 }
 
-/// A configuration as TOML, each key below its meaning, and above all what its rule brought along.
+/// A configuration as TOML, each key below its meaning; at the top, the settings that its rule changes.
 ///
 /// # Errors
 /// [`Error::Bug`](crate::Error::Bug) if a value cannot be written as TOML.
@@ -136,9 +136,9 @@ pub(crate) fn commented(config: &Config) -> Result<String> {
         meanings.extend(rule.parameters().into_iter().map(|(key, _, meaning)| (format!("rule.{key}"), meaning)));
     }
     let brought = config.brought_by_rule()?;
-    let mut text = String::from("# The complete configuration of a run: `hebbian-rnn train --config` repeats it.\n");
+    let mut text = String::from("# The complete configuration of a run; `hebbian-rnn train --config` repeats it.\n");
     if !brought.is_empty() {
-        text += &format!("# Settings that the rule `{}` brought along: {}.\n", config.rule.name, brought.join(", "));
+        text += &format!("# Settings changed by the rule `{}`: {}.\n", config.rule.name, brought.join(", "));
     }
     text.push('\n');
     Ok(text + &with_meanings(&config.to_toml()?, &meanings))
@@ -166,11 +166,11 @@ pub(crate) fn commented_life(config: &LifeConfig) -> Result<String> {
     if let Ok(life) = config.world_name().and_then(find_life) {
         meanings.extend((life.meanings)().into_iter().map(|(key, meaning)| (format!("world.{key}"), meaning)));
     }
-    let text = String::from("# The complete configuration of a life: `hebbian-rnn live --config` repeats it.\n\n");
+    let text = String::from("# The complete configuration of a life; `hebbian-rnn live --config` repeats it.\n\n");
     Ok(text + &with_meanings(&config.to_toml()?, &meanings))
 }
 
-/// TOML with each key and table below its meaning. The tables of a list are known by their number, as in `population.0.size`,
+/// TOML with each key and table below its meaning. The tables of a list are identified by their number, as in `population.0.size`,
 /// or without it.
 fn with_meanings(toml: &str, meanings: &BTreeMap<String, String>) -> String {
     let mut text = String::new();
@@ -212,7 +212,10 @@ mod tests {
             let text = commented(&config).unwrap();
             assert_eq!(Config::from_toml(&text).unwrap().to_toml().unwrap(), config.to_toml().unwrap());
             assert!(text.contains("# N, the number of neurons.\nneurons = "), "{text}");
-            assert!(text.contains("brought along") == (task == "pattern-generation" || rule == "bptt"), "{text}");
+            assert!(
+                text.contains("# Settings changed by") == (task == "pattern-generation" || rule == "bptt"),
+                "{text}"
+            );
         }
     }
 

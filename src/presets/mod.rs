@@ -1,4 +1,4 @@
-//! Presets: the network, learning rule and settings with which each task is usually trained, as published where
+//! Presets: the network, learning rule and settings usually used to train each task, as published where
 //! possible. `src/tasks/mod.rs` says how to add a task.
 
 mod episodes;
@@ -27,7 +27,7 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use toml::Table;
 
-/// A task that has a name in configurations.
+/// A task with a name in configurations.
 pub struct TaskInfo {
     /// The name.
     pub name: &'static str,
@@ -35,9 +35,9 @@ pub struct TaskInfo {
     pub summary: &'static str,
     /// The learning rule it is usually trained with.
     pub rule: &'static str,
-    /// Sets what differs from the standard configuration of the rule.
+    /// Applies the differences from the standard configuration of the rule.
     preset: fn(&mut Config),
-    /// Builds the task from the parameters in a `task` table; may add to the table what only the task can find out.
+    /// Builds the task from the parameters in a `task` table; can add values to the table that only the task can determine.
     build: fn(&mut Table) -> Result<Arc<dyn Task>>,
     /// The meaning of each parameter.
     meanings: fn() -> Vec<(&'static str, String)>,
@@ -71,7 +71,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "dnms-ei",
-        summary: "the same by excitatory and inhibitory neurons: Dale's law, a rectified-linear response (Mastrogiuseppe & Ostojic 2017)",
+        summary: "the same with excitatory and inhibitory neurons: Dale's law, rectified-linear rates (Mastrogiuseppe & Ostojic 2017)",
         rule: "delta-x",
         preset: settings::dnms_ei,
         build: |table| Ok(Arc::new(Dnms { name: "dnms-ei", ..parameters(table)? })),
@@ -79,7 +79,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "selective-integration",
-        summary: "report the sign of the one of two noisy inputs that a cue names (Mante et al. 2013; Miconi 2017)",
+        summary: "report the sign of the cued one of two noisy inputs (Mante et al. 2013; Miconi 2017)",
         rule: "delta-x",
         preset: settings::selective_integration,
         build: build::<SelectiveIntegration>,
@@ -95,7 +95,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "reach",
-        summary: "turn the joints of an arm until its hand is at one of the targets around it (hebbRNN: Michaels & Scherberger 2016)",
+        summary: "turn the joints of an arm to bring its hand to one of the targets around it (hebbRNN: Michaels & Scherberger 2016)",
         rule: "delta-x",
         preset: settings::reach,
         build: build::<Reach>,
@@ -111,7 +111,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "yang19",
-        summary: "twenty tasks in one network, named by an input: go, anti, decisions, matching (Yang et al. 2019)",
+        summary: "twenty tasks in one network, selected by an input: go, anti, decisions, matching (Yang et al. 2019)",
         rule: "rflo",
         preset: settings::yang19,
         build: build::<Yang19>,
@@ -127,7 +127,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "sequence",
-        summary: "predict the next of random bits: nothing to learn beyond chance, a check that training does no harm",
+        summary: "predict the next random bit: nothing to learn beyond chance, a check that training does no harm",
         rule: "hebbian-trace",
         preset: settings::sequence,
         build: |table| Ok(Arc::new(Bits::from(parameters::<Sequence>(table)?))),
@@ -135,7 +135,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "echo",
-        summary: "repeat the bit of k steps ago: the learnable sibling of `sequence`",
+        summary: "repeat the bit from k steps ago: the learnable counterpart of `sequence`",
         rule: "node-perturbation",
         preset: settings::echo,
         build: |table| Ok(Arc::new(Bits::from(parameters::<Echo>(table)?))),
@@ -159,7 +159,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "perceptual-decision",
-        summary: "a world that answers: is a noisy input positive on average? Reward alone tells (Britten et al. 1992)",
+        summary: "a world that answers: is a noisy input positive on average? Reward is the only feedback (Britten et al. 1992)",
         rule: "node-perturbation",
         preset: episodes::perceptual_decision,
         build: |table| Episodes::build::<PerceptualDecision>(table),
@@ -167,7 +167,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "open-field",
-        summary: "a world that answers: find a goal by place cells, and again after it moved (Brzosko et al. 2017)",
+        summary: "a world that answers: find a goal with place cells, and again after it has moved (Brzosko et al. 2017)",
         rule: "none",
         preset: episodes::open_field,
         build: |table| Episodes::build::<OpenField>(table),
@@ -242,7 +242,7 @@ impl TaskInfo {
         Ok(with_defaults(meanings.collect(), &self.config()?.task))
     }
 
-    /// The task's configuration with a given rule. Where the two disagree, the rule wins. Neurons are perturbed if the
+    /// The task's configuration with a given rule, which takes precedence where the two disagree. Neurons are perturbed if the
     /// rule learns from perturbations.
     pub fn defaults(&self, rule: &RuleInfo) -> Config {
         let mut config = standard::config(rule);

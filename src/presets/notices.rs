@@ -1,11 +1,11 @@
-//! What a user should be told of settings: those that a rule brings along, and those that nothing reads.
+//! Notices about settings: those that a rule changes, and those that have no effect.
 
 use super::{find_task, Setup};
 use crate::config::{Config, Output, ReadoutRule, Setting, Stage};
 use crate::error::Result;
 use crate::rules::{find_rule, Source};
 
-/// A group of keys, whether anything reads them, and what would.
+/// A group of keys, whether they have an effect, and what would give them one.
 type Readers = (&'static str, fn(&Setup) -> bool, &'static str);
 
 /// A key belongs to the first group whose name it begins with.
@@ -25,15 +25,15 @@ const READERS: [Readers; 9] = [
     ("perturbation.", |setup| setup.config.perturbs(), "a rule that learns from perturbations, such as `delta-x`"),
 ];
 
-/// What must be so for a key to be read; `None`: it always is, or it depends on the rule.
+/// The condition for a key to have an effect; `None`: it always has, or it depends on the rule.
 pub(super) fn reader(key: &str) -> Option<&'static str> {
     let (_, _, by) = READERS.iter().find(|(group, ..)| key.starts_with(group))?;
     Some(*by).filter(|by| !by.is_empty())
 }
 
 impl Config {
-    /// Settings outside the rule's own tables that the task has with its usual rule and another value with this one, in so far as
-    /// they are still as the rule brought them: each key with its value and the usual one.
+    /// Settings outside the rule's own tables that differ between this rule and the task's usual one, as far as
+    /// the user has not changed them: each key with its value and the usual one.
     ///
     /// # Errors
     /// [`Error::Bug`](crate::Error::Bug) if settings cannot be written as TOML.
@@ -57,15 +57,15 @@ impl Config {
 }
 
 impl Setup {
-    /// Of the settings that a user has `given`, those that nothing reads: each with what would read it.
+    /// Those of the `given` settings that have no effect, each with the setting that would use it.
     pub fn unread(&self, given: &[Setting]) -> Vec<String> {
         let rule = find_rule(&self.config.rule.name).ok();
         let unread = |Setting { key, .. }: &Setting| {
             if let Some(rule) = rule.filter(|rule| key.strip_prefix("rule.").is_some_and(|key| rule.lacks(key))) {
-                return Some(format!("nothing reads {key} here; it is of another rule than `{}`", rule.name));
+                return Some(format!("{key} has no effect here; it is not a parameter of rule `{}`", rule.name));
             }
             let (_, read, by) = READERS.iter().find(|(group, ..)| key.starts_with(group))?;
-            (!read(self)).then(|| format!("nothing reads {key} here; {by} would"))
+            (!read(self)).then(|| format!("{key} has no effect here; {by} would use it"))
         };
         given.iter().filter_map(unread).collect()
     }
@@ -100,15 +100,15 @@ mod tests {
         for (settings, expected) in [
             (
                 &["rule.name=bptt", "rule.eta=0.5"][..],
-                &["nothing reads rule.eta here; a rule such as `delta-x` would"][..],
+                &["rule.eta has no effect here; a rule such as `delta-x` would use it"][..],
             ),
-            (&["trace.eta=0.5"], &["nothing reads trace.eta here; a trace.stage other than `none` would"]),
+            (&["trace.eta=0.5"], &["trace.eta has no effect here; a trace.stage other than `none` would use it"]),
             (
                 &["rule.name=rflo", "rule.x_mean_decay=0.5"],
-                &["nothing reads rule.x_mean_decay here; it is of another rule than `rflo`"],
+                &["rule.x_mean_decay has no effect here; it is not a parameter of rule `rflo`"],
             ),
             (&["trace.eta=0.5", "trace.stage=oja"], &[]),
-            (&["bptt.learning_rate=0.1"], &["nothing reads bptt.learning_rate here; rule.name `bptt` would"]),
+            (&["bptt.learning_rate=0.1"], &["bptt.learning_rate has no effect here; rule.name `bptt` would use it"]),
             (&["network.output=readout", "readout.rule=delta", "readout.eta=0.1"], &[]),
             (&["rule.eta=0.1", "perturbation.amplitude=1", "network.gain=1"], &[]),
         ] {

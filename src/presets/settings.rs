@@ -1,4 +1,4 @@
-//! What each task adds to the standard configuration: its parameters, network, rule and length of training.
+//! The settings that each task adds to the standard configuration: parameters, network, rule and length of training.
 
 use crate::config::*;
 use crate::tasks::bits::{Echo, Sequence};
@@ -52,7 +52,7 @@ pub(super) fn dnms_long_delay(config: &mut Config) {
 pub(super) fn dnms_variable_delay(config: &mut Config) {
     dnms(config);
     set_eta(config, "delta-x", 0.003);
-    // As many as the published program runs.
+    // As many as in the published program.
     config.train.trials = Some(30_016);
     let task = Dnms::variable_delay();
     if config.rule.name == "node-perturbation" {
@@ -107,7 +107,7 @@ pub(super) fn evidence_accumulation(config: &mut Config) {
     config.task = table(&EvidenceAccumulation::default());
 }
 
-/// A user's own trials. Random biases take the place of the bias neurons, so that any neuron can be an output.
+/// A user's own trials. Random biases replace the bias neurons, so that any neuron can be an output.
 pub(super) fn file(config: &mut Config) {
     dnms(config);
     config.network.clamped = vec![];
@@ -166,7 +166,7 @@ pub(super) fn pattern_generation(config: &mut Config) {
 }
 
 /// The size and times of Yang et al. 2019: 256 neurons whose rates leak, on steps of 20 ms. Theirs have a softplus and private noise
-/// (0.158 here: 0.05 · √(2 τ / dt)); these tanh and, unless it is set, none.
+/// (0.158 here: 0.05 · √(2 τ / dt)); these have tanh and, unless it is set, no noise.
 pub(super) fn yang19(config: &mut Config) {
     config.task = table(&Yang19::default());
     config.network = NetworkConfig {

@@ -1,4 +1,4 @@
-//! A run's configuration with the task, rule and neuron model that it names. That they are compatible is checked here,
+//! A run's configuration with the task, rule and neuron model that it names. Their compatibility is checked here,
 //! before anything runs.
 
 use super::{all_tasks, find_task};
@@ -39,7 +39,7 @@ pub struct Own {
 }
 
 impl Setup {
-    /// Builds what a configuration names, and checks that everything is compatible.
+    /// Builds the parts that a configuration names, and checks that everything is compatible.
     ///
     /// # Errors
     /// [`Error::Unknown`] for an unknown name, [`Error::Setting`] for a value out of range, [`Error::Usage`] for
@@ -98,7 +98,7 @@ impl Setup {
         let parameters = optional_keys();
         let settings = Setting::from_table(set, "set");
         if let Some(name) = settings.iter().find(|setting| ["task.name", "rule.name"].contains(&&setting.key[..])) {
-            bail!(Usage, "set.{} is {}; expected the run's own, with other parameters", name.key, name.value);
+            bail!(Usage, "set.{} is {}; expected the run's own task, with other parameters", name.key, name.value);
         }
         let config = lay_over(&self.config, &settings, &parameters)?;
         let mut own = self.own();
@@ -111,9 +111,9 @@ impl Setup {
         Self::alone(config, own)
     }
 
-    /// A task's defaults overlaid with `settings`, of which later ones win.
+    /// A task's defaults overlaid with `settings`; later ones take precedence.
     ///
-    /// The defaults depend on the rule, so `rule.name` is read first. `task` may be `None` if settings give
+    /// The defaults depend on the rule, so `rule.name` is read first. `task` can be `None` if settings give
     /// `task.name`.
     ///
     /// # Errors
@@ -149,7 +149,7 @@ impl Setup {
         self.neurons.has_time().then_some(self.config.network.dt_ms)
     }
 
-    /// Whether a rule gated online, a readout that explores or the fast weights read the reward at each step.
+    /// Whether the reward is used at each step, by a rule gated online, an exploring readout or the fast weights.
     pub fn reads_reward_online(&self) -> bool {
         let FastWeightsConfig { stage, modulator, .. } = self.config.fast_weights;
         self.rule.credit() == Credit::Online
@@ -157,7 +157,7 @@ impl Setup {
             || (stage != Stage::None && modulator == ModulatorSource::Reward)
     }
 
-    /// Whether outputs learn: those of the readout, or a critic in a world.
+    /// Whether the readout or, in a world, the critic learns.
     pub(crate) fn outputs_learn(&self) -> bool {
         self.config.readout_learns() || self.critic()
     }
@@ -167,12 +167,12 @@ impl Setup {
         self.task.episodes().is_some_and(|episodes| episodes.settings.critic())
     }
 
-    /// Whether the gradient of a loss moves the weights.
+    /// Whether weights learn by the gradient of a loss.
     pub fn follows_gradient(&self) -> bool {
         matches!(self.rule.source(), Source::Gradient)
     }
 
-    /// Whether anything reads the difference of each output from its target.
+    /// Whether the difference of each output from its target is used.
     pub fn reads_error_online(&self) -> bool {
         self.rule.credit() == Credit::Supervised
             || (self.config.network.output == Output::Readout && self.config.readout.rule == ReadoutRule::Delta)
@@ -214,7 +214,7 @@ impl Setup {
         self.check_credit()
     }
 
-    /// Checks that networks can live and learn in a world that answers.
+    /// Checks that networks can act and learn in a world that answers.
     fn check_episodes(&self, episodes: &Episodes) -> Result<()> {
         let (Config { network, fast_weights, readout, modulator, train, .. }, rule) = (&self.config, &self.rule);
         let name = episodes.world.name();
@@ -328,11 +328,11 @@ impl fmt::Debug for Setup {
     }
 }
 
-/// A task of the user's own, whose settings as a world are those of the table `task`, or come to it.
+/// A user-defined task. Its settings as a world are read from the table `task`, or added to it.
 fn own_task(table: &mut toml::Table, task: Arc<dyn Task>) -> Result<Arc<dyn Task>> {
     let name = Value::from(task.name());
     if table.get("name") != Some(&name) {
-        // The parameters of the task whose place it takes mean nothing to it.
+        // The parameters of the task that it replaces mean nothing to it.
         *table = [("name".to_string(), name)].into_iter().collect();
     }
     match task.episodes() {
@@ -363,7 +363,7 @@ pub fn resolve_config(task: Option<&str>, settings: &[Setting]) -> Result<Config
     lay_over(&info.defaults(rule), settings, &optional())
 }
 
-/// Keys that a complete configuration may lack, each with an example of its value.
+/// Keys that a complete configuration can lack, each with an example value.
 fn optional() -> Vec<(String, Value)> {
     let mut optional = optional_keys();
     optional.extend(["train.trials", "train.updates"].map(|key| (key.to_string(), Value::Integer(1))));

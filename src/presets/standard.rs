@@ -3,7 +3,7 @@
 use crate::config::*;
 use crate::rules::RuleInfo;
 
-/// A network of leaky neurons, the first of which are its outputs, without perturbation, and without fast weights
+/// A network of leaky neurons, the first of which are its outputs, without perturbations, and without fast weights
 /// unless the rule learns from them. It still lacks a task, a learning rate, and a number of trials.
 pub(super) fn config(rule: &RuleInfo) -> Config {
     Config {

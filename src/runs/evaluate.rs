@@ -10,7 +10,7 @@ use crate::tasks::Task;
 use crate::training::{correct as is_correct, errors, Checkpoint, Frozen};
 use serde::Serialize;
 
-/// How well one network performs on fresh trials.
+/// The performance of one network on fresh trials.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Score {
     /// The network's index.
@@ -19,7 +19,7 @@ pub struct Score {
     pub error: f64,
     /// Fraction of the trials that are correct.
     pub fraction_correct: f64,
-    /// In a world that answers: what came of the episodes.
+    /// The results of the episodes, in a world that answers.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub returns: Option<Returns>,
     /// The same for each trial type.
@@ -31,7 +31,7 @@ pub struct Score {
     pub frozen: Option<Frozen>,
 }
 
-/// How well one network performs on the trials of one type.
+/// The performance of one network on the trials of one type.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TypeScore {
     /// The type's name.
@@ -44,7 +44,7 @@ pub struct TypeScore {
     pub fraction_correct: f64,
 }
 
-/// What came of a network's episodes in a world that answers.
+/// The results of a network's episodes in a world that answers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Returns {
     /// Mean return.
@@ -56,7 +56,7 @@ pub struct Returns {
 }
 
 impl Returns {
-    /// Of one network's episodes.
+    /// The results of one network's episodes.
     fn of(lived: &[Lived]) -> Self {
         let n = lived.len() as f64;
         let mean_return = lived.iter().map(Lived::total).sum::<f64>() / n;
@@ -69,7 +69,7 @@ impl Returns {
     }
 }
 
-/// How networks do on each type of trials, as means over networks, for a table: none if there is one type, or more than a
+/// Performance on each trial type, as means over networks, for a table: empty if there is one type, or more than a
 /// table has room for.
 pub fn by_type(scores: &[Score]) -> Vec<TypeScore> {
     const MOST: usize = 20;
@@ -84,7 +84,7 @@ pub fn by_type(scores: &[Score]) -> Vec<TypeScore> {
     first.types.iter().enumerate().map(of_type).collect()
 }
 
-/// What `trials` of a task's trials are, for messages: "400 fresh trials", or "400 draws from its 512 ready-made trials".
+/// Describes `trials` of a task's trials: "400 fresh trials", or "400 draws from its 512 ready-made trials".
 pub fn name_trials(task: &dyn Task, trials: u64) -> String {
     match task.each_once() {
         Some((count, _)) => format!("{trials} draws from its {count} ready-made trials"),
@@ -163,7 +163,7 @@ pub fn draw_fresh(setup: &Setup, first: u64, trials_each: usize, seed: u64) -> R
     draw(setup, first, trials_each, (seed, 0))
 }
 
-/// The same after `age` trials, with which worlds may change.
+/// The same after `age` trials, since worlds can change with age.
 fn draw(setup: &Setup, first_trial: u64, trials_each: usize, (seed, age): (u64, u64)) -> Result<TrialBatch> {
     TrialBatch::draw(setup, Draw { seed, phase: Phase::Evaluate, first_trial, trials_each, age, explore: false })
 }

@@ -1,4 +1,4 @@
-//! What a key, a rule, a task or a column means: from the documentation of the code itself, so that it cannot go stale.
+//! Explains keys, rules, tasks and columns from the code's own documentation, so that the text cannot go stale.
 
 use crate::config::Setting;
 use crate::error::{Error, Result};
@@ -10,7 +10,7 @@ use crate::training::NetworkReport;
 use std::fmt::Display;
 use toml::Value;
 
-/// The values that a key has by default: each with the tasks that have it, the most frequent first.
+/// The default values of a key, each with its tasks, the most frequent first.
 fn usual_values(key: &str, defaults: &[(&'static str, Vec<Setting>)]) -> Vec<(String, Vec<&'static str>)> {
     let mut values: Vec<(String, Vec<&'static str>)> = Vec::new();
     for (task, settings) in defaults {
@@ -49,13 +49,13 @@ impl Key {
     }
 }
 
-/// Something that has keys: a table that all tasks or lives share, or what has a name of its own.
+/// Something that has keys: a table shared by all tasks or lives, or anything with its own name.
 struct Subject {
     /// What it is, as in "task dnms".
     kind: &'static str,
     name: &'static str,
     summary: String,
-    /// Lines about it: its equation, and what it brings along.
+    /// Lines about it: its equation, and the settings that it changes.
     notes: Vec<String>,
     keys: Vec<Key>,
 }
@@ -110,11 +110,13 @@ fn subjects() -> Result<Vec<Subject>> {
         let mut subject = Subject::new("rule", rule.name, rule.summary.to_string(), "rule", rule.parameters());
         subject.notes.push(format!("equation: {} (docs/model.md)", rule.equation));
         let brought = find_task("dnms")?.defaults(rule).brought_by_rule()?;
-        subject.notes.extend((!brought.is_empty()).then(|| format!("brings along, for dnms: {}", brought.join(", "))));
+        subject
+            .notes
+            .extend((!brought.is_empty()).then(|| format!("changes these settings, for dnms: {}", brought.join(", "))));
         all.push(subject);
     }
     all.extend(LIFE_TABLES.iter().map(|table| {
-        // What a population or projection is usually like depends on which one it is.
+        // Populations and projections have no usual values in common.
         let defaults = if *table == "life" { &of_lives[..] } else { &[] };
         Subject::table(table, "of every life's configuration", &life_keys, defaults)
     }));
@@ -147,8 +149,8 @@ fn subjects() -> Result<Vec<Subject>> {
 /// The subject whose keys are columns.
 const COLUMNS: &str = "metrics.csv";
 
-/// What `name` means: a key of the configuration, with its table or without, a task, a rule, a life, a neuron model, or a column of
-/// `metrics.csv`. If it is several of these, all are told.
+/// Explains `name`: a key of the configuration, with its table or without, a task, a rule, a life, a neuron model, or a column of
+/// `metrics.csv`. If it is several of these, all are explained.
 ///
 /// # Errors
 /// [`Error::Unknown`] if it is none of them; the error suggests a similar name.
@@ -189,8 +191,8 @@ pub fn explain(name: &str) -> Result<String> {
 /// [`Error::Bug`] if defaults cannot be written as TOML.
 pub fn reference() -> Result<String> {
     let mut page = String::from(
-        "# Reference\n\nEvery key of a configuration, task, rule, life, neuron model and column, as `hebbian-rnn explain` tells them \
-         one by one; `hebbian-rnn explain` without a name writes this page. What equations they enter is in [model.md](model.md) and \
+        "# Reference\n\nEvery key of a configuration, task, rule, life, neuron model and column, as `hebbian-rnn explain` shows them \
+         one by one; `hebbian-rnn explain` without a name writes this page. Their equations are in [model.md](model.md) and \
          [spiking.md](spiking.md).\n",
     );
     // A bar would end a cell.

@@ -31,7 +31,7 @@ pub struct Comparison {
 pub fn compare_engines(setup: &Setup, device: &Device) -> Result<Vec<Comparison>> {
     let nothing = "there is nothing to compare";
     let single = setup.follows_gradient();
-    ensure!(!single, Usage, "rule.name is `bptt`, of which there is one implementation: {nothing}");
+    ensure!(!single, Usage, "rule.name is `bptt`, which has only one implementation: {nothing}");
     let expected = change(setup, Kernels::Reference, &Device::Cpu)?;
     let largest = largest(expected.iter().copied());
     ensure!(largest > 0.0, Usage, "the update changes no weight (rule.name, or a warm-up): {nothing}");

@@ -30,8 +30,8 @@ pub struct Inputs {
 /// Reads the inputs for `checkpoint` from a safetensors file.
 ///
 /// `inputs` is `[S, B, T, n_in]`. Optional are `modulator` `[S, B, T]`, the m(t) of the fast weights; `x` `[S, B, N]`,
-/// the initial activations; and `hebbian_trace` `[S, B, N, N]`, the initial fast weights. Each may omit S; it is then
-/// the same for every network. A task file will do: its targets, mask and types are not looked at. Files of old had time as the
+/// the initial activations; and `hebbian_trace` `[S, B, N, N]`, the initial fast weights. Each can omit S; it is then
+/// the same for every network. A task file works too: its targets, mask and types are ignored. Old files had time as the
 /// first dimension; such a file has `order` = `time-first` in its metadata.
 ///
 /// # Errors
@@ -73,7 +73,7 @@ pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> R
     };
     let given_dims = format!("{:?}", given.dims());
     let given = in_order(given)?;
-    // A small file may describe large tensors, so check their sizes before making them.
+    // A small file can describe large tensors, so check their sizes before making them.
     if let [.., b, t, _] = *given.dims() {
         fitting_shape(checkpoint, t, b, Record::default())?;
     }
@@ -83,7 +83,7 @@ pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> R
         _ => return Err(Error::tensor("inputs", given_dims, expected)),
     };
     let (_, b, t, _) = inputs.dims4()?;
-    // A tensor of shape `full`; the file may omit its dimension of networks, which is number `networks`.
+    // A tensor of shape `full`; the file can omit the dimension of networks, whose index is `networks`.
     let shaped = |name: &str, full: &[usize], networks: usize| -> Result<Option<Tensor>> {
         let Some(tensor) = file.floats(name, dtype, device)? else { return Ok(None) };
         let plain = [&full[..networks], &full[networks + 1..]].concat();
@@ -118,7 +118,7 @@ fn fitting_shape(checkpoint: &Checkpoint, t: usize, b: usize, record: Record) ->
     Ok(shape)
 }
 
-/// Runs the networks. Returns `outputs` `[S, B, T, n_out]` and what `record` asks for, by name.
+/// Runs the networks. Returns `outputs` `[S, B, T, n_out]` and the tensors that `record` asks for, by name.
 ///
 /// Activations start at `x` or, if there is none, are drawn from the seed's own stream. Fast weights start at
 /// `hebbian_trace`, or else at the checkpoint's persistent ones, or else at zero. There is no reward here; if m(t)
@@ -142,7 +142,7 @@ pub fn simulate(
         ensure!(
             config.fast_weights.modulator == ModulatorSource::Task,
             Usage,
-            "the inputs give a `modulator`, but trace.modulator is not `task` in this checkpoint: it would not be read"
+            "the inputs have a `modulator`, but trace.modulator is not `task` in this checkpoint: leave it out"
         );
     }
     let fast_weights = initial_fast_weights(checkpoint, inputs.hebbian_trace, b)?;
@@ -184,7 +184,7 @@ fn initial_fast_weights(checkpoint: &Checkpoint, given: Option<Tensor>, b: usize
         ensure!(
             kept == b,
             Usage,
-            "the inputs hold {b} trials, but the checkpoint keeps a trace for each of {kept}: {remedy}"
+            "the inputs have {b} trials, but the checkpoint has a trace for each of {kept}: {remedy}"
         );
     }
     Ok(checkpoint.plastic.fast_weights.clone())

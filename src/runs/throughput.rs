@@ -1,4 +1,4 @@
-//! How fast this machine trains, and what fraction of its matrix speed that is, both measured in the same run.
+//! The speed of training on this machine, as a fraction of its matrix speed, both measured in the same run.
 //!
 //! Rounds alternate between matrix products and updates, so if the machine slows down, both do.
 
@@ -47,9 +47,9 @@ pub struct Throughput {
     pub share: f64,
     /// The processor.
     pub processor: Processor,
-    /// What multiplied weights and rates; `None` if the fused kernels of the CPU were not used.
+    /// The kind of product of weights and rates; `None` if the fused kernels of the CPU were not used.
     pub product: Option<Product>,
-    /// Why.
+    /// Why it was chosen.
     pub product_reason: String,
 }
 
@@ -72,7 +72,7 @@ pub fn measure_throughput(
     ensure!(
         setup.task.episodes().is_none(),
         Usage,
-        "task `{}` is a world, whose episodes differ in length: `train` says how many of its steps it makes in a second",
+        "task `{}` is a world, whose episodes differ in length; `train` reports its world steps per second",
         setup.task.name()
     );
     check_memory(setup, std::slice::from_ref(device))?;

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 /// The SHA-256 of metadata and tensors, in hexadecimal digits.
 ///
-/// It covers `metadata`, the JSON text as it stands in the file but with an empty string for the checksum itself; then,
+/// It covers `metadata`, the JSON text exactly as in the file but with an empty string for the checksum itself; then,
 /// for each tensor in order of name, a newline, a line such as `w_rec F32 [2, 200, 200]`, and the tensor's bytes.
 pub(super) fn checksum<'a>(metadata: &str, tensors: impl IntoIterator<Item = (&'a str, impl View)>) -> String {
     let mut hash = Sha256::new_with_prefix(metadata);

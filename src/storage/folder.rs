@@ -1,5 +1,5 @@
-//! What the folders of training runs and of lives have in common: a lock, a configuration, rows that are appended, checkpoints, and
-//! how they stay consistent whatever happens to the disk or to the folder.
+//! The parts shared by the folders of training runs and lives: a lock, a configuration, appended rows and checkpoints, and
+//! how they stay consistent whatever happens to the disk or the folder.
 //!
 //! The lock is taken before anything is read or written; rows are safe on disk before the checkpoint that counts them; and a failed
 //! write leaves the previous file in place. A failed write does not stop a run: there is one warning, and the next save tries again.
@@ -12,7 +12,7 @@ use crate::training::CHECKPOINT_FILE;
 use std::fs;
 use std::path::Path;
 
-/// How the names of the files that a run writes into its folder begin.
+/// The prefixes of the names of the files that a run writes into its folder.
 const OWN: [&str; 8] = [
     CONFIG_FILE,
     METRICS_FILE,
@@ -35,13 +35,13 @@ pub(super) struct Folder {
     saved: Option<String>,
     /// Whether writing has failed since everything was last saved.
     failing: bool,
-    /// What happened that a person should know of, not yet collected by [`Folder::messages`].
+    /// Messages for the user, not yet collected by [`Folder::messages`].
     messages: Vec<String>,
 }
 
 impl Folder {
-    /// A locked folder, cleared of unfinished files. Writes the configuration, then opens the rows by `metrics`. `saved` is the moment of
-    /// its newest checkpoint.
+    /// Clears a locked folder of unfinished files. Writes the configuration, then opens the rows with `metrics`. `saved`:
+    /// moment of the newest checkpoint.
     pub(super) fn open(
         lock: Lock,
         config: String,
@@ -69,7 +69,7 @@ impl Folder {
     /// Saves all rows, then a checkpoint of `moment`, and keeps the last `keep` checkpoints before it.
     pub(super) fn save(&mut self, moment: String, checkpoint: &[u8], keep: u64) -> Result<()> {
         self.reclaim()?;
-        // Rows first: a checkpoint must never include what the metrics lack.
+        // Rows first: a checkpoint must never count rows that the metrics lack.
         self.metrics.sync()?;
         write_keeping(&self.path().join(CHECKPOINT_FILE), checkpoint, keep)?;
         self.saved = Some(moment);
@@ -79,7 +79,7 @@ impl Folder {
     /// As [`Folder::save`] at the end of a run, where failing means that the state is lost.
     pub(super) fn save_last(&mut self, moment: String, checkpoint: &[u8], keep: u64) -> Result<()> {
         let kept = match &self.saved {
-            Some(saved) => format!("that after {saved} is, and --resume goes on from there"),
+            Some(saved) => format!("that after {saved} is, and --resume continues from there"),
             None => "nor is any before it".to_string(),
         };
         let lost = format!("the state after {moment} is not saved; {kept}");
@@ -99,7 +99,7 @@ impl Folder {
         fs::create_dir_all(&path).doing("creating the folder", &path)?;
         let lock = if locked { None } else { Some(Lock::take(&path)?) };
         if lock.is_some() && !rows && holds_a_run(&path) {
-            bail!(Usage, "{} was removed, and holds another run now", path.display());
+            bail!(Usage, "{} was removed and now holds another run; choose another folder", path.display());
         }
         if !rows {
             self.metrics.restore()?;
@@ -108,12 +108,12 @@ impl Folder {
         if let Some(lock) = lock {
             self.lock = lock;
         }
-        self.messages.push(format!("files of {} were removed; they are there again", path.display()));
+        self.messages.push(format!("files of {} were removed; they have been restored", path.display()));
         Ok(())
     }
 
-    /// Takes note of how writing went: leaves a message when it starts to fail and when everything is `saved` again, but not in between.
-    /// `going_on` says what a failure does not stop.
+    /// Records the result of writing: adds a message when it starts to fail and when everything is `saved` again, but not in between.
+    /// `going_on` says what continues despite a failure.
     pub(super) fn note(&mut self, written: Result<()>, saved: bool, going_on: &str) {
         match written {
             Err(why) if !self.failing => {
@@ -121,7 +121,7 @@ impl Folder {
                     Some(moment) => format!("the state after {moment} is saved"),
                     None => "nothing is saved yet".to_string(),
                 };
-                self.messages.push(format!("{why}; {kept}; {going_on}, and writing is tried again"));
+                self.messages.push(format!("{why}; {kept}; {going_on}, and writing will be retried"));
                 self.failing = true;
             }
             Ok(()) if self.failing && saved => {
@@ -143,7 +143,7 @@ pub(super) fn claim(path: &Path, force: bool) -> Result<Lock> {
             let free = (2u32..).map(|k| format!("{}-{k}", path.display())).find(|free| !Path::new(free).exists());
             bail!(
                 Usage,
-                "{} holds a run already: go on with it (--resume), choose another folder (--out {}), or move it aside \
+                "{} already holds a run: continue it (--resume), choose another folder (--out {}), or move it aside \
                  (--force)",
                 path.display(),
                 free.unwrap_or_default()

@@ -1,4 +1,4 @@
-//! The checkpoint of lives: everything that the rest depends on, in one safetensors file.
+//! The checkpoint of lives: everything that their future depends on, in one safetensors file.
 
 use super::checksum::checksum;
 use super::life_synapses::{synapses, variables};
@@ -37,12 +37,12 @@ impl Header {
     }
 }
 
-/// One kind of number that is kept for each network: its name in the file and where it is in a state.
+/// One kind of number saved for each network: its name in the file and its place in a state.
 struct Kept {
     name: String,
     shape: Vec<usize>,
     dtype: DType,
-    /// Whether they can be those of a network.
+    /// Whether they are possible values for a network.
     check: Check,
     of: Place,
 }
@@ -158,14 +158,14 @@ impl LifeCheckpoint {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let file = TensorFile::parse(bytes)?;
         let json = file.metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
-        let Some(json) = json else { bail!(Content, "not the checkpoint of a life: it has no `{KEY}` metadata") };
+        let Some(json) = json else { bail!(Content, "not a life's checkpoint: it has no `{KEY}` metadata") };
         let header: Header =
             serde_json::from_str(json).map_err(|error| Error::Content(format!("the `{KEY}` metadata: {error}")))?;
         ensure!(header.format == FORMAT, Content, "written in format {}; this program reads {FORMAT}", header.format);
         let setup = LifeSetup::new(header.config.clone()).at("the configuration in the metadata")?;
         let s = setup.config.life.networks.count();
         check_header(&header, &setup)?;
-        // A file may claim any delay: lists are made for each of its steps once the file has all of their tensors.
+        // A file can claim any delay: lists are allocated for its steps only once the file is known to have all their tensors.
         for d in 0..setup.longest() {
             file.required(&outputs(d), format!("[{s}, {}]", setup.circuit.neurons()))?;
         }
@@ -212,12 +212,12 @@ impl LifeCheckpoint {
     }
 }
 
-/// The name of the tensor of what all neurons put out `d` steps before the last one.
+/// The name of the tensor of all neurons' outputs `d` steps before the last one.
 fn outputs(d: usize) -> String {
     format!("outputs.{d}")
 }
 
-/// Refuses what the metadata claims beside the configuration: a number of blocks that no life reaches, and states that are not those of
+/// Checks the rest of the metadata: refuses a number of blocks beyond any life, and states that are not those of
 /// its world.
 fn check_header(header: &Header, setup: &LifeSetup) -> Result<()> {
     let networks = setup.config.life.networks;

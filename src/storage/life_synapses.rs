@@ -1,4 +1,4 @@
-//! The synapses in a life's checkpoint: for each projection, how many each network has, between which neurons, and what is kept of them.
+//! The synapses in a life's checkpoint: for each projection, how many each network has, between which neurons, and their saved values.
 
 use super::life_values::{check_numbers, check_weights};
 use crate::engine::LifeState;
@@ -8,7 +8,7 @@ use crate::presets::LifeSetup;
 use crate::reader::TensorFile;
 use candle_core::{DType, Device};
 
-/// What is kept for each synapse of projection `k`.
+/// The values saved for each synapse of projection `k`.
 pub(super) fn variables(setup: &LifeSetup, k: usize) -> &'static [&'static str] {
     setup.rules[k].map_or(&[], |rule| rule.variables())
 }
@@ -31,7 +31,7 @@ pub(super) fn synapses(
     let most = from.len() as u64 * to.len() as u64;
     let fine = numbers.iter().all(|n| *n as u64 <= most);
     ensure!(fine, Content, "tensor `{}` holds more synapses than the {most} pairs of neurons", of("synapses"));
-    // The sum of what a file claims may be anything.
+    // The counts in a file can have any sum.
     let n = numbers.iter().fold(0usize, |sum, n| sum.saturating_add(*n));
     let ends = |what: &str, limit: usize| -> Result<Vec<u32>> {
         let found = integers(what, n)?;
@@ -65,7 +65,7 @@ pub(super) fn synapses(
         ensure!(
             pairs().zip(pairs().skip(1)).all(|(a, b)| a < b),
             Content,
-            "tensors `{}` and `{}` are not ascending pairs",
+            "tensors `{}` and `{}` do not list pairs in ascending order",
             of("pre"),
             of("post")
         );

@@ -26,7 +26,7 @@ fn within(name: &str, values: &[f64], low: f64, high: f64) -> Result<()> {
     }
 }
 
-/// A number with as few digits as it needs: one in single precision has more of them in double precision.
+/// A number with as few digits as it needs: in double precision, a single-precision number would show spurious ones.
 fn digits(value: f64) -> String {
     let single = value as f32;
     if f64::from(single) == value {
@@ -36,7 +36,7 @@ fn digits(value: f64) -> String {
     }
 }
 
-/// Refuses outputs of a network that are not those of its neurons: counts of spikes, where there are spikes.
+/// Refuses outputs that a network's neurons cannot produce: those of spiking neurons must be spike counts.
 pub(super) fn check_outputs(setup: &LifeSetup, name: &str, outputs: &[f64]) -> Result<()> {
     for ((population, places), model) in setup.circuit.populations.iter().zip(&setup.models) {
         let outputs = &outputs[places.clone()];

@@ -18,13 +18,13 @@ use std::time::Instant;
 /// The name of the picture in the folder of lives, without its extension.
 pub const LIFE_PICTURE: &str = "life";
 
-/// The name of the drawing of who projects to whom.
+/// The name of the diagram of populations and projections.
 pub const CIRCUIT_PICTURE: &str = "circuit";
 
-/// What a failed write does not stop.
-const GOING_ON: &str = "the lives go on";
+/// What continues despite a failed write.
+const GOING_ON: &str = "the simulation continues";
 
-/// The folder of lives, which is kept up to date while they are lived.
+/// The folder of lives, kept up to date during the simulation.
 pub struct LifeFolder {
     folder: Folder,
     keep: u64,
@@ -43,7 +43,7 @@ impl LifeFolder {
     }
 
     /// Opens the folder of an earlier run and writes its configuration, whose limits may have changed. `saved_at` is the block of the
-    /// newest checkpoint, from which the lives go on; `None` if there is no checkpoint and they start from the beginning.
+    /// newest checkpoint, from which the lives continue; `None` if there is no checkpoint and they start from the beginning.
     ///
     /// # Errors
     /// [`Error::Content`] if the metrics lack rows that the checkpoint counts; [`Error::Io`] if the folder cannot be written.
@@ -75,7 +75,7 @@ impl LifeFolder {
     ) -> Result<bool> {
         let every = lives.setup().config.life.checkpoint_every_seconds / lives.block_seconds();
         let every = if every > 0.0 { every.round().max(1.0) as u64 } else { u64::MAX };
-        // Blocks between two looks at `interrupted`: as many as take some tenths of a second, for after each stride threads wait for
+        // Blocks between two checks of `interrupted`: enough to take some tenths of a second, since after each stride threads wait for
         // each other.
         let mut stride = 1;
         while !lives.is_over() {
@@ -151,7 +151,7 @@ fn moment(setup: &LifeSetup, block: u64) -> Result<String> {
 /// The first column of the metrics of lives, whose rows are not counted by updates.
 const FIRST_COLUMN: &str = "network";
 
-/// Whether a metrics file, by its header, is that of lives.
+/// Whether a metrics file is that of lives, judging by its header.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read.
@@ -204,7 +204,7 @@ fn bytes_of(path: &Path, setup: &LifeSetup, block: u64) -> Result<u64> {
             let row = read.then(|| row(&record)).flatten();
             if row.is_none_or(|row| row.network != network) {
                 return Err(place(format!(
-                    "the row of network {network} in block {block}, which the checkpoint counts, is missing"
+                    "the row of network {network} in block {block} is missing, but the checkpoint counts it"
                 )));
             }
         }
@@ -213,7 +213,7 @@ fn bytes_of(path: &Path, setup: &LifeSetup, block: u64) -> Result<u64> {
     Ok(bytes)
 }
 
-/// A row, if it is one.
+/// A row; `None` if it is malformed.
 fn row(record: &csv::StringRecord) -> Option<LifeRow> {
     let number = |text: &str| if text.is_empty() { Ok(f64::NAN) } else { text.parse::<f64>() };
     let figures = record.iter().skip(3).map(number).collect::<Result<_, _>>().ok()?;

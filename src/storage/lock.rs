@@ -17,7 +17,7 @@ const FILE_NAME: &str = ".lock";
 pub struct Lock {
     folder: PathBuf,
     file: File,
-    /// From the moment of locking, files go into this very folder.
+    /// After locking, files are written into this very folder.
     _held: Held,
 }
 
@@ -29,7 +29,7 @@ impl Lock {
     /// lock file cannot be opened or locked.
     pub fn take(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE_NAME);
-        // The folder that has this path now, not one that had it and is locked already.
+        // The folder that has this path now, not an earlier one that is already locked.
         let held = Held::open(folder).doing("opening", folder)?;
         let mut file = files::open_own(&path, File::options().read(true).write(true).create(true).truncate(false))?;
         match file.try_lock() {
@@ -41,7 +41,7 @@ impl Lock {
                 let holder = if holder.is_empty() { "another process" } else { holder.trim() };
                 bail!(
                     Usage,
-                    "{} is in use by {holder}: only one process may write into a run's folder",
+                    "{} is in use by {holder}: only one process can write to a run's folder",
                     folder.display()
                 );
             }
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn a_folder_has_one_user_at_a_time() {
         let dir = tempfile::TempDir::new().unwrap();
-        // A file left behind by a killed process is no lock, however long its text.
+        // A file left behind by a killed process does not lock the folder, however long its text.
         std::fs::write(dir.path().join(FILE_NAME), "process 1 on a machine with a long, long name\n").unwrap();
         let lock = Lock::take(dir.path()).unwrap();
         let refused = Lock::take(dir.path()).err().unwrap().to_string();

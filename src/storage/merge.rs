@@ -1,4 +1,4 @@
-//! Runs of different networks become one.
+//! Merges runs of different networks into one.
 
 use super::folder::claim;
 use super::folder::{holds_a_run, move_aside};
@@ -15,7 +15,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// The prefix of the folder in which a run is put together; the name that it will have follows.
+/// The prefix of the folder in which a run is assembled; its final name follows.
 const UNFINISHED: &str = ".merging-";
 
 /// Writes the runs in the folders `runs` as one run in `out`, whose configuration, metrics and checkpoint are those that one run of
@@ -44,16 +44,21 @@ pub fn merge_runs(runs: &[PathBuf], out: &Path, force: bool) -> Result<Checkpoin
     Ok(merged)
 }
 
-/// Writes the lives in the folders `runs` as one run in `out`, as if they had been lived in one. Lives that are over wait for the
-/// others. `out` and `force` are as in [`merge_runs`]. Returns them with the rows that they left.
+/// Writes the lives in the folders `runs` as one run in `out`, as if they had been simulated in one. Lives that are over wait for the
+/// others. `out` and `force` are as in [`merge_runs`]. Returns them with their rows.
 ///
 /// # Errors
 /// [`Error::Usage`] if `out` holds a run, unless `force`, or other files; as [`LifeCheckpoint::merge`], [`LifeFolder::reopen`] and [`LifeFolder::create`]; [`Error::Content`] if a checkpoint was changed.
 pub fn merge_lives(runs: &[PathBuf], out: &Path, force: bool) -> Result<(LifeCheckpoint, Vec<LifeRow>)> {
     let read = |run: &PathBuf| {
-        // Nothing may write there meanwhile.
+        // Nothing else may write there meanwhile.
         let lock = Lock::take(run)?;
-        ensure!(holds_a_checkpoint(run), Usage, "{} holds no checkpoint", run.display());
+        ensure!(
+            holds_a_checkpoint(run),
+            Usage,
+            "{} does not hold a checkpoint; expected a run's folder",
+            run.display()
+        );
         let checkpoint = LifeCheckpoint::read(run)?;
         whole(run, checkpoint.integrity)?;
         let folder = LifeFolder::reopen(lock, &checkpoint.setup, Some(checkpoint.block))?;
@@ -71,7 +76,7 @@ pub fn merge_lives(runs: &[PathBuf], out: &Path, force: bool) -> Result<(LifeChe
     }
     let mut rows: Vec<LifeRow> = parts.iter_mut().flat_map(|(_, _, rows)| std::mem::take(rows)).collect();
     let merged = LifeCheckpoint::merge(parts.into_iter().map(|(name, part, _)| (name, part)).collect())?;
-    // By block, and in each by network, in which order they are.
+    // Sorted by block, then by network; each part is already in this order.
     rows.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     whole_or_nothing(out, force, |folder| {
         let mut folder = LifeFolder::create(folder, &merged.setup, false)?;
@@ -82,7 +87,7 @@ pub fn merge_lives(runs: &[PathBuf], out: &Path, force: bool) -> Result<(LifeChe
     Ok((merged, rows))
 }
 
-/// Lets `write` fill a folder beside `out` that becomes `out` once it is whole; what `write` returns keeps it locked until then.
+/// Lets `write` fill a folder beside `out` that becomes `out` once it is whole; the value `write` returns keeps it locked until then.
 fn whole_or_nothing<T>(out: &Path, force: bool, write: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let out = &if out.is_symlink() { fs::canonicalize(out).doing("reading", out)? } else { out.to_path_buf() };
     let Some(name) = out.file_name() else { bail!(Usage, "`{}`: expected the name of a folder", out.display()) };
@@ -99,7 +104,7 @@ fn whole_or_nothing<T>(out: &Path, force: bool, write: impl FnOnce(&Path) -> Res
     ensure!(
         replaced.is_some() || !out.exists() || empty(),
         Usage,
-        "{} is neither new, nor empty, nor the folder of a run: choose another folder (--out DIR)",
+        "{} is not empty and does not hold a run; choose another folder (--out DIR)",
         out.display()
     );
     clear(&unfinished)?;
@@ -118,7 +123,7 @@ fn whole_or_nothing<T>(out: &Path, force: bool, write: impl FnOnce(&Path) -> Res
     written
 }
 
-/// Removes what a merge has left that was killed or has failed, unless another process is writing it.
+/// Removes what a killed or failed merge left behind, unless another process is writing it.
 fn clear(unfinished: &Path) -> Result<()> {
     refuse_link(unfinished)?;
     if unfinished.exists() {
@@ -133,13 +138,13 @@ fn whole(run: &Path, integrity: Integrity) -> Result<()> {
     ensure!(
         integrity != Integrity::Changed,
         Content,
-        "{}: the checksum of its checkpoint does not fit: it was damaged, or edited by hand",
+        "{}: the checksum of its checkpoint does not match: it was damaged, or edited by hand",
         run.display()
     );
     Ok(())
 }
 
-/// A run that is another one's copy. What is only replaced as a whole is stored once.
+/// Makes a copy of a run. Files that are only ever replaced as a whole are shared with the original.
 ///
 /// # Errors
 /// [`Error::Io`] if a file is missing or cannot be written.
@@ -149,12 +154,12 @@ pub(crate) fn copy_run(run: &Path, out: &Path) -> Result<()> {
         for name in [CONFIG_FILE, CHECKPOINT_FILE] {
             second_name(&run.join(name), &folder.join(name)).doing("copying", &run.join(name))?;
         }
-        // It grows in place.
+        // This file grows in place.
         copy(&run.join(METRICS_FILE), &folder.join(METRICS_FILE)).doing("copying", &run.join(METRICS_FILE))
     })
 }
 
-/// Merges the metrics of parts of a run, up to update `updates`: the rows of each update stand together, in the order of the parts.
+/// Merges the metrics of parts of a run, up to update `updates`: the rows of each update are together, in the order of the parts.
 ///
 /// # Errors
 /// [`Error::Io`] if a file cannot be read or written; [`Error::Content`] if a part lacks updates or has other columns.
@@ -169,7 +174,7 @@ fn merge_metrics(parts: &[PathBuf], updates: u64, out: &Path) -> Result<()> {
             ensure!(
                 part.line == header,
                 Content,
-                "{}: its columns are not those of the other parts",
+                "{}: its columns differ from those of the other parts; restore the file",
                 part.path.display()
             );
             part.advance()?;
@@ -181,7 +186,7 @@ fn merge_metrics(parts: &[PathBuf], updates: u64, out: &Path) -> Result<()> {
                 ensure!(
                     there,
                     Content,
-                    "{}: its rows of update {update} are missing: put it back as it was",
+                    "{}: rows for update {update} are missing; restore the file",
                     part.path.display()
                 );
                 while part.update == Some(update) {
@@ -192,7 +197,12 @@ fn merge_metrics(parts: &[PathBuf], updates: u64, out: &Path) -> Result<()> {
             newest = Some(update);
         }
         let newest = newest.unwrap_or(updates);
-        ensure!(newest == updates, Content, "{}: it ends at update {newest} of {updates}", parts[0].path.display());
+        ensure!(
+            newest == updates,
+            Content,
+            "{}: it ends at update {newest} of {updates}; restore the file",
+            parts[0].path.display()
+        );
         file.flush().doing("writing", out)
     })
 }
@@ -231,7 +241,7 @@ impl Lines {
             false => Some(
                 number
                     .parse()
-                    .map_err(|_| Error::Content(format!("`{number}` is no number of an update")))
+                    .map_err(|_| Error::Content(format!("`{number}` is not a valid update number")))
                     .at_path(&self.path)?,
             ),
         };

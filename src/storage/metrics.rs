@@ -1,4 +1,4 @@
-//! `metrics.csv`, appended while a run goes on: a row for each update and network, or for each block of a life and network.
+//! `metrics.csv`, appended during a run: a row for each update and network, or for each block of a life and network.
 
 use super::metrics_rows::kept_until;
 use super::to_csv;
@@ -40,7 +40,7 @@ impl Metrics {
             files::write_atomically(path, &[])?;
         }
         let kept = kept_until(&open(path)?, updates)
-            .at(format!("{}: put it back as it was, or move it away to go on without its rows", path.display()))?;
+            .at(format!("{}: restore the file, or move it away to continue without its rows", path.display()))?;
         if !kept.as_written {
             rewrite(path, kept.rows)?;
         }
@@ -57,13 +57,13 @@ impl Metrics {
         self.append_text(&to_csv(rows, first)?)
     }
 
-    /// As [`Metrics::append`], of whole rows as text.
+    /// As [`Metrics::append`], for whole rows as text.
     pub(super) fn append_text(&mut self, rows: &[u8]) -> Result<()> {
         self.waiting.extend(rows);
         self.write_waiting().doing("writing", &self.path)
     }
 
-    /// A file of which the first `whole` bytes stay, and hold only whole rows.
+    /// A file whose first `whole` bytes are kept; they hold only whole rows.
     pub(super) fn shortened(path: &Path, whole: u64) -> Result<Self> {
         let file = open(path)?;
         file.set_len(whole).doing("shortening", path)?;
@@ -189,11 +189,11 @@ mod tests {
             Metrics::reopen(&path, 4).err().unwrap().to_string()
         };
         let lines: Vec<&str> = text.lines().collect();
-        assert!(refused(lines[..7].join("\n") + "\n").contains("ends at update 3, but the checkpoint is of update 4"));
-        assert!(refused(text.replacen("2,16,0", "2,,0", 1)).contains("line 4 is no row"));
+        assert!(refused(lines[..7].join("\n") + "\n").contains("ends at update 3, but the checkpoint is at update 4"));
+        assert!(refused(text.replacen("2,16,0", "2,,0", 1)).contains("line 4 is not a valid row"));
         let gap = refused([&lines[..3], &lines[5..]].concat().join("\n") + "\n");
-        assert!(gap.contains("metrics.csv: put it back"), "{gap}");
-        assert!(gap.contains("line 4 is of update 3, the one before of update 1"), "{gap}");
+        assert!(gap.contains("metrics.csv: restore the file"), "{gap}");
+        assert!(gap.contains("line 4 is for update 3, the line before for update 1"), "{gap}");
         // If the file was moved away, its rows begin where training continues, now and at the next resume.
         fs::remove_file(&path).unwrap();
         append(&mut Metrics::reopen(&path, 4).unwrap(), 5..=5);

@@ -1,4 +1,4 @@
-//! The rows of `metrics.csv`, read one by one: a file may be larger than memory.
+//! The rows of `metrics.csv`, read one by one: a file can be larger than memory.
 
 use super::to_csv;
 use crate::error::{bail, ensure, At, Doing, Error, Result};
@@ -69,7 +69,7 @@ pub(super) fn whole_lines(mut file: &File) -> io::Result<u64> {
     Ok(whole)
 }
 
-/// What of a metrics file stays when training goes on.
+/// The part of a metrics file that is kept when training continues.
 pub(super) struct Kept {
     pub(super) rows: usize,
     pub(super) bytes: u64,
@@ -93,7 +93,9 @@ pub(super) fn kept_until(mut file: &File, updates: u64) -> Result<Kept> {
             Ok(None) => break,
             Ok(Some(row)) => row,
             Err(_) if newest.unwrap_or(0) == updates => break,
-            Err(error) => bail!(Content, "line {line} is no row, but the checkpoint is of update {updates}: {error}"),
+            Err(error) => {
+                bail!(Content, "line {line} is not a valid row, but the checkpoint is at update {updates}: {error}")
+            }
         };
         let row: NetworkReport = row;
         let update = row.update;
@@ -104,7 +106,7 @@ pub(super) fn kept_until(mut file: &File, updates: u64) -> Result<Kept> {
         ensure!(
             follows,
             Content,
-            "line {line} is of update {update}, the one before of update {}",
+            "line {line} is for update {update}, the line before for update {}",
             newest.unwrap_or(0)
         );
         if newest.is_none() {
@@ -117,7 +119,7 @@ pub(super) fn kept_until(mut file: &File, updates: u64) -> Result<Kept> {
         kept.as_written &= record.len() == header.len();
     }
     let newest = newest.unwrap_or(updates);
-    ensure!(newest == updates, Content, "it ends at update {newest}, but the checkpoint is of update {updates}");
+    ensure!(newest == updates, Content, "it ends at update {newest}, but the checkpoint is at update {updates}");
     let mut last = [b'\n'];
     let end = file.seek(SeekFrom::Start(kept.bytes.saturating_sub(1))).and_then(|_| file.read(&mut last));
     end.doing("reading", Path::new(METRICS_FILE))?;

@@ -49,7 +49,7 @@ impl RunFolder {
     pub fn reopen(lock: Lock, config: &Config, saved_at: Option<u64>) -> Result<Self> {
         let metrics = |path: &Path| Metrics::reopen(path, saved_at.unwrap_or(0));
         let folder = Folder::open(lock, commented(config)?, metrics, saved_at.map(moment))?;
-        // A log that cannot be written stops no training.
+        // Training does not stop if a log cannot be written.
         let warn = Box::new(|warning: &str| drop(writeln!(std::io::stderr(), "warning: {warning}")));
         let (checkpoint_every, keep) = (config.train.checkpoint_every, config.train.keep);
         Ok(RunFolder { folder, checkpoint_every, keep, saved_at, warn })
@@ -65,7 +65,7 @@ impl RunFolder {
         self.saved_at
     }
 
-    /// Fills the folder of a new run with what was trained elsewhere: `rows` and `checkpoint`.
+    /// Fills the folder of a new run with the `rows` and `checkpoint` of training done elsewhere.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if a file cannot be written.
@@ -95,7 +95,7 @@ impl Observer for RunFolder {
             let checkpoint = trainer.checkpoint()?;
             written = self.save(&checkpoint, Folder::save);
         }
-        self.folder.note(written, due, "training goes on");
+        self.folder.note(written, due, "training continues");
         self.pass_on_messages();
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Putting together what finished jobs have left: one run for each setting, and one table of all networks.
+//! Collects the results of finished jobs: one run for each setting, and one table of all networks.
 
 use super::scores::{Outcome, Scores};
 use super::subject::Subject;
@@ -17,21 +17,21 @@ use std::path::{Path, PathBuf};
 /// How many settings are checked, or merged, at once.
 const WORKERS: usize = 8;
 
-/// What came of a sweep.
+/// The results of a sweep.
 #[derive(Clone, Debug)]
 pub struct Collected {
-    /// The settings whose jobs are finished, the best first: that of the most networks at criterion, or that have learnt, then of the
-    /// fewest trials to it (median), then of the best of what is measured (median).
+    /// The settings whose jobs are finished, the best first: most networks at criterion, or that have learnt, then
+    /// fewest trials to criterion (median), then the best measured value (median).
     pub settings: Vec<SettingResult>,
-    /// Whether its networks have lived: they learn or not, without a number of trials to a criterion.
+    /// Whether its networks are lives, which learn or not, without a number of trials to criterion.
     pub lives: bool,
-    /// Settings that have no run of their own, with the reason.
+    /// Settings without a merged run, with the reason.
     pub apart: Vec<(usize, String)>,
-    /// Jobs of a sweep that an earlier version of the program has run: whether their files were changed since could not be checked.
+    /// Jobs run by an earlier version of the program, so that it could not be checked whether their files have changed since.
     pub unchecked: Vec<usize>,
 }
 
-/// What came of the networks of a setting. Quartiles are lower, median and upper.
+/// The results of a setting's networks. Quartiles are lower, median and upper.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SettingResult {
     /// Its number, from 1.
@@ -46,16 +46,16 @@ pub struct SettingResult {
     pub diverged: usize,
     /// Quartiles of the trials to criterion; `None` where too few networks reached it.
     pub criterion_trials: [Option<f64>; 3],
-    /// What is measured: `error`; in a world that answers, `return`; of lives, a figure of what came of them.
+    /// What is measured: `error`; in a world that answers, `return`; for lives, one of the figures of their verdict.
     pub measure: &'static str,
-    /// Whether more of it is better.
+    /// Whether larger values are better.
     pub more_is_better: bool,
     /// Its quartiles, for tasks on fresh trials; `None` where too many networks diverged.
     pub measured: [Option<f64>; 3],
 }
 
 impl Collected {
-    /// What [`SettingResult::measured`] is.
+    /// The name of the quantity in [`SettingResult::measured`].
     pub fn measure(&self) -> &'static str {
         let first = self.settings.first().map_or("error", |result| result.measure);
         if self.settings.iter().all(|result| result.measure == first) {
@@ -92,7 +92,7 @@ impl SettingResult {
         }
     }
 
-    /// The values as they are shown: drawn numbers, which have many digits, with four.
+    /// The values for display: drawn numbers, which have many digits, are rounded to four.
     pub fn values_in_words(&self) -> Vec<String> {
         let short = |value: &String| match value.parse::<f64>() {
             Ok(number) if value.len() > 8 && number != 0.0 && number.is_finite() => {
@@ -109,7 +109,7 @@ impl SettingResult {
         in_words(self.criterion_trials, 0)
     }
 
-    /// Median and quartiles of what is measured, in words.
+    /// Median and quartiles of the measured quantity, in words.
     pub fn measured_in_words(&self) -> String {
         in_words(self.measured, 3)
     }
@@ -133,15 +133,15 @@ impl SettingResult {
 
 impl Sweep {
     /// Merges the jobs of each setting into one run, `runs/K`, and writes `results.csv`, a row for each network, whose bytes do not
-    /// depend on how networks were cut into jobs. With `partial`, settings that are not finished are left out. A run that is
-    /// there already is left alone.
+    /// depend on how networks were cut into jobs. With `partial`, unfinished settings are left out. A run that is
+    /// already there is left alone.
     ///
-    /// Before anything is written, the plan, the settings and all that the jobs have left are compared with what they were when each
+    /// Before anything is written, the plan, the settings and all files of the jobs are compared with what they were when each
     /// job finished.
     ///
     /// # Errors
     /// [`Error::Usage`] if jobs are not finished, unless `partial`, or if another process collects; [`Error::Content`] if a file was
-    /// changed, or if a symbolic link stands where something is written; otherwise as [`merge_runs`].
+    /// changed, or if a symbolic link is in the way of a file to be written; otherwise as [`merge_runs`].
     pub fn collect(&self, partial: bool) -> Result<Collected> {
         refuse_links(self.folder())?;
         let _lock = Lock::take(self.folder())?;
@@ -149,17 +149,17 @@ impl Sweep {
         ensure!(
             missing.is_empty() || partial,
             Usage,
-            "not finished: job {}; run what is missing (hebbian-rnn sweep run {}), or collect the settings that are complete (--partial)",
+            "not finished: job {}; run what is missing (hebbian-rnn sweep run {}), or collect only the complete settings (--partial)",
             job_numbers(&missing),
             self.folder().display()
         );
         let subject = self.subject(self.job(1)?)?;
-        // Most of the time goes by while files are read, or made safe on disk, which several threads wait for at once.
+        // Most of the time is spent waiting for the disk, so several threads wait at once.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(WORKERS).build().map_err(std::io::Error::other);
         let pool = pool.doing("starting threads for", self.folder())?;
         let complete = |jobs: &&[Job]| !jobs.iter().any(|job| missing.binary_search(&job.number).is_ok());
         let ready: Vec<&[Job]> = self.settings().filter(complete).collect();
-        // The first that was changed is named, whichever thread was the first.
+        // The first changed file is named, whichever thread was fastest.
         let check = |check: &(dyn Fn(&[Job]) -> Result<()> + Sync)| {
             let checked: Vec<Result<()>> = pool.install(|| ready.par_iter().map(|jobs| check(jobs)).collect());
             checked.into_iter().collect::<Result<()>>()
@@ -191,7 +191,7 @@ impl Sweep {
                     ensure!(
                         *columns == part.columns,
                         Content,
-                        "the tables of two jobs have other columns: they are of other programs"
+                        "the tables of two jobs have different columns: they were written by different versions of the program"
                     );
                     for outcome in &part.outcomes {
                         let own = std::iter::once(&setting[..]).chain(values.iter().map(String::as_str));
@@ -230,7 +230,7 @@ impl Sweep {
         }
     }
 
-    /// Removes what killed processes have left. Folders of jobs that are not finished may be in use.
+    /// Removes what killed processes left behind. Folders of unfinished jobs may be in use.
     fn clear(&self, runs: &Path) -> Result<()> {
         let remove = |folder: &Path| remove_unfinished(folder, &[""]).doing("clearing", folder);
         remove(self.folder())?;
@@ -243,7 +243,7 @@ impl Sweep {
         for entry in std::fs::read_dir(runs).doing("reading", runs)? {
             let path = entry.doing("reading", runs)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            // `.collecting-K` is that of earlier versions.
+            // Earlier versions used `.collecting-K`.
             if path.is_dir() && [".merging-", ".collecting-"].iter().any(|prefix| name.starts_with(prefix)) {
                 std::fs::remove_dir_all(&path).doing("clearing", &path)?;
             }

@@ -1,4 +1,4 @@
-//! What keys are drawn from, for random search.
+//! The distributions that keys are drawn from, for random search.
 
 use crate::error::{bail, Result};
 use crate::random::{stream, Phase, Purpose};
@@ -6,7 +6,7 @@ use crate::reader::sha256;
 use rand::RngExt;
 use toml::Value;
 
-/// What a key is drawn from.
+/// The distribution that a key is drawn from.
 pub(super) enum Distribution {
     Uniform(f64, f64),
     Integer(i64, i64),
@@ -18,7 +18,7 @@ impl Distribution {
     /// The distribution `kind` of a key, with its bounds or values.
     ///
     /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) if it is unknown, or does not have such bounds.
+    /// [`Error::Usage`](crate::Error::Usage) if it is unknown, or cannot have these bounds.
     pub fn new(key: &str, kind: &str, value: Value) -> Result<Self> {
         let expected =
             "expected a table such as { uniform = [0.1, 1.0] }, { log_uniform = [1e-4, 1e-1] } or { choice = [1, 2] }";

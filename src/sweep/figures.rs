@@ -20,11 +20,11 @@ use std::path::PathBuf;
 const CURVES: usize = 7;
 /// At most this many keys are drawn.
 const PANELS: usize = 9;
-/// A key of more values than this is drawn as an axis of numbers, not as one of names.
+/// A key with more values than this gets a numeric axis instead of one of names.
 const NAMED: usize = 16;
 
 impl Sweep {
-    /// Draws the learning curves of the best settings, `learning_curves.png` and `.svg`; where keys differ, what came of their values,
+    /// Draws the learning curves of the best settings, `learning_curves.png` and `.svg`; where keys differ, the results by setting,
     /// `settings.png` and `.svg`; and writes `report.html`, which shows both. Returns the paths.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ impl Sweep {
 
     fn curves(&self, found: &Collected) -> Result<Option<Canvas>> {
         let mut curves = Vec::new();
-        // One that diverged would hide the others.
+        // A network that diverged would hide the others.
         let sound = |result: &&SettingResult| result.measured[1].is_some() && self.run_folder(result.setting).exists();
         for result in found.settings.iter().filter(sound).take(CURVES) {
             let Some(job) = self.jobs().iter().find(|job| job.setting == result.setting) else { continue };
@@ -74,11 +74,11 @@ impl Sweep {
         format!("{}: {}", result.setting, named.collect::<Vec<_>>().join(" "))
     }
 
-    /// What came of the values of the keys: of two keys of few values a heat map; else a panel for each of the first nine.
+    /// The results by key: a heat map for two keys with few values; else a panel for each of the first nine.
     fn values_drawn(&self, found: &Collected) -> Option<Canvas> {
         let axes: Vec<KeyAxis> =
             (0..self.keys().len()).map(|k| KeyAxis::of(self, found, k)).filter(|axis| axis.differs()).collect();
-        let title = "What came of the settings".to_string();
+        let title = "Results by setting".to_string();
         let measured = &format!("median {}", found.measure());
         match &axes[..] {
             [] => None,
@@ -119,8 +119,8 @@ impl Sweep {
             false => self.subject(&self.jobs()[0])?.name()?.to_string(),
         };
         let pictures = [
-            (curves, "Learning curves of the best settings: median and middle half of the networks of each."),
-            (settings, "Each value is the median over the networks of a setting; where settings share a place, the median over them."),
+            (curves, "Learning curves of the best settings: median and interquartile range over each setting's networks."),
+            (settings, "Each value is the median over a setting's networks; where settings share a place, the median over them."),
         ];
         let pictures = pictures
             .iter()
@@ -187,10 +187,10 @@ impl KeyAxis {
         self.values.iter().enumerate().map(|(k, value)| (k as f64 + 0.5, value.clone())).collect()
     }
 
-    /// What came of each setting, against the value of the key.
+    /// The result of each setting, against the value of the key.
     fn dots(&self, found: &Collected, measured: &str) -> Panel {
         let named = self.named() || !self.numeric;
-        // Values over more than a factor of 20 are drawn by their logarithms.
+        // Values that span more than a factor of 20 are drawn on a logarithmic scale.
         let range = extent(self.values.iter().filter_map(|value| number(value)));
         let log = !named && range.is_some_and(|(lo, hi)| lo > 0.0 && hi > 20.0 * lo);
         let x = |result: &SettingResult| match named {
@@ -232,7 +232,7 @@ fn heat(found: &Collected, (x, y): (&KeyAxis, &KeyAxis), label: &str, value: imp
     let median = |values: Vec<f64>| quantile(&values, 0.5).unwrap_or(f64::NAN);
     let values: Vec<Vec<f64>> = cells.into_iter().map(|row| row.into_iter().map(median).collect()).collect();
     let (lo, hi) = extent(values.iter().flatten().copied()).unwrap_or((0.0, 1.0));
-    // Differences of a few per cent are no reason for strong colours.
+    // Differences of a few per cent should not get strong colours.
     let hi = hi.max(lo + 0.05 * lo.abs().max(hi.abs()));
     let ends = (x.values.len() as f64, y.values.len() as f64);
     let map = HeatMap {

@@ -1,4 +1,4 @@
-//! Running one job: from the beginning, from where it was, or not at all if it is finished.
+//! Runs one job: from the beginning, from where it stopped, or not at all if it is finished.
 
 use super::scores::{write_scores, write_verdicts, SCORES_FILE};
 use super::seal::SEAL_FILE;
@@ -25,7 +25,7 @@ use std::sync::{Mutex, PoisonError};
 /// Fresh trials of each trained network at a job's end.
 const TRIALS: u64 = 400;
 
-/// How far a job is.
+/// The progress of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum JobState {
@@ -36,29 +36,29 @@ pub enum JobState {
         /// Updates so far.
         updates: u64,
     },
-    /// Its networks live, or were stopped.
+    /// Its lives are being simulated, or were stopped.
     Living {
         /// Their age.
         seconds: f64,
     },
-    /// Its table is there, but nothing vouches for it: an earlier version of the program ran it, or it was killed as it ended. Run
-    /// again, its networks are only tested again.
+    /// Its table exists but is not sealed: an earlier version of the program ran it, or it was killed as it ended. If run
+    /// again, its networks are only retested.
     Unconfirmed,
     /// Its networks are trained and tested, or have lived.
     Finished,
 }
 
-/// What happens to a job.
+/// An event in a job.
 pub enum JobNews<'a> {
-    /// It makes an update.
+    /// It has made an update.
     Update(&'a Trainer, &'a UpdateReport),
-    /// Its networks live on.
+    /// Its lives have continued.
     Lived(&'a Lives),
-    /// Writing begins to fail, or works again.
+    /// Writing has begun to fail, or works again.
     Warning(&'a str),
-    /// It is finished.
+    /// It has finished.
     Finished,
-    /// It has failed. The other jobs go on.
+    /// It has failed. The other jobs continue.
     Failed(&'a Error),
 }
 
@@ -97,7 +97,7 @@ impl Observer for Watch<'_> {
 }
 
 impl Sweep {
-    /// Of these jobs, those that are not finished; and how many run best at once: as many as there are threads, one on a GPU.
+    /// The unfinished ones among these jobs, and how many to run at once: one per thread, or one on a GPU.
     ///
     /// # Errors
     /// As [`Sweep::state`] and [`open_devices`].
@@ -116,7 +116,7 @@ impl Sweep {
     }
 
     /// Runs jobs as [`run`](Sweep::run) does, `at_once` at a time, which share the threads of this process. Returns those that failed,
-    /// in order. `news` hears from each.
+    /// in order. `news` is called with the events of each.
     ///
     /// # Errors
     /// [`Error::Io`] if threads cannot be started.
@@ -150,8 +150,8 @@ impl Sweep {
         Ok(failed)
     }
 
-    /// Runs a job until it is finished, or until `interrupted`, and then saves it; returns whether it is finished. One that was
-    /// begun goes on, to the bit as if it had never stopped; of one that is finished nothing is done.
+    /// Runs a job until it is finished, or until `interrupted`, and then saves it; returns whether it is finished. A started job
+    /// continues, bit for bit as if it had never stopped; a finished one is left alone.
     ///
     /// # Errors
     /// [`Error::Usage`] if another process runs it, or if its folder holds a run of other settings; [`Error::Content`] if its
@@ -171,14 +171,14 @@ impl Sweep {
             Subject::Task(config) => self.train(job, Setup::new(*config)?, &devices, &news, interrupted),
             Subject::Life(config) => {
                 let [device] = &devices[..] else {
-                    bail!(Usage, "lives run on one device, and life.device names {}", devices.len())
+                    bail!(Usage, "life.device names {} devices; expected one", devices.len())
                 };
                 self.live(job, LifeSetup::new(*config)?, device, &news, interrupted)
             }
         }
     }
 
-    /// How far a job is, without reading its checkpoint.
+    /// The progress of a job, without reading its checkpoint.
     ///
     /// # Errors
     /// [`Error::Io`] if its folder cannot be read, [`Error::Content`] if its metrics are not a regular file.
@@ -230,7 +230,7 @@ impl Sweep {
         self.seal(job).map(|()| true)
     }
 
-    /// Lets a job's networks live; returns whether their lives are over.
+    /// Simulates a job's lives; returns whether they are over.
     fn live(
         &self,
         job: &Job,
@@ -269,21 +269,21 @@ fn same_plan(file: &Path, integrity: Integrity, difference: Option<(String, Stri
     ensure!(
         integrity != Integrity::Changed,
         Content,
-        "{}: its checksum does not fit: it was damaged, or edited by hand; remove the folder to run this job again",
+        "{}: its checksum does not match: it was damaged, or edited by hand; remove the folder to run this job again",
         file.display()
     );
     match difference {
         None => Ok(()),
         Some((key, before, now)) => bail!(
             Usage,
-            "{key} is {before} in {} and {now} in the plan, which was changed after this job ran: plan a sweep of its own in another \
+            "{key} is {before} in {} and {now} in the plan, which was changed after this job ran; plan a new sweep in another \
              folder",
             file.display()
         ),
     }
 }
 
-/// The trainer of a job, and the update of its newest checkpoint, from which it goes on.
+/// The trainer of a job, and the update of its newest checkpoint, from which it continues.
 fn begin(folder: &Path, setup: Setup, devices: &[Device]) -> Result<(Trainer, Option<u64>)> {
     if !holds_a_checkpoint(folder) {
         return Ok((Trainer::new(setup, devices)?, None));

@@ -1,7 +1,7 @@
 //! Sweeps: a set of settings times a range of networks, cut into jobs that any batch system, or this machine, can run in any order.
 //!
-//! Networks never talk to each other, so jobs share nothing but a folder: `plan.tsv` has a row for each job, `settings/K.toml` the
-//! complete configuration of setting K, `jobs/J` the run of job J, and [`Sweep::collect`] makes of them one run for each setting,
+//! Networks never interact, so jobs share nothing but a folder: `plan.tsv` has a row for each job, `settings/K.toml` the
+//! complete configuration of setting K, `jobs/J` the run of job J, and [`Sweep::collect`] merges them into one run for each setting,
 //! `runs/K`, and one table, `results.csv`.
 
 mod collect;
@@ -34,7 +34,7 @@ pub const PLAN_FILE: &str = "plan.tsv";
 pub const RESULTS_FILE: &str = "results.csv";
 /// The name of the description in a sweep's folder.
 const SWEEP_FILE: &str = "sweep.toml";
-/// What [`Sweep::draw`] writes.
+/// The files that [`Sweep::draw`] writes.
 const PICTURES: [&str; 5] =
     ["learning_curves.png", "learning_curves.svg", "settings.png", "settings.svg", crate::storage::REPORT_FILE];
 /// The largest description, and the largest file of a setting, in bytes.
@@ -50,7 +50,7 @@ pub struct Sweep {
     sha256: String,
 }
 
-/// Some networks of one setting: what one job trains or lets live.
+/// Some networks of one setting, which one job trains or simulates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// Its number, from 1.
@@ -87,9 +87,7 @@ impl Sweep {
     /// [`Error::Usage`] if there is none.
     pub fn job(&self, number: usize) -> Result<&Job> {
         let job = number.checked_sub(1).and_then(|place| self.jobs.get(place));
-        job.ok_or_else(|| {
-            Error::Usage(format!("there is no job {number}: the jobs of this plan are 1 to {}", self.jobs.len()))
-        })
+        job.ok_or_else(|| Error::Usage(format!("there is no job {number}; expected 1 to {}", self.jobs.len())))
     }
 
     /// The jobs of each setting, in order.
@@ -107,7 +105,7 @@ impl Sweep {
         self.folder.join("runs").join(setting.to_string())
     }
 
-    /// What a job trains or lets live: the configuration of its setting, with its own networks.
+    /// The configuration of a job's setting, with the job's own networks.
     ///
     /// # Errors
     /// [`Error::Io`] if its file cannot be read, [`Error::Content`] if the file or the setting's rows of the plan were changed since
@@ -118,7 +116,7 @@ impl Sweep {
         ensure!(
             sha256(text.as_bytes()) == job.sha256,
             Content,
-            "{}: it was changed since the plan was made: its SHA-256 is {}, expected {}; {RESTORE}",
+            "{}: it has changed since the plan was made: its SHA-256 is {}, expected {}; {RESTORE}",
             path.display(),
             sha256(text.as_bytes()),
             job.sha256
@@ -155,7 +153,7 @@ impl Sweep {
     }
 }
 
-/// Numbers of jobs in ascending order as ranges, `1-3,7`, as batch systems take them.
+/// Numbers of jobs in ascending order as ranges, `1-3,7`, as batch systems accept them.
 pub fn job_numbers(numbers: &[usize]) -> String {
     let ranges = numbers.chunk_by(|a, b| a + 1 == *b).map(|range| match range {
         [alone] => alone.to_string(),

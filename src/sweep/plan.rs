@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use toml::{Table, Value};
 
-/// More settings, or jobs, than this are taken for a mistake.
+/// More settings, or jobs, than this are refused as a likely mistake.
 const MOST: u64 = 1_000_000;
 
 /// A description of settings: every combination of the values in `grid`, with each entry of `list`, with each of `draws` draws,
@@ -26,31 +26,31 @@ pub struct SweepPlan {
     /// The task; settings may name it instead, as `task.name`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
-    /// The life, in the place of a task. Its rule is given as `rule.name`.
+    /// The life, instead of a task. Its rule is given as `rule.name`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub life: Option<String>,
     /// The networks of each setting: a count, or a range `A..B`.
     pub networks: NetworkRange,
-    /// At most this many of them in one job; by default, all.
+    /// At most this many networks per job; by default, all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub networks_per_job: Option<u64>,
-    /// What all settings have in common.
+    /// Values shared by all settings.
     #[serde(default)]
     pub set: Table,
-    /// For each key an array of values: every combination is a setting.
+    /// An array of values for each key: every combination is a setting.
     #[serde(default)]
     pub grid: Table,
-    /// Settings written out, each a table.
+    /// Explicit settings, each a table.
     #[serde(default)]
     pub list: Vec<Table>,
-    /// For each key a distribution: `{ uniform = [from, to] }`, of integers if both are, `{ log_uniform = [from, to] }` or
+    /// A distribution for each key: `{ uniform = [from, to] }`, of integers if both are, `{ log_uniform = [from, to] }` or
     /// `{ choice = [value, …] }`.
     #[serde(default)]
     pub draw: Table,
-    /// How many times `draw` is drawn from.
+    /// The number of draws from `draw`.
     #[serde(default)]
     pub draws: u64,
-    /// The seed of these draws, which depend on it, on the key and on the number of the draw alone.
+    /// The seed of these draws, which depend only on it, on the key and on the number of the draw.
     #[serde(default = "one")]
     pub seed: u64,
 }
@@ -60,7 +60,7 @@ fn one() -> u64 {
 }
 
 impl SweepPlan {
-    /// One setting, of a task yet to be named.
+    /// One setting, whose task is yet to be named.
     pub fn of(networks: NetworkRange) -> Self {
         SweepPlan {
             task: None,
@@ -88,7 +88,7 @@ impl SweepPlan {
     /// Reads a description; `name` is that of its file.
     ///
     /// # Errors
-    /// [`Error::Usage`], with the line, if it is none.
+    /// [`Error::Usage`], with the line, if it is malformed.
     pub fn parse(text: &str, name: &str) -> Result<Self> {
         let plan = toml::from_str(text);
         plan.map_err(|error: toml::de::Error| {
@@ -102,14 +102,14 @@ impl SweepPlan {
     /// The settings: for each, the values of the keys that differ.
     ///
     /// # Errors
-    /// [`Error::Usage`] if a list of values is none, a distribution is unknown, a key or a value is given twice, or if there are more
+    /// [`Error::Usage`] if a list is malformed, a distribution is unknown, a key or a value is given twice, or if there are more
     /// than a million settings.
     pub fn settings(&self) -> Result<Vec<Vec<Setting>>> {
         let drawn = self.distributions()?;
         ensure!(
             drawn.is_empty() == (self.draws == 0),
             Usage,
-            "draws is {}, and `draw` has {} keys: give both or neither",
+            "draws is {}, but `draw` has {} keys; give both or neither",
             self.draws,
             drawn.len()
         );
@@ -141,7 +141,11 @@ impl SweepPlan {
         let common = Setting::from_table(&self.set, "set");
         for key in settings.iter().flatten().map(|setting| &setting.key) {
             let elsewhere = common.iter().any(|setting| setting.key == *key);
-            ensure!(!elsewhere, Usage, "{key} stands in `set` and differs between settings");
+            ensure!(
+                !elsewhere,
+                Usage,
+                "{key} is given in `set` but differs between settings; remove it from one of them"
+            );
         }
         for setting in &settings {
             let mut keys: Vec<&str> = setting.iter().map(|setting| &setting.key[..]).collect();
@@ -150,7 +154,7 @@ impl SweepPlan {
             ensure!(
                 twice.is_none(),
                 Usage,
-                "{} is given twice, in grid, list or draw",
+                "{} is given twice, in grid, list or draw; expected once",
                 twice.map_or("", |pair| pair[0])
             );
         }
@@ -198,8 +202,8 @@ impl SweepPlan {
             ensure!(
                 !(cut && stops),
                 Usage,
-                "train.until_criterion stops a job once all its networks have reached the criterion, so what is learnt would depend on \
-                 networks_per_job: leave out one of them"
+                "train.until_criterion stops a job once all its networks have reached the criterion, so the results would depend on \
+                 networks_per_job; leave out one of them"
             );
             Ok(subject)
         };
@@ -207,10 +211,10 @@ impl SweepPlan {
     }
 
     /// Plans the sweep in `folder`, before anything runs: checks every setting, and writes `sweep.toml`, `settings/K.toml` and, last,
-    /// `plan.tsv`. If the very same plan is there, nothing is written.
+    /// `plan.tsv`. If the same plan is already there, nothing is written.
     ///
     /// # Errors
-    /// As [`SweepPlan::settings`]; those of a configuration that does not hold; [`Error::Usage`] if the folder holds another plan;
+    /// As [`SweepPlan::settings`]; those of an invalid configuration; [`Error::Usage`] if the folder holds another plan;
     /// [`Error::Io`] if it cannot be written.
     pub fn write(&self, folder: &Path) -> Result<Sweep> {
         let settings = self.settings()?;
@@ -254,7 +258,7 @@ impl SweepPlan {
             ensure!(
                 there == plan,
                 Usage,
-                "{} holds another plan, whose jobs may have run: choose another folder (--out DIR), or remove that one",
+                "{} holds another plan, whose jobs may have run; choose another folder (--out DIR), or remove that one",
                 folder.display()
             );
             return Ok(sweep);

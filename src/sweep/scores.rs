@@ -1,4 +1,4 @@
-//! What came of a job's networks: the table `scores.csv`, which a job writes once its networks are tested.
+//! The results of a job's networks: the table `scores.csv`, which a job writes once its networks are tested.
 
 use super::subject::Subject;
 use super::{Job, Sweep};
@@ -22,7 +22,7 @@ const LARGEST: u64 = 1 << 28;
 /// The columns of a life's row before the figures of its verdict.
 const OF_A_LIFE: [&str; 2] = ["network", "learnt"];
 
-/// What came of a network that was trained: a row of a job's `scores.csv` and, after the columns of its setting, of a sweep's
+/// The results of a trained network: a row of a job's `scores.csv` and, after the columns of its setting, of a sweep's
 /// `results.csv`.
 #[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
 struct Row {
@@ -34,11 +34,11 @@ struct Row {
     trials: u64,
     /// Trials to criterion, if it was reached.
     criterion_trials: Option<u64>,
-    /// Mean error on fresh trials, as are all that follow but the last.
+    /// Mean error on fresh trials, on which all following figures but the last are also measured.
     error: f64,
     /// Fraction correct.
     fraction_correct: f64,
-    /// In a world that answers: mean return.
+    /// Mean return, in a world that answers.
     mean_return: Option<f64>,
     /// Its standard error.
     standard_error: Option<f64>,
@@ -48,7 +48,7 @@ struct Row {
     frozen: Option<u64>,
 }
 
-/// What a sweep compares of a network, and its row.
+/// The figures by which a sweep compares a network, and its row.
 pub(super) struct Outcome {
     /// The cells of its row.
     pub cells: StringRecord,
@@ -56,7 +56,7 @@ pub(super) struct Outcome {
     pub reached: bool,
     /// Trials to criterion.
     pub criterion_trials: Option<f64>,
-    /// What is measured; `None` if it diverged, or if that could not be measured.
+    /// The measured value; `None` if the network diverged or it could not be measured.
     pub measured: Option<f64>,
     /// Whether it diverged.
     pub diverged: bool,
@@ -70,13 +70,13 @@ pub(super) struct Scores {
     pub columns: StringRecord,
     /// Its rows.
     pub outcomes: Vec<Outcome>,
-    /// The name of what is measured.
+    /// The name of the measured quantity.
     pub measure: &'static str,
-    /// Whether more of it is better.
+    /// Whether larger values are better.
     pub more_is_better: bool,
 }
 
-/// Writes the table of networks that were trained.
+/// Writes the table of trained networks.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be written.
@@ -96,7 +96,7 @@ pub(super) fn write_scores(folder: &Path, checkpoint: &Checkpoint, scores: &[Sco
     write_atomically(&folder.join(SCORES_FILE), &to_csv(&scores.iter().map(row).collect::<Vec<_>>(), true)?)
 }
 
-/// Writes the table of networks that have lived, from the rows that they left.
+/// Writes the table of lives, from their rows.
 ///
 /// # Errors
 /// As [`verdicts`]; [`Error::Io`] if it cannot be written.
@@ -118,10 +118,10 @@ pub(super) fn write_verdicts(folder: &Path, setup: &LifeSetup, rows: &[LifeRow])
 }
 
 impl Sweep {
-    /// What came of a finished job's networks; `subject` is that of any job.
+    /// The results of a finished job's networks; `subject` is that of any job.
     ///
     /// # Errors
-    /// [`Error::Io`] if its table cannot be read, [`Error::Content`] if it is none.
+    /// [`Error::Io`] if its table cannot be read, [`Error::Content`] if it is malformed.
     pub(super) fn scores(&self, job: &Job, subject: &Subject) -> Result<Scores> {
         let path = self.job_folder(job).join(SCORES_FILE);
         let text = read_text(&path, LARGEST)?;

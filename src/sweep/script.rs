@@ -1,10 +1,10 @@
-//! Scripts that submit a sweep to the batch systems that sites have.
+//! Scripts that submit a sweep to common batch systems.
 
 use super::Sweep;
 use crate::error::{Doing, Error, Result};
 use std::path::Path;
 
-/// What runs a sweep's jobs.
+/// A system that runs a sweep's jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchSystem {
     /// Slurm: `sbatch`.
@@ -39,7 +39,7 @@ impl std::str::FromStr for BatchSystem {
 }
 
 impl Sweep {
-    /// What one submits to run all jobs, with `cores` processor cores and at most `minutes` for each, on standard output. A job that
+    /// The script to submit to run all jobs, with `cores` processor cores and at most `minutes` for each. A job that
     /// is stopped at its time limit has saved, and can be submitted again.
     ///
     /// # Errors
@@ -47,7 +47,9 @@ impl Sweep {
     pub fn script(&self, system: BatchSystem, program: &Path, cores: usize, minutes: u64) -> Result<String> {
         let folder = std::fs::canonicalize(self.folder()).doing("reading", self.folder())?;
         let named = |path: &Path| -> Result<String> {
-            let text = path.to_str().ok_or_else(|| Error::Usage(format!("{}: not a name in UTF-8", path.display())))?;
+            let text = path
+                .to_str()
+                .ok_or_else(|| Error::Usage(format!("{}: the path is not valid UTF-8; rename it", path.display())))?;
             Ok(format!("'{}'", text.replace('\'', r"'\''")))
         };
         let (dir, program) = (named(&folder)?, named(program)?);
@@ -62,7 +64,7 @@ impl Sweep {
         Ok(match system {
             BatchSystem::Slurm => format!(
                 "#!/bin/bash
-# Submit with sbatch. Slurm's limit of an array (MaxArraySize) may ask for fewer jobs: a larger networks_per_job.
+# Submit with sbatch. If Slurm's limit on arrays (MaxArraySize) is lower, plan fewer jobs with a larger networks_per_job.
 #SBATCH --job-name=sweep
 #SBATCH --array=1-{jobs}
 #SBATCH --cpus-per-task={cores}
@@ -70,7 +72,7 @@ impl Sweep {
 #SBATCH --output={log}
 #SBATCH --open-mode=append
 #SBATCH --requeue
-# Two minutes before the limit the program is told to save; then its job is queued again and goes on.
+# Two minutes before the limit, the program is told to save; its job is then requeued and continues.
 #SBATCH --signal=USR1@120
 {threads}
 srun {run} --job \"$SLURM_ARRAY_TASK_ID\"
@@ -82,7 +84,7 @@ exit $code
             ),
             BatchSystem::Lsf => format!(
                 "#!/bin/bash
-# Submit with bsub < FILE. A job that is stopped at its limit has saved (exit code 130) and is queued again.
+# Submit with bsub < FILE. A job that is stopped at its limit has saved (exit code 130) and is requeued.
 #BSUB -J \"sweep[1-{jobs}]\"
 #BSUB -n {cores}
 #BSUB -W {hours:02}:{rest:02}
@@ -97,7 +99,7 @@ exit $code
             ),
             BatchSystem::Pbs => format!(
                 "#!/bin/bash
-# Submit with qsub. A job that is stopped at its limit has saved: submit again, and it goes on.
+# Submit with qsub. A job that is stopped at its limit has saved; submit it again to continue.
 #PBS -N sweep
 #PBS -J 1-{jobs}
 #PBS -l select=1:ncpus={cores}
@@ -111,7 +113,7 @@ exec {run} --job \"$PBS_ARRAY_INDEX\"
             ),
             BatchSystem::Sge => format!(
                 "#!/bin/bash
-# Submit with qsub. A job that is stopped at its limit has saved: submit again, and it goes on.
+# Submit with qsub. A job that is stopped at its limit has saved; submit it again to continue.
 #$ -N sweep
 #$ -t 1-{jobs}
 #$ -pe smp {cores}
@@ -125,7 +127,7 @@ exec {run} --job \"$SGE_TASK_ID\"
             ),
             BatchSystem::Parallel => format!(
                 "#!/bin/bash
-# Run it, or run it again: what is finished is passed over, what was begun goes on. --sshlogin FILE uses several machines.
+# Run this, or run it again: finished jobs are skipped, started ones continue. --sshlogin FILE uses several machines.
 {threads}
 mkdir -p {logs}
 seq {jobs} | parallel --jobs {at_once} {run} --job {{}} '2>>' {logs}/{{}}.log

@@ -1,5 +1,5 @@
-//! The file that ends a job, `finished.toml`: the SHA-256 of what the job ran and of what it left, by which [`Sweep::collect`] knows
-//! that nothing was changed since.
+//! The file that ends a job, `finished.toml`: the SHA-256 of what the job ran and wrote, by which [`Sweep::collect`] knows
+//! that nothing has changed since.
 
 use super::scores::SCORES_FILE;
 use super::table::RESTORE;
@@ -13,14 +13,14 @@ use crate::training::CHECKPOINT_FILE;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Its name in a job's folder.
+/// The name of the seal in a job's folder.
 pub(super) const SEAL_FILE: &str = "finished.toml";
-/// The largest, in bytes.
+/// The largest seal, in bytes.
 const LARGEST: u64 = 1 << 16;
-/// What a job leaves beside it.
+/// The other files that a job leaves.
 const LEFT: [&str; 4] = [CONFIG_FILE, METRICS_FILE, CHECKPOINT_FILE, SCORES_FILE];
 
-/// What a job ran and left.
+/// The inputs and outputs of a job.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Seal {
@@ -28,12 +28,12 @@ struct Seal {
     job: usize,
     /// Its networks.
     networks: NetworkRange,
-    /// The SHA-256 of the plan, of its setting's file and of the files that it left, by their names in the sweep's folder.
+    /// The SHA-256 of the plan, of its setting's file and of the files that it wrote, by their names in the sweep's folder.
     sha256: BTreeMap<String, String>,
 }
 
 impl Sweep {
-    /// Ends a job: writes what vouches for its files, which are all there.
+    /// Ends a job: seals its files, which are all there.
     ///
     /// # Errors
     /// [`Error::Io`] if a file cannot be read or written.
@@ -44,8 +44,7 @@ impl Sweep {
         }
         let seal = Seal { job: job.number, networks: job.networks, sha256 };
         let text = toml::to_string(&seal).map_err(|error| Error::Bug(format!("writing {SEAL_FILE}: {error}")))?;
-        let text =
-            format!("# Written when the job had finished: `sweep collect` accepts these files and no others.\n{text}");
+        let text = format!("# Written when the job finished: `sweep collect` accepts only these files.\n{text}");
         write_atomically(&self.job_folder(job).join(SEAL_FILE), text.as_bytes())
     }
 
@@ -59,7 +58,7 @@ impl Sweep {
                 _ => missing.push(job.number),
             }
         }
-        // If nothing vouches for any job, an earlier version of the program, which did not write it, has run all of them.
+        // If no job is sealed, an earlier version of the program, which did not write seals, ran them all.
         if missing.len() + unconfirmed.len() == self.jobs().len() {
             return Ok((missing, unconfirmed));
         }
@@ -68,7 +67,7 @@ impl Sweep {
         Ok((missing, Vec::new()))
     }
 
-    /// Refuses jobs whose files were changed; without `sealed`, only links and what is not a file.
+    /// Refuses jobs whose files were changed; without `sealed`, only links and other things that are not files.
     pub(super) fn check_jobs(&self, jobs: &[Job], sealed: bool) -> Result<()> {
         for job in jobs {
             refuse_links_in(&self.job_folder(job))?;
@@ -79,7 +78,7 @@ impl Sweep {
         Ok(())
     }
 
-    /// Refuses a finished job if the plan, its setting or a file that it left was changed after it had finished.
+    /// Refuses a finished job if the plan, its setting or a file that it wrote was changed after it finished.
     ///
     /// # Errors
     /// [`Error::Content`], which names the file; [`Error::Io`] if a file cannot be read.
@@ -104,7 +103,7 @@ impl Sweep {
             ensure!(
                 found == expected,
                 Content,
-                "{} was changed after job {} had finished: its SHA-256 is {found}, expected {expected:.64}; {remedy}",
+                "{} was changed after job {} finished: its SHA-256 is {found}, expected {expected:.64}; {remedy}",
                 self.folder().join(name).display(),
                 job.number
             );
@@ -123,14 +122,14 @@ impl Sweep {
         Ok(())
     }
 
-    /// The SHA-256 of what a job runs: the plan, as it was read, and the file of its setting.
+    /// The SHA-256 of a job's inputs: the plan, as it was read, and the file of its setting.
     fn ran(&self, job: &Job) -> BTreeMap<String, String> {
         let setting = (format!("settings/{}.toml", job.setting), job.sha256.clone());
         BTreeMap::from([(PLAN_FILE.to_string(), self.sha256.clone()), setting])
     }
 }
 
-/// The name in the sweep's folder of a file that a job left.
+/// The name, in the sweep's folder, of a file that a job wrote.
 fn left(job: &Job, name: &str) -> String {
     format!("jobs/{}/{name}", job.number)
 }

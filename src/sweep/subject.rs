@@ -1,4 +1,4 @@
-//! What the settings of a sweep are configurations of: the training of a task, or lives.
+//! The subject of a sweep's settings: training on a task, or lives.
 
 use crate::config::{Config, LifeConfig, NetworkRange, Setting};
 use crate::error::{bail, ensure, Error, Result};
@@ -11,15 +11,15 @@ use toml::{Table, Value};
 pub(super) enum Subject {
     /// Networks are trained.
     Task(Box<Config>),
-    /// Networks live.
+    /// Lives are simulated.
     Life(Box<LifeConfig>),
 }
 
 impl Subject {
-    /// The configuration of a task, or of a life, with `settings`, of which later ones win, and `networks`.
+    /// The configuration of a task, or of a life, with `settings`, later ones taking precedence, and `networks`.
     ///
     /// # Errors
-    /// As [`Setup::resolve`] and [`LifeSetup::resolve`]; [`Error::Usage`] if settings give networks too.
+    /// As [`Setup::resolve`] and [`LifeSetup::resolve`]; [`Error::Usage`] if settings also give networks.
     pub fn resolve(
         task: Option<&str>,
         life: Option<&str>,
@@ -29,7 +29,11 @@ impl Subject {
         ensure!(task.is_none() || life.is_none(), Usage, "name a task or a life, not both");
         let key = if life.is_some() { "life.networks" } else { "train.networks" };
         if let Some(setting) = settings.iter().find(|setting| setting.key == key) {
-            bail!(Usage, "{}: {key}: `networks`, at the top of the plan, gives them", setting.origin);
+            bail!(
+                Usage,
+                "{}: {key}: networks are given by `networks` at the top of the plan; remove this key",
+                setting.origin
+            );
         }
         settings.push(Setting::flag("networks", key, networks.to_string()));
         if life.is_none() {
@@ -42,7 +46,7 @@ impl Subject {
             }
             return Ok(Subject::Task(config.into()));
         }
-        // Lives have a rule for each projection; that of all is chosen as by `live --rule`.
+        // Lives have a rule for each projection; one for all of them is chosen as with `live --rule`.
         let (rules, settings): (Vec<Setting>, Vec<Setting>) =
             settings.into_iter().partition(|setting| setting.key == "rule.name");
         let rule = match rules.last() {
@@ -56,7 +60,7 @@ impl Subject {
     /// The configuration in a settings file.
     ///
     /// # Errors
-    /// [`Error::Usage`] if it is none.
+    /// [`Error::Usage`] if it is malformed.
     pub fn from_toml(text: &str) -> Result<Self> {
         let table: Table = text.parse().map_err(|error: toml::de::Error| Error::Usage(error.message().to_string()))?;
         Ok(match table.contains_key("life") {
@@ -95,7 +99,7 @@ impl Subject {
         }
     }
 
-    /// The same with other networks.
+    /// The same configuration with other networks.
     pub fn with_networks(mut self, networks: NetworkRange) -> Self {
         match &mut self {
             Subject::Task(config) => config.train.networks = networks,
@@ -129,7 +133,7 @@ impl Subject {
 pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        // As short as it can be.
+        // The shortest form.
         Value::Float(number) => format!("{number:?}"),
         other => other.to_string(),
     }
@@ -144,7 +148,7 @@ pub(super) fn contradiction(settings: &[Setting], key: &str, cell: &str) -> Opti
         Value::Float(number) => cell.parse() == Ok(*number),
         // Files are named by their absolute paths.
         Value::String(text) => text == cell || Path::new(text).ends_with(cell.trim_start_matches("./")),
-        // Tables in it have been completed, and an empty one may stand for all there are.
+        // Its tables have been completed, and an empty one may stand for all of them.
         Value::Array(entries) => cell == "[]" || entries.iter().any(Value::is_table) || shown(value) == cell,
         _ => shown(value) == cell,
     };

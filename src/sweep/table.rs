@@ -21,20 +21,20 @@ impl Sweep {
     ///
     /// # Errors
     /// [`Error::Usage`] if there is none, [`Error::Io`] if it cannot be read, [`Error::Content`] if it is not a plan, if networks of a
-    /// setting are missing or in two of its jobs, or if a symbolic link stands where the sweep writes.
+    /// setting are missing or in two of its jobs, or if a symbolic link is in the way of the sweep's files.
     pub fn open(folder: &Path) -> Result<Self> {
         refuse_links(folder)?;
         let path = folder.join(PLAN_FILE);
         ensure!(
             path.exists(),
             Usage,
-            "{} holds no plan: hebbian-rnn sweep plan FILE.toml --out DIR makes one",
+            "{} does not hold a plan; make one with hebbian-rnn sweep plan FILE.toml --out DIR",
             folder.display()
         );
         Self::of_table(folder, &read_text(&path, LARGEST)?).at_path(&path)
     }
 
-    /// The sweep whose plan is the table `text`.
+    /// Parses a plan from the table `text`.
     ///
     /// # Errors
     /// [`Error::Content`] if it is not a plan.
@@ -126,7 +126,7 @@ fn job(row: &csv::StringRecord) -> Result<Job, String> {
     Ok(Job { number: number(0)?, setting: number(1)?, networks, sha256: row[3].to_string(), values })
 }
 
-/// Refuses a job that cannot stand below `last`: jobs and settings are numbered in order, and the networks of a setting follow
+/// Refuses a job that cannot follow `last`: jobs and settings are numbered in order, and the networks of a setting follow
 /// each other.
 fn follows(last: Option<&Job>, job: &Job) -> Result<(), String> {
     let (number, setting) = last.map_or((0, 0), |last| (last.number, last.setting));
@@ -147,12 +147,12 @@ fn follows(last: Option<&Job>, job: &Job) -> Result<(), String> {
         ));
     }
     if (&job.sha256, &job.values) != (&last.sha256, &last.values) {
-        return Err(format!("job {} has other values than job {number}, of the same setting", job.number));
+        return Err(format!("job {} and job {number} have different values for the same setting", job.number));
     }
     Ok(())
 }
 
-/// Whether a text is a key with dots, as configurations have them.
+/// Whether a text is a dotted key, as in configurations.
 fn is_key(text: &str) -> bool {
     let usable = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     text.split('.').all(|part| !part.is_empty() && part.chars().all(usable))

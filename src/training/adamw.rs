@@ -87,7 +87,7 @@ fn update(config: &BpttConfig, t: u64, gradient: &Tensor, [weight, m, v]: [&Tens
     Ok([weight, m, v])
 }
 
-/// The running mean v of the square of a gradient after its `t`-th value, and the root of what it is without the bias of
+/// The running mean v of the square of a gradient after its `t`-th value, and its root after correction for the bias of
 /// its start from 0.
 fn mean_square(decay: f64, t: u64, gradient: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor)> {
     let v = ((v * decay)? + (gradient.sqr()? * (1.0 - decay))?)?;
@@ -95,7 +95,7 @@ fn mean_square(decay: f64, t: u64, gradient: &Tensor, v: &Tensor) -> Result<(Ten
     Ok((v, rms))
 }
 
-/// A running mean of `t` values without the bias of its start from 0.
+/// A running mean of `t` values, corrected for the bias of its start from 0.
 fn unbiased(decay: f64, t: u64, mean: &Tensor) -> Result<Tensor> {
     mean * (1.0 / (1.0 - libm::pow(decay, t as f64)))
 }

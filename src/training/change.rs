@@ -50,7 +50,7 @@ impl Share {
         Ok((w_rec, changes))
     }
 
-    /// Moves w_rec and the readout by what the steps of episodes in a world were worth; returns the change of w_rec in each
+    /// Changes w_rec and the readout by the worth of each step of episodes in a world; returns the change of w_rec in each
     /// network.
     pub(super) fn change_by_episodes(&self, after: &mut Plastic, credit: &EpisodeCredit) -> Result<Vec<Change>> {
         let Plastic { weights, moments, .. } = after;
@@ -60,7 +60,7 @@ impl Share {
             true => adamw::over_rms(decay, self.current.updates + 1, weight, sum, moments),
             false => Ok(sum.clone()),
         };
-        // What a critic that knows nothing says would only add noise.
+        // The values of an untrained critic would only add noise.
         let settled = !self.current.setup.critic() || self.online_baseline_settled();
         if let Some(sum) = &credit.recurrent {
             let sum = scaled("w_rec", sum)?;
@@ -116,7 +116,7 @@ impl Share {
         }
     }
 
-    /// The factor by which rates and bounds have fallen.
+    /// The factor by which rates and bounds have decreased.
     fn fall(&self) -> f64 {
         match self.current.setup.config.rule.fall_trials.unwrap_or(0.0) {
             0.0 => 1.0,

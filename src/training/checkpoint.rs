@@ -29,7 +29,7 @@ pub enum Integrity {
     Unknown,
 }
 
-/// How far a network is in its run's curriculum.
+/// A network's progress in its run's curriculum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageProgress {
@@ -58,14 +58,14 @@ pub struct Checkpoint {
     pub expected_error: Vec<f64>,
     /// Each network's recent outcomes, and when it reached the criterion.
     pub criterion: Vec<Criterion>,
-    /// How far each network is in the curriculum.
+    /// Each network's progress in the curriculum.
     pub stages: Vec<StageProgress>,
     /// For each network, when and why it was frozen, if it was.
     pub frozen: Vec<Option<Frozen>>,
     /// The number of updates made.
     pub updates: u64,
-    /// Whether a network may count as having reached the criterion although it has not: an earlier version of this program, when it
-    /// resumed a run in a world, took the returns of the episodes before for 0.
+    /// Whether a network may wrongly count as having reached the criterion: when an earlier version of this program resumed a run
+    /// in a world, it counted the returns of the preceding episodes as 0.
     pub criterion_in_doubt: bool,
 }
 
@@ -121,8 +121,8 @@ impl Checkpoint {
         })
     }
 
-    /// Silences neurons in every network, as a lesion would: their rates no longer reach other neurons or the readout. Their own
-    /// activity goes on, and is recorded.
+    /// Silences neurons in every network, like a lesion: their rates no longer reach other neurons or the readout. Their own
+    /// activity continues, and is recorded.
     ///
     /// # Errors
     /// [`Error::Usage`](crate::Error::Usage) if a neuron does not exist, if its rate is itself an output, or if fast weights would
@@ -134,7 +134,7 @@ impl Checkpoint {
         let (config, weights) = (&self.setup.config, &mut self.plastic.weights);
         let (network, n) = (&config.network, config.network.neurons);
         if let Some(missing) = neurons.iter().find(|neuron| **neuron >= n) {
-            bail!(Usage, "neuron {missing} cannot be silenced: neurons are 0 to {}", n - 1);
+            bail!(Usage, "neuron {missing} cannot be silenced; expected 0 to {}", n - 1);
         }
         let outputs = &network.output_neurons;
         if let Some(output) =
@@ -158,7 +158,7 @@ impl Checkpoint {
         groups.scan(0, |end, group| Some(std::mem::replace(end, *end + group.len())..*end)).collect()
     }
 
-    /// One run of the networks of several, whose configurations differ in nothing else that decides what is learnt: as if all
+    /// Merges runs of different networks, which otherwise agree in everything that affects learning, as if all
     /// had been trained in one run. Each part has a name, for messages.
     ///
     /// # Errors
@@ -177,13 +177,13 @@ impl Checkpoint {
             ensure!(
                 before.updates == next.updates,
                 Usage,
-                "{fewer} has {} updates and {more} {}: go on with it first (hebbian-rnn train --resume --out {fewer})",
+                "{fewer} has {} updates and {more} {}; train it further first (hebbian-rnn train --resume --out {fewer})",
                 before.updates.min(next.updates),
                 before.updates.max(next.updates)
             );
         }
         let Some(((_, first), (_, last))) = parts.first().zip(parts.last()) else {
-            bail!(Usage, "there is no run to merge")
+            bail!(Usage, "there is no run to merge; expected at least one")
         };
         let mut setup = first.setup.clone();
         setup.config.train.networks = (networks(first).start..networks(last).end).into();
@@ -227,12 +227,12 @@ pub(super) fn follow(
     ensure!(
         was == is,
         Usage,
-        "{a} was written by version {was} and {b} by version {is}: run one of them again with the other's program"
+        "{a} was written by version {was} and {b} by version {is}; rerun one of them with the other's version"
     );
     match difference {
         None => Ok(()),
         Some((key, here, there)) => {
-            bail!(Usage, "{key} is {here} in {a} and {there} in {b}: these are no parts of one run")
+            bail!(Usage, "{key} is {here} in {a} and {there} in {b}: these folders do not belong to the same run")
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The criterion of learning: more than 95 of the last 100 trials correct (Miconi 2017); in worlds that answer, a mean
+//! The learning criterion: more than 95 of the last 100 trials correct (Miconi 2017); in worlds that answer, a mean
 //! return over the last 100 episodes that counts as solved (Gymnasium).
 
 use crate::config::Until;

@@ -1,7 +1,7 @@
 //! Divergence: the signs that a network's numbers are no longer usable, and how the network is restored.
 //!
 //! A network diverges in an update if an error, a changed weight, an activation or a fast weight is not a finite
-//! number, or if all its free neurons are stuck at a limit of their rates. It is frozen: it stays as it was before that
+//! number, or if all its free neurons are stuck at a limit of their rates. It is frozen: it keeps its state before that
 //! update and learns no more. Networks never interact, so the others train just as they would without it.
 
 use super::activity::Activity;
@@ -43,7 +43,7 @@ impl fmt::Display for Why {
     }
 }
 
-/// When and why a network was frozen. It stays as it was before `update`.
+/// When and why a network was frozen. It keeps its state before `update`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frozen {
     /// The update in which it diverged, counted from 1.

@@ -1,4 +1,4 @@
-//! Initial weights taken from the networks of an earlier run or of another program (`train.init`).
+//! Initial weights taken from the networks of an earlier run or another program (`train.init`).
 
 use super::checkpoint::{CHECKPOINT_FILE, METADATA_KEY};
 use crate::config::NetworkRange;
@@ -11,7 +11,7 @@ use safetensors::Dtype;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The initial weights of a run's networks that come from a file.
+/// Initial weights of a run's networks, taken from a file.
 pub struct InitialWeights {
     /// In host memory, the run's networks first.
     tensors: BTreeMap<&'static str, Tensor>,
@@ -32,7 +32,7 @@ impl InitialWeights {
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read; [`Error::Tensor`] if a tensor does not have the shape that the networks
-    /// call for; [`Error::Content`] if the file is damaged or not the one with the hash in `train.init_sha256`, has no
+    /// require; [`Error::Content`] if the file is damaged or does not have the hash in `train.init_sha256`, has no
     /// weights for these networks, or breaks Dale's law where that is kept.
     pub(super) fn read(setup: &mut Setup) -> Result<Option<Self>> {
         let Some(path) = setup.config.train.init.clone() else { return Ok(None) };
@@ -47,7 +47,7 @@ impl InitialWeights {
             ensure!(
                 *expected == found,
                 Content,
-                "{place}: its contents hash to {found}; expected {expected} (train.init_sha256): it has changed since"
+                "{place}: its SHA-256 is {found}; expected {expected} (train.init_sha256): the file has changed since; restore it"
             );
         }
         (train.init, train.init_sha256) = (Some(path.display().to_string()), Some(found));
@@ -100,7 +100,7 @@ impl InitialWeights {
         Ok(InitialWeights { tensors, drawn: missing.into_iter().copied().collect(), unused })
     }
 
-    /// The weights of the networks at `places`, counted from 0, in place of those that were `drawn` for them.
+    /// The weights of the networks at `places`, counted from 0, instead of those that were `drawn` for them.
     pub(super) fn replace(&self, drawn: &Weights, places: std::ops::Range<usize>) -> candle_core::Result<Weights> {
         drawn.map(|name, tensor| match self.tensors.get(name) {
             None => Ok(tensor.clone()),
@@ -108,7 +108,7 @@ impl InitialWeights {
         })
     }
 
-    /// The names of the weights that came from the file.
+    /// The names of the weights taken from the file.
     pub fn taken(&self) -> Vec<&'static str> {
         self.tensors.keys().copied().collect()
     }
@@ -124,7 +124,7 @@ impl InitialWeights {
     }
 }
 
-/// The indices of the networks in a checkpoint; `None` for a file of another program.
+/// The indices of the networks in a checkpoint; `None` for a file from another program.
 fn noted_networks(file: &TensorFile) -> Option<NetworkRange> {
     let json = file.metadata.metadata().as_ref()?.get(METADATA_KEY)?;
     let header: serde_json::Value = serde_json::from_str(json).ok()?;

@@ -1,4 +1,4 @@
-//! Lives: networks whose weights move while they live in a world.
+//! Lives: networks whose weights change while they live in a world.
 
 use crate::engine::life::{check_memory, newborn, start_lives};
 use crate::engine::{LifeEngine, LifeState};
@@ -9,8 +9,8 @@ use crate::training::Integrity;
 use crate::worlds::{LifeRow, Verdict};
 use candle_core::Device;
 
-/// Networks that live side by side. None knows of the others, and each draws its own random numbers, so what becomes of
-/// one does not depend on them.
+/// Networks that live side by side. They do not interact, and each draws its own random numbers, so the fate of
+/// one does not depend on the others.
 ///
 /// ```
 /// use hebbian_rnn::{candle_core::Device, LifeSetup, Lives, Setting};
@@ -33,7 +33,7 @@ pub struct Lives {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LifeCheckpoint {
-    /// Configuration and what its names stand for.
+    /// The configuration, with its names resolved.
     pub setup: LifeSetup,
     /// The version of the program that wrote it.
     pub program: String,
@@ -56,8 +56,8 @@ impl LifeCheckpoint {
         Ok(self.block as f64 * steps as f64 * life.dt_ms / 1000.0)
     }
 
-    /// The lives of several runs, whose configurations differ in nothing else that decides what is learnt, as if they had been lived
-    /// in one. Each part has a name, for messages.
+    /// Merges lives of different networks, which otherwise agree in everything that affects learning, as if they had been simulated
+    /// in one run. Each part has a name, for messages.
     ///
     /// # Errors
     /// [`Error::Usage`](crate::Error::Usage) if networks are missing between the parts or in two of them, or if the parts have
@@ -74,11 +74,11 @@ impl LifeCheckpoint {
             ensure!(
                 before.block == next.block,
                 Usage,
-                "the lives in {younger} are younger than those in {older}: go on with them first (hebbian-rnn live --resume --out {younger})"
+                "the lives in {younger} are younger than those in {older}; continue them (hebbian-rnn live --resume --out {younger})"
             );
         }
         let Some(((_, first), (_, last))) = parts.first().zip(parts.last()) else {
-            bail!(Usage, "there is no run to merge")
+            bail!(Usage, "there is no run to merge; expected at least one")
         };
         let mut config = first.setup.config.clone();
         config.life.networks = (networks(first).start..networks(last).end).into();
@@ -104,7 +104,7 @@ impl Lives {
     /// Networks as they were when a checkpoint was taken.
     ///
     /// # Errors
-    /// [`Error::Content`](crate::Error::Content) if the state of the world is that of another one; else as [`Lives::new`].
+    /// [`Error::Content`](crate::Error::Content) if the state belongs to another world; else as [`Lives::new`].
     pub fn resume(checkpoint: &LifeCheckpoint, device: &Device) -> Result<Self> {
         check_memory(&checkpoint.setup, device)?;
         Self::at(checkpoint.setup.clone(), checkpoint.block, checkpoint.states.clone(), device)
@@ -116,7 +116,7 @@ impl Lives {
         Ok(Lives { setup, engine, block, steps })
     }
 
-    /// Configuration and what its names stand for.
+    /// The configuration, with its names resolved.
     pub fn setup(&self) -> &LifeSetup {
         &self.setup
     }
@@ -147,7 +147,7 @@ impl Lives {
         self.setup.config.life.frozen_seconds == 0.0 && self.engine.is_over()
     }
 
-    /// Lives through the next `blocks` blocks, or what is left of them before all worlds are over. Rows are ordered by block, then by network.
+    /// Lives through the next `blocks` blocks, or fewer if all worlds end before. Rows are ordered by block, then by network.
     ///
     /// # Errors
     /// [`Error::Tensors`](crate::Error::Tensors) if the device fails.
@@ -161,7 +161,7 @@ impl Lives {
         Ok(by_block(rows, blocks))
     }
 
-    /// The rows that lives which are over leave in `blocks` more blocks, in which nothing happens: they wait for lives of another run.
+    /// The rows of finished lives for `blocks` more blocks, in which nothing happens while they wait for the lives of another run.
     ///
     /// # Errors
     /// [`Error::Tensors`](crate::Error::Tensors) if the device fails.
@@ -171,7 +171,7 @@ impl Lives {
         Ok(by_block(rows, blocks))
     }
 
-    /// Everything that the rest of these lives depends on.
+    /// Everything that the future of these lives depends on.
     ///
     /// # Errors
     /// [`Error::Tensors`](crate::Error::Tensors) if a device's memory cannot be read.
@@ -192,7 +192,7 @@ fn by_block(rows: Vec<Vec<LifeRow>>, blocks: u64) -> Vec<LifeRow> {
     (0..blocks).flat_map(|_| each.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()).collect()
 }
 
-/// Refuses rows that do not have the figures of the world, such as those of another program.
+/// Refuses rows that do not have the figures of the world, such as those from another version of the program.
 ///
 /// # Errors
 /// [`Error::Content`](crate::Error::Content), with the names of the figures.
@@ -209,7 +209,7 @@ pub(crate) fn check_rows(setup: &LifeSetup, rows: &[LifeRow]) -> Result<()> {
     )
 }
 
-/// What came of each network, from the rows of `metrics.csv`.
+/// The verdict on each network, from the rows of `metrics.csv`.
 ///
 /// # Errors
 /// [`Error::Usage`](crate::Error::Usage) if there are no rows of a network; [`Error::Content`](crate::Error::Content) if rows are not

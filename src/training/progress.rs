@@ -35,23 +35,23 @@ pub struct NetworkReport {
     /// Fraction of the free neurons whose rate is 0 (for tanh below 0.001) at the end of every trial of the batch.
     #[serde(default)]
     pub dead: Option<f64>,
-    /// The update in which the network diverged, if it did. Since then, it has been frozen as it was before that
+    /// The update in which the network diverged, if it did. It has since been frozen in its state before that
     /// update.
     #[serde(default)]
     pub frozen: Option<u64>,
     /// The stage of the curriculum, counted from 1; empty if there is no curriculum.
     #[serde(default)]
     pub stage: Option<u64>,
-    /// In a world that answers: the mean return of the batch.
+    /// The mean return of the batch, in a world that answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean_return: Option<f64>,
-    /// In a world that answers: the steps of the world that the episodes of the batch took together.
+    /// The total number of world steps in the batch's episodes, in a world that answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub world_steps: Option<u64>,
 }
 
 impl NetworkReport {
-    /// What a learning curve shows: the error or, in a world that answers, the return.
+    /// The quantity in a learning curve: the error or, in a world that answers, the return.
     pub fn measured(&self) -> f64 {
         self.mean_return.unwrap_or(self.error)
     }

@@ -44,7 +44,7 @@ impl Share {
         })
     }
 
-    /// Whether a network has gone on to the next stage, so that these no longer belong together.
+    /// Whether a network has moved on to the next stage, so that these no longer belong together.
     pub fn has_moved(&self) -> bool {
         self.current.stages.iter().any(|progress| progress.stage != self.stage)
     }

@@ -185,7 +185,7 @@ impl Trainer {
     /// Runs one batch of trials of each network and then changes the weights once.
     ///
     /// Each device computes the update of its own networks: it draws the trials, runs them, judges the outputs and
-    /// forms the new weights. A network that diverges is frozen as it was before the update. Once all devices have
+    /// forms the new weights. A network that diverges is frozen in its state before the update. Once all devices have
     /// succeeded, the updates are applied and each network's result is reported.
     ///
     /// # Errors

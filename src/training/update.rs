@@ -25,7 +25,7 @@ use candle_core::{DType, Tensor};
 use rayon::prelude::*;
 use std::thread::ScopedJoinHandle;
 
-/// How the B trials of one network went.
+/// The results of the B trials of one network.
 pub(super) struct Outcome {
     /// The error of each trial, `[B]`.
     pub errors: Vec<f64>,
@@ -35,7 +35,7 @@ pub(super) struct Outcome {
     pub types: Vec<usize>,
     /// Which trials count as correct, `[B]`.
     pub correct: Vec<bool>,
-    /// The steps of the world that all its episodes took, in a world that answers.
+    /// The total number of world steps in its episodes, in a world that answers.
     pub world_steps: Option<u64>,
 }
 
@@ -59,9 +59,9 @@ impl Change {
 pub(super) struct Proposal {
     /// The networks after the update.
     pub after: Plastic,
-    /// How their trials went, `[S]`.
+    /// The results of their trials, `[S]`.
     pub outcomes: Vec<Outcome>,
-    /// How w_rec changes, `[S]`.
+    /// The changes of w_rec, `[S]`.
     pub changes: Vec<Change>,
     /// Saturated and dead neurons, `[S]`.
     pub activity: Vec<Activity>,
@@ -196,7 +196,7 @@ impl Share {
         reports
     }
 
-    /// Takes note of how the trials of the `s`-th network went. Returns whether this ends its stage of the curriculum.
+    /// Records the results of the `s`-th network's trials. Returns whether this ends its stage of the curriculum.
     fn observe(&mut self, s: usize, outcome: &Outcome) -> bool {
         self.baseline.observe(s, &outcome.costs, &outcome.types);
         let now = &mut self.current;

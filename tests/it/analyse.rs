@@ -129,7 +129,7 @@ fn runs_are_compared_silenced_and_cited() {
     assert!(error("12..20,22") != error("") && error("12..12") == error(""));
     for (silence, message) in [
         ("0", "neuron 0 cannot be silenced: its rate is an output"),
-        ("4000", "neuron 4000 cannot be silenced: neurons are 0 to "),
+        ("4000", "neuron 4000 cannot be silenced; expected 0 to "),
         ("a", "expected a number, or a range such as 10..20"),
     ] {
         let ran = hebbian(&["evaluate", "runs/dnms", "--silence", silence], folder.path());

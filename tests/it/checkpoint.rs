@@ -87,7 +87,7 @@ fn damaged_files_are_refused_by_name() {
 
     let foreign =
         safetensors::serialize([("w", TensorView::new(Dtype::F32, vec![1], &[0; 4]).unwrap())], None).unwrap();
-    assert!(refused(&foreign).contains("of another program"));
+    assert!(refused(&foreign).contains("from another program"));
 
     let json = |change: &dyn Fn(String) -> String| refused(&edited(&good, |(_, json)| *json = change(json.clone())));
     assert!(json(&|j| j.replace("\"format\":2", "\"format\":3")).contains("format 3"));
@@ -100,7 +100,7 @@ fn damaged_files_are_refused_by_name() {
     let tensor = |change: &dyn Fn(&mut Stored)| refused(&edited(&good, |(t, _)| change(t)));
     assert!(tensor(&|t| drop(t.remove("x"))).contains("tensor `x` is missing; expected f32 [2, 3, 4]"));
     let added = tensor(&|t| drop(t.insert("w_more".into(), (Dtype::U8, vec![1], vec![0]))));
-    assert!(added.contains("tensor `w_more` is not one that this configuration has"));
+    assert!(added.contains("unexpected tensor `w_more`"));
     let reshaped = tensor(&|t| t.get_mut("w_rec").unwrap().1 = vec![2, 16]);
     assert!(reshaped.contains("tensor `w_rec` is f32 [2, 16]; expected f32 [2, 4, 4]"), "{reshaped}");
     let retyped = tensor(&|t| t.get_mut("w_rec").unwrap().0 = Dtype::I32);

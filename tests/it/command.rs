@@ -131,7 +131,7 @@ fn resuming() {
     );
     one_line_error(hebbian(&["train", "echo", "--resume", "--out", "run"], dir.path()), 2, "task.name is `dnms`");
     // So is a second run into the same folder.
-    one_line_error(train(dir.path(), &["--updates", "2", "--out", "run"]), 1, "run holds a run already");
+    one_line_error(train(dir.path(), &["--updates", "2", "--out", "run"]), 1, "run already holds a run");
     assert!(bytes(dir.path().join("run/checkpoint.safetensors")) == before);
     // With --force the old run is moved, not lost.
     fine(train(dir.path(), &["--updates", "1", "--out", "run", "--force"]));
@@ -308,7 +308,7 @@ fn a_run_tells_where_it_is_and_how_to_go_on() {
     assert!(dir.path().join("runs/dnms-eh/checkpoint.safetensors").exists());
     one_line_error(train(&["--updates", "1"]), 1, "(--out runs/dnms-2)");
     let again = fine(hebbian(&["train", "dnms", "--resume"], dir.path())).stdout;
-    let how = "to go on: hebbian-rnn train --resume --out runs/dnms --trials 4\n";
+    let how = "to continue: hebbian-rnn train --resume --out runs/dnms --trials 4\n";
     assert!(again.contains("finished (1 update, 2 trials of each network)") && again.ends_with(how), "{again}");
     fine(hebbian(&how.trim().split(' ').skip(4).collect::<Vec<_>>(), dir.path()));
 }
@@ -322,16 +322,14 @@ fn simulate_replaces_results_if_asked_and_nothing_else() {
     candle_core::safetensors::save(&all, dir.path().join("in.safetensors")).unwrap();
     let force = ["simulate", "run", "--inputs", "in.safetensors", "--force", "--out"];
     let simulate = |out: &str| hebbian(&[&force[..], &[out]].concat(), dir.path());
-    for (out, what) in
-        [("run/checkpoint.safetensors", "is a checkpoint"), ("./in.safetensors", "is the file of the inputs")]
-    {
+    for (out, what) in [("run/checkpoint.safetensors", "is a checkpoint"), ("./in.safetensors", "is the input file")] {
         let before = bytes(dir.path().join(out));
         one_line_error(simulate(out), 1, what);
         assert_eq!(bytes(dir.path().join(out)), before);
     }
     fine(simulate("out.safetensors"));
     let again = hebbian(&["simulate", "run", "--inputs", "in.safetensors", "--out", "out.safetensors"], dir.path());
-    one_line_error(again, 1, "out.safetensors is there already; choose another name, or replace it (--force)");
+    one_line_error(again, 1, "out.safetensors already exists; choose another name, or replace it (--force)");
     fine(simulate("out.safetensors"));
 }
 

@@ -96,7 +96,7 @@ fn a_run_killed_before_its_first_checkpoint_starts_again() {
     assert!(newest(&run).is_none() && last_update(&run) >= 5);
     // It is a run, so another one may not replace it.
     let again = hebbian(&[&never[..], &["3", "--out", "run"]].concat(), dir.path());
-    one_line_error(again, 1, "run holds a run already: go on with it (--resume)");
+    one_line_error(again, 1, "run already holds a run: continue it (--resume)");
     let other = hebbian(&["train", "--resume", "--out", "run", "--seed", "2"], dir.path());
     one_line_error(other, 2, "train.seed is 1 in run and 2 now");
     let ran = fine(hebbian(&["train", "--resume", "--out", "run", "--updates", "3"], dir.path()));
@@ -121,7 +121,7 @@ fn a_folder_with_nothing_but_a_configuration_or_a_lock() {
     std::fs::create_dir(&empty).unwrap();
     std::fs::write(empty.join(".lock"), "process 4000000\n").unwrap();
     std::fs::write(empty.join(".writing-config.toml-a8Xy"), "half a").unwrap();
-    one_line_error(hebbian(&["train", "--resume", "--out", "empty"], dir.path()), 1, "empty holds no run");
+    one_line_error(hebbian(&["train", "--resume", "--out", "empty"], dir.path()), 1, "empty does not hold a run");
     fine(hebbian(&[&TINY[..], &["--updates", "2", "--out", "empty"]].concat(), dir.path()));
     for run in ["early", "empty"] {
         assert_eq!(names(&dir.path().join(run)), names(&whole));

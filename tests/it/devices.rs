@@ -89,5 +89,5 @@ fn without_a_gpu_auto_falls_back_and_cuda_is_an_error() {
     }
     one_line_error(train(dir.path(), &["--device", "cuda"]), 1, "");
     let ran = fine(train(dir.path(), &["--updates", "1"]));
-    assert!(ran.stderr.contains("using the CPU, for there is no CUDA"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("using the CPU, since there is no CUDA"), "{}", ran.stderr);
 }

@@ -97,7 +97,7 @@ fn a_run_outlives_a_full_disk() {
         let moment =
             if kind.end.1 == 1.0 { format!("update {kept}") } else { format!("{} simulated", kept as f64 / 2.0) };
         assert!(last.contains(&format!("is not saved; that after {moment}")), "{last}");
-        assert!(last.contains(" is, and --resume goes on from there"), "{last}");
+        assert!(last.contains(" is, and --resume continues from there"), "{last}");
         assert!(last.contains("No space left on device (os error 28)"), "{last}");
         // While it is full, nothing can start; afterwards everything continues.
         let resumed = hebbian(&strs(&kind.resume(10_000_000, "disk/run")), dir.path());
@@ -125,7 +125,7 @@ fn training_goes_on_where_rows_cannot_be_written() {
     let kept = saved(&run);
     assert!((10..200).contains(&kept) && last_update(&run) >= kept, "{kept}");
     let error = format!(
-        "error: the state after update 200 is not saved; that after update {kept} is, and --resume goes on from there"
+        "error: the state after update 200 is not saved; that after update {kept} is, and --resume continues from there"
     );
     assert!(lines[1].starts_with(&error), "{stderr}");
     goes_on_as_if_nothing_had_happened(&run);
@@ -172,7 +172,7 @@ fn a_removed_folder_comes_back() {
             let _ = std::fs::remove_dir_all(&run);
         }
         process.signal("CONT");
-        process.wait_until("a word", |stderr| stderr.contains("files of run were removed; they are there again"));
+        process.wait_until("a word", |stderr| stderr.contains("files of run were removed; they have been restored"));
         process.signal("TERM");
         let (code, stderr) = process.end();
         assert_eq!(code, Some(130), "{stderr}");
@@ -197,7 +197,7 @@ fn a_folder_that_was_moved_is_not_mistaken_for_the_run_in_its_place() {
         std::fs::rename(at("run"), at("moved")).unwrap();
         std::fs::rename(at("other"), at("run")).unwrap();
         process.signal("CONT");
-        process.wait_until("a warning", |stderr| stderr.contains("run was removed, and holds another run now"));
+        process.wait_until("a warning", |stderr| stderr.contains("run was removed and now holds another run"));
         process.signal("TERM");
         let (code, stderr) = process.end();
         assert_eq!(code, Some(1), "{stderr}");
@@ -256,7 +256,7 @@ fn nothing_is_written_through_a_link() {
             let ran = hebbian(&strs(&kind.resume(4, "run")), dir.path());
             assert!(bytes(&victim) == whole, "{name} was written through");
             if [".lock", "metrics.csv"].contains(&&*name) {
-                one_line_error(ran, 1, &format!("run/{name} is a symbolic link; expected a file of the run's own"));
+                one_line_error(ran, 1, &format!("run/{name} is a symbolic link; expected a regular file"));
                 std::fs::remove_file(&file).unwrap();
                 std::fs::write(&file, whole).unwrap();
             } else {

@@ -57,10 +57,10 @@ fn trials_that_a_file_only_claims_are_refused_with_their_size() {
         let ran = hebbian(&command, dir.path());
         let lines: Vec<&str> = ran.stderr.lines().collect();
         assert_eq!((ran.code, lines.len()), (1, 2), "{}", ran.stderr);
-        assert!(lines[0].contains("its checksum does not fit"), "{}", lines[0]);
+        assert!(lines[0].contains("its checksum does not match"), "{}", lines[0]);
         assert!(lines[1].contains("of memory on its device"), "{}", lines[1]);
     }
-    one_line_error(hebbian(&["inspect", "run"], dir.path()), 1, "its checksum does not fit");
+    one_line_error(hebbian(&["inspect", "run"], dir.path()), 1, "its checksum does not match");
 }
 
 #[test]

@@ -107,8 +107,8 @@ fn an_edited_checkpoint_runs_with_a_warning_and_trains_only_if_accepted() {
     let (dir, path) = run();
     let good = bytes(&path);
     std::fs::write(&path, edited(&good)).unwrap();
-    let warning = "run/checkpoint.safetensors: its checksum does not fit: it was damaged, or edited by hand; \
-                   the checkpoint before it is whole: run/checkpoint.1.safetensors (update 2)";
+    let warning = "run/checkpoint.safetensors: its checksum does not match: it was damaged, or edited by hand; \
+                   the checkpoint before it is intact: run/checkpoint.1.safetensors (update 2)";
     for command in ["evaluate", "plot", "analyse", "report"] {
         let ran = fine(hebbian(&[command, "run"], dir.path()));
         assert_eq!(ran.stderr, format!("warning: {warning}\n"), "{command}");
@@ -120,7 +120,7 @@ fn an_edited_checkpoint_runs_with_a_warning_and_trains_only_if_accepted() {
         one_line_error(inspected, 1, warning);
     }
     let more = ["train", "--resume", "--updates", "5", "--out", "run"];
-    one_line_error(hebbian(&more, dir.path()), 1, &format!("{warning}; --accept-edited goes on from it"));
+    one_line_error(hebbian(&more, dir.path()), 1, &format!("{warning}; --accept-edited continues from it"));
     assert!(bytes(&path) == edited(&good), "a refused file is left alone");
     fine(hebbian(&[&more[..], &["--accept-edited"]].concat(), dir.path()));
     assert_eq!(read(&bytes(&path)).integrity, Integrity::Whole);
@@ -191,7 +191,7 @@ fn damaged_metrics_are_not_believed_and_cost_no_training() {
     let good = String::from_utf8(bytes(&metrics)).unwrap();
     std::fs::write(&metrics, good.replacen("2,8,0", "2,8,?", 1)).unwrap();
     let more = ["train", "--resume", "--updates", "4", "--out", "run"];
-    one_line_error(hebbian(&more, dir.path()), 1, "run/metrics.csv: put it back as it was, or move it away");
+    one_line_error(hebbian(&more, dir.path()), 1, "run/metrics.csv: restore the file, or move it away");
     std::fs::remove_file(&metrics).unwrap();
     fine(hebbian(&more, dir.path()));
     let rows = hebbian_rnn::read_metrics(&metrics).unwrap();

@@ -34,11 +34,11 @@ pub struct Kind {
 }
 
 pub const KINDS: [Kind; 2] = [
-    Kind { begin: &TINY, end: ("--updates", 1.0), going_on: "training goes on", saved },
+    Kind { begin: &TINY, end: ("--updates", 1.0), going_on: "training continues", saved },
     Kind {
         begin: &["live", "xor-temporal", "--networks", "2"],
         end: ("--seconds", 0.5),
-        going_on: "the lives go on",
+        going_on: "the simulation continues",
         saved: |run| {
             let checkpoint = LifeCheckpoint::read(run).unwrap();
             assert_eq!(checkpoint.integrity, Integrity::Whole);

@@ -30,7 +30,7 @@ fn runs_that_do_not_fit_are_not_merged() {
     ] {
         one_line_error(hebbian(&["merge", second, "a", "--out", "merged"], dir.path()), 2, message);
     }
-    one_line_error(hebbian(&["merge", "a", "b", "--out", "a"], dir.path()), 2, "a holds a run already");
+    one_line_error(hebbian(&["merge", "a", "b", "--out", "a"], dir.path()), 2, "a already holds a run");
     let metrics = dir.path().join("b/metrics.csv");
     let text = String::from_utf8(bytes(&metrics)).unwrap();
     let without_third: Vec<&str> = text.lines().filter(|line| !line.starts_with("3,")).collect();
@@ -38,7 +38,7 @@ fn runs_that_do_not_fit_are_not_merged() {
     one_line_error(
         hebbian(&["merge", "a", "b", "--out", "m1"], dir.path()),
         1,
-        "b/metrics.csv: its rows of update 3 are missing",
+        "b/metrics.csv: rows for update 3 are missing",
     );
     std::fs::write(&metrics, &text).unwrap();
     fine(hebbian(&["merge", "b", "a", "--out", "m2"], dir.path()));
@@ -100,7 +100,7 @@ fn an_existing_run_is_moved_aside_once_the_merged_one_is_whole() {
         let at = |name: &str| dir.path().join(name);
         fine(hebbian(&["merge", "a", "--out", "out"], dir.path()));
         let (before, whole) = (files(&at("out")), files(&at("whole")));
-        one_line_error(hebbian(&MERGE, dir.path()), 2, "out holds a run already");
+        one_line_error(hebbian(&MERGE, dir.path()), 2, "out already holds a run");
         // One that fails leaves it in its place.
         let forced = [&MERGE[..], &["--force"]].concat();
         let metrics = bytes(at("b/metrics.csv"));
@@ -123,7 +123,7 @@ fn an_existing_run_is_moved_aside_once_the_merged_one_is_whole() {
         one_line_error(
             hebbian(&["merge", "a", "b", "--out", "notes"], dir.path()),
             2,
-            "notes is neither new, nor empty",
+            "notes is not empty and does not hold a run",
         );
         std::fs::create_dir_all(at("empty")).unwrap();
         fine(hebbian(&["merge", "a", "b", "--out", "empty"], dir.path()));

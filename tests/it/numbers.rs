@@ -21,7 +21,7 @@ fn a_network_that_diverges_is_reported_once_and_the_run_succeeds() {
     assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
     let line = ran.stderr.trim_end();
     assert!(
-        line.starts_with("network 0 diverged in update ") && line.ends_with("It is frozen as it was before"),
+        line.starts_with("network 0 diverged in update ") && line.ends_with("It stays frozen in its previous state"),
         "{line}"
     );
     assert!(ran.stdout.contains(line), "the summary says it too: {}", ran.stdout);

@@ -22,7 +22,7 @@ fn four_signals_save_and_stop() {
         let (code, stderr) = process.end();
         assert_eq!(code, Some(130), "SIG{signal}: {stderr}");
         assert!(
-            stderr.ends_with("everything is saved. To go on:\n  hebbian-rnn train --resume --out run\n"),
+            stderr.ends_with("everything is saved. To continue:\n  hebbian-rnn train --resume --out run\n"),
             "{stderr}"
         );
         assert_eq!(saved(&run), last_update(&run), "SIG{signal}");

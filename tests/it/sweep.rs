@@ -122,7 +122,7 @@ fn a_sweep_that_was_changed_is_refused() {
         assert!(error.contains(message), "{error}");
     };
     let another = parsed(&PLAN.replace("0.1]", "0.2]")).write(dir.path()).map(|_| true);
-    refused(another, "holds another plan, whose jobs may have run: choose another folder");
+    refused(another, "holds another plan, whose jobs may have run; choose another folder");
     let job = &sweep.jobs()[0];
     let collected = |partial: bool| sweep.collect(partial).map(|_| true);
     refused(collected(false), "not finished: job 1-9; run what is missing");
@@ -145,7 +145,7 @@ fn a_sweep_that_was_changed_is_refused() {
     let mut checkpoint = Checkpoint::read(&file, &Device::Cpu).unwrap();
     checkpoint.program = "0.0.1".into();
     checkpoint.write(&file).unwrap();
-    refused(collected(false), "checkpoint.safetensors was changed after job 1 had finished");
+    refused(collected(false), "checkpoint.safetensors was changed after job 1 finished");
     std::fs::remove_file(sweep.job_folder(job).join("finished.toml")).unwrap();
     assert_eq!(sweep.state(job).unwrap(), JobState::Unconfirmed);
     run_all(&sweep);
@@ -170,8 +170,8 @@ fn a_sweep_that_was_changed_is_refused() {
     let path = dir.path().join("settings/1.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("eta = 0.01", "eta = 0.02")).unwrap();
-    refused(sweep.run(job, &|_, _| (), &|| false), "1.toml: it was changed since the plan was made");
-    refused(sweep.job(10).map(|_| true), "there is no job 10: the jobs of this plan are 1 to 9");
+    refused(sweep.run(job, &|_, _| (), &|| false), "1.toml: it has changed since the plan was made");
+    refused(sweep.job(10).map(|_| true), "there is no job 10; expected 1 to 9");
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn what_was_changed_is_not_collected() {
         &plan("rule.eta", "rule.etb"),
         "s/plan.tsv: rule.etb of setting 1 is 0.01, but not set in s/settings/1.toml",
     );
-    refused(&|s| edit(&s.join("settings/2.toml"), "eta = 0.1", "eta = 0.2"), "s/settings/2.toml: it was changed since");
+    refused(&|s| edit(&s.join("settings/2.toml"), "eta = 0.1", "eta = 0.2"), "s/settings/2.toml: it has changed since");
     // Jobs.
     refused(
         &|s| {
@@ -122,7 +122,7 @@ fn what_was_changed_is_not_collected() {
     );
     for name in ["scores.csv", "metrics.csv", "config.toml", "checkpoint.safetensors"] {
         let file = format!("s/jobs/2/{name}");
-        refused(&|s| change(&s.join("jobs/2").join(name)), &format!("{file} was changed after job 2 had finished"));
+        refused(&|s| change(&s.join("jobs/2").join(name)), &format!("{file} was changed after job 2 finished"));
         let removed = |s: &Path| std::fs::remove_file(s.join("jobs/2").join(name)).unwrap();
         refused(&removed, &format!("{file} is missing; restore it, or remove s/jobs/2 and run job 2 again"));
     }

@@ -75,10 +75,16 @@ fn bad_descriptions_are_refused_before_anything_is_written() {
         ("task = 'echo'\nnetworks = 4\n[grid]\nnetwork.neurons = [5, -5]", "network.neurons=-5: "),
         (
             "task = 'echo'\nnetworks = 4\n[grid]\ntrain.networks = [1, 2]",
-            "`networks`, at the top of the plan, gives them",
+            "networks are given by `networks` at the top of the plan",
         ),
-        ("task = 'echo'\nnetworks = 4\n[set]\ntrain.networks = 4", "`networks`, at the top of the plan, gives them"),
-        ("task = 'echo'\nnetworks = 4\n[set]\nrule.eta = 1.0\n[grid]\nrule.eta = [1.0]", "stands in `set` and differs"),
+        (
+            "task = 'echo'\nnetworks = 4\n[set]\ntrain.networks = 4",
+            "networks are given by `networks` at the top of the plan",
+        ),
+        (
+            "task = 'echo'\nnetworks = 4\n[set]\nrule.eta = 1.0\n[grid]\nrule.eta = [1.0]",
+            "is given in `set` but differs",
+        ),
         ("task = 'echo'\nnetworks = 4\n[grid]\nrule.eta = [1.0]\n[[list]]\nrule.eta = 2.0", "rule.eta is given twice"),
         ("task = 'echo'\nnetworks = 4\ndraws = 2", "give both or neither"),
         ("task = 'echo'\nnetworks = 4\n[draw]\nrule.eta = { uniform = [0.0, 1.0] }", "give both or neither"),
@@ -104,7 +110,7 @@ fn bad_descriptions_are_refused_before_anything_is_written() {
     std::fs::write(dir.path().join("sweep.toml"), format!("{head}[grid]\nrule.ets = [1.0]")).unwrap();
     one_line_error(hebbian(&["sweep", "plan", "sweep.toml", "--out", "s"], dir.path()), 2, "rule.eta");
     one_line_error(hebbian(&["sweep", "plan", "nothing.toml", "--out", "s"], dir.path()), 1, "reading nothing.toml");
-    one_line_error(hebbian(&["sweep", "run", "nothing"], dir.path()), 2, "nothing holds no plan");
+    one_line_error(hebbian(&["sweep", "run", "nothing"], dir.path()), 2, "nothing does not hold a plan");
 }
 
 #[test]
@@ -116,7 +122,7 @@ fn a_sweep_is_of_tasks_or_of_lives() {
         ("life = 'maze'\nnetworks = 1\n[grid]\nrule.name = ['none', 'mstdp']", "unknown rule for this life `mstdp`"),
         (
             "life = 'maze'\nnetworks = 1\n[set]\nlife.networks = 2",
-            "life.networks: `networks`, at the top of the plan, gives them",
+            "life.networks: networks are given by `networks` at the top of the plan",
         ),
         ("life = 'maze'\nnetworks = 1\n[set]\ntrain.updates = 2", "train"),
     ] {

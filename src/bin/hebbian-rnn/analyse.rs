@@ -28,7 +28,7 @@ pub fn run(args: AnalyseArgs) -> Result<()> {
             bail!("analysis `{}` does not fit: {reason}", analysis.name);
         }
     }
-    // Results go beside the checkpoint, unless --out says where.
+    // Results are written next to the checkpoint unless --out names a folder.
     let run = if args.run.is_dir() { args.run.as_path() } else { args.run.parent().unwrap_or(Path::new("")) };
     let out = args.out.unwrap_or_else(|| run.join("analysis"));
     let mut results = Vec::new();

@@ -29,9 +29,9 @@ pub struct Cli {
 pub enum Command {
     /// Train networks on a task
     Train(Box<TrainArgs>),
-    /// Let networks live in a world, their weights moving at every step
+    /// Let networks live in a world, with weights that change at every step
     Live(Box<LiveArgs>),
-    /// Sweep over settings and networks: plan jobs, run them here or on a cluster, collect what came of them
+    /// Sweep over settings and networks: plan jobs, run them here or on a cluster, collect the results
     Sweep(SweepArgs),
     /// Merge runs of different networks into one
     Merge(MergeArgs),
@@ -39,23 +39,23 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Run trained networks on your own inputs
     Simulate(SimulateArgs),
-    /// Show what is in a checkpoint, and whether it is intact
+    /// Show the contents of a checkpoint, and whether it is intact
     Inspect(InspectArgs),
-    /// Redraw a run's pictures from its files, or draw the learning curves of several runs in one picture
+    /// Redraw a run's pictures from its files, or plot the learning curves of several runs together
     Plot(PlotArgs),
-    /// Write a run's report.html again, with every analysis that fits
+    /// Rewrite a run's report.html, with every analysis that applies
     Report(ReportArgs),
     /// Analyse trained networks: tables, pictures and summary figures
     Analyse(AnalyseArgs),
-    /// Measure trials per second, and the share of this machine's matrix speed that is reached
+    /// Measure trials per second, and the fraction of this machine's matrix speed that they reach
     Bench(BenchArgs),
     /// Compare one update by each implementation on a device with the plain operations on the CPU
     Compare(CompareArgs),
-    /// Say what a key of the configuration, a task, a rule or a column of metrics.csv means
+    /// Explain a configuration key, a task, a rule or a column of metrics.csv
     Explain(ExplainArgs),
-    /// Print BibTeX of the literature that a run rests on
+    /// Print BibTeX entries for the literature behind a run
     Cite(CiteArgs),
-    /// Print completions of this command for a shell
+    /// Print this command's completions for a shell
     Completions(CompletionsArgs),
     /// Write the manual's pages, hebbian-rnn.1 and one for each command
     Manual(ManualArgs),
@@ -80,7 +80,7 @@ fn neurons(text: &str) -> std::result::Result<Range<usize>, String> {
     }
 }
 
-/// The settings of `--set`; then those that options stand for, given as flag, key and value, which win.
+/// The settings of `--set`, then those of other options (flag, key and value), which take precedence.
 fn settings(
     options: impl IntoIterator<Item = (&'static str, &'static str, Option<Value>)>,
     set: &[String],
@@ -97,13 +97,13 @@ pub struct ExplainArgs {
 
 #[derive(Args)]
 pub struct CompletionsArgs {
-    /// The shell, which reads them from a file: bash from ~/.local/share/bash-completion/completions/hebbian-rnn
+    /// The shell, which reads completions from a file: bash from ~/.local/share/bash-completion/completions/hebbian-rnn
     pub shell: Shell,
 }
 
 #[derive(Args)]
 pub struct ManualArgs {
-    /// The folder to write them to, which is made if missing
+    /// The folder to write them to; created if missing
     pub folder: PathBuf,
 }
 
@@ -117,19 +117,19 @@ pub struct CiteArgs {
 pub struct EvaluateArgs {
     /// A run's folder or a checkpoint
     pub run: PathBuf,
-    /// For networks trained on a task file: take the trials from this file, e.g. trials not seen in training
+    /// For networks trained on a task file: take the trials from this file instead, e.g. trials not seen in training
     #[arg(long, value_name = "FILE.safetensors")]
     pub task_file: Option<PathBuf>,
-    /// Fresh trials of each network
+    /// Fresh trials per network
     #[arg(long, value_name = "K", default_value_t = 400, value_parser = value_parser!(u64).range(1..))]
     pub trials: u64,
-    /// With trials of a file: each of them once, in place of random draws
+    /// With trials from a file: run each of them once instead of drawing at random
     #[arg(long, conflicts_with_all = ["trials", "seed"])]
     pub all: bool,
-    /// Silence neurons, as a lesion would: 3,7 or 10..20; neither other neurons nor the readout hear of them
+    /// Silence neurons, like a lesion: 3,7 or 10..20; their rates are not transmitted to other neurons or to the readout
     #[arg(long, value_name = "NEURONS", value_delimiter = ',', value_parser = neurons)]
     pub silence: Vec<Range<usize>>,
-    /// Seed of the trials [default: the run's own; training never sees these trials]
+    /// Seed of the trials [default: the run's seed; training never uses these trials]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// auto, cpu, cuda, cuda:N or metal
@@ -140,7 +140,7 @@ pub struct EvaluateArgs {
     pub json: bool,
 }
 
-/// What `simulate` can record beside the outputs.
+/// What `simulate` can record in addition to the outputs.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Recordable {
     Rates,
@@ -163,16 +163,16 @@ pub struct SimulateArgs {
     /// The output file
     #[arg(long, value_name = "FILE.safetensors")]
     pub out: PathBuf,
-    /// Replace the output file if it is there already; never the inputs or a checkpoint
+    /// Replace the output file if it exists; never the inputs or a checkpoint
     #[arg(long)]
     pub force: bool,
-    /// What to record beside the outputs, separated by commas
+    /// What to record in addition to the outputs, separated by commas
     #[arg(long, value_delimiter = ',')]
     pub record: Vec<Recordable>,
-    /// Silence neurons, as a lesion would: 3,7 or 10..20; neither other neurons nor the readout hear of them
+    /// Silence neurons, like a lesion: 3,7 or 10..20; their rates are not transmitted to other neurons or to the readout
     #[arg(long, value_name = "NEURONS", value_delimiter = ',', value_parser = neurons)]
     pub silence: Vec<Range<usize>>,
-    /// Seed of the initial activations, if the input file has none [default: the run's own]
+    /// Seed of the initial activations, if the input file has none [default: the run's seed]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// auto, cpu, cuda, cuda:N or metal
@@ -191,7 +191,7 @@ pub struct InspectArgs {
 
 #[derive(Args)]
 pub struct PlotArgs {
-    /// A run's folder; the learning curves of several runs are drawn in one picture, with the median and the interquartile
+    /// A run's folder; with several, their learning curves are drawn in one picture, with the median and the interquartile
     /// range of each run's networks
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
@@ -229,19 +229,19 @@ pub struct Watch {
 pub struct AnalyseArgs {
     /// A run's folder or a checkpoint
     pub run: PathBuf,
-    /// The analyses to run [default: all that fit the task]
+    /// The analyses to run [default: all that apply to the task]
     #[arg(value_name = "ANALYSIS")]
     pub analyses: Vec<String>,
-    /// Compare with the networks of another run, too (`similarity`); can be repeated
+    /// Also compare with the networks of another run (`similarity`); can be repeated
     #[arg(long, value_name = "RUN")]
     pub with: Vec<PathBuf>,
     /// Where to write tables and pictures [default: `analysis` in the run's folder]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Fresh trials of each network, for analyses that run trials [default: depends on the analysis]
+    /// Fresh trials per network, for analyses that run trials [default: depends on the analysis]
     #[arg(long, value_name = "K", value_parser = value_parser!(u64).range(1..))]
     pub trials: Option<u64>,
-    /// Seed of the trials [default: the run's own; training never sees these trials]
+    /// Seed of the trials [default: the run's seed; training never uses these trials]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// Print JSON
@@ -249,13 +249,13 @@ pub struct AnalyseArgs {
     pub json: bool,
 }
 
-/// The analyses, each with what it shows.
+/// The analyses, each with its summary.
 fn analyses() -> String {
     let lines = ANALYSES.iter().map(|a| format!("  {:<14}{}\n", a.name, a.summary));
     format!("Analyses:\n{}\nEach writes its numbers as CSV and its pictures as PNG and SVG.", lines.collect::<String>())
 }
 
-// The options that `bench` and `compare` share. clap would take a doc comment for their description.
+// The options that `bench` and `compare` share. clap would use a doc comment as their description.
 #[derive(Args)]
 pub struct SetupArgs {
     /// The task
@@ -276,7 +276,7 @@ pub struct SetupArgs {
 }
 
 impl SetupArgs {
-    /// The setup with `settings` from other options; `--set` comes last and wins.
+    /// The setup with `settings` from other options; `--set` comes last and takes precedence.
     pub fn resolve(&self, mut settings: Vec<Setting>) -> Result<Setup> {
         settings.extend(self.rule.iter().map(|rule| Setting::flag("--rule", "rule.name", rule.clone())));
         for text in &self.set {
@@ -298,16 +298,16 @@ pub struct BenchArgs {
     /// Networks in parallel
     #[arg(long, value_name = "S", value_delimiter = ',', default_value = "2")]
     pub networks: Vec<i64>,
-    /// Trials that each network runs in parallel
+    /// Trials per network in parallel
     #[arg(long, value_name = "B", value_delimiter = ',', default_value = "64")]
     pub batch: Vec<i64>,
     /// Run trials without learning
     #[arg(long)]
     pub forward: bool,
-    /// Updates in each round
+    /// Updates per round
     #[arg(long, value_name = "U", default_value_t = 4, value_parser = value_parser!(u64).range(1..))]
     pub updates: u64,
-    /// Rounds, of which the median is shown
+    /// Rounds; the median is shown
     #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..))]
     pub rounds: u32,
     /// The implementation of a step: fused, stepwise (CUDA only) or reference
@@ -324,7 +324,7 @@ pub struct CompareArgs {
     /// Networks in parallel
     #[arg(long, value_name = "S", default_value_t = 2)]
     pub networks: i64,
-    /// Trials that each network runs in parallel
+    /// Trials per network in parallel
     #[arg(long, value_name = "B", default_value_t = 16)]
     pub batch: i64,
     /// Largest difference allowed, as a fraction of the largest weight change
@@ -334,7 +334,7 @@ pub struct CompareArgs {
 
 #[derive(Args)]
 pub struct ListArgs {
-    /// Show only this one; for a task: its defaults
+    /// Show only this one; for a task, its defaults
     pub name: Option<String>,
     /// Print JSON
     #[arg(long)]

@@ -51,7 +51,7 @@ pub fn run(args: BenchArgs) -> Result<()> {
     }
 }
 
-/// The processor, and the products that its kernels used.
+/// The processor, and the matrix products that its kernels used.
 fn conditions(reports: &[Throughput]) -> String {
     let mut parts: Vec<String> = reports.iter().take(1).map(|report| report.processor.to_string()).collect();
     for report in reports {

@@ -1,7 +1,7 @@
 //! The only place that prints without returning an error.
 //!
 //! Results go to stdout with `writeln!`, whose error ends the command. What goes to stderr is a log: where it cannot be written, as on
-//! a full disk or once its reader is gone, the work goes on.
+//! a full disk or once its reader is gone, the work continues.
 
 use hebbian_rnn::printable;
 use std::fmt::Display;

@@ -16,7 +16,9 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
     if args.all {
         let Some((count, task)) = checkpoint.setup.task.each_once() else {
             let name = checkpoint.setup.task.name();
-            return usage(Err(anyhow!("--all is for trials of a file, but task `{name}` makes its trials as it goes")));
+            return usage(Err(anyhow!(
+                "--all is for trials from a file, but task `{name}` generates its trials; leave out --all"
+            )));
         };
         (checkpoint.setup.task, trials, what) =
             (task, count as u64, format!("each of its {count} ready-made trials once"));

@@ -76,24 +76,24 @@ fn print_as_text(checkpoint: &Checkpoint) -> Result<()> {
     if checkpoint.criterion_in_doubt {
         writeln!(
             out,
-            "the trials to criterion are wrong if this run was ever resumed by an earlier version of this program, which then took the \
-             returns of the episodes before for 0; metrics.csv has the true returns. To be sure, train again"
+            "the trials to criterion are wrong if this run was ever resumed by an earlier version of this program, which counted the \
+             returns of the preceding episodes as 0; metrics.csv has the true returns. To be sure, train again"
         )?;
     }
     if !setup.config.curriculum.is_empty() {
         let stages: Vec<String> = checkpoint.stages.iter().map(|progress| (progress.stage + 1).to_string()).collect();
         let all = setup.config.curriculum.len() + 1;
-        writeln!(out, "stage of the curriculum, of {all}: {}", stages.join(", "))?;
+        writeln!(out, "curriculum stage (of {all}) of each network: {}", stages.join(", "))?;
     }
     print_frozen(train.networks.range().zip(checkpoint.frozen.iter().copied()))?;
     let checksum = match checkpoint.integrity {
-        Integrity::Whole => "the checksum fits",
-        Integrity::Changed => "the checksum does not fit",
+        Integrity::Whole => "the checksum matches",
+        Integrity::Changed => "the checksum does not match",
         Integrity::Unknown => "format 1 has no checksum",
     };
     writeln!(
         out,
-        "every tensor has the name, type and shape that its configuration calls for, and finite values; {checksum}"
+        "every tensor has the name, type and shape that the configuration requires, and finite values; {checksum}"
     )?;
     Ok(())
 }
@@ -136,11 +136,11 @@ fn life(args: &InspectArgs) -> Result<()> {
         });
         writeln!(out)?;
         print_table(["projection", "synapses", "mean weight", "bounds", "delay", "rule"], rows, 6)?;
-        writeln!(out, "\nsynapses and weights are those of the first network")?;
+        writeln!(out, "\nnumbers of synapses and mean weights are those of the first network")?;
     }
     match integrity {
         Integrity::Changed => {
-            bail!("{}: its checksum does not fit: it was damaged, or edited by hand", args.checkpoint.display())
+            bail!("{}: its checksum does not match: it was damaged, or edited by hand", args.checkpoint.display())
         }
         _ => Ok(()),
     }

@@ -36,7 +36,7 @@ pub fn run(args: LiveArgs) -> Result<ExitCode> {
     if !folder.live(&mut lives, &mut news, &|| interrupted.load(Ordering::SeqCst))? {
         progress.end();
         say(format_args!(
-            "interrupted after {} simulated seconds; everything is saved. To go on:\n  hebbian-rnn live --resume --out {}",
+            "interrupted after {} simulated seconds; everything is saved. To continue:\n  hebbian-rnn live --resume --out {}",
             age(&lives),
             out.display()
         ));
@@ -50,7 +50,7 @@ pub fn run(args: LiveArgs) -> Result<ExitCode> {
 
 fn start(args: &LiveArgs) -> Result<(Lives, LifeFolder, Device)> {
     if let Some(task) = args.life.as_deref().filter(|name| find_task(name).is_ok()) {
-        return usage(Err(anyhow!("`{task}` is a task, whose trials end: hebbian-rnn train {task}")));
+        return usage(Err(anyhow!("`{task}` is a task, not a life; to train on it: hebbian-rnn train {task}")));
     }
     let setup = resolve(args, Vec::new())?;
     let device = open_device(&setup.config.life.device)?;
@@ -63,7 +63,7 @@ fn start(args: &LiveArgs) -> Result<(Lives, LifeFolder, Device)> {
     Ok((lives, folder, device))
 }
 
-/// The setup from `saved` settings, the file of `--config` and the options, of which the later ones win.
+/// The setup from `saved` settings, the file of `--config` and the options; later ones take precedence.
 fn resolve(args: &LiveArgs, mut saved: Vec<Setting>) -> Result<LifeSetup> {
     if let Some(path) = &args.config {
         let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
@@ -73,7 +73,7 @@ fn resolve(args: &LiveArgs, mut saved: Vec<Setting>) -> Result<LifeSetup> {
     usage(LifeSetup::resolve(args.life.as_deref(), args.rule.as_deref(), &saved))
 }
 
-/// The folder of lives that go on.
+/// The folder of lives to be continued.
 fn named_folder(args: &LiveArgs) -> Result<PathBuf> {
     read::named_folder(&args.out, args.life.as_ref().map(|life| Path::new("runs").join(life)))
 }
@@ -87,7 +87,11 @@ fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder, Device)> {
         Some(checkpoint) => checkpoint.setup.config.clone(),
         None => {
             let path = out.join(CONFIG_FILE);
-            ensure!(path.exists(), "{} holds no run: it has neither a checkpoint nor a {CONFIG_FILE}", out.display());
+            ensure!(
+                path.exists(),
+                "{} does not hold a run: it has neither a checkpoint nor a {CONFIG_FILE}",
+                out.display()
+            );
             let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
             LifeConfig::from_toml(&text).with_context(|| path.display().to_string())?
         }
@@ -96,7 +100,7 @@ fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder, Device)> {
     const MAY_CHANGE: [&str; 5] =
         ["life.seconds", "life.frozen_seconds", "life.device", "life.checkpoint_every_seconds", "life.keep"];
     if let Some((key, ..)) = saved.difference(&config, &MAY_CHANGE)? {
-        bail!("{key} differs from that of {}; --resume may change only {}", out.display(), MAY_CHANGE.join(", "));
+        bail!("{key} differs from that of {}; --resume can change only {}", out.display(), MAY_CHANGE.join(", "));
     }
     let setup = usage(LifeSetup::new(config))?;
     if let Some(checkpoint) = &checkpoint {
@@ -109,8 +113,8 @@ fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder, Device)> {
         Some(mut checkpoint) => {
             ensure!(
                 checkpoint.integrity != Integrity::Changed || args.accept_edited,
-                "{}: the checksum of its checkpoint does not fit: it was damaged, or edited by hand; --accept-edited goes on from it \
-                 all the same",
+                "{}: the checksum of its checkpoint does not match: it was damaged, or edited by hand; --accept-edited continues \
+                 from it anyway",
                 out.display()
             );
             checkpoint.setup = setup;
@@ -123,26 +127,26 @@ fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder, Device)> {
     };
     let folder = LifeFolder::reopen(lock, lives.setup(), saved_at)?;
     if lives.is_over() {
-        say(format_args!("{}: these lives are over; nothing to do", out.display()));
+        say(format_args!("{}: the simulation has already finished; nothing to do", out.display()));
     }
     Ok((lives, folder, device))
 }
 
-/// Refuses another `life.seconds` than before if blocks already lived would then be frozen, or no longer.
+/// Refuses a new `life.seconds` that would change whether blocks already lived were frozen.
 fn same_past(checkpoint: &LifeCheckpoint, seconds: f64) -> Result<(), String> {
     let before = checkpoint.setup.config.life.seconds;
     let lived = checkpoint.seconds().map_err(|error| error.to_string())?;
     if seconds == before || (lived <= before && lived <= seconds) {
         return Ok(());
     }
-    Err(format!("life.seconds is {before} and {lived} s have been lived; it cannot become {seconds}"))
+    Err(format!("life.seconds is {before} and {lived} s have been simulated; it cannot become {seconds}"))
 }
 
-/// Prints what came of the lives.
+/// Prints the results of the lives.
 fn summarise(args: &LiveArgs, lives: &Lives, folder: &LifeFolder, lived: f64, seconds: f64) -> Result<()> {
     let rows = folder.rows()?;
     if rows.is_empty() {
-        return Ok(writeln!(stdout(), "networks at birth: {}", folder.path().display())?);
+        return Ok(writeln!(stdout(), "networks before learning: {}", folder.path().display())?);
     }
     // Before anything is printed, which may fail.
     let verdicts = verdicts(lives.setup(), &rows)?;
@@ -216,7 +220,7 @@ fn print_verdicts(verdicts: &[(u64, Verdict)]) -> Result<()> {
         row(network.to_string(), learnt, &mut verdict.figures.iter().map(|(_, v)| *v))
     };
     let mut rows: Vec<[String; COLUMNS]> = verdicts.iter().map(of_network).collect();
-    // Figures that a network lacks, such as the time of something that did not happen, are left out.
+    // Missing figures, such as the time of an event that did not happen, are left out.
     let column =
         |k: usize| verdicts.iter().map(move |(_, v)| v.figures[k].1).filter(|v| !v.is_nan()).collect::<Vec<f64>>();
     let quantiles = |q: f64| (0..first.figures.len()).map(move |k| quantile(&column(k), q).unwrap_or(f64::NAN));

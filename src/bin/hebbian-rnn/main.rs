@@ -1,6 +1,6 @@
 //! The command `hebbian-rnn`: reads the arguments, calls the library, and turns the result into an exit code.
 
-// They panic where nothing can be written; `console` has the way to print to a log.
+// They panic if nothing can be written; `console` prints to a log without panicking.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod analyse;
@@ -35,7 +35,7 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Marks an error in the request itself, as opposed to one in carrying it out: exit code 2.
+/// Marks an error in the request itself rather than in carrying it out: exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("wrong usage")]
 struct Usage;
@@ -89,7 +89,7 @@ fn closed_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
 }
 
-/// The text in one line, truncated if long: a name from a file may hold terminal escape sequences.
+/// The text in one line, truncated if long: a name from a file can hold terminal escape sequences.
 fn plain(text: &str) -> String {
     const MOST: usize = 2000;
     let cut = if text.chars().nth(MOST).is_some() { "…" } else { "" };
@@ -98,14 +98,14 @@ fn plain(text: &str) -> String {
 
 fn complain(error: anyhow::Error) -> ExitCode {
     let request = error.downcast_ref::<Usage>().is_some();
-    // A file that is missing is no wrong usage, whichever option names it.
+    // A missing file is not a usage error, whichever option names it.
     let missing = |cause: &Error| matches!(cause.root(), Error::Io { .. });
     let usage = request && !error.chain().any(|cause| cause.downcast_ref().is_some_and(missing));
     // Results are printed with the error that printing returns; errors of files name theirs.
     let printing = error.downcast_ref::<std::io::Error>().is_some();
     let mut text = String::from(if printing { "the results cannot be printed" } else { "" });
     for cause in error.chain().skip(usize::from(request)).map(ToString::to_string) {
-        // candle repeats its message over many lines, of which the first is enough. An error may already say its cause.
+        // candle repeats its message over many lines; the first is enough. An error may already include its cause.
         let line = cause.lines().next().unwrap_or_default().trim();
         if !text.contains(line) {
             text = if text.is_empty() { line.into() } else { format!("{text}: {line}") };

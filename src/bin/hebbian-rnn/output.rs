@@ -39,7 +39,7 @@ pub fn print_table<const N: usize>(
     Ok(writeln!(stdout(), "{table}")?)
 }
 
-/// Shows that work goes on while it lives, where stderr is a terminal.
+/// Shows that work is in progress until it is dropped, if stderr is a terminal.
 pub struct Spinner(ProgressBar);
 
 impl Spinner {
@@ -66,7 +66,7 @@ pub fn rounded(number: f64) -> f64 {
     (number * 1e4).round() / 1e4
 }
 
-/// A number of things, whose name in the plural ends in `s`.
+/// A number of things with a regular plural.
 pub fn counted(number: u64, name: &str) -> String {
     format!("{number} {name}{}", if number == 1 { "" } else { "s" })
 }
@@ -102,7 +102,7 @@ pub fn print_scores(scores: &[Score]) -> Result<()> {
     print_frozen(scores.iter().map(|s| (s.network, s.frozen)))
 }
 
-/// Prints how the networks do on each type of trials, where there are several.
+/// Prints the results for each type of trial, if there are several.
 pub fn print_types(scores: &[Score]) -> Result<()> {
     let types = by_type(scores);
     if types.is_empty() {
@@ -111,7 +111,7 @@ pub fn print_types(scores: &[Score]) -> Result<()> {
     let row = |TypeScore { name, trials, error, fraction_correct }: TypeScore| {
         [name, trials.to_string(), format!("{error:.3}"), format!("{fraction_correct:.3}")]
     };
-    writeln!(stdout(), "\nmean over networks for each type of trials:")?;
+    writeln!(stdout(), "\nmean over networks for each trial type:")?;
     print_table(["type", "trials", "error", "fraction correct"], types.into_iter().map(row), 1)
 }
 
@@ -126,10 +126,10 @@ pub fn print_frozen(networks: impl Iterator<Item = (u64, Option<Frozen>)>) -> Re
 }
 
 pub fn frozen_line(network: u64, frozen: Frozen) -> String {
-    format!("network {network} {frozen}. It is frozen as it was before")
+    format!("network {network} {frozen}. It stays frozen in its previous state")
 }
 
-/// Opens devices, and explains a choice that may surprise on stderr. An invalid name is a usage error.
+/// Opens devices; if the choice may surprise, explains it on stderr. An invalid name is a usage error.
 pub fn open_devices(names: &str) -> Result<Vec<Device>> {
     let ChosenDevices { devices, note } = hebbian_rnn::open_devices(&usage(parse_devices(names))?)?;
     if let Some(note) = note {
@@ -152,7 +152,7 @@ pub fn open_device(name: &str) -> Result<Device> {
     let mut devices = open_devices(name)?;
     match devices.len() {
         1 => Ok(devices.swap_remove(0)),
-        several => usage(Err(anyhow!("--device names {several} devices; this command uses one"))),
+        several => usage(Err(anyhow!("--device names {several} devices; expected one"))),
     }
 }
 
@@ -161,7 +161,7 @@ pub fn usage<T, E: Into<anyhow::Error>>(result: Result<T, E>) -> Result<T> {
     result.map_err(|error| error.into().context(Usage))
 }
 
-/// Marks an error as one of usage if it is: what the request says is wrong, rather than what is on disk.
+/// Marks an error as one of usage if the request is wrong, rather than a file.
 pub fn judged<T>(result: hebbian_rnn::Result<T>) -> Result<T> {
     match result {
         Err(error) if matches!(error.root(), Error::Usage(_) | Error::Setting { .. } | Error::Unknown { .. }) => {

@@ -43,10 +43,10 @@ fn draw_lives(folder: &Path, watch: &[String]) -> Result<Vec<String>> {
 /// Draws the learning curves of several runs into one picture; returns its paths.
 fn draw_together(runs: &[PathBuf], out: Option<PathBuf>, log: bool) -> Result<Vec<String>> {
     if runs.len() > MOST_RUNS {
-        return usage(Err(anyhow!("{} runs are named; expected at most {MOST_RUNS}", runs.len())));
+        return usage(Err(anyhow!("{} runs given; expected at most {MOST_RUNS}", runs.len())));
     }
     let stem = match out {
-        Some(out) if out.is_dir() => bail!("--out {} is a folder; expected the name of a picture", out.display()),
+        Some(out) if out.is_dir() => bail!("--out {} is a folder; expected the name of a picture file", out.display()),
         Some(out) if out.extension().is_some_and(|end| end == "png" || end == "svg") => out.with_extension(""),
         Some(out) => out,
         None => PathBuf::from("learning_curves"),

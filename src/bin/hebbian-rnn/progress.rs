@@ -1,4 +1,4 @@
-//! What is shown of work in progress: a bar on a terminal, a line every 30 seconds in a log.
+//! Progress display: a bar on a terminal, a line every 30 seconds in a log.
 
 use crate::console::say;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -20,7 +20,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Work that stands at `first` of `limit` steps; `None`: there is no limit.
+    /// Work that is at `first` of `limit` steps; `None`: there is no limit.
     pub fn new(steps: &'static str, first: u64, limit: Option<u64>) -> Self {
         let bar = limit.map_or_else(ProgressBar::no_length, ProgressBar::new);
         let style = ProgressStyle::with_template(&format!("{{bar:30}} {{pos}}/{{len}} {steps}  {{msg}}  {{eta}} left"));
@@ -43,7 +43,7 @@ impl Progress {
         self.started.elapsed().as_secs_f64()
     }
 
-    /// The work is at `position`; `message` says what is to be seen of it.
+    /// The work is at `position`; `message` describes it.
     pub fn set(&self, position: u64, message: impl FnOnce() -> String) {
         self.bar.set_position(position);
         self.show(message);
@@ -55,7 +55,7 @@ impl Progress {
         self.show(message);
     }
 
-    /// Shows a message where the work is; in a log, if it is time for a line.
+    /// Shows a message beside the bar; in a log, if it is time for a line.
     pub fn show(&self, message: impl FnOnce() -> String) {
         let Some(log) = &self.log else { return self.bar.set_message(message()) };
         let Ok(mut last) = log.try_lock() else { return };
@@ -77,7 +77,7 @@ impl Progress {
         self.bar.suspend(|| say(line));
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn end(&self) {
         self.bar.finish_and_clear();
     }

@@ -1,4 +1,4 @@
-//! Reads a run's checkpoint, taking the trials of a task file from where that file is now.
+//! Reads a run's checkpoint; its task file may have moved.
 
 use crate::console::say;
 use crate::output::usage;
@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Which task file may take the place of the one that the networks were trained on.
+/// Which task file may replace the one that the networks were trained on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Trials {
     /// One with the same hash.
@@ -21,13 +21,16 @@ pub enum Trials {
     Any,
 }
 
-/// The checkpoint of `run`; `task_file` takes the place of the file that it names.
+/// The checkpoint of `run`; `task_file` replaces the file that it names.
 pub fn checkpoint(run: &Path, task_file: Option<&Path>, trials: Trials, device: &Device) -> Result<Checkpoint> {
     let Some(file) = task_file else { return Ok(Checkpoint::read(run, device)?) };
     let own = Own { task: Some(Arc::new(FileTask::read(file)?)), ..Own::default() };
     let mut checkpoint = Checkpoint::read_with(run, own, device)?;
     let mut config = checkpoint.setup.config.clone();
-    ensure!(config.task.contains_key("path"), "--task-file: these networks were trained on a task that reads no file");
+    ensure!(
+        config.task.contains_key("path"),
+        "--task-file: the task of these networks does not read a file; leave it out"
+    );
     config.task.insert("path".into(), file.display().to_string().into());
     if trials == Trials::Any {
         config.task.insert("sha256".into(), "".into());
@@ -57,21 +60,21 @@ pub fn change(run: &Path, checkpoint: &Checkpoint) -> Option<String> {
     }
     let path = if run.is_dir() { run.join(CHECKPOINT_FILE) } else { run.to_path_buf() };
     let before = checkpoint.whole_previous(&path).map_or(String::new(), |(previous, updates)| {
-        format!("; the checkpoint before it is whole: {} (update {updates})", previous.display())
+        format!("; the checkpoint before it is intact: {} (update {updates})", previous.display())
     });
-    Some(format!("{}: its checksum does not fit: it was damaged, or edited by hand{before}", path.display()))
+    Some(format!("{}: its checksum does not match: it was damaged, or edited by hand{before}", path.display()))
 }
 
 /// The checkpoint of the lives in a folder, and the rows of their metrics.
 pub fn life(folder: &Path) -> Result<(LifeCheckpoint, Vec<LifeRow>)> {
     let checkpoint = LifeCheckpoint::read(folder)?;
     if checkpoint.integrity == Integrity::Changed {
-        say(format_args!("warning: {}: the checksum of its checkpoint does not fit", folder.display()));
+        say(format_args!("warning: {}: the checksum of its checkpoint does not match", folder.display()));
     }
     Ok((checkpoint, read_life_rows(&folder.join(METRICS_FILE))?))
 }
 
-/// The folder of a run to be continued: `out`, or the usual one of what is named.
+/// The folder of a run to be continued: `out`, or the default folder of the named task or life.
 pub fn named_folder(out: &Option<PathBuf>, usual: Option<PathBuf>) -> Result<PathBuf> {
     let unnamed = || anyhow!("--resume: name the run's folder (--out DIR)");
     usage(out.clone().or(usual).ok_or_else(unnamed))

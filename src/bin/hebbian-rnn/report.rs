@@ -29,7 +29,7 @@ pub fn run(args: ReportArgs) -> Result<()> {
 }
 
 /// Writes a run's page and returns its path. With `progress`, which is called before each analysis, all analyses that
-/// fit are on it; without it, only those that take no time.
+/// apply are included; without it, only the quick ones.
 pub fn write(
     folder: &Path,
     checkpoint: &Checkpoint,

@@ -1,4 +1,4 @@
-//! `hebbian-rnn completions` and `hebbian-rnn manual`: what shells and `man` know of this command.
+//! `hebbian-rnn completions` and `hebbian-rnn manual`: completions and manual pages.
 
 use crate::args::{Cli, CompletionsArgs, ManualArgs};
 use anyhow::{Context, Result};

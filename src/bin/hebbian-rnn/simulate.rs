@@ -44,7 +44,7 @@ pub fn run(args: SimulateArgs) -> Result<()> {
     Ok(())
 }
 
-/// Refuses to replace the inputs or a checkpoint, and other files unless that is asked for.
+/// Refuses to replace the inputs or a checkpoint, and other files unless asked to.
 fn ensure_replaceable(args: &SimulateArgs) -> Result<()> {
     let out = &args.out;
     if !out.is_file() {
@@ -55,10 +55,10 @@ fn ensure_replaceable(args: &SimulateArgs) -> Result<()> {
     let of_checkpoint =
         |metadata: &Metadata| metadata.metadata().as_ref().is_some_and(|all| all.contains_key(METADATA_KEY));
     let what = match SafeTensors::read_metadata(&bytes) {
-        _ if place(out) == place(&args.inputs) => "is the file of the inputs; choose another name",
+        _ if place(out) == place(&args.inputs) => "is the input file; choose another name",
         Ok((_, metadata)) if of_checkpoint(&metadata) => "is a checkpoint; choose another name",
         _ if args.force => return Ok(()),
-        _ => "is there already; choose another name, or replace it (--force)",
+        _ => "already exists; choose another name, or replace it (--force)",
     };
     bail!("--out {} {what}", out.display())
 }

@@ -16,7 +16,7 @@ use std::io::{stdout, Write};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
-/// Where batch systems put the number of a job of an array.
+/// The environment variables in which batch systems pass the index of an array job.
 const INDICES: [&str; 4] = ["SLURM_ARRAY_TASK_ID", "LSB_JOBINDEX", "PBS_ARRAY_INDEX", "SGE_TASK_ID"];
 /// The key that `networks` of a plan stands for.
 const NETWORKS: &str = "train.networks";
@@ -62,7 +62,7 @@ fn run_jobs(args: RunSweepArgs) -> Result<ExitCode> {
     if code == ExitCode::SUCCESS && jobs.len() == sweep.jobs().len() {
         writeln!(
             stdout(),
-            "all jobs are finished; to see what came of them: hebbian-rnn sweep collect {}",
+            "all jobs are finished; to collect the results: hebbian-rnn sweep collect {}",
             args.folder.display()
         )?;
     }
@@ -91,7 +91,7 @@ fn share(sweep: &Sweep, jobs: &[&Job], at_once: Option<u64>) -> Result<ExitCode>
     });
     let news = |job: &Job, news: JobNews| match news {
         JobNews::Finished => progress.step(|| format!("job {} is finished", job.number)),
-        // The only one ends the program with its error.
+        // A single job's error ends the program.
         JobNews::Failed(_) if todo.len() == 1 => {}
         JobNews::Failed(why) => progress.say(&format!("error: job {}: {why}", job.number)),
         JobNews::Warning(warning) => progress.say(&format!("warning: job {}: {warning}", job.number)),
@@ -111,7 +111,7 @@ fn share(sweep: &Sweep, jobs: &[&Job], at_once: Option<u64>) -> Result<ExitCode>
     progress.end();
     if stop() {
         say(format_args!(
-            "interrupted; everything is saved. To go on:\n  hebbian-rnn sweep run {}",
+            "interrupted; everything is saved. To continue:\n  hebbian-rnn sweep run {}",
             sweep.folder().display()
         ));
         return Ok(ExitCode::from(130));
@@ -157,13 +157,13 @@ fn status(args: StatusArgs) -> Result<()> {
         let numbers = job_numbers(&unconfirmed);
         writeln!(
             console,
-            "job {numbers}: trained, but its files are not confirmed: run again, its networks are only tested again"
+            "job {numbers}: trained, but its files are not confirmed; if run again, its networks are only retested"
         )?;
     }
     if finished.len() < all {
         let mut missing = [begun, waiting].concat();
         missing.sort_unstable();
-        writeln!(console, "to run what is not finished: --array={0}, or --job {0}", job_numbers(&missing))?;
+        writeln!(console, "to run the unfinished jobs: --array={0}, or --job {0}", job_numbers(&missing))?;
     }
     Ok(())
 }
@@ -177,8 +177,8 @@ fn collect(args: CollectArgs) -> Result<()> {
     drop(spinner);
     if !found.unchecked.is_empty() {
         say(format_args!(
-            "warning: job {} finished under an earlier version of the program, so whether files were changed since could not be checked; \
-             hebbian-rnn sweep run {} tests the networks again, without training, and confirms them",
+            "warning: job {} finished under an earlier version of the program, so its files could not be checked for later changes; \
+             hebbian-rnn sweep run {} retests the networks, without training, and confirms them",
             job_numbers(&found.unchecked),
             args.folder.display()
         ));
@@ -230,7 +230,7 @@ fn print_collected(sweep: &Sweep, found: &Collected) -> Result<()> {
         writeln!(console, "the best {SHOWN} of {} settings", found.settings.len())?;
     }
     for (setting, why) in &found.apart {
-        writeln!(console, "setting {setting} has no run of its own: {why}")?;
+        writeln!(console, "setting {setting} has no merged run: {why}")?;
     }
     Ok(())
 }
@@ -239,7 +239,7 @@ fn script(args: ScriptArgs) -> Result<()> {
     let engine = judged(args.engine.parse())?;
     let sweep = judged(Sweep::open(&args.folder))?;
     let program = std::env::current_exe().context("the path of this program")?;
-    // Slurm and its like write logs into a folder that is there.
+    // Slurm and other batch systems write logs only into an existing folder.
     let logs = args.folder.join("logs");
     std::fs::create_dir_all(&logs).with_context(|| format!("creating the folder {}", logs.display()))?;
     let text = sweep.script(engine, &program, args.cores as usize, args.minutes)?;
@@ -249,7 +249,9 @@ fn script(args: ScriptArgs) -> Result<()> {
 /// Plans, runs and collects every combination of the values of `train --scan`.
 pub fn scan(args: &TrainArgs) -> Result<ExitCode> {
     if args.batch == Some(BatchSize::Auto) {
-        return usage(Err(anyhow!("--batch auto: every setting of --scan needs the same number")));
+        return usage(Err(anyhow!(
+            "--batch auto does not work with --scan: all settings need the same batch size; give a number"
+        )));
     }
     let mut settings = usage(args.settings())?;
     let networks = settings.iter().rfind(|setting| setting.key == NETWORKS).map(|setting| setting.value.clone());
@@ -263,7 +265,7 @@ pub fn scan(args: &TrainArgs) -> Result<ExitCode> {
         let value = |value: &str| Ok(Setting::parse(&format!("{key}={value}"))?.value);
         let values = values.split(',').map(value).collect::<Result<_>>()?;
         if grid.insert(key.trim().into(), toml::Value::Array(values)).is_some() {
-            return usage(Err(anyhow!("--scan names {} twice: give all its values at once", key.trim())));
+            return usage(Err(anyhow!("--scan names {} twice; give all its values in one --scan", key.trim())));
         }
     }
     let task = args.task.clone().or_else(|| args.task_file.is_some().then(|| FILE_TASK.to_string()));
@@ -273,7 +275,10 @@ pub fn scan(args: &TrainArgs) -> Result<ExitCode> {
         (None, None) => return usage(Err(anyhow!("--scan: name a task"))),
     };
     if folder.join(CONFIG_FILE).exists() {
-        return usage(Err(anyhow!("{} holds a run: choose another folder for the scan (--out DIR)", folder.display())));
+        return usage(Err(anyhow!(
+            "{} already holds a run; choose another folder for the scan (--out DIR)",
+            folder.display()
+        )));
     }
     let set = settings.into_iter().map(|setting| (setting.key, setting.value)).collect();
     let sweep = judged(SweepPlan { task, set, grid, ..SweepPlan::of(usage(networks.parse())?) }.write(&folder))?;

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-/// Fresh trials of each network for the final table.
+/// Fresh trials per network for the final table.
 pub const FINAL_TRIALS: u64 = 400;
 
 pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
@@ -53,7 +53,7 @@ pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
     let reason = trainer.train_with(&mut [&mut folder, &mut watch], &|| interrupted.load(Ordering::SeqCst))?;
     if reason == StopReason::Interrupted {
         say(format_args!(
-            "interrupted after {}; everything is saved. To go on:\n  hebbian-rnn train --resume --out {}",
+            "interrupted after {}; everything is saved. To continue:\n  hebbian-rnn train --resume --out {}",
             counted(trainer.updates(), "update"),
             out.display()
         ));
@@ -68,14 +68,14 @@ pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
     printed.map(|()| ExitCode::SUCCESS)
 }
 
-/// Says that a run is finished, and how to go on all the same.
+/// Says that a run is finished, and how to continue it anyway.
 fn nothing_to_do(trainer: &Trainer, reason: StopReason, out: &Path) -> String {
     let more = match reason {
         StopReason::Criterion => "--set train.until_criterion=false --trials",
         _ => "--trials",
     };
     format!(
-        "{0}: this run is finished ({1}, {2} of each network); to go on: hebbian-rnn train --resume --out {0} {more} {3}",
+        "{0}: this run is finished ({1}, {2} of each network); to continue: hebbian-rnn train --resume --out {0} {more} {3}",
         out.display(),
         counted(trainer.updates(), "update"),
         counted(trainer.trials(), "trial"),
@@ -83,15 +83,15 @@ fn nothing_to_do(trainer: &Trainer, reason: StopReason, out: &Path) -> String {
     )
 }
 
-/// Why training cannot go on once every network has diverged.
+/// The message when every network has diverged and training cannot continue.
 fn all_frozen(trainer: &Trainer) -> String {
     format!(
-        "every network has diverged, the last in update {}; what they were before is saved. {REMEDY}",
+        "every network has diverged, the last in update {}; their previous states are saved. {REMEDY}",
         trainer.frozen().iter().flatten().map(|frozen| frozen.update).max().unwrap_or(0)
     )
 }
 
-/// The setup from `saved` settings, the file of `--config` and the options, of which the later ones win.
+/// The setup from `saved` settings, the file of `--config` and the options; later ones take precedence.
 fn resolve(args: &TrainArgs, mut saved: Vec<Setting>) -> Result<Setup> {
     if let Some(path) = &args.config {
         let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
@@ -103,7 +103,7 @@ fn resolve(args: &TrainArgs, mut saved: Vec<Setting>) -> Result<Setup> {
 
 fn start(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
     if let Some(life) = args.task.as_deref().filter(|name| find_life(name).is_ok()) {
-        return usage(Err(anyhow!("`{life}` is a life, whose weights move at every step: hebbian-rnn live {life}")));
+        return usage(Err(anyhow!("`{life}` is a life, not a task; to simulate it: hebbian-rnn live {life}")));
     }
     let mut setup = resolve(args, Vec::new())?;
     let devices = open_devices(&setup.config.train.device)?;
@@ -113,7 +113,11 @@ fn start(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
     check_memory(&setup, &devices)?;
     let brought = setup.config.brought_by_rule()?;
     if !brought.is_empty() {
-        say(format_args!("rule `{}` brings settings of its own: {}", setup.config.rule.name, brought.join(", ")));
+        say(format_args!(
+            "rule `{}` changes the task's usual settings: {}",
+            setup.config.rule.name,
+            brought.join(", ")
+        ));
     }
     let asked_for = setup.config.train.kernels == Kernels::Reference;
     if let Some(why) = why_plain(&setup, &devices[0]).filter(|_| !asked_for) {
@@ -129,7 +133,7 @@ fn start(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
     Ok((trainer, folder, out))
 }
 
-/// The folder of a run: it tells the task, and the rule if it is not the task's own.
+/// The default folder of a run, named after the task and, if it is not the task's usual one, the rule.
 pub fn default_folder(task: &str, rule: &str) -> PathBuf {
     let usual = rule.is_empty() || find_task(task).is_ok_and(|info| info.rule == rule);
     Path::new("runs").join(if usual { task.to_string() } else { format!("{task}-{rule}") })
@@ -144,7 +148,7 @@ fn named_folder(args: &TrainArgs) -> Result<PathBuf> {
 /// Which weights were taken from a file, and which were not.
 fn initial_line(initial: &InitialWeights) -> String {
     let mut parts = vec![initial.taken().join(", ")];
-    let others = [("drawn, since it lacks them", initial.drawn()), ("not used", initial.unused())];
+    let others = [("drawn, since the file lacks them", initial.drawn()), ("not used", initial.unused())];
     parts.extend(
         others.iter().filter(|(_, names)| !names.is_empty()).map(|(why, names)| format!("{} {why}", names.join(", "))),
     );
@@ -180,14 +184,14 @@ fn resume(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
 fn saved_checkpoint(args: &TrainArgs, out: &Path) -> Result<Checkpoint> {
     let checkpoint = read::checkpoint(out, args.task_file.as_deref(), Trials::Same, &Device::Cpu)?;
     match read::change(out, &checkpoint) {
-        Some(change) if !args.accept_edited => bail!("{change}; --accept-edited goes on from it all the same"),
+        Some(change) if !args.accept_edited => bail!("{change}; --accept-edited continues from it anyway"),
         _ => Ok(checkpoint),
     }
 }
 
 fn saved_config(out: &Path) -> Result<Config> {
     let path = out.join(CONFIG_FILE);
-    ensure!(path.exists(), "{} holds no run: it has neither a checkpoint nor a {CONFIG_FILE}", out.display());
+    ensure!(path.exists(), "{} does not hold a run: it has neither a checkpoint nor a {CONFIG_FILE}", out.display());
     let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     Config::from_toml(&text).with_context(|| path.display().to_string())
 }
@@ -236,12 +240,12 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, watch: &Watch, out: &Pat
     }
     if watch.world_steps > 0 {
         let (steps, speed) = (watch.world_steps, watch.world_steps as f64 / seconds.max(1e-9));
-        writeln!(console, "{steps} steps of the world: {speed:.0} per second")?;
+        writeln!(console, "{steps} world steps: {speed:.0} per second")?;
     }
     if let Some((error, why)) = task.chance() {
         writeln!(console, "chance is an error of {}: {why}", rounded(error))?;
     }
-    writeln!(console, "\nafter training, on {}, without perturbation:", name_trials(&**task, FINAL_TRIALS))?;
+    writeln!(console, "\nafter training, on {}, without perturbations:", name_trials(&**task, FINAL_TRIALS))?;
     print_scores(&scores)?;
     print_criterion(&scores)?;
     if task.printable() && checkpoint.frozen[0].is_none() {
@@ -268,7 +272,7 @@ pub fn draw_and_report(checkpoint: &Checkpoint, scores: &[Score], out: &Path, lo
     written
 }
 
-/// Prints how many networks reached the criterion, and when. The row of a single network says so already.
+/// Prints how many networks reached the criterion, and when; for a single network, its row already says so.
 fn print_criterion(scores: &[Score]) -> Result<()> {
     let trials: Vec<Option<f64>> = scores.iter().map(|s| s.criterion_trials.map(|t| t as f64)).collect();
     let reached = trials.iter().flatten().count();
@@ -311,13 +315,13 @@ fn print_sample(checkpoint: &Checkpoint) -> Result<()> {
     Ok(())
 }
 
-/// Shows the progress, and gathers what the summary needs to know about the training.
+/// Shows progress, and collects figures for the summary.
 struct Watch {
     progress: Arc<Progress>,
     first_update: u64,
     /// Mean error, or return, over networks in the first update and in the newest.
     measured: Option<(f64, f64)>,
-    /// Steps of the world so far, if the task is one that answers.
+    /// Steps of the world so far, if the task is a world.
     world_steps: u64,
 }
 

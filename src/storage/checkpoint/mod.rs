@@ -1,7 +1,7 @@
 //! Checkpoints on disk: one safetensors file with everything the next update reads.
 //!
 //! A file is written beside its target, synced, and renamed over it, so a reader finds either the old file or the new
-//! one, never part of one. The only metadata key, `hebbian_rnn`, holds JSON: format version, program version,
+//! one, never a partial one. The only metadata key, `hebbian_rnn`, holds JSON: format version, program version,
 //! configuration, seed, counters and checksum. Format 1 had no checksum. Reading is strict (see `read.rs`).
 
 mod read;
@@ -20,7 +20,7 @@ use std::path::Path;
 /// The value in `recent_correct` for a trial not yet seen.
 const NOT_YET: u8 = 2;
 
-/// The errors of recent trials; NaN where a file of an earlier version, which did not save those of worlds, left them unknown.
+/// The errors of recent trials; NaN if unknown, since earlier versions did not save them in worlds.
 const RECENT_ERROR: &str = "recent_error";
 
 /// The element type and shape of every tensor in the checkpoints of a run, by name.
@@ -54,7 +54,7 @@ struct Header {
     /// Left out if there is no curriculum.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     stages: Vec<StageProgress>,
-    /// Left out if it is false.
+    /// Left out if false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     criterion_in_doubt: bool,
     config: Config,

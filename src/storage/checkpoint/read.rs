@@ -1,4 +1,4 @@
-//! Reads checkpoints strictly: every tensor must have the name, type and shape that the configuration calls for. Errors
+//! Reads checkpoints strictly: every tensor must have the name, type and shape that the configuration requires. Errors
 //! say what was found and what was expected.
 
 use super::{checksum, judges_by_errors, layout, Header, NOT_YET, RECENT_ERROR};
@@ -65,7 +65,7 @@ impl Checkpoint {
         let (header, json) = header(&file.metadata)?;
         let setup = Setup::with(header.config.clone(), own).at("the configuration in the metadata")?;
         let mut tensors = Tensors { file: &file, layout: layout(&setup), device };
-        // Earlier versions did not save the errors of episodes, and went on after a resume as if they had all been 0.
+        // Earlier versions did not save the errors of episodes, and counted them as 0 after a resume.
         let errors_unknown =
             setup.config.curriculum.is_empty() && judges_by_errors(&setup) && file.get(RECENT_ERROR).is_none();
         if errors_unknown {
@@ -158,9 +158,9 @@ fn header(metadata: &Metadata) -> Result<(Header, &str)> {
         ensure!(
             !life,
             Content,
-            "the checkpoint of a life, which `live` goes on with and `inspect` shows; expected that of training"
+            "the checkpoint of a life, not of a training run; `live` continues it and `inspect` shows it"
         );
-        bail!(Content, "a safetensors file of another program: it has no `{METADATA_KEY}` metadata");
+        bail!(Content, "a safetensors file from another program: it has no `{METADATA_KEY}` metadata");
     };
     let damaged = |error: serde_json::Error| Error::Content(error.to_string());
     let place = format!("the `{METADATA_KEY}` metadata");
@@ -172,12 +172,12 @@ fn header(metadata: &Metadata) -> Result<(Header, &str)> {
             "written in format {format}; this program ({}) reads formats 1 to {FORMAT}",
             env!("CARGO_PKG_VERSION")
         ),
-        None => bail!(Content, "{place} names no format"),
+        None => bail!(Content, "{place} does not give a format"),
     }
     Ok((serde_json::from_value(value).map_err(damaged).at(&place)?, json))
 }
 
-/// Refuses lists that do not have one entry per network, and counts that no run reaches, since their sums would
+/// Refuses lists that do not have one entry per network, and counts beyond any real run, since their sums would
 /// overflow.
 fn check_counters(header: &Header, [frozen, stages]: [usize; 2], networks: usize) -> Result<()> {
     const MOST: u64 = 1 << 62;
@@ -195,7 +195,7 @@ fn check_counters(header: &Header, [frozen, stages]: [usize; 2], networks: usize
     Ok(())
 }
 
-/// The tensors of a file, and the layout that the configuration in its header calls for.
+/// The tensors of a file, and the layout that the configuration in its header requires.
 struct Tensors<'a> {
     file: &'a TensorFile<'a>,
     layout: BTreeMap<&'static str, (DType, Vec<usize>)>,
@@ -206,7 +206,7 @@ impl Tensors<'_> {
     /// Refuses names, types and shapes other than those of the layout.
     fn check(&self) -> Result<()> {
         if let Some(stranger) = self.file.names().into_iter().find(|name| !self.layout.contains_key(name)) {
-            bail!(Content, "tensor `{}` is not one that this configuration has", shown(stranger));
+            bail!(Content, "unexpected tensor `{}`: networks with this configuration do not have it", shown(stranger));
         }
         for (name, (dtype, shape)) in &self.layout {
             let expected = format!("{} {shape:?}", dtype.as_str());
@@ -229,13 +229,13 @@ impl Tensors<'_> {
     fn load(&self, name: &str) -> Result<Tensor> {
         let view = self.file.required(name, "one of this configuration")?;
         finite(name, &view)?;
-        // Its root is taken in the next update.
+        // The next update takes its square root.
         let negative = name.starts_with("adam_v_") && has_negative(&view);
-        ensure!(!negative, Content, "tensor `{name}` holds negative numbers; expected means of squares");
+        ensure!(!negative, Content, "tensor `{name}` holds negative numbers; expected mean squares");
         self.raw(name)
     }
 
-    /// Loads a tensor onto the device, whatever its values.
+    /// Loads a tensor onto the device, without checking its values.
     fn raw(&self, name: &str) -> Result<Tensor> {
         let view = self.file.required(name, "one of this configuration")?;
         let dtype = DType::try_from(view.dtype())?;

@@ -24,19 +24,19 @@ pub struct LiveArgs {
     /// Independent networks: a count, or a range A..B of network indices (B excluded) [default: 4]
     #[arg(long, value_name = "S|A..B")]
     pub networks: Option<String>,
-    /// Simulated seconds in which weights move
+    /// Simulated seconds of learning
     #[arg(long, value_name = "SECONDS")]
     pub seconds: Option<f64>,
-    /// Simulated seconds after that in which they don't: a test
+    /// Simulated seconds of testing afterwards, with frozen weights
     #[arg(long, value_name = "SECONDS")]
     pub frozen_seconds: Option<f64>,
     /// Seed of all random numbers [default: 1]
     #[arg(long, value_name = "N")]
     pub seed: Option<i64>,
-    /// The learning rule of the plastic projections; none: they are fixed
+    /// The learning rule of the plastic projections; none: their weights are fixed
     #[arg(long, value_name = "R", conflicts_with = "resume")]
     pub rule: Option<String>,
-    /// Set any key of the configuration, unless another option does; can be repeated
+    /// Set any key of the configuration that no other option sets; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Read settings from a TOML file, such as the config.toml of an earlier run
@@ -51,19 +51,19 @@ pub struct LiveArgs {
     /// fused or reference (plain operations) [default: fused]
     #[arg(long)]
     pub kernels: Option<String>,
-    /// Simulated seconds from one checkpoint to the next; 0: only at the end
+    /// Simulated seconds between checkpoints; 0: only at the end
     #[arg(long, value_name = "SECONDS")]
     pub checkpoint_every: Option<f64>,
-    /// Go on with the run in --out
+    /// Continue the run in --out
     #[arg(long)]
     pub resume: bool,
-    /// Continue the run in the folder if there is one, else start it: a job that is submitted again goes on
+    /// Continue the run in the folder if there is one, else start it, so that a resubmitted job continues
     #[arg(long, conflicts_with_all = ["resume", "force"])]
     pub resume_or_start: bool,
-    /// With --resume: go on even if the checkpoint was edited by hand
+    /// With --resume: continue even if the checkpoint was edited by hand
     #[arg(long, requires = "resume")]
     pub accept_edited: bool,
-    /// Move an earlier run in the folder aside
+    /// If the folder already holds a run, move it aside
     #[arg(long, conflicts_with = "resume")]
     pub force: bool,
     /// Print JSON
@@ -72,7 +72,7 @@ pub struct LiveArgs {
 }
 
 impl LiveArgs {
-    /// The settings that the options stand for; an option wins against `--set`.
+    /// The options as settings; an option overrides `--set`.
     pub fn settings(&self) -> Result<Vec<Setting>> {
         let text = |value: &Option<String>| value.clone().map(Value::from);
         let number = |value: Option<f64>| value.map(Value::from);

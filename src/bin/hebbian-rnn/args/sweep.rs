@@ -6,16 +6,16 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 #[command(after_help = "\
-Where one run has been cut into ranges of networks (train --networks 0..10, train --networks 10..20, …), the result is what one run \
-of all of them would have written, to the byte.")]
+If a run was split into ranges of networks (train --networks 0..10, train --networks 10..20, …), the result is what a single run \
+would have written, to the byte.")]
 pub struct MergeArgs {
-    /// Folders of runs of different networks that agree in everything else
+    /// Folders of runs that differ only in their networks
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
     /// The folder of the merged run
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Move an earlier run in that folder aside
+    /// If that folder already holds a run, move it aside
     #[arg(long)]
     pub force: bool,
     /// Draw the learning curve with a logarithmic error axis
@@ -31,16 +31,16 @@ pub struct SweepArgs {
 
 #[derive(Subcommand)]
 pub enum SweepCommand {
-    /// Check every setting of a description, and write what the jobs are to a folder
+    /// Check every setting of a description, and write the list of jobs to a folder
     #[command(after_help = PLAN_HELP)]
     Plan(PlanSweepArgs),
-    /// Run jobs: one, or all on this machine; what is finished is passed over, what was begun goes on
+    /// Run one job, or all of them on this machine; finished jobs are skipped, started ones continue
     Run(RunSweepArgs),
-    /// Say how far the jobs are
+    /// Show the progress of the jobs
     Status(StatusArgs),
     /// Merge finished jobs into one run for each setting, and write the table, pictures and page of the sweep
     Collect(CollectArgs),
-    /// Print what one submits to a batch system
+    /// Print a script to submit to a batch system
     Script(ScriptArgs),
 }
 
@@ -49,13 +49,13 @@ A description:
 
   task = \"dnms\"               # or life = \"maze\", with its rule as rule.name
   networks = 20                # of each setting: a count, or a range \"A..B\"
-  networks_per_job = 5         # optional: what one job trains
-  [set]                        # what all settings have in common
+  networks_per_job = 5         # optional: networks per job
+  [set]                        # shared by all settings
   train.trials = 3200
   [grid]                       # every combination of these values is a setting
   rule.eta = [0.03, 0.1]
   network.gain = [1.2, 1.5]
-  [[list]]                     # with each of these, which may have several keys
+  [[list]]                     # combined with each of these; an entry can have several keys
   rule.name = \"delta-x\"
   [[list]]
   rule.name = \"node-perturbation\"
@@ -91,7 +91,7 @@ fn jobs(text: &str) -> Result<RangeInclusive<usize>, String> {
 #[derive(Args)]
 #[command(after_help = "\
 Without --job, the number is taken from SLURM_ARRAY_TASK_ID, LSB_JOBINDEX, PBS_ARRAY_INDEX or SGE_TASK_ID; where none is set, all jobs \
-run. The exit code is 130 if the program was told to stop (Ctrl-C, SIGTERM, SIGUSR1): everything is saved, and the same command goes on.")]
+run. The exit code is 130 if it was told to stop (Ctrl-C, SIGTERM, SIGUSR1): everything is saved; the same command continues.")]
 pub struct RunSweepArgs {
     /// The sweep's folder
     #[arg(value_name = "DIR")]
@@ -99,7 +99,7 @@ pub struct RunSweepArgs {
     /// The jobs to run, numbers from 1 or ranges: 3 or 1-20,25
     #[arg(long, value_name = "JOBS", value_delimiter = ',', value_parser = jobs)]
     pub job: Vec<RangeInclusive<usize>>,
-    /// How many jobs run at once and share the cores [default: as many as there are cores; one on a GPU]
+    /// Number of jobs that run at once and share the cores [default: one per core; one on a GPU]
     #[arg(long, value_name = "P", value_parser = value_parser!(u64).range(1..))]
     pub jobs_at_once: Option<u64>,
 }
@@ -119,7 +119,7 @@ pub struct CollectArgs {
     /// The sweep's folder
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
-    /// Leave out settings whose jobs are not finished, in place of refusing
+    /// Leave out settings with unfinished jobs instead of refusing
     #[arg(long)]
     pub partial: bool,
     /// Print JSON
@@ -135,10 +135,10 @@ pub struct ScriptArgs {
     /// The batch system: slurm, lsf, pbs, sge, parallel or snakemake
     #[arg(long, value_name = "NAME")]
     pub engine: String,
-    /// Processor cores of each job
+    /// Processor cores per job
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u64).range(1..))]
     pub cores: u64,
-    /// Time limit of each job, in minutes
+    /// Time limit per job, in minutes
     #[arg(long, value_name = "M", default_value_t = 60, value_parser = value_parser!(u64).range(5..))]
     pub minutes: u64,
 }

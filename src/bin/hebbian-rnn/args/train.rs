@@ -7,7 +7,7 @@ use hebbian_rnn::{Setting, FILE_TASK};
 use std::path::PathBuf;
 use toml::Value;
 
-/// The number of trials that each network runs in parallel.
+/// The number of trials per network in parallel.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum BatchSize {
     /// As many as fit into the device's memory.
@@ -48,7 +48,7 @@ pub struct TrainArgs {
     /// that fits into the device's memory [default: the task's, 64 for dnms]
     #[arg(long, value_name = "B|auto", value_parser = batch_size)]
     pub batch: Option<BatchSize>,
-    /// Stop after this many trials of each network, rounded up to whole updates
+    /// Stop after this many trials per network, rounded up to whole updates
     #[arg(long, value_name = "K", conflicts_with = "updates")]
     pub trials: Option<i64>,
     /// Stop after this many updates; 0 writes the untrained networks
@@ -63,13 +63,13 @@ pub struct TrainArgs {
     /// The learning rule: see `hebbian-rnn rules`
     #[arg(long, value_name = "R")]
     pub rule: Option<String>,
-    /// Take the initial weights from another run, checkpoint or safetensors file, tensor by tensor where it has them
+    /// Take initial weights from another run, checkpoint or safetensors file, for each tensor that it contains
     #[arg(long, value_name = "RUN|FILE", conflicts_with = "resume")]
     pub init: Option<PathBuf>,
     /// Neurons of each network [default: the task's, 200 for dnms]
     #[arg(long, value_name = "N")]
     pub neurons: Option<i64>,
-    /// Set any key of the configuration, unless another option does; can be repeated
+    /// Set any key of the configuration that no other option sets; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Read settings from a TOML file, such as the config.toml of an earlier run
@@ -87,29 +87,29 @@ pub struct TrainArgs {
     /// Write a checkpoint every U updates and at the end; 0: only at the end
     #[arg(long, value_name = "U")]
     pub checkpoint_every: Option<i64>,
-    /// Keep the last K checkpoints before the newest: checkpoint.1.safetensors, checkpoint.2.safetensors, … [default: 1]
+    /// Keep the K checkpoints before the newest: checkpoint.1.safetensors, checkpoint.2.safetensors, … [default: 1]
     #[arg(long, value_name = "K")]
     pub keep: Option<i64>,
-    /// When a network diverges, stop with the state before that update instead of freezing the network
+    /// If a network diverges, stop with the state before that update instead of freezing the network
     #[arg(long)]
     pub strict_numbers: bool,
-    /// Continue the run in the folder; only stopping limits, device, --checkpoint-every, --keep and --strict-numbers may change
+    /// Continue the run in the folder; only stopping limits, device, --checkpoint-every, --keep and --strict-numbers can change
     #[arg(long, conflicts_with = "force")]
     pub resume: bool,
-    /// Continue the run in the folder if there is one, else start it: a job that is submitted again goes on
+    /// Continue the run in the folder if there is one, else start it, so that a resubmitted job continues
     #[arg(long, conflicts_with_all = ["resume", "force"])]
     pub resume_or_start: bool,
-    /// With --resume: accept a checkpoint that was changed after it was written, e.g. edited in Python
+    /// With --resume: accept a checkpoint that was modified after it was written, e.g. edited in Python
     #[arg(long, requires = "resume")]
     pub accept_edited: bool,
-    /// If there is a run in the folder already, move it aside (to DIR.1, DIR.2, …)
+    /// If the folder already holds a run, move it aside (to DIR.1, DIR.2, …)
     #[arg(long)]
     pub force: bool,
-    /// Train with each of these values of a key, in a folder of its own; with several --scan, with every combination [default
+    /// Train with each of these values of a key, in separate folders; with several --scan, with every combination [default
     /// folder: runs/TASK-scan]
     #[arg(long, value_name = "KEY=VALUE,VALUE", conflicts_with_all = ["resume", "resume_or_start", "force", "config", "log"])]
     pub scan: Vec<String>,
-    /// With --scan: how many settings are trained at once and share the cores [default: as many as there are cores; one on a GPU]
+    /// With --scan: number of settings trained at once, which share the cores [default: one per core; one on a GPU]
     #[arg(long, value_name = "P", requires = "scan", value_parser = value_parser!(u64).range(1..))]
     pub jobs_at_once: Option<u64>,
     /// Draw the learning curve with a logarithmic error axis
@@ -121,11 +121,13 @@ pub struct TrainArgs {
 }
 
 impl TrainArgs {
-    /// The options as settings; an option wins against `--set`.
+    /// The options as settings; an option overrides `--set`.
     pub fn settings(&self) -> Result<Vec<Setting>> {
         let name = |flag: &str, path: &Option<PathBuf>| -> Result<Option<String>> {
             let Some(path) = path else { return Ok(None) };
-            let name = path.to_str().with_context(|| format!("{flag} {}: not a name in UTF-8", path.display()))?;
+            let name = path
+                .to_str()
+                .with_context(|| format!("{flag} {}: the path is not valid UTF-8; rename it", path.display()))?;
             Ok(Some(name.to_string()))
         };
         let (file, init) = (name("--task-file", &self.task_file)?, name("--init", &self.init)?);
@@ -137,7 +139,7 @@ impl TrainArgs {
         let number = |value: Option<i64>| value.map(Value::from);
         let switch = |on: bool| on.then_some(Value::from(true));
         let options = [
-            // These files are hashed anew, so the hashes of those named before do not matter.
+            // These files are hashed anew, so the hashes of the previous ones do not matter.
             ("--task-file", "task.name", file.as_ref().map(|_| FILE_TASK.into())),
             ("--task-file", "task.sha256", file.as_ref().map(|_| "".into())),
             ("--task-file", "task.path", text(&file)),
