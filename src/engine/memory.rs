@@ -280,7 +280,9 @@ mod tests {
         assert_eq!(largest(1 << 50), Some(256));
         assert_eq!(largest(0), None);
         let error = check(&setup, 20, &Device::Cpu, 200 << 20).unwrap_err().to_string();
-        for part in ["eligibility 195.3 MiB", "180.0 MiB of the 200.0 MiB free can be used", "train.batch = 16 would fit"] {
+        for part in
+            ["eligibility 195.3 MiB", "180.0 MiB of the 200.0 MiB free can be used", "train.batch = 16 would fit"]
+        {
             assert!(error.contains(part), "{part}: {error}");
         }
         let error = check(&setup, 20, &Device::Cpu, 1 << 20).unwrap_err().to_string();
