@@ -378,7 +378,7 @@ mod tests {
         }
         refused(
             vec![ramp("inputs", &[17, 1, 1]), ramp("targets", &[17, 1, 1])],
-            "tensor `type` is missing: with 17 trials",
+            "tensor `type` is missing: a file of 17 trials needs [17] integers",
         );
         assert!(FileTask::from_bytes(b"nothing", ErrorMeasure::Squared, 0.5).is_err());
     }

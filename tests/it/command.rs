@@ -310,7 +310,7 @@ fn a_run_tells_where_it_is_and_how_to_go_on() {
     let again = fine(hebbian(&["train", "dnms", "--resume"], dir.path())).stdout;
     let how = "to continue: hebbian-rnn train --resume --out runs/dnms --trials 4\n";
     assert!(again.contains("finished (1 update, 2 trials of each network)") && again.ends_with(how), "{again}");
-    fine(hebbian(&how.trim().split(' ').skip(4).collect::<Vec<_>>(), dir.path()));
+    fine(hebbian(&how.trim().split(' ').skip(3).collect::<Vec<_>>(), dir.path()));
 }
 
 #[test]

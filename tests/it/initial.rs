@@ -39,7 +39,7 @@ fn networks_take_their_weights_by_index_and_say_where_from() {
         values(&new.w_rec)
     );
     let other = hash.replace(&hash[hash.len() - 4..], "0000");
-    assert!(start(&[&init, &other, "train.networks=3..4"]).err().unwrap().contains("it has changed since"));
+    assert!(start(&[&init, &other, "train.networks=3..4"]).err().unwrap().contains("the file has changed since"));
 }
 
 #[test]
