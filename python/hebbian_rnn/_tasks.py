@@ -164,8 +164,8 @@ def task(draw: Draw | None = None, **options: Any) -> Task | Callable[[Draw], Ta
     The function gets a numpy random generator and the number of trials, and returns a dict of arrays: `inputs` [trials, T, n_in]
     and `targets` [trials, T, n_out]; optionally `mask` [trials, T], not 0 where outputs are judged (default: everywhere); `type`
     [trials], integers from 0 for trials whose rewards are compared with one another (default: all 0); `modulator` [trials, T], m(t)
-    of the fast weights; `steps` [trials], the length of each trial, where some are shorter than T; `label.NAME` [trials], a property
-    of each trial, for analyses: integers are classes, floating-point numbers are degrees. Every call must return the
+    of the fast weights; `steps` [trials], the length of each trial, where some are shorter than T; `label.NAME` [trials], a
+    property of each trial, for analyses: integers are classes, floating-point numbers are degrees. Every call must return the
     same arrays, with the same T, n_in and n_out.
 
     A function with a parameter `first` is also told the number of the first of these trials in the network's own count, as blocks
