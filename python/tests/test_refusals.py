@@ -114,7 +114,7 @@ def test_a_function_that_raises_or_changes_its_mind(tmp_path: Path) -> None:
         steps = 10 if trials == 2 else 11
         return {"inputs": np.zeros((trials, steps, 1)), "targets": np.zeros((trials, steps, 1))}
 
-    with pytest.raises(errors.ContentError, match=r"shape \[4, 11, 1\]; expected \[4, 10, 1\], as at first"):
+    with pytest.raises(errors.ContentError, match=r"shape \[4, 11, 1\]; expected \[4, 10, 1\], as in the first draw"):
         hr.train(hr.Task(grows), updates=2, **SMALL)
     with pytest.raises(errors.ContentError, match="returned a list; expected a dict"):
         hr.train(hr.Task(lambda rng, trials: [1]), **SMALL)
@@ -170,7 +170,7 @@ def test_runs(tmp_path: Path) -> None:
         run.simulate(np.zeros((3, 4, 5)))
     with pytest.raises(errors.UnknownNameError, match="thing to record"):
         run.simulate(np.zeros((3, 4, 1)), record=["x"])
-    with pytest.raises(errors.UsageError, match="is at update 3 by now"):
+    with pytest.raises(errors.UsageError, match="is now at update 3, this run at 2"):
         run.resume(updates=3, progress=False)
         run.resume(updates=4, progress=False)
 

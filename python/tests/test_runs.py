@@ -136,7 +136,7 @@ def test_progress_is_told_and_its_exception_stops() -> None:
 
 def test_a_warning_is_told_once() -> None:
     training = hr.start("echo", updates=10**6, networks=1, **{"bptt.learning_rate": 0.1})
-    with pytest.warns(RuntimeWarning, match=r"nothing reads bptt\.learning_rate here") as told:
+    with pytest.warns(RuntimeWarning, match=r"bptt\.learning_rate has no effect here") as told:
         training.wait(0.2)
         training.wait(0.2)
     assert len(told) == 1
