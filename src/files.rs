@@ -68,7 +68,7 @@ fn keep_previous(path: &Path, keep: u64) -> io::Result<()> {
         return Ok(());
     }
     // After a crash between the last two renames, both names already refer to one file: the earlier versions have moved on.
-    let moved_on = cfg!(unix) && File::open(path).is_ok_and(|newest| is_at(&newest, &previous(path, 1)));
+    let moved_on = same_file(path, &previous(path, 1));
     if moved_on {
         return Ok(());
     }
@@ -147,11 +147,28 @@ pub(crate) fn open_own(path: &Path, options: &mut OpenOptions) -> Result<File> {
     Ok(file)
 }
 
+/// Whether two paths are names of one file.
+#[cfg(unix)]
+fn same_file(a: &Path, b: &Path) -> bool {
+    matches!((fs::metadata(a), fs::metadata(b)), (Ok(a), Ok(b)) if same(&a, &b))
+}
+
+/// Whether two paths are names of one file. Outside Unix, a file is taken to have one name.
+#[cfg(not(unix))]
+fn same_file(_: &Path, _: &Path) -> bool {
+    false
+}
+
+/// Whether these are the metadata of one file.
+#[cfg(unix)]
+fn same(a: &fs::Metadata, b: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
 /// Whether `path` is still the name of the open `file`.
 #[cfg(unix)]
 pub(crate) fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let same = |a: &fs::Metadata, b: &fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
     matches!((file.metadata(), fs::metadata(path)), (Ok(a), Ok(b)) if same(&a, &b))
 }
 
