@@ -25,7 +25,7 @@ pub enum Error {
     /// An unknown name.
     #[error("unknown {kind} `{found}`{}", suggestion(found, known))]
     Unknown {
-        /// What it should name: "task", "rule", "key", ….
+        /// The kind of thing that it should name: "task", "rule", "key", ….
         kind: &'static str,
         /// The name found.
         found: String,
@@ -102,7 +102,7 @@ pub enum Error {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Shortage {
-    /// What the memory is for, such as "the run".
+    /// The purpose of the memory, such as "the run".
     pub what: &'static str,
     /// The name and size of each part.
     pub parts: Vec<(&'static str, u64)>,

@@ -25,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
     let bytes = read.to_bytes().unwrap();
     let again = LifeCheckpoint::from_bytes(&bytes).unwrap();
     assert!(again.to_bytes().unwrap() == bytes, "the file differs when written again");
-    // What lives claim may not fit into memory.
+    // A file can claim lives that do not fit into memory.
     let Some(mut lives) = value(Lives::resume(&read, &Device::Cpu)) else { return };
     let synapses: usize = read.states.iter().flat_map(|state| &state.synapses).map(|s| s.pre.len()).sum();
     let width = (read.setup.circuit.neurons() * read.states.len() + synapses) as f64;

@@ -40,7 +40,7 @@ class SettingError(HebbianError, ValueError):
 
 
 class UnknownNameError(HebbianError, ValueError):
-    """There is no task, rule, key, … of this name."""
+    """No task, rule, key, … has this name."""
 
     kind: str
     """What it should name: "task", "rule", "key", …."""

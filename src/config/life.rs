@@ -254,7 +254,7 @@ impl LifeConfig {
         not_negative("life.checkpoint_every_seconds", life.checkpoint_every_seconds)?;
         let most = LARGEST;
         expect(life.networks.count() <= most, "life.networks", life.networks, format!("at most {most} networks"))?;
-        ensure!(!self.populations.is_empty(), Usage, "there is no population: add a table [[population]]");
+        ensure!(!self.populations.is_empty(), Usage, "no population is configured: add a table [[population]]");
         let mut names = HashSet::new();
         for population in &self.populations {
             let place = format!("population {}", population.name);

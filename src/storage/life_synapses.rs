@@ -22,39 +22,51 @@ pub(super) fn synapses(
 ) -> Result<Vec<String>> {
     let (from, to) = setup.circuit.ends(k);
     let (name, s) = (&setup.circuit.projections[k].0, states.len());
-    let of = |what: &str| format!("projection.{name}.{what}");
-    let integers = |what: &str, n: usize| -> Result<Vec<usize>> {
-        let found = file.optional_integers(&of(what), &[n])?;
-        found.ok_or_else(|| Error::tensor(&of(what), "missing", format!("[{n}]")))
+    let tensor_name = |quantity: &str| format!("projection.{name}.{quantity}");
+    let integers = |quantity: &str, n: usize| -> Result<Vec<usize>> {
+        let found = file.optional_integers(&tensor_name(quantity), &[n])?;
+        found.ok_or_else(|| Error::tensor(&tensor_name(quantity), "missing", format!("[{n}]")))
     };
     let numbers = integers("synapses", s)?;
     let most = from.len() as u64 * to.len() as u64;
     let fine = numbers.iter().all(|n| *n as u64 <= most);
-    ensure!(fine, Content, "tensor `{}` holds more synapses than the {most} pairs of neurons", of("synapses"));
+    ensure!(fine, Content, "tensor `{}` holds more synapses than the {most} pairs of neurons", tensor_name("synapses"));
     // The counts in a file can have any sum.
     let n = numbers.iter().fold(0usize, |sum, n| sum.saturating_add(*n));
-    let ends = |what: &str, limit: usize| -> Result<Vec<u32>> {
-        let found = integers(what, n)?;
+    let ends = |quantity: &str, limit: usize| -> Result<Vec<u32>> {
+        let found = integers(quantity, n)?;
         let fine = found.iter().all(|neuron| *neuron < limit);
-        ensure!(fine, Content, "tensor `{}` names neurons beyond the {limit} of the population", of(what));
+        ensure!(fine, Content, "tensor `{}` names neurons beyond the {limit} of the population", tensor_name(quantity));
         Ok(found.into_iter().map(|neuron| neuron as u32).collect())
     };
     let (pre, post) = (ends("pre", from.len())?, ends("post", to.len())?);
     let itself = from == to && pre.iter().zip(&post).any(|(pre, post)| pre == post);
-    ensure!(!itself, Content, "tensors `{}` and `{}` connect a neuron to itself", of("pre"), of("post"));
-    let reals = |what: &str| -> Result<Vec<f64>> {
-        let tensor = file.floats(&of(what), DType::from(setup.config.life.dtype), &Device::Cpu)?;
-        let tensor = tensor.ok_or_else(|| Error::tensor(&of(what), "missing", format!("[{n}]")))?;
-        ensure!(tensor.dims() == [n], Content, "tensor `{}` is {:?}; expected [{n}]", of(what), tensor.dims());
+    ensure!(
+        !itself,
+        Content,
+        "tensors `{}` and `{}` connect a neuron to itself",
+        tensor_name("pre"),
+        tensor_name("post")
+    );
+    let reals = |quantity: &str| -> Result<Vec<f64>> {
+        let tensor = file.floats(&tensor_name(quantity), DType::from(setup.config.life.dtype), &Device::Cpu)?;
+        let tensor = tensor.ok_or_else(|| Error::tensor(&tensor_name(quantity), "missing", format!("[{n}]")))?;
+        ensure!(
+            tensor.dims() == [n],
+            Content,
+            "tensor `{}` is {:?}; expected [{n}]",
+            tensor_name(quantity),
+            tensor.dims()
+        );
         Ok(tensor.to_dtype(DType::F64)?.to_vec1()?)
     };
     let weight = reals("weight")?;
-    check_weights(setup, k, &of("weight"), &weight)?;
+    check_weights(setup, k, &tensor_name("weight"), &weight)?;
     let variables = if n > 0 { variables(setup, k) } else { &[] };
     let mut kept = Vec::new();
     for variable in variables {
         let values = reals(variable)?;
-        check_numbers(setup, &of(variable), &values)?;
+        check_numbers(setup, &tensor_name(variable), &values)?;
         kept.push(values);
     }
     let mut start = 0;
@@ -66,8 +78,8 @@ pub(super) fn synapses(
             pairs().zip(pairs().skip(1)).all(|(a, b)| a < b),
             Content,
             "tensors `{}` and `{}` do not list pairs in ascending order",
-            of("pre"),
-            of("post")
+            tensor_name("pre"),
+            tensor_name("post")
         );
         state.synapses[k] = Synapses {
             pre: pre[part.clone()].to_vec(),
@@ -76,5 +88,5 @@ pub(super) fn synapses(
         };
         state.plastic[k].synaptic = kept.iter().map(|values| values[part.clone()].to_vec()).collect();
     }
-    Ok(["synapses", "pre", "post", "weight"].iter().chain(variables).map(|what| of(what)).collect())
+    Ok(["synapses", "pre", "post", "weight"].iter().chain(variables).map(|quantity| tensor_name(quantity)).collect())
 }

@@ -2,16 +2,14 @@
 
 use super::folder::{claim, Folder};
 use super::life_checkpoint::KEY;
+use super::life_rows::{figures, header, read_life_rows, rows_until, to_csv};
 use super::{Lock, Metrics, METRICS_FILE};
-use crate::error::{ensure, Doing, Error, Result};
+use crate::error::Result;
 use crate::files::write_atomically;
-use crate::held::real;
 use crate::presets::{commented_life, LifeSetup};
 use crate::reader::{read, TensorFile};
 use crate::training::{Lives, CHECKPOINT_FILE};
 use crate::worlds::LifeRow;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::time::Instant;
 
@@ -36,8 +34,8 @@ impl LifeFolder {
     /// Makes the folder of a new run and writes its configuration. With `force`, an existing run is moved aside.
     ///
     /// # Errors
-    /// [`Error::Usage`] if another process is using the folder or, without `force`, if it already holds a run;
-    /// [`Error::Io`] if it cannot be written.
+    /// [`Error::Usage`](crate::Error::Usage) if another process is using the folder or, without `force`, if it already holds a run;
+    /// [`Error::Io`](crate::Error::Io) if it cannot be written.
     pub fn create(path: &Path, setup: &LifeSetup, force: bool) -> Result<Self> {
         Self::reopen(claim(path, force)?, setup, None)
     }
@@ -46,10 +44,10 @@ impl LifeFolder {
     /// newest checkpoint, from which the lives continue; `None` if there is no checkpoint and they start from the beginning.
     ///
     /// # Errors
-    /// [`Error::Content`] if the metrics lack rows that the checkpoint counts; [`Error::Io`] if the folder cannot be written.
+    /// [`Error::Content`](crate::Error::Content) if the metrics lack rows that the checkpoint counts; [`Error::Io`](crate::Error::Io) if the folder cannot be written.
     pub fn reopen(lock: Lock, setup: &LifeSetup, saved_at: Option<u64>) -> Result<Self> {
         let metrics = |path: &Path| match saved_at {
-            Some(block) => Metrics::shortened(path, bytes_of(path, setup, block)?),
+            Some(block) => Metrics::shortened(path, rows_until(path, setup, block, |_| ())?),
             None => {
                 write_atomically(path, &[])?;
                 let mut metrics = Metrics::shortened(path, 0)?;
@@ -66,7 +64,7 @@ impl LifeFolder {
     /// again at each stretch and each checkpoint.
     ///
     /// # Errors
-    /// [`Error::Io`] if the end cannot be saved; else as [`Lives::live`].
+    /// [`Error::Io`](crate::Error::Io) if the end cannot be saved; else as [`Lives::live`].
     pub fn live(
         &mut self,
         lives: &mut Lives,
@@ -125,7 +123,7 @@ impl LifeFolder {
     /// Appends rows.
     ///
     /// # Errors
-    /// [`Error::Io`] if they could not be written. They are not lost: every later call tries again.
+    /// [`Error::Io`](crate::Error::Io) if they could not be written. They are not lost: every later call tries again.
     pub fn append(&mut self, rows: &[LifeRow]) -> Result<()> {
         self.folder.metrics.append_text(&to_csv(rows)?)
     }
@@ -133,7 +131,7 @@ impl LifeFolder {
     /// Saves all rows, then the checkpoint that counts them, which is written whole or not at all.
     ///
     /// # Errors
-    /// [`Error::Io`] if a file cannot be written.
+    /// [`Error::Io`](crate::Error::Io) if a file cannot be written.
     pub fn save(&mut self, lives: &Lives) -> Result<()> {
         let bytes = lives.checkpoint()?.to_bytes()?;
         self.folder.save(moment(lives.setup(), lives.block())?, &bytes, self.keep)?;
@@ -148,104 +146,9 @@ fn moment(setup: &LifeSetup, block: u64) -> Result<String> {
     Ok(format!("{} simulated seconds", block as f64 * steps as f64 * setup.config.life.dt_ms / 1000.0))
 }
 
-/// The first column of the metrics of lives, whose rows are not counted by updates.
-const FIRST_COLUMN: &str = "network";
-
-/// Whether a metrics file is that of lives, judging by its header.
-///
-/// # Errors
-/// [`Error::Io`] if it cannot be read.
-pub(crate) fn holds_life_rows(path: &Path) -> Result<bool> {
-    let mut begins = [0; FIRST_COLUMN.len()];
-    let read = std::fs::File::open(path).and_then(|mut file| file.read(&mut begins));
-    Ok(read.doing("reading", path)? == begins.len() && begins == *FIRST_COLUMN.as_bytes())
-}
-
-fn figures(setup: &LifeSetup) -> Result<&'static [&'static str]> {
-    Ok(setup.world(setup.config.life.networks.start)?.figures())
-}
-
-/// The first line of the metrics.
-fn header(figures: &[&str]) -> String {
-    [&[FIRST_COLUMN, "seconds", "frozen"], figures].concat().join(",") + "\n"
-}
-
-fn to_csv(rows: &[LifeRow]) -> Result<Vec<u8>> {
-    let bug = |error: String| Error::Bug(format!("writing metrics: {error}"));
-    let mut csv = csv::Writer::from_writer(Vec::new());
-    for row in rows {
-        let fixed = [row.network.to_string(), row.seconds.to_string(), u8::from(row.frozen).to_string()];
-        let own = row.figures.iter().map(|v| if v.is_nan() { String::new() } else { v.to_string() });
-        csv.write_record(fixed.into_iter().chain(own)).map_err(|error| bug(error.to_string()))?;
-    }
-    csv.into_inner().map_err(|error| bug(error.to_string()))
-}
-
-/// The bytes of the rows of the first `block` blocks. Anything may follow them.
-fn bytes_of(path: &Path, setup: &LifeSetup, block: u64) -> Result<u64> {
-    let place = |why: String| Error::Content(format!("{}: {why}; restore the file", path.display()));
-    let file = File::open(real(path)).doing("reading", path)?;
-    let mut csv = csv::Reader::from_reader(file);
-    let expected = header(figures(setup)?);
-    let found = csv.headers().map_err(|error| place(error.to_string()))?.iter().collect::<Vec<_>>().join(",") + "\n";
-    ensure!(
-        found == expected,
-        Content,
-        "{}: unexpected columns: expected {}, found {}",
-        path.display(),
-        expected.trim_end(),
-        found.trim_end()
-    );
-    let mut bytes = csv.position().byte();
-    let mut record = csv::StringRecord::new();
-    for block in 1..=block {
-        for network in setup.config.life.networks.range() {
-            let read = csv.read_record(&mut record).map_err(|error| place(error.to_string()))?;
-            let row = read.then(|| row(&record)).flatten();
-            if row.is_none_or(|row| row.network != network) {
-                return Err(place(format!(
-                    "the row of network {network} in block {block} is missing, but the checkpoint counts it"
-                )));
-            }
-        }
-        bytes = csv.position().byte();
-    }
-    Ok(bytes)
-}
-
-/// A row; `None` if it is malformed.
-fn row(record: &csv::StringRecord) -> Option<LifeRow> {
-    let number = |text: &str| if text.is_empty() { Ok(f64::NAN) } else { text.parse::<f64>() };
-    let figures = record.iter().skip(3).map(number).collect::<Result<_, _>>().ok()?;
-    let frozen = match record.get(2)? {
-        "0" => false,
-        "1" => true,
-        _ => return None,
-    };
-    Some(LifeRow::new(record.get(0)?.parse().ok()?, record.get(1)?.parse().ok()?, frozen, figures))
-}
-
 /// Whether a file, or the checkpoint in a folder, is that of lives.
 pub fn holds_a_life(path: &Path) -> bool {
     let path = if path.is_dir() { &path.join(CHECKPOINT_FILE) } else { path };
     let Ok(bytes) = read(path) else { return false };
     TensorFile::parse(&bytes).is_ok_and(|file| file.metadata.metadata().as_ref().is_some_and(|m| m.contains_key(KEY)))
-}
-
-/// All rows of the `metrics.csv` of lives.
-///
-/// # Errors
-/// [`Error::Content`] if a row is malformed.
-pub fn read_life_rows(path: &Path) -> Result<Vec<LifeRow>> {
-    let text = read(path)?;
-    let mut rows = Vec::new();
-    for (record, line) in csv::Reader::from_reader(&text[..]).records().zip(2..) {
-        let broken = |why: &str| Error::Content(format!("{}: line {line}: {why}", path.display()));
-        let record = record.map_err(|error| broken(&error.to_string()))?;
-        rows.push(
-            row(&record)
-                .ok_or_else(|| broken("expected network, seconds, frozen (0 or 1) and figures, all numbers"))?,
-        );
-    }
-    Ok(rows)
 }

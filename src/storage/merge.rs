@@ -1,7 +1,7 @@
 //! Merges runs of different networks into one.
 
-use super::folder::claim;
-use super::folder::{holds_a_run, move_aside};
+use super::folder::{claim, holds_a_run, move_aside};
+use super::life_rows::rows_until;
 use super::metrics_rows::whole_lines;
 use super::{holds_a_checkpoint, LifeFolder, Lock, CONFIG_FILE, METRICS_FILE};
 use crate::error::{bail, ensure, At, Doing, Error, Result};
@@ -61,8 +61,10 @@ pub fn merge_lives(runs: &[PathBuf], out: &Path, force: bool) -> Result<(LifeChe
         );
         let checkpoint = LifeCheckpoint::read(run)?;
         whole(run, checkpoint.integrity)?;
-        let folder = LifeFolder::reopen(lock, &checkpoint.setup, Some(checkpoint.block))?;
-        Ok((run.display().to_string(), checkpoint, folder.rows()?))
+        let mut rows = Vec::new();
+        rows_until(&run.join(METRICS_FILE), &checkpoint.setup, checkpoint.block, |row| rows.push(row))?;
+        drop(lock);
+        Ok((run.display().to_string(), checkpoint, rows))
     };
     let mut parts = runs.iter().map(read).collect::<Result<Vec<_>>>()?;
     parts.sort_by_key(|(_, part, _)| part.setup.config.life.networks.start);

@@ -166,14 +166,16 @@ impl Sweep {
         refuse_links_in(&folder)?;
         std::fs::create_dir_all(&folder).doing("creating the folder", &folder)?;
         let devices = open_devices(&parse_devices(subject.device())?)?.devices;
+        let lock = Lock::take(&folder)?;
+        remove_unfinished(&folder, &[""]).doing("clearing", &folder)?;
         let news = |told: JobNews| news(job, told);
         match subject {
-            Subject::Task(config) => self.train(job, Setup::new(*config)?, &devices, &news, interrupted),
+            Subject::Task(config) => self.train(job, lock, Setup::new(*config)?, &devices, &news, interrupted),
             Subject::Life(config) => {
                 let [device] = &devices[..] else {
                     bail!(Usage, "life.device names {} devices; expected one", devices.len())
                 };
-                self.live(job, LifeSetup::new(*config)?, device, &news, interrupted)
+                self.live(job, lock, LifeSetup::new(*config)?, device, &news, interrupted)
             }
         }
     }
@@ -205,14 +207,13 @@ impl Sweep {
     fn train(
         &self,
         job: &Job,
+        lock: Lock,
         setup: Setup,
         devices: &[Device],
         news: &dyn Fn(JobNews),
         interrupted: &dyn Fn() -> bool,
     ) -> Result<bool> {
         let folder = &self.job_folder(job);
-        let lock = Lock::take(folder)?;
-        remove_unfinished(folder, &[""]).doing("clearing", folder)?;
         check_memory(&setup, devices)?;
         let (mut trainer, saved_at) = begin(folder, setup, devices)?;
         // It keeps the folder locked.
@@ -234,14 +235,13 @@ impl Sweep {
     fn live(
         &self,
         job: &Job,
+        lock: Lock,
         setup: LifeSetup,
         device: &Device,
         news: &dyn Fn(JobNews),
         interrupted: &dyn Fn() -> bool,
     ) -> Result<bool> {
         let folder = &self.job_folder(job);
-        let lock = Lock::take(folder)?;
-        remove_unfinished(folder, &[""]).doing("clearing", folder)?;
         let (mut lives, saved_at) = if holds_a_checkpoint(folder) {
             let checkpoint = LifeCheckpoint::read(folder)?;
             let difference = checkpoint.setup.config.difference(&setup.config, &[])?;

@@ -91,6 +91,27 @@ fn a_killed_merge_leaves_all_or_nothing_and_can_be_repeated() {
     }
 }
 
+/// Parts whose processes were killed while they appended rows can be looked at and merged, and stay as they are.
+#[test]
+fn a_merge_reads_its_parts_and_does_not_change_them() {
+    for (command, limit) in [(&TRAIN[..], ["--updates", "4"]), (&LIVE[..], ["--seconds", "6"])] {
+        let dir = TempDir::new().unwrap();
+        parts(dir.path(), command, &limit);
+        fine(hebbian(&["merge", "a", "b", "--out", "whole"], dir.path()));
+        let append = |file: &str, text: &str| {
+            let path = dir.path().join("a").join(file);
+            std::fs::write(&path, [bytes(&path), text.as_bytes().to_vec()].concat()).unwrap();
+        };
+        append("metrics.csv", "9,9");
+        append("config.toml", "# mine\n");
+        let before = files(&dir.path().join("a"));
+        fine(hebbian(&["plot", "a"], dir.path()));
+        fine(hebbian(&MERGE, dir.path()));
+        assert!(files(&dir.path().join("out")) == files(&dir.path().join("whole")));
+        assert!(files(&dir.path().join("a")) == before);
+    }
+}
+
 #[test]
 fn an_existing_run_is_moved_aside_once_the_merged_one_is_whole() {
     for (command, limit) in [(&TRAIN[..], ["--updates", "4"]), (&LIVE[..], ["--seconds", "6"])] {

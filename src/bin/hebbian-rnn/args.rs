@@ -140,7 +140,7 @@ pub struct EvaluateArgs {
     pub json: bool,
 }
 
-/// What `simulate` can record in addition to the outputs.
+/// The quantities that `simulate` can record in addition to the outputs.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Recordable {
     Rates,
@@ -166,7 +166,7 @@ pub struct SimulateArgs {
     /// Replace the output file if it exists; never the inputs or a checkpoint
     #[arg(long)]
     pub force: bool,
-    /// What to record in addition to the outputs, separated by commas
+    /// Quantities to record in addition to the outputs, separated by commas
     #[arg(long, value_delimiter = ',')]
     pub record: Vec<Recordable>,
     /// Silence neurons, like a lesion: 3,7 or 10..20; their rates are not transmitted to other neurons or to the readout

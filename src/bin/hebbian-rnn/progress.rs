@@ -20,7 +20,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Work that is at `first` of `limit` steps; `None`: there is no limit.
+    /// Progress that starts at step `first` of `limit`; of work without a limit, that is `None`.
     pub fn new(steps: &'static str, first: u64, limit: Option<u64>) -> Self {
         let bar = limit.map_or_else(ProgressBar::no_length, ProgressBar::new);
         let style = ProgressStyle::with_template(&format!("{{bar:30}} {{pos}}/{{len}} {steps}  {{msg}}  {{eta}} left"));

@@ -84,7 +84,7 @@ const SLOPE: u8 = 9;
 const GRADIENT: u8 = 10;
 
 /// The step, with the factors of a rule that compares x with its running mean x̄: post = δx and pre = r(t−1), both
-/// raised to `POWER`; x̄ is updated afterwards. If `POWER` is 0, there are no factors and no x̄. If it is [`SLOPE`],
+/// raised to `POWER`; x̄ is updated afterwards. If `POWER` is 0, there are neither factors nor x̄. If it is [`SLOPE`],
 /// post = φ'(x) and pre = r(t−1), the latter filtered instead of x̄ unless the rate leaks (`RATE`). If it is
 /// [`GRADIENT`], post = φ'(x), 0 for clamped neurons, and pre = r(t−1).
 struct Advance<'a, R, const POWER: u8, const RATE: bool> {

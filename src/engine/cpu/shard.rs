@@ -91,7 +91,7 @@ pub(super) fn run(plan: &Plan, network: &Network, trials: &mut [Trial]) -> Vec<f
 }
 
 impl Rows {
-    /// x(0) with bias neurons clamped, r = φ(x), x̄ = x; what `rflo` filters instead of x̄ starts at 0.
+    /// x(0) with bias neurons clamped, r = φ(x), x̄ = x; the rates that `rflo` filters instead of x̄ start at 0.
     fn start(plan: &Plan, trials: &[Trial]) -> Self {
         let rows = || zeros(trials.len() * plan.width);
         let mut x = rows();

@@ -112,7 +112,7 @@ impl Memory {
         let r0: Vec<f32> = x0.par_iter().map(|&x| transfer.single(x)).collect();
         let x = Tensor::from_vec(x0, (s, b, n), &self.device)?;
         let r = Tensor::from_vec(r0, (s, b, n), &self.device)?;
-        // What `rflo` filters instead of x̄ starts at 0.
+        // The rates that `rflo` filters instead of x̄ start at 0.
         params.x_mean = self.keep(if params.keeps_errors() { x.zeros_like()? } else { x.copy()? })?;
         params.x = self.keep(x.clone())?;
         params.r = self.keep(r.clone())?;

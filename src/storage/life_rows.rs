@@ -1,0 +1,106 @@
+//! The rows of the `metrics.csv` of lives: one for each block and network.
+
+use super::metrics_rows::whole_lines;
+use crate::error::{ensure, Doing, Error, Result};
+use crate::held::real;
+use crate::presets::LifeSetup;
+use crate::reader::read;
+use crate::worlds::LifeRow;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// The first column of the metrics of lives, whose rows are not counted by updates.
+const FIRST_COLUMN: &str = "network";
+
+/// Whether a metrics file is that of lives, judging by its header.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read.
+pub(crate) fn holds_life_rows(path: &Path) -> Result<bool> {
+    let mut begins = [0; FIRST_COLUMN.len()];
+    let read = File::open(path).and_then(|mut file| file.read(&mut begins));
+    Ok(read.doing("reading", path)? == begins.len() && begins == *FIRST_COLUMN.as_bytes())
+}
+
+pub(super) fn figures(setup: &LifeSetup) -> Result<&'static [&'static str]> {
+    Ok(setup.world(setup.config.life.networks.start)?.figures())
+}
+
+/// The first line of the metrics.
+pub(super) fn header(figures: &[&str]) -> String {
+    [&[FIRST_COLUMN, "seconds", "frozen"], figures].concat().join(",") + "\n"
+}
+
+pub(super) fn to_csv(rows: &[LifeRow]) -> Result<Vec<u8>> {
+    let bug = |error: String| Error::Bug(format!("writing metrics: {error}"));
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        let fixed = [row.network.to_string(), row.seconds.to_string(), u8::from(row.frozen).to_string()];
+        let own = row.figures.iter().map(|v| if v.is_nan() { String::new() } else { v.to_string() });
+        csv.write_record(fixed.into_iter().chain(own)).map_err(|error| bug(error.to_string()))?;
+    }
+    csv.into_inner().map_err(|error| bug(error.to_string()))
+}
+
+/// Passes the rows of the first `block` blocks to `keep`; returns the number of bytes up to their end. Anything may follow them.
+pub(super) fn rows_until(path: &Path, setup: &LifeSetup, block: u64, mut keep: impl FnMut(LifeRow)) -> Result<u64> {
+    let place = |why: String| Error::Content(format!("{}: {why}; restore the file", path.display()));
+    let file = File::open(real(path)).doing("reading", path)?;
+    let whole = whole_lines(&file).doing("reading", path)?;
+    let mut csv = csv::Reader::from_reader(file.take(whole));
+    let expected = header(figures(setup)?);
+    let found = csv.headers().map_err(|error| place(error.to_string()))?.iter().collect::<Vec<_>>().join(",") + "\n";
+    ensure!(
+        found == expected,
+        Content,
+        "{}: unexpected columns: expected {}, found {}",
+        path.display(),
+        expected.trim_end(),
+        found.trim_end()
+    );
+    let mut bytes = csv.position().byte();
+    let mut record = csv::StringRecord::new();
+    for block in 1..=block {
+        for network in setup.config.life.networks.range() {
+            let read = csv.read_record(&mut record).map_err(|error| place(error.to_string()))?;
+            let row = read.then(|| row(&record)).flatten().filter(|row| row.network == network);
+            let missing =
+                || format!("the row of network {network} in block {block} is missing, but the checkpoint counts it");
+            keep(row.ok_or_else(|| place(missing()))?);
+        }
+        bytes = csv.position().byte();
+    }
+    Ok(bytes)
+}
+
+/// A row; `None` if it is malformed.
+fn row(record: &csv::StringRecord) -> Option<LifeRow> {
+    let number = |text: &str| if text.is_empty() { Ok(f64::NAN) } else { text.parse::<f64>() };
+    let figures = record.iter().skip(3).map(number).collect::<Result<_, _>>().ok()?;
+    let frozen = match record.get(2)? {
+        "0" => false,
+        "1" => true,
+        _ => return None,
+    };
+    Some(LifeRow::new(record.get(0)?.parse().ok()?, record.get(1)?.parse().ok()?, frozen, figures))
+}
+
+/// All rows of the `metrics.csv` of lives, except for a last line that a crash cut short.
+///
+/// # Errors
+/// [`Error::Content`] if a row is malformed.
+pub fn read_life_rows(path: &Path) -> Result<Vec<LifeRow>> {
+    let mut text = read(path)?;
+    text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1));
+    let mut rows = Vec::new();
+    for (record, line) in csv::Reader::from_reader(&text[..]).records().zip(2..) {
+        let broken = |why: &str| Error::Content(format!("{}: line {line}: {why}", path.display()));
+        let record = record.map_err(|error| broken(&error.to_string()))?;
+        rows.push(
+            row(&record)
+                .ok_or_else(|| broken("expected network, seconds, frozen (0 or 1) and figures, all numbers"))?,
+        );
+    }
+    Ok(rows)
+}
