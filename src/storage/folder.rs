@@ -6,7 +6,7 @@
 
 use super::{Lock, Metrics, CONFIG_FILE, LEARNING_CURVE, METRICS_FILE, REPORT_FILE, SAMPLE_TRIALS};
 use super::{CIRCUIT_PICTURE, LIFE_PICTURE};
-use crate::error::{bail, At, Doing, Error, Result};
+use crate::error::{bail, Doing, Error, Result};
 use crate::files::{previous, remove_unfinished, write_atomically, write_keeping};
 use crate::training::CHECKPOINT_FILE;
 use std::fs;
@@ -76,16 +76,13 @@ impl Folder {
         Ok(())
     }
 
-    /// As [`Folder::save`] at the end of a run, where failing means that the state is lost.
-    pub(super) fn save_last(&mut self, moment: String, checkpoint: &[u8], keep: u64) -> Result<()> {
+    /// The loss if the last save of a run, that of `moment`, fails.
+    pub(super) fn lost(&self, moment: &str) -> String {
         let kept = match &self.saved {
             Some(saved) => format!("that after {saved} is, and --resume continues from there"),
             None => "nor is any before it".to_string(),
         };
-        let lost = format!("the state after {moment} is not saved; {kept}");
-        self.save(moment, checkpoint, keep).at(lost)?;
-        self.note(Ok(()), true, "");
-        Ok(())
+        format!("the state after {moment} is not saved; {kept}")
     }
 
     /// If the folder was removed, makes it again with its configuration and all rows. If another run has taken its place, that is an
@@ -124,11 +121,15 @@ impl Folder {
                 self.messages.push(format!("{why}; {kept}; {going_on}, and writing will be retried"));
                 self.failing = true;
             }
-            Ok(()) if self.failing && saved => {
-                self.messages.push(format!("writing to {} works again: everything is saved", self.path().display()));
-                self.failing = false;
-            }
+            Ok(()) if saved => self.note_saved(),
             _ => {}
+        }
+    }
+
+    /// Takes note that everything is saved: leaves a message if writing failed before.
+    pub(super) fn note_saved(&mut self) {
+        if std::mem::take(&mut self.failing) {
+            self.messages.push(format!("writing to {} works again: everything is saved", self.path().display()));
         }
     }
 }

@@ -4,7 +4,7 @@ use super::folder::{claim, Folder};
 use super::life_checkpoint::KEY;
 use super::life_rows::{figures, header, read_life_rows, rows_until, to_csv};
 use super::{Lock, Metrics, METRICS_FILE};
-use crate::error::Result;
+use crate::error::{At, Result};
 use crate::files::write_atomically;
 use crate::presets::{commented_life, LifeSetup};
 use crate::reader::{read, TensorFile};
@@ -54,7 +54,8 @@ impl LifeFolder {
                 metrics.append_text(header(figures(setup)?).as_bytes()).map(|()| metrics)
             }
         };
-        let saved = saved_at.map(|block| moment(setup, block)).transpose()?;
+        let steps = setup.world(setup.config.life.networks.start)?.steps();
+        let saved = saved_at.map(|block| moment(block, steps as f64 * setup.config.life.dt_ms / 1000.0));
         let folder = Folder::open(lock, commented_life(&setup.config)?, metrics, saved)?;
         Ok(LifeFolder { folder, keep: setup.config.life.keep, saved_at })
     }
@@ -98,11 +99,10 @@ impl LifeFolder {
             }
         }
         if self.saved_at != Some(lives.block()) {
-            let (last, bytes) = (moment(lives.setup(), lives.block())?, lives.checkpoint()?.to_bytes()?);
-            let written = self.folder.save_last(last, &bytes, self.keep);
+            let lost = self.folder.lost(&moment(lives.block(), lives.block_seconds()));
+            self.save(lives).at(lost)?;
+            self.folder.note_saved();
             self.folder.messages().iter().for_each(|message| news(lives, Some(message)));
-            written?;
-            self.saved_at = Some(lives.block());
         }
         Ok(lives.is_over())
     }
@@ -134,16 +134,15 @@ impl LifeFolder {
     /// [`Error::Io`](crate::Error::Io) if a file cannot be written.
     pub fn save(&mut self, lives: &Lives) -> Result<()> {
         let bytes = lives.checkpoint()?.to_bytes()?;
-        self.folder.save(moment(lives.setup(), lives.block())?, &bytes, self.keep)?;
+        self.folder.save(moment(lives.block(), lives.block_seconds()), &bytes, self.keep)?;
         self.saved_at = Some(lives.block());
         Ok(())
     }
 }
 
 /// The moment after `block` blocks, in words.
-fn moment(setup: &LifeSetup, block: u64) -> Result<String> {
-    let steps = setup.world(setup.config.life.networks.start)?.steps();
-    Ok(format!("{} simulated seconds", block as f64 * steps as f64 * setup.config.life.dt_ms / 1000.0))
+fn moment(block: u64, block_seconds: f64) -> String {
+    format!("{} simulated seconds", block as f64 * block_seconds)
 }
 
 /// Whether a file, or the checkpoint in a folder, is that of lives.

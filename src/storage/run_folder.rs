@@ -71,13 +71,13 @@ impl RunFolder {
     /// [`Error::Io`](crate::Error::Io) if a file cannot be written.
     pub fn keep(&mut self, rows: &[NetworkReport], checkpoint: &Checkpoint) -> Result<()> {
         self.folder.metrics.append(rows)?;
-        self.save(checkpoint, Folder::save)
+        self.save(checkpoint)
     }
 
-    fn save(&mut self, checkpoint: &Checkpoint, save: fn(&mut Folder, String, &[u8], u64) -> Result<()>) -> Result<()> {
+    fn save(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         let bytes =
             checkpoint.to_bytes().at(format!("preparing the checkpoint of {}", self.folder.path().display()))?;
-        save(&mut self.folder, moment(checkpoint.updates), &bytes, self.keep)?;
+        self.folder.save(moment(checkpoint.updates), &bytes, self.keep)?;
         self.saved_at = Some(checkpoint.updates);
         Ok(())
     }
@@ -93,7 +93,7 @@ impl Observer for RunFolder {
         let mut written = self.folder.metrics.append(&report.networks);
         if due && written.is_ok() {
             let checkpoint = trainer.checkpoint()?;
-            written = self.save(&checkpoint, Folder::save);
+            written = self.save(&checkpoint);
         }
         self.folder.note(written, due, "training continues");
         self.pass_on_messages();
@@ -105,7 +105,11 @@ impl Observer for RunFolder {
             return Ok(());
         }
         let checkpoint = trainer.checkpoint()?;
-        let written = self.save(&checkpoint, Folder::save_last);
+        let lost = self.folder.lost(&moment(checkpoint.updates));
+        let written = self.save(&checkpoint).at(lost);
+        if written.is_ok() {
+            self.folder.note_saved();
+        }
         self.pass_on_messages();
         written
     }
