@@ -5,6 +5,7 @@
 
 mod actor_critic;
 mod analyse;
+mod begun;
 mod bench;
 mod bptt;
 mod checkpoint;
