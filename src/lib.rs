@@ -12,7 +12,7 @@
 //!
 //! - **A run**: [`Trainer::builder`] takes a task of [`TASKS`] by its name, or a [`Setup`] made of a [`Config`]. [`Trainer::update`]
 //!   makes one update; an [`Observer`] sees each of them. [`evaluate`] and [`simulate`] run trained networks with frozen weights.
-//! - **Keeping it**: [`Checkpoint`] is the complete state; [`RunFolder`] keeps it on disk with its configuration and metrics, so that
+//! - **Keeping it**: [`Checkpoint`] is the complete state; [`Run`] keeps it on disk with its configuration and metrics, so that
 //!   a run resumes exactly where it stopped.
 //! - **Your own**: a [`Task`] draws trials, an [`Environment`] is a world that answers, a [`LearningRule`] changes weights, a
 //!   [`NeuronModel`] updates neurons. The examples `custom_task`, `custom_world` and `custom_rule` each fit on a page.
@@ -114,8 +114,8 @@ pub use runs::{
     TypeScore,
 };
 pub use storage::{
-    holds_a_checkpoint, holds_a_life, layout, merge_lives, merge_runs, metrics_rows, read_life_rows, read_metrics,
-    LifeFolder, Lock, Metrics, RunFolder, CIRCUIT_PICTURE, CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE, METRICS_FILE,
+    holds_a_checkpoint, holds_a_life, holds_a_run, layout, merge_lives, merge_runs, metrics_rows, read_life_rows, read_metrics,
+    Kept, Lock, Metrics, Run, Saved, CIRCUIT_PICTURE, CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE, METRICS_FILE,
     REPORT_FILE, SAMPLE_TRIALS,
 };
 pub use sweep::{
@@ -129,7 +129,7 @@ pub use tasks::{
 pub use text::printable;
 pub use training::{
     verdicts, Checkpoint, Criterion, Frozen, InitialWeights, Integrity, LifeCheckpoint, Lives, NetworkReport, Observer,
-    Plastic, StageProgress, StopReason, Trainer, TrainerBuilder, UpdateReport, Why, CHECKPOINT_FILE, FORMAT,
+    Plastic, Process, StageProgress, StopReason, Trainer, TrainerBuilder, UpdateReport, Why, CHECKPOINT_FILE, FORMAT,
     METADATA_KEY, MORE_THAN, REMEDY, WINDOW,
 };
 pub use worlds::{

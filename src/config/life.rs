@@ -322,6 +322,10 @@ mod tests {
         assert_eq!(set("projection.a-b.rule.gamma=1").unwrap().projections[0].rule["gamma"].as_float(), Some(1.0));
         let unknown = set("population.b.sise=7").unwrap_err().to_string();
         assert!(unknown.contains("did you mean `population.b.size`"), "{unknown}");
+        // A setting after a whole list, such as that of a configuration file, changes it.
+        let list = Setting::from_toml(&small().to_toml().unwrap(), "config.toml").unwrap();
+        let changed = [list, vec![Setting::parse("population.b.size=7").unwrap()]].concat();
+        assert_eq!(small().with(&changed).unwrap(), set("population.b.size=7"));
         let same = small();
         assert_eq!(same.with(&same.settings("x").unwrap()).unwrap(), same);
     }

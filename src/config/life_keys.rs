@@ -3,8 +3,8 @@
 
 use super::layers::wrong_type;
 use super::resume::first_difference;
-use super::{LifeConfig, Setting};
-use crate::error::{At, Error, Result};
+use super::{LifeConfig, ProjectionConfig, Setting};
+use crate::error::{ensure, At, Error, Result};
 use toml::{Table, Value};
 
 impl LifeConfig {
@@ -18,29 +18,28 @@ impl LifeConfig {
         for setting in settings {
             apply(&mut table, setting, &mut swapped).at(&setting.origin)?;
         }
-        for (kind, names) in [("population", vec!["name"]), ("projection", vec!["from", "to"])] {
+        for kind in ["population", "projection"] {
             let Some(Value::Table(by_name)) = table.remove(kind) else { continue };
             let mut list: Vec<(String, Value)> = by_name.into_iter().collect();
-            // In their original order.
-            let order = |name: &str| match kind {
-                "population" => self.populations.iter().position(|p| p.name == name),
-                _ => self.projections.iter().position(|p| p.name() == name),
-            };
-            list.sort_by_key(|(name, _)| order(name));
+            // In the order in which they were given.
+            let given = settings.iter().rev().find(|setting| setting.key == kind);
+            let given = given.and_then(|setting| setting.value.as_array()).map(|list| names_in(kind, list));
+            let order = given.unwrap_or_else(|| match kind {
+                "population" => self.populations.iter().map(|population| population.name.clone()).collect(),
+                _ => self.projections.iter().map(ProjectionConfig::name).collect(),
+            });
+            list.sort_by_key(|(name, _)| order.iter().position(|known| known == name));
             let list = list.into_iter().map(|(name, mut value)| {
+                let names = match name.split_once('-').filter(|_| kind == "projection") {
+                    Some((from, to)) => vec![("from", from), ("to", to)],
+                    None => vec![("name", &name[..])],
+                };
                 if let Some(table) = value.as_table_mut() {
-                    for (key, part) in names.iter().zip(name.split('-')) {
-                        table.insert(key.to_string(), part.into());
-                    }
+                    table.extend(names.into_iter().map(|(key, part)| (key.to_string(), part.into())));
                 }
                 value
             });
             table.insert(kind.into(), Value::Array(list.collect()));
-        }
-        for setting in
-            settings.iter().filter(|s| s.value.is_array() && ["population", "projection"].contains(&&s.key[..]))
-        {
-            table.insert(setting.key.clone(), setting.value.clone());
         }
         serde_path_to_error::deserialize(Value::Table(table))
             .map_err(|error| Error::Usage(format!("{}: {}", error.path(), error.inner().message().trim())))
@@ -68,18 +67,30 @@ fn named(config: &LifeConfig) -> Result<Table> {
     let mut table = Table::try_from(config).map_err(|error| Error::Bug(format!("writing the defaults: {error}")))?;
     for kind in ["population", "projection"] {
         let Some(Value::Array(list)) = table.remove(kind) else { continue };
-        let by_name = list.into_iter().filter_map(|value| {
-            let Value::Table(mut value) = value else { return None };
-            let mut part = |key: &str| Some(value.remove(key)?.as_str()?.to_string());
-            let name = match kind {
-                "population" => part("name")?,
-                _ => format!("{}-{}", part("from")?, part("to")?),
-            };
-            Some((name, Value::Table(value)))
-        });
-        table.insert(kind.into(), Value::Table(by_name.collect()));
+        table.insert(kind.into(), Value::Table(by_name(kind, list)));
     }
     Ok(table)
+}
+
+/// A list of populations or projections as tables by name.
+fn by_name(kind: &str, list: Vec<Value>) -> Table {
+    let names = names_in(kind, &list);
+    let named = names.into_iter().zip(list).filter_map(|(name, value)| {
+        let Value::Table(mut value) = value else { return None };
+        ["name", "from", "to"].iter().for_each(|key| drop(value.remove(*key)));
+        Some((name, Value::Table(value)))
+    });
+    named.collect()
+}
+
+/// The names of a list of populations or projections; empty where one is missing.
+fn names_in(kind: &str, list: &[Value]) -> Vec<String> {
+    let part = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
+    let name = |value: &Value| match kind {
+        "population" => part(value, "name"),
+        _ => format!("{}-{}", part(value, "from"), part(value, "to")),
+    };
+    list.iter().map(name).collect()
 }
 
 /// Groups of keys of which a complete configuration gives only one.
@@ -90,7 +101,12 @@ const CHOICES: [(&str, &[&str]); 2] =
 /// are checked when they are built.
 fn apply(table: &mut Table, setting: &Setting, swapped: &mut Vec<String>) -> Result<()> {
     let Setting { key, value, .. } = setting;
-    if value.is_array() && ["population", "projection"].contains(&&key[..]) {
+    if let (Value::Array(list), "population" | "projection") = (value, &key[..]) {
+        // A complete list, such as that of a configuration file, which later settings change.
+        let names = names_in(key, list);
+        let twice = names.iter().enumerate().find(|(k, name)| names[..*k].contains(name));
+        ensure!(twice.is_none(), Usage, "there are two {key}s called `{}`", twice.map_or("", |(_, name)| name));
+        table.insert(key.clone(), Value::Table(by_name(key, list.clone())));
         return Ok(());
     }
     let known: Vec<String> = Setting::from_table(table, "").into_iter().map(|s| s.key).collect();

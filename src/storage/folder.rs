@@ -4,13 +4,25 @@
 //! The lock is taken before anything is read or written; rows are safe on disk before the checkpoint that counts them; and a failed
 //! write leaves the previous file in place. A failed write does not stop a run: there is one warning, and the next save tries again.
 
-use super::{Lock, Metrics, CONFIG_FILE, LEARNING_CURVE, METRICS_FILE, REPORT_FILE, SAMPLE_TRIALS};
-use super::{CIRCUIT_PICTURE, LIFE_PICTURE};
+use super::{Lock, Metrics, METRICS_FILE};
 use crate::error::{bail, Doing, Error, Result};
 use crate::files::{previous, remove_unfinished, write_atomically, write_keeping};
 use crate::training::CHECKPOINT_FILE;
 use std::fs;
 use std::path::Path;
+
+/// The name of the configuration in a run's folder.
+pub const CONFIG_FILE: &str = "config.toml";
+/// The name of the report page in a run's folder.
+pub const REPORT_FILE: &str = "report.html";
+/// The name of the learning curve in a run's folder, without its extension.
+pub const LEARNING_CURVE: &str = "learning_curve";
+/// The name of the picture of sample trials in a run's folder, without its extension.
+pub const SAMPLE_TRIALS: &str = "sample_trials";
+/// The name of the picture in the folder of lives, without its extension.
+pub const LIFE_PICTURE: &str = "life";
+/// The name of the diagram of populations and projections, without its extension.
+pub const CIRCUIT_PICTURE: &str = "circuit";
 
 /// The prefixes of the names of the files that a run writes into its folder.
 const OWN: [&str; 8] = [
@@ -59,6 +71,11 @@ impl Folder {
 
     pub(super) fn path(&self) -> &Path {
         self.lock.folder()
+    }
+
+    /// Its lock.
+    pub(super) fn into_lock(self) -> Lock {
+        self.lock
     }
 
     /// Messages since the last call.
@@ -165,7 +182,7 @@ pub fn holds_a_checkpoint(path: &Path) -> bool {
 }
 
 /// Whether a folder holds any files of a run.
-pub(super) fn holds_a_run(path: &Path) -> bool {
+pub fn holds_a_run(path: &Path) -> bool {
     holds_a_checkpoint(path) || [CONFIG_FILE, METRICS_FILE].iter().any(|name| path.join(name).exists())
 }
 

@@ -212,6 +212,13 @@ impl LifeCheckpoint {
     }
 }
 
+/// Whether a file, or the checkpoint in a folder, is that of lives.
+pub fn holds_a_life(path: &Path) -> bool {
+    let path = if path.is_dir() { &path.join(CHECKPOINT_FILE) } else { path };
+    let Ok(bytes) = read(path) else { return false };
+    TensorFile::parse(&bytes).is_ok_and(|file| file.metadata.metadata().as_ref().is_some_and(|m| m.contains_key(KEY)))
+}
+
 /// The name of the tensor of all neurons' outputs `d` steps before the last one.
 fn outputs(d: usize) -> String {
     format!("outputs.{d}")

@@ -32,7 +32,7 @@ pub(super) fn header(figures: &[&str]) -> String {
     [&[FIRST_COLUMN, "seconds", "frozen"], figures].concat().join(",") + "\n"
 }
 
-pub(super) fn to_csv(rows: &[LifeRow]) -> Result<Vec<u8>> {
+pub(super) fn life_csv(rows: &[LifeRow]) -> Result<Vec<u8>> {
     let bug = |error: String| Error::Bug(format!("writing metrics: {error}"));
     let mut csv = csv::Writer::from_writer(Vec::new());
     for row in rows {

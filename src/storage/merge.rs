@@ -3,7 +3,8 @@
 use super::folder::{claim, holds_a_run, move_aside};
 use super::life_rows::rows_until;
 use super::metrics_rows::whole_lines;
-use super::{holds_a_checkpoint, LifeFolder, Lock, CONFIG_FILE, METRICS_FILE};
+use super::run::write_run;
+use super::{holds_a_checkpoint, Lock, CONFIG_FILE, METRICS_FILE};
 use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::files::{copy, refuse_link, second_name, sync_folder_of, write_atomically, write_through};
 use crate::presets::commented;
@@ -23,7 +24,7 @@ const UNFINISHED: &str = ".merging-";
 /// existing run in `out` is moved aside once the new one is whole.
 ///
 /// # Errors
-/// [`Error::Usage`] if `out` holds a run, unless `force`, or other files; as [`Checkpoint::merge`], [`Checkpoint::read`] and [`RunFolder::create`](crate::RunFolder::create);
+/// [`Error::Usage`] if `out` holds a run, unless `force`, or other files; as [`Checkpoint::merge`], [`Checkpoint::read`] and [`Run::create`](crate::Run::create);
 /// [`Error::Content`] if a checkpoint was changed or metrics lack rows.
 pub fn merge_runs(runs: &[PathBuf], out: &Path, force: bool) -> Result<Checkpoint> {
     let read = |run: &PathBuf| {
@@ -48,7 +49,7 @@ pub fn merge_runs(runs: &[PathBuf], out: &Path, force: bool) -> Result<Checkpoin
 /// others. `out` and `force` are as in [`merge_runs`]. Returns them with their rows.
 ///
 /// # Errors
-/// [`Error::Usage`] if `out` holds a run, unless `force`, or other files; as [`LifeCheckpoint::merge`], [`LifeFolder::reopen`] and [`LifeFolder::create`]; [`Error::Content`] if a checkpoint was changed.
+/// [`Error::Usage`] if `out` holds a run, unless `force`, or other files; as [`LifeCheckpoint::merge`] and [`Run::create`](crate::Run::create); [`Error::Content`] if a checkpoint was changed.
 pub fn merge_lives(runs: &[PathBuf], out: &Path, force: bool) -> Result<(LifeCheckpoint, Vec<LifeRow>)> {
     let read = |run: &PathBuf| {
         // Nothing else may write there meanwhile.
@@ -77,15 +78,10 @@ pub fn merge_lives(runs: &[PathBuf], out: &Path, force: bool) -> Result<(LifeChe
         }
     }
     let mut rows: Vec<LifeRow> = parts.iter_mut().flat_map(|(_, _, rows)| std::mem::take(rows)).collect();
-    let merged = LifeCheckpoint::merge(parts.into_iter().map(|(name, part, _)| (name, part)).collect())?;
+    let mut merged = LifeCheckpoint::merge(parts.into_iter().map(|(name, part, _)| (name, part)).collect())?;
     // Sorted by block, then by network; each part is already in this order.
     rows.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
-    whole_or_nothing(out, force, |folder| {
-        let mut folder = LifeFolder::create(folder, &merged.setup, false)?;
-        folder.append(&rows)?;
-        folder.save(&Lives::resume(&merged, &Device::Cpu)?)?;
-        Ok(folder)
-    })?;
+    whole_or_nothing(out, force, |folder| write_run::<Lives>(folder, false, &mut merged, &rows))?;
     Ok((merged, rows))
 }
 

@@ -1,7 +1,6 @@
 //! `metrics.csv`, appended during a run: a row for each update and network, or for each block of a life and network.
 
 use super::metrics_rows::kept_until;
-use super::to_csv;
 use crate::error::{At, Doing, Result};
 use crate::files;
 use crate::held::real;
@@ -48,23 +47,25 @@ impl Metrics {
         Self::shortened(path, if kept.as_written { kept.bytes } else { rewritten()? })
     }
 
-    /// Appends the rows of one or more updates.
+    /// Whether it has no rows, nor a header.
+    pub fn is_empty(&self) -> bool {
+        self.written == 0 && self.waiting.is_empty()
+    }
+
+    /// Appends whole rows as text.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if they could not be written. They are not lost; every later call tries again.
-    pub fn append(&mut self, rows: &[NetworkReport]) -> Result<()> {
-        let first = self.written == 0 && self.waiting.is_empty();
-        self.append_text(&to_csv(rows, first)?)
-    }
-
-    /// As [`Metrics::append`], for whole rows as text.
-    pub(super) fn append_text(&mut self, rows: &[u8]) -> Result<()> {
+    pub fn append(&mut self, rows: &[u8]) -> Result<()> {
         self.waiting.extend(rows);
         self.write_waiting().doing("writing", &self.path)
     }
 
     /// A file whose first `whole` bytes are kept; they hold only whole rows.
-    pub(super) fn shortened(path: &Path, whole: u64) -> Result<Self> {
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) if it cannot be written.
+    pub fn shortened(path: &Path, whole: u64) -> Result<Self> {
         let file = open(path)?;
         file.set_len(whole).doing("shortening", path)?;
         Ok(Metrics { path: path.to_path_buf(), file, written: whole, waiting: Vec::new() })
@@ -125,7 +126,7 @@ fn rewrite(path: &Path, rows: usize) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::{read_metrics, METRICS_FILE};
+    use crate::storage::{read_metrics, to_csv, METRICS_FILE};
     use std::fs;
 
     fn report(update: u64) -> [NetworkReport; 2] {
@@ -161,8 +162,12 @@ mod tests {
         (dir, path, text)
     }
 
+    fn csv(update: u64, first: bool) -> Vec<u8> {
+        to_csv(&report(update), first).unwrap()
+    }
+
     fn append(metrics: &mut Metrics, mut updates: std::ops::RangeInclusive<u64>) {
-        updates.try_for_each(|update| metrics.append(&report(update))).unwrap();
+        updates.try_for_each(|update| metrics.append(&csv(update, metrics.is_empty()))).unwrap();
     }
 
     #[test]
@@ -225,7 +230,7 @@ mod tests {
         append(&mut metrics, 1..=1);
         // The disk suddenly becomes full.
         let on_disk = std::mem::replace(&mut metrics.file, File::options().write(true).open("/dev/full").unwrap());
-        let error = metrics.append(&report(2)).unwrap_err().to_string();
+        let error = metrics.append(&csv(2, false)).unwrap_err().to_string();
         assert!(error.contains("metrics.csv: No space left"), "{error}");
         metrics.sync().unwrap_err();
         metrics.file = on_disk;

@@ -3,29 +3,30 @@
 mod checkpoint;
 mod checksum;
 mod folder;
+mod kinds;
 mod life_checkpoint;
 mod life_rows;
 mod life_synapses;
 mod life_values;
-mod lives;
 mod lock;
 mod merge;
 mod metrics;
 mod metrics_rows;
-mod run_folder;
+mod run;
 
 pub use checkpoint::layout;
-pub use folder::holds_a_checkpoint;
+pub use folder::{holds_a_checkpoint, holds_a_run};
+pub use folder::{CIRCUIT_PICTURE, CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE, REPORT_FILE, SAMPLE_TRIALS};
+pub use life_checkpoint::holds_a_life;
 pub(crate) use life_rows::holds_life_rows;
 pub use life_rows::read_life_rows;
-pub use lives::{holds_a_life, LifeFolder, CIRCUIT_PICTURE, LIFE_PICTURE};
 pub use lock::Lock;
 pub(crate) use merge::copy_run;
 pub use merge::{merge_lives, merge_runs};
 pub use metrics::Metrics;
 pub(crate) use metrics_rows::newest;
 pub use metrics_rows::{metrics_rows, read_metrics, METRICS_FILE};
-pub use run_folder::{RunFolder, CONFIG_FILE, LEARNING_CURVE, REPORT_FILE, SAMPLE_TRIALS};
+pub use run::{Kept, Run, Saved};
 
 use crate::error::{Error, Result};
 use serde::Serialize;

@@ -4,22 +4,22 @@ use super::scores::{write_scores, write_verdicts, SCORES_FILE};
 use super::seal::SEAL_FILE;
 use super::subject::Subject;
 use super::{Job, Sweep};
+use crate::config::{Config, LifeConfig};
 use crate::device::{open_devices, parse_devices};
-use crate::engine::check_memory;
 use crate::error::{bail, ensure, Doing, Error, Result};
 use crate::files::{refuse_link, refuse_links_in, remove_unfinished};
 use crate::presets::{LifeSetup, Setup};
 use crate::reader::ensure_regular;
 use crate::runs::evaluate;
-use crate::storage::{holds_a_checkpoint, holds_life_rows, newest, LifeFolder, Lock, RunFolder, METRICS_FILE};
+use crate::storage::{holds_a_checkpoint, holds_life_rows, newest, read_life_rows, METRICS_FILE};
+use crate::storage::{Kept, Lock, Run, Saved};
 use crate::training::{
-    Checkpoint, Integrity, LifeCheckpoint, Lives, Observer, StopReason, Trainer, UpdateReport, CHECKPOINT_FILE,
+    Checkpoint, Integrity, LifeCheckpoint, Lives, Observer, Process, StopReason, Trainer, CHECKPOINT_FILE,
 };
 use candle_core::Device;
 use serde::Serialize;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{channel, Receiver};
 use std::sync::{Mutex, PoisonError};
 
 /// Fresh trials of each trained network at a job's end.
@@ -50,10 +50,8 @@ pub enum JobState {
 
 /// An event in a job.
 pub enum JobNews<'a> {
-    /// It has made an update.
-    Update(&'a Trainer, &'a UpdateReport),
-    /// Its lives have continued.
-    Lived(&'a Lives),
+    /// It has proceeded: the moment and what it says, in one line.
+    Progress(&'a dyn Fn() -> String),
     /// Writing has begun to fail, or works again.
     Warning(&'a str),
     /// It has finished.
@@ -62,37 +60,62 @@ pub enum JobNews<'a> {
     Failed(&'a Error),
 }
 
-/// Keeps a job's folder up to date, and passes on its updates and warnings.
+/// Passes on what happens in a job.
 struct Watch<'a> {
-    run: RunFolder,
-    warnings: Receiver<String>,
     news: &'a dyn Fn(JobNews),
 }
 
-impl<'a> Watch<'a> {
-    fn new(mut run: RunFolder, news: &'a dyn Fn(JobNews)) -> Self {
-        let (sender, warnings) = channel();
-        run.on_warning(move |warning| drop(sender.send(warning.to_string())));
-        Watch { run, warnings, news }
-    }
-
-    fn pass_on_warnings(&self) {
-        self.warnings.try_iter().for_each(|warning| (self.news)(JobNews::Warning(&warning)));
-    }
-}
-
-impl Observer for Watch<'_> {
-    fn update(&mut self, trainer: &Trainer, report: &UpdateReport) -> Result<()> {
-        self.run.update(trainer, report)?;
-        self.pass_on_warnings();
-        (self.news)(JobNews::Update(trainer, report));
+impl<P: Process> Observer<P> for Watch<'_> {
+    fn update(&mut self, process: &P, report: &P::Report) -> Result<()> {
+        (self.news)(JobNews::Progress(&|| format!("{}, {}", process.moment(), process.in_short(report))));
         Ok(())
     }
 
-    fn finish(&mut self, trainer: &Trainer) -> Result<()> {
-        let finished = self.run.finish(trainer);
-        self.pass_on_warnings();
-        finished
+    fn warning(&mut self, message: &str) {
+        (self.news)(JobNews::Warning(message));
+    }
+}
+
+/// A process whose networks have a table of scores.
+trait Scored: Kept {
+    /// The integrity of a checkpoint.
+    fn integrity(checkpoint: &Self::Checkpoint) -> Integrity;
+    /// The first key in which a saved configuration differs from the planned one, with both values.
+    fn difference(saved: &Self::Config, planned: &Self::Config) -> Result<Option<(String, String, String)>>;
+    /// Writes the table of a finished job.
+    fn write_table(self, folder: &Path) -> Result<()>;
+}
+
+impl Scored for Trainer {
+    fn integrity(checkpoint: &Checkpoint) -> Integrity {
+        checkpoint.integrity
+    }
+
+    fn difference(saved: &Config, planned: &Config) -> Result<Option<(String, String, String)>> {
+        saved.difference(planned, &["train.init", "train.init_sha256"])
+    }
+
+    /// Tests the networks on fresh trials.
+    fn write_table(self, folder: &Path) -> Result<()> {
+        let checkpoint = self.checkpoint()?;
+        // Frees the memory that only training needs.
+        drop(self);
+        let scores = evaluate(&checkpoint, TRIALS, checkpoint.setup.config.train.seed)?;
+        write_scores(folder, &checkpoint, &scores)
+    }
+}
+
+impl Scored for Lives {
+    fn integrity(checkpoint: &LifeCheckpoint) -> Integrity {
+        checkpoint.integrity
+    }
+
+    fn difference(saved: &LifeConfig, planned: &LifeConfig) -> Result<Option<(String, String, String)>> {
+        saved.difference(planned, &[])
+    }
+
+    fn write_table(self, folder: &Path) -> Result<()> {
+        write_verdicts(folder, self.setup(), &read_life_rows(&folder.join(METRICS_FILE))?)
     }
 }
 
@@ -155,7 +178,7 @@ impl Sweep {
     ///
     /// # Errors
     /// [`Error::Usage`] if another process runs it, or if its folder holds a run of other settings; [`Error::Content`] if its
-    /// checkpoint was changed, or if its folder or a file in it is a symbolic link; otherwise as [`Trainer::train_with`] or [`LifeFolder::live`].
+    /// checkpoint was changed, or if its folder or a file in it is a symbolic link; otherwise as [`Run::resume`] and [`Run::proceed`].
     pub fn run(&self, job: &Job, news: &dyn Fn(&Job, JobNews), interrupted: &dyn Fn() -> bool) -> Result<bool> {
         if self.state(job)? == JobState::Finished {
             return Ok(true);
@@ -168,16 +191,20 @@ impl Sweep {
         let devices = open_devices(&parse_devices(subject.device())?)?.devices;
         let lock = Lock::take(&folder)?;
         remove_unfinished(&folder, &[""]).doing("clearing", &folder)?;
-        let news = |told: JobNews| news(job, told);
-        match subject {
-            Subject::Task(config) => self.train(job, lock, Setup::new(*config)?, &devices, &news, interrupted),
-            Subject::Life(config) => {
-                let [device] = &devices[..] else {
-                    bail!(Usage, "life.device names {} devices; expected one", devices.len())
-                };
-                self.live(job, lock, LifeSetup::new(*config)?, device, &news, interrupted)
+        let read = |folder: &Path| Checkpoint::read(folder, &Device::Cpu);
+        let mut watch = Watch { news: &|event| news(job, event) };
+        let finished = match subject {
+            Subject::Task(config) => {
+                keep::<Trainer>(lock, Setup::new(*config)?, devices, read, &mut watch, interrupted)?
             }
+            Subject::Life(config) => {
+                keep::<Lives>(lock, LifeSetup::new(*config)?, devices, LifeCheckpoint::read, &mut watch, interrupted)?
+            }
+        };
+        if finished {
+            self.seal(job)?;
         }
+        Ok(finished)
     }
 
     /// The progress of a job, without reading its checkpoint.
@@ -202,76 +229,52 @@ impl Sweep {
             true => JobState::Living { seconds: newest(&path, 1)?.unwrap_or(0.0) },
         })
     }
-
-    /// Trains a job's networks and tests them; returns whether it is finished.
-    fn train(
-        &self,
-        job: &Job,
-        lock: Lock,
-        setup: Setup,
-        devices: &[Device],
-        news: &dyn Fn(JobNews),
-        interrupted: &dyn Fn() -> bool,
-    ) -> Result<bool> {
-        let folder = &self.job_folder(job);
-        check_memory(&setup, devices)?;
-        let (mut trainer, saved_at) = begin(folder, setup, devices)?;
-        // It keeps the folder locked.
-        let mut run = Watch::new(RunFolder::reopen(lock, trainer.config(), saved_at)?, news);
-        if trainer.finished().is_none() || saved_at != Some(trainer.updates()) {
-            let reason = trainer.train_with(&mut [&mut run], interrupted)?;
-            if reason == StopReason::Interrupted {
-                return Ok(false);
-            }
-        }
-        let checkpoint = trainer.checkpoint()?;
-        drop(trainer);
-        let scores = evaluate(&checkpoint, TRIALS, checkpoint.setup.config.train.seed)?;
-        write_scores(folder, &checkpoint, &scores)?;
-        self.seal(job).map(|()| true)
-    }
-
-    /// Simulates a job's lives; returns whether they are over.
-    fn live(
-        &self,
-        job: &Job,
-        lock: Lock,
-        setup: LifeSetup,
-        device: &Device,
-        news: &dyn Fn(JobNews),
-        interrupted: &dyn Fn() -> bool,
-    ) -> Result<bool> {
-        let folder = &self.job_folder(job);
-        let (mut lives, saved_at) = if holds_a_checkpoint(folder) {
-            let checkpoint = LifeCheckpoint::read(folder)?;
-            let difference = checkpoint.setup.config.difference(&setup.config, &[])?;
-            same_plan(&folder.join(CHECKPOINT_FILE), checkpoint.integrity, difference)?;
-            (Lives::resume(&checkpoint, device)?, Some(checkpoint.block))
-        } else {
-            (Lives::new(setup, device)?, None)
-        };
-        // It keeps the folder locked.
-        let mut run = LifeFolder::reopen(lock, lives.setup(), saved_at)?;
-        let mut report = |lives: &Lives, warning: Option<&str>| match warning {
-            None => news(JobNews::Lived(lives)),
-            Some(warning) => news(JobNews::Warning(warning)),
-        };
-        if !run.live(&mut lives, &mut report, interrupted)? {
-            return Ok(false);
-        }
-        write_verdicts(folder, lives.setup(), &run.rows()?)?;
-        self.seal(job).map(|()| true)
-    }
 }
 
-/// Refuses a checkpoint that was changed, or whose configuration differs from that of the plan.
-fn same_plan(file: &Path, integrity: Integrity, difference: Option<(String, String, String)>) -> Result<()> {
+/// Runs the process of a job in its locked folder, from the beginning or from its checkpoint, and then writes its table; returns
+/// whether it is finished.
+fn keep<P: Scored>(
+    lock: Lock,
+    setup: P::Setup,
+    devices: Vec<Device>,
+    read: impl FnOnce(&Path) -> Result<P::Checkpoint>,
+    watch: &mut Watch,
+    interrupted: &dyn Fn() -> bool,
+) -> Result<bool> {
+    let folder = &lock.folder().to_path_buf();
+    let mut run = if holds_a_checkpoint(folder) {
+        Run::<P>::resume_locked(lock, read, |saved| {
+            if let Saved::Checkpoint(checkpoint) = saved {
+                let file = folder.join(CHECKPOINT_FILE);
+                ensure_whole(&file, P::integrity(checkpoint))?;
+                ensure_planned(&file, P::difference(saved.config(), P::config(&setup))?)?;
+            }
+            Ok::<_, Error>((setup, devices))
+        })?
+    } else {
+        Run::begin(lock, P::start(setup, &devices)?)?
+    };
+    if run.proceed(&mut [watch], interrupted)? == StopReason::Interrupted {
+        return Ok(false);
+    }
+    // The folder stays locked.
+    let (process, _lock) = run.into_parts();
+    process.write_table(folder).map(|()| true)
+}
+
+/// Refuses a checkpoint that was changed.
+fn ensure_whole(file: &Path, integrity: Integrity) -> Result<()> {
     ensure!(
         integrity != Integrity::Changed,
         Content,
         "{}: its checksum does not match: it was damaged, or edited by hand; remove the folder to run this job again",
         file.display()
     );
+    Ok(())
+}
+
+/// Refuses a configuration with a `difference` from that of the plan.
+fn ensure_planned(file: &Path, difference: Option<(String, String, String)>) -> Result<()> {
     match difference {
         None => Ok(()),
         Some((key, before, now)) => bail!(
@@ -281,16 +284,4 @@ fn same_plan(file: &Path, integrity: Integrity, difference: Option<(String, Stri
             file.display()
         ),
     }
-}
-
-/// The trainer of a job, and the update of its newest checkpoint, from which it continues.
-fn begin(folder: &Path, setup: Setup, devices: &[Device]) -> Result<(Trainer, Option<u64>)> {
-    if !holds_a_checkpoint(folder) {
-        return Ok((Trainer::new(setup, devices)?, None));
-    }
-    let checkpoint = Checkpoint::read(folder, &Device::Cpu)?;
-    let difference = checkpoint.setup.config.difference(&setup.config, &["train.init", "train.init_sha256"])?;
-    same_plan(&folder.join(CHECKPOINT_FILE), checkpoint.integrity, difference)?;
-    let updates = checkpoint.updates;
-    Ok((Trainer::resume(&Checkpoint { setup, ..checkpoint }, devices)?, Some(updates)))
 }

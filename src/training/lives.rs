@@ -1,11 +1,11 @@
 //! Lives: networks whose weights change while they live in a world.
 
+use super::checkpoint::follow;
+use super::{Integrity, Process, StopReason};
 use crate::engine::life::{check_memory, newborn, start_lives};
 use crate::engine::{LifeEngine, LifeState};
 use crate::error::{bail, ensure, Result};
 use crate::presets::LifeSetup;
-use crate::training::checkpoint::follow;
-use crate::training::Integrity;
 use crate::worlds::{LifeRow, Verdict};
 use candle_core::Device;
 
@@ -137,7 +137,12 @@ impl Lives {
         self.steps as f64 * self.setup.config.life.dt_ms / 1000.0
     }
 
-    /// Whether the whole life has been lived, or its world is over for all networks.
+    /// The simulated time so far in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.block as f64 * self.block_seconds()
+    }
+
+    /// Whether the whole time has been simulated, or the world is over for all networks.
     pub fn is_over(&self) -> bool {
         self.block >= self.blocks() || self.ends_here()
     }
@@ -184,6 +189,64 @@ impl Lives {
             integrity: Integrity::Whole,
         })
     }
+}
+
+/// A turn is a block.
+impl Process for Lives {
+    type Setup = LifeSetup;
+    type Checkpoint = LifeCheckpoint;
+    type Report = Vec<LifeRow>;
+
+    fn start(setup: LifeSetup, devices: &[Device]) -> Result<Self> {
+        Lives::new(setup, alone(devices)?)
+    }
+
+    fn restore(checkpoint: &LifeCheckpoint, devices: &[Device]) -> Result<Self> {
+        Lives::resume(checkpoint, alone(devices)?)
+    }
+
+    fn setup(&self) -> &LifeSetup {
+        &self.setup
+    }
+
+    fn clock(&self) -> u64 {
+        self.block
+    }
+
+    fn limit(&self) -> Option<u64> {
+        Some(self.blocks())
+    }
+
+    fn moment(&self) -> String {
+        format!("{} simulated seconds", self.seconds())
+    }
+
+    fn in_short(&self, _report: &Vec<LifeRow>) -> String {
+        format!("{:.0} of {:.0} simulated seconds", self.seconds(), self.blocks() as f64 * self.block_seconds())
+    }
+
+    fn checkpoint_every(&self) -> Option<u64> {
+        let blocks = self.setup.config.life.checkpoint_every_seconds / self.block_seconds();
+        (blocks > 0.0).then(|| blocks.round().max(1.0) as u64)
+    }
+
+    fn advance(&mut self, most: u64) -> Result<Vec<LifeRow>> {
+        self.live(most)
+    }
+
+    fn finished(&self) -> Option<StopReason> {
+        self.is_over().then_some(StopReason::Limit)
+    }
+
+    fn checkpoint(&self) -> Result<LifeCheckpoint> {
+        Lives::checkpoint(self)
+    }
+}
+
+/// The only device.
+fn alone(devices: &[Device]) -> Result<&Device> {
+    let [device] = devices else { bail!(Usage, "life.device names {} devices; expected one", devices.len()) };
+    Ok(device)
 }
 
 /// The rows of each network as one list, by block.

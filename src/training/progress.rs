@@ -1,8 +1,7 @@
 //! Reports on training in progress, and why training ends.
 
-use super::{Frozen, Trainer};
+use super::{Frozen, StopReason};
 use crate::config::TrainConfig;
-use crate::error::Result;
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
@@ -76,23 +75,6 @@ impl UpdateReport {
     }
 }
 
-/// Follows training: for example, [`RunFolder`](crate::RunFolder) keeps a run's files up to date, and a progress bar
-/// redraws itself. See [`Trainer::train_with`].
-pub trait Observer {
-    /// Called after each update.
-    ///
-    /// # Errors
-    /// Any error ends training.
-    fn update(&mut self, trainer: &Trainer, report: &UpdateReport) -> Result<()>;
-    /// Called once at the end, even after a failed update.
-    ///
-    /// # Errors
-    /// Any error becomes the error of the training run.
-    fn finish(&mut self, _trainer: &Trainer) -> Result<()> {
-        Ok(())
-    }
-}
-
 /// Why training stops after `updates` updates, given each network's trials to criterion and whether it is frozen;
 /// `None` if training continues. Frozen networks need not reach the criterion.
 pub(super) fn finished(
@@ -111,18 +93,4 @@ pub(super) fn finished(
     } else {
         None
     }
-}
-
-/// Why training stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StopReason {
-    /// The number of updates or trials was reached.
-    Limit,
-    /// Every network that is not frozen reached the criterion.
-    Criterion,
-    /// Every network diverged.
-    Frozen,
-    /// It was interrupted from outside.
-    Interrupted,
 }

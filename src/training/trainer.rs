@@ -4,8 +4,9 @@
 use super::progress::finished;
 use super::share::Share;
 use super::update::{join, Proposal};
-use super::{Checkpoint, Frozen, InitialWeights, Observer, StopReason, TrainerBuilder, UpdateReport};
+use super::{Checkpoint, Frozen, InitialWeights, NetworkReport, Process, StopReason, TrainerBuilder, UpdateReport};
 use crate::config::Config;
+use crate::engine::check_memory;
 use crate::error::{ensure, Result};
 use crate::model::Weights;
 use crate::presets::Setup;
@@ -218,61 +219,95 @@ impl Trainer {
     /// reached the criterion if `train.until_criterion` is set, or until every network is frozen. Returns which of
     /// these ended it.
     ///
-    /// If no limit is set, training ends only when all networks have diverged; use [`train_with`](Trainer::train_with)
-    /// to be able to interrupt it.
+    /// If no limit is set, training ends only when all networks have diverged; use [`Process::run`] to be able to interrupt it.
     ///
     /// # Errors
     /// As [`Trainer::update`].
     pub fn train(&mut self) -> Result<StopReason> {
-        self.train_with(&mut [], &|| false)
+        self.run(&mut [], &|| false)
+    }
+}
+
+/// A turn is an update. To watch updates or to interrupt them, use [`Process::run`]:
+///
+/// ```
+/// use hebbian_rnn::{Observer, Process, Result, StopReason, Trainer, UpdateReport};
+///
+/// /// Keeps the mean error of the first network.
+/// struct Errors(Vec<f64>);
+///
+/// impl Observer for Errors {
+///     fn update(&mut self, _trainer: &Trainer, report: &UpdateReport) -> Result<()> {
+///         self.0.push(report.networks[0].error);
+///         Ok(())
+///     }
+/// }
+///
+/// let mut trainer = Trainer::builder("echo").updates(4).build()?;
+/// let mut errors = Errors(Vec::new());
+/// let reason = trainer.run(&mut [&mut errors], &|| false)?;
+/// assert_eq!(reason, StopReason::Limit);
+/// assert_eq!(errors.0.len(), 4);
+/// # Ok::<(), hebbian_rnn::Error>(())
+/// ```
+impl Process for Trainer {
+    type Setup = Setup;
+    type Checkpoint = Checkpoint;
+    type Report = UpdateReport;
+
+    fn start(setup: Setup, devices: &[Device]) -> Result<Self> {
+        check_memory(&setup, devices)?;
+        Trainer::new(setup, devices)
     }
 
-    /// As [`train`](Trainer::train), but tells each observer about every update. `interrupted` is called before each
-    /// update; if it returns true, training stops.
-    ///
-    /// ```
-    /// use hebbian_rnn::{Observer, Result, StopReason, Trainer, UpdateReport};
-    ///
-    /// /// Keeps the mean error of the first network.
-    /// struct Errors(Vec<f64>);
-    ///
-    /// impl Observer for Errors {
-    ///     fn update(&mut self, _trainer: &Trainer, report: &UpdateReport) -> Result<()> {
-    ///         self.0.push(report.networks[0].error);
-    ///         Ok(())
-    ///     }
-    /// }
-    ///
-    /// let mut trainer = Trainer::builder("echo").updates(4).build()?;
-    /// let mut errors = Errors(Vec::new());
-    /// let reason = trainer.train_with(&mut [&mut errors], &|| false)?;
-    /// assert_eq!(reason, StopReason::Limit);
-    /// assert_eq!(errors.0.len(), 4);
-    /// # Ok::<(), hebbian_rnn::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Trainer::update`], after the observers have finished with the state before that update; also any error of
-    /// an observer, which ends training at once.
-    pub fn train_with(
-        &mut self,
-        observers: &mut [&mut dyn Observer],
-        interrupted: &dyn Fn() -> bool,
-    ) -> Result<StopReason> {
-        let outcome = loop {
-            if let Some(reason) = self.finished() {
-                break Ok(reason);
-            }
-            if interrupted() {
-                break Ok(StopReason::Interrupted);
-            }
-            match self.update() {
-                Ok(report) => observers.iter_mut().try_for_each(|observer| observer.update(self, &report))?,
-                Err(error) => break Err(error),
-            }
+    fn restore(checkpoint: &Checkpoint, devices: &[Device]) -> Result<Self> {
+        check_memory(&checkpoint.setup, devices)?;
+        Trainer::resume(checkpoint, devices)
+    }
+
+    fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    fn clock(&self) -> u64 {
+        self.updates()
+    }
+
+    fn limit(&self) -> Option<u64> {
+        Some(self.setup.config.train.max_updates()).filter(|limit| *limit < u64::MAX)
+    }
+
+    fn moment(&self) -> String {
+        format!("update {}", self.updates())
+    }
+
+    fn in_short(&self, report: &UpdateReport) -> String {
+        let (Some(measured), Some(correct)) =
+            (report.mean(NetworkReport::measured), report.mean(|network| network.recent_correct))
+        else {
+            return "all networks have diverged".into();
         };
-        observers.iter_mut().try_for_each(|observer| observer.finish(self))?;
-        outcome
+        let measured = match self.setup.task.episodes() {
+            Some(_) => format!("return {measured:.1}"),
+            None => format!("error {measured:.3}"),
+        };
+        format!("{measured}  correct {correct:.2}")
+    }
+
+    fn checkpoint_every(&self) -> Option<u64> {
+        Some(self.setup.config.train.checkpoint_every).filter(|every| *every > 0)
+    }
+
+    fn advance(&mut self, _most: u64) -> Result<UpdateReport> {
+        self.update()
+    }
+
+    fn finished(&self) -> Option<StopReason> {
+        Trainer::finished(self)
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint> {
+        Trainer::checkpoint(self)
     }
 }
 

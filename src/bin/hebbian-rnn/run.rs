@@ -1,0 +1,180 @@
+//! The path that `train` and `live` share: a run is started or continued, interrupted or finished.
+
+use crate::console::say;
+use crate::output::{device_name, usage};
+use crate::progress::Progress;
+use crate::{read, signals};
+use anyhow::{ensure, Context, Result};
+use candle_core::Device;
+use hebbian_rnn::{holds_a_run, reported, Kept, Observer, Run, Saved, Setting, StopReason};
+use std::io::{stdout, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+/// The options of both commands that say where a run is kept and how it begins.
+pub struct Place<'a> {
+    pub out: &'a Option<PathBuf>,
+    pub config: &'a Option<PathBuf>,
+    pub resume: bool,
+    pub resume_or_start: bool,
+    pub force: bool,
+}
+
+/// A kind of run: what differs between `train` and `live`.
+pub trait Kind: Kept {
+    /// The arguments of its command.
+    type Args;
+    /// Follows it while it proceeds.
+    type Watch: Observer<Self>;
+    /// The name of its command.
+    const COMMAND: &'static str;
+    /// The name of its turns.
+    const TURNS: &'static str;
+    /// What starts from the beginning if there is no checkpoint yet.
+    const STARTS: &'static str;
+
+    fn place(args: &Self::Args) -> Place<'_>;
+
+    /// The options as settings.
+    fn settings(args: &Self::Args) -> Result<Vec<Setting>>;
+
+    /// The folder in which the named task or life is kept by default.
+    fn named_folder(args: &Self::Args) -> Option<PathBuf>;
+
+    /// The folder in which a new run is kept by default.
+    fn new_folder(setup: &Self::Setup) -> Result<PathBuf>;
+
+    /// Resolves settings, of which later ones take precedence.
+    fn resolve(args: &Self::Args, settings: &[Setting]) -> Result<Self::Setup>;
+
+    /// The devices on which it runs.
+    fn open_devices(setup: &Self::Setup) -> Result<Vec<Device>>;
+
+    /// Adjusts the setup of a new run to its devices, and says what a user may want to know before it starts.
+    fn prepare(args: &Self::Args, setup: &mut Self::Setup, devices: &[Device]) -> Result<()>;
+
+    /// Says what a new run has done before its first turn.
+    fn announce(_process: &Self) {}
+
+    /// Reads a checkpoint to continue from, and refuses one that was changed.
+    fn read(args: &Self::Args, out: &Path) -> Result<Self::Checkpoint>;
+
+    /// Refuses a setup with which a saved run cannot continue.
+    fn ensure_continues(saved: &mut Saved<Self>, setup: &Self::Setup, out: &Path) -> Result<()>;
+
+    /// The first line of a log.
+    fn title(process: &Self, devices: &str, out: &Path) -> String;
+
+    fn watch(process: &Self, progress: Arc<Progress>) -> Self::Watch;
+
+    /// What must be added to the command that continues a finished run.
+    fn to_continue(process: &Self, reason: StopReason) -> String;
+
+    /// How far a finished run has come, in words.
+    fn length(process: &Self) -> String;
+
+    /// Why the command fails, although the run has ended and is saved.
+    fn failure(process: &Self, reason: StopReason) -> Option<String>;
+
+    /// Draws and prints the results.
+    fn summarise(args: &Self::Args, process: Self, watch: &Self::Watch, seconds: f64, out: &Path) -> Result<()>;
+}
+
+/// Starts or continues a run, and ends with its results.
+pub fn run<K: Kind>(args: &K::Args) -> Result<ExitCode> {
+    let place = K::place(args);
+    let named = place.out.clone().or_else(|| K::named_folder(args));
+    let resumes = place.resume || place.resume_or_start && holds_a_run(&to_resume(named.as_ref())?);
+    let (mut run, out, devices) =
+        if resumes { resume::<K>(args, to_resume(named.as_ref())?)? } else { start::<K>(args)? };
+    // A process that was killed after its last checkpoint has drawn nothing.
+    if let Some(reason) = run.process().finished().filter(|_| run.is_saved() && reported(&out)) {
+        if let Some(why) = K::failure(run.process(), reason) {
+            anyhow::bail!("{}: {why}", out.display());
+        }
+        let (length, more) = (K::length(run.process()), K::to_continue(run.process(), reason));
+        writeln!(
+            stdout(),
+            "{0}: this run is finished ({length}); to continue: hebbian-rnn {1} --resume --out {0} {more}",
+            out.display(),
+            K::COMMAND
+        )?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let interrupted = signals::listen()?;
+    let progress = Arc::new(Progress::new(K::TURNS, run.process().clock(), run.process().limit()));
+    let names = devices.iter().map(device_name).collect::<Vec<_>>().join(",");
+    progress.begin(|| K::title(run.process(), &names, &out));
+    let mut watch = K::watch(run.process(), progress.clone());
+    let ended = run.proceed(&mut [&mut watch], &|| interrupted.load(Ordering::SeqCst));
+    progress.end();
+    let reason = ended?;
+    if reason == StopReason::Interrupted {
+        say(format_args!(
+            "interrupted after {}; everything is saved. To continue:\n  hebbian-rnn {} --resume --out {}",
+            run.process().moment(),
+            K::COMMAND,
+            out.display()
+        ));
+        return Ok(ExitCode::from(130));
+    }
+    let failure = K::failure(run.process(), reason);
+    // The folder stays locked.
+    let (process, _lock) = run.into_parts();
+    let printed = K::summarise(args, process, &watch, progress.seconds(), &out);
+    // Whether or not anybody reads the results.
+    if let Some(why) = failure {
+        anyhow::bail!("{}: {why}", out.display());
+    }
+    printed.map(|()| ExitCode::SUCCESS)
+}
+
+type Opened<K> = (Run<K>, PathBuf, Vec<Device>);
+
+fn start<K: Kind>(args: &K::Args) -> Result<Opened<K>> {
+    let place = K::place(args);
+    let mut setup = resolve::<K>(args, Vec::new())?;
+    let devices = K::open_devices(&setup)?;
+    K::prepare(args, &mut setup, &devices)?;
+    let out = place.out.clone().map_or_else(|| K::new_folder(&setup), Ok)?;
+    let run = Run::create(&out, K::start(setup, &devices)?, place.force)?;
+    K::announce(run.process());
+    Ok((run, out, devices))
+}
+
+/// Continues a run from its checkpoint, or starts it again if it ended before its first checkpoint.
+fn resume<K: Kind>(args: &K::Args, out: PathBuf) -> Result<Opened<K>> {
+    read::ensure_folder(&out)?;
+    let mut used = Vec::new();
+    let run = Run::<K>::resume(
+        &out,
+        |folder| K::read(args, folder),
+        |saved| {
+            let setup = resolve::<K>(args, Setting::from_toml(&K::write_config(saved.config())?, "the saved run")?)?;
+            K::ensure_continues(saved, &setup, &out)?;
+            used = K::open_devices(&setup)?;
+            Ok::<_, anyhow::Error>((setup, used.clone()))
+        },
+    )?;
+    if !run.has_checkpoint() {
+        say(format_args!("{} has no checkpoint yet: {} from the beginning", out.display(), K::STARTS));
+    }
+    Ok((run, out, used))
+}
+
+/// The setup from `saved` settings, the file of `--config` and the options; later ones take precedence.
+fn resolve<K: Kind>(args: &K::Args, mut saved: Vec<Setting>) -> Result<K::Setup> {
+    if let Some(path) = K::place(args).config {
+        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        saved.extend(usage(Setting::from_toml(&text, &path.display().to_string()))?);
+    }
+    saved.extend(usage(K::settings(args))?);
+    usage(K::resolve(args, &saved))
+}
+
+/// The folder of a run to be continued.
+fn to_resume(named: Option<&PathBuf>) -> Result<PathBuf> {
+    usage(named.cloned().context("--resume: name the run's folder (--out DIR)"))
+}
