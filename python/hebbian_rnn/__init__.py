@@ -7,6 +7,9 @@
     run.weights["w_rec"]      # a numpy array, [networks, post, pre]
     run.evaluate()            # frozen weights, fresh trials
 
+    life = hr.live("xor-rate")  # spiking networks that learn while they are simulated
+    life.weights["hidden-output"]
+
 Tasks are named (`hebbian-rnn tasks` lists them), or are yours: a function with `@task`, arrays, an environment of
 Gymnasium or NeuroGym.
 """
@@ -23,17 +26,20 @@ _os.environ.setdefault(
 
 from . import errors
 from ._native import Progress, __version__, explain
+from ._lives import LifeRun, Synapses
 from ._run import Findings, Run, load
 from ._sweep import Sweep, collect_sweep, run_job, sweep
 from ._tasks import Task, neurogym_task, psychrnn, task
-from ._train import Training, start, train
+from ._train import Training, live, start, start_life, train
 from ._worlds import World, neurogym_env, world
 
 __all__ = [
     "Findings",
+    "LifeRun",
     "Progress",
     "Run",
     "Sweep",
+    "Synapses",
     "Task",
     "Training",
     "World",
@@ -41,12 +47,14 @@ __all__ = [
     "collect_sweep",
     "errors",
     "explain",
+    "live",
     "load",
     "neurogym_env",
     "neurogym_task",
     "psychrnn",
     "run_job",
     "start",
+    "start_life",
     "sweep",
     "task",
     "train",

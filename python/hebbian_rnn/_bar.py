@@ -13,10 +13,8 @@ from ._native import Progress
 
 def _line(progress: Progress) -> str:
     done = f"{progress.updates}" if progress.limit is None else f"{progress.updates}/{progress.limit}"
-    return (
-        f"{done} updates  {progress.measured} {progress.mean:.3f}  correct {progress.correct:.2f}  "
-        f"{progress.trials_per_second:.0f} trials/s"
-    )
+    turns = "blocks" if progress.measured == "simulated seconds" else "updates"
+    return f"{done} {turns}  {progress.text}"
 
 
 def _in_terminal(progress: Progress) -> None:

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "OwnTask",
+    "LifeRun",
     "Progress",
     "Run",
     "Training",
@@ -13,11 +14,14 @@ __all__ = [
     "collect_sweep",
     "explain",
     "function_task",
+    "is_life",
     "leave",
     "load",
+    "load_life",
     "plan_sweep",
     "run_jobs",
     "start",
+    "start_life",
     "world_task",
     "write",
 ]
@@ -28,20 +32,20 @@ class OwnTask: ...
 
 @final
 class Progress:
-    """The progress of training."""
+    """The progress of a run."""
 
     @property
     def updates(self) -> int:
-        """Updates so far."""
+        """Updates so far; of a simulation, blocks."""
     @property
     def limit(self) -> int | None:
-        """Updates at which it stops; `None` if no number is set."""
+        """Updates, or blocks, at which it stops; `None` if no number is set."""
     @property
     def trials(self) -> int:
         """Trials of each network so far."""
     @property
     def measured(self) -> str:
-        """The measured quantity: "error" or, in a world, "return"."""
+        """The measured quantity: "error" or, in a world, "return"; of a simulation "simulated seconds"."""
     @property
     def mean(self) -> float:
         """Its mean over networks in the newest update."""
@@ -50,10 +54,13 @@ class Progress:
         """Fraction correct among the last 100 trials, mean over networks."""
     @property
     def trials_per_second(self) -> float:
-        """Trials per second of this training, over all networks."""
+        """Trials per second of this training, over all networks; of a simulation, simulated seconds per second."""
     @property
     def seconds(self) -> float:
-        """Seconds since training began."""
+        """Seconds since it began."""
+    @property
+    def text(self) -> str:
+        """All of this in a few words."""
     @property
     def warnings(self) -> list[str]:
         """Warnings so far, for example that a file could not be written."""
@@ -68,8 +75,8 @@ class Training:
     def pause(self) -> None: ...
     def proceed(self) -> None: ...
     def abort(self) -> None: ...
-    def inspect(self) -> Run: ...
-    def run(self) -> Run: ...
+    def inspect(self) -> Any: ...
+    def run(self) -> Any: ...
     def failure(self) -> Exception | None: ...
 
 @final
@@ -105,6 +112,34 @@ class Run:
     def learning_curve(self, log: bool) -> str: ...
     def describe(self) -> str: ...
 
+@final
+class LifeRun:
+    def metrics(self) -> dict[str, NDArray[Any]]: ...
+    def verdicts(self) -> dict[str, Any]: ...
+    def config(self) -> dict[str, Any]: ...
+    def populations(self) -> list[tuple[str, int, str]]: ...
+    def synapses(self) -> dict[str, list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]]: ...
+    @property
+    def networks(self) -> list[int]: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def folder(self) -> PathLike[str] | None: ...
+    @property
+    def stopped(self) -> str | None: ...
+    @property
+    def edited(self) -> bool: ...
+    def save(self, path: str, force: bool) -> None: ...
+    def resume(self, given: Mapping[str, Any], accept_edited: bool) -> Training: ...
+    def pictures(self, watch: Sequence[str]) -> tuple[str, str]: ...
+    def report(self, folder: str, watch: Sequence[str]) -> None: ...
+    def describe(self) -> str: ...
+
+def start_life(
+    life: str, rule: str | None, given: Mapping[str, Any], out: str | None, force: bool
+) -> Training: ...
+def load_life(path: str) -> LifeRun: ...
+def is_life(path: str) -> bool: ...
 def start(task: str | OwnTask, given: Mapping[str, Any], out: str | None, force: bool, automatic: bool) -> Training: ...
 def load(path: str, task: OwnTask | None = None) -> Run: ...
 def function_task(

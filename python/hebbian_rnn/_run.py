@@ -7,13 +7,14 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _native
 from ._arrays import floats
+from ._lives import LifeRun
 from ._tasks import native
 from .errors import UsageError
 
@@ -59,6 +60,16 @@ class Run:
     def updates(self) -> int:
         """Updates made."""
         return self._native.updates
+
+    @property
+    def moment(self) -> str:
+        """How far it has come, in words."""
+        return f"{self.updates} updates"
+
+    @property
+    def began(self) -> bool:
+        """Whether anything has been learnt."""
+        return self.updates > 0
 
     @property
     def trials(self) -> int:
@@ -181,10 +192,19 @@ def _column(values: list[str]) -> NDArray[Any]:
         return np.array(values)
 
 
-def load(path: str | os.PathLike[str], task: Any = None) -> Run:
-    """The networks of a run's folder or a checkpoint's file. Networks trained on your own task need that task."""
+@overload
+def load(path: str | os.PathLike[str]) -> Any: ...
+@overload
+def load(path: str | os.PathLike[str], task: Any) -> Run: ...
+def load(path: str | os.PathLike[str], task: Any = None) -> Run | LifeRun:
+    """The networks of a run's folder or a checkpoint's file: a `Run`, or a `LifeRun` of a simulation. Networks trained on your own
+    task need that task."""
     own = None if task is None else native(task)
-    run = Run(_native.load(os.fspath(path), own), own)
+    run: Run | LifeRun
+    if _native.is_life(os.fspath(path)):
+        run = LifeRun(_native.load_life(os.fspath(path)))
+    else:
+        run = Run(_native.load(os.fspath(path), own), own)
     if run._native.edited:
         warnings.warn(
             f"{os.fspath(path)}: its checksum does not match: damaged, or edited by hand", RuntimeWarning, stacklevel=2

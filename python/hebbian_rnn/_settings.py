@@ -23,22 +23,33 @@ KEYS = {
 }
 
 
-def flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+#: The same for simulations.
+LIFE_KEYS = {
+    "networks": "life.networks",
+    "seconds": "life.seconds",
+    "frozen_seconds": "life.frozen_seconds",
+    "seed": "life.seed",
+    "device": "life.device",
+    "dtype": "life.dtype",
+}
+
+
+def flat(settings: Mapping[str, Any], keys: Mapping[str, str] = KEYS) -> dict[str, Any]:
     """Settings by their dotted keys: `rule={"eta": 1}` and `{"rule.eta": 1}` are the same; `None` is left out."""
     found: dict[str, Any] = {}
     for name, value in settings.items():
         if value is None:
             continue
         if isinstance(value, Mapping):
-            for inner, one in flat(value).items():
+            for inner, one in flat(value, keys).items():
                 put(found, f"{name}.{inner}", one)
-        elif name in KEYS:
-            put(found, KEYS[name], value)
+        elif name in keys:
+            put(found, keys[name], value)
         else:
             put(found, name, value)
-    if isinstance(found.get("train.networks"), range):
-        networks = found["train.networks"]
-        found["train.networks"] = f"{networks.start}..{networks.stop}"
+    for key in ("train.networks", "life.networks"):
+        if isinstance(found.get(key), range):
+            found[key] = f"{found[key].start}..{found[key].stop}"
     return found
 
 

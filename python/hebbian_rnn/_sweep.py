@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _native
-from ._run import Run, load
+from ._run import load
 
 
 class Executor(Protocol):
@@ -33,8 +33,8 @@ class Sweep:
     has, how many `reached` the criterion and how many `diverged`, and the quartiles `criterion_trials` and `measured`; the
     latter of `measure`, which is `error` on fresh trials or `return`; `more_is_better` says whether larger values are better."""
 
-    def run(self, setting: int) -> Run:
-        """The networks of a setting, by its number."""
+    def run(self, setting: int) -> Any:
+        """The networks of a setting, by its number: a `Run`, or a `LifeRun` if lives were swept."""
         return load(self.folder / "runs" / str(setting))
 
     @property

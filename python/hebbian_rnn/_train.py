@@ -8,13 +8,14 @@ import sys
 import warnings
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from . import _native
 from ._bar import shown
+from ._lives import LifeRun
 from ._native import Progress
 from ._run import Run
-from ._settings import flat, put
+from ._settings import LIFE_KEYS, flat, put
 from ._tasks import of_any
 from .errors import Interrupted, UsageError
 
@@ -29,12 +30,15 @@ def _stop() -> None:
     _native.leave()
 
 
-class Training:
-    """Training in the background, as returned by `start`. Dropping it stops it."""
+AnyRun = TypeVar("AnyRun", Run, LifeRun)
 
-    def __init__(self, native: _native.Training, own: _native.OwnTask | None) -> None:
+
+class Training(Generic[AnyRun]):
+    """A run in the background, as returned by `start` and `start_life`. Dropping it stops it."""
+
+    def __init__(self, native: _native.Training, wrap: Callable[[Any], AnyRun]) -> None:
         self._native = native
-        self._own = own
+        self._wrap = wrap
         #: The number of its warnings already shown.
         self._warned = 0
         _alive.add(native)
@@ -49,11 +53,11 @@ class Training:
         """Whether it has ended."""
         return self._native.ended
 
-    def wait(self, timeout: float | None = None, on_progress: Callable[[Progress], object] | None = None) -> Run | None:
-        """Waits until it ends, at most `timeout` seconds; returns the trained networks, or `None` if it has not ended.
+    def wait(self, timeout: float | None = None, on_progress: Callable[[Progress], object] | None = None) -> AnyRun | None:
+        """Waits until it ends, at most `timeout` seconds; returns the networks, or `None` if it has not ended.
 
         `on_progress` is called ten times a second with the progress. Ctrl-C, or an exception in `on_progress`, stops
-        training after the update in progress; everything is kept, in the exception's `run`.
+        it after the update in progress; everything is kept, in the exception's `run`.
         """
 
         def watch(progress: Progress) -> None:
@@ -69,7 +73,7 @@ class Training:
         except KeyboardInterrupt:
             run = self.abort()
             where = f"in {run.folder}" if run.folder else "in this exception's `run`"
-            text = f"after {run.updates} updates; everything is kept {where}; its resume() continues"
+            text = f"after {run.moment}; everything is kept {where}; its resume() continues"
             raise Interrupted(text, run) from None
         except BaseException as error:
             _attach(error, self.abort())
@@ -84,29 +88,29 @@ class Training:
         """Continues after `pause`."""
         self._native.proceed()
 
-    def inspect(self) -> Run:
-        """The networks after the update in progress. Training continues."""
-        return Run(self._native.inspect(), self._own)
+    def inspect(self) -> AnyRun:
+        """The networks after the update in progress. The run continues."""
+        return self._wrap(self._native.inspect())
 
-    def abort(self) -> Run:
-        """Stops after the update in progress, keeping everything; returns the trained networks."""
+    def abort(self) -> AnyRun:
+        """Stops after the update in progress, keeping everything; returns the networks."""
         self._native.abort()
-        return Run(self._native.run(), self._own)
+        return self._wrap(self._native.run())
 
-    def _result(self) -> Run:
+    def _result(self) -> AnyRun:
         failure = self._native.failure()
-        run = Run(self._native.run(), self._own)
+        run = self._wrap(self._native.run())
         if failure is not None:
             _attach(failure, run)
             raise failure
         return run
 
 
-def _attach(error: BaseException, run: Run) -> None:
-    """Attaches the networks trained so far to an exception."""
+def _attach(error: BaseException, run: Run | LifeRun) -> None:
+    """Attaches the networks so far to an exception."""
     error.run = run  # type: ignore[attr-defined]
-    if run.updates and sys.version_info >= (3, 11):
-        error.add_note(f"{run.updates} updates are kept: in {run.folder or 'the `run` of this exception'}")
+    if run.began and sys.version_info >= (3, 11):
+        error.add_note(f"{run.moment} are kept: in {run.folder or 'the `run` of this exception'}")
 
 
 def start(
@@ -127,7 +131,7 @@ def start(
     device: str | None = None,
     accept_edited: bool = False,
     **settings: Any,
-) -> Training:
+) -> Training[Run]:
     """Starts training in the background. The arguments are those of `train`."""
     if isinstance(init, Run):
         if init.folder is None:
@@ -155,7 +159,7 @@ def start(
     if isinstance(task, Run):
         if out is not None or batch == "auto":
             raise UsageError("a run continues in its own folder, with its own batch: leave out `out` and `batch`")
-        return Training(task._native.resume(given, accept_edited, task._own), task._own)
+        return Training(task._native.resume(given, accept_edited, task._own), lambda run: Run(run, task._own))
     found = of_any(task)
     named: str | _native.OwnTask
     if isinstance(found, str):
@@ -163,7 +167,7 @@ def start(
     else:
         named = own = found.native
     folder = None if out is None else os.fspath(out)
-    return Training(_native.start(named, given, folder, force, batch == "auto"), own)
+    return Training(_native.start(named, given, folder, force, batch == "auto"), lambda run: Run(run, own))
 
 
 def train(task: Any, /, *, progress: bool | Callable[[Progress], object] | None = None, **arguments: Any) -> Run:
@@ -190,7 +194,72 @@ def train(task: Any, /, *, progress: bool | Callable[[Progress], object] | None 
     Ctrl-C raises `errors.Interrupted`, whose `run` holds the networks trained so far.
     """
     training = start(task, **arguments)
+    return finish(training, progress)
+
+
+def finish(training: Training[AnyRun], progress: bool | Callable[[Progress], object] | None) -> AnyRun:
+    """Waits until a run ends, showing its progress."""
     with shown(progress) as on_progress:
         run = training.wait(None, on_progress)
     assert run is not None  # Without a timeout, it has ended.
     return run
+
+
+def start_life(
+    life: str | LifeRun,
+    /,
+    *,
+    rule: str | None = None,
+    networks: int | range | None = None,
+    seconds: float | None = None,
+    frozen_seconds: float | None = None,
+    seed: int | None = None,
+    out: str | os.PathLike[str] | None = None,
+    force: bool = False,
+    device: str | None = None,
+    accept_edited: bool = False,
+    **settings: Any,
+) -> Training[LifeRun]:
+    """Starts a simulation in the background. The arguments are those of `live`."""
+    given = flat(
+        {
+            "networks": networks,
+            "seconds": None if seconds is None else float(seconds),
+            "frozen_seconds": None if frozen_seconds is None else float(frozen_seconds),
+            "seed": seed,
+            "device": device,
+        },
+        LIFE_KEYS,
+    )
+    for key, value in flat(settings, LIFE_KEYS).items():
+        put(given, key, value)
+    if isinstance(life, LifeRun):
+        if out is not None or rule is not None:
+            raise UsageError("a simulation continues in its own folder, with its own rule: leave out `out` and `rule`")
+        return Training(life._native.resume(given, accept_edited), LifeRun)
+    folder = None if out is None else os.fspath(out)
+    return Training(_native.start_life(life, rule, given, folder, force), LifeRun)
+
+
+def live(
+    life: str | LifeRun, /, *, progress: bool | Callable[[Progress], object] | None = None, **arguments: Any
+) -> LifeRun:
+    """Simulates networks of spiking or rate neurons whose weights change at every step, and returns them.
+
+    life: a name of `hebbian-rnn lives`; or a `LifeRun`, to continue it.
+    rule: the learning rule of the plastic projections; "none": their weights are fixed.
+    networks: the number of independent networks, or a `range` of their indices.
+    seconds: the simulated time in which weights change.
+    frozen_seconds: the simulated time after that, with frozen weights.
+    seed: of all random numbers.
+    out: the run's folder, as the command writes it; default: the run is only in memory, until `LifeRun.save`.
+    force: if there is a run in that folder, move it aside.
+    device: "auto", "cpu", "cuda", "cuda:0", "metal".
+    progress: as for `train`.
+
+    Every other key of the configuration is a setting; populations and projections are addressed by name, as in
+    `**{"population.hidden.size": 40}`.
+
+    Ctrl-C raises `errors.Interrupted`, whose `run` holds the networks so far.
+    """
+    return finish(start_life(life, **arguments), progress)

@@ -2,6 +2,7 @@
 
 mod errors;
 mod leaving;
+mod lives;
 mod run;
 mod sweeps;
 mod tasks;
@@ -13,8 +14,8 @@ use crate::errors::OrRaise;
 use crate::tasks::OwnTask;
 use crate::training::Training;
 use hebbian_rnn::{
-    automatic_batch, check_memory, open_devices, parse_devices, resolve_config, EpisodeSettings, Own, RunFolder,
-    Setting, Setup, Trainer,
+    automatic_batch, open_devices, parse_devices, resolve_config, EpisodeSettings, Own, Process, Run, Setting, Setup,
+    Trainer,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -39,18 +40,18 @@ fn start(
     }
     .or_raise()?;
     let warnings = setup.unread(&given);
-    let (trainer, folder) = run::apart(py, || {
+    let run = run::apart(py, || {
         let devices = open_devices(&parse_devices(&setup.config.train.device)?)?.devices;
         if automatic {
             setup.config.train.batch = automatic_batch(&setup, &devices)?;
         }
-        check_memory(&setup, &devices)?;
-        let trainer = Trainer::new(setup, &devices)?;
-        let Some(out) = out else { return Ok((trainer, None)) };
-        let folder = RunFolder::create(&out, trainer.config(), force)?;
-        Ok((trainer, Some((folder, out))))
+        let trainer = Trainer::start(setup, &devices)?;
+        match out {
+            Some(out) => Run::create(&out, trainer, force),
+            None => Ok(Run::in_memory(trainer)),
+        }
     })?;
-    Training::begin(trainer, folder, Vec::new(), own, warnings)
+    Training::begin(run, Vec::new(), own, warnings)
 }
 
 /// Explains a key, task, rule or column.
@@ -82,7 +83,11 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<training::Progress>()?;
     module.add_class::<Training>()?;
     module.add_class::<OwnTask>()?;
+    module.add_class::<lives::LifeRun>()?;
     module.add_function(wrap_pyfunction!(start, module)?)?;
+    module.add_function(wrap_pyfunction!(lives::start_life, module)?)?;
+    module.add_function(wrap_pyfunction!(lives::load_life, module)?)?;
+    module.add_function(wrap_pyfunction!(lives::is_life, module)?)?;
     module.add_function(wrap_pyfunction!(run::load, module)?)?;
     module.add_function(wrap_pyfunction!(tasks::function_task, module)?)?;
     module.add_function(wrap_pyfunction!(tasks::world_task, module)?)?;

@@ -7,12 +7,12 @@ use crate::values::{array, columns, object, safetensors, settings};
 use hebbian_rnn::candle_core::Device;
 use hebbian_rnn::{
     evaluate, find_analysis, open_devices, parse_devices, parse_inputs, read_metrics, simulate, Checkpoint, Error,
-    Integrity, LearningCurve, Lock, NetworkReport, Options, Own, Record, RunFolder, RunReport, StopReason, Subject,
-    Trainer, METRICS_FILE,
+    Integrity, LearningCurve, NetworkReport, Options, Own, Process, Record, Run as KeptRun, RunReport, StopReason,
+    Subject, Trainer, METRICS_FILE,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Trained networks, with the record of their training.
 #[pyclass(frozen, module = "hebbian_rnn._native")]
@@ -33,6 +33,33 @@ impl Run {
 /// Does long work without Python's lock, on the library's threads.
 pub fn apart<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Error> + Send) -> PyResult<T> {
     py.detach(|| rayon::scope(|_| work())).or_raise()
+}
+
+/// A reason to stop, as Python names it.
+pub fn name_reason(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::Limit => "limit",
+        StopReason::Criterion => "criterion",
+        StopReason::Frozen => "frozen",
+        _ => "interrupted",
+    }
+}
+
+/// Refuses to continue from a checkpoint that was edited, unless that is accepted.
+pub fn refuse_edited(integrity: Integrity, accepted: bool) -> Result<(), Error> {
+    if integrity != Integrity::Changed || accepted {
+        return Ok(());
+    }
+    let text = "the checkpoint was changed after it was written; accept_edited=True continues from it anyway";
+    Err(Error::Usage(text.into()))
+}
+
+/// Refuses to continue in a folder that is at another moment than a run in memory.
+pub fn ensure_at(path: &Path, turn: &str, found: u64, expected: u64) -> Result<(), Error> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::Usage(format!("{} is now at {turn} {found}, this run at {expected}: load it again", path.display())))
 }
 
 /// The networks of a run's folder or of a checkpoint's file.
@@ -94,12 +121,7 @@ impl Run {
     /// Why training stopped.
     #[getter]
     fn stopped(&self) -> Option<&'static str> {
-        self.stopped.map(|reason| match reason {
-            StopReason::Limit => "limit",
-            StopReason::Criterion => "criterion",
-            StopReason::Frozen => "frozen",
-            _ => "interrupted",
-        })
+        self.stopped.map(name_reason)
     }
 
     /// Whether the checkpoint's file was changed after it was written.
@@ -158,7 +180,7 @@ impl Run {
             if path.extension().is_some_and(|end| end == "safetensors") {
                 return self.checkpoint.write(&path);
             }
-            RunFolder::create(&path, &self.checkpoint.setup.config, force)?.keep(&self.rows, &self.checkpoint)
+            KeptRun::<Trainer>::write(&path, force, &mut self.checkpoint.clone(), &self.rows)
         })
     }
 
@@ -172,34 +194,24 @@ impl Run {
         task: Option<&Bound<'_, OwnTask>>,
     ) -> PyResult<Training> {
         let given = settings(given)?;
-        let (trainer, folder) = apart(py, || {
-            let saved = &self.checkpoint;
-            let setup = saved.setup.changed(&given)?;
-            saved.setup.config.goes_on_as(&setup.config, "this run")?;
-            if self.edited() && !accept_edited {
-                let text =
-                    "the checkpoint was changed after it was written; accept_edited=True continues from it anyway";
-                return Err(Error::Usage(text.into()));
-            }
+        let run = apart(py, || {
+            let here = &self.checkpoint;
+            let setup = here.setup.changed(&given)?;
+            here.setup.config.goes_on_as(&setup.config, "this run")?;
+            refuse_edited(here.integrity, accept_edited)?;
             let devices = open_devices(&parse_devices(&setup.config.train.device)?)?.devices;
-            hebbian_rnn::check_memory(&setup, &devices)?;
             let Some(path) = &self.folder else {
-                return Ok((Trainer::resume(&Checkpoint { setup, ..saved.clone() }, &devices)?, None));
+                let checkpoint = Checkpoint { setup, ..here.clone() };
+                return Ok(KeptRun::in_memory(Trainer::restore(&checkpoint, &devices)?));
             };
-            let lock = Lock::take(path)?;
             let own = Own { task: Some(setup.task.clone()), rule: Some(setup.rule.clone()), ..Own::default() };
-            let newest = Checkpoint::read_with(path, own, &Device::Cpu)?;
-            if newest.updates != saved.updates {
-                let (found, expected) = (newest.updates, saved.updates);
-                let text =
-                    format!("{} is now at update {found}, this run at {expected}: load it again", path.display());
-                return Err(Error::Usage(text));
-            }
-            let trainer = Trainer::resume(&Checkpoint { setup, ..newest }, &devices)?;
-            let folder = RunFolder::reopen(lock, trainer.config(), Some(saved.updates))?;
-            Ok((trainer, Some((folder, path.clone()))))
+            let read = |path: &Path| {
+                let newest = Checkpoint::read_with(path, own, &Device::Cpu)?;
+                ensure_at(path, "update", newest.updates, here.updates).map(|()| newest)
+            };
+            KeptRun::resume(path, read, |_| Ok((setup, devices)))
         })?;
-        Training::begin(trainer, folder, self.rows.clone(), task.map(|task| task.get()), Vec::new())
+        Training::begin::<Trainer>(run, self.rows.clone(), task.map(|task| task.get()), Vec::new())
     }
 
     /// The title, summary, tables and pictures of an analysis.

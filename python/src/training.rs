@@ -1,11 +1,14 @@
-//! Training in the background: watched, paused, inspected and stopped from Python, whose thread it never waits for.
+//! Runs in the background: watched, paused, inspected and stopped from Python, whose thread they never wait for.
 
 use crate::errors::{exception, OrRaise};
+use crate::lives::LifeRun;
 use crate::run::Run;
 use crate::tasks::OwnTask;
-use hebbian_rnn::{Error, NetworkReport, Observer, RunFolder, StopReason, Trainer, UpdateReport};
+use hebbian_rnn::{Checkpoint, Error, Kept, LifeCheckpoint, LifeRow, Lives, NetworkReport, Observer, StopReason};
+use hebbian_rnn::{Trainer, UpdateReport};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::types::PyAny;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -14,96 +17,164 @@ use std::time::{Duration, Instant};
 /// How often a waiting thread looks at signals and reports progress.
 const TICK: Duration = Duration::from_millis(100);
 
-/// The progress of training.
+/// The progress of a run.
 #[pyclass(frozen, get_all, module = "hebbian_rnn")]
 #[derive(Clone, Default)]
 pub struct Progress {
-    /// Updates so far.
+    /// Updates so far; of a simulation, blocks.
     updates: u64,
-    /// Updates at which it stops; `None` if no number is set.
+    /// Updates, or blocks, at which it stops; `None` if no number is set.
     limit: Option<u64>,
     /// Trials of each network so far.
     trials: u64,
-    /// The measured quantity: "error" or, in a world, "return".
+    /// The measured quantity: "error" or, in a world, "return"; of a simulation "simulated seconds".
     measured: &'static str,
     /// Its mean over networks in the newest update.
     mean: f64,
     /// Fraction correct among the last 100 trials, mean over networks.
     correct: f64,
-    /// Trials per second of this training, over all networks.
+    /// Trials per second of this training, over all networks; of a simulation, simulated seconds per second.
     trials_per_second: f64,
-    /// Seconds since training began.
+    /// Seconds since it began.
     seconds: f64,
+    /// All of this in a few words.
+    text: String,
     /// Warnings so far, for example that a file could not be written.
     warnings: Vec<String>,
 }
 
-/// The state of training, shared by two threads.
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+/// A kind of run: training, or a simulation of lives.
+pub trait Kind: Kept<Row: Clone + Send> + Send + 'static {
+    /// Its networks, as Python sees them.
+    type Networks: Clone + Send + 'static;
+
+    fn object(py: Python<'_>, networks: Self::Networks) -> PyResult<Py<PyAny>>;
+
+    fn networks(
+        checkpoint: Self::Checkpoint,
+        rows: Vec<Self::Row>,
+        folder: Option<PathBuf>,
+        stopped: Option<StopReason>,
+    ) -> Self::Networks;
+
+    /// Shows the present moment of a process that began at turn `first`, `seconds` ago.
+    fn show(&self, report: Option<&Self::Report>, first: u64, seconds: f64, progress: &mut Progress);
+}
+
+impl Kind for Trainer {
+    type Networks = Run;
+
+    fn object(py: Python<'_>, networks: Run) -> PyResult<Py<PyAny>> {
+        Py::new(py, networks).map(Py::into_any)
+    }
+
+    fn networks(
+        checkpoint: Checkpoint,
+        rows: Vec<NetworkReport>,
+        folder: Option<PathBuf>,
+        stopped: Option<StopReason>,
+    ) -> Run {
+        Run { checkpoint, rows, folder, stopped }
+    }
+
+    fn show(&self, report: Option<&UpdateReport>, first: u64, seconds: f64, progress: &mut Progress) {
+        progress.measured = if self.setup().task.episodes().is_some() { "return" } else { "error" };
+        (progress.updates, progress.trials) = (self.updates(), self.trials());
+        let Some(report) = report else { return };
+        let trials = (report.update - first) * self.config().train.batch as u64 * report.networks.len() as u64;
+        progress.mean = report.mean(NetworkReport::measured).unwrap_or(f64::NAN);
+        progress.correct = report.mean(|row| row.recent_correct).unwrap_or(f64::NAN);
+        progress.trials_per_second = trials as f64 / seconds.max(1e-9);
+        progress.text = format!(
+            "{} {:.3}  correct {:.2}  {:.0} trials/s",
+            progress.measured, progress.mean, progress.correct, progress.trials_per_second
+        );
+    }
+}
+
+impl Kind for Lives {
+    type Networks = LifeRun;
+
+    fn object(py: Python<'_>, networks: LifeRun) -> PyResult<Py<PyAny>> {
+        Py::new(py, networks).map(Py::into_any)
+    }
+
+    fn networks(
+        checkpoint: LifeCheckpoint,
+        rows: Vec<LifeRow>,
+        folder: Option<PathBuf>,
+        stopped: Option<StopReason>,
+    ) -> LifeRun {
+        LifeRun { checkpoint, rows, folder, stopped }
+    }
+
+    fn show(&self, report: Option<&Vec<LifeRow>>, first: u64, seconds: f64, progress: &mut Progress) {
+        progress.measured = "simulated seconds";
+        (progress.updates, progress.mean, progress.correct) = (self.block(), self.seconds(), f64::NAN);
+        let Some(report) = report else { return };
+        let lived = (self.block() - first) as f64 * self.block_seconds();
+        progress.trials_per_second = lived / seconds.max(1e-9);
+        progress.text = hebbian_rnn::Process::in_short(self, report);
+    }
+}
+
+/// The state of a run, shared by two threads.
+struct Shared<K: Kind> {
+    state: Mutex<State<K>>,
     changed: Condvar,
 }
 
-#[derive(Default)]
-struct State {
+struct State<K: Kind> {
     aborted: bool,
     paused: bool,
     asked: bool,
-    looked: Option<Result<Run, Error>>,
+    looked: Option<Result<K::Networks, Error>>,
     progress: Progress,
-    ended: Option<Ended>,
+    ended: Option<Ended<K>>,
 }
 
-/// The outcome of training: the trained networks, unless the device no longer returns them, and the error, if there was one.
-struct Ended {
-    trained: Result<Run, Error>,
+/// The outcome of a run: its networks, unless the device no longer returns them, and the error, if there was one.
+struct Ended<K: Kind> {
+    networks: Result<K::Networks, Error>,
     failed: Option<Error>,
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl<K: Kind> Shared<K> {
+    fn lock(&self) -> MutexGuard<'_, State<K>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change(&self, change: impl FnOnce(&mut State<K>)) {
         change(&mut self.lock());
         self.changed.notify_all();
     }
 }
 
-/// Follows training on its own thread.
-struct Follower {
-    shared: Arc<Shared>,
-    rows: Vec<NetworkReport>,
+/// Follows a run on its own thread.
+struct Follower<K: Kind> {
+    shared: Arc<Shared<K>>,
+    rows: Vec<K::Row>,
     folder: Option<PathBuf>,
     started: Instant,
     first: u64,
 }
 
-impl Follower {
-    fn trained(&self, trainer: &Trainer, stopped: Option<StopReason>) -> Result<Run, Error> {
-        let (checkpoint, rows) = (trainer.checkpoint()?, self.rows.clone());
-        Ok(Run { checkpoint, rows, folder: self.folder.clone(), stopped })
+impl<K: Kind> Follower<K> {
+    fn networks(&self, process: &K, stopped: Option<StopReason>) -> Result<K::Networks, Error> {
+        Ok(K::networks(process.checkpoint()?, self.rows.clone(), self.folder.clone(), stopped))
     }
 }
 
-impl Observer for Follower {
-    fn update(&mut self, trainer: &Trainer, report: &UpdateReport) -> hebbian_rnn::Result<()> {
-        self.rows.extend(report.networks.iter().cloned());
+impl<K: Kind> Observer<K> for Follower<K> {
+    fn update(&mut self, process: &K, report: &K::Report) -> hebbian_rnn::Result<()> {
+        self.rows.extend_from_slice(K::rows(report));
         let mut state = self.shared.lock();
-        let seconds = self.started.elapsed().as_secs_f64();
-        let batch = trainer.config().train.batch as u64;
-        let trials = (report.update - self.first) * batch * report.networks.len() as u64;
-        state.progress.updates = report.update;
-        state.progress.trials = report.trials;
-        state.progress.mean = report.mean(NetworkReport::measured).unwrap_or(f64::NAN);
-        state.progress.correct = report.mean(|row| row.recent_correct).unwrap_or(f64::NAN);
-        state.progress.trials_per_second = trials as f64 / seconds.max(1e-9);
-        state.progress.seconds = seconds;
+        state.progress.seconds = self.started.elapsed().as_secs_f64();
+        let seconds = state.progress.seconds;
+        process.show(Some(report), self.first, seconds, &mut state.progress);
         loop {
             if std::mem::take(&mut state.asked) {
-                state.looked = Some(self.trained(trainer, None));
+                state.looked = Some(self.networks(process, None));
                 self.shared.changed.notify_all();
             }
             if !state.paused || state.aborted {
@@ -112,56 +183,112 @@ impl Observer for Follower {
             state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
+
+    fn warning(&mut self, message: &str) {
+        self.shared.change(|state| state.progress.warnings.push(message.into()));
+    }
 }
 
-/// Training in the background. Dropping it stops it, as `abort` does.
+/// What Python can ask of a run in the background, whatever its kind.
+trait Background: Send + Sync {
+    /// Waits at most one tick until it has ended or, if `inspected`, until it was inspected; returns whether that is so.
+    fn tick(&self, inspected: bool) -> bool;
+    fn progress(&self) -> Progress;
+    fn has_ended(&self) -> bool;
+    fn pause(&self, paused: bool);
+    fn abort(&self);
+    fn ask(&self);
+    /// The networks that were asked for; `None` if it ended first.
+    fn inspected(&self, py: Python<'_>) -> Option<PyResult<Py<PyAny>>>;
+    /// The networks at the end.
+    fn outcome(&self, py: Python<'_>) -> PyResult<Py<PyAny>>;
+    fn failure(&self) -> Option<PyErr>;
+}
+
+impl<K: Kind> Background for Shared<K> {
+    fn tick(&self, inspected: bool) -> bool {
+        let until = |state: &State<K>| state.ended.is_some() || inspected && state.looked.is_some();
+        let waited = self.changed.wait_timeout_while(self.lock(), TICK, |state| !until(state));
+        until(&waited.unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    fn progress(&self) -> Progress {
+        self.lock().progress.clone()
+    }
+
+    fn has_ended(&self) -> bool {
+        self.lock().ended.is_some()
+    }
+
+    fn pause(&self, paused: bool) {
+        self.change(|state| state.paused = paused);
+    }
+
+    fn abort(&self) {
+        self.change(|state| state.aborted = true);
+    }
+
+    fn ask(&self) {
+        self.change(|state| (state.asked, state.looked) = (true, None));
+    }
+
+    fn inspected(&self, py: Python<'_>) -> Option<PyResult<Py<PyAny>>> {
+        let looked = self.lock().looked.take()?;
+        Some(looked.or_raise().and_then(|networks| K::object(py, networks)))
+    }
+
+    fn outcome(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let networks = match self.lock().ended.as_ref().map(|ended| &ended.networks) {
+            Some(Ok(networks)) => networks.clone(),
+            Some(Err(error)) => return Err(PyRuntimeError::new_err(error.to_string())),
+            None => return Err(PyRuntimeError::new_err("the run ended because of a bug; its message is above")),
+        };
+        K::object(py, networks)
+    }
+
+    fn failure(&self) -> Option<PyErr> {
+        self.lock().ended.as_mut()?.failed.take().map(exception)
+    }
+}
+
+/// A run in the background. Dropping it stops it, as `abort` does.
 #[pyclass(frozen, module = "hebbian_rnn", weakref)]
 pub struct Training {
-    shared: Arc<Shared>,
+    run: Arc<dyn Background>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Training {
-    /// Lets `trainer` train; `before` are the rows of an earlier run that it continues.
-    pub fn begin(
-        trainer: Trainer,
-        folder: Option<(RunFolder, PathBuf)>,
-        before: Vec<NetworkReport>,
+    /// Lets a run proceed; `before` are the rows of an earlier one that it continues.
+    pub fn begin<K: Kind>(
+        run: hebbian_rnn::Run<K>,
+        before: Vec<K::Row>,
         own: Option<&OwnTask>,
         warnings: Vec<String>,
     ) -> PyResult<Self> {
-        let shared = Arc::new(Shared::default());
-        let limit = trainer.config().train.max_updates();
-        shared.change(|state| {
-            state.progress.measured = if trainer.setup().task.episodes().is_some() { "return" } else { "error" };
-            state.progress.warnings = warnings;
-            state.progress.limit = (limit < u64::MAX).then_some(limit);
-            (state.progress.updates, state.progress.trials) = (trainer.updates(), trainer.trials());
-        });
-        // Handing work to threads from outside costs two switches each time, so training has its own threads; another one
+        let mut progress = Progress { limit: run.process().limit(), warnings, ..Progress::default() };
+        run.process().show(None, 0, 0.0, &mut progress);
+        let state = State { aborted: false, paused: false, asked: false, looked: None, progress, ended: None };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        // Handing work to threads from outside costs two switches each time, so a run has its own threads; another one
         // beside it, or one that is paused, then blocks nothing.
         let threads = rayon::ThreadPoolBuilder::new().build();
         let threads = threads
-            .map_err(|error| PyRuntimeError::new_err(format!("the training threads could not be started: {error}")))?;
+            .map_err(|error| PyRuntimeError::new_err(format!("the threads of a run could not be started: {error}")))?;
         let worker = shared.clone();
         let rest = own.map(|own| own.rest());
         let work = move || {
-            threads.install(|| train(trainer, folder, before, worker));
+            threads.install(|| proceed(run, before, worker));
             if let Some(rest) = rest {
                 rest();
             }
         };
-        let thread = std::thread::Builder::new().name("hebbian-rnn training".into()).spawn(work)?;
-        Ok(Training { shared, thread: Mutex::new(Some(thread)) })
+        let thread = std::thread::Builder::new().name("hebbian-rnn run".into()).spawn(work)?;
+        Ok(Training { run: shared, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Waits at most one tick for a change of the state, then checks for signals.
-    fn tick(&self, py: Python<'_>, until: impl Fn(&State) -> bool + Sync) -> PyResult<bool> {
-        let reached = py.detach(|| {
-            let state = self.shared.lock();
-            let waited = self.shared.changed.wait_timeout_while(state, TICK, |state| !until(state));
-            until(&waited.unwrap_or_else(PoisonError::into_inner).0)
-        });
+    fn tick(&self, py: Python<'_>, inspected: bool) -> PyResult<bool> {
+        let reached = py.detach(|| self.run.tick(inspected));
         py.check_signals()?;
         Ok(reached)
     }
@@ -177,12 +304,12 @@ impl Training {
 
 #[pymethods]
 impl Training {
-    /// Waits until the training ends, at most `timeout` seconds. Returns whether it has ended.
+    /// Waits until the run ends, at most `timeout` seconds. Returns whether it has ended.
     #[pyo3(signature = (timeout=None, on_progress=None))]
     fn wait(&self, py: Python<'_>, timeout: Option<f64>, on_progress: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
         let end = timeout.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
         loop {
-            let ended = self.tick(py, |state| state.ended.is_some())?;
+            let ended = self.tick(py, false)?;
             if let Some(on_progress) = on_progress {
                 on_progress.call1((self.progress(),))?;
             }
@@ -195,86 +322,67 @@ impl Training {
     /// Its progress.
     #[getter]
     fn progress(&self) -> Progress {
-        self.shared.lock().progress.clone()
+        self.run.progress()
     }
 
     /// Whether it has ended.
     #[getter]
     fn ended(&self) -> bool {
-        self.shared.lock().ended.is_some()
+        self.run.has_ended()
     }
 
     /// Stops after the update in progress until `proceed`.
     fn pause(&self) {
-        self.shared.change(|state| state.paused = true);
+        self.run.pause(true);
     }
 
     /// Continues after `pause`.
     fn proceed(&self) {
-        self.shared.change(|state| state.paused = false);
+        self.run.pause(false);
     }
 
     /// Stops after the update in progress, keeping everything, and waits for that.
     fn abort(&self, py: Python<'_>) {
-        self.shared.change(|state| state.aborted = true);
+        self.run.abort();
         self.join(py);
     }
 
-    /// The networks after the update in progress. Training continues.
-    fn inspect(&self, py: Python<'_>) -> PyResult<Run> {
-        self.shared.change(|state| (state.asked, state.looked) = (true, None));
-        while !self.tick(py, |state| state.looked.is_some() || state.ended.is_some())? {}
-        let looked = self.shared.lock().looked.take();
-        match looked {
-            Some(trained) => trained.or_raise(),
-            None => self.run(py),
-        }
+    /// The networks after the update in progress. The run continues.
+    fn inspect(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.run.ask();
+        while !self.tick(py, true)? {}
+        self.run.inspected(py).unwrap_or_else(|| self.run(py))
     }
 
     /// Its outcome.
-    fn run(&self, py: Python<'_>) -> PyResult<Run> {
+    fn run(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         self.join(py);
-        let state = self.shared.lock();
-        match state.ended.as_ref().map(|ended| &ended.trained) {
-            Some(Ok(run)) => Ok(run.clone()),
-            Some(Err(error)) => Err(PyRuntimeError::new_err(error.to_string())),
-            None => Err(PyRuntimeError::new_err("training ended because of a bug; its message is above")),
-        }
+        self.run.outcome(py)
     }
 
     /// The exception that ended it, if any. The first call takes it away.
     fn failure(&self) -> Option<PyErr> {
-        self.shared.lock().ended.as_mut()?.failed.take().map(exception)
+        self.run.failure()
     }
 }
 
 impl Drop for Training {
     fn drop(&mut self) {
-        self.shared.change(|state| state.aborted = true);
+        self.run.abort();
     }
 }
 
-/// Trains until training ends for any reason.
-fn train(mut trainer: Trainer, folder: Option<(RunFolder, PathBuf)>, before: Vec<NetworkReport>, shared: Arc<Shared>) {
-    let (mut folder, path) = folder.unzip();
-    let warned = shared.clone();
-    if let Some(folder) = &mut folder {
-        folder.on_warning(move |warning| warned.change(|state| state.progress.warnings.push(warning.into())));
-    }
-    let first = trainer.updates();
-    let mut follower = Follower { shared: shared.clone(), rows: before, folder: path, started: Instant::now(), first };
-    let outcome = {
-        let mut observers: Vec<&mut dyn Observer> = Vec::new();
-        observers.extend(folder.as_mut().map(|folder| folder as &mut dyn Observer));
-        observers.push(&mut follower);
-        trainer.train_with(&mut observers, &|| shared.lock().aborted)
-    };
-    let (stopped, failed) = match outcome {
+/// Proceeds until the run ends for any reason.
+fn proceed<K: Kind>(mut run: hebbian_rnn::Run<K>, before: Vec<K::Row>, shared: Arc<Shared<K>>) {
+    let (first, folder) = (run.process().clock(), run.path().map(Into::into));
+    let mut follower = Follower { shared: shared.clone(), rows: before, folder, started: Instant::now(), first };
+    let (stopped, failed) = match run.proceed(&mut [&mut follower], &|| shared.lock().aborted) {
         Ok(reason) => (Some(reason), None),
         Err(error) => (None, Some(error)),
     };
     // The folder is unlocked before the end is announced.
-    drop(folder);
-    let trained = follower.trained(&trainer, stopped);
-    shared.change(|state| state.ended = Some(Ended { trained, failed }));
+    let (process, lock) = run.into_parts();
+    drop(lock);
+    let networks = follower.networks(&process, stopped);
+    shared.change(|state| state.ended = Some(Ended { networks, failed }));
 }

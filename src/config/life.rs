@@ -325,7 +325,7 @@ mod tests {
         // A setting after a whole list, such as that of a configuration file, changes it.
         let list = Setting::from_toml(&small().to_toml().unwrap(), "config.toml").unwrap();
         let changed = [list, vec![Setting::parse("population.b.size=7").unwrap()]].concat();
-        assert_eq!(small().with(&changed).unwrap(), set("population.b.size=7"));
+        assert_eq!(small().with(&changed).unwrap(), set("population.b.size=7").unwrap());
         let same = small();
         assert_eq!(same.with(&same.settings("x").unwrap()).unwrap(), same);
     }

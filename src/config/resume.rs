@@ -1,9 +1,13 @@
 //! The keys that can change when a run is resumed.
 
-use super::{Config, Setting};
+use super::{Config, LifeConfig, Setting};
 use crate::error::{bail, Result};
 
-/// Keys that do not affect what is learnt.
+/// Keys of lives that do not affect what is learnt up to a moment.
+const LIFE_MAY_CHANGE: [&str; 5] =
+    ["life.seconds", "life.frozen_seconds", "life.device", "life.checkpoint_every_seconds", "life.keep"];
+
+/// Keys of training that do not affect what is learnt.
 const MAY_CHANGE: [&str; 8] = [
     "train.trials",
     "train.updates",
@@ -36,6 +40,23 @@ impl Config {
     pub(crate) fn difference(&self, other: &Config, but: &[&str]) -> Result<Option<(String, String, String)>> {
         let flat = |config: &Config| Setting::from_toml(&config.to_toml()?, "the configuration");
         Ok(first_difference(&flat(self)?, &flat(other)?, but))
+    }
+}
+
+impl LifeConfig {
+    /// As [`Config::goes_on_as`].
+    ///
+    /// # Errors
+    /// As [`Config::goes_on_as`].
+    pub fn goes_on_as(&self, now: &LifeConfig, place: &str) -> Result<()> {
+        if let Some((key, before, now)) = self.difference(now, &LIFE_MAY_CHANGE)? {
+            bail!(
+                Usage,
+                "{key} is {before} in {place} and {now} now; a resumed run can change only {}",
+                LIFE_MAY_CHANGE.join(", ")
+            );
+        }
+        Ok(())
     }
 }
 

@@ -127,6 +127,22 @@ impl LifeSetup {
         Self::new(find_life(name)?.config(rule)?.with(settings)?)
     }
 
+    /// The names of the world's figures, columns of `metrics.csv`.
+    ///
+    /// # Errors
+    /// Those of the world's parameters.
+    pub fn figures(&self) -> Result<&'static [&'static str]> {
+        Ok(self.world(self.config.life.networks.start)?.figures())
+    }
+
+    /// The same simulation with some settings changed.
+    ///
+    /// # Errors
+    /// As [`LifeSetup::resolve`].
+    pub fn changed(&self, settings: &[Setting]) -> Result<Self> {
+        Self::new(self.config.with(settings)?)
+    }
+
     /// The world of a network.
     ///
     /// # Errors

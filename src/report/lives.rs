@@ -46,6 +46,15 @@ pub fn report_life(folder: &Path, checkpoint: &LifeCheckpoint, rows: &[LifeRow],
     write_atomically(&folder.join(REPORT_FILE), page.as_bytes())
 }
 
+/// The pictures of [`report_life`] as SVG: that of the life, and the circuit.
+///
+/// # Errors
+/// As [`report_life`].
+pub fn draw_life(checkpoint: &LifeCheckpoint, rows: &[LifeRow], watch: &[String]) -> Result<(String, String)> {
+    let (life, circuit) = (life_picture(checkpoint, rows, watch)?, circuit_picture(&checkpoint.setup)?);
+    Ok((life.svg(), circuit.svg()))
+}
+
 pub(super) fn title(setup: &LifeSetup) -> Result<String> {
     let networks = setup.config.life.networks.count();
     let rule = setup.config.projections.iter().find_map(|projection| projection.rule_name()).unwrap_or("no rule");

@@ -10,7 +10,7 @@ mod page;
 pub use citations::{cite, cite_life};
 pub(crate) use figures::learning_curves;
 pub use figures::{draw_learning_curves, draw_sample_trials, LearningCurve};
-pub use lives::report_life;
+pub use lives::{draw_life, report_life};
 pub(crate) use page::{picture, render};
 
 use crate::analysis::{Analysis, Findings, Options, Subject, ANALYSES};

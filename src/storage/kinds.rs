@@ -1,6 +1,6 @@
 //! How the training of networks and the lives of networks are kept.
 
-use super::life_rows::{figures, header, life_csv, rows_until};
+use super::life_rows::{header, life_csv, rows_until};
 use super::{to_csv, Kept, Metrics};
 use crate::config::{Config, LifeConfig};
 use crate::error::Result;
@@ -86,7 +86,7 @@ impl Kept for Lives {
             return Metrics::shortened(path, rows_until(path, setup, turns, |_| ())?);
         }
         // A file of lives has its header even before its first row.
-        let header = header(figures(setup)?);
+        let header = header(setup.figures()?);
         write_atomically(path, header.as_bytes())?;
         Metrics::shortened(path, header.len() as u64)
     }

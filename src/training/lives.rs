@@ -56,6 +56,23 @@ impl LifeCheckpoint {
         Ok(self.block as f64 * steps as f64 * life.dt_ms / 1000.0)
     }
 
+    /// Refuses to continue these lives, stored in `place`, with another setup, unless the two differ only in when to stop, the device,
+    /// and what is written.
+    ///
+    /// # Errors
+    /// [`Error::Usage`](crate::Error::Usage), which names the first key that differs.
+    pub fn ensure_continues(&self, setup: &LifeSetup, place: &str) -> Result<()> {
+        self.setup.config.goes_on_as(&setup.config, place)?;
+        // A block that was simulated with plastic weights would be one with frozen weights, or the other way round.
+        let (before, seconds, lived) = (self.setup.config.life.seconds, setup.config.life.seconds, self.seconds()?);
+        ensure!(
+            seconds == before || (lived <= before && lived <= seconds),
+            Usage,
+            "{place}: life.seconds is {before} and {lived} s have been simulated; it cannot become {seconds}"
+        );
+        Ok(())
+    }
+
     /// Merges lives of different networks, which otherwise agree in everything that affects learning, as if they had been simulated
     /// in one run. Each part has a name, for messages.
     ///
@@ -260,7 +277,7 @@ fn by_block(rows: Vec<Vec<LifeRow>>, blocks: u64) -> Vec<LifeRow> {
 /// # Errors
 /// [`Error::Content`](crate::Error::Content), with the names of the figures.
 pub(crate) fn check_rows(setup: &LifeSetup, rows: &[LifeRow]) -> Result<()> {
-    let names = setup.world(setup.config.life.networks.start)?.figures();
+    let names = setup.figures()?;
     let Some(row) = rows.iter().find(|row| row.figures.len() != names.len()) else { return Ok(()) };
     let (found, expected) = (row.figures.len(), names.len());
     bail!(

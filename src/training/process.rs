@@ -69,11 +69,7 @@ pub trait Process: Send + Sized {
     ///
     /// # Errors
     /// As [`Process::advance`], after the observers have finished; also any error of an observer, which ends it at once.
-    fn run(
-        &mut self,
-        observers: &mut [&mut dyn Observer<Self>],
-        interrupted: &dyn Fn() -> bool,
-    ) -> Result<StopReason> {
+    fn run(&mut self, observers: &mut [&mut dyn Observer<Self>], interrupted: &dyn Fn() -> bool) -> Result<StopReason> {
         // Enough turns to take some tenths of a second, since threads wait for each other after each stretch of them.
         let mut stretch: u64 = 1;
         let outcome = loop {

@@ -2,7 +2,7 @@
 
 use crate::{damage, peak_of, valid};
 use candle_core::Device;
-use hebbian_rnn::{read_metrics, LearningCurve, Metrics, Trainer, METRICS_FILE};
+use hebbian_rnn::{read_metrics, Kept, LearningCurve, Metrics, Trainer, METRICS_FILE};
 
 const MUTATIONS: u64 = 3_000;
 /// How many of them are plotted; a picture takes a tenth of a second.
@@ -14,9 +14,8 @@ fn damaged_metrics_are_reopened_read_and_drawn() {
     let path = folder.path().join(METRICS_FILE);
     let setup = valid::setup("echo", &["train.networks=2", "network.neurons=3", "train.batch=2"]).unwrap();
     let mut trainer = Trainer::new(setup.clone(), &[Device::Cpu]).unwrap();
-    let mut whole = Metrics::create(&path).unwrap();
-    (0..6).for_each(|_| whole.append(&trainer.update().unwrap().networks).unwrap());
-    drop(whole);
+    let rows: Vec<_> = (0..6).flat_map(|_| trainer.update().unwrap().networks).collect();
+    Metrics::create(&path).unwrap().append(&Trainer::write_rows(&rows, true).unwrap()).unwrap();
     let whole = std::fs::read_to_string(&path).unwrap();
     let rows = read_metrics(&path).unwrap();
     for index in 0..MUTATIONS {

@@ -2,6 +2,7 @@
 
 use crate::support::*;
 use candle_core::{Device, Tensor};
+use hebbian_rnn::Process;
 use hebbian_rnn::{
     Checkpoint, Criterion, Error, Frozen, NetworkReport, Observer, StopReason, Trainer, UpdateReport, Why,
 };
@@ -225,13 +226,13 @@ fn strict_numbers_stops_with_the_state_of_the_update_before() {
         let mut ended = Ended(0);
 
         let mut trainer = resumed(start.clone());
-        let error = trainer.train_with(&mut [&mut ended], &|| false).unwrap_err();
+        let error = trainer.run(&mut [&mut ended], &|| false).unwrap_err();
         assert!(error.to_string().starts_with(expected), "{error}");
         assert!(matches!(error, Error::Diverged { network: 1, update: 3, .. }));
         assert!(trainer.checkpoint().unwrap().to_bytes().unwrap() == before, "{task} {settings:?}");
 
         let mut split = Trainer::resume(&start, &[Device::Cpu, Device::Cpu]).unwrap();
-        let error = split.train_with(&mut [&mut ended], &|| false).unwrap_err();
+        let error = split.run(&mut [&mut ended], &|| false).unwrap_err();
         assert!(error.to_string().starts_with(expected), "{error}");
         assert!(split.checkpoint().unwrap().to_bytes().unwrap() == before, "{task} {settings:?}: split");
         assert_eq!(ended.0, 2, "observers save at the end");

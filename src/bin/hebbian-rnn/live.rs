@@ -2,155 +2,144 @@
 
 use crate::args::{ListArgs, LiveArgs};
 use crate::console::say;
-use crate::output::{device_name, open_device, print_json, print_table, usage};
+use crate::output::{open_device, print_json, print_table, usage};
 use crate::progress::Progress;
-use crate::{read, signals};
-use anyhow::{anyhow, bail, ensure, Context, Result};
+use crate::run::{self, Kind, Place};
+use anyhow::{ensure, Result};
 use candle_core::Device;
-use hebbian_rnn::{find_life, find_task, holds_a_checkpoint, quantile, report_life, verdicts};
+use hebbian_rnn::{find_life, find_task, quantile, read_life_rows, report_life, verdicts};
 use hebbian_rnn::{
-    Integrity, LifeCheckpoint, LifeConfig, LifeFolder, LifeRow, LifeSetup, Lives, Lock, Setting, Verdict,
+    Error, Integrity, LifeCheckpoint, LifeConfig, LifeRow, LifeSetup, Lives, Observer, Process, Saved, Setting,
+    StopReason, Verdict,
 };
-use hebbian_rnn::{CIRCUIT_PICTURE, CONFIG_FILE, LIFE_PICTURE, LIVES, REPORT_FILE};
+use hebbian_rnn::{CIRCUIT_PICTURE, LIFE_PICTURE, LIVES, METRICS_FILE, REPORT_FILE};
 use serde_json::json;
 use std::io::{stdout, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 
-pub fn run(args: LiveArgs) -> Result<ExitCode> {
-    let resumes = args.resume || args.resume_or_start && read::holds_a_run(&named_folder(&args)?);
-    let (mut lives, mut folder, device) = if resumes { resume(&args)? } else { start(&args)? };
-    let out = folder.path().to_path_buf();
-    let interrupted = signals::listen()?;
-    let (first, seconds) = (lives.block(), lives.block_seconds());
-    let progress = Progress::new("blocks", first, Some(lives.blocks()));
-    let life = &lives.setup().config;
-    let (world, networks) = (life.world_name()?, life.life.networks.range());
-    progress.begin(|| format!("{world}: networks {networks:?} on {}, in {}", device_name(&device), out.display()));
-    let age = |lives: &Lives| lives.block() as f64 * seconds;
-    let mut news = |lives: &Lives, warning: Option<&str>| match warning {
-        None => progress.set(lives.block(), || format!("{:.0} simulated seconds", age(lives))),
-        Some(warning) => progress.say(&format!("warning: {warning}")),
-    };
-    if !folder.live(&mut lives, &mut news, &|| interrupted.load(Ordering::SeqCst))? {
-        progress.end();
-        say(format_args!(
-            "interrupted after {} simulated seconds; everything is saved. To continue:\n  hebbian-rnn live --resume --out {}",
-            age(&lives),
+pub fn run(args: &LiveArgs) -> Result<ExitCode> {
+    run::run::<Lives>(args)
+}
+
+impl Kind for Lives {
+    type Args = LiveArgs;
+    type Watch = Watch;
+    const COMMAND: &'static str = "live";
+    const TURNS: &'static str = "blocks";
+    const STARTS: &'static str = "lives start";
+
+    fn place(args: &LiveArgs) -> Place<'_> {
+        let LiveArgs { out, config, resume, resume_or_start, force, .. } = args;
+        Place { out, config, resume: *resume, resume_or_start: *resume_or_start, force: *force }
+    }
+
+    fn settings(args: &LiveArgs, _resumes: bool) -> Result<Vec<Setting>> {
+        args.settings()
+    }
+
+    fn named_folder(args: &LiveArgs) -> Option<PathBuf> {
+        args.life.as_ref().map(|life| Path::new("runs").join(life))
+    }
+
+    fn new_folder(setup: &LifeSetup) -> Result<PathBuf> {
+        Ok(Path::new("runs").join(setup.config.world_name()?))
+    }
+
+    fn resolve(args: &LiveArgs, saved: Option<&LifeConfig>, settings: &[Setting]) -> hebbian_rnn::Result<LifeSetup> {
+        if let Some(task) = args.life.as_deref().filter(|name| find_task(name).is_ok()) {
+            let text = format!("`{task}` is a task, not a life; to train on it: hebbian-rnn train {task}");
+            return Err(Error::Usage(text));
+        }
+        match saved {
+            Some(saved) => LifeSetup::new(saved.with(settings)?),
+            None => LifeSetup::resolve(args.life.as_deref(), args.rule.as_deref(), settings),
+        }
+    }
+
+    fn open_devices(setup: &LifeSetup) -> Result<Vec<Device>> {
+        Ok(vec![open_device(&setup.config.life.device)?])
+    }
+
+    fn prepare(_args: &LiveArgs, _setup: &mut LifeSetup, _devices: &[Device]) -> Result<()> {
+        Ok(())
+    }
+
+    fn read(args: &LiveArgs, out: &Path) -> Result<LifeCheckpoint> {
+        let checkpoint = LifeCheckpoint::read(out)?;
+        ensure!(
+            checkpoint.integrity != Integrity::Changed || args.accept_edited,
+            "{}: the checksum of its checkpoint does not match: it was damaged, or edited by hand; --accept-edited continues \
+             from it anyway",
             out.display()
-        ));
-        return Ok(ExitCode::from(130));
+        );
+        Ok(checkpoint)
     }
-    progress.end();
-    let lived = (lives.block() - first) as f64 * seconds;
-    summarise(&args, &lives, &folder, lived, progress.seconds())?;
-    Ok(ExitCode::SUCCESS)
+
+    fn ensure_continues(saved: &mut Saved<Lives>, setup: &LifeSetup, out: &Path) -> Result<()> {
+        let place = out.display().to_string();
+        usage(match saved {
+            Saved::Checkpoint(checkpoint) => checkpoint.ensure_continues(setup, &place),
+            Saved::Config(config) => config.goes_on_as(&setup.config, &place),
+        })
+    }
+
+    fn title(lives: &Lives, devices: &str, out: &Path) -> String {
+        let config = &lives.setup().config;
+        let (world, networks) = (config.world_name().unwrap_or_default(), config.life.networks.range());
+        format!("{world}: networks {networks:?} on {devices}, in {}", out.display())
+    }
+
+    fn watch(lives: &Lives, progress: Arc<Progress>) -> Watch {
+        Watch { progress, first_second: lives.seconds() }
+    }
+
+    fn to_continue(lives: &Lives, _reason: StopReason) -> String {
+        format!("--seconds {}", 2.0 * lives.setup().config.life.seconds)
+    }
+
+    fn length(lives: &Lives) -> String {
+        lives.moment()
+    }
+
+    fn failure(_lives: &Lives, _reason: StopReason) -> Option<String> {
+        None
+    }
+
+    fn summarise(args: &LiveArgs, lives: Lives, watch: &Watch, seconds: f64, out: &Path) -> Result<()> {
+        let lived = lives.seconds() - watch.first_second;
+        summarise(args, &lives, out, lived, seconds)
+    }
 }
 
-fn start(args: &LiveArgs) -> Result<(Lives, LifeFolder, Device)> {
-    if let Some(task) = args.life.as_deref().filter(|name| find_task(name).is_ok()) {
-        return usage(Err(anyhow!("`{task}` is a task, not a life; to train on it: hebbian-rnn train {task}")));
-    }
-    let setup = resolve(args, Vec::new())?;
-    let device = open_device(&setup.config.life.device)?;
-    let out = match &args.out {
-        Some(out) => out.clone(),
-        None => Path::new("runs").join(setup.config.world_name()?),
-    };
-    let lives = Lives::new(setup, &device)?;
-    let folder = LifeFolder::create(&out, lives.setup(), args.force)?;
-    Ok((lives, folder, device))
+/// Shows progress.
+pub struct Watch {
+    progress: Arc<Progress>,
+    /// The simulated time when this process began.
+    first_second: f64,
 }
 
-/// The setup from `saved` settings, the file of `--config` and the options; later ones take precedence.
-fn resolve(args: &LiveArgs, mut saved: Vec<Setting>) -> Result<LifeSetup> {
-    if let Some(path) = &args.config {
-        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-        saved.extend(usage(Setting::from_toml(&text, &path.display().to_string()))?);
+impl Observer<Lives> for Watch {
+    fn update(&mut self, lives: &Lives, report: &Vec<LifeRow>) -> hebbian_rnn::Result<()> {
+        self.progress.set(lives.block(), || lives.in_short(report));
+        Ok(())
     }
-    saved.extend(usage(args.settings())?);
-    usage(LifeSetup::resolve(args.life.as_deref(), args.rule.as_deref(), &saved))
-}
 
-/// The folder of lives to be continued.
-fn named_folder(args: &LiveArgs) -> Result<PathBuf> {
-    read::named_folder(&args.out, args.life.as_ref().map(|life| Path::new("runs").join(life)))
-}
-
-fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder, Device)> {
-    let out = named_folder(args)?;
-    read::ensure_folder(&out)?;
-    let lock = Lock::take(&out)?;
-    let checkpoint = holds_a_checkpoint(&out).then(|| LifeCheckpoint::read(&out)).transpose()?;
-    let saved = match &checkpoint {
-        Some(checkpoint) => checkpoint.setup.config.clone(),
-        None => {
-            let path = out.join(CONFIG_FILE);
-            ensure!(
-                path.exists(),
-                "{} does not hold a run: it has neither a checkpoint nor a {CONFIG_FILE}",
-                out.display()
-            );
-            let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-            LifeConfig::from_toml(&text).with_context(|| path.display().to_string())?
-        }
-    };
-    let config = usage(saved.with(&usage(args.settings())?))?;
-    const MAY_CHANGE: [&str; 5] =
-        ["life.seconds", "life.frozen_seconds", "life.device", "life.checkpoint_every_seconds", "life.keep"];
-    if let Some((key, ..)) = saved.difference(&config, &MAY_CHANGE)? {
-        bail!("{key} differs from that of {}; --resume can change only {}", out.display(), MAY_CHANGE.join(", "));
+    fn warning(&mut self, message: &str) {
+        self.progress.say(&format!("warning: {message}"));
     }
-    let setup = usage(LifeSetup::new(config))?;
-    if let Some(checkpoint) = &checkpoint {
-        let extends = same_past(checkpoint, setup.config.life.seconds);
-        usage(extends.map_err(|why| anyhow!("{}: {why}", out.display())))?;
-    }
-    let device = open_device(&setup.config.life.device)?;
-    let saved_at = checkpoint.as_ref().map(|checkpoint| checkpoint.block);
-    let lives = match checkpoint {
-        Some(mut checkpoint) => {
-            ensure!(
-                checkpoint.integrity != Integrity::Changed || args.accept_edited,
-                "{}: the checksum of its checkpoint does not match: it was damaged, or edited by hand; --accept-edited continues \
-                 from it anyway",
-                out.display()
-            );
-            checkpoint.setup = setup;
-            Lives::resume(&checkpoint, &device)?
-        }
-        None => {
-            say(format_args!("{} has no checkpoint yet: lives start from the beginning", out.display()));
-            Lives::new(setup, &device)?
-        }
-    };
-    let folder = LifeFolder::reopen(lock, lives.setup(), saved_at)?;
-    if lives.is_over() {
-        say(format_args!("{}: the simulation has already finished; nothing to do", out.display()));
-    }
-    Ok((lives, folder, device))
-}
-
-/// Refuses a new `life.seconds` that would change whether blocks already lived were frozen.
-fn same_past(checkpoint: &LifeCheckpoint, seconds: f64) -> Result<(), String> {
-    let before = checkpoint.setup.config.life.seconds;
-    let lived = checkpoint.seconds().map_err(|error| error.to_string())?;
-    if seconds == before || (lived <= before && lived <= seconds) {
-        return Ok(());
-    }
-    Err(format!("life.seconds is {before} and {lived} s have been simulated; it cannot become {seconds}"))
 }
 
 /// Prints the results of the lives.
-fn summarise(args: &LiveArgs, lives: &Lives, folder: &LifeFolder, lived: f64, seconds: f64) -> Result<()> {
-    let rows = folder.rows()?;
+fn summarise(args: &LiveArgs, lives: &Lives, folder: &Path, lived: f64, seconds: f64) -> Result<()> {
+    let rows = read_life_rows(&folder.join(METRICS_FILE))?;
     if rows.is_empty() {
-        return Ok(writeln!(stdout(), "networks before learning: {}", folder.path().display())?);
+        return Ok(writeln!(stdout(), "networks before learning: {}", folder.display())?);
     }
     // Before anything is printed, which may fail.
     let verdicts = verdicts(lives.setup(), &rows)?;
-    let drawn = draw(folder.path(), &lives.checkpoint()?, &rows);
+    let drawn = draw(folder, &lives.checkpoint()?, &rows);
     if args.json {
         let each = verdicts.iter().map(|(network, verdict)| {
             let figures: serde_json::Map<_, _> =
@@ -159,7 +148,7 @@ fn summarise(args: &LiveArgs, lives: &Lives, folder: &LifeFolder, lived: f64, se
         });
         return print_json(&json!({
             "life": lives.setup().config.world_name()?,
-            "out": folder.path(),
+            "out": folder,
             "simulated_seconds": lived,
             "seconds": seconds,
             "networks": each.collect::<Vec<_>>(),
@@ -169,7 +158,7 @@ fn summarise(args: &LiveArgs, lives: &Lives, folder: &LifeFolder, lived: f64, se
         let networks = lives.setup().config.life.networks.count();
         writeln!(stdout(), "{networks} lives of {lived} simulated seconds in {seconds:.1} s")?;
     }
-    print_life(folder.path(), &verdicts, drawn)
+    print_life(folder, &verdicts, drawn)
 }
 
 /// Draws the pictures of lives; returns whether that worked.

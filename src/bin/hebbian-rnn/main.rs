@@ -18,6 +18,7 @@ mod plot;
 mod progress;
 mod read;
 mod report;
+mod run;
 mod shell;
 mod signals;
 mod simulate;
@@ -58,8 +59,8 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     Product::requested().context(Usage)?;
     let result = match command {
-        Command::Train(args) => return train::run(*args),
-        Command::Live(args) => return live::run(*args),
+        Command::Train(args) => return train::run(&args),
+        Command::Live(args) => return live::run(&args),
         Command::Sweep(args) => return sweep::run(args.command),
         Command::Merge(args) => merge::run(args),
         Command::Evaluate(args) => evaluate::run(args),

@@ -2,14 +2,12 @@
 
 use crate::console::say;
 use crate::output::usage;
-use anyhow::{anyhow, ensure, Result};
+use anyhow::{ensure, Result};
 use candle_core::Device;
-use hebbian_rnn::{
-    holds_a_checkpoint, read_life_rows, Checkpoint, FileTask, Integrity, LifeCheckpoint, LifeRow, Own, Setup,
-};
-use hebbian_rnn::{CHECKPOINT_FILE, CONFIG_FILE, METRICS_FILE};
+use hebbian_rnn::{read_life_rows, Checkpoint, FileTask, Integrity, LifeCheckpoint, LifeRow, Own, Setup};
+use hebbian_rnn::{CHECKPOINT_FILE, METRICS_FILE};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Which task file may replace the one that the networks were trained on.
@@ -72,17 +70,6 @@ pub fn life(folder: &Path) -> Result<(LifeCheckpoint, Vec<LifeRow>)> {
         say(format_args!("warning: {}: the checksum of its checkpoint does not match", folder.display()));
     }
     Ok((checkpoint, read_life_rows(&folder.join(METRICS_FILE))?))
-}
-
-/// The folder of a run to be continued: `out`, or the default folder of the named task or life.
-pub fn named_folder(out: &Option<PathBuf>, usual: Option<PathBuf>) -> Result<PathBuf> {
-    let unnamed = || anyhow!("--resume: name the run's folder (--out DIR)");
-    usage(out.clone().or(usual).ok_or_else(unnamed))
-}
-
-/// Whether there is a run in a folder, with or without a checkpoint.
-pub fn holds_a_run(folder: &Path) -> bool {
-    holds_a_checkpoint(folder) || folder.join(CONFIG_FILE).exists()
 }
 
 /// Refuses a path that is not a folder.

@@ -4,7 +4,7 @@ use crate::console::say;
 use crate::output::{device_name, usage};
 use crate::progress::Progress;
 use crate::{read, signals};
-use anyhow::{ensure, Context, Result};
+use anyhow::{Context, Result};
 use candle_core::Device;
 use hebbian_rnn::{holds_a_run, reported, Kept, Observer, Run, Saved, Setting, StopReason};
 use std::io::{stdout, Write};
@@ -38,7 +38,7 @@ pub trait Kind: Kept {
     fn place(args: &Self::Args) -> Place<'_>;
 
     /// The options as settings.
-    fn settings(args: &Self::Args) -> Result<Vec<Setting>>;
+    fn settings(args: &Self::Args, resumes: bool) -> Result<Vec<Setting>>;
 
     /// The folder in which the named task or life is kept by default.
     fn named_folder(args: &Self::Args) -> Option<PathBuf>;
@@ -46,8 +46,12 @@ pub trait Kind: Kept {
     /// The folder in which a new run is kept by default.
     fn new_folder(setup: &Self::Setup) -> Result<PathBuf>;
 
-    /// Resolves settings, of which later ones take precedence.
-    fn resolve(args: &Self::Args, settings: &[Setting]) -> Result<Self::Setup>;
+    /// Lays settings, of which later ones take precedence, over a saved configuration or the defaults.
+    fn resolve(
+        args: &Self::Args,
+        saved: Option<&Self::Config>,
+        settings: &[Setting],
+    ) -> hebbian_rnn::Result<Self::Setup>;
 
     /// The devices on which it runs.
     fn open_devices(setup: &Self::Setup) -> Result<Vec<Device>>;
@@ -135,7 +139,7 @@ type Opened<K> = (Run<K>, PathBuf, Vec<Device>);
 
 fn start<K: Kind>(args: &K::Args) -> Result<Opened<K>> {
     let place = K::place(args);
-    let mut setup = resolve::<K>(args, Vec::new())?;
+    let mut setup = resolve::<K>(args, None)?;
     let devices = K::open_devices(&setup)?;
     K::prepare(args, &mut setup, &devices)?;
     let out = place.out.clone().map_or_else(|| K::new_folder(&setup), Ok)?;
@@ -152,7 +156,7 @@ fn resume<K: Kind>(args: &K::Args, out: PathBuf) -> Result<Opened<K>> {
         &out,
         |folder| K::read(args, folder),
         |saved| {
-            let setup = resolve::<K>(args, Setting::from_toml(&K::write_config(saved.config())?, "the saved run")?)?;
+            let setup = resolve::<K>(args, Some(saved.config()))?;
             K::ensure_continues(saved, &setup, &out)?;
             used = K::open_devices(&setup)?;
             Ok::<_, anyhow::Error>((setup, used.clone()))
@@ -164,14 +168,15 @@ fn resume<K: Kind>(args: &K::Args, out: PathBuf) -> Result<Opened<K>> {
     Ok((run, out, used))
 }
 
-/// The setup from `saved` settings, the file of `--config` and the options; later ones take precedence.
-fn resolve<K: Kind>(args: &K::Args, mut saved: Vec<Setting>) -> Result<K::Setup> {
+/// The setup from a saved configuration or the defaults, the file of `--config` and the options; later ones take precedence.
+fn resolve<K: Kind>(args: &K::Args, saved: Option<&K::Config>) -> Result<K::Setup> {
+    let mut settings = Vec::new();
     if let Some(path) = K::place(args).config {
         let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-        saved.extend(usage(Setting::from_toml(&text, &path.display().to_string()))?);
+        settings = usage(Setting::from_toml(&text, &path.display().to_string()))?;
     }
-    saved.extend(usage(K::settings(args))?);
-    usage(K::resolve(args, &saved))
+    settings.extend(usage(K::settings(args, saved.is_some()))?);
+    usage(K::resolve(args, saved, &settings))
 }
 
 /// The folder of a run to be continued.

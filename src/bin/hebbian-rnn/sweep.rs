@@ -9,7 +9,7 @@ use crate::progress::Progress;
 use crate::signals;
 use crate::train::default_folder;
 use anyhow::{anyhow, bail, Context, Result};
-use hebbian_rnn::{job_numbers, Collected, Job, JobNews, JobState, NetworkReport, SettingResult, Sweep, SweepPlan};
+use hebbian_rnn::{job_numbers, Collected, Job, JobNews, JobState, SettingResult, Sweep, SweepPlan};
 use hebbian_rnn::{Setting, CONFIG_FILE, FILE_TASK, RESULTS_FILE};
 use serde_json::json;
 use std::io::{stdout, Write};
@@ -95,17 +95,7 @@ fn share(sweep: &Sweep, jobs: &[&Job], at_once: Option<u64>) -> Result<ExitCode>
         JobNews::Failed(_) if todo.len() == 1 => {}
         JobNews::Failed(why) => progress.say(&format!("error: job {}: {why}", job.number)),
         JobNews::Warning(warning) => progress.say(&format!("warning: job {}: {warning}", job.number)),
-        JobNews::Lived(lives) => progress.show(|| {
-            let of = |blocks: u64| blocks as f64 * lives.block_seconds();
-            let (age, end) = (of(lives.block()), of(lives.blocks()));
-            format!("job {}: {age:.0} of {end:.0} simulated seconds", job.number)
-        }),
-        JobNews::Update(trainer, report) => progress.show(|| {
-            let limit = trainer.config().train.max_updates();
-            let measured =
-                report.mean(NetworkReport::measured).map_or("diverged".into(), |value| format!("{value:.3}"));
-            format!("job {}: update {} of {limit}, {measured}", job.number, report.update)
-        }),
+        JobNews::Progress(line) => progress.show(|| format!("job {}: {}", job.number, line())),
     };
     let mut failed = sweep.run_all(&todo, at_once, &news, &stop)?;
     progress.end();

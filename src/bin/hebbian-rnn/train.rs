@@ -2,147 +2,167 @@
 
 use crate::args::{BatchSize, TrainArgs};
 use crate::console::say;
-use crate::output::{
-    counted, device_name, frozen_line, open_devices, print_json, print_scores, rounded, usage, Spinner,
-};
+use crate::output::{counted, frozen_line, open_devices, print_json, print_scores, rounded, usage, Spinner};
 use crate::progress::Progress;
 use crate::read::{self, Trials};
-use crate::{plot, report, signals, sweep};
-use anyhow::{anyhow, bail, ensure, Context, Result};
+use crate::run::{self, Kind, Place};
+use crate::{plot, report, sweep};
+use anyhow::{bail, Result};
 use candle_core::{DType, Device};
 use hebbian_rnn::{
-    automatic_batch, check_memory, evaluate, find_life, find_task, holds_a_checkpoint, name_trials,
-    quantile_with_missing, reported, run_fresh, why_plain,
+    automatic_batch, check_memory, evaluate, find_life, find_task, name_trials, quantile_with_missing, run_fresh,
+    why_plain,
 };
 use hebbian_rnn::{
-    Checkpoint, Config, InitialWeights, Kernels, Lock, NetworkReport, Observer, RunFolder, Score, Setting, Setup,
+    Checkpoint, Config, Error, InitialWeights, Kernels, NetworkReport, Observer, Process, Saved, Score, Setting, Setup,
 };
-use hebbian_rnn::{StopReason, Trainer, UpdateReport, CONFIG_FILE, REMEDY};
+use hebbian_rnn::{StopReason, Trainer, UpdateReport, REMEDY};
 use serde_json::json;
 use std::io::{stdout, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 /// Fresh trials per network for the final table.
 pub const FINAL_TRIALS: u64 = 400;
 
-pub fn run(mut args: TrainArgs) -> Result<ExitCode> {
+pub fn run(args: &TrainArgs) -> Result<ExitCode> {
     if !args.scan.is_empty() {
-        return sweep::scan(&args);
+        return sweep::scan(args);
     }
-    let resumes = args.resume || args.resume_or_start && read::holds_a_run(&named_folder(&args)?);
-    if resumes {
-        // They were taken when the run started.
-        args.init = None;
+    run::run::<Trainer>(args)
+}
+
+impl Kind for Trainer {
+    type Args = TrainArgs;
+    type Watch = Watch;
+    const COMMAND: &'static str = "train";
+    const TURNS: &'static str = "updates";
+    const STARTS: &'static str = "training starts";
+
+    fn place(args: &TrainArgs) -> Place<'_> {
+        let TrainArgs { out, config, resume, resume_or_start, force, .. } = args;
+        Place { out, config, resume: *resume, resume_or_start: *resume_or_start, force: *force }
     }
-    let (mut trainer, mut folder, out) = if resumes { resume(&args)? } else { start(&args)? };
-    if let (Some(reason), true) = (trainer.finished(), folder.saved_at() == Some(trainer.updates())) {
-        // A process that was killed after its last checkpoint has drawn nothing.
-        if reported(&out) {
-            ensure!(reason != StopReason::Frozen, "{}: {}", out.display(), all_frozen(&trainer));
-            writeln!(stdout(), "{}", nothing_to_do(&trainer, reason, &out))?;
-            return Ok(ExitCode::SUCCESS);
+
+    fn settings(args: &TrainArgs, resumes: bool) -> Result<Vec<Setting>> {
+        let mut settings = args.settings()?;
+        // Initial weights were taken when the run started.
+        settings.retain(|setting| !resumes || setting.origin != "--init");
+        Ok(settings)
+    }
+
+    fn named_folder(args: &TrainArgs) -> Option<PathBuf> {
+        args.task.as_ref().map(|task| default_folder(task, args.rule.as_deref().unwrap_or_default()))
+    }
+
+    fn new_folder(setup: &Setup) -> Result<PathBuf> {
+        Ok(default_folder(setup.task.name(), &setup.config.rule.name))
+    }
+
+    fn resolve(args: &TrainArgs, saved: Option<&Config>, settings: &[Setting]) -> hebbian_rnn::Result<Setup> {
+        let task = args.task.as_deref();
+        if let Some(life) = task.filter(|name| find_life(name).is_ok()) {
+            let text = format!("`{life}` is a life, not a task; to simulate it: hebbian-rnn live {life}");
+            return Err(Error::Usage(text));
+        }
+        let mut all = saved.map_or(Ok(Vec::new()), |saved| Setting::from_toml(&saved.to_toml()?, "the saved run"))?;
+        all.extend_from_slice(settings);
+        Setup::resolve(task, &all)
+    }
+
+    fn open_devices(setup: &Setup) -> Result<Vec<Device>> {
+        open_devices(&setup.config.train.device)
+    }
+
+    fn prepare(args: &TrainArgs, setup: &mut Setup, devices: &[Device]) -> Result<()> {
+        if args.batch == Some(BatchSize::Auto) {
+            setup.config.train.batch = automatic_batch(setup, devices)?;
+        }
+        check_memory(setup, devices)?;
+        let brought = setup.config.brought_by_rule()?;
+        if !brought.is_empty() {
+            say(format_args!(
+                "rule `{}` changes the task's usual settings: {}",
+                setup.config.rule.name,
+                brought.join(", ")
+            ));
+        }
+        let asked_for = setup.config.train.kernels == Kernels::Reference;
+        if let Some(why) = why_plain(setup, &devices[0]).filter(|_| !asked_for) {
+            say(format_args!("slower than it could be: {why}"));
+        }
+        setup.unread(&args.settings()?).iter().for_each(|warning| say(format_args!("warning: {warning}")));
+        Ok(())
+    }
+
+    fn announce(trainer: &Trainer) {
+        if let (Some(initial), Some(path)) = (trainer.initial_weights(), &trainer.config().train.init) {
+            say(format_args!("initial weights from {path}: {}", initial_line(initial)));
         }
     }
-    let interrupted = signals::listen()?;
-    let mut watch = Watch::new(&trainer, &out);
-    let shown = watch.progress.clone();
-    folder.on_warning(move |warning| shown.say(&format!("warning: {warning}")));
-    let reason = trainer.train_with(&mut [&mut folder, &mut watch], &|| interrupted.load(Ordering::SeqCst))?;
-    if reason == StopReason::Interrupted {
-        say(format_args!(
-            "interrupted after {}; everything is saved. To continue:\n  hebbian-rnn train --resume --out {}",
-            counted(trainer.updates(), "update"),
+
+    fn read(args: &TrainArgs, out: &Path) -> Result<Checkpoint> {
+        let checkpoint = read::checkpoint(out, args.task_file.as_deref(), Trials::Same, &Device::Cpu)?;
+        match read::change(out, &checkpoint) {
+            Some(change) if !args.accept_edited => bail!("{change}; --accept-edited continues from it anyway"),
+            _ => Ok(checkpoint),
+        }
+    }
+
+    fn ensure_continues(saved: &mut Saved<Trainer>, setup: &Setup, out: &Path) -> Result<()> {
+        usage(saved.config().goes_on_as(&setup.config, &out.display().to_string()))
+    }
+
+    fn title(trainer: &Trainer, devices: &str, out: &Path) -> String {
+        let Config { train, rule, .. } = trainer.config();
+        format!(
+            "{}, {}: networks {:?} with {} at a time on {devices}, in {}",
+            trainer.setup().task.name(),
+            rule.name,
+            train.networks.range(),
+            counted(train.batch as u64, "trial"),
             out.display()
-        ));
-        return Ok(ExitCode::from(130));
+        )
     }
-    let (checkpoint, frozen) = (trainer.checkpoint()?, all_frozen(&trainer));
-    // Frees device memory that only training needs, for the trials that follow.
-    drop(trainer);
-    let printed = summarise(&args, &checkpoint, &watch, &out);
-    // Whether or not anybody reads the results.
-    ensure!(reason != StopReason::Frozen, "{}: {frozen}", out.display());
-    printed.map(|()| ExitCode::SUCCESS)
-}
 
-/// Says that a run is finished, and how to continue it anyway.
-fn nothing_to_do(trainer: &Trainer, reason: StopReason, out: &Path) -> String {
-    let more = match reason {
-        StopReason::Criterion => "--set train.until_criterion=false --trials",
-        _ => "--trials",
-    };
-    format!(
-        "{0}: this run is finished ({1}, {2} of each network); to continue: hebbian-rnn train --resume --out {0} {more} {3}",
-        out.display(),
-        counted(trainer.updates(), "update"),
-        counted(trainer.trials(), "trial"),
-        2 * trainer.trials()
-    )
-}
+    fn watch(trainer: &Trainer, progress: Arc<Progress>) -> Watch {
+        Watch { progress, first_update: trainer.updates(), measured: None, world_steps: 0 }
+    }
 
-/// The message when every network has diverged and training cannot continue.
-fn all_frozen(trainer: &Trainer) -> String {
-    format!(
-        "every network has diverged, the last in update {}; their previous states are saved. {REMEDY}",
-        trainer.frozen().iter().flatten().map(|frozen| frozen.update).max().unwrap_or(0)
-    )
-}
+    fn to_continue(trainer: &Trainer, reason: StopReason) -> String {
+        let limit = format!("--trials {}", 2 * trainer.trials());
+        match reason {
+            StopReason::Criterion => format!("--set train.until_criterion=false {limit}"),
+            _ => limit,
+        }
+    }
 
-/// The setup from `saved` settings, the file of `--config` and the options; later ones take precedence.
-fn resolve(args: &TrainArgs, mut saved: Vec<Setting>) -> Result<Setup> {
-    if let Some(path) = &args.config {
-        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-        saved.extend(usage(Setting::from_toml(&text, &path.display().to_string()))?);
+    fn length(trainer: &Trainer) -> String {
+        let (updates, trials) = (counted(trainer.updates(), "update"), counted(trainer.trials(), "trial"));
+        format!("{updates}, {trials} of each network")
     }
-    saved.extend(usage(args.settings())?);
-    usage(Setup::resolve(args.task.as_deref(), &saved))
-}
 
-fn start(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
-    if let Some(life) = args.task.as_deref().filter(|name| find_life(name).is_ok()) {
-        return usage(Err(anyhow!("`{life}` is a life, not a task; to simulate it: hebbian-rnn live {life}")));
+    /// Every network has diverged, so training cannot continue.
+    fn failure(trainer: &Trainer, reason: StopReason) -> Option<String> {
+        let last = trainer.frozen().iter().flatten().map(|frozen| frozen.update).max().unwrap_or(0);
+        (reason == StopReason::Frozen).then(|| {
+            format!("every network has diverged, the last in update {last}; their previous states are saved. {REMEDY}")
+        })
     }
-    let mut setup = resolve(args, Vec::new())?;
-    let devices = open_devices(&setup.config.train.device)?;
-    if args.batch == Some(BatchSize::Auto) {
-        setup.config.train.batch = automatic_batch(&setup, &devices)?;
+
+    fn summarise(args: &TrainArgs, trainer: Trainer, watch: &Watch, seconds: f64, out: &Path) -> Result<()> {
+        let checkpoint = trainer.checkpoint()?;
+        // Frees device memory that only training needs, for the trials that follow.
+        drop(trainer);
+        summarise(args, &checkpoint, watch, seconds, out)
     }
-    check_memory(&setup, &devices)?;
-    let brought = setup.config.brought_by_rule()?;
-    if !brought.is_empty() {
-        say(format_args!(
-            "rule `{}` changes the task's usual settings: {}",
-            setup.config.rule.name,
-            brought.join(", ")
-        ));
-    }
-    let asked_for = setup.config.train.kernels == Kernels::Reference;
-    if let Some(why) = why_plain(&setup, &devices[0]).filter(|_| !asked_for) {
-        say(format_args!("slower than it could be: {why}"));
-    }
-    setup.unread(&args.settings()?).iter().for_each(|warning| say(format_args!("warning: {warning}")));
-    let out = args.out.clone().unwrap_or_else(|| default_folder(setup.task.name(), &setup.config.rule.name));
-    let trainer = Trainer::new(setup, &devices)?;
-    let folder = RunFolder::create(&out, trainer.config(), args.force)?;
-    if let (Some(initial), Some(path)) = (trainer.initial_weights(), &trainer.config().train.init) {
-        say(format_args!("initial weights from {path}: {}", initial_line(initial)));
-    }
-    Ok((trainer, folder, out))
 }
 
 /// The default folder of a run, named after the task and, if it is not the task's usual one, the rule.
 pub fn default_folder(task: &str, rule: &str) -> PathBuf {
     let usual = rule.is_empty() || find_task(task).is_ok_and(|info| info.rule == rule);
     Path::new("runs").join(if usual { task.to_string() } else { format!("{task}-{rule}") })
-}
-
-/// The folder of a run to be continued.
-fn named_folder(args: &TrainArgs) -> Result<PathBuf> {
-    let usual = |task: &String| default_folder(task, args.rule.as_deref().unwrap_or_default());
-    read::named_folder(&args.out, args.task.as_ref().map(usual))
 }
 
 /// Which weights were taken from a file, and which were not.
@@ -155,51 +175,9 @@ fn initial_line(initial: &InitialWeights) -> String {
     parts.join("; ")
 }
 
-/// Continues a run from its checkpoint, or starts it again if it ended before its first checkpoint.
-fn resume(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
-    let out = named_folder(args)?;
-    read::ensure_folder(&out)?;
-    let lock = Lock::take(&out)?;
-    let checkpoint = holds_a_checkpoint(&out).then(|| saved_checkpoint(args, &out)).transpose()?;
-    let (saved, origin) = match &checkpoint {
-        Some(checkpoint) => (checkpoint.setup.config.clone(), "the checkpoint"),
-        None => (saved_config(&out)?, CONFIG_FILE),
-    };
-    let setup = resolve(args, Setting::from_toml(&saved.to_toml()?, origin)?)?;
-    usage(saved.goes_on_as(&setup.config, &out.display().to_string()))?;
-    let devices = open_devices(&setup.config.train.device)?;
-    check_memory(&setup, &devices)?;
-    let saved_at = checkpoint.as_ref().map(|checkpoint| checkpoint.updates);
-    let trainer = match checkpoint {
-        Some(checkpoint) => Trainer::resume(&Checkpoint { setup, ..checkpoint }, &devices)?,
-        None => Trainer::new(setup, &devices)?,
-    };
-    let folder = RunFolder::reopen(lock, trainer.config(), saved_at)?;
-    if saved_at.is_none() {
-        say(format_args!("{} has no checkpoint yet: training starts from the beginning", out.display()));
-    }
-    Ok((trainer, folder, out))
-}
-
-fn saved_checkpoint(args: &TrainArgs, out: &Path) -> Result<Checkpoint> {
-    let checkpoint = read::checkpoint(out, args.task_file.as_deref(), Trials::Same, &Device::Cpu)?;
-    match read::change(out, &checkpoint) {
-        Some(change) if !args.accept_edited => bail!("{change}; --accept-edited continues from it anyway"),
-        _ => Ok(checkpoint),
-    }
-}
-
-fn saved_config(out: &Path) -> Result<Config> {
-    let path = out.join(CONFIG_FILE);
-    ensure!(path.exists(), "{} does not hold a run: it has neither a checkpoint nor a {CONFIG_FILE}", out.display());
-    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    Config::from_toml(&text).with_context(|| path.display().to_string())
-}
-
 /// Evaluates the networks, draws the pictures, writes the page, and prints the results of training.
-fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, watch: &Watch, out: &Path) -> Result<()> {
+fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, watch: &Watch, seconds: f64, out: &Path) -> Result<()> {
     let Setup { config, task, .. } = &checkpoint.setup;
-    let seconds = watch.progress.seconds();
     let networks = config.train.networks.count() as u64;
     let new_updates = checkpoint.updates - watch.first_update;
     let new_trials = new_updates * config.train.batch as u64 * networks;
@@ -316,33 +294,13 @@ fn print_sample(checkpoint: &Checkpoint) -> Result<()> {
 }
 
 /// Shows progress, and collects figures for the summary.
-struct Watch {
+pub struct Watch {
     progress: Arc<Progress>,
     first_update: u64,
     /// Mean error, or return, over networks in the first update and in the newest.
     measured: Option<(f64, f64)>,
     /// Steps of the world so far, if the task is a world.
     world_steps: u64,
-}
-
-impl Watch {
-    fn new(trainer: &Trainer, out: &Path) -> Self {
-        let Config { train, rule, .. } = trainer.config();
-        let limit = Some(train.max_updates()).filter(|limit| *limit < u64::MAX);
-        let progress = Progress::new("updates", trainer.updates(), limit);
-        progress.begin(|| {
-            format!(
-                "{}, {}: networks {:?} with {} at a time on {}, in {}",
-                trainer.setup().task.name(),
-                rule.name,
-                train.networks.range(),
-                counted(train.batch as u64, "trial"),
-                trainer.devices().iter().map(device_name).collect::<Vec<_>>().join(","),
-                out.display()
-            )
-        });
-        Watch { progress: Arc::new(progress), first_update: trainer.updates(), measured: None, world_steps: 0 }
-    }
 }
 
 impl Observer for Watch {
@@ -354,26 +312,17 @@ impl Observer for Watch {
             }
         }
         self.world_steps += report.networks.iter().filter_map(|n| n.world_steps).sum::<u64>();
-        let (Some(measured), Some(correct)) =
-            (report.mean(NetworkReport::measured), report.mean(|network| network.recent_correct))
-        else {
-            return Ok(());
-        };
+        let Some(measured) = report.mean(NetworkReport::measured) else { return Ok(()) };
+        self.measured = Some((self.measured.map_or(measured, |(first, _)| first), measured));
         self.progress.set(report.update, || {
             let trials = (report.update - self.first_update) as f64 * train.batch as f64 * report.networks.len() as f64;
             let speed = trials / self.progress.seconds().max(1e-9);
-            let shown = match trainer.setup().task.episodes() {
-                Some(_) => format!("return {measured:.1}"),
-                None => format!("error {measured:.3}"),
-            };
-            format!("{shown}  correct {correct:.2}  {speed:.0} trials/s")
+            format!("{}  {speed:.0} trials/s", trainer.in_short(report))
         });
-        self.measured = Some((self.measured.map_or(measured, |(first, _)| first), measured));
         Ok(())
     }
 
-    fn finish(&mut self, _trainer: &Trainer) -> hebbian_rnn::Result<()> {
-        self.progress.end();
-        Ok(())
+    fn warning(&mut self, message: &str) {
+        self.progress.say(&format!("warning: {message}"));
     }
 }

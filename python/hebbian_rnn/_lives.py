@@ -1,0 +1,144 @@
+"""Simulated networks whose weights change at every step."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _native
+from .errors import UsageError
+
+
+class Synapses(NamedTuple):
+    """The synapses of a projection in one network."""
+
+    pre: NDArray[Any]
+    """Presynaptic neurons, counted from the first of their population."""
+    post: NDArray[Any]
+    """Postsynaptic neurons."""
+    weight: NDArray[Any]
+    """Weights."""
+
+
+class LifeRun:
+    """Simulated networks, with the record of their simulation. It does not change: `resume` returns a new one."""
+
+    def __init__(self, native: _native.LifeRun) -> None:
+        self._native = native
+
+    def __repr__(self) -> str:
+        return f"<LifeRun: {self._native.describe()}>"
+
+    def _repr_html_(self) -> str:
+        return self.picture()
+
+    @cached_property
+    def metrics(self) -> dict[str, NDArray[Any]]:
+        """The columns of metrics.csv, one value for each block and network: `pandas.DataFrame(run.metrics)` is a table."""
+        return self._native.metrics()
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """Every key of the configuration, table by table."""
+        return self._native.config()
+
+    @property
+    def populations(self) -> dict[str, int]:
+        """The populations and their sizes, in the order in which neurons are numbered."""
+        return {name: size for name, size, _ in self._native.populations()}
+
+    @cached_property
+    def synapses(self) -> dict[str, list[Synapses]]:
+        """The synapses of each projection, by its name such as "hidden-output": one entry for each network."""
+        every = self._native.synapses()
+        return {name: [Synapses(*network) for network in networks] for name, networks in every.items()}
+
+    @cached_property
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """The weights of each projection as an array [networks, post, pre], 0 where there is no synapse."""
+        sizes = self.populations
+        weights = {}
+        for name, networks in self.synapses.items():
+            source, target = name.split("-")
+            array = np.zeros((len(networks), sizes[target], sizes[source]))
+            for matrix, synapses in zip(array, networks, strict=True):
+                matrix[synapses.post, synapses.pre] = synapses.weight
+            weights[name] = array
+        return weights
+
+    @property
+    def networks(self) -> list[int]:
+        """The indices of the networks."""
+        return self._native.networks
+
+    @property
+    def seconds(self) -> float:
+        """The simulated time."""
+        return self._native.seconds
+
+    @property
+    def moment(self) -> str:
+        """How far it has come, in words."""
+        return f"{self.seconds:g} simulated seconds"
+
+    @property
+    def began(self) -> bool:
+        """Whether any time has been simulated."""
+        return self.seconds > 0
+
+    @property
+    def folder(self) -> str | None:
+        """The run's folder; `None` if it is only in memory."""
+        folder = self._native.folder
+        return None if folder is None else os.fspath(folder)
+
+    @property
+    def stopped(self) -> str | None:
+        """Why the simulation stopped: "limit" or "interrupted"."""
+        return self._native.stopped
+
+    def evaluate(self) -> dict[str, Any]:
+        """What became of each network, from its metrics.
+
+        Returns columns with a value for each network: `network`, `learnt` (`None` if it is too early to say), and the figures
+        that `hebbian-rnn live` prints.
+        """
+        return self._native.verdicts()
+
+    def save(self, path: str | os.PathLike[str], force: bool = False) -> LifeRun:
+        """Writes a checkpoint if `path` ends in .safetensors, else a run's folder, and returns the saved run.
+
+        The command can read both. `force`: if the folder already holds a run, it is moved aside.
+        """
+        self._native.save(os.fspath(path), force)
+        return LifeRun(_native.load_life(os.fspath(path)))
+
+    def resume(self, **arguments: Any) -> LifeRun:
+        """Continues the simulation as if it had never stopped: `live` with this run instead of a name.
+
+        Arguments are `seconds`, `frozen_seconds`, `device`, `progress`: nothing else can change. `accept_edited=True` continues
+        from an edited checkpoint. A run in a folder continues there.
+        """
+        from ._train import live
+
+        return live(self, **arguments)
+
+    def picture(self, watch: list[str] | None = None) -> str:
+        """The figures over time, the weights, and the activity after the simulation, as SVG. `watch`: the neurons whose membrane
+        potentials are drawn, such as "hidden.3"."""
+        return self._native.pictures(watch or [])[0]
+
+    def circuit(self) -> str:
+        """Populations and projections, as SVG."""
+        return self._native.pictures([])[1]
+
+    def report(self, watch: list[str] | None = None) -> str:
+        """Draws the pictures and writes the page into the run's folder; returns its path."""
+        if self.folder is None:
+            raise UsageError("this run is only in memory: save(folder) first")
+        self._native.report(self.folder, watch or [])
+        return os.path.join(self.folder, "report.html")

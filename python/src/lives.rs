@@ -1,0 +1,206 @@
+//! Simulated networks whose weights change at every step: lives.
+
+use crate::errors::OrRaise;
+use crate::run::{apart, ensure_at, name_reason, refuse_edited};
+use crate::training::Training;
+use crate::values::{object, settings};
+use hebbian_rnn::{
+    draw_life, holds_a_life, open_devices, parse_devices, read_life_rows, report_life, verdicts, Integrity,
+    LifeCheckpoint, LifeRow, LifeSetup, Lives, Process, Run, StopReason, METRICS_FILE,
+};
+use numpy::PyArray1;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::path::{Path, PathBuf};
+
+/// Simulated networks, with the rows of their metrics.
+#[pyclass(frozen, module = "hebbian_rnn._native")]
+#[derive(Clone)]
+pub struct LifeRun {
+    pub checkpoint: LifeCheckpoint,
+    pub rows: Vec<LifeRow>,
+    pub folder: Option<PathBuf>,
+    pub stopped: Option<StopReason>,
+}
+
+/// Pre- and postsynaptic neurons, and weights.
+type Synapses<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<f64>>);
+
+/// Whether a run's folder or a checkpoint's file is that of a simulation.
+#[pyfunction]
+pub fn is_life(path: PathBuf) -> bool {
+    holds_a_life(&path)
+}
+
+/// Starts a simulation.
+#[pyfunction]
+#[pyo3(signature = (life, rule, given, out, force))]
+pub fn start_life(
+    py: Python<'_>,
+    life: &str,
+    rule: Option<&str>,
+    given: &Bound<'_, PyDict>,
+    out: Option<PathBuf>,
+    force: bool,
+) -> PyResult<Training> {
+    let setup = LifeSetup::resolve(Some(life), rule, &settings(given)?).or_raise()?;
+    let run = apart(py, || {
+        let devices = open_devices(&parse_devices(&setup.config.life.device)?)?.devices;
+        let lives = Lives::start(setup, &devices)?;
+        match out {
+            Some(out) => Run::create(&out, lives, force),
+            None => Ok(Run::in_memory(lives)),
+        }
+    })?;
+    Training::begin(run, Vec::new(), None, Vec::new())
+}
+
+/// The networks of a simulation's folder or of a checkpoint's file.
+#[pyfunction]
+pub fn load_life(py: Python<'_>, path: PathBuf) -> PyResult<LifeRun> {
+    apart(py, || {
+        let checkpoint = LifeCheckpoint::read(&path)?;
+        let metrics = path.join(METRICS_FILE);
+        let rows = if metrics.is_file() { read_life_rows(&metrics)? } else { Vec::new() };
+        Ok(LifeRun { checkpoint, rows, folder: path.is_dir().then_some(path), stopped: None })
+    })
+}
+
+#[pymethods]
+impl LifeRun {
+    /// The columns of metrics.csv.
+    fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let columns = PyDict::new(py);
+        let column = |value: &dyn Fn(&LifeRow) -> f64| PyArray1::from_iter(py, self.rows.iter().map(value));
+        columns.set_item("network", PyArray1::from_iter(py, self.rows.iter().map(|row| row.network as i64)))?;
+        columns.set_item("seconds", column(&|row| row.seconds))?;
+        columns.set_item("frozen", PyArray1::from_iter(py, self.rows.iter().map(|row| row.frozen)))?;
+        for (k, name) in self.checkpoint.setup.figures().or_raise()?.iter().enumerate() {
+            columns.set_item(name, column(&|row| row.figures[k]))?;
+        }
+        Ok(columns)
+    }
+
+    /// The results of each network.
+    fn verdicts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let verdicts = verdicts(&self.checkpoint.setup, &self.rows).or_raise()?;
+        let columns = PyDict::new(py);
+        columns.set_item("network", PyArray1::from_iter(py, verdicts.iter().map(|(network, _)| *network as i64)))?;
+        columns.set_item("learnt", verdicts.iter().map(|(_, verdict)| verdict.learnt).collect::<Vec<_>>())?;
+        let names = verdicts.first().map(|(_, first)| first.figures.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+        for (k, name) in names.unwrap_or_default().into_iter().enumerate() {
+            columns
+                .set_item(name, PyArray1::from_iter(py, verdicts.iter().map(|(_, verdict)| verdict.figures[k].1)))?;
+        }
+        Ok(columns)
+    }
+
+    fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        object(py, &self.checkpoint.setup.config)
+    }
+
+    /// The names of populations, their sizes and neuron models.
+    fn populations(&self) -> Vec<(String, usize, String)> {
+        let setup = &self.checkpoint.setup;
+        let populations = setup.config.populations.iter().zip(&setup.models);
+        populations.map(|(population, model)| (population.name.clone(), population.size, model.name().into())).collect()
+    }
+
+    /// The synapses of each projection, by its name; a triple for each network.
+    fn synapses<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let projections = PyDict::new(py);
+        for (k, (name, ..)) in self.checkpoint.setup.circuit.projections.iter().enumerate() {
+            let networks = self.checkpoint.states.iter().map(|state| -> Synapses<'py> {
+                let synapses = &state.synapses[k];
+                (
+                    PyArray1::from_slice(py, &synapses.pre),
+                    PyArray1::from_slice(py, &synapses.post),
+                    PyArray1::from_slice(py, &synapses.weight),
+                )
+            });
+            projections.set_item(name, networks.collect::<Vec<_>>())?;
+        }
+        Ok(projections)
+    }
+
+    /// The indices of the networks.
+    #[getter]
+    fn networks(&self) -> Vec<u64> {
+        self.checkpoint.setup.config.life.networks.range().collect()
+    }
+
+    /// The simulated time.
+    #[getter]
+    fn seconds(&self) -> PyResult<f64> {
+        self.checkpoint.seconds().or_raise()
+    }
+
+    #[getter]
+    fn folder(&self) -> Option<PathBuf> {
+        self.folder.clone()
+    }
+
+    /// Why the simulation stopped.
+    #[getter]
+    fn stopped(&self) -> Option<&'static str> {
+        self.stopped.map(name_reason)
+    }
+
+    /// Whether the checkpoint's file was changed after it was written.
+    #[getter]
+    fn edited(&self) -> bool {
+        self.checkpoint.integrity == Integrity::Changed
+    }
+
+    /// Writes a checkpoint if the name ends in .safetensors, else a run's folder.
+    fn save(&self, py: Python<'_>, path: PathBuf, force: bool) -> PyResult<()> {
+        apart(py, || {
+            if path.extension().is_some_and(|end| end == "safetensors") {
+                return hebbian_rnn::write_atomically(&path, &self.checkpoint.to_bytes()?);
+            }
+            Run::<Lives>::write(&path, force, &mut self.checkpoint.clone(), &self.rows)
+        })
+    }
+
+    /// Continues the simulation, in its folder if it has one.
+    fn resume(&self, py: Python<'_>, given: &Bound<'_, PyDict>, accept_edited: bool) -> PyResult<Training> {
+        let given = settings(given)?;
+        let run = apart(py, || {
+            let here = &self.checkpoint;
+            let setup = here.setup.changed(&given)?;
+            here.ensure_continues(&setup, "this run")?;
+            refuse_edited(here.integrity, accept_edited)?;
+            let devices = open_devices(&parse_devices(&setup.config.life.device)?)?.devices;
+            let Some(path) = &self.folder else {
+                let mut checkpoint = here.clone();
+                checkpoint.setup = setup;
+                return Ok(Run::in_memory(Lives::restore(&checkpoint, &devices)?));
+            };
+            let read = |path: &Path| {
+                let newest = LifeCheckpoint::read(path)?;
+                ensure_at(path, "block", newest.block, here.block).map(|()| newest)
+            };
+            Run::resume(path, read, |_| Ok((setup, devices)))
+        })?;
+        Training::begin::<Lives>(run, self.rows.clone(), None, Vec::new())
+    }
+
+    /// The figures over time and the circuit, as SVG.
+    fn pictures(&self, py: Python<'_>, watch: Vec<String>) -> PyResult<(String, String)> {
+        apart(py, || draw_life(&self.checkpoint, &self.rows, &watch))
+    }
+
+    /// Writes the pictures and the page into the folder.
+    fn report(&self, py: Python<'_>, folder: PathBuf, watch: Vec<String>) -> PyResult<()> {
+        apart(py, || report_life(&folder, &self.checkpoint, &self.rows, &watch))
+    }
+
+    /// The life and its size in one line.
+    fn describe(&self) -> PyResult<String> {
+        let setup = &self.checkpoint.setup;
+        let (count, neurons) = (setup.config.life.networks.count(), setup.circuit.neurons());
+        let [several, each] = if count == 1 { ["", ""] } else { ["s", " each"] };
+        let (world, seconds) = (setup.config.world_name().or_raise()?, self.checkpoint.seconds().or_raise()?);
+        Ok(format!("{world}, {count} network{several} of {neurons} neurons after {seconds} simulated seconds{each}"))
+    }
+}
