@@ -114,9 +114,9 @@ pub use runs::{
     TypeScore,
 };
 pub use storage::{
-    holds_a_checkpoint, holds_a_life, holds_a_run, layout, merge_lives, merge_runs, metrics_rows, read_life_rows,
-    read_metrics, Kept, Lock, Metrics, Run, Saved, CIRCUIT_PICTURE, CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE,
-    METRICS_FILE, REPORT_FILE, SAMPLE_TRIALS,
+    holds_a_checkpoint, holds_a_life, holds_a_run, layout, merge_runs, metrics_rows, read_life_rows, read_metrics,
+    Kept, Lock, Metrics, Run, Saved, CIRCUIT_PICTURE, CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE, METRICS_FILE,
+    REPORT_FILE, SAMPLE_TRIALS,
 };
 pub use sweep::{
     job_numbers, BatchSystem, Collected, Job, JobNews, JobState, SettingResult, Sweep, SweepPlan, PLAN_FILE,

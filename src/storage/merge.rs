@@ -1,15 +1,13 @@
 //! Merges runs of different networks into one.
 
 use super::folder::{claim, holds_a_run, move_aside};
-use super::life_rows::rows_until;
 use super::metrics_rows::whole_lines;
-use super::run::write_run;
-use super::{holds_a_checkpoint, Lock, CONFIG_FILE, METRICS_FILE};
+use super::{holds_a_checkpoint, Kept, Lock, CONFIG_FILE, METRICS_FILE};
+use crate::config::NetworkRange;
 use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::files::{copy, refuse_link, second_name, sync_folder_of, write_atomically, write_through};
-use crate::presets::commented;
 use crate::reader::ensure_regular;
-use crate::training::{Checkpoint, Integrity, LifeCheckpoint, Lives, CHECKPOINT_FILE};
+use crate::training::{Checkpoint, Integrity, LifeCheckpoint, Lives, Trainer, CHECKPOINT_FILE};
 use crate::worlds::LifeRow;
 use candle_core::Device;
 use std::fs::{self, File};
@@ -19,70 +17,151 @@ use std::path::{Path, PathBuf};
 /// The prefix of the folder in which a run is assembled; its final name follows.
 const UNFINISHED: &str = ".merging-";
 
+/// A kind of run whose parts, with different networks, can be merged.
+pub trait Merged: Kept {
+    /// The column of `metrics.csv` that numbers the turns.
+    const CLOCK: usize;
+
+    /// Reads the newest checkpoint of a run.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`].
+    fn read(run: &Path) -> Result<Self::Checkpoint>;
+
+    /// Whether a checkpoint has changed since it was written.
+    fn integrity(checkpoint: &Self::Checkpoint) -> Integrity;
+
+    /// The indices of its networks.
+    fn networks(checkpoint: &Self::Checkpoint) -> NetworkRange;
+
+    /// The number of turns so far, and what `metrics.csv` has for the last one.
+    fn turns(checkpoint: &Self::Checkpoint) -> Result<(u64, f64)>;
+
+    /// Lets a finished part wait until the others have made `turns`; returns the rows of that time.
+    ///
+    /// # Errors
+    /// As [`Process::advance`](crate::Process::advance).
+    fn wait(_checkpoint: &mut Self::Checkpoint, _turns: u64) -> Result<Vec<Self::Row>> {
+        Ok(Vec::new())
+    }
+
+    /// The networks of all parts, each with its name for messages, as if they had been in one run.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::merge`].
+    fn join(parts: Vec<(String, Self::Checkpoint)>) -> Result<Self::Checkpoint>;
+}
+
+impl Merged for Trainer {
+    const CLOCK: usize = 0;
+
+    fn read(run: &Path) -> Result<Checkpoint> {
+        Checkpoint::read(run, &Device::Cpu)
+    }
+
+    fn integrity(checkpoint: &Checkpoint) -> Integrity {
+        checkpoint.integrity
+    }
+
+    fn networks(checkpoint: &Checkpoint) -> NetworkRange {
+        checkpoint.setup.config.train.networks
+    }
+
+    fn turns(checkpoint: &Checkpoint) -> Result<(u64, f64)> {
+        Ok((checkpoint.updates, checkpoint.updates as f64))
+    }
+
+    fn join(parts: Vec<(String, Checkpoint)>) -> Result<Checkpoint> {
+        Checkpoint::merge(parts)
+    }
+}
+
+impl Merged for Lives {
+    const CLOCK: usize = 1;
+
+    fn read(run: &Path) -> Result<LifeCheckpoint> {
+        LifeCheckpoint::read(run)
+    }
+
+    fn integrity(checkpoint: &LifeCheckpoint) -> Integrity {
+        checkpoint.integrity
+    }
+
+    fn networks(checkpoint: &LifeCheckpoint) -> NetworkRange {
+        checkpoint.setup.config.life.networks
+    }
+
+    fn turns(checkpoint: &LifeCheckpoint) -> Result<(u64, f64)> {
+        Ok((checkpoint.block, checkpoint.seconds()?))
+    }
+
+    /// Where the world of all its networks is over, nothing more happens.
+    fn wait(checkpoint: &mut LifeCheckpoint, turns: u64) -> Result<Vec<LifeRow>> {
+        let mut lives = Lives::resume(checkpoint, &Device::Cpu)?;
+        if !lives.is_over() {
+            return Ok(Vec::new());
+        }
+        let rows = lives.wait(turns - checkpoint.block)?;
+        *checkpoint = lives.checkpoint()?;
+        Ok(rows)
+    }
+
+    fn join(parts: Vec<(String, LifeCheckpoint)>) -> Result<LifeCheckpoint> {
+        LifeCheckpoint::merge(parts)
+    }
+}
+
 /// Writes the runs in the folders `runs` as one run in `out`, whose configuration, metrics and checkpoint are those that one run of
 /// all their networks would have written, to the byte. However it ends, `out` holds the whole run or nothing of it. With `force`, an
 /// existing run in `out` is moved aside once the new one is whole.
 ///
 /// # Errors
-/// [`Error::Usage`] if `out` holds a run, unless `force`, or other files; as [`Checkpoint::merge`], [`Checkpoint::read`] and [`Run::create`](crate::Run::create);
-/// [`Error::Content`] if a checkpoint was changed or metrics lack rows.
-pub fn merge_runs(runs: &[PathBuf], out: &Path, force: bool) -> Result<Checkpoint> {
+/// [`Error::Usage`] if `out` holds a run, unless `force`, or other files; as [`Checkpoint::merge`], [`Checkpoint::read`] and
+/// [`Run::create`](crate::Run::create); [`Error::Content`] if a checkpoint was changed or metrics lack rows.
+pub fn merge_runs<P: Merged>(runs: &[PathBuf], out: &Path, force: bool) -> Result<P::Checkpoint> {
     let read = |run: &PathBuf| {
-        let checkpoint = Checkpoint::read(run, &Device::Cpu)?;
-        Ok((run.clone(), whole(run, checkpoint.integrity).map(|()| checkpoint)?))
-    };
-    let mut parts = runs.iter().map(read).collect::<Result<Vec<_>>>()?;
-    parts.sort_by_key(|(_, part)| part.setup.config.train.networks.start);
-    let metrics: Vec<PathBuf> = parts.iter().map(|(run, _)| run.join(METRICS_FILE)).collect();
-    let merged = Checkpoint::merge(parts.into_iter().map(|(run, part)| (run.display().to_string(), part)).collect())?;
-    whole_or_nothing(out, force, |folder| {
-        let lock = claim(folder, false)?;
-        write_atomically(&folder.join(CONFIG_FILE), commented(&merged.setup.config)?.as_bytes())?;
-        merge_metrics(&metrics, merged.updates, &folder.join(METRICS_FILE))?;
-        merged.write(&folder.join(CHECKPOINT_FILE))?;
-        Ok(lock)
-    })?;
-    Ok(merged)
-}
-
-/// Writes the lives in the folders `runs` as one run in `out`, as if they had been simulated in one. Lives that are over wait for the
-/// others. `out` and `force` are as in [`merge_runs`]. Returns them with their rows.
-///
-/// # Errors
-/// [`Error::Usage`] if `out` holds a run, unless `force`, or other files; as [`LifeCheckpoint::merge`] and [`Run::create`](crate::Run::create); [`Error::Content`] if a checkpoint was changed.
-pub fn merge_lives(runs: &[PathBuf], out: &Path, force: bool) -> Result<(LifeCheckpoint, Vec<LifeRow>)> {
-    let read = |run: &PathBuf| {
-        // Nothing else may write there meanwhile.
-        let lock = Lock::take(run)?;
         ensure!(
             holds_a_checkpoint(run),
             Usage,
             "{} does not hold a checkpoint; expected a run's folder",
             run.display()
         );
-        let checkpoint = LifeCheckpoint::read(run)?;
-        whole(run, checkpoint.integrity)?;
-        let mut rows = Vec::new();
-        rows_until(&run.join(METRICS_FILE), &checkpoint.setup, checkpoint.block, |row| rows.push(row))?;
-        drop(lock);
-        Ok((run.display().to_string(), checkpoint, rows))
+        // Nothing else may write there meanwhile.
+        let lock = Lock::take(run)?;
+        let checkpoint = P::read(run)?;
+        whole(run, P::integrity(&checkpoint))?;
+        Ok((run.clone(), checkpoint, lock))
     };
     let mut parts = runs.iter().map(read).collect::<Result<Vec<_>>>()?;
-    parts.sort_by_key(|(_, part, _)| part.setup.config.life.networks.start);
-    let last = parts.iter().map(|(_, part, _)| part.block).max().unwrap_or(0);
-    for (_, part, rows) in parts.iter_mut().filter(|(_, part, _)| part.block < last) {
-        let mut lives = Lives::resume(part, &Device::Cpu)?;
-        if lives.is_over() {
-            rows.extend(lives.wait(last - part.block)?);
-            *part = lives.checkpoint()?;
-        }
+    parts.sort_by_key(|(_, part, _)| P::networks(part).start);
+    let mut last = 0;
+    for (_, part, _) in &parts {
+        last = last.max(P::turns(part)?.0);
     }
-    let mut rows: Vec<LifeRow> = parts.iter_mut().flat_map(|(_, _, rows)| std::mem::take(rows)).collect();
-    let mut merged = LifeCheckpoint::merge(parts.into_iter().map(|(name, part, _)| (name, part)).collect())?;
-    // Sorted by block, then by network; each part is already in this order.
-    rows.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
-    whole_or_nothing(out, force, |folder| write_run::<Lives>(folder, false, &mut merged, &rows))?;
-    Ok((merged, rows))
+    let mut metrics = Vec::new();
+    for (run, part, _) in &mut parts {
+        let (turns, newest) = P::turns(part)?;
+        let after = if turns < last { P::write_rows(&P::wait(part, last)?, false)? } else { Vec::new() };
+        metrics.push(Lines::open(&run.join(METRICS_FILE), P::CLOCK, newest, after)?);
+    }
+    let mut locks = Vec::new();
+    let mut named = Vec::new();
+    for (run, part, lock) in parts {
+        named.push((run.display().to_string(), part));
+        locks.push(lock);
+    }
+    let mut merged = P::join(named)?;
+    let newest = P::turns(&merged)?.1;
+    whole_or_nothing(out, force, |folder| {
+        let lock = claim(folder, false)?;
+        let config = P::write_config(P::config(P::setup_of(&mut merged)))?;
+        write_atomically(&folder.join(CONFIG_FILE), config.as_bytes())?;
+        merge_metrics(metrics, newest, &folder.join(METRICS_FILE))?;
+        write_atomically(&folder.join(CHECKPOINT_FILE), &P::write_checkpoint(&merged)?)?;
+        Ok(lock)
+    })?;
+    drop(locks);
+    Ok(merged)
 }
 
 /// Lets `write` fill a folder beside `out` that becomes `out` once it is whole; the value `write` returns keeps it locked until then.
@@ -157,12 +236,12 @@ pub(crate) fn copy_run(run: &Path, out: &Path) -> Result<()> {
     })
 }
 
-/// Merges the metrics of parts of a run, up to update `updates`: the rows of each update are together, in the order of the parts.
+/// Merges the metrics of parts of a run, up to the turn that `newest` numbers: the rows of each turn are together, in the order of the
+/// parts.
 ///
 /// # Errors
-/// [`Error::Io`] if a file cannot be read or written; [`Error::Content`] if a part lacks updates or has other columns.
-fn merge_metrics(parts: &[PathBuf], updates: u64, out: &Path) -> Result<()> {
-    let mut parts: Vec<Lines> = parts.iter().map(|path| Lines::open(path)).collect::<Result<_>>()?;
+/// [`Error::Io`] if a file cannot be read or written; [`Error::Content`] if a part lacks turns or has other columns.
+fn merge_metrics(mut parts: Vec<Lines>, newest: f64, out: &Path) -> Result<()> {
     let header = parts.first().map_or(String::new(), |part| part.line.clone());
     write_through(out, |file| {
         let mut file = io::BufWriter::new(file);
@@ -177,29 +256,33 @@ fn merge_metrics(parts: &[PathBuf], updates: u64, out: &Path) -> Result<()> {
             );
             part.advance()?;
         }
-        let mut newest = None;
-        while let Some(update) = parts.iter().filter_map(|part| part.update).min().filter(|update| *update <= updates) {
+        let mut last = None;
+        while let Some(turn) = parts.iter().filter_map(|part| part.turn).min_by(f64::total_cmp) {
+            if turn > newest {
+                break;
+            }
             for part in &mut parts {
-                let there = part.update == Some(update);
+                let unit = part.unit();
                 ensure!(
-                    there,
+                    part.turn == Some(turn),
                     Content,
-                    "{}: rows for update {update} are missing; restore the file",
+                    "{}: rows for {unit} {turn} are missing; restore the file",
                     part.path.display()
                 );
-                while part.update == Some(update) {
+                while part.turn == Some(turn) {
                     write(&part.line)?;
                     part.advance()?;
                 }
             }
-            newest = Some(update);
+            last = Some(turn);
         }
-        let newest = newest.unwrap_or(updates);
+        let last = last.unwrap_or(newest);
         ensure!(
-            newest == updates,
+            last == newest,
             Content,
-            "{}: it ends at update {newest} of {updates}; restore the file",
-            parts[0].path.display()
+            "{}: it ends at {} {last} of {newest}; restore the file",
+            parts[0].path.display(),
+            parts[0].unit()
         );
         file.flush().doing("writing", out)
     })
@@ -208,22 +291,37 @@ fn merge_metrics(parts: &[PathBuf], updates: u64, out: &Path) -> Result<()> {
 /// The lines of a metrics file, one at a time.
 struct Lines {
     path: PathBuf,
-    file: io::BufReader<io::Take<File>>,
+    file: Box<dyn BufRead>,
     line: String,
-    /// The update of the line; `None` for the header and after the end.
-    update: Option<u64>,
+    /// The column that numbers the turns.
+    clock: usize,
+    /// What it has in the last row that is counted.
+    newest: f64,
+    /// Rows after that one.
+    after: Vec<u8>,
+    /// The turn of the line; `None` for the header and after the end.
+    turn: Option<f64>,
 }
 
 impl Lines {
-    /// The header.
-    fn open(path: &Path) -> Result<Self> {
+    /// The header. Rows of `after` follow those up to the turn that `newest` numbers.
+    fn open(path: &Path, clock: usize, newest: f64, after: Vec<u8>) -> Result<Self> {
         ensure_regular(path)?;
         let file = File::open(path).doing("reading", path)?;
         let whole = whole_lines(&file).doing("reading", path)?;
-        let file = io::BufReader::new(file.take(whole));
-        let mut lines = Lines { path: path.to_path_buf(), file, line: String::new(), update: None };
+        let file = Box::new(io::BufReader::new(file.take(whole)));
+        let mut lines = Lines { path: path.to_path_buf(), file, line: String::new(), clock, newest, after, turn: None };
         lines.read()?;
         Ok(lines)
+    }
+
+    /// What a turn is called.
+    fn unit(&self) -> &'static str {
+        if self.clock == 0 {
+            "update"
+        } else {
+            "second"
+        }
     }
 
     fn read(&mut self) -> Result<()> {
@@ -233,16 +331,16 @@ impl Lines {
 
     fn advance(&mut self) -> Result<()> {
         self.read()?;
-        let number = self.line.split(',').next().unwrap_or_default();
-        self.update = match self.line.is_empty() {
-            true => None,
-            false => Some(
-                number
-                    .parse()
-                    .map_err(|_| Error::Content(format!("`{number}` is not a valid update number")))
-                    .at_path(&self.path)?,
-            ),
-        };
+        let number = self.line.split(',').nth(self.clock).unwrap_or_default();
+        let invalid = || Error::Content(format!("`{number}` is not a valid {} number", self.unit()));
+        let turn: Option<f64> =
+            if self.line.is_empty() { None } else { Some(number.parse().map_err(|_| invalid()).at_path(&self.path)?) };
+        if !self.after.is_empty() && turn.is_none_or(|turn| turn > self.newest) {
+            // What follows in the file is not counted.
+            self.file = Box::new(io::Cursor::new(std::mem::take(&mut self.after)));
+            return self.advance();
+        }
+        self.turn = turn;
         Ok(())
     }
 }

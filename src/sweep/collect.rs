@@ -7,7 +7,8 @@ use super::{job_numbers, Job, JobState, Sweep, RESULTS_FILE};
 use crate::error::{ensure, Doing, Error, Result};
 use crate::files::{refuse_links_in, remove_unfinished, write_through};
 use crate::quantile::quantile_with_missing;
-use crate::storage::{copy_run, merge_lives, merge_runs, Lock};
+use crate::storage::{copy_run, merge_runs, Lock};
+use crate::training::{Lives, Trainer};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::cmp::Ordering;
@@ -225,8 +226,8 @@ impl Sweep {
         let parts: Vec<PathBuf> = jobs.iter().map(|job| self.job_folder(job)).collect();
         match &parts[..] {
             [alone] => copy_run(alone, &run),
-            parts if lives => merge_lives(parts, &run, false).map(drop),
-            parts => merge_runs(parts, &run, false).map(drop),
+            parts if lives => merge_runs::<Lives>(parts, &run, false).map(drop),
+            parts => merge_runs::<Trainer>(parts, &run, false).map(drop),
         }
     }
 

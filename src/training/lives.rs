@@ -53,7 +53,8 @@ impl LifeCheckpoint {
     pub fn seconds(&self) -> Result<f64> {
         let life = &self.setup.config.life;
         let steps = self.setup.world(life.networks.start)?.steps();
-        Ok(self.block as f64 * steps as f64 * life.dt_ms / 1000.0)
+        // As in the rows of the metrics.
+        Ok(self.block as f64 * (steps as f64 * life.dt_ms / 1000.0))
     }
 
     /// Refuses to continue these lives, stored in `place`, with another setup, unless the two differ only in when to stop, the device,

@@ -198,9 +198,8 @@ fn killed_and_resumed_lives_leave_the_same_files() {
     let program = assert_cmd::cargo::cargo_bin("hebbian-rnn");
     let mut killed = 0;
     for round in 0..200u64 {
-        let args = if round == 0 { [&life[..], &[&parts]].concat() } else { vec!["live", "--resume", "--out", &parts] };
         let mut child = std::process::Command::new(&program)
-            .args(&args)
+            .args([&life[..], &[&parts, "--resume-or-start"]].concat())
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
             .spawn()

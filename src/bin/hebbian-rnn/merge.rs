@@ -5,14 +5,14 @@ use crate::live;
 use crate::output::{counted, judged, Spinner};
 use crate::train::{draw_and_report, FINAL_TRIALS};
 use anyhow::Result;
-use hebbian_rnn::{evaluate, holds_a_life, merge_lives, merge_runs, verdicts};
+use hebbian_rnn::{evaluate, holds_a_life, merge_runs, read_life_rows, verdicts, Lives, Trainer, METRICS_FILE};
 use std::io::{stdout, Write};
 
 pub fn run(args: MergeArgs) -> Result<()> {
     if args.runs.first().is_some_and(|run| holds_a_life(run)) {
         return lives(&args);
     }
-    let merged = judged(merge_runs(&args.runs, &args.out, args.force))?;
+    let merged = judged(merge_runs::<Trainer>(&args.runs, &args.out, args.force))?;
     let spinner = Spinner::start("testing and drawing the networks");
     let scores = evaluate(&merged, FINAL_TRIALS, merged.setup.config.train.seed)?;
     let written = draw_and_report(&merged, &scores, &args.out, args.log);
@@ -34,7 +34,8 @@ pub fn run(args: MergeArgs) -> Result<()> {
 }
 
 fn lives(args: &MergeArgs) -> Result<()> {
-    let (merged, rows) = judged(merge_lives(&args.runs, &args.out, args.force))?;
+    let merged = judged(merge_runs::<Lives>(&args.runs, &args.out, args.force))?;
+    let rows = read_life_rows(&args.out.join(METRICS_FILE))?;
     let drawn = live::draw(&args.out, &merged, &rows);
     live::print_life(&args.out, &verdicts(&merged.setup, &rows)?, drawn)
 }

@@ -1,0 +1,110 @@
+"""Simulations of networks whose weights change at every step."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import hebbian_rnn as hr
+import numpy as np
+import pytest
+
+SMALL = {"population.hidden.size": 10, "population.excitatory.size": 6, "population.inhibitory.size": 6}
+
+
+def test_a_simulation_has_metrics_weights_results_and_pictures() -> None:
+    run = hr.live("xor-rate", networks=2, seconds=4, **SMALL)
+    assert (run.seconds, run.stopped, run.networks) == (4.0, "limit", [0, 1])
+    assert "xor-rate, 2 networks" in repr(run)
+    assert list(run.metrics)[:3] == ["network", "seconds", "frozen"]
+    assert len(run.metrics["seconds"]) == 16
+    assert run.metrics["seconds"][-1] == 4.0
+    weights = run.weights["hidden-output"]
+    assert weights.shape == (2, 1, 10)
+    synapses = run.synapses["hidden-output"][1]
+    assert np.array_equal(weights[1][synapses.post, synapses.pre], synapses.weight)
+    assert run.populations["hidden"] == 10
+    found = run.evaluate()
+    assert list(found["network"]) == [0, 1]
+    assert "apart_hz" in found
+    assert run.picture().startswith("<svg")
+    assert "hidden" in run.circuit()
+    assert run.config["life"]["seconds"] == 4.0
+
+
+def test_a_simulation_continues_to_the_same_bytes(tmp_path: Path) -> None:
+    whole = hr.live("xor-rate", networks=2, seconds=6, out=tmp_path / "whole", **SMALL)
+    half = hr.live("xor-rate", networks=range(2), seconds=3, **SMALL)
+    in_memory = half.resume(seconds=6)
+    in_folder = half.save(tmp_path / "half").resume(seconds=6)
+    loaded = hr.load(tmp_path / "half")
+    assert isinstance(loaded, hr.LifeRun)
+    for run in (in_memory, in_folder, loaded):
+        assert np.array_equal(run.weights["hidden-output"], whole.weights["hidden-output"])
+        assert np.array_equal(run.metrics["seconds"], whole.metrics["seconds"])
+    for name in ("metrics.csv", "checkpoint.safetensors", "config.toml"):
+        assert (tmp_path / "half" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    assert Path(whole.report()).exists()
+
+
+def test_what_cannot_be_simulated_is_refused() -> None:
+    with pytest.raises(hr.errors.UnknownNameError, match="life `xor`"):
+        hr.live("xor")
+    run = hr.live("xor-rate", networks=1, seconds=1, **SMALL)
+    with pytest.raises(hr.errors.UsageError, match="life.seed is 1 in this run and 2 now"):
+        run.resume(seconds=2, seed=2)
+    with pytest.raises(hr.errors.UsageError, match="own folder"):
+        hr.live(run, out="elsewhere")
+    with pytest.raises(hr.errors.UsageError, match="only in memory"):
+        run.report()
+
+
+def test_a_simulation_runs_in_the_background() -> None:
+    running = hr.start_life("xor-rate", networks=1, seconds=100_000)
+    while running.progress.updates < 4:
+        time.sleep(0.01)
+    assert "simulated seconds" in running.progress.text
+    seen = running.inspect()
+    assert seen.seconds > 0
+    run = running.abort()
+    assert run.stopped == "interrupted"
+    assert run.seconds >= seen.seconds
+
+
+def test_a_sweep_of_lives_gives_its_runs(tmp_path: Path) -> None:
+    found = hr.sweep(
+        {
+            "life": "xor-rate",
+            "networks": 2,
+            "networks_per_job": 1,
+            "set": {"life.seconds": 2.0, **SMALL},
+            "grid": {"life.dt_ms": [1.0]},
+        },
+        tmp_path / "sweep",
+    )
+    run = found.run(1)
+    assert isinstance(run, hr.LifeRun)
+    assert run.networks == [0, 1]
+
+
+def test_a_killed_simulation_continues(tmp_path: Path) -> None:
+    program = textwrap.dedent("""
+        import sys, hebbian_rnn as hr
+        hr.live("xor-rate", networks=1, seconds=100_000, out=sys.argv[1], progress=False,
+                **{"life.checkpoint_every_seconds": 1.0})
+    """)
+    process = subprocess.Popen([sys.executable, "-c", program, os.fspath(tmp_path / "run")])
+    checkpoint = tmp_path / "run" / "checkpoint.safetensors"
+    while not checkpoint.exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    begun = hr.load(tmp_path / "run")
+    later = begun.resume(seconds=begun.seconds + 2)
+    whole = hr.live("xor-rate", networks=1, seconds=later.seconds)
+    assert np.array_equal(later.weights["hidden-output"], whole.weights["hidden-output"])
