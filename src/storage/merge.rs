@@ -126,31 +126,25 @@ pub fn merge_runs<P: Merged>(runs: &[PathBuf], out: &Path, force: bool) -> Resul
             "{} does not hold a checkpoint; expected a run's folder",
             run.display()
         );
-        // Nothing else may write there meanwhile.
-        let lock = Lock::take(run)?;
+        // A run that is still writing is not merged.
+        let _lock = Lock::take(run)?;
         let checkpoint = P::read(run)?;
         whole(run, P::integrity(&checkpoint))?;
-        Ok((run.clone(), checkpoint, lock))
+        Ok((run.display().to_string(), checkpoint))
     };
     let mut parts = runs.iter().map(read).collect::<Result<Vec<_>>>()?;
-    parts.sort_by_key(|(_, part, _)| P::networks(part).start);
+    parts.sort_by_key(|(_, part)| P::networks(part).start);
     let mut last = 0;
-    for (_, part, _) in &parts {
+    for (_, part) in &parts {
         last = last.max(P::turns(part)?.0);
     }
     let mut metrics = Vec::new();
-    for (run, part, _) in &mut parts {
+    for (run, part) in &mut parts {
         let (turns, newest) = P::turns(part)?;
         let after = if turns < last { P::write_rows(&P::wait(part, last)?, false)? } else { Vec::new() };
-        metrics.push(Lines::open(&run.join(METRICS_FILE), P::CLOCK, newest, after)?);
+        metrics.push(Lines::open(&Path::new(run).join(METRICS_FILE), P::CLOCK, newest, after)?);
     }
-    let mut locks = Vec::new();
-    let mut named = Vec::new();
-    for (run, part, lock) in parts {
-        named.push((run.display().to_string(), part));
-        locks.push(lock);
-    }
-    let mut merged = P::join(named)?;
+    let mut merged = P::join(parts)?;
     let newest = P::turns(&merged)?.1;
     whole_or_nothing(out, force, |folder| {
         let lock = claim(folder, false)?;
@@ -160,7 +154,6 @@ pub fn merge_runs<P: Merged>(runs: &[PathBuf], out: &Path, force: bool) -> Resul
         write_atomically(&folder.join(CHECKPOINT_FILE), &P::write_checkpoint(&merged)?)?;
         Ok(lock)
     })?;
-    drop(locks);
     Ok(merged)
 }
 

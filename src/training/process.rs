@@ -1,11 +1,10 @@
 //! What a run consists of: work that proceeds in turns and can be saved between them.
 
-use super::Trainer;
 use crate::error::Result;
 use candle_core::Device;
 use std::time::Instant;
 
-/// Work that proceeds in turns, which a clock counts: the updates of a [`Trainer`], the blocks of [`Lives`](crate::Lives).
+/// Work that proceeds in turns, which a clock counts: the updates of a [`Trainer`](crate::Trainer), the blocks of [`Lives`](crate::Lives).
 ///
 /// Its complete state between two turns is a checkpoint, from which it continues as if it had never stopped. A
 /// [`Run`](crate::Run) keeps it in a folder.
@@ -98,7 +97,7 @@ pub trait Process: Send + Sized {
 }
 
 /// Follows a process: a [`Run`](crate::Run) keeps its files up to date, and a progress bar redraws itself. See [`Process::run`].
-pub trait Observer<P: Process = Trainer> {
+pub trait Observer<P: Process> {
     /// Called after one or more turns, with their results.
     ///
     /// # Errors

@@ -236,7 +236,7 @@ impl Trainer {
 /// /// Keeps the mean error of the first network.
 /// struct Errors(Vec<f64>);
 ///
-/// impl Observer for Errors {
+/// impl Observer<Trainer> for Errors {
 ///     fn update(&mut self, _trainer: &Trainer, report: &UpdateReport) -> Result<()> {
 ///         self.0.push(report.networks[0].error);
 ///         Ok(())

@@ -205,7 +205,7 @@ fn rates_that_are_stuck_at_a_limit_count_as_divergence() {
 /// Counts how often training finishes.
 struct Ended(usize);
 
-impl Observer for Ended {
+impl Observer<Trainer> for Ended {
     fn update(&mut self, _: &Trainer, _: &UpdateReport) -> hebbian_rnn::Result<()> {
         Ok(())
     }

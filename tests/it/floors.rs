@@ -22,8 +22,19 @@ const FLOORS: [&[&str]; 16] = [
     &["lib"],
 ];
 
-/// Folders inside a folder are implementations: only the `mod.rs` around them uses them. Exceptions: (user, used).
-const INSIDE: [(&str, &str); 1] = [("engine/gradient", "engine/reference")];
+/// Folders inside a folder are implementations: only the `mod.rs` around them uses them. Exceptions: (user, used). Gradients run
+/// the plain operations under candle's autograd, and on the CPU the adjoint of the fused ones.
+const INSIDE: [(&str, &str); 2] = [("engine/gradient", "engine/reference"), ("engine/gradient", "engine/cpu")];
+
+/// Files of a folder that use each other, in a circle. Fewer is better.
+const CIRCLES: [&[&str]; 6] = [
+    &["engine/cpu/fast_weights", "engine/cpu/shard"],
+    &["engine/product", "engine/tiles"],
+    &["model/cell", "model/neurons"],
+    &["report/life_page", "report/lives"],
+    &["sweep/job", "sweep/seal"],
+    &[],
+];
 
 fn floor(folder: &str) -> usize {
     let found = FLOORS.iter().position(|folders| folders.contains(&folder));
@@ -71,11 +82,108 @@ fn reaches_inside(path: &Path, own: &str, code: &str) -> Option<String> {
         let rest = code.split(prefix.as_str()).nth(1).filter(|_| !prefix.is_empty())?;
         rest.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().filter(|name| !name.is_empty())
     })?;
+    // A private import of the `mod.rs` leads further.
+    let private = private_imports(own);
+    let used = private.iter().find(|(name, _)| name == used).map_or(used, |(_, folder)| folder);
     let folder = Path::new(own).join(used);
     let inside = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(&folder).is_dir();
     let user = around.components().take(2).collect::<PathBuf>();
     let allowed = INSIDE.iter().any(|(a, b)| user == Path::new(a) && folder == Path::new(b));
     (inside && user != folder && !allowed).then(|| format!("only src/{own}/mod.rs may use src/{}", folder.display()))
+}
+
+/// The names that `src/OWN/mod.rs` imports privately from the folders and files beside it, with where from.
+fn private_imports(own: &str) -> Vec<(String, String)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(own).join("mod.rs");
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let imports = text.lines().filter_map(|line| line.strip_prefix("use ")?.strip_suffix(';')?.split_once("::"));
+    let outside = ["crate", "std", "super", "candle_core"];
+    let inside = imports.filter(|(folder, _)| !outside.contains(folder));
+    let named = inside.flat_map(|(folder, names)| {
+        let names = names.trim_matches(['{', '}']).split(',').map(|name| name.trim().to_string());
+        names.map(|name| (name, folder.to_string())).collect::<Vec<_>>()
+    });
+    named.collect()
+}
+
+/// The files beside a file that it uses by `super`, directly or through the re-exports of their `mod.rs`; paths relative to `src`.
+fn neighbours(src: &Path, file: &Path) -> Vec<PathBuf> {
+    let code = |path: &Path| {
+        let text = std::fs::read_to_string(src.join(path)).unwrap_or_default();
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default().to_string();
+        text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join(" ")
+    };
+    let folder = file.parent().unwrap();
+    let around = code(&folder.join("mod.rs"));
+    // The names that `mod.rs` takes from each of the files beside it.
+    let exports: Vec<(String, String)> = around
+        .split(';')
+        .filter_map(|statement| statement.split_once("use ")?.1.split_once("::"))
+        .flat_map(|(from, names)| {
+            let names = names.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|name| !name.is_empty());
+            names.map(|name| (name.to_string(), from.trim().to_string())).collect::<Vec<_>>()
+        })
+        .collect();
+    let text = code(file);
+    let mut used: Vec<PathBuf> = Vec::new();
+    for rest in text.split("super::").skip(1) {
+        let end = if rest.starts_with('{') {
+            rest.find(';')
+        } else {
+            rest.find(|c: char| !(c.is_alphanumeric() || c == '_'))
+        };
+        let names = rest[..end.unwrap_or(rest.len())].split(|c: char| !(c.is_alphanumeric() || c == '_'));
+        for name in names.filter(|name| !name.is_empty()) {
+            let from = exports.iter().find(|(exported, _)| exported == name).map_or(name, |(_, from)| from);
+            let path = folder.join(format!("{from}.rs"));
+            if src.join(&path).exists() && path != file && !used.contains(&path) {
+                used.push(path);
+            }
+        }
+    }
+    used
+}
+
+#[test]
+fn circles_inside_a_folder_are_known() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut all = Vec::new();
+    files(&src, &mut all);
+    let all: Vec<PathBuf> = all.iter().map(|path| path.strip_prefix(&src).unwrap().to_path_buf()).collect();
+    let inside = all.iter().filter(|path| !path.starts_with("bin") && path.file_name().unwrap() != "mod.rs");
+    let uses: Vec<(PathBuf, Vec<PathBuf>)> = inside.map(|path| (path.clone(), neighbours(&src, path))).collect();
+    // What each file reaches.
+    let reaches = |from: &PathBuf| {
+        let mut reached: Vec<PathBuf> = Vec::new();
+        let mut waiting = vec![from.clone()];
+        while let Some(next) = waiting.pop() {
+            for used in uses.iter().filter(|(user, _)| *user == next).flat_map(|(_, used)| used) {
+                if !reached.contains(used) {
+                    reached.push(used.clone());
+                    waiting.push(used.clone());
+                }
+            }
+        }
+        reached
+    };
+    let reached: Vec<(PathBuf, Vec<PathBuf>)> = uses.iter().map(|(file, _)| (file.clone(), reaches(file))).collect();
+    let both = |a: &PathBuf, b: &PathBuf| {
+        let from = |a: &PathBuf| reached.iter().find(|(file, _)| file == a).map(|(_, reached)| reached);
+        from(a).is_some_and(|all| all.contains(b)) && from(b).is_some_and(|all| all.contains(a))
+    };
+    let mut circles: Vec<Vec<String>> = Vec::new();
+    for (file, _) in reached.iter().filter(|(file, reached)| reached.contains(file)) {
+        let members = reached.iter().filter(|(other, _)| both(file, other));
+        let mut names: Vec<String> = members.map(|(other, _)| other.with_extension("").display().to_string()).collect();
+        names.sort();
+        if !circles.contains(&names) {
+            circles.push(names);
+        }
+    }
+    circles.sort();
+    let known: Vec<Vec<String>> =
+        CIRCLES.iter().map(|circle| circle.iter().map(ToString::to_string).collect()).collect();
+    assert_eq!(circles, known, "files that use each other in a circle");
 }
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -127,6 +235,8 @@ fn an_import_that_points_up_is_found() {
         ("engine/eligibility.rs", "use crate::engine::cuda::Cuda;"),
         ("engine/reference/steps.rs", "use super::super::gradient::Gradient;"),
         ("engine/cpu/mod.rs", "use super::reference::Reference;"),
+        // `engine/mod.rs` imports it from `cpu`.
+        ("engine/reference/steps.rs", "use super::super::adjoint;"),
     ] {
         assert!(broken(file, line), "{file}: {line}");
     }

@@ -303,7 +303,7 @@ pub struct Watch {
     world_steps: u64,
 }
 
-impl Observer for Watch {
+impl Observer<Trainer> for Watch {
     fn update(&mut self, trainer: &Trainer, report: &UpdateReport) -> hebbian_rnn::Result<()> {
         let train = &trainer.config().train;
         for (network, frozen) in train.networks.range().zip(trainer.frozen()) {
