@@ -115,7 +115,7 @@ pub use runs::{
 };
 pub use storage::{
     holds_a_checkpoint, holds_a_life, holds_a_run, layout, merge_runs, metrics_rows, read_life_rows, read_metrics,
-    Kept, Lock, Metrics, Run, Saved, CIRCUIT_PICTURE, CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE, METRICS_FILE,
+    Kept, Lock, Merged, Metrics, Run, Saved, CIRCUIT_PICTURE, CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE, METRICS_FILE,
     REPORT_FILE, SAMPLE_TRIALS,
 };
 pub use sweep::{

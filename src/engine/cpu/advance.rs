@@ -10,6 +10,7 @@ use super::Plan;
 use crate::model::Transfer;
 use crate::rules::FusedRule;
 use pulp::{Simd, WithSimd};
+use std::marker::PhantomData;
 
 /// The state of one trial; each slice is `[width]`.
 pub(super) struct Row<'a> {
@@ -51,18 +52,14 @@ fn advance_leaking<R: Response, const RATE: bool>(
         free: &plan.free,
         held: &plan.held,
     };
-    match (factors, plan.learns) {
-        (None, _) => arch.dispatch(Advance::<_, 0, RATE> { constants, response, row, post: &mut [], pre: &mut [] }),
-        (Some((post, pre)), FusedRule::DeltaX(_)) => {
-            arch.dispatch(Advance::<_, 3, RATE> { constants, response, row, post, pre });
-        }
-        (Some((post, pre)), FusedRule::Rflo) => {
-            arch.dispatch(Advance::<_, SLOPE, RATE> { constants, response, row, post, pre });
-        }
-        (Some((post, pre)), FusedRule::Nothing) => {
-            arch.dispatch(Advance::<_, GRADIENT, RATE> { constants, response, row, post, pre });
-        }
-        (Some((post, pre)), _) => arch.dispatch(Advance::<_, 1, RATE> { constants, response, row, post, pre }),
+    let Some((post, pre)) = factors else {
+        return arch.dispatch(Advance::<_, Nothing, RATE>::new(constants, response, row, &mut [], &mut []));
+    };
+    match plan.learns {
+        FusedRule::DeltaX(_) => arch.dispatch(Advance::<_, Cube, RATE>::new(constants, response, row, post, pre)),
+        FusedRule::Rflo => arch.dispatch(Advance::<_, Slope, RATE>::new(constants, response, row, post, pre)),
+        FusedRule::Nothing => arch.dispatch(Advance::<_, Gradient, RATE>::new(constants, response, row, post, pre)),
+        _ => arch.dispatch(Advance::<_, Difference, RATE>::new(constants, response, row, post, pre)),
     }
 }
 
@@ -77,17 +74,41 @@ struct Constants<'a> {
     held: &'a [f32],
 }
 
-/// Instead of a power: factors of `rflo`.
-const SLOPE: u8 = 9;
+/// The factors (post, pre) that a step leaves for a learning rule; x̄ is the running mean of x.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Factors {
+    /// None, and no x̄.
+    Nothing,
+    /// post = x − x̄ and pre = r(t−1).
+    Difference,
+    /// Both of these cubed.
+    Cube,
+    /// post = φ'(x) and pre = r(t−1), which is filtered, in the place of x̄, unless the rate leaks: `rflo`.
+    Slope,
+    /// post = φ'(x), 0 for clamped neurons, and pre = r(t−1): what gradients need.
+    Gradient,
+}
 
-/// Instead of a power: the factors that gradients need.
-const GRADIENT: u8 = 10;
+/// Factors known when the step is compiled.
+trait Wanted {
+    const FACTORS: Factors;
+}
 
-/// The step, with the factors of a rule that compares x with its running mean x̄: post = δx and pre = r(t−1), both
-/// raised to `POWER`; x̄ is updated afterwards. If `POWER` is 0, there are neither factors nor x̄. If it is [`SLOPE`],
-/// post = φ'(x) and pre = r(t−1), the latter filtered instead of x̄ unless the rate leaks (`RATE`). If it is
-/// [`GRADIENT`], post = φ'(x), 0 for clamped neurons, and pre = r(t−1).
-struct Advance<'a, R, const POWER: u8, const RATE: bool> {
+macro_rules! wanted {
+    ($($name:ident)*) => {$(
+        struct $name;
+
+        impl Wanted for $name {
+            const FACTORS: Factors = Factors::$name;
+        }
+    )*};
+}
+
+wanted!(Nothing Difference Cube Slope Gradient);
+
+/// The step, with the factors `F`. `RATE`: the rate leaks.
+struct Advance<'a, R, F, const RATE: bool> {
+    factors: PhantomData<F>,
     constants: Constants<'a>,
     response: R,
     row: Row<'a>,
@@ -95,7 +116,7 @@ struct Advance<'a, R, const POWER: u8, const RATE: bool> {
     pre: &'a mut [f32],
 }
 
-impl<R: Response, const POWER: u8, const RATE: bool> WithSimd for Advance<'_, R, POWER, RATE> {
+impl<R: Response, F: Wanted, const RATE: bool> WithSimd for Advance<'_, R, F, RATE> {
     type Output = ();
 
     #[inline(always)]
@@ -108,35 +129,45 @@ impl<R: Response, const POWER: u8, const RATE: bool> WithSimd for Advance<'_, R,
     }
 }
 
-impl<R: Response, const POWER: u8, const RATE: bool> Advance<'_, R, POWER, RATE> {
+impl<'a, R: Response, F: Wanted, const RATE: bool> Advance<'a, R, F, RATE> {
+    fn new(constants: Constants<'a>, response: R, row: Row<'a>, post: &'a mut [f32], pre: &'a mut [f32]) -> Self {
+        Advance { factors: PhantomData, constants, response, row, post, pre }
+    }
+
     /// The plain loop.
     #[inline(always)]
     fn by_element(self) {
-        let Advance { constants, response, row: Row { recurrent, input, x, r, x_mean }, post, pre } = self;
+        let Advance { constants, response, factors: _, row: Row { recurrent, input, x, r, x_mean }, post, pre } = self;
         let w = x.len();
         let (recurrent, input, x, r) = (&recurrent[..w], &input[..w], &mut x[..w], &mut r[..w]);
         let Constants { leak, rate_leak, decay, free, held } = constants;
         let (free, held) = (&free[..w], &held[..w]);
-        let used = if POWER == 0 { 0 } else { w };
+        let used = if F::FACTORS == Factors::Nothing { 0 } else { w };
         let (x_mean, post, pre) = (&mut x_mean[..used], &mut post[..used], &mut pre[..used]);
         for i in 0..w {
             let next = x[i] + leak * (recurrent[i] + input[i] - x[i]);
             let next = next * free[i] + held[i];
             let rate = response.rate(next);
-            if POWER == SLOPE {
-                post[i] = response.slope(next, rate);
-                if !RATE {
-                    x_mean[i] = decay * x_mean[i] + (1.0 - decay) * r[i];
+            match F::FACTORS {
+                Factors::Nothing => {}
+                Factors::Difference | Factors::Cube => {
+                    let cubed = F::FACTORS == Factors::Cube;
+                    let delta = next - x_mean[i];
+                    post[i] = if cubed { delta * delta * delta } else { delta };
+                    pre[i] = if cubed { r[i] * r[i] * r[i] } else { r[i] };
+                    x_mean[i] = decay * x_mean[i] + (1.0 - decay) * next;
                 }
-                pre[i] = if RATE { r[i] } else { x_mean[i] };
-            } else if POWER == GRADIENT {
-                post[i] = response.slope(next, rate) * free[i];
-                pre[i] = r[i];
-            } else if POWER > 0 {
-                let delta = next - x_mean[i];
-                post[i] = if POWER == 3 { delta * delta * delta } else { delta };
-                pre[i] = if POWER == 3 { r[i] * r[i] * r[i] } else { r[i] };
-                x_mean[i] = decay * x_mean[i] + (1.0 - decay) * next;
+                Factors::Slope => {
+                    post[i] = response.slope(next, rate);
+                    if !RATE {
+                        x_mean[i] = decay * x_mean[i] + (1.0 - decay) * r[i];
+                    }
+                    pre[i] = if RATE { r[i] } else { x_mean[i] };
+                }
+                Factors::Gradient => {
+                    post[i] = response.slope(next, rate) * free[i];
+                    pre[i] = r[i];
+                }
             }
             x[i] = next;
             r[i] = if RATE { r[i] + rate_leak * (rate - r[i]) } else { rate };
@@ -146,10 +177,10 @@ impl<R: Response, const POWER: u8, const RATE: bool> Advance<'_, R, POWER, RATE>
     /// The same, operation by operation, on vectors.
     #[inline(always)]
     fn by_vector<S: Simd>(self, simd: S) {
-        let Advance { constants, response, row: Row { recurrent, input, x, r, x_mean }, post, pre } = self;
+        let Advance { constants, response, factors: _, row: Row { recurrent, input, x, r, x_mean }, post, pre } = self;
         let Constants { leak, rate_leak, decay, free, held } = constants;
         let count = x.len() / S::F32_LANES;
-        let used = if POWER == 0 { 0 } else { count };
+        let used = if F::FACTORS == Factors::Nothing { 0 } else { count };
         let [recurrent, input, free, held] =
             [recurrent, input, free, held].map(|slice| &S::as_simd_f32s(slice).0[..count]);
         let (x, r) = (&mut S::as_mut_simd_f32s(x).0[..count], &mut S::as_mut_simd_f32s(r).0[..count]);
@@ -159,20 +190,26 @@ impl<R: Response, const POWER: u8, const RATE: bool> Advance<'_, R, POWER, RATE>
             let next = leaked(simd, x[i], leak, simd.add_f32s(recurrent[i], input[i]));
             let next = simd.add_f32s(simd.mul_f32s(next, free[i]), held[i]);
             let rate = response.rates(simd, next);
-            if POWER == SLOPE {
-                post[i] = response.slopes(simd, next, rate);
-                if !RATE {
-                    x_mean[i] = mean(simd, (decay, x_mean[i]), (rest, r[i]));
+            match F::FACTORS {
+                Factors::Nothing => {}
+                Factors::Difference | Factors::Cube => {
+                    let cubed = F::FACTORS == Factors::Cube;
+                    let delta = simd.sub_f32s(next, x_mean[i]);
+                    post[i] = if cubed { cube(simd, delta) } else { delta };
+                    pre[i] = if cubed { cube(simd, r[i]) } else { r[i] };
+                    x_mean[i] = mean(simd, (decay, x_mean[i]), (rest, next));
                 }
-                pre[i] = if RATE { r[i] } else { x_mean[i] };
-            } else if POWER == GRADIENT {
-                post[i] = simd.mul_f32s(response.slopes(simd, next, rate), free[i]);
-                pre[i] = r[i];
-            } else if POWER > 0 {
-                let delta = simd.sub_f32s(next, x_mean[i]);
-                post[i] = if POWER == 3 { cube(simd, delta) } else { delta };
-                pre[i] = if POWER == 3 { cube(simd, r[i]) } else { r[i] };
-                x_mean[i] = mean(simd, (decay, x_mean[i]), (rest, next));
+                Factors::Slope => {
+                    post[i] = response.slopes(simd, next, rate);
+                    if !RATE {
+                        x_mean[i] = mean(simd, (decay, x_mean[i]), (rest, r[i]));
+                    }
+                    pre[i] = if RATE { r[i] } else { x_mean[i] };
+                }
+                Factors::Gradient => {
+                    post[i] = simd.mul_f32s(response.slopes(simd, next, rate), free[i]);
+                    pre[i] = r[i];
+                }
             }
             x[i] = next;
             r[i] = if RATE { leaked(simd, r[i], rate_leak, rate) } else { rate };
@@ -212,14 +249,14 @@ mod tests {
     }
 
     /// x, r, x̄ and both factors after a step.
-    fn step<R: Response, const POWER: u8, const RATE: bool>(response: R, arch: Option<Arch>) -> [Vec<f32>; 5] {
+    fn step<R: Response, F: Wanted, const RATE: bool>(response: R, arch: Option<Arch>) -> [Vec<f32>; 5] {
         let [recurrent, input, mut x, mut r, mut x_mean] = [1, 12, 23, 34, 45].map(values);
         let free: Vec<f32> = (0..x.len()).map(|i| f32::from(u8::from(i % 7 > 0))).collect();
         let held: Vec<f32> = free.iter().map(|free| 0.5 * (1.0 - free)).collect();
         let (mut post, mut pre) = (vec![0.0; x.len()], vec![0.0; x.len()]);
         let row = Row { recurrent: &recurrent, input: &input, x: &mut x, r: &mut r, x_mean: &mut x_mean };
         let constants = Constants { leak: 0.03, rate_leak: 0.07, decay: 0.95, free: &free, held: &held };
-        let advance = Advance::<R, POWER, RATE> { constants, response, row, post: &mut post, pre: &mut pre };
+        let advance = Advance::<R, F, RATE>::new(constants, response, row, &mut post, &mut pre);
         match arch {
             Some(arch) => arch.dispatch(advance),
             None => advance.by_element(),
@@ -227,15 +264,15 @@ mod tests {
         [x, r, x_mean, post, pre]
     }
 
-    fn compare<R: Response, const POWER: u8, const RATE: bool>(response: R) {
+    fn compare<R: Response, F: Wanted, const RATE: bool>(response: R) {
         // A NaN's sign and payload are not specified.
         let bits = |all: [Vec<f32>; 5]| {
             all.map(|values| values.iter().map(|v| if v.is_nan() { u32::MAX } else { v.to_bits() }).collect::<Vec<_>>())
         };
-        let plain = bits(step::<R, POWER, RATE>(response, None));
+        let plain = bits(step::<R, F, RATE>(response, None));
         assert!(plain[1].contains(&u32::MAX), "NaN stays NaN");
         for arch in archs() {
-            assert_eq!(bits(step::<R, POWER, RATE>(response, Some(arch))), plain, "{POWER} {RATE} {arch:?}");
+            assert_eq!(bits(step::<R, F, RATE>(response, Some(arch))), plain, "{:?} {RATE} {arch:?}", F::FACTORS);
         }
     }
 
@@ -251,16 +288,16 @@ mod tests {
     #[test]
     fn vectors_give_the_bits_of_the_plain_loop() {
         fn all<R: Response>(response: R) {
-            compare::<R, 0, false>(response);
-            compare::<R, 0, true>(response);
-            compare::<R, 1, false>(response);
-            compare::<R, 1, true>(response);
-            compare::<R, 3, false>(response);
-            compare::<R, 3, true>(response);
-            compare::<R, SLOPE, false>(response);
-            compare::<R, SLOPE, true>(response);
-            compare::<R, GRADIENT, false>(response);
-            compare::<R, GRADIENT, true>(response);
+            compare::<R, Nothing, false>(response);
+            compare::<R, Nothing, true>(response);
+            compare::<R, Difference, false>(response);
+            compare::<R, Difference, true>(response);
+            compare::<R, Cube, false>(response);
+            compare::<R, Cube, true>(response);
+            compare::<R, Slope, false>(response);
+            compare::<R, Slope, true>(response);
+            compare::<R, Gradient, false>(response);
+            compare::<R, Gradient, true>(response);
         }
         all(Tanh);
         all(Rectified { offset: 0.1, max: 2.0 });
