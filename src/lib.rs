@@ -47,6 +47,7 @@ mod environments;
 mod error;
 mod files;
 mod held;
+mod keys;
 mod model;
 #[cfg(feature = "report")]
 mod plot;

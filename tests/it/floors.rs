@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 /// The floors from the bottom up. Folders on one line don't use each other.
-const FLOORS: [&[&str]; 16] = [
+const FLOORS: [&[&str]; 17] = [
     &["held", "text", "quantile", "random"],
     &["error"],
     &["files", "ranges", "reader"],
+    &["keys"],
     &["environments"],
     &["config", "device", "plot", "tasks", "worlds"],
     &["model"],
