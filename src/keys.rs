@@ -159,6 +159,12 @@ impl Key {
     }
 }
 
+/// The keys that have a default: each with that default, and its explanation.
+pub(crate) fn with_defaults(keys: Vec<Key>, defaults: &toml::Table) -> Vec<(String, toml::Value, String)> {
+    let explained = |key: Key| Some((key.name.clone(), defaults.get(&key.name)?.clone(), key.explanation()));
+    keys.into_iter().filter_map(explained).collect()
+}
+
 /// The JSON schema of a table, without references to other parts.
 pub(crate) fn schema_of<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);

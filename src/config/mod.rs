@@ -11,7 +11,7 @@ mod life;
 mod life_keys;
 mod network;
 mod network_range;
-mod resume;
+mod tables;
 mod train;
 
 pub use curriculum::{CurriculumStage, Until};
@@ -25,6 +25,7 @@ pub use learning::{
 pub use life::{Connect, InitialSynapses, LifeConfig, LifeSettings, PopulationConfig, ProjectionConfig, Sign};
 pub use network::{InputWeights, NetworkConfig, Output, TransferFunction};
 pub use network_range::NetworkRange;
+pub(crate) use tables::{keys_of, LIFE_TABLES, TABLES};
 pub use train::{Kernels, Precision, TrainConfig};
 
 use crate::error::{bail, At, Error, Result};

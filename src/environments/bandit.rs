@@ -4,9 +4,10 @@
 use super::*;
 use documented::DocumentedFields;
 use rand::seq::SliceRandom;
+use schemars::JsonSchema;
 
 /// Its parameters.
-#[derive(Clone, Debug, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Bandit {
     /// The probability that each arm pays. Each network has them in its own order.

@@ -5,12 +5,13 @@
 use super::*;
 use documented::DocumentedFields;
 use rand::seq::SliceRandom;
+use schemars::JsonSchema;
 
 /// The places: where the first choice is made, and the two to which it leads.
 const PLACES: usize = 3;
 
 /// Its parameters.
-#[derive(Clone, Debug, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TwoStep {
     /// The probability that a first choice leads to its common place; else it leads to the other.

@@ -2,10 +2,9 @@
 
 use crate::config::{LifeConfig, Setting};
 use crate::error::{Error, Result};
+use crate::keys::Key;
 use crate::rules::SynapseRuleInfo;
-use crate::text::{fields, prefixed};
 use crate::worlds::{ActorCritic, DistalReward, Given, Pattern, Pavlovian, Xor};
-use documented::DocumentedFields;
 use toml::{Table, Value};
 
 /// A named life.
@@ -20,8 +19,8 @@ pub struct LifeInfo {
     pub measure: (&'static str, bool),
     /// The populations, projections and world, as TOML; `RULE` stands for the rule's table.
     text: &'static str,
-    /// The meaning of each parameter of the world.
-    pub(super) meanings: fn() -> Vec<(String, String)>,
+    /// The world's parameters, with their meanings and ranges.
+    pub(crate) keys: fn() -> Vec<Key>,
     /// Changes the settings that depend on the rule.
     adapt: fn(&mut LifeConfig, &str),
 }
@@ -50,7 +49,7 @@ pub static LIVES: &[LifeInfo] = &[
         rules: &["mstdpet", "mstdp"],
         measure: ("apart_hz", true),
         text: include_str!("lives/xor-rate.toml"),
-        meanings: owned::<Xor>,
+        keys: Key::of::<Xor>,
         adapt: |_, _| (),
     },
     LifeInfo {
@@ -59,7 +58,7 @@ pub static LIVES: &[LifeInfo] = &[
         rules: &["mstdpet", "mstdp"],
         measure: ("apart_hz", true),
         text: include_str!("lives/xor-temporal.toml"),
-        meanings: owned::<Xor>,
+        keys: Key::of::<Xor>,
         adapt: |config, rule| {
             let gamma = if rule == "mstdp" { 0.01 } else { 0.25 };
             for projection in &mut config.projections {
@@ -74,7 +73,7 @@ pub static LIVES: &[LifeInfo] = &[
         rules: &["mstdpet", "mstdp", "stdp", "da-stdp"],
         measure: ("last_weight", true),
         text: include_str!("lives/one-synapse.toml"),
-        meanings: Given::meanings,
+        keys: Given::keys,
         adapt: |config, rule| {
             if rule != "da-stdp" {
                 config.projections[0].rule.insert("gamma".into(), 0.2.into());
@@ -87,7 +86,7 @@ pub static LIVES: &[LifeInfo] = &[
         rules: &["da-stdp"],
         measure: ("fraction_above", false),
         text: include_str!("lives/distal-reward.toml"),
-        meanings: owned::<DistalReward>,
+        keys: Key::of::<DistalReward>,
         adapt: |_, _| (),
     },
     LifeInfo {
@@ -96,7 +95,7 @@ pub static LIVES: &[LifeInfo] = &[
         rules: &["da-stdp"],
         measure: ("z", true),
         text: include_str!("lives/pavlovian.toml"),
-        meanings: owned::<Pavlovian>,
+        keys: Key::of::<Pavlovian>,
         adapt: |_, _| (),
     },
     LifeInfo {
@@ -105,7 +104,7 @@ pub static LIVES: &[LifeInfo] = &[
         rules: &["eh"],
         measure: ("frozen_shape_error", false),
         text: include_str!("lives/hoerzer.toml"),
-        meanings: owned::<Pattern>,
+        keys: Key::of::<Pattern>,
         adapt: |_, _| (),
     },
     LifeInfo {
@@ -114,7 +113,7 @@ pub static LIVES: &[LifeInfo] = &[
         rules: &["td-ltp", "td-stdp", "r-max"],
         measure: ("last_s", false),
         text: include_str!("lives/maze.toml"),
-        meanings: || ActorCritic::meanings("maze"),
+        keys: || ActorCritic::keys("maze"),
         adapt: |config, rule| match rule {
             "td-stdp" => rates(config, 0.05, 3e-3),
             "r-max" => {
@@ -132,7 +131,7 @@ pub static LIVES: &[LifeInfo] = &[
         rules: &["td-ltp"],
         measure: ("successes", true),
         text: include_str!("lives/linear-track.toml"),
-        meanings: || ActorCritic::meanings("linear-track"),
+        keys: || ActorCritic::keys("linear-track"),
         adapt: |config, _| rates(config, 0.05, 0.0),
     },
     LifeInfo {
@@ -141,7 +140,7 @@ pub static LIVES: &[LifeInfo] = &[
         rules: &["td-ltp"],
         measure: ("last_s", false),
         text: include_str!("lives/acrobot-swing-up.toml"),
-        meanings: || ActorCritic::meanings("acrobot-swing-up"),
+        keys: || ActorCritic::keys("acrobot-swing-up"),
         adapt: |config, _| rates(config, 0.5, 0.125),
     },
     LifeInfo {
@@ -150,15 +149,10 @@ pub static LIVES: &[LifeInfo] = &[
         rules: &["td-ltp"],
         measure: ("last_s", true),
         text: include_str!("lives/cartpole-swing-up.toml"),
-        meanings: || ActorCritic::meanings("cartpole-swing-up"),
+        keys: || ActorCritic::keys("cartpole-swing-up"),
         adapt: |config, _| rates(config, 0.25, 0.03125),
     },
 ];
-
-/// The parameters of a world whose keys are all in one table.
-fn owned<World: DocumentedFields>() -> Vec<(String, String)> {
-    prefixed("", fields::<World>())
-}
 
 /// Gives the rules of a critic and an actor their rates.
 fn rates(config: &mut LifeConfig, critic: f64, actor: f64) {
@@ -189,11 +183,11 @@ impl LifeInfo {
     pub fn parameters(&self) -> Result<Vec<(String, Value, String)>> {
         let world = self.config(None)?.world;
         let defaults: Vec<Setting> = Setting::from_table(&world, "");
-        let of = |(key, meaning): (String, String)| {
-            let default = defaults.iter().find(|setting| setting.key == key)?.value.clone();
-            Some((key, default, meaning))
+        let explained = |key: Key| {
+            let default = defaults.iter().find(|setting| setting.key == key.name)?.value.clone();
+            Some((key.name.clone(), default, key.explanation()))
         };
-        Ok((self.meanings)().into_iter().filter_map(of).collect())
+        Ok((self.keys)().into_iter().filter_map(explained).collect())
     }
 
     /// Its configuration with one of its rules; `None`: the usual one.

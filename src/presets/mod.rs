@@ -12,17 +12,18 @@ mod standard;
 
 pub use life_setup::LifeSetup;
 pub use lives::{find_life, LifeInfo, LIVES};
-pub(crate) use meanings::{commented, commented_life, keys, life_keys, LIFE_TABLES, TABLES};
+pub(crate) use meanings::{commented, commented_life};
 pub use setup::{resolve_config, Own, Setup};
 
 use crate::config::Config;
 use crate::environments::{Acrobot, Bandit, CartPole, OpenField, Pendulum, PerceptualDecision, TwoStep};
 use crate::error::{Error, Result};
+use crate::keys::{with_defaults, Key};
 use crate::rules::{find_rule, RuleInfo};
 use crate::tasks::{bits::Echo, bits::Sequence, file, parameters, Bits, Dnms, EvidenceAccumulation, PatternGeneration};
 use crate::tasks::{EpisodeSettings, Episodes, Reach, Recall, SelectiveIntegration, Task, Yang19};
-use crate::text::{fields, with_defaults};
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use toml::Table;
@@ -39,8 +40,8 @@ pub struct TaskInfo {
     preset: fn(&mut Config),
     /// Builds the task from the parameters in a `task` table; can add values to the table that only the task can determine.
     build: fn(&mut Table) -> Result<Arc<dyn Task>>,
-    /// The meaning of each parameter.
-    meanings: fn() -> Vec<(&'static str, String)>,
+    /// Its parameters, with their meanings and ranges.
+    keys: fn() -> Vec<Key>,
 }
 
 /// Every task that has a name in configurations and needs no file.
@@ -51,7 +52,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "delta-x",
         preset: settings::dnms,
         build: |table| Ok(Arc::new(Dnms { name: "dnms", ..parameters(table)? })),
-        meanings: fields::<Dnms>,
+        keys: Key::of::<Dnms>,
     },
     TaskInfo {
         name: "dnms-long-delay",
@@ -59,7 +60,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "delta-x",
         preset: settings::dnms_long_delay,
         build: |table| Ok(Arc::new(Dnms { name: "dnms-long-delay", ..parameters(table)? })),
-        meanings: fields::<Dnms>,
+        keys: Key::of::<Dnms>,
     },
     TaskInfo {
         name: "dnms-variable-delay",
@@ -67,7 +68,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "node-perturbation",
         preset: settings::dnms_variable_delay,
         build: |table| Ok(Arc::new(Dnms { name: "dnms-variable-delay", ..parameters(table)? })),
-        meanings: fields::<Dnms>,
+        keys: Key::of::<Dnms>,
     },
     TaskInfo {
         name: "dnms-ei",
@@ -75,7 +76,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "delta-x",
         preset: settings::dnms_ei,
         build: |table| Ok(Arc::new(Dnms { name: "dnms-ei", ..parameters(table)? })),
-        meanings: fields::<Dnms>,
+        keys: Key::of::<Dnms>,
     },
     TaskInfo {
         name: "selective-integration",
@@ -83,7 +84,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "delta-x",
         preset: settings::selective_integration,
         build: build::<SelectiveIntegration>,
-        meanings: fields::<SelectiveIntegration>,
+        keys: Key::of::<SelectiveIntegration>,
     },
     TaskInfo {
         name: "evidence-accumulation",
@@ -91,7 +92,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "node-perturbation",
         preset: settings::evidence_accumulation,
         build: build::<EvidenceAccumulation>,
-        meanings: fields::<EvidenceAccumulation>,
+        keys: Key::of::<EvidenceAccumulation>,
     },
     TaskInfo {
         name: "reach",
@@ -99,7 +100,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "delta-x",
         preset: settings::reach,
         build: build::<Reach>,
-        meanings: fields::<Reach>,
+        keys: Key::of::<Reach>,
     },
     TaskInfo {
         name: "pattern-generation",
@@ -107,7 +108,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "rflo",
         preset: settings::pattern_generation,
         build: build::<PatternGeneration>,
-        meanings: fields::<PatternGeneration>,
+        keys: Key::of::<PatternGeneration>,
     },
     TaskInfo {
         name: "yang19",
@@ -115,7 +116,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "rflo",
         preset: settings::yang19,
         build: build::<Yang19>,
-        meanings: fields::<Yang19>,
+        keys: Key::of::<Yang19>,
     },
     TaskInfo {
         name: "recall",
@@ -123,7 +124,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "none",
         preset: settings::recall,
         build: build::<Recall>,
-        meanings: fields::<Recall>,
+        keys: Key::of::<Recall>,
     },
     TaskInfo {
         name: "sequence",
@@ -131,7 +132,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "hebbian-trace",
         preset: settings::sequence,
         build: |table| Ok(Arc::new(Bits::from(parameters::<Sequence>(table)?))),
-        meanings: fields::<Sequence>,
+        keys: Key::of::<Sequence>,
     },
     TaskInfo {
         name: "echo",
@@ -139,7 +140,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "node-perturbation",
         preset: settings::echo,
         build: |table| Ok(Arc::new(Bits::from(parameters::<Echo>(table)?))),
-        meanings: fields::<Echo>,
+        keys: Key::of::<Echo>,
     },
     TaskInfo {
         name: "bandit",
@@ -147,7 +148,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "none",
         preset: episodes::bandit,
         build: |table| Episodes::build::<Bandit>(table),
-        meanings: in_a_world::<Bandit>,
+        keys: in_a_world::<Bandit>,
     },
     TaskInfo {
         name: "two-step",
@@ -155,7 +156,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "none",
         preset: episodes::two_step,
         build: |table| Episodes::build::<TwoStep>(table),
-        meanings: in_a_world::<TwoStep>,
+        keys: in_a_world::<TwoStep>,
     },
     TaskInfo {
         name: "perceptual-decision",
@@ -163,7 +164,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "node-perturbation",
         preset: episodes::perceptual_decision,
         build: |table| Episodes::build::<PerceptualDecision>(table),
-        meanings: in_a_world::<PerceptualDecision>,
+        keys: in_a_world::<PerceptualDecision>,
     },
     TaskInfo {
         name: "open-field",
@@ -171,7 +172,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "none",
         preset: episodes::open_field,
         build: |table| Episodes::build::<OpenField>(table),
-        meanings: in_a_world::<OpenField>,
+        keys: in_a_world::<OpenField>,
     },
     TaskInfo {
         name: "cartpole",
@@ -179,7 +180,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "node-perturbation",
         preset: episodes::cartpole,
         build: |table| Episodes::build::<CartPole>(table),
-        meanings: in_a_world::<CartPole>,
+        keys: in_a_world::<CartPole>,
     },
     TaskInfo {
         name: "acrobot",
@@ -187,7 +188,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "node-perturbation",
         preset: episodes::acrobot,
         build: |table| Episodes::build::<Acrobot>(table),
-        meanings: in_a_world::<Acrobot>,
+        keys: in_a_world::<Acrobot>,
     },
     TaskInfo {
         name: "pendulum",
@@ -195,7 +196,7 @@ pub static TASKS: &[TaskInfo] = &[
         rule: "node-perturbation",
         preset: episodes::pendulum,
         build: |table| Episodes::build::<Pendulum>(table),
-        meanings: in_a_world::<Pendulum>,
+        keys: in_a_world::<Pendulum>,
     },
 ];
 
@@ -208,7 +209,7 @@ static FILE_INFO: TaskInfo = TaskInfo {
     rule: "delta-x",
     preset: settings::file,
     build: file::build,
-    meanings: fields::<file::Parameters>,
+    keys: Key::of::<file::Parameters>,
 };
 
 /// Every task that has a name in configurations.
@@ -237,9 +238,8 @@ impl TaskInfo {
     ///
     /// # Errors
     /// [`Error::Unknown`] if there is no rule of the usual one's name.
-    pub fn parameters(&self) -> Result<Vec<(&'static str, toml::Value, String)>> {
-        let meanings = (self.meanings)().into_iter().filter(|(name, _)| *name != "name");
-        Ok(with_defaults(meanings.collect(), &self.config()?.task))
+    pub fn parameters(&self) -> Result<Vec<(String, toml::Value, String)>> {
+        Ok(with_defaults((self.keys)(), &self.config()?.task))
     }
 
     /// The task's configuration with a given rule, which takes precedence where the two disagree. Neurons are perturbed if the
@@ -257,8 +257,8 @@ impl TaskInfo {
 }
 
 /// The parameters of a world and those of episodes in it.
-fn in_a_world<W: DocumentedFields>() -> Vec<(&'static str, String)> {
-    fields::<W>().into_iter().chain(fields::<EpisodeSettings>()).collect()
+fn in_a_world<W: DocumentedFields + JsonSchema>() -> Vec<Key> {
+    Key::of::<W>().into_iter().chain(Key::of::<EpisodeSettings>()).collect()
 }
 
 /// The task `T` with the parameters in a `task` table.

@@ -6,7 +6,7 @@ use super::*;
 pub(super) const INFO: RuleInfo = RuleInfo {
     explores: true,
     parameters: || table(&ActivationMean::default()),
-    meanings: fields::<ActivationMean>,
+    keys: Key::of::<ActivationMean>,
     ..RuleInfo::new(
         "delta-x",
         "cubed product of presynaptic rate and fluctuation of the postsynaptic activation (Miconi 2017)",

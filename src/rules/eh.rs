@@ -7,7 +7,7 @@ use super::*;
 pub(super) const INFO: RuleInfo = RuleInfo {
     explores: true,
     parameters: || table(&ActivationMean::default()),
-    meanings: fields::<ActivationMean>,
+    keys: Key::of::<ActivationMean>,
     ..RuleInfo::new(
         "eh",
         "exploratory Hebb: rate times deviation from the running mean, gated online by reward \

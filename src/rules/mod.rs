@@ -38,8 +38,8 @@ pub use synaptic::{
 
 use crate::config::Config;
 use crate::error::{At, Error, Result};
+use crate::keys::{with_defaults, Key};
 use crate::model::{NeuronModel, State};
-use crate::text::{fields, with_defaults};
 use candle_core::Tensor;
 use running_mean::RunningMean;
 use serde::de::DeserializeOwned;
@@ -179,8 +179,8 @@ pub struct RuleInfo {
     pub(crate) explores: bool,
     /// Its parameters, as keys of the table `rule`, with their defaults.
     parameters: fn() -> toml::Table,
-    /// The meaning of each.
-    meanings: fn() -> Vec<(&'static str, String)>,
+    /// The same with their meanings and ranges.
+    pub(crate) keys: fn() -> Vec<Key>,
     /// Changes the settings of a task to suit the rule.
     adapt: fn(&mut Config),
     build: fn(&Config, &dyn NeuronModel) -> Result<Arc<dyn LearningRule>>,
@@ -221,7 +221,7 @@ impl RuleInfo {
             equation,
             explores: false,
             parameters: toml::Table::new,
-            meanings: Vec::new,
+            keys: Vec::new,
             adapt: |_| (),
             build,
         }
@@ -240,8 +240,8 @@ impl RuleInfo {
     }
 
     /// The rule's parameters, keys of the table `rule`, each with its default and its meaning.
-    pub fn parameters(&self) -> Vec<(&'static str, toml::Value, String)> {
-        with_defaults((self.meanings)(), &(self.parameters)())
+    pub fn parameters(&self) -> Vec<(String, toml::Value, String)> {
+        with_defaults((self.keys)(), &(self.parameters)())
     }
 
     /// Whether `key` of the table `rule` is a parameter of some rules, but not of this one.

@@ -8,11 +8,12 @@ use crate::error::bail;
 use crate::model::SPIKES;
 use crate::ranges::{number, positive};
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(super) const INFO: RuleInfo = RuleInfo {
     parameters: || table(&Parameters::default()),
-    meanings: fields::<Parameters>,
+    keys: Key::of::<Parameters>,
     adapt,
     ..RuleInfo::new(
         "r-stdp",
@@ -22,7 +23,7 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     )
 };
 
-#[derive(DocumentedFields, Serialize, Deserialize)]
+#[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Parameters {
     /// The time constant of the trace of presynaptic spikes.

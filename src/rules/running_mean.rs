@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::ranges::fraction;
 use candle_core::Tensor;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A running mean of tensors of one shape.
@@ -39,7 +40,7 @@ impl RunningMean {
 }
 
 /// The parameter of rules that compare the activation x with its running mean x̄.
-#[derive(DocumentedFields, Serialize, Deserialize)]
+#[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ActivationMean {
     /// α_x of x̄ ← α_x x̄ + (1 − α_x) x.

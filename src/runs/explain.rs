@@ -1,9 +1,10 @@
 //! Explains keys, rules, tasks and columns from the code's own documentation, so that the text cannot go stale.
 
-use crate::config::Setting;
+use crate::config::{Setting, LIFE_TABLES, TABLES};
 use crate::error::{Error, Result};
+use crate::keys;
 use crate::model::population_models;
-use crate::presets::{all_tasks, find_task, keys, life_keys, LifeInfo, TaskInfo, LIFE_TABLES, LIVES, TABLES};
+use crate::presets::{all_tasks, find_task, LifeInfo, TaskInfo, LIVES};
 use crate::rules::{RULES, SYNAPSE_RULES};
 use crate::text::{fields, nearest};
 use crate::training::NetworkReport;
@@ -81,14 +82,15 @@ impl Subject {
     fn table(
         name: &'static str,
         summary: &str,
-        keys: &[(String, String)],
+        keys: Vec<keys::Key>,
         defaults: &[(&'static str, Vec<Setting>)],
     ) -> Self {
-        let own = keys.iter().filter(|(key, _)| key.rsplit_once('.').is_some_and(|(table, _)| table == name));
-        let usual = |key: &str| in_words(&usual_values(key, defaults));
-        let key =
-            |(key, meaning): &(String, String)| Key { name: key.clone(), meaning: meaning.clone(), usual: usual(key) };
-        Subject { kind: "table", name, summary: summary.into(), notes: Vec::new(), keys: own.map(key).collect() }
+        let explained = |key: keys::Key| {
+            let name = format!("{name}.{}", key.name);
+            Key { meaning: key.explanation(), usual: in_words(&usual_values(&name, defaults)), name }
+        };
+        let keys = keys.into_iter().map(explained).collect();
+        Subject { kind: "table", name, summary: summary.into(), notes: Vec::new(), keys }
     }
 }
 
@@ -99,9 +101,10 @@ fn subjects() -> Result<Vec<Subject>> {
     let of_tasks = all_tasks().map(of_task).collect::<Result<Vec<_>>>()?;
     let of_life = |life: &'static LifeInfo| Ok((life.name, life.config(None)?.settings("the defaults")?));
     let of_lives = LIVES.iter().map(of_life).collect::<Result<Vec<_>>>()?;
-    let (keys, life_keys) = (keys(), life_keys());
-    let mut all: Vec<Subject> =
-        TABLES.iter().map(|table| Subject::table(table, "of every run's configuration", &keys, &of_tasks)).collect();
+    let shared = |(table, keys): &(&'static str, fn() -> Vec<keys::Key>)| {
+        Subject::table(table, "of every run's configuration", keys(), &of_tasks)
+    };
+    let mut all: Vec<Subject> = TABLES.iter().map(shared).collect();
     for task in all_tasks() {
         let summary = format!("{}. Usual rule: `{}`", task.summary, task.rule);
         all.push(Subject::new("task", task.name, summary, "task", task.parameters()?));
@@ -115,10 +118,10 @@ fn subjects() -> Result<Vec<Subject>> {
             .extend((!brought.is_empty()).then(|| format!("changes these settings, for dnms: {}", brought.join(", "))));
         all.push(subject);
     }
-    all.extend(LIFE_TABLES.iter().map(|table| {
+    all.extend(LIFE_TABLES.iter().map(|(table, keys)| {
         // Populations and projections have no usual values in common.
         let defaults = if *table == "life" { &of_lives[..] } else { &[] };
-        Subject::table(table, "of every life's configuration", &life_keys, defaults)
+        Subject::table(table, "of every life's configuration", keys(), defaults)
     }));
     for life in LIVES {
         let summary = format!("{}. Rules: {}", life.summary, life.rules.join(", "));
@@ -220,14 +223,14 @@ pub fn reference() -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::LifeConfig;
+    use crate::config::{keys_of, LifeConfig};
     use crate::presets::{commented_life, LifeSetup};
     use std::collections::BTreeSet;
 
     #[test]
     fn every_key_of_every_task_and_rule_has_a_meaning() {
-        let meanings = keys();
-        let known: BTreeSet<&str> = meanings.iter().map(|(key, _)| &key[..]).collect();
+        let keys = keys_of(&TABLES);
+        let known: BTreeSet<&str> = keys.iter().map(|key| &key.name[..]).collect();
         for (task, rule) in all_tasks().flat_map(|task| RULES.iter().map(move |rule| (task, rule))) {
             let own: BTreeSet<String> = task
                 .parameters()
@@ -243,7 +246,7 @@ mod tests {
                 assert!(there, "{key} of {} with {}", task.name, rule.name);
             }
         }
-        assert!(meanings.iter().all(|(_, meaning)| meaning.len() > 5));
+        assert!(keys.iter().all(|key| key.meaning.len() > 5));
     }
 
     #[test]

@@ -6,10 +6,11 @@ use super::*;
 use crate::environments::{Actions, Environment};
 use crate::error::{bail, ensure};
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use std::sync::Arc;
 
 /// The keys for episodes in a world's table `task`, besides the world's own parameters.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct EpisodeSettings {

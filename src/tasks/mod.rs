@@ -43,6 +43,7 @@ use crate::random::{gaussian, stream, Phase, Purpose, Stream};
 use crate::ranges::*;
 use crate::text::in_plain_types;
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -112,7 +113,7 @@ impl Trial {
 }
 
 /// How an output is compared with its target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ErrorMeasure {

@@ -4,10 +4,11 @@
 use super::*;
 use crate::error::ensure;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use std::f64::consts::TAU;
 
 /// The parameters. The target is Σ_k amplitudes_k sin(2π harmonics_k t / period), with t in steps from 1.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PatternGeneration {
     /// T, the number of steps.

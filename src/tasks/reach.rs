@@ -6,10 +6,11 @@
 
 use super::*;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
 
 /// The parameters; lengths in units of the targets' distance from the centre, times in steps (of 1 ms by default).
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reach {
     /// The number of targets, evenly spaced around the centre.

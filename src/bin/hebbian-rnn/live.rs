@@ -5,7 +5,7 @@ use crate::console::say;
 use crate::output::{device_name, open_device, print_json, print_table, usage};
 use crate::progress::Progress;
 use crate::{read, signals};
-use anyhow::{anyhow, bail, ensure, Context, Result};
+use anyhow::{anyhow, ensure, Context, Result};
 use candle_core::Device;
 use hebbian_rnn::{find_life, find_task, holds_a_checkpoint, quantile, report_life, verdicts};
 use hebbian_rnn::{
@@ -97,11 +97,7 @@ fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder, Device)> {
         }
     };
     let config = usage(saved.with(&usage(args.settings())?))?;
-    const MAY_CHANGE: [&str; 5] =
-        ["life.seconds", "life.frozen_seconds", "life.device", "life.checkpoint_every_seconds", "life.keep"];
-    if let Some((key, ..)) = saved.difference(&config, &MAY_CHANGE)? {
-        bail!("{key} differs from that of {}; --resume can change only {}", out.display(), MAY_CHANGE.join(", "));
-    }
+    usage(saved.goes_on_as(&config, &out.display().to_string()))?;
     let setup = usage(LifeSetup::new(config))?;
     if let Some(checkpoint) = &checkpoint {
         let extends = same_past(checkpoint, setup.config.life.seconds);

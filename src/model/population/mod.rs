@@ -12,9 +12,10 @@ mod source;
 mod srm0;
 
 use crate::error::{At, Error, Result};
-use crate::text::{fields, with_defaults};
+use crate::keys::{with_defaults, Key};
 use candle_core::Tensor;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use toml::{Table, Value};
@@ -90,20 +91,20 @@ pub(crate) struct ModelInfo {
     pub summary: &'static str,
     /// The parameters with their defaults.
     pub defaults: Table,
-    /// The meaning of each parameter.
-    pub meanings: Vec<(&'static str, String)>,
+    /// The parameters with their meanings and ranges.
+    pub keys: Vec<Key>,
 }
 
 impl ModelInfo {
     /// Its parameters, keys of `population.NAME.neurons`, each with its default and its meaning.
-    pub fn parameters(&self) -> Vec<(&'static str, Value, String)> {
-        with_defaults(self.meanings.clone(), &self.defaults)
+    pub fn parameters(&self) -> Vec<(String, Value, String)> {
+        with_defaults(self.keys.clone(), &self.defaults)
     }
 }
 
 /// The models.
 pub(crate) fn population_models() -> Vec<ModelInfo> {
-    let source = |name, summary| ModelInfo { name, summary, defaults: Table::new(), meanings: Vec::new() };
+    let source = |name, summary| ModelInfo { name, summary, defaults: Table::new(), keys: Vec::new() };
     vec![
         source("input", "spikes or rates given by the world"),
         source("poisson", "random spikes at rates set by the world"),
@@ -115,10 +116,13 @@ pub(crate) fn population_models() -> Vec<ModelInfo> {
     ]
 }
 
-fn info<P: DocumentedFields + Serialize + Default>(name: &'static str, summary: &'static str) -> ModelInfo {
+fn info<P: DocumentedFields + JsonSchema + Serialize + Default>(
+    name: &'static str,
+    summary: &'static str,
+) -> ModelInfo {
     // Flat structs of numbers can always be written as TOML.
     let defaults = Table::try_from(P::default()).unwrap_or_default();
-    ModelInfo { name, summary, defaults, meanings: fields::<P>() }
+    ModelInfo { name, summary, defaults, keys: Key::of::<P>() }
 }
 
 /// The model that a table `neurons` describes, for steps of `dt_ms`. `split`: whether some of its input outlasts its spikes

@@ -6,13 +6,14 @@
 
 use super::*;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use std::f64::consts::PI;
 
 mod plan;
 use plan::{Kind, Times, ALL};
 
 /// The parameters.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Yang19 {
     /// The tasks, by their names in the authors' program; each has its own input, and they take turns. All: fdgo, reactgo, delaygo,
