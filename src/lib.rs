@@ -83,9 +83,9 @@ pub use config::{
 pub use device::{list_devices, open_devices, parse_devices, Cache, ChosenDevices, DeviceName, FoundDevice, Processor};
 pub use engine::gradient::gradient;
 pub use engine::{
-    automatic_batch, check_memory, choose, why_plain, DensePerturbation, Draw, DrawnTrial, Eligibility, Engine,
-    Ensemble, Episode, EpisodeCredit, EpisodeDraws, Exact, Gradients, LifeEngine, LifeState, Lived, Part, Perturbation,
-    PlasticState, Product, Record, TrialBatch,
+    automatic_batch, check_memory, choose, why_plain, Concern, DensePerturbation, Draw, DrawnTrial, Eligibility,
+    Engine, Ensemble, Episode, EpisodeCredit, EpisodeDraws, Exact, Gradients, LifeEngine, LifeState, Lived, Part,
+    Perturbation, PlasticState, Product, Record, Refusal, TrialBatch,
 };
 pub use environments::{
     Acrobot, Actions, Bandit, CartPole, Copies, Copy, Environment, OpenField, Outcome, Pendulum, PerceptualDecision,
