@@ -49,6 +49,7 @@ mod files;
 mod held;
 mod keys;
 mod model;
+mod papers;
 #[cfg(feature = "report")]
 mod plot;
 mod presets;
@@ -94,6 +95,7 @@ pub use environments::{
 pub use error::{Error, Result, Shortage};
 pub use files::write_atomically;
 pub use model::{Cell, Circuit, Draws, FastWeights, Leak, NeuronModel, PopulationModel, State, Synapses, Weights};
+pub use papers::{Paper, Published};
 pub use presets::{
     all_tasks, find_life, find_task, resolve_config, LifeInfo, LifeSetup, Own, Setup, TaskInfo, FILE_TASK, LIVES, TASKS,
 };

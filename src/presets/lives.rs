@@ -3,6 +3,7 @@
 use crate::config::{LifeConfig, Setting};
 use crate::error::{Error, Result};
 use crate::keys::Key;
+use crate::papers::*;
 use crate::rules::SynapseRuleInfo;
 use crate::worlds::{ActorCritic, DistalReward, Given, Pattern, Pavlovian, Xor};
 use toml::{Table, Value};
@@ -13,6 +14,8 @@ pub struct LifeInfo {
     pub name: &'static str,
     /// A one-line description with the source.
     pub summary: &'static str,
+    /// The papers that it rests on.
+    pub papers: &'static [&'static Paper],
     /// The rules that it supports; the first is the usual one.
     pub rules: &'static [&'static str],
     /// The figure of the verdict that ranks settings in which equally many networks learnt, and whether larger is better.
@@ -46,6 +49,7 @@ pub static LIVES: &[LifeInfo] = &[
     LifeInfo {
         name: "xor-rate",
         summary: "XOR of two bits coded by rates, by spiking neurons and reward (Florian 2007, 4.2)",
+        papers: &[FLORIAN_2007],
         rules: &["mstdpet", "mstdp"],
         measure: ("apart_hz", true),
         text: include_str!("lives/xor-rate.toml"),
@@ -55,6 +59,7 @@ pub static LIVES: &[LifeInfo] = &[
     LifeInfo {
         name: "xor-temporal",
         summary: "XOR of two bits coded by spike trains (Florian 2007, 4.3)",
+        papers: &[FLORIAN_2007],
         rules: &["mstdpet", "mstdp"],
         measure: ("apart_hz", true),
         text: include_str!("lives/xor-temporal.toml"),
@@ -70,6 +75,7 @@ pub static LIVES: &[LifeInfo] = &[
         name: "one-synapse",
         summary:
             "one synapse whose neurons fire at given times (Florian 2007, figure 1); you can supply your own spikes",
+        papers: &[FLORIAN_2007],
         rules: &["mstdpet", "mstdp", "stdp", "da-stdp"],
         measure: ("last_weight", true),
         text: include_str!("lives/one-synapse.toml"),
@@ -83,6 +89,7 @@ pub static LIVES: &[LifeInfo] = &[
     LifeInfo {
         name: "distal-reward",
         summary: "one synapse grows because reward arrives seconds after it is active (Izhikevich 2007, figure 1)",
+        papers: &[IZHIKEVICH_2007],
         rules: &["da-stdp"],
         measure: ("fraction_above", false),
         text: include_str!("lives/distal-reward.toml"),
@@ -92,6 +99,7 @@ pub static LIVES: &[LifeInfo] = &[
     LifeInfo {
         name: "pavlovian",
         summary: "the response to one of 100 stimuli grows because reward follows it (Izhikevich 2007, figure 2)",
+        papers: &[IZHIKEVICH_2007],
         rules: &["da-stdp"],
         measure: ("z", true),
         text: include_str!("lives/pavlovian.toml"),
@@ -101,6 +109,7 @@ pub static LIVES: &[LifeInfo] = &[
     LifeInfo {
         name: "hoerzer",
         summary: "a chaotic rate network learns to produce a pattern while it lives (Hoerzer et al. 2014)",
+        papers: &[HOERZER_2014],
         rules: &["eh"],
         measure: ("frozen_shape_error", false),
         text: include_str!("lives/hoerzer.toml"),
@@ -110,6 +119,7 @@ pub static LIVES: &[LifeInfo] = &[
     LifeInfo {
         name: "maze",
         summary: "spiking actor and critic find a goal behind a U-shaped wall (Frémaux et al. 2013, figure 4)",
+        papers: &[FREMAUX_2013],
         rules: &["td-ltp", "td-stdp", "r-max"],
         measure: ("last_s", false),
         text: include_str!("lives/maze.toml"),
@@ -128,6 +138,7 @@ pub static LIVES: &[LifeInfo] = &[
     LifeInfo {
         name: "linear-track",
         summary: "values spread backward from a reward at the end of a track (Frémaux et al. 2013, figure 2)",
+        papers: &[FREMAUX_2013],
         rules: &["td-ltp"],
         measure: ("successes", true),
         text: include_str!("lives/linear-track.toml"),
@@ -137,6 +148,7 @@ pub static LIVES: &[LifeInfo] = &[
     LifeInfo {
         name: "acrobot-swing-up",
         summary: "spiking actor and critic swing a double pendulum up (Frémaux et al. 2013, figure 5)",
+        papers: &[FREMAUX_2013],
         rules: &["td-ltp"],
         measure: ("last_s", false),
         text: include_str!("lives/acrobot-swing-up.toml"),
@@ -146,6 +158,7 @@ pub static LIVES: &[LifeInfo] = &[
     LifeInfo {
         name: "cartpole-swing-up",
         summary: "spiking actor and critic swing a pole up (Frémaux et al. 2013, figure 6); balancing is hardly learnt",
+        papers: &[FREMAUX_2013],
         rules: &["td-ltp"],
         measure: ("last_s", true),
         text: include_str!("lives/cartpole-swing-up.toml"),

@@ -6,6 +6,7 @@ mod life_setup;
 mod lives;
 mod meanings;
 mod notices;
+mod registry;
 mod settings;
 mod setup;
 mod standard;
@@ -13,12 +14,14 @@ mod standard;
 pub use life_setup::LifeSetup;
 pub use lives::{find_life, LifeInfo, LIVES};
 pub(crate) use meanings::{commented, commented_life};
+pub(crate) use registry::{named_by_lives, named_by_runs, Named};
 pub use setup::{resolve_config, Own, Setup};
 
 use crate::config::Config;
 use crate::environments::{Acrobot, Bandit, CartPole, OpenField, Pendulum, PerceptualDecision, TwoStep};
 use crate::error::{Error, Result};
 use crate::keys::{with_defaults, Key};
+use crate::papers::*;
 use crate::rules::{find_rule, RuleInfo};
 use crate::tasks::{bits::Echo, bits::Sequence, file, parameters, Bits, Dnms, EvidenceAccumulation, PatternGeneration};
 use crate::tasks::{EpisodeSettings, Episodes, Reach, Recall, SelectiveIntegration, Task, Yang19};
@@ -34,6 +37,8 @@ pub struct TaskInfo {
     pub name: &'static str,
     /// A one-line description.
     pub summary: &'static str,
+    /// The papers that it rests on.
+    pub papers: &'static [&'static Paper],
     /// The learning rule it is usually trained with.
     pub rule: &'static str,
     /// Applies the differences from the standard configuration of the rule.
@@ -49,6 +54,7 @@ pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "dnms",
         summary: "delayed non-match to sample: were the two stimuli different? (Miconi 2017)",
+        papers: &[MICONI_2017],
         rule: "delta-x",
         preset: settings::dnms,
         build: |table| Ok(Arc::new(Dnms { name: "dnms", ..parameters(table)? })),
@@ -57,6 +63,7 @@ pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "dnms-long-delay",
         summary: "the same with a delay of a second (Miconi 2017)",
+        papers: &[MICONI_2017],
         rule: "delta-x",
         preset: settings::dnms_long_delay,
         build: |table| Ok(Arc::new(Dnms { name: "dnms-long-delay", ..parameters(table)? })),
@@ -65,6 +72,7 @@ pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "dnms-variable-delay",
         summary: "the same with a delay of 300 to 800 ms, drawn for each trial: learnt by a curriculum (Miconi 2017)",
+        papers: &[MICONI_2017],
         rule: "node-perturbation",
         preset: settings::dnms_variable_delay,
         build: |table| Ok(Arc::new(Dnms { name: "dnms-variable-delay", ..parameters(table)? })),
@@ -73,6 +81,7 @@ pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "dnms-ei",
         summary: "the same with excitatory and inhibitory neurons: Dale's law, rectified-linear rates (Mastrogiuseppe & Ostojic 2017)",
+        papers: &[MASTROGIUSEPPE_2017],
         rule: "delta-x",
         preset: settings::dnms_ei,
         build: |table| Ok(Arc::new(Dnms { name: "dnms-ei", ..parameters(table)? })),
@@ -81,6 +90,7 @@ pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "selective-integration",
         summary: "report the sign of the cued one of two noisy inputs (Mante et al. 2013; Miconi 2017)",
+        papers: &[MANTE_2013, MICONI_2017],
         rule: "delta-x",
         preset: settings::selective_integration,
         build: build::<SelectiveIntegration>,
@@ -89,6 +99,7 @@ pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "evidence-accumulation",
         summary: "were there more cues on the left or on the right? (Morcos & Harvey 2016; Bellec et al. 2020)",
+        papers: &[MORCOS_2016, BELLEC_2020],
         rule: "node-perturbation",
         preset: settings::evidence_accumulation,
         build: build::<EvidenceAccumulation>,
@@ -97,6 +108,7 @@ pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "reach",
         summary: "turn the joints of an arm to bring its hand to one of the targets around it (hebbRNN: Michaels & Scherberger 2016)",
+        papers: &[MICHAELS_2016],
         rule: "delta-x",
         preset: settings::reach,
         build: build::<Reach>,
@@ -105,6 +117,7 @@ pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "pattern-generation",
         summary: "produce a sum of sines (Murray 2019)",
+        papers: &[MURRAY_2019],
         rule: "rflo",
         preset: settings::pattern_generation,
         build: build::<PatternGeneration>,
@@ -113,6 +126,7 @@ pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "yang19",
         summary: "twenty tasks in one network, selected by an input: go, anti, decisions, matching (Yang et al. 2019)",
+        papers: &[YANG_2019],
         rule: "rflo",
         preset: settings::yang19,
         build: build::<Yang19>,
@@ -121,6 +135,7 @@ pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "recall",
         summary: "complete a half-erased pattern from fast weights alone: no weight is trained (Miconi et al. 2018)",
+        papers: &[MICONI_2018],
         rule: "none",
         preset: settings::recall,
         build: build::<Recall>,
@@ -129,6 +144,7 @@ pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "sequence",
         summary: "predict the next random bit: nothing to learn beyond chance, a check that training does no harm",
+        papers: &[],
         rule: "hebbian-trace",
         preset: settings::sequence,
         build: |table| Ok(Arc::new(Bits::from(parameters::<Sequence>(table)?))),
@@ -137,6 +153,7 @@ pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "echo",
         summary: "repeat the bit from k steps ago: the learnable counterpart of `sequence`",
+        papers: &[],
         rule: "node-perturbation",
         preset: settings::echo,
         build: |table| Ok(Arc::new(Bits::from(parameters::<Echo>(table)?))),
@@ -145,6 +162,7 @@ pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "bandit",
         summary: "a world that answers: pull the arm that pays most often (Robbins 1952)",
+        papers: &[ROBBINS_1952],
         rule: "none",
         preset: episodes::bandit,
         build: |table| Episodes::build::<Bandit>(table),
@@ -153,6 +171,7 @@ pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "two-step",
         summary: "a world that answers: a choice leads to a place and to a second choice (Daw et al. 2011)",
+        papers: &[DAW_2011],
         rule: "none",
         preset: episodes::two_step,
         build: |table| Episodes::build::<TwoStep>(table),
@@ -161,6 +180,7 @@ pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "perceptual-decision",
         summary: "a world that answers: is a noisy input positive on average? Reward is the only feedback (Britten et al. 1992)",
+        papers: &[BRITTEN_1992],
         rule: "node-perturbation",
         preset: episodes::perceptual_decision,
         build: |table| Episodes::build::<PerceptualDecision>(table),
@@ -169,6 +189,7 @@ pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "open-field",
         summary: "a world that answers: find a goal with place cells, and again after it has moved (Brzosko et al. 2017)",
+        papers: &[BRZOSKO_2017],
         rule: "none",
         preset: episodes::open_field,
         build: |table| Episodes::build::<OpenField>(table),
@@ -177,6 +198,7 @@ pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "cartpole",
         summary: "a world that answers: balance a pole on a cart (Barto et al. 1983; Gymnasium's CartPole-v1: Towers et al. 2024)",
+        papers: &[BARTO_1983, TOWERS_2024],
         rule: "node-perturbation",
         preset: episodes::cartpole,
         build: |table| Episodes::build::<CartPole>(table),
@@ -185,6 +207,7 @@ pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "acrobot",
         summary: "a world that answers: swing a double pendulum up (Sutton 1996; Gymnasium's Acrobot-v1: Towers et al. 2024)",
+        papers: &[SUTTON_1996, TOWERS_2024],
         rule: "node-perturbation",
         preset: episodes::acrobot,
         build: |table| Episodes::build::<Acrobot>(table),
@@ -193,6 +216,7 @@ pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "pendulum",
         summary: "a world that answers: swing a pendulum up and hold it (Gymnasium's Pendulum-v1: Towers et al. 2024)",
+        papers: &[TOWERS_2024],
         rule: "node-perturbation",
         preset: episodes::pendulum,
         build: |table| Episodes::build::<Pendulum>(table),
@@ -206,6 +230,7 @@ pub const FILE_TASK: &str = "file";
 static FILE_INFO: TaskInfo = TaskInfo {
     name: FILE_TASK,
     summary: "trials of your own, read from a safetensors file: train --task-file FILE.safetensors",
+    papers: &[],
     rule: "delta-x",
     preset: settings::file,
     build: file::build,

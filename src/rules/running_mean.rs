@@ -2,7 +2,6 @@
 
 use super::parameters;
 use crate::config::Config;
-use crate::ranges::fraction;
 use candle_core::Tensor;
 use documented::DocumentedFields;
 use schemars::JsonSchema;
@@ -44,6 +43,7 @@ impl RunningMean {
 #[serde(deny_unknown_fields)]
 pub(super) struct ActivationMean {
     /// α_x of x̄ ← α_x x̄ + (1 − α_x) x.
+    #[schemars(range(min = 0, max = 1))]
     x_mean_decay: f64,
 }
 
@@ -57,7 +57,6 @@ impl ActivationMean {
     /// α_x of a configuration.
     pub fn decay(config: &Config) -> crate::error::Result<f64> {
         let ActivationMean { x_mean_decay } = parameters(config)?;
-        fraction("rule.x_mean_decay", x_mean_decay)?;
         Ok(x_mean_decay)
     }
 }

@@ -3,12 +3,10 @@
 use crate::config::{Setting, LIFE_TABLES, TABLES};
 use crate::error::{Error, Result};
 use crate::keys;
-use crate::model::population_models;
-use crate::presets::{all_tasks, find_task, LifeInfo, TaskInfo, LIVES};
-use crate::rules::{RULES, SYNAPSE_RULES};
+use crate::papers::Paper;
+use crate::presets::{all_tasks, named_by_lives, named_by_runs, LifeInfo, Named, TaskInfo, LIVES};
 use crate::text::{fields, nearest};
 use crate::training::NetworkReport;
-use std::fmt::Display;
 use toml::Value;
 
 /// The default values of a key, each with its tasks, the most frequent first.
@@ -62,20 +60,19 @@ struct Subject {
 }
 
 impl Subject {
-    /// With `parameters` that are keys of `table`.
-    fn new<K: Display>(
-        kind: &'static str,
-        name: &'static str,
-        summary: String,
-        table: &str,
-        parameters: Vec<(K, Value, String)>,
-    ) -> Self {
-        let key = |(key, usual, meaning): (K, Value, String)| Key {
+    fn new(named: Named) -> Self {
+        let Named { kind, name, summary, mut notes, papers, table, parameters } = named;
+        let source = |paper: &&Paper| Some(format!("{}, {}", paper.short(), paper.url()?));
+        let sources: Vec<String> = papers.iter().filter_map(source).collect();
+        if !sources.is_empty() {
+            notes.push(format!("sources: {}", sources.join("; ")));
+        }
+        let key = |(key, usual, meaning): (String, Value, String)| Key {
             name: format!("{table}.{key}"),
             meaning,
             usual: Some(usual.to_string()),
         };
-        Subject { kind, name, summary, notes: Vec::new(), keys: parameters.into_iter().map(key).collect() }
+        Subject { kind, name, summary, notes, keys: parameters.into_iter().map(key).collect() }
     }
 
     /// A table of keys that others share; the usual values are those of `defaults`.
@@ -105,38 +102,13 @@ fn subjects() -> Result<Vec<Subject>> {
         Subject::table(table, "of every run's configuration", keys(), &of_tasks)
     };
     let mut all: Vec<Subject> = TABLES.iter().map(shared).collect();
-    for task in all_tasks() {
-        let summary = format!("{}. Usual rule: `{}`", task.summary, task.rule);
-        all.push(Subject::new("task", task.name, summary, "task", task.parameters()?));
-    }
-    for rule in RULES {
-        let mut subject = Subject::new("rule", rule.name, rule.summary.to_string(), "rule", rule.parameters());
-        subject.notes.push(format!("equation: {} (docs/model.md)", rule.equation));
-        let brought = find_task("dnms")?.defaults(rule).brought_by_rule()?;
-        subject
-            .notes
-            .extend((!brought.is_empty()).then(|| format!("changes these settings, for dnms: {}", brought.join(", "))));
-        all.push(subject);
-    }
+    all.extend(named_by_runs()?.into_iter().map(Subject::new));
     all.extend(LIFE_TABLES.iter().map(|(table, keys)| {
         // Populations and projections have no usual values in common.
         let defaults = if *table == "life" { &of_lives[..] } else { &[] };
         Subject::table(table, "of every life's configuration", keys(), defaults)
     }));
-    for life in LIVES {
-        let summary = format!("{}. Rules: {}", life.summary, life.rules.join(", "));
-        all.push(Subject::new("life", life.name, summary, "world", life.parameters()?));
-    }
-    for model in population_models() {
-        let (name, summary) = (model.name, model.summary.to_string());
-        all.push(Subject::new("neuron model", name, summary, "population.NAME.neurons", model.parameters()));
-    }
-    for rule in SYNAPSE_RULES {
-        let (summary, table) = (rule.summary.to_string(), "projection.FROM-TO.rule");
-        let mut subject = Subject::new("rule of lives", rule.name, summary, table, rule.parameters());
-        subject.notes.push(format!("equation: {} (docs/spiking.md)", rule.equation));
-        all.push(subject);
-    }
+    all.extend(named_by_lives()?.into_iter().map(Subject::new));
     let column = |(name, meaning): (&str, String)| Key { name: name.to_string(), meaning, usual: None };
     let keys = fields::<NetworkReport>().into_iter().map(column).collect();
     all.push(Subject {
@@ -225,6 +197,7 @@ mod tests {
     use super::*;
     use crate::config::{keys_of, LifeConfig};
     use crate::presets::{commented_life, LifeSetup};
+    use crate::rules::RULES;
     use std::collections::BTreeSet;
 
     #[test]

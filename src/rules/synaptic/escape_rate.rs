@@ -16,6 +16,7 @@
 use super::{factor, parameters, table, Needs, SynapseRule, SynapseRuleInfo, Third};
 use crate::error::Result;
 use crate::keys::Key;
+use crate::papers::{FREMAUX_2013, VASILAKI_2009};
 use crate::ranges::{expect, number, positive};
 use documented::DocumentedFields;
 use schemars::JsonSchema;
@@ -109,6 +110,7 @@ const fn potential(eta: f64, tau_z_ms: f64, rise_z_ms: f64) -> Potential {
 pub(super) const R_MAX: SynapseRuleInfo = SynapseRuleInfo {
     name: "r-max",
     summary: "spikes minus their probability, times the postsynaptic potential (Vasilaki 2009; Frémaux 2013)",
+    papers: &[VASILAKI_2009, FREMAUX_2013],
     equation: "ζ_ij = (f_i − p_i) h_ij, filtered: z; Δw_ij = η Δt M z_ij",
     needs: Needs::Escape,
     keys: Key::of::<Potential>,
@@ -119,6 +121,7 @@ pub(super) const R_MAX: SynapseRuleInfo = SynapseRuleInfo {
 pub(super) const TD_LTP: SynapseRuleInfo = SynapseRuleInfo {
     name: "td-ltp",
     summary: "spikes times the postsynaptic potential, for a reward that is a TD error (Frémaux 2013)",
+    papers: &[FREMAUX_2013],
     equation: "ζ_ij = f_i h_ij, filtered: z; Δw_ij = η Δt M z_ij",
     needs: Needs::Escape,
     keys: Key::of::<Potential>,
@@ -129,6 +132,7 @@ pub(super) const TD_LTP: SynapseRuleInfo = SynapseRuleInfo {
 pub(super) const TD_STDP: SynapseRuleInfo = SynapseRuleInfo {
     name: "td-stdp",
     summary: "spike-timing-dependent plasticity since the neuron's last spike, for a TD error (Frémaux 2013)",
+    papers: &[FREMAUX_2013],
     equation: "ζ_ij = A₊ f_i h_ij + A₋ P⁻_i x_j, filtered: z; Δw_ij = η Δt M z_ij",
     needs: Needs::Escape,
     keys: Key::of::<Window>,

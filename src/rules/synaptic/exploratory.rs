@@ -4,6 +4,7 @@
 
 use super::{parameters, table, Needs, SynapseRule, SynapseRuleInfo};
 use crate::keys::Key;
+use crate::papers::HOERZER_2014;
 use crate::ranges::{expect, fraction, not_negative};
 use documented::DocumentedFields;
 use schemars::JsonSchema;
@@ -56,6 +57,7 @@ pub(super) const INFO: SynapseRuleInfo = SynapseRuleInfo {
     name: "eh",
     summary:
         "exploratory Hebb: rate times deviation from the running mean, while reward exceeds its own mean (Hoerzer 2014)",
+    papers: &[HOERZER_2014],
     equation: "Δw_ij = η(t) (r_i − r̄_i) M r_j, M = 1 where P > P̄, else 0",
     needs: Needs::Rates,
     keys: Key::of::<Parameters>,

@@ -13,6 +13,7 @@ pub use pair_stdp::{PairRule, Simultaneous, Third};
 
 use crate::error::{At, Error, Result};
 use crate::keys::{with_defaults, Key};
+use crate::papers::Paper;
 use crate::ranges::not_negative;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
@@ -48,6 +49,8 @@ pub struct SynapseRuleInfo {
     pub name: &'static str,
     /// A one-line description with the source.
     pub summary: &'static str,
+    /// The papers that it rests on.
+    pub papers: &'static [&'static Paper],
     /// Its equation in each step, in the symbols of docs/spiking.md.
     pub equation: &'static str,
     /// The requirements on the populations.

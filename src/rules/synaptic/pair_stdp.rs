@@ -13,6 +13,7 @@
 use super::{factor, parameters, table, Needs, SynapseRule, SynapseRuleInfo};
 use crate::error::Result;
 use crate::keys::Key;
+use crate::papers::{FLORIAN_2007, IZHIKEVICH_2007, SONG_2000};
 use crate::ranges::{expect, not_negative, number, positive};
 use documented::DocumentedFields;
 use schemars::JsonSchema;
@@ -156,6 +157,7 @@ impl Default for Dopaminergic {
 pub(super) const STDP: SynapseRuleInfo = SynapseRuleInfo {
     name: "stdp",
     summary: "spike-timing-dependent plasticity of pairs, without a third factor (Song et al. 2000)",
+    papers: &[SONG_2000],
     equation: "Δw_ij = γ ζ_ij, ζ_ij = A₊ P⁺_j f_i + A₋ P⁻_i f_j",
     needs: Needs::Spikes,
     keys: Key::of::<Pairs>,
@@ -166,6 +168,7 @@ pub(super) const STDP: SynapseRuleInfo = SynapseRuleInfo {
 pub(super) const MSTDP: SynapseRuleInfo = SynapseRuleInfo {
     name: "mstdp",
     summary: "spike-timing-dependent plasticity times the reward of the next step (Florian 2007)",
+    papers: &[FLORIAN_2007],
     equation: "Δw_ij = γ r ζ_ij with the reward r of the next step",
     needs: Needs::Spikes,
     keys: Key::of::<Pairs>,
@@ -176,6 +179,7 @@ pub(super) const MSTDP: SynapseRuleInfo = SynapseRuleInfo {
 pub(super) const MSTDPET: SynapseRuleInfo = SynapseRuleInfo {
     name: "mstdpet",
     summary: "reward times an eligibility trace of spike-timing-dependent plasticity (Florian 2007)",
+    papers: &[FLORIAN_2007],
     equation: "z_ij ← z_ij e^(−Δt/τ_z) + ζ_ij/τ_z; Δw_ij = γ Δt r z_ij",
     needs: Needs::Spikes,
     keys: Key::of::<Pairs>,
@@ -186,6 +190,7 @@ pub(super) const MSTDPET: SynapseRuleInfo = SynapseRuleInfo {
 pub(super) const DA_STDP: SynapseRuleInfo = SynapseRuleInfo {
     name: "da-stdp",
     summary: "spike-timing-dependent plasticity with an eligibility trace, gated by dopamine (Izhikevich 2007)",
+    papers: &[IZHIKEVICH_2007],
     equation: "c_ij ← c_ij e^(−Δt/τ_c) + ζ_ij; Δw_ij = (d₀ + d) c_ij",
     needs: Needs::Spikes,
     keys: Key::of::<Dopaminergic>,
