@@ -41,12 +41,23 @@ pub struct TaskInfo {
     pub papers: &'static [&'static Paper],
     /// The learning rule it is usually trained with.
     pub rule: &'static str,
+    /// The learning rate of `w_rec` with each of the rules for which one was chosen.
+    rates: &'static [(&'static str, f64)],
+    /// The task whose rates other rules have; `None`: they have the first of `rates`.
+    rates_like: Option<&'static str>,
     /// Applies the differences from the standard configuration of the rule.
     preset: fn(&mut Config),
     /// Builds the task from the parameters in a `task` table; can add values to the table that only the task can determine.
     build: fn(&mut Table) -> Result<Arc<dyn Task>>,
     /// Its parameters, with their meanings and ranges.
-    keys: fn() -> Vec<Key>,
+    pub(crate) keys: fn() -> Vec<Key>,
+}
+
+/// A learning rate of `w_rec`.
+struct Rate {
+    eta: f64,
+    /// The rule and the task for which it was chosen, if those are others.
+    borrowed: Option<(&'static str, &'static str)>,
 }
 
 /// Every task that has a name in configurations and needs no file.
@@ -56,6 +67,8 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "delayed non-match to sample: were the two stimuli different? (Miconi 2017)",
         papers: &[MICONI_2017],
         rule: "delta-x",
+        rates: &[("delta-x", 0.1), ("node-perturbation", 0.001), ("eh", 0.01)],
+        rates_like: None,
         preset: settings::dnms,
         build: |table| Ok(Arc::new(Dnms { name: "dnms", ..parameters(table)? })),
         keys: Key::of::<Dnms>,
@@ -65,6 +78,8 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "the same with a delay of a second (Miconi 2017)",
         papers: &[MICONI_2017],
         rule: "delta-x",
+        rates: &[("delta-x", 0.03)],
+        rates_like: Some("dnms"),
         preset: settings::dnms_long_delay,
         build: |table| Ok(Arc::new(Dnms { name: "dnms-long-delay", ..parameters(table)? })),
         keys: Key::of::<Dnms>,
@@ -74,6 +89,8 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "the same with a delay of 300 to 800 ms, drawn for each trial: learnt by a curriculum (Miconi 2017)",
         papers: &[MICONI_2017],
         rule: "node-perturbation",
+        rates: &[("delta-x", 0.003), ("node-perturbation", 1e-5)],
+        rates_like: Some("dnms"),
         preset: settings::dnms_variable_delay,
         build: |table| Ok(Arc::new(Dnms { name: "dnms-variable-delay", ..parameters(table)? })),
         keys: Key::of::<Dnms>,
@@ -83,6 +100,9 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "the same with excitatory and inhibitory neurons: Dale's law, rectified-linear rates (Mastrogiuseppe & Ostojic 2017)",
         papers: &[MASTROGIUSEPPE_2017],
         rule: "delta-x",
+        // Ten times the rate published for one trial at a time, with which few networks learn (docs/results.md).
+        rates: &[("delta-x", 3e-4)],
+        rates_like: Some("dnms"),
         preset: settings::dnms_ei,
         build: |table| Ok(Arc::new(Dnms { name: "dnms-ei", ..parameters(table)? })),
         keys: Key::of::<Dnms>,
@@ -92,6 +112,8 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "report the sign of the cued one of two noisy inputs (Mante et al. 2013; Miconi 2017)",
         papers: &[MANTE_2013, MICONI_2017],
         rule: "delta-x",
+        rates: &[("delta-x", 0.01)],
+        rates_like: Some("dnms"),
         preset: settings::selective_integration,
         build: build::<SelectiveIntegration>,
         keys: Key::of::<SelectiveIntegration>,
@@ -101,6 +123,8 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "were there more cues on the left or on the right? (Morcos & Harvey 2016; Bellec et al. 2020)",
         papers: &[MORCOS_2016, BELLEC_2020],
         rule: "node-perturbation",
+        rates: &[("delta-x", 0.03), ("node-perturbation", 5e-4)],
+        rates_like: Some("dnms"),
         preset: settings::evidence_accumulation,
         build: build::<EvidenceAccumulation>,
         keys: Key::of::<EvidenceAccumulation>,
@@ -110,6 +134,8 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "turn the joints of an arm to bring its hand to one of the targets around it (hebbRNN: Michaels & Scherberger 2016)",
         papers: &[MICHAELS_2016],
         rule: "delta-x",
+        rates: &[("delta-x", 0.5)],
+        rates_like: Some("dnms"),
         preset: settings::reach,
         build: build::<Reach>,
         keys: Key::of::<Reach>,
@@ -119,6 +145,8 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "produce a sum of sines (Murray 2019)",
         papers: &[MURRAY_2019],
         rule: "rflo",
+        rates: &[("rflo", 1e-3), ("node-perturbation", 1e-3)],
+        rates_like: None,
         preset: settings::pattern_generation,
         build: build::<PatternGeneration>,
         keys: Key::of::<PatternGeneration>,
@@ -128,6 +156,8 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "twenty tasks in one network, selected by an input: go, anti, decisions, matching (Yang et al. 2019)",
         papers: &[YANG_2019],
         rule: "rflo",
+        rates: &[("node-perturbation", 1e-3), ("rflo", 1e-5)],
+        rates_like: None,
         preset: settings::yang19,
         build: build::<Yang19>,
         keys: Key::of::<Yang19>,
@@ -137,6 +167,8 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "complete a half-erased pattern from fast weights alone: no weight is trained (Miconi et al. 2018)",
         papers: &[MICONI_2018],
         rule: "none",
+        rates: &[],
+        rates_like: None,
         preset: settings::recall,
         build: build::<Recall>,
         keys: Key::of::<Recall>,
@@ -146,6 +178,8 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "predict the next random bit: nothing to learn beyond chance, a check that training does no harm",
         papers: &[],
         rule: "hebbian-trace",
+        rates: &[("hebbian-trace", 0.01)],
+        rates_like: None,
         preset: settings::sequence,
         build: |table| Ok(Arc::new(Bits::from(parameters::<Sequence>(table)?))),
         keys: Key::of::<Sequence>,
@@ -155,6 +189,8 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "repeat the bit from k steps ago: the learnable counterpart of `sequence`",
         papers: &[],
         rule: "node-perturbation",
+        rates: &[("node-perturbation", 0.01)],
+        rates_like: None,
         preset: settings::echo,
         build: |table| Ok(Arc::new(Bits::from(parameters::<Echo>(table)?))),
         keys: Key::of::<Echo>,
@@ -164,6 +200,8 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "a world that answers: pull the arm that pays most often (Robbins 1952)",
         papers: &[ROBBINS_1952],
         rule: "none",
+        rates: &[],
+        rates_like: Some("cartpole"),
         preset: episodes::bandit,
         build: |table| Episodes::build::<Bandit>(table),
         keys: in_a_world::<Bandit>,
@@ -173,6 +211,8 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "a world that answers: a choice leads to a place and to a second choice (Daw et al. 2011)",
         papers: &[DAW_2011],
         rule: "none",
+        rates: &[],
+        rates_like: Some("cartpole"),
         preset: episodes::two_step,
         build: |table| Episodes::build::<TwoStep>(table),
         keys: in_a_world::<TwoStep>,
@@ -182,6 +222,8 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "a world that answers: is a noisy input positive on average? Reward is the only feedback (Britten et al. 1992)",
         papers: &[BRITTEN_1992],
         rule: "node-perturbation",
+        rates: &[("node-perturbation", 1.5625)],
+        rates_like: Some("cartpole"),
         preset: episodes::perceptual_decision,
         build: |table| Episodes::build::<PerceptualDecision>(table),
         keys: in_a_world::<PerceptualDecision>,
@@ -191,6 +233,8 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "a world that answers: find a goal with place cells, and again after it has moved (Brzosko et al. 2017)",
         papers: &[BRZOSKO_2017],
         rule: "none",
+        rates: &[],
+        rates_like: Some("cartpole"),
         preset: episodes::open_field,
         build: |table| Episodes::build::<OpenField>(table),
         keys: in_a_world::<OpenField>,
@@ -200,6 +244,8 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "a world that answers: balance a pole on a cart (Barto et al. 1983; Gymnasium's CartPole-v1: Towers et al. 2024)",
         papers: &[BARTO_1983, TOWERS_2024],
         rule: "node-perturbation",
+        rates: &[("node-perturbation", 1.5625), ("delta-x", 40.0), ("eh", 1.5625)],
+        rates_like: None,
         preset: episodes::cartpole,
         build: |table| Episodes::build::<CartPole>(table),
         keys: in_a_world::<CartPole>,
@@ -209,6 +255,8 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "a world that answers: swing a double pendulum up (Sutton 1996; Gymnasium's Acrobot-v1: Towers et al. 2024)",
         papers: &[SUTTON_1996, TOWERS_2024],
         rule: "node-perturbation",
+        rates: &[("node-perturbation", 1.5625), ("delta-x", 40.0), ("eh", 1.5625)],
+        rates_like: None,
         preset: episodes::acrobot,
         build: |table| Episodes::build::<Acrobot>(table),
         keys: in_a_world::<Acrobot>,
@@ -218,6 +266,8 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "a world that answers: swing a pendulum up and hold it (Gymnasium's Pendulum-v1: Towers et al. 2024)",
         papers: &[TOWERS_2024],
         rule: "node-perturbation",
+        rates: &[("node-perturbation", 0.002)],
+        rates_like: None,
         preset: episodes::pendulum,
         build: |table| Episodes::build::<Pendulum>(table),
         keys: in_a_world::<Pendulum>,
@@ -232,6 +282,8 @@ static FILE_INFO: TaskInfo = TaskInfo {
     summary: "trials of your own, read from a safetensors file: train --task-file FILE.safetensors",
     papers: &[],
     rule: "delta-x",
+    rates: &[("delta-x", 0.1), ("node-perturbation", 0.001), ("eh", 0.01)],
+    rates_like: None,
     preset: settings::file,
     build: file::build,
     keys: Key::of::<file::Parameters>,
@@ -267,10 +319,24 @@ impl TaskInfo {
         Ok(with_defaults((self.keys)(), &self.config()?.task))
     }
 
+    /// The learning rate of `w_rec` with a rule.
+    fn rate(&self, rule: &str) -> Rate {
+        let chosen = |task: &TaskInfo| task.rates.iter().find(|(known, _)| *known == rule).copied();
+        if let Some((_, eta)) = chosen(self) {
+            return Rate { eta, borrowed: None };
+        }
+        let task = all_tasks().find(|task| Some(task.name) == self.rates_like).unwrap_or(self);
+        let Some((rule, eta)) = chosen(task).or(task.rates.first().copied()) else {
+            return Rate { eta: 0.0, borrowed: None };
+        };
+        Rate { eta, borrowed: Some((rule, task.name)) }
+    }
+
     /// The task's configuration with a given rule, which takes precedence where the two disagree. Neurons are perturbed if the
     /// rule learns from perturbations.
     pub fn defaults(&self, rule: &RuleInfo) -> Config {
         let mut config = standard::config(rule);
+        config.rule.eta = self.rate(rule.name).eta;
         (self.preset)(&mut config);
         if !rule.explores {
             config.perturbation.probability = 0.0;

@@ -1,7 +1,7 @@
 //! Notices about settings: those that a rule changes, and those that have no effect.
 
 use super::{find_task, Setup};
-use crate::config::{keys_of, Config, Output, Setting, Stage, TransferFunction, TABLES};
+use crate::config::{keys_of, Config, Output, RuleConfig, Setting, Stage, TransferFunction, TABLES};
 use crate::error::Result;
 use crate::keys::ReadWith;
 use crate::rules::{find_rule, Source};
@@ -32,6 +32,20 @@ impl Config {
 }
 
 impl Setup {
+    /// The notice that the learning rate of `w_rec` was chosen for another rule or task, if it was and has not been changed.
+    pub fn borrowed_rate(&self) -> Option<String> {
+        let RuleConfig { name, eta, .. } = &self.config.rule;
+        let task = self.config.task_name().and_then(find_task).ok()?;
+        let (rate, usual) = (task.rate(name), task.defaults(find_rule(name).ok()?).rule.eta);
+        let (rule, from) = rate.borrowed?;
+        // The rule may bring its own.
+        let used = *eta == rate.eta && *eta == usual && self.reads(ReadWith::Rule);
+        let whose =
+            if from == task.name { format!("that of `{rule}`") } else { format!("that of `{rule}` for `{from}`") };
+        let task = task.name;
+        used.then(|| format!("rule `{name}` has no measured learning rate for `{task}`; rule.eta = {eta} is {whose}"))
+    }
+
     /// Those of the `given` settings that have no effect, each with the setting that would use it.
     pub fn unread(&self, given: &[Setting]) -> Vec<String> {
         let rule = find_rule(&self.config.rule.name).ok();
@@ -89,6 +103,23 @@ mod tests {
         let count = brought.len();
         let fewer = setup("dnms", &["rule.name=rflo", "readout.rule=none"]).0.config.brought_by_rule().unwrap();
         assert_eq!(fewer.len(), count - 1, "{fewer:?}");
+    }
+
+    #[test]
+    fn a_rate_that_was_chosen_for_another_rule_is_told() {
+        let notice = |task: &str, settings: &[&str]| setup(task, settings).0.borrowed_rate();
+        assert_eq!(notice("dnms", &["rule.name=eh"]), None);
+        assert_eq!(
+            notice("reach", &["rule.name=eh"]).unwrap(),
+            "rule `eh` has no measured learning rate for `reach`; rule.eta = 0.01 is that of `eh` for `dnms`"
+        );
+        let other = notice("echo", &["rule.name=delta-x"]).unwrap();
+        assert!(other.ends_with("rule.eta = 0.01 is that of `node-perturbation`"), "{other}");
+        for settings in
+            [&["rule.name=eh", "rule.eta=0.02"][..], &["rule.name=rflo"], &["rule.name=bptt"], &["rule.name=none"]]
+        {
+            assert_eq!(notice("reach", settings), None, "{settings:?}");
+        }
     }
 
     #[test]

@@ -123,6 +123,7 @@ fn start(args: &TrainArgs) -> Result<(Trainer, RunFolder, PathBuf)> {
     if let Some(why) = why_plain(&setup, &devices[0]).filter(|_| !asked_for) {
         say(format_args!("slower than it could be: {why}"));
     }
+    setup.borrowed_rate().iter().for_each(|notice| say(format_args!("{notice}")));
     setup.unread(&args.settings()?).iter().for_each(|warning| say(format_args!("warning: {warning}")));
     let out = args.out.clone().unwrap_or_else(|| default_folder(setup.task.name(), &setup.config.rule.name));
     let trainer = Trainer::new(setup, &devices)?;
