@@ -112,9 +112,9 @@ pub use rules::{
     SYNAPSE_RULES,
 };
 pub use runs::{
-    by_type, compare_engines, draw_fresh, evaluate, explain, measure_throughput, name_trials, parse_inputs,
-    read_inputs, reference, run_fresh, simulate, Comparison, FrozenNetworks, Inputs, Returns, Score, Throughput,
-    TypeScore,
+    by_type, compare_engines, config_schema, draw_fresh, evaluate, explain, life_schema, measure_throughput,
+    name_trials, parse_inputs, read_inputs, reference, run_fresh, simulate, Comparison, FrozenNetworks, Inputs,
+    Returns, Score, Throughput, TypeScore,
 };
 pub use storage::{
     holds_a_checkpoint, holds_a_life, layout, merge_lives, merge_runs, metrics_rows, read_life_rows, read_metrics,
