@@ -98,7 +98,7 @@ impl Key {
 
     /// What has to be selected for it to have an effect.
     pub(crate) fn read_with(&self) -> ReadWith {
-        read_with(&self.schema)
+        read_with(&self.schema, &Value::Null)
     }
 
     /// Whether an attribute is set.
@@ -171,8 +171,9 @@ pub(crate) fn schema_of<T: JsonSchema>() -> Value {
     settings.into_generator().into_root_schema_for::<T>().into()
 }
 
-fn read_with(schema: &Value) -> ReadWith {
-    let name = schema.get("x-read-with").cloned();
+/// What a key has to be read with, itself or as one of its table.
+fn read_with(key: &Value, table: &Value) -> ReadWith {
+    let name = key.get("x-read-with").or(table.get("x-read-with")).cloned();
     name.and_then(|name| serde_json::from_value(name).ok()).unwrap_or(ReadWith::Anything)
 }
 
@@ -197,12 +198,12 @@ pub(crate) fn check_ranges_read<T: JsonSchema + Serialize>(
     values: &T,
     reads: impl Fn(ReadWith) -> bool,
 ) -> Result<()> {
-    let schema = schema_of::<T>();
+    let table_schema = schema_of::<T>();
     let values = serde_json::to_value(values).unwrap_or_default();
-    for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
+    for (name, schema) in table_schema["properties"].as_object().into_iter().flatten() {
         let Some(value) = values.get(name) else { continue };
         let key = if table.is_empty() { name.clone() } else { format!("{table}.{name}") };
-        check(&key, schema, value, reads(read_with(schema)))?;
+        check(&key, schema, value, reads(read_with(schema, &table_schema)))?;
     }
     Ok(())
 }
@@ -223,5 +224,54 @@ fn check(key: &str, schema: &Value, value: &Value, read: bool) -> Result<()> {
             found => range.check(key, shown(&number.to_string()), found.unwrap_or(f64::NAN)),
         },
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize, Deserialize, DocumentedFields, JsonSchema)]
+    #[schemars(extend("x-read-with" = ReadWith::Dale))]
+    struct Values {
+        /// One of two.
+        #[schemars(range(min = 1, max = 5), extend("x-resume" = true, "x-read-with" = ReadWith::Anything))]
+        count: usize,
+        /// Below 1.
+        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
+        #[serde(skip_serializing_if = "Option::is_none")]
+        decay_ms: Option<f64>,
+        /// Numbers.
+        list: Vec<(usize, f64)>,
+    }
+
+    #[test]
+    fn a_table_knows_its_keys_and_checks_its_numbers() {
+        let keys = Key::of::<Values>();
+        assert_eq!(keys.iter().map(|key| &key.name[..]).collect::<Vec<_>>(), ["count", "decay_ms", "list"]);
+        assert_eq!(keys.iter().map(Key::may_change).collect::<Vec<_>>(), [true, false, false]);
+        assert_eq!(keys[0].explanation(), "One of two. Range: from 1 to 5.");
+        let decay = "Below 1. In ms. Range: at least 0 and below 1. Read only with network.dale.";
+        assert_eq!(keys[1].explanation(), decay);
+        assert_eq!((keys[0].example(), keys[1].example()), (None, Some(1.0.into())));
+        let refused = |count, decay, number| {
+            let values = Values { count, decay_ms: decay, list: vec![(0, number)] };
+            check_ranges("table", &values).err().map_or(String::new(), |error| error.to_string())
+        };
+        assert_eq!(refused(1, None, -1e30), "");
+        assert_eq!(refused(0, None, 0.0), "table.count is 0; expected at least 1");
+        assert_eq!(refused(6, None, 0.0), "table.count is 6; expected at most 5");
+        assert_eq!(refused(5, Some(1.0), 0.0), "table.decay_ms is 1; expected at least 0 and below 1");
+        assert_eq!(
+            refused(5, Some(f64::NAN), 0.0),
+            "table.decay_ms is NaN or infinite; expected at least 0 and below 1"
+        );
+        assert_eq!(
+            refused(5, None, 1e31),
+            "table.list is 10000000000000000000000000000000; expected a finite number from -1e30 to 1e30"
+        );
+        let unread = |decay| Values { count: 1, decay_ms: Some(decay), list: Vec::new() };
+        let check = |values| check_ranges_read("", &values, |with| with != ReadWith::Dale);
+        assert!(check(unread(7.0)).is_ok() && check(unread(f64::NAN)).is_err());
     }
 }

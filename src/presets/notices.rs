@@ -110,15 +110,15 @@ mod tests {
         let notice = |task: &str, settings: &[&str]| setup(task, settings).0.borrowed_rate();
         assert_eq!(notice("dnms", &["rule.name=eh"]), None);
         assert_eq!(
-            notice("reach", &["rule.name=eh"]).unwrap(),
-            "rule `eh` has no measured learning rate for `reach`; rule.eta = 0.01 is that of `eh` for `dnms`"
+            notice("dnms-long-delay", &["rule.name=eh"]).unwrap(),
+            "rule `eh` has no measured learning rate for `dnms-long-delay`; rule.eta = 0.01 is that of `eh` for `dnms`"
         );
         let other = notice("echo", &["rule.name=delta-x"]).unwrap();
         assert!(other.ends_with("rule.eta = 0.01 is that of `node-perturbation`"), "{other}");
         for settings in
             [&["rule.name=eh", "rule.eta=0.02"][..], &["rule.name=rflo"], &["rule.name=bptt"], &["rule.name=none"]]
         {
-            assert_eq!(notice("reach", settings), None, "{settings:?}");
+            assert_eq!(notice("dnms-long-delay", settings), None, "{settings:?}");
         }
     }
 

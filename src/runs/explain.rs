@@ -247,6 +247,24 @@ mod tests {
     }
 
     #[test]
+    fn ranges_are_those_that_are_checked() {
+        for (key, values) in [
+            ("network.tau_ms", "In ms. Range: above 0."),
+            ("network.connectivity", "Range: above 0 and at most 1."),
+            ("network.output", "One of: neurons, readout."),
+            (
+                "perturbation.probability",
+                "Range: from 0 to 1. Read only with a rule that learns from perturbations, such as `delta-x`.",
+            ),
+            ("train.batch", "Range: from 1 to 4294967295."),
+            ("task.critic_lambda", "Range: from 0 to 1."),
+        ] {
+            let text = explain(key).unwrap();
+            assert!(text.lines().next().unwrap().ends_with(values), "{text}");
+        }
+    }
+
+    #[test]
     fn names_are_explained_and_near_ones_suggested() {
         let gain = explain("gain").unwrap();
         assert!(explain("network.output").unwrap().contains("One of: neurons, readout."));
