@@ -47,7 +47,9 @@ mod environments;
 mod error;
 mod files;
 mod held;
+mod keys;
 mod model;
+mod papers;
 #[cfg(feature = "report")]
 mod plot;
 mod presets;
@@ -82,9 +84,9 @@ pub use config::{
 pub use device::{list_devices, open_devices, parse_devices, Cache, ChosenDevices, DeviceName, FoundDevice, Processor};
 pub use engine::gradient::gradient;
 pub use engine::{
-    automatic_batch, check_memory, choose, why_plain, DensePerturbation, Draw, DrawnTrial, Eligibility, Engine,
-    Ensemble, Episode, EpisodeCredit, EpisodeDraws, Exact, Gradients, LifeEngine, LifeState, Lived, Part, Perturbation,
-    PlasticState, Product, Record, TrialBatch,
+    automatic_batch, check_memory, choose, why_plain, Concern, DensePerturbation, Draw, DrawnTrial, Eligibility,
+    Engine, Ensemble, Episode, EpisodeCredit, EpisodeDraws, Exact, Gradients, LifeEngine, LifeState, Lived, Part,
+    Perturbation, PlasticState, Product, Record, Refusal, TrialBatch,
 };
 pub use environments::{
     Acrobot, Actions, Bandit, CartPole, Copies, Copy, Environment, OpenField, Outcome, Pendulum, PerceptualDecision,
@@ -93,6 +95,7 @@ pub use environments::{
 pub use error::{Error, Result, Shortage};
 pub use files::write_atomically;
 pub use model::{Cell, Circuit, Draws, FastWeights, Leak, NeuronModel, PopulationModel, State, Synapses, Weights};
+pub use papers::{Paper, Published};
 pub use presets::{
     all_tasks, find_life, find_task, resolve_config, LifeInfo, LifeSetup, Own, Setup, TaskInfo, FILE_TASK, LIVES, TASKS,
 };
@@ -109,9 +112,9 @@ pub use rules::{
     SYNAPSE_RULES,
 };
 pub use runs::{
-    by_type, compare_engines, draw_fresh, evaluate, explain, measure_throughput, name_trials, parse_inputs,
-    read_inputs, reference, run_fresh, simulate, Comparison, FrozenNetworks, Inputs, Returns, Score, Throughput,
-    TypeScore,
+    by_type, compare_engines, config_schema, draw_fresh, evaluate, explain, life_schema, measure_throughput,
+    name_trials, parse_inputs, read_inputs, reference, run_fresh, simulate, Comparison, FrozenNetworks, Inputs,
+    Returns, Score, Throughput, TypeScore,
 };
 pub use storage::{
     holds_a_checkpoint, holds_a_life, holds_a_run, layout, merge_runs, metrics_rows, read_life_rows, read_metrics,

@@ -57,20 +57,6 @@ pub(crate) fn fields<T: DocumentedFields>() -> Vec<(&'static str, String)> {
     T::FIELD_NAMES.iter().copied().zip(T::FIELD_DOCS.iter().map(plain)).collect()
 }
 
-/// Keys with a prefix, such as the name of their table.
-pub(crate) fn prefixed(prefix: &str, keys: Vec<(&'static str, String)>) -> Vec<(String, String)> {
-    keys.into_iter().map(|(key, meaning)| (format!("{prefix}{key}"), meaning)).collect()
-}
-
-/// The parameters that have a default, with that default.
-pub(crate) fn with_defaults(
-    meanings: Vec<(&'static str, String)>,
-    defaults: &toml::Table,
-) -> Vec<(&'static str, toml::Value, String)> {
-    let of = |(name, meaning): (&'static str, String)| Some((name, defaults.get(name)?.clone(), meaning));
-    meanings.into_iter().filter_map(of).collect()
-}
-
 /// A message about a value of the wrong type, without Rust's type names.
 pub(crate) fn in_plain_types(message: &str) -> String {
     let whole = ["usize", "u64", "u32"].iter().fold(message.trim().to_string(), |text, name| {

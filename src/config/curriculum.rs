@@ -1,12 +1,14 @@
 //! Curricula: stages of training that precede the run's own settings.
 
 use crate::error::Result;
+use crate::keys::OtherKeys;
 use crate::ranges::{expect, positive};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A stage of a curriculum. Each network goes through the stages in order and at its own pace, and then continues with
 /// the run's own settings as its last stage.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct CurriculumStage {
@@ -14,11 +16,12 @@ pub struct CurriculumStage {
     pub until: Until,
     /// The settings that differ from the run's own: tables `task`, `perturbation`, `rule`, `readout`, `modulator` or
     /// `bptt`, with keys as in the configuration.
+    #[schemars(with = "OtherKeys")]
     pub set: toml::Table,
 }
 
 /// The condition that ends a stage for a network.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Until {

@@ -1,10 +1,12 @@
 //! The fast weights H (table `trace`): which vectors they associate, how they change, and how they act.
 
+use crate::keys::ReadWith;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How the fast weights H change in each step (docs/model.md, "Fast weights").
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Stage {
@@ -34,7 +36,7 @@ impl Stage {
 }
 
 /// Which two vectors the fast weights associate; entry [i, j] is a_i b_j.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Association {
@@ -58,7 +60,7 @@ impl Association {
 }
 
 /// The source of the modulator m(t) of the fast weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ModulatorSource {
@@ -71,7 +73,7 @@ pub enum ModulatorSource {
 }
 
 /// How the fused kernels store H. Both forms are exact up to rounding.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum FastWeightsForm {
@@ -86,11 +88,13 @@ pub enum FastWeightsForm {
 }
 
 /// The fast weights: one matrix H [N, N] per trial.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-read-with" = ReadWith::FastWeights))]
 #[non_exhaustive]
 pub struct FastWeightsConfig {
     /// How H changes in each step.
+    #[schemars(extend("x-read-with" = ReadWith::Anything))]
     pub stage: Stage,
     /// Which two vectors are associated.
     pub association: Association,
@@ -99,8 +103,10 @@ pub struct FastWeightsConfig {
     /// α, the weight of H r in the drive.
     pub alpha: f64,
     /// η, the learning rate of H.
+    #[schemars(range(min = 0, max = 1))]
     pub eta: f64,
     /// H is clipped to ±clip after each step; 0: no bound.
+    #[schemars(range(min = 0))]
     pub clip: f64,
     /// Carry H over from one trial to the next instead of starting each trial from zero.
     pub persistent: bool,

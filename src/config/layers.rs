@@ -1,6 +1,6 @@
 //! Overlays configuration files and `key=value` settings on a table of defaults, and rejects unknown keys.
 
-use super::Config;
+use super::{keys_of, Config, TABLES};
 use crate::error::{bail, At, Error, Result};
 use crate::text::{in_plain_types, shown};
 use toml::{Table, Value};
@@ -78,14 +78,17 @@ fn with_type(value: &Value) -> String {
     format!("{} ({})", shown(&value.to_string()), value.type_str())
 }
 
-/// `config` overlaid with `settings`; later ones win. `optional` lists known keys that `config` can lack, each with
-/// an example value.
+/// `config` overlaid with `settings`; later ones win. `parameters` lists the keys that depend on the rule and that `config` can
+/// lack, each with an example value.
 ///
 /// # Errors
 /// [`Error::Unknown`] for an unknown key; [`Error::Setting`] or [`Error::Usage`] for a value of the wrong type.
-pub(crate) fn lay_over(config: &Config, settings: &[Setting], optional: &[(String, Value)]) -> Result<Config> {
+pub(crate) fn lay_over(config: &Config, settings: &[Setting], parameters: &[(String, Value)]) -> Result<Config> {
+    let optional = keys_of(&TABLES).into_iter().filter_map(|key| Some((key.example()?, key.name)));
+    let optional: Vec<(String, Value)> =
+        optional.map(|(example, key)| (key, example)).chain(parameters.iter().cloned()).collect();
     let mut table = Table::try_from(config).map_err(|error| Error::Bug(format!("writing the defaults: {error}")))?;
-    settings.iter().try_for_each(|setting| apply(&mut table, setting, optional).at(&setting.origin))?;
+    settings.iter().try_for_each(|setting| apply(&mut table, setting, &optional).at(&setting.origin))?;
     serde_path_to_error::deserialize(Value::Table(table))
         .map_err(|error| Error::Usage(format!("{}: {}", error.path(), in_plain_types(error.inner().message()))))
 }

@@ -2,20 +2,23 @@
 
 use super::{Kernels, NetworkRange, Precision, LARGEST};
 use crate::error::{ensure, At, Error, Result};
-use crate::ranges::{expect, not_negative, number, positive, share};
+use crate::keys::{check_ranges, OtherKeys};
+use crate::ranges::{expect, not_negative, share};
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use toml::{Table, Value};
 
 /// A complete description of a life.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct LifeConfig {
     /// Which networks live, for how long, and where.
     pub life: LifeSettings,
     /// The world's name and its own parameters.
+    #[schemars(with = "OtherKeys")]
     pub world: Table,
     /// The populations, in the order in which their neurons are numbered.
     #[serde(rename = "population")]
@@ -26,29 +29,36 @@ pub struct LifeConfig {
 }
 
 /// Which networks live, for how long, and where.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct LifeSettings {
     /// Indices of the networks. Each lives alone; they differ in their random numbers.
+    #[schemars(extend("x-merge" = true))]
     pub networks: NetworkRange,
     /// Trials in parallel: always 1, since weights that change during a life belong to that life alone.
     pub batch: usize,
     /// Seed of all random streams.
     pub seed: u64,
     /// Δt, the duration of a step in ms.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub dt_ms: f64,
     /// The simulated time during which weights change.
+    #[schemars(range(min = 0), extend("x-resume" = true))]
     pub seconds: f64,
     /// The simulated time after that with frozen weights: a test of what was learnt.
+    #[schemars(range(min = 0), extend("x-resume" = true))]
     pub frozen_seconds: f64,
     /// Whether neurons are also noisy during the frozen time.
     pub frozen_noise: bool,
     /// Simulated time from one checkpoint to the next. 0: only at the end.
+    #[schemars(range(min = 0), extend("x-resume" = true, "x-merge" = true))]
     pub checkpoint_every_seconds: f64,
     /// Number of earlier checkpoints to keep besides the newest.
+    #[schemars(extend("x-resume" = true, "x-merge" = true))]
     pub keep: u64,
     /// `auto`, `cpu`, `cuda`, `cuda:1` or `metal`.
+    #[schemars(extend("x-resume" = true, "x-merge" = true))]
     pub device: String,
     /// Floating-point precision.
     pub dtype: Precision,
@@ -57,23 +67,25 @@ pub struct LifeSettings {
 }
 
 /// Neurons of one kind.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PopulationConfig {
     /// Its name.
     pub name: String,
     /// The number of neurons.
+    #[schemars(range(min = 1, max = 1 << 24))]
     pub size: usize,
     /// Dale's law: the sign of all outgoing weights.
     #[serde(default)]
     pub sign: Sign,
     /// The name of the neuron model, `model`, and its parameters.
+    #[schemars(with = "OtherKeys")]
     pub neurons: Table,
 }
 
 /// The sign of a population's outgoing weights.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Sign {
@@ -87,7 +99,7 @@ pub enum Sign {
 }
 
 /// Synapses from one population to another, or to itself. No neuron projects to itself, and no pair has two synapses.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ProjectionConfig {
@@ -104,6 +116,7 @@ pub struct ProjectionConfig {
     /// The largest weight.
     pub w_max: f64,
     /// The time from a spike to its effect, a multiple of `life.dt_ms`; at least one step.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub delay_ms: f64,
     /// Whether a postsynaptic spike ends the effect of earlier input from this projection, if the neuron model
     /// supports this; `None`: the neuron model's own setting.
@@ -111,11 +124,12 @@ pub struct ProjectionConfig {
     pub own_spike_resets: Option<bool>,
     /// The name of the learning rule, `name`, and its parameters; empty if the weights are fixed.
     #[serde(default, skip_serializing_if = "Table::is_empty")]
+    #[schemars(with = "OtherKeys")]
     pub rule: Table,
 }
 
 /// Which pairs of neurons are connected.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Connect {
@@ -128,7 +142,7 @@ pub enum Connect {
 }
 
 /// The distribution of initial weights.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum InitialSynapses {
@@ -162,6 +176,7 @@ impl ProjectionConfig {
         let from = find(&self.from).ok_or_else(|| Error::unknown("population", &self.from, known())).at("from")?;
         let to = find(&self.to).ok_or_else(|| Error::unknown("population", &self.to, known())).at("to")?;
         let itself = usize::from(self.from == self.to);
+        check_ranges("", self)?;
         match self.connect {
             Connect::Density(p) => share("connect.density", p)?,
             Connect::InDegree(k) => {
@@ -173,8 +188,6 @@ impl ProjectionConfig {
                 expect((1..=most).contains(&k), "connect.out_degree", k, format!("1 to {most} postsynaptic neurons"))?;
             }
         }
-        number("w_min", self.w_min)?;
-        number("w_max", self.w_max)?;
         expect(self.w_min <= self.w_max, "w_min", self.w_min, format!("at most w_max ({})", self.w_max))?;
         let (low, high) = match self.weights {
             InitialSynapses::Constant(w) => (w, w),
@@ -201,7 +214,6 @@ impl ProjectionConfig {
             self.w_max,
             self.from
         );
-        positive("delay_ms", self.delay_ms)?;
         let steps = self.delay_ms / config.life.dt_ms;
         let whole = steps >= 0.999 && (steps - steps.round()).abs() < 1e-6 && steps < 1e5;
         let expected = format!("a multiple of life.dt_ms ({}), at least one step", config.life.dt_ms);
@@ -248,10 +260,7 @@ impl LifeConfig {
              To run more at once, use more networks (--networks)",
             life.batch
         );
-        positive("life.dt_ms", life.dt_ms)?;
-        not_negative("life.seconds", life.seconds)?;
-        not_negative("life.frozen_seconds", life.frozen_seconds)?;
-        not_negative("life.checkpoint_every_seconds", life.checkpoint_every_seconds)?;
+        check_ranges("life", life)?;
         let most = LARGEST;
         expect(life.networks.count() <= most, "life.networks", life.networks, format!("at most {most} networks"))?;
         ensure!(!self.populations.is_empty(), Usage, "no population is configured: add a table [[population]]");
@@ -267,7 +276,7 @@ impl LifeConfig {
                 "there are two populations called `{}`",
                 population.name
             );
-            expect((1..=1 << 24).contains(&population.size), "size", population.size, "1 to 16777216").at(place)?;
+            check_ranges("", population).at(place)?;
         }
         for projection in &self.projections {
             // Population names have no hyphen, so they cannot clash with those of projections.

@@ -2,7 +2,6 @@
 //! and `projection.input-hidden.delay_ms`.
 
 use super::layers::wrong_type;
-use super::resume::first_difference;
 use super::{LifeConfig, ProjectionConfig, Setting};
 use crate::error::{ensure, At, Error, Result};
 use toml::{Table, Value};
@@ -43,14 +42,6 @@ impl LifeConfig {
         }
         serde_path_to_error::deserialize(Value::Table(table))
             .map_err(|error| Error::Usage(format!("{}: {}", error.path(), error.inner().message().trim())))
-    }
-
-    /// The first key outside `may_differ` in which another configuration differs, with its values here and there.
-    ///
-    /// # Errors
-    /// As [`LifeConfig::settings`].
-    pub fn difference(&self, other: &Self, may_differ: &[&str]) -> Result<Option<(String, String, String)>> {
-        Ok(first_difference(&self.settings("")?, &other.settings("")?, may_differ))
     }
 
     /// Every key with its value.

@@ -11,7 +11,7 @@ mod life;
 mod life_keys;
 mod network;
 mod network_range;
-mod resume;
+mod tables;
 mod train;
 
 pub use curriculum::{CurriculumStage, Until};
@@ -25,14 +25,17 @@ pub use learning::{
 pub use life::{Connect, InitialSynapses, LifeConfig, LifeSettings, PopulationConfig, ProjectionConfig, Sign};
 pub use network::{InputWeights, NetworkConfig, Output, TransferFunction};
 pub use network_range::NetworkRange;
+pub(crate) use tables::{keys_of, LIFE_TABLES, TABLES};
 pub use train::{Kernels, Precision, TrainConfig};
 
 use crate::error::{bail, At, Error, Result};
-use crate::ranges::{expect, fraction, not_negative, number, positive};
+use crate::keys::{check_ranges, OtherKeys};
+use crate::ranges::{expect, positive};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A complete description of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Config {
@@ -53,6 +56,7 @@ pub struct Config {
     /// The reward baseline and the neuromodulator.
     pub modulator: RewardConfig,
     /// The task's name and its own parameters.
+    #[schemars(with = "OtherKeys")]
     pub task: toml::Table,
     /// Which networks, how many trials, on which device, and when to stop.
     pub train: TrainConfig,
@@ -117,49 +121,22 @@ impl Config {
     /// [`Error::Setting`] for the first key out of range; [`Error::Usage`] if the run has no limit, or two.
     pub fn check(&self) -> Result<()> {
         self.network.check()?;
-
-        number("trace.alpha", self.fast_weights.alpha)?;
-        fraction("trace.eta", self.fast_weights.eta)?;
-        not_negative("trace.clip", self.fast_weights.clip)?;
-
-        fraction("perturbation.probability", self.perturbation.probability)?;
-        not_negative("perturbation.amplitude", self.perturbation.amplitude)?;
-        if self.perturbation.distribution == Some(Distribution::Gaussian) {
-            let p = self.perturbation.probability;
-            let expected = "1, since perturbation.distribution is `gaussian`; or 0";
-            expect(p == 0.0 || p == 1.0, "perturbation.probability", p, expected)?;
-        }
-
-        not_negative("rule.eta", self.rule.eta)?;
-        not_negative("rule.max_dw", self.rule.max_dw)?;
-        not_negative("rule.clip_growth", self.rule.clip_growth)?;
-        not_negative("rule.fall_trials", self.rule.fall_trials.unwrap_or(0.0))?;
-        let decay = self.rule.rms_decay.unwrap_or(0.0);
-        expect((0.0..1.0).contains(&decay), "rule.rms_decay", decay, "at least 0 and below 1")?;
-
-        not_negative("readout.eta", self.readout.eta)?;
-        not_negative("readout.perturbation", self.readout.perturbation)?;
-        fraction("readout.mean_decay", self.readout.mean_decay)?;
-        not_negative("readout.max_dw", self.readout.max_dw.unwrap_or(0.0))?;
-        fraction("readout.forget", self.readout.forget.unwrap_or(0.0))?;
+        self.perturbation.check()?;
+        check_ranges("trace", &self.fast_weights)?;
+        check_ranges("rule", &self.rule)?;
+        check_ranges("readout", &self.readout)?;
+        check_ranges("bptt", &self.bptt)?;
+        check_ranges("modulator", &self.modulator)?;
+        check_ranges("train", &self.train)?;
         if self.readout.rule == ReadoutRule::NodePerturbation && self.network.output == Output::Readout {
             positive("readout.perturbation", self.readout.perturbation)?;
         }
-
-        self.bptt.check()?;
-
-        fraction("modulator.expected_error_decay", self.modulator.expected_error_decay)?;
-        fraction("modulator.reward_decay", self.modulator.reward_decay)?;
-        not_negative("modulator.energy_cost", self.modulator.energy_cost)?;
-
         for (k, stage) in self.curriculum.iter().enumerate() {
             stage.check().at(stage_name(k))?;
         }
-
-        let (train, most) = (&self.train, LARGEST);
-        expect(train.batch >= 1, "train.batch", train.batch, "at least 1")?;
-        expect(train.batch <= most, "train.batch", train.batch, format!("at most {most}"))?;
-        expect(train.networks.count() <= most, "train.networks", train.networks, format!("at most {most} networks"))?;
+        let train = &self.train;
+        let (networks, expected) = (train.networks.count(), format!("at most {LARGEST} networks"));
+        expect(networks <= LARGEST, "train.networks", train.networks, expected)?;
         if train.trials.is_some() && train.updates.is_some() {
             bail!(Usage, "train.trials and train.updates are both set: give one of them");
         }

@@ -1,12 +1,14 @@
 //! Size, dynamics, transfer function and initial weights of a network: the table `network`.
 
 use crate::error::Result;
-use crate::ranges::{expect, not_negative, number, positive, share};
+use crate::keys::{check_ranges_read, ReadWith};
+use crate::ranges::expect;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The transfer function φ, which turns activation into firing rate: r = φ(x).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TransferFunction {
     /// tanh(x).
@@ -17,7 +19,7 @@ pub enum TransferFunction {
 }
 
 /// How the network's output is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Output {
@@ -28,7 +30,7 @@ pub enum Output {
 }
 
 /// The input weights.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum InputWeights {
@@ -43,68 +45,86 @@ pub enum InputWeights {
 const MOST_NEURONS: usize = 1 << 20;
 
 /// Size, dynamics and initial weights of each network.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct NetworkConfig {
     /// N, the number of neurons.
+    #[schemars(range(min = 1, max = MOST_NEURONS))]
     pub neurons: usize,
     /// The neuron model: `discrete`, `leaky`, `leaky-rate` or `lif` (docs/model.md, "Dynamics"), or the name of your own.
     pub dynamics: String,
     /// τ, the neurons' time constant (ignored by discrete dynamics).
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub tau_ms: f64,
     /// dt, the length of a step (ignored by discrete dynamics).
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub dt_ms: f64,
     /// τ_s: a spike adds 1 to its neuron's r, which decays with τ_s (`lif` only); `None`: r is the spike itself.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub synapse_ms: Option<f64>,
     /// φ, the transfer function.
     #[serde(default)]
     pub response: TransferFunction,
     /// The rate at x = 0 (`rectified-linear` only).
     #[serde(default)]
+    #[schemars(range(min = 0), extend("x-read-with" = ReadWith::RectifiedLinear))]
     pub response_offset: f64,
     /// The largest rate (`rectified-linear` only).
     #[serde(default)]
+    #[schemars(extend("exclusiveMinimum" = 0, "x-read-with" = ReadWith::RectifiedLinear))]
     pub response_max: f64,
     /// g, the gain: w_rec ~ N(0, g² / (connectivity · N)). Ignored under Dale's law.
+    #[schemars(range(min = 0))]
     pub gain: f64,
     /// The fraction of recurrent connections that exist. Absent ones never grow.
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub connectivity: f64,
     /// Dale's law: all outgoing weights of a neuron have the same sign, at all times.
     #[serde(default)]
     pub dale: bool,
     /// Under Dale's law: the fraction of excitatory neurons, which come first.
     #[serde(default)]
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0, "x-read-with" = ReadWith::Dale))]
     pub excitatory: f64,
     /// Under Dale's law: the fraction of excitatory and of inhibitory neurons that initially project to each neuron.
     #[serde(default)]
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0, "x-read-with" = ReadWith::Dale))]
     pub dale_density: f64,
     /// Under Dale's law: the initial weight of an excitatory connection.
     #[serde(default)]
+    #[schemars(range(min = 0), extend("x-read-with" = ReadWith::Dale))]
     pub dale_weight: f64,
     /// Under Dale's law: the initial strength of inhibitory connections relative to excitatory ones.
     #[serde(default)]
+    #[schemars(range(min = 0), extend("x-read-with" = ReadWith::Dale))]
     pub dale_inhibition: f64,
     /// How input weights are drawn.
     #[serde(default)]
     pub input_weights: InputWeights,
     /// Bound of the uniform input weights, or the weight of one-to-one inputs.
+    #[schemars(range(min = 0))]
     pub input_scale: f64,
     /// Whether the output neurons receive input (in Miconi 2017 they do not).
     pub input_to_output_neurons: bool,
     /// b_rec ~ U(−bias_scale, bias_scale); 0: the network has no b_rec.
+    #[schemars(range(min = 0))]
     pub bias_scale: f64,
     /// x(0) ~ U(−initial_activation, initial_activation), drawn anew for every trial.
+    #[schemars(range(min = 0))]
     pub initial_activation: f64,
     /// Standard deviation of the private Gaussian noise in each neuron's drive, in training and evaluation alike.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub private_noise: f64,
     /// w_fb ~ U(−feedback_scale, feedback_scale) feeds the output back; 0: the network has no w_fb.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub feedback_scale: f64,
     /// Random weights F ~ N(0, scale² / n_out) project the error to the neurons (rule `rflo`); 0: the network has no F.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub error_feedback_scale: f64,
     /// Bias neurons as [neuron, activation] pairs: their x is clamped to that value.
     pub clamped: Vec<(usize, f64)>,
@@ -113,6 +133,7 @@ pub struct NetworkConfig {
     /// The output neurons, one per output of the task (`output = "neurons"` only); empty: the first ones.
     pub output_neurons: Vec<usize>,
     /// w_out ~ N(0, readout_scale² / N), b_out = 0 (`output = "readout"` only).
+    #[schemars(range(min = 0))]
     pub readout_scale: f64,
 }
 
@@ -166,53 +187,16 @@ impl NetworkConfig {
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        expect(self.neurons >= 1, "network.neurons", self.neurons, "at least 1")?;
-        expect(self.neurons <= MOST_NEURONS, "network.neurons", self.neurons, format!("at most {MOST_NEURONS}"))?;
-        positive("network.tau_ms", self.tau_ms)?;
-        positive("network.dt_ms", self.dt_ms)?;
-        self.synapse_ms.map_or(Ok(()), |tau| positive("network.synapse_ms", tau))?;
-        // Must be finite even if unused: checkpoints store the configuration as JSON, which has no infinity or NaN.
-        for (key, found) in [
-            ("network.response_offset", self.response_offset),
-            ("network.response_max", self.response_max),
-            ("network.excitatory", self.excitatory),
-            ("network.dale_density", self.dale_density),
-            ("network.dale_weight", self.dale_weight),
-            ("network.dale_inhibition", self.dale_inhibition),
-        ] {
-            number(key, found)?;
-        }
-        if self.response == TransferFunction::RectifiedLinear {
-            not_negative("network.response_offset", self.response_offset)?;
-            positive("network.response_max", self.response_max)?;
-        }
-        share("network.connectivity", self.connectivity)?;
-        if self.dale {
-            share("network.excitatory", self.excitatory)?;
-            share("network.dale_density", self.dale_density)?;
-            not_negative("network.dale_weight", self.dale_weight)?;
-            not_negative("network.dale_inhibition", self.dale_inhibition)?;
-        }
-        for (key, found) in [
-            ("network.gain", self.gain),
-            ("network.input_scale", self.input_scale),
-            ("network.bias_scale", self.bias_scale),
-            ("network.initial_activation", self.initial_activation),
-            ("network.private_noise", self.private_noise),
-            ("network.feedback_scale", self.feedback_scale),
-            ("network.error_feedback_scale", self.error_feedback_scale),
-            ("network.readout_scale", self.readout_scale),
-        ] {
-            not_negative(key, found)?;
-        }
-        self.check_neurons()
-    }
-
-    fn check_neurons(&self) -> Result<()> {
+        // Older files leave keys that nothing reads at 0.
+        let reads = |with| match with {
+            ReadWith::Dale => self.dale,
+            ReadWith::RectifiedLinear => self.response == TransferFunction::RectifiedLinear,
+            _ => true,
+        };
+        check_ranges_read("network", self, reads)?;
         let below = format!("neurons below {}, their number: clamp others, or none (network.clamped=[])", self.neurons);
-        for &(neuron, activation) in &self.clamped {
-            expect(neuron < self.neurons, "network.clamped", neuron, &below)?;
-            number("network.clamped", activation)?;
+        for (neuron, _) in &self.clamped {
+            expect(*neuron < self.neurons, "network.clamped", neuron, &below)?;
         }
         for &neuron in &self.output_neurons {
             expect(neuron < self.neurons, "network.output_neurons", neuron, &below)?;

@@ -1,12 +1,13 @@
 //! The range of network indices that a run holds.
 
 use crate::error::{bail, Error};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
 
 /// A half-open range of network indices, written in files as `A..B`, or as a plain count `S` for `0..S`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(try_from = "CountOrRange", into = "CountOrRange")]
 pub struct NetworkRange {
     /// The first index.
@@ -15,7 +16,7 @@ pub struct NetworkRange {
     pub end: u64,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(untagged)]
 enum CountOrRange {
     Count(u64),

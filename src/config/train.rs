@@ -1,11 +1,12 @@
 //! Networks, trials, device, precision and stopping.
 
-use super::NetworkRange;
+use super::{NetworkRange, LARGEST};
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Floating-point precision of all tensors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Precision {
@@ -25,7 +26,7 @@ impl From<Precision> for candle_core::DType {
 }
 
 /// Which implementation computes the steps of a trial.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Kernels {
@@ -38,13 +39,15 @@ pub enum Kernels {
 }
 
 /// Which networks, how many trials, on which device, and when to stop.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TrainConfig {
     /// Indices of the networks.
+    #[schemars(extend("x-merge" = true))]
     pub networks: NetworkRange,
     /// B, the number of trials each network runs in parallel. There is one update for each batch.
+    #[schemars(range(min = 1, max = LARGEST))]
     pub batch: usize,
     /// Seed of all random streams.
     pub seed: u64,
@@ -57,18 +60,24 @@ pub struct TrainConfig {
     pub init_sha256: Option<String>,
     /// Stop after this many trials per network, rounded up to whole batches.
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(extend("x-resume" = true))]
     pub trials: Option<u64>,
     /// Stop after this many updates.
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(extend("x-resume" = true))]
     pub updates: Option<u64>,
     /// Stop as soon as every network has reached the criterion.
+    #[schemars(extend("x-resume" = true))]
     pub until_criterion: bool,
     /// Number of updates between checkpoints; there is also one at the end. 0: only at the end.
+    #[schemars(extend("x-resume" = true, "x-merge" = true))]
     pub checkpoint_every: u64,
     /// Number of earlier checkpoints to keep besides the newest.
     #[serde(default = "one")]
+    #[schemars(extend("x-resume" = true, "x-merge" = true))]
     pub keep: u64,
     /// `auto`, `cpu`, `cuda`, `cuda:1` or `metal`.
+    #[schemars(extend("x-resume" = true, "x-merge" = true))]
     pub device: String,
     /// Floating-point precision of all tensors.
     pub dtype: Precision,
@@ -76,6 +85,7 @@ pub struct TrainConfig {
     pub kernels: Kernels,
     /// Stop with an error as soon as a network diverges, keeping the state before that update, instead of freezing it.
     #[serde(default)]
+    #[schemars(extend("x-resume" = true))]
     pub strict_numbers: bool,
 }
 

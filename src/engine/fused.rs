@@ -2,6 +2,7 @@
 //! derive from a setup.
 
 use super::memory::Sizes;
+use super::{Concern, Refusal};
 use crate::config::*;
 use crate::model::Leak;
 use crate::presets::Setup;
@@ -63,12 +64,12 @@ pub(super) fn clamps(network: &NetworkConfig) -> (Vec<f32>, Vec<f32>) {
 }
 
 /// Why the fused kernels that `train.kernels` calls by one of these names cannot run a setup; `None` if they can.
-pub(super) fn refuses(setup: &Setup, called: &[Kernels], of: Of) -> Option<String> {
+pub(super) fn refuses(setup: &Setup, called: &[Kernels], of: Of) -> Option<Refusal> {
     if !called.contains(&setup.config.train.kernels) {
-        return Some("train.kernels asks for others".into());
+        return Some(Refusal::new(Concern::Kernels, "train.kernels asks for others"));
     }
     let feature = unknown_in_network(setup, of).or_else(|| unknown_elsewhere(setup));
-    feature.map(|feature| format!("{feature} runs on plain operations"))
+    feature.map(|feature| Refusal::new(Concern::Setup, format!("{feature} runs on plain operations")))
 }
 
 /// The first setting of the network or number format that the kernels do not support.

@@ -26,6 +26,7 @@ pub(crate) mod memory;
 #[allow(unsafe_code)] // The `gemm` crate's products take pointers.
 mod product;
 pub(crate) mod reference;
+mod refusal;
 mod tiles;
 mod worth;
 
@@ -39,6 +40,7 @@ pub use lived::Lived;
 pub use memory::{automatic_batch, check_memory, Part};
 pub use product::Product;
 pub(crate) use product::{product, Strides};
+pub use refusal::{Concern, Refusal};
 
 use crate::error::Result;
 use crate::presets::Setup;
@@ -49,7 +51,7 @@ use memory::Sizes;
 /// Runs batches of trials.
 pub trait Engine: Send + Sync {
     /// Why the engine cannot run a setup on a device; `None` if it can.
-    fn refuses(&self, _setup: &Setup, _device: &Device) -> Option<String> {
+    fn refuses(&self, _setup: &Setup, _device: &Device) -> Option<Refusal> {
         None
     }
     /// The parts of the device memory that it needs besides the weights.
@@ -93,11 +95,11 @@ fn forward(setup: &Setup, device: &Device) -> Box<dyn Engine> {
 /// Why training runs on plain candle operations on a device, and not on fused kernels; `None`: it does not.
 pub fn why_plain(setup: &Setup, device: &Device) -> Option<String> {
     if setup.follows_gradient() {
-        return adjoint::refuses(setup, device);
+        return adjoint::refuses(setup, device).map(|refusal| refusal.reason);
     }
-    let whys: Option<Vec<String>> = by_speed().iter().map(|engine| engine.refuses(setup, device)).collect();
-    let of_others = |why: &String| why.starts_with("the device");
-    whys.map(|whys| whys.into_iter().find(|why| !of_others(why)).unwrap_or("this device has no fused kernels".into()))
+    let refusals: Option<Vec<Refusal>> = by_speed().iter().map(|engine| engine.refuses(setup, device)).collect();
+    let of_this_device = refusals?.into_iter().find(|refusal| refusal.concerns != Concern::Device);
+    Some(of_this_device.map_or("this device has no fused kernels".into(), |refusal| refusal.reason))
 }
 
 /// The product of weights and rates in a setup's trials, and why; `None`: the fused kernels of the CPU do not run
@@ -107,8 +109,8 @@ pub(crate) fn chosen_product(setup: &Setup, device: &Device, learn: bool) -> (Op
         true => adjoint::refuses(setup, device),
         false => cpu::Cpu::default().refuses(setup, device),
     };
-    if let Some(why) = refused {
-        return (None, why);
+    if let Some(refusal) = refused {
+        return (None, refusal.reason);
     }
     let (product, why) = Product::of_rates(setup.config.network.neurons);
     (Some(product), why)

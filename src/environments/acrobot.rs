@@ -3,6 +3,7 @@
 
 use super::*;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use std::f64::consts::PI;
 
 const DT: f64 = 0.2;
@@ -13,7 +14,7 @@ const LC: f64 = 0.5;
 const MOST: [f64; 2] = [4.0 * PI, 9.0 * PI];
 
 /// Its parameters.
-#[derive(Clone, Debug, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Acrobot {
     /// The number of steps after which an episode is truncated.

@@ -4,15 +4,18 @@
 use super::*;
 use documented::DocumentedFields;
 use rand::seq::SliceRandom;
+use schemars::JsonSchema;
 
 /// Its parameters.
-#[derive(Clone, Debug, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Bandit {
     /// The probability that each arm pays. Each network has them in its own order.
+    #[schemars(inner(range(min = 0, max = 1)))]
     pub arms: Vec<f64>,
     /// Standard deviation of the random walk of each probability from pull to pull, reflected at 0 and 1; 0: they
     /// stay constant.
+    #[schemars(range(min = 0))]
     pub drift: f64,
 }
 
@@ -39,10 +42,7 @@ impl Environment for Bandit {
 
     fn check(&self) -> Result<()> {
         expect(self.arms.len() >= 2, "task.arms", self.arms.len(), "at least 2 arms")?;
-        for arm in &self.arms {
-            fraction("task.arms", *arm)?;
-        }
-        not_negative("task.drift", self.drift)
+        check_ranges("task", self)
     }
 
     /// There is nothing to see: a constant.

@@ -3,6 +3,7 @@
 
 use super::*;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 
 const GRAVITY: f64 = 9.8;
 const POLE_MASS: f64 = 0.1;
@@ -15,7 +16,7 @@ const MOST_X: f64 = 2.4;
 const MOST_ANGLE: f64 = 12.0 * 2.0 * std::f64::consts::PI / 360.0;
 
 /// Its parameters.
-#[derive(Clone, Debug, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CartPole {
     /// The number of steps after which an episode is truncated.

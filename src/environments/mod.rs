@@ -25,6 +25,7 @@ pub use two_step::TwoStep;
 
 // Every environment's file begins with `use super::*`, which brings these in.
 use crate::error::Result;
+use crate::keys::check_ranges;
 use crate::random::Stream;
 use crate::ranges::*;
 use rand::RngExt;

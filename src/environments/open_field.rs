@@ -3,6 +3,7 @@
 
 use super::*;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 
 /// Half the side of the arena.
 const HALF: f64 = 2.0;
@@ -17,7 +18,7 @@ const GOAL: f64 = 0.3;
 const GOALS: [[f64; 2]; 2] = [[1.0, 1.0], [-1.0, -1.0]];
 
 /// Its parameters.
-#[derive(Clone, Debug, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OpenField {
     /// The number of steps after which an episode is truncated.

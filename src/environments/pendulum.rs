@@ -3,6 +3,7 @@
 
 use super::*;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use std::f64::consts::PI;
 
 const G: f64 = 10.0;
@@ -11,7 +12,7 @@ const MOST_SPEED: f64 = 8.0;
 const MOST_TORQUE: f64 = 2.0;
 
 /// Its parameters.
-#[derive(Clone, Debug, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pendulum {
     /// The number of steps after which an episode is truncated.

@@ -3,16 +3,20 @@
 
 use super::*;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 
 /// Its parameters.
-#[derive(Clone, Debug, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PerceptualDecision {
     /// The number of steps of the stimulus.
+    #[schemars(range(min = 1))]
     pub steps: usize,
     /// The mean of the stimulus in each trial is one of these, with a random sign.
+    #[schemars(inner(range(min = 0)))]
     pub strengths: Vec<f64>,
     /// Standard deviation of the stimulus around its mean, step by step.
+    #[schemars(range(min = 0))]
     pub noise: f64,
     /// Whether the choice can be made at any step; if not, it is made at the last one.
     pub reaction_time: bool,
@@ -30,12 +34,8 @@ impl Environment for PerceptualDecision {
     }
 
     fn check(&self) -> Result<()> {
-        expect(self.steps >= 1, "task.steps", self.steps, "at least 1")?;
         expect(!self.strengths.is_empty(), "task.strengths", "[]", "at least one strength")?;
-        for strength in &self.strengths {
-            not_negative("task.strengths", *strength)?;
-        }
-        not_negative("task.noise", self.noise)
+        check_ranges("task", self)
     }
 
     fn observations(&self) -> Vec<(String, f64)> {

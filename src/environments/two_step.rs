@@ -5,19 +5,23 @@
 use super::*;
 use documented::DocumentedFields;
 use rand::seq::SliceRandom;
+use schemars::JsonSchema;
 
 /// The places: where the first choice is made, and the two to which it leads.
 const PLACES: usize = 3;
 
 /// Its parameters.
-#[derive(Clone, Debug, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TwoStep {
     /// The probability that a first choice leads to its common place; else it leads to the other.
+    #[schemars(range(min = 0, max = 1))]
     pub common: f64,
     /// The bounds of the probabilities of reward. At first they are spread evenly from one to the other.
+    #[schemars(inner(range(min = 0, max = 1)))]
     pub bounds: [f64; 2],
     /// Standard deviation of the random walk of each probability from trial to trial, reflected at the bounds.
+    #[schemars(range(min = 0))]
     pub drift: f64,
 }
 
@@ -44,10 +48,8 @@ impl Environment for TwoStep {
     }
 
     fn check(&self) -> Result<()> {
-        fraction("task.common", self.common)?;
-        self.bounds.iter().try_for_each(|bound| fraction("task.bounds", *bound))?;
-        expect(self.bounds[0] < self.bounds[1], "task.bounds", format!("{:?}", self.bounds), "the lower one first")?;
-        not_negative("task.drift", self.drift)
+        check_ranges("task", self)?;
+        expect(self.bounds[0] < self.bounds[1], "task.bounds", format!("{:?}", self.bounds), "the lower one first")
     }
 
     /// The current place.

@@ -30,11 +30,8 @@ fn world(config: &mut Config, world: impl Environment + Serialize + 'static) {
     };
     // The rates are so high that at first most changes are at the bound. Rules that learn from x − x̄ also respond to the effect of
     // the input, and need smaller steps.
-    (config.rule.eta, config.rule.max_dw) = match &*config.rule.name {
-        "delta-x" => (40.0, 3e-4),
-        "eh" => (1.5625, 3e-4),
-        _ => (1.5625, 3e-3),
-    };
+    let from_mean = ["delta-x", "eh"].contains(&&*config.rule.name);
+    config.rule.max_dw = if from_mean { 3e-4 } else { 3e-3 };
     (config.rule.clip_growth, config.rule.fall_trials) = (0.0, Some(0.0));
     config.readout = ReadoutConfig {
         rule: ReadoutRule::NodePerturbation,
@@ -76,7 +73,7 @@ pub(super) fn pendulum(config: &mut Config) {
     config.perturbation.amplitude = 0.1;
     config.modulator.normalise = Some(false);
     config.rule.rms_decay = Some(0.99);
-    (config.rule.eta, config.rule.max_dw, config.rule.fall_trials) = (0.002, 0.0, Some(8000.0));
+    (config.rule.max_dw, config.rule.fall_trials) = (0.0, Some(8000.0));
     config.readout.perturbation = 0.5;
     (config.readout.eta, config.readout.max_dw) = (0.02, Some(0.0));
     config.train.trials = Some(32_000);

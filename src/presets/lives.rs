@@ -2,10 +2,10 @@
 
 use crate::config::{LifeConfig, Setting};
 use crate::error::{Error, Result};
+use crate::keys::Key;
+use crate::papers::*;
 use crate::rules::SynapseRuleInfo;
-use crate::text::{fields, prefixed};
 use crate::worlds::{ActorCritic, DistalReward, Given, Pattern, Pavlovian, Xor};
-use documented::DocumentedFields;
 use toml::{Table, Value};
 
 /// A named life.
@@ -14,14 +14,16 @@ pub struct LifeInfo {
     pub name: &'static str,
     /// A one-line description with the source.
     pub summary: &'static str,
+    /// The papers that it rests on.
+    pub papers: &'static [&'static Paper],
     /// The rules that it supports; the first is the usual one.
     pub rules: &'static [&'static str],
     /// The figure of the verdict that ranks settings in which equally many networks learnt, and whether larger is better.
     pub measure: (&'static str, bool),
     /// The populations, projections and world, as TOML; `RULE` stands for the rule's table.
     text: &'static str,
-    /// The meaning of each parameter of the world.
-    pub(super) meanings: fn() -> Vec<(String, String)>,
+    /// The world's parameters, with their meanings and ranges.
+    pub(crate) keys: fn() -> Vec<Key>,
     /// Changes the settings that depend on the rule.
     adapt: fn(&mut LifeConfig, &str),
 }
@@ -47,19 +49,21 @@ pub static LIVES: &[LifeInfo] = &[
     LifeInfo {
         name: "xor-rate",
         summary: "XOR of two bits coded by rates, by spiking neurons and reward (Florian 2007, 4.2)",
+        papers: &[FLORIAN_2007],
         rules: &["mstdpet", "mstdp"],
         measure: ("apart_hz", true),
         text: include_str!("lives/xor-rate.toml"),
-        meanings: owned::<Xor>,
+        keys: Key::of::<Xor>,
         adapt: |_, _| (),
     },
     LifeInfo {
         name: "xor-temporal",
         summary: "XOR of two bits coded by spike trains (Florian 2007, 4.3)",
+        papers: &[FLORIAN_2007],
         rules: &["mstdpet", "mstdp"],
         measure: ("apart_hz", true),
         text: include_str!("lives/xor-temporal.toml"),
-        meanings: owned::<Xor>,
+        keys: Key::of::<Xor>,
         adapt: |config, rule| {
             let gamma = if rule == "mstdp" { 0.01 } else { 0.25 };
             for projection in &mut config.projections {
@@ -71,10 +75,11 @@ pub static LIVES: &[LifeInfo] = &[
         name: "one-synapse",
         summary:
             "one synapse whose neurons fire at given times (Florian 2007, figure 1); you can supply your own spikes",
+        papers: &[FLORIAN_2007],
         rules: &["mstdpet", "mstdp", "stdp", "da-stdp"],
         measure: ("last_weight", true),
         text: include_str!("lives/one-synapse.toml"),
-        meanings: Given::meanings,
+        keys: Given::keys,
         adapt: |config, rule| {
             if rule != "da-stdp" {
                 config.projections[0].rule.insert("gamma".into(), 0.2.into());
@@ -84,37 +89,41 @@ pub static LIVES: &[LifeInfo] = &[
     LifeInfo {
         name: "distal-reward",
         summary: "one synapse grows because reward arrives seconds after it is active (Izhikevich 2007, figure 1)",
+        papers: &[IZHIKEVICH_2007],
         rules: &["da-stdp"],
         measure: ("fraction_above", false),
         text: include_str!("lives/distal-reward.toml"),
-        meanings: owned::<DistalReward>,
+        keys: Key::of::<DistalReward>,
         adapt: |_, _| (),
     },
     LifeInfo {
         name: "pavlovian",
         summary: "the response to one of 100 stimuli grows because reward follows it (Izhikevich 2007, figure 2)",
+        papers: &[IZHIKEVICH_2007],
         rules: &["da-stdp"],
         measure: ("z", true),
         text: include_str!("lives/pavlovian.toml"),
-        meanings: owned::<Pavlovian>,
+        keys: Key::of::<Pavlovian>,
         adapt: |_, _| (),
     },
     LifeInfo {
         name: "hoerzer",
         summary: "a chaotic rate network learns to produce a pattern while it lives (Hoerzer et al. 2014)",
+        papers: &[HOERZER_2014],
         rules: &["eh"],
         measure: ("frozen_shape_error", false),
         text: include_str!("lives/hoerzer.toml"),
-        meanings: owned::<Pattern>,
+        keys: Key::of::<Pattern>,
         adapt: |_, _| (),
     },
     LifeInfo {
         name: "maze",
         summary: "spiking actor and critic find a goal behind a U-shaped wall (Frémaux et al. 2013, figure 4)",
+        papers: &[FREMAUX_2013],
         rules: &["td-ltp", "td-stdp", "r-max"],
         measure: ("last_s", false),
         text: include_str!("lives/maze.toml"),
-        meanings: || ActorCritic::meanings("maze"),
+        keys: || ActorCritic::keys("maze"),
         adapt: |config, rule| match rule {
             "td-stdp" => rates(config, 0.05, 3e-3),
             "r-max" => {
@@ -129,36 +138,34 @@ pub static LIVES: &[LifeInfo] = &[
     LifeInfo {
         name: "linear-track",
         summary: "values spread backward from a reward at the end of a track (Frémaux et al. 2013, figure 2)",
+        papers: &[FREMAUX_2013],
         rules: &["td-ltp"],
         measure: ("successes", true),
         text: include_str!("lives/linear-track.toml"),
-        meanings: || ActorCritic::meanings("linear-track"),
+        keys: || ActorCritic::keys("linear-track"),
         adapt: |config, _| rates(config, 0.05, 0.0),
     },
     LifeInfo {
         name: "acrobot-swing-up",
         summary: "spiking actor and critic swing a double pendulum up (Frémaux et al. 2013, figure 5)",
+        papers: &[FREMAUX_2013],
         rules: &["td-ltp"],
         measure: ("last_s", false),
         text: include_str!("lives/acrobot-swing-up.toml"),
-        meanings: || ActorCritic::meanings("acrobot-swing-up"),
+        keys: || ActorCritic::keys("acrobot-swing-up"),
         adapt: |config, _| rates(config, 0.5, 0.125),
     },
     LifeInfo {
         name: "cartpole-swing-up",
         summary: "spiking actor and critic swing a pole up (Frémaux et al. 2013, figure 6); balancing is hardly learnt",
+        papers: &[FREMAUX_2013],
         rules: &["td-ltp"],
         measure: ("last_s", true),
         text: include_str!("lives/cartpole-swing-up.toml"),
-        meanings: || ActorCritic::meanings("cartpole-swing-up"),
+        keys: || ActorCritic::keys("cartpole-swing-up"),
         adapt: |config, _| rates(config, 0.25, 0.03125),
     },
 ];
-
-/// The parameters of a world whose keys are all in one table.
-fn owned<World: DocumentedFields>() -> Vec<(String, String)> {
-    prefixed("", fields::<World>())
-}
 
 /// Gives the rules of a critic and an actor their rates.
 fn rates(config: &mut LifeConfig, critic: f64, actor: f64) {
@@ -189,11 +196,11 @@ impl LifeInfo {
     pub fn parameters(&self) -> Result<Vec<(String, Value, String)>> {
         let world = self.config(None)?.world;
         let defaults: Vec<Setting> = Setting::from_table(&world, "");
-        let of = |(key, meaning): (String, String)| {
-            let default = defaults.iter().find(|setting| setting.key == key)?.value.clone();
-            Some((key, default, meaning))
+        let explained = |key: Key| {
+            let default = defaults.iter().find(|setting| setting.key == key.name)?.value.clone();
+            Some((key.name.clone(), default, key.explanation()))
         };
-        Ok((self.meanings)().into_iter().filter_map(of).collect())
+        Ok((self.keys)().into_iter().filter_map(explained).collect())
     }
 
     /// Its configuration with one of its rules; `None`: the usual one.

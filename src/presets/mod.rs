@@ -6,23 +6,27 @@ mod life_setup;
 mod lives;
 mod meanings;
 mod notices;
+mod registry;
 mod settings;
 mod setup;
 mod standard;
 
 pub use life_setup::LifeSetup;
 pub use lives::{find_life, LifeInfo, LIVES};
-pub(crate) use meanings::{commented, commented_life, keys, life_keys, LIFE_TABLES, TABLES};
+pub(crate) use meanings::{commented, commented_life};
+pub(crate) use registry::{named_by_lives, named_by_runs, Named};
 pub use setup::{resolve_config, Own, Setup};
 
 use crate::config::Config;
 use crate::environments::{Acrobot, Bandit, CartPole, OpenField, Pendulum, PerceptualDecision, TwoStep};
 use crate::error::{Error, Result};
+use crate::keys::{with_defaults, Key};
+use crate::papers::*;
 use crate::rules::{find_rule, RuleInfo};
 use crate::tasks::{bits::Echo, bits::Sequence, file, parameters, Bits, Dnms, EvidenceAccumulation, PatternGeneration};
 use crate::tasks::{EpisodeSettings, Episodes, Reach, Recall, SelectiveIntegration, Task, Yang19};
-use crate::text::{fields, with_defaults};
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use toml::Table;
@@ -33,14 +37,27 @@ pub struct TaskInfo {
     pub name: &'static str,
     /// A one-line description.
     pub summary: &'static str,
+    /// The papers that it rests on.
+    pub papers: &'static [&'static Paper],
     /// The learning rule it is usually trained with.
     pub rule: &'static str,
+    /// The learning rate of `w_rec` with each of the rules for which one was chosen.
+    rates: &'static [(&'static str, f64)],
+    /// The task whose rates other rules have; `None`: they have the first of `rates`.
+    rates_like: Option<&'static str>,
     /// Applies the differences from the standard configuration of the rule.
     preset: fn(&mut Config),
     /// Builds the task from the parameters in a `task` table; can add values to the table that only the task can determine.
     build: fn(&mut Table) -> Result<Arc<dyn Task>>,
-    /// The meaning of each parameter.
-    meanings: fn() -> Vec<(&'static str, String)>,
+    /// Its parameters, with their meanings and ranges.
+    pub(crate) keys: fn() -> Vec<Key>,
+}
+
+/// A learning rate of `w_rec`.
+struct Rate {
+    eta: f64,
+    /// The rule and the task for which it was chosen, if those are others.
+    borrowed: Option<(&'static str, &'static str)>,
 }
 
 /// Every task that has a name in configurations and needs no file.
@@ -48,154 +65,212 @@ pub static TASKS: &[TaskInfo] = &[
     TaskInfo {
         name: "dnms",
         summary: "delayed non-match to sample: were the two stimuli different? (Miconi 2017)",
+        papers: &[MICONI_2017],
         rule: "delta-x",
+        rates: &[("delta-x", 0.1), ("node-perturbation", 0.001), ("eh", 0.01)],
+        rates_like: None,
         preset: settings::dnms,
         build: |table| Ok(Arc::new(Dnms { name: "dnms", ..parameters(table)? })),
-        meanings: fields::<Dnms>,
+        keys: Key::of::<Dnms>,
     },
     TaskInfo {
         name: "dnms-long-delay",
         summary: "the same with a delay of a second (Miconi 2017)",
+        papers: &[MICONI_2017],
         rule: "delta-x",
+        rates: &[("delta-x", 0.03)],
+        rates_like: Some("dnms"),
         preset: settings::dnms_long_delay,
         build: |table| Ok(Arc::new(Dnms { name: "dnms-long-delay", ..parameters(table)? })),
-        meanings: fields::<Dnms>,
+        keys: Key::of::<Dnms>,
     },
     TaskInfo {
         name: "dnms-variable-delay",
         summary: "the same with a delay of 300 to 800 ms, drawn for each trial: learnt by a curriculum (Miconi 2017)",
+        papers: &[MICONI_2017],
         rule: "node-perturbation",
+        rates: &[("delta-x", 0.003), ("node-perturbation", 1e-5)],
+        rates_like: Some("dnms"),
         preset: settings::dnms_variable_delay,
         build: |table| Ok(Arc::new(Dnms { name: "dnms-variable-delay", ..parameters(table)? })),
-        meanings: fields::<Dnms>,
+        keys: Key::of::<Dnms>,
     },
     TaskInfo {
         name: "dnms-ei",
         summary: "the same with excitatory and inhibitory neurons: Dale's law, rectified-linear rates (Mastrogiuseppe & Ostojic 2017)",
+        papers: &[MASTROGIUSEPPE_2017],
         rule: "delta-x",
+        // Ten times the rate published for one trial at a time, with which few networks learn (docs/results.md).
+        rates: &[("delta-x", 3e-4)],
+        rates_like: Some("dnms"),
         preset: settings::dnms_ei,
         build: |table| Ok(Arc::new(Dnms { name: "dnms-ei", ..parameters(table)? })),
-        meanings: fields::<Dnms>,
+        keys: Key::of::<Dnms>,
     },
     TaskInfo {
         name: "selective-integration",
         summary: "report the sign of the cued one of two noisy inputs (Mante et al. 2013; Miconi 2017)",
+        papers: &[MANTE_2013, MICONI_2017],
         rule: "delta-x",
+        rates: &[("delta-x", 0.01)],
+        rates_like: Some("dnms"),
         preset: settings::selective_integration,
         build: build::<SelectiveIntegration>,
-        meanings: fields::<SelectiveIntegration>,
+        keys: Key::of::<SelectiveIntegration>,
     },
     TaskInfo {
         name: "evidence-accumulation",
         summary: "were there more cues on the left or on the right? (Morcos & Harvey 2016; Bellec et al. 2020)",
+        papers: &[MORCOS_2016, BELLEC_2020],
         rule: "node-perturbation",
+        rates: &[("delta-x", 0.03), ("node-perturbation", 5e-4)],
+        rates_like: Some("dnms"),
         preset: settings::evidence_accumulation,
         build: build::<EvidenceAccumulation>,
-        meanings: fields::<EvidenceAccumulation>,
+        keys: Key::of::<EvidenceAccumulation>,
     },
     TaskInfo {
         name: "reach",
         summary: "turn the joints of an arm to bring its hand to one of the targets around it (hebbRNN: Michaels & Scherberger 2016)",
+        papers: &[MICHAELS_2016],
         rule: "delta-x",
+        rates: &[("delta-x", 0.5)],
+        rates_like: Some("dnms"),
         preset: settings::reach,
         build: build::<Reach>,
-        meanings: fields::<Reach>,
+        keys: Key::of::<Reach>,
     },
     TaskInfo {
         name: "pattern-generation",
         summary: "produce a sum of sines (Murray 2019)",
+        papers: &[MURRAY_2019],
         rule: "rflo",
+        rates: &[("rflo", 1e-3), ("node-perturbation", 1e-3)],
+        rates_like: None,
         preset: settings::pattern_generation,
         build: build::<PatternGeneration>,
-        meanings: fields::<PatternGeneration>,
+        keys: Key::of::<PatternGeneration>,
     },
     TaskInfo {
         name: "yang19",
         summary: "twenty tasks in one network, selected by an input: go, anti, decisions, matching (Yang et al. 2019)",
+        papers: &[YANG_2019],
         rule: "rflo",
+        rates: &[("node-perturbation", 1e-3), ("rflo", 1e-5)],
+        rates_like: None,
         preset: settings::yang19,
         build: build::<Yang19>,
-        meanings: fields::<Yang19>,
+        keys: Key::of::<Yang19>,
     },
     TaskInfo {
         name: "recall",
         summary: "complete a half-erased pattern from fast weights alone: no weight is trained (Miconi et al. 2018)",
+        papers: &[MICONI_2018],
         rule: "none",
+        rates: &[],
+        rates_like: None,
         preset: settings::recall,
         build: build::<Recall>,
-        meanings: fields::<Recall>,
+        keys: Key::of::<Recall>,
     },
     TaskInfo {
         name: "sequence",
         summary: "predict the next random bit: nothing to learn beyond chance, a check that training does no harm",
+        papers: &[],
         rule: "hebbian-trace",
+        rates: &[("hebbian-trace", 0.01)],
+        rates_like: None,
         preset: settings::sequence,
         build: |table| Ok(Arc::new(Bits::from(parameters::<Sequence>(table)?))),
-        meanings: fields::<Sequence>,
+        keys: Key::of::<Sequence>,
     },
     TaskInfo {
         name: "echo",
         summary: "repeat the bit from k steps ago: the learnable counterpart of `sequence`",
+        papers: &[],
         rule: "node-perturbation",
+        rates: &[("node-perturbation", 0.01)],
+        rates_like: None,
         preset: settings::echo,
         build: |table| Ok(Arc::new(Bits::from(parameters::<Echo>(table)?))),
-        meanings: fields::<Echo>,
+        keys: Key::of::<Echo>,
     },
     TaskInfo {
         name: "bandit",
         summary: "a world that answers: pull the arm that pays most often (Robbins 1952)",
+        papers: &[ROBBINS_1952],
         rule: "none",
+        rates: &[],
+        rates_like: Some("cartpole"),
         preset: episodes::bandit,
         build: |table| Episodes::build::<Bandit>(table),
-        meanings: in_a_world::<Bandit>,
+        keys: in_a_world::<Bandit>,
     },
     TaskInfo {
         name: "two-step",
         summary: "a world that answers: a choice leads to a place and to a second choice (Daw et al. 2011)",
+        papers: &[DAW_2011],
         rule: "none",
+        rates: &[],
+        rates_like: Some("cartpole"),
         preset: episodes::two_step,
         build: |table| Episodes::build::<TwoStep>(table),
-        meanings: in_a_world::<TwoStep>,
+        keys: in_a_world::<TwoStep>,
     },
     TaskInfo {
         name: "perceptual-decision",
         summary: "a world that answers: is a noisy input positive on average? Reward is the only feedback (Britten et al. 1992)",
+        papers: &[BRITTEN_1992],
         rule: "node-perturbation",
+        rates: &[("node-perturbation", 1.5625)],
+        rates_like: Some("cartpole"),
         preset: episodes::perceptual_decision,
         build: |table| Episodes::build::<PerceptualDecision>(table),
-        meanings: in_a_world::<PerceptualDecision>,
+        keys: in_a_world::<PerceptualDecision>,
     },
     TaskInfo {
         name: "open-field",
         summary: "a world that answers: find a goal with place cells, and again after it has moved (Brzosko et al. 2017)",
+        papers: &[BRZOSKO_2017],
         rule: "none",
+        rates: &[],
+        rates_like: Some("cartpole"),
         preset: episodes::open_field,
         build: |table| Episodes::build::<OpenField>(table),
-        meanings: in_a_world::<OpenField>,
+        keys: in_a_world::<OpenField>,
     },
     TaskInfo {
         name: "cartpole",
         summary: "a world that answers: balance a pole on a cart (Barto et al. 1983; Gymnasium's CartPole-v1: Towers et al. 2024)",
+        papers: &[BARTO_1983, TOWERS_2024],
         rule: "node-perturbation",
+        rates: &[("node-perturbation", 1.5625), ("delta-x", 40.0), ("eh", 1.5625)],
+        rates_like: None,
         preset: episodes::cartpole,
         build: |table| Episodes::build::<CartPole>(table),
-        meanings: in_a_world::<CartPole>,
+        keys: in_a_world::<CartPole>,
     },
     TaskInfo {
         name: "acrobot",
         summary: "a world that answers: swing a double pendulum up (Sutton 1996; Gymnasium's Acrobot-v1: Towers et al. 2024)",
+        papers: &[SUTTON_1996, TOWERS_2024],
         rule: "node-perturbation",
+        rates: &[("node-perturbation", 1.5625), ("delta-x", 40.0), ("eh", 1.5625)],
+        rates_like: None,
         preset: episodes::acrobot,
         build: |table| Episodes::build::<Acrobot>(table),
-        meanings: in_a_world::<Acrobot>,
+        keys: in_a_world::<Acrobot>,
     },
     TaskInfo {
         name: "pendulum",
         summary: "a world that answers: swing a pendulum up and hold it (Gymnasium's Pendulum-v1: Towers et al. 2024)",
+        papers: &[TOWERS_2024],
         rule: "node-perturbation",
+        rates: &[("node-perturbation", 0.002)],
+        rates_like: None,
         preset: episodes::pendulum,
         build: |table| Episodes::build::<Pendulum>(table),
-        meanings: in_a_world::<Pendulum>,
+        keys: in_a_world::<Pendulum>,
     },
 ];
 
@@ -205,10 +280,13 @@ pub const FILE_TASK: &str = "file";
 static FILE_INFO: TaskInfo = TaskInfo {
     name: FILE_TASK,
     summary: "trials of your own, read from a safetensors file: train --task-file FILE.safetensors",
+    papers: &[],
     rule: "delta-x",
+    rates: &[("delta-x", 0.1), ("node-perturbation", 0.001), ("eh", 0.01)],
+    rates_like: None,
     preset: settings::file,
     build: file::build,
-    meanings: fields::<file::Parameters>,
+    keys: Key::of::<file::Parameters>,
 };
 
 /// Every task that has a name in configurations.
@@ -237,15 +315,28 @@ impl TaskInfo {
     ///
     /// # Errors
     /// [`Error::Unknown`] if there is no rule of the usual one's name.
-    pub fn parameters(&self) -> Result<Vec<(&'static str, toml::Value, String)>> {
-        let meanings = (self.meanings)().into_iter().filter(|(name, _)| *name != "name");
-        Ok(with_defaults(meanings.collect(), &self.config()?.task))
+    pub fn parameters(&self) -> Result<Vec<(String, toml::Value, String)>> {
+        Ok(with_defaults((self.keys)(), &self.config()?.task))
+    }
+
+    /// The learning rate of `w_rec` with a rule.
+    fn rate(&self, rule: &str) -> Rate {
+        let chosen = |task: &TaskInfo| task.rates.iter().find(|(known, _)| *known == rule).copied();
+        if let Some((_, eta)) = chosen(self) {
+            return Rate { eta, borrowed: None };
+        }
+        let task = all_tasks().find(|task| Some(task.name) == self.rates_like).unwrap_or(self);
+        let Some((rule, eta)) = chosen(task).or(task.rates.first().copied()) else {
+            return Rate { eta: 0.0, borrowed: None };
+        };
+        Rate { eta, borrowed: Some((rule, task.name)) }
     }
 
     /// The task's configuration with a given rule, which takes precedence where the two disagree. Neurons are perturbed if the
     /// rule learns from perturbations.
     pub fn defaults(&self, rule: &RuleInfo) -> Config {
         let mut config = standard::config(rule);
+        config.rule.eta = self.rate(rule.name).eta;
         (self.preset)(&mut config);
         if !rule.explores {
             config.perturbation.probability = 0.0;
@@ -257,8 +348,8 @@ impl TaskInfo {
 }
 
 /// The parameters of a world and those of episodes in it.
-fn in_a_world<W: DocumentedFields>() -> Vec<(&'static str, String)> {
-    fields::<W>().into_iter().chain(fields::<EpisodeSettings>()).collect()
+fn in_a_world<W: DocumentedFields + JsonSchema>() -> Vec<Key> {
+    Key::of::<W>().into_iter().chain(Key::of::<EpisodeSettings>()).collect()
 }
 
 /// The task `T` with the parameters in a `task` table.

@@ -1,35 +1,10 @@
 //! Notices about settings: those that a rule changes, and those that have no effect.
 
 use super::{find_task, Setup};
-use crate::config::{Config, Output, ReadoutRule, Setting, Stage};
+use crate::config::{keys_of, Config, Output, RuleConfig, Setting, Stage, TransferFunction, TABLES};
 use crate::error::Result;
+use crate::keys::ReadWith;
 use crate::rules::{find_rule, Source};
-
-/// A group of keys, whether they have an effect, and what would give them one.
-type Readers = (&'static str, fn(&Setup) -> bool, &'static str);
-
-/// A key belongs to the first group whose name it begins with.
-const READERS: [Readers; 9] = [
-    ("rule.name", |_| true, ""),
-    ("rule.", |setup| matches!(setup.rule.source(), Source::Steps(_)), "a rule such as `delta-x`"),
-    ("bptt.", Setup::follows_gradient, "rule.name `bptt`"),
-    ("trace.stage", |_| true, ""),
-    ("trace.", |setup| setup.config.fast_weights.stage != Stage::None, "a trace.stage other than `none`"),
-    ("readout.rule", |setup| setup.config.network.output == Output::Readout, "network.output `readout`"),
-    (
-        "readout.",
-        |setup| setup.config.network.output == Output::Readout && setup.config.readout.rule != ReadoutRule::None,
-        "network.output `readout` with a readout.rule other than `none`",
-    ),
-    ("network.dale_", |setup| setup.config.network.dale, "network.dale"),
-    ("perturbation.", |setup| setup.config.perturbs(), "a rule that learns from perturbations, such as `delta-x`"),
-];
-
-/// The condition for a key to have an effect; `None`: it always has, or it depends on the rule.
-pub(super) fn reader(key: &str) -> Option<&'static str> {
-    let (_, _, by) = READERS.iter().find(|(group, ..)| key.starts_with(group))?;
-    Some(*by).filter(|by| !by.is_empty())
-}
 
 impl Config {
     /// Settings outside the rule's own tables that differ between this rule and the task's usual one, as far as
@@ -57,17 +32,52 @@ impl Config {
 }
 
 impl Setup {
+    /// The notice that the learning rate of `w_rec` was chosen for another rule or task, if it was and has not been changed.
+    pub fn borrowed_rate(&self) -> Option<String> {
+        let RuleConfig { name, eta, .. } = &self.config.rule;
+        let task = self.config.task_name().and_then(find_task).ok()?;
+        let (rate, usual) = (task.rate(name), task.defaults(find_rule(name).ok()?).rule.eta);
+        let (rule, from) = rate.borrowed?;
+        // The rule may bring its own.
+        let used = *eta == rate.eta && *eta == usual && self.reads(ReadWith::Rule);
+        let whose =
+            if from == task.name { format!("that of `{rule}`") } else { format!("that of `{rule}` for `{from}`") };
+        let task = task.name;
+        used.then(|| format!("rule `{name}` has no measured learning rate for `{task}`; rule.eta = {eta} is {whose}"))
+    }
+
     /// Those of the `given` settings that have no effect, each with the setting that would use it.
     pub fn unread(&self, given: &[Setting]) -> Vec<String> {
         let rule = find_rule(&self.config.rule.name).ok();
-        let unread = |Setting { key, .. }: &Setting| {
+        let keys = keys_of(&TABLES);
+        let mut notices = Vec::new();
+        for Setting { key, .. } in given {
             if let Some(rule) = rule.filter(|rule| key.strip_prefix("rule.").is_some_and(|key| rule.lacks(key))) {
-                return Some(format!("{key} has no effect here; it is not a parameter of rule `{}`", rule.name));
+                notices.push(format!("{key} has no effect here; it is not a parameter of rule `{}`", rule.name));
+            } else if let Some(known) = keys.iter().find(|known| known.name == *key) {
+                let settings = known.read_with().settings().filter(|_| !self.reads(known.read_with()));
+                notices.extend(settings.map(|settings| format!("{key} has no effect here; {settings} would use it")));
             }
-            let (_, read, by) = READERS.iter().find(|(group, ..)| key.starts_with(group))?;
-            (!read(self)).then(|| format!("{key} has no effect here; {by} would use it"))
-        };
-        given.iter().filter_map(unread).collect()
+        }
+        notices
+    }
+
+    /// Whether keys that are read only with some settings are read.
+    fn reads(&self, with: ReadWith) -> bool {
+        let (network, source) = (&self.config.network, self.rule.source());
+        match with {
+            ReadWith::Anything => true,
+            ReadWith::Rule => matches!(source, Source::Steps(_) | Source::FastWeights),
+            ReadWith::StepRule => matches!(source, Source::Steps(_)),
+            ReadWith::Rates => matches!(source, Source::Steps(_) | Source::FastWeights) || self.outputs_learn(),
+            ReadWith::Bptt => self.follows_gradient(),
+            ReadWith::FastWeights => self.config.fast_weights.stage != Stage::None,
+            ReadWith::Readout => network.output == Output::Readout,
+            ReadWith::LearningReadout => self.config.readout_learns(),
+            ReadWith::Dale => network.dale,
+            ReadWith::RectifiedLinear => network.response == TransferFunction::RectifiedLinear,
+            ReadWith::Perturbations => self.config.perturbs(),
+        }
     }
 }
 
@@ -93,6 +103,23 @@ mod tests {
         let count = brought.len();
         let fewer = setup("dnms", &["rule.name=rflo", "readout.rule=none"]).0.config.brought_by_rule().unwrap();
         assert_eq!(fewer.len(), count - 1, "{fewer:?}");
+    }
+
+    #[test]
+    fn a_rate_that_was_chosen_for_another_rule_is_told() {
+        let notice = |task: &str, settings: &[&str]| setup(task, settings).0.borrowed_rate();
+        assert_eq!(notice("dnms", &["rule.name=eh"]), None);
+        assert_eq!(
+            notice("dnms-long-delay", &["rule.name=eh"]).unwrap(),
+            "rule `eh` has no measured learning rate for `dnms-long-delay`; rule.eta = 0.01 is that of `eh` for `dnms`"
+        );
+        let other = notice("echo", &["rule.name=delta-x"]).unwrap();
+        assert!(other.ends_with("rule.eta = 0.01 is that of `node-perturbation`"), "{other}");
+        for settings in
+            [&["rule.name=eh", "rule.eta=0.02"][..], &["rule.name=rflo"], &["rule.name=bptt"], &["rule.name=none"]]
+        {
+            assert_eq!(notice("dnms-long-delay", settings), None, "{settings:?}");
+        }
     }
 
     #[test]

@@ -11,13 +11,6 @@ pub(super) fn table(parameters: &impl Serialize) -> toml::Table {
     toml::Table::try_from(parameters).unwrap_or_default()
 }
 
-/// Sets the learning rate if the rule is `rule`.
-fn set_eta(config: &mut Config, rule: &str, eta: f64) {
-    if config.rule.name == rule {
-        config.rule.eta = eta;
-    }
-}
-
 /// The network of Miconi (2017) with its published rates, but 64 trials in parallel.
 pub(super) fn dnms(config: &mut Config) {
     config.task = table(&Dnms::default());
@@ -26,11 +19,6 @@ pub(super) fn dnms(config: &mut Config) {
     config.network.output_neurons = vec![0];
     config.perturbation =
         PerturbationConfig { probability: 0.003, amplitude: 16.0, start_step: 4, ..PerturbationConfig::default() };
-    config.rule.eta = match &*config.rule.name {
-        "node-perturbation" => 0.001,
-        "eh" => 0.01,
-        _ => 0.1,
-    };
     config.rule.max_dw = 3e-4;
     config.rule.own.insert("x_mean_decay".into(), 0.05.into());
     config.rule.start_step = 3;
@@ -42,7 +30,6 @@ pub(super) fn dnms(config: &mut Config) {
 
 pub(super) fn dnms_long_delay(config: &mut Config) {
     dnms(config);
-    set_eta(config, "delta-x", 0.03);
     config.train.trials = Some(4096);
     config.task = table(&Dnms::long_delay());
 }
@@ -51,12 +38,10 @@ pub(super) fn dnms_long_delay(config: &mut Config) {
 /// published one, which is slow.
 pub(super) fn dnms_variable_delay(config: &mut Config) {
     dnms(config);
-    set_eta(config, "delta-x", 0.003);
     // As many as in the published program.
     config.train.trials = Some(30_016);
     let task = Dnms::variable_delay();
     if config.rule.name == "node-perturbation" {
-        config.rule.eta = 1e-5;
         config.perturbation.probability = 0.02;
         config.train.batch = 16;
         let shortest = task.steps - task.delay_jitter;
@@ -76,8 +61,6 @@ pub(super) fn dnms_ei(config: &mut Config) {
     dnms(config);
     config.network.response = TransferFunction::RectifiedLinear;
     config.network.dale = true;
-    // Ten times the rate published for one trial at a time, with which few networks learn (docs/results.md).
-    set_eta(config, "delta-x", 3e-4);
     config.rule.max_dw = 1e-4;
     config.train.batch = 16;
     config.train.trials = Some(6400);
@@ -87,7 +70,6 @@ pub(super) fn dnms_ei(config: &mut Config) {
 /// The rates are those published for this task.
 pub(super) fn selective_integration(config: &mut Config) {
     dnms(config);
-    set_eta(config, "delta-x", 0.01);
     config.rule.max_dw = 2e-4;
     config.perturbation.amplitude = 30.0;
     config.train.trials = Some(8000);
@@ -101,8 +83,6 @@ pub(super) fn evidence_accumulation(config: &mut Config) {
     config.network.dt_ms = 5.0;
     config.perturbation.amplitude = 10.0;
     config.perturbation.probability = 0.005;
-    set_eta(config, "delta-x", 0.03);
-    set_eta(config, "node-perturbation", 5e-4);
     config.train.trials = Some(8000);
     config.task = table(&EvidenceAccumulation::default());
 }
@@ -130,7 +110,6 @@ pub(super) fn reach(config: &mut Config) {
     // hebbRNN perturbs x itself by up to 0.5, three times a second.
     config.perturbation.amplitude = 10.0;
     config.perturbation.start_step = 0;
-    set_eta(config, "delta-x", 0.5);
     // hebbRNN's bound is 1e-4 for one trial at a time; with 64 at a time that is too low (docs/results.md).
     config.rule.max_dw = 3e-4;
     config.rule.own.insert("x_mean_decay".into(), 0.0.into());
@@ -158,7 +137,6 @@ pub(super) fn pattern_generation(config: &mut Config) {
         ..NetworkConfig::default()
     };
     config.perturbation.probability = 0.01;
-    config.rule.eta = 1e-3;
     config.readout =
         ReadoutConfig { rule: ReadoutRule::NodePerturbation, eta: 0.01, perturbation: 0.1, ..ReadoutConfig::default() };
     config.train.batch = if config.rule.name == "rflo" { 1 } else { 16 };
@@ -184,11 +162,11 @@ pub(super) fn yang19(config: &mut Config) {
     };
     config.perturbation.probability = 0.01;
     config.perturbation.amplitude = 1.0;
-    (config.rule.eta, config.readout) = match &config.rule.name[..] {
-        "rflo" => (1e-5, ReadoutConfig { rule: ReadoutRule::Delta, eta: 0.01, ..ReadoutConfig::default() }),
+    config.readout = match &config.rule.name[..] {
+        "rflo" => ReadoutConfig { rule: ReadoutRule::Delta, eta: 0.01, ..ReadoutConfig::default() },
         _ => {
             let rule = ReadoutRule::NodePerturbation;
-            (1e-3, ReadoutConfig { rule, eta: 0.01, perturbation: 0.1, ..ReadoutConfig::default() })
+            ReadoutConfig { rule, eta: 0.01, perturbation: 0.1, ..ReadoutConfig::default() }
         }
     };
     config.rule.max_dw = 1e-3;
@@ -249,7 +227,7 @@ fn bits(config: &mut Config, alpha: f64) {
         ..FastWeightsConfig::default()
     };
     config.perturbation = PerturbationConfig { probability: 0.05, amplitude: 0.5, ..PerturbationConfig::default() };
-    (config.rule.eta, config.rule.max_dw) = (0.01, 1e-3);
+    config.rule.max_dw = 1e-3;
     config.readout = ReadoutConfig {
         rule: ReadoutRule::NodePerturbation,
         eta: 0.02,

@@ -136,7 +136,7 @@ impl Setup {
     /// # Errors
     /// As [`Setup::resolve`].
     pub fn changed(&self, settings: &[Setting]) -> Result<Self> {
-        Self::with(lay_over(&self.config, settings, &optional())?, self.own())
+        Self::with(lay_over(&self.config, settings, &parameters())?, self.own())
     }
 
     /// The sizes of a trial.
@@ -360,21 +360,12 @@ pub fn resolve_config(task: Option<&str>, settings: &[Setting]) -> Result<Config
     };
     let info = find_task(name)?;
     let rule = find_rule(last("rule.name").map(text).transpose()?.unwrap_or(info.rule))?;
-    lay_over(&info.defaults(rule), settings, &optional())
+    lay_over(&info.defaults(rule), settings, &parameters())
 }
 
-/// Keys that a complete configuration can lack, each with an example value.
-fn optional() -> Vec<(String, Value)> {
-    let mut optional = optional_keys();
-    optional.extend(["train.trials", "train.updates"].map(|key| (key.to_string(), Value::Integer(1))));
-    optional.extend(["train.init", "train.init_sha256"].map(|key| (key.to_string(), "".into())));
-    optional.push(("network.synapse_ms".into(), Value::Float(1.0)));
-    optional.push(("perturbation.distribution".into(), "uniform".into()));
-    optional.push(("rule.fall_trials".into(), Value::Float(0.0)));
-    optional.push(("rule.rms_decay".into(), Value::Float(0.0)));
-    optional.push(("readout.max_dw".into(), Value::Float(0.0)));
-    optional.push(("readout.forget".into(), Value::Float(0.0)));
-    optional.push(("modulator.normalise".into(), Value::Boolean(false)));
-    optional.push(("curriculum".into(), Value::Array(Vec::new())));
-    optional
+/// Keys outside the tables that all tasks share, which a complete configuration can lack, each with an example value.
+fn parameters() -> Vec<(String, Value)> {
+    let mut parameters = optional_keys();
+    parameters.push(("curriculum".into(), Value::Array(Vec::new())));
+    parameters
 }

@@ -1,108 +1,60 @@
-//! The literature behind a run, as BibTeX: the sources named in the descriptions of its task and rule, and those of
-//! its settings.
+//! The literature behind a run, as BibTeX: the papers on which its task, its rules and its settings rest.
 
 use crate::config::{LifeConfig, Stage};
+use crate::model::population_models;
+use crate::papers::{Paper, MICONI_2018, OJA_1982, SONG_2016};
 use crate::presets::{find_life, find_task, Setup};
-use crate::rules::find_rule;
-use std::collections::BTreeSet;
-
-/// Every source that a description names, as BibTeX.
-const REFERENCES: &str = include_str!("references.bib");
-
-/// A source.
-struct Reference {
-    /// Its key: the first author's name and the year.
-    key: &'static str,
-    /// The whole entry.
-    entry: &'static str,
-}
-
-/// Every source.
-fn references() -> impl Iterator<Item = Reference> {
-    let entries = REFERENCES.split("\n\n").map(str::trim).filter(|entry| !entry.is_empty());
-    entries.map(|entry| {
-        let key = entry.split_once('{').and_then(|(_, rest)| rest.split_once(',')).map_or("", |(key, _)| key);
-        Reference { key, entry }
-    })
-}
-
-/// The keys of the sources that a description names in brackets, such as "(Mante et al. 2013; Miconi 2017)".
-fn named(description: &str) -> Vec<String> {
-    let inside = description.split('(').skip(1).filter_map(|rest| rest.split(')').next());
-    let parts = inside.flat_map(|text| text.split([';', ',', ':']));
-    let key = |part: &str| {
-        let mut words = part.split_whitespace();
-        let (first, year) =
-            (words.next()?, part.split_whitespace().find(|word| word.len() == 4 && word.parse::<u16>().is_ok())?);
-        Some(format!("{first}{year}"))
-    };
-    parts.filter_map(key).collect()
-}
+use crate::rules::{find_rule, SynapseRuleInfo};
+use std::collections::BTreeMap;
+use toml::Value;
 
 /// BibTeX entries for a training run: its task, its rule, its fast weights, Dale's law, and this program.
 pub fn cite(setup: &Setup) -> String {
     let config = &setup.config;
-    let task = config.task_name().and_then(find_task).map_or("", |task| task.summary);
-    let rule = find_rule(&config.rule.name).map_or("", |rule| rule.summary);
-    let mut keys = [named(task), named(rule)].concat();
+    let task = config.task_name().and_then(find_task).map_or(&[][..], |task| task.papers);
+    let rule = find_rule(&config.rule.name).map_or(&[][..], |rule| rule.papers);
+    let mut papers = [task, rule].concat();
     match config.fast_weights.stage {
         Stage::None => {}
-        Stage::Oja => keys.push("Oja1982".into()),
-        _ => keys.push("Miconi2018".into()),
+        Stage::Oja => papers.push(OJA_1982),
+        _ => papers.push(MICONI_2018),
     }
     if config.network.dale {
-        keys.push("Song2016".into());
+        papers.push(SONG_2016);
     }
-    bibtex(keys)
+    bibtex(&papers)
 }
 
-/// BibTeX entries for lives.
+/// BibTeX entries for lives: their world, neuron models and rules, and this program.
 pub fn cite_life(config: &LifeConfig) -> String {
-    let life = config.world_name().and_then(find_life).map_or("", |life| life.summary);
-    bibtex(named(life))
+    let mut papers = config.world_name().and_then(find_life).map_or(&[][..], |life| life.papers).to_vec();
+    let models = population_models();
+    for population in &config.populations {
+        let name = population.neurons.get("model").and_then(Value::as_str);
+        let model = models.iter().find(|model| Some(model.name) == name);
+        papers.extend(model.map_or(&[][..], |model| model.papers));
+    }
+    for rule in config.projections.iter().filter_map(|projection| projection.rule_name()) {
+        papers.extend(SynapseRuleInfo::find(rule).map_or(&[][..], |rule| rule.papers));
+    }
+    bibtex(&papers)
 }
 
-/// The entries with these keys, then this program's.
-fn bibtex(keys: Vec<String>) -> String {
-    let keys: BTreeSet<String> = keys.into_iter().collect();
-    let wanted = references().filter(|reference| keys.contains(reference.key)).map(|reference| reference.entry);
+/// The entries of these papers by key, each once, then this program's.
+fn bibtex(papers: &[&Paper]) -> String {
+    let papers: BTreeMap<&str, String> = papers.iter().map(|paper| (paper.key, paper.to_string())).collect();
     let program = format!(
         "@software{{hebbian-rnn,\n  author = {{{{The hebbian-rnn authors}}}},\n  title = {{hebbian-rnn}},\n  version = {{{}}}\n}}",
         env!("CARGO_PKG_VERSION")
     );
-    wanted.map(String::from).chain([program]).collect::<Vec<_>>().join("\n\n")
+    papers.into_values().chain([program]).collect::<Vec<_>>().join("\n\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::Setting;
-    use crate::presets::{all_tasks, LIVES};
-    use crate::rules::RULES;
-
-    #[test]
-    fn whatever_a_description_names_has_an_entry() {
-        let known: BTreeSet<&str> = references().map(|reference| reference.key).collect();
-        let descriptions = all_tasks().map(|task| task.summary).chain(RULES.iter().map(|rule| rule.summary));
-        for description in descriptions.chain(LIVES.iter().map(|life| life.summary)) {
-            for key in named(description) {
-                assert!(known.contains(&key[..]), "{key} in: {description}");
-            }
-        }
-    }
-
-    #[test]
-    fn entries_are_whole() {
-        for Reference { key, entry } in references() {
-            assert!(entry.starts_with('@') && entry.ends_with('}'), "{entry}");
-            assert_eq!(entry.matches('{').count(), entry.matches('}').count(), "{key}");
-            for field in ["author = ", "title = ", "year = "] {
-                assert!(entry.contains(field), "{key} lacks {field}");
-            }
-            let year: String = key.chars().filter(char::is_ascii_digit).collect();
-            assert!(entry.contains(&format!("year = {{{year}}}")), "{key}");
-        }
-    }
+    use crate::presets::LifeSetup;
 
     #[test]
     fn a_run_cites_its_task_its_rule_and_its_settings() {
@@ -115,5 +67,13 @@ mod tests {
             assert!(text.contains(key), "{key}: {text}");
         }
         assert!(!cited(&[]).contains("Oja1982"));
+    }
+    #[test]
+    fn a_life_cites_its_world_its_neurons_and_its_rules() {
+        let text = cite_life(&LifeSetup::resolve(Some("maze"), Some("r-max"), &[]).unwrap().config);
+        for key in ["Frémaux2013", "Vasilaki2009"] {
+            assert!(text.contains(key), "{key}: {text}");
+        }
+        assert_eq!(text.matches('{').count(), text.matches('}').count());
     }
 }

@@ -5,9 +5,11 @@ use super::*;
 use crate::config::ReadoutConfig;
 use crate::error::ensure;
 use crate::model::SPIKES;
+use crate::papers::{LOSHCHILOV_2019, WERBOS_1990};
 
 pub(super) const INFO: RuleInfo = RuleInfo {
     adapt,
+    papers: &[WERBOS_1990, LOSHCHILOV_2019],
     ..RuleInfo::new(
         "bptt",
         "for comparison, not biologically plausible: backpropagation through time with AdamW \

@@ -2,11 +2,13 @@
 
 use super::running_mean::ActivationMean;
 use super::*;
+use crate::papers::MICONI_2017;
 
 pub(super) const INFO: RuleInfo = RuleInfo {
     explores: true,
     parameters: || table(&ActivationMean::default()),
-    meanings: fields::<ActivationMean>,
+    keys: Key::of::<ActivationMean>,
+    papers: &[MICONI_2017],
     ..RuleInfo::new(
         "delta-x",
         "cubed product of presynaptic rate and fluctuation of the postsynaptic activation (Miconi 2017)",

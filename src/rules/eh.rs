@@ -3,11 +3,13 @@
 
 use super::running_mean::ActivationMean;
 use super::*;
+use crate::papers::{HOERZER_2014, LEGENSTEIN_2010};
 
 pub(super) const INFO: RuleInfo = RuleInfo {
     explores: true,
     parameters: || table(&ActivationMean::default()),
-    meanings: fields::<ActivationMean>,
+    keys: Key::of::<ActivationMean>,
+    papers: &[LEGENSTEIN_2010, HOERZER_2014],
     ..RuleInfo::new(
         "eh",
         "exploratory Hebb: rate times deviation from the running mean, gated online by reward \

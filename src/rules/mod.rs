@@ -38,10 +38,12 @@ pub use synaptic::{
 
 use crate::config::Config;
 use crate::error::{At, Error, Result};
+use crate::keys::{check_ranges, with_defaults, Key};
 use crate::model::{NeuronModel, State};
-use crate::text::{fields, with_defaults};
+use crate::papers::Paper;
 use candle_core::Tensor;
 use running_mean::RunningMean;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use std::sync::Arc;
@@ -173,14 +175,16 @@ pub struct RuleInfo {
     pub name: &'static str,
     /// A one-line description with the source.
     pub summary: &'static str,
+    /// The papers that it rests on.
+    pub papers: &'static [&'static Paper],
     /// Its equation, in the symbols of docs/model.md.
     pub equation: &'static str,
     /// Whether it needs perturbed neurons to learn.
     pub(crate) explores: bool,
     /// Its parameters, as keys of the table `rule`, with their defaults.
     parameters: fn() -> toml::Table,
-    /// The meaning of each.
-    meanings: fn() -> Vec<(&'static str, String)>,
+    /// The same with their meanings and ranges.
+    pub(crate) keys: fn() -> Vec<Key>,
     /// Changes the settings of a task to suit the rule.
     adapt: fn(&mut Config),
     build: fn(&Config, &dyn NeuronModel) -> Result<Arc<dyn LearningRule>>,
@@ -218,10 +222,11 @@ impl RuleInfo {
         RuleInfo {
             name,
             summary,
+            papers: &[],
             equation,
             explores: false,
             parameters: toml::Table::new,
-            meanings: Vec::new,
+            keys: Vec::new,
             adapt: |_| (),
             build,
         }
@@ -240,8 +245,8 @@ impl RuleInfo {
     }
 
     /// The rule's parameters, keys of the table `rule`, each with its default and its meaning.
-    pub fn parameters(&self) -> Vec<(&'static str, toml::Value, String)> {
-        with_defaults((self.meanings)(), &(self.parameters)())
+    pub fn parameters(&self) -> Vec<(String, toml::Value, String)> {
+        with_defaults((self.keys)(), &(self.parameters)())
     }
 
     /// Whether `key` of the table `rule` is a parameter of some rules, but not of this one.
@@ -273,8 +278,11 @@ fn table(parameters: &impl Serialize) -> toml::Table {
 }
 
 /// Reads a rule's parameters. Keys of other rules are ignored, since older configurations hold those of all rules.
-fn parameters<P: Serialize + DeserializeOwned + Default>(config: &Config) -> Result<P> {
+fn parameters<P: Serialize + DeserializeOwned + JsonSchema + Default>(config: &Config) -> Result<P> {
     let own = table(&P::default());
     let given: toml::Table = config.rule.own.clone().into_iter().filter(|(key, _)| own.contains_key(key)).collect();
-    given.try_into().map_err(|error: toml::de::Error| Error::Usage(error.message().trim().to_string())).at("rule")
+    let own: P =
+        given.try_into().map_err(|e: toml::de::Error| Error::Usage(e.message().trim().to_string())).at("rule")?;
+    check_ranges("rule", &own)?;
+    Ok(own)
 }

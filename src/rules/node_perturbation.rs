@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::error::ensure;
+use crate::papers::FIETE_2006;
 
 pub(super) const INFO: RuleInfo = RuleInfo {
     explores: true,
+    papers: &[FIETE_2006],
     ..RuleInfo::new(
         "node-perturbation",
         "presynaptic rate times exploratory perturbation (Fiete & Seung 2006)",

@@ -6,14 +6,16 @@ use super::*;
 use crate::config::{Output, ReadoutConfig};
 use crate::error::bail;
 use crate::model::SPIKES;
-use crate::ranges::{number, positive};
+use crate::papers::{FREMAUX_2010, IZHIKEVICH_2007};
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(super) const INFO: RuleInfo = RuleInfo {
     parameters: || table(&Parameters::default()),
-    meanings: fields::<Parameters>,
+    keys: Key::of::<Parameters>,
     adapt,
+    papers: &[IZHIKEVICH_2007, FREMAUX_2010],
     ..RuleInfo::new(
         "r-stdp",
         "spike-timing-dependent plasticity of spiking neurons times the trial's reward (Izhikevich 2007; Frémaux 2010)",
@@ -22,12 +24,14 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     )
 };
 
-#[derive(DocumentedFields, Serialize, Deserialize)]
+#[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Parameters {
     /// The time constant of the trace of presynaptic spikes.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     tau_plus_ms: f64,
     /// The time constant of the trace of postsynaptic spikes.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     tau_minus_ms: f64,
     /// A₊: a postsynaptic spike adds this times the presynaptic trace to the eligibility.
     a_plus: f64,
@@ -69,10 +73,6 @@ fn build(config: &Config, neurons: &dyn NeuronModel) -> Result<Arc<dyn LearningR
         bail!(Usage, "rule.name is `r-stdp`, which needs spikes, but network.dynamics is `{name}`; expected `lif`");
     }
     let Parameters { tau_plus_ms, tau_minus_ms, a_plus, a_minus } = parameters(config)?;
-    positive("rule.tau_plus_ms", tau_plus_ms)?;
-    positive("rule.tau_minus_ms", tau_minus_ms)?;
-    number("rule.a_plus", a_plus)?;
-    number("rule.a_minus", a_minus)?;
     let decay = |tau: f64| libm::exp(-config.network.dt_ms / tau);
     Ok(Arc::new(RStdp { decays: [decay(tau_plus_ms), decay(tau_minus_ms)], amplitudes: [a_plus, a_minus] }))
 }

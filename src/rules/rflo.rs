@@ -9,10 +9,12 @@ use super::*;
 use crate::config::{Output, ReadoutConfig, ReadoutRule};
 use crate::error::{bail, ensure};
 use crate::model::{Leak, Transfer};
+use crate::papers::MURRAY_2019;
 use candle_core::D;
 
 pub(super) const INFO: RuleInfo = RuleInfo {
     adapt,
+    papers: &[MURRAY_2019],
     ..RuleInfo::new(
         "rflo",
         "random feedback local online learning: filtered rates times the readout's error, fed back at \

@@ -2,9 +2,9 @@
 
 use super::parameters;
 use crate::config::Config;
-use crate::ranges::fraction;
 use candle_core::Tensor;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A running mean of tensors of one shape.
@@ -39,10 +39,11 @@ impl RunningMean {
 }
 
 /// The parameter of rules that compare the activation x with its running mean x̄.
-#[derive(DocumentedFields, Serialize, Deserialize)]
+#[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ActivationMean {
     /// α_x of x̄ ← α_x x̄ + (1 − α_x) x.
+    #[schemars(range(min = 0, max = 1))]
     x_mean_decay: f64,
 }
 
@@ -56,7 +57,6 @@ impl ActivationMean {
     /// α_x of a configuration.
     pub fn decay(config: &Config) -> crate::error::Result<f64> {
         let ActivationMean { x_mean_decay } = parameters(config)?;
-        fraction("rule.x_mean_decay", x_mean_decay)?;
         Ok(x_mean_decay)
     }
 }

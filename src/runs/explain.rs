@@ -1,13 +1,12 @@
 //! Explains keys, rules, tasks and columns from the code's own documentation, so that the text cannot go stale.
 
-use crate::config::Setting;
+use crate::config::{Setting, LIFE_TABLES, TABLES};
 use crate::error::{Error, Result};
-use crate::model::population_models;
-use crate::presets::{all_tasks, find_task, keys, life_keys, LifeInfo, TaskInfo, LIFE_TABLES, LIVES, TABLES};
-use crate::rules::{RULES, SYNAPSE_RULES};
+use crate::keys;
+use crate::papers::Paper;
+use crate::presets::{all_tasks, named_by_lives, named_by_runs, LifeInfo, Named, TaskInfo, LIVES};
 use crate::text::{fields, nearest};
 use crate::training::NetworkReport;
-use std::fmt::Display;
 use toml::Value;
 
 /// The default values of a key, each with its tasks, the most frequent first.
@@ -61,34 +60,34 @@ struct Subject {
 }
 
 impl Subject {
-    /// With `parameters` that are keys of `table`.
-    fn new<K: Display>(
-        kind: &'static str,
-        name: &'static str,
-        summary: String,
-        table: &str,
-        parameters: Vec<(K, Value, String)>,
-    ) -> Self {
-        let key = |(key, usual, meaning): (K, Value, String)| Key {
+    fn new(named: Named) -> Self {
+        let Named { kind, name, summary, mut notes, papers, table, parameters } = named;
+        let source = |paper: &&Paper| Some(format!("{}, {}", paper.short(), paper.url()?));
+        let sources: Vec<String> = papers.iter().filter_map(source).collect();
+        if !sources.is_empty() {
+            notes.push(format!("sources: {}", sources.join("; ")));
+        }
+        let key = |(key, usual, meaning): (String, Value, String)| Key {
             name: format!("{table}.{key}"),
             meaning,
             usual: Some(usual.to_string()),
         };
-        Subject { kind, name, summary, notes: Vec::new(), keys: parameters.into_iter().map(key).collect() }
+        Subject { kind, name, summary, notes, keys: parameters.into_iter().map(key).collect() }
     }
 
     /// A table of keys that others share; the usual values are those of `defaults`.
     fn table(
         name: &'static str,
         summary: &str,
-        keys: &[(String, String)],
+        keys: Vec<keys::Key>,
         defaults: &[(&'static str, Vec<Setting>)],
     ) -> Self {
-        let own = keys.iter().filter(|(key, _)| key.rsplit_once('.').is_some_and(|(table, _)| table == name));
-        let usual = |key: &str| in_words(&usual_values(key, defaults));
-        let key =
-            |(key, meaning): &(String, String)| Key { name: key.clone(), meaning: meaning.clone(), usual: usual(key) };
-        Subject { kind: "table", name, summary: summary.into(), notes: Vec::new(), keys: own.map(key).collect() }
+        let explained = |key: keys::Key| {
+            let name = format!("{name}.{}", key.name);
+            Key { meaning: key.explanation(), usual: in_words(&usual_values(&name, defaults)), name }
+        };
+        let keys = keys.into_iter().map(explained).collect();
+        Subject { kind: "table", name, summary: summary.into(), notes: Vec::new(), keys }
     }
 }
 
@@ -99,41 +98,17 @@ fn subjects() -> Result<Vec<Subject>> {
     let of_tasks = all_tasks().map(of_task).collect::<Result<Vec<_>>>()?;
     let of_life = |life: &'static LifeInfo| Ok((life.name, life.config(None)?.settings("the defaults")?));
     let of_lives = LIVES.iter().map(of_life).collect::<Result<Vec<_>>>()?;
-    let (keys, life_keys) = (keys(), life_keys());
-    let mut all: Vec<Subject> =
-        TABLES.iter().map(|table| Subject::table(table, "of every run's configuration", &keys, &of_tasks)).collect();
-    for task in all_tasks() {
-        let summary = format!("{}. Usual rule: `{}`", task.summary, task.rule);
-        all.push(Subject::new("task", task.name, summary, "task", task.parameters()?));
-    }
-    for rule in RULES {
-        let mut subject = Subject::new("rule", rule.name, rule.summary.to_string(), "rule", rule.parameters());
-        subject.notes.push(format!("equation: {} (docs/model.md)", rule.equation));
-        let brought = find_task("dnms")?.defaults(rule).brought_by_rule()?;
-        subject
-            .notes
-            .extend((!brought.is_empty()).then(|| format!("changes these settings, for dnms: {}", brought.join(", "))));
-        all.push(subject);
-    }
-    all.extend(LIFE_TABLES.iter().map(|table| {
+    let shared = |(table, keys): &(&'static str, fn() -> Vec<keys::Key>)| {
+        Subject::table(table, "of every run's configuration", keys(), &of_tasks)
+    };
+    let mut all: Vec<Subject> = TABLES.iter().map(shared).collect();
+    all.extend(named_by_runs()?.into_iter().map(Subject::new));
+    all.extend(LIFE_TABLES.iter().map(|(table, keys)| {
         // Populations and projections have no usual values in common.
         let defaults = if *table == "life" { &of_lives[..] } else { &[] };
-        Subject::table(table, "of every life's configuration", &life_keys, defaults)
+        Subject::table(table, "of every life's configuration", keys(), defaults)
     }));
-    for life in LIVES {
-        let summary = format!("{}. Rules: {}", life.summary, life.rules.join(", "));
-        all.push(Subject::new("life", life.name, summary, "world", life.parameters()?));
-    }
-    for model in population_models() {
-        let (name, summary) = (model.name, model.summary.to_string());
-        all.push(Subject::new("neuron model", name, summary, "population.NAME.neurons", model.parameters()));
-    }
-    for rule in SYNAPSE_RULES {
-        let (summary, table) = (rule.summary.to_string(), "projection.FROM-TO.rule");
-        let mut subject = Subject::new("rule of lives", rule.name, summary, table, rule.parameters());
-        subject.notes.push(format!("equation: {} (docs/spiking.md)", rule.equation));
-        all.push(subject);
-    }
+    all.extend(named_by_lives()?.into_iter().map(Subject::new));
     let column = |(name, meaning): (&str, String)| Key { name: name.to_string(), meaning, usual: None };
     let keys = fields::<NetworkReport>().into_iter().map(column).collect();
     all.push(Subject {
@@ -220,14 +195,15 @@ pub fn reference() -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::LifeConfig;
+    use crate::config::{keys_of, LifeConfig};
     use crate::presets::{commented_life, LifeSetup};
+    use crate::rules::RULES;
     use std::collections::BTreeSet;
 
     #[test]
     fn every_key_of_every_task_and_rule_has_a_meaning() {
-        let meanings = keys();
-        let known: BTreeSet<&str> = meanings.iter().map(|(key, _)| &key[..]).collect();
+        let keys = keys_of(&TABLES);
+        let known: BTreeSet<&str> = keys.iter().map(|key| &key.name[..]).collect();
         for (task, rule) in all_tasks().flat_map(|task| RULES.iter().map(move |rule| (task, rule))) {
             let own: BTreeSet<String> = task
                 .parameters()
@@ -243,7 +219,7 @@ mod tests {
                 assert!(there, "{key} of {} with {}", task.name, rule.name);
             }
         }
-        assert!(meanings.iter().all(|(_, meaning)| meaning.len() > 5));
+        assert!(keys.iter().all(|key| key.meaning.len() > 5));
     }
 
     #[test]
@@ -268,6 +244,24 @@ mod tests {
             include_str!("../../docs/reference.md") == reference().unwrap(),
             "hebbian-rnn explain > docs/reference.md"
         );
+    }
+
+    #[test]
+    fn ranges_are_those_that_are_checked() {
+        for (key, values) in [
+            ("network.tau_ms", "In ms. Range: above 0."),
+            ("network.connectivity", "Range: above 0 and at most 1."),
+            ("network.output", "One of: neurons, readout."),
+            (
+                "perturbation.probability",
+                "Range: from 0 to 1. Read only with a rule that learns from perturbations, such as `delta-x`.",
+            ),
+            ("train.batch", "Range: from 1 to 4294967295."),
+            ("task.critic_lambda", "Range: from 0 to 1."),
+        ] {
+            let text = explain(key).unwrap();
+            assert!(text.lines().next().unwrap().ends_with(values), "{text}");
+        }
     }
 
     #[test]

@@ -3,11 +3,13 @@
 mod evaluate;
 mod explain;
 mod parity;
+mod schema;
 mod simulate;
 mod throughput;
 
 pub use evaluate::{by_type, draw_fresh, evaluate, name_trials, run_fresh, FrozenNetworks, Returns, Score, TypeScore};
 pub use explain::{explain, reference};
 pub use parity::{compare_engines, Comparison};
+pub use schema::{config_schema, life_schema};
 pub use simulate::{parse_inputs, read_inputs, simulate, Inputs};
 pub use throughput::{measure_throughput, Throughput};

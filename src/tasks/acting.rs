@@ -1,10 +1,11 @@
 //! Acting: how a network's outputs become an action in a world, and how much more likely each output makes it.
 
 use crate::environments::Actions;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How outputs become an action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Acting {

@@ -5,6 +5,7 @@
 
 use super::*;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 
 /// Which bit is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub struct Bits {
 }
 
 /// The parameters of `sequence`; see [`Bits`].
-#[derive(DocumentedFields, Serialize, Deserialize)]
+#[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sequence {
     /// T, the number of steps.
@@ -41,7 +42,7 @@ pub(crate) struct Sequence {
 }
 
 /// The parameters of `echo`; see [`Bits`] and [`Lag::Back`].
-#[derive(DocumentedFields, Serialize, Deserialize)]
+#[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Echo {
     /// T, the number of steps.

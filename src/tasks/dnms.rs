@@ -6,9 +6,10 @@
 
 use super::*;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 
 /// The parameters; times in steps (of 1 ms by default).
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dnms {
     /// The name of the variant.
@@ -28,11 +29,13 @@ pub struct Dnms {
     /// Duration of the response period at the end of the trial.
     pub response_steps: usize,
     /// Target if the stimuli differ.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub target: f64,
     /// Target if they are the same; by default −`target`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub target_same: Option<f64>,
     /// A trial with an error below this is correct.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub correct_below: f64,
 }
 
@@ -89,12 +92,10 @@ impl Task for Dnms {
         let end = last_start.saturating_add(self.stimulus_steps);
         expect(end <= self.steps, "task.steps", self.steps, format!("at least {end}, where the second stimulus ends"))?;
         within("task.response_steps", self.response_steps, "task.steps", self.steps)?;
-        positive("task.target", self.target)?;
         if let Some(same) = self.target_same {
-            number("task.target_same", same)?;
             expect(same < self.target, "task.target_same", same, format!("below task.target ({})", self.target))?;
         }
-        positive("task.correct_below", self.correct_below)
+        check_ranges("task", self)
     }
 
     fn steps(&self) -> usize {

@@ -6,29 +6,35 @@ use super::*;
 use crate::environments::{Actions, Environment};
 use crate::error::{bail, ensure};
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use std::sync::Arc;
 
 /// The keys for episodes in a world's table `task`, besides the world's own parameters.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct EpisodeSettings {
     /// How outputs become actions: `argmax`, `softmax`, `direct` or `population-vector`.
     pub acting: Acting,
     /// Steps of the network for each step of the world.
+    #[schemars(range(min = 1))]
     pub network_steps: usize,
     /// Steps of the world for which exploratory noise (of the outputs, and Gaussian perturbations) stays the same.
+    #[schemars(range(min = 1))]
     pub hold: usize,
     /// γ: an action is credited with the rewards that follow, discounted by γ per step; 1: with the return of the
     /// whole episode.
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub discount: f64,
     /// Whether all episodes of a batch have the same start while a network explores, so that they can be compared.
     pub same_start: bool,
     /// The learning rate of a critic, an additional output that learns to predict the discounted future reward; 0: no
     /// critic. It multiplies the mean over the steps of an update.
+    #[schemars(range(min = 0))]
     pub critic_eta: f64,
     /// λ, with a critic: eligibilities decay by γλ per step, and each step is credited with the critic's errors from
     /// then on.
+    #[schemars(range(min = 0, max = 1))]
     pub critic_lambda: f64,
 }
 
@@ -125,19 +131,13 @@ impl Task for Episodes {
     }
 
     fn check(&self) -> Result<()> {
-        let EpisodeSettings { acting, network_steps, hold, discount, same_start: _, critic_eta, critic_lambda } =
-            self.settings;
         self.world.check()?;
         if !self.actor().fits() {
             let (name, all) = (self.world.name(), self.world.actions());
-            bail!(Usage, "task.acting is `{}`, but the actions of `{name}` are {all:?}", text(acting));
+            bail!(Usage, "task.acting is `{}`, but the actions of `{name}` are {all:?}", text(self.settings.acting));
         }
         ensure!(self.world.limit() >= 1, Usage, "episodes of `{}` have a limit of 0 steps", self.world.name());
-        expect(network_steps >= 1, "task.network_steps", network_steps, "at least 1")?;
-        expect(hold >= 1, "task.hold", hold, "at least 1")?;
-        expect(discount > 0.0 && discount <= 1.0, "task.discount", discount, "above 0 and at most 1")?;
-        not_negative("task.critic_eta", critic_eta)?;
-        fraction("task.critic_lambda", critic_lambda)
+        check_ranges("task", &self.settings)
     }
 
     /// The most steps of a network in an episode.

@@ -5,9 +5,10 @@
 
 use super::*;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 
 /// The parameters; times in steps (of 5 ms by default).
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvidenceAccumulation {
     /// The number of cues; odd, so that one side has more.
@@ -17,14 +18,18 @@ pub struct EvidenceAccumulation {
     /// Time from the onset of a cue to the onset of the next.
     pub cue_spacing: usize,
     /// Probability that a cue is on the trial's likelier side.
+    #[schemars(range(min = 0, max = 1))]
     pub cue_probability: f64,
     /// Time from the end of the last cue's spacing to the decision period.
     pub delay_steps: usize,
     /// Duration of the decision period at the end of the trial, in which the output is scored.
+    #[schemars(range(min = 1))]
     pub decision_steps: usize,
     /// Target if there were more cues on the right; if there were more on the left it is −`target`.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub target: f64,
     /// A trial with an error below this is correct.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub correct_below: f64,
 }
 
@@ -59,10 +64,7 @@ impl Task for EvidenceAccumulation {
     fn check(&self) -> Result<()> {
         expect(self.cues % 2 == 1, "task.cues", self.cues, "an odd number, so that one side has more")?;
         within("task.cue_steps", self.cue_steps, "task.cue_spacing", self.cue_spacing)?;
-        expect(self.decision_steps >= 1, "task.decision_steps", self.decision_steps, "at least 1")?;
-        fraction("task.cue_probability", self.cue_probability)?;
-        positive("task.target", self.target)?;
-        positive("task.correct_below", self.correct_below)
+        check_ranges("task", self)
     }
 
     fn steps(&self) -> usize {

@@ -14,13 +14,14 @@ use crate::quantile::quantile;
 use crate::reader::{read, sha256, TensorFile};
 use crate::text::shown;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use std::path::Path;
 
 /// The most trials of a file without `type`.
 const MOST_WITHOUT_TYPE: usize = 16;
 
 /// The parameters.
-#[derive(Clone, Debug, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Parameters {
     /// The file.

@@ -8,8 +8,9 @@
 //!    Declare the file and its struct below.
 //! 2. Add a function to `src/presets/settings.rs` that sets what the task needs: `config.task`, its parameters, and
 //!    everything that differs from the standard network and rule.
-//! 3. Add an entry to `TASKS` in `src/presets/mod.rs` with the task's name, a one-line description, its usual learning
-//!    rule, and the function and struct above.
+//! 3. Add an entry to `TASKS` in `src/presets/mod.rs` with the task's name, a one-line description, the papers
+//!    it rests on, its usual learning rule, the learning rate of each rule that was tried, and the function and struct
+//!    above.
 //! 4. Give the task small sizes in `tests/it/tasks.rs`, which trains each listed task with each rule.
 
 mod acting;
@@ -39,10 +40,12 @@ pub use yang19::Yang19;
 
 // Every task's file begins with `use super::*`, which brings these in.
 use crate::error::{Error, Result};
+use crate::keys::check_ranges;
 use crate::random::{gaussian, stream, Phase, Purpose, Stream};
 use crate::ranges::*;
 use crate::text::in_plain_types;
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -112,7 +115,7 @@ impl Trial {
 }
 
 /// How an output is compared with its target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ErrorMeasure {

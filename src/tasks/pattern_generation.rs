@@ -4,15 +4,18 @@
 use super::*;
 use crate::error::ensure;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use std::f64::consts::TAU;
 
 /// The parameters. The target is Σ_k amplitudes_k sin(2π harmonics_k t / period), with t in steps from 1.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PatternGeneration {
     /// T, the number of steps.
+    #[schemars(range(min = 1))]
     pub steps: usize,
     /// The period of the first harmonic, in steps.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub period: f64,
     /// The frequencies of the sines, as multiples of the first harmonic's.
     pub harmonics: Vec<f64>,
@@ -21,6 +24,7 @@ pub struct PatternGeneration {
     /// The constant input.
     pub input: f64,
     /// A trial with a mean squared error below this is correct.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub correct_below: f64,
 }
 
@@ -51,8 +55,7 @@ impl Task for PatternGeneration {
 
     /// Refuses harmonics without amplitudes.
     fn check(&self) -> Result<()> {
-        expect(self.steps >= 1, "task.steps", self.steps, "at least 1")?;
-        positive("task.period", self.period)?;
+        check_ranges("task", self)?;
         ensure!(
             !self.harmonics.is_empty() && self.amplitudes.len() == self.harmonics.len(),
             Usage,
@@ -60,10 +63,7 @@ impl Task for PatternGeneration {
             self.amplitudes.len(),
             self.harmonics.len()
         );
-        self.harmonics.iter().try_for_each(|harmonic| number("task.harmonics", *harmonic))?;
-        self.amplitudes.iter().try_for_each(|amplitude| number("task.amplitudes", *amplitude))?;
-        number("task.input", self.input)?;
-        positive("task.correct_below", self.correct_below)
+        Ok(())
     }
 
     fn steps(&self) -> usize {

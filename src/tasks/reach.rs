@@ -6,13 +6,15 @@
 
 use super::*;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
 
 /// The parameters; lengths in units of the targets' distance from the centre, times in steps (of 1 ms by default).
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reach {
     /// The number of targets, evenly spaced around the centre.
+    #[schemars(range(min = 1))]
     pub targets: usize,
     /// T, the number of steps.
     pub steps: usize,
@@ -23,8 +25,10 @@ pub struct Reach {
     /// Length of the upper arm and of the forearm.
     pub segments: [f64; 2],
     /// The angle in radians by which an output of 1 turns its joint in a step.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub angle_step: f64,
     /// A trial with an error below this, the mean over x and y, is correct.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub correct_below: f64,
 }
 
@@ -86,12 +90,10 @@ impl Task for Reach {
 
     /// Refuses arms that never move and hands that are never scored.
     fn check(&self) -> Result<()> {
-        expect(self.targets >= 1, "task.targets", self.targets, "at least 1")?;
+        check_ranges("task", self)?;
         within("task.move_steps", self.move_steps, "task.steps", self.steps)?;
         within("task.judged_steps", self.judged_steps, "task.move_steps", self.move_steps)?;
-        self.segments.iter().try_for_each(|segment| positive("task.segments", *segment))?;
-        positive("task.angle_step", self.angle_step)?;
-        positive("task.correct_below", self.correct_below)
+        self.segments.iter().try_for_each(|segment| positive("task.segments", *segment))
     }
 
     fn steps(&self) -> usize {

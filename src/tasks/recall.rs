@@ -3,26 +3,34 @@
 
 use super::*;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 
 /// The parameters; times in steps.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recall {
     /// The number of bits of a pattern, half of them 1 and half −1. The network needs at least as many neurons.
+    #[schemars(range(min = 1))]
     pub bits: usize,
     /// The number of patterns to remember.
+    #[schemars(range(min = 1))]
     pub patterns: usize,
     /// The number of times each pattern is shown; each round has its own order.
+    #[schemars(range(min = 1))]
     pub rounds: usize,
     /// How long a pattern is shown.
+    #[schemars(range(min = 1))]
     pub shown_steps: usize,
     /// The time without input after each pattern.
     pub blank_steps: usize,
     /// How long the incomplete pattern is shown at the end; only the last step is scored.
+    #[schemars(range(min = 1))]
     pub test_steps: usize,
     /// The fraction of its bits that are erased, that is, set to 0.
+    #[schemars(range(min = 0, max = 1))]
     pub erased: f64,
     /// A trial is correct if the fraction of erased bits that are wrong is below this.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub correct_below: f64,
 }
 
@@ -66,19 +74,9 @@ impl Task for Recall {
 
     /// Refuses trials in which nothing is shown, erased or scored.
     fn check(&self) -> Result<()> {
-        for (key, found) in [
-            ("task.bits", self.bits),
-            ("task.patterns", self.patterns),
-            ("task.rounds", self.rounds),
-            ("task.shown_steps", self.shown_steps),
-            ("task.test_steps", self.test_steps),
-        ] {
-            expect(found >= 1, key, found, "at least 1")?;
-        }
-        fraction("task.erased", self.erased)?;
+        check_ranges("task", self)?;
         let expected = format!("at least one erased bit of {}", self.bits);
-        expect(self.erased_bits() >= 1, "task.erased", self.erased, expected)?;
-        positive("task.correct_below", self.correct_below)
+        expect(self.erased_bits() >= 1, "task.erased", self.erased, expected)
     }
 
     fn steps(&self) -> usize {

@@ -3,9 +3,10 @@
 
 use super::*;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 
 /// The parameters; times in steps (of 1 ms by default).
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SelectiveIntegration {
     /// T, the number of steps.
@@ -17,12 +18,16 @@ pub struct SelectiveIntegration {
     /// Duration of the response period at the end of the trial.
     pub response_steps: usize,
     /// At each step a modality is `gain` · (N(0, 1) ± coherence).
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub gain: f64,
     /// The mean of each modality in units of the standard deviation of its noise, also called its coherence.
+    #[schemars(range(min = 0))]
     pub coherence: f64,
     /// Target for a positive mean; for a negative mean it is −`target`.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub target: f64,
     /// A trial with an error below this is correct.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub correct_below: f64,
 }
 
@@ -86,10 +91,7 @@ impl Task for SelectiveIntegration {
         let end = self.stimulus.saturating_add(self.stimulus_steps);
         expect(end <= self.steps, "task.steps", self.steps, format!("at least {end}, where the inputs end"))?;
         within("task.response_steps", self.response_steps, "task.steps", self.steps)?;
-        positive("task.gain", self.gain)?;
-        not_negative("task.coherence", self.coherence)?;
-        positive("task.target", self.target)?;
-        positive("task.correct_below", self.correct_below)
+        check_ranges("task", self)
     }
 
     fn steps(&self) -> usize {

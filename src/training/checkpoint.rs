@@ -165,14 +165,12 @@ impl Checkpoint {
     /// [`Error::Usage`](crate::Error::Usage) if networks are missing between the parts or in two of them, or if the parts have
     /// different settings, numbers of updates or versions of the program.
     pub fn merge(mut parts: Vec<(String, Checkpoint)>) -> Result<Self> {
-        const MAY_DIFFER: [&str; 5] =
-            ["train.networks", "train.device", "train.checkpoint_every", "train.keep", "task.path"];
         parts.sort_by_key(|(_, part)| part.setup.config.train.networks.start);
         let networks = |part: &Checkpoint| part.setup.config.train.networks;
         for pair in parts.windows(2) {
             let [(a, before), (b, next)] = pair else { continue };
             let neighbours = [(a, networks(before), &before.program), (b, networks(next), &next.program)];
-            follow(neighbours, before.setup.config.difference(&next.setup.config, &MAY_DIFFER)?)?;
+            follow(neighbours, before.setup.config.difference_of_parts(&next.setup.config)?)?;
             let (fewer, more) = if before.updates < next.updates { (a, b) } else { (b, a) };
             ensure!(
                 before.updates == next.updates,

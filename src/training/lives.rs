@@ -81,13 +81,12 @@ impl LifeCheckpoint {
     /// [`Error::Usage`](crate::Error::Usage) if networks are missing between the parts or in two of them, or if the parts have
     /// different settings, ages or versions of the program.
     pub fn merge(mut parts: Vec<(String, LifeCheckpoint)>) -> Result<Self> {
-        const MAY_DIFFER: [&str; 4] = ["life.networks", "life.device", "life.checkpoint_every_seconds", "life.keep"];
         parts.sort_by_key(|(_, part)| part.setup.config.life.networks.start);
         let networks = |part: &LifeCheckpoint| part.setup.config.life.networks;
         for pair in parts.windows(2) {
             let [(a, before), (b, next)] = pair else { continue };
             let neighbours = [(a, networks(before), &before.program), (b, networks(next), &next.program)];
-            follow(neighbours, before.setup.config.difference(&next.setup.config, &MAY_DIFFER)?)?;
+            follow(neighbours, before.setup.config.difference_of_parts(&next.setup.config)?)?;
             let (younger, older) = if before.block < next.block { (a, b) } else { (b, a) };
             ensure!(
                 before.block == next.block,

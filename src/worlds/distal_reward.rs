@@ -7,12 +7,13 @@ use crate::random::{stream, Phase, Purpose, Stream};
 use crate::ranges::number;
 use documented::DocumentedFields;
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::ops::Range;
 
 /// Reward comes seconds after two neurons with a synapse between them fire one after the other.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct DistalReward {

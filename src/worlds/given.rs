@@ -2,12 +2,13 @@
 
 use super::{Block, Curve, LifeRow, Places, Verdict, View, World};
 use crate::error::{bail, Result};
-use crate::text::{fields, prefixed};
+use crate::keys::Key;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The world's parameters. Times are those of the life, in ms from birth; the step at t ms is the t/Δt-th, from 0.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Given {
@@ -20,7 +21,7 @@ pub struct Given {
 }
 
 /// The spikes of a neuron.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Train {
     /// Its population.
@@ -32,7 +33,7 @@ pub struct Train {
 }
 
 /// A reward that lasts until the next one begins.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reward {
     /// When it begins.
@@ -42,10 +43,11 @@ pub struct Reward {
 }
 
 impl Given {
-    /// The parameters, with the meaning of each.
-    pub(crate) fn meanings() -> Vec<(String, String)> {
-        let (spikes, rewards) = (prefixed("spikes.", fields::<Train>()), prefixed("rewards.", fields::<Reward>()));
-        [prefixed("", fields::<Given>()), spikes, rewards].concat()
+    /// The parameters.
+    pub(crate) fn keys() -> Vec<Key> {
+        let spikes = Key::of::<Train>().into_iter().map(|key| key.inside("spikes"));
+        let rewards = Key::of::<Reward>().into_iter().map(|key| key.inside("rewards"));
+        Key::of::<Given>().into_iter().chain(spikes).chain(rewards).collect()
     }
 
     /// The world of a network.

@@ -3,12 +3,13 @@
 use super::{mean, Block, Curve, LifeRow, Places, Verdict, View, Wiring, World};
 use crate::error::Result;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 
 /// The world's parameters: population `readout` is to produce f(t) = Σ_k a_k sin(2π k t/period), divided by `scale`; the
 /// reward of a step is −Σ (z − f)².
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Pattern {

@@ -8,12 +8,13 @@ use crate::ranges::{expect, number};
 use documented::DocumentedFields;
 use rand::seq::index::sample;
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::ops::Range;
 
 /// One of many stimuli is followed by reward.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Pavlovian {

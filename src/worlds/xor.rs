@@ -7,11 +7,12 @@ use crate::ranges::{not_negative, number};
 use documented::DocumentedFields;
 use rand::seq::index::sample;
 use rand::seq::SliceRandom;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// How bits are coded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Code {
@@ -23,7 +24,7 @@ pub enum Code {
 }
 
 /// The world's parameters.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Xor {

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 /// The floors from the bottom up. Folders on one line don't use each other.
-const FLOORS: [&[&str]; 16] = [
-    &["held", "text", "quantile", "random"],
+const FLOORS: [&[&str]; 17] = [
+    &["held", "papers", "quantile", "random", "text"],
     &["error"],
     &["files", "ranges", "reader"],
+    &["keys"],
     &["environments"],
     &["config", "device", "plot", "tasks", "worlds"],
     &["model"],

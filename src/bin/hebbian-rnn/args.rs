@@ -93,6 +93,16 @@ fn settings(
 pub struct ExplainArgs {
     /// A key such as network.gain or gain, a task, a rule, a life, a neuron model or a column [default: all of them, as docs/reference.md]
     pub name: Option<String>,
+    /// Print the JSON schema of a config.toml instead, with which editors complete and check it
+    #[arg(long, value_name = "OF", conflicts_with = "name")]
+    pub schema: Option<SchemaOf>,
+}
+
+/// The kinds of config.toml.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum SchemaOf {
+    Run,
+    Life,
 }
 
 #[derive(Args)]

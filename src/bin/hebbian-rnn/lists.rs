@@ -1,6 +1,6 @@
 //! `hebbian-rnn explain`, `hebbian-rnn cite`, `hebbian-rnn tasks`, `hebbian-rnn rules` and `hebbian-rnn devices`.
 
-use crate::args::{CiteArgs, ExplainArgs, ListArgs};
+use crate::args::{CiteArgs, ExplainArgs, ListArgs, SchemaOf};
 use crate::output::{print_json, print_table, usage, yes_no};
 use anyhow::Result;
 use candle_core::Device;
@@ -48,9 +48,11 @@ pub fn rules(args: ListArgs) -> Result<()> {
 }
 
 pub fn explain(args: ExplainArgs) -> Result<()> {
-    let text = match &args.name {
-        Some(name) => usage(hebbian_rnn::explain(name))? + "\n",
-        None => hebbian_rnn::reference()?,
+    let text = match (&args.name, args.schema) {
+        (Some(name), _) => usage(hebbian_rnn::explain(name))? + "\n",
+        (None, Some(SchemaOf::Run)) => hebbian_rnn::config_schema()? + "\n",
+        (None, Some(SchemaOf::Life)) => hebbian_rnn::life_schema()? + "\n",
+        (None, None) => hebbian_rnn::reference()?,
     };
     Ok(write!(stdout(), "{text}")?)
 }

@@ -21,7 +21,7 @@ use crate::engine::eligibility::{zeros, Aligned};
 use crate::engine::fused::{self, Of};
 use crate::engine::loss::of_trial;
 use crate::engine::memory::{Part, Sizes};
-use crate::engine::{product, Ensemble, Episode, Gradients, Record, Strides, TrialBatch};
+use crate::engine::{product, Concern, Ensemble, Episode, Gradients, Record, Refusal, Strides, TrialBatch};
 use crate::error::Result;
 use crate::presets::Setup;
 use crate::tasks::Task;
@@ -29,12 +29,14 @@ use candle_core::{Device, Tensor};
 use pulp::{Simd, WithSimd};
 
 /// Why the gradient of a setup's trials needs candle's graph; `None`: it doesn't.
-pub(in crate::engine) fn refuses(setup: &Setup, device: &Device) -> Option<String> {
+pub(in crate::engine) fn refuses(setup: &Setup, device: &Device) -> Option<Refusal> {
     if !device.is_cpu() {
-        return Some("gradients on a GPU run on plain operations, which candle differentiates".into());
+        let reason = "gradients on a GPU run on plain operations, which candle differentiates";
+        return Some(Refusal::new(Concern::Device, reason));
     }
     let config = &setup.config;
-    let differentiated = |what: &str| Some(format!("gradients through {what} run on plain operations"));
+    let differentiated =
+        |what: &str| Some(Refusal::new(Concern::Setup, format!("gradients through {what} run on plain operations")));
     if config.fast_weights.stage != Stage::None {
         return differentiated("fast weights (trace.stage)");
     }

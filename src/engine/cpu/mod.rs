@@ -27,7 +27,7 @@ use self::shard::Trial;
 use super::eligibility::{zeros, Aligned, HostEligibility};
 use super::fused::Of;
 use super::memory::{parts, Part, Sizes};
-use super::{fused, Eligibility, Engine, Ensemble, Episode, Record, TrialBatch};
+use super::{fused, Concern, Eligibility, Engine, Ensemble, Episode, Record, Refusal, TrialBatch};
 use crate::config::{Kernels, Stage};
 use crate::model::{FastWeights, State};
 use crate::presets::Setup;
@@ -46,9 +46,9 @@ pub(super) struct Cpu {
 }
 
 impl Engine for Cpu {
-    fn refuses(&self, setup: &Setup, device: &Device) -> Option<String> {
+    fn refuses(&self, setup: &Setup, device: &Device) -> Option<Refusal> {
         if !device.is_cpu() {
-            return Some("the device is not the CPU".into());
+            return Some(Refusal::new(Concern::Device, "the device is not the CPU"));
         }
         let of = if setup.task.episodes().is_some() { Of::Episodes } else { Of::Trials };
         fused::refuses(setup, &[Kernels::Fused], of)

@@ -6,7 +6,7 @@ use super::uploads::GpuUploads;
 use super::{driver, tensors, Workspace};
 use crate::config::{Distribution, Kernels};
 use crate::engine::memory::{parts, Part, Sizes};
-use crate::engine::{fused, Eligibility, Engine, Ensemble, Episode, Record, TrialBatch};
+use crate::engine::{fused, Concern, Eligibility, Engine, Ensemble, Episode, Record, Refusal, TrialBatch};
 use crate::presets::Setup;
 use candle_core::cuda_backend::cudarc::driver::sys::{CUdevice_attribute, CUfunction_attribute};
 use candle_core::cuda_backend::cudarc::driver::{DeviceRepr, LaunchConfig, PushKernelArg};
@@ -94,12 +94,12 @@ pub(in crate::engine) struct Cuda {
 }
 
 impl Engine for Cuda {
-    fn refuses(&self, setup: &Setup, device: &Device) -> Option<String> {
+    fn refuses(&self, setup: &Setup, device: &Device) -> Option<Refusal> {
         if !device.is_cuda() {
-            return Some("the device is not a CUDA GPU".into());
+            return Some(Refusal::new(Concern::Device, "the device is not a CUDA GPU"));
         }
         if setup.task.episodes().is_some() {
-            return Some("a world that answers (its steps run on the host)".into());
+            return Some(Refusal::new(Concern::Setup, "a world that answers (its steps run on the host)"));
         }
         fused::refuses(setup, &[Kernels::Fused, Kernels::Stepwise], fused::Of::Trials)
     }

@@ -15,7 +15,7 @@ mod workers;
 use super::memory::{Part, Sizes};
 use super::reference::TrialTensors;
 
-use super::{adjoint, forward, Engine, Ensemble, Episode, Gradients, Record, TrialBatch};
+use super::{adjoint, forward, Concern, Engine, Ensemble, Episode, Gradients, Record, Refusal, TrialBatch};
 use crate::config::{Config, InputWeights, Loss, Output, Parameters};
 use crate::error::{Error, Result};
 use crate::model::Weights;
@@ -149,8 +149,9 @@ impl Gradient {
 }
 
 impl Engine for Gradient {
-    fn refuses(&self, setup: &Setup, _device: &Device) -> Option<String> {
-        (!setup.follows_gradient()).then(|| format!("the rule `{}` needs no gradient", setup.rule.name()))
+    fn refuses(&self, setup: &Setup, _device: &Device) -> Option<Refusal> {
+        let reason = || format!("the rule `{}` needs no gradient", setup.rule.name());
+        (!setup.follows_gradient()).then(|| Refusal::new(Concern::Setup, reason()))
     }
 
     fn memory(&self, setup: &Setup, sizes: &Sizes) -> Vec<Part> {

@@ -6,13 +6,14 @@ use crate::ranges::{expect, not_negative, number};
 use candle_core::Tensor;
 use documented::DocumentedFields;
 use pulp::{Arch, Simd, WithSimd};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `izhikevich`: v̇ = 0.04 v² + 5 v + 140 − u + I, u̇ = a (b v − u), in ms and mV; where v ≥ 30 there is a spike, and
 /// v ← c, u ← u + d (Izhikevich 2003; 2007). A step lasts 1 ms: v moves by two steps of half of it, then u by one.
 ///
 /// I is the sum of the weights of arriving spikes and of a noise from U(−`noise`, `noise`).
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Izhikevich {
     /// a, the rate of the recovery u, in 1/ms.

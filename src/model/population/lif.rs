@@ -6,6 +6,7 @@ use crate::ranges::{expect, not_negative, number, positive};
 use candle_core::Tensor;
 use documented::DocumentedFields;
 use pulp::{Arch, Simd, WithSimd};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `lif`: u ← rest + (u − rest) e^(−Δt/τ) + I; a spike where u > θ, after which u is at `reset_mv` for the refractory
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// With `adaptation_mv` above 0 the threshold is θ + β a, where a grows by 1 with each of the neuron's spikes and decays
 /// with τ_a (Bellec et al. 2020).
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Lif {
     /// τ, the time constant of the membrane.

@@ -12,9 +12,11 @@ mod source;
 mod srm0;
 
 use crate::error::{At, Error, Result};
-use crate::text::{fields, with_defaults};
+use crate::keys::{with_defaults, Key};
+use crate::papers::*;
 use candle_core::Tensor;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use toml::{Table, Value};
@@ -88,37 +90,47 @@ pub(crate) struct ModelInfo {
     pub name: &'static str,
     /// A one-line description.
     pub summary: &'static str,
+    /// The papers that it rests on.
+    pub papers: &'static [&'static Paper],
     /// The parameters with their defaults.
     pub defaults: Table,
-    /// The meaning of each parameter.
-    pub meanings: Vec<(&'static str, String)>,
+    /// The parameters with their meanings and ranges.
+    pub keys: Vec<Key>,
 }
 
 impl ModelInfo {
     /// Its parameters, keys of `population.NAME.neurons`, each with its default and its meaning.
-    pub fn parameters(&self) -> Vec<(&'static str, Value, String)> {
-        with_defaults(self.meanings.clone(), &self.defaults)
+    pub fn parameters(&self) -> Vec<(String, Value, String)> {
+        with_defaults(self.keys.clone(), &self.defaults)
     }
 }
 
 /// The models.
 pub(crate) fn population_models() -> Vec<ModelInfo> {
-    let source = |name, summary| ModelInfo { name, summary, defaults: Table::new(), meanings: Vec::new() };
+    let source = |name, summary| ModelInfo { name, summary, papers: &[], defaults: Table::new(), keys: Vec::new() };
     vec![
         source("input", "spikes or rates given by the world"),
         source("poisson", "random spikes at rates set by the world"),
-        info::<lif::Lif>("lif", "leaky integrate-and-fire (Florian 2007)"),
-        info::<srm0::Srm0>("srm0", "spike response model with escape noise (Frémaux et al. 2013)"),
-        info::<izhikevich::Izhikevich>("izhikevich", "two-variable model of many kinds of spiking (Izhikevich 2003)"),
-        info::<rate::Rate>("rate", "leaky rate neuron, r = tanh(x) (Hoerzer et al. 2014)"),
-        info::<rate::Linear>("linear", "linear readout that explores (Hoerzer et al. 2014)"),
+        info::<lif::Lif>("lif", "leaky integrate-and-fire (Florian 2007)", &[FLORIAN_2007]),
+        info::<srm0::Srm0>("srm0", "spike response model with escape noise (Frémaux et al. 2013)", &[FREMAUX_2013]),
+        info::<izhikevich::Izhikevich>(
+            "izhikevich",
+            "two-variable model of many kinds of spiking (Izhikevich 2003)",
+            &[IZHIKEVICH_2003],
+        ),
+        info::<rate::Rate>("rate", "leaky rate neuron, r = tanh(x) (Hoerzer et al. 2014)", &[HOERZER_2014]),
+        info::<rate::Linear>("linear", "linear readout that explores (Hoerzer et al. 2014)", &[HOERZER_2014]),
     ]
 }
 
-fn info<P: DocumentedFields + Serialize + Default>(name: &'static str, summary: &'static str) -> ModelInfo {
+fn info<P: DocumentedFields + JsonSchema + Serialize + Default>(
+    name: &'static str,
+    summary: &'static str,
+    papers: &'static [&'static Paper],
+) -> ModelInfo {
     // Flat structs of numbers can always be written as TOML.
     let defaults = Table::try_from(P::default()).unwrap_or_default();
-    ModelInfo { name, summary, defaults, meanings: fields::<P>() }
+    ModelInfo { name, summary, papers, defaults, keys: Key::of::<P>() }
 }
 
 /// The model that a table `neurons` describes, for steps of `dt_ms`. `split`: whether some of its input outlasts its spikes

@@ -7,10 +7,11 @@ use crate::ranges::{expect, not_negative, positive};
 use candle_core::Tensor;
 use documented::DocumentedFields;
 use pulp::{Arch, Simd, WithSimd};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `rate`: x ← x + Δt/τ (−x + I), r = tanh(x) + U(−`noise`, `noise`) (Hoerzer et al. 2014).
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Rate {
     /// τ, the time constant of x.
@@ -27,7 +28,7 @@ impl Default for Rate {
 }
 
 /// `linear`: r = I + U(−`noise`, `noise`): a readout that explores.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Linear {
     /// The bound of the noise.

@@ -7,13 +7,14 @@ use crate::ranges::{expect, number, positive};
 use candle_core::Tensor;
 use documented::DocumentedFields;
 use pulp::{Arch, Simd, WithSimd};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::LOG2_E;
 
 /// `srm0`: u = ε₀/(τ_m − τ_s) Σ w (e^(−s/τ_m) − e^(−s/τ_s)) + χ e^(−ŝ/τ_m), with s the time since each presynaptic spike
 /// and ŝ that since the neuron's own last one; a spike in Δt with probability 1 − exp(−Δt ρ₀ exp((u − θ)/Δu))
 /// (Frémaux et al. 2013, eqs 18 to 20).
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Srm0 {
     /// τ_m, the time constant of the membrane.

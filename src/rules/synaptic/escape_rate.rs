@@ -15,9 +15,11 @@
 
 use super::{factor, parameters, table, Needs, SynapseRule, SynapseRuleInfo, Third};
 use crate::error::Result;
+use crate::keys::Key;
+use crate::papers::{FREMAUX_2013, VASILAKI_2009};
 use crate::ranges::{expect, number, positive};
-use crate::text::fields;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
@@ -60,7 +62,7 @@ impl Filter {
 }
 
 /// The parameters of `r-max` and `td-ltp`: the postsynaptic potential, as in the neuron model.
-#[derive(DocumentedFields, Serialize, Deserialize)]
+#[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Potential {
     /// η, in ms per reward and mV.
@@ -80,7 +82,7 @@ struct Potential {
 }
 
 /// The parameters of `td-stdp`.
-#[derive(DocumentedFields, Serialize, Deserialize)]
+#[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Window {
     /// η, in ms per reward.
@@ -108,9 +110,10 @@ const fn potential(eta: f64, tau_z_ms: f64, rise_z_ms: f64) -> Potential {
 pub(super) const R_MAX: SynapseRuleInfo = SynapseRuleInfo {
     name: "r-max",
     summary: "spikes minus their probability, times the postsynaptic potential (Vasilaki 2009; Frémaux 2013)",
+    papers: &[VASILAKI_2009, FREMAUX_2013],
     equation: "ζ_ij = (f_i − p_i) h_ij, filtered: z; Δw_ij = η Δt M z_ij",
     needs: Needs::Escape,
-    meanings: fields::<Potential>,
+    keys: Key::of::<Potential>,
     parameters: || table(&potential(1.5e-3, 500.0, 0.0)),
     build: |given, dt_ms| build_potential(&R_MAX, given, dt_ms, true),
 };
@@ -118,9 +121,10 @@ pub(super) const R_MAX: SynapseRuleInfo = SynapseRuleInfo {
 pub(super) const TD_LTP: SynapseRuleInfo = SynapseRuleInfo {
     name: "td-ltp",
     summary: "spikes times the postsynaptic potential, for a reward that is a TD error (Frémaux 2013)",
+    papers: &[FREMAUX_2013],
     equation: "ζ_ij = f_i h_ij, filtered: z; Δw_ij = η Δt M z_ij",
     needs: Needs::Escape,
-    meanings: fields::<Potential>,
+    keys: Key::of::<Potential>,
     parameters: || table(&potential(0.01, 200.0, 50.0)),
     build: |given, dt_ms| build_potential(&TD_LTP, given, dt_ms, false),
 };
@@ -128,9 +132,10 @@ pub(super) const TD_LTP: SynapseRuleInfo = SynapseRuleInfo {
 pub(super) const TD_STDP: SynapseRuleInfo = SynapseRuleInfo {
     name: "td-stdp",
     summary: "spike-timing-dependent plasticity since the neuron's last spike, for a TD error (Frémaux 2013)",
+    papers: &[FREMAUX_2013],
     equation: "ζ_ij = A₊ f_i h_ij + A₋ P⁻_i x_j, filtered: z; Δw_ij = η Δt M z_ij",
     needs: Needs::Escape,
-    meanings: fields::<Window>,
+    keys: Key::of::<Window>,
     parameters: || {
         table(&Window {
             eta: 2.5e-4,

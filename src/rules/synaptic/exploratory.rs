@@ -3,9 +3,11 @@
 //! presynaptic rate that contributed to r_i.
 
 use super::{parameters, table, Needs, SynapseRule, SynapseRuleInfo};
+use crate::keys::Key;
+use crate::papers::HOERZER_2014;
 use crate::ranges::{expect, fraction, not_negative};
-use crate::text::fields;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The rule, with its parameters in steps.
@@ -27,7 +29,7 @@ pub struct Exploratory {
 }
 
 /// The parameters as they are written.
-#[derive(DocumentedFields, Serialize, Deserialize)]
+#[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Parameters {
     /// η at birth.
@@ -55,9 +57,10 @@ pub(super) const INFO: SynapseRuleInfo = SynapseRuleInfo {
     name: "eh",
     summary:
         "exploratory Hebb: rate times deviation from the running mean, while reward exceeds its own mean (Hoerzer 2014)",
+    papers: &[HOERZER_2014],
     equation: "Δw_ij = η(t) (r_i − r̄_i) M r_j, M = 1 where P > P̄, else 0",
     needs: Needs::Rates,
-    meanings: fields::<Parameters>,
+    keys: Key::of::<Parameters>,
     parameters: || table(&Parameters::default()),
     build: |table, dt_ms| {
         let own: Parameters = parameters((INFO.parameters)(), table)?;

@@ -12,8 +12,9 @@ pub use exploratory::Exploratory;
 pub use pair_stdp::{PairRule, Simultaneous, Third};
 
 use crate::error::{At, Error, Result};
+use crate::keys::{with_defaults, Key};
+use crate::papers::Paper;
 use crate::ranges::not_negative;
-use crate::text::with_defaults;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use toml::{Table, Value};
@@ -48,12 +49,14 @@ pub struct SynapseRuleInfo {
     pub name: &'static str,
     /// A one-line description with the source.
     pub summary: &'static str,
+    /// The papers that it rests on.
+    pub papers: &'static [&'static Paper],
     /// Its equation in each step, in the symbols of docs/spiking.md.
     pub equation: &'static str,
     /// The requirements on the populations.
     pub needs: Needs,
-    /// The meaning of each parameter.
-    pub(crate) meanings: fn() -> Vec<(&'static str, String)>,
+    /// Its parameters, with their meanings and ranges.
+    pub(crate) keys: fn() -> Vec<Key>,
     parameters: fn() -> Table,
     build: fn(Table, f64) -> Result<SynapseRule>,
 }
@@ -81,8 +84,8 @@ impl SynapseRuleInfo {
     }
 
     /// The rule's parameters, keys of `projection.FROM-TO.rule`, each with its default and its meaning.
-    pub fn parameters(&self) -> Vec<(&'static str, Value, String)> {
-        with_defaults((self.meanings)(), &(self.parameters)())
+    pub fn parameters(&self) -> Vec<(String, Value, String)> {
+        with_defaults((self.keys)(), &(self.parameters)())
     }
 
     /// Its table in a configuration: the name and all parameters with their defaults.

@@ -12,9 +12,11 @@
 
 use super::{factor, parameters, table, Needs, SynapseRule, SynapseRuleInfo};
 use crate::error::Result;
+use crate::keys::Key;
+use crate::papers::{FLORIAN_2007, IZHIKEVICH_2007, SONG_2000};
 use crate::ranges::{expect, not_negative, number, positive};
-use crate::text::fields;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
@@ -77,7 +79,7 @@ pub enum Third {
 }
 
 /// The parameters of `stdp`, `mstdp` and `mstdpet`; those that a rule does not have are not given.
-#[derive(DocumentedFields, Serialize, Deserialize)]
+#[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Pairs {
     /// γ, in the unit of the weights.
@@ -115,7 +117,7 @@ impl Default for Pairs {
 }
 
 /// The parameters of `da-stdp`.
-#[derive(DocumentedFields, Serialize, Deserialize)]
+#[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Dopaminergic {
     /// τ₊, the time constant of the presynaptic trace.
@@ -155,9 +157,10 @@ impl Default for Dopaminergic {
 pub(super) const STDP: SynapseRuleInfo = SynapseRuleInfo {
     name: "stdp",
     summary: "spike-timing-dependent plasticity of pairs, without a third factor (Song et al. 2000)",
+    papers: &[SONG_2000],
     equation: "Δw_ij = γ ζ_ij, ζ_ij = A₊ P⁺_j f_i + A₋ P⁻_i f_j",
     needs: Needs::Spikes,
-    meanings: fields::<Pairs>,
+    keys: Key::of::<Pairs>,
     parameters: || table(&Pairs { gamma: 0.01, expected_reward_ms: None, ..Pairs::default() }),
     build: |table, dt_ms| build(&STDP, table, dt_ms),
 };
@@ -165,9 +168,10 @@ pub(super) const STDP: SynapseRuleInfo = SynapseRuleInfo {
 pub(super) const MSTDP: SynapseRuleInfo = SynapseRuleInfo {
     name: "mstdp",
     summary: "spike-timing-dependent plasticity times the reward of the next step (Florian 2007)",
+    papers: &[FLORIAN_2007],
     equation: "Δw_ij = γ r ζ_ij with the reward r of the next step",
     needs: Needs::Spikes,
-    meanings: fields::<Pairs>,
+    keys: Key::of::<Pairs>,
     parameters: || table(&Pairs::default()),
     build: |table, dt_ms| build(&MSTDP, table, dt_ms),
 };
@@ -175,9 +179,10 @@ pub(super) const MSTDP: SynapseRuleInfo = SynapseRuleInfo {
 pub(super) const MSTDPET: SynapseRuleInfo = SynapseRuleInfo {
     name: "mstdpet",
     summary: "reward times an eligibility trace of spike-timing-dependent plasticity (Florian 2007)",
+    papers: &[FLORIAN_2007],
     equation: "z_ij ← z_ij e^(−Δt/τ_z) + ζ_ij/τ_z; Δw_ij = γ Δt r z_ij",
     needs: Needs::Spikes,
-    meanings: fields::<Pairs>,
+    keys: Key::of::<Pairs>,
     parameters: || table(&Pairs { gamma: 0.625, tau_z_ms: Some(25.0), ..Pairs::default() }),
     build: |table, dt_ms| build(&MSTDPET, table, dt_ms),
 };
@@ -185,9 +190,10 @@ pub(super) const MSTDPET: SynapseRuleInfo = SynapseRuleInfo {
 pub(super) const DA_STDP: SynapseRuleInfo = SynapseRuleInfo {
     name: "da-stdp",
     summary: "spike-timing-dependent plasticity with an eligibility trace, gated by dopamine (Izhikevich 2007)",
+    papers: &[IZHIKEVICH_2007],
     equation: "c_ij ← c_ij e^(−Δt/τ_c) + ζ_ij; Δw_ij = (d₀ + d) c_ij",
     needs: Needs::Spikes,
-    meanings: fields::<Dopaminergic>,
+    keys: Key::of::<Dopaminergic>,
     parameters: || table(&Dopaminergic::default()),
     build: |table, dt_ms| {
         let own: Dopaminergic = parameters((DA_STDP.parameters)(), table)?;

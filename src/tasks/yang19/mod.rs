@@ -6,13 +6,14 @@
 
 use super::*;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use std::f64::consts::PI;
 
 mod plan;
 use plan::{Kind, Times, ALL};
 
 /// The parameters.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Yang19 {
     /// The tasks, by their names in the authors' program; each has its own input, and they take turns. All: fdgo, reactgo, delaygo,
@@ -20,15 +21,19 @@ pub struct Yang19 {
     /// multidelaydm, dmsgo, dmsnogo, dmcgo, dmcnogo.
     pub tasks: Vec<String>,
     /// The number of inputs of each modality, and of outputs, around a ring.
+    #[schemars(range(min = 4, max = 4096))]
     pub ring: usize,
     /// The length of a step in ms, which should equal `network.dt_ms`.
+    #[schemars(range(min = 1, max = 50))]
     pub step_ms: f64,
     /// The standard deviation of the noise on each input at each step.
+    #[schemars(range(min = 0))]
     pub noise: f64,
     /// Whether decisions are made easier: differences in strength are ten times (without delay) or twice (with delay)
     /// as large.
     pub easy: bool,
     /// A trial with an error below this is correct. A wrong answer counts as an error of 1.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub correct_below: f64,
 }
 
@@ -103,10 +108,7 @@ impl Task for Yang19 {
         if let Some(name) = self.tasks.iter().find(|name| known().all(|known| known != *name)) {
             return Err(Error::unknown("task.tasks", name, known()));
         }
-        expect((4..=4096).contains(&self.ring), "task.ring", self.ring, "4 to 4096")?;
-        expect((1.0..=50.0).contains(&self.step_ms), "task.step_ms", self.step_ms, "1 to 50")?;
-        not_negative("task.noise", self.noise)?;
-        positive("task.correct_below", self.correct_below)
+        check_ranges("task", self)
     }
 
     fn steps(&self) -> usize {

@@ -8,13 +8,14 @@ use crate::error::Result;
 use crate::random::Stream;
 use crate::ranges::{number, positive};
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::{PI, TAU};
 
 /// The largest velocities.
 const MOST: [f64; 2] = [4.0 * PI, 9.0 * PI];
 
-#[derive(DocumentedFields, Serialize, Deserialize)]
+#[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Parameters {
     /// F_max, the largest torque.

@@ -3,11 +3,12 @@
 use crate::error::Result;
 use crate::ranges::number;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// a = (1/Z) Σ_k ρ_k a_k, with ρ_k the spikes of neuron k, filtered by γ(t) = (e^(−t/τ_γ) − e^(−t/υ_γ)) / (τ_γ − υ_γ), and Z
 /// the number of neurons or the sum of their rates.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Actor {

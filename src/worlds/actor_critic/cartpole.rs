@@ -9,13 +9,14 @@ use crate::random::Stream;
 use crate::ranges::{number, positive};
 use documented::DocumentedFields;
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::{PI, TAU};
 
 /// A trial ends beyond these positions and angles.
 const MOST: [f64; 2] = [2.5, 5.0 * PI];
 
-#[derive(DocumentedFields, Serialize, Deserialize)]
+#[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Parameters {
     /// F_max, the largest force.

@@ -3,11 +3,12 @@
 use crate::error::Result;
 use crate::ranges::{number, positive};
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// V = ν ρ̄ + V₀, with ρ̄ the mean rate of the neurons: their spikes, filtered by
 /// κ(t) = (e^(−t/τ_κ) − e^(−t/υ_κ)) / (τ_κ − υ_κ).
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Critic {

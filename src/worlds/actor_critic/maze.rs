@@ -8,6 +8,7 @@ use crate::random::Stream;
 use crate::ranges::{number, positive};
 use documented::DocumentedFields;
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::{SQRT_2, TAU};
 
@@ -17,7 +18,7 @@ const WALL: f64 = 10.0;
 const OBSTACLES: [[f64; 4]; 3] = [[-5.0, -3.0, -5.0, 5.0], [3.0, 5.0, -5.0, 5.0], [-5.0, 5.0, -5.0, -3.0]];
 const STARTS: [[f64; 2]; 4] = [[7.5, 0.0], [-7.5, 0.0], [0.0, 7.5], [0.0, -7.5]];
 
-#[derive(DocumentedFields, Serialize, Deserialize)]
+#[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Parameters {
     /// The reward for running into a wall.

@@ -17,14 +17,15 @@ mod trials;
 
 use super::{restored, state, within, Block, Curve, LifeRow, Places, Verdict, View, Wiring, World, MOST_STEPS};
 use crate::error::{ensure, Result};
+use crate::keys::{Key, OtherKeys};
 use crate::random::{stream, Phase, Purpose, Stream};
 use crate::ranges::{expect, not_negative, number, positive};
-use crate::text::{fields, prefixed};
 use actor::{Actor, Voting};
 use body::Body;
 use critic::{Critic, Prediction};
 use documented::DocumentedFields;
 use place_cells::{Axis, PlaceCells};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::ops::Range;
@@ -34,7 +35,7 @@ use std::ops::Range;
 const MOST_A_STEP: f64 = 5.0;
 
 /// Trials of an actor and a critic.
-#[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ActorCritic {
@@ -65,20 +66,23 @@ pub struct ActorCritic {
     /// How spikes of population `actor` become an action.
     pub actor: Actor,
     /// The body's own parameters.
+    #[schemars(with = "OtherKeys")]
     pub body: toml::Table,
 }
 
 impl ActorCritic {
-    /// The parameters of the world called `name`, with the meaning of each.
-    pub(crate) fn meanings(name: &str) -> Vec<(String, String)> {
+    /// The parameters of the world called `name`.
+    pub(crate) fn keys(name: &str) -> Vec<Key> {
         let body = match name {
-            "maze" => fields::<maze::Parameters>(),
-            "linear-track" => fields::<track::Parameters>(),
-            "acrobot-swing-up" => fields::<acrobot::Parameters>(),
-            _ => fields::<cartpole::Parameters>(),
+            "maze" => Key::of::<maze::Parameters>(),
+            "linear-track" => Key::of::<track::Parameters>(),
+            "acrobot-swing-up" => Key::of::<acrobot::Parameters>(),
+            _ => Key::of::<cartpole::Parameters>(),
         };
-        let (critic, actor) = (prefixed("critic.", fields::<Critic>()), prefixed("actor.", fields::<Actor>()));
-        [prefixed("", fields::<ActorCritic>()), critic, actor, prefixed("body.", body)].concat()
+        let inside = |table: &'static str, keys: Vec<Key>| keys.into_iter().map(move |key| key.inside(table));
+        let critic = inside("critic", Key::of::<Critic>());
+        let actor = inside("actor", Key::of::<Actor>());
+        Key::of::<ActorCritic>().into_iter().chain(critic).chain(actor).chain(inside("body", body)).collect()
     }
 }
 

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::random::Stream;
 use crate::ranges::positive;
 use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::SQRT_2;
 
@@ -15,7 +16,7 @@ const GOAL: f64 = 16.0;
 /// Values are reported by quarters of the track.
 const PARTS: usize = 4;
 
-#[derive(DocumentedFields, Serialize, Deserialize)]
+#[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Parameters {
     /// The velocity along the track, in units of length per second.

@@ -1,0 +1,277 @@
+//! What is known of each key of a configuration: its meaning from the documentation of the struct's field, the rest from
+//! its JSON schema, which `schemars` derives from the field's type and attributes.
+//!
+//! Attributes of a field: `range` and `exclusiveMinimum`, `exclusiveMaximum` for numbers, and
+//!
+//! - `x-read-with`: what has to be selected for the key to have an effect ([`ReadWith`]); of a struct, for all its keys;
+//! - `x-resume`: whether a resumed run can change it;
+//! - `x-merge`: whether runs that are merged can differ in it.
+
+use crate::error::Result;
+use crate::ranges::Range;
+use crate::text::{fields, shown};
+use documented::DocumentedFields;
+use schemars::generate::SchemaSettings;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What has to be selected for a key to have an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ReadWith {
+    /// Anything.
+    Anything,
+    /// A rule that changes w_rec by an eligibility.
+    Rule,
+    /// A rule whose eligibility is a sum over steps.
+    StepRule,
+    /// A rule that changes w_rec by an eligibility, or a readout or critic that learns.
+    Rates,
+    /// Backpropagation.
+    Bptt,
+    /// Fast weights.
+    FastWeights,
+    /// A readout.
+    Readout,
+    /// A readout that learns.
+    LearningReadout,
+    /// Dale's law.
+    Dale,
+    /// A rectified-linear transfer function.
+    RectifiedLinear,
+    /// Perturbed neurons.
+    Perturbations,
+}
+
+impl ReadWith {
+    /// The settings that select it; `None`: anything does.
+    pub(crate) fn settings(self) -> Option<&'static str> {
+        Some(match self {
+            ReadWith::Anything => return None,
+            ReadWith::Rule | ReadWith::StepRule => "a rule such as `delta-x`",
+            ReadWith::Rates => "a rule such as `delta-x`, or a readout that learns",
+            ReadWith::Bptt => "rule.name `bptt`",
+            ReadWith::FastWeights => "a trace.stage other than `none`",
+            ReadWith::Readout => "network.output `readout`",
+            ReadWith::LearningReadout => "network.output `readout` with a readout.rule other than `none`",
+            ReadWith::Dale => "network.dale",
+            ReadWith::RectifiedLinear => "network.response `rectified-linear`",
+            ReadWith::Perturbations => "a rule that learns from perturbations, such as `delta-x`",
+        })
+    }
+}
+
+/// The keys of a table that depend on what is selected in it, such as those of a task.
+pub(crate) type OtherKeys = serde_json::Map<String, Value>;
+
+/// A key of a configuration.
+#[derive(Clone)]
+pub(crate) struct Key {
+    /// Its name, with or without its table.
+    pub(crate) name: String,
+    /// Its meaning, in one line.
+    pub(crate) meaning: String,
+    /// The JSON schema of its values, with the attributes named above.
+    pub(crate) schema: Value,
+}
+
+impl Key {
+    /// The keys of a table, in the order of the struct's fields. Maps of further keys are left out.
+    pub(crate) fn of<T: DocumentedFields + JsonSchema>() -> Vec<Key> {
+        let mut table = schema_of::<T>();
+        let read_with = table.get("x-read-with").cloned();
+        let key = |(name, meaning): (&str, String)| {
+            let mut schema = table["properties"].get_mut(name)?.take();
+            if let (Some(read_with), None) = (&read_with, schema.get("x-read-with")) {
+                schema["x-read-with"] = read_with.clone();
+            }
+            Some(Key { name: name.into(), meaning, schema })
+        };
+        fields::<T>().into_iter().filter_map(key).collect()
+    }
+
+    /// The key as one of a table.
+    pub(crate) fn inside(self, table: &str) -> Key {
+        Key { name: format!("{table}.{}", self.name), ..self }
+    }
+
+    /// What has to be selected for it to have an effect.
+    pub(crate) fn read_with(&self) -> ReadWith {
+        read_with(&self.schema, &Value::Null)
+    }
+
+    /// Whether an attribute is set.
+    fn has(&self, attribute: &str) -> bool {
+        self.schema.get(attribute) == Some(&Value::Bool(true))
+    }
+
+    /// Whether a resumed run can change it.
+    pub(crate) fn may_change(&self) -> bool {
+        self.has("x-resume")
+    }
+
+    /// Whether runs that are merged can differ in it.
+    pub(crate) fn may_differ(&self) -> bool {
+        self.has("x-merge")
+    }
+
+    /// Whether a complete configuration can lack it, so that it has no value.
+    fn is_optional(&self) -> bool {
+        types(&self.schema).any(|name| name == "null") || self.schema.get("anyOf").is_some()
+    }
+
+    /// If a complete configuration can lack it: a value that it could have.
+    pub(crate) fn example(&self) -> Option<toml::Value> {
+        let number = Range::of(&self.schema);
+        self.is_optional().then(|| match (types(&self.schema).next(), number) {
+            (Some("integer"), _) => 1.into(),
+            (Some("boolean"), _) => false.into(),
+            (_, Some(_)) => 1.0.into(),
+            _ => self.choices().first().map_or("", |choice| choice).into(),
+        })
+    }
+
+    /// The names that it can have as its value, if it is one of a list.
+    pub(crate) fn choices(&self) -> Vec<&str> {
+        let mut choices = Vec::new();
+        let mut open = vec![&self.schema];
+        while let Some(schema) = open.pop() {
+            let names = schema.get("enum").and_then(Value::as_array).into_iter().flatten();
+            choices.extend(names.chain(schema.get("const")).filter_map(Value::as_str));
+            for list in ["anyOf", "oneOf"] {
+                open.extend(schema.get(list).and_then(Value::as_array).into_iter().flatten().rev());
+            }
+        }
+        choices
+    }
+
+    /// Its meaning, unit, values, and what it is read with.
+    pub(crate) fn explanation(&self) -> String {
+        let units = [("_ms", "ms"), ("_seconds", "s"), ("_s", "s"), ("_hz", "Hz"), ("_mv", "mV")];
+        let unit = units.into_iter().find(|(end, _)| self.name.ends_with(end)).map(|(_, unit)| format!("In {unit}"));
+        let choices = self.choices();
+        let choices = (!choices.is_empty()).then(|| format!("One of: {}", choices.join(", ")));
+        let range = Range::of(&self.schema).and_then(|range| range.in_short()).map(|range| format!("Range: {range}"));
+        let reader = self.read_with().settings().map(|settings| format!("Read only with {settings}"));
+        let parts = [unit, choices, range, reader].into_iter().flatten();
+        parts.fold(self.meaning.clone(), |text, part| format!("{text} {part}."))
+    }
+}
+
+/// The keys that have a default: each with that default, and its explanation.
+pub(crate) fn with_defaults(keys: Vec<Key>, defaults: &toml::Table) -> Vec<(String, toml::Value, String)> {
+    let explained = |key: Key| Some((key.name.clone(), defaults.get(&key.name)?.clone(), key.explanation()));
+    keys.into_iter().filter_map(explained).collect()
+}
+
+/// The JSON schema of a table, without references to other parts.
+pub(crate) fn schema_of<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<T>().into()
+}
+
+/// What a key has to be read with, itself or as one of its table.
+fn read_with(key: &Value, table: &Value) -> ReadWith {
+    let name = key.get("x-read-with").or(table.get("x-read-with")).cloned();
+    name.and_then(|name| serde_json::from_value(name).ok()).unwrap_or(ReadWith::Anything)
+}
+
+/// The types of a schema's values.
+pub(crate) fn types(schema: &Value) -> impl Iterator<Item = &str> {
+    let names = schema.get("type");
+    let list = names.and_then(Value::as_array).into_iter().flatten();
+    list.chain(names).filter_map(Value::as_str)
+}
+
+/// Checks that every number of a table is in the range of its key; `table` comes before the keys in messages.
+///
+/// # Errors
+/// [`Error::Setting`](crate::Error::Setting) for the first that is not.
+pub(crate) fn check_ranges<T: JsonSchema + Serialize>(table: &str, values: &T) -> Result<()> {
+    check_ranges_read(table, values, |_| true)
+}
+
+/// As [`check_ranges`]; the numbers that nothing reads only have to be finite.
+pub(crate) fn check_ranges_read<T: JsonSchema + Serialize>(
+    table: &str,
+    values: &T,
+    reads: impl Fn(ReadWith) -> bool,
+) -> Result<()> {
+    let table_schema = schema_of::<T>();
+    let values = serde_json::to_value(values).unwrap_or_default();
+    for (name, schema) in table_schema["properties"].as_object().into_iter().flatten() {
+        let Some(value) = values.get(name) else { continue };
+        let key = if table.is_empty() { name.clone() } else { format!("{table}.{name}") };
+        check(&key, schema, value, reads(read_with(schema, &table_schema)))?;
+    }
+    Ok(())
+}
+
+/// Checks the numbers of a value, which can be a list.
+fn check(key: &str, schema: &Value, value: &Value, read: bool) -> Result<()> {
+    if let (Some(values), Some(items)) = (value.as_array(), schema.get("items")) {
+        let of = |place: usize| items.get(place).unwrap_or(items);
+        return values.iter().enumerate().try_for_each(|(place, value)| check(key, of(place), value, read));
+    }
+    let Some(range) = Range::of(schema) else { return Ok(()) };
+    let range = if read { range } else { range.unbounded() };
+    match value {
+        // JSON has neither NaN nor infinity.
+        Value::Null => range.check(key, "NaN or infinite", f64::NAN),
+        Value::Number(number) => match number.as_f64() {
+            Some(found) if number.is_f64() => range.check(key, found, found),
+            found => range.check(key, shown(&number.to_string()), found.unwrap_or(f64::NAN)),
+        },
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize, Deserialize, DocumentedFields, JsonSchema)]
+    #[schemars(extend("x-read-with" = ReadWith::Dale))]
+    struct Values {
+        /// One of two.
+        #[schemars(range(min = 1, max = 5), extend("x-resume" = true, "x-read-with" = ReadWith::Anything))]
+        count: usize,
+        /// Below 1.
+        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
+        #[serde(skip_serializing_if = "Option::is_none")]
+        decay_ms: Option<f64>,
+        /// Numbers.
+        list: Vec<(usize, f64)>,
+    }
+
+    #[test]
+    fn a_table_knows_its_keys_and_checks_its_numbers() {
+        let keys = Key::of::<Values>();
+        assert_eq!(keys.iter().map(|key| &key.name[..]).collect::<Vec<_>>(), ["count", "decay_ms", "list"]);
+        assert_eq!(keys.iter().map(Key::may_change).collect::<Vec<_>>(), [true, false, false]);
+        assert_eq!(keys[0].explanation(), "One of two. Range: from 1 to 5.");
+        let decay = "Below 1. In ms. Range: at least 0 and below 1. Read only with network.dale.";
+        assert_eq!(keys[1].explanation(), decay);
+        assert_eq!((keys[0].example(), keys[1].example()), (None, Some(1.0.into())));
+        let refused = |count, decay, number| {
+            let values = Values { count, decay_ms: decay, list: vec![(0, number)] };
+            check_ranges("table", &values).err().map_or(String::new(), |error| error.to_string())
+        };
+        assert_eq!(refused(1, None, -1e30), "");
+        assert_eq!(refused(0, None, 0.0), "table.count is 0; expected at least 1");
+        assert_eq!(refused(6, None, 0.0), "table.count is 6; expected at most 5");
+        assert_eq!(refused(5, Some(1.0), 0.0), "table.decay_ms is 1; expected at least 0 and below 1");
+        assert_eq!(
+            refused(5, Some(f64::NAN), 0.0),
+            "table.decay_ms is NaN or infinite; expected at least 0 and below 1"
+        );
+        assert_eq!(
+            refused(5, None, 1e31),
+            "table.list is 10000000000000000000000000000000; expected a finite number from -1e30 to 1e30"
+        );
+        let unread = |decay| Values { count: 1, decay_ms: Some(decay), list: Vec::new() };
+        let check = |values| check_ranges_read("", &values, |with| with != ReadWith::Dale);
+        assert!(check(unread(7.0)).is_ok() && check(unread(f64::NAN)).is_err());
+    }
+}
