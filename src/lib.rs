@@ -123,8 +123,8 @@ pub use sweep::{
     RESULTS_FILE,
 };
 pub use tasks::{
-    Acting, Coherences, Condition, EpisodeSettings, Episodes, ErrorMeasure, FileTask, Label, SelectiveIntegration,
-    Task, Trial, TrialNumbers, TrialShape,
+    Acting, Coherences, Condition, EpisodeSettings, Episodes, ErrorMeasure, FileTask, Label, Problem,
+    SelectiveIntegration, Task, Trial, TrialNumbers, TrialShape,
 };
 pub use text::printable;
 pub use training::{

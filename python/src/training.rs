@@ -133,7 +133,7 @@ impl Training {
         let shared = Arc::new(Shared::default());
         let limit = trainer.config().train.max_updates();
         shared.change(|state| {
-            state.progress.measured = if trainer.setup().task.episodes().is_some() { "return" } else { "error" };
+            state.progress.measured = trainer.setup().task.measure().word();
             state.progress.warnings = warnings;
             state.progress.limit = (limit < u64::MAX).then_some(limit);
             (state.progress.updates, state.progress.trials) = (trainer.updates(), trainer.trials());

@@ -22,7 +22,8 @@ const DRAWN: usize = 400;
 
 pub(super) fn why_not(subject: &Subject) -> Option<String> {
     let fits = subject.task().episodes().is_some_and(|episodes| {
-        matches!(episodes.world.actions(), Actions::Discrete(_)) && (1..=2).contains(&episodes.world.limit())
+        let environment = &episodes.environment;
+        matches!(environment.actions(), Actions::Discrete(_)) && (1..=2).contains(&environment.limit())
     });
     subject.task_unless(fits, "is not a world of one or two choices, like `bandit` and `two-step`")
 }

@@ -26,7 +26,7 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
     };
     let rng = || stream(0, 0, 0, Phase::Evaluate, Purpose::Task);
     let start = Start { index: 0, rng: rng(), shared: rng() };
-    let sketch = episodes.world.start(vec![start]).sketch(0);
+    let sketch = episodes.environment.start(vec![start]).sketch(0);
     subject.task_unless(!sketch.is_empty(), "cannot be drawn (Copy::sketch)")
 }
 

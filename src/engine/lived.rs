@@ -5,7 +5,7 @@ use crate::environments::{Copies, Outcome, Sketch};
 use crate::error::Result;
 use crate::presets::Setup;
 use crate::random::{Counter, CHUNK};
-use crate::tasks::{Actor, Episodes, Task};
+use crate::tasks::{Actor, Episodes};
 
 /// An episode from its start to its end.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -72,7 +72,7 @@ impl<'a> Play<'a> {
         record: bool,
     ) -> Self {
         let given: Vec<&EpisodeDraws> = drawn.into_iter().filter_map(|drawn| drawn.episode.as_ref()).collect();
-        let world = episodes.world.start(given.iter().map(|of| of.start.clone()).collect());
+        let world = episodes.environment.start(given.iter().map(|of| of.start.clone()).collect());
         let actor = episodes.actor();
         let sizes = episodes.sizes();
         Play {
@@ -136,7 +136,7 @@ impl<'a> Play<'a> {
         let (outcome, lived) = (self.outcomes[k], &mut self.lived[k]);
         lived.rewards.push(outcome.reward);
         (lived.terminated, lived.correct) = (outcome.terminated, outcome.correct);
-        !outcome.terminated && !outcome.truncated && step + 1 < self.episodes.world.limit()
+        !outcome.terminated && !outcome.truncated && step + 1 < self.episodes.environment.limit()
     }
 }
 

@@ -2,17 +2,20 @@
 
 use crate::config::Loss;
 use crate::error::{Error, Result};
-use crate::tasks::{mean_over_scored, ErrorMeasure, Task, Trial};
+use crate::tasks::{mean_over_scored, ErrorMeasure, Problem, Task, Trial};
 use std::borrow::Cow;
 
-/// The squared or absolute difference from the targets, averaged over scored steps and outputs, and its gradient with
-/// respect to `outputs` `[T, n_out]`. The gradient of an absolute difference is 0 at 0. For an episode in a world, the loss is
-/// minus the product of the outputs and the targets, which say how much more likely each should become.
-pub(super) fn of_trial(task: &dyn Task, trial: &Trial, outputs: &[f64], loss: Loss) -> Result<(f64, Vec<f64>)> {
-    if task.episodes().is_some() {
-        let gradient: Vec<f64> = trial.targets.iter().map(|target| -f64::from(*target)).collect();
-        return Ok((gradient.iter().zip(outputs).map(|(g, z)| g * z).sum(), gradient));
+/// The loss of a trial, and its gradient with respect to `outputs` `[T, n_out]`.
+pub(super) fn trial_loss(problem: &Problem, trial: &Trial, outputs: &[f64], loss: Loss) -> Result<(f64, Vec<f64>)> {
+    match problem {
+        Problem::Trials(task) => difference_loss(&**task, trial, outputs, loss),
+        Problem::Episodes(_) => Ok(replay_loss(trial, outputs)),
     }
+}
+
+/// The squared or absolute difference from the targets, averaged over scored steps and outputs. The gradient of an absolute
+/// difference is 0 at 0.
+fn difference_loss(task: &dyn Task, trial: &Trial, outputs: &[f64], loss: Loss) -> Result<(f64, Vec<f64>)> {
     let measure = match loss {
         Loss::Squared => ErrorMeasure::Squared,
         Loss::Task => task.measure(),
@@ -31,4 +34,11 @@ pub(super) fn of_trial(task: &dyn Task, trial: &Trial, outputs: &[f64], loss: Lo
         gradient = of_outputs.ok_or_else(|| Error::Usage(message()))?;
     }
     Ok((loss, gradient))
+}
+
+/// Of a replayed episode: minus the product of the outputs and the targets, which say how much more likely each should
+/// become.
+fn replay_loss(trial: &Trial, outputs: &[f64]) -> (f64, Vec<f64>) {
+    let gradient: Vec<f64> = trial.targets.iter().map(|target| -f64::from(*target)).collect();
+    (gradient.iter().zip(outputs).map(|(g, z)| g * z).sum(), gradient)
 }

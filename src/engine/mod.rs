@@ -15,6 +15,7 @@ mod cpu;
 #[cfg(any(feature = "cuda", test))]
 #[allow(unsafe_code)] // Launches kernels, and in tests the same kernels compiled as C++.
 mod cuda;
+mod draw;
 mod eligibility;
 mod episode;
 mod fused;

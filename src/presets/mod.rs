@@ -20,11 +20,10 @@ use crate::environments::{Acrobot, Bandit, CartPole, OpenField, Pendulum, Percep
 use crate::error::{Error, Result};
 use crate::rules::{find_rule, RuleInfo};
 use crate::tasks::{bits::Echo, bits::Sequence, file, parameters, Bits, Dnms, EvidenceAccumulation, PatternGeneration};
-use crate::tasks::{EpisodeSettings, Episodes, Reach, Recall, SelectiveIntegration, Task, Yang19};
+use crate::tasks::{EpisodeSettings, Episodes, Problem, Reach, Recall, SelectiveIntegration, Task, Yang19};
 use crate::text::{fields, with_defaults};
 use documented::DocumentedFields;
 use serde::de::DeserializeOwned;
-use std::sync::Arc;
 use toml::Table;
 
 /// A task with a name in configurations.
@@ -38,7 +37,7 @@ pub struct TaskInfo {
     /// Applies the differences from the standard configuration of the rule.
     preset: fn(&mut Config),
     /// Builds the task from the parameters in a `task` table; can add values to the table that only the task can determine.
-    build: fn(&mut Table) -> Result<Arc<dyn Task>>,
+    build: fn(&mut Table) -> Result<Problem>,
     /// The meaning of each parameter.
     meanings: fn() -> Vec<(&'static str, String)>,
 }
@@ -50,7 +49,7 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "delayed non-match to sample: were the two stimuli different? (Miconi 2017)",
         rule: "delta-x",
         preset: settings::dnms,
-        build: |table| Ok(Arc::new(Dnms { name: "dnms", ..parameters(table)? })),
+        build: |table| Ok(Dnms { name: "dnms", ..parameters(table)? }.into()),
         meanings: fields::<Dnms>,
     },
     TaskInfo {
@@ -58,7 +57,7 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "the same with a delay of a second (Miconi 2017)",
         rule: "delta-x",
         preset: settings::dnms_long_delay,
-        build: |table| Ok(Arc::new(Dnms { name: "dnms-long-delay", ..parameters(table)? })),
+        build: |table| Ok(Dnms { name: "dnms-long-delay", ..parameters(table)? }.into()),
         meanings: fields::<Dnms>,
     },
     TaskInfo {
@@ -66,7 +65,7 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "the same with a delay of 300 to 800 ms, drawn for each trial: learnt by a curriculum (Miconi 2017)",
         rule: "node-perturbation",
         preset: settings::dnms_variable_delay,
-        build: |table| Ok(Arc::new(Dnms { name: "dnms-variable-delay", ..parameters(table)? })),
+        build: |table| Ok(Dnms { name: "dnms-variable-delay", ..parameters(table)? }.into()),
         meanings: fields::<Dnms>,
     },
     TaskInfo {
@@ -74,7 +73,7 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "the same with excitatory and inhibitory neurons: Dale's law, rectified-linear rates (Mastrogiuseppe & Ostojic 2017)",
         rule: "delta-x",
         preset: settings::dnms_ei,
-        build: |table| Ok(Arc::new(Dnms { name: "dnms-ei", ..parameters(table)? })),
+        build: |table| Ok(Dnms { name: "dnms-ei", ..parameters(table)? }.into()),
         meanings: fields::<Dnms>,
     },
     TaskInfo {
@@ -130,7 +129,7 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "predict the next random bit: nothing to learn beyond chance, a check that training does no harm",
         rule: "hebbian-trace",
         preset: settings::sequence,
-        build: |table| Ok(Arc::new(Bits::from(parameters::<Sequence>(table)?))),
+        build: |table| Ok(Bits::from(parameters::<Sequence>(table)?).into()),
         meanings: fields::<Sequence>,
     },
     TaskInfo {
@@ -138,7 +137,7 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "repeat the bit from k steps ago: the learnable counterpart of `sequence`",
         rule: "node-perturbation",
         preset: settings::echo,
-        build: |table| Ok(Arc::new(Bits::from(parameters::<Echo>(table)?))),
+        build: |table| Ok(Bits::from(parameters::<Echo>(table)?).into()),
         meanings: fields::<Echo>,
     },
     TaskInfo {
@@ -146,56 +145,56 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "a world that answers: pull the arm that pays most often (Robbins 1952)",
         rule: "none",
         preset: episodes::bandit,
-        build: |table| Episodes::build::<Bandit>(table),
-        meanings: in_a_world::<Bandit>,
+        build: Episodes::build::<Bandit>,
+        meanings: in_an_environment::<Bandit>,
     },
     TaskInfo {
         name: "two-step",
         summary: "a world that answers: a choice leads to a place and to a second choice (Daw et al. 2011)",
         rule: "none",
         preset: episodes::two_step,
-        build: |table| Episodes::build::<TwoStep>(table),
-        meanings: in_a_world::<TwoStep>,
+        build: Episodes::build::<TwoStep>,
+        meanings: in_an_environment::<TwoStep>,
     },
     TaskInfo {
         name: "perceptual-decision",
         summary: "a world that answers: is a noisy input positive on average? Reward is the only feedback (Britten et al. 1992)",
         rule: "node-perturbation",
         preset: episodes::perceptual_decision,
-        build: |table| Episodes::build::<PerceptualDecision>(table),
-        meanings: in_a_world::<PerceptualDecision>,
+        build: Episodes::build::<PerceptualDecision>,
+        meanings: in_an_environment::<PerceptualDecision>,
     },
     TaskInfo {
         name: "open-field",
         summary: "a world that answers: find a goal with place cells, and again after it has moved (Brzosko et al. 2017)",
         rule: "none",
         preset: episodes::open_field,
-        build: |table| Episodes::build::<OpenField>(table),
-        meanings: in_a_world::<OpenField>,
+        build: Episodes::build::<OpenField>,
+        meanings: in_an_environment::<OpenField>,
     },
     TaskInfo {
         name: "cartpole",
         summary: "a world that answers: balance a pole on a cart (Barto et al. 1983; Gymnasium's CartPole-v1: Towers et al. 2024)",
         rule: "node-perturbation",
         preset: episodes::cartpole,
-        build: |table| Episodes::build::<CartPole>(table),
-        meanings: in_a_world::<CartPole>,
+        build: Episodes::build::<CartPole>,
+        meanings: in_an_environment::<CartPole>,
     },
     TaskInfo {
         name: "acrobot",
         summary: "a world that answers: swing a double pendulum up (Sutton 1996; Gymnasium's Acrobot-v1: Towers et al. 2024)",
         rule: "node-perturbation",
         preset: episodes::acrobot,
-        build: |table| Episodes::build::<Acrobot>(table),
-        meanings: in_a_world::<Acrobot>,
+        build: Episodes::build::<Acrobot>,
+        meanings: in_an_environment::<Acrobot>,
     },
     TaskInfo {
         name: "pendulum",
         summary: "a world that answers: swing a pendulum up and hold it (Gymnasium's Pendulum-v1: Towers et al. 2024)",
         rule: "node-perturbation",
         preset: episodes::pendulum,
-        build: |table| Episodes::build::<Pendulum>(table),
-        meanings: in_a_world::<Pendulum>,
+        build: Episodes::build::<Pendulum>,
+        meanings: in_an_environment::<Pendulum>,
     },
 ];
 
@@ -256,14 +255,14 @@ impl TaskInfo {
     }
 }
 
-/// The parameters of a world and those of episodes in it.
-fn in_a_world<W: DocumentedFields>() -> Vec<(&'static str, String)> {
-    fields::<W>().into_iter().chain(fields::<EpisodeSettings>()).collect()
+/// The parameters of an environment and those of episodes in it.
+fn in_an_environment<E: DocumentedFields>() -> Vec<(&'static str, String)> {
+    fields::<E>().into_iter().chain(fields::<EpisodeSettings>()).collect()
 }
 
 /// The task `T` with the parameters in a `task` table.
-fn build<T: Task + DeserializeOwned + 'static>(table: &mut Table) -> Result<Arc<dyn Task>> {
-    Ok(Arc::new(parameters::<T>(table)?))
+fn build<T: Task + DeserializeOwned + 'static>(table: &mut Table) -> Result<Problem> {
+    Ok(parameters::<T>(table)?.into())
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use crate::error::Result;
 use crate::presets::Setup;
 use crate::random::Phase;
 use crate::rules::RewardBaseline;
-use crate::tasks::Task;
-use crate::training::{correct as is_correct, errors, Checkpoint, Frozen};
+use crate::tasks::Problem;
+use crate::training::{judge, Checkpoint, Frozen};
 use serde::Serialize;
 
 /// The performance of one network on fresh trials.
@@ -19,7 +19,7 @@ pub struct Score {
     pub error: f64,
     /// Fraction of the trials that are correct.
     pub fraction_correct: f64,
-    /// The results of the episodes, in a world that answers.
+    /// The results of the episodes, in an environment.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub returns: Option<Returns>,
     /// The same for each trial type.
@@ -44,7 +44,7 @@ pub struct TypeScore {
     pub fraction_correct: f64,
 }
 
-/// The results of a network's episodes in a world that answers.
+/// The results of a network's episodes in an environment.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Returns {
     /// Mean return.
@@ -85,8 +85,8 @@ pub fn by_type(scores: &[Score]) -> Vec<TypeScore> {
 }
 
 /// Describes `trials` of a task's trials: "400 fresh trials", or "400 draws from its 512 ready-made trials".
-pub fn name_trials(task: &dyn Task, trials: u64) -> String {
-    match task.each_once() {
+pub fn name_trials(problem: &Problem, trials: u64) -> String {
+    match problem.trials().and_then(|task| task.each_once()) {
         Some((count, _)) => format!("{trials} draws from its {count} ready-made trials"),
         None => format!("{trials} fresh trials"),
     }
@@ -101,7 +101,7 @@ pub fn evaluate(checkpoint: &Checkpoint, trials: u64, seed: u64) -> Result<Vec<S
     let (networks, batch_size) = (config.train.networks, config.train.batch);
     let mut frozen = FrozenNetworks::new(checkpoint)?;
     frozen.check_memory(trials.min(batch_size as u64) as usize)?;
-    let (mut error, mut correct) = (vec![0.0; networks.count()], vec![0u64; networks.count()]);
+    let (mut error, mut correct_trials) = (vec![0.0; networks.count()], vec![0u64; networks.count()]);
     let names = task.trial_types();
     let none = |name: &String| TypeScore { name: name.clone(), trials: 0, error: 0.0, fraction_correct: 0.0 };
     let mut types: Vec<Vec<TypeScore>> = vec![names.iter().map(none).collect(); networks.count()];
@@ -110,18 +110,15 @@ pub fn evaluate(checkpoint: &Checkpoint, trials: u64, seed: u64) -> Result<Vec<S
         let trials_each = (trials - first).min(batch_size as u64) as usize;
         let batch = draw(&checkpoint.setup, first, trials_each, (seed, checkpoint.trials()))?;
         let episode = frozen.run(&batch, Record::default())?;
-        let errors = errors(&**task, &batch, &episode)?;
-        let kinds: Vec<usize> = match &episode.lived {
-            Some(lived) => lived.iter().map(|lived| lived.condition).collect(),
-            None => batch.types(),
-        };
-        for (i, (e, right)) in errors.iter().zip(is_correct(&**task, &episode, &errors)).enumerate() {
-            error[i / trials_each] += e;
-            correct[i / trials_each] += u64::from(right);
-            let of_type = &mut types[i / trials_each][kinds[i]];
+        let judged = judge(task, &batch, &episode)?;
+        for i in 0..judged.errors.len() {
+            let (network, correct) = (i / trials_each, judged.correct[i]);
+            error[network] += judged.errors[i];
+            correct_trials[network] += u64::from(correct);
+            let of_type = &mut types[network][judged.types[i]];
             of_type.trials += 1;
-            of_type.error += e;
-            of_type.fraction_correct += f64::from(u8::from(right));
+            of_type.error += judged.errors[i];
+            of_type.fraction_correct += f64::from(u8::from(correct));
         }
         for (i, of) in episode.lived.into_iter().flatten().enumerate() {
             lived[i / trials_each].push(of);
@@ -135,7 +132,7 @@ pub fn evaluate(checkpoint: &Checkpoint, trials: u64, seed: u64) -> Result<Vec<S
         network,
         types: std::mem::take(&mut types[i]),
         error: error[i] / trials as f64,
-        fraction_correct: correct[i] as f64 / trials as f64,
+        fraction_correct: correct_trials[i] as f64 / trials as f64,
         returns: (!lived[i].is_empty()).then(|| Returns::of(&lived[i])),
         criterion_trials: checkpoint.criterion[i].reached_at(),
         frozen: checkpoint.frozen[i],

@@ -14,15 +14,14 @@
 
 use super::activity::Activity;
 use super::adamw;
+use super::judge::{judge, Judged};
 use super::share::Share;
 use super::{Checkpoint, Criterion, Frozen, NetworkReport, Plastic, StageProgress};
-use crate::engine::{Draw, DrawnTrial, Ensemble, Episode, Lived, Record, TrialBatch};
+use crate::engine::{Draw, Ensemble, Episode, Lived, Record, TrialBatch};
 use crate::error::Result;
 use crate::presets::Setup;
 use crate::random::Phase;
-use crate::tasks::Task;
 use candle_core::{DType, Tensor};
-use rayon::prelude::*;
 use std::thread::ScopedJoinHandle;
 
 /// The results of the B trials of one network.
@@ -117,14 +116,9 @@ impl Share {
 
     /// Step 3: judges the outputs.
     fn judge(&self, batch: &TrialBatch, episode: &Episode) -> Result<Vec<Outcome>> {
-        let (b, task) = (batch.trials_each, &*self.current.setup.task);
-        let errors = errors(task, batch, episode)?;
+        let b = batch.trials_each;
+        let Judged { errors, types, correct } = judge(&self.current.setup.task, batch, episode)?;
         let costs = self.add_energy_cost(&errors, &episode.outputs)?;
-        let types = match &episode.lived {
-            Some(lived) => lived.iter().map(|lived| lived.condition).collect(),
-            None => batch.types(),
-        };
-        let correct = correct(task, episode, &errors);
         let steps = |lived: &[Lived]| lived.iter().map(|lived| lived.rewards.len() as u64).sum();
         let outcome = |first: usize| Outcome {
             errors: errors[first..first + b].to_vec(),
@@ -203,7 +197,7 @@ impl Share {
         let trials = now.trials();
         let until = now.setup.config.curriculum.get(self.stage).map(|stage| stage.until);
         let outcomes = outcome.correct.iter().copied().zip(outcome.errors.iter().copied());
-        let solved = now.setup.task.episodes().map(|episodes| -episodes.world.solved());
+        let solved = now.setup.task.solved().map(|solved| -solved);
         let met = now.criterion[s].observe(outcomes, solved, until.is_none().then_some(trials));
         until.is_some_and(|until| now.criterion[s].ends(until, trials - now.stages[s].since, met))
     }
@@ -244,22 +238,4 @@ fn draw(setup: &Setup, updates: u64) -> Result<TrialBatch> {
 /// The result of a thread, or its panic.
 pub(super) fn join<T>(thread: ScopedJoinHandle<T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
-
-/// Which trials are correct, `[S, B]`, given their `errors`.
-pub(crate) fn correct(task: &dyn Task, episode: &Episode, errors: &[f64]) -> Vec<bool> {
-    let known = |k: usize| episode.lived.as_ref().and_then(|lived| lived[k].correct);
-    errors.iter().enumerate().map(|(k, error)| known(k).unwrap_or(*error < task.correct_below())).collect()
-}
-
-/// The error of each trial, `[S, B]`; that of an episode in a world is minus its return.
-pub(crate) fn errors(task: &dyn Task, batch: &TrialBatch, episode: &Episode) -> Result<Vec<f64>> {
-    if let Some(lived) = &episode.lived {
-        return Ok(lived.iter().map(|lived| -lived.total()).collect());
-    }
-    let (_, _, t, n_out) = episode.outputs.dims4()?;
-    // Converting to double precision is exact: a run in single precision is judged on its own numbers.
-    let outputs: Vec<f64> = episode.outputs.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
-    let error = |(drawn, outputs): (&DrawnTrial, &[f64])| task.error(&drawn.trial, outputs);
-    Ok(batch.drawn.par_iter().zip(outputs.par_chunks_exact(t * n_out)).map(error).collect())
 }

@@ -8,7 +8,6 @@ use hebbian_rnn::{
 use hebbian_rnn::{find_analysis, measure_throughput, simulate, Inputs, Options, Subject, Trainer};
 use hebbian_rnn::{Actions, CartPole, Checkpoint, Copies, Environment, Episodes, Start, METADATA_KEY};
 use safetensors::SafeTensors;
-use std::sync::Arc;
 
 /// Small networks, whose updates are not cut off.
 const SMALL: [&str; 8] = [
@@ -281,7 +280,7 @@ fn copies_that_take_their_steps_together_learn_the_same() {
         if together {
             let mut episodes = Episodes::new(Together(CartPole::default()));
             episodes.settings.hold = 2;
-            builder = builder.own_task(Arc::new(episodes));
+            builder = builder.own_task(episodes);
         }
         let mut trainer = builder.build()?;
         trainer.train()?;

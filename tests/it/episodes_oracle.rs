@@ -22,15 +22,15 @@ fn loops(setup: &Setup, episodes: &Episodes, weights: &Weights, s: usize, drawn:
     let (w_rec, w_in, bias) = (of(&weights.w_rec), of(&weights.w_in), of(weights.b_rec.as_ref().unwrap()));
     let (w_out, b_out) = (of(weights.w_out.as_ref().unwrap()), of(weights.b_out.as_ref().unwrap()));
     let draws = drawn.episode.as_ref().unwrap();
-    let mut world = episodes.world.start(vec![draws.start.clone()]);
-    let sizes: Vec<f64> = episodes.world.observations().into_iter().map(|(_, size)| size).collect();
+    let mut world = episodes.environment.start(vec![draws.start.clone()]);
+    let sizes: Vec<f64> = episodes.environment.observations().into_iter().map(|(_, size)| size).collect();
     let n_out = b_out.len() - usize::from(episodes.settings.critic());
     // The numbers of a chunk are those of as many steps as fit.
     let mut noise = [0f32; 64];
     let (mut r, mut observation) = (vec![0f64; n], vec![0.0; sizes.len()]);
     let mut loops =
         Loops { rewards: vec![], values: vec![], terminated: false, recurrent: vec![], readout: vec![], bias: vec![] };
-    for step in 0..episodes.world.limit() {
+    for step in 0..episodes.environment.limit() {
         world.observe(0, &mut observation);
         let u: Vec<f64> = observation.iter().zip(&sizes).map(|(o, size)| f64::from((o / size) as f32)).collect();
         let mut xi = vec![0f32; n];

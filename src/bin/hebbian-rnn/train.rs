@@ -17,7 +17,7 @@ use hebbian_rnn::{
 use hebbian_rnn::{
     Checkpoint, Config, InitialWeights, Kernels, Lock, NetworkReport, Observer, RunFolder, Score, Setting, Setup,
 };
-use hebbian_rnn::{StopReason, Trainer, UpdateReport, CONFIG_FILE, REMEDY};
+use hebbian_rnn::{ErrorMeasure, StopReason, Trainer, UpdateReport, CONFIG_FILE, REMEDY};
 use serde_json::json;
 use std::io::{stdout, Write};
 use std::path::{Path, PathBuf};
@@ -232,7 +232,7 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, watch: &Watch, out: &Pat
         )?;
     }
     if let Some((first, last)) = watch.measured {
-        let what = if task.episodes().is_some() { "return" } else { "error" };
+        let what = task.measure().word();
         writeln!(
             console,
             "{what} while training: {first:.3} in the first update, {last:.3} in the last (mean over networks)"
@@ -245,10 +245,10 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, watch: &Watch, out: &Pat
     if let Some((error, why)) = task.chance() {
         writeln!(console, "chance is an error of {}: {why}", rounded(error))?;
     }
-    writeln!(console, "\nafter training, on {}, without perturbations:", name_trials(&**task, FINAL_TRIALS))?;
+    writeln!(console, "\nafter training, on {}, without perturbations:", name_trials(task, FINAL_TRIALS))?;
     print_scores(&scores)?;
     print_criterion(&scores)?;
-    if task.printable() && checkpoint.frozen[0].is_none() {
+    if task.trials().is_some_and(|task| task.printable()) && checkpoint.frozen[0].is_none() {
         print_sample(checkpoint)?;
     }
     if !written.is_empty() {
@@ -362,9 +362,9 @@ impl Observer for Watch {
         self.progress.set(report.update, || {
             let trials = (report.update - self.first_update) as f64 * train.batch as f64 * report.networks.len() as f64;
             let speed = trials / self.progress.seconds().max(1e-9);
-            let shown = match trainer.setup().task.episodes() {
-                Some(_) => format!("return {measured:.1}"),
-                None => format!("error {measured:.3}"),
+            let shown = match trainer.setup().task.measure() {
+                ErrorMeasure::Return => format!("return {measured:.1}"),
+                _ => format!("error {measured:.3}"),
             };
             format!("{shown}  correct {correct:.2}  {speed:.0} trials/s")
         });

@@ -57,7 +57,7 @@ pub(super) fn run(
         spare.lock().unwrap_or_else(PoisonError::into_inner).extend(spent);
         (lived, ended, sums)
     };
-    let all = if episodes.world.together().is_none() {
+    let all = if episodes.environment.together().is_none() {
         let one = |(k, drawn): (usize, &[DrawnTrial])| {
             let network = network(k)?;
             let alone = |drawn| live(&mut [Shard::start(plan, &network, drawn, 0, learns, spare)], start(drawn));
@@ -272,7 +272,7 @@ impl<'s> Shard<'s> {
 
 /// Lives all episodes of some shards to their end; they take their steps together.
 fn live(shards: &mut [Shard], mut play: Play) -> Result<Vec<Ended>> {
-    let (k, limit) = (play.episodes.settings.network_steps, play.episodes.world.limit());
+    let (k, limit) = (play.episodes.settings.network_steps, play.episodes.environment.limit());
     // If all steps of an episode are worth the same, they need not be kept apart.
     let early = !play.episodes.settings.by_step();
     let mut exact = vec![0.0; shards.first().map_or(0, |shard| shard.plan.n_out)];

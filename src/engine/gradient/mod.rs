@@ -159,7 +159,7 @@ impl Engine for Gradient {
 
     fn run(&mut self, ensemble: &Ensemble, batch: &TrialBatch, _learn: bool, _record: Record) -> Result<Episode> {
         let config = &ensemble.setup.config;
-        if let Some(episodes) = batch.episodes(&*ensemble.setup.task) {
+        if let Some(episodes) = batch.episodes(&ensemble.setup.task) {
             return self.reinforce(ensemble, episodes, batch);
         }
         Ok(self.backpropagate(ensemble, batch, config.bptt.loss, &learning(config))?.0)

@@ -34,7 +34,7 @@ pub(super) fn run(
     let mut state = cell.start(&in_one_copy(vec![x0], (s, b), like)?[0])?;
     // Rules that are gated by the reward of each step are gated here by what the episode was worth.
     let reward_change = Tensor::ones((s, b), dtype, device)?;
-    for step in 0..episodes.world.limit() {
+    for step in 0..episodes.environment.limit() {
         let mut inputs = vec![0.0; s * b * n_in];
         for (k, inputs) in inputs.chunks_exact_mut(n_in).enumerate().filter(|(k, _)| living[*k]) {
             play.observe(k, inputs);
