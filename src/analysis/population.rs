@@ -1,11 +1,11 @@
 //! Fresh trials of one network with the firing rates of its neurons, thinned out in time as they arrive.
 
 use super::{Options, Subject};
-use crate::engine::{Lived, Record};
+use crate::engine::Record;
 use crate::error::Result;
 use crate::plot::{Colour, Mark, Shape};
 use crate::runs::{draw_fresh, FrozenNetworks};
-use crate::tasks::{Problem, Task, Trial};
+use crate::tasks::{Problem, Task, Trajectory, Trial};
 use crate::training::Checkpoint;
 use candle_core::{DType, Tensor, WithDType};
 
@@ -96,7 +96,7 @@ impl Population {
             let batch = draw_fresh(setup, first, (trials - first).min(at_once as u64) as usize, seed)?;
             let Problem::Trials(task) = &setup.task else {
                 let episode = networks.run(&batch, Record { episodes: true, ..Record::default() })?;
-                population.trials.extend(episode.lived.iter().flatten().map(kept_of));
+                population.trials.extend(episode.trajectories.iter().flatten().map(kept_of));
                 continue;
             };
             if first == 0 {
@@ -161,8 +161,8 @@ impl Population {
 
     /// The types of which there are trials, each with these trials.
     pub fn by_type(&self, types: usize) -> Vec<(usize, Vec<usize>)> {
-        let of = |kind| (kind, self.which(|_, trial| trial.trial_type == kind));
-        (0..types).map(of).filter(|(_, trials)| !trials.is_empty()).collect()
+        let trials_of = |kind| (kind, self.which(|_, trial| trial.trial_type == kind));
+        (0..types).map(trials_of).filter(|(_, trials)| !trials.is_empty()).collect()
     }
 
     /// The periods as marks of a panel whose horizontal axis is time.
@@ -177,14 +177,14 @@ impl Population {
 }
 
 /// The data kept of an episode in an environment.
-fn kept_of(lived: &Lived) -> Kept {
-    let answer = match lived.seen_and_done.last() {
+fn kept_of(trajectory: &Trajectory) -> Kept {
+    let answer = match trajectory.observations_and_actions.last() {
         Some(1.0) => 1.0,
         Some(0.0) => -1.0,
         _ => 0.0,
     };
-    let steps = lived.rewards.len();
-    Kept { trial_type: lived.condition, answer, steps, correct: lived.correct, ..Kept::default() }
+    let steps = trajectory.rewards.len();
+    Kept { trial_type: trajectory.condition, answer, steps, correct: trajectory.correct, ..Kept::default() }
 }
 
 /// `[1, B, steps, width]` as one list `[steps, width]` for each trial.

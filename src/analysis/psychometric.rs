@@ -63,11 +63,11 @@ fn decisions(subject: &Subject) -> Result<Design> {
     let strengths = STRENGTHS.map(|share| share * strongest);
     // As many conditions as before, since an expected return may exist for each.
     let conditions = subject.task().n_types();
-    let of = |strength: f64| -> Result<Option<Problem>> {
+    let with_strength = |strength: f64| -> Result<Option<Problem>> {
         config.task.insert("strengths".into(), Value::Array(vec![Value::Float(strength); conditions]));
         Ok(Some(Setup::new(config.clone())?.task))
     };
-    let tasks = strengths.into_iter().map(of).collect::<Result<_>>()?;
+    let tasks = strengths.into_iter().map(with_strength).collect::<Result<_>>()?;
     let stimulus = move |_, kept: &Kept| {
         let right = (kept.answer > 0.0) == kept.correct?;
         // Not −0.
@@ -107,9 +107,10 @@ fn design(subject: &Subject) -> Result<Design> {
     let titles = ["attend modality 1", "attend modality 2"];
     let curve = |attended: usize, shown: usize| {
         let grid = grid.clone();
-        let (name, colour) = match attended == shown {
-            true => ("modality to attend", Colour::Blue),
-            false => ("modality to ignore", Colour::Orange),
+        let (name, colour) = if attended == shown {
+            ("modality to attend", Colour::Blue)
+        } else {
+            ("modality to ignore", Colour::Orange)
         };
         let stimulus = Box::new(move |k, _: &Kept| {
             let Condition { attended: there, coherences } = grid.condition(k);

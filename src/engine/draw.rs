@@ -152,7 +152,7 @@ fn draw_episodes(config: &Config, episodes: &Episodes, draw: Draw) -> Vec<DrawnT
         };
         let acting = explores.then(|| Counter::new(&mut numbered.stream(Purpose::ReadoutPerturbation)));
         let hold = settings.hold * settings.network_steps;
-        let drawn = numbered.draw_network(config, episodes.steps(), hold);
+        let drawn = numbered.draw_network(config, episodes.shape().steps, hold);
         DrawnTrial { episode: Some(EpisodeDraws { start, acting }), ..drawn }
     };
     (0..config.train.networks.count() * draw.trials_each).into_par_iter().map(draw_episode).collect()

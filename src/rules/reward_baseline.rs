@@ -37,6 +37,16 @@ impl RewardBaseline {
         self.expected_error[network * self.types + trial_type]
     }
 
+    /// Whether Ē serves as a baseline after so many trials; before, it means nothing.
+    pub(crate) fn has_settled(&self, trials: u64) -> bool {
+        trials >= self.config.warmup_trials
+    }
+
+    /// Whether the advantages of a batch are divided by their root mean square.
+    pub(super) fn normalises(&self) -> bool {
+        self.config.normalise == Some(true)
+    }
+
     /// The factors by which the trials of a network's batch scale their eligibilities: M, or E·M with the
     /// expected-error factor.
     ///
@@ -48,7 +58,7 @@ impl RewardBaseline {
             sums[kind].0 += error;
             sums[kind].1 += 1;
         }
-        let settled = trials_before >= self.config.warmup_trials;
+        let settled = self.has_settled(trials_before);
         let weigh = |(&error, &kind): (&f64, &usize)| {
             let (sum, count) = sums[kind];
             let expected = match self.config.baseline {

@@ -1,12 +1,12 @@
 //! Evaluation: fresh, unperturbed trials of networks with frozen weights.
 
 use crate::engine::memory::check_forward;
-use crate::engine::{choose, Draw, Engine, Ensemble, Episode, Lived, Record, TrialBatch};
+use crate::engine::{choose, Draw, Engine, Ensemble, Episode, Record, TrialBatch};
 use crate::error::Result;
 use crate::presets::Setup;
 use crate::random::Phase;
 use crate::rules::RewardBaseline;
-use crate::tasks::Problem;
+use crate::tasks::{Problem, Trajectory};
 use crate::training::{judge, Checkpoint, Frozen};
 use serde::Serialize;
 
@@ -57,14 +57,15 @@ pub struct Returns {
 
 impl Returns {
     /// The results of one network's episodes.
-    fn of(lived: &[Lived]) -> Self {
-        let n = lived.len() as f64;
-        let mean_return = lived.iter().map(Lived::total).sum::<f64>() / n;
-        let squares = lived.iter().map(|lived| (lived.total() - mean_return).powi(2)).sum::<f64>();
+    fn of(trajectories: &[Trajectory]) -> Self {
+        let n = trajectories.len() as f64;
+        let returns = || trajectories.iter().map(Trajectory::total_reward);
+        let mean_return = returns().sum::<f64>() / n;
+        let squares = returns().map(|r| (r - mean_return).powi(2)).sum::<f64>();
         Returns {
             mean_return,
             standard_error: (squares / (n - 1.0).max(1.0) / n).sqrt(),
-            mean_steps: lived.iter().map(|lived| lived.rewards.len() as f64).sum::<f64>() / n,
+            mean_steps: trajectories.iter().map(|trajectory| trajectory.rewards.len() as f64).sum::<f64>() / n,
         }
     }
 }
@@ -105,7 +106,7 @@ pub fn evaluate(checkpoint: &Checkpoint, trials: u64, seed: u64) -> Result<Vec<S
     let names = task.trial_types();
     let none = |name: &String| TypeScore { name: name.clone(), trials: 0, error: 0.0, fraction_correct: 0.0 };
     let mut types: Vec<Vec<TypeScore>> = vec![names.iter().map(none).collect(); networks.count()];
-    let mut lived = vec![Vec::new(); networks.count()];
+    let mut trajectories = vec![Vec::new(); networks.count()];
     for first in (0..trials).step_by(batch_size) {
         let trials_each = (trials - first).min(batch_size as u64) as usize;
         let batch = draw(&checkpoint.setup, first, trials_each, (seed, checkpoint.trials()))?;
@@ -120,8 +121,8 @@ pub fn evaluate(checkpoint: &Checkpoint, trials: u64, seed: u64) -> Result<Vec<S
             of_type.error += judged.errors[i];
             of_type.fraction_correct += f64::from(u8::from(correct));
         }
-        for (i, of) in episode.lived.into_iter().flatten().enumerate() {
-            lived[i / trials_each].push(of);
+        for (i, trajectory) in episode.trajectories.into_iter().flatten().enumerate() {
+            trajectories[i / trials_each].push(trajectory);
         }
     }
     for of_type in types.iter_mut().flatten().filter(|of_type| of_type.trials > 0) {
@@ -133,7 +134,7 @@ pub fn evaluate(checkpoint: &Checkpoint, trials: u64, seed: u64) -> Result<Vec<S
         types: std::mem::take(&mut types[i]),
         error: error[i] / trials as f64,
         fraction_correct: correct_trials[i] as f64 / trials as f64,
-        returns: (!lived[i].is_empty()).then(|| Returns::of(&lived[i])),
+        returns: (!trajectories[i].is_empty()).then(|| Returns::of(&trajectories[i])),
         criterion_trials: checkpoint.criterion[i].reached_at(),
         frozen: checkpoint.frozen[i],
     };

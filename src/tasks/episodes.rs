@@ -43,7 +43,7 @@ impl EpisodeSettings {
         self.critic_eta > 0.0
     }
 
-    /// Whether each step of an episode has a worth of its own.
+    /// Whether each step of an episode has an advantage of its own.
     pub(crate) fn by_step(&self) -> bool {
         self.discount < 1.0 || self.critic()
     }
@@ -124,19 +124,14 @@ impl Episodes {
         fraction("task.critic_lambda", critic_lambda)
     }
 
-    /// The most steps of a network in an episode.
-    pub fn steps(&self) -> usize {
-        self.environment.limit().saturating_mul(self.settings.network_steps)
-    }
-
-    /// The number of observations.
-    pub fn n_in(&self) -> usize {
-        self.environment.observations().len()
-    }
-
-    /// The number of outputs, of which a critic is the last.
-    pub fn n_out(&self) -> usize {
-        self.actor().outputs() + usize::from(self.settings.critic())
+    /// The most steps of a network in an episode, and the number of inputs and outputs. A critic is the last output.
+    pub fn shape(&self) -> TrialShape {
+        TrialShape {
+            steps: self.environment.limit().saturating_mul(self.settings.network_steps),
+            n_in: self.environment.observations().len(),
+            n_out: self.actor().outputs() + usize::from(self.settings.critic()),
+            measure: ErrorMeasure::Return,
+        }
     }
 
     /// The usual size of each observation.

@@ -23,6 +23,7 @@ mod problem;
 mod reach;
 mod recall;
 mod selective_integration;
+mod trajectory;
 mod yang19;
 
 pub use acting::Acting;
@@ -37,6 +38,7 @@ pub use problem::Problem;
 pub use reach::Reach;
 pub use recall::Recall;
 pub use selective_integration::{Coherences, Condition, SelectiveIntegration};
+pub use trajectory::Trajectory;
 pub use yang19::Yang19;
 
 // Every task's file begins with `use super::*`, which brings these in.

@@ -19,12 +19,6 @@ impl<T: Task + 'static> From<T> for Problem {
     }
 }
 
-impl From<Arc<dyn Task>> for Problem {
-    fn from(task: Arc<dyn Task>) -> Self {
-        Problem::Trials(task)
-    }
-}
-
 impl From<Episodes> for Problem {
     fn from(episodes: Episodes) -> Self {
         Problem::Episodes(episodes)
@@ -69,11 +63,12 @@ impl Problem {
 
     /// The sizes of a trial, or of the longest episode.
     pub fn shape(&self) -> TrialShape {
-        let (steps, n_in, n_out) = match self {
-            Problem::Trials(task) => (task.steps(), task.n_in(), task.n_out()),
-            Problem::Episodes(episodes) => (episodes.steps(), episodes.n_in(), episodes.n_out()),
-        };
-        TrialShape { steps, n_in, n_out, measure: self.measure() }
+        match self {
+            Problem::Trials(task) => {
+                TrialShape { steps: task.steps(), n_in: task.n_in(), n_out: task.n_out(), measure: task.measure() }
+            }
+            Problem::Episodes(episodes) => episodes.shape(),
+        }
     }
 
     /// T, the number of steps of a network in a trial or episode, or in the longest.
@@ -109,10 +104,7 @@ impl Problem {
 
     /// How outputs are judged.
     pub fn measure(&self) -> ErrorMeasure {
-        match self {
-            Problem::Trials(task) => task.measure(),
-            Problem::Episodes(_) => ErrorMeasure::Return,
-        }
+        self.shape().measure
     }
 
     /// The mean return from which an environment counts as solved.

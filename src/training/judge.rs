@@ -25,13 +25,15 @@ pub(crate) fn judge(problem: &Problem, batch: &TrialBatch, episode: &Episode) ->
             Ok(Judged { errors, types: batch.types(), correct })
         }
         Problem::Episodes(episodes) => {
-            let lived = || episode.lived.iter().flatten();
+            let trajectories = || episode.trajectories.iter().flatten();
             // Returns at the goal count.
             let goal = episodes.environment.solved() - 1e-9;
             Ok(Judged {
-                errors: lived().map(|lived| -lived.total()).collect(),
-                types: lived().map(|lived| lived.condition).collect(),
-                correct: lived().map(|lived| lived.correct.unwrap_or(lived.total() > goal)).collect(),
+                errors: trajectories().map(|trajectory| -trajectory.total_reward()).collect(),
+                types: trajectories().map(|trajectory| trajectory.condition).collect(),
+                correct: trajectories()
+                    .map(|trajectory| trajectory.correct.unwrap_or(trajectory.total_reward() > goal))
+                    .collect(),
             })
         }
     }

@@ -17,7 +17,7 @@ use super::adamw;
 use super::judge::{judge, Judged};
 use super::share::Share;
 use super::{Checkpoint, Criterion, Frozen, NetworkReport, Plastic, StageProgress};
-use crate::engine::{Draw, Ensemble, Episode, Lived, Record, TrialBatch};
+use crate::engine::{Draw, Ensemble, Episode, Record, TrialBatch};
 use crate::error::Result;
 use crate::presets::Setup;
 use crate::random::Phase;
@@ -34,7 +34,7 @@ pub(super) struct Outcome {
     pub types: Vec<usize>,
     /// Which trials count as correct, `[B]`.
     pub correct: Vec<bool>,
-    /// The total number of world steps in its episodes, in a world that answers.
+    /// The total number of steps of the environment in its episodes.
     pub world_steps: Option<u64>,
 }
 
@@ -119,13 +119,13 @@ impl Share {
         let b = batch.trials_each;
         let Judged { errors, types, correct } = judge(&self.current.setup.task, batch, episode)?;
         let costs = self.add_energy_cost(&errors, &episode.outputs)?;
-        let steps = |lived: &[Lived]| lived.iter().map(|lived| lived.rewards.len() as u64).sum();
+        let steps = |k: usize| episode.trajectories.as_ref().map(|all| all[k].rewards.len() as u64);
         let outcome = |first: usize| Outcome {
             errors: errors[first..first + b].to_vec(),
             costs: costs[first..first + b].to_vec(),
             types: types[first..first + b].to_vec(),
             correct: correct[first..first + b].to_vec(),
-            world_steps: episode.lived.as_ref().map(|lived| steps(&lived[first..first + b])),
+            world_steps: (first..first + b).map(steps).sum(),
         };
         Ok((0..errors.len()).step_by(b).map(outcome).collect())
     }

@@ -4,7 +4,7 @@ use crate::args::EvaluateArgs;
 use crate::output::{open_device, print_json, print_scores, print_types, rounded, usage, Spinner};
 use crate::read;
 use anyhow::{anyhow, Result};
-use hebbian_rnn::{evaluate, name_trials};
+use hebbian_rnn::{evaluate, name_trials, Problem};
 use serde_json::json;
 use std::io::{stdout, Write};
 
@@ -21,7 +21,7 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
             )));
         };
         (checkpoint.setup.task, trials, what) =
-            (task.into(), count as u64, format!("each of its {count} ready-made trials once"));
+            (Problem::Trials(task), count as u64, format!("each of its {count} ready-made trials once"));
     }
     let task = &checkpoint.setup.task;
     let seed = args.seed.unwrap_or(checkpoint.setup.config.train.seed);

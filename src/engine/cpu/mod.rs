@@ -51,11 +51,11 @@ impl Engine for Cpu {
         if !device.is_cpu() {
             return Some("the device is not the CPU".into());
         }
-        let of = match setup.task {
+        let kind = match setup.task {
             Problem::Trials(_) => Of::Trials,
             Problem::Episodes(_) => Of::Episodes,
         };
-        fused::refuses(setup, &[Kernels::Fused], of)
+        fused::refuses(setup, &[Kernels::Fused], kind)
     }
 
     fn memory(&self, setup: &Setup, sizes: &Sizes) -> Vec<Part> {
