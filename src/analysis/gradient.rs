@@ -79,10 +79,10 @@ pub(super) fn proposed(setup: &Setup, weights: &Weights, trials: u64, seed: u64)
     for first in (0..trials).step_by(BATCH as usize) {
         let batch = draw_perturbed(setup, first, BATCH.min(trials - first), seed)?;
         let mut episode = engine.run(&ensemble, &batch, true, Record::default())?;
-        let errors = judge(&setup.task, &batch, &episode)?.errors;
         let eligibility = episode.eligibility.take();
         let eligibility = eligibility.ok_or_else(|| Error::Bug("the rule leaves no eligibility".into()))?;
-        let update = eligibility.weighted_sum(&baseline.weights(0, &errors, &batch.types(), 0))?;
+        let outcome = &judge(&setup.task, &batch, &episode)?[0];
+        let update = eligibility.weighted_sum(&baseline.weights(0, &outcome.errors, &outcome.types, 0))?;
         engine.recycle(eligibility);
         sum = (sum + update)?;
     }

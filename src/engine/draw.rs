@@ -26,50 +26,39 @@ impl TrialBatch {
     }
 }
 
-/// A trial, whose random streams are its own.
-#[derive(Clone, Copy)]
-struct Numbered {
-    draw: Draw,
-    network: u64,
-    trial: u64,
+/// The network and the number of the trial at a place in the batch, `[S, B]`.
+fn numbers(place: usize, config: &Config, draw: Draw) -> (u64, u64) {
+    let (network, trial) = (place / draw.trials_each, place % draw.trials_each);
+    (config.train.networks.start + network as u64, draw.first_trial + trial as u64)
 }
 
-impl Numbered {
-    /// The trial at a place in the batch, `[S, B]`.
-    fn at(place: usize, config: &Config, draw: Draw) -> Self {
-        Numbered {
-            draw,
-            network: config.train.networks.start + (place / draw.trials_each) as u64,
-            trial: draw.first_trial + (place % draw.trials_each) as u64,
-        }
+/// The initial activations, perturbations and private noise of `steps` steps, from the random streams of a trial. Gaussian
+/// perturbations stay the same for `hold` steps.
+fn draw_network(
+    config: &Config,
+    steps: usize,
+    hold: usize,
+    explore: bool,
+    stream: impl Fn(Purpose) -> Stream,
+) -> DrawnTrial {
+    let amplitude = config.perturbation.amplitude as f32;
+    let mut drawn = DrawnTrial {
+        ends: steps,
+        x0: initial(&config.network, stream(Purpose::InitialActivation)),
+        private_noise: private_noise(&config.network, steps, stream(Purpose::PrivateNoise)),
+        ..DrawnTrial::default()
+    };
+    if !explore || amplitude == 0.0 {
+        return drawn;
     }
-
-    fn stream(&self, purpose: Purpose) -> Stream {
-        stream(self.draw.seed, self.network, self.trial, self.draw.phase, purpose)
+    let mut rng = stream(Purpose::Perturbation);
+    if config.perturbation.distribution == Some(Distribution::Gaussian) && config.perturbs() {
+        let (counter, start_step) = (Counter::new(&mut rng), config.perturbation.start_step);
+        drawn.dense = Some(DensePerturbation { counter, sd: amplitude, start_step, hold });
+    } else {
+        drawn.perturbations = perturbations(config, steps, &mut rng);
     }
-
-    /// The initial activations, perturbations and private noise of `steps` steps. Gaussian perturbations stay the same for
-    /// `hold` steps.
-    fn draw_network(&self, config: &Config, steps: usize, hold: usize) -> DrawnTrial {
-        let amplitude = config.perturbation.amplitude as f32;
-        let mut drawn = DrawnTrial {
-            ends: steps,
-            x0: initial(&config.network, self.stream(Purpose::InitialActivation)),
-            private_noise: private_noise(&config.network, steps, self.stream(Purpose::PrivateNoise)),
-            ..DrawnTrial::default()
-        };
-        if !self.draw.explore || amplitude == 0.0 {
-            return drawn;
-        }
-        let mut rng = self.stream(Purpose::Perturbation);
-        if config.perturbation.distribution == Some(Distribution::Gaussian) && config.perturbs() {
-            let (counter, start_step) = (Counter::new(&mut rng), config.perturbation.start_step);
-            drawn.dense = Some(DensePerturbation { counter, sd: amplitude, start_step, hold });
-        } else {
-            drawn.perturbations = perturbations(config, steps, &mut rng);
-        }
-        drawn
-    }
+    drawn
 }
 
 fn draw_trials(config: &Config, task: &dyn Task, draw: Draw) -> Result<Vec<DrawnTrial>> {
@@ -78,13 +67,14 @@ fn draw_trials(config: &Config, task: &dyn Task, draw: Draw) -> Result<Vec<Drawn
         given.extend(given_trials(task, draw, network)?);
     }
     let draw_trial = |(place, given): (usize, Option<Trial>)| {
-        let numbered = Numbered::at(place, config, draw);
-        let trial = given.unwrap_or_else(|| task.trial(numbered.trial, &mut numbered.stream(Purpose::Task)));
+        let (network, number) = numbers(place, config, draw);
+        let stream = |purpose| stream(draw.seed, network, number, draw.phase, purpose);
+        let trial = given.unwrap_or_else(|| task.trial(number, &mut stream(Purpose::Task)));
         // A trial draws for its own steps, whatever it is padded to; one without any is refused later.
         let steps = trial.scored.len().clamp(1, task.steps());
-        let mut drawn = DrawnTrial { trial, ..numbered.draw_network(config, steps, 1) };
+        let mut drawn = DrawnTrial { trial, ..draw_network(config, steps, 1, draw.explore, stream) };
         if draw.explore && config.readout_explores() {
-            let mut rng = numbered.stream(Purpose::ReadoutPerturbation);
+            let mut rng = stream(Purpose::ReadoutPerturbation);
             drawn.readout_noise = gaussian(&mut rng, steps * task.n_out(), config.readout.perturbation);
         }
         drawn
@@ -141,18 +131,18 @@ fn pad(drawn: &mut DrawnTrial, task: &dyn Task) {
 fn draw_episodes(config: &Config, episodes: &Episodes, draw: Draw) -> Vec<DrawnTrial> {
     let settings = &episodes.settings;
     let explores = draw.explore && config.readout.perturbation > 0.0;
+    let (steps, hold) = (episodes.shape().steps, settings.hold * settings.network_steps);
     let draw_episode = |place: usize| {
-        let numbered = Numbered::at(place, config, draw);
-        let Numbered { network, trial, .. } = numbered;
-        let start = if settings.same_start && draw.explore { draw.first_trial } else { trial };
+        let (network, number) = numbers(place, config, draw);
+        let stream_of = |number, purpose| stream(draw.seed, network, number, draw.phase, purpose);
+        let same_start = settings.same_start && draw.explore;
         let start = Start {
-            index: if draw.phase == Phase::Train { trial } else { draw.age },
-            rng: Numbered { trial: start, ..numbered }.stream(Purpose::Task),
+            index: if draw.phase == Phase::Train { number } else { draw.age },
+            rng: stream_of(if same_start { draw.first_trial } else { number }, Purpose::Task),
             shared: stream(config.train.seed, network, u64::MAX, Phase::Train, Purpose::Task),
         };
-        let acting = explores.then(|| Counter::new(&mut numbered.stream(Purpose::ReadoutPerturbation)));
-        let hold = settings.hold * settings.network_steps;
-        let drawn = numbered.draw_network(config, episodes.shape().steps, hold);
+        let acting = explores.then(|| Counter::new(&mut stream_of(number, Purpose::ReadoutPerturbation)));
+        let drawn = draw_network(config, steps, hold, draw.explore, |purpose| stream_of(number, purpose));
         DrawnTrial { episode: Some(EpisodeDraws { start, acting }), ..drawn }
     };
     (0..config.train.networks.count() * draw.trials_each).into_par_iter().map(draw_episode).collect()

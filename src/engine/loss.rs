@@ -2,20 +2,17 @@
 
 use crate::config::Loss;
 use crate::error::{Error, Result};
-use crate::tasks::{mean_over_scored, ErrorMeasure, Problem, Task, Trial};
+use crate::tasks::{mean_over_scored, ErrorMeasure, Problem, Trial};
 use std::borrow::Cow;
 
-/// The loss of a trial, and its gradient with respect to `outputs` `[T, n_out]`.
+/// The squared or absolute difference from the targets, averaged over scored steps and outputs, and its gradient with
+/// respect to `outputs` `[T, n_out]`. The gradient of an absolute difference is 0 at 0. For a replayed episode, the loss is
+/// minus the product of the outputs and the targets, which say how much more likely each should become.
 pub(super) fn trial_loss(problem: &Problem, trial: &Trial, outputs: &[f64], loss: Loss) -> Result<(f64, Vec<f64>)> {
-    match problem {
-        Problem::Trials(task) => difference_loss(&**task, trial, outputs, loss),
-        Problem::Episodes(_) => Ok(replay_loss(trial, outputs)),
-    }
-}
-
-/// The squared or absolute difference from the targets, averaged over scored steps and outputs. The gradient of an absolute
-/// difference is 0 at 0.
-fn difference_loss(task: &dyn Task, trial: &Trial, outputs: &[f64], loss: Loss) -> Result<(f64, Vec<f64>)> {
+    let Problem::Trials(task) = problem else {
+        let gradient: Vec<f64> = trial.targets.iter().map(|target| -f64::from(*target)).collect();
+        return Ok((gradient.iter().zip(outputs).map(|(g, z)| g * z).sum(), gradient));
+    };
     let measure = match loss {
         Loss::Squared => ErrorMeasure::Squared,
         Loss::Task => task.measure(),
@@ -24,7 +21,7 @@ fn difference_loss(task: &dyn Task, trial: &Trial, outputs: &[f64], loss: Loss) 
     let scored = trial.scored.iter().filter(|scored| **scored).count() * task.n_out();
     let share = 1.0 / scored.max(1) as f64;
     let mut gradient = vec![0.0; outputs.len()];
-    let loss = mean_over_scored(task, trial, &judged, |difference, k| {
+    let loss = mean_over_scored(&**task, trial, &judged, |difference, k| {
         gradient[k] = measure.slope(difference) * share;
         measure.of(difference)
     });
@@ -34,11 +31,4 @@ fn difference_loss(task: &dyn Task, trial: &Trial, outputs: &[f64], loss: Loss) 
         gradient = of_outputs.ok_or_else(|| Error::Usage(message()))?;
     }
     Ok((loss, gradient))
-}
-
-/// Of a replayed episode: minus the product of the outputs and the targets, which say how much more likely each should
-/// become.
-fn replay_loss(trial: &Trial, outputs: &[f64]) -> (f64, Vec<f64>) {
-    let gradient: Vec<f64> = trial.targets.iter().map(|target| -f64::from(*target)).collect();
-    (gradient.iter().zip(outputs).map(|(g, z)| g * z).sum(), gradient)
 }

@@ -8,8 +8,9 @@ use crate::tasks::{EpisodeSettings, Trajectory};
 pub(crate) struct Advantages {
     /// For each episode, that of each step of the environment.
     pub steps: Vec<Vec<f64>>,
-    /// The divisor that brought them to a size of 1.
-    pub size: f64,
+    /// The factor that turns a critic's summed eligibility into the mean over steps that its learning rate multiplies. It has no
+    /// part in the division by the root mean square.
+    pub critic_scale: f64,
 }
 
 impl RewardBaseline {
@@ -54,7 +55,7 @@ impl RewardBaseline {
             factors.iter().zip(episodes).map(|(m, episode)| vec![*m; episode.rewards.len()]).collect()
         };
         let mut size = 1.0;
-        if self.normalises() {
+        if self.config.normalise == Some(true) {
             // Of whole episodes, each counts once; of single steps, each of them.
             let counted = if settings.by_step() { usize::MAX } else { 1 };
             let each = || steps.iter().flat_map(|steps| steps.iter().take(counted));
@@ -64,15 +65,8 @@ impl RewardBaseline {
                 size = rms;
             }
         }
-        Advantages { steps, size }
-    }
-}
-
-impl Advantages {
-    /// The factor that turns the critic's summed eligibility into the mean over steps that its learning rate
-    /// multiplies.
-    pub fn critic_scale(&self) -> f64 {
-        self.size / self.steps.iter().map(Vec::len).sum::<usize>().max(1) as f64
+        let critic_scale = size / steps.iter().map(Vec::len).sum::<usize>().max(1) as f64;
+        Advantages { steps, critic_scale }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::config::{Baseline, RewardConfig};
 /// The running means Ē of the error, by network and trial type.
 #[derive(Clone, Debug)]
 pub struct RewardBaseline {
-    config: RewardConfig,
+    pub(super) config: RewardConfig,
     types: usize,
     /// Ē, `[S, types]`.
     expected_error: Vec<f64>,
@@ -40,11 +40,6 @@ impl RewardBaseline {
     /// Whether Ē serves as a baseline after so many trials; before, it means nothing.
     pub(crate) fn has_settled(&self, trials: u64) -> bool {
         trials >= self.config.warmup_trials
-    }
-
-    /// Whether the advantages of a batch are divided by their root mean square.
-    pub(super) fn normalises(&self) -> bool {
-        self.config.normalise == Some(true)
     }
 
     /// The factors by which the trials of a network's batch scale their eligibilities: M, or E·M with the

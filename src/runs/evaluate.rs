@@ -102,43 +102,45 @@ pub fn evaluate(checkpoint: &Checkpoint, trials: u64, seed: u64) -> Result<Vec<S
     let (networks, batch_size) = (config.train.networks, config.train.batch);
     let mut frozen = FrozenNetworks::new(checkpoint)?;
     frozen.check_memory(trials.min(batch_size as u64) as usize)?;
-    let (mut error, mut correct_trials) = (vec![0.0; networks.count()], vec![0u64; networks.count()]);
     let names = task.trial_types();
-    let none = |name: &String| TypeScore { name: name.clone(), trials: 0, error: 0.0, fraction_correct: 0.0 };
-    let mut types: Vec<Vec<TypeScore>> = vec![names.iter().map(none).collect(); networks.count()];
+    let no_trials = |name: &String| TypeScore { name: name.clone(), trials: 0, error: 0.0, fraction_correct: 0.0 };
+    let no_score = |(i, network): (usize, u64)| Score {
+        network,
+        error: 0.0,
+        fraction_correct: 0.0,
+        returns: None,
+        types: names.iter().map(no_trials).collect(),
+        criterion_trials: checkpoint.criterion[i].reached_at(),
+        frozen: checkpoint.frozen[i],
+    };
+    let mut scores: Vec<Score> = networks.range().enumerate().map(no_score).collect();
     let mut trajectories = vec![Vec::new(); networks.count()];
     for first in (0..trials).step_by(batch_size) {
         let trials_each = (trials - first).min(batch_size as u64) as usize;
         let batch = draw(&checkpoint.setup, first, trials_each, (seed, checkpoint.trials()))?;
         let episode = frozen.run(&batch, Record::default())?;
-        let judged = judge(task, &batch, &episode)?;
-        for i in 0..judged.errors.len() {
-            let (network, correct) = (i / trials_each, judged.correct[i]);
-            error[network] += judged.errors[i];
-            correct_trials[network] += u64::from(correct);
-            let of_type = &mut types[network][judged.types[i]];
-            of_type.trials += 1;
-            of_type.error += judged.errors[i];
-            of_type.fraction_correct += f64::from(u8::from(correct));
+        for (score, outcome) in scores.iter_mut().zip(judge(task, &batch, &episode)?) {
+            for ((error, kind), correct) in outcome.errors.iter().zip(outcome.types).zip(outcome.correct) {
+                let (of_type, correct) = (&mut score.types[kind], f64::from(u8::from(correct)));
+                (score.error, score.fraction_correct) = (score.error + error, score.fraction_correct + correct);
+                of_type.trials += 1;
+                (of_type.error, of_type.fraction_correct) = (of_type.error + error, of_type.fraction_correct + correct);
+            }
         }
         for (i, trajectory) in episode.trajectories.into_iter().flatten().enumerate() {
             trajectories[i / trials_each].push(trajectory);
         }
     }
-    for of_type in types.iter_mut().flatten().filter(|of_type| of_type.trials > 0) {
-        of_type.error /= of_type.trials as f64;
-        of_type.fraction_correct /= of_type.trials as f64;
+    for (score, trajectories) in scores.iter_mut().zip(&trajectories) {
+        score.error /= trials as f64;
+        score.fraction_correct /= trials as f64;
+        score.returns = (!trajectories.is_empty()).then(|| Returns::of(trajectories));
+        for of_type in score.types.iter_mut().filter(|of_type| of_type.trials > 0) {
+            of_type.error /= of_type.trials as f64;
+            of_type.fraction_correct /= of_type.trials as f64;
+        }
     }
-    let mut score = |(i, network): (usize, u64)| Score {
-        network,
-        types: std::mem::take(&mut types[i]),
-        error: error[i] / trials as f64,
-        fraction_correct: correct_trials[i] as f64 / trials as f64,
-        returns: (!trajectories[i].is_empty()).then(|| Returns::of(&trajectories[i])),
-        criterion_trials: checkpoint.criterion[i].reached_at(),
-        frozen: checkpoint.frozen[i],
-    };
-    Ok(networks.range().enumerate().map(&mut score).collect())
+    Ok(scores)
 }
 
 /// Runs fresh trials `first..first + trials_each` of each network.

@@ -113,8 +113,9 @@ impl Episodes {
         self.environment.check()?;
         let name = self.environment.name();
         if !self.actor().fits() {
-            let actions = self.environment.actions();
-            bail!(Usage, "task.acting is `{}`, but the actions of `{name}` are {actions:?}", text(acting));
+            let (acting, actions) = (toml::Value::try_from(acting).unwrap_or("".into()), self.environment.actions());
+            let acting = acting.as_str().unwrap_or_default();
+            bail!(Usage, "task.acting is `{acting}`, but the actions of `{name}` are {actions:?}");
         }
         ensure!(self.environment.limit() >= 1, Usage, "episodes of `{name}` have a limit of 0 steps");
         expect(network_steps >= 1, "task.network_steps", network_steps, "at least 1")?;
@@ -147,16 +148,6 @@ impl Episodes {
     /// The number of components of an action.
     pub fn dimensions(&self) -> usize {
         self.actor().dimensions()
-    }
-}
-
-/// How a setting is written.
-fn text(acting: Acting) -> &'static str {
-    match acting {
-        Acting::Argmax => "argmax",
-        Acting::Softmax => "softmax",
-        Acting::Direct => "direct",
-        Acting::PopulationVector => "population-vector",
     }
 }
 

@@ -3,8 +3,9 @@
 
 use super::adamw;
 use super::divergence::finite_networks;
+use super::judge::Outcome;
 use super::share::Share;
-use super::update::{Change, Outcome};
+use super::update::Change;
 use super::Plastic;
 use crate::config::ReadoutConfig;
 use crate::engine::{DrawnTrial, Eligibility, EpisodeCredit, TrialBatch};
@@ -138,13 +139,11 @@ impl Share {
         };
         let networks = batch.drawn.chunks(batch.trials_each);
         let rates: Vec<f64> = networks.map(|trials| self.fall() * config.readout.eta / scored_steps(trials)).collect();
-        let rates = Tensor::from_vec(rates, batch.networks, &Device::Cpu)?;
-        let rates = rates.to_dtype(dw_out.dtype())?.to_device(dw_out.device())?;
         let (Some(w_out), Some(b_out)) = (&mut weights.w_out, &mut weights.b_out) else {
             return Err(Error::Bug("a readout learns, but there is none".into()));
         };
-        *w_out = (&*w_out + dw_out.broadcast_mul(&rates.reshape(((), 1, 1))?)?)?;
-        *b_out = (&*b_out + db_out.broadcast_mul(&rates.reshape(((), 1))?)?)?;
+        *w_out = (&*w_out + by_network(dw_out, &rates)?)?;
+        *b_out = (&*b_out + by_network(db_out, &rates)?)?;
         Ok(())
     }
 

@@ -14,7 +14,7 @@
 
 use super::activity::Activity;
 use super::adamw;
-use super::judge::{judge, Judged};
+use super::judge::{judge, Outcome};
 use super::share::Share;
 use super::{Checkpoint, Criterion, Frozen, NetworkReport, Plastic, StageProgress};
 use crate::engine::{Draw, Ensemble, Episode, Record, TrialBatch};
@@ -23,20 +23,6 @@ use crate::presets::Setup;
 use crate::random::Phase;
 use candle_core::{DType, Tensor};
 use std::thread::ScopedJoinHandle;
-
-/// The results of the B trials of one network.
-pub(super) struct Outcome {
-    /// The error of each trial, `[B]`.
-    pub errors: Vec<f64>,
-    /// The costs that learning uses: the errors plus the energy cost of the outputs, `[B]`.
-    pub costs: Vec<f64>,
-    /// The trial types, `[B]`.
-    pub types: Vec<usize>,
-    /// Which trials count as correct, `[B]`.
-    pub correct: Vec<bool>,
-    /// The total number of steps of the environment in its episodes.
-    pub world_steps: Option<u64>,
-}
 
 /// The change of one network's w_rec.
 #[derive(Clone, Copy)]
@@ -73,7 +59,8 @@ impl Share {
     pub fn propose(&mut self) -> Result<Proposal> {
         let batch = self.draw_trials()?;
         let episode = self.run_trials(&batch)?;
-        let outcomes = self.judge(&batch, &episode)?;
+        let mut outcomes = judge(&self.current.setup.task, &batch, &episode)?;
+        self.add_energy_cost(&mut outcomes, &episode.outputs)?;
         let mut proposal = self.form_proposal(&batch, episode, outcomes)?;
         self.guard(&mut proposal)?;
         Ok(proposal)
@@ -114,33 +101,18 @@ impl Share {
         })
     }
 
-    /// Step 3: judges the outputs.
-    fn judge(&self, batch: &TrialBatch, episode: &Episode) -> Result<Vec<Outcome>> {
-        let b = batch.trials_each;
-        let Judged { errors, types, correct } = judge(&self.current.setup.task, batch, episode)?;
-        let costs = self.add_energy_cost(&errors, &episode.outputs)?;
-        let steps = |k: usize| episode.trajectories.as_ref().map(|all| all[k].rewards.len() as u64);
-        let outcome = |first: usize| Outcome {
-            errors: errors[first..first + b].to_vec(),
-            costs: costs[first..first + b].to_vec(),
-            types: types[first..first + b].to_vec(),
-            correct: correct[first..first + b].to_vec(),
-            world_steps: (first..first + b).map(steps).sum(),
-        };
-        Ok((0..errors.len()).step_by(b).map(outcome).collect())
-    }
-
-    /// `errors` `[S, B]` plus `modulator.energy_cost` times the mean |output| of each trial in `outputs`
-    /// `[S, B, T, n_out]`.
-    fn add_energy_cost(&self, errors: &[f64], outputs: &Tensor) -> Result<Vec<f64>> {
-        let cost = self.current.setup.config.modulator.energy_cost;
-        if cost == 0.0 {
-            return Ok(errors.to_vec());
+    /// Adds to the costs `modulator.energy_cost` times the mean |output| of each trial in `outputs` `[S, B, T, n_out]`.
+    fn add_energy_cost(&self, outcomes: &mut [Outcome], outputs: &Tensor) -> Result<()> {
+        let factor = self.current.setup.config.modulator.energy_cost;
+        if factor == 0.0 {
+            return Ok(());
         }
         // Steps first: in single precision, the order of summation affects the last digit.
         let by_step = outputs.permute((2, 0, 1, 3))?.contiguous()?;
         let energy: Vec<f64> = by_step.abs()?.mean(3)?.mean(0)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
-        Ok(errors.iter().zip(energy).map(|(error, energy)| error + cost * energy).collect())
+        let costs = outcomes.iter_mut().flat_map(|outcome| &mut outcome.costs);
+        costs.zip(energy).for_each(|(cost, energy)| *cost += factor * energy);
+        Ok(())
     }
 
     /// Step 4: forms the proposal.

@@ -51,7 +51,7 @@ pub(super) fn run(
             ended.iter_mut().map(|ended| std::mem::take(&mut ended.trajectory)).collect();
         let sums = learn.then(|| {
             let advantages = ensemble.advantages(&episodes.settings, k, &trajectories);
-            (weighted_sums(plan, episodes, &mut ended, &advantages.steps, readout), advantages.critic_scale())
+            (weighted_sums(plan, episodes, &mut ended, &advantages.steps, readout), advantages.critic_scale)
         });
         let spent = ended.iter_mut().map(|ended| std::mem::take(&mut ended.factors));
         spare.lock().unwrap_or_else(PoisonError::into_inner).extend(spent);

@@ -90,7 +90,7 @@ pub(super) fn run(
     let trajectories = rollout.trajectories;
     let of_network = |(s, trajectories)| ensemble.advantages(&episodes.settings, s, trajectories);
     let advantages: Vec<Advantages> = trajectories.chunks(b).enumerate().map(of_network).collect();
-    let critic_scale = advantages.iter().map(Advantages::critic_scale).collect();
+    let critic_scale = advantages.iter().map(|advantages| advantages.critic_scale).collect();
     // [S, B, T]; nothing is learnt from what comes after the end of an episode.
     let longest = trajectories.iter().map(|trajectory| trajectory.rewards.len()).max().unwrap_or(0);
     let mut padded = Vec::with_capacity(s * b * longest);
