@@ -7,7 +7,6 @@
 //! `cargo run --release --example custom_task`
 
 use hebbian_rnn::{evaluate, Stream, Task, Trainer, Trial};
-use std::sync::Arc;
 
 struct GoNoGo {
     cue_steps: usize,
@@ -48,7 +47,7 @@ fn main() -> hebbian_rnn::Result<()> {
     let task = GoNoGo { cue_steps: 100, delay_steps: 200, response_steps: 100 };
     // The network, rule and perturbation of `dnms`, with our task instead of its own.
     let mut trainer = Trainer::builder("dnms")
-        .own_task(Arc::new(task))
+        .own_task(task)
         .set("network.neurons", 100)
         .networks(3)
         .batch(32)

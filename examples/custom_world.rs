@@ -8,7 +8,6 @@
 
 use hebbian_rnn::{evaluate, Actions, Copies, Copy, Environment, Episodes, Outcome, Start, Trainer};
 use rand::RngExt;
-use std::sync::Arc;
 
 /// How far the ends are from the middle.
 struct Corridor {
@@ -74,7 +73,7 @@ impl Copy for Walker {
 fn main() -> hebbian_rnn::Result<()> {
     // The network and rule of `cartpole`, with our world instead of its own.
     let mut trainer = Trainer::builder("cartpole")
-        .own_task(Arc::new(Episodes::new(Corridor { half: 4 })))
+        .own_task(Episodes::new(Corridor { half: 4 }))
         .networks(3)
         .trials(8000)
         .until_criterion()

@@ -85,7 +85,7 @@ pub use device::{list_devices, open_devices, parse_devices, Cache, ChosenDevices
 pub use engine::gradient::gradient;
 pub use engine::{
     automatic_batch, check_memory, choose, why_plain, Concern, DensePerturbation, Draw, DrawnTrial, Eligibility,
-    Engine, Ensemble, Episode, EpisodeCredit, EpisodeDraws, Exact, Gradients, LifeEngine, LifeState, Lived, Part,
+    Engine, Ensemble, Episode, EpisodeCredit, EpisodeDraws, Exact, Gradients, LifeEngine, LifeState, Part,
     Perturbation, PlasticState, Product, Record, Refusal, TrialBatch,
 };
 pub use environments::{
@@ -126,8 +126,8 @@ pub use sweep::{
     RESULTS_FILE,
 };
 pub use tasks::{
-    Acting, Coherences, Condition, EpisodeSettings, Episodes, ErrorMeasure, FileTask, Label, SelectiveIntegration,
-    Task, Trial, TrialNumbers, TrialShape,
+    Acting, Coherences, Condition, EpisodeSettings, Episodes, ErrorMeasure, FileTask, Label, Problem,
+    SelectiveIntegration, Task, Trajectory, Trial, TrialNumbers, TrialShape,
 };
 pub use text::printable;
 pub use training::{

@@ -3,7 +3,7 @@
 use crate::errors::OrRaise;
 use crate::leaving::enter;
 use crate::worlds::PythonWorld;
-use hebbian_rnn::{Episodes, Error, ErrorMeasure, Label, Phase, Stream, Task, Trial, TrialNumbers};
+use hebbian_rnn::{Episodes, Error, ErrorMeasure, Label, Phase, Problem, Stream, Task, Trial, TrialNumbers};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -15,14 +15,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// A user-defined task or world.
 #[pyclass(frozen, module = "hebbian_rnn._native")]
 pub struct OwnTask {
-    task: Arc<dyn Task>,
+    task: Problem,
     /// The listed task whose settings it starts from.
     pub like: &'static str,
     ahead: Option<Arc<Ahead>>,
 }
 
 impl OwnTask {
-    pub fn task(&self) -> Arc<dyn Task> {
+    pub fn task(&self) -> Problem {
         self.task.clone()
     }
 
@@ -70,7 +70,7 @@ pub fn function_task(
     let drawing = Arc::new(Drawing { name, draw, n_in, steps, n_out, lengths_vary, labels });
     let ahead = Arc::new(Ahead::begin(drawing.clone())?);
     let task = FunctionTask { drawing, inputs, outputs, types, measure, correct_below, ahead: ahead.clone() };
-    Ok(OwnTask { task: Arc::new(task), like: "file", ahead: Some(ahead) })
+    Ok(OwnTask { task: task.into(), like: "file", ahead: Some(ahead) })
 }
 
 /// Episodes in a Python world.
@@ -78,7 +78,7 @@ pub fn function_task(
 pub fn world_task(world: &Bound<'_, PyAny>) -> PyResult<OwnTask> {
     let world = PythonWorld::of(world)?;
     let like = if world.is_discrete() { "cartpole" } else { "pendulum" };
-    Ok(OwnTask { task: Arc::new(Episodes::new(world)), like, ahead: None })
+    Ok(OwnTask { task: Episodes::new(world).into(), like, ahead: None })
 }
 
 /// A Python function that draws trials, and the sizes of what it draws.

@@ -7,12 +7,13 @@
 use super::findings::panel;
 use super::statistics::Mean;
 use super::{Findings, Options, Subject, Table};
-use crate::engine::{Draw, Lived, Record, TrialBatch};
+use crate::engine::{Draw, Record, TrialBatch};
 use crate::environments::Actions;
 use crate::error::{ensure, Result};
 use crate::plot::{Colour, Mark, Panel, Shape};
 use crate::random::Phase;
 use crate::runs::FrozenNetworks;
+use crate::tasks::Trajectory;
 use crate::training::Trainer;
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
@@ -22,7 +23,8 @@ const DRAWN: usize = 400;
 
 pub(super) fn why_not(subject: &Subject) -> Option<String> {
     let fits = subject.task().episodes().is_some_and(|episodes| {
-        matches!(episodes.world.actions(), Actions::Discrete(_)) && (1..=2).contains(&episodes.world.limit())
+        let environment = &episodes.environment;
+        matches!(environment.actions(), Actions::Discrete(_)) && (1..=2).contains(&environment.limit())
     });
     subject.task_unless(fits, "is not a world of one or two choices, like `bandit` and `two-step`")
 }
@@ -115,9 +117,9 @@ fn repeated(subject: &Subject) -> Result<Vec<Vec<Choice>>> {
         let (phase, first_trial) = (Phase::Train, before.trials());
         let batch = TrialBatch::draw(setup, Draw { seed, phase, first_trial, trials_each, age: 0, explore: true })?;
         let record = Record { episodes: true, ..Record::default() };
-        let lived = FrozenNetworks::new(&before)?.run(&batch, record)?.lived.unwrap_or_default();
-        for (network, lived) in networks.iter_mut().zip(lived.chunks(trials_each)) {
-            network.extend(lived.iter().map(|lived| chosen(lived, n_in)));
+        let trajectories = FrozenNetworks::new(&before)?.run(&batch, record)?.trajectories.unwrap_or_default();
+        for (network, trajectories) in networks.iter_mut().zip(trajectories.chunks(trials_each)) {
+            network.extend(trajectories.iter().map(|trajectory| chosen(trajectory, n_in)));
         }
         trainer.update()?;
     }
@@ -136,13 +138,17 @@ fn repeated(subject: &Subject) -> Result<Vec<Vec<Choice>>> {
 }
 
 /// The choices of an episode with `n_in` observations.
-fn chosen(lived: &Lived, n_in: usize) -> Choice {
-    let mut steps = lived.seen_and_done.chunks_exact(n_in + 1).map(|step| {
+fn chosen(trajectory: &Trajectory, n_in: usize) -> Choice {
+    let mut steps = trajectory.observations_and_actions.chunks_exact(n_in + 1).map(|step| {
         let (seen, done) = step.split_at(n_in);
         let place = (0..n_in).fold(0, |most, k| if seen[k] > seen[most] { k } else { most });
         (place, done[0] as usize)
     });
-    Choice { first: steps.next().map_or(0, |(_, first)| first), second: steps.next(), reward: lived.total() }
+    Choice {
+        first: steps.next().map_or(0, |(_, first)| first),
+        second: steps.next(),
+        reward: trajectory.total_reward(),
+    }
 }
 
 /// After each kind of trial: how many there were, and in how many the next first choice was the same.
@@ -219,9 +225,9 @@ mod tests {
     }
 
     #[test]
-    fn choices_and_places_are_read_from_what_was_seen_and_done() {
-        let seen_and_done = vec![1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0];
-        let lived = Lived { seen_and_done, rewards: vec![0.0, 1.0], ..Lived::default() };
-        assert_eq!(chosen(&lived, 3), Choice { first: 1, second: Some((2, 0)), reward: 1.0 });
+    fn choices_and_places_are_read_from_what_was_observations_and_actions() {
+        let observations_and_actions = vec![1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0];
+        let trajectory = Trajectory { observations_and_actions, rewards: vec![0.0, 1.0], ..Trajectory::default() };
+        assert_eq!(chosen(&trajectory, 3), Choice { first: 1, second: Some((2, 0)), reward: 1.0 });
     }
 }

@@ -12,7 +12,7 @@ use super::statistics::Mean;
 use super::{Findings, Options, Subject, Table};
 use crate::error::{ensure, Result};
 use crate::plot::{networks as networks_in_words, Colour, HeatMap, Mark, Panel, Shape};
-use crate::tasks::Task;
+use crate::tasks::Problem;
 use rayon::prelude::*;
 
 /// Default number of trials of each network: 20 of each type, but within these bounds.
@@ -29,12 +29,13 @@ const TIMES: usize = 50;
 type Variable = (String, Box<dyn Fn(&Kept) -> f32>);
 
 /// The variables that can be decoded: the task's labels that are classes, else the type of a trial.
-fn variables(task: &dyn Task) -> Vec<Variable> {
-    let labels = task.labels().into_iter().enumerate().filter(|(_, label)| !label.graded);
+fn variables(problem: &Problem) -> Vec<Variable> {
+    let labels = problem.trials().map(|task| task.labels()).unwrap_or_default();
+    let labels = labels.into_iter().enumerate().filter(|(_, label)| !label.graded);
     let mut found: Vec<Variable> = labels
         .map(|(k, label)| (label.name, Box::new(move |kept: &Kept| kept.labels[k]) as Box<dyn Fn(&Kept) -> f32>))
         .collect();
-    if found.is_empty() && task.n_types() > 1 {
+    if found.is_empty() && problem.n_types() > 1 {
         found.push(("type of trial".into(), Box::new(|kept| kept.trial_type as f32)));
     }
     found
@@ -50,10 +51,10 @@ fn classes_of(population: &Population, value: &dyn Fn(&Kept) -> f32) -> Vec<usiz
 }
 
 pub(super) fn why_not(subject: &Subject) -> Option<String> {
-    let task = subject.task();
-    subject
-        .task_unless(task.episodes().is_none(), "is a world, whose episodes differ in length")
-        .or_else(|| subject.task_unless(!variables(task).is_empty(), "has one type of trial and no label to decode"))
+    subject.refuse_episodes().or_else(|| {
+        let decodable = !variables(subject.task()).is_empty();
+        subject.task_unless(decodable, "has one type of trial and no label to decode")
+    })
 }
 
 /// `[training time][test time]`.

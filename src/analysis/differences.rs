@@ -8,7 +8,7 @@ use crate::model::Weights;
 use crate::presets::Setup;
 use crate::random::{stream, Phase, Purpose};
 use crate::rules::RewardBaseline;
-use crate::training::errors;
+use crate::training::judge;
 use candle_core::Tensor;
 use rand::RngExt;
 
@@ -58,9 +58,9 @@ fn differences(setup: &Setup, weights: &Weights, batch: &TrialBatch, places: &[u
         Ensemble { setup: &setup, shape, weights: &weights, baseline: &baseline, trials: 0, fast_weights: None };
     let mut engine = choose(&setup, weights.w_rec.device(), false)?;
     let episode = engine.run(&ensemble, &batch, false, Record::default())?;
-    let errors = errors(&*setup.task, &batch, &episode)?;
+    let outcomes = judge(&setup.task, &batch, &episode)?;
     let means: Vec<f64> =
-        errors.chunks(trials_each).map(|errors| errors.iter().sum::<f64>() / trials_each as f64).collect();
+        outcomes.iter().map(|outcome| outcome.errors.iter().sum::<f64>() / trials_each as f64).collect();
     Ok(means.chunks_exact(2).map(|pair| (pair[0] - pair[1]) / (2.0 * STEP)).collect())
 }
 

@@ -1,22 +1,22 @@
-//! The behaviour of networks in a world: snapshots of an episode side by side, trajectories, and the rewards still to
+//! The behaviour of networks in an environment: snapshots of an episode side by side, trajectories, and the rewards still to
 //! be earned from each place; one episode also as an animation.
 
 use super::findings::panel;
 use super::statistics::Mean;
 use super::{Findings, Options, Subject, Table};
-use crate::engine::Lived;
 use crate::environments::{Sketch, Start};
 use crate::error::Result;
 use crate::plot::{animation, extent, Colour, HeatMap, Mark, Panel, Shape};
 use crate::quantile::quantile;
 use crate::random::{stream, Phase, Purpose};
 use crate::runs::run_fresh;
+use crate::tasks::Trajectory;
 
 /// Default number of episodes of each network.
 const EPISODES: u64 = 40;
 /// Snapshots of an episode in a strip, and trajectories in a picture.
 const MOMENTS: usize = 6;
-const WAYS: usize = 20;
+const TRAJECTORIES: usize = 20;
 /// Places along each side of a map.
 const PLACES: usize = 20;
 
@@ -26,7 +26,7 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
     };
     let rng = || stream(0, 0, 0, Phase::Evaluate, Purpose::Task);
     let start = Start { index: 0, rng: rng(), shared: rng() };
-    let sketch = episodes.world.start(vec![start]).sketch(0);
+    let sketch = episodes.environment.start(vec![start]).sketch(0);
     subject.task_unless(!sketch.is_empty(), "cannot be drawn (Copy::sketch)")
 }
 
@@ -34,47 +34,48 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     let (trials, shown, name) = (options.trials.unwrap_or(EPISODES) as usize, subject.shown(), subject.task().name());
     let first = subject.checkpoint.setup.config.train.networks.start;
     let (_, episode) = run_fresh(subject.checkpoint, 0, trials, options.seed)?;
-    let lived = episode.lived.unwrap_or_default();
-    let networks: Vec<&[Lived]> = lived.chunks(trials).collect();
+    let trajectories = episode.trajectories.unwrap_or_default();
+    let networks: Vec<&[Trajectory]> = trajectories.chunks(trials).collect();
     let mut table = Table::new("episodes", "network episode steps terminated return");
     let mut means = Vec::new();
-    for (network, lived) in (first..).zip(&networks) {
-        for (episode, lived) in lived.iter().enumerate() {
-            table.push(&[&network, &episode, &lived.rewards.len(), &lived.terminated, &lived.total()]);
+    for (network, trajectories) in (first..).zip(&networks) {
+        for (episode, trajectory) in trajectories.iter().enumerate() {
+            let (steps, total_reward) = (trajectory.rewards.len(), trajectory.total_reward());
+            table.push(&[&network, &episode, &steps, &trajectory.terminated, &total_reward]);
         }
-        means.push(lived.iter().map(Lived::total).sum::<f64>() / trials as f64);
+        means.push(trajectories.iter().map(Trajectory::total_reward).sum::<f64>() / trials as f64);
     }
     let mut findings = Findings { tables: vec![table], ..Findings::default() };
     findings.say_mean("mean return of fresh episodes", Mean::of(&means));
-    let of = networks[(shown - first) as usize];
-    let told = &typical(of).sketches;
-    let (title, mut rows) = (format!("{name}: fresh episodes of network {shown}"), vec![vec![strip(told)]]);
+    let examples = networks[(shown - first) as usize];
+    let sketches = &typical(examples).sketches;
+    let (title, mut rows) = (format!("{name}: fresh episodes of network {shown}"), vec![vec![strip(sketches)]]);
     let mut caption = "An episode of median length, from its first step to its last.".to_string();
     // Movement along a line gets no map.
     let [width, height] = [|p: &(f64, f64)| p.0, |p: &(f64, f64)| p.1].map(|along| {
-        let (low, high) = range(lived.iter().flat_map(way).map(|place| along(&place)));
+        let (low, high) = range(trajectories.iter().flat_map(path).map(|place| along(&place)));
         high - low
     });
     if width.min(height) > 0.1 * width.max(height) {
-        rows.push(vec![ways(of), to_come(&lived)]);
+        rows.push(vec![paths(examples), mean_returns(&trajectories)]);
         caption += " Below: trajectories, and the mean of the rewards still to come from each place, over all networks; grey: \
                     places never visited.";
     }
     findings.draw("episodes", title, caption, rows);
-    findings.animations.push(("episode".into(), animation(&format!("{name}, network {shown}"), told)));
+    findings.animations.push(("episode".into(), animation(&format!("{name}, network {shown}"), sketches)));
     Ok(findings)
 }
 
 /// The episode of median length.
-fn typical(lived: &[Lived]) -> &Lived {
-    let mut by_length: Vec<&Lived> = lived.iter().collect();
-    by_length.sort_by_key(|lived| lived.rewards.len());
-    by_length[lived.len() / 2]
+fn typical(trajectories: &[Trajectory]) -> &Trajectory {
+    let mut by_length: Vec<&Trajectory> = trajectories.iter().collect();
+    by_length.sort_by_key(|trajectory| trajectory.rewards.len());
+    by_length[trajectories.len() / 2]
 }
 
 /// The moving point, at each step.
-fn way(lived: &Lived) -> Vec<(f64, f64)> {
-    lived.sketches.iter().filter_map(|sketch| sketch.last()?.last().copied()).collect()
+fn path(trajectory: &Trajectory) -> Vec<(f64, f64)> {
+    trajectory.sketches.iter().filter_map(|sketch| sketch.last()?.last().copied()).collect()
 }
 
 /// Snapshots side by side, evenly spaced from the first to the last.
@@ -100,17 +101,18 @@ fn strip(sketches: &[Sketch]) -> Panel {
 }
 
 /// The trajectories of some episodes.
-fn ways(lived: &[Lived]) -> Panel {
-    let line = |(k, lived): (usize, &Lived)| Mark::new(Shape::Line(way(lived), 2.0), Colour::Nth(k));
-    let mut marks: Vec<Mark> = lived.iter().take(WAYS).enumerate().map(line).collect();
-    let starts = lived.iter().take(WAYS).filter_map(|lived| way(lived).first().copied()).collect();
+fn paths(trajectories: &[Trajectory]) -> Panel {
+    let line = |(k, trajectory): (usize, &Trajectory)| Mark::new(Shape::Line(path(trajectory), 2.0), Colour::Nth(k));
+    let mut marks: Vec<Mark> = trajectories.iter().take(TRAJECTORIES).enumerate().map(line).collect();
+    let starts =
+        trajectories.iter().take(TRAJECTORIES).filter_map(|trajectory| path(trajectory).first().copied()).collect();
     marks.push(Mark::new(Shape::Dots(starts, 5.0), Colour::Ink).named("start"));
     Panel { equal: true, ..panel("trajectories", ["", ""], marks) }
 }
 
 /// The mean reward to come from each visited place.
-fn to_come(lived: &[Lived]) -> Panel {
-    let visits: Vec<((f64, f64), f64)> = lived.iter().flat_map(visits).collect();
+fn mean_returns(trajectories: &[Trajectory]) -> Panel {
+    let visits: Vec<((f64, f64), f64)> = trajectories.iter().flat_map(visits).collect();
     let (x, y) = (range(visits.iter().map(|visit| visit.0 .0)), range(visits.iter().map(|visit| visit.0 .1)));
     let cell =
         |at: f64, (low, high): (f64, f64)| (((at - low) / (high - low) * PLACES as f64) as usize).min(PLACES - 1);
@@ -134,14 +136,14 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
 }
 
 /// Each place on the trajectory of an episode, with the reward from then on.
-fn visits(lived: &Lived) -> Vec<((f64, f64), f64)> {
-    let mut left = lived.total();
+fn visits(trajectory: &Trajectory) -> Vec<((f64, f64), f64)> {
+    let mut left = trajectory.total_reward();
     let with = |(place, reward): ((f64, f64), &f64)| {
         let now = left;
         left -= reward;
         (place, now)
     };
-    way(lived).into_iter().zip(&lived.rewards).map(with).collect()
+    path(trajectory).into_iter().zip(&trajectory.rewards).map(with).collect()
 }
 
 #[cfg(test)]
@@ -151,8 +153,8 @@ mod tests {
     #[test]
     fn rewards_to_come_are_those_from_a_place_on() {
         let sketches = vec![vec![vec![(0.0, 0.0)], vec![(5.0, 5.0), (1.0, 2.0)]], vec![vec![(3.0, 4.0)]]];
-        let lived = Lived { rewards: vec![-1.0, 3.0], sketches, ..Lived::default() };
-        assert_eq!(visits(&lived), [((1.0, 2.0), 2.0), ((3.0, 4.0), 3.0)]);
+        let trajectory = Trajectory { rewards: vec![-1.0, 3.0], sketches, ..Trajectory::default() };
+        assert_eq!(visits(&trajectory), [((1.0, 2.0), 2.0), ((3.0, 4.0), 3.0)]);
     }
 
     #[test]

@@ -73,15 +73,13 @@ impl Point {
 pub(super) fn why_not(subject: &Subject) -> Option<String> {
     let config = &subject.checkpoint.setup.config;
     let known = ["leaky", "leaky-rate", "discrete"].contains(&&config.network.dynamics[..]);
-    let still = subject.task().episodes().is_none() && config.fast_weights.stage == Stage::None;
-    match (known, still) {
-        (false, _) => Some(format!("networks with `{}` dynamics have no resting rates", config.network.dynamics)),
-        (_, false) if subject.task().episodes().is_some() => {
-            subject.task_unless(false, "is a world, which never rests")
-        }
-        (_, false) => Some("fast weights change within a trial, so there are no fixed points".into()),
-        _ => None,
+    if !known {
+        return Some(format!("networks with `{}` dynamics have no resting rates", config.network.dynamics));
     }
+    let changing = config.fast_weights.stage != Stage::None;
+    subject
+        .task_unless(subject.task().trials().is_some(), "is a world, which never rests")
+        .or_else(|| changing.then(|| "fast weights change within a trial, so there are no fixed points".into()))
 }
 
 impl Dynamics {

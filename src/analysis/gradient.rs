@@ -18,8 +18,8 @@ use crate::plot::{Colour, Mark, Panel, Shape};
 use crate::presets::{find_task, Own, Setup};
 use crate::random::Phase;
 use crate::rules::{find_rule, RewardBaseline};
-use crate::tasks::gives_gradient;
-use crate::training::{errors, Checkpoint, Plastic};
+use crate::tasks::{gives_gradient, Problem};
+use crate::training::{judge, Checkpoint, Plastic};
 use candle_core::{DType, Tensor};
 
 /// Default number of trials of each network.
@@ -41,10 +41,10 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
     if !config.perturbs() {
         return Some("its networks are not perturbed (perturbation.probability or perturbation.amplitude is 0)".into());
     }
-    if subject.task().episodes().is_some() {
-        return subject.task_unless(false, "is a world, whose return has no gradient");
+    match subject.task() {
+        Problem::Episodes(_) => subject.task_unless(false, "is a world, whose return has no gradient"),
+        Problem::Trials(task) => subject.task_unless(gives_gradient(&**task), "gives no gradient of its error"),
     }
-    subject.task_unless(gives_gradient(subject.task()), "gives no gradient of its error")
 }
 
 /// The setup of a comparison with `rule`: only the error counts, relative to that of the other trials.
@@ -79,10 +79,10 @@ pub(super) fn proposed(setup: &Setup, weights: &Weights, trials: u64, seed: u64)
     for first in (0..trials).step_by(BATCH as usize) {
         let batch = draw_perturbed(setup, first, BATCH.min(trials - first), seed)?;
         let mut episode = engine.run(&ensemble, &batch, true, Record::default())?;
-        let errors = errors(&*setup.task, &batch, &episode)?;
         let eligibility = episode.eligibility.take();
         let eligibility = eligibility.ok_or_else(|| Error::Bug("the rule leaves no eligibility".into()))?;
-        let update = eligibility.weighted_sum(&baseline.weights(0, &errors, &batch.types(), 0))?;
+        let outcome = &judge(&setup.task, &batch, &episode)?[0];
+        let update = eligibility.weighted_sum(&baseline.weights(0, &outcome.errors, &outcome.types, 0))?;
         engine.recycle(eligibility);
         sum = (sum + update)?;
     }

@@ -25,7 +25,7 @@ pub use findings::{Figure, Findings, Picture, Table};
 pub use logistic::{Logistic, Point};
 
 use crate::error::{ensure, Error, Result};
-use crate::tasks::Task;
+use crate::tasks::Problem;
 use crate::training::{Checkpoint, NetworkReport};
 use candle_core::Device;
 
@@ -102,7 +102,7 @@ pub static ANALYSES: [Analysis; 11] = [
         title: "Trajectories of the population",
         summary: "mean rates of each trial type along their principal components",
         why_not: |subject| {
-            subject.task_unless(subject.task().episodes().is_none(), "is a world, whose episodes differ in length")
+            subject.refuse_episodes()
         },
         run: trajectories::run,
     },
@@ -177,14 +177,19 @@ impl Analysis {
 }
 
 impl Subject<'_> {
-    /// The task that the networks were trained on.
-    fn task(&self) -> &dyn Task {
-        &*self.checkpoint.setup.task
+    /// The task or environment that the networks were trained in.
+    fn task(&self) -> &Problem {
+        &self.checkpoint.setup.task
     }
 
     /// Why an analysis cannot be run: the task's name and `why`, unless the task `fits`.
     fn task_unless(&self, fits: bool, why: &str) -> Option<String> {
         (!fits).then(|| format!("task `{}` {why}", self.task().name()))
+    }
+
+    /// Why an analysis of trials of equal length cannot be run, unless these are trials.
+    fn refuse_episodes(&self) -> Option<String> {
+        self.task_unless(self.task().trials().is_some(), "is a world, whose episodes differ in length")
     }
 
     /// The networks one at a time, each with its number and as a checkpoint of its own on the CPU.

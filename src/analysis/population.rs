@@ -1,14 +1,13 @@
 //! Fresh trials of one network with the firing rates of its neurons, thinned out in time as they arrive.
 
 use super::{Options, Subject};
-use crate::engine::{Lived, Record};
+use crate::engine::Record;
 use crate::error::Result;
 use crate::plot::{Colour, Mark, Shape};
 use crate::runs::{draw_fresh, FrozenNetworks};
-use crate::tasks::{Task, Trial};
+use crate::tasks::{Problem, Task, Trajectory, Trial};
 use crate::training::Checkpoint;
 use candle_core::{DType, Tensor, WithDType};
-use std::sync::Arc;
 
 /// At most this many bytes of rates are held before they are thinned out.
 const BYTES: usize = 64 << 20;
@@ -66,7 +65,7 @@ impl Subject<'_> {
         options: &'a Options,
         trials: u64,
         times: usize,
-        task: Option<Arc<dyn Task>>,
+        task: Option<Problem>,
     ) -> impl Iterator<Item = Result<Population>> + 'a {
         self.networks().map(move |network| {
             let (number, mut network) = network?;
@@ -78,10 +77,10 @@ impl Subject<'_> {
 
 impl Population {
     fn record(number: u64, network: &Checkpoint, trials: u64, seed: u64, times: usize) -> Result<Self> {
-        let (setup, task) = (&network.setup, &*network.setup.task);
-        let (steps, neurons) = (task.steps(), setup.config.network.neurons);
+        let (setup, shape) = (&network.setup, network.setup.shape());
+        let (steps, neurons) = (shape.steps, setup.config.network.neurons);
         let (batch, step_ms) = (setup.config.train.batch, setup.step_ms().unwrap_or(1.0));
-        let bytes = 4 * steps * (if times > 0 { neurons } else { 0 } + task.n_out() + task.n_in());
+        let bytes = 4 * steps * (if times > 0 { neurons } else { 0 } + shape.n_out + shape.n_in);
         // Persistent fast weights belong to a position in a batch of the size used in training.
         let at_once = match network.plastic.fast_weights {
             Some(_) => batch,
@@ -95,17 +94,17 @@ impl Population {
         let (mut lowest, mut highest) = (f32::INFINITY, f32::NEG_INFINITY);
         for first in (0..trials).step_by(at_once) {
             let batch = draw_fresh(setup, first, (trials - first).min(at_once as u64) as usize, seed)?;
-            if first == 0 && task.episodes().is_none() {
+            let Problem::Trials(task) = &setup.task else {
+                let episode = networks.run(&batch, Record { episodes: true, ..Record::default() })?;
+                population.trials.extend(episode.trajectories.iter().flatten().map(kept_of));
+                continue;
+            };
+            if first == 0 {
                 let trials: Vec<&Trial> = batch.drawn.iter().map(|drawn| &drawn.trial).collect();
                 let scaled = |p: Period| Period { from: p.from * step_ms, to: p.to * step_ms, ..p };
-                population.periods = periods(task, &trials).into_iter().map(scaled).collect();
+                population.periods = periods(&**task, &trials).into_iter().map(scaled).collect();
             }
-            let record = Record { rates: times > 0, episodes: task.episodes().is_some(), ..Record::default() };
-            let episode = networks.run(&batch, record)?;
-            if let Some(lived) = episode.lived {
-                population.trials.extend(lived.iter().map(kept_of));
-                continue;
-            }
+            let episode = networks.run(&batch, Record { rates: times > 0, ..Record::default() })?;
             let outputs: Vec<Vec<f64>> = per_trial(&episode.outputs.to_dtype(DType::F64)?)?;
             let rates = match episode.rates {
                 Some(rates) => {
@@ -116,11 +115,11 @@ impl Population {
             };
             for ((drawn, outputs), rates) in batch.drawn.iter().zip(&outputs).zip(rates) {
                 let Trial { trial_type, labels, scored, targets, .. } = &drawn.trial;
-                for (target, _) in targets.iter().step_by(task.n_out()).zip(scored).filter(|(_, scored)| **scored) {
+                for (target, _) in targets.iter().step_by(shape.n_out).zip(scored).filter(|(_, scored)| **scored) {
                     (lowest, highest) = (lowest.min(*target), highest.max(*target));
                 }
                 let (trial_type, labels) = (*trial_type, labels.clone());
-                let judged: Vec<f32> = judged(task, &drawn.trial, outputs).map(|z| z as f32).collect();
+                let judged: Vec<f32> = judged(&**task, &drawn.trial, outputs).map(|z| z as f32).collect();
                 let answer = judged.iter().map(|z| f64::from(*z)).sum::<f64>() / judged.len().max(1) as f64;
                 population.trials.push(Kept { trial_type, answer, labels, judged, rates, ..Kept::default() });
             }
@@ -162,8 +161,8 @@ impl Population {
 
     /// The types of which there are trials, each with these trials.
     pub fn by_type(&self, types: usize) -> Vec<(usize, Vec<usize>)> {
-        let of = |kind| (kind, self.which(|_, trial| trial.trial_type == kind));
-        (0..types).map(of).filter(|(_, trials)| !trials.is_empty()).collect()
+        let trials_of = |kind| (kind, self.which(|_, trial| trial.trial_type == kind));
+        (0..types).map(trials_of).filter(|(_, trials)| !trials.is_empty()).collect()
     }
 
     /// The periods as marks of a panel whose horizontal axis is time.
@@ -177,15 +176,15 @@ impl Population {
     }
 }
 
-/// The data kept of an episode in a world.
-fn kept_of(lived: &Lived) -> Kept {
-    let answer = match lived.seen_and_done.last() {
+/// The data kept of an episode in an environment.
+fn kept_of(trajectory: &Trajectory) -> Kept {
+    let answer = match trajectory.observations_and_actions.last() {
         Some(1.0) => 1.0,
         Some(0.0) => -1.0,
         _ => 0.0,
     };
-    let steps = lived.rewards.len();
-    Kept { trial_type: lived.condition, answer, steps, correct: lived.correct, ..Kept::default() }
+    let steps = trajectory.rewards.len();
+    Kept { trial_type: trajectory.condition, answer, steps, correct: trajectory.correct, ..Kept::default() }
 }
 
 /// `[1, B, steps, width]` as one list `[steps, width]` for each trial.

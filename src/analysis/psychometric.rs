@@ -14,9 +14,8 @@ use super::{Findings, Options, Subject, Table};
 use crate::error::Result;
 use crate::plot::{Colour, Mark, Panel, Shape};
 use crate::presets::Setup;
-use crate::tasks::{Coherences, Condition, Label, SelectiveIntegration, Task};
+use crate::tasks::{Coherences, Condition, Label, Problem, SelectiveIntegration};
 use std::fmt::Display;
-use std::sync::Arc;
 use toml::Value;
 
 /// Coherences, as multiples of the task's own.
@@ -35,7 +34,7 @@ const ALONE: &str = "fit of all networks together";
 struct Design {
     /// The tasks that give the trials, in equal parts; `None`: the networks' own. If there are several, a trial's type is the
     /// place of its task.
-    tasks: Vec<Option<Arc<dyn Task>>>,
+    tasks: Vec<Option<Problem>>,
     trials: u64,
     /// The titles of the panels, each with what its horizontal axis shows.
     panels: Vec<(&'static str, String)>,
@@ -64,11 +63,11 @@ fn decisions(subject: &Subject) -> Result<Design> {
     let strengths = STRENGTHS.map(|share| share * strongest);
     // As many conditions as before, since an expected return may exist for each.
     let conditions = subject.task().n_types();
-    let of = |strength: f64| -> Result<Option<Arc<dyn Task>>> {
+    let with_strength = |strength: f64| -> Result<Option<Problem>> {
         config.task.insert("strengths".into(), Value::Array(vec![Value::Float(strength); conditions]));
         Ok(Some(Setup::new(config.clone())?.task))
     };
-    let tasks = strengths.into_iter().map(of).collect::<Result<_>>()?;
+    let tasks = strengths.into_iter().map(with_strength).collect::<Result<_>>()?;
     let stimulus = move |_, kept: &Kept| {
         let right = (kept.answer > 0.0) == kept.correct?;
         // Not −0.
@@ -83,9 +82,9 @@ fn decisions(subject: &Subject) -> Result<Design> {
 
 pub(super) fn why_not(subject: &Subject) -> Option<String> {
     let (task, table) = (subject.task(), &subject.checkpoint.setup.config.task);
-    let fits = match task.episodes() {
-        Some(_) => table.contains_key("strengths"),
-        None => {
+    let fits = match task {
+        Problem::Episodes(_) => table.contains_key("strengths"),
+        Problem::Trials(task) => {
             task.labels().iter().any(|label| label.graded) || matches!(SelectiveIntegration::of(table), Ok(Some(_)))
         }
     };
@@ -93,11 +92,9 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
 }
 
 fn design(subject: &Subject) -> Result<Design> {
-    if subject.task().episodes().is_some() {
-        return decisions(subject);
-    }
-    let Some(task) = SelectiveIntegration::of(&subject.checkpoint.setup.config.task)? else {
-        let graded = subject.task().labels().into_iter().enumerate().filter(|(_, label)| label.graded);
+    let Problem::Trials(task) = subject.task() else { return decisions(subject) };
+    let Some(selective) = SelectiveIntegration::of(&subject.checkpoint.setup.config.task)? else {
+        let graded = task.labels().into_iter().enumerate().filter(|(_, label)| label.graded);
         let curve = |(panel, (k, label)): (usize, (usize, Label))| {
             let stimulus: Stimulus = Box::new(move |_, kept: &Kept| Some(f64::from(kept.labels[k])));
             Curve { panel, name: ALONE, full_name: label.name, colour: Colour::Blue, stimulus }
@@ -106,13 +103,14 @@ fn design(subject: &Subject) -> Result<Design> {
         let panels = curves.iter().map(|curve| ("", curve.full_name.clone())).collect();
         return Ok(Design { tasks: vec![None], trials: TRIALS, panels, curves });
     };
-    let grid = Coherences::grid(task, &LEVELS);
+    let grid = Coherences::grid(selective, &LEVELS);
     let titles = ["attend modality 1", "attend modality 2"];
     let curve = |attended: usize, shown: usize| {
         let grid = grid.clone();
-        let (name, colour) = match attended == shown {
-            true => ("modality to attend", Colour::Blue),
-            false => ("modality to ignore", Colour::Orange),
+        let (name, colour) = if attended == shown {
+            ("modality to attend", Colour::Blue)
+        } else {
+            ("modality to ignore", Colour::Orange)
         };
         let stimulus = Box::new(move |k, _: &Kept| {
             let Condition { attended: there, coherences } = grid.condition(k);
@@ -123,16 +121,17 @@ fn design(subject: &Subject) -> Result<Design> {
     let curves = vec![curve(0, 0), curve(0, 1), curve(1, 1), curve(1, 0)];
     let trials = REPEATS * grid.conditions().len() as u64;
     let panels = titles.map(|title| (title, "coherence (SD of the noise)".to_string())).to_vec();
-    Ok(Design { tasks: vec![Some(Arc::new(grid))], trials, panels, curves })
+    Ok(Design { tasks: vec![Some(grid.into())], trials, panels, curves })
 }
 
 pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     let Design { tasks, trials, panels: axes, curves } = design(subject)?;
     let mut times = Table::new("reaction_times", "network stimulus trials time");
     let mut all_times = Vec::new();
-    let in_world = subject.task().episodes().is_some();
-    let unit = if in_world { "steps" } else { subject.time_unit() };
-    let step = if in_world { 1.0 } else { subject.checkpoint.setup.step_ms().unwrap_or(1.0) };
+    let (unit, step) = match subject.task() {
+        Problem::Episodes(_) => ("steps", 1.0),
+        Problem::Trials(_) => (subject.time_unit(), subject.checkpoint.setup.step_ms().unwrap_or(1.0)),
+    };
     let each = options.trials.unwrap_or(trials).div_ceil(tasks.len() as u64);
     let each = Options { trials: Some(each), seed: options.seed };
     let mut populations: Vec<Population> = Vec::new();

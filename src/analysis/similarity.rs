@@ -36,12 +36,10 @@ struct Member {
 }
 
 pub(super) fn why_not(subject: &Subject) -> Option<String> {
-    subject.task_unless(subject.task().episodes().is_none(), "is a world, whose episodes differ in length").or_else(
-        || {
-            let networks = subject.checkpoint.setup.config.train.networks.count();
-            (networks < 2 && subject.others.is_empty()).then(|| "there is one network; add others (--with)".to_string())
-        },
-    )
+    subject.refuse_episodes().or_else(|| {
+        let networks = subject.checkpoint.setup.config.train.networks.count();
+        (networks < 2 && subject.others.is_empty()).then(|| "there is one network; add others (--with)".to_string())
+    })
 }
 
 /// Kernel and root of the mean rates of a population, in which every type must have a trial.

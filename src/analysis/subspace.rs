@@ -14,7 +14,6 @@ use crate::error::{bail, Error, Result};
 use crate::plot::{Colour, Mark, Panel, Shape};
 use crate::tasks::{Coherences, SelectiveIntegration};
 use nalgebra::DMatrix;
-use std::sync::Arc;
 
 /// The variables, in the order in which they are made orthogonal.
 const VARIABLES: [&str; 4] = ["choice", "modality 1", "modality 2", "context"];
@@ -151,14 +150,14 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     let task = SelectiveIntegration::of(&subject.checkpoint.setup.config.task)?;
     let Some(task) = task else { bail!(Usage, "task.name is not `selective-integration`") };
     let coherence = task.coherence;
-    let grid = Arc::new(Coherences::grid(task, &LEVELS));
+    let grid = Coherences::grid(task, &LEVELS);
     let trials = REPEATS * grid.conditions().len() as u64;
     let mut findings = Findings::default();
     let columns =
         "network context sorted_by coherence choice time choice_axis modality_1_axis modality_2_axis context_axis";
     let mut table = Table::new("subspace", columns);
     let mut lengths = Table::new("subspace_coefficients", "network variable time length");
-    for population in subject.populations(options, trials, TIMES, Some(grid.clone())) {
+    for population in subject.populations(options, trials, TIMES, Some(grid.clone().into())) {
         let population = population?;
         let (network, times) = (population.network, &population.times);
         let groups = groups(&population, &grid, coherence);

@@ -1,13 +1,10 @@
 //! A batch of trials in host memory: S networks × B trials, each drawn from its own random streams.
 
-use crate::config::{Config, Distribution, NetworkConfig, NetworkRange};
+use crate::config::{Config, NetworkConfig, NetworkRange};
 use crate::environments::Start;
-use crate::error::{ensure, Result};
-use crate::presets::Setup;
-use crate::random::{events, gaussian, stream, symmetric_uniform, uniform, Counter, Phase, Purpose, Stream, CHUNK};
-use crate::tasks::{Episodes, Task, Trial, TrialNumbers};
+use crate::random::{gaussian, stream, uniform, Counter, Phase, Purpose, Stream, CHUNK};
+use crate::tasks::{Episodes, Problem, Trial};
 use candle_core::{DType, Tensor};
-use rayon::prelude::*;
 use std::ops::Range;
 
 /// One exploratory perturbation ξ of one neuron at one step.
@@ -22,7 +19,7 @@ pub struct Perturbation {
 }
 
 /// One trial with all its random numbers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct DrawnTrial {
     /// The trial drawn from the task, its lists padded to T steps if it is shorter.
     pub trial: Trial,
@@ -38,18 +35,18 @@ pub struct DrawnTrial {
     pub readout_noise: Vec<f32>,
     /// The neurons' private noise, `[T, N]`; empty if there is none.
     pub private_noise: Vec<f32>,
-    /// The random numbers of an episode in a world that answers.
+    /// The random numbers of an episode in an environment.
     pub episode: Option<EpisodeDraws>,
 }
 
 /// Exploratory perturbations of every neuron at every step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DensePerturbation {
-    counter: Counter,
-    sd: f32,
-    start_step: usize,
+    pub(super) counter: Counter,
+    pub(super) sd: f32,
+    pub(super) start_step: usize,
     /// The number of steps for which ξ stays the same.
-    hold: usize,
+    pub(super) hold: usize,
 }
 
 impl DensePerturbation {
@@ -65,7 +62,7 @@ impl DensePerturbation {
 /// The random numbers that an episode draws as it unfolds.
 #[derive(Clone, Debug)]
 pub struct EpisodeDraws {
-    /// For the world.
+    /// For the environment.
     pub start: Start,
     /// For the noise of outputs; `None` without.
     pub acting: Option<Counter>,
@@ -106,33 +103,13 @@ pub struct Draw {
     pub first_trial: u64,
     /// The number of trials per network, B.
     pub trials_each: usize,
-    /// The age, in trials, of networks that do not train here: worlds may change with it.
+    /// The age, in trials, of networks that do not train here: environments can change with it.
     pub age: u64,
     /// Whether the neurons and the readout explore.
     pub explore: bool,
 }
 
 impl TrialBatch {
-    /// Draws the trials `first_trial..first_trial + trials_each` of each network of the configuration.
-    ///
-    /// # Errors
-    /// [`Error::Content`](crate::Error::Content) if a trial's lists do not match the task's `steps`, `n_in` and
-    /// `n_out`, or the task has no such trial type; any error of [`Task::trials`].
-    pub fn draw(setup: &Setup, draw: Draw) -> Result<Self> {
-        let (networks, trials_each) = (setup.config.train.networks, draw.trials_each);
-        let given = networks.range().map(|network| given_trials(&*setup.task, draw, network));
-        let given = given.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect::<Vec<_>>();
-        let trial = |(i, given)| {
-            let (network, trial) = (networks.start + (i / trials_each) as u64, (i % trials_each) as u64);
-            draw_trial(&setup.config, &*setup.task, draw, network, draw.first_trial + trial, given)
-        };
-        let mut drawn: Vec<DrawnTrial> = given.into_par_iter().enumerate().map(trial).collect();
-        let labels = setup.task.labels().len();
-        drawn.iter().try_for_each(|d| check(&*setup.task, &d.trial, labels))?;
-        drawn.iter_mut().for_each(|drawn| drawn.pad(&*setup.task));
-        Ok(TrialBatch { networks: networks.count(), trials_each, drawn, exact: None })
-    }
-
     /// Unscored trials with the user's own inputs. Private noise is drawn from the seed's streams.
     ///
     /// # Errors
@@ -159,11 +136,8 @@ impl TrialBatch {
                 },
                 ends: t,
                 x0,
-                perturbations: Vec::new(),
-                dense: None,
-                readout_noise: Vec::new(),
-                episode: None,
                 private_noise: private_noise(&config.network, t, rng(Purpose::PrivateNoise)),
+                ..DrawnTrial::default()
             }
         };
         let drawn = inputs.into_iter().zip(x0).enumerate().map(trial).collect();
@@ -176,9 +150,9 @@ impl TrialBatch {
         networks.clone().flat_map(|s| &all[s * b + trials.start..s * b + trials.end]).collect()
     }
 
-    /// How its trials unfold, if they are episodes in a world. The user's own inputs are not.
-    pub(super) fn episodes<'t>(&self, task: &'t dyn Task) -> Option<&'t Episodes> {
-        task.episodes().filter(|_| self.drawn.iter().all(|drawn| drawn.episode.is_some()))
+    /// How its trials unfold, if they are episodes. The user's own inputs and replayed episodes are not.
+    pub(super) fn episodes<'p>(&self, problem: &'p Problem) -> Option<&'p Episodes> {
+        problem.episodes().filter(|_| self.drawn.iter().all(|drawn| drawn.episode.is_some()))
     }
 
     /// The trial types, `[S, B]`.
@@ -187,108 +161,8 @@ impl TrialBatch {
     }
 }
 
-impl DrawnTrial {
-    /// Pads the lists of a trial that is shorter than T.
-    fn pad(&mut self, task: &dyn Task) {
-        let (t, trial) = (task.steps(), &mut self.trial);
-        if task.episodes().is_some() || self.ends >= t {
-            return;
-        }
-        trial.inputs.resize(t * task.n_in(), 0.0);
-        trial.targets.resize(t * task.n_out(), 0.0);
-        trial.scored.resize(t, false);
-        trial.modulator.iter_mut().for_each(|modulator| modulator.resize(t, 0.0));
-        for noise in [&mut self.readout_noise, &mut self.private_noise] {
-            noise.resize(noise.len() / self.ends * t, 0.0);
-        }
-    }
-}
-
-fn check(task: &dyn Task, trial: &Trial, labels: usize) -> Result<()> {
-    let (name, kind, kinds) = (task.name(), trial.trial_type, task.n_types());
-    // Episodes are not drawn as a whole.
-    let t = match task.lengths_vary() {
-        _ if task.episodes().is_some() => 0,
-        true => trial.scored.len().clamp(1, task.steps()),
-        false => task.steps(),
-    };
-    for (list, found, expected) in [
-        ("inputs", trial.inputs.len(), t * task.n_in()),
-        ("targets", trial.targets.len(), t * task.n_out()),
-        ("scored", trial.scored.len(), t),
-        ("labels", trial.labels.len(), if task.episodes().is_some() { 0 } else { labels }),
-        ("modulator", trial.modulator.as_ref().map_or(t, Vec::len), t),
-    ] {
-        ensure!(found == expected, Content, "task `{name}` drew a trial with {found} {list}; expected {expected}");
-    }
-    ensure!(kind < kinds, Content, "task `{name}` drew a trial of type {kind}; expected below {kinds}");
-    Ok(())
-}
-
-/// A network's trials if the task draws them at once, else a `None` for each.
-fn given_trials(task: &dyn Task, draw: Draw, network: u64) -> Result<Vec<Option<Trial>>> {
-    let Draw { seed, phase, first_trial: first, trials_each: count, .. } = draw;
-    let Some(trials) = task.trials(TrialNumbers { seed, network, phase, first, count }).transpose()? else {
-        return Ok(vec![None; count]);
-    };
-    let (name, found) = (task.name(), trials.len());
-    ensure!(found == count, Content, "task `{name}` drew {found} trials; expected {count}");
-    Ok(trials.into_iter().map(Some).collect())
-}
-
-fn draw_trial(
-    config: &Config,
-    task: &dyn Task,
-    draw: Draw,
-    network: u64,
-    trial: u64,
-    given: Option<Trial>,
-) -> DrawnTrial {
-    let rng = |purpose| stream(draw.seed, network, trial, draw.phase, purpose);
-    let drawn = given.unwrap_or_else(|| task.trial(trial, &mut rng(Purpose::Task)));
-    // A trial draws for its own steps, whatever it is padded to; one without any is refused later.
-    let steps = if task.episodes().is_some() { task.steps() } else { drawn.scored.len().clamp(1, task.steps()) };
-    let sd = config.readout.perturbation;
-    let explore = |explores: bool| draw.explore && explores;
-    let readout_noise = || gaussian(&mut rng(Purpose::ReadoutPerturbation), steps * task.n_out(), sd);
-    let perturbations = || perturbations(config, steps, &mut rng(Purpose::Perturbation));
-    let perturbed = explore(config.perturbation.amplitude as f32 != 0.0);
-    let gaussian = config.perturbation.distribution == Some(Distribution::Gaussian) && config.perturbs();
-    let dense = || DensePerturbation {
-        counter: Counter::new(&mut rng(Purpose::Perturbation)),
-        sd: config.perturbation.amplitude as f32,
-        start_step: config.perturbation.start_step,
-        hold: task.episodes().map_or(1, |episodes| episodes.settings.hold * episodes.settings.network_steps),
-    };
-    let episode = |episodes: &Episodes| {
-        let of = |trial, purpose| stream(draw.seed, network, trial, draw.phase, purpose);
-        let alike = episodes.settings.same_start && draw.explore;
-        let start = if alike { draw.first_trial } else { trial };
-        EpisodeDraws {
-            start: Start {
-                index: if draw.phase == Phase::Train { trial } else { draw.age },
-                rng: of(start, Purpose::Task),
-                shared: stream(config.train.seed, network, u64::MAX, Phase::Train, Purpose::Task),
-            },
-            acting: explore(sd > 0.0).then(|| Counter::new(&mut rng(Purpose::ReadoutPerturbation))),
-        }
-    };
-    DrawnTrial {
-        ends: steps,
-        trial: drawn,
-        x0: initial(&config.network, rng(Purpose::InitialActivation)),
-        perturbations: (perturbed && !gaussian).then(perturbations).unwrap_or_default(),
-        dense: (perturbed && gaussian).then(dense),
-        readout_noise: explore(config.readout_explores() && task.episodes().is_none())
-            .then(readout_noise)
-            .unwrap_or_default(),
-        private_noise: private_noise(&config.network, steps, rng(Purpose::PrivateNoise)),
-        episode: task.episodes().map(episode),
-    }
-}
-
 /// x(0) of one trial, `[N]`.
-fn initial(network: &NetworkConfig, mut rng: Stream) -> Vec<f32> {
+pub(super) fn initial(network: &NetworkConfig, mut rng: Stream) -> Vec<f32> {
     uniform(&mut rng, network.neurons, network.initial_activation)
 }
 
@@ -305,21 +179,9 @@ pub(crate) fn initial_activation(
 }
 
 /// The private noise of one trial, `[T, N]`; empty if there is none.
-fn private_noise(network: &NetworkConfig, steps: usize, mut rng: Stream) -> Vec<f32> {
+pub(super) fn private_noise(network: &NetworkConfig, steps: usize, mut rng: Stream) -> Vec<f32> {
     match network.private_noise {
         0.0 => Vec::new(),
         sd => gaussian(&mut rng, steps * network.neurons, sd),
     }
-}
-
-fn perturbations(config: &Config, steps: usize, rng: &mut Stream) -> Vec<Perturbation> {
-    let (neurons, start) = (config.network.neurons, config.perturbation.start_step);
-    let amplitude = config.perturbation.amplitude as f32;
-    let places = events(rng, steps.saturating_sub(start) * neurons, config.perturbation.probability);
-    let perturbation = |place: usize| Perturbation {
-        step: (start + place / neurons) as u32,
-        neuron: (place % neurons) as u32,
-        size: symmetric_uniform(rng) * amplitude,
-    };
-    places.into_iter().map(perturbation).collect()
 }

@@ -1,11 +1,11 @@
 //! The networks that run a batch of trials, and their results.
 
-use super::{Eligibility, Lived, TrialBatch};
+use super::{Eligibility, TrialBatch};
 use crate::config::Config;
 use crate::model::{FastWeights, State, Weights};
 use crate::presets::Setup;
-use crate::rules::RewardBaseline;
-use crate::tasks::TrialShape;
+use crate::rules::{Advantages, RewardBaseline};
+use crate::tasks::{EpisodeSettings, Trajectory, TrialShape};
 use candle_core::Tensor;
 use std::collections::BTreeMap;
 
@@ -30,6 +30,11 @@ impl Ensemble<'_> {
     pub(super) fn expected_errors(&self, batch: &TrialBatch) -> Vec<f32> {
         let expected = |(i, trial_type)| self.baseline.expectation(i / batch.trials_each, trial_type) as f32;
         batch.types().into_iter().enumerate().map(expected).collect()
+    }
+
+    /// The advantages of the steps of a network's episodes.
+    pub(super) fn advantages(&self, settings: &EpisodeSettings, network: usize, episodes: &[Trajectory]) -> Advantages {
+        self.baseline.advantages(settings, network, episodes, self.trials)
     }
 }
 
@@ -58,7 +63,7 @@ pub type Gradients = BTreeMap<&'static str, Tensor>;
 
 /// The results of a batch of trials.
 pub struct Episode {
-    /// The outputs, `[S, B, T, n_out]`; of episodes in a world, the last ones: T = 1.
+    /// The outputs, `[S, B, T, n_out]`; of episodes, the last ones: T = 1.
     pub outputs: Tensor,
     /// The state after the last step.
     pub state: State,
@@ -75,13 +80,13 @@ pub struct Episode {
     pub rates: Option<Tensor>,
     /// Activations `[S, B, T, N]`, if recorded.
     pub activations: Option<Tensor>,
-    /// The outcome of each episode, `[S, B]`, in a world that answers.
-    pub lived: Option<Vec<Lived>>,
-    /// The learning signals of those episodes, if anything learns.
+    /// The episodes, `[S, B]`, in an environment.
+    pub trajectories: Option<Vec<Trajectory>>,
+    /// What is learnt from them, if anything learns.
     pub credit: Option<EpisodeCredit>,
 }
 
-/// The eligibilities of episodes in a world, times what their steps were worth, summed over steps and episodes.
+/// The eligibilities of episodes times the advantages of their steps, summed over steps and episodes.
 #[derive(Clone, Debug, Default)]
 pub struct EpisodeCredit {
     /// For w_rec, `[S, N, N]`, if it learns.
@@ -89,7 +94,7 @@ pub struct EpisodeCredit {
     /// For w_out `[S, n_out, N]` and b_out `[S, n_out]`, if they learn or there is a critic, the last of the outputs.
     pub readout: Option<(Tensor, Tensor)>,
     /// The factors that turn the sums of a critic into means over steps, without the division by the size of the
-    /// modulators, `[S]`.
+    /// advantages, `[S]`.
     pub critic_scale: Vec<f64>,
 }
 
@@ -105,7 +110,7 @@ impl Episode {
             readout_change: None,
             rates: None,
             activations: None,
-            lived: None,
+            trajectories: None,
             credit: None,
         }
     }

@@ -42,7 +42,7 @@ pub(super) fn collects_factors(setup: &Setup, rule: FusedRule) -> bool {
 pub(super) enum Of {
     /// Those that run trials.
     Trials,
-    /// Those of the CPU for episodes in a world that answers, which know less.
+    /// Those of the CPU for episodes in an environment, which know less.
     Episodes,
 }
 

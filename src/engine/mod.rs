@@ -15,20 +15,20 @@ mod cpu;
 #[cfg(any(feature = "cuda", test))]
 #[allow(unsafe_code)] // Launches kernels, and in tests the same kernels compiled as C++.
 mod cuda;
+mod draw;
 mod eligibility;
 mod episode;
 mod fused;
 pub(crate) mod gradient;
 pub(crate) mod life;
-mod lived;
 mod loss;
 pub(crate) mod memory;
 #[allow(unsafe_code)] // The `gemm` crate's products take pointers.
 mod product;
 pub(crate) mod reference;
 mod refusal;
+mod rollout;
 mod tiles;
-mod worth;
 
 pub(crate) use batch::initial_activation;
 pub use batch::{DensePerturbation, Draw, DrawnTrial, EpisodeDraws, Exact, Perturbation, TrialBatch};
@@ -36,7 +36,6 @@ pub(crate) use eligibility::zeros;
 pub use eligibility::Eligibility;
 pub use episode::{Ensemble, Episode, EpisodeCredit, Gradients, Record};
 pub use life::{LifeEngine, LifeState, PlasticState};
-pub use lived::Lived;
 pub use memory::{automatic_batch, check_memory, Part};
 pub use product::Product;
 pub(crate) use product::{product, Strides};

@@ -1,8 +1,8 @@
-//! Worlds that answer: what a network does changes what it sees next.
+//! Environments: what a network does changes what it sees next.
 //!
 //! The conventions are those of Gymnasium (1.4): an episode starts from a random state, each step takes an action and
-//! gives an observation and a reward, and an episode ends because the world says so (terminated) or because of its limit
-//! of steps (truncated). An environment knows nothing about networks; [`crate::Episodes`] makes it a task.
+//! gives an observation and a reward, and an episode ends because the environment says so (terminated) or because of its limit
+//! of steps (truncated). An environment knows nothing about networks; [`crate::Episodes`] are lived in one.
 //!
 //! To add one, write a file with its parameters and its [`Environment`], and a type for one copy of it with its
 //! [`Copy`]; then a preset (`src/presets/episodes.rs`). `examples/custom_world.rs` keeps one outside this crate.
@@ -32,7 +32,7 @@ use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-/// The actions available in a world.
+/// The actions available in an environment.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Actions {
@@ -52,11 +52,11 @@ pub enum Actions {
 pub struct Outcome {
     /// The reward.
     pub reward: f64,
-    /// Whether the world ended the episode.
+    /// Whether the environment ended the episode.
     pub terminated: bool,
-    /// Whether the world truncated it, before [`Environment::limit`] does.
+    /// Whether the environment truncated it, before [`Environment::limit`] does.
     pub truncated: bool,
-    /// Whether the action was the right one, where the world knows.
+    /// Whether the action was the right one, where the environment knows.
     pub correct: Option<bool>,
 }
 
@@ -71,7 +71,7 @@ pub struct Start {
     pub shared: Stream,
 }
 
-/// A world that answers.
+/// An environment.
 pub trait Environment: Send + Sync {
     /// The name used in configurations and on the command line.
     fn name(&self) -> &str;
@@ -88,21 +88,21 @@ pub trait Environment: Send + Sync {
     fn actions(&self) -> Actions;
     /// The number of steps after which an episode is truncated.
     fn limit(&self) -> usize;
-    /// The mean return over 100 episodes in a row from which the world counts as solved.
+    /// The mean return over 100 episodes in a row from which the environment counts as solved.
     fn solved(&self) -> f64;
     /// The names of the conditions in which an episode can start. The expected return is kept for each.
     fn conditions(&self) -> Vec<String> {
         vec!["episode".to_string()]
     }
-    /// The most copies, for a world whose copies can only step together. `None`: any number, spread over threads.
+    /// The most copies, for an environment whose copies can only step together. `None`: any number, spread over threads.
     fn together(&self) -> Option<usize> {
         None
     }
-    /// Copies of the world, each at the start of an episode.
+    /// Copies of the environment, each at the start of an episode.
     fn start(&self, episodes: Vec<Start>) -> Box<dyn Copies>;
 }
 
-/// Copies of a world, side by side.
+/// Copies of an environment, side by side.
 pub trait Copies: Send {
     /// The condition in which the `k`-th started: an index into [`Environment::conditions`].
     fn condition(&self, k: usize) -> usize;
@@ -113,7 +113,7 @@ pub trait Copies: Send {
     /// Takes a step in each of some copies; `actions` and `outcomes` have a place for every copy.
     ///
     /// # Errors
-    /// Any error with which the world ends training.
+    /// Any error with which the environment ends training.
     fn step_together(&mut self, some: &[usize], actions: &[f64], outcomes: &mut [Outcome]) -> Result<()> {
         let dimensions = actions.len() / outcomes.len();
         for &k in some {
@@ -127,12 +127,12 @@ pub trait Copies: Send {
     }
 }
 
-/// A sketch of a copy of a world at a moment: lines through points of the plane, each with the same number of points
+/// A sketch of a copy of an environment at a moment: lines through points of the plane, each with the same number of points
 /// at every moment. The last point of the last line is the one that moves: pictures show its trajectory. Empty: it
 /// cannot be drawn.
 pub type Sketch = Vec<Vec<(f64, f64)>>;
 
-/// One copy of a world. A list of them is [`Copies`].
+/// One copy of an environment. A list of them is [`Copies`].
 pub trait Copy: Send {
     /// As [`Copies::condition`].
     fn condition(&self) -> usize {

@@ -65,7 +65,8 @@ impl Environment for PerceptualDecision {
             let (condition, right) = (start.rng.random_range(0..self.strengths.len()), start.rng.random::<bool>());
             let strength = self.strengths[condition];
             let mean = if right { strength } else { -strength };
-            let mut trial = Stimulus { world: self.clone(), condition, right, mean, now: 0.0, step: 0, rng: start.rng };
+            let mut trial =
+                Stimulus { environment: self.clone(), condition, right, mean, now: 0.0, step: 0, rng: start.rng };
             trial.draw();
             trial
         })
@@ -73,7 +74,7 @@ impl Environment for PerceptualDecision {
 }
 
 struct Stimulus {
-    world: PerceptualDecision,
+    environment: PerceptualDecision,
     condition: usize,
     right: bool,
     mean: f64,
@@ -86,7 +87,7 @@ struct Stimulus {
 impl Stimulus {
     fn draw(&mut self) {
         let noise: f64 = StandardNormal.sample(&mut self.rng);
-        self.now = self.mean + self.world.noise * noise;
+        self.now = self.mean + self.environment.noise * noise;
     }
 }
 
@@ -102,7 +103,7 @@ impl Copy for Stimulus {
     fn step(&mut self, action: &[f64]) -> Outcome {
         self.step += 1;
         self.draw();
-        let chosen = if self.world.reaction_time { action[0] < 2.0 } else { self.step == self.world.steps };
+        let chosen = if self.environment.reaction_time { action[0] < 2.0 } else { self.step == self.environment.steps };
         let correct = (action[0] == 1.0) == self.right && action[0] < 2.0;
         let correct = chosen && correct;
         Outcome {

@@ -1,4 +1,4 @@
-//! The settings that each world that answers adds to the standard configuration. Networks learn by node perturbation: every neuron is
+//! The settings that each environment adds to the standard configuration. Networks learn by node perturbation: every neuron is
 //! perturbed at every step, an episode is compared with the others of its batch, and the change of each weight is bounded.
 
 use super::settings::table;
@@ -7,11 +7,11 @@ use crate::environments::{Acrobot, Bandit, CartPole, Environment, OpenField, Pen
 use crate::tasks::Episodes;
 use serde::Serialize;
 
-/// A network of 64 neurons without leak, one step of which is one step of the world, and a small readout, so that it begins
+/// A network of 64 neurons without leak, one step of which is one step of the environment, and a small readout, so that it begins
 /// without preferences.
-fn world(config: &mut Config, world: impl Environment + Serialize + 'static) {
-    config.task = table(&world);
-    config.task.extend(table(&Episodes::new(world).settings));
+fn environment(config: &mut Config, environment: impl Environment + Serialize + 'static) {
+    config.task = table(&environment);
+    config.task.extend(table(&Episodes::new(environment).settings));
     config.network = NetworkConfig {
         neurons: 64,
         dynamics: "discrete".into(),
@@ -46,18 +46,18 @@ fn world(config: &mut Config, world: impl Environment + Serialize + 'static) {
     config.train.checkpoint_every = 50;
 }
 
-/// Sets a key of the table `task` that all worlds share.
+/// Sets a key of the table `task` that all environments share.
 fn set(config: &mut Config, key: &str, value: impl Into<toml::Value>) {
     config.task.insert(key.into(), value.into());
 }
 
 pub(super) fn cartpole(config: &mut Config) {
-    world(config, CartPole::default());
+    environment(config, CartPole::default());
     config.train.trials = Some(4000);
 }
 
 pub(super) fn acrobot(config: &mut Config) {
-    world(config, Acrobot::default());
+    environment(config, Acrobot::default());
     config.rule.fall_trials = Some(2000.0);
     config.train.trials = Some(3200);
 }
@@ -65,7 +65,7 @@ pub(super) fn acrobot(config: &mut Config) {
 /// Batches differ in how much there is to learn from them: where all episodes start upright, they are alike. So their
 /// modulators are not normalised; the changes are, over many batches.
 pub(super) fn pendulum(config: &mut Config) {
-    world(config, Pendulum::default());
+    environment(config, Pendulum::default());
     set(config, "discount", 0.97);
     set(config, "same_start", true);
     set(config, "hold", 3);
@@ -82,7 +82,7 @@ pub(super) fn pendulum(config: &mut Config) {
 /// Each neuron is driven by a place cell, and its readout gives a direction. Noise is held for some steps, so that an
 /// untrained agent moves at all. Without forgetting, none finds the goal again after it has moved.
 pub(super) fn open_field(config: &mut Config) {
-    world(config, OpenField::default());
+    environment(config, OpenField::default());
     set(config, "acting", "population-vector");
     set(config, "hold", 8);
     config.network.neurons = 121;
@@ -94,14 +94,14 @@ pub(super) fn open_field(config: &mut Config) {
 
 /// Only the readout learns: there is nothing to remember. One pull at a time, compared with a running mean.
 pub(super) fn bandit(config: &mut Config) {
-    world(config, Bandit::default());
+    environment(config, Bandit::default());
     one_by_one(config, 0.015);
     config.train.trials = Some(1000);
 }
 
 /// As in `bandit`, but the right choice changes, so networks must learn fast and forget.
 pub(super) fn two_step(config: &mut Config) {
-    world(config, TwoStep::default());
+    environment(config, TwoStep::default());
     one_by_one(config, 0.1);
     config.readout.forget = Some(0.05);
     config.train.trials = Some(1000);
@@ -117,7 +117,7 @@ fn one_by_one(config: &mut Config, eta: f64) {
 }
 
 pub(super) fn perceptual_decision(config: &mut Config) {
-    world(config, PerceptualDecision::default());
+    environment(config, PerceptualDecision::default());
     config.network.dynamics = "leaky".into();
     (config.network.tau_ms, config.network.dt_ms) = (5.0, 1.0);
     config.train.trials = Some(4000);

@@ -24,11 +24,10 @@ use crate::keys::{with_defaults, Key};
 use crate::papers::*;
 use crate::rules::{find_rule, RuleInfo};
 use crate::tasks::{bits::Echo, bits::Sequence, file, parameters, Bits, Dnms, EvidenceAccumulation, PatternGeneration};
-use crate::tasks::{EpisodeSettings, Episodes, Reach, Recall, SelectiveIntegration, Task, Yang19};
+use crate::tasks::{EpisodeSettings, Episodes, Problem, Reach, Recall, SelectiveIntegration, Task, Yang19};
 use documented::DocumentedFields;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use std::sync::Arc;
 use toml::Table;
 
 /// A task with a name in configurations.
@@ -48,7 +47,7 @@ pub struct TaskInfo {
     /// Applies the differences from the standard configuration of the rule.
     preset: fn(&mut Config),
     /// Builds the task from the parameters in a `task` table; can add values to the table that only the task can determine.
-    build: fn(&mut Table) -> Result<Arc<dyn Task>>,
+    build: fn(&mut Table) -> Result<Problem>,
     /// Its parameters, with their meanings and ranges.
     pub(crate) keys: fn() -> Vec<Key>,
 }
@@ -70,7 +69,7 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[("delta-x", 0.1), ("node-perturbation", 0.001), ("eh", 0.01)],
         rates_like: None,
         preset: settings::dnms,
-        build: |table| Ok(Arc::new(Dnms { name: "dnms", ..parameters(table)? })),
+        build: |table| Ok(Dnms { name: "dnms", ..parameters(table)? }.into()),
         keys: Key::of::<Dnms>,
     },
     TaskInfo {
@@ -81,7 +80,7 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[("delta-x", 0.03)],
         rates_like: Some("dnms"),
         preset: settings::dnms_long_delay,
-        build: |table| Ok(Arc::new(Dnms { name: "dnms-long-delay", ..parameters(table)? })),
+        build: |table| Ok(Dnms { name: "dnms-long-delay", ..parameters(table)? }.into()),
         keys: Key::of::<Dnms>,
     },
     TaskInfo {
@@ -92,7 +91,7 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[("delta-x", 0.003), ("node-perturbation", 1e-5)],
         rates_like: Some("dnms"),
         preset: settings::dnms_variable_delay,
-        build: |table| Ok(Arc::new(Dnms { name: "dnms-variable-delay", ..parameters(table)? })),
+        build: |table| Ok(Dnms { name: "dnms-variable-delay", ..parameters(table)? }.into()),
         keys: Key::of::<Dnms>,
     },
     TaskInfo {
@@ -104,7 +103,7 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[("delta-x", 3e-4)],
         rates_like: Some("dnms"),
         preset: settings::dnms_ei,
-        build: |table| Ok(Arc::new(Dnms { name: "dnms-ei", ..parameters(table)? })),
+        build: |table| Ok(Dnms { name: "dnms-ei", ..parameters(table)? }.into()),
         keys: Key::of::<Dnms>,
     },
     TaskInfo {
@@ -181,7 +180,7 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[("hebbian-trace", 0.01)],
         rates_like: None,
         preset: settings::sequence,
-        build: |table| Ok(Arc::new(Bits::from(parameters::<Sequence>(table)?))),
+        build: |table| Ok(Bits::from(parameters::<Sequence>(table)?).into()),
         keys: Key::of::<Sequence>,
     },
     TaskInfo {
@@ -192,7 +191,7 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[("node-perturbation", 0.01)],
         rates_like: None,
         preset: settings::echo,
-        build: |table| Ok(Arc::new(Bits::from(parameters::<Echo>(table)?))),
+        build: |table| Ok(Bits::from(parameters::<Echo>(table)?).into()),
         keys: Key::of::<Echo>,
     },
     TaskInfo {
@@ -203,8 +202,8 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[],
         rates_like: Some("cartpole"),
         preset: episodes::bandit,
-        build: |table| Episodes::build::<Bandit>(table),
-        keys: in_a_world::<Bandit>,
+        build: Episodes::build::<Bandit>,
+        keys: in_an_environment::<Bandit>,
     },
     TaskInfo {
         name: "two-step",
@@ -214,8 +213,8 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[],
         rates_like: Some("cartpole"),
         preset: episodes::two_step,
-        build: |table| Episodes::build::<TwoStep>(table),
-        keys: in_a_world::<TwoStep>,
+        build: Episodes::build::<TwoStep>,
+        keys: in_an_environment::<TwoStep>,
     },
     TaskInfo {
         name: "perceptual-decision",
@@ -225,8 +224,8 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[("node-perturbation", 1.5625)],
         rates_like: Some("cartpole"),
         preset: episodes::perceptual_decision,
-        build: |table| Episodes::build::<PerceptualDecision>(table),
-        keys: in_a_world::<PerceptualDecision>,
+        build: Episodes::build::<PerceptualDecision>,
+        keys: in_an_environment::<PerceptualDecision>,
     },
     TaskInfo {
         name: "open-field",
@@ -236,8 +235,8 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[],
         rates_like: Some("cartpole"),
         preset: episodes::open_field,
-        build: |table| Episodes::build::<OpenField>(table),
-        keys: in_a_world::<OpenField>,
+        build: Episodes::build::<OpenField>,
+        keys: in_an_environment::<OpenField>,
     },
     TaskInfo {
         name: "cartpole",
@@ -247,8 +246,8 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[("node-perturbation", 1.5625), ("delta-x", 40.0), ("eh", 1.5625)],
         rates_like: None,
         preset: episodes::cartpole,
-        build: |table| Episodes::build::<CartPole>(table),
-        keys: in_a_world::<CartPole>,
+        build: Episodes::build::<CartPole>,
+        keys: in_an_environment::<CartPole>,
     },
     TaskInfo {
         name: "acrobot",
@@ -258,8 +257,8 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[("node-perturbation", 1.5625), ("delta-x", 40.0), ("eh", 1.5625)],
         rates_like: None,
         preset: episodes::acrobot,
-        build: |table| Episodes::build::<Acrobot>(table),
-        keys: in_a_world::<Acrobot>,
+        build: Episodes::build::<Acrobot>,
+        keys: in_an_environment::<Acrobot>,
     },
     TaskInfo {
         name: "pendulum",
@@ -269,8 +268,8 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[("node-perturbation", 0.002)],
         rates_like: None,
         preset: episodes::pendulum,
-        build: |table| Episodes::build::<Pendulum>(table),
-        keys: in_a_world::<Pendulum>,
+        build: Episodes::build::<Pendulum>,
+        keys: in_an_environment::<Pendulum>,
     },
 ];
 
@@ -347,14 +346,14 @@ impl TaskInfo {
     }
 }
 
-/// The parameters of a world and those of episodes in it.
-fn in_a_world<W: DocumentedFields + JsonSchema>() -> Vec<Key> {
-    Key::of::<W>().into_iter().chain(Key::of::<EpisodeSettings>()).collect()
+/// The parameters of an environment and those of episodes in it.
+fn in_an_environment<E: DocumentedFields + JsonSchema>() -> Vec<Key> {
+    Key::of::<E>().into_iter().chain(Key::of::<EpisodeSettings>()).collect()
 }
 
 /// The task `T` with the parameters in a `task` table.
-fn build<T: Task + DeserializeOwned + 'static>(table: &mut Table) -> Result<Arc<dyn Task>> {
-    Ok(Arc::new(parameters::<T>(table)?))
+fn build<T: Task + DeserializeOwned + 'static>(table: &mut Table) -> Result<Problem> {
+    Ok(parameters::<T>(table)?.into())
 }
 
 #[cfg(test)]

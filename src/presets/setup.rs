@@ -8,7 +8,7 @@ use crate::error::{bail, ensure, At, Error, Result};
 use crate::model::{find_neuron_model, Leak, NeuronModel};
 use crate::ranges::expect;
 use crate::rules::{find_rule, optional_keys, Credit, LearningRule, Source};
-use crate::tasks::{gives_gradient, Episodes, Task, TrialShape};
+use crate::tasks::{gives_gradient, Episodes, Problem, Task, TrialShape};
 use std::fmt;
 use std::sync::Arc;
 use toml::Value;
@@ -18,20 +18,20 @@ use toml::Value;
 pub struct Setup {
     /// The configuration.
     pub config: Config,
-    /// Its task.
-    pub task: Arc<dyn Task>,
+    /// The task or environment.
+    pub task: Problem,
     /// Its learning rule.
     pub rule: Arc<dyn LearningRule>,
     /// Its neuron model.
     pub neurons: Arc<dyn NeuronModel>,
 }
 
-/// A task, rule or neuron model of your own. Each replaces the one that the configuration names, and the configuration
+/// A task or environment, rule or neuron model of your own. Each replaces the one that the configuration names, and the configuration
 /// takes over its name.
 #[derive(Clone, Default)]
 pub struct Own {
-    /// A task.
-    pub task: Option<Arc<dyn Task>>,
+    /// A task or environment.
+    pub task: Option<Problem>,
     /// A learning rule.
     pub rule: Option<Arc<dyn LearningRule>>,
     /// A neuron model.
@@ -141,7 +141,7 @@ impl Setup {
 
     /// The sizes of a trial.
     pub fn shape(&self) -> TrialShape {
-        TrialShape::of(&*self.task)
+        self.task.shape()
     }
 
     /// The duration of a step in ms; `None` if time is counted in steps.
@@ -157,7 +157,7 @@ impl Setup {
             || (stage != Stage::None && modulator == ModulatorSource::Reward)
     }
 
-    /// Whether the readout or, in a world, the critic learns.
+    /// Whether the readout or, in an environment, the critic learns.
     pub(crate) fn outputs_learn(&self) -> bool {
         self.config.readout_learns() || self.critic()
     }
@@ -184,7 +184,7 @@ impl Setup {
     }
 
     fn check(&self) -> Result<()> {
-        let (config, task) = (&self.config, &*self.task);
+        let (config, task) = (&self.config, &self.task);
         task.check()?;
         let sizes =
             [("steps", task.steps()), ("inputs", task.n_in()), ("outputs", task.n_out()), ("types", task.n_types())];
@@ -199,25 +199,16 @@ impl Setup {
         self.neurons.check(&config.network)?;
         self.check_sizes()?;
         self.rule.check(config)?;
-        if let Some(episodes) = task.episodes() {
-            return self.check_episodes(episodes);
+        match task {
+            Problem::Trials(task) => self.check_trials(&**task),
+            Problem::Episodes(episodes) => self.check_episodes(episodes),
         }
-        let normalise = config.modulator.normalise == Some(true);
-        ensure!(!normalise, Usage, "modulator.normalise is for worlds that answer; expected false");
-        let [max_dw, forget] = [config.readout.max_dw, config.readout.forget];
-        for (key, found) in
-            [("rule.rms_decay", config.rule.rms_decay), ("readout.max_dw", max_dw), ("readout.forget", forget)]
-        {
-            let found = found.unwrap_or(0.0);
-            ensure!(found <= 0.0, Usage, "{key} is {found}, but it is for worlds that answer; expected 0");
-        }
-        self.check_credit()
     }
 
-    /// Checks that networks can act and learn in a world that answers.
+    /// Checks that networks can act and learn in an environment.
     fn check_episodes(&self, episodes: &Episodes) -> Result<()> {
         let (Config { network, fast_weights, readout, modulator, train, .. }, rule) = (&self.config, &self.rule);
-        let name = episodes.world.name();
+        let name = episodes.environment.name();
         let summed = match rule.source() {
             Source::Steps(_) => rule.credit() != Credit::Supervised,
             Source::Nothing | Source::Gradient => true,
@@ -245,7 +236,7 @@ impl Setup {
         ] {
             ensure!(!set, Usage, "{key} is set, but in worlds that answer, such as `{name}`, it has no effect yet");
         }
-        let (most, networks) = (episodes.world.together(), train.networks.count());
+        let (most, networks) = (episodes.environment.together(), train.networks.count());
         let copies = networks.saturating_mul(train.batch);
         ensure!(
             most.is_none_or(|most| copies <= most),
@@ -299,22 +290,31 @@ impl Setup {
         Ok(())
     }
 
-    /// Checks that the task can be judged as the learning rules require.
-    fn check_credit(&self) -> Result<()> {
-        let (task, energy_cost) = (self.task.name(), self.config.modulator.energy_cost);
+    /// Checks that there are no settings for environments, and that the task can be judged as the learning rules require.
+    fn check_trials(&self, task: &dyn Task) -> Result<()> {
+        let Config { modulator, rule, readout, .. } = &self.config;
+        let normalise = modulator.normalise == Some(true);
+        ensure!(!normalise, Usage, "modulator.normalise is for worlds that answer; expected false");
+        for (key, found) in
+            [("rule.rms_decay", rule.rms_decay), ("readout.max_dw", readout.max_dw), ("readout.forget", readout.forget)]
+        {
+            let found = found.unwrap_or(0.0);
+            ensure!(found <= 0.0, Usage, "{key} is {found}, but it is for worlds that answer; expected 0");
+        }
+        let (name, energy_cost) = (task.name(), modulator.energy_cost);
         if self.reads_reward_online() || self.reads_error_online() {
             let culprit = "credit is given step by step here (rule.name, readout.rule or trace.modulator)";
             ensure!(energy_cost <= 0.0, Usage, "modulator.energy_cost is {energy_cost}, but {culprit}; expected 0");
             ensure!(
-                self.task.judged_online(),
+                task.judged_online(),
                 Usage,
-                "task `{task}` judges whole trials, but {culprit}: choose a rule such as `delta-x`"
+                "task `{name}` judges whole trials, but {culprit}: choose a rule such as `delta-x`"
             );
         }
         ensure!(
-            !self.follows_gradient() || gives_gradient(&*self.task),
+            !self.follows_gradient() || gives_gradient(task),
             Usage,
-            "task `{task}` judges what comes of the outputs and gives no gradient (Task::judged_gradient), which rule.name \
+            "task `{name}` judges what comes of the outputs and gives no gradient (Task::judged_gradient), which rule.name \
              `{}` needs",
             self.rule.name()
         );
@@ -328,16 +328,16 @@ impl fmt::Debug for Setup {
     }
 }
 
-/// A user-defined task. Its settings as a world are read from the table `task`, or added to it.
-fn own_task(table: &mut toml::Table, task: Arc<dyn Task>) -> Result<Arc<dyn Task>> {
+/// A user-defined task or environment. The settings of episodes are read from the table `task`, or added to it.
+fn own_task(table: &mut toml::Table, task: Problem) -> Result<Problem> {
     let name = Value::from(task.name());
     if table.get("name") != Some(&name) {
         // The parameters of the task that it replaces mean nothing to it.
         *table = [("name".to_string(), name)].into_iter().collect();
     }
-    match task.episodes() {
-        Some(episodes) => Ok(Arc::new(episodes.with_settings(table)?)),
-        None => Ok(task),
+    match task {
+        Problem::Episodes(episodes) => Ok(episodes.with_settings(table)?.into()),
+        Problem::Trials(_) => Ok(task),
     }
 }
 

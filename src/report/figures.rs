@@ -1,12 +1,11 @@
 //! The pictures of a run, from its files: learning curve and sample trials.
 
-use crate::engine::Lived;
 use crate::error::{bail, Result};
 use crate::plot::{LearningCurves, Run, SampleTrial, SampleTrials};
 use crate::presets::Setup;
 use crate::runs::run_fresh;
 use crate::storage::{metrics_rows, LEARNING_CURVE, METRICS_FILE, SAMPLE_TRIALS};
-use crate::tasks::{numbered, Episodes};
+use crate::tasks::{numbered, Episodes, Problem, Trajectory};
 use crate::training::{Checkpoint, Criterion, Frozen, NetworkReport};
 use candle_core::DType;
 use std::path::Path;
@@ -174,17 +173,22 @@ pub(super) fn sample_trials_of(checkpoint: &Checkpoint) -> Result<SampleTrials> 
     let (batch, episode) = run_fresh(checkpoint, 0, shown, config.train.seed)?;
     let network = config.train.networks.start + place as u64;
     let (name, trained) = (task.name(), checkpoint.trials());
-    if let (Some(lived), Some(episodes)) = (&episode.lived, task.episodes()) {
-        let few = task.n_in() <= MOST_DRAWN;
-        return Ok(SampleTrials {
-            title: format!("{name}: fresh episodes of network {network} after {trained} training episodes"),
-            time_label: format!("step of the world, up to {MOST_STEPS}"),
-            input_names: if few { numbered("action", episodes.dimensions()) } else { Vec::new() },
-            output_label: if few { "observation / size" } else { "action" }.into(),
-            in_plane: false,
-            trials: lived[place * shown..][..shown].iter().map(|lived| sample_episode(lived, episodes)).collect(),
-        });
-    }
+    let task = match task {
+        Problem::Trials(task) => task,
+        Problem::Episodes(episodes) => {
+            let few = episodes.shape().n_in <= MOST_DRAWN;
+            let trajectories = episode.trajectories.unwrap_or_default();
+            let samples = trajectories.iter().skip(place * shown).take(shown);
+            return Ok(SampleTrials {
+                title: format!("{name}: fresh episodes of network {network} after {trained} training episodes"),
+                time_label: format!("step of the world, up to {MOST_STEPS}"),
+                input_names: if few { numbered("action", episodes.dimensions()) } else { Vec::new() },
+                output_label: if few { "observation / size" } else { "action" }.into(),
+                in_plane: false,
+                trials: samples.map(|trajectory| sample_episode(trajectory, episodes)).collect(),
+            });
+        }
+    };
     let outputs: Vec<Vec<f64>> = episode.outputs.get(place)?.flatten_from(1)?.to_dtype(DType::F64)?.to_vec2()?;
     let step_ms = checkpoint.setup.step_ms();
     let (n_in, n_out) = (task.n_in(), task.n_out());
@@ -223,21 +227,20 @@ pub(super) fn sample_trials_of(checkpoint: &Checkpoint) -> Result<SampleTrials> 
 
 /// The observations and actions of an episode: a few observations are drawn large, in units of their usual sizes; if
 /// there are many, the actions are drawn instead.
-fn sample_episode(lived: &Lived, episodes: &Episodes) -> SampleTrial {
-    let observations = episodes.world.observations();
-    let (n_in, width) = (observations.len(), lived.seen_and_done.len() / lived.rewards.len().max(1));
+fn sample_episode(trajectory: &Trajectory, episodes: &Episodes) -> SampleTrial {
+    let observations = episodes.environment.observations();
+    let Trajectory { observations_and_actions: values, rewards, .. } = trajectory;
+    let (n_in, width) = (observations.len(), values.len() / rewards.len().max(1));
     let channel = |k: usize| {
         let size = observations.get(k).map_or(1.0, |(_, size)| *size);
-        lived.seen_and_done.iter().skip(k).step_by(width).take(MOST_STEPS).map(|value| (value / size) as f32).collect()
+        values.iter().skip(k).step_by(width).take(MOST_STEPS).map(|value| (value / size) as f32).collect()
     };
     let (seen, done): (Vec<_>, Vec<_>) = ((0..n_in).map(channel).collect(), (n_in..width).map(channel).collect());
     let names = observations.into_iter().map(|(name, _)| name).collect();
-    let (inputs, output_names, outputs) = match n_in <= MOST_DRAWN {
-        true => (done, names, seen),
-        false => (Vec::new(), numbered("action", done.len()), done),
-    };
+    let (inputs, output_names, outputs) =
+        if n_in <= MOST_DRAWN { (done, names, seen) } else { (Vec::new(), numbered("action", done.len()), done) };
     SampleTrial {
-        title: format!("return {}", (lived.total() * 10.0).round() / 10.0),
+        title: format!("return {}", (trajectory.total_reward() * 10.0).round() / 10.0),
         step_ms: 1.0,
         inputs,
         output_names,

@@ -9,6 +9,7 @@ use crate::plot::Canvas;
 use crate::presets::{find_task, Setup};
 use crate::quantile::{quantile, quantile_with_missing};
 use crate::runs::{by_type, name_trials, Score, TypeScore};
+use crate::tasks::Problem;
 use crate::text::is_hidden;
 use crate::training::{StopReason, CHECKPOINT_FILE, MORE_THAN, WINDOW};
 use minijinja::value::{Serde, Value};
@@ -52,12 +53,12 @@ fn values(report: &RunReport) -> Result<Value> {
         stopped => stopped(checkpoint.finished(), &done),
         figures => Serde(figures(report.scores)),
         failures => Serde(failures(report)),
-        criterion => match task.episodes() {
-            Some(episodes) => format!(
+        criterion => match task {
+            Problem::Episodes(episodes) => format!(
                 "a mean return of at least {} in the last {WINDOW} training episodes",
-                episodes.world.solved()
+                episodes.environment.solved()
             ),
-            None => format!(
+            Problem::Trials(task) => format!(
                 "more than {MORE_THAN} of the last {WINDOW} training trials correct; an error below {} counts as correct",
                 task.correct_below()
             ),
@@ -66,13 +67,10 @@ fn values(report: &RunReport) -> Result<Value> {
         curve => curve(report),
         trials => trials(report)?,
         networks => report.scores.iter().map(network).collect::<Value>(),
-        score_trials => name_trials(&**task, report.score_trials),
-        drawn => if task.each_once().is_some() { "Trials" } else { "Fresh trials" },
+        score_trials => name_trials(task, report.score_trials),
+        drawn => if task.trials().is_some_and(|task| task.each_once().is_some()) { "Trials" } else { "Fresh trials" },
         types => by_type(report.scores).iter().map(of_type).collect::<Value>(),
-        judged => match task.episodes() {
-            Some(_) => "return",
-            None => "error",
-        },
+        judged => task.measure().word(),
         measure => task.measure().label(),
         analyses => report.findings.iter().map(section).collect::<Value>(),
         brought => config.brought_by_rule()?.join(", "),
@@ -120,12 +118,12 @@ fn curve(report: &RunReport) -> Value {
 
 fn trials(report: &RunReport) -> Result<Value> {
     let trials = sample_trials_of(report.checkpoint)?;
-    let (words, caption) = match report.checkpoint.setup.task.episodes() {
-        Some(_) => (
+    let (words, caption) = match report.checkpoint.setup.task {
+        Problem::Episodes(_) => (
             "for each, the observations and actions, step by step",
             "Observations and actions in the first steps, without exploration.",
         ),
-        None => (
+        Problem::Trials(_) => (
             "for each, the inputs and, below them, the output and its target over time",
             "Inputs above; below, the output in colour and its target dashed. The output is scored in the shaded periods.",
         ),

@@ -19,10 +19,10 @@ pub(super) const INFO: RuleInfo = RuleInfo {
     )
 };
 
-/// Backpropagation trains the readout as well. In a world that answers, actions are still explored.
+/// Backpropagation trains the readout as well. In an environment, actions are still explored.
 fn adapt(config: &mut Config) {
-    let in_a_world = config.task.contains_key("acting");
-    let perturbation = if in_a_world { config.readout.perturbation } else { 0.0 };
+    let in_environment = config.task.contains_key("acting");
+    let perturbation = if in_environment { config.readout.perturbation } else { 0.0 };
     config.readout = ReadoutConfig { perturbation, ..ReadoutConfig::default() };
     config.modulator.energy_cost = 0.0;
 }

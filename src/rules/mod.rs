@@ -17,6 +17,7 @@
 
 mod accumulator;
 mod bptt;
+mod credit;
 mod delta_x;
 mod eh;
 mod hebbian_trace;
@@ -30,6 +31,7 @@ mod running_mean;
 mod synaptic;
 
 pub(crate) use accumulator::Accumulator;
+pub(crate) use credit::Advantages;
 pub(crate) use readout::ReadoutLearning;
 pub use reward_baseline::RewardBaseline;
 pub use synaptic::{

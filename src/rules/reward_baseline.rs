@@ -9,7 +9,7 @@ use crate::config::{Baseline, RewardConfig};
 /// The running means Ē of the error, by network and trial type.
 #[derive(Clone, Debug)]
 pub struct RewardBaseline {
-    config: RewardConfig,
+    pub(super) config: RewardConfig,
     types: usize,
     /// Ē, `[S, types]`.
     expected_error: Vec<f64>,
@@ -37,6 +37,11 @@ impl RewardBaseline {
         self.expected_error[network * self.types + trial_type]
     }
 
+    /// Whether Ē serves as a baseline after so many trials; before, it means nothing.
+    pub(crate) fn has_settled(&self, trials: u64) -> bool {
+        trials >= self.config.warmup_trials
+    }
+
     /// The factors by which the trials of a network's batch scale their eligibilities: M, or E·M with the
     /// expected-error factor.
     ///
@@ -48,7 +53,7 @@ impl RewardBaseline {
             sums[kind].0 += error;
             sums[kind].1 += 1;
         }
-        let settled = trials_before >= self.config.warmup_trials;
+        let settled = self.has_settled(trials_before);
         let weigh = |(&error, &kind): (&f64, &usize)| {
             let (sum, count) = sums[kind];
             let expected = match self.config.baseline {

@@ -1,13 +1,13 @@
 //! Evaluation: fresh, unperturbed trials of networks with frozen weights.
 
 use crate::engine::memory::check_forward;
-use crate::engine::{choose, Draw, Engine, Ensemble, Episode, Lived, Record, TrialBatch};
+use crate::engine::{choose, Draw, Engine, Ensemble, Episode, Record, TrialBatch};
 use crate::error::Result;
 use crate::presets::Setup;
 use crate::random::Phase;
 use crate::rules::RewardBaseline;
-use crate::tasks::Task;
-use crate::training::{correct as is_correct, errors, Checkpoint, Frozen};
+use crate::tasks::{Problem, Trajectory};
+use crate::training::{judge, Checkpoint, Frozen};
 use serde::Serialize;
 
 /// The performance of one network on fresh trials.
@@ -19,7 +19,7 @@ pub struct Score {
     pub error: f64,
     /// Fraction of the trials that are correct.
     pub fraction_correct: f64,
-    /// The results of the episodes, in a world that answers.
+    /// The results of the episodes, in an environment.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub returns: Option<Returns>,
     /// The same for each trial type.
@@ -44,7 +44,7 @@ pub struct TypeScore {
     pub fraction_correct: f64,
 }
 
-/// The results of a network's episodes in a world that answers.
+/// The results of a network's episodes in an environment.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Returns {
     /// Mean return.
@@ -57,14 +57,15 @@ pub struct Returns {
 
 impl Returns {
     /// The results of one network's episodes.
-    fn of(lived: &[Lived]) -> Self {
-        let n = lived.len() as f64;
-        let mean_return = lived.iter().map(Lived::total).sum::<f64>() / n;
-        let squares = lived.iter().map(|lived| (lived.total() - mean_return).powi(2)).sum::<f64>();
+    fn of(trajectories: &[Trajectory]) -> Self {
+        let n = trajectories.len() as f64;
+        let returns = || trajectories.iter().map(Trajectory::total_reward);
+        let mean_return = returns().sum::<f64>() / n;
+        let squares = returns().map(|r| (r - mean_return).powi(2)).sum::<f64>();
         Returns {
             mean_return,
             standard_error: (squares / (n - 1.0).max(1.0) / n).sqrt(),
-            mean_steps: lived.iter().map(|lived| lived.rewards.len() as f64).sum::<f64>() / n,
+            mean_steps: trajectories.iter().map(|trajectory| trajectory.rewards.len() as f64).sum::<f64>() / n,
         }
     }
 }
@@ -85,8 +86,8 @@ pub fn by_type(scores: &[Score]) -> Vec<TypeScore> {
 }
 
 /// Describes `trials` of a task's trials: "400 fresh trials", or "400 draws from its 512 ready-made trials".
-pub fn name_trials(task: &dyn Task, trials: u64) -> String {
-    match task.each_once() {
+pub fn name_trials(problem: &Problem, trials: u64) -> String {
+    match problem.trials().and_then(|task| task.each_once()) {
         Some((count, _)) => format!("{trials} draws from its {count} ready-made trials"),
         None => format!("{trials} fresh trials"),
     }
@@ -101,46 +102,45 @@ pub fn evaluate(checkpoint: &Checkpoint, trials: u64, seed: u64) -> Result<Vec<S
     let (networks, batch_size) = (config.train.networks, config.train.batch);
     let mut frozen = FrozenNetworks::new(checkpoint)?;
     frozen.check_memory(trials.min(batch_size as u64) as usize)?;
-    let (mut error, mut correct) = (vec![0.0; networks.count()], vec![0u64; networks.count()]);
     let names = task.trial_types();
-    let none = |name: &String| TypeScore { name: name.clone(), trials: 0, error: 0.0, fraction_correct: 0.0 };
-    let mut types: Vec<Vec<TypeScore>> = vec![names.iter().map(none).collect(); networks.count()];
-    let mut lived = vec![Vec::new(); networks.count()];
+    let no_trials = |name: &String| TypeScore { name: name.clone(), trials: 0, error: 0.0, fraction_correct: 0.0 };
+    let no_score = |(i, network): (usize, u64)| Score {
+        network,
+        error: 0.0,
+        fraction_correct: 0.0,
+        returns: None,
+        types: names.iter().map(no_trials).collect(),
+        criterion_trials: checkpoint.criterion[i].reached_at(),
+        frozen: checkpoint.frozen[i],
+    };
+    let mut scores: Vec<Score> = networks.range().enumerate().map(no_score).collect();
+    let mut trajectories = vec![Vec::new(); networks.count()];
     for first in (0..trials).step_by(batch_size) {
         let trials_each = (trials - first).min(batch_size as u64) as usize;
         let batch = draw(&checkpoint.setup, first, trials_each, (seed, checkpoint.trials()))?;
         let episode = frozen.run(&batch, Record::default())?;
-        let errors = errors(&**task, &batch, &episode)?;
-        let kinds: Vec<usize> = match &episode.lived {
-            Some(lived) => lived.iter().map(|lived| lived.condition).collect(),
-            None => batch.types(),
-        };
-        for (i, (e, right)) in errors.iter().zip(is_correct(&**task, &episode, &errors)).enumerate() {
-            error[i / trials_each] += e;
-            correct[i / trials_each] += u64::from(right);
-            let of_type = &mut types[i / trials_each][kinds[i]];
-            of_type.trials += 1;
-            of_type.error += e;
-            of_type.fraction_correct += f64::from(u8::from(right));
+        for (score, outcome) in scores.iter_mut().zip(judge(task, &batch, &episode)?) {
+            for ((error, kind), correct) in outcome.errors.iter().zip(outcome.types).zip(outcome.correct) {
+                let (of_type, correct) = (&mut score.types[kind], f64::from(u8::from(correct)));
+                (score.error, score.fraction_correct) = (score.error + error, score.fraction_correct + correct);
+                of_type.trials += 1;
+                (of_type.error, of_type.fraction_correct) = (of_type.error + error, of_type.fraction_correct + correct);
+            }
         }
-        for (i, of) in episode.lived.into_iter().flatten().enumerate() {
-            lived[i / trials_each].push(of);
+        for (i, trajectory) in episode.trajectories.into_iter().flatten().enumerate() {
+            trajectories[i / trials_each].push(trajectory);
         }
     }
-    for of_type in types.iter_mut().flatten().filter(|of_type| of_type.trials > 0) {
-        of_type.error /= of_type.trials as f64;
-        of_type.fraction_correct /= of_type.trials as f64;
+    for (score, trajectories) in scores.iter_mut().zip(&trajectories) {
+        score.error /= trials as f64;
+        score.fraction_correct /= trials as f64;
+        score.returns = (!trajectories.is_empty()).then(|| Returns::of(trajectories));
+        for of_type in score.types.iter_mut().filter(|of_type| of_type.trials > 0) {
+            of_type.error /= of_type.trials as f64;
+            of_type.fraction_correct /= of_type.trials as f64;
+        }
     }
-    let mut score = |(i, network): (usize, u64)| Score {
-        network,
-        types: std::mem::take(&mut types[i]),
-        error: error[i] / trials as f64,
-        fraction_correct: correct[i] as f64 / trials as f64,
-        returns: (!lived[i].is_empty()).then(|| Returns::of(&lived[i])),
-        criterion_trials: checkpoint.criterion[i].reached_at(),
-        frozen: checkpoint.frozen[i],
-    };
-    Ok(networks.range().enumerate().map(&mut score).collect())
+    Ok(scores)
 }
 
 /// Runs fresh trials `first..first + trials_each` of each network.

@@ -70,7 +70,7 @@ pub fn measure_throughput(
 ) -> Result<Throughput> {
     let Config { train, network, .. } = &setup.config;
     ensure!(
-        setup.task.episodes().is_none(),
+        setup.task.trials().is_some(),
         Usage,
         "task `{}` is a world, whose episodes differ in length; `train` reports its world steps per second",
         setup.task.name()

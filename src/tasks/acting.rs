@@ -1,4 +1,4 @@
-//! Acting: how a network's outputs become an action in a world, and how much more likely each output makes it.
+//! Acting: how a network's outputs become an action in an environment, and how much more likely each output makes it.
 
 use crate::environments::Actions;
 use schemars::JsonSchema;
@@ -34,7 +34,7 @@ impl Actor {
         Actor { acting, actions, directions: std::array::from_fn(direction) }
     }
 
-    /// Whether this way of acting suits the actions.
+    /// Whether `task.acting` suits the actions.
     pub fn fits(&self) -> bool {
         match (&self.actions, self.acting) {
             (Actions::Discrete(_), acting) => matches!(acting, Acting::Argmax | Acting::Softmax),
@@ -73,12 +73,12 @@ impl Actor {
         self.acting == Acting::Softmax
     }
 
-    /// Turns the outputs z `[n_out]` into an action, with random numbers times σ; without them, the network does not
+    /// Turns the outputs z `[n_out]` into an action, with random numbers times `sigma`; without them, the network does not
     /// explore.
     ///
     /// `score` becomes ∂ log π / ∂z: how much more likely each output makes the action that is taken (Williams 1992, doi
     /// 10.1007/BF00992696).
-    pub fn act(&self, outputs: &[f64], (draws, sigma): (Option<&[f32]>, f64), action: &mut [f64], score: &mut [f64]) {
+    pub fn act(&self, outputs: &[f64], draws: Option<&[f32]>, sigma: f64, action: &mut [f64], score: &mut [f64]) {
         match (self.acting, draws) {
             (Acting::Softmax, Some(draws)) => action[0] = softmax(outputs, f64::from(draws[0]), sigma, score) as f64,
             (Acting::Argmax | Acting::Direct | Acting::PopulationVector, Some(draws)) => {
@@ -159,7 +159,7 @@ mod tests {
     fn outputs_become_actions() {
         let act = |actor: &Actor, z: &[f64]| {
             let (mut action, mut score) = ([f64::NAN; 2], vec![0.0; z.len()]);
-            actor.act(z, (None, 1.0), &mut action[..actor.dimensions()], &mut score);
+            actor.act(z, None, 1.0, &mut action[..actor.dimensions()], &mut score);
             action
         };
         let cart = actor(Acting::Softmax, Actions::Discrete(2));
@@ -180,7 +180,7 @@ mod tests {
         let log_p = |z: [f64; 2]| z[1] / sigma - ((z[0] / sigma).exp() + (z[1] / sigma).exp()).ln();
         let (mut action, mut score, mut often) = ([0.0], [0.0; 2], 0);
         for u in 1..=1000u16 {
-            cart.act(&z, (Some(&[f32::from(u) / 1000.0]), sigma), &mut action, &mut score);
+            cart.act(&z, Some(&[f32::from(u) / 1000.0]), sigma, &mut action, &mut score);
             often += action[0] as usize;
         }
         assert!((often as f64 / 1000.0 - log_p(z).exp()).abs() < 2e-3);
@@ -196,7 +196,7 @@ mod tests {
     fn the_score_of_gaussian_noise_is_noise_over_variance() {
         let cart = actor(Acting::Argmax, Actions::Discrete(2));
         let (mut action, mut score) = ([0.0], [0.0; 2]);
-        cart.act(&[0.1, 0.0], (Some(&[0.5, 1.0]), 0.5), &mut action, &mut score);
+        cart.act(&[0.1, 0.0], Some(&[0.5, 1.0]), 0.5, &mut action, &mut score);
         // 0.1 + 0.25 and 0.5; ζ / σ² = 0.25 / 0.25 and 0.5 / 0.25.
         assert_eq!((action, score), ([1.0], [1.0, 2.0]));
     }

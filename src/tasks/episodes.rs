@@ -1,5 +1,5 @@
-//! Episodes in a world that answers, as trials of a task: a network's outputs become actions, and what the world then
-//! shows becomes its input. The error of an episode is minus its return.
+//! Episodes in an environment: a network's outputs become actions, and what the environment then shows becomes its
+//! input. The error of an episode is minus its return.
 
 use super::acting::{Acting, Actor};
 use super::*;
@@ -9,7 +9,7 @@ use documented::DocumentedFields;
 use schemars::JsonSchema;
 use std::sync::Arc;
 
-/// The keys for episodes in a world's table `task`, besides the world's own parameters.
+/// The keys for episodes in an environment's table `task`, besides the environment's own parameters.
 #[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
@@ -49,7 +49,7 @@ impl EpisodeSettings {
         self.critic_eta > 0.0
     }
 
-    /// Whether each step of an episode has a worth of its own.
+    /// Whether each step of an episode has an advantage of its own.
     pub(crate) fn by_step(&self) -> bool {
         self.discount < 1.0 || self.critic()
     }
@@ -69,32 +69,32 @@ impl Default for EpisodeSettings {
     }
 }
 
-/// Episodes in a world, as a [`Task`] that is trained, evaluated and saved like any other.
+/// Episodes in an environment.
 #[derive(Clone)]
 pub struct Episodes {
-    /// The world.
-    pub world: Arc<dyn Environment>,
+    /// The environment.
+    pub environment: Arc<dyn Environment>,
     /// How networks live in it.
     pub settings: EpisodeSettings,
 }
 
 impl Episodes {
-    /// Episodes in `world`: actions of a discrete world are drawn by softmax, others are the outputs themselves.
-    pub fn new(world: impl Environment + 'static) -> Self {
-        let acting = match world.actions() {
+    /// Episodes in `environment`: discrete actions are drawn by softmax, others are the outputs themselves.
+    pub fn new(environment: impl Environment + 'static) -> Self {
+        let acting = match environment.actions() {
             Actions::Discrete(_) => Acting::Softmax,
             Actions::Continuous { .. } => Acting::Direct,
         };
         let settings = EpisodeSettings { acting, ..EpisodeSettings::default() };
-        Episodes { world: Arc::new(world), settings }
+        Episodes { environment: Arc::new(environment), settings }
     }
 
-    /// Episodes in the world `W` with the parameters in a `task` table.
-    pub(crate) fn build<W: Environment + Default + Serialize + DeserializeOwned + 'static>(
+    /// Episodes in the environment `E` with the parameters in a `task` table.
+    pub(crate) fn build<E: Environment + Default + Serialize + DeserializeOwned + 'static>(
         table: &mut toml::Table,
-    ) -> Result<Arc<dyn Task>> {
+    ) -> Result<Problem> {
         let parameters = table.clone().into_iter().filter(|(key, _)| !EpisodeSettings::has(key)).collect();
-        Ok(Arc::new(Episodes::new(super::parameters::<W>(&parameters)?).with_settings(table)?))
+        Ok(Episodes::new(super::parameters::<E>(&parameters)?).with_settings(table)?.into())
     }
 
     /// The same with the settings in a `task` table, to which missing ones are added. Other keys are ignored.
@@ -106,87 +106,48 @@ impl Episodes {
         settings.extend(table.clone().into_iter().filter(|(key, _)| EpisodeSettings::has(key)));
         let settings = super::parameters(&settings)?;
         table.extend(toml::Table::try_from(&settings).unwrap_or_default());
-        Ok(Episodes { settings, world: self.world.clone() })
+        Ok(Episodes { settings, environment: self.environment.clone() })
+    }
+
+    /// Checks the parameters of the environment, and that networks can act in it.
+    ///
+    /// # Errors
+    /// As [`Task::check`].
+    pub fn check(&self) -> Result<()> {
+        self.environment.check()?;
+        let name = self.environment.name();
+        if !self.actor().fits() {
+            let (acting, actions) = (toml::Value::try_from(self.settings.acting), self.environment.actions());
+            let acting = acting.as_ref().ok().and_then(toml::Value::as_str).unwrap_or_default();
+            bail!(Usage, "task.acting is `{acting}`, but the actions of `{name}` are {actions:?}");
+        }
+        ensure!(self.environment.limit() >= 1, Usage, "episodes of `{name}` have a limit of 0 steps");
+        check_ranges("task", &self.settings)
+    }
+
+    /// The most steps of a network in an episode, and the number of inputs and outputs. A critic is the last output.
+    pub fn shape(&self) -> TrialShape {
+        TrialShape {
+            steps: self.environment.limit().saturating_mul(self.settings.network_steps),
+            n_in: self.environment.observations().len(),
+            n_out: self.actor().outputs() + usize::from(self.settings.critic()),
+            measure: ErrorMeasure::Return,
+        }
     }
 
     /// The usual size of each observation.
     pub(crate) fn sizes(&self) -> Vec<f64> {
-        self.world.observations().into_iter().map(|(_, size)| size).collect()
+        self.environment.observations().into_iter().map(|(_, size)| size).collect()
     }
 
     /// The actor, which turns outputs into actions.
     pub(crate) fn actor(&self) -> Actor {
-        Actor::new(self.settings.acting, self.world.actions())
+        Actor::new(self.settings.acting, self.environment.actions())
     }
 
     /// The number of components of an action.
     pub fn dimensions(&self) -> usize {
         self.actor().dimensions()
-    }
-}
-
-impl Task for Episodes {
-    fn name(&self) -> &str {
-        self.world.name()
-    }
-
-    fn check(&self) -> Result<()> {
-        self.world.check()?;
-        if !self.actor().fits() {
-            let (name, all) = (self.world.name(), self.world.actions());
-            bail!(Usage, "task.acting is `{}`, but the actions of `{name}` are {all:?}", text(self.settings.acting));
-        }
-        ensure!(self.world.limit() >= 1, Usage, "episodes of `{}` have a limit of 0 steps", self.world.name());
-        check_ranges("task", &self.settings)
-    }
-
-    /// The most steps of a network in an episode.
-    fn steps(&self) -> usize {
-        self.world.limit().saturating_mul(self.settings.network_steps)
-    }
-
-    fn inputs(&self) -> Vec<String> {
-        self.world.observations().into_iter().map(|(name, _)| name).collect()
-    }
-
-    fn n_out(&self) -> usize {
-        self.actor().outputs() + usize::from(self.settings.critic())
-    }
-
-    fn trial_types(&self) -> Vec<String> {
-        self.world.conditions()
-    }
-
-    /// An episode unfolds step by step: its inputs are not known in advance.
-    fn trial(&self, _index: u64, _rng: &mut Stream) -> Trial {
-        Trial::default()
-    }
-
-    fn correct_below(&self) -> f64 {
-        // Returns at the goal count.
-        -self.world.solved() + 1e-9
-    }
-
-    fn measure(&self) -> ErrorMeasure {
-        ErrorMeasure::Return
-    }
-
-    fn judged_online(&self) -> bool {
-        false
-    }
-
-    fn episodes(&self) -> Option<&Episodes> {
-        Some(self)
-    }
-}
-
-/// How a setting is written.
-fn text(acting: Acting) -> &'static str {
-    match acting {
-        Acting::Argmax => "argmax",
-        Acting::Softmax => "softmax",
-        Acting::Direct => "direct",
-        Acting::PopulationVector => "population-vector",
     }
 }
 

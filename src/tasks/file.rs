@@ -187,7 +187,7 @@ impl FileTask {
 }
 
 /// The task that a table describes; adds the file's full path and the hash of its contents to the table.
-pub(crate) fn build(table: &mut toml::Table) -> Result<Arc<dyn Task>> {
+pub(crate) fn build(table: &mut toml::Table) -> Result<Problem> {
     let p: Parameters = super::parameters(table)?;
     expect(!p.path.is_empty(), "task.path", "empty", "a file (--task-file FILE.safetensors)")?;
     let path = std::path::absolute(&p.path).doing("finding", Path::new(&p.path))?;
@@ -207,7 +207,7 @@ pub(crate) fn build(table: &mut toml::Table) -> Result<Arc<dyn Task>> {
     );
     table.insert("path".into(), path.display().to_string().into());
     table.insert("sha256".into(), found.into());
-    Ok(Arc::new(FileTask::from_bytes(&bytes, p.measure, p.correct_below).at_path(&path)?.in_blocks(p.block)?))
+    Ok(FileTask::from_bytes(&bytes, p.measure, p.correct_below).at_path(&path)?.in_blocks(p.block)?.into())
 }
 
 impl Task for FileTask {

@@ -20,9 +20,11 @@ mod episodes;
 mod evidence_accumulation;
 pub(crate) mod file;
 mod pattern_generation;
+mod problem;
 mod reach;
 mod recall;
 mod selective_integration;
+mod trajectory;
 mod yang19;
 
 pub use acting::Acting;
@@ -33,9 +35,11 @@ pub use episodes::{EpisodeSettings, Episodes};
 pub use evidence_accumulation::EvidenceAccumulation;
 pub use file::FileTask;
 pub use pattern_generation::PatternGeneration;
+pub use problem::Problem;
 pub use reach::Reach;
 pub use recall::Recall;
 pub use selective_integration::{Coherences, Condition, SelectiveIntegration};
+pub use trajectory::Trajectory;
 pub use yang19::Yang19;
 
 // Every task's file begins with `use super::*`, which brings these in.
@@ -123,7 +127,7 @@ pub enum ErrorMeasure {
     Absolute,
     /// (output − target)².
     Squared,
-    /// Not at all: an episode in a world is judged by its return.
+    /// Not at all: an episode in an environment is judged by its return.
     Return,
 }
 
@@ -145,6 +149,14 @@ impl ErrorMeasure {
             ErrorMeasure::Absolute => difference.signum(),
             ErrorMeasure::Squared => 2.0 * difference,
             ErrorMeasure::Return => 0.0,
+        }
+    }
+
+    /// What is measured, in a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            ErrorMeasure::Absolute | ErrorMeasure::Squared => "error",
+            ErrorMeasure::Return => "return",
         }
     }
 
@@ -267,10 +279,6 @@ pub trait Task: Send + Sync {
     fn judged_online(&self) -> bool {
         true
     }
-    /// How trials unfold if they are episodes in a world that answers; `None`: they are drawn as a whole.
-    fn episodes(&self) -> Option<&Episodes> {
-        None
-    }
     /// The error of a whole trial, from outputs `[T, n_out]`: the mean over scored steps and outputs.
     fn error(&self, trial: &Trial, outputs: &[f64]) -> f64 {
         mean_over_scored(self, trial, &self.judged(outputs), |difference, _| self.measure().of(difference))
@@ -329,13 +337,6 @@ pub struct TrialShape {
     pub n_out: usize,
     /// How outputs are compared with targets.
     pub measure: ErrorMeasure,
-}
-
-impl TrialShape {
-    /// The sizes of the trials of `task`.
-    pub fn of(task: &dyn Task) -> Self {
-        TrialShape { steps: task.steps(), n_in: task.n_in(), n_out: task.n_out(), measure: task.measure() }
-    }
 }
 
 /// The parameters of a task, read from a configuration's `task` table.

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::model::NeuronModel;
 use crate::presets::{Own, Setup};
 use crate::rules::LearningRule;
-use crate::tasks::Task;
+use crate::tasks::Problem;
 use candle_core::Device;
 use std::sync::Arc;
 
@@ -95,9 +95,10 @@ impl TrainerBuilder {
         self
     }
 
-    /// Your own task. The settings remain those of the task that the builder was made with.
-    pub fn own_task(mut self, task: Arc<dyn Task>) -> Self {
-        self.own.task = Some(task);
+    /// Your own [`Task`](crate::Task), or [`Episodes`](crate::Episodes) in your own environment. The settings remain those
+    /// of the task that the builder was made with.
+    pub fn own_task(mut self, task: impl Into<Problem>) -> Self {
+        self.own.task = Some(task.into());
         self
     }
 

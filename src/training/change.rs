@@ -3,14 +3,14 @@
 
 use super::adamw;
 use super::divergence::finite_networks;
+use super::judge::Outcome;
 use super::share::Share;
-use super::update::{Change, Outcome};
+use super::update::Change;
 use super::Plastic;
 use crate::config::ReadoutConfig;
 use crate::engine::{DrawnTrial, Eligibility, EpisodeCredit, TrialBatch};
 use crate::error::{Error, Result};
 use crate::model::{signed, Weights};
-use crate::rules::Credit;
 use candle_core::{DType, Device, Tensor};
 
 impl Share {
@@ -20,7 +20,12 @@ impl Share {
         eligibility: &Eligibility,
         outcomes: &[Outcome],
     ) -> Result<(Tensor, Vec<Change>)> {
-        self.moved_recurrent(eligibility.weighted_sum(&self.trial_weights(outcomes))?)
+        let (credit, trials) = (self.current.setup.rule.credit(), self.current.trials());
+        let mut factors = Vec::new();
+        for (network, Outcome { costs, types, .. }) in outcomes.iter().enumerate() {
+            factors.extend(self.baseline.trial_factors(credit, network, costs, types, trials));
+        }
+        self.moved_recurrent(eligibility.weighted_sum(&factors)?)
     }
 
     /// The same from the `sum` of weighted eligibilities, `[S, N, N]`.
@@ -50,18 +55,21 @@ impl Share {
         Ok((w_rec, changes))
     }
 
-    /// Changes w_rec and the readout by the worth of each step of episodes in a world; returns the change of w_rec in each
-    /// network.
+    /// Changes w_rec and the readout by the credited eligibilities of episodes; returns the change of w_rec in each network.
     pub(super) fn change_by_episodes(&self, after: &mut Plastic, credit: &EpisodeCredit) -> Result<Vec<Change>> {
         let Plastic { weights, moments, .. } = after;
         let mut changes = vec![Change::NONE; self.current.setup.config.train.networks.count()];
         let decay = self.current.setup.config.rule.rms_decay.unwrap_or(0.0);
-        let mut scaled = |weight: &str, sum: &Tensor| match decay > 0.0 {
-            true => adamw::over_rms(decay, self.current.updates + 1, weight, sum, moments),
-            false => Ok(sum.clone()),
+        let critic_eta = self.current.setup.task.episodes().map_or(0.0, |episodes| episodes.settings.critic_eta);
+        let mut scaled = |weight: &str, sum: &Tensor| {
+            if decay > 0.0 {
+                adamw::over_rms(decay, self.current.updates + 1, weight, sum, moments)
+            } else {
+                Ok(sum.clone())
+            }
         };
         // The values of an untrained critic would only add noise.
-        let settled = !self.current.setup.critic() || self.online_baseline_settled();
+        let settled = critic_eta <= 0.0 || self.has_settled();
         if let Some(sum) = &credit.recurrent {
             let sum = scaled("w_rec", sum)?;
             if settled {
@@ -77,7 +85,7 @@ impl Share {
             return Ok(changes);
         };
         for (name, w, dw) in [("w_out", w_out, dw_out), ("b_out", b_out, db_out)] {
-            let critics = usize::from(self.current.setup.critic());
+            let critics = usize::from(critic_eta > 0.0);
             let actors = w.dim(1)? - critics;
             let mut rows = vec![w.narrow(1, 0, actors)?];
             if self.current.setup.config.readout_learns() {
@@ -88,8 +96,7 @@ impl Share {
                 }
             }
             if critics > 0 {
-                let rate = self.current.setup.task.episodes().map_or(0.0, |episodes| episodes.settings.critic_eta);
-                let rates: Vec<f64> = credit.critic_scale.iter().map(|scale| rate * scale).collect();
+                let rates: Vec<f64> = credit.critic_scale.iter().map(|scale| critic_eta * scale).collect();
                 rows.push((w.narrow(1, actors, 1)? + by_network(&dw.narrow(1, actors, 1)?, &rates)?)?);
             }
             *w = Tensor::cat(&rows, 1)?;
@@ -100,20 +107,6 @@ impl Share {
     /// The fraction of its readout that each network keeps, `[S]`.
     fn kept(&self, forget: f64) -> Vec<f64> {
         self.current.criterion.iter().map(|criterion| 1.0 - forget * (1.0 - criterion.recent_fraction())).collect()
-    }
-
-    /// The factor m_b of each trial's eligibility, `[S, B]`.
-    fn trial_weights(&self, outcomes: &[Outcome]) -> Vec<f64> {
-        let trials = self.current.trials();
-        let same = |weight: f64| outcomes.iter().flat_map(|outcome| &outcome.costs).map(|_| weight).collect();
-        match self.current.setup.rule.credit() {
-            Credit::Trial => {
-                let weights = |(s, o): (usize, &Outcome)| self.baseline.weights(s, &o.costs, &o.types, trials);
-                outcomes.iter().enumerate().flat_map(weights).collect()
-            }
-            Credit::Online => same(f64::from(u8::from(self.online_baseline_settled()))),
-            Credit::Supervised => same(1.0),
-        }
     }
 
     /// The factor by which rates and bounds have decreased.
@@ -138,7 +131,7 @@ impl Share {
         batch: &TrialBatch,
     ) -> Result<()> {
         let config = &self.current.setup.config;
-        if config.readout_explores() && !self.online_baseline_settled() {
+        if config.readout_explores() && !self.has_settled() {
             return Ok(());
         }
         let scored_steps = |trials: &[DrawnTrial]| {
@@ -146,20 +139,18 @@ impl Share {
         };
         let networks = batch.drawn.chunks(batch.trials_each);
         let rates: Vec<f64> = networks.map(|trials| self.fall() * config.readout.eta / scored_steps(trials)).collect();
-        let rates = Tensor::from_vec(rates, batch.networks, &Device::Cpu)?;
-        let rates = rates.to_dtype(dw_out.dtype())?.to_device(dw_out.device())?;
         let (Some(w_out), Some(b_out)) = (&mut weights.w_out, &mut weights.b_out) else {
             return Err(Error::Bug("a readout learns, but there is none".into()));
         };
-        *w_out = (&*w_out + dw_out.broadcast_mul(&rates.reshape(((), 1, 1))?)?)?;
-        *b_out = (&*b_out + db_out.broadcast_mul(&rates.reshape(((), 1))?)?)?;
+        *w_out = (&*w_out + by_network(dw_out, &rates)?)?;
+        *b_out = (&*b_out + by_network(db_out, &rates)?)?;
         Ok(())
     }
 
     /// The online baseline R̄ starts each trial at −Ē, which is meaningless until the warm-up is over; until then,
     /// nothing is learnt from R − R̄.
-    fn online_baseline_settled(&self) -> bool {
-        self.current.trials() >= self.current.setup.config.modulator.warmup_trials
+    fn has_settled(&self) -> bool {
+        self.baseline.has_settled(self.current.trials())
     }
 }
 

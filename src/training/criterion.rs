@@ -1,4 +1,4 @@
-//! The learning criterion: more than 95 of the last 100 trials correct (Miconi 2017); in worlds that answer, a mean
+//! The learning criterion: more than 95 of the last 100 trials correct (Miconi 2017); in environments, a mean
 //! return over the last 100 episodes that counts as solved (Gymnasium).
 
 use crate::config::Until;
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_world_is_solved_by_its_mean_return() {
+    fn an_environment_is_solved_by_its_mean_return() {
         let mut c = Criterion::default();
         assert!(!c.observe([(true, -475.0); 99], Some(-475.0), Some(99)));
         assert!(!c.observe([(false, -474.0)], Some(-475.0), Some(100)));

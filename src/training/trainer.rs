@@ -114,7 +114,7 @@ impl Trainer {
             Usage,
             "train.device names {parts} devices, but train.networks is {all}: each device needs at least one network"
         );
-        let together = setup.task.episodes().is_some_and(|episodes| episodes.world.together().is_some());
+        let together = setup.task.episodes().is_some_and(|episodes| episodes.environment.together().is_some());
         ensure!(
             parts == 1 || !together,
             Usage,

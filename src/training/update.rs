@@ -14,30 +14,15 @@
 
 use super::activity::Activity;
 use super::adamw;
+use super::judge::{judge, Outcome};
 use super::share::Share;
 use super::{Checkpoint, Criterion, Frozen, NetworkReport, Plastic, StageProgress};
-use crate::engine::{Draw, DrawnTrial, Ensemble, Episode, Lived, Record, TrialBatch};
+use crate::engine::{Draw, Ensemble, Episode, Record, TrialBatch};
 use crate::error::Result;
 use crate::presets::Setup;
 use crate::random::Phase;
-use crate::tasks::Task;
 use candle_core::{DType, Tensor};
-use rayon::prelude::*;
 use std::thread::ScopedJoinHandle;
-
-/// The results of the B trials of one network.
-pub(super) struct Outcome {
-    /// The error of each trial, `[B]`.
-    pub errors: Vec<f64>,
-    /// The costs that learning uses: the errors plus the energy cost of the outputs, `[B]`.
-    pub costs: Vec<f64>,
-    /// The trial types, `[B]`.
-    pub types: Vec<usize>,
-    /// Which trials count as correct, `[B]`.
-    pub correct: Vec<bool>,
-    /// The total number of world steps in its episodes, in a world that answers.
-    pub world_steps: Option<u64>,
-}
 
 /// The change of one network's w_rec.
 #[derive(Clone, Copy)]
@@ -74,7 +59,8 @@ impl Share {
     pub fn propose(&mut self) -> Result<Proposal> {
         let batch = self.draw_trials()?;
         let episode = self.run_trials(&batch)?;
-        let outcomes = self.judge(&batch, &episode)?;
+        let mut outcomes = judge(&self.current.setup.task, &batch, &episode)?;
+        self.add_energy_cost(&mut outcomes, &episode.outputs)?;
         let mut proposal = self.form_proposal(&batch, episode, outcomes)?;
         self.guard(&mut proposal)?;
         Ok(proposal)
@@ -115,38 +101,18 @@ impl Share {
         })
     }
 
-    /// Step 3: judges the outputs.
-    fn judge(&self, batch: &TrialBatch, episode: &Episode) -> Result<Vec<Outcome>> {
-        let (b, task) = (batch.trials_each, &*self.current.setup.task);
-        let errors = errors(task, batch, episode)?;
-        let costs = self.add_energy_cost(&errors, &episode.outputs)?;
-        let types = match &episode.lived {
-            Some(lived) => lived.iter().map(|lived| lived.condition).collect(),
-            None => batch.types(),
-        };
-        let correct = correct(task, episode, &errors);
-        let steps = |lived: &[Lived]| lived.iter().map(|lived| lived.rewards.len() as u64).sum();
-        let outcome = |first: usize| Outcome {
-            errors: errors[first..first + b].to_vec(),
-            costs: costs[first..first + b].to_vec(),
-            types: types[first..first + b].to_vec(),
-            correct: correct[first..first + b].to_vec(),
-            world_steps: episode.lived.as_ref().map(|lived| steps(&lived[first..first + b])),
-        };
-        Ok((0..errors.len()).step_by(b).map(outcome).collect())
-    }
-
-    /// `errors` `[S, B]` plus `modulator.energy_cost` times the mean |output| of each trial in `outputs`
-    /// `[S, B, T, n_out]`.
-    fn add_energy_cost(&self, errors: &[f64], outputs: &Tensor) -> Result<Vec<f64>> {
-        let cost = self.current.setup.config.modulator.energy_cost;
-        if cost == 0.0 {
-            return Ok(errors.to_vec());
+    /// Adds to the costs `modulator.energy_cost` times the mean |output| of each trial in `outputs` `[S, B, T, n_out]`.
+    fn add_energy_cost(&self, outcomes: &mut [Outcome], outputs: &Tensor) -> Result<()> {
+        let factor = self.current.setup.config.modulator.energy_cost;
+        if factor == 0.0 {
+            return Ok(());
         }
         // Steps first: in single precision, the order of summation affects the last digit.
         let by_step = outputs.permute((2, 0, 1, 3))?.contiguous()?;
         let energy: Vec<f64> = by_step.abs()?.mean(3)?.mean(0)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
-        Ok(errors.iter().zip(energy).map(|(error, energy)| error + cost * energy).collect())
+        let costs = outcomes.iter_mut().flat_map(|outcome| &mut outcome.costs);
+        costs.zip(energy).for_each(|(cost, energy)| *cost += factor * energy);
+        Ok(())
     }
 
     /// Step 4: forms the proposal.
@@ -203,7 +169,7 @@ impl Share {
         let trials = now.trials();
         let until = now.setup.config.curriculum.get(self.stage).map(|stage| stage.until);
         let outcomes = outcome.correct.iter().copied().zip(outcome.errors.iter().copied());
-        let solved = now.setup.task.episodes().map(|episodes| -episodes.world.solved());
+        let solved = now.setup.task.solved().map(|solved| -solved);
         let met = now.criterion[s].observe(outcomes, solved, until.is_none().then_some(trials));
         until.is_some_and(|until| now.criterion[s].ends(until, trials - now.stages[s].since, met))
     }
@@ -244,22 +210,4 @@ fn draw(setup: &Setup, updates: u64) -> Result<TrialBatch> {
 /// The result of a thread, or its panic.
 pub(super) fn join<T>(thread: ScopedJoinHandle<T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
-
-/// Which trials are correct, `[S, B]`, given their `errors`.
-pub(crate) fn correct(task: &dyn Task, episode: &Episode, errors: &[f64]) -> Vec<bool> {
-    let known = |k: usize| episode.lived.as_ref().and_then(|lived| lived[k].correct);
-    errors.iter().enumerate().map(|(k, error)| known(k).unwrap_or(*error < task.correct_below())).collect()
-}
-
-/// The error of each trial, `[S, B]`; that of an episode in a world is minus its return.
-pub(crate) fn errors(task: &dyn Task, batch: &TrialBatch, episode: &Episode) -> Result<Vec<f64>> {
-    if let Some(lived) = &episode.lived {
-        return Ok(lived.iter().map(|lived| -lived.total()).collect());
-    }
-    let (_, _, t, n_out) = episode.outputs.dims4()?;
-    // Converting to double precision is exact: a run in single precision is judged on its own numbers.
-    let outputs: Vec<f64> = episode.outputs.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
-    let error = |(drawn, outputs): (&DrawnTrial, &[f64])| task.error(&drawn.trial, outputs);
-    Ok(batch.drawn.par_iter().zip(outputs.par_chunks_exact(t * n_out)).map(error).collect())
 }

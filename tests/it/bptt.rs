@@ -34,7 +34,7 @@ fn batch_of(setup: &Setup) -> TrialBatch {
 
 /// The mean loss of each network by its definition, from the outputs of the reference run.
 fn losses(setup: &Setup, weights: &Weights, batch: &TrialBatch, loss: Loss) -> Vec<f64> {
-    let task = &setup.task;
+    let task = setup.task.trials().unwrap();
     let tensor = outputs(setup, weights, batch);
     let (s, b, t, n_out) = tensor.dims4().unwrap();
     let outputs = values(&tensor);

@@ -3,12 +3,11 @@
 use crate::support::*;
 use candle_core::Device;
 use hebbian_rnn::{
-    choose, Draw, Ensemble, Episode, Lived, Phase, Record, RewardBaseline, Setting, Setup, TrialBatch, Weights,
+    choose, Draw, Ensemble, Episode, Phase, Record, RewardBaseline, Setting, Setup, Trajectory, TrialBatch, Weights,
 };
 use hebbian_rnn::{find_analysis, measure_throughput, simulate, Inputs, Options, Subject, Trainer};
 use hebbian_rnn::{Actions, CartPole, Checkpoint, Copies, Environment, Episodes, Start, METADATA_KEY};
 use safetensors::SafeTensors;
-use std::sync::Arc;
 
 /// Small networks, whose updates are not cut off.
 const SMALL: [&str; 8] = [
@@ -113,11 +112,12 @@ fn engines_agree_whatever_the_rule_and_the_way_of_acting() {
         let (fused, plain) = (of("train.kernels=fused"), of("train.kernels=reference"));
         let what = format!("{settings:?}");
         // Scores are rounded differently.
-        let lived = |episode: &Episode| {
-            let all = episode.lived.clone().unwrap().into_iter();
-            all.map(|lived| Lived { scores: Vec::new(), values: Vec::new(), ..lived }).collect::<Vec<_>>()
+        let without_scores = |episode: &Episode| {
+            let all = episode.trajectories.clone().unwrap().into_iter();
+            all.map(|trajectory| Trajectory { scores: Vec::new(), values: Vec::new(), ..trajectory })
+                .collect::<Vec<_>>()
         };
-        assert_eq!(lived(&fused), lived(&plain), "{what}");
+        assert_eq!(without_scores(&fused), without_scores(&plain), "{what}");
         let (fused, plain) = (fused.credit.unwrap(), plain.credit.unwrap());
         assert_eq!(fused.recurrent.is_some(), plain.recurrent.is_some(), "{what}");
         let pairs = [(fused.recurrent, plain.recurrent)].into_iter();
@@ -137,13 +137,13 @@ fn an_episode_depends_on_nothing_but_itself() {
     let setup = setup("cartpole", &small(&["task.limit=200", "network.neurons=37"]));
     let weights = hebbian_rnn::Trainer::new(setup.clone(), &[Device::Cpu]).unwrap().weights().unwrap();
     let together = run(&setup, &weights, &batch(&setup, 0, 21));
-    let lived = together.lived.unwrap();
-    let lengths: Vec<usize> = lived.iter().map(|lived| lived.rewards.len()).collect();
+    let trajectories = together.trajectories.unwrap();
+    let lengths: Vec<usize> = trajectories.iter().map(|trajectory| trajectory.rewards.len()).collect();
     assert!(lengths.iter().max() > lengths.iter().min(), "all episodes are equally long: nothing is tested");
     for first in 0..21 {
         let alone = run(&setup, &weights, &batch(&setup, first as u64, 1));
         for s in 0..2 {
-            assert_eq!(alone.lived.as_ref().unwrap()[s], lived[s * 21 + first]);
+            assert_eq!(alone.trajectories.as_ref().unwrap()[s], trajectories[s * 21 + first]);
             let state = |state: &hebbian_rnn::State, place: usize| values(&state.x.get(s).unwrap().get(place).unwrap());
             assert_eq!(state(&alone.state, 0), state(&together.state, first));
         }
@@ -155,8 +155,8 @@ fn episodes_of_a_batch_start_alike_only_where_that_is_set() {
     let first_seen = |settings: &[&str]| {
         let setup = setup("pendulum", &small(settings));
         let weights = hebbian_rnn::Trainer::new(setup.clone(), &[Device::Cpu]).unwrap().weights().unwrap();
-        let lived = run(&setup, &weights, &batch(&setup, 0, 3)).lived.unwrap();
-        lived.iter().map(|lived| lived.seen_and_done[0]).collect::<Vec<_>>()
+        let trajectories = run(&setup, &weights, &batch(&setup, 0, 3)).trajectories.unwrap();
+        trajectories.iter().map(|trajectory| trajectory.observations_and_actions[0]).collect::<Vec<_>>()
     };
     let alike = first_seen(&[]);
     assert!(alike[0] == alike[1] && alike[1] == alike[2] && alike[2] != alike[3]);
@@ -172,8 +172,9 @@ fn a_world_may_have_more_actions_than_a_chunk_of_noise_has_numbers() {
         let settings = ["train.networks=2", "train.batch=40", "network.neurons=20", &acting, &arms];
         let setup = setup("bandit", &settings);
         let weights = hebbian_rnn::Trainer::new(setup.clone(), &[Device::Cpu]).unwrap().weights().unwrap();
-        let lived = run(&setup, &weights, &batch(&setup, 0, 40)).lived.unwrap();
-        let pulled: std::collections::BTreeSet<u64> = lived.iter().map(|lived| lived.seen_and_done[1] as u64).collect();
+        let trajectories = run(&setup, &weights, &batch(&setup, 0, 40)).trajectories.unwrap();
+        let pulled: std::collections::BTreeSet<u64> =
+            trajectories.iter().map(|trajectory| trajectory.observations_and_actions[1] as u64).collect();
         // Of 80 pulls among 150 arms, some 62 are different.
         assert!(pulled.len() > 45 && pulled.iter().any(|arm| *arm >= 100), "{pulled:?}");
     }
@@ -281,7 +282,7 @@ fn copies_that_take_their_steps_together_learn_the_same() {
         if together {
             let mut episodes = Episodes::new(Together(CartPole::default()));
             episodes.settings.hold = 2;
-            builder = builder.own_task(Arc::new(episodes));
+            builder = builder.own_task(episodes);
         }
         let mut trainer = builder.build()?;
         trainer.train()?;
@@ -320,7 +321,7 @@ fn reinforce_follows_the_gradient_of_the_return() {
     let weights = hebbian_rnn::Trainer::new(local.clone(), &[Device::Cpu]).unwrap().weights().unwrap();
     let trials = batch(&local, 0, 5);
     let (local, followed) = (run(&local, &weights, &trials), run(&exact, &weights, &batch(&exact, 0, 5)));
-    assert_eq!(local.lived, followed.lived);
+    assert_eq!(local.trajectories, followed.trajectories);
     let gradients = followed.gradients.unwrap();
     let (w_out, b_out) = local.credit.unwrap().readout.unwrap();
     for (name, sum) in [("w_out", w_out), ("b_out", b_out)] {
@@ -328,25 +329,27 @@ fn reinforce_follows_the_gradient_of_the_return() {
         let expected: Vec<f64> = values(&sum).iter().map(|sum| -sum / 5.0).collect();
         assert_close(&values(&gradients[name]), &expected, 1e-6, name);
     }
-    // Σ worth · log π of the actions taken, by the outputs of the same inputs with other weights.
-    let lived = followed.lived.unwrap();
+    // Σ advantage · log π of the actions taken, by the outputs of the same inputs with other weights.
+    let trajectories = followed.trajectories.unwrap();
     let objective = |w_rec: candle_core::Tensor| {
         let weights = Weights { w_rec, ..weights.clone() };
-        let again = run(&exact, &weights, &batch(&exact, 0, 5)).lived.unwrap();
-        let same = again.iter().zip(&lived).all(|(a, b)| a.seen_and_done == b.seen_and_done);
-        same.then(|| again.iter().map(|lived| lived.scores.clone()).collect::<Vec<_>>())
+        let again = run(&exact, &weights, &batch(&exact, 0, 5)).trajectories.unwrap();
+        let same =
+            again.iter().zip(&trajectories).all(|(a, b)| a.observations_and_actions == b.observations_and_actions);
+        same.then(|| again.iter().map(|trajectory| trajectory.scores.clone()).collect::<Vec<_>>())
     };
     let step = (&gradients["w_rec"] * -1e-3).unwrap();
     let moved = objective((&weights.w_rec + step).unwrap()).expect("the step was too large: other actions were taken");
-    let worth = |k: usize| {
-        let returns: Vec<f64> = lived[k / 5 * 5..k / 5 * 5 + 5].iter().map(|lived| lived.total()).collect();
+    let advantage = |k: usize| {
+        let returns: Vec<f64> =
+            trajectories[k / 5 * 5..k / 5 * 5 + 5].iter().map(|trajectory| trajectory.total_reward()).collect();
         (5.0 * returns[k % 5] - returns.iter().sum::<f64>()) / 4.0
     };
-    // 1 − p of the action taken is its score: where an episode was worth something, it falls.
+    // 1 − p of the action taken is its score: where the advantage is positive, it falls.
     let change: f64 = (0..10)
         .map(|k| {
             let missing = |scores: &[f64]| scores.iter().copied().filter(|score| *score > 0.0).sum::<f64>();
-            worth(k) * (missing(&lived[k].scores) - missing(&moved[k]))
+            advantage(k) * (missing(&trajectories[k].scores) - missing(&moved[k]))
         })
         .sum();
     assert!(change > 0.0, "{change}");

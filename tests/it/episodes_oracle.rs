@@ -22,15 +22,15 @@ fn loops(setup: &Setup, episodes: &Episodes, weights: &Weights, s: usize, drawn:
     let (w_rec, w_in, bias) = (of(&weights.w_rec), of(&weights.w_in), of(weights.b_rec.as_ref().unwrap()));
     let (w_out, b_out) = (of(weights.w_out.as_ref().unwrap()), of(weights.b_out.as_ref().unwrap()));
     let draws = drawn.episode.as_ref().unwrap();
-    let mut world = episodes.world.start(vec![draws.start.clone()]);
-    let sizes: Vec<f64> = episodes.world.observations().into_iter().map(|(_, size)| size).collect();
+    let mut world = episodes.environment.start(vec![draws.start.clone()]);
+    let sizes: Vec<f64> = episodes.environment.observations().into_iter().map(|(_, size)| size).collect();
     let n_out = b_out.len() - usize::from(episodes.settings.critic());
     // The numbers of a chunk are those of as many steps as fit.
     let mut noise = [0f32; 64];
     let (mut r, mut observation) = (vec![0f64; n], vec![0.0; sizes.len()]);
     let mut loops =
         Loops { rewards: vec![], values: vec![], terminated: false, recurrent: vec![], readout: vec![], bias: vec![] };
-    for step in 0..episodes.world.limit() {
+    for step in 0..episodes.environment.limit() {
         world.observe(0, &mut observation);
         let u: Vec<f64> = observation.iter().zip(&sizes).map(|(o, size)| f64::from((o / size) as f32)).collect();
         let mut xi = vec![0f32; n];
@@ -68,24 +68,24 @@ fn loops(setup: &Setup, episodes: &Episodes, weights: &Weights, s: usize, drawn:
     loops
 }
 
-/// What the steps of one network's episodes were worth, from the definitions.
-fn worth(all: &[Loops], discount: f64) -> Vec<Vec<f64>> {
-    let to_come = |of: &Loops, t: usize| {
+/// The advantages of the steps of one network's episodes, from the definitions.
+fn advantages(all: &[Loops], discount: f64) -> Vec<Vec<f64>> {
+    let return_from = |of: &Loops, t: usize| {
         (t..of.rewards.len()).map(|later| discount.powi((later - t) as i32) * of.rewards[later]).sum::<f64>()
     };
     let advantage = |b: usize, t: usize| {
         let at = if discount == 1.0 { 0 } else { t };
-        let others = (0..all.len()).filter(|other| *other != b).map(|other| to_come(&all[other], at));
-        to_come(&all[b], at) - others.sum::<f64>() / (all.len() - 1) as f64
+        let others = (0..all.len()).filter(|other| *other != b).map(|other| return_from(&all[other], at));
+        return_from(&all[b], at) - others.sum::<f64>() / (all.len() - 1) as f64
     };
-    let worth: Vec<Vec<f64>> =
+    let advantages: Vec<Vec<f64>> =
         (0..all.len()).map(|b| (0..all[b].rewards.len()).map(|t| advantage(b, t)).collect()).collect();
     let counted: Vec<f64> = match discount == 1.0 {
-        true => worth.iter().map(|of| of[0]).collect(),
-        false => worth.concat(),
+        true => advantages.iter().map(|of| of[0]).collect(),
+        false => advantages.concat(),
     };
     let rms = (counted.iter().map(|m| m * m).sum::<f64>() / counted.len() as f64).sqrt();
-    worth.into_iter().map(|of| of.into_iter().map(|m| m / rms).collect()).collect()
+    advantages.into_iter().map(|of| of.into_iter().map(|m| m / rms).collect()).collect()
 }
 
 /// Eligibilities that decay by γλ a step, each step times the critic's error.
@@ -106,10 +106,10 @@ fn credited(of: &Loops, steps: &[Vec<f64>], discount: f64, lambda: f64) -> Vec<f
     sum
 }
 
-/// The sum over steps, each times what it was worth.
-fn weighted(steps: &[Vec<f64>], worth: &[f64]) -> Vec<f64> {
+/// The sum over steps, each times its advantage.
+fn weighted(steps: &[Vec<f64>], advantages: &[f64]) -> Vec<f64> {
     let mut sum = vec![0.0; steps[0].len()];
-    for (step, m) in steps.iter().zip(worth) {
+    for (step, m) in steps.iter().zip(advantages) {
         sum.iter_mut().zip(step).for_each(|(sum, e)| *sum += m * e);
     }
     sum
@@ -130,16 +130,16 @@ fn one_update(task: &str, settings: &[&str], tolerance: f64) {
     for s in 0..2 {
         let all: Vec<Loops> =
             batch.drawn[s * b..(s + 1) * b].iter().map(|drawn| loops(&setup, episodes, &before, s, drawn)).collect();
-        let worth = worth(&all, episodes.settings.discount);
+        let advantages = advantages(&all, episodes.settings.discount);
         let settings = &episodes.settings;
         // Rates of as many equal parts.
         let sum = |of: &dyn Fn(&Loops) -> Vec<Vec<f64>>, rates: &[f64]| {
             let mut sum = vec![0.0; of(&all[0])[0].len()];
-            for (episode, worth) in all.iter().zip(&worth) {
+            for (episode, advantages) in all.iter().zip(&advantages) {
                 let steps = of(episode);
                 let credited = match settings.critic() {
                     true => credited(episode, &steps, settings.discount, settings.critic_lambda),
-                    false => weighted(&steps, worth),
+                    false => weighted(&steps, advantages),
                 };
                 sum.iter_mut().zip(credited).for_each(|(sum, e)| *sum += e);
             }

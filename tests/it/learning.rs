@@ -41,7 +41,11 @@ fn no_weight_moves_further_than_the_bound() {
 fn mean_error(setup: &Setup, weights: &Weights, batch: &TrialBatch) -> f64 {
     let outputs = outputs(setup, weights, batch);
     let outputs: Vec<Vec<f64>> = outputs.get(0).unwrap().flatten_from(1).unwrap().to_vec2().unwrap();
-    let errors = batch.drawn.iter().zip(&outputs).map(|(drawn, outputs)| setup.task.error(&drawn.trial, outputs));
+    let errors = batch
+        .drawn
+        .iter()
+        .zip(&outputs)
+        .map(|(drawn, outputs)| setup.task.trials().unwrap().error(&drawn.trial, outputs));
     errors.sum::<f64>() / batch.drawn.len() as f64
 }
 

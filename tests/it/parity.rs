@@ -5,7 +5,6 @@ use candle_core::{DType, Device, Tensor};
 use hebbian_rnn::{simulate, why_plain, Inputs, Own, Record, Setup, Stream, Task, Trainer, Trial};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::sync::Arc;
 
 const T: usize = 10;
 const B: usize = 32;
@@ -349,7 +348,7 @@ fn padding_changes_nothing() {
             let settings =
                 [&name[..], "train.batch=4", "train.networks=2", "network.neurons=20", "modulator.warmup_trials=0"];
             let config = config("echo", &settings);
-            let own = Own { task: Some(Arc::new(Padded { padded })), ..Own::default() };
+            let own = Own { task: Some(Padded { padded }.into()), ..Own::default() };
             let mut trainer = Trainer::new(Setup::with(config, own).unwrap(), &[Device::Cpu]).unwrap();
             let report = trainer.update().unwrap();
             assert!(report.networks[0].mean_abs_dw > 0.0, "{rule}: nothing is learnt");

@@ -152,10 +152,10 @@ fn the_trials_of_every_task() {
 
 /// What is seen and rewarded in an episode in which the same is done again and again.
 fn episode(episodes: &Episodes, draws: &EpisodeDraws) -> Vec<f32> {
-    let mut world = episodes.world.start(vec![draws.start.clone()]);
-    let mut seen = vec![0.0; episodes.world.observations().len()];
+    let mut world = episodes.environment.start(vec![draws.start.clone()]);
+    let mut seen = vec![0.0; episodes.environment.observations().len()];
     let mut all = Vec::new();
-    for _ in 0..episodes.world.limit().min(20) {
+    for _ in 0..episodes.environment.limit().min(20) {
         world.observe(0, &mut seen);
         all.extend(seen.iter().map(|seen| *seen as f32));
         let outcome = world.step(0, &[1.0, 0.5]);

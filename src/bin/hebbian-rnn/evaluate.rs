@@ -4,7 +4,7 @@ use crate::args::EvaluateArgs;
 use crate::output::{open_device, print_json, print_scores, print_types, rounded, usage, Spinner};
 use crate::read;
 use anyhow::{anyhow, Result};
-use hebbian_rnn::{evaluate, name_trials};
+use hebbian_rnn::{evaluate, name_trials, Problem};
 use serde_json::json;
 use std::io::{stdout, Write};
 
@@ -12,16 +12,16 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
     let device = open_device(&args.device)?;
     let mut checkpoint = read::to_run(&args.run, args.task_file.as_deref(), &device)?;
     read::silence(&mut checkpoint, args.silence)?;
-    let (mut trials, mut what) = (args.trials, name_trials(&*checkpoint.setup.task, args.trials));
+    let (mut trials, mut what) = (args.trials, name_trials(&checkpoint.setup.task, args.trials));
     if args.all {
-        let Some((count, task)) = checkpoint.setup.task.each_once() else {
+        let Some((count, task)) = checkpoint.setup.task.trials().and_then(|task| task.each_once()) else {
             let name = checkpoint.setup.task.name();
             return usage(Err(anyhow!(
                 "--all is for trials from a file, but task `{name}` generates its trials; leave out --all"
             )));
         };
         (checkpoint.setup.task, trials, what) =
-            (task, count as u64, format!("each of its {count} ready-made trials once"));
+            (Problem::Trials(task), count as u64, format!("each of its {count} ready-made trials once"));
     }
     let task = &checkpoint.setup.task;
     let seed = args.seed.unwrap_or(checkpoint.setup.config.train.seed);

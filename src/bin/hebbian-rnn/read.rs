@@ -8,7 +8,6 @@ use hebbian_rnn::{read_life_rows, Checkpoint, FileTask, Integrity, LifeCheckpoin
 use hebbian_rnn::{CHECKPOINT_FILE, METRICS_FILE};
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Which task file may replace the one that the networks were trained on.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,7 +21,7 @@ pub enum Trials {
 /// The checkpoint of `run`; `task_file` replaces the file that it names.
 pub fn checkpoint(run: &Path, task_file: Option<&Path>, trials: Trials, device: &Device) -> Result<Checkpoint> {
     let Some(file) = task_file else { return Ok(Checkpoint::read(run, device)?) };
-    let own = Own { task: Some(Arc::new(FileTask::read(file)?)), ..Own::default() };
+    let own = Own { task: Some(FileTask::read(file)?.into()), ..Own::default() };
     let mut checkpoint = Checkpoint::read_with(run, own, device)?;
     let mut config = checkpoint.setup.config.clone();
     ensure!(

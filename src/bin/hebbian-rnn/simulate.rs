@@ -29,7 +29,7 @@ pub fn run(args: SimulateArgs) -> Result<()> {
     let seed = args.seed.unwrap_or(checkpoint.setup.config.train.seed);
     let results = simulate(&checkpoint, inputs, record, seed)?;
     let task = &checkpoint.setup.task;
-    if task.episodes().is_none() && steps != task.steps() {
+    if task.trials().is_some() && steps != task.steps() {
         let (name, expected) = (task.name(), task.steps());
         say(format_args!(
             "warning: the inputs are {trials} trials of {steps} steps; trials of `{name}` have {expected}"

@@ -211,7 +211,7 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, watch: &Watch, seconds: 
         )?;
     }
     if let Some((first, last)) = watch.measured {
-        let what = if task.episodes().is_some() { "return" } else { "error" };
+        let what = task.measure().word();
         writeln!(
             console,
             "{what} while training: {first:.3} in the first update, {last:.3} in the last (mean over networks)"
@@ -224,10 +224,10 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, watch: &Watch, seconds: 
     if let Some((error, why)) = task.chance() {
         writeln!(console, "chance is an error of {}: {why}", rounded(error))?;
     }
-    writeln!(console, "\nafter training, on {}, without perturbations:", name_trials(&**task, FINAL_TRIALS))?;
+    writeln!(console, "\nafter training, on {}, without perturbations:", name_trials(task, FINAL_TRIALS))?;
     print_scores(&scores)?;
     print_criterion(&scores)?;
-    if task.printable() && checkpoint.frozen[0].is_none() {
+    if task.trials().is_some_and(|task| task.printable()) && checkpoint.frozen[0].is_none() {
         print_sample(checkpoint)?;
     }
     if !written.is_empty() {

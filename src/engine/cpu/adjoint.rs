@@ -19,12 +19,12 @@ use super::{matrices, run, Results};
 use crate::config::{Kernels, Loss, Stage};
 use crate::engine::eligibility::{zeros, Aligned};
 use crate::engine::fused::{self, Of};
-use crate::engine::loss::of_trial;
+use crate::engine::loss::trial_loss;
 use crate::engine::memory::{Part, Sizes};
 use crate::engine::{product, Concern, Ensemble, Episode, Gradients, Record, Refusal, Strides, TrialBatch};
 use crate::error::Result;
 use crate::presets::Setup;
-use crate::tasks::Task;
+use crate::tasks::Problem;
 use candle_core::{Device, Tensor};
 use pulp::{Simd, WithSimd};
 
@@ -60,7 +60,7 @@ pub(in crate::engine) fn memory(sizes: &Sizes) -> Vec<Part> {
 
 /// The loss and the weights of a gradient.
 struct Wanted<'a> {
-    task: &'a dyn Task,
+    problem: &'a Problem,
     loss: Loss,
     /// The weight of each trial's loss: one over the number of trials per network.
     share: f64,
@@ -100,7 +100,7 @@ pub(in crate::engine) fn backpropagate(
     // Factors are those of whole trials.
     let plan = Plan { filters_back: true, block: plan.t, ..plan };
     let of = Wanted {
-        task: &*setup.task,
+        problem: &setup.task,
         loss,
         share: 1.0 / b as f64,
         inputs: wanted.contains(&"w_in"),
@@ -145,7 +145,7 @@ impl Wanted<'_> {
         let mut slopes = Vec::with_capacity(trials.len());
         for trial in trials.iter() {
             let outputs: Vec<f64> = trial.outputs.iter().map(|z| f64::from(*z)).collect();
-            let (loss, slope) = of_trial(self.task, &trial.drawn.trial, &outputs, self.loss)?;
+            let (loss, slope) = trial_loss(self.problem, &trial.drawn.trial, &outputs, self.loss)?;
             losses.push(loss);
             slopes.push(slope.into_iter().map(|slope| (slope * self.share) as f32).collect::<Vec<f32>>());
         }

@@ -1,4 +1,4 @@
-//! The contributions of the steps of an episode to the eligibilities, kept until its end shows what they were worth.
+//! The contributions of the steps of an episode to the eligibilities, kept until its end shows their advantages.
 
 use super::Plan;
 use crate::engine::{product, Strides};
@@ -45,12 +45,12 @@ impl Sums {
         }
     }
 
-    /// Adds `other` times `worth`.
-    pub fn add(&mut self, other: &Sums, worth: f32) {
+    /// Adds `other` times `factor`.
+    pub fn add(&mut self, other: &Sums, factor: f32) {
         for (sum, other) in
             [(&mut self.recurrent, &other.recurrent), (&mut self.w_out, &other.w_out), (&mut self.b_out, &other.b_out)]
         {
-            sum.iter_mut().zip(other).for_each(|(sum, other)| *sum += worth * other);
+            sum.iter_mut().zip(other).for_each(|(sum, other)| *sum += factor * other);
         }
     }
 }
@@ -73,7 +73,7 @@ impl EpisodeFactors {
             for score in self.score.chunks_exact(plan.n_out) {
                 self.sums.b_out.iter_mut().zip(score).for_each(|(sum, score)| *sum += score);
             }
-            // The rates after the last step of the network in each step of the world.
+            // The rates after the last step of the network in each step of the environment.
             let rates = (&self.rates[network_steps * w..], network_steps * w);
             fold(&mut self.sums.w_out, w, (&self.score, plan.n_out), rates);
             self.score.clear();
@@ -91,16 +91,16 @@ impl EpisodeFactors {
         self.rates.drain(..steps * w);
     }
 
-    /// The eligibilities after the last step, with each step times what it was `worth`; without, they are not weighted.
-    /// Weights are for steps of which none has been folded.
-    pub fn finish(&mut self, plan: &Plan, network_steps: usize, worth: Option<&[f64]>) -> &Sums {
-        if let Some(worth) = worth {
-            for (score, worth) in self.score.chunks_exact_mut(plan.n_out).zip(worth) {
-                score.iter_mut().for_each(|score| *score *= *worth as f32);
+    /// The eligibilities after the last step, with each step times its advantage; without, they are not weighted.
+    /// Advantages are for steps of which none has been folded.
+    pub fn finish(&mut self, plan: &Plan, network_steps: usize, advantages: Option<&[f64]>) -> &Sums {
+        if let Some(advantages) = advantages {
+            for (score, advantage) in self.score.chunks_exact_mut(plan.n_out).zip(advantages) {
+                score.iter_mut().for_each(|score| *score *= *advantage as f32);
             }
             for (step, post) in self.post.chunks_exact_mut(plan.width).enumerate() {
-                let worth = worth[step / network_steps] as f32;
-                post.iter_mut().for_each(|post| *post *= worth);
+                let advantage = advantages[step / network_steps] as f32;
+                post.iter_mut().for_each(|post| *post *= advantage);
             }
         }
         self.fold(plan, network_steps);

@@ -1,17 +1,16 @@
-//! Episodes in a world that answers. Those of a shard take their steps together; one that ends leaves, and the others go on
+//! Episodes in an environment. Those of a shard take their steps together; one that ends leaves, and the others go on
 //! without it. Each has its own arithmetic, so that nothing it computes depends on how long the others live.
 
 use super::advance::{advance, Row};
 use super::episode_factors::{EpisodeFactors, Sums, BLOCK};
 use super::network::Network;
 use super::Plan;
-use crate::engine::lived::{Lived, Play};
-use crate::engine::worth::worth;
+use crate::engine::rollout::Rollout;
 use crate::engine::{DrawnTrial, Ensemble, Episode, EpisodeCredit, Record, TrialBatch};
 use crate::error::Result;
 use crate::model::State;
 use crate::rules::FusedRule;
-use crate::tasks::Episodes;
+use crate::tasks::{Episodes, Trajectory};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use std::sync::{Mutex, PoisonError};
@@ -19,12 +18,12 @@ use std::sync::{Mutex, PoisonError};
 /// Episodes that take their steps together.
 const SHARD: usize = 8;
 
-/// Other threads sleep while a world takes its step. Waking them pays from about this many multiplications per step.
+/// Other threads sleep while an environment takes its step. Waking them pays from about this many multiplications per step.
 const WORTH_WAKING: usize = 1 << 20;
 
 /// The results of an episode at its end.
 struct Ended {
-    lived: Lived,
+    trajectory: Trajectory,
     factors: EpisodeFactors,
     /// x, r and outputs after the last step.
     x: Vec<f32>,
@@ -43,21 +42,22 @@ pub(super) fn run(
 ) -> Result<Episode> {
     let (s, b, n, w) = (batch.networks, batch.trials_each, plan.n, plan.width);
     let readout = learn && ensemble.setup.outputs_learn();
-    let start = |drawn: &[DrawnTrial]| Play::start(ensemble.setup, episodes, drawn, record.episodes);
+    let start = |drawn: &[DrawnTrial]| Rollout::start(ensemble.setup, episodes, drawn, record.episodes);
     let learns = (learn, readout);
     let network = |k| Network::new(ensemble.weights, k, plan);
     // The results of one network's episodes, which are added up while they are in cache.
     let sum = |(k, mut ended): (usize, Vec<Ended>)| {
-        let lived: Vec<Lived> = ended.iter_mut().map(|ended| std::mem::take(&mut ended.lived)).collect();
+        let trajectories: Vec<Trajectory> =
+            ended.iter_mut().map(|ended| std::mem::take(&mut ended.trajectory)).collect();
         let sums = learn.then(|| {
-            let worth = worth(ensemble, k, &lived);
-            (credited(plan, episodes, &mut ended, &worth.steps, readout), worth.critic_scale())
+            let advantages = ensemble.advantages(&episodes.settings, k, &trajectories);
+            (weighted_sums(plan, episodes, &mut ended, &advantages.steps, readout), advantages.critic_scale)
         });
         let spent = ended.iter_mut().map(|ended| std::mem::take(&mut ended.factors));
         spare.lock().unwrap_or_else(PoisonError::into_inner).extend(spent);
-        (lived, ended, sums)
+        (trajectories, ended, sums)
     };
-    let all = if episodes.world.together().is_none() {
+    let all = if episodes.environment.together().is_none() {
         let one = |(k, drawn): (usize, &[DrawnTrial])| {
             let network = network(k)?;
             let alone = |drawn| live(&mut [Shard::start(plan, &network, drawn, 0, learns, spare)], start(drawn));
@@ -78,10 +78,10 @@ pub(super) fn run(
         let of_network: Vec<Vec<Ended>> = (0..s).map(|_| ended.by_ref().take(b).collect()).collect();
         of_network.into_par_iter().enumerate().map(sum).collect()
     };
-    let (mut lived, mut x, mut r, mut outputs) = (Vec::with_capacity(s * b), Vec::new(), Vec::new(), Vec::new());
+    let (mut trajectories, mut x, mut r, mut outputs) = (Vec::with_capacity(s * b), Vec::new(), Vec::new(), Vec::new());
     let (mut recurrent, mut w_out, mut b_out, mut critic_scale) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (of_network, ended, sums) in all {
-        lived.extend(of_network);
+        trajectories.extend(of_network);
         for ended in ended {
             x.extend_from_slice(&ended.x);
             r.extend_from_slice(&ended.r);
@@ -103,26 +103,33 @@ pub(super) fn run(
     };
     let state = State::new(tensor(x, &[s, b, n])?, tensor(r, &[s, b, n])?);
     Ok(Episode {
-        lived: Some(lived),
+        trajectories: Some(trajectories),
         credit: learn.then_some(credit),
         ..Episode::new(tensor(outputs, &[s, b, 1, plan.n_out])?, state)
     })
 }
 
-/// The eligibilities of one network's episodes times what their steps were `worth`. The episodes of a shard are summed
+/// The eligibilities of one network's episodes times the advantages of their steps. The episodes of a shard are summed
 /// first, whatever the number of threads.
-fn credited(plan: &Plan, episodes: &Episodes, ended: &mut [Ended], worth: &[Vec<f64>], readout: bool) -> Sums {
+fn weighted_sums(
+    plan: &Plan,
+    episodes: &Episodes,
+    ended: &mut [Ended],
+    advantages: &[Vec<f64>],
+    readout: bool,
+) -> Sums {
     let settings = &episodes.settings;
-    let of_shard = |(ended, worth): (&mut [Ended], &[Vec<f64>])| {
+    let sum_shard = |(ended, advantages): (&mut [Ended], &[Vec<f64>])| {
         let mut sums = Sums::default();
         sums.clear(plan, readout);
-        for (ended, worth) in ended.iter_mut().zip(worth) {
-            let (of_steps, of_all) = if settings.by_step() { (Some(&worth[..]), 1.0) } else { (None, worth[0]) };
-            sums.add(ended.factors.finish(plan, settings.network_steps, of_steps), of_all as f32);
+        for (ended, advantages) in ended.iter_mut().zip(advantages) {
+            let (by_step, common) =
+                if settings.by_step() { (Some(&advantages[..]), 1.0) } else { (None, advantages[0]) };
+            sums.add(ended.factors.finish(plan, settings.network_steps, by_step), common as f32);
         }
         sums
     };
-    let shards: Vec<Sums> = ended.par_chunks_mut(SHARD).zip(worth.par_chunks(SHARD)).map(of_shard).collect();
+    let shards: Vec<Sums> = ended.par_chunks_mut(SHARD).zip(advantages.par_chunks(SHARD)).map(sum_shard).collect();
     let mut all = Sums::default();
     all.clear(plan, readout);
     shards.iter().for_each(|sums| all.add(sums, 1.0));
@@ -203,7 +210,7 @@ impl<'s> Shard<'s> {
         }
     }
 
-    /// The steps of the network in a step of the world, from what is seen to the outputs.
+    /// The steps of the network in a step of the environment, from what is seen to the outputs.
     fn think(&mut self, step: usize, network_steps: usize) {
         for sub in 0..network_steps {
             self.step(step * network_steps + sub);
@@ -252,11 +259,11 @@ impl<'s> Shard<'s> {
     }
 
     /// The episode of a row leaves.
-    fn leave(&mut self, row: usize, lived: Lived) {
+    fn leave(&mut self, row: usize, trajectory: Trajectory) {
         let (plan, w, episode) = (self.plan, self.plan.width, self.living[row]);
         let outputs = row * plan.n_out..(row + 1) * plan.n_out;
         self.ended[episode] = Some(Ended {
-            lived,
+            trajectory,
             factors: std::mem::take(&mut self.factors[episode]),
             x: self.x[row * w..][..plan.n].to_vec(),
             r: self.r[row * w..][..plan.n].to_vec(),
@@ -271,10 +278,10 @@ impl<'s> Shard<'s> {
 }
 
 /// Lives all episodes of some shards to their end; they take their steps together.
-fn live(shards: &mut [Shard], mut play: Play) -> Result<Vec<Ended>> {
-    let (k, limit) = (play.episodes.settings.network_steps, play.episodes.world.limit());
-    // If all steps of an episode are worth the same, they need not be kept apart.
-    let early = !play.episodes.settings.by_step();
+fn live(shards: &mut [Shard], mut rollout: Rollout) -> Result<Vec<Ended>> {
+    let (k, limit) = (rollout.episodes.settings.network_steps, rollout.episodes.environment.limit());
+    // If all steps of an episode have the same advantage, they need not be kept apart.
+    let early = !rollout.episodes.settings.by_step();
     let mut exact = vec![0.0; shards.first().map_or(0, |shard| shard.plan.n_out)];
     let mut acting = Vec::new();
     let multiplications: usize = shards.iter().map(|shard| shard.drawn.len() * shard.plan.n * shard.plan.n).sum();
@@ -283,33 +290,34 @@ fn live(shards: &mut [Shard], mut play: Play) -> Result<Vec<Ended>> {
         for shard in &mut *shards {
             let n_in = shard.plan.n_in;
             for (row, episode) in shard.living.iter().enumerate() {
-                play.observe(shard.first + episode, &mut shard.inputs[row * n_in..][..n_in]);
+                rollout.observe(shard.first + episode, &mut shard.inputs[row * n_in..][..n_in]);
             }
         }
         let think = |shard: &mut Shard| shard.think(step, k);
-        match wide {
-            true => shards.par_iter_mut().for_each(think),
-            false => shards.iter_mut().for_each(think),
+        if wide {
+            shards.par_iter_mut().for_each(think);
+        } else {
+            shards.iter_mut().for_each(think);
         }
         acting.clear();
         for shard in &mut *shards {
             for (row, episode) in shard.living.iter().enumerate() {
                 let outputs = &shard.outputs[row * shard.plan.n_out..][..shard.plan.n_out];
                 exact.iter_mut().zip(outputs).for_each(|(exact, z)| *exact = f64::from(*z));
-                play.choose(shard.first + episode, step, &exact);
+                rollout.choose(shard.first + episode, step, &exact);
                 if shard.readout {
-                    shard.factors[*episode].score.extend(play.score.iter().map(|score| *score as f32));
+                    shard.factors[*episode].score.extend(rollout.score.iter().map(|score| *score as f32));
                 }
                 acting.push(shard.first + episode);
             }
         }
-        play.step(&acting)?;
+        rollout.step(&acting)?;
         for shard in &mut *shards {
             // Backwards, since the last row takes the place of one that leaves.
             for row in (0..shard.living.len()).rev() {
                 let episode = shard.first + shard.living[row];
-                if !play.goes_on(episode, step) {
-                    shard.leave(row, std::mem::take(&mut play.lived[episode]));
+                if !rollout.goes_on(episode, step) {
+                    shard.leave(row, std::mem::take(&mut rollout.trajectories[episode]));
                 }
             }
             if early && shard.learn && (step + 1) % BLOCK.div_ceil(k) == 0 {

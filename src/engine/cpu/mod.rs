@@ -32,6 +32,7 @@ use crate::config::{Kernels, Stage};
 use crate::model::{FastWeights, State};
 use crate::presets::Setup;
 use crate::rules::FusedRule;
+use crate::tasks::Problem;
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
 use std::sync::Mutex;
@@ -50,8 +51,11 @@ impl Engine for Cpu {
         if !device.is_cpu() {
             return Some(Refusal::new(Concern::Device, "the device is not the CPU"));
         }
-        let of = if setup.task.episodes().is_some() { Of::Episodes } else { Of::Trials };
-        fused::refuses(setup, &[Kernels::Fused], of)
+        let kind = match setup.task {
+            Problem::Trials(_) => Of::Trials,
+            Problem::Episodes(_) => Of::Episodes,
+        };
+        fused::refuses(setup, &[Kernels::Fused], kind)
     }
 
     fn memory(&self, setup: &Setup, sizes: &Sizes) -> Vec<Part> {
@@ -70,7 +74,7 @@ impl Engine for Cpu {
         record: Record,
     ) -> crate::error::Result<Episode> {
         let plan = Plan::new(ensemble, batch, learn, record)?;
-        if let Some(episodes) = batch.episodes(&*ensemble.setup.task) {
+        if let Some(episodes) = batch.episodes(&ensemble.setup.task) {
             return episodes::run(&plan, ensemble, episodes, batch, (learn, record), &self.spare_factors);
         }
         let mut results = Results::new(&plan, ensemble, batch, record, self.spare.take());

@@ -8,6 +8,7 @@ use crate::config::{Distribution, Kernels};
 use crate::engine::memory::{parts, Part, Sizes};
 use crate::engine::{fused, Concern, Eligibility, Engine, Ensemble, Episode, Record, Refusal, TrialBatch};
 use crate::presets::Setup;
+use crate::tasks::Problem;
 use candle_core::cuda_backend::cudarc::driver::sys::{CUdevice_attribute, CUfunction_attribute};
 use candle_core::cuda_backend::cudarc::driver::{DeviceRepr, LaunchConfig, PushKernelArg};
 use candle_core::cuda_backend::WrapErr;
@@ -98,7 +99,7 @@ impl Engine for Cuda {
         if !device.is_cuda() {
             return Some(Refusal::new(Concern::Device, "the device is not a CUDA GPU"));
         }
-        if setup.task.episodes().is_some() {
+        if let Problem::Episodes(_) = setup.task {
             return Some(Refusal::new(Concern::Setup, "a world that answers (its steps run on the host)"));
         }
         fused::refuses(setup, &[Kernels::Fused, Kernels::Stepwise], fused::Of::Trials)
@@ -113,7 +114,8 @@ impl Engine for Cuda {
         };
         let fast_weights = &setup.config.fast_weights;
         // A persistent H exists alongside the list of its changes.
-        let (neurons, early) = (setup.config.network.neurons, setup.task.lengths_vary());
+        let (neurons, early) =
+            (setup.config.network.neurons, setup.task.trials().is_some_and(|task| task.lengths_vary()));
         let changes = tensors::listed_changes(fast_weights, neurons, sizes.shape.steps, early);
         let listed = trials * changes as f64 * (2.0 * n + 1.0) * float;
         // Two stretches, each with an eighth of its size to spare.

@@ -142,7 +142,7 @@ fn slopes(job: &Job, outputs: &Tensor) -> Result<(Tensor, Slopes)> {
     let by_trial: Vec<f64> = outputs.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
     let (mut losses, mut gradients, mut scored) = (Vec::new(), Vec::with_capacity(by_trial.len()), vec![false; t]);
     for (trial, outputs) in job.trials.iter().zip(by_trial.chunks_exact(t * n_out)) {
-        let (loss, gradient) = loss::of_trial(&*job.setup.task, trial, outputs, job.loss)?;
+        let (loss, gradient) = loss::trial_loss(&job.setup.task, trial, outputs, job.loss)?;
         losses.push(loss);
         for (scored, gradient) in scored.iter_mut().zip(gradient.chunks_exact(n_out)) {
             *scored |= gradient.iter().any(|slope| *slope != 0.0);

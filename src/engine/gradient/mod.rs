@@ -130,19 +130,19 @@ impl Gradient {
 }
 
 impl Gradient {
-    /// Runs the episodes of a batch and finds the gradient of what they were worth.
+    /// Runs the episodes of a batch and finds the gradient of their returns.
     fn reinforce(&self, ensemble: &Ensemble, episodes: &Episodes, batch: &TrialBatch) -> Result<Episode> {
         let (setup, device) = (ensemble.setup, ensemble.weights.w_rec.device());
         let record = Record { episodes: true, ..Record::default() };
         let unfolded = forward(setup, device).run(ensemble, batch, false, record)?;
-        let lived = unfolded.lived.unwrap_or_default();
-        let (trials, shape) = reinforce::replayed(ensemble, episodes, batch, &lived);
+        let trajectories = unfolded.trajectories.unwrap_or_default();
+        let (trials, shape) = reinforce::replayed(ensemble, episodes, batch, &trajectories);
         let fast_weights = ensemble.fast_weights.clone();
         let ensemble = Ensemble { shape, fast_weights, ..*ensemble };
         let (backward, _) = self.backpropagate(&ensemble, &trials, Loss::Squared, &learning(&setup.config))?;
         Ok(Episode {
             gradients: backward.gradients,
-            lived: Some(lived),
+            trajectories: Some(trajectories),
             ..Episode::new(unfolded.outputs, unfolded.state)
         })
     }
@@ -160,7 +160,7 @@ impl Engine for Gradient {
 
     fn run(&mut self, ensemble: &Ensemble, batch: &TrialBatch, _learn: bool, _record: Record) -> Result<Episode> {
         let config = &ensemble.setup.config;
-        if let Some(episodes) = batch.episodes(&*ensemble.setup.task) {
+        if let Some(episodes) = batch.episodes(&ensemble.setup.task) {
             return self.reinforce(ensemble, episodes, batch);
         }
         Ok(self.backpropagate(ensemble, batch, config.bptt.loss, &learning(config))?.0)

@@ -1,11 +1,10 @@
-//! Episodes in a world that answers, with plain candle operations. Ended episodes keep their place and are masked.
+//! Episodes in an environment, with plain candle operations. Ended episodes keep their place and are masked.
 
-use crate::engine::lived::Play;
-use crate::engine::worth::{worth, Worth};
+use crate::engine::rollout::Rollout;
 use crate::engine::{DrawnTrial, Ensemble, Episode, EpisodeCredit, Record, TrialBatch};
 use crate::error::Result;
 use crate::model::{Cell, State};
-use crate::rules::{Factors, Increment, Moment, Source};
+use crate::rules::{Advantages, Factors, Increment, Moment, Source};
 use crate::tasks::Episodes;
 use candle_core::{DType, Device, Tensor};
 
@@ -22,7 +21,7 @@ pub(super) fn run(
     let cell = Cell::new(&setup.config.network, &setup.neurons, ensemble.weights)?.for_trials(b)?;
     let (dtype, device) = (ensemble.weights.w_rec.dtype(), ensemble.weights.w_rec.device());
     let like = &ensemble.weights.w_rec;
-    let mut play = Play::start(setup, episodes, &batch.drawn, record.episodes);
+    let mut rollout = Rollout::start(setup, episodes, &batch.drawn, record.episodes);
     let mut living = vec![true; s * b];
     let mut rule = match setup.rule.source() {
         Source::Steps(rule) if learn => Some(rule),
@@ -32,12 +31,12 @@ pub(super) fn run(
     let learns_readout = learn && setup.outputs_learn();
     let x0 = Part { values: batch.drawn.iter().flat_map(|drawn| drawn.x0.clone()).collect(), width: n };
     let mut state = cell.start(&in_one_copy(vec![x0], (s, b), like)?[0])?;
-    // Rules that are gated by the reward of each step are gated here by what the episode was worth.
+    // Rules that are gated by the reward of each step are gated here by the advantages.
     let reward_change = Tensor::ones((s, b), dtype, device)?;
-    for step in 0..episodes.world.limit() {
+    for step in 0..episodes.environment.limit() {
         let mut inputs = vec![0.0; s * b * n_in];
         for (k, inputs) in inputs.chunks_exact_mut(n_in).enumerate().filter(|(k, _)| living[*k]) {
-            play.observe(k, inputs);
+            rollout.observe(k, inputs);
         }
         let mask = living.iter().map(|living| f32::from(u8::from(*living))).collect();
         let steps = (0..episodes.settings.network_steps).map(|sub| step * episodes.settings.network_steps + sub);
@@ -73,12 +72,12 @@ pub(super) fn run(
         let mut scored = vec![0.0; s * b * n_out];
         let acting: Vec<usize> = (0..s * b).filter(|k| living[*k]).collect();
         for &k in &acting {
-            let of = k * n_out..(k + 1) * n_out;
-            play.choose(k, step, &outputs[of.clone()]);
-            scored[of].iter_mut().zip(&play.score).for_each(|(kept, score)| *kept = *score as f32);
+            let place = k * n_out..(k + 1) * n_out;
+            rollout.choose(k, step, &outputs[place.clone()]);
+            scored[place].iter_mut().zip(&rollout.score).for_each(|(kept, score)| *kept = *score as f32);
         }
-        play.step(&acting)?;
-        acting.into_iter().for_each(|k| living[k] = play.goes_on(k, step));
+        rollout.step(&acting)?;
+        acting.into_iter().for_each(|k| living[k] = rollout.goes_on(k, step));
         if learns_readout {
             scores.push(Part { values: scored, width: n_out });
             rates.push(state.r.clone());
@@ -88,29 +87,30 @@ pub(super) fn run(
         }
     }
     let outputs = cell.output(&state.r)?.unsqueeze(2)?;
-    let lived = play.lived;
-    let worth: Vec<Worth> = lived.chunks(b).enumerate().map(|(s, lived)| worth(ensemble, s, lived)).collect();
-    let critic_scale = worth.iter().map(Worth::critic_scale).collect();
+    let trajectories = rollout.trajectories;
+    let of_network = |(s, trajectories)| ensemble.advantages(&episodes.settings, s, trajectories);
+    let advantages: Vec<Advantages> = trajectories.chunks(b).enumerate().map(of_network).collect();
+    let critic_scale = advantages.iter().map(|advantages| advantages.critic_scale).collect();
     // [S, B, T]; nothing is learnt from what comes after the end of an episode.
-    let steps = lived.iter().map(|lived| lived.rewards.len()).max().unwrap_or(0);
-    let worth = worth.into_iter().flat_map(|worth| worth.steps);
-    let worth = worth.flat_map(|mut of| {
-        of.resize(steps, 0.0);
-        of
-    });
-    let worth = Tensor::from_iter(worth, &Device::Cpu)?.reshape((s, b, steps))?.to_dtype(dtype)?.to_device(device)?;
+    let longest = trajectories.iter().map(|trajectory| trajectory.rewards.len()).max().unwrap_or(0);
+    let mut padded = Vec::with_capacity(s * b * longest);
+    for (episode, steps) in advantages.iter().flat_map(|advantages| &advantages.steps).enumerate() {
+        padded.extend(steps);
+        padded.resize((episode + 1) * longest, 0.0);
+    }
+    let advantages = Tensor::from_vec(padded, (s, b, longest), &Device::Cpu)?.to_dtype(dtype)?.to_device(device)?;
     let readout = in_one_copy(scores, (s, b), like)?.into_iter().zip(rates).enumerate();
     let readout: Vec<Outer> = readout.map(|(step, (post, pre))| Outer { step, post, pre }).collect();
-    let sum = |of: &[Outer], term: &dyn Fn(&Outer) -> candle_core::Result<Tensor>| {
-        of.iter().map(term).reduce(|sum, term| sum? + term?).transpose()
+    let sum = |outers: &[Outer], term: &dyn Fn(&Outer) -> candle_core::Result<Tensor>| {
+        outers.iter().map(term).reduce(|sum, term| sum? + term?).transpose()
     };
-    let w_out = sum(&readout, &|outer| outer.weighted(&worth))?;
+    let w_out = sum(&readout, &|outer| outer.weighted(&advantages))?;
     let credit = EpisodeCredit {
-        recurrent: sum(&recurrent, &|outer| outer.weighted(&worth))?,
-        readout: w_out.zip(sum(&readout, &|outer| outer.weighted_post(&worth)?.sum(1))?),
+        recurrent: sum(&recurrent, &|outer| outer.weighted(&advantages))?,
+        readout: w_out.zip(sum(&readout, &|outer| outer.weighted_post(&advantages)?.sum(1))?),
         critic_scale,
     };
-    Ok(Episode { lived: Some(lived), credit: learn.then_some(credit), ..Episode::new(outputs, state) })
+    Ok(Episode { trajectories: Some(trajectories), credit: learn.then_some(credit), ..Episode::new(outputs, state) })
 }
 
 /// Numbers of all episodes, `[S, B, width]`.
@@ -132,7 +132,7 @@ fn in_one_copy(parts: Vec<Part>, (s, b): (usize, usize), like: &Tensor) -> candl
     starts.zip(&parts).map(|(start, part)| all.narrow(2, start, part.width)?.contiguous()).collect()
 }
 
-/// An outer product of a step of the world, which adds to an eligibility.
+/// An outer product of a step of the environment, which adds to an eligibility.
 struct Outer {
     step: usize,
     /// `[S, B, …]`.
@@ -141,14 +141,14 @@ struct Outer {
 }
 
 impl Outer {
-    /// The postsynaptic factor times what the step was `worth` in each episode, `[S, B, T]`.
-    fn weighted_post(&self, worth: &Tensor) -> candle_core::Result<Tensor> {
-        self.post.broadcast_mul(&worth.narrow(2, self.step, 1)?)
+    /// The postsynaptic factor times the advantage of the step in each episode; `advantages` are `[S, B, T]`.
+    fn weighted_post(&self, advantages: &Tensor) -> candle_core::Result<Tensor> {
+        self.post.broadcast_mul(&advantages.narrow(2, self.step, 1)?)
     }
 
-    /// Σ_b worth post preᵀ.
-    fn weighted(&self, worth: &Tensor) -> candle_core::Result<Tensor> {
-        self.weighted_post(worth)?.transpose(1, 2)?.contiguous()?.matmul(&self.pre.contiguous()?)
+    /// Σ_b advantage_b post preᵀ.
+    fn weighted(&self, advantages: &Tensor) -> candle_core::Result<Tensor> {
+        self.weighted_post(advantages)?.transpose(1, 2)?.contiguous()?.matmul(&self.pre.contiguous()?)
     }
 }
 
@@ -162,7 +162,7 @@ fn push(sum: &mut Vec<Outer>, step: usize, increment: Increment) -> candle_core:
         Increment::CubedOuter(Factors { post, pre }) => {
             add(Factors { post: (post.sqr()? * post)?, pre: (pre.sqr()? * pre)? });
         }
-        Increment::Matrix(_) => candle_core::bail!("a rule whose increments are matrices, in a world"),
+        Increment::Matrix(_) => candle_core::bail!("a rule whose increments are matrices, in an environment"),
     }
     Ok(())
 }
@@ -186,9 +186,9 @@ fn perturbation(batch: &TrialBatch, step: usize, n: usize) -> Option<Vec<f32>> {
 
 /// The neurons' private noise at a step, `[S, B, N]`; `None` if there is none.
 fn private_noise(batch: &TrialBatch, step: usize, n: usize) -> Option<Vec<f32>> {
-    let of = |drawn: &DrawnTrial| drawn.private_noise[step * n..(step + 1) * n].to_vec();
+    let noise = |drawn: &DrawnTrial| drawn.private_noise[step * n..(step + 1) * n].to_vec();
     let any = batch.drawn.iter().any(|drawn| !drawn.private_noise.is_empty());
-    any.then(|| batch.drawn.iter().flat_map(of).collect())
+    any.then(|| batch.drawn.iter().flat_map(noise).collect())
 }
 
 /// `after` where an episode goes on (`mask` 1, `[S, B, 1]`), else `before`.

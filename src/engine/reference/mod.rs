@@ -40,7 +40,7 @@ impl Engine for Reference {
 
     fn run(&mut self, ensemble: &Ensemble, batch: &TrialBatch, learn: bool, record: Record) -> Result<Episode> {
         let setup = ensemble.setup;
-        if let Some(episodes) = batch.episodes(&*setup.task) {
+        if let Some(episodes) = batch.episodes(&setup.task) {
             return episodes::run(ensemble, episodes, batch, learn, record);
         }
         let cell = Cell::new(&setup.config.network, &setup.neurons, ensemble.weights)?;

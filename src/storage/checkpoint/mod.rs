@@ -37,7 +37,7 @@ pub fn layout(setup: &Setup) -> BTreeMap<&'static str, (DType, Vec<usize>)> {
 
 /// Whether the errors of recent trials decide anything: when a stage of a curriculum ends, or whether a world is solved.
 fn judges_by_errors(setup: &Setup) -> bool {
-    !setup.config.curriculum.is_empty() || setup.task.episodes().is_some()
+    !setup.config.curriculum.is_empty() || setup.task.solved().is_some()
 }
 
 #[derive(Serialize, Deserialize)]

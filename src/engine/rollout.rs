@@ -1,47 +1,19 @@
-//! Episodes in a world that answers, as they unfold: what both engines do between two steps of a network.
+//! Episodes as they unfold: what both engines do between two steps of a network.
 
 use super::{DrawnTrial, EpisodeDraws};
-use crate::environments::{Copies, Outcome, Sketch};
+use crate::environments::{Copies, Outcome};
 use crate::error::Result;
 use crate::presets::Setup;
 use crate::random::{Counter, CHUNK};
-use crate::tasks::{Actor, Episodes, Task};
+use crate::tasks::{Actor, Episodes, Trajectory};
 
-/// An episode from its start to its end.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Lived {
-    /// The condition in which it started: an index into the world's conditions.
-    pub condition: usize,
-    /// The reward of each step of the world.
-    pub rewards: Vec<f64>,
-    /// Whether the world ended it; if not, it was truncated.
-    pub terminated: bool,
-    /// Whether the last action was the right one, where the world knows.
-    pub correct: Option<bool>,
-    /// Each observation and the action that followed, if recorded: `[steps, n_in + dimensions of an action]`.
-    pub seen_and_done: Vec<f64>,
-    /// The critic's value of each step; empty without a critic.
-    pub values: Vec<f64>,
-    /// The score of each action, ∂ log π / ∂z, and 1 for a critic, if recorded: `[steps, n_out]`.
-    pub scores: Vec<f64>,
-    /// The sketch of the world at each observation, if recorded.
-    pub sketches: Vec<Sketch>,
-}
-
-impl Lived {
-    /// The return: the sum of the rewards.
-    pub fn total(&self) -> f64 {
-        self.rewards.iter().sum()
-    }
-}
-
-/// Some episodes side by side, and the world they are in.
-pub(super) struct Play<'a> {
+/// Some episodes side by side, and the environment they are in.
+pub(super) struct Rollout<'a> {
     pub episodes: &'a Episodes,
-    /// The outcome of each so far.
-    pub lived: Vec<Lived>,
+    /// Each so far.
+    pub trajectories: Vec<Trajectory>,
     draws: Vec<Option<Draws>>,
-    world: Box<dyn Copies>,
+    copies: Box<dyn Copies>,
     actor: Actor,
     sizes: Vec<f64>,
     sigma: f64,
@@ -63,7 +35,7 @@ struct Draws {
     numbers: Vec<f32>,
 }
 
-impl<'a> Play<'a> {
+impl<'a> Rollout<'a> {
     /// The start of the episodes of `drawn`.
     pub fn start<'d>(
         setup: &Setup,
@@ -72,16 +44,17 @@ impl<'a> Play<'a> {
         record: bool,
     ) -> Self {
         let given: Vec<&EpisodeDraws> = drawn.into_iter().filter_map(|drawn| drawn.episode.as_ref()).collect();
-        let world = episodes.world.start(given.iter().map(|of| of.start.clone()).collect());
+        let copies = episodes.environment.start(given.iter().map(|draws| draws.start.clone()).collect());
         let actor = episodes.actor();
         let sizes = episodes.sizes();
-        Play {
-            lived: (0..given.len()).map(|k| Lived { condition: world.condition(k), ..Lived::default() }).collect(),
+        let start = |k| Trajectory { condition: copies.condition(k), ..Trajectory::default() };
+        Rollout {
+            trajectories: (0..given.len()).map(start).collect(),
             draws: given
                 .iter()
-                .map(|of| of.acting.map(|counter| Draws { counter, chunk: None, numbers: Vec::new() }))
+                .map(|draws| draws.acting.map(|counter| Draws { counter, chunk: None, numbers: Vec::new() }))
                 .collect(),
-            world,
+            copies,
             sigma: setup.config.readout.perturbation,
             record,
             observation: vec![0.0; sizes.len()],
@@ -89,7 +62,7 @@ impl<'a> Play<'a> {
             actions: vec![0.0; given.len() * actor.dimensions()],
             outcomes: vec![Outcome::default(); given.len()],
             // That of a critic stays 1.
-            score: vec![1.0; episodes.n_out()],
+            score: vec![1.0; episodes.shape().n_out],
             actor,
             episodes,
         }
@@ -97,29 +70,29 @@ impl<'a> Play<'a> {
 
     /// Writes what the network sees in the `k`-th episode, `[n_in]`.
     pub fn observe(&mut self, k: usize, inputs: &mut [f32]) {
-        self.world.observe(k, &mut self.observation);
+        self.copies.observe(k, &mut self.observation);
         for ((u, o), size) in inputs.iter_mut().zip(&self.observation).zip(&self.sizes) {
             *u = (o / size) as f32;
         }
         if self.record {
-            self.lived[k].seen_and_done.extend(&self.observation);
-            self.lived[k].sketches.push(self.world.sketch(k));
+            self.trajectories[k].observations_and_actions.extend(&self.observation);
+            self.trajectories[k].sketches.push(self.copies.sketch(k));
         }
     }
 
-    /// Chooses the action of the `k`-th episode by the `outputs` `[n_out]` at a step of the world.
+    /// Chooses the action of the `k`-th episode by the `outputs` `[n_out]` at a step of the environment.
     pub fn choose(&mut self, k: usize, step: usize, outputs: &[f64]) {
         let draw = step / self.episodes.settings.hold;
         let draws = self.draws[k].as_mut().map(|draws| draws.at(&self.actor, draw));
         let (outputs, value) = outputs.split_at(self.actor.outputs());
         let dimensions = self.actor.dimensions();
         let action = &mut self.actions[k * dimensions..(k + 1) * dimensions];
-        self.actor.act(outputs, (draws, self.sigma), action, &mut self.score[..outputs.len()]);
-        let lived = &mut self.lived[k];
-        lived.values.extend(value);
+        self.actor.act(outputs, draws, self.sigma, action, &mut self.score[..outputs.len()]);
+        let trajectory = &mut self.trajectories[k];
+        trajectory.values.extend(value);
         if self.record {
-            lived.seen_and_done.extend_from_slice(action);
-            lived.scores.extend(&self.score);
+            trajectory.observations_and_actions.extend_from_slice(action);
+            trajectory.scores.extend(&self.score);
         }
     }
 
@@ -128,15 +101,15 @@ impl<'a> Play<'a> {
     /// # Errors
     /// As [`Copies::step_together`].
     pub fn step(&mut self, living: &[usize]) -> Result<()> {
-        self.world.step_together(living, &self.actions, &mut self.outcomes)
+        self.copies.step_together(living, &self.actions, &mut self.outcomes)
     }
 
     /// Keeps the outcome of a step in the `k`-th episode. Returns whether it goes on.
     pub fn goes_on(&mut self, k: usize, step: usize) -> bool {
-        let (outcome, lived) = (self.outcomes[k], &mut self.lived[k]);
-        lived.rewards.push(outcome.reward);
-        (lived.terminated, lived.correct) = (outcome.terminated, outcome.correct);
-        !outcome.terminated && !outcome.truncated && step + 1 < self.episodes.world.limit()
+        let (outcome, trajectory) = (self.outcomes[k], &mut self.trajectories[k]);
+        trajectory.rewards.push(outcome.reward);
+        (trajectory.terminated, trajectory.correct) = (outcome.terminated, outcome.correct);
+        !outcome.terminated && !outcome.truncated && step + 1 < self.episodes.environment.limit()
     }
 }
 
@@ -150,9 +123,10 @@ impl Draws {
         if self.chunk != Some(chunk) {
             self.chunk = Some(chunk);
             self.numbers.resize(each.max(CHUNK), 0.0);
-            match actor.draws_are_uniform() {
-                true => self.counter.uniform(chunk, &mut self.numbers),
-                false => self.counter.gaussian(chunk, 1.0, &mut self.numbers),
+            if actor.draws_are_uniform() {
+                self.counter.uniform(chunk, &mut self.numbers);
+            } else {
+                self.counter.gaussian(chunk, 1.0, &mut self.numbers);
             }
         }
         &self.numbers[place * each..][..each]
