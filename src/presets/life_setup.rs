@@ -1,13 +1,12 @@
 //! A life's configuration, with its names resolved.
 
-use super::{find_life, LIVES};
+use super::find_life;
 use crate::config::{LifeConfig, PopulationConfig, ProjectionConfig, Setting};
 use crate::error::{ensure, At, Error, Result};
 use crate::model::{build_population, population_models, Circuit, PopulationModel};
 use crate::ranges::expect;
 use crate::rules::{Needs, SynapseRule, SynapseRuleInfo};
-use crate::worlds::{ActorCritic, DistalReward, Given, Pattern, Pavlovian, Places, World, Xor, MOST_STEPS};
-use serde::de::DeserializeOwned;
+use crate::worlds::{Places, World, LIVES, MOST_STEPS};
 use std::sync::Arc;
 use toml::{Table, Value};
 
@@ -17,6 +16,8 @@ use toml::{Table, Value};
 pub struct LifeSetup {
     /// The configuration.
     pub config: LifeConfig,
+    /// The world that all networks share.
+    pub world: Arc<dyn World>,
     /// The layout of neurons and synapses.
     pub circuit: Circuit,
     /// The model of each population.
@@ -91,12 +92,9 @@ impl LifeSetup {
         }
         let delays = config.projections.iter().map(|projection| projection.delay_steps(dt)).collect();
         let (remember, watched) = (1, Vec::new());
-        let setup = LifeSetup { config, circuit, models, rules, resets, split, delays, remember, watched };
-        let world = setup.world(setup.config.life.networks.start)?;
-        let steps = world.steps();
-        for (key, seconds) in
-            [("life.seconds", setup.config.life.seconds), ("life.frozen_seconds", setup.config.life.frozen_seconds)]
-        {
+        let world = build_world(&config, &circuit)?;
+        let (life, steps) = (&config.life, world.steps());
+        for (key, seconds) in [("life.seconds", life.seconds), ("life.frozen_seconds", life.frozen_seconds)] {
             let blocks = seconds * 1000.0 / dt / steps as f64;
             let countable = blocks * steps as f64 <= MOST_STEPS as f64 && blocks < 1e12;
             expect(countable, key, seconds, "at most 1e12 blocks and 2^53 steps")?;
@@ -104,7 +102,7 @@ impl LifeSetup {
             let block = steps as f64 * dt / 1000.0;
             expect(whole, key, seconds, format!("a multiple of {block} s, a block of this world"))?;
         }
-        Ok(setup)
+        Ok(LifeSetup { config, world, circuit, models, rules, resets, split, delays, remember, watched })
     }
 
     /// The life called `name` overlaid with `settings`; later ones take precedence. `name` can be `None` if settings give
@@ -127,32 +125,6 @@ impl LifeSetup {
         Self::new(find_life(name)?.config(rule)?.with(settings)?)
     }
 
-    /// The world of a network.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`], [`Error::Setting`] or [`Error::Usage`] if the world's parameters are unknown to it, or the
-    /// populations don't suit it.
-    pub(crate) fn world(&self, network: u64) -> Result<Box<dyn World>> {
-        let name = self.config.world_name()?;
-        let mut own = self.config.world.clone();
-        own.remove("name");
-        let life = &self.config.life;
-        let seconds = life.seconds + life.frozen_seconds;
-        let places = Places { populations: &self.circuit.populations, dt_ms: life.dt_ms, seconds };
-        let seed = life.seed;
-        match name {
-            "xor-rate" | "xor-temporal" => parameters::<Xor>(own)?.build(&places, seed, network),
-            "distal-reward" => parameters::<DistalReward>(own)?.build(&places),
-            "pavlovian" => parameters::<Pavlovian>(own)?.build(&places, seed, network),
-            "hoerzer" => parameters::<Pattern>(own)?.build(&places),
-            "one-synapse" => parameters::<Given>(own)?.build(&places),
-            "maze" | "linear-track" | "acrobot-swing-up" | "cartpole-swing-up" => {
-                parameters::<ActorCritic>(own)?.build(name, &places)
-            }
-            _ => Err(Error::unknown("world", name, LIVES.iter().map(|life| life.name))),
-        }
-    }
-
     /// Whether input through projection `k` outlasts the spikes of neurons that also receive other input.
     pub(crate) fn lasting(&self, k: usize) -> bool {
         self.split[self.circuit.projections[k].2] && !self.resets[k]
@@ -163,12 +135,29 @@ impl LifeSetup {
         self.delays.iter().copied().fold(self.remember, usize::max)
     }
 
-    /// The number of blocks in which weights move, and of frozen ones after them, if a block has `steps` steps.
-    pub(crate) fn blocks(&self, steps: usize) -> (u64, u64) {
+    /// The duration of a block in seconds.
+    pub(crate) fn block_seconds(&self) -> f64 {
+        self.world.steps() as f64 * self.config.life.dt_ms / 1000.0
+    }
+
+    /// The number of blocks in which weights move, and of frozen ones after them.
+    pub(crate) fn blocks(&self) -> (u64, u64) {
         let life = &self.config.life;
-        let of = |seconds: f64| (seconds * 1000.0 / life.dt_ms / steps as f64).round() as u64;
+        let of = |seconds: f64| (seconds * 1000.0 / life.dt_ms / self.world.steps() as f64).round() as u64;
         (of(life.seconds), of(life.frozen_seconds))
     }
+}
+
+/// The world that a configuration names.
+fn build_world(config: &LifeConfig, circuit: &Circuit) -> Result<Arc<dyn World>> {
+    let name = config.world_name()?;
+    let info = LIVES.iter().find(|life| life.name == name);
+    let info = info.ok_or_else(|| Error::unknown("world", name, LIVES.iter().map(|life| life.name)))?;
+    let mut parameters = config.world.clone();
+    parameters.remove("name");
+    let life = &config.life;
+    let seconds = life.seconds + life.frozen_seconds;
+    (info.build)(parameters, &Places { populations: &circuit.populations, dt_ms: life.dt_ms, seconds })
 }
 
 /// For each projection, whether a neuron's own spikes end the effect of earlier input, and whether the projections to each
@@ -219,8 +208,4 @@ fn complete(projection: &mut ProjectionConfig) -> Result<()> {
         None => {}
     }
     Ok(())
-}
-
-fn parameters<P: DeserializeOwned>(table: Table) -> Result<P> {
-    table.try_into().map_err(|error: toml::de::Error| Error::Usage(format!("world: {}", error.message().trim())))
 }

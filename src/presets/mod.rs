@@ -10,8 +10,9 @@ mod settings;
 mod setup;
 mod standard;
 
+pub use crate::worlds::{LifeInfo, LIVES};
 pub use life_setup::LifeSetup;
-pub use lives::{find_life, LifeInfo, LIVES};
+pub use lives::find_life;
 pub(crate) use meanings::{commented, commented_life, keys, life_keys, LIFE_TABLES, TABLES};
 pub use setup::{resolve_config, Own, Setup};
 

@@ -57,7 +57,7 @@ fn life_picture(checkpoint: &LifeCheckpoint, rows: &[LifeRow], watch: &[String])
     let setup = &checkpoint.setup;
     check_rows(setup, rows)?;
     check_memory(setup, &Device::Cpu)?;
-    let mut over_time = over_time(setup, rows)?;
+    let mut over_time = over_time(setup, rows);
     over_time.extend(way(checkpoint)?);
     let watched = watched(setup, watch)?;
     let after = after_the_end(checkpoint, &watched, SHOWN_MS, true)?;
@@ -99,12 +99,12 @@ fn circuit_picture(setup: &LifeSetup) -> Result<Canvas> {
 type Values = BTreeMap<u64, Vec<f64>>;
 
 /// The figures of the world over time.
-fn over_time(setup: &LifeSetup, rows: &[LifeRow]) -> Result<Vec<Panel>> {
+fn over_time(setup: &LifeSetup, rows: &[LifeRow]) -> Vec<Panel> {
     // By panel and name, in the order in which the world gives them: the values of all networks at each time.
     let mut curves: Vec<(&str, &str, &str, Values)> = Vec::new();
     for network in setup.config.life.networks.range() {
         let own: Vec<LifeRow> = rows.iter().filter(|row| row.network == network).cloned().collect();
-        for curve in setup.world(network)?.curves(&own) {
+        for curve in setup.world.curves(&own) {
             let place = curves.iter().position(|(panel, _, name, _)| (*panel, *name) == (curve.panel, curve.name));
             let place = place.unwrap_or_else(|| {
                 curves.push((curve.panel, curve.x_label, curve.name, Values::new()));
@@ -129,7 +129,7 @@ fn over_time(setup: &LifeSetup, rows: &[LifeRow]) -> Result<Vec<Panel>> {
         panels[k].marks.push(Mark::new(Shape::Band(band), colour));
         panels[k].marks.push(Mark::new(Shape::Line(at(0.5).collect(), 3.0), colour).named(name));
     }
-    Ok(panels)
+    panels
 }
 
 /// Histograms of the weights of plastic projections, at birth and now.
@@ -241,13 +241,12 @@ fn membranes(setup: &LifeSetup, watched: &[usize], potentials: &[Vec<f64>]) -> O
 /// or moves along a line, which would show nothing.
 fn way(checkpoint: &LifeCheckpoint) -> Result<Option<Panel>> {
     let setup = &checkpoint.setup;
-    let world = setup.world(setup.config.life.networks.start)?;
-    if world.trail().is_none() {
+    if setup.world.start(setup.config.life.seed, setup.config.life.networks.start).trail().is_none() {
         return Ok(None);
     }
     let trail = after_the_end(checkpoint, &[], WAY_MS, false)?.trail;
     let line = |points: &[[f64; 3]]| points.iter().map(|[x, y, _]| (*x, *y)).collect::<Vec<_>>();
-    let outline = world.outline();
+    let outline = setup.world.outline();
     let around = trail.iter().flat_map(|trial| line(trial)).chain(outline.iter().flatten().copied());
     let range = |of: fn(&(f64, f64)) -> f64| {
         let all = around.clone().map(|p| of(&p)).fold((f64::MAX, f64::MIN), |(lo, hi), v| (lo.min(v), hi.max(v)));
@@ -295,7 +294,7 @@ fn after_the_end(checkpoint: &LifeCheckpoint, watched: &[usize], ms: f64, rememb
     let life = &mut then.setup.config.life;
     let (start, dt) = (life.networks.start, life.dt_ms);
     life.networks = (start..start + 1).into();
-    let block = Lives::resume(&then, &Device::Cpu)?.block_seconds();
+    let block = then.setup.block_seconds();
     let blocks = (ms / 1000.0 / block).ceil().max(1.0);
     let steps = (blocks * block * 1000.0 / dt).round() as usize;
     // Its weights are frozen from now on, whether its life has ended or not.

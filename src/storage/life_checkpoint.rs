@@ -223,15 +223,11 @@ fn check_header(header: &Header, setup: &LifeSetup) -> Result<()> {
     let networks = setup.config.life.networks;
     let (found, expected) = (header.worlds.len(), networks.count());
     ensure!(found == expected, Content, "the metadata's worlds has {found} entries for {expected} networks");
-    let mut world = setup.world(networks.start)?;
-    let (block, most) = (header.block, MOST_STEPS / world.steps() as u64);
-    ensure!(
-        block <= most,
-        Content,
-        "the metadata's block is {block}; expected at most {most}, of {} steps",
-        world.steps()
-    );
+    let steps = setup.world.steps();
+    let (block, most) = (header.block, MOST_STEPS / steps as u64);
+    ensure!(block <= most, Content, "the metadata's block is {block}; expected at most {most}, of {steps} steps");
     for (network, state) in networks.range().zip(&header.worlds) {
+        let mut world = setup.world.start(setup.config.life.seed, network);
         world.restore(state).at(format!("the metadata's worlds: network {network}"))?;
     }
     Ok(())

@@ -23,10 +23,6 @@ pub(crate) fn holds_life_rows(path: &Path) -> Result<bool> {
     Ok(read.doing("reading", path)? == begins.len() && begins == *FIRST_COLUMN.as_bytes())
 }
 
-pub(super) fn figures(setup: &LifeSetup) -> Result<&'static [&'static str]> {
-    Ok(setup.world(setup.config.life.networks.start)?.figures())
-}
-
 /// The first line of the metrics.
 pub(super) fn header(figures: &[&str]) -> String {
     [&[FIRST_COLUMN, "seconds", "frozen"], figures].concat().join(",") + "\n"
@@ -49,7 +45,7 @@ pub(super) fn rows_until(path: &Path, setup: &LifeSetup, block: u64, mut keep: i
     let file = File::open(real(path)).doing("reading", path)?;
     let whole = whole_lines(&file).doing("reading", path)?;
     let mut csv = csv::Reader::from_reader(file.take(whole));
-    let expected = header(figures(setup)?);
+    let expected = header(&setup.world.figures());
     let found = csv.headers().map_err(|error| place(error.to_string()))?.iter().collect::<Vec<_>>().join(",") + "\n";
     ensure!(
         found == expected,

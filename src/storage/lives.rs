@@ -2,7 +2,7 @@
 
 use super::folder::{claim, Folder};
 use super::life_checkpoint::KEY;
-use super::life_rows::{figures, header, read_life_rows, rows_until, to_csv};
+use super::life_rows::{header, read_life_rows, rows_until, to_csv};
 use super::{Lock, Metrics, METRICS_FILE};
 use crate::error::{At, Result};
 use crate::files::write_atomically;
@@ -51,11 +51,10 @@ impl LifeFolder {
             None => {
                 write_atomically(path, &[])?;
                 let mut metrics = Metrics::shortened(path, 0)?;
-                metrics.append_text(header(figures(setup)?).as_bytes()).map(|()| metrics)
+                metrics.append_text(header(&setup.world.figures()).as_bytes()).map(|()| metrics)
             }
         };
-        let steps = setup.world(setup.config.life.networks.start)?.steps();
-        let saved = saved_at.map(|block| moment(block, steps as f64 * setup.config.life.dt_ms / 1000.0));
+        let saved = saved_at.map(|block| moment(block, setup.block_seconds()));
         let folder = Folder::open(lock, commented_life(&setup.config)?, metrics, saved)?;
         Ok(LifeFolder { folder, keep: setup.config.life.keep, saved_at })
     }

@@ -26,7 +26,6 @@ pub struct Lives {
     setup: LifeSetup,
     engine: Box<dyn LifeEngine>,
     block: u64,
-    steps: usize,
 }
 
 /// Everything about lives between two blocks.
@@ -47,13 +46,8 @@ pub struct LifeCheckpoint {
 
 impl LifeCheckpoint {
     /// The age of the networks in seconds.
-    ///
-    /// # Errors
-    /// Those of the world's parameters.
-    pub fn seconds(&self) -> Result<f64> {
-        let life = &self.setup.config.life;
-        let steps = self.setup.world(life.networks.start)?.steps();
-        Ok(self.block as f64 * steps as f64 * life.dt_ms / 1000.0)
+    pub fn seconds(&self) -> f64 {
+        self.block as f64 * self.setup.world.steps() as f64 * self.setup.config.life.dt_ms / 1000.0
     }
 
     /// Merges lives of different networks, which otherwise agree in everything that affects learning, as if they had been simulated
@@ -111,9 +105,8 @@ impl Lives {
     }
 
     fn at(setup: LifeSetup, block: u64, states: Vec<LifeState>, device: &Device) -> Result<Self> {
-        let steps = setup.world(setup.config.life.networks.start)?.steps();
         let engine = start_lives(&setup, states, device)?;
-        Ok(Lives { setup, engine, block, steps })
+        Ok(Lives { setup, engine, block })
     }
 
     /// The configuration, with its names resolved.
@@ -128,13 +121,13 @@ impl Lives {
 
     /// The number of blocks of a whole life.
     pub fn blocks(&self) -> u64 {
-        let (living, frozen) = self.setup.blocks(self.steps);
+        let (living, frozen) = self.setup.blocks();
         living + frozen
     }
 
     /// The duration of a block in seconds.
     pub fn block_seconds(&self) -> f64 {
-        self.steps as f64 * self.setup.config.life.dt_ms / 1000.0
+        self.setup.block_seconds()
     }
 
     /// Whether the whole life has been lived, or its world is over for all networks.
@@ -197,7 +190,7 @@ fn by_block(rows: Vec<Vec<LifeRow>>, blocks: u64) -> Vec<LifeRow> {
 /// # Errors
 /// [`Error::Content`](crate::Error::Content), with the names of the figures.
 pub(crate) fn check_rows(setup: &LifeSetup, rows: &[LifeRow]) -> Result<()> {
-    let names = setup.world(setup.config.life.networks.start)?.figures();
+    let names = setup.world.figures();
     let Some(row) = rows.iter().find(|row| row.figures.len() != names.len()) else { return Ok(()) };
     let (found, expected) = (row.figures.len(), names.len());
     bail!(
@@ -219,7 +212,7 @@ pub fn verdicts(setup: &LifeSetup, rows: &[LifeRow]) -> Result<Vec<(u64, Verdict
     let of = |network: u64| {
         let own: Vec<LifeRow> = rows.iter().filter(|row| row.network == network).cloned().collect();
         ensure!(!own.is_empty(), Usage, "network {network} has not lived yet");
-        Ok((network, setup.world(network)?.verdict(&own)))
+        Ok((network, setup.world.verdict(&own)))
     };
     setup.config.life.networks.range().map(of).collect()
 }

@@ -1,9 +1,12 @@
 //! Worlds: what networks live in. A world stimulates neurons, sees what they do, and gives reward, step by step.
 //!
+//! A [`World`] is the description, which all networks share; a [`WorldState`] is the world of one network.
+//!
 //! Time is divided into blocks of steps, such as the presentation of a pattern or a second. At the end of a block the
 //! world reports figures, which become a row of `metrics.csv`; a life can be saved and resumed between blocks.
 //!
-//! To add a world, write a file with a type that implements [`World`] and a preset for it (`src/presets/lives.rs`).
+//! To add a world, write a file with types that implement [`World`] and [`WorldState`], and a [`LifeInfo`] that describes
+//! it; beside it, as TOML, the network that lives there; and add it to [`LIVES`].
 
 mod actor_critic;
 mod distal_reward;
@@ -21,24 +24,81 @@ pub use xor::Xor;
 
 use crate::error::{ensure, Error, Result};
 use crate::random::Stream;
+use crate::text::{fields, prefixed};
+use documented::DocumentedFields;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use serde_json::Value;
 use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
+use toml::Table;
 
-/// The world of one network.
-pub trait World: Send {
+/// A named life: a world, and the network that lives in it, as published.
+pub struct LifeInfo {
+    /// The name, also of the world.
+    pub name: &'static str,
+    /// A one-line description with the source.
+    pub summary: &'static str,
+    /// The rules that it supports; the first is the usual one.
+    pub rules: &'static [&'static str],
+    /// The figure of the verdict that ranks settings in which equally many networks learnt, and whether larger is better.
+    pub measure: (&'static str, bool),
+    /// The populations, projections and the world's parameters, as TOML; a table `with` has settings for some of the rules.
+    pub(crate) preset: &'static str,
+    /// The meaning of each parameter of the world.
+    pub(crate) meanings: fn() -> Vec<(String, String)>,
+    /// Builds the world from its parameters.
+    pub(crate) build: fn(Table, &Places) -> Result<Arc<dyn World>>,
+}
+
+/// Every named life.
+pub static LIVES: &[LifeInfo] = &[
+    xor::RATE,
+    xor::TEMPORAL,
+    given::LIFE,
+    distal_reward::LIFE,
+    pavlovian::LIFE,
+    pattern::LIFE,
+    actor_critic::MAZE,
+    actor_critic::LINEAR_TRACK,
+    actor_critic::ACROBOT,
+    actor_critic::CARTPOLE,
+];
+
+/// A world, without the state in which it is for a network.
+///
+/// A file can claim parameters of any size, so a description takes no more memory than its parameters. Anything larger is
+/// made in [`WorldState::settle`].
+pub trait World: Send + Sync {
+    /// The name used in configurations.
+    fn name(&self) -> &str;
     /// The number of steps in a block.
     fn steps(&self) -> usize;
     /// The names of the figures of a block: columns of `metrics.csv`.
-    fn figures(&self) -> &'static [&'static str];
-    /// The memory in bytes that [`World::settle`] takes besides that of the state.
+    fn figures(&self) -> Vec<&str>;
+    /// The memory in bytes that [`WorldState::settle`] takes for a network.
     fn memory(&self) -> f64 {
         0.0
     }
-    /// Called once, when the network is born or resumed. A world can change the weights of a `newborn`. Anything
-    /// whose size grows with the parameters is made here rather than when the world is built, since a file can claim
-    /// parameters of any size.
+    /// The world of a network; `seed` is that of all random streams.
+    fn start(&self, seed: u64, network: u64) -> Box<dyn WorldState>;
+    /// Lines that show the surroundings of a body.
+    fn outline(&self) -> Vec<Vec<(f64, f64)>> {
+        Vec::new()
+    }
+    /// The curves of a life to be drawn, from its rows of metrics.
+    fn curves(&self, _rows: &[LifeRow]) -> Vec<Curve> {
+        Vec::new()
+    }
+    /// The results of a life, from its rows of metrics.
+    fn verdict(&self, _rows: &[LifeRow]) -> Verdict {
+        Verdict::new(None, Vec::new())
+    }
+}
+
+/// The world of one network.
+pub trait WorldState: Send {
+    /// Called once, when the network is born or resumed. A world can change the weights of a `newborn`.
     fn settle(&mut self, _wiring: &mut [Wiring], _newborn: bool) {}
     /// Called at the start of a block.
     fn begin(&mut self, block: &mut Block);
@@ -46,7 +106,7 @@ pub trait World: Send {
     fn stimulate(&mut self, step: usize, input: &mut [f32]);
     /// Sees the outputs r of all neurons in a step; returns the reward, which acts in the next one.
     fn observe(&mut self, step: usize, r: &[f32]) -> f64;
-    /// Called at the end of a block; returns its figures.
+    /// Called at the end of a block; returns the values of [`World::figures`].
     fn end(&mut self, view: &View) -> Vec<f64>;
     /// Whether nothing more will happen here: the life is over, and there are no stimuli and no reward.
     fn is_over(&self) -> bool {
@@ -57,15 +117,11 @@ pub trait World: Send {
     fn trail(&self) -> Option<&[Vec<[f64; 3]>]> {
         None
     }
-    /// Lines that show its surroundings.
-    fn outline(&self) -> Vec<Vec<(f64, f64)>> {
-        Vec::new()
-    }
     /// The state that outlives a block.
     fn state(&self) -> Value {
         Value::Null
     }
-    /// Restores [`World::state`]. It can come from an untrusted file, so everything used later is checked here.
+    /// Restores [`WorldState::state`]. It can come from an untrusted file, so everything used later is checked here.
     ///
     /// # Errors
     /// [`Error::Content`] if it is not a state of this world, or holds numbers that no life reaches.
@@ -73,10 +129,6 @@ pub trait World: Send {
         ensure!(state.is_null(), Content, "the state of the world is not empty; expected null");
         Ok(())
     }
-    /// The curves of a life to be drawn, from its rows of metrics.
-    fn curves(&self, rows: &[LifeRow]) -> Vec<Curve>;
-    /// The results of a life, from its rows of metrics.
-    fn verdict(&self, rows: &[LifeRow]) -> Verdict;
 }
 
 /// A stretch of time.
@@ -232,6 +284,16 @@ impl Places<'_> {
 
 /// The most steps of a life: in double precision, whole numbers are exact up to here.
 pub(crate) const MOST_STEPS: u64 = 1 << 53;
+
+/// The parameters of a world.
+fn parameters<P: DeserializeOwned>(table: Table) -> Result<P> {
+    table.try_into().map_err(|error: toml::de::Error| Error::Usage(format!("world: {}", error.message().trim())))
+}
+
+/// The meaning of each parameter of a world whose keys are all in one table.
+fn meanings<P: DocumentedFields>() -> Vec<(String, String)> {
+    prefixed("", fields::<P>())
+}
 
 /// A state as JSON.
 fn state(of: &impl Serialize) -> Value {

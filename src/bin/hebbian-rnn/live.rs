@@ -135,7 +135,7 @@ fn resume(args: &LiveArgs) -> Result<(Lives, LifeFolder, Device)> {
 /// Refuses a new `life.seconds` that would change whether blocks already lived were frozen.
 fn same_past(checkpoint: &LifeCheckpoint, seconds: f64) -> Result<(), String> {
     let before = checkpoint.setup.config.life.seconds;
-    let lived = checkpoint.seconds().map_err(|error| error.to_string())?;
+    let lived = checkpoint.seconds();
     if seconds == before || (lived <= before && lived <= seconds) {
         return Ok(());
     }

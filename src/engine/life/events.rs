@@ -8,7 +8,7 @@ use super::{begin, double, draws, single, watched, world_of, Drawn, LifeEngine, 
 use crate::error::Result;
 use crate::model::Synapses;
 use crate::presets::LifeSetup;
-use crate::worlds::{LifeRow, View, Wiring, World};
+use crate::worlds::{LifeRow, View, Wiring, WorldState};
 use rand::RngExt;
 use rayon::prelude::*;
 use std::collections::VecDeque;
@@ -46,7 +46,7 @@ impl LifeEngine for Events {
 /// One network in its world.
 struct Body {
     network: u64,
-    world: Box<dyn World>,
+    world: Box<dyn WorldState>,
     neurons: Vec<Vec<Vec<f32>>>,
     /// The outputs of all neurons, the newest first, and a spare one for the next step.
     outputs: VecDeque<Vec<f32>>,
@@ -120,8 +120,8 @@ impl Body {
     }
 
     fn block(&mut self, setup: &LifeSetup, index: u64) -> LifeRow {
-        let steps = self.world.steps();
-        let (mut block, mut drawn) = begin(setup, self.network, index, steps);
+        let steps = setup.world.steps();
+        let (mut block, mut drawn) = begin(setup, self.network, index);
         let frozen = block.frozen;
         self.world.begin(&mut block);
         self.counts.fill(0);
@@ -132,7 +132,7 @@ impl Body {
         if !frozen && lived {
             self.projections.iter_mut().for_each(|projection| projection.end_block(steps));
         }
-        let seconds = steps as f64 * setup.config.life.dt_ms / 1000.0;
+        let seconds = setup.block_seconds();
         let mut weights: Vec<Vec<f64>> = self.projections.iter().map(Projection::weights).collect();
         let wiring = setup.circuit.projections.iter().zip(&self.projections).zip(&mut weights);
         let wiring: Vec<Wiring> = wiring

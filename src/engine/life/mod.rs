@@ -29,7 +29,7 @@ use crate::model::Synapses;
 use crate::presets::LifeSetup;
 use crate::random::{stream, Noise, Phase, Purpose, Stream};
 use crate::rules::SynapseRule;
-use crate::worlds::{Block, LifeRow, Wiring, World};
+use crate::worlds::{Block, LifeRow, Wiring, WorldState};
 use candle_core::Device;
 use serde_json::Value;
 use synapse_table::MOST_RATES;
@@ -52,7 +52,7 @@ pub struct LifeState {
     pub world: Value,
     /// The membrane potential of each watched neuron in each step since the engine was started: not part of a checkpoint.
     pub membranes: Vec<Vec<f64>>,
-    /// The trajectory of a body, [`World::trail`]: not part of a checkpoint.
+    /// The trajectory of a body, [`WorldState::trail`](crate::WorldState::trail): not part of a checkpoint.
     pub trail: Vec<Vec<[f64; 3]>>,
 }
 
@@ -90,7 +90,7 @@ pub trait LifeEngine: Send {
 /// Refuses lives that do not fit into the memory of their device.
 ///
 /// # Errors
-/// [`Error::Memory`](crate::Error::Memory), with the size of each part and the free memory; those of the world's parameters.
+/// [`Error::Memory`](crate::Error::Memory), with the size of each part and the free memory.
 pub(crate) fn check_memory(setup: &LifeSetup, device: &Device) -> Result<()> {
     let Some(free) = memory_of(device) else { return Ok(()) };
     let networks = setup.config.life.networks.count() as f64;
@@ -111,7 +111,7 @@ pub(crate) fn check_memory(setup: &LifeSetup, device: &Device) -> Result<()> {
     let escape = |k: &usize| matches!(setup.rules[*k], Some(SynapseRule::EscapeRate(_)));
     let matrices: f64 = all.filter(|k| !fused || escape(k)).map(|k| 64.0 * pairs(k)).sum();
     let neurons = setup.circuit.neurons() as f64 * (64.0 + 16.0 * setup.longest() as f64);
-    let world = setup.world(setup.config.life.networks.start)?.memory();
+    let world = setup.world.memory();
     let parts = [
         Part::new("synapses", networks * wiring),
         Part::new("matrices", networks * matrices),
@@ -129,7 +129,7 @@ pub(crate) fn newborn(setup: &LifeSetup, network: u64) -> Result<LifeState> {
     let projections = setup.config.projections.len();
     let mut synapses =
         (0..projections).map(|k| Synapses::draw(&setup.config, k, network)).collect::<Result<Vec<_>>>()?;
-    let mut world = setup.world(network)?;
+    let mut world = setup.world.start(setup.config.life.seed, network);
     world.settle(&mut wiring(setup, &mut synapses), true);
     let plastic = setup.rules.iter().enumerate().map(|(k, rule)| {
         let (from, to) = setup.circuit.ends(k);
@@ -180,8 +180,8 @@ fn wiring<'a>(setup: &'a LifeSetup, synapses: &'a mut [Synapses]) -> Vec<Wiring<
 }
 
 /// The world of a network, as it was when its `state` was taken.
-fn world_of(setup: &LifeSetup, network: u64, state: &mut LifeState) -> Result<Box<dyn World>> {
-    let mut world = setup.world(network)?;
+fn world_of(setup: &LifeSetup, network: u64, state: &mut LifeState) -> Result<Box<dyn WorldState>> {
+    let mut world = setup.world.start(setup.config.life.seed, network);
     world.settle(&mut wiring(setup, &mut state.synapses), false);
     if !state.world.is_null() {
         world.restore(&state.world)?;
@@ -220,9 +220,9 @@ struct Drawn {
 }
 
 /// The block and random numbers of a network.
-fn begin(setup: &LifeSetup, network: u64, index: u64, steps: usize) -> (Block, Drawn) {
+fn begin(setup: &LifeSetup, network: u64, index: u64) -> (Block, Drawn) {
     let drawn = |purpose| stream(setup.config.life.seed, network, index, Phase::Train, purpose);
-    let (living, _) = setup.blocks(steps);
+    let (living, _) = setup.blocks();
     let block = Block::new(index, index >= living, drawn(Purpose::World));
     (block, Drawn { noise: Noise::new(&mut drawn(Purpose::LifeNoise)), coin: drawn(Purpose::Modulator) })
 }

@@ -2,8 +2,8 @@
 //! a body is, actor neurons vote on what it does, the critic predicts reward, and its error is the reward that
 //! networks in this world learn from.
 //!
-//! `critic.rs` and `actor.rs` read spikes, `place_cells.rs` makes them; `body.rs` is what all bodies share, each of
-//! which has its own file; `trials.rs` summarises a life.
+//! `critic.rs` and `actor.rs` read spikes, `place_cells.rs` makes them; `trials.rs` summarises a life. Each body has its own
+//! file, with the life that it lives; `body.rs` is what they share.
 
 mod acrobot;
 mod actor;
@@ -15,8 +15,14 @@ mod place_cells;
 mod track;
 mod trials;
 
-use super::{restored, state, within, Block, Curve, LifeRow, Places, Verdict, View, Wiring, World, MOST_STEPS};
-use crate::error::{ensure, Result};
+pub(super) use acrobot::LIFE as ACROBOT;
+pub(super) use cartpole::LIFE as CARTPOLE;
+pub(super) use maze::LIFE as MAZE;
+pub(super) use track::LIFE as LINEAR_TRACK;
+
+use super::{parameters, restored, state, within, Block, Curve, LifeInfo, LifeRow, Places, Verdict, View, Wiring};
+use super::{World, WorldState, MOST_STEPS};
+use crate::error::{ensure, Error, Result};
 use crate::random::{stream, Phase, Purpose, Stream};
 use crate::ranges::{expect, not_negative, number, positive};
 use crate::text::{fields, prefixed};
@@ -25,9 +31,11 @@ use body::Body;
 use critic::{Critic, Prediction};
 use documented::DocumentedFields;
 use place_cells::{Axis, PlaceCells};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The largest mean number of spikes per step of a place cell at its centre, or of all together. A neuron then
 /// practically never has more than the `most_spikes` of its model.
@@ -69,14 +77,9 @@ pub struct ActorCritic {
 }
 
 impl ActorCritic {
-    /// The parameters of the world called `name`, with the meaning of each.
-    pub(crate) fn meanings(name: &str) -> Vec<(String, String)> {
-        let body = match name {
-            "maze" => fields::<maze::Parameters>(),
-            "linear-track" => fields::<track::Parameters>(),
-            "acrobot-swing-up" => fields::<acrobot::Parameters>(),
-            _ => fields::<cartpole::Parameters>(),
-        };
+    /// The parameters of a world with this body, with the meaning of each.
+    fn meanings<B: DocumentedFields>() -> Vec<(String, String)> {
+        let body = fields::<B>();
         let (critic, actor) = (prefixed("critic.", fields::<Critic>()), prefixed("actor.", fields::<Actor>()));
         [prefixed("", fields::<ActorCritic>()), critic, actor, prefixed("body.", body)].concat()
     }
@@ -108,19 +111,27 @@ struct Told {
     whole: (f64, u32),
 }
 
-struct Agent {
+#[derive(Clone)]
+struct Arena {
     own: ActorCritic,
-    body: Box<dyn Body>,
-    cells: PlaceCells,
-    votes: Vec<[f64; 2]>,
+    name: &'static str,
+    body: Arc<dyn Body>,
     places: Range<usize>,
     actors: Range<usize>,
     critics: Range<usize>,
     dt_ms: f64,
     steps: usize,
-    frozen: bool,
+    /// Spikes in a step of a place cell at its centre, or of all together.
+    per_step: f64,
     /// The decays in a step of both exponentials of the reward, of the value and of the votes.
     decays: [[f64; 2]; 3],
+}
+
+struct Agent {
+    world: Arena,
+    cells: PlaceCells,
+    votes: Vec<[f64; 2]>,
+    frozen: bool,
     rng: Stream,
     now: Now,
     told: Told,
@@ -128,18 +139,19 @@ struct Agent {
 }
 
 impl ActorCritic {
-    /// The world called `name`.
+    /// The world called `name`, with this body.
     ///
     /// # Errors
     /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if a population is missing or has the wrong
     /// size, or a parameter is out of range; [`Error::Usage`](crate::Error::Usage) for parameters that are not the body's.
-    pub(crate) fn build(self, name: &str, places: &Places) -> Result<Box<dyn World>> {
-        let body: Box<dyn Body> = match name {
-            "maze" => Box::new(maze::Maze::new(&self)?),
-            "linear-track" => Box::new(track::Track::new(&self)?),
-            "acrobot-swing-up" => Box::new(acrobot::Acrobot::new(&self)?),
-            _ => Box::new(cartpole::Cartpole::new(&self)?),
-        };
+    fn build<B>(self, name: &'static str, places: &Places) -> Result<Arc<dyn World>>
+    where
+        B: Body + DeserializeOwned + 'static,
+    {
+        let body = self.body.clone().try_into();
+        let body: B =
+            body.map_err(|error: toml::de::Error| Error::Usage(format!("world.body: {}", error.message().trim())))?;
+        body.check()?;
         expect(self.trials >= 1, "world.trials", self.trials, "at least 1")?;
         positive("world.trial_seconds", self.trial_seconds)?;
         not_negative("world.settling_ms", self.settling_ms)?;
@@ -148,8 +160,7 @@ impl ActorCritic {
         let few = (1..=self.judged).contains(&self.required);
         expect(few, "world.required", self.required, format!("1 to world.judged ({})", self.judged))?;
         let steps = places.steps("pause_seconds", self.pause_seconds * 1000.0)?;
-        let axes = body.axes();
-        let cells: usize = axes.iter().map(Axis::cells).product();
+        let cells: usize = body.axes().iter().map(Axis::cells).product();
         let place = places.of("place", |n| n == cells, &cells.to_string())?;
         let critics = places.of("critic", |n| n > 0, "at least 1")?;
         let actors = match places.populations.iter().any(|(name, _)| name == "actor") {
@@ -172,90 +183,110 @@ impl ActorCritic {
             self.cells_hz,
             format!("at most {most}, {MOST_A_STEP} a step"),
         )?;
-        Ok(Box::new(Agent {
-            votes: Vec::new(),
-            cells: PlaceCells::new(axes, per_step, self.cells_share),
-            decays,
-            body,
+        Ok(Arc::new(Arena {
+            name,
+            body: Arc::new(body),
             places: place,
             actors,
             critics,
             dt_ms: places.dt_ms,
             steps,
-            frozen: false,
-            rng: stream(0, 0, 0, Phase::Train, Purpose::World),
-            now: Now::default(),
-            told: Told::default(),
-            trail: Vec::new(),
+            per_step,
+            decays,
             own: self,
         }))
     }
 }
 
-impl Agent {
-    fn seconds(&self) -> f64 {
-        self.now.steps as f64 * self.dt_ms / 1000.0
-    }
-
-    fn start(&mut self) {
-        self.now.steps = 0;
-        self.now.pausing = false;
-        self.body.start(&mut self.rng);
-    }
-
-    /// Whether the pause after a trial is over; a life can end only then.
-    fn paused(&self) -> bool {
-        self.now.pausing && self.now.steps >= self.steps as u64
-    }
-
+impl Arena {
     /// The values that should be learnt in each part.
     fn values(&self) -> Vec<f64> {
         self.body.values(self.own.critic.horizon_s).iter().map(|v| v * self.own.goal_reward).collect()
     }
 }
 
-impl World for Agent {
+impl World for Arena {
+    fn name(&self) -> &str {
+        self.name
+    }
+
     fn steps(&self) -> usize {
         self.steps
     }
 
-    fn figures(&self) -> &'static [&'static str] {
-        let all: &[_] = &[
-            "trials",
-            "trial_s",
-            "reached",
-            "value",
-            "critic_hz",
-            "actor_hz",
-            "value_1",
-            "value_2",
-            "value_3",
-            "value_4",
-        ];
-        &all[..if self.body.values(1.0).is_empty() { 6 } else { 10 }]
+    fn figures(&self) -> Vec<&str> {
+        let mut figures = vec!["trials", "trial_s", "reached", "value", "critic_hz", "actor_hz"];
+        if !self.body.values(1.0).is_empty() {
+            figures.extend(["value_1", "value_2", "value_3", "value_4"]);
+        }
+        figures
     }
 
     fn memory(&self) -> f64 {
         16.0 * self.actors.len() as f64
     }
 
+    fn start(&self, _: u64, _: u64) -> Box<dyn WorldState> {
+        Box::new(Agent {
+            cells: PlaceCells::new(self.body.axes(), self.per_step, self.own.cells_share),
+            votes: Vec::new(),
+            frozen: false,
+            rng: stream(0, 0, 0, Phase::Train, Purpose::World),
+            now: Now::default(),
+            told: Told::default(),
+            trail: Vec::new(),
+            world: self.clone(),
+        })
+    }
+
+    fn outline(&self) -> Vec<Vec<(f64, f64)>> {
+        self.body.outline()
+    }
+
+    fn curves(&self, rows: &[LifeRow]) -> Vec<Curve> {
+        trials::curves(rows, &self.values())
+    }
+
+    fn verdict(&self, rows: &[LifeRow]) -> Verdict {
+        trials::verdict(&self.own, rows, &self.values())
+    }
+}
+
+impl Agent {
+    fn seconds(&self) -> f64 {
+        self.now.steps as f64 * self.world.dt_ms / 1000.0
+    }
+
+    fn start(&mut self) {
+        self.now.steps = 0;
+        self.now.pausing = false;
+        self.now.body = self.world.body.start(&mut self.rng);
+    }
+
+    /// Whether the pause after a trial is over; a life can end only then.
+    fn paused(&self) -> bool {
+        self.now.pausing && self.now.steps >= self.world.steps as u64
+    }
+}
+
+impl WorldState for Agent {
     fn settle(&mut self, wiring: &mut [Wiring], newborn: bool) {
-        let n = self.actors.len();
-        self.votes = (0..n).map(|k| self.body.vote(k, n)).collect();
+        let n = self.world.actors.len();
+        self.votes = (0..n).map(|k| self.world.body.vote(k, n)).collect();
         let lateral = wiring.iter_mut().filter(|wiring| newborn && wiring.name == "actor-actor");
         for Wiring { pre, post, weight, .. } in lateral {
-            let kinship = |apart: u32| self.body.kinship(apart as usize, n);
+            let kinship = |apart: u32| self.world.body.kinship(apart as usize, n);
             let sum = |post: u32| (0..n as u32).filter(|k| *k != post).map(|k| kinship(k.abs_diff(post))).sum::<f64>();
             let sums: Vec<f64> = (0..n as u32).map(sum).collect();
             for ((pre, post), w) in pre.iter().zip(*post).zip(&mut **weight) {
-                *w = self.own.actor.lateral(kinship(pre.abs_diff(*post)), sums[*post as usize], n);
+                *w = self.world.own.actor.lateral(kinship(pre.abs_diff(*post)), sums[*post as usize], n);
             }
         }
     }
 
     fn begin(&mut self, block: &mut Block) {
         self.rng = block.rng.clone();
-        self.told = Told { values: vec![(0.0, 0); self.body.values(1.0).len()], ..Told::default() };
+        self.told = Told { values: vec![(0.0, 0); self.world.body.values(1.0).len()], ..Told::default() };
         // Trials continue in the frozen time after a life.
         self.frozen = block.frozen;
         if !self.now.started || (self.frozen && self.paused()) {
@@ -269,8 +300,8 @@ impl World for Agent {
 
     fn stimulate(&mut self, _: usize, input: &mut [f32]) {
         if !self.now.pausing && !self.is_over() {
-            let coordinates = self.body.coordinates();
-            self.cells.spikes(&coordinates, &mut self.rng, |cell| input[self.places.start + cell] += 1.0);
+            let coordinates = self.world.body.coordinates(&self.now.body);
+            self.cells.spikes(&coordinates, &mut self.rng, |cell| input[self.world.places.start + cell] += 1.0);
         }
     }
 
@@ -279,43 +310,49 @@ impl World for Agent {
             return 0.0;
         }
         let spikes = |places: &Range<usize>| r[places.clone()].iter().filter(|r| **r > 0.0).count() as f64;
-        let own = &self.own;
-        self.now.prediction.step(self.decays[1], spikes(&self.critics));
-        self.now.voting.step(self.decays[2], &r[self.actors.clone()], &self.votes);
-        self.now.reward = [0, 1].map(|k| self.now.reward[k] * self.decays[0][k]);
+        let own = &self.world.own;
+        self.now.prediction.step(self.world.decays[1], spikes(&self.world.critics));
+        self.now.voting.step(self.world.decays[2], &r[self.world.actors.clone()], &self.votes);
+        self.now.reward = [0, 1].map(|k| self.now.reward[k] * self.world.decays[0][k]);
         self.now.steps += 1;
         let seconds = self.seconds();
         let mut flow = 0.0;
         if !self.now.pausing {
-            let action = self.now.voting.action(&own.actor, self.actors.len(), self.body.weighs());
-            let mut happened = self.body.act(action, self.dt_ms);
+            let action = self.now.voting.action(&own.actor, self.world.actors.len(), self.world.body.weighs());
+            let mut happened = self.world.body.act(&mut self.now.body, action, self.world.dt_ms);
             let ended_by_time = happened.end.is_none() && seconds >= own.trial_seconds - 1e-9;
             if ended_by_time {
-                happened.end = Some(self.body.endures());
+                happened.end = Some(self.world.body.endures(&self.now.body));
             }
             flow = happened.flow / 1000.0;
-            self.now.reward = self.now.reward.map(|trace| trace + happened.event);
+            let event = happened.event + if happened.goal { own.goal_reward } else { 0.0 };
+            self.now.reward = self.now.reward.map(|trace| trace + event);
             if let Some(reached) = happened.end {
                 self.told.ended = Some((seconds, reached));
                 self.now.trials += 1;
                 (self.now.pausing, self.now.steps) = (true, 0);
-                self.now.prediction.end(&own.critic, self.critics.len(), ended_by_time);
+                self.now.prediction.end(&own.critic, self.world.critics.len(), ended_by_time);
             }
         }
         let [slow, fast] = self.now.reward;
         let reward = flow + (slow - fast) / (own.reward_decay_ms - own.reward_rise_ms);
-        let (value, slope) = self.now.prediction.value(&own.critic, self.critics.len(), self.now.pausing);
+        let (value, slope) = self.now.prediction.value(&own.critic, self.world.critics.len(), self.now.pausing);
         let settling = seconds * 1000.0 <= own.settling_ms;
         if self.frozen && !self.now.pausing {
-            let every = (10.0 / self.dt_ms).round().max(1.0) as u64;
-            let [x, y] = self.body.drawn();
+            let every = (10.0 / self.world.dt_ms).round().max(1.0) as u64;
+            let [x, y] = self.world.body.drawn(&self.now.body);
             let trial = self.trail.last_mut().filter(|_| self.now.steps.is_multiple_of(every));
             trial.into_iter().for_each(|trial| trial.push([x, y, value]));
         }
         if !self.now.pausing && !settling {
             let add = |(sum, steps): &mut (f64, u32)| (*sum, *steps) = (*sum + value, *steps + 1);
             add(&mut self.told.whole);
-            self.body.part().and_then(|part| self.told.values.get_mut(part)).into_iter().for_each(add);
+            self.world
+                .body
+                .part(&self.now.body)
+                .and_then(|part| self.told.values.get_mut(part))
+                .into_iter()
+                .for_each(add);
         }
         let third = match (own.critic.predicts, settling && !self.now.pausing) {
             (false, _) => reward,
@@ -332,7 +369,6 @@ impl World for Agent {
     }
 
     fn end(&mut self, view: &View) -> Vec<f64> {
-        self.now.body = self.body.state().to_vec();
         let (seconds, reached) = self.told.ended.map_or((f64::NAN, f64::NAN), |(s, r)| (s, f64::from(u8::from(r))));
         let rate = |places: &Range<usize>| if places.is_empty() { f64::NAN } else { view.rate(places) };
         let mean = |(sum, steps): &(f64, u32)| sum / f64::from(*steps);
@@ -341,23 +377,19 @@ impl World for Agent {
             seconds,
             reached,
             mean(&self.told.whole),
-            rate(&self.critics),
-            rate(&self.actors),
+            rate(&self.world.critics),
+            rate(&self.world.actors),
         ];
         figures.extend(self.told.values.iter().map(mean));
         figures
     }
 
     fn is_over(&self) -> bool {
-        !self.frozen && self.now.trials >= self.own.trials && self.paused()
+        !self.frozen && self.now.trials >= self.world.own.trials && self.paused()
     }
 
     fn trail(&self) -> Option<&[Vec<[f64; 3]>]> {
         Some(&self.trail)
-    }
-
-    fn outline(&self) -> Vec<Vec<(f64, f64)>> {
-        self.body.outline()
     }
 
     fn state(&self) -> Value {
@@ -369,25 +401,15 @@ impl World for Agent {
         within("trials", now.trials, 0..=MOST_STEPS)?;
         within("steps", now.steps, 0..=MOST_STEPS)?;
         if now.started {
-            let body = self.body.state();
-            let (found, expected) = (now.body.len(), body.len());
+            let (found, expected) = (now.body.len(), self.world.body.numbers());
             ensure!(
                 found == expected,
                 Content,
                 "the state of the world: body has {found} numbers; expected {expected}"
             );
-            body.copy_from_slice(&now.body);
         }
         self.now = now;
         Ok(())
-    }
-
-    fn curves(&self, rows: &[LifeRow]) -> Vec<Curve> {
-        trials::curves(rows, &self.values())
-    }
-
-    fn verdict(&self, rows: &[LifeRow]) -> Verdict {
-        trials::verdict(&self.own, rows, &self.values())
     }
 }
 

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::model::Synapses;
 use crate::presets::LifeSetup;
 use crate::rules::SynapseRule;
-use crate::worlds::{LifeRow, View, Wiring, World};
+use crate::worlds::{LifeRow, View, Wiring, WorldState};
 use candle_core::{DType, Device, Tensor};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(super) struct Reference {
     setup: Arc<LifeSetup>,
     device: Device,
     dtype: DType,
-    worlds: Vec<Box<dyn World>>,
+    worlds: Vec<Box<dyn WorldState>>,
     neurons: Vec<Vec<Tensor>>,
     /// The outputs of all neurons, the newest first.
     outputs: VecDeque<Tensor>,
@@ -218,10 +218,10 @@ impl LifeEngine for Reference {
         let networks = self.setup.config.life.networks;
         let mut rows: Vec<Vec<LifeRow>> = vec![Vec::new(); networks.count()];
         for index in first..first + blocks {
-            let steps = self.worlds[0].steps();
+            let steps = self.setup.world.steps();
             let (mut drawn, mut frozen) = (Vec::new(), false);
             for (world, network) in self.worlds.iter_mut().zip(networks.range()) {
-                let (mut block, numbers) = begin(&self.setup, network, index, steps);
+                let (mut block, numbers) = begin(&self.setup, network, index);
                 frozen = block.frozen;
                 world.begin(&mut block);
                 drawn.push(numbers);
@@ -234,7 +234,7 @@ impl LifeEngine for Reference {
                     counts.iter_mut().zip(r).for_each(|(count, r)| *count += *r as u32);
                 }
             }
-            let seconds = steps as f64 * self.setup.config.life.dt_ms / 1000.0;
+            let seconds = self.setup.block_seconds();
             let mut states = self.states()?;
             let all =
                 self.worlds.iter_mut().zip(networks.range()).zip(&mut states).zip(&counts).zip(&mut rows).zip(lived);
