@@ -83,7 +83,7 @@ pub use device::{list_devices, open_devices, parse_devices, Cache, ChosenDevices
 pub use engine::gradient::gradient;
 pub use engine::{
     automatic_batch, check_memory, choose, why_plain, DensePerturbation, Draw, DrawnTrial, Eligibility, Engine,
-    Ensemble, Episode, EpisodeCredit, EpisodeDraws, Exact, Gradients, LifeEngine, LifeState, Lived, Part, Perturbation,
+    Ensemble, Episode, EpisodeCredit, EpisodeDraws, Exact, Gradients, LifeEngine, LifeRecord, LifeState, Lived, Part, Perturbation,
     PlasticState, Product, Record, TrialBatch,
 };
 pub use environments::{

@@ -30,10 +30,6 @@ pub struct LifeSetup {
     pub split: Vec<bool>,
     /// The delay of each projection, in steps.
     pub delays: Vec<usize>,
-    /// The number of steps for which outputs are kept, if that is longer than every delay.
-    pub remember: usize,
-    /// The neurons whose membrane potentials are recorded.
-    pub watched: Vec<usize>,
 }
 
 impl LifeSetup {
@@ -91,7 +87,6 @@ impl LifeSetup {
             rules.push(rule.map(|(rule, _)| rule));
         }
         let delays = config.projections.iter().map(|projection| projection.delay_steps(dt)).collect();
-        let (remember, watched) = (1, Vec::new());
         let world = build_world(&config, &circuit)?;
         let (life, steps) = (&config.life, world.steps());
         for (key, seconds) in [("life.seconds", life.seconds), ("life.frozen_seconds", life.frozen_seconds)] {
@@ -102,7 +97,7 @@ impl LifeSetup {
             let block = steps as f64 * dt / 1000.0;
             expect(whole, key, seconds, format!("a multiple of {block} s, a block of this world"))?;
         }
-        Ok(LifeSetup { config, world, circuit, models, rules, resets, split, delays, remember, watched })
+        Ok(LifeSetup { config, world, circuit, models, rules, resets, split, delays })
     }
 
     /// The life called `name` overlaid with `settings`; later ones take precedence. `name` can be `None` if settings give
@@ -130,9 +125,9 @@ impl LifeSetup {
         self.split[self.circuit.projections[k].2] && !self.resets[k]
     }
 
-    /// The number of steps for which outputs are kept.
+    /// The longest delay in steps; at least one.
     pub(crate) fn longest(&self) -> usize {
-        self.delays.iter().copied().fold(self.remember, usize::max)
+        self.delays.iter().copied().fold(1, usize::max)
     }
 
     /// The duration of a block in seconds.

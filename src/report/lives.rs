@@ -4,6 +4,7 @@
 use super::life_page::life_page;
 use crate::config::{Connect, Sign};
 use crate::engine::life::{check_memory, newborn};
+use crate::engine::{LifeRecord, LifeState};
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
 use crate::plot::{Canvas, CircuitDrawing, Colour, Edge, HeatMap, Mark, Node, Panel, Panels, Shape};
@@ -56,11 +57,13 @@ pub(super) fn title(setup: &LifeSetup) -> Result<String> {
 fn life_picture(checkpoint: &LifeCheckpoint, rows: &[LifeRow], watch: &[String]) -> Result<Canvas> {
     let setup = &checkpoint.setup;
     check_rows(setup, rows)?;
-    check_memory(setup, &Device::Cpu)?;
+    check_memory(setup, &LifeRecord::default(), &Device::Cpu)?;
     let mut over_time = over_time(setup, rows);
     over_time.extend(way(checkpoint)?);
     let watched = watched(setup, watch)?;
-    let after = after_the_end(checkpoint, &watched, SHOWN_MS, true)?;
+    let record = |steps| LifeRecord { steps, membranes: watched.clone() };
+    let mut after = after_the_end(checkpoint, SHOWN_MS, record)?;
+    after.outputs.reverse();
     let mut below = vec![weights(checkpoint)?, activity(setup, &after.outputs)];
     below.extend(membranes(setup, &watched, &after.membranes));
     Ok(Panels { title: title(setup)?, rows: vec![over_time, below] }.draw())
@@ -145,7 +148,7 @@ fn weights(checkpoint: &LifeCheckpoint) -> Result<Panel> {
     let born = born.collect::<Result<Vec<_>>>()?;
     let plastic = setup.rules.iter().enumerate().filter(|(_, rule)| rule.is_some());
     for (colour, (k, _)) in plastic.enumerate() {
-        let all = |states: &[crate::engine::LifeState]| -> Vec<f64> {
+        let all = |states: &[LifeState]| -> Vec<f64> {
             states.iter().flat_map(|state| state.synapses[k].weight.iter().copied()).collect()
         };
         let (before, now) = (all(&born), all(&checkpoint.states));
@@ -244,7 +247,7 @@ fn way(checkpoint: &LifeCheckpoint) -> Result<Option<Panel>> {
     if setup.world.start(setup.config.life.seed, setup.config.life.networks.start).trail().is_none() {
         return Ok(None);
     }
-    let trail = after_the_end(checkpoint, &[], WAY_MS, false)?.trail;
+    let trail = after_the_end(checkpoint, WAY_MS, |_| LifeRecord::default())?.trail;
     let line = |points: &[[f64; 3]]| points.iter().map(|[x, y, _]| (*x, *y)).collect::<Vec<_>>();
     let outline = setup.world.outline();
     let around = trail.iter().flat_map(|trial| line(trial)).chain(outline.iter().flatten().copied());
@@ -273,43 +276,24 @@ fn way(checkpoint: &LifeCheckpoint) -> Result<Option<Panel>> {
     Ok(Some(Panel { title, x: Some(x), y: Some(y), equal: true, marks, ..Panel::default() }))
 }
 
-/// The activity of the first network in each step after training.
-struct After {
-    outputs: Vec<Vec<f64>>,
-    /// The membrane potentials of each watched neuron.
-    membranes: Vec<Vec<f64>>,
-    /// The trajectory of its body.
-    trail: Vec<Vec<[f64; 3]>>,
-}
-
-/// Runs the first network after training, with frozen weights, for `ms` or a little longer; keeps its outputs only if
-/// `remember`.
-fn after_the_end(checkpoint: &LifeCheckpoint, watched: &[usize], ms: f64, remember: bool) -> Result<After> {
+/// The state of the first network after it has lived on, with frozen weights, for `ms` or a little longer. `record` gets the
+/// number of steps.
+fn after_the_end(checkpoint: &LifeCheckpoint, ms: f64, record: impl Fn(usize) -> LifeRecord) -> Result<LifeState> {
     let mut then = LifeCheckpoint {
         setup: checkpoint.setup.clone(),
         program: checkpoint.program.clone(),
         states: checkpoint.states[..1].to_vec(),
         ..*checkpoint
     };
+    let block = then.setup.block_seconds();
+    let blocks = (ms / 1000.0 / block).ceil().max(1.0);
     let life = &mut then.setup.config.life;
     let (start, dt) = (life.networks.start, life.dt_ms);
     life.networks = (start..start + 1).into();
-    let block = then.setup.block_seconds();
-    let blocks = (ms / 1000.0 / block).ceil().max(1.0);
-    let steps = (blocks * block * 1000.0 / dt).round() as usize;
     // Its weights are frozen from now on, whether its life has ended or not.
-    let life = &mut then.setup.config.life;
     (life.seconds, life.frozen_seconds) = (then.block as f64 * block, blocks * block);
-    then.setup.watched = watched.to_vec();
-    if remember {
-        then.setup.remember = steps;
-        check_memory(&then.setup, &Device::Cpu)?;
-        let none = vec![0.0; then.setup.circuit.neurons()];
-        then.states[0].outputs.resize(steps, none);
-    }
-    let mut lives = Lives::resume(&then, &Device::Cpu)?;
+    let record = record((blocks * block * 1000.0 / dt).round() as usize);
+    let mut lives = Lives::resume_recording(&then, &record, &Device::Cpu)?;
     lives.live(blocks as u64)?;
-    let crate::engine::LifeState { mut outputs, membranes, trail, .. } = lives.checkpoint()?.states.swap_remove(0);
-    outputs.reverse();
-    Ok(After { outputs, membranes, trail })
+    Ok(lives.checkpoint()?.states.swap_remove(0))
 }

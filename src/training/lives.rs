@@ -1,7 +1,7 @@
 //! Lives: networks whose weights change while they live in a world.
 
 use crate::engine::life::{check_memory, newborn, start_lives};
-use crate::engine::{LifeEngine, LifeState};
+use crate::engine::{LifeEngine, LifeRecord, LifeState};
 use crate::error::{bail, ensure, Result};
 use crate::presets::LifeSetup;
 use crate::training::checkpoint::follow;
@@ -89,10 +89,11 @@ impl Lives {
     /// [`Error::Memory`](crate::Error::Memory) if they do not fit, [`Error::Usage`](crate::Error::Usage) if they have too
     /// many synapses, [`Error::Tensors`](crate::Error::Tensors) if the device fails.
     pub fn new(setup: LifeSetup, device: &Device) -> Result<Self> {
-        check_memory(&setup, device)?;
+        let record = LifeRecord::default();
+        check_memory(&setup, &record, device)?;
         let states = setup.config.life.networks.range().map(|network| newborn(&setup, network));
         let states = states.collect::<Result<_>>()?;
-        Self::at(setup, 0, states, device)
+        Self::at(setup, 0, states, &record, device)
     }
 
     /// Networks as they were when a checkpoint was taken.
@@ -100,12 +101,26 @@ impl Lives {
     /// # Errors
     /// [`Error::Content`](crate::Error::Content) if the state belongs to another world; else as [`Lives::new`].
     pub fn resume(checkpoint: &LifeCheckpoint, device: &Device) -> Result<Self> {
-        check_memory(&checkpoint.setup, device)?;
-        Self::at(checkpoint.setup.clone(), checkpoint.block, checkpoint.states.clone(), device)
+        Self::resume_recording(checkpoint, &LifeRecord::default(), device)
     }
 
-    fn at(setup: LifeSetup, block: u64, states: Vec<LifeState>, device: &Device) -> Result<Self> {
-        let engine = start_lives(&setup, states, device)?;
+    /// As [`Lives::resume`]; the states of [`Lives::checkpoint`] then also contain what is recorded.
+    ///
+    /// # Errors
+    /// As [`Lives::resume`].
+    pub fn resume_recording(checkpoint: &LifeCheckpoint, record: &LifeRecord, device: &Device) -> Result<Self> {
+        check_memory(&checkpoint.setup, record, device)?;
+        Self::at(checkpoint.setup.clone(), checkpoint.block, checkpoint.states.clone(), record, device)
+    }
+
+    fn at(
+        setup: LifeSetup,
+        block: u64,
+        states: Vec<LifeState>,
+        record: &LifeRecord,
+        device: &Device,
+    ) -> Result<Self> {
+        let engine = start_lives(&setup, states, record, device)?;
         Ok(Lives { setup, engine, block })
     }
 

@@ -59,10 +59,10 @@ pub static LIVES: &[LifeInfo] = &[
     distal_reward::LIFE,
     pavlovian::LIFE,
     pattern::LIFE,
-    actor_critic::MAZE,
-    actor_critic::LINEAR_TRACK,
-    actor_critic::ACROBOT,
-    actor_critic::CARTPOLE,
+    actor_critic::maze::LIFE,
+    actor_critic::track::LIFE,
+    actor_critic::acrobot::LIFE,
+    actor_critic::cartpole::LIFE,
 ];
 
 /// A world, without the state in which it is for a network.

@@ -4,7 +4,7 @@
 
 use super::projection::{Past, Projection};
 use super::synapse_table::{Rates, MOST_RATES};
-use super::{begin, double, draws, single, watched, world_of, Drawn, LifeEngine, LifeState};
+use super::{begin, double, draws, single, watched, world_of, Drawn, LifeEngine, LifeRecord, LifeState};
 use crate::error::Result;
 use crate::model::Synapses;
 use crate::presets::LifeSetup;
@@ -20,9 +20,9 @@ pub(super) struct Events {
 }
 
 impl Events {
-    pub fn new(setup: &LifeSetup, states: Vec<LifeState>) -> Result<Self> {
+    pub fn new(setup: &LifeSetup, states: Vec<LifeState>, record: &LifeRecord) -> Result<Self> {
         let networks = setup.config.life.networks.range();
-        let bodies = networks.zip(states).map(|(network, state)| Body::new(setup, network, state));
+        let bodies = networks.zip(states).map(|(network, state)| Body::new(setup, network, state, record));
         Ok(Events { bodies: bodies.collect::<Result<_>>()?, setup: setup.clone() })
     }
 }
@@ -67,7 +67,7 @@ struct Body {
 }
 
 impl Body {
-    fn new(setup: &LifeSetup, network: u64, mut state: LifeState) -> Result<Self> {
+    fn new(setup: &LifeSetup, network: u64, mut state: LifeState, record: &LifeRecord) -> Result<Self> {
         let world = world_of(setup, network, &mut state)?;
         let LifeState { neurons, outputs, synapses, plastic, reward, .. } = state;
         let projections = synapses.into_iter().zip(&plastic).enumerate();
@@ -90,7 +90,7 @@ impl Body {
             fired,
             projections,
             reward,
-            watched: watched(setup).into_iter().map(|place| (place, Vec::new())).collect(),
+            watched: watched(setup, record).into_iter().map(|place| (place, Vec::new())).collect(),
             counts: vec![0; n],
             input: vec![0.0; n],
             lasting: vec![0.0; n],

@@ -40,7 +40,8 @@ use synapse_table::MOST_RATES;
 pub struct LifeState {
     /// The state variables of each population: `[variable][neuron]`.
     pub neurons: Vec<Vec<Vec<f64>>>,
-    /// The outputs of all neurons in the last steps, the newest first: as many as the longest delay.
+    /// The outputs of all neurons in the last steps, the newest first: as many as the longest delay, or as
+    /// [`LifeRecord::steps`].
     pub outputs: Vec<Vec<f64>>,
     /// The synapses of each projection.
     pub synapses: Vec<Synapses>,
@@ -50,10 +51,20 @@ pub struct LifeState {
     pub reward: f64,
     /// The data that the world keeps.
     pub world: Value,
-    /// The membrane potential of each watched neuron in each step since the engine was started: not part of a checkpoint.
+    /// The membrane potential of each of [`LifeRecord::membranes`] in each step since the lives were started or resumed: not part
+    /// of a checkpoint.
     pub membranes: Vec<Vec<f64>>,
     /// The trajectory of a body, [`WorldState::trail`](crate::WorldState::trail): not part of a checkpoint.
     pub trail: Vec<Vec<[f64; 3]>>,
+}
+
+/// What is recorded of lives besides what their future depends on.
+#[derive(Clone, Debug, Default)]
+pub struct LifeRecord {
+    /// The number of steps whose outputs are kept, the newest: [`LifeState::outputs`].
+    pub steps: usize,
+    /// The neurons whose membrane potentials are kept, counted from the first of the network: [`LifeState::membranes`].
+    pub membranes: Vec<usize>,
 }
 
 /// The data that a rule keeps for a projection.
@@ -91,7 +102,7 @@ pub trait LifeEngine: Send {
 ///
 /// # Errors
 /// [`Error::Memory`](crate::Error::Memory), with the size of each part and the free memory.
-pub(crate) fn check_memory(setup: &LifeSetup, device: &Device) -> Result<()> {
+pub(crate) fn check_memory(setup: &LifeSetup, record: &LifeRecord, device: &Device) -> Result<()> {
     let Some(free) = memory_of(device) else { return Ok(()) };
     let networks = setup.config.life.networks.count() as f64;
     let fused = runs_fused(setup, device);
@@ -110,7 +121,7 @@ pub(crate) fn check_memory(setup: &LifeSetup, device: &Device) -> Result<()> {
     let wiring: f64 = all.clone().map(|k| 80.0 * synapses(k)).sum();
     let escape = |k: &usize| matches!(setup.rules[*k], Some(SynapseRule::EscapeRate(_)));
     let matrices: f64 = all.filter(|k| !fused || escape(k)).map(|k| 64.0 * pairs(k)).sum();
-    let neurons = setup.circuit.neurons() as f64 * (64.0 + 16.0 * setup.longest() as f64);
+    let neurons = setup.circuit.neurons() as f64 * (64.0 + 16.0 * setup.longest().max(record.steps) as f64);
     let world = setup.world.memory();
     let parts = [
         Part::new("synapses", networks * wiring),
@@ -158,9 +169,9 @@ pub(crate) fn newborn(setup: &LifeSetup, network: u64) -> Result<LifeState> {
     })
 }
 
-/// The population and the place there of each watched neuron.
-fn watched(setup: &LifeSetup) -> Vec<(usize, usize)> {
-    setup.watched.iter().filter_map(|neuron| setup.circuit.place(*neuron)).collect()
+/// The population and the place there of each neuron whose membrane potential is recorded.
+fn watched(setup: &LifeSetup, record: &LifeRecord) -> Vec<(usize, usize)> {
+    record.membranes.iter().filter_map(|neuron| setup.circuit.place(*neuron)).collect()
 }
 
 fn single(values: &[f64]) -> Vec<f32> {
@@ -194,11 +205,20 @@ fn world_of(setup: &LifeSetup, network: u64, state: &mut LifeState) -> Result<Bo
 /// # Errors
 /// [`crate::Error::Content`] if the state of a world belongs to another one; [`crate::Error::Tensors`] if the device
 /// fails.
-pub(crate) fn start_lives(setup: &LifeSetup, states: Vec<LifeState>, device: &Device) -> Result<Box<dyn LifeEngine>> {
+pub(crate) fn start_lives(
+    setup: &LifeSetup,
+    mut states: Vec<LifeState>,
+    record: &LifeRecord,
+    device: &Device,
+) -> Result<Box<dyn LifeEngine>> {
+    let silent = vec![0.0; setup.circuit.neurons()];
+    for state in &mut states {
+        state.outputs.resize(setup.longest().max(record.steps), silent.clone());
+    }
     Ok(if runs_fused(setup, device) {
-        Box::new(events::Events::new(setup, states)?)
+        Box::new(events::Events::new(setup, states, record)?)
     } else {
-        Box::new(reference::Reference::new(setup, states, device)?)
+        Box::new(reference::Reference::new(setup, states, record, device)?)
     })
 }
 

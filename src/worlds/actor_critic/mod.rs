@@ -5,20 +5,15 @@
 //! `critic.rs` and `actor.rs` read spikes, `place_cells.rs` makes them; `trials.rs` summarises a life. Each body has its own
 //! file, with the life that it lives; `body.rs` is what they share.
 
-mod acrobot;
+pub(super) mod acrobot;
 mod actor;
 mod body;
-mod cartpole;
+pub(super) mod cartpole;
 mod critic;
-mod maze;
+pub(super) mod maze;
 mod place_cells;
-mod track;
+pub(super) mod track;
 mod trials;
-
-pub(super) use acrobot::LIFE as ACROBOT;
-pub(super) use cartpole::LIFE as CARTPOLE;
-pub(super) use maze::LIFE as MAZE;
-pub(super) use track::LIFE as LINEAR_TRACK;
 
 use super::{parameters, restored, state, within, Block, Curve, LifeInfo, LifeRow, Places, Verdict, View, Wiring};
 use super::{World, WorldState, MOST_STEPS};

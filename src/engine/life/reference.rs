@@ -3,7 +3,7 @@
 
 mod rules;
 
-use super::{begin, draws, watched, world_of, Drawn, LifeEngine, LifeState, PlasticState};
+use super::{begin, draws, watched, world_of, Drawn, LifeEngine, LifeRecord, LifeState, PlasticState};
 use crate::error::Result;
 use crate::model::Synapses;
 use crate::presets::LifeSetup;
@@ -26,7 +26,8 @@ pub(super) struct Reference {
     outputs: VecDeque<Tensor>,
     projections: Vec<Projection>,
     rewards: Vec<f64>,
-    /// The membrane potentials of the watched neurons of each network.
+    /// The population and place of each watched neuron, and their membrane potentials in each network.
+    watched: Vec<(usize, usize)>,
     membranes: Vec<Vec<Vec<f64>>>,
 }
 
@@ -55,7 +56,12 @@ fn dense(synapses: &[Synapses], values: impl Fn(usize) -> Vec<f64>, to: usize, f
 }
 
 impl Reference {
-    pub fn new(setup: &LifeSetup, mut states: Vec<LifeState>, device: &Device) -> Result<Self> {
+    pub fn new(
+        setup: &LifeSetup,
+        mut states: Vec<LifeState>,
+        record: &LifeRecord,
+        device: &Device,
+    ) -> Result<Self> {
         let networks = setup.config.life.networks;
         let worlds = networks.range().zip(&mut states).map(|(network, state)| world_of(setup, network, state));
         let worlds = worlds.collect::<Result<_>>()?;
@@ -108,7 +114,8 @@ impl Reference {
             outputs,
             projections,
             rewards: states.iter().map(|state| state.reward).collect(),
-            membranes: vec![vec![Vec::new(); watched(setup).len()]; s],
+            membranes: vec![vec![Vec::new(); record.membranes.len()]; s],
+            watched: watched(setup, record),
         })
     }
 
@@ -196,11 +203,11 @@ impl Reference {
             self.neurons[p] = state;
             outputs.push(r);
         }
-        for (k, (p, neuron)) in watched(setup).into_iter().enumerate() {
-            let variables: Vec<Vec<Vec<f64>>> = self.neurons[p].iter().map(|v| self.host(v)).collect::<Outcome<_>>()?;
+        for (k, (p, neuron)) in self.watched.iter().enumerate() {
+            let variables: Vec<Vec<Vec<f64>>> = self.neurons[*p].iter().map(|v| self.host(v)).collect::<Outcome<_>>()?;
             for (s, membranes) in self.membranes.iter_mut().enumerate() {
-                let own: Vec<f64> = variables.iter().map(|values| values[s][neuron]).collect();
-                membranes[k].extend(setup.models[p].membrane(&own));
+                let own: Vec<f64> = variables.iter().map(|values| values[s][*neuron]).collect();
+                membranes[k].extend(setup.models[*p].membrane(&own));
             }
         }
         Tensor::cat(&outputs, 1)
