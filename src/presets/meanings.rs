@@ -154,7 +154,7 @@ pub(crate) fn commented_life(config: &LifeConfig) -> Result<String> {
         meanings.extend(prefixed(&format!("population.{k}."), fields::<PopulationConfig>()));
         let model = population.neurons.get("model").and_then(Value::as_str);
         for model in population_models().into_iter().filter(|known| Some(known.name) == model) {
-            meanings.extend(prefixed(&format!("population.{k}.neurons."), model.meanings));
+            meanings.extend(prefixed(&format!("population.{k}.neurons."), (model.meanings)()));
         }
     }
     for (k, projection) in config.projections.iter().enumerate() {

@@ -6,6 +6,7 @@ mod life_setup;
 mod lives;
 mod meanings;
 mod notices;
+mod own_life;
 mod settings;
 mod setup;
 mod standard;
@@ -14,6 +15,7 @@ pub use crate::worlds::{LifeInfo, LIVES};
 pub use life_setup::LifeSetup;
 pub use lives::find_life;
 pub(crate) use meanings::{commented, commented_life, keys, life_keys, LIFE_TABLES, TABLES};
+pub use own_life::{BuildWorld, OwnLife};
 pub use setup::{resolve_config, Own, Setup};
 
 use crate::config::Config;

@@ -76,9 +76,9 @@ impl LifeCheckpoint {
         };
         let mut config = first.setup.config.clone();
         config.life.networks = (networks(first).start..networks(last).end).into();
-        let (program, block) = (first.program.clone(), first.block);
+        let (program, block, own) = (first.program.clone(), first.block, first.setup.own.clone());
         let states = parts.into_iter().flat_map(|(_, part)| part.states).collect();
-        Ok(LifeCheckpoint { setup: LifeSetup::new(config)?, program, block, states, integrity: Integrity::Whole })
+        Ok(LifeCheckpoint { setup: LifeSetup::with(config, own)?, program, block, states, integrity: Integrity::Whole })
     }
 }
 
@@ -113,13 +113,7 @@ impl Lives {
         Self::at(checkpoint.setup.clone(), checkpoint.block, checkpoint.states.clone(), record, device)
     }
 
-    fn at(
-        setup: LifeSetup,
-        block: u64,
-        states: Vec<LifeState>,
-        record: &LifeRecord,
-        device: &Device,
-    ) -> Result<Self> {
+    fn at(setup: LifeSetup, block: u64, states: Vec<LifeState>, record: &LifeRecord, device: &Device) -> Result<Self> {
         let engine = start_lives(&setup, states, record, device)?;
         Ok(Lives { setup, engine, block })
     }
@@ -162,6 +156,14 @@ impl Lives {
     pub fn live(&mut self, blocks: u64) -> Result<Vec<LifeRow>> {
         let blocks = blocks.min(self.blocks().saturating_sub(self.block));
         let rows = self.engine.run(self.block, blocks)?;
+        let expected = self.setup.world.figures().len();
+        let wrong = rows.iter().flatten().find(|row| row.figures.len() != expected);
+        ensure!(
+            wrong.is_none(),
+            Usage,
+            "a block of the world has {} figures; expected {expected}",
+            wrong.map_or(0, |row| row.figures.len())
+        );
         // Where all worlds are over, nothing has changed since the last block in which something happened.
         let last = rows.iter().filter_map(|own| own.iter().rposition(|row| row.lived)).max();
         let blocks = if self.ends_here() { last.map_or(0, |last| last as u64 + 1) } else { blocks };

@@ -217,8 +217,8 @@ pub struct Curve {
 const AGE: &str = "simulated time (s)";
 
 impl Curve {
-    /// Column `k` of the figures.
-    fn of(panel: &'static str, name: &'static str, rows: &[LifeRow], k: usize) -> Self {
+    /// Column `k` of the figures over the age.
+    pub fn of(panel: &'static str, name: &'static str, rows: &[LifeRow], k: usize) -> Self {
         Curve { panel, x_label: AGE, name, points: rows.iter().map(|row| (row.seconds, row.figures[k])).collect() }
     }
 }
@@ -252,7 +252,10 @@ pub struct Places<'a> {
 
 impl Places<'_> {
     /// The places of a population that the world needs, which must have a size that `fits`.
-    fn of(&self, name: &str, fits: impl Fn(usize) -> bool, expected: &str) -> Result<Range<usize>> {
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] if there is none, [`Error::Setting`] if it has another size; `expected` says which it should be.
+    pub fn of(&self, name: &str, fits: impl Fn(usize) -> bool, expected: &str) -> Result<Range<usize>> {
         let known = || self.populations.iter().map(|(name, _)| name.as_str());
         let found = self.populations.iter().find(|(known, _)| known == name);
         let (_, places) = found.ok_or_else(|| Error::unknown("population, which this world needs", name, known()))?;

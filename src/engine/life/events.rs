@@ -1,6 +1,6 @@
 //! The fused engine of lives on the CPU: event-driven where there are spikes, one life at a time on each thread.
 //!
-//! It computes what `reference/` computes, within rounding. Synapses and their rules are in `projection.rs`.
+//! It computes what `reference.rs` computes, within rounding. Synapses and their rules are in `projection.rs`.
 
 use super::projection::{Past, Projection};
 use super::synapse_table::{Rates, MOST_RATES};
@@ -179,7 +179,9 @@ impl Body {
             drawn.noise.fill(uniform);
             let lasting = if setup.split[p] { &self.lasting[places.clone()] } else { &[] };
             let input = &self.input[places.clone()];
-            model.advance(&mut self.neurons[p], input, lasting, uniform, &mut r[places.clone()]);
+            if let Some(fused) = model.fused() {
+                fused.advance(&mut self.neurons[p], input, lasting, uniform, &mut r[places.clone()]);
+            }
             fired[p].clear();
             if model.spikes() {
                 list_fired(&r[places.clone()], &mut fired[p]);

@@ -9,7 +9,7 @@
 //! 4. the neurons move; the world sees their outputs and gives the reward;
 //! 5. rules for rates move the weights by this reward.
 //!
-//! `reference/` does this with plain candle operations for all lives at once; `events.rs`, on the CPU, one life after
+//! `reference.rs` does this with plain candle operations for all lives at once; `events.rs`, on the CPU, one life after
 //! another on each thread, touching a synapse only when a spike does, or the rows and columns of an all-to-all matrix.
 
 mod escape_events;
@@ -28,7 +28,7 @@ use crate::error::Result;
 use crate::model::Synapses;
 use crate::presets::LifeSetup;
 use crate::random::{stream, Noise, Phase, Purpose, Stream};
-use crate::rules::SynapseRule;
+use crate::rules::FusedSynapseRule;
 use crate::worlds::{Block, LifeRow, Wiring, WorldState};
 use candle_core::Device;
 use serde_json::Value;
@@ -119,7 +119,7 @@ pub(crate) fn check_memory(setup: &LifeSetup, record: &LifeRecord, device: &Devi
     // each matrix of the plain engine and of what one step makes of them.
     let all = 0..setup.rules.len();
     let wiring: f64 = all.clone().map(|k| 80.0 * synapses(k)).sum();
-    let escape = |k: &usize| matches!(setup.rules[*k], Some(SynapseRule::EscapeRate(_)));
+    let escape = |k: &usize| matches!(setup.fused_rule(*k), Some(FusedSynapseRule::EscapeRate(_)));
     let matrices: f64 = all.filter(|k| !fused || escape(k)).map(|k| 64.0 * pairs(k)).sum();
     let neurons = setup.circuit.neurons() as f64 * (64.0 + 16.0 * setup.longest().max(record.steps) as f64);
     let world = setup.world.memory();
@@ -227,7 +227,10 @@ fn runs_fused(setup: &LifeSetup, device: &Device) -> bool {
     let life = &setup.config.life;
     let projecting = setup.circuit.projections.iter().map(|(_, from, _)| *from);
     let fits = |from: usize| setup.models[from].spikes() || setup.config.populations[from].size <= MOST_RATES;
+    let rules_fit = setup.rules.iter().flatten().all(|rule| rule.fused().is_some());
     life.kernels != Kernels::Reference
+        && rules_fit
+        && setup.models.iter().all(|model| model.fused().is_some())
         && life.dtype == Precision::F32
         && device.is_cpu()
         && projecting.into_iter().all(fits)
