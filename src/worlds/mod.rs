@@ -13,6 +13,8 @@ mod distal_reward;
 mod given;
 mod pattern;
 mod pavlovian;
+mod places;
+mod rows;
 mod xor;
 
 pub use actor_critic::ActorCritic;
@@ -20,12 +22,15 @@ pub use distal_reward::DistalReward;
 pub use given::Given;
 pub use pattern::Pattern;
 pub use pavlovian::Pavlovian;
+pub use places::Places;
+pub use rows::{Curve, LifeRow, Verdict};
 pub use xor::Xor;
 
 use crate::error::{ensure, Error, Result};
 use crate::random::Stream;
 use crate::text::{fields, prefixed};
 use documented::DocumentedFields;
+use rows::{mean, AGE};
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use serde_json::Value;
@@ -179,112 +184,6 @@ impl View<'_> {
     }
 }
 
-/// A row of `metrics.csv`: one block of one network.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct LifeRow {
-    /// The network's index.
-    pub network: u64,
-    /// The network's age at the end of the block.
-    pub seconds: f64,
-    /// Whether weights were frozen.
-    pub frozen: bool,
-    /// The world's figures.
-    pub figures: Vec<f64>,
-    /// Whether anything happened: the world was not over before.
-    pub lived: bool,
-}
-
-impl LifeRow {
-    pub(crate) fn new(network: u64, seconds: f64, frozen: bool, figures: Vec<f64>) -> Self {
-        LifeRow { network, seconds, frozen, figures, lived: true }
-    }
-}
-
-/// A figure over time.
-pub struct Curve {
-    /// The title of the panel in which it is drawn, with the unit.
-    pub panel: &'static str,
-    /// The label of the horizontal axis.
-    pub x_label: &'static str,
-    /// Its name.
-    pub name: &'static str,
-    /// Points: age in seconds or another quantity, ascending and not negative, and the value.
-    pub points: Vec<(f64, f64)>,
-}
-
-/// The usual [`Curve::x_label`].
-const AGE: &str = "simulated time (s)";
-
-impl Curve {
-    /// Column `k` of the figures over the age.
-    pub fn of(panel: &'static str, name: &'static str, rows: &[LifeRow], k: usize) -> Self {
-        Curve { panel, x_label: AGE, name, points: rows.iter().map(|row| (row.seconds, row.figures[k])).collect() }
-    }
-}
-
-/// The results of a life.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Verdict {
-    /// Whether the network learnt what it should; `None` if it is too early to say.
-    pub learnt: Option<bool>,
-    /// The measured figures, by name.
-    pub figures: Vec<(&'static str, f64)>,
-}
-
-impl Verdict {
-    /// A verdict.
-    pub fn new(learnt: Option<bool>, figures: Vec<(&'static str, f64)>) -> Self {
-        Verdict { learnt, figures }
-    }
-}
-
-/// The populations of the network that lives in a world.
-pub struct Places<'a> {
-    /// The name of each and the places of its neurons.
-    pub populations: &'a [(String, Range<usize>)],
-    /// Δt in ms.
-    pub dt_ms: f64,
-    /// The duration of the life in seconds.
-    pub seconds: f64,
-}
-
-impl Places<'_> {
-    /// The places of a population that the world needs, which must have a size that `fits`.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`] if there is none, [`Error::Setting`] if it has another size; `expected` says which it should be.
-    pub fn of(&self, name: &str, fits: impl Fn(usize) -> bool, expected: &str) -> Result<Range<usize>> {
-        let known = || self.populations.iter().map(|(name, _)| name.as_str());
-        let found = self.populations.iter().find(|(known, _)| known == name);
-        let (_, places) = found.ok_or_else(|| Error::unknown("population, which this world needs", name, known()))?;
-        match fits(places.len()) {
-            true => Ok(places.clone()),
-            false => Err(Error::setting(format!("population.{name}.size"), places.len(), expected)),
-        }
-    }
-
-    /// The longest random time in whole steps; it can be 0.
-    fn jitter(&self, key: &str, ms: f64) -> Result<u64> {
-        let steps = (ms / self.dt_ms).round();
-        crate::ranges::expect((0.0..1e9).contains(&steps), &format!("world.{key}"), ms, "0 to 1e9 steps")?;
-        Ok(steps as u64)
-    }
-
-    /// A duration in steps.
-    fn steps(&self, key: &str, ms: f64) -> Result<usize> {
-        let steps = ms / self.dt_ms;
-        let whole = (1.0..1e9).contains(&steps) && (steps - steps.round()).abs() < 1e-6;
-        let expected = || format!("a multiple of life.dt_ms ({}), at least one step", self.dt_ms);
-        if whole {
-            Ok(steps.round() as usize)
-        } else {
-            Err(Error::setting(format!("world.{key}"), ms, expected()))
-        }
-    }
-}
-
 /// The most steps of a life: in double precision, whole numbers are exact up to here.
 pub(crate) const MOST_STEPS: u64 = 1 << 53;
 
@@ -313,15 +212,6 @@ fn within(key: &str, found: u64, range: RangeInclusive<u64>) -> Result<()> {
     let (least, most) = (range.start(), range.end());
     ensure!(range.contains(&found), Content, "the state of the world: {key} is {found}; expected {least} to {most}");
     Ok(())
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (mut sum, mut count) = (0.0, 0usize);
-    for value in values {
-        sum += value;
-        count += 1;
-    }
-    sum / count as f64
 }
 
 /// The projection whose synapses the worlds with dopamine observe.
