@@ -19,5 +19,6 @@ cargo run --locked --quiet --example quickstart
 cargo run --locked --quiet --example custom_task
 cargo run --locked --quiet --example custom_rule
 cargo run --locked --quiet --example custom_world
+cargo run --locked --quiet --example custom_life
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 echo "all checks passed"

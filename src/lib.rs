@@ -15,7 +15,8 @@
 //! - **Keeping it**: [`Checkpoint`] is the complete state; [`Run`] keeps it on disk with its configuration and metrics, so that
 //!   a run resumes exactly where it stopped.
 //! - **Your own**: a [`Task`] draws trials, an [`Environment`] is a world that answers, a [`LearningRule`] changes weights, a
-//!   [`NeuronModel`] updates neurons. The examples `custom_task`, `custom_world` and `custom_rule` each fit on a page.
+//!   [`NeuronModel`] updates neurons; [`OwnLife`] has a world, neurons and rules of lives. The examples `custom_task`, `custom_world`,
+//!   `custom_rule` and `custom_life` each fit on a page.
 //! - **Sweeps**: a [`SweepPlan`] of settings times networks becomes a [`Sweep`] of jobs, which any batch system can run.
 //! - **Lives**: [`Lives`] runs networks of spiking or rate neurons whose weights change at every step, in a world of
 //!   [`LIVES`].
@@ -85,7 +86,7 @@ pub use device::{list_devices, open_devices, parse_devices, Cache, ChosenDevices
 pub use engine::gradient::gradient;
 pub use engine::{
     automatic_batch, check_memory, choose, why_plain, Concern, DensePerturbation, Draw, DrawnTrial, Eligibility,
-    Engine, Ensemble, Episode, EpisodeCredit, EpisodeDraws, Exact, Gradients, LifeEngine, LifeState, Part,
+    Engine, Ensemble, Episode, EpisodeCredit, EpisodeDraws, Exact, Gradients, LifeEngine, LifeRecord, LifeState, Part,
     Perturbation, PlasticState, Product, Record, Refusal, TrialBatch,
 };
 pub use environments::{
@@ -94,10 +95,13 @@ pub use environments::{
 };
 pub use error::{Error, Result, Shortage};
 pub use files::write_atomically;
-pub use model::{Cell, Circuit, Draws, FastWeights, Leak, NeuronModel, PopulationModel, State, Synapses, Weights};
+pub use model::{
+    Cell, Circuit, Draws, FastWeights, FusedPopulation, Leak, NeuronModel, PopulationModel, State, Synapses, Weights,
+};
 pub use papers::{Paper, Published};
 pub use presets::{
-    all_tasks, find_life, find_task, resolve_config, LifeInfo, LifeSetup, Own, Setup, TaskInfo, FILE_TASK, LIVES, TASKS,
+    all_tasks, find_life, find_task, resolve_config, BuildWorld, LifeInfo, LifeSetup, Own, OwnLife, Setup, TaskInfo,
+    FILE_TASK, LIVES, TASKS,
 };
 pub use quantile::{quantile, quantile_with_missing};
 pub use random::{events, gaussian, stream, uniform, Counter, Phase, Purpose, Stream};
@@ -107,9 +111,9 @@ pub use report::{
     LearningCurve, RunReport,
 };
 pub use rules::{
-    find_rule, Credit, EscapeRate, Exploratory, Factors, Filter, FusedRule, Increment, LearningRule, Moment, Needs,
-    PairRule, RewardBaseline, RuleInfo, Simultaneous, Source, StepRule, SynapseRule, SynapseRuleInfo, Third, RULES,
-    SYNAPSE_RULES,
+    find_rule, Credit, EscapeRate, Exploratory, Factors, Filter, FusedRule, FusedSynapseRule, Increment, LearningRule,
+    Moment, Needs, PairRule, PlasticSynapses, RewardBaseline, RuleInfo, Simultaneous, Source, StepRule, SynapseMoment,
+    SynapseRule, SynapseRuleInfo, Third, RULES, SYNAPSE_RULES,
 };
 pub use runs::{
     by_type, compare_engines, config_schema, draw_fresh, evaluate, explain, life_schema, measure_throughput,
@@ -137,5 +141,5 @@ pub use training::{
 };
 pub use worlds::{
     ActorCritic, Block, Curve, DistalReward, Given, LifeRow, Pattern, Pavlovian, Places, Verdict, View, Wiring, World,
-    Xor,
+    WorldState, Xor,
 };

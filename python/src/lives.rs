@@ -75,7 +75,7 @@ impl LifeRun {
         columns.set_item("network", PyArray1::from_iter(py, self.rows.iter().map(|row| row.network as i64)))?;
         columns.set_item("seconds", column(&|row| row.seconds))?;
         columns.set_item("frozen", PyArray1::from_iter(py, self.rows.iter().map(|row| row.frozen)))?;
-        for (k, name) in self.checkpoint.setup.figures().or_raise()?.iter().enumerate() {
+        for (k, name) in self.checkpoint.setup.world.figures().into_iter().enumerate() {
             columns.set_item(name, column(&|row| row.figures[k]))?;
         }
         Ok(columns)
@@ -131,8 +131,8 @@ impl LifeRun {
 
     /// The simulated time.
     #[getter]
-    fn seconds(&self) -> PyResult<f64> {
-        self.checkpoint.seconds().or_raise()
+    fn seconds(&self) -> f64 {
+        self.checkpoint.seconds()
     }
 
     #[getter]
@@ -200,7 +200,7 @@ impl LifeRun {
         let setup = &self.checkpoint.setup;
         let (count, neurons) = (setup.config.life.networks.count(), setup.circuit.neurons());
         let [several, each] = if count == 1 { ["", ""] } else { ["s", " each"] };
-        let (world, seconds) = (setup.config.world_name().or_raise()?, self.checkpoint.seconds().or_raise()?);
+        let (world, seconds) = (setup.config.world_name().or_raise()?, self.checkpoint.seconds());
         Ok(format!("{world}, {count} network{several} of {neurons} neurons after {seconds} simulated seconds{each}"))
     }
 }

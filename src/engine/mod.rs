@@ -35,7 +35,7 @@ pub use batch::{DensePerturbation, Draw, DrawnTrial, EpisodeDraws, Exact, Pertur
 pub(crate) use eligibility::zeros;
 pub use eligibility::Eligibility;
 pub use episode::{Ensemble, Episode, EpisodeCredit, Gradients, Record};
-pub use life::{LifeEngine, LifeState, PlasticState};
+pub use life::{LifeEngine, LifeRecord, LifeState, PlasticState};
 pub use memory::{automatic_batch, check_memory, Part};
 pub use product::Product;
 pub(crate) use product::{product, Strides};

@@ -17,7 +17,7 @@ pub use fast_weights::FastWeights;
 pub(crate) use neurons::{find_neuron_model, SPIKES};
 pub use neurons::{Leak, NeuronModel};
 pub(crate) use population::{build_population, population_models};
-pub use population::{Draws, PopulationModel};
+pub use population::{Draws, FusedPopulation, PopulationModel};
 pub use state::State;
 pub use synapses::{Circuit, Synapses};
 pub(crate) use transfer::Transfer;

@@ -1,13 +1,12 @@
 //! A life's configuration, with its names resolved.
 
-use super::{find_life, LIVES};
+use super::{find_life, OwnLife};
 use crate::config::{LifeConfig, PopulationConfig, ProjectionConfig, Setting};
-use crate::error::{ensure, At, Error, Result};
+use crate::error::{bail, ensure, At, Error, Result};
 use crate::model::{build_population, population_models, Circuit, PopulationModel};
 use crate::ranges::expect;
-use crate::rules::{Needs, SynapseRule, SynapseRuleInfo};
-use crate::worlds::{ActorCritic, DistalReward, Given, Pattern, Pavlovian, Places, World, Xor, MOST_STEPS};
-use serde::de::DeserializeOwned;
+use crate::rules::{FusedSynapseRule, Needs, SynapseRule, SynapseRuleInfo};
+use crate::worlds::{Places, World, LIVES, MOST_STEPS};
 use std::sync::Arc;
 use toml::{Table, Value};
 
@@ -17,22 +16,22 @@ use toml::{Table, Value};
 pub struct LifeSetup {
     /// The configuration.
     pub config: LifeConfig,
+    /// The world that all networks share.
+    pub world: Arc<dyn World>,
     /// The layout of neurons and synapses.
     pub circuit: Circuit,
     /// The model of each population.
     pub models: Vec<Arc<dyn PopulationModel>>,
     /// The rule of each projection; `None`: its weights are fixed.
-    pub rules: Vec<Option<SynapseRule>>,
+    pub rules: Vec<Option<Arc<dyn SynapseRule>>>,
     /// For each projection, whether a spike of the postsynaptic neuron ends the effect of earlier input.
     pub resets: Vec<bool>,
     /// Whether the projections to each population differ in this.
     pub split: Vec<bool>,
     /// The delay of each projection, in steps.
     pub delays: Vec<usize>,
-    /// The number of steps for which outputs are kept, if that is longer than every delay.
-    pub remember: usize,
-    /// The neurons whose membrane potentials are recorded.
-    pub watched: Vec<usize>,
+    /// What it has of your own, for use with another configuration.
+    pub own: OwnLife,
 }
 
 impl LifeSetup {
@@ -41,62 +40,45 @@ impl LifeSetup {
     /// # Errors
     /// [`Error::Setting`] for a key out of range, [`Error::Unknown`] for an unknown world, model, rule or population,
     /// [`Error::Usage`] for settings that contradict each other.
-    pub fn new(mut config: LifeConfig) -> Result<Self> {
+    pub fn new(config: LifeConfig) -> Result<Self> {
+        Self::with(config, OwnLife::default())
+    }
+
+    /// Like [`LifeSetup::new`], with a world, neuron models or rules of your own.
+    ///
+    /// # Errors
+    /// As [`LifeSetup::new`].
+    pub fn with(mut config: LifeConfig, own: OwnLife) -> Result<Self> {
         config.check()?;
+        let dt = config.life.dt_ms;
+        let circuit = Circuit::new(&config);
+        let mut rules = Vec::new();
         for projection in &mut config.projections {
-            complete(projection).at(format!("projection {}", projection.name()))?;
+            let rule = complete(projection, &own, dt).at(format!("projection {}", projection.name()))?;
+            rules.push(rule);
         }
         for population in &mut config.populations {
             complete_model(population);
         }
-        let dt = config.life.dt_ms;
-        let circuit = Circuit::new(&config);
         let built = |p: usize, split: bool| {
             let population = &config.populations[p];
-            build_population(&population.neurons, dt, split).at(format!("population {}", population.name))
+            let own = own.model(&population.neurons).transpose();
+            let model = own.unwrap_or_else(|| build_population(&population.neurons, dt, split));
+            model.at(format!("population {}", population.name))
         };
-        let mut models: Vec<Arc<dyn PopulationModel>> =
-            (0..config.populations.len()).map(|p| Ok(built(p, false)?.into())).collect::<Result<_>>()?;
+        let mut models = (0..config.populations.len()).map(|p| built(p, false)).collect::<Result<Vec<_>>>()?;
         let (resets, split) = resets(&config, &circuit, &models)?;
         for p in (0..models.len()).filter(|p| split[*p]) {
-            models[p] = built(p, true)?.into();
+            models[p] = built(p, true)?;
         }
-        let mut rules = Vec::new();
-        for (projection, (name, from, to)) in config.projections.iter().zip(&circuit.projections) {
-            let place = format!("projection {name}");
-            let rule = SynapseRule::of(&projection.rule, dt).at(&place)?;
-            if let Some((_, info)) = &rule {
-                for end in [from, to] {
-                    let (population, model) = (&circuit.populations[*end].0, &models[*end]);
-                    let spikes = info.needs != Needs::Rates;
-                    let (needs, has) = if spikes { ("spikes", "rates") } else { ("rates", "spikes") };
-                    ensure!(
-                        model.spikes() == spikes,
-                        Usage,
-                        "{place}: rule `{}` is for {needs}, but population `{population}` ({}) has {has}",
-                        info.name,
-                        model.name()
-                    );
-                }
-                let (population, model) = (&circuit.populations[*to].0, &models[*to]);
-                ensure!(
-                    info.needs != Needs::Escape || model.probability().is_some(),
-                    Usage,
-                    "{place}: rule `{}` needs neurons with escape noise, such as srm0, but population `{population}` is {}",
-                    info.name,
-                    model.name()
-                );
-            }
-            rules.push(rule.map(|(rule, _)| rule));
+        for (rule, (name, from, to)) in rules.iter().zip(&circuit.projections) {
+            let ends = [from, to].map(|p| (&circuit.populations[*p].0[..], &*models[*p]));
+            rule.iter().try_for_each(|rule| check_rule(&**rule, ends)).at(format!("projection {name}"))?;
         }
         let delays = config.projections.iter().map(|projection| projection.delay_steps(dt)).collect();
-        let (remember, watched) = (1, Vec::new());
-        let setup = LifeSetup { config, circuit, models, rules, resets, split, delays, remember, watched };
-        let world = setup.world(setup.config.life.networks.start)?;
-        let steps = world.steps();
-        for (key, seconds) in
-            [("life.seconds", setup.config.life.seconds), ("life.frozen_seconds", setup.config.life.frozen_seconds)]
-        {
+        let world = build_world(&mut config, &circuit, &own)?;
+        let (life, steps) = (&config.life, world.steps());
+        for (key, seconds) in [("life.seconds", life.seconds), ("life.frozen_seconds", life.frozen_seconds)] {
             let blocks = seconds * 1000.0 / dt / steps as f64;
             let countable = blocks * steps as f64 <= MOST_STEPS as f64 && blocks < 1e12;
             expect(countable, key, seconds, "at most 1e12 blocks and 2^53 steps")?;
@@ -104,7 +86,7 @@ impl LifeSetup {
             let block = steps as f64 * dt / 1000.0;
             expect(whole, key, seconds, format!("a multiple of {block} s, a block of this world"))?;
         }
-        Ok(setup)
+        Ok(LifeSetup { config, world, circuit, models, rules, resets, split, delays, own })
     }
 
     /// The life called `name` overlaid with `settings`; later ones take precedence. `name` can be `None` if settings give
@@ -113,60 +95,29 @@ impl LifeSetup {
     /// # Errors
     /// [`Error::Unknown`] for an unknown life, rule or key; else as [`LifeSetup::new`].
     pub fn resolve(name: Option<&str>, rule: Option<&str>, settings: &[Setting]) -> Result<Self> {
+        Self::resolve_with(name, rule, settings, OwnLife::default())
+    }
+
+    /// Like [`LifeSetup::resolve`], with a world, neuron models or rules of your own.
+    ///
+    /// # Errors
+    /// As [`LifeSetup::resolve`].
+    pub fn resolve_with(name: Option<&str>, rule: Option<&str>, settings: &[Setting], own: OwnLife) -> Result<Self> {
         let named =
             settings.iter().rev().find(|setting| setting.key == "world.name").map(crate::config::text).transpose()?;
-        let Some(name) = name.or(named) else {
-            crate::error::bail!(Usage, "no life is named; see `hebbian-rnn lives`")
-        };
+        let Some(name) = name.or(named) else { bail!(Usage, "no life is named; see `hebbian-rnn lives`") };
         ensure!(
             named.is_none_or(|named| named == name),
             Usage,
             "the command names life `{name}`, but world.name is `{}`",
             named.unwrap_or_default()
         );
-        Self::new(find_life(name)?.config(rule)?.with(settings)?)
+        Self::with(find_life(name)?.config(rule)?.with(settings)?, own)
     }
 
-    /// The names of the world's figures, columns of `metrics.csv`.
-    ///
-    /// # Errors
-    /// Those of the world's parameters.
-    pub fn figures(&self) -> Result<&'static [&'static str]> {
-        Ok(self.world(self.config.life.networks.start)?.figures())
-    }
-
-    /// The same simulation with some settings changed.
-    ///
-    /// # Errors
-    /// As [`LifeSetup::resolve`].
-    pub fn changed(&self, settings: &[Setting]) -> Result<Self> {
-        Self::new(self.config.with(settings)?)
-    }
-
-    /// The world of a network.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`], [`Error::Setting`] or [`Error::Usage`] if the world's parameters are unknown to it, or the
-    /// populations don't suit it.
-    pub(crate) fn world(&self, network: u64) -> Result<Box<dyn World>> {
-        let name = self.config.world_name()?;
-        let mut own = self.config.world.clone();
-        own.remove("name");
-        let life = &self.config.life;
-        let seconds = life.seconds + life.frozen_seconds;
-        let places = Places { populations: &self.circuit.populations, dt_ms: life.dt_ms, seconds };
-        let seed = life.seed;
-        match name {
-            "xor-rate" | "xor-temporal" => parameters::<Xor>(own)?.build(&places, seed, network),
-            "distal-reward" => parameters::<DistalReward>(own)?.build(&places),
-            "pavlovian" => parameters::<Pavlovian>(own)?.build(&places, seed, network),
-            "hoerzer" => parameters::<Pattern>(own)?.build(&places),
-            "one-synapse" => parameters::<Given>(own)?.build(&places),
-            "maze" | "linear-track" | "acrobot-swing-up" | "cartpole-swing-up" => {
-                parameters::<ActorCritic>(own)?.build(name, &places)
-            }
-            _ => Err(Error::unknown("world", name, LIVES.iter().map(|life| life.name))),
-        }
+    /// The rule of projection `k` in the fused kernels' form.
+    pub(crate) fn fused_rule(&self, k: usize) -> Option<FusedSynapseRule> {
+        self.rules[k].as_ref()?.fused()
     }
 
     /// Whether input through projection `k` outlasts the spikes of neurons that also receive other input.
@@ -174,17 +125,63 @@ impl LifeSetup {
         self.split[self.circuit.projections[k].2] && !self.resets[k]
     }
 
-    /// The number of steps for which outputs are kept.
+    /// The longest delay in steps; at least one.
     pub(crate) fn longest(&self) -> usize {
-        self.delays.iter().copied().fold(self.remember, usize::max)
+        self.delays.iter().copied().fold(1, usize::max)
     }
 
-    /// The number of blocks in which weights move, and of frozen ones after them, if a block has `steps` steps.
-    pub(crate) fn blocks(&self, steps: usize) -> (u64, u64) {
+    /// The duration of a block in seconds.
+    pub(crate) fn block_seconds(&self) -> f64 {
+        self.world.steps() as f64 * self.config.life.dt_ms / 1000.0
+    }
+
+    /// The number of blocks in which weights move, and of frozen ones after them.
+    pub(crate) fn blocks(&self) -> (u64, u64) {
         let life = &self.config.life;
-        let of = |seconds: f64| (seconds * 1000.0 / life.dt_ms / steps as f64).round() as u64;
+        let of = |seconds: f64| (seconds * 1000.0 / life.dt_ms / self.world.steps() as f64).round() as u64;
         (of(life.seconds), of(life.frozen_seconds))
     }
+}
+
+/// The world of your own or, without one, that which the configuration names.
+fn build_world(config: &mut LifeConfig, circuit: &Circuit, own: &OwnLife) -> Result<Arc<dyn World>> {
+    let life = &config.life;
+    let seconds = life.seconds + life.frozen_seconds;
+    let places = Places { populations: &circuit.populations, dt_ms: life.dt_ms, seconds };
+    if let Some(world) = own.world(&places)? {
+        // The parameters of the world that it replaces mean nothing to it.
+        config.world = Table::from_iter([("name".to_string(), world.name().into())]);
+        return Ok(world);
+    }
+    let name = config.world_name()?;
+    let info = LIVES.iter().find(|life| life.name == name);
+    let info = info.ok_or_else(|| Error::unknown("world", name, LIVES.iter().map(|life| life.name)))?;
+    let mut parameters = config.world.clone();
+    parameters.remove("name");
+    (info.build)(parameters, &places)
+}
+
+/// Refuses populations that a rule is not for.
+fn check_rule(rule: &dyn SynapseRule, ends: [(&str, &dyn PopulationModel); 2]) -> Result<()> {
+    let (name, needs) = (rule.name(), rule.needs());
+    for (population, model) in ends {
+        let spikes = needs != Needs::Rates;
+        let (expected, has) = if spikes { ("spikes", "rates") } else { ("rates", "spikes") };
+        ensure!(
+            needs == Needs::Nothing || model.spikes() == spikes,
+            Usage,
+            "rule `{name}` is for {expected}, but population `{population}` ({}) has {has}",
+            model.name()
+        );
+    }
+    let [_, (population, model)] = ends;
+    ensure!(
+        needs != Needs::Escape || model.probability().is_some(),
+        Usage,
+        "rule `{name}` needs neurons with escape noise, such as srm0, but population `{population}` is {}",
+        model.name()
+    );
+    Ok(())
 }
 
 /// For each projection, whether a neuron's own spikes end the effect of earlier input, and whether the projections to each
@@ -216,27 +213,29 @@ fn resets(
 /// Sets the missing parameters of a population's neurons to their defaults.
 fn complete_model(population: &mut PopulationConfig) {
     let name = population.neurons.get("model").and_then(Value::as_str);
-    if let Some(model) = population_models().into_iter().find(|known| Some(known.name) == name) {
-        let mut all = model.defaults;
+    if let Some(model) = population_models().iter().find(|known| Some(known.name) == name) {
+        let mut all = (model.defaults)();
         all.extend(std::mem::take(&mut population.neurons));
         population.neurons = all;
     }
 }
 
-/// Sets the missing parameters of a projection's rule to their defaults, and drops the rule `none`.
-fn complete(projection: &mut ProjectionConfig) -> Result<()> {
-    match projection.rule_name() {
-        Some("none") => projection.rule = Table::new(),
-        Some(name) => {
-            let all = SynapseRuleInfo::find(name)?.table();
-            let given = std::mem::replace(&mut projection.rule, all);
-            projection.rule.extend(given);
-        }
-        None => {}
+/// The rule of a projection; sets its missing parameters to their defaults, and drops the rule `none`.
+fn complete(projection: &mut ProjectionConfig, own: &OwnLife, dt_ms: f64) -> Result<Option<Arc<dyn SynapseRule>>> {
+    let table = &mut projection.rule;
+    if table.is_empty() {
+        return Ok(None);
     }
-    Ok(())
-}
-
-fn parameters<P: DeserializeOwned>(table: Table) -> Result<P> {
-    table.try_into().map_err(|error: toml::de::Error| Error::Usage(format!("world: {}", error.message().trim())))
+    if let Some(rule) = own.rule(table)? {
+        return Ok(Some(rule));
+    }
+    let Some(name) = table.get("name").and_then(Value::as_str) else { bail!(Usage, "rule.name is missing") };
+    if name == "none" {
+        *table = Table::new();
+        return Ok(None);
+    }
+    let info = SynapseRuleInfo::find(name)?;
+    let given = std::mem::replace(table, info.table());
+    table.extend(given);
+    info.build(table.clone(), dt_ms).map(Some)
 }

@@ -55,7 +55,7 @@ pub(crate) fn commented_life(config: &LifeConfig) -> Result<String> {
         meanings.add(&format!("population.{k}"), Key::of::<PopulationConfig>());
         let model = population.neurons.get("model").and_then(Value::as_str);
         for model in population_models().into_iter().filter(|known| Some(known.name) == model) {
-            meanings.add(&format!("population.{k}.neurons"), model.keys);
+            meanings.add(&format!("population.{k}.neurons"), (model.keys)());
         }
     }
     for (k, projection) in config.projections.iter().enumerate() {

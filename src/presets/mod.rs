@@ -6,14 +6,17 @@ mod life_setup;
 mod lives;
 mod meanings;
 mod notices;
+mod own_life;
 mod registry;
 mod settings;
 mod setup;
 mod standard;
 
+pub use crate::worlds::{LifeInfo, LIVES};
 pub use life_setup::LifeSetup;
-pub use lives::{find_life, LifeInfo, LIVES};
+pub use lives::find_life;
 pub(crate) use meanings::{commented, commented_life};
+pub use own_life::{BuildWorld, OwnLife};
 pub(crate) use registry::{named_by_lives, named_by_runs, Named};
 pub use setup::{resolve_config, Own, Setup};
 

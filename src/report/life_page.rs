@@ -49,7 +49,7 @@ pub(super) fn life_page(
             title => title(setup)?,
             summary => find_life(world).map(|info| info.summary).ok(),
             neurons => setup.circuit.neurons(),
-            lived => checkpoint.seconds()?,
+            lived => checkpoint.seconds(),
             seconds => life.seconds + life.frozen_seconds,
             seed => life.seed,
             learnt => (!judged.is_empty()).then(|| format!("Learnt: {learnt} of {}.", judged.len())),

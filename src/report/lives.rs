@@ -4,6 +4,7 @@
 use super::life_page::life_page;
 use crate::config::{Connect, Sign};
 use crate::engine::life::{check_memory, newborn};
+use crate::engine::{LifeRecord, LifeState};
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
 use crate::plot::{Canvas, CircuitDrawing, Colour, Edge, HeatMap, Mark, Node, Panel, Panels, Shape};
@@ -65,11 +66,13 @@ pub(super) fn title(setup: &LifeSetup) -> Result<String> {
 fn life_picture(checkpoint: &LifeCheckpoint, rows: &[LifeRow], watch: &[String]) -> Result<Canvas> {
     let setup = &checkpoint.setup;
     check_rows(setup, rows)?;
-    check_memory(setup, &Device::Cpu)?;
-    let mut over_time = over_time(setup, rows)?;
+    check_memory(setup, &LifeRecord::default(), &Device::Cpu)?;
+    let mut over_time = over_time(setup, rows);
     over_time.extend(way(checkpoint)?);
     let watched = watched(setup, watch)?;
-    let after = after_the_end(checkpoint, &watched, SHOWN_MS, true)?;
+    let record = |steps| LifeRecord { steps, membranes: watched.clone() };
+    let mut after = after_the_end(checkpoint, SHOWN_MS, record)?;
+    after.outputs.reverse();
     let mut below = vec![weights(checkpoint)?, activity(setup, &after.outputs)];
     below.extend(membranes(setup, &watched, &after.membranes));
     Ok(Panels { title: title(setup)?, rows: vec![over_time, below] }.draw())
@@ -108,12 +111,12 @@ fn circuit_picture(setup: &LifeSetup) -> Result<Canvas> {
 type Values = BTreeMap<u64, Vec<f64>>;
 
 /// The figures of the world over time.
-fn over_time(setup: &LifeSetup, rows: &[LifeRow]) -> Result<Vec<Panel>> {
+fn over_time(setup: &LifeSetup, rows: &[LifeRow]) -> Vec<Panel> {
     // By panel and name, in the order in which the world gives them: the values of all networks at each time.
     let mut curves: Vec<(&str, &str, &str, Values)> = Vec::new();
     for network in setup.config.life.networks.range() {
         let own: Vec<LifeRow> = rows.iter().filter(|row| row.network == network).cloned().collect();
-        for curve in setup.world(network)?.curves(&own) {
+        for curve in setup.world.curves(&own) {
             let place = curves.iter().position(|(panel, _, name, _)| (*panel, *name) == (curve.panel, curve.name));
             let place = place.unwrap_or_else(|| {
                 curves.push((curve.panel, curve.x_label, curve.name, Values::new()));
@@ -138,7 +141,7 @@ fn over_time(setup: &LifeSetup, rows: &[LifeRow]) -> Result<Vec<Panel>> {
         panels[k].marks.push(Mark::new(Shape::Band(band), colour));
         panels[k].marks.push(Mark::new(Shape::Line(at(0.5).collect(), 3.0), colour).named(name));
     }
-    Ok(panels)
+    panels
 }
 
 /// Histograms of the weights of plastic projections, at birth and now.
@@ -154,7 +157,7 @@ fn weights(checkpoint: &LifeCheckpoint) -> Result<Panel> {
     let born = born.collect::<Result<Vec<_>>>()?;
     let plastic = setup.rules.iter().enumerate().filter(|(_, rule)| rule.is_some());
     for (colour, (k, _)) in plastic.enumerate() {
-        let all = |states: &[crate::engine::LifeState]| -> Vec<f64> {
+        let all = |states: &[LifeState]| -> Vec<f64> {
             states.iter().flat_map(|state| state.synapses[k].weight.iter().copied()).collect()
         };
         let (before, now) = (all(&born), all(&checkpoint.states));
@@ -250,13 +253,12 @@ fn membranes(setup: &LifeSetup, watched: &[usize], potentials: &[Vec<f64>]) -> O
 /// or moves along a line, which would show nothing.
 fn way(checkpoint: &LifeCheckpoint) -> Result<Option<Panel>> {
     let setup = &checkpoint.setup;
-    let world = setup.world(setup.config.life.networks.start)?;
-    if world.trail().is_none() {
+    if setup.world.start(setup.config.life.seed, setup.config.life.networks.start).trail().is_none() {
         return Ok(None);
     }
-    let trail = after_the_end(checkpoint, &[], WAY_MS, false)?.trail;
+    let trail = after_the_end(checkpoint, WAY_MS, |_| LifeRecord::default())?.trail;
     let line = |points: &[[f64; 3]]| points.iter().map(|[x, y, _]| (*x, *y)).collect::<Vec<_>>();
-    let outline = world.outline();
+    let outline = setup.world.outline();
     let around = trail.iter().flat_map(|trial| line(trial)).chain(outline.iter().flatten().copied());
     let range = |of: fn(&(f64, f64)) -> f64| {
         let all = around.clone().map(|p| of(&p)).fold((f64::MAX, f64::MIN), |(lo, hi), v| (lo.min(v), hi.max(v)));
@@ -283,43 +285,24 @@ fn way(checkpoint: &LifeCheckpoint) -> Result<Option<Panel>> {
     Ok(Some(Panel { title, x: Some(x), y: Some(y), equal: true, marks, ..Panel::default() }))
 }
 
-/// The activity of the first network in each step after training.
-struct After {
-    outputs: Vec<Vec<f64>>,
-    /// The membrane potentials of each watched neuron.
-    membranes: Vec<Vec<f64>>,
-    /// The trajectory of its body.
-    trail: Vec<Vec<[f64; 3]>>,
-}
-
-/// Runs the first network after training, with frozen weights, for `ms` or a little longer; keeps its outputs only if
-/// `remember`.
-fn after_the_end(checkpoint: &LifeCheckpoint, watched: &[usize], ms: f64, remember: bool) -> Result<After> {
+/// The state of the first network after it has lived on, with frozen weights, for `ms` or a little longer. `record` gets the
+/// number of steps.
+fn after_the_end(checkpoint: &LifeCheckpoint, ms: f64, record: impl Fn(usize) -> LifeRecord) -> Result<LifeState> {
     let mut then = LifeCheckpoint {
         setup: checkpoint.setup.clone(),
         program: checkpoint.program.clone(),
         states: checkpoint.states[..1].to_vec(),
         ..*checkpoint
     };
+    let block = then.setup.block_seconds();
+    let blocks = (ms / 1000.0 / block).ceil().max(1.0);
     let life = &mut then.setup.config.life;
     let (start, dt) = (life.networks.start, life.dt_ms);
     life.networks = (start..start + 1).into();
-    let block = Lives::resume(&then, &Device::Cpu)?.block_seconds();
-    let blocks = (ms / 1000.0 / block).ceil().max(1.0);
-    let steps = (blocks * block * 1000.0 / dt).round() as usize;
     // Its weights are frozen from now on, whether its life has ended or not.
-    let life = &mut then.setup.config.life;
     (life.seconds, life.frozen_seconds) = (then.block as f64 * block, blocks * block);
-    then.setup.watched = watched.to_vec();
-    if remember {
-        then.setup.remember = steps;
-        check_memory(&then.setup, &Device::Cpu)?;
-        let none = vec![0.0; then.setup.circuit.neurons()];
-        then.states[0].outputs.resize(steps, none);
-    }
-    let mut lives = Lives::resume(&then, &Device::Cpu)?;
+    let record = record((blocks * block * 1000.0 / dt).round() as usize);
+    let mut lives = Lives::resume_recording(&then, &record, &Device::Cpu)?;
     lives.live(blocks as u64)?;
-    let crate::engine::LifeState { mut outputs, membranes, trail, .. } = lives.checkpoint()?.states.swap_remove(0);
-    outputs.reverse();
-    Ok(After { outputs, membranes, trail })
+    Ok(lives.checkpoint()?.states.swap_remove(0))
 }

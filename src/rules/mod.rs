@@ -35,7 +35,8 @@ pub(crate) use credit::Advantages;
 pub(crate) use readout::ReadoutLearning;
 pub use reward_baseline::RewardBaseline;
 pub use synaptic::{
-    EscapeRate, Exploratory, Filter, Needs, PairRule, Simultaneous, SynapseRule, SynapseRuleInfo, Third, SYNAPSE_RULES,
+    EscapeRate, Exploratory, Filter, FusedSynapseRule, Needs, PairRule, PlasticSynapses, Simultaneous, SynapseMoment,
+    SynapseRule, SynapseRuleInfo, Third, SYNAPSE_RULES,
 };
 
 use crate::config::Config;

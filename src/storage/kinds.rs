@@ -86,7 +86,7 @@ impl Kept for Lives {
             return Metrics::shortened(path, rows_until(path, setup, turns, |_| ())?);
         }
         // A file of lives has its header even before its first row.
-        let header = header(setup.figures()?);
+        let header = header(&setup.world.figures());
         write_atomically(path, header.as_bytes())?;
         Metrics::shortened(path, header.len() as u64)
     }

@@ -7,7 +7,7 @@ use crate::config::LifeConfig;
 use crate::engine::{LifeState, PlasticState};
 use crate::error::{bail, ensure, At, Error, Result};
 use crate::model::Synapses;
-use crate::presets::LifeSetup;
+use crate::presets::{LifeSetup, OwnLife};
 use crate::reader::{read, TensorFile};
 use crate::training::{Integrity, LifeCheckpoint, CHECKPOINT_FILE};
 use crate::worlds::MOST_STEPS;
@@ -156,13 +156,21 @@ impl LifeCheckpoint {
     /// [`Error::Content`] or [`Error::Tensor`] if it is not a life's checkpoint or is damaged; the errors of
     /// [`LifeSetup::new`] for its configuration.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        Self::from_bytes_with(bytes, OwnLife::default())
+    }
+
+    /// As [`LifeCheckpoint::from_bytes`], for a life with a world, neuron models or rules of your own.
+    ///
+    /// # Errors
+    /// As [`LifeCheckpoint::from_bytes`].
+    pub fn from_bytes_with(bytes: &[u8], own: OwnLife) -> Result<Self> {
         let file = TensorFile::parse(bytes)?;
         let json = file.metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
         let Some(json) = json else { bail!(Content, "not a life's checkpoint: it has no `{KEY}` metadata") };
         let header: Header =
             serde_json::from_str(json).map_err(|error| Error::Content(format!("the `{KEY}` metadata: {error}")))?;
         ensure!(header.format == FORMAT, Content, "written in format {}; this program reads {FORMAT}", header.format);
-        let setup = LifeSetup::new(header.config.clone()).at("the configuration in the metadata")?;
+        let setup = LifeSetup::with(header.config.clone(), own).at("the configuration in the metadata")?;
         let s = setup.config.life.networks.count();
         check_header(&header, &setup)?;
         // A file can claim any delay: lists are allocated for its steps only once the file is known to have all their tensors.
@@ -207,8 +215,16 @@ impl LifeCheckpoint {
     /// # Errors
     /// [`Error::Io`] if the file cannot be read; else as [`LifeCheckpoint::from_bytes`].
     pub fn read(path: &Path) -> Result<Self> {
+        Self::read_with(path, OwnLife::default())
+    }
+
+    /// As [`LifeCheckpoint::read`], for a life with a world, neuron models or rules of your own.
+    ///
+    /// # Errors
+    /// As [`LifeCheckpoint::read`].
+    pub fn read_with(path: &Path, own: OwnLife) -> Result<Self> {
         let path = if path.is_dir() { &path.join(CHECKPOINT_FILE) } else { path };
-        Self::from_bytes(&read(path)?).at_path(path)
+        Self::from_bytes_with(&read(path)?, own).at_path(path)
     }
 }
 
@@ -230,15 +246,11 @@ fn check_header(header: &Header, setup: &LifeSetup) -> Result<()> {
     let networks = setup.config.life.networks;
     let (found, expected) = (header.worlds.len(), networks.count());
     ensure!(found == expected, Content, "the metadata's worlds has {found} entries for {expected} networks");
-    let mut world = setup.world(networks.start)?;
-    let (block, most) = (header.block, MOST_STEPS / world.steps() as u64);
-    ensure!(
-        block <= most,
-        Content,
-        "the metadata's block is {block}; expected at most {most}, of {} steps",
-        world.steps()
-    );
+    let steps = setup.world.steps();
+    let (block, most) = (header.block, MOST_STEPS / steps as u64);
+    ensure!(block <= most, Content, "the metadata's block is {block}; expected at most {most}, of {steps} steps");
     for (network, state) in networks.range().zip(&header.worlds) {
+        let mut world = setup.world.start(setup.config.life.seed, network);
         world.restore(state).at(format!("the metadata's worlds: network {network}"))?;
     }
     Ok(())

@@ -45,7 +45,7 @@ pub(super) fn rows_until(path: &Path, setup: &LifeSetup, block: u64, mut keep: i
     let file = File::open(real(path)).doing("reading", path)?;
     let whole = whole_lines(&file).doing("reading", path)?;
     let mut csv = csv::Reader::from_reader(file.take(whole));
-    let expected = header(setup.figures()?);
+    let expected = header(&setup.world.figures());
     let found = csv.headers().map_err(|error| place(error.to_string()))?.iter().collect::<Vec<_>>().join(",") + "\n";
     ensure!(
         found == expected,

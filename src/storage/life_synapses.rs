@@ -9,8 +9,8 @@ use crate::reader::TensorFile;
 use candle_core::{DType, Device};
 
 /// The values saved for each synapse of projection `k`.
-pub(super) fn variables(setup: &LifeSetup, k: usize) -> &'static [&'static str] {
-    setup.rules[k].map_or(&[], |rule| rule.variables())
+pub(super) fn variables(setup: &LifeSetup, k: usize) -> Vec<&str> {
+    setup.rules[k].as_ref().map_or(Vec::new(), |rule| rule.variables())
 }
 
 /// Reads the synapses of projection `k` into `states`; returns the names of their tensors.
@@ -62,9 +62,9 @@ pub(super) fn synapses(
     };
     let weight = reals("weight")?;
     check_weights(setup, k, &tensor_name("weight"), &weight)?;
-    let variables = if n > 0 { variables(setup, k) } else { &[] };
+    let variables = if n > 0 { variables(setup, k) } else { Vec::new() };
     let mut kept = Vec::new();
-    for variable in variables {
+    for variable in &variables {
         let values = reals(variable)?;
         check_numbers(setup, &tensor_name(variable), &values)?;
         kept.push(values);
@@ -88,5 +88,5 @@ pub(super) fn synapses(
         };
         state.plastic[k].synaptic = kept.iter().map(|values| values[part.clone()].to_vec()).collect();
     }
-    Ok(["synapses", "pre", "post", "weight"].iter().chain(variables).map(|quantity| tensor_name(quantity)).collect())
+    Ok(["synapses", "pre", "post", "weight"].iter().chain(&variables).map(|quantity| tensor_name(quantity)).collect())
 }

@@ -92,7 +92,7 @@ impl Merged for Lives {
     }
 
     fn turns(checkpoint: &LifeCheckpoint) -> Result<(u64, f64)> {
-        Ok((checkpoint.block, checkpoint.seconds()?))
+        Ok((checkpoint.block, checkpoint.seconds()))
     }
 
     /// Where the world of all its networks is over, nothing more happens.

@@ -3,7 +3,7 @@
 use super::checkpoint::follow;
 use super::{Integrity, Process, StopReason};
 use crate::engine::life::{check_memory, newborn, start_lives};
-use crate::engine::{LifeEngine, LifeState};
+use crate::engine::{LifeEngine, LifeRecord, LifeState};
 use crate::error::{bail, ensure, Result};
 use crate::presets::LifeSetup;
 use crate::worlds::{LifeRow, Verdict};
@@ -26,7 +26,6 @@ pub struct Lives {
     setup: LifeSetup,
     engine: Box<dyn LifeEngine>,
     block: u64,
-    steps: usize,
 }
 
 /// Everything about lives between two blocks.
@@ -47,14 +46,9 @@ pub struct LifeCheckpoint {
 
 impl LifeCheckpoint {
     /// The age of the networks in seconds.
-    ///
-    /// # Errors
-    /// Those of the world's parameters.
-    pub fn seconds(&self) -> Result<f64> {
-        let life = &self.setup.config.life;
-        let steps = self.setup.world(life.networks.start)?.steps();
+    pub fn seconds(&self) -> f64 {
         // As in the rows of the metrics.
-        Ok(self.block as f64 * (steps as f64 * life.dt_ms / 1000.0))
+        self.block as f64 * self.setup.block_seconds()
     }
 
     /// Refuses to continue these lives, stored in `place`, with another setup, unless the two differ only in when to stop, the device,
@@ -65,7 +59,7 @@ impl LifeCheckpoint {
     pub fn ensure_continues(&self, setup: &LifeSetup, place: &str) -> Result<()> {
         self.setup.config.goes_on_as(&setup.config, place)?;
         // A block that was simulated with plastic weights would be one with frozen weights, or the other way round.
-        let (before, seconds, lived) = (self.setup.config.life.seconds, setup.config.life.seconds, self.seconds()?);
+        let (before, seconds, lived) = (self.setup.config.life.seconds, setup.config.life.seconds, self.seconds());
         ensure!(
             seconds == before || (lived <= before && lived <= seconds),
             Usage,
@@ -99,9 +93,9 @@ impl LifeCheckpoint {
         };
         let mut config = first.setup.config.clone();
         config.life.networks = (networks(first).start..networks(last).end).into();
-        let (program, block) = (first.program.clone(), first.block);
+        let (program, block, own) = (first.program.clone(), first.block, first.setup.own.clone());
         let states = parts.into_iter().flat_map(|(_, part)| part.states).collect();
-        Ok(LifeCheckpoint { setup: LifeSetup::new(config)?, program, block, states, integrity: Integrity::Whole })
+        Ok(LifeCheckpoint { setup: LifeSetup::with(config, own)?, program, block, states, integrity: Integrity::Whole })
     }
 }
 
@@ -112,10 +106,11 @@ impl Lives {
     /// [`Error::Memory`](crate::Error::Memory) if they do not fit, [`Error::Usage`](crate::Error::Usage) if they have too
     /// many synapses, [`Error::Tensors`](crate::Error::Tensors) if the device fails.
     pub fn new(setup: LifeSetup, device: &Device) -> Result<Self> {
-        check_memory(&setup, device)?;
+        let record = LifeRecord::default();
+        check_memory(&setup, &record, device)?;
         let states = setup.config.life.networks.range().map(|network| newborn(&setup, network));
         let states = states.collect::<Result<_>>()?;
-        Self::at(setup, 0, states, device)
+        Self::at(setup, 0, states, &record, device)
     }
 
     /// Networks as they were when a checkpoint was taken.
@@ -123,14 +118,21 @@ impl Lives {
     /// # Errors
     /// [`Error::Content`](crate::Error::Content) if the state belongs to another world; else as [`Lives::new`].
     pub fn resume(checkpoint: &LifeCheckpoint, device: &Device) -> Result<Self> {
-        check_memory(&checkpoint.setup, device)?;
-        Self::at(checkpoint.setup.clone(), checkpoint.block, checkpoint.states.clone(), device)
+        Self::resume_recording(checkpoint, &LifeRecord::default(), device)
     }
 
-    fn at(setup: LifeSetup, block: u64, states: Vec<LifeState>, device: &Device) -> Result<Self> {
-        let steps = setup.world(setup.config.life.networks.start)?.steps();
-        let engine = start_lives(&setup, states, device)?;
-        Ok(Lives { setup, engine, block, steps })
+    /// As [`Lives::resume`]; the states of [`Lives::checkpoint`] then also contain what is recorded.
+    ///
+    /// # Errors
+    /// As [`Lives::resume`].
+    pub fn resume_recording(checkpoint: &LifeCheckpoint, record: &LifeRecord, device: &Device) -> Result<Self> {
+        check_memory(&checkpoint.setup, record, device)?;
+        Self::at(checkpoint.setup.clone(), checkpoint.block, checkpoint.states.clone(), record, device)
+    }
+
+    fn at(setup: LifeSetup, block: u64, states: Vec<LifeState>, record: &LifeRecord, device: &Device) -> Result<Self> {
+        let engine = start_lives(&setup, states, record, device)?;
+        Ok(Lives { setup, engine, block })
     }
 
     /// The configuration, with its names resolved.
@@ -145,13 +147,13 @@ impl Lives {
 
     /// The number of blocks of a whole life.
     pub fn blocks(&self) -> u64 {
-        let (living, frozen) = self.setup.blocks(self.steps);
+        let (living, frozen) = self.setup.blocks();
         living + frozen
     }
 
     /// The duration of a block in seconds.
     pub fn block_seconds(&self) -> f64 {
-        self.steps as f64 * self.setup.config.life.dt_ms / 1000.0
+        self.setup.block_seconds()
     }
 
     /// The simulated time so far in seconds.
@@ -176,6 +178,14 @@ impl Lives {
     pub fn live(&mut self, blocks: u64) -> Result<Vec<LifeRow>> {
         let blocks = blocks.min(self.blocks().saturating_sub(self.block));
         let rows = self.engine.run(self.block, blocks)?;
+        let expected = self.setup.world.figures().len();
+        let wrong = rows.iter().flatten().find(|row| row.figures.len() != expected);
+        ensure!(
+            wrong.is_none(),
+            Usage,
+            "a block of the world has {} figures; expected {expected}",
+            wrong.map_or(0, |row| row.figures.len())
+        );
         // Where all worlds are over, nothing has changed since the last block in which something happened.
         let last = rows.iter().filter_map(|own| own.iter().rposition(|row| row.lived)).max();
         let blocks = if self.ends_here() { last.map_or(0, |last| last as u64 + 1) } else { blocks };
@@ -277,7 +287,7 @@ fn by_block(rows: Vec<Vec<LifeRow>>, blocks: u64) -> Vec<LifeRow> {
 /// # Errors
 /// [`Error::Content`](crate::Error::Content), with the names of the figures.
 pub(crate) fn check_rows(setup: &LifeSetup, rows: &[LifeRow]) -> Result<()> {
-    let names = setup.figures()?;
+    let names = setup.world.figures();
     let Some(row) = rows.iter().find(|row| row.figures.len() != names.len()) else { return Ok(()) };
     let (found, expected) = (row.figures.len(), names.len());
     bail!(
@@ -299,7 +309,7 @@ pub fn verdicts(setup: &LifeSetup, rows: &[LifeRow]) -> Result<Vec<(u64, Verdict
     let of = |network: u64| {
         let own: Vec<LifeRow> = rows.iter().filter(|row| row.network == network).cloned().collect();
         ensure!(!own.is_empty(), Usage, "network {network} has not lived yet");
-        Ok((network, setup.world(network)?.verdict(&own)))
+        Ok((network, setup.world.verdict(&own)))
     };
     setup.config.life.networks.range().map(of).collect()
 }

@@ -1,8 +1,13 @@
 //! Distal reward in a network that fires spontaneously (Izhikevich 2007, figure 1).
 
-use super::{due, mean, restored, state, within, Block, Curve, LifeRow, Places, Verdict, View, Wiring, World};
+use super::{
+    due, mean, parameters, restored, state, within, Block, Curve, LifeInfo, LifeRow, Places, Verdict, View, Wiring,
+    World, WorldState,
+};
 use super::{MOST_STEPS, PLASTIC};
 use crate::error::Result;
+use crate::keys::Key;
+use crate::papers::IZHIKEVICH_2007;
 use crate::random::{stream, Phase, Purpose, Stream};
 use crate::ranges::number;
 use documented::DocumentedFields;
@@ -11,6 +16,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::ops::Range;
+use std::sync::Arc;
+
+pub(super) const LIFE: LifeInfo = LifeInfo {
+    name: "distal-reward",
+    summary: "one synapse grows because reward arrives seconds after it is active (Izhikevich 2007, figure 1)",
+    papers: &[IZHIKEVICH_2007],
+    rules: &["da-stdp"],
+    measure: ("fraction_above", false),
+    preset: include_str!("distal-reward.toml"),
+    keys: Key::of::<DistalReward>,
+    build: |table, places| parameters::<DistalReward>(table)?.build(places),
+};
 
 /// Reward comes seconds after two neurons with a synapse between them fire one after the other.
 #[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
@@ -45,18 +62,18 @@ impl Default for DistalReward {
 }
 
 impl DistalReward {
-    /// The world of a network.
+    /// The world.
     ///
     /// # Errors
     /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if a population is missing
     /// or a duration is not a multiple of a step.
-    pub(crate) fn build(self, places: &Places) -> Result<Box<dyn World>> {
+    fn build(self, places: &Places) -> Result<Arc<dyn World>> {
         let excitatory = places.of("excitatory", |n| n > 1, "at least 2")?;
         let inhibitory = places.of("inhibitory", |_| true, "")?;
         let (jitter, shuffled) =
             (places.jitter("jitter_ms", self.jitter_ms)?, places.jitter("shuffled_ms", self.shuffled_ms)?);
         number("world.reward", self.reward)?;
-        Ok(Box::new(DistalWorld {
+        Ok(Arc::new(DistalWorld {
             steps: places.steps("block", 1000.0)?,
             within: places.steps("within_ms", self.within_ms)? as u64,
             delay: places.steps("delay_ms", self.delay_ms)? as u64,
@@ -64,15 +81,11 @@ impl DistalReward {
             own: self,
             excitatory,
             inhibitory,
-            chosen: None,
-            rng: stream(0, 0, 0, Phase::Train, Purpose::World),
-            coincidences: 0,
-            rewards: 0,
-            life: Life::default(),
         }))
     }
 }
 
+#[derive(Clone)]
 struct DistalWorld {
     own: DistalReward,
     steps: usize,
@@ -81,6 +94,10 @@ struct DistalWorld {
     jitter: u64,
     excitatory: Range<usize>,
     inhibitory: Range<usize>,
+}
+
+struct DistalState {
+    world: DistalWorld,
     /// The chosen synapse's place in its projection, and its postsynaptic neuron. The presynaptic one is the first.
     chosen: Option<(usize, usize)>,
     rng: Stream,
@@ -101,12 +118,16 @@ struct Life {
 }
 
 impl World for DistalWorld {
+    fn name(&self) -> &str {
+        "distal-reward"
+    }
+
     fn steps(&self) -> usize {
         self.steps
     }
 
-    fn figures(&self) -> &'static [&'static str] {
-        &[
+    fn figures(&self) -> Vec<&str> {
+        vec![
             "chosen_weight",
             "mean_weight",
             "fraction_above_chosen",
@@ -117,67 +138,15 @@ impl World for DistalWorld {
         ]
     }
 
-    fn settle(&mut self, wiring: &mut [Wiring], newborn: bool) {
-        let Some(synapses) = wiring.iter_mut().find(|w| w.name == PLASTIC) else { return };
-        let first = synapses.pre.iter().position(|pre| *pre == 0);
-        self.chosen = first.map(|k| (k, self.excitatory.start + synapses.post[k] as usize));
-        if let (Some(k), true) = (first, newborn) {
-            synapses.weight[k] = 0.0;
-        }
-    }
-
-    fn begin(&mut self, block: &mut Block) {
-        self.rng = block.rng.clone();
-        (self.coincidences, self.rewards) = (0, 0);
-    }
-
-    fn stimulate(&mut self, _: usize, _: &mut [f32]) {}
-
-    fn observe(&mut self, _: usize, r: &[f32]) -> f64 {
-        let life = &mut self.life;
-        let now = life.now;
-        life.now += 1;
-        if let Some((_, post)) = self.chosen {
-            if r[self.excitatory.start] > 0.0 {
-                life.pre_at = Some(now);
-            }
-            if r[post] > 0.0 && life.pre_at.is_some_and(|at| at < now && now - at < self.within) {
-                self.coincidences += 1;
-                let wait = 1 + (self.jitter as f64 * self.rng.random::<f64>()) as u64;
-                life.coming.push(now + self.delay + wait);
-            }
-        }
-        let due = due(&mut life.coming, now);
-        self.rewards += due;
-        f64::from(due) * self.own.reward
-    }
-
-    fn end(&mut self, view: &View) -> Vec<f64> {
-        let weights = view.wiring.iter().find(|w| w.name == PLASTIC).map_or(&[][..], |w| &*w.weight);
-        let chosen = self.chosen.map_or(f64::NAN, |(k, _)| weights[k]);
-        vec![
-            chosen,
-            mean(weights.iter().copied()),
-            mean(weights.iter().map(|w| f64::from(u8::from(*w > chosen)))),
-            f64::from(self.coincidences),
-            f64::from(self.rewards),
-            view.rate(&self.excitatory),
-            view.rate(&self.inhibitory),
-        ]
-    }
-
-    fn state(&self) -> Value {
-        state(&self.life)
-    }
-
-    fn restore(&mut self, from: &Value) -> Result<()> {
-        let life: Life = restored(from)?;
-        within("now", life.now, 0..=MOST_STEPS)?;
-        within("pre_at", life.pre_at.unwrap_or(0), 0..=life.now)?;
-        let latest = life.now + self.delay + self.jitter + 1;
-        life.coming.iter().try_for_each(|at| within("coming", *at, life.now..=latest))?;
-        self.life = life;
-        Ok(())
+    fn start(&self, _: u64, _: u64) -> Box<dyn WorldState> {
+        Box::new(DistalState {
+            world: self.clone(),
+            chosen: None,
+            rng: stream(0, 0, 0, Phase::Train, Purpose::World),
+            coincidences: 0,
+            rewards: 0,
+            life: Life::default(),
+        })
     }
 
     fn curves(&self, rows: &[LifeRow]) -> Vec<Curve> {
@@ -204,5 +173,70 @@ impl World for DistalWorld {
             ("excitatory_hz", mean(column(5))),
         ];
         Verdict::new((!rows.is_empty()).then_some(reached.is_some()), figures)
+    }
+}
+
+impl WorldState for DistalState {
+    fn settle(&mut self, wiring: &mut [Wiring], newborn: bool) {
+        let Some(synapses) = wiring.iter_mut().find(|w| w.name == PLASTIC) else { return };
+        let first = synapses.pre.iter().position(|pre| *pre == 0);
+        self.chosen = first.map(|k| (k, self.world.excitatory.start + synapses.post[k] as usize));
+        if let (Some(k), true) = (first, newborn) {
+            synapses.weight[k] = 0.0;
+        }
+    }
+
+    fn begin(&mut self, block: &mut Block) {
+        self.rng = block.rng.clone();
+        (self.coincidences, self.rewards) = (0, 0);
+    }
+
+    fn stimulate(&mut self, _: usize, _: &mut [f32]) {}
+
+    fn observe(&mut self, _: usize, r: &[f32]) -> f64 {
+        let life = &mut self.life;
+        let now = life.now;
+        life.now += 1;
+        if let Some((_, post)) = self.chosen {
+            if r[self.world.excitatory.start] > 0.0 {
+                life.pre_at = Some(now);
+            }
+            if r[post] > 0.0 && life.pre_at.is_some_and(|at| at < now && now - at < self.world.within) {
+                self.coincidences += 1;
+                let wait = 1 + (self.world.jitter as f64 * self.rng.random::<f64>()) as u64;
+                life.coming.push(now + self.world.delay + wait);
+            }
+        }
+        let due = due(&mut life.coming, now);
+        self.rewards += due;
+        f64::from(due) * self.world.own.reward
+    }
+
+    fn end(&mut self, view: &View) -> Vec<f64> {
+        let weights = view.wiring.iter().find(|w| w.name == PLASTIC).map_or(&[][..], |w| &*w.weight);
+        let chosen = self.chosen.map_or(f64::NAN, |(k, _)| weights[k]);
+        vec![
+            chosen,
+            mean(weights.iter().copied()),
+            mean(weights.iter().map(|w| f64::from(u8::from(*w > chosen)))),
+            f64::from(self.coincidences),
+            f64::from(self.rewards),
+            view.rate(&self.world.excitatory),
+            view.rate(&self.world.inhibitory),
+        ]
+    }
+
+    fn state(&self) -> Value {
+        state(&self.life)
+    }
+
+    fn restore(&mut self, from: &Value) -> Result<()> {
+        let life: Life = restored(from)?;
+        within("now", life.now, 0..=MOST_STEPS)?;
+        within("pre_at", life.pre_at.unwrap_or(0), 0..=life.now)?;
+        let latest = life.now + self.world.delay + self.world.jitter + 1;
+        life.coming.iter().try_for_each(|at| within("coming", *at, life.now..=latest))?;
+        self.life = life;
+        Ok(())
     }
 }

@@ -1,11 +1,24 @@
 //! Given spike times and rewards: for single synapses, and for spike trains of your own.
 
-use super::{Block, Curve, LifeRow, Places, Verdict, View, World};
+use super::{parameters, Block, Curve, LifeInfo, LifeRow, Places, Verdict, View, World, WorldState};
 use crate::error::{bail, Result};
 use crate::keys::Key;
+use crate::papers::FLORIAN_2007;
 use documented::DocumentedFields;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+pub(super) const LIFE: LifeInfo = LifeInfo {
+    name: "one-synapse",
+    summary: "one synapse whose neurons fire at given times (Florian 2007, figure 1); you can supply your own spikes",
+    papers: &[FLORIAN_2007],
+    rules: &["mstdpet", "mstdp", "stdp", "da-stdp"],
+    measure: ("last_weight", true),
+    preset: include_str!("one-synapse.toml"),
+    keys: Given::keys,
+    build: |table, places| parameters::<Given>(table)?.build(places),
+};
 
 /// The world's parameters. Times are those of the life, in ms from birth; the step at t ms is the t/Δt-th, from 0.
 #[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
@@ -50,12 +63,12 @@ impl Given {
         Key::of::<Given>().into_iter().chain(spikes).chain(rewards).collect()
     }
 
-    /// The world of a network.
+    /// The world.
     ///
     /// # Errors
     /// [`Error::Unknown`](crate::Error::Unknown) if a population is missing, [`Error::Usage`](crate::Error::Usage) or
     /// [`Error::Setting`](crate::Error::Setting) if a neuron or a time is out of range.
-    pub(crate) fn build(self, places: &Places) -> Result<Box<dyn World>> {
+    fn build(self, places: &Places) -> Result<Arc<dyn World>> {
         let block = places.steps("block_ms", self.block_ms)?;
         let end_ms = places.seconds * 1000.0;
         let step = |what: &str, ms: f64| -> Result<u64> {
@@ -80,50 +93,41 @@ impl Given {
         let rewards = self.rewards.iter().map(|reward| Ok((step("rewards", reward.from_ms)?, reward.value)));
         let mut rewards: Vec<(u64, f64)> = rewards.collect::<Result<_>>()?;
         rewards.sort_by_key(|(from, _)| *from);
-        Ok(Box::new(GivenWorld { block, first: 0, spikes, rewards }))
+        Ok(Arc::new(GivenWorld { block, spikes: spikes.into(), rewards: rewards.into() }))
     }
 }
 
+#[derive(Clone)]
 struct GivenWorld {
     /// Steps in a block.
     block: usize,
+    /// Steps and neurons, ascending.
+    spikes: Arc<[(u64, usize)]>,
+    /// First steps and values, ascending.
+    rewards: Arc<[(u64, f64)]>,
+}
+
+struct GivenState {
+    world: GivenWorld,
     /// The first step of this block.
     first: u64,
-    /// Steps and neurons, ascending.
-    spikes: Vec<(u64, usize)>,
-    /// First steps and values, ascending.
-    rewards: Vec<(u64, f64)>,
 }
 
 impl World for GivenWorld {
+    fn name(&self) -> &str {
+        "one-synapse"
+    }
+
     fn steps(&self) -> usize {
         self.block
     }
 
-    fn figures(&self) -> &'static [&'static str] {
-        &["weight", "spikes"]
+    fn figures(&self) -> Vec<&str> {
+        vec!["weight", "spikes"]
     }
 
-    fn begin(&mut self, block: &mut Block) {
-        self.first = block.index * self.block as u64;
-    }
-
-    fn stimulate(&mut self, step: usize, input: &mut [f32]) {
-        let now = self.first + step as u64;
-        let from = self.spikes.partition_point(|(at, _)| *at < now);
-        self.spikes[from..].iter().take_while(|(at, _)| *at == now).for_each(|(_, neuron)| input[*neuron] = 1.0);
-    }
-
-    fn observe(&mut self, step: usize, _: &[f32]) -> f64 {
-        // The reward acts in the next step.
-        let next = self.first + step as u64 + 1;
-        let begun = self.rewards.partition_point(|(from, _)| *from <= next);
-        begun.checked_sub(1).map_or(0.0, |last| self.rewards[last].1)
-    }
-
-    fn end(&mut self, view: &View) -> Vec<f64> {
-        let weight = view.wiring.first().and_then(|wiring| wiring.weight.first()).copied();
-        vec![weight.unwrap_or(f64::NAN), view.spikes.iter().map(|spikes| f64::from(*spikes)).sum()]
+    fn start(&self, _: u64, _: u64) -> Box<dyn WorldState> {
+        Box::new(GivenState { world: self.clone(), first: 0 })
     }
 
     fn curves(&self, rows: &[LifeRow]) -> Vec<Curve> {
@@ -133,5 +137,29 @@ impl World for GivenWorld {
     fn verdict(&self, rows: &[LifeRow]) -> Verdict {
         let weight = |row: Option<&LifeRow>| row.map_or(f64::NAN, |row| row.figures[0]);
         Verdict::new(None, vec![("first_weight", weight(rows.first())), ("last_weight", weight(rows.last()))])
+    }
+}
+
+impl WorldState for GivenState {
+    fn begin(&mut self, block: &mut Block) {
+        self.first = block.index * self.world.block as u64;
+    }
+
+    fn stimulate(&mut self, step: usize, input: &mut [f32]) {
+        let now = self.first + step as u64;
+        let from = self.world.spikes.partition_point(|(at, _)| *at < now);
+        self.world.spikes[from..].iter().take_while(|(at, _)| *at == now).for_each(|(_, neuron)| input[*neuron] = 1.0);
+    }
+
+    fn observe(&mut self, step: usize, _: &[f32]) -> f64 {
+        // The reward acts in the next step.
+        let next = self.first + step as u64 + 1;
+        let begun = self.world.rewards.partition_point(|(from, _)| *from <= next);
+        begun.checked_sub(1).map_or(0.0, |last| self.world.rewards[last].1)
+    }
+
+    fn end(&mut self, view: &View) -> Vec<f64> {
+        let weight = view.wiring.first().and_then(|wiring| wiring.weight.first()).copied();
+        vec![weight.unwrap_or(f64::NAN), view.spikes.iter().map(|spikes| f64::from(*spikes)).sum()]
     }
 }

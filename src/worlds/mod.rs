@@ -1,15 +1,20 @@
 //! Worlds: what networks live in. A world stimulates neurons, sees what they do, and gives reward, step by step.
 //!
+//! A [`World`] is the description, which all networks share; a [`WorldState`] is the world of one network.
+//!
 //! Time is divided into blocks of steps, such as the presentation of a pattern or a second. At the end of a block the
 //! world reports figures, which become a row of `metrics.csv`; a life can be saved and resumed between blocks.
 //!
-//! To add a world, write a file with a type that implements [`World`] and a preset for it (`src/presets/lives.rs`).
+//! To add a world, write a file with types that implement [`World`] and [`WorldState`], and a [`LifeInfo`] that describes
+//! it; beside it, as TOML, the network that lives there; and add it to [`LIVES`].
 
 mod actor_critic;
 mod distal_reward;
 mod given;
 mod pattern;
 mod pavlovian;
+mod places;
+mod rows;
 mod xor;
 
 pub use actor_critic::ActorCritic;
@@ -17,28 +22,90 @@ pub use distal_reward::DistalReward;
 pub use given::Given;
 pub use pattern::Pattern;
 pub use pavlovian::Pavlovian;
+pub use places::Places;
+pub use rows::{Curve, LifeRow, Verdict};
 pub use xor::Xor;
 
 use crate::error::{ensure, Error, Result};
+use crate::keys::Key;
+use crate::papers::Paper;
 use crate::random::Stream;
+use rows::{mean, AGE};
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use serde_json::Value;
 use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
+use toml::Table;
 
-/// The world of one network.
-pub trait World: Send {
+/// A named life: a world, and the network that lives in it, as published.
+pub struct LifeInfo {
+    /// The name, also of the world.
+    pub name: &'static str,
+    /// A one-line description with the source.
+    pub summary: &'static str,
+    /// The papers that it rests on.
+    pub papers: &'static [&'static Paper],
+    /// The rules that it supports; the first is the usual one.
+    pub rules: &'static [&'static str],
+    /// The figure of the verdict that ranks settings in which equally many networks learnt, and whether larger is better.
+    pub measure: (&'static str, bool),
+    /// The populations, projections and the world's parameters, as TOML; a table `with` has settings for some of the rules.
+    pub(crate) preset: &'static str,
+    /// The world's parameters, with their meanings and ranges.
+    pub(crate) keys: fn() -> Vec<Key>,
+    /// Builds the world from its parameters.
+    pub(crate) build: fn(Table, &Places) -> Result<Arc<dyn World>>,
+}
+
+/// Every named life.
+pub static LIVES: &[LifeInfo] = &[
+    xor::RATE,
+    xor::TEMPORAL,
+    given::LIFE,
+    distal_reward::LIFE,
+    pavlovian::LIFE,
+    pattern::LIFE,
+    actor_critic::maze::LIFE,
+    actor_critic::track::LIFE,
+    actor_critic::acrobot::LIFE,
+    actor_critic::cartpole::LIFE,
+];
+
+/// A world, without the state in which it is for a network.
+///
+/// A file can claim parameters of any size, so a description takes no more memory than its parameters. Anything larger is
+/// made in [`WorldState::settle`].
+pub trait World: Send + Sync {
+    /// The name used in configurations.
+    fn name(&self) -> &str;
     /// The number of steps in a block.
     fn steps(&self) -> usize;
     /// The names of the figures of a block: columns of `metrics.csv`.
-    fn figures(&self) -> &'static [&'static str];
-    /// The memory in bytes that [`World::settle`] takes besides that of the state.
+    fn figures(&self) -> Vec<&str>;
+    /// The memory in bytes that [`WorldState::settle`] takes for a network.
     fn memory(&self) -> f64 {
         0.0
     }
-    /// Called once, when the network is born or resumed. A world can change the weights of a `newborn`. Anything
-    /// whose size grows with the parameters is made here rather than when the world is built, since a file can claim
-    /// parameters of any size.
+    /// The world of a network; `seed` is that of all random streams.
+    fn start(&self, seed: u64, network: u64) -> Box<dyn WorldState>;
+    /// Lines that show the surroundings of a body.
+    fn outline(&self) -> Vec<Vec<(f64, f64)>> {
+        Vec::new()
+    }
+    /// The curves of a life to be drawn, from its rows of metrics.
+    fn curves(&self, _rows: &[LifeRow]) -> Vec<Curve> {
+        Vec::new()
+    }
+    /// The results of a life, from its rows of metrics.
+    fn verdict(&self, _rows: &[LifeRow]) -> Verdict {
+        Verdict::new(None, Vec::new())
+    }
+}
+
+/// The world of one network.
+pub trait WorldState: Send {
+    /// Called once, when the network is born or resumed. A world can change the weights of a `newborn`.
     fn settle(&mut self, _wiring: &mut [Wiring], _newborn: bool) {}
     /// Called at the start of a block.
     fn begin(&mut self, block: &mut Block);
@@ -46,7 +113,7 @@ pub trait World: Send {
     fn stimulate(&mut self, step: usize, input: &mut [f32]);
     /// Sees the outputs r of all neurons in a step; returns the reward, which acts in the next one.
     fn observe(&mut self, step: usize, r: &[f32]) -> f64;
-    /// Called at the end of a block; returns its figures.
+    /// Called at the end of a block; returns the values of [`World::figures`].
     fn end(&mut self, view: &View) -> Vec<f64>;
     /// Whether nothing more will happen here: the life is over, and there are no stimuli and no reward.
     fn is_over(&self) -> bool {
@@ -57,15 +124,11 @@ pub trait World: Send {
     fn trail(&self) -> Option<&[Vec<[f64; 3]>]> {
         None
     }
-    /// Lines that show its surroundings.
-    fn outline(&self) -> Vec<Vec<(f64, f64)>> {
-        Vec::new()
-    }
     /// The state that outlives a block.
     fn state(&self) -> Value {
         Value::Null
     }
-    /// Restores [`World::state`]. It can come from an untrusted file, so everything used later is checked here.
+    /// Restores [`WorldState::state`]. It can come from an untrusted file, so everything used later is checked here.
     ///
     /// # Errors
     /// [`Error::Content`] if it is not a state of this world, or holds numbers that no life reaches.
@@ -73,10 +136,6 @@ pub trait World: Send {
         ensure!(state.is_null(), Content, "the state of the world is not empty; expected null");
         Ok(())
     }
-    /// The curves of a life to be drawn, from its rows of metrics.
-    fn curves(&self, rows: &[LifeRow]) -> Vec<Curve>;
-    /// The results of a life, from its rows of metrics.
-    fn verdict(&self, rows: &[LifeRow]) -> Verdict;
 }
 
 /// A stretch of time.
@@ -127,111 +186,13 @@ impl View<'_> {
     }
 }
 
-/// A row of `metrics.csv`: one block of one network.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct LifeRow {
-    /// The network's index.
-    pub network: u64,
-    /// The network's age at the end of the block.
-    pub seconds: f64,
-    /// Whether weights were frozen.
-    pub frozen: bool,
-    /// The world's figures.
-    pub figures: Vec<f64>,
-    /// Whether anything happened: the world was not over before.
-    pub lived: bool,
-}
-
-impl LifeRow {
-    pub(crate) fn new(network: u64, seconds: f64, frozen: bool, figures: Vec<f64>) -> Self {
-        LifeRow { network, seconds, frozen, figures, lived: true }
-    }
-}
-
-/// A figure over time.
-pub struct Curve {
-    /// The title of the panel in which it is drawn, with the unit.
-    pub panel: &'static str,
-    /// The label of the horizontal axis.
-    pub x_label: &'static str,
-    /// Its name.
-    pub name: &'static str,
-    /// Points: age in seconds or another quantity, ascending and not negative, and the value.
-    pub points: Vec<(f64, f64)>,
-}
-
-/// The usual [`Curve::x_label`].
-const AGE: &str = "simulated time (s)";
-
-impl Curve {
-    /// Column `k` of the figures.
-    fn of(panel: &'static str, name: &'static str, rows: &[LifeRow], k: usize) -> Self {
-        Curve { panel, x_label: AGE, name, points: rows.iter().map(|row| (row.seconds, row.figures[k])).collect() }
-    }
-}
-
-/// The results of a life.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Verdict {
-    /// Whether the network learnt what it should; `None` if it is too early to say.
-    pub learnt: Option<bool>,
-    /// The measured figures, by name.
-    pub figures: Vec<(&'static str, f64)>,
-}
-
-impl Verdict {
-    /// A verdict.
-    pub fn new(learnt: Option<bool>, figures: Vec<(&'static str, f64)>) -> Self {
-        Verdict { learnt, figures }
-    }
-}
-
-/// The populations of the network that lives in a world.
-pub struct Places<'a> {
-    /// The name of each and the places of its neurons.
-    pub populations: &'a [(String, Range<usize>)],
-    /// Δt in ms.
-    pub dt_ms: f64,
-    /// The duration of the life in seconds.
-    pub seconds: f64,
-}
-
-impl Places<'_> {
-    /// The places of a population that the world needs, which must have a size that `fits`.
-    fn of(&self, name: &str, fits: impl Fn(usize) -> bool, expected: &str) -> Result<Range<usize>> {
-        let known = || self.populations.iter().map(|(name, _)| name.as_str());
-        let found = self.populations.iter().find(|(known, _)| known == name);
-        let (_, places) = found.ok_or_else(|| Error::unknown("population, which this world needs", name, known()))?;
-        match fits(places.len()) {
-            true => Ok(places.clone()),
-            false => Err(Error::setting(format!("population.{name}.size"), places.len(), expected)),
-        }
-    }
-
-    /// The longest random time in whole steps; it can be 0.
-    fn jitter(&self, key: &str, ms: f64) -> Result<u64> {
-        let steps = (ms / self.dt_ms).round();
-        crate::ranges::expect((0.0..1e9).contains(&steps), &format!("world.{key}"), ms, "0 to 1e9 steps")?;
-        Ok(steps as u64)
-    }
-
-    /// A duration in steps.
-    fn steps(&self, key: &str, ms: f64) -> Result<usize> {
-        let steps = ms / self.dt_ms;
-        let whole = (1.0..1e9).contains(&steps) && (steps - steps.round()).abs() < 1e-6;
-        let expected = || format!("a multiple of life.dt_ms ({}), at least one step", self.dt_ms);
-        if whole {
-            Ok(steps.round() as usize)
-        } else {
-            Err(Error::setting(format!("world.{key}"), ms, expected()))
-        }
-    }
-}
-
 /// The most steps of a life: in double precision, whole numbers are exact up to here.
 pub(crate) const MOST_STEPS: u64 = 1 << 53;
+
+/// The parameters of a world.
+fn parameters<P: DeserializeOwned>(table: Table) -> Result<P> {
+    table.try_into().map_err(|error: toml::de::Error| Error::Usage(format!("world: {}", error.message().trim())))
+}
 
 /// A state as JSON.
 fn state(of: &impl Serialize) -> Value {
@@ -248,15 +209,6 @@ fn within(key: &str, found: u64, range: RangeInclusive<u64>) -> Result<()> {
     let (least, most) = (range.start(), range.end());
     ensure!(range.contains(&found), Content, "the state of the world: {key} is {found}; expected {least} to {most}");
     Ok(())
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (mut sum, mut count) = (0.0, 0usize);
-    for value in values {
-        sum += value;
-        count += 1;
-    }
-    sum / count as f64
 }
 
 /// The projection whose synapses the worlds with dopamine observe.

@@ -1,11 +1,25 @@
 //! Producing a periodic pattern with feedback of the output (Hoerzer et al. 2014).
 
-use super::{mean, Block, Curve, LifeRow, Places, Verdict, View, Wiring, World};
+use super::{mean, parameters, Block, Curve, LifeInfo, LifeRow, Places, Verdict, View, Wiring, World, WorldState};
 use crate::error::Result;
+use crate::keys::Key;
+use crate::papers::HOERZER_2014;
 use documented::DocumentedFields;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
+use std::sync::Arc;
+
+pub(super) const LIFE: LifeInfo = LifeInfo {
+    name: "hoerzer",
+    summary: "a chaotic rate network learns to produce a pattern while it lives (Hoerzer et al. 2014)",
+    papers: &[HOERZER_2014],
+    rules: &["eh"],
+    measure: ("frozen_shape_error", false),
+    preset: include_str!("hoerzer.toml"),
+    keys: Key::of::<Pattern>,
+    build: |table, places| parameters::<Pattern>(table)?.build(places),
+};
 
 /// The world's parameters: population `readout` is to produce f(t) = Σ_k a_k sin(2π k t/period), divided by `scale`; the
 /// reward of a step is −Σ (z − f)².
@@ -30,73 +44,56 @@ impl Default for Pattern {
 }
 
 impl Pattern {
-    /// The world of a network.
+    /// The world.
     ///
     /// # Errors
     /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if the population is missing
     /// or has the wrong size, or a duration is not a multiple of a step.
-    pub(crate) fn build(self, places: &Places) -> Result<Box<dyn World>> {
+    fn build(self, places: &Places) -> Result<Arc<dyn World>> {
         let steps = places.steps("period_ms", self.period_ms)?;
         let readout = places.of("readout", |n| n == 1, "1")?.start;
         crate::ranges::positive("world.scale", self.scale)?;
         for amplitude in &self.amplitudes {
             crate::ranges::number("world.amplitudes", *amplitude)?;
         }
-        Ok(Box::new(PatternWorld { own: self, steps, target: Vec::new(), readout, outputs: Vec::new() }))
+        Ok(Arc::new(PatternWorld { own: self, steps, readout }))
     }
 }
 
+#[derive(Clone)]
 struct PatternWorld {
     own: Pattern,
     /// Steps in a period.
     steps: usize,
-    /// f in each step of a period.
-    target: Vec<f64>,
     readout: usize,
+}
+
+struct PatternState {
+    world: PatternWorld,
+    /// f and the output in each step of a period.
+    target: Vec<f64>,
     outputs: Vec<f64>,
 }
 
 impl World for PatternWorld {
+    fn name(&self) -> &str {
+        "hoerzer"
+    }
+
     fn steps(&self) -> usize {
         self.steps
     }
 
-    fn figures(&self) -> &'static [&'static str] {
-        &["error", "shape_error", "lag_ms"]
+    fn figures(&self) -> Vec<&str> {
+        vec!["error", "shape_error", "lag_ms"]
     }
 
     fn memory(&self) -> f64 {
         16.0 * self.steps as f64
     }
 
-    fn settle(&mut self, _: &mut [Wiring], _newborn: bool) {
-        let (own, steps) = (&self.own, self.steps as f64);
-        let value = |step: usize| {
-            let waves = own.amplitudes.iter().zip(1..);
-            waves.map(|(a, k)| a * libm::sin(TAU * f64::from(k) * step as f64 / steps)).sum::<f64>() / own.scale
-        };
-        self.target = (0..self.steps).map(value).collect();
-        self.outputs = vec![0.0; self.steps];
-    }
-
-    fn begin(&mut self, _: &mut Block) {}
-
-    fn stimulate(&mut self, _: usize, _: &mut [f32]) {}
-
-    fn observe(&mut self, step: usize, r: &[f32]) -> f64 {
-        self.outputs[step] = f64::from(r[self.readout]);
-        -(self.outputs[step] - self.target[step]).powi(2)
-    }
-
-    fn end(&mut self, view: &View) -> Vec<f64> {
-        let n = self.target.len();
-        let error = |shift: usize| {
-            let shifted = self.target[n - shift..].iter().chain(&self.target[..n - shift]);
-            mean(self.outputs.iter().zip(shifted).map(|(z, f)| (z - f).powi(2)))
-        };
-        let plain = error(0);
-        let best = (0..n).map(|shift| (error(shift), shift)).min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((plain, 0));
-        vec![plain, best.0, best.1 as f64 * 1000.0 * view.seconds / n as f64]
+    fn start(&self, _: u64, _: u64) -> Box<dyn WorldState> {
+        Box::new(PatternState { world: self.clone(), target: Vec::new(), outputs: Vec::new() })
     }
 
     fn curves(&self, rows: &[LifeRow]) -> Vec<Curve> {
@@ -122,5 +119,37 @@ impl World for PatternWorld {
             ("drift_ms_per_period", drift),
         ];
         Verdict::new(learnt, figures)
+    }
+}
+
+impl WorldState for PatternState {
+    fn settle(&mut self, _: &mut [Wiring], _newborn: bool) {
+        let (own, steps) = (&self.world.own, self.world.steps as f64);
+        let value = |step: usize| {
+            let waves = own.amplitudes.iter().zip(1..);
+            waves.map(|(a, k)| a * libm::sin(TAU * f64::from(k) * step as f64 / steps)).sum::<f64>() / own.scale
+        };
+        self.target = (0..self.world.steps).map(value).collect();
+        self.outputs = vec![0.0; self.world.steps];
+    }
+
+    fn begin(&mut self, _: &mut Block) {}
+
+    fn stimulate(&mut self, _: usize, _: &mut [f32]) {}
+
+    fn observe(&mut self, step: usize, r: &[f32]) -> f64 {
+        self.outputs[step] = f64::from(r[self.world.readout]);
+        -(self.outputs[step] - self.target[step]).powi(2)
+    }
+
+    fn end(&mut self, view: &View) -> Vec<f64> {
+        let n = self.target.len();
+        let error = |shift: usize| {
+            let shifted = self.target[n - shift..].iter().chain(&self.target[..n - shift]);
+            mean(self.outputs.iter().zip(shifted).map(|(z, f)| (z - f).powi(2)))
+        };
+        let plain = error(0);
+        let best = (0..n).map(|shift| (error(shift), shift)).min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((plain, 0));
+        vec![plain, best.0, best.1 as f64 * 1000.0 * view.seconds / n as f64]
     }
 }

@@ -1,8 +1,13 @@
 //! Pavlovian conditioning in a network that fires spontaneously (Izhikevich 2007, figure 2).
 
-use super::{due, mean, restored, state, within, Block, Curve, LifeRow, Places, Verdict, View, Wiring, World};
+use super::{
+    due, mean, parameters, restored, state, within, Block, Curve, LifeInfo, LifeRow, Places, Verdict, View, Wiring,
+    World, WorldState,
+};
 use super::{MOST_STEPS, PLASTIC};
 use crate::error::{ensure, Result};
+use crate::keys::Key;
+use crate::papers::IZHIKEVICH_2007;
 use crate::random::{stream, Phase, Purpose, Stream};
 use crate::ranges::{expect, number};
 use documented::DocumentedFields;
@@ -11,7 +16,19 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
+
+pub(super) const LIFE: LifeInfo = LifeInfo {
+    name: "pavlovian",
+    summary: "the response to one of 100 stimuli grows because reward follows it (Izhikevich 2007, figure 2)",
+    papers: &[IZHIKEVICH_2007],
+    rules: &["da-stdp"],
+    measure: ("z", true),
+    preset: include_str!("pavlovian.toml"),
+    keys: Key::of::<Pavlovian>,
+    build: |table, places| parameters::<Pavlovian>(table)?.build(places),
+};
 
 /// One of many stimuli is followed by reward.
 #[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
@@ -58,12 +75,12 @@ impl Default for Pavlovian {
 }
 
 impl Pavlovian {
-    /// The world of a network.
+    /// The world.
     ///
     /// # Errors
     /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if a population is missing
     /// or has the wrong size, or a duration is not a multiple of a step.
-    pub(crate) fn build(self, places: &Places, seed: u64, network: u64) -> Result<Box<dyn World>> {
+    fn build(self, places: &Places) -> Result<Arc<dyn World>> {
         let excitatory = places.of("excitatory", |n| n >= self.neurons, "at least world.neurons")?;
         expect(self.stimuli > 1, "world.stimuli", self.stimuli, "at least 2")?;
         let (gap_jitter, delay) =
@@ -74,40 +91,38 @@ impl Pavlovian {
         let window = places.steps("response_from_ms", self.response_from_ms)? as u64
             ..=places.steps("response_to_ms", self.response_to_ms)? as u64;
         expect(*window.end() < gap as u64, "world.response_to_ms", self.response_to_ms, "less than world.gap_ms")?;
-        Ok(Box::new(PavlovianWorld {
+        Ok(Arc::new(PavlovianWorld {
             steps: places.steps("block", 1000.0)?,
-            seed,
-            network,
-            sets: Vec::new(),
             gap,
             gap_jitter,
             delay,
             window,
             per_ms: 1.0 / places.dt_ms,
-            rng: stream(0, 0, 0, Phase::Train, Purpose::World),
-            frozen: false,
-            rewards: 0,
-            life: Conditioning::default(),
             own: self,
             excitatory,
         }))
     }
 }
 
+#[derive(Clone)]
 struct PavlovianWorld {
     own: Pavlovian,
-    seed: u64,
-    network: u64,
     steps: usize,
     excitatory: Range<usize>,
-    /// The neurons of each stimulus, ascending.
-    sets: Vec<Vec<usize>>,
     gap: usize,
     /// The longest times beyond `gap`, and until a reward, in steps.
     gap_jitter: u64,
     delay: u64,
-    window: std::ops::RangeInclusive<u64>,
+    window: RangeInclusive<u64>,
     per_ms: f64,
+}
+
+struct PavlovianState {
+    world: PavlovianWorld,
+    seed: u64,
+    network: u64,
+    /// The neurons of each stimulus, ascending.
+    sets: Vec<Vec<usize>>,
     rng: Stream,
     frozen: bool,
     rewards: u32,
@@ -130,128 +145,33 @@ struct Conditioning {
 }
 
 impl World for PavlovianWorld {
+    fn name(&self) -> &str {
+        "pavlovian"
+    }
+
     fn steps(&self) -> usize {
         self.steps
     }
 
-    fn figures(&self) -> &'static [&'static str] {
-        &["rank", "z", "response", "other_responses", "first_set_weight", "mean_weight", "rewards", "excitatory_hz"]
+    fn figures(&self) -> Vec<&str> {
+        vec!["rank", "z", "response", "other_responses", "first_set_weight", "mean_weight", "rewards", "excitatory_hz"]
     }
 
     fn memory(&self) -> f64 {
         self.own.stimuli as f64 * (8.0 * self.own.neurons as f64 + 40.0)
     }
 
-    fn settle(&mut self, _: &mut [Wiring], newborn: bool) {
-        let mut rng = stream(self.seed, self.network, u64::MAX, Phase::Train, Purpose::World);
-        let set = |_| {
-            let mut set = sample(&mut rng, self.excitatory.len(), self.own.neurons).into_vec();
-            set.sort_unstable();
-            set
-        };
-        self.sets = (0..self.own.stimuli).map(set).collect();
-        if newborn {
-            let none = vec![0; self.own.stimuli];
-            let next_at = self.gap as u64;
-            self.life = Conditioning { next_at, shown: none.clone(), responses: none, ..Conditioning::default() };
-        }
-    }
-
-    fn begin(&mut self, block: &mut Block) {
-        self.rng = block.rng.clone();
-        (self.frozen, self.rewards) = (block.frozen, 0);
-    }
-
-    fn stimulate(&mut self, _: usize, input: &mut [f32]) {
-        let life = &mut self.life;
-        if life.now != life.next_at {
-            return;
-        }
-        let stimulus = self.rng.random_range(0..self.sets.len());
-        for neuron in &self.sets[stimulus] {
-            input[self.excitatory.start + neuron] += self.own.current as f32;
-        }
-        life.last = Some((stimulus, life.now));
-        let draw = |rng: &mut Stream, ms: f64| (rng.random::<f64>() * ms * self.per_ms) as u64;
-        life.next_at += self.gap as u64 + draw(&mut self.rng, self.own.gap_jitter_ms);
-        let wait = 1 + draw(&mut self.rng, self.own.delay_ms);
-        let rewarded = match self.own.any_stimulus {
-            true => self.rng.random_range(0..self.sets.len()) == 0,
-            false => stimulus == 0,
-        };
-        if rewarded && !self.frozen {
-            life.coming.push(life.now + wait);
-        }
-        if self.frozen {
-            life.shown[stimulus] += 1;
-        }
-    }
-
-    fn observe(&mut self, _: usize, r: &[f32]) -> f64 {
-        let life = &mut self.life;
-        let now = life.now;
-        life.now += 1;
-        if let (Some((stimulus, at)), true) = (life.last, self.frozen) {
-            if self.window.contains(&(now - at)) && life.shown[stimulus] > 0 {
-                let excited = |places: &[f32]| places.iter().filter(|r| **r > 0.0).count();
-                let all = excited(&r[self.excitatory.clone()]);
-                let members = self.sets[stimulus].iter().filter(|k| r[self.excitatory.start + **k] > 0.0).count();
-                life.responses[stimulus] += (all - members) as u64;
-            }
-        }
-        let due = due(&mut life.coming, now);
-        self.rewards += due;
-        f64::from(due) * self.own.reward
-    }
-
-    fn end(&mut self, view: &View) -> Vec<f64> {
-        let life = &self.life;
-        let responses = life.responses.iter().zip(&life.shown);
-        let responses: Vec<f64> = responses.map(|(spikes, shown)| *spikes as f64 / *shown as f64).collect();
-        let others: Vec<f64> = responses[1..].iter().copied().filter(|r| r.is_finite()).collect();
-        let first = responses[0];
-        let m = mean(others.iter().copied());
-        let sd = (others.iter().map(|r| (r - m).powi(2)).sum::<f64>() / (others.len().max(2) - 1) as f64).sqrt();
-        let seen = first.is_finite() && !others.is_empty();
-        let rank = if seen { 1.0 + others.iter().filter(|r| **r >= first).count() as f64 } else { f64::NAN };
-        let plastic = view.wiring.iter().find(|w| w.name == PLASTIC);
-        let member = |k: &u32| self.sets[0].binary_search(&(*k as usize)).is_ok();
-        let of_first = plastic.into_iter().flat_map(|w| w.pre.iter().zip(&*w.weight)).filter(|(pre, _)| member(pre));
-        vec![
-            rank,
-            (first - m) / sd,
-            first,
-            m,
-            mean(of_first.map(|(_, w)| *w)),
-            mean(plastic.into_iter().flat_map(|w| w.weight.iter().copied())),
-            f64::from(self.rewards),
-            view.rate(&self.excitatory),
-        ]
-    }
-
-    fn state(&self) -> Value {
-        state(&self.life)
-    }
-
-    fn restore(&mut self, from: &Value) -> Result<()> {
-        let life: Conditioning = restored(from)?;
-        let sizes = [life.shown.len(), life.responses.len()];
-        let seen = life.last.is_none_or(|(stimulus, _)| stimulus < self.own.stimuli);
-        ensure!(
-            sizes == [self.own.stimuli; 2] && seen,
-            Content,
-            "the state of the world does not hold {} stimuli",
-            self.own.stimuli
-        );
-        let now = life.now;
-        within("now", now, 0..=MOST_STEPS)?;
-        within("next_at", life.next_at, now..=now + self.gap as u64 + self.gap_jitter)?;
-        within("last", life.last.map_or(0, |(_, at)| at), 0..=now)?;
-        life.coming.iter().try_for_each(|at| within("coming", *at, now..=now + self.delay + 1))?;
-        life.shown.iter().try_for_each(|shown| within("shown", *shown, 0..=now))?;
-        life.responses.iter().try_for_each(|spikes| within("responses", *spikes, 0..=MOST_STEPS))?;
-        self.life = life;
-        Ok(())
+    fn start(&self, seed: u64, network: u64) -> Box<dyn WorldState> {
+        Box::new(PavlovianState {
+            world: self.clone(),
+            seed,
+            network,
+            sets: Vec::new(),
+            rng: stream(0, 0, 0, Phase::Train, Purpose::World),
+            frozen: false,
+            rewards: 0,
+            life: Conditioning::default(),
+        })
     }
 
     fn curves(&self, rows: &[LifeRow]) -> Vec<Curve> {
@@ -276,5 +196,119 @@ impl World for PavlovianWorld {
             ("excitatory_hz", mean(rows.iter().map(|row| row.figures[7]))),
         ];
         Verdict::new(tested.map(|_| last(0) == 1.0), figures)
+    }
+}
+
+impl WorldState for PavlovianState {
+    fn settle(&mut self, _: &mut [Wiring], newborn: bool) {
+        let mut rng = stream(self.seed, self.network, u64::MAX, Phase::Train, Purpose::World);
+        let set = |_| {
+            let mut set = sample(&mut rng, self.world.excitatory.len(), self.world.own.neurons).into_vec();
+            set.sort_unstable();
+            set
+        };
+        self.sets = (0..self.world.own.stimuli).map(set).collect();
+        if newborn {
+            let none = vec![0; self.world.own.stimuli];
+            let next_at = self.world.gap as u64;
+            self.life = Conditioning { next_at, shown: none.clone(), responses: none, ..Conditioning::default() };
+        }
+    }
+
+    fn begin(&mut self, block: &mut Block) {
+        self.rng = block.rng.clone();
+        (self.frozen, self.rewards) = (block.frozen, 0);
+    }
+
+    fn stimulate(&mut self, _: usize, input: &mut [f32]) {
+        let life = &mut self.life;
+        if life.now != life.next_at {
+            return;
+        }
+        let stimulus = self.rng.random_range(0..self.sets.len());
+        for neuron in &self.sets[stimulus] {
+            input[self.world.excitatory.start + neuron] += self.world.own.current as f32;
+        }
+        life.last = Some((stimulus, life.now));
+        let draw = |rng: &mut Stream, ms: f64| (rng.random::<f64>() * ms * self.world.per_ms) as u64;
+        life.next_at += self.world.gap as u64 + draw(&mut self.rng, self.world.own.gap_jitter_ms);
+        let wait = 1 + draw(&mut self.rng, self.world.own.delay_ms);
+        let rewarded = match self.world.own.any_stimulus {
+            true => self.rng.random_range(0..self.sets.len()) == 0,
+            false => stimulus == 0,
+        };
+        if rewarded && !self.frozen {
+            life.coming.push(life.now + wait);
+        }
+        if self.frozen {
+            life.shown[stimulus] += 1;
+        }
+    }
+
+    fn observe(&mut self, _: usize, r: &[f32]) -> f64 {
+        let life = &mut self.life;
+        let now = life.now;
+        life.now += 1;
+        if let (Some((stimulus, at)), true) = (life.last, self.frozen) {
+            if self.world.window.contains(&(now - at)) && life.shown[stimulus] > 0 {
+                let excited = |places: &[f32]| places.iter().filter(|r| **r > 0.0).count();
+                let all = excited(&r[self.world.excitatory.clone()]);
+                let members = self.sets[stimulus].iter().filter(|k| r[self.world.excitatory.start + **k] > 0.0).count();
+                life.responses[stimulus] += (all - members) as u64;
+            }
+        }
+        let due = due(&mut life.coming, now);
+        self.rewards += due;
+        f64::from(due) * self.world.own.reward
+    }
+
+    fn end(&mut self, view: &View) -> Vec<f64> {
+        let life = &self.life;
+        let responses = life.responses.iter().zip(&life.shown);
+        let responses: Vec<f64> = responses.map(|(spikes, shown)| *spikes as f64 / *shown as f64).collect();
+        let others: Vec<f64> = responses[1..].iter().copied().filter(|r| r.is_finite()).collect();
+        let first = responses[0];
+        let m = mean(others.iter().copied());
+        let sd = (others.iter().map(|r| (r - m).powi(2)).sum::<f64>() / (others.len().max(2) - 1) as f64).sqrt();
+        let seen = first.is_finite() && !others.is_empty();
+        let rank = if seen { 1.0 + others.iter().filter(|r| **r >= first).count() as f64 } else { f64::NAN };
+        let plastic = view.wiring.iter().find(|w| w.name == PLASTIC);
+        let member = |k: &u32| self.sets[0].binary_search(&(*k as usize)).is_ok();
+        let of_first = plastic.into_iter().flat_map(|w| w.pre.iter().zip(&*w.weight)).filter(|(pre, _)| member(pre));
+        vec![
+            rank,
+            (first - m) / sd,
+            first,
+            m,
+            mean(of_first.map(|(_, w)| *w)),
+            mean(plastic.into_iter().flat_map(|w| w.weight.iter().copied())),
+            f64::from(self.rewards),
+            view.rate(&self.world.excitatory),
+        ]
+    }
+
+    fn state(&self) -> Value {
+        state(&self.life)
+    }
+
+    fn restore(&mut self, from: &Value) -> Result<()> {
+        let life: Conditioning = restored(from)?;
+        let sizes = [life.shown.len(), life.responses.len()];
+        let seen = life.last.is_none_or(|(stimulus, _)| stimulus < self.world.own.stimuli);
+        ensure!(
+            sizes == [self.world.own.stimuli; 2] && seen,
+            Content,
+            "the state of the world does not hold {} stimuli",
+            self.world.own.stimuli
+        );
+        let now = life.now;
+        within("now", now, 0..=MOST_STEPS)?;
+        within("next_at", life.next_at, now..=now + self.world.gap as u64 + self.world.gap_jitter)?;
+        within("last", life.last.map_or(0, |(_, at)| at), 0..=now)?;
+        life.coming.iter().try_for_each(|at| within("coming", *at, now..=now + self.world.delay + 1))?;
+        life.shown.iter().try_for_each(|shown| within("shown", *shown, 0..=now))?;
+        life.responses.iter().try_for_each(|spikes| within("responses", *spikes, 0..=MOST_STEPS))?;
+        self.life = life;
+        Ok(())
     }
 }

@@ -1,7 +1,9 @@
 //! XOR of two bits by the rate of one neuron, rewarded spike by spike (Florian 2007, sections 4.2 and 4.3).
 
-use super::{mean, Block, Curve, LifeRow, Places, Verdict, View, Wiring, World, AGE};
+use super::{mean, parameters, Block, Curve, LifeInfo, LifeRow, Places, Verdict, View, Wiring, World, WorldState, AGE};
 use crate::error::Result;
+use crate::keys::Key;
+use crate::papers::FLORIAN_2007;
 use crate::random::{stream, Phase, Purpose};
 use crate::ranges::{not_negative, number};
 use documented::DocumentedFields;
@@ -10,6 +12,29 @@ use rand::seq::SliceRandom;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
+use std::sync::Arc;
+
+pub(super) const RATE: LifeInfo = LifeInfo {
+    name: "xor-rate",
+    summary: "XOR of two bits coded by rates, by spiking neurons and reward (Florian 2007, 4.2)",
+    papers: &[FLORIAN_2007],
+    rules: &["mstdpet", "mstdp"],
+    measure: ("apart_hz", true),
+    preset: include_str!("xor-rate.toml"),
+    keys: Key::of::<Xor>,
+    build: |table, places| parameters::<Xor>(table)?.build(places),
+};
+
+pub(super) const TEMPORAL: LifeInfo = LifeInfo {
+    name: "xor-temporal",
+    summary: "XOR of two bits coded by spike trains (Florian 2007, 4.3)",
+    papers: &[FLORIAN_2007],
+    rules: &["mstdpet", "mstdp"],
+    measure: ("apart_hz", true),
+    preset: include_str!("xor-temporal.toml"),
+    keys: Key::of::<Xor>,
+    build: |table, places| parameters::<Xor>(table)?.build(places),
+};
 
 /// How bits are coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
@@ -46,12 +71,12 @@ impl Xor {
         Xor { code, pattern_ms: 500.0, rate_hz: 40.0, spikes: 50, reward: 1.0 }
     }
 
-    /// The world of a network.
+    /// The world.
     ///
     /// # Errors
     /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if a population is missing
     /// or has the wrong size.
-    pub(crate) fn build(self, places: &Places, seed: u64, network: u64) -> Result<Box<dyn World>> {
+    fn build(self, places: &Places) -> Result<Arc<dyn World>> {
         let steps = places.steps("pattern_ms", self.pattern_ms)?;
         not_negative("world.rate_hz", self.rate_hz)?;
         number("world.reward", self.reward)?;
@@ -70,27 +95,22 @@ impl Xor {
             self.spikes,
             format!("at most {steps}, one a step"),
         )?;
-        Ok(Box::new(XorWorld {
-            seed,
-            network,
-            steps,
-            output,
-            inputs,
-            trains: Default::default(),
-            pattern: 0,
-            given: Vec::new(),
-            xor: self,
-        }))
+        Ok(Arc::new(XorWorld { own: self, steps, output, inputs }))
     }
 }
 
+#[derive(Clone)]
 struct XorWorld {
-    xor: Xor,
-    seed: u64,
-    network: u64,
+    own: Xor,
     steps: usize,
     output: usize,
     inputs: Vec<Range<usize>>,
+}
+
+struct XorState {
+    world: XorWorld,
+    seed: u64,
+    network: u64,
     /// Whether there is a spike in each step, for a 0 and a 1 (temporal code).
     trains: [Vec<bool>; 2],
     /// The pattern of this block: bits 1 and 2.
@@ -99,73 +119,40 @@ struct XorWorld {
     given: Vec<(usize, f32)>,
 }
 
-impl XorWorld {
+impl XorState {
     fn bit(&self, k: usize) -> bool {
         self.pattern >> k & 1 == 1
     }
 }
 
 impl World for XorWorld {
+    fn name(&self) -> &str {
+        match self.own.code {
+            Code::Rate => "xor-rate",
+            Code::Temporal => "xor-temporal",
+        }
+    }
+
     fn steps(&self) -> usize {
         self.steps
     }
 
-    fn figures(&self) -> &'static [&'static str] {
-        &["pattern", "rate_hz"]
+    fn figures(&self) -> Vec<&str> {
+        vec!["pattern", "rate_hz"]
     }
 
     fn memory(&self) -> f64 {
         // Two trains; their spikes are drawn in lists of as many indices.
-        if self.xor.code == Code::Temporal {
-            2.0 * self.steps as f64 + 16.0 * self.xor.spikes as f64
+        if self.own.code == Code::Temporal {
+            2.0 * self.steps as f64 + 16.0 * self.own.spikes as f64
         } else {
             0.0
         }
     }
 
-    fn settle(&mut self, _: &mut [Wiring], _newborn: bool) {
-        if self.xor.code == Code::Rate {
-            return;
-        }
-        let mut rng = stream(self.seed, self.network, u64::MAX, Phase::Train, Purpose::World);
-        for train in &mut self.trains {
-            *train = vec![false; self.steps];
-            sample(&mut rng, self.steps, self.xor.spikes).into_iter().for_each(|step| train[step] = true);
-        }
-    }
-
-    fn begin(&mut self, block: &mut Block) {
-        // Each epoch of four blocks shows the four patterns in random order.
-        let mut order = [0, 1, 2, 3];
-        order.shuffle(&mut stream(self.seed, self.network, block.index / 4, Phase::Train, Purpose::World));
-        self.pattern = order[(block.index % 4) as usize];
-        self.given.clear();
-        if self.xor.code == Code::Rate {
-            for places in &self.inputs {
-                let half = places.len() / 2;
-                let of_bit = |k: usize| places.start + k * half..places.start + (k + 1) * half;
-                let on = [0, 1].into_iter().filter(|k| self.pattern >> k & 1 == 1).flat_map(of_bit);
-                self.given.extend(on.map(|place| (place, self.xor.rate_hz as f32)));
-            }
-        }
-    }
-
-    fn stimulate(&mut self, step: usize, input: &mut [f32]) {
-        if self.xor.code == Code::Temporal {
-            for (k, place) in self.inputs[0].clone().enumerate() {
-                input[place] = f32::from(u8::from(self.trains[usize::from(self.bit(k))][step]));
-            }
-        }
-        self.given.iter().for_each(|(place, rate)| input[*place] = *rate);
-    }
-
-    fn observe(&mut self, _: usize, r: &[f32]) -> f64 {
-        let wanted = self.bit(0) != self.bit(1);
-        f64::from(r[self.output]) * if wanted { self.xor.reward } else { -self.xor.reward }
-    }
-
-    fn end(&mut self, view: &View) -> Vec<f64> {
-        vec![self.pattern as f64, view.rate(&(self.output..self.output + 1))]
+    fn start(&self, seed: u64, network: u64) -> Box<dyn WorldState> {
+        let (trains, given) = (Default::default(), Vec::new());
+        Box::new(XorState { world: self.clone(), seed, network, trains, pattern: 0, given })
     }
 
     fn curves(&self, rows: &[LifeRow]) -> Vec<Curve> {
@@ -188,5 +175,52 @@ impl World for XorWorld {
             learnt,
             vec![("00_hz", r00), ("01_hz", r01), ("10_hz", r10), ("11_hz", r11), ("apart_hz", r01.min(r10) - r11)],
         )
+    }
+}
+
+impl WorldState for XorState {
+    fn settle(&mut self, _: &mut [Wiring], _newborn: bool) {
+        if self.world.own.code == Code::Rate {
+            return;
+        }
+        let mut rng = stream(self.seed, self.network, u64::MAX, Phase::Train, Purpose::World);
+        for train in &mut self.trains {
+            *train = vec![false; self.world.steps];
+            sample(&mut rng, self.world.steps, self.world.own.spikes).into_iter().for_each(|step| train[step] = true);
+        }
+    }
+
+    fn begin(&mut self, block: &mut Block) {
+        // Each epoch of four blocks shows the four patterns in random order.
+        let mut order = [0, 1, 2, 3];
+        order.shuffle(&mut stream(self.seed, self.network, block.index / 4, Phase::Train, Purpose::World));
+        self.pattern = order[(block.index % 4) as usize];
+        self.given.clear();
+        if self.world.own.code == Code::Rate {
+            for places in &self.world.inputs {
+                let half = places.len() / 2;
+                let of_bit = |k: usize| places.start + k * half..places.start + (k + 1) * half;
+                let on = [0, 1].into_iter().filter(|k| self.pattern >> k & 1 == 1).flat_map(of_bit);
+                self.given.extend(on.map(|place| (place, self.world.own.rate_hz as f32)));
+            }
+        }
+    }
+
+    fn stimulate(&mut self, step: usize, input: &mut [f32]) {
+        if self.world.own.code == Code::Temporal {
+            for (k, place) in self.world.inputs[0].clone().enumerate() {
+                input[place] = f32::from(u8::from(self.trains[usize::from(self.bit(k))][step]));
+            }
+        }
+        self.given.iter().for_each(|(place, rate)| input[*place] = *rate);
+    }
+
+    fn observe(&mut self, _: usize, r: &[f32]) -> f64 {
+        let wanted = self.bit(0) != self.bit(1);
+        f64::from(r[self.world.output]) * if wanted { self.world.own.reward } else { -self.world.own.reward }
+    }
+
+    fn end(&mut self, view: &View) -> Vec<f64> {
+        vec![self.pattern as f64, view.rate(&(self.world.output..self.world.output + 1))]
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::lives::{lived, setup};
 use hebbian_rnn::candle_core::Device;
-use hebbian_rnn::{LifeRow, LifeSetup, LifeState, Lives};
+use hebbian_rnn::{LifeRecord, LifeRow, LifeSetup, LifeState, Lives};
 
 /// A short life: every output, the weights at birth, the rows and the state at the end.
 struct Recorded {
@@ -12,13 +12,15 @@ struct Recorded {
     end: LifeState,
 }
 
-fn record(mut setup: LifeSetup) -> Recorded {
+fn record(setup: LifeSetup) -> Recorded {
     let life = &setup.config.life;
     let steps = (life.seconds * 1000.0 / life.dt_ms).round() as usize;
-    setup.remember = steps;
-    let born = Lives::new(setup.clone(), &Device::Cpu).unwrap().checkpoint().unwrap().states.swap_remove(0);
-    let (rows, mut states) = lived(setup);
-    let end = states.swap_remove(0);
+    let mut newborn = Lives::new(setup, &Device::Cpu).unwrap().checkpoint().unwrap();
+    let record = LifeRecord { steps, ..LifeRecord::default() };
+    let mut lives = Lives::resume_recording(&newborn, &record, &Device::Cpu).unwrap();
+    let rows = lives.live(u64::MAX).unwrap();
+    let born = newborn.states.swap_remove(0);
+    let end = lives.checkpoint().unwrap().states.swap_remove(0);
     let outputs = end.outputs.iter().rev().cloned().collect();
     Recorded { outputs, born, rows, end }
 }

@@ -60,7 +60,7 @@ fn lives_continue_to_the_byte() {
         let run = dir.path().join("run");
         copy(&begun(name), &run);
         fine(hebbian(&["live", "--resume", "--out", "run", "--seconds", seconds], dir.path()));
-        assert_eq!(LifeCheckpoint::read(&run).unwrap().seconds().unwrap().to_string(), seconds);
+        assert_eq!(LifeCheckpoint::read(&run).unwrap().seconds().to_string(), seconds);
         for file in ["metrics.csv", "checkpoint.safetensors"] {
             let bytes = |folder: &Path| fs::read(folder.join(file)).unwrap();
             assert!(bytes(&run) == bytes(&run.join("later")), "{name}: {file}");

@@ -30,6 +30,7 @@ mod lives;
 mod merge;
 mod numbers;
 mod oracle;
+mod own_life;
 mod own_neurons;
 mod parity;
 mod pinned;

@@ -1,14 +1,14 @@
 //! The fused engine of lives on the CPU: event-driven where there are spikes, one life at a time on each thread.
 //!
-//! It computes what `reference/` computes, within rounding. Synapses and their rules are in `projection.rs`.
+//! It computes what `reference.rs` computes, within rounding. Synapses and their rules are in `projection.rs`.
 
 use super::projection::{Past, Projection};
 use super::synapse_table::{Rates, MOST_RATES};
-use super::{begin, double, draws, single, watched, world_of, Drawn, LifeEngine, LifeState};
+use super::{begin, double, draws, single, watched, world_of, Drawn, LifeEngine, LifeRecord, LifeState};
 use crate::error::Result;
 use crate::model::Synapses;
 use crate::presets::LifeSetup;
-use crate::worlds::{LifeRow, View, Wiring, World};
+use crate::worlds::{LifeRow, View, Wiring, WorldState};
 use rand::RngExt;
 use rayon::prelude::*;
 use std::collections::VecDeque;
@@ -20,9 +20,9 @@ pub(super) struct Events {
 }
 
 impl Events {
-    pub fn new(setup: &LifeSetup, states: Vec<LifeState>) -> Result<Self> {
+    pub fn new(setup: &LifeSetup, states: Vec<LifeState>, record: &LifeRecord) -> Result<Self> {
         let networks = setup.config.life.networks.range();
-        let bodies = networks.zip(states).map(|(network, state)| Body::new(setup, network, state));
+        let bodies = networks.zip(states).map(|(network, state)| Body::new(setup, network, state, record));
         Ok(Events { bodies: bodies.collect::<Result<_>>()?, setup: setup.clone() })
     }
 }
@@ -46,7 +46,7 @@ impl LifeEngine for Events {
 /// One network in its world.
 struct Body {
     network: u64,
-    world: Box<dyn World>,
+    world: Box<dyn WorldState>,
     neurons: Vec<Vec<Vec<f32>>>,
     /// The outputs of all neurons, the newest first, and a spare one for the next step.
     outputs: VecDeque<Vec<f32>>,
@@ -67,7 +67,7 @@ struct Body {
 }
 
 impl Body {
-    fn new(setup: &LifeSetup, network: u64, mut state: LifeState) -> Result<Self> {
+    fn new(setup: &LifeSetup, network: u64, mut state: LifeState, record: &LifeRecord) -> Result<Self> {
         let world = world_of(setup, network, &mut state)?;
         let LifeState { neurons, outputs, synapses, plastic, reward, .. } = state;
         let projections = synapses.into_iter().zip(&plastic).enumerate();
@@ -90,7 +90,7 @@ impl Body {
             fired,
             projections,
             reward,
-            watched: watched(setup).into_iter().map(|place| (place, Vec::new())).collect(),
+            watched: watched(setup, record).into_iter().map(|place| (place, Vec::new())).collect(),
             counts: vec![0; n],
             input: vec![0.0; n],
             lasting: vec![0.0; n],
@@ -120,8 +120,8 @@ impl Body {
     }
 
     fn block(&mut self, setup: &LifeSetup, index: u64) -> LifeRow {
-        let steps = self.world.steps();
-        let (mut block, mut drawn) = begin(setup, self.network, index, steps);
+        let steps = setup.world.steps();
+        let (mut block, mut drawn) = begin(setup, self.network, index);
         let frozen = block.frozen;
         self.world.begin(&mut block);
         self.counts.fill(0);
@@ -132,7 +132,7 @@ impl Body {
         if !frozen && lived {
             self.projections.iter_mut().for_each(|projection| projection.end_block(steps));
         }
-        let seconds = steps as f64 * setup.config.life.dt_ms / 1000.0;
+        let seconds = setup.block_seconds();
         let mut weights: Vec<Vec<f64>> = self.projections.iter().map(Projection::weights).collect();
         let wiring = setup.circuit.projections.iter().zip(&self.projections).zip(&mut weights);
         let wiring: Vec<Wiring> = wiring
@@ -179,7 +179,9 @@ impl Body {
             drawn.noise.fill(uniform);
             let lasting = if setup.split[p] { &self.lasting[places.clone()] } else { &[] };
             let input = &self.input[places.clone()];
-            model.advance(&mut self.neurons[p], input, lasting, uniform, &mut r[places.clone()]);
+            if let Some(fused) = model.fused() {
+                fused.advance(&mut self.neurons[p], input, lasting, uniform, &mut r[places.clone()]);
+            }
             fired[p].clear();
             if model.spikes() {
                 list_fired(&r[places.clone()], &mut fired[p]);

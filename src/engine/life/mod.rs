@@ -9,7 +9,7 @@
 //! 4. the neurons move; the world sees their outputs and gives the reward;
 //! 5. rules for rates move the weights by this reward.
 //!
-//! `reference/` does this with plain candle operations for all lives at once; `events.rs`, on the CPU, one life after
+//! `reference.rs` does this with plain candle operations for all lives at once; `events.rs`, on the CPU, one life after
 //! another on each thread, touching a synapse only when a spike does, or the rows and columns of an all-to-all matrix.
 
 mod escape_events;
@@ -28,8 +28,8 @@ use crate::error::Result;
 use crate::model::Synapses;
 use crate::presets::LifeSetup;
 use crate::random::{stream, Noise, Phase, Purpose, Stream};
-use crate::rules::SynapseRule;
-use crate::worlds::{Block, LifeRow, Wiring, World};
+use crate::rules::FusedSynapseRule;
+use crate::worlds::{Block, LifeRow, Wiring, WorldState};
 use candle_core::Device;
 use serde_json::Value;
 use synapse_table::MOST_RATES;
@@ -40,7 +40,8 @@ use synapse_table::MOST_RATES;
 pub struct LifeState {
     /// The state variables of each population: `[variable][neuron]`.
     pub neurons: Vec<Vec<Vec<f64>>>,
-    /// The outputs of all neurons in the last steps, the newest first: as many as the longest delay.
+    /// The outputs of all neurons in the last steps, the newest first: as many as the longest delay, or as
+    /// [`LifeRecord::steps`].
     pub outputs: Vec<Vec<f64>>,
     /// The synapses of each projection.
     pub synapses: Vec<Synapses>,
@@ -50,10 +51,20 @@ pub struct LifeState {
     pub reward: f64,
     /// The data that the world keeps.
     pub world: Value,
-    /// The membrane potential of each watched neuron in each step since the engine was started: not part of a checkpoint.
+    /// The membrane potential of each of [`LifeRecord::membranes`] in each step since the lives were started or resumed: not part
+    /// of a checkpoint.
     pub membranes: Vec<Vec<f64>>,
-    /// The trajectory of a body, [`World::trail`]: not part of a checkpoint.
+    /// The trajectory of a body, [`WorldState::trail`](crate::WorldState::trail): not part of a checkpoint.
     pub trail: Vec<Vec<[f64; 3]>>,
+}
+
+/// What is recorded of lives besides what their future depends on.
+#[derive(Clone, Debug, Default)]
+pub struct LifeRecord {
+    /// The number of steps whose outputs are kept, the newest: [`LifeState::outputs`].
+    pub steps: usize,
+    /// The neurons whose membrane potentials are kept, counted from the first of the network: [`LifeState::membranes`].
+    pub membranes: Vec<usize>,
 }
 
 /// The data that a rule keeps for a projection.
@@ -90,8 +101,8 @@ pub trait LifeEngine: Send {
 /// Refuses lives that do not fit into the memory of their device.
 ///
 /// # Errors
-/// [`Error::Memory`](crate::Error::Memory), with the size of each part and the free memory; those of the world's parameters.
-pub(crate) fn check_memory(setup: &LifeSetup, device: &Device) -> Result<()> {
+/// [`Error::Memory`](crate::Error::Memory), with the size of each part and the free memory.
+pub(crate) fn check_memory(setup: &LifeSetup, record: &LifeRecord, device: &Device) -> Result<()> {
     let Some(free) = memory_of(device) else { return Ok(()) };
     let networks = setup.config.life.networks.count() as f64;
     let fused = runs_fused(setup, device);
@@ -108,10 +119,10 @@ pub(crate) fn check_memory(setup: &LifeSetup, device: &Device) -> Result<()> {
     // each matrix of the plain engine and of what one step makes of them.
     let all = 0..setup.rules.len();
     let wiring: f64 = all.clone().map(|k| 80.0 * synapses(k)).sum();
-    let escape = |k: &usize| matches!(setup.rules[*k], Some(SynapseRule::EscapeRate(_)));
+    let escape = |k: &usize| matches!(setup.fused_rule(*k), Some(FusedSynapseRule::EscapeRate(_)));
     let matrices: f64 = all.filter(|k| !fused || escape(k)).map(|k| 64.0 * pairs(k)).sum();
-    let neurons = setup.circuit.neurons() as f64 * (64.0 + 16.0 * setup.longest() as f64);
-    let world = setup.world(setup.config.life.networks.start)?.memory();
+    let neurons = setup.circuit.neurons() as f64 * (64.0 + 16.0 * setup.longest().max(record.steps) as f64);
+    let world = setup.world.memory();
     let parts = [
         Part::new("synapses", networks * wiring),
         Part::new("matrices", networks * matrices),
@@ -129,7 +140,7 @@ pub(crate) fn newborn(setup: &LifeSetup, network: u64) -> Result<LifeState> {
     let projections = setup.config.projections.len();
     let mut synapses =
         (0..projections).map(|k| Synapses::draw(&setup.config, k, network)).collect::<Result<Vec<_>>>()?;
-    let mut world = setup.world(network)?;
+    let mut world = setup.world.start(setup.config.life.seed, network);
     world.settle(&mut wiring(setup, &mut synapses), true);
     let plastic = setup.rules.iter().enumerate().map(|(k, rule)| {
         let (from, to) = setup.circuit.ends(k);
@@ -158,9 +169,9 @@ pub(crate) fn newborn(setup: &LifeSetup, network: u64) -> Result<LifeState> {
     })
 }
 
-/// The population and the place there of each watched neuron.
-fn watched(setup: &LifeSetup) -> Vec<(usize, usize)> {
-    setup.watched.iter().filter_map(|neuron| setup.circuit.place(*neuron)).collect()
+/// The population and the place there of each neuron whose membrane potential is recorded.
+fn watched(setup: &LifeSetup, record: &LifeRecord) -> Vec<(usize, usize)> {
+    record.membranes.iter().filter_map(|neuron| setup.circuit.place(*neuron)).collect()
 }
 
 fn single(values: &[f64]) -> Vec<f32> {
@@ -180,8 +191,8 @@ fn wiring<'a>(setup: &'a LifeSetup, synapses: &'a mut [Synapses]) -> Vec<Wiring<
 }
 
 /// The world of a network, as it was when its `state` was taken.
-fn world_of(setup: &LifeSetup, network: u64, state: &mut LifeState) -> Result<Box<dyn World>> {
-    let mut world = setup.world(network)?;
+fn world_of(setup: &LifeSetup, network: u64, state: &mut LifeState) -> Result<Box<dyn WorldState>> {
+    let mut world = setup.world.start(setup.config.life.seed, network);
     world.settle(&mut wiring(setup, &mut state.synapses), false);
     if !state.world.is_null() {
         world.restore(&state.world)?;
@@ -194,11 +205,20 @@ fn world_of(setup: &LifeSetup, network: u64, state: &mut LifeState) -> Result<Bo
 /// # Errors
 /// [`crate::Error::Content`] if the state of a world belongs to another one; [`crate::Error::Tensors`] if the device
 /// fails.
-pub(crate) fn start_lives(setup: &LifeSetup, states: Vec<LifeState>, device: &Device) -> Result<Box<dyn LifeEngine>> {
+pub(crate) fn start_lives(
+    setup: &LifeSetup,
+    mut states: Vec<LifeState>,
+    record: &LifeRecord,
+    device: &Device,
+) -> Result<Box<dyn LifeEngine>> {
+    let silent = vec![0.0; setup.circuit.neurons()];
+    for state in &mut states {
+        state.outputs.resize(setup.longest().max(record.steps), silent.clone());
+    }
     Ok(if runs_fused(setup, device) {
-        Box::new(events::Events::new(setup, states)?)
+        Box::new(events::Events::new(setup, states, record)?)
     } else {
-        Box::new(reference::Reference::new(setup, states, device)?)
+        Box::new(reference::Reference::new(setup, states, record, device)?)
     })
 }
 
@@ -207,7 +227,10 @@ fn runs_fused(setup: &LifeSetup, device: &Device) -> bool {
     let life = &setup.config.life;
     let projecting = setup.circuit.projections.iter().map(|(_, from, _)| *from);
     let fits = |from: usize| setup.models[from].spikes() || setup.config.populations[from].size <= MOST_RATES;
+    let rules_fit = setup.rules.iter().flatten().all(|rule| rule.fused().is_some());
     life.kernels != Kernels::Reference
+        && rules_fit
+        && setup.models.iter().all(|model| model.fused().is_some())
         && life.dtype == Precision::F32
         && device.is_cpu()
         && projecting.into_iter().all(fits)
@@ -220,9 +243,9 @@ struct Drawn {
 }
 
 /// The block and random numbers of a network.
-fn begin(setup: &LifeSetup, network: u64, index: u64, steps: usize) -> (Block, Drawn) {
+fn begin(setup: &LifeSetup, network: u64, index: u64) -> (Block, Drawn) {
     let drawn = |purpose| stream(setup.config.life.seed, network, index, Phase::Train, purpose);
-    let (living, _) = setup.blocks(steps);
+    let (living, _) = setup.blocks();
     let block = Block::new(index, index >= living, drawn(Purpose::World));
     (block, Drawn { noise: Noise::new(&mut drawn(Purpose::LifeNoise)), coin: drawn(Purpose::Modulator) })
 }

@@ -8,7 +8,7 @@ use super::whole_table::{WholePairs, WholeTable};
 use super::{double, single, PlasticState};
 use crate::model::Synapses;
 use crate::presets::LifeSetup;
-use crate::rules::{EscapeRate, Exploratory, PairRule, SynapseRule};
+use crate::rules::{EscapeRate, Exploratory, FusedSynapseRule, PairRule};
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -74,13 +74,13 @@ impl Projection {
             post: single(&plastic.post),
             mean_reward: level,
         };
-        let kind = match setup.rules[k] {
+        let kind = match setup.fused_rule(k) {
             None if setup.models[from].spikes() => Kind::Fixed(spikes(false)),
             None => Kind::Rates { table: RateTable::new(&synapses, eligibility, sizes.1), explorer: None },
-            Some(SynapseRule::Exploratory(rule)) => {
+            Some(FusedSynapseRule::Exploratory(rule)) => {
                 Kind::Rates { table: RateTable::new(&synapses, eligibility, sizes.1), explorer: Some(explorer(rule)) }
             }
-            Some(SynapseRule::EscapeRate(rule)) => {
+            Some(FusedSynapseRule::EscapeRate(rule)) => {
                 let resets = setup.resets[k];
                 match EscapeEvents::new(rule, &synapses, plastic, sizes, bounds, resets) {
                     Some(table) => Kind::EscapeEvents { table, level },
@@ -90,7 +90,7 @@ impl Projection {
                     }
                 }
             }
-            Some(SynapseRule::Pair(rule)) => match WholeTable::new(&synapses, plastic, sizes, bounds) {
+            Some(FusedSynapseRule::Pair(rule)) => match WholeTable::new(&synapses, plastic, sizes, bounds) {
                 Some(table) => Kind::Whole { table, rule, level },
                 None => Kind::Sparse {
                     table: spikes(true),

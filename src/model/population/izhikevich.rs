@@ -1,13 +1,25 @@
 //! Neurons of Izhikevich (2003).
 
-use super::{choose, indicator, Draws, PopulationModel};
+use super::{choose, defaults, indicator, parameters, Draws, FusedPopulation, ModelInfo, PopulationModel};
 use crate::error::Result;
+use crate::keys::Key;
+use crate::papers::IZHIKEVICH_2003;
 use crate::ranges::{expect, not_negative, number};
 use candle_core::Tensor;
 use documented::DocumentedFields;
 use pulp::{Arch, Simd, WithSimd};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+pub(super) const INFO: ModelInfo = ModelInfo {
+    name: "izhikevich",
+    summary: "two-variable model of many kinds of spiking (Izhikevich 2003)",
+    defaults: defaults::<Izhikevich>,
+    papers: &[IZHIKEVICH_2003],
+    keys: Key::of::<Izhikevich>,
+    build: |table, dt_ms, _| parameters::<Izhikevich>(table)?.build(dt_ms),
+};
 
 /// `izhikevich`: v̇ = 0.04 v² + 5 v + 140 − u + I, u̇ = a (b v − u), in ms and mV; where v ≥ 30 there is a spike, and
 /// v ← c, u ← u + d (Izhikevich 2003; 2007). A step lasts 1 ms: v moves by two steps of half of it, then u by one.
@@ -36,23 +48,23 @@ impl Default for Izhikevich {
 }
 
 impl Izhikevich {
-    pub fn build(self, dt_ms: f64) -> Result<Box<dyn PopulationModel>> {
+    pub fn build(self, dt_ms: f64) -> Result<Arc<dyn PopulationModel>> {
         for (key, value) in [("a", self.a), ("b", self.b), ("c", self.c), ("d", self.d)] {
             number(key, value)?;
         }
         not_negative("noise", self.noise)?;
         expect(dt_ms == 1.0, "life.dt_ms", dt_ms, "1: this model's equations are for steps of 1 ms")?;
-        Ok(Box::new(self))
+        Ok(Arc::new(self))
     }
 }
 
 impl PopulationModel for Izhikevich {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "izhikevich"
     }
 
-    fn variables(&self) -> &'static [&'static str] {
-        &["v", "u"]
+    fn variables(&self) -> Vec<&str> {
+        vec!["v", "u"]
     }
 
     fn start(&self) -> Vec<f64> {
@@ -98,6 +110,12 @@ impl PopulationModel for Izhikevich {
         Ok((vec![choose(&spike, self.c, &v)?, u], spike))
     }
 
+    fn fused(&self) -> Option<&dyn FusedPopulation> {
+        Some(self)
+    }
+}
+
+impl FusedPopulation for Izhikevich {
     fn advance(&self, state: &mut [Vec<f32>], input: &[f32], _: &[f32], uniform: &[f32], r: &mut [f32]) {
         let [v, u] = state else { unreachable!("izhikevich has two variables") };
         Arch::new().dispatch(Advance { model: self, v, u, input, uniform, r });

@@ -1,13 +1,25 @@
 //! Leaky integrate-and-fire neurons, with instantaneous or exponential synapses and an adapting threshold.
 
-use super::{choose, indicator, PopulationModel};
+use super::{choose, defaults, indicator, parameters, FusedPopulation, ModelInfo, PopulationModel};
 use crate::error::Result;
+use crate::keys::Key;
+use crate::papers::FLORIAN_2007;
 use crate::ranges::{expect, not_negative, number, positive};
 use candle_core::Tensor;
 use documented::DocumentedFields;
 use pulp::{Arch, Simd, WithSimd};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+pub(super) const INFO: ModelInfo = ModelInfo {
+    name: "lif",
+    summary: "leaky integrate-and-fire (Florian 2007)",
+    defaults: defaults::<Lif>,
+    papers: &[FLORIAN_2007],
+    keys: Key::of::<Lif>,
+    build: |table, dt_ms, _| parameters::<Lif>(table)?.build(dt_ms),
+};
 
 /// `lif`: u ← rest + (u − rest) e^(−Δt/τ) + I; a spike where u > θ, after which u is at `reset_mv` for the refractory
 /// time (Florian 2007, eq. 4.1).
@@ -70,7 +82,7 @@ struct Model {
 }
 
 impl Lif {
-    pub fn build(self, dt_ms: f64) -> Result<Box<dyn PopulationModel>> {
+    pub fn build(self, dt_ms: f64) -> Result<Arc<dyn PopulationModel>> {
         let Lif { tau_ms, rest_mv, reset_mv, threshold_mv, refractory_ms, synapse_ms, .. } = self;
         positive("tau_ms", tau_ms)?;
         number("rest_mv", rest_mv)?;
@@ -82,7 +94,7 @@ impl Lif {
         number("adaptation_mv", self.adaptation_mv)?;
         let decay = |tau: f64| libm::exp(-dt_ms / tau);
         let instant = synapse_ms == 0.0;
-        Ok(Box::new(Model {
+        Ok(Arc::new(Model {
             rest: rest_mv,
             reset: reset_mv,
             threshold: threshold_mv,
@@ -97,12 +109,12 @@ impl Lif {
 }
 
 impl PopulationModel for Model {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "lif"
     }
 
-    fn variables(&self) -> &'static [&'static str] {
-        &["u", "s", "refractory", "a"]
+    fn variables(&self) -> Vec<&str> {
+        vec!["u", "s", "refractory", "a"]
     }
 
     fn start(&self) -> Vec<f64> {
@@ -136,6 +148,12 @@ impl PopulationModel for Model {
         Ok((vec![u, s, resting, a], spike))
     }
 
+    fn fused(&self) -> Option<&dyn FusedPopulation> {
+        Some(self)
+    }
+}
+
+impl FusedPopulation for Model {
     fn advance(&self, state: &mut [Vec<f32>], input: &[f32], _: &[f32], _: &[f32], r: &mut [f32]) {
         let [u, s, resting, a] = state else { unreachable!("lif has four variables") };
         Arch::new().dispatch(Advance { model: self, u, s, resting, a, input, r });

@@ -3,7 +3,8 @@
 //! A model has one equation in two forms: `step` on tensors, and `advance` on slices, the same arithmetic for the fused
 //! engine. A spike is a 1 in the output r, so whatever reads rates reads spikes.
 //!
-//! To add a model, write a file with a type that implements [`PopulationModel`] and add it to `build`.
+//! To add a model, write a file with a type that implements [`PopulationModel`] and a [`ModelInfo`] that describes it, and
+//! add that to [`MODELS`]. Lives with it run on plain operations until it has the form for the fused engine.
 
 mod izhikevich;
 mod lif;
@@ -13,12 +14,11 @@ mod srm0;
 
 use crate::error::{At, Error, Result};
 use crate::keys::{with_defaults, Key};
-use crate::papers::*;
+use crate::papers::Paper;
 use candle_core::Tensor;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
+use std::sync::Arc;
 use toml::{Table, Value};
 
 /// How a model uses the random number that each of its neurons can have in a step.
@@ -40,9 +40,9 @@ pub(crate) const MOST_SPIKES: u32 = 32;
 /// several networks, `[S, size]`.
 pub trait PopulationModel: Send + Sync {
     /// Its name: the value of `neurons.model`.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
     /// The names of its state variables.
-    fn variables(&self) -> &'static [&'static str];
+    fn variables(&self) -> Vec<&str>;
     /// The value of each variable at birth.
     fn start(&self) -> Vec<f64>;
     /// Whether the output consists of spikes, 0 or 1.
@@ -80,7 +80,15 @@ pub trait PopulationModel: Send + Sync {
         lasting: Option<&Tensor>,
         uniform: Option<&Tensor>,
     ) -> candle_core::Result<(Vec<Tensor>, Tensor)>;
-    /// The same on slices, in place; arguments that are not given are empty.
+    /// The same for the fused engine; `None`: lives with it run on plain operations.
+    fn fused(&self) -> Option<&dyn FusedPopulation> {
+        None
+    }
+}
+
+/// The form of a neuron model that the fused engine runs.
+pub trait FusedPopulation {
+    /// As [`PopulationModel::step`], on slices and in place; arguments that are not given are empty.
     fn advance(&self, state: &mut [Vec<f32>], input: &[f32], lasting: &[f32], uniform: &[f32], r: &mut [f32]);
 }
 
@@ -93,44 +101,32 @@ pub(crate) struct ModelInfo {
     /// The papers that it rests on.
     pub papers: &'static [&'static Paper],
     /// The parameters with their defaults.
-    pub defaults: Table,
+    pub defaults: fn() -> Table,
     /// The parameters with their meanings and ranges.
-    pub keys: Vec<Key>,
+    pub keys: fn() -> Vec<Key>,
+    /// Builds the model from its parameters, for steps of this many ms; the flag is that of [`build_population`].
+    build: fn(Table, f64, bool) -> Result<Arc<dyn PopulationModel>>,
 }
 
 impl ModelInfo {
     /// Its parameters, keys of `population.NAME.neurons`, each with its default and its meaning.
     pub fn parameters(&self) -> Vec<(String, Value, String)> {
-        with_defaults(self.keys.clone(), &self.defaults)
+        with_defaults((self.keys)(), &(self.defaults)())
     }
 }
 
 /// The models.
-pub(crate) fn population_models() -> Vec<ModelInfo> {
-    let source = |name, summary| ModelInfo { name, summary, papers: &[], defaults: Table::new(), keys: Vec::new() };
-    vec![
-        source("input", "spikes or rates given by the world"),
-        source("poisson", "random spikes at rates set by the world"),
-        info::<lif::Lif>("lif", "leaky integrate-and-fire (Florian 2007)", &[FLORIAN_2007]),
-        info::<srm0::Srm0>("srm0", "spike response model with escape noise (Frémaux et al. 2013)", &[FREMAUX_2013]),
-        info::<izhikevich::Izhikevich>(
-            "izhikevich",
-            "two-variable model of many kinds of spiking (Izhikevich 2003)",
-            &[IZHIKEVICH_2003],
-        ),
-        info::<rate::Rate>("rate", "leaky rate neuron, r = tanh(x) (Hoerzer et al. 2014)", &[HOERZER_2014]),
-        info::<rate::Linear>("linear", "linear readout that explores (Hoerzer et al. 2014)", &[HOERZER_2014]),
-    ]
+static MODELS: &[ModelInfo] =
+    &[source::INPUT, source::POISSON, lif::INFO, srm0::INFO, izhikevich::INFO, rate::RATE, rate::LINEAR];
+
+/// The models.
+pub(crate) fn population_models() -> &'static [ModelInfo] {
+    MODELS
 }
 
-fn info<P: DocumentedFields + JsonSchema + Serialize + Default>(
-    name: &'static str,
-    summary: &'static str,
-    papers: &'static [&'static Paper],
-) -> ModelInfo {
+fn defaults<P: Serialize + Default>() -> Table {
     // Flat structs of numbers can always be written as TOML.
-    let defaults = Table::try_from(P::default()).unwrap_or_default();
-    ModelInfo { name, summary, papers, defaults, keys: Key::of::<P>() }
+    Table::try_from(P::default()).unwrap_or_default()
 }
 
 /// The model that a table `neurons` describes, for steps of `dt_ms`. `split`: whether some of its input outlasts its spikes
@@ -139,22 +135,14 @@ fn info<P: DocumentedFields + JsonSchema + Serialize + Default>(
 /// # Errors
 /// [`Error::Unknown`] for an unknown model, [`Error::Usage`] or [`Error::Setting`] for parameters that are not its own
 /// or out of range.
-pub(crate) fn build_population(table: &Table, dt_ms: f64, split: bool) -> Result<Box<dyn PopulationModel>> {
+pub(crate) fn build_population(table: &Table, dt_ms: f64, split: bool) -> Result<Arc<dyn PopulationModel>> {
     let mut own = table.clone();
-    let name = match own.remove("model") {
-        Some(Value::String(name)) => name,
-        _ => return Err(Error::Usage("neurons.model is missing".into())),
+    let Some(Value::String(name)) = own.remove("model") else {
+        return Err(Error::Usage("neurons.model is missing".into()));
     };
-    let built = match &*name {
-        "input" | "poisson" => source::build(&name, own, dt_ms),
-        "lif" => parameters::<lif::Lif>(own)?.build(dt_ms),
-        "srm0" => parameters::<srm0::Srm0>(own)?.build(dt_ms, split),
-        "izhikevich" => parameters::<izhikevich::Izhikevich>(own)?.build(dt_ms),
-        "rate" => parameters::<rate::Rate>(own)?.build(dt_ms),
-        "linear" => parameters::<rate::Linear>(own)?.build(),
-        _ => Err(Error::unknown("neurons.model", &name, population_models().iter().map(|model| model.name))),
-    };
-    built.at("neurons")
+    let info = MODELS.iter().find(|model| model.name == name);
+    let unknown = || Error::unknown("neurons.model", &name, MODELS.iter().map(|model| model.name));
+    (info.ok_or_else(unknown).at("neurons")?.build)(own, dt_ms, split).at("neurons")
 }
 
 fn parameters<P: DeserializeOwned>(table: Table) -> Result<P> {
@@ -181,8 +169,8 @@ mod tests {
         (k as f64 * 0.754_877_666_246_692_8).fract()
     }
 
-    fn model(name: &str) -> Box<dyn PopulationModel> {
-        let mut table = population_models().into_iter().find(|known| known.name == name).unwrap().defaults;
+    fn model(name: &str) -> Arc<dyn PopulationModel> {
+        let mut table = (MODELS.iter().find(|known| known.name == name).unwrap().defaults)();
         table.insert("model".into(), name.into());
         build_population(&table, 1.0, false).unwrap()
     }
@@ -248,7 +236,7 @@ mod tests {
 
     #[test]
     fn every_model_matches_plain_loops_in_both_forms() {
-        for ModelInfo { name, .. } in population_models() {
+        for name in MODELS.iter().map(|model| model.name) {
             let (model, expected) = (model(name), plain(name));
             let start = model.start();
             let mut tensors: Vec<Tensor> =
@@ -266,7 +254,7 @@ mod tests {
                 let mut fast = [0.0f32];
                 let uniform = [u as f32];
                 let uniform = if model.draws() == Draws::None { &[][..] } else { &uniform };
-                model.advance(&mut slices, &[input as f32], &[], uniform, &mut fast);
+                model.fused().unwrap().advance(&mut slices, &[input as f32], &[], uniform, &mut fast);
                 // Rounding in single precision moves spikes of this model after some hundred steps.
                 let comparable = name != "izhikevich" || k < 300;
                 assert!(

@@ -1,14 +1,35 @@
 //! Rate neurons of a life, with noise on their rates.
 
-use super::{Draws, PopulationModel};
+use super::{defaults, parameters, Draws, FusedPopulation, ModelInfo, PopulationModel};
 use crate::error::Result;
+use crate::keys::Key;
 use crate::model::tanh;
+use crate::papers::HOERZER_2014;
 use crate::ranges::{expect, not_negative, positive};
 use candle_core::Tensor;
 use documented::DocumentedFields;
 use pulp::{Arch, Simd, WithSimd};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+pub(super) const RATE: ModelInfo = ModelInfo {
+    name: "rate",
+    summary: "leaky rate neuron, r = tanh(x) (Hoerzer et al. 2014)",
+    defaults: defaults::<Rate>,
+    papers: &[HOERZER_2014],
+    keys: Key::of::<Rate>,
+    build: |table, dt_ms, _| parameters::<Rate>(table)?.build(dt_ms),
+};
+
+pub(super) const LINEAR: ModelInfo = ModelInfo {
+    name: "linear",
+    summary: "linear readout that explores (Hoerzer et al. 2014)",
+    defaults: defaults::<Linear>,
+    papers: &[HOERZER_2014],
+    keys: Key::of::<Linear>,
+    build: |table, _, _| parameters::<Linear>(table)?.build(),
+};
 
 /// `rate`: x ← x + Δt/τ (−x + I), r = tanh(x) + U(−`noise`, `noise`) (Hoerzer et al. 2014).
 #[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
@@ -51,28 +72,28 @@ struct Model {
 }
 
 impl Rate {
-    pub fn build(self, dt_ms: f64) -> Result<Box<dyn PopulationModel>> {
+    pub fn build(self, dt_ms: f64) -> Result<Arc<dyn PopulationModel>> {
         positive("tau_ms", self.tau_ms)?;
         expect(dt_ms <= self.tau_ms, "tau_ms", self.tau_ms, format!("at least life.dt_ms ({dt_ms})"))?;
         not_negative("noise", self.noise)?;
-        Ok(Box::new(Model { name: "rate", leak: dt_ms / self.tau_ms, noise: self.noise, saturates: true }))
+        Ok(Arc::new(Model { name: "rate", leak: dt_ms / self.tau_ms, noise: self.noise, saturates: true }))
     }
 }
 
 impl Linear {
-    pub fn build(self) -> Result<Box<dyn PopulationModel>> {
+    pub fn build(self) -> Result<Arc<dyn PopulationModel>> {
         not_negative("noise", self.noise)?;
-        Ok(Box::new(Model { name: "linear", leak: 1.0, noise: self.noise, saturates: false }))
+        Ok(Arc::new(Model { name: "linear", leak: 1.0, noise: self.noise, saturates: false }))
     }
 }
 
 impl PopulationModel for Model {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         self.name
     }
 
-    fn variables(&self) -> &'static [&'static str] {
-        &["x"]
+    fn variables(&self) -> Vec<&str> {
+        vec!["x"]
     }
 
     fn start(&self) -> Vec<f64> {
@@ -108,6 +129,12 @@ impl PopulationModel for Model {
         Ok((vec![x], r))
     }
 
+    fn fused(&self) -> Option<&dyn FusedPopulation> {
+        Some(self)
+    }
+}
+
+impl FusedPopulation for Model {
     fn advance(&self, state: &mut [Vec<f32>], input: &[f32], _: &[f32], uniform: &[f32], r: &mut [f32]) {
         Arch::new().dispatch(Advance { model: self, x: &mut state[0], input, uniform, r });
     }

@@ -1,9 +1,28 @@
 //! Populations whose spikes come from the world.
 
-use super::{indicator, Draws, PopulationModel, MOST_SPIKES};
+use super::{indicator, Draws, FusedPopulation, ModelInfo, PopulationModel, MOST_SPIKES};
 use crate::error::{ensure, Result};
 use candle_core::Tensor;
+use std::sync::Arc;
 use toml::Table;
+
+pub(super) const INPUT: ModelInfo = ModelInfo {
+    name: "input",
+    summary: "spikes or rates given by the world",
+    defaults: Table::new,
+    papers: &[],
+    keys: Vec::new,
+    build: |table, dt_ms, _| build("input", table, dt_ms),
+};
+
+pub(super) const POISSON: ModelInfo = ModelInfo {
+    name: "poisson",
+    summary: "random spikes at rates set by the world",
+    defaults: Table::new,
+    papers: &[],
+    keys: Vec::new,
+    build: |table, dt_ms, _| build("poisson", table, dt_ms),
+};
 
 /// `input`: r is what the world gives, such as spikes (0, 1, or several in a step) at given times. `poisson`: the world gives rates in Hz,
 /// and a neuron spikes in Δt with probability rate · Δt.
@@ -12,14 +31,14 @@ struct Source {
     dt_s: Option<f64>,
 }
 
-pub(super) fn build(name: &str, parameters: Table, dt_ms: f64) -> Result<Box<dyn PopulationModel>> {
+fn build(name: &str, parameters: Table, dt_ms: f64) -> Result<Arc<dyn PopulationModel>> {
     let given: Vec<&str> = parameters.keys().map(String::as_str).collect();
     ensure!(given.is_empty(), Usage, "model `{name}` has no parameters; found {}", given.join(", "));
-    Ok(Box::new(Source { dt_s: (name == "poisson").then_some(dt_ms / 1000.0) }))
+    Ok(Arc::new(Source { dt_s: (name == "poisson").then_some(dt_ms / 1000.0) }))
 }
 
 impl PopulationModel for Source {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         if self.dt_s.is_some() {
             "poisson"
         } else {
@@ -27,8 +46,8 @@ impl PopulationModel for Source {
         }
     }
 
-    fn variables(&self) -> &'static [&'static str] {
-        &[]
+    fn variables(&self) -> Vec<&str> {
+        vec![]
     }
 
     fn start(&self) -> Vec<f64> {
@@ -69,6 +88,12 @@ impl PopulationModel for Source {
         Ok((Vec::new(), r))
     }
 
+    fn fused(&self) -> Option<&dyn FusedPopulation> {
+        Some(self)
+    }
+}
+
+impl FusedPopulation for Source {
     fn advance(&self, _: &mut [Vec<f32>], input: &[f32], _: &[f32], uniform: &[f32], r: &mut [f32]) {
         match self.dt_s {
             None => r.copy_from_slice(input),

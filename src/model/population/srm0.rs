@@ -1,8 +1,10 @@
 //! Spike-response neurons with escape noise.
 
-use super::{choose, indicator, Draws, PopulationModel};
+use super::{choose, defaults, indicator, parameters, Draws, FusedPopulation, ModelInfo, PopulationModel};
 use crate::error::Result;
+use crate::keys::Key;
 use crate::model::exp2::exp2;
+use crate::papers::FREMAUX_2013;
 use crate::ranges::{expect, number, positive};
 use candle_core::Tensor;
 use documented::DocumentedFields;
@@ -10,6 +12,16 @@ use pulp::{Arch, Simd, WithSimd};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::LOG2_E;
+use std::sync::Arc;
+
+pub(super) const INFO: ModelInfo = ModelInfo {
+    name: "srm0",
+    summary: "spike response model with escape noise (Frémaux et al. 2013)",
+    defaults: defaults::<Srm0>,
+    papers: &[FREMAUX_2013],
+    keys: Key::of::<Srm0>,
+    build: |table, dt_ms, split| parameters::<Srm0>(table)?.build(dt_ms, split),
+};
 
 /// `srm0`: u = ε₀/(τ_m − τ_s) Σ w (e^(−s/τ_m) − e^(−s/τ_s)) + χ e^(−ŝ/τ_m), with s the time since each presynaptic spike
 /// and ŝ that since the neuron's own last one; a spike in Δt with probability 1 − exp(−Δt ρ₀ exp((u − θ)/Δu))
@@ -65,7 +77,7 @@ struct Model {
 
 impl Srm0 {
     /// `split`: whether some projections differ from the others in what own spikes do to their input.
-    pub fn build(self, dt_ms: f64, split: bool) -> Result<Box<dyn PopulationModel>> {
+    pub fn build(self, dt_ms: f64, split: bool) -> Result<Arc<dyn PopulationModel>> {
         positive("synapse_ms", self.synapse_ms)?;
         let expected = format!("above synapse_ms ({})", self.synapse_ms);
         expect(self.tau_ms > self.synapse_ms && self.tau_ms.is_finite(), "tau_ms", self.tau_ms, expected)?;
@@ -74,7 +86,7 @@ impl Srm0 {
         positive("rate_hz", self.rate_hz)?;
         number("threshold_mv", self.threshold_mv)?;
         positive("softness_mv", self.softness_mv)?;
-        Ok(Box::new(Model {
+        Ok(Arc::new(Model {
             slow: libm::exp(-dt_ms / self.tau_ms),
             fast: libm::exp(-dt_ms / self.synapse_ms),
             scale: self.epsilon_mv_ms / (self.tau_ms - self.synapse_ms),
@@ -93,13 +105,16 @@ impl Model {
 }
 
 impl PopulationModel for Model {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "srm0"
     }
 
-    fn variables(&self) -> &'static [&'static str] {
-        let all: &[_] = &["slow", "fast", "own", "probability", "lasting_slow", "lasting_fast"];
-        &all[..if self.split { 6 } else { 4 }]
+    fn variables(&self) -> Vec<&str> {
+        let mut variables = vec!["slow", "fast", "own", "probability"];
+        if self.split {
+            variables.extend(["lasting_slow", "lasting_fast"]);
+        }
+        variables
     }
 
     fn start(&self) -> Vec<f64> {
@@ -164,6 +179,12 @@ impl PopulationModel for Model {
         Ok((state, spike))
     }
 
+    fn fused(&self) -> Option<&dyn FusedPopulation> {
+        Some(self)
+    }
+}
+
+impl FusedPopulation for Model {
     fn advance(&self, state: &mut [Vec<f32>], input: &[f32], lasting: &[f32], uniform: &[f32], r: &mut [f32]) {
         Arch::new().dispatch(Advance { model: self, state, input, lasting, uniform, r });
     }

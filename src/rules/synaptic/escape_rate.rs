@@ -13,20 +13,27 @@
 //!
 //! M is the reward of the step, which a world with a critic makes a TD error, or the reward minus the expected one.
 
-use super::{factor, parameters, table, Needs, SynapseRule, SynapseRuleInfo, Third};
+use super::third::factor;
+use super::{
+    parameters, table, FusedSynapseRule, Needs, PlasticSynapses, SynapseMoment, SynapseRule, SynapseRuleInfo, Third,
+};
 use crate::error::Result;
 use crate::keys::Key;
 use crate::papers::{FREMAUX_2013, VASILAKI_2009};
 use crate::ranges::{expect, number, positive};
+use candle_core::Tensor;
 use documented::DocumentedFields;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use toml::Table;
 
 /// A rule of this family, with its parameters in steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct EscapeRate {
+    /// Its name.
+    pub name: &'static str,
     /// h: what an arriving spike leaves.
     pub response: Filter,
     /// Whether p is subtracted from f.
@@ -112,7 +119,6 @@ pub(super) const R_MAX: SynapseRuleInfo = SynapseRuleInfo {
     summary: "spikes minus their probability, times the postsynaptic potential (Vasilaki 2009; Frémaux 2013)",
     papers: &[VASILAKI_2009, FREMAUX_2013],
     equation: "ζ_ij = (f_i − p_i) h_ij, filtered: z; Δw_ij = η Δt M z_ij",
-    needs: Needs::Escape,
     keys: Key::of::<Potential>,
     parameters: || table(&potential(1.5e-3, 500.0, 0.0)),
     build: |given, dt_ms| build_potential(&R_MAX, given, dt_ms, true),
@@ -123,7 +129,6 @@ pub(super) const TD_LTP: SynapseRuleInfo = SynapseRuleInfo {
     summary: "spikes times the postsynaptic potential, for a reward that is a TD error (Frémaux 2013)",
     papers: &[FREMAUX_2013],
     equation: "ζ_ij = f_i h_ij, filtered: z; Δw_ij = η Δt M z_ij",
-    needs: Needs::Escape,
     keys: Key::of::<Potential>,
     parameters: || table(&potential(0.01, 200.0, 50.0)),
     build: |given, dt_ms| build_potential(&TD_LTP, given, dt_ms, false),
@@ -134,7 +139,6 @@ pub(super) const TD_STDP: SynapseRuleInfo = SynapseRuleInfo {
     summary: "spike-timing-dependent plasticity since the neuron's last spike, for a TD error (Frémaux 2013)",
     papers: &[FREMAUX_2013],
     equation: "ζ_ij = A₊ f_i h_ij + A₋ P⁻_i x_j, filtered: z; Δw_ij = η Δt M z_ij",
-    needs: Needs::Escape,
     keys: Key::of::<Window>,
     parameters: || {
         table(&Window {
@@ -156,7 +160,8 @@ pub(super) const TD_STDP: SynapseRuleInfo = SynapseRuleInfo {
         number("a_minus", own.a_minus)?;
         let mut response = Filter::new(own.tau_plus_ms, None, 1.0, dt_ms);
         response.scale = own.a_plus;
-        Ok(SynapseRule::EscapeRate(EscapeRate {
+        Ok(Arc::new(EscapeRate {
+            name: TD_STDP.name,
             response,
             centred: false,
             depression: Some((own.a_minus, libm::exp(-dt_ms / own.tau_minus_ms))),
@@ -167,13 +172,14 @@ pub(super) const TD_STDP: SynapseRuleInfo = SynapseRuleInfo {
     },
 };
 
-fn build_potential(info: &SynapseRuleInfo, given: Table, dt_ms: f64, centred: bool) -> Result<SynapseRule> {
+fn build_potential(info: &SynapseRuleInfo, given: Table, dt_ms: f64, centred: bool) -> Result<Arc<dyn SynapseRule>> {
     let own: Potential = parameters((info.parameters)(), given)?;
     positive("synapse_ms", own.synapse_ms)?;
     let expected = format!("above synapse_ms ({})", own.synapse_ms);
     expect(own.tau_ms > own.synapse_ms && own.tau_ms.is_finite(), "tau_ms", own.tau_ms, expected)?;
     number("epsilon_mv_ms", own.epsilon_mv_ms)?;
-    Ok(SynapseRule::EscapeRate(EscapeRate {
+    Ok(Arc::new(EscapeRate {
+        name: info.name,
         response: Filter::new(own.tau_ms, Some(own.synapse_ms), own.epsilon_mv_ms, dt_ms),
         centred,
         depression: None,
@@ -193,4 +199,64 @@ fn eligibility(tau_z_ms: f64, rise_z_ms: f64, dt_ms: f64) -> Result<Filter> {
 fn rate(eta: f64, dt_ms: f64) -> Result<f64> {
     number("eta", eta)?;
     Ok(eta * dt_ms)
+}
+
+impl Filter {
+    /// Both exponentials after a step in which `new` came, and their difference.
+    fn step(&self, slow: &Tensor, fast: &Tensor, new: &Tensor) -> candle_core::Result<[Tensor; 3]> {
+        let slow = slow.affine(self.slow, 0.0)?.broadcast_add(new)?;
+        let fast = match self.fast {
+            Some(decay) => fast.affine(decay, 0.0)?.broadcast_add(new)?,
+            None => fast.clone(),
+        };
+        let value = ((&slow - &fast)? * self.scale)?;
+        Ok([slow, fast, value])
+    }
+}
+
+impl SynapseRule for EscapeRate {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::Escape
+    }
+
+    fn variables(&self) -> Vec<&str> {
+        vec!["response", "fast_response", "eligibility", "fast_eligibility"]
+    }
+
+    fn traces(&self) -> (bool, bool) {
+        (false, true)
+    }
+
+    fn step(&self, synapses: &mut PlasticSynapses, moment: &mut SynapseMoment) -> candle_core::Result<()> {
+        let gate = self.third.times(self.rate, &mut synapses.level, moment.rewards);
+        let gate = synapses.each(&gate)?;
+        let (f, Some(probability)) = (moment.post, moment.probability) else { return Ok(()) };
+        let ([slow, fast, z_slow, z_fast], Some(q)) = (&synapses.synaptic[..], &synapses.post) else {
+            return Ok(());
+        };
+        let arrived = moment.arrived.unsqueeze(1)?.broadcast_mul(&synapses.mask)?;
+        let [slow, fast, h] = self.response.step(slow, fast, &arrived)?;
+        let learning = if self.centred { (f - probability)? } else { f.clone() };
+        let mut zeta = h.broadcast_mul(&learning.unsqueeze(2)?)?;
+        let mut q = q.clone();
+        if let Some((a_minus, decay)) = self.depression {
+            zeta = (zeta + arrived.broadcast_mul(&q.affine(decay * a_minus, 0.0)?.unsqueeze(2)?)?)?;
+            // An own spike sets P⁻ to 1.
+            q = ((&q * f.affine(-decay, decay)?)? + f)?;
+        }
+        // Only what arrives after an own spike counts from then on, unless it outlasts it.
+        let kept = f.affine(if synapses.resets { -1.0 } else { 0.0 }, 1.0)?.unsqueeze(2)?;
+        let [z_slow, z_fast, z] = self.eligibility.step(z_slow, z_fast, &zeta)?;
+        synapses.synaptic = vec![slow.broadcast_mul(&kept)?, fast.broadcast_mul(&kept)?, z_slow, z_fast];
+        synapses.post = Some(q);
+        synapses.add(&z.broadcast_mul(&gate)?)
+    }
+
+    fn fused(&self) -> Option<FusedSynapseRule> {
+        Some(FusedSynapseRule::EscapeRate(*self))
+    }
 }

@@ -2,13 +2,15 @@
 //! P̄ ← λ P̄ + (1 − λ) P; η(t) = η/(1 + t/T) (Hoerzer et al. 2014; there λ = 0.8, T = 20 s). P is the reward of the step, r_j the
 //! presynaptic rate that contributed to r_i.
 
-use super::{parameters, table, Needs, SynapseRule, SynapseRuleInfo};
+use super::{parameters, table, FusedSynapseRule, Needs, PlasticSynapses, SynapseMoment, SynapseRule, SynapseRuleInfo};
 use crate::keys::Key;
 use crate::papers::HOERZER_2014;
 use crate::ranges::{expect, fraction, not_negative};
 use documented::DocumentedFields;
+use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The rule, with its parameters in steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,7 +61,6 @@ pub(super) const INFO: SynapseRuleInfo = SynapseRuleInfo {
         "exploratory Hebb: rate times deviation from the running mean, while reward exceeds its own mean (Hoerzer 2014)",
     papers: &[HOERZER_2014],
     equation: "Δw_ij = η(t) (r_i − r̄_i) M r_j, M = 1 where P > P̄, else 0",
-    needs: Needs::Rates,
     keys: Key::of::<Parameters>,
     parameters: || table(&Parameters::default()),
     build: |table, dt_ms| {
@@ -71,7 +72,7 @@ pub(super) const INFO: SynapseRuleInfo = SynapseRuleInfo {
         let hold = own.hold_ms / dt_ms;
         let whole = (1.0..1e9).contains(&hold) && (hold - hold.round()).abs() < 1e-6;
         expect(whole, "hold_ms", own.hold_ms, format!("a multiple of life.dt_ms ({dt_ms})"))?;
-        Ok(SynapseRule::Exploratory(Exploratory {
+        Ok(Arc::new(Exploratory {
             eta: own.eta,
             fall: own.fall_seconds * 1000.0 / dt_ms,
             rate_decay: own.rate_decay,
@@ -90,5 +91,58 @@ impl Exploratory {
         } else {
             self.eta
         }
+    }
+}
+
+impl SynapseRule for Exploratory {
+    fn name(&self) -> &str {
+        INFO.name
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::Rates
+    }
+
+    /// The change of the weight that is held back.
+    fn variables(&self) -> Vec<&str> {
+        if self.hold > 1 {
+            vec!["eligibility"]
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn traces(&self) -> (bool, bool) {
+        (false, true)
+    }
+
+    fn step(&self, synapses: &mut PlasticSynapses, moment: &mut SynapseMoment) -> candle_core::Result<()> {
+        let (post, rewards) = (moment.post, moment.rewards);
+        let mut gate = Vec::new();
+        for ((mean, reward), random) in synapses.level.iter().zip(rewards).zip(&mut moment.random) {
+            let better = if self.coin { random.random::<bool>() } else { reward > mean };
+            gate.push(f64::from(u8::from(better)) * self.eta_at(moment.now));
+        }
+        let gate = synapses.each(&gate)?;
+        let Some(mean) = &synapses.post else { return Ok(()) };
+        let change = PlasticSynapses::outer(&(post - mean)?, moment.arrived)?.broadcast_mul(&gate)?;
+        let change = (change * &synapses.mask)?;
+        let mean = (mean.affine(self.rate_decay, 0.0)? + post.affine(1.0 - self.rate_decay, 0.0)?)?;
+        synapses.post = Some(mean);
+        for (level, reward) in synapses.level.iter_mut().zip(rewards) {
+            *level = self.reward_decay * *level + (1.0 - self.reward_decay) * reward;
+        }
+        let Some(held) = synapses.synaptic.pop() else { return synapses.add(&change) };
+        let mut held = (held + change)?;
+        if (moment.now + 1).is_multiple_of(self.hold) {
+            synapses.add(&held)?;
+            held = held.zeros_like()?;
+        }
+        synapses.synaptic.push(held);
+        Ok(())
+    }
+
+    fn fused(&self) -> Option<FusedSynapseRule> {
+        Some(FusedSynapseRule::Exploratory(*self))
     }
 }

@@ -1,28 +1,69 @@
 //! Learning rules of lives: they change the weights of a projection at every step.
 //!
 //! `pair_stdp.rs` has the rules for any spikes, which are one equation with different parameters; `escape_rate.rs` those for
-//! neurons that spike with a known probability; `exploratory.rs` the one for rates.
+//! neurons that spike with a known probability; `exploratory.rs` the one for rates. `third.rs` is the third factor of
+//! several.
+//!
+//! To add one, write a file with a type that implements [`SynapseRule`] and a [`SynapseRuleInfo`] that describes it, and add
+//! that to [`SYNAPSE_RULES`]. Lives with it run on plain operations until the fused kernels know it
+//! ([`SynapseRule::fused`]).
 
 mod escape_rate;
 mod exploratory;
 mod pair_stdp;
+mod synapses;
+mod third;
 
 pub use escape_rate::{EscapeRate, Filter};
 pub use exploratory::Exploratory;
-pub use pair_stdp::{PairRule, Simultaneous, Third};
+pub use pair_stdp::{PairRule, Simultaneous};
+pub use synapses::{PlasticSynapses, SynapseMoment};
+pub use third::Third;
 
 use crate::error::{At, Error, Result};
 use crate::keys::{with_defaults, Key};
 use crate::papers::Paper;
-use crate::ranges::not_negative;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
+use std::sync::Arc;
 use toml::{Table, Value};
 
-/// A learning rule for the synapses of a projection, with its parameters in steps.
+/// A learning rule for the synapses of a projection.
+pub trait SynapseRule: Send + Sync {
+    /// Its name: the value of `rule.name`.
+    fn name(&self) -> &str;
+    /// Its requirements on the populations.
+    fn needs(&self) -> Needs {
+        Needs::Nothing
+    }
+    /// The names of what it keeps for each synapse besides the weight, such as an eligibility; 0 at birth.
+    fn variables(&self) -> Vec<&str> {
+        Vec::new()
+    }
+    /// Whether it keeps a trace for each presynaptic and for each postsynaptic neuron; 0 at birth.
+    fn traces(&self) -> (bool, bool) {
+        (false, false)
+    }
+    /// Whether it acts before the neurons move, on the outputs and the reward of the step before; if not, after they have
+    /// moved, on those of the step itself.
+    fn looks_back(&self) -> bool {
+        false
+    }
+    /// Changes the weights, and what is kept, in a step in which weights are not frozen.
+    ///
+    /// # Errors
+    /// If an operation on tensors fails.
+    fn step(&self, synapses: &mut PlasticSynapses, moment: &mut SynapseMoment) -> candle_core::Result<()>;
+    /// The fused kernels' form of this rule; `None`: lives with it run on plain operations.
+    fn fused(&self) -> Option<FusedSynapseRule> {
+        None
+    }
+}
+
+/// The rules that the fused kernels know.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum SynapseRule {
+pub enum FusedSynapseRule {
     /// Spike-timing-dependent plasticity between pairs of spikes.
     Pair(PairRule),
     /// Rules for neurons with escape noise.
@@ -35,6 +76,8 @@ pub enum SynapseRule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Needs {
+    /// None.
+    Nothing,
     /// Both spike.
     Spikes,
     /// Both spike, the postsynaptic one with a known probability.
@@ -53,12 +96,10 @@ pub struct SynapseRuleInfo {
     pub papers: &'static [&'static Paper],
     /// Its equation in each step, in the symbols of docs/spiking.md.
     pub equation: &'static str,
-    /// The requirements on the populations.
-    pub needs: Needs,
     /// Its parameters, with their meanings and ranges.
     pub(crate) keys: fn() -> Vec<Key>,
     parameters: fn() -> Table,
-    build: fn(Table, f64) -> Result<SynapseRule>,
+    build: fn(Table, f64) -> Result<Arc<dyn SynapseRule>>,
 }
 
 /// All learning rules that a projection can name.
@@ -94,55 +135,15 @@ impl SynapseRuleInfo {
         table.insert("name".into(), self.name.into());
         table
     }
-}
 
-impl SynapseRule {
-    /// The names of what it keeps for each synapse besides the weight: the eligibility, or the change of the weight that
-    /// is held back.
-    pub(crate) fn variables(&self) -> &'static [&'static str] {
-        let one = match self {
-            SynapseRule::Pair(rule) => rule.eligibility.is_some(),
-            SynapseRule::Exploratory(rule) => rule.hold > 1,
-            SynapseRule::EscapeRate(_) => return &["response", "fast_response", "eligibility", "fast_eligibility"],
-        };
-        if one {
-            &["eligibility"]
-        } else {
-            &[]
-        }
-    }
-
-    /// Whether it keeps a trace for each presynaptic and for each postsynaptic neuron.
-    pub(crate) fn traces(&self) -> (bool, bool) {
-        match self {
-            SynapseRule::Pair(_) => (true, true),
-            SynapseRule::Exploratory(_) | SynapseRule::EscapeRate(_) => (false, true),
-        }
-    }
-
-    /// The rule that the table of a projection describes, for steps of `dt_ms`; `None` if the weights are fixed.
+    /// The rule with the parameters in `table`, for steps of `dt_ms`.
     ///
     /// # Errors
-    /// [`Error::Unknown`] for an unknown rule, [`Error::Usage`] or [`Error::Setting`] for parameters that are not its
-    /// own or out of range.
-    pub(crate) fn of(table: &Table, dt_ms: f64) -> Result<Option<(Self, &'static SynapseRuleInfo)>> {
-        if table.is_empty() {
-            return Ok(None);
-        }
-        let mut own = table.clone();
-        let Some(Value::String(name)) = own.remove("name") else {
-            return Err(Error::Usage("rule.name is missing".into()));
-        };
-        let info = SynapseRuleInfo::find(&name)?;
-        Ok(Some(((info.build)(own, dt_ms).at("rule")?, info)))
+    /// [`Error::Unknown`], [`Error::Usage`] or [`Error::Setting`] for parameters that are not its own or out of range.
+    pub(crate) fn build(&self, mut table: Table, dt_ms: f64) -> Result<Arc<dyn SynapseRule>> {
+        table.remove("name");
+        (self.build)(table, dt_ms).at("rule")
     }
-}
-
-/// The third factor of rules that know a time constant of the expected reward; 0: no reward is expected.
-fn factor(expected_reward_ms: f64, dt_ms: f64) -> Result<Third> {
-    not_negative("expected_reward_ms", expected_reward_ms)?;
-    let decay = libm::exp(-dt_ms / expected_reward_ms);
-    Ok(if expected_reward_ms > 0.0 { Third::PredictionError { decay } } else { Third::Reward })
 }
 
 /// A rule's parameters: the defaults, overlaid with those that are given.

@@ -10,20 +10,27 @@
 //! 14), or through an eligibility z: z ← z e^(−Δt/τ_z) + ζ/τ_z, Δw = γ Δt r z (`mstdpet`, eqs 15 to 17), or c ← c +
 //! ζ, Δw = (d₀ + d) c, with dopamine d (`da-stdp`, Izhikevich 2007).
 
-use super::{factor, parameters, table, Needs, SynapseRule, SynapseRuleInfo};
+use super::third::factor;
+use super::{
+    parameters, table, FusedSynapseRule, Needs, PlasticSynapses, SynapseMoment, SynapseRule, SynapseRuleInfo, Third,
+};
 use crate::error::Result;
 use crate::keys::Key;
 use crate::papers::{FLORIAN_2007, IZHIKEVICH_2007, SONG_2000};
 use crate::ranges::{expect, not_negative, number, positive};
+use candle_core::Tensor;
 use documented::DocumentedFields;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use toml::Table;
 
 /// A rule of this family, with its parameters in steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PairRule {
+    /// Its name.
+    pub name: &'static str,
     /// e^(−Δt/τ₊).
     pub pre_decay: f64,
     /// e^(−Δt/τ₋).
@@ -54,28 +61,6 @@ pub enum Simultaneous {
     Both,
     /// Only A₋ counts: P⁺ is that of the step before (Izhikevich).
     Depression,
-}
-
-/// The third factor of the rule.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Third {
-    /// None: always 1.
-    None,
-    /// The reward.
-    Reward,
-    /// The reward minus the expected one, its running mean, which decays by `decay` in a step.
-    PredictionError {
-        /// e^(−Δt/τ_r).
-        decay: f64,
-    },
-    /// Dopamine: rewards add up in d, which decays by `decay` in a step; `tonic` is always there.
-    Dopamine {
-        /// e^(−Δt/τ_d).
-        decay: f64,
-        /// d₀.
-        tonic: f64,
-    },
 }
 
 /// The parameters of `stdp`, `mstdp` and `mstdpet`; those that a rule does not have are not given.
@@ -159,7 +144,6 @@ pub(super) const STDP: SynapseRuleInfo = SynapseRuleInfo {
     summary: "spike-timing-dependent plasticity of pairs, without a third factor (Song et al. 2000)",
     papers: &[SONG_2000],
     equation: "Δw_ij = γ ζ_ij, ζ_ij = A₊ P⁺_j f_i + A₋ P⁻_i f_j",
-    needs: Needs::Spikes,
     keys: Key::of::<Pairs>,
     parameters: || table(&Pairs { gamma: 0.01, expected_reward_ms: None, ..Pairs::default() }),
     build: |table, dt_ms| build(&STDP, table, dt_ms),
@@ -170,7 +154,6 @@ pub(super) const MSTDP: SynapseRuleInfo = SynapseRuleInfo {
     summary: "spike-timing-dependent plasticity times the reward of the next step (Florian 2007)",
     papers: &[FLORIAN_2007],
     equation: "Δw_ij = γ r ζ_ij with the reward r of the next step",
-    needs: Needs::Spikes,
     keys: Key::of::<Pairs>,
     parameters: || table(&Pairs::default()),
     build: |table, dt_ms| build(&MSTDP, table, dt_ms),
@@ -181,7 +164,6 @@ pub(super) const MSTDPET: SynapseRuleInfo = SynapseRuleInfo {
     summary: "reward times an eligibility trace of spike-timing-dependent plasticity (Florian 2007)",
     papers: &[FLORIAN_2007],
     equation: "z_ij ← z_ij e^(−Δt/τ_z) + ζ_ij/τ_z; Δw_ij = γ Δt r z_ij",
-    needs: Needs::Spikes,
     keys: Key::of::<Pairs>,
     parameters: || table(&Pairs { gamma: 0.625, tau_z_ms: Some(25.0), ..Pairs::default() }),
     build: |table, dt_ms| build(&MSTDPET, table, dt_ms),
@@ -192,7 +174,6 @@ pub(super) const DA_STDP: SynapseRuleInfo = SynapseRuleInfo {
     summary: "spike-timing-dependent plasticity with an eligibility trace, gated by dopamine (Izhikevich 2007)",
     papers: &[IZHIKEVICH_2007],
     equation: "c_ij ← c_ij e^(−Δt/τ_c) + ζ_ij; Δw_ij = (d₀ + d) c_ij",
-    needs: Needs::Spikes,
     keys: Key::of::<Dopaminergic>,
     parameters: || table(&Dopaminergic::default()),
     build: |table, dt_ms| {
@@ -217,33 +198,34 @@ pub(super) const DA_STDP: SynapseRuleInfo = SynapseRuleInfo {
             simultaneous: Simultaneous::Depression,
             eligibility: Some((libm::exp(-own.every_ms / own.tau_c_ms), 1.0)),
             period: period.round() as u64,
-            ..pairs.rule(dt_ms, third)?
+            ..pairs.rule(DA_STDP.name, dt_ms, third)?
         };
-        Ok(SynapseRule::Pair(rule))
+        Ok(Arc::new(rule))
     },
 };
 
 /// One of the rules that [`Pairs`] describes.
-fn build(info: &SynapseRuleInfo, given: Table, dt_ms: f64) -> Result<SynapseRule> {
+fn build(info: &SynapseRuleInfo, given: Table, dt_ms: f64) -> Result<Arc<dyn SynapseRule>> {
     let own: Pairs = parameters((info.parameters)(), given)?;
     let third = own.expected_reward_ms.map_or(Ok(Third::None), |tau| factor(tau, dt_ms))?;
-    let Some(tau_z_ms) = own.tau_z_ms else { return Ok(SynapseRule::Pair(own.rule(dt_ms, third)?)) };
+    let Some(tau_z_ms) = own.tau_z_ms else { return Ok(Arc::new(own.rule(info.name, dt_ms, third)?)) };
     positive("tau_z_ms", tau_z_ms)?;
-    Ok(SynapseRule::Pair(PairRule {
+    Ok(Arc::new(PairRule {
         rate: own.gamma * dt_ms,
         eligibility: Some((libm::exp(-dt_ms / tau_z_ms), 1.0 / tau_z_ms)),
-        ..own.rule(dt_ms, third)?
+        ..own.rule(info.name, dt_ms, third)?
     }))
 }
 
 impl Pairs {
-    fn rule(self, dt_ms: f64, third: Third) -> Result<PairRule> {
+    fn rule(self, name: &'static str, dt_ms: f64, third: Third) -> Result<PairRule> {
         number("gamma", self.gamma)?;
         positive("tau_plus_ms", self.tau_plus_ms)?;
         positive("tau_minus_ms", self.tau_minus_ms)?;
         number("a_plus", self.a_plus)?;
         number("a_minus", self.a_minus)?;
         Ok(PairRule {
+            name,
             pre_decay: libm::exp(-dt_ms / self.tau_plus_ms),
             post_decay: libm::exp(-dt_ms / self.tau_minus_ms),
             a_plus: self.a_plus,
@@ -258,28 +240,63 @@ impl Pairs {
     }
 }
 
-impl Third {
-    /// The factor of a step with this `reward`; moves `level`, which is dopamine or the expected reward.
-    pub(crate) fn of(&self, level: &mut f64, reward: f64) -> f64 {
-        match *self {
-            Third::None => 1.0,
-            Third::Reward => reward,
-            Third::PredictionError { decay } => {
-                let error = reward - *level;
-                *level = decay * *level + (1.0 - decay) * reward;
-                error
-            }
-            Third::Dopamine { decay, tonic } => {
-                *level = *level * decay + reward;
-                tonic + *level
-            }
-        }
-    }
-}
-
 impl PairRule {
     /// The third factor of a step times the rate.
     pub(crate) fn gate(&self, level: &mut f64, reward: f64) -> f64 {
         self.rate * self.third.of(level, reward)
+    }
+}
+
+impl SynapseRule for PairRule {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::Spikes
+    }
+
+    fn variables(&self) -> Vec<&str> {
+        self.eligibility.map_or(Vec::new(), |_| vec!["eligibility"])
+    }
+
+    fn traces(&self) -> (bool, bool) {
+        (true, true)
+    }
+
+    fn looks_back(&self) -> bool {
+        true
+    }
+
+    fn step(&self, synapses: &mut PlasticSynapses, moment: &mut SynapseMoment) -> candle_core::Result<()> {
+        let gate = self.third.times(self.rate, &mut synapses.level, moment.rewards);
+        let gate = synapses.each(&gate)?;
+        let (f_pre, f_post) = (moment.pre, moment.post);
+        let (Some(p), Some(q)) = (&synapses.pre, &synapses.post) else { return Ok(()) };
+        let moved = |trace: &Tensor, decay: f64, f: &Tensor| {
+            let kept = if self.accumulates { trace.clone() } else { (trace * f.affine(-1.0, 1.0)?)? };
+            kept.affine(decay, 0.0)? + f
+        };
+        let q = moved(q, self.post_decay, f_post)?;
+        let after = moved(p, self.pre_decay, f_pre)?;
+        let used = if self.simultaneous == Simultaneous::Both { &after } else { p };
+        let potentiation = PlasticSynapses::outer(f_post, used)?.affine(self.a_plus, 0.0)?;
+        let zeta = (potentiation + PlasticSynapses::outer(&q, f_pre)?.affine(self.a_minus, 0.0)?)?;
+        let zeta = (zeta * &synapses.mask)?;
+        (synapses.pre, synapses.post) = (Some(after), Some(q));
+        let (Some((decay, scale)), [z]) = (self.eligibility, &synapses.synaptic[..]) else {
+            return synapses.add(&zeta.broadcast_mul(&gate)?);
+        };
+        let mut z = (z + zeta.affine(scale, 0.0)?)?;
+        if (moment.now + 1).is_multiple_of(self.period) {
+            synapses.add(&z.broadcast_mul(&gate)?)?;
+            z = z.affine(decay, 0.0)?;
+        }
+        synapses.synaptic = vec![z];
+        Ok(())
+    }
+
+    fn fused(&self) -> Option<FusedSynapseRule> {
+        Some(FusedSynapseRule::Pair(*self))
     }
 }

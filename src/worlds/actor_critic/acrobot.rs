@@ -1,10 +1,11 @@
 //! `acrobot-swing-up`: lift the tip of a double pendulum above its bar by a torque on the middle joint.
 
-use super::body::{kinship_along, parameters, vote_along, Body, Happened};
+use super::body::{first, kinship_along, vote_along, Body, Happened};
 use super::place_cells::Axis;
-use super::ActorCritic;
+use super::{parameters, ActorCritic, LifeInfo};
 use crate::environments::runge_kutta;
 use crate::error::Result;
+use crate::papers::FREMAUX_2013;
 use crate::random::Stream;
 use crate::ranges::{number, positive};
 use documented::DocumentedFields;
@@ -15,9 +16,20 @@ use std::f64::consts::{PI, TAU};
 /// The largest velocities.
 const MOST: [f64; 2] = [4.0 * PI, 9.0 * PI];
 
+pub(in crate::worlds) const LIFE: LifeInfo = LifeInfo {
+    name: "acrobot-swing-up",
+    summary: "spiking actor and critic swing a double pendulum up (Frémaux et al. 2013, figure 5)",
+    papers: &[FREMAUX_2013],
+    rules: &["td-ltp"],
+    measure: ("last_s", false),
+    preset: include_str!("acrobot-swing-up.toml"),
+    keys: ActorCritic::keys::<Acrobot>,
+    build: |table, places| parameters::<ActorCritic>(table)?.build::<Acrobot>("acrobot-swing-up", places),
+};
+
 #[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Parameters {
+pub(super) struct Acrobot {
     /// F_max, the largest torque.
     torque: f64,
     /// The reward per second.
@@ -26,23 +38,6 @@ pub(super) struct Parameters {
     goal_height: f64,
     /// Width of the lateral connections between actor neurons, in neurons.
     kin: f64,
-}
-
-pub(super) struct Acrobot {
-    own: Parameters,
-    goal_reward: f64,
-    state: [f64; 4],
-}
-
-impl Acrobot {
-    pub fn new(world: &ActorCritic) -> Result<Self> {
-        let own: Parameters = parameters(world)?;
-        positive("world.body.torque", own.torque)?;
-        number("world.body.time_reward", own.time_reward)?;
-        number("world.body.goal_height", own.goal_height)?;
-        positive("world.body.kin", own.kin)?;
-        Ok(Acrobot { own, goal_reward: world.goal_reward, state: [0.0; 4] })
-    }
 }
 
 /// d/dt of both angles and velocities under a torque: links of length 1 and mass 1, I = 1/12, g = 9.8.
@@ -64,6 +59,13 @@ fn slope([one, two, d_one, d_two]: [f64; 4], torque: f64) -> [f64; 4] {
 }
 
 impl Body for Acrobot {
+    fn check(&self) -> Result<()> {
+        positive("world.body.torque", self.torque)?;
+        number("world.body.time_reward", self.time_reward)?;
+        number("world.body.goal_height", self.goal_height)?;
+        positive("world.body.kin", self.kin)
+    }
+
     fn axes(&self) -> Vec<Axis> {
         let angle = || Axis::new(0.0, PI / 3.0, 6, PI / 3.0, true);
         let velocity = |most: f64| {
@@ -74,53 +76,54 @@ impl Body for Acrobot {
     }
 
     fn vote(&self, k: usize, n: usize) -> [f64; 2] {
-        vote_along(self.own.torque, k, n)
+        vote_along(self.torque, k, n)
     }
 
     fn kinship(&self, apart: usize, _: usize) -> f64 {
-        kinship_along(apart, self.own.kin)
+        kinship_along(apart, self.kin)
     }
 
     fn weighs(&self) -> bool {
         true
     }
 
-    fn state(&mut self) -> &mut [f64] {
-        &mut self.state
+    fn numbers(&self) -> usize {
+        4
     }
 
-    fn start(&mut self, _: &mut Stream) {
-        self.state = [0.0; 4];
+    fn start(&self, _: &mut Stream) -> Vec<f64> {
+        vec![0.0; 4]
     }
 
     /// The tip.
-    fn drawn(&self) -> [f64; 2] {
-        let [one, two, ..] = self.state;
+    fn drawn(&self, state: &[f64]) -> [f64; 2] {
+        let [one, two] = first(state);
         [libm::sin(one) + libm::sin(one + two), -libm::cos(one) - libm::cos(one + two)]
     }
 
     fn outline(&self) -> Vec<Vec<(f64, f64)>> {
-        let height = self.own.goal_height;
+        let height = self.goal_height;
         vec![vec![(-2.0, height), (2.0, height)]]
     }
 
-    fn coordinates(&self) -> Vec<f64> {
-        let [one, two, d_one, d_two] = self.state;
+    fn coordinates(&self, state: &[f64]) -> Vec<f64> {
+        let [one, two, d_one, d_two] = first(state);
         vec![one, two, libm::atan(d_one / 4.0), libm::atan(d_two / 4.0)]
     }
 
-    fn act(&mut self, [torque, _]: [f64; 2], dt_ms: f64) -> Happened {
-        let torque = torque.clamp(-self.own.torque, self.own.torque);
-        let [one, two, d_one, d_two] = runge_kutta(self.state, dt_ms / 1000.0, |at| slope(at, torque));
+    fn act(&self, state: &mut [f64], [torque, _]: [f64; 2], dt_ms: f64) -> Happened {
+        let torque = torque.clamp(-self.torque, self.torque);
+        let [one, two, d_one, d_two] = runge_kutta(first(state), dt_ms / 1000.0, |at| slope(at, torque));
         let turned = |angle: f64| angle - TAU * (angle / TAU).round();
-        self.state = [turned(one), turned(two), d_one.clamp(-MOST[0], MOST[0]), d_two.clamp(-MOST[1], MOST[1])];
+        state.copy_from_slice(&[
+            turned(one),
+            turned(two),
+            d_one.clamp(-MOST[0], MOST[0]),
+            d_two.clamp(-MOST[1], MOST[1]),
+        ]);
         let height = -libm::cos(one) - libm::cos(one + two);
-        let reached = height > self.own.goal_height;
-        Happened {
-            event: if reached { self.goal_reward } else { 0.0 },
-            flow: self.own.time_reward,
-            end: reached.then_some(true),
-        }
+        let reached = height > self.goal_height;
+        Happened { event: 0.0, goal: reached, flow: self.time_reward, end: reached.then_some(true) }
     }
 }
 

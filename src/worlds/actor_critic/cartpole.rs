@@ -1,10 +1,11 @@
 //! `cartpole-swing-up`: swing a pole up by pushing its cart, and balance it.
 
-use super::body::{kinship_along, parameters, vote_along, Body, Happened};
+use super::body::{first, kinship_along, vote_along, Body, Happened};
 use super::place_cells::Axis;
-use super::ActorCritic;
+use super::{parameters, ActorCritic, LifeInfo};
 use crate::environments::runge_kutta;
 use crate::error::Result;
+use crate::papers::FREMAUX_2013;
 use crate::random::Stream;
 use crate::ranges::{number, positive};
 use documented::DocumentedFields;
@@ -16,9 +17,20 @@ use std::f64::consts::{PI, TAU};
 /// A trial ends beyond these positions and angles.
 const MOST: [f64; 2] = [2.5, 5.0 * PI];
 
+pub(in crate::worlds) const LIFE: LifeInfo = LifeInfo {
+    name: "cartpole-swing-up",
+    summary: "spiking actor and critic swing a pole up (Frémaux et al. 2013, figure 6); balancing is hardly learnt",
+    papers: &[FREMAUX_2013],
+    rules: &["td-ltp"],
+    measure: ("last_s", true),
+    preset: include_str!("cartpole-swing-up.toml"),
+    keys: ActorCritic::keys::<Cartpole>,
+    build: |table, places| parameters::<ActorCritic>(table)?.build::<Cartpole>("cartpole-swing-up", places),
+};
+
 #[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Parameters {
+pub(super) struct Cartpole {
     /// F_max, the largest force.
     force: f64,
     /// The reward per second upright, times the cosine of the angle.
@@ -31,24 +43,6 @@ pub(super) struct Parameters {
     in_a_row: bool,
     /// Width of the lateral connections between actor neurons, in neurons.
     kin: f64,
-}
-
-pub(super) struct Cartpole {
-    own: Parameters,
-    /// Position, angle (0: upright), their velocities; how long it has been upright, and the longest it was.
-    state: [f64; 6],
-}
-
-impl Cartpole {
-    pub fn new(world: &ActorCritic) -> Result<Self> {
-        let own: Parameters = parameters(world)?;
-        positive("world.body.force", own.force)?;
-        number("world.body.upright_reward", own.upright_reward)?;
-        number("world.body.crash_reward", own.crash_reward)?;
-        positive("world.body.balanced_s", own.balanced_s)?;
-        positive("world.body.kin", own.kin)?;
-        Ok(Cartpole { own, state: [0.0; 6] })
-    }
 }
 
 /// d/dt of position, angle and velocities under a force: l = 0.5, m_c = 1, m_p = 0.1, μ_c = 5e-4, μ_p = 2e-6, g = 9.8.
@@ -65,6 +59,14 @@ fn slope([_, angle, v, turning]: [f64; 4], force: f64) -> [f64; 4] {
 }
 
 impl Body for Cartpole {
+    fn check(&self) -> Result<()> {
+        positive("world.body.force", self.force)?;
+        number("world.body.upright_reward", self.upright_reward)?;
+        number("world.body.crash_reward", self.crash_reward)?;
+        positive("world.body.balanced_s", self.balanced_s)?;
+        positive("world.body.kin", self.kin)
+    }
+
     fn axes(&self) -> Vec<Axis> {
         let linear = || Axis::new(-3.75, 1.25, 7, 1.25, false);
         let angle = Axis::new(-PI, TAU / 15.0, 15, TAU / 15.0, true);
@@ -72,28 +74,29 @@ impl Body for Cartpole {
     }
 
     fn vote(&self, k: usize, n: usize) -> [f64; 2] {
-        vote_along(self.own.force, k, n)
+        vote_along(self.force, k, n)
     }
 
     fn kinship(&self, apart: usize, _: usize) -> f64 {
-        kinship_along(apart, self.own.kin)
+        kinship_along(apart, self.kin)
     }
 
     fn weighs(&self) -> bool {
         true
     }
 
-    fn state(&mut self) -> &mut [f64] {
-        &mut self.state
+    fn numbers(&self) -> usize {
+        6
     }
 
-    fn start(&mut self, rng: &mut Stream) {
-        self.state = [0.0, PI * (2.0 * rng.random::<f64>() - 1.0), 0.0, 0.0, 0.0, 0.0];
+    /// Position, angle (0: upright), their velocities; how long it has been upright, and the longest it was.
+    fn start(&self, rng: &mut Stream) -> Vec<f64> {
+        vec![0.0, PI * (2.0 * rng.random::<f64>() - 1.0), 0.0, 0.0, 0.0, 0.0]
     }
 
     /// The tip of the pole.
-    fn drawn(&self) -> [f64; 2] {
-        let [x, angle, ..] = self.state;
+    fn drawn(&self, state: &[f64]) -> [f64; 2] {
+        let [x, angle] = first(state);
         [x + libm::sin(angle), libm::cos(angle)]
     }
 
@@ -101,32 +104,33 @@ impl Body for Cartpole {
         vec![vec![(-MOST[0], 0.0), (MOST[0], 0.0)]]
     }
 
-    fn coordinates(&self) -> Vec<f64> {
-        self.state[..4].to_vec()
+    fn coordinates(&self, state: &[f64]) -> Vec<f64> {
+        state[..4].to_vec()
     }
 
-    fn act(&mut self, [force, _]: [f64; 2], dt_ms: f64) -> Happened {
-        let force = force.clamp(-self.own.force, self.own.force);
-        let [x, angle, v, turning, upright, longest] = self.state;
+    fn act(&self, state: &mut [f64], [force, _]: [f64; 2], dt_ms: f64) -> Happened {
+        let force = force.clamp(-self.force, self.force);
+        let [x, angle, v, turning, upright, longest] = first(state);
         let [x, angle, v, turning] = runge_kutta([x, angle, v, turning], dt_ms / 1000.0, |at| slope(at, force));
         let up = (angle - TAU * (angle / TAU).round()).abs() < PI / 4.0;
         let upright = match up {
             true => upright + dt_ms / 1000.0,
-            false if self.own.in_a_row => 0.0,
+            false if self.in_a_row => 0.0,
             false => upright,
         };
         let longest = longest.max(upright);
-        self.state = [x, angle, v, turning, upright, longest];
+        state.copy_from_slice(&[x, angle, v, turning, upright, longest]);
         let crashed = x.abs() > MOST[0] || angle.abs() > MOST[1];
         Happened {
-            event: if crashed { self.own.crash_reward } else { 0.0 },
-            flow: self.own.upright_reward * libm::cos(angle),
-            end: crashed.then_some(self.endures()),
+            goal: false,
+            event: if crashed { self.crash_reward } else { 0.0 },
+            flow: self.upright_reward * libm::cos(angle),
+            end: crashed.then_some(self.endures(state)),
         }
     }
 
-    fn endures(&self) -> bool {
-        self.state[5] > self.own.balanced_s
+    fn endures(&self, state: &[f64]) -> bool {
+        state[5] > self.balanced_s
     }
 }
 

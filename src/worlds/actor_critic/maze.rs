@@ -1,9 +1,10 @@
 //! `maze`: find the goal in the middle of a square, from any side of a U-shaped wall around it.
 
-use super::body::{parameters, Body, Happened};
+use super::body::{first, Body, Happened};
 use super::place_cells::Axis;
-use super::ActorCritic;
+use super::{parameters, ActorCritic, LifeInfo};
 use crate::error::Result;
+use crate::papers::FREMAUX_2013;
 use crate::random::Stream;
 use crate::ranges::{number, positive};
 use documented::DocumentedFields;
@@ -18,9 +19,20 @@ const WALL: f64 = 10.0;
 const OBSTACLES: [[f64; 4]; 3] = [[-5.0, -3.0, -5.0, 5.0], [3.0, 5.0, -5.0, 5.0], [-5.0, 5.0, -5.0, -3.0]];
 const STARTS: [[f64; 2]; 4] = [[7.5, 0.0], [-7.5, 0.0], [0.0, 7.5], [0.0, -7.5]];
 
+pub(in crate::worlds) const LIFE: LifeInfo = LifeInfo {
+    name: "maze",
+    summary: "spiking actor and critic find a goal behind a U-shaped wall (Frémaux et al. 2013, figure 4)",
+    papers: &[FREMAUX_2013],
+    rules: &["td-ltp", "td-stdp", "r-max"],
+    measure: ("last_s", false),
+    preset: include_str!("maze.toml"),
+    keys: ActorCritic::keys::<Maze>,
+    build: |table, places| parameters::<ActorCritic>(table)?.build::<Maze>("maze", places),
+};
+
 #[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Parameters {
+pub(super) struct Maze {
     /// The reward for running into a wall.
     wall_reward: f64,
     /// How far the body is thrown back.
@@ -33,26 +45,10 @@ pub(super) struct Parameters {
     goal_radius: f64,
 }
 
-pub(super) struct Maze {
-    own: Parameters,
-    goal_reward: f64,
-    at: [f64; 2],
-}
-
 impl Maze {
-    pub fn new(world: &ActorCritic) -> Result<Self> {
-        let own: Parameters = parameters(world)?;
-        number("world.body.wall_reward", own.wall_reward)?;
-        positive("world.body.bounce", own.bounce)?;
-        number("world.body.speed", own.speed)?;
-        number("world.body.sharpness", own.sharpness)?;
-        positive("world.body.goal_radius", own.goal_radius)?;
-        Ok(Maze { own, goal_reward: world.goal_reward, at: STARTS[0] })
-    }
-
     /// The next position and whether something was in the way.
-    fn moved(&self, by: [f64; 2]) -> ([f64; 2], bool) {
-        let (old, bounce) = (self.at, self.own.bounce);
+    fn moved(&self, old: [f64; 2], by: [f64; 2]) -> ([f64; 2], bool) {
+        let bounce = self.bounce;
         let mut new = [old[0] + by[0], old[1] + by[1]];
         let outside = new.map(|x| x.abs() > WALL);
         for k in (0..2).filter(|k| outside[*k]) {
@@ -74,6 +70,14 @@ impl Maze {
 }
 
 impl Body for Maze {
+    fn check(&self) -> Result<()> {
+        number("world.body.wall_reward", self.wall_reward)?;
+        positive("world.body.bounce", self.bounce)?;
+        number("world.body.speed", self.speed)?;
+        number("world.body.sharpness", self.sharpness)?;
+        positive("world.body.goal_radius", self.goal_radius)
+    }
+
     fn axes(&self) -> Vec<Axis> {
         // exp(−d²/2²), as wide as centres are apart.
         (0..2).map(|_| Axis::new(-12.0, 2.0, 13, SQRT_2, false)).collect()
@@ -81,27 +85,27 @@ impl Body for Maze {
 
     fn vote(&self, k: usize, n: usize) -> [f64; 2] {
         let (sin, cos) = libm::sincos(TAU * k as f64 / n as f64);
-        [self.own.speed * sin, self.own.speed * cos]
+        [self.speed * sin, self.speed * cos]
     }
 
     fn kinship(&self, apart: usize, n: usize) -> f64 {
-        libm::exp(self.own.sharpness * libm::cos(TAU * apart as f64 / n as f64))
+        libm::exp(self.sharpness * libm::cos(TAU * apart as f64 / n as f64))
     }
 
     fn weighs(&self) -> bool {
         false
     }
 
-    fn state(&mut self) -> &mut [f64] {
-        &mut self.at
+    fn numbers(&self) -> usize {
+        2
     }
 
-    fn start(&mut self, rng: &mut Stream) {
-        self.at = STARTS[rng.random_range(0..STARTS.len())];
+    fn start(&self, rng: &mut Stream) -> Vec<f64> {
+        STARTS[rng.random_range(0..STARTS.len())].to_vec()
     }
 
-    fn drawn(&self) -> [f64; 2] {
-        self.at
+    fn drawn(&self, state: &[f64]) -> [f64; 2] {
+        first(state)
     }
 
     fn outline(&self) -> Vec<Vec<(f64, f64)>> {
@@ -118,20 +122,20 @@ impl Body for Maze {
             (-5.0, 5.0),
         ];
         let goal = (0..=60).map(|k| libm::sincos(TAU * f64::from(k) / 60.0));
-        let radius = self.own.goal_radius;
+        let radius = self.goal_radius;
         vec![square.into(), u.into(), goal.map(|(sin, cos)| (radius * sin, radius * cos)).collect()]
     }
 
-    fn coordinates(&self) -> Vec<f64> {
-        self.at.to_vec()
+    fn coordinates(&self, state: &[f64]) -> Vec<f64> {
+        state.to_vec()
     }
 
-    fn act(&mut self, velocity: [f64; 2], dt_ms: f64) -> Happened {
-        let (at, hit) = self.moved(velocity.map(|v| v * dt_ms / 1000.0));
-        self.at = at;
-        let reached = libm::hypot(at[0], at[1]) < self.own.goal_radius;
-        let event = if hit { self.own.wall_reward } else { 0.0 } + if reached { self.goal_reward } else { 0.0 };
-        Happened { event, flow: 0.0, end: reached.then_some(true) }
+    fn act(&self, state: &mut [f64], velocity: [f64; 2], dt_ms: f64) -> Happened {
+        let (at, hit) = self.moved(first(state), velocity.map(|v| v * dt_ms / 1000.0));
+        state.copy_from_slice(&at);
+        let reached = libm::hypot(at[0], at[1]) < self.goal_radius;
+        let event = if hit { self.wall_reward } else { 0.0 };
+        Happened { event, goal: reached, flow: 0.0, end: reached.then_some(true) }
     }
 }
 
@@ -141,12 +145,11 @@ mod tests {
 
     #[test]
     fn walls_are_in_the_way() {
-        let own = Parameters { wall_reward: -1.0, bounce: 0.1, speed: 1.8, sharpness: 8.0, goal_radius: 1.0 };
-        let mut maze = Maze { own, goal_reward: 100.0, at: [9.95, 0.0] };
-        let mut run = |at: [f64; 2], velocity: [f64; 2]| {
-            maze.at = at;
-            let happened = maze.act(velocity, 1.0);
-            (maze.at.map(|x| (x * 1e6).round() / 1e6), happened.event, happened.end)
+        let maze = Maze { wall_reward: -1.0, bounce: 0.1, speed: 1.8, sharpness: 8.0, goal_radius: 1.0 };
+        let run = |mut at: [f64; 2], velocity: [f64; 2]| {
+            let happened = maze.act(&mut at, velocity, 1.0);
+            let reward = happened.event + if happened.goal { 100.0 } else { 0.0 };
+            (at.map(|x| (x * 1e6).round() / 1e6), reward, happened.end)
         };
         assert_eq!(run([9.95, 0.0], [100.0, 10.0]), ([9.9, 0.01], -1.0, None));
         assert_eq!(run([5.02, 1.0], [-30.0, 0.0]), ([5.12, 1.0], -1.0, None));

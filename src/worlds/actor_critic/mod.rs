@@ -2,33 +2,35 @@
 //! a body is, actor neurons vote on what it does, the critic predicts reward, and its error is the reward that
 //! networks in this world learn from.
 //!
-//! `critic.rs` and `actor.rs` read spikes, `place_cells.rs` makes them; `body.rs` is what all bodies share, each of
-//! which has its own file; `trials.rs` summarises a life.
+//! `agent.rs` is the state of a network there; `critic.rs` and `actor.rs` read spikes, `place_cells.rs` makes them;
+//! `trials.rs` summarises a life. Each body has its own file, with the life that it lives; `body.rs` is what they share.
 
-mod acrobot;
+pub(super) mod acrobot;
 mod actor;
+mod agent;
 mod body;
-mod cartpole;
+pub(super) mod cartpole;
 mod critic;
-mod maze;
+pub(super) mod maze;
 mod place_cells;
-mod track;
+pub(super) mod track;
 mod trials;
 
-use super::{restored, state, within, Block, Curve, LifeRow, Places, Verdict, View, Wiring, World, MOST_STEPS};
-use crate::error::{ensure, Result};
+use super::{parameters, Curve, LifeInfo, LifeRow, Places, Verdict, World, WorldState};
+use crate::error::{Error, Result};
 use crate::keys::{Key, OtherKeys};
-use crate::random::{stream, Phase, Purpose, Stream};
 use crate::ranges::{expect, not_negative, number, positive};
-use actor::{Actor, Voting};
+use actor::Actor;
+use agent::Agent;
 use body::Body;
-use critic::{Critic, Prediction};
+use critic::Critic;
 use documented::DocumentedFields;
-use place_cells::{Axis, PlaceCells};
+use place_cells::Axis;
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The largest mean number of spikes per step of a place cell at its centre, or of all together. A neuron then
 /// practically never has more than the `most_spikes` of its model.
@@ -71,79 +73,46 @@ pub struct ActorCritic {
 }
 
 impl ActorCritic {
-    /// The parameters of the world called `name`.
-    pub(crate) fn keys(name: &str) -> Vec<Key> {
-        let body = match name {
-            "maze" => Key::of::<maze::Parameters>(),
-            "linear-track" => Key::of::<track::Parameters>(),
-            "acrobot-swing-up" => Key::of::<acrobot::Parameters>(),
-            _ => Key::of::<cartpole::Parameters>(),
-        };
+    /// The parameters of a world with this body.
+    fn keys<B: DocumentedFields + JsonSchema>() -> Vec<Key> {
         let inside = |table: &'static str, keys: Vec<Key>| keys.into_iter().map(move |key| key.inside(table));
         let critic = inside("critic", Key::of::<Critic>());
         let actor = inside("actor", Key::of::<Actor>());
-        Key::of::<ActorCritic>().into_iter().chain(critic).chain(actor).chain(inside("body", body)).collect()
+        Key::of::<ActorCritic>().into_iter().chain(critic).chain(actor).chain(inside("body", Key::of::<B>())).collect()
     }
 }
 
-/// The state that outlives a step.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Now {
-    /// Trials that have ended.
-    trials: u64,
-    /// Steps since the trial began, or since it ended.
-    steps: u64,
-    pausing: bool,
-    started: bool,
-    body: Vec<f64>,
-    prediction: Prediction,
-    voting: Voting,
-    /// Both exponentials of the reward.
-    reward: [f64; 2],
-}
-
-/// The figures of a block.
-#[derive(Default)]
-struct Told {
-    /// The trial that ended: its duration and whether it was a success.
-    ended: Option<(f64, bool)>,
-    /// Sums of values and steps, in each part.
-    values: Vec<(f64, u32)>,
-    whole: (f64, u32),
-}
-
-struct Agent {
+/// The world: a body, the populations that move it, and the parameters in steps.
+#[derive(Clone)]
+struct Arena {
     own: ActorCritic,
-    body: Box<dyn Body>,
-    cells: PlaceCells,
-    votes: Vec<[f64; 2]>,
+    name: &'static str,
+    body: Arc<dyn Body>,
     places: Range<usize>,
     actors: Range<usize>,
     critics: Range<usize>,
     dt_ms: f64,
     steps: usize,
-    frozen: bool,
+    /// Spikes in a step of a place cell at its centre, or of all together.
+    per_step: f64,
     /// The decays in a step of both exponentials of the reward, of the value and of the votes.
     decays: [[f64; 2]; 3],
-    rng: Stream,
-    now: Now,
-    told: Told,
-    trail: Vec<Vec<[f64; 3]>>,
 }
 
 impl ActorCritic {
-    /// The world called `name`.
+    /// The world called `name`, with this body.
     ///
     /// # Errors
     /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if a population is missing or has the wrong
     /// size, or a parameter is out of range; [`Error::Usage`](crate::Error::Usage) for parameters that are not the body's.
-    pub(crate) fn build(self, name: &str, places: &Places) -> Result<Box<dyn World>> {
-        let body: Box<dyn Body> = match name {
-            "maze" => Box::new(maze::Maze::new(&self)?),
-            "linear-track" => Box::new(track::Track::new(&self)?),
-            "acrobot-swing-up" => Box::new(acrobot::Acrobot::new(&self)?),
-            _ => Box::new(cartpole::Cartpole::new(&self)?),
-        };
+    fn build<B>(self, name: &'static str, places: &Places) -> Result<Arc<dyn World>>
+    where
+        B: Body + DeserializeOwned + 'static,
+    {
+        let body = self.body.clone().try_into();
+        let body: B =
+            body.map_err(|error: toml::de::Error| Error::Usage(format!("world.body: {}", error.message().trim())))?;
+        body.check()?;
         expect(self.trials >= 1, "world.trials", self.trials, "at least 1")?;
         positive("world.trial_seconds", self.trial_seconds)?;
         not_negative("world.settling_ms", self.settling_ms)?;
@@ -152,8 +121,7 @@ impl ActorCritic {
         let few = (1..=self.judged).contains(&self.required);
         expect(few, "world.required", self.required, format!("1 to world.judged ({})", self.judged))?;
         let steps = places.steps("pause_seconds", self.pause_seconds * 1000.0)?;
-        let axes = body.axes();
-        let cells: usize = axes.iter().map(Axis::cells).product();
+        let cells: usize = body.axes().iter().map(Axis::cells).product();
         let place = places.of("place", |n| n == cells, &cells.to_string())?;
         let critics = places.of("critic", |n| n > 0, "at least 1")?;
         let actors = match places.populations.iter().any(|(name, _)| name == "actor") {
@@ -176,214 +144,55 @@ impl ActorCritic {
             self.cells_hz,
             format!("at most {most}, {MOST_A_STEP} a step"),
         )?;
-        Ok(Box::new(Agent {
-            votes: Vec::new(),
-            cells: PlaceCells::new(axes, per_step, self.cells_share),
-            decays,
-            body,
+        Ok(Arc::new(Arena {
+            name,
+            body: Arc::new(body),
             places: place,
             actors,
             critics,
             dt_ms: places.dt_ms,
             steps,
-            frozen: false,
-            rng: stream(0, 0, 0, Phase::Train, Purpose::World),
-            now: Now::default(),
-            told: Told::default(),
-            trail: Vec::new(),
+            per_step,
+            decays,
             own: self,
         }))
     }
 }
 
-impl Agent {
-    fn seconds(&self) -> f64 {
-        self.now.steps as f64 * self.dt_ms / 1000.0
-    }
-
-    fn start(&mut self) {
-        self.now.steps = 0;
-        self.now.pausing = false;
-        self.body.start(&mut self.rng);
-    }
-
-    /// Whether the pause after a trial is over; a life can end only then.
-    fn paused(&self) -> bool {
-        self.now.pausing && self.now.steps >= self.steps as u64
-    }
-
+impl Arena {
     /// The values that should be learnt in each part.
     fn values(&self) -> Vec<f64> {
         self.body.values(self.own.critic.horizon_s).iter().map(|v| v * self.own.goal_reward).collect()
     }
 }
 
-impl World for Agent {
+impl World for Arena {
+    fn name(&self) -> &str {
+        self.name
+    }
+
     fn steps(&self) -> usize {
         self.steps
     }
 
-    fn figures(&self) -> &'static [&'static str] {
-        let all: &[_] = &[
-            "trials",
-            "trial_s",
-            "reached",
-            "value",
-            "critic_hz",
-            "actor_hz",
-            "value_1",
-            "value_2",
-            "value_3",
-            "value_4",
-        ];
-        &all[..if self.body.values(1.0).is_empty() { 6 } else { 10 }]
+    fn figures(&self) -> Vec<&str> {
+        let mut figures = vec!["trials", "trial_s", "reached", "value", "critic_hz", "actor_hz"];
+        if !self.body.values(1.0).is_empty() {
+            figures.extend(["value_1", "value_2", "value_3", "value_4"]);
+        }
+        figures
     }
 
     fn memory(&self) -> f64 {
         16.0 * self.actors.len() as f64
     }
 
-    fn settle(&mut self, wiring: &mut [Wiring], newborn: bool) {
-        let n = self.actors.len();
-        self.votes = (0..n).map(|k| self.body.vote(k, n)).collect();
-        let lateral = wiring.iter_mut().filter(|wiring| newborn && wiring.name == "actor-actor");
-        for Wiring { pre, post, weight, .. } in lateral {
-            let kinship = |apart: u32| self.body.kinship(apart as usize, n);
-            let sum = |post: u32| (0..n as u32).filter(|k| *k != post).map(|k| kinship(k.abs_diff(post))).sum::<f64>();
-            let sums: Vec<f64> = (0..n as u32).map(sum).collect();
-            for ((pre, post), w) in pre.iter().zip(*post).zip(&mut **weight) {
-                *w = self.own.actor.lateral(kinship(pre.abs_diff(*post)), sums[*post as usize], n);
-            }
-        }
-    }
-
-    fn begin(&mut self, block: &mut Block) {
-        self.rng = block.rng.clone();
-        self.told = Told { values: vec![(0.0, 0); self.body.values(1.0).len()], ..Told::default() };
-        // Trials continue in the frozen time after a life.
-        self.frozen = block.frozen;
-        if !self.now.started || (self.frozen && self.paused()) {
-            self.now.started = true;
-            self.start();
-        }
-        if self.frozen && self.trail.is_empty() {
-            self.trail.push(Vec::new());
-        }
-    }
-
-    fn stimulate(&mut self, _: usize, input: &mut [f32]) {
-        if !self.now.pausing && !self.is_over() {
-            let coordinates = self.body.coordinates();
-            self.cells.spikes(&coordinates, &mut self.rng, |cell| input[self.places.start + cell] += 1.0);
-        }
-    }
-
-    fn observe(&mut self, _: usize, r: &[f32]) -> f64 {
-        if self.is_over() {
-            return 0.0;
-        }
-        let spikes = |places: &Range<usize>| r[places.clone()].iter().filter(|r| **r > 0.0).count() as f64;
-        let own = &self.own;
-        self.now.prediction.step(self.decays[1], spikes(&self.critics));
-        self.now.voting.step(self.decays[2], &r[self.actors.clone()], &self.votes);
-        self.now.reward = [0, 1].map(|k| self.now.reward[k] * self.decays[0][k]);
-        self.now.steps += 1;
-        let seconds = self.seconds();
-        let mut flow = 0.0;
-        if !self.now.pausing {
-            let action = self.now.voting.action(&own.actor, self.actors.len(), self.body.weighs());
-            let mut happened = self.body.act(action, self.dt_ms);
-            let ended_by_time = happened.end.is_none() && seconds >= own.trial_seconds - 1e-9;
-            if ended_by_time {
-                happened.end = Some(self.body.endures());
-            }
-            flow = happened.flow / 1000.0;
-            self.now.reward = self.now.reward.map(|trace| trace + happened.event);
-            if let Some(reached) = happened.end {
-                self.told.ended = Some((seconds, reached));
-                self.now.trials += 1;
-                (self.now.pausing, self.now.steps) = (true, 0);
-                self.now.prediction.end(&own.critic, self.critics.len(), ended_by_time);
-            }
-        }
-        let [slow, fast] = self.now.reward;
-        let reward = flow + (slow - fast) / (own.reward_decay_ms - own.reward_rise_ms);
-        let (value, slope) = self.now.prediction.value(&own.critic, self.critics.len(), self.now.pausing);
-        let settling = seconds * 1000.0 <= own.settling_ms;
-        if self.frozen && !self.now.pausing {
-            let every = (10.0 / self.dt_ms).round().max(1.0) as u64;
-            let [x, y] = self.body.drawn();
-            let trial = self.trail.last_mut().filter(|_| self.now.steps.is_multiple_of(every));
-            trial.into_iter().for_each(|trial| trial.push([x, y, value]));
-        }
-        if !self.now.pausing && !settling {
-            let add = |(sum, steps): &mut (f64, u32)| (*sum, *steps) = (*sum + value, *steps + 1);
-            add(&mut self.told.whole);
-            self.body.part().and_then(|part| self.told.values.get_mut(part)).into_iter().for_each(add);
-        }
-        let third = match (own.critic.predicts, settling && !self.now.pausing) {
-            (false, _) => reward,
-            (true, true) => 0.0,
-            (true, false) => slope - value / (1000.0 * own.critic.horizon_s) + reward,
-        };
-        if self.paused() && !self.is_over() {
-            self.start();
-            if self.frozen {
-                self.trail.push(Vec::new());
-            }
-        }
-        third
-    }
-
-    fn end(&mut self, view: &View) -> Vec<f64> {
-        self.now.body = self.body.state().to_vec();
-        let (seconds, reached) = self.told.ended.map_or((f64::NAN, f64::NAN), |(s, r)| (s, f64::from(u8::from(r))));
-        let rate = |places: &Range<usize>| if places.is_empty() { f64::NAN } else { view.rate(places) };
-        let mean = |(sum, steps): &(f64, u32)| sum / f64::from(*steps);
-        let mut figures = vec![
-            self.now.trials as f64,
-            seconds,
-            reached,
-            mean(&self.told.whole),
-            rate(&self.critics),
-            rate(&self.actors),
-        ];
-        figures.extend(self.told.values.iter().map(mean));
-        figures
-    }
-
-    fn is_over(&self) -> bool {
-        !self.frozen && self.now.trials >= self.own.trials && self.paused()
-    }
-
-    fn trail(&self) -> Option<&[Vec<[f64; 3]>]> {
-        Some(&self.trail)
+    fn start(&self, _: u64, _: u64) -> Box<dyn WorldState> {
+        Box::new(Agent::new(self.clone()))
     }
 
     fn outline(&self) -> Vec<Vec<(f64, f64)>> {
         self.body.outline()
-    }
-
-    fn state(&self) -> Value {
-        state(&self.now)
-    }
-
-    fn restore(&mut self, saved: &Value) -> Result<()> {
-        let now: Now = restored(saved)?;
-        within("trials", now.trials, 0..=MOST_STEPS)?;
-        within("steps", now.steps, 0..=MOST_STEPS)?;
-        if now.started {
-            let body = self.body.state();
-            let (found, expected) = (now.body.len(), body.len());
-            ensure!(
-                found == expected,
-                Content,
-                "the state of the world: body has {found} numbers; expected {expected}"
-            );
-            body.copy_from_slice(&now.body);
-        }
-        self.now = now;
-        Ok(())
     }
 
     fn curves(&self, rows: &[LifeRow]) -> Vec<Curve> {

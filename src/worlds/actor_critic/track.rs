@@ -1,9 +1,10 @@
 //! `linear-track`: run along a track to a reward, always at the same speed; only values are learnt.
 
-use super::body::{parameters, Body, Happened};
+use super::body::{Body, Happened};
 use super::place_cells::Axis;
-use super::ActorCritic;
+use super::{parameters, ActorCritic, LifeInfo};
 use crate::error::Result;
+use crate::papers::FREMAUX_2013;
 use crate::random::Stream;
 use crate::ranges::positive;
 use documented::DocumentedFields;
@@ -16,28 +17,29 @@ const GOAL: f64 = 16.0;
 /// Values are reported by quarters of the track.
 const PARTS: usize = 4;
 
+pub(in crate::worlds) const LIFE: LifeInfo = LifeInfo {
+    name: "linear-track",
+    summary: "values spread backward from a reward at the end of a track (Frémaux et al. 2013, figure 2)",
+    papers: &[FREMAUX_2013],
+    rules: &["td-ltp"],
+    measure: ("successes", true),
+    preset: include_str!("linear-track.toml"),
+    keys: ActorCritic::keys::<Track>,
+    build: |table, places| parameters::<ActorCritic>(table)?.build::<Track>("linear-track", places),
+};
+
 #[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Parameters {
+pub(super) struct Track {
     /// The velocity along the track, in units of length per second.
     speed: f64,
 }
 
-pub(super) struct Track {
-    own: Parameters,
-    goal_reward: f64,
-    at: [f64; 1],
-}
-
-impl Track {
-    pub fn new(world: &ActorCritic) -> Result<Self> {
-        let own: Parameters = parameters(world)?;
-        positive("world.body.speed", own.speed)?;
-        Ok(Track { own, goal_reward: world.goal_reward, at: [START] })
-    }
-}
-
 impl Body for Track {
+    fn check(&self) -> Result<()> {
+        positive("world.body.speed", self.speed)
+    }
+
     fn axes(&self) -> Vec<Axis> {
         vec![Axis::new(-42.0, 2.0, 43, SQRT_2, false), Axis::new(-4.0, 2.0, 5, SQRT_2, false)]
     }
@@ -54,35 +56,35 @@ impl Body for Track {
         false
     }
 
-    fn state(&mut self) -> &mut [f64] {
-        &mut self.at
+    fn numbers(&self) -> usize {
+        1
     }
 
-    fn start(&mut self, _: &mut Stream) {
-        self.at = [START];
+    fn start(&self, _: &mut Stream) -> Vec<f64> {
+        vec![START]
     }
 
-    fn drawn(&self) -> [f64; 2] {
-        [self.at[0], 0.0]
+    fn drawn(&self, state: &[f64]) -> [f64; 2] {
+        [state[0], 0.0]
     }
 
-    fn coordinates(&self) -> Vec<f64> {
-        vec![self.at[0], 0.0]
+    fn coordinates(&self, state: &[f64]) -> Vec<f64> {
+        vec![state[0], 0.0]
     }
 
-    fn act(&mut self, _: [f64; 2], dt_ms: f64) -> Happened {
-        self.at[0] += self.own.speed * dt_ms / 1000.0;
-        let reached = self.at[0] >= GOAL;
-        Happened { event: if reached { self.goal_reward } else { 0.0 }, flow: 0.0, end: reached.then_some(true) }
+    fn act(&self, state: &mut [f64], _: [f64; 2], dt_ms: f64) -> Happened {
+        state[0] += self.speed * dt_ms / 1000.0;
+        let reached = state[0] >= GOAL;
+        Happened { event: 0.0, goal: reached, flow: 0.0, end: reached.then_some(true) }
     }
 
-    fn part(&self) -> Option<usize> {
-        Some(((self.at[0] - START) / (GOAL - START) * PARTS as f64) as usize)
+    fn part(&self, state: &[f64]) -> Option<usize> {
+        Some(((state[0] - START) / (GOAL - START) * PARTS as f64) as usize)
     }
 
     /// The mean of e^((t − t_r)/τ_r) over each quarter.
     fn values(&self, horizon: f64) -> Vec<f64> {
-        let quarter = (GOAL - START) / self.own.speed / PARTS as f64 / horizon;
+        let quarter = (GOAL - START) / self.speed / PARTS as f64 / horizon;
         let at = |k: usize| libm::exp(-quarter * (PARTS - k) as f64);
         (0..PARTS).map(|k| (at(k + 1) - at(k)) / quarter).collect()
     }

@@ -1,14 +1,12 @@
-//! Lives in plain candle operations, all networks at once, on every device: what the fused engine is tested against.
-//! `rules.rs` has the rules.
+//! Lives in plain candle operations, all networks at once, on every device: what the fused engine is tested against, and
+//! what runs neuron models and rules that it does not know.
 
-mod rules;
-
-use super::{begin, draws, watched, world_of, Drawn, LifeEngine, LifeState, PlasticState};
+use super::{begin, draws, watched, world_of, Drawn, LifeEngine, LifeRecord, LifeState, PlasticState};
 use crate::error::Result;
 use crate::model::Synapses;
 use crate::presets::LifeSetup;
-use crate::rules::SynapseRule;
-use crate::worlds::{LifeRow, View, Wiring, World};
+use crate::rules::{PlasticSynapses, SynapseMoment};
+use crate::worlds::{LifeRow, View, Wiring, WorldState};
 use candle_core::{DType, Device, Tensor};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,27 +18,21 @@ pub(super) struct Reference {
     setup: Arc<LifeSetup>,
     device: Device,
     dtype: DType,
-    worlds: Vec<Box<dyn World>>,
+    worlds: Vec<Box<dyn WorldState>>,
     neurons: Vec<Vec<Tensor>>,
     /// The outputs of all neurons, the newest first.
     outputs: VecDeque<Tensor>,
     projections: Vec<Projection>,
     rewards: Vec<f64>,
-    /// The membrane potentials of the watched neurons of each network.
+    /// The population and place of each watched neuron, and their membrane potentials in each network.
+    watched: Vec<(usize, usize)>,
     membranes: Vec<Vec<Vec<f64>>>,
 }
 
 struct Projection {
     /// Of each network.
     synapses: Vec<Synapses>,
-    /// 1 where there is a synapse.
-    mask: Tensor,
-    weight: Tensor,
-    synaptic: Vec<Tensor>,
-    pre: Option<Tensor>,
-    post: Option<Tensor>,
-    /// Of each network.
-    level: Vec<f64>,
+    plastic: PlasticSynapses,
 }
 
 /// The matrices `[S, post, pre]` with `values` at the synapses.
@@ -55,7 +47,7 @@ fn dense(synapses: &[Synapses], values: impl Fn(usize) -> Vec<f64>, to: usize, f
 }
 
 impl Reference {
-    pub fn new(setup: &LifeSetup, mut states: Vec<LifeState>, device: &Device) -> Result<Self> {
+    pub fn new(setup: &LifeSetup, mut states: Vec<LifeState>, record: &LifeRecord, device: &Device) -> Result<Self> {
         let networks = setup.config.life.networks;
         let worlds = networks.range().zip(&mut states).map(|(network, state)| world_of(setup, network, state));
         let worlds = worlds.collect::<Result<_>>()?;
@@ -85,18 +77,21 @@ impl Reference {
                 let any = !of(&states[0].plastic[k]).is_empty();
                 any.then(|| stacked(&|state| of(&state.plastic[k]))).transpose()
             };
-            let variables = setup.rules[k].map_or(&[][..], |rule| rule.variables()).len();
+            let variables = setup.rules[k].as_ref().map_or(0, |rule| rule.variables().len());
             let synaptic =
                 (0..variables).map(|v| matrix(&|i| states[i].plastic[k].synaptic.get(v).cloned().unwrap_or_default()));
-            Ok(Projection {
+            let config = &setup.config.projections[k];
+            let plastic = PlasticSynapses {
                 mask: matrix(&|i| vec![1.0; synapses[i].pre.len()])?,
                 weight: matrix(&|i| synapses[i].weight.clone())?,
                 synaptic: synaptic.collect::<Outcome<_>>()?,
                 pre: kept(|plastic| &plastic.pre)?,
                 post: kept(|plastic| &plastic.post)?,
                 level: states.iter().flat_map(|state| state.plastic[k].level.iter().copied()).collect(),
-                synapses,
-            })
+                bounds: (config.w_min, config.w_max),
+                resets: setup.resets[k],
+            };
+            Ok(Projection { synapses, plastic })
         });
         let projections = projections.collect::<Outcome<_>>()?;
         Ok(Reference {
@@ -108,15 +103,9 @@ impl Reference {
             outputs,
             projections,
             rewards: states.iter().map(|state| state.reward).collect(),
-            membranes: vec![vec![Vec::new(); watched(setup).len()]; s],
+            membranes: vec![vec![Vec::new(); record.membranes.len()]; s],
+            watched: watched(setup, record),
         })
-    }
-
-    /// A tensor `[S, …]` of one number for each network.
-    fn each(&self, values: &[f64], dims: usize) -> Outcome<Tensor> {
-        let mut shape = vec![1; dims];
-        shape[0] = values.len();
-        Tensor::from_slice(values, shape, &Device::Cpu)?.to_dtype(self.dtype)?.to_device(&self.device)
     }
 
     fn host(&self, tensor: &Tensor) -> Outcome<Vec<Vec<f64>>> {
@@ -138,18 +127,19 @@ impl Reference {
         let zeros = |p: usize| setup.split[p].then(|| inputs[p].zeros_like()).transpose();
         let mut lasting = (0..populations.len()).map(zeros).collect::<Outcome<Vec<_>>>()?;
         let mut delivered = Vec::new();
+        let looks_back = |k: usize| setup.rules[k].as_ref().map(|rule| rule.looks_back());
         for (k, (_, from, to)) in setup.circuit.projections.iter().enumerate() {
             let r = of(&self.outputs[setup.delays[k] - 1], *from)?;
-            let arriving = self.projections[k].weight.matmul(&r.unsqueeze(2)?)?.squeeze(2)?;
+            let arriving = self.projections[k].plastic.weight.matmul(&r.unsqueeze(2)?)?.squeeze(2)?;
             match &mut lasting[*to] {
                 Some(lasting) if !setup.resets[k] => *lasting = (&*lasting + arriving)?,
                 _ => inputs[*to] = (&inputs[*to] + arriving)?,
             }
-            delivered.push(r);
-            if let (Some(SynapseRule::Pair(rule)), false) = (setup.rules[k], frozen) {
-                let fired = (of(&self.outputs[0], *from)?, of(&self.outputs[0], *to)?);
-                self.pairs(k, &rule, fired, now)?;
+            if !frozen && looks_back(k) == Some(true) {
+                let newest = self.outputs[0].clone();
+                self.learn(k, (&r, &newest), now, drawn)?;
             }
+            delivered.push(r);
         }
         let r = self.advance(&setup, (&inputs, &lasting), frozen, drawn)?;
         self.outputs.pop_back();
@@ -158,20 +148,32 @@ impl Reference {
         for ((world, r), reward) in self.worlds.iter_mut().zip(&seen).zip(&mut self.rewards) {
             *reward = world.observe(step, r);
         }
-        for (k, (_, _, to)) in setup.circuit.projections.iter().enumerate() {
-            match setup.rules[k].filter(|_| !frozen) {
-                Some(SynapseRule::Exploratory(rule)) => {
-                    self.explore(k, &rule, (&delivered[k], &of(&r, *to)?), now, drawn)?
-                }
-                Some(SynapseRule::EscapeRate(rule)) => {
-                    let Some(probability) = setup.models[*to].probability() else { continue };
-                    let probability = self.neurons[*to][probability].clone();
-                    self.escape(k, &rule, &delivered[k], (&of(&r, *to)?, &probability))?
-                }
-                Some(SynapseRule::Pair(_)) | None => (),
+        for (k, arrived) in delivered.iter().enumerate() {
+            if !frozen && looks_back(k) == Some(false) {
+                self.learn(k, (arrived, &r), now, drawn)?;
             }
         }
         Ok(seen)
+    }
+
+    /// Applies the rule of projection `k` in a step in which `arrived` came, with the `newest` outputs of all neurons.
+    fn learn(&mut self, k: usize, (arrived, newest): (&Tensor, &Tensor), now: u64, drawn: &mut [Drawn]) -> Outcome<()> {
+        let setup = &self.setup;
+        let (Some(rule), (_, from, to)) = (&setup.rules[k], &setup.circuit.projections[k]) else { return Ok(()) };
+        let of = |p: usize| {
+            let places = &setup.circuit.populations[p].1;
+            newest.narrow(1, places.start, places.len())
+        };
+        let mut moment = SynapseMoment {
+            arrived,
+            pre: &of(*from)?,
+            post: &of(*to)?,
+            probability: setup.models[*to].probability().map(|variable| &self.neurons[*to][variable]),
+            rewards: &self.rewards,
+            now,
+            random: drawn.iter_mut().map(|drawn| &mut drawn.coin).collect(),
+        };
+        rule.step(&mut self.projections[k].plastic, &mut moment)
     }
 
     fn advance(
@@ -196,11 +198,12 @@ impl Reference {
             self.neurons[p] = state;
             outputs.push(r);
         }
-        for (k, (p, neuron)) in watched(setup).into_iter().enumerate() {
-            let variables: Vec<Vec<Vec<f64>>> = self.neurons[p].iter().map(|v| self.host(v)).collect::<Outcome<_>>()?;
+        for (k, (p, neuron)) in self.watched.iter().enumerate() {
+            let variables: Vec<Vec<Vec<f64>>> =
+                self.neurons[*p].iter().map(|v| self.host(v)).collect::<Outcome<_>>()?;
             for (s, membranes) in self.membranes.iter_mut().enumerate() {
-                let own: Vec<f64> = variables.iter().map(|values| values[s][neuron]).collect();
-                membranes[k].extend(setup.models[p].membrane(&own));
+                let own: Vec<f64> = variables.iter().map(|values| values[s][*neuron]).collect();
+                membranes[k].extend(setup.models[*p].membrane(&own));
             }
         }
         Tensor::cat(&outputs, 1)
@@ -218,10 +221,10 @@ impl LifeEngine for Reference {
         let networks = self.setup.config.life.networks;
         let mut rows: Vec<Vec<LifeRow>> = vec![Vec::new(); networks.count()];
         for index in first..first + blocks {
-            let steps = self.worlds[0].steps();
+            let steps = self.setup.world.steps();
             let (mut drawn, mut frozen) = (Vec::new(), false);
             for (world, network) in self.worlds.iter_mut().zip(networks.range()) {
-                let (mut block, numbers) = begin(&self.setup, network, index, steps);
+                let (mut block, numbers) = begin(&self.setup, network, index);
                 frozen = block.frozen;
                 world.begin(&mut block);
                 drawn.push(numbers);
@@ -234,7 +237,7 @@ impl LifeEngine for Reference {
                     counts.iter_mut().zip(r).for_each(|(count, r)| *count += *r as u32);
                 }
             }
-            let seconds = steps as f64 * self.setup.config.life.dt_ms / 1000.0;
+            let seconds = self.setup.block_seconds();
             let mut states = self.states()?;
             let all =
                 self.worlds.iter_mut().zip(networks.range()).zip(&mut states).zip(&counts).zip(&mut rows).zip(lived);
@@ -273,10 +276,10 @@ impl LifeEngine for Reference {
             .collect();
         for (k, projection) in self.projections.iter().enumerate() {
             let from = self.setup.circuit.ends(k).0.len();
-            let weight = self.host(&projection.weight)?;
+            let weight = self.host(&projection.plastic.weight)?;
             let read = |of: &Option<Tensor>| of.as_ref().map(|tensor| self.host(tensor)).transpose();
-            let (pre, post) = (read(&projection.pre)?, read(&projection.post)?);
-            let synaptic = projection.synaptic.iter().map(|v| self.host(v)).collect::<Outcome<Vec<_>>>()?;
+            let (pre, post) = (read(&projection.plastic.pre)?, read(&projection.plastic.post)?);
+            let synaptic = projection.plastic.synaptic.iter().map(|v| self.host(v)).collect::<Outcome<Vec<_>>>()?;
             for (i, state) in states.iter_mut().enumerate() {
                 let synapses = &projection.synapses[i];
                 let row = |of: &Option<Vec<Vec<f64>>>| of.as_ref().map_or(Vec::new(), |of| of[i].clone());
@@ -284,7 +287,7 @@ impl LifeEngine for Reference {
                     synaptic: synaptic.iter().map(|v| Self::at_synapses(synapses, &v[i], from)).collect(),
                     pre: row(&pre),
                     post: row(&post),
-                    level: projection.level.get(i).map_or(Vec::new(), |level| vec![*level]),
+                    level: projection.plastic.level.get(i).map_or(Vec::new(), |level| vec![*level]),
                 });
                 let weight = Self::at_synapses(synapses, &weight[i], from);
                 state.synapses.push(Synapses { weight, ..synapses.clone() });

@@ -1,0 +1,73 @@
+//! What is reported of lives: rows of figures, and the curves and results made of them.
+
+use serde::Serialize;
+
+/// A row of `metrics.csv`: one block of one network.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct LifeRow {
+    /// The network's index.
+    pub network: u64,
+    /// The network's age at the end of the block.
+    pub seconds: f64,
+    /// Whether weights were frozen.
+    pub frozen: bool,
+    /// The world's figures.
+    pub figures: Vec<f64>,
+    /// Whether anything happened: the world was not over before.
+    pub lived: bool,
+}
+
+impl LifeRow {
+    pub(crate) fn new(network: u64, seconds: f64, frozen: bool, figures: Vec<f64>) -> Self {
+        LifeRow { network, seconds, frozen, figures, lived: true }
+    }
+}
+
+/// A figure over time.
+pub struct Curve {
+    /// The title of the panel in which it is drawn, with the unit.
+    pub panel: &'static str,
+    /// The label of the horizontal axis.
+    pub x_label: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// Points: age in seconds or another quantity, ascending and not negative, and the value.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// The usual [`Curve::x_label`].
+pub(super) const AGE: &str = "simulated time (s)";
+
+impl Curve {
+    /// Column `k` of the figures over the age.
+    pub fn of(panel: &'static str, name: &'static str, rows: &[LifeRow], k: usize) -> Self {
+        Curve { panel, x_label: AGE, name, points: rows.iter().map(|row| (row.seconds, row.figures[k])).collect() }
+    }
+}
+
+/// The results of a life.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Verdict {
+    /// Whether the network learnt what it should; `None` if it is too early to say.
+    pub learnt: Option<bool>,
+    /// The measured figures, by name.
+    pub figures: Vec<(&'static str, f64)>,
+}
+
+impl Verdict {
+    /// A verdict.
+    pub fn new(learnt: Option<bool>, figures: Vec<(&'static str, f64)>) -> Self {
+        Verdict { learnt, figures }
+    }
+}
+
+pub(super) fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (mut sum, mut count) = (0.0, 0usize);
+    for value in values {
+        sum += value;
+        count += 1;
+    }
+    sum / count as f64
+}
