@@ -153,7 +153,7 @@ pub(crate) fn commented_life(config: &LifeConfig) -> Result<String> {
     for (k, population) in config.populations.iter().enumerate() {
         meanings.extend(prefixed(&format!("population.{k}."), fields::<PopulationConfig>()));
         let model = population.neurons.get("model").and_then(Value::as_str);
-        for model in population_models().into_iter().filter(|known| Some(known.name) == model) {
+        for model in population_models().iter().filter(|known| Some(known.name) == model) {
             meanings.extend(prefixed(&format!("population.{k}.neurons."), (model.meanings)()));
         }
     }
