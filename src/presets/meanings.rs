@@ -54,7 +54,7 @@ pub(crate) fn commented_life(config: &LifeConfig) -> Result<String> {
     for (k, population) in config.populations.iter().enumerate() {
         meanings.add(&format!("population.{k}"), Key::of::<PopulationConfig>());
         let model = population.neurons.get("model").and_then(Value::as_str);
-        for model in population_models().into_iter().filter(|known| Some(known.name) == model) {
+        for model in population_models().iter().filter(|known| Some(known.name) == model) {
             meanings.add(&format!("population.{k}.neurons"), (model.keys)());
         }
     }
