@@ -72,9 +72,9 @@ impl WorldState for Shown {
             -spike
         }
     }
-    fn end(&mut self, view: &View) -> Vec<f64> {
+    fn end(&mut self, view: &View) -> hebbian_rnn::Result<Vec<f64>> {
         let output = self.world.output..self.world.output + 1;
-        vec![self.group as f64, view.rate(&output)]
+        Ok(vec![self.group as f64, view.rate(&output)])
     }
 }
 

@@ -87,7 +87,7 @@ impl LifeRun {
         let columns = PyDict::new(py);
         columns.set_item("network", PyArray1::from_iter(py, verdicts.iter().map(|(network, _)| *network as i64)))?;
         columns.set_item("learnt", verdicts.iter().map(|(_, verdict)| verdict.learnt).collect::<Vec<_>>())?;
-        let names = verdicts.first().map(|(_, first)| first.figures.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+        let names = verdicts.first().map(|(_, first)| first.figures.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>());
         for (k, name) in names.unwrap_or_default().into_iter().enumerate() {
             columns
                 .set_item(name, PyArray1::from_iter(py, verdicts.iter().map(|(_, verdict)| verdict.figures[k].1)))?;

@@ -115,6 +115,14 @@ impl LifeSetup {
         Self::with(find_life(name)?.config(rule)?.with(settings)?, own)
     }
 
+    /// The same simulation with some settings changed, and with the same world, neuron models and rules of your own.
+    ///
+    /// # Errors
+    /// As [`LifeSetup::resolve`].
+    pub fn changed(&self, settings: &[Setting]) -> Result<Self> {
+        Self::with(self.config.with(settings)?, self.own.clone())
+    }
+
     /// The rule of projection `k` in the fused kernels' form.
     pub(crate) fn fused_rule(&self, k: usize) -> Option<FusedSynapseRule> {
         self.rules[k].as_ref()?.fused()

@@ -113,13 +113,13 @@ type Values = BTreeMap<u64, Vec<f64>>;
 /// The figures of the world over time.
 fn over_time(setup: &LifeSetup, rows: &[LifeRow]) -> Vec<Panel> {
     // By panel and name, in the order in which the world gives them: the values of all networks at each time.
-    let mut curves: Vec<(&str, &str, &str, Values)> = Vec::new();
+    let mut curves: Vec<(String, String, String, Values)> = Vec::new();
     for network in setup.config.life.networks.range() {
         let own: Vec<LifeRow> = rows.iter().filter(|row| row.network == network).cloned().collect();
         for curve in setup.world.curves(&own) {
-            let place = curves.iter().position(|(panel, _, name, _)| (*panel, *name) == (curve.panel, curve.name));
+            let place = curves.iter().position(|(panel, _, name, _)| (panel, name) == (&curve.panel, &curve.name));
             let place = place.unwrap_or_else(|| {
-                curves.push((curve.panel, curve.x_label, curve.name, Values::new()));
+                curves.push((curve.panel.clone(), curve.x_label.clone(), curve.name.clone(), Values::new()));
                 curves.len() - 1
             });
             for some in curve.points.chunks(curve.points.len().div_ceil(POINTS).max(1)) {

@@ -103,7 +103,7 @@ pub(super) fn write_scores(folder: &Path, checkpoint: &Checkpoint, scores: &[Sco
 pub(super) fn write_verdicts(folder: &Path, setup: &LifeSetup, rows: &[LifeRow]) -> Result<()> {
     let verdicts = verdicts(setup, rows)?;
     let mut csv = csv::Writer::from_writer(Vec::new());
-    let figures = verdicts.iter().take(1).flat_map(|(_, verdict)| verdict.figures.iter().map(|(name, _)| *name));
+    let figures = verdicts.iter().take(1).flat_map(|(_, verdict)| verdict.figures.iter().map(|(name, _)| &name[..]));
     let mut write = |record: StringRecord| {
         csv.write_record(&record).map_err(|error| Error::Bug(format!("writing {SCORES_FILE}: {error}")))
     };

@@ -26,6 +26,8 @@ pub struct Lives {
     setup: LifeSetup,
     engine: Box<dyn LifeEngine>,
     block: u64,
+    /// Whether a block failed, so that networks are no longer as they were before it.
+    failed: bool,
 }
 
 /// Everything about lives between two blocks.
@@ -132,7 +134,7 @@ impl Lives {
 
     fn at(setup: LifeSetup, block: u64, states: Vec<LifeState>, record: &LifeRecord, device: &Device) -> Result<Self> {
         let engine = start_lives(&setup, states, record, device)?;
-        Ok(Lives { setup, engine, block })
+        Ok(Lives { setup, engine, block, failed: false })
     }
 
     /// The configuration, with its names resolved.
@@ -177,6 +179,7 @@ impl Lives {
     /// [`Error::Tensors`](crate::Error::Tensors) if the device fails.
     pub fn live(&mut self, blocks: u64) -> Result<Vec<LifeRow>> {
         let blocks = blocks.min(self.blocks().saturating_sub(self.block));
+        self.failed = true;
         let rows = self.engine.run(self.block, blocks)?;
         let expected = self.setup.world.figures().len();
         let wrong = rows.iter().flatten().find(|row| row.figures.len() != expected);
@@ -189,6 +192,7 @@ impl Lives {
         // Where all worlds are over, nothing has changed since the last block in which something happened.
         let last = rows.iter().filter_map(|own| own.iter().rposition(|row| row.lived)).max();
         let blocks = if self.ends_here() { last.map_or(0, |last| last as u64 + 1) } else { blocks };
+        self.failed = false;
         self.block += blocks;
         Ok(by_block(rows, blocks))
     }
@@ -206,8 +210,10 @@ impl Lives {
     /// Everything that the future of these lives depends on.
     ///
     /// # Errors
-    /// [`Error::Tensors`](crate::Error::Tensors) if a device's memory cannot be read.
+    /// [`Error::Usage`](crate::Error::Usage) after a block that failed; [`Error::Tensors`](crate::Error::Tensors) if a device's memory
+    /// cannot be read.
     pub fn checkpoint(&self) -> Result<LifeCheckpoint> {
+        ensure!(!self.failed, Usage, "a block failed in the middle; continue from the last checkpoint");
         Ok(LifeCheckpoint {
             setup: self.setup.clone(),
             program: env!("CARGO_PKG_VERSION").into(),

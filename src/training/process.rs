@@ -91,8 +91,10 @@ pub trait Process: Send + Sized {
             };
             observers.iter_mut().try_for_each(|observer| observer.update(self, &report))?;
         };
-        observers.iter_mut().try_for_each(|observer| observer.finish(self))?;
-        outcome
+        let finished = observers.iter_mut().try_for_each(|observer| observer.finish(self));
+        // An error of the process comes first.
+        let reason = outcome?;
+        finished.map(|()| reason)
     }
 }
 

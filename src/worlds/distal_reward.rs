@@ -212,10 +212,10 @@ impl WorldState for DistalState {
         f64::from(due) * self.world.own.reward
     }
 
-    fn end(&mut self, view: &View) -> Vec<f64> {
+    fn end(&mut self, view: &View) -> Result<Vec<f64>> {
         let weights = view.wiring.iter().find(|w| w.name == PLASTIC).map_or(&[][..], |w| &*w.weight);
         let chosen = self.chosen.map_or(f64::NAN, |(k, _)| weights[k]);
-        vec![
+        Ok(vec![
             chosen,
             mean(weights.iter().copied()),
             mean(weights.iter().map(|w| f64::from(u8::from(*w > chosen)))),
@@ -223,7 +223,7 @@ impl WorldState for DistalState {
             f64::from(self.rewards),
             view.rate(&self.world.excitatory),
             view.rate(&self.world.inhibitory),
-        ]
+        ])
     }
 
     fn state(&self) -> Value {

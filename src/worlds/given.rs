@@ -158,8 +158,8 @@ impl WorldState for GivenState {
         begun.checked_sub(1).map_or(0.0, |last| self.world.rewards[last].1)
     }
 
-    fn end(&mut self, view: &View) -> Vec<f64> {
+    fn end(&mut self, view: &View) -> Result<Vec<f64>> {
         let weight = view.wiring.first().and_then(|wiring| wiring.weight.first()).copied();
-        vec![weight.unwrap_or(f64::NAN), view.spikes.iter().map(|spikes| f64::from(*spikes)).sum()]
+        Ok(vec![weight.unwrap_or(f64::NAN), view.spikes.iter().map(|spikes| f64::from(*spikes)).sum()])
     }
 }

@@ -114,7 +114,10 @@ pub trait WorldState: Send {
     /// Sees the outputs r of all neurons in a step; returns the reward, which acts in the next one.
     fn observe(&mut self, step: usize, r: &[f32]) -> f64;
     /// Called at the end of a block; returns the values of [`World::figures`].
-    fn end(&mut self, view: &View) -> Vec<f64>;
+    ///
+    /// # Errors
+    /// Any error, also of earlier steps of the block, ends the simulation.
+    fn end(&mut self, view: &View) -> Result<Vec<f64>>;
     /// Whether nothing more will happen here: the life is over, and there are no stimuli and no reward.
     fn is_over(&self) -> bool {
         false

@@ -142,7 +142,7 @@ impl WorldState for PatternState {
         -(self.outputs[step] - self.target[step]).powi(2)
     }
 
-    fn end(&mut self, view: &View) -> Vec<f64> {
+    fn end(&mut self, view: &View) -> Result<Vec<f64>> {
         let n = self.target.len();
         let error = |shift: usize| {
             let shifted = self.target[n - shift..].iter().chain(&self.target[..n - shift]);
@@ -150,6 +150,6 @@ impl WorldState for PatternState {
         };
         let plain = error(0);
         let best = (0..n).map(|shift| (error(shift), shift)).min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((plain, 0));
-        vec![plain, best.0, best.1 as f64 * 1000.0 * view.seconds / n as f64]
+        Ok(vec![plain, best.0, best.1 as f64 * 1000.0 * view.seconds / n as f64])
     }
 }

@@ -262,7 +262,7 @@ impl WorldState for PavlovianState {
         f64::from(due) * self.world.own.reward
     }
 
-    fn end(&mut self, view: &View) -> Vec<f64> {
+    fn end(&mut self, view: &View) -> Result<Vec<f64>> {
         let life = &self.life;
         let responses = life.responses.iter().zip(&life.shown);
         let responses: Vec<f64> = responses.map(|(spikes, shown)| *spikes as f64 / *shown as f64).collect();
@@ -275,7 +275,7 @@ impl WorldState for PavlovianState {
         let plastic = view.wiring.iter().find(|w| w.name == PLASTIC);
         let member = |k: &u32| self.sets[0].binary_search(&(*k as usize)).is_ok();
         let of_first = plastic.into_iter().flat_map(|w| w.pre.iter().zip(&*w.weight)).filter(|(pre, _)| member(pre));
-        vec![
+        Ok(vec![
             rank,
             (first - m) / sd,
             first,
@@ -284,7 +284,7 @@ impl WorldState for PavlovianState {
             mean(plastic.into_iter().flat_map(|w| w.weight.iter().copied())),
             f64::from(self.rewards),
             view.rate(&self.world.excitatory),
-        ]
+        ])
     }
 
     fn state(&self) -> Value {

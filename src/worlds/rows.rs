@@ -27,11 +27,11 @@ impl LifeRow {
 /// A figure over time.
 pub struct Curve {
     /// The title of the panel in which it is drawn, with the unit.
-    pub panel: &'static str,
+    pub panel: String,
     /// The label of the horizontal axis.
-    pub x_label: &'static str,
+    pub x_label: String,
     /// Its name.
-    pub name: &'static str,
+    pub name: String,
     /// Points: age in seconds or another quantity, ascending and not negative, and the value.
     pub points: Vec<(f64, f64)>,
 }
@@ -41,8 +41,13 @@ pub(super) const AGE: &str = "simulated time (s)";
 
 impl Curve {
     /// Column `k` of the figures over the age.
-    pub fn of(panel: &'static str, name: &'static str, rows: &[LifeRow], k: usize) -> Self {
-        Curve { panel, x_label: AGE, name, points: rows.iter().map(|row| (row.seconds, row.figures[k])).collect() }
+    pub fn of(panel: &str, name: &str, rows: &[LifeRow], k: usize) -> Self {
+        Self::new(panel, AGE, name, rows.iter().map(|row| (row.seconds, row.figures[k])).collect())
+    }
+
+    /// A curve.
+    pub fn new(panel: &str, x_label: &str, name: &str, points: Vec<(f64, f64)>) -> Self {
+        Curve { panel: panel.into(), x_label: x_label.into(), name: name.into(), points }
     }
 }
 
@@ -53,13 +58,14 @@ pub struct Verdict {
     /// Whether the network learnt what it should; `None` if it is too early to say.
     pub learnt: Option<bool>,
     /// The measured figures, by name.
-    pub figures: Vec<(&'static str, f64)>,
+    pub figures: Vec<(String, f64)>,
 }
 
 impl Verdict {
     /// A verdict.
-    pub fn new(learnt: Option<bool>, figures: Vec<(&'static str, f64)>) -> Self {
-        Verdict { learnt, figures }
+    pub fn new(learnt: Option<bool>, figures: Vec<(&str, f64)>) -> Self {
+        let figures = figures.into_iter().map(|(name, value)| (name.to_string(), value));
+        Verdict { learnt, figures: figures.collect() }
     }
 }
 

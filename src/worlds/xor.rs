@@ -161,7 +161,7 @@ impl World for XorWorld {
             let mean_rate =
                 |ten: &[LifeRow]| mean(ten.iter().filter(|r| r.figures[0] == pattern).map(|r| r.figures[1]));
             let points = rows.chunks(40).filter_map(|ten| Some((ten.last()?.seconds, mean_rate(ten)))).collect();
-            Curve { x_label: AGE, panel: "output rate (Hz)", name, points }
+            Curve::new("output rate (Hz)", AGE, name, points)
         };
         [("00", 0.0), ("01", 2.0), ("10", 1.0), ("11", 3.0)].map(of).into()
     }
@@ -220,7 +220,7 @@ impl WorldState for XorState {
         f64::from(r[self.world.output]) * if wanted { self.world.own.reward } else { -self.world.own.reward }
     }
 
-    fn end(&mut self, view: &View) -> Vec<f64> {
-        vec![self.pattern as f64, view.rate(&(self.world.output..self.world.output + 1))]
+    fn end(&mut self, view: &View) -> Result<Vec<f64>> {
+        Ok(vec![self.pattern as f64, view.rate(&(self.world.output..self.world.output + 1))])
     }
 }

@@ -39,8 +39,8 @@ impl WorldState for Counter {
         self.count += r[self.output] as u64;
         f64::from(u8::from(self.count.is_multiple_of(100)))
     }
-    fn end(&mut self, _: &View) -> Vec<f64> {
-        vec![self.count as f64]
+    fn end(&mut self, _: &View) -> hebbian_rnn::Result<Vec<f64>> {
+        Ok(vec![self.count as f64])
     }
     fn state(&self) -> Value {
         self.count.into()

@@ -189,7 +189,7 @@ fn print_verdicts(verdicts: &[(u64, Verdict)]) -> Result<()> {
     const COLUMNS: usize = 11;
     let Some((_, first)) = verdicts.first() else { return Ok(()) };
     let mut header = vec!["network", "learnt"];
-    header.extend(first.figures.iter().map(|(name, _)| *name));
+    header.extend(first.figures.iter().map(|(name, _)| &name[..]));
     header.resize(COLUMNS, "");
     let header: [&str; COLUMNS] = std::array::from_fn(|k| header[k]);
     let number = |v: f64| match v {

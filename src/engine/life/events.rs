@@ -31,7 +31,7 @@ impl LifeEngine for Events {
     fn run(&mut self, first: u64, blocks: u64) -> Result<Vec<Vec<LifeRow>>> {
         let setup = &self.setup;
         let live = |body: &mut Body| (first..first + blocks).map(|block| body.block(setup, block)).collect();
-        Ok(self.bodies.par_iter_mut().with_max_len(1).map(live).collect())
+        self.bodies.par_iter_mut().with_max_len(1).map(live).collect()
     }
 
     fn is_over(&self) -> bool {
@@ -119,7 +119,7 @@ impl Body {
         }
     }
 
-    fn block(&mut self, setup: &LifeSetup, index: u64) -> LifeRow {
+    fn block(&mut self, setup: &LifeSetup, index: u64) -> Result<LifeRow> {
         let steps = setup.world.steps();
         let (mut block, mut drawn) = begin(setup, self.network, index);
         let frozen = block.frozen;
@@ -139,7 +139,8 @@ impl Body {
             .map(|(((name, _, _), p), weight)| Wiring { name, pre: &p.synapses.pre, post: &p.synapses.post, weight })
             .collect();
         let view = View { spikes: &self.counts, seconds, wiring: &wiring };
-        LifeRow { lived, ..LifeRow::new(self.network, (index + 1) as f64 * seconds, frozen, self.world.end(&view)) }
+        let figures = self.world.end(&view)?;
+        Ok(LifeRow { lived, ..LifeRow::new(self.network, (index + 1) as f64 * seconds, frozen, figures) })
     }
 
     fn step(&mut self, setup: &LifeSetup, now: u64, step: usize, frozen: bool, drawn: &mut Drawn) {

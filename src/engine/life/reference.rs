@@ -243,7 +243,7 @@ impl LifeEngine for Reference {
                 self.worlds.iter_mut().zip(networks.range()).zip(&mut states).zip(&counts).zip(&mut rows).zip(lived);
             for (((((world, network), state), counts), rows), lived) in all {
                 let wiring: Vec<Wiring> = super::wiring(&self.setup, &mut state.synapses);
-                let figures = world.end(&View { spikes: counts, seconds, wiring: &wiring });
+                let figures = world.end(&View { spikes: counts, seconds, wiring: &wiring })?;
                 rows.push(LifeRow { lived, ..LifeRow::new(network, (index + 1) as f64 * seconds, frozen, figures) });
             }
         }

@@ -178,7 +178,7 @@ impl WorldState for Agent {
         third
     }
 
-    fn end(&mut self, view: &View) -> Vec<f64> {
+    fn end(&mut self, view: &View) -> Result<Vec<f64>> {
         let (seconds, reached) = self.told.ended.map_or((f64::NAN, f64::NAN), |(s, r)| (s, f64::from(u8::from(r))));
         let rate = |places: &Range<usize>| if places.is_empty() { f64::NAN } else { view.rate(places) };
         let mean = |(sum, steps): &(f64, u32)| sum / f64::from(*steps);
@@ -191,7 +191,7 @@ impl WorldState for Agent {
             rate(&self.world.actors),
         ];
         figures.extend(self.told.values.iter().map(mean));
-        figures
+        Ok(figures)
     }
 
     fn is_over(&self) -> bool {

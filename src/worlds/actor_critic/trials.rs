@@ -36,7 +36,7 @@ pub(super) fn curves(rows: &[LifeRow], right: &[f64]) -> Vec<Curve> {
             let last = some.last().map_or(0.0, |trial| trial.number);
             (last, mean(some.iter().map(value)))
         });
-        Curve { panel, x_label: "trial", name, points: points.collect() }
+        Curve::new(panel, "trial", name, points.collect())
     };
     // Where values are reported, nothing else changes.
     let mut curves = match right.is_empty() {
