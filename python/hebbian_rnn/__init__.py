@@ -26,7 +26,7 @@ _os.environ.setdefault(
 
 from . import errors
 from ._native import Progress, __version__, explain
-from ._lives import LifeRun, Synapses
+from ._lives import LifeRun, LifeWorld, LifeWorldState, Synapses
 from ._run import Findings, Run, load
 from ._sweep import Sweep, collect_sweep, run_job, sweep
 from ._tasks import Task, neurogym_task, psychrnn, task
@@ -36,6 +36,8 @@ from ._worlds import World, neurogym_env, world
 __all__ = [
     "Findings",
     "LifeRun",
+    "LifeWorld",
+    "LifeWorldState",
     "Progress",
     "Run",
     "Sweep",

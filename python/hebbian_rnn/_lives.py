@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -24,11 +25,97 @@ class Synapses(NamedTuple):
     """Weights."""
 
 
+#: The life whose settings a world of your own starts from.
+BASE = "one-synapse"
+
+
+class LifeWorld:
+    """A world of your own, in which networks live whose weights change at every step.
+
+    Time is divided into blocks of `steps` steps. At the end of a block a world reports `figures`, which become a row of
+    metrics.csv; a simulation is saved and resumed between blocks. Subclasses set these attributes and define `start`:
+
+        class Clicks(hr.LifeWorld):
+            name, steps, figures = "clicks", 500, ("spikes",)
+
+            def start(self, network, seed, populations):
+                return Click(populations)
+
+        class Click(hr.LifeWorldState):
+            def __init__(self, populations):
+                self.input, self.output = populations["input"], populations["output"]
+
+            def stimulate(self, step, input):
+                input[self.input] = step % 50 == 0
+
+            def observe(self, step, r):
+                return r[self.output].sum()
+
+            def end(self, spikes, seconds):
+                return [spikes[self.output].sum()]
+
+        hr.live(Clicks(), seconds=10, populations=[
+            {"name": "input", "size": 5, "neurons": {"model": "input"}},
+            {"name": "output", "size": 1, "neurons": {"model": "lif"}},
+        ], projections=[{
+            "from": "input", "to": "output", "connect": {"density": 1.0}, "weights": {"constant": 0.5},
+            "w_min": 0.0, "w_max": 5.0, "delay_ms": 1.0, "rule": {"name": "mstdpet"},
+        }])
+
+    Each network calls Python twice a step, one after another, so this is slow: some ten thousand steps a second.
+    """
+
+    name: str
+    """Its name in configurations."""
+    steps: int
+    """The number of steps in a block."""
+    figures: Sequence[str] = ()
+    """The names of the figures of a block."""
+
+    def start(self, network: int, seed: int, populations: Mapping[str, slice]) -> LifeWorldState:
+        """The world of one network; `seed` is that of the simulation, `populations` the places of the neurons of each."""
+        raise NotImplementedError
+
+
+class LifeWorldState:
+    """The world of one network: see `LifeWorld`."""
+
+    def begin(self, block: int, frozen: bool, seed: int) -> None:
+        """Called at the start of each block, counted from 0. `frozen`: weights do not change in it. `seed`: for the random numbers
+        of this block, which are then the same after a resume."""
+
+    def stimulate(self, step: int, input: NDArray[Any]) -> None:
+        """Adds to `input`, 0 at first, what acts on each neuron in a step: spikes or rates of sources, currents to others."""
+
+    def observe(self, step: int, r: NDArray[Any]) -> float:
+        """Sees the outputs of all neurons in a step; returns the reward, which acts in the next one."""
+        return 0.0
+
+    def end(self, spikes: NDArray[Any], seconds: float) -> Sequence[float]:
+        """Called at the end of a block of this duration, with the number of spikes of each neuron in it; returns its figures."""
+        return []
+
+    def state(self) -> Any:
+        """What it remembers from block to block, as JSON can express it: numbers, text, lists, dicts, `None`."""
+        return None
+
+    def restore(self, state: Any) -> None:
+        """Restores `state()`."""
+
+
+def check(world: LifeWorld) -> None:
+    """Refuses a world that lacks an attribute."""
+    for attribute in ("name", "steps"):
+        if not hasattr(world, attribute):
+            raise UsageError(f"{type(world).__name__} has no attribute `{attribute}`, which a LifeWorld needs")
+
+
 class LifeRun:
     """Simulated networks, with the record of their simulation. It does not change: `resume` returns a new one."""
 
-    def __init__(self, native: _native.LifeRun) -> None:
+    def __init__(self, native: _native.LifeRun, world: LifeWorld | None = None) -> None:
         self._native = native
+        self._world = world
 
     def __repr__(self) -> str:
         return f"<LifeRun: {self._native.describe()}>"
@@ -115,7 +202,7 @@ class LifeRun:
         The command can read both. `force`: if the folder already holds a run, it is moved aside.
         """
         self._native.save(os.fspath(path), force)
-        return LifeRun(_native.load_life(os.fspath(path)))
+        return LifeRun(_native.load_life(os.fspath(path), self._world), self._world)
 
     def resume(self, **arguments: Any) -> LifeRun:
         """Continues the simulation as if it had never stopped: `live` with this run instead of a name.

@@ -198,12 +198,12 @@ def load(path: str | os.PathLike[str]) -> Any: ...
 def load(path: str | os.PathLike[str], task: Any) -> Run: ...
 def load(path: str | os.PathLike[str], task: Any = None) -> Run | LifeRun:
     """The networks of a run's folder or a checkpoint's file: a `Run`, or a `LifeRun` of a simulation. Networks trained on your own
-    task need that task."""
-    own = None if task is None else native(task)
+    task, or simulated in your own world, need that."""
     run: Run | LifeRun
     if _native.is_life(os.fspath(path)):
-        run = LifeRun(_native.load_life(os.fspath(path)))
+        run = LifeRun(_native.load_life(os.fspath(path), task), task)
     else:
+        own = None if task is None else native(task)
         run = Run(_native.load(os.fspath(path), own), own)
     if run._native.edited:
         warnings.warn(

@@ -7,12 +7,12 @@ import os
 import sys
 import warnings
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from . import _native
 from ._bar import shown
-from ._lives import LifeRun
+from ._lives import BASE, LifeRun, LifeWorld, check
 from ._native import Progress
 from ._run import Run
 from ._settings import LIFE_KEYS, flat, put
@@ -99,7 +99,13 @@ class Training(Generic[AnyRun]):
 
     def _result(self) -> AnyRun:
         failure = self._native.failure()
-        run = self._wrap(self._native.run())
+        try:
+            run = self._wrap(self._native.run())
+        except RuntimeError:
+            # Nothing is left of a block that failed in the middle, but what was saved before it.
+            if failure is None:
+                raise
+            raise failure from None
         if failure is not None:
             _attach(failure, run)
             raise failure
@@ -206,7 +212,7 @@ def finish(training: Training[AnyRun], progress: bool | Callable[[Progress], obj
 
 
 def start_life(
-    life: str | LifeRun,
+    life: str | LifeWorld | LifeRun,
     /,
     *,
     rule: str | None = None,
@@ -218,6 +224,8 @@ def start_life(
     force: bool = False,
     device: str | None = None,
     accept_edited: bool = False,
+    populations: Sequence[Mapping[str, Any]] | None = None,
+    projections: Sequence[Mapping[str, Any]] | None = None,
     **settings: Any,
 ) -> Training[LifeRun]:
     """Starts a simulation in the background. The arguments are those of `live`."""
@@ -236,17 +244,24 @@ def start_life(
     if isinstance(life, LifeRun):
         if out is not None or rule is not None:
             raise UsageError("a simulation continues in its own folder, with its own rule: leave out `out` and `rule`")
-        return Training(life._native.resume(given, accept_edited), LifeRun)
+        return Training(life._native.resume(given, accept_edited), lambda run: LifeRun(run, life._world))
     folder = None if out is None else os.fspath(out)
-    return Training(_native.start_life(life, rule, given, folder, force), LifeRun)
+    if isinstance(life, LifeWorld):
+        if seconds is None or populations is None:
+            raise UsageError("a world of your own needs `seconds`, `populations` and `projections`")
+        given |= {"population": populations, "projection": list(projections or [])}
+        check(life)
+        started = _native.start_life(BASE, rule, given, folder, force, life)
+        return Training(started, lambda run: LifeRun(run, life))
+    return Training(_native.start_life(life, rule, given, folder, force, None), LifeRun)
 
 
 def live(
-    life: str | LifeRun, /, *, progress: bool | Callable[[Progress], object] | None = None, **arguments: Any
+    life: str | LifeWorld | LifeRun, /, *, progress: bool | Callable[[Progress], object] | None = None, **arguments: Any
 ) -> LifeRun:
     """Simulates networks of spiking or rate neurons whose weights change at every step, and returns them.
 
-    life: a name of `hebbian-rnn lives`; or a `LifeRun`, to continue it.
+    life: a name of `hebbian-rnn lives`; a `LifeWorld` of your own; or a `LifeRun`, to continue it.
     rule: the learning rule of the plastic projections; "none": their weights are fixed.
     networks: the number of independent networks, or a `range` of their indices.
     seconds: the simulated time in which weights change.
@@ -255,6 +270,7 @@ def live(
     out: the run's folder, as the command writes it; default: the run is only in memory, until `LifeRun.save`.
     force: if there is a run in that folder, move it aside.
     device: "auto", "cpu", "cuda", "cuda:0", "metal".
+    populations, projections: the network in a world of your own, as tables of a config.toml: see `LifeWorld`.
     progress: as for `train`.
 
     Every other key of the configuration is a setting; populations and projections are addressed by name, as in

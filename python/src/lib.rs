@@ -2,6 +2,7 @@
 
 mod errors;
 mod leaving;
+mod life_worlds;
 mod lives;
 mod run;
 mod sweeps;

@@ -1,12 +1,13 @@
 //! Simulated networks whose weights change at every step: lives.
 
 use crate::errors::OrRaise;
+use crate::life_worlds;
 use crate::run::{apart, ensure_at, name_reason, refuse_edited};
 use crate::training::Training;
 use crate::values::{object, settings};
 use hebbian_rnn::{
     draw_life, holds_a_life, open_devices, parse_devices, read_life_rows, report_life, verdicts, Integrity,
-    LifeCheckpoint, LifeRow, LifeSetup, Lives, Process, Run, StopReason, METRICS_FILE,
+    LifeCheckpoint, LifeRow, LifeSetup, Lives, OwnLife, Process, Run, StopReason, METRICS_FILE,
 };
 use numpy::PyArray1;
 use pyo3::prelude::*;
@@ -34,7 +35,7 @@ pub fn is_life(path: PathBuf) -> bool {
 
 /// Starts a simulation.
 #[pyfunction]
-#[pyo3(signature = (life, rule, given, out, force))]
+#[pyo3(signature = (life, rule, given, out, force, world))]
 pub fn start_life(
     py: Python<'_>,
     life: &str,
@@ -42,8 +43,9 @@ pub fn start_life(
     given: &Bound<'_, PyDict>,
     out: Option<PathBuf>,
     force: bool,
+    world: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Training> {
-    let setup = LifeSetup::resolve(Some(life), rule, &settings(given)?).or_raise()?;
+    let setup = LifeSetup::resolve_with(Some(life), rule, &settings(given)?, own_life(world)?).or_raise()?;
     let run = apart(py, || {
         let devices = open_devices(&parse_devices(&setup.config.life.device)?)?.devices;
         let lives = Lives::start(setup, &devices)?;
@@ -55,11 +57,18 @@ pub fn start_life(
     Training::begin(run, Vec::new(), None, Vec::new())
 }
 
+/// What is one's own in a life in this world.
+fn own_life(world: Option<&Bound<'_, PyAny>>) -> PyResult<OwnLife> {
+    world.map_or(Ok(OwnLife::default()), life_worlds::own)
+}
+
 /// The networks of a simulation's folder or of a checkpoint's file.
 #[pyfunction]
-pub fn load_life(py: Python<'_>, path: PathBuf) -> PyResult<LifeRun> {
+#[pyo3(signature = (path, world=None))]
+pub fn load_life(py: Python<'_>, path: PathBuf, world: Option<&Bound<'_, PyAny>>) -> PyResult<LifeRun> {
+    let own = own_life(world)?;
     apart(py, || {
-        let checkpoint = LifeCheckpoint::read(&path)?;
+        let checkpoint = LifeCheckpoint::read_with(&path, own)?;
         let metrics = path.join(METRICS_FILE);
         let rows = if metrics.is_file() { read_life_rows(&metrics)? } else { Vec::new() };
         Ok(LifeRun { checkpoint, rows, folder: path.is_dir().then_some(path), stopped: None })
@@ -87,7 +96,8 @@ impl LifeRun {
         let columns = PyDict::new(py);
         columns.set_item("network", PyArray1::from_iter(py, verdicts.iter().map(|(network, _)| *network as i64)))?;
         columns.set_item("learnt", verdicts.iter().map(|(_, verdict)| verdict.learnt).collect::<Vec<_>>())?;
-        let names = verdicts.first().map(|(_, first)| first.figures.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>());
+        let names =
+            verdicts.first().map(|(_, first)| first.figures.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>());
         for (k, name) in names.unwrap_or_default().into_iter().enumerate() {
             columns
                 .set_item(name, PyArray1::from_iter(py, verdicts.iter().map(|(_, verdict)| verdict.figures[k].1)))?;
@@ -177,7 +187,7 @@ impl LifeRun {
                 return Ok(Run::in_memory(Lives::restore(&checkpoint, &devices)?));
             };
             let read = |path: &Path| {
-                let newest = LifeCheckpoint::read(path)?;
+                let newest = LifeCheckpoint::read_with(path, here.setup.own.clone())?;
                 ensure_at(path, "block", newest.block, here.block).map(|()| newest)
             };
             Run::resume(path, read, |_| Ok((setup, devices)))

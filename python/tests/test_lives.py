@@ -108,3 +108,111 @@ def test_a_killed_simulation_continues(tmp_path: Path) -> None:
     later = begun.resume(seconds=begun.seconds + 2)
     whole = hr.live("xor-rate", networks=1, seconds=later.seconds)
     assert np.array_equal(later.weights["hidden-output"], whole.weights["hidden-output"])
+
+
+class Clicks(hr.LifeWorld):
+    """A click at a time drawn for each block; spikes of the output are rewarded until there were ten."""
+
+    name, steps, figures = "clicks", 100, ("spikes", "total")
+
+    def start(self, network: int, seed: int, populations: object) -> Click:
+        return Click(populations)
+
+
+class Click(hr.LifeWorldState):
+    def __init__(self, populations: object) -> None:
+        self.input, self.output = populations["input"], populations["output"]  # type: ignore[index]
+        self.at, self.total = 0, 0
+
+    def begin(self, block: int, frozen: bool, seed: int) -> None:
+        self.at = int(np.random.default_rng(seed).integers(0, 50))
+
+    def stimulate(self, step: int, input: np.ndarray) -> None:
+        input[self.input] = step % 50 == self.at
+
+    def observe(self, step: int, r: np.ndarray) -> float:
+        self.total += int(r[self.output].sum())
+        return float(r[self.output].sum()) if self.total < 10 else 0.0
+
+    def end(self, spikes: np.ndarray, seconds: float) -> list[float]:
+        return [spikes[self.output].sum(), self.total]
+
+    def state(self) -> object:
+        return self.total
+
+    def restore(self, state: object) -> None:
+        assert isinstance(state, int)
+        self.total = state
+
+
+NETWORK = {
+    "populations": [
+        {"name": "input", "size": 20, "neurons": {"model": "input"}},
+        {"name": "output", "size": 2, "neurons": {"model": "lif"}},
+    ],
+    "projections": [
+        {
+            "from": "input",
+            "to": "output",
+            "connect": {"density": 1.0},
+            "weights": {"uniform": [0.5, 1.5]},
+            "w_min": 0.0,
+            "w_max": 5.0,
+            "delay_ms": 1.0,
+            "rule": {"name": "mstdpet"},
+        }
+    ],
+}
+
+
+def test_a_simulation_in_a_world_of_ones_own_is_killed_and_resumes_to_the_same_bytes(tmp_path: Path) -> None:
+    whole = hr.live(Clicks(), networks=2, seconds=4, out=tmp_path / "whole", **NETWORK)
+    assert whole.config["world"] == {"name": "clicks"}
+    assert whole.metrics["total"][-1] > 0
+    assert list(whole.evaluate())[2:] == ["spikes", "total"]
+    assert whole.picture().startswith("<svg")
+    program = textwrap.dedent("""
+        import sys, hebbian_rnn as hr
+        sys.path.insert(0, sys.argv[2])
+        from test_lives import Clicks, NETWORK
+        hr.live(Clicks(), networks=2, seconds=4, out=sys.argv[1], progress=False,
+                **NETWORK, **{"life.checkpoint_every_seconds": 0.5})
+    """)
+    here = os.fspath(Path(__file__).parent)
+    process = subprocess.Popen([sys.executable, "-c", program, os.fspath(tmp_path / "run"), here])
+    checkpoint = tmp_path / "run" / "checkpoint.safetensors"
+    while not checkpoint.exists() and process.poll() is None:
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+    with pytest.raises(hr.errors.HebbianError, match="clicks"):
+        hr.load(tmp_path / "run")
+    begun = hr.load(tmp_path / "run", Clicks())
+    assert begun.seconds < 4
+    begun.resume(seconds=4)
+    assert (tmp_path / "run" / "metrics.csv").read_bytes() == (tmp_path / "whole" / "metrics.csv").read_bytes()
+    ended, expected = (hr.load(tmp_path / name, Clicks()) for name in ("run", "whole"))
+    assert np.array_equal(ended.weights["input-output"], expected.weights["input-output"])
+
+
+def test_an_exception_in_a_world_ends_the_simulation_and_keeps_what_is_saved(tmp_path: Path) -> None:
+    class Fails(Click):
+        def observe(self, step: int, r: np.ndarray) -> float:
+            if self.total < 0:
+                raise ZeroDivisionError("on purpose")
+            return super().observe(step, r)
+
+        def begin(self, block: int, frozen: bool, seed: int) -> None:
+            super().begin(block, frozen, seed)
+            if block == 6:
+                self.total = -1000
+
+    class Failing(Clicks):
+        def start(self, network: int, seed: int, populations: object) -> Click:
+            return Fails(populations)
+
+    with pytest.raises(ZeroDivisionError, match="on purpose"):
+        hr.live(Failing(), seconds=4, out=tmp_path / "run", **NETWORK, **{"life.checkpoint_every_seconds": 0.2})
+    assert hr.load(tmp_path / "run", Clicks()).seconds > 0
+    with pytest.raises(hr.errors.UsageError, match="needs `seconds`"):
+        hr.live(Clicks())

@@ -24,7 +24,8 @@ pub(super) fn life_page(
     let verdicts = verdicts(setup, rows)?;
     let judged: Vec<bool> = verdicts.iter().filter_map(|(_, verdict)| verdict.learnt).collect();
     let learnt = judged.iter().filter(|learnt| **learnt).count();
-    let names = verdicts.first().map_or(Vec::new(), |(_, first)| first.figures.iter().map(|(name, _)| &name[..]).collect());
+    let names =
+        verdicts.first().map_or(Vec::new(), |(_, first)| first.figures.iter().map(|(name, _)| &name[..]).collect());
     let number = |v: f64| {
         if v.is_nan() {
             "–".to_string()

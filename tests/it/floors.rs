@@ -29,12 +29,21 @@ const INSIDE: [(&str, &str); 2] = [("engine/gradient", "engine/reference"), ("en
 
 /// Files of a folder that use each other, in a circle. Fewer is better.
 const CIRCLES: [&[&str]; 6] = [
-    &["engine/cpu/fast_weights", "engine/cpu/shard"],
     &["engine/product", "engine/tiles"],
     &["model/cell", "model/neurons"],
     &["report/life_page", "report/lives"],
     &["sweep/job", "sweep/seal"],
-    &[],
+    &[
+        "training/adamw",
+        "training/change",
+        "training/checkpoint",
+        "training/divergence",
+        "training/plastic",
+        "training/progress",
+        "training/share",
+        "training/update",
+    ],
+    &["training/builder", "training/trainer"],
 ];
 
 fn floor(folder: &str) -> usize {
