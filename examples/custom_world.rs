@@ -6,7 +6,7 @@
 //!
 //! `cargo run --release --example custom_world`
 
-use hebbian_rnn::{evaluate, Actions, Copies, Copy, Environment, Episodes, Outcome, Start, Trainer};
+use hebbian_rnn::{evaluate, Actions, Copies, Environment, Episodes, Instance, Outcome, Start, Trainer};
 use rand::RngExt;
 
 /// How far the ends are from the middle.
@@ -51,7 +51,7 @@ struct Walker {
     goal: i32,
 }
 
-impl Copy for Walker {
+impl Instance for Walker {
     fn observe(&self, observation: &mut [f64]) {
         observation[0] = f64::from(self.position);
         observation[1] = if self.light { f64::from(self.goal) } else { 0.0 };

@@ -90,8 +90,8 @@ pub use engine::{
     Perturbation, PlasticState, Product, Record, Refusal, TrialBatch,
 };
 pub use environments::{
-    Acrobot, Actions, Bandit, CartPole, Copies, Copy, Environment, OpenField, Outcome, Pendulum, PerceptualDecision,
-    Sketch, Start, TwoStep,
+    Acrobot, Actions, Bandit, CartPole, Copies, Environment, Instance, OpenField, Outcome, Pendulum,
+    PerceptualDecision, Sketch, Start, TwoStep,
 };
 pub use error::{Error, Result, Shortage};
 pub use files::write_atomically;
@@ -113,7 +113,7 @@ pub use report::{
 pub use rules::{
     find_rule, Credit, EscapeRate, Exploratory, Factors, Filter, FusedRule, FusedSynapseRule, Increment, LearningRule,
     Moment, Needs, PairRule, PlasticSynapses, RewardBaseline, RuleInfo, Simultaneous, Source, StepRule, SynapseMoment,
-    SynapseRule, SynapseRuleInfo, Third, RULES, SYNAPSE_RULES,
+    SynapseRule, SynapseRuleInfo, ThirdFactor, RULES, SYNAPSE_RULES,
 };
 pub use runs::{
     by_type, compare_engines, config_schema, draw_fresh, evaluate, explain, life_schema, measure_throughput,
@@ -122,8 +122,8 @@ pub use runs::{
 };
 pub use storage::{
     holds_a_checkpoint, holds_a_life, holds_a_run, layout, merge_runs, metrics_rows, read_life_rows, read_metrics,
-    Kept, Lock, Merged, Metrics, Run, Saved, CIRCUIT_PICTURE, CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE, METRICS_FILE,
-    REPORT_FILE, SAMPLE_TRIALS,
+    Lock, Mergeable, Metrics, Persistent, Run, Saved, CIRCUIT_PICTURE, CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE,
+    METRICS_FILE, REPORT_FILE, SAMPLE_TRIALS,
 };
 pub use sweep::{
     job_numbers, BatchSystem, Collected, Job, JobNews, JobState, SettingResult, Sweep, SweepPlan, PLAN_FILE,
@@ -135,9 +135,9 @@ pub use tasks::{
 };
 pub use text::printable;
 pub use training::{
-    verdicts, Checkpoint, Criterion, Frozen, InitialWeights, Integrity, LifeCheckpoint, Lives, NetworkReport, Observer,
-    Plastic, Process, StageProgress, StopReason, Trainer, TrainerBuilder, UpdateReport, Why, CHECKPOINT_FILE, FORMAT,
-    METADATA_KEY, MORE_THAN, REMEDY, WINDOW,
+    verdicts, Checkpoint, Criterion, Divergence, Frozen, InitialWeights, Integrity, LifeCheckpoint, Lives,
+    NetworkReport, Observer, Plastic, Process, StageProgress, StopReason, Trainer, TrainerBuilder, UpdateReport,
+    CHECKPOINT_FILE, FORMAT, METADATA_KEY, MORE_THAN, REMEDY, WINDOW,
 };
 pub use worlds::{
     ActorCritic, Block, Curve, DistalReward, Given, LifeRow, Pattern, Pavlovian, Places, Verdict, View, Wiring, World,

@@ -4,7 +4,7 @@ use crate::errors::{exception, OrRaise};
 use crate::lives::LifeRun;
 use crate::run::Run;
 use crate::tasks::OwnTask;
-use hebbian_rnn::{Checkpoint, Error, Kept, LifeCheckpoint, LifeRow, Lives, NetworkReport, Observer, StopReason};
+use hebbian_rnn::{Checkpoint, Error, LifeCheckpoint, LifeRow, Lives, NetworkReport, Observer, Persistent, StopReason};
 use hebbian_rnn::{Trainer, UpdateReport};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -44,7 +44,7 @@ pub struct Progress {
 }
 
 /// A kind of run: training, or a simulation of lives.
-pub trait Kind: Kept<Row: Clone + Send> + Send + 'static {
+pub trait Kind: Persistent<Row: Clone + Send> + Send + 'static {
     /// Its networks, as Python sees them.
     type Networks: Clone + Send + 'static;
 

@@ -89,7 +89,7 @@ fn wrapped(mut angle: f64) -> f64 {
     angle
 }
 
-impl Copy for Links {
+impl Instance for Links {
     fn observe(&self, observation: &mut [f64]) {
         let [theta1, theta2, dtheta1, dtheta2] = self.state;
         let (one, two) = (libm::sincos(theta1), libm::sincos(theta2));

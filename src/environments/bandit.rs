@@ -75,7 +75,7 @@ struct Pull {
     rng: Stream,
 }
 
-impl Copy for Pull {
+impl Instance for Pull {
     fn observe(&self, observation: &mut [f64]) {
         observation[0] = 1.0;
     }

@@ -72,7 +72,7 @@ struct Cart {
     velocities: bool,
 }
 
-impl Copy for Cart {
+impl Instance for Cart {
     fn observe(&self, observation: &mut [f64]) {
         match self.velocities {
             true => observation.copy_from_slice(&self.state),

@@ -5,7 +5,7 @@
 //! of steps (truncated). An environment knows nothing about networks; [`crate::Episodes`] are lived in one.
 //!
 //! To add one, write a file with its parameters and its [`Environment`], and a type for one copy of it with its
-//! [`Copy`]; then a preset (`src/presets/episodes.rs`). `examples/custom_world.rs` keeps one outside this crate.
+//! [`Instance`]; then a preset (`src/presets/episodes.rs`). `examples/custom_world.rs` keeps one outside this crate.
 
 mod acrobot;
 mod bandit;
@@ -133,7 +133,7 @@ pub trait Copies: Send {
 pub type Sketch = Vec<Vec<(f64, f64)>>;
 
 /// One copy of an environment. A list of them is [`Copies`].
-pub trait Copy: Send {
+pub trait Instance: Send {
     /// As [`Copies::condition`].
     fn condition(&self) -> usize {
         0
@@ -148,7 +148,7 @@ pub trait Copy: Send {
     }
 }
 
-impl<C: Copy> Copies for Vec<C> {
+impl<C: Instance> Copies for Vec<C> {
     fn condition(&self, k: usize) -> usize {
         self[k].condition()
     }
@@ -167,7 +167,7 @@ impl<C: Copy> Copies for Vec<C> {
 }
 
 /// Copies of one kind.
-fn copies<C: Copy + 'static>(episodes: Vec<Start>, start: impl Fn(Start) -> C) -> Box<dyn Copies> {
+fn copies<C: Instance + 'static>(episodes: Vec<Start>, start: impl Fn(Start) -> C) -> Box<dyn Copies> {
     Box::new(episodes.into_iter().map(start).collect::<Vec<C>>())
 }
 
@@ -214,7 +214,7 @@ mod recorded {
 
     /// Steps a copy whose state is `state` through a recorded file: each line has the action, the state after it, the
     /// reward and whether the episode was terminated; a line without action starts an episode with its state.
-    pub fn follow<C: Copy>(text: &str, make: impl Fn(&[f64]) -> C, state: impl Fn(&C) -> Vec<f64>) -> usize {
+    pub fn follow<C: Instance>(text: &str, make: impl Fn(&[f64]) -> C, state: impl Fn(&C) -> Vec<f64>) -> usize {
         let (mut copy, mut steps) = (None, 0);
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let numbers: Vec<f64> = line.split(',').skip(1).map(|number| number.parse().unwrap()).collect();

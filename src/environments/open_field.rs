@@ -84,7 +84,7 @@ fn distance(a: [f64; 2], b: [f64; 2]) -> f64 {
     libm::hypot(a[0] - b[0], a[1] - b[1])
 }
 
-impl Copy for Animal {
+impl Instance for Animal {
     fn observe(&self, observation: &mut [f64]) {
         // A Gaussian of two dimensions is a product of two.
         let along = |x: f64| -> [f64; CELLS] {

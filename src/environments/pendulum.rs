@@ -63,7 +63,7 @@ struct Rod {
     velocity: f64,
 }
 
-impl Copy for Rod {
+impl Instance for Rod {
     fn observe(&self, observation: &mut [f64]) {
         let (sin, cos) = libm::sincos(self.theta);
         observation.copy_from_slice(&[cos, sin, self.velocity]);

@@ -91,7 +91,7 @@ impl Stimulus {
     }
 }
 
-impl Copy for Stimulus {
+impl Instance for Stimulus {
     fn condition(&self) -> usize {
         self.condition
     }

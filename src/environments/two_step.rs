@@ -89,7 +89,7 @@ struct Trial {
     rng: Stream,
 }
 
-impl Copy for Trial {
+impl Instance for Trial {
     fn observe(&self, observation: &mut [f64]) {
         for (place, observed) in observation.iter_mut().enumerate().take(PLACES) {
             *observed = f64::from(u8::from(place == self.place));

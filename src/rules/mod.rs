@@ -36,7 +36,7 @@ pub(crate) use readout::ReadoutLearning;
 pub use reward_baseline::RewardBaseline;
 pub use synaptic::{
     EscapeRate, Exploratory, Filter, FusedSynapseRule, Needs, PairRule, PlasticSynapses, Simultaneous, SynapseMoment,
-    SynapseRule, SynapseRuleInfo, Third, SYNAPSE_RULES,
+    SynapseRule, SynapseRuleInfo, ThirdFactor, SYNAPSE_RULES,
 };
 
 use crate::config::Config;

@@ -1,7 +1,7 @@
 //! How the training of networks and the lives of networks are kept.
 
 use super::life_rows::{header, life_csv, rows_until};
-use super::{to_csv, Kept, Metrics};
+use super::{to_csv, Metrics, Persistent};
 use crate::config::{Config, LifeConfig};
 use crate::error::Result;
 use crate::files::write_atomically;
@@ -10,7 +10,7 @@ use crate::training::{Checkpoint, LifeCheckpoint, Lives, NetworkReport, Trainer,
 use crate::worlds::LifeRow;
 use std::path::Path;
 
-impl Kept for Trainer {
+impl Persistent for Trainer {
     type Config = Config;
     type Row = NetworkReport;
     const CONTINUES: &'static str = "training continues";
@@ -52,7 +52,7 @@ impl Kept for Trainer {
     }
 }
 
-impl Kept for Lives {
+impl Persistent for Lives {
     type Config = LifeConfig;
     type Row = LifeRow;
     const CONTINUES: &'static str = "the simulation continues";

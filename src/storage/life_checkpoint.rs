@@ -38,7 +38,7 @@ impl Header {
 }
 
 /// One kind of number saved for each network: its name in the file and its place in a state.
-struct Kept {
+struct SavedNumbers {
     name: String,
     shape: Vec<usize>,
     dtype: DType,
@@ -51,13 +51,13 @@ struct Kept {
 type Place = Box<dyn Fn(&mut LifeState) -> &mut Vec<f64>>;
 
 /// Numbers of fixed shape, in the order of the file. Those of synapses, which differ in number, are apart.
-fn kept(setup: &LifeSetup) -> Vec<Kept> {
+fn kept(setup: &LifeSetup) -> Vec<SavedNumbers> {
     let dtype = DType::from(setup.config.life.dtype);
     let mut all = Vec::new();
     for (p, (model, population)) in setup.models.iter().zip(&setup.config.populations).enumerate() {
         for (v, variable) in model.variables().iter().enumerate() {
             let name = format!("population.{}.{variable}", population.name);
-            all.push(Kept {
+            all.push(SavedNumbers {
                 name,
                 shape: vec![population.size],
                 dtype,
@@ -68,7 +68,7 @@ fn kept(setup: &LifeSetup) -> Vec<Kept> {
     }
     for d in 0..setup.longest() {
         let (name, shape) = (outputs(d), vec![setup.circuit.neurons()]);
-        all.push(Kept { name, shape, dtype, check: check_outputs, of: Box::new(move |s| &mut s.outputs[d]) });
+        all.push(SavedNumbers { name, shape, dtype, check: check_outputs, of: Box::new(move |s| &mut s.outputs[d]) });
     }
     for (k, rule) in setup.rules.iter().enumerate() {
         let (from, to) = setup.circuit.ends(k);
@@ -76,7 +76,7 @@ fn kept(setup: &LifeSetup) -> Vec<Kept> {
         let Some(rule) = rule else { continue };
         let mut add = |what: &str, n: usize, dtype: DType, of: fn(&mut PlasticState) -> &mut Vec<f64>| {
             let of: Place = Box::new(move |s| of(&mut s.plastic[k]));
-            all.push(Kept {
+            all.push(SavedNumbers {
                 name: format!("projection.{name}.{what}"),
                 shape: vec![n],
                 dtype,

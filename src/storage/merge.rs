@@ -2,7 +2,7 @@
 
 use super::folder::{claim, holds_a_run, move_aside};
 use super::metrics_rows::whole_lines;
-use super::{holds_a_checkpoint, Kept, Lock, CONFIG_FILE, METRICS_FILE};
+use super::{holds_a_checkpoint, Lock, Persistent, CONFIG_FILE, METRICS_FILE};
 use crate::config::NetworkRange;
 use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::files::{copy, refuse_link, second_name, sync_folder_of, write_atomically, write_through};
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 const UNFINISHED: &str = ".merging-";
 
 /// A kind of run whose parts, with different networks, can be merged.
-pub trait Merged: Kept {
+pub trait Mergeable: Persistent {
     /// The column of `metrics.csv` that numbers the turns.
     const CLOCK: usize;
 
@@ -52,7 +52,7 @@ pub trait Merged: Kept {
     fn join(parts: Vec<(String, Self::Checkpoint)>) -> Result<Self::Checkpoint>;
 }
 
-impl Merged for Trainer {
+impl Mergeable for Trainer {
     const CLOCK: usize = 0;
 
     fn read(run: &Path) -> Result<Checkpoint> {
@@ -76,7 +76,7 @@ impl Merged for Trainer {
     }
 }
 
-impl Merged for Lives {
+impl Mergeable for Lives {
     const CLOCK: usize = 1;
 
     fn read(run: &Path) -> Result<LifeCheckpoint> {
@@ -118,7 +118,7 @@ impl Merged for Lives {
 /// # Errors
 /// [`Error::Usage`] if `out` holds a run, unless `force`, or other files; as [`Checkpoint::merge`], [`Checkpoint::read`] and
 /// [`Run::create`](crate::Run::create); [`Error::Content`] if a checkpoint was changed or metrics lack rows.
-pub fn merge_runs<P: Merged>(runs: &[PathBuf], out: &Path, force: bool) -> Result<P::Checkpoint> {
+pub fn merge_runs<P: Mergeable>(runs: &[PathBuf], out: &Path, force: bool) -> Result<P::Checkpoint> {
     let read = |run: &PathBuf| {
         ensure!(
             holds_a_checkpoint(run),

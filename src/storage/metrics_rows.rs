@@ -70,7 +70,7 @@ pub(super) fn whole_lines(mut file: &File) -> io::Result<u64> {
 }
 
 /// The part of a metrics file that is kept when training continues.
-pub(super) struct Kept {
+pub(super) struct KeptRows {
     pub(super) rows: usize,
     pub(super) bytes: u64,
     /// Whether these bytes are as this program writes them: an older one wrote fewer columns.
@@ -79,12 +79,12 @@ pub(super) struct Kept {
 
 /// The rows of the first `updates` updates. Rows of the first updates may be missing (if the file was once moved away),
 /// but there must be no gap after that. Anything may follow the last of these rows.
-pub(super) fn kept_until(mut file: &File, updates: u64) -> Result<Kept> {
+pub(super) fn kept_until(mut file: &File, updates: u64) -> Result<KeptRows> {
     let whole = whole_lines(file).doing("reading", Path::new(METRICS_FILE))?;
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file.take(whole));
     let unread = |error: csv::Error| Error::Content(error.to_string());
     let header = reader.headers().map_err(unread)?.clone();
-    let mut kept = Kept { rows: 0, bytes: 0, as_written: true };
+    let mut kept = KeptRows { rows: 0, bytes: 0, as_written: true };
     let mut newest = None;
     let mut record = csv::StringRecord::new();
     for line in 2.. {

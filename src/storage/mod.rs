@@ -22,11 +22,11 @@ pub(crate) use life_rows::holds_life_rows;
 pub use life_rows::read_life_rows;
 pub use lock::Lock;
 pub(crate) use merge::copy_run;
-pub use merge::{merge_runs, Merged};
+pub use merge::{merge_runs, Mergeable};
 pub use metrics::Metrics;
 pub(crate) use metrics_rows::newest;
 pub use metrics_rows::{metrics_rows, read_metrics, METRICS_FILE};
-pub use run::{Kept, Run, Saved};
+pub use run::{Persistent, Run, Saved};
 
 use crate::error::{Error, Result};
 use serde::Serialize;

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::Path;
 
 /// How a process is written to files and read from them.
-pub trait Kept: Process {
+pub trait Persistent: Process {
     /// Its configuration.
     type Config;
     /// A row of `metrics.csv`.
@@ -62,14 +62,14 @@ pub trait Kept: Process {
 }
 
 /// What an interrupted run has left in its folder.
-pub enum Saved<P: Kept> {
+pub enum Saved<P: Persistent> {
     /// Its newest checkpoint.
     Checkpoint(P::Checkpoint),
     /// Only its configuration: it ended before its first checkpoint.
     Config(P::Config),
 }
 
-impl<P: Kept> Saved<P> {
+impl<P: Persistent> Saved<P> {
     /// Its configuration.
     pub fn config(&mut self) -> &P::Config {
         match self {
@@ -101,14 +101,14 @@ impl<P: Kept> Saved<P> {
 /// assert_eq!(run.process().updates(), 5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Run<P: Kept> {
+pub struct Run<P: Persistent> {
     process: P,
     folder: Option<Folder>,
     /// The turn of the newest checkpoint.
     saved_at: Option<u64>,
 }
 
-impl<P: Kept> Run<P> {
+impl<P: Persistent> Run<P> {
     /// A run that no folder keeps.
     pub fn in_memory(process: P) -> Self {
         Run { process, folder: None, saved_at: None }
@@ -225,7 +225,7 @@ impl<P: Kept> Run<P> {
 }
 
 /// Writes a whole run into a new folder, which stays locked.
-pub(super) fn write_run<P: Kept>(
+pub(super) fn write_run<P: Persistent>(
     path: &Path,
     force: bool,
     checkpoint: &mut P::Checkpoint,
@@ -241,7 +241,7 @@ pub(super) fn write_run<P: Kept>(
 }
 
 /// The configuration of a run without a checkpoint.
-fn saved_config<P: Kept>(folder: &Path) -> Result<P::Config> {
+fn saved_config<P: Persistent>(folder: &Path) -> Result<P::Config> {
     let path = folder.join(CONFIG_FILE);
     ensure!(
         path.exists(),
@@ -253,13 +253,13 @@ fn saved_config<P: Kept>(folder: &Path) -> Result<P::Config> {
 }
 
 /// Keeps a folder up to date, and informs the other observers.
-struct Keeper<'a, 'b, P: Kept> {
+struct Keeper<'a, 'b, P: Persistent> {
     folder: &'a mut Option<Folder>,
     saved_at: &'a mut Option<u64>,
     observers: &'a mut [&'b mut dyn Observer<P>],
 }
 
-impl<P: Kept> Keeper<'_, '_, P> {
+impl<P: Persistent> Keeper<'_, '_, P> {
     /// Saves the present moment.
     fn save(folder: &mut Folder, saved_at: &mut Option<u64>, process: &P) -> Result<()> {
         let checkpoint = process.checkpoint()?;
@@ -282,7 +282,7 @@ impl<P: Kept> Keeper<'_, '_, P> {
     }
 }
 
-impl<P: Kept> Observer<P> for Keeper<'_, '_, P> {
+impl<P: Persistent> Observer<P> for Keeper<'_, '_, P> {
     fn update(&mut self, process: &P, report: &P::Report) -> Result<()> {
         if let Some(folder) = self.folder {
             let due = process.checkpoint_every().is_some_and(|every| process.clock().is_multiple_of(every));

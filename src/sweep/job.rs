@@ -12,7 +12,7 @@ use crate::presets::{LifeSetup, Setup};
 use crate::reader::ensure_regular;
 use crate::runs::evaluate;
 use crate::storage::{holds_a_checkpoint, holds_life_rows, newest, read_life_rows, METRICS_FILE};
-use crate::storage::{Kept, Lock, Run, Saved};
+use crate::storage::{Lock, Persistent, Run, Saved};
 use crate::training::{
     Checkpoint, Integrity, LifeCheckpoint, Lives, Observer, Process, StopReason, Trainer, CHECKPOINT_FILE,
 };
@@ -77,7 +77,7 @@ impl<P: Process> Observer<P> for Watch<'_> {
 }
 
 /// A process whose networks have a table of scores.
-trait Scored: Kept {
+trait Scored: Persistent {
     /// The integrity of a checkpoint.
     fn integrity(checkpoint: &Self::Checkpoint) -> Integrity;
     /// The first key in which a saved configuration differs from the planned one, with both values.

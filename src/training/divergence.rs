@@ -17,7 +17,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[serde(rename_all = "kebab-case")]
-pub enum Why {
+pub enum Divergence {
     /// The error of a trial is not a finite number.
     Error,
     /// A weight or its change is not a finite number.
@@ -31,14 +31,14 @@ pub enum Why {
     StuckRates,
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Why::Error => "the error of a trial is not a finite number",
-            Why::Weights => "a weight or its change is not a finite number",
-            Why::Activations => "an activation is not a finite number",
-            Why::Trace => "a fast weight is not a finite number",
-            Why::StuckRates => "all its rates are stuck at their limits",
+            Divergence::Error => "the error of a trial is not a finite number",
+            Divergence::Weights => "a weight or its change is not a finite number",
+            Divergence::Activations => "an activation is not a finite number",
+            Divergence::Trace => "a fast weight is not a finite number",
+            Divergence::StuckRates => "all its rates are stuck at their limits",
         })
     }
 }
@@ -49,7 +49,7 @@ pub struct Frozen {
     /// The update in which it diverged, counted from 1.
     pub update: u64,
     /// The sign by which the divergence was detected.
-    pub why: Why,
+    pub why: Divergence,
 }
 
 impl fmt::Display for Frozen {
@@ -96,14 +96,15 @@ impl Proposal {
         let finite_costs = self.outcomes.iter().map(|o| o.costs.iter().all(|cost| cost.is_finite())).collect();
         let finite_changes = self.changes.iter().map(|change| change.finite).collect();
         // Each sign, and whether each network is free of it; the first sign found is reported.
-        let mut signs: Vec<(Why, Vec<bool>)> = vec![(Why::Error, finite_costs), (Why::Weights, finite_changes)];
-        let weights = weights.each().map(|(_, tensor)| (Why::Weights, tensor));
-        let state = state.each().map(|(_, tensor)| (Why::Activations, tensor));
-        let fast_weights = fast_weights.iter().flat_map(|h| h.each()).map(|(_, tensor)| (Why::Trace, tensor));
+        let mut signs: Vec<(Divergence, Vec<bool>)> =
+            vec![(Divergence::Error, finite_costs), (Divergence::Weights, finite_changes)];
+        let weights = weights.each().map(|(_, tensor)| (Divergence::Weights, tensor));
+        let state = state.each().map(|(_, tensor)| (Divergence::Activations, tensor));
+        let fast_weights = fast_weights.iter().flat_map(|h| h.each()).map(|(_, tensor)| (Divergence::Trace, tensor));
         for (why, tensor) in weights.chain(state).chain(fast_weights).filter(|(_, tensor)| tensor.dtype().is_float()) {
             signs.push((why, finite_networks(tensor)?));
         }
-        signs.push((Why::StuckRates, stuck.iter().map(|stuck| !stuck).collect()));
+        signs.push((Divergence::StuckRates, stuck.iter().map(|stuck| !stuck).collect()));
         for (s, frozen) in self.frozen.iter_mut().enumerate().filter(|(_, frozen)| frozen.is_none()) {
             *frozen = signs.iter().find(|(_, fine)| !fine[s]).map(|(why, _)| Frozen { update, why: *why });
         }

@@ -21,7 +21,7 @@ pub use builder::TrainerBuilder;
 pub use checkpoint::{Checkpoint, Integrity, StageProgress, CHECKPOINT_FILE, FORMAT, METADATA_KEY};
 pub use criterion::Criterion;
 pub use criterion::{MORE_THAN, WINDOW};
-pub use divergence::{Frozen, Why, REMEDY};
+pub use divergence::{Divergence, Frozen, REMEDY};
 pub use initial::InitialWeights;
 pub(crate) use judge::judge;
 #[cfg(feature = "report")]

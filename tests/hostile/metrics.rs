@@ -2,7 +2,7 @@
 
 use crate::{damage, peak_of, valid};
 use candle_core::Device;
-use hebbian_rnn::{read_metrics, Kept, LearningCurve, Metrics, Trainer, METRICS_FILE};
+use hebbian_rnn::{read_metrics, LearningCurve, Metrics, Persistent, Trainer, METRICS_FILE};
 
 const MUTATIONS: u64 = 3_000;
 /// How many of them are plotted; a picture takes a tenth of a second.

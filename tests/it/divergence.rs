@@ -4,7 +4,7 @@ use crate::support::*;
 use candle_core::{Device, Tensor};
 use hebbian_rnn::Process;
 use hebbian_rnn::{
-    Checkpoint, Criterion, Error, Frozen, NetworkReport, Observer, StopReason, Trainer, UpdateReport, Why,
+    Checkpoint, Criterion, Divergence, Error, Frozen, NetworkReport, Observer, StopReason, Trainer, UpdateReport,
 };
 
 /// The one of three networks that is made to diverge.
@@ -170,20 +170,20 @@ fn what_showed_it_is_named() {
     let before = checkpoint.clone();
     let mut trainer = resumed(checkpoint);
     trainer.update().unwrap();
-    assert_eq!(trainer.frozen(), [None, Some(Frozen { update: 3, why: Why::Trace }), None]);
+    assert_eq!(trainer.frozen(), [None, Some(Frozen { update: 3, why: Divergence::Trace }), None]);
     assert_eq!(everything(&trainer.checkpoint().unwrap(), SICK), everything(&before, SICK));
 
     // An output whose error overflows while all activations are finite.
     let mut checkpoint = healthy("echo", &["train.networks=3"]);
     checkpoint.plastic.weights.w_out = checkpoint.plastic.weights.w_out.map(|w| filled(&w, SICK, 3e38));
-    assert_eq!(frozen(checkpoint, 1), [None, Some(Frozen { update: 3, why: Why::Error }), None]);
+    assert_eq!(frozen(checkpoint, 1), [None, Some(Frozen { update: 3, why: Divergence::Error }), None]);
 
     // An infinite activation with finite rates: tanh hides it.
     let settings = ["train.networks=3", "rule.name=none", "network.neurons=2", "train.kernels=reference"];
     let mut checkpoint = healthy("echo", &settings);
     checkpoint.plastic.weights.b_rec = checkpoint.plastic.weights.b_rec.map(|b| filled(&b, SICK, 3e38));
     checkpoint.plastic.weights.w_rec = filled(&checkpoint.plastic.weights.w_rec, SICK, 3e38);
-    assert_eq!(frozen(checkpoint, 1), [None, Some(Frozen { update: 3, why: Why::Activations }), None]);
+    assert_eq!(frozen(checkpoint, 1), [None, Some(Frozen { update: 3, why: Divergence::Activations }), None]);
 }
 
 #[test]
@@ -198,7 +198,11 @@ fn rates_that_are_stuck_at_a_limit_count_as_divergence() {
         assert!(row[0].saturated < Some(1.0));
         // In one update this may be chance, in two it is not.
         trainer.update().unwrap();
-        assert_eq!(trainer.frozen(), [None, Some(Frozen { update: 4, why: Why::StuckRates }), None], "{kernels}");
+        assert_eq!(
+            trainer.frozen(),
+            [None, Some(Frozen { update: 4, why: Divergence::StuckRates }), None],
+            "{kernels}"
+        );
     }
 }
 
@@ -257,7 +261,7 @@ fn frozen_networks_are_not_waited_for() {
         let mut checkpoint = trainer("echo", &["train.networks=2", until, updates]).checkpoint().unwrap();
         checkpoint.updates = 5;
         checkpoint.criterion = reached.iter().map(|at| Criterion::restore([], *at)).collect();
-        let frozen = |frozen: &bool| frozen.then_some(Frozen { update: 4, why: Why::Error });
+        let frozen = |frozen: &bool| frozen.then_some(Frozen { update: 4, why: Divergence::Error });
         checkpoint.frozen = frozen_networks.iter().map(frozen).collect();
         checkpoint.finished()
     };

@@ -6,7 +6,7 @@ use crate::progress::Progress;
 use crate::{read, signals};
 use anyhow::{Context, Result};
 use candle_core::Device;
-use hebbian_rnn::{holds_a_run, reported, Kept, Observer, Run, Saved, Setting, StopReason};
+use hebbian_rnn::{holds_a_run, reported, Observer, Persistent, Run, Saved, Setting, StopReason};
 use std::io::{stdout, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,7 +23,7 @@ pub struct Place<'a> {
 }
 
 /// A kind of run: what differs between `train` and `live`.
-pub trait Kind: Kept {
+pub trait Kind: Persistent {
     /// The arguments of its command.
     type Args;
     /// Follows it while it proceeds.

@@ -7,7 +7,7 @@ mod steps;
 mod tensors;
 
 use steps::gated;
-pub(super) use steps::{Progress, Steps, Taken};
+pub(super) use steps::{Progress, StepResult, Steps};
 pub(super) use tensors::TrialTensors;
 
 use super::memory::{parts, Part, Sizes};
@@ -74,7 +74,7 @@ fn run(setup: &Setup, cell: &Cell, inputs: &TrialTensors, learn: bool, record: R
             let error = difference.as_ref().map(|difference| cell.fed_back_error(difference)).transpose()?.flatten();
             learning.step(step, &at, &taken, error.as_ref())?;
         }
-        let Taken { next, output, readout_noise, reward_change, .. } = taken;
+        let StepResult { next, output, readout_noise, reward_change, .. } = taken;
         if let Some(readout) = &mut readout {
             readout.accumulate(&next.state.r, &output, readout_noise.as_ref(), &reward_change, difference.as_ref())?;
         }
@@ -116,7 +116,7 @@ impl Learning {
         &mut self,
         step: usize,
         before: &Progress,
-        taken: &Taken,
+        taken: &StepResult,
         error: Option<&Tensor>,
     ) -> candle_core::Result<()> {
         let moment = Moment {

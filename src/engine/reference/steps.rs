@@ -55,7 +55,7 @@ impl Progress {
 }
 
 /// The result of one step.
-pub(crate) struct Taken {
+pub(crate) struct StepResult {
     /// The state after the step.
     pub next: Progress,
     /// The output z, including the readout's noise, `[S, B, n_out]`.
@@ -123,7 +123,7 @@ impl<'a> Steps<'a> {
     }
 
     /// Takes step number `step`, in the order that docs/model.md gives.
-    pub fn take(&mut self, step: usize, at: &Progress) -> Result<Taken> {
+    pub fn take(&mut self, step: usize, at: &Progress) -> Result<StepResult> {
         let inputs = self.inputs;
         let plastic = match (&self.plasticity, &at.fast_weights) {
             (Some(plasticity), Some(h)) => plasticity.drive(h, &at.state.r)?,
@@ -165,7 +165,7 @@ impl<'a> Steps<'a> {
         if let Some(alive) = &alive {
             (next, output) = (next.stopped(at, alive)?, gated(&output, alive)?);
         }
-        Ok(Taken { next, output, readout_noise, perturbation, reward_change, alive })
+        Ok(StepResult { next, output, readout_noise, perturbation, reward_change, alive })
     }
 }
 

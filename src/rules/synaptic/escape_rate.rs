@@ -15,7 +15,8 @@
 
 use super::third::factor;
 use super::{
-    parameters, table, FusedSynapseRule, Needs, PlasticSynapses, SynapseMoment, SynapseRule, SynapseRuleInfo, Third,
+    parameters, table, FusedSynapseRule, Needs, PlasticSynapses, SynapseMoment, SynapseRule, SynapseRuleInfo,
+    ThirdFactor,
 };
 use crate::error::Result;
 use crate::keys::Key;
@@ -43,7 +44,7 @@ pub struct EscapeRate {
     /// How ζ is filtered.
     pub eligibility: Filter,
     /// M.
-    pub third: Third,
+    pub third: ThirdFactor,
     /// η Δt.
     pub rate: f64,
 }

@@ -18,7 +18,7 @@ pub use escape_rate::{EscapeRate, Filter};
 pub use exploratory::Exploratory;
 pub use pair_stdp::{PairRule, Simultaneous};
 pub use synapses::{PlasticSynapses, SynapseMoment};
-pub use third::Third;
+pub use third::ThirdFactor;
 
 use crate::error::{At, Error, Result};
 use crate::keys::{with_defaults, Key};

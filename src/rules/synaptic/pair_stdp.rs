@@ -12,7 +12,8 @@
 
 use super::third::factor;
 use super::{
-    parameters, table, FusedSynapseRule, Needs, PlasticSynapses, SynapseMoment, SynapseRule, SynapseRuleInfo, Third,
+    parameters, table, FusedSynapseRule, Needs, PlasticSynapses, SynapseMoment, SynapseRule, SynapseRuleInfo,
+    ThirdFactor,
 };
 use crate::error::Result;
 use crate::keys::Key;
@@ -44,7 +45,7 @@ pub struct PairRule {
     /// Which pairs of spikes in the same step count.
     pub simultaneous: Simultaneous,
     /// The third factor.
-    pub third: Third,
+    pub third: ThirdFactor,
     /// The multiplier of a step's third factor.
     pub rate: f64,
     /// The eligibility's decay per period and the factor of ζ in it; `None`: ζ changes the weight itself.
@@ -184,7 +185,7 @@ pub(super) const DA_STDP: SynapseRuleInfo = SynapseRuleInfo {
         let period = own.every_ms / dt_ms;
         let whole = (1.0..1e6).contains(&period) && (period - period.round()).abs() < 1e-6;
         expect(whole, "every_ms", own.every_ms, format!("a multiple of life.dt_ms ({dt_ms})"))?;
-        let third = Third::Dopamine { decay: libm::exp(-dt_ms / own.tau_d_ms), tonic: own.tonic };
+        let third = ThirdFactor::Dopamine { decay: libm::exp(-dt_ms / own.tau_d_ms), tonic: own.tonic };
         let pairs = Pairs {
             gamma: 1.0,
             tau_plus_ms: own.tau_plus_ms,
@@ -207,7 +208,7 @@ pub(super) const DA_STDP: SynapseRuleInfo = SynapseRuleInfo {
 /// One of the rules that [`Pairs`] describes.
 fn build(info: &SynapseRuleInfo, given: Table, dt_ms: f64) -> Result<Arc<dyn SynapseRule>> {
     let own: Pairs = parameters((info.parameters)(), given)?;
-    let third = own.expected_reward_ms.map_or(Ok(Third::None), |tau| factor(tau, dt_ms))?;
+    let third = own.expected_reward_ms.map_or(Ok(ThirdFactor::None), |tau| factor(tau, dt_ms))?;
     let Some(tau_z_ms) = own.tau_z_ms else { return Ok(Arc::new(own.rule(info.name, dt_ms, third)?)) };
     positive("tau_z_ms", tau_z_ms)?;
     Ok(Arc::new(PairRule {
@@ -218,7 +219,7 @@ fn build(info: &SynapseRuleInfo, given: Table, dt_ms: f64) -> Result<Arc<dyn Syn
 }
 
 impl Pairs {
-    fn rule(self, name: &'static str, dt_ms: f64, third: Third) -> Result<PairRule> {
+    fn rule(self, name: &'static str, dt_ms: f64, third: ThirdFactor) -> Result<PairRule> {
         number("gamma", self.gamma)?;
         positive("tau_plus_ms", self.tau_plus_ms)?;
         positive("tau_minus_ms", self.tau_minus_ms)?;

@@ -6,7 +6,7 @@ use crate::ranges::not_negative;
 /// The third factor of a rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Third {
+pub enum ThirdFactor {
     /// None: always 1.
     None,
     /// The reward.
@@ -25,18 +25,18 @@ pub enum Third {
     },
 }
 
-impl Third {
+impl ThirdFactor {
     /// The factor of a step with this `reward`; moves `level`, which is dopamine or the expected reward.
     pub(crate) fn of(&self, level: &mut f64, reward: f64) -> f64 {
         match *self {
-            Third::None => 1.0,
-            Third::Reward => reward,
-            Third::PredictionError { decay } => {
+            ThirdFactor::None => 1.0,
+            ThirdFactor::Reward => reward,
+            ThirdFactor::PredictionError { decay } => {
                 let error = reward - *level;
                 *level = decay * *level + (1.0 - decay) * reward;
                 error
             }
-            Third::Dopamine { decay, tonic } => {
+            ThirdFactor::Dopamine { decay, tonic } => {
                 *level = *level * decay + reward;
                 tonic + *level
             }
@@ -50,8 +50,8 @@ impl Third {
 }
 
 /// The third factor of rules that know a time constant of the expected reward; 0: no reward is expected.
-pub(super) fn factor(expected_reward_ms: f64, dt_ms: f64) -> Result<Third> {
+pub(super) fn factor(expected_reward_ms: f64, dt_ms: f64) -> Result<ThirdFactor> {
     not_negative("expected_reward_ms", expected_reward_ms)?;
     let decay = libm::exp(-dt_ms / expected_reward_ms);
-    Ok(if expected_reward_ms > 0.0 { Third::PredictionError { decay } } else { Third::Reward })
+    Ok(if expected_reward_ms > 0.0 { ThirdFactor::PredictionError { decay } } else { ThirdFactor::Reward })
 }

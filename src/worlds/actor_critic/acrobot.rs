@@ -1,6 +1,6 @@
 //! `acrobot-swing-up`: lift the tip of a double pendulum above its bar by a torque on the middle joint.
 
-use super::body::{first, kinship_along, vote_along, Body, Happened};
+use super::body::{first, kinship_along, vote_along, Body, Transition};
 use super::place_cells::Axis;
 use super::{parameters, ActorCritic, LifeInfo};
 use crate::environments::runge_kutta;
@@ -111,7 +111,7 @@ impl Body for Acrobot {
         vec![one, two, libm::atan(d_one / 4.0), libm::atan(d_two / 4.0)]
     }
 
-    fn act(&self, state: &mut [f64], [torque, _]: [f64; 2], dt_ms: f64) -> Happened {
+    fn act(&self, state: &mut [f64], [torque, _]: [f64; 2], dt_ms: f64) -> Transition {
         let torque = torque.clamp(-self.torque, self.torque);
         let [one, two, d_one, d_two] = runge_kutta(first(state), dt_ms / 1000.0, |at| slope(at, torque));
         let turned = |angle: f64| angle - TAU * (angle / TAU).round();
@@ -123,7 +123,7 @@ impl Body for Acrobot {
         ]);
         let height = -libm::cos(one) - libm::cos(one + two);
         let reached = height > self.goal_height;
-        Happened { event: 0.0, goal: reached, flow: self.time_reward, end: reached.then_some(true) }
+        Transition { event: 0.0, goal: reached, flow: self.time_reward, end: reached.then_some(true) }
     }
 }
 

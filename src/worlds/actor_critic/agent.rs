@@ -13,7 +13,7 @@ use std::ops::Range;
 
 /// The state that outlives a step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Now {
+struct AgentState {
     /// Trials that have ended.
     trials: u64,
     /// Steps since the trial began, or since it ended.
@@ -29,7 +29,7 @@ struct Now {
 
 /// The figures of a block.
 #[derive(Default)]
-struct Told {
+struct BlockFigures {
     /// The trial that ended: its duration and whether it was a success.
     ended: Option<(f64, bool)>,
     /// Sums of values and steps, in each part.
@@ -44,8 +44,8 @@ pub(super) struct Agent {
     votes: Vec<[f64; 2]>,
     frozen: bool,
     rng: Stream,
-    now: Now,
-    told: Told,
+    now: AgentState,
+    told: BlockFigures,
     trail: Vec<Vec<[f64; 3]>>,
 }
 
@@ -56,8 +56,8 @@ impl Agent {
             votes: Vec::new(),
             frozen: false,
             rng: stream(0, 0, 0, Phase::Train, Purpose::World),
-            now: Now::default(),
-            told: Told::default(),
+            now: AgentState::default(),
+            told: BlockFigures::default(),
             trail: Vec::new(),
             world,
         }
@@ -96,7 +96,8 @@ impl WorldState for Agent {
 
     fn begin(&mut self, block: &mut Block) {
         self.rng = block.rng.clone();
-        self.told = Told { values: vec![(0.0, 0); self.world.body.values(1.0).len()], ..Told::default() };
+        self.told =
+            BlockFigures { values: vec![(0.0, 0); self.world.body.values(1.0).len()], ..BlockFigures::default() };
         // Trials continue in the frozen time after a life.
         self.frozen = block.frozen;
         if !self.now.started || (self.frozen && self.paused()) {
@@ -207,7 +208,7 @@ impl WorldState for Agent {
     }
 
     fn restore(&mut self, saved: &Value) -> Result<()> {
-        let now: Now = restored(saved)?;
+        let now: AgentState = restored(saved)?;
         within("trials", now.trials, 0..=MOST_STEPS)?;
         within("steps", now.steps, 0..=MOST_STEPS)?;
         if now.started {

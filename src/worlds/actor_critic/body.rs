@@ -6,7 +6,7 @@ use crate::random::Stream;
 
 /// The result of a step of a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Happened {
+pub(super) struct Transition {
     /// The reward of an event.
     pub event: f64,
     /// Whether the goal was reached.
@@ -42,7 +42,7 @@ pub(super) trait Body: Send + Sync {
     /// Its coordinates along the axes.
     fn coordinates(&self, state: &[f64]) -> Vec<f64>;
     /// Acts for a step of `dt_ms`.
-    fn act(&self, state: &mut [f64], action: [f64; 2], dt_ms: f64) -> Happened;
+    fn act(&self, state: &mut [f64], action: [f64; 2], dt_ms: f64) -> Transition;
     /// The part of its world where it is, if values are reported by part.
     fn part(&self, _state: &[f64]) -> Option<usize> {
         None

@@ -1,6 +1,6 @@
 //! `cartpole-swing-up`: swing a pole up by pushing its cart, and balance it.
 
-use super::body::{first, kinship_along, vote_along, Body, Happened};
+use super::body::{first, kinship_along, vote_along, Body, Transition};
 use super::place_cells::Axis;
 use super::{parameters, ActorCritic, LifeInfo};
 use crate::environments::runge_kutta;
@@ -108,7 +108,7 @@ impl Body for Cartpole {
         state[..4].to_vec()
     }
 
-    fn act(&self, state: &mut [f64], [force, _]: [f64; 2], dt_ms: f64) -> Happened {
+    fn act(&self, state: &mut [f64], [force, _]: [f64; 2], dt_ms: f64) -> Transition {
         let force = force.clamp(-self.force, self.force);
         let [x, angle, v, turning, upright, longest] = first(state);
         let [x, angle, v, turning] = runge_kutta([x, angle, v, turning], dt_ms / 1000.0, |at| slope(at, force));
@@ -121,7 +121,7 @@ impl Body for Cartpole {
         let longest = longest.max(upright);
         state.copy_from_slice(&[x, angle, v, turning, upright, longest]);
         let crashed = x.abs() > MOST[0] || angle.abs() > MOST[1];
-        Happened {
+        Transition {
             goal: false,
             event: if crashed { self.crash_reward } else { 0.0 },
             flow: self.upright_reward * libm::cos(angle),

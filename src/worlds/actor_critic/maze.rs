@@ -1,6 +1,6 @@
 //! `maze`: find the goal in the middle of a square, from any side of a U-shaped wall around it.
 
-use super::body::{first, Body, Happened};
+use super::body::{first, Body, Transition};
 use super::place_cells::Axis;
 use super::{parameters, ActorCritic, LifeInfo};
 use crate::error::Result;
@@ -130,12 +130,12 @@ impl Body for Maze {
         state.to_vec()
     }
 
-    fn act(&self, state: &mut [f64], velocity: [f64; 2], dt_ms: f64) -> Happened {
+    fn act(&self, state: &mut [f64], velocity: [f64; 2], dt_ms: f64) -> Transition {
         let (at, hit) = self.moved(first(state), velocity.map(|v| v * dt_ms / 1000.0));
         state.copy_from_slice(&at);
         let reached = libm::hypot(at[0], at[1]) < self.goal_radius;
         let event = if hit { self.wall_reward } else { 0.0 };
-        Happened { event, goal: reached, flow: 0.0, end: reached.then_some(true) }
+        Transition { event, goal: reached, flow: 0.0, end: reached.then_some(true) }
     }
 }
 

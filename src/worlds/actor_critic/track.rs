@@ -1,6 +1,6 @@
 //! `linear-track`: run along a track to a reward, always at the same speed; only values are learnt.
 
-use super::body::{Body, Happened};
+use super::body::{Body, Transition};
 use super::place_cells::Axis;
 use super::{parameters, ActorCritic, LifeInfo};
 use crate::error::Result;
@@ -72,10 +72,10 @@ impl Body for Track {
         vec![state[0], 0.0]
     }
 
-    fn act(&self, state: &mut [f64], _: [f64; 2], dt_ms: f64) -> Happened {
+    fn act(&self, state: &mut [f64], _: [f64; 2], dt_ms: f64) -> Transition {
         state[0] += self.speed * dt_ms / 1000.0;
         let reached = state[0] >= GOAL;
-        Happened { event: 0.0, goal: reached, flow: 0.0, end: reached.then_some(true) }
+        Transition { event: 0.0, goal: reached, flow: 0.0, end: reached.then_some(true) }
     }
 
     fn part(&self, state: &[f64]) -> Option<usize> {
