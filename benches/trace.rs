@@ -5,7 +5,9 @@
 
 use candle_core::Device;
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};
-use hebbian_rnn::{draw_fresh, FrozenNetworks, Record, Setting, Setup, Trainer};
+use hebbian_rnn::engine::Record;
+use hebbian_rnn::runs::{draw_fresh, FrozenNetworks};
+use hebbian_rnn::{Setting, Setup, Trainer};
 use std::hint::black_box;
 
 const TRIALS: usize = 12;

@@ -8,9 +8,12 @@
 //! `cargo run --release --example custom_life`
 
 use candle_core::{Device, Result, Tensor};
+use hebbian_rnn::model::Draws;
+use hebbian_rnn::rules::{PlasticSynapses, SynapseMoment};
+use hebbian_rnn::training::verdicts;
+use hebbian_rnn::worlds::{Block, LifeRow, Verdict, View};
 use hebbian_rnn::{
-    verdicts, Block, Draws, LifeCheckpoint, LifeConfig, LifeRow, LifeSetup, Lives, OwnLife, PlasticSynapses,
-    PopulationModel, SynapseMoment, SynapseRule, Verdict, View, World, WorldState,
+    LifeCheckpoint, LifeConfig, LifeSetup, Lives, OwnLife, PopulationModel, SynapseRule, World, WorldState,
 };
 use rand::RngExt;
 use std::ops::Range;

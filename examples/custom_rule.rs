@@ -15,7 +15,8 @@
 //! `cargo run --release --example custom_rule`
 
 use candle_core::{Device, Tensor};
-use hebbian_rnn::{evaluate, Checkpoint, Factors, Increment, LearningRule, Own, Source, Trainer};
+use hebbian_rnn::rules::{Factors, Increment, Source};
+use hebbian_rnn::{evaluate, Checkpoint, LearningRule, Own, Trainer};
 use std::sync::Arc;
 
 /// The rule and its parameter.

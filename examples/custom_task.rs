@@ -6,7 +6,8 @@
 //!
 //! `cargo run --release --example custom_task`
 
-use hebbian_rnn::{evaluate, Stream, Task, Trainer, Trial};
+use hebbian_rnn::random::Stream;
+use hebbian_rnn::{evaluate, Task, Trainer, Trial};
 
 struct GoNoGo {
     cue_steps: usize,

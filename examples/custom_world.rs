@@ -6,7 +6,8 @@
 //!
 //! `cargo run --release --example custom_world`
 
-use hebbian_rnn::{evaluate, Actions, Copies, Environment, Episodes, Instance, Outcome, Start, Trainer};
+use hebbian_rnn::environments::{Actions, Copies, Instance, Outcome, Start};
+use hebbian_rnn::{evaluate, Environment, Episodes, Trainer};
 use rand::RngExt;
 
 /// How far the ends are from the middle.

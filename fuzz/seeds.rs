@@ -1,6 +1,8 @@
 //! Writes small valid files into `corpus/TARGET` as seeds for the fuzzer: `cargo run --bin seeds`.
 
-use hebbian_rnn::{METADATA_KEY, PLAN_FILE, TASKS};
+use hebbian_rnn::TASKS;
+use hebbian_rnn::sweep::PLAN_FILE;
+use hebbian_rnn::training::METADATA_KEY;
 use hebbian_rnn_fuzz::{checkpoint, life_checkpoint, sweep, LIFE_KEY};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};

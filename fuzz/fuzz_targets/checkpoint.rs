@@ -4,7 +4,8 @@
 #![no_main]
 
 use hebbian_rnn::candle_core::Device;
-use hebbian_rnn::{Checkpoint, METADATA_KEY};
+use hebbian_rnn::Checkpoint;
+use hebbian_rnn::training::METADATA_KEY;
 use hebbian_rnn_fuzz::{checkpoint, value, with_metadata};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;

@@ -3,7 +3,9 @@
 #![no_main]
 
 use hebbian_rnn::candle_core::Device;
-use hebbian_rnn::{parse_inputs, simulate, Checkpoint, Record};
+use hebbian_rnn::{simulate, Checkpoint};
+use hebbian_rnn::engine::Record;
+use hebbian_rnn::runs::parse_inputs;
 use hebbian_rnn_fuzz::{checkpoint, value};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;

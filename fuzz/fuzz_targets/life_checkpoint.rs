@@ -4,7 +4,8 @@
 #![no_main]
 
 use hebbian_rnn::candle_core::Device;
-use hebbian_rnn::{verdicts, LifeCheckpoint, Lives};
+use hebbian_rnn::{LifeCheckpoint, Lives};
+use hebbian_rnn::training::verdicts;
 use hebbian_rnn_fuzz::{life_checkpoint, value, with_metadata, LIFE_KEY};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;

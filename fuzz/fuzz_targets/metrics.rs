@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use hebbian_rnn::{read_metrics, Metrics, METRICS_FILE};
+use hebbian_rnn::storage::{read_metrics, Metrics, METRICS_FILE};
 use hebbian_rnn_fuzz::value;
 use libfuzzer_sys::fuzz_target;
 use std::path::PathBuf;

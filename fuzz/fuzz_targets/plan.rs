@@ -2,7 +2,8 @@
 
 #![no_main]
 
-use hebbian_rnn::{Sweep, PLAN_FILE};
+use hebbian_rnn::Sweep;
+use hebbian_rnn::sweep::PLAN_FILE;
 use hebbian_rnn_fuzz::{sweep, value};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;

@@ -2,7 +2,9 @@
 
 #![no_main]
 
-use hebbian_rnn::{stream, ErrorMeasure, FileTask, Phase, Purpose, Task};
+use hebbian_rnn::Task;
+use hebbian_rnn::random::{stream, Phase, Purpose};
+use hebbian_rnn::tasks::{ErrorMeasure, FileTask};
 use hebbian_rnn_fuzz::value;
 use libfuzzer_sys::fuzz_target;
 

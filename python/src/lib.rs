@@ -14,10 +14,11 @@ mod worlds;
 use crate::errors::OrRaise;
 use crate::tasks::OwnTask;
 use crate::training::Training;
-use hebbian_rnn::{
-    automatic_batch, open_devices, parse_devices, resolve_config, EpisodeSettings, Own, Process, Run, Setting, Setup,
-    Trainer,
-};
+use hebbian_rnn::device::parse_devices;
+use hebbian_rnn::engine::automatic_batch;
+use hebbian_rnn::presets::resolve_config;
+use hebbian_rnn::tasks::EpisodeSettings;
+use hebbian_rnn::{open_devices, Own, Process, Run, Setting, Setup, Trainer};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
@@ -64,7 +65,7 @@ fn explain(name: &str) -> PyResult<String> {
 /// Writes a file, whole or not at all.
 #[pyfunction]
 fn write(path: PathBuf, bytes: &[u8]) -> PyResult<()> {
-    hebbian_rnn::write_atomically(&path, bytes).or_raise()
+    hebbian_rnn::files::write_atomically(&path, bytes).or_raise()
 }
 
 /// The settings of the task that `own` is based on, with `own` in its place.

@@ -1,7 +1,8 @@
 //! Worlds of lives that are written in Python.
 
 use crate::leaving::enter;
-use hebbian_rnn::{Block, Curve, Error, LifeRow, OwnLife, Places, Verdict, View, World, WorldState};
+use hebbian_rnn::worlds::{Block, Curve, LifeRow, Places, Verdict, View};
+use hebbian_rnn::{Error, OwnLife, World, WorldState};
 use numpy::{PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PySlice};

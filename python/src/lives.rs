@@ -5,10 +5,12 @@ use crate::life_worlds;
 use crate::run::{apart, ensure_at, name_reason, refuse_edited};
 use crate::training::Training;
 use crate::values::{object, settings};
-use hebbian_rnn::{
-    draw_life, holds_a_life, open_devices, parse_devices, read_life_rows, report_life, verdicts, Integrity,
-    LifeCheckpoint, LifeRow, LifeSetup, Lives, OwnLife, Process, Run, StopReason, METRICS_FILE,
-};
+use hebbian_rnn::device::parse_devices;
+use hebbian_rnn::report::{draw_life, report_life};
+use hebbian_rnn::storage::{holds_a_life, read_life_rows, METRICS_FILE};
+use hebbian_rnn::training::verdicts;
+use hebbian_rnn::worlds::LifeRow;
+use hebbian_rnn::{open_devices, Integrity, LifeCheckpoint, LifeSetup, Lives, OwnLife, Process, Run, StopReason};
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -166,7 +168,7 @@ impl LifeRun {
     fn save(&self, py: Python<'_>, path: PathBuf, force: bool) -> PyResult<()> {
         apart(py, || {
             if path.extension().is_some_and(|end| end == "safetensors") {
-                return hebbian_rnn::write_atomically(&path, &self.checkpoint.to_bytes()?);
+                return hebbian_rnn::files::write_atomically(&path, &self.checkpoint.to_bytes()?);
             }
             Run::<Lives>::write(&path, force, &mut self.checkpoint.clone(), &self.rows)
         })

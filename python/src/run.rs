@@ -4,11 +4,16 @@ use crate::errors::OrRaise;
 use crate::tasks::OwnTask;
 use crate::training::Training;
 use crate::values::{array, columns, object, safetensors, settings};
+use hebbian_rnn::analysis::{find_analysis, Options, Subject};
 use hebbian_rnn::candle_core::Device;
+use hebbian_rnn::device::parse_devices;
+use hebbian_rnn::engine::Record;
+use hebbian_rnn::report::{LearningCurve, RunReport};
+use hebbian_rnn::runs::parse_inputs;
+use hebbian_rnn::storage::{read_metrics, METRICS_FILE};
 use hebbian_rnn::{
-    evaluate, find_analysis, open_devices, parse_devices, parse_inputs, read_metrics, simulate, Checkpoint, Error,
-    Integrity, LearningCurve, NetworkReport, Options, Own, Process, Record, Run as KeptRun, RunReport, StopReason,
-    Subject, Trainer, METRICS_FILE,
+    evaluate, open_devices, simulate, Checkpoint, Error, Integrity, NetworkReport, Own, Process, Run as KeptRun,
+    StopReason, Trainer,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};

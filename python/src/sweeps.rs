@@ -2,7 +2,8 @@
 
 use crate::errors::OrRaise;
 use crate::values::{object, settings};
-use hebbian_rnn::{Error, Job, JobNews, Sweep, SweepPlan};
+use hebbian_rnn::sweep::{Job, JobNews};
+use hebbian_rnn::{Error, Sweep, SweepPlan};
 use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;

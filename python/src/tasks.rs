@@ -3,7 +3,9 @@
 use crate::errors::OrRaise;
 use crate::leaving::enter;
 use crate::worlds::PythonWorld;
-use hebbian_rnn::{Episodes, Error, ErrorMeasure, Label, Phase, Problem, Stream, Task, Trial, TrialNumbers};
+use hebbian_rnn::random::{Phase, Stream};
+use hebbian_rnn::tasks::{ErrorMeasure, Label, Problem, TrialNumbers};
+use hebbian_rnn::{Episodes, Error, Task, Trial};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;

@@ -1,7 +1,8 @@
 //! Python worlds: environments whose copies take their steps together, one call per step.
 
 use crate::leaving::enter;
-use hebbian_rnn::{Actions, Copies, Environment, Error, Outcome, Start};
+use hebbian_rnn::environments::{Actions, Copies, Outcome, Start};
+use hebbian_rnn::{Environment, Error};
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
 use rand::Rng;

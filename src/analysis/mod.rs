@@ -1,7 +1,7 @@
 //! Analyses of trained networks from the literature: each turns a checkpoint into tables, pictures and a few summary
 //! figures (docs/analyses.md).
 //!
-//! They run fresh trials ([`crate::run_fresh`]) with frozen weights, one network at a time, and thin out the firing
+//! They run fresh trials ([`crate::runs::run_fresh`]) with frozen weights, one network at a time, and thin out the firing
 //! rates in time as they arrive, so that memory does not grow with the number of networks.
 
 mod choices;

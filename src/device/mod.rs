@@ -134,7 +134,7 @@ fn found(name: String, detail: Result<String>) -> FoundDevice {
 }
 
 /// Free memory of a device in bytes; `None` if unknown.
-pub fn memory_of(device: &Device) -> Option<u64> {
+pub(crate) fn memory_of(device: &Device) -> Option<u64> {
     match device {
         Device::Cpu => {
             let mut system = sysinfo::System::new();

@@ -2,13 +2,13 @@
 //!
 //! | engine | how it computes | tested against |
 //! |---|---|---|
-//! | [`reference`] | plain candle operations, step by step, on any device | plain f64 loops |
-//! | [`cpu`] | one vectorised pass per step on the CPU | `reference` |
+//! | `reference` | plain candle operations, step by step, on any device | plain f64 loops |
+//! | `cpu` | one vectorised pass per step on the CPU | `reference` |
 //! | `cuda` | kernels for whole trials or for single steps | `reference` |
-//! | [`gradient`] | backpropagation through time, by candle's autograd; on the CPU by `cpu/adjoint.rs` where that can | finite differences |
+//! | `gradient` | backpropagation through time, by candle's autograd; on the CPU by `cpu/adjoint.rs` where that can | finite differences |
 //!
 //! [`choose`] is the only place that decides between them. Lives, whose weights move at every step, have engines of their
-//! own ([`life`]).
+//! own (`life`).
 
 mod batch;
 mod cpu;
@@ -35,6 +35,7 @@ pub use batch::{DensePerturbation, Draw, DrawnTrial, EpisodeDraws, Exact, Pertur
 pub(crate) use eligibility::zeros;
 pub use eligibility::Eligibility;
 pub use episode::{Ensemble, Episode, EpisodeCredit, Gradients, Record};
+pub use gradient::gradient;
 pub use life::{LifeEngine, LifeRecord, LifeState, PlasticState};
 pub use memory::{automatic_batch, check_memory, Part};
 pub use product::Product;

@@ -64,7 +64,7 @@ impl TrainerBuilder {
         self.set_number("train.trials", trials)
     }
 
-    /// Stop as soon as every network has reached the criterion ([`Criterion`](crate::Criterion)):
+    /// Stop as soon as every network has reached the criterion ([`Criterion`](crate::training::Criterion)):
     /// `train.until_criterion`.
     pub fn until_criterion(self) -> Self {
         self.set("train.until_criterion", true)

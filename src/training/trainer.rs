@@ -164,7 +164,7 @@ impl Trainer {
         self.shares[0].current.trials()
     }
 
-    /// For each network, the number of trials it took to reach the criterion ([`Criterion`](crate::Criterion)); `None`
+    /// For each network, the number of trials it took to reach the criterion ([`Criterion`](crate::training::Criterion)); `None`
     /// if it has not reached it.
     pub fn criterion_trials(&self) -> Vec<Option<u64>> {
         self.shares.iter().flat_map(|share| share.current.criterion.iter().map(|c| c.reached_at())).collect()

@@ -2,7 +2,9 @@
 
 use crate::{damage, held_to_account, valid};
 use candle_core::Device;
-use hebbian_rnn::{check_memory, Checkpoint, Trainer, METADATA_KEY};
+use hebbian_rnn::engine::check_memory;
+use hebbian_rnn::training::METADATA_KEY;
+use hebbian_rnn::{Checkpoint, Trainer};
 
 const MUTATIONS: u64 = 40_000;
 

@@ -1,6 +1,6 @@
 //! Damages bytes, text and the headers of safetensors files, using a seeded generator.
 
-use hebbian_rnn::{stream, Phase, Purpose, Stream};
+use hebbian_rnn::random::{stream, Phase, Purpose, Stream};
 use rand::RngExt;
 use safetensors::Dtype;
 use serde_json::{json, Value};

@@ -2,7 +2,9 @@
 
 use crate::valid;
 use candle_core::Device;
-use hebbian_rnn::{parse_inputs, Checkpoint, ErrorMeasure, FileTask, Trainer};
+use hebbian_rnn::runs::parse_inputs;
+use hebbian_rnn::tasks::{ErrorMeasure, FileTask};
+use hebbian_rnn::{Checkpoint, Trainer};
 use safetensors::Dtype;
 
 /// The safetensors reader added lengths unchecked: near 2^64 it panicked or, without overflow checks, read beyond the

@@ -2,7 +2,9 @@
 
 use crate::{damage, held_to_account, valid};
 use candle_core::Device;
-use hebbian_rnn::{parse_inputs, simulate, Checkpoint, Record};
+use hebbian_rnn::engine::Record;
+use hebbian_rnn::runs::parse_inputs;
+use hebbian_rnn::{simulate, Checkpoint};
 use safetensors::Dtype;
 
 const MUTATIONS: u64 = 15_000;

@@ -2,7 +2,11 @@
 
 use crate::{damage, held_to_account, peak_of, valid};
 use candle_core::Device;
-use hebbian_rnn::{read_life_rows, report_life, verdicts, LifeCheckpoint, LifeRow, Lives, METRICS_FILE};
+use hebbian_rnn::report::report_life;
+use hebbian_rnn::storage::{read_life_rows, METRICS_FILE};
+use hebbian_rnn::training::verdicts;
+use hebbian_rnn::worlds::LifeRow;
+use hebbian_rnn::{LifeCheckpoint, Lives};
 use serde_json::json;
 
 const MUTATIONS: u64 = 11_000;

@@ -2,7 +2,9 @@
 
 use crate::{damage, peak_of, valid};
 use candle_core::Device;
-use hebbian_rnn::{read_metrics, LearningCurve, Metrics, Persistent, Trainer, METRICS_FILE};
+use hebbian_rnn::report::LearningCurve;
+use hebbian_rnn::storage::{read_metrics, Metrics, Persistent, METRICS_FILE};
+use hebbian_rnn::Trainer;
 
 const MUTATIONS: u64 = 3_000;
 /// How many of them are plotted; a picture takes a tenth of a second.

@@ -1,7 +1,8 @@
 //! Damaged configurations and `--set` values.
 
 use crate::{damage, held_to_account, valid};
-use hebbian_rnn::{Config, Result, Setting, Setup, TaskInfo, TASKS};
+use hebbian_rnn::presets::TaskInfo;
+use hebbian_rnn::{Config, Result, Setting, Setup, TASKS};
 use rand::RngExt;
 
 const FILES: u64 = 10_000;

@@ -1,7 +1,8 @@
 //! Damaged folders of sweeps: plans, settings and the tables of finished jobs.
 
 use crate::{damage, held_to_account, peak_of};
-use hebbian_rnn::{Job, Sweep, SweepPlan, PLAN_FILE};
+use hebbian_rnn::sweep::{Job, PLAN_FILE};
+use hebbian_rnn::{Sweep, SweepPlan};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 

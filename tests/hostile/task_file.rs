@@ -1,7 +1,9 @@
 //! Damaged trial files.
 
 use crate::{damage, held_to_account, valid};
-use hebbian_rnn::{stream, ErrorMeasure, FileTask, Phase, Purpose, Task};
+use hebbian_rnn::random::{stream, Phase, Purpose};
+use hebbian_rnn::tasks::{ErrorMeasure, FileTask};
+use hebbian_rnn::Task;
 use safetensors::Dtype;
 
 const MUTATIONS: u64 = 20_000;

@@ -1,7 +1,10 @@
 //! Tasks with parameters of any size are built or refused, and report their sizes without allocating them.
 
 use crate::{damage, held_to_account, peak_of};
-use hebbian_rnn::{find_task, Output, Problem, Result, Setup, TaskInfo, TASKS};
+use hebbian_rnn::config::Output;
+use hebbian_rnn::presets::{find_task, TaskInfo};
+use hebbian_rnn::tasks::Problem;
+use hebbian_rnn::{Result, Setup, TASKS};
 use toml::{Table, Value};
 
 const PER_TASK: u64 = 1_000;

@@ -2,7 +2,9 @@
 
 use crate::lives::{lived, setup};
 use hebbian_rnn::candle_core::Device;
-use hebbian_rnn::{LifeRecord, LifeRow, LifeSetup, LifeState, Lives};
+use hebbian_rnn::engine::{LifeRecord, LifeState};
+use hebbian_rnn::worlds::LifeRow;
+use hebbian_rnn::{LifeSetup, Lives};
 
 /// A short life: every output, the weights at birth, the rows and the state at the end.
 struct Recorded {
@@ -229,7 +231,7 @@ fn values_spread_backward() {
         let setup =
             setup("linear-track", rule, &["life.networks=2", "world.trials=25", "world.judged=5", "world.required=5"]);
         let (rows, _) = lived(setup.clone());
-        let verdict = &hebbian_rnn::verdicts(&setup, &rows).unwrap()[0].1;
+        let verdict = &hebbian_rnn::training::verdicts(&setup, &rows).unwrap()[0].1;
         let of = |name: &str| verdict.figures.iter().find(|(known, _)| *known == name).unwrap().1;
         [of("value_2"), of("value_3"), of("value_4")]
     };

@@ -4,7 +4,7 @@ use crate::command::{fine, one_line_error, ran, Ran};
 use crate::support::*;
 use assert_cmd::Command;
 use candle_core::Device;
-use hebbian_rnn::measure_throughput;
+use hebbian_rnn::runs::measure_throughput;
 
 #[test]
 fn the_figures_fit_together() {

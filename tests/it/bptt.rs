@@ -3,9 +3,11 @@
 use crate::command::{bytes, fine, hebbian, one_line_error, train};
 use crate::support::*;
 use candle_core::{Device, Tensor};
-use hebbian_rnn::{
-    gradient, Checkpoint, Config, Draw, ErrorMeasure, Loss, Phase, Setting, Setup, Trainer, TrialBatch, Weights,
-};
+use hebbian_rnn::config::Loss;
+use hebbian_rnn::engine::{gradient, Draw, TrialBatch};
+use hebbian_rnn::random::Phase;
+use hebbian_rnn::tasks::ErrorMeasure;
+use hebbian_rnn::{Checkpoint, Config, Setting, Setup, Trainer, Weights};
 
 /// Two networks of seven neurons, in double precision.
 const SMALL: [&str; 6] = [
@@ -129,7 +131,7 @@ fn a_truncated_gradient_is_the_whole_one_from_the_length_of_the_trial_on() {
         let steps = format!("bptt.steps={steps}");
         let setup = setup("dnms", &[&SMALL[..], &SHORT_DNMS, &[&steps]].concat());
         let weights = Trainer::new(setup.clone(), &[Device::Cpu]).unwrap().weights().unwrap();
-        values(&hebbian_rnn::gradient(&setup, &weights, &batch_of(&setup), Loss::Squared).unwrap().0)
+        values(&hebbian_rnn::engine::gradient(&setup, &weights, &batch_of(&setup), Loss::Squared).unwrap().0)
     };
     let whole = gradient("0");
     assert_eq!(gradient("21"), whole);

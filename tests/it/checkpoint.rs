@@ -2,7 +2,8 @@
 
 use crate::support::*;
 use candle_core::Device;
-use hebbian_rnn::{Checkpoint, Integrity, METADATA_KEY};
+use hebbian_rnn::training::METADATA_KEY;
+use hebbian_rnn::{Checkpoint, Integrity};
 use proptest::prelude::*;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};

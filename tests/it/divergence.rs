@@ -2,10 +2,9 @@
 
 use crate::support::*;
 use candle_core::{Device, Tensor};
+use hebbian_rnn::training::{Criterion, Divergence, Frozen};
 use hebbian_rnn::Process;
-use hebbian_rnn::{
-    Checkpoint, Criterion, Divergence, Error, Frozen, NetworkReport, Observer, StopReason, Trainer, UpdateReport,
-};
+use hebbian_rnn::{Checkpoint, Error, NetworkReport, Observer, StopReason, Trainer, UpdateReport};
 
 /// The one of three networks that is made to diverge.
 const SICK: usize = 1;

@@ -2,11 +2,17 @@
 
 use crate::support::*;
 use candle_core::Device;
-use hebbian_rnn::{
-    choose, Draw, Ensemble, Episode, Phase, Record, RewardBaseline, Setting, Setup, Trajectory, TrialBatch, Weights,
-};
-use hebbian_rnn::{find_analysis, measure_throughput, simulate, Inputs, Options, Subject, Trainer};
-use hebbian_rnn::{Actions, CartPole, Checkpoint, Copies, Environment, Episodes, Start, METADATA_KEY};
+use hebbian_rnn::analysis::{find_analysis, Options, Subject};
+use hebbian_rnn::engine::{choose, Draw, Ensemble, Episode, Record, TrialBatch};
+use hebbian_rnn::environments::{Actions, CartPole, Copies, Start};
+use hebbian_rnn::random::Phase;
+use hebbian_rnn::rules::RewardBaseline;
+use hebbian_rnn::runs::{measure_throughput, Inputs};
+use hebbian_rnn::tasks::Trajectory;
+use hebbian_rnn::training::METADATA_KEY;
+use hebbian_rnn::{simulate, Trainer};
+use hebbian_rnn::{Checkpoint, Environment, Episodes};
+use hebbian_rnn::{Setting, Setup, Weights};
 use safetensors::SafeTensors;
 
 /// Small networks, whose updates are not cut off.
@@ -144,7 +150,8 @@ fn an_episode_depends_on_nothing_but_itself() {
         let alone = run(&setup, &weights, &batch(&setup, first as u64, 1));
         for s in 0..2 {
             assert_eq!(alone.trajectories.as_ref().unwrap()[s], trajectories[s * 21 + first]);
-            let state = |state: &hebbian_rnn::State, place: usize| values(&state.x.get(s).unwrap().get(place).unwrap());
+            let state =
+                |state: &hebbian_rnn::model::State, place: usize| values(&state.x.get(s).unwrap().get(place).unwrap());
             assert_eq!(state(&alone.state, 0), state(&together.state, first));
         }
     }

@@ -2,7 +2,9 @@
 
 use crate::episodes::small;
 use crate::support::*;
-use hebbian_rnn::{Draw, DrawnTrial, Episodes, Phase, Setup, TrialBatch, Weights};
+use hebbian_rnn::engine::{Draw, DrawnTrial, TrialBatch};
+use hebbian_rnn::random::Phase;
+use hebbian_rnn::{Episodes, Setup, Weights};
 
 /// The rewards of an episode, the critic's values, whether it was terminated, and the eligibilities of its steps for w_rec
 /// `[N, N]`, w_out and b_out.

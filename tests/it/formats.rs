@@ -3,7 +3,9 @@
 use crate::command::{fine, hebbian, one_line_error};
 use crate::support::*;
 use candle_core::Device;
-use hebbian_rnn::{evaluate, read_metrics, Checkpoint, Setting, Setup, Trainer, FORMAT, METADATA_KEY, METRICS_FILE};
+use hebbian_rnn::storage::{read_metrics, METRICS_FILE};
+use hebbian_rnn::training::{FORMAT, METADATA_KEY};
+use hebbian_rnn::{evaluate, Checkpoint, Setting, Setup, Trainer};
 use safetensors::SafeTensors;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;

@@ -3,7 +3,8 @@
 use crate::command::{bytes, fine, hebbian, one_line_error, Ran};
 use crate::process::TINY;
 use candle_core::Device;
-use hebbian_rnn::{Checkpoint, Integrity, METADATA_KEY};
+use hebbian_rnn::training::METADATA_KEY;
+use hebbian_rnn::{Checkpoint, Integrity};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
@@ -194,6 +195,6 @@ fn damaged_metrics_are_not_believed_and_cost_no_training() {
     one_line_error(hebbian(&more, dir.path()), 1, "run/metrics.csv: restore the file, or move it away");
     std::fs::remove_file(&metrics).unwrap();
     fine(hebbian(&more, dir.path()));
-    let rows = hebbian_rnn::read_metrics(&metrics).unwrap();
+    let rows = hebbian_rnn::storage::read_metrics(&metrics).unwrap();
     assert_eq!(rows.iter().map(|row| row.update).collect::<Vec<_>>(), [4, 4]);
 }

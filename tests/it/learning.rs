@@ -2,7 +2,9 @@
 
 use crate::support::*;
 use candle_core::{Device, Tensor};
-use hebbian_rnn::{evaluate, Draw, Phase, Setup, TrialBatch, Weights};
+use hebbian_rnn::engine::{Draw, TrialBatch};
+use hebbian_rnn::random::Phase;
+use hebbian_rnn::{evaluate, Setup, Weights};
 
 #[test]
 fn without_surprise_no_weight_moves() {

@@ -2,7 +2,8 @@
 
 use crate::lives::{lived, setup};
 use hebbian_rnn::candle_core::Device;
-use hebbian_rnn::{LifeConfig, LifeSetup, LifeState, Lives, Setting};
+use hebbian_rnn::engine::LifeState;
+use hebbian_rnn::{LifeConfig, LifeSetup, Lives, Setting};
 
 /// One synapse between two neurons with given spikes, in the world of XOR by trains: the network of a test.
 const ONE_SYNAPSE: &str = r#"
@@ -94,7 +95,7 @@ fn rules_and_neurons_match_plain_loops() {
         ("mstdpet", Some(300.0), "f32", 1e-5),
     ] {
         let mut config = LifeConfig::from_toml(ONE_SYNAPSE).unwrap();
-        config.projections[0].rule = hebbian_rnn::SynapseRuleInfo::find(rule).unwrap().table();
+        config.projections[0].rule = hebbian_rnn::rules::SynapseRuleInfo::find(rule).unwrap().table();
         config.projections[0].rule.insert("expected_reward_ms".into(), expects.unwrap_or(0.0).into());
         let config = config.with(&[Setting::parse(&format!("life.dtype={dtype}")).unwrap()]).unwrap();
         let setup = LifeSetup::new(config).unwrap();
@@ -177,7 +178,7 @@ fn rules_for_escape_noise_match_plain_loops() {
     ] {
         let mut config = LifeConfig::from_toml(ONE_SYNAPSE).unwrap();
         config.populations[1].neurons = r#"model = "srm0""#.parse().unwrap();
-        config.projections[0].rule = hebbian_rnn::SynapseRuleInfo::find(rule).unwrap().table();
+        config.projections[0].rule = hebbian_rnn::rules::SynapseRuleInfo::find(rule).unwrap().table();
         config.projections[0].rule.insert("expected_reward_ms".into(), expects.into());
         config.projections[0].rule.insert("eta".into(), 10.0.into());
         let more: Vec<Setting> = more.split(' ').map(|text| Setting::parse(text).unwrap()).collect();
@@ -209,7 +210,7 @@ fn record(setup: &LifeSetup) -> Recorded {
     silent.to = "input".into();
     silent.rule = toml::Table::new();
     silent.own_spike_resets = None;
-    silent.weights = hebbian_rnn::InitialSynapses::Constant(0.0);
+    silent.weights = hebbian_rnn::config::InitialSynapses::Constant(0.0);
     silent.delay_ms = 2000.0;
     config.projections.push(silent);
     let setup = LifeSetup::new(config).unwrap();

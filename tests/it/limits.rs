@@ -4,7 +4,7 @@
 use crate::command::{bytes, fine, hebbian, one_line_error};
 use crate::kinds::{by_shell, goes_on_as_if_nothing_had_happened, FOREVER};
 use crate::process::{start_command, TINY};
-use hebbian_rnn::METADATA_KEY;
+use hebbian_rnn::training::METADATA_KEY;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::HashMap;

@@ -2,7 +2,10 @@
 
 use assert_cmd::Command;
 use hebbian_rnn::candle_core::Device;
-use hebbian_rnn::{read_life_rows, LifeCheckpoint, LifeRow, LifeSetup, LifeState, Lives, Setting};
+use hebbian_rnn::engine::LifeState;
+use hebbian_rnn::storage::read_life_rows;
+use hebbian_rnn::worlds::LifeRow;
+use hebbian_rnn::{LifeCheckpoint, LifeSetup, Lives, Setting};
 use tempfile::TempDir;
 
 pub fn setup(name: &str, rule: Option<&str>, settings: &[&str]) -> LifeSetup {
@@ -292,9 +295,9 @@ fn bad_input_is_one_line_before_anything_runs() {
 /// By how much the rate for 11 stays below those for 01 and 10, in Hz: the median over networks.
 fn margin(setup: LifeSetup) -> f64 {
     let (rows, _) = lived(setup.clone());
-    let verdicts = hebbian_rnn::verdicts(&setup, &rows).unwrap();
-    let of = |v: &hebbian_rnn::Verdict| v.figures[1].1.min(v.figures[2].1) - v.figures[3].1;
-    hebbian_rnn::quantile(&verdicts.iter().map(|(_, v)| of(v)).collect::<Vec<_>>(), 0.5).unwrap()
+    let verdicts = hebbian_rnn::training::verdicts(&setup, &rows).unwrap();
+    let of = |v: &hebbian_rnn::worlds::Verdict| v.figures[1].1.min(v.figures[2].1) - v.figures[3].1;
+    hebbian_rnn::quantile::quantile(&verdicts.iter().map(|(_, v)| of(v)).collect::<Vec<_>>(), 0.5).unwrap()
 }
 
 /// The published experiment in small. About a third of networks has the right order of rates by chance, so the test is

@@ -2,7 +2,7 @@
 
 use crate::command::{bytes, fine, hebbian, one_line_error};
 use crate::process::start;
-use hebbian_rnn::Lock;
+use hebbian_rnn::storage::Lock;
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;

@@ -3,10 +3,10 @@
 //! The two share only the drawn trials and the initial weights.
 
 use crate::support::*;
-use hebbian_rnn::{
-    Config, Draw, DrawnTrial, FastWeightsConfig, ModulatorSource, NetworkConfig, Phase, Stage, TransferFunction,
-    TrialBatch, Weights,
-};
+use hebbian_rnn::config::{FastWeightsConfig, ModulatorSource, NetworkConfig, Stage, TransferFunction};
+use hebbian_rnn::engine::{Draw, DrawnTrial, TrialBatch};
+use hebbian_rnn::random::Phase;
+use hebbian_rnn::{Config, Weights};
 
 /// One network in plain loops.
 struct Oracle<'a> {

@@ -1,9 +1,10 @@
 //! Lives in a world of one's own, with neuron models and rules of one's own.
 
 use hebbian_rnn::candle_core::{Device, Result, Tensor};
+use hebbian_rnn::rules::{PlasticSynapses, SynapseMoment};
+use hebbian_rnn::worlds::{Block, View};
 use hebbian_rnn::{
-    Block, LifeCheckpoint, LifeSetup, Lives, OwnLife, PlasticSynapses, PopulationModel, Setting, SynapseMoment,
-    SynapseRule, View, World, WorldState,
+    LifeCheckpoint, LifeSetup, Lives, OwnLife, PopulationModel, Setting, SynapseRule, World, WorldState,
 };
 use serde_json::Value;
 use std::sync::Arc;

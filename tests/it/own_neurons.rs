@@ -2,7 +2,8 @@
 
 use crate::support::{small_dnms, values};
 use candle_core::{DType, Device, Result, Tensor};
-use hebbian_rnn::{Cell, Checkpoint, NeuronModel, Own, Setting, State, Trainer, TrainerBuilder};
+use hebbian_rnn::model::{Cell, State};
+use hebbian_rnn::{Checkpoint, NeuronModel, Own, Setting, Trainer, TrainerBuilder};
 use safetensors::SafeTensors;
 use std::sync::Arc;
 

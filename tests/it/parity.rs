@@ -2,7 +2,10 @@
 
 use crate::support::*;
 use candle_core::{DType, Device, Tensor};
-use hebbian_rnn::{simulate, why_plain, Inputs, Own, Record, Setup, Stream, Task, Trainer, Trial};
+use hebbian_rnn::engine::{why_plain, Record};
+use hebbian_rnn::random::Stream;
+use hebbian_rnn::runs::Inputs;
+use hebbian_rnn::{simulate, Own, Setup, Task, Trainer, Trial};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

@@ -5,7 +5,9 @@
 //! the trials. Results of training are not: vector units of different widths round differently.
 
 use crate::support::*;
-use hebbian_rnn::{stream, Draw, EpisodeDraws, Episodes, Phase, Purpose, Setting, Setup, TrialBatch, TASKS};
+use hebbian_rnn::engine::{Draw, EpisodeDraws, TrialBatch};
+use hebbian_rnn::random::{stream, Phase, Purpose};
+use hebbian_rnn::{Episodes, Setting, Setup, TASKS};
 use rand::RngExt;
 use sha2::{Digest, Sha256};
 

@@ -88,7 +88,7 @@ pub fn treats(pid: u32, how: &str, number: u32) -> bool {
 
 /// The last update in a run's metrics.
 pub fn last_update(run: &Path) -> u64 {
-    hebbian_rnn::read_metrics(&run.join("metrics.csv")).unwrap().last().map_or(0, |row| row.update)
+    hebbian_rnn::storage::read_metrics(&run.join("metrics.csv")).unwrap().last().map_or(0, |row| row.update)
 }
 
 /// The time for which a process has computed, in hundredths of a second; 0 if it has ended.

@@ -6,7 +6,9 @@
 //! grow within a trial, and 1e-6 holds in double precision only.
 
 use crate::support::*;
-use hebbian_rnn::{Draw, DrawnTrial, Phase, Trainer, TrialBatch};
+use hebbian_rnn::engine::{Draw, DrawnTrial, TrialBatch};
+use hebbian_rnn::random::Phase;
+use hebbian_rnn::Trainer;
 
 const NEURONS: usize = 200;
 const DT_OVER_TAU: f64 = 1.0 / 30.0;

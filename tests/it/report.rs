@@ -3,7 +3,8 @@
 use crate::command::{bytes, fine, hebbian, one_line_error, train};
 use assert_cmd::Command;
 use candle_core::Device;
-use hebbian_rnn::{Checkpoint, RunReport};
+use hebbian_rnn::report::RunReport;
+use hebbian_rnn::Checkpoint;
 use safetensors::{tensor::TensorView, Dtype};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

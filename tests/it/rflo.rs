@@ -2,7 +2,9 @@
 
 use crate::support::*;
 use candle_core::{Device, Tensor};
-use hebbian_rnn::{Checkpoint, Draw, Phase, Trainer, TrialBatch, Weights};
+use hebbian_rnn::engine::{Draw, TrialBatch};
+use hebbian_rnn::random::Phase;
+use hebbian_rnn::{Checkpoint, Trainer, Weights};
 
 const SMALL: [&str; 11] = [
     "network.neurons=7",

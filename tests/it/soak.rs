@@ -1,7 +1,7 @@
 //! Long runs: memory and open files stay constant over many updates of a small network. scripts/soak.py runs a million.
 
 use assert_cmd::cargo::cargo_bin;
-use hebbian_rnn::read_metrics;
+use hebbian_rnn::storage::read_metrics;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;

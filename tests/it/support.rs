@@ -1,7 +1,9 @@
 //! Helpers shared by several tests.
 
 use candle_core::{Device, Tensor};
-use hebbian_rnn::{choose, Config, Ensemble, Record, RewardBaseline, Setting, Setup, Trainer, TrialBatch, Weights};
+use hebbian_rnn::engine::{choose, Ensemble, Record, TrialBatch};
+use hebbian_rnn::rules::RewardBaseline;
+use hebbian_rnn::{Config, Setting, Setup, Trainer, Weights};
 
 /// The setup of `task` with `key=value` settings.
 pub fn setup(task: &str, settings: &[&str]) -> Setup {

@@ -2,7 +2,9 @@
 
 use crate::command::{bytes, fine, hebbian, one_line_error};
 use candle_core::Device;
-use hebbian_rnn::{Checkpoint, JobState, LifeCheckpoint, Lock, Setting, Setup, Sweep, SweepPlan};
+use hebbian_rnn::storage::Lock;
+use hebbian_rnn::sweep::JobState;
+use hebbian_rnn::{Checkpoint, LifeCheckpoint, Setting, Setup, Sweep, SweepPlan};
 use std::path::Path;
 use tempfile::TempDir;
 

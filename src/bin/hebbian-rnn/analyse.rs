@@ -5,9 +5,9 @@ use crate::output::{print_json, usage, Spinner};
 use crate::read;
 use anyhow::{bail, Result};
 use candle_core::Device;
-use hebbian_rnn::{
-    find_analysis, read_metrics, Analysis, Checkpoint, Figure, Findings, Options, Subject, ANALYSES, METRICS_FILE,
-};
+use hebbian_rnn::analysis::{find_analysis, Analysis, Figure, Findings, Options, Subject, ANALYSES};
+use hebbian_rnn::storage::{read_metrics, METRICS_FILE};
+use hebbian_rnn::Checkpoint;
 use serde_json::{json, Map};
 use std::io::{stdout, Write};
 use std::path::{Path, PathBuf};

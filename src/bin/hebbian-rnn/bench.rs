@@ -3,7 +3,9 @@
 use crate::args::BenchArgs;
 use crate::output::{open_device, print_json, print_table};
 use anyhow::Result;
-use hebbian_rnn::{measure_throughput, why_plain, Product, Setting, Throughput};
+use hebbian_rnn::engine::{why_plain, Product};
+use hebbian_rnn::runs::{measure_throughput, Throughput};
+use hebbian_rnn::Setting;
 use std::io::{stdout, Write};
 
 pub fn run(args: BenchArgs) -> Result<()> {

@@ -3,7 +3,8 @@
 use crate::args::CompareArgs;
 use crate::output::{open_device, print_json, print_table, yes_no};
 use anyhow::{bail, Result};
-use hebbian_rnn::{compare_engines, Comparison, Setting};
+use hebbian_rnn::runs::{compare_engines, Comparison};
+use hebbian_rnn::Setting;
 
 pub fn run(args: CompareArgs) -> Result<()> {
     let setup = args.setup.resolve(vec![

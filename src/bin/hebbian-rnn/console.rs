@@ -3,7 +3,7 @@
 //! Results go to stdout with `writeln!`, whose error ends the command. What goes to stderr is a log: where it cannot be written, as on
 //! a full disk or once its reader is gone, the work continues.
 
-use hebbian_rnn::printable;
+use hebbian_rnn::text::printable;
 use std::fmt::Display;
 use std::io::{stderr, Write};
 

@@ -4,7 +4,9 @@ use crate::args::EvaluateArgs;
 use crate::output::{open_device, print_json, print_scores, print_types, rounded, usage, Spinner};
 use crate::read;
 use anyhow::{anyhow, Result};
-use hebbian_rnn::{evaluate, name_trials, Problem};
+use hebbian_rnn::evaluate;
+use hebbian_rnn::runs::name_trials;
+use hebbian_rnn::tasks::Problem;
 use serde_json::json;
 use std::io::{stdout, Write};
 

@@ -5,7 +5,8 @@ use crate::output::{counted, print_frozen, print_json, print_table, reached};
 use crate::read;
 use anyhow::{bail, Result};
 use candle_core::Device;
-use hebbian_rnn::{holds_a_life, layout, Checkpoint, Config, Integrity, LifeCheckpoint};
+use hebbian_rnn::storage::{holds_a_life, layout};
+use hebbian_rnn::{Checkpoint, Config, Integrity, LifeCheckpoint};
 use serde_json::{json, Map};
 use std::io::{stdout, Write};
 

@@ -4,16 +4,19 @@ use crate::args::{CiteArgs, ExplainArgs, ListArgs, SchemaOf};
 use crate::output::{print_json, print_table, usage, yes_no};
 use anyhow::Result;
 use candle_core::Device;
-use hebbian_rnn::{
-    all_tasks, cite_life, find_rule, find_task, holds_a_life, list_devices, Checkpoint, LifeCheckpoint, RULES,
-};
+use hebbian_rnn::device::list_devices;
+use hebbian_rnn::presets::{all_tasks, find_task};
+use hebbian_rnn::report::cite_life;
+use hebbian_rnn::rules::find_rule;
+use hebbian_rnn::storage::holds_a_life;
+use hebbian_rnn::{Checkpoint, LifeCheckpoint, RULES};
 use serde_json::json;
 use std::io::{stdout, Write};
 
 pub fn cite(args: CiteArgs) -> Result<()> {
     let text = match holds_a_life(&args.run) {
         true => cite_life(&LifeCheckpoint::read(&args.run)?.setup.config),
-        false => hebbian_rnn::cite(&Checkpoint::read(&args.run, &Device::Cpu)?.setup),
+        false => hebbian_rnn::report::cite(&Checkpoint::read(&args.run, &Device::Cpu)?.setup),
     };
     Ok(writeln!(stdout(), "{text}")?)
 }
@@ -50,9 +53,9 @@ pub fn rules(args: ListArgs) -> Result<()> {
 pub fn explain(args: ExplainArgs) -> Result<()> {
     let text = match (&args.name, args.schema) {
         (Some(name), _) => usage(hebbian_rnn::explain(name))? + "\n",
-        (None, Some(SchemaOf::Run)) => hebbian_rnn::config_schema()? + "\n",
-        (None, Some(SchemaOf::Life)) => hebbian_rnn::life_schema()? + "\n",
-        (None, None) => hebbian_rnn::reference()?,
+        (None, Some(SchemaOf::Run)) => hebbian_rnn::runs::config_schema()? + "\n",
+        (None, Some(SchemaOf::Life)) => hebbian_rnn::runs::life_schema()? + "\n",
+        (None, None) => hebbian_rnn::runs::reference()?,
     };
     Ok(write!(stdout(), "{text}")?)
 }

@@ -7,12 +7,17 @@ use crate::progress::Progress;
 use crate::run::{self, Kind, Place};
 use anyhow::{ensure, Result};
 use candle_core::Device;
-use hebbian_rnn::{find_life, find_task, quantile, read_life_rows, report_life, verdicts};
+use hebbian_rnn::presets::LIVES;
+use hebbian_rnn::presets::{find_life, find_task};
+use hebbian_rnn::quantile::quantile;
+use hebbian_rnn::report::report_life;
+use hebbian_rnn::storage::read_life_rows;
+use hebbian_rnn::storage::{CIRCUIT_PICTURE, LIFE_PICTURE, METRICS_FILE, REPORT_FILE};
+use hebbian_rnn::training::verdicts;
+use hebbian_rnn::worlds::{LifeRow, Verdict};
 use hebbian_rnn::{
-    Error, Integrity, LifeCheckpoint, LifeConfig, LifeRow, LifeSetup, Lives, Observer, Process, Saved, Setting,
-    StopReason, Verdict,
+    Error, Integrity, LifeCheckpoint, LifeConfig, LifeSetup, Lives, Observer, Process, Saved, Setting, StopReason,
 };
-use hebbian_rnn::{CIRCUIT_PICTURE, LIFE_PICTURE, LIVES, METRICS_FILE, REPORT_FILE};
 use serde_json::json;
 use std::io::{stdout, Write};
 use std::path::{Path, PathBuf};

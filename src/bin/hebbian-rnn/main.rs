@@ -29,7 +29,9 @@ use anyhow::Context;
 use args::{Cli, Command};
 use clap::Parser;
 use console::say;
-use hebbian_rnn::{printable, Error, Product};
+use hebbian_rnn::engine::Product;
+use hebbian_rnn::text::printable;
+use hebbian_rnn::Error;
 use std::process::ExitCode;
 
 #[cfg(target_env = "musl")]

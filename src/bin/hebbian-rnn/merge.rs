@@ -5,7 +5,9 @@ use crate::live;
 use crate::output::{counted, judged, Spinner};
 use crate::train::{draw_and_report, FINAL_TRIALS};
 use anyhow::Result;
-use hebbian_rnn::{evaluate, holds_a_life, merge_runs, read_life_rows, verdicts, Lives, Trainer, METRICS_FILE};
+use hebbian_rnn::storage::{holds_a_life, merge_runs, read_life_rows, METRICS_FILE};
+use hebbian_rnn::training::verdicts;
+use hebbian_rnn::{evaluate, Lives, Trainer};
 use std::io::{stdout, Write};
 
 pub fn run(args: MergeArgs) -> Result<()> {

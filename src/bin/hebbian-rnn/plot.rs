@@ -5,9 +5,11 @@ use crate::output::{usage, Spinner};
 use crate::read;
 use anyhow::{anyhow, bail, Result};
 use candle_core::Device;
-use hebbian_rnn::{draw_learning_curves, draw_sample_trials, Checkpoint, LearningCurve};
-use hebbian_rnn::{holds_a_life, report_life, CIRCUIT_PICTURE, LIFE_PICTURE};
-use hebbian_rnn::{LEARNING_CURVE, SAMPLE_TRIALS};
+use hebbian_rnn::report::report_life;
+use hebbian_rnn::report::{draw_learning_curves, draw_sample_trials, LearningCurve};
+use hebbian_rnn::storage::{holds_a_life, CIRCUIT_PICTURE, LIFE_PICTURE};
+use hebbian_rnn::storage::{LEARNING_CURVE, SAMPLE_TRIALS};
+use hebbian_rnn::Checkpoint;
 use std::io::{stdout, Write};
 use std::path::{Path, PathBuf};
 

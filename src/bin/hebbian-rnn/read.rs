@@ -4,8 +4,12 @@ use crate::console::say;
 use crate::output::usage;
 use anyhow::{ensure, Result};
 use candle_core::Device;
-use hebbian_rnn::{read_life_rows, Checkpoint, FileTask, Integrity, LifeCheckpoint, LifeRow, Own, Setup};
-use hebbian_rnn::{CHECKPOINT_FILE, METRICS_FILE};
+use hebbian_rnn::storage::read_life_rows;
+use hebbian_rnn::storage::METRICS_FILE;
+use hebbian_rnn::tasks::FileTask;
+use hebbian_rnn::training::CHECKPOINT_FILE;
+use hebbian_rnn::worlds::LifeRow;
+use hebbian_rnn::{Checkpoint, Integrity, LifeCheckpoint, Own, Setup};
 use std::ops::Range;
 use std::path::Path;
 

@@ -6,9 +6,10 @@ use crate::read;
 use crate::train::FINAL_TRIALS;
 use anyhow::Result;
 use candle_core::Device;
-use hebbian_rnn::{
-    evaluate, holds_a_life, report_life, write_report, Analysis, Checkpoint, RunReport, Score, REPORT_FILE,
-};
+use hebbian_rnn::analysis::Analysis;
+use hebbian_rnn::report::{report_life, write_report, RunReport};
+use hebbian_rnn::storage::{holds_a_life, REPORT_FILE};
+use hebbian_rnn::{evaluate, Checkpoint, Score};
 use std::io::{stdout, Write};
 use std::path::{Path, PathBuf};
 

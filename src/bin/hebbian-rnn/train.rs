@@ -9,14 +9,16 @@ use crate::run::{self, Kind, Place};
 use crate::{plot, report, sweep};
 use anyhow::{bail, Result};
 use candle_core::{DType, Device};
-use hebbian_rnn::{
-    automatic_batch, check_memory, evaluate, find_life, find_task, name_trials, quantile_with_missing, run_fresh,
-    why_plain,
-};
-use hebbian_rnn::{
-    Checkpoint, Config, Error, InitialWeights, Kernels, NetworkReport, Observer, Process, Saved, Score, Setting, Setup,
-};
-use hebbian_rnn::{StopReason, Trainer, UpdateReport, REMEDY};
+use hebbian_rnn::config::Kernels;
+use hebbian_rnn::engine::{automatic_batch, check_memory, why_plain};
+use hebbian_rnn::evaluate;
+use hebbian_rnn::presets::{find_life, find_task};
+use hebbian_rnn::quantile::quantile_with_missing;
+use hebbian_rnn::runs::{name_trials, run_fresh};
+use hebbian_rnn::training::InitialWeights;
+use hebbian_rnn::training::REMEDY;
+use hebbian_rnn::{Checkpoint, Config, Error, NetworkReport, Observer, Process, Saved, Score, Setting, Setup};
+use hebbian_rnn::{StopReason, Trainer, UpdateReport};
 use serde_json::json;
 use std::io::{stdout, Write};
 use std::path::{Path, PathBuf};

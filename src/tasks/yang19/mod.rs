@@ -260,7 +260,7 @@ mod tests {
         for (task, message) in [
             (Yang19 { tasks: vec![], ..Yang19::default() }, "task.tasks is []"),
             (Yang19 { tasks: vec!["fdgi".into()], ..Yang19::default() }, "did you mean `fdgo`?"),
-            (Yang19 { step_ms: 0.5, ..Yang19::default() }, "task.step_ms is 0.5; expected 1 to 50"),
+            (Yang19 { step_ms: 0.5, ..Yang19::default() }, "task.step_ms is 0.5; expected a number from 1 to 50"),
             (Yang19 { ring: 2, ..Yang19::default() }, "task.ring is 2"),
         ] {
             let error = task.check().unwrap_err().to_string();

@@ -3,7 +3,8 @@
 use super::settings;
 use anyhow::{Context, Result};
 use clap::{value_parser, Args};
-use hebbian_rnn::{Setting, FILE_TASK};
+use hebbian_rnn::presets::FILE_TASK;
+use hebbian_rnn::Setting;
 use std::path::PathBuf;
 use toml::Value;
 
