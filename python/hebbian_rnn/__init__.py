@@ -26,7 +26,7 @@ _os.environ.setdefault(
 
 from . import errors
 from ._native import Progress, __version__, explain
-from ._lives import LifeRun, LifeWorld, LifeWorldState, Synapses
+from ._lives import Activity, LifeRun, LifeWorld, LifeWorldState, Synapses
 from ._run import Findings, Run, load
 from ._sweep import Sweep, collect_sweep, run_job, sweep
 from ._tasks import Task, neurogym_task, psychrnn, task
@@ -34,6 +34,7 @@ from ._train import Training, live, start, start_life, train
 from ._worlds import World, neurogym_env, world
 
 __all__ = [
+    "Activity",
     "Findings",
     "LifeRun",
     "LifeWorld",

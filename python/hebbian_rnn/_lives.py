@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -23,6 +24,30 @@ class Synapses(NamedTuple):
     """Postsynaptic neurons."""
     weight: NDArray[Any]
     """Weights."""
+
+
+@dataclass(frozen=True)
+class Activity:
+    """The activity of one network, step by step."""
+
+    dt_ms: float
+    """The duration of a step."""
+    outputs: NDArray[Any]
+    """The output of each neuron [steps, neurons]: a rate, or 1 for a spike."""
+    membranes: NDArray[Any]
+    """The membrane potentials of the watched neurons [steps, watched], in mV."""
+    populations: dict[str, int]
+    """The populations and their sizes, in the order of the neurons."""
+
+    @property
+    def spikes(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+        """The spikes of each population: their times in ms, ascending, and the neurons, counted from the first of the population."""
+        found, first = {}, 0
+        for name, size in self.populations.items():
+            step, neuron = np.nonzero(self.outputs[:, first : first + size])
+            found[name] = (step * self.dt_ms, neuron)
+            first += size
+        return found
 
 
 #: The life whose settings a world of your own starts from.
@@ -195,6 +220,12 @@ class LifeRun:
         that `hebbian-rnn live` prints.
         """
         return self._native.verdicts()
+
+    def simulate(self, seconds: float = 1.0, network: int = 0, watch: Sequence[str] = ()) -> Activity:
+        """Simulates a network, by its place in `networks`, for another `seconds`, or a little longer up to the end of a block, with
+        frozen weights. The run stays as it is. `watch`: the neurons whose membrane potentials are kept, such as "hidden.3"."""
+        dt_ms, outputs, membranes = self._native.simulate(seconds, network, list(watch))
+        return Activity(dt_ms, outputs, membranes, self.populations)
 
     def save(self, path: str | os.PathLike[str], force: bool = False) -> LifeRun:
         """Writes a checkpoint if `path` ends in .safetensors, else a run's folder, and returns the saved run.

@@ -7,11 +7,13 @@ use crate::training::Training;
 use crate::values::{object, settings};
 use hebbian_rnn::device::parse_devices;
 use hebbian_rnn::report::{draw_life, report_life};
+use hebbian_rnn::runs::{simulate_life, watched_neurons};
 use hebbian_rnn::storage::{holds_a_life, read_life_rows, METRICS_FILE};
 use hebbian_rnn::training::verdicts;
 use hebbian_rnn::worlds::LifeRow;
 use hebbian_rnn::{open_devices, Integrity, LifeCheckpoint, LifeSetup, Lives, OwnLife, Process, Run, StopReason};
-use numpy::PyArray1;
+use numpy::{PyArray1, PyArray2};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::{Path, PathBuf};
@@ -28,6 +30,10 @@ pub struct LifeRun {
 
 /// Pre- and postsynaptic neurons, and weights.
 type Synapses<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<f64>>);
+
+fn array2<'py>(py: Python<'py>, rows: &[Vec<f64>]) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    PyArray2::from_vec2(py, rows).map_err(|error| PyRuntimeError::new_err(error.to_string()))
+}
 
 /// Whether a run's folder or a checkpoint's file is that of a simulation.
 #[pyfunction]
@@ -133,6 +139,24 @@ impl LifeRun {
             projections.set_item(name, networks.collect::<Vec<_>>())?;
         }
         Ok(projections)
+    }
+
+    /// The outputs [steps, neurons] and membrane potentials [steps, watched] of a network in the next `seconds`.
+    fn simulate<'py>(
+        &self,
+        py: Python<'py>,
+        seconds: f64,
+        network: usize,
+        watch: Vec<String>,
+    ) -> PyResult<(f64, Bound<'py, PyArray2<f64>>, Bound<'py, PyArray2<f64>>)> {
+        let activity = apart(py, || {
+            let watched = if watch.is_empty() { Vec::new() } else { watched_neurons(&self.checkpoint.setup, &watch)? };
+            simulate_life(&self.checkpoint, network, 1000.0 * seconds, true, &watched)
+        })?;
+        let steps = activity.outputs.len();
+        let membranes = (0..steps).map(|step| activity.membranes.iter().map(|neuron| neuron[step]).collect());
+        let membranes: Vec<Vec<f64>> = membranes.collect();
+        Ok((activity.dt_ms, array2(py, &activity.outputs)?, array2(py, &membranes)?))
     }
 
     /// The indices of the networks.

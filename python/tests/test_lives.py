@@ -28,6 +28,13 @@ def test_a_simulation_has_metrics_weights_results_and_pictures() -> None:
     synapses = run.synapses["hidden-output"][1]
     assert np.array_equal(weights[1][synapses.post, synapses.pre], synapses.weight)
     assert run.populations["hidden"] == 10
+    activity = run.simulate(1.0, network=1, watch=["hidden.3"])
+    assert activity.outputs.shape == (1000, 23)
+    assert activity.membranes.shape == (1000, 1)
+    times, neurons = activity.spikes["hidden"]
+    assert activity.outputs[:, 12:22].sum() == len(times) > 0
+    assert times.max() < 1000
+    assert neurons.max() < 10
     found = run.evaluate()
     assert list(found["network"]) == [0, 1]
     assert "apart_hz" in found

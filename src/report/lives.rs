@@ -5,13 +5,14 @@ use super::life_page::life_page;
 use crate::config::{Connect, Sign};
 use crate::engine::life::{check_memory, newborn};
 use crate::engine::{LifeRecord, LifeState};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files::write_atomically;
 use crate::plot::{Canvas, CircuitDrawing, Colour, Edge, HeatMap, Mark, Node, Panel, Panels, Shape};
 use crate::presets::LifeSetup;
 use crate::quantile::quantile;
+use crate::runs::{simulate_life, watched_neurons};
 use crate::storage::{CIRCUIT_PICTURE, LIFE_PICTURE, REPORT_FILE};
-use crate::training::{check_rows, LifeCheckpoint, Lives};
+use crate::training::{check_rows, LifeCheckpoint};
 use crate::worlds::LifeRow;
 use candle_core::Device;
 use std::collections::BTreeMap;
@@ -69,10 +70,8 @@ fn life_picture(checkpoint: &LifeCheckpoint, rows: &[LifeRow], watch: &[String])
     check_memory(setup, &LifeRecord::default(), &Device::Cpu)?;
     let mut over_time = over_time(setup, rows);
     over_time.extend(way(checkpoint)?);
-    let watched = watched(setup, watch)?;
-    let record = |steps| LifeRecord { steps, membranes: watched.clone() };
-    let mut after = after_the_end(checkpoint, SHOWN_MS, record)?;
-    after.outputs.reverse();
+    let watched = watched_neurons(setup, watch)?;
+    let after = simulate_life(checkpoint, 0, SHOWN_MS, true, &watched)?;
     let mut below = vec![weights(checkpoint)?, activity(setup, &after.outputs)];
     below.extend(membranes(setup, &watched, &after.membranes));
     Ok(Panels { title: title(setup)?, rows: vec![over_time, below] }.draw())
@@ -208,26 +207,6 @@ fn activity(setup: &LifeSetup, outputs: &[Vec<f64>]) -> Panel {
     panel
 }
 
-/// The neurons POPULATION.NEURON of `names`; if there are none, the first of each population with a membrane.
-fn watched(setup: &LifeSetup, names: &[String]) -> Result<Vec<usize>> {
-    let populations = setup.circuit.populations.iter().zip(&setup.models);
-    let has_membrane = |model: &dyn crate::model::PopulationModel| model.membrane(&model.start()).is_some();
-    let populations = populations.filter(|(_, model)| has_membrane(&***model)).map(|(population, _)| population);
-    if names.is_empty() {
-        return Ok(populations.map(|(_, places)| places.start).collect());
-    }
-    let all: Vec<_> = populations.collect();
-    let known =
-        || all.iter().map(|(name, places)| format!("{name}.0 to {name}.{}", places.len() - 1)).collect::<Vec<_>>();
-    let place = |name: &String| {
-        let (population, neuron) = name.rsplit_once('.')?;
-        let (_, places) = all.iter().find(|(known, _)| known == population)?;
-        places.clone().nth(neuron.parse().ok()?)
-    };
-    let found = |name| place(name).ok_or_else(|| Error::setting("watch", name, known().join(", ")));
-    names.iter().map(found).collect()
-}
-
 /// The membrane potentials of the watched neurons of the first network after training; `None` if there are none.
 fn membranes(setup: &LifeSetup, watched: &[usize], potentials: &[Vec<f64>]) -> Option<Panel> {
     let dt = setup.config.life.dt_ms;
@@ -256,7 +235,7 @@ fn way(checkpoint: &LifeCheckpoint) -> Result<Option<Panel>> {
     if setup.world.start(setup.config.life.seed, setup.config.life.networks.start).trail().is_none() {
         return Ok(None);
     }
-    let trail = after_the_end(checkpoint, WAY_MS, |_| LifeRecord::default())?.trail;
+    let trail = simulate_life(checkpoint, 0, WAY_MS, false, &[])?.trail;
     let line = |points: &[[f64; 3]]| points.iter().map(|[x, y, _]| (*x, *y)).collect::<Vec<_>>();
     let outline = setup.world.outline();
     let around = trail.iter().flat_map(|trial| line(trial)).chain(outline.iter().flatten().copied());
@@ -283,26 +262,4 @@ fn way(checkpoint: &LifeCheckpoint) -> Result<Option<Panel>> {
     marks.extend(shown.map(|trial| Mark::new(Shape::Line(line(trial), 1.5), Colour::Orange)));
     let title = "trajectory after training".into();
     Ok(Some(Panel { title, x: Some(x), y: Some(y), equal: true, marks, ..Panel::default() }))
-}
-
-/// The state of the first network after it has lived on, with frozen weights, for `ms` or a little longer. `record` gets the
-/// number of steps.
-fn after_the_end(checkpoint: &LifeCheckpoint, ms: f64, record: impl Fn(usize) -> LifeRecord) -> Result<LifeState> {
-    let mut then = LifeCheckpoint {
-        setup: checkpoint.setup.clone(),
-        program: checkpoint.program.clone(),
-        states: checkpoint.states[..1].to_vec(),
-        ..*checkpoint
-    };
-    let block = then.setup.block_seconds();
-    let blocks = (ms / 1000.0 / block).ceil().max(1.0);
-    let life = &mut then.setup.config.life;
-    let (start, dt) = (life.networks.start, life.dt_ms);
-    life.networks = (start..start + 1).into();
-    // Its weights are frozen from now on, whether its life has ended or not.
-    (life.seconds, life.frozen_seconds) = (then.block as f64 * block, blocks * block);
-    let record = record((blocks * block * 1000.0 / dt).round() as usize);
-    let mut lives = Lives::resume_recording(&then, &record, &Device::Cpu)?;
-    lives.live(blocks as u64)?;
-    Ok(lives.checkpoint()?.states.swap_remove(0))
 }

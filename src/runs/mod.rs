@@ -5,6 +5,7 @@ mod explain;
 mod parity;
 mod schema;
 mod simulate;
+mod simulate_life;
 mod throughput;
 
 pub use evaluate::{by_type, draw_fresh, evaluate, name_trials, run_fresh, FrozenNetworks, Returns, Score, TypeScore};
@@ -12,4 +13,5 @@ pub use explain::{explain, reference};
 pub use parity::{compare_engines, Comparison};
 pub use schema::{config_schema, life_schema};
 pub use simulate::{parse_inputs, read_inputs, simulate, Inputs};
+pub use simulate_life::{simulate_life, watched_neurons, LifeActivity};
 pub use throughput::{measure_throughput, Throughput};
