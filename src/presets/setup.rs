@@ -79,6 +79,8 @@ impl Setup {
             Some(task) => own_task(&mut config.task, task)?,
             None => (find_task(config.task_name()?)?.build)(&mut config.task)?,
         };
+        // Before its sizes are asked for, which may overflow.
+        task.check()?;
         config.network.fill_output_neurons(task.n_out());
         let setup = Setup { config, task, rule, neurons };
         setup.check()?;
@@ -185,7 +187,6 @@ impl Setup {
 
     fn check(&self) -> Result<()> {
         let (config, task) = (&self.config, &self.task);
-        task.check()?;
         let sizes =
             [("steps", task.steps()), ("inputs", task.n_in()), ("outputs", task.n_out()), ("types", task.n_types())];
         for (unit, found) in sizes {

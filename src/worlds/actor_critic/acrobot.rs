@@ -1,6 +1,6 @@
 //! `acrobot-swing-up`: lift the tip of a double pendulum above its bar by a torque on the middle joint.
 
-use super::body::{first, kinship_along, vote_along, Body, Transition};
+use super::body::{first, lateral_along, vote_along, Body, Transition};
 use super::place_cells::Axis;
 use super::{parameters, ActorCritic, LifeInfo};
 use crate::environments::runge_kutta;
@@ -79,8 +79,8 @@ impl Body for Acrobot {
         vote_along(self.torque, k, n)
     }
 
-    fn kinship(&self, apart: usize, _: usize) -> f64 {
-        kinship_along(apart, self.kin)
+    fn lateral(&self, apart: usize, _: usize) -> f64 {
+        lateral_along(apart, self.kin)
     }
 
     fn weighs(&self) -> bool {

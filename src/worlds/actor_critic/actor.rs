@@ -29,8 +29,8 @@ impl Actor {
     }
 
     /// w_kk' between two of `n` neurons with this lateral coupling; `sum` is that of neuron k with all others.
-    pub(super) fn lateral(&self, kinship: f64, sum: f64, n: usize) -> f64 {
-        self.inhibition / n as f64 + if sum > 0.0 { self.excitation * kinship / sum } else { 0.0 }
+    pub(super) fn lateral(&self, lateral: f64, sum: f64, n: usize) -> f64 {
+        self.inhibition / n as f64 + if sum > 0.0 { self.excitation * lateral / sum } else { 0.0 }
     }
 }
 

@@ -85,11 +85,11 @@ impl WorldState for Agent {
         self.votes = (0..n).map(|k| self.world.body.vote(k, n)).collect();
         let lateral = wiring.iter_mut().filter(|wiring| newborn && wiring.name == "actor-actor");
         for Wiring { pre, post, weight, .. } in lateral {
-            let kinship = |apart: u32| self.world.body.kinship(apart as usize, n);
-            let sum = |post: u32| (0..n as u32).filter(|k| *k != post).map(|k| kinship(k.abs_diff(post))).sum::<f64>();
+            let lateral = |apart: u32| self.world.body.lateral(apart as usize, n);
+            let sum = |post: u32| (0..n as u32).filter(|k| *k != post).map(|k| lateral(k.abs_diff(post))).sum::<f64>();
             let sums: Vec<f64> = (0..n as u32).map(sum).collect();
             for ((pre, post), w) in pre.iter().zip(*post).zip(&mut **weight) {
-                *w = self.world.own.actor.lateral(kinship(pre.abs_diff(*post)), sums[*post as usize], n);
+                *w = self.world.own.actor.lateral(lateral(pre.abs_diff(*post)), sums[*post as usize], n);
             }
         }
     }

@@ -26,7 +26,7 @@ pub(super) trait Body: Send + Sync {
     /// The vote of neuron `k` of `n`.
     fn vote(&self, k: usize, n: usize) -> [f64; 2];
     /// How strongly two of `n` neurons that are `apart` excite each other.
-    fn kinship(&self, apart: usize, n: usize) -> f64;
+    fn lateral(&self, apart: usize, n: usize) -> f64;
     /// Whether votes are weighed by the rates of all neurons, or divided by their number.
     fn weighs(&self) -> bool;
     /// How many numbers its state has.
@@ -68,6 +68,6 @@ pub(super) fn vote_along(most: f64, k: usize, n: usize) -> [f64; 2] {
 }
 
 /// The lateral coupling of neurons that are this far `apart`, for a width of `kin` neurons.
-pub(super) fn kinship_along(apart: usize, kin: f64) -> f64 {
+pub(super) fn lateral_along(apart: usize, kin: f64) -> f64 {
     libm::exp(-(apart as f64 / kin).powi(2))
 }

@@ -1,6 +1,6 @@
 //! `cartpole-swing-up`: swing a pole up by pushing its cart, and balance it.
 
-use super::body::{first, kinship_along, vote_along, Body, Transition};
+use super::body::{first, lateral_along, vote_along, Body, Transition};
 use super::place_cells::Axis;
 use super::{parameters, ActorCritic, LifeInfo};
 use crate::environments::runge_kutta;
@@ -77,8 +77,8 @@ impl Body for Cartpole {
         vote_along(self.force, k, n)
     }
 
-    fn kinship(&self, apart: usize, _: usize) -> f64 {
-        kinship_along(apart, self.kin)
+    fn lateral(&self, apart: usize, _: usize) -> f64 {
+        lateral_along(apart, self.kin)
     }
 
     fn weighs(&self) -> bool {

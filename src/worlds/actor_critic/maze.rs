@@ -88,7 +88,7 @@ impl Body for Maze {
         [self.speed * sin, self.speed * cos]
     }
 
-    fn kinship(&self, apart: usize, n: usize) -> f64 {
+    fn lateral(&self, apart: usize, n: usize) -> f64 {
         libm::exp(self.sharpness * libm::cos(TAU * apart as f64 / n as f64))
     }
 

@@ -48,7 +48,7 @@ impl Body for Track {
         [0.0; 2]
     }
 
-    fn kinship(&self, _: usize, _: usize) -> f64 {
+    fn lateral(&self, _: usize, _: usize) -> f64 {
         0.0
     }
 
