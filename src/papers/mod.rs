@@ -1,5 +1,7 @@
 //! The literature that tasks, rules, lives and neuron models rest on.
 
+// Some are cited only where there are reports.
+#[cfg_attr(not(feature = "report"), allow(dead_code))]
 mod list;
 
 pub(crate) use list::*;

@@ -131,7 +131,7 @@ fn over_time(setup: &LifeSetup, rows: &[LifeRow]) -> Vec<Panel> {
     let mut panels: Vec<Panel> = Vec::new();
     for (title, x_label, name, values) in curves {
         let k = panels.iter().position(|panel| panel.title == title).unwrap_or_else(|| {
-            panels.push(Panel { title: title.into(), x_label: x_label.into(), ..Panel::default() });
+            panels.push(Panel { title: title.clone(), x_label, ..Panel::default() });
             panels.len() - 1
         });
         let colour = Colour::Nth(panels[k].marks.len() / 2);

@@ -33,7 +33,7 @@ pub fn config_schema() -> Result<String> {
 pub fn life_schema() -> Result<String> {
     let [life, population, projection] = LIFE_TABLES.map(|(_, keys)| keys());
     let mut population = table(population, &["name"]);
-    let models = population_models().into_iter().map(|model| named("model", model.name, model.summary, (model.keys)()));
+    let models = population_models().iter().map(|model| named("model", model.name, model.summary, (model.keys)()));
     population["properties"]["neurons"] = one_of(models);
     let mut projection = table(projection, &["from", "to"]);
     let rules = SYNAPSE_RULES.iter().map(|rule| named("name", rule.name, rule.summary, (rule.keys)()));

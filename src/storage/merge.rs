@@ -35,7 +35,7 @@ pub trait Mergeable: Persistent {
     fn networks(checkpoint: &Self::Checkpoint) -> NetworkRange;
 
     /// The number of turns so far, and what `metrics.csv` has for the last one.
-    fn turns(checkpoint: &Self::Checkpoint) -> Result<(u64, f64)>;
+    fn turns(checkpoint: &Self::Checkpoint) -> (u64, f64);
 
     /// Lets a finished part wait until the others have made `turns`; returns the rows of that time.
     ///
@@ -67,8 +67,8 @@ impl Mergeable for Trainer {
         checkpoint.setup.config.train.networks
     }
 
-    fn turns(checkpoint: &Checkpoint) -> Result<(u64, f64)> {
-        Ok((checkpoint.updates, checkpoint.updates as f64))
+    fn turns(checkpoint: &Checkpoint) -> (u64, f64) {
+        (checkpoint.updates, checkpoint.updates as f64)
     }
 
     fn join(parts: Vec<(String, Checkpoint)>) -> Result<Checkpoint> {
@@ -91,8 +91,8 @@ impl Mergeable for Lives {
         checkpoint.setup.config.life.networks
     }
 
-    fn turns(checkpoint: &LifeCheckpoint) -> Result<(u64, f64)> {
-        Ok((checkpoint.block, checkpoint.seconds()))
+    fn turns(checkpoint: &LifeCheckpoint) -> (u64, f64) {
+        (checkpoint.block, checkpoint.seconds())
     }
 
     /// Where the world of all its networks is over, nothing more happens.
@@ -134,18 +134,15 @@ pub fn merge_runs<P: Mergeable>(runs: &[PathBuf], out: &Path, force: bool) -> Re
     };
     let mut parts = runs.iter().map(read).collect::<Result<Vec<_>>>()?;
     parts.sort_by_key(|(_, part)| P::networks(part).start);
-    let mut last = 0;
-    for (_, part) in &parts {
-        last = last.max(P::turns(part)?.0);
-    }
+    let last = parts.iter().map(|(_, part)| P::turns(part).0).max().unwrap_or(0);
     let mut metrics = Vec::new();
     for (run, part) in &mut parts {
-        let (turns, newest) = P::turns(part)?;
+        let (turns, newest) = P::turns(part);
         let after = if turns < last { P::write_rows(&P::wait(part, last)?, false)? } else { Vec::new() };
         metrics.push(Lines::open(&Path::new(run).join(METRICS_FILE), P::CLOCK, newest, after)?);
     }
     let mut merged = P::join(parts)?;
-    let newest = P::turns(&merged)?.1;
+    let newest = P::turns(&merged).1;
     whole_or_nothing(out, force, |folder| {
         let lock = claim(folder, false)?;
         let config = P::write_config(P::config(P::setup_of(&mut merged)))?;
