@@ -35,6 +35,9 @@ fn array2<'py>(py: Python<'py>, rows: &[Vec<f64>]) -> PyResult<Bound<'py, PyArra
     PyArray2::from_vec2(py, rows).map_err(|error| PyRuntimeError::new_err(error.to_string()))
 }
 
+/// Δt in ms, outputs [steps, neurons] and membrane potentials [steps, watched].
+type Activity<'py> = (f64, Bound<'py, PyArray2<f64>>, Bound<'py, PyArray2<f64>>);
+
 /// Whether a run's folder or a checkpoint's file is that of a simulation.
 #[pyfunction]
 pub fn is_life(path: PathBuf) -> bool {
@@ -148,7 +151,7 @@ impl LifeRun {
         seconds: f64,
         network: usize,
         watch: Vec<String>,
-    ) -> PyResult<(f64, Bound<'py, PyArray2<f64>>, Bound<'py, PyArray2<f64>>)> {
+    ) -> PyResult<Activity<'py>> {
         let activity = apart(py, || {
             let watched = if watch.is_empty() { Vec::new() } else { watched_neurons(&self.checkpoint.setup, &watch)? };
             simulate_life(&self.checkpoint, network, 1000.0 * seconds, true, &watched)

@@ -38,7 +38,8 @@ const BINS: usize = 40;
 /// first of each population that has a membrane. Then writes the page with both, `report.html`.
 ///
 /// # Errors
-/// [`Error::Setting`] if there is no such neuron, [`Error::Tensors`] if the device fails, [`Error::Io`] if a file cannot
+/// [`Error::Setting`](crate::Error::Setting) if there is no such neuron, [`Error::Tensors`](crate::Error::Tensors) if the device
+/// fails, [`Error::Io`](crate::Error::Io) if a file cannot
 /// be read or written.
 pub fn report_life(folder: &Path, checkpoint: &LifeCheckpoint, rows: &[LifeRow], watch: &[String]) -> Result<()> {
     let (life, circuit) = (life_picture(checkpoint, rows, watch)?, circuit_picture(&checkpoint.setup)?);
