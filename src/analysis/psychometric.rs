@@ -13,7 +13,7 @@ use super::statistics::Mean;
 use super::{Findings, Options, Subject, Table};
 use crate::error::Result;
 use crate::plot::{Colour, Mark, Panel, Shape};
-use crate::presets::Setup;
+use crate::setup::Setup;
 use crate::tasks::{Coherences, Condition, Label, Problem, SelectiveIntegration};
 use std::fmt::Display;
 use toml::Value;

@@ -5,8 +5,8 @@ use super::{DensePerturbation, Draw, DrawnTrial, EpisodeDraws, Perturbation, Tri
 use crate::config::{Config, Distribution};
 use crate::environments::Start;
 use crate::error::{ensure, Result};
-use crate::presets::Setup;
 use crate::random::{events, gaussian, stream, symmetric_uniform, Counter, Phase, Purpose, Stream};
+use crate::setup::Setup;
 use crate::tasks::{Episodes, Problem, Task, Trial, TrialNumbers};
 use rayon::prelude::*;
 

@@ -3,8 +3,8 @@
 use super::{Eligibility, TrialBatch};
 use crate::config::Config;
 use crate::model::{FastWeights, State, Weights};
-use crate::presets::Setup;
 use crate::rules::{Advantages, RewardBaseline};
+use crate::setup::Setup;
 use crate::tasks::{EpisodeSettings, Trajectory, TrialShape};
 use candle_core::Tensor;
 use std::collections::BTreeMap;

@@ -5,8 +5,8 @@ use super::memory::Sizes;
 use super::{Concern, Refusal};
 use crate::config::*;
 use crate::model::Leak;
-use crate::presets::Setup;
 use crate::rules::FusedRule;
+use crate::setup::Setup;
 
 /// The rule by which `w_rec` learns.
 pub(super) fn rule(setup: &Setup, learn: bool) -> FusedRule {

@@ -7,7 +7,7 @@ use super::{chosen_memory, Record};
 use crate::config::{Config, FastWeightsConfig, Precision, Stage};
 use crate::device::memory_of;
 use crate::error::{Error, Result, Shortage};
-use crate::presets::Setup;
+use crate::setup::Setup;
 use crate::tasks::TrialShape;
 use candle_core::Device;
 

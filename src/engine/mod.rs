@@ -43,7 +43,7 @@ pub(crate) use product::{product, Strides};
 pub use refusal::{Concern, Refusal};
 
 use crate::error::Result;
-use crate::presets::Setup;
+use crate::setup::Setup;
 use candle_core::Device;
 use cpu::adjoint;
 use memory::Sizes;

@@ -3,8 +3,8 @@
 use super::{DrawnTrial, EpisodeDraws};
 use crate::environments::{Copies, Outcome};
 use crate::error::Result;
-use crate::presets::Setup;
 use crate::random::{Counter, CHUNK};
+use crate::setup::Setup;
 use crate::tasks::{Actor, Episodes, Trajectory};
 
 /// Some episodes side by side, and the environment they are in.

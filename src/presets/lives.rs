@@ -91,29 +91,3 @@ impl LifeInfo {
         Ok(config)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::presets::LifeSetup;
-
-    #[test]
-    fn every_life_can_be_lived_with_each_of_its_rules() {
-        for (life, rule) in LIVES.iter().flat_map(|life| life.rules.iter().map(move |rule| (life, *rule))) {
-            let setup = LifeSetup::resolve(Some(life.name), Some(rule), &[]).unwrap();
-            assert!(setup.rules.iter().any(Option::is_some), "{}", life.name);
-            let text = setup.config.to_toml().unwrap();
-            assert_eq!(LifeConfig::from_toml(&text).unwrap(), setup.config);
-        }
-        for life in LIVES {
-            let verdict = LifeSetup::resolve(Some(life.name), None, &[]).unwrap().world.verdict(&[]);
-            assert!(verdict.figures.iter().any(|(name, _)| *name == life.measure.0), "{}", life.name);
-        }
-        let refused = |rule| LifeSetup::resolve(Some("hoerzer"), Some(rule), &[]).err().unwrap().to_string();
-        let set =
-            |text: &str| LifeSetup::resolve(Some("hoerzer"), None, &[Setting::parse(text).unwrap()]).unwrap().rules;
-        assert!(set("projection.recurrent-recurrent.rule.name=eh")[0].is_some());
-        assert!(set("projection.recurrent-readout.rule.name=none")[2].is_none());
-        assert!(refused("mstdp").contains("known are: eh, none"), "{}", refused("mstdp"));
-    }
-}

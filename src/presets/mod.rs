@@ -1,24 +1,21 @@
 //! Presets: the network, learning rule and settings usually used to train each task, as published where
 //! possible. `src/tasks/mod.rs` says how to add a task.
 
+mod brought;
 mod episodes;
-mod life_setup;
 mod lives;
 mod meanings;
-mod notices;
-mod own_life;
 mod registry;
+mod resolve;
 mod settings;
-mod setup;
 mod standard;
 
 pub use crate::worlds::{LifeInfo, LIVES};
-pub use life_setup::LifeSetup;
 pub use lives::find_life;
 pub(crate) use meanings::{commented, commented_life};
-pub use own_life::{BuildWorld, OwnLife};
 pub(crate) use registry::{named_by_lives, named_by_runs, Named};
-pub use setup::{resolve_config, Own, Setup};
+pub(crate) use resolve::optional_parameters;
+pub use resolve::resolve_config;
 
 use crate::config::Config;
 use crate::environments::{Acrobot, Bandit, CartPole, OpenField, Pendulum, PerceptualDecision, TwoStep};
@@ -50,16 +47,16 @@ pub struct TaskInfo {
     /// Applies the differences from the standard configuration of the rule.
     preset: fn(&mut Config),
     /// Builds the task from the parameters in a `task` table; can add values to the table that only the task can determine.
-    build: fn(&mut Table) -> Result<Problem>,
+    pub(crate) build: fn(&mut Table) -> Result<Problem>,
     /// Its parameters, with their meanings and ranges.
     pub(crate) keys: fn() -> Vec<Key>,
 }
 
 /// A learning rate of `w_rec`.
-struct Rate {
-    eta: f64,
+pub(crate) struct Rate {
+    pub(crate) eta: f64,
     /// The rule and the task for which it was chosen, if those are others.
-    borrowed: Option<(&'static str, &'static str)>,
+    pub(crate) borrowed: Option<(&'static str, &'static str)>,
 }
 
 /// Every task that has a name in configurations and needs no file.
@@ -322,7 +319,7 @@ impl TaskInfo {
     }
 
     /// The learning rate of `w_rec` with a rule.
-    fn rate(&self, rule: &str) -> Rate {
+    pub(crate) fn rate(&self, rule: &str) -> Rate {
         let chosen = |task: &TaskInfo| task.rates.iter().find(|(known, _)| *known == rule).copied();
         if let Some((_, eta)) = chosen(self) {
             return Rate { eta, borrowed: None };

@@ -3,8 +3,9 @@
 use crate::config::{LifeConfig, Stage};
 use crate::model::population_models;
 use crate::papers::{Paper, MICONI_2018, OJA_1982, SONG_2016};
-use crate::presets::{find_life, find_task, Setup};
+use crate::presets::{find_life, find_task};
 use crate::rules::{find_rule, SynapseRuleInfo};
+use crate::setup::Setup;
 use std::collections::BTreeMap;
 use toml::Value;
 
@@ -54,7 +55,7 @@ fn bibtex(papers: &[&Paper]) -> String {
 mod tests {
     use super::*;
     use crate::config::Setting;
-    use crate::presets::LifeSetup;
+    use crate::setup::LifeSetup;
 
     #[test]
     fn a_run_cites_its_task_its_rule_and_its_settings() {

@@ -2,8 +2,9 @@
 
 use crate::config::{NetworkConfig, Setting};
 use crate::error::Result;
-use crate::presets::{find_task, Setup, FILE_TASK};
+use crate::presets::{find_task, FILE_TASK};
 use crate::rules::find_rule;
+use crate::setup::Setup;
 use toml::Value;
 
 /// A key of a configuration, its value, and the default for the run's task and rule (`None`: not set).

@@ -2,8 +2,8 @@
 
 use crate::error::{bail, Result};
 use crate::plot::{LearningCurves, Run, SampleTrial, SampleTrials};
-use crate::presets::Setup;
 use crate::runs::run_fresh;
+use crate::setup::Setup;
 use crate::storage::{metrics_rows, LEARNING_CURVE, METRICS_FILE, SAMPLE_TRIALS};
 use crate::tasks::{numbered, Episodes, Problem, Trajectory};
 use crate::training::{Checkpoint, Criterion, Frozen, NetworkReport};

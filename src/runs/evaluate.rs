@@ -3,9 +3,9 @@
 use crate::engine::memory::check_forward;
 use crate::engine::{choose, Draw, Engine, Ensemble, Episode, Record, TrialBatch};
 use crate::error::Result;
-use crate::presets::Setup;
 use crate::random::Phase;
 use crate::rules::RewardBaseline;
+use crate::setup::Setup;
 use crate::tasks::{Problem, Trajectory};
 use crate::training::{judge, Checkpoint, Frozen};
 use serde::Serialize;

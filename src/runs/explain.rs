@@ -196,8 +196,9 @@ pub fn reference() -> Result<String> {
 mod tests {
     use super::*;
     use crate::config::{keys_of, LifeConfig};
-    use crate::presets::{commented_life, LifeSetup};
+    use crate::presets::commented_life;
     use crate::rules::RULES;
+    use crate::setup::LifeSetup;
     use std::collections::BTreeSet;
 
     #[test]

@@ -3,7 +3,7 @@
 
 use crate::config::Kernels;
 use crate::error::{ensure, Result};
-use crate::presets::Setup;
+use crate::setup::Setup;
 use crate::training::Trainer;
 use candle_core::{DType, Device};
 use serde::Serialize;

@@ -106,7 +106,7 @@ fn written(title: &str, tables: Map<String, Value>) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::presets::LifeSetup;
+    use crate::setup::LifeSetup;
 
     /// Whether a value is valid, as far as these schemas go.
     fn valid(schema: &Value, value: &Value) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::engine::LifeRecord;
 use crate::error::{ensure, Error, Result};
-use crate::presets::LifeSetup;
+use crate::setup::LifeSetup;
 use crate::training::{LifeCheckpoint, Lives};
 use candle_core::Device;
 

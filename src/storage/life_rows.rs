@@ -3,8 +3,8 @@
 use super::metrics_rows::whole_lines;
 use crate::error::{ensure, Doing, Error, Result};
 use crate::held::real;
-use crate::presets::LifeSetup;
 use crate::reader::read;
+use crate::setup::LifeSetup;
 use crate::worlds::LifeRow;
 use std::fs::File;
 use std::io::Read;

@@ -4,8 +4,8 @@ use super::life_values::{check_numbers, check_weights};
 use crate::engine::LifeState;
 use crate::error::{ensure, Error, Result};
 use crate::model::Synapses;
-use crate::presets::LifeSetup;
 use crate::reader::TensorFile;
+use crate::setup::LifeSetup;
 use candle_core::{DType, Device};
 
 /// The values saved for each synapse of projection `k`.

@@ -3,7 +3,7 @@
 
 use crate::config::Precision;
 use crate::error::{bail, Result};
-use crate::presets::LifeSetup;
+use crate::setup::LifeSetup;
 
 /// Settings are within 1e30, and what a life computes from them is not much larger.
 const LARGEST: f64 = 1e32;

@@ -8,9 +8,9 @@ use crate::config::{Config, LifeConfig};
 use crate::device::{open_devices, parse_devices};
 use crate::error::{bail, ensure, Doing, Error, Result};
 use crate::files::{refuse_link, refuse_links_in, remove_unfinished};
-use crate::presets::{LifeSetup, Setup};
 use crate::reader::ensure_regular;
 use crate::runs::evaluate;
+use crate::setup::{LifeSetup, Setup};
 use crate::storage::{holds_a_checkpoint, holds_life_rows, newest, read_life_rows, METRICS_FILE};
 use crate::storage::{Lock, Persistent, Run, Saved};
 use crate::training::{

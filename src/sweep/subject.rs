@@ -2,7 +2,8 @@
 
 use crate::config::{Config, LifeConfig, NetworkRange, Setting};
 use crate::error::{bail, ensure, Error, Result};
-use crate::presets::{commented, commented_life, LifeSetup, Setup};
+use crate::presets::{commented, commented_life};
+use crate::setup::{LifeSetup, Setup};
 use std::path::Path;
 use toml::{Table, Value};
 

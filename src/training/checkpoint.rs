@@ -4,7 +4,7 @@ use super::progress::finished;
 use super::{Criterion, Frozen, Plastic, StopReason};
 use crate::config::{NetworkRange, Output, Stage};
 use crate::error::{bail, ensure, Result};
-use crate::presets::Setup;
+use crate::setup::Setup;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;

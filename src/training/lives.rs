@@ -5,7 +5,7 @@ use super::{Integrity, Process, StopReason};
 use crate::engine::life::{check_memory, newborn, start_lives};
 use crate::engine::{LifeEngine, LifeRecord, LifeState};
 use crate::error::{bail, ensure, Result};
-use crate::presets::LifeSetup;
+use crate::setup::LifeSetup;
 use crate::worlds::{LifeRow, Verdict};
 use candle_core::Device;
 

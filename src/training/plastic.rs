@@ -4,8 +4,8 @@ use super::adamw::moment_names;
 use crate::config::{Config, Stage};
 use crate::engine::gradient;
 use crate::model::{FastWeights, State, Weights};
-use crate::presets::Setup;
 use crate::rules::Source;
+use crate::setup::Setup;
 use candle_core::{DType, Device, Result, Tensor};
 use std::collections::BTreeMap;
 

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::engine::check_memory;
 use crate::error::{ensure, Result};
 use crate::model::Weights;
-use crate::presets::Setup;
+use crate::setup::Setup;
 use candle_core::Device;
 use std::ops::Range;
 

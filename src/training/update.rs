@@ -19,8 +19,8 @@ use super::share::Share;
 use super::{Checkpoint, Criterion, Frozen, NetworkReport, Plastic, StageProgress};
 use crate::engine::{Draw, Ensemble, Episode, Record, TrialBatch};
 use crate::error::Result;
-use crate::presets::Setup;
 use crate::random::Phase;
+use crate::setup::Setup;
 use candle_core::{DType, Tensor};
 use std::thread::ScopedJoinHandle;
 

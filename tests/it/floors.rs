@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The floors from the bottom up. Folders on one line don't use each other.
-const FLOORS: [&[&str]; 17] = [
+const FLOORS: [&[&str]; 18] = [
     &["held", "papers", "quantile", "random", "text"],
     &["error"],
     &["files", "ranges", "reader"],
@@ -13,6 +13,7 @@ const FLOORS: [&[&str]; 17] = [
     &["model"],
     &["rules"],
     &["presets"],
+    &["setup"],
     &["engine"],
     &["training"],
     &["storage"],

@@ -23,7 +23,7 @@ use crate::engine::loss::trial_loss;
 use crate::engine::memory::{Part, Sizes};
 use crate::engine::{product, Concern, Ensemble, Episode, Gradients, Record, Refusal, Strides, TrialBatch};
 use crate::error::Result;
-use crate::presets::Setup;
+use crate::setup::Setup;
 use crate::tasks::Problem;
 use candle_core::{Device, Tensor};
 use pulp::{Simd, WithSimd};

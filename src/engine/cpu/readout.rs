@@ -3,7 +3,7 @@
 
 use super::rows::AddRows;
 use crate::config::{Output, ReadoutRule};
-use crate::presets::Setup;
+use crate::setup::Setup;
 use crate::tasks::ErrorMeasure;
 use pulp::Arch;
 

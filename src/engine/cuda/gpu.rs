@@ -7,7 +7,7 @@ use super::{driver, tensors, Workspace};
 use crate::config::{Distribution, Kernels};
 use crate::engine::memory::{parts, Part, Sizes};
 use crate::engine::{fused, Concern, Eligibility, Engine, Ensemble, Episode, Record, Refusal, TrialBatch};
-use crate::presets::Setup;
+use crate::setup::Setup;
 use crate::tasks::Problem;
 use candle_core::cuda_backend::cudarc::driver::sys::{CUdevice_attribute, CUfunction_attribute};
 use candle_core::cuda_backend::cudarc::driver::{DeviceRepr, LaunchConfig, PushKernelArg};

@@ -3,8 +3,8 @@
 use crate::config::{Association, ModulatorSource, Output, ReadoutRule, Stage, TransferFunction};
 use crate::engine::fused;
 use crate::model::Leak;
-use crate::presets::Setup;
 use crate::rules::FusedRule;
+use crate::setup::Setup;
 use crate::tasks::{ErrorMeasure, TrialShape};
 
 /// A tensor's address on its device; 0 if it is absent.

@@ -9,9 +9,9 @@ use crate::config::{Kernels, Setting};
 use crate::engine::reference::Reference;
 use crate::engine::{Draw, Eligibility, Engine, Ensemble, Episode, Record, TrialBatch};
 use crate::model::{FastWeights, Weights};
-use crate::presets::Setup;
 use crate::random::Phase;
 use crate::rules::RewardBaseline;
+use crate::setup::Setup;
 use candle_core::{DType, Device, Tensor};
 
 const DNMS: &str =

@@ -6,7 +6,7 @@ use crate::engine::loss;
 use crate::engine::reference::{Progress, Steps, TrialTensors};
 use crate::error::Result;
 use crate::model::{Cell, Weights};
-use crate::presets::Setup;
+use crate::setup::Setup;
 use crate::tasks::Trial;
 use candle_core::{DType, Device, Tensor, Var};
 use std::ops::Range;

@@ -19,8 +19,8 @@ use super::{adjoint, forward, Concern, Engine, Ensemble, Episode, Gradients, Rec
 use crate::config::{Config, InputWeights, Loss, Output, Parameters};
 use crate::error::{Error, Result};
 use crate::model::Weights;
-use crate::presets::Setup;
 use crate::rules::RewardBaseline;
+use crate::setup::Setup;
 use crate::tasks::Episodes;
 use backward::{Done, Job};
 use candle_core::{Device, Tensor};

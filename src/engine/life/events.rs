@@ -7,7 +7,7 @@ use super::synapse_table::{Rates, MOST_RATES};
 use super::{begin, double, draws, single, watched, world_of, Drawn, LifeEngine, LifeRecord, LifeState};
 use crate::error::Result;
 use crate::model::Synapses;
-use crate::presets::LifeSetup;
+use crate::setup::LifeSetup;
 use crate::worlds::{LifeRow, View, Wiring, WorldState};
 use rand::RngExt;
 use rayon::prelude::*;

@@ -7,8 +7,8 @@ use super::synapse_table::{Pending, RateTable, Rates, SpikeTable, Traces};
 use super::whole_table::{WholePairs, WholeTable};
 use super::{double, single, PlasticState};
 use crate::model::Synapses;
-use crate::presets::LifeSetup;
 use crate::rules::{EscapeRate, Exploratory, FusedSynapseRule, PairRule};
+use crate::setup::LifeSetup;
 use std::collections::VecDeque;
 use std::ops::Range;
 

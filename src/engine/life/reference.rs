@@ -4,8 +4,8 @@
 use super::{begin, draws, watched, world_of, Drawn, LifeEngine, LifeRecord, LifeState, PlasticState};
 use crate::error::Result;
 use crate::model::Synapses;
-use crate::presets::LifeSetup;
 use crate::rules::{PlasticSynapses, SynapseMoment};
+use crate::setup::LifeSetup;
 use crate::worlds::{LifeRow, View, Wiring, WorldState};
 use candle_core::{DType, Device, Tensor};
 use std::collections::VecDeque;

@@ -14,8 +14,8 @@ use super::memory::{parts, Part, Sizes};
 use super::{Eligibility, Engine, Ensemble, Episode, Record, TrialBatch};
 use crate::error::Result;
 use crate::model::Cell;
-use crate::presets::Setup;
 use crate::rules::{Accumulator, Moment, ReadoutLearning, Source, StepRule};
+use crate::setup::Setup;
 use candle_core::Tensor;
 
 /// The number of steps whose factors are collected before they are multiplied into the eligibility.

@@ -5,7 +5,7 @@ use crate::config::{ModulatorSource, RewardConfig};
 use crate::engine::memory::Sizes;
 use crate::engine::{DensePerturbation, Perturbation};
 use crate::model::{Cell, FastWeightPlasticity, FastWeights, State};
-use crate::presets::Setup;
+use crate::setup::Setup;
 use candle_core::{Result, Tensor};
 use std::ops::Range;
 

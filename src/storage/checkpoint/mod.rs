@@ -10,7 +10,7 @@ use super::checksum::checksum;
 use crate::config::Config;
 use crate::error::{At, Error, Result};
 use crate::files::write_keeping;
-use crate::presets::Setup;
+use crate::setup::Setup;
 use crate::training::{Checkpoint, Criterion, Frozen, Plastic, StageProgress, FORMAT, METADATA_KEY, WINDOW};
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};

@@ -4,8 +4,8 @@
 use super::{checksum, judges_by_errors, layout, Header, NOT_YET, RECENT_ERROR};
 use crate::error::{bail, ensure, At, Error, Result};
 use crate::files::previous;
-use crate::presets::{Own, Setup};
 use crate::reader::{finite, has_negative, read, TensorFile};
+use crate::setup::{Own, Setup};
 use crate::text::shown;
 use crate::training::{Checkpoint, Criterion, Integrity, Plastic, StageProgress};
 use crate::training::{CHECKPOINT_FILE, FORMAT, METADATA_KEY, WINDOW};

@@ -1,35 +1,10 @@
 //! Notices about settings: those that a rule changes, and those that have no effect.
 
-use super::{find_task, Setup};
-use crate::config::{keys_of, Config, Output, RuleConfig, Setting, Stage, TransferFunction, TABLES};
-use crate::error::Result;
+use super::Setup;
+use crate::config::{keys_of, Output, RuleConfig, Setting, Stage, TransferFunction, TABLES};
 use crate::keys::ReadWith;
+use crate::presets::find_task;
 use crate::rules::{find_rule, Source};
-
-impl Config {
-    /// Settings outside the rule's own tables that differ between this rule and the task's usual one, as far as
-    /// the user has not changed them: each key with its value and the usual one.
-    ///
-    /// # Errors
-    /// [`Error::Bug`](crate::Error::Bug) if settings cannot be written as TOML.
-    pub fn brought_by_rule(&self) -> Result<Vec<String>> {
-        let named = self.task_name().and_then(find_task).ok();
-        let rule = find_rule(&self.rule.name).ok();
-        let (Some(task), Some(rule)) = (named, rule) else { return Ok(Vec::new()) };
-        let flat = |config: &Config| Setting::from_toml(&config.to_toml()?, "settings");
-        let (usual, brought, now) = (flat(&task.config()?)?, flat(&task.defaults(rule))?, flat(self)?);
-        let value =
-            |of: &[Setting], key: &str| of.iter().find(|setting| setting.key == key).map(|s| s.value.to_string());
-        let elsewhere = brought.iter().filter(|setting| !["rule", "bptt"].contains(&table(&setting.key)));
-        let changed = elsewhere.filter_map(|Setting { key, .. }| {
-            let (before, by_rule) = (value(&usual, key), value(&brought, key));
-            let differs = before != by_rule && value(&now, key) == by_rule;
-            let before = before.unwrap_or("not set".into());
-            differs.then(|| format!("{key} = {} (usually {before})", by_rule.unwrap_or_default()))
-        });
-        Ok(changed.collect())
-    }
-}
 
 impl Setup {
     /// The notice that the learning rate of `w_rec` was chosen for another rule or task, if it was and has not been changed.
@@ -81,11 +56,6 @@ impl Setup {
     }
 }
 
-/// The table of a key.
-fn table(key: &str) -> &str {
-    key.split('.').next().unwrap_or(key)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,16 +63,6 @@ mod tests {
     fn setup(task: &str, settings: &[&str]) -> (Setup, Vec<Setting>) {
         let settings: Vec<Setting> = settings.iter().map(|setting| Setting::parse(setting).unwrap()).collect();
         (Setup::resolve(Some(task), &settings).unwrap(), settings)
-    }
-
-    #[test]
-    fn what_a_rule_brings_is_told_unless_it_was_changed() {
-        assert!(setup("dnms", &[]).0.config.brought_by_rule().unwrap().is_empty());
-        let brought = setup("dnms", &["rule.name=rflo"]).0.config.brought_by_rule().unwrap();
-        assert!(brought.contains(&"network.output = \"readout\" (usually \"neurons\")".to_string()), "{brought:?}");
-        let count = brought.len();
-        let fewer = setup("dnms", &["rule.name=rflo", "readout.rule=none"]).0.config.brought_by_rule().unwrap();
-        assert_eq!(fewer.len(), count - 1, "{fewer:?}");
     }
 
     #[test]

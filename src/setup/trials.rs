@@ -1,11 +1,11 @@
 //! A run's configuration with the task, rule and neuron model that it names. Their compatibility is checked here,
 //! before anything runs.
 
-use super::{all_tasks, find_task};
-use crate::config::{lay_over, stage_name, text, Config, CurriculumStage, FastWeightsConfig, InputWeights, LARGEST};
+use crate::config::{lay_over, stage_name, Config, CurriculumStage, FastWeightsConfig, InputWeights, LARGEST};
 use crate::config::{ModulatorSource, Output, ReadoutRule, Setting, Stage};
 use crate::error::{bail, ensure, At, Error, Result};
 use crate::model::{find_neuron_model, Leak, NeuronModel};
+use crate::presets::{find_task, optional_parameters, resolve_config};
 use crate::ranges::expect;
 use crate::rules::{find_rule, optional_keys, Credit, LearningRule, Source};
 use crate::tasks::{gives_gradient, Episodes, Problem, Task, TrialShape};
@@ -138,7 +138,7 @@ impl Setup {
     /// # Errors
     /// As [`Setup::resolve`].
     pub fn changed(&self, settings: &[Setting]) -> Result<Self> {
-        Self::with(lay_over(&self.config, settings, &parameters())?, self.own())
+        Self::with(lay_over(&self.config, settings, &optional_parameters())?, self.own())
     }
 
     /// The sizes of a trial.
@@ -340,33 +340,4 @@ fn own_task(table: &mut toml::Table, task: Problem) -> Result<Problem> {
         Problem::Episodes(episodes) => Ok(episodes.with_settings(table)?.into()),
         Problem::Trials(_) => Ok(task),
     }
-}
-
-/// A task's default configuration overlaid with settings, as [`Setup::resolve`] does, before anything is built or checked.
-///
-/// # Errors
-/// [`Error::Unknown`] for an unknown task, rule or key, [`Error::Setting`] for a value of the wrong type.
-pub fn resolve_config(task: Option<&str>, settings: &[Setting]) -> Result<Config> {
-    let last = |key: &str| settings.iter().rev().find(|s| s.key == key);
-    let named = last("task.name").map(text).transpose()?;
-    let name = match (task, named) {
-        (Some(task), Some(named)) if task != named => {
-            bail!(Usage, "the command names task `{task}`, but task.name is `{named}`")
-        }
-        (Some(name), _) | (None, Some(name)) => name,
-        (None, None) => {
-            let known: Vec<&str> = all_tasks().map(|task| task.name).collect();
-            bail!(Usage, "no task is named; known are: {}", known.join(", "))
-        }
-    };
-    let info = find_task(name)?;
-    let rule = find_rule(last("rule.name").map(text).transpose()?.unwrap_or(info.rule))?;
-    lay_over(&info.defaults(rule), settings, &parameters())
-}
-
-/// Keys outside the tables that all tasks share, which a complete configuration can lack, each with an example value.
-fn parameters() -> Vec<(String, Value)> {
-    let mut parameters = optional_keys();
-    parameters.push(("curriculum".into(), Value::Array(Vec::new())));
-    parameters
 }

@@ -1,9 +1,10 @@
 //! A life's configuration, with its names resolved.
 
-use super::{find_life, OwnLife};
+use super::OwnLife;
 use crate::config::{LifeConfig, PopulationConfig, ProjectionConfig, Setting};
 use crate::error::{bail, ensure, At, Error, Result};
 use crate::model::{build_population, population_models, Circuit, PopulationModel};
+use crate::presets::find_life;
 use crate::ranges::expect;
 use crate::rules::{FusedSynapseRule, Needs, SynapseRule, SynapseRuleInfo};
 use crate::worlds::{Places, World, LIVES, MOST_STEPS};
@@ -246,4 +247,29 @@ fn complete(projection: &mut ProjectionConfig, own: &OwnLife, dt_ms: f64) -> Res
     let given = std::mem::replace(table, info.table());
     table.extend(given);
     info.build(table.clone(), dt_ms).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_life_can_be_lived_with_each_of_its_rules() {
+        for (life, rule) in LIVES.iter().flat_map(|life| life.rules.iter().map(move |rule| (life, *rule))) {
+            let setup = LifeSetup::resolve(Some(life.name), Some(rule), &[]).unwrap();
+            assert!(setup.rules.iter().any(Option::is_some), "{}", life.name);
+            let text = setup.config.to_toml().unwrap();
+            assert_eq!(LifeConfig::from_toml(&text).unwrap(), setup.config);
+        }
+        for life in LIVES {
+            let verdict = LifeSetup::resolve(Some(life.name), None, &[]).unwrap().world.verdict(&[]);
+            assert!(verdict.figures.iter().any(|(name, _)| *name == life.measure.0), "{}", life.name);
+        }
+        let refused = |rule| LifeSetup::resolve(Some("hoerzer"), Some(rule), &[]).err().unwrap().to_string();
+        let set =
+            |text: &str| LifeSetup::resolve(Some("hoerzer"), None, &[Setting::parse(text).unwrap()]).unwrap().rules;
+        assert!(set("projection.recurrent-recurrent.rule.name=eh")[0].is_some());
+        assert!(set("projection.recurrent-readout.rule.name=none")[2].is_none());
+        assert!(refused("mstdp").contains("known are: eh, none"), "{}", refused("mstdp"));
+    }
 }

@@ -1,0 +1,36 @@
+//! Configurations as settings give them.
+
+use super::{all_tasks, find_task};
+use crate::config::{lay_over, text, Config, Setting};
+use crate::error::{bail, Result};
+use crate::rules::{find_rule, optional_keys};
+use toml::Value;
+
+/// A task's default configuration overlaid with settings, as [`Setup::resolve`](crate::Setup::resolve) does, before anything is built or checked.
+///
+/// # Errors
+/// [`Error::Unknown`] for an unknown task, rule or key, [`Error::Setting`] for a value of the wrong type.
+pub fn resolve_config(task: Option<&str>, settings: &[Setting]) -> Result<Config> {
+    let last = |key: &str| settings.iter().rev().find(|s| s.key == key);
+    let named = last("task.name").map(text).transpose()?;
+    let name = match (task, named) {
+        (Some(task), Some(named)) if task != named => {
+            bail!(Usage, "the command names task `{task}`, but task.name is `{named}`")
+        }
+        (Some(name), _) | (None, Some(name)) => name,
+        (None, None) => {
+            let known: Vec<&str> = all_tasks().map(|task| task.name).collect();
+            bail!(Usage, "no task is named; known are: {}", known.join(", "))
+        }
+    };
+    let info = find_task(name)?;
+    let rule = find_rule(last("rule.name").map(text).transpose()?.unwrap_or(info.rule))?;
+    lay_over(&info.defaults(rule), settings, &optional_parameters())
+}
+
+/// Keys outside the tables that all tasks share, which a complete configuration can lack, each with an example value.
+pub(crate) fn optional_parameters() -> Vec<(String, Value)> {
+    let mut parameters = optional_keys();
+    parameters.push(("curriculum".into(), Value::Array(Vec::new())));
+    parameters
+}
