@@ -7,8 +7,8 @@ use crate::keys::ReadWith;
 use crate::rules::{find_rule, Source};
 
 impl Config {
-    /// Settings outside the rule's own tables that differ between this rule and the task's usual one, as far as
-    /// the user has not changed them: each key with its value and the usual one.
+    /// Settings outside the rule's own tables that differ between this rule and the task's usual rule, unless the user has changed
+    /// them: each key with its value and its usual value.
     ///
     /// # Errors
     /// [`Error::Bug`](crate::Error::Bug) if settings cannot be written as TOML.
@@ -32,13 +32,13 @@ impl Config {
 }
 
 impl Setup {
-    /// The notice that the learning rate of `w_rec` was chosen for another rule or task, if it was and has not been changed.
+    /// A notice, if the learning rate of `w_rec` was chosen for another rule or task and the user has not changed it.
     pub fn borrowed_rate(&self) -> Option<String> {
         let RuleConfig { name, eta, .. } = &self.config.rule;
         let task = self.config.task_name().and_then(find_task).ok()?;
         let (rate, usual) = (task.rate(name), task.defaults(find_rule(name).ok()?).rule.eta);
         let (rule, from) = rate.borrowed?;
-        // The rule may bring its own.
+        // The rule can set its own rate.
         let used = *eta == rate.eta && *eta == usual && self.reads(ReadWith::Rule);
         let whose =
             if from == task.name { format!("that of `{rule}`") } else { format!("that of `{rule}` for `{from}`") };
@@ -46,7 +46,7 @@ impl Setup {
         used.then(|| format!("rule `{name}` has no measured learning rate for `{task}`; rule.eta = {eta} is {whose}"))
     }
 
-    /// Those of the `given` settings that have no effect, each with the setting that would use it.
+    /// The `given` settings that have no effect, each with the setting that would use it.
     pub fn unread(&self, given: &[Setting]) -> Vec<String> {
         let rule = find_rule(&self.config.rule.name).ok();
         let keys = keys_of(&TABLES);
@@ -62,7 +62,7 @@ impl Setup {
         notices
     }
 
-    /// Whether keys that are read only with some settings are read.
+    /// Whether keys that are read only with some settings are read here.
     fn reads(&self, with: ReadWith) -> bool {
         let (network, source) = (&self.config.network, self.rule.source());
         match with {
