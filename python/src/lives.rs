@@ -29,7 +29,7 @@ pub struct LifeRun {
 /// Pre- and postsynaptic neurons, and weights.
 type Synapses<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<f64>>);
 
-/// Whether a run's folder or a checkpoint's file is that of a simulation.
+/// Whether a run's folder or a checkpoint's file holds a simulation.
 #[pyfunction]
 pub fn is_life(path: PathBuf) -> bool {
     holds_a_life(&path)
@@ -59,7 +59,7 @@ pub fn start_life(
     Training::begin(run, Vec::new(), None, Vec::new())
 }
 
-/// What is one's own in a life in this world.
+/// An `OwnLife` with the user's world, if there is one.
 fn own_life(world: Option<&Bound<'_, PyAny>>) -> PyResult<OwnLife> {
     world.map_or(Ok(OwnLife::default()), life_worlds::own)
 }
@@ -118,7 +118,7 @@ impl LifeRun {
         populations.map(|(population, model)| (population.name.clone(), population.size, model.name().into())).collect()
     }
 
-    /// The synapses of each projection, by its name; a triple for each network.
+    /// The synapses of each projection, by its name: a triple for each network.
     fn synapses<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let projections = PyDict::new(py);
         for (k, (name, ..)) in self.checkpoint.setup.circuit.projections.iter().enumerate() {
