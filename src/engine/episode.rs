@@ -82,7 +82,7 @@ pub struct Episode {
     pub activations: Option<Tensor>,
     /// The episodes, `[S, B]`, in an environment.
     pub trajectories: Option<Vec<Trajectory>>,
-    /// What is learnt from them, if anything learns.
+    /// The sums from which weight changes are computed, if anything learns.
     pub credit: Option<EpisodeCredit>,
 }
 

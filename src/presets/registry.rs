@@ -9,7 +9,7 @@ use toml::Value;
 
 /// Something with a name in configurations.
 pub(crate) struct Named {
-    /// What it is: "task", "rule", ….
+    /// Its kind: "task", "rule", ….
     pub(crate) kind: &'static str,
     pub(crate) name: &'static str,
     pub(crate) summary: String,

@@ -88,7 +88,7 @@ impl<'a> RunReport<'a> {
     }
 }
 
-/// Whether the report in a run's folder is that of its newest checkpoint.
+/// Whether the report in a run's folder belongs to its newest checkpoint.
 pub fn reported(folder: &Path) -> bool {
     let text = |name: &str| read(&folder.join(name)).unwrap_or_default();
     let digest = sha256(&text(CHECKPOINT_FILE));

@@ -50,7 +50,7 @@ impl Key {
 
 /// Something that has keys: a table shared by all tasks or lives, or anything with its own name.
 struct Subject {
-    /// What it is, as in "task dnms".
+    /// Its kind, such as "task" in "task dnms".
     kind: &'static str,
     name: &'static str,
     summary: String,

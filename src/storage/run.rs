@@ -61,7 +61,7 @@ pub trait Persistent: Process {
     fn write_checkpoint(checkpoint: &Self::Checkpoint) -> Result<Vec<u8>>;
 }
 
-/// What an interrupted run has left in its folder.
+/// The state that an interrupted run has left in its folder.
 pub enum Saved<P: Persistent> {
     /// Its newest checkpoint.
     Checkpoint(P::Checkpoint),

@@ -63,7 +63,7 @@ impl Sweep {
                 &self.run_folder(result.setting),
             )?);
         }
-        // Settings of different tasks may have no common axis.
+        // Settings of different tasks do not always have a common axis.
         Ok(if curves.is_empty() { None } else { learning_curves(&curves, false).ok().map(|curves| curves.draw()) })
     }
 

@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn settings_agree_with_the_rows_that_gave_them() {
         let whole = |settings: Vec<Setting>| {
-            // Integers may stand for numbers.
+            // Integers can stand for numbers.
             let integer = |s: &Setting| Setting::flag("set", &s.key, s.value.as_float().map_or(1, |v| v.ceil() as i64));
             settings.iter().map(integer).chain(settings.iter().cloned()).collect::<Vec<_>>()
         };

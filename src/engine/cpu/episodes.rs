@@ -157,7 +157,7 @@ struct Shard<'s> {
     /// The perturbations of a step, and room for what is not used, each `[width]`.
     xi: Vec<f32>,
     unused: Vec<f32>,
-    /// Of each episode, if anything learns.
+    /// The factors of each episode, if anything learns.
     factors: Vec<EpisodeFactors>,
     learn: bool,
     readout: bool,

@@ -69,12 +69,12 @@ impl SpikeTable {
     }
 }
 
-/// What happened to all synapses of a projection since they were last brought up to date together: at the end of period
-/// k the third factor was g_k, so a synapse with eligibility z at the end of period a, which no spike has touched until
-/// period b, has gained z Σ_{k=a}^{b−1} g_k ρ^(k−a), and its eligibility is z ρ^(b−a).
+/// The third factors since all synapses of a projection were last brought up to date together. At the end of period k the third
+/// factor was g_k. If a synapse had eligibility z at the end of period a, and no spike has touched it until period b, its weight has
+/// gained z Σ_{k=a}^{b−1} g_k ρ^(k−a), and its eligibility is z ρ^(b−a).
 ///
-/// All g_k since then have the same sign, so the weight has moved one way only, and bounding it now gives what bounding
-/// it at every period would have.
+/// All g_k since then have the same sign, so the weight has moved in one direction only: bounding it now gives the same weight as
+/// bounding it at every period.
 pub(super) struct Pending {
     /// For each b from 0 to now: Σ_{k<b} g_k ρ^k and ρ^(−b).
     sums: Vec<(f64, f64)>,
