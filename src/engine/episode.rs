@@ -19,7 +19,7 @@ pub struct Ensemble<'a> {
     pub weights: &'a Weights,
     /// The expected error of each network and trial type.
     pub baseline: &'a RewardBaseline,
-    /// The number of trials that each network had before.
+    /// The number of each network's earlier trials.
     pub trials: u64,
     /// The fast weights at the start of the trials; `None` if zero.
     pub fast_weights: Option<FastWeights>,
