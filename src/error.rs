@@ -110,7 +110,7 @@ pub struct Shortage {
     pub free: u64,
     /// The part of the free memory that can be used.
     pub usable: u64,
-    /// What to change so that the run fits.
+    /// The settings to change so that the run fits.
     pub remedy: String,
 }
 

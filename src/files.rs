@@ -305,7 +305,7 @@ mod tests {
         drop(held);
         write_atomically(&run.join("d"), b"5").unwrap();
         assert!(run.join("d").exists());
-        // Messages name the path that the user knows.
+        // Messages name the path that the user gave.
         std::fs::remove_dir_all(&run).unwrap();
         let error = write_atomically(&run.join("d"), b"6").unwrap_err().to_string();
         assert!(error.ends_with("run/d: No such file or directory (os error 2)"), "{error}");

@@ -18,7 +18,7 @@ impl Held {
     /// Opens a folder. From now on [`real`] finds its files in it.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Any error of the file system.
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         let file = Arc::new(File::open(folder)?);
         HELD.lock().unwrap_or_else(PoisonError::into_inner).push((folder.to_path_buf(), file.clone()));

@@ -1,10 +1,10 @@
-//! What is known of each key of a configuration: its meaning from the documentation of the struct's field, the rest from
+//! The properties of each key of a configuration. Its meaning is the documentation of the struct's field; everything else is in
 //! its JSON schema, which `schemars` derives from the field's type and attributes.
 //!
-//! Attributes of a field: `range` and `exclusiveMinimum`, `exclusiveMaximum` for numbers, and
+//! Attributes of a field are `range`, `exclusiveMinimum` and `exclusiveMaximum` for numbers, and
 //!
-//! - `x-read-with`: what has to be selected for the key to have an effect ([`ReadWith`]); of a struct, for all its keys;
-//! - `x-resume`: whether a resumed run can change it;
+//! - `x-read-with`: the settings under which the key has an effect ([`ReadWith`]); on a struct, it applies to all its keys;
+//! - `x-resume`: whether a resumed run can change the key;
 //! - `x-merge`: whether runs that are merged can differ in it.
 
 use crate::error::Result;
@@ -16,11 +16,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What has to be selected for a key to have an effect.
+/// The settings under which a key has an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ReadWith {
-    /// Anything.
+    /// Any settings.
     Anything,
     /// A rule that changes w_rec by an eligibility.
     Rule,
@@ -45,7 +45,7 @@ pub(crate) enum ReadWith {
 }
 
 impl ReadWith {
-    /// The settings that select it; `None`: anything does.
+    /// These settings in words; `None`: any settings.
     pub(crate) fn settings(self) -> Option<&'static str> {
         Some(match self {
             ReadWith::Anything => return None,
@@ -96,7 +96,7 @@ impl Key {
         Key { name: format!("{table}.{}", self.name), ..self }
     }
 
-    /// What has to be selected for it to have an effect.
+    /// The settings under which it has an effect.
     pub(crate) fn read_with(&self) -> ReadWith {
         read_with(&self.schema, &Value::Null)
     }
@@ -116,12 +116,12 @@ impl Key {
         self.has("x-merge")
     }
 
-    /// Whether a complete configuration can lack it, so that it has no value.
+    /// Whether it can be missing from a complete configuration.
     fn is_optional(&self) -> bool {
         types(&self.schema).any(|name| name == "null") || self.schema.get("anyOf").is_some()
     }
 
-    /// If a complete configuration can lack it: a value that it could have.
+    /// An example of a value, if it can be missing from a complete configuration.
     pub(crate) fn example(&self) -> Option<toml::Value> {
         let number = Range::of(&self.schema);
         self.is_optional().then(|| match (types(&self.schema).next(), number) {
@@ -132,7 +132,7 @@ impl Key {
         })
     }
 
-    /// The names that it can have as its value, if it is one of a list.
+    /// The names among which its value is chosen, if it is a choice.
     pub(crate) fn choices(&self) -> Vec<&str> {
         let mut choices = Vec::new();
         let mut open = vec![&self.schema];
@@ -146,7 +146,7 @@ impl Key {
         choices
     }
 
-    /// Its meaning, unit, values, and what it is read with.
+    /// Its meaning, unit and values, and the settings under which it is read.
     pub(crate) fn explanation(&self) -> String {
         let units = [("_ms", "ms"), ("_seconds", "s"), ("_s", "s"), ("_hz", "Hz"), ("_mv", "mV")];
         let unit = units.into_iter().find(|(end, _)| self.name.ends_with(end)).map(|(_, unit)| format!("In {unit}"));
@@ -159,7 +159,7 @@ impl Key {
     }
 }
 
-/// The keys that have a default: each with that default, and its explanation.
+/// The keys that have a default, each with this default and its explanation.
 pub(crate) fn with_defaults(keys: Vec<Key>, defaults: &toml::Table) -> Vec<(String, toml::Value, String)> {
     let explained = |key: Key| Some((key.name.clone(), defaults.get(&key.name)?.clone(), key.explanation()));
     keys.into_iter().filter_map(explained).collect()
@@ -171,7 +171,7 @@ pub(crate) fn schema_of<T: JsonSchema>() -> Value {
     settings.into_generator().into_root_schema_for::<T>().into()
 }
 
-/// What a key has to be read with, itself or as one of its table.
+/// The settings under which a key is read: its own attribute or, without one, that of its table.
 fn read_with(key: &Value, table: &Value) -> ReadWith {
     let name = key.get("x-read-with").or(table.get("x-read-with")).cloned();
     name.and_then(|name| serde_json::from_value(name).ok()).unwrap_or(ReadWith::Anything)
@@ -184,15 +184,15 @@ pub(crate) fn types(schema: &Value) -> impl Iterator<Item = &str> {
     list.chain(names).filter_map(Value::as_str)
 }
 
-/// Checks that every number of a table is in the range of its key; `table` comes before the keys in messages.
+/// Checks that every number in a table is in the range of its key; messages put `table` before the key.
 ///
 /// # Errors
-/// [`Error::Setting`](crate::Error::Setting) for the first that is not.
+/// [`Error::Setting`](crate::Error::Setting) for the first number out of range.
 pub(crate) fn check_ranges<T: JsonSchema + Serialize>(table: &str, values: &T) -> Result<()> {
     check_ranges_read(table, values, |_| true)
 }
 
-/// As [`check_ranges`]; the numbers that nothing reads only have to be finite.
+/// As [`check_ranges`], but numbers that nothing reads only have to be finite.
 pub(crate) fn check_ranges_read<T: JsonSchema + Serialize>(
     table: &str,
     values: &T,

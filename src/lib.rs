@@ -10,20 +10,21 @@
 //! # Ok::<(), hebbian_rnn::Error>(())
 //! ```
 //!
-//! - **A run**: [`Trainer::builder`] takes a task of [`TASKS`] by its name, or a [`Setup`] made of a [`Config`]. [`Trainer::update`]
-//!   makes one update; an [`Observer`] sees each of them. [`evaluate`] and [`simulate`] run trained networks with frozen weights.
-//! - **Keeping it**: [`Checkpoint`] is the complete state; [`Run`] keeps it on disk with its configuration and metrics, so that
-//!   a run resumes exactly where it stopped.
-//! - **Your own**: a [`Task`] draws trials, an [`Environment`] is a world that answers, a [`LearningRule`] changes weights, a
-//!   [`NeuronModel`] updates neurons; [`OwnLife`] has a world, neurons and rules of lives. The examples `custom_task`, `custom_world`,
-//!   `custom_rule` and `custom_life` each fit on a page.
+//! - **Training**: [`Trainer::builder`] takes the name of a task in [`TASKS`]; [`Trainer::new`] takes a [`Setup`] made from a [`Config`].
+//!   [`Trainer::update`] makes one update; an [`Observer`] sees each of them. [`evaluate`] and [`simulate`] run trained networks with
+//!   frozen weights.
+//! - **Saving**: a [`Checkpoint`] is the complete state; a [`Run`] keeps it on disk with its configuration and metrics, so that
+//!   it resumes exactly where it stopped.
+//! - **Your own parts**: a [`Task`] draws trials, an [`Environment`] is a world that responds to actions, a [`LearningRule`] changes
+//!   weights, and a [`NeuronModel`] updates neurons. [`OwnLife`] holds a world, neuron models and rules for lives. The examples
+//!   `custom_task`, `custom_world`, `custom_rule` and `custom_life` each fit on a page.
 //! - **Sweeps**: a [`SweepPlan`] of settings times networks becomes a [`Sweep`] of jobs, which any batch system can run.
 //! - **Lives**: [`Lives`] simulates networks of spiking or rate neurons whose weights change at every step, in a world of
 //!   [`LIVES`](worlds::LIVES).
 //! - **Looking at results**: with the feature `report`, the analyses in `analysis::ANALYSES` turn a checkpoint into tables and
 //!   pictures, and `report::write_report` writes a page.
 //!
-//! The names that most programs need are here; everything else is in the module that it belongs to.
+//! The names that most programs need are here; everything else is in the module to which it belongs.
 //!
 //! Errors are [`Error`]: they name the file, tensor, key or flag, what was found and what was expected.
 //!

@@ -55,7 +55,7 @@ impl Range {
         expect(above && below && (self.integer || number.abs() <= LARGE), key, found, self.expected(above))
     }
 
-    /// What was expected of a number that is outside; `above`: it is not too small.
+    /// A description of the expected range, for a number outside it; `above`: the number is not too small.
     fn expected(self, above: bool) -> String {
         match (self.from, self.to) {
             (Some((from, _)), _) if self.integer && !above => format!("at least {from}"),

@@ -13,7 +13,7 @@ pub(crate) fn is_hidden(c: char) -> bool {
         || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// The text with hidden characters escaped, as `\n` or `\u{202e}`: one line that looks like what it is. For text from files that is
+/// The text with hidden characters escaped, as `\n` or `\u{202e}`: one line without anything invisible. For text from files that is
 /// printed to a terminal.
 pub fn printable(text: &str) -> String {
     let spelled = |c: char| match c {

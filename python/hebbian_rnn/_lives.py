@@ -55,7 +55,7 @@ BASE = "one-synapse"
 
 
 class LifeWorld:
-    """A world of your own, in which networks live whose weights change at every step.
+    """A world of your own, for networks whose weights change at every step.
 
     Time is divided into blocks of `steps` steps. At the end of a block a world reports `figures`, which become a row of
     metrics.csv; a simulation is saved and resumed between blocks. Subclasses set these attributes and define `start`:
@@ -98,7 +98,7 @@ class LifeWorld:
     """The names of the figures of a block."""
 
     def start(self, network: int, seed: int, populations: Mapping[str, slice]) -> LifeWorldState:
-        """The world of one network; `seed` is that of the simulation, `populations` the places of the neurons of each."""
+        """The world of one network. `seed`: the simulation's. `populations`: the places of each population's neurons."""
         raise NotImplementedError
 
 
@@ -106,11 +106,11 @@ class LifeWorldState:
     """The world of one network: see `LifeWorld`."""
 
     def begin(self, block: int, frozen: bool, seed: int) -> None:
-        """Called at the start of each block, counted from 0. `frozen`: weights do not change in it. `seed`: for the random numbers
-        of this block, which are then the same after a resume."""
+        """Called at the start of each block, counted from 0. `frozen`: weights do not change in it. `seed`: use it for this block's
+        random numbers, which are then the same after a resume."""
 
     def stimulate(self, step: int, input: NDArray[Any]) -> None:
-        """Adds to `input`, 0 at first, what acts on each neuron in a step: spikes or rates of sources, currents to others."""
+        """Adds the stimuli of a step to `input`, which is 0 at first: spikes or rates of sources, currents into other neurons."""
 
     def observe(self, step: int, r: NDArray[Any]) -> float:
         """Sees the outputs of all neurons in a step; returns the reward, which acts in the next one."""
@@ -121,7 +121,7 @@ class LifeWorldState:
         return []
 
     def state(self) -> Any:
-        """What it remembers from block to block, as JSON can express it: numbers, text, lists, dicts, `None`."""
+        """Everything it remembers from block to block, in types that JSON can express: numbers, text, lists, dicts, `None`."""
         return None
 
     def restore(self, state: Any) -> None:
@@ -214,7 +214,7 @@ class LifeRun:
         return self._native.stopped
 
     def evaluate(self) -> dict[str, Any]:
-        """What became of each network, from its metrics.
+        """The results of each network, from its metrics.
 
         Returns columns with a value for each network: `network`, `learnt` (`None` if it is too early to say), and the figures
         that `hebbian-rnn live` prints.
@@ -238,8 +238,8 @@ class LifeRun:
     def resume(self, **arguments: Any) -> LifeRun:
         """Continues the simulation as if it had never stopped: `live` with this run instead of a name.
 
-        Arguments are `seconds`, `frozen_seconds`, `device`, `progress`: nothing else can change. `accept_edited=True` continues
-        from an edited checkpoint. A run in a folder continues there.
+        The arguments are `seconds`, `frozen_seconds`, `device` and `progress`; nothing else can change. `accept_edited=True`
+        continues from an edited checkpoint. A run in a folder continues there.
         """
         from ._train import live
 

@@ -48,7 +48,7 @@ class Progress:
         """The measured quantity: "error" or, in a world, "return"; of a simulation "simulated seconds"."""
     @property
     def mean(self) -> float:
-        """Its mean over networks in the newest update."""
+        """The measured quantity's mean over networks in the newest update."""
     @property
     def correct(self) -> float:
         """Fraction correct among the last 100 trials, mean over networks."""

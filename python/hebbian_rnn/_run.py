@@ -37,8 +37,8 @@ class Run:
 
     @cached_property
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """Every tensor of the checkpoint that learning or activity changes, by name, as copies; the first dimension is that of
-        the networks."""
+        """Copies of all tensors of the checkpoint that learning or activity changes, by name; the first dimension is the
+        network."""
         return self._native.tensors()
 
     @property
@@ -112,7 +112,7 @@ class Run:
     ) -> dict[str, NDArray[Any]]:
         """Runs the networks on `inputs` [trials, T, n_in] or [networks, trials, T, n_in].
 
-        `record` may ask for "rates", "activations" and "trace". Optional: the `modulator` of the fast weights [trials, T], the
+        `record` can contain "rates", "activations" and "trace". Optional: the `modulator` of the fast weights [trials, T], the
         initial activations `x` [trials, N] and fast weights `hebbian_trace` [trials, N, N], each also with a dimension of
         networks. Returns `outputs` [networks, trials, T, n_out] and the recorded arrays.
         """
@@ -131,7 +131,7 @@ class Run:
     def resume(self, **arguments: Any) -> Run:
         """Continues training as if it had never stopped: `train` with this run instead of a task.
 
-        Arguments are `trials`, `updates` or `until_criterion`, `device`, `progress` and those of output: nothing else can
+        The arguments are `trials`, `updates` or `until_criterion`, `device`, `progress` and those about output; nothing else can
         change. `accept_edited=True` continues from an edited checkpoint. A run in a folder continues there.
         """
         from ._train import train
@@ -197,8 +197,8 @@ def load(path: str | os.PathLike[str]) -> Any: ...
 @overload
 def load(path: str | os.PathLike[str], task: Any) -> Run: ...
 def load(path: str | os.PathLike[str], task: Any = None) -> Run | LifeRun:
-    """The networks of a run's folder or a checkpoint's file: a `Run`, or a `LifeRun` of a simulation. Networks trained on your own
-    task, or simulated in your own world, need that."""
+    """The networks of a run's folder or a checkpoint's file: a `Run` or, of a simulation, a `LifeRun`. Networks trained on your own
+    task, or simulated in your own world, need it as `task`."""
     run: Run | LifeRun
     if _native.is_life(os.fspath(path)):
         run = LifeRun(_native.load_life(os.fspath(path), task), task)

@@ -19,7 +19,7 @@ from ._settings import LIFE_KEYS, flat, put
 from ._tasks import of_any
 from .errors import Interrupted, UsageError
 
-#: Trainings to stop when Python exits.
+#: Runs to stop when Python exits.
 _alive: weakref.WeakSet[_native.Training] = weakref.WeakSet()
 
 
@@ -39,7 +39,7 @@ class Training(Generic[AnyRun]):
     def __init__(self, native: _native.Training, wrap: Callable[[Any], AnyRun]) -> None:
         self._native = native
         self._wrap = wrap
-        #: The number of its warnings already shown.
+        #: The number of its warnings that have been shown.
         self._warned = 0
         _alive.add(native)
 
@@ -102,7 +102,7 @@ class Training(Generic[AnyRun]):
         try:
             run = self._wrap(self._native.run())
         except RuntimeError:
-            # Nothing is left of a block that failed in the middle, but what was saved before it.
+            # A block that failed in the middle leaves only what was saved before it.
             if failure is None:
                 raise
             raise failure from None
@@ -186,9 +186,9 @@ def train(task: Any, /, *, progress: bool | Callable[[Progress], object] | None 
     batch: trials that each network runs in parallel, with one update for each batch; "auto": as many as fit.
     trials, updates: when to stop, counted for each network.
     until_criterion: stop as soon as every network has more than 95 of its last 100 trials correct.
-    seed: of all random numbers.
-    neurons: of each network.
-    init: a run, checkpoint or safetensors file to take initial weights from.
+    seed: the seed of all random numbers.
+    neurons: the number of neurons in each network.
+    init: a run, checkpoint or safetensors file from which to take initial weights.
     out: the run's folder, as the command writes it; default: the run is only in memory, until `Run.save`.
     force: if there is a run in that folder, move it aside.
     device: "auto", "cpu", "cuda", "cuda:0", "metal".
@@ -266,7 +266,7 @@ def live(
     networks: the number of independent networks, or a `range` of their indices.
     seconds: the simulated time in which weights change.
     frozen_seconds: the simulated time after that, with frozen weights.
-    seed: of all random numbers.
+    seed: the seed of all random numbers.
     out: the run's folder, as the command writes it; default: the run is only in memory, until `LifeRun.save`.
     force: if there is a run in that folder, move it aside.
     device: "auto", "cpu", "cuda", "cuda:0", "metal".

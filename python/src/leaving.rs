@@ -1,10 +1,10 @@
-//! Python's shutdown, during which no other thread may be inside it.
+//! Python's shutdown, during which no other thread is allowed to run Python code.
 
 use hebbian_rnn::{Error, Result};
 use pyo3::prelude::*;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// The number of our threads inside Python, and whether it is shutting down.
+/// The number of our threads inside Python, and whether Python is shutting down.
 static STATE: Mutex<(usize, bool)> = Mutex::new((0, false));
 static CHANGED: Condvar = Condvar::new();
 

@@ -68,7 +68,7 @@ fn write(path: PathBuf, bytes: &[u8]) -> PyResult<()> {
     hebbian_rnn::files::write_atomically(&path, bytes).or_raise()
 }
 
-/// The settings of the task that `own` is based on, with `own` in its place.
+/// The settings of the task on which `own` is based, with `own` instead of that task.
 fn with_own(own: &OwnTask, given: &[Setting]) -> hebbian_rnn::Result<Setup> {
     let task = own.task();
     let mut config = resolve_config(Some(own.like), given)?;

@@ -19,7 +19,7 @@ struct PythonWorld {
     populations: Vec<(String, Range<usize>)>,
 }
 
-/// What is `OwnLife` of a Python object.
+/// An `OwnLife` with a Python object as its world.
 pub fn own(world: &Bound<'_, PyAny>) -> PyResult<OwnLife> {
     let name: String = world.getattr("name")?.extract()?;
     let steps: usize = world.getattr("steps")?.extract()?;
@@ -142,7 +142,7 @@ impl WorldState for PythonState {
             let value = state.bind(py).call_method0("state")?;
             py.import("json")?.call_method1("dumps", (value,))?.extract()
         };
-        // What is no JSON is refused before the simulation starts: see `_lives.py`.
+        // Values that JSON cannot express are refused before the simulation starts: see `_lives.py`.
         let text = enter().ok().and_then(|_inside| Python::attach(text).ok());
         text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
     }

@@ -38,7 +38,7 @@ fn array2<'py>(py: Python<'py>, rows: &[Vec<f64>]) -> PyResult<Bound<'py, PyArra
 /// Δt in ms, outputs [steps, neurons] and membrane potentials [steps, watched].
 type Activity<'py> = (f64, Bound<'py, PyArray2<f64>>, Bound<'py, PyArray2<f64>>);
 
-/// Whether a run's folder or a checkpoint's file is that of a simulation.
+/// Whether a run's folder or a checkpoint's file holds a simulation.
 #[pyfunction]
 pub fn is_life(path: PathBuf) -> bool {
     holds_a_life(&path)
@@ -68,7 +68,7 @@ pub fn start_life(
     Training::begin(run, Vec::new(), None, Vec::new())
 }
 
-/// What is one's own in a life in this world.
+/// An `OwnLife` with the user's world, if there is one.
 fn own_life(world: Option<&Bound<'_, PyAny>>) -> PyResult<OwnLife> {
     world.map_or(Ok(OwnLife::default()), life_worlds::own)
 }
@@ -127,7 +127,7 @@ impl LifeRun {
         populations.map(|(population, model)| (population.name.clone(), population.size, model.name().into())).collect()
     }
 
-    /// The synapses of each projection, by its name; a triple for each network.
+    /// The synapses of each projection, by its name: a triple for each network.
     fn synapses<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let projections = PyDict::new(py);
         for (k, (name, ..)) in self.checkpoint.setup.circuit.projections.iter().enumerate() {

@@ -59,7 +59,7 @@ pub fn refuse_edited(integrity: Integrity, accepted: bool) -> Result<(), Error> 
     Err(Error::Usage(text.into()))
 }
 
-/// Refuses to continue in a folder that is at another moment than a run in memory.
+/// Refuses to continue in a folder whose run is at another moment than the run in memory.
 pub fn ensure_at(path: &Path, turn: &str, found: u64, expected: u64) -> Result<(), Error> {
     if found == expected {
         return Ok(());

@@ -42,7 +42,7 @@ impl OwnTask {
 /// The names of inputs, outputs (none: numbers) and types, and the labels, each with whether it is graded.
 type About = (Vec<String>, Vec<String>, Vec<String>, Vec<(String, bool)>);
 
-/// A task whose trials `draw(seed, trials, first)` draws. `sizes` are T and n_out.
+/// A task whose trials are drawn by `draw(seed, trials, first)`. `sizes` are T and n_out.
 #[pyfunction]
 pub fn function_task(
     name: String,
@@ -171,7 +171,7 @@ impl Ahead {
         let (orders, received) = channel::<(TrialNumbers, Sender<Drawn>)>();
         let work = move || {
             for (numbers, answer) in received {
-                // The receiver may be gone.
+                // The receiver can be gone by now.
                 let _ = answer.send(drawing.trials(numbers.stream(), numbers.first, numbers.count));
             }
         };

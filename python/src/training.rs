@@ -1,4 +1,4 @@
-//! Runs in the background: watched, paused, inspected and stopped from Python, whose thread they never wait for.
+//! Runs in the background, which Python can watch, pause, inspect and stop. They never wait for Python's thread.
 
 use crate::errors::{exception, OrRaise};
 use crate::lives::LifeRun;
@@ -31,7 +31,7 @@ pub struct Progress {
     trials: u64,
     /// The measured quantity: "error" or, in a world, "return"; of a simulation "simulated seconds".
     measured: &'static str,
-    /// Its mean over networks in the newest update.
+    /// The measured quantity's mean over networks in the newest update.
     mean: f64,
     /// Fraction correct among the last 100 trials, mean over networks.
     correct: f64,
@@ -191,9 +191,9 @@ impl<K: Kind> Observer<K> for Follower<K> {
     }
 }
 
-/// What Python can ask of a run in the background, whatever its kind.
+/// The requests that Python can make of a run in the background, whatever its kind.
 trait Background: Send + Sync {
-    /// Waits at most one tick until it has ended or, if `inspected`, until it was inspected; returns whether that is so.
+    /// Waits at most one tick until the run has ended or, if `inspected`, has been inspected; returns whether this has happened.
     fn tick(&self, inspected: bool) -> bool;
     fn progress(&self) -> Progress;
     fn has_ended(&self) -> bool;
@@ -272,8 +272,8 @@ impl Training {
         run.process().show(None, 0, 0.0, &mut progress);
         let state = State { aborted: false, paused: false, asked: false, looked: None, progress, ended: None };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-        // Handing work to threads from outside costs two switches each time, so a run has its own threads; another one
-        // beside it, or one that is paused, then blocks nothing.
+        // Handing work to threads from outside costs two context switches each time, so a run has its own threads. Then another run
+        // beside it, or a paused one, does not block it either.
         let threads = rayon::ThreadPoolBuilder::new().build();
         let threads = threads
             .map_err(|error| PyRuntimeError::new_err(format!("the threads of a run could not be started: {error}")))?;
@@ -343,7 +343,7 @@ impl Training {
         self.run.pause(false);
     }
 
-    /// Stops after the update in progress, keeping everything, and waits for that.
+    /// Stops after the update in progress, keeping everything, and waits until it has stopped.
     fn abort(&self, py: Python<'_>) {
         self.run.abort();
         self.join(py);
@@ -362,7 +362,7 @@ impl Training {
         self.run.outcome(py)
     }
 
-    /// The exception that ended it, if any. The first call takes it away.
+    /// The exception that ended it, if any. Only the first call returns it.
     fn failure(&self) -> Option<PyErr> {
         self.run.failure()
     }

@@ -107,7 +107,7 @@ struct PythonCopies {
 /// Lets others start copies.
 impl Drop for PythonCopies {
     fn drop(&mut self) {
-        // When Python shuts down, nothing waits.
+        // While Python shuts down, no other copies are waiting to start.
         if let Ok(_inside) = enter() {
             let _ = Python::attach(|py| self.world.bind(py).call_method0("leave").map(drop));
         }

@@ -22,7 +22,7 @@ pub struct Point {
     pub x: f64,
     /// Trials with this stimulus.
     pub trials: f64,
-    /// Those answered right, as opposed to left.
+    /// The trials that were answered "right" (rather than "left").
     pub right: f64,
 }
 

@@ -48,7 +48,7 @@ pub struct Options {
     pub seed: u64,
 }
 
-/// An analysis that the command knows by name.
+/// An analysis with a name for the command.
 pub struct Analysis {
     /// Its name, also used for its files.
     pub name: &'static str,

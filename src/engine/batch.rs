@@ -62,9 +62,9 @@ impl DensePerturbation {
 /// The random numbers that an episode draws as it unfolds.
 #[derive(Clone, Debug)]
 pub struct EpisodeDraws {
-    /// For the environment.
+    /// The start of the episode, with the environment's random numbers.
     pub start: Start,
-    /// For the noise of outputs; `None` without.
+    /// The random numbers for the noise of outputs; `None` without noise.
     pub acting: Option<Counter>,
 }
 
@@ -92,7 +92,7 @@ pub struct Exact {
     pub x0: Tensor,
 }
 
-/// Which trials to draw.
+/// A description of the trials to draw.
 #[derive(Clone, Copy, Debug)]
 pub struct Draw {
     /// The seed of all random streams.
@@ -150,7 +150,7 @@ impl TrialBatch {
         networks.clone().flat_map(|s| &all[s * b + trials.start..s * b + trials.end]).collect()
     }
 
-    /// How its trials unfold, if they are episodes. The user's own inputs and replayed episodes are not.
+    /// The episodes, if its trials unfold as episodes. The user's own inputs and replayed episodes do not.
     pub(super) fn episodes<'p>(&self, problem: &'p Problem) -> Option<&'p Episodes> {
         problem.episodes().filter(|_| self.drawn.iter().all(|drawn| drawn.episode.is_some()))
     }

@@ -1,4 +1,4 @@
-//! Draws the trials of a batch: those of a task as a whole, those of an environment as the random numbers of episodes.
+//! Draws the trials of a batch: for a task, whole trials; for an environment, the random numbers of episodes.
 
 use super::batch::{initial, private_noise};
 use super::{DensePerturbation, Draw, DrawnTrial, EpisodeDraws, Perturbation, TrialBatch};
@@ -70,7 +70,7 @@ fn draw_trials(config: &Config, task: &dyn Task, draw: Draw) -> Result<Vec<Drawn
         let (network, number) = numbers(place, config, draw);
         let stream = |purpose| stream(draw.seed, network, number, draw.phase, purpose);
         let trial = given.unwrap_or_else(|| task.trial(number, &mut stream(Purpose::Task)));
-        // A trial draws for its own steps, whatever it is padded to; one without any is refused later.
+        // A trial draws only for its own steps, however far it is padded; a trial without steps is refused later.
         let steps = trial.scored.len().clamp(1, task.steps());
         let mut drawn = DrawnTrial { trial, ..draw_network(config, steps, 1, draw.explore, stream) };
         if draw.explore && config.readout_explores() {
@@ -86,7 +86,7 @@ fn draw_trials(config: &Config, task: &dyn Task, draw: Draw) -> Result<Vec<Drawn
     Ok(drawn)
 }
 
-/// A network's trials if the task draws them at once, else a `None` for each.
+/// A network's trials if the task draws them all at once, otherwise `None` for each.
 fn given_trials(task: &dyn Task, draw: Draw, network: u64) -> Result<Vec<Option<Trial>>> {
     let Draw { seed, phase, first_trial: first, trials_each: count, .. } = draw;
     let Some(trials) = task.trials(TrialNumbers { seed, network, phase, first, count }).transpose()? else {

@@ -27,7 +27,7 @@ pub enum Eligibility {
 
 /// `[S, B, N, width]` in host memory, with padded rows.
 pub struct HostEligibility {
-    /// The values; may be longer than S·B·N·width.
+    /// The values; can be longer than S·B·N·width.
     pub(crate) values: Aligned,
     /// The number of networks, S.
     pub(crate) networks: usize,

@@ -19,7 +19,7 @@ pub struct Ensemble<'a> {
     pub weights: &'a Weights,
     /// The expected error of each network and trial type.
     pub baseline: &'a RewardBaseline,
-    /// The number of trials that each network had before.
+    /// The number of each network's earlier trials.
     pub trials: u64,
     /// The fast weights at the start of the trials; `None` if zero.
     pub fast_weights: Option<FastWeights>,
@@ -82,7 +82,7 @@ pub struct Episode {
     pub activations: Option<Tensor>,
     /// The episodes, `[S, B]`, in an environment.
     pub trajectories: Option<Vec<Trajectory>>,
-    /// What is learnt from them, if anything learns.
+    /// The sums from which weight changes are computed, if anything learns.
     pub credit: Option<EpisodeCredit>,
 }
 

@@ -37,12 +37,12 @@ pub(super) fn collects_factors(setup: &Setup, rule: FusedRule) -> bool {
     }
 }
 
-/// Which kernels are asked about.
+/// The kernels that a question concerns.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Of {
-    /// Those that run trials.
+    /// The kernels that run trials.
     Trials,
-    /// Those of the CPU for episodes in an environment, which know less.
+    /// The CPU's kernels for episodes in an environment, which support less.
     Episodes,
 }
 

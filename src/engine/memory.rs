@@ -1,7 +1,7 @@
-//! How much memory a run needs on its device, estimated before it starts.
+//! An estimate of the memory that a run needs on its device, made before it starts.
 //!
-//! The estimate counts what grows with N², T or B; docs/gpu.md has the formula. Each engine knows its own part. A run
-//! that does not fit is refused at its start, and `--batch auto` takes the largest batch that fits.
+//! The estimate counts everything that grows with N², T or B; docs/gpu.md has the formula. Each engine estimates its own part. A
+//! run that does not fit is refused at its start, and `--batch auto` takes the largest batch that fits.
 
 use super::{chosen_memory, Record};
 use crate::config::{Config, FastWeightsConfig, Precision, Stage};
@@ -33,7 +33,7 @@ impl Part {
     }
 }
 
-/// The parts of a run whose rule may have an eligibility.
+/// The parts of the memory of a run whose rule can have an eligibility.
 pub(super) fn parts((eligibility, factors): (f64, f64), fast_weights: f64, trials: f64) -> Vec<Part> {
     vec![
         Part::new("eligibility", eligibility),

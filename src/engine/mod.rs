@@ -7,8 +7,8 @@
 //! | `cuda` | kernels for whole trials or for single steps | `reference` |
 //! | `gradient` | backpropagation through time, by candle's autograd; on the CPU by `cpu/adjoint.rs` where that can | finite differences |
 //!
-//! [`choose`] is the only place that decides between them. Lives, whose weights move at every step, have engines of their
-//! own (`life`).
+//! [`choose`] is the only place that decides between them. Lives, whose weights change at every step, have their own engines
+//! (`life`).
 
 mod batch;
 mod cpu;
@@ -92,7 +92,7 @@ fn forward(setup: &Setup, device: &Device) -> Box<dyn Engine> {
     engines.find(|engine| engine.refuses(setup, device).is_none()).unwrap_or_else(|| Box::new(reference::Reference))
 }
 
-/// Why training runs on plain candle operations on a device, and not on fused kernels; `None`: it does not.
+/// The reason why training runs on plain candle operations on a device; `None`: it runs on fused kernels.
 pub fn why_plain(setup: &Setup, device: &Device) -> Option<String> {
     if setup.follows_gradient() {
         return adjoint::refuses(setup, device).map(|refusal| refusal.reason);
@@ -102,8 +102,8 @@ pub fn why_plain(setup: &Setup, device: &Device) -> Option<String> {
     Some(of_this_device.map_or("this device has no fused kernels".into(), |refusal| refusal.reason))
 }
 
-/// The product of weights and rates in a setup's trials, and why; `None`: the fused kernels of the CPU do not run
-/// them.
+/// The kind of product of weights and rates in a setup's trials, and the reason for it; `None`: the fused kernels of the CPU
+/// do not run these trials.
 pub(crate) fn chosen_product(setup: &Setup, device: &Device, learn: bool) -> (Option<Product>, String) {
     let refused = match learn && setup.follows_gradient() {
         true => adjoint::refuses(setup, device),

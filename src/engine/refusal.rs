@@ -16,7 +16,7 @@ pub struct Refusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Concern {
-    /// The device: the engine is for another.
+    /// The device: the engine does not run on it.
     Device,
     /// `train.kernels`, which asks for another engine.
     Kernels,

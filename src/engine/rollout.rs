@@ -1,4 +1,4 @@
-//! Episodes as they unfold: what both engines do between two steps of a network.
+//! Episodes as they unfold: the work that both engines for episodes do between two steps of a network.
 
 use super::{DrawnTrial, EpisodeDraws};
 use crate::environments::{Copies, Outcome};
@@ -7,10 +7,10 @@ use crate::random::{Counter, CHUNK};
 use crate::setup::Setup;
 use crate::tasks::{Actor, Episodes, Trajectory};
 
-/// Some episodes side by side, and the environment they are in.
+/// Some episodes side by side, and their environment.
 pub(super) struct Rollout<'a> {
     pub episodes: &'a Episodes,
-    /// Each so far.
+    /// The trajectory of each episode so far.
     pub trajectories: Vec<Trajectory>,
     draws: Vec<Option<Draws>>,
     copies: Box<dyn Copies>,
@@ -19,24 +19,23 @@ pub(super) struct Rollout<'a> {
     sigma: f64,
     record: bool,
     observation: Vec<f64>,
-    /// Of each episode, `[episodes, dimensions]`.
+    /// The action of each episode, `[episodes, dimensions]`.
     actions: Vec<f64>,
     outcomes: Vec<Outcome>,
-    /// The score of the action that was last chosen, and 1 for a critic, `[n_out]`: what each output's eligibility is times the
-    /// rates.
+    /// The score of the action that was last chosen, and 1 for a critic, `[n_out]`: times the rates, it is each output's eligibility.
     pub score: Vec<f64>,
 }
 
 /// The random numbers of one network's actions.
 struct Draws {
     counter: Counter,
-    /// The chunk that was drawn last, and the numbers from it on.
+    /// The chunk that was drawn last; `numbers` starts with it.
     chunk: Option<usize>,
     numbers: Vec<f32>,
 }
 
 impl<'a> Rollout<'a> {
-    /// The start of the episodes of `drawn`.
+    /// The start of the `drawn` episodes.
     pub fn start<'d>(
         setup: &Setup,
         episodes: &'a Episodes,
@@ -61,14 +60,14 @@ impl<'a> Rollout<'a> {
             sizes,
             actions: vec![0.0; given.len() * actor.dimensions()],
             outcomes: vec![Outcome::default(); given.len()],
-            // That of a critic stays 1.
+            // The score of a critic stays 1.
             score: vec![1.0; episodes.shape().n_out],
             actor,
             episodes,
         }
     }
 
-    /// Writes what the network sees in the `k`-th episode, `[n_in]`.
+    /// Writes the network's `inputs` in the `k`-th episode, `[n_in]`.
     pub fn observe(&mut self, k: usize, inputs: &mut [f32]) {
         self.copies.observe(k, &mut self.observation);
         for ((u, o), size) in inputs.iter_mut().zip(&self.observation).zip(&self.sizes) {
@@ -80,7 +79,7 @@ impl<'a> Rollout<'a> {
         }
     }
 
-    /// Chooses the action of the `k`-th episode by the `outputs` `[n_out]` at a step of the environment.
+    /// Chooses the action in the `k`-th episode from the `outputs` `[n_out]` at a step of the environment.
     pub fn choose(&mut self, k: usize, step: usize, outputs: &[f64]) {
         let draw = step / self.episodes.settings.hold;
         let draws = self.draws[k].as_mut().map(|draws| draws.at(&self.actor, draw));
@@ -104,7 +103,7 @@ impl<'a> Rollout<'a> {
         self.copies.step_together(living, &self.actions, &mut self.outcomes)
     }
 
-    /// Keeps the outcome of a step in the `k`-th episode. Returns whether it goes on.
+    /// Stores the outcome of a step in the `k`-th episode. Returns whether the episode goes on.
     pub fn goes_on(&mut self, k: usize, step: usize) -> bool {
         let (outcome, trajectory) = (self.outcomes[k], &mut self.trajectories[k]);
         trajectory.rewards.push(outcome.reward);
@@ -114,8 +113,7 @@ impl<'a> Rollout<'a> {
 }
 
 impl Draws {
-    /// The numbers of draw number `draw`: a chunk holds those of as many draws as fit; if not even one does, it takes several
-    /// chunks.
+    /// The numbers for draw number `draw`. A chunk holds as many whole draws as fit; a draw that is larger than a chunk takes several.
     fn at(&mut self, actor: &Actor, draw: usize) -> &[f32] {
         let each = actor.draws();
         let together = (CHUNK / each).max(1);

@@ -1,8 +1,8 @@
-//! Environments: what a network does changes what it sees next.
+//! Environments, in which a network's actions change its next observations.
 //!
 //! The conventions are those of Gymnasium (1.4): an episode starts from a random state, each step takes an action and
 //! gives an observation and a reward, and an episode ends because the environment says so (terminated) or because of its limit
-//! of steps (truncated). An environment knows nothing about networks; [`crate::Episodes`] are lived in one.
+//! of steps (truncated). An environment does not depend on networks; [`crate::Episodes`] take place in one.
 //!
 //! To add one, write a file with its parameters and its [`Environment`], and a type for one copy of it with its
 //! [`Instance`]; then a preset (`src/presets/episodes.rs`). `examples/custom_world.rs` keeps one outside this crate.
@@ -128,8 +128,7 @@ pub trait Copies: Send {
 }
 
 /// A sketch of a copy of an environment at a moment: lines through points of the plane, each with the same number of points
-/// at every moment. The last point of the last line is the one that moves: pictures show its trajectory. Empty: it
-/// cannot be drawn.
+/// at every moment. Pictures show the trajectory of the last point of the last line. Empty: the environment cannot be drawn.
 pub type Sketch = Vec<Vec<(f64, f64)>>;
 
 /// One copy of an environment. A list of them is [`Copies`].

@@ -1,4 +1,4 @@
-//! The network: neurons, state, weights, transfer functions and fast weights. It knows no tasks or learning rules.
+//! The network: neurons, state, weights, transfer functions and fast weights. It does not depend on tasks or learning rules.
 
 mod cell;
 mod exp2;

@@ -1,4 +1,4 @@
-//! The literature that tasks, rules, lives and neuron models rest on.
+//! The literature on which tasks, rules, lives and neuron models are based.
 
 // Some are cited only where there are reports.
 #[cfg_attr(not(feature = "report"), allow(dead_code))]
@@ -21,9 +21,9 @@ pub struct Paper {
     pub title: &'static str,
     /// Where it appeared.
     pub published: Published,
-    /// Volume, number and pages, those that there are.
+    /// Volume, number and pages, as far as they exist.
     pub place: &'static [(&'static str, &'static str)],
-    /// Its DOI, or its number in arXiv; empty if it has neither.
+    /// Its DOI or arXiv number; empty if it has neither.
     pub identifier: &'static str,
 }
 

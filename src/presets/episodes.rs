@@ -1,5 +1,5 @@
 //! The settings that each environment adds to the standard configuration. Networks learn by node perturbation: every neuron is
-//! perturbed at every step, an episode is compared with the others of its batch, and the change of each weight is bounded.
+//! perturbed at every step, each episode is compared with the others of its batch, and each weight's change is bounded.
 
 use super::settings::table;
 use crate::config::*;
@@ -7,8 +7,8 @@ use crate::environments::{Acrobot, Bandit, CartPole, Environment, OpenField, Pen
 use crate::tasks::Episodes;
 use serde::Serialize;
 
-/// A network of 64 neurons without leak, one step of which is one step of the environment, and a small readout, so that it begins
-/// without preferences.
+/// A network of 64 neurons without leak, which makes one step for each step of the environment. Its readout is small, so that it
+/// begins without preferences.
 fn environment(config: &mut Config, environment: impl Environment + Serialize + 'static) {
     config.task = table(&environment);
     config.task.extend(table(&Episodes::new(environment).settings));
@@ -62,8 +62,8 @@ pub(super) fn acrobot(config: &mut Config) {
     config.train.trials = Some(3200);
 }
 
-/// Batches differ in how much there is to learn from them: where all episodes start upright, they are alike. So their
-/// modulators are not normalised; the changes are, over many batches.
+/// Batches differ in how much can be learnt from them: if all episodes start upright, they are alike. So modulators are not
+/// normalised within a batch; instead, changes are normalised over many batches.
 pub(super) fn pendulum(config: &mut Config) {
     environment(config, Pendulum::default());
     set(config, "discount", 0.97);
@@ -79,8 +79,8 @@ pub(super) fn pendulum(config: &mut Config) {
     config.train.trials = Some(32_000);
 }
 
-/// Each neuron is driven by a place cell, and its readout gives a direction. Noise is held for some steps, so that an
-/// untrained agent moves at all. Without forgetting, none finds the goal again after it has moved.
+/// Each neuron is driven by a place cell, and the readout gives a direction. Noise is held for some steps, so that an
+/// untrained agent moves at all. Without forgetting, no network finds the goal again after it has moved.
 pub(super) fn open_field(config: &mut Config) {
     environment(config, OpenField::default());
     set(config, "acting", "population-vector");
@@ -99,7 +99,7 @@ pub(super) fn bandit(config: &mut Config) {
     config.train.trials = Some(1000);
 }
 
-/// As in `bandit`, but the right choice changes, so networks must learn fast and forget.
+/// As `bandit`, but the right choice changes, so networks must learn fast and forget.
 pub(super) fn two_step(config: &mut Config) {
     environment(config, TwoStep::default());
     one_by_one(config, 0.1);

@@ -38,7 +38,7 @@ impl LifeInfo {
     /// The world's parameters, keys of the table `world`, each with its default and its meaning.
     ///
     /// # Errors
-    /// [`Error::Unknown`] if there is no rule of the usual one's name.
+    /// [`Error::Unknown`] if its usual rule does not exist.
     pub fn parameters(&self) -> Result<Vec<(String, Value, String)>> {
         let world = self.config(None)?.world;
         let defaults: Vec<Setting> = Setting::from_table(&world, "");
@@ -49,13 +49,13 @@ impl LifeInfo {
         Ok((self.keys)().into_iter().filter_map(explained).collect())
     }
 
-    /// Its configuration with one of its rules; `None`: the usual one.
+    /// Its configuration with one of its rules; `None`: its usual rule.
     ///
     /// # Errors
     /// [`Error::Unknown`] if it does not support this rule.
     pub fn config(&self, rule: Option<&str>) -> Result<LifeConfig> {
         let rule = rule.unwrap_or(self.rules[0]);
-        // Without plasticity, the network of the usual rule.
+        // Without plasticity, the network is that of the usual rule.
         let plastic = if rule == "none" { self.rules[0] } else { rule };
         if !self.rules.contains(&plastic) {
             return Err(Error::unknown("rule for this life", rule, self.rules.iter().copied().chain(["none"])));

@@ -15,7 +15,7 @@ use toml::Value;
 struct Meanings(BTreeMap<String, String>);
 
 impl Meanings {
-    /// Adds keys, inside a table if that is named.
+    /// Adds keys; `table` is the name of the table that contains them, or empty.
     fn add(&mut self, table: &str, keys: Vec<Key>) {
         let before = if table.is_empty() { String::new() } else { format!("{table}.") };
         self.0.extend(keys.into_iter().map(|key| (format!("{before}{}", key.name), key.meaning)));
@@ -71,7 +71,7 @@ pub(crate) fn commented_life(config: &LifeConfig) -> Result<String> {
     Ok(text + &with_meanings(&config.to_toml()?, &meanings))
 }
 
-/// TOML with each key and table below its meaning. The tables of a list are identified by their number, as in `population.0.size`,
+/// TOML with each key and table below its meaning. The tables of a list are found under their number, as in `population.0.size`,
 /// or without it.
 fn with_meanings(toml: &str, Meanings(meanings): &Meanings) -> String {
     let mut text = String::new();

@@ -36,13 +36,13 @@ pub struct TaskInfo {
     pub name: &'static str,
     /// A one-line description.
     pub summary: &'static str,
-    /// The papers that it rests on.
+    /// The papers on which it is based.
     pub papers: &'static [&'static Paper],
-    /// The learning rule it is usually trained with.
+    /// The learning rule with which it is usually trained.
     pub rule: &'static str,
-    /// The learning rate of `w_rec` with each of the rules for which one was chosen.
+    /// The learning rates of `w_rec` that were chosen for this task, each with its rule.
     rates: &'static [(&'static str, f64)],
-    /// The task whose rates other rules have; `None`: they have the first of `rates`.
+    /// The task whose rates apply to rules that are not in `rates`; `None`: the first of `rates` applies to them.
     rates_like: Option<&'static str>,
     /// Applies the differences from the standard configuration of the rule.
     preset: fn(&mut Config),
@@ -55,7 +55,7 @@ pub struct TaskInfo {
 /// A learning rate of `w_rec`.
 pub(crate) struct Rate {
     pub(crate) eta: f64,
-    /// The rule and the task for which it was chosen, if those are others.
+    /// The rule and the task for which it was chosen, if not for these.
     pub(crate) borrowed: Option<(&'static str, &'static str)>,
 }
 
@@ -99,7 +99,7 @@ pub static TASKS: &[TaskInfo] = &[
         summary: "the same with excitatory and inhibitory neurons: Dale's law, rectified-linear rates (Mastrogiuseppe & Ostojic 2017)",
         papers: &[MASTROGIUSEPPE_2017],
         rule: "delta-x",
-        // Ten times the rate published for one trial at a time, with which few networks learn (docs/results.md).
+        // Ten times the published rate for one trial at a time, with which few networks learn (docs/results.md).
         rates: &[("delta-x", 3e-4)],
         rates_like: Some("dnms"),
         preset: settings::dnms_ei,
@@ -313,7 +313,7 @@ impl TaskInfo {
     /// The parameters, keys of the table `task`, each with its default and its meaning.
     ///
     /// # Errors
-    /// [`Error::Unknown`] if there is no rule of the usual one's name.
+    /// [`Error::Unknown`] if its usual rule does not exist.
     pub fn parameters(&self) -> Result<Vec<(String, toml::Value, String)>> {
         Ok(with_defaults((self.keys)(), &self.config()?.task))
     }
@@ -331,8 +331,8 @@ impl TaskInfo {
         Rate { eta, borrowed: Some((rule, task.name)) }
     }
 
-    /// The task's configuration with a given rule, which takes precedence where the two disagree. Neurons are perturbed if the
-    /// rule learns from perturbations.
+    /// The task's configuration with a given rule. Where task and rule disagree, the rule takes precedence. Neurons are perturbed if
+    /// the rule learns from perturbations.
     pub fn defaults(&self, rule: &RuleInfo) -> Config {
         let mut config = standard::config(rule);
         config.rule.eta = self.rate(rule.name).eta;

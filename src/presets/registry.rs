@@ -9,7 +9,7 @@ use toml::Value;
 
 /// Something with a name in configurations.
 pub(crate) struct Named {
-    /// What it is: "task", "rule", ….
+    /// Its kind: "task", "rule", ….
     pub(crate) kind: &'static str,
     pub(crate) name: &'static str,
     pub(crate) summary: String,
@@ -22,7 +22,7 @@ pub(crate) struct Named {
     pub(crate) parameters: Vec<(String, Value, String)>,
 }
 
-/// Everything that runs can name.
+/// Everything that the configuration of training can name.
 ///
 /// # Errors
 /// [`Error::Bug`](crate::Error::Bug) if defaults cannot be written as TOML.
@@ -58,7 +58,7 @@ pub(crate) fn named_by_runs() -> Result<Vec<Named>> {
     Ok(all)
 }
 
-/// Everything that lives can name.
+/// Everything that the configuration of lives can name.
 ///
 /// # Errors
 /// [`Error::Bug`](crate::Error::Bug) if defaults cannot be written as TOML.
@@ -104,7 +104,7 @@ pub(crate) fn named_by_lives() -> Result<Vec<Named>> {
 mod tests {
     use super::*;
 
-    /// The keys of the papers that a summary names in brackets, such as "(Mante et al. 2013; Miconi 2017)".
+    /// The keys of the papers that a summary cites in brackets, as in "(Mante et al. 2013; Miconi 2017)".
     fn in_words(summary: &str) -> Vec<String> {
         let inside = summary.split('(').skip(1).filter_map(|rest| rest.split(')').next());
         let key = |part: &str| {

@@ -34,8 +34,8 @@ pub(super) fn dnms_long_delay(config: &mut Config) {
     config.task = table(&Dnms::long_delay());
 }
 
-/// Node perturbation learns this in stages of growing variability (docs/results.md). With `delta-x` the setting is the
-/// published one, which is slow.
+/// Node perturbation learns this in stages of growing variability (docs/results.md). With `delta-x` the settings are the
+/// published ones, which are slow.
 pub(super) fn dnms_variable_delay(config: &mut Config) {
     dnms(config);
     // As many as in the published program.
@@ -143,8 +143,8 @@ pub(super) fn pattern_generation(config: &mut Config) {
     config.train.trials = Some(10_000);
 }
 
-/// The size and times of Yang et al. 2019: 256 neurons whose rates leak, on steps of 20 ms. Theirs have a softplus and private noise
-/// (0.158 here: 0.05 · √(2 τ / dt)); these have tanh and, unless it is set, no noise.
+/// The size and times of Yang et al. 2019: 256 neurons with leaky rates, in steps of 20 ms. Their neurons have a softplus and private
+/// noise (0.158 here: 0.05 · √(2 τ / dt)); these have tanh and, by default, no noise.
 pub(super) fn yang19(config: &mut Config) {
     config.task = table(&Yang19::default());
     config.network = NetworkConfig {

@@ -1,4 +1,4 @@
-//! The literature behind a run, as BibTeX: the papers on which its task, its rules and its settings rest.
+//! The literature behind a run, as BibTeX: the papers on which its task, its rules and its settings are based.
 
 use crate::config::{LifeConfig, Stage};
 use crate::model::population_models;

@@ -120,8 +120,8 @@ impl LearningCurve {
 /// Draws the learning curves of several runs into one picture, `STEM.png` and `STEM.svg`.
 ///
 /// # Errors
-/// [`Error::Usage`](crate::Error::Usage) if there is no run, or the runs measure errors differently and so share
-/// no axis; [`Error::Io`](crate::Error::Io) if a file cannot be written.
+/// [`Error::Usage`](crate::Error::Usage) if there is no run, or if the runs measure errors differently and so cannot
+/// share an axis; [`Error::Io`](crate::Error::Io) if a file cannot be written.
 pub fn draw_learning_curves(stem: &Path, runs: &[LearningCurve], log: bool) -> Result<()> {
     learning_curves(runs, log)?.draw().save(stem)
 }
@@ -154,8 +154,8 @@ pub(crate) fn learning_curves(runs: &[LearningCurve], log: bool) -> Result<Learn
     })
 }
 
-/// Draws `sample_trials.png` and `.svg`: fresh trials of the first network that reached the criterion, else of the
-/// first; frozen networks come last.
+/// Draws `sample_trials.png` and `.svg`: fresh trials of the first network that reached the criterion or, if none did, of
+/// the first network; frozen networks come last.
 ///
 /// # Errors
 /// [`Error::Memory`](crate::Error::Memory) or [`Error::Tensors`](crate::Error::Tensors) if the trials cannot be run,
@@ -253,7 +253,7 @@ fn sample_episode(trajectory: &Trajectory, episodes: &Episodes) -> SampleTrial {
 const MOST_DRAWN: usize = 6;
 const MOST_STEPS: usize = 100;
 
-/// The place of the first network that reached the criterion, else of the first; frozen networks come last.
+/// The place of the first network that reached the criterion or, if none did, of the first network; frozen networks come last.
 fn shown_network(checkpoint: &Checkpoint) -> usize {
     let reached = |(c, frozen): (&Criterion, &Option<Frozen>)| c.reached_at().is_some() && frozen.is_none();
     let place = checkpoint.criterion.iter().zip(&checkpoint.frozen).position(reached);

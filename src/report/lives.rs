@@ -26,7 +26,7 @@ const MEMBRANE_MS: f64 = 300.0;
 /// The stretch in which the trajectory of a body is shown, and the most trials shown.
 const WAY_MS: f64 = 60_000.0;
 const WAYS: usize = 8;
-/// A curve of more points is averaged over stretches of time.
+/// A curve with more points than this is averaged over stretches of time.
 const POINTS: usize = 240;
 /// Bins of a histogram of weights.
 const BINS: usize = 40;
@@ -107,7 +107,7 @@ fn circuit_picture(setup: &LifeSetup) -> Result<Canvas> {
     .draw())
 }
 
-/// The values of a figure in all networks, by the bits of their ages in seconds or other horizontal coordinates.
+/// The values of a figure in all networks, by the bits of the horizontal coordinate, such as the age in seconds.
 type Values = BTreeMap<u64, Vec<f64>>;
 
 /// The figures of the world over time.
@@ -124,7 +124,7 @@ fn over_time(setup: &LifeSetup, rows: &[LifeRow]) -> Vec<Panel> {
             });
             for some in curve.points.chunks(curve.points.len().div_ceil(POINTS).max(1)) {
                 let value = some.iter().map(|(_, value)| value).sum::<f64>() / some.len() as f64;
-                // Bits of positive numbers are in their order.
+                // The bits of positive numbers have the same order as the numbers.
                 curves[place].3.entry(some[some.len() - 1].0.to_bits()).or_default().push(value);
             }
         }

@@ -65,7 +65,7 @@ impl<'a> RunReport<'a> {
         RunReport { checkpoint, checkpoint_sha256, rows, scores, score_trials, log: false, findings: Vec::new() }
     }
 
-    /// Runs the analyses that fit: all of them, or only the quick one that runs no trials. The page says if one fails;
+    /// Runs the analyses that apply: all of them, or only the quick one, which runs no trials. If one fails, the page says so and
     /// the others still run. `begin` is called before each.
     pub fn analyse(&mut self, all: bool, begin: &dyn Fn(&Analysis)) {
         let options = Options { trials: None, seed: self.checkpoint.setup.config.train.seed };
@@ -88,7 +88,7 @@ impl<'a> RunReport<'a> {
     }
 }
 
-/// Whether the report in a run's folder is that of its newest checkpoint.
+/// Whether the report in a run's folder belongs to its newest checkpoint.
 pub fn reported(folder: &Path) -> bool {
     let text = |name: &str| read(&folder.join(name)).unwrap_or_default();
     let digest = sha256(&text(CHECKPOINT_FILE));

@@ -1,21 +1,21 @@
-//! Credit: the factors by which eligibilities are multiplied. The eligibility of a trial has one; that of an episode has one
-//! for each step, the advantage.
+//! Credit: the factors by which eligibilities are multiplied. A trial has one factor; an episode has one for each step, the
+//! advantage.
 
 use super::{Credit, RewardBaseline};
 use crate::tasks::{EpisodeSettings, Trajectory};
 
 /// The advantages of the steps of a network's episodes.
 pub(crate) struct Advantages {
-    /// For each episode, that of each step of the environment.
+    /// For each episode, the advantage of each step of the environment.
     pub steps: Vec<Vec<f64>>,
-    /// The factor that turns a critic's summed eligibility into the mean over steps that its learning rate multiplies. It has no
-    /// part in the division by the root mean square.
+    /// The factor that turns a critic's summed eligibility into the mean over steps, which its learning rate multiplies. It does not
+    /// include the division by the root mean square.
     pub critic_scale: f64,
 }
 
 impl RewardBaseline {
     /// The factor of each of a network's trials in a batch, from their `costs` and `types` `[B]`; `trials_before` is the
-    /// number of its trials before.
+    /// number of the network's earlier trials.
     pub(crate) fn trial_factors(
         &self,
         credit: Credit,
@@ -33,10 +33,10 @@ impl RewardBaseline {
 
     /// The advantage of each step of the environment in each of a network's episodes in a batch.
     ///
-    /// With `task.discount` 1, that of all steps of an episode is its return minus what the reward baseline expects.
-    /// Otherwise it is the discounted return from the step on, minus its mean in the other episodes at the same step; those
-    /// that have ended have none. With a critic, it is the sum of the critic's errors from then on. With
-    /// `modulator.normalise`, all are divided by their root mean square.
+    /// With `task.discount` 1, the advantage of every step of an episode is the episode's return minus the return that the reward
+    /// baseline expects. Otherwise it is the discounted return from the step on, minus the mean of this return over the other
+    /// episodes, where an episode that has ended counts as 0. With a critic, it is the sum of the critic's errors from the step on.
+    /// With `modulator.normalise`, all advantages are divided by their root mean square.
     pub(crate) fn advantages(
         &self,
         settings: &EpisodeSettings,
@@ -56,7 +56,7 @@ impl RewardBaseline {
         };
         let mut size = 1.0;
         if self.config.normalise == Some(true) {
-            // Of whole episodes, each counts once; of single steps, each of them.
+            // If steps differ in their advantages, each step counts; otherwise each episode counts once.
             let counted = if settings.by_step() { usize::MAX } else { 1 };
             let each = || steps.iter().flat_map(|steps| steps.iter().take(counted));
             let rms = (each().map(|m| m * m).sum::<f64>() / each().count().max(1) as f64).sqrt();
@@ -70,9 +70,9 @@ impl RewardBaseline {
     }
 }
 
-/// Σ_k (γλ)^k δ_(t+k), with the critic's errors δ_t = reward_t + γ V_(t+1) − V_t. This is what a step is credited with by errors
-/// that meet an eligibility which decays by γλ a step (Sutton & Barto 2018, section 12.2). After an end that the environment
-/// did not make, V stays as it was.
+/// Σ_k (γλ)^k δ_(t+k), with the critic's errors δ_t = reward_t + γ V_(t+1) − V_t. It is the credit that a step receives if each error
+/// multiplies an eligibility that decays by a factor γλ per step (Sutton & Barto 2018, section 12.2). If the episode was cut off,
+/// rather than ended by the environment, V_(t+1) is taken to equal V_t.
 fn critic_errors(episode: &Trajectory, settings: &EpisodeSettings) -> Vec<f64> {
     let &EpisodeSettings { discount, critic_lambda: lambda, .. } = settings;
     let last = episode.values.last().copied().unwrap_or(0.0);

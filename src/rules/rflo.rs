@@ -28,7 +28,7 @@ pub(super) const INFO: RuleInfo = RuleInfo {
 fn adapt(config: &mut Config) {
     config.network.output = Output::Readout;
     config.network.error_feedback_scale = 1.0;
-    // A preset may have rates for a readout of this kind.
+    // A preset can already have rates for a readout of this kind.
     if config.readout.rule != ReadoutRule::Delta {
         config.readout = ReadoutConfig { rule: ReadoutRule::Delta, eta: 0.03, ..ReadoutConfig::default() };
         config.rule.eta = 1e-3;

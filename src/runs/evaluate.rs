@@ -70,8 +70,7 @@ impl Returns {
     }
 }
 
-/// Performance on each trial type, as means over networks, for a table: empty if there is one type, or more than a
-/// table has room for.
+/// Performance on each trial type, as means over networks, for a table. Empty if there is only one type, or too many for a table.
 pub fn by_type(scores: &[Score]) -> Vec<TypeScore> {
     const MOST: usize = 20;
     let Some(first) = scores.first().filter(|score| (2..=MOST).contains(&score.types.len())) else { return Vec::new() };
@@ -93,7 +92,7 @@ pub fn name_trials(problem: &Problem, trials: u64) -> String {
     }
 }
 
-/// Runs `trials` fresh trials of each network, in batches of the size it was trained with.
+/// Runs `trials` fresh trials of each network, in batches of the size used in training.
 ///
 /// # Errors
 /// [`crate::Error::Memory`] if a batch does not fit; otherwise as [`draw_fresh`] and [`FrozenNetworks::run`].
@@ -163,7 +162,7 @@ pub fn draw_fresh(setup: &Setup, first: u64, trials_each: usize, seed: u64) -> R
     draw(setup, first, trials_each, (seed, 0))
 }
 
-/// The same after `age` trials, since worlds can change with age.
+/// As [`draw_fresh`], for networks with an age of `age` trials, since worlds can change with age.
 fn draw(setup: &Setup, first_trial: u64, trials_each: usize, (seed, age): (u64, u64)) -> Result<TrialBatch> {
     TrialBatch::draw(setup, Draw { seed, phase: Phase::Evaluate, first_trial, trials_each, age, explore: false })
 }
@@ -196,7 +195,7 @@ impl<'a> FrozenNetworks<'a> {
         check_forward(setup, setup.shape(), trials_each, Record::default(), on_device)
     }
 
-    /// Runs the trials of `batch` and keeps what `record` asks for.
+    /// Runs the trials of `batch` and keeps the quantities that `record` asks for.
     ///
     /// # Errors
     /// [`crate::Error::Tensors`] or [`crate::Error::Device`] if the device fails.

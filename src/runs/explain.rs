@@ -1,4 +1,4 @@
-//! Explains keys, rules, tasks and columns from the code's own documentation, so that the text cannot go stale.
+//! Explains keys, rules, tasks and columns with the code's own documentation, so that the text cannot go stale.
 
 use crate::config::{Setting, LIFE_TABLES, TABLES};
 use crate::error::{Error, Result};
@@ -50,7 +50,7 @@ impl Key {
 
 /// Something that has keys: a table shared by all tasks or lives, or anything with its own name.
 struct Subject {
-    /// What it is, as in "task dnms".
+    /// Its kind, such as "task" in "task dnms".
     kind: &'static str,
     name: &'static str,
     summary: String,
@@ -75,7 +75,7 @@ impl Subject {
         Subject { kind, name, summary, notes, keys: parameters.into_iter().map(key).collect() }
     }
 
-    /// A table of keys that others share; the usual values are those of `defaults`.
+    /// A table of keys that tasks or lives share; the usual values are taken from `defaults`.
     fn table(
         name: &'static str,
         summary: &str,
@@ -160,7 +160,7 @@ pub fn explain(name: &str) -> Result<String> {
     Err(Error::unknown("name", name, near.map_or(named.collect(), |near| vec![near])))
 }
 
-/// Everything that [`explain`] knows, as a page in Markdown.
+/// Everything that [`explain`] can explain, as a page in Markdown.
 ///
 /// # Errors
 /// [`Error::Bug`] if defaults cannot be written as TOML.

@@ -71,7 +71,7 @@ fn table(keys: Vec<Key>, names: &[&str]) -> Value {
 fn value(key: &Key) -> Value {
     let mut schema = key.schema.clone();
     if let Some(attributes) = schema.as_object_mut() {
-        // What older files without the key mean is not what a new one gets.
+        // The default here is for older files without the key; new configurations can get another value.
         attributes.remove("default");
         attributes.insert("description".into(), key.explanation().into());
     }

@@ -172,7 +172,7 @@ pub fn simulate(
     Ok(results)
 }
 
-/// The fast weights that `b` trials start from: the `given` ones, or else the checkpoint's persistent ones.
+/// The fast weights with which `b` trials start: those `given` or, without any, the checkpoint's persistent ones.
 fn initial_fast_weights(checkpoint: &Checkpoint, given: Option<Tensor>, b: usize) -> Result<Option<FastWeights>> {
     if let Some(h) = given {
         let eligibility = Some(h.zeros_like()?);

@@ -129,9 +129,9 @@ fn flop_per_trial(setup: &Setup, forward: bool) -> f64 {
     let products = match (setup.rule.source(), setup.rule.fused()) {
         _ if forward => 1.0,
         (_, Some(FusedRule::DeltaX(_))) => 2.0,
-        // Where rates leak, all steps count; else only those that are scored, as with `eh`.
+        // If rates leak, all steps count; otherwise only scored steps do, as with `eh`.
         (_, Some(FusedRule::Rflo)) if matches!(leak, Some(Leak::Rate(_))) => 2.0,
-        // Backwards, one for the rates and one for the weights.
+        // The backward pass has one product for the rates and one for the weights.
         (Source::Gradient, _) => 3.0,
         // `eh` also has a product, but only over the few scored steps.
         _ => 1.0,

@@ -27,11 +27,11 @@ pub struct LifeSetup {
     pub rules: Vec<Option<Arc<dyn SynapseRule>>>,
     /// For each projection, whether a spike of the postsynaptic neuron ends the effect of earlier input.
     pub resets: Vec<bool>,
-    /// Whether the projections to each population differ in this.
+    /// For each population, whether the projections to it differ in `resets`.
     pub split: Vec<bool>,
     /// The delay of each projection, in steps.
     pub delays: Vec<usize>,
-    /// What it has of your own, for use with another configuration.
+    /// Your own world, neuron models and rules in it, for use with another configuration.
     pub own: OwnLife,
 }
 
@@ -94,7 +94,7 @@ impl LifeSetup {
     /// `world.name`.
     ///
     /// # Errors
-    /// [`Error::Unknown`] for an unknown life, rule or key; else as [`LifeSetup::new`].
+    /// [`Error::Unknown`] for an unknown life, rule or key; otherwise as [`LifeSetup::new`].
     pub fn resolve(name: Option<&str>, rule: Option<&str>, settings: &[Setting]) -> Result<Self> {
         Self::resolve_with(name, rule, settings, OwnLife::default())
     }
@@ -144,7 +144,7 @@ impl LifeSetup {
         self.world.steps() as f64 * self.config.life.dt_ms / 1000.0
     }
 
-    /// The number of blocks in which weights move, and of frozen ones after them.
+    /// The number of blocks in which weights change, and of frozen blocks after them.
     pub(crate) fn blocks(&self) -> (u64, u64) {
         let life = &self.config.life;
         let of = |seconds: f64| (seconds * 1000.0 / life.dt_ms / self.world.steps() as f64).round() as u64;
@@ -152,13 +152,13 @@ impl LifeSetup {
     }
 }
 
-/// The world of your own or, without one, that which the configuration names.
+/// Your own world or, without one, the world that the configuration names.
 fn build_world(config: &mut LifeConfig, circuit: &Circuit, own: &OwnLife) -> Result<Arc<dyn World>> {
     let life = &config.life;
     let seconds = life.seconds + life.frozen_seconds;
     let places = Places { populations: &circuit.populations, dt_ms: life.dt_ms, seconds };
     if let Some(world) = own.world(&places)? {
-        // The parameters of the world that it replaces mean nothing to it.
+        // The parameters of the world that it replaces do not apply to it.
         config.world = Table::from_iter([("name".to_string(), world.name().into())]);
         return Ok(world);
     }
@@ -170,7 +170,7 @@ fn build_world(config: &mut LifeConfig, circuit: &Circuit, own: &OwnLife) -> Res
     (info.build)(parameters, &places)
 }
 
-/// Refuses populations that a rule is not for.
+/// Refuses populations whose neurons a rule does not support.
 fn check_rule(rule: &dyn SynapseRule, ends: [(&str, &dyn PopulationModel); 2]) -> Result<()> {
     let (name, needs) = (rule.name(), rule.needs());
     for (population, model) in ends {
@@ -193,8 +193,8 @@ fn check_rule(rule: &dyn SynapseRule, ends: [(&str, &dyn PopulationModel); 2]) -
     Ok(())
 }
 
-/// For each projection, whether a neuron's own spikes end the effect of earlier input, and whether the projections to each
-/// population differ in it.
+/// For each projection, whether a spike of the postsynaptic neuron ends the effect of earlier input; and for each population,
+/// whether the projections to it differ in this.
 fn resets(
     config: &LifeConfig,
     circuit: &Circuit,

@@ -7,13 +7,13 @@ use crate::presets::find_task;
 use crate::rules::{find_rule, Source};
 
 impl Setup {
-    /// The notice that the learning rate of `w_rec` was chosen for another rule or task, if it was and has not been changed.
+    /// A notice, if the learning rate of `w_rec` was chosen for another rule or task and the user has not changed it.
     pub fn borrowed_rate(&self) -> Option<String> {
         let RuleConfig { name, eta, .. } = &self.config.rule;
         let task = self.config.task_name().and_then(find_task).ok()?;
         let (rate, usual) = (task.rate(name), task.defaults(find_rule(name).ok()?).rule.eta);
         let (rule, from) = rate.borrowed?;
-        // The rule may bring its own.
+        // The rule can set its own rate.
         let used = *eta == rate.eta && *eta == usual && self.reads(ReadWith::Rule);
         let whose =
             if from == task.name { format!("that of `{rule}`") } else { format!("that of `{rule}` for `{from}`") };
@@ -21,7 +21,7 @@ impl Setup {
         used.then(|| format!("rule `{name}` has no measured learning rate for `{task}`; rule.eta = {eta} is {whose}"))
     }
 
-    /// Those of the `given` settings that have no effect, each with the setting that would use it.
+    /// The `given` settings that have no effect, each with the setting that would use it.
     pub fn unread(&self, given: &[Setting]) -> Vec<String> {
         let rule = find_rule(&self.config.rule.name).ok();
         let keys = keys_of(&TABLES);
@@ -37,7 +37,7 @@ impl Setup {
         notices
     }
 
-    /// Whether keys that are read only with some settings are read.
+    /// Whether keys that are read only with some settings are read here.
     fn reads(&self, with: ReadWith) -> bool {
         let (network, source) = (&self.config.network, self.rule.source());
         match with {

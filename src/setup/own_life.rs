@@ -1,4 +1,4 @@
-//! A world, neuron models and learning rules of one's own, for lives.
+//! A user's own world, neuron models and learning rules, for lives.
 
 use crate::error::{ensure, Error, Result};
 use crate::model::PopulationModel;
@@ -15,7 +15,7 @@ pub type BuildWorld = dyn Fn(&Places) -> Result<Arc<dyn World>> + Send + Sync;
 /// A world, neuron models and learning rules of your own. A configuration and a checkpoint contain only their names, so
 /// whatever resumes a life needs them too ([`LifeCheckpoint::read_with`](crate::LifeCheckpoint::read_with)).
 ///
-/// Lives whose neurons or rules no fused kernel knows run on plain operations.
+/// Lives with neurons or rules that have no fused kernel run on plain operations.
 #[derive(Clone, Default)]
 pub struct OwnLife {
     /// Builds a world that replaces the configured one; the configuration takes over its name.
@@ -70,7 +70,7 @@ fn refuse_parameters(kind: &str, name: &str, table: &Table) -> Result<()> {
     }
 }
 
-/// Refuses names that are no columns of a table or parts of tensors' names, that occur twice or that are used otherwise.
+/// Refuses names that cannot be columns of a table or parts of tensors' names, that occur twice, or that already have another use.
 fn check_names(kind: &str, names: &[&str], others: &[&str]) -> Result<()> {
     let mut seen: HashSet<&str> = others.iter().copied().collect();
     for name in names {

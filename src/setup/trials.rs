@@ -87,7 +87,7 @@ impl Setup {
         Ok(setup)
     }
 
-    /// The setup of stage `k` of the curriculum, counted from 0; after the listed stages, the run's own.
+    /// The setup of stage `k` of the curriculum, counted from 0; after the last listed stage, the setup of the run itself.
     ///
     /// # Errors
     /// As [`Setup::new`].
@@ -119,7 +119,7 @@ impl Setup {
     /// `task.name`.
     ///
     /// # Errors
-    /// [`Error::Unknown`] for an unknown task, rule or key, [`Error::Setting`] for a value of the wrong type; else as
+    /// [`Error::Unknown`] for an unknown task, rule or key, [`Error::Setting`] for a value of the wrong type; otherwise as
     /// [`Setup::new`].
     pub fn resolve(task: Option<&str>, settings: &[Setting]) -> Result<Self> {
         Self::new(resolve_config(task, settings)?)
@@ -151,7 +151,7 @@ impl Setup {
         self.neurons.has_time().then_some(self.config.network.dt_ms)
     }
 
-    /// Whether the reward is used at each step, by a rule gated online, an exploring readout or the fast weights.
+    /// Whether a rule gated online, an exploring readout or the fast weights use the reward at each step.
     pub fn reads_reward_online(&self) -> bool {
         let FastWeightsConfig { stage, modulator, .. } = self.config.fast_weights;
         self.rule.credit() == Credit::Online
@@ -333,7 +333,7 @@ impl fmt::Debug for Setup {
 fn own_task(table: &mut toml::Table, task: Problem) -> Result<Problem> {
     let name = Value::from(task.name());
     if table.get("name") != Some(&name) {
-        // The parameters of the task that it replaces mean nothing to it.
+        // The parameters of the task that it replaces do not apply to it.
         *table = [("name".to_string(), name)].into_iter().collect();
     }
     match task {

@@ -52,8 +52,8 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Clears a locked folder of unfinished files. Writes the configuration, then opens the rows with `metrics`. `saved`:
-    /// moment of the newest checkpoint.
+    /// Clears a locked folder of unfinished files, writes the configuration, then opens the rows with `metrics`. `saved`: the moment
+    /// of the newest checkpoint.
     pub(super) fn open(
         lock: Lock,
         config: String,
@@ -62,8 +62,8 @@ impl Folder {
     ) -> Result<Self> {
         let path = lock.folder();
         remove_unfinished(path, &OWN).doing("clearing", path)?;
-        // Before the rows, since a folder with only a configuration is a run that can be resumed; and even if it is the same, since no
-        // run should begin where nothing can be written.
+        // The configuration is written before the rows, since a run with only a configuration can be resumed. It is written even if it
+        // has not changed, since no run should begin in a folder that cannot be written.
         write_atomically(&path.join(CONFIG_FILE), config.as_bytes())?;
         let metrics = metrics(&path.join(METRICS_FILE))?;
         Ok(Folder { lock, config, metrics, saved, failing: false, messages: Vec::new() })
@@ -93,7 +93,7 @@ impl Folder {
         Ok(())
     }
 
-    /// The loss if the last save of a run, that of `moment`, fails.
+    /// A description of what is lost if the last save of a run, at `moment`, fails.
     pub(super) fn lost(&self, moment: &str) -> String {
         let kept = match &self.saved {
             Some(saved) => format!("that after {saved} is, and --resume continues from there"),
@@ -102,8 +102,8 @@ impl Folder {
         format!("the state after {moment} is not saved; {kept}")
     }
 
-    /// If the folder was removed, makes it again with its configuration and all rows. If another run has taken its place, that is an
-    /// error, since its files are not ours to replace.
+    /// If the folder was removed, makes it again with its configuration and all rows. If another run's folder has taken its place, this
+    /// is an error, since that run's files must not be replaced.
     fn reclaim(&mut self) -> Result<()> {
         let (locked, rows) = (self.lock.is_in_place(), self.metrics.is_in_place());
         if locked && rows {
@@ -127,7 +127,7 @@ impl Folder {
     }
 
     /// Records the result of writing: adds a message when it starts to fail and when everything is `saved` again, but not in between.
-    /// `going_on` says what continues despite a failure.
+    /// `going_on` is the part of the message that says what continues despite a failure.
     pub(super) fn note(&mut self, written: Result<()>, saved: bool, going_on: &str) {
         match written {
             Err(why) if !self.failing => {
@@ -143,7 +143,7 @@ impl Folder {
         }
     }
 
-    /// Takes note that everything is saved: leaves a message if writing failed before.
+    /// Records that everything is saved: adds a message if writing failed before.
     pub(super) fn note_saved(&mut self) {
         if std::mem::take(&mut self.failing) {
             self.messages.push(format!("writing to {} works again: everything is saved", self.path().display()));

@@ -1,4 +1,4 @@
-//! How the training of networks and the lives of networks are kept.
+//! How training and lives are written to files and read from them.
 
 use super::life_rows::{header, life_csv, rows_until};
 use super::{to_csv, Metrics, Persistent};
@@ -86,7 +86,7 @@ impl Persistent for Lives {
         if let Some(turns) = turns {
             return Metrics::shortened(path, rows_until(path, setup, turns, |_| ())?);
         }
-        // A file of lives has its header even before its first row.
+        // The metrics of lives have a header even before the first row.
         let header = header(&setup.world.figures());
         write_atomically(path, header.as_bytes())?;
         Metrics::shortened(path, header.len() as u64)

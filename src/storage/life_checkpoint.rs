@@ -1,4 +1,4 @@
-//! The checkpoint of lives: everything that their future depends on, in one safetensors file.
+//! The checkpoint of lives: everything on which their future depends, in one safetensors file.
 
 use super::checksum::checksum;
 use super::life_synapses::{synapses, variables};
@@ -50,7 +50,7 @@ struct SavedNumbers {
 /// Where numbers are in a state.
 type Place = Box<dyn Fn(&mut LifeState) -> &mut Vec<f64>>;
 
-/// Numbers of fixed shape, in the order of the file. Those of synapses, which differ in number, are apart.
+/// The numbers of fixed shape, in the order of the file. Those of synapses, whose count differs between networks, are not included.
 fn kept(setup: &LifeSetup) -> Vec<SavedNumbers> {
     let dtype = DType::from(setup.config.life.dtype);
     let mut all = Vec::new();
@@ -228,7 +228,7 @@ impl LifeCheckpoint {
     }
 }
 
-/// Whether a file, or the checkpoint in a folder, is that of lives.
+/// Whether a file, or the checkpoint in a folder, belongs to lives.
 pub fn holds_a_life(path: &Path) -> bool {
     let path = if path.is_dir() { &path.join(CHECKPOINT_FILE) } else { path };
     let Ok(bytes) = read(path) else { return false };

@@ -13,7 +13,7 @@ use std::path::Path;
 /// The first column of the metrics of lives, whose rows are not counted by updates.
 const FIRST_COLUMN: &str = "network";
 
-/// Whether a metrics file is that of lives, judging by its header.
+/// Whether a metrics file belongs to lives, judging by its header.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read.
@@ -39,7 +39,7 @@ pub(super) fn life_csv(rows: &[LifeRow]) -> Result<Vec<u8>> {
     csv.into_inner().map_err(|error| bug(error.to_string()))
 }
 
-/// Passes the rows of the first `block` blocks to `keep`; returns the number of bytes up to their end. Anything may follow them.
+/// Passes the rows of the first `block` blocks to `keep`; returns the number of bytes up to their end. Anything can follow them.
 pub(super) fn rows_until(path: &Path, setup: &LifeSetup, block: u64, mut keep: impl FnMut(LifeRow)) -> Result<u64> {
     let place = |why: String| Error::Content(format!("{}: {why}; restore the file", path.display()));
     let file = File::open(real(path)).doing("reading", path)?;

@@ -1,4 +1,4 @@
-//! The synapses in a life's checkpoint: for each projection, how many each network has, between which neurons, and their saved values.
+//! The synapses in a life's checkpoint: for each projection, the number of synapses in each network, their neurons and saved values.
 
 use super::life_values::{check_numbers, check_weights};
 use crate::engine::LifeState;

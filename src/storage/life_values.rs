@@ -16,7 +16,7 @@ pub(super) fn check_numbers(_: &LifeSetup, name: &str, values: &[f64]) -> Result
     within(name, values, -LARGEST, LARGEST)
 }
 
-/// Refuses values that are not from `low` to `high`.
+/// Refuses values outside the range from `low` to `high`.
 fn within(name: &str, values: &[f64], low: f64, high: f64) -> Result<()> {
     match values.iter().find(|value| !(low..=high).contains(*value)) {
         None => Ok(()),
@@ -26,7 +26,7 @@ fn within(name: &str, values: &[f64], low: f64, high: f64) -> Result<()> {
     }
 }
 
-/// A number with as few digits as it needs: in double precision, a single-precision number would show spurious ones.
+/// A number with as few digits as it needs: written in double precision, a single-precision number would show spurious digits.
 fn digits(value: f64) -> String {
     let single = value as f32;
     if f64::from(single) == value {

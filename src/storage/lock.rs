@@ -1,4 +1,4 @@
-//! The lock that lets only one process at a time write to a run's folder.
+//! The lock of a run's folder: only one process at a time can write to it.
 
 use crate::error::{bail, Doing, Result};
 use crate::files;

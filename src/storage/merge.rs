@@ -34,10 +34,10 @@ pub trait Mergeable: Persistent {
     /// The indices of its networks.
     fn networks(checkpoint: &Self::Checkpoint) -> NetworkRange;
 
-    /// The number of turns so far, and what `metrics.csv` has for the last one.
+    /// The number of turns so far, and the value in column [`Mergeable::CLOCK`] of `metrics.csv` for the last one.
     fn turns(checkpoint: &Self::Checkpoint) -> (u64, f64);
 
-    /// Lets a finished part wait until the others have made `turns`; returns the rows of that time.
+    /// Lets a finished part wait until the others have made `turns`; returns the rows for this time.
     ///
     /// # Errors
     /// As [`Process::advance`](crate::Process::advance).
@@ -45,7 +45,7 @@ pub trait Mergeable: Persistent {
         Ok(Vec::new())
     }
 
-    /// The networks of all parts, each with its name for messages, as if they had been in one run.
+    /// The networks of all parts, as if they had been in one run. Each part has a name, for messages.
     ///
     /// # Errors
     /// As [`Checkpoint::merge`].
@@ -95,7 +95,7 @@ impl Mergeable for Lives {
         (checkpoint.block, checkpoint.seconds())
     }
 
-    /// Where the world of all its networks is over, nothing more happens.
+    /// Only a part whose worlds are all over can wait: nothing more happens in it.
     fn wait(checkpoint: &mut LifeCheckpoint, turns: u64) -> Result<Vec<LifeRow>> {
         let mut lives = Lives::resume(checkpoint, &Device::Cpu)?;
         if !lives.is_over() {
@@ -111,9 +111,9 @@ impl Mergeable for Lives {
     }
 }
 
-/// Writes the runs in the folders `runs` as one run in `out`, whose configuration, metrics and checkpoint are those that one run of
-/// all their networks would have written, to the byte. However it ends, `out` holds the whole run or nothing of it. With `force`, an
-/// existing run in `out` is moved aside once the new one is whole.
+/// Writes the runs in the folders `runs` as one run in `out`. Its configuration, metrics and checkpoint are byte for byte those that
+/// one run of all these networks would have written. Even after a failure, `out` holds either the whole run or nothing of it. With
+/// `force`, an existing run in `out` is moved aside once the new one is complete.
 ///
 /// # Errors
 /// [`Error::Usage`] if `out` holds a run, unless `force`, or other files; as [`Checkpoint::merge`], [`Checkpoint::read`] and
@@ -154,7 +154,8 @@ pub fn merge_runs<P: Mergeable>(runs: &[PathBuf], out: &Path, force: bool) -> Re
     Ok(merged)
 }
 
-/// Lets `write` fill a folder beside `out` that becomes `out` once it is whole; the value `write` returns keeps it locked until then.
+/// Lets `write` fill a folder beside `out`, which is renamed to `out` once it is complete. The value that `write` returns keeps the
+/// folder locked until then.
 fn whole_or_nothing<T>(out: &Path, force: bool, write: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let out = &if out.is_symlink() { fs::canonicalize(out).doing("reading", out)? } else { out.to_path_buf() };
     let Some(name) = out.file_name() else { bail!(Usage, "`{}`: expected the name of a folder", out.display()) };
@@ -163,7 +164,7 @@ fn whole_or_nothing<T>(out: &Path, force: bool, write: impl FnOnce(&Path) -> Res
     let unfinished = out.with_file_name(unfinished);
     let replaced = match holds_a_run(out) {
         true if force => Some(Lock::take(out)?),
-        // This refuses.
+        // Refuses, since the folder holds a run.
         true => Some(claim(out, false)?),
         false => None,
     };
@@ -226,8 +227,7 @@ pub(crate) fn copy_run(run: &Path, out: &Path) -> Result<()> {
     })
 }
 
-/// Merges the metrics of parts of a run, up to the turn that `newest` numbers: the rows of each turn are together, in the order of the
-/// parts.
+/// Merges the metrics of parts of a run, up to turn `newest`: the rows of each turn are together, in the order of the parts.
 ///
 /// # Errors
 /// [`Error::Io`] if a file cannot be read or written; [`Error::Content`] if a part lacks turns or has other columns.
@@ -285,16 +285,16 @@ struct Lines {
     line: String,
     /// The column that numbers the turns.
     clock: usize,
-    /// What it has in the last row that is counted.
+    /// The value in this column of the last row that is counted.
     newest: f64,
-    /// Rows after that one.
+    /// Rows that replace any after that one.
     after: Vec<u8>,
     /// The turn of the line; `None` for the header and after the end.
     turn: Option<f64>,
 }
 
 impl Lines {
-    /// The header. Rows of `after` follow those up to the turn that `newest` numbers.
+    /// Opens a file at its header. The rows `after` follow those up to turn `newest`.
     fn open(path: &Path, clock: usize, newest: f64, after: Vec<u8>) -> Result<Self> {
         ensure_regular(path)?;
         let file = File::open(path).doing("reading", path)?;
@@ -305,7 +305,7 @@ impl Lines {
         Ok(lines)
     }
 
-    /// What a turn is called.
+    /// The name of a turn.
     fn unit(&self) -> &'static str {
         if self.clock == 0 {
             "update"
@@ -326,7 +326,7 @@ impl Lines {
         let turn: Option<f64> =
             if self.line.is_empty() { None } else { Some(number.parse().map_err(|_| invalid()).at_path(&self.path)?) };
         if !self.after.is_empty() && turn.is_none_or(|turn| turn > self.newest) {
-            // What follows in the file is not counted.
+            // Later rows in the file are not counted.
             self.file = Box::new(io::Cursor::new(std::mem::take(&mut self.after)));
             return self.advance();
         }

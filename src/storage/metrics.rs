@@ -47,7 +47,7 @@ impl Metrics {
         Self::shortened(path, if kept.as_written { kept.bytes } else { rewritten()? })
     }
 
-    /// Whether it has no rows, nor a header.
+    /// Whether it has neither rows nor a header.
     pub fn is_empty(&self) -> bool {
         self.written == 0 && self.waiting.is_empty()
     }
@@ -83,7 +83,7 @@ impl Metrics {
     fn write_waiting(&mut self) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(self.written))?;
         if let Err(error) = self.file.write_all(&self.waiting) {
-            // No part of a row may stay in the file.
+            // No part of a row must stay in the file.
             let _ = self.file.set_len(self.written);
             return Err(error);
         }

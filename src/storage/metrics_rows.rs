@@ -77,8 +77,8 @@ pub(super) struct KeptRows {
     pub(super) as_written: bool,
 }
 
-/// The rows of the first `updates` updates. Rows of the first updates may be missing (if the file was once moved away),
-/// but there must be no gap after that. Anything may follow the last of these rows.
+/// The rows of the first `updates` updates. The earliest of them can be missing (if the file was once moved away), but there must be
+/// no gap after that. Anything can follow the last of these rows.
 pub(super) fn kept_until(mut file: &File, updates: u64) -> Result<KeptRows> {
     let whole = whole_lines(file).doing("reading", Path::new(METRICS_FILE))?;
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file.take(whole));

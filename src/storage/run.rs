@@ -1,4 +1,4 @@
-//! A run: a process, and the folder that keeps it up to date on disk.
+//! A run: a process, and the folder in which it is saved.
 
 use super::folder::{claim, Folder};
 use super::{holds_a_checkpoint, Lock, Metrics, CONFIG_FILE};
@@ -15,7 +15,7 @@ pub trait Persistent: Process {
     type Config;
     /// A row of `metrics.csv`.
     type Row;
-    /// What continues although a file cannot be written, for messages.
+    /// Says, in messages about a failed write, that the work goes on, such as `training continues`.
     const CONTINUES: &'static str;
 
     /// The configuration in a setup.
@@ -39,13 +39,13 @@ pub trait Persistent: Process {
     /// The rows of a report.
     fn rows(report: &Self::Report) -> &[Self::Row];
 
-    /// Rows as CSV; `first`: they are the first of the file.
+    /// Rows as CSV; `first`: they are the first ones in the file.
     ///
     /// # Errors
     /// [`Error::Bug`] if a value cannot be written as CSV.
     fn write_rows(rows: &[Self::Row], first: bool) -> Result<Vec<u8>>;
 
-    /// Opens `metrics.csv` to append rows to those of the first `turns`, without any others. `None`: there is no checkpoint.
+    /// Opens `metrics.csv` to append rows to those of the first `turns` turns; removes any later ones. `None`: there is no checkpoint.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read or written; [`Error::Content`] if it lacks rows that a checkpoint counts.
@@ -61,7 +61,7 @@ pub trait Persistent: Process {
     fn write_checkpoint(checkpoint: &Self::Checkpoint) -> Result<Vec<u8>>;
 }
 
-/// What an interrupted run has left in its folder.
+/// The state that an interrupted run has left in its folder.
 pub enum Saved<P: Persistent> {
     /// Its newest checkpoint.
     Checkpoint(P::Checkpoint),
@@ -79,7 +79,7 @@ impl<P: Persistent> Saved<P> {
     }
 }
 
-/// A process, with the folder that keeps it, if it has one.
+/// A process, with the folder in which it is saved, if it has one.
 ///
 /// ```
 /// # use hebbian_rnn::{candle_core::Device, Checkpoint, Process, Run, Saved, StopReason, Trainer};
@@ -90,7 +90,7 @@ impl<P: Persistent> Saved<P> {
 /// assert_eq!(run.proceed(&mut [], &|| false)?, StopReason::Limit);
 /// drop(run);
 ///
-/// // The run in this folder, with another limit.
+/// // Resumes the run in this folder, with another limit.
 /// let read = |path: &std::path::Path| Checkpoint::read(path, &Device::Cpu);
 /// let mut run = Run::<Trainer>::resume(folder, read, |saved| {
 ///     let mut config = saved.config().clone();
@@ -109,7 +109,7 @@ pub struct Run<P: Persistent> {
 }
 
 impl<P: Persistent> Run<P> {
-    /// A run that no folder keeps.
+    /// A run without a folder.
     pub fn in_memory(process: P) -> Self {
         Run { process, folder: None, saved_at: None }
     }
@@ -124,7 +124,7 @@ impl<P: Persistent> Run<P> {
     }
 
     /// Continues the run in a folder, or starts it again if it ended before its first checkpoint. `read` reads the checkpoint;
-    /// `change` returns the setup, in which limits may have changed, and the devices.
+    /// `change` returns the setup, in which limits can differ from the saved ones, and the devices.
     ///
     /// # Errors
     /// [`Error::Usage`] if another process is using the folder, or if it does not hold a run; [`Error::Io`] if it cannot be written;
@@ -209,11 +209,11 @@ impl<P: Persistent> Run<P> {
     }
 
     /// Proceeds as [`Process::run`] does, and keeps the folder up to date: rows after each report, checkpoints when they are due and
-    /// at the end. A failed write does not stop it: observers get one warning when writing begins to fail and a message when everything is
-    /// saved again. Without observers, these go to stderr.
+    /// at the end. A failed write does not stop it: observers get one warning when writing begins to fail and a message once everything
+    /// is saved again. Without observers, these go to stderr.
     ///
     /// # Errors
-    /// [`Error::Io`] if the end cannot be saved; otherwise as [`Process::run`].
+    /// [`Error::Io`] if the final state cannot be saved; otherwise as [`Process::run`].
     pub fn proceed(
         &mut self,
         observers: &mut [&mut dyn Observer<P>],

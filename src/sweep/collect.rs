@@ -15,16 +15,16 @@ use std::cmp::Ordering;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// How many settings are checked, or merged, at once.
+/// The number of settings that are checked or merged at once.
 const WORKERS: usize = 8;
 
 /// The results of a sweep.
 #[derive(Clone, Debug)]
 pub struct Collected {
-    /// The settings whose jobs are finished, the best first: most networks at criterion, or that have learnt, then
-    /// fewest trials to criterion (median), then the best measured value (median).
+    /// The settings whose jobs are finished, the best first: by the number of networks that reached the criterion or have learnt, then
+    /// by the fewest trials to criterion (median), then by the best measured value (median).
     pub settings: Vec<SettingResult>,
-    /// Whether its networks are lives, which learn or not, without a number of trials to criterion.
+    /// Whether its networks are lives, which have learnt or not, and have no number of trials to criterion.
     pub lives: bool,
     /// Settings without a merged run, with the reason.
     pub apart: Vec<(usize, String)>,
@@ -39,19 +39,19 @@ pub struct SettingResult {
     pub setting: usize,
     /// The values of [`Sweep::keys`].
     pub values: Vec<String>,
-    /// How many networks it has.
+    /// The number of its networks.
     pub networks: usize,
-    /// How many of them reached the criterion, or have learnt.
+    /// The number of networks that reached the criterion, or have learnt.
     pub reached: usize,
-    /// How many diverged.
+    /// The number of networks that diverged.
     pub diverged: usize,
     /// Quartiles of the trials to criterion; `None` where too few networks reached it.
     pub criterion_trials: [Option<f64>; 3],
-    /// What is measured: `error`; in a world that answers, `return`; for lives, one of the figures of their verdict.
+    /// The measured quantity: `error`; in an environment, `return`; for lives, one of the figures of their verdict.
     pub measure: &'static str,
     /// Whether larger values are better.
     pub more_is_better: bool,
-    /// Its quartiles, for tasks on fresh trials; `None` where too many networks diverged.
+    /// Quartiles of the measured quantity, for tasks on fresh trials; `None` where too many networks diverged.
     pub measured: [Option<f64>; 3],
 }
 
@@ -133,16 +133,15 @@ impl SettingResult {
 }
 
 impl Sweep {
-    /// Merges the jobs of each setting into one run, `runs/K`, and writes `results.csv`, a row for each network, whose bytes do not
-    /// depend on how networks were cut into jobs. With `partial`, unfinished settings are left out. A run that is
-    /// already there is left alone.
+    /// Merges the jobs of each setting into one run, `runs/K`, and writes `results.csv`, with a row for each network. The bytes of
+    /// these files do not depend on how networks were divided into jobs. With `partial`, unfinished settings are left out. A run that
+    /// already exists is left alone.
     ///
-    /// Before anything is written, the plan, the settings and all files of the jobs are compared with what they were when each
-    /// job finished.
+    /// Before anything is written, the plan, the settings and all files of the jobs are checked for changes since each job finished.
     ///
     /// # Errors
-    /// [`Error::Usage`] if jobs are not finished, unless `partial`, or if another process collects; [`Error::Content`] if a file was
-    /// changed, or if a symbolic link is in the way of a file to be written; otherwise as [`merge_runs`].
+    /// [`Error::Usage`] if jobs are not finished, unless `partial`, or if another process is collecting; [`Error::Content`] if a file
+    /// was changed, or if a symbolic link is in the way of a file to be written; otherwise as [`merge_runs`].
     pub fn collect(&self, partial: bool) -> Result<Collected> {
         refuse_links(self.folder())?;
         let _lock = Lock::take(self.folder())?;
@@ -160,7 +159,7 @@ impl Sweep {
         let pool = pool.doing("starting threads for", self.folder())?;
         let complete = |jobs: &&[Job]| !jobs.iter().any(|job| missing.binary_search(&job.number).is_ok());
         let ready: Vec<&[Job]> = self.settings().filter(complete).collect();
-        // The first changed file is named, whichever thread was fastest.
+        // The first changed file is named, whichever thread finds one first.
         let check = |check: &(dyn Fn(&[Job]) -> Result<()> + Sync)| {
             let checked: Vec<Result<()>> = pool.install(|| ready.par_iter().map(|jobs| check(jobs)).collect());
             checked.into_iter().collect::<Result<()>>()

@@ -1,4 +1,4 @@
-//! The distributions that keys are drawn from, for random search.
+//! The distributions from which values of keys are drawn, for random search.
 
 use crate::error::{bail, Result};
 use crate::random::{stream, Phase, Purpose};
@@ -6,7 +6,7 @@ use crate::reader::sha256;
 use rand::RngExt;
 use toml::Value;
 
-/// The distribution that a key is drawn from.
+/// The distribution from which a key's value is drawn.
 pub(super) enum Distribution {
     Uniform(f64, f64),
     Integer(i64, i64),

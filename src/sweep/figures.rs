@@ -16,20 +16,20 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-/// The learning curves of at most this many settings, the best, are drawn in one picture.
+/// The learning curves of at most this many settings, the best ones, are drawn in one picture.
 const CURVES: usize = 7;
 /// At most this many keys are drawn.
 const PANELS: usize = 9;
-/// A key with more values than this gets a numeric axis instead of one of names.
+/// A key with more values than this gets a numeric axis instead of an axis of names.
 const NAMED: usize = 16;
 
 impl Sweep {
-    /// Draws the learning curves of the best settings, `learning_curves.png` and `.svg`; where keys differ, the results by setting,
-    /// `settings.png` and `.svg`; and writes `report.html`, which shows both. Returns the paths.
+    /// Draws the learning curves of the best settings, `learning_curves.png` and `.svg`, and, if any keys differ, the results by
+    /// setting, `settings.png` and `.svg`; then writes `report.html`, which shows both. Returns the paths.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) if a run cannot be read or a file cannot be written; [`Error::Usage`](crate::Error::Usage) if
-    /// another process collects.
+    /// another process is collecting.
     pub fn draw(&self, found: &Collected) -> Result<Vec<PathBuf>> {
         refuse_links(self.folder())?;
         let _lock = Lock::take(self.folder())?;
@@ -51,7 +51,7 @@ impl Sweep {
 
     fn curves(&self, found: &Collected) -> Result<Option<Canvas>> {
         let mut curves = Vec::new();
-        // A network that diverged would hide the others.
+        // The curve of a network that diverged would hide the others.
         let sound = |result: &&SettingResult| result.measured[1].is_some() && self.run_folder(result.setting).exists();
         for result in found.settings.iter().filter(sound).take(CURVES) {
             let Some(job) = self.jobs().iter().find(|job| job.setting == result.setting) else { continue };
@@ -63,7 +63,7 @@ impl Sweep {
                 &self.run_folder(result.setting),
             )?);
         }
-        // Settings of different tasks may have no common axis.
+        // Settings of different tasks do not always have a common axis.
         Ok(if curves.is_empty() { None } else { learning_curves(&curves, false).ok().map(|curves| curves.draw()) })
     }
 
@@ -74,7 +74,7 @@ impl Sweep {
         format!("{}: {}", result.setting, named.collect::<Vec<_>>().join(" "))
     }
 
-    /// The results by key: a heat map for two keys with few values; else a panel for each of the first nine.
+    /// The results by key: a heat map for two keys with few values; otherwise a panel for each of the first nine keys.
     fn values_drawn(&self, found: &Collected) -> Option<Canvas> {
         let axes: Vec<KeyAxis> =
             (0..self.keys().len()).map(|k| KeyAxis::of(self, found, k)).filter(|axis| axis.differs()).collect();

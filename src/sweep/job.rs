@@ -1,4 +1,4 @@
-//! Runs one job: from the beginning, from where it stopped, or not at all if it is finished.
+//! Runs one job, from the beginning or from where it stopped; a finished job is left alone.
 
 use super::scores::{write_scores, write_verdicts, SCORES_FILE};
 use super::seal::SEAL_FILE;
@@ -22,7 +22,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Fresh trials of each trained network at a job's end.
+/// The number of fresh trials on which each trained network is tested at a job's end.
 const TRIALS: u64 = 400;
 
 /// The progress of a job.
@@ -44,13 +44,13 @@ pub enum JobState {
     /// Its table exists but is not sealed: an earlier version of the program ran it, or it was killed as it ended. If run
     /// again, its networks are only retested.
     Unconfirmed,
-    /// Its networks are trained and tested, or have lived.
+    /// Its networks are trained and tested, or its lives are over.
     Finished,
 }
 
 /// An event in a job.
 pub enum JobNews<'a> {
-    /// It has proceeded: the moment and what it says, in one line.
+    /// It has proceeded: the moment and a summary of the report, in one line.
     Progress(&'a dyn Fn() -> String),
     /// Writing has begun to fail, or works again.
     Warning(&'a str),
@@ -60,7 +60,7 @@ pub enum JobNews<'a> {
     Failed(&'a Error),
 }
 
-/// Passes on what happens in a job.
+/// Passes on the events in a job.
 struct Watch<'a> {
     news: &'a dyn Fn(JobNews),
 }
@@ -120,7 +120,7 @@ impl Scored for Lives {
 }
 
 impl Sweep {
-    /// The unfinished ones among these jobs, and how many to run at once: one per thread, or one on a GPU.
+    /// The unfinished jobs among these, and the number to run at once: one per thread, or one on a GPU.
     ///
     /// # Errors
     /// As [`Sweep::state`] and [`open_devices`].
@@ -138,8 +138,8 @@ impl Sweep {
         Ok((left, at_once))
     }
 
-    /// Runs jobs as [`run`](Sweep::run) does, `at_once` at a time, which share the threads of this process. Returns those that failed,
-    /// in order. `news` is called with the events of each.
+    /// Runs jobs as [`run`](Sweep::run) does, `at_once` at a time; they share the threads of this process. Returns the jobs that
+    /// failed, in order. `news` is called with the events of each job.
     ///
     /// # Errors
     /// [`Error::Io`] if threads cannot be started.
@@ -173,8 +173,8 @@ impl Sweep {
         Ok(failed)
     }
 
-    /// Runs a job until it is finished, or until `interrupted`, and then saves it; returns whether it is finished. A started job
-    /// continues, bit for bit as if it had never stopped; a finished one is left alone.
+    /// Runs a job until it is finished or `interrupted` returns true, and saves it; returns whether it is finished. A job that has
+    /// begun continues, bit for bit as if it had never stopped; a finished job is left alone.
     ///
     /// # Errors
     /// [`Error::Usage`] if another process runs it, or if its folder holds a run of other settings; [`Error::Content`] if its
@@ -231,8 +231,8 @@ impl Sweep {
     }
 }
 
-/// Runs the process of a job in its locked folder, from the beginning or from its checkpoint, and then writes its table; returns
-/// whether it is finished.
+/// Runs the process of a job in its locked folder, from the beginning or from its checkpoint. Once it is finished, writes its table.
+/// Returns whether it is finished.
 fn keep<P: Scored>(
     lock: Lock,
     setup: P::Setup,

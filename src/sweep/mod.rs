@@ -1,4 +1,4 @@
-//! Sweeps: a set of settings times a range of networks, cut into jobs that any batch system, or this machine, can run in any order.
+//! Sweeps: a set of settings times a range of networks, divided into jobs that any batch system, or this machine, can run in any order.
 //!
 //! Networks never interact, so jobs share nothing but a folder: `plan.tsv` has a row for each job, `settings/K.toml` the
 //! complete configuration of setting K, `jobs/J` the run of job J, and [`Sweep::collect`] merges them into one run for each setting,
@@ -100,7 +100,7 @@ impl Sweep {
         self.folder.join("jobs").join(job.number.to_string())
     }
 
-    /// The folder of a setting's run, which [`collect`](Sweep::collect) merges from those of its jobs.
+    /// The folder of a setting's run, which [`collect`](Sweep::collect) merges from the runs of its jobs.
     pub fn run_folder(&self, setting: usize) -> PathBuf {
         self.folder.join("runs").join(setting.to_string())
     }
@@ -126,7 +126,7 @@ impl Sweep {
         Ok(subject.with_networks(job.networks))
     }
 
-    /// Refuses a plan whose rows of a setting are not those of its configuration.
+    /// Refuses a plan in which a setting's rows contradict its configuration.
     fn check_rows(&self, setting: usize, subject: &Subject) -> Result<()> {
         let first = self.jobs.partition_point(|job| job.setting < setting);
         let last = self.jobs.partition_point(|job| job.setting <= setting) - 1;

@@ -31,7 +31,7 @@ pub struct SweepPlan {
     pub life: Option<String>,
     /// The networks of each setting: a count, or a range `A..B`.
     pub networks: NetworkRange,
-    /// At most this many networks per job; by default, all.
+    /// The largest number of networks in a job; by default, all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub networks_per_job: Option<u64>,
     /// Values shared by all settings.
@@ -50,7 +50,7 @@ pub struct SweepPlan {
     /// The number of draws from `draw`.
     #[serde(default)]
     pub draws: u64,
-    /// The seed of these draws, which depend only on it, on the key and on the number of the draw.
+    /// The seed of these draws. A draw depends only on the seed, on the key and on its number.
     #[serde(default = "one")]
     pub seed: u64,
 }
@@ -60,7 +60,7 @@ fn one() -> u64 {
 }
 
 impl SweepPlan {
-    /// One setting, whose task is yet to be named.
+    /// A description with one setting, whose task is yet to be named.
     pub fn of(networks: NetworkRange) -> Self {
         SweepPlan {
             task: None,
@@ -119,7 +119,7 @@ impl SweepPlan {
         if let Some(entry) = list.iter().find(|entry| !seen.insert(described(entry))) {
             bail!(Usage, "list has the entry {} twice; expected different entries", described(entry))
         }
-        // Before any is drawn or combined.
+        // The number of settings is checked before any is drawn or combined.
         let lengths =
             grid.iter().map(|(_, values)| values.len() as u64).chain([list.len().max(1) as u64, self.draws.max(1)]);
         let count = lengths.fold(1u64, u64::saturating_mul);

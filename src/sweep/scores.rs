@@ -16,7 +16,7 @@ use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// The table of a job: a row for each network.
+/// The name of a job's table, which has a row for each network.
 pub(super) const SCORES_FILE: &str = "scores.csv";
 /// The largest table, in bytes.
 const LARGEST: u64 = 1 << 28;
@@ -35,21 +35,21 @@ struct Row {
     trials: u64,
     /// Trials to criterion, if it was reached.
     criterion_trials: Option<u64>,
-    /// Mean error on fresh trials, on which all following figures but the last are also measured.
+    /// Mean error on fresh trials. All figures below except the last are measured on the same trials.
     error: f64,
     /// Fraction correct.
     fraction_correct: f64,
-    /// Mean return, in a world that answers.
+    /// Mean return, in an environment.
     mean_return: Option<f64>,
     /// Its standard error.
     standard_error: Option<f64>,
-    /// Mean steps of the world.
+    /// Mean number of steps of the environment.
     mean_steps: Option<f64>,
     /// The update in which it diverged.
     frozen: Option<u64>,
 }
 
-/// The figures by which a sweep compares a network, and its row.
+/// The figures by which a sweep compares networks, and the network's row.
 pub(super) struct Outcome {
     /// The cells of its row.
     pub cells: StringRecord,

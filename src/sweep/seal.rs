@@ -1,4 +1,4 @@
-//! The file that ends a job, `finished.toml`: the SHA-256 of what the job ran and wrote, by which [`Sweep::collect`] knows
+//! The last file that a job writes, `finished.toml`: the SHA-256 of the job's inputs and outputs, by which [`Sweep::collect`] knows
 //! that nothing has changed since.
 
 use super::scores::SCORES_FILE;
@@ -33,7 +33,7 @@ struct Seal {
 }
 
 impl Sweep {
-    /// Ends a job: seals its files, which are all there.
+    /// Seals the files of a job, all of which have been written.
     ///
     /// # Errors
     /// [`Error::Io`] if a file cannot be read or written.
@@ -58,7 +58,7 @@ impl Sweep {
                 _ => missing.push(job.number),
             }
         }
-        // If no job is sealed, an earlier version of the program, which did not write seals, ran them all.
+        // If no job is sealed, they were all run by an earlier version of the program, which did not write seals.
         if missing.len() + unconfirmed.len() == self.jobs().len() {
             return Ok((missing, unconfirmed));
         }

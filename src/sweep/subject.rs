@@ -17,7 +17,7 @@ pub(super) enum Subject {
 }
 
 impl Subject {
-    /// The configuration of a task, or of a life, with `settings`, later ones taking precedence, and `networks`.
+    /// The configuration of a task or life, with `settings`, of which later ones take precedence, and `networks`.
     ///
     /// # Errors
     /// As [`Setup::resolve`] and [`LifeSetup::resolve`]; [`Error::Usage`] if settings also give networks.
@@ -47,7 +47,7 @@ impl Subject {
             }
             return Ok(Subject::Task(config.into()));
         }
-        // Lives have a rule for each projection; one for all of them is chosen as with `live --rule`.
+        // Lives have a rule for each projection; `rule.name` chooses one for all of them, as `live --rule` does.
         let (rules, settings): (Vec<Setting>, Vec<Setting>) =
             settings.into_iter().partition(|setting| setting.key == "rule.name");
         let rule = match rules.last() {
@@ -140,7 +140,7 @@ pub(super) fn shown(value: &Value) -> String {
     }
 }
 
-/// The value of `key` among the `settings` of a configuration, if it is not that of `cell`, the text that a plan has for it.
+/// The value of `key` among the `settings` of a configuration, if it differs from `cell`, its text in the plan.
 pub(super) fn contradiction(settings: &[Setting], key: &str, cell: &str) -> Option<String> {
     let Some(Setting { value, .. }) = settings.iter().find(|setting| setting.key == key) else {
         return missing(settings, key, cell);
@@ -149,14 +149,14 @@ pub(super) fn contradiction(settings: &[Setting], key: &str, cell: &str) -> Opti
         Value::Float(number) => cell.parse() == Ok(*number),
         // Files are named by their absolute paths.
         Value::String(text) => text == cell || Path::new(text).ends_with(cell.trim_start_matches("./")),
-        // Its tables have been completed, and an empty one may stand for all of them.
+        // The tables in the configuration have been completed, and an empty list can stand for all of them.
         Value::Array(entries) => cell == "[]" || entries.iter().any(Value::is_table) || shown(value) == cell,
         _ => shown(value) == cell,
     };
     (!same).then(|| shown(value))
 }
 
-/// As [`contradiction`], of a key that the configuration lacks: some are written only in another form, or not at all.
+/// As [`contradiction`], for a key that is missing from the configuration: some are written only in another form, or not at all.
 fn missing(settings: &[Setting], key: &str, cell: &str) -> Option<String> {
     // Either limit replaces the other; and `[]` and `none` leave nothing behind.
     let elsewhere = ["train.trials", "train.updates", "population", "projection"];
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn settings_agree_with_the_rows_that_gave_them() {
         let whole = |settings: Vec<Setting>| {
-            // Integers may stand for numbers.
+            // Integers can stand for numbers.
             let integer = |s: &Setting| Setting::flag("set", &s.key, s.value.as_float().map_or(1, |v| v.ceil() as i64));
             settings.iter().map(integer).chain(settings.iter().cloned()).collect::<Vec<_>>()
         };

@@ -21,7 +21,7 @@ impl Sweep {
     ///
     /// # Errors
     /// [`Error::Usage`] if there is none, [`Error::Io`] if it cannot be read, [`Error::Content`] if it is not a plan, if networks of a
-    /// setting are missing or in two of its jobs, or if a symbolic link is in the way of the sweep's files.
+    /// setting are missing or are in two of its jobs, or if a symbolic link is in the way of the sweep's files.
     pub fn open(folder: &Path) -> Result<Self> {
         refuse_links(folder)?;
         let path = folder.join(PLAN_FILE);
@@ -108,7 +108,7 @@ pub(super) fn refuse_links(folder: &Path) -> Result<()> {
     tables.iter().chain(&folders).chain(&super::PICTURES).try_for_each(|name| refuse_link(&folder.join(name)))
 }
 
-/// The job of a row, or why it is not one.
+/// The job that a row describes, or the reason why the row is invalid.
 fn job(row: &csv::StringRecord) -> Result<Job, String> {
     let number = |column: usize| {
         let wrong = |_| format!("`{}` is {}; expected a number from 1", COLUMNS[column], escaped(&row[column]));

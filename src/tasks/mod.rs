@@ -152,7 +152,7 @@ impl ErrorMeasure {
         }
     }
 
-    /// What is measured, in a word.
+    /// The name of the measured quantity.
     pub fn word(self) -> &'static str {
         match self {
             ErrorMeasure::Absolute | ErrorMeasure::Squared => "error",

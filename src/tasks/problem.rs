@@ -1,10 +1,10 @@
-//! What networks learn: a task, whose trials are drawn as a whole, or an environment, in which episodes unfold.
+//! The problem that networks learn: a task, whose trials are drawn as a whole, or an environment, in which episodes unfold.
 
 use super::{Episodes, ErrorMeasure, Task, TrialShape};
 use crate::error::Result;
 use std::sync::Arc;
 
-/// What networks learn.
+/// The problem that networks learn.
 #[derive(Clone)]
 pub enum Problem {
     /// The trials of a task.
@@ -26,7 +26,7 @@ impl From<Episodes> for Problem {
 }
 
 impl Problem {
-    /// The task, if its trials are drawn.
+    /// The task, if it is one whose trials are drawn.
     pub fn trials(&self) -> Option<&Arc<dyn Task>> {
         match self {
             Problem::Trials(task) => Some(task),
@@ -34,7 +34,7 @@ impl Problem {
         }
     }
 
-    /// The episodes, if they unfold in an environment.
+    /// The episodes, if it is an environment.
     pub fn episodes(&self) -> Option<&Episodes> {
         match self {
             Problem::Trials(_) => None,
@@ -71,7 +71,7 @@ impl Problem {
         }
     }
 
-    /// T, the number of steps of a network in a trial or episode, or in the longest.
+    /// T, the number of a network's steps in a trial or episode; if they differ in length, in the longest.
     pub fn steps(&self) -> usize {
         self.shape().steps
     }

@@ -1,4 +1,4 @@
-//! What happened in an episode.
+//! The trajectory of an episode.
 
 use crate::environments::Sketch;
 
@@ -11,7 +11,7 @@ pub struct Trajectory {
     pub rewards: Vec<f64>,
     /// Whether the environment ended it; if not, it was truncated.
     pub terminated: bool,
-    /// Whether the last action was the right one, where the environment knows.
+    /// Whether the last action was the right one, in environments that have a right answer.
     pub correct: Option<bool>,
     /// Each observation and the action that followed, if recorded: `[steps, n_in + dimensions of an action]`.
     pub observations_and_actions: Vec<f64>,

@@ -115,7 +115,7 @@ pub(super) fn over_rms(
     change / (rms + SMALLEST)?
 }
 
-/// Added to a root mean square, which may be 0.
+/// Added to a root mean square, which can be 0.
 const SMALLEST: f64 = 1e-12;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::setup::LifeSetup;
 use crate::worlds::{LifeRow, Verdict};
 use candle_core::Device;
 
-/// Networks that live side by side. They do not interact, and each draws its own random numbers, so the fate of
+/// Networks that live side by side. They do not interact, and each draws its own random numbers, so the life of
 /// one does not depend on the others.
 ///
 /// ```
@@ -60,7 +60,7 @@ impl LifeCheckpoint {
     /// [`Error::Usage`](crate::Error::Usage), which names the first key that differs.
     pub fn ensure_continues(&self, setup: &LifeSetup, place: &str) -> Result<()> {
         self.setup.config.goes_on_as(&setup.config, place)?;
-        // A block that was simulated with plastic weights would be one with frozen weights, or the other way round.
+        // Otherwise a block that was simulated with plastic weights would now count as one with frozen weights, or the reverse.
         let (before, seconds, lived) = (self.setup.config.life.seconds, setup.config.life.seconds, self.seconds());
         ensure!(
             seconds == before || (lived <= before && lived <= seconds),
@@ -70,12 +70,12 @@ impl LifeCheckpoint {
         Ok(())
     }
 
-    /// Merges lives of different networks, which otherwise agree in everything that affects learning, as if they had been simulated
-    /// in one run. Each part has a name, for messages.
+    /// Merges lives of different networks, as if they had been simulated in one run. Apart from the networks, the parts must agree in
+    /// everything that affects learning. Each part has a name, for messages.
     ///
     /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) if networks are missing between the parts or in two of them, or if the parts have
-    /// different settings, ages or versions of the program.
+    /// [`Error::Usage`](crate::Error::Usage) if networks are missing between the parts or are in two of them, or if the parts differ in
+    /// settings, ages or versions of the program.
     pub fn merge(mut parts: Vec<(String, LifeCheckpoint)>) -> Result<Self> {
         parts.sort_by_key(|(_, part)| part.setup.config.life.networks.start);
         let networks = |part: &LifeCheckpoint| part.setup.config.life.networks;
@@ -118,7 +118,7 @@ impl Lives {
     /// Networks as they were when a checkpoint was taken.
     ///
     /// # Errors
-    /// [`Error::Content`](crate::Error::Content) if the state belongs to another world; else as [`Lives::new`].
+    /// [`Error::Content`](crate::Error::Content) if the state belongs to another world; otherwise as [`Lives::new`].
     pub fn resume(checkpoint: &LifeCheckpoint, device: &Device) -> Result<Self> {
         Self::resume_recording(checkpoint, &LifeRecord::default(), device)
     }
@@ -173,7 +173,7 @@ impl Lives {
         self.setup.config.life.frozen_seconds == 0.0 && self.engine.is_over()
     }
 
-    /// Lives through the next `blocks` blocks, or fewer if all worlds end before. Rows are ordered by block, then by network.
+    /// Simulates the next `blocks` blocks, or fewer if all worlds end before. Rows are ordered by block, then by network.
     ///
     /// # Errors
     /// [`Error::Tensors`](crate::Error::Tensors) if the device fails.
@@ -189,7 +189,7 @@ impl Lives {
             "a block of the world has {} figures; expected {expected}",
             wrong.map_or(0, |row| row.figures.len())
         );
-        // Where all worlds are over, nothing has changed since the last block in which something happened.
+        // Once all worlds are over, nothing changes any more: the life ends with the last block in which anything happened.
         let last = rows.iter().filter_map(|own| own.iter().rposition(|row| row.lived)).max();
         let blocks = if self.ends_here() { last.map_or(0, |last| last as u64 + 1) } else { blocks };
         self.failed = false;
@@ -288,7 +288,7 @@ fn by_block(rows: Vec<Vec<LifeRow>>, blocks: u64) -> Vec<LifeRow> {
     (0..blocks).flat_map(|_| each.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()).collect()
 }
 
-/// Refuses rows that do not have the figures of the world, such as those from another version of the program.
+/// Refuses rows that do not have the world's figures, such as rows from another version of the program.
 ///
 /// # Errors
 /// [`Error::Content`](crate::Error::Content), with the names of the figures.
@@ -308,8 +308,8 @@ pub(crate) fn check_rows(setup: &LifeSetup, rows: &[LifeRow]) -> Result<()> {
 /// The verdict on each network, from the rows of `metrics.csv`.
 ///
 /// # Errors
-/// [`Error::Usage`](crate::Error::Usage) if there are no rows of a network; [`Error::Content`](crate::Error::Content) if rows are not
-/// those of this world.
+/// [`Error::Usage`](crate::Error::Usage) if a network has no rows; [`Error::Content`](crate::Error::Content) if rows do not have the
+/// figures of this world.
 pub fn verdicts(setup: &LifeSetup, rows: &[LifeRow]) -> Result<Vec<(u64, Verdict)>> {
     check_rows(setup, rows)?;
     let of = |network: u64| {

@@ -1,12 +1,12 @@
-//! What a run consists of: work that proceeds in turns and can be saved between them.
+//! A process: work that proceeds in turns and can be saved between them.
 
 use crate::error::Result;
 use candle_core::Device;
 use std::time::Instant;
 
-/// Work that proceeds in turns, which a clock counts: the updates of a [`Trainer`](crate::Trainer), the blocks of [`Lives`](crate::Lives).
+/// Work that proceeds in numbered turns: the updates of a [`Trainer`](crate::Trainer), the blocks of [`Lives`](crate::Lives).
 ///
-/// Its complete state between two turns is a checkpoint, from which it continues as if it had never stopped. A
+/// A checkpoint is its complete state between two turns; from it, the process continues as if it had never stopped. A
 /// [`Run`](crate::Run) keeps it in a folder.
 pub trait Process: Send + Sized {
     /// Its configuration, with everything that it names resolved.
@@ -41,7 +41,7 @@ pub trait Process: Send + Sized {
     /// The present moment, in words such as `update 7`.
     fn moment(&self) -> String;
 
-    /// What a report says of the present moment, in a few words for a progress bar.
+    /// A summary of a report, in a few words for a progress bar.
     fn in_short(&self, report: &Self::Report) -> String;
 
     /// The number of turns from one checkpoint to the next; `None`: there is one only at the end.
@@ -50,8 +50,8 @@ pub trait Process: Send + Sized {
     /// Makes at least one turn and at most `most`.
     ///
     /// # Errors
-    /// [`Error::Device`](crate::Error::Device) or [`Error::Tensors`](crate::Error::Tensors) if a device fails; it is then still as it
-    /// was before these turns.
+    /// [`Error::Device`](crate::Error::Device) or [`Error::Tensors`](crate::Error::Tensors) if a device fails; the process is then
+    /// still as it was before these turns.
     fn advance(&mut self, most: u64) -> Result<Self::Report>;
 
     /// Why it stops now; `None` if it continues.
@@ -63,13 +63,13 @@ pub trait Process: Send + Sized {
     /// [`Error::Tensors`](crate::Error::Tensors) if a device's memory cannot be read.
     fn checkpoint(&self) -> Result<Self::Checkpoint>;
 
-    /// Proceeds until it is finished or `interrupted`, which is called before each turn, or every few tenths of a second if turns are
-    /// short. Returns which of these ended it. Observers are informed in their order.
+    /// Proceeds until it has finished or `interrupted` returns true; that is called before each turn or, if turns are short, every few
+    /// tenths of a second. Returns the reason for stopping. Observers are informed in the order given.
     ///
     /// # Errors
-    /// As [`Process::advance`], after the observers have finished; also any error of an observer, which ends it at once.
+    /// As [`Process::advance`], after the observers have finished; also any error of an observer, which ends the process at once.
     fn run(&mut self, observers: &mut [&mut dyn Observer<Self>], interrupted: &dyn Fn() -> bool) -> Result<StopReason> {
-        // Enough turns to take some tenths of a second, since threads wait for each other after each stretch of them.
+        // Threads wait for each other after each stretch of turns, so a stretch is made to last some tenths of a second.
         let mut stretch: u64 = 1;
         let outcome = loop {
             if let Some(reason) = self.finished() {
@@ -92,7 +92,7 @@ pub trait Process: Send + Sized {
             observers.iter_mut().try_for_each(|observer| observer.update(self, &report))?;
         };
         let finished = observers.iter_mut().try_for_each(|observer| observer.finish(self));
-        // An error of the process comes first.
+        // An error of the process takes precedence.
         let reason = outcome?;
         finished.map(|()| reason)
     }

@@ -6,9 +6,9 @@ use crate::engine::{choose, Engine, TrialBatch};
 use crate::error::Result;
 use crate::rules::RewardBaseline;
 
-/// A device's share of a run's networks, or those of them in one stage of the curriculum.
+/// A device's share of a run's networks or, with a curriculum, those of the share that are in the same stage.
 pub(super) struct Share {
-    /// Everything the next update reads, except Ē, which `baseline` holds. Its setup is that of the stage.
+    /// Everything on which the next update depends, except Ē, which `baseline` holds. Its setup is the stage's.
     pub current: Checkpoint,
     /// The stage, counted from 0.
     pub stage: usize,
@@ -44,12 +44,12 @@ impl Share {
         })
     }
 
-    /// Whether a network has moved on to the next stage, so that these no longer belong together.
+    /// Whether a network has moved on to the next stage, so that these networks no longer belong together.
     pub fn has_moved(&self) -> bool {
         self.current.stages.iter().any(|progress| progress.stage != self.stage)
     }
 
-    /// Everything the next update reads.
+    /// Everything on which the next update depends.
     pub fn checkpoint(&self) -> Checkpoint {
         Checkpoint { expected_error: self.baseline.expected_error().to_vec(), ..self.current.clone() }
     }

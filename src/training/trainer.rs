@@ -16,8 +16,8 @@ use std::ops::Range;
 /// Trains S networks.
 ///
 /// The networks are independent and each draws its own random numbers, so what one of them learns depends neither on
-/// the others nor on the devices. Several devices share the networks between them and give the same checkpoint and
-/// reports as a single one.
+/// the others nor on the devices. Several devices share the networks between them, and give the same checkpoint and
+/// reports as a single device.
 ///
 /// For most uses, make a trainer with [`Trainer::builder`]. Then either let [`train`](Trainer::train) run to the limit,
 /// or make the updates one by one:
@@ -47,8 +47,8 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Starts the description of a training run on the task called `task` (one of [`TASKS`](crate::TASKS)), with that
-    /// task's default settings. See [`TrainerBuilder`].
+    /// A builder of trainers on the task called `task` (one of [`TASKS`](crate::TASKS)), with that task's default settings. See
+    /// [`TrainerBuilder`].
     pub fn builder(task: &str) -> TrainerBuilder {
         TrainerBuilder::new(task)
     }
@@ -101,8 +101,8 @@ impl Trainer {
         Self::split(checkpoint.setup.clone(), devices, |_, places, device| checkpoint.part(places, device))
     }
 
-    /// Gives each device its share of the networks, which `part` makes from their places in the run. Networks in
-    /// different stages of a curriculum are apart.
+    /// Divides the networks among the devices; `part` makes a share from the places of its networks in the run. Networks in different
+    /// stages of a curriculum are in different shares.
     fn split(
         setup: Setup,
         devices: &[Device],
@@ -131,7 +131,7 @@ impl Trainer {
         Ok(Trainer { setup, devices: devices.to_vec(), shares, initial: None })
     }
 
-    /// The configuration together with the task, rule and neuron model that it names.
+    /// The configuration, together with the task, rule and neuron model that it names.
     pub fn setup(&self) -> &Setup {
         &self.setup
     }
@@ -175,7 +175,7 @@ impl Trainer {
         self.shares.iter().flat_map(|share| share.current.frozen.iter().copied()).collect()
     }
 
-    /// Everything the next update reads. [`Checkpoint::write`] saves it.
+    /// The complete state, on which the next update depends. [`Checkpoint::write`] saves it.
     ///
     /// # Errors
     /// [`Error::Tensors`](crate::Error::Tensors) if the tensors of several devices cannot be copied to the first one.
@@ -183,7 +183,7 @@ impl Trainer {
         Checkpoint::join(&self.setup, self.shares.iter().map(Share::checkpoint).collect())
     }
 
-    /// Runs one batch of trials of each network and then changes the weights once.
+    /// Runs one batch of trials for each network, then changes the weights once.
     ///
     /// Each device computes the update of its own networks: it draws the trials, runs them, judges the outputs and
     /// forms the new weights. A network that diverges is frozen in its state before the update. Once all devices have
@@ -215,9 +215,8 @@ impl Trainer {
         finished(&self.setup.config.train, self.updates(), &self.criterion_trials(), &self.frozen())
     }
 
-    /// Makes updates until the limit of the configuration (`train.updates` or `train.trials`), until every network has
-    /// reached the criterion if `train.until_criterion` is set, or until every network is frozen. Returns which of
-    /// these ended it.
+    /// Makes updates until the configuration's limit (`train.updates` or `train.trials`), until every network is frozen or, if
+    /// `train.until_criterion` is set, until every network has reached the criterion. Returns the reason for stopping.
     ///
     /// If no limit is set, training ends only when all networks have diverged; use [`Process::run`] to be able to interrupt it.
     ///

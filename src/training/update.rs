@@ -8,7 +8,7 @@
 //! 6. apply the proposal,
 //! 7. report on each network.
 //!
-//! Steps 1 to 5 ([`Share::propose`]) may fail, in which case the networks stay as they were; steps 6 and 7
+//! Steps 1 to 5 ([`Share::propose`]) can fail, in which case the networks stay as they were; steps 6 and 7
 //! ([`Share::apply`]) cannot fail. If a run is split over several devices, none applies its proposal until all have
 //! formed theirs.
 
@@ -50,7 +50,7 @@ pub(super) struct Proposal {
     pub changes: Vec<Change>,
     /// Saturated and dead neurons, `[S]`.
     pub activity: Vec<Activity>,
-    /// Which networks are frozen, `[S]`.
+    /// When and why each network was frozen, if it was, `[S]`.
     pub frozen: Vec<Option<Frozen>>,
 }
 

@@ -1,12 +1,12 @@
-//! Worlds: what networks live in. A world stimulates neurons, sees what they do, and gives reward, step by step.
+//! Worlds, in which networks live. In each step a world stimulates neurons, sees their outputs, and gives reward.
 //!
 //! A [`World`] is the description, which all networks share; a [`WorldState`] is the world of one network.
 //!
 //! Time is divided into blocks of steps, such as the presentation of a pattern or a second. At the end of a block the
 //! world reports figures, which become a row of `metrics.csv`; a life can be saved and resumed between blocks.
 //!
-//! To add a world, write a file with types that implement [`World`] and [`WorldState`], and a [`LifeInfo`] that describes
-//! it; beside it, as TOML, the network that lives there; and add it to [`LIVES`].
+//! To add a world, write a file with types that implement [`World`] and [`WorldState`] and a [`LifeInfo`] that describes the world,
+//! write the network that lives there as a TOML file beside it, and add the [`LifeInfo`] to [`LIVES`].
 
 mod actor_critic;
 mod distal_reward;
@@ -44,11 +44,11 @@ pub struct LifeInfo {
     pub name: &'static str,
     /// A one-line description with the source.
     pub summary: &'static str,
-    /// The papers that it rests on.
+    /// The papers on which it is based.
     pub papers: &'static [&'static Paper],
     /// The rules that it supports; the first is the usual one.
     pub rules: &'static [&'static str],
-    /// The figure of the verdict that ranks settings in which equally many networks learnt, and whether larger is better.
+    /// The figure of the verdict that ranks settings in which equally many networks learnt, and whether larger values are better.
     pub measure: (&'static str, bool),
     /// The populations, projections and the world's parameters, as TOML; a table `with` has settings for some of the rules.
     pub(crate) preset: &'static str,
@@ -72,10 +72,10 @@ pub static LIVES: &[LifeInfo] = &[
     actor_critic::cartpole::LIFE,
 ];
 
-/// A world, without the state in which it is for a network.
+/// A description of a world, shared by all networks; [`WorldState`] is the world of one network.
 ///
-/// A file can claim parameters of any size, so a description takes no more memory than its parameters. Anything larger is
-/// made in [`WorldState::settle`].
+/// A file can claim parameters of any size, so a description must not take more memory than its parameters. Anything larger is
+/// allocated in [`WorldState::settle`].
 pub trait World: Send + Sync {
     /// The name used in configurations.
     fn name(&self) -> &str;
@@ -87,7 +87,7 @@ pub trait World: Send + Sync {
     fn memory(&self) -> f64 {
         0.0
     }
-    /// The world of a network; `seed` is that of all random streams.
+    /// The world of a network. All random streams are made from `seed`.
     fn start(&self, seed: u64, network: u64) -> Box<dyn WorldState>;
     /// Lines that show the surroundings of a body.
     fn outline(&self) -> Vec<Vec<(f64, f64)>> {
@@ -109,20 +109,20 @@ pub trait WorldState: Send {
     fn settle(&mut self, _wiring: &mut [Wiring], _newborn: bool) {}
     /// Called at the start of a block.
     fn begin(&mut self, block: &mut Block);
-    /// Adds what acts on the neurons in a step: spikes or rates of sources, current to others. `input` is 0 at first.
+    /// Adds the stimuli of a step to `input`, which is 0 at first: spikes or rates of sources, currents into other neurons.
     fn stimulate(&mut self, step: usize, input: &mut [f32]);
     /// Sees the outputs r of all neurons in a step; returns the reward, which acts in the next one.
     fn observe(&mut self, step: usize, r: &[f32]) -> f64;
     /// Called at the end of a block; returns the values of [`World::figures`].
     ///
     /// # Errors
-    /// Any error, also of earlier steps of the block, ends the simulation.
+    /// Any error, including one from an earlier step of the block, ends the simulation.
     fn end(&mut self, view: &View) -> Result<Vec<f64>>;
     /// Whether nothing more will happen here: the life is over, and there are no stimuli and no reward.
     fn is_over(&self) -> bool {
         false
     }
-    /// The trajectory of a body in the frozen time since the world was made, every 10 ms: a line for each trial, with
+    /// The trajectory of a body, every 10 ms of the frozen time since the world was made: a line for each trial, with
     /// x, y and the value expected there. `None`: there is no body.
     fn trail(&self) -> Option<&[Vec<[f64; 3]>]> {
         None
@@ -131,10 +131,10 @@ pub trait WorldState: Send {
     fn state(&self) -> Value {
         Value::Null
     }
-    /// Restores [`WorldState::state`]. It can come from an untrusted file, so everything used later is checked here.
+    /// Restores [`WorldState::state`]. The file that held it may not be trustworthy, so everything used later is checked here.
     ///
     /// # Errors
-    /// [`Error::Content`] if it is not a state of this world, or holds numbers that no life reaches.
+    /// [`Error::Content`] if it is not a state of this world, or holds numbers that no life can reach.
     fn restore(&mut self, state: &Value) -> Result<()> {
         ensure!(state.is_null(), Content, "the state of the world is not empty; expected null");
         Ok(())
@@ -189,7 +189,7 @@ impl View<'_> {
     }
 }
 
-/// The most steps of a life: in double precision, whole numbers are exact up to here.
+/// The largest number of steps in a life: in double precision, whole numbers are exact up to here.
 pub(crate) const MOST_STEPS: u64 = 1 << 53;
 
 /// The parameters of a world.

@@ -1,4 +1,4 @@
-//! Where the neurons of a network are, and its time, for the worlds that it can live in.
+//! The places of a network's neurons and its time step, for the world in which it lives.
 
 use crate::error::{Error, Result};
 use crate::ranges::expect;
@@ -6,7 +6,7 @@ use std::ops::Range;
 
 /// The populations of the network that lives in a world.
 pub struct Places<'a> {
-    /// The name of each and the places of its neurons.
+    /// The name of each population and the places of its neurons.
     pub populations: &'a [(String, Range<usize>)],
     /// Δt in ms.
     pub dt_ms: f64,
@@ -15,10 +15,10 @@ pub struct Places<'a> {
 }
 
 impl Places<'_> {
-    /// The places of a population that the world needs, which must have a size that `fits`.
+    /// The places of a population that the world needs; its size must satisfy `fits`.
     ///
     /// # Errors
-    /// [`Error::Unknown`] if there is none, [`Error::Setting`] if it has another size; `expected` says which it should be.
+    /// [`Error::Unknown`] if there is no such population, [`Error::Setting`] if it has another size; `expected` describes the right one.
     pub fn of(&self, name: &str, fits: impl Fn(usize) -> bool, expected: &str) -> Result<Range<usize>> {
         let known = || self.populations.iter().map(|(name, _)| name.as_str());
         let found = self.populations.iter().find(|(known, _)| known == name);
@@ -29,7 +29,7 @@ impl Places<'_> {
         }
     }
 
-    /// The longest random time in whole steps; it can be 0.
+    /// The longest random time, in whole steps; it can be 0.
     pub(super) fn jitter(&self, key: &str, ms: f64) -> Result<u64> {
         let steps = (ms / self.dt_ms).round();
         expect((0.0..1e9).contains(&steps), &format!("world.{key}"), ms, "0 to 1e9 steps")?;

@@ -1,4 +1,4 @@
-//! What is reported of lives: rows of figures, and the curves and results made of them.
+//! The reports of lives: rows of figures, and the curves and results computed from them.
 
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ pub struct LifeRow {
     pub frozen: bool,
     /// The world's figures.
     pub figures: Vec<f64>,
-    /// Whether anything happened: the world was not over before.
+    /// Whether anything happened, since the world was not yet over.
     pub lived: bool,
 }
 
@@ -32,7 +32,7 @@ pub struct Curve {
     pub x_label: String,
     /// Its name.
     pub name: String,
-    /// Points: age in seconds or another quantity, ascending and not negative, and the value.
+    /// Points: the age in seconds, or another quantity that is not negative, in ascending order; and the value.
     pub points: Vec<(f64, f64)>,
 }
 

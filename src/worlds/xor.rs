@@ -142,7 +142,7 @@ impl World for XorWorld {
     }
 
     fn memory(&self) -> f64 {
-        // Two trains; their spikes are drawn in lists of as many indices.
+        // Two trains, and the lists of step indices from which their spikes are drawn.
         if self.own.code == Code::Temporal {
             2.0 * self.steps as f64 + 16.0 * self.own.spikes as f64
         } else {

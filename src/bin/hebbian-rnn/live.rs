@@ -142,7 +142,7 @@ fn summarise(args: &LiveArgs, lives: &Lives, folder: &Path, lived: f64, seconds:
     if rows.is_empty() {
         return Ok(writeln!(stdout(), "networks before learning: {}", folder.display())?);
     }
-    // Before anything is printed, which may fail.
+    // This comes before anything is printed, since printing can fail.
     let verdicts = verdicts(lives.setup(), &rows)?;
     let drawn = draw(folder, &lives.checkpoint()?, &rows);
     if args.json {

@@ -38,7 +38,7 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Marks an error in the request itself rather than in carrying it out: exit code 2.
+/// Marks an error in the request itself, rather than in carrying it out: exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("wrong usage")]
 struct Usage;
@@ -104,7 +104,7 @@ fn complain(error: anyhow::Error) -> ExitCode {
     // A missing file is not a usage error, whichever option names it.
     let missing = |cause: &Error| matches!(cause.root(), Error::Io { .. });
     let usage = request && !error.chain().any(|cause| cause.downcast_ref().is_some_and(missing));
-    // Results are printed with the error that printing returns; errors of files name theirs.
+    // Only printing results gives a bare I/O error; errors of files name the file.
     let printing = error.downcast_ref::<std::io::Error>().is_some();
     let mut text = String::from(if printing { "the results cannot be printed" } else { "" });
     for cause in error.chain().skip(usize::from(request)).map(ToString::to_string) {

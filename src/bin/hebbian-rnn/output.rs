@@ -23,7 +23,7 @@ pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
     Ok(writeln!(stdout(), "{}", serde_json::to_string_pretty(value)?)?)
 }
 
-/// Prints a table whose columns from `first_number` on hold numbers.
+/// Prints a table; the columns from `first_number` on hold numbers.
 pub fn print_table<const N: usize>(
     header: [&str; N],
     rows: impl Iterator<Item = [String; N]>,
@@ -33,7 +33,7 @@ pub fn print_table<const N: usize>(
     // Some cells are names from files.
     let rows = rows.map(|row| row.map(|cell| printable(&cell)));
     table.load_preset(presets::NOTHING).set_header(header).add_rows(rows);
-    // On a terminal, cells that would not fit are broken between words.
+    // On a terminal, cells that are too wide are broken between words.
     if let Some((Width(width), _)) = terminal_size_of(stdout()) {
         table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
     }
@@ -86,7 +86,7 @@ pub fn yes_no(yes: bool) -> String {
 
 /// Prints the scores, one row for each network.
 pub fn print_scores(scores: &[Score]) -> Result<()> {
-    // The error of a network that diverged may have dozens of digits.
+    // The error of a network that diverged can have dozens of digits.
     let error = |e: f64| if e.abs() < 1e6 { format!("{e:.3}") } else { format!("{e:.3e}") };
     let row = |s: &Score| {
         [s.network.to_string(), reached(s.criterion_trials), error(s.error), format!("{:.3}", s.fraction_correct)]
@@ -133,7 +133,7 @@ pub fn frozen_line(network: u64, frozen: Frozen) -> String {
     format!("network {network} {frozen}. It stays frozen in its previous state")
 }
 
-/// Opens devices; if the choice may surprise, explains it on stderr. An invalid name is a usage error.
+/// Opens devices; if the choice could surprise the user, explains it on stderr. An invalid name is a usage error.
 pub fn open_devices(names: &str) -> Result<Vec<Device>> {
     let ChosenDevices { devices, note } = hebbian_rnn::open_devices(&usage(parse_devices(names))?)?;
     if let Some(note) = note {
@@ -160,12 +160,12 @@ pub fn open_device(name: &str) -> Result<Device> {
     }
 }
 
-/// Marks an error as one of usage: exit code 2.
+/// Marks an error as a usage error: exit code 2.
 pub fn usage<T, E: Into<anyhow::Error>>(result: Result<T, E>) -> Result<T> {
     result.map_err(|error| error.into().context(Usage))
 }
 
-/// Marks an error as one of usage if the request is wrong, rather than a file.
+/// Marks an error as a usage error if the request is wrong, rather than a file.
 pub fn judged<T>(result: hebbian_rnn::Result<T>) -> Result<T> {
     match result {
         Err(error) if matches!(error.root(), Error::Usage(_) | Error::Setting { .. } | Error::Unknown { .. }) => {

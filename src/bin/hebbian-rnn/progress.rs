@@ -6,10 +6,10 @@ use std::io::{stderr, IsTerminal};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// How often a log gets a line.
+/// The time between two lines in a log.
 const EVERY: Duration = Duration::from_secs(30);
 
-/// The progress of work that comes in steps. Threads may share it.
+/// The progress of work that is done in steps. Threads can share it.
 pub struct Progress {
     bar: ProgressBar,
     /// `None` on a terminal.
@@ -20,7 +20,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Progress that starts at step `first` of `limit`; of work without a limit, that is `None`.
+    /// Progress that starts at step `first` of `limit`, which is `None` for work without a limit.
     pub fn new(steps: &'static str, first: u64, limit: Option<u64>) -> Self {
         let bar = limit.map_or_else(ProgressBar::no_length, ProgressBar::new);
         let style = ProgressStyle::with_template(&format!("{{bar:30}} {{pos}}/{{len}} {steps}  {{msg}}  {{eta}} left"));

@@ -1,4 +1,4 @@
-//! Reads a run's checkpoint; its task file may have moved.
+//! Reads a run's checkpoint, even if its task file has moved.
 
 use crate::console::say;
 use crate::output::usage;
@@ -13,12 +13,12 @@ use hebbian_rnn::{Checkpoint, Integrity, LifeCheckpoint, Own, Setup};
 use std::ops::Range;
 use std::path::Path;
 
-/// Which task file may replace the one that the networks were trained on.
+/// The task files that can replace the one on which the networks were trained.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Trials {
-    /// One with the same hash.
+    /// A file with the same hash.
     Same,
-    /// Any whose sizes fit.
+    /// Any file whose sizes fit.
     Any,
 }
 

@@ -1,4 +1,4 @@
-//! The path that `train` and `live` share: a run is started or continued, interrupted or finished.
+//! The code shared by `train` and `live`, from starting or continuing a run until it is interrupted or finished.
 
 use crate::console::say;
 use crate::output::{device_name, usage};
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-/// The options of both commands that say where a run is kept and how it begins.
+/// The options, common to both commands, that say where a run is kept and how it begins.
 pub struct Place<'a> {
     pub out: &'a Option<PathBuf>,
     pub config: &'a Option<PathBuf>,
@@ -24,7 +24,7 @@ pub struct Place<'a> {
     pub force: bool,
 }
 
-/// A kind of run: what differs between `train` and `live`.
+/// A kind of run: the differences between `train` and `live`.
 pub trait Kind: Persistent {
     /// The arguments of its command.
     type Args;
@@ -34,7 +34,7 @@ pub trait Kind: Persistent {
     const COMMAND: &'static str;
     /// The name of its turns.
     const TURNS: &'static str;
-    /// What starts from the beginning if there is no checkpoint yet.
+    /// The part of a message that says what starts from the beginning if there is no checkpoint yet.
     const STARTS: &'static str;
 
     fn place(args: &Self::Args) -> Place<'_>;
@@ -48,7 +48,7 @@ pub trait Kind: Persistent {
     /// The folder in which a new run is kept by default.
     fn new_folder(setup: &Self::Setup) -> Result<PathBuf>;
 
-    /// Lays settings, of which later ones take precedence, over a saved configuration or the defaults.
+    /// A saved configuration, or the defaults, overlaid with `settings`, of which later ones take precedence.
     fn resolve(
         args: &Self::Args,
         saved: Option<&Self::Config>,
@@ -58,10 +58,10 @@ pub trait Kind: Persistent {
     /// The devices on which it runs.
     fn open_devices(setup: &Self::Setup) -> Result<Vec<Device>>;
 
-    /// Adjusts the setup of a new run to its devices, and says what a user may want to know before it starts.
+    /// Adjusts the setup of a new run to its devices, and prints notices for the user before it starts.
     fn prepare(args: &Self::Args, setup: &mut Self::Setup, devices: &[Device]) -> Result<()>;
 
-    /// Says what a new run has done before its first turn.
+    /// Prints what a new run has done before its first turn.
     fn announce(_process: &Self) {}
 
     /// Reads a checkpoint to continue from, and refuses one that was changed.
@@ -75,7 +75,7 @@ pub trait Kind: Persistent {
 
     fn watch(process: &Self, progress: Arc<Progress>) -> Self::Watch;
 
-    /// What must be added to the command that continues a finished run.
+    /// The options that must be added to the command to continue a finished run.
     fn to_continue(process: &Self, reason: StopReason) -> String;
 
     /// How far a finished run has come, in words.
@@ -95,7 +95,7 @@ pub fn run<K: Kind>(args: &K::Args) -> Result<ExitCode> {
     let resumes = place.resume || place.resume_or_start && holds_a_run(&to_resume(named.as_ref())?);
     let (mut run, out, devices) =
         if resumes { resume::<K>(args, to_resume(named.as_ref())?)? } else { start::<K>(args)? };
-    // A process that was killed after its last checkpoint has drawn nothing.
+    // A process that was killed after its last checkpoint has not drawn its pictures.
     if let Some(reason) = run.process().finished().filter(|_| run.is_saved() && reported(&out)) {
         if let Some(why) = K::failure(run.process(), reason) {
             anyhow::bail!("{}: {why}", out.display());
@@ -130,7 +130,7 @@ pub fn run<K: Kind>(args: &K::Args) -> Result<ExitCode> {
     // The folder stays locked.
     let (process, _lock) = run.into_parts();
     let printed = K::summarise(args, process, &watch, progress.seconds(), &out);
-    // Whether or not anybody reads the results.
+    // The failure is reported even if the results could not be printed.
     if let Some(why) = failure {
         anyhow::bail!("{}: {why}", out.display());
     }

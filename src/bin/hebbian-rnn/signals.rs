@@ -1,5 +1,5 @@
-//! Ctrl-C, SIGTERM, SIGHUP, and SIGUSR1, which batch systems send ahead of a time limit, ask training to save and stop; a second
-//! Ctrl-C stops it at once.
+//! Signals. Ctrl-C, SIGTERM, SIGHUP and SIGUSR1, which batch systems send ahead of a time limit, ask training to save and stop; a
+//! second Ctrl-C stops it at once.
 
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -20,7 +20,7 @@ pub fn listen() -> Result<Arc<AtomicBool>> {
     let asked = Arc::new(AtomicBool::new(false));
     for signal in SIGNALS.into_iter().filter(|signal| !ignored(*signal)) {
         if signal == SIGINT {
-            // Runs before the flag is set, so it takes effect from the second Ctrl-C on.
+            // This handler runs before the flag is set, so it takes effect only from the second Ctrl-C on.
             flag::register_conditional_shutdown(signal, 130, asked.clone()).context("listening for Ctrl-C")?;
         }
         flag::register(signal, asked.clone()).with_context(|| format!("listening for signal {signal}"))?;

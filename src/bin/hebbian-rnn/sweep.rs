@@ -22,9 +22,9 @@ use std::sync::atomic::Ordering;
 
 /// The environment variables in which batch systems pass the index of an array job.
 const INDICES: [&str; 4] = ["SLURM_ARRAY_TASK_ID", "LSB_JOBINDEX", "PBS_ARRAY_INDEX", "SGE_TASK_ID"];
-/// The key that `networks` of a plan stands for.
+/// The key that `networks` in a plan sets.
 const NETWORKS: &str = "train.networks";
-/// Settings that are shown in a table.
+/// The number of settings shown in a table.
 const SHOWN: usize = 10;
 
 pub fn run(command: SweepCommand) -> Result<ExitCode> {

@@ -168,7 +168,7 @@ pub fn default_folder(task: &str, rule: &str) -> PathBuf {
     Path::new("runs").join(if usual { task.to_string() } else { format!("{task}-{rule}") })
 }
 
-/// Which weights were taken from a file, and which were not.
+/// A line that says which weights were taken from a file, and which were not.
 fn initial_line(initial: &InitialWeights) -> String {
     let mut parts = vec![initial.taken().join(", ")];
     let others = [("drawn, since the file lacks them", initial.drawn()), ("not used", initial.unused())];
@@ -238,7 +238,7 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, watch: &Watch, seconds: 
     Ok(())
 }
 
-/// The paths of the pictures and the page. Failing to write them gives a warning: the run itself is saved.
+/// Draws the pictures and writes the page; returns their paths. A failure to write them is only a warning: the run itself is saved.
 pub fn draw_and_report(checkpoint: &Checkpoint, scores: &[Score], out: &Path, log: bool) -> Vec<String> {
     let mut written = plot::draw(out, checkpoint, log).unwrap_or_else(|why| {
         say(format_args!("warning: no pictures: {why:#}; to draw them later: hebbian-rnn plot {}", out.display()));

@@ -77,13 +77,13 @@ struct Constants<'a> {
 /// The factors (post, pre) that a step leaves for a learning rule; x̄ is the running mean of x.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Factors {
-    /// None, and no x̄.
+    /// No factors, and no x̄.
     Nothing,
     /// post = x − x̄ and pre = r(t−1).
     Difference,
     /// Both of these cubed.
     Cube,
-    /// post = φ'(x) and pre = r(t−1), which is filtered, in the place of x̄, unless the rate leaks: `rflo`.
+    /// For `rflo`: post = φ'(x) and pre = r(t−1), which is filtered in `x_mean` unless the rate leaks.
     Slope,
     /// post = φ'(x), 0 for clamped neurons, and pre = r(t−1): what gradients need.
     Gradient,

@@ -22,9 +22,9 @@ pub(super) struct EpisodeFactors {
 /// Eligibilities, or sums of them.
 #[derive(Default)]
 pub(super) struct Sums {
-    /// Of w_rec, `[N, width]`; empty if it does not learn.
+    /// For w_rec, `[N, width]`; empty if it does not learn.
     pub recurrent: Vec<f32>,
-    /// Of w_out `[n_out, width]` and b_out `[n_out]`; empty if they do not learn.
+    /// For w_out `[n_out, width]` and b_out `[n_out]`; empty if they do not learn.
     pub w_out: Vec<f32>,
     pub b_out: Vec<f32>,
 }

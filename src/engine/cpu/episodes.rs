@@ -1,5 +1,5 @@
-//! Episodes in an environment. Those of a shard take their steps together; one that ends leaves, and the others go on
-//! without it. Each has its own arithmetic, so that nothing it computes depends on how long the others live.
+//! Episodes in an environment. The episodes of a shard take their steps together; one that ends leaves, and the others go on
+//! without it. Each has its own arithmetic, so its results do not depend on the lengths of the others.
 
 use super::advance::{advance, Row};
 use super::episode_factors::{EpisodeFactors, Sums, BLOCK};
@@ -157,7 +157,7 @@ struct Shard<'s> {
     /// The perturbations of a step, and room for what is not used, each `[width]`.
     xi: Vec<f32>,
     unused: Vec<f32>,
-    /// Of each episode, if anything learns.
+    /// The factors of each episode, if anything learns.
     factors: Vec<EpisodeFactors>,
     learn: bool,
     readout: bool,
@@ -210,7 +210,7 @@ impl<'s> Shard<'s> {
         }
     }
 
-    /// The steps of the network in a step of the environment, from what is seen to the outputs.
+    /// The steps of the network in a step of the environment, from the observations to the outputs.
     fn think(&mut self, step: usize, network_steps: usize) {
         for sub in 0..network_steps {
             self.step(step * network_steps + sub);
@@ -277,7 +277,7 @@ impl<'s> Shard<'s> {
     }
 }
 
-/// Lives all episodes of some shards to their end; they take their steps together.
+/// Runs all episodes of some shards to their end; they take their steps together.
 fn live(shards: &mut [Shard], mut rollout: Rollout) -> Result<Vec<Ended>> {
     let (k, limit) = (rollout.episodes.settings.network_steps, rollout.episodes.environment.limit());
     // If all steps of an episode have the same advantage, they need not be kept apart.

@@ -153,7 +153,7 @@ impl Results {
     }
 }
 
-/// Runs all trials of a batch, shard by shard; returns what each comes to, in order.
+/// Runs all trials of a batch, shard by shard; returns the result of each shard, in order.
 fn run<T: Send>(
     plan: &Plan,
     ensemble: &Ensemble,

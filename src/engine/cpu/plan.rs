@@ -119,7 +119,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Whether what is filtered back are gradients, and not the errors of `rflo`.
+    /// Whether gradients are filtered backward in time, rather than the errors of `rflo`.
     pub(super) fn differentiates(&self) -> bool {
         self.filters_back && self.learns == FusedRule::Nothing
     }
@@ -130,13 +130,13 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// How many trials of a network run together, and how many steps of factors are collected between products into the
-/// eligibility.
+/// The number of trials of a network that run together, and the number of steps whose factors are collected between products
+/// into the eligibility.
 ///
 /// Both depend on N and B alone, so results depend on nothing else. In small networks, few trials run together, so that
-/// w_rec, the eligibility and the factors of a shard stay in a core's own cache (about 2 MB at N = 200). In large ones,
-/// w_rec comes from farther away at every step, so many trials share it, and the eligibility is updated less often. The
-/// number of shards is even and their sizes are similar, so that two or four threads finish together.
+/// w_rec, the eligibility and the factors of a shard stay in a core's own cache (about 2 MB at N = 200). In large networks,
+/// w_rec must be fetched from slower memory at every step, so many trials share it, and the eligibility is updated less often.
+/// The number of shards is even and their sizes are similar, so that two or four threads finish together.
 pub(super) fn cut(neurons: usize, trials: usize) -> (usize, usize) {
     let (most, block) = match neurons {
         0..=256 => (6, 64),

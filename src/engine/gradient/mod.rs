@@ -1,6 +1,6 @@
 //! Backpropagation through time: the exact gradient, as a benchmark for the learning rules (docs/model.md,
-//! "Backpropagation beside the rules"). The fused CPU engine computes it where it can (`cpu/adjoint.rs`); the rest here does
-//! by candle's autograd, which is what that is tested against.
+//! "Backpropagation beside the rules"). The fused CPU engine computes it where it can (`cpu/adjoint.rs`). Everywhere else, candle's
+//! autograd computes it here; the fused version is tested against this one.
 //!
 //! A trial first runs without a graph, saving the state every few steps. Then, from the last piece to the first, each
 //! piece runs again with a graph, and the gradient from the following piece enters at its end. The result equals that
@@ -89,7 +89,7 @@ impl Gradient {
     }
 
     /// Runs a batch, shard by shard, and sums the gradients with respect to the `wanted` weights in the order of the
-    /// shards. Also returns the losses `[S, B]`. The fused adjoint does it where it can, else candle's graph.
+    /// shards. Also returns the losses `[S, B]`. The fused adjoint is used where it can, otherwise candle's graph.
     fn backpropagate(
         &self,
         ensemble: &Ensemble,

@@ -1,17 +1,17 @@
-//! The plastic synapses of neurons with escape noise, touched only by spikes: a matrix of all pairs, for rules that neither
-//! spikes nor rewards alone can move (all but `r-max`).
+//! The plastic synapses of neurons with escape noise, touched only by spikes: a matrix of all pairs, for rules in which neither
+//! spikes nor rewards alone can change a weight (all but `r-max`).
 //!
-//! Between two of its spikes an eligibility only decays, so a weight follows a known course. With S(t) the decay of a
-//! kernel's exponential since an epoch and C(t) = Σ gate(s) S(s), a weight is w + p C − q D: p and q are what the
-//! eligibility's two exponentials would have been at the epoch, and w is what makes the sum right. Bounds hold whenever a
-//! synapse is used or its epoch ends.
+//! Between two spikes at a synapse its eligibility only decays, so its weight follows a known course. With S(t) the decay of a
+//! kernel's exponential since the start of an epoch and C(t) = Σ gate(s) S(s) (D for the other exponential), a weight is
+//! w + p C − q D. Here p and q are the values that the eligibility's two exponentials would have had at the start of the epoch, and w
+//! is the constant that makes the sum right. Bounds are applied whenever a synapse is used or its epoch ends.
 
 use super::whole_table::SMALLEST;
 use super::{double, single, PlasticState};
 use crate::model::Synapses;
 use crate::rules::{EscapeRate, Filter};
 
-/// Traces of arrived spikes are forgotten when they have decayed to this.
+/// Traces of spikes that have arrived are forgotten once they have decayed to this.
 const FORGOTTEN: f64 = 1e-6;
 /// An epoch ends when an exponential has decayed to this.
 const EPOCH: f64 = 1e-3;
@@ -19,7 +19,7 @@ const EPOCH: f64 = 1e-3;
 /// All synapses, by pre-, then by postsynaptic neuron.
 pub(super) struct EscapeEvents {
     pub rule: EscapeRate,
-    /// Whether own spikes end the effect of what arrived before.
+    /// Whether a neuron's own spikes end the effect of earlier input.
     resets: bool,
     to: usize,
     bounds: (f32, f32),
@@ -35,18 +35,19 @@ pub(super) struct EscapeEvents {
     is_active: Vec<bool>,
     /// Their traces now.
     now: Vec<[f32; 2]>,
-    /// The step in the block, from 1, and that of the last spike of each pre- and of each postsynaptic neuron.
+    /// The step in the block, from 1, and the step of the last spike of each presynaptic and of each postsynaptic neuron.
     step: usize,
     last_pre: Vec<usize>,
     last_post: Vec<usize>,
-    /// The fraction left after this many steps, in both exponentials; nothing after the last of them.
+    /// The fraction of a trace left after k steps, in both exponentials; 0 beyond the end of the list.
     decay: Vec<[f32; 2]>,
     /// P⁻ of each postsynaptic neuron.
     post: Vec<f32>,
 }
 
-/// One synapse. What the spikes that count have left is that of all, minus `ended` and what has decayed of it since the
-/// postsynaptic neuron's last spike or, without one, since the block began.
+/// One synapse. Its trace is that of the presynaptic neuron's spikes in this block, minus what is left of `ended`. `ended` is the part
+/// that the postsynaptic neuron's last spike ended, and decays from that spike on. If there was none, it is minus the synapse's trace
+/// at the start of the block, and decays from there.
 #[derive(Clone, Copy, Default)]
 struct Held {
     w: f32,
@@ -63,8 +64,8 @@ impl Held {
 }
 
 impl EscapeEvents {
-    /// The table of synapses in ascending order, if they connect all of `from` neurons to all of `to` and the rule leaves them
-    /// alone where there are no spikes.
+    /// The table of synapses in ascending order, if they connect all of `from` neurons to all of `to` and the rule changes only
+    /// synapses with spikes.
     pub fn new(
         rule: EscapeRate,
         synapses: &Synapses,
@@ -110,8 +111,8 @@ impl EscapeEvents {
         }
     }
 
-    /// Applies the rule after a step in which spikes of `arrived` came and the neurons `fired`; `gate` is the third factor
-    /// times the rate.
+    /// Applies the rule after a step in which spikes of the neurons `arrived` came and the neurons `fired` spiked; `gate` is the third
+    /// factor times the learning rate.
     pub fn apply(&mut self, gate: f64, arrived: &[u32], fired: &[u32]) {
         let EscapeRate { response, eligibility, depression, .. } = self.rule;
         self.step += 1;
@@ -177,7 +178,7 @@ impl EscapeEvents {
         [slow * decay[0], fast * decay[1]]
     }
 
-    /// Lists what the active presynaptic neurons have left, without those that have nothing left.
+    /// Lists the traces of the active presynaptic neurons, and drops neurons whose trace has vanished.
     fn forget(&mut self) {
         let mut active = std::mem::take(&mut self.active);
         active.retain(|pre| {
@@ -195,7 +196,7 @@ impl EscapeEvents {
         }
     }
 
-    /// Adds to the eligibility of a synapse, whose weight is brought up to date.
+    /// A function that adds to the eligibility of a synapse and brings its weight up to date.
     fn adder(&self) -> impl Fn(&mut Held, f32) + use<> {
         let ([c, d], bounds) = (self.gated.map(|sum| sum as f32), self.bounds);
         let fed = if self.rule.eligibility.fast.is_some() { 1.0 } else { 0.0 };

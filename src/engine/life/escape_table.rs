@@ -1,5 +1,5 @@
-//! The plastic synapses of neurons with escape noise, whose rules move every synapse in every step: matrices, 0 where there
-//! is no synapse, in one pass.
+//! The plastic synapses of neurons with escape noise, for rules that change every synapse in every step: matrices, 0 where there
+//! is no synapse, updated in one pass.
 
 use super::whole_table::{deliver_rows, SMALLEST};
 use super::{double, single, PlasticState};
@@ -18,12 +18,12 @@ pub(super) struct EscapeTable {
     /// As in [`crate::rules::SynapseRule::variables`].
     variables: [Vec<f32>; 4],
     bounds: (f32, f32),
-    /// Whether own spikes end the effect of what arrived before.
+    /// Whether a neuron's own spikes end the effect of earlier input.
     resets: bool,
     /// P⁻ of each postsynaptic neuron.
     post: Vec<f32>,
-    /// Factors of a step for each postsynaptic neuron: of what its synapses hold, of what arrives, and what an own spike
-    /// leaves of the former.
+    /// The factors of a step for each postsynaptic neuron: for the traces of its synapses, for the arriving input, and the fraction of
+    /// the former that the neuron's own spike leaves.
     factors: [Vec<f32>; 3],
 }
 
@@ -61,8 +61,8 @@ impl EscapeTable {
         deliver_rows(&self.weight, fired, input);
     }
 
-    /// Applies the rule after a step in which `x` arrived and the neurons fired `f` with a `probability`; `gate` is the
-    /// third factor times the rate.
+    /// Applies the rule after a step in which `x` arrived and the neurons fired `f` with a `probability`; `gate` is the third factor
+    /// times the learning rate.
     pub fn apply(&mut self, rule: &EscapeRate, gate: f64, x: &[f32], (f, probability): (&[f32], &[f32])) {
         let (a_minus, decay) = rule.depression.map_or((0.0, 0.0), |(a, decay)| (a as f32, decay as f32));
         let [held, arrived, kept] = &mut self.factors;
@@ -102,7 +102,7 @@ struct Apply<'a> {
     x: &'a [f32],
 }
 
-/// The decays of both exponentials and the factor of their difference; a missing one is never fed.
+/// The decays of both exponentials and the factor of their difference; a missing exponential never receives input.
 fn constants(filter: &Filter) -> (f32, f32, f32, f32) {
     let fed = if filter.fast.is_some() { 1.0 } else { 0.0 };
     (filter.slow as f32, filter.fast.unwrap_or(0.0) as f32, fed, filter.scale as f32)

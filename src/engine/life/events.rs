@@ -50,7 +50,7 @@ struct Body {
     neurons: Vec<Vec<Vec<f32>>>,
     /// The outputs of all neurons, the newest first, and a spare one for the next step.
     outputs: VecDeque<Vec<f32>>,
-    /// The neurons of each population that fired, counted from its first; by step, the newest first, and spare lists.
+    /// The neurons of each population that fired, counted from its first neuron, by step, the newest first; and spare lists.
     fired: VecDeque<Vec<Vec<u32>>>,
     projections: Vec<Projection>,
     reward: f64,
@@ -59,7 +59,7 @@ struct Body {
     /// Spikes of each neuron in this block.
     counts: Vec<u32>,
     input: Vec<f32>,
-    /// Input that outlasts spikes of neurons which also have other input.
+    /// Input that outlasts a neuron's spike, to neurons that also have input that does not.
     lasting: Vec<f32>,
     uniform: Vec<f32>,
     /// The rates of the population whose synapses are being delivered.
@@ -99,7 +99,7 @@ impl Body {
         })
     }
 
-    /// Everything that the next block needs. Between blocks, all synapses are up to date.
+    /// Everything on which the next block depends. Between blocks, all synapses are up to date.
     fn state(&self) -> LifeState {
         let of = |projection: &Projection| {
             let synapses = Synapses { weight: projection.weights(), ..projection.synapses.clone() };
@@ -167,7 +167,7 @@ impl Body {
         }
     }
 
-    /// Moves the neurons of all populations.
+    /// Updates the neurons of all populations.
     fn advance(&mut self, setup: &LifeSetup, frozen: bool, drawn: &mut Drawn) {
         let mut r = self.outputs.pop_back().unwrap_or_default();
         let mut fired = self.fired.pop_back().unwrap_or_default();
@@ -207,7 +207,7 @@ fn fired_in(r: &[f32], spikes: bool) -> Vec<u32> {
     fired
 }
 
-/// Adds the indices of the neurons that fired, of each as often as it did.
+/// Adds the indices of the neurons that fired, each as often as it fired.
 fn list_fired(r: &[f32], fired: &mut Vec<u32>) {
     for (chunk, first) in r.chunks(16).zip((0..).step_by(16)) {
         if chunk.iter().fold(0, |any, r| any | r.to_bits()) != 0 {

@@ -1,16 +1,16 @@
-//! Engines of lives. Weights move at every step, so a life cannot be cut into trials that run side by side; many lives
-//! can.
+//! Engines of lives. Weights change at every step, so a life cannot be cut into trials that run side by side; instead, many lives
+//! run side by side.
 //!
-//! A step s, in either engine:
+//! Either engine makes a step s as follows:
 //!
-//! 1. the world stimulates; spikes and rates of step s − delay arrive with the weights as they are;
-//! 2. pairs of spikes up to step s − 1 change the eligibility, or with the reward of step s − 1 the weights;
-//! 3. at the end of a period the eligibility moves the weights, gated by reward or dopamine, and decays;
-//! 4. the neurons move; the world sees their outputs and gives the reward;
-//! 5. rules for rates move the weights by this reward.
+//! 1. the world stimulates; spikes and rates of step s − delay arrive, multiplied by the present weights;
+//! 2. pairs of spikes up to step s − 1 change the eligibility or, with the reward of step s − 1, the weights;
+//! 3. at the end of a period the eligibility changes the weights, gated by reward or dopamine, and decays;
+//! 4. the neurons are updated; the world sees their outputs and gives the reward;
+//! 5. rules for rates change the weights by this reward.
 //!
-//! `reference.rs` does this with plain candle operations for all lives at once; `events.rs`, on the CPU, one life after
-//! another on each thread, touching a synapse only when a spike does, or the rows and columns of an all-to-all matrix.
+//! `reference.rs` does this with plain candle operations for all lives at once. `events.rs` runs on the CPU, one life after
+//! another on each thread; it touches only the synapses that a spike reaches or, in an all-to-all matrix, their rows and columns.
 
 mod escape_events;
 mod escape_table;
@@ -45,25 +45,25 @@ pub struct LifeState {
     pub outputs: Vec<Vec<f64>>,
     /// The synapses of each projection.
     pub synapses: Vec<Synapses>,
-    /// The data that the rule of each projection keeps; empty if its weights are fixed.
+    /// The data that each projection's rule keeps; empty if its weights are fixed.
     pub plastic: Vec<PlasticState>,
     /// The reward that acts in the next step.
     pub reward: f64,
     /// The data that the world keeps.
     pub world: Value,
-    /// The membrane potential of each of [`LifeRecord::membranes`] in each step since the lives were started or resumed: not part
-    /// of a checkpoint.
+    /// The membrane potential of each neuron in [`LifeRecord::membranes`], in each step since the lives were started or resumed. Not
+    /// part of a checkpoint.
     pub membranes: Vec<Vec<f64>>,
     /// The trajectory of a body, [`WorldState::trail`](crate::WorldState::trail): not part of a checkpoint.
     pub trail: Vec<Vec<[f64; 3]>>,
 }
 
-/// What is recorded of lives besides what their future depends on.
+/// What to record of lives, in addition to the state on which their future depends.
 #[derive(Clone, Debug, Default)]
 pub struct LifeRecord {
-    /// The number of steps whose outputs are kept, the newest: [`LifeState::outputs`].
+    /// The number of most recent steps whose outputs are kept in [`LifeState::outputs`].
     pub steps: usize,
-    /// The neurons whose membrane potentials are kept, counted from the first of the network: [`LifeState::membranes`].
+    /// The neurons whose membrane potentials are kept in [`LifeState::membranes`], counted from the first of the network.
     pub membranes: Vec<usize>,
 }
 
@@ -71,8 +71,8 @@ pub struct LifeRecord {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PlasticState {
-    /// The values that the rule keeps for each synapse: `[variable][synapse]`, such as its eligibility, or the change
-    /// of its weight that is held back.
+    /// The variables that the rule keeps for each synapse, `[variable][synapse]`, such as its eligibility, or a change of its weight
+    /// that is held back.
     pub synaptic: Vec<Vec<f64>>,
     /// The trace P⁺ of each presynaptic neuron.
     pub pre: Vec<f64>,
@@ -82,9 +82,9 @@ pub struct PlasticState {
     pub level: Vec<f64>,
 }
 
-/// Lets networks live.
+/// An engine, which simulates lives.
 pub trait LifeEngine: Send {
-    /// Lives through `blocks` blocks, of which the first has the number `first`. The rows are those of each network.
+    /// Simulates `blocks` blocks, starting with block number `first`. Returns the rows of each network.
     ///
     /// # Errors
     /// If an operation on tensors fails.
@@ -115,8 +115,8 @@ pub(crate) fn check_memory(setup: &LifeSetup, record: &LifeRecord, device: &Devi
         Connect::InDegree(n) => n as f64 * setup.circuit.ends(k).1.len() as f64,
         Connect::OutDegree(n) => n as f64 * setup.circuit.ends(k).0.len() as f64,
     };
-    // A synapse: its ends, weight and eligibility in the state, while it is drawn, and in the engine. A pair: an element of
-    // each matrix of the plain engine and of what one step makes of them.
+    // A synapse has two ends, a weight and an eligibility, in the state, while it is drawn, and in the engine. A pair of neurons has an
+    // element in each matrix of the plain engine, and in the matrices that a step computes from these.
     let all = 0..setup.rules.len();
     let wiring: f64 = all.clone().map(|k| 80.0 * synapses(k)).sum();
     let escape = |k: &usize| matches!(setup.fused_rule(*k), Some(FusedSynapseRule::EscapeRate(_)));
@@ -169,7 +169,7 @@ pub(crate) fn newborn(setup: &LifeSetup, network: u64) -> Result<LifeState> {
     })
 }
 
-/// The population and the place there of each neuron whose membrane potential is recorded.
+/// The population of each neuron whose membrane potential is recorded, and its place in that population.
 fn watched(setup: &LifeSetup, record: &LifeRecord) -> Vec<(usize, usize)> {
     record.membranes.iter().filter_map(|neuron| setup.circuit.place(*neuron)).collect()
 }
@@ -200,11 +200,10 @@ fn world_of(setup: &LifeSetup, network: u64, state: &mut LifeState) -> Result<Bo
     Ok(world)
 }
 
-/// The engine for networks that have these states.
+/// The engine for networks in these states.
 ///
 /// # Errors
-/// [`crate::Error::Content`] if the state of a world belongs to another one; [`crate::Error::Tensors`] if the device
-/// fails.
+/// [`crate::Error::Content`] if a world's state belongs to another world; [`crate::Error::Tensors`] if the device fails.
 pub(crate) fn start_lives(
     setup: &LifeSetup,
     mut states: Vec<LifeState>,

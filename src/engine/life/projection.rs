@@ -1,4 +1,4 @@
-//! The synapses of one projection of one network in the fused engine, in the table that suits them and their rule.
+//! The synapses of one projection of one network in the fused engine, stored in the table that suits them and their rule.
 
 use super::escape_events::EscapeEvents;
 use super::escape_table::EscapeTable;
@@ -21,11 +21,11 @@ pub(super) struct Projection {
     populations: (usize, usize),
     pre: Range<usize>,
     post: Range<usize>,
-    /// In steps.
+    /// The delay in steps.
     delay: usize,
 }
 
-/// A table of synapses, with its rule and what the rule keeps.
+/// A table of synapses, with its rule and the data that the rule keeps.
 #[allow(clippy::large_enum_variant)] // A life has a handful of them.
 enum Kind {
     Fixed(SpikeTable),
@@ -48,11 +48,11 @@ struct Explorer {
 pub(super) struct Past<'a> {
     /// The outputs of all neurons, the newest first.
     pub outputs: &'a VecDeque<Vec<f32>>,
-    /// The neurons of each population that fired; by step, the newest first.
+    /// The neurons of each population that fired, by step, the newest first.
     pub fired: &'a VecDeque<Vec<Vec<u32>>>,
     /// The newest reward.
     pub reward: f64,
-    /// The step since birth, and the one in the block, both from 0.
+    /// The step since birth, and the step in the block, both from 0.
     pub now: u64,
     pub step: usize,
     pub frozen: bool,
@@ -105,7 +105,7 @@ impl Projection {
         Projection { kind, populations: (from, to), pre, post, delay: setup.delays[k], synapses }
     }
 
-    /// Adds what arrives to the `input` of all neurons, and applies the pairs of spikes up to the step before.
+    /// Adds the arriving spikes or rates to the `input` of all neurons, and applies the pairs of spikes up to the previous step.
     pub fn deliver(&mut self, past: &Past, input: &mut [f32], rates: &mut Rates) {
         let (from, to) = self.populations;
         let input = &mut input[self.post.clone()];
@@ -145,8 +145,8 @@ impl Projection {
         }
     }
 
-    /// Applies the rules that act by the reward of the step, after the neurons have moved. `probability` gives the
-    /// probability of a spike of each neuron of a population, if it is known; `coin` tosses one.
+    /// Applies the rules that use the reward of this step, after the neurons have been updated. `probability` gives each neuron's
+    /// probability of spiking in a population, if it is known; `coin` tosses a coin.
     pub fn learn<'a>(
         &mut self,
         past: &Past,
@@ -234,7 +234,7 @@ impl Projection {
 }
 
 impl Explorer {
-    /// Moves the weights by the reward of this step.
+    /// Changes the weights by the reward of this step.
     fn learn(
         &mut self,
         table: &mut RateTable,

@@ -1,5 +1,5 @@
-//! Lives in plain candle operations, all networks at once, on every device: what the fused engine is tested against, and
-//! what runs neuron models and rules that it does not know.
+//! Lives in plain candle operations, all networks at once, on every device. The fused engine is tested against it, and it also runs
+//! the neuron models and rules that the fused engine does not support.
 
 use super::{begin, draws, watched, world_of, Drawn, LifeEngine, LifeRecord, LifeState, PlasticState};
 use crate::error::Result;
@@ -30,7 +30,7 @@ pub(super) struct Reference {
 }
 
 struct Projection {
-    /// Of each network.
+    /// The synapses of each network.
     synapses: Vec<Synapses>,
     plastic: PlasticSynapses,
 }
@@ -156,7 +156,7 @@ impl Reference {
         Ok(seen)
     }
 
-    /// Applies the rule of projection `k` in a step in which `arrived` came, with the `newest` outputs of all neurons.
+    /// Applies the rule of projection `k` in a step with the input `arrived` and the `newest` outputs of all neurons.
     fn learn(&mut self, k: usize, (arrived, newest): (&Tensor, &Tensor), now: u64, drawn: &mut [Drawn]) -> Outcome<()> {
         let setup = &self.setup;
         let (Some(rule), (_, from, to)) = (&setup.rules[k], &setup.circuit.projections[k]) else { return Ok(()) };

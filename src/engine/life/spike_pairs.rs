@@ -23,14 +23,14 @@ pub(super) struct Pairs<'a> {
     pub gate: f32,
     /// The step in the block, from 1.
     pub step: u32,
-    /// The outputs of the step before, in which a spike is 1.
+    /// The outputs of the previous step, in which a spike is 1.
     pub pre: &'a [f32],
     pub post: &'a [f32],
 }
 
 impl Pairs<'_> {
-    /// Moves the traces and applies all pairs to the synapses; with `input`, also delivers the presynaptic spikes, with
-    /// the weights of before.
+    /// Updates the traces and applies all pairs to the synapses; with `input`, also delivers the presynaptic spikes, using the weights
+    /// from before these pairs.
     pub fn apply(
         &self,
         table: &mut SpikeTable,
@@ -53,7 +53,7 @@ impl Pairs<'_> {
             Some(scale) => synapse.eligibility += zeta * scale,
             None => synapse.weight = pending.bounded(synapse.weight + self.gate * zeta),
         };
-        // Pairs of this step's presynaptic spikes, also with this step's postsynaptic ones.
+        // Pairs of this step's presynaptic spikes, including those with this step's postsynaptic spikes.
         for pre in fired_pre {
             let trace = p.at(*pre, seen);
             let places = table.of(*pre);

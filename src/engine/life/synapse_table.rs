@@ -1,5 +1,5 @@
-//! The synapses of a projection, stored for whoever touches them: by presynaptic neuron if spikes arrive, with an index
-//! by postsynaptic neuron; by postsynaptic neuron if rates do.
+//! The synapses of a projection, in the order in which they are used: by presynaptic neuron, with an index by postsynaptic neuron, if
+//! spikes arrive; by postsynaptic neuron if rates arrive.
 
 use crate::model::Synapses;
 use crate::rules::PairRule;
@@ -16,7 +16,7 @@ pub(super) struct Synapse {
 
 /// Synapses of spiking neurons.
 pub(super) struct SpikeTable {
-    /// The first synapse of each presynaptic neuron, and the end.
+    /// The place of the first synapse of each presynaptic neuron, then the number of synapses.
     pub first: Vec<u32>,
     pub synapses: Vec<Synapse>,
     /// The first entry in `onto` of each postsynaptic neuron, and the end; empty if weights are fixed.
@@ -69,12 +69,12 @@ impl SpikeTable {
     }
 }
 
-/// What happened to all synapses of a projection since they were last brought up to date together: at the end of period
-/// k the third factor was g_k, so a synapse with eligibility z at the end of period a, which no spike has touched until
-/// period b, has gained z Σ_{k=a}^{b−1} g_k ρ^(k−a), and its eligibility is z ρ^(b−a).
+/// The third factors since all synapses of a projection were last brought up to date together. At the end of period k the third
+/// factor was g_k. If a synapse had eligibility z at the end of period a, and no spike has touched it until period b, its weight has
+/// gained z Σ_{k=a}^{b−1} g_k ρ^(k−a), and its eligibility is z ρ^(b−a).
 ///
-/// All g_k since then have the same sign, so the weight has moved one way only, and bounding it now gives what bounding
-/// it at every period would have.
+/// All g_k since then have the same sign, so the weight has moved in one direction only: bounding it now gives the same weight as
+/// bounding it at every period.
 pub(super) struct Pending {
     /// For each b from 0 to now: Σ_{k<b} g_k ρ^k and ρ^(−b).
     sums: Vec<(f64, f64)>,
@@ -123,7 +123,7 @@ impl Pending {
         synapse.eligibility = z * self.decays[now - last];
     }
 
-    /// The end of a period with the third factor `gate`. Synapses are brought up to date first if they must be.
+    /// Ends a period with the third factor `gate`. Synapses are brought up to date first if necessary.
     pub fn end_period(&mut self, gate: f64, table: &mut SpikeTable) {
         if gate * self.sign < 0.0 || self.now() + 1 >= self.powers.len() {
             self.catch_up(table);
@@ -199,7 +199,7 @@ impl Traces {
 }
 
 /// Synapses of rate neurons. Postsynaptic neurons with about as many synapses form a group, whose k-th synapses lie side
-/// by side: one pass adds them all. Rows that are shorter are filled up with weights of 0 from a neuron that is silent.
+/// by side: one pass adds them all. Shorter rows are filled up with weights of 0 from a silent neuron.
 pub(super) struct RateTable {
     groups: Vec<Group>,
     /// Presynaptic neurons.
@@ -221,10 +221,10 @@ struct Group {
 /// The most neurons in a group.
 const LANES: usize = 32;
 
-/// The most rate neurons that can project: one less than a 16-bit index reaches.
+/// The largest number of rate neurons that can project: one less than a 16-bit index can address.
 pub(super) const MOST_RATES: usize = u16::MAX as usize;
 
-/// The rates of a population, with room for any 16-bit index, which then needs no check. The last one is always 0.
+/// The rates of a population, with room for any 16-bit index, so that indices need no check. The last rate is always 0.
 pub(super) type Rates = [f32; MOST_RATES + 1];
 
 impl RateTable {

@@ -1,5 +1,5 @@
 //! The plastic synapses of a projection that connects every spiking neuron with every other one: a matrix, in which
-//! spikes change whole rows and columns. Where reward is rare, so is a pass over all of them.
+//! spikes change whole rows and columns. Where reward is rare, passes over the whole matrix are rare too.
 
 use super::{single, PlasticState};
 use crate::model::Synapses;
@@ -10,7 +10,7 @@ use pulp::{Arch, Simd, WithSimd};
 pub(super) struct WholeTable {
     to: usize,
     weight: Vec<f32>,
-    /// The eligibilities divided by `scale`, which alone decays; empty if the rule has none.
+    /// The eligibilities divided by `scale`; only `scale` decays. Empty if the rule has no eligibility.
     eligibility: Vec<f32>,
     scale: f64,
     bounds: (f32, f32),
@@ -31,7 +31,7 @@ pub(super) struct WholePairs<'a> {
     pub gate: f64,
     /// Whether a period of the rule ends with this step.
     pub due: bool,
-    /// The outputs of the step before, in which a spike is 1, and who fired.
+    /// The outputs of the previous step, in which a spike is 1, and the neurons that fired.
     pub pre: (&'a [f32], &'a [u32]),
     pub post: (&'a [f32], &'a [u32]),
 }
@@ -60,7 +60,7 @@ impl WholeTable {
         deliver_rows(&self.weight, fired, input);
     }
 
-    /// Moves the traces, applies all pairs of spikes, and at the end of a period moves the weights by the eligibilities.
+    /// Updates the traces, applies all pairs of spikes, and at the end of a period changes the weights by the eligibilities.
     pub fn apply(&mut self, pairs: &WholePairs) {
         Arch::new().dispatch(Apply { table: self, pairs });
     }
@@ -84,7 +84,7 @@ impl WholeTable {
     }
 }
 
-/// Adds the rows of neurons that fired, of a matrix of weights, to the input.
+/// Adds those rows of a weight matrix to the input whose neurons fired.
 pub(super) fn deliver_rows(weight: &[f32], fired: &[u32], input: &mut [f32]) {
     for pre in fired {
         let row = &weight[*pre as usize * input.len()..][..input.len()];

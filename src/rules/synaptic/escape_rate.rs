@@ -1,4 +1,4 @@
-//! Rules for neurons with escape noise, which spike at random with a probability that the rule knows: `r-max`, `td-ltp`
+//! Rules for neurons with escape noise, which spike at random with a probability that the rule can use: `r-max`, `td-ltp`
 //! and `td-stdp` (Frémaux et al. 2013, eqs 36, 17 and 35).
 //!
 //! With x_j an arriving presynaptic spike, h_ij what the spikes that arrived at a synapse since its neuron's own last spike

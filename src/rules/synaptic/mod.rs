@@ -1,11 +1,11 @@
 //! Learning rules of lives: they change the weights of a projection at every step.
 //!
-//! `pair_stdp.rs` has the rules for any spikes, which are one equation with different parameters; `escape_rate.rs` those for
-//! neurons that spike with a known probability; `exploratory.rs` the one for rates. `third.rs` is the third factor of
-//! several.
+//! `pair_stdp.rs` has the rules for any spiking neurons, which are one equation with different parameters; `escape_rate.rs` has the
+//! rules for neurons that spike with a known probability; `exploratory.rs` has the rule for rates. `third.rs` is the third factor,
+//! which several rules share.
 //!
-//! To add one, write a file with a type that implements [`SynapseRule`] and a [`SynapseRuleInfo`] that describes it, and add
-//! that to [`SYNAPSE_RULES`]. Lives with it run on plain operations until the fused kernels know it
+//! To add a rule, write a file with a type that implements [`SynapseRule`] and a [`SynapseRuleInfo`] that describes it, and add
+//! the latter to [`SYNAPSE_RULES`]. Lives with the new rule run on plain operations until the fused kernels support it
 //! ([`SynapseRule::fused`]).
 
 mod escape_rate;
@@ -36,20 +36,20 @@ pub trait SynapseRule: Send + Sync {
     fn needs(&self) -> Needs {
         Needs::Nothing
     }
-    /// The names of what it keeps for each synapse besides the weight, such as an eligibility; 0 at birth.
+    /// The names of the variables that it keeps for each synapse besides the weight, such as an eligibility; they are 0 at birth.
     fn variables(&self) -> Vec<&str> {
         Vec::new()
     }
-    /// Whether it keeps a trace for each presynaptic and for each postsynaptic neuron; 0 at birth.
+    /// Whether it keeps a trace for each presynaptic and for each postsynaptic neuron; traces are 0 at birth.
     fn traces(&self) -> (bool, bool) {
         (false, false)
     }
-    /// Whether it acts before the neurons move, on the outputs and the reward of the step before; if not, after they have
-    /// moved, on those of the step itself.
+    /// Whether it acts before the neurons are updated, on the outputs and the reward of the previous step. Otherwise it acts after
+    /// they are updated, on those of the step itself.
     fn looks_back(&self) -> bool {
         false
     }
-    /// Changes the weights, and what is kept, in a step in which weights are not frozen.
+    /// Changes the weights, the variables and the traces in a step in which weights are not frozen.
     ///
     /// # Errors
     /// If an operation on tensors fails.
@@ -60,7 +60,7 @@ pub trait SynapseRule: Send + Sync {
     }
 }
 
-/// The rules that the fused kernels know.
+/// The rules that the fused kernels support.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum FusedSynapseRule {
@@ -92,7 +92,7 @@ pub struct SynapseRuleInfo {
     pub name: &'static str,
     /// A one-line description with the source.
     pub summary: &'static str,
-    /// The papers that it rests on.
+    /// The papers on which it is based.
     pub papers: &'static [&'static Paper],
     /// Its equation in each step, in the symbols of docs/spiking.md.
     pub equation: &'static str,

@@ -11,7 +11,7 @@ pub struct PlasticSynapses {
     pub mask: Tensor,
     /// The weights.
     pub weight: Tensor,
-    /// What is kept for each synapse: [`SynapseRule::variables`](crate::SynapseRule::variables).
+    /// The variables of each synapse: [`SynapseRule::variables`](crate::SynapseRule::variables).
     pub synaptic: Vec<Tensor>,
     /// The trace of each presynaptic neuron, if the rule keeps one.
     pub pre: Option<Tensor>,
@@ -25,7 +25,7 @@ pub struct PlasticSynapses {
     pub resets: bool,
 }
 
-/// What a rule sees in a step.
+/// The quantities on which a rule acts in a step.
 #[non_exhaustive]
 pub struct SynapseMoment<'a> {
     /// The presynaptic outputs that arrive in this step.

@@ -49,7 +49,7 @@ impl ThirdFactor {
     }
 }
 
-/// The third factor of rules that know a time constant of the expected reward; 0: no reward is expected.
+/// The third factor of rules that have a time constant of the expected reward; 0: no reward is expected.
 pub(super) fn factor(expected_reward_ms: f64, dt_ms: f64) -> Result<ThirdFactor> {
     not_negative("expected_reward_ms", expected_reward_ms)?;
     let decay = libm::exp(-dt_ms / expected_reward_ms);

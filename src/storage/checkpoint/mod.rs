@@ -1,4 +1,4 @@
-//! Checkpoints on disk: one safetensors file with everything the next update reads.
+//! Checkpoints on disk: one safetensors file with everything on which the next update depends.
 //!
 //! A file is written beside its target, synced, and renamed over it, so a reader finds either the old file or the new
 //! one, never a partial one. The only metadata key, `hebbian_rnn`, holds JSON: format version, program version,

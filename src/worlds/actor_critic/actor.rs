@@ -1,4 +1,4 @@
-//! The action that actor neurons vote for (Frémaux et al. 2013, eqs 29 to 32).
+//! The action for which actor neurons vote (Frémaux et al. 2013, eqs 29 to 32).
 
 use crate::error::Result;
 use crate::ranges::number;
@@ -28,9 +28,9 @@ impl Actor {
         number("world.actor.excitation", self.excitation)
     }
 
-    /// w_kk' between two of `n` neurons with this lateral coupling; `sum` is that of neuron k with all others.
-    pub(super) fn lateral(&self, lateral: f64, sum: f64, n: usize) -> f64 {
-        self.inhibition / n as f64 + if sum > 0.0 { self.excitation * lateral / sum } else { 0.0 }
+    /// w_kk' between two of `n` neurons with this lateral `coupling`; `sum` is the summed coupling of neuron k with all others.
+    pub(super) fn lateral(&self, coupling: f64, sum: f64, n: usize) -> f64 {
+        self.inhibition / n as f64 + if sum > 0.0 { self.excitation * coupling / sum } else { 0.0 }
     }
 }
 

@@ -1,4 +1,4 @@
-//! One network in its trials: what it does, what comes of it, and the reward that it learns from.
+//! One network in its trials: its actions, their results, and the reward from which it learns.
 
 use super::actor::Voting;
 use super::critic::Prediction;

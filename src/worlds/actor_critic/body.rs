@@ -17,7 +17,7 @@ pub(super) struct Transition {
     pub end: Option<bool>,
 }
 
-/// A body: its parameters and what follows from them. Its state is a list of numbers, such as position and velocity.
+/// A body: its parameters and how it moves. Its state is a list of numbers, such as position and velocity.
 pub(super) trait Body: Send + Sync {
     /// Checks its parameters, keys of the table `world.body`.
     fn check(&self) -> Result<()>;
@@ -25,11 +25,11 @@ pub(super) trait Body: Send + Sync {
     fn axes(&self) -> Vec<Axis>;
     /// The vote of neuron `k` of `n`.
     fn vote(&self, k: usize, n: usize) -> [f64; 2];
-    /// How strongly two of `n` neurons that are `apart` excite each other.
+    /// The strength with which two of `n` neurons excite each other, at this distance `apart`.
     fn lateral(&self, apart: usize, n: usize) -> f64;
     /// Whether votes are weighed by the rates of all neurons, or divided by their number.
     fn weighs(&self) -> bool;
-    /// How many numbers its state has.
+    /// The number of numbers in its state.
     fn numbers(&self) -> usize;
     /// The state in which it starts a trial.
     fn start(&self, rng: &mut Stream) -> Vec<f64>;
@@ -43,7 +43,7 @@ pub(super) trait Body: Send + Sync {
     fn coordinates(&self, state: &[f64]) -> Vec<f64>;
     /// Acts for a step of `dt_ms`.
     fn act(&self, state: &mut [f64], action: [f64; 2], dt_ms: f64) -> Transition;
-    /// The part of its world where it is, if values are reported by part.
+    /// The part of its world in which it is, if values are reported by part.
     fn part(&self, _state: &[f64]) -> Option<usize> {
         None
     }

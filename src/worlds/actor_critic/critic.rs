@@ -50,8 +50,8 @@ impl Prediction {
         self.last *= slow;
     }
 
-    /// Ends a trial: from now on the value decays to 0 with τ_κ, whatever the neurons do. A trial that only ran out
-    /// of time does not imply that no more reward was to come: its value vanishes without an error.
+    /// Ends a trial: from now on the value decays to 0 with τ_κ, whatever the neurons do. If the trial only ran out of
+    /// time, more reward could still have come, so its value is dropped without an error.
     pub fn end(&mut self, critic: &Critic, neurons: usize, by_time: bool) {
         self.last = if by_time { 0.0 } else { self.value(critic, neurons, false).0 };
     }

@@ -1,9 +1,9 @@
-//! Worlds for an actor and a critic of spiking neurons (Frémaux, Sprekeler & Gerstner 2013): place cells signal where
-//! a body is, actor neurons vote on what it does, the critic predicts reward, and its error is the reward that
-//! networks in this world learn from.
+//! Worlds for an actor and a critic of spiking neurons (Frémaux, Sprekeler & Gerstner 2013). Place cells encode the position of a
+//! body, actor neurons vote for its action, and critic neurons predict reward. The error of this prediction is the reward from which
+//! networks in these worlds learn.
 //!
-//! `agent.rs` is the state of a network there; `critic.rs` and `actor.rs` read spikes, `place_cells.rs` makes them;
-//! `trials.rs` summarises a life. Each body has its own file, with the life that it lives; `body.rs` is what they share.
+//! `agent.rs` is the state of one network's world; `critic.rs` and `actor.rs` read spikes, `place_cells.rs` makes them;
+//! `trials.rs` summarises a life. Each body has its own file, with its life; `body.rs` is the trait that bodies share.
 
 pub(super) mod acrobot;
 mod actor;
@@ -32,8 +32,8 @@ use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The largest mean number of spikes per step of a place cell at its centre, or of all together. A neuron then
-/// practically never has more than the `most_spikes` of its model.
+/// The largest mean number of spikes per step, of a place cell at its centre or of all cells together. A neuron then
+/// practically never has more spikes than the `most_spikes` of its model.
 const MOST_A_STEP: f64 = 5.0;
 
 /// Trials of an actor and a critic.

@@ -1,4 +1,4 @@
-//! Place cells: neurons that fire where the body is, on a grid.
+//! Place cells: neurons on a grid that fire when the body is near.
 
 use crate::random::Stream;
 use rand::RngExt;
@@ -29,7 +29,7 @@ impl Axis {
         self.cells
     }
 
-    /// The activity of each cell, cumulated.
+    /// The cumulative sum of the cells' activities.
     fn cumulate(&self, at: f64, sums: &mut Vec<f64>) {
         // With d the distance to the nearest centre and m steps from there to another one, Δ apart,
         // exp(−(d − mΔ)²/2σ²) = exp(−d²/2σ²) exp(dΔ/σ²)ᵐ exp(−m²Δ²/2σ²).
@@ -85,7 +85,7 @@ impl PlaceCells {
         let total = |sums: &Vec<f64>| sums.last().copied().unwrap_or_default();
         let all: f64 = self.sums.iter().map(total).product();
         let mean = if self.share { self.per_step } else { self.per_step * all };
-        // Where no cell is near, or the body is nowhere, none fires.
+        // If no cell is near, or the body's position is not a number, none fires.
         if all.is_nan() || all <= 0.0 {
             return;
         }

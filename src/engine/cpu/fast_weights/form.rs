@@ -19,10 +19,10 @@ pub(in super::super) struct FastWeightsPlan<'a> {
     pub(super) wanted: bool,
 }
 
-/// How long the list gets before it is folded into a matrix.
+/// The length at which the list is folded into a matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Chunks {
-    /// As long as there is no matrix to read.
+    /// While there is no matrix to read.
     pub(super) first: usize,
     /// Once there is one.
     pub(super) later: usize,
