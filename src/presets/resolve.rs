@@ -9,7 +9,8 @@ use toml::Value;
 /// A task's default configuration overlaid with settings, as [`Setup::resolve`](crate::Setup::resolve) does, before anything is built or checked.
 ///
 /// # Errors
-/// [`Error::Unknown`] for an unknown task, rule or key, [`Error::Setting`] for a value of the wrong type.
+/// [`Error::Unknown`](crate::Error::Unknown) for an unknown task, rule or key, [`Error::Setting`](crate::Error::Setting) for a value of
+/// the wrong type.
 pub fn resolve_config(task: Option<&str>, settings: &[Setting]) -> Result<Config> {
     let last = |key: &str| settings.iter().rev().find(|s| s.key == key);
     let named = last("task.name").map(text).transpose()?;
