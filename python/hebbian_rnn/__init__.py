@@ -25,8 +25,8 @@ _os.environ.setdefault(
 )
 
 from . import errors
-from ._native import Progress, __version__, explain
 from ._lives import Activity, LifeRun, LifeWorld, LifeWorldState, Synapses
+from ._native import Progress, __version__, explain
 from ._run import Findings, Run, load
 from ._sweep import Sweep, collect_sweep, run_job, sweep
 from ._tasks import Task, neurogym_task, psychrnn, task

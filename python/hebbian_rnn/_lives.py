@@ -41,7 +41,7 @@ class Activity:
 
     @property
     def spikes(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
-        """The spikes of each population: their times in ms, ascending, and the neurons, counted from the first of the population."""
+        """The spikes of each population: their times in ms, ascending, and their neurons, counted from its first."""
         found, first = {}, 0
         for name, size in self.populations.items():
             step, neuron = np.nonzero(self.outputs[:, first : first + size])

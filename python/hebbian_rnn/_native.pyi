@@ -5,8 +5,8 @@ from typing import Any, final
 from numpy.typing import NDArray
 
 __all__ = [
-    "OwnTask",
     "LifeRun",
+    "OwnTask",
     "Progress",
     "Run",
     "Training",

@@ -38,7 +38,7 @@ class Training(Generic[AnyRun]):
 
     def __init__(self, native: _native.Training, wrap: Callable[[Any], AnyRun]) -> None:
         self._native = native
-        self._wrap = wrap
+        self._wrap: Callable[[Any], AnyRun] = wrap
         #: The number of its warnings that have been shown.
         self._warned = 0
         _alive.add(native)
@@ -53,7 +53,9 @@ class Training(Generic[AnyRun]):
         """Whether it has ended."""
         return self._native.ended
 
-    def wait(self, timeout: float | None = None, on_progress: Callable[[Progress], object] | None = None) -> AnyRun | None:
+    def wait(
+        self, timeout: float | None = None, on_progress: Callable[[Progress], object] | None = None
+    ) -> AnyRun | None:
         """Waits until it ends, at most `timeout` seconds; returns the networks, or `None` if it has not ended.
 
         `on_progress` is called ten times a second with the progress. Ctrl-C, or an exception in `on_progress`, stops

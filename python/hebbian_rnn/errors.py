@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import Run
+    from . import LifeRun, Run
 
 __all__ = [
     "ContentError",
@@ -26,7 +26,7 @@ __all__ = [
 class HebbianError(Exception):
     """Any error of this package. Its text says what was found, what was expected, and what to do."""
 
-    run: Run | None = None
+    run: Run | LifeRun | None = None
     """The networks trained before it occurred, if training had begun."""
 
 
@@ -88,8 +88,8 @@ class InternalError(HebbianError, RuntimeError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C stopped training. Everything is kept: in `run`, and in its folder if it has one."""
+    """Ctrl-C stopped it. Everything is kept: in `run`, and in its folder if it has one."""
 
-    def __init__(self, text: str, run: Run) -> None:
+    def __init__(self, text: str, run: Run | LifeRun) -> None:
         super().__init__(text)
         self.run = run

@@ -9,9 +9,10 @@ import textwrap
 import time
 from pathlib import Path
 
-import hebbian_rnn as hr
 import numpy as np
 import pytest
+
+import hebbian_rnn as hr
 
 SMALL = {"population.hidden.size": 10, "population.excitatory.size": 6, "population.inhibitory.size": 6}
 
@@ -62,7 +63,7 @@ def test_what_cannot_be_simulated_is_refused() -> None:
     with pytest.raises(hr.errors.UnknownNameError, match="life `xor`"):
         hr.live("xor")
     run = hr.live("xor-rate", networks=1, seconds=1, **SMALL)
-    with pytest.raises(hr.errors.UsageError, match="life.seed is 1 in this run and 2 now"):
+    with pytest.raises(hr.errors.UsageError, match=r"life\.seed is 1 in this run and 2 now"):
         run.resume(seconds=2, seed=2)
     with pytest.raises(hr.errors.UsageError, match="own folder"):
         hr.live(run, out="elsewhere")
