@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The findings of an analysis.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Findings {
     /// The numbers, in full.
     pub tables: Vec<Table>,
@@ -22,6 +23,7 @@ pub struct Findings {
 
 /// A main figure of an analysis.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Figure {
     /// Its name.
     pub name: String,
@@ -35,6 +37,7 @@ pub struct Figure {
 
 /// A table, written as CSV.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Table {
     /// The file's name, without its extension.
     pub name: String,

@@ -4,6 +4,7 @@ use crate::error::{ensure, Result};
 
 /// p(right | x) = lapse + (1 − 2 lapse) / (1 + exp(−(bias + slope x))).
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Logistic {
     /// Log-odds of the answer right at x = 0, apart from lapses.
     pub bias: f64,
@@ -17,6 +18,7 @@ pub struct Logistic {
 
 /// The answers at one x.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Point {
     /// The stimulus.
     pub x: f64,

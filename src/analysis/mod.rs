@@ -49,6 +49,7 @@ pub struct Options {
 }
 
 /// An analysis with a name for the command.
+#[non_exhaustive]
 pub struct Analysis {
     /// Its name, also used for its files.
     pub name: &'static str,

@@ -12,6 +12,7 @@ use crate::text::bytes;
 use candle_core::Device;
 
 /// Opened devices.
+#[non_exhaustive]
 pub struct ChosenDevices {
     /// One device, or several among which the networks are divided.
     pub devices: Vec<Device>,

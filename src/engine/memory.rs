@@ -20,6 +20,7 @@ const PERTURBATION: f64 = 12.0;
 
 /// One part of the memory of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Part {
     /// Its contents.
     pub name: &'static str,

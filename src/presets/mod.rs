@@ -31,6 +31,7 @@ use serde::de::DeserializeOwned;
 use toml::Table;
 
 /// A task with a name in configurations.
+#[non_exhaustive]
 pub struct TaskInfo {
     /// The name.
     pub name: &'static str,

@@ -173,6 +173,7 @@ impl Increment {
 }
 
 /// A rule that can be selected by name.
+#[non_exhaustive]
 pub struct RuleInfo {
     /// The name.
     pub name: &'static str,

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 /// The performance of one network on fresh trials.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Score {
     /// The network's index.
     pub network: u64,
@@ -33,6 +34,7 @@ pub struct Score {
 
 /// The performance of one network on the trials of one type.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct TypeScore {
     /// The type's name.
     pub name: String,
@@ -46,6 +48,7 @@ pub struct TypeScore {
 
 /// The results of a network's episodes in an environment.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Returns {
     /// Mean return.
     pub mean_return: f64,

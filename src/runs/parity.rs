@@ -10,6 +10,7 @@ use serde::Serialize;
 
 /// The deviation of one implementation on one device.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Comparison {
     /// The implementation.
     pub kernels: Kernels,

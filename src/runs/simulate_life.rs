@@ -7,6 +7,7 @@ use crate::training::{LifeCheckpoint, Lives};
 use candle_core::Device;
 
 /// The activity of one network, step by step, the first step first.
+#[non_exhaustive]
 pub struct LifeActivity {
     /// Δt in ms.
     pub dt_ms: f64,

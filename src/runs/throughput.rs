@@ -22,6 +22,7 @@ const EDGE: usize = 768;
 
 /// The speed of training, as medians over rounds.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Throughput {
     /// Networks in parallel.
     pub networks: usize,

@@ -20,6 +20,7 @@ const WORKERS: usize = 8;
 
 /// The results of a sweep.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Collected {
     /// The settings whose jobs are finished, the best first: by the number of networks that reached the criterion or have learnt, then
     /// by the fewest trials to criterion (median), then by the best measured value (median).
@@ -34,6 +35,7 @@ pub struct Collected {
 
 /// The results of a setting's networks. Quartiles are lower, median and upper.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct SettingResult {
     /// Its number, from 1.
     pub setting: usize,

@@ -28,6 +28,7 @@ const TRIALS: u64 = 400;
 /// The progress of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum JobState {
     /// It has not begun.
     Waiting,
@@ -49,6 +50,7 @@ pub enum JobState {
 }
 
 /// An event in a job.
+#[non_exhaustive]
 pub enum JobNews<'a> {
     /// It has proceeded: the moment and a summary of the report, in one line.
     Progress(&'a dyn Fn() -> String),

@@ -52,6 +52,7 @@ pub struct Sweep {
 
 /// Some networks of one setting, which one job trains or simulates.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Job {
     /// Its number, from 1.
     pub number: usize,

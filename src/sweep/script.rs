@@ -6,6 +6,7 @@ use std::path::Path;
 
 /// A system that runs a sweep's jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BatchSystem {
     /// Slurm: `sbatch`.
     Slurm,

@@ -20,6 +20,7 @@ pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 /// Whether a checkpoint's file still holds what was written to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Integrity {
     /// Its checksum matches.
     Whole,

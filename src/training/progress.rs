@@ -58,6 +58,7 @@ impl NetworkReport {
 
 /// The effect of one update on all networks.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct UpdateReport {
     /// Updates made so far.
     pub update: u64,

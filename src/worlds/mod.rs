@@ -39,6 +39,7 @@ use std::sync::Arc;
 use toml::Table;
 
 /// A named life: a world, and the network that lives in it, as published.
+#[non_exhaustive]
 pub struct LifeInfo {
     /// The name, also of the world.
     pub name: &'static str,
@@ -172,6 +173,7 @@ pub struct Wiring<'a> {
 }
 
 /// The data that a world sees at the end of a block.
+#[non_exhaustive]
 pub struct View<'a> {
     /// The number of spikes of each neuron in the block.
     pub spikes: &'a [u32],

@@ -38,7 +38,7 @@ pub fn run(args: AnalyseArgs) -> Result<()> {
         let files = findings.write(&out)?;
         drop(spinner);
         if args.json {
-            let figure = |Figure { name, numbers, unit, text }: Figure| {
+            let figure = |Figure { name, numbers, unit, text, .. }: Figure| {
                 let numbers: Map<_, _> = numbers.into_iter().map(|(name, number)| (name, number.into())).collect();
                 (name, json!({ "numbers": numbers, "unit": unit, "text": text }))
             };

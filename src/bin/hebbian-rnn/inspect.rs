@@ -90,7 +90,7 @@ fn print_as_text(checkpoint: &Checkpoint) -> Result<()> {
     let checksum = match checkpoint.integrity {
         Integrity::Whole => "the checksum matches",
         Integrity::Changed => "the checksum does not match",
-        Integrity::Unknown => "format 1 has no checksum",
+        _ => "format 1 has no checksum",
     };
     writeln!(
         out,

@@ -92,7 +92,7 @@ pub fn print_scores(scores: &[Score]) -> Result<()> {
         [s.network.to_string(), reached(s.criterion_trials), error(s.error), format!("{:.3}", s.fraction_correct)]
     };
     let returns = |s: &Score| {
-        let Returns { mean_return, standard_error, mean_steps } = s.returns?;
+        let Returns { mean_return, standard_error, mean_steps, .. } = s.returns?;
         let [network, reached, _, correct] = row(s);
         Some([network, reached, error(mean_return), error(standard_error), format!("{mean_steps:.1}"), correct])
     };
@@ -112,7 +112,7 @@ pub fn print_types(scores: &[Score]) -> Result<()> {
     if types.is_empty() {
         return Ok(());
     }
-    let row = |TypeScore { name, trials, error, fraction_correct }: TypeScore| {
+    let row = |TypeScore { name, trials, error, fraction_correct, .. }: TypeScore| {
         [name, trials.to_string(), format!("{error:.3}"), format!("{fraction_correct:.3}")]
     };
     writeln!(stdout(), "\nmean over networks for each trial type:")?;
@@ -135,7 +135,7 @@ pub fn frozen_line(network: u64, frozen: Frozen) -> String {
 
 /// Opens devices; if the choice could surprise the user, explains it on stderr. An invalid name is a usage error.
 pub fn open_devices(names: &str) -> Result<Vec<Device>> {
-    let ChosenDevices { devices, note } = hebbian_rnn::open_devices(&usage(parse_devices(names))?)?;
+    let ChosenDevices { devices, note, .. } = hebbian_rnn::open_devices(&usage(parse_devices(names))?)?;
     if let Some(note) = note {
         say(note);
     }

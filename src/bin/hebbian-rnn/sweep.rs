@@ -100,6 +100,7 @@ fn share(sweep: &Sweep, jobs: &[&Job], at_once: Option<u64>) -> Result<ExitCode>
         JobNews::Failed(why) => progress.say(&format!("error: job {}: {why}", job.number)),
         JobNews::Warning(warning) => progress.say(&format!("warning: job {}: {warning}", job.number)),
         JobNews::Progress(line) => progress.show(|| format!("job {}: {}", job.number, line())),
+        _ => {}
     };
     let mut failed = sweep.run_all(&todo, at_once, &news, &stop)?;
     progress.end();

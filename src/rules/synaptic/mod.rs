@@ -87,6 +87,7 @@ pub enum Needs {
 }
 
 /// A learning rule that a projection can name.
+#[non_exhaustive]
 pub struct SynapseRuleInfo {
     /// The name.
     pub name: &'static str,
