@@ -9,7 +9,7 @@ use crate::error::{bail, ensure, At, Error, Result};
 use crate::model::Synapses;
 use crate::reader::{read, TensorFile};
 use crate::setup::{LifeSetup, OwnLife};
-use crate::training::{Integrity, LifeCheckpoint, CHECKPOINT_FILE};
+use crate::training::{Integrity, LifeCheckpoint, CHECKPOINT_FILE, METADATA_KEY};
 use crate::worlds::MOST_STEPS;
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -166,6 +166,12 @@ impl LifeCheckpoint {
     pub fn from_bytes_with(bytes: &[u8], own: OwnLife) -> Result<Self> {
         let file = TensorFile::parse(bytes)?;
         let json = file.metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
+        let trained = file.metadata.metadata().as_ref().is_some_and(|metadata| metadata.contains_key(METADATA_KEY));
+        ensure!(
+            !trained,
+            Content,
+            "the checkpoint of a training run, not of a life; `train` continues it and `inspect` shows it"
+        );
         let Some(json) = json else { bail!(Content, "not a life's checkpoint: it has no `{KEY}` metadata") };
         let header: Header =
             serde_json::from_str(json).map_err(|error| Error::Content(format!("the `{KEY}` metadata: {error}")))?;
