@@ -45,7 +45,8 @@ fn start(
     let run = run::apart(py, || {
         let devices = open_devices(&parse_devices(&setup.config.train.device)?)?.devices;
         if automatic {
-            setup.config.train.batch = automatic_batch(&setup, &devices)?;
+            let batch = automatic_batch(&setup, &devices)? as i64;
+            setup = setup.changed(&[Setting::flag("batch", "train.batch", batch)])?;
         }
         let trainer = Trainer::start(setup, &devices)?;
         match out {

@@ -79,7 +79,8 @@ impl Kind for Trainer {
 
     fn prepare(args: &TrainArgs, setup: &mut Setup, devices: &[Device]) -> Result<()> {
         if args.batch == Some(BatchSize::Auto) {
-            setup.config.train.batch = automatic_batch(setup, devices)?;
+            let batch = automatic_batch(setup, devices)? as i64;
+            *setup = setup.changed(&[Setting::flag("--batch auto", "train.batch", batch)])?;
         }
         check_memory(setup, devices)?;
         let brought = setup.config.brought_by_rule()?;
