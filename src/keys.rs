@@ -15,6 +15,9 @@ use schemars::generate::SchemaSettings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::any::TypeId;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 /// The settings under which a key has an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,12 +81,11 @@ pub(crate) struct Key {
 
 impl Key {
     /// The keys of a table, in the order of the struct's fields. Maps of further keys are left out.
-    pub(crate) fn of<T: DocumentedFields + JsonSchema>() -> Vec<Key> {
-        let mut table = schema_of::<T>();
-        let read_with = table.get("x-read-with").cloned();
+    pub(crate) fn of<T: DocumentedFields + JsonSchema + 'static>() -> Vec<Key> {
+        let table = schema_of::<T>();
         let key = |(name, meaning): (&str, String)| {
-            let mut schema = table["properties"].get_mut(name)?.take();
-            if let (Some(read_with), None) = (&read_with, schema.get("x-read-with")) {
+            let mut schema = table["properties"].get(name)?.clone();
+            if let (Some(read_with), None) = (table.get("x-read-with"), schema.get("x-read-with")) {
                 schema["x-read-with"] = read_with.clone();
             }
             Some(Key { name: name.into(), meaning, schema })
@@ -165,10 +167,15 @@ pub(crate) fn with_defaults(keys: Vec<Key>, defaults: &toml::Table) -> Vec<(Stri
     keys.into_iter().filter_map(explained).collect()
 }
 
-/// The JSON schema of a table, without references to other parts.
-pub(crate) fn schema_of<T: JsonSchema>() -> Value {
-    let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
-    settings.into_generator().into_root_schema_for::<T>().into()
+/// The JSON schema of a table, without references to other parts. It is made once, since every configuration is checked by it.
+pub(crate) fn schema_of<T: JsonSchema + 'static>() -> &'static Value {
+    static KNOWN: Mutex<BTreeMap<TypeId, &Value>> = Mutex::new(BTreeMap::new());
+    let make = || {
+        let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
+        let schema: Value = settings.into_generator().into_root_schema_for::<T>().into();
+        &*Box::leak(Box::new(schema))
+    };
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner).entry(TypeId::of::<T>()).or_insert_with(make)
 }
 
 /// The settings under which a key is read: its own attribute or, without one, that of its table.
@@ -188,12 +195,12 @@ pub(crate) fn types(schema: &Value) -> impl Iterator<Item = &str> {
 ///
 /// # Errors
 /// [`Error::Setting`](crate::Error::Setting) for the first number out of range.
-pub(crate) fn check_ranges<T: JsonSchema + Serialize>(table: &str, values: &T) -> Result<()> {
+pub(crate) fn check_ranges<T: JsonSchema + Serialize + 'static>(table: &str, values: &T) -> Result<()> {
     check_ranges_read(table, values, |_| true)
 }
 
 /// As [`check_ranges`], but numbers that nothing reads only have to be finite.
-pub(crate) fn check_ranges_read<T: JsonSchema + Serialize>(
+pub(crate) fn check_ranges_read<T: JsonSchema + Serialize + 'static>(
     table: &str,
     values: &T,
     reads: impl Fn(ReadWith) -> bool,
@@ -203,7 +210,7 @@ pub(crate) fn check_ranges_read<T: JsonSchema + Serialize>(
     for (name, schema) in table_schema["properties"].as_object().into_iter().flatten() {
         let Some(value) = values.get(name) else { continue };
         let key = if table.is_empty() { name.clone() } else { format!("{table}.{name}") };
-        check(&key, schema, value, reads(read_with(schema, &table_schema)))?;
+        check(&key, schema, value, reads(read_with(schema, table_schema)))?;
     }
     Ok(())
 }
@@ -211,8 +218,8 @@ pub(crate) fn check_ranges_read<T: JsonSchema + Serialize>(
 /// Checks the numbers of a value, which can be a list.
 fn check(key: &str, schema: &Value, value: &Value, read: bool) -> Result<()> {
     if let (Some(values), Some(items)) = (value.as_array(), schema.get("items")) {
-        let of = |place: usize| items.get(place).unwrap_or(items);
-        return values.iter().enumerate().try_for_each(|(place, value)| check(key, of(place), value, read));
+        let schema_at = |place: usize| items.get(place).unwrap_or(items);
+        return values.iter().enumerate().try_for_each(|(place, value)| check(key, schema_at(place), value, read));
     }
     let Some(range) = Range::of(schema) else { return Ok(()) };
     let range = if read { range } else { range.unbounded() };

@@ -28,7 +28,7 @@ pub(crate) const LIFE_TABLES: [Table; 3] = [
 ];
 
 /// The keys of a table whose name contains some of them.
-fn named_by_its_table<T: DocumentedFields + JsonSchema>() -> Vec<Key> {
+fn named_by_its_table<T: DocumentedFields + JsonSchema + 'static>() -> Vec<Key> {
     Key::of::<T>().into_iter().filter(|key| !["name", "from", "to"].contains(&&key.name[..])).collect()
 }
 

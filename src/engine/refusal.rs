@@ -6,13 +6,13 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refusal {
-    /// What stands in the way.
+    /// The obstacle.
     pub concerns: Concern,
     /// The reason, as a sentence without a full stop.
     pub reason: String,
 }
 
-/// What stands in the way of an engine.
+/// The kinds of obstacle to an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Concern {

@@ -348,7 +348,7 @@ impl TaskInfo {
 }
 
 /// The parameters of an environment and those of episodes in it.
-fn in_an_environment<E: DocumentedFields + JsonSchema>() -> Vec<Key> {
+fn in_an_environment<E: DocumentedFields + JsonSchema + 'static>() -> Vec<Key> {
     Key::of::<E>().into_iter().chain(Key::of::<EpisodeSettings>()).collect()
 }
 

@@ -282,7 +282,7 @@ fn table(parameters: &impl Serialize) -> toml::Table {
 }
 
 /// Reads a rule's parameters. Keys of other rules are ignored, since older configurations hold those of all rules.
-fn parameters<P: Serialize + DeserializeOwned + JsonSchema + Default>(config: &Config) -> Result<P> {
+fn parameters<P: Serialize + DeserializeOwned + JsonSchema + Default + 'static>(config: &Config) -> Result<P> {
     let own = table(&P::default());
     let given: toml::Table = config.rule.own.clone().into_iter().filter(|(key, _)| own.contains_key(key)).collect();
     let own: P =

@@ -147,8 +147,8 @@ impl LifeSetup {
     /// The number of blocks in which weights change, and of frozen blocks after them.
     pub(crate) fn blocks(&self) -> (u64, u64) {
         let life = &self.config.life;
-        let of = |seconds: f64| (seconds * 1000.0 / life.dt_ms / self.world.steps() as f64).round() as u64;
-        (of(life.seconds), of(life.frozen_seconds))
+        let blocks = |seconds: f64| (seconds * 1000.0 / life.dt_ms / self.world.steps() as f64).round() as u64;
+        (blocks(life.seconds), blocks(life.frozen_seconds))
     }
 }
 

@@ -138,8 +138,9 @@ pub fn merge_runs<P: Mergeable>(runs: &[PathBuf], out: &Path, force: bool) -> Re
     let mut metrics = Vec::new();
     for (run, part) in &mut parts {
         let (turns, newest) = P::turns(part);
+        let networks = P::networks(part).count();
         let after = if turns < last { P::write_rows(&P::wait(part, last)?, false)? } else { Vec::new() };
-        metrics.push(Lines::open(&Path::new(run).join(METRICS_FILE), P::CLOCK, newest, after)?);
+        metrics.push(Lines::open(&Path::new(run).join(METRICS_FILE), networks, P::CLOCK, newest, after)?);
     }
     let mut merged = P::join(parts)?;
     let newest = P::turns(&merged).1;
@@ -252,17 +253,18 @@ fn merge_metrics(mut parts: Vec<Lines>, newest: f64, out: &Path) -> Result<()> {
                 break;
             }
             for part in &mut parts {
-                let unit = part.unit();
+                let (mut rows, unit) = (0, part.unit());
+                while part.turn == Some(turn) {
+                    write(&part.line)?;
+                    part.advance()?;
+                    rows += 1;
+                }
                 ensure!(
-                    part.turn == Some(turn),
+                    rows == part.networks,
                     Content,
                     "{}: rows for {unit} {turn} are missing; restore the file",
                     part.path.display()
                 );
-                while part.turn == Some(turn) {
-                    write(&part.line)?;
-                    part.advance()?;
-                }
             }
             last = Some(turn);
         }
@@ -283,6 +285,8 @@ struct Lines {
     path: PathBuf,
     file: Box<dyn BufRead>,
     line: String,
+    /// The number of rows for each turn.
+    networks: usize,
     /// The column that numbers the turns.
     clock: usize,
     /// The value in this column of the last row that is counted.
@@ -295,12 +299,13 @@ struct Lines {
 
 impl Lines {
     /// Opens a file at its header. The rows `after` follow those up to turn `newest`.
-    fn open(path: &Path, clock: usize, newest: f64, after: Vec<u8>) -> Result<Self> {
+    fn open(path: &Path, networks: usize, clock: usize, newest: f64, after: Vec<u8>) -> Result<Self> {
         ensure_regular(path)?;
         let file = File::open(path).doing("reading", path)?;
         let whole = whole_lines(&file).doing("reading", path)?;
         let file = Box::new(io::BufReader::new(file.take(whole)));
-        let mut lines = Lines { path: path.to_path_buf(), file, line: String::new(), clock, newest, after, turn: None };
+        let path = path.to_path_buf();
+        let mut lines = Lines { path, file, line: String::new(), networks, clock, newest, after, turn: None };
         lines.read()?;
         Ok(lines)
     }

@@ -180,7 +180,12 @@ impl<P: Persistent> Run<P> {
     /// # Errors
     /// As [`Run::create`].
     pub fn write(path: &Path, force: bool, checkpoint: &mut P::Checkpoint, rows: &[P::Row]) -> Result<()> {
-        write_run::<P>(path, force, checkpoint, rows).map(drop)
+        let bytes = P::write_checkpoint(checkpoint)?;
+        let setup = P::setup_of(checkpoint);
+        let metrics = |path: &Path| P::open_metrics(path, setup, None);
+        let mut folder = Folder::open(claim(path, force)?, P::write_config(P::config(setup))?, metrics, None)?;
+        folder.metrics.append(&P::write_rows(rows, true)?)?;
+        folder.save("the last turn".into(), &bytes, P::keep(setup))
     }
 
     /// The process.
@@ -222,22 +227,6 @@ impl<P: Persistent> Run<P> {
         let Run { process, folder, saved_at } = self;
         process.run(&mut [&mut Keeper { folder, saved_at, observers }], interrupted)
     }
-}
-
-/// Writes a whole run into a new folder, which stays locked.
-pub(super) fn write_run<P: Persistent>(
-    path: &Path,
-    force: bool,
-    checkpoint: &mut P::Checkpoint,
-    rows: &[P::Row],
-) -> Result<Folder> {
-    let bytes = P::write_checkpoint(checkpoint)?;
-    let setup = P::setup_of(checkpoint);
-    let metrics = |path: &Path| P::open_metrics(path, setup, None);
-    let mut folder = Folder::open(claim(path, force)?, P::write_config(P::config(setup))?, metrics, None)?;
-    folder.metrics.append(&P::write_rows(rows, true)?)?;
-    folder.save("the last turn".into(), &bytes, P::keep(setup))?;
-    Ok(folder)
 }
 
 /// The configuration of a run without a checkpoint.

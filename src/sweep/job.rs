@@ -12,10 +12,8 @@ use crate::reader::ensure_regular;
 use crate::runs::evaluate;
 use crate::setup::{LifeSetup, Setup};
 use crate::storage::{holds_a_checkpoint, holds_life_rows, newest, read_life_rows, METRICS_FILE};
-use crate::storage::{Lock, Persistent, Run, Saved};
-use crate::training::{
-    Checkpoint, Integrity, LifeCheckpoint, Lives, Observer, Process, StopReason, Trainer, CHECKPOINT_FILE,
-};
+use crate::storage::{Lock, Mergeable, Run, Saved};
+use crate::training::{Integrity, Lives, Observer, Process, StopReason, Trainer, CHECKPOINT_FILE};
 use candle_core::Device;
 use serde::Serialize;
 use std::path::Path;
@@ -79,9 +77,7 @@ impl<P: Process> Observer<P> for Watch<'_> {
 }
 
 /// A process whose networks have a table of scores.
-trait Scored: Persistent {
-    /// The integrity of a checkpoint.
-    fn integrity(checkpoint: &Self::Checkpoint) -> Integrity;
+trait Scored: Mergeable {
     /// The first key in which a saved configuration differs from the planned one, with both values.
     fn difference(saved: &Self::Config, planned: &Self::Config) -> Result<Option<(String, String, String)>>;
     /// Writes the table of a finished job.
@@ -89,10 +85,6 @@ trait Scored: Persistent {
 }
 
 impl Scored for Trainer {
-    fn integrity(checkpoint: &Checkpoint) -> Integrity {
-        checkpoint.integrity
-    }
-
     fn difference(saved: &Config, planned: &Config) -> Result<Option<(String, String, String)>> {
         saved.difference(planned, &["train.init", "train.init_sha256"])
     }
@@ -108,10 +100,6 @@ impl Scored for Trainer {
 }
 
 impl Scored for Lives {
-    fn integrity(checkpoint: &LifeCheckpoint) -> Integrity {
-        checkpoint.integrity
-    }
-
     fn difference(saved: &LifeConfig, planned: &LifeConfig) -> Result<Option<(String, String, String)>> {
         saved.difference(planned, &[])
     }
@@ -193,15 +181,10 @@ impl Sweep {
         let devices = open_devices(&parse_devices(subject.device())?)?.devices;
         let lock = Lock::take(&folder)?;
         remove_unfinished(&folder, &[""]).doing("clearing", &folder)?;
-        let read = |folder: &Path| Checkpoint::read(folder, &Device::Cpu);
         let mut watch = Watch { news: &|event| news(job, event) };
         let finished = match subject {
-            Subject::Task(config) => {
-                keep::<Trainer>(lock, Setup::new(*config)?, devices, read, &mut watch, interrupted)?
-            }
-            Subject::Life(config) => {
-                keep::<Lives>(lock, LifeSetup::new(*config)?, devices, LifeCheckpoint::read, &mut watch, interrupted)?
-            }
+            Subject::Task(config) => keep::<Trainer>(lock, Setup::new(*config)?, devices, &mut watch, interrupted)?,
+            Subject::Life(config) => keep::<Lives>(lock, LifeSetup::new(*config)?, devices, &mut watch, interrupted)?,
         };
         if finished {
             self.seal(job)?;
@@ -239,13 +222,12 @@ fn keep<P: Scored>(
     lock: Lock,
     setup: P::Setup,
     devices: Vec<Device>,
-    read: impl FnOnce(&Path) -> Result<P::Checkpoint>,
     watch: &mut Watch,
     interrupted: &dyn Fn() -> bool,
 ) -> Result<bool> {
     let folder = &lock.folder().to_path_buf();
     let mut run = if holds_a_checkpoint(folder) {
-        Run::<P>::resume_locked(lock, read, |saved| {
+        Run::<P>::resume_locked(lock, P::read, |saved| {
             if let Saved::Checkpoint(checkpoint) = saved {
                 let file = folder.join(CHECKPOINT_FILE);
                 ensure_whole(&file, P::integrity(checkpoint))?;

@@ -113,6 +113,21 @@ fn a_merge_reads_its_parts_and_does_not_change_them() {
 }
 
 #[test]
+fn a_part_that_lacks_a_row_is_not_merged() {
+    for (command, limit) in [(&TRAIN[..], ["--updates", "4"]), (&LIVE[..], ["--seconds", "6"])] {
+        let dir = TempDir::new().unwrap();
+        parts(dir.path(), command, &limit);
+        let metrics = dir.path().join("b/metrics.csv");
+        let text = String::from_utf8(bytes(&metrics)).unwrap();
+        // That of the second of three networks.
+        let rest: Vec<&str> = text.lines().enumerate().filter(|(k, _)| *k != 2).map(|(_, line)| line).collect();
+        std::fs::write(&metrics, rest.join("\n") + "\n").unwrap();
+        one_line_error(hebbian(&MERGE, dir.path()), 1, "b/metrics.csv: rows for ");
+        assert!(!dir.path().join("out").exists());
+    }
+}
+
+#[test]
 fn an_existing_run_is_moved_aside_once_the_merged_one_is_whole() {
     for (command, limit) in [(&TRAIN[..], ["--updates", "4"]), (&LIVE[..], ["--seconds", "6"])] {
         let dir = TempDir::new().unwrap();

@@ -34,7 +34,7 @@ pub trait Kind: Persistent {
     const COMMAND: &'static str;
     /// The name of its turns.
     const TURNS: &'static str;
-    /// The part of a message that says what starts from the beginning if there is no checkpoint yet.
+    /// The start of a message, such as `training starts`, that a run without a checkpoint begins anew.
     const STARTS: &'static str;
 
     fn place(args: &Self::Args) -> Place<'_>;

@@ -58,7 +58,7 @@ pub struct LifeState {
     pub trail: Vec<Vec<[f64; 3]>>,
 }
 
-/// What to record of lives, in addition to the state on which their future depends.
+/// Data of lives to record, in addition to the state on which their future depends.
 #[derive(Clone, Debug, Default)]
 pub struct LifeRecord {
     /// The number of most recent steps whose outputs are kept in [`LifeState::outputs`].

@@ -74,7 +74,7 @@ pub struct ActorCritic {
 
 impl ActorCritic {
     /// The parameters of a world with this body.
-    fn keys<B: DocumentedFields + JsonSchema>() -> Vec<Key> {
+    fn keys<B: DocumentedFields + JsonSchema + 'static>() -> Vec<Key> {
         let inside = |table: &'static str, keys: Vec<Key>| keys.into_iter().map(move |key| key.inside(table));
         let critic = inside("critic", Key::of::<Critic>());
         let actor = inside("actor", Key::of::<Actor>());

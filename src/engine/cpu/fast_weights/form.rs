@@ -22,7 +22,7 @@ pub(in super::super) struct FastWeightsPlan<'a> {
 /// The length at which the list is folded into a matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Chunks {
-    /// While there is no matrix to read.
+    /// As long as there is no matrix to read.
     pub(super) first: usize,
     /// Once there is one.
     pub(super) later: usize,
