@@ -87,7 +87,7 @@ class LifeWorld:
             "w_min": 0.0, "w_max": 5.0, "delay_ms": 1.0, "rule": {"name": "mstdpet"},
         }])
 
-    Each network calls Python twice a step, one after another, so this is slow: some ten thousand steps a second.
+    Python is called twice for each step of each network, one network after another, so this is slower than a built-in world.
     """
 
     name: str
