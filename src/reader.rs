@@ -62,8 +62,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 /// A parsed safetensors file.
 pub(crate) struct TensorFile<'a> {
     file: SafeTensors<'a>,
-    /// The file's header.
-    pub metadata: Metadata,
+    metadata: Metadata,
 }
 
 impl<'a> TensorFile<'a> {
@@ -75,6 +74,11 @@ impl<'a> TensorFile<'a> {
             Ok(TensorFile { file: SafeTensors::deserialize(bytes).map_err(damaged)?, metadata })
         };
         parsed().at("not a whole safetensors file")
+    }
+
+    /// The text under a key of the metadata.
+    pub fn metadata_text(&self, key: &str) -> Option<&str> {
+        self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
     }
 
     /// The names of the tensors, sorted.

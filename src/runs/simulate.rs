@@ -49,7 +49,7 @@ pub fn read_inputs(path: &Path, checkpoint: &Checkpoint, device: &Device) -> Res
 pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> Result<Inputs> {
     let file = TensorFile::parse(bytes)?;
     file.only(&["inputs", "modulator", "x", "hebbian_trace", "targets", "mask", "type", "steps", "label.…"])?;
-    let time_first = match file.metadata.metadata().as_ref().and_then(|all| all.get("order")).map(String::as_str) {
+    let time_first = match file.metadata_text("order") {
         None | Some("trials-first") => false,
         Some("time-first") => true,
         Some(other) => {

@@ -1,24 +1,21 @@
 //! The checkpoint of lives: everything on which their future depends, in one safetensors file.
 
-use super::checksum::checksum;
+use super::envelope::{self, open, read_newest};
 use super::life_synapses::{synapses, variables};
 use super::life_values::{check_numbers, check_outputs, Check};
 use crate::config::LifeConfig;
 use crate::engine::{LifeState, PlasticState};
-use crate::error::{bail, ensure, At, Error, Result};
+use crate::error::{ensure, At, Error, Result};
 use crate::model::Synapses;
-use crate::reader::{read, TensorFile};
 use crate::setup::{LifeSetup, OwnLife};
-use crate::training::{Integrity, LifeCheckpoint, CHECKPOINT_FILE, METADATA_KEY};
+use crate::training::{LifeCheckpoint, Lives, LIFE_METADATA_KEY};
 use crate::worlds::MOST_STEPS;
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The only metadata key of a life's checkpoint.
-pub(super) const KEY: &str = "hebbian_rnn_life";
 const FORMAT: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
@@ -31,9 +28,13 @@ struct Header {
     sha256: String,
 }
 
-impl Header {
-    fn json(&self) -> Result<String> {
-        serde_json::to_string(self).map_err(|error| Error::Bug(format!("writing a checkpoint's metadata: {error}")))
+impl envelope::Header for Header {
+    const KEY: &'static str = LIFE_METADATA_KEY;
+    const FORMAT: u32 = FORMAT;
+    const WITHOUT_CHECKSUM: u32 = 0;
+
+    fn checksum(&mut self) -> &mut String {
+        &mut self.sha256
     }
 }
 
@@ -135,7 +136,7 @@ impl LifeCheckpoint {
                 );
             }
         }
-        let mut header = Header {
+        let header = Header {
             format: FORMAT,
             program: self.program.clone(),
             block: self.block,
@@ -143,11 +144,7 @@ impl LifeCheckpoint {
             config: setup.config.clone(),
             sha256: String::new(),
         };
-        let named = || tensors.iter().map(|(name, tensor)| (&name[..], tensor));
-        header.sha256 = checksum(&header.json()?, named());
-        let metadata = HashMap::from([(KEY.to_string(), header.json()?)]);
-        safetensors::serialize(named(), Some(metadata))
-            .map_err(|error| Error::Bug(format!("writing safetensors: {error}")))
+        envelope::seal(header, &tensors)
     }
 
     /// Reads a checkpoint from the contents of its file.
@@ -164,18 +161,7 @@ impl LifeCheckpoint {
     /// # Errors
     /// As [`LifeCheckpoint::from_bytes`].
     pub fn from_bytes_with(bytes: &[u8], own: OwnLife) -> Result<Self> {
-        let file = TensorFile::parse(bytes)?;
-        let json = file.metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
-        let trained = file.metadata.metadata().as_ref().is_some_and(|metadata| metadata.contains_key(METADATA_KEY));
-        ensure!(
-            !trained,
-            Content,
-            "the checkpoint of a training run, not of a life; `train` continues it and `inspect` shows it"
-        );
-        let Some(json) = json else { bail!(Content, "not a life's checkpoint: it has no `{KEY}` metadata") };
-        let header: Header =
-            serde_json::from_str(json).map_err(|error| Error::Content(format!("the `{KEY}` metadata: {error}")))?;
-        ensure!(header.format == FORMAT, Content, "written in format {}; this program reads {FORMAT}", header.format);
+        let (file, header, integrity) = open::<Header>(bytes)?;
         let setup = LifeSetup::with(header.config.clone(), own).at("the configuration in the metadata")?;
         let s = setup.config.life.networks.count();
         check_header(&header, &setup)?;
@@ -209,10 +195,6 @@ impl LifeCheckpoint {
             known.extend(synapses(&file, &setup, k, &mut states)?);
         }
         file.only(&known.iter().map(String::as_str).collect::<Vec<_>>())?;
-        let tensors = file.names().into_iter().filter_map(|name| Some((name, file.get(name)?)));
-        let emptied = json.replacen(&header.sha256, "", 1);
-        let whole = header.sha256.len() == 64 && checksum(&emptied, tensors) == header.sha256;
-        let integrity = if whole { Integrity::Whole } else { Integrity::Changed };
         Ok(LifeCheckpoint { setup, program: header.program, block: header.block, states, integrity })
     }
 
@@ -229,16 +211,8 @@ impl LifeCheckpoint {
     /// # Errors
     /// As [`LifeCheckpoint::read`].
     pub fn read_with(path: &Path, own: OwnLife) -> Result<Self> {
-        let path = if path.is_dir() { &path.join(CHECKPOINT_FILE) } else { path };
-        Self::from_bytes_with(&read(path)?, own).at_path(path)
+        read_newest::<Lives>(path, |bytes| Self::from_bytes_with(bytes, own.clone()))
     }
-}
-
-/// Whether a file, or the checkpoint in a folder, belongs to lives.
-pub fn holds_a_life(path: &Path) -> bool {
-    let path = if path.is_dir() { &path.join(CHECKPOINT_FILE) } else { path };
-    let Ok(bytes) = read(path) else { return false };
-    TensorFile::parse(&bytes).is_ok_and(|file| file.metadata.metadata().as_ref().is_some_and(|m| m.contains_key(KEY)))
 }
 
 /// The name of the tensor of all neurons' outputs `d` steps before the last one.

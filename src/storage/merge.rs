@@ -3,13 +3,10 @@
 use super::folder::{claim, holds_a_run, move_aside};
 use super::metrics_rows::whole_lines;
 use super::{holds_a_checkpoint, Lock, Persistent, CONFIG_FILE, METRICS_FILE};
-use crate::config::NetworkRange;
 use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::files::{copy, refuse_link, second_name, sync_folder_of, write_atomically, write_through};
 use crate::reader::ensure_regular;
-use crate::training::{Checkpoint, Integrity, LifeCheckpoint, Lives, Trainer, CHECKPOINT_FILE};
-use crate::worlds::LifeRow;
-use candle_core::Device;
+use crate::training::{Integrity, CHECKPOINT_FILE};
 use std::fs::{self, File};
 use std::io::{self, BufRead, Read, Write};
 use std::path::{Path, PathBuf};
@@ -17,108 +14,15 @@ use std::path::{Path, PathBuf};
 /// The prefix of the folder in which a run is assembled; its final name follows.
 const UNFINISHED: &str = ".merging-";
 
-/// A kind of run whose parts, with different networks, can be merged.
-pub trait Mergeable: Persistent {
-    /// The column of `metrics.csv` that numbers the turns.
-    const CLOCK: usize;
-
-    /// Reads the newest checkpoint of a run.
-    ///
-    /// # Errors
-    /// As [`Checkpoint::read`].
-    fn read(run: &Path) -> Result<Self::Checkpoint>;
-
-    /// Whether a checkpoint has changed since it was written.
-    fn integrity(checkpoint: &Self::Checkpoint) -> Integrity;
-
-    /// The indices of its networks.
-    fn networks(checkpoint: &Self::Checkpoint) -> NetworkRange;
-
-    /// The number of turns so far, and the value in column [`Mergeable::CLOCK`] of `metrics.csv` for the last one.
-    fn turns(checkpoint: &Self::Checkpoint) -> (u64, f64);
-
-    /// Lets a finished part wait until the others have made `turns`; returns the rows for this time.
-    ///
-    /// # Errors
-    /// As [`Process::advance`](crate::Process::advance).
-    fn wait(_checkpoint: &mut Self::Checkpoint, _turns: u64) -> Result<Vec<Self::Row>> {
-        Ok(Vec::new())
-    }
-
-    /// The networks of all parts, as if they had been in one run. Each part has a name, for messages.
-    ///
-    /// # Errors
-    /// As [`Checkpoint::merge`].
-    fn join(parts: Vec<(String, Self::Checkpoint)>) -> Result<Self::Checkpoint>;
-}
-
-impl Mergeable for Trainer {
-    const CLOCK: usize = 0;
-
-    fn read(run: &Path) -> Result<Checkpoint> {
-        Checkpoint::read(run, &Device::Cpu)
-    }
-
-    fn integrity(checkpoint: &Checkpoint) -> Integrity {
-        checkpoint.integrity
-    }
-
-    fn networks(checkpoint: &Checkpoint) -> NetworkRange {
-        checkpoint.setup.config.train.networks
-    }
-
-    fn turns(checkpoint: &Checkpoint) -> (u64, f64) {
-        (checkpoint.updates, checkpoint.updates as f64)
-    }
-
-    fn join(parts: Vec<(String, Checkpoint)>) -> Result<Checkpoint> {
-        Checkpoint::merge(parts)
-    }
-}
-
-impl Mergeable for Lives {
-    const CLOCK: usize = 1;
-
-    fn read(run: &Path) -> Result<LifeCheckpoint> {
-        LifeCheckpoint::read(run)
-    }
-
-    fn integrity(checkpoint: &LifeCheckpoint) -> Integrity {
-        checkpoint.integrity
-    }
-
-    fn networks(checkpoint: &LifeCheckpoint) -> NetworkRange {
-        checkpoint.setup.config.life.networks
-    }
-
-    fn turns(checkpoint: &LifeCheckpoint) -> (u64, f64) {
-        (checkpoint.block, checkpoint.seconds())
-    }
-
-    /// Only a part whose worlds are all over can wait: nothing more happens in it.
-    fn wait(checkpoint: &mut LifeCheckpoint, turns: u64) -> Result<Vec<LifeRow>> {
-        let mut lives = Lives::resume(checkpoint, &Device::Cpu)?;
-        if !lives.is_over() {
-            return Ok(Vec::new());
-        }
-        let rows = lives.wait(turns - checkpoint.block)?;
-        *checkpoint = lives.checkpoint()?;
-        Ok(rows)
-    }
-
-    fn join(parts: Vec<(String, LifeCheckpoint)>) -> Result<LifeCheckpoint> {
-        LifeCheckpoint::merge(parts)
-    }
-}
-
 /// Writes the runs in the folders `runs` as one run in `out`. Its configuration, metrics and checkpoint are byte for byte those that
 /// one run of all these networks would have written. Even after a failure, `out` holds either the whole run or nothing of it. With
 /// `force`, an existing run in `out` is moved aside once the new one is complete.
 ///
 /// # Errors
-/// [`Error::Usage`] if `out` holds a run, unless `force`, or other files; as [`Checkpoint::merge`], [`Checkpoint::read`] and
-/// [`Run::create`](crate::Run::create); [`Error::Content`] if a checkpoint was changed or metrics lack rows.
-pub fn merge_runs<P: Mergeable>(runs: &[PathBuf], out: &Path, force: bool) -> Result<P::Checkpoint> {
+/// [`Error::Usage`] if `out` holds a run, unless `force`, or other files; also if networks are missing between the parts or in two of
+/// them, or if the parts differ in settings, in age or in the version of the program. [`Error::Content`] if a checkpoint was changed or
+/// metrics lack rows; otherwise as [`Checkpoint::read`](crate::Checkpoint::read) and [`Run::create`](crate::Run::create).
+pub fn merge_runs<P: Persistent>(runs: &[PathBuf], out: &Path, force: bool) -> Result<P::Checkpoint> {
     let read = |run: &PathBuf| {
         ensure!(
             holds_a_checkpoint(run),
@@ -142,7 +46,13 @@ pub fn merge_runs<P: Mergeable>(runs: &[PathBuf], out: &Path, force: bool) -> Re
         let after = if turns < last { P::write_rows(&P::wait(part, last)?, false)? } else { Vec::new() };
         metrics.push(Lines::open(&Path::new(run).join(METRICS_FILE), networks, P::CLOCK, newest, after)?);
     }
-    let mut merged = P::join(parts)?;
+    follow::<P>(&parts)?;
+    let networks = |place: Option<&(String, P::Checkpoint)>| place.map(|(_, part)| P::networks(part));
+    let Some((first, last)) = networks(parts.first()).zip(networks(parts.last())) else {
+        bail!(Usage, "there is no run to merge; expected at least one")
+    };
+    let parts = parts.into_iter().map(|(_, part)| part).collect();
+    let mut merged = P::join(parts, (first.start..last.end).into())?;
     let newest = P::turns(&merged).1;
     whole_or_nothing(out, force, |folder| {
         let lock = claim(folder, false)?;
@@ -153,6 +63,41 @@ pub fn merge_runs<P: Mergeable>(runs: &[PathBuf], out: &Path, force: bool) -> Re
         Ok(lock)
     })?;
     Ok(merged)
+}
+
+/// Refuses parts that do not follow one another, each with its name, or that do not belong to the same run.
+fn follow<P: Persistent>(parts: &[(String, P::Checkpoint)]) -> Result<()> {
+    for pair in parts.windows(2) {
+        let [(a, before), (b, next)] = pair else { continue };
+        let (end, start) = (P::networks(before).end, P::networks(next).start);
+        ensure!(
+            end <= start,
+            Usage,
+            "networks {start} to {} are both in {a} and in {b}",
+            end.min(P::networks(next).end) - 1
+        );
+        ensure!(end == start, Usage, "networks {end} to {} are missing between {a} and {b}", start - 1);
+        let (was, is) = (P::program(before), P::program(next));
+        ensure!(
+            was == is,
+            Usage,
+            "{a} was written by version {was} and {b} by version {is}; rerun one of them with the other's version"
+        );
+        if let Some((key, here, there)) = P::difference_of_parts(before, next)? {
+            bail!(Usage, "{key} is {here} in {a} and {there} in {b}: these folders do not belong to the same run");
+        }
+        let newer = P::turns(before).0 > P::turns(next).0;
+        let [(behind, since), (ahead, until)] = if newer { [(b, next), (a, before)] } else { [(a, before), (b, next)] };
+        ensure!(
+            P::turns(before).0 == P::turns(next).0,
+            Usage,
+            "{behind} is at {} and {ahead} at {}; continue it first (hebbian-rnn {} --resume --out {behind})",
+            P::moment_of(since),
+            P::moment_of(until),
+            P::COMMAND
+        );
+    }
+    Ok(())
 }
 
 /// Lets `write` fill a folder beside `out`, which is renamed to `out` once it is complete. The value that `write` returns keeps the

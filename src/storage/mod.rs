@@ -1,7 +1,7 @@
 //! The files of a run: checkpoints, metrics and configuration, each written whole or not at all.
 
 mod checkpoint;
-mod checksum;
+mod envelope;
 mod folder;
 mod kinds;
 mod life_checkpoint;
@@ -15,14 +15,14 @@ mod metrics_rows;
 mod run;
 
 pub use checkpoint::layout;
+pub use envelope::holds_a_life;
 pub use folder::{holds_a_checkpoint, holds_a_run};
 pub use folder::{CIRCUIT_PICTURE, CONFIG_FILE, LEARNING_CURVE, LIFE_PICTURE, REPORT_FILE, SAMPLE_TRIALS};
-pub use life_checkpoint::holds_a_life;
 pub(crate) use life_rows::holds_life_rows;
 pub use life_rows::read_life_rows;
 pub use lock::Lock;
 pub(crate) use merge::copy_run;
-pub use merge::{merge_runs, Mergeable};
+pub use merge::merge_runs;
 pub use metrics::Metrics;
 pub(crate) use metrics_rows::newest;
 pub use metrics_rows::{metrics_rows, read_metrics, METRICS_FILE};

@@ -2,12 +2,13 @@
 
 use super::folder::{claim, Folder};
 use super::{holds_a_checkpoint, Lock, Metrics, CONFIG_FILE};
+use crate::config::NetworkRange;
 use crate::error::{ensure, At, Doing, Error, Result};
-use crate::training::{Observer, Process, StopReason};
+use crate::training::{Integrity, Observer, Process, StopReason};
 use candle_core::Device;
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How a process is written to files and read from them.
 pub trait Persistent: Process {
@@ -15,8 +16,12 @@ pub trait Persistent: Process {
     type Config;
     /// A row of `metrics.csv`.
     type Row;
+    /// The subcommand that continues it.
+    const COMMAND: &'static str;
     /// Says, in messages about a failed write, that the work goes on, such as `training continues`.
     const CONTINUES: &'static str;
+    /// The column of `metrics.csv` that numbers the turns.
+    const CLOCK: usize;
 
     /// The configuration in a setup.
     fn config(setup: &Self::Setup) -> &Self::Config;
@@ -59,6 +64,53 @@ pub trait Persistent: Process {
     /// # Errors
     /// [`Error::Tensors`] if a device's memory cannot be read, or there is no memory for it.
     fn write_checkpoint(checkpoint: &Self::Checkpoint) -> Result<Vec<u8>>;
+
+    /// Reads the newest checkpoint of a run, in host memory.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`](crate::Checkpoint::read).
+    fn read(run: &Path) -> Result<Self::Checkpoint>;
+
+    /// The newest undamaged checkpoint among the earlier ones kept for `path`, which holds this one, and its moment.
+    fn whole_previous(checkpoint: &Self::Checkpoint, path: &Path) -> Option<(PathBuf, String)>;
+
+    /// Whether a checkpoint has changed since it was written.
+    fn integrity(checkpoint: &Self::Checkpoint) -> Integrity;
+
+    /// The version of the program that wrote a checkpoint.
+    fn program(checkpoint: &Self::Checkpoint) -> &str;
+
+    /// The indices of its networks.
+    fn networks(checkpoint: &Self::Checkpoint) -> NetworkRange;
+
+    /// The number of turns so far, and the value in column [`Persistent::CLOCK`] of `metrics.csv` for the last one.
+    fn turns(checkpoint: &Self::Checkpoint) -> (u64, f64);
+
+    /// The moment at which it was taken, in words such as `update 7`.
+    fn moment_of(checkpoint: &Self::Checkpoint) -> String;
+
+    /// The first key in which two parts of a run differ although parts must agree in it, with both values.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] if a value cannot be written as TOML.
+    fn difference_of_parts(
+        one: &Self::Checkpoint,
+        other: &Self::Checkpoint,
+    ) -> Result<Option<(String, String, String)>>;
+
+    /// Lets a finished part wait until the others have made `turns`; returns the rows for this time.
+    ///
+    /// # Errors
+    /// As [`Process::advance`].
+    fn wait(_checkpoint: &mut Self::Checkpoint, _turns: u64) -> Result<Vec<Self::Row>> {
+        Ok(Vec::new())
+    }
+
+    /// The networks of all parts, which are `networks`, as if they had been in one run.
+    ///
+    /// # Errors
+    /// [`Error::Tensors`] if there is no memory for them.
+    fn join(parts: Vec<Self::Checkpoint>, networks: NetworkRange) -> Result<Self::Checkpoint>;
 }
 
 /// The state that an interrupted run has left in its folder.

@@ -12,7 +12,7 @@ use crate::reader::ensure_regular;
 use crate::runs::evaluate;
 use crate::setup::{LifeSetup, Setup};
 use crate::storage::{holds_a_checkpoint, holds_life_rows, newest, read_life_rows, METRICS_FILE};
-use crate::storage::{Lock, Mergeable, Run, Saved};
+use crate::storage::{Lock, Persistent, Run, Saved};
 use crate::training::{Integrity, Lives, Observer, Process, StopReason, Trainer, CHECKPOINT_FILE};
 use candle_core::Device;
 use serde::Serialize;
@@ -77,7 +77,7 @@ impl<P: Process> Observer<P> for Watch<'_> {
 }
 
 /// A process whose networks have a table of scores.
-trait Scored: Mergeable {
+trait Scored: Persistent {
     /// The first key in which a saved configuration differs from the planned one, with both values.
     fn difference(saved: &Self::Config, planned: &Self::Config) -> Result<Option<(String, String, String)>>;
     /// Writes the table of a finished job.

@@ -56,7 +56,7 @@ impl Names {
     /// The names in a file's metadata for these numbers of inputs, outputs and types.
     fn read(file: &TensorFile, n_in: usize, n_out: usize, n_types: usize) -> Result<Self> {
         let names = |key: &str, count: usize| -> Result<Option<Vec<String>>> {
-            let Some(text) = file.metadata.metadata().as_ref().and_then(|all| all.get(key)) else { return Ok(None) };
+            let Some(text) = file.metadata_text(key) else { return Ok(None) };
             let names: Vec<String> = text.split(',').map(|name| shown(name.trim())).collect();
             let found = names.len();
             ensure!(

@@ -2,7 +2,7 @@
 
 use super::progress::finished;
 use super::{Criterion, Frozen, Plastic, StopReason};
-use crate::config::{NetworkRange, Output, Stage};
+use crate::config::{Output, Stage};
 use crate::error::{bail, ensure, Result};
 use crate::setup::Setup;
 use candle_core::{Device, Tensor};
@@ -12,8 +12,10 @@ use std::ops::Range;
 /// The checkpoint format version that is written, and the newest that can be read; all older versions can be read too.
 pub const FORMAT: u32 = 2;
 
-/// The only metadata key of a checkpoint's file.
+/// The only metadata key of the file.
 pub const METADATA_KEY: &str = "hebbian_rnn";
+/// The only metadata key of the checkpoint of lives.
+pub const LIFE_METADATA_KEY: &str = "hebbian_rnn_life";
 /// The name of the newest checkpoint in a run's folder.
 pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 
@@ -159,38 +161,8 @@ impl Checkpoint {
         groups.scan(0, |end, group| Some(std::mem::replace(end, *end + group.len())..*end)).collect()
     }
 
-    /// Merges runs of different networks, which otherwise agree in everything that affects learning, as if all
-    /// had been trained in one run. Each part has a name, for messages.
-    ///
-    /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) if networks are missing between the parts or in two of them, or if the parts have
-    /// different settings, numbers of updates or versions of the program.
-    pub fn merge(mut parts: Vec<(String, Checkpoint)>) -> Result<Self> {
-        parts.sort_by_key(|(_, part)| part.setup.config.train.networks.start);
-        let networks = |part: &Checkpoint| part.setup.config.train.networks;
-        for pair in parts.windows(2) {
-            let [(a, before), (b, next)] = pair else { continue };
-            let neighbours = [(a, networks(before), &before.program), (b, networks(next), &next.program)];
-            follow(neighbours, before.setup.config.difference_of_parts(&next.setup.config)?)?;
-            let (fewer, more) = if before.updates < next.updates { (a, b) } else { (b, a) };
-            ensure!(
-                before.updates == next.updates,
-                Usage,
-                "{fewer} has {} updates and {more} {}; train it further first (hebbian-rnn train --resume --out {fewer})",
-                before.updates.min(next.updates),
-                before.updates.max(next.updates)
-            );
-        }
-        let Some(((_, first), (_, last))) = parts.first().zip(parts.last()) else {
-            bail!(Usage, "there is no run to merge; expected at least one")
-        };
-        let mut setup = first.setup.clone();
-        setup.config.train.networks = (networks(first).start..networks(last).end).into();
-        Self::join(&setup, parts.into_iter().map(|(_, part)| part).collect())
-    }
-
     /// The networks of all `parts` of a run, in order, on the first part's device.
-    pub(super) fn join(setup: &Setup, mut parts: Vec<Checkpoint>) -> Result<Self> {
+    pub(crate) fn join(setup: &Setup, mut parts: Vec<Checkpoint>) -> Result<Self> {
         if parts.len() == 1 {
             return Ok(Checkpoint { setup: setup.clone(), ..parts.swap_remove(0) });
         }
@@ -211,27 +183,5 @@ impl Checkpoint {
             criterion_in_doubt: parts.iter().any(|part| part.criterion_in_doubt),
             ..parts[0]
         })
-    }
-}
-
-/// Refuses two neighbouring parts of a run, each with its name, its networks and the version of the program that wrote it, if
-/// networks are missing between them or in both, if versions differ, or if there is a `difference` between their configurations.
-pub(super) fn follow(
-    [(a, before, was), (b, next, is)]: [(&String, NetworkRange, &String); 2],
-    difference: Option<(String, String, String)>,
-) -> Result<()> {
-    let (end, start) = (before.end, next.start);
-    ensure!(end <= start, Usage, "networks {start} to {} are both in {a} and in {b}", end.min(next.end) - 1);
-    ensure!(end == start, Usage, "networks {end} to {} are missing between {a} and {b}", start - 1);
-    ensure!(
-        was == is,
-        Usage,
-        "{a} was written by version {was} and {b} by version {is}; rerun one of them with the other's version"
-    );
-    match difference {
-        None => Ok(()),
-        Some((key, here, there)) => {
-            bail!(Usage, "{key} is {here} in {a} and {there} in {b}: these folders do not belong to the same run")
-        }
     }
 }

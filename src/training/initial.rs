@@ -126,7 +126,7 @@ impl InitialWeights {
 
 /// The indices of the networks in a checkpoint; `None` for a file from another program.
 fn noted_networks(file: &TensorFile) -> Option<NetworkRange> {
-    let json = file.metadata.metadata().as_ref()?.get(METADATA_KEY)?;
+    let json = file.metadata_text(METADATA_KEY)?;
     let header: serde_json::Value = serde_json::from_str(json).ok()?;
     serde_json::from_value(header["config"]["train"]["networks"].clone()).ok()
 }

@@ -1,6 +1,5 @@
 //! Lives: networks whose weights change while they live in a world.
 
-use super::checkpoint::follow;
 use super::{Integrity, Process, StopReason};
 use crate::engine::life::{check_memory, newborn, start_lives};
 use crate::engine::{LifeEngine, LifeRecord, LifeState};
@@ -68,36 +67,6 @@ impl LifeCheckpoint {
             "{place}: life.seconds is {before} and {lived} s have been simulated; it cannot become {seconds}"
         );
         Ok(())
-    }
-
-    /// Merges lives of different networks, as if they had been simulated in one run. Apart from the networks, the parts must agree in
-    /// everything that affects learning. Each part has a name, for messages.
-    ///
-    /// # Errors
-    /// [`Error::Usage`](crate::Error::Usage) if networks are missing between the parts or are in two of them, or if the parts differ in
-    /// settings, ages or versions of the program.
-    pub fn merge(mut parts: Vec<(String, LifeCheckpoint)>) -> Result<Self> {
-        parts.sort_by_key(|(_, part)| part.setup.config.life.networks.start);
-        let networks = |part: &LifeCheckpoint| part.setup.config.life.networks;
-        for pair in parts.windows(2) {
-            let [(a, before), (b, next)] = pair else { continue };
-            let neighbours = [(a, networks(before), &before.program), (b, networks(next), &next.program)];
-            follow(neighbours, before.setup.config.difference_of_parts(&next.setup.config)?)?;
-            let (younger, older) = if before.block < next.block { (a, b) } else { (b, a) };
-            ensure!(
-                before.block == next.block,
-                Usage,
-                "the lives in {younger} are younger than those in {older}; continue them (hebbian-rnn live --resume --out {younger})"
-            );
-        }
-        let Some(((_, first), (_, last))) = parts.first().zip(parts.last()) else {
-            bail!(Usage, "there is no run to merge; expected at least one")
-        };
-        let mut config = first.setup.config.clone();
-        config.life.networks = (networks(first).start..networks(last).end).into();
-        let (program, block, own) = (first.program.clone(), first.block, first.setup.own.clone());
-        let states = parts.into_iter().flat_map(|(_, part)| part.states).collect();
-        Ok(LifeCheckpoint { setup: LifeSetup::with(config, own)?, program, block, states, integrity: Integrity::Whole })
     }
 }
 

@@ -18,7 +18,7 @@ mod trainer;
 mod update;
 
 pub use builder::TrainerBuilder;
-pub use checkpoint::{Checkpoint, Integrity, StageProgress, CHECKPOINT_FILE, FORMAT, METADATA_KEY};
+pub use checkpoint::{Checkpoint, Integrity, StageProgress, CHECKPOINT_FILE, FORMAT, LIFE_METADATA_KEY, METADATA_KEY};
 pub use criterion::Criterion;
 pub use criterion::{MORE_THAN, WINDOW};
 pub use divergence::{Divergence, Frozen, REMEDY};

@@ -1,10 +1,12 @@
 //! The command line's arguments. Only this folder uses clap.
 
 mod live;
+mod place;
 mod sweep;
 mod train;
 
 pub use live::LiveArgs;
+pub use place::PlaceArgs;
 pub use sweep::{CollectArgs, MergeArgs, PlanSweepArgs, RunSweepArgs, ScriptArgs, StatusArgs, SweepArgs, SweepCommand};
 pub use train::{BatchSize, TrainArgs};
 

@@ -6,7 +6,7 @@ use crate::read;
 use anyhow::{bail, Result};
 use candle_core::Device;
 use hebbian_rnn::storage::{holds_a_life, layout};
-use hebbian_rnn::{Checkpoint, Config, Integrity, LifeCheckpoint};
+use hebbian_rnn::{Checkpoint, Config, Integrity, LifeCheckpoint, Trainer};
 use serde_json::{json, Map};
 use std::io::{stdout, Write};
 
@@ -20,7 +20,7 @@ pub fn run(args: InspectArgs) -> Result<()> {
     } else {
         print_as_text(&checkpoint)?;
     }
-    match read::change(&args.checkpoint, &checkpoint) {
+    match read::change::<Trainer>(&args.checkpoint, &checkpoint) {
         Some(change) => bail!(change),
         None => Ok(()),
     }

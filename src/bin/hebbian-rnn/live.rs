@@ -1,11 +1,11 @@
 //! `hebbian-rnn live` and `hebbian-rnn lives`.
 
-use crate::args::{ListArgs, LiveArgs};
+use crate::args::{ListArgs, LiveArgs, PlaceArgs};
 use crate::console::say;
 use crate::output::{open_device, print_json, print_table, usage};
 use crate::progress::Progress;
-use crate::run::{self, Kind, Place};
-use anyhow::{ensure, Result};
+use crate::run::{self, Kind};
+use anyhow::Result;
 use candle_core::Device;
 use hebbian_rnn::presets::LIVES;
 use hebbian_rnn::presets::{find_life, find_task};
@@ -15,9 +15,7 @@ use hebbian_rnn::storage::read_life_rows;
 use hebbian_rnn::storage::{CIRCUIT_PICTURE, LIFE_PICTURE, METRICS_FILE, REPORT_FILE};
 use hebbian_rnn::training::verdicts;
 use hebbian_rnn::worlds::{LifeRow, Verdict};
-use hebbian_rnn::{
-    Error, Integrity, LifeCheckpoint, LifeConfig, LifeSetup, Lives, Observer, Process, Saved, Setting, StopReason,
-};
+use hebbian_rnn::{Error, LifeCheckpoint, LifeConfig, LifeSetup, Lives, Observer, Process, Saved, Setting, StopReason};
 use serde_json::json;
 use std::io::{stdout, Write};
 use std::path::{Path, PathBuf};
@@ -31,13 +29,11 @@ pub fn run(args: &LiveArgs) -> Result<ExitCode> {
 impl Kind for Lives {
     type Args = LiveArgs;
     type Watch = Watch;
-    const COMMAND: &'static str = "live";
     const TURNS: &'static str = "blocks";
     const STARTS: &'static str = "lives start";
 
-    fn place(args: &LiveArgs) -> Place<'_> {
-        let LiveArgs { out, config, resume, resume_or_start, force, .. } = args;
-        Place { out, config, resume: *resume, resume_or_start: *resume_or_start, force: *force }
+    fn place(args: &LiveArgs) -> &PlaceArgs {
+        &args.place
     }
 
     fn settings(args: &LiveArgs, _resumes: bool) -> Result<Vec<Setting>> {
@@ -71,15 +67,8 @@ impl Kind for Lives {
         Ok(())
     }
 
-    fn read(args: &LiveArgs, out: &Path) -> Result<LifeCheckpoint> {
-        let checkpoint = LifeCheckpoint::read(out)?;
-        ensure!(
-            checkpoint.integrity != Integrity::Changed || args.accept_edited,
-            "{}: the checksum of its checkpoint does not match: it was damaged, or edited by hand; --accept-edited continues \
-             from it anyway",
-            out.display()
-        );
-        Ok(checkpoint)
+    fn open(_args: &LiveArgs, out: &Path) -> Result<LifeCheckpoint> {
+        Ok(LifeCheckpoint::read(out)?)
     }
 
     fn ensure_continues(saved: &mut Saved<Lives>, setup: &LifeSetup, out: &Path) -> Result<()> {

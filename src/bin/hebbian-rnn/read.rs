@@ -4,12 +4,11 @@ use crate::console::say;
 use crate::output::usage;
 use anyhow::{ensure, Result};
 use candle_core::Device;
-use hebbian_rnn::storage::read_life_rows;
-use hebbian_rnn::storage::METRICS_FILE;
+use hebbian_rnn::storage::{read_life_rows, Persistent, METRICS_FILE};
 use hebbian_rnn::tasks::FileTask;
 use hebbian_rnn::training::CHECKPOINT_FILE;
 use hebbian_rnn::worlds::LifeRow;
-use hebbian_rnn::{Checkpoint, Integrity, LifeCheckpoint, Own, Setup};
+use hebbian_rnn::{Checkpoint, Integrity, LifeCheckpoint, Lives, Own, Setup, Trainer};
 use std::ops::Range;
 use std::path::Path;
 
@@ -43,7 +42,7 @@ pub fn checkpoint(run: &Path, task_file: Option<&Path>, trials: Trials, device: 
 /// The checkpoint of networks that are only to be run; warns if it was changed since it was written.
 pub fn to_run(run: &Path, task_file: Option<&Path>, device: &Device) -> Result<Checkpoint> {
     let checkpoint = checkpoint(run, task_file, Trials::Any, device)?;
-    if let Some(change) = change(run, &checkpoint) {
+    if let Some(change) = change::<Trainer>(run, &checkpoint) {
         say(format_args!("warning: {change}"));
     }
     Ok(checkpoint)
@@ -55,13 +54,13 @@ pub fn silence(checkpoint: &mut Checkpoint, neurons: Vec<Range<usize>>) -> Resul
 }
 
 /// A message if the checkpoint read from `run` was changed since it was written.
-pub fn change(run: &Path, checkpoint: &Checkpoint) -> Option<String> {
-    if checkpoint.integrity != Integrity::Changed {
+pub fn change<P: Persistent>(run: &Path, checkpoint: &P::Checkpoint) -> Option<String> {
+    if P::integrity(checkpoint) != Integrity::Changed {
         return None;
     }
     let path = if run.is_dir() { run.join(CHECKPOINT_FILE) } else { run.to_path_buf() };
-    let before = checkpoint.whole_previous(&path).map_or(String::new(), |(previous, updates)| {
-        format!("; the checkpoint before it is intact: {} (update {updates})", previous.display())
+    let before = P::whole_previous(checkpoint, &path).map_or(String::new(), |(previous, moment)| {
+        format!("; the checkpoint before it is intact: {} ({moment})", previous.display())
     });
     Some(format!("{}: its checksum does not match: it was damaged, or edited by hand{before}", path.display()))
 }
@@ -69,8 +68,8 @@ pub fn change(run: &Path, checkpoint: &Checkpoint) -> Option<String> {
 /// The checkpoint of the lives in a folder, and the rows of their metrics.
 pub fn life(folder: &Path) -> Result<(LifeCheckpoint, Vec<LifeRow>)> {
     let checkpoint = LifeCheckpoint::read(folder)?;
-    if checkpoint.integrity == Integrity::Changed {
-        say(format_args!("warning: {}: the checksum of its checkpoint does not match", folder.display()));
+    if let Some(change) = change::<Lives>(folder, &checkpoint) {
+        say(format_args!("warning: {change}"));
     }
     Ok((checkpoint, read_life_rows(&folder.join(METRICS_FILE))?))
 }

@@ -1,10 +1,11 @@
 //! The code shared by `train` and `live`, from starting or continuing a run until it is interrupted or finished.
 
+use crate::args::PlaceArgs;
 use crate::console::say;
 use crate::output::{device_name, usage};
 use crate::progress::Progress;
 use crate::{read, signals};
-use anyhow::{Context, Result};
+use anyhow::{bail, Context, Result};
 use candle_core::Device;
 use hebbian_rnn::report::reported;
 use hebbian_rnn::storage::{holds_a_run, Persistent};
@@ -15,29 +16,18 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-/// The options, common to both commands, that say where a run is kept and how it begins.
-pub struct Place<'a> {
-    pub out: &'a Option<PathBuf>,
-    pub config: &'a Option<PathBuf>,
-    pub resume: bool,
-    pub resume_or_start: bool,
-    pub force: bool,
-}
-
 /// A kind of run: the differences between `train` and `live`.
 pub trait Kind: Persistent {
     /// The arguments of its command.
     type Args;
     /// Follows it while it proceeds.
     type Watch: Observer<Self>;
-    /// The name of its command.
-    const COMMAND: &'static str;
     /// The name of its turns.
     const TURNS: &'static str;
     /// The start of a message, such as `training starts`, that a run without a checkpoint begins anew.
     const STARTS: &'static str;
 
-    fn place(args: &Self::Args) -> Place<'_>;
+    fn place(args: &Self::Args) -> &PlaceArgs;
 
     /// The options as settings.
     fn settings(args: &Self::Args, resumes: bool) -> Result<Vec<Setting>>;
@@ -64,8 +54,8 @@ pub trait Kind: Persistent {
     /// Prints what a new run has done before its first turn.
     fn announce(_process: &Self) {}
 
-    /// Reads a checkpoint to continue from, and refuses one that was changed.
-    fn read(args: &Self::Args, out: &Path) -> Result<Self::Checkpoint>;
+    /// Reads the checkpoint in a folder to continue from.
+    fn open(args: &Self::Args, out: &Path) -> Result<Self::Checkpoint>;
 
     /// Refuses a setup with which a saved run cannot continue.
     fn ensure_continues(saved: &mut Saved<Self>, setup: &Self::Setup, out: &Path) -> Result<()>;
@@ -98,7 +88,7 @@ pub fn run<K: Kind>(args: &K::Args) -> Result<ExitCode> {
     // A process that was killed after its last checkpoint has not drawn its pictures.
     if let Some(reason) = run.process().finished().filter(|_| run.is_saved() && reported(&out)) {
         if let Some(why) = K::failure(run.process(), reason) {
-            anyhow::bail!("{}: {why}", out.display());
+            bail!("{}: {why}", out.display());
         }
         let (length, more) = (K::length(run.process()), K::to_continue(run.process(), reason));
         writeln!(
@@ -132,7 +122,7 @@ pub fn run<K: Kind>(args: &K::Args) -> Result<ExitCode> {
     let printed = K::summarise(args, process, &watch, progress.seconds(), &out);
     // The failure is reported even if the results could not be printed.
     if let Some(why) = failure {
-        anyhow::bail!("{}: {why}", out.display());
+        bail!("{}: {why}", out.display());
     }
     printed.map(|()| ExitCode::SUCCESS)
 }
@@ -156,7 +146,15 @@ fn resume<K: Kind>(args: &K::Args, out: PathBuf) -> Result<Opened<K>> {
     let mut used = Vec::new();
     let run = Run::<K>::resume(
         &out,
-        |folder| K::read(args, folder),
+        |folder| {
+            let checkpoint = K::open(args, folder)?;
+            match read::change::<K>(folder, &checkpoint) {
+                Some(change) if !K::place(args).accept_edited => {
+                    bail!("{change}; --accept-edited continues from it anyway")
+                }
+                _ => Ok(checkpoint),
+            }
+        },
         |saved| {
             let setup = resolve::<K>(args, Some(saved.config()))?;
             K::ensure_continues(saved, &setup, &out)?;
@@ -173,7 +171,7 @@ fn resume<K: Kind>(args: &K::Args, out: PathBuf) -> Result<Opened<K>> {
 /// The setup from a saved configuration or the defaults, the file of `--config` and the options; later ones take precedence.
 fn resolve<K: Kind>(args: &K::Args, saved: Option<&K::Config>) -> Result<K::Setup> {
     let mut settings = Vec::new();
-    if let Some(path) = K::place(args).config {
+    if let Some(path) = &K::place(args).config {
         let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         settings = usage(Setting::from_toml(&text, &path.display().to_string()))?;
     }

@@ -9,7 +9,7 @@ use hebbian_rnn::engine::Record;
 use hebbian_rnn::files::write_atomically;
 use hebbian_rnn::runs::read_inputs;
 use hebbian_rnn::simulate;
-use hebbian_rnn::training::METADATA_KEY;
+use hebbian_rnn::training::{LIFE_METADATA_KEY, METADATA_KEY};
 use safetensors::tensor::Metadata;
 use safetensors::SafeTensors;
 use std::io::{stdout, Write};
@@ -56,8 +56,10 @@ fn ensure_replaceable(args: &SimulateArgs) -> Result<()> {
     }
     let place = |path: &Path| path.canonicalize().ok();
     let bytes = std::fs::read(out).with_context(|| format!("reading {}", out.display()))?;
-    let of_checkpoint =
-        |metadata: &Metadata| metadata.metadata().as_ref().is_some_and(|all| all.contains_key(METADATA_KEY));
+    let of_checkpoint = |metadata: &Metadata| {
+        let has = |key| metadata.metadata().as_ref().is_some_and(|all| all.contains_key(key));
+        has(METADATA_KEY) || has(LIFE_METADATA_KEY)
+    };
     let what = match SafeTensors::read_metadata(&bytes) {
         _ if place(out) == place(&args.inputs) => "is the input file; choose another name",
         Ok((_, metadata)) if of_checkpoint(&metadata) => "is a checkpoint; choose another name",

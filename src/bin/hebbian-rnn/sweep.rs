@@ -264,7 +264,7 @@ pub fn scan(args: &TrainArgs) -> Result<ExitCode> {
         }
     }
     let task = args.task.clone().or_else(|| args.task_file.is_some().then(|| FILE_TASK.to_string()));
-    let folder = match (&args.out, &task) {
+    let folder = match (&args.place.out, &task) {
         (Some(out), _) => out.clone(),
         (None, Some(task)) => default_folder(&format!("{task}-scan"), args.rule.as_deref().unwrap_or_default()),
         (None, None) => return usage(Err(anyhow!("--scan: name a task"))),

@@ -1,13 +1,13 @@
 //! `hebbian-rnn train`.
 
-use crate::args::{BatchSize, TrainArgs};
+use crate::args::{BatchSize, PlaceArgs, TrainArgs};
 use crate::console::say;
 use crate::output::{counted, frozen_line, open_devices, print_json, print_scores, rounded, usage, Spinner};
 use crate::progress::Progress;
 use crate::read::{self, Trials};
-use crate::run::{self, Kind, Place};
+use crate::run::{self, Kind};
 use crate::{plot, report, sweep};
-use anyhow::{bail, Result};
+use anyhow::Result;
 use candle_core::{DType, Device};
 use hebbian_rnn::config::Kernels;
 use hebbian_rnn::engine::{automatic_batch, check_memory, why_plain};
@@ -38,13 +38,11 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode> {
 impl Kind for Trainer {
     type Args = TrainArgs;
     type Watch = Watch;
-    const COMMAND: &'static str = "train";
     const TURNS: &'static str = "updates";
     const STARTS: &'static str = "training starts";
 
-    fn place(args: &TrainArgs) -> Place<'_> {
-        let TrainArgs { out, config, resume, resume_or_start, force, .. } = args;
-        Place { out, config, resume: *resume, resume_or_start: *resume_or_start, force: *force }
+    fn place(args: &TrainArgs) -> &PlaceArgs {
+        &args.place
     }
 
     fn settings(args: &TrainArgs, resumes: bool) -> Result<Vec<Setting>> {
@@ -106,12 +104,8 @@ impl Kind for Trainer {
         }
     }
 
-    fn read(args: &TrainArgs, out: &Path) -> Result<Checkpoint> {
-        let checkpoint = read::checkpoint(out, args.task_file.as_deref(), Trials::Same, &Device::Cpu)?;
-        match read::change(out, &checkpoint) {
-            Some(change) if !args.accept_edited => bail!("{change}; --accept-edited continues from it anyway"),
-            _ => Ok(checkpoint),
-        }
+    fn open(args: &TrainArgs, out: &Path) -> Result<Checkpoint> {
+        read::checkpoint(out, args.task_file.as_deref(), Trials::Same, &Device::Cpu)
     }
 
     fn ensure_continues(saved: &mut Saved<Trainer>, setup: &Setup, out: &Path) -> Result<()> {

@@ -1,20 +1,16 @@
-//! Checkpoints on disk: one safetensors file with everything on which the next update depends.
-//!
-//! A file is written beside its target, synced, and renamed over it, so a reader finds either the old file or the new
-//! one, never a partial one. The only metadata key, `hebbian_rnn`, holds JSON: format version, program version,
-//! configuration, seed, counters and checksum. Format 1 had no checksum. Reading is strict (see `read.rs`).
+//! The checkpoint of a training run: everything on which the next update depends. Reading is strict (see `read.rs`).
 
 mod read;
 
-use super::checksum::checksum;
+use super::envelope;
 use crate::config::Config;
-use crate::error::{At, Error, Result};
+use crate::error::{At, Result};
 use crate::files::write_keeping;
 use crate::setup::Setup;
 use crate::training::{Checkpoint, Criterion, Frozen, Plastic, StageProgress, FORMAT, METADATA_KEY, WINDOW};
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The value in `recent_correct` for a trial not yet seen.
@@ -58,14 +54,18 @@ struct Header {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     criterion_in_doubt: bool,
     config: Config,
-    /// Empty in format 1, and while it is being computed.
+    /// Empty in format 1.
     #[serde(default)]
     sha256: String,
 }
 
-impl Header {
-    fn json(&self) -> Result<String> {
-        serde_json::to_string(self).map_err(|error| Error::Bug(format!("writing a checkpoint's metadata: {error}")))
+impl envelope::Header for Header {
+    const KEY: &'static str = METADATA_KEY;
+    const FORMAT: u32 = FORMAT;
+    const WITHOUT_CHECKSUM: u32 = 1;
+
+    fn checksum(&mut self) -> &mut String {
+        &mut self.sha256
     }
 }
 
@@ -95,7 +95,7 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Tensors`] if a device's memory cannot be read.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let mut header = Header {
+        let header = Header {
             format: FORMAT,
             program: self.program.clone(),
             seed: self.setup.config.train.seed,
@@ -108,12 +108,7 @@ impl Checkpoint {
             config: self.setup.config.clone(),
             sha256: String::new(),
         };
-        let tensors = self.tensors()?;
-        let named = || tensors.iter().map(|(name, tensor)| (*name, tensor));
-        header.sha256 = checksum(&header.json()?, named());
-        let metadata = HashMap::from([(METADATA_KEY.to_string(), header.json()?)]);
-        safetensors::serialize(named(), Some(metadata))
-            .map_err(|error| Error::Bug(format!("writing safetensors: {error}")))
+        envelope::seal(header, &self.tensors()?)
     }
 
     /// Writes the checkpoint to `path`, whole or not at all. Returns once it is safe on disk.

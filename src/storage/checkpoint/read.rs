@@ -1,19 +1,17 @@
 //! Reads checkpoints strictly: every tensor must have the name, type and shape that the configuration requires. Errors
 //! say what was found and what was expected.
 
-use super::{checksum, judges_by_errors, layout, Header, NOT_YET, RECENT_ERROR};
+use super::{judges_by_errors, layout, Header, NOT_YET, RECENT_ERROR};
 use crate::error::{bail, ensure, At, Error, Result};
-use crate::files::previous;
-use crate::reader::{finite, has_negative, read, TensorFile};
+use crate::reader::{finite, has_negative, TensorFile};
 use crate::setup::{Own, Setup};
+use crate::storage::envelope::{open, read_newest};
 use crate::text::shown;
-use crate::training::{Checkpoint, Criterion, Integrity, Plastic, StageProgress};
-use crate::training::{CHECKPOINT_FILE, FORMAT, METADATA_KEY, WINDOW};
+use crate::training::{Checkpoint, Criterion, Plastic, StageProgress, Trainer, WINDOW};
 use candle_core::{DType, Device, Tensor};
-use safetensors::tensor::Metadata;
 use safetensors::Dtype;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 impl Checkpoint {
     /// Reads a checkpoint from a file, or the newest one of a run's folder. [`Checkpoint::integrity`] says whether it
@@ -32,20 +30,7 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::read`].
     pub fn read_with(path: &Path, own: Own, device: &Device) -> Result<Self> {
-        let path = if path.is_dir() { &path.join(CHECKPOINT_FILE) } else { path };
-        read_file(path, own.clone(), device).or_else(|error| match whole_previous(path, own) {
-            None => Err(error),
-            Some((previous, updates)) => Err(error).at(format!(
-                "{} cannot be read, but the checkpoint before it can: {} (update {updates})",
-                path.display(),
-                previous.display()
-            )),
-        })
-    }
-
-    /// The newest undamaged checkpoint among the earlier ones kept for `path`, and its number of updates.
-    pub fn whole_previous(&self, path: &Path) -> Option<(PathBuf, u64)> {
-        whole_previous(path, self.setup.own())
+        read_newest::<Trainer>(path, |bytes| Self::from_bytes_with(bytes, own.clone(), device))
     }
 
     /// Reads a checkpoint from the contents of its file.
@@ -61,8 +46,7 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::from_bytes`].
     pub fn from_bytes_with(bytes: &[u8], own: Own, device: &Device) -> Result<Self> {
-        let file = TensorFile::parse(bytes)?;
-        let (header, json) = header(&file.metadata)?;
+        let (file, header, integrity) = open::<Header>(bytes)?;
         let setup = Setup::with(header.config.clone(), own).at("the configuration in the metadata")?;
         let mut tensors = Tensors { file: &file, layout: layout(&setup), device };
         // Earlier versions did not save the errors of episodes, and counted them as 0 after a resume.
@@ -99,11 +83,6 @@ impl Checkpoint {
             let (found, next) = (late.update, header.updates + 1);
             bail!(Content, "the metadata's frozen has update {found}; expected at most {next}, the next one");
         }
-        let integrity = match header.format {
-            1 => Integrity::Unknown,
-            _ if tensors.checksum(json, &header.sha256) == header.sha256 => Integrity::Whole,
-            _ => Integrity::Changed,
-        };
         let recent = tensors.bytes_below(NOT_YET + 1, "recent_correct")?;
         let errors = if tensors.layout.contains_key(RECENT_ERROR) {
             tensors.raw(RECENT_ERROR)?.flatten_all()?.to_vec1()?
@@ -137,44 +116,6 @@ impl Checkpoint {
             setup,
         })
     }
-}
-
-fn read_file(path: &Path, own: Own, device: &Device) -> Result<Checkpoint> {
-    Checkpoint::from_bytes_with(&read(path)?, own, device).at_path(path)
-}
-
-fn whole_previous(path: &Path, own: Own) -> Option<(PathBuf, u64)> {
-    let kept = (1..).map(|k| previous(path, k)).take_while(|path| path.exists());
-    kept.filter_map(|path| Some((read_file(&path, own.clone(), &Device::Cpu).ok()?, path)))
-        .find(|(checkpoint, _)| checkpoint.integrity != Integrity::Changed)
-        .map(|(checkpoint, path)| (path, checkpoint.updates))
-}
-
-/// The header and its text.
-fn header(metadata: &Metadata) -> Result<(Header, &str)> {
-    let json = metadata.metadata().as_ref().and_then(|m| m.get(METADATA_KEY));
-    let Some(json) = json else {
-        let life = metadata.metadata().as_ref().is_some_and(|m| m.contains_key(crate::storage::life_checkpoint::KEY));
-        ensure!(
-            !life,
-            Content,
-            "the checkpoint of a life, not of a training run; `live` continues it and `inspect` shows it"
-        );
-        bail!(Content, "a safetensors file from another program: it has no `{METADATA_KEY}` metadata");
-    };
-    let damaged = |error: serde_json::Error| Error::Content(error.to_string());
-    let place = format!("the `{METADATA_KEY}` metadata");
-    let value: serde_json::Value = serde_json::from_str(json).map_err(damaged).at(format!("{place} is not JSON"))?;
-    match value.get("format").and_then(serde_json::Value::as_u64) {
-        Some(format) if (1..=u64::from(FORMAT)).contains(&format) => {}
-        Some(format) => bail!(
-            Content,
-            "written in format {format}; this program ({}) reads formats 1 to {FORMAT}",
-            env!("CARGO_PKG_VERSION")
-        ),
-        None => bail!(Content, "{place} does not give a format"),
-    }
-    Ok((serde_json::from_value(value).map_err(damaged).at(&place)?, json))
 }
 
 /// Refuses lists that do not have one entry per network, and counts beyond any real run, since their sums would
@@ -217,12 +158,6 @@ impl Tensors<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The checksum that the file should have, given the header's text and the checksum in it.
-    fn checksum(&self, json: &str, found: &str) -> String {
-        let blank = if found.is_empty() { json.to_string() } else { json.replacen(found, "", 1) };
-        checksum(&blank, self.layout.keys().filter_map(|name| Some((*name, self.file.get(name)?))))
     }
 
     /// Loads a tensor onto the device. Floating-point values must be finite.

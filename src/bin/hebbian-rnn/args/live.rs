@@ -1,10 +1,9 @@
 //! The arguments of `live`.
 
-use super::settings;
+use super::{settings, PlaceArgs};
 use anyhow::Result;
 use clap::Args;
 use hebbian_rnn::Setting;
-use std::path::PathBuf;
 use toml::Value;
 
 #[derive(Args)]
@@ -18,9 +17,8 @@ file, complete or in part. `hebbian-rnn lives LIFE` shows the defaults of a life
 pub struct LiveArgs {
     /// The life: see `hebbian-rnn lives`. Not needed if --config or --resume names it
     pub life: Option<String>,
-    /// The run's folder [default: runs/LIFE]
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub place: PlaceArgs,
     /// Independent networks: a count, or a range A..B of network indices (B excluded) [default: 4]
     #[arg(long, value_name = "S|A..B")]
     pub networks: Option<String>,
@@ -39,9 +37,6 @@ pub struct LiveArgs {
     /// Set any key of the configuration that no other option sets; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Read settings from a TOML file, such as the config.toml of an earlier run
-    #[arg(long, value_name = "FILE.toml", conflicts_with = "resume")]
-    pub config: Option<PathBuf>,
     /// auto, cpu, cuda, cuda:N or metal [default: auto]
     #[arg(long)]
     pub device: Option<String>,
@@ -54,18 +49,6 @@ pub struct LiveArgs {
     /// Simulated seconds between checkpoints; 0: only at the end
     #[arg(long, value_name = "SECONDS")]
     pub checkpoint_every: Option<f64>,
-    /// Continue the run in --out
-    #[arg(long)]
-    pub resume: bool,
-    /// Continue the run in the folder if there is one, else start it, so that a resubmitted job continues
-    #[arg(long, conflicts_with_all = ["resume", "force"])]
-    pub resume_or_start: bool,
-    /// With --resume: continue even if the checkpoint was edited by hand
-    #[arg(long, requires = "resume")]
-    pub accept_edited: bool,
-    /// If the folder already holds a run, move it aside
-    #[arg(long, conflicts_with = "resume")]
-    pub force: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

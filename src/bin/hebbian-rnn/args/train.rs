@@ -1,6 +1,6 @@
 //! The arguments of `train`.
 
-use super::settings;
+use super::{settings, PlaceArgs};
 use anyhow::{Context, Result};
 use clap::{value_parser, Args};
 use hebbian_rnn::presets::FILE_TASK;
@@ -39,9 +39,8 @@ pub struct TrainArgs {
     /// Train on your own trials: `inputs` [K, T, n_in], `targets` [K, T, n_out]; optionally `mask`, `type`, `modulator`
     #[arg(long, value_name = "FILE.safetensors", conflicts_with = "task")]
     pub task_file: Option<PathBuf>,
-    /// The run's folder [default: runs/TASK]
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub place: PlaceArgs,
     /// Independent networks: a count, or a range A..B of network indices (B excluded) [default: 4]
     #[arg(long, value_name = "S|A..B")]
     pub networks: Option<String>,
@@ -73,9 +72,6 @@ pub struct TrainArgs {
     /// Set any key of the configuration that no other option sets; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Read settings from a TOML file, such as the config.toml of an earlier run
-    #[arg(long, value_name = "FILE.toml")]
-    pub config: Option<PathBuf>,
     /// auto, cpu, cuda, cuda:N or metal; the networks are split among several, as in cuda:0,cuda:1 [default: auto]
     #[arg(long)]
     pub device: Option<String>,
@@ -94,18 +90,6 @@ pub struct TrainArgs {
     /// If a network diverges, stop with the state before that update instead of freezing the network
     #[arg(long)]
     pub strict_numbers: bool,
-    /// Continue the run in the folder; only stopping limits, device, --checkpoint-every, --keep and --strict-numbers can change
-    #[arg(long, conflicts_with = "force")]
-    pub resume: bool,
-    /// Continue the run in the folder if there is one, else start it, so that a resubmitted job continues
-    #[arg(long, conflicts_with_all = ["resume", "force"])]
-    pub resume_or_start: bool,
-    /// With --resume: accept a checkpoint that was modified after it was written, e.g. edited in Python
-    #[arg(long, requires = "resume")]
-    pub accept_edited: bool,
-    /// If the folder already holds a run, move it aside (to DIR.1, DIR.2, …)
-    #[arg(long)]
-    pub force: bool,
     /// Train with each of these values of a key, in separate folders; with several --scan, with every combination [default
     /// folder: runs/TASK-scan]
     #[arg(long, value_name = "KEY=VALUE,VALUE", conflicts_with_all = ["resume", "resume_or_start", "force", "config", "log"])]
