@@ -94,7 +94,7 @@ impl LifeRun {
         let column = |value: &dyn Fn(&LifeRow) -> f64| PyArray1::from_iter(py, self.rows.iter().map(value));
         columns.set_item("network", PyArray1::from_iter(py, self.rows.iter().map(|row| row.network as i64)))?;
         columns.set_item("seconds", column(&|row| row.seconds))?;
-        columns.set_item("frozen", PyArray1::from_iter(py, self.rows.iter().map(|row| row.frozen)))?;
+        columns.set_item("weights_fixed", PyArray1::from_iter(py, self.rows.iter().map(|row| row.weights_fixed)))?;
         for (k, name) in self.checkpoint.setup.world.figures().into_iter().enumerate() {
             columns.set_item(name, column(&|row| row.figures[k]))?;
         }

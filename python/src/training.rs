@@ -162,8 +162,8 @@ struct Follower<K: Kind> {
 }
 
 impl<K: Kind> Follower<K> {
-    fn networks(&self, process: &K, stopped: Option<StopReason>) -> Result<K::Networks, Error> {
-        Ok(K::networks(process.checkpoint()?, self.rows.clone(), self.folder.clone(), stopped))
+    fn opened(&self, process: &K, stopped: Option<StopReason>) -> Result<K::Networks, Error> {
+        Ok(<K as Kind>::networks(process.checkpoint()?, self.rows.clone(), self.folder.clone(), stopped))
     }
 }
 
@@ -176,7 +176,7 @@ impl<K: Kind> Observer<K> for Follower<K> {
         process.show(Some(report), self.first, seconds, &mut state.progress);
         loop {
             if std::mem::take(&mut state.asked) {
-                state.looked = Some(self.networks(process, None));
+                state.looked = Some(self.opened(process, None));
                 self.shared.changed.notify_all();
             }
             if !state.paused || state.aborted {
@@ -385,6 +385,6 @@ fn proceed<K: Kind>(mut run: hebbian_rnn::Run<K>, before: Vec<K::Row>, shared: A
     // The folder is unlocked before the end is announced.
     let (process, lock) = run.into_parts();
     drop(lock);
-    let networks = follower.networks(&process, stopped);
+    let networks = follower.opened(&process, stopped);
     shared.change(|state| state.ended = Some(Ended { networks, failed }));
 }

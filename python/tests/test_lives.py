@@ -21,7 +21,7 @@ def test_a_simulation_has_metrics_weights_results_and_pictures() -> None:
     run = hr.live("xor-rate", networks=2, seconds=4, **SMALL)
     assert (run.seconds, run.stopped, run.networks) == (4.0, "limit", [0, 1])
     assert "xor-rate, 2 networks" in repr(run)
-    assert list(run.metrics)[:3] == ["network", "seconds", "frozen"]
+    assert list(run.metrics)[:3] == ["network", "seconds", "weights_fixed"]
     assert len(run.metrics["seconds"]) == 16
     assert run.metrics["seconds"][-1] == 4.0
     weights = run.weights["hidden-output"]

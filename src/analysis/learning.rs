@@ -164,7 +164,7 @@ mod tests {
             criterion_trials,
             saturated: None,
             dead: None,
-            frozen: None,
+            diverged_at: None,
             stage: None,
             mean_return: None,
             world_steps: None,

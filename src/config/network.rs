@@ -52,7 +52,7 @@ pub struct NetworkConfig {
     /// N, the number of neurons.
     #[schemars(range(min = 1, max = MOST_NEURONS))]
     pub neurons: usize,
-    /// The neuron model: `discrete`, `leaky`, `leaky-rate` or `lif` (docs/model.md, "Dynamics"), or the name of your own.
+    /// The neuron model: `discrete`, `leaky`, `leaky-rate` or `lif-filtered` (docs/model.md, "Dynamics"), or the name of your own.
     pub dynamics: String,
     /// τ, the neurons' time constant (ignored by discrete dynamics).
     #[schemars(extend("exclusiveMinimum" = 0))]
@@ -60,7 +60,7 @@ pub struct NetworkConfig {
     /// dt, the length of a step (ignored by discrete dynamics).
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub dt_ms: f64,
-    /// τ_s: a spike adds 1 to its neuron's r, which decays with τ_s (`lif` only); `None`: r is the spike itself.
+    /// τ_s: a spike adds 1 to its neuron's r, which decays with τ_s (`lif-filtered` only); `None`: r is the spike itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub synapse_ms: Option<f64>,

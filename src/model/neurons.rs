@@ -120,13 +120,13 @@ impl NeuronModel for LeakyRate {
     }
 }
 
-/// `lif`, leaky integrate-and-fire: x ← x + (dt/τ)(−x + drive), a spike f = 1 and x ← 0 where x ≥ 1;
+/// `lif-filtered`, leaky integrate-and-fire: x ← x + (dt/τ)(−x + drive), a spike f = 1 and x ← 0 where x ≥ 1;
 /// r ← r e^(−dt/τ_s) + f, so that whatever reads rates reads filtered spikes. Activation is in units of the threshold.
 struct Lif;
 
 impl NeuronModel for Lif {
     fn name(&self) -> &str {
-        "lif"
+        "lif-filtered"
     }
 
     fn start(&self, _cell: &Cell, x: Tensor) -> Result<State> {
@@ -156,12 +156,13 @@ fn all() -> Vec<Arc<dyn NeuronModel>> {
     vec![Arc::new(Discrete), Arc::new(Leaky), Arc::new(LeakyRate), Arc::new(Lif)]
 }
 
-/// The neuron model called `name`.
+/// The neuron model called `name`, or called so in earlier versions.
 ///
 /// # Errors
 /// [`Error::Unknown`] if there is none.
 pub(crate) fn find_neuron_model(name: &str) -> crate::error::Result<Arc<dyn NeuronModel>> {
     let known = all();
+    let name = if name == "lif" { "lif-filtered" } else { name };
     let found = known.iter().find(|model| model.name() == name).cloned();
     found.ok_or_else(|| Error::unknown("network.dynamics", name, known.iter().map(|model| model.name())))
 }

@@ -55,6 +55,8 @@ impl LifeInfo {
     /// [`Error::Unknown`] if it does not support this rule.
     pub fn config(&self, rule: Option<&str>) -> Result<LifeConfig> {
         let rule = rule.unwrap_or(self.rules[0]);
+        // Its present name.
+        let rule = SynapseRuleInfo::find(rule).map_or(rule, |info| info.name);
         // Without plasticity, the network is that of the usual rule.
         let plastic = if rule == "none" { self.rules[0] } else { rule };
         if !self.rules.contains(&plastic) {

@@ -60,7 +60,7 @@ impl LearningCurve {
         let place = row.network.checked_sub(self.setup.config.train.networks.start);
         let Some(line) = place.and_then(|place| self.networks.get_mut(place as usize)) else { return };
         let trials = row.trials as f64;
-        line.diverged |= row.frozen.is_some();
+        line.diverged |= row.diverged_at.is_some();
         if !line.diverged {
             line.points.push((trials, row.measured()));
         }

@@ -52,7 +52,7 @@ fn adapt(config: &mut Config) {
         // Such neurons count time in steps and keep nothing from one step to the next.
         config.network.tau_ms = 2.0 * config.network.dt_ms;
     }
-    config.network.dynamics = "lif".into();
+    config.network.dynamics = "lif-filtered".into();
     config.network.synapse_ms = Some(config.network.tau_ms);
     config.network.clamped = Vec::new();
     config.network.bias_scale = 1.0;
@@ -70,7 +70,10 @@ fn adapt(config: &mut Config) {
 fn build(config: &Config, neurons: &dyn NeuronModel) -> Result<Arc<dyn LearningRule>> {
     if !neurons.variables().contains(&SPIKES) {
         let name = neurons.name();
-        bail!(Usage, "rule.name is `r-stdp`, which needs spikes, but network.dynamics is `{name}`; expected `lif`");
+        bail!(
+            Usage,
+            "rule.name is `r-stdp`, which needs spikes, but network.dynamics is `{name}`; expected `lif-filtered`"
+        );
     }
     let Parameters { tau_plus_ms, tau_minus_ms, a_plus, a_minus } = parameters(config)?;
     let decay = |tau: f64| libm::exp(-config.network.dt_ms / tau);

@@ -273,7 +273,7 @@ mod tests {
         assert!(explain("rule.x_mean_decay").unwrap().contains("rule.x_mean_decay of eh"));
         assert!(explain("delta-x").unwrap().starts_with("rule delta-x: "));
         assert!(explain("dnms").unwrap().contains("task.second_stimulus = 400"));
-        assert!(explain("frozen").unwrap().starts_with("column frozen of metrics.csv"));
+        assert!(explain("diverged_at").unwrap().starts_with("column diverged_at of metrics.csv"));
         assert!(explain("population.hidden.size").unwrap().starts_with("population.NAME.size: The number of neurons."));
         assert!(explain("lif").unwrap().contains("population.NAME.neurons.tau_ms = 20.0: τ"));
         assert!(explain("projection.a-b.rule.gamma").unwrap().contains("rule.gamma of mstdp: γ"));

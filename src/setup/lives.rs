@@ -246,6 +246,7 @@ fn complete(projection: &mut ProjectionConfig, own: &OwnLife, dt_ms: f64) -> Res
     let info = SynapseRuleInfo::find(name)?;
     let given = std::mem::replace(table, info.table());
     table.extend(given);
+    table.insert("name".into(), info.name.into());
     info.build(table.clone(), dt_ms).map(Some)
 }
 

@@ -54,7 +54,7 @@ impl OwnLife {
         let world = build(places)?;
         let steps = world.steps();
         expect((1..1 << 30).contains(&steps), "World::steps", steps, "1 to 2^30")?;
-        check_names("figure", &world.figures(), &["network", "seconds", "frozen"])?;
+        check_names("figure", &world.figures(), &["network", "seconds", "weights_fixed", "frozen"])?;
         Ok(Some(world))
     }
 }

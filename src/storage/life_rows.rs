@@ -23,16 +23,20 @@ pub(crate) fn holds_life_rows(path: &Path) -> Result<bool> {
     Ok(read.doing("reading", path)? == begins.len() && begins == *FIRST_COLUMN.as_bytes())
 }
 
+/// The column that says whether weights were fixed, and its name in earlier versions.
+const WEIGHTS_FIXED: &str = "weights_fixed";
+const FORMERLY: &str = "frozen";
+
 /// The first line of the metrics.
 pub(super) fn header(figures: &[&str]) -> String {
-    [&[FIRST_COLUMN, "seconds", "frozen"], figures].concat().join(",") + "\n"
+    [&[FIRST_COLUMN, "seconds", WEIGHTS_FIXED], figures].concat().join(",") + "\n"
 }
 
 pub(super) fn life_csv(rows: &[LifeRow]) -> Result<Vec<u8>> {
     let bug = |error: String| Error::Bug(format!("writing metrics: {error}"));
     let mut csv = csv::Writer::from_writer(Vec::new());
     for row in rows {
-        let fixed = [row.network.to_string(), row.seconds.to_string(), u8::from(row.frozen).to_string()];
+        let fixed = [row.network.to_string(), row.seconds.to_string(), u8::from(row.weights_fixed).to_string()];
         let own = row.figures.iter().map(|v| if v.is_nan() { String::new() } else { v.to_string() });
         csv.write_record(fixed.into_iter().chain(own)).map_err(|error| bug(error.to_string()))?;
     }
@@ -48,7 +52,7 @@ pub(super) fn rows_until(path: &Path, setup: &LifeSetup, block: u64, mut keep: i
     let expected = header(&setup.world.figures());
     let found = csv.headers().map_err(|error| place(error.to_string()))?.iter().collect::<Vec<_>>().join(",") + "\n";
     ensure!(
-        found == expected,
+        found == expected || found == expected.replacen(WEIGHTS_FIXED, FORMERLY, 1),
         Content,
         "{}: unexpected columns: expected {}, found {}",
         path.display(),
@@ -74,12 +78,12 @@ pub(super) fn rows_until(path: &Path, setup: &LifeSetup, block: u64, mut keep: i
 fn row(record: &csv::StringRecord) -> Option<LifeRow> {
     let number = |text: &str| if text.is_empty() { Ok(f64::NAN) } else { text.parse::<f64>() };
     let figures = record.iter().skip(3).map(number).collect::<Result<_, _>>().ok()?;
-    let frozen = match record.get(2)? {
+    let weights_fixed = match record.get(2)? {
         "0" => false,
         "1" => true,
         _ => return None,
     };
-    Some(LifeRow::new(record.get(0)?.parse().ok()?, record.get(1)?.parse().ok()?, frozen, figures))
+    Some(LifeRow::new(record.get(0)?.parse().ok()?, record.get(1)?.parse().ok()?, weights_fixed, figures))
 }
 
 /// All rows of the `metrics.csv` of lives, except for a last line that a crash cut short.
@@ -95,7 +99,7 @@ pub fn read_life_rows(path: &Path) -> Result<Vec<LifeRow>> {
         let record = record.map_err(|error| broken(&error.to_string()))?;
         rows.push(
             row(&record)
-                .ok_or_else(|| broken("expected network, seconds, frozen (0 or 1) and figures, all numbers"))?,
+                .ok_or_else(|| broken("expected network, seconds, weights_fixed (0 or 1) and figures, all numbers"))?,
         );
     }
     Ok(rows)

@@ -252,6 +252,10 @@ impl Lines {
         let path = path.to_path_buf();
         let mut lines = Lines { path, file, line: String::new(), networks, clock, newest, after, turn: None };
         lines.read()?;
+        // The column's name in earlier versions.
+        let now = if clock == 0 { "diverged_at" } else { "weights_fixed" };
+        let names = lines.line.trim_end().split(',').map(|name| if name == "frozen" { now } else { name });
+        lines.line = names.collect::<Vec<_>>().join(",") + "\n";
         Ok(lines)
     }
 

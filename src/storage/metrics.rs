@@ -142,7 +142,7 @@ mod tests {
             criterion_trials: (update > 2).then_some(16),
             saturated: Some(0.0),
             dead: Some(0.125),
-            frozen: None,
+            diverged_at: None,
             stage: None,
             mean_return: None,
             world_steps: None,

@@ -46,7 +46,8 @@ struct Row {
     /// Mean number of steps of the environment.
     mean_steps: Option<f64>,
     /// The update in which it diverged.
-    frozen: Option<u64>,
+    #[serde(alias = "frozen")]
+    diverged_at: Option<u64>,
 }
 
 /// The figures by which a sweep compares networks, and the network's row.
@@ -92,7 +93,7 @@ pub(super) fn write_scores(folder: &Path, checkpoint: &Checkpoint, scores: &[Sco
         mean_return: score.returns.map(|returns| returns.mean_return),
         standard_error: score.returns.map(|returns| returns.standard_error),
         mean_steps: score.returns.map(|returns| returns.mean_steps),
-        frozen: score.frozen.map(|frozen| frozen.update),
+        diverged_at: score.frozen.map(|frozen| frozen.update),
     };
     write_atomically(&folder.join(SCORES_FILE), &to_csv(&scores.iter().map(row).collect::<Vec<_>>(), true)?)
 }
@@ -161,8 +162,8 @@ impl Sweep {
         let outcome = |(row, cells): (Row, StringRecord)| Outcome {
             reached: row.criterion_trials.is_some(),
             criterion_trials: row.criterion_trials.map(|trials| trials as f64),
-            measured: row.frozen.is_none().then_some(row.mean_return.unwrap_or(row.error)),
-            diverged: row.frozen.is_some(),
+            measured: row.diverged_at.is_none().then_some(row.mean_return.unwrap_or(row.error)),
+            diverged: row.diverged_at.is_some(),
             updates: row.updates,
             cells,
         };

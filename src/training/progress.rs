@@ -34,10 +34,10 @@ pub struct NetworkReport {
     /// Fraction of the free neurons whose rate is 0 (for tanh below 0.001) at the end of every trial of the batch.
     #[serde(default)]
     pub dead: Option<f64>,
-    /// The update in which the network diverged, if it did. It has since been frozen in its state before that
-    /// update.
-    #[serde(default)]
-    pub frozen: Option<u64>,
+    /// The update in which the network diverged, if it did. Since then it has kept its state before that update. (`frozen` in files
+    /// of earlier versions.)
+    #[serde(default, alias = "frozen")]
+    pub diverged_at: Option<u64>,
     /// The stage of the curriculum, counted from 1; empty if there is no curriculum.
     #[serde(default)]
     pub stage: Option<u64>,
@@ -71,7 +71,7 @@ pub struct UpdateReport {
 impl UpdateReport {
     /// The mean of a value over the networks that still learn; `None` if all are frozen.
     pub fn mean(&self, value: fn(&NetworkReport) -> f64) -> Option<f64> {
-        let learning: Vec<f64> = self.networks.iter().filter(|row| row.frozen.is_none()).map(value).collect();
+        let learning: Vec<f64> = self.networks.iter().filter(|row| row.diverged_at.is_none()).map(value).collect();
         (!learning.is_empty()).then(|| learning.iter().sum::<f64>() / learning.len() as f64)
     }
 }

@@ -190,7 +190,7 @@ impl Share {
             criterion_trials: now.criterion[s].reached_at(),
             saturated: Some(activity.saturated),
             dead: Some(activity.dead),
-            frozen: now.frozen[s].map(|frozen| frozen.update),
+            diverged_at: now.frozen[s].map(|frozen| frozen.update),
             mean_return: outcome.world_steps.map(|_| -outcome.errors.iter().sum::<f64>() / b),
             world_steps: outcome.world_steps,
             stage: (!now.setup.config.curriculum.is_empty()).then_some(self.stage as u64 + 1),

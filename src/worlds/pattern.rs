@@ -14,7 +14,7 @@ pub(super) const LIFE: LifeInfo = LifeInfo {
     name: "hoerzer",
     summary: "a chaotic rate network learns to produce a pattern while it lives (Hoerzer et al. 2014)",
     papers: &[HOERZER_2014],
-    rules: &["eh"],
+    rules: &["eh-binary"],
     measure: ("frozen_shape_error", false),
     preset: include_str!("hoerzer.toml"),
     keys: Key::of::<Pattern>,
@@ -104,9 +104,9 @@ impl World for PatternWorld {
     }
 
     fn verdict(&self, rows: &[LifeRow]) -> Verdict {
-        let frozen: Vec<&LifeRow> = rows.iter().filter(|row| row.frozen).collect();
+        let frozen: Vec<&LifeRow> = rows.iter().filter(|row| row.weights_fixed).collect();
         let of = |k: usize| mean(frozen.iter().map(|row| row.figures[k]));
-        let living = rows.iter().rfind(|row| !row.frozen).map_or(f64::NAN, |row| row.figures[0]);
+        let living = rows.iter().rfind(|row| !row.weights_fixed).map_or(f64::NAN, |row| row.figures[0]);
         // The drift of the lag from second to second, taken as the shorter way round.
         let period = self.own.period_ms;
         let way = |a: f64, b: f64| (b - a + 1.5 * period).rem_euclid(period) - 0.5 * period;

@@ -183,7 +183,7 @@ impl World for PavlovianWorld {
     }
 
     fn verdict(&self, rows: &[LifeRow]) -> Verdict {
-        let tested = rows.last().filter(|row| row.frozen);
+        let tested = rows.last().filter(|row| row.weights_fixed);
         let last = |k: usize| tested.map_or(f64::NAN, |row| row.figures[k]);
         let figures = vec![
             ("rank", last(0)),

@@ -10,8 +10,8 @@ pub struct LifeRow {
     pub network: u64,
     /// The network's age at the end of the block.
     pub seconds: f64,
-    /// Whether weights were frozen.
-    pub frozen: bool,
+    /// Whether weights were fixed, as they are after learning.
+    pub weights_fixed: bool,
     /// The world's figures.
     pub figures: Vec<f64>,
     /// Whether anything happened, since the world was not yet over.
@@ -19,8 +19,8 @@ pub struct LifeRow {
 }
 
 impl LifeRow {
-    pub(crate) fn new(network: u64, seconds: f64, frozen: bool, figures: Vec<f64>) -> Self {
-        LifeRow { network, seconds, frozen, figures, lived: true }
+    pub(crate) fn new(network: u64, seconds: f64, weights_fixed: bool, figures: Vec<f64>) -> Self {
+        LifeRow { network, seconds, weights_fixed, figures, lived: true }
     }
 }
 

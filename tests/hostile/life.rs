@@ -189,10 +189,10 @@ fn damaged_rows_of_lives_are_refused_or_judged() {
         let figures: String = (0..rows[0].figures.len()).map(|k| format!(",figure_{k}")).collect();
         let line = |row: &LifeRow| {
             let figures: String = row.figures.iter().map(|v| format!(",{v}")).collect();
-            format!("{},{},{}{figures}\n", row.network, row.seconds, u8::from(row.frozen))
+            format!("{},{},{}{figures}\n", row.network, row.seconds, u8::from(row.weights_fixed))
         };
         let lines: String = rows.iter().map(line).collect();
-        let text = format!("network,seconds,frozen{figures}\n{}", lines.replace("NaN", ""));
+        let text = format!("network,seconds,weights_fixed{figures}\n{}", lines.replace("NaN", ""));
         whole.push((lives.checkpoint().unwrap(), text, rows));
     }
     let (mut judged, mut drawn) = (0, 0);

@@ -73,7 +73,10 @@ fn the_others_go_on_as_if_nothing_had_happened() {
                 assert_eq!(found.networks[s], expected.networks[s], "{what}");
             }
             let row = &found.networks[SICK];
-            assert_eq!((row.update, row.frozen, row.mean_abs_dw, row.fraction_clipped), (update, Some(3), 0.0, 0.0));
+            assert_eq!(
+                (row.update, row.diverged_at, row.mean_abs_dw, row.fraction_clipped),
+                (update, Some(3), 0.0, 0.0)
+            );
         }
         let (expected, found) = (without.checkpoint().unwrap(), with.checkpoint().unwrap());
         for s in [0, 2] {
@@ -121,7 +124,7 @@ fn a_resumed_run_with_a_frozen_network_equals_an_uninterrupted_one_to_the_byte()
         assert_eq!(second.frozen(), whole.frozen());
         for _ in 0..2 {
             let (expected, found) = (whole.update().unwrap(), second.update().unwrap());
-            assert_eq!(found.networks[SICK].frozen, expected.networks[SICK].frozen);
+            assert_eq!(found.networks[SICK].diverged_at, expected.networks[SICK].diverged_at);
         }
         assert!(
             second.checkpoint().unwrap().to_bytes().unwrap() == whole.checkpoint().unwrap().to_bytes().unwrap(),
@@ -193,7 +196,11 @@ fn rates_that_are_stuck_at_a_limit_count_as_divergence() {
         checkpoint.plastic.weights.w_rec = filled(&checkpoint.plastic.weights.w_rec, SICK, 50.0);
         let mut trainer = resumed(checkpoint);
         let row = trainer.update().unwrap().networks;
-        assert_eq!((row[SICK].saturated, row[SICK].dead, row[SICK].frozen), (Some(1.0), Some(0.0), None), "{kernels}");
+        assert_eq!(
+            (row[SICK].saturated, row[SICK].dead, row[SICK].diverged_at),
+            (Some(1.0), Some(0.0), None),
+            "{kernels}"
+        );
         assert!(row[0].saturated < Some(1.0));
         // In one update this may be chance, in two it is not.
         trainer.update().unwrap();

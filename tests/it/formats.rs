@@ -95,7 +95,7 @@ fn old_configurations_and_metrics_are_read() {
         assert_eq!(config, saved, "{}", fixture.display());
         let rows = read_metrics(&fixture.join(METRICS_FILE)).unwrap();
         assert_eq!(rows.len(), 3 * config.train.networks.count());
-        assert!(rows.iter().all(|row| row.error.is_finite() && row.frozen.is_none()));
+        assert!(rows.iter().all(|row| row.error.is_finite() && row.diverged_at.is_none()));
     }
 }
 

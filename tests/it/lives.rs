@@ -244,7 +244,7 @@ fn bad_input_is_one_line_before_anything_runs() {
         ("population.hidden.neurons.tau=3", "did you mean `population.hidden.neurons.tau_ms`"),
         ("population.hidden.neurons.model=srm0 population.hidden.neurons.tau=3", "unknown field `tau`"),
         ("population.hidden.neurons.model=lief", "unknown neurons.model `lief`; did you mean `lif`?"),
-        ("projection.hidden-output.rule.name=eh", "rule"),
+        ("projection.hidden-output.rule.name=eh-binary", "rule"),
         ("projection.hidden-output.rule.name=r-max", "needs neurons with escape noise"),
         (
             "projection.hidden-output.rule.name=mstdp projection.hidden-output.rule.tau_z_ms=25",

@@ -44,7 +44,7 @@ fn a_network_that_diverges_is_reported_once_and_the_run_succeeds() {
     assert!(curve.contains("1 of 3 diverged"));
 
     let rows = std::fs::read_to_string(dir.path().join("run/metrics.csv")).unwrap();
-    assert!(rows.lines().next().unwrap().ends_with(",criterion_trials,saturated,dead,frozen,stage"));
+    assert!(rows.lines().next().unwrap().ends_with(",criterion_trials,saturated,dead,diverged_at,stage"));
     for row in rows.lines().skip(1) {
         let cells: Vec<&str> = row.split(',').collect();
         let marked = cells[2] == "0" && cells[0].parse::<u64>().unwrap() >= update;

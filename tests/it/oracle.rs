@@ -83,7 +83,7 @@ impl<'a> Oracle<'a> {
         let mut x: Vec<f64> = drawn.x0.iter().map(|v| f64::from(*v)).collect();
         let clamp = |x: &mut Vec<f64>| net.clamped.iter().for_each(|&(i, v)| x[i] = v);
         clamp(&mut x);
-        let spiking = net.dynamics == "lif";
+        let spiking = net.dynamics == "lif-filtered";
         let mut r: Vec<f64> = x.iter().map(|v| if spiking { 0.0 } else { rate(net, *v) }).collect();
         // Of spiking neurons: spikes, and the traces of r-stdp.
         let (mut f, mut p, mut q) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
@@ -115,7 +115,7 @@ impl<'a> Oracle<'a> {
                     drive += self.w_in[i * self.n_in + k] * f64::from(drawn.trial.inputs[step * self.n_in + k]);
                 }
                 x_next[i] = match net.dynamics.as_str() {
-                    "leaky" | "lif" => x[i] + net.dt_ms / net.tau_ms * (drive - x[i]),
+                    "leaky" | "lif-filtered" => x[i] + net.dt_ms / net.tau_ms * (drive - x[i]),
                     _ => drive,
                 };
             }

@@ -366,12 +366,13 @@ fn padding_changes_nothing() {
 
 #[test]
 fn what_the_fused_kernels_lack_is_run_by_the_reference() {
-    let lif = ["network.dynamics=lif", "network.clamped=[]", "network.bias_scale=1", "network.private_noise=8"];
+    let lif =
+        ["network.dynamics=lif-filtered", "network.clamped=[]", "network.bias_scale=1", "network.private_noise=8"];
     let rule = ["rule.name=r-stdp", "network.output=neurons", "modulator.warmup_trials=0", "network.gain=3"];
     kernels_agree(&[&rule[..], &lif].concat());
     let why = |task: &str, settings: &[&str]| why_plain(&setup(task, settings), &Device::Cpu);
     let lif = why("dnms", &["rule.name=r-stdp"]).unwrap();
-    assert_eq!(lif, "the neuron model `lif` runs on plain operations");
+    assert_eq!(lif, "the neuron model `lif-filtered` runs on plain operations");
     assert!(why("dnms", &["train.dtype=f64"]).unwrap().starts_with("double precision"));
     assert_eq!(why("dnms", &["rule.name=bptt"]), None);
     assert!(why("sequence", &["rule.name=bptt"]).unwrap().contains("gradients through fast weights"));

@@ -1,4 +1,4 @@
-//! Exploratory Hebb for rates: Δw_ij = η(t) (r_i − r̄_i) M r_j with M = 1 if P > P̄, else 0; then r̄ ← λ r̄ + (1 − λ) r,
+//! `eh-binary`, exploratory Hebb for rates with a binary modulator: Δw_ij = η(t) (r_i − r̄_i) M r_j with M = 1 if P > P̄, else 0; then r̄ ← λ r̄ + (1 − λ) r,
 //! P̄ ← λ P̄ + (1 − λ) P; η(t) = η/(1 + t/T) (Hoerzer et al. 2014; there λ = 0.8, T = 20 s). P is the reward of the step, r_j the
 //! presynaptic rate that contributed to r_i.
 
@@ -56,7 +56,7 @@ impl Default for Parameters {
 }
 
 pub(super) const INFO: SynapseRuleInfo = SynapseRuleInfo {
-    name: "eh",
+    name: "eh-binary",
     summary:
         "exploratory Hebb: rate times deviation from the running mean, while reward exceeds its own mean (Hoerzer 2014)",
     papers: &[HOERZER_2014],

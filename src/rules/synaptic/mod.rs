@@ -116,11 +116,12 @@ pub static SYNAPSE_RULES: &[SynapseRuleInfo] = &[
 ];
 
 impl SynapseRuleInfo {
-    /// The rule called `name`.
+    /// The rule called `name`, or called so in earlier versions.
     ///
     /// # Errors
     /// [`Error::Unknown`] if there is none.
     pub fn find(name: &str) -> Result<&'static Self> {
+        let name = if name == "eh" { "eh-binary" } else { name };
         let known = || SYNAPSE_RULES.iter().map(|rule| rule.name);
         SYNAPSE_RULES.iter().find(|rule| rule.name == name).ok_or_else(|| Error::unknown("rule", name, known()))
     }
