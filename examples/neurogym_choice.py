@@ -1,4 +1,4 @@
-"""Question: how do I train on a NeuroGym task? Answer: from its ground truth, as a task, or from its rewards alone, as a world.
+"""Question: how do I train on a NeuroGym task? Answer: from its ground truth, as a task, or from its rewards alone, as an environment.
 
     pip install ./python neurogym
     python examples/neurogym_choice.py [--networks 4] [--seed 1]

@@ -80,7 +80,7 @@ pub static ANALYSES: [Analysis; 11] = [
     Analysis {
         name: "episodes",
         title: "Episodes",
-        summary: "behaviour in a world: snapshots, trajectories, value maps and an animation",
+        summary: "behaviour in an environment: snapshots, trajectories, value maps and an animation",
         why_not: episodes::why_not,
         run: episodes::run,
     },
@@ -190,7 +190,7 @@ impl Subject<'_> {
 
     /// Why an analysis of trials of equal length cannot be run, unless these are trials.
     fn refuse_episodes(&self) -> Option<String> {
-        self.task_unless(self.task().trials().is_some(), "is a world, whose episodes differ in length")
+        self.task_unless(self.task().trials().is_some(), "is an environment, whose episodes differ in length")
     }
 
     /// The networks one at a time, each with its number and as a checkpoint of its own on the CPU.

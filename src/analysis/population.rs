@@ -32,8 +32,8 @@ pub(super) struct Population {
 pub(super) struct Kept {
     /// Its type.
     pub trial_type: usize,
-    /// The mean of the first output over the judged steps, from the middle of its targets; in a world, 1 or −1 for its actions 1
-    /// and 0 at the end, else 0.
+    /// The mean of the first output over the judged steps, relative to the middle of its targets. In an environment: 1 or −1 if
+    /// the last action is 1 or 0, and 0 for other actions.
     pub answer: f64,
     /// The values of the task's labels.
     pub labels: Vec<f32>,

@@ -73,7 +73,7 @@ pub fn measure_throughput(
     ensure!(
         setup.task.trials().is_some(),
         Usage,
-        "task `{}` is a world, whose episodes differ in length; `train` reports its world steps per second",
+        "task `{}` is an environment, whose episodes differ in length; `train` reports its steps per second",
         setup.task.name()
     );
     check_memory(setup, std::slice::from_ref(device))?;
