@@ -37,8 +37,8 @@ pub(super) struct Kept {
     pub answer: f64,
     /// The values of the task's labels.
     pub labels: Vec<f32>,
-    /// Until the answer: the steps of an episode, or those from the first judged step until the first output is nearer to either end of
-    /// its targets than to their middle; 0: it never is.
+    /// The number of steps until the answer: the steps of an episode, or those from the first judged step until the first
+    /// output is nearer to either end of its targets than to their middle; 0 if it never is.
     pub steps: usize,
     /// Whether the last action of an episode was right.
     pub correct: Option<bool>,
