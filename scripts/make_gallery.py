@@ -101,8 +101,8 @@ def page() -> str:
         elif name:
             described[name] += f" {line.strip()}"
     text = (
-        "# Gallery\n\nThis page shows trials of every task after training, some lives, and every analysis, each with the command that "
-        "drew it. `scripts/make_gallery.py` writes the page. Runs are just long enough to show what is learnt; "
+        "# Gallery\n\nThis page shows trials of every task after training, some lives, and every analysis, each with the command "
+        "that drew it. `scripts/make_gallery.py` writes the page. Runs are just long enough to show what is learnt; "
         "[results.md](results.md) has the figures of full runs.\n"
     )
     for title, command, runs in (("Tasks", "train", TRAINED), ("Lives", "live", LIVED)):
