@@ -3,8 +3,8 @@
 
     cargo build --release && python3 scripts/make_gallery.py [NAME ...]
 
-With names, only these are run anew; the page is written from what is there. All of it takes about a quarter of an hour on two
-cores.
+With names, only these are run again; the page is always written again, from the pictures that exist. Running everything takes
+about a quarter of an hour on two cores.
 """
 
 import json
@@ -20,7 +20,7 @@ PROGRAM = ROOT / "target" / "release" / "hebbian-rnn"
 RUNS = ROOT / "target" / "gallery"
 PICTURES = ROOT / "docs" / "gallery"
 
-# Tasks and lives with the options of their runs: as short as shows what is learnt.
+# Tasks and lives, with the options of their runs, which are as short as possible while still showing what is learnt.
 TRAINED = {
     "dnms": "--until-criterion",
     "dnms-long-delay": "--until-criterion",
@@ -48,7 +48,7 @@ LIVED = {
     "hoerzer": "--networks 1",
     "maze": "--networks 2",
 }
-# Analyses with the run they are shown on, and the picture that shows them.
+# Analyses, each with the run it is shown on and the name of its picture.
 ANALYSED = {
     "learning": ("dnms", "learning"),
     "psychometric": ("selective-integration", "psychometric"),
@@ -92,12 +92,18 @@ def main() -> None:
 
 def page() -> str:
     described = {entry["name"]: entry["summary"] for kind in ("tasks", "lives") for entry in json.loads(program(kind, "--json"))}
-    listed = re.findall(r"^  (\S+) +(.+)$", program("analyse", "--help").split("Analyses:")[1], re.M)
-    described.update(listed)
+    # The help is wrapped: a line that does not start with a name and two spaces continues the one above.
+    name = ""
+    for line in program("analyse", "--help").split("Analyses:")[1].strip("\n").split("\n\n")[0].splitlines():
+        if start := re.match(r"  (\S+)  +(.+)", line):
+            name = start[1]
+            described[name] = start[2].strip()
+        elif name:
+            described[name] += f" {line.strip()}"
     text = (
-        "# Gallery\n\nTrials of every task after training, some lives, and every analysis, each with the command that drew it. "
-        "`scripts/make_gallery.py` makes this page. Runs are just long enough to show what is learnt; [results.md](results.md) has the "
-        "figures of full runs.\n"
+        "# Gallery\n\nThis page shows trials of every task after training, some lives, and every analysis, each with the command "
+        "that drew it. `scripts/make_gallery.py` writes the page. Runs are just long enough to show what is learnt; "
+        "[results.md](results.md) has the figures of full runs.\n"
     )
     for title, command, runs in (("Tasks", "train", TRAINED), ("Lives", "live", LIVED)):
         text += f"\n## {title}\n"

@@ -6,7 +6,7 @@
 
 A network that did not reach the criterion (within the given number of trials) ranks after all others. The interval of the
 median is the distribution-free one from order statistics. The tests are two-sided: Mann-Whitney for the trials, Fisher's
-exact test for how many networks reached the criterion. For worlds that answer, the steps of the world until then are printed too.
+exact test for how many networks reached the criterion. For environments, their steps until then are printed too.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def trials_to_criterion(run, within):
 
 
 def world_steps_to_criterion(run):
-    """Sorted, for the networks that reached the criterion; empty if the run is not in a world."""
+    """Sorted, for the networks that reached the criterion; empty if the run is not in an environment."""
     steps, reached = {}, set()
     with open(run / "metrics.csv") as file:
         for row in csv.DictReader(file):
@@ -68,7 +68,7 @@ def main():
         median, last = shown(quantile(trials, 0.5)), max((t for t in trials if math.isfinite(t)), default=math.inf)
         print(f"{run}: {reached} of {len(trials)}; median {median} (95 %: {low} to {high}), quartiles {quartiles}, last {shown(last)}")
         if steps := world_steps_to_criterion(run):
-            print(f"{run}: median {quantile(steps, 0.5):.0f} steps of the world until then")
+            print(f"{run}: median {quantile(steps, 0.5):.0f} environment steps until then")
     first = all_trials[0]
     for run, trials in zip(options.runs[1:], all_trials[1:]):
         finite = [[t if math.isfinite(t) else 1e18 for t in values] for values in (first, trials)]

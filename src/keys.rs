@@ -1,7 +1,7 @@
-//! The properties of each key of a configuration. Its meaning is the documentation of the struct's field; everything else is in
-//! its JSON schema, which `schemars` derives from the field's type and attributes.
+//! The properties of each key of a configuration. The meaning of a key is the documentation of the struct's field; everything
+//! else is in the key's JSON schema, which `schemars` derives from the field's type and attributes.
 //!
-//! Attributes of a field are `range`, `exclusiveMinimum` and `exclusiveMaximum` for numbers, and
+//! The attributes of a field are `range`, `exclusiveMinimum` and `exclusiveMaximum` for numbers, and
 //!
 //! - `x-read-with`: the settings under which the key has an effect ([`ReadWith`]); on a struct, it applies to all its keys;
 //! - `x-resume`: whether a resumed run can change the key;
@@ -25,11 +25,11 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) enum ReadWith {
     /// Any settings.
     Anything,
-    /// A rule that changes w_rec by an eligibility.
+    /// A rule that changes w_rec through an eligibility.
     Rule,
     /// A rule whose eligibility is a sum over steps.
     StepRule,
-    /// A rule that changes w_rec by an eligibility, or a readout or critic that learns.
+    /// A rule that changes w_rec through an eligibility, or a readout or critic that learns.
     Rates,
     /// Backpropagation.
     Bptt,
@@ -48,7 +48,7 @@ pub(crate) enum ReadWith {
 }
 
 impl ReadWith {
-    /// These settings in words; `None`: any settings.
+    /// A description of these settings; `None` for [`ReadWith::Anything`].
     pub(crate) fn settings(self) -> Option<&'static str> {
         Some(match self {
             ReadWith::Anything => return None,
@@ -65,7 +65,7 @@ impl ReadWith {
     }
 }
 
-/// The keys of a table that depend on what is selected in it, such as those of a task.
+/// Keys of a table that depend on a selection in it, such as the keys of the selected task.
 pub(crate) type OtherKeys = serde_json::Map<String, Value>;
 
 /// A key of a configuration.
@@ -73,14 +73,14 @@ pub(crate) type OtherKeys = serde_json::Map<String, Value>;
 pub(crate) struct Key {
     /// Its name, with or without its table.
     pub(crate) name: String,
-    /// Its meaning, in one line.
+    /// The key's meaning, in one line.
     pub(crate) meaning: String,
-    /// The JSON schema of its values, with the attributes named above.
+    /// The JSON schema of the key's values, with the attributes listed at the top of this file.
     pub(crate) schema: Value,
 }
 
 impl Key {
-    /// The keys of a table, in the order of the struct's fields. Maps of further keys are left out.
+    /// The keys of a table, in the order of the struct's fields. Fields that hold further keys as a map are left out.
     pub(crate) fn of<T: DocumentedFields + JsonSchema + 'static>() -> Vec<Key> {
         let table = schema_of::<T>();
         let key = |(name, meaning): (&str, String)| {
@@ -93,12 +93,12 @@ impl Key {
         fields::<T>().into_iter().filter_map(key).collect()
     }
 
-    /// The key as one of a table.
+    /// The same key with the name of its table in front.
     pub(crate) fn inside(self, table: &str) -> Key {
         Key { name: format!("{table}.{}", self.name), ..self }
     }
 
-    /// The settings under which it has an effect.
+    /// The settings under which the key has an effect.
     pub(crate) fn read_with(&self) -> ReadWith {
         read_with(&self.schema, &Value::Null)
     }
@@ -108,22 +108,22 @@ impl Key {
         self.schema.get(attribute) == Some(&Value::Bool(true))
     }
 
-    /// Whether a resumed run can change it.
+    /// Whether a resumed run can change the key.
     pub(crate) fn may_change(&self) -> bool {
         self.has("x-resume")
     }
 
-    /// Whether runs that are merged can differ in it.
+    /// Whether runs that are merged can differ in the key.
     pub(crate) fn may_differ(&self) -> bool {
         self.has("x-merge")
     }
 
-    /// Whether it can be missing from a complete configuration.
+    /// Whether the key can be missing from a complete configuration.
     fn is_optional(&self) -> bool {
         types(&self.schema).any(|name| name == "null") || self.schema.get("anyOf").is_some()
     }
 
-    /// An example of a value, if it can be missing from a complete configuration.
+    /// An example of a value, if the key can be missing from a complete configuration.
     pub(crate) fn example(&self) -> Option<toml::Value> {
         let number = Range::of(&self.schema);
         self.is_optional().then(|| match (types(&self.schema).next(), number) {
@@ -134,7 +134,7 @@ impl Key {
         })
     }
 
-    /// The names among which its value is chosen, if it is a choice.
+    /// The names that the key's value can have; empty if the value is not one of a list of names.
     pub(crate) fn choices(&self) -> Vec<&str> {
         let mut choices = Vec::new();
         let mut open = vec![&self.schema];
@@ -148,7 +148,7 @@ impl Key {
         choices
     }
 
-    /// Its meaning, unit and values, and the settings under which it is read.
+    /// The key's meaning, unit and values, and the settings under which it is read.
     pub(crate) fn explanation(&self) -> String {
         let units = [("_ms", "ms"), ("_seconds", "s"), ("_s", "s"), ("_hz", "Hz"), ("_mv", "mV")];
         let unit = units.into_iter().find(|(end, _)| self.name.ends_with(end)).map(|(_, unit)| format!("In {unit}"));
@@ -161,13 +161,14 @@ impl Key {
     }
 }
 
-/// The keys that have a default, each with this default and its explanation.
+/// The keys that have a default, each with its default and explanation.
 pub(crate) fn with_defaults(keys: Vec<Key>, defaults: &toml::Table) -> Vec<(String, toml::Value, String)> {
     let explained = |key: Key| Some((key.name.clone(), defaults.get(&key.name)?.clone(), key.explanation()));
     keys.into_iter().filter_map(explained).collect()
 }
 
-/// The JSON schema of a table, without references to other parts. It is made once, since every configuration is checked by it.
+/// The JSON schema of a table, without references to other parts. Each schema is made only once, since every
+/// configuration is checked against it.
 pub(crate) fn schema_of<T: JsonSchema + 'static>() -> &'static Value {
     static KNOWN: Mutex<BTreeMap<TypeId, &Value>> = Mutex::new(BTreeMap::new());
     let make = || {
@@ -191,7 +192,7 @@ pub(crate) fn types(schema: &Value) -> impl Iterator<Item = &str> {
     list.chain(names).filter_map(Value::as_str)
 }
 
-/// Checks that every number in a table is in the range of its key; messages put `table` before the key.
+/// Checks that every number in a table is in the range of its key; in messages, `table` precedes the key.
 ///
 /// # Errors
 /// [`Error::Setting`](crate::Error::Setting) for the first number out of range.
@@ -199,7 +200,7 @@ pub(crate) fn check_ranges<T: JsonSchema + Serialize + 'static>(table: &str, val
     check_ranges_read(table, values, |_| true)
 }
 
-/// As [`check_ranges`], but numbers that nothing reads only have to be finite.
+/// Like [`check_ranges`], but numbers that nothing reads only have to be finite.
 pub(crate) fn check_ranges_read<T: JsonSchema + Serialize + 'static>(
     table: &str,
     values: &T,

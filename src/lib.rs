@@ -15,7 +15,7 @@
 //!   frozen weights.
 //! - **Saving**: a [`Checkpoint`] is the complete state; a [`Run`] keeps it on disk with its configuration and metrics, so that
 //!   it resumes exactly where it stopped.
-//! - **Your own parts**: a [`Task`] draws trials, an [`Environment`] is a world that responds to actions, a [`LearningRule`] changes
+//! - **Your own parts**: a [`Task`] draws trials, an [`Environment`] responds to actions, a [`LearningRule`] changes
 //!   weights, and a [`NeuronModel`] updates neurons. [`OwnLife`] holds a world, neuron models and rules for lives. The examples
 //!   `custom_task`, `custom_world`, `custom_rule` and `custom_life` each fit on a page.
 //! - **Sweeps**: a [`SweepPlan`] of settings times networks becomes a [`Sweep`] of jobs, which any batch system can run.

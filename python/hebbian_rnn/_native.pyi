@@ -45,7 +45,7 @@ class Progress:
         """Trials of each network so far."""
     @property
     def measured(self) -> str:
-        """The measured quantity: "error" or, in a world, "return"; of a simulation "simulated seconds"."""
+        """The measured quantity: "error" or, in an environment, "return"; of a simulation "simulated seconds"."""
     @property
     def mean(self) -> float:
         """The measured quantity's mean over networks in the newest update."""

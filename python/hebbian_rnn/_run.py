@@ -95,7 +95,7 @@ class Run:
     def evaluate(self, trials: int = TRIALS, seed: int | None = None) -> dict[str, NDArray[Any]]:
         """Tests the networks on fresh trials, with frozen weights and without perturbation.
 
-        Returns columns with a value for each network: `error`, `fraction_correct`, `criterion_trials` and, in a world,
+        Returns columns with a value for each network: `error`, `fraction_correct`, `criterion_trials` and, in an environment,
         `mean_return`, `standard_error`, `mean_steps`.
         """
         return self._native.evaluate(trials, seed)

@@ -1,4 +1,4 @@
-"""Worlds that answer: Gymnasium and NeuroGym environments."""
+"""Gymnasium and NeuroGym environments to train in."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class OneTrial:
 
 
 class World:
-    """An environment as a world that answers. `world` creates it."""
+    """An environment to train in. `world` creates it."""
 
     def __init__(
         self,
@@ -221,7 +221,7 @@ def world(
     solved: float | None = None,
     sizes: Sequence[float] | None = None,
 ) -> World:
-    """A Gymnasium environment as a world to train in.
+    """A Gymnasium environment to train in.
 
     given: a vector environment, whose number of environments limits networks times batch; or the name of an environment, or a
         function that makes one, called as often as needed.
@@ -273,7 +273,7 @@ def neurogym_env(
     solved: float | None = None,
     sizes: Sequence[float] | None = None,
 ) -> World:
-    """A trial-based NeuroGym task (1.x or 2.x) as a world: an episode is a trial, and its rewards are the only feedback.
+    """A trial-based NeuroGym task (1.x or 2.x) as an environment: an episode is a trial, and its rewards are the only feedback.
 
     given: the name of an environment, which is created with `settings`, such as {"dt": 20}; or one to copy.
     limit: the number of steps after which a trial is truncated; default: the longest of 100 trials.

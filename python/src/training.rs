@@ -29,7 +29,7 @@ pub struct Progress {
     limit: Option<u64>,
     /// Trials of each network so far.
     trials: u64,
-    /// The measured quantity: "error" or, in a world, "return"; of a simulation "simulated seconds".
+    /// The measured quantity: "error" or, in an environment, "return"; of a simulation "simulated seconds".
     measured: &'static str,
     /// The measured quantity's mean over networks in the newest update.
     mean: f64,

@@ -9,9 +9,9 @@ docs/worlds.md.
     pip install jax gymnax six
     python scripts/peers/jax_cartpole.py --networks 20 --batch 16 --updates 100
 
-XLA takes all cores the process may use; `taskset -c 0 python …` gives it, and ours, one. Prints one line of JSON: world steps of
-living episodes a second over all updates but the first, which compiles, and mean returns. With `--program
-target/release/hebbian-rnn` and `--rounds 5`, both run in turns, and the ratio in each round is printed too; our time is that of
+XLA takes all cores the process may use; `taskset -c 0 python …` gives it, and ours, one. Prints one line of JSON:
+environment steps of running episodes per second, over all updates but the first, which compiles, and mean returns. With `--program
+target/release/hebbian-rnn` and `--rounds 5`, both run in turn, and the ratio in each round is printed too; our time is that of
 the whole process, with its start, its checkpoint and its pictures.
 """
 

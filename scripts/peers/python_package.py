@@ -66,7 +66,7 @@ class Timed:
 
 
 def share(mode: str, copies: int) -> tuple[float, float]:
-    """The share of a training that Gymnasium takes, and world steps a second."""
+    """The share of a training that Gymnasium takes, and environment steps a second."""
     env = Timed(gymnasium.make_vec("CartPole-v1", num_envs=copies, vectorization_mode=mode))
     world = hr.world(env, name="CartPole-v1", limit=500)
     start = time.perf_counter()
@@ -103,7 +103,7 @@ def main() -> None:
             f"CartPole-v1, 64 copies, {mode}: {statistics.median(shares):.0%} of the time in Gymnasium's steps,",
             end=" ",
         )
-        print(f"{statistics.median(speeds):,.0f} world steps a second")
+        print(f"{statistics.median(speeds):,.0f} environment steps a second")
 
 
 if __name__ == "__main__":

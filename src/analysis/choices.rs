@@ -26,7 +26,7 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
         let environment = &episodes.environment;
         matches!(environment.actions(), Actions::Discrete(_)) && (1..=2).contains(&environment.limit())
     });
-    subject.task_unless(fits, "is not a world of one or two choices, like `bandit` and `two-step`")
+    subject.task_unless(fits, "is not an environment with one or two choices, like `bandit` and `two-step`")
 }
 
 /// A trial.

@@ -2,9 +2,9 @@
 //! doi 10.1152/jn.90248.2008; Stokes et al. 2013, doi 10.1016/j.neuron.2013.01.039; Miconi 2017).
 //!
 //! A maximal-correlation classifier, trained on the rates at one time, assigns the rates of a new trial at another time
-//! to the class whose mean correlates best with them. The mean over the training trials' classes at each time is
-//! subtracted first, so that only differences between classes count. No trial is decoded by a
-//! classifier trained on it.
+//! to the class whose mean correlates best with them. At each time, the mean over the
+//! classes of the training trials is subtracted first, so that only differences between classes count. No trial is decoded
+//! by a classifier that was trained on it.
 
 use super::findings;
 use super::population::{Kept, Population};
@@ -15,20 +15,20 @@ use crate::plot::{networks as networks_in_words, Colour, HeatMap, Mark, Panel, S
 use crate::tasks::Problem;
 use rayon::prelude::*;
 
-/// Default number of trials of each network: 20 of each type, but within these bounds.
+/// Bounds on the default number of trials of each network, which is 20 for each type.
 const TRIALS: u64 = 80;
 const MOST_TRIALS: u64 = 1000;
-/// Panels in a row.
+/// The number of panels in a row of the picture.
 const IN_ROW: usize = 3;
-/// Parts for cross-validation.
+/// The number of parts for cross-validation.
 const FOLDS: usize = 5;
-/// Times at which rates are kept.
+/// The number of times at which rates are kept.
 const TIMES: usize = 50;
 
 /// Something to decode: its name, and its value in a trial.
 type Variable = (String, Box<dyn Fn(&Kept) -> f32>);
 
-/// The variables that can be decoded: the task's labels that are classes, else the type of a trial.
+/// The variables that can be decoded: the task's labels that are classes or, if there are none, the type of a trial.
 fn variables(problem: &Problem) -> Vec<Variable> {
     let labels = problem.trials().map(|task| task.labels()).unwrap_or_default();
     let labels = labels.into_iter().enumerate().filter(|(_, label)| !label.graded);
@@ -41,7 +41,7 @@ fn variables(problem: &Problem) -> Vec<Variable> {
     found
 }
 
-/// The class of each trial, from 0, in the order of their values.
+/// The class of each trial. Classes are numbered from 0, in the order of the variable's values.
 fn classes_of(population: &Population, value: &dyn Fn(&Kept) -> f32) -> Vec<usize> {
     let values: Vec<f32> = population.trials.iter().map(value).collect();
     let mut distinct = values.clone();
@@ -60,7 +60,7 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
 /// `[training time][test time]`.
 type Square = Vec<Vec<f64>>;
 
-/// The classifier of one time.
+/// The classifier trained at one time.
 struct Classifier {
     /// The mean over the classes of their mean rates, `[N]`.
     centre: Vec<f64>,
@@ -78,7 +78,7 @@ impl Classifier {
         Classifier { templates, centre }
     }
 
-    /// The class whose template correlates best with standardised rates; on a tie, the last.
+    /// The class whose template correlates best with the standardised `rates`; in a tie, the last of the best classes.
     fn classify(&self, rates: &[f64]) -> Option<usize> {
         let correlation = |template: &Vec<f64>| template.iter().zip(rates).map(|(a, b)| a * b).sum::<f64>();
         let found = self.templates.iter().map(correlation).enumerate();
@@ -162,7 +162,7 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
             }
         }
         in_words(&mut findings, subject, name, &accuracy, times);
-        // The last panel of a row has the bar.
+        // Only the last panel of a row has a colour bar.
         let ends_row = (panels.len() + 1) % IN_ROW == 0 || panels.len() + 1 == variables.len();
         let label = if ends_row { "fraction decoded correctly" } else { "" };
         let title = if count == 2 { name.clone() } else { format!("{name} ({count} classes)") };
@@ -172,13 +172,13 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     findings.draw(
         "decoding",
         format!("{}: cross-temporal decoding, {}", subject.task().name(), networks_in_words(accuracies[0].len())),
-        "Fraction of trials decoded correctly by a classifier trained at one time and tested at another, mean over networks; chance is one over the number of classes, two unless stated. Dashed lines: beginning and end of the inputs and of the response.",
+        "Fraction of trials decoded correctly by a classifier trained at one time and tested at another, mean over networks. Chance is one over the number of classes, which is two unless stated. Dashed lines: beginning and end of the inputs and of the response.",
         panels.chunks(IN_ROW).take(2).map(<[Panel]>::to_vec).collect(),
     );
     Ok(findings)
 }
 
-/// Says the best accuracy at a single time, and the mean accuracy across times that are far apart.
+/// Reports the best accuracy at a single time, and the mean accuracy between times that are far apart.
 fn in_words(findings: &mut Findings, subject: &Subject, name: &str, accuracy: &Square, times: &[f64]) {
     let (apart, unit) = (0.1 * subject.duration(), subject.time_unit());
     let (mut peak, mut far) = ((0.0, 0.0), Vec::new());
@@ -232,14 +232,14 @@ mod tests {
     const NEURONS: usize = 60;
     const TIMES: usize = 6;
 
-    /// 40 trials of two classes whose means differ, at time t, by twice direction `code(t)` of an orthonormal set.
+    /// 40 trials of two classes, whose means differ at time t by twice the direction number `code(t)` of an orthogonal set.
     fn planted(code: fn(usize) -> usize, noise: f64) -> (Population, Vec<usize>) {
         let mut rng = stream(11, 0, 0, Phase::Simulate, Purpose::Task);
         let classes: Vec<usize> = (0..40).map(|k| k % 2).collect();
         let mut trial = |class: &usize| {
             let mut rates = gaussian(&mut rng, TIMES * NEURONS, noise);
             for (k, rate) in rates.iter_mut().enumerate() {
-                // Neurons 6 code … 6 code + 5 carry it; all neurons share an uninformative drift.
+                // Neurons 6 code to 6 code + 5 carry the class; all neurons share an uninformative drift.
                 let (time, i) = (k / NEURONS, k % NEURONS);
                 let sign = if i % 2 == 0 { 1.0 } else { -1.0 };
                 let signal = if i / 6 != code(time) { 0.0 } else { sign * [1.0, -1.0][*class] };

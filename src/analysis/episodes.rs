@@ -22,7 +22,7 @@ const PLACES: usize = 20;
 
 pub(super) fn why_not(subject: &Subject) -> Option<String> {
     let Some(episodes) = subject.task().episodes() else {
-        return subject.task_unless(false, "is not a world");
+        return subject.task_unless(false, "is not an environment");
     };
     let rng = || stream(0, 0, 0, Phase::Evaluate, Purpose::Task);
     let start = Start { index: 0, rng: rng(), shared: rng() };

@@ -78,7 +78,7 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
     }
     let changing = config.fast_weights.stage != Stage::None;
     subject
-        .task_unless(subject.task().trials().is_some(), "is a world, which never rests")
+        .task_unless(subject.task().trials().is_some(), "is an environment, which never rests")
         .or_else(|| changing.then(|| "fast weights change within a trial, so there are no fixed points".into()))
 }
 

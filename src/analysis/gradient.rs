@@ -43,7 +43,7 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
         return Some("its networks are not perturbed (perturbation.probability or perturbation.amplitude is 0)".into());
     }
     match subject.task() {
-        Problem::Episodes(_) => subject.task_unless(false, "is a world, whose return has no gradient"),
+        Problem::Episodes(_) => subject.task_unless(false, "is an environment, whose return has no gradient"),
         Problem::Trials(task) => subject.task_unless(gives_gradient(&**task), "gives no gradient of its error"),
     }
 }

@@ -1,8 +1,8 @@
 //! Analyses of trained networks from the literature: each turns a checkpoint into tables, pictures and a few summary
 //! figures (docs/analyses.md).
 //!
-//! They run fresh trials ([`crate::runs::run_fresh`]) with frozen weights, one network at a time, and thin out the firing
-//! rates in time as they arrive, so that memory does not grow with the number of networks.
+//! The analyses run fresh trials ([`crate::runs::run_fresh`]) with frozen weights, one network at a time, and keep the firing
+//! rates at only some of the steps, so that memory does not grow with the number of networks.
 
 mod choices;
 mod decoding;
@@ -35,27 +35,27 @@ pub struct Subject<'a> {
     pub checkpoint: &'a Checkpoint,
     /// The rows of the run's `metrics.csv`, if there is one.
     pub metrics: Option<&'a [NetworkReport]>,
-    /// Other networks to compare them with, each run with its name.
+    /// Other runs whose networks to compare them with, each with its name.
     pub others: &'a [(String, Checkpoint)],
 }
 
 /// Options that all analyses share.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Fresh trials of each network; `None`: as many as the analysis needs for a clear picture.
+    /// The number of fresh trials of each network; `None`: as many as the analysis needs for a clear picture.
     pub trials: Option<u64>,
     /// The seed of the trials.
     pub seed: u64,
 }
 
-/// An analysis with a name for the command.
+/// An analysis, by the name that the command `analyse` uses.
 #[non_exhaustive]
 pub struct Analysis {
-    /// Its name, also used for its files.
+    /// The name, which is also used for the files.
     pub name: &'static str,
-    /// A heading.
+    /// A heading for the results.
     pub title: &'static str,
-    /// One line on what it shows, and its source.
+    /// One line that says what the analysis shows, with its source.
     pub summary: &'static str,
     why_not: fn(&Subject) -> Option<String>,
     run: fn(&Subject, &Options) -> Result<Findings>,
@@ -80,7 +80,7 @@ pub static ANALYSES: [Analysis; 11] = [
     Analysis {
         name: "episodes",
         title: "Episodes",
-        summary: "behaviour in a world: snapshots, trajectories, value maps and an animation",
+        summary: "behaviour in an environment: snapshots, trajectories, value maps and an animation",
         why_not: episodes::why_not,
         run: episodes::run,
     },
@@ -156,12 +156,12 @@ pub fn find_analysis(name: &str) -> Result<&'static Analysis> {
 }
 
 impl Analysis {
-    /// Whether it can be run on this subject.
+    /// Whether the analysis can be run on this subject.
     pub fn fits(&self, subject: &Subject) -> bool {
         self.why_not(subject).is_none()
     }
 
-    /// Why it cannot be run on this subject, as half a sentence; `None` if it can.
+    /// Why the analysis cannot be run on this subject, as a clause to follow a colon; `None` if it can.
     pub fn why_not(&self, subject: &Subject) -> Option<String> {
         (self.why_not)(subject)
     }
@@ -169,7 +169,7 @@ impl Analysis {
     /// Runs the analysis.
     ///
     /// # Errors
-    /// [`Error::Usage`], with the reason, if it does not fit or there are too few trials; else errors of its trials.
+    /// [`Error::Usage`], with the reason, if the analysis does not fit or there are too few trials; otherwise as its trials.
     pub fn run(&self, subject: &Subject, options: &Options) -> Result<Findings> {
         let reason = self.why_not(subject).unwrap_or_default();
         ensure!(reason.is_empty(), Usage, "analysis `{}` does not fit: {reason}", self.name);
@@ -183,17 +183,17 @@ impl Subject<'_> {
         &self.checkpoint.setup.task
     }
 
-    /// Why an analysis cannot be run: the task's name and `why`, unless the task `fits`.
+    /// The reason not to run an analysis, the task's name followed by `why`; `None` if the task `fits`.
     fn task_unless(&self, fits: bool, why: &str) -> Option<String> {
         (!fits).then(|| format!("task `{}` {why}", self.task().name()))
     }
 
-    /// Why an analysis of trials of equal length cannot be run, unless these are trials.
+    /// The reason not to run an analysis that needs trials of equal length; `None` if the task has such trials.
     fn refuse_episodes(&self) -> Option<String> {
-        self.task_unless(self.task().trials().is_some(), "is a world, whose episodes differ in length")
+        self.task_unless(self.task().trials().is_some(), "is an environment, whose episodes differ in length")
     }
 
-    /// The networks one at a time, each with its number and as a checkpoint of its own on the CPU.
+    /// The networks, one at a time: the number of each, and a checkpoint on the CPU that contains only that network.
     fn networks(&self) -> impl Iterator<Item = Result<(u64, Checkpoint)>> + '_ {
         let networks = self.checkpoint.setup.config.train.networks;
         networks.range().enumerate().map(|(place, number)| {
@@ -202,7 +202,8 @@ impl Subject<'_> {
         })
     }
 
-    /// The number of the network in pictures of a single one: the first that reached the criterion, else the first.
+    /// The number of the network shown in pictures of a single network: the first that reached the criterion or, if none
+    /// did, the first.
     fn shown(&self) -> u64 {
         let place = self.checkpoint.criterion.iter().position(|c| c.reached_at().is_some()).unwrap_or(0);
         self.checkpoint.setup.config.train.networks.start + place as u64

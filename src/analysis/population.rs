@@ -32,13 +32,13 @@ pub(super) struct Population {
 pub(super) struct Kept {
     /// Its type.
     pub trial_type: usize,
-    /// The mean of the first output over the judged steps, from the middle of its targets; in a world, 1 or −1 for its actions 1
-    /// and 0 at the end, else 0.
+    /// The mean of the first output over the judged steps, relative to the middle of its targets. In an environment: 1 or −1 if
+    /// the last action is 1 or 0, and 0 for other actions.
     pub answer: f64,
     /// The values of the task's labels.
     pub labels: Vec<f32>,
-    /// Until the answer: the steps of an episode, or those from the first judged step until the first output is nearer to either end of
-    /// its targets than to their middle; 0: it never is.
+    /// The number of steps until the answer: the steps of an episode, or those from the first judged step until the first
+    /// output is nearer to either end of its targets than to their middle; 0 if it never is.
     pub steps: usize,
     /// Whether the last action of an episode was right.
     pub correct: Option<bool>,

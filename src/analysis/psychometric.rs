@@ -22,7 +22,7 @@ use toml::Value;
 const LEVELS: [f64; 9] = [-1.0, -0.5, -0.25, -0.125, 0.0, 0.125, 0.25, 0.5, 1.0];
 /// Default number of trials of each pair of coherences and context.
 const REPEATS: u64 = 8;
-/// Strengths of stimuli, as multiples of the world's strongest.
+/// Strengths of stimuli, as multiples of the environment's strongest.
 const STRENGTHS: [f64; 6] = [0.0, 0.125, 0.25, 0.5, 1.0, 2.0];
 /// Default number of trials of evidence accumulation and perceptual decisions.
 const TRIALS: u64 = 800;

@@ -79,7 +79,7 @@ pub struct RuleConfig {
     pub fall_trials: Option<f64>,
     /// Decay of the running mean of each weight's squared change; changes, also of readout weights, are divided by
     /// its root, so that η is the size of a step (RMSprop; Tieleman & Hinton 2012). 0 or `None`: no division. In
-    /// worlds only.
+    /// environments only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1, "x-read-with" = ReadWith::Rates))]
     pub rms_decay: Option<f64>,
@@ -107,8 +107,8 @@ pub enum ReadoutRule {
     Delta,
 }
 
-/// How `w_out` and `b_out` learn. Credit is assigned online: each output is judged by the reward of its own step. In worlds
-/// that answer, it is assigned by episode, as for `w_rec`.
+/// How `w_out` and `b_out` learn. Credit is assigned online: each output is judged by the reward of its own step. In
+/// environments, credit is assigned by episode, as for `w_rec`.
 #[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-read-with" = ReadWith::LearningReadout))]
@@ -117,7 +117,7 @@ pub struct ReadoutConfig {
     /// The readout's learning rule.
     #[schemars(extend("x-read-with" = ReadWith::Readout))]
     pub rule: ReadoutRule,
-    /// Learning rate. It multiplies the mean over trials and scored steps; in worlds, the sum over episodes.
+    /// Learning rate. It multiplies the mean over trials and scored steps; in environments, the sum over episodes.
     #[schemars(range(min = 0))]
     pub eta: f64,
     /// σ, the standard deviation of the Gaussian noise added to the output during training; the temperature, where
@@ -127,12 +127,13 @@ pub struct ReadoutConfig {
     /// Decay of the running mean z̄ of the output (`eh` only).
     #[schemars(range(min = 0, max = 1))]
     pub mean_decay: f64,
-    /// Largest change of a weight in an update; 0 or `None`: no bound. In worlds only.
+    /// Largest change of a weight in an update; 0 or `None`: no bound. In environments only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max_dw: Option<f64>,
     /// The fraction of every readout weight lost per update as long as no episode succeeds: w_out and b_out are
-    /// multiplied by 1 − forget · (1 − p), where p is the fraction correct in the last 100 episodes. In worlds only.
+    /// multiplied by 1 − forget · (1 − p), where p is the fraction correct in the last 100 episodes. In
+    /// environments only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1))]
     pub forget: Option<f64>,
@@ -184,7 +185,7 @@ pub struct RewardConfig {
     #[serde(default)]
     pub binary: bool,
     /// Divide the modulators of a batch by their root mean square, so that the size of the reward does not matter. In
-    /// worlds only.
+    /// environments only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub normalise: Option<bool>,
     /// Add this times the mean |output| over all steps to the error by which a trial is judged (hebbRNN); 0: no cost.

@@ -23,13 +23,13 @@ pub struct Perturbation {
 pub struct DrawnTrial {
     /// The trial drawn from the task, its lists padded to T steps if it is shorter.
     pub trial: Trial,
-    /// The number of steps until it ends. Its state stays the same from then on.
+    /// The number of steps until the trial ends. The network's state stays the same from then on.
     pub ends: usize,
     /// The initial activations x(0), `[N]`.
     pub x0: Vec<f32>,
     /// The exploratory perturbations, ordered by step.
     pub perturbations: Vec<Perturbation>,
-    /// The Gaussian perturbations, instead of a list.
+    /// Gaussian perturbations, which take the place of the list.
     pub dense: Option<DensePerturbation>,
     /// The noise on the readout, `[T, n_out]`; empty if the readout does not explore.
     pub readout_noise: Vec<f32>,
@@ -64,7 +64,7 @@ impl DensePerturbation {
 pub struct EpisodeDraws {
     /// The start of the episode, with the environment's random numbers.
     pub start: Start,
-    /// The random numbers for the noise of outputs; `None` without noise.
+    /// The random numbers for the noise on the outputs; `None` if there is no noise.
     pub acting: Option<Counter>,
 }
 
@@ -103,14 +103,14 @@ pub struct Draw {
     pub first_trial: u64,
     /// The number of trials per network, B.
     pub trials_each: usize,
-    /// The age, in trials, of networks that do not train here: environments can change with it.
+    /// The age, in trials, of networks that are not being trained here; an environment can change with it.
     pub age: u64,
     /// Whether the neurons and the readout explore.
     pub explore: bool,
 }
 
 impl TrialBatch {
-    /// Unscored trials with the user's own inputs. Private noise is drawn from the seed's streams.
+    /// Trials with the user's own inputs, which are not scored. Private noise is drawn from the seed's streams.
     ///
     /// # Errors
     /// If the tensors do not have the shapes given in [`Exact`].
@@ -150,7 +150,8 @@ impl TrialBatch {
         networks.clone().flat_map(|s| &all[s * b + trials.start..s * b + trials.end]).collect()
     }
 
-    /// The episodes, if its trials unfold as episodes. The user's own inputs and replayed episodes do not.
+    /// The problem's episodes, if the trials of this batch unfold as episodes. The user's own inputs and replayed
+    /// episodes do not.
     pub(super) fn episodes<'p>(&self, problem: &'p Problem) -> Option<&'p Episodes> {
         problem.episodes().filter(|_| self.drawn.iter().all(|drawn| drawn.episode.is_some()))
     }

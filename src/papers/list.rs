@@ -1,4 +1,4 @@
-//! Every paper, by its key.
+//! Every paper that the program can cite, ordered by key.
 
 use super::{Paper, Published};
 

@@ -86,7 +86,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "dnms-variable-delay",
-        summary: "the same with a delay of 300 to 800 ms, drawn for each trial: learnt by a curriculum (Miconi 2017)",
+        summary: "the same with a delay of 300 to 800 ms, drawn for each trial; learnt with a curriculum (Miconi 2017)",
         papers: &[MICONI_2017],
         rule: "node-perturbation",
         rates: &[("delta-x", 0.003), ("node-perturbation", 1e-5)],
@@ -109,7 +109,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "selective-integration",
-        summary: "report the sign of the cued one of two noisy inputs (Mante et al. 2013; Miconi 2017)",
+        summary: "report the sign of whichever of two noisy inputs is cued (Mante et al. 2013; Miconi 2017)",
         papers: &[MANTE_2013, MICONI_2017],
         rule: "delta-x",
         rates: &[("delta-x", 0.01)],
@@ -175,7 +175,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "sequence",
-        summary: "predict the next random bit: nothing to learn beyond chance, a check that training does no harm",
+        summary: "predict the next random bit: nothing can be learnt beyond chance, so it checks that training does no harm",
         papers: &[],
         rule: "hebbian-trace",
         rates: &[("hebbian-trace", 0.01)],
@@ -197,7 +197,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "bandit",
-        summary: "a world that answers: pull the arm that pays most often (Robbins 1952)",
+        summary: "an environment: pull the arm that pays most often (Robbins 1952)",
         papers: &[ROBBINS_1952],
         rule: "none",
         rates: &[],
@@ -208,7 +208,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "two-step",
-        summary: "a world that answers: a choice leads to a place and to a second choice (Daw et al. 2011)",
+        summary: "an environment: a choice leads to a place and to a second choice (Daw et al. 2011)",
         papers: &[DAW_2011],
         rule: "none",
         rates: &[],
@@ -219,7 +219,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "perceptual-decision",
-        summary: "a world that answers: is a noisy input positive on average? Reward is the only feedback (Britten et al. 1992)",
+        summary: "an environment: is a noisy input positive on average? Reward is the only feedback (Britten et al. 1992)",
         papers: &[BRITTEN_1992],
         rule: "node-perturbation",
         rates: &[("node-perturbation", 1.5625)],
@@ -230,7 +230,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "open-field",
-        summary: "a world that answers: find a goal with place cells, and again after it has moved (Brzosko et al. 2017)",
+        summary: "an environment: find a goal with place cells, and find it again after it has moved (Brzosko et al. 2017)",
         papers: &[BRZOSKO_2017],
         rule: "none",
         rates: &[],
@@ -241,7 +241,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "cartpole",
-        summary: "a world that answers: balance a pole on a cart (Barto et al. 1983; Gymnasium's CartPole-v1: Towers et al. 2024)",
+        summary: "an environment: balance a pole on a cart (Barto et al. 1983; Gymnasium's CartPole-v1: Towers et al. 2024)",
         papers: &[BARTO_1983, TOWERS_2024],
         rule: "node-perturbation",
         rates: &[("node-perturbation", 1.5625), ("delta-x", 40.0), ("eh", 1.5625)],
@@ -252,7 +252,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "acrobot",
-        summary: "a world that answers: swing a double pendulum up (Sutton 1996; Gymnasium's Acrobot-v1: Towers et al. 2024)",
+        summary: "an environment: swing a double pendulum up (Sutton 1996; Gymnasium's Acrobot-v1: Towers et al. 2024)",
         papers: &[SUTTON_1996, TOWERS_2024],
         rule: "node-perturbation",
         rates: &[("node-perturbation", 1.5625), ("delta-x", 40.0), ("eh", 1.5625)],
@@ -263,7 +263,7 @@ pub static TASKS: &[TaskInfo] = &[
     },
     TaskInfo {
         name: "pendulum",
-        summary: "a world that answers: swing a pendulum up and hold it (Gymnasium's Pendulum-v1: Towers et al. 2024)",
+        summary: "an environment: swing a pendulum up and hold it (Gymnasium's Pendulum-v1: Towers et al. 2024)",
         papers: &[TOWERS_2024],
         rule: "node-perturbation",
         rates: &[("node-perturbation", 0.002)],

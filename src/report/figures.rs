@@ -181,7 +181,7 @@ pub(super) fn sample_trials_of(checkpoint: &Checkpoint) -> Result<SampleTrials> 
             let samples = trajectories.iter().skip(place * shown).take(shown);
             return Ok(SampleTrials {
                 title: format!("{name}: fresh episodes of network {network} after {trained} training episodes"),
-                time_label: format!("step of the world, up to {MOST_STEPS}"),
+                time_label: format!("step of the environment, up to {MOST_STEPS}"),
                 input_names: if few { numbered("action", episodes.dimensions()) } else { Vec::new() },
                 output_label: if few { "observation / size" } else { "action" }.into(),
                 in_plane: false,

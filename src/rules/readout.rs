@@ -5,7 +5,7 @@ use super::running_mean::RunningMean;
 use crate::config::{Config, ReadoutRule};
 use candle_core::{Result, Tensor};
 
-/// Accumulates the readout's eligibility over steps and trials.
+/// Accumulates the changes of the readout over steps and trials.
 pub(crate) struct ReadoutLearning {
     rule: ReadoutRule,
     variance: f64,
@@ -15,7 +15,7 @@ pub(crate) struct ReadoutLearning {
 }
 
 impl ReadoutLearning {
-    /// `None` if no readout learns.
+    /// `None` if there is no readout or it does not learn.
     pub fn new(config: &Config) -> Option<Self> {
         config.readout_learns().then(|| ReadoutLearning {
             rule: config.readout.rule,
@@ -25,8 +25,8 @@ impl ReadoutLearning {
         })
     }
 
-    /// Adds a step. `r` is `[S, B, N]`; `output`, its exploratory `noise` and the `difference` target − output are
-    /// `[S, B, n_out]`; `reward_change`, R − R̄, is `[S, B]`.
+    /// Adds the changes of one step. `r` is `[S, B, N]`; `output`, its exploratory `noise` and the `difference` target −
+    /// output are `[S, B, n_out]`; `reward_change`, R − R̄, is `[S, B]`.
     pub fn accumulate(
         &mut self,
         r: &Tensor,
@@ -40,7 +40,7 @@ impl ReadoutLearning {
             (ReadoutRule::NodePerturbation, Some(noise), _) => gate(&(noise / self.variance)?)?,
             (ReadoutRule::Delta, _, Some(difference)) => difference.clone(),
             (ReadoutRule::Eh, _, _) => gate(&self.output_mean.deviation(output, output)?)?,
-            // Neither noise nor a target in this step.
+            // There is neither noise nor a target in this step.
             (ReadoutRule::NodePerturbation | ReadoutRule::Delta | ReadoutRule::None, _, _) => return Ok(()),
         };
         let w_out = gated.transpose(1, 2)?.contiguous()?.matmul(r)?;

@@ -54,7 +54,7 @@ pub struct Returns {
     pub mean_return: f64,
     /// Its standard error.
     pub standard_error: f64,
-    /// Mean number of steps of the world.
+    /// Mean number of environment steps of an episode.
     pub mean_steps: f64,
 }
 
@@ -165,7 +165,7 @@ pub fn draw_fresh(setup: &Setup, first: u64, trials_each: usize, seed: u64) -> R
     draw(setup, first, trials_each, (seed, 0))
 }
 
-/// As [`draw_fresh`], for networks with an age of `age` trials, since worlds can change with age.
+/// As [`draw_fresh`], for networks with an age of `age` trials, since environments can change with age.
 fn draw(setup: &Setup, first_trial: u64, trials_each: usize, (seed, age): (u64, u64)) -> Result<TrialBatch> {
     TrialBatch::draw(setup, Draw { seed, phase: Phase::Evaluate, first_trial, trials_each, age, explore: false })
 }

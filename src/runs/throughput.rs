@@ -1,4 +1,4 @@
-//! The speed of training on this machine, as a fraction of its matrix speed, both measured in the same run.
+//! The speed of training on this machine, as a fraction of the machine's matrix speed; both are measured in the same run.
 //!
 //! Rounds alternate between matrix products and updates, so if the machine slows down, both do.
 
@@ -17,22 +17,22 @@ use rayon::prelude::*;
 use serde::Serialize;
 use std::time::Instant;
 
-/// The number of rows of the square matrices.
+/// The number of rows of the square matrices whose product measures the machine's speed.
 const EDGE: usize = 768;
 
 /// The speed of training, as medians over rounds.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Throughput {
-    /// Networks in parallel.
+    /// The number of networks in parallel.
     pub networks: usize,
-    /// Trials of each network in parallel.
+    /// The number of trials of each network in parallel.
     pub batch: usize,
-    /// Neurons of each network.
+    /// The number of neurons of each network.
     pub neurons: usize,
-    /// Steps of a trial.
+    /// The number of steps of a trial.
     pub steps: usize,
-    /// Threads.
+    /// The number of threads.
     pub threads: usize,
     /// Trials per second in whole updates: drawing, running and judging trials, and changing the weights.
     pub trials_per_second: f64,
@@ -48,9 +48,9 @@ pub struct Throughput {
     pub share: f64,
     /// The processor.
     pub processor: Processor,
-    /// The kind of product of weights and rates; `None` if the fused kernels of the CPU were not used.
+    /// The implementation of the product of weights and rates; `None` if the fused kernels of the CPU were not used.
     pub product: Option<Product>,
-    /// Why it was chosen.
+    /// Why this implementation was chosen.
     pub product_reason: String,
 }
 
@@ -73,7 +73,7 @@ pub fn measure_throughput(
     ensure!(
         setup.task.trials().is_some(),
         Usage,
-        "task `{}` is a world, whose episodes differ in length; `train` reports its world steps per second",
+        "task `{}` is an environment, whose episodes differ in length; `train` reports its steps per second",
         setup.task.name()
     );
     check_memory(setup, std::slice::from_ref(device))?;
@@ -124,7 +124,7 @@ pub fn measure_throughput(
     })
 }
 
-/// Floating-point operations of one trial in products with N × N multiply-adds per step.
+/// Floating-point operations of one trial, counting only products with N × N multiply-adds per step.
 fn flop_per_trial(setup: &Setup, forward: bool) -> f64 {
     let leak = setup.neurons.leak(&setup.config.network);
     let products = match (setup.rule.source(), setup.rule.fused()) {
@@ -141,7 +141,8 @@ fn flop_per_trial(setup: &Setup, forward: bool) -> f64 {
     products * 2.0 * setup.task.steps() as f64 * (n * n) as f64
 }
 
-/// Billions of operations per second in f32 products of square matrices: on the CPU, one product on each thread.
+/// Billions of operations per second in f32 products of square matrices; on the CPU, each thread computes products of its
+/// own.
 fn matrix_gflops(device: &Device) -> Result<f64> {
     let measure = |products: usize, run: &mut dyn FnMut(usize) -> Result<()>| -> Result<f64> {
         run(1)?;

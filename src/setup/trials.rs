@@ -235,7 +235,7 @@ impl Setup {
             ("modulator.energy_cost", modulator.energy_cost > 0.0),
             ("modulator.expected_error_factor", modulator.expected_error_factor),
         ] {
-            ensure!(!set, Usage, "{key} is set, but in worlds that answer, such as `{name}`, it has no effect yet");
+            ensure!(!set, Usage, "{key} is set, but in environments, such as `{name}`, it has no effect yet");
         }
         let (most, networks) = (episodes.environment.together(), train.networks.count());
         let copies = networks.saturating_mul(train.batch);
@@ -295,12 +295,12 @@ impl Setup {
     fn check_trials(&self, task: &dyn Task) -> Result<()> {
         let Config { modulator, rule, readout, .. } = &self.config;
         let normalise = modulator.normalise == Some(true);
-        ensure!(!normalise, Usage, "modulator.normalise is for worlds that answer; expected false");
+        ensure!(!normalise, Usage, "modulator.normalise is for environments; expected false");
         for (key, found) in
             [("rule.rms_decay", rule.rms_decay), ("readout.max_dw", readout.max_dw), ("readout.forget", readout.forget)]
         {
             let found = found.unwrap_or(0.0);
-            ensure!(found <= 0.0, Usage, "{key} is {found}, but it is for worlds that answer; expected 0");
+            ensure!(found <= 0.0, Usage, "{key} is {found}, but it is for environments; expected 0");
         }
         let (name, energy_cost) = (task.name(), modulator.energy_cost);
         if self.reads_reward_online() || self.reads_error_online() {

@@ -16,10 +16,10 @@ use std::sync::Arc;
 pub struct EpisodeSettings {
     /// How outputs become actions: `argmax`, `softmax`, `direct` or `population-vector`.
     pub acting: Acting,
-    /// Steps of the network for each step of the world.
+    /// Steps of the network for each step of the environment.
     #[schemars(range(min = 1))]
     pub network_steps: usize,
-    /// Steps of the world for which exploratory noise (of the outputs, and Gaussian perturbations) stays the same.
+    /// Steps of the environment for which exploratory noise (of the outputs, and Gaussian perturbations) stays the same.
     #[schemars(range(min = 1))]
     pub hold: usize,
     /// γ: an action is credited with the rewards that follow, discounted by γ per step; 1: with the return of the

@@ -1,6 +1,7 @@
 //! Step 4 of an update by gradient: AdamW (Kingma & Ba 2015; Loshchilov & Hutter 2019, Algorithm 2).
 //!
-//! candle_nn's AdamW hides its moments, so a run could not be resumed from a checkpoint. A test compares the two.
+//! candle_nn's AdamW does not expose its moments, so a run that used it could not be resumed from a checkpoint. A test compares
+//! the two implementations.
 
 use super::change::network_means;
 use super::update::Change;
@@ -20,13 +21,13 @@ const NAMES: [(&str, [&str; 2]); 6] = [
     ("w_fb", ["adam_m_w_fb", "adam_v_w_fb"]),
 ];
 
-/// The names of the moments of `weight`.
+/// The names of the moments of `weight`, if it can learn.
 pub(crate) fn moment_names(weight: &str) -> Option<[&'static str; 2]> {
     NAMES.iter().find(|(name, _)| *name == weight).map(|(_, moments)| *moments)
 }
 
-/// The `t`-th update. Each network's gradient is clipped by its own norm and everything else is elementwise, so no
-/// network depends on another.
+/// Makes the `t`-th update, from 1. The gradient of each network is clipped by its own norm, and everything else is
+/// elementwise, so no network depends on another.
 pub(super) fn step(
     config: &Config,
     t: u64,
@@ -87,20 +88,21 @@ fn update(config: &BpttConfig, t: u64, gradient: &Tensor, [weight, m, v]: [&Tens
     Ok([weight, m, v])
 }
 
-/// The running mean v of the square of a gradient after its `t`-th value, and its root after correction for the bias of
-/// its start from 0.
+/// The running mean v of a gradient's square after the `t`-th gradient, and the root of v, corrected for the bias that comes
+/// from starting at 0.
 fn mean_square(decay: f64, t: u64, gradient: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor)> {
     let v = ((v * decay)? + (gradient.sqr()? * (1.0 - decay))?)?;
     let rms = unbiased(decay, t, &v)?.sqrt()?;
     Ok((v, rms))
 }
 
-/// A running mean of `t` values, corrected for the bias of its start from 0.
+/// A running mean of `t` values, corrected for the bias that comes from starting at 0.
 fn unbiased(decay: f64, t: u64, mean: &Tensor) -> Result<Tensor> {
     mean * (1.0 / (1.0 - libm::pow(decay, t as f64)))
 }
 
-/// Divides the `t`-th change of a weight by the root mean square of its changes, whose running mean is among `moments`.
+/// Divides the `t`-th change of a weight by the root mean square of its changes so far. Their running mean square is one
+/// of the `moments`.
 pub(super) fn over_rms(
     decay: f64,
     t: u64,
@@ -115,7 +117,7 @@ pub(super) fn over_rms(
     change / (rms + SMALLEST)?
 }
 
-/// Added to a root mean square, which can be 0.
+/// Added to a root mean square before dividing by it, since it can be 0.
 const SMALLEST: f64 = 1e-12;
 
 #[cfg(test)]

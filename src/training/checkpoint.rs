@@ -68,7 +68,7 @@ pub struct Checkpoint {
     /// The number of updates made.
     pub updates: u64,
     /// Whether a network may wrongly count as having reached the criterion: when an earlier version of this program resumed a run
-    /// in a world, it counted the returns of the preceding episodes as 0.
+    /// in an environment, it counted the returns of the preceding episodes as 0.
     pub criterion_in_doubt: bool,
 }
 

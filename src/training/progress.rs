@@ -41,16 +41,16 @@ pub struct NetworkReport {
     /// The stage of the curriculum, counted from 1; empty if there is no curriculum.
     #[serde(default)]
     pub stage: Option<u64>,
-    /// The mean return of the batch, in a world that answers.
+    /// The mean return of the batch, in an environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean_return: Option<f64>,
-    /// The total number of world steps in the batch's episodes, in a world that answers.
+    /// The total number of environment steps in the batch's episodes, in an environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub world_steps: Option<u64>,
 }
 
 impl NetworkReport {
-    /// The quantity in a learning curve: the error or, in a world that answers, the return.
+    /// The quantity in a learning curve: the error or, in an environment, the return.
     pub fn measured(&self) -> f64 {
         self.mean_return.unwrap_or(self.error)
     }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 pub(super) const RATE: LifeInfo = LifeInfo {
     name: "xor-rate",
-    summary: "XOR of two bits coded by rates, by spiking neurons and reward (Florian 2007, 4.2)",
+    summary: "XOR of two bits coded by rates, learnt by spiking neurons from reward (Florian 2007, section 4.2)",
     papers: &[FLORIAN_2007],
     rules: &["mstdpet", "mstdp"],
     measure: ("apart_hz", true),
@@ -27,7 +27,7 @@ pub(super) const RATE: LifeInfo = LifeInfo {
 
 pub(super) const TEMPORAL: LifeInfo = LifeInfo {
     name: "xor-temporal",
-    summary: "XOR of two bits coded by spike trains (Florian 2007, 4.3)",
+    summary: "XOR of two bits coded by spike trains (Florian 2007, section 4.3)",
     papers: &[FLORIAN_2007],
     rules: &["mstdpet", "mstdp"],
     measure: ("apart_hz", true),

@@ -88,7 +88,11 @@ fn what_was_chosen_and_done_in_a_world_is_told_and_drawn() {
     let animation = std::fs::read_to_string(folder.path().join("links/analysis/episode.svg")).unwrap();
     assert_eq!(animation.matches("<animate").count(), 1, "the links move, the line does not");
     one_line_error(hebbian(&["analyse", "two", "episodes"], folder.path()), 1, "task `two-step` cannot be drawn");
-    one_line_error(hebbian(&["analyse", "links", "choices"], folder.path()), 1, "task `acrobot` is not a world of one");
+    one_line_error(
+        hebbian(&["analyse", "links", "choices"], folder.path()),
+        1,
+        "task `acrobot` is not an environment with one",
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Worlds that answer: both engines agree, an episode depends on nothing but itself, and networks learn.
+//! Environments: both engines agree, an episode depends on nothing but itself, and networks learn.
 
 use crate::support::*;
 use candle_core::Device;
@@ -218,8 +218,8 @@ fn what_cannot_be_used_in_a_world_is_refused() {
         ("cartpole", "task.limits=3", "unknown key `task.limits`; did you mean `task.limit`?"),
         ("cartpole", "perturbation.probability=0.5", "perturbation.distribution is `gaussian`"),
         ("bandit", "task.arms=[0.5,1.5]", "task.arms"),
-        ("dnms", "modulator.normalise=true", "modulator.normalise is for worlds that answer"),
-        ("dnms", "rule.rms_decay=0.9", "rule.rms_decay is 0.9, but it is for worlds that answer"),
+        ("dnms", "modulator.normalise=true", "modulator.normalise is for environments"),
+        ("dnms", "rule.rms_decay=0.9", "rule.rms_decay is 0.9, but it is for environments"),
         ("cartpole", "rule.rms_decay=1", "rule.rms_decay"),
         ("cartpole", "task.critic_eta=-1", "task.critic_eta"),
         ("cartpole", "task.critic_lambda=1.1", "task.critic_lambda"),
@@ -227,7 +227,7 @@ fn what_cannot_be_used_in_a_world_is_refused() {
         ("cartpole", "task.critic_eta=0.1 network.output=neurons", "a critic needs a `readout`"),
         ("two-step", "task.bounds=[0.7,0.3]", "task.bounds"),
         ("two-step", "task.common=2", "task.common"),
-        ("dnms", "readout.max_dw=0.1", "readout.max_dw is 0.1, but it is for worlds that answer"),
+        ("dnms", "readout.max_dw=0.1", "readout.max_dw is 0.1, but it is for environments"),
     ] {
         let settings: Vec<Setting> = setting.split(' ').map(|setting| Setting::parse(setting).unwrap()).collect();
         let error = format!("{:#}", Setup::resolve(Some(task), &settings).unwrap_err());
@@ -246,7 +246,7 @@ fn what_needs_trials_of_one_length_refuses_worlds_and_inputs_of_ones_own_do_not_
         assert!(why.is_some_and(|why| why.starts_with("task `cartpole`")), "{name}");
     }
     let error = measure_throughput(trainer.setup(), &Device::Cpu, 1, 1, false).unwrap_err().to_string();
-    assert!(error.contains("task `cartpole` is a world"), "{error}");
+    assert!(error.contains("task `cartpole` is an environment"), "{error}");
     let zeros = |shape: &[usize]| candle_core::Tensor::zeros(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
     let inputs = Inputs { inputs: zeros(&[2, 3, 7, 4]), modulator: None, x: None, hebbian_trace: None };
     let results = simulate(&checkpoint, inputs, Record::default(), 1).unwrap();

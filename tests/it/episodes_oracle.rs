@@ -1,4 +1,4 @@
-//! Worlds that answer: one update equals plain loops in double precision.
+//! Environments: one update equals plain loops in double precision.
 
 use crate::episodes::small;
 use crate::support::*;

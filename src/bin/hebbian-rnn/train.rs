@@ -216,7 +216,7 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, watch: &Watch, seconds: 
     }
     if watch.world_steps > 0 {
         let (steps, speed) = (watch.world_steps, watch.world_steps as f64 / seconds.max(1e-9));
-        writeln!(console, "{steps} world steps: {speed:.0} per second")?;
+        writeln!(console, "{steps} environment steps: {speed:.0} per second")?;
     }
     if let Some((error, why)) = task.chance() {
         writeln!(console, "chance is an error of {}: {why}", rounded(error))?;
@@ -297,7 +297,7 @@ pub struct Watch {
     first_update: u64,
     /// Mean error, or return, over networks in the first update and in the newest.
     measured: Option<(f64, f64)>,
-    /// Steps of the world so far, if the task is a world.
+    /// Environment steps so far, if the task is an environment.
     world_steps: u64,
 }
 

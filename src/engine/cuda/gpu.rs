@@ -100,7 +100,7 @@ impl Engine for Cuda {
             return Some(Refusal::new(Concern::Device, "the device is not a CUDA GPU"));
         }
         if let Problem::Episodes(_) = setup.task {
-            return Some(Refusal::new(Concern::Setup, "a world that answers (its steps run on the host)"));
+            return Some(Refusal::new(Concern::Setup, "an environment (its steps run on the host)"));
         }
         fused::refuses(setup, &[Kernels::Fused, Kernels::Stepwise], fused::Of::Trials)
     }

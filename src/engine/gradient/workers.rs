@@ -1,22 +1,24 @@
-//! Threads for deep recursion: candle's `backward` and the release of its graph make a nested call for each node.
+//! Threads for deep recursion: candle's `backward`, and the release of its graph, make a nested call for each node of the
+//! graph.
 
 use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::OnceLock;
 
-/// The bytes of a worker's stack: a fixed part, plus a part per step of the longest graph. Only touched pages take
-/// memory.
+/// The size of a worker's stack in bytes: a fixed part, plus a part for each step of the longest graph. Only pages that
+/// are touched take memory.
 const STACK: usize = 16 << 20;
 const STACK_PER_STEP: usize = 256 << 10;
 
 /// Threads with large stacks, each in a pool of its own.
 ///
-/// A thread waiting for part of a matrix product picks up other work from its pool. In a shared pool this could be
-/// another shard, on top of the same stack, and so on; here it can only be part of its own product.
+/// A thread waiting for part of a matrix product picks up other work from its pool. In a shared pool, that
+/// work could be another shard, run on top of the same stack, and so on without end; here it can only be another part
+/// of the same product.
 pub(crate) struct Workers(Vec<rayon::ThreadPool>);
 
 impl Workers {
-    /// Starts as many threads as the current pool has, for graphs of at most `steps` steps.
+    /// Starts as many workers as the current pool has threads, for graphs of at most `steps` steps.
     pub fn new(steps: usize) -> Result<Self> {
         let pool = |_| {
             rayon::ThreadPoolBuilder::new()

@@ -1,6 +1,6 @@
-//! The fused engine of lives on the CPU: event-driven where there are spikes, one life at a time on each thread.
+//! The fused engine of lives on the CPU: event-driven where there are spikes, with one life at a time on each thread.
 //!
-//! It computes what `reference.rs` computes, within rounding. Synapses and their rules are in `projection.rs`.
+//! Its results equal those of `reference.rs` up to rounding. Synapses and their rules are in `projection.rs`.
 
 use super::projection::{Past, Projection};
 use super::synapse_table::{Rates, MOST_RATES};
@@ -48,18 +48,19 @@ struct Body {
     network: u64,
     world: Box<dyn WorldState>,
     neurons: Vec<Vec<Vec<f32>>>,
-    /// The outputs of all neurons, the newest first, and a spare one for the next step.
+    /// The outputs of all neurons at recent steps, newest first, and a spare buffer for the next step.
     outputs: VecDeque<Vec<f32>>,
-    /// The neurons of each population that fired, counted from its first neuron, by step, the newest first; and spare lists.
+    /// For each recent step, newest first, the neurons of each population that fired, counted from the population's first
+    /// neuron; and spare lists for the next step.
     fired: VecDeque<Vec<Vec<u32>>>,
     projections: Vec<Projection>,
     reward: f64,
-    /// The population and place of each watched neuron, and its membrane potentials so far.
+    /// The population of each watched neuron, its index there, and its membrane potentials so far.
     watched: Vec<((usize, usize), Vec<f64>)>,
-    /// Spikes of each neuron in this block.
+    /// The number of spikes of each neuron in this block.
     counts: Vec<u32>,
     input: Vec<f32>,
-    /// Input that outlasts a neuron's spike, to neurons that also have input that does not.
+    /// The input that outlasts a neuron's own spikes, for populations that also receive input that a spike clears.
     lasting: Vec<f32>,
     uniform: Vec<f32>,
     /// The rates of the population whose synapses are being delivered.
@@ -99,7 +100,7 @@ impl Body {
         })
     }
 
-    /// Everything on which the next block depends. Between blocks, all synapses are up to date.
+    /// Everything on which the next block depends. It is taken between blocks, when all synapses are up to date.
     fn state(&self) -> LifeState {
         let of = |projection: &Projection| {
             let synapses = Synapses { weight: projection.weights(), ..projection.synapses.clone() };
@@ -207,7 +208,7 @@ fn fired_in(r: &[f32], spikes: bool) -> Vec<u32> {
     fired
 }
 
-/// Adds the indices of the neurons that fired, each as often as it fired.
+/// Adds the index of every neuron that fired, once for each of its spikes.
 fn list_fired(r: &[f32], fired: &mut Vec<u32>) {
     for (chunk, first) in r.chunks(16).zip((0..).step_by(16)) {
         if chunk.iter().fold(0, |any, r| any | r.to_bits()) != 0 {

@@ -16,7 +16,7 @@ use std::path::Path;
 /// The value in `recent_correct` for a trial not yet seen.
 const NOT_YET: u8 = 2;
 
-/// The errors of recent trials; NaN if unknown, since earlier versions did not save them in worlds.
+/// The errors of recent trials; NaN if unknown, since earlier versions did not save them in environments.
 const RECENT_ERROR: &str = "recent_error";
 
 /// The element type and shape of every tensor in the checkpoints of a run, by name.
@@ -31,7 +31,7 @@ pub fn layout(setup: &Setup) -> BTreeMap<&'static str, (DType, Vec<usize>)> {
     tensors
 }
 
-/// Whether the errors of recent trials decide anything: when a stage of a curriculum ends, or whether a world is solved.
+/// Whether the errors of recent trials decide anything: when a stage of a curriculum ends, or whether an environment is solved.
 fn judges_by_errors(setup: &Setup) -> bool {
     !setup.config.curriculum.is_empty() || setup.task.solved().is_some()
 }

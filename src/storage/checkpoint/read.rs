@@ -87,7 +87,7 @@ impl Checkpoint {
         let errors = if tensors.layout.contains_key(RECENT_ERROR) {
             tensors.raw(RECENT_ERROR)?.flatten_all()?.to_vec1()?
         } else {
-            // A world is not solved while an error is unknown; nothing else reads them.
+            // An environment does not count as solved while an error is unknown; nothing else reads the errors.
             vec![if errors_unknown { f64::NAN } else { 0.0 }; recent.len()]
         };
         let recent: Vec<(u8, f64)> = recent.into_iter().zip(errors).collect();
