@@ -120,7 +120,7 @@ pub(super) fn read_newest<P: Persistent>(
     parse: impl Fn(&[u8]) -> Result<P::Checkpoint>,
 ) -> Result<P::Checkpoint> {
     let path = &file_in(path);
-    let newest = read(path).and_then(|bytes| parse(&bytes)).at_path(path);
+    let newest = read(path).and_then(|bytes| parse(&bytes).at_path(path));
     newest.or_else(|error| match whole_previous::<P>(path, parse) {
         None => Err(error),
         Some((previous, moment)) => Err(error).at(format!(

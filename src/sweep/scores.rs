@@ -168,6 +168,8 @@ impl Sweep {
             cells,
         };
         let outcomes = rows.into_iter().map(outcome).collect();
+        // The column's name in earlier versions.
+        let columns = columns.iter().map(|name| if name == "frozen" { "diverged_at" } else { name }).collect();
         Ok(Scores { columns, outcomes, measure: if returns { "return" } else { "error" }, more_is_better: returns })
     }
 }
