@@ -52,7 +52,7 @@ fn differences(setup: &Setup, weights: &Weights, batch: &TrialBatch, places: &[u
     let trials_each = batch.trials_each;
     let drawn = vec![batch.drawn.clone(); copies].concat();
     let batch = TrialBatch { networks: copies, trials_each, drawn, exact: None };
-    let baseline = RewardBaseline::new(&setup.config.modulator, copies, setup.task.n_types());
+    let baseline = RewardBaseline::new(&setup.config, copies, setup.task.n_types());
     let shape = setup.shape();
     let ensemble =
         Ensemble { setup: &setup, shape, weights: &weights, baseline: &baseline, trials: 0, fast_weights: None };

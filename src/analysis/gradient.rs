@@ -72,7 +72,7 @@ pub(super) fn draw_perturbed(setup: &Setup, first: u64, count: u64, seed: u64) -
 
 /// The mean over trials of M e for one network, `[1, N, N]`: the change of w_rec without learning rate and bound.
 pub(super) fn proposed(setup: &Setup, weights: &Weights, trials: u64, seed: u64) -> Result<Tensor> {
-    let baseline = RewardBaseline::new(&setup.config.modulator, 1, setup.task.n_types());
+    let baseline = RewardBaseline::new(&setup.config, 1, setup.task.n_types());
     let ensemble =
         Ensemble { setup, shape: setup.shape(), weights, baseline: &baseline, trials: 0, fast_weights: None };
     let mut engine = choose(setup, weights.w_rec.device(), true)?;

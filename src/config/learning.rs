@@ -188,6 +188,10 @@ pub struct RewardConfig {
     /// environments only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub normalise: Option<bool>,
+    /// A control: permute the modulators of a batch among its trials (in environments the advantages among its episodes), so that they
+    /// keep their distribution but say nothing about a trial. For rules that are given credit after a trial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shuffle: Option<bool>,
     /// Add this times the mean |output| over all steps to the error by which a trial is judged (hebbRNN); 0: no cost.
     #[serde(default)]
     #[schemars(range(min = 0))]
@@ -204,6 +208,7 @@ impl Default for RewardConfig {
             reward_decay: 0.8,
             binary: false,
             normalise: None,
+            shuffle: None,
             energy_cost: 0.0,
         }
     }

@@ -177,6 +177,7 @@ fn unknown_elsewhere(setup: &Setup) -> Option<String> {
         reward_decay: _,
         binary: _,
         normalise: _,
+        shuffle: _,
         energy_cost: _,
     } = modulator;
     let known = setup.rule.fused().is_some() || setup.follows_gradient();

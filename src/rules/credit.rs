@@ -2,7 +2,9 @@
 //! advantage.
 
 use super::{Credit, RewardBaseline};
+use crate::random::{stream, Phase, Purpose};
 use crate::tasks::{EpisodeSettings, Trajectory};
+use rand::seq::SliceRandom;
 
 /// The advantages of the steps of a network's episodes.
 pub(crate) struct Advantages {
@@ -25,7 +27,7 @@ impl RewardBaseline {
         trials_before: u64,
     ) -> Vec<f64> {
         match credit {
-            Credit::Trial => self.weights(network, costs, types, trials_before),
+            Credit::Trial => self.shuffled(network, trials_before, self.weights(network, costs, types, trials_before)),
             Credit::Online => vec![f64::from(u8::from(self.has_settled(trials_before))); costs.len()],
             Credit::Supervised => vec![1.0; costs.len()],
         }
@@ -54,6 +56,15 @@ impl RewardBaseline {
             let factors = self.weights(network, &costs, &conditions, trials_before);
             factors.iter().zip(episodes).map(|(m, episode)| vec![*m; episode.rewards.len()]).collect()
         };
+        if self.config.shuffle == Some(true) {
+            let given = self.shuffled(network, trials_before, steps.clone());
+            for (steps, given) in steps.iter_mut().zip(&given) {
+                // Episodes differ in length; the last advantage also counts for the steps that the other episode lacks.
+                let last = given.last().copied().unwrap_or(0.0);
+                let length = steps.len();
+                *steps = given.iter().copied().chain(std::iter::repeat(last)).take(length).collect();
+            }
+        }
         let mut size = 1.0;
         if self.config.normalise == Some(true) {
             // If steps differ in their advantages, each step counts; otherwise each episode counts once.
@@ -67,6 +78,19 @@ impl RewardBaseline {
         }
         let critic_scale = size / steps.iter().map(Vec::len).sum::<usize>().max(1) as f64;
         Advantages { steps, critic_scale }
+    }
+}
+
+impl RewardBaseline {
+    /// The values of a network's trials in a batch, permuted if `modulator.shuffle` is set. All permutations are equally likely,
+    /// including those that leave some trials their own value: without these, the mean of what a trial is given would be its own value
+    /// reversed.
+    fn shuffled<T>(&self, network: usize, trials_before: u64, mut values: Vec<T>) -> Vec<T> {
+        if self.config.shuffle == Some(true) {
+            let (seed, first) = self.draws;
+            values.shuffle(&mut stream(seed, first + network as u64, trials_before, Phase::Train, Purpose::Modulator));
+        }
+        values
     }
 }
 
@@ -103,6 +127,66 @@ fn relative_returns(episodes: &[Trajectory], discount: f64) -> Vec<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Config, Setting};
+    use crate::setup::Setup;
+
+    #[test]
+    fn shuffled_modulators_go_to_any_trial_equally_often() {
+        let of = |networks: u64, shuffle: bool| {
+            let set = format!("modulator.shuffle={shuffle}");
+            let settings =
+                [format!("train.networks={networks}..{}", networks + 3), set].map(|s| Setting::parse(&s).unwrap());
+            RewardBaseline::new(&Setup::resolve(Some("dnms"), &settings).unwrap().config, 3, 4)
+        };
+        let costs = [4.0, 1.0, 0.0];
+        let factors = |baseline: &RewardBaseline, network, before| {
+            baseline.trial_factors(Credit::Trial, network, &costs, &[0; 3], before)
+        };
+        let (plain, shuffled) = (of(5, false), of(5, true));
+        let given = factors(&plain, 0, 0);
+        let mut went = [[0; 3]; 3];
+        for batch in 0..3000 {
+            let found = factors(&shuffled, 0, 3 * batch);
+            for (trial, value) in found.iter().enumerate() {
+                went[given.iter().position(|other| other == value).unwrap()][trial] += 1;
+            }
+        }
+        // Each of nine counts is binomial with mean 1000 and standard deviation 26.
+        assert!(went.iter().flatten().all(|count| (900..1100).contains(count)), "{went:?}");
+        // A network's permutations are its own: they depend on its index.
+        assert_eq!(factors(&of(6, true), 0, 3), factors(&shuffled, 1, 3));
+        assert!((0..9).any(|batch| factors(&shuffled, 1, batch) != factors(&shuffled, 0, batch)));
+    }
+
+    #[test]
+    fn shuffled_advantages_are_those_of_other_episodes() {
+        let settings: Vec<Setting> =
+            ["modulator.shuffle=true", "train.batch=4"].map(|s| Setting::parse(s).unwrap()).into();
+        let setup = Setup::resolve(Some("cartpole"), &settings).unwrap();
+        let mut plain = setup.config.clone();
+        plain.modulator.shuffle = None;
+        let episode = |n: usize| Trajectory { rewards: vec![1.0; n], terminated: true, ..Trajectory::default() };
+        let episodes = [episode(3), episode(1), episode(5), episode(2)];
+        let advantages = |config: &Config, before| {
+            let baseline = RewardBaseline::new(config, 1, 1);
+            baseline.advantages(&setup.task.episodes().unwrap().settings, 0, &episodes, before).steps
+        };
+        let given = advantages(&plain, 0);
+        let sorted = |steps: &[Vec<f64>]| {
+            let mut firsts: Vec<f64> = steps.iter().map(|steps| steps[0]).collect();
+            firsts.sort_by(f64::total_cmp);
+            firsts
+        };
+        let moved = (0..40).filter(|batch| {
+            let found = advantages(&setup.config, 4 * batch);
+            for (steps, episode) in found.iter().zip(&episodes) {
+                assert_eq!(*steps, vec![steps[0]; episode.rewards.len()]);
+            }
+            assert!(sorted(&found).iter().zip(sorted(&given)).all(|(a, b)| (a - b).abs() < 1e-12));
+            found != given
+        });
+        assert!(moved.count() > 30);
+    }
 
     #[test]
     fn returns_are_compared_with_those_of_the_other_episodes_at_the_same_step() {

@@ -4,12 +4,14 @@
 //! being easy (Frémaux et al. 2010). Within a batch, the mean error of the other trials of the same type is the better
 //! expectation, since it was measured with the present weights.
 
-use crate::config::{Baseline, RewardConfig};
+use crate::config::{Baseline, Config, RewardConfig};
 
 /// The running means Ē of the error, by network and trial type.
 #[derive(Clone, Debug)]
 pub struct RewardBaseline {
     pub(super) config: RewardConfig,
+    /// The run's seed and the index of its first network.
+    pub(super) draws: (u64, u64),
     types: usize,
     /// Ē, `[S, types]`.
     expected_error: Vec<f64>,
@@ -17,8 +19,9 @@ pub struct RewardBaseline {
 
 impl RewardBaseline {
     /// Ē = 0 for all networks and trial types.
-    pub fn new(config: &RewardConfig, networks: usize, types: usize) -> Self {
-        RewardBaseline { config: config.clone(), types, expected_error: vec![0.0; networks * types] }
+    pub fn new(config: &Config, networks: usize, types: usize) -> Self {
+        let draws = (config.train.seed, config.train.networks.start);
+        RewardBaseline { config: config.modulator.clone(), draws, types, expected_error: vec![0.0; networks * types] }
     }
 
     /// Ē, `[S, types]`.
@@ -84,9 +87,11 @@ impl RewardBaseline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::setup::Setup;
 
     fn with(baseline: Baseline, factor: bool) -> RewardBaseline {
-        let config = RewardConfig {
+        let mut config = Setup::resolve(Some("dnms"), &[]).unwrap().config;
+        config.modulator = RewardConfig {
             baseline,
             expected_error_decay: 0.75,
             expected_error_factor: factor,

@@ -185,7 +185,7 @@ impl<'a> FrozenNetworks<'a> {
     pub fn new(checkpoint: &'a Checkpoint) -> Result<Self> {
         let setup = &checkpoint.setup;
         let mut baseline =
-            RewardBaseline::new(&setup.config.modulator, setup.config.train.networks.count(), setup.task.n_types());
+            RewardBaseline::new(&setup.config, setup.config.train.networks.count(), setup.task.n_types());
         baseline.restore(checkpoint.expected_error.clone());
         let engine = choose(setup, checkpoint.plastic.weights.w_rec.device(), false)?;
         Ok(FrozenNetworks { checkpoint, baseline, engine })

@@ -156,7 +156,7 @@ pub fn simulate(
     let modulator = inputs.modulator.map(|m| m.permute((2, 0, 1))?.contiguous()).transpose()?;
     let given = Exact { inputs: inputs.inputs.permute((2, 0, 1, 3))?.contiguous()?, modulator, x0 };
     let batch = TrialBatch::given(config, given, shape.n_out, seed)?;
-    let baseline = RewardBaseline::new(&config.modulator, s, 1);
+    let baseline = RewardBaseline::new(config, s, 1);
     let ensemble = Ensemble { setup, shape, weights: &plastic.weights, baseline: &baseline, trials: 0, fast_weights };
     let episode = choose(setup, device, false)?.run(&ensemble, &batch, false, record)?;
 

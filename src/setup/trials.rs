@@ -199,6 +199,8 @@ impl Setup {
         }
         self.neurons.check(&config.network)?;
         self.check_sizes()?;
+        let alone = config.modulator.shuffle == Some(true) && config.train.batch < 2;
+        expect(!alone, "train.batch", config.train.batch, "at least 2 with modulator.shuffle")?;
         self.rule.check(config)?;
         match task {
             Problem::Trials(task) => self.check_trials(&**task),
@@ -303,6 +305,12 @@ impl Setup {
             ensure!(found <= 0.0, Usage, "{key} is {found}, but it is for environments; expected 0");
         }
         let (name, energy_cost) = (task.name(), modulator.energy_cost);
+        let given_after = !self.reads_reward_online() && !self.reads_error_online() && !self.follows_gradient();
+        ensure!(
+            given_after || modulator.shuffle != Some(true),
+            Usage,
+            "modulator.shuffle is set, but here credit is not given after a trial (rule.name, readout.rule or trace.modulator)"
+        );
         if self.reads_reward_online() || self.reads_error_online() {
             let culprit = "credit is given step by step here (rule.name, readout.rule or trace.modulator)";
             ensure!(energy_cost <= 0.0, Usage, "modulator.energy_cost is {energy_cost}, but {culprit}; expected 0");

@@ -27,7 +27,7 @@ impl Share {
         checkpoint.setup = checkpoint.setup.stage(stage)?;
         let setup = &checkpoint.setup;
         let networks = setup.config.train.networks.count();
-        let mut baseline = RewardBaseline::new(&setup.config.modulator, networks, setup.task.n_types());
+        let mut baseline = RewardBaseline::new(&setup.config, networks, setup.task.n_types());
         baseline.restore(std::mem::take(&mut checkpoint.expected_error));
         Ok(Share {
             limits: Limits::new(&setup.config.network),

@@ -23,7 +23,7 @@ pub fn trainer(task: &str, settings: &[&str]) -> Trainer {
 
 /// The outputs `[S, B, T, n_out]` of drawn trials, without learning.
 pub fn outputs(setup: &Setup, weights: &Weights, batch: &TrialBatch) -> Tensor {
-    let baseline = RewardBaseline::new(&setup.config.modulator, batch.networks, setup.task.n_types());
+    let baseline = RewardBaseline::new(&setup.config, batch.networks, setup.task.n_types());
     let ensemble =
         Ensemble { setup, shape: setup.shape(), weights, baseline: &baseline, trials: 0, fast_weights: None };
     let mut engine = choose(setup, weights.w_rec.device(), false).unwrap();

@@ -38,7 +38,7 @@ impl Case {
         let (networks, b, n) = (config.train.networks, config.train.batch, config.network.neurons);
         let (n_in, n_out, cpu) = (task.n_in(), task.n_out(), &Device::Cpu);
         let weights = Weights::draw(&config.network, n_in, n_out, 3, networks, DType::F32, cpu).unwrap();
-        let mut baseline = RewardBaseline::new(&config.modulator, networks.count(), task.n_types());
+        let mut baseline = RewardBaseline::new(config, networks.count(), task.n_types());
         baseline.restore((0..baseline.expected_error().len()).map(|i| 0.1 + 0.07 * i as f64).collect());
         let draw = Draw { seed: 3, phase: Phase::Train, first_trial: 7, trials_each: b, age: 0, explore: true };
         let batch = TrialBatch::draw(&setup, draw).unwrap();

@@ -39,7 +39,7 @@ use workers::Workers;
 /// [`Error::Usage`] if what the task scores is derived from the outputs and it has no
 /// [`judged_gradient`](crate::Task::judged_gradient).
 pub fn gradient(setup: &Setup, weights: &Weights, batch: &TrialBatch, loss: Loss) -> Result<(Tensor, Vec<f64>)> {
-    let baseline = RewardBaseline::new(&setup.config.modulator, batch.networks, setup.task.n_types());
+    let baseline = RewardBaseline::new(&setup.config, batch.networks, setup.task.n_types());
     let ensemble =
         Ensemble { setup, shape: setup.shape(), weights, baseline: &baseline, trials: 0, fast_weights: None };
     let (episode, losses) = Gradient::new(setup)?.backpropagate(&ensemble, batch, loss, &["w_rec"])?;
