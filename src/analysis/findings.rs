@@ -49,6 +49,7 @@ pub struct Table {
 
 /// A picture, written as PNG and SVG.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Picture {
     /// The files' name, without their extension.
     pub name: String,

@@ -7,6 +7,7 @@ use std::fmt;
 
 /// The mean of some values. Displayed with its standard error: "0.970 ± 0.012", or "0.970" for a single value.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Mean {
     pub value: f64,
     /// The standard error, where there are at least two values.
@@ -47,6 +48,7 @@ impl fmt::Display for Mean {
 
 /// Principal components of the rows of a matrix.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Pca {
     /// The mean of each column.
     pub mean: Vec<f64>,

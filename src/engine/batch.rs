@@ -9,6 +9,7 @@ use std::ops::Range;
 
 /// One exploratory perturbation ξ of one neuron at one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Perturbation {
     /// The step.
     pub step: u32,
@@ -20,6 +21,7 @@ pub struct Perturbation {
 
 /// One trial with all its random numbers.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct DrawnTrial {
     /// The trial drawn from the task, its lists padded to T steps if it is shorter.
     pub trial: Trial,
@@ -61,6 +63,7 @@ impl DensePerturbation {
 
 /// The random numbers that an episode draws as it unfolds.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct EpisodeDraws {
     /// The start of the episode, with the environment's random numbers.
     pub start: Start,
@@ -70,6 +73,7 @@ pub struct EpisodeDraws {
 
 /// S × B trials, ordered by network.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct TrialBatch {
     /// The number of networks, S.
     pub networks: usize,

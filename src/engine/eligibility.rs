@@ -18,6 +18,7 @@ pub(crate) fn zeros(len: usize) -> Aligned {
 }
 
 /// An `[N, N]` matrix (post, pre) for each of the S × B trials.
+#[non_exhaustive]
 pub enum Eligibility {
     /// `[S, B, N, N]`, from all engines except the fused CPU engine.
     Tensor(Tensor),

@@ -62,6 +62,7 @@ impl Record {
 pub type Gradients = BTreeMap<&'static str, Tensor>;
 
 /// The results of a batch of trials.
+#[non_exhaustive]
 pub struct Episode {
     /// The outputs, `[S, B, T, n_out]`; of episodes, the last ones: T = 1.
     pub outputs: Tensor,
@@ -88,6 +89,7 @@ pub struct Episode {
 
 /// The eligibilities of episodes times the advantages of their steps, summed over steps and episodes.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct EpisodeCredit {
     /// For w_rec, `[S, N, N]`, if it learns.
     pub recurrent: Option<Tensor>,

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 /// The places of the neurons of each population and of the populations of each projection.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Circuit {
     /// The name and the places of the neurons of each population.
     pub populations: Vec<(String, Range<usize>)>,
@@ -51,6 +52,7 @@ impl Circuit {
 /// The synapses of a projection of one network, ordered by presynaptic neuron, then by postsynaptic neuron. Neurons are
 /// counted from the first of their population.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Synapses {
     /// Presynaptic neurons.
     pub pre: Vec<u32>,

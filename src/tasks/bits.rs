@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 
 /// Which bit is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Lag {
     /// The next bit; the last step is not scored.
     Next,

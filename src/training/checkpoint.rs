@@ -35,6 +35,7 @@ pub enum Integrity {
 /// A network's progress in its run's curriculum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct StageProgress {
     /// The stage, counted from 0. After the listed stages comes that of the run's own settings.
     pub stage: usize,

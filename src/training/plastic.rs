@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 /// The tensors of S networks that learning or activity changes. The first dimension of every tensor is S.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Plastic {
     /// The weights.
     pub weights: Weights,

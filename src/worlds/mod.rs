@@ -161,6 +161,7 @@ impl Block {
 }
 
 /// The synapses of a projection.
+#[non_exhaustive]
 pub struct Wiring<'a> {
     /// Its name, `FROM-TO`.
     pub name: &'a str,

@@ -5,6 +5,7 @@ use crate::ranges::expect;
 use std::ops::Range;
 
 /// The populations of the network that lives in a world.
+#[non_exhaustive]
 pub struct Places<'a> {
     /// The name of each population and the places of its neurons.
     pub populations: &'a [(String, Range<usize>)],

@@ -8,6 +8,7 @@ use candle_core::{Result, Tensor};
 use std::ops::Range;
 
 /// Everything that a run of trials reads besides the weights: T steps, S networks, B trials.
+#[non_exhaustive]
 pub struct TrialTensors<'a> {
     /// The inputs u, `[T, S, B, n_in]`.
     pub inputs: Tensor,
@@ -32,6 +33,7 @@ pub struct TrialTensors<'a> {
 }
 
 /// The targets and the expected error.
+#[non_exhaustive]
 pub struct Scoring {
     /// The targets, `[T, S, B, n_out]`.
     pub targets: Tensor,
