@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 ///
 /// It contains no times, so a resumed run reports exactly what an uninterrupted one does.
 #[derive(Clone, Debug, PartialEq, DocumentedFields, Serialize, Deserialize)]
-#[non_exhaustive]
 pub struct NetworkReport {
     /// Updates made so far.
     pub update: u64,
