@@ -51,6 +51,7 @@ pub mod environments;
 pub mod error;
 pub mod files;
 mod held;
+pub mod inference;
 mod keys;
 pub mod model;
 pub mod papers;

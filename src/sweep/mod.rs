@@ -9,6 +9,7 @@ mod draws;
 #[cfg(feature = "report")]
 mod figures;
 mod job;
+mod paired;
 mod plan;
 mod scores;
 mod script;
@@ -18,6 +19,7 @@ mod table;
 
 pub use collect::{Collected, SettingResult};
 pub use job::{JobNews, JobState};
+pub use paired::Comparison;
 pub use plan::SweepPlan;
 pub use script::BatchSystem;
 

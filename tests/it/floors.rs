@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// The floors from the bottom up. Folders on one line don't use each other.
 const FLOORS: [&[&str]; 18] = [
-    &["held", "papers", "quantile", "random", "text"],
+    &["held", "inference", "papers", "quantile", "random", "text"],
     &["error"],
     &["files", "ranges", "reader"],
     &["keys"],

@@ -9,10 +9,11 @@ use crate::progress::Progress;
 use crate::signals;
 use crate::train::default_folder;
 use anyhow::{anyhow, bail, Context, Result};
+use hebbian_rnn::inference::wilson;
 use hebbian_rnn::presets::FILE_TASK;
 use hebbian_rnn::storage::CONFIG_FILE;
 use hebbian_rnn::sweep::RESULTS_FILE;
-use hebbian_rnn::sweep::{job_numbers, Collected, Job, JobNews, JobState, SettingResult};
+use hebbian_rnn::sweep::{job_numbers, Collected, Comparison, Job, JobNews, JobState, SettingResult};
 use hebbian_rnn::Setting;
 use hebbian_rnn::{Sweep, SweepPlan};
 use serde_json::json;
@@ -167,6 +168,10 @@ fn collect(args: CollectArgs) -> Result<()> {
     let sweep = judged(Sweep::open(&args.folder))?;
     let spinner = Spinner::start("collecting");
     let found = judged(sweep.collect(args.partial))?;
+    let compared = match args.against {
+        Some(setting) => usage(sweep.compare(setting))?,
+        None => Vec::new(),
+    };
     spinner.say("drawing");
     let pictures = sweep.draw(&found)?;
     drop(spinner);
@@ -189,9 +194,13 @@ fn collect(args: CollectArgs) -> Result<()> {
             "settings": found.settings.iter().map(setting).collect::<Vec<_>>(),
             "apart": found.apart,
             "unchecked": found.unchecked,
+            "compared": compared,
         }));
     }
     print_collected(&sweep, &found)?;
+    if let Some(against) = args.against {
+        print_comparisons(against, &compared, found.measure())?;
+    }
     let mut console = stdout();
     writeln!(console, "\n{}", args.folder.join(RESULTS_FILE).display())?;
     pictures.iter().try_for_each(|path| writeln!(console, "{}", path.display()))?;
@@ -204,20 +213,23 @@ fn print_collected(sweep: &Sweep, found: &Collected) -> Result<()> {
         let given = sweep.keys().iter().zip(result.values_in_words()).filter(|(_, value)| !value.is_empty());
         given.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
     };
-    let reached = |result: &SettingResult| format!("{} of {}", result.reached, result.networks);
+    let reached = |result: &SettingResult| {
+        let [low, high] = wilson(result.reached, result.networks);
+        format!("{} of {} ({low:.2} to {high:.2})", result.reached, result.networks)
+    };
     let shown = || found.settings.iter().take(SHOWN);
     let measured = format!("{}: median (quartiles)", found.measure());
     if found.lives {
         let row = |result: &SettingResult| {
             [result.setting.to_string(), reached(result), result.measured_in_words(), values(result)]
         };
-        print_table(["setting", "learnt", &measured, "values"], shown().map(row), 1)?;
+        print_table(["setting", "learnt (95 %)", &measured, "values"], shown().map(row), 1)?;
     } else {
         let row = |result: &SettingResult| {
             let (criterion, measured) = (result.criterion_in_words(), result.measured_in_words());
             [result.setting.to_string(), reached(result), criterion, measured, values(result)]
         };
-        let header = ["setting", "at criterion", "trials to it: median (quartiles)", &measured, "values"];
+        let header = ["setting", "at criterion (95 %)", "trials to it: median (quartiles)", &measured, "values"];
         print_table(header, shown().map(row), 1)?;
     }
     let mut console = stdout();
@@ -228,6 +240,45 @@ fn print_collected(sweep: &Sweep, found: &Collected) -> Result<()> {
         writeln!(console, "setting {setting} has no merged run: {why}")?;
     }
     Ok(())
+}
+
+/// Prints comparisons with a setting.
+fn print_comparisons(against: usize, compared: &[Comparison], measure: &str) -> Result<()> {
+    let settings = compared.len();
+    writeln!(stdout(), "\nCompared with setting {against}, network by network (exact p, by Holm for {settings}):")?;
+    let row = |c: &Comparison| {
+        let difference = c.difference.map_or("-".to_string(), |value| format!("{value:+.3}"));
+        let [here, there] = c.reached_only;
+        [
+            c.setting.to_string(),
+            format!("{here} and {there} of {}", c.networks),
+            probability(c.p_reached),
+            difference,
+            probability(c.p_measured),
+        ]
+    };
+    let measured = format!("{measure}: median difference");
+    let header = ["setting", "only this and only that at criterion", "p (McNemar)", &measured, "p (Wilcoxon)"];
+    print_table(header, compared.iter().map(row), 1)
+}
+
+/// A probability with two significant digits.
+fn probability(p: f64) -> String {
+    if p < 0.01 {
+        format!("{p:.1e}")
+    } else {
+        format!("{p:.2}")
+    }
+}
+
+/// The settings of `train --control`: the rule, the rule with shuffled modulators, and the rule at a rate of 0.
+fn controls() -> Vec<toml::Table> {
+    let table = |key: &str, value: toml::Value| toml::Table::from_iter([(key.to_string(), value)]);
+    vec![
+        table("modulator.shuffle", false.into()),
+        table("modulator.shuffle", true.into()),
+        toml::Table::from_iter(["rule.eta", "readout.eta"].map(|key| (key.to_string(), toml::Value::from(0.0)))),
+    ]
 }
 
 fn script(args: ScriptArgs) -> Result<()> {
@@ -241,11 +292,12 @@ fn script(args: ScriptArgs) -> Result<()> {
     Ok(write!(stdout(), "{text}")?)
 }
 
-/// Plans, runs and collects every combination of the values of `train --scan`.
+/// Plans, runs and collects every combination of the values of `train --scan`, or the controls of `train --control`.
 pub fn scan(args: &TrainArgs) -> Result<ExitCode> {
+    let (option, suffix) = if args.control { ("--control", "control") } else { ("--scan", "scan") };
     if args.batch == Some(BatchSize::Auto) {
         return usage(Err(anyhow!(
-            "--batch auto does not work with --scan: all settings need the same batch size; give a number"
+            "--batch auto does not work with {option}: all settings need the same batch size; give a number"
         )));
     }
     let mut settings = usage(args.settings())?;
@@ -266,20 +318,21 @@ pub fn scan(args: &TrainArgs) -> Result<ExitCode> {
     let task = args.task.clone().or_else(|| args.task_file.is_some().then(|| FILE_TASK.to_string()));
     let folder = match (&args.place.out, &task) {
         (Some(out), _) => out.clone(),
-        (None, Some(task)) => default_folder(&format!("{task}-scan"), args.rule.as_deref().unwrap_or_default()),
-        (None, None) => return usage(Err(anyhow!("--scan: name a task"))),
+        (None, Some(task)) => default_folder(&format!("{task}-{suffix}"), args.rule.as_deref().unwrap_or_default()),
+        (None, None) => return usage(Err(anyhow!("{option}: name a task"))),
     };
     if folder.join(CONFIG_FILE).exists() {
         return usage(Err(anyhow!(
-            "{} already holds a run; choose another folder for the scan (--out DIR)",
+            "{} already holds a run; choose another folder for {option} (--out DIR)",
             folder.display()
         )));
     }
     let set = settings.into_iter().map(|setting| (setting.key, setting.value)).collect();
-    let sweep = judged(SweepPlan { task, set, grid, ..SweepPlan::of(usage(networks.parse())?) }.write(&folder))?;
+    let list = if args.control { controls() } else { Vec::new() };
+    let sweep = judged(SweepPlan { task, set, grid, list, ..SweepPlan::of(usage(networks.parse())?) }.write(&folder))?;
     let code = share(&sweep, &sweep.jobs().iter().collect::<Vec<_>>(), args.jobs_at_once)?;
     if code == ExitCode::SUCCESS {
-        collect(CollectArgs { folder, partial: false, json: args.json })?;
+        collect(CollectArgs { folder, partial: false, against: args.control.then_some(1), json: args.json })?;
     }
     Ok(code)
 }

@@ -29,7 +29,7 @@ use std::sync::Arc;
 pub const FINAL_TRIALS: u64 = 400;
 
 pub fn run(args: &TrainArgs) -> Result<ExitCode> {
-    if !args.scan.is_empty() {
+    if !args.scan.is_empty() || args.control {
         return sweep::scan(args);
     }
     run::run::<Trainer>(args)

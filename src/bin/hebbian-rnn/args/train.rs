@@ -94,8 +94,12 @@ pub struct TrainArgs {
     /// folder: runs/TASK-scan]
     #[arg(long, value_name = "KEY=VALUE,VALUE", conflicts_with_all = ["resume", "resume_or_start", "force", "config", "log"])]
     pub scan: Vec<String>,
-    /// With --scan: number of settings trained at once, which share the cores [default: one per core; one on a GPU]
-    #[arg(long, value_name = "P", requires = "scan", value_parser = value_parser!(u64).range(1..))]
+    /// Train the same networks also with modulators shuffled among the trials of a batch and without learning, and compare them
+    /// network by network [default folder: runs/TASK-control]
+    #[arg(long, conflicts_with_all = ["scan", "resume", "resume_or_start", "force", "config", "log"])]
+    pub control: bool,
+    /// With --scan or --control: number of settings trained at once, which share the cores [default: one per core; one on a GPU]
+    #[arg(long, value_name = "P", value_parser = value_parser!(u64).range(1..))]
     pub jobs_at_once: Option<u64>,
     /// Draw the learning curve with a logarithmic error axis
     #[arg(long)]
