@@ -161,9 +161,13 @@ impl Key {
     }
 }
 
-/// The keys that have a default, each with its default and explanation.
+/// The keys that have a default, each with its default and explanation. An optional key has the one that its schema gives.
 pub(crate) fn with_defaults(keys: Vec<Key>, defaults: &toml::Table) -> Vec<(String, toml::Value, String)> {
-    let explained = |key: Key| Some((key.name.clone(), defaults.get(&key.name)?.clone(), key.explanation()));
+    let explained = |key: Key| {
+        let usual = || toml::Value::try_from(key.schema.get("default")?).ok();
+        let default = defaults.get(&key.name).cloned().or_else(usual)?;
+        Some((key.name.clone(), default, key.explanation()))
+    };
     keys.into_iter().filter_map(explained).collect()
 }
 

@@ -16,7 +16,7 @@ pub(super) fn rule(setup: &Setup, learn: bool) -> FusedRule {
 /// The decay of x̄, for rules whose eligibility is a sum over steps of products of two factors.
 pub(super) fn mean_decay(rule: FusedRule) -> Option<f64> {
     match rule {
-        FusedRule::DeltaX(decay) | FusedRule::Eh(decay) => Some(decay),
+        FusedRule::DeltaX { x_mean_decay: decay, .. } | FusedRule::Eh(decay) => Some(decay),
         FusedRule::Rflo | FusedRule::NodePerturbation | FusedRule::FastWeights | FusedRule::Nothing => None,
     }
 }
@@ -30,7 +30,7 @@ pub(super) fn filters_back(setup: &Setup) -> bool {
 /// Whether the eligibility is a sum over steps of products of two factors that are collected in blocks.
 pub(super) fn collects_factors(setup: &Setup, rule: FusedRule) -> bool {
     match rule {
-        FusedRule::DeltaX(_) | FusedRule::Eh(_) | FusedRule::Rflo => true,
+        FusedRule::DeltaX { .. } | FusedRule::Eh(_) | FusedRule::Rflo => true,
         // Sparse perturbations add to single rows.
         FusedRule::NodePerturbation => setup.config.perturbation.distribution == Some(Distribution::Gaussian),
         FusedRule::FastWeights | FusedRule::Nothing => false,

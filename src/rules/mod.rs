@@ -41,14 +41,14 @@ pub use synaptic::{
 
 use crate::config::Config;
 use crate::error::{At, Error, Result};
-use crate::keys::{check_ranges, with_defaults, Key};
+use crate::keys::{check_ranges, schema_of, with_defaults, Key};
 use crate::model::{NeuronModel, State};
 use crate::papers::Paper;
 use candle_core::Tensor;
 use running_mean::RunningMean;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A learning rule for `w_rec`, with its parameters.
@@ -103,8 +103,13 @@ pub enum Source {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum FusedRule {
-    /// (r_pre δx_post)³, with the decay α_x of x̄.
-    DeltaX(f64),
+    /// (r_pre δx_post)^p, with the sign of the product.
+    DeltaX {
+        /// The decay α_x of x̄.
+        x_mean_decay: f64,
+        /// p.
+        exponent: u32,
+    },
     /// ξ_post r_pre.
     NodePerturbation,
     /// (R − R̄) (x_post − x̄_post) r_pre, with the decay α_x of x̄.
@@ -241,8 +246,8 @@ impl RuleInfo {
     pub(crate) fn adapt(&self, config: &mut Config) {
         let given = std::mem::replace(&mut config.rule.own, (self.parameters)());
         for (key, value) in given {
-            if let Some(own) = config.rule.own.get_mut(&key) {
-                *own = value;
+            if self.has(&key) {
+                config.rule.own.insert(key, value);
             }
         }
         (self.adapt)(config);
@@ -255,8 +260,11 @@ impl RuleInfo {
 
     /// Whether `key` of the table `rule` is a parameter of some rules, but not of this one.
     pub(crate) fn lacks(&self, key: &str) -> bool {
-        let has = |rule: &RuleInfo| (rule.parameters)().contains_key(key);
-        !has(self) && RULES.iter().any(has)
+        !self.has(key) && RULES.iter().any(|rule| rule.has(key))
+    }
+
+    fn has(&self, key: &str) -> bool {
+        (self.keys)().iter().any(|own| own.name == key)
     }
 
     /// The rule with the parameters of a configuration.
@@ -272,7 +280,11 @@ impl RuleInfo {
 
 /// The parameters of all rules, as optional keys of a configuration. Only those of the selected rule are used.
 pub(crate) fn optional_keys() -> Vec<(String, toml::Value)> {
-    RULES.iter().flat_map(|rule| (rule.parameters)()).map(|(key, value)| (format!("rule.{key}"), value)).collect()
+    let unset = |rule: &RuleInfo| (rule.keys)().into_iter().filter_map(|key| Some((key.example()?, key.name)));
+    let of = |rule: &RuleInfo| {
+        unset(rule).map(|(example, key)| (key, example)).chain((rule.parameters)()).collect::<Vec<_>>()
+    };
+    RULES.iter().flat_map(of).map(|(key, value)| (format!("rule.{key}"), value)).collect()
 }
 
 /// A rule's parameters as keys of the table `rule`.
@@ -283,8 +295,8 @@ fn table(parameters: &impl Serialize) -> toml::Table {
 
 /// Reads a rule's parameters. Keys of other rules are ignored, since older configurations hold those of all rules.
 fn parameters<P: Serialize + DeserializeOwned + JsonSchema + Default + 'static>(config: &Config) -> Result<P> {
-    let own = table(&P::default());
-    let given: toml::Table = config.rule.own.clone().into_iter().filter(|(key, _)| own.contains_key(key)).collect();
+    let own = |key: &str| schema_of::<P>()["properties"].get(key).is_some();
+    let given: toml::Table = config.rule.own.clone().into_iter().filter(|(key, _)| own(key)).collect();
     let own: P =
         given.try_into().map_err(|e: toml::de::Error| Error::Usage(e.message().trim().to_string())).at("rule")?;
     check_ranges("rule", &own)?;

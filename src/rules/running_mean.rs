@@ -1,11 +1,6 @@
 //! Running means: mean ← decay · mean + (1 − decay) · value.
 
-use super::parameters;
-use crate::config::Config;
 use candle_core::Tensor;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 /// A running mean of tensors of one shape.
 pub(super) struct RunningMean {
@@ -35,28 +30,5 @@ impl RunningMean {
         };
         self.mean = Some(mean.clone());
         Ok(mean)
-    }
-}
-
-/// The parameter of rules that compare the activation x with its running mean x̄.
-#[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ActivationMean {
-    /// α_x of x̄ ← α_x x̄ + (1 − α_x) x.
-    #[schemars(range(min = 0, max = 1))]
-    x_mean_decay: f64,
-}
-
-impl Default for ActivationMean {
-    fn default() -> Self {
-        ActivationMean { x_mean_decay: 0.05 }
-    }
-}
-
-impl ActivationMean {
-    /// α_x of a configuration.
-    pub fn decay(config: &Config) -> crate::error::Result<f64> {
-        let ActivationMean { x_mean_decay } = parameters(config)?;
-        Ok(x_mean_decay)
     }
 }

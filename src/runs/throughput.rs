@@ -129,7 +129,7 @@ fn flop_per_trial(setup: &Setup, forward: bool) -> f64 {
     let leak = setup.neurons.leak(&setup.config.network);
     let products = match (setup.rule.source(), setup.rule.fused()) {
         _ if forward => 1.0,
-        (_, Some(FusedRule::DeltaX(_))) => 2.0,
+        (_, Some(FusedRule::DeltaX { .. })) => 2.0,
         // If rates leak, all steps count; otherwise only scored steps do, as with `eh`.
         (_, Some(FusedRule::Rflo)) if matches!(leak, Some(Leak::Rate(_))) => 2.0,
         // The backward pass has one product for the rates and one for the weights.

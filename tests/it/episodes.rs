@@ -102,6 +102,7 @@ fn run(setup: &Setup, weights: &Weights, batch: &TrialBatch) -> Episode {
 fn engines_agree_whatever_the_rule_and_the_way_of_acting() {
     for settings in [
         vec!["rule.name=delta-x"],
+        vec!["rule.name=delta-x", "rule.exponent=2", "modulator.shuffle=true"],
         vec!["rule.name=eh", "task.network_steps=3", "rule.start_step=4"],
         vec!["task.discount=0.9", "task.network_steps=2", "task.hold=3"],
         vec!["rule.name=none"],

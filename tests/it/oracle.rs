@@ -149,7 +149,11 @@ impl<'a> Oracle<'a> {
                 for j in 0..n {
                     if step >= rule.start_step && rule.name != "hebbian-trace" {
                         eligibility[i * n + j] += match rule.name.as_str() {
-                            "delta-x" => (r_before[j] * (x[i] - x_mean[i])).powi(3),
+                            "delta-x" => {
+                                let product: f64 = r_before[j] * (x[i] - x_mean[i]);
+                                let exponent = rule.own.get("exponent").map_or(3, |p| p.as_integer().unwrap());
+                                product.signum() * product.abs().powi(exponent as i32)
+                            }
                             "node-perturbation" => xi[i] * r_before[j],
                             "r-stdp" => own("a_plus") * p[j] * f[i] + own("a_minus") * q[i] * f[j],
                             "eh" => reward_change * (x[i] - x_mean[i]) * r_before[j],
@@ -272,6 +276,15 @@ fn node_perturbation_update_equals_plain_loops() {
     update_on("reference", "f64", &rule, 1e-6);
     update_on("reference", "f32", &rule, 1e-4);
     update_on("fused", "f32", &rule, 1e-4);
+}
+
+#[test]
+fn delta_x_with_other_exponents_equals_plain_loops() {
+    for (exponent, eta) in [("1", "0.01"), ("2", "1"), ("5", "1e4")] {
+        let rule = [&format!("rule.exponent={exponent}"), &format!("rule.eta={eta}"), "rule.max_dw=0"];
+        update_on("reference", "f64", &rule, 1e-6);
+        update_on("fused", "f32", &rule, 1e-4);
+    }
 }
 
 #[test]

@@ -238,6 +238,41 @@ fn a_scan_is_a_sweep_on_this_machine() {
 }
 
 #[test]
+fn a_rule_is_compared_with_its_controls() {
+    let dir = TempDir::new().unwrap();
+    let train = ["train", "dnms", "--neurons", "8", "--batch", "4", "--updates", "3", "--networks", "5", "--json"];
+    let json = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&fine(hebbian(args, dir.path())).stdout).unwrap()
+    };
+    let found = json(&[&train[..], &["--control"]].concat());
+    let values = |setting: u64| {
+        let all = found["settings"].as_array().unwrap().iter();
+        all.filter(|result| result["setting"] == setting).map(|result| result["values"].clone()).next().unwrap()
+    };
+    assert_eq!((&values(1)["modulator.shuffle"], &values(2)["modulator.shuffle"]), (&"false".into(), &"true".into()));
+    assert_eq!((&values(3)["rule.eta"], &values(3)["readout.eta"]), (&"0.0".into(), &"0.0".into()));
+    // Networks are compared with themselves, whatever a job's share of them.
+    let compared = found["compared"].as_array().unwrap();
+    assert_eq!(compared.iter().map(|c| c["setting"].as_u64().unwrap()).collect::<Vec<_>>(), [2, 3]);
+    assert!(compared.iter().all(|c| c["networks"] == 5 && (0.0..=1.0).contains(&c["p_measured"].as_f64().unwrap())));
+    let against = |setting| json(&["sweep", "collect", "runs/dnms-control", "--against", setting, "--json"]);
+    let back = against("2")["compared"][0].clone();
+    assert_eq!((&back["setting"], &back["p_measured"]), (&1.into(), &compared[0]["p_measured"]));
+    assert_eq!(back["difference"].as_f64().unwrap(), -compared[0]["difference"].as_f64().unwrap());
+    let none = ["sweep", "collect", "runs/dnms-control", "--against", "4"];
+    one_line_error(hebbian(&none, dir.path()), 2, "there is no setting 4; expected 1 to 3");
+    // Rules that take their modulator at each step, or none, have no such control.
+    for (args, why) in [
+        (["train", "echo", "--set", "modulator.shuffle=true"], "credit is not given after a trial"),
+        (["train", "echo", "--control", "--rule=rflo"], "credit is not given after a trial"),
+    ] {
+        one_line_error(hebbian(&args, dir.path()), 2, why);
+    }
+    let alone = ["train", "dnms", "--set", "modulator.shuffle=true", "--batch", "1"];
+    one_line_error(hebbian(&alone, dir.path()), 2, "train.batch is 1; expected at least 2 with modulator.shuffle");
+}
+
+#[test]
 fn what_a_sweep_says_of_its_settings() {
     let dir = TempDir::new().unwrap();
     // The second setting diverges, job by job at another update.

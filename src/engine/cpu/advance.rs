@@ -56,10 +56,25 @@ fn advance_leaking<R: Response, const RATE: bool>(
         return arch.dispatch(Advance::<_, Nothing, RATE>::new(constants, response, row, &mut [], &mut []));
     };
     match plan.learns {
-        FusedRule::DeltaX(_) => arch.dispatch(Advance::<_, Cube, RATE>::new(constants, response, row, post, pre)),
+        FusedRule::DeltaX { exponent: 3, .. } => {
+            arch.dispatch(Advance::<_, Cube, RATE>::new(constants, response, row, post, pre));
+        }
+        FusedRule::DeltaX { exponent, .. } => {
+            arch.dispatch(Advance::<_, Difference, RATE>::new(constants, response, row, &mut *post, &mut *pre));
+            raise(post, exponent);
+            raise(pre, exponent);
+        }
         FusedRule::Rflo => arch.dispatch(Advance::<_, Slope, RATE>::new(constants, response, row, post, pre)),
         FusedRule::Nothing => arch.dispatch(Advance::<_, Gradient, RATE>::new(constants, response, row, post, pre)),
         _ => arch.dispatch(Advance::<_, Difference, RATE>::new(constants, response, row, post, pre)),
+    }
+}
+
+/// Raises the size of each value to a power; its sign stays.
+pub(super) fn raise(values: &mut [f32], exponent: u32) {
+    for value in values {
+        let size = value.abs();
+        *value = (1..exponent).fold(*value, |power, _| power * size);
     }
 }
 

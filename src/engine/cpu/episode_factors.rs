@@ -1,5 +1,6 @@
 //! The contributions of the steps of an episode to the eligibilities, kept until its end shows their advantages.
 
+use super::advance::raise;
 use super::Plan;
 use crate::engine::{product, Strides};
 use crate::rules::FusedRule;
@@ -81,8 +82,8 @@ impl EpisodeFactors {
         if !self.sums.recurrent.is_empty() {
             let first = plan.start_step.saturating_sub(self.folded).min(steps);
             let (post, rates) = (&self.post[first * w..], &mut self.rates[first * w..steps * w]);
-            if matches!(plan.learns, FusedRule::DeltaX(_)) {
-                rates.iter_mut().for_each(|r| *r = *r * *r * *r);
+            if let FusedRule::DeltaX { exponent, .. } = plan.learns {
+                raise(rates, exponent);
             }
             fold(&mut self.sums.recurrent, w, (post, w), (rates, w));
             self.post.clear();

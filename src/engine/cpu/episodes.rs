@@ -240,7 +240,7 @@ impl<'s> Shard<'s> {
                 x_mean: &mut self.x_mean[row.clone()],
             };
             match plan.learns {
-                FusedRule::DeltaX(_) | FusedRule::Eh(_) => {
+                FusedRule::DeltaX { .. } | FusedRule::Eh(_) => {
                     let start = factors.post.len();
                     factors.post.resize(start + w, 0.0);
                     // The presynaptic factors are made of the rates when they are needed.

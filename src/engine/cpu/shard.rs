@@ -72,9 +72,9 @@ pub(super) fn run(plan: &Plan, network: &Network, trials: &mut [Trial]) -> Vec<f
     let mut shard = Shard::new(plan, network, trials, &mut memory);
     let dense = shard.trials.iter().any(|trial| trial.drawn.dense.is_some());
     match plan.learns {
-        FusedRule::DeltaX(_) if plan.folds_aside => shard.all_steps_folding_aside(),
+        FusedRule::DeltaX { .. } if plan.folds_aside => shard.all_steps_folding_aside(),
         FusedRule::NodePerturbation if !dense => shard.steps(0..plan.t, &mut []),
-        FusedRule::DeltaX(_) | FusedRule::Eh(_) | FusedRule::Rflo | FusedRule::NodePerturbation => {
+        FusedRule::DeltaX { .. } | FusedRule::Eh(_) | FusedRule::Rflo | FusedRule::NodePerturbation => {
             let mut factors = shard.factors();
             shard.steps(0..plan.t, &mut factors);
             let trials = factors.iter_mut().zip(shard.trials.iter_mut());

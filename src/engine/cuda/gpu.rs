@@ -7,6 +7,7 @@ use super::{driver, tensors, Workspace};
 use crate::config::{Distribution, Kernels};
 use crate::engine::memory::{parts, Part, Sizes};
 use crate::engine::{fused, Concern, Eligibility, Engine, Ensemble, Episode, Record, Refusal, TrialBatch};
+use crate::rules::FusedRule;
 use crate::setup::Setup;
 use crate::tasks::Problem;
 use candle_core::cuda_backend::cudarc::driver::sys::{CUdevice_attribute, CUfunction_attribute};
@@ -101,6 +102,9 @@ impl Engine for Cuda {
         }
         if let Problem::Episodes(_) = setup.task {
             return Some(Refusal::new(Concern::Setup, "an environment (its steps run on the host)"));
+        }
+        if matches!(setup.rule.fused(), Some(FusedRule::DeltaX { exponent, .. }) if exponent != 3) {
+            return Some(Refusal::new(Concern::Setup, "rule.exponent other than 3"));
         }
         fused::refuses(setup, &[Kernels::Fused, Kernels::Stepwise], fused::Of::Trials)
     }

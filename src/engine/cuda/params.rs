@@ -123,7 +123,7 @@ impl Params {
             n_in: shape.n_in as u32,
             n_out: shape.n_out as u32,
             rule: match learns {
-                FusedRule::DeltaX(_) => 1,
+                FusedRule::DeltaX { .. } => 1,
                 FusedRule::NodePerturbation => 2,
                 FusedRule::Eh(_) => 3,
                 FusedRule::Rflo => RFLO,
