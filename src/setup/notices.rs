@@ -7,8 +7,31 @@ use crate::presets::find_task;
 use crate::rules::{find_rule, Source};
 
 impl Setup {
+    /// What a user should know of a run before it starts: that the learning rate of `w_rec` was chosen for another rule or task, or
+    /// that `w_rec` cannot change.
+    pub fn notices(&self) -> Vec<String> {
+        self.borrowed_rate().into_iter().chain(self.void_eligibility()).collect()
+    }
+
+    /// A notice, if all presynaptic rates are 0 in the only step in which `w_rec` could learn.
+    fn void_eligibility(&self) -> Option<String> {
+        let (network, episodes) = (&self.config.network, self.task.episodes()?);
+        let one_step = episodes.environment.limit() == 1 && episodes.settings.network_steps == 1;
+        let silent = network.initial_activation == 0.0
+            && network.clamped.is_empty()
+            && network.response == TransferFunction::Tanh;
+        (one_step && silent && self.config.rule.eta > 0.0 && self.reads(ReadWith::StepRule)).then(|| {
+            format!(
+                "rule `{}` cannot change w_rec here: an episode of `{}` is one step of the network, which starts with rates of 0; \
+                 task.network_steps = 2 or more would let it",
+                self.config.rule.name,
+                episodes.environment.name()
+            )
+        })
+    }
+
     /// A notice, if the learning rate of `w_rec` was chosen for another rule or task and the user has not changed it.
-    pub fn borrowed_rate(&self) -> Option<String> {
+    fn borrowed_rate(&self) -> Option<String> {
         let RuleConfig { name, eta, .. } = &self.config.rule;
         let task = self.config.task_name().and_then(find_task).ok()?;
         let (rate, usual) = (task.rate(name), task.defaults(find_rule(name).ok()?).rule.eta);

@@ -362,3 +362,22 @@ fn reinforce_follows_the_gradient_of_the_return() {
         .sum();
     assert!(change > 0.0, "{change}");
 }
+
+#[test]
+fn a_rule_that_cannot_change_anything_is_told() {
+    let bandit = |more: &[&str]| {
+        let common = ["rule.name=node-perturbation", "perturbation.probability=1", "train.networks=1", "train.batch=2"];
+        let setup = setup("bandit", &[&common[..], &["network.neurons=8", "modulator.warmup_trials=0"], more].concat());
+        let said = setup.notices().iter().any(|notice| notice.contains("cannot change w_rec here"));
+        let mut trainer = hebbian_rnn::Trainer::new(setup, &[Device::Cpu]).unwrap();
+        let w_rec = |trainer: &hebbian_rnn::Trainer| {
+            trainer.weights().unwrap().w_rec.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        };
+        let before = w_rec(&trainer);
+        (0..20).for_each(|_| drop(trainer.update().unwrap()));
+        (said, w_rec(&trainer) == before)
+    };
+    assert_eq!(bandit(&[]), (true, true));
+    assert_eq!(bandit(&["task.network_steps=2"]), (false, false));
+    assert_eq!(bandit(&["network.initial_activation=0.1"]), (false, false));
+}

@@ -93,7 +93,7 @@ impl Kind for Trainer {
         if let Some(why) = why_plain(setup, &devices[0]).filter(|_| !asked_for) {
             say(format_args!("slower than it could be: {why}"));
         }
-        setup.borrowed_rate().iter().for_each(say);
+        setup.notices().iter().for_each(say);
         setup.unread(&args.settings()?).iter().for_each(|warning| say(format_args!("warning: {warning}")));
         Ok(())
     }
