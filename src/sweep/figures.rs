@@ -70,7 +70,10 @@ impl Sweep {
     /// A setting's values in one line.
     fn named(&self, result: &SettingResult) -> String {
         let given = self.keys().iter().zip(result.values_in_words()).filter(|(_, value)| !value.is_empty());
-        let named = given.map(|(key, value)| format!("{}={value}", key.rsplit('.').next().unwrap_or(key)));
+        let last = |key: &str| key.rsplit('.').next().map(String::from);
+        let alone = |key: &&str| self.keys().iter().filter(|other| last(other) == last(key)).count() == 1;
+        let short = |key: &str| Some(key).filter(alone).and_then(last).unwrap_or(key.to_string());
+        let named = given.map(|(key, value)| format!("{}={value}", short(key)));
         format!("{}: {}", result.setting, named.collect::<Vec<_>>().join(" "))
     }
 
