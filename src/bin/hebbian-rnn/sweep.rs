@@ -199,7 +199,7 @@ fn collect(args: CollectArgs) -> Result<()> {
     }
     print_collected(&sweep, &found)?;
     if let Some(against) = args.against {
-        print_comparisons(against, &compared, found.measure())?;
+        print_comparisons(against, &compared, &found)?;
     }
     let mut console = stdout();
     writeln!(console, "\n{}", args.folder.join(RESULTS_FILE).display())?;
@@ -243,7 +243,7 @@ fn print_collected(sweep: &Sweep, found: &Collected) -> Result<()> {
 }
 
 /// Prints comparisons with a setting.
-fn print_comparisons(against: usize, compared: &[Comparison], measure: &str) -> Result<()> {
+fn print_comparisons(against: usize, compared: &[Comparison], found: &Collected) -> Result<()> {
     let settings = compared.len();
     writeln!(stdout(), "\nCompared with setting {against}, network by network (exact p, by Holm for {settings}):")?;
     let row = |c: &Comparison| {
@@ -257,8 +257,9 @@ fn print_comparisons(against: usize, compared: &[Comparison], measure: &str) -> 
             probability(c.p_measured),
         ]
     };
-    let measured = format!("{measure}: median difference");
-    let header = ["setting", "only this and only that at criterion", "p (McNemar)", &measured, "p (Wilcoxon)"];
+    let measured = format!("{}: median difference", found.measure());
+    let did = if found.lives { "learnt only here and only there" } else { "at criterion only here and only there" };
+    let header = ["setting", did, "p (McNemar)", &measured, "p (Wilcoxon)"];
     print_table(header, compared.iter().map(row), 1)
 }
 
