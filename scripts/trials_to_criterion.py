@@ -5,24 +5,32 @@
     python scripts/trials_to_criterion.py runs/dnms runs/dnms-np [--within 3000]
 
 A network that did not reach the criterion (within the given number of trials) ranks after all others. The interval of the
-median is the distribution-free one from order statistics. The tests are two-sided: Mann-Whitney for the trials, Fisher's
-exact test for how many networks reached the criterion. For environments, their steps until then are printed too.
+median is the distribution-free one from order statistics, that of a count Wilson's. The tests are two-sided. Runs with the same
+networks (seed and indices) are compared in pairs: Wilcoxon's signed ranks for the trials, McNemar's exact test for how many
+networks reached the criterion. Others are compared by Mann-Whitney's and Fisher's tests. With several comparisons, p values are
+corrected by Holm's method. For environments, their steps until then are printed too.
 """
 
 import argparse
 import csv
 import math
 import pathlib
+import tomllib
 
-from scipy.stats import binom, fisher_exact, mannwhitneyu
+from scipy.stats import binom, binomtest, fisher_exact, mannwhitneyu, wilcoxon
 
 
 def trials_to_criterion(run, within):
-    """Sorted; infinite for networks that did not reach the criterion."""
+    """By network; infinite for those that did not reach the criterion."""
     with open(run / "metrics.csv") as file:
         last = {row["network"]: row["criterion_trials"] for row in csv.DictReader(file)}
-    trials = (int(reached) if reached else math.inf for reached in last.values())
-    return sorted(t if t <= within else math.inf for t in trials)
+    trials = {network: int(reached) if reached else math.inf for network, reached in last.items()}
+    return {network: t if t <= within else math.inf for network, t in trials.items()}
+
+
+def seed(run):
+    with open(run / "config.toml", "rb") as file:
+        return tomllib.load(file)["train"]["seed"]
 
 
 def world_steps_to_criterion(run):
@@ -51,6 +59,32 @@ def interval(values, level=0.95):
     return (-math.inf, math.inf) if k is None else (values[k], values[n - 1 - k])
 
 
+def paired(first, other):
+    """p of Wilcoxon's signed ranks and of McNemar's test; networks that failed in both differ by 0."""
+    big = 1e18
+    pairs = [(min(first[network], big), min(other[network], big)) for network in first]
+    differences = [a - b for a, b in pairs if a != b]
+    only = [sum(a < big <= b for a, b in pairs), sum(b < big <= a for a, b in pairs)]
+    p_reached = binomtest(only[0], sum(only)).pvalue if sum(only) else 1.0
+    return (wilcoxon(differences).pvalue if differences else 1.0), p_reached
+
+
+def unpaired(first, other):
+    """p of Mann-Whitney's and of Fisher's test."""
+    finite = [[min(t, 1e18) for t in trials.values()] for trials in (first, other)]
+    counts = [[sum(t < 1e18 for t in values), sum(t == 1e18 for t in values)] for values in finite]
+    return mannwhitneyu(*finite).pvalue, fisher_exact(counts).pvalue
+
+
+def holm(p):
+    """The p values of a family of tests, corrected."""
+    order, largest, corrected = sorted(range(len(p)), key=p.__getitem__), 0.0, [0.0] * len(p)
+    for done, place in enumerate(order):
+        largest = max(largest, min(1.0, (len(p) - done) * p[place]))
+        corrected[place] = largest
+    return corrected
+
+
 def shown(trials):
     return f"{trials:.0f}" if math.isfinite(trials) else "not reached"
 
@@ -61,20 +95,23 @@ def main():
     parser.add_argument("--within", type=float, default=math.inf, help="count only what was reached within so many trials")
     options = parser.parse_args()
     all_trials = [trials_to_criterion(run, options.within) for run in options.runs]
-    for run, trials in zip(options.runs, all_trials):
+    for run, by_network in zip(options.runs, all_trials):
+        trials = sorted(by_network.values())
         reached = sum(map(math.isfinite, trials))
         low, high = map(shown, interval(trials))
         quartiles = " and ".join(shown(quantile(trials, q)) for q in (0.25, 0.75))
         median, last = shown(quantile(trials, 0.5)), max((t for t in trials if math.isfinite(t)), default=math.inf)
-        print(f"{run}: {reached} of {len(trials)}; median {median} (95 %: {low} to {high}), quartiles {quartiles}, last {shown(last)}")
+        bounds = " to ".join(f"{b:.2f}" for b in binomtest(reached, len(trials)).proportion_ci(method="wilson"))
+        print(f"{run}: {reached} of {len(trials)} (95 %: {bounds}); median {median} (95 %: {low} to {high}), quartiles {quartiles}, last {shown(last)}")
         if steps := world_steps_to_criterion(run):
             print(f"{run}: median {quantile(steps, 0.5):.0f} environment steps until then")
-    first = all_trials[0]
+    first, compared = all_trials[0], []
     for run, trials in zip(options.runs[1:], all_trials[1:]):
-        finite = [[t if math.isfinite(t) else 1e18 for t in values] for values in (first, trials)]
-        counts = [[sum(map(math.isfinite, values)), sum(map(math.isinf, values))] for values in (first, trials)]
-        p_trials, p_reached = mannwhitneyu(*finite).pvalue, fisher_exact(counts).pvalue
-        print(f"{options.runs[0]} and {run}: Mann-Whitney p = {p_trials:.2g}, Fisher p = {p_reached:.2g}")
+        same = seed(options.runs[0]) == seed(run) and first.keys() == trials.keys()
+        compared.append((run, "Wilcoxon, McNemar" if same else "Mann-Whitney, Fisher", (paired if same else unpaired)(first, trials)))
+    families = [holm([p[k] for _, _, p in compared]) for k in (0, 1)]
+    for (run, tests, _), p_trials, p_reached in zip(compared, *families):
+        print(f"{options.runs[0]} and {run}: trials p = {p_trials:.2g}, networks p = {p_reached:.2g} ({tests})")
 
 
 if __name__ == "__main__":
