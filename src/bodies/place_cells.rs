@@ -4,7 +4,7 @@ use crate::random::Stream;
 use rand::RngExt;
 
 /// The centres of the cells along one coordinate.
-pub(super) struct Axis {
+pub(crate) struct Axis {
     first: f64,
     apart: f64,
     cells: usize,
@@ -64,7 +64,7 @@ impl Axis {
 }
 
 /// All cells, the last axis the fastest.
-pub(super) struct PlaceCells {
+pub(crate) struct PlaceCells {
     axes: Vec<Axis>,
     /// Spikes in a step of a cell at its centre, or of all cells together.
     per_step: f64,
