@@ -17,13 +17,13 @@ const MOST: [f64; 2] = [4.0 * PI, 9.0 * PI];
 #[serde(deny_unknown_fields)]
 pub(crate) struct Acrobot {
     /// F_max, the largest torque.
-    torque: f64,
+    pub torque: f64,
     /// The reward per second.
-    time_reward: f64,
+    pub time_reward: f64,
     /// The height of the goal above the bar, in link lengths.
-    goal_height: f64,
+    pub goal_height: f64,
     /// Width of the lateral connections between actor neurons, in neurons.
-    kin: f64,
+    pub kin: f64,
 }
 
 /// d/dt of both angles and velocities under a torque: links of length 1 and mass 1, I = 1/12, g = 9.8.

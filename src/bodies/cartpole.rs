@@ -18,17 +18,17 @@ const MOST: [f64; 2] = [2.5, 5.0 * PI];
 #[serde(deny_unknown_fields)]
 pub(crate) struct Cartpole {
     /// F_max, the largest force.
-    force: f64,
+    pub force: f64,
     /// The reward per second upright, times the cosine of the angle.
-    upright_reward: f64,
+    pub upright_reward: f64,
     /// The reward for leaving the track or turning over and over.
-    crash_reward: f64,
+    pub crash_reward: f64,
     /// A pole counts as balanced after this long within π/4 of upright in a trial.
-    balanced_s: f64,
+    pub balanced_s: f64,
     /// Whether this time must be uninterrupted; if not, all such time in a trial adds up.
-    in_a_row: bool,
+    pub in_a_row: bool,
     /// Width of the lateral connections between actor neurons, in neurons.
-    kin: f64,
+    pub kin: f64,
 }
 
 /// d/dt of position, angle and velocities under a force: l = 0.5, m_c = 1, m_p = 0.1, μ_c = 5e-4, μ_p = 2e-6, g = 9.8.

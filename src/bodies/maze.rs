@@ -21,15 +21,15 @@ const STARTS: [[f64; 2]; 4] = [[7.5, 0.0], [-7.5, 0.0], [0.0, 7.5], [0.0, -7.5]]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Maze {
     /// The reward for running into a wall.
-    wall_reward: f64,
+    pub wall_reward: f64,
     /// How far the body is thrown back.
-    bounce: f64,
+    pub bounce: f64,
     /// The velocity that a neuron votes for.
-    speed: f64,
+    pub speed: f64,
     /// How sharply neurons distinguish directions.
-    sharpness: f64,
+    pub sharpness: f64,
     /// The distance at which the goal counts as reached.
-    goal_radius: f64,
+    pub goal_radius: f64,
 }
 
 impl Maze {

@@ -89,6 +89,10 @@ pub(crate) trait Body: Send + Sync {
     fn values(&self, _horizon: f64) -> Vec<f64> {
         Vec::new()
     }
+    /// The sum of the rewards of the trial, if it is reported.
+    fn returned(&self) -> Option<f64> {
+        None
+    }
     /// Whether a trial that runs to its limit is a success.
     fn endures(&self, _state: &[f64]) -> bool {
         false

@@ -29,6 +29,17 @@ impl Axis {
         self.cells
     }
 
+    /// The length of a circle of cells.
+    pub fn period(&self) -> Option<f64> {
+        self.periodic.then_some(self.apart * self.cells as f64)
+    }
+
+    /// The largest distance of a centre from 0.
+    pub fn reach(&self) -> f64 {
+        let last = self.first + self.apart * (self.cells - 1) as f64;
+        self.first.abs().max(last.abs())
+    }
+
     /// The cumulative sum of the cells' activities.
     fn cumulate(&self, at: f64, sums: &mut Vec<f64>) {
         // With d the distance to the nearest centre and m steps from there to another one, Δ apart,

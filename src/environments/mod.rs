@@ -8,8 +8,12 @@
 //! [`Instance`]; then a preset (`src/presets/episodes.rs`). `examples/custom_world.rs` keeps one outside this crate.
 
 mod acrobot;
+mod acrobot_swing_up;
 mod bandit;
 mod cartpole;
+mod cartpole_swing_up;
+mod embodied;
+mod maze;
 mod open_field;
 mod pendulum;
 mod perceptual_decision;
@@ -17,8 +21,11 @@ mod registry;
 mod two_step;
 
 pub use acrobot::Acrobot;
+pub use acrobot_swing_up::AcrobotSwingUp;
 pub use bandit::Bandit;
 pub use cartpole::CartPole;
+pub use cartpole_swing_up::CartPoleSwingUp;
+pub use maze::Maze;
 pub use open_field::OpenField;
 pub use pendulum::Pendulum;
 pub use perceptual_decision::PerceptualDecision;

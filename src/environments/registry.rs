@@ -8,7 +8,7 @@ use toml::Table;
 
 type Build = fn(Table) -> Result<Arc<dyn Environment>>;
 
-const NAMED: [(&str, Build); 7] = [
+const NAMED: [(&str, Build); 10] = [
     ("bandit", build::<Bandit>),
     ("two-step", build::<TwoStep>),
     ("perceptual-decision", build::<PerceptualDecision>),
@@ -16,6 +16,9 @@ const NAMED: [(&str, Build); 7] = [
     ("cartpole", build::<CartPole>),
     ("acrobot", build::<Acrobot>),
     ("pendulum", build::<Pendulum>),
+    ("maze", build::<Maze>),
+    ("acrobot-swing-up", build::<AcrobotSwingUp>),
+    ("cartpole-swing-up", build::<CartPoleSwingUp>),
 ];
 
 /// The environment that a table names (`name`). Its other keys are parameters; those that are missing have their defaults. Parameters

@@ -32,6 +32,8 @@ struct AgentState {
 struct BlockFigures {
     /// The trial that ended: its duration and whether it was a success.
     ended: Option<(f64, bool)>,
+    /// Its return.
+    returned: Option<f64>,
     /// Sums of values and steps, in each part.
     values: Vec<(f64, u32)>,
     whole: (f64, u32),
@@ -145,6 +147,7 @@ impl WorldState for Agent {
             self.now.reward = self.now.reward.map(|trace| trace + event);
             if let Some(reached) = happened.end {
                 self.told.ended = Some((seconds, reached));
+                self.told.returned = self.world.body.returned();
                 self.now.trials += 1;
                 (self.now.pausing, self.now.steps) = (true, 0);
                 self.now.prediction.end(&own.critic, self.world.critics.len(), ended_by_time);
@@ -197,6 +200,9 @@ impl WorldState for Agent {
             rate(&self.world.actors),
         ];
         figures.extend(self.told.values.iter().map(mean));
+        if self.world.body.returned().is_some() {
+            figures.push(self.told.returned.unwrap_or(f64::NAN));
+        }
         Ok(figures)
     }
 

@@ -24,6 +24,8 @@ pub(super) struct InEnvironment {
     pub environment: Table,
     /// The duration of a step of the environment. At its end the actor neurons' votes become an action.
     pub step_ms: f64,
+    /// The factor by which rewards of the environment are multiplied before the network receives them.
+    pub reward_scale: f64,
     /// The grid of place cells, an entry for each axis, the last the fastest: the name of the `observation`, the centres `low` and
     /// `high` of the first and the last cell, the number of `cells`, and the `width` (σ) of their fields. Observations beyond the
     /// grid are moved to its edge.
@@ -93,6 +95,7 @@ impl InEnvironment {
         };
         ensure!(bounded, Usage, "an actor needs actions with finite bounds; those of `{name}` are {actions:?}");
         positive("world.body.kin", self.kin)?;
+        number("world.body.reward_scale", self.reward_scale)?;
         self.success_return.map_or(Ok(()), |least| number("world.body.success_return", least))?;
         let steps = places.steps("body.step_ms", self.step_ms)?;
         Ok((self.observed(environment)?, steps))

@@ -51,10 +51,10 @@ pub(in crate::worlds) const CARTPOLE: LifeInfo = LifeInfo {
 
 pub(in crate::worlds) const ENVIRONMENT: LifeInfo = LifeInfo {
     name: "environment",
-    summary: "spiking actor and critic in an environment of your choice, such as pendulum (after Frémaux et al. 2013)",
+    summary: "spiking actor and critic in an environment of your choice, such as pendulum (Frémaux et al. 2013)",
     papers: &[FREMAUX_2013],
     rules: &["td-ltp"],
-    measure: ("last_successes", true),
+    measure: ("last_return", true),
     preset: include_str!("environment.toml"),
     keys: ActorCritic::keys::<InEnvironment>,
     build: |table, places| parameters::<ActorCritic>(table)?.build_environment(places),

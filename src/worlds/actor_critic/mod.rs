@@ -213,6 +213,7 @@ impl World for Arena {
         if !self.body.values(1.0).is_empty() {
             figures.extend(["value_1", "value_2", "value_3", "value_4"]);
         }
+        figures.extend(self.body.returned().map(|_| "return"));
         figures
     }
 
@@ -231,11 +232,11 @@ impl World for Arena {
     }
 
     fn curves(&self, rows: &[LifeRow]) -> Vec<Curve> {
-        trials::curves(rows, &self.values())
+        trials::curves(rows, &self.values(), self.body.returned().is_some())
     }
 
     fn verdict(&self, rows: &[LifeRow]) -> Verdict {
-        trials::verdict(&self.own, rows, &self.values())
+        trials::verdict(&self.own, rows, &self.values(), self.body.returned().is_some())
     }
 }
 

@@ -238,11 +238,15 @@ impl Body for Surroundings {
         let taken = (state.len() - HEAD) / self.dimensions();
         let outcome = self.episode(|episode| episode.step(&action));
         Transition {
-            event: outcome.reward,
+            event: self.own.reward_scale * outcome.reward,
             end: outcome.terminated.then(|| self.endures(state)),
             truncated: self.is_over(outcome, taken),
             ..Transition::default()
         }
+    }
+
+    fn returned(&self) -> Option<f64> {
+        Some(self.episode(|episode| episode.returned))
     }
 
     /// Whether the trial is a success.
