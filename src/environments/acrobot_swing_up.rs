@@ -42,7 +42,7 @@ impl Default for AcrobotSwingUp {
 }
 
 impl AcrobotSwingUp {
-    fn embodied(&self) -> Embodied {
+    pub(super) fn embodied(&self) -> Embodied {
         let AcrobotSwingUp { limit, step_ms, torque, time_reward, goal_reward, goal_height } = *self;
         // No neurons vote, so none are coupled.
         let body = Arc::new(bodies::Acrobot { torque, time_reward, goal_height, kin: 1.0 });

@@ -46,7 +46,7 @@ impl Default for CartPoleSwingUp {
 }
 
 impl CartPoleSwingUp {
-    fn embodied(&self) -> Embodied {
+    pub(super) fn embodied(&self) -> Embodied {
         let CartPoleSwingUp { limit, step_ms, force, upright_reward, crash_reward, balanced_s, in_a_row } = *self;
         // No neurons vote, so none are coupled.
         let body = bodies::Cartpole { force, upright_reward, crash_reward, balanced_s, in_a_row, kin: 1.0 };

@@ -91,3 +91,70 @@ impl Instance for Moving {
         lines
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{stream, Phase, Purpose};
+
+    /// Steps of an environment, and of its body directly.
+    fn compare(
+        environment: &dyn Environment,
+        embodied: &Embodied,
+        seed: u64,
+        angles: usize,
+        action: impl Fn(usize) -> Vec<f64>,
+    ) -> (f64, Outcome) {
+        let rng = || stream(seed, 0, 0, Phase::Train, Purpose::Task);
+        let mut copies = environment.start(vec![Start { index: 0, rng: rng(), shared: rng() }]);
+        let mut state = embodied.body.start(&mut rng(), 0);
+        let (mut returned, mut last) = (0.0, Outcome::default());
+        for step in 0..environment.limit() {
+            let (mut reward, mut ended) = (0.0, None);
+            for _ in 0..embodied.step_ms as usize {
+                let happened = embodied.body.act(&mut state, &action(step), 1.0);
+                reward +=
+                    happened.event + happened.flow / 1000.0 + if happened.goal { embodied.goal_reward } else { 0.0 };
+                ended = happened.end;
+                if ended.is_some() {
+                    break;
+                }
+            }
+            last = copies.step(0, &action(step));
+            assert_eq!((last.reward, last.terminated), (reward, ended.is_some()), "step {step}");
+            let mut seen = vec![0.0; environment.observations().len()];
+            copies.observe(0, &mut seen);
+            let at = embodied.body.coordinates(&state);
+            let circles = at[..angles].iter().flat_map(|angle| [angle.cos(), angle.sin()]);
+            for (found, expected) in seen.iter().zip(circles.chain(at[angles..].iter().copied())) {
+                assert!((found - expected).abs() < 1e-12, "step {step}: {found} {expected}");
+            }
+            returned += reward;
+            if last.terminated {
+                break;
+            }
+        }
+        (returned, last)
+    }
+
+    #[test]
+    fn steps_are_those_of_the_bodies() {
+        let maze = Maze::default();
+        let start = |seed| maze.embodied().body.start(&mut stream(seed, 0, 0, Phase::Train, Purpose::Task), 0);
+        let right = (0..).find(|seed| start(*seed) == [7.5, 0.0]).unwrap();
+        // From the right, around the U, to the goal from the north.
+        let around = |step: usize| match step {
+            0..18 => vec![0.0, 5.0],
+            18..33 => vec![-5.0, 0.0],
+            _ => vec![0.0, -5.0],
+        };
+        let (returned, last) = compare(&maze, &maze.embodied(), right, 0, around);
+        assert_eq!((returned, last.terminated, last.correct), (100.0, true, Some(true)));
+        let (returned, last) = compare(&maze, &maze.embodied(), right, 0, |_| vec![-5.0, 0.0]);
+        assert!(returned < -10.0 && !last.terminated, "{returned}");
+        let acrobot = AcrobotSwingUp { limit: 30, ..AcrobotSwingUp::default() };
+        let (returned, last) =
+            compare(&acrobot, &acrobot.embodied(), 0, 2, |step| vec![if step % 20 < 10 { 0.75 } else { -0.75 }]);
+        assert!((returned + 3.0).abs() < 1e-9 && !last.terminated, "{returned}");
+    }
+}

@@ -47,7 +47,7 @@ impl Default for Maze {
 }
 
 impl Maze {
-    fn embodied(&self) -> Embodied {
+    pub(super) fn embodied(&self) -> Embodied {
         let Maze { limit, step_ms, speed, goal_reward, wall_reward, bounce, goal_radius } = *self;
         // Actions are velocities, for which no neurons vote.
         let body = Arc::new(bodies::Maze { wall_reward, bounce, speed, sharpness: 0.0, goal_radius });

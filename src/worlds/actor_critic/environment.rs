@@ -27,8 +27,7 @@ pub(super) struct InEnvironment {
     /// The factor by which rewards of the environment are multiplied before the network receives them.
     pub reward_scale: f64,
     /// The grid of place cells, an entry for each axis, the last the fastest: the name of the `observation`, the centres `low` and
-    /// `high` of the first and the last cell, the number of `cells`, and the `width` (σ) of their fields. Observations beyond the
-    /// grid are moved to its edge.
+    /// `high` of the first and the last cell, the number of `cells`, and the `width` (σ) of their fields.
     pub axes: Vec<GridAxis>,
     /// Width of the lateral connections between actor neurons that vote along the same component of an action, in neurons.
     pub kin: f64,
@@ -39,13 +38,18 @@ pub(super) struct InEnvironment {
 }
 
 /// An axis of the grid of place cells.
-#[derive(Clone, Debug, JsonSchema, Serialize, Deserialize)]
+#[derive(Clone, Debug, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GridAxis {
+    /// The name of the observation along this axis.
     pub observation: String,
+    /// The centre of the first cell. Observations below it count as it.
     pub low: f64,
+    /// The centre of the last cell. Observations above it count as it.
     pub high: f64,
+    /// The number of cells.
     pub cells: usize,
+    /// σ: a cell fires with exp(−d²/2σ²) of its rate at a distance of d.
     pub width: f64,
 }
 

@@ -1,8 +1,9 @@
 //! The lives of an actor and a critic, one for each body.
 
-use super::environment::InEnvironment;
+use super::environment::{GridAxis, InEnvironment};
 use super::{parameters, ActorCritic, LifeInfo};
 use crate::bodies::{Acrobot, Cartpole, Maze, Track};
+use crate::keys::Key;
 use crate::papers::FREMAUX_2013;
 
 pub(in crate::worlds) const MAZE: LifeInfo = LifeInfo {
@@ -56,6 +57,9 @@ pub(in crate::worlds) const ENVIRONMENT: LifeInfo = LifeInfo {
     rules: &["td-ltp"],
     measure: ("last_return", true),
     preset: include_str!("environment.toml"),
-    keys: ActorCritic::keys::<InEnvironment>,
+    keys: || {
+        let axes = Key::of::<GridAxis>().into_iter().map(|key| key.inside("body.axes"));
+        ActorCritic::keys::<InEnvironment>().into_iter().chain(axes).collect()
+    },
     build: |table, places| parameters::<ActorCritic>(table)?.build_environment(places),
 };
