@@ -8,6 +8,7 @@
 mod actor;
 mod agent;
 mod critic;
+mod decoder;
 mod environment;
 pub(super) mod lives;
 mod surroundings;

@@ -1,8 +1,8 @@
 //! An environment as the surroundings of an actor and a critic.
 //!
-//! Actor neurons are divided into groups. Of discrete actions, each has a group, and the action whose group fires most is taken; of
-//! continuous ones, each component has a group, whose neurons vote for values from the lower bound to the upper one.
+//! An episode is a trial. Its copy of the environment cannot be saved, so a state is the actions so far, which are taken once more.
 
+use super::decoder::{is_count, Decoder};
 use super::environment::{GridAxis, InEnvironment};
 use super::Places;
 use crate::bodies::{lateral_along, Axis, Body, Transition};
@@ -20,7 +20,7 @@ const HEAD: usize = 2;
 pub(super) struct Surroundings {
     own: InEnvironment,
     environment: Arc<dyn Environment>,
-    actions: Actions,
+    decoder: Decoder,
     /// The index of the observation of each axis.
     observed: Vec<usize>,
     /// Steps of the life in a step of the environment.
@@ -52,17 +52,9 @@ impl Episode {
 impl Surroundings {
     pub fn new(own: InEnvironment, environment: Arc<dyn Environment>, places: &Places) -> Result<Self> {
         let (observed, steps) = own.check(&*environment, places)?;
-        let actions = environment.actions();
+        let decoder = Decoder(environment.actions());
         let episode = Mutex::new(None);
-        Ok(Surroundings { own, environment, actions, observed, steps, seed: 0, network: 0, episode })
-    }
-
-    /// The number of components of an action.
-    fn dimensions(&self) -> usize {
-        match &self.actions {
-            Actions::Discrete(_) => 1,
-            Actions::Continuous { low, .. } => low.len(),
-        }
+        Ok(Surroundings { own, environment, decoder, observed, steps, seed: 0, network: 0, episode })
     }
 
     /// Starts episode number `index`, as in training by trials.
@@ -81,38 +73,9 @@ impl Surroundings {
         episode.as_mut().map(read).unwrap_or_default()
     }
 
-    /// The action for which groups vote with these values: rates or, from −1 to 1, components.
-    fn chosen(&self, votes: &[f64]) -> Vec<f64> {
-        let votes = votes.iter().step_by(2);
-        match &self.actions {
-            Actions::Discrete(_) => {
-                let most =
-                    votes.enumerate().fold((0, f64::MIN), |most, (k, v)| if *v > most.1 { (k, *v) } else { most });
-                vec![most.0 as f64]
-            }
-            Actions::Continuous { low, high } => {
-                let bounds = low.iter().zip(high).zip(votes);
-                bounds.map(|((low, high), v)| (low + (high - low) * (v + 1.0) / 2.0).clamp(*low, *high)).collect()
-            }
-        }
-    }
-
-    fn is_possible(&self, action: &[f64]) -> bool {
-        match &self.actions {
-            Actions::Discrete(n) => action[0] < *n as f64 && is_count(action[0]),
-            Actions::Continuous { low, high } => {
-                action.iter().zip(low.iter().zip(high)).all(|(a, (low, high))| (low..=high).contains(&a))
-            }
-        }
-    }
-
     fn is_over(&self, outcome: Outcome, taken: usize) -> bool {
         outcome.terminated || outcome.truncated || taken >= self.environment.limit()
     }
-}
-
-fn is_count(number: f64) -> bool {
-    number >= 0.0 && number.fract() == 0.0
 }
 
 impl Body for Surroundings {
@@ -130,28 +93,25 @@ impl Body for Surroundings {
     }
 
     fn groups(&self) -> usize {
-        match &self.actions {
-            Actions::Discrete(n) => *n,
-            Actions::Continuous { low, .. } => low.len(),
-        }
+        self.decoder.groups()
     }
 
     fn vote(&self, k: usize, n: usize) -> [f64; 2] {
-        match &self.actions {
+        match &self.decoder.0 {
             Actions::Discrete(_) => [1.0, 0.0],
             Actions::Continuous { .. } => [(2 * k + 1) as f64 / n as f64 - 1.0, 0.0],
         }
     }
 
     fn lateral(&self, apart: usize, _: usize) -> f64 {
-        match &self.actions {
+        match &self.decoder.0 {
             Actions::Discrete(_) => 1.0,
             Actions::Continuous { .. } => lateral_along(apart, self.own.kin),
         }
     }
 
     fn weighs(&self) -> bool {
-        matches!(self.actions, Actions::Continuous { .. })
+        matches!(self.decoder.0, Actions::Continuous { .. })
     }
 
     fn numbers(&self) -> usize {
@@ -162,7 +122,7 @@ impl Body for Surroundings {
         Some(Arc::new(Surroundings {
             own: self.own.clone(),
             environment: self.environment.clone(),
-            actions: self.actions.clone(),
+            decoder: self.decoder.clone(),
             observed: self.observed.clone(),
             steps: self.steps,
             seed,
@@ -194,11 +154,11 @@ impl Body for Surroundings {
             "the state of the world: {waited} steps have passed since the last action; expected fewer than {}",
             self.steps
         );
-        let actions = state[HEAD..].chunks(self.dimensions());
+        let actions = state[HEAD..].chunks(self.decoder.dimensions());
         self.begin(index as u64);
         let all = actions.len();
         for (action, taken) in actions.zip(1..) {
-            let possible = action.len() == self.dimensions() && self.is_possible(action);
+            let possible = action.len() == self.decoder.dimensions() && self.decoder.is_possible(action);
             ensure!(possible, Content, "the state of the world: {action:?} is not an action of the environment");
             let over = self.is_over(self.episode(|episode| episode.step(action)), taken);
             ensure!(!over || (ended && taken == all), Content, "the state of the world: the episode is over after {taken} actions; found {all} and a trial that goes on");
@@ -208,7 +168,7 @@ impl Body for Surroundings {
 
     fn memory(&self, steps: f64) -> f64 {
         let actions = (steps / self.steps as f64).min(self.environment.limit() as f64);
-        8.0 * (actions * self.dimensions() as f64 + self.environment.observations().len() as f64)
+        8.0 * (actions * self.decoder.dimensions() as f64 + self.environment.observations().len() as f64)
     }
 
     /// The last point of the environment's sketch.
@@ -233,9 +193,9 @@ impl Body for Surroundings {
             return Transition::default();
         }
         state[1] = 0.0;
-        let action = self.chosen(votes);
+        let action = self.decoder.action(votes);
         state.extend(&action);
-        let taken = (state.len() - HEAD) / self.dimensions();
+        let taken = (state.len() - HEAD) / self.decoder.dimensions();
         let outcome = self.episode(|episode| episode.step(&action));
         Transition {
             event: self.own.reward_scale * outcome.reward,
