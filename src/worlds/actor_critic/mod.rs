@@ -118,7 +118,7 @@ impl ActorCritic {
     }
 
     /// The world that is an environment of your own, with the parameters of the life `environment`; its table `body.environment` is not
-    /// read. For [`OwnLife::world`](crate::OwnLife::world).
+    /// read. For the field `world` of [`OwnLife`](crate::OwnLife).
     ///
     /// A resumed life repeats the actions of the trial in which it was saved, so the environment must depend only on its
     /// [`Start`](crate::environments::Start) and on actions.
