@@ -143,6 +143,18 @@ impl Error {
         }
     }
 
+    /// The same error about a setting, if its key is in the table `here` under another name, `there`.
+    pub(crate) fn in_table(self, here: &str, there: &str) -> Self {
+        match self {
+            Error::Setting { key, found, expected } => {
+                let rest = key.strip_prefix(here).filter(|rest| rest.starts_with('.'));
+                let moved = rest.map(|rest| format!("{there}{rest}"));
+                Error::Setting { key: moved.unwrap_or(key), found, expected }
+            }
+            other => other,
+        }
+    }
+
     pub(crate) fn setting(key: impl Into<String>, found: impl fmt::Display, expected: impl fmt::Display) -> Self {
         Error::Setting { key: key.into(), found: found.to_string(), expected: expected.to_string() }
     }

@@ -44,6 +44,7 @@ struct Readme;
 
 #[cfg(feature = "report")]
 pub mod analysis;
+mod bodies;
 pub mod config;
 pub mod device;
 pub mod engine;

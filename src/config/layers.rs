@@ -59,7 +59,9 @@ fn not_toml(origin: &str, text: &str, error: &toml::de::Error) -> Error {
 }
 
 fn flatten(prefix: String, table: &Table, origin: &str, settings: &mut Vec<Setting>) {
-    for (key, value) in table {
+    // A name comes first, since it replaces what was named before together with its parameters.
+    let (named, others): (Vec<_>, Vec<_>) = table.iter().partition(|(key, _)| ["name", "model"].contains(&&key[..]));
+    for (key, value) in named.into_iter().chain(others) {
         let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         match value {
             Value::Table(inner) => flatten(key, inner, origin, settings),

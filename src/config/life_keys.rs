@@ -84,6 +84,9 @@ fn names_in(kind: &str, list: &[Value]) -> Vec<String> {
     list.iter().map(name).collect()
 }
 
+/// The table that names the environment of a life.
+const ENVIRONMENT: [&str; 3] = ["world", "body", "environment"];
+
 /// Groups of keys of which a complete configuration gives only one.
 const CHOICES: [(&str, &[&str]); 2] =
     [("connect", &["density", "in_degree", "out_degree"]), ("weights", &["constant", "uniform", "normal"])];
@@ -118,6 +121,16 @@ fn apply(table: &mut Table, setting: &Setting, swapped: &mut Vec<String>) -> Res
         }
         return Ok(());
     }
+    if parts[..] == ENVIRONMENT && last == "name" {
+        // Another environment, with its own defaults.
+        let body = table.get_mut("world").and_then(|world| world.get_mut("body")).and_then(Value::as_table_mut);
+        let own =
+            body.and_then(|body| body.get_mut("environment")).and_then(Value::as_table_mut).ok_or_else(unknown)?;
+        if own.get(last) != Some(value) {
+            *own = Table::from_iter([(last.to_string(), value.clone())]);
+        }
+        return Ok(());
+    }
     let mut group = table;
     for part in &parts {
         group = group.get_mut(*part).and_then(Value::as_table_mut).ok_or_else(unknown)?;
@@ -136,7 +149,13 @@ fn apply(table: &mut Table, setting: &Setting, swapped: &mut Vec<String>) -> Res
         group.insert(last.into(), value.as_integer().map_or(value.clone(), |n| Value::Float(n as f64)));
         return Ok(());
     }
-    if let (["projection", _], "own_spike_resets", Value::Boolean(_)) = (&parts[..], last, value) {
+    let is_optional = match (&parts[..], last, value) {
+        (["projection", _], "own_spike_resets", Value::Boolean(_)) => true,
+        (["world", "body"], "success_return", Value::Float(_) | Value::Integer(_)) => group.contains_key("environment"),
+        // They are checked when the environment is built.
+        _ => parts[..] == ENVIRONMENT,
+    };
+    if is_optional {
         group.insert(last.into(), value.clone());
         return Ok(());
     }

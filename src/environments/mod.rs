@@ -8,22 +8,32 @@
 //! [`Instance`]; then a preset (`src/presets/episodes.rs`). `examples/custom_world.rs` keeps one outside this crate.
 
 mod acrobot;
+mod acrobot_swing_up;
 mod bandit;
 mod cartpole;
+mod cartpole_swing_up;
+mod embodied;
+mod maze;
 mod open_field;
 mod pendulum;
 mod perceptual_decision;
+mod registry;
 mod two_step;
 
 pub use acrobot::Acrobot;
+pub use acrobot_swing_up::AcrobotSwingUp;
 pub use bandit::Bandit;
 pub use cartpole::CartPole;
+pub use cartpole_swing_up::CartPoleSwingUp;
+pub use maze::Maze;
 pub use open_field::OpenField;
 pub use pendulum::Pendulum;
 pub use perceptual_decision::PerceptualDecision;
+pub use registry::from_table;
 pub use two_step::TwoStep;
 
 // Every environment's file begins with `use super::*`, which brings these in.
+use crate::bodies::runge_kutta;
 use crate::error::Result;
 use crate::keys::check_ranges;
 use crate::random::Stream;
@@ -173,16 +183,6 @@ fn copies<C: Instance + 'static>(episodes: Vec<Start>, start: impl Fn(Start) -> 
 /// Names of observations with their sizes.
 fn named(observations: &[(&str, f64)]) -> Vec<(String, f64)> {
     observations.iter().map(|(name, size)| (name.to_string(), *size)).collect()
-}
-
-/// A step of Runge and Kutta's fourth order.
-pub(crate) fn runge_kutta(at: [f64; 4], dt: f64, slope: impl Fn([f64; 4]) -> [f64; 4]) -> [f64; 4] {
-    let moved = |by: f64, slope: [f64; 4]| std::array::from_fn(|k| at[k] + by * slope[k]);
-    let k1 = slope(at);
-    let k2 = slope(moved(dt / 2.0, k1));
-    let k3 = slope(moved(dt / 2.0, k2));
-    let k4 = slope(moved(dt, k3));
-    std::array::from_fn(|k| at[k] + dt / 6.0 * (k1[k] + 2.0 * k2[k] + 2.0 * k3[k] + k4[k]))
 }
 
 /// A draw from U(−bound, bound).

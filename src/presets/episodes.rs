@@ -3,7 +3,7 @@
 
 use super::settings::table;
 use crate::config::*;
-use crate::environments::{Acrobot, Bandit, CartPole, Environment, OpenField, Pendulum, PerceptualDecision, TwoStep};
+use crate::environments::*;
 use crate::tasks::Episodes;
 use serde::Serialize;
 
@@ -62,10 +62,15 @@ pub(super) fn acrobot(config: &mut Config) {
     config.train.trials = Some(3200);
 }
 
-/// Batches differ in how much can be learnt from them: if all episodes start upright, they are alike. So modulators are not
-/// normalised within a batch; instead, changes are normalised over many batches.
 pub(super) fn pendulum(config: &mut Config) {
     environment(config, Pendulum::default());
+    by_running_size(config);
+    config.train.trials = Some(32_000);
+}
+
+/// Batches differ in how much can be learnt from them: if all episodes start upright, they are alike. So modulators are not
+/// normalised within a batch; instead, changes are normalised over many batches.
+fn by_running_size(config: &mut Config) {
     set(config, "discount", 0.97);
     set(config, "same_start", true);
     set(config, "hold", 3);
@@ -76,7 +81,6 @@ pub(super) fn pendulum(config: &mut Config) {
     (config.rule.max_dw, config.rule.fall_trials) = (0.0, Some(8000.0));
     config.readout.perturbation = 0.5;
     (config.readout.eta, config.readout.max_dw) = (0.02, Some(0.0));
-    config.train.trials = Some(32_000);
 }
 
 /// Each neuron is driven by a place cell, and the readout gives a direction. Noise is held for some steps, so that an
@@ -121,4 +125,26 @@ pub(super) fn perceptual_decision(config: &mut Config) {
     config.network.dynamics = "leaky".into();
     (config.network.tau_ms, config.network.dt_ms) = (5.0, 1.0);
     config.train.trials = Some(4000);
+}
+
+/// Noise is held for some steps, so that an untrained agent moves at all, and discounting makes short paths worth more.
+pub(super) fn maze(config: &mut Config) {
+    environment(config, Maze::default());
+    set(config, "hold", 8);
+    set(config, "discount", 0.98);
+    config.network.input_scale = 2.0;
+    config.train.trials = Some(8000);
+}
+
+pub(super) fn acrobot_swing_up(config: &mut Config) {
+    environment(config, AcrobotSwingUp::default());
+    set(config, "hold", 3);
+    config.train.trials = Some(4000);
+}
+
+/// As `pendulum`.
+pub(super) fn cartpole_swing_up(config: &mut Config) {
+    environment(config, CartPoleSwingUp::default());
+    by_running_size(config);
+    config.train.trials = Some(8000);
 }

@@ -67,6 +67,10 @@ pub(crate) fn commented_life(config: &LifeConfig) -> Result<String> {
     if let Ok(life) = config.world_name().and_then(find_life) {
         meanings.add("world", (life.keys)());
     }
+    let environment = config.world.get("body").and_then(|body| body.get("environment")?.get("name")?.as_str());
+    if let Some(Ok(task)) = environment.map(find_task) {
+        meanings.add("world.body.environment", (task.keys)());
+    }
     let text = String::from("# The complete configuration of a life; `hebbian-rnn live --config` repeats it.\n\n");
     Ok(text + &with_meanings(&config.to_toml()?, &meanings))
 }

@@ -18,7 +18,7 @@ pub(crate) use resolve::optional_parameters;
 pub use resolve::resolve_config;
 
 use crate::config::Config;
-use crate::environments::{Acrobot, Bandit, CartPole, OpenField, Pendulum, PerceptualDecision, TwoStep};
+use crate::environments::*;
 use crate::error::{Error, Result};
 use crate::keys::{with_defaults, Key};
 use crate::papers::*;
@@ -271,6 +271,39 @@ pub static TASKS: &[TaskInfo] = &[
         preset: episodes::pendulum,
         build: Episodes::build::<Pendulum>,
         keys: in_an_environment::<Pendulum>,
+    },
+    TaskInfo {
+        name: "maze",
+        summary: "an environment: find a goal behind a U-shaped wall, the life `maze` by trials (Frémaux et al. 2013)",
+        papers: &[FREMAUX_2013],
+        rule: "node-perturbation",
+        rates: &[],
+        rates_like: Some("cartpole"),
+        preset: episodes::maze,
+        build: Episodes::build::<Maze>,
+        keys: in_an_environment::<Maze>,
+    },
+    TaskInfo {
+        name: "acrobot-swing-up",
+        summary: "an environment: lift a double pendulum, the life of this name by trials (Frémaux et al. 2013)",
+        papers: &[FREMAUX_2013],
+        rule: "node-perturbation",
+        rates: &[],
+        rates_like: Some("cartpole"),
+        preset: episodes::acrobot_swing_up,
+        build: Episodes::build::<AcrobotSwingUp>,
+        keys: in_an_environment::<AcrobotSwingUp>,
+    },
+    TaskInfo {
+        name: "cartpole-swing-up",
+        summary: "an environment: swing a pole up, the life of this name by trials (Frémaux et al. 2013)",
+        papers: &[FREMAUX_2013],
+        rule: "node-perturbation",
+        rates: &[],
+        rates_like: Some("pendulum"),
+        preset: episodes::cartpole_swing_up,
+        build: Episodes::build::<CartPoleSwingUp>,
+        keys: in_an_environment::<CartPoleSwingUp>,
     },
 ];
 

@@ -269,7 +269,7 @@ mod tests {
     fn names_are_explained_and_near_ones_suggested() {
         let gain = explain("gain").unwrap();
         assert!(explain("network.output").unwrap().contains("One of: neurons, readout."));
-        assert!(gain.starts_with("network.gain: ") && gain.contains("usually 1.5; "), "{gain}");
+        assert!(gain.starts_with("network.gain: ") && gain.contains("usually 0.8; "), "{gain}");
         assert!(explain("rule.x_mean_decay").unwrap().contains("rule.x_mean_decay of eh"));
         assert!(explain("delta-x").unwrap().starts_with("rule delta-x: "));
         assert!(explain("dnms").unwrap().contains("task.second_stimulus = 400"));
@@ -278,7 +278,12 @@ mod tests {
         assert!(explain("lif").unwrap().contains("population.NAME.neurons.tau_ms = 20.0: τ"));
         assert!(explain("projection.a-b.rule.gamma").unwrap().contains("rule.gamma of mstdp: γ"));
         let maze = explain("maze").unwrap();
-        assert!(maze.starts_with("life maze: ") && maze.contains("world.critic.offset = "), "{maze}");
+        assert!(
+            maze.starts_with("task maze: ")
+                && maze.contains("\n\nlife maze: ")
+                && maze.contains("world.critic.offset = "),
+            "{maze}"
+        );
         assert!(explain("network.gian").unwrap_err().to_string().contains("did you mean `network.gain`?"));
     }
 }

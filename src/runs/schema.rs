@@ -57,14 +57,19 @@ fn table(keys: Vec<Key>, names: &[&str]) -> Value {
         table["properties"][name] = json!({ "type": "string" });
     }
     for key in keys {
-        match key.name.split_once('.') {
-            None => table["properties"][&key.name] = value(&key),
-            // The schema of a list has that of its tables already.
-            Some((inner, _)) if table["properties"][inner]["type"] == "array" => {}
-            Some((inner, name)) => table["properties"][inner]["properties"][name] = value(&key),
-        }
+        insert(&mut table, &key.name, value(&key));
     }
     table
+}
+
+/// Adds a key, which can be in a table inside the table.
+fn insert(table: &mut Value, name: &str, value: Value) {
+    match name.split_once('.') {
+        None => table["properties"][name] = value,
+        // The schema of a list has that of its tables already.
+        Some((inner, _)) if table["properties"][inner]["type"] == "array" => {}
+        Some((inner, rest)) => insert(&mut table["properties"][inner], rest, value),
+    }
 }
 
 /// The schema of a key's values, with its explanation.

@@ -67,10 +67,11 @@ pub static LIVES: &[LifeInfo] = &[
     distal_reward::LIFE,
     pavlovian::LIFE,
     pattern::LIFE,
-    actor_critic::maze::LIFE,
-    actor_critic::track::LIFE,
-    actor_critic::acrobot::LIFE,
-    actor_critic::cartpole::LIFE,
+    actor_critic::lives::MAZE,
+    actor_critic::lives::TRACK,
+    actor_critic::lives::ACROBOT,
+    actor_critic::lives::CARTPOLE,
+    actor_critic::lives::ENVIRONMENT,
 ];
 
 /// A description of a world, shared by all networks; [`WorldState`] is the world of one network.

@@ -109,7 +109,9 @@ fn with_number(whole: &[u8], tensor: &str, number: &[u8]) -> Vec<u8> {
 fn what_no_life_reaches_is_refused_by_name() {
     let lives = valid::lives();
     let whole: Vec<Vec<u8>> = lives.iter().map(|lives| lives.checkpoint().unwrap().to_bytes().unwrap()).collect();
-    let [rate, temporal, distal, pavlovian, hoerzer, track, _] = &whole[..] else { panic!("{} lives", whole.len()) };
+    let [rate, temporal, distal, pavlovian, hoerzer, track, _, pendulum] = &whole[..] else {
+        panic!("{} lives", whole.len())
+    };
     let float = |tensor: &str, value: f32| with_number(rate, tensor, &value.to_le_bytes());
     let world = |whole: &[u8], key: &str, value: serde_json::Value| {
         with_header(whole, |header| header["worlds"][1][key] = value)
@@ -153,7 +155,14 @@ fn what_no_life_reaches_is_refused_by_name() {
         (world(track, "trials", huge.clone()), "the state of the world: trials is"),
         (world(track, "steps", huge), "the state of the world: steps is"),
         (world(track, "body", json!([0.0, 1.0])), "body has 2 numbers; expected 1"),
+        (world(pendulum, "body", json!([0.0])), "body does not begin with two counts"),
+        (world(pendulum, "body", json!([1e300, 0.0])), "the episode's number is 1"),
+        (world(pendulum, "body", json!([0.0, 25.0])), "25 steps have passed since the last action"),
+        (world(pendulum, "body", json!([0.0, 0.0, 1e300])), "[1e300] is not an action of the environment"),
+        (world(pendulum, "body", json!(vec![0.0; 1000])), "the episode is over after 200 actions"),
+        (world(pendulum, "voting", json!({ "slow": [], "fast": [] })), "voting does not hold 3 numbers twice"),
         // Sizes that a file only claims.
+        (set(pendulum, "/config/world/body/axes/0/cells", json!(1u64 << 60)), "cells is 1152921504606846976"),
         (set(temporal, "/config/projection/0/delay_ms", json!(90_000.0)), "tensor `outputs.3` is missing"),
         (set(rate, "/config/life/seconds", json!(1e25)), "life.seconds is 1"),
         (set(track, "/config/world/cells_hz", json!(1e30)), "world.cells_hz is 1"),

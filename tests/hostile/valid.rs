@@ -81,6 +81,19 @@ pub fn lives() -> Vec<Lives> {
             1,
             &["population.critic.size=1", "population.actor.size=2", "world.pause_seconds=0.1"],
         ),
+        // An environment, whose episode is repeated up to where it was.
+        lived(
+            "environment",
+            None,
+            2,
+            &[
+                "population.critic.size=2",
+                "population.actor.size=4",
+                "population.place.size=3",
+                "world.pause_seconds=0.1",
+                "world.body.axes=[{ observation = 'sin', low = -1, high = 1, cells = 3, width = 1 }]",
+            ],
+        ),
     ]
 }
 

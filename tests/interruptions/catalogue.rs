@@ -37,7 +37,7 @@ pub enum Folder {
 }
 
 /// What `train` is given, besides the settings that all have in common.
-const TRAIN: [(&str, &str); 31] = [
+const TRAIN: [(&str, &str); 34] = [
     ("dnms", "dnms DNMS"),
     ("dnms-long-delay", "dnms-long-delay DNMS"),
     ("dnms-variable-delay", "dnms-variable-delay DNMS --set task.delay_jitter=15"),
@@ -64,6 +64,9 @@ const TRAIN: [(&str, &str); 31] = [
     ("pendulum", "pendulum --set task.limit=100 --batch 16 --updates 18"),
     ("perceptual-decision", "perceptual-decision --set task.steps=6"),
     ("open-field", "open-field --set task.limit=20 --set network.input_weights=uniform"),
+    ("maze", "maze --set task.limit=20"),
+    ("acrobot-swing-up", "acrobot-swing-up --set task.limit=20"),
+    ("cartpole-swing-up", "cartpole-swing-up --set task.limit=20"),
     ("rule bptt", "echo --rule bptt"),
     ("rule rflo", "pattern-generation --rule rflo --set task.steps=30"),
     ("rule eh", "dnms DNMS --rule eh --kernels reference"),
@@ -84,7 +87,7 @@ const DNMS: &str =
 const DIVERGE: &str = "--set rule.eta=1e30 --set rule.max_dw=0.0 --set network.gain=1.2";
 
 /// What `live` is given.
-const LIVE: [(&str, &str); 10] = [
+const LIVE: [(&str, &str); 11] = [
     ("life xor-rate", "xor-rate --seconds 12"),
     ("life xor-temporal", "xor-temporal --seconds 12"),
     ("life one-synapse", "one-synapse --checkpoint-every 0.01"),
@@ -94,6 +97,7 @@ const LIVE: [(&str, &str); 10] = [
     ("life maze", "maze --seconds 6 SHORT"),
     ("life linear-track", "linear-track --seconds 6 SHORT"),
     ("life acrobot", "acrobot-swing-up --seconds 2.4 SMALL-ACTOR SHORT"),
+    ("life environment", "environment --seconds 6 --set world.pause_seconds=0.3 --set world.body.environment.limit=20"),
     ("life cartpole", "cartpole-swing-up --seconds 1.2 SMALL-ACTOR SHORT"),
 ];
 

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 /// The floors from the bottom up. Folders on one line don't use each other.
-const FLOORS: [&[&str]; 18] = [
+const FLOORS: [&[&str]; 19] = [
     &["held", "inference", "papers", "quantile", "random", "text"],
     &["error"],
     &["files", "ranges", "reader"],
     &["keys"],
+    &["bodies"],
     &["environments"],
     &["config", "device", "plot", "tasks", "worlds"],
     &["model"],

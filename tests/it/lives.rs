@@ -1,5 +1,6 @@
 //! Lives: the engines against each other, resuming, company and bad input.
 
+use crate::life_environment::{CARTPOLE, PENDULUM};
 use assert_cmd::Command;
 use hebbian_rnn::candle_core::Device;
 use hebbian_rnn::engine::LifeState;
@@ -127,6 +128,9 @@ fn a_resumed_life_is_the_uninterrupted_one() {
         ("maze", SHORT),
         ("maze", &[SHORT, &["life.frozen_seconds=1.2", "world.trials=1"]].concat()),
         ("cartpole-swing-up", &[SHORT, &["life.seconds=0.6"]].concat()),
+        // Trials end and go on within blocks.
+        ("environment", &CARTPOLE),
+        ("environment", &[&PENDULUM[..], &["life.seconds=1.5", "life.frozen_seconds=1.5", "world.trials=1"]].concat()),
     ] {
         let setup = setup(life, None, &[more, &["life.networks=2"]].concat());
         let mut whole = Lives::new(setup.clone(), &Device::Cpu).unwrap();

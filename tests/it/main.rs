@@ -24,6 +24,7 @@ mod initial;
 mod integrity;
 mod kinds;
 mod learning;
+mod life_environment;
 mod life_oracle;
 mod limits;
 mod lives;

@@ -169,7 +169,7 @@ fn episode(episodes: &Episodes, draws: &EpisodeDraws) -> Vec<f32> {
     all
 }
 
-const TRIALS: [(&str, &str); 19] = [
+const TRIALS: [(&str, &str); 22] = [
     ("dnms", "160d63873ab2896b"),
     ("dnms-long-delay", "cb8db6a6ab64cc3f"),
     ("dnms-variable-delay", "89bb74bbb70bc4b6"),
@@ -189,4 +189,7 @@ const TRIALS: [(&str, &str); 19] = [
     ("cartpole", "1245df7fc7f6bd96"),
     ("acrobot", "5b7d7f1970fdb675"),
     ("pendulum", "a3c8808b50d1cd62"),
+    ("maze", "fce8614ab33b4c18"),
+    ("acrobot-swing-up", "07eaeb5c37a36a2d"),
+    ("cartpole-swing-up", "dfd13bf0b3801a6c"),
 ];

@@ -32,7 +32,18 @@ pub fn outputs(setup: &Setup, weights: &Weights, batch: &TrialBatch) -> Tensor {
 
 /// Why `rule` cannot be used for `task`, in part; `None` if it can.
 pub fn refused(task: &str, rule: &str) -> Option<&'static str> {
-    let worlds = ["bandit", "two-step", "perceptual-decision", "open-field", "cartpole", "acrobot", "pendulum"];
+    let worlds = [
+        "bandit",
+        "two-step",
+        "perceptual-decision",
+        "open-field",
+        "cartpole",
+        "acrobot",
+        "pendulum",
+        "maze",
+        "acrobot-swing-up",
+        "cartpole-swing-up",
+    ];
     match rule {
         "eh" | "rflo" if task == "reach" => Some("task `reach` judges whole trials"),
         "rflo" | "hebbian-trace" if worlds.contains(&task) => Some("cannot learn from what an episode"),

@@ -49,7 +49,7 @@ impl Kind for Lives {
     }
 
     fn resolve(args: &LiveArgs, saved: Option<&LifeConfig>, settings: &[Setting]) -> hebbian_rnn::Result<LifeSetup> {
-        if let Some(task) = args.life.as_deref().filter(|name| find_task(name).is_ok()) {
+        if let Some(task) = args.life.as_deref().filter(|name| find_life(name).is_err() && find_task(name).is_ok()) {
             let text = format!("`{task}` is a task, not a life; to train on it: hebbian-rnn train {task}");
             return Err(Error::Usage(text));
         }

@@ -62,7 +62,7 @@ impl Kind for Trainer {
 
     fn resolve(args: &TrainArgs, saved: Option<&Config>, settings: &[Setting]) -> hebbian_rnn::Result<Setup> {
         let task = args.task.as_deref();
-        if let Some(life) = task.filter(|name| find_life(name).is_ok()) {
+        if let Some(life) = task.filter(|name| find_task(name).is_err() && find_life(name).is_ok()) {
             let text = format!("`{life}` is a life, not a task; to simulate it: hebbian-rnn live {life}");
             return Err(Error::Usage(text));
         }

@@ -1,6 +1,6 @@
 //! The action for which actor neurons vote (Frémaux et al. 2013, eqs 29 to 32).
 
-use crate::error::Result;
+use crate::error::{ensure, Result};
 use crate::ranges::number;
 use documented::DocumentedFields;
 use schemars::JsonSchema;
@@ -34,31 +34,50 @@ impl Actor {
     }
 }
 
-/// Traces of the votes, and of the spikes.
+/// Traces of both components of the votes and of the spikes, for each group of neurons.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Voting {
-    slow: [f64; 3],
-    fast: [f64; 3],
+    slow: Vec<f64>,
+    fast: Vec<f64>,
 }
 
 impl Voting {
-    /// A step in which neurons fired `r`.
+    /// No votes of any group yet.
+    pub fn new(groups: usize) -> Self {
+        Voting { slow: vec![0.0; 3 * groups], fast: vec![0.0; 3 * groups] }
+    }
+
+    /// Refuses traces of another number of groups.
+    pub fn check(&self, groups: usize) -> Result<()> {
+        let fits = self.slow.len() == 3 * groups && self.fast.len() == 3 * groups;
+        ensure!(fits, Content, "the state of the world: voting does not hold {} numbers twice", 3 * groups);
+        Ok(())
+    }
+
+    /// A step in which neurons fired `r`; `votes` are those of the neurons of each group.
     pub fn step(&mut self, [slow, fast]: [f64; 2], r: &[f32], votes: &[[f64; 2]]) {
-        let mut sum = [0.0; 3];
-        for (_, [x, y]) in r.iter().zip(votes).filter(|(r, _)| **r > 0.0) {
-            sum = [sum[0] + x, sum[1] + y, sum[2] + 1.0];
-        }
-        for k in 0..3 {
-            self.slow[k] = self.slow[k] * slow + sum[k];
-            self.fast[k] = self.fast[k] * fast + sum[k];
+        let groups = r.chunks_exact(votes.len().max(1));
+        for ((r, slows), fasts) in groups.zip(self.slow.chunks_exact_mut(3)).zip(self.fast.chunks_exact_mut(3)) {
+            let mut sum = [0.0; 3];
+            for (_, [x, y]) in r.iter().zip(votes).filter(|(r, _)| **r > 0.0) {
+                sum = [sum[0] + x, sum[1] + y, sum[2] + 1.0];
+            }
+            for k in 0..3 {
+                slows[k] = slows[k] * slow + sum[k];
+                fasts[k] = fasts[k] * fast + sum[k];
+            }
         }
     }
 
-    /// The action of `n` neurons.
-    pub fn action(&self, actor: &Actor, n: usize, weighs: bool) -> [f64; 2] {
-        let [x, y, all] = [0, 1, 2].map(|k| 1000.0 * (self.slow[k] - self.fast[k]) / (actor.decay_ms - actor.rise_ms));
-        let z = if weighs { all } else { n as f64 };
-        // Without any spikes there is no vote.
-        [x, y].map(|votes| if z > 1e-9 { votes / z } else { 0.0 })
+    /// The action, two numbers for each group of `n` neurons.
+    pub fn action(&self, actor: &Actor, n: usize, weighs: bool) -> Vec<f64> {
+        let groups = self.slow.chunks_exact(3).zip(self.fast.chunks_exact(3));
+        let of_group = |(slow, fast): (&[f64], &[f64])| {
+            let [x, y, all] = [0, 1, 2].map(|k| 1000.0 * (slow[k] - fast[k]) / (actor.decay_ms - actor.rise_ms));
+            let z = if weighs { all } else { n as f64 };
+            // Without any spikes there is no vote.
+            [x, y].map(|votes| if z > 1e-9 { votes / z } else { 0.0 })
+        };
+        groups.flat_map(of_group).collect()
     }
 }

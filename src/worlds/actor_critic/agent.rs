@@ -2,9 +2,9 @@
 
 use super::actor::Voting;
 use super::critic::Prediction;
-use super::place_cells::PlaceCells;
 use super::Arena;
-use crate::error::{ensure, Result};
+use crate::bodies::PlaceCells;
+use crate::error::Result;
 use crate::random::{stream, Phase, Purpose, Stream};
 use crate::worlds::{restored, state, within, Block, View, Wiring, WorldState, MOST_STEPS};
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,8 @@ struct AgentState {
 struct BlockFigures {
     /// The trial that ended: its duration and whether it was a success.
     ended: Option<(f64, bool)>,
+    /// Its return.
+    returned: Option<f64>,
     /// Sums of values and steps, in each part.
     values: Vec<(f64, u32)>,
     whole: (f64, u32),
@@ -56,7 +58,7 @@ impl Agent {
             votes: Vec::new(),
             frozen: false,
             rng: stream(0, 0, 0, Phase::Train, Purpose::World),
-            now: AgentState::default(),
+            now: AgentState { voting: Voting::new(world.body.groups()), ..AgentState::default() },
             told: BlockFigures::default(),
             trail: Vec::new(),
             world,
@@ -70,7 +72,7 @@ impl Agent {
     fn start(&mut self) {
         self.now.steps = 0;
         self.now.pausing = false;
-        self.now.body = self.world.body.start(&mut self.rng);
+        self.now.body = self.world.body.start(&mut self.rng, self.now.trials);
     }
 
     /// Whether the pause after a trial is over; a life can end only then.
@@ -82,14 +84,18 @@ impl Agent {
 impl WorldState for Agent {
     fn settle(&mut self, wiring: &mut [Wiring], newborn: bool) {
         let n = self.world.actors.len();
-        self.votes = (0..n).map(|k| self.world.body.vote(k, n)).collect();
+        let group = n / self.world.body.groups();
+        self.votes = (0..group).map(|k| self.world.body.vote(k, group)).collect();
         let lateral = wiring.iter_mut().filter(|wiring| newborn && wiring.name == "actor-actor");
         for Wiring { pre, post, weight, .. } in lateral {
-            let lateral = |apart: u32| self.world.body.lateral(apart as usize, n);
-            let sum = |post: u32| (0..n as u32).filter(|k| *k != post).map(|k| lateral(k.abs_diff(post))).sum::<f64>();
+            let lateral = |pre: u32, post: u32| match pre as usize / group == post as usize / group {
+                true => self.world.body.lateral(pre.abs_diff(post) as usize, group),
+                false => 0.0,
+            };
+            let sum = |post: u32| (0..n as u32).filter(|k| *k != post).map(|k| lateral(k, post)).sum::<f64>();
             let sums: Vec<f64> = (0..n as u32).map(sum).collect();
             for ((pre, post), w) in pre.iter().zip(*post).zip(&mut **weight) {
-                *w = self.world.own.actor.lateral(lateral(pre.abs_diff(*post)), sums[*post as usize], n);
+                *w = self.world.own.actor.lateral(lateral(*pre, *post), sums[*post as usize], n);
             }
         }
     }
@@ -129,9 +135,10 @@ impl WorldState for Agent {
         let seconds = self.seconds();
         let mut flow = 0.0;
         if !self.now.pausing {
-            let action = self.now.voting.action(&own.actor, self.world.actors.len(), self.world.body.weighs());
-            let mut happened = self.world.body.act(&mut self.now.body, action, self.world.dt_ms);
-            let ended_by_time = happened.end.is_none() && seconds >= own.trial_seconds - 1e-9;
+            let action = self.now.voting.action(&own.actor, self.votes.len(), self.world.body.weighs());
+            let mut happened = self.world.body.act(&mut self.now.body, &action, self.world.dt_ms);
+            let time_is_up = happened.truncated || seconds >= own.trial_seconds - 1e-9;
+            let ended_by_time = happened.end.is_none() && time_is_up;
             if ended_by_time {
                 happened.end = Some(self.world.body.endures(&self.now.body));
             }
@@ -140,6 +147,7 @@ impl WorldState for Agent {
             self.now.reward = self.now.reward.map(|trace| trace + event);
             if let Some(reached) = happened.end {
                 self.told.ended = Some((seconds, reached));
+                self.told.returned = self.world.body.returned();
                 self.now.trials += 1;
                 (self.now.pausing, self.now.steps) = (true, 0);
                 self.now.prediction.end(&own.critic, self.world.critics.len(), ended_by_time);
@@ -192,6 +200,9 @@ impl WorldState for Agent {
             rate(&self.world.actors),
         ];
         figures.extend(self.told.values.iter().map(mean));
+        if self.world.body.returned().is_some() {
+            figures.push(self.told.returned.unwrap_or(f64::NAN));
+        }
         Ok(figures)
     }
 
@@ -211,13 +222,9 @@ impl WorldState for Agent {
         let now: AgentState = restored(saved)?;
         within("trials", now.trials, 0..=MOST_STEPS)?;
         within("steps", now.steps, 0..=MOST_STEPS)?;
+        now.voting.check(self.world.body.groups())?;
         if now.started {
-            let (found, expected) = (now.body.len(), self.world.body.numbers());
-            ensure!(
-                found == expected,
-                Content,
-                "the state of the world: body has {found} numbers; expected {expected}"
-            );
+            self.world.body.restore(&now.body, now.pausing)?;
         }
         self.now = now;
         Ok(())

@@ -2,35 +2,35 @@
 //! body, actor neurons vote for its action, and critic neurons predict reward. The error of this prediction is the reward from which
 //! networks in these worlds learn.
 //!
-//! `agent.rs` is the state of one network's world; `critic.rs` and `actor.rs` read spikes, `place_cells.rs` makes them;
-//! `trials.rs` summarises a life. Each body has its own file, with its life; `body.rs` is the trait that bodies share.
+//! `agent.rs` is the state of one network's world; `critic.rs` and `actor.rs` read spikes; `trials.rs` summarises a life; `lives.rs`
+//! lists the lives. Bodies and place cells are below, in `src/bodies`; `environment.rs` makes a body of any environment.
 
-pub(super) mod acrobot;
 mod actor;
 mod agent;
-mod body;
-pub(super) mod cartpole;
 mod critic;
-pub(super) mod maze;
-mod place_cells;
-pub(super) mod track;
+mod decoder;
+mod environment;
+pub(super) mod lives;
+mod surroundings;
 mod trials;
 
 use super::{parameters, Curve, LifeInfo, LifeRow, Places, Verdict, World, WorldState};
+use crate::bodies::{Axis, Body};
+use crate::environments::{self, Environment};
 use crate::error::{Error, Result};
 use crate::keys::{Key, OtherKeys};
 use crate::ranges::{expect, not_negative, number, positive};
 use actor::Actor;
 use agent::Agent;
-use body::Body;
 use critic::Critic;
 use documented::DocumentedFields;
-use place_cells::Axis;
+use environment::InEnvironment;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
+use surroundings::Surroundings;
 
 /// The largest mean number of spikes per step, of a place cell at its centre or of all cells together. A neuron then
 /// practically never has more spikes than the `most_spikes` of its model.
@@ -86,7 +86,6 @@ impl ActorCritic {
 #[derive(Clone)]
 struct Arena {
     own: ActorCritic,
-    name: &'static str,
     body: Arc<dyn Body>,
     places: Range<usize>,
     actors: Range<usize>,
@@ -100,18 +99,48 @@ struct Arena {
 }
 
 impl ActorCritic {
-    /// The world called `name`, with this body.
+    /// The world with the body `B`.
     ///
     /// # Errors
     /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if a population is missing or has the wrong
     /// size, or a parameter is out of range; [`Error::Usage`](crate::Error::Usage) for parameters that are not the body's.
-    fn build<B>(self, name: &'static str, places: &Places) -> Result<Arc<dyn World>>
-    where
-        B: Body + DeserializeOwned + 'static,
-    {
+    fn build<B: Body + DeserializeOwned + 'static>(self, places: &Places) -> Result<Arc<dyn World>> {
+        let body: B = self.of_body()?;
+        self.with(Arc::new(body), places)
+    }
+
+    /// The world that is the environment named in the table `body`.
+    pub(super) fn build_environment(self, places: &Places) -> Result<Arc<dyn World>> {
+        let body: InEnvironment = self.of_body()?;
+        let environment = environments::from_table(&body.environment)
+            .map_err(|error| error.in_table("task", "world.body.environment"))?;
+        self.in_environment(environment, places)
+    }
+
+    /// The world that is an environment of your own, with the parameters of the life `environment`; its table `body.environment` is not
+    /// read. For the field `world` of [`OwnLife`](crate::OwnLife).
+    ///
+    /// A resumed life repeats the actions of the trial in which it was saved, so the environment must depend only on its
+    /// [`Start`](crate::environments::Start) and on actions.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] or [`Error::Setting`] if a population or an observation is missing, a population has the wrong size, or a
+    /// parameter is out of range; [`Error::Usage`] for parameters that do not exist, and for an environment whose actions have no bounds
+    /// or whose copies only step together.
+    pub fn in_environment(self, environment: Arc<dyn Environment>, places: &Places) -> Result<Arc<dyn World>> {
+        let body: InEnvironment = self.of_body()?;
+        let body = Surroundings::new(body, environment, places)?;
+        self.with(Arc::new(body), places)
+    }
+
+    /// The table `world.body`.
+    fn of_body<P: DeserializeOwned>(&self) -> Result<P> {
         let body = self.body.clone().try_into();
-        let body: B =
-            body.map_err(|error: toml::de::Error| Error::Usage(format!("world.body: {}", error.message().trim())))?;
+        body.map_err(|error: toml::de::Error| Error::Usage(format!("world.body: {}", error.message().trim())))
+    }
+
+    /// The world with this body.
+    fn with(self, body: Arc<dyn Body>, places: &Places) -> Result<Arc<dyn World>> {
         body.check()?;
         expect(self.trials >= 1, "world.trials", self.trials, "at least 1")?;
         positive("world.trial_seconds", self.trial_seconds)?;
@@ -124,8 +153,14 @@ impl ActorCritic {
         let cells: usize = body.axes().iter().map(Axis::cells).product();
         let place = places.of("place", |n| n == cells, &cells.to_string())?;
         let critics = places.of("critic", |n| n > 0, "at least 1")?;
+        let groups = body.groups();
+        let expected = if groups > 1 {
+            format!("a multiple of {groups}, a group for each action or component")
+        } else {
+            "at least 2".into()
+        };
         let actors = match places.populations.iter().any(|(name, _)| name == "actor") {
-            true => places.of("actor", |n| n > 1, "at least 2")?,
+            true => places.of("actor", |n| n > 1 && n % groups == 0, &expected)?,
             false => 0..0,
         };
         self.critic.check()?;
@@ -145,8 +180,7 @@ impl ActorCritic {
             format!("at most {most}, {MOST_A_STEP} a step"),
         )?;
         Ok(Arc::new(Arena {
-            name,
-            body: Arc::new(body),
+            body,
             places: place,
             actors,
             critics,
@@ -168,7 +202,7 @@ impl Arena {
 
 impl World for Arena {
     fn name(&self) -> &str {
-        self.name
+        self.body.name()
     }
 
     fn steps(&self) -> usize {
@@ -180,15 +214,18 @@ impl World for Arena {
         if !self.body.values(1.0).is_empty() {
             figures.extend(["value_1", "value_2", "value_3", "value_4"]);
         }
+        figures.extend(self.body.returned().map(|_| "return"));
         figures
     }
 
     fn memory(&self) -> f64 {
-        16.0 * self.actors.len() as f64
+        let steps = 1000.0 * self.own.trial_seconds / self.dt_ms;
+        16.0 * self.actors.len() as f64 + self.body.memory(steps)
     }
 
-    fn start(&self, _: u64, _: u64) -> Box<dyn WorldState> {
-        Box::new(Agent::new(self.clone()))
+    fn start(&self, seed: u64, network: u64) -> Box<dyn WorldState> {
+        let body = self.body.of_network(seed, network).unwrap_or_else(|| self.body.clone());
+        Box::new(Agent::new(Arena { body, ..self.clone() }))
     }
 
     fn outline(&self) -> Vec<Vec<(f64, f64)>> {
@@ -196,11 +233,11 @@ impl World for Arena {
     }
 
     fn curves(&self, rows: &[LifeRow]) -> Vec<Curve> {
-        trials::curves(rows, &self.values())
+        trials::curves(rows, &self.values(), self.body.returned().is_some())
     }
 
     fn verdict(&self, rows: &[LifeRow]) -> Verdict {
-        trials::verdict(&self.own, rows, &self.values())
+        trials::verdict(&self.own, rows, &self.values(), self.body.returned().is_some())
     }
 }
 

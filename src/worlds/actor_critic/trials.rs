@@ -8,7 +8,7 @@ struct Trial {
     number: f64,
     seconds: f64,
     reached: f64,
-    /// Mean of the values in each part.
+    /// Mean of the values in each part, or the return.
     values: Vec<f64>,
 }
 
@@ -27,8 +27,8 @@ fn trials(rows: &[LifeRow]) -> Vec<Trial> {
     trials
 }
 
-/// Durations and successes by trial or, where values are reported, these as fractions of the `right` ones.
-pub(super) fn curves(rows: &[LifeRow], right: &[f64]) -> Vec<Curve> {
+/// Durations, successes and, if `returns` are reported, these by trial; where values are reported, these as fractions of the `right` ones.
+pub(super) fn curves(rows: &[LifeRow], right: &[f64], returns: bool) -> Vec<Curve> {
     let trials = trials(rows);
     let few = trials.len().div_ceil(40).max(1);
     let by_trial = |panel, name, value: &dyn Fn(&Trial) -> f64| {
@@ -46,6 +46,9 @@ pub(super) fn curves(rows: &[LifeRow], right: &[f64]) -> Vec<Curve> {
         ],
         false => Vec::new(),
     };
+    if returns {
+        curves.push(by_trial("return of a trial", "return", &|trial| trial.values[0]));
+    }
     let names = ["first quarter", "second", "third", "last"];
     for (k, expected) in right.iter().enumerate() {
         curves.push(by_trial("value by quarter, relative to the correct value", names[k], &|trial| {
@@ -57,7 +60,7 @@ pub(super) fn curves(rows: &[LifeRow], right: &[f64]) -> Vec<Curve> {
 
 /// Whether enough of the last trials reached the goal or, where values are reported, whether these are close to
 /// `right`.
-pub(super) fn verdict(own: &ActorCritic, rows: &[LifeRow], right: &[f64]) -> Verdict {
+pub(super) fn verdict(own: &ActorCritic, rows: &[LifeRow], right: &[f64], returns: bool) -> Verdict {
     let trials = trials(rows);
     let last = &trials[trials.len().saturating_sub(own.judged)..];
     let reached = last.iter().map(|trial| trial.reached).sum::<f64>();
@@ -70,6 +73,9 @@ pub(super) fn verdict(own: &ActorCritic, rows: &[LifeRow], right: &[f64]) -> Ver
         ("last_s", seconds(last)),
         ("trials_16_to_20_s", trials.get(15..20).map_or(f64::NAN, seconds)),
     ];
+    if returns {
+        figures.push(("last_return", mean(last.iter().map(|trial| trial.values[0]))));
+    }
     let mut learnt = reached >= own.required as f64;
     if !right.is_empty() {
         let ratio = |k: usize| mean(last.iter().map(|trial| trial.values[k])) / right[k];

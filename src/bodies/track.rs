@@ -1,10 +1,7 @@
 //! `linear-track`: run along a track to a reward, always at the same speed; only values are learnt.
 
-use super::body::{Body, Transition};
-use super::place_cells::Axis;
-use super::{parameters, ActorCritic, LifeInfo};
+use super::{Axis, Body, Transition};
 use crate::error::Result;
-use crate::papers::FREMAUX_2013;
 use crate::random::Stream;
 use crate::ranges::positive;
 use documented::DocumentedFields;
@@ -17,25 +14,19 @@ const GOAL: f64 = 16.0;
 /// Values are reported by quarters of the track.
 const PARTS: usize = 4;
 
-pub(in crate::worlds) const LIFE: LifeInfo = LifeInfo {
-    name: "linear-track",
-    summary: "values spread backward from a reward at the end of a track (Frémaux et al. 2013, figure 2)",
-    papers: &[FREMAUX_2013],
-    rules: &["td-ltp"],
-    measure: ("successes", true),
-    preset: include_str!("linear-track.toml"),
-    keys: ActorCritic::keys::<Track>,
-    build: |table, places| parameters::<ActorCritic>(table)?.build::<Track>("linear-track", places),
-};
-
+/// Its parameters.
 #[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Track {
+pub(crate) struct Track {
     /// The velocity along the track, in units of length per second.
     speed: f64,
 }
 
 impl Body for Track {
+    fn name(&self) -> &'static str {
+        "linear-track"
+    }
+
     fn check(&self) -> Result<()> {
         positive("world.body.speed", self.speed)
     }
@@ -60,7 +51,7 @@ impl Body for Track {
         1
     }
 
-    fn start(&self, _: &mut Stream) -> Vec<f64> {
+    fn start(&self, _: &mut Stream, _: u64) -> Vec<f64> {
         vec![START]
     }
 
@@ -72,10 +63,10 @@ impl Body for Track {
         vec![state[0], 0.0]
     }
 
-    fn act(&self, state: &mut [f64], _: [f64; 2], dt_ms: f64) -> Transition {
+    fn act(&self, state: &mut Vec<f64>, _: &[f64], dt_ms: f64) -> Transition {
         state[0] += self.speed * dt_ms / 1000.0;
         let reached = state[0] >= GOAL;
-        Transition { event: 0.0, goal: reached, flow: 0.0, end: reached.then_some(true) }
+        Transition { goal: reached, end: reached.then_some(true), ..Transition::default() }
     }
 
     fn part(&self, state: &[f64]) -> Option<usize> {

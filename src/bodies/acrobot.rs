@@ -1,11 +1,7 @@
 //! `acrobot-swing-up`: lift the tip of a double pendulum above its bar by a torque on the middle joint.
 
-use super::body::{first, lateral_along, vote_along, Body, Transition};
-use super::place_cells::Axis;
-use super::{parameters, ActorCritic, LifeInfo};
-use crate::environments::runge_kutta;
+use super::{first, lateral_along, runge_kutta, vote_along, Axis, Body, Transition};
 use crate::error::Result;
-use crate::papers::FREMAUX_2013;
 use crate::random::Stream;
 use crate::ranges::{number, positive};
 use documented::DocumentedFields;
@@ -16,28 +12,18 @@ use std::f64::consts::{PI, TAU};
 /// The largest velocities.
 const MOST: [f64; 2] = [4.0 * PI, 9.0 * PI];
 
-pub(in crate::worlds) const LIFE: LifeInfo = LifeInfo {
-    name: "acrobot-swing-up",
-    summary: "spiking actor and critic swing a double pendulum up (Frémaux et al. 2013, figure 5)",
-    papers: &[FREMAUX_2013],
-    rules: &["td-ltp"],
-    measure: ("last_s", false),
-    preset: include_str!("acrobot-swing-up.toml"),
-    keys: ActorCritic::keys::<Acrobot>,
-    build: |table, places| parameters::<ActorCritic>(table)?.build::<Acrobot>("acrobot-swing-up", places),
-};
-
+/// Its parameters.
 #[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Acrobot {
+pub(crate) struct Acrobot {
     /// F_max, the largest torque.
-    torque: f64,
+    pub torque: f64,
     /// The reward per second.
-    time_reward: f64,
+    pub time_reward: f64,
     /// The height of the goal above the bar, in link lengths.
-    goal_height: f64,
+    pub goal_height: f64,
     /// Width of the lateral connections between actor neurons, in neurons.
-    kin: f64,
+    pub kin: f64,
 }
 
 /// d/dt of both angles and velocities under a torque: links of length 1 and mass 1, I = 1/12, g = 9.8.
@@ -59,6 +45,10 @@ fn slope([one, two, d_one, d_two]: [f64; 4], torque: f64) -> [f64; 4] {
 }
 
 impl Body for Acrobot {
+    fn name(&self) -> &'static str {
+        "acrobot-swing-up"
+    }
+
     fn check(&self) -> Result<()> {
         positive("world.body.torque", self.torque)?;
         number("world.body.time_reward", self.time_reward)?;
@@ -91,7 +81,7 @@ impl Body for Acrobot {
         4
     }
 
-    fn start(&self, _: &mut Stream) -> Vec<f64> {
+    fn start(&self, _: &mut Stream, _: u64) -> Vec<f64> {
         vec![0.0; 4]
     }
 
@@ -111,7 +101,8 @@ impl Body for Acrobot {
         vec![one, two, libm::atan(d_one / 4.0), libm::atan(d_two / 4.0)]
     }
 
-    fn act(&self, state: &mut [f64], [torque, _]: [f64; 2], dt_ms: f64) -> Transition {
+    fn act(&self, state: &mut Vec<f64>, action: &[f64], dt_ms: f64) -> Transition {
+        let [torque] = first(action);
         let torque = torque.clamp(-self.torque, self.torque);
         let [one, two, d_one, d_two] = runge_kutta(first(state), dt_ms / 1000.0, |at| slope(at, torque));
         let turned = |angle: f64| angle - TAU * (angle / TAU).round();
@@ -123,7 +114,7 @@ impl Body for Acrobot {
         ]);
         let height = -libm::cos(one) - libm::cos(one + two);
         let reached = height > self.goal_height;
-        Transition { event: 0.0, goal: reached, flow: self.time_reward, end: reached.then_some(true) }
+        Transition { goal: reached, flow: self.time_reward, end: reached.then_some(true), ..Transition::default() }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::random::Stream;
 use rand::RngExt;
 
 /// The centres of the cells along one coordinate.
-pub(super) struct Axis {
+pub(crate) struct Axis {
     first: f64,
     apart: f64,
     cells: usize,
@@ -27,6 +27,17 @@ impl Axis {
 
     pub fn cells(&self) -> usize {
         self.cells
+    }
+
+    /// The length of a circle of cells.
+    pub fn period(&self) -> Option<f64> {
+        self.periodic.then_some(self.apart * self.cells as f64)
+    }
+
+    /// The largest distance of a centre from 0.
+    pub fn reach(&self) -> f64 {
+        let last = self.first + self.apart * (self.cells - 1) as f64;
+        self.first.abs().max(last.abs())
     }
 
     /// The cumulative sum of the cells' activities.
@@ -64,7 +75,7 @@ impl Axis {
 }
 
 /// All cells, the last axis the fastest.
-pub(super) struct PlaceCells {
+pub(crate) struct PlaceCells {
     axes: Vec<Axis>,
     /// Spikes in a step of a cell at its centre, or of all cells together.
     per_step: f64,

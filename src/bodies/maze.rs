@@ -1,10 +1,7 @@
 //! `maze`: find the goal in the middle of a square, from any side of a U-shaped wall around it.
 
-use super::body::{first, Body, Transition};
-use super::place_cells::Axis;
-use super::{parameters, ActorCritic, LifeInfo};
+use super::{first, Axis, Body, Transition};
 use crate::error::Result;
-use crate::papers::FREMAUX_2013;
 use crate::random::Stream;
 use crate::ranges::{number, positive};
 use documented::DocumentedFields;
@@ -19,30 +16,20 @@ const WALL: f64 = 10.0;
 const OBSTACLES: [[f64; 4]; 3] = [[-5.0, -3.0, -5.0, 5.0], [3.0, 5.0, -5.0, 5.0], [-5.0, 5.0, -5.0, -3.0]];
 const STARTS: [[f64; 2]; 4] = [[7.5, 0.0], [-7.5, 0.0], [0.0, 7.5], [0.0, -7.5]];
 
-pub(in crate::worlds) const LIFE: LifeInfo = LifeInfo {
-    name: "maze",
-    summary: "spiking actor and critic find a goal behind a U-shaped wall (Frémaux et al. 2013, figure 4)",
-    papers: &[FREMAUX_2013],
-    rules: &["td-ltp", "td-stdp", "r-max"],
-    measure: ("last_s", false),
-    preset: include_str!("maze.toml"),
-    keys: ActorCritic::keys::<Maze>,
-    build: |table, places| parameters::<ActorCritic>(table)?.build::<Maze>("maze", places),
-};
-
+/// Its parameters.
 #[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Maze {
+pub(crate) struct Maze {
     /// The reward for running into a wall.
-    wall_reward: f64,
+    pub wall_reward: f64,
     /// How far the body is thrown back.
-    bounce: f64,
+    pub bounce: f64,
     /// The velocity that a neuron votes for.
-    speed: f64,
+    pub speed: f64,
     /// How sharply neurons distinguish directions.
-    sharpness: f64,
+    pub sharpness: f64,
     /// The distance at which the goal counts as reached.
-    goal_radius: f64,
+    pub goal_radius: f64,
 }
 
 impl Maze {
@@ -70,6 +57,10 @@ impl Maze {
 }
 
 impl Body for Maze {
+    fn name(&self) -> &'static str {
+        "maze"
+    }
+
     fn check(&self) -> Result<()> {
         number("world.body.wall_reward", self.wall_reward)?;
         positive("world.body.bounce", self.bounce)?;
@@ -100,7 +91,7 @@ impl Body for Maze {
         2
     }
 
-    fn start(&self, rng: &mut Stream) -> Vec<f64> {
+    fn start(&self, rng: &mut Stream, _: u64) -> Vec<f64> {
         STARTS[rng.random_range(0..STARTS.len())].to_vec()
     }
 
@@ -130,12 +121,12 @@ impl Body for Maze {
         state.to_vec()
     }
 
-    fn act(&self, state: &mut [f64], velocity: [f64; 2], dt_ms: f64) -> Transition {
-        let (at, hit) = self.moved(first(state), velocity.map(|v| v * dt_ms / 1000.0));
+    fn act(&self, state: &mut Vec<f64>, action: &[f64], dt_ms: f64) -> Transition {
+        let (at, hit) = self.moved(first(state), first(action).map(|v: f64| v * dt_ms / 1000.0));
         state.copy_from_slice(&at);
         let reached = libm::hypot(at[0], at[1]) < self.goal_radius;
         let event = if hit { self.wall_reward } else { 0.0 };
-        Transition { event, goal: reached, flow: 0.0, end: reached.then_some(true) }
+        Transition { event, goal: reached, end: reached.then_some(true), ..Transition::default() }
     }
 }
 
@@ -146,10 +137,11 @@ mod tests {
     #[test]
     fn walls_are_in_the_way() {
         let maze = Maze { wall_reward: -1.0, bounce: 0.1, speed: 1.8, sharpness: 8.0, goal_radius: 1.0 };
-        let run = |mut at: [f64; 2], velocity: [f64; 2]| {
-            let happened = maze.act(&mut at, velocity, 1.0);
+        let run = |at: [f64; 2], velocity: [f64; 2]| {
+            let mut at = at.to_vec();
+            let happened = maze.act(&mut at, &velocity, 1.0);
             let reward = happened.event + if happened.goal { 100.0 } else { 0.0 };
-            (at.map(|x| (x * 1e6).round() / 1e6), reward, happened.end)
+            (first(&at).map(|x: f64| (x * 1e6).round() / 1e6), reward, happened.end)
         };
         assert_eq!(run([9.95, 0.0], [100.0, 10.0]), ([9.9, 0.01], -1.0, None));
         assert_eq!(run([5.02, 1.0], [-30.0, 0.0]), ([5.12, 1.0], -1.0, None));

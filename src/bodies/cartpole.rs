@@ -1,11 +1,7 @@
 //! `cartpole-swing-up`: swing a pole up by pushing its cart, and balance it.
 
-use super::body::{first, lateral_along, vote_along, Body, Transition};
-use super::place_cells::Axis;
-use super::{parameters, ActorCritic, LifeInfo};
-use crate::environments::runge_kutta;
+use super::{first, lateral_along, runge_kutta, vote_along, Axis, Body, Transition};
 use crate::error::Result;
-use crate::papers::FREMAUX_2013;
 use crate::random::Stream;
 use crate::ranges::{number, positive};
 use documented::DocumentedFields;
@@ -17,32 +13,22 @@ use std::f64::consts::{PI, TAU};
 /// A trial ends beyond these positions and angles.
 const MOST: [f64; 2] = [2.5, 5.0 * PI];
 
-pub(in crate::worlds) const LIFE: LifeInfo = LifeInfo {
-    name: "cartpole-swing-up",
-    summary: "spiking actor and critic swing a pole up (Frémaux et al. 2013, figure 6); balancing is hardly learnt",
-    papers: &[FREMAUX_2013],
-    rules: &["td-ltp"],
-    measure: ("last_s", true),
-    preset: include_str!("cartpole-swing-up.toml"),
-    keys: ActorCritic::keys::<Cartpole>,
-    build: |table, places| parameters::<ActorCritic>(table)?.build::<Cartpole>("cartpole-swing-up", places),
-};
-
+/// Its parameters.
 #[derive(DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Cartpole {
+pub(crate) struct Cartpole {
     /// F_max, the largest force.
-    force: f64,
+    pub force: f64,
     /// The reward per second upright, times the cosine of the angle.
-    upright_reward: f64,
+    pub upright_reward: f64,
     /// The reward for leaving the track or turning over and over.
-    crash_reward: f64,
+    pub crash_reward: f64,
     /// A pole counts as balanced after this long within π/4 of upright in a trial.
-    balanced_s: f64,
+    pub balanced_s: f64,
     /// Whether this time must be uninterrupted; if not, all such time in a trial adds up.
-    in_a_row: bool,
+    pub in_a_row: bool,
     /// Width of the lateral connections between actor neurons, in neurons.
-    kin: f64,
+    pub kin: f64,
 }
 
 /// d/dt of position, angle and velocities under a force: l = 0.5, m_c = 1, m_p = 0.1, μ_c = 5e-4, μ_p = 2e-6, g = 9.8.
@@ -59,6 +45,10 @@ fn slope([_, angle, v, turning]: [f64; 4], force: f64) -> [f64; 4] {
 }
 
 impl Body for Cartpole {
+    fn name(&self) -> &'static str {
+        "cartpole-swing-up"
+    }
+
     fn check(&self) -> Result<()> {
         positive("world.body.force", self.force)?;
         number("world.body.upright_reward", self.upright_reward)?;
@@ -90,7 +80,7 @@ impl Body for Cartpole {
     }
 
     /// Position, angle (0: upright), their velocities; how long it has been upright, and the longest it was.
-    fn start(&self, rng: &mut Stream) -> Vec<f64> {
+    fn start(&self, rng: &mut Stream, _: u64) -> Vec<f64> {
         vec![0.0, PI * (2.0 * rng.random::<f64>() - 1.0), 0.0, 0.0, 0.0, 0.0]
     }
 
@@ -108,7 +98,8 @@ impl Body for Cartpole {
         state[..4].to_vec()
     }
 
-    fn act(&self, state: &mut [f64], [force, _]: [f64; 2], dt_ms: f64) -> Transition {
+    fn act(&self, state: &mut Vec<f64>, action: &[f64], dt_ms: f64) -> Transition {
+        let [force] = first(action);
         let force = force.clamp(-self.force, self.force);
         let [x, angle, v, turning, upright, longest] = first(state);
         let [x, angle, v, turning] = runge_kutta([x, angle, v, turning], dt_ms / 1000.0, |at| slope(at, force));
@@ -122,10 +113,10 @@ impl Body for Cartpole {
         state.copy_from_slice(&[x, angle, v, turning, upright, longest]);
         let crashed = x.abs() > MOST[0] || angle.abs() > MOST[1];
         Transition {
-            goal: false,
             event: if crashed { self.crash_reward } else { 0.0 },
             flow: self.upright_reward * libm::cos(angle),
             end: crashed.then_some(self.endures(state)),
+            ..Transition::default()
         }
     }
 
