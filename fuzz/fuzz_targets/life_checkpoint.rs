@@ -29,8 +29,8 @@ fuzz_target!(|data: &[u8]| {
     // A file can claim lives that do not fit into memory.
     let Some(mut lives) = value(Lives::resume(&read, &Device::Cpu)) else { return };
     let synapses: usize = read.states.iter().flat_map(|state| &state.synapses).map(|s| s.pre.len()).sum();
-    let width = (read.setup.circuit.neurons() * read.states.len() + synapses) as f64;
-    if lives.block_seconds() * 1000.0 / read.setup.config.life.dt_ms * width < LONG {
+    let width = (read.setup.circuit().neurons() * read.states.len() + synapses) as f64;
+    if lives.block_seconds() * 1000.0 / read.setup.config().life.dt_ms * width < LONG {
         let rows = lives.live(1).unwrap();
         value(verdicts(&read.setup, &rows));
         value(lives.checkpoint());

@@ -43,7 +43,7 @@ fn start(
     .or_raise()?;
     let warnings = setup.unread(&given);
     let run = run::apart(py, || {
-        let devices = open_devices(&parse_devices(&setup.config.train.device)?)?.devices;
+        let devices = open_devices(&parse_devices(&setup.config().train.device)?)?.devices;
         if automatic {
             let batch = automatic_batch(&setup, &devices)? as i64;
             setup = setup.changed(&[Setting::flag("batch", "train.batch", batch)])?;

@@ -58,7 +58,7 @@ pub fn start_life(
 ) -> PyResult<Training> {
     let setup = LifeSetup::resolve_with(Some(life), rule, &settings(given)?, own_life(world)?).or_raise()?;
     let run = apart(py, || {
-        let devices = open_devices(&parse_devices(&setup.config.life.device)?)?.devices;
+        let devices = open_devices(&parse_devices(&setup.config().life.device)?)?.devices;
         let lives = Lives::start(setup, &devices)?;
         match out {
             Some(out) => Run::create(&out, lives, force),
@@ -95,7 +95,7 @@ impl LifeRun {
         columns.set_item("network", PyArray1::from_iter(py, self.rows.iter().map(|row| row.network as i64)))?;
         columns.set_item("seconds", column(&|row| row.seconds))?;
         columns.set_item("weights_fixed", PyArray1::from_iter(py, self.rows.iter().map(|row| row.weights_fixed)))?;
-        for (k, name) in self.checkpoint.setup.world.figures().into_iter().enumerate() {
+        for (k, name) in self.checkpoint.setup.world().figures().into_iter().enumerate() {
             columns.set_item(name, column(&|row| row.figures[k]))?;
         }
         Ok(columns)
@@ -117,20 +117,20 @@ impl LifeRun {
     }
 
     fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        object(py, &self.checkpoint.setup.config)
+        object(py, &self.checkpoint.setup.config())
     }
 
     /// The names of populations, their sizes and neuron models.
     fn populations(&self) -> Vec<(String, usize, String)> {
         let setup = &self.checkpoint.setup;
-        let populations = setup.config.populations.iter().zip(&setup.models);
+        let populations = setup.config().populations.iter().zip(setup.models());
         populations.map(|(population, model)| (population.name.clone(), population.size, model.name().into())).collect()
     }
 
     /// The synapses of each projection, by its name: a triple for each network.
     fn synapses<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let projections = PyDict::new(py);
-        for (k, (name, ..)) in self.checkpoint.setup.circuit.projections.iter().enumerate() {
+        for (k, (name, ..)) in self.checkpoint.setup.circuit().projections.iter().enumerate() {
             let networks = self.checkpoint.states.iter().map(|state| -> Synapses<'py> {
                 let synapses = &state.synapses[k];
                 (
@@ -165,7 +165,7 @@ impl LifeRun {
     /// The indices of the networks.
     #[getter]
     fn networks(&self) -> Vec<u64> {
-        self.checkpoint.setup.config.life.networks.range().collect()
+        self.checkpoint.setup.config().life.networks.range().collect()
     }
 
     /// The simulated time.
@@ -209,14 +209,14 @@ impl LifeRun {
             let setup = here.setup.changed(&given)?;
             here.ensure_continues(&setup, "this run")?;
             refuse_edited(here.integrity, accept_edited)?;
-            let devices = open_devices(&parse_devices(&setup.config.life.device)?)?.devices;
+            let devices = open_devices(&parse_devices(&setup.config().life.device)?)?.devices;
             let Some(path) = &self.folder else {
                 let mut checkpoint = here.clone();
                 checkpoint.setup = setup;
                 return Ok(Run::in_memory(Lives::restore(&checkpoint, &devices)?));
             };
             let read = |path: &Path| {
-                let newest = LifeCheckpoint::read_with(path, here.setup.own.clone())?;
+                let newest = LifeCheckpoint::read_with(path, here.setup.own().clone())?;
                 ensure_at(path, "block", newest.block, here.block).map(|()| newest)
             };
             Run::resume(path, read, |_| Ok((setup, devices)))
@@ -237,9 +237,9 @@ impl LifeRun {
     /// The life and its size in one line.
     fn describe(&self) -> PyResult<String> {
         let setup = &self.checkpoint.setup;
-        let (count, neurons) = (setup.config.life.networks.count(), setup.circuit.neurons());
+        let (count, neurons) = (setup.config().life.networks.count(), setup.circuit().neurons());
         let [several, each] = if count == 1 { ["", ""] } else { ["s", " each"] };
-        let (world, seconds) = (setup.config.world_name().or_raise()?, self.checkpoint.seconds());
+        let (world, seconds) = (setup.config().world_name().or_raise()?, self.checkpoint.seconds());
         Ok(format!("{world}, {count} network{several} of {neurons} neurons after {seconds} simulated seconds{each}"))
     }
 }

@@ -31,7 +31,7 @@ pub struct Run {
 
 impl Run {
     fn seed(&self, seed: Option<u64>) -> u64 {
-        seed.unwrap_or(self.checkpoint.setup.config.train.seed)
+        seed.unwrap_or(self.checkpoint.setup.config().train.seed)
     }
 }
 
@@ -105,7 +105,7 @@ impl Run {
     }
 
     fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        object(py, &self.checkpoint.setup.config)
+        object(py, &self.checkpoint.setup.config())
     }
 
     #[getter]
@@ -202,14 +202,14 @@ impl Run {
         let run = apart(py, || {
             let here = &self.checkpoint;
             let setup = here.setup.changed(&given)?;
-            here.setup.config.goes_on_as(&setup.config, "this run")?;
+            here.setup.config().goes_on_as(setup.config(), "this run")?;
             refuse_edited(here.integrity, accept_edited)?;
-            let devices = open_devices(&parse_devices(&setup.config.train.device)?)?.devices;
+            let devices = open_devices(&parse_devices(&setup.config().train.device)?)?.devices;
             let Some(path) = &self.folder else {
                 let checkpoint = Checkpoint { setup, ..here.clone() };
                 return Ok(KeptRun::in_memory(Trainer::restore(&checkpoint, &devices)?));
             };
-            let own = Own { task: Some(setup.task.clone()), rule: Some(setup.rule.clone()), ..Own::default() };
+            let own = Own { task: Some(setup.task().clone()), rule: Some(setup.rule().clone()), ..Own::default() };
             let read = |path: &Path| {
                 let newest = Checkpoint::read_with(path, own, &Device::Cpu)?;
                 ensure_at(path, "update", newest.updates, here.updates).map(|()| newest)
@@ -272,8 +272,8 @@ impl Run {
 
     /// The task, rule and size in one line.
     fn describe(&self) -> String {
-        let config = &self.checkpoint.setup.config;
-        let (task, rule) = (self.checkpoint.setup.task.name(), &config.rule.name);
+        let config = &self.checkpoint.setup.config();
+        let (task, rule) = (self.checkpoint.setup.task().name(), &config.rule.name);
         let (networks, neurons, trials) =
             (config.train.networks.count(), config.network.neurons, self.checkpoint.trials());
         let [several, each] = if networks == 1 { ["", ""] } else { ["s", " each"] };

@@ -80,7 +80,7 @@ impl Kind for Trainer {
     }
 
     fn show(&self, report: Option<&UpdateReport>, first: u64, seconds: f64, progress: &mut Progress) {
-        progress.measured = if self.setup().task.episodes().is_some() { "return" } else { "error" };
+        progress.measured = if self.setup().task().episodes().is_some() { "return" } else { "error" };
         (progress.updates, progress.trials) = (self.updates(), self.trials());
         let Some(report) = report else { return };
         let trials = (report.update - first) * self.config().train.batch as u64 * report.networks.len() as u64;

@@ -16,26 +16,51 @@ use toml::{Table, Value};
 #[non_exhaustive]
 pub struct LifeSetup {
     /// The configuration.
-    pub config: LifeConfig,
+    pub(crate) config: LifeConfig,
     /// The world that all networks share.
-    pub world: Arc<dyn World>,
+    pub(crate) world: Arc<dyn World>,
     /// The layout of neurons and synapses.
-    pub circuit: Circuit,
+    pub(crate) circuit: Circuit,
     /// The model of each population.
-    pub models: Vec<Arc<dyn PopulationModel>>,
+    pub(crate) models: Vec<Arc<dyn PopulationModel>>,
     /// The rule of each projection; `None`: its weights are fixed.
-    pub rules: Vec<Option<Arc<dyn SynapseRule>>>,
+    pub(crate) rules: Vec<Option<Arc<dyn SynapseRule>>>,
     /// For each projection, whether a spike of the postsynaptic neuron ends the effect of earlier input.
-    pub resets: Vec<bool>,
+    pub(crate) resets: Vec<bool>,
     /// For each population, whether the projections to it differ in `resets`.
-    pub split: Vec<bool>,
+    pub(crate) split: Vec<bool>,
     /// The delay of each projection, in steps.
-    pub delays: Vec<usize>,
+    pub(crate) delays: Vec<usize>,
     /// Your own world, neuron models and rules in it, for use with another configuration.
-    pub own: OwnLife,
+    pub(crate) own: OwnLife,
 }
 
 impl LifeSetup {
+    /// The configuration.
+    pub fn config(&self) -> &LifeConfig {
+        &self.config
+    }
+
+    /// The world that all networks share.
+    pub fn world(&self) -> &Arc<dyn World> {
+        &self.world
+    }
+
+    /// The layout of neurons and synapses.
+    pub fn circuit(&self) -> &Circuit {
+        &self.circuit
+    }
+
+    /// The model of each population.
+    pub fn models(&self) -> &[Arc<dyn PopulationModel>] {
+        &self.models
+    }
+
+    /// Your own world, neuron models and rules in it, for use with another configuration.
+    pub fn own(&self) -> &OwnLife {
+        &self.own
+    }
+
     /// Resolves a configuration.
     ///
     /// # Errors

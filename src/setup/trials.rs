@@ -13,17 +13,18 @@ use std::fmt;
 use std::sync::Arc;
 use toml::Value;
 
-/// A complete configuration, and the task, rule and neuron model that it names.
+/// A complete configuration, and the task, rule and neuron model that it names. It was checked as a whole: [`Setup::changed`] makes
+/// another one.
 #[derive(Clone)]
 pub struct Setup {
     /// The configuration.
-    pub config: Config,
+    pub(crate) config: Config,
     /// The task or environment.
-    pub task: Problem,
+    pub(crate) task: Problem,
     /// Its learning rule.
-    pub rule: Arc<dyn LearningRule>,
+    pub(crate) rule: Arc<dyn LearningRule>,
     /// Its neuron model.
-    pub neurons: Arc<dyn NeuronModel>,
+    pub(crate) neurons: Arc<dyn NeuronModel>,
 }
 
 /// A task or environment, rule or neuron model of your own. Each replaces the one that the configuration names, and the configuration
@@ -139,6 +140,26 @@ impl Setup {
     /// As [`Setup::resolve`].
     pub fn changed(&self, settings: &[Setting]) -> Result<Self> {
         Self::with(lay_over(&self.config, settings, &optional_parameters())?, self.own())
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The task or environment.
+    pub fn task(&self) -> &Problem {
+        &self.task
+    }
+
+    /// The learning rule of `w_rec`.
+    pub fn rule(&self) -> &Arc<dyn LearningRule> {
+        &self.rule
+    }
+
+    /// The neuron model.
+    pub fn neurons(&self) -> &Arc<dyn NeuronModel> {
+        &self.neurons
     }
 
     /// The sizes of a trial.

@@ -82,13 +82,13 @@ impl Trainer {
     /// Continues from a checkpoint as if training had never stopped, on any number and kind of devices.
     ///
     /// ```
-    /// # use hebbian_rnn::{candle_core::Device, Checkpoint, Trainer};
+    /// # use hebbian_rnn::{candle_core::Device, Checkpoint, Setting, Trainer};
     /// let mut trainer = Trainer::builder("echo").updates(2).build()?;
     /// trainer.train()?;
     /// let bytes = trainer.checkpoint()?.to_bytes()?;
     ///
     /// let mut checkpoint = Checkpoint::from_bytes(&bytes, &Device::Cpu)?;
-    /// checkpoint.setup.config.train.updates = Some(5);
+    /// checkpoint.setup = checkpoint.setup.changed(&[Setting::parse("train.updates=5")?])?;
     /// let mut resumed = Trainer::resume(&checkpoint, &[Device::Cpu])?;
     /// resumed.train()?;
     /// assert_eq!(resumed.updates(), 5);

@@ -22,8 +22,9 @@ fn read(what: &str, bytes: &[u8]) -> bool {
 /// Makes an update of the networks, if it does not take long.
 fn go_on(what: &str, checkpoint: &Checkpoint) {
     let setup = &checkpoint.setup;
-    let (train, neurons) = (&setup.config.train, setup.config.network.neurons);
-    let long = train.batch.saturating_mul(setup.task.steps()).saturating_mul(neurons * train.networks.count()) > 20_000;
+    let (train, neurons) = (&setup.config().train, setup.config().network.neurons);
+    let long =
+        train.batch.saturating_mul(setup.task().steps()).saturating_mul(neurons * train.networks.count()) > 20_000;
     if long || check_memory(setup, &[Device::Cpu]).is_err() {
         return;
     }

@@ -40,7 +40,7 @@ fn numbers_survive_the_metadata_to_the_bit() {
     let setup = valid::setup("echo", &["network.bias_scale=1.0998712029211295", "train.networks=1"]).unwrap();
     let bytes = Trainer::new(setup, &[Device::Cpu]).unwrap().checkpoint().unwrap().to_bytes().unwrap();
     let read = Checkpoint::from_bytes(&bytes, &Device::Cpu).unwrap();
-    assert_eq!(read.setup.config.network.bias_scale, 1.0998712029211295);
+    assert_eq!(read.setup.config().network.bias_scale, 1.0998712029211295);
 }
 
 /// Settings that nothing reads could be NaN; JSON has no NaN, so the run's checkpoint could not be read back.

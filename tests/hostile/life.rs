@@ -38,8 +38,8 @@ fn live_on(what: &str, size: usize, checkpoint: &LifeCheckpoint) -> Vec<LifeRow>
     let Ok(mut lives) = lives else { return Vec::new() };
     let setup = &checkpoint.setup;
     let synapses: usize = checkpoint.states.iter().flat_map(|s| &s.synapses).map(|s| s.pre.len()).sum();
-    let width = (setup.circuit.neurons() * checkpoint.states.len() + synapses) as f64;
-    if lives.block_seconds() * 1000.0 / setup.config.life.dt_ms * width > LONG {
+    let width = (setup.circuit().neurons() * checkpoint.states.len() + synapses) as f64;
+    if lives.block_seconds() * 1000.0 / setup.config().life.dt_ms * width > LONG {
         return Vec::new();
     }
     let rows = lives.live(1).unwrap_or_else(|error| panic!("{what}: {error}"));

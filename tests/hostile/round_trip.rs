@@ -44,15 +44,15 @@ proptest! {
         // The rule `hebbian-trace` needs a trace, so some combinations are refused; nothing else may go wrong with
         // them.
         let Ok(setup) = valid::setup(task, &settings) else { return Ok(()) };
-        let config = setup.config.clone();
+        let config = setup.config().clone();
         let text = config.to_toml().unwrap();
-        let again = Setup::resolve(None, &Setting::from_toml(&text, "config.toml").unwrap()).unwrap().config;
+        let again = Setup::resolve(None, &Setting::from_toml(&text, "config.toml").unwrap()).unwrap().config().clone();
         prop_assert_eq!(again.to_toml().unwrap(), text);
         prop_assert_eq!(&again, &config);
         let trainer = Trainer::new(setup, &[Device::Cpu]).unwrap();
         let bytes = trainer.checkpoint().unwrap().to_bytes().unwrap();
         let read = Checkpoint::from_bytes(&bytes, &Device::Cpu).unwrap();
-        prop_assert_eq!(&read.setup.config, &again);
+        prop_assert_eq!(read.setup.config(), &again);
         prop_assert!(read.to_bytes().unwrap() == bytes, "the file differs when written again");
     }
 }

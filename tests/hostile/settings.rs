@@ -9,7 +9,7 @@ const FILES: u64 = 10_000;
 const SETTINGS: u64 = 12_000;
 
 fn resolve(task: Option<&str>, text: &str) -> Result<Config> {
-    Ok(Setup::resolve(task, &Setting::from_toml(text, "config.toml")?)?.config)
+    Ok(Setup::resolve(task, &Setting::from_toml(text, "config.toml")?)?.config().clone())
 }
 
 /// A task's defaults as a configuration file.

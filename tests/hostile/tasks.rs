@@ -16,7 +16,7 @@ fn task(table: &Table) -> Result<Problem> {
     let mut config = find_task("dnms")?.config()?;
     config.network.output = Output::Readout;
     config.task = table.clone();
-    Ok(Setup::new(config)?.task)
+    Ok(Setup::new(config)?.task().clone())
 }
 
 /// A task's defaults as a table.

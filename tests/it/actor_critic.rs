@@ -15,7 +15,7 @@ struct Recorded {
 }
 
 fn record(setup: LifeSetup) -> Recorded {
-    let life = &setup.config.life;
+    let life = &setup.config().life;
     let steps = (life.seconds * 1000.0 / life.dt_ms).round() as usize;
     let mut newborn = Lives::new(setup, &Device::Cpu).unwrap().checkpoint().unwrap();
     let record = LifeRecord { steps, ..LifeRecord::default() };

@@ -50,7 +50,7 @@ fn training_continues() {
         let expected = text(&run.join("later")).replacen(",frozen,", ",diverged_at,", 1);
         assert_similar(&text(&run), &expected, name);
         let read = |folder: &Path| Checkpoint::read(folder, &candle_core::Device::Cpu).unwrap();
-        assert_eq!(read(&run).setup.config, read(&run.join("later")).setup.config, "{name}");
+        assert_eq!(read(&run).setup.config(), read(&run.join("later")).setup.config(), "{name}");
         assert_eq!(read(&run).stages, read(&run.join("later")).stages, "{name}");
     }
 }

@@ -28,7 +28,7 @@ const SHORT_DNMS: [&str; 6] = [
 ];
 
 fn batch_of(setup: &Setup) -> TrialBatch {
-    let config = &setup.config;
+    let config = &setup.config();
     let draw =
         Draw { seed: 3, phase: Phase::Train, first_trial: 0, trials_each: config.train.batch, age: 0, explore: true };
     TrialBatch::draw(setup, draw).unwrap()
@@ -36,7 +36,7 @@ fn batch_of(setup: &Setup) -> TrialBatch {
 
 /// The mean loss of each network by its definition, from the outputs of the reference run.
 fn losses(setup: &Setup, weights: &Weights, batch: &TrialBatch, loss: Loss) -> Vec<f64> {
-    let task = setup.task.trials().unwrap();
+    let task = setup.task().trials().unwrap();
     let tensor = outputs(setup, weights, batch);
     let (s, b, t, n_out) = tensor.dims4().unwrap();
     let outputs = values(&tensor);
@@ -66,7 +66,7 @@ fn check(task_name: &str, settings: &[&str], loss: Loss, by: f64, tolerance: f64
     let (gradient, found) = gradient(&setup, &weights, &batch, loss).unwrap();
     assert_close(&found, &losses(&setup, &weights, &batch, loss), 1e-6, &what);
     let before = values(&weights.w_rec);
-    let n = setup.config.network.neurons;
+    let n = setup.config().network.neurons;
     let exists = weights.connectivity.as_ref().map(values);
     let expected: Vec<f64> = (0..2 * n * n)
         .map(|k| {
@@ -235,7 +235,7 @@ fn the_optimiser_is_in_the_checkpoint_and_older_files_have_none() {
     let older = format!("{}{}", &toml[..start], &toml[end..]);
     assert!(!older.contains("bptt"));
     let settings = Setting::from_toml(&older, "config.toml").unwrap();
-    assert_eq!(Setup::resolve(None, &settings).unwrap().config, config("echo", &[]));
+    assert_eq!(Setup::resolve(None, &settings).unwrap().config(), &config("echo", &[]));
     let parsed = Config::from_toml(&older).unwrap();
     assert_eq!(parsed, config("echo", &[]));
     assert!(Checkpoint::from_bytes(&saved, &Device::Cpu).unwrap().to_bytes().unwrap() == saved);

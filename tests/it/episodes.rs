@@ -91,7 +91,7 @@ fn a_file_without_returns_is_not_taken_for_success() {
 
 /// What an engine makes of a batch.
 fn run(setup: &Setup, weights: &Weights, batch: &TrialBatch) -> Episode {
-    let baseline = RewardBaseline::new(&setup.config, batch.networks, setup.task.n_types());
+    let baseline = RewardBaseline::new(setup.config(), batch.networks, setup.task().n_types());
     let ensemble =
         Ensemble { setup, shape: setup.shape(), weights, baseline: &baseline, trials: 0, fast_weights: None };
     let record = Record { episodes: true, ..Record::default() };

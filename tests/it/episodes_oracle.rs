@@ -19,7 +19,7 @@ struct Loops {
 
 /// An episode of node perturbation with Gaussian noise on the outputs, in plain loops of double precision.
 fn loops(setup: &Setup, episodes: &Episodes, weights: &Weights, s: usize, drawn: &DrawnTrial) -> Loops {
-    let (n, sigma) = (setup.config.network.neurons, setup.config.readout.perturbation);
+    let (n, sigma) = (setup.config().network.neurons, setup.config().readout.perturbation);
     let of = |tensor: &candle_core::Tensor| values(&tensor.get(s).unwrap());
     let (w_rec, w_in, bias) = (of(&weights.w_rec), of(&weights.w_in), of(weights.b_rec.as_ref().unwrap()));
     let (w_out, b_out) = (of(weights.w_out.as_ref().unwrap()), of(weights.b_out.as_ref().unwrap()));
@@ -121,7 +121,7 @@ fn weighted(steps: &[Vec<f64>], advantages: &[f64]) -> Vec<f64> {
 fn one_update(task: &str, settings: &[&str], tolerance: f64) {
     let mut trainer = trainer(task, &small(settings));
     let setup = trainer.setup().clone();
-    let (config, episodes) = (&setup.config, setup.task.episodes().unwrap());
+    let (config, episodes) = (&setup.config(), setup.task().episodes().unwrap());
     let b = config.train.batch;
     let before = trainer.weights().unwrap();
     let draw =
@@ -156,7 +156,7 @@ fn one_update(task: &str, settings: &[&str], tolerance: f64) {
         };
         let out = |w: &Weights| (w.w_out.clone().unwrap(), w.b_out.clone().unwrap());
         let ((w_before, b_before), (w_after, b_after)) = (out(&before), out(&after));
-        let mut rates = vec![config.readout.eta; setup.task.n_out()];
+        let mut rates = vec![config.readout.eta; setup.task().n_out()];
         if settings.critic() {
             // The critic's is for the mean over steps.
             let steps: usize = all.iter().map(|of| of.rewards.len()).sum();

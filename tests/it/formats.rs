@@ -88,8 +88,8 @@ fn old_runs_go_on_as_they_would_have_gone_on_then() {
 fn old_configurations_and_metrics_are_read() {
     for fixture in fixtures() {
         let text = std::fs::read_to_string(fixture.join("config.toml")).unwrap();
-        let config = Setup::resolve(None, &Setting::from_toml(&text, "config.toml").unwrap()).unwrap().config;
-        let mut saved = read(&fixture).setup.config;
+        let config = Setup::resolve(None, &Setting::from_toml(&text, "config.toml").unwrap()).unwrap().config().clone();
+        let mut saved = read(&fixture).setup.config().clone();
         // They differ only in the limit of the later checkpoint.
         saved.train.updates = config.train.updates;
         assert_eq!(config, saved, "{}", fixture.display());
@@ -110,7 +110,7 @@ fn the_command_resumes_an_old_run() {
         }
         fine(hebbian(&["train", "--resume", "--out", "run", "--updates", "4"], dir.path()));
         let rows = read_metrics(&run.join(METRICS_FILE)).unwrap();
-        assert_eq!(rows.len(), 4 * read(&run).setup.config.train.networks.count(), "{}", fixture.display());
+        assert_eq!(rows.len(), 4 * read(&run).setup.config().train.networks.count(), "{}", fixture.display());
         // Columns that the old program did not have are empty in its rows.
         assert!(rows.iter().all(|row| row.saturated.is_some() == row.dead.is_some()));
         assert!(rows.iter().filter(|row| row.update == 4).all(|row| row.saturated.is_some()));

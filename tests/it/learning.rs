@@ -47,7 +47,7 @@ fn mean_error(setup: &Setup, weights: &Weights, batch: &TrialBatch) -> f64 {
         .drawn
         .iter()
         .zip(&outputs)
-        .map(|(drawn, outputs)| setup.task.trials().unwrap().error(&drawn.trial, outputs));
+        .map(|(drawn, outputs)| setup.task().trials().unwrap().error(&drawn.trial, outputs));
     errors.sum::<f64>() / batch.drawn.len() as f64
 }
 

@@ -31,7 +31,7 @@ pub const PENDULUM: [&str; 4] =
 fn an_episode_is_that_of_the_environment() {
     for (settings, step_s) in [(&CARTPOLE[..], 0.1), (&PENDULUM, 0.025)] {
         let setup = setup("environment", None, settings);
-        let environment = from_table(setup.config.world["body"]["environment"].as_table().unwrap()).unwrap();
+        let environment = from_table(setup.config().world["body"]["environment"].as_table().unwrap()).unwrap();
         let mut lives = Lives::new(setup, &Device::Cpu).unwrap();
         let mut ended = 0;
         while !lives.is_over() {
@@ -74,8 +74,8 @@ fn every_environment_has_a_name_and_only_environments() {
     for task in TASKS {
         let setup = hebbian_rnn::Setup::resolve(Some(task.name), &settings).unwrap();
         let known = from_table(&toml::Table::from_iter([("name".to_string(), task.name.into())]));
-        assert_eq!(known.is_ok(), matches!(setup.task, Problem::Episodes(_)), "{}", task.name);
-        assert!(known.is_ok_and(|environment| environment.name() == task.name) || setup.task.episodes().is_none());
+        assert_eq!(known.is_ok(), matches!(setup.task(), Problem::Episodes(_)), "{}", task.name);
+        assert!(known.is_ok_and(|environment| environment.name() == task.name) || setup.task().episodes().is_none());
     }
 }
 

@@ -204,7 +204,7 @@ type Recorded = (Vec<Vec<f64>>, Vec<f64>, Vec<f64>);
 /// The input trains, rewards and output spikes of the whole life, step by step.
 fn record(setup: &LifeSetup) -> Recorded {
     // A silent projection with a delay of the whole life keeps every output in the state.
-    let mut config = setup.config.clone();
+    let mut config = setup.config().clone();
     let mut silent = config.projections[0].clone();
     silent.from = "output".into();
     silent.to = "input".into();

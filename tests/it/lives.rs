@@ -231,7 +231,7 @@ fn killed_and_resumed_lives_leave_the_same_files() {
 
 #[test]
 fn a_swapped_rule_takes_its_own_parameters() {
-    let of = |more: &[&str]| setup("xor-rate", None, more).config.projections[2].rule.clone();
+    let of = |more: &[&str]| setup("xor-rate", None, more).config().projections[2].rule.clone();
     let rule = of(&["projection.hidden-output.rule.name=stdp", "projection.hidden-output.rule.gamma=3"]);
     assert_eq!((rule["name"].as_str(), rule["gamma"].as_float()), (Some("stdp"), Some(3.0)));
     assert!(rule.contains_key("tau_plus_ms") && !rule.contains_key("tau_z_ms"));

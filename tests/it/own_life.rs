@@ -136,7 +136,7 @@ fn setup(own: OwnLife, more: &[&str]) -> hebbian_rnn::Result<LifeSetup> {
 fn a_life_of_ones_own_resumes_to_the_same_bytes() {
     let own = own(None, "eligibility");
     let setup = setup(own.clone(), &[]).unwrap();
-    assert_eq!(setup.config.world_name().unwrap(), "counter");
+    assert_eq!(setup.config().world_name().unwrap(), "counter");
     let mut whole = Lives::new(setup.clone(), &Device::Cpu).unwrap();
     let rows = whole.live(u64::MAX).unwrap();
     assert!(rows.last().unwrap().figures[0] > 20.0, "it fires: {rows:?}");

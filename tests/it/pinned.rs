@@ -135,7 +135,7 @@ fn the_trials_of_every_task() {
             bits.add(
                 &drawn.perturbations.iter().flat_map(|k| [k.step as f32, k.neuron as f32, k.size]).collect::<Vec<_>>(),
             );
-            if let (Some(episodes), Some(draws)) = (setup.task.episodes(), &drawn.episode) {
+            if let (Some(episodes), Some(draws)) = (setup.task().episodes(), &drawn.episode) {
                 bits.add(&episode(episodes, draws));
                 let mut noise = [0.0; 64];
                 draws.acting.unwrap().gaussian(1, 1.0, &mut noise);

@@ -4,7 +4,7 @@ use crate::command::{bytes, fine, hebbian, one_line_error, train};
 use assert_cmd::Command;
 use candle_core::Device;
 use hebbian_rnn::report::RunReport;
-use hebbian_rnn::Checkpoint;
+use hebbian_rnn::{Checkpoint, Setting};
 use safetensors::{tensor::TensorView, Dtype};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -144,7 +144,7 @@ fn a_resumed_run_has_the_page_of_an_uninterrupted_one() {
     // A run that has not reached its limit is not called finished.
     let parts = dir.path().join("parts");
     let mut checkpoint = Checkpoint::read(&parts, &Device::Cpu).unwrap();
-    checkpoint.setup.config.train.updates = Some(9);
+    checkpoint.setup = checkpoint.setup.changed(&[Setting::parse("train.updates=9").unwrap()]).unwrap();
     let html = RunReport::of(&parts, &checkpoint, &[], 1).unwrap().html().unwrap();
     assert!(html.contains("Not finished: 4 updates, 32 trials of each network so far."));
 }

@@ -4,7 +4,7 @@ use hebbian_rnn::{Config, Setting, Setup, RULES, TASKS};
 
 fn resolved(task: Option<&str>, settings: &[&str]) -> Result<Config, String> {
     let settings: Vec<Setting> = settings.iter().map(|s| Setting::parse(s).unwrap()).collect();
-    Setup::resolve(task, &settings).map(|setup| setup.config).map_err(|e| e.to_string())
+    Setup::resolve(task, &settings).map(|setup| setup.config().clone()).map_err(|e| e.to_string())
 }
 
 #[test]
@@ -17,7 +17,7 @@ fn every_task_has_valid_defaults_for_every_rule_and_survives_toml() {
             let config = resolved(Some(task.name), &[&format!("rule.name={}", rule)]).unwrap();
             assert_eq!(config.rule.name, rule);
             let again = Setting::from_toml(&config.to_toml().unwrap(), "config.toml").unwrap();
-            assert_eq!(Setup::resolve(None, &again).unwrap().config, config);
+            assert_eq!(Setup::resolve(None, &again).unwrap().config(), &config);
         }
     }
 }
@@ -74,7 +74,7 @@ fn what_is_switched_off_stays_off_in_the_configuration_that_is_kept() {
         for task in ["pendulum", "cartpole", "open-field"] {
             let config = resolved(Some(task), &settings).unwrap();
             let again = Setting::from_toml(&config.to_toml().unwrap(), "config.toml").unwrap();
-            assert_eq!(Setup::resolve(None, &again).unwrap().config, config, "{task} {settings:?}");
+            assert_eq!(Setup::resolve(None, &again).unwrap().config(), &config, "{task} {settings:?}");
         }
     }
 }

@@ -13,7 +13,7 @@ pub fn setup(task: &str, settings: &[&str]) -> Setup {
 
 /// Its configuration.
 pub fn config(task: &str, settings: &[&str]) -> Config {
-    setup(task, settings).config
+    setup(task, settings).config().clone()
 }
 
 /// A trainer on the CPU.
@@ -23,7 +23,7 @@ pub fn trainer(task: &str, settings: &[&str]) -> Trainer {
 
 /// The outputs `[S, B, T, n_out]` of drawn trials, without learning.
 pub fn outputs(setup: &Setup, weights: &Weights, batch: &TrialBatch) -> Tensor {
-    let baseline = RewardBaseline::new(&setup.config, batch.networks, setup.task.n_types());
+    let baseline = RewardBaseline::new(setup.config(), batch.networks, setup.task().n_types());
     let ensemble =
         Ensemble { setup, shape: setup.shape(), weights, baseline: &baseline, trials: 0, fast_weights: None };
     let mut engine = choose(setup, weights.w_rec.device(), false).unwrap();

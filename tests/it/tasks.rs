@@ -41,8 +41,8 @@ fn every_task_trains_by_every_rule_that_can_judge_it() {
                 continue;
             }
             let mut trainer = trainer(task.name, &settings);
-            let world = trainer.setup().task.episodes().is_some();
-            assert_eq!(trainer.setup().task.name(), task.name);
+            let world = trainer.setup().task().episodes().is_some();
+            assert_eq!(trainer.setup().task().name(), task.name);
             let before = values(&trainer.weights().unwrap().w_rec);
             for _ in 0..2 {
                 let report = trainer.update().unwrap();

@@ -20,7 +20,7 @@ pub fn run(args: AnalyseArgs) -> Result<()> {
     let other = |run: &PathBuf| Ok((run.display().to_string(), read::to_run(run, None, &Device::Cpu)?));
     let others: Vec<(String, Checkpoint)> = args.with.iter().map(other).collect::<Result<_>>()?;
     let subject = Subject { checkpoint: &checkpoint, metrics: metrics.as_deref(), others: &others };
-    let options = Options { trials: args.trials, seed: args.seed.unwrap_or(checkpoint.setup.config.train.seed) };
+    let options = Options { trials: args.trials, seed: args.seed.unwrap_or(checkpoint.setup.config().train.seed) };
     let chosen: Vec<&Analysis> =
         if asked.is_empty() { ANALYSES.iter().filter(|a| a.fits(&subject)).collect() } else { asked };
     for analysis in &chosen {
@@ -51,7 +51,7 @@ pub fn run(args: AnalyseArgs) -> Result<()> {
         }
     }
     if args.json {
-        let (task, trials) = (checkpoint.setup.task.name(), checkpoint.trials());
+        let (task, trials) = (checkpoint.setup.task().name(), checkpoint.trials());
         print_json(&json!({
             "task": task, "trials": trials, "seed": options.seed, "out": out, "analyses": results,
         }))?;

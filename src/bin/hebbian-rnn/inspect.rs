@@ -31,7 +31,7 @@ fn criterion_trials(checkpoint: &Checkpoint) -> impl Iterator<Item = Option<u64>
 }
 
 fn print_as_json(checkpoint: &Checkpoint) -> Result<()> {
-    let config = &checkpoint.setup.config;
+    let config = &checkpoint.setup.config();
     let tensors: Map<_, _> = layout(&checkpoint.setup)
         .iter()
         .map(|(name, (dtype, shape))| (name.to_string(), json!({ "dtype": dtype.as_str(), "shape": shape })))
@@ -54,8 +54,8 @@ fn print_as_json(checkpoint: &Checkpoint) -> Result<()> {
 
 fn print_as_text(checkpoint: &Checkpoint) -> Result<()> {
     let Checkpoint { setup, updates, format, program, .. } = checkpoint;
-    let Config { rule, train, network, .. } = &setup.config;
-    let (task, rule, networks, neurons) = (setup.task.name(), &rule.name, &train.networks, network.neurons);
+    let Config { rule, train, network, .. } = &setup.config();
+    let (task, rule, networks, neurons) = (setup.task().name(), &rule.name, &train.networks, network.neurons);
     let (batch, seed, trials, program) = (train.batch, train.seed, checkpoint.trials(), program.escape_debug());
     let mut out = stdout();
     writeln!(
@@ -66,7 +66,7 @@ fn print_as_text(checkpoint: &Checkpoint) -> Result<()> {
     )?;
     let (updates, trials) = (counted(*updates, "update"), counted(trials, "trial"));
     writeln!(out, "{updates}, {trials} of each network; format {format}, program {program}")?;
-    if let Some(fast_weights) = setup.config.fast_weights.describe() {
+    if let Some(fast_weights) = setup.config().fast_weights.describe() {
         writeln!(out, "{fast_weights}")?;
     }
     let layout = layout(setup);
@@ -81,9 +81,9 @@ fn print_as_text(checkpoint: &Checkpoint) -> Result<()> {
              returns of the preceding episodes as 0; metrics.csv has the true returns. To be sure, train again"
         )?;
     }
-    if !setup.config.curriculum.is_empty() {
+    if !setup.config().curriculum.is_empty() {
         let stages: Vec<String> = checkpoint.stages.iter().map(|progress| (progress.stage + 1).to_string()).collect();
-        let all = setup.config.curriculum.len() + 1;
+        let all = setup.config().curriculum.len() + 1;
         writeln!(out, "curriculum stage (of {all}) of each network: {}", stages.join(", "))?;
     }
     print_frozen(train.networks.range().zip(checkpoint.frozen.iter().copied()))?;
@@ -103,7 +103,7 @@ fn print_as_text(checkpoint: &Checkpoint) -> Result<()> {
 fn life(args: &InspectArgs) -> Result<()> {
     let checkpoint = LifeCheckpoint::read(&args.checkpoint)?;
     let LifeCheckpoint { setup, block, program, integrity, states, .. } = &checkpoint;
-    let config = &setup.config;
+    let config = &setup.config();
     if args.json {
         print_json(&json!({ "integrity": integrity, "program": program, "blocks": block, "config": config }))?;
     } else {
@@ -116,7 +116,7 @@ fn life(args: &InspectArgs) -> Result<()> {
             life.networks,
             life.seed
         )?;
-        let populations = config.populations.iter().zip(&setup.models);
+        let populations = config.populations.iter().zip(setup.models());
         let rows = populations.map(|(p, model)| {
             [p.name.clone(), p.size.to_string(), model.name().into(), format!("{:?}", p.sign).to_lowercase()]
         });

@@ -15,7 +15,7 @@ use std::io::{stdout, Write};
 
 pub fn cite(args: CiteArgs) -> Result<()> {
     let text = match holds_a_life(&args.run) {
-        true => cite_life(&LifeCheckpoint::read(&args.run)?.setup.config),
+        true => cite_life(LifeCheckpoint::read(&args.run)?.setup.config()),
         false => hebbian_rnn::report::cite(&Checkpoint::read(&args.run, &Device::Cpu)?.setup),
     };
     Ok(writeln!(stdout(), "{text}")?)

@@ -45,7 +45,7 @@ impl Kind for Lives {
     }
 
     fn new_folder(setup: &LifeSetup) -> Result<PathBuf> {
-        Ok(Path::new("runs").join(setup.config.world_name()?))
+        Ok(Path::new("runs").join(setup.config().world_name()?))
     }
 
     fn resolve(args: &LiveArgs, saved: Option<&LifeConfig>, settings: &[Setting]) -> hebbian_rnn::Result<LifeSetup> {
@@ -60,7 +60,7 @@ impl Kind for Lives {
     }
 
     fn open_devices(setup: &LifeSetup) -> Result<Vec<Device>> {
-        Ok(vec![open_device(&setup.config.life.device)?])
+        Ok(vec![open_device(&setup.config().life.device)?])
     }
 
     fn prepare(_args: &LiveArgs, _setup: &mut LifeSetup, _devices: &[Device]) -> Result<()> {
@@ -75,12 +75,12 @@ impl Kind for Lives {
         let place = out.display().to_string();
         usage(match saved {
             Saved::Checkpoint(checkpoint) => checkpoint.ensure_continues(setup, &place),
-            Saved::Config(config) => config.goes_on_as(&setup.config, &place),
+            Saved::Config(config) => config.goes_on_as(setup.config(), &place),
         })
     }
 
     fn title(lives: &Lives, devices: &str, out: &Path) -> String {
-        let config = &lives.setup().config;
+        let config = &lives.setup().config();
         let (world, networks) = (config.world_name().unwrap_or_default(), config.life.networks.range());
         format!("{world}: networks {networks:?} on {devices}, in {}", out.display())
     }
@@ -90,7 +90,7 @@ impl Kind for Lives {
     }
 
     fn to_continue(lives: &Lives, _reason: StopReason) -> String {
-        format!("--seconds {}", 2.0 * lives.setup().config.life.seconds)
+        format!("--seconds {}", 2.0 * lives.setup().config().life.seconds)
     }
 
     fn length(lives: &Lives) -> String {
@@ -141,7 +141,7 @@ fn summarise(args: &LiveArgs, lives: &Lives, folder: &Path, lived: f64, seconds:
             json!({ "network": network, "learnt": verdict.learnt, "figures": figures })
         });
         return print_json(&json!({
-            "life": lives.setup().config.world_name()?,
+            "life": lives.setup().config().world_name()?,
             "out": folder,
             "simulated_seconds": lived,
             "seconds": seconds,
@@ -149,7 +149,7 @@ fn summarise(args: &LiveArgs, lives: &Lives, folder: &Path, lived: f64, seconds:
         }));
     }
     if lived > 0.0 {
-        let networks = lives.setup().config.life.networks.count();
+        let networks = lives.setup().config().life.networks.count();
         writeln!(stdout(), "{networks} lives of {lived} simulated seconds in {seconds:.1} s")?;
     }
     print_life(folder, &verdicts, drawn)

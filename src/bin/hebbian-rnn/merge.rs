@@ -16,10 +16,10 @@ pub fn run(args: MergeArgs) -> Result<()> {
     }
     let merged = judged(merge_runs::<Trainer>(&args.runs, &args.out, args.force))?;
     let spinner = Spinner::start("testing and drawing the networks");
-    let scores = evaluate(&merged, FINAL_TRIALS, merged.setup.config.train.seed)?;
+    let scores = evaluate(&merged, FINAL_TRIALS, merged.setup.config().train.seed)?;
     let written = draw_and_report(&merged, &scores, &args.out, args.log);
     drop(spinner);
-    let networks = merged.setup.config.train.networks;
+    let networks = merged.setup.config().train.networks;
     let mut console = stdout();
     writeln!(
         console,

@@ -55,7 +55,7 @@ fn draw_together(runs: &[PathBuf], out: Option<PathBuf>, log: bool) -> Result<Ve
     };
     let read = |run: &PathBuf| -> Result<LearningCurve> {
         let setup = Checkpoint::read(run, &Device::Cpu)?.setup;
-        Ok(LearningCurve::read(format!("{} ({})", run.display(), setup.config.rule.name), &setup, run)?)
+        Ok(LearningCurve::read(format!("{} ({})", run.display(), setup.config().rule.name), &setup, run)?)
     };
     draw_learning_curves(&stem, &runs.iter().map(read).collect::<Result<Vec<_>>>()?, log)?;
     Ok(files(&stem).to_vec())

@@ -26,7 +26,7 @@ pub fn checkpoint(run: &Path, task_file: Option<&Path>, trials: Trials, device: 
     let Some(file) = task_file else { return Ok(Checkpoint::read(run, device)?) };
     let own = Own { task: Some(FileTask::read(file)?.into()), ..Own::default() };
     let mut checkpoint = Checkpoint::read_with(run, own, device)?;
-    let mut config = checkpoint.setup.config.clone();
+    let mut config = checkpoint.setup.config().clone();
     ensure!(
         config.task.contains_key("path"),
         "--task-file: the task of these networks does not read a file; leave it out"

@@ -30,9 +30,9 @@ pub fn run(args: SimulateArgs) -> Result<()> {
         fast_weights: args.record.contains(&Recordable::Trace),
         episodes: false,
     };
-    let seed = args.seed.unwrap_or(checkpoint.setup.config.train.seed);
+    let seed = args.seed.unwrap_or(checkpoint.setup.config().train.seed);
     let results = simulate(&checkpoint, inputs, record, seed)?;
-    let task = &checkpoint.setup.task;
+    let task = &checkpoint.setup.task();
     if task.trials().is_some() && steps != task.steps() {
         let (name, expected) = (task.name(), task.steps());
         say(format_args!(

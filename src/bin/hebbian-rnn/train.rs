@@ -57,7 +57,7 @@ impl Kind for Trainer {
     }
 
     fn new_folder(setup: &Setup) -> Result<PathBuf> {
-        Ok(default_folder(setup.task.name(), &setup.config.rule.name))
+        Ok(default_folder(setup.task().name(), &setup.config().rule.name))
     }
 
     fn resolve(args: &TrainArgs, saved: Option<&Config>, settings: &[Setting]) -> hebbian_rnn::Result<Setup> {
@@ -72,7 +72,7 @@ impl Kind for Trainer {
     }
 
     fn open_devices(setup: &Setup) -> Result<Vec<Device>> {
-        open_devices(&setup.config.train.device)
+        open_devices(&setup.config().train.device)
     }
 
     fn prepare(args: &TrainArgs, setup: &mut Setup, devices: &[Device]) -> Result<()> {
@@ -81,15 +81,15 @@ impl Kind for Trainer {
             *setup = setup.changed(&[Setting::flag("--batch auto", "train.batch", batch)])?;
         }
         check_memory(setup, devices)?;
-        let brought = setup.config.brought_by_rule()?;
+        let brought = setup.config().brought_by_rule()?;
         if !brought.is_empty() {
             say(format_args!(
                 "rule `{}` changes the task's usual settings: {}",
-                setup.config.rule.name,
+                setup.config().rule.name,
                 brought.join(", ")
             ));
         }
-        let asked_for = setup.config.train.kernels == Kernels::Reference;
+        let asked_for = setup.config().train.kernels == Kernels::Reference;
         if let Some(why) = why_plain(setup, &devices[0]).filter(|_| !asked_for) {
             say(format_args!("slower than it could be: {why}"));
         }
@@ -109,14 +109,14 @@ impl Kind for Trainer {
     }
 
     fn ensure_continues(saved: &mut Saved<Trainer>, setup: &Setup, out: &Path) -> Result<()> {
-        usage(saved.config().goes_on_as(&setup.config, &out.display().to_string()))
+        usage(saved.config().goes_on_as(setup.config(), &out.display().to_string()))
     }
 
     fn title(trainer: &Trainer, devices: &str, out: &Path) -> String {
         let Config { train, rule, .. } = trainer.config();
         format!(
             "{}, {}: networks {:?} with {} at a time on {devices}, in {}",
-            trainer.setup().task.name(),
+            trainer.setup().task().name(),
             rule.name,
             train.networks.range(),
             counted(train.batch as u64, "trial"),
@@ -175,7 +175,7 @@ fn initial_line(initial: &InitialWeights) -> String {
 
 /// Evaluates the networks, draws the pictures, writes the page, and prints the results of training.
 fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, watch: &Watch, seconds: f64, out: &Path) -> Result<()> {
-    let Setup { config, task, .. } = &checkpoint.setup;
+    let (config, task) = (checkpoint.setup.config(), checkpoint.setup.task());
     let networks = config.train.networks.count() as u64;
     let new_updates = checkpoint.updates - watch.first_update;
     let new_trials = new_updates * config.train.batch as u64 * networks;
@@ -275,7 +275,7 @@ fn print_criterion(scores: &[Score]) -> Result<()> {
 
 /// Prints one fresh trial of the first network as three lines of numbers.
 fn print_sample(checkpoint: &Checkpoint) -> Result<()> {
-    let train = &checkpoint.setup.config.train;
+    let train = &checkpoint.setup.config().train;
     let (batch, episode) = run_fresh(checkpoint, 0, 1, train.seed)?;
     let trial = &batch.drawn[0].trial;
     let outputs: Vec<f32> = episode.outputs.get(0)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
