@@ -127,16 +127,13 @@ fn relative_returns(episodes: &[Trajectory], discount: f64) -> Vec<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Setting};
-    use crate::setup::Setup;
+    use crate::config::RewardConfig;
 
     #[test]
     fn shuffled_modulators_go_to_any_trial_equally_often() {
-        let of = |networks: u64, shuffle: bool| {
-            let set = format!("modulator.shuffle={shuffle}");
-            let settings =
-                [format!("train.networks={networks}..{}", networks + 3), set].map(|s| Setting::parse(&s).unwrap());
-            RewardBaseline::new(&Setup::resolve(Some("dnms"), &settings).unwrap().config, 3, 4)
+        let of = |first: u64, shuffle: bool| {
+            let config = RewardConfig { shuffle: Some(shuffle), ..RewardConfig::default() };
+            RewardBaseline::with(&config, (1, first), 3, 4)
         };
         let costs = [4.0, 1.0, 0.0];
         let factors = |baseline: &RewardBaseline, network, before| {
@@ -160,25 +157,21 @@ mod tests {
 
     #[test]
     fn shuffled_advantages_are_those_of_other_episodes() {
-        let settings: Vec<Setting> =
-            ["modulator.shuffle=true", "train.batch=4"].map(|s| Setting::parse(s).unwrap()).into();
-        let setup = Setup::resolve(Some("cartpole"), &settings).unwrap();
-        let mut plain = setup.config.clone();
-        plain.modulator.shuffle = None;
         let episode = |n: usize| Trajectory { rewards: vec![1.0; n], terminated: true, ..Trajectory::default() };
         let episodes = [episode(3), episode(1), episode(5), episode(2)];
-        let advantages = |config: &Config, before| {
-            let baseline = RewardBaseline::new(config, 1, 1);
-            baseline.advantages(&setup.task.episodes().unwrap().settings, 0, &episodes, before).steps
+        let advantages = |shuffle: bool, before| {
+            let config = RewardConfig { shuffle: Some(shuffle), normalise: Some(true), ..RewardConfig::default() };
+            let baseline = RewardBaseline::with(&config, (1, 0), 1, 1);
+            baseline.advantages(&EpisodeSettings::default(), 0, &episodes, before).steps
         };
-        let given = advantages(&plain, 0);
+        let given = advantages(false, 0);
         let sorted = |steps: &[Vec<f64>]| {
             let mut firsts: Vec<f64> = steps.iter().map(|steps| steps[0]).collect();
             firsts.sort_by(f64::total_cmp);
             firsts
         };
         let moved = (0..40).filter(|batch| {
-            let found = advantages(&setup.config, 4 * batch);
+            let found = advantages(true, 4 * batch);
             for (steps, episode) in found.iter().zip(&episodes) {
                 assert_eq!(*steps, vec![steps[0]; episode.rewards.len()]);
             }

@@ -20,8 +20,12 @@ pub struct RewardBaseline {
 impl RewardBaseline {
     /// Ē = 0 for all networks and trial types.
     pub fn new(config: &Config, networks: usize, types: usize) -> Self {
-        let draws = (config.train.seed, config.train.networks.start);
-        RewardBaseline { config: config.modulator.clone(), draws, types, expected_error: vec![0.0; networks * types] }
+        Self::with(&config.modulator, (config.train.seed, config.train.networks.start), networks, types)
+    }
+
+    /// As [`RewardBaseline::new`], with the run's seed and the index of its first network as `draws`.
+    pub(super) fn with(config: &RewardConfig, draws: (u64, u64), networks: usize, types: usize) -> Self {
+        RewardBaseline { config: config.clone(), draws, types, expected_error: vec![0.0; networks * types] }
     }
 
     /// Ē, `[S, types]`.
@@ -87,18 +91,16 @@ impl RewardBaseline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::setup::Setup;
 
     fn with(baseline: Baseline, factor: bool) -> RewardBaseline {
-        let mut config = Setup::resolve(Some("dnms"), &[]).unwrap().config;
-        config.modulator = RewardConfig {
+        let config = RewardConfig {
             baseline,
             expected_error_decay: 0.75,
             expected_error_factor: factor,
             warmup_trials: 10,
             ..RewardConfig::default()
         };
-        RewardBaseline::new(&config, 2, 2)
+        RewardBaseline::with(&config, (1, 0), 2, 2)
     }
 
     #[test]

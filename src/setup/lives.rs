@@ -296,6 +296,6 @@ mod tests {
             |text: &str| LifeSetup::resolve(Some("hoerzer"), None, &[Setting::parse(text).unwrap()]).unwrap().rules;
         assert!(set("projection.recurrent-recurrent.rule.name=eh")[0].is_some());
         assert!(set("projection.recurrent-readout.rule.name=none")[2].is_none());
-        assert!(refused("mstdp").contains("known are: eh, none"), "{}", refused("mstdp"));
+        assert!(refused("mstdp").contains("known are: eh-binary, none"), "{}", refused("mstdp"));
     }
 }

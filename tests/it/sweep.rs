@@ -240,7 +240,7 @@ fn a_scan_is_a_sweep_on_this_machine() {
 #[test]
 fn a_rule_is_compared_with_its_controls() {
     let dir = TempDir::new().unwrap();
-    let train = ["train", "dnms", "--neurons", "8", "--batch", "4", "--updates", "3", "--networks", "5", "--json"];
+    let train = ["train", "dnms", "--neurons", "16", "--batch", "4", "--updates", "3", "--networks", "5", "--json"];
     let json =
         |args: &[&str]| -> serde_json::Value { serde_json::from_str(&fine(hebbian(args, dir.path())).stdout).unwrap() };
     let found = json(&[&train[..], &["--control"]].concat());
