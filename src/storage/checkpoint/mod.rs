@@ -93,7 +93,7 @@ impl Checkpoint {
     /// The contents of the checkpoint's file.
     ///
     /// # Errors
-    /// [`Error::Tensors`] if a device's memory cannot be read.
+    /// [`Error::Tensors`](crate::Error::Tensors) if a device's memory cannot be read.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let header = Header {
             format: FORMAT,
@@ -114,7 +114,7 @@ impl Checkpoint {
     /// Writes the checkpoint to `path`, whole or not at all. Returns once it is safe on disk.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be written; otherwise as [`Checkpoint::to_bytes`]. On failure, `path` keeps its
+    /// [`Error::Io`](crate::Error::Io) if it cannot be written; otherwise as [`Checkpoint::to_bytes`]. On failure, `path` keeps its
     /// previous contents.
     pub fn write(&self, path: &Path) -> Result<()> {
         self.write_keeping(path, 0)
