@@ -15,9 +15,18 @@ program=${HEBBIAN_RNN:-$PWD/target/debug/hebbian-rnn}
 dir=$(mktemp -d /tmp/sweep-XXXXXX)
 trap 'end_slurm; rm -rf "$dir"' EXIT
 end_slurm() {
+    local pids=()
     for daemon in slurmctld slurmd munged; do
-        if [ -s "$dir/$daemon.pid" ]; then kill "$(cat "$dir/$daemon.pid")" 2>/dev/null || true; fi
+        if [ -s "$dir/$daemon.pid" ]; then pids+=("$(cat "$dir/$daemon.pid")"); fi
     done
+    [ ${#pids[@]} -gt 0 ] || return 0
+    kill "${pids[@]}" 2>/dev/null || true
+    # They save their state before they end; the folder cannot be removed while they write to it.
+    for _ in $(seq 100); do
+        kill -0 "${pids[@]}" 2>/dev/null || return 0
+        sleep 0.1
+    done
+    kill -KILL "${pids[@]}" 2>/dev/null || true
 }
 missing() {
     if [ -n "${HEBBIAN_RNN_REQUIRE_CLUSTER:-}" ]; then
