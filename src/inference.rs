@@ -6,19 +6,24 @@
 /// The two-sided p value of McNemar's exact test: `first` networks did only under the first setting what `second` did only under the
 /// second one. Networks that did the same under both say nothing.
 pub fn mcnemar(first: u64, second: u64) -> f64 {
-    let n = first + second;
-    // P(k heads in n tosses), from 0 heads on.
-    let mut probability = 0.5f64.powf(n as f64);
+    let n = (first + second) as f64;
+    // Logarithms, since the probability of no heads in a thousand tosses is less than the smallest number.
+    let mut log_probability = -n * std::f64::consts::LN_2;
     let mut tail = 0.0;
-    for k in 0..=first.min(second) {
-        tail += probability;
-        probability *= (n - k) as f64 / (k + 1) as f64;
+    for heads in 0..=first.min(second) {
+        tail += libm::exp(log_probability);
+        let heads = heads as f64;
+        log_probability += libm::log((n - heads) / (heads + 1.0));
     }
     (2.0 * tail).min(1.0)
 }
 
+/// Above this number of networks, the sum of ranks counts as normally distributed.
+const EXACT: usize = 200;
+
 /// The two-sided p value of Wilcoxon's signed-rank test of paired `differences`: the chance that signs tossed by a coin give a sum of
-/// ranks as far from its mean. Exact, also with ties. Differences of 0 are left out; infinite ones rank above all others.
+/// ranks as far from its mean. Differences of 0 are left out; infinite ones rank above all others. Exact, also with ties, for up to 200
+/// differences; the normal approximation for more.
 pub fn wilcoxon(differences: &[f64]) -> f64 {
     let mut sizes: Vec<(f64, bool)> = differences.iter().filter(|d| **d != 0.0).map(|d| (d.abs(), *d > 0.0)).collect();
     sizes.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -30,6 +35,11 @@ pub fn wilcoxon(differences: &[f64]) -> f64 {
     }
     let all: usize = ranks.iter().sum();
     let positive: usize = ranks.iter().zip(&sizes).filter(|(_, (_, up))| *up).map(|(rank, _)| rank).sum();
+    if ranks.len() > EXACT {
+        let deviation = ranks.iter().map(|rank| (rank * rank) as f64).sum::<f64>().sqrt() / 2.0;
+        let away = (positive as f64 - all as f64 / 2.0).abs();
+        return libm::erfc(away / deviation / std::f64::consts::SQRT_2);
+    }
     // The probability of each sum of the positive ranks.
     let mut sums = vec![0.0; all + 1];
     sums[0] = 1.0;
@@ -85,6 +95,17 @@ mod tests {
             assert_close(mcnemar(first, second), expected);
             assert_close(mcnemar(second, first), expected);
         }
+    }
+
+    #[test]
+    fn thousands_of_networks_are_compared_too() {
+        assert!((mcnemar(3000, 3000) - 1.0).abs() < 1e-9);
+        // scipy.stats.binomtest(1400, 3000).pvalue
+        assert!((mcnemar(1400, 1600) / 0.00027856396103923366 - 1.0).abs() < 1e-9, "{}", mcnemar(1400, 1600));
+        let differences = |n: usize| (0..n).map(|k| ((k * 7919) % 1009) as f64 - 450.0).collect::<Vec<_>>();
+        let (exact, normal) = (wilcoxon(&differences(200)), wilcoxon(&differences(201)));
+        assert!((exact - normal).abs() < 0.02, "{exact} {normal}");
+        assert!(wilcoxon(&differences(20_000)) < 1e-10);
     }
 
     /// Expected values without ties: scipy.stats.wilcoxon(d, method="exact").pvalue; with ties, by counting all 2^n signs.

@@ -245,7 +245,7 @@ fn print_collected(sweep: &Sweep, found: &Collected) -> Result<()> {
 /// Prints comparisons with a setting.
 fn print_comparisons(against: usize, compared: &[Comparison], found: &Collected) -> Result<()> {
     let settings = compared.len();
-    writeln!(stdout(), "\nCompared with setting {against}, network by network (exact p, by Holm for {settings}):")?;
+    writeln!(stdout(), "\nCompared with setting {against}, network by network (p corrected by Holm for {settings}):")?;
     let row = |c: &Comparison| {
         let difference = c.difference.map_or("-".to_string(), |value| format!("{value:+.3}"));
         let [here, there] = c.reached_only;

@@ -122,7 +122,7 @@ pub struct CollectArgs {
     /// Leave out settings with unfinished jobs instead of refusing
     #[arg(long)]
     pub partial: bool,
-    /// Compare every other setting with this one, network by network (exact tests of McNemar and Wilcoxon, corrected by Holm)
+    /// Compare every other setting with this one, network by network (tests of McNemar and Wilcoxon, corrected by Holm)
     #[arg(long, value_name = "SETTING", conflicts_with = "partial")]
     pub against: Option<usize>,
     /// Print JSON
