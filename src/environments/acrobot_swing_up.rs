@@ -1,7 +1,7 @@
 //! `acrobot-swing-up`: lift the tip of a double pendulum above its bar by a torque on the middle joint (the life of this name, after
 //! Frémaux, Sprekeler & Gerstner 2013, by trials).
 
-use super::embodied::Embodied;
+use super::embodied::{Embodied, Embody};
 use super::*;
 use crate::bodies;
 use documented::DocumentedFields;
@@ -41,44 +41,23 @@ impl Default for AcrobotSwingUp {
     }
 }
 
-impl AcrobotSwingUp {
-    pub(super) fn embodied(&self) -> Embodied {
-        let AcrobotSwingUp { limit, step_ms, torque, time_reward, goal_reward, goal_height } = *self;
-        // No neurons vote, so none are coupled.
-        let body = Arc::new(bodies::Acrobot { torque, time_reward, goal_height, kin: 1.0 });
-        let coordinates = &["angle 1", "angle 2", "velocity 1", "velocity 2"];
-        Embodied { body, coordinates, bounds: vec![torque], goal_reward, step_ms, limit }
-    }
-}
+impl Embody for AcrobotSwingUp {
+    const NAME: &'static str = "acrobot-swing-up";
 
-impl Environment for AcrobotSwingUp {
-    fn name(&self) -> &str {
-        "acrobot-swing-up"
-    }
-
-    fn check(&self) -> Result<()> {
-        check_ranges("task", self)?;
-        self.embodied().check()
-    }
-
-    fn observations(&self) -> Vec<(String, f64)> {
-        self.embodied().observations()
-    }
-
-    fn actions(&self) -> Actions {
-        self.embodied().actions()
-    }
-
-    fn limit(&self) -> usize {
+    fn longest(&self) -> usize {
         self.limit
     }
 
     /// The goal within 20 seconds.
-    fn solved(&self) -> f64 {
+    fn solved_from(&self) -> f64 {
         20.0 * self.time_reward + self.goal_reward
     }
 
-    fn start(&self, episodes: Vec<Start>) -> Box<dyn Copies> {
-        self.embodied().start(episodes)
+    fn embodied(&self) -> Embodied {
+        let AcrobotSwingUp { step_ms, torque, time_reward, goal_reward, goal_height, .. } = *self;
+        // No neurons vote, so none are coupled.
+        let body = Arc::new(bodies::Acrobot { torque, time_reward, goal_height, kin: 1.0 });
+        let coordinates = &["angle 1", "angle 2", "velocity 1", "velocity 2"];
+        Embodied { body, coordinates, bounds: vec![torque], goal_reward, step_ms }
     }
 }

@@ -1,7 +1,7 @@
 //! `cartpole-swing-up`: swing a pole up by pushing its cart, and balance it (the life of this name, after Frémaux, Sprekeler &
 //! Gerstner 2013, by trials).
 
-use super::embodied::Embodied;
+use super::embodied::{Embodied, Embody};
 use super::*;
 use crate::bodies;
 use documented::DocumentedFields;
@@ -45,44 +45,23 @@ impl Default for CartPoleSwingUp {
     }
 }
 
-impl CartPoleSwingUp {
-    pub(super) fn embodied(&self) -> Embodied {
-        let CartPoleSwingUp { limit, step_ms, force, upright_reward, crash_reward, balanced_s, in_a_row } = *self;
-        // No neurons vote, so none are coupled.
-        let body = bodies::Cartpole { force, upright_reward, crash_reward, balanced_s, in_a_row, kin: 1.0 };
-        let coordinates = &["x", "angle", "velocity", "angular velocity"];
-        Embodied { body: Arc::new(body), coordinates, bounds: vec![force], goal_reward: 0.0, step_ms, limit }
-    }
-}
+impl Embody for CartPoleSwingUp {
+    const NAME: &'static str = "cartpole-swing-up";
 
-impl Environment for CartPoleSwingUp {
-    fn name(&self) -> &str {
-        "cartpole-swing-up"
-    }
-
-    fn check(&self) -> Result<()> {
-        check_ranges("task", self)?;
-        self.embodied().check()
-    }
-
-    fn observations(&self) -> Vec<(String, f64)> {
-        self.embodied().observations()
-    }
-
-    fn actions(&self) -> Actions {
-        self.embodied().actions()
-    }
-
-    fn limit(&self) -> usize {
+    fn longest(&self) -> usize {
         self.limit
     }
 
     /// Upright for as long as it takes to count as balanced, and horizontal otherwise.
-    fn solved(&self) -> f64 {
+    fn solved_from(&self) -> f64 {
         self.upright_reward * self.balanced_s
     }
 
-    fn start(&self, episodes: Vec<Start>) -> Box<dyn Copies> {
-        self.embodied().start(episodes)
+    fn embodied(&self) -> Embodied {
+        let CartPoleSwingUp { step_ms, force, upright_reward, crash_reward, balanced_s, in_a_row, .. } = *self;
+        // No neurons vote, so none are coupled.
+        let body = bodies::Cartpole { force, upright_reward, crash_reward, balanced_s, in_a_row, kin: 1.0 };
+        let coordinates = &["x", "angle", "velocity", "angular velocity"];
+        Embodied { body: Arc::new(body), coordinates, bounds: vec![force], goal_reward: 0.0, step_ms }
     }
 }

@@ -3,12 +3,72 @@
 
 use super::*;
 use crate::bodies::{Axis, Body};
+use schemars::JsonSchema;
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
+/// The parameters of an environment that is a body.
+pub(crate) trait Embody: JsonSchema + Serialize + Send + Sync + 'static {
+    /// The name of the environment.
+    const NAME: &'static str;
+
+    /// The number of steps after which an episode is truncated.
+    fn longest(&self) -> usize;
+
+    /// The mean return from which the environment counts as solved.
+    fn solved_from(&self) -> f64;
+
+    /// The body, and the rest.
+    fn embodied(&self) -> Embodied;
+}
+
+impl<E: Embody> Environment for E {
+    fn name(&self) -> &str {
+        E::NAME
+    }
+
+    fn check(&self) -> Result<()> {
+        check_ranges("task", self)?;
+        expect(self.longest() >= 1, "task.limit", self.longest(), "at least 1")?;
+        self.embodied().body.check().map_err(|error| error.in_table("world.body", "task"))
+    }
+
+    /// The coordinates; for angles, their cosines and sines.
+    fn observations(&self) -> Vec<(String, f64)> {
+        let Embodied { body, coordinates, .. } = self.embodied();
+        let observed = |(name, axis): (&&str, &Axis)| match axis.period() {
+            Some(_) => vec![(format!("cos {name}"), 1.0), (format!("sin {name}"), 1.0)],
+            None => vec![(name.to_string(), axis.reach())],
+        };
+        coordinates.iter().zip(&body.axes()).flat_map(observed).collect()
+    }
+
+    fn actions(&self) -> Actions {
+        let high = self.embodied().bounds;
+        Actions::Continuous { low: high.iter().map(|most| -most).collect(), high }
+    }
+
+    fn limit(&self) -> usize {
+        self.longest()
+    }
+
+    fn solved(&self) -> f64 {
+        self.solved_from()
+    }
+
+    fn start(&self, episodes: Vec<Start>) -> Box<dyn Copies> {
+        let own = self.embodied();
+        copies(episodes, |mut start| Moving {
+            state: own.body.start(&mut start.rng, start.index),
+            axes: own.body.axes(),
+            own: own.clone(),
+        })
+    }
+}
+
 /// A body, and what episodes need besides.
 #[derive(Clone)]
-pub(super) struct Embodied {
+pub(crate) struct Embodied {
     pub body: Arc<dyn Body>,
     /// The names of its coordinates.
     pub coordinates: &'static [&'static str],
@@ -17,36 +77,6 @@ pub(super) struct Embodied {
     /// The reward of the goal.
     pub goal_reward: f64,
     pub step_ms: f64,
-    pub limit: usize,
-}
-
-impl Embodied {
-    pub fn check(&self) -> Result<()> {
-        expect(self.limit >= 1, "task.limit", self.limit, "at least 1")?;
-        self.body.check().map_err(|error| error.in_table("world.body", "task"))
-    }
-
-    /// The coordinates; for angles, their cosines and sines.
-    pub fn observations(&self) -> Vec<(String, f64)> {
-        let axes = self.body.axes();
-        let of_axis = |(name, axis): (&&str, &Axis)| match axis.period() {
-            Some(_) => vec![(format!("cos {name}"), 1.0), (format!("sin {name}"), 1.0)],
-            None => vec![(name.to_string(), axis.reach())],
-        };
-        self.coordinates.iter().zip(&axes).flat_map(of_axis).collect()
-    }
-
-    pub fn actions(&self) -> Actions {
-        Actions::Continuous { low: self.bounds.iter().map(|most| -most).collect(), high: self.bounds.clone() }
-    }
-
-    pub fn start(&self, episodes: Vec<Start>) -> Box<dyn Copies> {
-        copies(episodes, |mut start| Moving {
-            state: self.body.start(&mut start.rng, start.index),
-            axes: self.body.axes(),
-            own: self.clone(),
-        })
-    }
 }
 
 struct Moving {

@@ -1,7 +1,7 @@
 //! `maze`: find the goal in the middle of a square, from any side of a U-shaped wall around it (the life `maze`, after Frémaux,
 //! Sprekeler & Gerstner 2013, by trials).
 
-use super::embodied::Embodied;
+use super::embodied::{Embodied, Embody};
 use super::*;
 use crate::bodies;
 use documented::DocumentedFields;
@@ -46,43 +46,22 @@ impl Default for Maze {
     }
 }
 
-impl Maze {
-    pub(super) fn embodied(&self) -> Embodied {
-        let Maze { limit, step_ms, speed, goal_reward, wall_reward, bounce, goal_radius } = *self;
-        // Actions are velocities, for which no neurons vote.
-        let body = Arc::new(bodies::Maze { wall_reward, bounce, speed, sharpness: 0.0, goal_radius });
-        Embodied { body, coordinates: &["x", "y"], bounds: vec![speed; 2], goal_reward, step_ms, limit }
-    }
-}
+impl Embody for Maze {
+    const NAME: &'static str = "maze";
 
-impl Environment for Maze {
-    fn name(&self) -> &str {
-        "maze"
-    }
-
-    fn check(&self) -> Result<()> {
-        check_ranges("task", self)?;
-        self.embodied().check()
-    }
-
-    fn observations(&self) -> Vec<(String, f64)> {
-        self.embodied().observations()
-    }
-
-    fn actions(&self) -> Actions {
-        self.embodied().actions()
-    }
-
-    fn limit(&self) -> usize {
+    fn longest(&self) -> usize {
         self.limit
     }
 
     /// Nine of ten goals, without walls.
-    fn solved(&self) -> f64 {
+    fn solved_from(&self) -> f64 {
         0.9 * self.goal_reward
     }
 
-    fn start(&self, episodes: Vec<Start>) -> Box<dyn Copies> {
-        self.embodied().start(episodes)
+    fn embodied(&self) -> Embodied {
+        let Maze { step_ms, speed, goal_reward, wall_reward, bounce, goal_radius, .. } = *self;
+        // Actions are velocities, for which no neurons vote.
+        let body = Arc::new(bodies::Maze { wall_reward, bounce, speed, sharpness: 0.0, goal_radius });
+        Embodied { body, coordinates: &["x", "y"], bounds: vec![speed; 2], goal_reward, step_ms }
     }
 }

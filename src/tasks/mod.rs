@@ -8,7 +8,7 @@
 //!    Declare the file and its struct below.
 //! 2. Add a function to `src/presets/settings.rs` that sets what the task needs: `config.task`, its parameters, and
 //!    everything that differs from the standard network and rule.
-//! 3. Add an entry to `TASKS` in `src/presets/mod.rs` with the task's name, a one-line description, the papers
+//! 3. Add an entry to `TASKS` in `src/presets/tasks.rs` with the task's name, a one-line description, the papers
 //!    it rests on, its usual learning rule, the learning rate of each rule that was tried, and the function and struct
 //!    above.
 //! 4. Give the task small sizes in `tests/it/tasks.rs`, which trains each listed task with each rule.
