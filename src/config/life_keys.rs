@@ -84,15 +84,15 @@ fn names_in(kind: &str, list: &[Value]) -> Vec<String> {
     list.iter().map(name).collect()
 }
 
-/// The table that names the environment of a life.
+/// The table that names the environment of a life, in a life that has one.
 const ENVIRONMENT: [&str; 3] = ["world", "body", "environment"];
 
 /// Groups of keys of which a complete configuration gives only one.
 const CHOICES: [(&str, &[&str]); 2] =
     [("connect", &["density", "in_degree", "out_degree"]), ("weights", &["constant", "uniform", "normal"])];
 
-/// Applies a setting to a table. `swapped` lists the rules and neuron models that replaced others; their parameters
-/// are checked when they are built.
+/// Applies a setting to a table. `swapped` lists the rules and neuron models that replaced others; their parameters, and those of an
+/// environment, are checked when they are built.
 fn apply(table: &mut Table, setting: &Setting, swapped: &mut Vec<String>) -> Result<()> {
     let Setting { key, value, .. } = setting;
     if let (Value::Array(list), "population" | "projection") = (value, &key[..]) {
@@ -109,25 +109,20 @@ fn apply(table: &mut Table, setting: &Setting, swapped: &mut Vec<String>) -> Res
     let last = parts.pop().unwrap_or_default();
     let swaps = match (&parts[..], last) {
         (["projection", _, "rule"], "name") | (["population", _, "neurons"], "model") => value.as_str(),
+        (table, "name")
+            if *table == ENVIRONMENT && known.iter().any(|key| key.starts_with("world.body.environment")) =>
+        {
+            value.as_str()
+        }
         _ => None,
     };
     if let Some(name) = swaps {
-        // A projection gets another rule, or a population another neuron model, with its own defaults.
+        // A projection gets another rule, a population another neuron model, or a life another environment, with its own defaults.
         let owners = table.get_mut(parts[0]).and_then(|all| all.get_mut(parts[1])).and_then(Value::as_table_mut);
         let own = owners.ok_or_else(unknown)?.entry(parts[2]).or_insert_with(|| Value::Table(Table::new()));
         if own.get(last).and_then(Value::as_str) != Some(name) {
             *own = Value::Table(Table::from_iter([(last.to_string(), name.into())]));
             swapped.push(parts.join("."));
-        }
-        return Ok(());
-    }
-    if parts[..] == ENVIRONMENT && last == "name" {
-        // Another environment, with its own defaults.
-        let body = table.get_mut("world").and_then(|world| world.get_mut("body")).and_then(Value::as_table_mut);
-        let own =
-            body.and_then(|body| body.get_mut("environment")).and_then(Value::as_table_mut).ok_or_else(unknown)?;
-        if own.get(last) != Some(value) {
-            *own = Table::from_iter([(last.to_string(), value.clone())]);
         }
         return Ok(());
     }
@@ -145,18 +140,17 @@ fn apply(table: &mut Table, setting: &Setting, swapped: &mut Vec<String>) -> Res
         group.insert(last.into(), value);
         return Ok(());
     }
-    if swapped.contains(&parts.join(".")) {
-        group.insert(last.into(), value.as_integer().map_or(value.clone(), |n| Value::Float(n as f64)));
-        return Ok(());
-    }
     let is_optional = match (&parts[..], last, value) {
         (["projection", _], "own_spike_resets", Value::Boolean(_)) => true,
         (["world", "body"], "success_return", Value::Float(_) | Value::Integer(_)) => group.contains_key("environment"),
-        // They are checked when the environment is built.
         _ => parts[..] == ENVIRONMENT,
     };
     if is_optional {
         group.insert(last.into(), value.clone());
+        return Ok(());
+    }
+    if swapped.contains(&parts.join(".")) {
+        group.insert(last.into(), value.as_integer().map_or(value.clone(), |n| Value::Float(n as f64)));
         return Ok(());
     }
     let example = group.get(last).ok_or_else(unknown)?;

@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn shuffled_modulators_go_to_any_trial_equally_often() {
-        let of = |first: u64, shuffle: bool| {
+        let baseline = |first: u64, shuffle: bool| {
             let config = RewardConfig { shuffle: Some(shuffle), ..RewardConfig::default() };
             RewardBaseline::with(&config, (1, first), 3, 4)
         };
@@ -139,7 +139,7 @@ mod tests {
         let factors = |baseline: &RewardBaseline, network, before| {
             baseline.trial_factors(Credit::Trial, network, &costs, &[0; 3], before)
         };
-        let (plain, shuffled) = (of(5, false), of(5, true));
+        let (plain, shuffled) = (baseline(5, false), baseline(5, true));
         let given = factors(&plain, 0, 0);
         let mut went = [[0; 3]; 3];
         for batch in 0..3000 {
@@ -151,7 +151,7 @@ mod tests {
         // Each of nine counts is binomial with mean 1000 and standard deviation 26.
         assert!(went.iter().flatten().all(|count| (900..1100).contains(count)), "{went:?}");
         // A network's permutations are its own: they depend on its index.
-        assert_eq!(factors(&of(6, true), 0, 3), factors(&shuffled, 1, 3));
+        assert_eq!(factors(&baseline(6, true), 0, 3), factors(&shuffled, 1, 3));
         assert!((0..9).any(|batch| factors(&shuffled, 1, batch) != factors(&shuffled, 0, batch)));
     }
 

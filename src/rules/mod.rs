@@ -49,7 +49,7 @@ use running_mean::RunningMean;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// A learning rule for `w_rec`, with its parameters.
 pub trait LearningRule: Send + Sync {
@@ -280,11 +280,13 @@ impl RuleInfo {
 
 /// The parameters of all rules, as optional keys of a configuration. Only those of the selected rule are used.
 pub(crate) fn optional_keys() -> Vec<(String, toml::Value)> {
-    let unset = |rule: &RuleInfo| (rule.keys)().into_iter().filter_map(|key| Some((key.example()?, key.name)));
-    let of = |rule: &RuleInfo| {
-        unset(rule).map(|(example, key)| (key, example)).chain((rule.parameters)()).collect::<Vec<_>>()
-    };
-    RULES.iter().flat_map(of).map(|(key, value)| (format!("rule.{key}"), value)).collect()
+    static ALL: LazyLock<Vec<(String, toml::Value)>> = LazyLock::new(|| {
+        let unset = RULES.iter().flat_map(|rule| (rule.keys)()).filter_map(|key| Some((key.example()?, key.name)));
+        let set = RULES.iter().flat_map(|rule| (rule.parameters)());
+        let all = set.chain(unset.map(|(example, key)| (key, example)));
+        all.map(|(key, value)| (format!("rule.{key}"), value)).collect()
+    });
+    ALL.clone()
 }
 
 /// A rule's parameters as keys of the table `rule`.

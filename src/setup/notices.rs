@@ -7,8 +7,8 @@ use crate::presets::find_task;
 use crate::rules::{find_rule, Source};
 
 impl Setup {
-    /// What a user should know of a run before it starts: that the learning rate of `w_rec` was chosen for another rule or task, or
-    /// that `w_rec` cannot change.
+    /// Notices for the user before a run starts: the learning rate of `w_rec` was chosen for another rule or task, or `w_rec` cannot
+    /// change.
     pub fn notices(&self) -> Vec<String> {
         self.borrowed_rate().into_iter().chain(self.void_eligibility()).collect()
     }

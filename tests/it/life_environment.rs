@@ -42,9 +42,10 @@ fn an_episode_is_that_of_the_environment() {
                     state.world["body"].as_array().unwrap().iter().filter_map(|n| n.as_f64()).collect();
                 let [index, waited, actions @ ..] = &numbers[..] else { panic!("{numbers:?}") };
                 assert_eq!((*index, *waited), (row.figures[0] - 1.0, 0.0));
-                let of = |trial| stream(1, row.network, trial, Phase::Train, Purpose::Task);
+                let numbers = |trial| stream(1, row.network, trial, Phase::Train, Purpose::Task);
                 let index = *index as u64;
-                let mut copies = environment.start(vec![Start { index, rng: of(index), shared: of(u64::MAX) }]);
+                let mut copies =
+                    environment.start(vec![Start { index, rng: numbers(index), shared: numbers(u64::MAX) }]);
                 let rewards: Vec<f64> = actions.iter().map(|action| copies.step(0, &[*action]).reward).collect();
                 let [seconds, reached, .., returned] = row.figures[1..] else { panic!("{row:?}") };
                 assert_eq!(returned, rewards.iter().sum::<f64>());

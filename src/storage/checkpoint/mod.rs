@@ -5,7 +5,7 @@ mod read;
 use super::envelope;
 use crate::config::Config;
 use crate::error::{At, Result};
-use crate::files::write_keeping;
+use crate::files::write_atomically;
 use crate::setup::Setup;
 use crate::training::{Checkpoint, Criterion, Frozen, Plastic, StageProgress, FORMAT, METADATA_KEY, WINDOW};
 use candle_core::{DType, Device, Tensor};
@@ -117,13 +117,7 @@ impl Checkpoint {
     /// [`Error::Io`](crate::Error::Io) if it cannot be written; otherwise as [`Checkpoint::to_bytes`]. On failure, `path` keeps its
     /// previous contents.
     pub fn write(&self, path: &Path) -> Result<()> {
-        self.write_keeping(path, 0)
-    }
-
-    /// As [`Checkpoint::write`], keeping the last `keep` files that were at `path` as `checkpoint.1.safetensors`,
-    /// `checkpoint.2.safetensors` and so on, the newest first.
-    pub(super) fn write_keeping(&self, path: &Path, keep: u64) -> Result<()> {
         let bytes = self.to_bytes().at(format!("preparing {}", path.display()))?;
-        write_keeping(path, &bytes, keep)
+        write_atomically(path, &bytes)
     }
 }

@@ -59,8 +59,8 @@ impl Surroundings {
 
     /// Starts episode number `index`, as in training by trials.
     fn begin(&self, index: u64) {
-        let of = |episode| stream(self.seed, self.network, episode, Phase::Train, Purpose::Task);
-        let copies = self.environment.start(vec![Start { index, rng: of(index), shared: of(u64::MAX) }]);
+        let numbers = |episode| stream(self.seed, self.network, episode, Phase::Train, Purpose::Task);
+        let copies = self.environment.start(vec![Start { index, rng: numbers(index), shared: numbers(u64::MAX) }]);
         let mut observation = vec![0.0; self.environment.observations().len()];
         copies.observe(0, &mut observation);
         let episode = Episode { copies, observation, returned: 0.0, correct: None };
