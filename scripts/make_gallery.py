@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws the pictures of docs/gallery.md and writes the page: every task's trials, every life, every analysis.
+"""Draws the pictures of docs/gallery.md and writes the page: trials of tasks, lives, every analysis.
 
     cargo build --release && python3 scripts/make_gallery.py [NAME ...]
 
@@ -101,8 +101,9 @@ def page() -> str:
         elif name:
             described[name] += f" {line.strip()}"
     text = (
-        "# Gallery\n\nThis page shows trials of every task after training, some lives, and every analysis, each with the command "
-        "that drew it. `scripts/make_gallery.py` writes the page. Runs are just long enough to show what is learnt; "
+        "# Gallery\n\nThis page shows trials of the tasks after training (not of `maze` and the swing-ups, which repeat lives), "
+        "some lives, and every analysis, each with the command that drew it. `scripts/make_gallery.py` writes the page. "
+        "Runs are just long enough to show what is learnt; "
         "[results.md](results.md) has the figures of full runs.\n"
     )
     for title, command, runs in (("Tasks", "train", TRAINED), ("Lives", "live", LIVED)):
