@@ -5,7 +5,8 @@
 //! of steps (truncated). An environment does not depend on networks; [`crate::Episodes`] take place in one.
 //!
 //! To add one, write a file with its parameters and its [`Environment`], and a type for one copy of it with its
-//! [`Instance`], and add it to `NAMED` in `registry.rs`; then a preset (`src/presets/tasks.rs`, `episodes.rs`). `examples/custom_world.rs` keeps one outside this crate.
+//! [`Instance`], and add it to `NAMED` in `registry.rs`; then a preset (`src/presets/tasks.rs`, `episodes.rs`).
+//! `examples/custom_world.rs` keeps one outside this crate.
 
 mod acrobot;
 mod acrobot_swing_up;
