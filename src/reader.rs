@@ -4,10 +4,12 @@
 use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::held::real;
 use crate::text::{bytes as in_bytes, shown};
+use candle_core::npy::NpzTensors;
 use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Metadata, TensorView};
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fmt::{Debug, Display};
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -57,6 +59,38 @@ pub(crate) fn sha256_of(path: &Path) -> Result<String> {
 /// The SHA-256 of a file's contents, in hexadecimal digits.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A file's `bytes` in safetensors' format; an archive of NumPy's arrays, `NAME.npz`, is converted. Arrays must be in C order.
+///
+/// # Errors
+/// [`Error::Content`] if the archive is damaged or an array has a type that tensors do not have.
+pub(crate) fn as_safetensors(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>> {
+    /// The most that an archive can shrink its contents.
+    const DEFLATE: u64 = 1032;
+    if !is_npz(path) {
+        return Ok(bytes);
+    }
+    let converted = || -> Result<Vec<u8>> {
+        let archive = NpzTensors::new(real(path))?;
+        let most = (bytes.len() as u64).saturating_mul(DEFLATE);
+        let mut tensors = BTreeMap::new();
+        for name in archive.names() {
+            // An array's header can claim any size.
+            let (shape, dtype) = archive.get_shape_and_dtype(name)?;
+            let size =
+                shape.dims().iter().try_fold(dtype.size_in_bytes() as u64, |size, dim| size.checked_mul(*dim as u64));
+            ensure!(size.is_some_and(|size| size <= most), Content, "array `{}` is larger than the file", shown(name));
+            tensors.extend(archive.get(name)?.map(|tensor| (name, tensor)));
+        }
+        safetensors::serialize(tensors, None).map_err(damaged)
+    };
+    converted().at("not an archive of NumPy arrays").at_path(path)
+}
+
+/// Whether a file is an archive of NumPy's arrays, by its name.
+pub(crate) fn is_npz(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"))
 }
 
 /// A parsed safetensors file.

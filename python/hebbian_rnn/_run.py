@@ -120,6 +120,20 @@ class Run:
         arrays = {name: floats(name, array) for name, array in given.items() if array is not None}
         return self._native.simulate(arrays, list(record), seed)
 
+    def record(
+        self, trials: int, *, types: Sequence[str] = (), record: Sequence[str] = ("rates",), seed: int | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """Runs fresh trials, or episodes, of the networks' own task, with frozen weights and without perturbation.
+
+        `types`: only trials of these types, by name. `record` can contain "rates" and "activations". Returns, for S networks, B
+        trials and T steps, `inputs` [S, B, T, n_in], `outputs` [S, B, T, n_out], the recorded arrays [S, B, T, N], `type` [S, B],
+        an index into `types`, `steps` [S, B], after which a trial has ended, and `correct` [S, B]. Of a task: `targets`
+        [S, B, T, n_out], `mask` [S, B, T] (1 where outputs are scored), `error` [S, B] and its labels. Of an environment with E
+        steps: `observations` and `actions` [S, B, E, ...], `rewards` and a critic's `values` [S, B, E], and `terminated` [S, B].
+        """
+        arrays, names = self._native.record(trials, list(types), list(record), seed)
+        return {**arrays, "types": np.array(names)}
+
     def save(self, path: str | os.PathLike[str], force: bool = False) -> Run:
         """Writes a checkpoint if `path` ends in .safetensors, else a run's folder, and returns the saved run.
 

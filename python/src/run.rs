@@ -5,11 +5,11 @@ use crate::tasks::OwnTask;
 use crate::training::Training;
 use crate::values::{array, columns, object, safetensors, settings};
 use hebbian_rnn::analysis::{find_analysis, Options, Subject};
-use hebbian_rnn::candle_core::Device;
+use hebbian_rnn::candle_core::{Device, Tensor};
 use hebbian_rnn::device::parse_devices;
 use hebbian_rnn::engine::Record;
 use hebbian_rnn::report::{LearningCurve, RunReport};
-use hebbian_rnn::runs::parse_inputs;
+use hebbian_rnn::runs::{parse_inputs, record_trials, RecordOptions};
 use hebbian_rnn::storage::{read_metrics, METRICS_FILE};
 use hebbian_rnn::{
     evaluate, open_devices, simulate, Checkpoint, Error, Integrity, NetworkReport, Own, Process, Run as KeptRun,
@@ -17,6 +17,7 @@ use hebbian_rnn::{
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Trained networks, with the record of their training.
@@ -156,27 +157,28 @@ impl Run {
         seed: Option<u64>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let bytes = safetensors(inputs)?;
-        let mut kept = Record::default();
-        for name in record {
-            match &*name {
-                "rates" => kept.rates = true,
-                "activations" => kept.activations = true,
-                "trace" => kept.fast_weights = true,
-                _ => {
-                    let known = ["rates", "activations", "trace"].map(String::from).to_vec();
-                    return Err(Error::Unknown { kind: "thing to record", found: name, known }).or_raise();
-                }
-            }
-        }
+        let kept = recorded(record).or_raise()?;
         let results = apart(py, || {
             let inputs = parse_inputs(&bytes, &self.checkpoint, &Device::Cpu)?;
             simulate(&self.checkpoint, inputs, kept, self.seed(seed))
         })?;
-        let arrays = PyDict::new(py);
-        for (name, tensor) in results {
-            arrays.set_item(name, array(py, &tensor)?)?;
-        }
-        Ok(arrays)
+        arrays(py, results)
+    }
+
+    /// Fresh trials of the networks' own task: arrays, and the names of the trial types.
+    #[pyo3(signature = (trials, types, record, seed))]
+    fn record<'py>(
+        &self,
+        py: Python<'py>,
+        trials: usize,
+        types: Vec<String>,
+        record: Vec<String>,
+        seed: Option<u64>,
+    ) -> PyResult<(Bound<'py, PyDict>, Vec<String>)> {
+        let record = recorded(record).or_raise()?;
+        let options = RecordOptions { trials, types, record, seed: self.seed(seed) };
+        let recording = apart(py, || record_trials(&self.checkpoint, &options))?;
+        Ok((arrays(py, recording.tensors)?, self.checkpoint.setup.task().trial_types()))
     }
 
     /// Writes a checkpoint if the name ends in .safetensors, else a run's folder.
@@ -279,4 +281,30 @@ impl Run {
         let [several, each] = if networks == 1 { ["", ""] } else { ["s", " each"] };
         format!("{task} with {rule}, {networks} network{several} of {neurons} neurons after {trials} trials{each}")
     }
+}
+
+/// The quantities called by these names.
+fn recorded(names: Vec<String>) -> Result<Record, Error> {
+    let mut record = Record::default();
+    for name in names {
+        match &*name {
+            "rates" => record.rates = true,
+            "activations" => record.activations = true,
+            "trace" => record.fast_weights = true,
+            _ => {
+                let known = ["rates", "activations", "trace"].map(String::from).to_vec();
+                return Err(Error::Unknown { kind: "thing to record", found: name, known });
+            }
+        }
+    }
+    Ok(record)
+}
+
+/// Tensors as arrays, by name.
+fn arrays(py: Python<'_>, tensors: BTreeMap<String, Tensor>) -> PyResult<Bound<'_, PyDict>> {
+    let arrays = PyDict::new(py);
+    for (name, tensor) in tensors {
+        arrays.set_item(name, array(py, &tensor)?)?;
+    }
+    Ok(arrays)
 }

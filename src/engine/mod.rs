@@ -27,6 +27,7 @@ pub(crate) mod memory;
 mod product;
 pub(crate) mod reference;
 mod refusal;
+mod replay;
 mod rollout;
 mod tiles;
 
@@ -41,6 +42,7 @@ pub use memory::{automatic_batch, check_memory, Part};
 pub use product::Product;
 pub(crate) use product::{product, Strides};
 pub use refusal::{Concern, Refusal};
+pub(crate) use replay::replayed;
 
 use crate::error::Result;
 use crate::setup::Setup;

@@ -7,6 +7,9 @@ use crate::rules::SynapseRuleInfo;
 use crate::worlds::{LifeInfo, LIVES};
 use toml::{Table, Value};
 
+/// The kind of name, in [`Error::Unknown`], of a rule that a life cannot have.
+pub(crate) const RULE_OF_A_LIFE: &str = "rule for this life";
+
 const STANDARD: &str = r#"
 [life]
 networks = 4
@@ -60,7 +63,7 @@ impl LifeInfo {
         // Without plasticity, the network is that of the usual rule.
         let plastic = if rule == "none" { self.rules[0] } else { rule };
         if !self.rules.contains(&plastic) {
-            return Err(Error::unknown("rule for this life", rule, self.rules.iter().copied().chain(["none"])));
+            return Err(Error::unknown(RULE_OF_A_LIFE, rule, self.rules.iter().copied().chain(["none"])));
         }
         let info = SynapseRuleInfo::find(plastic)?;
         let mut table: Table = format!("{STANDARD}{}", self.preset)

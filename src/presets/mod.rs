@@ -13,6 +13,7 @@ mod tasks;
 
 pub use crate::worlds::{LifeInfo, LIVES};
 pub use lives::find_life;
+pub(crate) use lives::RULE_OF_A_LIFE;
 pub(crate) use meanings::{commented, commented_life};
 pub(crate) use registry::{named_by_lives, named_by_runs, Named};
 pub(crate) use resolve::optional_parameters;

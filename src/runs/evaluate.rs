@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::random::Phase;
 use crate::rules::RewardBaseline;
 use crate::setup::Setup;
-use crate::tasks::{Problem, Trajectory};
+use crate::tasks::{Problem, Trajectory, TrialShape};
 use crate::training::{judge, Checkpoint, Frozen};
 use serde::Serialize;
 
@@ -166,7 +166,7 @@ pub fn draw_fresh(setup: &Setup, first: u64, trials_each: usize, seed: u64) -> R
 }
 
 /// As [`draw_fresh`], for networks with an age of `age` trials, since environments can change with age.
-fn draw(setup: &Setup, first_trial: u64, trials_each: usize, (seed, age): (u64, u64)) -> Result<TrialBatch> {
+pub(super) fn draw(setup: &Setup, first_trial: u64, trials_each: usize, (seed, age): (u64, u64)) -> Result<TrialBatch> {
     TrialBatch::draw(setup, Draw { seed, phase: Phase::Evaluate, first_trial, trials_each, age, explore: false })
 }
 
@@ -203,13 +203,18 @@ impl<'a> FrozenNetworks<'a> {
     /// # Errors
     /// [`crate::Error::Tensors`] or [`crate::Error::Device`] if the device fails.
     pub fn run(&mut self, batch: &TrialBatch, record: Record) -> Result<Episode> {
+        self.run_shaped(self.checkpoint.setup.shape(), batch, record)
+    }
+
+    /// As [`FrozenNetworks::run`], for trials of another shape.
+    pub(super) fn run_shaped(&mut self, shape: TrialShape, batch: &TrialBatch, record: Record) -> Result<Episode> {
         let Checkpoint { setup, plastic, .. } = self.checkpoint;
         // Persistent fast weights belong to a trial's place in the batch; only a batch of the size used in training
         // continues them.
         let continues = batch.trials_each == setup.config.train.batch;
         let ensemble = Ensemble {
             setup,
-            shape: setup.shape(),
+            shape,
             weights: &plastic.weights,
             baseline: &self.baseline,
             trials: self.checkpoint.trials(),

@@ -3,6 +3,7 @@
 mod evaluate;
 mod explain;
 mod parity;
+mod record;
 mod schema;
 mod simulate;
 mod simulate_life;
@@ -11,6 +12,7 @@ mod throughput;
 pub use evaluate::{by_type, draw_fresh, evaluate, name_trials, run_fresh, FrozenNetworks, Returns, Score, TypeScore};
 pub use explain::{explain, reference};
 pub use parity::{compare_engines, Comparison};
+pub use record::{record_trials, write_tensors, RecordOptions, Recording};
 pub use schema::{config_schema, life_schema};
 pub use simulate::{parse_inputs, read_inputs, simulate, Inputs};
 pub use simulate_life::{simulate_life, watched_neurons, LifeActivity};

@@ -1,11 +1,12 @@
 //! Runs a checkpoint's networks on the user's inputs from a safetensors file.
 
+use super::record::RECORDED;
 use crate::config::ModulatorSource;
 use crate::engine::memory::check_forward;
 use crate::engine::{choose, initial_activation, Ensemble, Exact, Record, TrialBatch};
-use crate::error::{bail, ensure, At, Doing, Error, Result};
+use crate::error::{bail, ensure, At, Error, Result};
 use crate::model::FastWeights;
-use crate::reader::TensorFile;
+use crate::reader::{as_safetensors, read, TensorFile};
 use crate::rules::RewardBaseline;
 use crate::tasks::{ErrorMeasure, TrialShape};
 use crate::text::shown;
@@ -27,17 +28,18 @@ pub struct Inputs {
     pub hebbian_trace: Option<Tensor>,
 }
 
-/// Reads the inputs for `checkpoint` from a safetensors file.
+/// Reads the inputs for `checkpoint` from a safetensors file, or from an archive of NumPy's arrays with these names, `.npz`.
 ///
 /// `inputs` is `[S, B, T, n_in]`. Optional are `modulator` `[S, B, T]`, the m(t) of the fast weights; `x` `[S, B, N]`,
 /// the initial activations; and `hebbian_trace` `[S, B, N, N]`, the initial fast weights. Each can omit S; it is then
 /// the same for every network. A task file works too: its targets, mask and types are ignored. Old files had time as the
-/// first dimension; such a file has `order` = `time-first` in its metadata.
+/// first dimension; such a file has `order` = `time-first` in its metadata. Of a [`Recording`](super::Recording), everything else is
+/// ignored.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read; otherwise as [`parse_inputs`], with the file's path.
 pub fn read_inputs(path: &Path, checkpoint: &Checkpoint, device: &Device) -> Result<Inputs> {
-    let bytes = std::fs::read(path).doing("reading", path)?;
+    let bytes = as_safetensors(path, read(path)?)?;
     parse_inputs(&bytes, checkpoint, device).at_path(path)
 }
 
@@ -48,7 +50,8 @@ pub fn read_inputs(path: &Path, checkpoint: &Checkpoint, device: &Device) -> Res
 /// is missing or does not fit the networks; [`Error::Memory`] if the trials would not fit into memory.
 pub fn parse_inputs(bytes: &[u8], checkpoint: &Checkpoint, device: &Device) -> Result<Inputs> {
     let file = TensorFile::parse(bytes)?;
-    file.only(&["inputs", "modulator", "x", "hebbian_trace", "targets", "mask", "type", "steps", "label.…"])?;
+    let used = ["inputs", "modulator", "x", "hebbian_trace"];
+    file.only(&[&used[..], &["targets", "mask", "type", "steps", "label.…"], &RECORDED].concat())?;
     let time_first = match file.metadata_text("order") {
         None | Some("trials-first") => false,
         Some("time-first") => true,
@@ -133,7 +136,7 @@ pub fn simulate(
     inputs: Inputs,
     record: Record,
     seed: u64,
-) -> Result<BTreeMap<&'static str, Tensor>> {
+) -> Result<BTreeMap<String, Tensor>> {
     let Checkpoint { setup, plastic, .. } = checkpoint;
     let (config, device) = (&setup.config, plastic.weights.w_rec.device());
     let (s, b, t, _) = inputs.inputs.dims4()?;
@@ -160,14 +163,15 @@ pub fn simulate(
     let ensemble = Ensemble { setup, shape, weights: &plastic.weights, baseline: &baseline, trials: 0, fast_weights };
     let episode = choose(setup, device, false)?.run(&ensemble, &batch, false, record)?;
 
-    let mut results = BTreeMap::from([("outputs", episode.outputs.contiguous()?)]);
+    let mut results = BTreeMap::from([("outputs".to_string(), episode.outputs.contiguous()?)]);
     for (name, recorded) in [("rates", episode.rates), ("activations", episode.activations)] {
-        results.extend(recorded.map(|tensor| tensor.contiguous().map(|tensor| (name, tensor))).transpose()?);
+        results
+            .extend(recorded.map(|tensor| tensor.contiguous().map(|tensor| (name.to_string(), tensor))).transpose()?);
     }
     if record.fast_weights {
         let none = "--record trace: these networks have no Hebbian trace (trace.stage is `none`)";
         let last = episode.fast_weights.ok_or_else(|| Error::Usage(none.into()))?;
-        results.insert("hebbian_trace", last.h);
+        results.insert("hebbian_trace".into(), last.h);
     }
     Ok(results)
 }

@@ -1,7 +1,6 @@
 //! Collects the results of finished jobs: one run for each setting, and one table of all networks.
 
 use super::scores::{Outcome, Scores};
-use super::subject::Subject;
 use super::table::refuse_links;
 use super::{job_numbers, Job, JobState, Sweep, RESULTS_FILE};
 use crate::error::{ensure, Doing, Error, Result};
@@ -25,7 +24,7 @@ pub struct Collected {
     /// The settings whose jobs are finished, the best first: by the number of networks that reached the criterion or have learnt, then
     /// by the fewest trials to criterion (median), then by the best measured value (median).
     pub settings: Vec<SettingResult>,
-    /// Whether its networks are lives, which have learnt or not, and have no number of trials to criterion.
+    /// Whether all its networks are lives, which have learnt or not, and have no number of trials to criterion.
     pub lives: bool,
     /// Settings without a merged run, with the reason.
     pub apart: Vec<(usize, String)>,
@@ -64,7 +63,7 @@ impl Collected {
         if self.settings.iter().all(|result| result.measure == first) {
             return first;
         }
-        "error or return"
+        "error, return or figure"
     }
 }
 
@@ -155,7 +154,6 @@ impl Sweep {
             job_numbers(&missing),
             self.folder().display()
         );
-        let subject = self.subject(self.job(1)?)?;
         // Most of the time is spent waiting for the disk, so several threads wait at once.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(WORKERS).build().map_err(std::io::Error::other);
         let pool = pool.doing("starting threads for", self.folder())?;
@@ -172,48 +170,56 @@ impl Sweep {
         std::fs::create_dir_all(&runs).doing("creating the folder", &runs)?;
         refuse_links_in(&runs)?;
         self.clear(&runs)?;
-        let lives = matches!(subject, Subject::Life(_));
-        let mut found = Collected { lives, settings: Vec::new(), apart: Vec::new(), unchecked };
+        let mut found = Collected { lives: true, settings: Vec::new(), apart: Vec::new(), unchecked };
         let mut complete = Vec::new();
         let path = self.folder().join(RESULTS_FILE);
         write_through(&path, |file| {
             let csv_error =
                 |error: csv::Error| Error::Io { doing: "writing", path: path.clone(), source: error.into() };
             let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(BufWriter::new(file));
-            let mut header = None;
+            let mut columns = Vec::new();
+            for jobs in &ready {
+                for name in &self.scores(&jobs[0], &self.subject(&jobs[0])?)?.columns {
+                    if !columns.iter().any(|column| column == name) {
+                        columns.push(name.to_string());
+                    }
+                }
+            }
+            let keys = std::iter::once("setting").chain(self.keys().iter().map(String::as_str));
+            csv.write_record(keys.chain(columns.iter().map(String::as_str))).map_err(csv_error)?;
             for jobs in ready {
+                let subject = self.subject(&jobs[0])?;
                 let parts = jobs.iter().map(|job| self.scores(job, &subject)).collect::<Result<Vec<_>>>()?;
-                let (setting, values) = (jobs[0].setting.to_string(), &jobs[0].values);
-                for part in &parts {
-                    if header.is_none() {
-                        let keys = std::iter::once("setting").chain(self.keys().iter().map(String::as_str));
-                        csv.write_record(keys.chain(&part.columns)).map_err(csv_error)?;
-                    }
-                    let columns = header.get_or_insert_with(|| part.columns.clone());
-                    ensure!(
-                        *columns == part.columns,
-                        Content,
-                        "the tables of two jobs have different columns: they were written by different versions of the program"
-                    );
-                    for outcome in &part.outcomes {
-                        let own = std::iter::once(&setting[..]).chain(values.iter().map(String::as_str));
-                        csv.write_record(own.chain(&outcome.cells)).map_err(csv_error)?;
-                    }
+                ensure!(
+                    parts.iter().all(|part| part.columns == parts[0].columns),
+                    Content,
+                    "the tables of two jobs have different columns: they were written by different versions of the program"
+                );
+                let places: Vec<Option<usize>> =
+                    columns.iter().map(|name| parts[0].columns.iter().position(|column| column == name)).collect();
+                for outcome in parts.iter().flat_map(|part| &part.outcomes) {
+                    let cell = |place: &Option<usize>| place.map_or("", |place| &outcome.cells[place]);
+                    let setting = std::iter::once(jobs[0].setting.to_string());
+                    let row = setting.chain(jobs[0].values.iter().cloned());
+                    csv.write_record(row.chain(places.iter().map(|place| cell(place).to_string())))
+                        .map_err(csv_error)?;
                 }
                 let mut updates = parts.iter().flat_map(|part| part.outcomes.iter().map(|outcome| outcome.updates));
                 let first = updates.next();
-                complete.push((jobs, updates.all(|other| Some(other) == first)));
+                let lives = parts[0].lives;
+                found.lives &= lives;
+                complete.push((jobs, updates.all(|other| Some(other) == first), lives));
                 found.settings.push(SettingResult::of(jobs, &parts));
             }
             csv.flush().doing("writing", &path)?;
             csv.into_inner().map_err(|error| csv_error(error.into_error().into()))?.flush().doing("writing", &path)
         })?;
         pool.install(|| {
-            complete.par_iter().filter(|(_, even)| *even).try_for_each(|(jobs, _)| self.merge(jobs, lives))
+            complete.par_iter().filter(|(_, even, _)| *even).try_for_each(|(jobs, _, lives)| self.merge(jobs, *lives))
         })?;
-        let apart = complete.iter().filter(|(_, even)| !even);
+        let apart = complete.iter().filter(|(_, even, _)| !even);
         const WHY: &str = "every network of a job diverged, so it ended earlier than the others";
-        found.apart = apart.map(|(jobs, _)| (jobs[0].setting, WHY.to_string())).collect();
+        found.apart = apart.map(|(jobs, _, _)| (jobs[0].setting, WHY.to_string())).collect();
         found.settings.sort_by(SettingResult::compare);
         Ok(found)
     }

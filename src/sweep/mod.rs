@@ -36,6 +36,8 @@ pub const PLAN_FILE: &str = "plan.tsv";
 pub const RESULTS_FILE: &str = "results.csv";
 /// The name of the description in a sweep's folder.
 const SWEEP_FILE: &str = "sweep.toml";
+/// The name of the list of settings that were left out of the plan, in a sweep's folder.
+pub const LEFT_OUT_FILE: &str = "left_out.txt";
 /// The files that [`Sweep::draw`] writes.
 const PICTURES: [&str; 5] =
     ["learning_curves.png", "learning_curves.svg", "settings.png", "settings.svg", crate::storage::REPORT_FILE];

@@ -3,10 +3,11 @@
 use super::draws::Distribution;
 use super::subject::{shown, Subject};
 use super::table::{planned, refuse_links, table};
-use super::{Job, Sweep, LARGEST_TOML, PLAN_FILE, SWEEP_FILE};
+use super::{Job, Sweep, LARGEST_TOML, LEFT_OUT_FILE, PLAN_FILE, SWEEP_FILE};
 use crate::config::{NetworkRange, Setting};
 use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::files::{refuse_link, remove_unfinished, write_atomically};
+use crate::presets::RULE_OF_A_LIFE;
 use crate::reader::{read_text, sha256};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -26,7 +27,7 @@ pub struct SweepPlan {
     /// The task; settings may name it instead, as `task.name`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
-    /// The life, instead of a task. Its rule is given as `rule.name`.
+    /// The life, instead of a task; settings may name it instead, as `world.name`. Its rule is given as `rule.name`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub life: Option<String>,
     /// The networks of each setting: a count, or a range `A..B`.
@@ -34,6 +35,10 @@ pub struct SweepPlan {
     /// The largest number of networks in a job; by default, all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub networks_per_job: Option<u64>,
+    /// Leaves out the settings that are impossible, such as a rule that a task or life cannot have, instead of refusing the sweep.
+    /// Unknown keys, names and values out of range are refused all the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leave_out_impossible: bool,
     /// Values shared by all settings.
     #[serde(default)]
     pub set: Table,
@@ -67,6 +72,7 @@ impl SweepPlan {
             life: None,
             networks,
             networks_per_job: None,
+            leave_out_impossible: false,
             set: Table::new(),
             grid: Table::new(),
             list: Vec::new(),
@@ -188,38 +194,67 @@ impl SweepPlan {
         keys.collect()
     }
 
-    /// The complete configuration of each setting, with all networks.
+    /// The complete configuration of a setting with these `values`, with all networks.
     ///
     /// # Errors
-    /// As [`Subject::resolve`], with the values of the setting that fails.
-    fn configurations(&self, settings: &[Vec<Setting>]) -> Result<Vec<Subject>> {
-        let common = Setting::from_table(&self.set, "set");
+    /// As [`Subject::resolve`].
+    fn configuration(&self, values: &[Setting]) -> Result<Subject> {
+        let settings = [&Setting::from_table(&self.set, "set"), values].concat();
+        let subject = Subject::resolve(self.task.as_deref(), self.life.as_deref(), settings, self.networks)?;
         let cut = self.networks_per_job.is_some_and(|most| most < self.networks.count() as u64);
-        let configuration = |values: &Vec<Setting>| -> Result<Subject> {
-            let settings = [&common[..], values].concat();
-            let subject = Subject::resolve(self.task.as_deref(), self.life.as_deref(), settings, self.networks)?;
-            let stops = matches!(&subject, Subject::Task(config) if config.train.until_criterion);
-            ensure!(
-                !(cut && stops),
-                Usage,
-                "train.until_criterion stops a job once all its networks have reached the criterion, so the results would depend on \
-                 networks_per_job; leave out one of them"
-            );
-            Ok(subject)
-        };
-        settings.iter().map(|values| configuration(values).at(described(values))).collect()
+        let stops = matches!(&subject, Subject::Task(config) if config.train.until_criterion);
+        ensure!(
+            !(cut && stops),
+            Usage,
+            "train.until_criterion stops a job once all its networks have reached the criterion, so the results would depend on \
+             networks_per_job; leave out one of them"
+        );
+        Ok(subject)
     }
 
-    /// Plans the sweep in `folder`, before anything runs: checks every setting, and writes `sweep.toml`, `settings/K.toml` and, last,
-    /// `plan.tsv`. If the same plan is already there, nothing is written.
+    /// Whether the parts of a setting do not go together; otherwise a key, a name or a value that the plan gives is wrong.
+    fn is_impossible(&self, values: &[Setting], why: &Error) -> bool {
+        match why {
+            Error::Usage(_) | Error::Unknown { kind: RULE_OF_A_LIFE, .. } => true,
+            Error::Setting { key, .. } => {
+                let common = Setting::from_table(&self.set, "set");
+                !values.iter().chain(&common).any(|given| given.key == *key)
+            }
+            _ => false,
+        }
+    }
+
+    /// The settings with their configurations, and the descriptions of those that were left out, each with the reason.
+    ///
+    /// # Errors
+    /// As [`SweepPlan::settings`] and [`SweepPlan::configuration`].
+    fn configurations(&self) -> Result<(Vec<(Vec<Setting>, Subject)>, Vec<String>)> {
+        let (mut possible, mut left_out) = (Vec::new(), Vec::new());
+        for values in self.settings()? {
+            match self.configuration(&values) {
+                Err(why) if self.leave_out_impossible && self.is_impossible(&values, &why) => {
+                    left_out.push(format!("{}: {why}\n", described(&values)));
+                }
+                configuration => {
+                    let subject = configuration.at(described(&values))?;
+                    possible.push((values, subject));
+                }
+            }
+        }
+        ensure!(!possible.is_empty(), Usage, "no setting is possible; the first is {}", left_out[0].trim_end());
+        Ok((possible, left_out))
+    }
+
+    /// Plans the sweep in `folder`, before anything runs: checks every setting, and writes `sweep.toml`, `settings/K.toml`,
+    /// `left_out.txt` if there are settings to be left out, and, last, `plan.tsv`. If the same plan is already there, nothing is written.
     ///
     /// # Errors
     /// As [`SweepPlan::settings`]; those of an invalid configuration; [`Error::Usage`] if the folder holds another plan;
     /// [`Error::Io`] if it cannot be written.
     pub fn write(&self, folder: &Path) -> Result<Sweep> {
-        let settings = self.settings()?;
+        let (settings, left_out) = self.configurations()?;
         let mut keys: Vec<&str> = Vec::new();
-        for setting in settings.iter().flatten() {
+        for setting in settings.iter().flat_map(|(values, _)| values) {
             if !keys.contains(&&setting.key[..]) {
                 keys.push(&setting.key);
             }
@@ -230,7 +265,7 @@ impl SweepPlan {
         ensure!(count <= MOST, Usage, "there are {count} jobs; expected at most {MOST}: make networks_per_job larger");
         let mut jobs = Vec::new();
         let mut files = Vec::new();
-        for (k, (values, subject)) in (1..).zip(settings.iter().zip(self.configurations(&settings)?)) {
+        for (k, (values, subject)) in (1..).zip(&settings) {
             let text = subject.to_toml()?;
             let value = |key: &&str| values.iter().find(|s| s.key == **key).map_or(String::new(), |s| shown(&s.value));
             let NetworkRange { start, end } = self.networks;
@@ -263,9 +298,9 @@ impl SweepPlan {
             );
             return Ok(sweep);
         }
-        let settings = folder.join("settings");
-        std::fs::create_dir_all(&settings).doing("creating the folder", &settings)?;
-        remove_unfinished(folder, &[PLAN_FILE, SWEEP_FILE]).doing("clearing", folder)?;
+        let folder_of_settings = folder.join("settings");
+        std::fs::create_dir_all(&folder_of_settings).doing("creating the folder", &folder_of_settings)?;
+        remove_unfinished(folder, &[PLAN_FILE, SWEEP_FILE, LEFT_OUT_FILE]).doing("clearing", folder)?;
         for (path, text) in &files {
             refuse_link(path)?;
             std::fs::write(path, text).doing("writing", path)?;
@@ -273,6 +308,9 @@ impl SweepPlan {
         let text =
             toml::to_string(self).map_err(|error| Error::Bug(format!("writing a sweep's description: {error}")))?;
         write_atomically(&folder.join(SWEEP_FILE), text.as_bytes())?;
+        if !left_out.is_empty() {
+            write_atomically(&folder.join(LEFT_OUT_FILE), left_out.concat().as_bytes())?;
+        }
         write_atomically(&folder.join(PLAN_FILE), plan.as_bytes())?;
         Ok(sweep)
     }

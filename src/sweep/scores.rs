@@ -76,6 +76,8 @@ pub(super) struct Scores {
     pub measure: &'static str,
     /// Whether larger values are better.
     pub more_is_better: bool,
+    /// Whether its networks are lives.
+    pub lives: bool,
 }
 
 /// Writes the table of trained networks.
@@ -120,7 +122,7 @@ pub(super) fn write_verdicts(folder: &Path, setup: &LifeSetup, rows: &[LifeRow])
 }
 
 impl Sweep {
-    /// The results of a finished job's networks; `subject` is that of any job.
+    /// The results of a finished job's networks; `subject` is that of its setting.
     ///
     /// # Errors
     /// [`Error::Io`] if its table cannot be read, [`Error::Content`] if it is malformed.
@@ -148,7 +150,7 @@ impl Sweep {
                     updates: 0,
                     cells,
                 });
-                Ok(Scores { outcomes: outcomes.collect(), columns, measure, more_is_better })
+                Ok(Scores { outcomes: outcomes.collect(), columns, measure, more_is_better, lives: true })
             }
         }
     }
@@ -170,6 +172,7 @@ impl Sweep {
         let outcomes = rows.into_iter().map(outcome).collect();
         // The column's name in earlier versions.
         let columns = columns.iter().map(|name| if name == "frozen" { "diverged_at" } else { name }).collect();
-        Ok(Scores { columns, outcomes, measure: if returns { "return" } else { "error" }, more_is_better: returns })
+        let measure = if returns { "return" } else { "error" };
+        Ok(Scores { columns, outcomes, measure, more_is_better: returns, lives: false })
     }
 }

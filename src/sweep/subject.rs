@@ -28,7 +28,8 @@ impl Subject {
         networks: NetworkRange,
     ) -> Result<Self> {
         ensure!(task.is_none() || life.is_none(), Usage, "name a task or a life, not both");
-        let key = if life.is_some() { "life.networks" } else { "train.networks" };
+        let lives = life.is_some() || settings.iter().any(|setting| setting.key == "world.name");
+        let key = if lives { "life.networks" } else { "train.networks" };
         if let Some(setting) = settings.iter().find(|setting| setting.key == key) {
             bail!(
                 Usage,
@@ -37,7 +38,7 @@ impl Subject {
             );
         }
         settings.push(Setting::flag("networks", key, networks.to_string()));
-        if life.is_none() {
+        if !lives {
             let mut config = Setup::resolve(task, &settings)?.config;
             if let Some(init) = &mut config.train.init {
                 *init = absolute(init);

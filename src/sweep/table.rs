@@ -103,7 +103,7 @@ pub(super) fn planned(folder: &Path) -> Result<Option<String>> {
 
 /// Refuses symbolic links where a sweep writes.
 pub(super) fn refuse_links(folder: &Path) -> Result<()> {
-    let tables = [PLAN_FILE, SWEEP_FILE, super::RESULTS_FILE];
+    let tables = [PLAN_FILE, SWEEP_FILE, super::LEFT_OUT_FILE, super::RESULTS_FILE];
     let folders = ["settings", "jobs", "runs", "logs"];
     tables.iter().chain(&folders).chain(&super::PICTURES).try_for_each(|name| refuse_link(&folder.join(name)))
 }

@@ -1,4 +1,4 @@
-//! A task from data: inputs and targets of ready-made trials, read from a safetensors file.
+//! A task from data: inputs and targets of ready-made trials, read from a safetensors file or from NumPy's `.npz`.
 //!
 //! K trials of T steps are tensors `inputs` `[K, T, n_in]` and `targets` `[K, T, n_out]`. Optional: `mask` `[K, T]`,
 //! not 0 where outputs are scored (default: everywhere); `type` `[K]`, integers from 0 that group the trials into types
@@ -11,7 +11,7 @@
 use super::*;
 use crate::error::{bail, ensure, At, Doing};
 use crate::quantile::quantile;
-use crate::reader::{read, sha256, TensorFile};
+use crate::reader::{as_safetensors, read, sha256, TensorFile};
 use crate::text::shown;
 use documented::DocumentedFields;
 use schemars::JsonSchema;
@@ -104,7 +104,7 @@ impl FileTask {
     /// [`Error::Io`] if the file cannot be read, else as [`FileTask::from_bytes`]; the error names the file.
     pub fn read(path: &Path) -> Result<Self> {
         let Parameters { measure, correct_below, .. } = Parameters::default();
-        FileTask::from_bytes(&read(path)?, measure, correct_below).at_path(path)
+        FileTask::from_bytes(&as_safetensors(path, read(path)?)?, measure, correct_below).at_path(path)
     }
 
     /// Reads the trials in the contents of a safetensors file.
@@ -207,6 +207,7 @@ pub(crate) fn build(table: &mut toml::Table) -> Result<Problem> {
     );
     table.insert("path".into(), path.display().to_string().into());
     table.insert("sha256".into(), found.into());
+    let bytes = as_safetensors(&path, bytes)?;
     Ok(FileTask::from_bytes(&bytes, p.measure, p.correct_below).at_path(&path)?.in_blocks(p.block)?.into())
 }
 

@@ -37,6 +37,7 @@ mod parity;
 mod pinned;
 mod process;
 mod published;
+mod record;
 mod report;
 mod reproducible;
 mod rflo;

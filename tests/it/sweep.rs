@@ -353,3 +353,32 @@ fn lives_put_together_are_the_undivided_lives() {
         assert!(bytes(sweep.run_folder(1).join(file)) == bytes(merged.join(file)), "{file}");
     }
 }
+
+#[test]
+fn tasks_and_lives_share_a_table() {
+    let dir = TempDir::new().unwrap();
+    let sweep = planned(
+        "networks = 2
+        [[list]]\ntask.name = 'echo'\ntrain.updates = 1
+        [[list]]\nworld.name = 'linear-track'\nlife.seconds = 51\nworld.trials = 1
+        [[list]]\nworld.name = 'xor-rate'\nlife.seconds = 20",
+        &dir.path().join("sweep"),
+    );
+    run_all(&sweep);
+    let found = sweep.collect(false).unwrap();
+    assert!(!found.lives && found.apart.is_empty());
+    assert_eq!(found.measure(), "error, return or figure");
+    let mut csv = csv::Reader::from_path(sweep.folder().join("results.csv")).unwrap();
+    let header: Vec<String> = csv.headers().unwrap().iter().map(String::from).collect();
+    let rows: Vec<csv::StringRecord> = csv.records().map(|row| row.unwrap()).collect();
+    assert_eq!(rows.len(), 6);
+    // A row has the columns of its own subject only.
+    for (column, settings) in
+        [("error", "1"), ("successes", "2"), ("apart_hz", "3"), ("learnt", "23"), ("network", "123")]
+    {
+        let place = header.iter().position(|name| name == column).unwrap_or_else(|| panic!("{column}: {header:?}"));
+        for row in &rows {
+            assert_eq!(!row[place].is_empty(), settings.contains(&row[0]), "{column} of setting {}", &row[0]);
+        }
+    }
+}

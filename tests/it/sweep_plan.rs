@@ -130,3 +130,31 @@ fn a_sweep_is_of_tasks_or_of_lives() {
         assert!(error.contains(said) && !error.contains('\n'), "{error}");
     }
 }
+
+#[test]
+fn impossible_settings_can_be_left_out() {
+    let dir = TempDir::new().unwrap();
+    let text =
+        "networks = 1\nleave_out_impossible = true\n[set]\ntrain.updates = 1\n[grid]\nrule.name = ['rflo', 'none']
+        task.name = ['echo', 'cartpole']";
+    let out = dir.path().join("sweep");
+    let sweep = parsed(text).write(&out).unwrap();
+    // `rflo` needs a target at every step, which an environment does not have.
+    let values: Vec<&[String]> = sweep.settings().map(|jobs| &jobs[0].values[..]).collect();
+    assert_eq!(values, [["rflo", "echo"], ["none", "echo"], ["none", "cartpole"]]);
+    let left_out = std::fs::read_to_string(out.join("left_out.txt")).unwrap();
+    assert!(left_out.starts_with("rule.name=rflo task.name=cartpole: rule.name is `rflo`"), "{left_out}");
+    assert_eq!(left_out.lines().count(), 1);
+    // What is a mistake is refused all the same, and so is a plan of which nothing is left.
+    for (from, to, message) in [
+        ("'rflo'", "'rflow'", "unknown rule `rflow`"),
+        ("train.updates = 1", "train.update = 1", "train.update"),
+        ("train.updates = 1", "train.batch = -1", "train.batch is -1"),
+    ] {
+        let error = parsed(&text.replace(from, to)).write(&dir.path().join("other")).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+    let nothing = text.replace("'rflo', 'none'", "'rflo'").replace("'echo', ", "");
+    let error = parsed(&nothing).write(&dir.path().join("other")).unwrap_err().to_string();
+    assert!(error.starts_with("no setting is possible; the first is rule.name=rflo task.name=cartpole"), "{error}");
+}

@@ -163,18 +163,30 @@ pub enum Recordable {
 
 #[derive(Args)]
 #[command(after_help = "\
+With --trials, the output file holds for S networks and B trials of up to T steps: `inputs` [S, B, T, n_in], `outputs` \
+[S, B, T, n_out], `type` [S, B] (an index into the names `types` in the metadata), `steps` [S, B], `correct` [S, B]; of a task, \
+`targets` [S, B, T, n_out], `mask` [S, B, T], `error` [S, B] and its labels; of an environment, `observations`, `actions` and \
+`rewards` [S, B, E, …] of its E steps, a critic's `values`, and `terminated` [S, B].
+
 The input file holds `inputs` [B, T, n_in] (the same for every network) or [S, B, T, n_in]; optionally `modulator` [B, T], \
 the neuromodulator m(t) that drives the Hebbian trace; `x` [B, N] or [S, B, N], the initial activations; and \
-`hebbian_trace` [S, B, N, N], the initial trace. A task file will do. The output file holds `outputs` [S, B, T, n_out] and, \
-if recorded, `rates` and `activations` [S, B, T, N], and `hebbian_trace` [S, B, N, N] after the last step.")]
+`hebbian_trace` [S, B, N, N], the initial trace. A task file will do, and so will a file that simulate has written. The output file holds `outputs` [S, B, T, n_out].
+
+If recorded, there are `rates` and `activations` [S, B, T, N]; with inputs, also `hebbian_trace` [S, B, N, N] after the last step.")]
 pub struct SimulateArgs {
     /// A checkpoint or a run's folder
     pub checkpoint: PathBuf,
-    /// The input file
-    #[arg(long, visible_alias = "task-file", value_name = "FILE.safetensors")]
-    pub inputs: PathBuf,
-    /// The output file
-    #[arg(long, value_name = "FILE.safetensors")]
+    /// Run this many fresh trials, or episodes, of the networks' own task
+    #[arg(long, value_name = "B", value_parser = value_parser!(u64).range(1..), required_unless_present = "inputs")]
+    pub trials: Option<u64>,
+    /// With --trials: record only trials of these types, separated by commas
+    #[arg(long = "type", value_name = "TYPES", value_delimiter = ',', requires = "trials")]
+    pub types: Vec<String>,
+    /// Run the inputs in this file (.safetensors, or NumPy's .npz)
+    #[arg(long, visible_alias = "task-file", value_name = "FILE", conflicts_with = "trials")]
+    pub inputs: Option<PathBuf>,
+    /// The output file; NumPy arrays if its name ends in .npz, else safetensors
+    #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     /// Replace the output file if it exists; never the inputs or a checkpoint
     #[arg(long)]
@@ -185,7 +197,7 @@ pub struct SimulateArgs {
     /// Silence neurons, like a lesion: 3,7 or 10..20; their rates are not transmitted to other neurons or to the readout
     #[arg(long, value_name = "NEURONS", value_delimiter = ',', value_parser = neurons)]
     pub silence: Vec<Range<usize>>,
-    /// Seed of the initial activations, if the input file has none [default: the run's seed]
+    /// Seed of the trials, or of the initial activations if the input file has none [default: the run's seed]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// auto, cpu, cuda, cuda:N or metal

@@ -2,16 +2,17 @@
 
 use crate::args::{Recordable, SimulateArgs};
 use crate::console::say;
-use crate::output::open_device;
+use crate::output::{judged, open_device};
 use crate::read;
 use anyhow::{bail, ensure, Context, Result};
+use candle_core::{Device, Tensor};
 use hebbian_rnn::engine::Record;
-use hebbian_rnn::files::write_atomically;
-use hebbian_rnn::runs::read_inputs;
-use hebbian_rnn::simulate;
+use hebbian_rnn::runs::{read_inputs, record_trials, write_tensors, RecordOptions};
 use hebbian_rnn::training::{LIFE_METADATA_KEY, METADATA_KEY};
+use hebbian_rnn::{simulate, Checkpoint};
 use safetensors::tensor::Metadata;
 use safetensors::SafeTensors;
+use std::collections::BTreeMap;
 use std::io::{stdout, Write};
 use std::path::Path;
 
@@ -22,8 +23,6 @@ pub fn run(args: SimulateArgs) -> Result<()> {
     let device = open_device(&args.device)?;
     let mut checkpoint = read::to_run(&args.checkpoint, None, &device)?;
     read::silence(&mut checkpoint, args.silence)?;
-    let inputs = read_inputs(&args.inputs, &checkpoint, &device)?;
-    let (_, trials, steps, _) = inputs.inputs.dims4()?;
     let record = Record {
         rates: args.record.contains(&Recordable::Rates),
         activations: args.record.contains(&Recordable::Activations),
@@ -31,21 +30,41 @@ pub fn run(args: SimulateArgs) -> Result<()> {
         episodes: false,
     };
     let seed = args.seed.unwrap_or(checkpoint.setup.config().train.seed);
-    let results = simulate(&checkpoint, inputs, record, seed)?;
-    let task = &checkpoint.setup.task();
+    let (results, metadata) = match (&args.inputs, args.trials) {
+        (Some(file), _) => (on_inputs(&checkpoint, file, record, seed, &device)?, BTreeMap::new()),
+        (None, trials) => {
+            let trials = trials.unwrap_or(1) as usize;
+            let options = RecordOptions { trials, types: args.types.clone(), record, seed };
+            let recording = judged(record_trials(&checkpoint, &options))?;
+            (recording.tensors, recording.metadata)
+        }
+    };
+    write_tensors(&args.out, &results, &metadata)?;
+    for (name, tensor) in &results {
+        writeln!(stdout(), "{name} {:?}", tensor.dims())?;
+    }
+    Ok(())
+}
+
+/// Runs the networks on the inputs in a file.
+fn on_inputs(
+    checkpoint: &Checkpoint,
+    file: &Path,
+    record: Record,
+    seed: u64,
+    device: &Device,
+) -> Result<BTreeMap<String, Tensor>> {
+    let inputs = read_inputs(file, checkpoint, device)?;
+    let (_, trials, steps, _) = inputs.inputs.dims4()?;
+    let results = simulate(checkpoint, inputs, record, seed)?;
+    let task = checkpoint.setup.task();
     if task.trials().is_some() && steps != task.steps() {
         let (name, expected) = (task.name(), task.steps());
         say(format_args!(
             "warning: the inputs are {trials} trials of {steps} steps; trials of `{name}` have {expected}"
         ));
     }
-    let bytes = safetensors::serialize(results.iter().map(|(name, tensor)| (*name, tensor)), None)
-        .with_context(|| format!("preparing {}", args.out.display()))?;
-    write_atomically(&args.out, &bytes)?;
-    for (name, tensor) in &results {
-        writeln!(stdout(), "{name} {:?}", tensor.dims())?;
-    }
-    Ok(())
+    Ok(results)
 }
 
 /// Refuses to replace the inputs or a checkpoint, and other files unless asked to.
@@ -61,7 +80,9 @@ fn ensure_replaceable(args: &SimulateArgs) -> Result<()> {
         has(METADATA_KEY) || has(LIFE_METADATA_KEY)
     };
     let what = match SafeTensors::read_metadata(&bytes) {
-        _ if place(out) == place(&args.inputs) => "is the input file; choose another name",
+        _ if args.inputs.as_deref().is_some_and(|inputs| place(out) == place(inputs)) => {
+            "is the input file; choose another name"
+        }
         Ok((_, metadata)) if of_checkpoint(&metadata) => "is a checkpoint; choose another name",
         _ if args.force => return Ok(()),
         _ => "already exists; choose another name, or replace it (--force)",

@@ -12,8 +12,8 @@ use anyhow::{anyhow, bail, Context, Result};
 use hebbian_rnn::inference::wilson;
 use hebbian_rnn::presets::FILE_TASK;
 use hebbian_rnn::storage::CONFIG_FILE;
-use hebbian_rnn::sweep::RESULTS_FILE;
 use hebbian_rnn::sweep::{job_numbers, Collected, Comparison, Job, JobNews, JobState, SettingResult};
+use hebbian_rnn::sweep::{LEFT_OUT_FILE, RESULTS_FILE};
 use hebbian_rnn::Setting;
 use hebbian_rnn::{Sweep, SweepPlan};
 use serde_json::json;
@@ -43,14 +43,19 @@ fn plan(args: PlanSweepArgs) -> Result<()> {
     let plan = judged(SweepPlan::read(&args.file))?;
     let sweep = judged(plan.write(&args.out))?;
     let (jobs, settings) = (sweep.jobs().len() as u64, sweep.settings().count() as u64);
-    Ok(writeln!(
+    writeln!(
         stdout(),
         "{}: {} of {} in {}; to run them here: hebbian-rnn sweep run {0}",
         args.out.display(),
         counted(settings, "setting"),
         counted(plan.networks.count() as u64, "network"),
         counted(jobs, "job"),
-    )?)
+    )?;
+    let left_out = args.out.join(LEFT_OUT_FILE);
+    if left_out.exists() {
+        writeln!(stdout(), "impossible settings are left out; {} says why", left_out.display())?;
+    }
+    Ok(())
 }
 
 fn run_jobs(args: RunSweepArgs) -> Result<ExitCode> {
