@@ -169,8 +169,14 @@ impl Error {
     }
 }
 
-/// The most similar known name, or all of them if none is similar.
+/// The known names that end in the one found, or the most similar one, or all of them if none is similar.
 fn suggestion(found: &str, known: &[String]) -> String {
+    let inside = |name: &&String| name.split_once('.').is_some_and(|(_, last)| last == found);
+    let inside: Vec<String> = known.iter().filter(inside).map(|name| format!("`{name}`")).collect();
+    if let [others @ .., last] = &inside[..] {
+        let others = if others.is_empty() { String::new() } else { format!("{} or ", others.join(", ")) };
+        return format!("; did you mean {others}{last}?");
+    }
     match nearest(found, known.iter().map(String::as_str)) {
         Some(name) => format!("; did you mean `{name}`?"),
         None => format!("; known are: {}", known.join(", ")),

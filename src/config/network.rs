@@ -96,7 +96,8 @@ pub struct NetworkConfig {
     #[serde(default)]
     #[schemars(range(min = 0), extend("x-read-with" = ReadWith::Dale))]
     pub dale_weight: f64,
-    /// Under Dale's law: the initial strength of inhibitory connections relative to excitatory ones.
+    /// Under Dale's law: the initial strength of inhibitory connections relative to excitatory ones. Unless it is given, it follows from
+    /// `network.excitatory`, so that inhibition balances excitation as in the task's usual network.
     #[serde(default)]
     #[schemars(range(min = 0), extend("x-read-with" = ReadWith::Dale))]
     pub dale_inhibition: f64,
@@ -176,6 +177,13 @@ impl NetworkConfig {
     /// The number of excitatory neurons under Dale's law. They come first.
     pub fn excitatory_neurons(&self) -> usize {
         (self.excitatory * self.neurons as f64).round() as usize
+    }
+
+    /// The `dale_inhibition` with which another fraction of `excitatory` neurons keeps the ratio of excitation to inhibition: each
+    /// population's share of the input grows with its size.
+    pub fn balanced_inhibition(&self, excitatory: f64) -> f64 {
+        let odds = |fraction: f64| fraction / (1.0 - fraction);
+        self.dale_inhibition * odds(excitatory) / odds(self.excitatory)
     }
 
     /// Makes the first `n_out` neurons the output neurons if the configuration names none.

@@ -26,7 +26,14 @@ pub fn resolve_config(task: Option<&str>, settings: &[Setting]) -> Result<Config
     };
     let info = find_task(name)?;
     let rule = find_rule(last("rule.name").map(text).transpose()?.unwrap_or(info.rule))?;
-    lay_over(&info.defaults(rule), settings, &optional_parameters())
+    let usual = info.defaults(rule);
+    let mut config = lay_over(&usual, settings, &optional_parameters())?;
+    // A fraction out of range, or without inhibition, is left to the checks.
+    let mixed = config.network.excitatory > 0.0 && config.network.excitatory < 1.0;
+    if mixed && last("network.excitatory").is_some() && last("network.dale_inhibition").is_none() {
+        config.network.dale_inhibition = usual.network.balanced_inhibition(config.network.excitatory);
+    }
+    Ok(config)
 }
 
 /// Keys outside the tables that all tasks share, which a complete configuration can lack, each with an example value.

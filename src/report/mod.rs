@@ -7,7 +7,7 @@ mod life_page;
 mod lives;
 mod page;
 
-pub use citations::{cite, cite_life};
+pub use citations::{bibtex, papers_of, papers_of_life};
 pub(crate) use figures::learning_curves;
 pub use figures::{draw_learning_curves, draw_sample_trials, LearningCurve};
 pub use lives::{draw_life, report_life};

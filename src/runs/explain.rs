@@ -7,6 +7,7 @@ use crate::papers::Paper;
 use crate::presets::{all_tasks, named_by_lives, named_by_runs, LifeInfo, Named, TaskInfo, LIVES};
 use crate::text::{fields, nearest};
 use crate::training::NetworkReport;
+use serde::Serialize;
 use toml::Value;
 
 /// The default values of a key, each with its tasks, the most frequent first.
@@ -32,6 +33,7 @@ fn in_words(values: &[(String, Vec<&'static str>)]) -> Option<String> {
 }
 
 /// A key, or a column, and what it means.
+#[derive(Clone, Serialize)]
 struct Key {
     /// Its full name; NAME and FROM-TO stand for any.
     name: String,
@@ -49,6 +51,7 @@ impl Key {
 }
 
 /// Something that has keys: a table shared by all tasks or lives, or anything with its own name.
+#[derive(Serialize)]
 struct Subject {
     /// Its kind, such as "task" in "task dnms".
     kind: &'static str,
@@ -124,40 +127,83 @@ fn subjects() -> Result<Vec<Subject>> {
 /// The subject whose keys are columns.
 const COLUMNS: &str = "metrics.csv";
 
-/// Explains `name`: a key of the configuration, with its table or without, a task, a rule, a life, a neuron model, or a column of
-/// `metrics.csv`. If it is several of these, all are explained.
+/// What a name stands for.
+struct Found {
+    subject: Subject,
+    /// Whether it is the subject's own name; otherwise it is that of the subject's `keys`.
+    whole: bool,
+}
+
+/// Everything called `name`, with only the keys that are called so unless it is the subject's own name; or, if nothing is, the keys
+/// that mention all its words.
 ///
 /// # Errors
-/// [`Error::Unknown`] if it is none of them; the error suggests a similar name.
-pub fn explain(name: &str) -> Result<String> {
-    let mut found = Vec::new();
-    let subjects = subjects()?;
-    let usual = |key: &Key, before: &str| key.usual.as_ref().map_or(String::new(), |usual| format!("{before}{usual}"));
-    for subject in &subjects {
-        let Subject { kind, name: own, summary, notes, keys } = subject;
-        if *own == name {
-            let line = |key: &Key| format!("\n  {}{}: {}", key.name, usual(key, " = "), key.meaning);
-            let notes = notes.iter().map(|note| format!("\n  {note}"));
-            let lines: String = notes.chain(keys.iter().map(line)).collect();
-            found.push(format!("{kind} {own}: {summary}{lines}"));
-        }
-        for key in keys.iter().filter(|key| key.is(name)) {
-            let whose = match (*kind, *own) {
-                ("file", _) => format!("column {name} of {own}"),
-                ("table", _) => key.name.clone(),
-                _ => format!("{} of {own}", key.name),
-            };
-            found.push(format!("{whose}: {}{}", key.meaning, usual(key, "\n  usually ")));
-        }
+/// As [`explain`].
+fn find(name: &str) -> Result<Vec<Found>> {
+    let with_keys = |fits: &dyn Fn(&Key) -> bool| -> Result<Vec<Found>> {
+        let found = subjects()?.into_iter().map(|mut subject| {
+            let whole = subject.name == name;
+            subject.keys.retain(|key| whole || fits(key));
+            Found { subject, whole }
+        });
+        Ok(found.filter(|found| found.whole || !found.subject.keys.is_empty()).collect())
+    };
+    let words: Vec<String> = name.to_lowercase().split_whitespace().map(String::from).collect();
+    let mentions = |key: &Key| {
+        let text = format!("{} {}", key.name, key.meaning).to_lowercase();
+        words.iter().all(|word| text.contains(word))
+    };
+    let mut found = with_keys(&|key| key.is(name))?;
+    if found.is_empty() {
+        found = with_keys(&mentions)?;
     }
     if !found.is_empty() {
-        return Ok(found.join("\n\n"));
+        return Ok(found);
     }
+    let subjects = subjects()?;
     let keys = subjects.iter().flat_map(|subject| subject.keys.iter().map(|key| &key.name[..]));
     // There are too many keys to list them all.
     let near = nearest(name, keys.flat_map(|key| [key, key.rsplit('.').next().unwrap_or(key)]));
     let named = subjects.iter().map(|subject| subject.name);
     Err(Error::unknown("name", name, near.map_or(named.collect(), |near| vec![near])))
+}
+
+/// Explains `name`: a key of the configuration, with its table or without, a task, a rule, a life, a neuron model, or a column of
+/// `metrics.csv`. If it is several of these, all are explained; if it is none of them, the keys that mention its words.
+///
+/// # Errors
+/// [`Error::Unknown`] if nothing mentions it; the error suggests a similar name.
+pub fn explain(name: &str) -> Result<String> {
+    let usual = |key: &Key, before: &str| key.usual.as_ref().map_or(String::new(), |usual| format!("{before}{usual}"));
+    let mut texts = Vec::new();
+    for Found { subject: Subject { kind, name: own, summary, notes, keys }, whole } in find(name)? {
+        if whole {
+            let line = |key: &Key| format!("\n  {}{}: {}", key.name, usual(key, " = "), key.meaning);
+            let notes = notes.iter().map(|note| format!("\n  {note}"));
+            let lines: String = notes.chain(keys.iter().map(line)).collect();
+            texts.push(format!("{kind} {own}: {summary}{lines}"));
+            continue;
+        }
+        for key in &keys {
+            let whose = match (kind, own) {
+                ("file", _) => format!("column {} of {own}", key.name),
+                ("table", _) => key.name.clone(),
+                _ => format!("{} of {own}", key.name),
+            };
+            texts.push(format!("{whose}: {}{}", key.meaning, usual(key, "\n  usually ")));
+        }
+    }
+    Ok(texts.join("\n\n"))
+}
+
+/// What [`explain`] says, as JSON: an array of objects, each with `kind`, `name`, `summary`, `notes` and `keys`, of which each has
+/// `name`, `meaning` and its `usual` value.
+///
+/// # Errors
+/// As [`explain`].
+pub fn explain_as_json(name: &str) -> Result<serde_json::Value> {
+    let subjects: Vec<Subject> = find(name)?.into_iter().map(|found| found.subject).collect();
+    serde_json::to_value(subjects).map_err(|error| Error::Bug(format!("writing JSON: {error}")))
 }
 
 /// Everything that [`explain`] can explain, as a page in Markdown.
@@ -284,6 +330,13 @@ mod tests {
                 && maze.contains("world.critic.offset = "),
             "{maze}"
         );
+        let rates = explain("learning rate").unwrap();
+        assert!(
+            rates.contains("readout.eta: ") && rates.contains("rule.eta: ") && !rates.contains("network.gain"),
+            "{rates}"
+        );
+        let json = explain_as_json("network.gain").unwrap();
+        assert_eq!((json[0]["keys"][0]["name"].as_str(), json.as_array().unwrap().len()), (Some("network.gain"), 1));
         assert!(explain("network.gian").unwrap_err().to_string().contains("did you mean `network.gain`?"));
     }
 }

@@ -10,7 +10,7 @@ mod simulate_life;
 mod throughput;
 
 pub use evaluate::{by_type, draw_fresh, evaluate, name_trials, run_fresh, FrozenNetworks, Returns, Score, TypeScore};
-pub use explain::{explain, reference};
+pub use explain::{explain, explain_as_json, reference};
 pub use parity::{compare_engines, Comparison};
 pub use record::{record_trials, write_tensors, RecordOptions, Recording};
 pub use schema::{config_schema, life_schema};

@@ -7,10 +7,23 @@ use crate::presets::find_task;
 use crate::rules::{find_rule, Source};
 
 impl Setup {
-    /// Notices for the user before a run starts: the learning rate of `w_rec` was chosen for another rule or task, or `w_rec` cannot
-    /// change.
+    /// Notices for the user before a run starts: the learning rate of `w_rec` was chosen for another rule or task, `w_rec` cannot
+    /// change, or the strength of inhibition was derived.
     pub fn notices(&self) -> Vec<String> {
-        self.borrowed_rate().into_iter().chain(self.void_eligibility()).collect()
+        [self.borrowed_rate(), self.void_eligibility(), self.derived_inhibition()].into_iter().flatten().collect()
+    }
+
+    /// A notice, if inhibition was balanced for a fraction of excitatory neurons that is not the usual one.
+    fn derived_inhibition(&self) -> Option<String> {
+        let (network, rule) = (&self.config.network, find_rule(&self.config.rule.name).ok()?);
+        let usual = self.config.task_name().and_then(find_task).ok()?.defaults(rule).network;
+        let derived = network.dale_inhibition == usual.balanced_inhibition(network.excitatory);
+        (network.dale && network.excitatory != usual.excitatory && derived).then(|| {
+            format!(
+                "network.dale_inhibition = {} balances {} excitatory neurons as the usual {} balances {}",
+                network.dale_inhibition as f32, network.excitatory, usual.dale_inhibition, usual.excitatory
+            )
+        })
     }
 
     /// A notice, if all presynaptic rates are 0 in the only step in which `w_rec` could learn.
@@ -103,6 +116,24 @@ mod tests {
         {
             assert_eq!(notice("dnms-long-delay", settings), None, "{settings:?}");
         }
+    }
+
+    #[test]
+    fn inhibition_balances_any_fraction_of_excitatory_neurons() {
+        let inhibition = |settings: &[&str]| {
+            let (setup, _) = setup("dnms-ei", settings);
+            let network = &setup.config.network;
+            // The mean input of a neuron, in units of density times weight times N.
+            let mean = network.excitatory - (1.0 - network.excitatory) * network.dale_inhibition;
+            (mean / network.excitatory, setup.derived_inhibition())
+        };
+        let (usual, notice) = inhibition(&[]);
+        assert_eq!(notice, None);
+        let (balanced, notice) = inhibition(&["network.excitatory=0.8"]);
+        assert!((balanced - usual).abs() < 1e-9, "{balanced}, {usual}");
+        assert!(notice.unwrap().starts_with("network.dale_inhibition = 4.8"));
+        let (given, notice) = inhibition(&["network.excitatory=0.8", "network.dale_inhibition=1.2"]);
+        assert!(given > 0.5 && notice.is_none());
     }
 
     #[test]

@@ -4,9 +4,10 @@
 //! strictly, and say of a file whose it is.
 
 use super::Persistent;
-use crate::error::{bail, ensure, At, Error, Result};
+use crate::error::{bail, ensure, At, Doing, Error, Result};
 use crate::files::previous;
 use crate::reader::{read, TensorFile};
+use crate::text::shown;
 use crate::training::{Integrity, CHECKPOINT_FILE, LIFE_METADATA_KEY, METADATA_KEY};
 use candle_core::Tensor;
 use safetensors::View;
@@ -110,6 +111,29 @@ fn file_in(path: &Path) -> PathBuf {
     }
 }
 
+/// Refuses a folder without a checkpoint that holds the folders of runs, and names some of them.
+fn refuse_parent(path: &Path) -> Result<()> {
+    const SHOWN: usize = 8;
+    if !path.is_dir() || path.join(CHECKPOINT_FILE).exists() {
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(path).doing("reading", path)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut runs: Vec<String> = entries
+        .filter(|entry| entry.join(CHECKPOINT_FILE).exists())
+        .filter_map(|entry| Some(shown(entry.file_name()?.to_str()?)))
+        .collect();
+    runs.sort_unstable();
+    let more = if runs.len() > SHOWN { ", …" } else { "" };
+    ensure!(
+        runs.is_empty(),
+        Usage,
+        "{} is not a run's folder but holds some; name one of them: {}{more}",
+        path.display(),
+        runs.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ")
+    );
+    Ok(())
+}
+
 /// Reads a checkpoint from a file or the newest one of a run's folder, and `parse`s it.
 ///
 /// # Errors
@@ -119,10 +143,10 @@ pub(super) fn read_newest<P: Persistent>(
     path: &Path,
     parse: impl Fn(&[u8]) -> Result<P::Checkpoint>,
 ) -> Result<P::Checkpoint> {
-    let path = &file_in(path);
+    let (folder, path) = (path, &file_in(path));
     let newest = read(path).and_then(|bytes| parse(&bytes).at_path(path));
     newest.or_else(|error| match whole_previous::<P>(path, parse) {
-        None => Err(error),
+        None => refuse_parent(folder).and(Err(error)),
         Some((previous, moment)) => Err(error).at(format!(
             "{} cannot be read, but the checkpoint before it can: {} ({moment})",
             path.display(),

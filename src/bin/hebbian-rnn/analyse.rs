@@ -33,7 +33,7 @@ pub fn run(args: AnalyseArgs) -> Result<()> {
     let out = args.out.unwrap_or_else(|| run.join("analysis"));
     let mut results = Vec::new();
     for analysis in chosen {
-        let spinner = Spinner::start(analysis.title);
+        let spinner = Spinner::with_log(analysis.title);
         let findings = analysis.run(&subject, &options)?;
         let files = findings.write(&out)?;
         drop(spinner);

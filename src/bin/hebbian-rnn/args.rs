@@ -26,6 +26,12 @@ use toml::Value;
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
+    /// Threads on the CPU [default: one per core]
+    #[arg(long, global = true, value_name = "N", value_parser = value_parser!(u64).range(1..=1024))]
+    pub threads: Option<u64>,
+    /// Print only results, warnings and errors
+    #[arg(long, global = true)]
+    pub quiet: bool,
 }
 
 #[derive(Subcommand)]
@@ -49,6 +55,7 @@ pub enum Command {
     /// Rewrite a run's report.html, with every analysis that applies
     Report(ReportArgs),
     /// Analyse trained networks: tables, pictures and summary figures
+    #[command(alias = "analyze")]
     Analyse(AnalyseArgs),
     /// Measure trials per second, and the fraction of this machine's matrix speed that they reach
     Bench(BenchArgs),
@@ -70,6 +77,11 @@ pub enum Command {
     Rules(ListArgs),
     /// List the devices
     Devices(ListArgs),
+}
+
+/// A whole number; the configuration checks its range.
+fn whole(text: &str) -> std::result::Result<i64, String> {
+    text.parse().map_err(|_| "expected a whole number below 2^63".to_string())
 }
 
 /// A neuron, or a range of neurons.
@@ -94,11 +106,15 @@ fn settings(
 
 #[derive(Args)]
 pub struct ExplainArgs {
-    /// A key such as network.gain or gain, a task, a rule, a life, a neuron model or a column [default: all of them, as docs/reference.md]
-    pub name: Option<String>,
+    /// A key such as network.gain or gain, a task, a rule, a life, a neuron model or a column; or words, to find what mentions them
+    /// [default: everything, as docs/reference.md]
+    pub name: Vec<String>,
     /// Print the JSON schema of a config.toml instead, with which editors complete and check it
     #[arg(long, value_name = "OF", conflicts_with = "name")]
     pub schema: Option<SchemaOf>,
+    /// Print JSON
+    #[arg(long, requires = "name")]
+    pub json: bool,
 }
 
 /// The kinds of config.toml.
@@ -124,6 +140,9 @@ pub struct ManualArgs {
 pub struct CiteArgs {
     /// A run's folder or a checkpoint
     pub run: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args)]

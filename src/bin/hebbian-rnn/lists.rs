@@ -5,20 +5,31 @@ use crate::output::{print_json, print_table, usage, yes_no};
 use anyhow::Result;
 use candle_core::Device;
 use hebbian_rnn::device::list_devices;
+use hebbian_rnn::papers::Paper;
 use hebbian_rnn::presets::{all_tasks, find_task};
-use hebbian_rnn::report::cite_life;
+use hebbian_rnn::report::{bibtex, papers_of, papers_of_life};
 use hebbian_rnn::rules::find_rule;
+use hebbian_rnn::runs::explain_as_json;
 use hebbian_rnn::storage::holds_a_life;
 use hebbian_rnn::{Checkpoint, LifeCheckpoint, RULES};
 use serde_json::json;
 use std::io::{stdout, Write};
 
 pub fn cite(args: CiteArgs) -> Result<()> {
-    let text = match holds_a_life(&args.run) {
-        true => cite_life(LifeCheckpoint::read(&args.run)?.setup.config()),
-        false => hebbian_rnn::report::cite(&Checkpoint::read(&args.run, &Device::Cpu)?.setup),
+    let papers = if holds_a_life(&args.run) {
+        papers_of_life(LifeCheckpoint::read(&args.run)?.setup.config())
+    } else {
+        papers_of(&Checkpoint::read(&args.run, &Device::Cpu)?.setup)
     };
-    Ok(writeln!(stdout(), "{text}")?)
+    if args.json {
+        let entry = |paper: &&Paper| {
+            let authors: Vec<&str> = paper.authors.split(" and ").collect();
+            json!({ "key": paper.key, "authors": authors, "year": paper.year, "title": paper.title, "url": paper.url(),
+                "bibtex": paper.to_string() })
+        };
+        return print_json(&papers.iter().map(entry).collect::<Vec<_>>());
+    }
+    Ok(writeln!(stdout(), "{}", bibtex(&papers))?)
 }
 
 pub fn tasks(args: ListArgs) -> Result<()> {
@@ -51,11 +62,15 @@ pub fn rules(args: ListArgs) -> Result<()> {
 }
 
 pub fn explain(args: ExplainArgs) -> Result<()> {
-    let text = match (&args.name, args.schema) {
-        (Some(name), _) => usage(hebbian_rnn::explain(name))? + "\n",
-        (None, Some(SchemaOf::Run)) => hebbian_rnn::runs::config_schema()? + "\n",
-        (None, Some(SchemaOf::Life)) => hebbian_rnn::runs::life_schema()? + "\n",
-        (None, None) => hebbian_rnn::runs::reference()?,
+    let name = args.name.join(" ");
+    if args.json {
+        return print_json(&usage(explain_as_json(&name))?);
+    }
+    let text = match args.schema {
+        _ if !name.is_empty() => usage(hebbian_rnn::explain(&name))? + "\n",
+        Some(SchemaOf::Run) => hebbian_rnn::runs::config_schema()? + "\n",
+        Some(SchemaOf::Life) => hebbian_rnn::runs::life_schema()? + "\n",
+        None => hebbian_rnn::runs::reference()?,
     };
     Ok(write!(stdout(), "{text}")?)
 }

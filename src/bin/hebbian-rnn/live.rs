@@ -1,7 +1,7 @@
 //! `hebbian-rnn live` and `hebbian-rnn lives`.
 
 use crate::args::{ListArgs, LiveArgs, PlaceArgs};
-use crate::console::say;
+use crate::console::warn;
 use crate::output::{open_device, print_json, print_table, usage};
 use crate::progress::Progress;
 use crate::run::{self, Kind};
@@ -159,7 +159,7 @@ fn summarise(args: &LiveArgs, lives: &Lives, folder: &Path, lived: f64, seconds:
 pub fn draw(folder: &Path, checkpoint: &LifeCheckpoint, rows: &[LifeRow]) -> bool {
     let drawn = report_life(folder, checkpoint, rows, &[]);
     let later = format!("to draw them later: hebbian-rnn plot {}", folder.display());
-    drawn.inspect_err(|why| say(format_args!("warning: no pictures: {why}; {later}"))).is_ok()
+    drawn.inspect_err(|why| warn(format_args!("warning: no pictures: {why}; {later}"))).is_ok()
 }
 
 /// Prints the verdict on each network and, if they are `drawn`, where the pictures are.

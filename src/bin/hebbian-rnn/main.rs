@@ -28,7 +28,7 @@ mod train;
 use anyhow::Context;
 use args::{Cli, Command};
 use clap::Parser;
-use console::say;
+use console::warn;
 use hebbian_rnn::engine::Product;
 use hebbian_rnn::text::printable;
 use hebbian_rnn::Error;
@@ -46,8 +46,12 @@ struct Usage;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // If this is unset, every matrix product on the CPU asks the file system for the number of processors.
-    if std::env::var_os("RAYON_NUM_THREADS").is_none() {
-        std::env::set_var("RAYON_NUM_THREADS", num_cpus::get().to_string());
+    if cli.threads.is_some() || std::env::var_os("RAYON_NUM_THREADS").is_none() {
+        let threads = cli.threads.unwrap_or_else(|| num_cpus::get() as u64);
+        std::env::set_var("RAYON_NUM_THREADS", threads.to_string());
+    }
+    if cli.quiet {
+        console::be_quiet();
     }
     // Runs on a thread of the pool: handing work to the pool from outside costs two context switches each time, which
     // is as much as the whole update of a small network.
@@ -114,6 +118,6 @@ fn complain(error: anyhow::Error) -> ExitCode {
             text = if text.is_empty() { line.into() } else { format!("{text}: {line}") };
         }
     }
-    say(format_args!("error: {}", plain(&text)));
+    warn(format_args!("error: {}", plain(&text)));
     ExitCode::from(if usage { 2 } else { 1 })
 }

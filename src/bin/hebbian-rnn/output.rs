@@ -14,7 +14,7 @@ use hebbian_rnn::training::Frozen;
 use hebbian_rnn::{Error, Score};
 use indicatif::ProgressBar;
 use std::borrow::Cow;
-use std::io::{stdout, Write};
+use std::io::{stderr, stdout, IsTerminal, Write};
 use std::time::Duration;
 use terminal_size::{terminal_size_of, Width};
 
@@ -44,24 +44,39 @@ pub fn print_table<const N: usize>(
 }
 
 /// Shows that work is in progress until it is dropped, if stderr is a terminal.
-pub struct Spinner(ProgressBar);
+pub struct Spinner {
+    bar: ProgressBar,
+    /// Whether each piece of work gets a line where stderr is not a terminal.
+    logs: bool,
+}
 
 impl Spinner {
     pub fn start(doing: impl Into<Cow<'static, str>>) -> Self {
-        let bar = ProgressBar::new_spinner();
-        bar.set_message(doing);
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Spinner(bar)
+        let spinner = Spinner { bar: ProgressBar::new_spinner(), logs: false };
+        spinner.bar.set_message(doing);
+        spinner.bar.enable_steady_tick(Duration::from_millis(200));
+        spinner
     }
 
-    pub fn say(&self, doing: impl Into<Cow<'static, str>>) {
-        self.0.set_message(doing);
+    /// For work that can take minutes: in a log, each piece of it gets a line.
+    pub fn with_log(doing: &'static str) -> Self {
+        let mut spinner = Spinner::start("");
+        spinner.logs = !stderr().is_terminal();
+        spinner.say(doing);
+        spinner
+    }
+
+    pub fn say(&self, doing: &'static str) {
+        if self.logs {
+            say(format_args!("{doing} …"));
+        }
+        self.bar.set_message(doing);
     }
 }
 
 impl Drop for Spinner {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }
 

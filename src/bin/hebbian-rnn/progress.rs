@@ -1,7 +1,7 @@
 //! Progress display: a bar on a terminal, a line every 30 seconds in a log.
 
-use crate::console::say;
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::console::{is_quiet, say, warn};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{stderr, IsTerminal};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -28,6 +28,9 @@ impl Progress {
         bar.set_position(first);
         bar.reset_eta();
         let started = Instant::now();
+        if is_quiet() {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
         Progress { bar, log: (!stderr().is_terminal()).then(|| Mutex::new(started)), started, first, steps }
     }
 
@@ -74,7 +77,7 @@ impl Progress {
 
     /// Prints a line without disturbing the bar.
     pub fn say(&self, line: &str) {
-        self.bar.suspend(|| say(line));
+        self.bar.suspend(|| warn(line));
     }
 
     /// Removes the bar.

@@ -1,6 +1,6 @@
 //! Reads a run's checkpoint, even if its task file has moved.
 
-use crate::console::say;
+use crate::console::warn;
 use crate::output::usage;
 use anyhow::{ensure, Result};
 use candle_core::Device;
@@ -43,7 +43,7 @@ pub fn checkpoint(run: &Path, task_file: Option<&Path>, trials: Trials, device: 
 pub fn to_run(run: &Path, task_file: Option<&Path>, device: &Device) -> Result<Checkpoint> {
     let checkpoint = checkpoint(run, task_file, Trials::Any, device)?;
     if let Some(change) = change::<Trainer>(run, &checkpoint) {
-        say(format_args!("warning: {change}"));
+        warn(format_args!("warning: {change}"));
     }
     Ok(checkpoint)
 }
@@ -69,7 +69,7 @@ pub fn change<P: Persistent>(run: &Path, checkpoint: &P::Checkpoint) -> Option<S
 pub fn life(folder: &Path) -> Result<(LifeCheckpoint, Vec<LifeRow>)> {
     let checkpoint = LifeCheckpoint::read(folder)?;
     if let Some(change) = change::<Lives>(folder, &checkpoint) {
-        say(format_args!("warning: {change}"));
+        warn(format_args!("warning: {change}"));
     }
     Ok((checkpoint, read_life_rows(&folder.join(METRICS_FILE))?))
 }

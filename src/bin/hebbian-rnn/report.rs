@@ -22,7 +22,7 @@ pub fn run(args: ReportArgs) -> Result<()> {
     }
     let checkpoint = read::to_run(&args.run, None, &Device::Cpu)?;
     // Some analyses take a minute.
-    let spinner = Spinner::start("testing the networks");
+    let spinner = Spinner::with_log("testing the networks");
     let scores = evaluate(&checkpoint, FINAL_TRIALS, checkpoint.setup.config().train.seed)?;
     let page = write(&args.run, &checkpoint, &scores, args.log, Some(&|analysis| spinner.say(analysis.title)))?;
     drop(spinner);

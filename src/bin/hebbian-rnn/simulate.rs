@@ -1,7 +1,7 @@
 //! `hebbian-rnn simulate`.
 
 use crate::args::{Recordable, SimulateArgs};
-use crate::console::say;
+use crate::console::warn;
 use crate::output::{judged, open_device};
 use crate::read;
 use anyhow::{bail, ensure, Context, Result};
@@ -60,7 +60,7 @@ fn on_inputs(
     let task = checkpoint.setup.task();
     if task.trials().is_some() && steps != task.steps() {
         let (name, expected) = (task.name(), task.steps());
-        say(format_args!(
+        warn(format_args!(
             "warning: the inputs are {trials} trials of {steps} steps; trials of `{name}` have {expected}"
         ));
     }

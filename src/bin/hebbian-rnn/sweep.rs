@@ -3,7 +3,7 @@
 use crate::args::{
     BatchSize, CollectArgs, PlanSweepArgs, RunSweepArgs, ScriptArgs, StatusArgs, SweepCommand, TrainArgs,
 };
-use crate::console::say;
+use crate::console::{say, warn};
 use crate::output::{counted, judged, print_json, print_table, usage, Spinner};
 use crate::progress::Progress;
 use crate::signals;
@@ -181,7 +181,7 @@ fn collect(args: CollectArgs) -> Result<()> {
     let pictures = sweep.draw(&found)?;
     drop(spinner);
     if !found.unchecked.is_empty() {
-        say(format_args!(
+        warn(format_args!(
             "warning: job {} finished under an earlier version of the program, so its files could not be checked for later changes; \
              hebbian-rnn sweep run {} retests the networks, without training, and confirms them",
             job_numbers(&found.unchecked),

@@ -1,7 +1,7 @@
 //! `hebbian-rnn train`.
 
 use crate::args::{BatchSize, PlaceArgs, TrainArgs};
-use crate::console::say;
+use crate::console::{say, warn};
 use crate::output::{counted, frozen_line, open_devices, print_json, print_scores, rounded, usage, Spinner};
 use crate::progress::Progress;
 use crate::read::{self, Trials};
@@ -94,7 +94,7 @@ impl Kind for Trainer {
             say(format_args!("slower than it could be: {why}"));
         }
         setup.notices().iter().for_each(say);
-        setup.unread(&args.settings()?).iter().for_each(|warning| say(format_args!("warning: {warning}")));
+        setup.unread(&args.settings()?).iter().for_each(|warning| warn(format_args!("warning: {warning}")));
         Ok(())
     }
 
@@ -236,13 +236,13 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, watch: &Watch, seconds: 
 /// Draws the pictures and writes the page; returns their paths. A failure to write them is only a warning: the run itself is saved.
 pub fn draw_and_report(checkpoint: &Checkpoint, scores: &[Score], out: &Path, log: bool) -> Vec<String> {
     let mut written = plot::draw(out, checkpoint, log).unwrap_or_else(|why| {
-        say(format_args!("warning: no pictures: {why:#}; to draw them later: hebbian-rnn plot {}", out.display()));
+        warn(format_args!("warning: no pictures: {why:#}; to draw them later: hebbian-rnn plot {}", out.display()));
         Vec::new()
     });
     match report::write(out, checkpoint, scores, log, None) {
         Ok(page) => written.push(page.display().to_string()),
         Err(why) => {
-            say(format_args!("warning: no report: {why:#}; to write it later: hebbian-rnn report {}", out.display()))
+            warn(format_args!("warning: no report: {why:#}; to write it later: hebbian-rnn report {}", out.display()))
         }
     }
     written

@@ -1,6 +1,6 @@
 //! The arguments of `train`.
 
-use super::{settings, PlaceArgs};
+use super::{settings, whole, PlaceArgs};
 use anyhow::{Context, Result};
 use clap::{value_parser, Args};
 use hebbian_rnn::presets::FILE_TASK;
@@ -26,6 +26,7 @@ fn batch_size(text: &str) -> Result<BatchSize, &'static str> {
 #[derive(Args)]
 #[command(
     args_override_self = true,
+    allow_negative_numbers = true,
     after_help = "\
 Every key of the configuration can be set with --set, e.g. --set trace.eta=0.05 --set task.response_steps=100. A run writes \
 all keys with their values to config.toml; --config reads such a file, complete or in part. --set overrides it, and options \
@@ -49,16 +50,16 @@ pub struct TrainArgs {
     #[arg(long, value_name = "B|auto", value_parser = batch_size)]
     pub batch: Option<BatchSize>,
     /// Stop after this many trials per network, rounded up to whole updates
-    #[arg(long, value_name = "K", conflicts_with = "updates")]
+    #[arg(long, value_name = "K", value_parser = whole, conflicts_with = "updates")]
     pub trials: Option<i64>,
     /// Stop after this many updates; 0 writes the untrained networks
-    #[arg(long, value_name = "U")]
+    #[arg(long, value_name = "U", value_parser = whole)]
     pub updates: Option<i64>,
     /// Stop as soon as every network has more than 95 of its last 100 trials correct
     #[arg(long)]
     pub until_criterion: bool,
     /// Seed of all random numbers [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole)]
     pub seed: Option<i64>,
     /// The learning rule: see `hebbian-rnn rules`
     #[arg(long, value_name = "R")]
@@ -67,7 +68,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "RUN|FILE", conflicts_with = "resume")]
     pub init: Option<PathBuf>,
     /// Neurons of each network [default: the task's, 200 for dnms]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole)]
     pub neurons: Option<i64>,
     /// Set any key of the configuration that no other option sets; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
@@ -82,10 +83,10 @@ pub struct TrainArgs {
     #[arg(long)]
     pub kernels: Option<String>,
     /// Write a checkpoint every U updates and at the end; 0: only at the end
-    #[arg(long, value_name = "U")]
+    #[arg(long, value_name = "U", value_parser = whole)]
     pub checkpoint_every: Option<i64>,
     /// Keep the K checkpoints before the newest: checkpoint.1.safetensors, checkpoint.2.safetensors, … [default: 1]
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", value_parser = whole)]
     pub keep: Option<i64>,
     /// If a network diverges, stop with the state before that update instead of freezing the network
     #[arg(long)]
