@@ -86,6 +86,15 @@ impl Weights {
         all.into_iter().filter(|weight| weight.0).map(|(_, name, dtype, shape)| (name, (dtype, shape))).collect()
     }
 
+    /// The dimension of a weight that is n_in or n_out.
+    pub(crate) fn task_dimension(name: &str) -> Option<usize> {
+        match name {
+            "w_in" | "w_fb" | "error_feedback" => Some(2),
+            "w_out" | "b_out" => Some(1),
+            _ => None,
+        }
+    }
+
     /// Draws the initial weights of each network from its own random streams.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use super::progress::finished;
 use super::{Criterion, Frozen, Plastic, StopReason};
 use crate::config::{Output, Stage};
 use crate::error::{bail, ensure, Result};
+use crate::model::Weights;
 use crate::setup::Setup;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -123,6 +124,38 @@ impl Checkpoint {
             frozen: self.frozen[places].to_vec(),
             ..*self
         })
+    }
+
+    /// Replaces the recurrent weights, biases and connections by those of the same networks in `other`, which may have learnt another
+    /// task since; inputs and readout stay.
+    ///
+    /// # Errors
+    /// [`Error::Usage`](crate::Error::Usage) if `other` has other networks, or networks of another size or kind.
+    pub fn take_recurrent_weights(&mut self, other: &Checkpoint) -> Result<()> {
+        let size = |checkpoint: &Checkpoint| {
+            let config = &checkpoint.setup.config;
+            (config.train.networks, config.network.neurons)
+        };
+        let ((networks, neurons), (others, their_neurons)) = (size(self), size(other));
+        ensure!(
+            (networks, neurons) == (others, their_neurons),
+            Usage,
+            "the other run has networks {:?} of {their_neurons} neurons; expected {:?} of {neurons}",
+            others.range(),
+            networks.range()
+        );
+        let given = &other.plastic.weights;
+        let kinds = |weights: &Weights| (weights.b_rec.is_some(), weights.connectivity.is_some());
+        ensure!(
+            kinds(&self.plastic.weights) == kinds(given),
+            Usage,
+            "only one of the runs has biases (network.bias_scale), or missing connections (network.connectivity)"
+        );
+        let weights = &mut self.plastic.weights;
+        weights.w_rec = given.w_rec.to_dtype(weights.w_rec.dtype())?;
+        weights.b_rec = given.b_rec.as_ref().map(|b_rec| b_rec.to_dtype(weights.w_rec.dtype())).transpose()?;
+        weights.connectivity = given.connectivity.clone();
+        Ok(())
     }
 
     /// Silences neurons in every network, like a lesion: their rates no longer reach other neurons or the readout. Their own

@@ -17,6 +17,8 @@ pub struct InitialWeights {
     tensors: BTreeMap<&'static str, Tensor>,
     /// The names of weights that the file lacks; these are drawn.
     drawn: Vec<&'static str>,
+    /// The names of weights that the file has for another number of inputs or outputs; these are drawn too.
+    redrawn: Vec<&'static str>,
     /// The names of the file's weights that these networks do not have.
     unused: Vec<&'static str>,
 }
@@ -32,7 +34,7 @@ impl InitialWeights {
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read; [`Error::Tensor`] if a tensor does not have the shape that the networks
-    /// require; [`Error::Content`] if the file is damaged or does not have the hash in `train.init_sha256`, has no
+    /// require, apart from the numbers of inputs and outputs; [`Error::Content`] if the file is damaged or does not have the hash in `train.init_sha256`, has no
     /// weights for these networks, or breaks Dale's law where that is kept.
     pub(super) fn read(setup: &mut Setup) -> Result<Option<Self>> {
         let Some(path) = setup.config.train.init.clone() else { return Ok(None) };
@@ -68,13 +70,21 @@ impl InitialWeights {
             file.required("connectivity", "there with `w_rec`, since network.connectivity is below 1")?;
         }
         let noted = noted_networks(&file);
-        let mut tensors = BTreeMap::new();
+        let (mut tensors, mut redrawn) = (BTreeMap::new(), Vec::new());
         for &name in in_file {
             let (dtype, shape) = &layout[name];
             let view = file.required(name, "a weight")?;
             let count = view.shape().first().copied().unwrap_or(0) as u64;
             let all = noted.unwrap_or_else(|| NetworkRange::from(0..count));
             let expected = [&[all.count()], &shape[1..]].concat();
+            let mut of_this_task = view.shape().to_vec();
+            if let Some(dimension) = Weights::task_dimension(name).filter(|dimension| *dimension < of_this_task.len()) {
+                of_this_task[dimension] = shape[dimension];
+            }
+            if of_this_task == expected && view.shape() != expected {
+                redrawn.push(name);
+                continue;
+            }
             if view.shape() != expected {
                 return Err(Error::tensor(name, format!("{:?}", view.shape()), format!("{expected:?}")));
             }
@@ -91,13 +101,19 @@ impl InitialWeights {
             let tensor = tensor.ok_or_else(|| Error::tensor(name, "missing", "a weight"))?;
             tensors.insert(name, tensor.narrow(0, (networks.start - all.start) as usize, networks.count())?);
         }
+        ensure!(
+            !tensors.is_empty(),
+            Content,
+            "{} are for other numbers of inputs and outputs, and it has no other weights",
+            redrawn.join(", ")
+        );
         if let (true, Some(w_rec)) = (setup.config.network.dale, tensors.get("w_rec")) {
             let excess = (w_rec - signed(w_rec, setup.config.network.excitatory_neurons())?)?;
             let excess = excess.abs()?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
             ensure!(excess == 0.0, Content, "tensor `w_rec` has weights of the wrong sign, but network.dale is set");
         }
         let unused = Self::NAMES.into_iter().filter(|name| !layout.contains_key(name) && has(&name)).collect();
-        Ok(InitialWeights { tensors, drawn: missing.into_iter().copied().collect(), unused })
+        Ok(InitialWeights { tensors, drawn: missing.into_iter().copied().collect(), redrawn, unused })
     }
 
     /// The weights of the networks at `places`, counted from 0, instead of those that were `drawn` for them.
@@ -116,6 +132,11 @@ impl InitialWeights {
     /// The names of the weights that the file lacks, which were drawn.
     pub fn drawn(&self) -> &[&'static str] {
         &self.drawn
+    }
+
+    /// The names of the weights that the file has for another number of inputs or outputs, which were drawn.
+    pub fn redrawn(&self) -> &[&'static str] {
+        &self.redrawn
     }
 
     /// The names of the file's weights that these networks do not have.

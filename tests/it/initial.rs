@@ -63,6 +63,40 @@ fn what_does_not_fit_is_refused_with_both_shapes() {
 }
 
 #[test]
+fn another_task_draws_its_inputs_and_keeps_the_recurrent_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let (earlier, init) = earlier(folder.path(), &[]);
+    let settings = ["train.networks=2..4", "network.neurons=24", &init];
+    let run = trainer("selective-integration", &settings);
+    let initial = run.initial_weights().unwrap();
+    assert_eq!((initial.taken(), initial.redrawn()), (vec!["w_rec"], &["w_in"][..]));
+    let weights = run.weights().unwrap();
+    assert_eq!(values(&weights.w_rec), values(&earlier.plastic.weights.w_rec));
+    let drawn = trainer("selective-integration", &settings[..2]);
+    assert_eq!(values(&weights.w_in), values(&drawn.weights().unwrap().w_in));
+}
+
+#[test]
+fn the_first_task_is_tested_with_the_recurrent_weights_of_the_second() {
+    let folder = tempfile::tempdir().unwrap();
+    fine(train(folder.path(), &["--out", "a"]));
+    let second = ["train", "selective-integration", "--init", "a", "--neurons", "24", "--updates", "2", "--batch", "4"];
+    fine(hebbian(&[&second[..], &["--networks", "2", "--out", "b"]].concat(), folder.path()));
+    let errors = |arguments: &[&str]| {
+        let ran = fine(hebbian(&[&["evaluate", "a", "--json", "--trials", "8"], arguments].concat(), folder.path()));
+        let found: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(found["task"], "dnms");
+        found["networks"].as_array().unwrap().iter().map(|n| n["error"].as_f64().unwrap()).collect::<Vec<_>>()
+    };
+    let before = errors(&[]);
+    assert_eq!(errors(&["--recurrent-from", "a"]), before);
+    assert_ne!(errors(&["--recurrent-from", "b"]), before);
+    fine(train(folder.path(), &["--out", "c", "--neurons", "30"]));
+    let refused = hebbian(&["evaluate", "a", "--recurrent-from", "c"], folder.path());
+    one_line_error(refused, 2, "the other run has networks 0..2 of 30 neurons; expected 0..2 of 24");
+}
+
+#[test]
 fn the_weights_may_be_another_programs() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("w.safetensors");

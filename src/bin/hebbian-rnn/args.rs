@@ -158,6 +158,10 @@ pub struct EvaluateArgs {
     /// With trials from a file: run each of them once instead of drawing at random
     #[arg(long, conflicts_with_all = ["trials", "seed"])]
     pub all: bool,
+    /// Use the recurrent weights of another run of these networks, such as one that began with them (--init) and learnt another
+    /// task: what is left of the first
+    #[arg(long, value_name = "RUN")]
+    pub recurrent_from: Option<PathBuf>,
     /// Silence neurons, like a lesion: 3,7 or 10..20; their rates are not transmitted to other neurons or to the readout
     #[arg(long, value_name = "NEURONS", value_delimiter = ',', value_parser = neurons)]
     pub silence: Vec<Range<usize>>,

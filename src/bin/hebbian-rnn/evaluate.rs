@@ -3,7 +3,7 @@
 use crate::args::EvaluateArgs;
 use crate::output::{open_device, print_json, print_scores, print_types, rounded, usage, Spinner};
 use crate::read;
-use anyhow::{anyhow, Result};
+use anyhow::{anyhow, Context, Result};
 use hebbian_rnn::runs::name_trials;
 use hebbian_rnn::tasks::Problem;
 use hebbian_rnn::{evaluate, Own, Setup};
@@ -13,6 +13,10 @@ use std::io::{stdout, Write};
 pub fn run(args: EvaluateArgs) -> Result<()> {
     let device = open_device(&args.device)?;
     let mut checkpoint = read::to_run(&args.run, args.task_file.as_deref(), &device)?;
+    if let Some(run) = &args.recurrent_from {
+        let other = read::to_run(run, None, &device)?;
+        usage(checkpoint.take_recurrent_weights(&other)).with_context(|| "--recurrent-from")?;
+    }
     read::silence(&mut checkpoint, args.silence)?;
     let (mut trials, mut what) = (args.trials, name_trials(checkpoint.setup.task(), args.trials));
     if args.all {

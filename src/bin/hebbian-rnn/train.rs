@@ -166,7 +166,11 @@ pub fn default_folder(task: &str, rule: &str) -> PathBuf {
 /// A line that says which weights were taken from a file, and which were not.
 fn initial_line(initial: &InitialWeights) -> String {
     let mut parts = vec![initial.taken().join(", ")];
-    let others = [("drawn, since the file lacks them", initial.drawn()), ("not used", initial.unused())];
+    let others = [
+        ("drawn, since the file lacks them", initial.drawn()),
+        ("drawn, since this task has other numbers of inputs or outputs", initial.redrawn()),
+        ("not used", initial.unused()),
+    ];
     parts.extend(
         others.iter().filter(|(_, names)| !names.is_empty()).map(|(why, names)| format!("{} {why}", names.join(", "))),
     );
