@@ -29,6 +29,7 @@ from ._lives import Activity, LifeRun, LifeWorld, LifeWorldState, Synapses
 from ._native import Progress, __version__, explain
 from ._run import Findings, Run, load
 from ._sweep import Sweep, collect_sweep, run_job, sweep
+from ._tables import Table, lives, rules, tasks
 from ._tasks import Task, neurogym_task, psychrnn, task
 from ._train import Training, live, start, start_life, train
 from ._worlds import World, neurogym_env, world
@@ -43,6 +44,7 @@ __all__ = [
     "Run",
     "Sweep",
     "Synapses",
+    "Table",
     "Task",
     "Training",
     "World",
@@ -51,15 +53,18 @@ __all__ = [
     "errors",
     "explain",
     "live",
+    "lives",
     "load",
     "neurogym_env",
     "neurogym_task",
     "psychrnn",
+    "rules",
     "run_job",
     "start",
     "start_life",
     "sweep",
     "task",
+    "tasks",
     "train",
     "world",
 ]

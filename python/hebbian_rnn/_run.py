@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, overload
@@ -16,7 +16,7 @@ from . import _native
 from ._arrays import floats
 from ._lives import LifeRun
 from ._tasks import native
-from .errors import UsageError
+from .errors import UnknownNameError, UsageError
 
 #: Fresh trials per network by default.
 TRIALS = 400
@@ -37,9 +37,13 @@ class Run:
 
     @cached_property
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """Copies of all tensors of the checkpoint that learning or activity changes, by name; the first dimension is the
-        network."""
-        return self._native.tensors()
+        """All tensors of the checkpoint that learning or activity changes, by name; the first dimension is the network.
+
+        They cannot be written to: `with_weights` makes networks with other weights."""
+        tensors = self._native.tensors()
+        for tensor in tensors.values():
+            tensor.flags.writeable = False
+        return tensors
 
     @property
     def weights(self) -> dict[str, NDArray[Any]]:
@@ -92,13 +96,39 @@ class Run:
         """The number of trials after which each network reached the criterion."""
         return self._native.criterion_trials
 
-    def evaluate(self, trials: int = TRIALS, seed: int | None = None) -> dict[str, NDArray[Any]]:
+    def with_weights(self, **weights: ArrayLike) -> Run:
+        """The same networks with other values of some weights, or of other tensors, in memory: `run.with_weights(w_rec=w)`."""
+        arrays = {name: floats(name, array) for name, array in weights.items()}
+        return Run(self._native.with_tensors(arrays), self._own)
+
+    def __reduce__(self) -> Any:
+        if self._own is not None:
+            raise TypeError("a run on a task of your own cannot be pickled; save it, and load it with its task")
+        return _from_parts, self._native.parts()
+
+    def evaluate(
+        self, trials: int = TRIALS, seed: int | None = None, *, silence: Iterable[int | str] = ()
+    ) -> dict[str, NDArray[Any]]:
         """Tests the networks on fresh trials, with frozen weights and without perturbation.
 
+        silence: neurons whose rates do not reach other neurons or the readout: indices, or texts as in `--silence`, such as
+            "10..20" or, under Dale's law, "inhibitory".
+
         Returns columns with a value for each network: `error`, `fraction_correct`, `criterion_trials` and, in an environment,
-        `mean_return`, `standard_error`, `mean_steps`.
+        `mean_return`, `standard_error`, `mean_steps`. `types` are the names of the trial types; `trials_by_type`, `error_by_type`
+        and `fraction_correct_by_type` [networks, types] tell them apart. `chance` is the error at chance level, NaN if unknown.
         """
-        return self._native.evaluate(trials, seed)
+        columns, names, by_type, chance = self._native.evaluate(trials, seed, [str(neuron) for neuron in silence])
+        numbers = np.array(by_type)
+        tested = np.where(numbers[..., 0] > 0, 1.0, np.nan)
+        return {
+            **columns,
+            "types": np.array(names),
+            "trials_by_type": numbers[..., 0].astype(np.int64),
+            "error_by_type": numbers[..., 1] * tested,
+            "fraction_correct_by_type": numbers[..., 2] * tested,
+            "chance": np.array(np.nan if chance is None else chance),
+        }
 
     def simulate(
         self,
@@ -109,29 +139,37 @@ class Run:
         x: ArrayLike | None = None,
         hebbian_trace: ArrayLike | None = None,
         seed: int | None = None,
+        silence: Iterable[int | str] = (),
     ) -> dict[str, NDArray[Any]]:
         """Runs the networks on `inputs` [trials, T, n_in] or [networks, trials, T, n_in].
 
         `record` can contain "rates", "activations" and "trace". Optional: the `modulator` of the fast weights [trials, T], the
         initial activations `x` [trials, N] and fast weights `hebbian_trace` [trials, N, N], each also with a dimension of
-        networks. Returns `outputs` [networks, trials, T, n_out] and the recorded arrays.
+        networks. Returns `outputs` [networks, trials, T, n_out] and the recorded arrays. `silence`: as in `evaluate`.
         """
         given = {"inputs": inputs, "modulator": modulator, "x": x, "hebbian_trace": hebbian_trace}
         arrays = {name: floats(name, array) for name, array in given.items() if array is not None}
-        return self._native.simulate(arrays, list(record), seed)
+        return self._native.simulate(arrays, list(record), seed, [str(neuron) for neuron in silence])
 
     def record(
-        self, trials: int, *, types: Sequence[str] = (), record: Sequence[str] = ("rates",), seed: int | None = None
+        self,
+        trials: int,
+        *,
+        types: Sequence[str] = (),
+        record: Sequence[str] = ("rates",),
+        seed: int | None = None,
+        silence: Iterable[int | str] = (),
     ) -> dict[str, NDArray[Any]]:
         """Runs fresh trials, or episodes, of the networks' own task, with frozen weights and without perturbation.
 
-        `types`: only trials of these types, by name. `record` can contain "rates" and "activations". Returns, for S networks, B
+        `types`: only trials of these types, by name; `silence`: as in `evaluate`. `record` can contain "rates" and "activations". Returns, for S networks, B
         trials and T steps, `inputs` [S, B, T, n_in], `outputs` [S, B, T, n_out], the recorded arrays [S, B, T, N], `type` [S, B],
         an index into `types`, `steps` [S, B], after which a trial has ended, and `correct` [S, B]. Of a task: `targets`
         [S, B, T, n_out], `mask` [S, B, T] (1 where outputs are scored), `error` [S, B] and its labels. Of an environment with E
         steps: `observations` and `actions` [S, B, E, ...], `rewards` and a critic's `values` [S, B, E], and `terminated` [S, B].
         """
-        arrays, names = self._native.record(trials, list(types), list(record), seed)
+        neurons = [str(neuron) for neuron in silence]
+        arrays, names = self._native.record(trials, list(types), list(record), seed, neurons)
         return {**arrays, "types": np.array(names)}
 
     def save(self, path: str | os.PathLike[str], force: bool = False) -> Run:
@@ -198,6 +236,11 @@ class Findings:
         return f"<h4>{escape(self.title)}</h4><ul>{rows}</ul>" + "".join(self.pictures.values())
 
 
+def _from_parts(file: bytes, rows: str) -> Run:
+    """A run that was pickled."""
+    return Run(_native.Run.from_parts(file, rows), None)
+
+
 def _column(values: list[str]) -> NDArray[Any]:
     """Numbers if all values are numbers, else text."""
     try:
@@ -218,7 +261,12 @@ def load(path: str | os.PathLike[str], task: Any = None) -> Run | LifeRun:
         run = LifeRun(_native.load_life(os.fspath(path), task), task)
     else:
         own = None if task is None else native(task)
-        run = Run(_native.load(os.fspath(path), own), own)
+        try:
+            run = Run(_native.load(os.fspath(path), own), own)
+        except UnknownNameError as error:
+            if own is None and "task" in str(error):
+                raise UnknownNameError(f"{error}; a task of your own is given as load(path, task)") from None
+            raise
     if run._native.edited:
         warnings.warn(
             f"{os.fspath(path)}: its checksum does not match: damaged, or edited by hand", RuntimeWarning, stacklevel=2

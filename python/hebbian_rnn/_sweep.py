@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,8 +31,9 @@ class Sweep:
     """Its folder: `report.html` shows it, `results.csv` has a row for each network."""
     settings: list[dict[str, Any]]
     """A dict for each setting, the best first: its number `setting`, the `values` of the keys that differ, how many `networks` it
-    has, how many `reached` the criterion and how many `diverged`, and the quartiles `criterion_trials` and `measured`; the
-    latter of `measure`, which is `error` on fresh trials or `return`; `more_is_better` says whether larger values are better."""
+    has, how many `reached` the criterion and how many `diverged`, and quartiles over networks, `criterion_trials_quartiles` and
+    `measured_quartiles`; the latter of `measure`, which is `error` on fresh trials or `return`; `more_is_better` says whether larger
+    values are better."""
 
     def run(self, setting: int) -> Any:
         """The networks of a setting, by its number: a `Run`, or a `LifeRun` if lives were swept."""
@@ -104,8 +106,18 @@ def collect_sweep(folder: str | os.PathLike[str], *, partial: bool = False) -> S
     """
     keys, settings = _native.collect_sweep(os.fspath(folder), partial)
     for setting in settings:
-        setting["values"] = dict(zip(keys, setting["values"], strict=True))
+        setting["values"] = {key: _value(text) for key, text in zip(keys, setting["values"], strict=True)}
+        for name in ("criterion_trials", "measured"):
+            setting[f"{name}_quartiles"] = setting.pop(name)
     return Sweep(Path(folder), settings)
+
+
+def _value(text: str) -> Any:
+    """A value as the plan gave it: a bool, a number, a list, otherwise text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _unheard(_done: int, _count: int) -> None:

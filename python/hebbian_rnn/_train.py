@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import tempfile
 import warnings
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -141,9 +142,15 @@ def start(
     **settings: Any,
 ) -> Training[Run]:
     """Starts training in the background. The arguments are those of `train`."""
+    if isinstance(init, Run) and init.folder is None:
+        # Weights are read from a file, once, before training starts.
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.path.join(folder, "init.safetensors")
+            init.save(file)
+            arguments = dict(rule=rule, networks=networks, batch=batch, trials=trials, updates=updates, seed=seed)
+            arguments |= dict(until_criterion=until_criterion, neurons=neurons, out=out, force=force, device=device)
+            return start(task, init=file, accept_edited=accept_edited, **arguments, **settings)
     if isinstance(init, Run):
-        if init.folder is None:
-            raise UsageError("init is a run that is only in memory; save it first")
         init = init.folder
     if trials is not None and updates is not None:
         raise UsageError(f"trials is {trials} and updates is {updates}: give one of them")
@@ -190,7 +197,7 @@ def train(task: Any, /, *, progress: bool | Callable[[Progress], object] | None 
     until_criterion: stop as soon as every network has more than 95 of its last 100 trials correct.
     seed: the seed of all random numbers.
     neurons: the number of neurons in each network.
-    init: a run, checkpoint or safetensors file from which to take initial weights.
+    init: a run, in a folder or in memory, a checkpoint or a safetensors file from which to take initial weights.
     out: the run's folder, as the command writes it; default: the run is only in memory, until `Run.save`.
     force: if there is a run in that folder, move it aside.
     device: "auto", "cpu", "cuda", "cuda:0", "metal".

@@ -16,9 +16,9 @@ use crate::tasks::OwnTask;
 use crate::training::Training;
 use hebbian_rnn::device::parse_devices;
 use hebbian_rnn::engine::automatic_batch;
-use hebbian_rnn::presets::resolve_config;
+use hebbian_rnn::presets::{all_tasks, resolve_config, LIVES};
 use hebbian_rnn::tasks::EpisodeSettings;
-use hebbian_rnn::{open_devices, Own, Process, Run, Setting, Setup, Trainer};
+use hebbian_rnn::{open_devices, Own, Process, Run, Setting, Setup, Trainer, RULES};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
@@ -63,6 +63,24 @@ fn explain(name: &str) -> PyResult<String> {
     hebbian_rnn::explain(name).or_raise()
 }
 
+/// The name, usual rule and summary of each task.
+#[pyfunction]
+fn task_table() -> Vec<(&'static str, &'static str, &'static str)> {
+    all_tasks().map(|task| (task.name, task.rule, task.summary)).collect()
+}
+
+/// The name and summary of each learning rule of tasks.
+#[pyfunction]
+fn rule_table() -> Vec<(&'static str, &'static str)> {
+    RULES.iter().map(|rule| (rule.name, rule.summary)).collect()
+}
+
+/// The name, rules and summary of each life.
+#[pyfunction]
+fn life_table() -> Vec<(&'static str, Vec<&'static str>, &'static str)> {
+    LIVES.iter().map(|life| (life.name, life.rules.to_vec(), life.summary)).collect()
+}
+
 /// Writes a file, whole or not at all.
 #[pyfunction]
 fn write(path: PathBuf, bytes: &[u8]) -> PyResult<()> {
@@ -98,6 +116,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(sweeps::run_jobs, module)?)?;
     module.add_function(wrap_pyfunction!(sweeps::collect_sweep, module)?)?;
     module.add_function(wrap_pyfunction!(explain, module)?)?;
+    module.add_function(wrap_pyfunction!(task_table, module)?)?;
+    module.add_function(wrap_pyfunction!(rule_table, module)?)?;
+    module.add_function(wrap_pyfunction!(life_table, module)?)?;
     module.add_function(wrap_pyfunction!(write, module)?)?;
     module.add_function(wrap_pyfunction!(leaving::leave, module)?)?;
     Ok(())

@@ -5,18 +5,19 @@ use crate::tasks::OwnTask;
 use crate::training::Training;
 use crate::values::{array, columns, object, safetensors, settings};
 use hebbian_rnn::analysis::{find_analysis, Options, Subject};
+use hebbian_rnn::candle_core::safetensors::load_buffer;
 use hebbian_rnn::candle_core::{Device, Tensor};
 use hebbian_rnn::device::parse_devices;
 use hebbian_rnn::engine::Record;
 use hebbian_rnn::report::{LearningCurve, RunReport};
-use hebbian_rnn::runs::{parse_inputs, record_trials, RecordOptions};
+use hebbian_rnn::runs::{parse_inputs, record_trials, RecordOptions, TypeScore};
 use hebbian_rnn::storage::{read_metrics, METRICS_FILE};
 use hebbian_rnn::{
     evaluate, open_devices, simulate, Checkpoint, Error, Integrity, NetworkReport, Own, Process, Run as KeptRun,
     StopReason, Trainer,
 };
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyBytes, PyDict, PyList};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,17 @@ pub struct Run {
 }
 
 impl Run {
+    /// The networks with silenced neurons, named as on the command line.
+    fn silenced(&self, names: &[String]) -> Result<Checkpoint, Error> {
+        let mut checkpoint = self.checkpoint.clone();
+        let mut neurons = Vec::new();
+        for name in names {
+            neurons.extend(checkpoint.neurons(name)?);
+        }
+        checkpoint.silence(&neurons)?;
+        Ok(checkpoint)
+    }
+
     fn seed(&self, seed: Option<u64>) -> u64 {
         seed.unwrap_or(self.checkpoint.setup.config().train.seed)
     }
@@ -142,31 +154,46 @@ impl Run {
         self.checkpoint.criterion.iter().map(|criterion| criterion.reached_at()).collect()
     }
 
-    #[pyo3(signature = (trials, seed))]
-    fn evaluate<'py>(&self, py: Python<'py>, trials: u64, seed: Option<u64>) -> PyResult<Bound<'py, PyDict>> {
-        let scores = apart(py, || evaluate(&self.checkpoint, trials, self.seed(seed)))?;
-        columns(py, &scores)
+    /// Scores as columns; the names of the trial types; for each network and type the number of trials, the error and the fraction
+    /// correct; and chance, if it is known.
+    #[pyo3(signature = (trials, seed, silence))]
+    fn evaluate<'py>(
+        &self,
+        py: Python<'py>,
+        trials: u64,
+        seed: Option<u64>,
+        silence: Vec<String>,
+    ) -> PyResult<(Bound<'py, PyDict>, Vec<String>, Vec<Vec<[f64; 3]>>, Option<f64>)> {
+        let (scores, chance) = apart(py, || {
+            let checkpoint = self.silenced(&silence)?;
+            Ok((evaluate(&checkpoint, trials, self.seed(seed))?, checkpoint.setup.task().chance()))
+        })?;
+        let of_type = |of_type: &TypeScore| [of_type.trials as f64, of_type.error, of_type.fraction_correct];
+        let types = scores.iter().map(|score| score.types.iter().map(of_type).collect()).collect();
+        let names = self.checkpoint.setup.task().trial_types();
+        Ok((columns(py, &scores)?, names, types, chance.map(|(error, _)| error)))
     }
 
-    #[pyo3(signature = (inputs, record, seed))]
+    #[pyo3(signature = (inputs, record, seed, silence))]
     fn simulate<'py>(
         &self,
         py: Python<'py>,
         inputs: &Bound<'py, PyDict>,
         record: Vec<String>,
         seed: Option<u64>,
+        silence: Vec<String>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let bytes = safetensors(inputs)?;
         let kept = recorded(record).or_raise()?;
         let results = apart(py, || {
             let inputs = parse_inputs(&bytes, &self.checkpoint, &Device::Cpu)?;
-            simulate(&self.checkpoint, inputs, kept, self.seed(seed))
+            simulate(&self.silenced(&silence)?, inputs, kept, self.seed(seed))
         })?;
         arrays(py, results)
     }
 
     /// Fresh trials of the networks' own task: arrays, and the names of the trial types.
-    #[pyo3(signature = (trials, types, record, seed))]
+    #[pyo3(signature = (trials, types, record, seed, silence))]
     fn record<'py>(
         &self,
         py: Python<'py>,
@@ -174,11 +201,50 @@ impl Run {
         types: Vec<String>,
         record: Vec<String>,
         seed: Option<u64>,
+        silence: Vec<String>,
     ) -> PyResult<(Bound<'py, PyDict>, Vec<String>)> {
         let record = recorded(record).or_raise()?;
         let options = RecordOptions { trials, types, record, seed: self.seed(seed) };
-        let recording = apart(py, || record_trials(&self.checkpoint, &options))?;
+        let recording = apart(py, || record_trials(&self.silenced(&silence)?, &options))?;
         Ok((arrays(py, recording.tensors)?, self.checkpoint.setup.task().trial_types()))
+    }
+
+    /// The same networks with other values of some tensors, in memory.
+    fn with_tensors(&self, given: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let bytes = safetensors(given)?;
+        let given = load_buffer(&bytes, &Device::Cpu).or_raise()?;
+        let plastic = &self.checkpoint.plastic;
+        for (name, tensor) in &given {
+            let Some(there) = plastic.get(name) else {
+                let known: Vec<String> = plastic.each().map(|(name, _)| name.to_string()).collect();
+                return Err(Error::Unknown { kind: "tensor", found: name.clone(), known }).or_raise();
+            };
+            if tensor.dims() != there.dims() {
+                let (found, expected) = (format!("{:?}", tensor.dims()), format!("{:?}", there.dims()));
+                return Err(Error::Tensor { name: name.clone(), found, expected }).or_raise();
+            }
+        }
+        let changed = plastic.map(|name, there| match given.get(name) {
+            Some(tensor) => tensor.to_dtype(there.dtype()),
+            None => Ok(there.clone()),
+        });
+        let checkpoint = Checkpoint { plastic: changed.or_raise()?, ..self.checkpoint.clone() };
+        Ok(Run { checkpoint, folder: None, ..self.clone() })
+    }
+
+    /// The checkpoint's file and the rows of the metrics, from which `from_parts` makes the run again.
+    fn parts<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyBytes>, String)> {
+        let file = apart(py, || self.checkpoint.to_bytes())?;
+        let rows = serde_json::to_string(&self.rows).map_err(|error| Error::Bug(error.to_string())).or_raise()?;
+        Ok((PyBytes::new(py, &file), rows))
+    }
+
+    #[staticmethod]
+    fn from_parts(py: Python<'_>, file: &[u8], rows: &str) -> PyResult<Self> {
+        let rows = serde_json::from_str(rows).map_err(|error| Error::Content(error.to_string())).or_raise()?;
+        let checkpoint = apart(py, || Checkpoint::from_bytes(file, &Device::Cpu))?;
+        let stopped = checkpoint.finished();
+        Ok(Run { checkpoint, rows, folder: None, stopped })
     }
 
     /// Writes a checkpoint if the name ends in .safetensors, else a run's folder.

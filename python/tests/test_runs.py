@@ -69,7 +69,15 @@ def test_memory_folder_and_file_hold_the_same(tmp_path: Path) -> None:
 def test_evaluation_simulation_and_pages(tmp_path: Path) -> None:
     run = hr.train("dnms", updates=2, **SMALL)
     scores = run.evaluate(8)
-    assert list(scores) == ["network", "error", "fraction_correct", "criterion_trials"]
+    assert list(scores)[:4] == ["network", "error", "fraction_correct", "criterion_trials"]
+    assert scores["types"].tolist() == ["AA", "AB", "BA", "BB"] and scores["chance"] == pytest.approx(0.98)
+    assert scores["error_by_type"].shape == (2, 4) and scores["trials_by_type"].sum() == 16
+    together = np.nansum(scores["error_by_type"] * scores["trials_by_type"], axis=1) / 8
+    assert together == pytest.approx(scores["error"])
+    silenced = run.evaluate(8, silence=[3, "5..7"])
+    assert not np.array_equal(silenced["error"], scores["error"])
+    with pytest.raises(hr.errors.UsageError, match="neurons are `inhibitory`"):
+        run.evaluate(8, silence=["inhibitory"])
     assert np.array_equal(scores["error"], run.evaluate(8)["error"])
     inputs = np.zeros((3, 20, 2), dtype=np.float32)
     result = run.simulate(inputs, record=["rates"])
@@ -84,6 +92,49 @@ def test_evaluation_simulation_and_pages(tmp_path: Path) -> None:
     assert Path(kept.report(analyses=False)) == tmp_path / "kept" / "report.html"
     with pytest.raises(hr.errors.UsageError, match="only in memory"):
         run.report()
+
+
+def test_activity_in_trials_of_the_task() -> None:
+    run = hr.train("dnms", updates=2, **SMALL)
+    recording = run.record(6, types=["AB", "BB"], record=["rates"])
+    assert recording["rates"].shape == (2, 6, 1000, 12) and recording["inputs"].shape == (2, 6, 1000, 2)
+    assert set(recording["types"][recording["type"]].ravel()) <= {"AB", "BB"}
+    mask = recording["mask"][..., None] > 0
+    errors = (np.abs(recording["outputs"] - recording["targets"]) * mask).sum((2, 3)) / mask.sum((2, 3))
+    assert recording["error"] == pytest.approx(errors, abs=1e-5)
+    poles = hr.train("cartpole", updates=2, **SMALL).record(3)
+    assert poles["rewards"].sum(-1) == pytest.approx(poles["steps"])
+
+
+def test_weights_are_changed_by_making_another_run() -> None:
+    run = hr.train("dnms", updates=2, **SMALL)
+    with pytest.raises(ValueError, match="read-only"):
+        run.weights["w_rec"][0] = 0
+    silent = run.with_weights(w_rec=np.zeros_like(run.weights["w_rec"]))
+    assert not silent.weights["w_rec"].any() and run.weights["w_rec"].any()
+    assert not np.array_equal(silent.evaluate(8)["error"], run.evaluate(8)["error"])
+    with pytest.raises(hr.errors.TensorError, match="w_rec"):
+        run.with_weights(w_rec=np.zeros((2, 3, 3)))
+    with pytest.raises(hr.errors.UnknownNameError, match="w_recc"):
+        run.with_weights(w_recc=np.zeros((2, 12, 12)))
+
+
+def test_a_run_is_pickled_and_starts_another_from_memory() -> None:
+    run = hr.train("dnms", updates=2, **SMALL)
+    same = pickle.loads(pickle.dumps(run))
+    for name, tensor in run.tensors.items():
+        assert np.array_equal(tensor, same.tensors[name])
+    assert np.array_equal(run.metrics["error"], same.metrics["error"])
+    assert np.array_equal(run.resume(updates=3, progress=False).weights["w_rec"], same.resume(updates=3, progress=False).weights["w_rec"])
+    after = hr.train("selective-integration", updates=0, init=run, **SMALL)
+    assert np.array_equal(after.weights["w_rec"], run.weights["w_rec"])
+
+
+def test_tables_of_what_there_is() -> None:
+    assert "dnms" in [row["name"] for row in hr.tasks()]
+    assert "delta-x" in [row["name"] for row in hr.rules()]
+    assert {row["name"]: row["rules"] for row in hr.lives()}["maze"].startswith("td-ltp")
+    assert "<th>summary</th>" in hr.tasks()._repr_html_()
 
 
 def test_simulation_in_one_precision_is_that_of_plain_loops() -> None:

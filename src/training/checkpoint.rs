@@ -3,7 +3,7 @@
 use super::progress::finished;
 use super::{Criterion, Frozen, Plastic, StopReason};
 use crate::config::{Output, Stage};
-use crate::error::{bail, ensure, Result};
+use crate::error::{bail, ensure, Error, Result};
 use crate::model::Weights;
 use crate::setup::Setup;
 use candle_core::{Device, Tensor};
@@ -124,6 +124,25 @@ impl Checkpoint {
             frozen: self.frozen[places].to_vec(),
             ..*self
         })
+    }
+
+    /// The neurons that a text names: `3`, `10..20`, or, under Dale's law, `excitatory` or `inhibitory`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`](crate::Error::Usage) if it is none of these.
+    pub fn neurons(&self, text: &str) -> Result<Range<usize>> {
+        let (network, text) = (&self.setup.config.network, text.trim());
+        let excitatory = network.excitatory_neurons();
+        let range = match text {
+            "excitatory" if network.dale => Some(0..excitatory),
+            "inhibitory" if network.dale => Some(excitatory..network.neurons),
+            _ => match text.split_once("..") {
+                Some((from, to)) => from.parse().ok().zip(to.parse().ok()).map(|(from, to)| from..to),
+                None => text.parse().ok().map(|neuron| neuron..neuron + 1),
+            },
+        };
+        let names = if network.dale { ", `excitatory` or `inhibitory`" } else { "" };
+        range.ok_or_else(|| Error::Usage(format!("neurons are `{text}`; expected a number, a range such as 10..20{names}")))
     }
 
     /// Replaces the recurrent weights, biases and connections by those of the same networks in `other`, which may have learnt another

@@ -80,8 +80,9 @@ fn another_task_draws_its_inputs_and_keeps_the_recurrent_weights() {
 fn the_first_task_is_tested_with_the_recurrent_weights_of_the_second() {
     let folder = tempfile::tempdir().unwrap();
     fine(train(folder.path(), &["--out", "a"]));
-    let second = ["train", "selective-integration", "--init", "a", "--neurons", "24", "--updates", "2", "--batch", "4"];
-    fine(hebbian(&[&second[..], &["--networks", "2", "--out", "b"]].concat(), folder.path()));
+    let second = ["train", "selective-integration", "--init", "a", "--neurons", "24", "--updates", "4", "--batch", "4"];
+    let warm = ["--networks", "2", "--out", "b", "--set", "modulator.warmup_trials=0"];
+    fine(hebbian(&[&second[..], &warm].concat(), folder.path()));
     let errors = |arguments: &[&str]| {
         let ran = fine(hebbian(&[&["evaluate", "a", "--json", "--trials", "8"], arguments].concat(), folder.path()));
         let found: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();

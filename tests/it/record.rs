@@ -2,7 +2,7 @@
 
 use crate::command::{fine, hebbian, one_line_error};
 use crate::support::{assert_close, trainer, values};
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use hebbian_rnn::engine::Record;
 use hebbian_rnn::runs::{evaluate, read_inputs, record_trials, write_tensors, RecordOptions, Recording};
 use hebbian_rnn::tasks::FileTask;
@@ -126,14 +126,18 @@ fn numpy_archives_are_read_and_written() {
     std::fs::write(&tensors, bytes).unwrap();
     assert_eq!(FileTask::read(&npz).unwrap(), FileTask::read(&tensors).unwrap());
     // Damage, and a header that claims more than the file can hold.
+    let small = Tensor::zeros((1, 1, 1), DType::F32, &Device::Cpu).unwrap();
+    Tensor::write_npz(&[("inputs", small)], &npz).unwrap();
     let whole = std::fs::read(&npz).unwrap();
     let mut claiming = whole.clone();
-    let shape = whole.windows(5).position(|window| window == b"(3, 1").unwrap();
-    claiming[shape..shape + 5].copy_from_slice(b"(9e99");
-    for damaged in [&whole[..whole.len() / 2], b"PK", b"", &claiming] {
+    let shape = whole.windows(8).position(|window| window == b"(1,1,1,)").unwrap();
+    claiming[shape..shape + 8].copy_from_slice(b"(999999)");
+    for (damaged, message) in
+        [(&whole[..whole.len() / 2], ""), (b"PK", ""), (b"", ""), (&claiming, "array `inputs` is larger than the file")]
+    {
         std::fs::write(&npz, damaged).unwrap();
         let error = FileTask::read(&npz).unwrap_err().to_string();
-        assert!(error.contains("r.npz: not an archive of NumPy arrays"), "{error}");
+        assert!(error.contains("r.npz: not an archive of NumPy arrays") && error.contains(message), "{error}");
     }
 }
 
@@ -153,11 +157,14 @@ fn the_command_records_trials() {
     for (arguments, message) in [
         (&["--trials", "3", "--type", "AC", "--out", "x.npz"][..], "unknown trial type `AC`"),
         (&["--trials", "3", "--record", "trace", "--out", "x.npz"], "can be recorded only with inputs of your own"),
-        (&["--out", "x.npz"], "--trials"),
-        (&["--inputs", "in.npz", "--type", "AB", "--out", "x.npz"], "--type"),
-        (&["--trials", "0", "--out", "x.npz"], "--trials"),
+        (&["--trials", "3", "--silence", "12", "--out", "x.npz"], "neuron 12 cannot be silenced"),
+        (&["--trials", "3", "--silence", "inhibitory", "--out", "x.npz"], "--silence: neurons are `inhibitory`"),
     ] {
         one_line_error(run(arguments), 2, message);
         assert!(!Path::new(dir.path()).join("x.npz").exists());
+    }
+    for arguments in [&["--out", "x.npz"][..], &["--inputs", "in.npz", "--type", "AB", "--out", "x.npz"]] {
+        let ran = run(arguments);
+        assert!(ran.code == 2 && ran.stderr.contains("--trials"), "{}", ran.stderr);
     }
 }

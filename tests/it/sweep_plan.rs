@@ -149,7 +149,7 @@ fn impossible_settings_can_be_left_out() {
     for (from, to, message) in [
         ("'rflo'", "'rflow'", "unknown rule `rflow`"),
         ("train.updates = 1", "train.update = 1", "train.update"),
-        ("train.updates = 1", "train.batch = -1", "train.batch is -1"),
+        ("train.updates = 1", "network.neurons = 0", "network.neurons is 0"),
     ] {
         let error = parsed(&text.replace(from, to)).write(&dir.path().join("other")).unwrap_err().to_string();
         assert!(error.contains(message), "{error}");

@@ -16,7 +16,6 @@ use clap::{value_parser, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hebbian_rnn::analysis::ANALYSES;
 use hebbian_rnn::{Setting, Setup};
-use std::ops::Range;
 use std::path::PathBuf;
 use toml::Value;
 
@@ -82,17 +81,6 @@ pub enum Command {
 /// A whole number; the configuration checks its range.
 fn whole(text: &str) -> std::result::Result<i64, String> {
     text.parse().map_err(|_| "expected a whole number below 2^63".to_string())
-}
-
-/// A neuron, or a range of neurons.
-fn neurons(text: &str) -> std::result::Result<Range<usize>, String> {
-    let number = |text: &str| {
-        text.trim().parse::<usize>().map_err(|_| "expected a number, or a range such as 10..20".to_string())
-    };
-    match text.split_once("..") {
-        Some((from, to)) => Ok(number(from)?..number(to)?),
-        None => number(text).map(|neuron| neuron..neuron + 1),
-    }
 }
 
 /// The settings of `--set`, then those of other options (flag, key and value), which take precedence.
@@ -162,9 +150,10 @@ pub struct EvaluateArgs {
     /// task: what is left of the first
     #[arg(long, value_name = "RUN")]
     pub recurrent_from: Option<PathBuf>,
-    /// Silence neurons, like a lesion: 3,7 or 10..20; their rates are not transmitted to other neurons or to the readout
-    #[arg(long, value_name = "NEURONS", value_delimiter = ',', value_parser = neurons)]
-    pub silence: Vec<Range<usize>>,
+    /// Silence neurons, like a lesion: 3,7 or 10..20, under Dale's law also `inhibitory`; their rates are not transmitted to other
+    /// neurons or to the readout
+    #[arg(long, value_name = "NEURONS", value_delimiter = ',')]
+    pub silence: Vec<String>,
     /// Seed of the trials [default: the run's seed; training never uses these trials]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -217,9 +206,10 @@ pub struct SimulateArgs {
     /// Quantities to record in addition to the outputs, separated by commas
     #[arg(long, value_delimiter = ',')]
     pub record: Vec<Recordable>,
-    /// Silence neurons, like a lesion: 3,7 or 10..20; their rates are not transmitted to other neurons or to the readout
-    #[arg(long, value_name = "NEURONS", value_delimiter = ',', value_parser = neurons)]
-    pub silence: Vec<Range<usize>>,
+    /// Silence neurons, like a lesion: 3,7 or 10..20, under Dale's law also `inhibitory`; their rates are not transmitted to other
+    /// neurons or to the readout
+    #[arg(long, value_name = "NEURONS", value_delimiter = ',')]
+    pub silence: Vec<String>,
     /// Seed of the trials, or of the initial activations if the input file has none [default: the run's seed]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,

@@ -17,7 +17,7 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
         let other = read::to_run(run, None, &device)?;
         usage(checkpoint.take_recurrent_weights(&other)).with_context(|| "--recurrent-from")?;
     }
-    read::silence(&mut checkpoint, args.silence)?;
+    read::silence(&mut checkpoint, &args.silence)?;
     let (mut trials, mut what) = (args.trials, name_trials(checkpoint.setup.task(), args.trials));
     if args.all {
         let Some((count, task)) = checkpoint.setup.task().trials().and_then(|task| task.each_once()) else {

@@ -2,14 +2,13 @@
 
 use crate::console::warn;
 use crate::output::usage;
-use anyhow::{ensure, Result};
+use anyhow::{ensure, Context, Result};
 use candle_core::Device;
 use hebbian_rnn::storage::{read_life_rows, Persistent, METRICS_FILE};
 use hebbian_rnn::tasks::FileTask;
 use hebbian_rnn::training::CHECKPOINT_FILE;
 use hebbian_rnn::worlds::LifeRow;
 use hebbian_rnn::{Checkpoint, Integrity, LifeCheckpoint, Lives, Own, Setup, Trainer};
-use std::ops::Range;
 use std::path::Path;
 
 /// The task files that can replace the one on which the networks were trained.
@@ -49,8 +48,12 @@ pub fn to_run(run: &Path, task_file: Option<&Path>, device: &Device) -> Result<C
 }
 
 /// Silences neurons.
-pub fn silence(checkpoint: &mut Checkpoint, neurons: Vec<Range<usize>>) -> Result<()> {
-    usage(checkpoint.silence(&neurons.into_iter().flatten().collect::<Vec<_>>()))
+pub fn silence(checkpoint: &mut Checkpoint, names: &[String]) -> Result<()> {
+    let mut neurons = Vec::new();
+    for name in names {
+        neurons.extend(usage(checkpoint.neurons(name)).context("--silence")?);
+    }
+    usage(checkpoint.silence(&neurons))
 }
 
 /// A message if the checkpoint read from `run` was changed since it was written.

@@ -22,7 +22,7 @@ pub fn run(args: SimulateArgs) -> Result<()> {
     ensure_replaceable(&args)?;
     let device = open_device(&args.device)?;
     let mut checkpoint = read::to_run(&args.checkpoint, None, &device)?;
-    read::silence(&mut checkpoint, args.silence)?;
+    read::silence(&mut checkpoint, &args.silence)?;
     let record = Record {
         rates: args.record.contains(&Recordable::Rates),
         activations: args.record.contains(&Recordable::Activations),
