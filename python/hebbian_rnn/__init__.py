@@ -24,7 +24,7 @@ _os.environ.setdefault(
     str(len(_os.sched_getaffinity(0)) if hasattr(_os, "sched_getaffinity") else _os.cpu_count() or 1),
 )
 
-from . import errors
+from . import errors, loggers
 from ._lives import Activity, LifeRun, LifeWorld, LifeWorldState, Synapses
 from ._native import Progress, __version__, explain
 from ._run import Findings, Run, load
@@ -55,6 +55,7 @@ __all__ = [
     "live",
     "lives",
     "load",
+    "loggers",
     "neurogym_env",
     "neurogym_task",
     "psychrnn",

@@ -32,8 +32,8 @@ class Sweep:
     settings: list[dict[str, Any]]
     """A dict for each setting, the best first: its number `setting`, the `values` of the keys that differ, how many `networks` it
     has, how many `reached` the criterion and how many `diverged`, and quartiles over networks, `criterion_trials_quartiles` and
-    `measured_quartiles`; the latter of `measure`, which is `error` on fresh trials or `return`; `more_is_better` says whether larger
-    values are better."""
+    `measured_quartiles`; the latter of `measure`, which is `error` on fresh trials or `return`; `more_is_better` says whether
+    larger values are better."""
 
     def run(self, setting: int) -> Any:
         """The networks of a setting, by its number: a `Run`, or a `LifeRun` if lives were swept."""

@@ -147,8 +147,19 @@ def start(
         with tempfile.TemporaryDirectory() as folder:
             file = os.path.join(folder, "init.safetensors")
             init.save(file)
-            arguments = dict(rule=rule, networks=networks, batch=batch, trials=trials, updates=updates, seed=seed)
-            arguments |= dict(until_criterion=until_criterion, neurons=neurons, out=out, force=force, device=device)
+            arguments: dict[str, Any] = {
+                "rule": rule,
+                "networks": networks,
+                "batch": batch,
+                "trials": trials,
+                "updates": updates,
+                "until_criterion": until_criterion,
+                "seed": seed,
+                "neurons": neurons,
+                "out": out,
+                "force": force,
+                "device": device,
+            }
             return start(task, init=file, accept_edited=accept_edited, **arguments, **settings)
     if isinstance(init, Run):
         init = init.folder

@@ -125,7 +125,9 @@ def test_a_run_is_pickled_and_starts_another_from_memory() -> None:
     for name, tensor in run.tensors.items():
         assert np.array_equal(tensor, same.tensors[name])
     assert np.array_equal(run.metrics["error"], same.metrics["error"])
-    assert np.array_equal(run.resume(updates=3, progress=False).weights["w_rec"], same.resume(updates=3, progress=False).weights["w_rec"])
+    assert np.array_equal(
+        run.resume(updates=3, progress=False).weights["w_rec"], same.resume(updates=3, progress=False).weights["w_rec"]
+    )
     after = hr.train("selective-integration", updates=0, init=run, **SMALL)
     assert np.array_equal(after.weights["w_rec"], run.weights["w_rec"])
 

@@ -44,9 +44,7 @@ def test_a_sweep_is_its_runs(here, tmp_path):
     alone = hr.train(
         "echo", networks=4, batch=4, updates=12, neurons=6, **{"rule.eta": 0.1, "network.connectivity": 1.0}
     )
-    number = next(
-        s["setting"] for s in here.settings if s["values"] == {"rule.eta": 0.1, "network.connectivity": 1.0}
-    )
+    number = next(s["setting"] for s in here.settings if s["values"] == {"rule.eta": 0.1, "network.connectivity": 1.0})
     np.testing.assert_array_equal(here.run(number).weights["w_rec"], alone.weights["w_rec"])
     results = here.results
     assert results["network"].tolist() == [0, 1, 2, 3] * 4
