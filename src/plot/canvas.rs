@@ -2,9 +2,11 @@
 
 use super::colour::{Colour, WHITE};
 use super::fonts::{escaped, fit, parse};
-use crate::error::{At, Error, Result};
+use super::pdf::pdf;
+use crate::error::{bail, At, Error, Result};
 use crate::files::write_atomically;
 use resvg::tiny_skia::{Pixmap, Transform};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// Font sizes, in page units.
@@ -86,6 +88,20 @@ impl Canvas {
         let scale = width as f32 / tree.size().width();
         resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixels.as_mut());
         pixels.encode_png().map_err(|error| Error::Bug(format!("encoding a PNG: {error}")))
+    }
+
+    /// Writes one file, whole or not at all: PDF, PNG or SVG by the end of its name. A PDF page is `width_mm` wide.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be written, [`Error::Usage`] if the name has another end.
+    pub fn save_as(&self, path: &Path, width_mm: f64) -> Result<()> {
+        let bytes = match path.extension().and_then(OsStr::to_str) {
+            Some("pdf") => pdf(&parse(&self.svg())?, width_mm)?,
+            Some("png") => self.png()?,
+            Some("svg") => self.svg().into_bytes(),
+            _ => bail!(Usage, "{}: expected a name that ends in .pdf, .png or .svg", path.display()),
+        };
+        write_atomically(path, &bytes)
     }
 
     /// Writes `STEM.png` and `STEM.svg`, each whole or not at all.
@@ -174,6 +190,31 @@ fn list(points: &[Point]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pdf_has_the_shapes_of_its_svg() {
+        let mut canvas = Canvas::new(800);
+        canvas.rectangle((0.0, 0.0), (800.0, 100.0), Colour::Blue, 0.5);
+        canvas.dashed(&[(900.0, 50.0), (1000.0, 50.0)], 20.0, Colour::Orange);
+        canvas.text("M", (1200.0, 90.0), Style::left(100.0));
+        let pdf = String::from_utf8(pdf(&parse(&canvas.svg()).unwrap(), 180.0).unwrap()).unwrap();
+        // 180 mm are 510.236 points, and the page is half as high as wide.
+        assert!(pdf.starts_with("%PDF-1.4\n") && pdf.contains("/MediaBox [0 0 510.236 255.118]"), "{pdf}");
+        for part in ["0.0000 0.4471 0.6980 rg /O500 gs", "0.8353 0.3686 0.0000 RG", "/O500 << /ca 0.5", "] 0 d", " c\n"]
+        {
+            assert!(pdf.contains(part), "{part}: {pdf}");
+        }
+        // Every object is where the table says.
+        let start: usize = pdf.split("startxref\n").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+        let table: Vec<&str> = pdf[start..].lines().skip(3).take(4).collect();
+        for (k, line) in table.iter().enumerate() {
+            let place: usize = line[..10].parse().unwrap();
+            assert!(pdf[place..].starts_with(&format!("{} 0 obj", k + 1)), "{line}");
+        }
+        let length: usize = pdf.split("/Length ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+        let stream = pdf.split("stream\n").nth(1).unwrap();
+        assert_eq!(stream.find("endstream"), Some(length));
+    }
 
     #[test]
     fn a_png_shows_what_its_svg_says() {

@@ -15,6 +15,7 @@ mod heat;
 mod learning_curves;
 mod lines;
 mod panels;
+mod pdf;
 mod run;
 mod sample_trials;
 

@@ -1,7 +1,7 @@
 //! The pictures of a run, from its files: learning curve and sample trials.
 
 use crate::error::{bail, Result};
-use crate::plot::{LearningCurves, Run, SampleTrial, SampleTrials};
+use crate::plot::{Canvas, LearningCurves, Run, SampleTrial, SampleTrials};
 use crate::runs::run_fresh;
 use crate::setup::Setup;
 use crate::storage::{metrics_rows, LEARNING_CURVE, METRICS_FILE, SAMPLE_TRIALS};
@@ -117,13 +117,13 @@ impl LearningCurve {
     }
 }
 
-/// Draws the learning curves of several runs into one picture, `STEM.png` and `STEM.svg`.
+/// Draws the learning curves of several runs into one picture.
 ///
 /// # Errors
 /// [`Error::Usage`](crate::Error::Usage) if there is no run, or if the runs measure errors differently and so cannot
-/// share an axis; [`Error::Io`](crate::Error::Io) if a file cannot be written.
-pub fn draw_learning_curves(stem: &Path, runs: &[LearningCurve], log: bool) -> Result<()> {
-    learning_curves(runs, log)?.draw().save(stem)
+/// share an axis.
+pub fn draw_learning_curves(runs: &[LearningCurve], log: bool) -> Result<Canvas> {
+    Ok(learning_curves(runs, log)?.draw())
 }
 
 /// The picture of [`draw_learning_curves`].

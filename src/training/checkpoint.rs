@@ -142,7 +142,9 @@ impl Checkpoint {
             },
         };
         let names = if network.dale { ", `excitatory` or `inhibitory`" } else { "" };
-        range.ok_or_else(|| Error::Usage(format!("neurons are `{text}`; expected a number, a range such as 10..20{names}")))
+        range.ok_or_else(|| {
+            Error::Usage(format!("neurons are `{text}`; expected a number, a range such as 10..20{names}"))
+        })
     }
 
     /// Replaces the recurrent weights, biases and connections by those of the same networks in `other`, which may have learnt another

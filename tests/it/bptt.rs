@@ -278,8 +278,12 @@ fn runs_of_several_rules_go_into_one_picture() {
     let dir = tempfile::TempDir::new().unwrap();
     fine(train(dir.path(), &["--updates", "2", "--out", "a"]));
     fine(train(dir.path(), &["--updates", "2", "--rule", "bptt", "--out", "b"]));
-    let drawn = fine(hebbian(&["plot", "a", "b", "--out", "both.png"], dir.path())).stdout;
+    let drawn = fine(hebbian(&["plot", "a", "b", "--out", "both"], dir.path())).stdout;
     assert_eq!(drawn, "both.png\nboth.svg\n");
+    let paper = ["plot", "a", "b", "--out", "paper.pdf", "--width-mm"];
+    assert_eq!(fine(hebbian(&[&paper[..], &["89"]].concat(), dir.path())).stdout, "paper.pdf\n");
+    assert!(bytes(dir.path().join("paper.pdf")).starts_with(b"%PDF-1.4"));
+    one_line_error(hebbian(&[&paper[..], &["0"]].concat(), dir.path()), 2, "--width-mm is 0; expected 10 to 2000");
     let svg = String::from_utf8(bytes(dir.path().join("both.svg"))).unwrap();
     assert!(svg.contains("a (delta-x)") && svg.contains("b (bptt)"));
     assert!(bytes(dir.path().join("both.png")).starts_with(b"\x89PNG"));

@@ -233,9 +233,13 @@ pub struct PlotArgs {
     /// range of each run's networks
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
-    /// Write the picture of several runs to FILE.png and FILE.svg [default: learning_curves]
+    /// Write the learning curves to this file, FILE.pdf, FILE.png or FILE.svg, or to both FILE.png and FILE.svg [default:
+    /// learning_curves]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Width of a PDF page in mm
+    #[arg(long, value_name = "MM", default_value_t = 180.0)]
+    pub width_mm: f64,
     /// Use a logarithmic error axis
     #[arg(long)]
     pub log: bool,

@@ -22,7 +22,7 @@ pub fn run(args: PlotArgs) -> Result<()> {
     let pictures = match (&args.runs[..], args.out) {
         ([run], None) if holds_a_life(run) => draw_lives(run, &args.watch.neurons)?,
         ([run], None) => draw(run, &read::to_run(run, None, &Device::Cpu)?, args.log)?,
-        (runs, out) => draw_together(runs, out, args.log)?,
+        (runs, out) => draw_together(runs, out, args.width_mm, args.log)?,
     };
     drop(spinner);
     Ok(writeln!(stdout(), "{}", pictures.join("\n"))?)
@@ -43,22 +43,29 @@ fn draw_lives(folder: &Path, watch: &[String]) -> Result<Vec<String>> {
 }
 
 /// Draws the learning curves of several runs into one picture; returns its paths.
-fn draw_together(runs: &[PathBuf], out: Option<PathBuf>, log: bool) -> Result<Vec<String>> {
+fn draw_together(runs: &[PathBuf], out: Option<PathBuf>, width_mm: f64, log: bool) -> Result<Vec<String>> {
+    const PAPER: std::ops::RangeInclusive<f64> = 10.0..=2000.0;
+    if !PAPER.contains(&width_mm) {
+        return usage(Err(anyhow!("--width-mm is {width_mm}; expected 10 to 2000")));
+    }
     if runs.len() > MOST_RUNS {
         return usage(Err(anyhow!("{} runs given; expected at most {MOST_RUNS}", runs.len())));
     }
-    let stem = match out {
-        Some(out) if out.is_dir() => bail!("--out {} is a folder; expected the name of a picture file", out.display()),
-        Some(out) if out.extension().is_some_and(|end| end == "png" || end == "svg") => out.with_extension(""),
-        Some(out) => out,
-        None => PathBuf::from("learning_curves"),
-    };
+    let out = out.unwrap_or_else(|| PathBuf::from("learning_curves"));
+    if out.is_dir() {
+        bail!("--out {} is a folder; expected the name of a picture file", out.display());
+    }
     let read = |run: &PathBuf| -> Result<LearningCurve> {
         let setup = Checkpoint::read(run, &Device::Cpu)?.setup;
         Ok(LearningCurve::read(format!("{} ({})", run.display(), setup.config().rule.name), &setup, run)?)
     };
-    draw_learning_curves(&stem, &runs.iter().map(read).collect::<Result<Vec<_>>>()?, log)?;
-    Ok(files(&stem).to_vec())
+    let curves = draw_learning_curves(&runs.iter().map(read).collect::<Result<Vec<_>>>()?, log)?;
+    if out.extension().is_some_and(|end| ["pdf", "png", "svg"].iter().any(|known| end == *known)) {
+        curves.save_as(&out, width_mm)?;
+        return Ok(vec![out.display().to_string()]);
+    }
+    curves.save(&out)?;
+    Ok(files(&out).to_vec())
 }
 
 /// A picture's two files.
