@@ -2,7 +2,7 @@
 
 use crate::args::{ListArgs, LiveArgs, PlaceArgs};
 use crate::console::warn;
-use crate::output::{open_device, print_json, print_table, usage};
+use crate::output::{counted, open_device, print_json, print_table, usage};
 use crate::progress::Progress;
 use crate::run::{self, Kind};
 use anyhow::Result;
@@ -149,8 +149,8 @@ fn summarise(args: &LiveArgs, lives: &Lives, folder: &Path, lived: f64, seconds:
         }));
     }
     if lived > 0.0 {
-        let networks = lives.setup().config().life.networks.count();
-        writeln!(stdout(), "{networks} lives of {lived} simulated seconds in {seconds:.1} s")?;
+        let networks = counted(lives.setup().config().life.networks.count() as u64, "network");
+        writeln!(stdout(), "{networks}, each for {lived} simulated seconds, in {seconds:.1} s")?;
     }
     print_life(folder, &verdicts, drawn)
 }
@@ -186,7 +186,8 @@ fn print_verdicts(verdicts: &[(u64, Verdict)]) -> Result<()> {
     header.extend(first.figures.iter().map(|(name, _)| &name[..]));
     header.resize(COLUMNS, "");
     let header: [&str; COLUMNS] = std::array::from_fn(|k| header[k]);
-    let number = |v: f64| match v {
+    // Adding 0 makes −0 a 0.
+    let number = |v: f64| match v + 0.0 {
         v if v.is_nan() => "-".into(),
         v if v != 0.0 && v.abs() < 0.1 => format!("{v:.4}"),
         v if v.fract() == 0.0 => format!("{v}"),

@@ -221,6 +221,16 @@ fn summarise(args: &TrainArgs, checkpoint: &Checkpoint, watch: &Watch, seconds: 
     if watch.world_steps > 0 {
         let (steps, speed) = (watch.world_steps, watch.world_steps as f64 / seconds.max(1e-9));
         writeln!(console, "{steps} environment steps: {speed:.0} per second")?;
+        let unchanged = watch.measured.filter(|(first, last)| first == last && new_updates > 1);
+        if let (Some((always, _)), Some(solved)) = (unchanged, task.solved()) {
+            if always < solved {
+                writeln!(
+                    console,
+                    "hint: the return was {always} at first and is {always} now; if no episode earns more, there is nothing to learn \
+                     from: explore more (readout.perturbation, perturbation.amplitude), or reward first steps towards the goal"
+                )?;
+            }
+        }
     }
     if let Some((error, why)) = task.chance() {
         writeln!(console, "chance is an error of {}: {why}", rounded(error))?;
