@@ -36,8 +36,6 @@ pub(crate) struct Transition {
 pub(crate) trait Body: Send + Sync {
     /// The name of the life with this body.
     fn name(&self) -> &'static str;
-    /// Checks its parameters, keys of the table `world.body`.
-    fn check(&self) -> Result<()>;
     /// The grid of place cells.
     fn axes(&self) -> Vec<Axis>;
     /// The number of groups of actor neurons that vote separately.

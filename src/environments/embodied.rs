@@ -28,9 +28,7 @@ impl<E: Embody> Environment for E {
     }
 
     fn check(&self) -> Result<()> {
-        check_ranges("task", self)?;
-        expect(self.longest() >= 1, "task.limit", self.longest(), "at least 1")?;
-        self.embodied().body.check().map_err(|error| error.in_table("world.body", "task"))
+        check_ranges("task", self)
     }
 
     /// The coordinates; for angles, their cosines and sines.

@@ -22,6 +22,7 @@ const GOALS: [[f64; 2]; 2] = [[1.0, 1.0], [-1.0, -1.0]];
 #[serde(deny_unknown_fields, default)]
 pub struct OpenField {
     /// The number of steps after which an episode is truncated.
+    #[schemars(range(min = 1))]
     pub limit: usize,
     /// The number of a network's episodes after which the goal moves to its second place; 0: never.
     pub move_after: u64,
@@ -39,7 +40,7 @@ impl Environment for OpenField {
     }
 
     fn check(&self) -> Result<()> {
-        expect(self.limit >= 1, "task.limit", self.limit, "at least 1")
+        check_ranges("task", self)
     }
 
     /// The rates of the place cells.

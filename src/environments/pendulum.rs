@@ -16,6 +16,7 @@ const MOST_TORQUE: f64 = 2.0;
 #[serde(deny_unknown_fields, default)]
 pub struct Pendulum {
     /// The number of steps after which an episode is truncated.
+    #[schemars(range(min = 1))]
     pub limit: usize,
 }
 
@@ -31,7 +32,7 @@ impl Environment for Pendulum {
     }
 
     fn check(&self) -> Result<()> {
-        expect(self.limit >= 1, "task.limit", self.limit, "at least 1")
+        check_ranges("task", self)
     }
 
     fn observations(&self) -> Vec<(String, f64)> {

@@ -9,7 +9,6 @@ use crate::error::Result;
 use crate::keys::Key;
 use crate::papers::IZHIKEVICH_2007;
 use crate::random::{stream, Phase, Purpose, Stream};
-use crate::ranges::number;
 use documented::DocumentedFields;
 use rand::RngExt;
 use schemars::JsonSchema;
@@ -35,12 +34,16 @@ pub(super) const LIFE: LifeInfo = LifeInfo {
 #[non_exhaustive]
 pub struct DistalReward {
     /// The postsynaptic neuron must fire less than this after the presynaptic one.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub within_ms: f64,
     /// The shortest time until the reward.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub delay_ms: f64,
     /// The longest random addition to that time.
+    #[schemars(range(min = 0))]
     pub jitter_ms: f64,
     /// Above 0: used instead of `jitter_ms`, so that rewards carry no information about their cause: a control.
+    #[schemars(range(min = 0))]
     pub shuffled_ms: f64,
     /// The dopamine that a reward releases.
     pub reward: f64,
@@ -72,7 +75,6 @@ impl DistalReward {
         let inhibitory = places.of("inhibitory", |_| true, "")?;
         let (jitter, shuffled) =
             (places.jitter("jitter_ms", self.jitter_ms)?, places.jitter("shuffled_ms", self.shuffled_ms)?);
-        number("world.reward", self.reward)?;
         Ok(Arc::new(DistalWorld {
             steps: places.steps("block", 1000.0)?,
             within: places.steps("within_ms", self.within_ms)? as u64,

@@ -26,6 +26,7 @@ pub(super) const LIFE: LifeInfo = LifeInfo {
 #[non_exhaustive]
 pub struct Given {
     /// The time from one row of metrics.csv to the next.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub block_ms: f64,
     /// Spikes of neurons of populations whose model is `input`.
     pub spikes: Vec<Train>,

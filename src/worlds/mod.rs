@@ -27,10 +27,11 @@ pub use rows::{Curve, LifeRow, Verdict};
 pub use xor::Xor;
 
 use crate::error::{ensure, Error, Result};
-use crate::keys::Key;
+use crate::keys::{self, Key};
 use crate::papers::Paper;
 use crate::random::Stream;
 use rows::{mean, AGE};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
 use serde_json::Value;
@@ -197,8 +198,8 @@ impl View<'_> {
 pub(crate) const MOST_STEPS: u64 = 1 << 53;
 
 /// The parameters of a world.
-fn parameters<P: DeserializeOwned>(table: Table) -> Result<P> {
-    table.try_into().map_err(|error: toml::de::Error| Error::Usage(format!("world: {}", error.message().trim())))
+fn parameters<P: DeserializeOwned + JsonSchema + Serialize + 'static>(table: Table) -> Result<P> {
+    keys::parameters("world", table)
 }
 
 /// A state as JSON.

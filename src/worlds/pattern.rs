@@ -28,10 +28,12 @@ pub(super) const LIFE: LifeInfo = LifeInfo {
 #[non_exhaustive]
 pub struct Pattern {
     /// The period.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub period_ms: f64,
     /// a_k for the harmonics 1, 2, 3, …
     pub amplitudes: Vec<f64>,
     /// The divisor of the sum.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub scale: f64,
     /// The mean squared error, after the best shift within each period, below which the shape counts as learnt.
     pub learnt_below: f64,
@@ -52,10 +54,6 @@ impl Pattern {
     fn build(self, places: &Places) -> Result<Arc<dyn World>> {
         let steps = places.steps("period_ms", self.period_ms)?;
         let readout = places.of("readout", |n| n == 1, "1")?.start;
-        crate::ranges::positive("world.scale", self.scale)?;
-        for amplitude in &self.amplitudes {
-            crate::ranges::number("world.amplitudes", *amplitude)?;
-        }
         Ok(Arc::new(PatternWorld { own: self, steps, readout }))
     }
 }

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::keys::Key;
 use crate::papers::FLORIAN_2007;
 use crate::random::{stream, Phase, Purpose};
-use crate::ranges::{not_negative, number};
+use crate::ranges::expect;
 use documented::DocumentedFields;
 use rand::seq::index::sample;
 use rand::seq::SliceRandom;
@@ -56,8 +56,10 @@ pub struct Xor {
     /// How bits are coded.
     pub code: Code,
     /// How long a pattern lasts.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub pattern_ms: f64,
     /// The rate for a 1 (rate code).
+    #[schemars(range(min = 0))]
     pub rate_hz: f64,
     /// The number of spikes in each of the two trains (temporal code).
     pub spikes: usize,
@@ -78,8 +80,6 @@ impl Xor {
     /// or has the wrong size.
     fn build(self, places: &Places) -> Result<Arc<dyn World>> {
         let steps = places.steps("pattern_ms", self.pattern_ms)?;
-        not_negative("world.rate_hz", self.rate_hz)?;
-        number("world.reward", self.reward)?;
         let output = places.of("output", |n| n == 1, "1")?.start;
         let even = |n: usize| n.is_multiple_of(2);
         let inputs = match self.code {
@@ -89,12 +89,7 @@ impl Xor {
             ],
             Code::Temporal => vec![places.of("input", |n| n == 2, "2, one for each bit")?],
         };
-        crate::ranges::expect(
-            self.spikes <= steps,
-            "world.spikes",
-            self.spikes,
-            format!("at most {steps}, one a step"),
-        )?;
+        expect(self.spikes <= steps, "world.spikes", self.spikes, format!("at most {steps}, one a step"))?;
         Ok(Arc::new(XorWorld { own: self, steps, output, inputs }))
     }
 }
