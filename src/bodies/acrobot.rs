@@ -1,10 +1,6 @@
 //! `acrobot-swing-up`: lift the tip of a double pendulum above its bar by a torque on the middle joint.
 
-use super::{first, lateral_along, runge_kutta, vote_along, Axis, Body, Transition};
-use crate::random::Stream;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use super::*;
 use std::f64::consts::{PI, TAU};
 
 /// The largest velocities.

@@ -1,11 +1,7 @@
 //! `cartpole-swing-up`: swing a pole up by pushing its cart, and balance it.
 
-use super::{first, lateral_along, runge_kutta, vote_along, Axis, Body, Transition};
-use crate::random::Stream;
-use documented::DocumentedFields;
+use super::*;
 use rand::RngExt;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::f64::consts::{PI, TAU};
 
 /// A trial ends beyond these positions and angles.

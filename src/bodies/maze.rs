@@ -1,11 +1,7 @@
 //! `maze`: find the goal in the middle of a square, from any side of a U-shaped wall around it.
 
-use super::{first, Axis, Body, Transition};
-use crate::random::Stream;
-use documented::DocumentedFields;
+use super::*;
 use rand::RngExt;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::f64::consts::{SQRT_2, TAU};
 
 /// Half the side of the square.

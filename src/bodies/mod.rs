@@ -13,8 +13,12 @@ pub(crate) use maze::Maze;
 pub(crate) use place_cells::{Axis, PlaceCells};
 pub(crate) use track::Track;
 
+// Every body's file begins with `use super::*`, which brings these in.
 use crate::error::{ensure, Result};
 use crate::random::Stream;
+use documented::DocumentedFields;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The result of a step of a body.

@@ -1,10 +1,6 @@
 //! `linear-track`: run along a track to a reward, always at the same speed; only values are learnt.
 
-use super::{Axis, Body, Transition};
-use crate::random::Stream;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use super::*;
 use std::f64::consts::SQRT_2;
 
 const START: f64 = -17.5;

@@ -2,8 +2,6 @@
 //! Gymnasium's Acrobot-v1, with the equations of Sutton & Barto's book, Runge-Kutta steps of 0.2 s).
 
 use super::*;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 use std::f64::consts::PI;
 
 const DT: f64 = 0.2;

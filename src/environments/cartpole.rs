@@ -2,8 +2,6 @@
 //! Gymnasium's CartPole-v1, Euler steps of 0.02 s).
 
 use super::*;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 
 const GRAVITY: f64 = 9.8;
 const POLE_MASS: f64 = 0.1;

@@ -4,8 +4,6 @@
 use super::embodied::{Embodied, Embody};
 use super::*;
 use crate::bodies;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 use std::sync::Arc;
 
 /// Its parameters.

@@ -3,7 +3,6 @@
 
 use super::*;
 use crate::bodies::{Axis, Body};
-use schemars::JsonSchema;
 use std::f64::consts::TAU;
 use std::sync::Arc;
 

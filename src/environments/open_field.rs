@@ -2,8 +2,6 @@
 //! Foster, Morris & Dayan 2000, and Brzosko et al. 2017, whose program is ModelDB 245018).
 
 use super::*;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 
 /// Half the side of the arena.
 const HALF: f64 = 2.0;

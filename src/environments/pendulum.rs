@@ -2,8 +2,6 @@
 //! Pendulum-v1, Euler steps of 0.05 s).
 
 use super::*;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 use std::f64::consts::PI;
 
 const G: f64 = 10.0;

@@ -1,21 +1,8 @@
 //! Distal reward in a network that fires spontaneously (Izhikevich 2007, figure 1).
 
-use super::{
-    due, mean, parameters, restored, state, within, Block, Curve, LifeInfo, LifeRow, Places, Verdict, View, Wiring,
-    World, WorldState,
-};
-use super::{MOST_STEPS, PLASTIC};
-use crate::error::Result;
-use crate::keys::Key;
+use super::*;
 use crate::papers::IZHIKEVICH_2007;
-use crate::random::{stream, Phase, Purpose, Stream};
-use documented::DocumentedFields;
 use rand::RngExt;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use std::ops::Range;
-use std::sync::Arc;
 
 pub(super) const LIFE: LifeInfo = LifeInfo {
     name: "distal-reward",

@@ -1,13 +1,7 @@
 //! Given spike times and rewards: for single synapses, and for spike trains of your own.
 
-use super::{parameters, Block, Curve, LifeInfo, LifeRow, Places, Verdict, View, World, WorldState};
-use crate::error::{bail, Result};
-use crate::keys::Key;
+use super::*;
 use crate::papers::FLORIAN_2007;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 pub(super) const LIFE: LifeInfo = LifeInfo {
     name: "one-synapse",

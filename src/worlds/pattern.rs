@@ -1,14 +1,8 @@
 //! Producing a periodic pattern with feedback of the output (Hoerzer et al. 2014).
 
-use super::{mean, parameters, Block, Curve, LifeInfo, LifeRow, Places, Verdict, View, Wiring, World, WorldState};
-use crate::error::Result;
-use crate::keys::Key;
+use super::*;
 use crate::papers::HOERZER_2014;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
-use std::sync::Arc;
 
 pub(super) const LIFE: LifeInfo = LifeInfo {
     name: "hoerzer",

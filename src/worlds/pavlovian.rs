@@ -1,23 +1,9 @@
 //! Pavlovian conditioning in a network that fires spontaneously (Izhikevich 2007, figure 2).
 
-use super::{
-    due, mean, parameters, restored, state, within, Block, Curve, LifeInfo, LifeRow, Places, Verdict, View, Wiring,
-    World, WorldState,
-};
-use super::{MOST_STEPS, PLASTIC};
-use crate::error::{ensure, Result};
-use crate::keys::Key;
+use super::*;
 use crate::papers::IZHIKEVICH_2007;
-use crate::random::{stream, Phase, Purpose, Stream};
-use crate::ranges::expect;
-use documented::DocumentedFields;
 use rand::seq::index::sample;
 use rand::RngExt;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use std::ops::{Range, RangeInclusive};
-use std::sync::Arc;
 
 pub(super) const LIFE: LifeInfo = LifeInfo {
     name: "pavlovian",

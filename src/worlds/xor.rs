@@ -1,18 +1,9 @@
 //! XOR of two bits by the rate of one neuron, rewarded spike by spike (Florian 2007, sections 4.2 and 4.3).
 
-use super::{mean, parameters, Block, Curve, LifeInfo, LifeRow, Places, Verdict, View, Wiring, World, WorldState, AGE};
-use crate::error::Result;
-use crate::keys::Key;
+use super::*;
 use crate::papers::FLORIAN_2007;
-use crate::random::{stream, Phase, Purpose};
-use crate::ranges::expect;
-use documented::DocumentedFields;
 use rand::seq::index::sample;
 use rand::seq::SliceRandom;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::ops::Range;
-use std::sync::Arc;
 
 pub(super) const RATE: LifeInfo = LifeInfo {
     name: "xor-rate",

@@ -1,16 +1,7 @@
 //! Neurons of Izhikevich (2003).
 
-use super::{choose, defaults, indicator, Draws, FusedPopulation, ModelInfo, PopulationModel};
-use crate::error::Result;
-use crate::keys::{parameters, Key};
+use super::*;
 use crate::papers::IZHIKEVICH_2003;
-use crate::ranges::expect;
-use candle_core::Tensor;
-use documented::DocumentedFields;
-use pulp::{Arch, Simd, WithSimd};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 pub(super) const INFO: ModelInfo = ModelInfo {
     name: "izhikevich",

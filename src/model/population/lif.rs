@@ -1,16 +1,7 @@
 //! Leaky integrate-and-fire neurons, with instantaneous or exponential synapses and an adapting threshold.
 
-use super::{choose, defaults, indicator, FusedPopulation, ModelInfo, PopulationModel};
-use crate::error::Result;
-use crate::keys::{parameters, Key};
+use super::*;
 use crate::papers::FLORIAN_2007;
-use crate::ranges::expect;
-use candle_core::Tensor;
-use documented::DocumentedFields;
-use pulp::{Arch, Simd, WithSimd};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 pub(super) const INFO: ModelInfo = ModelInfo {
     name: "lif",

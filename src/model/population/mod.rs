@@ -12,11 +12,16 @@ mod rate;
 mod source;
 mod srm0;
 
-use crate::error::{At, Error, Result};
-use crate::keys::{with_defaults, Key};
+// Every model's file begins with `use super::*`, which brings these in.
+use crate::error::{ensure, At, Error, Result};
+use crate::keys::{parameters, with_defaults, Key};
 use crate::papers::Paper;
+use crate::ranges::expect;
 use candle_core::Tensor;
-use serde::Serialize;
+use documented::DocumentedFields;
+use pulp::{Arch, Simd, WithSimd};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use toml::{Table, Value};
 

@@ -1,17 +1,8 @@
 //! Rate neurons of a life, with noise on their rates.
 
-use super::{defaults, Draws, FusedPopulation, ModelInfo, PopulationModel};
-use crate::error::Result;
-use crate::keys::{parameters, Key};
+use super::*;
 use crate::model::tanh;
 use crate::papers::HOERZER_2014;
-use crate::ranges::expect;
-use candle_core::Tensor;
-use documented::DocumentedFields;
-use pulp::{Arch, Simd, WithSimd};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 pub(super) const RATE: ModelInfo = ModelInfo {
     name: "rate",

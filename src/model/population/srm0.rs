@@ -1,18 +1,9 @@
 //! Spike-response neurons with escape noise.
 
-use super::{choose, defaults, indicator, Draws, FusedPopulation, ModelInfo, PopulationModel};
-use crate::error::Result;
-use crate::keys::{parameters, Key};
+use super::*;
 use crate::model::exp2::exp2;
 use crate::papers::FREMAUX_2013;
-use crate::ranges::expect;
-use candle_core::Tensor;
-use documented::DocumentedFields;
-use pulp::{Arch, Simd, WithSimd};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::f64::consts::LOG2_E;
-use std::sync::Arc;
 
 pub(super) const INFO: ModelInfo = ModelInfo {
     name: "srm0",

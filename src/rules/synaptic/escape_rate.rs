@@ -14,20 +14,8 @@
 //! M is the reward of the step, which a world with a critic makes a TD error, or the reward minus the expected one.
 
 use super::third::factor;
-use super::{
-    parameters, table, FusedSynapseRule, Needs, PlasticSynapses, SynapseMoment, SynapseRule, SynapseRuleInfo,
-    ThirdFactor,
-};
-use crate::error::Result;
-use crate::keys::Key;
+use super::*;
 use crate::papers::{FREMAUX_2013, VASILAKI_2009};
-use crate::ranges::expect;
-use candle_core::Tensor;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
-use toml::Table;
 
 /// A rule of this family, with its parameters in steps.
 #[derive(Clone, Copy, Debug, PartialEq)]

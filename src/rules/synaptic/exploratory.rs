@@ -2,15 +2,9 @@
 //! P̄ ← λ P̄ + (1 − λ) P; η(t) = η/(1 + t/T) (Hoerzer et al. 2014; there λ = 0.8, T = 20 s). P is the reward of the step, r_j the
 //! presynaptic rate that contributed to r_i.
 
-use super::{parameters, table, FusedSynapseRule, Needs, PlasticSynapses, SynapseMoment, SynapseRule, SynapseRuleInfo};
-use crate::keys::Key;
+use super::*;
 use crate::papers::HOERZER_2014;
-use crate::ranges::expect;
-use documented::DocumentedFields;
 use rand::RngExt;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// The rule, with its parameters in steps.
 #[derive(Clone, Copy, Debug, PartialEq)]

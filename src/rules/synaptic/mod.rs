@@ -20,12 +20,16 @@ pub use pair_stdp::{PairRule, Simultaneous};
 pub use synapses::{PlasticSynapses, SynapseMoment};
 pub use third::ThirdFactor;
 
+// The file of every family of rules begins with `use super::*`, which brings these in.
 use crate::error::{At, Error, Result};
 use crate::keys::{self, with_defaults, Key};
 use crate::papers::Paper;
+use crate::ranges::expect;
+use candle_core::Tensor;
+use documented::DocumentedFields;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use toml::{Table, Value};
 

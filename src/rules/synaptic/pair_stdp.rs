@@ -11,20 +11,8 @@
 //! ζ, Δw = (d₀ + d) c, with dopamine d (`da-stdp`, Izhikevich 2007).
 
 use super::third::factor;
-use super::{
-    parameters, table, FusedSynapseRule, Needs, PlasticSynapses, SynapseMoment, SynapseRule, SynapseRuleInfo,
-    ThirdFactor,
-};
-use crate::error::Result;
-use crate::keys::Key;
+use super::*;
 use crate::papers::{FLORIAN_2007, IZHIKEVICH_2007, SONG_2000};
-use crate::ranges::expect;
-use candle_core::Tensor;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
-use toml::Table;
 
 /// A rule of this family, with its parameters in steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
