@@ -23,9 +23,6 @@ pub(crate) struct Named {
 }
 
 /// Everything that the configuration of training can name.
-///
-/// # Errors
-/// [`Error::Bug`](crate::Error::Bug) if defaults cannot be written as TOML.
 pub(crate) fn named_by_runs() -> Result<Vec<Named>> {
     let mut all = Vec::new();
     for task in all_tasks() {
@@ -59,9 +56,6 @@ pub(crate) fn named_by_runs() -> Result<Vec<Named>> {
 }
 
 /// Everything that the configuration of lives can name.
-///
-/// # Errors
-/// [`Error::Bug`](crate::Error::Bug) if defaults cannot be written as TOML.
 pub(crate) fn named_by_lives() -> Result<Vec<Named>> {
     let mut all = Vec::new();
     for life in LIVES {

@@ -53,10 +53,6 @@ impl Default for DistalReward {
 
 impl DistalReward {
     /// The world.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if a population is missing
-    /// or a duration is not a multiple of a step.
     fn build(self, places: &Places) -> Result<Arc<dyn World>> {
         let excitatory = places.of("excitatory", |n| n > 1, "at least 2")?;
         let inhibitory = places.of("inhibitory", |_| true, "")?;

@@ -59,10 +59,6 @@ impl Given {
     }
 
     /// The world.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`](crate::Error::Unknown) if a population is missing, [`Error::Usage`](crate::Error::Usage) or
-    /// [`Error::Setting`](crate::Error::Setting) if a neuron or a time is out of range.
     fn build(self, places: &Places) -> Result<Arc<dyn World>> {
         let block = places.steps("block_ms", self.block_ms)?;
         let end_ms = places.seconds * 1000.0;

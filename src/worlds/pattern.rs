@@ -41,10 +41,6 @@ impl Default for Pattern {
 
 impl Pattern {
     /// The world.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if the population is missing
-    /// or has the wrong size, or a duration is not a multiple of a step.
     fn build(self, places: &Places) -> Result<Arc<dyn World>> {
         let steps = places.steps("period_ms", self.period_ms)?;
         let readout = places.of("readout", |n| n == 1, "1")?.start;

@@ -68,10 +68,6 @@ impl Default for Pavlovian {
 
 impl Pavlovian {
     /// The world.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if a population is missing
-    /// or has the wrong size, or a duration is not a multiple of a step.
     fn build(self, places: &Places) -> Result<Arc<dyn World>> {
         let excitatory = places.of("excitatory", |n| n >= self.neurons, "at least world.neurons")?;
         let (gap_jitter, delay) =

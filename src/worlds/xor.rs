@@ -65,10 +65,6 @@ impl Xor {
     }
 
     /// The world.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if a population is missing
-    /// or has the wrong size.
     fn build(self, places: &Places) -> Result<Arc<dyn World>> {
         let steps = places.steps("pattern_ms", self.pattern_ms)?;
         let output = places.of("output", |n| n == 1, "1")?.start;

@@ -116,8 +116,8 @@ fn mistakes_are_told_in_one_line() {
         ("world.body.axes=[]", "world.body.axes is empty"),
         ("population.place.size=323", "population.place.size is 323; expected 324"),
         ("world.body.environment.name=maze", "unknown observation `cos`; known are: x, y"),
-        (&axis("low = 0, high = 1, cells = 1, width = 1"), "world.body.axes.0.cells is 1; expected 2 to 1000"),
-        (&axis("low = 0, high = 1, cells = 1000000000, width = 1"), "cells is 1000000000; expected 2 to 1000"),
+        (&axis("low = 0, high = 1, cells = 1, width = 1"), "world.body.axes.0.cells is 1; expected at least 2"),
+        (&axis("low = 0, high = 1, cells = 1000000000, width = 1"), "cells is 1000000000; expected at most 1000"),
         (&axis("low = 1, high = 1, cells = 3, width = 1"), "world.body.axes.0.high is 1; expected above low (1)"),
         (
             &axis("low = 0, high = 1, cells = 3, width = 0.04"),

@@ -108,10 +108,6 @@ struct Arena {
 
 impl ActorCritic {
     /// The world with the body `B`.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if a population is missing or has the wrong
-    /// size, or a parameter is out of range; [`Error::Usage`](crate::Error::Usage) for parameters that are not the body's.
     fn build<B: Body + DeserializeOwned + JsonSchema + Serialize + 'static>(
         self,
         places: &Places,
