@@ -7,12 +7,13 @@
 //! - `x-resume`: whether a resumed run can change the key;
 //! - `x-merge`: whether runs that are merged can differ in it.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ranges::Range;
-use crate::text::{fields, shown};
+use crate::text::{fields, in_plain_types, shown};
 use documented::DocumentedFields;
 use schemars::generate::SchemaSettings;
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::any::TypeId;
@@ -95,7 +96,7 @@ impl Key {
 
     /// The same key with the name of its table in front.
     pub(crate) fn inside(self, table: &str) -> Key {
-        Key { name: format!("{table}.{}", self.name), ..self }
+        Key { name: inside(table, &self.name), ..self }
     }
 
     /// The settings under which the key has an effect.
@@ -196,7 +197,36 @@ pub(crate) fn types(schema: &Value) -> impl Iterator<Item = &str> {
     list.chain(names).filter_map(Value::as_str)
 }
 
-/// Checks that every number in a table is in the range of its key; in messages, `table` precedes the key.
+/// The parameters in a table, with every number in the range of its key. In messages, `table` precedes the keys.
+///
+/// # Errors
+/// [`Error::Usage`] for a parameter that does not exist, is missing or has the wrong type;
+/// [`Error::Setting`](crate::Error::Setting) for the first number out of range.
+pub(crate) fn parameters<P>(table: &str, given: toml::Table) -> Result<P>
+where
+    P: DeserializeOwned + JsonSchema + Serialize + 'static,
+{
+    let read = serde_path_to_error::deserialize(toml::Value::Table(given));
+    let parameters: P = read.map_err(|error| {
+        let place = inside(table, error.path().to_string().trim_matches('.'));
+        let message = in_plain_types(error.inner().message());
+        Error::Usage(if place.is_empty() { message } else { format!("{place}: {message}") })
+    })?;
+    check_ranges(table, &parameters)?;
+    Ok(parameters)
+}
+
+/// The full name of a key in a table; either can be empty.
+fn inside(table: &str, key: &str) -> String {
+    if table.is_empty() || key.is_empty() {
+        format!("{table}{key}")
+    } else {
+        format!("{table}.{key}")
+    }
+}
+
+/// Checks that every number in a table, and in the lists and tables inside it, is in the range of its key; in messages, `table`
+/// precedes the key.
 ///
 /// # Errors
 /// [`Error::Setting`](crate::Error::Setting) for the first number out of range.
@@ -210,21 +240,26 @@ pub(crate) fn check_ranges_read<T: JsonSchema + Serialize + 'static>(
     values: &T,
     reads: impl Fn(ReadWith) -> bool,
 ) -> Result<()> {
-    let table_schema = schema_of::<T>();
     let values = serde_json::to_value(values).unwrap_or_default();
-    for (name, schema) in table_schema["properties"].as_object().into_iter().flatten() {
-        let Some(value) = values.get(name) else { continue };
-        let key = if table.is_empty() { name.clone() } else { format!("{table}.{name}") };
-        check(&key, schema, value, reads(read_with(schema, table_schema)))?;
-    }
-    Ok(())
+    check(table, schema_of::<T>(), &values, true, &reads)
 }
 
-/// Checks the numbers of a value, which can be a list.
-fn check(key: &str, schema: &Value, value: &Value, read: bool) -> Result<()> {
+/// Checks the numbers of a value, which can be a list or a table. `read`: whether something reads the value.
+fn check(key: &str, schema: &Value, value: &Value, read: bool, reads: &dyn Fn(ReadWith) -> bool) -> Result<()> {
     if let (Some(values), Some(items)) = (value.as_array(), schema.get("items")) {
-        let schema_at = |place: usize| items.get(place).unwrap_or(items);
-        return values.iter().enumerate().try_for_each(|(place, value)| check(key, schema_at(place), value, read));
+        for (place, value) in values.iter().enumerate() {
+            let key = if value.is_object() { format!("{key}.{place}") } else { key.to_string() };
+            check(&key, items.get(place).unwrap_or(items), value, read, reads)?;
+        }
+        return Ok(());
+    }
+    if let Some(values) = value.as_object() {
+        for (name, own) in properties(schema) {
+            if let Some(value) = values.get(name) {
+                check(&inside(key, name), own, value, reads(read_with(own, schema)), reads)?;
+            }
+        }
+        return Ok(());
     }
     let Some(range) = Range::of(schema) else { return Ok(()) };
     let range = if read { range } else { range.unbounded() };
@@ -237,6 +272,12 @@ fn check(key: &str, schema: &Value, value: &Value, read: bool) -> Result<()> {
         },
         _ => Ok(()),
     }
+}
+
+/// The keys of a table with their schemas. Tables that have one of several keys list them as variants.
+fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    let variants = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+    variants.chain([schema]).filter_map(|table| table.get("properties")?.as_object()).flatten()
 }
 
 #[cfg(test)]

@@ -86,29 +86,7 @@ impl Range {
     }
 }
 
-const NUMBER: Range = Range { integer: false, from: None, to: None };
-
-/// Requires a finite number.
-pub(crate) fn number(key: &str, found: f64) -> Result<()> {
-    NUMBER.check(key, found, found)
-}
-
 /// Requires a finite number above 0.
 pub(crate) fn positive(key: &str, found: f64) -> Result<()> {
-    Range { from: Some((0.0, false)), ..NUMBER }.check(key, found, found)
-}
-
-/// Requires a finite number of at least 0.
-pub(crate) fn not_negative(key: &str, found: f64) -> Result<()> {
-    Range { from: Some((0.0, true)), ..NUMBER }.check(key, found, found)
-}
-
-/// Requires a number in [0, 1].
-pub(crate) fn fraction(key: &str, found: f64) -> Result<()> {
-    Range { from: Some((0.0, true)), to: Some((1.0, true)), ..NUMBER }.check(key, found, found)
-}
-
-/// Requires a number in (0, 1].
-pub(crate) fn share(key: &str, found: f64) -> Result<()> {
-    Range { from: Some((0.0, false)), to: Some((1.0, true)), ..NUMBER }.check(key, found, found)
+    Range { integer: false, from: Some((0.0, false)), to: None }.check(key, found, found)
 }

@@ -4,13 +4,9 @@
 //!
 //! A run's files hold no choices. Its training is repeated, to the bit, and the episodes are recorded.
 
-use super::findings::panel;
-use super::statistics::Mean;
-use super::{Findings, Options, Subject, Table};
+use super::*;
 use crate::engine::{Draw, Record, TrialBatch};
 use crate::environments::Actions;
-use crate::error::{ensure, Result};
-use crate::plot::{Colour, Mark, Panel, Shape};
 use crate::random::Phase;
 use crate::runs::FrozenNetworks;
 use crate::tasks::Trajectory;

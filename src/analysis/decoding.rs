@@ -6,12 +6,9 @@
 //! classes of the training trials is subtracted first, so that only differences between classes count. No trial is decoded
 //! by a classifier that was trained on it.
 
-use super::findings;
 use super::population::{Kept, Population};
-use super::statistics::Mean;
-use super::{Findings, Options, Subject, Table};
-use crate::error::{ensure, Result};
-use crate::plot::{networks as networks_in_words, Colour, HeatMap, Mark, Panel, Shape};
+use super::*;
+use crate::plot::networks as networks_in_words;
 use crate::tasks::Problem;
 use rayon::prelude::*;
 

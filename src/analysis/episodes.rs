@@ -1,12 +1,9 @@
 //! The behaviour of networks in an environment: snapshots of an episode side by side, trajectories, and the rewards still to
 //! be earned from each place; one episode also as an animation.
 
-use super::findings::panel;
-use super::statistics::Mean;
-use super::{Findings, Options, Subject, Table};
+use super::*;
 use crate::environments::{Sketch, Start};
-use crate::error::Result;
-use crate::plot::{animation, extent, Colour, HeatMap, Mark, Panel, Shape};
+use crate::plot::{animation, extent};
 use crate::quantile::quantile;
 use crate::random::{stream, Phase, Purpose};
 use crate::runs::run_fresh;

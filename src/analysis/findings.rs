@@ -1,9 +1,10 @@
 //! The findings of an analysis, and how they are written to files.
 
 use super::statistics::Mean;
-use crate::error::{Doing, Error, Result};
+use crate::error::{At, Doing, Result};
 use crate::files::write_atomically;
 use crate::plot::{Mark, Panel, Panels};
+use crate::storage::to_csv;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -79,11 +80,8 @@ impl Table {
 
     /// The bytes of a CSV file; fails where a row has too few or too many values.
     fn csv(&self) -> Result<Vec<u8>> {
-        let failed = |error: &dyn Display| Error::Bug(format!("writing table {}: {error}", self.name));
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        let mut rows = std::iter::once(&self.columns).chain(&self.rows);
-        rows.try_for_each(|row| writer.write_record(row)).map_err(|error| failed(&error))?;
-        writer.into_inner().map_err(|error| failed(&error))
+        let rows: Vec<&Vec<String>> = std::iter::once(&self.columns).chain(&self.rows).collect();
+        to_csv(&rows, false).at(format!("table {}", self.name))
     }
 }
 

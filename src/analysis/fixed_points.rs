@@ -6,14 +6,11 @@
 //! have a negative real part (discrete dynamics: if those of w_rec diag(φ') lie inside the unit circle). Feedback of
 //! the output is part of w_rec and b_rec here.
 
-use super::findings::panel;
 use super::population::Population;
-use super::statistics::{eigenvalues, matrix, Mean, Pca};
-use super::{Findings, Options, Subject, Table};
+use super::statistics::{eigenvalues, matrix, Pca};
+use super::*;
 use crate::config::{NetworkConfig, Stage, TransferFunction};
 use crate::engine::TrialBatch;
-use crate::error::Result;
-use crate::plot::{Colour, Mark, Panel, Shape};
 use crate::runs::draw_fresh;
 use crate::training::Checkpoint;
 use nalgebra::{Complex, DMatrix, DVector};

@@ -6,15 +6,11 @@
 //! comes from backpropagation through time in f64; finite differences on the same trials check a few of its entries.
 
 use super::differences::relative_error;
-use super::findings;
-use super::statistics::Mean;
 use super::weights::initial;
-use super::{Findings, Options, Subject, Table};
+use super::*;
 use crate::config::{Baseline, Loss, Precision};
 use crate::engine::{choose, gradient, Draw, Ensemble, Record, TrialBatch};
-use crate::error::{Error, Result};
 use crate::model::Weights;
-use crate::plot::{Colour, Mark, Panel, Shape};
 use crate::presets::find_task;
 use crate::random::Phase;
 use crate::rules::{find_rule, RewardBaseline};

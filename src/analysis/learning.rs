@@ -1,9 +1,6 @@
 //! Learning curves from a run's metrics: the error, and the fraction of networks at criterion, against trials.
 
-use super::findings::panel;
-use super::{Findings, Options, Subject, Table};
-use crate::error::Result;
-use crate::plot::{Colour, Mark, Panel, Shape};
+use super::*;
 use crate::quantile::{quantile, quantile_with_missing};
 use crate::training::NetworkReport;
 use std::collections::BTreeMap;

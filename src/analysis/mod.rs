@@ -24,10 +24,14 @@ mod weights;
 pub use findings::{Figure, Findings, Picture, Table};
 pub use logistic::{Logistic, Point};
 
-use crate::error::{ensure, Error, Result};
+// The file of every analysis begins with `use super::*`, which brings these in.
+use crate::error::{bail, ensure, Error, Result};
+use crate::plot::{Colour, HeatMap, Mark, Panel, Shape};
 use crate::tasks::Problem;
 use crate::training::{Checkpoint, NetworkReport};
 use candle_core::Device;
+use findings::panel;
+use statistics::Mean;
 
 /// The networks to analyse.
 pub struct Subject<'a> {

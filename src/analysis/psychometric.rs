@@ -6,13 +6,9 @@
 //! ignored modality, each averaged over the other. Perceptual decisions: against the strength of the stimulus, with reaction
 //! times where the choice is free in time.
 
-use super::findings::panel;
 use super::logistic::{Logistic, Point};
 use super::population::{Kept, Population};
-use super::statistics::Mean;
-use super::{Findings, Options, Subject, Table};
-use crate::error::Result;
-use crate::plot::{Colour, Mark, Panel, Shape};
+use super::*;
 use crate::setup::Setup;
 use crate::tasks::{Coherences, Condition, Label, Problem, SelectiveIntegration};
 use std::fmt::Display;

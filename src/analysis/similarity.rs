@@ -6,13 +6,9 @@
 //! is arccos(‖Xᵀ Y‖∗ / (|X| |Y|)): the angle that is left after the best rotation, in radians; ‖·‖∗ is the sum of the singular
 //! values. The networks before learning are drawn anew from the run's seed.
 
-use super::findings::panel;
 use super::population::Population;
-use super::statistics::Mean;
 use super::weights::initial;
-use super::{Findings, Options, Subject, Table};
-use crate::error::{ensure, Result};
-use crate::plot::{Colour, HeatMap, Mark, Panel, Shape};
+use super::*;
 use crate::training::{Checkpoint, Plastic};
 use nalgebra::{DMatrix, SymmetricEigen};
 use rayon::prelude::*;

@@ -6,12 +6,9 @@
 //! at the time of its largest length is made orthogonal to those of the variables before it (QR); condition averages
 //! are shown along these axes.
 
-use super::findings;
 use super::population::{Kept, Population};
 use super::statistics::Pca;
-use super::{Findings, Options, Subject, Table};
-use crate::error::{bail, Error, Result};
-use crate::plot::{Colour, Mark, Panel, Shape};
+use super::*;
 use crate::tasks::{Coherences, SelectiveIntegration};
 use nalgebra::DMatrix;
 

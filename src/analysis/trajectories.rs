@@ -1,11 +1,8 @@
 //! Population trajectories: the mean rates of each trial type along their principal components.
 
-use super::findings::panel;
 use super::population::Population;
-use super::statistics::{Mean, Pca};
-use super::{Findings, Options, Subject, Table};
-use crate::error::Result;
-use crate::plot::{Colour, Mark, Panel, Shape};
+use super::statistics::Pca;
+use super::*;
 use nalgebra::DMatrix;
 
 /// Default number of trials of each type.

@@ -4,12 +4,9 @@
 //! 10.1103/PhysRevLett.97.188104). Around x = 0, activity grows along those with a real part above 1. The initial
 //! weights are drawn anew from the run's seed.
 
-use super::findings::panel;
-use super::statistics::{eigenvalues, matrix, Mean};
-use super::{Findings, Options, Subject, Table};
-use crate::error::Result;
+use super::statistics::{eigenvalues, matrix};
+use super::*;
 use crate::model::Weights;
-use crate::plot::{Colour, Mark, Panel, Shape};
 use candle_core::Device;
 use nalgebra::Complex;
 

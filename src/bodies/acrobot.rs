@@ -1,12 +1,6 @@
 //! `acrobot-swing-up`: lift the tip of a double pendulum above its bar by a torque on the middle joint.
 
-use super::{first, lateral_along, runge_kutta, vote_along, Axis, Body, Transition};
-use crate::error::Result;
-use crate::random::Stream;
-use crate::ranges::{number, positive};
-use documented::DocumentedFields;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use super::*;
 use std::f64::consts::{PI, TAU};
 
 /// The largest velocities.
@@ -17,12 +11,14 @@ const MOST: [f64; 2] = [4.0 * PI, 9.0 * PI];
 #[serde(deny_unknown_fields)]
 pub(crate) struct Acrobot {
     /// F_max, the largest torque.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub torque: f64,
     /// The reward per second.
     pub time_reward: f64,
     /// The height of the goal above the bar, in link lengths.
     pub goal_height: f64,
     /// Width of the lateral connections between actor neurons, in neurons.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub kin: f64,
 }
 
@@ -47,13 +43,6 @@ fn slope([one, two, d_one, d_two]: [f64; 4], torque: f64) -> [f64; 4] {
 impl Body for Acrobot {
     fn name(&self) -> &'static str {
         "acrobot-swing-up"
-    }
-
-    fn check(&self) -> Result<()> {
-        positive("world.body.torque", self.torque)?;
-        number("world.body.time_reward", self.time_reward)?;
-        number("world.body.goal_height", self.goal_height)?;
-        positive("world.body.kin", self.kin)
     }
 
     fn axes(&self) -> Vec<Axis> {

@@ -1,13 +1,7 @@
 //! `cartpole-swing-up`: swing a pole up by pushing its cart, and balance it.
 
-use super::{first, lateral_along, runge_kutta, vote_along, Axis, Body, Transition};
-use crate::error::Result;
-use crate::random::Stream;
-use crate::ranges::{number, positive};
-use documented::DocumentedFields;
+use super::*;
 use rand::RngExt;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::f64::consts::{PI, TAU};
 
 /// A trial ends beyond these positions and angles.
@@ -18,16 +12,19 @@ const MOST: [f64; 2] = [2.5, 5.0 * PI];
 #[serde(deny_unknown_fields)]
 pub(crate) struct Cartpole {
     /// F_max, the largest force.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub force: f64,
     /// The reward per second upright, times the cosine of the angle.
     pub upright_reward: f64,
     /// The reward for leaving the track or turning over and over.
     pub crash_reward: f64,
     /// A pole counts as balanced after this long within π/4 of upright in a trial.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub balanced_s: f64,
     /// Whether this time must be uninterrupted; if not, all such time in a trial adds up.
     pub in_a_row: bool,
     /// Width of the lateral connections between actor neurons, in neurons.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub kin: f64,
 }
 
@@ -47,14 +44,6 @@ fn slope([_, angle, v, turning]: [f64; 4], force: f64) -> [f64; 4] {
 impl Body for Cartpole {
     fn name(&self) -> &'static str {
         "cartpole-swing-up"
-    }
-
-    fn check(&self) -> Result<()> {
-        positive("world.body.force", self.force)?;
-        number("world.body.upright_reward", self.upright_reward)?;
-        number("world.body.crash_reward", self.crash_reward)?;
-        positive("world.body.balanced_s", self.balanced_s)?;
-        positive("world.body.kin", self.kin)
     }
 
     fn axes(&self) -> Vec<Axis> {

@@ -1,13 +1,7 @@
 //! `maze`: find the goal in the middle of a square, from any side of a U-shaped wall around it.
 
-use super::{first, Axis, Body, Transition};
-use crate::error::Result;
-use crate::random::Stream;
-use crate::ranges::{number, positive};
-use documented::DocumentedFields;
+use super::*;
 use rand::RngExt;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::f64::consts::{SQRT_2, TAU};
 
 /// Half the side of the square.
@@ -23,12 +17,14 @@ pub(crate) struct Maze {
     /// The reward for running into a wall.
     pub wall_reward: f64,
     /// How far the body is thrown back.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub bounce: f64,
     /// The velocity that a neuron votes for.
     pub speed: f64,
     /// How sharply neurons distinguish directions.
     pub sharpness: f64,
     /// The distance at which the goal counts as reached.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub goal_radius: f64,
 }
 
@@ -59,14 +55,6 @@ impl Maze {
 impl Body for Maze {
     fn name(&self) -> &'static str {
         "maze"
-    }
-
-    fn check(&self) -> Result<()> {
-        number("world.body.wall_reward", self.wall_reward)?;
-        positive("world.body.bounce", self.bounce)?;
-        number("world.body.speed", self.speed)?;
-        number("world.body.sharpness", self.sharpness)?;
-        positive("world.body.goal_radius", self.goal_radius)
     }
 
     fn axes(&self) -> Vec<Axis> {

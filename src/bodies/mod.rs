@@ -13,8 +13,12 @@ pub(crate) use maze::Maze;
 pub(crate) use place_cells::{Axis, PlaceCells};
 pub(crate) use track::Track;
 
+// Every body's file begins with `use super::*`, which brings these in.
 use crate::error::{ensure, Result};
 use crate::random::Stream;
+use documented::DocumentedFields;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The result of a step of a body.
@@ -36,8 +40,6 @@ pub(crate) struct Transition {
 pub(crate) trait Body: Send + Sync {
     /// The name of the life with this body.
     fn name(&self) -> &'static str;
-    /// Checks its parameters, keys of the table `world.body`.
-    fn check(&self) -> Result<()>;
     /// The grid of place cells.
     fn axes(&self) -> Vec<Axis>;
     /// The number of groups of actor neurons that vote separately.

@@ -1,12 +1,6 @@
 //! `linear-track`: run along a track to a reward, always at the same speed; only values are learnt.
 
-use super::{Axis, Body, Transition};
-use crate::error::Result;
-use crate::random::Stream;
-use crate::ranges::positive;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use super::*;
 use std::f64::consts::SQRT_2;
 
 const START: f64 = -17.5;
@@ -19,16 +13,13 @@ const PARTS: usize = 4;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Track {
     /// The velocity along the track, in units of length per second.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     speed: f64,
 }
 
 impl Body for Track {
     fn name(&self) -> &'static str {
         "linear-track"
-    }
-
-    fn check(&self) -> Result<()> {
-        positive("world.body.speed", self.speed)
     }
 
     fn axes(&self) -> Vec<Axis> {

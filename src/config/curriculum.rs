@@ -1,8 +1,6 @@
 //! Curricula: stages of training that precede the run's own settings.
 
-use crate::error::Result;
 use crate::keys::OtherKeys;
-use crate::ranges::{expect, positive};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -28,20 +26,12 @@ pub enum Until {
     /// The criterion: more than 95 of its last 100 trials in this stage were correct.
     Criterion,
     /// The network has had this many trials in this stage.
-    Trials(u64),
+    Trials(#[schemars(range(min = 1))] u64),
     /// The mean error of its last 100 trials, all in this stage, is below this level.
-    Error(f64),
+    Error(#[schemars(extend("exclusiveMinimum" = 0))] f64),
 }
 
 impl CurriculumStage {
     /// The tables that a stage can change. The size of the networks, and which of them train, stay as they are.
     pub(crate) const TABLES: [&str; 6] = ["task", "perturbation", "rule", "readout", "modulator", "bptt"];
-
-    pub(super) fn check(&self) -> Result<()> {
-        match self.until {
-            Until::Criterion => Ok(()),
-            Until::Trials(trials) => expect(trials > 0, "until.trials", trials, "at least 1"),
-            Until::Error(level) => positive("until.error", level),
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use super::{Kernels, NetworkRange, Precision, LARGEST};
 use crate::error::{ensure, At, Error, Result};
 use crate::keys::{check_ranges, OtherKeys};
-use crate::ranges::{expect, not_negative, share};
+use crate::ranges::expect;
 use documented::DocumentedFields;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -134,7 +134,7 @@ pub struct ProjectionConfig {
 #[non_exhaustive]
 pub enum Connect {
     /// Each pair with this probability; 1: all to all.
-    Density(f64),
+    Density(#[schemars(range(max = 1), extend("exclusiveMinimum" = 0))] f64),
     /// Each postsynaptic neuron has this many synapses, from random neurons.
     InDegree(usize),
     /// Each presynaptic neuron has this many synapses, onto random neurons.
@@ -151,7 +151,7 @@ pub enum InitialSynapses {
     /// U(first, second).
     Uniform(f64, f64),
     /// N(first, second²).
-    Normal(f64, f64),
+    Normal(f64, #[schemars(range(min = 0))] f64),
 }
 
 impl ProjectionConfig {
@@ -178,7 +178,7 @@ impl ProjectionConfig {
         let itself = usize::from(self.from == self.to);
         check_ranges("", self)?;
         match self.connect {
-            Connect::Density(p) => share("connect.density", p)?,
+            Connect::Density(_) => {}
             Connect::InDegree(k) => {
                 let most = from.size - itself;
                 expect((1..=most).contains(&k), "connect.in_degree", k, format!("1 to {most} presynaptic neurons"))?;
@@ -192,10 +192,7 @@ impl ProjectionConfig {
         let (low, high) = match self.weights {
             InitialSynapses::Constant(w) => (w, w),
             InitialSynapses::Uniform(low, high) => (low, high),
-            InitialSynapses::Normal(mean, sd) => {
-                not_negative("weights.normal", sd)?;
-                (mean, mean)
-            }
+            InitialSynapses::Normal(mean, _) => (mean, mean),
         };
         let inside = format!("within w_min and w_max ({} to {})", self.w_min, self.w_max);
         let fine = low <= high && low >= self.w_min && high <= self.w_max;

@@ -132,7 +132,7 @@ impl Config {
             positive("readout.perturbation", self.readout.perturbation)?;
         }
         for (k, stage) in self.curriculum.iter().enumerate() {
-            stage.check().at(stage_name(k))?;
+            check_ranges("", stage).at(stage_name(k))?;
         }
         let train = &self.train;
         let (networks, expected) = (train.networks.count(), format!("at most {LARGEST} networks"));

@@ -177,9 +177,6 @@ fn check(setup: &Setup, networks: usize, device: &Device, free: u64) -> Result<(
 
 /// Refuses to run `trials` trials of each network with frozen weights if they and their recordings do not fit on a
 /// device. `resident` bytes of the networks are already there.
-///
-/// # Errors
-/// [`Error::Memory`].
 pub(crate) fn check_forward(
     setup: &Setup,
     shape: TrialShape,

@@ -2,8 +2,6 @@
 //! Gymnasium's Acrobot-v1, with the equations of Sutton & Barto's book, Runge-Kutta steps of 0.2 s).
 
 use super::*;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 use std::f64::consts::PI;
 
 const DT: f64 = 0.2;
@@ -18,6 +16,7 @@ const MOST: [f64; 2] = [4.0 * PI, 9.0 * PI];
 #[serde(deny_unknown_fields, default)]
 pub struct Acrobot {
     /// The number of steps after which an episode is truncated.
+    #[schemars(range(min = 1))]
     pub limit: usize,
 }
 
@@ -33,7 +32,7 @@ impl Environment for Acrobot {
     }
 
     fn check(&self) -> Result<()> {
-        expect(self.limit >= 1, "task.limit", self.limit, "at least 1")
+        check_ranges("task", self)
     }
 
     fn observations(&self) -> Vec<(String, f64)> {

@@ -2,9 +2,7 @@
 //! one pull.
 
 use super::*;
-use documented::DocumentedFields;
 use rand::seq::SliceRandom;
-use schemars::JsonSchema;
 
 /// Its parameters.
 #[derive(Clone, Debug, DocumentedFields, JsonSchema, Serialize, Deserialize)]

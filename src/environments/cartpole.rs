@@ -2,8 +2,6 @@
 //! Gymnasium's CartPole-v1, Euler steps of 0.02 s).
 
 use super::*;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 
 const GRAVITY: f64 = 9.8;
 const POLE_MASS: f64 = 0.1;
@@ -20,6 +18,7 @@ const MOST_ANGLE: f64 = 12.0 * 2.0 * std::f64::consts::PI / 360.0;
 #[serde(deny_unknown_fields, default)]
 pub struct CartPole {
     /// The number of steps after which an episode is truncated.
+    #[schemars(range(min = 1))]
     pub limit: usize,
     /// Whether the velocities of cart and pole are observed. Without them, a network has to remember.
     pub velocities: bool,
@@ -37,7 +36,7 @@ impl Environment for CartPole {
     }
 
     fn check(&self) -> Result<()> {
-        expect(self.limit >= 1, "task.limit", self.limit, "at least 1")
+        check_ranges("task", self)
     }
 
     fn observations(&self) -> Vec<(String, f64)> {

@@ -4,8 +4,6 @@
 use super::embodied::{Embodied, Embody};
 use super::*;
 use crate::bodies;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 use std::sync::Arc;
 
 /// Its parameters.
@@ -13,6 +11,7 @@ use std::sync::Arc;
 #[serde(deny_unknown_fields, default)]
 pub struct CartPoleSwingUp {
     /// The number of steps after which an episode is truncated.
+    #[schemars(range(min = 1))]
     pub limit: usize,
     /// The duration of a step.
     #[schemars(range(max = 1000), extend("exclusiveMinimum" = 0))]

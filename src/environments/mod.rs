@@ -39,8 +39,10 @@ use crate::error::Result;
 use crate::keys::check_ranges;
 use crate::random::Stream;
 use crate::ranges::*;
+use documented::DocumentedFields;
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The actions available in an environment.

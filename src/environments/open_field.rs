@@ -2,8 +2,6 @@
 //! Foster, Morris & Dayan 2000, and Brzosko et al. 2017, whose program is ModelDB 245018).
 
 use super::*;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 
 /// Half the side of the arena.
 const HALF: f64 = 2.0;
@@ -22,6 +20,7 @@ const GOALS: [[f64; 2]; 2] = [[1.0, 1.0], [-1.0, -1.0]];
 #[serde(deny_unknown_fields, default)]
 pub struct OpenField {
     /// The number of steps after which an episode is truncated.
+    #[schemars(range(min = 1))]
     pub limit: usize,
     /// The number of a network's episodes after which the goal moves to its second place; 0: never.
     pub move_after: u64,
@@ -39,7 +38,7 @@ impl Environment for OpenField {
     }
 
     fn check(&self) -> Result<()> {
-        expect(self.limit >= 1, "task.limit", self.limit, "at least 1")
+        check_ranges("task", self)
     }
 
     /// The rates of the place cells.

@@ -2,8 +2,6 @@
 //! Pendulum-v1, Euler steps of 0.05 s).
 
 use super::*;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 use std::f64::consts::PI;
 
 const G: f64 = 10.0;
@@ -16,6 +14,7 @@ const MOST_TORQUE: f64 = 2.0;
 #[serde(deny_unknown_fields, default)]
 pub struct Pendulum {
     /// The number of steps after which an episode is truncated.
+    #[schemars(range(min = 1))]
     pub limit: usize,
 }
 
@@ -31,7 +30,7 @@ impl Environment for Pendulum {
     }
 
     fn check(&self) -> Result<()> {
-        expect(self.limit >= 1, "task.limit", self.limit, "at least 1")
+        check_ranges("task", self)
     }
 
     fn observations(&self) -> Vec<(String, f64)> {

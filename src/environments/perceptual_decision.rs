@@ -2,8 +2,6 @@
 //! choice, so the time it takes is a reaction time.)
 
 use super::*;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 
 /// Its parameters.
 #[derive(Clone, Debug, DocumentedFields, JsonSchema, Serialize, Deserialize)]

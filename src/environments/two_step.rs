@@ -3,9 +3,7 @@
 //! choices.
 
 use super::*;
-use documented::DocumentedFields;
 use rand::seq::SliceRandom;
-use schemars::JsonSchema;
 
 /// The places: where the first choice is made, and the two to which it leads.
 const PLACES: usize = 3;

@@ -157,9 +157,6 @@ fn all() -> Vec<Arc<dyn NeuronModel>> {
 }
 
 /// The neuron model called `name`, or called so in earlier versions.
-///
-/// # Errors
-/// [`Error::Unknown`] if there is none.
 pub(crate) fn find_neuron_model(name: &str) -> crate::error::Result<Arc<dyn NeuronModel>> {
     let known = all();
     let name = if name == "lif" { "lif-filtered" } else { name };

@@ -23,9 +23,6 @@ impl Meanings {
 }
 
 /// A configuration as TOML, each key below its meaning; at the top, the settings that its rule changes.
-///
-/// # Errors
-/// [`Error::Bug`](crate::Error::Bug) if a value cannot be written as TOML.
 pub(crate) fn commented(config: &Config) -> Result<String> {
     let mut meanings = Meanings::default();
     meanings.add("", keys_of(&TABLES));
@@ -45,9 +42,6 @@ pub(crate) fn commented(config: &Config) -> Result<String> {
 }
 
 /// A life's configuration as TOML, each key below its meaning.
-///
-/// # Errors
-/// [`Error::Bug`](crate::Error::Bug) if a value cannot be written as TOML.
 pub(crate) fn commented_life(config: &LifeConfig) -> Result<String> {
     let mut meanings = Meanings::default();
     meanings.add("", keys_of(&LIFE_TABLES));

@@ -10,6 +10,7 @@ use crate::tasks::{EpisodeSettings, Episodes, Problem, Reach, Recall, SelectiveI
 use documented::DocumentedFields;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde::Serialize;
 use toml::Table;
 
 /// Every task that has a name in configurations and needs no file.
@@ -20,10 +21,8 @@ pub static TASKS: &[TaskInfo] = &[
         papers: &[MICONI_2017],
         rule: "delta-x",
         rates: &[("delta-x", 0.1), ("node-perturbation", 0.001), ("eh", 0.01)],
-        rates_like: None,
         preset: settings::dnms,
-        build: |table| Ok(Dnms { name: "dnms", ..parameters(table)? }.into()),
-        keys: Key::of::<Dnms>,
+        ..task(|table| Ok(Dnms { name: "dnms", ..parameters(table)? }.into()), Key::of::<Dnms>)
     },
     TaskInfo {
         name: "dnms-long-delay",
@@ -33,8 +32,7 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[("delta-x", 0.03)],
         rates_like: Some("dnms"),
         preset: settings::dnms_long_delay,
-        build: |table| Ok(Dnms { name: "dnms-long-delay", ..parameters(table)? }.into()),
-        keys: Key::of::<Dnms>,
+        ..task(|table| Ok(Dnms { name: "dnms-long-delay", ..parameters(table)? }.into()), Key::of::<Dnms>)
     },
     TaskInfo {
         name: "dnms-variable-delay",
@@ -44,8 +42,7 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[("delta-x", 0.003), ("node-perturbation", 1e-5)],
         rates_like: Some("dnms"),
         preset: settings::dnms_variable_delay,
-        build: |table| Ok(Dnms { name: "dnms-variable-delay", ..parameters(table)? }.into()),
-        keys: Key::of::<Dnms>,
+        ..task(|table| Ok(Dnms { name: "dnms-variable-delay", ..parameters(table)? }.into()), Key::of::<Dnms>)
     },
     TaskInfo {
         name: "dnms-ei",
@@ -56,8 +53,7 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[("delta-x", 3e-4)],
         rates_like: Some("dnms"),
         preset: settings::dnms_ei,
-        build: |table| Ok(Dnms { name: "dnms-ei", ..parameters(table)? }.into()),
-        keys: Key::of::<Dnms>,
+        ..task(|table| Ok(Dnms { name: "dnms-ei", ..parameters(table)? }.into()), Key::of::<Dnms>)
     },
     TaskInfo {
         name: "selective-integration",
@@ -67,8 +63,7 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[("delta-x", 0.01)],
         rates_like: Some("dnms"),
         preset: settings::selective_integration,
-        build: build::<SelectiveIntegration>,
-        keys: Key::of::<SelectiveIntegration>,
+        ..task(build::<SelectiveIntegration>, Key::of::<SelectiveIntegration>)
     },
     TaskInfo {
         name: "evidence-accumulation",
@@ -78,8 +73,7 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[("delta-x", 0.03), ("node-perturbation", 5e-4)],
         rates_like: Some("dnms"),
         preset: settings::evidence_accumulation,
-        build: build::<EvidenceAccumulation>,
-        keys: Key::of::<EvidenceAccumulation>,
+        ..task(build::<EvidenceAccumulation>, Key::of::<EvidenceAccumulation>)
     },
     TaskInfo {
         name: "reach",
@@ -89,8 +83,7 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[("delta-x", 0.5)],
         rates_like: Some("dnms"),
         preset: settings::reach,
-        build: build::<Reach>,
-        keys: Key::of::<Reach>,
+        ..task(build::<Reach>, Key::of::<Reach>)
     },
     TaskInfo {
         name: "pattern-generation",
@@ -98,10 +91,8 @@ pub static TASKS: &[TaskInfo] = &[
         papers: &[MURRAY_2019],
         rule: "rflo",
         rates: &[("rflo", 1e-3), ("node-perturbation", 1e-3)],
-        rates_like: None,
         preset: settings::pattern_generation,
-        build: build::<PatternGeneration>,
-        keys: Key::of::<PatternGeneration>,
+        ..task(build::<PatternGeneration>, Key::of::<PatternGeneration>)
     },
     TaskInfo {
         name: "yang19",
@@ -109,65 +100,48 @@ pub static TASKS: &[TaskInfo] = &[
         papers: &[YANG_2019],
         rule: "rflo",
         rates: &[("node-perturbation", 1e-3), ("rflo", 1e-5)],
-        rates_like: None,
         preset: settings::yang19,
-        build: build::<Yang19>,
-        keys: Key::of::<Yang19>,
+        ..task(build::<Yang19>, Key::of::<Yang19>)
     },
     TaskInfo {
         name: "recall",
         summary: "complete a half-erased pattern from fast weights alone: no weight is trained (Miconi et al. 2018)",
         papers: &[MICONI_2018],
         rule: "none",
-        rates: &[],
-        rates_like: None,
         preset: settings::recall,
-        build: build::<Recall>,
-        keys: Key::of::<Recall>,
+        ..task(build::<Recall>, Key::of::<Recall>)
     },
     TaskInfo {
         name: "sequence",
         summary: "predict the next random bit: nothing can be learnt beyond chance, so it checks that training does no harm",
-        papers: &[],
         rule: "hebbian-trace",
         rates: &[("hebbian-trace", 0.01)],
-        rates_like: None,
         preset: settings::sequence,
-        build: |table| Ok(Bits::from(parameters::<Sequence>(table)?).into()),
-        keys: Key::of::<Sequence>,
+        ..task(|table| Ok(Bits::from(parameters::<Sequence>(table)?).into()), Key::of::<Sequence>)
     },
     TaskInfo {
         name: "echo",
         summary: "repeat the bit from k steps ago: the learnable counterpart of `sequence`",
-        papers: &[],
         rule: "node-perturbation",
         rates: &[("node-perturbation", 0.01)],
-        rates_like: None,
         preset: settings::echo,
-        build: |table| Ok(Bits::from(parameters::<Echo>(table)?).into()),
-        keys: Key::of::<Echo>,
+        ..task(|table| Ok(Bits::from(parameters::<Echo>(table)?).into()), Key::of::<Echo>)
     },
     TaskInfo {
         name: "bandit",
         summary: "an environment: pull the arm that pays most often (Robbins 1952)",
         papers: &[ROBBINS_1952],
         rule: "none",
-        rates: &[],
-        rates_like: Some("cartpole"),
         preset: episodes::bandit,
-        build: Episodes::build::<Bandit>,
-        keys: in_an_environment::<Bandit>,
+        ..environment::<Bandit>()
     },
     TaskInfo {
         name: "two-step",
         summary: "an environment: a choice leads to a place and to a second choice (Daw et al. 2011)",
         papers: &[DAW_2011],
         rule: "none",
-        rates: &[],
-        rates_like: Some("cartpole"),
         preset: episodes::two_step,
-        build: Episodes::build::<TwoStep>,
-        keys: in_an_environment::<TwoStep>,
+        ..environment::<TwoStep>()
     },
     TaskInfo {
         name: "perceptual-decision",
@@ -175,21 +149,16 @@ pub static TASKS: &[TaskInfo] = &[
         papers: &[BRITTEN_1992],
         rule: "node-perturbation",
         rates: &[("node-perturbation", 1.5625)],
-        rates_like: Some("cartpole"),
         preset: episodes::perceptual_decision,
-        build: Episodes::build::<PerceptualDecision>,
-        keys: in_an_environment::<PerceptualDecision>,
+        ..environment::<PerceptualDecision>()
     },
     TaskInfo {
         name: "open-field",
         summary: "an environment: find a goal with place cells, and find it again after it has moved (Brzosko et al. 2017)",
         papers: &[BRZOSKO_2017],
         rule: "none",
-        rates: &[],
-        rates_like: Some("cartpole"),
         preset: episodes::open_field,
-        build: Episodes::build::<OpenField>,
-        keys: in_an_environment::<OpenField>,
+        ..environment::<OpenField>()
     },
     TaskInfo {
         name: "cartpole",
@@ -199,8 +168,7 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[("node-perturbation", 1.5625), ("delta-x", 40.0), ("eh", 1.5625)],
         rates_like: None,
         preset: episodes::cartpole,
-        build: Episodes::build::<CartPole>,
-        keys: in_an_environment::<CartPole>,
+        ..environment::<CartPole>()
     },
     TaskInfo {
         name: "acrobot",
@@ -210,8 +178,7 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[("node-perturbation", 1.5625), ("delta-x", 40.0), ("eh", 1.5625)],
         rates_like: None,
         preset: episodes::acrobot,
-        build: Episodes::build::<Acrobot>,
-        keys: in_an_environment::<Acrobot>,
+        ..environment::<Acrobot>()
     },
     TaskInfo {
         name: "pendulum",
@@ -221,43 +188,47 @@ pub static TASKS: &[TaskInfo] = &[
         rates: &[("node-perturbation", 0.002)],
         rates_like: None,
         preset: episodes::pendulum,
-        build: Episodes::build::<Pendulum>,
-        keys: in_an_environment::<Pendulum>,
+        ..environment::<Pendulum>()
     },
     TaskInfo {
         name: "maze",
         summary: "an environment: find a goal behind a U-shaped wall, the life `maze` by trials (Frémaux et al. 2013)",
         papers: &[FREMAUX_2013],
         rule: "node-perturbation",
-        rates: &[],
-        rates_like: Some("cartpole"),
         preset: episodes::maze,
-        build: Episodes::build::<Maze>,
-        keys: in_an_environment::<Maze>,
+        ..environment::<Maze>()
     },
     TaskInfo {
         name: "acrobot-swing-up",
         summary: "an environment: lift a double pendulum, the life of this name by trials (Frémaux et al. 2013)",
         papers: &[FREMAUX_2013],
         rule: "node-perturbation",
-        rates: &[],
-        rates_like: Some("cartpole"),
         preset: episodes::acrobot_swing_up,
-        build: Episodes::build::<AcrobotSwingUp>,
-        keys: in_an_environment::<AcrobotSwingUp>,
+        ..environment::<AcrobotSwingUp>()
     },
     TaskInfo {
         name: "cartpole-swing-up",
         summary: "an environment: swing a pole up, the life of this name by trials (Frémaux et al. 2013)",
         papers: &[FREMAUX_2013],
         rule: "node-perturbation",
-        rates: &[],
         rates_like: Some("pendulum"),
         preset: episodes::cartpole_swing_up,
-        build: Episodes::build::<CartPoleSwingUp>,
-        keys: in_an_environment::<CartPoleSwingUp>,
+        ..environment::<CartPoleSwingUp>()
     },
 ];
+
+/// A task that is built so and has these parameters; all else is empty.
+const fn task(build: fn(&mut Table) -> Result<Problem>, keys: fn() -> Vec<Key>) -> TaskInfo {
+    TaskInfo { name: "", summary: "", papers: &[], rule: "", rates: &[], rates_like: None, preset: |_| (), build, keys }
+}
+
+/// Episodes in an environment with these parameters. If no rates were chosen for it, those of `cartpole` apply.
+const fn environment<E>() -> TaskInfo
+where
+    E: Environment + Default + Serialize + DeserializeOwned + DocumentedFields + JsonSchema + 'static,
+{
+    TaskInfo { rates_like: Some("cartpole"), ..task(Episodes::build::<E>, in_an_environment::<E>) }
+}
 
 /// The parameters of an environment and those of episodes in it.
 fn in_an_environment<E: DocumentedFields + JsonSchema + 'static>() -> Vec<Key> {

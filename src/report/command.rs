@@ -45,9 +45,6 @@ pub(super) fn keys(setup: &Setup) -> Result<Vec<Key>> {
 }
 
 /// The arguments that repeat the run: the task, and each key that is not its default.
-///
-/// # Errors
-/// As [`keys`].
 pub(super) fn command(setup: &Setup) -> Result<Vec<String>> {
     const FLAGS: [(&str, &str); 13] = [
         ("train.networks", "--networks"),

@@ -40,8 +40,8 @@ pub use synaptic::{
 };
 
 use crate::config::Config;
-use crate::error::{At, Error, Result};
-use crate::keys::{check_ranges, schema_of, with_defaults, Key};
+use crate::error::{Error, Result};
+use crate::keys::{self, schema_of, with_defaults, Key};
 use crate::model::{NeuronModel, State};
 use crate::papers::Paper;
 use candle_core::Tensor;
@@ -299,8 +299,5 @@ fn table(parameters: &impl Serialize) -> toml::Table {
 fn parameters<P: Serialize + DeserializeOwned + JsonSchema + Default + 'static>(config: &Config) -> Result<P> {
     let own = |key: &str| schema_of::<P>()["properties"].get(key).is_some();
     let given: toml::Table = config.rule.own.clone().into_iter().filter(|(key, _)| own(key)).collect();
-    let own: P =
-        given.try_into().map_err(|e: toml::de::Error| Error::Usage(e.message().trim().to_string())).at("rule")?;
-    check_ranges("rule", &own)?;
-    Ok(own)
+    keys::parameters("rule", given)
 }

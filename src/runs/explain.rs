@@ -3,11 +3,14 @@
 use crate::config::{Setting, LIFE_TABLES, TABLES};
 use crate::error::{Error, Result};
 use crate::keys;
+use crate::model::population_models;
 use crate::papers::Paper;
-use crate::presets::{all_tasks, named_by_lives, named_by_runs, LifeInfo, Named, TaskInfo, LIVES};
+use crate::presets::{all_tasks, find_task, LifeInfo, TaskInfo, LIVES};
+use crate::rules::{RULES, SYNAPSE_RULES};
 use crate::text::{fields, nearest};
 use crate::training::NetworkReport;
 use serde::Serialize;
+use serde_json::json;
 use toml::Value;
 
 /// The default values of a key, each with its tasks, the most frequent first.
@@ -51,7 +54,7 @@ impl Key {
 }
 
 /// Something that has keys: a table shared by all tasks or lives, or anything with its own name.
-#[derive(Serialize)]
+#[derive(Default)]
 struct Subject {
     /// Its kind, such as "task" in "task dnms".
     kind: &'static str,
@@ -59,25 +62,11 @@ struct Subject {
     summary: String,
     /// Lines about it: its equation, and the settings that it changes.
     notes: Vec<String>,
+    papers: &'static [&'static Paper],
     keys: Vec<Key>,
 }
 
 impl Subject {
-    fn new(named: Named) -> Self {
-        let Named { kind, name, summary, mut notes, papers, table, parameters } = named;
-        let source = |paper: &&Paper| Some(format!("{}, {}", paper.short(), paper.url()?));
-        let sources: Vec<String> = papers.iter().filter_map(source).collect();
-        if !sources.is_empty() {
-            notes.push(format!("sources: {}", sources.join("; ")));
-        }
-        let key = |(key, usual, meaning): (String, Value, String)| Key {
-            name: format!("{table}.{key}"),
-            meaning,
-            usual: Some(usual.to_string()),
-        };
-        Subject { kind, name, summary, notes, keys: parameters.into_iter().map(key).collect() }
-    }
-
     /// A table of keys that tasks or lives share; the usual values are taken from `defaults`.
     fn table(
         name: &'static str,
@@ -90,8 +79,26 @@ impl Subject {
             Key { meaning: key.explanation(), usual: in_words(&usual_values(&name, defaults)), name }
         };
         let keys = keys.into_iter().map(explained).collect();
-        Subject { kind: "table", name, summary: summary.into(), notes: Vec::new(), keys }
+        Subject { kind: "table", name, summary: summary.into(), keys, ..Subject::default() }
     }
+
+    /// The notes, and the papers on which it is based.
+    fn notes(&self) -> Vec<String> {
+        let source = |paper: &&Paper| Some(format!("{}, {}", paper.short(), paper.url()?));
+        let sources: Vec<String> = self.papers.iter().filter_map(source).collect();
+        let sources = (!sources.is_empty()).then(|| format!("sources: {}", sources.join("; ")));
+        self.notes.iter().cloned().chain(sources).collect()
+    }
+}
+
+/// The keys of a table from its parameters, each with its default and its meaning.
+fn with_values(table: &str, parameters: Vec<(String, Value, String)>) -> Vec<Key> {
+    let key = |(key, usual, meaning): (String, Value, String)| Key {
+        name: format!("{table}.{key}"),
+        meaning,
+        usual: Some(usual.to_string()),
+    };
+    parameters.into_iter().map(key).collect()
 }
 
 /// Everything that can be explained.
@@ -105,22 +112,47 @@ fn subjects() -> Result<Vec<Subject>> {
         Subject::table(table, "of every run's configuration", keys(), &of_tasks)
     };
     let mut all: Vec<Subject> = TABLES.iter().map(shared).collect();
-    all.extend(named_by_runs()?.into_iter().map(Subject::new));
+    for task in all_tasks() {
+        let summary = format!("{}. Usual rule: `{}`", task.summary, task.rule);
+        let keys = with_values("task", task.parameters()?);
+        all.push(Subject { kind: "task", name: task.name, summary, notes: Vec::new(), papers: task.papers, keys });
+    }
+    for rule in RULES {
+        let mut notes = vec![format!("equation: {} (docs/model.md)", rule.equation)];
+        let brought = find_task("dnms")?.defaults(rule).brought_by_rule()?;
+        if !brought.is_empty() {
+            notes.push(format!("changes these settings, for dnms: {}", brought.join(", ")));
+        }
+        let keys = with_values("rule", rule.parameters());
+        let summary = rule.summary.into();
+        all.push(Subject { kind: "rule", name: rule.name, summary, notes, papers: rule.papers, keys });
+    }
     all.extend(LIFE_TABLES.iter().map(|(table, keys)| {
         // Populations and projections have no usual values in common.
         let defaults = if *table == "life" { &of_lives[..] } else { &[] };
         Subject::table(table, "of every life's configuration", keys(), defaults)
     }));
-    all.extend(named_by_lives()?.into_iter().map(Subject::new));
+    for life in LIVES {
+        let summary = format!("{}. Rules: {}", life.summary, life.rules.join(", "));
+        let keys = with_values("world", life.parameters()?);
+        all.push(Subject { kind: "life", name: life.name, summary, notes: Vec::new(), papers: life.papers, keys });
+    }
+    for model in population_models() {
+        let summary = model.summary.into();
+        let keys = with_values("population.NAME.neurons", model.parameters());
+        let (kind, notes) = ("neuron model", Vec::new());
+        all.push(Subject { kind, name: model.name, summary, notes, papers: model.papers, keys });
+    }
+    for rule in SYNAPSE_RULES {
+        let notes = vec![format!("equation: {} (docs/spiking.md)", rule.equation)];
+        let summary = rule.summary.into();
+        let keys = with_values("projection.FROM-TO.rule", rule.parameters());
+        all.push(Subject { kind: "rule of lives", name: rule.name, summary, notes, papers: rule.papers, keys });
+    }
     let column = |(name, meaning): (&str, String)| Key { name: name.to_string(), meaning, usual: None };
     let keys = fields::<NetworkReport>().into_iter().map(column).collect();
-    all.push(Subject {
-        kind: "file",
-        name: COLUMNS,
-        summary: "a row for each update and network".into(),
-        notes: Vec::new(),
-        keys,
-    });
+    let summary = "a row for each update and network".into();
+    all.push(Subject { kind: "file", name: COLUMNS, summary, keys, ..Subject::default() });
     Ok(all)
 }
 
@@ -176,16 +208,17 @@ fn find(name: &str) -> Result<Vec<Found>> {
 pub fn explain(name: &str) -> Result<String> {
     let usual = |key: &Key, before: &str| key.usual.as_ref().map_or(String::new(), |usual| format!("{before}{usual}"));
     let mut texts = Vec::new();
-    for Found { subject: Subject { kind, name: own, summary, notes, keys }, whole } in find(name)? {
+    for Found { subject, whole } in find(name)? {
+        let Subject { kind, name: own, summary, keys, .. } = &subject;
         if whole {
             let line = |key: &Key| format!("\n  {}{}: {}", key.name, usual(key, " = "), key.meaning);
-            let notes = notes.iter().map(|note| format!("\n  {note}"));
+            let notes = subject.notes().into_iter().map(|note| format!("\n  {note}"));
             let lines: String = notes.chain(keys.iter().map(line)).collect();
             texts.push(format!("{kind} {own}: {summary}{lines}"));
             continue;
         }
-        for key in &keys {
-            let whose = match (kind, own) {
+        for key in keys {
+            let whose = match (*kind, *own) {
                 ("file", _) => format!("column {} of {own}", key.name),
                 ("table", _) => key.name.clone(),
                 _ => format!("{} of {own}", key.name),
@@ -202,8 +235,11 @@ pub fn explain(name: &str) -> Result<String> {
 /// # Errors
 /// As [`explain`].
 pub fn explain_as_json(name: &str) -> Result<serde_json::Value> {
-    let subjects: Vec<Subject> = find(name)?.into_iter().map(|found| found.subject).collect();
-    serde_json::to_value(subjects).map_err(|error| Error::Bug(format!("writing JSON: {error}")))
+    let object = |Found { subject, .. }: Found| {
+        let (notes, Subject { kind, name, summary, keys, .. }) = (subject.notes(), subject);
+        json!({ "kind": kind, "name": name, "summary": summary, "notes": notes, "keys": keys })
+    };
+    Ok(find(name)?.into_iter().map(object).collect())
 }
 
 /// Everything that [`explain`] can explain, as a page in Markdown.
@@ -218,9 +254,10 @@ pub fn reference() -> Result<String> {
     );
     // A bar would end a cell.
     let cell = |text: &str| text.replace('|', "\\|");
-    for Subject { kind, name, summary, notes, keys } in subjects()? {
+    for subject in subjects()? {
+        let Subject { kind, name, summary, keys, .. } = &subject;
         let mut section = format!("\n## {kind} `{name}`\n\n{summary}.\n");
-        notes.iter().for_each(|note| section += &format!("\n{}.\n", cell(note)));
+        subject.notes().iter().for_each(|note| section += &format!("\n{}.\n", cell(note)));
         let usual = keys.iter().any(|key| key.usual.is_some());
         if !keys.is_empty() {
             section += if usual {
@@ -229,7 +266,7 @@ pub fn reference() -> Result<String> {
                 "\n| key | meaning |\n|---|---|\n"
             };
         }
-        for key in &keys {
+        for key in keys {
             let value = key.usual.as_ref().map_or(String::new(), |usual| format!(" {} |", cell(usual)));
             section += &format!("| `{}` | {} |{value}\n", key.name, cell(&key.meaning));
         }
@@ -243,9 +280,26 @@ mod tests {
     use super::*;
     use crate::config::{keys_of, LifeConfig};
     use crate::presets::commented_life;
-    use crate::rules::RULES;
     use crate::setup::LifeSetup;
     use std::collections::BTreeSet;
+
+    /// The keys of the papers that a summary cites in brackets, as in "(Mante et al. 2013; Miconi 2017)".
+    fn in_words(summary: &str) -> Vec<String> {
+        let inside = summary.split('(').skip(1).filter_map(|rest| rest.split(')').next());
+        let key = |part: &str| {
+            let year = part.split_whitespace().find(|word| word.len() == 4 && word.parse::<u16>().is_ok())?;
+            Some(format!("{}{year}", part.split_whitespace().next()?))
+        };
+        inside.flat_map(|text| text.split([';', ',', ':'])).filter_map(key).collect()
+    }
+
+    #[test]
+    fn summaries_name_the_papers_that_are_cited() {
+        for named in subjects().unwrap().into_iter().filter(|subject| !["table", "file"].contains(&subject.kind)) {
+            let papers: Vec<&str> = named.papers.iter().map(|paper| paper.key).collect();
+            assert_eq!(in_words(&named.summary), papers, "{}", named.name);
+        }
+    }
 
     #[test]
     fn every_key_of_every_task_and_rule_has_a_meaning() {

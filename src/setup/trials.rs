@@ -89,9 +89,6 @@ impl Setup {
     }
 
     /// The setup of stage `k` of the curriculum, counted from 0; after the last listed stage, the setup of the run itself.
-    ///
-    /// # Errors
-    /// As [`Setup::new`].
     pub(crate) fn stage(&self, k: usize) -> Result<Self> {
         let Some(CurriculumStage { set, .. }) = self.config.curriculum.get(k) else { return Ok(self.clone()) };
         let known = CurriculumStage::TABLES;

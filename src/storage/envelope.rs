@@ -35,9 +35,6 @@ pub(super) trait Header: Serialize + DeserializeOwned {
 }
 
 /// The contents of a checkpoint's file.
-///
-/// # Errors
-/// [`Error::Bug`] if the header cannot be written as JSON.
 pub(super) fn seal<H: Header, N: AsRef<str>>(mut header: H, tensors: &BTreeMap<N, Tensor>) -> Result<Vec<u8>> {
     let json = |header: &H| {
         serde_json::to_string(header).map_err(|error| Error::Bug(format!("writing a checkpoint's metadata: {error}")))

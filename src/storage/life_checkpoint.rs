@@ -2,10 +2,10 @@
 
 use super::envelope::{self, open, read_newest};
 use super::life_synapses::{synapses, variables};
-use super::life_values::{check_numbers, check_outputs, Check};
+use super::life_values::{check_numbers, check_outputs, numbers, Check};
 use crate::config::LifeConfig;
 use crate::engine::{LifeState, PlasticState};
-use crate::error::{ensure, At, Error, Result};
+use crate::error::{ensure, At, Result};
 use crate::model::Synapses;
 use crate::setup::{LifeSetup, OwnLife};
 use crate::training::{LifeCheckpoint, Lives, LIFE_METADATA_KEY};
@@ -101,7 +101,7 @@ impl LifeCheckpoint {
     /// The contents of the checkpoint's file.
     ///
     /// # Errors
-    /// [`Error::Tensors`] if there is no memory for it.
+    /// [`Error::Tensors`](crate::Error::Tensors) if there is no memory for it.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let setup = &self.setup;
         let (s, cpu) = (self.states.len(), &Device::Cpu);
@@ -150,7 +150,7 @@ impl LifeCheckpoint {
     /// Reads a checkpoint from the contents of its file.
     ///
     /// # Errors
-    /// [`Error::Content`] or [`Error::Tensor`] if it is not a life's checkpoint or is damaged; the errors of
+    /// [`Error::Content`](crate::Error::Content) or [`Error::Tensor`](crate::Error::Tensor) if it is not a life's checkpoint or is damaged; the errors of
     /// [`LifeSetup::new`] for its configuration.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         Self::from_bytes_with(bytes, OwnLife::default())
@@ -169,26 +169,18 @@ impl LifeCheckpoint {
         for d in 0..setup.longest() {
             file.required(&outputs(d), format!("[{s}, {}]", setup.circuit.neurons()))?;
         }
-        let numbers = |name: &str, dtype: DType, shape: &[usize]| -> Result<Vec<f64>> {
-            let tensor = file.floats(name, dtype, &Device::Cpu)?;
-            let tensor = tensor.ok_or_else(|| Error::tensor(name, "missing", format!("{shape:?}")))?;
-            match tensor.dims() == shape {
-                true => Ok(tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?),
-                false => Err(Error::tensor(name, format!("{:?}", tensor.dims()), format!("{shape:?}"))),
-            }
-        };
         let mut states: Vec<LifeState> = header.worlds.into_iter().map(|world| empty(&setup, world)).collect();
         let mut known = vec!["reward".to_string()];
         for kept in kept(&setup) {
             let n: usize = kept.shape.iter().product();
-            let values = numbers(&kept.name, kept.dtype, &[&[s], &kept.shape[..]].concat())?;
+            let values = numbers(&file, &kept.name, kept.dtype, &[&[s], &kept.shape[..]].concat())?;
             for (state, row) in states.iter_mut().zip(values.chunks_exact(n)) {
                 (kept.check)(&setup, &kept.name, row)?;
                 *(kept.of)(state) = row.to_vec();
             }
             known.push(kept.name);
         }
-        let rewards = numbers("reward", DType::F64, &[s])?;
+        let rewards = numbers(&file, "reward", DType::F64, &[s])?;
         check_numbers(&setup, "reward", &rewards)?;
         states.iter_mut().zip(rewards).for_each(|(state, reward)| state.reward = reward);
         for k in 0..setup.rules.len() {
@@ -201,7 +193,7 @@ impl LifeCheckpoint {
     /// Reads a checkpoint from a file or the newest one of a run's folder.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read; else as [`LifeCheckpoint::from_bytes`].
+    /// [`Error::Io`](crate::Error::Io) if the file cannot be read; else as [`LifeCheckpoint::from_bytes`].
     pub fn read(path: &Path) -> Result<Self> {
         Self::read_with(path, OwnLife::default())
     }

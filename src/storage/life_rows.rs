@@ -1,6 +1,7 @@
 //! The rows of the `metrics.csv` of lives: one for each block and network.
 
 use super::metrics_rows::whole_lines;
+use super::to_csv;
 use crate::error::{ensure, Doing, Error, Result};
 use crate::held::real;
 use crate::reader::read;
@@ -14,9 +15,6 @@ use std::path::Path;
 const FIRST_COLUMN: &str = "network";
 
 /// Whether a metrics file belongs to lives, judging by its header.
-///
-/// # Errors
-/// [`Error::Io`] if it cannot be read.
 pub(crate) fn holds_life_rows(path: &Path) -> Result<bool> {
     let mut begins = [0; FIRST_COLUMN.len()];
     let read = File::open(path).and_then(|mut file| file.read(&mut begins));
@@ -33,14 +31,12 @@ pub(super) fn header(figures: &[&str]) -> String {
 }
 
 pub(super) fn life_csv(rows: &[LifeRow]) -> Result<Vec<u8>> {
-    let bug = |error: String| Error::Bug(format!("writing metrics: {error}"));
-    let mut csv = csv::Writer::from_writer(Vec::new());
-    for row in rows {
+    let cells = |row: &LifeRow| -> Vec<String> {
         let fixed = [row.network.to_string(), row.seconds.to_string(), u8::from(row.weights_fixed).to_string()];
         let own = row.figures.iter().map(|v| if v.is_nan() { String::new() } else { v.to_string() });
-        csv.write_record(fixed.into_iter().chain(own)).map_err(|error| bug(error.to_string()))?;
-    }
-    csv.into_inner().map_err(|error| bug(error.to_string()))
+        fixed.into_iter().chain(own).collect()
+    };
+    to_csv(&rows.iter().map(cells).collect::<Vec<_>>(), false)
 }
 
 /// Passes the rows of the first `block` blocks to `keep`; returns the number of bytes up to their end. Anything can follow them.

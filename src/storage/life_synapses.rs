@@ -1,12 +1,11 @@
 //! The synapses in a life's checkpoint: for each projection, the number of synapses in each network, their neurons and saved values.
 
-use super::life_values::{check_numbers, check_weights};
+use super::life_values::{check_numbers, check_weights, numbers};
 use crate::engine::LifeState;
 use crate::error::{ensure, Error, Result};
 use crate::model::Synapses;
 use crate::reader::TensorFile;
 use crate::setup::LifeSetup;
-use candle_core::{DType, Device};
 
 /// The values saved for each synapse of projection `k`.
 pub(super) fn variables(setup: &LifeSetup, k: usize) -> Vec<&str> {
@@ -27,12 +26,12 @@ pub(super) fn synapses(
         let found = file.optional_integers(&tensor_name(quantity), &[n])?;
         found.ok_or_else(|| Error::tensor(&tensor_name(quantity), "missing", format!("[{n}]")))
     };
-    let numbers = integers("synapses", s)?;
+    let counts = integers("synapses", s)?;
     let most = from.len() as u64 * to.len() as u64;
-    let fine = numbers.iter().all(|n| *n as u64 <= most);
+    let fine = counts.iter().all(|n| *n as u64 <= most);
     ensure!(fine, Content, "tensor `{}` holds more synapses than the {most} pairs of neurons", tensor_name("synapses"));
     // The counts in a file can have any sum.
-    let n = numbers.iter().fold(0usize, |sum, n| sum.saturating_add(*n));
+    let n = counts.iter().fold(0usize, |sum, n| sum.saturating_add(*n));
     let ends = |quantity: &str, limit: usize| -> Result<Vec<u32>> {
         let found = integers(quantity, n)?;
         let fine = found.iter().all(|neuron| *neuron < limit);
@@ -48,18 +47,7 @@ pub(super) fn synapses(
         tensor_name("pre"),
         tensor_name("post")
     );
-    let reals = |quantity: &str| -> Result<Vec<f64>> {
-        let tensor = file.floats(&tensor_name(quantity), DType::from(setup.config.life.dtype), &Device::Cpu)?;
-        let tensor = tensor.ok_or_else(|| Error::tensor(&tensor_name(quantity), "missing", format!("[{n}]")))?;
-        ensure!(
-            tensor.dims() == [n],
-            Content,
-            "tensor `{}` is {:?}; expected [{n}]",
-            tensor_name(quantity),
-            tensor.dims()
-        );
-        Ok(tensor.to_dtype(DType::F64)?.to_vec1()?)
-    };
+    let reals = |quantity: &str| numbers(file, &tensor_name(quantity), setup.config.life.dtype.into(), &[n]);
     let weight = reals("weight")?;
     check_weights(setup, k, &tensor_name("weight"), &weight)?;
     let variables = if n > 0 { variables(setup, k) } else { Vec::new() };
@@ -70,8 +58,8 @@ pub(super) fn synapses(
         kept.push(values);
     }
     let mut start = 0;
-    for (state, number) in states.iter_mut().zip(numbers) {
-        let part = start..start + number;
+    for (state, count) in states.iter_mut().zip(counts) {
+        let part = start..start + count;
         start = part.end;
         let pairs = || pre[part.clone()].iter().zip(&post[part.clone()]);
         ensure!(

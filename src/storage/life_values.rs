@@ -2,11 +2,23 @@
 //! are too large would become infinite in the first step.
 
 use crate::config::Precision;
-use crate::error::{bail, Result};
+use crate::error::{bail, Error, Result};
+use crate::reader::TensorFile;
 use crate::setup::LifeSetup;
+use candle_core::{DType, Device};
 
 /// Settings are within 1e30, and what a life computes from them is not much larger.
 const LARGEST: f64 = 1e32;
+
+/// The numbers of a tensor with this shape.
+pub(super) fn numbers(file: &TensorFile, name: &str, dtype: DType, shape: &[usize]) -> Result<Vec<f64>> {
+    let tensor = file.floats(name, dtype, &Device::Cpu)?;
+    let tensor = tensor.ok_or_else(|| Error::tensor(name, "missing", format!("{shape:?}")))?;
+    match tensor.dims() == shape {
+        true => Ok(tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?),
+        false => Err(Error::tensor(name, format!("{:?}", tensor.dims()), format!("{shape:?}"))),
+    }
+}
 
 /// Refuses the values of a network, or of all, in the tensor with this name.
 pub(super) type Check = fn(&LifeSetup, &str, &[f64]) -> Result<()>;

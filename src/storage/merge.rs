@@ -159,9 +159,6 @@ fn whole(run: &Path, integrity: Integrity) -> Result<()> {
 }
 
 /// Makes a copy of a run. Files that are only ever replaced as a whole are shared with the original.
-///
-/// # Errors
-/// [`Error::Io`] if a file is missing or cannot be written.
 pub(crate) fn copy_run(run: &Path, out: &Path) -> Result<()> {
     whole_or_nothing(out, false, |folder| {
         fs::create_dir_all(folder).doing("creating the folder", folder)?;

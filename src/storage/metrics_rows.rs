@@ -33,9 +33,6 @@ pub fn read_metrics(path: &Path) -> Result<Vec<NetworkReport>> {
 }
 
 /// A number of the last whole row, read from the end of the file: the one in `column`; `None` if there is none.
-///
-/// # Errors
-/// [`Error::Io`] if the file cannot be read.
 pub(crate) fn newest<N: FromStr>(path: &Path, column: usize) -> Result<Option<N>> {
     let mut file = File::open(path).doing("reading", path)?;
     let whole = whole_lines(&file).doing("reading", path)?;

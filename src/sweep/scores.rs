@@ -81,9 +81,6 @@ pub(super) struct Scores {
 }
 
 /// Writes the table of trained networks.
-///
-/// # Errors
-/// [`Error::Io`] if it cannot be written.
 pub(super) fn write_scores(folder: &Path, checkpoint: &Checkpoint, scores: &[Score]) -> Result<()> {
     let row = |score: &Score| Row {
         network: score.network,
@@ -101,31 +98,20 @@ pub(super) fn write_scores(folder: &Path, checkpoint: &Checkpoint, scores: &[Sco
 }
 
 /// Writes the table of lives, from their rows.
-///
-/// # Errors
-/// As [`verdicts`]; [`Error::Io`] if it cannot be written.
 pub(super) fn write_verdicts(folder: &Path, setup: &LifeSetup, rows: &[LifeRow]) -> Result<()> {
     let verdicts = verdicts(setup, rows)?;
-    let mut csv = csv::Writer::from_writer(Vec::new());
     let figures = verdicts.iter().take(1).flat_map(|(_, verdict)| verdict.figures.iter().map(|(name, _)| &name[..]));
-    let mut write = |record: StringRecord| {
-        csv.write_record(&record).map_err(|error| Error::Bug(format!("writing {SCORES_FILE}: {error}")))
-    };
-    write(OF_A_LIFE.into_iter().chain(figures).collect())?;
+    let mut table: Vec<Vec<String>> = vec![OF_A_LIFE.into_iter().chain(figures).map(String::from).collect()];
     for (network, verdict) in &verdicts {
         let learnt = verdict.learnt.map_or(String::new(), |learnt| u8::from(learnt).to_string());
         let figures = verdict.figures.iter().map(|(_, v)| if v.is_nan() { String::new() } else { v.to_string() });
-        write([network.to_string(), learnt].into_iter().chain(figures).collect())?;
+        table.push([network.to_string(), learnt].into_iter().chain(figures).collect());
     }
-    let bytes = csv.into_inner().map_err(|error| Error::Bug(format!("writing {SCORES_FILE}: {error}")))?;
-    write_atomically(&folder.join(SCORES_FILE), &bytes)
+    write_atomically(&folder.join(SCORES_FILE), &to_csv(&table, false)?)
 }
 
 impl Sweep {
     /// The results of a finished job's networks; `subject` is that of its setting.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if its table cannot be read, [`Error::Content`] if it is malformed.
     pub(super) fn scores(&self, job: &Job, subject: &Subject) -> Result<Scores> {
         let path = self.job_folder(job).join(SCORES_FILE);
         let text = read_text(&path, LARGEST)?;

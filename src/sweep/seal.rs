@@ -34,9 +34,6 @@ struct Seal {
 
 impl Sweep {
     /// Seals the files of a job, all of which have been written.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if a file cannot be read or written.
     pub(super) fn seal(&self, job: &Job) -> Result<()> {
         let mut sha256 = self.ran(job);
         for name in LEFT {

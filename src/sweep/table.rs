@@ -72,9 +72,6 @@ impl Sweep {
 }
 
 /// The table of jobs, whose `keys` differ between settings.
-///
-/// # Errors
-/// [`Error::Bug`] if it cannot be written.
 pub(super) fn table(keys: &[String], jobs: &[Job]) -> Result<String> {
     let bug = |error: String| Error::Bug(format!("writing a plan: {error}"));
     let mut csv = csv::WriterBuilder::new().delimiter(b'\t').from_writer(Vec::new());
@@ -90,9 +87,6 @@ pub(super) fn table(keys: &[String], jobs: &[Job]) -> Result<String> {
 }
 
 /// The plan in a folder as text; `None` if there is none.
-///
-/// # Errors
-/// As [`read_text`].
 pub(super) fn planned(folder: &Path) -> Result<Option<String>> {
     let path = folder.join(PLAN_FILE);
     if path.exists() {

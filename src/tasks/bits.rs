@@ -4,8 +4,6 @@
 //! time, and a modulator m(t) ~ U(0, 1) that drives the fast weights but carries no information.
 
 use super::*;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 
 /// Which bit is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,6 @@
 //! stimuli, or targets for networks of excitatory and inhibitory neurons.
 
 use super::*;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 
 /// The parameters; times in steps (of 1 ms by default).
 #[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]

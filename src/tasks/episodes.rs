@@ -5,8 +5,6 @@ use super::acting::{Acting, Actor};
 use super::*;
 use crate::environments::{Actions, Environment};
 use crate::error::{bail, ensure};
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 use std::sync::Arc;
 
 /// The keys for episodes in an environment's table `task`, besides the environment's own parameters.

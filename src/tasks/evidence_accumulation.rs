@@ -4,8 +4,6 @@
 //! decision period of 150 ms, announced by an input of its own.
 
 use super::*;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 
 /// The parameters; times in steps (of 5 ms by default).
 #[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]

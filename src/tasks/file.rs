@@ -13,8 +13,6 @@ use crate::error::{bail, ensure, At, Doing};
 use crate::quantile::quantile;
 use crate::reader::{as_safetensors, read, sha256, TensorFile};
 use crate::text::shown;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 use std::path::Path;
 
 /// The most trials of a file without `type`.

@@ -48,6 +48,7 @@ use crate::keys::check_ranges;
 use crate::random::{gaussian, stream, Phase, Purpose, Stream};
 use crate::ranges::*;
 use crate::text::in_plain_types;
+use documented::DocumentedFields;
 use rand::RngExt;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;

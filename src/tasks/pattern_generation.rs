@@ -3,8 +3,6 @@
 
 use super::*;
 use crate::error::ensure;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 use std::f64::consts::TAU;
 
 /// The parameters. The target is Σ_k amplitudes_k sin(2π harmonics_k t / period), with t in steps from 1.

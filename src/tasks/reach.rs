@@ -5,8 +5,6 @@
 //! at each step. Only the final position of the hand is judged, so credit can be assigned to whole trials only.
 
 use super::*;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
 
 /// The parameters; lengths in units of the targets' distance from the centre, times in steps (of 1 ms by default).

@@ -2,8 +2,6 @@
 //! arXiv 1804.02464). The patterns are new in every trial, so only the fast weights can remember them.
 
 use super::*;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 
 /// The parameters; times in steps.
 #[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]

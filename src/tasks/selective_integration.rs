@@ -2,8 +2,6 @@
 //! (Mante et al. 2013, doi 10.1038/nature12742, as simplified by Miconi 2017, doi 10.7554/eLife.20899).
 
 use super::*;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 
 /// The parameters; times in steps (of 1 ms by default).
 #[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]

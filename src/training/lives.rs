@@ -167,9 +167,6 @@ impl Lives {
     }
 
     /// The rows of finished lives for `blocks` more blocks, in which nothing happens while they wait for the lives of another run.
-    ///
-    /// # Errors
-    /// [`Error::Tensors`](crate::Error::Tensors) if the device fails.
     pub(crate) fn wait(&mut self, blocks: u64) -> Result<Vec<LifeRow>> {
         let rows = self.engine.run(self.block, blocks)?;
         self.block += blocks;

@@ -1,22 +1,8 @@
 //! Distal reward in a network that fires spontaneously (Izhikevich 2007, figure 1).
 
-use super::{
-    due, mean, parameters, restored, state, within, Block, Curve, LifeInfo, LifeRow, Places, Verdict, View, Wiring,
-    World, WorldState,
-};
-use super::{MOST_STEPS, PLASTIC};
-use crate::error::Result;
-use crate::keys::Key;
+use super::*;
 use crate::papers::IZHIKEVICH_2007;
-use crate::random::{stream, Phase, Purpose, Stream};
-use crate::ranges::number;
-use documented::DocumentedFields;
 use rand::RngExt;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use std::ops::Range;
-use std::sync::Arc;
 
 pub(super) const LIFE: LifeInfo = LifeInfo {
     name: "distal-reward",
@@ -35,12 +21,16 @@ pub(super) const LIFE: LifeInfo = LifeInfo {
 #[non_exhaustive]
 pub struct DistalReward {
     /// The postsynaptic neuron must fire less than this after the presynaptic one.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub within_ms: f64,
     /// The shortest time until the reward.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub delay_ms: f64,
     /// The longest random addition to that time.
+    #[schemars(range(min = 0))]
     pub jitter_ms: f64,
     /// Above 0: used instead of `jitter_ms`, so that rewards carry no information about their cause: a control.
+    #[schemars(range(min = 0))]
     pub shuffled_ms: f64,
     /// The dopamine that a reward releases.
     pub reward: f64,
@@ -63,16 +53,11 @@ impl Default for DistalReward {
 
 impl DistalReward {
     /// The world.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if a population is missing
-    /// or a duration is not a multiple of a step.
     fn build(self, places: &Places) -> Result<Arc<dyn World>> {
         let excitatory = places.of("excitatory", |n| n > 1, "at least 2")?;
         let inhibitory = places.of("inhibitory", |_| true, "")?;
         let (jitter, shuffled) =
             (places.jitter("jitter_ms", self.jitter_ms)?, places.jitter("shuffled_ms", self.shuffled_ms)?);
-        number("world.reward", self.reward)?;
         Ok(Arc::new(DistalWorld {
             steps: places.steps("block", 1000.0)?,
             within: places.steps("within_ms", self.within_ms)? as u64,

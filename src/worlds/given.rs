@@ -1,13 +1,7 @@
 //! Given spike times and rewards: for single synapses, and for spike trains of your own.
 
-use super::{parameters, Block, Curve, LifeInfo, LifeRow, Places, Verdict, View, World, WorldState};
-use crate::error::{bail, Result};
-use crate::keys::Key;
+use super::*;
 use crate::papers::FLORIAN_2007;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 pub(super) const LIFE: LifeInfo = LifeInfo {
     name: "one-synapse",
@@ -26,6 +20,7 @@ pub(super) const LIFE: LifeInfo = LifeInfo {
 #[non_exhaustive]
 pub struct Given {
     /// The time from one row of metrics.csv to the next.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub block_ms: f64,
     /// Spikes of neurons of populations whose model is `input`.
     pub spikes: Vec<Train>,
@@ -64,10 +59,6 @@ impl Given {
     }
 
     /// The world.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`](crate::Error::Unknown) if a population is missing, [`Error::Usage`](crate::Error::Usage) or
-    /// [`Error::Setting`](crate::Error::Setting) if a neuron or a time is out of range.
     fn build(self, places: &Places) -> Result<Arc<dyn World>> {
         let block = places.steps("block_ms", self.block_ms)?;
         let end_ms = places.seconds * 1000.0;

@@ -26,13 +26,17 @@ pub use places::Places;
 pub use rows::{Curve, LifeRow, Verdict};
 pub use xor::Xor;
 
-use crate::error::{ensure, Error, Result};
-use crate::keys::Key;
+// Every world's file begins with `use super::*`, which brings these in.
+use crate::error::{bail, ensure, Error, Result};
+use crate::keys::{self, Key};
 use crate::papers::Paper;
-use crate::random::Stream;
+use crate::random::{stream, Phase, Purpose, Stream};
+use crate::ranges::expect;
+use documented::DocumentedFields;
 use rows::{mean, AGE};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
@@ -197,8 +201,8 @@ impl View<'_> {
 pub(crate) const MOST_STEPS: u64 = 1 << 53;
 
 /// The parameters of a world.
-fn parameters<P: DeserializeOwned>(table: Table) -> Result<P> {
-    table.try_into().map_err(|error: toml::de::Error| Error::Usage(format!("world: {}", error.message().trim())))
+fn parameters<P: DeserializeOwned + JsonSchema + Serialize + 'static>(table: Table) -> Result<P> {
+    keys::parameters("world", table)
 }
 
 /// A state as JSON.

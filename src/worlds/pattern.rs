@@ -1,14 +1,8 @@
 //! Producing a periodic pattern with feedback of the output (Hoerzer et al. 2014).
 
-use super::{mean, parameters, Block, Curve, LifeInfo, LifeRow, Places, Verdict, View, Wiring, World, WorldState};
-use crate::error::Result;
-use crate::keys::Key;
+use super::*;
 use crate::papers::HOERZER_2014;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
-use std::sync::Arc;
 
 pub(super) const LIFE: LifeInfo = LifeInfo {
     name: "hoerzer",
@@ -28,10 +22,12 @@ pub(super) const LIFE: LifeInfo = LifeInfo {
 #[non_exhaustive]
 pub struct Pattern {
     /// The period.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub period_ms: f64,
     /// a_k for the harmonics 1, 2, 3, …
     pub amplitudes: Vec<f64>,
     /// The divisor of the sum.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub scale: f64,
     /// The mean squared error, after the best shift within each period, below which the shape counts as learnt.
     pub learnt_below: f64,
@@ -45,17 +41,9 @@ impl Default for Pattern {
 
 impl Pattern {
     /// The world.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if the population is missing
-    /// or has the wrong size, or a duration is not a multiple of a step.
     fn build(self, places: &Places) -> Result<Arc<dyn World>> {
         let steps = places.steps("period_ms", self.period_ms)?;
         let readout = places.of("readout", |n| n == 1, "1")?.start;
-        crate::ranges::positive("world.scale", self.scale)?;
-        for amplitude in &self.amplitudes {
-            crate::ranges::number("world.amplitudes", *amplitude)?;
-        }
         Ok(Arc::new(PatternWorld { own: self, steps, readout }))
     }
 }

@@ -1,23 +1,9 @@
 //! Pavlovian conditioning in a network that fires spontaneously (Izhikevich 2007, figure 2).
 
-use super::{
-    due, mean, parameters, restored, state, within, Block, Curve, LifeInfo, LifeRow, Places, Verdict, View, Wiring,
-    World, WorldState,
-};
-use super::{MOST_STEPS, PLASTIC};
-use crate::error::{ensure, Result};
-use crate::keys::Key;
+use super::*;
 use crate::papers::IZHIKEVICH_2007;
-use crate::random::{stream, Phase, Purpose, Stream};
-use crate::ranges::{expect, number};
-use documented::DocumentedFields;
 use rand::seq::index::sample;
 use rand::RngExt;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use std::ops::{Range, RangeInclusive};
-use std::sync::Arc;
 
 pub(super) const LIFE: LifeInfo = LifeInfo {
     name: "pavlovian",
@@ -36,24 +22,30 @@ pub(super) const LIFE: LifeInfo = LifeInfo {
 #[non_exhaustive]
 pub struct Pavlovian {
     /// The number of stimuli.
+    #[schemars(range(min = 2))]
     pub stimuli: usize,
     /// The number of excitatory neurons that each stimulus excites.
     pub neurons: usize,
     /// The current injected into those neurons, for one step.
     pub current: f64,
     /// The shortest time from one stimulus to the next.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub gap_ms: f64,
     /// The longest random addition to that time.
+    #[schemars(range(min = 0))]
     pub gap_jitter_ms: f64,
     /// The longest time from the stimulus to its reward; the shortest is 0.
+    #[schemars(range(min = 0))]
     pub delay_ms: f64,
     /// The dopamine that a reward releases.
     pub reward: f64,
     /// Whether any stimulus can be followed by a reward, with the same mean number of rewards: a control.
     pub any_stimulus: bool,
     /// The response to a stimulus in the frozen time: spikes of other excitatory neurons, from this time after it …
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub response_from_ms: f64,
     /// … to this time after it.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub response_to_ms: f64,
 }
 
@@ -76,17 +68,10 @@ impl Default for Pavlovian {
 
 impl Pavlovian {
     /// The world.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if a population is missing
-    /// or has the wrong size, or a duration is not a multiple of a step.
     fn build(self, places: &Places) -> Result<Arc<dyn World>> {
         let excitatory = places.of("excitatory", |n| n >= self.neurons, "at least world.neurons")?;
-        expect(self.stimuli > 1, "world.stimuli", self.stimuli, "at least 2")?;
         let (gap_jitter, delay) =
             (places.jitter("gap_jitter_ms", self.gap_jitter_ms)?, places.jitter("delay_ms", self.delay_ms)?);
-        number("world.current", self.current)?;
-        number("world.reward", self.reward)?;
         let gap = places.steps("gap_ms", self.gap_ms)?;
         let window = places.steps("response_from_ms", self.response_from_ms)? as u64
             ..=places.steps("response_to_ms", self.response_to_ms)? as u64;

@@ -1,18 +1,9 @@
 //! XOR of two bits by the rate of one neuron, rewarded spike by spike (Florian 2007, sections 4.2 and 4.3).
 
-use super::{mean, parameters, Block, Curve, LifeInfo, LifeRow, Places, Verdict, View, Wiring, World, WorldState, AGE};
-use crate::error::Result;
-use crate::keys::Key;
+use super::*;
 use crate::papers::FLORIAN_2007;
-use crate::random::{stream, Phase, Purpose};
-use crate::ranges::{not_negative, number};
-use documented::DocumentedFields;
 use rand::seq::index::sample;
 use rand::seq::SliceRandom;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::ops::Range;
-use std::sync::Arc;
 
 pub(super) const RATE: LifeInfo = LifeInfo {
     name: "xor-rate",
@@ -56,8 +47,10 @@ pub struct Xor {
     /// How bits are coded.
     pub code: Code,
     /// How long a pattern lasts.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub pattern_ms: f64,
     /// The rate for a 1 (rate code).
+    #[schemars(range(min = 0))]
     pub rate_hz: f64,
     /// The number of spikes in each of the two trains (temporal code).
     pub spikes: usize,
@@ -72,14 +65,8 @@ impl Xor {
     }
 
     /// The world.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if a population is missing
-    /// or has the wrong size.
     fn build(self, places: &Places) -> Result<Arc<dyn World>> {
         let steps = places.steps("pattern_ms", self.pattern_ms)?;
-        not_negative("world.rate_hz", self.rate_hz)?;
-        number("world.reward", self.reward)?;
         let output = places.of("output", |n| n == 1, "1")?.start;
         let even = |n: usize| n.is_multiple_of(2);
         let inputs = match self.code {
@@ -89,12 +76,7 @@ impl Xor {
             ],
             Code::Temporal => vec![places.of("input", |n| n == 2, "2, one for each bit")?],
         };
-        crate::ranges::expect(
-            self.spikes <= steps,
-            "world.spikes",
-            self.spikes,
-            format!("at most {steps}, one a step"),
-        )?;
+        expect(self.spikes <= steps, "world.spikes", self.spikes, format!("at most {steps}, one a step"))?;
         Ok(Arc::new(XorWorld { own: self, steps, output, inputs }))
     }
 }

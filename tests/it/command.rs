@@ -192,6 +192,19 @@ fn wrong_usage_is_refused_before_anything_is_written() {
 }
 
 #[test]
+fn a_task_and_a_life_of_one_name_have_different_folders() {
+    let dir = TempDir::new().unwrap();
+    for (command, name, folder) in [
+        ("train", "dnms", "runs/dnms"),
+        ("train", "maze", "runs/maze-node-perturbation"),
+        ("live", "maze", "runs/maze"),
+    ] {
+        let expected = format!("error: {folder} is not a run's folder");
+        one_line_error(hebbian(&[command, name, "--resume"], dir.path()), 1, &expected);
+    }
+}
+
+#[test]
 fn failures_name_the_file() {
     let dir = TempDir::new().unwrap();
     std::fs::write(dir.path().join("file"), "no folder").unwrap();

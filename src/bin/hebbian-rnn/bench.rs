@@ -45,7 +45,7 @@ pub fn run(args: BenchArgs) -> Result<()> {
     };
     let header =
         ["neurons", "networks", "batch", "threads", "trials/s", "ms/trial", "GFLOP/s", "matrix GFLOP/s", "share"];
-    print_table(header, reports.iter().map(row), 0)?;
+    print_table(&header, reports.iter().map(row), 0)?;
     writeln!(stdout(), "{}", conditions(&reports))?;
     match why_plain(&setups[0], &device).filter(|_| !args.forward) {
         Some(why) => Ok(writeln!(stdout(), "{why}")?),

@@ -27,7 +27,7 @@ pub fn run(args: CompareArgs) -> Result<()> {
             ]
         };
         let header = ["kernels", "largest change", "worst difference", "relative", "repeats to the bit"];
-        print_table(header, found.iter().map(row), 1)?;
+        print_table(&header, found.iter().map(row), 1)?;
     }
     if let Some(wrong) = found.iter().find(|c| !(c.relative <= args.tolerance && c.repeats)) {
         bail!(

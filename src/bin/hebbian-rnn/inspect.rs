@@ -72,7 +72,7 @@ fn print_as_text(checkpoint: &Checkpoint) -> Result<()> {
     let layout = layout(setup);
     let rows = layout.iter();
     let rows = rows.map(|(name, (dtype, shape))| [name.to_string(), dtype.as_str().into(), format!("{shape:?}")]);
-    print_table(["tensor", "type", "shape"], rows, 3)?;
+    print_table(&["tensor", "type", "shape"], rows, 3)?;
     writeln!(out, "trials to criterion: {}", criterion_trials(checkpoint).map(reached).collect::<Vec<_>>().join(", "))?;
     if checkpoint.criterion_in_doubt {
         writeln!(
@@ -120,7 +120,7 @@ fn life(args: &InspectArgs) -> Result<()> {
         let rows = populations.map(|(p, model)| {
             [p.name.clone(), p.size.to_string(), model.name().into(), format!("{:?}", p.sign).to_lowercase()]
         });
-        print_table(["population", "neurons", "model", "sign"], rows, 4)?;
+        print_table(&["population", "neurons", "model", "sign"], rows, 4)?;
         let rows = config.projections.iter().enumerate().map(|(k, p)| {
             let synapses = &states[0].synapses[k];
             let n = synapses.weight.len();
@@ -136,7 +136,7 @@ fn life(args: &InspectArgs) -> Result<()> {
             ]
         });
         writeln!(out)?;
-        print_table(["projection", "synapses", "mean weight", "bounds", "delay", "rule"], rows, 6)?;
+        print_table(&["projection", "synapses", "mean weight", "bounds", "delay", "rule"], rows, 6)?;
         writeln!(out, "\nnumbers of synapses and mean weights are those of the first network")?;
     }
     match integrity {

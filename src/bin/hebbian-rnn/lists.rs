@@ -47,7 +47,7 @@ pub fn tasks(args: ListArgs) -> Result<()> {
         return print_json(&tasks.collect::<Vec<_>>());
     }
     let rows = all_tasks().map(|t| [t.name, t.rule, t.summary].map(String::from));
-    print_table(["task", "rule", "description"], rows, 3)?;
+    print_table(&["task", "rule", "description"], rows, 3)?;
     Ok(writeln!(stdout(), "\nhebbian-rnn tasks TASK shows a task's defaults.")?)
 }
 
@@ -58,7 +58,7 @@ pub fn rules(args: ListArgs) -> Result<()> {
         let rules = rules.map(|rule| json!({ "name": rule.name, "summary": rule.summary }));
         return print_json(&rules.collect::<Vec<_>>());
     }
-    print_table(["rule", "eligibility"], rules.map(|rule| [rule.name, rule.summary].map(String::from)), 2)
+    print_table(&["rule", "eligibility"], rules.map(|rule| [rule.name, rule.summary].map(String::from)), 2)
 }
 
 pub fn explain(args: ExplainArgs) -> Result<()> {
@@ -81,5 +81,5 @@ pub fn devices(args: ListArgs) -> Result<()> {
     if args.json {
         return print_json(&found);
     }
-    print_table(["device", "usable", "detail"], found.into_iter().map(|d| [d.name, yes_no(d.usable), d.detail]), 3)
+    print_table(&["device", "usable", "detail"], found.into_iter().map(|d| [d.name, yes_no(d.usable), d.detail]), 3)
 }

@@ -180,12 +180,9 @@ pub fn print_life(folder: &Path, verdicts: &[(u64, Verdict)], drawn: bool) -> Re
 }
 
 fn print_verdicts(verdicts: &[(u64, Verdict)]) -> Result<()> {
-    const COLUMNS: usize = 11;
     let Some((_, first)) = verdicts.first() else { return Ok(()) };
     let mut header = vec!["network", "learnt"];
     header.extend(first.figures.iter().map(|(name, _)| &name[..]));
-    header.resize(COLUMNS, "");
-    let header: [&str; COLUMNS] = std::array::from_fn(|k| header[k]);
     // Adding 0 makes −0 a 0.
     let number = |v: f64| match v + 0.0 {
         v if v.is_nan() => "-".into(),
@@ -193,17 +190,14 @@ fn print_verdicts(verdicts: &[(u64, Verdict)]) -> Result<()> {
         v if v.fract() == 0.0 => format!("{v}"),
         v => format!("{v:.2}"),
     };
-    let row = |name: String, learnt: &str, figures: &mut dyn Iterator<Item = f64>| {
-        let mut cells = vec![name, learnt.to_string()];
-        cells.extend(figures.map(number));
-        cells.resize(COLUMNS, String::new());
-        std::array::from_fn(|k| cells[k].clone())
+    let row = |name: String, learnt: &str, figures: &mut dyn Iterator<Item = f64>| -> Vec<String> {
+        [name, learnt.to_string()].into_iter().chain(figures.map(number)).collect()
     };
     let of_network = |(network, verdict): &(u64, Verdict)| {
         let learnt = verdict.learnt.map_or("-", |learnt| if learnt { "yes" } else { "no" });
         row(network.to_string(), learnt, &mut verdict.figures.iter().map(|(_, v)| *v))
     };
-    let mut rows: Vec<[String; COLUMNS]> = verdicts.iter().map(of_network).collect();
+    let mut rows: Vec<Vec<String>> = verdicts.iter().map(of_network).collect();
     // Missing figures, such as the time of an event that did not happen, are left out.
     let column =
         |k: usize| verdicts.iter().map(move |(_, v)| v.figures[k].1).filter(|v| !v.is_nan()).collect::<Vec<f64>>();
@@ -213,7 +207,7 @@ fn print_verdicts(verdicts: &[(u64, Verdict)]) -> Result<()> {
             rows.push(row(name.into(), "", &mut quantiles(q)));
         }
     }
-    print_table(header, rows.into_iter(), 2)
+    print_table(&header, rows.into_iter(), 2)
 }
 
 pub fn list(args: ListArgs) -> Result<()> {
@@ -231,6 +225,6 @@ pub fn list(args: ListArgs) -> Result<()> {
         return print_json(&lives.collect::<Vec<_>>());
     }
     let rows = LIVES.iter().map(|l| [l.name.to_string(), l.rules.join(", "), l.summary.to_string()]);
-    print_table(["life", "rules", "description"], rows, 3)?;
+    print_table(&["life", "rules", "description"], rows, 3)?;
     Ok(writeln!(stdout(), "\nhebbian-rnn lives LIFE shows a life's defaults.")?)
 }

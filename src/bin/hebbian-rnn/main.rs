@@ -18,6 +18,7 @@ mod plot;
 mod progress;
 mod read;
 mod report;
+mod results;
 mod run;
 mod shell;
 mod signals;

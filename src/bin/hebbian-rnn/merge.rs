@@ -3,7 +3,7 @@
 use crate::args::MergeArgs;
 use crate::live;
 use crate::output::{counted, judged, Spinner};
-use crate::train::{draw_and_report, FINAL_TRIALS};
+use crate::results::{draw_and_report, FINAL_TRIALS};
 use anyhow::Result;
 use hebbian_rnn::storage::{holds_a_life, merge_runs, read_life_rows, METRICS_FILE};
 use hebbian_rnn::training::verdicts;

@@ -24,14 +24,14 @@ pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
 }
 
 /// Prints a table; the columns from `first_number` on hold numbers.
-pub fn print_table<const N: usize>(
-    header: [&str; N],
-    rows: impl Iterator<Item = [String; N]>,
+pub fn print_table<R: AsRef<[String]>>(
+    header: &[&str],
+    rows: impl Iterator<Item = R>,
     first_number: usize,
 ) -> Result<()> {
     let mut table = Table::new();
     // Some cells are names from files.
-    let rows = rows.map(|row| row.map(|cell| printable(&cell)));
+    let rows = rows.map(|row| row.as_ref().iter().map(|cell| printable(cell)).collect::<Vec<_>>());
     table.load_preset(presets::NOTHING).set_header(header).add_rows(rows);
     // On a terminal, cells that are too wide are broken between words.
     if let Some((Width(width), _)) = terminal_size_of(stdout()) {
@@ -113,10 +113,10 @@ pub fn print_scores(scores: &[Score]) -> Result<()> {
     };
     let in_a_world: Vec<_> = scores.iter().filter_map(returns).collect();
     if in_a_world.is_empty() {
-        print_table(["network", "trials to criterion", "error", "fraction correct"], scores.iter().map(row), 0)?;
+        print_table(&["network", "trials to criterion", "error", "fraction correct"], scores.iter().map(row), 0)?;
     } else {
         let header = ["network", "episodes to criterion", "mean return", "standard error", "steps", "fraction correct"];
-        print_table(header, in_a_world.into_iter(), 0)?;
+        print_table(&header, in_a_world.into_iter(), 0)?;
     }
     print_frozen(scores.iter().map(|s| (s.network, s.frozen)))
 }
@@ -131,7 +131,7 @@ pub fn print_types(scores: &[Score]) -> Result<()> {
         [name, trials.to_string(), format!("{error:.3}"), format!("{fraction_correct:.3}")]
     };
     writeln!(stdout(), "\nmean over networks for each trial type:")?;
-    print_table(["type", "trials", "error", "fraction correct"], types.into_iter().map(row), 1)
+    print_table(&["type", "trials", "error", "fraction correct"], types.into_iter().map(row), 1)
 }
 
 /// Prints one line for each network that is frozen.

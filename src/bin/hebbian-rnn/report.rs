@@ -3,7 +3,7 @@
 use crate::args::ReportArgs;
 use crate::output::{usage, Spinner};
 use crate::read;
-use crate::train::FINAL_TRIALS;
+use crate::results::FINAL_TRIALS;
 use anyhow::Result;
 use candle_core::Device;
 use hebbian_rnn::analysis::Analysis;

@@ -228,14 +228,14 @@ fn print_collected(sweep: &Sweep, found: &Collected) -> Result<()> {
         let row = |result: &SettingResult| {
             [result.setting.to_string(), reached(result), result.measured_in_words(), values(result)]
         };
-        print_table(["setting", "learnt (95 %)", &measured, "values"], shown().map(row), 1)?;
+        print_table(&["setting", "learnt (95 %)", &measured, "values"], shown().map(row), 1)?;
     } else {
         let row = |result: &SettingResult| {
             let (criterion, measured) = (result.criterion_in_words(), result.measured_in_words());
             [result.setting.to_string(), reached(result), criterion, measured, values(result)]
         };
         let header = ["setting", "at criterion (95 %)", "trials to it: median (quartiles)", &measured, "values"];
-        print_table(header, shown().map(row), 1)?;
+        print_table(&header, shown().map(row), 1)?;
     }
     let mut console = stdout();
     if found.settings.len() > SHOWN {
@@ -265,7 +265,7 @@ fn print_comparisons(against: usize, compared: &[Comparison], found: &Collected)
     let measured = format!("{}: median difference", found.measure());
     let did = if found.lives { "learnt only here and only there" } else { "at criterion only here and only there" };
     let header = ["setting", did, "p (McNemar)", &measured, "p (Wilcoxon)"];
-    print_table(header, compared.iter().map(row), 1)
+    print_table(&header, compared.iter().map(row), 1)
 }
 
 /// A probability with two significant digits.

@@ -1,16 +1,7 @@
 //! Neurons of Izhikevich (2003).
 
-use super::{choose, defaults, indicator, parameters, Draws, FusedPopulation, ModelInfo, PopulationModel};
-use crate::error::Result;
-use crate::keys::Key;
+use super::*;
 use crate::papers::IZHIKEVICH_2003;
-use crate::ranges::{expect, not_negative, number};
-use candle_core::Tensor;
-use documented::DocumentedFields;
-use pulp::{Arch, Simd, WithSimd};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 pub(super) const INFO: ModelInfo = ModelInfo {
     name: "izhikevich",
@@ -18,7 +9,7 @@ pub(super) const INFO: ModelInfo = ModelInfo {
     defaults: defaults::<Izhikevich>,
     papers: &[IZHIKEVICH_2003],
     keys: Key::of::<Izhikevich>,
-    build: |table, dt_ms, _| parameters::<Izhikevich>(table)?.build(dt_ms),
+    build: |table, dt_ms, _| parameters::<Izhikevich>("", table)?.build(dt_ms),
 };
 
 /// `izhikevich`: v̇ = 0.04 v² + 5 v + 140 − u + I, u̇ = a (b v − u), in ms and mV; where v ≥ 30 there is a spike, and
@@ -37,6 +28,7 @@ pub(super) struct Izhikevich {
     /// d, by how much a spike raises u.
     pub d: f64,
     /// The bound of the noise.
+    #[schemars(range(min = 0))]
     pub noise: f64,
 }
 
@@ -49,10 +41,6 @@ impl Default for Izhikevich {
 
 impl Izhikevich {
     pub fn build(self, dt_ms: f64) -> Result<Arc<dyn PopulationModel>> {
-        for (key, value) in [("a", self.a), ("b", self.b), ("c", self.c), ("d", self.d)] {
-            number(key, value)?;
-        }
-        not_negative("noise", self.noise)?;
         expect(dt_ms == 1.0, "life.dt_ms", dt_ms, "1: this model's equations are for steps of 1 ms")?;
         Ok(Arc::new(self))
     }

@@ -1,16 +1,7 @@
 //! Leaky integrate-and-fire neurons, with instantaneous or exponential synapses and an adapting threshold.
 
-use super::{choose, defaults, indicator, parameters, FusedPopulation, ModelInfo, PopulationModel};
-use crate::error::Result;
-use crate::keys::Key;
+use super::*;
 use crate::papers::FLORIAN_2007;
-use crate::ranges::{expect, not_negative, number, positive};
-use candle_core::Tensor;
-use documented::DocumentedFields;
-use pulp::{Arch, Simd, WithSimd};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 pub(super) const INFO: ModelInfo = ModelInfo {
     name: "lif",
@@ -18,7 +9,7 @@ pub(super) const INFO: ModelInfo = ModelInfo {
     defaults: defaults::<Lif>,
     papers: &[FLORIAN_2007],
     keys: Key::of::<Lif>,
-    build: |table, dt_ms, _| parameters::<Lif>(table)?.build(dt_ms),
+    build: |table, dt_ms, _| parameters::<Lif>("", table)?.build(dt_ms),
 };
 
 /// `lif`: u ← rest + (u − rest) e^(−Δt/τ) + I; a spike where u > θ, after which u is at `reset_mv` for the refractory
@@ -33,6 +24,7 @@ pub(super) const INFO: ModelInfo = ModelInfo {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Lif {
     /// τ, the time constant of the membrane.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub tau_ms: f64,
     /// The potential without input.
     pub rest_mv: f64,
@@ -41,10 +33,13 @@ pub(super) struct Lif {
     /// θ, the threshold.
     pub threshold_mv: f64,
     /// The time after a spike in which the potential stays at `reset_mv`.
+    #[schemars(range(min = 0))]
     pub refractory_ms: f64,
     /// τ_s, the time constant of synaptic input; 0: it is instantaneous.
+    #[schemars(range(min = 0))]
     pub synapse_ms: f64,
     /// τ_a, the time constant of adaptation.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub adaptation_ms: f64,
     /// β, by how much a spike raises the threshold.
     pub adaptation_mv: f64,
@@ -84,14 +79,7 @@ struct Model {
 impl Lif {
     pub fn build(self, dt_ms: f64) -> Result<Arc<dyn PopulationModel>> {
         let Lif { tau_ms, rest_mv, reset_mv, threshold_mv, refractory_ms, synapse_ms, .. } = self;
-        positive("tau_ms", tau_ms)?;
-        number("rest_mv", rest_mv)?;
-        number("threshold_mv", threshold_mv)?;
         expect(reset_mv <= threshold_mv, "reset_mv", reset_mv, format!("at most threshold_mv ({threshold_mv})"))?;
-        not_negative("refractory_ms", refractory_ms)?;
-        not_negative("synapse_ms", synapse_ms)?;
-        positive("adaptation_ms", self.adaptation_ms)?;
-        number("adaptation_mv", self.adaptation_mv)?;
         let decay = |tau: f64| libm::exp(-dt_ms / tau);
         let instant = synapse_ms == 0.0;
         Ok(Arc::new(Model {

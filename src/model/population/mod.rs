@@ -12,12 +12,16 @@ mod rate;
 mod source;
 mod srm0;
 
-use crate::error::{At, Error, Result};
-use crate::keys::{with_defaults, Key};
+// Every model's file begins with `use super::*`, which brings these in.
+use crate::error::{ensure, At, Error, Result};
+use crate::keys::{parameters, with_defaults, Key};
 use crate::papers::Paper;
+use crate::ranges::expect;
 use candle_core::Tensor;
-use serde::de::DeserializeOwned;
-use serde::Serialize;
+use documented::DocumentedFields;
+use pulp::{Arch, Simd, WithSimd};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use toml::{Table, Value};
 
@@ -143,10 +147,6 @@ pub(crate) fn build_population(table: &Table, dt_ms: f64, split: bool) -> Result
     let info = MODELS.iter().find(|model| model.name == name);
     let unknown = || Error::unknown("neurons.model", &name, MODELS.iter().map(|model| model.name));
     (info.ok_or_else(unknown).at("neurons")?.build)(own, dt_ms, split).at("neurons")
-}
-
-fn parameters<P: DeserializeOwned>(table: Table) -> Result<P> {
-    table.try_into().map_err(|error: toml::de::Error| Error::Usage(format!("neurons: {}", error.message().trim())))
 }
 
 /// 1 where `condition` holds, else 0, in the element type of `like`.

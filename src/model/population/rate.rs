@@ -1,17 +1,8 @@
 //! Rate neurons of a life, with noise on their rates.
 
-use super::{defaults, parameters, Draws, FusedPopulation, ModelInfo, PopulationModel};
-use crate::error::Result;
-use crate::keys::Key;
+use super::*;
 use crate::model::tanh;
 use crate::papers::HOERZER_2014;
-use crate::ranges::{expect, not_negative, positive};
-use candle_core::Tensor;
-use documented::DocumentedFields;
-use pulp::{Arch, Simd, WithSimd};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 pub(super) const RATE: ModelInfo = ModelInfo {
     name: "rate",
@@ -19,7 +10,7 @@ pub(super) const RATE: ModelInfo = ModelInfo {
     defaults: defaults::<Rate>,
     papers: &[HOERZER_2014],
     keys: Key::of::<Rate>,
-    build: |table, dt_ms, _| parameters::<Rate>(table)?.build(dt_ms),
+    build: |table, dt_ms, _| parameters::<Rate>("", table)?.build(dt_ms),
 };
 
 pub(super) const LINEAR: ModelInfo = ModelInfo {
@@ -28,7 +19,7 @@ pub(super) const LINEAR: ModelInfo = ModelInfo {
     defaults: defaults::<Linear>,
     papers: &[HOERZER_2014],
     keys: Key::of::<Linear>,
-    build: |table, _, _| parameters::<Linear>(table)?.build(),
+    build: |table, _, _| parameters::<Linear>("", table)?.build(),
 };
 
 /// `rate`: x ← x + Δt/τ (−x + I), r = tanh(x) + U(−`noise`, `noise`) (Hoerzer et al. 2014).
@@ -36,8 +27,10 @@ pub(super) const LINEAR: ModelInfo = ModelInfo {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Rate {
     /// τ, the time constant of x.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub tau_ms: f64,
     /// The bound of the noise.
+    #[schemars(range(min = 0))]
     pub noise: f64,
 }
 
@@ -53,6 +46,7 @@ impl Default for Rate {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Linear {
     /// The bound of the noise.
+    #[schemars(range(min = 0))]
     pub noise: f64,
 }
 
@@ -73,16 +67,13 @@ struct Model {
 
 impl Rate {
     pub fn build(self, dt_ms: f64) -> Result<Arc<dyn PopulationModel>> {
-        positive("tau_ms", self.tau_ms)?;
         expect(dt_ms <= self.tau_ms, "tau_ms", self.tau_ms, format!("at least life.dt_ms ({dt_ms})"))?;
-        not_negative("noise", self.noise)?;
         Ok(Arc::new(Model { name: "rate", leak: dt_ms / self.tau_ms, noise: self.noise, saturates: true }))
     }
 }
 
 impl Linear {
     pub fn build(self) -> Result<Arc<dyn PopulationModel>> {
-        not_negative("noise", self.noise)?;
         Ok(Arc::new(Model { name: "linear", leak: 1.0, noise: self.noise, saturates: false }))
     }
 }

@@ -1,10 +1,6 @@
 //! Populations whose spikes come from the world.
 
-use super::{indicator, Draws, FusedPopulation, ModelInfo, PopulationModel, MOST_SPIKES};
-use crate::error::{ensure, Result};
-use candle_core::Tensor;
-use std::sync::Arc;
-use toml::Table;
+use super::*;
 
 pub(super) const INPUT: ModelInfo = ModelInfo {
     name: "input",

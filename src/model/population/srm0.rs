@@ -1,18 +1,9 @@
 //! Spike-response neurons with escape noise.
 
-use super::{choose, defaults, indicator, parameters, Draws, FusedPopulation, ModelInfo, PopulationModel};
-use crate::error::Result;
-use crate::keys::Key;
+use super::*;
 use crate::model::exp2::exp2;
 use crate::papers::FREMAUX_2013;
-use crate::ranges::{expect, number, positive};
-use candle_core::Tensor;
-use documented::DocumentedFields;
-use pulp::{Arch, Simd, WithSimd};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::f64::consts::LOG2_E;
-use std::sync::Arc;
 
 pub(super) const INFO: ModelInfo = ModelInfo {
     name: "srm0",
@@ -20,7 +11,7 @@ pub(super) const INFO: ModelInfo = ModelInfo {
     defaults: defaults::<Srm0>,
     papers: &[FREMAUX_2013],
     keys: Key::of::<Srm0>,
-    build: |table, dt_ms, split| parameters::<Srm0>(table)?.build(dt_ms, split),
+    build: |table, dt_ms, split| parameters::<Srm0>("", table)?.build(dt_ms, split),
 };
 
 /// `srm0`: u = ε₀/(τ_m − τ_s) Σ w (e^(−s/τ_m) − e^(−s/τ_s)) + χ e^(−ŝ/τ_m), with s the time since each presynaptic spike
@@ -30,18 +21,22 @@ pub(super) const INFO: ModelInfo = ModelInfo {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Srm0 {
     /// τ_m, the time constant of the membrane.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub tau_ms: f64,
     /// τ_s, the time constant of synaptic input, less than τ_m.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub synapse_ms: f64,
     /// ε₀, the area of a postsynaptic potential for a weight of 1.
     pub epsilon_mv_ms: f64,
     /// χ, the effect of the neuron's own spike on its potential.
     pub after_spike_mv: f64,
     /// ρ₀, the rate at threshold.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub rate_hz: f64,
     /// θ, the threshold.
     pub threshold_mv: f64,
     /// Δu, the softness of the threshold: smaller is less random.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub softness_mv: f64,
     /// Whether the neuron's own spike ends the effect of all earlier presynaptic spikes; a projection can override
     /// this.
@@ -78,14 +73,8 @@ struct Model {
 impl Srm0 {
     /// `split`: whether some projections differ from the others in what own spikes do to their input.
     pub fn build(self, dt_ms: f64, split: bool) -> Result<Arc<dyn PopulationModel>> {
-        positive("synapse_ms", self.synapse_ms)?;
         let expected = format!("above synapse_ms ({})", self.synapse_ms);
-        expect(self.tau_ms > self.synapse_ms && self.tau_ms.is_finite(), "tau_ms", self.tau_ms, expected)?;
-        number("epsilon_mv_ms", self.epsilon_mv_ms)?;
-        number("after_spike_mv", self.after_spike_mv)?;
-        positive("rate_hz", self.rate_hz)?;
-        number("threshold_mv", self.threshold_mv)?;
-        positive("softness_mv", self.softness_mv)?;
+        expect(self.tau_ms > self.synapse_ms, "tau_ms", self.tau_ms, expected)?;
         Ok(Arc::new(Model {
             slow: libm::exp(-dt_ms / self.tau_ms),
             fast: libm::exp(-dt_ms / self.synapse_ms),

@@ -14,20 +14,8 @@
 //! M is the reward of the step, which a world with a critic makes a TD error, or the reward minus the expected one.
 
 use super::third::factor;
-use super::{
-    parameters, table, FusedSynapseRule, Needs, PlasticSynapses, SynapseMoment, SynapseRule, SynapseRuleInfo,
-    ThirdFactor,
-};
-use crate::error::Result;
-use crate::keys::Key;
+use super::*;
 use crate::papers::{FREMAUX_2013, VASILAKI_2009};
-use crate::ranges::{expect, number, positive};
-use candle_core::Tensor;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
-use toml::Table;
 
 /// A rule of this family, with its parameters in steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,16 +64,21 @@ struct Potential {
     /// η, in ms per reward and mV.
     eta: f64,
     /// τ, the time constant of the membrane.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     tau_ms: f64,
     /// τ_s, the time constant of synaptic input.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     synapse_ms: f64,
     /// ε₀, the area of a postsynaptic potential for a weight of 1.
     epsilon_mv_ms: f64,
     /// The decay time of the eligibility.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     tau_z_ms: f64,
     /// The rise time of the eligibility; 0: it has none.
+    #[schemars(range(min = 0))]
     rise_z_ms: f64,
     /// The time constant of the expected reward, which is subtracted from the reward; 0: no reward is expected.
+    #[schemars(range(min = 0))]
     expected_reward_ms: f64,
 }
 
@@ -96,18 +89,23 @@ struct Window {
     /// η, in ms per reward.
     eta: f64,
     /// τ₊, the time constant of the presynaptic trace.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     tau_plus_ms: f64,
     /// τ₋, the time constant of the postsynaptic trace.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     tau_minus_ms: f64,
     /// A₊, the change when the presynaptic spike comes first.
     a_plus: f64,
     /// A₋, the change when the presynaptic spike comes last.
     a_minus: f64,
     /// The decay time of the eligibility.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     tau_z_ms: f64,
     /// The rise time of the eligibility; 0: it has none.
+    #[schemars(range(min = 0))]
     rise_z_ms: f64,
     /// The time constant of the expected reward, which is subtracted from the reward; 0: no reward is expected.
+    #[schemars(range(min = 0))]
     expected_reward_ms: f64,
 }
 
@@ -155,10 +153,6 @@ pub(super) const TD_STDP: SynapseRuleInfo = SynapseRuleInfo {
     },
     build: |given, dt_ms| {
         let own: Window = parameters((TD_STDP.parameters)(), given)?;
-        positive("tau_plus_ms", own.tau_plus_ms)?;
-        positive("tau_minus_ms", own.tau_minus_ms)?;
-        number("a_plus", own.a_plus)?;
-        number("a_minus", own.a_minus)?;
         let mut response = Filter::new(own.tau_plus_ms, None, 1.0, dt_ms);
         response.scale = own.a_plus;
         Ok(Arc::new(EscapeRate {
@@ -167,39 +161,31 @@ pub(super) const TD_STDP: SynapseRuleInfo = SynapseRuleInfo {
             centred: false,
             depression: Some((own.a_minus, libm::exp(-dt_ms / own.tau_minus_ms))),
             eligibility: eligibility(own.tau_z_ms, own.rise_z_ms, dt_ms)?,
-            third: factor(own.expected_reward_ms, dt_ms)?,
-            rate: rate(own.eta, dt_ms)?,
+            third: factor(own.expected_reward_ms, dt_ms),
+            rate: own.eta * dt_ms,
         }))
     },
 };
 
 fn build_potential(info: &SynapseRuleInfo, given: Table, dt_ms: f64, centred: bool) -> Result<Arc<dyn SynapseRule>> {
     let own: Potential = parameters((info.parameters)(), given)?;
-    positive("synapse_ms", own.synapse_ms)?;
     let expected = format!("above synapse_ms ({})", own.synapse_ms);
-    expect(own.tau_ms > own.synapse_ms && own.tau_ms.is_finite(), "tau_ms", own.tau_ms, expected)?;
-    number("epsilon_mv_ms", own.epsilon_mv_ms)?;
+    expect(own.tau_ms > own.synapse_ms, "tau_ms", own.tau_ms, expected)?;
     Ok(Arc::new(EscapeRate {
         name: info.name,
         response: Filter::new(own.tau_ms, Some(own.synapse_ms), own.epsilon_mv_ms, dt_ms),
         centred,
         depression: None,
         eligibility: eligibility(own.tau_z_ms, own.rise_z_ms, dt_ms)?,
-        third: factor(own.expected_reward_ms, dt_ms)?,
-        rate: rate(own.eta, dt_ms)?,
+        third: factor(own.expected_reward_ms, dt_ms),
+        rate: own.eta * dt_ms,
     }))
 }
 
 fn eligibility(tau_z_ms: f64, rise_z_ms: f64, dt_ms: f64) -> Result<Filter> {
-    positive("tau_z_ms", tau_z_ms)?;
-    let expected = format!("at least 0 and below tau_z_ms ({tau_z_ms})");
-    expect((0.0..tau_z_ms).contains(&rise_z_ms), "rise_z_ms", rise_z_ms, expected)?;
+    let expected = format!("below tau_z_ms ({tau_z_ms})");
+    expect(rise_z_ms < tau_z_ms, "rise_z_ms", rise_z_ms, expected)?;
     Ok(Filter::new(tau_z_ms, (rise_z_ms > 0.0).then_some(rise_z_ms), 1.0, dt_ms))
-}
-
-fn rate(eta: f64, dt_ms: f64) -> Result<f64> {
-    number("eta", eta)?;
-    Ok(eta * dt_ms)
 }
 
 impl Filter {

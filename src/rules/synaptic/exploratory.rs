@@ -2,15 +2,9 @@
 //! P̄ ← λ P̄ + (1 − λ) P; η(t) = η/(1 + t/T) (Hoerzer et al. 2014; there λ = 0.8, T = 20 s). P is the reward of the step, r_j the
 //! presynaptic rate that contributed to r_i.
 
-use super::{parameters, table, FusedSynapseRule, Needs, PlasticSynapses, SynapseMoment, SynapseRule, SynapseRuleInfo};
-use crate::keys::Key;
+use super::*;
 use crate::papers::HOERZER_2014;
-use crate::ranges::{expect, fraction, not_negative};
-use documented::DocumentedFields;
 use rand::RngExt;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// The rule, with its parameters in steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,14 +29,19 @@ pub struct Exploratory {
 #[serde(deny_unknown_fields)]
 struct Parameters {
     /// η at birth.
+    #[schemars(range(min = 0))]
     eta: f64,
     /// T, the time in which η falls to half; 0: it stays constant.
+    #[schemars(range(min = 0))]
     fall_seconds: f64,
     /// λ of the running means of the rates in a step.
+    #[schemars(range(min = 0, max = 1))]
     rate_decay: f64,
     /// λ of the running mean of the reward in a step.
+    #[schemars(range(min = 0, max = 1))]
     reward_decay: f64,
     /// Changes of weights are held back for this long and applied together; one step: at once. A control.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     hold_ms: f64,
     /// Replace the modulator M with the toss of a coin: a control.
     coin: bool,
@@ -65,10 +64,6 @@ pub(super) const INFO: SynapseRuleInfo = SynapseRuleInfo {
     parameters: || table(&Parameters::default()),
     build: |table, dt_ms| {
         let own: Parameters = parameters((INFO.parameters)(), table)?;
-        not_negative("eta", own.eta)?;
-        not_negative("fall_seconds", own.fall_seconds)?;
-        fraction("rate_decay", own.rate_decay)?;
-        fraction("reward_decay", own.reward_decay)?;
         let hold = own.hold_ms / dt_ms;
         let whole = (1.0..1e9).contains(&hold) && (hold - hold.round()).abs() < 1e-6;
         expect(whole, "hold_ms", own.hold_ms, format!("a multiple of life.dt_ms ({dt_ms})"))?;

@@ -20,11 +20,16 @@ pub use pair_stdp::{PairRule, Simultaneous};
 pub use synapses::{PlasticSynapses, SynapseMoment};
 pub use third::ThirdFactor;
 
+// The file of every family of rules begins with `use super::*`, which brings these in.
 use crate::error::{At, Error, Result};
-use crate::keys::{with_defaults, Key};
+use crate::keys::{self, with_defaults, Key};
 use crate::papers::Paper;
+use crate::ranges::expect;
+use candle_core::Tensor;
+use documented::DocumentedFields;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use toml::{Table, Value};
 
@@ -149,12 +154,12 @@ impl SynapseRuleInfo {
 }
 
 /// A rule's parameters: the defaults, overlaid with those that are given.
-fn parameters<P: DeserializeOwned>(mut defaults: Table, given: Table) -> Result<P> {
+fn parameters<P: DeserializeOwned + JsonSchema + Serialize + 'static>(mut defaults: Table, given: Table) -> Result<P> {
     if let Some(key) = given.keys().find(|key| !defaults.contains_key(*key)) {
         return Err(Error::unknown("parameter", key, defaults.keys().map(String::as_str)));
     }
     defaults.extend(given);
-    defaults.try_into().map_err(|error: toml::de::Error| Error::Usage(error.message().trim().to_string()))
+    keys::parameters("", defaults)
 }
 
 fn table(parameters: &impl Serialize) -> Table {

@@ -11,20 +11,8 @@
 //! ζ, Δw = (d₀ + d) c, with dopamine d (`da-stdp`, Izhikevich 2007).
 
 use super::third::factor;
-use super::{
-    parameters, table, FusedSynapseRule, Needs, PlasticSynapses, SynapseMoment, SynapseRule, SynapseRuleInfo,
-    ThirdFactor,
-};
-use crate::error::Result;
-use crate::keys::Key;
+use super::*;
 use crate::papers::{FLORIAN_2007, IZHIKEVICH_2007, SONG_2000};
-use crate::ranges::{expect, not_negative, number, positive};
-use candle_core::Tensor;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
-use toml::Table;
 
 /// A rule of this family, with its parameters in steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,8 +59,10 @@ struct Pairs {
     /// γ, in the unit of the weights.
     gamma: f64,
     /// τ₊, the time constant of the presynaptic trace.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     tau_plus_ms: f64,
     /// τ₋, the time constant of the postsynaptic trace.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     tau_minus_ms: f64,
     /// A₊, the change when the presynaptic spike comes first.
     a_plus: f64,
@@ -80,9 +70,11 @@ struct Pairs {
     a_minus: f64,
     /// The time constant of the eligibility.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     tau_z_ms: Option<f64>,
     /// The time constant of the expected reward, which is subtracted from the reward; 0: no reward is expected.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     expected_reward_ms: Option<f64>,
 }
 
@@ -107,20 +99,26 @@ impl Default for Pairs {
 #[serde(deny_unknown_fields)]
 struct Dopaminergic {
     /// τ₊, the time constant of the presynaptic trace.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     tau_plus_ms: f64,
     /// τ₋, the time constant of the postsynaptic trace.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     tau_minus_ms: f64,
     /// A₊, the change when the presynaptic spike comes first.
     a_plus: f64,
     /// A₋, the change when the presynaptic spike comes last.
     a_minus: f64,
     /// The time constant of the eligibility c.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     tau_c_ms: f64,
     /// The time constant of dopamine.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     tau_d_ms: f64,
     /// d₀.
+    #[schemars(range(min = 0))]
     tonic: f64,
     /// The interval between changes of the weights.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     every_ms: f64,
 }
 
@@ -179,9 +177,6 @@ pub(super) const DA_STDP: SynapseRuleInfo = SynapseRuleInfo {
     parameters: || table(&Dopaminergic::default()),
     build: |table, dt_ms| {
         let own: Dopaminergic = parameters((DA_STDP.parameters)(), table)?;
-        positive("tau_c_ms", own.tau_c_ms)?;
-        positive("tau_d_ms", own.tau_d_ms)?;
-        not_negative("tonic", own.tonic)?;
         let period = own.every_ms / dt_ms;
         let whole = (1.0..1e6).contains(&period) && (period - period.round()).abs() < 1e-6;
         expect(whole, "every_ms", own.every_ms, format!("a multiple of life.dt_ms ({dt_ms})"))?;
@@ -199,7 +194,7 @@ pub(super) const DA_STDP: SynapseRuleInfo = SynapseRuleInfo {
             simultaneous: Simultaneous::Depression,
             eligibility: Some((libm::exp(-own.every_ms / own.tau_c_ms), 1.0)),
             period: period.round() as u64,
-            ..pairs.rule(DA_STDP.name, dt_ms, third)?
+            ..pairs.rule(DA_STDP.name, dt_ms, third)
         };
         Ok(Arc::new(rule))
     },
@@ -208,24 +203,18 @@ pub(super) const DA_STDP: SynapseRuleInfo = SynapseRuleInfo {
 /// One of the rules that [`Pairs`] describes.
 fn build(info: &SynapseRuleInfo, given: Table, dt_ms: f64) -> Result<Arc<dyn SynapseRule>> {
     let own: Pairs = parameters((info.parameters)(), given)?;
-    let third = own.expected_reward_ms.map_or(Ok(ThirdFactor::None), |tau| factor(tau, dt_ms))?;
-    let Some(tau_z_ms) = own.tau_z_ms else { return Ok(Arc::new(own.rule(info.name, dt_ms, third)?)) };
-    positive("tau_z_ms", tau_z_ms)?;
+    let third = own.expected_reward_ms.map_or(ThirdFactor::None, |tau| factor(tau, dt_ms));
+    let Some(tau_z_ms) = own.tau_z_ms else { return Ok(Arc::new(own.rule(info.name, dt_ms, third))) };
     Ok(Arc::new(PairRule {
         rate: own.gamma * dt_ms,
         eligibility: Some((libm::exp(-dt_ms / tau_z_ms), 1.0 / tau_z_ms)),
-        ..own.rule(info.name, dt_ms, third)?
+        ..own.rule(info.name, dt_ms, third)
     }))
 }
 
 impl Pairs {
-    fn rule(self, name: &'static str, dt_ms: f64, third: ThirdFactor) -> Result<PairRule> {
-        number("gamma", self.gamma)?;
-        positive("tau_plus_ms", self.tau_plus_ms)?;
-        positive("tau_minus_ms", self.tau_minus_ms)?;
-        number("a_plus", self.a_plus)?;
-        number("a_minus", self.a_minus)?;
-        Ok(PairRule {
+    fn rule(self, name: &'static str, dt_ms: f64, third: ThirdFactor) -> PairRule {
+        PairRule {
             name,
             pre_decay: libm::exp(-dt_ms / self.tau_plus_ms),
             post_decay: libm::exp(-dt_ms / self.tau_minus_ms),
@@ -237,7 +226,7 @@ impl Pairs {
             rate: self.gamma,
             eligibility: None,
             period: 1,
-        })
+        }
     }
 }
 

@@ -1,8 +1,5 @@
 //! The third factor: reward, its prediction error, or dopamine.
 
-use crate::error::Result;
-use crate::ranges::not_negative;
-
 /// The third factor of a rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
@@ -50,8 +47,11 @@ impl ThirdFactor {
 }
 
 /// The third factor of rules that have a time constant of the expected reward; 0: no reward is expected.
-pub(super) fn factor(expected_reward_ms: f64, dt_ms: f64) -> Result<ThirdFactor> {
-    not_negative("expected_reward_ms", expected_reward_ms)?;
+pub(super) fn factor(expected_reward_ms: f64, dt_ms: f64) -> ThirdFactor {
     let decay = libm::exp(-dt_ms / expected_reward_ms);
-    Ok(if expected_reward_ms > 0.0 { ThirdFactor::PredictionError { decay } } else { ThirdFactor::Reward })
+    if expected_reward_ms > 0.0 {
+        ThirdFactor::PredictionError { decay }
+    } else {
+        ThirdFactor::Reward
+    }
 }

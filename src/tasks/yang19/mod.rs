@@ -5,8 +5,6 @@
 //! ring of outputs once it may leave fixation. Each trial is as long as its own periods add up to.
 
 use super::*;
-use documented::DocumentedFields;
-use schemars::JsonSchema;
 use std::f64::consts::PI;
 
 mod plan;

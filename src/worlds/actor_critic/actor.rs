@@ -1,7 +1,6 @@
 //! The action for which actor neurons vote (Frémaux et al. 2013, eqs 29 to 32).
 
 use crate::error::{ensure, Result};
-use crate::ranges::number;
 use documented::DocumentedFields;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,8 +12,10 @@ use serde::{Deserialize, Serialize};
 #[non_exhaustive]
 pub struct Actor {
     /// υ_γ, the rise time of the kernel that turns spikes into an action.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub rise_ms: f64,
     /// τ_γ, the decay time of that kernel.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub decay_ms: f64,
     /// w₋: the summed inhibitory weights onto a neuron from all neurons.
     pub inhibition: f64,
@@ -23,11 +24,6 @@ pub struct Actor {
 }
 
 impl Actor {
-    pub(super) fn check(&self) -> Result<()> {
-        number("world.actor.inhibition", self.inhibition)?;
-        number("world.actor.excitation", self.excitation)
-    }
-
     /// w_kk' between two of `n` neurons with this lateral `coupling`; `sum` is the summed coupling of neuron k with all others.
     pub(super) fn lateral(&self, coupling: f64, sum: f64, n: usize) -> f64 {
         self.inhibition / n as f64 + if sum > 0.0 { self.excitation * coupling / sum } else { 0.0 }

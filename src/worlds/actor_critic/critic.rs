@@ -1,7 +1,5 @@
 //! The value that critic neurons predict, and how it changes (Frémaux et al. 2013, eqs 12 to 16).
 
-use crate::error::Result;
-use crate::ranges::{number, positive};
 use documented::DocumentedFields;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,19 +17,14 @@ pub struct Critic {
     /// V₀, the value when all critic neurons are silent.
     pub offset: f64,
     /// υ_κ, the rise time of the kernel that turns spikes into a rate.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub rise_ms: f64,
     /// τ_κ, the decay time of that kernel.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub decay_ms: f64,
     /// τ_r: reward this far in the future counts 1/e.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub horizon_s: f64,
-}
-
-impl Critic {
-    pub(super) fn check(&self) -> Result<()> {
-        number("world.critic.gain_s", self.gain_s)?;
-        number("world.critic.offset", self.offset)?;
-        positive("world.critic.horizon_s", self.horizon_s)
-    }
 }
 
 /// Traces of the spikes of all critic neurons, and the value at the end of the last trial.

@@ -5,14 +5,14 @@ use crate::bodies::Axis;
 use crate::environments::{Actions, Environment};
 use crate::error::{ensure, Error, Result};
 use crate::keys::OtherKeys;
-use crate::ranges::{expect, number, positive};
+use crate::ranges::expect;
 use documented::DocumentedFields;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-/// The most place cells along an axis, and on the whole grid.
-const MOST_CELLS: [usize; 2] = [1000, 1_000_000];
+/// The most place cells on the whole grid.
+const MOST_CELLS: usize = 1_000_000;
 
 /// The table `world.body` of a life in an environment.
 #[derive(Clone, Debug, DocumentedFields, JsonSchema, Serialize, Deserialize)]
@@ -23,6 +23,7 @@ pub(super) struct InEnvironment {
     #[schemars(with = "OtherKeys")]
     pub environment: Table,
     /// The duration of a step of the environment. At its end the actor neurons' votes become an action.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub step_ms: f64,
     /// The factor by which rewards of the environment are multiplied before the network receives them.
     pub reward_scale: f64,
@@ -30,6 +31,7 @@ pub(super) struct InEnvironment {
     /// `high` of the first and the last cell, the number of `cells`, and the `width` (σ) of their fields.
     pub axes: Vec<GridAxis>,
     /// Width of the lateral connections between actor neurons that vote along the same component of an action, in neurons.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub kin: f64,
     /// The return from which a trial is a success. Without it, a trial is a success if its last action was the right one or, where the
     /// environment does not know, if its return is one at which the environment counts as solved.
@@ -48,8 +50,10 @@ pub(super) struct GridAxis {
     /// The centre of the last cell. Observations above it count as it.
     pub high: f64,
     /// The number of cells.
+    #[schemars(range(min = 2, max = 1000))]
     pub cells: usize,
     /// σ: a cell fires with exp(−d²/2σ²) of its rate at a distance of d.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub width: f64,
 }
 
@@ -57,13 +61,8 @@ impl GridAxis {
     /// Checks the axis number `k`.
     fn check(&self, k: usize) -> Result<()> {
         let key = |name: &str| format!("world.body.axes.{k}.{name}");
-        number(&key("low"), self.low)?;
-        number(&key("high"), self.high)?;
         expect(self.low < self.high, &key("high"), self.high, format!("above low ({})", self.low))?;
-        let [most, _] = MOST_CELLS;
-        expect((2..=most).contains(&self.cells), &key("cells"), self.cells, format!("2 to {most}"))?;
         let least = self.apart() / 10.0;
-        number(&key("width"), self.width)?;
         let expected = format!("at least a tenth of the distance between cells ({least})");
         expect(self.width >= least, &key("width"), self.width, expected)
     }
@@ -98,9 +97,6 @@ impl InEnvironment {
             }
         };
         ensure!(bounded, Usage, "an actor needs actions with finite bounds; those of `{name}` are {actions:?}");
-        positive("world.body.kin", self.kin)?;
-        number("world.body.reward_scale", self.reward_scale)?;
-        self.success_return.map_or(Ok(()), |least| number("world.body.success_return", least))?;
         let steps = places.steps("body.step_ms", self.step_ms)?;
         Ok((self.observed(environment)?, steps))
     }
@@ -118,8 +114,11 @@ impl InEnvironment {
             observed.push(place.ok_or_else(|| Error::unknown("observation", &axis.observation, known))?);
             cells = cells.saturating_mul(axis.cells);
         }
-        let [_, most] = MOST_CELLS;
-        ensure!(cells <= most, Usage, "the grid world.body.axes has {cells} place cells; expected at most {most}");
+        ensure!(
+            cells <= MOST_CELLS,
+            Usage,
+            "the grid world.body.axes has {cells} place cells; expected at most {MOST_CELLS}"
+        );
         Ok(observed)
     }
 }

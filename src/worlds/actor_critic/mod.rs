@@ -17,9 +17,9 @@ mod trials;
 use super::{parameters, Curve, LifeInfo, LifeRow, Places, Verdict, World, WorldState};
 use crate::bodies::{Axis, Body};
 use crate::environments::{self, Environment};
-use crate::error::{Error, Result};
-use crate::keys::{Key, OtherKeys};
-use crate::ranges::{expect, not_negative, number, positive};
+use crate::error::Result;
+use crate::keys::{self, check_ranges, Key, OtherKeys};
+use crate::ranges::expect;
 use actor::Actor;
 use agent::Agent;
 use critic::Critic;
@@ -42,24 +42,32 @@ const MOST_A_STEP: f64 = 5.0;
 #[non_exhaustive]
 pub struct ActorCritic {
     /// The number of trials after which a life ends, unless `life.seconds` ends it first.
+    #[schemars(range(min = 1))]
     pub trials: u64,
     /// The longest duration of a trial.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub trial_seconds: f64,
     /// The time after a trial in which place cells are silent. It is a block of the life.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub pause_seconds: f64,
     /// The initial part of a trial, in which the prediction error counts as 0.
+    #[schemars(range(min = 0))]
     pub settling_ms: f64,
     /// How many of the last trials are judged.
     pub judged: usize,
     /// How many of those must have reached the goal.
+    #[schemars(range(min = 1))]
     pub required: usize,
     /// The rate of a place cell at its centre in Hz or, with `cells_share`, of all cells together.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub cells_hz: f64,
     /// Whether the summed rate of all cells is constant.
     pub cells_share: bool,
     /// The rise time of the reward after an event.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub reward_rise_ms: f64,
     /// The decay time of the reward after an event.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub reward_decay_ms: f64,
     /// The reward of the goal.
     pub goal_reward: f64,
@@ -100,11 +108,10 @@ struct Arena {
 
 impl ActorCritic {
     /// The world with the body `B`.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if a population is missing or has the wrong
-    /// size, or a parameter is out of range; [`Error::Usage`](crate::Error::Usage) for parameters that are not the body's.
-    fn build<B: Body + DeserializeOwned + 'static>(self, places: &Places) -> Result<Arc<dyn World>> {
+    fn build<B: Body + DeserializeOwned + JsonSchema + Serialize + 'static>(
+        self,
+        places: &Places,
+    ) -> Result<Arc<dyn World>> {
         let body: B = self.of_body()?;
         self.with(Arc::new(body), places)
     }
@@ -124,9 +131,9 @@ impl ActorCritic {
     /// [`Start`](crate::environments::Start) and on actions.
     ///
     /// # Errors
-    /// [`Error::Unknown`] or [`Error::Setting`] if a population or an observation is missing, a population has the wrong size, or a
-    /// parameter is out of range; [`Error::Usage`] for parameters that do not exist, and for an environment whose actions have no bounds
-    /// or whose copies only step together.
+    /// [`Error::Unknown`](crate::Error::Unknown) or [`Error::Setting`](crate::Error::Setting) if a population or an observation is
+    /// missing, a population has the wrong size, or a parameter is out of range; [`Error::Usage`](crate::Error::Usage) for parameters that
+    /// do not exist, and for an environment whose actions have no bounds or whose copies only step together.
     pub fn in_environment(self, environment: Arc<dyn Environment>, places: &Places) -> Result<Arc<dyn World>> {
         let body: InEnvironment = self.of_body()?;
         let body = Surroundings::new(body, environment, places)?;
@@ -134,20 +141,14 @@ impl ActorCritic {
     }
 
     /// The table `world.body`.
-    fn of_body<P: DeserializeOwned>(&self) -> Result<P> {
-        let body = self.body.clone().try_into();
-        body.map_err(|error: toml::de::Error| Error::Usage(format!("world.body: {}", error.message().trim())))
+    fn of_body<P: DeserializeOwned + JsonSchema + Serialize + 'static>(&self) -> Result<P> {
+        keys::parameters("world.body", self.body.clone())
     }
 
     /// The world with this body.
     fn with(self, body: Arc<dyn Body>, places: &Places) -> Result<Arc<dyn World>> {
-        body.check()?;
-        expect(self.trials >= 1, "world.trials", self.trials, "at least 1")?;
-        positive("world.trial_seconds", self.trial_seconds)?;
-        not_negative("world.settling_ms", self.settling_ms)?;
-        positive("world.cells_hz", self.cells_hz)?;
-        number("world.goal_reward", self.goal_reward)?;
-        let few = (1..=self.judged).contains(&self.required);
+        check_ranges("world", &self)?;
+        let few = self.required <= self.judged;
         expect(few, "world.required", self.required, format!("1 to world.judged ({})", self.judged))?;
         let steps = places.steps("pause_seconds", self.pause_seconds * 1000.0)?;
         let cells: usize = body.axes().iter().map(Axis::cells).product();
@@ -163,8 +164,6 @@ impl ActorCritic {
             true => places.of("actor", |n| n > 1 && n % groups == 0, &expected)?,
             false => 0..0,
         };
-        self.critic.check()?;
-        self.actor.check()?;
         let decays = |name: &str, decay_ms, rise_ms| decays(name, decay_ms, rise_ms, places.dt_ms);
         let decays = [
             decays("world.reward_", self.reward_decay_ms, self.reward_rise_ms)?,
@@ -243,8 +242,7 @@ impl World for Arena {
 
 /// The decays in a step of both exponentials of a kernel, checked. `name` begins the names of its keys.
 fn decays(name: &str, decay_ms: f64, rise_ms: f64, dt_ms: f64) -> Result<[f64; 2]> {
-    positive(&format!("{name}rise_ms"), rise_ms)?;
     let above = format!("above {name}rise_ms ({rise_ms})");
-    expect(decay_ms > rise_ms && decay_ms.is_finite(), &format!("{name}decay_ms"), decay_ms, above)?;
+    expect(decay_ms > rise_ms, &format!("{name}decay_ms"), decay_ms, above)?;
     Ok([decay_ms, rise_ms].map(|tau| libm::exp(-dt_ms / tau)))
 }

@@ -83,11 +83,6 @@ impl Body for Surroundings {
         "environment"
     }
 
-    /// Everything is checked when it is made.
-    fn check(&self) -> Result<()> {
-        Ok(())
-    }
-
     fn axes(&self) -> Vec<Axis> {
         self.own.axes.iter().map(GridAxis::centres).collect()
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 pub struct PlaceArgs {
-    /// The run's folder [default: runs/NAME, after the task or life]
+    /// The run's folder [default: runs/NAME, after the task or life; runs/TASK-RULE for another rule, or a task with a life's name]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Read settings from a TOML file, such as the config.toml of an earlier run
