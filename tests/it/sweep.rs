@@ -276,7 +276,7 @@ fn a_rule_of_lives_is_compared_with_its_controls() {
     let dir = TempDir::new().unwrap();
     let live = ["live", "xor-rate", "--networks", "3", "--seconds", "20", "--control", "--json"];
     // Parameters of a rule do not apply to fixed weights.
-    let more = ["--rule", "mstdp", "--set", "projection.input-hidden.rule.gamma=0.2"];
+    let more = ["--rule", "mstdp", "--set", "projection.hidden-output.rule.gamma=0.2"];
     let text = fine(hebbian(&[&live[..], &more].concat(), dir.path())).stdout;
     let found: serde_json::Value = serde_json::from_str(&text).unwrap();
     for (setting, rule, shuffle) in [(1, "mstdp", "0.0"), (2, "mstdp", "2.0"), (3, "none", "0.0")] {
@@ -290,6 +290,13 @@ fn a_rule_of_lives_is_compared_with_its_controls() {
     let compared = found["compared"].as_array().unwrap();
     assert_eq!(compared.iter().map(|c| c["setting"].as_u64().unwrap()).collect::<Vec<_>>(), [2, 3]);
     assert!(compared.iter().all(|c| c["networks"] == 3));
+    // A rule that replaces another one, with its parameter, and a time of one's own.
+    let rule = "projection.hidden-output.rule";
+    let swap = [format!("--set={rule}.name=mstdp"), format!("--set={rule}.gamma=0.3")];
+    let more = ["--seconds=2", "--set=life.shuffle_seconds=1", &swap[0], &swap[1], "--out=swapped"];
+    fine(hebbian(&[&live[..], &more].concat(), dir.path()));
+    let config = std::fs::read_to_string(dir.path().join("swapped/runs/2/config.toml")).unwrap();
+    assert!(config.contains("gamma = 0.3") && config.contains("shuffle_seconds = 1.0"), "{config}");
     for (args, why) in [
         (
             &["live", "xor-rate", "--rule", "none", "--set", "life.shuffle_seconds=1"][..],

@@ -332,26 +332,42 @@ pub fn control_lives(args: &LiveArgs) -> Result<ExitCode> {
     let settings = usage(args.settings())?;
     let setup = usage(LifeSetup::resolve(Some(&life), args.rule.as_deref(), &settings))?;
     let rule = args.rule.clone().unwrap_or(usage(find_life(&life))?.rules[0].to_string());
-    let seconds = setup.config().life.seconds;
+    let default = (setup.config().life.seconds / 10.0).min(SHUFFLE_SECONDS);
+    let shuffled = setup.config().life.shuffle_seconds.filter(|given| *given > 0.0).unwrap_or(default);
     let folder = args.place.out.clone().unwrap_or(Path::new("runs").join(format!("{life}-control")));
-    let (plan, settings) = plan_of(settings, "life.networks")?;
+    let (plan, mut settings) = plan_of(settings, "life.networks")?;
+    settings.retain(|setting| setting.key != "life.shuffle_seconds");
     // Fixed weights have no rule, and so no parameters of one.
     let is_of_rule = |setting: &Setting| setting.key.starts_with("projection.") && setting.key.contains(".rule.");
     let (of_rules, set): (Vec<Setting>, Vec<Setting>) = settings.into_iter().partition(is_of_rule);
-    let table = |settings: Vec<Setting>| settings.into_iter().map(|s| (s.key, s.value)).collect::<toml::Table>();
-    let shuffled = (seconds / 10.0).min(SHUFFLE_SECONDS);
     let with = |rule: &str, seconds: f64, others: toml::Table| {
         let controlled = [("rule.name", toml::Value::from(rule)), ("life.shuffle_seconds", toml::Value::from(seconds))];
         controlled.map(|(key, value)| (key.to_string(), value)).into_iter().chain(others).collect::<toml::Table>()
     };
-    let of_rules = table(of_rules);
+    let of_rules = nested(of_rules);
     let list = vec![
         with(&rule, 0.0, of_rules.clone()),
         with(&rule, shuffled, of_rules),
         with("none", 0.0, toml::Table::new()),
     ];
-    let plan = SweepPlan { life: Some(life), set: table(set), list, ..plan };
+    let plan = SweepPlan { life: Some(life), set: nested(set), list, ..plan };
     carry_out(&plan, folder, "--control", args.jobs_at_once, (true, args.json))
+}
+
+/// Settings as tables within tables, in which the name of a rule comes before its parameters.
+fn nested(settings: Vec<Setting>) -> toml::Table {
+    let mut tables = toml::Table::new();
+    for Setting { key, value, .. } in settings {
+        let mut parts: Vec<&str> = key.split('.').collect();
+        let last = parts.pop().unwrap_or_default();
+        let outer = parts.into_iter().try_fold(&mut tables, |table, part| {
+            table.entry(part).or_insert_with(|| toml::Table::new().into()).as_table_mut()
+        });
+        if let Some(table) = outer {
+            table.insert(last.into(), value);
+        }
+    }
+    tables
 }
 
 /// A plan for the networks that `key` gives in `settings`, or for 4; and the other settings.
