@@ -51,6 +51,12 @@ pub struct LifeSettings {
     pub frozen_seconds: f64,
     /// Whether neurons are also noisy during the frozen time.
     pub frozen_noise: bool,
+    /// A control: in each step, the modulator that the world gives to the rules (reward, TD error) takes a random place among those of
+    /// this much time, and the one that was there acts instead. So each acts once, later by this time on average, and they keep their
+    /// distribution but say nothing about what the network did. 0 or `None`: each acts at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub shuffle_seconds: Option<f64>,
     /// Simulated time from one checkpoint to the next. 0: only at the end.
     #[schemars(range(min = 0), extend("x-resume" = true, "x-merge" = true))]
     pub checkpoint_every_seconds: f64,

@@ -142,6 +142,7 @@ fn apply(table: &mut Table, setting: &Setting, swapped: &mut Vec<String>) -> Res
     }
     let is_optional = match (&parts[..], last, value) {
         (["projection", _], "own_spike_resets", Value::Boolean(_)) => true,
+        (["life"], "shuffle_seconds", Value::Float(_) | Value::Integer(_)) => true,
         (["world", "body"], "success_return", Value::Float(_) | Value::Integer(_)) => group.contains_key("environment"),
         _ => parts[..] == ENVIRONMENT,
     };

@@ -112,6 +112,7 @@ impl LifeSetup {
             let block = steps as f64 * dt / 1000.0;
             expect(whole, key, seconds, format!("a multiple of {block} s, a block of this world"))?;
         }
+        check_shuffle(&config, &rules)?;
         Ok(LifeSetup { config, world, circuit, models, rules, resets, split, delays, own })
     }
 
@@ -164,6 +165,11 @@ impl LifeSetup {
         self.delays.iter().copied().fold(1, usize::max)
     }
 
+    /// The number of modulators of a network that `life.shuffle_seconds` holds back.
+    pub(crate) fn shuffle_steps(&self) -> usize {
+        shuffle_steps(&self.config) as usize
+    }
+
     /// The duration of a block in seconds.
     pub(crate) fn block_seconds(&self) -> f64 {
         self.world.steps() as f64 * self.config.life.dt_ms / 1000.0
@@ -193,6 +199,21 @@ fn build_world(config: &mut LifeConfig, circuit: &Circuit, own: &OwnLife) -> Res
     let mut parameters = config.world.clone();
     parameters.remove("name");
     (info.build)(parameters, &places)
+}
+
+/// The number of steps in `life.shuffle_seconds`, a whole number; 0: modulators are not shuffled.
+fn shuffle_steps(config: &LifeConfig) -> f64 {
+    (config.life.shuffle_seconds.unwrap_or_default() * 1000.0 / config.life.dt_ms).round()
+}
+
+/// Refuses to shuffle modulators that no rule reads, or over a time that is not a number of steps.
+fn check_shuffle(config: &LifeConfig, rules: &[Option<Arc<dyn SynapseRule>>]) -> Result<()> {
+    let Some(seconds) = config.life.shuffle_seconds.filter(|seconds| *seconds != 0.0) else { return Ok(()) };
+    let dt = config.life.dt_ms;
+    let fits = (1.0..=f64::from(u32::MAX)).contains(&shuffle_steps(config));
+    expect(fits, "life.shuffle_seconds", seconds, format!("0, or 1 to {} steps of {dt} ms", u32::MAX))?;
+    let is_read = rules.iter().flatten().any(|rule| rule.reads_reward());
+    expect(is_read, "life.shuffle_seconds", seconds, "0, since no rule of this life reads a modulator")
 }
 
 /// Refuses populations whose neurons a rule does not support.

@@ -71,6 +71,11 @@ fn kept(setup: &LifeSetup) -> Vec<SavedNumbers> {
         let (name, shape) = (outputs(d), vec![setup.circuit.neurons()]);
         all.push(SavedNumbers { name, shape, dtype, check: check_outputs, of: Box::new(move |s| &mut s.outputs[d]) });
     }
+    if setup.shuffle_steps() > 0 {
+        let (name, shape) = ("shuffled".to_string(), vec![setup.shuffle_steps()]);
+        let (check, of): (Check, Place) = (check_numbers, Box::new(|s| &mut s.shuffled));
+        all.push(SavedNumbers { name, shape, dtype: DType::F64, check, of });
+    }
     for (k, rule) in setup.rules.iter().enumerate() {
         let (from, to) = setup.circuit.ends(k);
         let name = &setup.circuit.projections[k].0;
@@ -235,6 +240,7 @@ fn empty(setup: &LifeSetup, world: Value) -> LifeState {
         synapses: vec![Synapses::default(); setup.rules.len()],
         plastic: vec![PlasticState::default(); setup.rules.len()],
         reward: 0.0,
+        shuffled: Vec::new(),
         world,
         membranes: Vec::new(),
         trail: Vec::new(),

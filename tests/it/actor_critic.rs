@@ -130,6 +130,35 @@ fn a_critic_learns_as_in_plain_loops() {
     }
 }
 
+/// With eq. 37, the errors are multiplied by a number that follows the mean reward of 50 s.
+#[test]
+fn rates_follow_reward_as_in_plain_loops() {
+    let small = [
+        "life.networks=1",
+        "life.seconds=0.9",
+        "life.kernels=reference",
+        "life.dtype=f64",
+        "world.pause_seconds=0.3",
+        "world.settling_ms=100",
+        "world.body.speed=50",
+        "projection.place-critic.weights.normal=[0.7, 0.1]",
+    ];
+    let recorded = record(setup("linear-track", None, &[&small[..], &["world.rates_follow_reward=true"]].concat()));
+    let spikes: Vec<f64> = recorded.outputs.iter().map(|r| r[215..].iter().sum()).collect();
+    let (_, mut errors) = predictions(&spikes, -40.0, 1339, false);
+    let (mut slow, mut fast, mut mean, mut factor) = (0.0, 0.0, 0.0, 0.0);
+    for (t, error) in errors.iter_mut().enumerate() {
+        let event = if t == 1339 { 100.0 } else { 0.0 };
+        let per_second = 1000.0 * (decays(&mut slow, 200.0, event) - decays(&mut fast, 10.0, event)) / 190.0;
+        mean += (1.0 - (-DT / 50_000.0f64).exp()) * (per_second - mean);
+        factor = (10.0 / (1.0 + 1.5 * (mean / 7.0f64).exp())).max(1.25) / 1.25;
+        *error *= factor;
+        assert!(t > 1300 || factor == 3.2, "{factor}");
+    }
+    assert!((2.7..3.1).contains(&factor), "{factor}");
+    assert!(compare(&recorded, 0, 215, 0.05, &errors, true) > 0.01);
+}
+
 #[test]
 fn an_actor_learns_as_in_plain_loops() {
     // Nothing is in the way, so that errors don't depend on where it goes.

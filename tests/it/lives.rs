@@ -45,6 +45,21 @@ fn fused_and_reference_agree() {
         ("maze", Some("td-ltp"), SHORT),
         ("maze", Some("td-stdp"), SHORT),
         ("maze", Some("r-max"), SHORT),
+        // Modulators are shuffled, and learning rates follow reward.
+        ("xor-rate", Some("mstdpet"), &["life.seconds=2", "life.shuffle_seconds=0.3"]),
+        ("maze", Some("td-ltp"), &[SHORT, &["life.shuffle_seconds=0.2", "world.rates_follow_reward=true"]].concat()),
+        (
+            "hoerzer",
+            None,
+            &[
+                "life.seconds=1",
+                "life.frozen_seconds=0",
+                "population.recurrent.size=60",
+                "life.shuffle_seconds=0.1",
+                "projection.recurrent-recurrent.rule.name=eh-binary",
+                "projection.recurrent-recurrent.rule.coin=true",
+            ],
+        ),
         ("acrobot-swing-up", None, &[SHORT, &["life.seconds=0.6"]].concat()),
         ("hoerzer", None, &["life.seconds=1", "life.frozen_seconds=0", "population.recurrent.size=100"]),
         (
@@ -102,7 +117,8 @@ fn fused_and_reference_agree() {
 fn lives_do_not_depend_on_company_or_threads() {
     let run = |networks: &str, threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| lived(setup("xor-temporal", None, &["life.seconds=4", networks])).1)
+        let settings = ["life.seconds=4", "life.shuffle_seconds=1", networks];
+        pool.install(|| lived(setup("xor-temporal", None, &settings)).1)
     };
     let all = run("life.networks=3", 1);
     assert_eq!(all, run("life.networks=3", 2));
@@ -126,6 +142,8 @@ fn a_resumed_life_is_the_uninterrupted_one() {
             ],
         ),
         ("maze", SHORT),
+        ("xor-rate", &["life.seconds=6", "life.shuffle_seconds=1.5"]),
+        ("cartpole-swing-up", &[SHORT, &["life.shuffle_seconds=0.2", "world.rates_follow_reward=true"]].concat()),
         ("maze", &[SHORT, &["life.frozen_seconds=1.2", "world.trials=1"]].concat()),
         ("cartpole-swing-up", &[SHORT, &["life.seconds=0.6"]].concat()),
         // Trials end and go on within blocks.

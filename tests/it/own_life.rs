@@ -7,7 +7,7 @@ use hebbian_rnn::{
     LifeCheckpoint, LifeSetup, Lives, OwnLife, PopulationModel, Setting, SynapseRule, World, WorldState,
 };
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Counts spikes over its whole life; every hundredth is rewarded.
 #[derive(Clone)]
@@ -175,4 +175,75 @@ fn what_cannot_be_saved_is_refused() {
         let error = refused(own, more);
         assert!(error.contains(said) && error.lines().count() == 1, "{error}");
     }
+}
+
+/// The reward of a step is its number, from 1.
+#[derive(Clone)]
+struct Numbered(f64);
+
+impl World for Numbered {
+    fn name(&self) -> &str {
+        "numbered"
+    }
+    fn steps(&self) -> usize {
+        100
+    }
+    fn figures(&self) -> Vec<&str> {
+        Vec::new()
+    }
+    fn start(&self, _: u64, _: u64) -> Box<dyn WorldState> {
+        Box::new(self.clone())
+    }
+}
+
+impl WorldState for Numbered {
+    fn begin(&mut self, _: &mut Block) {}
+    fn stimulate(&mut self, _: usize, _: &mut [f32]) {}
+    fn observe(&mut self, _: usize, _: &[f32]) -> f64 {
+        self.0 += 1.0;
+        self.0
+    }
+    fn end(&mut self, _: &View) -> hebbian_rnn::Result<Vec<f64>> {
+        Ok(Vec::new())
+    }
+}
+
+/// Lists the rewards of all networks in each step.
+struct Ledger(Mutex<Vec<Vec<f64>>>);
+
+impl SynapseRule for Ledger {
+    fn name(&self) -> &str {
+        "ledger"
+    }
+    fn step(&self, _: &mut PlasticSynapses, moment: &mut SynapseMoment) -> Result<()> {
+        self.0.lock().unwrap().push(moment.rewards.to_vec());
+        Ok(())
+    }
+}
+
+#[test]
+fn every_modulator_of_an_own_world_acts_once_and_later() {
+    let ledger = Arc::new(Ledger(Mutex::new(Vec::new())));
+    let own = OwnLife {
+        world: Some(Arc::new(|_| Ok(Arc::new(Numbered(0.0))))),
+        rules: vec![ledger.clone()],
+        ..OwnLife::default()
+    };
+    let settings =
+        ["life.networks=2", "life.seconds=1", "life.shuffle_seconds=0.05", "projection.hidden-output.rule.name=ledger"];
+    let settings: Vec<Setting> = settings.iter().map(|text| Setting::parse(text).unwrap()).collect();
+    let setup = LifeSetup::resolve_with(Some("xor-temporal"), Some("none"), &settings, own).unwrap();
+    let mut lives = Lives::new(setup, &Device::Cpu).unwrap();
+    lives.live(u64::MAX).unwrap();
+    let states = lives.checkpoint().unwrap().states;
+    let seen = ledger.0.lock().unwrap();
+    for (network, state) in states.iter().enumerate() {
+        let used: Vec<f64> = seen.iter().map(|rewards| rewards[network]).collect();
+        assert!(used.iter().zip(1..).all(|(reward, now)| *reward < f64::from(now)));
+        let mut all = [&used[..], &state.shuffled].concat();
+        all.sort_by(f64::total_cmp);
+        let expected: Vec<f64> = (0..50).map(|_| 0.0).chain((1..=1000).map(f64::from)).collect();
+        assert_eq!(all, expected);
+    }
+    assert!(seen.iter().any(|rewards| rewards[0] != rewards[1]));
 }

@@ -272,6 +272,46 @@ fn a_rule_is_compared_with_its_controls() {
 }
 
 #[test]
+fn a_rule_of_lives_is_compared_with_its_controls() {
+    let dir = TempDir::new().unwrap();
+    let live = ["live", "xor-rate", "--networks", "3", "--seconds", "20", "--control", "--json"];
+    // Parameters of a rule do not apply to fixed weights.
+    let more = ["--rule", "mstdp", "--set", "projection.hidden-output.rule.gamma=0.2"];
+    let text = fine(hebbian(&[&live[..], &more].concat(), dir.path())).stdout;
+    let found: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for (setting, rule, shuffle) in [(1, "mstdp", "0.0"), (2, "mstdp", "2.0"), (3, "none", "0.0")] {
+        let all = found["settings"].as_array().unwrap();
+        let values = &all.iter().find(|result| result["setting"] == setting).unwrap()["values"];
+        assert_eq!((&values["rule.name"], &values["life.shuffle_seconds"]), (&rule.into(), &shuffle.into()));
+        let config =
+            std::fs::read_to_string(dir.path().join(format!("runs/xor-rate-control/runs/{setting}/config.toml")));
+        assert_eq!(config.unwrap().contains("gamma = 0.2"), rule == "mstdp");
+    }
+    let compared = found["compared"].as_array().unwrap();
+    assert_eq!(compared.iter().map(|c| c["setting"].as_u64().unwrap()).collect::<Vec<_>>(), [2, 3]);
+    assert!(compared.iter().all(|c| c["networks"] == 3));
+    // A rule that replaces another one, with its parameter, and a time of one's own.
+    let rule = "projection.hidden-output.rule";
+    let swap = [format!("--set={rule}.name=mstdp"), format!("--set={rule}.gamma=0.3")];
+    let more = ["--seconds=2", "--set=life.shuffle_seconds=1", &swap[0], &swap[1], "--out=swapped"];
+    fine(hebbian(&[&live[..], &more].concat(), dir.path()));
+    let config = std::fs::read_to_string(dir.path().join("swapped/runs/2/config.toml")).unwrap();
+    assert!(config.contains("gamma = 0.3") && config.contains("shuffle_seconds = 1.0"), "{config}");
+    for (args, why) in [
+        (
+            &["live", "xor-rate", "--rule", "none", "--set", "life.shuffle_seconds=1"][..],
+            "no rule of this life reads a modulator",
+        ),
+        (&["live", "one-synapse", "--rule", "stdp", "--control"], "no rule of this life reads a modulator"),
+        (&["live", "xor-rate", "--set", "life.shuffle_seconds=1e-5"], "expected 0, or 1 to 4294967295 steps of 1 ms"),
+        (&["live", "xor-rate", "--set", "life.shuffle_seconds=-1"], "life.shuffle_seconds is -1"),
+        (&["live", "--control"], "--control: name a life"),
+    ] {
+        one_line_error(hebbian(args, dir.path()), 2, why);
+    }
+}
+
+#[test]
 fn what_a_sweep_says_of_its_settings() {
     let dir = TempDir::new().unwrap();
     // The second setting diverges, job by job at another update.

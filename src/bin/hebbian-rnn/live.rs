@@ -5,6 +5,7 @@ use crate::console::warn;
 use crate::output::{counted, open_device, print_json, print_table, usage};
 use crate::progress::Progress;
 use crate::run::{self, Kind};
+use crate::sweep;
 use anyhow::Result;
 use candle_core::Device;
 use hebbian_rnn::presets::LIVES;
@@ -23,6 +24,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 pub fn run(args: &LiveArgs) -> Result<ExitCode> {
+    if args.control {
+        return sweep::control_lives(args);
+    }
     run::run::<Lives>(args)
 }
 

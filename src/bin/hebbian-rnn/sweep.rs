@@ -1,7 +1,7 @@
 //! `hebbian-rnn sweep`.
 
 use crate::args::{
-    BatchSize, CollectArgs, PlanSweepArgs, RunSweepArgs, ScriptArgs, StatusArgs, SweepCommand, TrainArgs,
+    BatchSize, CollectArgs, LiveArgs, PlanSweepArgs, RunSweepArgs, ScriptArgs, StatusArgs, SweepCommand, TrainArgs,
 };
 use crate::console::{say, warn};
 use crate::output::{counted, judged, print_json, print_table, usage, Spinner};
@@ -10,23 +10,24 @@ use crate::signals;
 use crate::train::default_folder;
 use anyhow::{anyhow, bail, Context, Result};
 use hebbian_rnn::inference::wilson;
-use hebbian_rnn::presets::FILE_TASK;
+use hebbian_rnn::presets::{find_life, FILE_TASK};
 use hebbian_rnn::storage::CONFIG_FILE;
 use hebbian_rnn::sweep::{job_numbers, Collected, Comparison, Job, JobNews, JobState, SettingResult};
 use hebbian_rnn::sweep::{LEFT_OUT_FILE, RESULTS_FILE};
-use hebbian_rnn::Setting;
-use hebbian_rnn::{Sweep, SweepPlan};
+use hebbian_rnn::{LifeSetup, Setting, Sweep, SweepPlan};
 use serde_json::json;
 use std::io::{stdout, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 /// The environment variables in which batch systems pass the index of an array job.
 const INDICES: [&str; 4] = ["SLURM_ARRAY_TASK_ID", "LSB_JOBINDEX", "PBS_ARRAY_INDEX", "SGE_TASK_ID"];
-/// The key that `networks` in a plan sets.
-const NETWORKS: &str = "train.networks";
 /// The number of settings shown in a table.
 const SHOWN: usize = 10;
+/// The time over which `live --control` shuffles modulators, at most. It is long beside every eligibility of the lives, up to a second,
+/// and short enough that a shuffled modulator is of the same stage of learning.
+const SHUFFLE_SECONDS: f64 = 100.0;
 
 pub fn run(command: SweepCommand) -> Result<ExitCode> {
     let done = match command {
@@ -306,10 +307,6 @@ pub fn scan(args: &TrainArgs) -> Result<ExitCode> {
             "--batch auto does not work with {option}: all settings need the same batch size; give a number"
         )));
     }
-    let mut settings = usage(args.settings())?;
-    let networks = settings.iter().rfind(|setting| setting.key == NETWORKS).map(|setting| setting.value.clone());
-    let networks = networks.map_or("4".to_string(), |value| value.as_str().map_or(value.to_string(), String::from));
-    settings.retain(|setting| setting.key != NETWORKS);
     let mut grid = toml::Table::new();
     for text in &args.scan {
         let Some((key, values)) = text.split_once('=') else {
@@ -327,18 +324,83 @@ pub fn scan(args: &TrainArgs) -> Result<ExitCode> {
         (None, Some(task)) => default_folder(&format!("{task}-{suffix}"), args.rule.as_deref().unwrap_or_default()),
         (None, None) => return usage(Err(anyhow!("{option}: name a task"))),
     };
+    let (plan, settings) = plan_of(usage(args.settings())?, "train.networks")?;
+    let set = settings.into_iter().map(|setting| (setting.key, setting.value)).collect();
+    let list = if args.control { controls() } else { Vec::new() };
+    let plan = SweepPlan { task, set, grid, list, ..plan };
+    carry_out(&plan, folder, option, args.jobs_at_once, (args.control, args.json))
+}
+
+/// Plans, runs and collects the controls of `live --control`: the rule, the rule with shuffled modulators, and fixed weights.
+pub fn control_lives(args: &LiveArgs) -> Result<ExitCode> {
+    let Some(life) = args.life.clone() else { return usage(Err(anyhow!("--control: name a life"))) };
+    let settings = usage(args.settings())?;
+    let setup = usage(LifeSetup::resolve(Some(&life), args.rule.as_deref(), &settings))?;
+    let rule = args.rule.clone().unwrap_or(usage(find_life(&life))?.rules[0].to_string());
+    let default = (setup.config().life.seconds / 10.0).min(SHUFFLE_SECONDS);
+    let shuffled = setup.config().life.shuffle_seconds.filter(|given| *given > 0.0).unwrap_or(default);
+    let folder = args.place.out.clone().unwrap_or(Path::new("runs").join(format!("{life}-control")));
+    let (plan, mut settings) = plan_of(settings, "life.networks")?;
+    settings.retain(|setting| setting.key != "life.shuffle_seconds");
+    // Fixed weights have no rule, and so no parameters of one.
+    let is_of_rule = |setting: &Setting| setting.key.starts_with("projection.") && setting.key.contains(".rule.");
+    let (of_rules, set): (Vec<Setting>, Vec<Setting>) = settings.into_iter().partition(is_of_rule);
+    let with = |rule: &str, seconds: f64, others: toml::Table| {
+        let controlled = [("rule.name", toml::Value::from(rule)), ("life.shuffle_seconds", toml::Value::from(seconds))];
+        controlled.map(|(key, value)| (key.to_string(), value)).into_iter().chain(others).collect::<toml::Table>()
+    };
+    let of_rules = nested(of_rules);
+    let list = vec![
+        with(&rule, 0.0, of_rules.clone()),
+        with(&rule, shuffled, of_rules),
+        with("none", 0.0, toml::Table::new()),
+    ];
+    let plan = SweepPlan { life: Some(life), set: nested(set), list, ..plan };
+    carry_out(&plan, folder, "--control", args.jobs_at_once, (true, args.json))
+}
+
+/// Settings as tables within tables, in which the name of a rule comes before its parameters.
+fn nested(settings: Vec<Setting>) -> toml::Table {
+    let mut tables = toml::Table::new();
+    for Setting { key, value, .. } in settings {
+        let mut parts: Vec<&str> = key.split('.').collect();
+        let last = parts.pop().unwrap_or_default();
+        let outer = parts.into_iter().try_fold(&mut tables, |table, part| {
+            table.entry(part).or_insert_with(|| toml::Table::new().into()).as_table_mut()
+        });
+        if let Some(table) = outer {
+            table.insert(last.into(), value);
+        }
+    }
+    tables
+}
+
+/// A plan for the networks that `key` gives in `settings`, or for 4; and the other settings.
+fn plan_of(mut settings: Vec<Setting>, key: &str) -> Result<(SweepPlan, Vec<Setting>)> {
+    let networks = settings.iter().rfind(|setting| setting.key == key).map(|setting| setting.value.clone());
+    let networks = networks.map_or("4".to_string(), |value| value.as_str().map_or(value.to_string(), String::from));
+    settings.retain(|setting| setting.key != key);
+    Ok((SweepPlan::of(usage(networks.parse())?), settings))
+}
+
+/// Writes the sweep of an `option` to a folder, runs and collects it, and with `compares` compares all settings with the first.
+fn carry_out(
+    plan: &SweepPlan,
+    folder: PathBuf,
+    option: &str,
+    jobs_at_once: Option<u64>,
+    (compares, json): (bool, bool),
+) -> Result<ExitCode> {
     if folder.join(CONFIG_FILE).exists() {
         return usage(Err(anyhow!(
             "{} already holds a run; choose another folder for {option} (--out DIR)",
             folder.display()
         )));
     }
-    let set = settings.into_iter().map(|setting| (setting.key, setting.value)).collect();
-    let list = if args.control { controls() } else { Vec::new() };
-    let sweep = judged(SweepPlan { task, set, grid, list, ..SweepPlan::of(usage(networks.parse())?) }.write(&folder))?;
-    let code = share(&sweep, &sweep.jobs().iter().collect::<Vec<_>>(), args.jobs_at_once)?;
+    let sweep = judged(plan.write(&folder))?;
+    let code = share(&sweep, &sweep.jobs().iter().collect::<Vec<_>>(), jobs_at_once)?;
     if code == ExitCode::SUCCESS {
-        collect(CollectArgs { folder, partial: false, against: args.control.then_some(1), json: args.json })?;
+        collect(CollectArgs { folder, partial: false, against: compares.then_some(1), json })?;
     }
     Ok(code)
 }

@@ -3,6 +3,7 @@
 //! Its results equal those of `reference.rs` up to rounding. Synapses and their rules are in `projection.rs`.
 
 use super::projection::{Past, Projection};
+use super::shuffle::shuffled;
 use super::synapse_table::{Rates, MOST_RATES};
 use super::{begin, double, draws, single, watched, world_of, Drawn, LifeEngine, LifeRecord, LifeState};
 use crate::error::Result;
@@ -55,6 +56,8 @@ struct Body {
     fired: VecDeque<Vec<Vec<u32>>>,
     projections: Vec<Projection>,
     reward: f64,
+    /// The modulators held back by `life.shuffle_seconds`.
+    shuffled: Vec<f64>,
     /// The population of each watched neuron, its index there, and its membrane potentials so far.
     watched: Vec<((usize, usize), Vec<f64>)>,
     /// The number of spikes of each neuron in this block.
@@ -70,7 +73,7 @@ struct Body {
 impl Body {
     fn new(setup: &LifeSetup, network: u64, mut state: LifeState, record: &LifeRecord) -> Result<Self> {
         let world = world_of(setup, network, &mut state)?;
-        let LifeState { neurons, outputs, synapses, plastic, reward, .. } = state;
+        let LifeState { neurons, outputs, synapses, plastic, reward, shuffled, .. } = state;
         let projections = synapses.into_iter().zip(&plastic).enumerate();
         let projections = projections.map(|(k, (synapses, plastic))| Projection::new(setup, k, synapses, plastic));
         let projections = projections.collect();
@@ -91,6 +94,7 @@ impl Body {
             fired,
             projections,
             reward,
+            shuffled,
             watched: watched(setup, record).into_iter().map(|place| (place, Vec::new())).collect(),
             counts: vec![0; n],
             input: vec![0.0; n],
@@ -114,6 +118,7 @@ impl Body {
             synapses,
             plastic,
             reward: self.reward,
+            shuffled: self.shuffled.clone(),
             world: self.world.state(),
             membranes: self.watched.iter().map(|(_, membrane)| membrane.clone()).collect(),
             trail: self.world.trail().unwrap_or_default().to_vec(),
@@ -157,6 +162,9 @@ impl Body {
         }
         self.advance(setup, frozen, drawn);
         self.reward = self.world.observe(step, &self.outputs[0]);
+        if !self.world.is_over() {
+            self.reward = shuffled(self.reward, &mut self.shuffled, &mut drawn.modulator);
+        }
         if frozen {
             return;
         }
@@ -164,7 +172,7 @@ impl Body {
         for projection in &mut self.projections {
             let neurons = &self.neurons;
             let probability = |p: usize| Some(&neurons[p][setup.models[p].probability()?][..]);
-            projection.learn(&past, &mut self.rates, probability, || drawn.coin.random::<bool>());
+            projection.learn(&past, &mut self.rates, probability, || drawn.modulator.random::<bool>());
         }
     }
 

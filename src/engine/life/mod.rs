@@ -6,7 +6,8 @@
 //! 1. the world stimulates; spikes and rates of step s − delay arrive, multiplied by the present weights;
 //! 2. pairs of spikes up to step s − 1 change the eligibility or, with the reward of step s − 1, the weights;
 //! 3. at the end of a period the eligibility changes the weights, gated by reward or dopamine, and decays;
-//! 4. the neurons are updated; the world sees their outputs and gives the reward;
+//! 4. the neurons are updated; the world sees their outputs and gives the reward, which `life.shuffle_seconds` can exchange for an
+//!    earlier one;
 //! 5. rules for rates change the weights by this reward.
 //!
 //! `reference.rs` does this with plain candle operations for all lives at once. `events.rs` runs on the CPU, one life after
@@ -17,6 +18,7 @@ mod escape_table;
 mod events;
 mod projection;
 mod reference;
+mod shuffle;
 mod spike_pairs;
 mod synapse_table;
 mod whole_table;
@@ -49,6 +51,8 @@ pub struct LifeState {
     pub plastic: Vec<PlasticState>,
     /// The reward that acts in the next step.
     pub reward: f64,
+    /// The modulators held back by `life.shuffle_seconds`; empty without it.
+    pub shuffled: Vec<f64>,
     /// The data that the world keeps.
     pub world: Value,
     /// The membrane potential of each neuron in [`LifeRecord::membranes`], in each step since the lives were started or resumed. Not
@@ -122,7 +126,7 @@ pub(crate) fn check_memory(setup: &LifeSetup, record: &LifeRecord, device: &Devi
     let escape = |k: &usize| matches!(setup.fused_rule(*k), Some(FusedSynapseRule::EscapeRate(_)));
     let matrices: f64 = all.filter(|k| !fused || escape(k)).map(|k| 64.0 * pairs(k)).sum();
     let neurons = setup.circuit.neurons() as f64 * (64.0 + 16.0 * setup.longest().max(record.steps) as f64);
-    let world = setup.world.memory();
+    let world = setup.world.memory() + 16.0 * setup.shuffle_steps() as f64;
     let parts = [
         Part::new("synapses", networks * wiring),
         Part::new("matrices", networks * matrices),
@@ -163,6 +167,7 @@ pub(crate) fn newborn(setup: &LifeSetup, network: u64) -> Result<LifeState> {
         synapses,
         plastic,
         reward: 0.0,
+        shuffled: vec![0.0; setup.shuffle_steps()],
         world: world.state(),
         membranes: Vec::new(),
         trail: Vec::new(),
@@ -238,7 +243,8 @@ fn runs_fused(setup: &LifeSetup, device: &Device) -> bool {
 /// The random numbers of one network in one block.
 struct Drawn {
     noise: Noise,
-    coin: Stream,
+    /// For what replaces a modulator in a control.
+    modulator: Stream,
 }
 
 /// The block and random numbers of a network.
@@ -246,7 +252,7 @@ fn begin(setup: &LifeSetup, network: u64, index: u64) -> (Block, Drawn) {
     let drawn = |purpose| stream(setup.config.life.seed, network, index, Phase::Train, purpose);
     let (living, _) = setup.blocks();
     let block = Block::new(index, index >= living, drawn(Purpose::World));
-    (block, Drawn { noise: Noise::new(&mut drawn(Purpose::LifeNoise)), coin: drawn(Purpose::Modulator) })
+    (block, Drawn { noise: Noise::new(&mut drawn(Purpose::LifeNoise)), modulator: drawn(Purpose::Modulator) })
 }
 
 /// Whether the neurons of population `p` draw random numbers in a block.

@@ -1,6 +1,7 @@
 //! Lives in plain candle operations, all networks at once, on every device. The fused engine is tested against it, and it also runs
 //! the neuron models and rules that the fused engine does not support.
 
+use super::shuffle::shuffled;
 use super::{begin, draws, watched, world_of, Drawn, LifeEngine, LifeRecord, LifeState, PlasticState};
 use crate::error::Result;
 use crate::model::Synapses;
@@ -24,6 +25,8 @@ pub(super) struct Reference {
     outputs: VecDeque<Tensor>,
     projections: Vec<Projection>,
     rewards: Vec<f64>,
+    /// The modulators of each network held back by `life.shuffle_seconds`.
+    shuffled: Vec<Vec<f64>>,
     /// The population and place of each watched neuron, and their membrane potentials in each network.
     watched: Vec<(usize, usize)>,
     membranes: Vec<Vec<Vec<f64>>>,
@@ -103,6 +106,7 @@ impl Reference {
             outputs,
             projections,
             rewards: states.iter().map(|state| state.reward).collect(),
+            shuffled: states.iter_mut().map(|state| std::mem::take(&mut state.shuffled)).collect(),
             membranes: vec![vec![Vec::new(); record.membranes.len()]; s],
             watched: watched(setup, record),
         })
@@ -145,8 +149,10 @@ impl Reference {
         self.outputs.pop_back();
         self.outputs.push_front(r.clone());
         let seen: Vec<Vec<f32>> = r.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.to_vec2()?;
-        for ((world, r), reward) in self.worlds.iter_mut().zip(&seen).zip(&mut self.rewards) {
-            *reward = world.observe(step, r);
+        for (k, (world, r)) in self.worlds.iter_mut().zip(&seen).enumerate() {
+            let reward = world.observe(step, r);
+            let held = &mut self.shuffled[k];
+            self.rewards[k] = if world.is_over() { reward } else { shuffled(reward, held, &mut drawn[k].modulator) };
         }
         for (k, arrived) in delivered.iter().enumerate() {
             if !frozen && looks_back(k) == Some(false) {
@@ -171,7 +177,7 @@ impl Reference {
             probability: setup.models[*to].probability().map(|variable| &self.neurons[*to][variable]),
             rewards: &self.rewards,
             now,
-            random: drawn.iter_mut().map(|drawn| &mut drawn.coin).collect(),
+            random: drawn.iter_mut().map(|drawn| &mut drawn.modulator).collect(),
         };
         rule.step(&mut self.projections[k].plastic, &mut moment)
     }
@@ -269,6 +275,7 @@ impl LifeEngine for Reference {
                 synapses: Vec::new(),
                 plastic: Vec::new(),
                 reward: self.rewards[i],
+                shuffled: self.shuffled[i].clone(),
                 world: self.worlds[i].state(),
                 membranes: self.membranes[i].clone(),
                 trail: self.worlds[i].trail().unwrap_or_default().to_vec(),

@@ -98,6 +98,10 @@ impl SynapseRule for Exploratory {
         Needs::Rates
     }
 
+    fn reads_reward(&self) -> bool {
+        !self.coin
+    }
+
     /// The change of the weight that is held back.
     fn variables(&self) -> Vec<&str> {
         if self.hold > 1 {

@@ -49,6 +49,10 @@ pub trait SynapseRule: Send + Sync {
     fn traces(&self) -> (bool, bool) {
         (false, false)
     }
+    /// Whether it reads the reward of a step.
+    fn reads_reward(&self) -> bool {
+        true
+    }
     /// Whether it acts before the neurons are updated, on the outputs and the reward of the previous step. Otherwise it acts after
     /// they are updated, on those of the step itself.
     fn looks_back(&self) -> bool {

@@ -246,6 +246,10 @@ impl SynapseRule for PairRule {
         Needs::Spikes
     }
 
+    fn reads_reward(&self) -> bool {
+        self.third != ThirdFactor::None
+    }
+
     fn variables(&self) -> Vec<&str> {
         self.eligibility.map_or(Vec::new(), |_| vec!["eligibility"])
     }

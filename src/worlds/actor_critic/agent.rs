@@ -1,7 +1,7 @@
 //! One network in its trials: its actions, their results, and the reward from which it learns.
 
 use super::actor::Voting;
-use super::critic::Prediction;
+use super::critic::{rate_at, Prediction};
 use super::Arena;
 use crate::bodies::PlaceCells;
 use crate::error::Result;
@@ -25,6 +25,13 @@ struct AgentState {
     voting: Voting,
     /// Both exponentials of the reward.
     reward: [f64; 2],
+    /// The mean reward per second; kept only if learning rates follow it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    mean_reward: f64,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// The figures of a block.
@@ -173,11 +180,16 @@ impl WorldState for Agent {
                 .into_iter()
                 .for_each(add);
         }
-        let third = match (own.critic.predicts, settling && !self.now.pausing) {
+        let mut third = match (own.critic.predicts, settling && !self.now.pausing) {
             (false, _) => reward,
             (true, true) => 0.0,
             (true, false) => slope - value / (1000.0 * own.critic.horizon_s) + reward,
         };
+        if own.rates_follow_reward {
+            let decay = self.world.mean_decay;
+            self.now.mean_reward = decay * self.now.mean_reward + (1.0 - decay) * 1000.0 * reward;
+            third *= rate_at(self.now.mean_reward);
+        }
         if self.paused() && !self.is_over() {
             self.start();
             if self.frozen {

@@ -27,6 +27,12 @@ pub struct Critic {
     pub horizon_s: f64,
 }
 
+/// The multiplier of learning rates at a mean reward of `mean` per second: eq. 37, max(10/(1 + 1.5 e^(r̄/7)), 1.25), divided by
+/// its smallest value.
+pub(super) fn rate_at(mean: f64) -> f64 {
+    (8.0 / (1.0 + 1.5 * libm::exp(mean / 7.0))).max(1.0)
+}
+
 /// Traces of the spikes of all critic neurons, and the value at the end of the last trial.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Prediction {

@@ -36,6 +36,9 @@ use surroundings::Surroundings;
 /// practically never has more spikes than the `most_spikes` of its model.
 const MOST_A_STEP: f64 = 5.0;
 
+/// The time constant of the mean reward that learning rates can follow (eq. 37).
+const MEAN_MS: f64 = 50_000.0;
+
 /// Trials of an actor and a critic.
 #[derive(Clone, Debug, PartialEq, DocumentedFields, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,6 +74,11 @@ pub struct ActorCritic {
     pub reward_decay_ms: f64,
     /// The reward of the goal.
     pub goal_reward: f64,
+    /// Whether the learning rates of critic and actor fall as reward rises: the prediction error is multiplied by max(8/(1 +
+    /// 1.5 e^(r̄/7)), 1), with r̄ the mean reward per second of the last 50 s (decaying exponentially). That is eq. 37 of Frémaux et al. (2013)
+    /// relative to its smallest value, so `rule.eta` is the smallest rate.
+    #[serde(default)]
+    pub rates_follow_reward: bool,
     /// How spikes of population `critic` become a prediction.
     pub critic: Critic,
     /// How spikes of population `actor` become an action.
@@ -104,6 +112,8 @@ struct Arena {
     per_step: f64,
     /// The decays in a step of both exponentials of the reward, of the value and of the votes.
     decays: [[f64; 2]; 3],
+    /// The decay in a step of the mean reward.
+    mean_decay: f64,
 }
 
 impl ActorCritic {
@@ -187,6 +197,7 @@ impl ActorCritic {
             steps,
             per_step,
             decays,
+            mean_decay: libm::exp(-places.dt_ms / MEAN_MS),
             own: self,
         }))
     }

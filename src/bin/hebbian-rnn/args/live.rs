@@ -2,7 +2,7 @@
 
 use super::{settings, PlaceArgs};
 use anyhow::Result;
-use clap::Args;
+use clap::{value_parser, Args};
 use hebbian_rnn::Setting;
 use toml::Value;
 
@@ -49,6 +49,13 @@ pub struct LiveArgs {
     /// Simulated seconds between checkpoints; 0: only at the end
     #[arg(long, value_name = "SECONDS")]
     pub checkpoint_every: Option<f64>,
+    /// Simulate the same networks also with modulators shuffled in time (over life.shuffle_seconds; by default 100 s, or a tenth of the
+    /// life if that is shorter) and with fixed weights, and compare them network by network [default folder: runs/LIFE-control]
+    #[arg(long, conflicts_with_all = ["resume", "resume_or_start", "force", "config"])]
+    pub control: bool,
+    /// With --control: number of settings simulated at once, which share the cores [default: one per core]
+    #[arg(long, value_name = "P", value_parser = value_parser!(u64).range(1..))]
+    pub jobs_at_once: Option<u64>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
