@@ -227,6 +227,23 @@ class LifeRun:
         dt_ms, outputs, membranes = self._native.simulate(seconds, network, list(watch))
         return Activity(dt_ms, outputs, membranes, self.populations)
 
+    def record(
+        self, seconds: float, *, learn: bool = False, weights: bool = False, watch: Sequence[str] = ()
+    ) -> dict[str, NDArray[Any]]:
+        """Continues all networks for `seconds`, or a little longer up to the end of a block, and records every step; the run stays
+        as it is. With `learn`, weights change as if the simulation had gone on; otherwise they are frozen.
+
+        Returns, for S networks and T steps, `modulator` [S, T], what acts on the weights after each step (a reward or a prediction
+        error); `level.PROJECTION` [S, T], what its rule keeps (dopamine, or a mean or expected reward); the world's signals [S, T],
+        such as `value` and `reward`; for each network K `K.spikes.POPULATION` [n, 2], the step and the neuron of every spike, or
+        `K.rates.POPULATION` [T, neurons]; with `weights`, `K.weights.PROJECTION` [blocks + 1, synapses] and the synapses' ends
+        `K.pre.PROJECTION` and `K.post.PROJECTION`; with `watch`, such as ["hidden.3"], `membranes` [S, T, watched] in mV. `dt_ms` is
+        the length of a step, `start_seconds` the time at which the recording begins, and `block_seconds` the time between weights.
+        """
+        arrays, about = self._native.record(seconds, learn, weights, list(watch))
+        numbers = {name: np.array(float(about[name])) for name in ("dt_ms", "start_seconds", "block_seconds")}
+        return {**arrays, **numbers}
+
     def save(self, path: str | os.PathLike[str], force: bool = False) -> LifeRun:
         """Writes a checkpoint if `path` ends in .safetensors, else a run's folder, and returns the saved run.
 

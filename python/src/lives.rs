@@ -2,12 +2,12 @@
 
 use crate::errors::OrRaise;
 use crate::life_worlds;
-use crate::run::{apart, ensure_at, name_reason, refuse_edited};
+use crate::run::{apart, arrays, ensure_at, name_reason, refuse_edited};
 use crate::training::Training;
 use crate::values::{object, settings};
 use hebbian_rnn::device::parse_devices;
 use hebbian_rnn::report::{draw_life, report_life};
-use hebbian_rnn::runs::{simulate_life, watched_neurons};
+use hebbian_rnn::runs::{record_life, simulate_life, watched_neurons, LifeRecordOptions};
 use hebbian_rnn::storage::{holds_a_life, read_life_rows, METRICS_FILE};
 use hebbian_rnn::training::verdicts;
 use hebbian_rnn::worlds::LifeRow;
@@ -16,6 +16,7 @@ use numpy::{PyArray1, PyArray2};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Simulated networks, with the rows of their metrics.
@@ -160,6 +161,21 @@ impl LifeRun {
         let membranes = (0..steps).map(|step| activity.membranes.iter().map(|neuron| neuron[step]).collect());
         let membranes: Vec<Vec<f64>> = membranes.collect();
         Ok((activity.dt_ms, array2(py, &activity.outputs)?, array2(py, &membranes)?))
+    }
+
+    /// Every step of the next `seconds`: arrays by name, and the metadata.
+    fn record<'py>(
+        &self,
+        py: Python<'py>,
+        seconds: f64,
+        learn: bool,
+        weights: bool,
+        watch: Vec<String>,
+    ) -> PyResult<(Bound<'py, PyDict>, BTreeMap<String, String>)> {
+        let mut options = LifeRecordOptions::default();
+        (options.seconds, options.learn, options.weights, options.membranes) = (seconds, learn, weights, watch);
+        let recording = apart(py, || record_life(&self.checkpoint, &options))?;
+        Ok((arrays(py, recording.tensors)?, recording.metadata))
     }
 
     /// The indices of the networks.

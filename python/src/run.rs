@@ -367,7 +367,7 @@ fn recorded(names: Vec<String>) -> Result<Record, Error> {
 }
 
 /// Tensors as arrays, by name.
-fn arrays(py: Python<'_>, tensors: BTreeMap<String, Tensor>) -> PyResult<Bound<'_, PyDict>> {
+pub fn arrays(py: Python<'_>, tensors: BTreeMap<String, Tensor>) -> PyResult<Bound<'_, PyDict>> {
     let arrays = PyDict::new(py);
     for (name, tensor) in tensors {
         arrays.set_item(name, array(py, &tensor)?)?;

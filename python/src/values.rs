@@ -67,6 +67,7 @@ pub fn array<'py>(py: Python<'py>, tensor: &Tensor) -> PyResult<Bound<'py, PyAny
         DType::F64 => of::<f64>(py, &flat, tensor.dims()),
         DType::U8 => of::<u8>(py, &flat, tensor.dims()),
         DType::I64 => of::<i64>(py, &flat, tensor.dims()),
+        DType::U32 => of::<u32>(py, &flat, tensor.dims()),
         _ => of::<f32>(py, &flat.to_dtype(DType::F32).or_raise()?, tensor.dims()),
     }
 }

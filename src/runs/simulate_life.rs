@@ -35,26 +35,31 @@ pub fn simulate_life(
 ) -> Result<LifeActivity> {
     let count = checkpoint.states.len();
     ensure!(network < count, Usage, "network {network} does not exist; expected 0 to {}", count - 1);
-    let mut then = LifeCheckpoint {
-        setup: checkpoint.setup.clone(),
-        program: checkpoint.program.clone(),
-        states: vec![checkpoint.states[network].clone()],
-        ..*checkpoint
-    };
-    let block = then.setup.block_seconds();
-    let blocks = (ms / 1000.0 / block).ceil().max(1.0);
+    let mut then = continued(checkpoint, ms / 1000.0, false);
+    then.states = vec![then.states.swap_remove(network)];
     let life = &mut then.setup.config.life;
     let (index, dt_ms) = (life.networks.start + network as u64, life.dt_ms);
     life.networks = (index..index + 1).into();
-    (life.seconds, life.frozen_seconds) = (then.block as f64 * block, blocks * block);
-    let steps = if outputs { (blocks * block * 1000.0 / dt_ms).round() as usize } else { 0 };
-    let record = LifeRecord { steps, membranes: watched.to_vec() };
+    let blocks = (life.frozen_seconds / then.setup.block_seconds()).round();
+    let steps = if outputs { (blocks as usize) * then.setup.world.steps() } else { 0 };
+    let record = LifeRecord { steps, membranes: watched.to_vec(), signals: false };
     let mut lives = Lives::resume_recording(&then, &record, &Device::Cpu)?;
     lives.live(blocks as u64)?;
     let mut state = lives.checkpoint()?.states.swap_remove(0);
     state.outputs.truncate(steps);
     state.outputs.reverse();
     Ok(LifeActivity { dt_ms, outputs: state.outputs, membranes: state.membranes, trail: state.trail })
+}
+
+/// The checkpoint with a configuration in which its lives go on for another `seconds`, rounded up to whole blocks, whether or not they
+/// had ended; weights are frozen unless they `learn`.
+pub(super) fn continued(checkpoint: &LifeCheckpoint, seconds: f64, learn: bool) -> LifeCheckpoint {
+    let mut then = checkpoint.clone();
+    let block = then.setup.block_seconds();
+    let (age, span) = (then.block as f64 * block, (seconds / block).ceil().max(1.0) * block);
+    let life = &mut then.setup.config.life;
+    (life.seconds, life.frozen_seconds) = if learn { (age + span, 0.0) } else { (age, span) };
+    then
 }
 
 /// The neurons POPULATION.NEURON of `names`; if there are none, the first of each population with a membrane.

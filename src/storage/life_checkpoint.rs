@@ -244,5 +244,6 @@ fn empty(setup: &LifeSetup, world: Value) -> LifeState {
         world,
         membranes: Vec::new(),
         trail: Vec::new(),
+        signals: Vec::new(),
     }
 }

@@ -89,6 +89,10 @@ pub trait World: Send + Sync {
     fn steps(&self) -> usize;
     /// The names of the figures of a block: columns of `metrics.csv`.
     fn figures(&self) -> Vec<&str>;
+    /// The names of [`WorldState::signals`].
+    fn signals(&self) -> Vec<&str> {
+        Vec::new()
+    }
     /// The memory in bytes that [`WorldState::settle`] takes for a network.
     fn memory(&self) -> f64 {
         0.0
@@ -132,6 +136,10 @@ pub trait WorldState: Send {
     /// x, y and the value expected there. `None`: there is no body.
     fn trail(&self) -> Option<&[Vec<[f64; 3]>]> {
         None
+    }
+    /// Quantities of the last step, for recordings, such as the value that a critic expects.
+    fn signals(&self) -> Vec<f64> {
+        Vec::new()
     }
     /// The state that outlives a block.
     fn state(&self) -> Value {

@@ -1,8 +1,10 @@
 //! Actor and critic against plain loops, and the worlds they live in.
 
 use crate::lives::{lived, setup};
+use crate::support::{assert_close, values};
 use hebbian_rnn::candle_core::Device;
 use hebbian_rnn::engine::{LifeRecord, LifeState};
+use hebbian_rnn::runs::{record_life, LifeRecordOptions};
 use hebbian_rnn::worlds::LifeRow;
 use hebbian_rnn::{LifeSetup, Lives};
 
@@ -127,6 +129,42 @@ fn a_critic_learns_as_in_plain_loops() {
         assert_eq!(recorded.rows[2].figures[..3], [1.0, 0.67, 1.0]);
         let moved = compare(&recorded, 0, 215, 0.05, &errors, true);
         assert!(moved > 0.01, "{moved}");
+    }
+}
+
+/// A recording holds the values and errors of plain loops over the spikes that it also holds, and the weights of the life.
+#[test]
+fn a_recording_is_what_plain_loops_compute_from_its_spikes() {
+    let small = [
+        "life.networks=1",
+        "life.seconds=0.9",
+        "world.pause_seconds=0.3",
+        "world.settling_ms=100",
+        "world.body.speed=50",
+        "projection.place-critic.weights.normal=[0.7, 0.1]",
+    ];
+    for engine in [&["life.kernels=fused"][..], &["life.kernels=reference", "life.dtype=f64"]] {
+        let setup = || setup("linear-track", None, &[&small[..], engine].concat());
+        let newborn = Lives::new(setup(), &Device::Cpu).unwrap().checkpoint().unwrap();
+        let mut options = LifeRecordOptions::default();
+        (options.seconds, options.learn, options.weights) = (0.9, true, true);
+        let recording = record_life(&newborn, &options).unwrap();
+        let found = |name: &str| values(&recording.tensors[name]);
+        let mut spikes = vec![0.0; 1800];
+        found("0.spikes.critic").chunks(2).for_each(|spike| spikes[spike[0] as usize] += 1.0);
+        let (expected, errors) = predictions(&spikes, -40.0, 1339, false);
+        assert_close(&found("value"), &expected, 1e-9, "values");
+        assert_close(&found("td_error"), &errors, 1e-9, "errors");
+        assert_eq!(found("modulator"), found("td_error"));
+        let single = |state: &LifeState| -> Vec<f64> {
+            state.synapses[0].weight.iter().map(|weight| f64::from(*weight as f32)).collect()
+        };
+        let (life, weights) = (record(setup()), found("0.weights.place-critic"));
+        let synapses = weights.len() / 4;
+        assert_eq!(weights[..synapses], single(&life.born));
+        assert_eq!(weights[3 * synapses..], single(&life.end));
+        assert_ne!(weights[..synapses], weights[3 * synapses..]);
+        assert_eq!(recording.metadata["block_seconds"], "0.3");
     }
 }
 

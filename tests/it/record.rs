@@ -142,6 +142,28 @@ fn numpy_archives_are_read_and_written() {
 }
 
 #[test]
+fn the_command_records_lives() {
+    let dir = TempDir::new().unwrap();
+    let run = |arguments: &[&str]| hebbian(&[&["simulate", "run", "--out", "out.npz"], arguments].concat(), dir.path());
+    fine(hebbian(&["live", "xor-rate", "--networks", "2", "--seconds", "2", "--out", "run"], dir.path()));
+    let before = std::fs::read(dir.path().join("run/checkpoint.safetensors")).unwrap();
+    let said = fine(run(&["--seconds", "2", "--learn", "--record", "weights", "--watch", "hidden.3"])).stdout;
+    for shape in ["modulator [2, 2000]", "level.hidden-output [2, 2000]", "membranes [2, 2000, 1]", "1.spikes.hidden ["]
+    {
+        assert!(said.contains(shape), "{shape}: {said}");
+    }
+    assert_eq!(std::fs::read(dir.path().join("run/checkpoint.safetensors")).unwrap(), before);
+    for (arguments, message) in [
+        (&["--force", "--seconds", "0"][..], "0 s are to be recorded; expected more than 0"),
+        (&["--force", "--seconds", "1e12"], "the recording needs"),
+        (&["--force", "--seconds", "1", "--watch", "hidden.300"], "watch is hidden.300"),
+        (&["--force", "--seconds", "1", "--record", "rates"], "--record rates: of lives, expected weights"),
+    ] {
+        one_line_error(run(arguments), 2, message);
+    }
+}
+
+#[test]
 fn the_command_records_trials() {
     let dir = TempDir::new().unwrap();
     let run = |arguments: &[&str]| hebbian(&[&["simulate", "run"], arguments].concat(), dir.path());

@@ -171,6 +171,8 @@ pub enum Recordable {
     Rates,
     Activations,
     Trace,
+    /// Of lives, after every block
+    Weights,
 }
 
 #[derive(Args)]
@@ -179,6 +181,10 @@ With --trials, the output file holds for S networks and B trials of up to T step
 [S, B, T, n_out], `type` [S, B] (an index into the names `types` in the metadata), `steps` [S, B], `correct` [S, B]; of a task, \
 `targets` [S, B, T, n_out], `mask` [S, B, T], `error` [S, B] and its labels; of an environment, `observations`, `actions` and \
 `rewards` [S, B, E, …] of its E steps, a critic's `values`, and `terminated` [S, B].
+
+Of lives, the output file holds `modulator` [S, T], what acts on the weights after each of T steps; `level.PROJECTION` [S, T], what a \
+rule keeps (dopamine, or a mean or expected reward); the world's signals [S, T], such as `value` and `reward`; and for each network K \
+`K.spikes.POPULATION` [n, 2], the step and neuron of every spike, or `K.rates.POPULATION` [T, neurons].
 
 The input file holds `inputs` [B, T, n_in] (the same for every network) or [S, B, T, n_in]; optionally `modulator` [B, T], \
 the neuromodulator m(t) that drives the Hebbian trace; `x` [B, N] or [S, B, N], the initial activations; and \
@@ -189,7 +195,7 @@ pub struct SimulateArgs {
     /// A checkpoint or a run's folder
     pub checkpoint: PathBuf,
     /// Run this many fresh trials, or episodes, of the networks' own task
-    #[arg(long, value_name = "B", value_parser = value_parser!(u64).range(1..), required_unless_present = "inputs")]
+    #[arg(long, value_name = "B", value_parser = value_parser!(u64).range(1..), required_unless_present_any = ["inputs", "seconds"])]
     pub trials: Option<u64>,
     /// With --trials: record only trials of these types, separated by commas
     #[arg(long = "type", value_name = "TYPES", value_delimiter = ',', requires = "trials")]
@@ -197,6 +203,15 @@ pub struct SimulateArgs {
     /// Run the inputs in this file (.safetensors, or NumPy's .npz)
     #[arg(long, visible_alias = "task-file", value_name = "FILE", conflicts_with = "trials")]
     pub inputs: Option<PathBuf>,
+    /// Of lives: go on for so many simulated seconds, in memory, and record every step
+    #[arg(long, value_name = "S", conflicts_with_all = ["trials", "inputs", "silence", "seed"])]
+    pub seconds: Option<f64>,
+    /// With --seconds: weights change, as if the lives had gone on; otherwise they are frozen
+    #[arg(long, requires = "seconds")]
+    pub learn: bool,
+    /// With --seconds: record the membrane potentials of these neurons, POPULATION.NEURON, separated by commas
+    #[arg(long, value_name = "NEURONS", value_delimiter = ',', requires = "seconds")]
+    pub watch: Vec<String>,
     /// The output file; NumPy arrays if its name ends in .npz, else safetensors
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,

@@ -2,14 +2,15 @@
 
 use crate::args::{Recordable, SimulateArgs};
 use crate::console::warn;
-use crate::output::{judged, open_device};
+use crate::output::{judged, open_device, usage};
 use crate::read;
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{anyhow, bail, ensure, Context, Result};
 use candle_core::{Device, Tensor};
+use clap::ValueEnum;
 use hebbian_rnn::engine::Record;
-use hebbian_rnn::runs::{read_inputs, record_trials, write_tensors, RecordOptions};
+use hebbian_rnn::runs::{read_inputs, record_life, record_trials, write_tensors, LifeRecordOptions, RecordOptions};
 use hebbian_rnn::training::{LIFE_METADATA_KEY, METADATA_KEY};
-use hebbian_rnn::{simulate, Checkpoint};
+use hebbian_rnn::{simulate, Checkpoint, LifeCheckpoint};
 use safetensors::tensor::Metadata;
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
@@ -20,6 +21,12 @@ pub fn run(args: SimulateArgs) -> Result<()> {
     let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty());
     ensure!(folder.is_none_or(|folder| folder.is_dir()), "{}: its folder does not exist", args.out.display());
     ensure_replaceable(&args)?;
+    if let Some(seconds) = args.seconds {
+        return of_lives(&args, seconds);
+    }
+    if let Some(other) = args.record.iter().find(|what| **what == Recordable::Weights) {
+        return usage(Err(anyhow!("--record {}: only the weights of lives change; expected --seconds", name(*other))));
+    }
     let device = open_device(&args.device)?;
     let mut checkpoint = read::to_run(&args.checkpoint, None, &device)?;
     read::silence(&mut checkpoint, &args.silence)?;
@@ -39,8 +46,33 @@ pub fn run(args: SimulateArgs) -> Result<()> {
             (recording.tensors, recording.metadata)
         }
     };
-    write_tensors(&args.out, &results, &metadata)?;
-    for (name, tensor) in &results {
+    write(&args.out, &results, &metadata)
+}
+
+/// Records lives.
+fn of_lives(args: &SimulateArgs, seconds: f64) -> Result<()> {
+    if let Some(other) = args.record.iter().find(|what| **what != Recordable::Weights) {
+        return usage(Err(anyhow!(
+            "--record {}: of lives, expected weights; activity is always recorded",
+            name(*other)
+        )));
+    }
+    let checkpoint = LifeCheckpoint::read(&args.checkpoint)?;
+    let mut options = LifeRecordOptions::default();
+    (options.seconds, options.learn, options.membranes) = (seconds, args.learn, args.watch.clone());
+    options.weights = args.record.contains(&Recordable::Weights);
+    let recording = judged(record_life(&checkpoint, &options))?;
+    write(&args.out, &recording.tensors, &recording.metadata)
+}
+
+fn name(what: Recordable) -> String {
+    what.to_possible_value().map_or(String::new(), |value| value.get_name().to_string())
+}
+
+/// Writes the results and prints their shapes.
+fn write(out: &Path, results: &BTreeMap<String, Tensor>, metadata: &BTreeMap<String, String>) -> Result<()> {
+    write_tensors(out, results, metadata)?;
+    for (name, tensor) in results {
         writeln!(stdout(), "{name} {:?}", tensor.dims())?;
     }
     Ok(())

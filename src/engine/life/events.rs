@@ -31,7 +31,10 @@ impl Events {
 impl LifeEngine for Events {
     fn run(&mut self, first: u64, blocks: u64) -> Result<Vec<Vec<LifeRow>>> {
         let setup = &self.setup;
-        let live = |body: &mut Body| (first..first + blocks).map(|block| body.block(setup, block)).collect();
+        let live = |body: &mut Body| {
+            body.signals.iter_mut().for_each(Vec::clear);
+            (first..first + blocks).map(|block| body.block(setup, block)).collect()
+        };
         self.bodies.par_iter_mut().with_max_len(1).map(live).collect()
     }
 
@@ -60,6 +63,8 @@ struct Body {
     shuffled: Vec<f64>,
     /// The population of each watched neuron, its index there, and its membrane potentials so far.
     watched: Vec<((usize, usize), Vec<f64>)>,
+    /// The signals of each step so far, if they are recorded.
+    signals: Option<Vec<Vec<f64>>>,
     /// The number of spikes of each neuron in this block.
     counts: Vec<u32>,
     input: Vec<f32>,
@@ -96,6 +101,7 @@ impl Body {
             reward,
             shuffled,
             watched: watched(setup, record).into_iter().map(|place| (place, Vec::new())).collect(),
+            signals: record.signals.then(Vec::new),
             counts: vec![0; n],
             input: vec![0.0; n],
             lasting: vec![0.0; n],
@@ -122,6 +128,7 @@ impl Body {
             world: self.world.state(),
             membranes: self.watched.iter().map(|(_, membrane)| membrane.clone()).collect(),
             trail: self.world.trail().unwrap_or_default().to_vec(),
+            signals: self.signals.clone().unwrap_or_default(),
         }
     }
 
@@ -165,14 +172,17 @@ impl Body {
         if !self.world.is_over() {
             self.reward = shuffled(self.reward, &mut self.shuffled, &mut drawn.modulator);
         }
-        if frozen {
-            return;
+        if !frozen {
+            past = Past { outputs: &self.outputs, fired: &self.fired, reward: self.reward, now, step, frozen };
+            for projection in &mut self.projections {
+                let neurons = &self.neurons;
+                let probability = |p: usize| Some(&neurons[p][setup.models[p].probability()?][..]);
+                projection.learn(&past, &mut self.rates, probability, || drawn.modulator.random::<bool>());
+            }
         }
-        past = Past { outputs: &self.outputs, fired: &self.fired, reward: self.reward, now, step, frozen };
-        for projection in &mut self.projections {
-            let neurons = &self.neurons;
-            let probability = |p: usize| Some(&neurons[p][setup.models[p].probability()?][..]);
-            projection.learn(&past, &mut self.rates, probability, || drawn.modulator.random::<bool>());
+        if let Some(signals) = &mut self.signals {
+            let levels = self.projections.iter().filter_map(Projection::level);
+            signals.push(std::iter::once(self.reward).chain(levels).chain(self.world.signals()).collect());
         }
     }
 

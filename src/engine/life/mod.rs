@@ -60,6 +60,10 @@ pub struct LifeState {
     pub membranes: Vec<Vec<f64>>,
     /// The trajectory of a body, [`WorldState::trail`](crate::WorldState::trail): not part of a checkpoint.
     pub trail: Vec<Vec<[f64; 3]>>,
+    /// If [`LifeRecord::signals`] is set, for each step of the blocks that were run last: the modulator that acts on the weights,
+    /// the level that each plastic projection's rule keeps (dopamine, or a mean or expected reward), and the world's
+    /// [`signals`](WorldState::signals). Not part of a checkpoint.
+    pub signals: Vec<Vec<f64>>,
 }
 
 /// Data of lives to record, in addition to the state on which their future depends.
@@ -69,6 +73,8 @@ pub struct LifeRecord {
     pub steps: usize,
     /// The neurons whose membrane potentials are kept in [`LifeState::membranes`], counted from the first of the network.
     pub membranes: Vec<usize>,
+    /// Whether [`LifeState::signals`] are kept.
+    pub signals: bool,
 }
 
 /// The data that a rule keeps for a projection.
@@ -171,6 +177,7 @@ pub(crate) fn newborn(setup: &LifeSetup, network: u64) -> Result<LifeState> {
         world: world.state(),
         membranes: Vec::new(),
         trail: Vec::new(),
+        signals: Vec::new(),
     })
 }
 

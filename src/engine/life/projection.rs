@@ -202,6 +202,18 @@ impl Projection {
         }
     }
 
+    /// The level that the rule keeps: dopamine, or a mean or expected reward; `None` if the weights are fixed.
+    pub fn level(&self) -> Option<f64> {
+        match &self.kind {
+            Kind::Fixed(_) | Kind::Rates { explorer: None, .. } => None,
+            Kind::Sparse { level, .. }
+            | Kind::Whole { level, .. }
+            | Kind::Escape { level, .. }
+            | Kind::EscapeEvents { level, .. }
+            | Kind::Rates { explorer: Some(Explorer { mean_reward: level, .. }), .. } => Some(*level),
+        }
+    }
+
     /// The data that the rule keeps, between blocks.
     pub fn kept(&self) -> PlasticState {
         let traced = |has: bool, values: Vec<f64>| if has { vec![values] } else { Vec::new() };

@@ -30,6 +30,8 @@ pub(super) struct Reference {
     /// The population and place of each watched neuron, and their membrane potentials in each network.
     watched: Vec<(usize, usize)>,
     membranes: Vec<Vec<Vec<f64>>>,
+    /// The signals of each step in each network, if they are recorded.
+    signals: Option<Vec<Vec<Vec<f64>>>>,
 }
 
 struct Projection {
@@ -108,6 +110,7 @@ impl Reference {
             rewards: states.iter().map(|state| state.reward).collect(),
             shuffled: states.iter_mut().map(|state| std::mem::take(&mut state.shuffled)).collect(),
             membranes: vec![vec![Vec::new(); record.membranes.len()]; s],
+            signals: record.signals.then(|| vec![Vec::new(); s]),
             watched: watched(setup, record),
         })
     }
@@ -158,6 +161,12 @@ impl Reference {
             if !frozen && looks_back(k) == Some(false) {
                 self.learn(k, (arrived, &r), now, drawn)?;
             }
+        }
+        let learning = self.setup.rules.iter().zip(&self.projections).filter(|(rule, _)| rule.is_some());
+        let levels: Vec<&[f64]> = learning.map(|(_, projection)| &projection.plastic.level[..]).collect();
+        for (i, signals) in self.signals.iter_mut().flatten().enumerate() {
+            let levels = levels.iter().map(|level| level[i]);
+            signals.push(std::iter::once(self.rewards[i]).chain(levels).chain(self.worlds[i].signals()).collect());
         }
         Ok(seen)
     }
@@ -226,6 +235,7 @@ impl LifeEngine for Reference {
     fn run(&mut self, first: u64, blocks: u64) -> Result<Vec<Vec<LifeRow>>> {
         let networks = self.setup.config.life.networks;
         let mut rows: Vec<Vec<LifeRow>> = vec![Vec::new(); networks.count()];
+        self.signals.iter_mut().flatten().for_each(Vec::clear);
         for index in first..first + blocks {
             let steps = self.setup.world.steps();
             let (mut drawn, mut frozen) = (Vec::new(), false);
@@ -279,6 +289,7 @@ impl LifeEngine for Reference {
                 world: self.worlds[i].state(),
                 membranes: self.membranes[i].clone(),
                 trail: self.worlds[i].trail().unwrap_or_default().to_vec(),
+                signals: self.signals.as_ref().map_or(Vec::new(), |signals| signals[i].clone()),
             })
             .collect();
         for (k, projection) in self.projections.iter().enumerate() {

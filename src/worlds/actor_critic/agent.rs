@@ -55,6 +55,8 @@ pub(super) struct Agent {
     rng: Stream,
     now: AgentState,
     told: BlockFigures,
+    /// The reward per ms, the value and the prediction error of the last step.
+    critic: [f64; 3],
     trail: Vec<Vec<[f64; 3]>>,
 }
 
@@ -67,6 +69,7 @@ impl Agent {
             rng: stream(0, 0, 0, Phase::Train, Purpose::World),
             now: AgentState { voting: Voting::new(world.body.groups()), ..AgentState::default() },
             told: BlockFigures::default(),
+            critic: [0.0; 3],
             trail: Vec::new(),
             world,
         }
@@ -190,6 +193,7 @@ impl WorldState for Agent {
             self.now.mean_reward = decay * self.now.mean_reward + (1.0 - decay) * 1000.0 * reward;
             third *= rate_at(self.now.mean_reward);
         }
+        self.critic = [reward, value, third];
         if self.paused() && !self.is_over() {
             self.start();
             if self.frozen {
@@ -224,6 +228,12 @@ impl WorldState for Agent {
 
     fn trail(&self) -> Option<&[Vec<[f64; 3]>]> {
         Some(&self.trail)
+    }
+
+    fn signals(&self) -> Vec<f64> {
+        let [x, y] = if self.now.started { self.world.body.drawn(&self.now.body) } else { [0.0, 0.0] };
+        let [reward, value, error] = self.critic;
+        vec![self.now.trials as f64, f64::from(u8::from(self.now.pausing)), x, y, reward, value, error]
     }
 
     fn state(&self) -> Value {

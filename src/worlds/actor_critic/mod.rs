@@ -228,6 +228,10 @@ impl World for Arena {
         figures
     }
 
+    fn signals(&self) -> Vec<&str> {
+        vec!["trial", "pausing", "x", "y", "reward", "value", "td_error"]
+    }
+
     fn memory(&self) -> f64 {
         let steps = 1000.0 * self.own.trial_seconds / self.dt_ms;
         16.0 * self.actors.len() as f64 + self.body.memory(steps)
