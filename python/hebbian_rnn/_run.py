@@ -173,6 +173,17 @@ class Run:
         arrays, names = self._native.record(trials, list(types), list(record), seed, neurons)
         return {**arrays, "types": np.array(names)}
 
+    def record_update(self) -> dict[str, NDArray[Any]]:
+        """The parts of the next update in training, computed with plain operations, to check it by another program; the run stays as
+        it is. Only for tasks, and for rules with an eligibility that a modulator multiplies after each trial.
+
+        Returns, for S networks, B trials and T steps, `inputs` [S, B, T, n_in], the initial activations `x0` [S, B, N], the
+        perturbations `perturbation`, `activations` and `rates` [S, B, T, N], `outputs` [S, B, T, n_out]; `cost`, `type`,
+        `expected_error` and `modulator` [S, B]; `eligibility` [S, B, post, pre]; `eta`, `bound`, and `w_rec_before` and `w_rec_after`
+        [S, post, pre], which is w_rec_before + clip(eta · Σ modulator · eligibility, ±bound).
+        """
+        return self._native.record_update()
+
     def save(self, path: str | os.PathLike[str], force: bool = False) -> Run:
         """Writes a checkpoint if `path` ends in .safetensors, else a run's folder, and returns the saved run.
 

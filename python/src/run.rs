@@ -12,6 +12,7 @@ use hebbian_rnn::engine::Record;
 use hebbian_rnn::report::{LearningCurve, RunReport};
 use hebbian_rnn::runs::{parse_inputs, record_trials, RecordOptions, TypeScore};
 use hebbian_rnn::storage::{read_metrics, METRICS_FILE};
+use hebbian_rnn::training::record_update;
 use hebbian_rnn::{
     evaluate, open_devices, simulate, Checkpoint, Error, Integrity, NetworkReport, Own, Process, Run as KeptRun,
     StopReason, Trainer,
@@ -207,6 +208,11 @@ impl Run {
         let options = RecordOptions { trials, types, record, seed: self.seed(seed) };
         let recording = apart(py, || record_trials(&self.silenced(&silence)?, &options))?;
         Ok((arrays(py, recording.tensors)?, self.checkpoint.setup.task().trial_types()))
+    }
+
+    /// The parts of the next update in training.
+    fn record_update<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        arrays(py, apart(py, || record_update(&self.checkpoint))?)
     }
 
     /// The same networks with other values of some tensors, in memory.

@@ -106,6 +106,14 @@ def test_activity_in_trials_of_the_task() -> None:
     assert poles["rewards"].sum(-1) == pytest.approx(poles["steps"])
 
 
+def test_an_update_is_checked_with_numpy() -> None:
+    parts = hr.train("dnms", rule="node-perturbation", updates=30, **SMALL).record_update()
+    change = parts["eta"] * np.einsum("sb,sbij->sij", parts["modulator"], parts["eligibility"])
+    expected = parts["w_rec_before"] + np.clip(change, -parts["bound"], parts["bound"])
+    assert parts["w_rec_after"] == pytest.approx(expected, abs=1e-6)
+    assert not np.array_equal(parts["w_rec_after"], parts["w_rec_before"])
+
+
 def test_weights_are_changed_by_making_another_run() -> None:
     run = hr.train("dnms", updates=2, **SMALL)
     with pytest.raises(ValueError, match="read-only"):

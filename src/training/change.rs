@@ -20,19 +20,29 @@ impl Share {
         eligibility: &Eligibility,
         outcomes: &[Outcome],
     ) -> Result<(Tensor, Vec<Change>)> {
+        self.moved_recurrent(eligibility.weighted_sum(&self.factors(outcomes))?)
+    }
+
+    /// The modulator m of each trial, `[S, B]`.
+    pub(super) fn factors(&self, outcomes: &[Outcome]) -> Vec<f64> {
         let (credit, trials) = (self.current.setup.rule.credit(), self.current.trials());
-        let mut factors = Vec::new();
-        for (network, Outcome { costs, types, .. }) in outcomes.iter().enumerate() {
-            factors.extend(self.baseline.trial_factors(credit, network, costs, types, trials));
-        }
-        self.moved_recurrent(eligibility.weighted_sum(&factors)?)
+        let networks = outcomes.iter().enumerate();
+        let of_network = |(network, Outcome { costs, types, .. }): (usize, &Outcome)| {
+            self.baseline.trial_factors(credit, network, costs, types, trials)
+        };
+        networks.flat_map(of_network).collect()
+    }
+
+    /// η now.
+    pub(super) fn rate(&self) -> f64 {
+        self.current.setup.config.rule.eta * self.fall()
     }
 
     /// The same from the `sum` of weighted eligibilities, `[S, N, N]`.
-    fn moved_recurrent(&self, sum: Tensor) -> Result<(Tensor, Vec<Change>)> {
+    pub(super) fn moved_recurrent(&self, sum: Tensor) -> Result<(Tensor, Vec<Change>)> {
         let (config, before) = (&self.current.setup.config, &self.current.plastic.weights);
         let (networks, dtype) = (sum.dim(0)?, sum.dtype());
-        let mut dw = (sum * (config.rule.eta * self.fall()))?;
+        let mut dw = (sum * self.rate())?;
         if let Some(exists) = &before.connectivity {
             dw = (dw * exists.to_dtype(dtype)?)?;
         }
@@ -118,7 +128,7 @@ impl Share {
     }
 
     /// The largest change of a weight in an update of B trials: max_dw · max(1, clip_growth · √B).
-    fn bound(&self) -> f64 {
+    pub(super) fn bound(&self) -> f64 {
         let config = &self.current.setup.config;
         self.fall() * config.rule.max_dw * (config.rule.clip_growth * (config.train.batch as f64).sqrt()).max(1.0)
     }

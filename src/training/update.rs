@@ -58,7 +58,7 @@ impl Share {
     /// Steps 1 to 5: computes the next update, leaving the networks as they are.
     pub fn propose(&mut self) -> Result<Proposal> {
         let batch = self.draw_trials()?;
-        let episode = self.run_trials(&batch)?;
+        let episode = self.run_trials(&batch, Record::default())?;
         let mut outcomes = judge(&self.current.setup.task, &batch, &episode)?;
         self.add_energy_cost(&mut outcomes, &episode.outputs)?;
         let mut proposal = self.form_proposal(&batch, episode, outcomes)?;
@@ -67,7 +67,7 @@ impl Share {
     }
 
     /// Step 1: draws the next batch.
-    fn draw_trials(&mut self) -> Result<TrialBatch> {
+    pub(super) fn draw_trials(&mut self) -> Result<TrialBatch> {
         let Checkpoint { setup, updates, .. } = &self.current;
         match self.drawn_ahead.take() {
             // After a failed update, the batch drawn ahead is not the next one.
@@ -77,7 +77,7 @@ impl Share {
     }
 
     /// Step 2: runs the trials. While a GPU runs them, the CPU draws the next ones.
-    fn run_trials(&mut self, batch: &TrialBatch) -> Result<Episode> {
+    pub(super) fn run_trials(&mut self, batch: &TrialBatch, record: Record) -> Result<Episode> {
         let Share { current, baseline, engine, drawn_ahead, .. } = self;
         let Checkpoint { setup, plastic, updates, .. } = &*current;
         let ensemble = Ensemble {
@@ -88,7 +88,7 @@ impl Share {
             trials: current.trials(),
             fast_weights: plastic.fast_weights.clone(),
         };
-        let mut run = || engine.run(&ensemble, batch, true, Record::default());
+        let mut run = || engine.run(&ensemble, batch, true, record);
         if plastic.weights.w_rec.device().is_cpu() {
             return run();
         }
@@ -102,7 +102,7 @@ impl Share {
     }
 
     /// Adds to the costs `modulator.energy_cost` times the mean |output| of each trial in `outputs` `[S, B, T, n_out]`.
-    fn add_energy_cost(&self, outcomes: &mut [Outcome], outputs: &Tensor) -> Result<()> {
+    pub(super) fn add_energy_cost(&self, outcomes: &mut [Outcome], outputs: &Tensor) -> Result<()> {
         let factor = self.current.setup.config.modulator.energy_cost;
         if factor == 0.0 {
             return Ok(());

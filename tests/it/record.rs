@@ -6,6 +6,7 @@ use candle_core::{DType, Device, Tensor};
 use hebbian_rnn::engine::Record;
 use hebbian_rnn::runs::{evaluate, read_inputs, record_trials, write_tensors, RecordOptions, Recording};
 use hebbian_rnn::tasks::FileTask;
+use hebbian_rnn::training::record_update;
 use hebbian_rnn::{Checkpoint, Trainer};
 use std::path::Path;
 use tempfile::TempDir;
@@ -139,6 +140,67 @@ fn numpy_archives_are_read_and_written() {
         let error = FileTask::read(&npz).unwrap_err().to_string();
         assert!(error.contains("r.npz: not an archive of NumPy arrays") && error.contains(message), "{error}");
     }
+}
+
+/// The next update, from what is recorded of it: eligibilities, modulators and Δw in plain loops, and w_rec as training leaves it.
+#[test]
+fn an_update_can_be_computed_from_its_record() {
+    let small = [
+        "rule.name=node-perturbation",
+        "train.networks=2",
+        "train.batch=4",
+        "train.updates=30",
+        "network.neurons=14",
+        "perturbation.probability=0.05",
+        "rule.max_dw=0.0001",
+    ];
+    let mut trainer = trainer("dnms", &small);
+    trainer.train().unwrap();
+    let parts = record_update(&trainer.checkpoint().unwrap()).unwrap();
+    let found = |name: &str| values(&parts[name]);
+    let (s, b, t, n) = parts["perturbation"].dims4().unwrap();
+    let (xi, rates, x0) = (found("perturbation"), found("rates"), found("x0"));
+    let clamped = &trainer.setup().config().network.clamped;
+    let start = trainer.setup().config().rule.start_step;
+    // e = Σ ξ(t) r(t − 1).
+    let mut eligibility = vec![0.0; s * b * n * n];
+    for trial in 0..s * b {
+        for step in start..t {
+            for j in 0..n {
+                let initial = clamped.iter().find(|(neuron, _)| *neuron == j).map_or(x0[trial * n + j], |(_, x)| *x);
+                let r = if step == 0 { initial.tanh() } else { rates[(trial * t + step - 1) * n + j] };
+                for i in 0..n {
+                    eligibility[(trial * n + i) * n + j] += xi[(trial * t + step) * n + i] * r;
+                }
+            }
+        }
+    }
+    assert_close(&found("eligibility"), &eligibility, 1e-5, "eligibility");
+    let (modulator, eta, bound) = (found("modulator"), found("eta")[0], found("bound")[0]);
+    let (before, after) = (found("w_rec_before"), found("w_rec_after"));
+    assert!(modulator.iter().any(|m| *m != 0.0));
+    let mut bounded = 0;
+    for (k, (before, after)) in before.iter().zip(&after).enumerate() {
+        let (network, place) = (k / (n * n), k % (n * n));
+        let sum: f64 = (0..b)
+            .map(|trial| network * b + trial)
+            .map(|trial| modulator[trial] * eligibility[trial * n * n + place])
+            .sum();
+        bounded += usize::from((eta * sum).abs() > bound);
+        assert!((after - before - (eta * sum).clamp(-bound, bound)).abs() < 1e-6, "{k}: {before} {after}");
+    }
+    assert!(bounded > 0 && bounded < before.len());
+    // Recorded before training goes on, and the same.
+    let mut more = crate::support::trainer("dnms", &[&small[..3], &["train.updates=31"], &small[4..]].concat());
+    more.train().unwrap();
+    assert_close(&values(&more.weights().unwrap().w_rec), &after, 1e-6, "w_rec");
+    let error =
+        record_update(&crate::support::trainer("cartpole", &["network.neurons=8"]).checkpoint().unwrap()).unwrap_err();
+    assert!(error.to_string().contains("expected a task"), "{error}");
+    let error = record_update(
+        &crate::support::trainer("dnms", &["rule.name=bptt", "network.neurons=14"]).checkpoint().unwrap(),
+    );
+    assert!(error.unwrap_err().to_string().contains("rule `bptt` has no eligibility"));
 }
 
 #[test]

@@ -182,6 +182,10 @@ With --trials, the output file holds for S networks and B trials of up to T step
 `targets` [S, B, T, n_out], `mask` [S, B, T], `error` [S, B] and its labels; of an environment, `observations`, `actions` and \
 `rewards` [S, B, E, …] of its E steps, a critic's `values`, and `terminated` [S, B].
 
+With --next-update, the output file holds, for each trial, `inputs`, `x0`, `perturbation` [S, B, T, N], `rates`, `activations`, `outputs`, \
+`cost` [S, B], `type`, `expected_error`, `modulator` [S, B] and `eligibility` [S, B, N, N], and `eta`, `bound`, `w_rec_before` and \
+`w_rec_after`, which is w_rec_before + clip(eta · sum over trials of modulator · eligibility, ±bound).
+
 Of lives, the output file holds `modulator` [S, T], what acts on the weights after each of T steps; `level.PROJECTION` [S, T], what a \
 rule keeps (dopamine, or a mean or expected reward); the world's signals [S, T], such as `value` and `reward`; and for each network K \
 `K.spikes.POPULATION` [n, 2], the step and neuron of every spike, or `K.rates.POPULATION` [T, neurons].
@@ -195,7 +199,7 @@ pub struct SimulateArgs {
     /// A checkpoint or a run's folder
     pub checkpoint: PathBuf,
     /// Run this many fresh trials, or episodes, of the networks' own task
-    #[arg(long, value_name = "B", value_parser = value_parser!(u64).range(1..), required_unless_present_any = ["inputs", "seconds"])]
+    #[arg(long, value_name = "B", value_parser = value_parser!(u64).range(1..), required_unless_present_any = ["inputs", "seconds", "next_update"])]
     pub trials: Option<u64>,
     /// With --trials: record only trials of these types, separated by commas
     #[arg(long = "type", value_name = "TYPES", value_delimiter = ',', requires = "trials")]
@@ -203,6 +207,9 @@ pub struct SimulateArgs {
     /// Run the inputs in this file (.safetensors, or NumPy's .npz)
     #[arg(long, visible_alias = "task-file", value_name = "FILE", conflicts_with = "trials")]
     pub inputs: Option<PathBuf>,
+    /// Write the parts of the next update in training: perturbations, eligibilities, modulators, the change of w_rec
+    #[arg(long, conflicts_with_all = ["trials", "inputs", "silence", "seed", "seconds", "record"])]
+    pub next_update: bool,
     /// Of lives: go on for so many simulated seconds, in memory, and record every step
     #[arg(long, value_name = "S", conflicts_with_all = ["trials", "inputs", "silence", "seed"])]
     pub seconds: Option<f64>,

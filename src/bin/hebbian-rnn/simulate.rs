@@ -9,7 +9,7 @@ use candle_core::{Device, Tensor};
 use clap::ValueEnum;
 use hebbian_rnn::engine::Record;
 use hebbian_rnn::runs::{read_inputs, record_life, record_trials, write_tensors, LifeRecordOptions, RecordOptions};
-use hebbian_rnn::training::{LIFE_METADATA_KEY, METADATA_KEY};
+use hebbian_rnn::training::{record_update, LIFE_METADATA_KEY, METADATA_KEY};
 use hebbian_rnn::{simulate, Checkpoint, LifeCheckpoint};
 use safetensors::tensor::Metadata;
 use safetensors::SafeTensors;
@@ -29,6 +29,9 @@ pub fn run(args: SimulateArgs) -> Result<()> {
     }
     let device = open_device(&args.device)?;
     let mut checkpoint = read::to_run(&args.checkpoint, None, &device)?;
+    if args.next_update {
+        return write(&args.out, &judged(record_update(&checkpoint))?, &BTreeMap::new());
+    }
     read::silence(&mut checkpoint, &args.silence)?;
     let record = Record {
         rates: args.record.contains(&Recordable::Rates),
