@@ -164,23 +164,25 @@ class Run:
 
         `types`: only trials of these types, by name; `silence`: as in `evaluate`. `record` can contain "rates" and "activations".
 
-        Returns, for S networks, B trials and T steps, `inputs` [S, B, T, n_in], `outputs` [S, B, T, n_out], the recorded arrays [S, B, T, N], `type` [S, B],
-        an index into `types`, `steps` [S, B], after which a trial has ended, and `correct` [S, B]. Of a task: `targets`
-        [S, B, T, n_out], `mask` [S, B, T] (1 where outputs are scored), `error` [S, B] and its labels. Of an environment with E
-        steps: `observations` and `actions` [S, B, E, ...], `rewards` and a critic's `values` [S, B, E], and `terminated` [S, B].
+        Returns, for S networks, B trials and T steps, `inputs` [S, B, T, n_in], `outputs` [S, B, T, n_out], the recorded arrays
+        [S, B, T, N], `type` [S, B], an index into `types`, `steps` [S, B], after which a trial has ended, and `correct` [S, B]. Of a
+        task: `targets` [S, B, T, n_out], `mask` [S, B, T] (1 where outputs are scored), `error` [S, B] and its labels. Of an
+        environment with E steps: `observations` and `actions` [S, B, E, ...], `rewards` and a critic's `values` [S, B, E], and
+        `terminated` [S, B].
         """
         neurons = [str(neuron) for neuron in silence]
         arrays, names = self._native.record(trials, list(types), list(record), seed, neurons)
         return {**arrays, "types": np.array(names)}
 
     def record_update(self) -> dict[str, NDArray[Any]]:
-        """The parts of the next update in training, computed with plain operations, to check it by another program; the run stays as
-        it is. Only for tasks, and for rules with an eligibility that a modulator multiplies after each trial.
+        """The parts of the next update in training, computed with plain operations, to check it by another program.
+
+        The run stays as it is. Only for tasks, and for rules with an eligibility that a modulator multiplies after each trial.
 
         Returns, for S networks, B trials and T steps, `inputs` [S, B, T, n_in], the initial activations `x0` [S, B, N], the
         perturbations `perturbation`, `activations` and `rates` [S, B, T, N], `outputs` [S, B, T, n_out]; `cost`, `type`,
-        `expected_error` and `modulator` [S, B]; `eligibility` [S, B, post, pre]; `eta`, `bound`, and `w_rec_before` and `w_rec_after`
-        [S, post, pre], which is w_rec_before + clip(eta · Σ modulator · eligibility, ±bound).
+        `expected_error` and `modulator` [S, B]; `eligibility` [S, B, post, pre]; `eta`, `bound`, and `w_rec_before` and
+        `w_rec_after` [S, post, pre], which is w_rec_before + clip(eta · Σ modulator · eligibility, ±bound).
         """
         return self._native.record_update()
 

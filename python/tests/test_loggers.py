@@ -4,10 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import SMALL
 
 import hebbian_rnn as hr
-
-from conftest import SMALL
 
 
 def test_tensorboard_shows_every_update(tmp_path: Path) -> None:
