@@ -110,7 +110,10 @@ fn mistakes_are_told_in_one_line() {
         ("world.body.environment.mass=2", "unknown field `mass`"),
         ("world.body.environment.limit=0", "world.body.environment.limit is 0; expected at least 1"),
         ("world.body.step_ms=0", "world.body.step_ms is 0; expected a finite number above 0"),
-        ("world.body.step_ms=1.5", "world.body.step_ms is 1.5; expected a multiple of life.dt_ms (1), at least one step"),
+        (
+            "world.body.step_ms=1.5",
+            "world.body.step_ms is 1.5; expected a multiple of life.dt_ms (1), at least one step",
+        ),
         ("world.body.kin=0", "world.body.kin is 0"),
         ("world.body.success_return=nan", "world.body.success_return is NaN"),
         ("world.body.axes=[]", "world.body.axes is empty"),
