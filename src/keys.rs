@@ -327,4 +327,49 @@ mod tests {
         let check = |values| check_ranges_read("", &values, |with| with != ReadWith::Dale);
         assert!(check(unread(7.0)).is_ok() && check(unread(f64::NAN)).is_err());
     }
+
+    /// Numbers in tables, in lists of tables, and in a choice of tables.
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Outer {
+        inner: Inner,
+        list: Vec<Inner>,
+        choice: Choice,
+    }
+
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    struct Inner {
+        #[schemars(range(min = 1))]
+        count: usize,
+    }
+
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    enum Choice {
+        Share(#[schemars(range(max = 1), extend("exclusiveMinimum" = 0))] f64),
+        Normal(f64, #[schemars(range(min = 0))] f64),
+    }
+
+    #[test]
+    fn parameters_are_read_and_checked_at_every_depth() {
+        let message = |text: &str| {
+            let read = parameters::<Outer>("world", text.parse().unwrap());
+            read.err().map_or(String::new(), |error| error.to_string())
+        };
+        let with = |inner: i64, second: i64, choice: &str| {
+            message(&format!(
+                "inner.count = {inner}\nlist = [{{ count = 1 }}, {{ count = {second} }}]\nchoice.{choice}"
+            ))
+        };
+        assert_eq!(with(1, 1, "share = 1.0"), "");
+        assert_eq!(with(0, 1, "share = 1.0"), "world.inner.count is 0; expected at least 1");
+        assert_eq!(with(1, 0, "share = 1.0"), "world.list.1.count is 0; expected at least 1");
+        assert_eq!(with(1, 1, "share = 0.0"), "world.choice.share is 0; expected above 0 and at most 1");
+        assert_eq!(with(1, 1, "normal = [-1.0, 0.0]"), "");
+        let below = "world.choice.normal is -1; expected a finite number from 0 to 1e30";
+        assert_eq!(with(1, 1, "normal = [-1.0, -1.0]"), below);
+        assert!(with(1, 1, "share = true").starts_with("world.choice"), "{}", with(1, 1, "share = true"));
+        let unknown = message("inner.count = 1\nlist = []\nchoice.share = 1.0\nother = 1");
+        assert!(unknown.starts_with("world.other: unknown field `other`"), "{unknown}");
+    }
 }

@@ -1,5 +1,6 @@
 //! Setups: a configuration with everything that it names, resolved and checked before anything runs.
 
+mod compatibility;
 mod lives;
 mod notices;
 mod own_life;
