@@ -74,9 +74,9 @@ pub struct ActorCritic {
     pub reward_decay_ms: f64,
     /// The reward of the goal.
     pub goal_reward: f64,
-    /// Whether the learning rates of critic and actor fall as reward rises: the prediction error is multiplied by max(8/(1 +
-    /// 1.5 e^(r̄/7)), 1), with r̄ the mean reward per second of the last 50 s (decaying exponentially). That is eq. 37 of Frémaux et al. (2013)
-    /// relative to its smallest value, so `rule.eta` is the smallest rate.
+    /// Whether the learning rates of critic and actor fall as reward rises: the prediction error is multiplied by
+    /// max(8/(1 + 1.5 e^(r̄/7)), 1), with r̄ the running mean of the reward per second over 50 s. That is eq. 37 of
+    /// Frémaux et al. (2013) relative to its smallest value, so that `rule.eta` is the smallest rate.
     #[serde(default)]
     pub rates_follow_reward: bool,
     /// How spikes of population `critic` become a prediction.
