@@ -238,7 +238,8 @@ class LifeRun:
         such as `value` and `reward`; for each network K `K.spikes.POPULATION` [n, 2], the step and the neuron of every spike, or
         `K.rates.POPULATION` [T, neurons]; with `weights`, `K.weights.PROJECTION` [blocks + 1, synapses] and the synapses' ends
         `K.pre.PROJECTION` and `K.post.PROJECTION`; with `watch`, such as ["hidden.3"], `membranes` [S, T, watched] in mV. `dt_ms`
-        is the length of a step, `start_seconds` the time at which the recording begins, and `block_seconds` the time between weights.
+        is the length of a step, `start_seconds` the time at which the recording begins, and `block_seconds` the time between
+        weights.
         """
         arrays, about = self._native.record(seconds, learn, weights, list(watch))
         numbers = {name: np.array(float(about[name])) for name in ("dt_ms", "start_seconds", "block_seconds")}

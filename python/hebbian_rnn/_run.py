@@ -165,8 +165,8 @@ class Run:
         `types`: only trials of these types, by name; `silence`: as in `evaluate`. `record` can contain "rates" and "activations".
 
         Returns, for S networks, B trials and T steps, `inputs` [S, B, T, n_in], `outputs` [S, B, T, n_out], the recorded arrays
-        [S, B, T, N], `type` [S, B], an index into `types`, `steps` [S, B], after which a trial has ended, and `correct` [S, B]. Of a
-        task: `targets` [S, B, T, n_out], `mask` [S, B, T] (1 where outputs are scored), `error` [S, B] and its labels. Of an
+        [S, B, T, N], `type` [S, B], an index into `types`, `steps` [S, B], after which a trial has ended, and `correct` [S, B]. Of
+        a task: `targets` [S, B, T, n_out], `mask` [S, B, T] (1 where outputs are scored), `error` [S, B] and its labels. Of an
         environment with E steps: `observations` and `actions` [S, B, E, ...], `rewards` and a critic's `values` [S, B, E], and
         `terminated` [S, B].
         """
