@@ -101,7 +101,7 @@ mod tests {
         let few = draw_perturbed(&setup, 0, 4, 1).unwrap();
         assert!(relative_error(&setup, &weights, &few, 1).unwrap() < 1e-5);
         let downhill = Tensor::from_vec(expected, (1, 10, 10), &Device::Cpu).unwrap().neg().unwrap();
-        let update = proposed(&compared(&setup, "node-perturbation").unwrap(), &weights, 4096, 1).unwrap();
+        let update = proposed(&compared(&setup, "node-perturbation").unwrap(), &weights, &[0.0; 4], 4096, 1).unwrap();
         assert!(cosine(&update, &downhill).unwrap() > 0.3);
         assert!((cosine(&downhill, &downhill).unwrap() - 1.0).abs() < 1e-12);
     }
@@ -118,7 +118,7 @@ mod tests {
             for (rule, cosines) in ["node-perturbation", "delta-x"].into_iter().zip(&mut cosines) {
                 let mut setup = compared(&setup, rule).unwrap();
                 setup.config.train.dtype = Precision::F32;
-                let update = proposed(&setup, &single, 2048, 1).unwrap();
+                let update = proposed(&setup, &single, &[0.0; 4], 2048, 1).unwrap();
                 cosines.push(cosine(&update, &downhill).unwrap());
             }
         }

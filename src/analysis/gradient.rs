@@ -13,7 +13,7 @@ use crate::engine::{choose, gradient, Draw, Ensemble, Record, TrialBatch};
 use crate::model::Weights;
 use crate::presets::find_task;
 use crate::random::Phase;
-use crate::rules::{find_rule, RewardBaseline};
+use crate::rules::{find_rule, Credit, RewardBaseline, Source};
 use crate::setup::{Own, Setup};
 use crate::tasks::{gives_gradient, Problem};
 use crate::training::{judge, Checkpoint, Plastic};
@@ -30,13 +30,23 @@ const BACKWARD: u64 = 16;
 /// Trials on which the gradient is checked by finite differences.
 const DIFFERENCE_TRIALS: u64 = 4;
 
+/// The rules that are compared in all networks that are perturbed.
 const RULES: [&str; 2] = ["node-perturbation", "delta-x"];
+/// More trials than any warm-up has.
+const SETTLED: u64 = u64::MAX / 2;
 const WHEN: [&str; 2] = ["before learning", "after learning"];
 
 pub(super) fn why_not(subject: &Subject) -> Option<String> {
-    let config = &subject.checkpoint.setup.config;
-    if !config.perturbs() {
-        return Some("its networks are not perturbed (perturbation.probability or perturbation.amplitude is 0)".into());
+    let setup = &subject.checkpoint.setup;
+    if setup.config.network.dynamics == "lif-filtered" {
+        return Some("its neurons spike at random, so the error of a trial has no gradient".into());
+    }
+    if rules(setup).is_empty() {
+        return Some(
+            "its networks are not perturbed (perturbation.probability or perturbation.amplitude is 0), and its rule has no eligibility \
+             for w_rec"
+                .into(),
+        );
     }
     match subject.task() {
         Problem::Episodes(_) => subject.task_unless(false, "is an environment, whose return has no gradient"),
@@ -44,9 +54,25 @@ pub(super) fn why_not(subject: &Subject) -> Option<String> {
     }
 }
 
-/// The setup of a comparison with `rule`: only the error counts, relative to that of the other trials.
+/// The rules whose updates are compared with the gradient: those that perturbations allow, and the networks' own.
+fn rules(setup: &Setup) -> Vec<&str> {
+    let mut rules = if setup.config.perturbs() { RULES.to_vec() } else { Vec::new() };
+    let own = &setup.config.rule.name[..];
+    if matches!(setup.rule.source(), Source::Steps(_)) && !rules.contains(&own) {
+        rules.push(own);
+    }
+    rules
+}
+
+/// The setup of a comparison with `rule`: only the error counts, relative to that of the other trials unless credit is given
+/// step by step.
 pub(super) fn compared(setup: &Setup, rule: &str) -> Result<Setup> {
     let mut config = setup.config.clone();
+    config.modulator.energy_cost = 0.0;
+    config.bptt.steps = 0;
+    if rule == config.rule.name && setup.rule.credit() != Credit::Trial {
+        return Setup::with(config, setup.own());
+    }
     config.rule.name = rule.into();
     // If the networks were trained by a rule with other parameters, this rule has the task's defaults.
     let (info, wanted) = (find_task(config.task_name()?), find_rule(rule)?);
@@ -55,8 +81,6 @@ pub(super) fn compared(setup: &Setup, rule: &str) -> Result<Setup> {
     }
     config.modulator.baseline = Baseline::LeaveOneOut;
     config.modulator.expected_error_factor = false;
-    config.modulator.energy_cost = 0.0;
-    config.bptt.steps = 0;
     Setup::with(config, Own { rule: None, ..setup.own() })
 }
 
@@ -66,11 +90,19 @@ pub(super) fn draw_perturbed(setup: &Setup, first: u64, count: u64, seed: u64) -
     TrialBatch::draw(setup, Draw { seed, phase, first_trial: first, trials_each, age: 0, explore: true })
 }
 
-/// The mean over trials of M e for one network, `[1, N, N]`: the change of w_rec without learning rate and bound.
-pub(super) fn proposed(setup: &Setup, weights: &Weights, trials: u64, seed: u64) -> Result<Tensor> {
-    let baseline = RewardBaseline::new(&setup.config, 1, setup.task.n_types());
+/// The mean over trials of M e for one network, `[1, N, N]`: the change of w_rec without learning rate and bound. `expected` is the
+/// network's expected error Ē of each type, which only rules that are credited step by step use.
+pub(super) fn proposed(
+    setup: &Setup,
+    weights: &Weights,
+    expected: &[f64],
+    trials: u64,
+    seed: u64,
+) -> Result<Tensor> {
+    let mut baseline = RewardBaseline::new(&setup.config, 1, setup.task.n_types());
+    baseline.restore(expected.to_vec());
     let ensemble =
-        Ensemble { setup, shape: setup.shape(), weights, baseline: &baseline, trials: 0, fast_weights: None };
+        Ensemble { setup, shape: setup.shape(), weights, baseline: &baseline, trials: SETTLED, fast_weights: None };
     let mut engine = choose(setup, weights.w_rec.device(), true)?;
     let mut sum = weights.w_rec.zeros_like()?;
     for first in (0..trials).step_by(BATCH as usize) {
@@ -79,7 +111,9 @@ pub(super) fn proposed(setup: &Setup, weights: &Weights, trials: u64, seed: u64)
         let eligibility = episode.eligibility.take();
         let eligibility = eligibility.ok_or_else(|| Error::Bug("the rule leaves no eligibility".into()))?;
         let outcome = &judge(&setup.task, &batch, &episode)?[0];
-        let update = eligibility.weighted_sum(&baseline.weights(0, &outcome.errors, &outcome.types, 0))?;
+        let credit = setup.rule.credit();
+        let factors = baseline.trial_factors(credit, 0, &outcome.errors, &outcome.types, SETTLED);
+        let update = eligibility.weighted_sum(&factors)?;
         engine.recycle(eligibility);
         sum = (sum + update)?;
     }
@@ -125,21 +159,23 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
     let whole = Checkpoint { plastic: Plastic { weights: initial(subject)?, ..now.plastic }, ..now };
     let before = Subject { checkpoint: &whole, ..*subject };
     let mut table = Table::new("gradient", "network when rule cosine trials trials_of_gradient");
+    let rules = rules(&subject.checkpoint.setup);
     // [rule][before or after][network].
-    let mut cosines: [[Vec<f64>; WHEN.len()]; RULES.len()] = Default::default();
+    let mut cosines: Vec<[Vec<f64>; WHEN.len()]> = vec![Default::default(); rules.len()];
     let mut worst = 0f64;
     for (when, subject) in [&before, subject].into_iter().enumerate() {
         for network in subject.networks() {
             let (number, network) = network?;
             let weights = &network.plastic.weights;
-            let exact = exact(&compared(&network.setup, RULES[0])?, weights)?;
+            let exact = exact(&compared(&network.setup, rules[0])?, weights)?;
             let downhill = downhill(&exact.0, &exact.1, used, seed)?;
             if number == subject.shown() {
                 let batch = draw_perturbed(&exact.0, 0, DIFFERENCE_TRIALS, seed)?;
                 worst = worst.max(relative_error(&exact.0, &exact.1, &batch, seed)?);
             }
-            for (rule, cosines) in RULES.iter().zip(&mut cosines) {
-                let update = proposed(&compared(&network.setup, rule)?, weights, trials, seed)?;
+            for (rule, cosines) in rules.iter().zip(&mut cosines) {
+                let setup = compared(&network.setup, rule)?;
+                let update = proposed(&setup, weights, &network.expected_error, trials, seed)?;
                 let cosine = cosine(&update, &downhill)?;
                 cosines[when].push(cosine);
                 table.push(&[&number, &WHEN[when], rule, &cosine, &trials, &used]);
@@ -147,7 +183,7 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
         }
     }
     let mut findings = Findings { tables: vec![table], ..Findings::default() };
-    for (rule, cosines) in RULES.iter().zip(&cosines) {
+    for (rule, cosines) in rules.iter().zip(&cosines) {
         for (when, cosines) in WHEN.iter().zip(cosines) {
             let cosine = Mean::of(cosines);
             findings.say(format!("{rule}, {when}"), &cosine.numbers(), "cosine", in_words(cosine));
@@ -159,7 +195,7 @@ pub(super) fn run(subject: &Subject, options: &Options) -> Result<Findings> {
         "gradient",
         format!("{}: updates and the true gradient", subject.task().name()),
         format!("Cosine between the update that a rule proposes over {trials} trials and the direction in which the error falls fastest. Dots: networks; bars: their mean and its standard error."),
-        vec![vec![panel(&cosines, subject.checkpoint.setup.config.network.neurons)]],
+        vec![vec![panel(&rules, &cosines, subject.checkpoint.setup.config.network.neurons)]],
     );
     Ok(findings)
 }
@@ -173,13 +209,14 @@ fn in_words(cosine: Mean) -> String {
 }
 
 /// The cosines of each rule, before and after learning, `[rule][before or after][network]`.
-fn panel(cosines: &[[Vec<f64>; WHEN.len()]; RULES.len()], neurons: usize) -> Panel {
+fn panel(rules: &[&str], cosines: &[[Vec<f64>; WHEN.len()]], neurons: usize) -> Panel {
+    let end = rules.len() as f64 + 0.6;
     // The standard deviation of the cosine with a random direction in N² dimensions.
     let chance = (neurons.pow(2) as f64).sqrt().recip();
     let mut marks = vec![
-        Mark::new(Shape::Band(vec![(0.4, -chance, chance), (2.6, -chance, chance)]), Colour::Grey)
+        Mark::new(Shape::Band(vec![(0.4, -chance, chance), (end, -chance, chance)]), Colour::Grey)
             .named("random direction (1 SD)"),
-        Mark::new(Shape::Dashed(vec![(0.4, 0.0), (2.6, 0.0)], 2.0), Colour::Grey),
+        Mark::new(Shape::Dashed(vec![(0.4, 0.0), (end, 0.0)], 2.0), Colour::Grey),
     ];
     for (rule, cosines) in cosines.iter().enumerate() {
         for (when, cosines) in cosines.iter().enumerate() {
@@ -196,6 +233,6 @@ fn panel(cosines: &[[Vec<f64>; WHEN.len()]; RULES.len()], neurons: usize) -> Pan
             marks.push(Mark::new(Shape::Line(whisker, 2.5), colour));
         }
     }
-    let x_ticks = RULES.iter().enumerate().map(|(k, rule)| (k as f64 + 1.0, rule.to_string())).collect();
-    Panel { x: Some((0.4, 2.6)), x_ticks, ..findings::panel("", ["", "cosine with −∂error/∂w_rec"], marks) }
+    let x_ticks = rules.iter().enumerate().map(|(k, rule)| (k as f64 + 1.0, rule.to_string())).collect();
+    Panel { x: Some((0.4, end)), x_ticks, ..findings::panel("", ["", "cosine with −∂error/∂w_rec"], marks) }
 }
