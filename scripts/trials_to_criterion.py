@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Prints trials to criterion of runs with a confidence interval, and compares the first run with each of the others.
 
-    pip install scipy
+    pip install numpy scipy
     python scripts/trials_to_criterion.py runs/dnms runs/dnms-np [--within 3000]
 
 A network that did not reach the criterion (within the given number of trials) ranks after all others. The interval of the
 median is the distribution-free one from order statistics, that of a count Wilson's. The tests are two-sided. Runs with the same
 networks (seed and indices) are compared in pairs: Wilcoxon's signed ranks for the trials, McNemar's exact test for how many
 networks reached the criterion. Others are compared by Mann-Whitney's and Fisher's tests. With several comparisons, p values are
-corrected by Holm's method. For environments, their steps until then are printed too.
+corrected by Holm's method. The ratio of medians, other run by first, has a bootstrap interval (networks are drawn, in pairs if both
+runs have the same): where the claim is "no difference", it says which differences are excluded. For environments, their steps until
+then are printed too.
 """
 
 import argparse
@@ -17,6 +19,7 @@ import math
 import pathlib
 import tomllib
 
+import numpy
 from scipy.stats import binom, binomtest, fisher_exact, mannwhitneyu, wilcoxon
 
 
@@ -76,6 +79,21 @@ def unpaired(first, other):
     return mannwhitneyu(*finite).pvalue, fisher_exact(counts).pvalue
 
 
+def ratio_of_medians(first, other, same):
+    """Other by first, and its 95 % bootstrap interval; a median that is not reached leaves the interval open."""
+    networks = sorted(first)
+    a, b = numpy.array([first[k] for k in networks]), numpy.array([other[k] for k in (networks if same else sorted(other))])
+    draws = numpy.random.default_rng(1)
+    drawn = draws.integers(len(a), size=(10_000, len(a)))
+    drawn_other = drawn if same else draws.integers(len(b), size=(10_000, len(b)))
+    with numpy.errstate(invalid="ignore"):
+        ratio = numpy.median(b) / numpy.median(a)
+        ratios = numpy.median(b[drawn_other], axis=1) / numpy.median(a[drawn], axis=1)
+    # Both medians are infinite: the ratio can be anything.
+    ratios = numpy.where(numpy.isnan(ratios), [[0.0], [math.inf]], ratios)
+    return ratio, numpy.sort(ratios[0])[250], numpy.sort(ratios[1])[-251]
+
+
 def holm(p):
     """The p values of a family of tests, corrected."""
     order, largest, corrected = sorted(range(len(p)), key=p.__getitem__), 0.0, [0.0] * len(p)
@@ -108,10 +126,12 @@ def main():
     first, compared = all_trials[0], []
     for run, trials in zip(options.runs[1:], all_trials[1:]):
         same = seed(options.runs[0]) == seed(run) and first.keys() == trials.keys()
-        compared.append((run, "Wilcoxon, McNemar" if same else "Mann-Whitney, Fisher", (paired if same else unpaired)(first, trials)))
-    families = [holm([p[k] for _, _, p in compared]) for k in (0, 1)]
-    for (run, tests, _), p_trials, p_reached in zip(compared, *families):
+        tests = "Wilcoxon, McNemar" if same else "Mann-Whitney, Fisher"
+        compared.append((run, tests, ratio_of_medians(first, trials, same), (paired if same else unpaired)(first, trials)))
+    families = [holm([p[k] for *_, p in compared]) for k in (0, 1)]
+    for (run, tests, (ratio, low, high), _), p_trials, p_reached in zip(compared, *families):
         print(f"{options.runs[0]} and {run}: trials p = {p_trials:.2g}, networks p = {p_reached:.2g} ({tests})")
+        print(f"{options.runs[0]} and {run}: ratio of medians {ratio:.2f} (95 %: {low:.2f} to {high:.2f})")
 
 
 if __name__ == "__main__":
