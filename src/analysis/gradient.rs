@@ -92,13 +92,7 @@ pub(super) fn draw_perturbed(setup: &Setup, first: u64, count: u64, seed: u64) -
 
 /// The mean over trials of M e for one network, `[1, N, N]`: the change of w_rec without learning rate and bound. `expected` is the
 /// network's expected error Ē of each type, which only rules that are credited step by step use.
-pub(super) fn proposed(
-    setup: &Setup,
-    weights: &Weights,
-    expected: &[f64],
-    trials: u64,
-    seed: u64,
-) -> Result<Tensor> {
+pub(super) fn proposed(setup: &Setup, weights: &Weights, expected: &[f64], trials: u64, seed: u64) -> Result<Tensor> {
     let mut baseline = RewardBaseline::new(&setup.config, 1, setup.task.n_types());
     baseline.restore(expected.to_vec());
     let ensemble =

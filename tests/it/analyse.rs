@@ -134,7 +134,7 @@ fn runs_are_compared_silenced_and_cited() {
     for (silence, message) in [
         ("0", "neuron 0 cannot be silenced: its rate is an output"),
         ("4000", "neuron 4000 cannot be silenced; expected 0 to "),
-        ("a", "expected a number, or a range such as 10..20"),
+        ("a", "--silence: neurons are `a`; expected a number, a range such as 10..20"),
     ] {
         let ran = hebbian(&["evaluate", "runs/dnms", "--silence", silence], folder.path());
         assert!(ran.code == 2 && ran.stderr.contains(message), "{}", ran.stderr);

@@ -112,7 +112,9 @@ fn an_edited_checkpoint_runs_with_a_warning_and_trains_only_if_accepted() {
                    the checkpoint before it is intact: run/checkpoint.1.safetensors (update 2)";
     for command in ["evaluate", "plot", "analyse", "report"] {
         let ran = fine(hebbian(&[command, "run"], dir.path()));
-        assert_eq!(ran.stderr, format!("warning: {warning}\n"), "{command}");
+        // In a log, long work says what it is doing.
+        let said: Vec<&str> = ran.stderr.lines().filter(|line| !line.ends_with(" …")).collect();
+        assert_eq!(said, [format!("warning: {warning}")], "{command}");
     }
     assert_eq!(fine(simulate(&dir)).stderr, format!("warning: {warning}\n"));
     for more in [&[][..], &["--json"]] {

@@ -15,7 +15,7 @@ pub fn run(args: EvaluateArgs) -> Result<()> {
     let mut checkpoint = read::to_run(&args.run, args.task_file.as_deref(), &device)?;
     if let Some(run) = &args.recurrent_from {
         let other = read::to_run(run, None, &device)?;
-        usage(checkpoint.take_recurrent_weights(&other)).with_context(|| "--recurrent-from")?;
+        usage(checkpoint.take_recurrent_weights(&other).context("--recurrent-from"))?;
     }
     read::silence(&mut checkpoint, &args.silence)?;
     let (mut trials, mut what) = (args.trials, name_trials(checkpoint.setup.task(), args.trials));

@@ -51,7 +51,7 @@ pub fn to_run(run: &Path, task_file: Option<&Path>, device: &Device) -> Result<C
 pub fn silence(checkpoint: &mut Checkpoint, names: &[String]) -> Result<()> {
     let mut neurons = Vec::new();
     for name in names {
-        neurons.extend(usage(checkpoint.neurons(name)).context("--silence")?);
+        neurons.extend(usage(checkpoint.neurons(name).context("--silence"))?);
     }
     usage(checkpoint.silence(&neurons))
 }
