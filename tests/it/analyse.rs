@@ -99,7 +99,7 @@ fn what_was_chosen_and_done_in_a_world_is_told_and_drawn() {
 fn what_cannot_be_analysed_is_refused_in_one_line() {
     let folder = TempDir::new().unwrap();
     fine(train(folder.path(), &["--updates", "1"]));
-    let analyse = |more: &[&str]| hebbian(&[&["analyse"], more].concat(), folder.path());
+    let analyse = |more: &[&str]| hebbian(&[&["--quiet", "analyse"], more].concat(), folder.path());
     one_line_error(analyse(&["runs/dnms", "weigths"]), 2, "did you mean `weights`?");
     one_line_error(analyse(&["runs/dnms", "subspace"]), 1, "analysis `subspace` does not fit: task `dnms`");
     one_line_error(analyse(&["runs/none", "weights"]), 1, "runs/none");
