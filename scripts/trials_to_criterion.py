@@ -131,7 +131,8 @@ def main():
     families = [holm([p[k] for *_, p in compared]) for k in (0, 1)]
     for (run, tests, (ratio, low, high), _), p_trials, p_reached in zip(compared, *families):
         print(f"{options.runs[0]} and {run}: trials p = {p_trials:.2g}, networks p = {p_reached:.2g} ({tests})")
-        print(f"{options.runs[0]} and {run}: ratio of medians {ratio:.2f} (95 %: {low:.2f} to {high:.2f})")
+        if not math.isnan(ratio):
+            print(f"{options.runs[0]} and {run}: ratio of medians {ratio:.2f} (95 %: {low:.2f} to {high:.2f})")
 
 
 if __name__ == "__main__":
