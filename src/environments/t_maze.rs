@@ -1,5 +1,6 @@
-//! `t-maze`: a cue at the start of a corridor says at which side of the junction at its end the reward is (Bakker 2002). On the way
-//! there is nothing but noise to see, so the cue must be remembered.
+//! `t-maze`: a cue at the start of a corridor says at which side of the junction at its end the reward is (Bakker 2002). After that
+//! there is nothing but noise to see, so the cue must be remembered. It is shown for one step: there is no waiting at the start to see
+//! more of it.
 
 use super::*;
 use documented::DocumentedFields;
@@ -49,7 +50,7 @@ impl Environment for TMaze {
         expect(self.limit > self.corridor, "task.limit", self.limit, expected)
     }
 
-    /// The cue, −1 for left and 1 for right, at the start and 0 elsewhere; 1 at the junction and 0 elsewhere; distractors.
+    /// The cue, −1 for left and 1 for right in the first step and 0 later; 1 at the junction and 0 elsewhere; distractors.
     fn observations(&self) -> Vec<(String, f64)> {
         let distractors = (1..=self.distractors).map(|k| (format!("distractor {k}"), 1.0));
         named(&[("cue", 1.0), ("junction", 1.0)]).into_iter().chain(distractors).collect()
@@ -77,8 +78,14 @@ impl Environment for TMaze {
     fn start(&self, episodes: Vec<Start>) -> Box<dyn Copies> {
         copies(episodes, |mut start| {
             let right = start.rng.random::<bool>();
-            let mut walk =
-                Walk { maze: self.clone(), right, place: 0, noise: vec![0.0; 2 + self.distractors], rng: start.rng };
+            let mut walk = Walk {
+                maze: self.clone(),
+                right,
+                first: true,
+                place: 0,
+                noise: vec![0.0; 2 + self.distractors],
+                rng: start.rng,
+            };
             walk.draw();
             walk
         })
@@ -89,6 +96,8 @@ struct Walk {
     maze: TMaze,
     /// Whether the reward is on the right.
     right: bool,
+    /// Whether this is the first step, in which the cue is shown.
+    first: bool,
     /// Steps from the start.
     place: usize,
     /// The noise on each observation at this step.
@@ -115,10 +124,9 @@ impl Instance for Walk {
     }
 
     fn observe(&self, observation: &mut [f64]) {
-        let cue = if self.right { 1.0 } else { -1.0 };
         observation.copy_from_slice(&self.noise);
-        if self.place == 0 {
-            observation[0] += cue;
+        if self.first {
+            observation[0] += if self.right { 1.0 } else { -1.0 };
         }
         if self.at_junction() {
             observation[1] += 1.0;
@@ -136,6 +144,7 @@ impl Instance for Walk {
             self.place += 1;
             0.0
         };
+        self.first = false;
         self.draw();
         Outcome { reward, terminated: at_junction && turns, correct: Some(correct), ..Outcome::default() }
     }
@@ -158,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cue_is_seen_at_the_start_and_the_reward_is_on_its_side() {
+    fn the_cue_is_seen_in_the_first_step_and_the_reward_is_on_its_side() {
         let maze = TMaze { corridor: 2, noise: 0.0, distractors: 0, ..TMaze::default() };
         let (mut sides, wall) = ([0, 0], Outcome { reward: -0.1, correct: Some(false), ..Outcome::default() });
         for index in 0..40 {
@@ -167,9 +176,9 @@ mod tests {
                 let right = walk.condition(0);
                 sides[right] += 1;
                 assert_eq!(seen(&*walk), [[-1.0, 0.0], [1.0, 0.0]][right]);
-                // Into the wall: the cue can still be seen.
+                // Into the wall: still at the start, but the cue is gone.
                 assert_eq!(walk.step(0, &[1.0]), wall);
-                assert_eq!(seen(&*walk), [[-1.0, 0.0], [1.0, 0.0]][right]);
+                assert_eq!(seen(&*walk), [0.0, 0.0]);
                 assert_eq!(walk.step(0, &[2.0]), Outcome { reward: 0.0, ..wall });
                 assert_eq!(seen(&*walk), [0.0, 0.0]);
                 assert_eq!(walk.step(0, &[2.0]), Outcome { reward: 0.0, ..wall });
