@@ -19,6 +19,7 @@ mod open_field;
 mod pendulum;
 mod perceptual_decision;
 mod registry;
+mod t_maze;
 mod two_step;
 
 pub use acrobot::Acrobot;
@@ -31,6 +32,7 @@ pub use open_field::OpenField;
 pub use pendulum::Pendulum;
 pub use perceptual_decision::PerceptualDecision;
 pub use registry::from_table;
+pub use t_maze::TMaze;
 pub use two_step::TwoStep;
 
 // Every environment's file begins with `use super::*`, which brings these in.

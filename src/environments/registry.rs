@@ -8,10 +8,11 @@ use toml::Table;
 
 type Build = fn(Table) -> Result<Arc<dyn Environment>>;
 
-const NAMED: [(&str, Build); 10] = [
+const NAMED: [(&str, Build); 11] = [
     ("bandit", build::<Bandit>),
     ("two-step", build::<TwoStep>),
     ("perceptual-decision", build::<PerceptualDecision>),
+    ("t-maze", build::<TMaze>),
     ("open-field", build::<OpenField>),
     ("cartpole", build::<CartPole>),
     ("acrobot", build::<Acrobot>),

@@ -2,6 +2,16 @@
 
 use super::{Paper, Published};
 
+pub(crate) const BAKKER_2002: &Paper = &Paper {
+    key: "Bakker2002",
+    authors: "Bakker, Bram",
+    year: 2002,
+    title: "Reinforcement learning with long short-term memory",
+    published: Published::Proceedings("Advances in Neural Information Processing Systems"),
+    place: &[("volume", "14"), ("pages", "1475--1482")],
+    identifier: "",
+};
+
 pub(crate) const BARTO_1983: &Paper = &Paper {
     key: "Barto1983",
     authors: "Barto, Andrew G. and Sutton, Richard S. and Anderson, Charles W.",

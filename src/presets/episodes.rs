@@ -122,9 +122,22 @@ fn one_by_one(config: &mut Config, eta: f64) {
 
 pub(super) fn perceptual_decision(config: &mut Config) {
     environment(config, PerceptualDecision::default());
-    config.network.dynamics = "leaky".into();
-    (config.network.tau_ms, config.network.dt_ms) = (5.0, 1.0);
+    leaky(config, 5.0);
     config.train.trials = Some(4000);
+}
+
+/// Neurons leak, so that an untrained network has some memory for learning to begin with.
+pub(super) fn t_maze(config: &mut Config) {
+    environment(config, TMaze::default());
+    leaky(config, 4.0);
+    config.perturbation.amplitude = 0.5;
+    config.train.trials = Some(32_000);
+}
+
+/// Neurons with a time constant of some steps.
+fn leaky(config: &mut Config, steps: f64) {
+    config.network.dynamics = "leaky".into();
+    (config.network.tau_ms, config.network.dt_ms) = (steps, 1.0);
 }
 
 /// Noise is held for some steps, so that an untrained agent moves at all, and discounting makes short paths worth more.

@@ -153,6 +153,17 @@ pub static TASKS: &[TaskInfo] = &[
         ..environment::<PerceptualDecision>()
     },
     TaskInfo {
+        name: "t-maze",
+        summary: "an environment: remember a cue along a corridor, and turn to its side at the end (Bakker 2002)",
+        papers: &[BAKKER_2002],
+        rule: "node-perturbation",
+        rates: &[("node-perturbation", 1.5625)],
+        rates_like: Some("cartpole"),
+        preset: episodes::t_maze,
+        build: Episodes::build::<TMaze>,
+        keys: in_an_environment::<TMaze>,
+    },
+    TaskInfo {
         name: "open-field",
         summary: "an environment: find a goal with place cells, and find it again after it has moved (Brzosko et al. 2017)",
         papers: &[BRZOSKO_2017],

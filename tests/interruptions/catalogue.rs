@@ -37,7 +37,7 @@ pub enum Folder {
 }
 
 /// What `train` is given, besides the settings that all have in common.
-const TRAIN: [(&str, &str); 34] = [
+const TRAIN: [(&str, &str); 35] = [
     ("dnms", "dnms DNMS"),
     ("dnms-long-delay", "dnms-long-delay DNMS"),
     ("dnms-variable-delay", "dnms-variable-delay DNMS --set task.delay_jitter=15"),
@@ -63,6 +63,7 @@ const TRAIN: [(&str, &str); 34] = [
     ("acrobot", "acrobot --set task.limit=120 --batch 16 --updates 18"),
     ("pendulum", "pendulum --set task.limit=100 --batch 16 --updates 18"),
     ("perceptual-decision", "perceptual-decision --set task.steps=6"),
+    ("t-maze", "t-maze --set task.corridor=3 --set task.limit=20"),
     ("open-field", "open-field --set task.limit=20 --set network.input_weights=uniform"),
     ("maze", "maze --set task.limit=20"),
     ("acrobot-swing-up", "acrobot-swing-up --set task.limit=20"),

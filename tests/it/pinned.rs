@@ -169,7 +169,7 @@ fn episode(episodes: &Episodes, draws: &EpisodeDraws) -> Vec<f32> {
     all
 }
 
-const TRIALS: [(&str, &str); 22] = [
+const TRIALS: [(&str, &str); 23] = [
     ("dnms", "160d63873ab2896b"),
     ("dnms-long-delay", "cb8db6a6ab64cc3f"),
     ("dnms-variable-delay", "89bb74bbb70bc4b6"),
@@ -185,6 +185,7 @@ const TRIALS: [(&str, &str); 22] = [
     ("bandit", "145af108de45b840"),
     ("two-step", "440d82c2cabd1cd5"),
     ("perceptual-decision", "24a008cb08c9451d"),
+    ("t-maze", "?"),
     ("open-field", "b2de0a5899913e0a"),
     ("cartpole", "1245df7fc7f6bd96"),
     ("acrobot", "5b7d7f1970fdb675"),

@@ -36,6 +36,7 @@ pub fn refused(task: &str, rule: &str) -> Option<&'static str> {
         "bandit",
         "two-step",
         "perceptual-decision",
+        "t-maze",
         "open-field",
         "cartpole",
         "acrobot",

@@ -20,6 +20,7 @@ fn small(task: &str) -> Vec<&'static str> {
         "two-step" => &["task.network_steps=2"],
         "cartpole" | "acrobot" | "pendulum" | "maze" | "acrobot-swing-up" | "cartpole-swing-up" => &["task.limit=20"],
         "perceptual-decision" => &["task.steps=6"],
+        "t-maze" => &["task.corridor=3", "task.limit=20"],
         "open-field" => &["task.limit=20", "network.input_weights=uniform"],
         other => panic!("no small version of task `{other}`: give it one"),
     };
