@@ -196,7 +196,8 @@ mod tests {
         let mut canvas = Canvas::new(800);
         canvas.rectangle((0.0, 0.0), (800.0, 100.0), Colour::Blue, 0.5);
         canvas.dashed(&[(900.0, 50.0), (1000.0, 50.0)], 20.0, Colour::Orange);
-        canvas.text("M", (1200.0, 90.0), Style::left(100.0));
+        // A letter with curves.
+        canvas.text("S", (1200.0, 90.0), Style::left(100.0));
         let pdf = String::from_utf8(pdf(&parse(&canvas.svg()).unwrap(), 180.0).unwrap()).unwrap();
         // 180 mm are 510.236 points, and the page is half as high as wide.
         assert!(pdf.starts_with("%PDF-1.4\n") && pdf.contains("/MediaBox [0 0 510.236 255.118]"), "{pdf}");
