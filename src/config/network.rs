@@ -92,7 +92,8 @@ pub struct NetworkConfig {
     #[serde(default)]
     #[schemars(range(max = 1), extend("exclusiveMinimum" = 0, "x-read-with" = ReadWith::Dale))]
     pub dale_density: f64,
-    /// Under Dale's law: the initial weight of an excitatory connection.
+    /// Under Dale's law: the initial weight of an excitatory connection. Unless it is given, it follows from `network.excitatory`, so
+    /// that inputs vary as much between neurons as in the task's usual network.
     #[serde(default)]
     #[schemars(range(min = 0), extend("x-read-with" = ReadWith::Dale))]
     pub dale_weight: f64,
@@ -184,6 +185,15 @@ impl NetworkConfig {
     pub fn balanced_inhibition(&self, excitatory: f64) -> f64 {
         let odds = |fraction: f64| fraction / (1.0 - fraction);
         self.dale_inhibition * odds(excitatory) / odds(self.excitatory)
+    }
+
+    /// The `dale_weight` with which another fraction of `excitatory` neurons and another `inhibition` keep the variance of a neuron's
+    /// weights, on which the gain of the network depends: that of the two populations is proportional to their size and the square of
+    /// their weight.
+    pub fn balanced_weight(&self, excitatory: f64, inhibition: f64) -> f64 {
+        let variance = |fraction: f64, inhibition: f64| fraction + (1.0 - fraction) * inhibition * inhibition;
+        let ratio = variance(self.excitatory, self.dale_inhibition) / variance(excitatory, inhibition);
+        self.dale_weight * ratio.sqrt()
     }
 
     /// Makes the first `n_out` neurons the output neurons if the configuration names none.

@@ -29,9 +29,15 @@ pub fn resolve_config(task: Option<&str>, settings: &[Setting]) -> Result<Config
     let usual = info.defaults(rule);
     let mut config = lay_over(&usual, settings, &optional_parameters())?;
     // A fraction out of range, or without inhibition, is left to the checks.
-    let mixed = config.network.excitatory > 0.0 && config.network.excitatory < 1.0;
-    if mixed && last("network.excitatory").is_some() && last("network.dale_inhibition").is_none() {
-        config.network.dale_inhibition = usual.network.balanced_inhibition(config.network.excitatory);
+    let (usual, network) = (usual.network, &mut config.network);
+    let mixed = network.excitatory > 0.0 && network.excitatory < 1.0;
+    if mixed && last("network.excitatory").is_some() {
+        if last("network.dale_inhibition").is_none() {
+            network.dale_inhibition = usual.balanced_inhibition(network.excitatory);
+        }
+        if last("network.dale_weight").is_none() {
+            network.dale_weight = usual.balanced_weight(network.excitatory, network.dale_inhibition);
+        }
     }
     Ok(config)
 }

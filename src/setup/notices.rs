@@ -13,15 +13,30 @@ impl Setup {
         [self.borrowed_rate(), self.void_eligibility(), self.derived_inhibition()].into_iter().flatten().collect()
     }
 
-    /// A notice, if inhibition was balanced for a fraction of excitatory neurons that is not the usual one.
+    /// A notice, if weights were balanced for a fraction of excitatory neurons that is not the usual one.
     fn derived_inhibition(&self) -> Option<String> {
         let (network, rule) = (&self.config.network, find_rule(&self.config.rule.name).ok()?);
         let usual = self.config.task_name().and_then(find_task).ok()?.defaults(rule).network;
-        let derived = network.dale_inhibition == usual.balanced_inhibition(network.excitatory);
-        (network.dale && network.excitatory != usual.excitatory && derived).then(|| {
+        let inhibition = usual.balanced_inhibition(network.excitatory);
+        let derived = [
+            ("network.dale_inhibition", network.dale_inhibition, inhibition),
+            (
+                "network.dale_weight",
+                network.dale_weight,
+                usual.balanced_weight(network.excitatory, network.dale_inhibition),
+            ),
+        ];
+        let derived: Vec<String> = derived
+            .iter()
+            .filter(|(_, used, balanced)| used == balanced)
+            .map(|(key, used, _)| format!("{key} = {}", *used as f32))
+            .collect();
+        (network.dale && network.excitatory != usual.excitatory && !derived.is_empty()).then(|| {
             format!(
-                "network.dale_inhibition = {} balances {} excitatory neurons as the usual {} balances {}",
-                network.dale_inhibition as f32, network.excitatory, usual.dale_inhibition, usual.excitatory
+                "{}: so that {} excitatory neurons are balanced and vary as the usual {} do",
+                derived.join(" and "),
+                network.excitatory,
+                usual.excitatory
             )
         })
     }
@@ -120,20 +135,22 @@ mod tests {
 
     #[test]
     fn inhibition_balances_any_fraction_of_excitatory_neurons() {
-        let inhibition = |settings: &[&str]| {
+        let network = |settings: &[&str]| {
             let (setup, _) = setup("dnms-ei", settings);
             let network = &setup.config.network;
-            // The mean input of a neuron, in units of density times weight times N.
-            let mean = network.excitatory - (1.0 - network.excitatory) * network.dale_inhibition;
-            (mean / network.excitatory, setup.derived_inhibition())
+            let (e, w, i) = (network.excitatory, network.dale_weight, network.dale_inhibition);
+            // The mean of a neuron's inputs relative to that of excitation, and the variance of its weights.
+            ((e - (1.0 - e) * i) / e, w * w * (e + (1.0 - e) * i * i), setup.derived_inhibition())
         };
-        let (usual, notice) = inhibition(&[]);
+        let (usual_mean, usual_variance, notice) = network(&[]);
         assert_eq!(notice, None);
-        let (balanced, notice) = inhibition(&["network.excitatory=0.8"]);
-        assert!((balanced - usual).abs() < 1e-9, "{balanced}, {usual}");
-        assert!(notice.unwrap().starts_with("network.dale_inhibition = 4.8"));
-        let (given, notice) = inhibition(&["network.excitatory=0.8", "network.dale_inhibition=1.2"]);
-        assert!(given > 0.5 && notice.is_none());
+        let (mean, variance, notice) = network(&["network.excitatory=0.8"]);
+        assert!((mean - usual_mean).abs() < 1e-9, "{mean}, {usual_mean}");
+        assert!((variance - usual_variance).abs() < 1e-9, "{variance}, {usual_variance}");
+        let notice = notice.unwrap();
+        assert!(notice.starts_with("network.dale_inhibition = 4.8 and network.dale_weight = 0.071"), "{notice}");
+        let given = ["network.excitatory=0.8", "network.dale_inhibition=1.2", "network.dale_weight=0.15"];
+        assert!(network(&given).2.is_none());
     }
 
     #[test]
