@@ -260,12 +260,27 @@ fn a_rule_is_compared_with_its_controls() {
     assert_eq!(back["difference"].as_f64().unwrap(), -compared[0]["difference"].as_f64().unwrap());
     let none = ["sweep", "collect", "runs/dnms-control", "--against", "4"];
     one_line_error(hebbian(&none, dir.path()), 2, "there is no setting 4; expected 1 to 3");
+    // A rate of the user's own is that of the rule and of the shuffled control.
+    let own = json(&[&train[..], &["--control", "--set", "rule.eta=0.07", "--out", "own"]].concat());
+    let eta = |setting: u64| {
+        let mut all = own["settings"].as_array().unwrap().iter();
+        all.find(|result| result["setting"] == setting).unwrap()["values"]["rule.eta"].clone()
+    };
+    assert_eq!([eta(1), eta(2), eta(3)], ["0.07", "0.07", "0.0"]);
     // Rules that take their modulator at each step, or none, have no such control.
-    for (args, why) in [
-        (["train", "echo", "--set", "modulator.shuffle=true"], "credit is not given after a trial"),
-        (["train", "echo", "--control", "--rule=rflo"], "credit is not given after a trial"),
-    ] {
-        one_line_error(hebbian(&args, dir.path()), 2, why);
+    let echo = ["train", "echo", "--set", "modulator.shuffle=true"];
+    one_line_error(hebbian(&echo, dir.path()), 2, "credit is not given after a trial");
+    for (rule, key) in [("rflo", "rule.eta"), ("bptt", "train.updates")] {
+        let small = ["train", "echo", "--control", "--updates", "2", "--neurons", "8", "--networks", "2"];
+        let ran = fine(hebbian(&[&small[..], &["--rule", rule, "--out", rule, "--json"]].concat(), dir.path()));
+        assert!(
+            ran.stderr.contains("left out: modulator.shuffle=true: modulator.shuffle is set, but"),
+            "{}",
+            ran.stderr
+        );
+        let found: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(found["settings"].as_array().unwrap().len(), 2, "{rule}");
+        assert!(found["settings"][0]["values"].as_object().unwrap().contains_key(key), "{rule}");
     }
     let alone = ["train", "dnms", "--set", "modulator.shuffle=true", "--batch", "1"];
     one_line_error(hebbian(&alone, dir.path()), 2, "train.batch is 1; expected at least 2 with modulator.shuffle");

@@ -278,14 +278,22 @@ fn probability(p: f64) -> String {
     }
 }
 
-/// The settings of `train --control`: the rule, the rule with shuffled modulators, and the rule at a rate of 0.
-fn controls() -> Vec<toml::Table> {
-    let table = |key: &str, value: toml::Value| toml::Table::from_iter([(key.to_string(), value)]);
-    vec![
-        table("modulator.shuffle", false.into()),
-        table("modulator.shuffle", true.into()),
-        toml::Table::from_iter(["rule.eta", "readout.eta"].map(|key| (key.to_string(), toml::Value::from(0.0)))),
-    ]
+/// The learning rates of `train --control`, which are 0 in one of its settings.
+const RATES: [&str; 2] = ["rule.eta", "readout.eta"];
+
+/// The settings of `train --control`: the rule, the rule with shuffled modulators, and the rule at a rate of 0 or, where the rate is
+/// that of backpropagation, untrained networks. `rates` are those given by the user.
+fn controls(rule: Option<&str>, rates: &[Setting]) -> Vec<toml::Table> {
+    let rates = rates.iter().map(|rate| (rate.key.clone(), rate.value.clone()));
+    let with = |shuffle: bool| {
+        let shuffle = ("modulator.shuffle".to_string(), toml::Value::from(shuffle));
+        std::iter::once(shuffle).chain(rates.clone()).collect()
+    };
+    let frozen = match rule {
+        Some("bptt") => toml::Table::from_iter([("train.updates".to_string(), 0.into())]),
+        _ => toml::Table::from_iter(RATES.map(|key| (key.to_string(), toml::Value::from(0.0)))),
+    };
+    vec![with(false), with(true), frozen]
 }
 
 fn script(args: ScriptArgs) -> Result<()> {
@@ -325,9 +333,11 @@ pub fn scan(args: &TrainArgs) -> Result<ExitCode> {
         (None, None) => return usage(Err(anyhow!("{option}: name a task"))),
     };
     let (plan, settings) = plan_of(usage(args.settings())?, "train.networks")?;
+    let is_controlled = |setting: &Setting| args.control && RATES.contains(&&setting.key[..]);
+    let (rates, settings): (Vec<Setting>, Vec<Setting>) = settings.into_iter().partition(is_controlled);
     let set = settings.into_iter().map(|setting| (setting.key, setting.value)).collect();
-    let list = if args.control { controls() } else { Vec::new() };
-    let plan = SweepPlan { task, set, grid, list, ..plan };
+    let list = if args.control { controls(args.rule.as_deref(), &rates) } else { Vec::new() };
+    let plan = SweepPlan { task, set, grid, list, leave_out_impossible: args.control, ..plan };
     carry_out(&plan, folder, option, args.jobs_at_once, (args.control, args.json))
 }
 
@@ -398,6 +408,9 @@ fn carry_out(
         )));
     }
     let sweep = judged(plan.write(&folder))?;
+    if let Ok(left_out) = std::fs::read_to_string(folder.join(LEFT_OUT_FILE)) {
+        say(format_args!("left out: {}", left_out.trim_end()));
+    }
     let code = share(&sweep, &sweep.jobs().iter().collect::<Vec<_>>(), jobs_at_once)?;
     if code == ExitCode::SUCCESS {
         collect(CollectArgs { folder, partial: false, against: compares.then_some(1), json })?;
