@@ -278,22 +278,25 @@ fn probability(p: f64) -> String {
     }
 }
 
-/// The learning rates of `train --control`, which are 0 in one of its settings.
-const RATES: [&str; 2] = ["rule.eta", "readout.eta"];
-
-/// The settings of `train --control`: the rule, the rule with shuffled modulators, and the rule at a rate of 0 or, where the rate is
-/// that of backpropagation, untrained networks. `rates` are those given by the user.
-fn controls(rule: Option<&str>, rates: &[Setting]) -> Vec<toml::Table> {
-    let rates = rates.iter().map(|rate| (rate.key.clone(), rate.value.clone()));
+/// The settings of `train --control`, and the settings that all of them share: the rule, the rule with shuffled modulators, and the
+/// rule at a rate of 0 or, if it is backpropagation, whose rate cannot be 0, untrained networks.
+fn controls(rule: Option<&str>, settings: Vec<Setting>) -> (Vec<toml::Table>, Vec<Setting>) {
+    let frozen: Vec<(&str, toml::Value)> = match rule {
+        Some("bptt") => vec![("train.updates", 0.into())],
+        _ => vec![("rule.eta", 0.0.into()), ("readout.eta", 0.0.into())],
+    };
+    let limits = ["train.updates", "train.trials"];
+    let differs = |setting: &Setting| {
+        let replaced = |key: &str| key == setting.key || limits.contains(&key) && limits.contains(&&setting.key[..]);
+        frozen.iter().any(|(key, _)| replaced(key))
+    };
+    let (own, shared): (Vec<Setting>, Vec<Setting>) = settings.into_iter().partition(differs);
     let with = |shuffle: bool| {
         let shuffle = ("modulator.shuffle".to_string(), toml::Value::from(shuffle));
-        std::iter::once(shuffle).chain(rates.clone()).collect()
+        std::iter::once(shuffle).chain(own.iter().map(|own| (own.key.clone(), own.value.clone()))).collect()
     };
-    let frozen = match rule {
-        Some("bptt") => toml::Table::from_iter([("train.updates".to_string(), 0.into())]),
-        _ => toml::Table::from_iter(RATES.map(|key| (key.to_string(), toml::Value::from(0.0)))),
-    };
-    vec![with(false), with(true), frozen]
+    let frozen = frozen.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
+    (vec![with(false), with(true), frozen], shared)
 }
 
 fn script(args: ScriptArgs) -> Result<()> {
@@ -333,10 +336,8 @@ pub fn scan(args: &TrainArgs) -> Result<ExitCode> {
         (None, None) => return usage(Err(anyhow!("{option}: name a task"))),
     };
     let (plan, settings) = plan_of(usage(args.settings())?, "train.networks")?;
-    let is_controlled = |setting: &Setting| args.control && RATES.contains(&&setting.key[..]);
-    let (rates, settings): (Vec<Setting>, Vec<Setting>) = settings.into_iter().partition(is_controlled);
+    let (list, settings) = if args.control { controls(args.rule.as_deref(), settings) } else { (Vec::new(), settings) };
     let set = settings.into_iter().map(|setting| (setting.key, setting.value)).collect();
-    let list = if args.control { controls(args.rule.as_deref(), &rates) } else { Vec::new() };
     let plan = SweepPlan { task, set, grid, list, leave_out_impossible: args.control, ..plan };
     carry_out(&plan, folder, option, args.jobs_at_once, (args.control, args.json))
 }
