@@ -106,19 +106,21 @@ fn compare(recorded: &Recorded, k: usize, first: usize, eta: f64, errors: &[f64]
     moved
 }
 
+/// A short track, whose end is reached after 1340 steps.
+const TRACK: &[&str] = &[
+    "life.networks=1",
+    "life.seconds=0.9",
+    "world.pause_seconds=0.3",
+    "world.settling_ms=100",
+    "world.body.speed=50",
+    "projection.place-critic.weights.normal=[0.7, 0.1]",
+];
+
 #[test]
 fn a_critic_learns_as_in_plain_loops() {
-    let small = [
-        "life.networks=1",
-        "life.seconds=0.9",
-        "world.pause_seconds=0.3",
-        "world.settling_ms=100",
-        "world.body.speed=50",
-        "projection.place-critic.weights.normal=[0.7, 0.1]",
-    ];
     // In single precision, plain operations lose changes that are too small for a step.
     for engine in [&["life.kernels=fused"][..], &["life.kernels=reference", "life.dtype=f64"]] {
-        let recorded = record(setup("linear-track", None, &[&small[..], engine].concat()));
+        let recorded = record(setup("linear-track", None, &[TRACK, engine].concat()));
         // 33.5 at a speed of 50 take 1340 steps.
         let spikes: Vec<f64> = recorded.outputs.iter().map(|r| r[215..].iter().sum()).collect();
         let (values, errors) = predictions(&spikes, -40.0, 1339, false);
@@ -135,16 +137,8 @@ fn a_critic_learns_as_in_plain_loops() {
 /// A recording holds the values and errors of plain loops over the spikes that it also holds, and the weights of the life.
 #[test]
 fn a_recording_is_what_plain_loops_compute_from_its_spikes() {
-    let small = [
-        "life.networks=1",
-        "life.seconds=0.9",
-        "world.pause_seconds=0.3",
-        "world.settling_ms=100",
-        "world.body.speed=50",
-        "projection.place-critic.weights.normal=[0.7, 0.1]",
-    ];
     for engine in [&["life.kernels=fused"][..], &["life.kernels=reference", "life.dtype=f64"]] {
-        let setup = || setup("linear-track", None, &[&small[..], engine].concat());
+        let setup = || setup("linear-track", None, &[TRACK, engine].concat());
         let newborn = Lives::new(setup(), &Device::Cpu).unwrap().checkpoint().unwrap();
         let mut options = LifeRecordOptions::default();
         (options.seconds, options.learn, options.weights) = (0.9, true, true);
