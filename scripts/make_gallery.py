@@ -101,7 +101,8 @@ def page() -> str:
         elif name:
             described[name] += f" {line.strip()}"
     text = (
-        "# Gallery\n\nThis page shows trials of the tasks after training (not of `maze` and the swing-ups, which repeat lives), "
+        "# Gallery\n\nThis page shows trials of the tasks after training (not of `t-maze`, nor of `maze` and the swing-ups, which repeat "
+        "lives), "
         "some lives, and every analysis, each with the command that drew it. `scripts/make_gallery.py` writes the page. "
         "Runs are just long enough to show what is learnt; "
         "[results.md](results.md) has the figures of full runs.\n"

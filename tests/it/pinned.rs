@@ -185,7 +185,7 @@ const TRIALS: [(&str, &str); 23] = [
     ("bandit", "145af108de45b840"),
     ("two-step", "440d82c2cabd1cd5"),
     ("perceptual-decision", "24a008cb08c9451d"),
-    ("t-maze", "?"),
+    ("t-maze", "920b9e31d5eb09aa"),
     ("open-field", "b2de0a5899913e0a"),
     ("cartpole", "1245df7fc7f6bd96"),
     ("acrobot", "5b7d7f1970fdb675"),
