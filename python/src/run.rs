@@ -95,6 +95,9 @@ pub fn load(py: Python<'_>, path: PathBuf, task: Option<&Bound<'_, OwnTask>>) ->
     })
 }
 
+/// Columns, the names of the trial types, what is known of each network and type, and chance.
+type Scores<'py> = (Bound<'py, PyDict>, Vec<String>, Vec<Vec<[f64; 3]>>, Option<f64>);
+
 /// The title, summary, tables and pictures of an analysis.
 type Found<'py> = (&'static str, (Bound<'py, PyDict>, Bound<'py, PyDict>, Bound<'py, PyDict>));
 
@@ -164,7 +167,7 @@ impl Run {
         trials: u64,
         seed: Option<u64>,
         silence: Vec<String>,
-    ) -> PyResult<(Bound<'py, PyDict>, Vec<String>, Vec<Vec<[f64; 3]>>, Option<f64>)> {
+    ) -> PyResult<Scores<'py>> {
         let (scores, chance) = apart(py, || {
             let checkpoint = self.silenced(&silence)?;
             Ok((evaluate(&checkpoint, trials, self.seed(seed))?, checkpoint.setup.task().chance()))

@@ -224,11 +224,11 @@ impl SweepPlan {
         }
     }
 
-    /// The settings with their configurations, and the descriptions of those that were left out, each with the reason.
+    /// The settings with their configurations, and those that were left out.
     ///
     /// # Errors
     /// As [`SweepPlan::settings`] and [`SweepPlan::configuration`].
-    fn configurations(&self) -> Result<(Vec<(Vec<Setting>, Subject)>, Vec<String>)> {
+    fn configurations(&self) -> Result<Configurations> {
         let (mut possible, mut left_out) = (Vec::new(), Vec::new());
         for values in self.settings()? {
             match self.configuration(&values) {
@@ -242,7 +242,7 @@ impl SweepPlan {
             }
         }
         ensure!(!possible.is_empty(), Usage, "no setting is possible; the first is {}", left_out[0].trim_end());
-        Ok((possible, left_out))
+        Ok(Configurations { possible, left_out })
     }
 
     /// Plans the sweep in `folder`, before anything runs: checks every setting, and writes `sweep.toml`, `settings/K.toml`,
@@ -252,7 +252,7 @@ impl SweepPlan {
     /// As [`SweepPlan::settings`]; those of an invalid configuration; [`Error::Usage`] if the folder holds another plan;
     /// [`Error::Io`] if it cannot be written.
     pub fn write(&self, folder: &Path) -> Result<Sweep> {
-        let (settings, left_out) = self.configurations()?;
+        let Configurations { possible: settings, left_out } = self.configurations()?;
         let mut keys: Vec<&str> = Vec::new();
         for setting in settings.iter().flat_map(|(values, _)| values) {
             if !keys.contains(&&setting.key[..]) {
@@ -314,6 +314,14 @@ impl SweepPlan {
         write_atomically(&folder.join(PLAN_FILE), plan.as_bytes())?;
         Ok(sweep)
     }
+}
+
+/// The settings of a plan.
+struct Configurations {
+    /// The values of each setting that is possible, and its configuration.
+    possible: Vec<(Vec<Setting>, Subject)>,
+    /// A line for each setting that was left out, with the reason.
+    left_out: Vec<String>,
 }
 
 /// Each of the settings with each of the others.
