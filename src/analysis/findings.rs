@@ -117,7 +117,7 @@ impl Findings {
     /// Writes all tables and pictures into `folder`, which is created if missing; returns the paths.
     ///
     /// # Errors
-    /// [`Error::Io`] if a file cannot be written; each file is written whole or not at all.
+    /// [`Error::Io`](crate::Error::Io) if a file cannot be written; each file is written whole or not at all.
     pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>> {
         std::fs::create_dir_all(folder).doing("creating the folder", folder)?;
         let mut paths = Vec::new();
