@@ -176,7 +176,7 @@ fn first_difference(found: &[u8], expected: &[u8]) -> String {
 
 /// Rule 4: the figures in the output of a command that has succeeded.
 pub fn figures(stdout: &str) -> Vec<String> {
-    let own = [" trials per second", " per second", "simulated seconds in", "\"seconds\":", "\"trials_per_second\":"];
+    let own = [" trials per second", " per second", "simulated seconds, in", "\"seconds\":", "\"trials_per_second\":"];
     let own = [&own[..], &["\"simulated_seconds\":", "\"world_steps\":"]].concat();
     let lines = stdout.lines().filter(|line| !own.iter().any(|part| line.contains(part)));
     // Of the errors while training, the first is that of this process's first update.
