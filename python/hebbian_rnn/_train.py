@@ -144,8 +144,8 @@ def start(
     """Starts training in the background. The arguments are those of `train`."""
     if isinstance(init, Run) and init.folder is None:
         # Weights are read from a file, once, before training starts.
-        with tempfile.TemporaryDirectory() as folder:
-            file = os.path.join(folder, "init.safetensors")
+        with tempfile.TemporaryDirectory() as place:
+            file = os.path.join(place, "init.safetensors")
             init.save(file)
             arguments: dict[str, Any] = {
                 "rule": rule,
