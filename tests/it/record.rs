@@ -247,8 +247,10 @@ fn the_command_records_trials() {
         one_line_error(run(arguments), 2, message);
         assert!(!Path::new(dir.path()).join("x.npz").exists());
     }
-    for arguments in [&["--out", "x.npz"][..], &["--inputs", "in.npz", "--type", "AB", "--out", "x.npz"]] {
+    for (arguments, option) in
+        [(&["--out", "x.npz"][..], "--trials"), (&["--inputs", "in.npz", "--type", "AB", "--out", "x.npz"], "--type")]
+    {
         let ran = run(arguments);
-        assert!(ran.code == 2 && ran.stderr.contains("--trials"), "{}", ran.stderr);
+        assert!(ran.code == 2 && ran.stderr.contains(option), "{}", ran.stderr);
     }
 }

@@ -202,7 +202,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "B", value_parser = value_parser!(u64).range(1..), required_unless_present_any = ["inputs", "seconds", "next_update"])]
     pub trials: Option<u64>,
     /// With --trials: record only trials of these types, separated by commas
-    #[arg(long = "type", value_name = "TYPES", value_delimiter = ',', requires = "trials")]
+    #[arg(long = "type", value_name = "TYPES", value_delimiter = ',', conflicts_with_all = ["inputs", "seconds", "next_update"])]
     pub types: Vec<String>,
     /// Run the inputs in this file (.safetensors, or NumPy's .npz)
     #[arg(long, visible_alias = "task-file", value_name = "FILE", conflicts_with = "trials")]
