@@ -93,32 +93,38 @@ def shade(share):
     return "#" + "".join(f"{round(255 + weight * (channel - 255)):02x}" for channel in end)
 
 
-def picture(tasks, rules, cells):
+def picture(tasks, rules, panels):
+    """A heat map for each panel, a title with the cells: networks that did better and worse, of how many, and whether that is sure."""
     wide, high, left, top = 110, 24, 170, 60
+    panel = top + high * len(tasks) + 20
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + wide * len(rules) + 10}" height="{top + high * len(tasks) + 40}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + wide * len(rules) + 10}" height="{panel * len(panels) + 30}" '
         'font-family="DejaVu Sans, sans-serif" font-size="12">',
         '<rect width="100%" height="100%" fill="white"/>',
-        '<text x="10" y="20" font-size="14">Share of networks that did better with the rule than with its control</text>',
     ]
-    for k, rule in enumerate(rules):
-        lines.append(f'<text x="{left + wide * (k + 0.5)}" y="{top - 8}" text-anchor="middle">{rule}</text>')
-    for row, task in enumerate(tasks):
-        y = top + high * row
-        lines.append(f'<text x="{left - 8}" y="{y + 16}" text-anchor="end">{task}</text>')
+    for number, (title, cells) in enumerate(panels):
+        start = panel * number
+        lines.append(f'<text x="10" y="{start + 20}" font-size="14">{title}</text>')
         for k, rule in enumerate(rules):
-            if (task, rule) not in cells:
-                continue
-            better, count, sure = cells[task, rule]
-            share = better / count
-            ink = "white" if share > 0.85 or share < 0.15 else "black"
-            mark = " *" if sure else ""
             lines.append(
-                f'<rect x="{left + wide * k}" y="{y}" width="{wide - 2}" height="{high - 2}" fill="{shade(share)}" stroke="#bbb"/>'
-                f'<text x="{left + wide * (k + 0.5)}" y="{y + 15}" text-anchor="middle" fill="{ink}">{better} of {count}{mark}</text>'
+                f'<text x="{left + wide * (k + 0.5)}" y="{start + top - 8}" text-anchor="middle">{rule}</text>'
             )
-    y = top + high * len(tasks) + 20
-    lines.append(f'<text x="10" y="{y}">* p &lt; 0.05, corrected for all comparisons. Empty: the rule cannot learn this task.</text>')
+        for row, task in enumerate(tasks):
+            y = start + top + high * row
+            lines.append(f'<text x="{left - 8}" y="{y + 16}" text-anchor="end">{task}</text>')
+            for k, rule in enumerate(rules):
+                if (task, rule) not in cells:
+                    continue
+                better, worse, count, sure = cells[task, rule]
+                # Networks that did the same count half.
+                share = (count + better - worse) / (2 * count)
+                ink = "white" if share > 0.85 or share < 0.15 else "black"
+                place = f'x="{left + wide * k}" y="{y}" width="{wide - 2}" height="{high - 2}"'
+                text = f'x="{left + wide * (k + 0.5)}" y="{y + 15}" text-anchor="middle" fill="{ink}"'
+                lines.append(f'<rect {place} fill="{shade(share)}" stroke="#bbb"/>')
+                lines.append(f"<text {text}>{better}, {worse}{' *' if sure else ''}</text>")
+    note = "* p &lt; 0.05, corrected for all comparisons. Empty: the rule cannot learn this task, or there is nothing to compare."
+    lines.append(f'<text x="10" y="{panel * len(panels) + 15}">{note}</text>')
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
@@ -128,7 +134,13 @@ def main():
     with open(folder / "sweep.toml", "rb") as file:
         plan = tomllib.load(file)
     rules = [rule for rule in plan["grid"]["rule"]["name"] if any(key[1] == rule for key in found)]
-    tasks = [task for task in plan["grid"]["task"]["name"] if any(key[0] == task for key in found)]
+    # A task is shown once all its settings have been run.
+    with open(folder / "plan.tsv") as file:
+        planned = {(row["task.name"], row["setting"]) for row in csv.DictReader(file, delimiter="\t")}
+    done = {(key[0], rows[0]["setting"]) for key, rows in found.items()}
+    unfinished = {task for task, _ in planned - done}
+    tasks = [task for task in plan["grid"]["task"]["name"] if task not in unfinished]
+    found = {key: rows for key, rows in found.items() if key[0] in tasks}
     trials = next(entry["train"]["trials"] for entry in plan["list"] if "trials" in entry["train"])
     cost = {key: costs(rows) for key, rows in found.items()}
 
@@ -136,35 +148,49 @@ def main():
     for task, rule, control in cost:
         if control != "rule":
             continue
-        others = {"shuffled": (task, rule, "shuffled"), "untrained": (task, rule, "untrained"), "none": (task, "none", "rule")}
+        others = {
+            "shuffled": (task, rule, "shuffled"),
+            "untrained": (task, rule, "untrained"),
+            "none": (task, "none", "rule"),
+        }
         for name, other in others.items():
             if other in cost and not (name == "none" and rule == "none"):
                 compared[task, rule, name] = compare(cost[task, rule, "rule"], cost[other])
     p = holm({key: value[2] for key, value in compared.items()})
 
-    cells = {}
-    for task in tasks:
-        for rule in rules:
-            control = next((name for name in ("shuffled", "untrained") if (task, rule, name) in compared), None)
-            if control:
-                better, _, _ = compared[task, rule, control]
-                cells[task, rule] = (better, len(cost[task, rule, "rule"]), p[task, rule, control] < 0.05)
-    (ROOT / "docs" / "atlas.svg").write_text(picture(tasks, rules, cells))
+    def cells(*names):
+        """The comparison with the first of these controls that there is."""
+        chosen = {}
+        for task, rule in {key[:2] for key in compared}:
+            name = next((name for name in names if (task, rule, name) in compared), None)
+            if name:
+                better, worse, _ = compared[task, rule, name]
+                count = len(cost[task, rule, "rule"])
+                chosen[task, rule] = (better, worse, count, p[task, rule, name] < 0.05)
+        return chosen
 
+    panels = [
+        ("Networks that did better and worse with the rule than with its control", cells("shuffled", "untrained")),
+        ("Networks that did better and worse than with rule none, whose readout learns where it can", cells("none")),
+    ]
+    (ROOT / "docs" / "atlas.svg").write_text(picture(tasks, rules, panels))
+
+    missing = [f"`{task}`" for task in plan["grid"]["task"]["name"] if task not in tasks]
     seed = plan["set"]["train"]["seed"]
     out = [
         "# Atlas",
         "",
-        f"Every rule on every task that it can learn, with one budget: {plan['networks']} networks, {trials} trials each, seed {seed}, and each",
-        "task's usual settings, which suit its usual rule. So this page does not say how well a rule can do after tuning, or with more",
-        "trials; [results.md](results.md) does. It says where a rule learns at all, beside two controls in the same networks: modulators",
-        "permuted among the trials of a batch, and no training.",
+        "Every rule on every task that it can learn, with one budget: "
+        f"{plan['networks']} networks, {trials} trials each, seed {seed}, and each task's",
+        "usual settings, which suit its usual rule. So this page does not say how well a rule can do after tuning, or with more trials;",
+        "[results.md](results.md) does. It says where a rule learns at all, beside two controls in the same networks: modulators permuted",
+        "among the trials of a batch, and no training. `r-stdp` is left out, since it runs on plain operations, many times slower.",
         "",
-        "![share of networks that did better with the rule than with its control](atlas.svg)",
+        "![networks that did better and worse with the rule than with its control](atlas.svg)",
         "",
-        "The control in the picture is shuffled modulators or, for rules without them (`rflo`, `bptt` in tasks that are not environments),",
-        "the untrained network. Where a readout learns beside the rule, as in most environments, a success can be the readout's: the",
-        "comparison with rule `none`, whose readout learns too, tells them apart.",
+        "The control in the upper half is shuffled modulators or, where these cannot be shuffled (one trial at a time, credit at every",
+        "step, `rflo`, `bptt` in tasks that are not environments), the untrained network. Where a readout learns beside the rule, as in",
+        "most environments, a success can be the readout's: the lower half, the comparison with rule `none`, tells them apart.",
         "",
         "```sh",
         "hebbian-rnn sweep plan docs/atlas.toml --out runs/atlas   # add your rule or task to its lists",
@@ -176,7 +202,8 @@ def main():
         "The tables give the error (or the return, in environments) on 400 fresh trials after training, as medians and quartiles over",
         "networks. Beside each control are the networks that did better and worse with the rule than under the control, and p",
         f"(Wilcoxon, corrected by Holm's method for the {len(p)} comparisons on this page). `left_out.txt` in the sweep's folder says",
-        "why a rule is missing from a task.",
+        "why a rule is missing from a task."
+        + (f" Not run yet, or not by all rules: {', '.join(missing)}." if missing else ""),
         "",
     ]
 
