@@ -66,6 +66,14 @@ impl Lock {
     }
 }
 
+impl Drop for Lock {
+    /// Closing the file would leave the lock to a process that is just being started, whose copy of the file is open until it runs its
+    /// own program.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,8 +87,13 @@ mod tests {
         let refused = Lock::take(dir.path()).err().unwrap().to_string();
         assert!(refused.contains(&format!("in use by process {}", std::process::id())), "{refused}");
         assert!(!refused.contains("a long, long name"), "{refused}");
+        // A process that is being started has a copy of every open file.
+        let copy = lock.file.try_clone().unwrap();
         drop(lock);
-        Lock::take(dir.path()).unwrap();
+        let again = Lock::take(dir.path()).unwrap();
+        drop(copy);
+        assert!(Lock::take(dir.path()).is_err());
+        drop(again);
     }
 
     #[cfg(unix)]
