@@ -105,8 +105,11 @@ pub(super) fn proposed(setup: &Setup, weights: &Weights, expected: &[f64], trial
         let eligibility = episode.eligibility.take();
         let eligibility = eligibility.ok_or_else(|| Error::Bug("the rule leaves no eligibility".into()))?;
         let outcome = &judge(&setup.task, &batch, &episode)?[0];
-        let credit = setup.rule.credit();
-        let factors = baseline.trial_factors(credit, 0, &outcome.errors, &outcome.types, SETTLED);
+        // Factors of whole trials come from the batch alone: a lone trial of its type has none, and nothing is shuffled.
+        let factors = match setup.rule.credit() {
+            Credit::Trial => baseline.weights(0, &outcome.errors, &outcome.types, 0),
+            credit => baseline.trial_factors(credit, 0, &outcome.errors, &outcome.types, SETTLED),
+        };
         let update = eligibility.weighted_sum(&factors)?;
         engine.recycle(eligibility);
         sum = (sum + update)?;

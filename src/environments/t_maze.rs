@@ -1,6 +1,6 @@
 //! `t-maze`: a cue at the start of a corridor says at which side of the junction at its end the reward is (Bakker 2002). After that
-//! there is nothing but noise to see, so the cue must be remembered. It is shown for one step: there is no waiting at the start to see
-//! more of it.
+//! there is nothing but noise to see, so the cue must be remembered. It is shown for one step only, so waiting at the start does not
+//! help.
 
 use super::*;
 use documented::DocumentedFields;

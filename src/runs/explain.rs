@@ -159,7 +159,7 @@ fn subjects() -> Result<Vec<Subject>> {
 /// The subject whose keys are columns.
 const COLUMNS: &str = "metrics.csv";
 
-/// What a name stands for.
+/// One of the meanings of a name.
 struct Found {
     subject: Subject,
     /// Whether it is the subject's own name; otherwise it is that of the subject's `keys`.
@@ -229,8 +229,8 @@ pub fn explain(name: &str) -> Result<String> {
     Ok(texts.join("\n\n"))
 }
 
-/// What [`explain`] says, as JSON: an array of objects, each with `kind`, `name`, `summary`, `notes` and `keys`, of which each has
-/// `name`, `meaning` and its `usual` value.
+/// The explanations of [`explain`] as JSON: an array of objects with `kind`, `name`, `summary`, `notes` and `keys`. Each key has a
+/// `name`, a `meaning` and its `usual` value.
 ///
 /// # Errors
 /// As [`explain`].

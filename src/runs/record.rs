@@ -15,7 +15,7 @@ use std::path::Path;
 /// The most trials that are run for each one of the wanted types.
 const MOST_PER_WANTED: usize = 200;
 
-/// What a file of a recording holds besides the tensors of a task file.
+/// The tensors of a recording that a task file does not have.
 pub(super) const RECORDED: [&str; 11] = [
     "metadata",
     "outputs",
@@ -37,20 +37,20 @@ pub struct RecordOptions {
     pub trials: usize,
     /// The names of the trial types; if empty, trials are recorded as they are drawn.
     pub types: Vec<String>,
-    /// What is recorded besides the outputs.
+    /// The quantities to record in addition to the outputs.
     pub record: Record,
     /// The seed of the trials.
     pub seed: u64,
 }
 
-/// What S networks did in B trials each.
+/// A recording of S networks in B trials each.
 ///
 /// `inputs` `[S, B, T, n_in]` and `outputs` `[S, B, T, n_out]`; `rates` and `activations` `[S, B, T, N]` if they were asked for; the
 /// index of the trial's `type` `[S, B]` in the metadata's `types`; `steps` `[S, B]`, the number of steps of the trial, after which
 /// values have no meaning; and whether it was `correct` `[S, B]`.
 ///
-/// Of a task, `targets` `[S, B, T, n_out]`, `mask` `[S, B, T]` (1 where outputs are scored), the `error` `[S, B]` and each
-/// `label.NAME` `[S, B]`. Of an environment with episodes of up to E steps, `observations` `[S, B, E, n_obs]`, `actions`
+/// A task also has `targets` `[S, B, T, n_out]`, `mask` `[S, B, T]` (1 where outputs are scored), the `error` `[S, B]` and each
+/// `label.NAME` `[S, B]`. An environment with episodes of up to E steps also has `observations` `[S, B, E, n_obs]`, `actions`
 /// `[S, B, E, …]`, `rewards` `[S, B, E]`, a critic's `values` `[S, B, E]`, and whether the environment ended the episode,
 /// `terminated` `[S, B]`; T is E times `task.network_steps`, and an action is chosen from the outputs of the last of these steps.
 #[derive(Clone, Debug)]
@@ -136,11 +136,12 @@ pub fn record_trials(checkpoint: &Checkpoint, options: &RecordOptions) -> Result
         first += count as u64;
     }
     let trials: Vec<BTreeMap<String, Tensor>> = found.into_iter().flatten().collect();
-    let of = |name: &String| {
+    let mut tensors = BTreeMap::new();
+    for name in trials[0].keys() {
         let parts: Vec<&Tensor> = trials.iter().map(|trial| &trial[name]).collect();
-        Ok((name.clone(), stacked(&parts, networks)?))
-    };
-    Ok(Recording { tensors: trials[0].keys().map(of).collect::<Result<_>>()?, metadata: metadata(checkpoint, options) })
+        tensors.insert(name.clone(), stacked(&parts, networks)?);
+    }
+    Ok(Recording { tensors, metadata: metadata(checkpoint, options) })
 }
 
 fn metadata(checkpoint: &Checkpoint, options: &RecordOptions) -> BTreeMap<String, String> {
@@ -188,7 +189,7 @@ fn run(checkpoint: &Checkpoint, first: u64, count: usize, options: &RecordOption
             let episode = frozen.run(&batch, Record { episodes: true, ..Record::default() })?;
             table.outcomes(problem, &batch, &episode)?;
             let trajectories = episode.trajectories.unwrap_or_default();
-            // What was seen is shown again, since only whole trials keep their rates.
+            // Rates are recorded only in whole trials, so the observations are shown again as one.
             let (mut again, shape) = replayed(shape, episodes, &batch, &trajectories);
             for (drawn, trajectory) in again.drawn.iter_mut().zip(&trajectories) {
                 drawn.ends = trajectory.rewards.len() * episodes.settings.network_steps;
@@ -245,12 +246,12 @@ impl Table {
     fn trajectories(&mut self, trajectories: &[Trajectory], n_obs: usize, dimensions: usize) -> Result<()> {
         let longest = trajectories.iter().map(|trajectory| trajectory.rewards.len()).max().unwrap_or(0);
         let padded = |width: usize, values: &dyn Fn(&Trajectory) -> Vec<f64>| -> Vec<f64> {
-            let of = |trajectory| {
+            let padded_episode = |trajectory| {
                 let mut values = values(trajectory);
                 values.resize(longest * width, 0.0);
                 values
             };
-            trajectories.iter().flat_map(of).collect()
+            trajectories.iter().flat_map(padded_episode).collect()
         };
         let seen_and_done = |trajectory: &Trajectory, from: usize, to: usize| -> Vec<f64> {
             let steps = trajectory.observations_and_actions.chunks_exact(n_obs + dimensions);

@@ -3,14 +3,14 @@
 use super::record::Recording;
 use super::simulate_life::{continued, watched_neurons};
 use crate::device::memory_of;
-use crate::engine::LifeRecord;
+use crate::engine::{LifeRecord, LifeState};
 use crate::error::{ensure, Result};
 use crate::text::bytes;
 use crate::training::{LifeCheckpoint, Lives};
 use candle_core::{Device, Tensor, WithDType};
 use std::collections::BTreeMap;
 
-/// What is recorded of lives, and for how long.
+/// The quantities to record from lives, and the time for which to record them.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct LifeRecordOptions {
@@ -77,7 +77,7 @@ pub fn record_life(checkpoint: &LifeCheckpoint, options: &LifeRecordOptions) -> 
 
     let mut lives = Lives::resume_recording(&then, &record, &Device::Cpu)?;
     let mut networks: Vec<Network> = then.states.iter().map(|_| Network::new(setup.models.len())).collect();
-    let keep_weights = |networks: &mut [Network], states: &[crate::engine::LifeState]| {
+    let keep_weights = |networks: &mut [Network], states: &[LifeState]| {
         for (network, state) in networks.iter_mut().zip(states).filter(|_| options.weights) {
             network.weights.push(plastic.iter().map(|k| single(&state.synapses[*k].weight)).collect());
         }
@@ -129,7 +129,7 @@ pub fn record_life(checkpoint: &LifeCheckpoint, options: &LifeRecordOptions) -> 
         tensors.push(name.clone(), networks.iter().flat_map(column).collect(), &[networks.len(), longest])?;
     }
     if !watched.is_empty() {
-        let of = |state: &crate::engine::LifeState| -> Vec<f64> {
+        let of = |state: &LifeState| -> Vec<f64> {
             let at = |step: usize| {
                 state.membranes.iter().map(move |membrane| membrane.get(step).copied().unwrap_or(f64::NAN))
             };

@@ -171,22 +171,22 @@ pub enum Recordable {
     Rates,
     Activations,
     Trace,
-    /// Of lives, after every block
+    /// Lives only: the weights after every block
     Weights,
 }
 
 #[derive(Args)]
 #[command(after_help = "\
 With --trials, the output file holds for S networks and B trials of up to T steps: `inputs` [S, B, T, n_in], `outputs` \
-[S, B, T, n_out], `type` [S, B] (an index into the names `types` in the metadata), `steps` [S, B], `correct` [S, B]; of a task, \
-`targets` [S, B, T, n_out], `mask` [S, B, T], `error` [S, B] and its labels; of an environment, `observations`, `actions` and \
+[S, B, T, n_out], `type` [S, B] (an index into the names `types` in the metadata), `steps` [S, B], `correct` [S, B]; for a task also \
+`targets` [S, B, T, n_out], `mask` [S, B, T], `error` [S, B] and its labels; for an environment also `observations`, `actions` and \
 `rewards` [S, B, E, …] of its E steps, a critic's `values`, and `terminated` [S, B].
 
 With --next-update, the output file holds, for each trial, `inputs`, `x0`, `perturbation` [S, B, T, N], `rates`, `activations`, `outputs`, \
 `cost` [S, B], `type`, `expected_error`, `modulator` [S, B] and `eligibility` [S, B, N, N], and `eta`, `bound`, `w_rec_before` and \
 `w_rec_after`, which is w_rec_before + clip(eta · sum over trials of modulator · eligibility, ±bound).
 
-Of lives, the output file holds `modulator` [S, T], what acts on the weights after each of T steps; `level.PROJECTION` [S, T], what a \
+For lives, the output file holds `modulator` [S, T], what acts on the weights after each of T steps; `level.PROJECTION` [S, T], what a \
 rule keeps (dopamine, or a mean or expected reward); the world's signals [S, T], such as `value` and `reward`; and for each network K \
 `K.spikes.POPULATION` [n, 2], the step and neuron of every spike, or `K.rates.POPULATION` [T, neurons].
 
@@ -210,7 +210,7 @@ pub struct SimulateArgs {
     /// Write the parts of the next update in training: perturbations, eligibilities, modulators, the change of w_rec
     #[arg(long, conflicts_with_all = ["trials", "inputs", "silence", "seed", "seconds", "record"])]
     pub next_update: bool,
-    /// Of lives: go on for so many simulated seconds, in memory, and record every step
+    /// Lives only: continue for this many simulated seconds, in memory, and record every step
     #[arg(long, value_name = "S", conflicts_with_all = ["trials", "inputs", "silence", "seed"])]
     pub seconds: Option<f64>,
     /// With --seconds: weights change, as if the lives had gone on; otherwise they are frozen
