@@ -41,6 +41,7 @@ mod record;
 mod report;
 mod reproducible;
 mod rflo;
+mod scan;
 mod settings;
 mod signals;
 #[cfg(target_os = "linux")]

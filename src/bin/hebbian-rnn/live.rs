@@ -5,7 +5,7 @@ use crate::console::warn;
 use crate::output::{counted, open_device, print_json, print_table, usage};
 use crate::progress::Progress;
 use crate::run::{self, Kind};
-use crate::sweep;
+use crate::scan;
 use anyhow::Result;
 use candle_core::Device;
 use hebbian_rnn::presets::LIVES;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 pub fn run(args: &LiveArgs) -> Result<ExitCode> {
     if args.control {
-        return sweep::control_lives(args);
+        return scan::control_lives(args);
     }
     run::run::<Lives>(args)
 }

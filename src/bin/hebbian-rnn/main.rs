@@ -20,6 +20,7 @@ mod read;
 mod report;
 mod results;
 mod run;
+mod scan;
 mod shell;
 mod signals;
 mod simulate;

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use hebbian_rnn::engine::Record;
 use hebbian_rnn::runs::{read_inputs, record_life, record_trials, write_tensors, LifeRecordOptions, RecordOptions};
 use hebbian_rnn::training::{record_update, LIFE_METADATA_KEY, METADATA_KEY};
-use hebbian_rnn::{simulate, Checkpoint, LifeCheckpoint};
+use hebbian_rnn::{simulate, Checkpoint, LifeCheckpoint, Lives};
 use safetensors::tensor::Metadata;
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
@@ -61,6 +61,9 @@ fn of_lives(args: &SimulateArgs, seconds: f64) -> Result<()> {
         )));
     }
     let checkpoint = LifeCheckpoint::read(&args.checkpoint)?;
+    if let Some(change) = read::change::<Lives>(&args.checkpoint, &checkpoint) {
+        warn(format_args!("warning: {change}"));
+    }
     let mut options = LifeRecordOptions::default();
     (options.seconds, options.learn, options.membranes) = (seconds, args.learn, args.watch.clone());
     options.weights = args.record.contains(&Recordable::Weights);

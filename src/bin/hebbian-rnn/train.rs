@@ -6,7 +6,7 @@ use crate::output::{counted, frozen_line, open_devices, usage};
 use crate::progress::Progress;
 use crate::read::{self, Trials};
 use crate::run::{self, Kind};
-use crate::{results, sweep};
+use crate::{results, scan};
 use anyhow::Result;
 use candle_core::Device;
 use hebbian_rnn::config::Kernels;
@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 pub fn run(args: &TrainArgs) -> Result<ExitCode> {
     if !args.scan.is_empty() || args.control {
-        return sweep::scan(args);
+        return scan::scan(args);
     }
     run::run::<Trainer>(args)
 }
